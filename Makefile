@@ -1,0 +1,23 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test install clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,dev]"
+	$(BIN)/uniscene-sim warmup
+	touch $@
+
+demo: install
+	$(BIN)/uniscene-sim run scenarios/cut_in.yaml --out out/demo
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile -q
+
+clean:
+	rm -rf .venv out build dist *.egg-info

@@ -1,0 +1,19 @@
+"""The one error of bad input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["InputError"]
+
+
+class InputError(ValueError):
+    """Bad input. Its message is one line that names the file, the field and what was expected.
+
+    The command line prints it without a traceback and exits with code 2.
+    """
+
+    def __init__(self, message: str, *, file: str | Path | None = None, line: int | None = None, field: str | None = None):
+        where = "" if file is None else f"{file}:{line}: " if line is not None else f"{file}: "
+        super().__init__(f"{where}{field}: {message}" if field else f"{where}{message}")
+        self.file, self.line, self.field = file, line, field

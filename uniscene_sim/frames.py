@@ -1,0 +1,77 @@
+"""What comes out of a tick: occupancy, camera images, LiDAR sweeps, and the frame that holds them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
+from uniscene_sim.layout import BevLayout, LayoutFrame
+
+__all__ = ["CameraFrame", "LidarSweep", "OccupancyGrid", "SensorFrame", "digest"]
+
+
+@dataclass(frozen=True)
+class OccupancyGrid:
+    """Semantic occupancy of a window; z is height above ground, instance 0 is none."""
+
+    labels: np.ndarray  # uint8 (X, Y, Z), OccClass
+    instances: np.ndarray  # uint16 (X, Y, Z)
+    grid: GridSpec
+    pose: Pose  # pose_map_from_grid
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """One camera's images at one stamp; depth is along the optical axis in metres, inf where nothing was hit."""
+
+    rgb: np.ndarray  # uint8 (H, W, 3)
+    depth: np.ndarray  # float32 (H, W)
+    semantic: np.ndarray  # uint8 (H, W), OccClass; FREE is sky
+    instance: np.ndarray  # uint16 (H, W)
+    stamp_us: int
+
+
+@dataclass(frozen=True)
+class LidarSweep:
+    """One sweep; points are in the sensor frame at `stamp_us`, the sweep's end."""
+
+    xyz: np.ndarray  # float32 (N, 3) m
+    intensity: np.ndarray  # float32 (N,) 0..1
+    ring: np.ndarray  # uint16 (N,)
+    time_s: np.ndarray  # float32 (N,), <= 0, firing time before `stamp_us`
+    label: np.ndarray  # uint8 (N,), OccClass
+    instance: np.ndarray  # uint16 (N,)
+    stamp_us: int
+
+
+@dataclass(frozen=True)
+class SensorFrame:
+    """All of a tick. Sensors whose period has not come are absent; `digests` names each that is present."""
+
+    layout: LayoutFrame
+    cameras: dict[str, CameraFrame] = field(default_factory=dict)
+    sweeps: dict[str, LidarSweep] = field(default_factory=dict)
+    occupancy: OccupancyGrid | None = None
+    bev: BevLayout | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stamp_us(self) -> int:
+        return self.layout.stamp_us
+
+
+def digest(record: CameraFrame | LidarSweep | OccupancyGrid) -> str:
+    """SHA-256 over every array and number of a sensor's record, names and shapes included."""
+    sha = hashlib.sha256()
+    for f in fields(record):
+        value = getattr(record, f.name)
+        if isinstance(value, np.ndarray):
+            sha.update(f"{f.name}{value.dtype.str}{value.shape}".encode())
+            sha.update(np.ascontiguousarray(value).data)
+        else:
+            sha.update(f"{f.name}{value!r}".encode())
+    return sha.hexdigest()

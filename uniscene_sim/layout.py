@@ -1,0 +1,114 @@
+"""What a source says of one moment: `LayoutFrame`, its agents, and the BEV raster drawn from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from uniscene_sim.geometry import Pose
+from uniscene_sim.taxonomy import LAYOUT_CHANNELS
+
+__all__ = ["AGENT_DTYPE", "BevLayout", "EgoVehicle", "LayoutFrame", "LayoutSchema", "Light", "SignalState", "Style"]
+
+#: Agents as a structure of arrays; every field has shape (N,) or (N, 3). `pos` is the centre of the box's footprint
+#: on the ground (m, map frame), `rpy` radians, `size` length, width, height in m, `vel` m/s in the map frame.
+#: `gait` is the distance walked or rolled so far in m (drives legs and wheels); `colour` seeds the paint.
+AGENT_DTYPE = np.dtype(
+    [
+        ("id", np.uint16),
+        ("cls", np.uint8),  # AgentClass
+        ("pos", np.float64, 3),
+        ("rpy", np.float64, 3),
+        ("size", np.float64, 3),
+        ("vel", np.float64, 3),
+        ("lights", np.uint8),  # Light bits
+        ("gait", np.float64),
+        ("colour", np.uint32),
+    ]
+)
+
+
+class Light:
+    """Bits of an agent's `lights`. A signal head uses RED, YELLOW and GREEN."""
+
+    BRAKE, LEFT, RIGHT, HEAD, RED, YELLOW, GREEN = 1, 2, 4, 8, 16, 32, 64
+
+
+class SignalState:
+    """State of a traffic light in `LayoutFrame.signals`."""
+
+    OFF, RED, YELLOW, GREEN = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class EgoVehicle:
+    """Body and limits of the ego; its pose is `base_link`: centre of the rear axle on the ground."""
+
+    name: str = "sedan"
+    length_m: float = 4.6
+    width_m: float = 1.9
+    height_m: float = 1.5
+    wheelbase_m: float = 2.8
+    rear_axle_to_centre_m: float = 1.35  # base_link to the centre of the box, forward
+    max_steer_rad: float = 0.6
+    max_steer_rate_rad_s: float = 0.8
+    max_accel_mps2: float = 3.5
+    max_brake_mps2: float = 8.0
+    max_speed_mps: float = 50.0
+    steer_lag_s: float = 0.1
+    accel_lag_s: float = 0.15
+
+
+@dataclass(frozen=True)
+class Style:
+    """How it looks outside; free text is carried for learned engines."""
+
+    weather: str = "clear"
+    time_of_day_h: float = 13.0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class LayoutFrame:
+    """One moment of the world, in kilobytes: all that a generator may know beside the `StaticMap`."""
+
+    stamp_us: int
+    ego_pose: Pose  # pose_map_from_base
+    ego_velocity: np.ndarray  # (3,) m/s, map frame
+    ego_yaw_rate: float  # rad/s
+    ego_accel: float  # m/s2, forward
+    ego_steer: float  # rad at the front wheels
+    ego_vehicle: EgoVehicle
+    agents: np.ndarray  # (N,) AGENT_DTYPE: what moves, live props and signal heads
+    signals: np.ndarray  # (S,) uint8 SignalState, in the order of the map's signals
+    route: np.ndarray  # (R, 3) m, map frame: the path ahead
+    map_ref: str  # hash of the StaticMap
+    seed: int
+    style: Style = field(default_factory=Style)
+    events: tuple[str, ...] = ()  # what happened since the last frame: "contact:17", "off_road", "red_light:3"
+
+
+@dataclass(frozen=True)
+class LayoutSchema:
+    """Names of the channels of a `BevLayout`, in order."""
+
+    channels: tuple[str, ...] = LAYOUT_CHANNELS
+
+    def index(self, name: str) -> int:
+        return self.channels.index(name)
+
+
+@dataclass(frozen=True)
+class BevLayout:
+    """Multi-hot raster, ego-aligned or map-aligned: what generators are conditioned on."""
+
+    data: np.ndarray  # uint8 (C, X, Y)
+    schema: LayoutSchema
+    resolution_m: float
+    pose: Pose  # pose_map_from_raster; cell (0, 0) has its corner at `origin` in that frame
+    origin: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 3 or self.data.shape[0] != len(self.schema.channels):
+            raise ValueError(f"layout data must be ({len(self.schema.channels)}, X, Y), got {self.data.shape}")
