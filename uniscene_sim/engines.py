@@ -1,0 +1,55 @@
+"""The interfaces of generators: what turns one representation into the next.
+
+Every engine takes a batch of worlds and explicit state, so one call serves one env or many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from uniscene_sim.frames import CameraFrame, LidarSweep
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.occupancy.tiles import Tile
+from uniscene_sim.rig import CameraSpec, LidarSpec
+from uniscene_sim.tracing.atlas import TileAtlas
+
+__all__ = ["CameraEngine", "LidarEngine", "OccupancyEngine", "WorldView"]
+
+
+@dataclass(frozen=True)
+class WorldView:
+    """One world as sensors see it: the moment, the one before it (a sweep spans the two), and the tiles around."""
+
+    frame: LayoutFrame
+    history: tuple[LayoutFrame, ...]  # earlier moments at the physics rate, oldest first; may be empty
+    atlas: TileAtlas  # tiles in sensor range, packed for tracing
+
+
+class OccupancyEngine(Protocol):
+    """Layout to occupancy: a tile is a function of the static map, the seed and its index, and of nothing else."""
+
+    name: str
+
+    def tile(self, ix: int, iy: int) -> Tile: ...
+
+
+class CameraEngine(Protocol):
+    name: str
+    coupling: Literal["independent", "joint"]
+    chunk: int  # frames made at once
+    latency_ticks: int
+
+    def step(
+        self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
+    ) -> tuple[Any, list[dict[str, CameraFrame]]]: ...
+
+
+class LidarEngine(Protocol):
+    name: str
+    coupling: Literal["independent", "joint"]
+
+    def step(
+        self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
+    ) -> tuple[Any, list[dict[str, LidarSweep]]]: ...

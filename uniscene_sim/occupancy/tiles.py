@@ -1,0 +1,55 @@
+"""World tiles: 64 m squares of the static world, map-aligned, made once and traced in place.
+
+A tile holds ground as height fields by deck with a fine paint texture, and what stands on it as 0.4 m cells of
+material, refined where it matters to 0.1 m bricks. Cells live in sparse blocks of 8x8x8 (3.2 m), so that empty
+space costs four bytes a block and a ray skips it in one step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = [
+    "BLOCKS_Z",
+    "BLOCK_CELLS",
+    "CELL_M",
+    "GROUND_SAMPLES",
+    "GROUND_STEP_M",
+    "PAINT_CELLS",
+    "PAINT_M",
+    "TILE_BLOCKS",
+    "TILE_CELLS",
+    "TILE_M",
+    "Tile",
+]
+
+TILE_M = 64.0
+CELL_M = 0.4
+TILE_CELLS = 160  # cells along x and y
+BLOCK_CELLS = 8
+TILE_BLOCKS = 20  # blocks along x and y
+BLOCKS_Z = 24  # 76.8 m: 40 m above ground that itself rises by up to 36 m within a tile
+GROUND_STEP_M = 0.2
+GROUND_SAMPLES = 321  # both edges included, so that neighbours share their samples
+PAINT_M = 0.1
+PAINT_CELLS = 640
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The static world in [64 ix, 64 ix + 64) x [64 iy, 64 iy + 64) of the map frame."""
+
+    index: tuple[int, int]
+    base_z: float  # m, bottom of the cells; a multiple of CELL_M
+    blocks: np.ndarray  # int32 (20, 20, 24): row of `materials` and `brick_of`, -1 where the block is empty
+    materials: np.ndarray  # uint8 (B, 8, 8, 8), Material; NONE is empty
+    brick_of: np.ndarray  # int32 (B, 8, 8, 8): row of `bricks`, -1 where the cell is full
+    bricks: np.ndarray  # uint64 (K,): bit 16 i + 4 j + k is set where sub-cell (i, j, k) of 0.1 m is solid
+    ground: np.ndarray  # float32 (D, 321, 321) m: height at [x, y] samples by deck, NaN where the deck is absent
+    paint: np.ndarray  # uint8 (D, 640, 640), Material of the ground at [x, y]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(a.nbytes for a in (self.blocks, self.materials, self.brick_of, self.bricks, self.ground, self.paint))
