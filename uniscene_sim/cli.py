@@ -1,0 +1,192 @@
+"""`uniscene-sim`: run scenarios, check files, say what is installed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from uniscene_sim import __version__, plugins
+from uniscene_sim.errors import InputError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; 0 when all went well, 1 when a scenario failed its criteria, 2 for bad input."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except InputError as error:
+        print(f"uniscene-sim: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="uniscene-sim", description="Closed-loop generative sensor simulator.")
+    parser.add_argument("--version", action="version", version=f"uniscene-sim {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a scenario and write what the sensors saw")
+    run.add_argument("scenario", help="scenario file, or the name of one of the library")
+    run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
+    run.add_argument("--seed", type=_seed, help="replaces the scenario's seed")
+    run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
+    for slot, default in (("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast")):
+        run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
+    run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where engines run (default: cpu)")
+    run.add_argument("--ticks", type=_count, help="stop after this many ticks")
+    run.add_argument("--no-preview", action="store_true", help="write report.json alone")
+    run.set_defaults(command=_run)
+
+    info = commands.add_parser("info", help="engines, rigs, scenarios, devices and versions")
+    info.set_defaults(command=_info)
+
+    validate = commands.add_parser("validate", help="check scenario, rig and map files")
+    validate.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
+    validate.set_defaults(command=_validate)
+
+    warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
+    warmup.set_defaults(command=_warmup)
+    return parser
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError("expected an integer in [0, 2^32)")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a positive integer")
+    return value
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Late imports: `info` and `--help` need neither numba nor a map.
+    from tqdm import tqdm
+
+    from uniscene_sim.recording.recorder import Recorder
+    from uniscene_sim.rig_file import load_rig
+    from uniscene_sim.simulator import Simulator
+    from uniscene_sim.world.opendrive import load_map
+    from uniscene_sim.world.scenario import find_scenario, load_scenario
+    from uniscene_sim.world.source import ScenarioSource
+
+    if arguments.device == "cuda":
+        raise InputError("the engines of this version run on the CPU; expected cpu", field="--device")
+    engines = {slot: plugins.load_engine(slot, getattr(arguments, slot)) for slot in plugins.SLOTS}
+    rig = load_rig(arguments.rig)
+    scenario = load_scenario(find_scenario(arguments.scenario))
+    if arguments.seed is not None:
+        scenario = replace(scenario, seed=arguments.seed)
+    static_map = load_map(scenario.map)
+    source = ScenarioSource(scenario, static_map)
+    simulator = Simulator(
+        source,
+        static_map,
+        rig,
+        engines["occupancy"](static_map, scenario.seed),
+        engines["camera"](),
+        engines["lidar"](),
+    )
+    simulator.prepare(source.route_path, progress=True)
+    ticks = int(scenario.duration_s * 1e6) // simulator.tick_us
+    if arguments.ticks is not None:
+        ticks = min(ticks, arguments.ticks)
+    recorder = Recorder(
+        arguments.out,
+        rig,
+        seed=scenario.seed,
+        scenario=scenario.name,
+        engines={slot: getattr(arguments, slot) for slot in plugins.SLOTS},
+        tick_us=simulator.tick_us,
+        preview=not arguments.no_preview,
+    )
+    with recorder:
+        recorder.add(simulator.reset(), simulator.stages_ms)
+        for _ in tqdm(range(ticks), desc="simulate", unit="tick", disable=None):
+            if source.done:
+                break
+            recorder.add(simulator.step(), simulator.stages_ms)
+        written = recorder.close(source.outcome)
+    for path in written:
+        print(path)
+    print(f"{scenario.name}: {source.outcome['status']}")
+    return 0 if source.outcome["status"] in ("SUCCESS", "ACCEPTABLE", "RUNNING") else 1
+
+
+def _info(_: argparse.Namespace) -> int:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from uniscene_sim.paths import data_dir
+    from uniscene_sim.rig_presets import PRESETS
+
+    for slot in plugins.SLOTS:
+        print(f"{slot + ' engines:':20}{', '.join(plugins.names(slot))}")
+    print(f"{'rigs:':20}{', '.join(PRESETS)}")
+    print(f"{'scenarios:':20}{', '.join(sorted(p.stem for p in data_dir('scenarios').glob('*.yaml')))}")
+    print(f"{'devices:':20}cpu ({os.cpu_count()} cores)")
+    found = []
+    for package in ("uniscene_sim", "numpy", "numba", "scipy", "av", "carla"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    print(f"{'versions:':20}python {platform.python_version()}, {', '.join(found)}")
+    return 0
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    import json
+
+    from uniscene_sim.rig_file import load_rig
+    from uniscene_sim.world.opendrive import load_map
+    from uniscene_sim.world.scenario import load_scenario, scenario_json_schema
+    from uniscene_sim.world.source import ScenarioSource
+
+    if arguments.schema:
+        print(json.dumps(scenario_json_schema(), indent=2))
+    elif not arguments.files:
+        raise InputError("expected at least one file, or --schema")
+    bad = 0
+    for path in arguments.files:
+        try:
+            if path.suffix in (".xodr", ".npz"):
+                load_map(path)
+            elif path.suffix in (".yaml", ".yml") and _is_rig(path):
+                load_rig(str(path))
+            else:
+                scenario = load_scenario(path)
+                ScenarioSource(scenario, load_map(scenario.map)).reset()
+        except InputError as error:
+            bad += 1
+            print(f"uniscene-sim: {error}", file=sys.stderr)
+        else:
+            print(f"{path}: ok")
+    return 2 if bad else 0
+
+
+def _is_rig(path: Path) -> bool:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", file=path) from error
+    return any(line.startswith(("cameras:", "lidars:")) for line in lines)
+
+
+def _warmup(_: argparse.Namespace) -> int:
+    from uniscene_sim.warmup import warm
+
+    warm()
+    return 0

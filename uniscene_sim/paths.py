@@ -1,0 +1,30 @@
+"""Where scenarios, maps and models lie: an environment variable, then the checkout, then the installed share folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from uniscene_sim.errors import InputError
+
+__all__ = ["data_dir"]
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def data_dir(name: str) -> Path:
+    """Folder `name` ("scenarios" or "models").
+
+    Raises:
+        InputError: it is nowhere; the message lists the places that were tried.
+    """
+    tried = []
+    if root := os.environ.get("UNISCENE_SIM_DATA"):
+        tried.append(Path(root) / name)
+    else:
+        tried += [_CHECKOUT / name, Path(sys.prefix) / "share" / "uniscene_sim" / name]
+    for folder in tried:
+        if folder.is_dir():
+            return folder
+    raise InputError(f"data folder {name!r} not found, looked in {', '.join(map(str, tried))}")
