@@ -1,0 +1,1 @@
+"""Engines that turn occupancy and agents into sweeps."""

@@ -1,0 +1,1 @@
+"""Layout to occupancy: tiles of the static world, made once, and the window around the ego."""

@@ -1,0 +1,1 @@
+"""What a run leaves behind: previews, the contact sheet and the report."""

@@ -1,0 +1,1 @@
+"""Rays through tiles and posed agents: what cameras and LiDARs share."""

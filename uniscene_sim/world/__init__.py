@@ -1,0 +1,1 @@
+"""The world and its sources: maps, agents, ego dynamics, signals, scenario files."""
