@@ -13,7 +13,9 @@ class InputError(ValueError):
     The command line prints it without a traceback and exits with code 2.
     """
 
-    def __init__(self, message: str, *, file: str | Path | None = None, line: int | None = None, field: str | None = None):
+    def __init__(
+        self, message: str, *, file: str | Path | None = None, line: int | None = None, field: str | None = None
+    ) -> None:
         where = "" if file is None else f"{file}:{line}: " if line is not None else f"{file}: "
         super().__init__(f"{where}{field}: {message}" if field else f"{where}{message}")
         self.file, self.line, self.field = file, line, field

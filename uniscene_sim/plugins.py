@@ -37,7 +37,8 @@ def load_engine(slot: str, name: str) -> Any:
     """
     table = _table(slot)
     if name not in table:
-        raise InputError(f"no {slot} engine {name!r}; installed: {', '.join(sorted(table)) or 'none'}", field=f"--{slot}")
+        installed = ", ".join(sorted(table)) or "none"
+        raise InputError(f"no {slot} engine {name!r}; installed: {installed}", field=f"--{slot}")
     try:
         return table[name].load()
     except Exception as error:

@@ -61,7 +61,8 @@ class LidarSpec:
 
 
 def _check_timing(spec: CameraSpec | LidarSpec) -> None:
-    if spec.period_us <= 0 or spec.period_us % 10_000 or not 0 <= spec.phase_us < spec.period_us or spec.phase_us % 10_000:
+    whole = spec.period_us % 10_000 == 0 and spec.phase_us % 10_000 == 0
+    if not whole or not 0 <= spec.phase_us < spec.period_us:
         raise ValueError(f"{spec.name}: period_us and phase_us must be multiples of the 10 ms physics step")
 
 
