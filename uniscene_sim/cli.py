@@ -190,3 +190,7 @@ def _warmup(_: argparse.Namespace) -> int:
 
     warm()
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Rigs: presets, YAML files and their errors."""
+
+import numpy as np
+import pytest
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.geometry import Pose
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rig_presets import PRESETS
+
+YAML = """\
+name: mine
+cameras:
+  - name: front
+    width: 320
+    height: 200
+    fov_deg: 90
+    position: [1.7, 0.0, 1.5]
+    yaw_deg: 10
+lidars:
+  - name: top
+    position: [0.9, 0.0, 1.8]
+    elevation_deg: {from: -15, to: 15, beams: 16}
+    azimuth_steps: 900
+    period_ms: 50
+"""
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_load_by_name(name):
+    assert load_rig(name) == PRESETS[name]()
+
+
+def test_nuscenes_small_is_nuscenes_scaled():
+    small, full = load_rig("nuscenes-small"), load_rig("nuscenes")
+    assert len(small.cameras) == 6 and {(c.width, c.height) for c in small.cameras} == {(400, 224)}
+    for a, b in zip(small.cameras, full.cameras, strict=True):
+        np.testing.assert_allclose(a.fx / a.width, b.fx / b.width)
+    assert len(small.lidars[0].elevation_rad) == 32
+
+
+def test_yaml_rig(tmp_path):
+    path = tmp_path / "rig.yaml"
+    path.write_text(YAML)
+    rig = load_rig(str(path))
+    camera, lidar = rig.cameras[0], rig.lidars[0]
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == pytest.approx((160, 160, 160, 100))
+    np.testing.assert_allclose(camera.rotation_base_from_optical[:, 2], [np.cos(0.1745), np.sin(0.1745), 0], atol=1e-4)
+    assert lidar.period_us == 50_000 and len(lidar.elevation_rad) == 16
+    assert lidar.elevation_rad[0] < lidar.elevation_rad[-1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("width: 320", "width: -1", r"rig.yaml:4: cameras\[0\].width"),
+        ("width: 320", "widht: 320", r"rig.yaml:.*widht"),
+        ("fov_deg: 90", "fov_deg: .nan", r"rig.yaml:6: cameras\[0\].fov_deg"),
+        ("period_ms: 50", "period_ms: 33", "multiples of the 10 ms"),
+        ("name: top", "name: front", "names must differ"),
+        ("cameras:", "cameras: [", "rig.yaml"),
+    ],
+)
+def test_bad_rig_names_file_line_and_field(tmp_path, old, new, expected):
+    path = tmp_path / "rig.yaml"
+    path.write_text(YAML.replace(old, new))
+    with pytest.raises(InputError, match=expected) as caught:
+        load_rig(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_rig_lists_presets():
+    with pytest.raises(InputError, match=r"no_such.*nuscenes-small"):
+        load_rig("no_such")
+
+
+def test_specs_refuse_nonsense():
+    with pytest.raises(ValueError, match="positive"):
+        CameraSpec("c", 0, 10, 1, 1, 1, 1, Pose())
+    with pytest.raises(ValueError, match="beams"):
+        LidarSpec("l", Pose(), (), 10)
+    camera = CameraSpec("c", 4, 4, 1, 1, 1, 1, Pose())
+    with pytest.raises(ValueError, match="differ"):
+        SensorRig("r", (camera, camera))

@@ -1,0 +1,137 @@
+"""Rigs from YAML files, or from a preset's name."""
+
+from __future__ import annotations
+
+from math import radians, tan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.geometry import Pose
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.rig_presets import PRESETS
+from uniscene_sim.yaml_file import YamlFile
+
+__all__ = ["RIG_SCHEMA", "load_rig"]
+
+_NUMBER = {"type": "number"}
+_POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+_COUNT = {"type": "integer", "minimum": 1}
+_MOUNT = {
+    "name": {"type": "string", "minLength": 1},
+    "position": {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3},
+    "roll_deg": _NUMBER,
+    "pitch_deg": _NUMBER,
+    "yaw_deg": _NUMBER,
+    "period_ms": _COUNT,
+    "phase_ms": {"type": "integer", "minimum": 0},
+    "max_range_m": _POSITIVE,
+}
+_BEAMS = {
+    "oneOf": [
+        {"type": "array", "items": _NUMBER, "minItems": 1},
+        {
+            "type": "object",
+            "properties": {"from": _NUMBER, "to": _NUMBER, "beams": _COUNT},
+            "required": ["from", "to", "beams"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+#: JSON Schema of rig files.
+RIG_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "cameras": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    **_MOUNT,
+                    "width": _COUNT,
+                    "height": _COUNT,
+                    "fov_deg": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 179},
+                    "intrinsics": {"type": "array", "items": _POSITIVE, "minItems": 4, "maxItems": 4},
+                },
+                "required": ["name", "width", "height", "position"],
+                "additionalProperties": False,
+            },
+        },
+        "lidars": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    **_MOUNT,
+                    "elevation_deg": _BEAMS,
+                    "azimuth_steps": _COUNT,
+                    "min_range_m": {"type": "number", "minimum": 0},
+                    "clockwise": {"type": "boolean"},
+                },
+                "required": ["name", "position", "elevation_deg", "azimuth_steps"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+
+
+def load_rig(name_or_path: str) -> SensorRig:
+    """A preset by name, or a YAML file (cameras take `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy).
+
+    Raises:
+        InputError: neither; or the file is malformed.
+    """
+    if name_or_path in PRESETS:
+        return PRESETS[name_or_path]()
+    if not name_or_path.endswith((".yaml", ".yml")):
+        raise InputError(f"no rig {name_or_path!r}; presets: {', '.join(PRESETS)}; or a .yaml file", field="--rig")
+    file = YamlFile(name_or_path, RIG_SCHEMA)
+    cameras = tuple(_read(file, "cameras", i, _camera) for i in range(len(file.data.get("cameras", ()))))
+    lidars = tuple(_read(file, "lidars", i, _lidar) for i in range(len(file.data.get("lidars", ()))))
+    try:
+        return SensorRig(file.data.get("name", Path(name_or_path).stem), cameras, lidars)
+    except ValueError as error:
+        raise InputError(str(error), file=name_or_path) from error
+
+
+def _read(file: YamlFile, kind: str, i: int, build: Any) -> Any:
+    entry = file.data[kind][i]
+    mount = {
+        "name": entry["name"],
+        "pose": Pose(
+            *(float(v) for v in entry["position"]),
+            **{axis: radians(entry.get(f"{axis}_deg", 0.0)) for axis in ("roll", "pitch", "yaw")},
+        ),
+        "period_us": entry.get("period_ms", 100) * 1000,
+        "phase_us": entry.get("phase_ms", 0) * 1000,
+        **{key: entry[key] for key in ("max_range_m", "min_range_m", "clockwise") if key in entry},
+    }
+    try:
+        return build(entry, mount)
+    except ValueError as error:
+        raise file.error((kind, i), str(error)) from error
+
+
+def _camera(entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec:
+    width, height = entry["width"], entry["height"]
+    if ("fov_deg" in entry) == ("intrinsics" in entry):
+        raise ValueError("expected either fov_deg or intrinsics")
+    if "fov_deg" in entry:
+        focal = 0.5 * width / tan(radians(entry["fov_deg"]) / 2)
+        fx, fy, cx, cy = focal, focal, width / 2, height / 2
+    else:
+        fx, fy, cx, cy = map(float, entry["intrinsics"])
+    return CameraSpec(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, **mount)
+
+
+def _lidar(entry: dict[str, Any], mount: dict[str, Any]) -> LidarSpec:
+    beams = entry["elevation_deg"]
+    degrees = np.linspace(beams["from"], beams["to"], beams["beams"]) if isinstance(beams, dict) else np.array(beams)
+    elevation = tuple(float(e) for e in np.sort(np.radians(degrees)))
+    return LidarSpec(elevation_rad=elevation, azimuth_steps=entry["azimuth_steps"], **mount)
