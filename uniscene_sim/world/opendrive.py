@@ -1,0 +1,67 @@
+"""OpenDRIVE files as `VectorMap`s. The extraction runs in a child process: a bad file can kill it, never the caller."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map_file import source_hash
+
+__all__ = ["extract_to", "load_map", "read_opendrive"]
+
+
+def read_opendrive(path: str | Path, timeout_s: float = 300.0) -> VectorMap:
+    """The map of an OpenDRIVE file; InputError where it cannot be read."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("no such OpenDRIVE file", file=path)
+    with tempfile.TemporaryDirectory(prefix="uniscene-map-") as folder:
+        out = Path(folder) / "map.npz"
+        command = [sys.executable, "-m", "uniscene_sim.world.opendrive_extract", str(path.resolve()), str(out)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, cwd=_package_root())
+        except subprocess.TimeoutExpired:
+            raise InputError(f"extraction took longer than {timeout_s:g} s", file=path) from None
+        if done.returncode == 2 and done.stderr.strip():
+            raise InputError(done.stderr.strip().splitlines()[-1].removeprefix(f"{path.resolve()}: "), file=path)
+        if done.returncode or not out.is_file():
+            raise InputError(_why(done.returncode, done.stderr), file=path)
+        return VectorMap.load(out)
+
+
+def extract_to(path: str | Path, out: str | Path) -> VectorMap:
+    """Read an OpenDRIVE file and keep the result as `.npz`, bound to the file's content."""
+    vector_map = read_opendrive(path)
+    vector_map.save(out, source_sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    return vector_map
+
+
+def load_map(path: str | Path) -> VectorMap:
+    """A map from `.npz`, or from `.xodr`; a `foo.npz` beside `foo.xodr` is taken where it was made of that content."""
+    path = Path(path)
+    if path.suffix == ".npz":
+        return VectorMap.load(path)
+    beside = path.with_suffix(".npz")
+    if path.is_file() and beside.is_file():
+        if source_hash(beside) == hashlib.sha256(path.read_bytes()).hexdigest():
+            return VectorMap.load(beside)
+    return read_opendrive(path)
+
+
+def _package_root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def _why(code: int, stderr: str) -> str:
+    if "No module named" in stderr:
+        missing = stderr.strip().splitlines()[-1].split("No module named")[-1].strip()
+        return f"reading OpenDRIVE needs {missing} (install uniscene_sim[maps]), or give the map as .npz"
+    if code < 0:
+        return f"carla cannot read this OpenDRIVE file (its reader was killed by signal {-code})"
+    last = stderr.strip().splitlines()
+    return f"carla cannot read this OpenDRIVE file ({last[-1] if last else f'exit code {code}'})"
