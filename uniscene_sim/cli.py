@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from uniscene_sim import __version__, plugins
@@ -75,30 +74,19 @@ def _run(arguments: argparse.Namespace) -> int:
     # Late imports: `info` and `--help` need neither numba nor a map.
     from tqdm import tqdm
 
+    from uniscene_sim.assemble import assemble
     from uniscene_sim.recording.recorder import Recorder
     from uniscene_sim.rig_file import load_rig
-    from uniscene_sim.simulator import Simulator
-    from uniscene_sim.world.opendrive import load_map
     from uniscene_sim.world.scenario import find_scenario, load_scenario
-    from uniscene_sim.world.source import ScenarioSource
 
     if arguments.device == "cuda":
         raise InputError("the engines of this version run on the CPU; expected cpu", field="--device")
-    engines = {slot: plugins.load_engine(slot, getattr(arguments, slot)) for slot in plugins.SLOTS}
+    engines = {slot: getattr(arguments, slot) for slot in plugins.SLOTS}
     rig = load_rig(arguments.rig)
     scenario = load_scenario(find_scenario(arguments.scenario))
-    if arguments.seed is not None:
-        scenario = replace(scenario, seed=arguments.seed)
-    static_map = load_map(scenario.map)
-    source = ScenarioSource(scenario, static_map)
-    simulator = Simulator(
-        source,
-        static_map,
-        rig,
-        engines["occupancy"](static_map, scenario.seed),
-        engines["camera"](),
-        engines["lidar"](),
-    )
+    seed = scenario.seed if arguments.seed is None else arguments.seed
+    simulator = assemble(scenario, rig, seed=seed, **engines)
+    source = simulator.source
     simulator.prepare(source.route_path, progress=True)
     ticks = int(scenario.duration_s * 1e6) // simulator.tick_us
     if arguments.ticks is not None:
@@ -106,9 +94,9 @@ def _run(arguments: argparse.Namespace) -> int:
     recorder = Recorder(
         arguments.out,
         rig,
-        seed=scenario.seed,
+        seed=seed,
         scenario=scenario.name,
-        engines={slot: getattr(arguments, slot) for slot in plugins.SLOTS},
+        engines=engines,
         tick_us=simulator.tick_us,
         preview=not arguments.no_preview,
     )

@@ -1,0 +1,51 @@
+"""A simulator from names: what the command line, the env and the bridges share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uniscene_sim import plugins
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.simulator import Simulator
+from uniscene_sim.world.opendrive import load_map
+from uniscene_sim.world.scenario import Scenario
+from uniscene_sim.world.source import ScenarioSource
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    scenario: Scenario,
+    rig: SensorRig,
+    *,
+    seed: int | None = None,
+    occupancy: str = "procedural",
+    camera: str = "raycast",
+    lidar: str = "raycast",
+) -> Simulator:
+    """The simulator of a scenario, not yet reset.
+
+    Args:
+        scenario: as loaded; its map is read from disk.
+        rig: sensors.
+        seed: replaces the scenario's.
+        occupancy, camera, lidar: names of engines.
+
+    Raises:
+        InputError: an unknown engine, an unreadable map, a spawn off the road.
+    """
+    engines = {
+        slot: plugins.load_engine(slot, name)
+        for slot, name in (("occupancy", occupancy), ("camera", camera), ("lidar", lidar))
+    }
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    static_map = load_map(scenario.map)
+    return Simulator(
+        ScenarioSource(scenario, static_map),
+        static_map,
+        rig,
+        engines["occupancy"](static_map, scenario.seed),
+        engines["camera"](),
+        engines["lidar"](),
+    )
