@@ -45,9 +45,9 @@ class Route:
 @dataclass(frozen=True)
 class LaneGraph:
     """All lanes' points in flat arrays. Lane i owns rows offset[i] to offset[i + 1]; a segment joins two of its rows.
-    Cells of `_CELL_M` list the segments that begin in or next to them."""
+    Cells of `_CELL_M` list the segments that begin in them."""
 
-    rows: np.ndarray  # (P, 7) x, y, z, yaw (unwrapped), width, s, -
+    rows: np.ndarray  # (P, 6) x, y, z, yaw (unwrapped), width, s
     offset: np.ndarray  # (L + 1,) int64
     lane_of: np.ndarray  # (P,) int32
     kind: np.ndarray  # (L,) int32 index into `kinds`
@@ -78,10 +78,6 @@ class LaneGraph:
         cell_offset = np.searchsorted(flat[order], np.arange(int(shape.prod()) + 1)).astype(np.int64)
         kind = np.array([kinds.index(lane.kind) for lane in lanes], dtype=np.int32)
         return cls(rows, offset, lane_of, kind, kinds, origin, shape, cell_offset, first[order].astype(np.int32))
-
-    def wanted(self, kinds: Sequence[str]) -> np.ndarray:
-        """(L,) bool: lanes of these kinds."""
-        return np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds])
 
     def nearest(
         self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
@@ -131,7 +127,6 @@ def nearest_lane(rows, lane_of, wanted_kind, kind, origin, shape, cell_offset, c
     """
     cx = min(max(int(np.floor((x - origin[0]) / _CELL_M)), 0), shape[0] - 1)
     cy = min(max(int(np.floor((y - origin[1]) / _CELL_M)), 0), shape[1] - 1)
-    # Distance from the place to the grid when it lies outside: rings below start at the clamped cell.
     best, best_lane, best_s, best_lateral = np.inf, -1, 0.0, 0.0
     for ring in range(max(shape[0], shape[1]) + 1):
         # A segment begun in this ring or beyond is at least this far; the cost grows with a tenth of it at least.
@@ -224,7 +219,8 @@ def _search(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> lis
         length = lanes[a].length - (start_s if a == start else 0.0)
         moves = [(b, 0, length) for b in lanes[a].successors]
         short = max(_LANE_CHANGE_M - length, 0.0)
-        for side, b, may in ((1, lanes[a].left, lanes[a].can_change_left), (-1, lanes[a].right, lanes[a].can_change_right)):
+        here = lanes[a]
+        for side, b, may in ((1, here.left, here.can_change_left), (-1, here.right, here.can_change_right)):
             if may and b >= 0:
                 moves.append((b, side, _LANE_CHANGE_COST_M + 2 * short))
         for b, side, price in moves:
@@ -236,11 +232,11 @@ def _search(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> lis
                 heapq.heappush(heap, (spent + price, b))
     if goal not in done:
         return None
-    way, here = [], goal
-    while here != start:
-        previous, side = came[here]
-        way.append((here, side))
-        here = previous
+    way, last = [], goal
+    while last != start:
+        previous, side = came[last]
+        way.append((last, side))
+        last = previous
     return [(start, 0), *way[::-1]]
 
 
@@ -251,37 +247,64 @@ def _stretch(lane: Lane, low: float, high: float) -> np.ndarray:
     return np.stack([np.interp(at, s, lane.centre[:, k]) for k in range(3)], axis=1)
 
 
-def _section_path(lanes: Sequence[Lane], group: list[int], low: float) -> np.ndarray:
-    """Path through lanes side by side, from fraction `low` of the first to the end of the last, blended at changes."""
-    if len(group) == 1:
-        return _stretch(lanes[group[0]], low, 1.0)
-    length = max(lanes[i].length for i in group)
-    n = max(2, int(np.ceil((1.0 - low) * length)) + 1)
-    f = np.linspace(low, 1.0, n)
-    sides = []
-    for i in group:
-        s = lanes[i].s
-        sides.append(np.stack([np.interp(f * s[-1], s, lanes[i].centre[:, k]) for k in range(3)], axis=1))
-    path = sides[0]
-    room = (1.0 - low) / (len(group) - 1)
-    for k, beside in enumerate(sides[1:]):
-        span = min(room, _LANE_CHANGE_M / max(length, 1e-6))
-        q = np.clip((f - low - k * room - 0.3 * (room - span)) / span, 0.0, 1.0)
-        blend = (q * q * (3 - 2 * q))[:, None]
-        path = path * (1 - blend) + beside * blend
+def _abreast(lane: Lane, point: np.ndarray) -> float:
+    """Fraction of a lane's length at which it is beside a point."""
+    a, d = lane.centre[:-1, :2], np.diff(lane.centre[:, :2], axis=0)
+    q = np.clip(((point[:2] - a) * d).sum(axis=1) / np.maximum((d * d).sum(axis=1), 1e-12), 0.0, 1.0)
+    i = int(np.argmin(np.linalg.norm(a + q[:, None] * d - point[:2], axis=1)))
+    s = lane.s
+    return float((s[i] + q[i] * (s[i + 1] - s[i])) / s[-1])
+
+
+def _pieces(lanes: Sequence[Lane], groups: list[list[int]], low: float) -> list[np.ndarray]:
+    """Points of each lane for as long as the route is on it; lanes side by side share their section evenly."""
+    pieces = []
+    for n, group in enumerate(groups):
+        first = low if n == 0 else 0.0
+        for k, lane in enumerate(group):
+            last = first + (1.0 - first) / (len(group) - k)
+            pieces.append(_stretch(lanes[lane], first, last))
+            if k + 1 < len(group):
+                first = _abreast(lanes[group[k + 1]], pieces[-1][-1])
+    return pieces
+
+
+def _blended(pieces: list[np.ndarray]) -> np.ndarray:
+    """One path (N, 3). Where it jumps aside (a lane change, a lane that tapers to nothing), the points before and after
+    lean towards each other over `_LANE_CHANGE_M`, or as much of it as the ends and the next jump leave."""
+    path = np.concatenate(pieces)
+    step = np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1)
+    joints = np.cumsum([len(piece) for piece in pieces])[:-1]
+    step[joints - 1] = 0.0
+    s = np.concatenate([[0.0], np.cumsum(step)])
+    way = np.concatenate([np.gradient(piece[:, :2], axis=0) for piece in pieces])
+    way /= np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
+    normal = np.stack([-way[:, 1], way[:, 0]], axis=1)
+    jumps = [j for j in joints if np.linalg.norm(path[j] - path[j - 1]) > 0.05]
+    aside = [float((path[j, :2] - path[j - 1, :2]) @ normal[j]) for j in jumps]
+    rise = [path[j, 2] - path[j - 1, 2] for j in jumps]
+    for k, j in enumerate(jumps):
+        before = s[j] if k == 0 else 0.5 * (s[j] - s[jumps[k - 1]])
+        after = s[-1] - s[j] if k == len(jumps) - 1 else 0.5 * (s[jumps[k + 1]] - s[j])
+        # What one side lacks the other may take.
+        back = min(before, max(0.5 * _LANE_CHANGE_M, _LANE_CHANGE_M - after))
+        ahead = min(after, _LANE_CHANGE_M - back)
+        q = np.clip((s - s[j] + back) / max(back + ahead, 1e-6), 0.0, 1.0)
+        share = q * q * (3 - 2 * q)
+        share[j:] -= 1.0
+        path[:, :2] += (share * aside[k])[:, None] * normal
+        path[:, 2] += share * rise[k]
     return path
 
 
 def _resample(path: np.ndarray, length_m: float) -> np.ndarray:
-    """A point each metre, at most `length_m` long, the last point kept."""
+    """A point about each metre, at most `length_m` long, the last point kept."""
     step = np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1)
     keep = np.concatenate([[True], step > 1e-6])
     path = path[keep]
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1))])
     end = min(s[-1], length_m)
-    at = np.append(np.arange(0.0, end, 1.0), end)
-    if len(at) > 2 and at[-1] - at[-2] < 0.25:
-        at = np.delete(at, -2)
+    at = np.linspace(0.0, end, max(2, int(np.ceil(end)) + 1))
     return np.stack([np.interp(at, s, path[:, k]) for k in range(3)], axis=1)
 
 
@@ -307,5 +330,5 @@ def plan_route(vector_map: VectorMap, start_lane: int, start_s: float, goal_lane
         else:
             groups.append([lane])
     low = start_s / max(lanes[start_lane].length, 1e-9)
-    parts = [_section_path(lanes, group, low if i == 0 else 0.0) for i, group in enumerate(groups)]
-    return Route(tuple(lane for lane, _ in way), _resample(np.concatenate(parts), limit))
+    path = _blended(_pieces(lanes, groups, low))
+    return Route(tuple(lane for lane, _ in way), _resample(path, limit))

@@ -122,8 +122,14 @@ class StaticMap(Protocol):
     @property
     def bounds(self) -> tuple[float, float, float, float]: ...
 
-    def rasterise(self, bev_pose_xyyaw: tuple[float, float, float], shape: tuple[int, int], resolution_m: float,
-                  z_hint: float | None = None, schema: LayoutSchema = ...) -> BevLayout: ...
+    def rasterise(
+        self,
+        bev_pose_xyyaw: tuple[float, float, float],
+        shape: tuple[int, int],
+        resolution_m: float,
+        z_hint: float | None = None,
+        schema: LayoutSchema = ...,
+    ) -> BevLayout: ...
 
     def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray: ...
 
@@ -189,7 +195,9 @@ class VectorMap:
         """x, y, z, yaw on a lane's centre at arc length `s` (clipped to the lane)."""
         return self.graph.point(lane, s)
 
-    def route(self, start_lane: int, start_s: float = 0.0, goal_lane: int | None = None, length_m: float = 300.0) -> Route:
+    def route(
+        self, start_lane: int, start_s: float = 0.0, goal_lane: int | None = None, length_m: float = 300.0
+    ) -> Route:
         """Path from a place on a lane: to the end of `goal_lane` (InputError where none leads there), or without a goal
         as straight ahead as the map goes, for `length_m`."""
         from uniscene_sim.world.lanes import plan_route

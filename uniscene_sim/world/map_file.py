@@ -108,7 +108,8 @@ def read_map(path: str | Path) -> VectorMap:
     except InputError:
         raise
     except Exception as error:  # zlib, zip, JSON and index errors of a damaged file have no common base
-        raise InputError(f"damaged map file ({type(error).__name__}), expected a .npz of uniscene_sim", file=path) from None
+        why = f"damaged map file ({type(error).__name__}), expected a .npz of uniscene_sim"
+        raise InputError(why, file=path) from None
     if vector_map.ref != head["content_sha256"]:
         raise InputError("damaged map file, its content does not match its hash", file=path)
     return vector_map

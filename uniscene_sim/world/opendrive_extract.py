@@ -21,6 +21,7 @@ from uniscene_sim.world.opendrive_xml import LaneRecord, RoadRecord, SectionReco
 
 __all__ = ["extract", "main"]
 
+Key = tuple[int, int, int]
 STEP_M = 1.0
 _EDGE_M = 4e-3  # carla looks a section up in single precision: stay this far inside
 DEFAULT_SPEED_MPS = 50 / 3.6
@@ -64,7 +65,9 @@ def _may_cross(mark: str, rule: str, outwards: bool, id_grows: bool) -> bool:
     return name in ("none", "broken", "broken_broken")
 
 
-def _geometry(carla_map: Any, road: RoadRecord, section: SectionRecord, lane_id: int, forward: bool) -> np.ndarray | None:
+def _geometry(
+    carla_map: Any, road: RoadRecord, section: SectionRecord, lane_id: int, forward: bool
+) -> np.ndarray | None:
     """Rows x, y, z, yaw, width of a lane in its direction of travel, (N, 5); None where carla has no such lane."""
     length = section.s1 - section.s0
     edge = min(_EDGE_M, 0.1 * length)
@@ -85,14 +88,13 @@ def _geometry(carla_map: Any, road: RoadRecord, section: SectionRecord, lane_id:
     steps = np.diff(table[:, :2], axis=0)
     if np.hypot(steps[:, 0], steps[:, 1]).sum() < 1e-3 or not np.isfinite(table).all():
         return None
-    # Headings by the line itself: with a sheared lane offset they differ from the road's.
     table[:, 3] = np.unwrap(table[:, 3])
     return table[:, :5]
 
 
-def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[tuple[int, int, int], int]]:
+def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
     lanes: list[Lane] = []
-    index: dict[tuple[int, int, int], int] = {}
+    index: dict[Key, int] = {}
     rows: list[tuple[RoadRecord, SectionRecord, LaneRecord, np.ndarray]] = []
     for road in xml.roads.values():
         for number, section in enumerate(road.sections):
@@ -100,7 +102,7 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[tuple[int, int
                 continue
             for lane_id in sorted(k for k in section.lanes if k):
                 record = section.lanes[lane_id]
-                table = _geometry(carla_map, road, section, lane_id, _forward(road, record))
+                table = _geometry(carla_map, road, section, lane_id, road.forward(record))
                 if table is None or (table[:, 4].max() < 0.05 and record.kind != "driving"):
                     continue
                 index[road.id, number, lane_id] = len(rows)
@@ -120,17 +122,13 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[tuple[int, int
     return lanes, index
 
 
-def _forward(road: RoadRecord, lane: LaneRecord) -> bool:
-    return ((lane.id < 0) != road.left_hand) != lane.reversed
-
-
 def _beside(
-    key: tuple[int, int, int], road: RoadRecord, section: SectionRecord, lane: LaneRecord, index: dict[tuple[int, int, int], int]
+    key: Key, road: RoadRecord, section: SectionRecord, lane: LaneRecord, index: dict[Key, int]
 ) -> dict[str, Any]:
     """Marks, neighbours and permission to change of a lane."""
     side = 1 if lane.id > 0 else -1
     length = section.s1 - section.s0
-    forward = _forward(road, lane)
+    forward = road.forward(lane)
     out: dict[str, Any] = {}
     for outwards in (False, True):
         other_id = lane.id + side * (1 if outwards else -1)
@@ -147,7 +145,7 @@ def _beside(
         out[f"{name}_mark"] = mark
         if beside is None or where < 0:
             continue
-        if _forward(road, beside) == forward:
+        if road.forward(beside) == forward:
             out[name] = where
             both = lane.kind == beside.kind == "driving" and road.junction < 0
             out[f"can_change_{name}"] = both and _may_cross(mark, rule, outwards, other_id > lane.id)
@@ -167,7 +165,8 @@ def extract(path: str | Path) -> VectorMap:
         lanes, index = _lanes(carla_map, xml)
         corners = [_location(corner) for corner in carla_map.get_crosswalks()]
     except (RuntimeError, IndexError, ValueError) as error:
-        raise InputError(f"carla cannot read this OpenDRIVE file: {str(error).splitlines()[:1] or error!r}", file=path) from None
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
     if not lanes:
         raise InputError("no lane could be read", file=path, field="laneSection")
     lanes = link_lanes(lanes, index, xml)

@@ -20,7 +20,14 @@ MEET_M, TEAR_M, TURN_RAD = 0.6, 3.0, 0.6
 
 
 def _declared(xml: XmlMap) -> Iterator[tuple[Key, Key]]:
-    """Pairs of lanes that the file links, in no order of travel."""
+    """Pairs of lanes that the file links, in order of travel."""
+    for one, two, at_end in _links(xml):
+        road = xml.roads[one[0]]
+        yield (one, two) if road.forward(road.sections[one[1]].lanes[one[2]]) == at_end else (two, one)
+
+
+def _links(xml: XmlMap) -> Iterator[tuple[Key, Key, bool]]:
+    """Lane, the lane it is linked with, and whether that lies at the greater s of the first."""
     for road in xml.roads.values():
         for n, section in enumerate(road.sections):
             for lane in section.lanes.values():
@@ -28,11 +35,11 @@ def _declared(xml: XmlMap) -> Iterator[tuple[Key, Key]]:
                     if link is None or not lane.id:
                         continue
                     if 0 <= n + step < len(road.sections):
-                        yield (road.id, n, lane.id), (road.id, n + step, link)
+                        yield (road.id, n, lane.id), (road.id, n + step, link), step > 0
                     elif name in road.link and road.link[name][0] == "road" and road.link[name][1] in xml.roads:
                         _, other, contact = road.link[name]
                         m = 0 if contact == "start" else len(xml.roads[other].sections) - 1
-                        yield (road.id, n, lane.id), (other, m, link)
+                        yield (road.id, n, lane.id), (other, m, link), step > 0
     for junction, connections in xml.connections.items():
         for incoming, connecting, contact, lane_links in connections:
             if incoming not in xml.roads or connecting not in xml.roads:
@@ -42,7 +49,8 @@ def _declared(xml: XmlMap) -> Iterator[tuple[Key, Key]]:
             for source, target in lane_links:
                 for name, n in (("predecessor", 0), ("successor", len(road.sections) - 1)):
                     if road.link.get(name, ("", 0, ""))[:2] == ("junction", junction):
-                        yield (incoming, n, source), (connecting, m, target)
+                        if source in road.sections[n].lanes:
+                            yield (incoming, n, source), (connecting, m, target), name == "successor"
 
 
 def link_lanes(lanes: list[Lane], index: dict[Key, int], xml: XmlMap) -> list[Lane]:
@@ -61,8 +69,6 @@ def link_lanes(lanes: list[Lane], index: dict[Key, int], xml: XmlMap) -> list[La
             a, b = index[one], index[two]
             if meets(a, b, TEAR_M):
                 pairs.add((a, b))
-            if meets(b, a, TEAR_M):
-                pairs.add((b, a))
     with_next, with_previous = {a for a, _ in pairs}, {b for _, b in pairs}
     tree = cKDTree(starts)
     for a, lane in enumerate(lanes):

@@ -9,7 +9,7 @@ import numpy as np
 
 from uniscene_sim.geometry import point_in_polygon, wrap_angle
 from uniscene_sim.world.map import Crossing, Lane, Signal, SignalProgram, StopLine
-from uniscene_sim.world.opendrive_things import outline
+from uniscene_sim.world.opendrive_things import outline, placed_corners
 from uniscene_sim.world.opendrive_xml import RoadRecord, XmlMap
 
 __all__ = ["read_signals"]
@@ -107,9 +107,7 @@ def _painted(xml: XmlMap) -> list[np.ndarray]:
             if thing["cornerRoad"] or thing["cornerLocal"]:
                 corners = np.array([road.point(s, t, dz)[:3] for s, t, dz in thing["cornerRoad"]])
                 if not len(corners):
-                    x, y, z, heading = road.point(thing["s"], thing["t"], thing["zOffset"])
-                    c, n = np.cos(heading + thing["hdg"]), np.sin(heading + thing["hdg"])
-                    corners = np.array([(x + c * u - n * v, y + n * u + c * v, z + w) for u, v, w in thing["cornerLocal"]])
+                    corners = placed_corners(road, thing, np.array(thing["cornerLocal"]))
             else:
                 corners = outline(road, thing)
             gaps = np.linalg.norm(corners[:, None] - corners[None], axis=2)
@@ -139,12 +137,15 @@ def _crossed_at(lane: Lane, line: np.ndarray) -> float | None:
     return None
 
 
-def _stop_at(lane: Lane, painted: list[np.ndarray], crossings: Sequence[Crossing]) -> float:
-    """Where traffic of an approach stops: on the drawn line, else before a crossing, else just before the lane's end."""
-    drawn = [s for s in (_crossed_at(lane, line) for line in painted) if s is not None]
-    if drawn:
-        return max(drawn)
+def _stop_at(lane: Lane, lanes: Sequence[Lane], painted: list[np.ndarray], crossings: Sequence[Crossing]) -> float:
+    """Where traffic of an approach stops: on the line drawn across it or a lane beside it, else before a crossing, else
+    just before the lane's end."""
     s = lane.s
+    for side in ("", "left", "right"):
+        beside = lane if not side else lanes[getattr(lane, side)] if getattr(lane, side) >= 0 else None
+        drawn = [x for x in (_crossed_at(beside, line) for line in painted) if x is not None] if beside else []
+        if beside and drawn:
+            return float(np.clip(s[-1] - (beside.length - max(drawn)), 0.0, s[-1]))
     stop = s[-1] - 0.5
     for crossing in crossings:
         middle = crossing.polygon.mean(axis=0)
@@ -157,13 +158,22 @@ def _stop_at(lane: Lane, painted: list[np.ndarray], crossings: Sequence[Crossing
     return float(np.clip(stop, 0.0, s[-1]))
 
 
+def _axis(i: int, signals: list[Signal], lanes: Sequence[Lane]) -> float:
+    """Direction of a light's approach, modulo half a turn."""
+    return float(lanes[signals[i].lanes[0]].heading[-1] if signals[i].lanes else signals[i].yaw) % np.pi
+
+
+def _aligned(one: float, two: float) -> bool:
+    return abs((one - two + np.pi / 2) % np.pi - np.pi / 2) < np.pi / 4
+
+
 def _by_heading(junction: list[int], signals: list[Signal], lanes: Sequence[Lane]) -> tuple[tuple[int, ...], ...]:
     """Phases of a junction without controllers: approaches that face each other are green together."""
     groups: list[tuple[float, list[int]]] = []
     for i in junction:
-        axis = float(lanes[signals[i].lanes[0]].heading[-1]) % np.pi if signals[i].lanes else signals[i].yaw % np.pi
+        axis = _axis(i, signals, lanes)
         for mean, members in groups:
-            if abs((axis - mean + np.pi / 2) % np.pi - np.pi / 2) < np.pi / 4:
+            if _aligned(axis, mean):
                 members.append(i)
                 break
         else:
@@ -193,14 +203,25 @@ def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tupl
         if members:
             taken.update(members)
             by_junction.setdefault(claimed.get(name, junction_of(members[0])), []).append((sequence, members))
-    programs = []
-    for jid in sorted(by_junction):
-        phases = tuple(members for _, members in sorted(by_junction[jid], key=lambda item: item[0]))
-        programs.append(SignalProgram(phases if len(phases) > 1 else (*phases, ())))
     loose: dict[int, list[int]] = {}
     for i in lights.values():
         if i not in taken:
             loose.setdefault(junction_of(i), []).append(i)
+    for jid in [j for j in by_junction if j in loose]:
+        # Lights that no controller lists, at a junction that has some: green with those who face them, or on their own.
+        for phase in _by_heading(loose.pop(jid), signals, lanes):
+            axis = _axis(phase[0], signals, lanes) if phase else 0.0
+            for k, (sequence, members) in enumerate(by_junction[jid]):
+                if phase and _aligned(axis, _axis(members[0], signals, lanes)):
+                    by_junction[jid][k] = (sequence, (*members, *phase))
+                    break
+            else:
+                if phase:
+                    by_junction[jid].append((len(by_junction[jid]), phase))
+    programs = []
+    for jid in sorted(by_junction):
+        phases = tuple(members for _, members in sorted(by_junction[jid], key=lambda item: item[0]))
+        programs.append(SignalProgram(phases if len(phases) > 1 else (*phases, ())))
     programs += [SignalProgram(_by_heading(loose[jid], signals, lanes)) for jid in sorted(loose)]
     return tuple(programs)
 
@@ -214,6 +235,7 @@ def read_signals(
         for thing in (*road.signals, *road.references):
             ruled.setdefault(thing.get("id", ""), []).extend(_lanes_here(road, thing, index, lanes))
     painted = _painted(xml)
+    roadside = _Roadside(lanes)
     signals: list[Signal] = []
     stops: dict[int, StopLine] = {}
     seen: set[str] = set()
@@ -235,20 +257,48 @@ def read_signals(
             else:
                 yaw = heading + thing["hOffset"] + (np.pi if thing.get("orientation") != "-" else 0.0)
             value = _speed(thing) if kind == "speed" else 0.0
-            signal = Signal(len(signals), sid, kind, np.array([x, y, z]), float(wrap_angle(yaw)), tuple(here), value)
+            foot = roadside(np.array([x, y, z]))
+            signal = Signal(len(signals), sid, kind, foot, float(wrap_angle(yaw)), tuple(here), value)
             signals.append(signal)
             if kind in ("traffic_light", "stop"):
                 rules = signal.index if kind == "traffic_light" else -1
                 for i in here:
                     if i not in stops or (stops[i].signal < 0 <= rules):
-                        at = _stop_at(lanes[i], painted, crossings)
+                        at = _stop_at(lanes[i], lanes, painted, crossings)
                         if not any(lanes[a].junction >= 0 for a in lanes[i].successors):
                             at = _beside(lanes[i], signal.position)  # a light between junctions
                         stops[i] = _line(lanes[i], at, rules)
     for i in _stencilled(lanes, xml):
         if i not in stops:
-            stops[i] = _line(lanes[i], _stop_at(lanes[i], painted, crossings), -1)
+            stops[i] = _line(lanes[i], _stop_at(lanes[i], lanes, painted, crossings), -1)
     return tuple(stops[i] for i in sorted(stops)), tuple(signals), _programs(xml, signals, lanes)
+
+
+class _Roadside:
+    """Moves a pole that a file puts on a carriageway to the nearest place beside it."""
+
+    def __init__(self, lanes: Sequence[Lane]):
+        driving = [lane for lane in lanes if lane.kind in ("driving", "bidirectional") and lane.width.max() > 0.5]
+        self.points = np.concatenate([lane.centre for lane in driving]) if driving else np.zeros((0, 3))
+        self.half = 0.5 * np.concatenate([lane.width for lane in driving]) if driving else np.zeros(0)
+
+    def clearance(self, at: np.ndarray) -> np.ndarray:
+        """Distance (N,) of places (N, 3) from the nearest driving lane of their deck."""
+        near = np.abs(self.points[:, 2] - at[0, 2]) < 3.0
+        near &= np.linalg.norm(self.points[:, :2] - at[0, :2], axis=1) < 60.0
+        if not near.any():
+            return np.full(len(at), np.inf)
+        gaps = np.linalg.norm(at[:, None, :2] - self.points[None, near, :2], axis=2) - self.half[near]
+        return gaps.min(axis=1)
+
+    def __call__(self, foot: np.ndarray) -> np.ndarray:
+        if self.clearance(foot[None])[0] > 0.3:
+            return foot
+        angle = np.arange(32) * (2 * np.pi / 32)
+        ring = np.stack([np.cos(angle), np.sin(angle), np.zeros(32)], axis=1)
+        places = np.concatenate([foot[None], *(foot + radius * ring for radius in np.arange(0.5, 25.0, 0.5))])
+        clear = np.flatnonzero(self.clearance(places) > 0.8)
+        return places[clear[0]] if len(clear) else foot
 
 
 def _beside(lane: Lane, position: np.ndarray) -> float:
@@ -262,15 +312,18 @@ def _stencilled(lanes: Sequence[Lane], xml: XmlMap) -> list[int]:
     found = []
     ends = np.array([lane.centre[-1] for lane in lanes])
     approach = np.array(
-        [lane.kind == "driving" and lane.junction < 0 and any(lanes[a].junction >= 0 for a in lane.successors) for lane in lanes]
+        [
+            lane.kind == "driving" and lane.junction < 0 and any(lanes[a].junction >= 0 for a in lane.successors)
+            for lane in lanes
+        ]
     )
     for road in xml.roads.values():
         for thing in road.objects:
             if "stencil_stop" not in thing.get("name", "").lower():
                 continue
             x, y, z, _ = road.point(thing["s"], thing["t"])
-            near = np.flatnonzero(approach & (np.linalg.norm(ends - (x, y, z), axis=1) < 20))
+            near = np.flatnonzero(approach & (np.linalg.norm(ends - (x, y, z), axis=1) < 20)).tolist()
             gaps = [np.linalg.norm(lanes[i].centre - (x, y, z), axis=1).min() for i in near]
             if gaps and min(gaps) < 1.6:
-                found.append(int(near[int(np.argmin(gaps))]))
+                found.append(near[int(np.argmin(gaps))])
     return sorted(set(found))

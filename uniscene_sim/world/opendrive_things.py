@@ -9,31 +9,51 @@ import numpy as np
 from uniscene_sim.world.map import Crossing, MapObject
 from uniscene_sim.world.opendrive_xml import RoadRecord, XmlMap
 
-__all__ = ["outline", "read_crossings", "read_objects"]
+__all__ = ["outline", "placed_corners", "read_crossings", "read_objects"]
 
 _OBJECT_KIND = {
-    "tree": "tree", "vegetation": "tree", "pole": "pole", "streetLamp": "pole", "rail-pole": "pole", "guide-post": "pole",
-    "barrier": "barrier", "railing": "guard_rail", "building": "building", "obstacle": "other", "parkingSpace": "parking",
+    "tree": "tree", "vegetation": "tree", "pole": "pole", "streetLamp": "pole", "rail-pole": "pole",
+    "guide-post": "pole", "barrier": "barrier", "railing": "guard_rail", "building": "building",
+    "obstacle": "other", "parkingSpace": "parking",
 }  # fmt: skip
-_DEFAULT_SIZE = {"tree": (4.0, 4.0, 7.0), "pole": (0.2, 0.2, 6.0), "barrier": (2.0, 0.5, 0.9), "guard_rail": (4.0, 0.3, 0.8)}
+_DEFAULT_SIZE = {
+    "tree": (4.0, 4.0, 7.0),
+    "pole": (0.2, 0.2, 6.0),
+    "barrier": (2.0, 0.5, 0.9),
+    "guard_rail": (4.0, 0.3, 0.8),
+}
 #: Paint on the road, not things.
-_PAINT = ("stopline", "stencil", "solidsingle", "soliddouble", "dashed", "crosswalk", "crosshatch", "chevron", "arrow", "line")
+_PAINT = (
+    "stopline",
+    "stencil",
+    "solidsingle",
+    "soliddouble",
+    "dashed",
+    "crosswalk",
+    "crosshatch",
+    "chevron",
+    "arrow",
+    "line",
+)
 
 
 def outline(road: RoadRecord, thing: dict[str, Any]) -> np.ndarray:
     """Corners (N, 3) of an object, by its outline or else its length and width."""
     if len(thing["cornerRoad"]) > 2:
         return np.array([road.point(s, t, dz)[:3] for s, t, dz in thing["cornerRoad"]])
-    x, y, z, heading = road.point(thing["s"], thing["t"], thing["zOffset"])
-    yaw = heading + thing["hdg"]
     corners = np.array([c for c in thing["cornerLocal"]])
     if len(corners) < 3:
         a, b = 0.5 * thing["length"], 0.5 * thing["width"]
         corners = np.array([(-a, -b, 0.0), (a, -b, 0.0), (a, b, 0.0), (-a, b, 0.0)])
-    c, n = np.cos(yaw), np.sin(yaw)
-    return np.stack(
-        [x + c * corners[:, 0] - n * corners[:, 1], y + n * corners[:, 0] + c * corners[:, 1], z + corners[:, 2]], axis=1
-    )
+    return placed_corners(road, thing, corners)
+
+
+def placed_corners(road: RoadRecord, thing: dict[str, Any], corners: np.ndarray) -> np.ndarray:
+    """Corners (N, 3) of an object's own frame, in the map."""
+    x, y, z, heading = road.point(thing["s"], thing["t"], thing["zOffset"])
+    c, n = np.cos(heading + thing["hdg"]), np.sin(heading + thing["hdg"])
+    u, v, w = corners.T
+    return np.stack([x + c * u - n * v, y + n * u + c * v, z + w], axis=1)
 
 
 def _open(polygon: np.ndarray) -> np.ndarray:
@@ -65,7 +85,33 @@ def read_crossings(corners: list[tuple[float, float, float]], xml: XmlMap) -> tu
             if all(np.linalg.norm(middle - k) > 1.0 for k in known) and np.ptp(polygon[:, :2], axis=0).max() > 1.0:
                 polygons.append(polygon)
                 known.append(middle)
+        for sign in road.signals:
+            depth = _depth(sign)
+            if sign.get("type") == "1000003" and depth > 0 and sign["width"] > 1:  # painted as a signal: width across
+                half = 0.5 * sign["width"]
+                places = [(-depth / 2, -half), (depth / 2, -half), (depth / 2, half), (-depth / 2, half)]
+                polygons.append(_open(np.array([_carried(road, sign["s"], ds, sign["t"] + dt) for ds, dt in places])))
     return tuple(Crossing(p) for p in polygons if len(p) > 2)
+
+
+def _depth(sign: dict[str, Any]) -> float:
+    try:
+        return float(sign.get("value", 0.0))
+    except ValueError:
+        return 0.0
+
+
+def _carried(road: RoadRecord, s: float, ds: float, t: float) -> tuple[float, float, float]:
+    """A place ds further along the tangent at s: crossings may reach past a road's end."""
+    x, y, z, heading = road.point(s, t)
+    return x + ds * float(np.cos(heading)), y + ds * float(np.sin(heading)), z
+
+
+def _kind(thing: dict[str, Any]) -> str:
+    kind, name = _OBJECT_KIND.get(thing.get("type", ""), "other"), thing.get("name", "").lower()
+    if kind == "other":
+        return "sign" if "sign" in name else "pole" if "post" in name or "pole" in name else kind
+    return kind
 
 
 def _size(thing: dict[str, Any], kind: str) -> tuple[float, float, float]:
@@ -81,7 +127,7 @@ def read_objects(xml: XmlMap) -> tuple[MapObject, ...]:
     for road in xml.roads.values():
         for thing in road.objects:
             label = (thing.get("type", "") + " " + thing.get("name", "")).lower()
-            kind = _OBJECT_KIND.get(thing.get("type", ""), "sign" if "signpost" in label else "other")
+            kind = _kind(thing)
             if any(word in label for word in _PAINT) or (kind == "other" and thing["height"] <= 0.05):
                 continue
             length, width, height = _size(thing, kind)

@@ -1,8 +1,9 @@
-"""What an OpenDRIVE file says in its XML, as plain records: roads, lanes, links, marks, signals, objects, controllers."""
+"""What an OpenDRIVE file says in its XML, as plain records: roads, lanes, links, signals, objects, controllers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,19 @@ __all__ = ["Cubics", "RoadRecord", "XmlMap", "read_xml"]
 
 _MPS = {"mph": 0.44704, "km/h": 1 / 3.6, "m/s": 1.0, "": 1.0}
 #: Lane types on which through traffic drives, by other names.
-_DRIVING = {"entry", "exit", "onRamp", "offRamp", "connectingRamp", "slipLane", "HOV", "bus", "taxi", "mwyEntry", "mwyExit"}
+_DRIVING = {
+    "entry",
+    "exit",
+    "onRamp",
+    "offRamp",
+    "connectingRamp",
+    "slipLane",
+    "HOV",
+    "bus",
+    "taxi",
+    "mwyEntry",
+    "mwyExit",
+}
 _KIND = {"walking": "sidewalk", "bikeLane": "biking"} | dict.fromkeys(_DRIVING, "driving")
 
 
@@ -33,7 +46,7 @@ class Cubics:
 
 @dataclass
 class LaneRecord:
-    """A lane of a section; marks are (ds, mark name, weight, colour, laneChange) of its outer border."""
+    """A lane of a section; marks are (ds, mark name, colour, laneChange) of its outer border."""
 
     id: int
     kind: str
@@ -102,6 +115,10 @@ class RoadRecord:
                 inner = inner + section.lanes[sign * k].width(ds)
         width = np.maximum(section.lanes[lane_id].width(ds), 0.0)
         return self.lane_offset(s) + sign * (inner + 0.5 * width), width
+
+    def forward(self, lane: LaneRecord) -> bool:
+        """Whether traffic on a lane goes with the reference line."""
+        return ((lane.id < 0) != self.left_hand) != lane.reversed
 
     def speed_at(self, s: float) -> float | None:
         """Speed limit by the road's type at s."""
@@ -224,7 +241,11 @@ def _placed(node: Any) -> dict[str, Any]:
     record["cornerLocal"] = [tuple(_num(c, k, 0.0) for k in ("u", "v", "z")) for c in node.findall(".//cornerLocal")]
     record["cornerRoad"] = [tuple(_num(c, k, 0.0) for k in ("s", "t", "dz")) for c in node.findall(".//cornerRoad")]
     record["repeat"] = [
-        {k: _num(r, k, -1.0) for k in ("s", "length", "distance", "tStart", "tEnd", "zOffsetStart", "heightStart", "widthStart", "lengthStart")}
+        {
+            **{k: _num(r, k, -1.0) for k in ("s", "length", "distance", "heightStart", "widthStart")},
+            **{k: _num(r, k, record["t"]) for k in ("tStart", "tEnd")},
+            "zOffsetStart": _num(r, "zOffsetStart", record["zOffset"]),
+        }
         for r in node.findall("repeat")
     ]
     return record
@@ -238,7 +259,7 @@ def _road(node: Any) -> RoadRecord:
             record = _lane(lane)
             section.lanes[record.id] = record
     sections.sort(key=lambda section: section.s0)
-    for section, after in zip(sections, sections[1:], strict=False):
+    for section, after in pairwise(sections):
         section.s1 = after.s0
     link = {}
     for k in ("predecessor", "successor"):
@@ -276,7 +297,9 @@ def read_xml(path: str | Path) -> XmlMap:
     from lxml import etree
 
     try:
-        root = etree.parse(str(path), etree.XMLParser(resolve_entities=False, huge_tree=True, no_network=True)).getroot()
+        root = etree.parse(
+            str(path), etree.XMLParser(resolve_entities=False, huge_tree=True, no_network=True)
+        ).getroot()
     except (OSError, etree.XMLSyntaxError) as error:
         raise InputError(f"expected an OpenDRIVE XML file: {str(error).splitlines()[0]}", file=path) from None
     for node in root.iter():
@@ -299,9 +322,14 @@ def read_xml(path: str | Path) -> XmlMap:
                 )
                 for c in junction.findall("connection")
             ]
-            junction_controllers[jid] = [(c.get("id", ""), _int(c, "sequence", 0)) for c in junction.findall("controller")]
+            junction_controllers[jid] = [
+                (c.get("id", ""), _int(c, "sequence", 0)) for c in junction.findall("controller")
+            ]
         controllers = {
-            c.get("id", ""): (_int(c, "sequence", 0), list(dict.fromkeys(k.get("signalId", "") for k in c.findall("control"))))
+            c.get("id", ""): (
+                _int(c, "sequence", 0),
+                list(dict.fromkeys(k.get("signalId", "") for k in c.findall("control"))),
+            )
             for c in root.findall("controller")
         }
     except InputError as error:
