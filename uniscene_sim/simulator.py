@@ -31,6 +31,7 @@ from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.raster import rasterise
 from uniscene_sim.world.source import ScenarioSource
 
 __all__ = ["PHYSICS_US", "Simulator"]
@@ -121,9 +122,9 @@ class Simulator:
                 occupancy = window(self.store, frame, self.window_grid)
         if self.bev_schema is not None:
             with self._stage("bev"):
-                bev = self.static_map.rasterise(
-                    (x, y, frame.ego_pose.yaw), (200, 200), 0.4, frame.ego_pose.z, self.bev_schema, frame.agents
-                )
+                pose = (x, y, frame.ego_pose.yaw)
+                schema, agents = self.bev_schema, frame.agents
+                bev = rasterise(self.static_map, pose, (200, 200), 0.4, frame.ego_pose.z, schema, agents)
         view = WorldView(frame, tuple(self._history), self.atlas)
         cameras, sweeps = {}, {}
         if due_cameras := [s for s in self.rig.cameras if _due(s, frame.stamp_us)]:

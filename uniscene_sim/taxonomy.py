@@ -119,6 +119,7 @@ class Material(IntEnum):
     MEDIAN = 44
     ARROW = 45
     EDGE_LINE = 46  # white line at the edge of the carriageway
+    CENTRE_LINE_WHITE = 47  # divides directions, painted white
     # buildings
     WALL_BRICK = 64
     WALL_PLASTER = 65
@@ -221,6 +222,7 @@ _FINE: dict[Material, tuple[OccClass, tuple[int, int, int]]] = {
     _M.MEDIAN: (_O.OTHER_FLAT, (132, 134, 118)),
     _M.ARROW: (_O.DRIVEABLE_SURFACE, (220, 220, 216)),
     _M.EDGE_LINE: (_O.DRIVEABLE_SURFACE, (216, 216, 212)),
+    _M.CENTRE_LINE_WHITE: (_O.ROAD_DIVIDER, (222, 222, 218)),
     _M.WALL_BRICK: (_O.MANMADE, (150, 84, 66)),
     _M.WALL_PLASTER: (_O.MANMADE, (216, 206, 186)),
     _M.WALL_CONCRETE: (_O.MANMADE, (164, 164, 160)),

@@ -1,0 +1,171 @@
+"""A vector map and agents as a multi-hot BEV raster, at any pose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.geometry import Pose, box_corners, point_in_polygon
+from uniscene_sim.layout import BevLayout, LayoutSchema
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.surface import DRIVABLE_KINDS, _cell, _z_in_triangle
+
+if TYPE_CHECKING:
+    from uniscene_sim.world.map import VectorMap
+
+__all__ = ["rasterise"]
+
+_CHANNEL_OF_AGENT = {
+    AgentClass.CAR: "car",
+    AgentClass.TRUCK: "truck",
+    AgentClass.CONSTRUCTION_VEHICLE: "construction_vehicle",
+    AgentClass.BUS: "bus",
+    AgentClass.TRAILER: "trailer",
+    AgentClass.MOTORCYCLE: "motorcycle",
+    AgentClass.BICYCLE: "bicycle",
+    AgentClass.PEDESTRIAN: "pedestrian",
+    AgentClass.BARRIER: "barrier",
+    AgentClass.TRAFFIC_CONE: "traffic_cone",
+}
+_DECK_GAP_M = 3.0
+
+
+def rasterise(
+    vector_map: VectorMap,
+    pose_xyyaw: tuple[float, float, float],
+    shape: tuple[int, int],
+    resolution_m: float,
+    z_hint: float | None = None,
+    schema: LayoutSchema | None = None,
+    agents: np.ndarray | None = None,
+) -> BevLayout:
+    """Multi-hot raster centred on a pose.
+
+    A cell belongs to an area when its centre does, and to a line when the line passes through it.
+
+    Args:
+        vector_map: the map.
+        pose_xyyaw: x, y (m) and yaw (rad) of the raster's centre in the map frame; its rows run along x forward.
+        shape: cells (X, Y).
+        resolution_m: size of a cell.
+        z_hint: height of the deck to draw, m; None draws all.
+        schema: channels; those that nothing here can fill stay empty.
+        agents: (N,) AGENT_DTYPE, drawn by their boxes.
+    """
+    schema = schema or LayoutSchema()
+    data = np.zeros((len(schema.channels), *shape), dtype=np.uint8)
+    frame = np.array([*pose_xyyaw, resolution_m])
+    hint = np.nan if z_hint is None else float(z_hint)
+    surface = vector_map.surface
+
+    def channel(name: str) -> np.ndarray | None:
+        return data[schema.index(name)] if name in schema.channels else None
+
+    kinds = np.array([_area_bits(lane.kind) for lane in vector_map.lanes], dtype=np.uint8)
+    areas = np.zeros(shape, dtype=np.uint8)
+    _fill_areas(areas, frame, hint, surface.tri, surface.tri_lane, kinds, *surface._query_arrays[2:6])
+    for bit, name in ((1, "drivable_area"), (2, "walkway"), (4, "carpark_area")):
+        if (target := channel(name)) is not None:
+            target[:] = (areas & bit) > 0
+
+    reach = 0.71 * resolution_m * max(shape)
+    for lane in _lanes_near(vector_map, pose_xyyaw, reach):
+        for side, mark in ((1, lane.left_mark), (-1, lane.right_mark)):
+            if lane.kind != "driving" or mark in ("none", "curb", ""):
+                continue
+            beside = lane.left if side == 1 else lane.right
+            divides = side == (-1 if vector_map.left_hand_traffic else 1) and lane.opposite >= 0 and beside < 0
+            target = channel("road_divider" if divides else "lane_divider")
+            if target is not None and (divides or beside >= 0):
+                _draw_line(target, lane.border(side), frame, hint)
+    if (target := channel("stop_line")) is not None:
+        for line in vector_map.stop_lines:
+            _draw_line(target, line.ends, frame, hint)
+    if (target := channel("ped_crossing")) is not None:
+        for crossing in vector_map.crossings:
+            if np.isnan(hint) or abs(crossing.polygon[:, 2].mean() - hint) < _DECK_GAP_M:
+                _draw_polygon(target, np.ascontiguousarray(crossing.polygon[:, :2]), frame)
+    for agent in agents if agents is not None else ():
+        name = _CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])))
+        target = channel(name) if name else None
+        if target is not None and (np.isnan(hint) or abs(agent["pos"][2] - hint) < 2 * _DECK_GAP_M):
+            box = box_corners(*agent["pos"][:2], agent["rpy"][2], *agent["size"][:2])
+            _draw_polygon(target, box, frame)
+    extent = (-0.5 * resolution_m * shape[0], -0.5 * resolution_m * shape[1])
+    x, y, yaw = pose_xyyaw
+    return BevLayout(data, schema, resolution_m, Pose(x, y, 0.0 if z_hint is None else z_hint, yaw=yaw), extent)
+
+
+def _area_bits(kind: str) -> int:
+    return 2 if kind in ("sidewalk", "walking") else 5 if kind == "parking" else 1 if kind in DRIVABLE_KINDS else 0
+
+
+def _lanes_near(vector_map: VectorMap, pose: tuple[float, float, float], reach: float) -> list:
+    cache = vector_map._cache
+    if "lane_bounds" not in cache:
+        cache["lane_bounds"] = np.array(
+            [[*lane.centre[:, :2].min(0) - 5, *lane.centre[:, :2].max(0) + 5] for lane in vector_map.lanes]
+        )
+    b = cache["lane_bounds"]
+    near = (
+        (b[:, 0] < pose[0] + reach)
+        & (b[:, 2] > pose[0] - reach)
+        & (b[:, 1] < pose[1] + reach)
+        & (b[:, 3] > pose[1] - reach)
+    )
+    return [vector_map.lanes[i] for i in np.flatnonzero(near)]
+
+
+@njit(cache=True)
+def _fill_areas(out, frame, hint, tri, lane, kinds, start, items, origin, shape):
+    c, s = np.cos(frame[2]), np.sin(frame[2])
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            u, v = (i + 0.5 - 0.5 * out.shape[0]) * frame[3], (j + 0.5 - 0.5 * out.shape[1]) * frame[3]
+            x, y = frame[0] + c * u - s * v, frame[1] + s * u + c * v
+            cell = _cell(x, y, origin, shape)
+            if cell < 0:
+                continue
+            for q in range(start[cell], start[cell + 1]):
+                t = items[q]
+                bits = kinds[lane[t]]
+                if bits & ~out[i, j]:
+                    z = _z_in_triangle(x, y, tri[t])
+                    if not np.isnan(z) and not abs(z - hint) >= _DECK_GAP_M:
+                        out[i, j] |= bits
+
+
+@njit(cache=True)
+def _draw_line(out, points, frame, hint):
+    """Every cell that a polyline (N, 3) passes through, by steps of a tenth of a cell."""
+    c, s = np.cos(frame[2]), np.sin(frame[2])
+    for k in range(points.shape[0] - 1):
+        if abs(points[k, 2] - hint) >= _DECK_GAP_M:
+            continue
+        dx, dy = points[k + 1, 0] - points[k, 0], points[k + 1, 1] - points[k, 1]
+        steps = int(10 * np.hypot(dx, dy) / frame[3]) + 1
+        for q in range(steps + 1):
+            x, y = points[k, 0] + dx * q / steps - frame[0], points[k, 1] + dy * q / steps - frame[1]
+            i = int(np.floor((c * x + s * y) / frame[3] + 0.5 * out.shape[0]))
+            j = int(np.floor((-s * x + c * y) / frame[3] + 0.5 * out.shape[1]))
+            if 0 <= i < out.shape[0] and 0 <= j < out.shape[1]:
+                out[i, j] = 1
+
+
+@njit(cache=True)
+def _draw_polygon(out, polygon, frame):
+    """Every cell whose centre lies in a polygon (N, 2) of the map frame."""
+    c, s = np.cos(frame[2]), np.sin(frame[2])
+    local = np.empty_like(polygon)
+    for k in range(polygon.shape[0]):
+        x, y = polygon[k, 0] - frame[0], polygon[k, 1] - frame[1]
+        local[k, 0] = (c * x + s * y) / frame[3] + 0.5 * out.shape[0]
+        local[k, 1] = (-s * x + c * y) / frame[3] + 0.5 * out.shape[1]
+    i0, i1 = max(int(local[:, 0].min()), 0), min(int(local[:, 0].max()), out.shape[0] - 1)
+    j0, j1 = max(int(local[:, 1].min()), 0), min(int(local[:, 1].max()), out.shape[1] - 1)
+    for i in range(i0, i1 + 1):
+        for j in range(j0, j1 + 1):
+            if point_in_polygon(i + 0.5, j + 0.5, local):
+                out[i, j] = 1

@@ -1,0 +1,383 @@
+"""The ground of a vector map: heights by deck, and what lies on lanes exactly.
+
+Lanes are strips of triangles. Terrain is capped by the lower Lipschitz envelope of the roads (an embankment never
+steeper than 1:2), so a road high above another becomes a bridge: its triangles belong to deck 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from uniscene_sim.world.map import VectorMap
+
+__all__ = ["DRIVABLE_KINDS", "SurfaceModel"]
+
+#: Lane kinds that a car may stand on without being off the road.
+DRIVABLE_KINDS = frozenset(
+    {"driving", "parking", "shoulder", "border", "stop", "bidirectional", "entry", "exit", "onRamp", "offRamp",
+     "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
+)  # fmt: skip
+_WALK_KINDS = frozenset({"sidewalk", "walking"})
+_KERB_M = 0.13
+_SLOPE = 0.5  # of embankments
+_DECK_M = 1.5  # a lane this far above the terrain it could stand on is a bridge
+_STACK_M = 3.0  # bridges this far apart are decks of their own
+_TERRAIN_STEP_M = 2.0
+_PAD_M = 256.0
+_HASH_M = 4.0
+
+
+class SurfaceModel:
+    """Heights and membership on a map.
+
+    Attributes:
+        tri: float64 (M, 3, 3), corners of lane triangles, m; corner order left, right, right or left, right, left.
+        tri_lane: int32 (M,), lane of each triangle.
+        tri_st: float64 (M, 3, 2), arc length and offset from the left border at each corner, m.
+        tri_deck: int32 (M,).
+        tri_rank: int32 (M,), who wins where lanes of one deck overlap: 3 driving, 2 other drivable, 1 walkway, 0 rest.
+    """
+
+    def __init__(self, vector_map: VectorMap):
+        self.map = vector_map
+        self._build_triangles()
+        self._build_hash()
+        self._build_terrain()
+        self._assign_decks()
+
+    def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
+        """Ground height (N,) at places (N,) on the deck nearest to `z_hint` (N,), m."""
+        x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
+        z_hint = np.broadcast_to(np.asarray(z_hint, float), x.shape)
+        return _heights(x, y, z_hint, *self._query_arrays)
+
+    def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Whether places (N,) lie on a lane that cars may use, within 2 m of height; exact by polygons."""
+        return self.rank(x, y, z) >= 2
+
+    def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Highest `tri_rank` (N,) at places within 2 m of height; -1 off every lane."""
+        x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
+        z = np.broadcast_to(np.asarray(z, float), x.shape)
+        return _ranks(x, y, z, *self._query_arrays)
+
+    def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
+        """Heights float32 (D, n, n) at the samples (x0 + i step, y0 + j step); NaN where a deck above 0 is absent."""
+        i0, j0 = round(x0 / step_m), round(y0 / step_m)
+        near = self.triangles_in(x0, y0, x0 + n * step_m, y0 + n * step_m)
+        decks = 1 + int(self.tri_deck[near].max(initial=0))
+        out = np.full((decks, n, n), np.nan, dtype=np.float32)
+        rank = np.full((decks, n, n), -1, dtype=np.int32)
+        _fill_terrain(out[0], i0, j0, step_m, self._terrain_origin[0], self._terrain_origin[1], self.terrain)
+        for deck in range(decks):
+            # The next lower deck reaches a little under this one, so that no gap opens where a ramp becomes a bridge.
+            members = near[(self.tri_deck[near] == deck) | ((self.tri_deck[near] == deck - 1) & self._tri_ramp[near])]
+            _fill_heights(out[deck], rank[deck], i0, j0, step_m, self.tri, self.tri_rank, members)
+        return out
+
+    def triangles_in(self, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+        """Indices int64 of triangles whose bounds meet a rectangle."""
+        b = self._tri_bounds
+        return np.flatnonzero((b[:, 0] <= x1) & (b[:, 2] >= x0) & (b[:, 1] <= y1) & (b[:, 3] >= y0))
+
+    @property
+    def _query_arrays(self) -> tuple:
+        return (self.tri, self.tri_rank, self._cell_start, self._cell_items, self._hash_origin, self._hash_shape,
+                self._terrain_origin, self.terrain)  # fmt: skip
+
+    def _build_triangles(self) -> None:
+        tri, owner, st, rank = [], [], [], []
+        for lane in self.map.lanes:
+            walk = lane.kind in _WALK_KINDS
+            lift = lane.height if lane.height or not walk else _KERB_M
+            left, right = lane.border(1), lane.border(-1)
+            left[:, 2] += lift
+            right[:, 2] += lift
+            s, width = lane.s, lane.width
+            zero = np.zeros(len(s) - 1)
+            a, b, c, d = left[:-1], right[:-1], right[1:], left[1:]
+            sa, sc = s[:-1], s[1:]
+            tri += [np.stack([a, b, c], 1), np.stack([a, c, d], 1)]
+            st += [
+                np.stack([np.stack([sa, zero], 1), np.stack([sa, width[:-1]], 1), np.stack([sc, width[1:]], 1)], 1),
+                np.stack([np.stack([sa, zero], 1), np.stack([sc, width[1:]], 1), np.stack([sc, zero], 1)], 1),
+            ]
+            value = 3 if lane.kind == "driving" else 2 if lane.kind in DRIVABLE_KINDS else 1 if walk else 0
+            owner.append(np.full(2 * len(zero), lane.index))
+            rank.append(np.full(2 * len(zero), value))
+        self.tri = np.concatenate(tri) if tri else np.zeros((0, 3, 3))
+        self.tri_st = np.concatenate(st) if st else np.zeros((0, 3, 2))
+        self.tri_lane = np.concatenate(owner).astype(np.int32) if owner else np.zeros(0, np.int32)
+        self.tri_rank = np.concatenate(rank).astype(np.int32) if rank else np.zeros(0, np.int32)
+        keep = np.abs(_areas(self.tri)) > 1e-6  # lanes taper to nothing
+        self.tri, self.tri_st = np.ascontiguousarray(self.tri[keep]), np.ascontiguousarray(self.tri_st[keep])
+        self.tri_lane, self.tri_rank = self.tri_lane[keep], self.tri_rank[keep]
+        self._tri_bounds = np.concatenate([self.tri[:, :, :2].min(1), self.tri[:, :, :2].max(1)], axis=1)
+
+    def _build_hash(self) -> None:
+        bounds = self._tri_bounds
+        low = bounds[:, :2].min(0) if len(bounds) else np.zeros(2)
+        high = bounds[:, 2:].max(0) if len(bounds) else np.ones(2)
+        self._hash_origin = np.floor(low / _HASH_M) * _HASH_M
+        self._hash_shape = np.floor((high - self._hash_origin) / _HASH_M).astype(np.int64) + 1
+        self._cell_start, self._cell_items = _hash_triangles(bounds, self._hash_origin, self._hash_shape)
+
+    def _build_terrain(self) -> None:
+        """Terrain height on a 2 m grid over the whole map and 256 m around it."""
+        step = _TERRAIN_STEP_M
+        points = self.tri.reshape(-1, 3)
+        low, high = points[:, :2].min(0) - _PAD_M, points[:, :2].max(0) + _PAD_M
+        self._terrain_origin = np.floor(low / step) * step
+        nx, ny = np.ceil((high - self._terrain_origin) / step).astype(int) + 2
+        lowest = np.full((nx, ny), np.inf)
+        i, j = np.rint((points[:, :2] - self._terrain_origin) / step).astype(int).T
+        # A walkway stands above its road by the kerb; terrain meets the lowest of what is there.
+        np.minimum.at(lowest, (i, j), points[:, 2])
+        envelope = lowest.copy()
+        for _ in range(2):
+            _sweep(envelope, _SLOPE * step)
+        road = np.isfinite(lowest) & (lowest - envelope < _DECK_M)
+        distance, (ni, nj) = ndimage.distance_transform_edt(~road, return_indices=True)
+        nearest = lowest[ni, nj]
+        near = ndimage.gaussian_filter(nearest, 4.0)
+        far = ndimage.gaussian_filter(nearest, 24.0)
+        metres = distance * step
+        blend = _smoothstep(metres, 3.0, 16.0)
+        base = nearest * (1 - blend) + near * blend
+        blend = _smoothstep(metres, 16.0, 90.0)
+        base = base * (1 - blend) + far * blend
+        bumps = _bumps(nx, ny, self._terrain_origin, step) * _smoothstep(metres, 4.0, 60.0)
+        self.terrain = np.minimum(base + bumps, envelope)
+
+    def _assign_decks(self) -> None:
+        centre = self.tri.mean(axis=1)
+        rise = centre[:, 2] - self.terrain_height(centre[:, 0], centre[:, 1])
+        deck = (rise > _DECK_M).astype(np.int32)
+        self._tri_ramp = rise > 0.7 * _DECK_M
+        if deck.any():
+            deck = _stack(
+                centre, deck, self.tri, self._cell_start, self._cell_items, self._hash_origin, self._hash_shape
+            )
+        self.tri_deck = deck
+        self._tri_ramp |= deck > 0
+
+    def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Height of the terrain alone at places (N,), m."""
+        return _terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
+
+
+def _areas(tri: np.ndarray) -> np.ndarray:
+    a, b = tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0]
+    return 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+
+
+def _smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return t * t * (3 - 2 * t)
+
+
+@njit(cache=True)
+def _bumps(nx, ny, origin, step):
+    """Value noise in metres, a function of map coordinates alone: 40 m and 13 m waves."""
+    out = np.zeros((nx, ny))
+    for wave, height in ((40.0, 1.6), (13.0, 0.35)):
+        for i in range(nx):
+            for j in range(ny):
+                u, v = (origin[0] + i * step) / wave, (origin[1] + j * step) / wave
+                a, b = np.floor(u), np.floor(v)
+                fu, fv = u - a, v - b
+                fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
+                top = _unit(a, b) * (1 - fu) + _unit(a + 1, b) * fu
+                bottom = _unit(a, b + 1) * (1 - fu) + _unit(a + 1, b + 1) * fu
+                out[i, j] += height * (top * (1 - fv) + bottom * fv - 0.5)
+    return out
+
+
+@njit(cache=True)
+def _unit(a, b):
+    """Hash of two whole numbers to [0, 1)."""
+    h = (np.uint64(np.int64(a)) * np.uint64(0x9E3779B97F4A7C15)) ^ (
+        np.uint64(np.int64(b)) * np.uint64(0xC2B2AE3D27D4EB4F)
+    )
+    h ^= h >> np.uint64(29)
+    h *= np.uint64(0xBF58476D1CE4E5B9)
+    h ^= h >> np.uint64(32)
+    return (h >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True)
+def _sweep(z, rise):
+    """One forward and one backward chamfer pass of the lower envelope with `rise` per cell."""
+    nx, ny = z.shape
+    diagonal = rise * np.sqrt(2.0)
+    for i in range(nx):
+        for j in range(ny):
+            best = z[i, j]
+            if i > 0:
+                best = min(best, z[i - 1, j] + rise)
+                if j > 0:
+                    best = min(best, z[i - 1, j - 1] + diagonal)
+                if j < ny - 1:
+                    best = min(best, z[i - 1, j + 1] + diagonal)
+            if j > 0:
+                best = min(best, z[i, j - 1] + rise)
+            z[i, j] = best
+    for i in range(nx - 1, -1, -1):
+        for j in range(ny - 1, -1, -1):
+            best = z[i, j]
+            if i < nx - 1:
+                best = min(best, z[i + 1, j] + rise)
+                if j > 0:
+                    best = min(best, z[i + 1, j - 1] + diagonal)
+                if j < ny - 1:
+                    best = min(best, z[i + 1, j + 1] + diagonal)
+            if j < ny - 1:
+                best = min(best, z[i, j + 1] + rise)
+            z[i, j] = best
+
+
+@njit(cache=True)
+def _hash_triangles(bounds, origin, shape):
+    """Cells of 4 m to the triangles that may touch them, as compressed rows."""
+    count = np.zeros(shape[0] * shape[1] + 1, np.int64)
+    for phase in range(2):
+        if phase == 1:
+            start = np.concatenate((np.zeros(1, np.int64), np.cumsum(count[:-1])))
+            items = np.empty(start[-1], np.int32)
+            at = start.copy()
+        for t in range(bounds.shape[0]):
+            i0, j0 = int((bounds[t, 0] - origin[0]) // _HASH_M), int((bounds[t, 1] - origin[1]) // _HASH_M)
+            i1, j1 = int((bounds[t, 2] - origin[0]) // _HASH_M), int((bounds[t, 3] - origin[1]) // _HASH_M)
+            for i in range(i0, i1 + 1):
+                for j in range(j0, j1 + 1):
+                    cell = i * shape[1] + j
+                    if phase == 0:
+                        count[cell] += 1
+                    else:
+                        items[at[cell]] = t
+                        at[cell] += 1
+    return start, items
+
+
+@njit(cache=True)
+def _z_in_triangle(x, y, t):
+    """Height of the plane of triangle (3, 3) at a place inside it; NaN outside."""
+    ax, ay, bx, by, cx, cy = t[0, 0], t[0, 1], t[1, 0], t[1, 1], t[2, 0], t[2, 1]
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
+    v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
+    w = 1.0 - u - v
+    if u < -1e-9 or v < -1e-9 or w < -1e-9:
+        return np.nan
+    return u * t[0, 2] + v * t[1, 2] + w * t[2, 2]
+
+
+@njit(cache=True)
+def _terrain_at(x, y, ox, oy, terrain):
+    u = min(max((x - ox) / _TERRAIN_STEP_M, 0.0), terrain.shape[0] - 1.001)
+    v = min(max((y - oy) / _TERRAIN_STEP_M, 0.0), terrain.shape[1] - 1.001)
+    i, j = int(u), int(v)
+    u, v = u - i, v - j
+    low = terrain[i, j] * (1 - u) + terrain[i + 1, j] * u
+    high = terrain[i, j + 1] * (1 - u) + terrain[i + 1, j + 1] * u
+    return low * (1 - v) + high * v
+
+
+@njit(cache=True)
+def _terrain_many(x, y, origin, terrain):
+    out = np.empty(x.size)
+    for k in range(x.size):
+        out[k] = _terrain_at(x[k], y[k], origin[0], origin[1], terrain)
+    return out
+
+
+@njit(cache=True)
+def _cell(x, y, origin, shape):
+    i, j = int(np.floor((x - origin[0]) / _HASH_M)), int(np.floor((y - origin[1]) / _HASH_M))
+    if i < 0 or j < 0 or i >= shape[0] or j >= shape[1]:
+        return -1
+    return i * shape[1] + j
+
+
+@njit(cache=True)
+def _heights(x, y, hint, tri, rank, start, items, origin, shape, terrain_origin, terrain):
+    out = np.empty(x.size)
+    for k in range(x.size):
+        best, best_gap, best_rank = np.nan, np.inf, -1
+        cell = _cell(x[k], y[k], origin, shape)
+        if cell >= 0:
+            for q in range(start[cell], start[cell + 1]):
+                t = items[q]
+                z = _z_in_triangle(x[k], y[k], tri[t])
+                if np.isnan(z):
+                    continue
+                gap = abs(z - hint[k])
+                # Within one deck the higher rank wins; between decks the nearer.
+                if gap < best_gap - 1.0 or (gap < best_gap + 1.0 and rank[t] > best_rank):
+                    best, best_gap, best_rank = z, gap, rank[t]
+        ground = _terrain_at(x[k], y[k], terrain_origin[0], terrain_origin[1], terrain)
+        if np.isnan(best) or abs(ground - hint[k]) < best_gap - 2.0:
+            best = ground
+        out[k] = best
+    return out
+
+
+@njit(cache=True)
+def _ranks(x, y, hint, tri, rank, start, items, origin, shape, terrain_origin, terrain):
+    out = np.full(x.size, -1, np.int32)
+    for k in range(x.size):
+        cell = _cell(x[k], y[k], origin, shape)
+        if cell < 0:
+            continue
+        for q in range(start[cell], start[cell + 1]):
+            t = items[q]
+            if rank[t] > out[k] and abs(_z_in_triangle(x[k], y[k], tri[t]) - hint[k]) < 2.0:
+                out[k] = rank[t]
+    return out
+
+
+@njit(cache=True)
+def _stack(centre, deck, tri, start, items, origin, shape):
+    """Raise bridges over bridges to a deck of their own, from the lowest up."""
+    out = deck.copy()
+    for t in np.argsort(centre[:, 2]):
+        if deck[t] == 0:
+            continue
+        cell = _cell(centre[t, 0], centre[t, 1], origin, shape)
+        for q in range(start[cell], start[cell + 1]):
+            other = items[q]
+            if deck[other] > 0 and out[other] >= out[t]:
+                z = _z_in_triangle(centre[t, 0], centre[t, 1], tri[other])
+                if centre[t, 2] - z > _STACK_M:
+                    out[t] = out[other] + 1
+    return out
+
+
+@njit(cache=True)
+def _fill_terrain(out, i0, j0, step, ox, oy, terrain):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = _terrain_at((i0 + i) * step, (j0 + j) * step, ox, oy, terrain)
+
+
+@njit(cache=True)
+def _fill_heights(out, best, i0, j0, step, tri, rank, members):
+    n, m = out.shape
+    for t in members:
+        corner = tri[t]
+        a = max(int(np.ceil(corner[:, 0].min() / step)) - i0, 0)
+        b = min(int(np.floor(corner[:, 0].max() / step)) - i0, n - 1)
+        c = max(int(np.ceil(corner[:, 1].min() / step)) - j0, 0)
+        d = min(int(np.floor(corner[:, 1].max() / step)) - j0, m - 1)
+        for i in range(a, b + 1):
+            for j in range(c, d + 1):
+                if rank[t] > best[i, j]:
+                    z = _z_in_triangle((i0 + i) * step, (j0 + j) * step, corner)
+                    if not np.isnan(z):
+                        out[i, j] = z
+                        best[i, j] = rank[t]
