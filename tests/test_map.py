@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -384,7 +385,8 @@ def test_speeds_and_left_hand_traffic(tmp_path: Path) -> None:
         ("<Other/>", "OpenDRIVE"),
         ("<OpenDRIVE/>", "road"),
         ('<OpenDRIVE><road id="1" length="x"/></OpenDRIVE>', "length"),
-        ('<OpenDRIVE><road id="1" length="5"/></OpenDRIVE>', "planView"),
+        ('<OpenDRIVE><road id="1" length="5"/></OpenDRIVE>', "laneSection"),
+        ('<OpenDRIVE><road id="1" length="5"><lanes><laneSection s="0"/></lanes></road></OpenDRIVE>', "planView"),
     ],
 )
 def test_bad_files(tmp_path: Path, text: str, why: str) -> None:
@@ -393,6 +395,30 @@ def test_bad_files(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(InputError, match=why) as caught:
         read_opendrive(path)
     assert str(path) in str(caught.value)
+
+
+@needs_reader
+@needs_data
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(st.data())
+def test_a_broken_number_never_hurts(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Any number of a good file made nonsense: the file loads, or is refused in one line."""
+    text = (DATA / "esmini/soderleden.xodr").read_text()
+    spots = [found.span(1) for found in re.finditer(r'="(-?[0-9.]+(?:e[-+][0-9]+)?)"', text)]
+    start, end = data.draw(st.sampled_from(spots))
+    nonsense = data.draw(st.sampled_from(["nan", "inf", "-1", "1e9", "1e300", "", "x", "0", "-7e5"]))
+    path = tmp_path_factory.mktemp("broken") / "broken.xodr"
+    path.write_text(text[:start] + nonsense + text[end:])
+    try:
+        check_shape(read_opendrive(path, timeout_s=60))
+    except InputError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+
+
+def check_shape(m: VectorMap) -> None:
+    for lane in m.lanes:
+        assert np.isfinite(lane.centre).all() and np.isfinite(lane.width).all() and len(lane.centre) >= 2
+    assert np.isfinite(m.bounds).all()
 
 
 def test_timeout_and_missing_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -44,7 +45,7 @@ class Lane:
     speed_limit_mps: float = 13.9
     height: float = 0.0  # of its surface above the road plane (kerbs), m
 
-    @property
+    @cached_property
     def s(self) -> np.ndarray:
         """Arc length (N,) from the lane's start, m."""
         step = np.linalg.norm(np.diff(self.centre[:, :2], axis=0), axis=1)

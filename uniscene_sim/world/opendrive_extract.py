@@ -12,6 +12,11 @@ from typing import Any
 
 import numpy as np
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 from uniscene_sim.errors import InputError
 from uniscene_sim.world.map import Crossing, Lane, VectorMap
 from uniscene_sim.world.opendrive_links import link_lanes
@@ -23,6 +28,8 @@ __all__ = ["extract", "main"]
 
 Key = tuple[int, int, int]
 STEP_M = 1.0
+MAX_LANE_M = 1e7  # all lanes together; a broken length must not fill the memory
+MAX_MEMORY = 12 << 30  # bytes of address space
 _EDGE_M = 4e-3  # carla looks a section up in single precision: stay this far inside
 DEFAULT_SPEED_MPS = 50 / 3.6
 
@@ -159,6 +166,9 @@ def extract(path: str | Path) -> VectorMap:
     import carla  # type: ignore[import-not-found]
 
     xml = read_xml(path)
+    total = sum(road.length * max(len(section.lanes) for section in road.sections) for road in xml.roads.values())
+    if not total <= MAX_LANE_M:
+        raise InputError(f"{total:.3g} m of lanes, expected at most {MAX_LANE_M:.0e}", file=path, field="length")
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     try:
         carla_map = carla.Map(Path(path).stem, text)
@@ -180,8 +190,15 @@ def extract(path: str | Path) -> VectorMap:
 
 def main(arguments: list[str]) -> int:
     """Extract `arguments[0]` to `arguments[1]`; the error's line goes to stderr."""
+    if resource is not None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(MAX_MEMORY, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     try:
         extract(arguments[0]).save(arguments[1])
+    except MemoryError:
+        print(f"{arguments[0]}: reading it takes more than {MAX_MEMORY >> 30} GiB of memory", file=sys.stderr)
+        return 2
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -258,6 +258,10 @@ def _road(node: Any) -> RoadRecord:
         for lane in n.findall(".//lane"):
             record = _lane(lane)
             section.lanes[record.id] = record
+    if not sections:
+        raise InputError("<road> has no <laneSection>", line=node.sourceline, field="lanes")
+    if length <= 0:
+        raise InputError(f"<road> must be longer than 0, got {length:g}", line=node.sourceline, field="length")
     sections.sort(key=lambda section: section.s0)
     for section, after in pairwise(sections):
         section.s1 = after.s0
