@@ -1,0 +1,112 @@
+"""The ego: a kinematic bicycle about the rear axle, with limits and lag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import atan2, cos, hypot, isfinite, sin, tan
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.geometry import Pose, wrap_angle
+from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.world.surface import SurfaceModel
+
+__all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "step_ego"]
+
+
+@dataclass(frozen=True)
+class Control:
+    """Front-wheel angle (rad, left positive) and acceleration (m/s2); clipped to the vehicle's limits.
+
+    Raises:
+        InputError: NaN, infinite, or absurdly large (over 10 rad or 1,000 m/s2), which is a unit mistake.
+    """
+
+    steer_rad: float = 0.0
+    accel_mps2: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("steer_rad", 10.0), ("accel_mps2", 1000.0)):
+            value = getattr(self, name)
+            if not isfinite(value) or abs(value) > most:
+                raise InputError(f"must be a finite number within +-{most:g}, got {value}", field=f"control.{name}")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Points (N, 3) of t (s from now), x, y (m, map frame) to be driven; t rises."""
+
+    points: np.ndarray
+
+    def __post_init__(self) -> None:
+        points = np.asarray(self.points, float)
+        if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2 or not np.isfinite(points).all():
+            raise InputError("must be finite rows of t, x, y, at least two", field="control.trajectory")
+        if (np.diff(points[:, 0]) <= 0).any() or np.abs(points[:, 1:]).max() > 1e6:
+            raise InputError("times must rise and places lie within 1,000 km", field="control.trajectory")
+        object.__setattr__(self, "points", points)
+
+
+@dataclass(frozen=True)
+class EgoState:
+    """`pose` is base_link in the map frame; speed along its x axis, m/s."""
+
+    pose: Pose
+    speed: float = 0.0
+    accel: float = 0.0
+    steer: float = 0.0
+    yaw_rate: float = 0.0
+
+
+def step_ego(
+    ego: EgoState, control: Control | Trajectory, vehicle: EgoVehicle, surface: SurfaceModel, dt: float
+) -> EgoState:
+    """One step of dt seconds, exact along the arc that a constant steering angle drives."""
+    if isinstance(control, Trajectory):
+        control = _follow(ego, control, vehicle)
+    want_steer = min(max(control.steer_rad, -vehicle.max_steer_rad), vehicle.max_steer_rad)
+    want_accel = min(max(control.accel_mps2, -vehicle.max_brake_mps2), vehicle.max_accel_mps2)
+    rate = (want_steer - ego.steer) / max(vehicle.steer_lag_s, dt)
+    steer = ego.steer + dt * min(max(rate, -vehicle.max_steer_rate_rad_s), vehicle.max_steer_rate_rad_s)
+    accel = ego.accel + (want_accel - ego.accel) * min(dt / max(vehicle.accel_lag_s, dt), 1.0)
+    # Braking ends at standstill; it never drives backwards.
+    speed = min(max(ego.speed + accel * dt, 0.0), vehicle.max_speed_mps)
+    distance = 0.5 * (ego.speed + speed) * dt
+    turn = distance * tan(steer) / vehicle.wheelbase_m
+    chord = distance * (sin(turn / 2) / (turn / 2) if abs(turn) > 1e-9 else 1.0)
+    pose, yaw = ego.pose, ego.pose.yaw + turn
+    x, y = pose.x + chord * cos(pose.yaw + turn / 2), pose.y + chord * sin(pose.yaw + turn / 2)
+    pose = settle(x, y, pose.z, float(wrap_angle(yaw)), vehicle, surface)
+    moved = 0.0 if speed == 0.0 and ego.speed == 0.0 else accel
+    return EgoState(pose, speed, moved, steer, turn / dt)
+
+
+def settle(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, surface: SurfaceModel) -> Pose:
+    """Pose of base_link on the ground: height at the rear axle, pitch and roll from the wheels' contact."""
+    c, s, base, half = cos(yaw), sin(yaw), vehicle.wheelbase_m, 0.5 * vehicle.width_m
+    xs = np.array([x, x + base * c, x - half * s, x + half * s])
+    ys = np.array([y, y + base * s, y + half * c, y - half * c])
+    z = surface.height(xs, ys, np.full(4, z_hint))
+    pitch, roll = -atan2(z[1] - z[0], base), atan2(z[2] - z[3], 2 * half)
+    return Pose(x, y, float(z[0]), float(roll), float(pitch), yaw)
+
+
+def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> float:
+    """Steering angle towards a point ahead on a path (R, >=2) with a point each metre, `at` the nearest one."""
+    ahead = path[min(at + int(round(4.0 + 0.7 * ego.speed)), len(path) - 1)]
+    dx, dy = ahead[0] - ego.pose.x, ahead[1] - ego.pose.y
+    reach = max(hypot(dx, dy), 1.0)
+    alpha = float(wrap_angle(atan2(dy, dx) - ego.pose.yaw))
+    return atan2(2 * vehicle.wheelbase_m * sin(alpha), reach)
+
+
+def _follow(ego: EgoState, trajectory: Trajectory, vehicle: EgoVehicle) -> Control:
+    t, x, y = trajectory.points.T
+    horizon = min(max(0.5, 0.2 + 4.0 / max(ego.speed, 4.0)), float(t[-1]))
+    tx, ty = np.interp(horizon, t, x), np.interp(horizon, t, y)
+    along = cos(ego.pose.yaw) * (tx - ego.pose.x) + sin(ego.pose.yaw) * (ty - ego.pose.y)
+    accel = 2.0 * (along / horizon - ego.speed) / horizon
+    target = replace(ego, speed=0.0)
+    steer = pure_pursuit(target, np.array([[tx, ty]]), 0, vehicle) if along > 0.1 else 0.0
+    return Control(steer, float(np.clip(accel, -vehicle.max_brake_mps2, vehicle.max_accel_mps2)))
