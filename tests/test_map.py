@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import wrap_angle
@@ -340,6 +341,22 @@ def test_town10_marks_agree_with_carla(town10: VectorMap) -> None:
     assert total > 80 and agree >= 0.95 * total
 
 
+@pytest.mark.slow
+@needs_reader
+@needs_data
+def test_town04_decks_are_told_apart() -> None:
+    m = read_opendrive(DATA / "carla_towns/Town04.xodr")
+    points = np.concatenate([lane.centre[::2] for lane in m.lanes if lane.kind == "driving"])
+    owner = np.concatenate([np.full(len(x.centre[::2]), x.index) for x in m.lanes if x.kind == "driving"])
+    pairs = cKDTree(points[:, :2]).query_pairs(1.0, output_type="ndarray")
+    stacked = pairs[np.abs(points[pairs[:, 0], 2] - points[pairs[:, 1], 2]) > 4.0]
+    assert len(stacked) > 20
+    for i in stacked.ravel():
+        found, s, _ = m.nearest_lane(*points[i])
+        assert abs(m.lane_point(found, s)[2] - points[i, 2]) < 0.5
+        assert found == owner[i] or m.lanes[found].junction >= 0 or m.lanes[owner[i]].width.min() < 1.0
+
+
 @needs_reader
 def test_speeds_and_left_hand_traffic(tmp_path: Path) -> None:
     road = """<OpenDRIVE><header revMajor="1" revMinor="6"/>
@@ -354,7 +371,8 @@ def test_speeds_and_left_hand_traffic(tmp_path: Path) -> None:
         <right><lane id="-1" type="driving"><width sOffset="0" a="4" b="0" c="0" d="0"/>
           <roadMark sOffset="0" type="solid" color="white"/></lane></right>
       </laneSection></lanes>
-      <objects><object id="7" type="tree" s="10" t="8" zOffset="0" hdg="0" radius="1.5" height="5"/></objects>
+      <objects><object id="7" type="tree" s="10" t="8" zOffset="0" hdg="0" radius="1.5" height="5"/>
+        <object id="8" type="-1" name="Speed_30" s="20" t="-5" zOffset="0" hdg="0" orientation="-"/></objects>
       <signals><signal id="s" s="30" t="-5" type="206" subtype="" country="DE" orientation="+" dynamic="no" zOffset="0"
         value="0" hOffset="0"/></signals>
     </road></OpenDRIVE>"""
@@ -372,6 +390,8 @@ def test_speeds_and_left_hand_traffic(tmp_path: Path) -> None:
         inner, outer = ("left_mark", "right_mark") if rule == "RHT" else ("right_mark", "left_mark")
         assert getattr(right, inner) == "broken-yellow" and getattr(right, outer) == "solid"
         assert m.objects[0].kind == "tree" and m.objects[0].position == pytest.approx([10, 8, 2])
+        assert len(m.objects) == 1 and m.signals[1].value == pytest.approx(30 / 3.6)
+        assert m.signals[1].lanes == (right.index,)
         assert m.signals[0].kind == "stop" and len(m.stop_lines) == 1
         assert m.lanes[m.stop_lines[0].lane].key[2] == (-1 if rule == "RHT" else 1)
 

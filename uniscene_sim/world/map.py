@@ -105,7 +105,7 @@ class Crossing:
 class MapObject:
     """Something placed that does not move."""
 
-    kind: str  # parked_car, cone, barrier, pole, tree, building, sign, guard_rail, other
+    kind: str  # parked_car, cone, barrier, pole, tree, building, sign, guard_rail, parking_space (flat), other
     position: np.ndarray  # (3,) m, centre of its foot
     yaw: float
     size: tuple[float, float, float]  # length, width, height m

@@ -31,6 +31,15 @@ def _kind(thing: dict[str, Any]) -> str:
     return "other"
 
 
+def _speed_sign(thing: dict[str, Any]) -> dict[str, Any] | None:
+    """CARLA's towns place speed signs as objects called Speed_90, in km/h, on the side of the traffic they rule."""
+    name = thing.get("name", "")
+    if not name.startswith("Speed_") or not name[6:].isdigit():
+        return None
+    sides = [(-999, -1)] if thing["t"] < 0 else [(1, 999)]
+    return {**thing, "type": "274", "value": name[6:], "unit": "km/h", "validity": sides}
+
+
 def _speed(thing: dict[str, Any]) -> float:
     try:
         value = float(thing.get("value", 0.0))
@@ -232,6 +241,7 @@ def read_signals(
     """Stop lines, signals and programs."""
     ruled: dict[str, list[int]] = {}
     for road in xml.roads.values():
+        road.signals += [sign for sign in map(_speed_sign, road.objects) if sign]
         for thing in (*road.signals, *road.references):
             ruled.setdefault(thing.get("id", ""), []).extend(_lanes_here(road, thing, index, lanes))
     painted = _painted(xml)
@@ -248,6 +258,7 @@ def read_signals(
             here = ruled[sid]
             if not here and kind != "traffic_light":
                 here = _lanes_here(road, {**thing, "validity": []}, index, lanes)
+                here = here or _lanes_here(road, {**thing, "validity": [], "orientation": "none"}, index, lanes)
             if kind in ("traffic_light", "stop", "yield"):
                 here = [a for i in here for a in _approaches(i, lanes)]
             here = sorted(set(here))

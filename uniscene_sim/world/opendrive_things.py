@@ -14,7 +14,7 @@ __all__ = ["outline", "placed_corners", "read_crossings", "read_objects"]
 _OBJECT_KIND = {
     "tree": "tree", "vegetation": "tree", "pole": "pole", "streetLamp": "pole", "rail-pole": "pole",
     "guide-post": "pole", "barrier": "barrier", "railing": "guard_rail", "building": "building",
-    "obstacle": "other", "parkingSpace": "parking",
+    "obstacle": "other", "parkingSpace": "parking_space",
 }  # fmt: skip
 _DEFAULT_SIZE = {
     "tree": (4.0, 4.0, 7.0),
@@ -130,7 +130,11 @@ def read_objects(xml: XmlMap) -> tuple[MapObject, ...]:
             kind = _kind(thing)
             if any(word in label for word in _PAINT) or (kind == "other" and thing["height"] <= 0.05):
                 continue
+            if thing.get("name", "").startswith("Speed_"):
+                continue  # a signal, see `read_signals`
             length, width, height = _size(thing, kind)
+            if kind == "parking_space":
+                height = 0.0
             repeats = thing["repeat"]
             if not repeats:
                 x, y, z, heading = road.point(thing["s"], thing["t"], thing["zOffset"])
