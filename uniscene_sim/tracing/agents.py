@@ -1,0 +1,197 @@
+"""Agents as kernels take them: templates, poses, and motion through a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.geometry import wrap_angle
+from uniscene_sim.layout import LayoutFrame
+
+__all__ = [
+    "Motion",
+    "PosedAgents",
+    "TemplateArrays",
+    "TemplateSource",
+    "agent_motion",
+    "ego_motion",
+    "interpolate",
+    "pose_agents",
+    "set_pose",
+    "template_arrays",
+]
+
+
+class TemplateSource(Protocol):
+    """What templates are taken from, a `TemplateSet` or another."""
+
+    material: np.ndarray
+    normal: np.ndarray
+    offset: np.ndarray
+    shape: np.ndarray
+    voxel_m: np.ndarray
+    size_m: np.ndarray
+
+    def template_of(self, cls: int, colour: int, gait: float) -> int: ...
+
+
+class TemplateArrays(NamedTuple):
+    """T voxel templates end to end. Axes x forward, y left, z up; the footprint's centre is the origin."""
+
+    material: np.ndarray  # uint8 (V,), Material; NONE is empty
+    normal: np.ndarray  # int8 (V, 3), outward, not of unit length
+    offset: np.ndarray  # int64 (T,), first voxel of each
+    shape: np.ndarray  # int32 (T, 3)
+    voxel_m: np.ndarray  # float64 (T,) m
+    size_m: np.ndarray  # float64 (T, 3) m, natural size; an agent's box scales the template from it
+
+
+class PosedAgents(NamedTuple):
+    """N agents at one instant, map frame."""
+
+    position: np.ndarray  # float64 (N, 3) m, footprint's centre on the ground
+    rotation: np.ndarray  # float64 (N, 3, 3), map <- box
+    size: np.ndarray  # float64 (N, 3) m
+    centre: np.ndarray  # float64 (N, 3) m, of the bounding sphere
+    radius: np.ndarray  # float64 (N,) m
+    template: np.ndarray  # int32 (N,)
+    id: np.ndarray  # uint16 (N,)
+    cls: np.ndarray  # uint8 (N,)
+    lights: np.ndarray  # uint8 (N,)
+    colour: np.ndarray  # uint32 (N,)
+
+
+class Motion(NamedTuple):
+    """Poses of N bodies at K knots, linear between them; angles are unwrapped."""
+
+    time_s: np.ndarray  # float64 (K,), rising, the last is 0
+    position: np.ndarray  # float64 (K, N, 3) m
+    rpy: np.ndarray  # float64 (K, N, 3) rad
+
+
+def template_arrays(templates: TemplateSource) -> TemplateArrays:
+    """A template set as kernels take it."""
+    return TemplateArrays(
+        np.ascontiguousarray(templates.material, np.uint8).reshape(-1),
+        np.ascontiguousarray(templates.normal, np.int8).reshape(-1, 3),
+        np.ascontiguousarray(templates.offset, np.int64),
+        np.ascontiguousarray(templates.shape, np.int32),
+        np.ascontiguousarray(templates.voxel_m, np.float64),
+        np.ascontiguousarray(templates.size_m, np.float64),
+    )
+
+
+def agent_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> Motion:
+    """Motion of the agents of `frame` over the `span_s` before it.
+
+    An agent that an earlier frame lacks, and any time before the first frame, is filled in from the velocity.
+    """
+    frames = _knots(frame, history, span_s)
+    time_s = np.array([(f.stamp_us - frame.stamp_us) * 1e-6 for f in frames])
+    n = len(frame.agents)
+    position, rpy = np.empty((len(frames), n, 3)), np.empty((len(frames), n, 3))
+    position[-1], rpy[-1] = frame.agents["pos"], frame.agents["rpy"]
+    velocity = frame.agents["vel"].astype(np.float64)
+    for k in range(len(frames) - 2, -1, -1):
+        position[k] = position[k + 1] + velocity * (time_s[k] - time_s[k + 1])
+        rpy[k] = rpy[k + 1]
+        mine, theirs = np.nonzero(frame.agents["id"][:, None] == frames[k].agents["id"][None, :])
+        position[k, mine] = frames[k].agents["pos"][theirs]
+        rpy[k, mine] = frames[k].agents["rpy"][theirs]
+    return _from(time_s, position, rpy, velocity, np.zeros((n, 3)), span_s)
+
+
+def ego_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> Motion:
+    """Motion of `base_link` over the `span_s` before a frame, before the first one from velocity and yaw rate."""
+    frames = _knots(frame, history, span_s)
+    time_s = np.array([(f.stamp_us - frame.stamp_us) * 1e-6 for f in frames])
+    poses = [f.ego_pose for f in frames]
+    position = np.array([[(p.x, p.y, p.z)] for p in poses])
+    rpy = np.array([[(p.roll, p.pitch, p.yaw)] for p in poses])
+    velocity = np.asarray(frames[0].ego_velocity, np.float64).reshape(1, 3)
+    return _from(time_s, position, rpy, velocity, np.array([[0.0, 0.0, frames[0].ego_yaw_rate]]), span_s)
+
+
+def _knots(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> list[LayoutFrame]:
+    """The frame, last, and what lies before it within the span, one earlier one included; stamps rise."""
+    kept = [frame]
+    for earlier in reversed(history):
+        if (frame.stamp_us - kept[-1].stamp_us) * 1e-6 >= span_s:
+            break
+        if earlier.stamp_us < kept[-1].stamp_us:
+            kept.append(earlier)
+    return kept[::-1]
+
+
+def _from(
+    time_s: np.ndarray, position: np.ndarray, rpy: np.ndarray, velocity: np.ndarray, rate: np.ndarray, span_s: float
+) -> Motion:
+    """Motion with unwrapped angles, and one more knot in front where the first is too late."""
+    for k in range(len(time_s) - 2, -1, -1):
+        rpy[k] = rpy[k + 1] + wrap_angle(rpy[k] - rpy[k + 1])
+    if time_s[0] > -span_s:
+        back = -span_s - time_s[0]
+        time_s = np.concatenate([[-span_s], time_s])
+        position = np.concatenate([position[:1] + velocity * back, position])
+        rpy = np.concatenate([rpy[:1] + rate * back, rpy])
+    return Motion(time_s, np.ascontiguousarray(position), np.ascontiguousarray(rpy))
+
+
+@njit(cache=True)
+def interpolate(motion: Motion, n, time_s, position, rotation):
+    """Write position (3,) and rotation (3, 3) of body `n` at a time."""
+    last = motion.time_s.shape[0] - 1
+    k = 0
+    while k < last - 1 and motion.time_s[k + 1] <= time_s:
+        k += 1
+    to = min(k + 1, last)
+    span = motion.time_s[to] - motion.time_s[k]
+    f = (time_s - motion.time_s[k]) / span if span > 0.0 else 0.0
+    angle = np.empty(3)
+    for q in range(3):
+        position[q] = motion.position[k, n, q] + f * (motion.position[to, n, q] - motion.position[k, n, q])
+        angle[q] = motion.rpy[k, n, q] + f * (motion.rpy[to, n, q] - motion.rpy[k, n, q])
+    cr, sr, cp, sp = np.cos(angle[0]), np.sin(angle[0]), np.cos(angle[1]), np.sin(angle[1])
+    cy, sy = np.cos(angle[2]), np.sin(angle[2])
+    rotation[0, 0], rotation[0, 1], rotation[0, 2] = cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr
+    rotation[1, 0], rotation[1, 1], rotation[1, 2] = sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr
+    rotation[2, 0], rotation[2, 1], rotation[2, 2] = -sp, cp * sr, cp * cr
+
+
+@njit(cache=True)
+def set_pose(agents: PosedAgents, motion: Motion, n, time_s):
+    """Move agent `n` to where it is at a time."""
+    interpolate(motion, n, time_s, agents.position[n], agents.rotation[n])
+    for q in range(3):
+        agents.centre[n, q] = agents.position[n, q] + 0.5 * agents.rotation[n, q, 2] * agents.size[n, 2]
+
+
+def pose_agents(frame: LayoutFrame, motion: Motion, templates: TemplateSource, time_s: float = 0.0) -> PosedAgents:
+    """The agents of a frame, posed at `time_s` (<= 0) before its stamp."""
+    agents = frame.agents
+    n = len(agents)
+    template = np.array(
+        [templates.template_of(int(a["cls"]), int(a["colour"]), float(a["gait"])) for a in agents], np.int32
+    ).reshape(n)
+    size = np.ascontiguousarray(agents["size"], np.float64)
+    grid = np.asarray(templates.shape)[template] * np.asarray(templates.voxel_m)[template][:, None]
+    reach = np.maximum(grid / np.asarray(templates.size_m)[template], 1.0) * size  # grids may overhang their box
+    posed = PosedAgents(
+        position=np.empty((n, 3)),
+        rotation=np.empty((n, 3, 3)),
+        size=size,
+        centre=np.empty((n, 3)),
+        # the overhang is all upward, half of it to either side: the farthest corner from the box's centre
+        radius=np.sqrt((0.5 * reach[:, :2]) ** 2 @ np.ones(2) + (reach[:, 2] - 0.5 * size[:, 2]) ** 2) + 1e-6,
+        template=template,
+        id=np.ascontiguousarray(agents["id"]),
+        cls=np.ascontiguousarray(agents["cls"]),
+        lights=np.ascontiguousarray(agents["lights"]),
+        colour=np.ascontiguousarray(agents["colour"]),
+    )
+    for i in range(n):
+        set_pose(posed, motion, i, time_s)
+    return posed

@@ -1,0 +1,236 @@
+"""Tiles in sensor range, packed into flat arrays that kernels can walk."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.occupancy.tiles import (
+    BLOCK_CELLS,
+    BLOCKS_Z,
+    CELL_M,
+    GROUND_SAMPLES,
+    PAINT_CELLS,
+    TILE_BLOCKS,
+    TILE_M,
+    Tile,
+)
+
+__all__ = ["BLOCK_M", "AtlasArrays", "TileAtlas", "TileSource"]
+
+BLOCK_M = CELL_M * BLOCK_CELLS
+_SAMPLES_A_BLOCK = (GROUND_SAMPLES - 1) // TILE_BLOCKS
+
+
+class TileSource(Protocol):
+    """What an atlas packs from: a `TileStore`, or anything else that makes tiles."""
+
+    def get(self, ix: int, iy: int) -> Tile: ...
+
+    def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]: ...
+
+
+class AtlasArrays(NamedTuple):
+    """S slots of tiles, P blocks, K bricks and G ground decks in pools; a column is 3.2 m square in x and y."""
+
+    window_at: np.ndarray  # int64 (2,), tile index of window[0, 0]
+    window: np.ndarray  # int32 (W, H), slot of each tile, -1 where there is none
+    z_range: np.ndarray  # float64 (2,) m, lowest and highest of everything in the window
+    base_z: np.ndarray  # float64 (S,) m
+    blocks: np.ndarray  # int32 (S, 20, 20, 24), row of `materials`, -1 where empty
+    cells_lo: np.ndarray  # float32 (S, 20, 20) m, lowest cell of each column, inf where there is none
+    cells_hi: np.ndarray  # float32 (S, 20, 20) m, highest, -inf where there is none
+    tile_hi: np.ndarray  # float64 (S,) m, highest of cells and ground of a tile
+    decks: np.ndarray  # int32 (S, 2), first row of `ground` and number of decks
+    materials: np.ndarray  # uint8 (P, 8, 8, 8)
+    brick_of: np.ndarray  # int32 (P, 8, 8, 8), row of `bricks`, -1 where the cell is full
+    bricks: np.ndarray  # uint64 (K,)
+    ground: np.ndarray  # float32 (G, 321, 321) m
+    ground_lo: np.ndarray  # float32 (G, 20, 20) m, lowest sample of each column, inf where there is none
+    ground_hi: np.ndarray  # float32 (G, 20, 20) m, highest, -inf where there is none
+    paint: np.ndarray  # uint8 (G, 640, 640)
+
+
+class _Pool:
+    """Rows of parallel arrays, handed out in runs: first gap that fits, doubled when none does."""
+
+    def __init__(self, **rows: tuple[tuple[int, ...], type]):
+        self.arrays = {name: np.zeros((1, *shape), dtype) for name, (shape, dtype) in rows.items()}
+        self.capacity = 1
+        self._runs: dict[int, int] = {}
+
+    def place(self, count: int) -> int:
+        """First row of a free run."""
+        at = 0
+        for start, length in sorted(self._runs.items()):
+            if start - at >= count:
+                break
+            at = start + length
+        if at + count > self.capacity:
+            grown = max(2 * self.capacity, at + count)
+            for name, array in self.arrays.items():
+                self.arrays[name] = np.zeros((grown, *array.shape[1:]), array.dtype)
+                self.arrays[name][: self.capacity] = array
+            self.capacity = grown
+        if count:
+            self._runs[at] = count
+        return at
+
+    def free(self, start: int, count: int) -> None:
+        if count:
+            del self._runs[start]
+
+
+class TileAtlas:
+    """Packs the tiles around a point and keeps them up to date as the point moves.
+
+    The window holds exactly the tiles that the last `update` asked for, so what a ray meets does not depend on where
+    the point has been; tiles up to one tile farther stay packed in case it turns back.
+    """
+
+    def __init__(self, store: TileSource):
+        self._store = store
+        column = (TILE_BLOCKS, TILE_BLOCKS)
+        self._tiles = _Pool(
+            base_z=((), np.float64),
+            blocks=((*column, BLOCKS_Z), np.int32),
+            cells_lo=(column, np.float32),
+            cells_hi=(column, np.float32),
+            tile_hi=((), np.float64),
+            decks=((2,), np.int32),
+        )
+        cells = (BLOCK_CELLS,) * 3
+        self._blocks = _Pool(materials=(cells, np.uint8), brick_of=(cells, np.int32))
+        self._bricks = _Pool(bricks=((), np.uint64))
+        self._ground = _Pool(
+            ground=((GROUND_SAMPLES, GROUND_SAMPLES), np.float32),
+            ground_lo=(column, np.float32),
+            ground_hi=(column, np.float32),
+            paint=((PAINT_CELLS, PAINT_CELLS), np.uint8),
+        )
+        self._where: dict[tuple[int, int], tuple[int, int, int, int, int, int, int]] = {}
+        self._range: dict[tuple[int, int], tuple[float, float]] = {}
+        self._shown: tuple[tuple[int, int], ...] | None = None
+        self._arrays: AtlasArrays | None = None
+
+    @property
+    def arrays(self) -> AtlasArrays:
+        """What kernels take; valid until the next `update`."""
+        if self._arrays is None:
+            raise RuntimeError("call update() before tracing")
+        return self._arrays
+
+    def update(self, x: float, y: float, radius_m: float) -> None:
+        """Pack every tile within `radius_m` of (x, y) and drop those more than a tile farther."""
+        wanted = tuple(sorted(self._store.around(x, y, radius_m)))
+        if wanted == self._shown:
+            return
+        kept = set(wanted)
+        for index in [i for i in self._where if i not in kept and _distance(i, x, y) > radius_m + TILE_M]:
+            self._drop(index)
+        for index in wanted:
+            if index not in self._where:
+                self._add(index, self._store.get(*index))
+        self._shown = wanted
+        self._arrays = self._window(wanted)
+
+    def _add(self, index: tuple[int, int], tile: Tile) -> None:
+        slot = self._tiles.place(1)
+        block, brick, deck = (
+            pool.place(n)
+            for pool, n in (
+                (self._blocks, len(tile.materials)),
+                (self._bricks, len(tile.bricks)),
+                (self._ground, len(tile.ground)),
+            )
+        )
+        n_blocks, n_bricks, n_decks = len(tile.materials), len(tile.bricks), len(tile.ground)
+        self._where[index] = (slot, block, n_blocks, brick, n_bricks, deck, n_decks)
+        t, b, g = self._tiles.arrays, self._blocks.arrays, self._ground.arrays
+        t["base_z"][slot] = tile.base_z
+        np.copyto(t["blocks"][slot], tile.blocks)
+        t["blocks"][slot][tile.blocks >= 0] += block
+        b["materials"][block : block + n_blocks] = tile.materials
+        rows = b["brick_of"][block : block + n_blocks]
+        np.copyto(rows, tile.brick_of)
+        rows[rows >= 0] += brick
+        self._bricks.arrays["bricks"][brick : brick + n_bricks] = tile.bricks
+        decks = slice(deck, deck + n_decks)
+        g["ground"][decks] = tile.ground
+        g["paint"][decks] = tile.paint
+        for row in range(deck, deck + n_decks):
+            _ground_range(g["ground"][row], g["ground_lo"][row], g["ground_hi"][row])
+        _cells_range(tile.blocks, tile.base_z, t["cells_lo"][slot], t["cells_hi"][slot])
+        t["decks"][slot] = deck, n_decks
+        low = min(float(t["cells_lo"][slot].min()), float(g["ground_lo"][decks].min(initial=np.inf)))
+        high = max(float(t["cells_hi"][slot].max()), float(g["ground_hi"][decks].max(initial=-np.inf)))
+        t["tile_hi"][slot] = high
+        self._range[index] = low, high
+
+    def _drop(self, index: tuple[int, int]) -> None:
+        slot, block, n_blocks, brick, n_bricks, deck, n_decks = self._where.pop(index)
+        del self._range[index]
+        self._tiles.free(slot, 1)
+        self._blocks.free(block, n_blocks)
+        self._bricks.free(brick, n_bricks)
+        self._ground.free(deck, n_decks)
+
+    def _window(self, wanted: tuple[tuple[int, int], ...]) -> AtlasArrays:
+        indices = np.array(wanted, dtype=np.int64).reshape(-1, 2)
+        at = indices.min(axis=0) if len(wanted) else np.zeros(2, np.int64)
+        shape = indices.max(axis=0) - at + 1 if len(wanted) else (1, 1)
+        window = np.full(tuple(int(n) for n in shape), -1, np.int32)
+        for index in wanted:
+            window[index[0] - at[0], index[1] - at[1]] = self._where[index][0]
+        ranges = np.array([self._range[i] for i in wanted]).reshape(-1, 2)
+        z_range = np.array([ranges[:, 0].min(initial=np.inf), ranges[:, 1].max(initial=-np.inf)])
+        return AtlasArrays(
+            window_at=at,
+            window=window,
+            z_range=z_range,
+            **self._tiles.arrays,
+            **self._blocks.arrays,
+            **self._bricks.arrays,
+            **self._ground.arrays,
+        )
+
+
+def _distance(index: tuple[int, int], x: float, y: float) -> float:
+    """From a point to the nearest point of a tile, m."""
+    dx = max(index[0] * TILE_M - x, 0.0, x - (index[0] + 1) * TILE_M)
+    dy = max(index[1] * TILE_M - y, 0.0, y - (index[1] + 1) * TILE_M)
+    return float(np.hypot(dx, dy))
+
+
+@njit(cache=True)
+def _ground_range(ground: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Lowest and highest sample of each column, its edges included; NaN samples are left out."""
+    for bx in range(TILE_BLOCKS):
+        for by in range(TILE_BLOCKS):
+            lo, hi = np.inf, -np.inf
+            for i in range(bx * _SAMPLES_A_BLOCK, (bx + 1) * _SAMPLES_A_BLOCK + 1):
+                for j in range(by * _SAMPLES_A_BLOCK, (by + 1) * _SAMPLES_A_BLOCK + 1):
+                    z = ground[i, j]
+                    if z < lo:
+                        lo = z
+                    if z > hi:
+                        hi = z
+            low[bx, by], high[bx, by] = lo, hi
+
+
+@njit(cache=True)
+def _cells_range(blocks: np.ndarray, base_z: float, low: np.ndarray, high: np.ndarray) -> None:
+    """Bottom of the lowest and top of the highest block of each column that is not empty.
+
+    A centimetre is added on both sides, so that rounding to float32 leaves nothing out.
+    """
+    for bx in range(TILE_BLOCKS):
+        for by in range(TILE_BLOCKS):
+            lo, hi = np.inf, -np.inf
+            for bz in range(BLOCKS_Z):
+                if blocks[bx, by, bz] >= 0:
+                    lo = min(lo, base_z + bz * BLOCK_M - 0.01)
+                    hi = max(hi, base_z + (bz + 1) * BLOCK_M + 0.01)
+            low[bx, by], high[bx, by] = lo, hi
