@@ -89,12 +89,12 @@ def settle(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, s
     ys = np.array([y, y + base * s, y + half * c, y - half * c])
     z = surface.height(xs, ys, np.full(4, z_hint))
     pitch, roll = -atan2(z[1] - z[0], base), atan2(z[2] - z[3], 2 * half)
-    return Pose(x, y, float(z[0]), float(roll), float(pitch), yaw)
+    return Pose(float(x), float(y), float(z[0]), float(roll), float(pitch), yaw)
 
 
 def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> float:
     """Steering angle towards a point ahead on a path (R, >=2) with a point each metre, `at` the nearest one."""
-    ahead = path[min(at + int(round(4.0 + 0.7 * ego.speed)), len(path) - 1)]
+    ahead = path[min(at + round(4.0 + 0.7 * ego.speed), len(path) - 1)]
     dx, dy = ahead[0] - ego.pose.x, ahead[1] - ego.pose.y
     reach = max(hypot(dx, dy), 1.0)
     alpha = float(wrap_angle(atan2(dy, dx) - ego.pose.yaw))

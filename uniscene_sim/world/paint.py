@@ -98,8 +98,9 @@ def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray]:
         for side, mark in enumerate((lane.left_mark, lane.right_mark)):
             name, _, colour = mark.partition("-")
             beside = lane.left if side == 0 else lane.right
-            divides = side == (1 if surface.map.left_hand_traffic else 0) and lane.opposite >= 0 and beside < 0
-            kind = _YELLOW if colour == "yellow" else _CENTRE if divides else _WHITE if beside >= 0 else _EDGE
+            driving = beside >= 0 and lanes[beside].kind == "driving"
+            divides = side == (1 if surface.map.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
+            kind = _YELLOW if colour == "yellow" else _CENTRE if divides else _WHITE if driving else _EDGE
             lines[lane.index, side] = _PATTERN.get(name, 1), kind
     cache["paint_styles"] = material, lines
     return material, lines

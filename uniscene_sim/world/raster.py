@@ -76,9 +76,10 @@ def rasterise(
             if lane.kind != "driving" or mark in ("none", "curb", ""):
                 continue
             beside = lane.left if side == 1 else lane.right
-            divides = side == (-1 if vector_map.left_hand_traffic else 1) and lane.opposite >= 0 and beside < 0
+            driving = beside >= 0 and vector_map.lanes[beside].kind == "driving"
+            divides = side == (-1 if vector_map.left_hand_traffic else 1) and lane.opposite >= 0 and not driving
             target = channel("road_divider" if divides else "lane_divider")
-            if target is not None and (divides or beside >= 0):
+            if target is not None and (divides or driving):
                 _draw_line(target, lane.border(side), frame, hint)
     if (target := channel("stop_line")) is not None:
         for line in vector_map.stop_lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -334,7 +335,7 @@ def _agent(file: YamlFile, i: int) -> AgentSpec:
 
 def _trajectory(file: YamlFile, field_path: tuple[str | int, ...], rows: Any) -> tuple[tuple[float, float, float], ...]:
     times = [row[0] for row in rows]
-    if any(b <= a for a, b in zip(times, times[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(times)):
         raise file.error(field_path, "times must rise from row to row")
     return tuple((float(t), float(x), float(y)) for t, x, y in rows)
 

@@ -1,0 +1,62 @@
+"""What the ego touches: agents and placed objects by exact boxes, generated voxels by samples, the road by polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import cos, sin
+
+import numpy as np
+
+from uniscene_sim.geometry import box_corners, boxes_overlap
+from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.ego import EgoState
+from uniscene_sim.world.surface import SurfaceModel
+
+__all__ = ["contacts_with_agents", "ego_box", "off_road", "touches_voxels"]
+
+
+def ego_box(ego: EgoState, vehicle: EgoVehicle) -> np.ndarray:
+    """x, y, yaw, length, width of the ego's body."""
+    c, s, forward = cos(ego.pose.yaw), sin(ego.pose.yaw), vehicle.rear_axle_to_centre_m
+    return np.array(
+        [ego.pose.x + c * forward, ego.pose.y + s * forward, ego.pose.yaw, vehicle.length_m, vehicle.width_m]
+    )
+
+
+def contacts_with_agents(ego: EgoState, vehicle: EgoVehicle, agents: np.ndarray) -> list[int]:
+    """Ids of agents (N,) AGENT_DTYPE whose boxes overlap the ego's, in height too."""
+    box = ego_box(ego, vehicle)
+    reach = 0.5 * np.hypot(vehicle.length_m, vehicle.width_m) + 0.5 * np.hypot(
+        agents["size"][:, 0], agents["size"][:, 1]
+    )
+    gap = np.hypot(agents["pos"][:, 0] - box[0], agents["pos"][:, 1] - box[1])
+    level = (agents["pos"][:, 2] < ego.pose.z + vehicle.height_m) & (
+        agents["pos"][:, 2] + agents["size"][:, 2] > ego.pose.z + 0.1
+    )
+    found = []
+    for agent in agents[(gap < reach) & level & (agents["cls"] != AgentClass.SIGNAL_HEAD)]:
+        other = np.array([*agent["pos"][:2], agent["rpy"][2], *agent["size"][:2]])
+        if boxes_overlap(box, other):
+            found.append(int(agent["id"]))
+    return found
+
+
+def off_road(ego: EgoState, vehicle: EgoVehicle, surface: SurfaceModel) -> bool:
+    """Whether a corner of the ego's body is over no lane that cars may use."""
+    corners = box_corners(*ego_box(ego, vehicle))
+    return not surface.drivable(corners[:, 0], corners[:, 1], np.full(4, ego.pose.z)).all()
+
+
+def touches_voxels(ego: EgoState, vehicle: EgoVehicle, solid: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Whether generated voxels reach into the ego's body; `solid` maps points (N, 3) to bool (N,)."""
+    x, y, yaw, length, width = ego_box(ego, vehicle)
+    u = np.linspace(-0.5 * length, 0.5 * length, 12)
+    v = np.linspace(-0.5 * width, 0.5 * width, 6)
+    w = np.linspace(0.4, vehicle.height_m, 4)
+    grid = np.stack(np.meshgrid(u, v, w, indexing="ij"), axis=-1).reshape(-1, 3)
+    c, s = cos(yaw), sin(yaw)
+    points = np.stack(
+        [x + c * grid[:, 0] - s * grid[:, 1], y + s * grid[:, 0] + c * grid[:, 1], ego.pose.z + grid[:, 2]], axis=1
+    )
+    return bool(solid(points).any())

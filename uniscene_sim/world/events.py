@@ -1,0 +1,105 @@
+"""Triggers and actions of a scenario's events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from uniscene_sim.geometry import wrap_angle
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.paths import PATH_POINTS, YAW, annotate
+from uniscene_sim.world.scenario import Action, Trigger
+from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.traffic import Mode
+
+__all__ = ["apply_action", "holds", "time_to_collision"]
+
+
+def holds(trigger: Trigger, state: WorldState, rows: dict[str, int]) -> bool:
+    """Whether a trigger's condition is met now."""
+    if trigger.kind == "time":
+        return state.time_us >= trigger.value * 1e6
+    a, b = state.bodies[rows[trigger.agent]], state.bodies[rows[trigger.other]]
+    if trigger.kind == "reach":
+        return bool(np.hypot(a["x"] - trigger.x, a["y"] - trigger.y) <= trigger.value)
+    gap = np.hypot(a["x"] - b["x"], a["y"] - b["y"])
+    if trigger.kind == "distance":
+        return bool(gap <= trigger.value)
+    clear = max(gap - 0.5 * (a["length"] + b["length"]), 0.0)
+    if trigger.kind == "time_gap":
+        return bool(clear / max(a["speed"], 0.1) <= trigger.value)
+    return time_to_collision(a, b) <= trigger.value
+
+
+def time_to_collision(a: np.ndarray, b: np.ndarray) -> float:
+    """Seconds until two bodies' circumscribed distance closes at their present velocities; inf where it does not."""
+    dx, dy = b["x"] - a["x"], b["y"] - a["y"]
+    gap = np.hypot(dx, dy)
+    vx = b["speed"] * np.cos(b["yaw"]) - a["speed"] * np.cos(a["yaw"])
+    vy = b["speed"] * np.sin(b["yaw"]) - a["speed"] * np.sin(a["yaw"])
+    closing = -(dx * vx + dy * vy) / max(gap, 1e-6)
+    clear = gap - 0.5 * (a["length"] + b["length"])
+    return float(max(clear, 0.0) / closing) if closing > 0.1 else float("inf")
+
+
+def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector_map: VectorMap) -> WorldState:
+    """The state once an action has begun."""
+    i = rows[action.agent]
+    bodies = state.bodies.copy()
+    row = bodies[i]
+    path: np.ndarray | None = None
+    if action.kind == "speed":
+        row["desired"], row["brake"], row["started"] = max(action.speed_mps, 0.01), 0.0, True
+    elif action.kind in ("brake", "stop"):
+        row["brake"] = action.decel_mps2
+        row["desired"] = 0.0 if row["mode"] == Mode.WALK else row["desired"]
+    elif action.kind in ("lane_change", "cut_in"):
+        path = _beside(state, i, action, vector_map)
+        if path is not None:
+            near = int(np.hypot(path[:, 0] - row["x"], path[:, 1] - row["y"]).argmin())
+            c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
+            row["offset_from"] = -s * (row["x"] - path[near, 0]) + c * (row["y"] - path[near, 1])
+            row["offset"] = row["offset_from"]
+            row["offset_start"], row["offset_time"], row["s"] = state.time_us * 1e-6, action.duration_s, float(near)
+    elif action.kind == "cross":
+        assert action.to is not None
+        end = np.array(action.to)
+        start = np.array([row["x"], row["y"]])
+        steps = max(int(np.hypot(*(end - start))), 1) + 1
+        path = annotate(vector_map, _grounded(np.linspace(start, end, steps), row["z"], vector_map))
+        row["s"], row["offset"], row["started"] = 0.0, 0.0, True
+        row["desired"] = action.speed_mps or 1.4
+    elif action.kind == "follow_trajectory":
+        t, x, y = np.array(action.trajectory).T
+        at = np.arange(0.0, t[-1], 0.1)[: PATH_POINTS - 1]
+        # Rows each 0.1 s from now; `s` of such a body counts tenths of a second from the start of the scenario.
+        lead = np.repeat([[row["x"], row["y"]]], round(state.time_us / 1e5), axis=0)
+        way = np.concatenate([lead, np.stack([np.interp(at, t, x), np.interp(at, t, y)], axis=1)])[:PATH_POINTS]
+        path = annotate(vector_map, _grounded(way, row["z"], vector_map))
+        row["mode"], row["started"], row["offset"] = Mode.TRAJECTORY, True, 0.0
+    bodies[i] = row
+    if path is None:
+        return replace(state, bodies=bodies)
+    paths, counts = state.paths.copy(), state.counts.copy()
+    paths[i] = 0.0
+    counts[i] = min(len(path), paths.shape[1])
+    paths[i, : counts[i]] = path[: counts[i]]
+    return replace(state, bodies=bodies, paths=paths, counts=counts)
+
+
+def _beside(state: WorldState, i: int, action: Action, vector_map: VectorMap) -> np.ndarray | None:
+    """Path of the lane beside a body, from a little behind it; None where there is no such lane."""
+    row = state.bodies[i]
+    lane = vector_map.nearest_lane(row["x"], row["y"], row["z"], float(wrap_angle(row["yaw"])))[0]
+    target = vector_map.lanes[lane].left if action.direction == "left" else vector_map.lanes[lane].right
+    if target < 0 or vector_map.lanes[target].kind != "driving":
+        return None
+    centre = vector_map.lanes[target].centre
+    near = int(np.hypot(centre[:, 0] - row["x"], centre[:, 1] - row["y"]).argmin())
+    start = float(vector_map.lanes[target].s[max(near - 2, 0)])
+    return annotate(vector_map, vector_map.route(target, start, None, PATH_POINTS - 1.0).path)
+
+
+def _grounded(way: np.ndarray, z: float, vector_map: VectorMap) -> np.ndarray:
+    return np.column_stack([way, vector_map.surface_height(way[:, 0], way[:, 1], np.full(len(way), z))])

@@ -1,0 +1,112 @@
+"""Where bodies begin: places of a scenario, and ambient traffic by density."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.paths import along, unit_hash
+from uniscene_sim.world.scenario import Scenario, Spawn
+from uniscene_sim.world.traffic import BODY_DTYPE
+
+__all__ = ["SIZES", "ambient_places", "body", "place_of", "walkway_places"]
+
+#: Usual length, width, height of a class, m.
+SIZES = {
+    AgentClass.CAR: (4.5, 1.85, 1.5),
+    AgentClass.TRUCK: (8.2, 2.5, 3.4),
+    AgentClass.CONSTRUCTION_VEHICLE: (6.5, 2.5, 3.2),
+    AgentClass.BUS: (11.8, 2.55, 3.2),
+    AgentClass.TRAILER: (10.0, 2.5, 3.6),
+    AgentClass.MOTORCYCLE: (2.1, 0.85, 1.65),
+    AgentClass.BICYCLE: (1.8, 0.6, 1.75),
+    AgentClass.PEDESTRIAN: (0.6, 0.6, 1.75),
+    AgentClass.BARRIER: (1.6, 0.4, 1.0),
+    AgentClass.TRAFFIC_CONE: (0.4, 0.4, 0.75),
+}
+_OFF_LANE_M = 1.0
+
+
+def body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: float, **values: object) -> np.ndarray:
+    """One row of BODY_DTYPE at a place, of its class's usual size; a pedestrian's height varies by colour."""
+    row = np.zeros((), dtype=BODY_DTYPE)
+    row["id"], row["cls"] = identity, cls
+    row["x"], row["y"], row["z"], row["yaw"] = x, y, z, yaw
+    row["length"], row["width"], row["height"] = SIZES[cls]
+    row["started"] = True
+    row["colour"] = int(unit_hash(identity, 77) * 2**32)
+    for name, value in values.items():
+        row[name] = value
+    return row
+
+
+def place_of(
+    scenario: Scenario, vector_map: VectorMap, spawn: Spawn, field: str, places: dict[str, tuple[int, float]]
+) -> tuple[int, float, float]:
+    """Lane, arc length and left offset of a spawn; lane -1 where it is free.
+
+    Raises:
+        InputError: off the road, or no such lane beside the other agent's.
+    """
+    if spawn.relative_to is None:
+        yaw = None if spawn.yaw_deg is None else float(np.radians(spawn.yaw_deg))
+        if spawn.free:
+            return -1, 0.0, 0.0
+        lane, s, _ = vector_map.nearest_lane(spawn.x, spawn.y, yaw=yaw)
+        x, y, _, _ = vector_map.lane_point(lane, s)
+        away = float(np.hypot(x - spawn.x, y - spawn.y))
+        width = float(np.interp(s, vector_map.lanes[lane].s, vector_map.lanes[lane].width))
+        if away > 0.5 * width + _OFF_LANE_M:
+            raise InputError(
+                f"({spawn.x:g}, {spawn.y:g}) lies {away:.1f} m from the nearest driving lane; expected one on it",
+                file=scenario.file,
+                field=field,
+            )
+        return lane, s, spawn.lateral_m
+    lane, s = along(vector_map, *places[spawn.relative_to], spawn.ahead_m)
+    x, y = vector_map.lane_point(lane, s)[:2]
+    for _ in range(abs(spawn.lanes_left)):
+        lane = vector_map.lanes[lane].left if spawn.lanes_left > 0 else vector_map.lanes[lane].right
+        if lane < 0 or vector_map.lanes[lane].kind != "driving":
+            raise InputError(
+                f"no lane {abs(spawn.lanes_left)} to the {'left' if spawn.lanes_left > 0 else 'right'} there",
+                file=scenario.file,
+                field=field,
+            )
+    if spawn.opposite:
+        while (left := vector_map.lanes[lane].left) >= 0 and vector_map.lanes[left].kind == "driving":
+            lane = left
+        lane = vector_map.lanes[lane].opposite
+        if lane < 0:
+            raise InputError("no lane of the other direction there", file=scenario.file, field=field)
+    centre = vector_map.lanes[lane].centre
+    s = float(vector_map.lanes[lane].s[int(np.hypot(centre[:, 0] - x, centre[:, 1] - y).argmin())])
+    return lane, s, spawn.lateral_m
+
+
+def ambient_places(vector_map: VectorMap, path: np.ndarray, reach: float) -> list[tuple[int, float]]:
+    """Lane and arc length of every 8 m of driving lane (none inside junctions) within `reach` of a path (R, 3)."""
+    out = []
+    thin = path[::10, :2]
+    for lane in vector_map.lanes:
+        if lane.kind != "driving" or lane.junction >= 0 or lane.length < 12.0:
+            continue
+        s = np.arange(4.0, lane.length - 4.0, 8.0)
+        x, y = np.interp(s, lane.s, lane.centre[:, 0]), np.interp(s, lane.s, lane.centre[:, 1])
+        near = np.hypot(x[:, None] - thin[:, 0], y[:, None] - thin[:, 1]).min(axis=1) < reach
+        out += [(lane.index, float(v)) for v in s[near]]
+    return out
+
+
+def walkway_places(vector_map: VectorMap, path: np.ndarray, reach: float) -> list[int]:
+    """Walkway lanes at least 10 m long within `reach` of a path (R, 3)."""
+    thin = path[::5, :2]
+    out = []
+    for lane in vector_map.lanes:
+        if lane.kind in ("sidewalk", "walking") and lane.length > 10.0:
+            p = lane.centre[::4, :2]
+            if np.hypot(p[:, None, 0] - thin[:, 0], p[:, None, 1] - thin[:, 1]).min() < reach:
+                out.append(lane.index)
+    return out

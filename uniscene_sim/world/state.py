@@ -1,0 +1,37 @@
+"""The whole state of a world: arrays and numbers, never changed in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from uniscene_sim.world.ego import EgoState
+
+__all__ = ["Tally", "WorldState"]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What the criteria count."""
+
+    collisions: int = 0
+    off_road_s: float = 0.0
+    red_lights: int = 0
+    driven_m: float = 0.0
+    min_ttc_s: float = float("inf")
+    touching: frozenset[int] = frozenset()
+    crossed_line: int = -1
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """One moment; saving it and coming back gives the same future, bit for bit."""
+
+    time_us: int
+    ego: EgoState
+    bodies: np.ndarray  # (N,) BODY_DTYPE; row 0 mirrors the ego
+    paths: np.ndarray  # (N, P, 8) annotated paths
+    counts: np.ndarray  # (N,) int64 points in each path
+    fired: tuple[bool, ...]  # events that have happened
+    tally: Tally = field(default_factory=Tally)
