@@ -1,0 +1,346 @@
+"""Writes the three shipped OpenDRIVE maps: a signalled city grid, a motorway with an on-ramp, a hilly country road.
+
+    python scenarios/maps/make_maps.py [FOLDER] [--xodr-only]
+
+The same bytes every time (no dates). Beside each map its extracted `.npz` is kept, so that no reader is needed to use it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenariogeneration import xodr
+
+HERE = Path(__file__).resolve().parent
+KERB_M, WALK_M, PARKING_M = 0.15, 3.0, 2.2
+DRIVING, WALK, SHOULDER = xodr.LaneType.driving, xodr.LaneType.sidewalk, xodr.LaneType.shoulder
+PARKING, MEDIAN = xodr.LaneType.parking, xodr.LaneType.median
+START, END = xodr.ContactPoint.start, xodr.ContactPoint.end
+WHITE, YELLOW = xodr.RoadMarkColor.white, xodr.RoadMarkColor.yellow
+Shape = tuple[str, float, float]  # line, arc or spiral; length; curvature (at the end, of a spiral)
+
+
+def mark(kind: str, colour: xodr.RoadMarkColor = WHITE, change: str = "none") -> xodr.RoadMark:
+    return xodr.RoadMark(
+        getattr(xodr.RoadMarkType, kind), width=0.12, color=colour, laneChange=getattr(xodr.LaneChange, change)
+    )
+
+
+def lane(
+    kind: xodr.LaneType,
+    widths: float | Sequence[tuple[float, float, float, float, float]],
+    paint: xodr.RoadMark | None = None,
+    pred: int | None = None,
+    succ: int | None = None,
+) -> xodr.Lane:
+    """A lane of one width or of width records (sOffset, a, b, c, d)."""
+    records = [(0.0, widths, 0.0, 0.0, 0.0)] if isinstance(widths, (int, float)) else widths
+    made = xodr.Lane(kind, a=records[0][1], b=records[0][2], c=records[0][3], d=records[0][4])
+    for s, a, b, c, d in records[1:]:
+        made.add_lane_width(a, b, c, d, s)
+    made.add_roadmark(paint or mark("none"))
+    if kind == WALK:
+        made.add_height(KERB_M)
+    if pred is not None:
+        made.add_link("predecessor", pred)
+    if succ is not None:
+        made.add_link("successor", succ)
+    return made
+
+
+def smooth(s: float, length: float, a: float, b: float) -> tuple[float, float, float, float, float]:
+    """Record of a cubic from a to b that starts and ends level."""
+    return (round(s, 6), a, 0.0, 3 * (b - a) / length**2, -2 * (b - a) / length**3)
+
+
+def section(s: float, left: Sequence[xodr.Lane], right: Sequence[xodr.Lane], centre: xodr.RoadMark) -> xodr.LaneSection:
+    middle = xodr.Lane(xodr.LaneType.none)
+    middle.add_roadmark(centre)
+    made = xodr.LaneSection(round(s, 6), middle)
+    for item in left:
+        made.add_left_lane(item)
+    for item in right:
+        made.add_right_lane(item)
+    return made
+
+
+def plan(x: float, y: float, heading: float, shapes: Sequence[Shape]) -> xodr.PlanView:
+    view = xodr.PlanView()
+    curvature = 0.0
+    for kind, length, bend in shapes:
+        if length < 1e-6:
+            continue
+        piece = (
+            xodr.Line(round(length, 6))
+            if kind == "line"
+            else xodr.Arc(round(bend, 9), length=round(length, 6))
+            if kind == "arc"
+            else xodr.Spiral(round(curvature, 9), round(bend, 9), length=round(length, 6))
+        )
+        curvature = 0.0 if kind == "line" else bend
+        view.add_fixed_geometry(piece, round(x, 6), round(y, 6), round(heading, 9))
+        x, y, heading = view.get_end_point()
+    view.present_s = round(view.present_s, 6)
+    return view
+
+
+def road(
+    number: int, view: xodr.PlanView, sections: Sequence[xodr.LaneSection], kmh: int, kind: str, junction: int = -1
+) -> xodr.Road:
+    lanes = xodr.Lanes()
+    for item in sections:
+        lanes.add_lanesection(item)
+    made = xodr.Road(number, view, lanes, road_type=junction, name=f"road {number}")
+    made.add_type(getattr(xodr.RoadType, kind), s=0, speed=kmh, speed_unit="km/h")
+    return made
+
+
+def write(path: Path, name: str, roads: Sequence[xodr.Road], junctions: Sequence[xodr.Junction], controllers=()) -> None:
+    """`controllers`: (id, junction, sequence, signal ids), which the package has no class for."""
+    drive = xodr.OpenDrive(name)
+    for item in roads:
+        drive.add_road(item)
+    for item in junctions:
+        drive.add_junction(item)
+    root = drive.get_element()
+    header = root.find("header")
+    header.attrib.pop("date", None)  # the same file every time
+    first = [child.tag for child in root].index("junction") if junctions else len(root)
+    for number, junction, sequence, signals in controllers:
+        element = ET.Element("controller", id=str(number), name=f"controller {number}", sequence=str(sequence))
+        for signal in signals:
+            ET.SubElement(element, "control", signalId=str(signal), type="0")
+        root.insert(first, element)
+        first += 1
+        for found in root.findall("junction"):
+            if found.get("id") == str(junction):
+                ET.SubElement(found, "controller", id=str(number), type="0", sequence=str(sequence))
+    ET.indent(root, "  ")
+    path.write_bytes(b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root) + b"\n")
+
+
+# the city grid
+
+PITCH, RADIUS, LANE = 90.0, 10.0, 3.5
+LIGHTS = ((0, 1), (1, 1), (2, 1))
+SIGNS = {(1, 0): ("206", "Sign_Stop"), (1, 2): ("205", "Sign_Yield")}
+STEP = {0: (1, 0), 1: (0, 1), 2: (-1, 0), 3: (0, -1)}  # direction, in quarter turns
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One road end at a junction: what drives in and out of it there."""
+
+    road: int
+    contact: xodr.ContactPoint
+    lanes: int  # each way
+    distance: float  # from the junction's centre
+
+    def inbound(self, k: int) -> int:
+        """OpenDRIVE id of the k-th lane (from the middle, 1 first) that leads into the junction."""
+        return -k if self.contact == END else k
+
+    def outbound(self, k: int) -> int:
+        return -self.inbound(k)
+
+
+def _count(horizontal: bool, line: int) -> int:
+    return 2 if horizontal and line == 1 else 1
+
+
+def _reach(i: int, j: int, horizontal: bool) -> float:
+    """Where a road ends before a junction: so that right turns are quarter circles about one centre."""
+    crossing = _count(not horizontal, i if horizontal else j)
+    return RADIUS + (crossing - 0.5) * LANE
+
+
+def _street(number: int, i: int, j: int, horizontal: bool) -> tuple[xodr.Road, float]:
+    a, b = _reach(i, j, horizontal), _reach(i + horizontal, j + (not horizontal), horizontal)
+    length = PITCH - a - b
+    n = _count(horizontal, j if horizontal else i)
+    x, y = PITCH * i + a * horizontal, PITCH * j + a * (not horizontal)
+    view = plan(x, y, 0.0 if horizontal else math.pi / 2, [("line", length, 0.0)])
+
+    def side() -> list[xodr.Lane]:
+        made = [lane(DRIVING, LANE, mark("broken", change="both")) for _ in range(n - 1)]
+        made.append(lane(DRIVING, LANE, mark("solid")))
+        if n == 1:
+            bay = [
+                (0.0, 0.0, 0.0, 0.0, 0.0), smooth(14.0, 3.0, 0.0, PARKING_M), (17.0, PARKING_M, 0.0, 0.0, 0.0),
+                smooth(length - 17.0, 3.0, PARKING_M, 0.0), (round(length - 14.0, 6), 0.0, 0.0, 0.0, 0.0),
+            ]  # fmt: skip
+            made.append(lane(PARKING, bay))
+        made.append(lane(WALK, WALK_M))
+        return made
+
+    centre = mark("solid_solid", YELLOW) if n == 2 else mark("broken")
+    return road(number, view, [section(0.0, side(), side(), centre)], 50, "town"), length
+
+
+def _turn(
+    number: int, jid: int, centre: tuple[float, float], source: Arm, target: Arm, way: int, quarter: int, k: int, m: int,
+    walk: bool,
+) -> tuple[xodr.Road, xodr.Connection]:  # fmt: skip
+    """A connecting road: lane k of `source`, which comes from direction `way`, turns by `quarter` (1 left, 0, -1 right)
+    into lane m of `target`. Its reference line is the lane's left border."""
+    heading = (way + 2) % 4 * math.pi / 2
+    ux, uy = STEP[(way + 2) % 4]
+    inner = (k - 1) * LANE
+    x = centre[0] - source.distance * ux + inner * uy
+    y = centre[1] - source.distance * uy - inner * ux
+    outer = (m - 1) * LANE
+    if quarter == 0:
+        shapes: list[Shape] = [("line", source.distance + target.distance, 0.0)]
+    else:
+        ahead = source.distance + quarter * outer
+        across = target.distance + quarter * inner
+        radius = min(ahead, across)
+        shapes = [
+            ("line", ahead - radius, 0.0), ("arc", radius * math.pi / 2, quarter / radius), ("line", across - radius, 0.0)
+        ]  # fmt: skip
+    right = [lane(DRIVING, LANE, pred=source.inbound(k), succ=target.outbound(m))]
+    links = [(source.inbound(k), -1)]
+    if walk:
+        right.append(lane(WALK, WALK_M, pred=source.inbound(3), succ=target.outbound(3)))
+        links.append((source.inbound(3), -2))
+    made = road(number, plan(x, y, heading, shapes), [section(0.0, [], right, mark("none"))], 50, "town", jid)
+    made.add_predecessor(xodr.ElementType.road, source.road, source.contact)
+    made.add_successor(xodr.ElementType.road, target.road, target.contact)
+    connection = xodr.Connection(source.road, number, START)
+    for incoming, inside in links:
+        connection.add_lanelink(incoming, inside)
+    return made, connection
+
+
+def _at(arm: Arm, length: float, before: float, right: float) -> tuple[float, float]:
+    """s, t of a place `before` metres ahead of the junction and `right` of the road's middle, as one drives in."""
+    return (round(length - before, 6), -right) if arm.contact == END else (before, right)
+
+
+def _box(s: float, t: float, along: float, across: float, name: str, number: int, kind) -> xodr.Object:
+    thing = xodr.Object(s, t, Type=kind, id=str(number), name=name, length=along, width=across, height=0.0)
+    shape = xodr.Outline(closed=True)
+    for u, v in ((-along, -across), (along, -across), (along, across), (-along, across), (-along, -across)):
+        shape.add_corner(xodr.CornerLocal(u / 2, v / 2, 0.0, 0.0))
+    thing.add_outline(shape)
+    return thing
+
+
+def urban_grid(path: Path) -> None:
+    roads: list[xodr.Road] = []
+    lengths: dict[int, float] = {}
+    arms: dict[tuple[int, int], dict[int, Arm]] = {(i, j): {} for i in range(3) for j in range(3)}
+    for horizontal in (True, False):
+        for j in range(3 if horizontal else 2):
+            for i in range(2 if horizontal else 3):
+                number = len(roads) + 1
+                made, lengths[number] = _street(number, i, j, horizontal)
+                ends = (i, j), (i + horizontal, j + (not horizontal))
+                n = _count(horizontal, j if horizontal else i)
+                way = 0 if horizontal else 1
+                arms[ends[0]][way] = Arm(number, START, n, _reach(*ends[0], horizontal))
+                arms[ends[1]][way + 2] = Arm(number, END, n, _reach(*ends[1], horizontal))
+                made.add_predecessor(xodr.ElementType.junction, 100 + 10 * ends[0][0] + ends[0][1])
+                made.add_successor(xodr.ElementType.junction, 100 + 10 * ends[1][0] + ends[1][1])
+                roads.append(made)
+    streets = {made.id: made for made in roads}
+    junctions, controllers = [], []
+    number, thing = 1000, 5000
+    for place, around in arms.items():
+        jid = 100 + 10 * place[0] + place[1]
+        junction = xodr.Junction(f"junction {jid}", jid)
+        centre = (PITCH * place[0], PITCH * place[1])
+        for way, source in sorted(around.items()):
+            exits = [q for q in (-1, 0, 1) if (way + 2 + q) % 4 in around]
+            for quarter in exits:
+                target = around[(way + 2 + quarter) % 4]
+                pairs = {-1: [(source.lanes, target.lanes)], 1: [(1, 1)]}.get(quarter)
+                if pairs is None:
+                    pairs = [(k, k) for k in range(1, source.lanes + 1)]
+                for k, m in pairs:
+                    walk = quarter == exits[0] and k == source.lanes and m == target.lanes
+                    made, connection = _turn(number, jid, centre, source, target, way, quarter, k, m, walk)
+                    roads.append(made)
+                    junction.add_connection(connection)
+                    number += 1
+        junctions.append(junction)
+        phases: dict[int, list[int]] = {0: [], 1: []}
+        for way, arm in sorted(around.items()):
+            here, length, half = streets[arm.road], lengths[arm.road], arm.lanes * LANE
+            facing = xodr.Orientation.positive if arm.contact == END else xodr.Orientation.negative
+            ruled = sorted((arm.inbound(1), arm.inbound(arm.lanes)))
+            if place in LIGHTS:
+                s, t = _at(arm, length, 2.5, 0.0)
+                here.add_object(_box(s, t, 3.0, 2 * half, "SimpleCrosswalk", thing, xodr.ObjectType.crosswalk))
+                s, t = _at(arm, length, 6.0, half / 2)
+                here.add_object(_box(s, t, 0.4, half, "StopLine", thing + 1, xodr.ObjectType.roadMark))
+                s, t = _at(arm, length, 5.0, half + 0.7)
+                light = xodr.Signal(
+                    s, t, "OpenDRIVE", "1000001", "-1", id=str(thing + 2), name="Signal_3Light_Post01",
+                    dynamic=xodr.Dynamic.yes, zOffset=0.0, orientation=facing, height=3.2, width=0.6,
+                )  # fmt: skip
+                light.add_validity(*ruled)
+                here.add_signal(light)
+                phases[way % 2].append(thing + 2)
+            elif place in SIGNS and way % 2:
+                s, t = _at(arm, length, 2.0, half + 0.7)
+                code, name = SIGNS[place]
+                sign = xodr.Signal(
+                    s, t, "OpenDRIVE", code, "-1", id=str(thing + 2), name=name, zOffset=0.0,
+                    orientation=facing, height=0.8, width=0.8,
+                )  # fmt: skip
+                sign.add_validity(*ruled)
+                here.add_signal(sign)
+                if name == "Sign_Stop":
+                    s, t = _at(arm, length, 1.0, half / 2)
+                    here.add_object(_box(s, t, 0.4, half, "StopLine", thing + 1, xodr.ObjectType.roadMark))
+            thing += 10
+        if place in LIGHTS:
+            for sequence, axis in enumerate((0, 1)):
+                controllers.append((2 * jid + axis, jid, sequence, phases[axis]))
+    for number, length in lengths.items():
+        if _is_avenue(streets[number]):
+            continue
+        bays = int((length - 2 * 17.0) // 6.0)
+        first = 0.5 * (length - 6.0 * (bays - 1))
+        for k in range(bays):
+            for side in (-1, 1):
+                space = xodr.Object(
+                    round(first + 6.0 * k, 6), side * (LANE + PARKING_M / 2), Type=xodr.ObjectType.parkingSpace,
+                    id=str(thing), name="ParkingSpace", length=5.6, width=2.0, height=0.0,
+                    hdg=0.0 if side < 0 else round(math.pi, 9),
+                )  # fmt: skip
+                streets[number].add_object(space)
+                thing += 1
+    write(path, "urban_grid", roads, junctions, controllers)
+
+
+def _is_avenue(street: xodr.Road) -> bool:
+    return sum(item.lane_type == DRIVING for item in street.lanes.lanesections[0].rightlanes) == 2
+
+
+MAPS: dict[str, Callable[[Path], None]] = {"urban_grid": urban_grid}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=HERE)
+    parser.add_argument("--xodr-only", action="store_true", help="leave the .npz files as they are")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name, make in MAPS.items():
+        path = options.folder / f"{name}.xodr"
+        make(path)
+        if not options.xodr_only:
+            from uniscene_sim.world.opendrive import extract_to
+
+            extract_to(path, path.with_suffix(".npz"))
+
+
+if __name__ == "__main__":
+    main()
