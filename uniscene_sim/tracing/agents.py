@@ -35,7 +35,7 @@ class TemplateSource(Protocol):
     voxel_m: np.ndarray
     size_m: np.ndarray
 
-    def template_of(self, cls: int, colour: int, gait: float) -> int: ...
+    def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray: ...
 
 
 class TemplateArrays(NamedTuple):
@@ -173,9 +173,7 @@ def pose_agents(frame: LayoutFrame, motion: Motion, templates: TemplateSource, t
     """The agents of a frame, posed at `time_s` (<= 0) before its stamp."""
     agents = frame.agents
     n = len(agents)
-    template = np.array(
-        [templates.template_of(int(a["cls"]), int(a["colour"]), float(a["gait"])) for a in agents], np.int32
-    ).reshape(n)
+    template = np.asarray(templates.template_of(agents["cls"], agents["colour"], agents["gait"]), np.int32).reshape(n)
     size = np.ascontiguousarray(agents["size"], np.float64)
     grid = np.asarray(templates.shape)[template] * np.asarray(templates.voxel_m)[template][:, None]
     reach = np.maximum(grid / np.asarray(templates.size_m)[template], 1.0) * size  # grids may overhang their box

@@ -31,7 +31,7 @@ __all__ = ["trace_agent", "trace_agents", "trace_rays", "trace_world"]
 
 _EMPTY = int(Material.NONE)
 _SUB_M = CELL_M / 4
-_PATCHES = int(round(BLOCK_M / GROUND_STEP_M))  # ground patches along a column
+_PATCHES = round(BLOCK_M / GROUND_STEP_M)  # ground patches along a column
 _SLACK = 1e-9  # of t, so that rays along seams between patches slip through none
 
 
@@ -85,8 +85,8 @@ def _root(a, b, c, t_end):
 def _ground_hit(ground, bx, by, ox, oy, oz, dx, dy, dz, t0, t1):
     """First hit on one deck within a column. Origin relative to the tile's corner; returns t and the normal."""
     i0, j0 = bx * _PATCHES, by * _PATCHES
-    i = _clamp(int(floor((ox + t0 * dx) / GROUND_STEP_M)), i0, i0 + _PATCHES - 1)
-    j = _clamp(int(floor((oy + t0 * dy) / GROUND_STEP_M)), j0, j0 + _PATCHES - 1)
+    i = _clamp(floor((ox + t0 * dx) / GROUND_STEP_M), i0, i0 + _PATCHES - 1)
+    j = _clamp(floor((oy + t0 * dy) / GROUND_STEP_M), j0, j0 + _PATCHES - 1)
     du, dv = dx / GROUND_STEP_M, dy / GROUND_STEP_M
     ta = t0
     while True:
@@ -146,9 +146,9 @@ def _box_hit(ox, oy, oz, dx, dy, dz, lx, ly, lz, edge):
 @njit(cache=True)
 def _brick_meets(mask, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
     """Bit of the first solid sub-cell of a brick along a ray, -1 where it passes through."""
-    i = _clamp(int(floor((ox + ta * dx - lx) / _SUB_M)), 0, 3)
-    j = _clamp(int(floor((oy + ta * dy - ly) / _SUB_M)), 0, 3)
-    k = _clamp(int(floor((oz + ta * dz - lz) / _SUB_M)), 0, 3)
+    i = _clamp(floor((ox + ta * dx - lx) / _SUB_M), 0, 3)
+    j = _clamp(floor((oy + ta * dy - ly) / _SUB_M), 0, 3)
+    k = _clamp(floor((oz + ta * dz - lz) / _SUB_M), 0, 3)
     while True:
         bit = 16 * i + 4 * j + k
         if (mask >> np.uint64(bit)) & np.uint64(1):
@@ -172,9 +172,9 @@ def _brick_meets(mask, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
 def _block_hit(materials, brick_of, bricks, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
     """First hit in one block of cells, whose lowest corner is (lx, ly, lz), between ta and t_end."""
     last = BLOCK_CELLS - 1
-    i = _clamp(int(floor((ox + ta * dx - lx) / CELL_M)), 0, last)
-    j = _clamp(int(floor((oy + ta * dy - ly) / CELL_M)), 0, last)
-    k = _clamp(int(floor((oz + ta * dz - lz) / CELL_M)), 0, last)
+    i = _clamp(floor((ox + ta * dx - lx) / CELL_M), 0, last)
+    j = _clamp(floor((oy + ta * dy - ly) / CELL_M), 0, last)
+    k = _clamp(floor((oz + ta * dz - lz) / CELL_M), 0, last)
     while True:
         x, y, z = lx + i * CELL_M, ly + j * CELL_M, lz + k * CELL_M
         tx = _exit(ox, dx, x, lx + (i + 1) * CELL_M)
@@ -215,7 +215,7 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
     Returns:
         t (inf where nothing is hit up to t_max), material, normal x, y, z, and deck (-1 on cells).
     """
-    cx, cy = int(floor(ox / BLOCK_M)), int(floor(oy / BLOCK_M))
+    cx, cy = floor(ox / BLOCK_M), floor(oy / BLOCK_M)
     t0 = 0.0
     while t0 <= t_max:
         tx = _exit(ox, dx, cx * BLOCK_M, (cx + 1) * BLOCK_M)
@@ -241,7 +241,7 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
             if zl <= a.cells_hi[slot, bx, by] and zh >= a.cells_lo[slot, bx, by]:
                 base = a.base_z[slot]
                 t_end = min(t1, tg)
-                bz = int(floor((za - base) / BLOCK_M))
+                bz = floor((za - base) / BLOCK_M)
                 ta = t0
                 while True:
                     tz = _exit(oz, dz, base + bz * BLOCK_M, base + (bz + 1) * BLOCK_M)
@@ -272,8 +272,8 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
                     bz += 1 if dz > 0.0 else -1
             if tg <= t_max:
                 row = a.decks[slot, 0] + deck
-                px = _clamp(int(floor((x + tg * dx) / PAINT_M)), 0, PAINT_CELLS - 1)
-                py = _clamp(int(floor((y + tg * dy) / PAINT_M)), 0, PAINT_CELLS - 1)
+                px = _clamp(floor((x + tg * dx) / PAINT_M), 0, PAINT_CELLS - 1)
+                py = _clamp(floor((y + tg * dy) / PAINT_M), 0, PAINT_CELLS - 1)
                 return tg, a.paint[row, px, py], gx, gy, gz, deck
         if t1 >= t_max or (dz >= 0.0 and zl > a.z_range[1]) or (dz <= 0.0 and zh < a.z_range[0]):
             break
@@ -313,9 +313,9 @@ def trace_agent(templates: TemplateArrays, template, rotation, position, size, o
     t_end = min(_exit(x, u, 0.0, nx), _exit(y, v, 0.0, ny), _exit(z, w, 0.0, nz), t_max)
     if ta > t_end:
         return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
-    i = _clamp(int(floor(x + ta * u)), 0, nx - 1)
-    j = _clamp(int(floor(y + ta * v)), 0, ny - 1)
-    k = _clamp(int(floor(z + ta * w)), 0, nz - 1)
+    i = _clamp(floor(x + ta * u), 0, nx - 1)
+    j = _clamp(floor(y + ta * v), 0, ny - 1)
+    k = _clamp(floor(z + ta * w), 0, nz - 1)
     si, sj, sk = (1 if u > 0.0 else -1), (1 if v > 0.0 else -1), (1 if w > 0.0 else -1)
     tx, ty, tz = _exit(x, u, i, i + 1), _exit(y, v, j, j + 1), _exit(z, w, k, k + 1)
     at = templates.offset[template] + (i * ny + j) * nz + k

@@ -1,0 +1,255 @@
+"""`RaycastCameras`: images by exact tracing of tiles and agents, lit by sun and sky."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, inf, sqrt
+from typing import Any, Literal
+
+import numpy as np
+from numba import njit, prange
+
+from uniscene_sim.camera.shading import LINEAR_RGB, Sky, agent_albedo, encode, sky_of, sky_radiance, surface
+from uniscene_sim.engines import WorldView
+from uniscene_sim.frames import CameraFrame
+from uniscene_sim.occupancy.tiles import PAINT_CELLS, PAINT_M, TILE_M
+from uniscene_sim.rig import CameraSpec
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.tracing.agents import (
+    PosedAgents,
+    TemplateArrays,
+    TemplateSource,
+    agent_motion,
+    pose_agents,
+    template_arrays,
+)
+from uniscene_sim.tracing.atlas import AtlasArrays
+from uniscene_sim.tracing.kernels import trace_agents, trace_world
+from uniscene_sim.tracing.templates import body_rgb
+from uniscene_sim.tracing.templates import templates as built_in
+
+__all__ = ["RaycastCameras"]
+
+_SKY = int(OccClass.FREE)
+_BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
+_SHADOW_M = 70.0  # shadows reach no farther
+_LIFT_M = 0.01  # shadow rays start this far off the surface
+_MOST_SAMPLES = 12
+
+
+@njit(cache=True)
+def _spans(agents: PosedAgents, rotation, position, fx, fy, cx, cy, width, height, far, spans):
+    """Write the columns and rows (N, 4: u0, u1, v0, v1) that each agent's bounding sphere may cover."""
+    for n in range(agents.template.shape[0]):
+        x, y, z = (
+            agents.centre[n, 0] - position[0],
+            agents.centre[n, 1] - position[1],
+            agents.centre[n, 2] - position[2],
+        )
+        u = rotation[0, 0] * x + rotation[1, 0] * y + rotation[2, 0] * z
+        v = rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * z
+        w = rotation[0, 2] * x + rotation[1, 2] * y + rotation[2, 2] * z
+        r = agents.radius[n]
+        spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = 1, 0, 1, 0
+        if w + r < 0.0 or x * x + y * y + z * z > (far + r) ** 2:
+            continue
+        if w - r < 0.1:
+            spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = 0, width, 0, height
+            continue
+        near, away = 1.0 / (w - r), 1.0 / (w + r)
+        spans[n, 0] = int(max(0.0, floor(cx + fx * min((u - r) * near, (u - r) * away)) - 1.0))
+        spans[n, 1] = int(min(1.0 * width, floor(cx + fx * max((u + r) * near, (u + r) * away)) + 1.0))
+        spans[n, 2] = int(max(0.0, floor(cy + fy * min((v - r) * near, (v - r) * away)) - 1.0))
+        spans[n, 3] = int(min(1.0 * height, floor(cy + fy * max((v + r) * near, (v + r) * away)) + 1.0))
+
+
+@njit(cache=True)
+def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
+    """Paint of a deck at a point, `otherwise` where the deck or the tile is absent."""
+    tile_x, tile_y = floor(x / TILE_M), floor(y / TILE_M)
+    wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
+    if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
+        return otherwise
+    slot = a.window[wx, wy]
+    if slot < 0 or deck >= a.decks[slot, 1]:
+        return otherwise
+    i = min(int((x - tile_x * TILE_M) / PAINT_M), PAINT_CELLS - 1)
+    j = min(int((y - tile_y * TILE_M) / PAINT_M), PAINT_CELLS - 1)
+    return a.paint[a.decks[slot, 0] + deck, i, j]
+
+
+@njit(cache=True)
+def _ground_albedo(a: AtlasArrays, material, deck, x, y, dx, dy, long_m, wide_m, albedo):
+    """Mean albedo of the paint under a pixel: samples along its footprint, which slant makes long and thin."""
+    count = int(min(1.0 * _MOST_SAMPLES, 1.0 + max(long_m, wide_m) / PAINT_M))
+    r, g, b = 0.0, 0.0, 0.0
+    length = sqrt(dx * dx + dy * dy) + 1e-12
+    ux, uy = dx / length, dy / length
+    for s in range(count):
+        along = ((s + 0.5) / count - 0.5) * long_m
+        across = (((s * 0.618034) % 1.0) - 0.5) * wide_m if count > 1 else 0.0
+        m = _paint_at(a, x + along * ux - across * uy, y + along * uy + across * ux, deck, material)
+        r, g, b = r + albedo[m, 0], g + albedo[m, 1], b + albedo[m, 2]
+    return r / count, g / count, b / count
+
+
+@njit(cache=True)
+def _shadowed(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, sky: Sky, x, y, z, everyone, reach):
+    """Whether something within `reach` stands between a point and the sun."""
+    sx, sy, sz = sky.sun[0], sky.sun[1], sky.sun[2]
+    _, _, _, _, _, row = trace_agents(agents, templates, everyone, everyone.shape[0], x, y, z, sx, sy, sz, reach)
+    if row >= 0:
+        return True
+    t, _, _, _, _, _ = trace_world(a, x, y, z, sx, sy, sz, reach)
+    return t < inf
+
+
+@njit(cache=True, parallel=True)
+def _render(
+    a: AtlasArrays,
+    agents: PosedAgents,
+    templates: TemplateArrays,
+    sky: Sky,
+    rotation,
+    position,
+    focal,
+    far,
+    spans,
+    albedo,
+    agent_rgb,
+    label_of,
+    agent_label,
+    rgb,
+    depth,
+    semantic,
+    instance,
+):
+    """Trace and shade one image; `rotation` map <- optical axes, `focal` fx, fy, cx, cy."""
+    height, width = depth.shape
+    n_agents = agents.template.shape[0]
+    everyone = np.arange(n_agents)
+    level = sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2)
+    for v in prange(height):
+        chosen, some = np.empty(n_agents, np.int64), np.empty(n_agents, np.int64)
+        in_row = 0
+        for n in range(n_agents):
+            if spans[n, 2] <= v <= spans[n, 3]:
+                chosen[in_row] = n
+                in_row += 1
+        ox, oy, oz = position[0], position[1], position[2]
+        cv = (v + 0.5 - focal[3]) / focal[1]
+        for u in range(width):
+            cu = (u + 0.5 - focal[2]) / focal[0]
+            scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
+            dx = (rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2]) * scale
+            dy = (rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2]) * scale
+            dz = (rotation[2, 0] * cu + rotation[2, 1] * cv + rotation[2, 2]) * scale
+            t, m, nx, ny, nz, deck = trace_world(a, ox, oy, oz, dx, dy, dz, far)
+            count = 0
+            for q in range(in_row):
+                n = chosen[q]
+                if spans[n, 0] <= u <= spans[n, 1]:
+                    some[count] = n
+                    count += 1
+            row = -1
+            if count:
+                ta, ma, ax, ay, az, hit = trace_agents(
+                    agents, templates, some, count, ox, oy, oz, dx, dy, dz, min(t, far)
+                )
+                if hit >= 0 and ta < t:
+                    t, m, nx, ny, nz, row = ta, ma, ax, ay, az, hit
+            if t == inf:
+                depth[v, u], semantic[v, u], instance[v, u] = inf, _SKY, 0
+                r, g, b = sky_radiance(sky, dx, dy, dz, True)
+            else:
+                depth[v, u] = t * scale
+                x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+                pixel = t / focal[0]
+                lights = 0
+                if row >= 0:
+                    semantic[v, u], instance[v, u] = agent_label[agents.cls[row]], agents.id[row]
+                    lights = int(agents.lights[row])
+                    part = 0 if m == _BODY else (1 if m == _UPPER else (2 if m == _LOWER else -1))
+                    if part >= 0:
+                        ar, ag, ab = agent_rgb[row, part, 0], agent_rgb[row, part, 1], agent_rgb[row, part, 2]
+                    else:
+                        ar, ag, ab = albedo[m, 0], albedo[m, 1], albedo[m, 2]
+                else:
+                    semantic[v, u], instance[v, u] = label_of[m], 0
+                    if deck >= 0:
+                        slant = max(0.02, abs(nx * dx + ny * dy + nz * dz))
+                        ar, ag, ab = _ground_albedo(a, m, deck, x, y, dx, dy, pixel / slant, pixel, albedo)
+                    else:
+                        ar, ag, ab = albedo[m, 0], albedo[m, 1], albedo[m, 2]
+                lit = 1.0
+                if nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2] > 0.0:
+                    # what lies beyond the camera's own range is left out: it may not be in the atlas
+                    reach = min(_SHADOW_M, (far - t) / max(level, 1e-3))
+                    if reach > 0.0 and _shadowed(
+                        a,
+                        agents,
+                        templates,
+                        sky,
+                        x + _LIFT_M * nx,
+                        y + _LIFT_M * ny,
+                        z + _LIFT_M * nz,
+                        everyone,
+                        reach,
+                    ):
+                        lit = 0.0
+                r, g, b = surface(sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel, row >= 0, lit)
+            rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(r), encode(g), encode(b)
+
+
+class RaycastCameras:
+    """Cameras by exact tracing. Depth, semantics and instances are those of the ray through the pixel's centre."""
+
+    name = "raycast"
+    coupling: Literal["independent", "joint"] = "independent"
+    chunk = 1
+    latency_ticks = 0
+
+    def __init__(self, templates: TemplateSource | None = None):
+        self._set = built_in() if templates is None else templates
+        self._templates = template_arrays(self._set)
+
+    def step(
+        self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
+    ) -> tuple[Any, list[dict[str, CameraFrame]]]:
+        """One image of each camera in each world, at the worlds' stamps."""
+        out = []
+        for view in views:
+            agents = pose_agents(view.frame, agent_motion(view.frame, (), 0.0), self._set)
+            paint = agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3))
+            out.append({spec.name: self._one(view, spec, agents, paint) for spec in specs})
+        return state, out
+
+    def _one(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraFrame:
+        pose = view.frame.ego_pose.compose(spec.pose)
+        rotation = view.frame.ego_pose.rotation @ spec.rotation_base_from_optical
+        spans = np.empty((len(agents.id), 4), np.int64)
+        focal = np.array([spec.fx, spec.fy, spec.cx, spec.cy])
+        _spans(agents, rotation, pose.position, *focal, spec.width, spec.height, spec.max_range_m, spans)
+        shape = (spec.height, spec.width)
+        rgb, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
+        semantic, instance = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
+        _render(
+            view.atlas.arrays,
+            agents,
+            self._templates,
+            sky_of(view.frame.style),
+            np.ascontiguousarray(rotation),
+            pose.position,
+            focal,
+            spec.max_range_m,
+            spans,
+            LINEAR_RGB,
+            paint,
+            MATERIAL_LABEL,
+            AGENT_OCC_CLASS,
+            rgb,
+            depth,
+            semantic,
+            instance,
+        )
+        return CameraFrame(rgb, depth, semantic, instance, view.frame.stamp_us)
