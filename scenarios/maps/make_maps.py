@@ -277,8 +277,9 @@ def urban_grid(path: Path) -> None:
             if place in LIGHTS:
                 s, t = _at(arm, length, 2.5, 0.0)
                 here.add_object(_box(s, t, 3.0, 2 * half, "SimpleCrosswalk", thing, xodr.ObjectType.crosswalk))
-                s, t = _at(arm, length, 6.0, half / 2)
-                here.add_object(_box(s, t, 0.4, half, "StopLine", thing + 1, xodr.ObjectType.roadMark))
+                for k in range(arm.lanes):
+                    s, t = _at(arm, length, 6.0, (k + 0.5) * LANE)
+                    here.add_object(_box(s, t, 0.4, LANE, "StopLine", thing + 3 + k, xodr.ObjectType.roadMark))
                 s, t = _at(arm, length, 5.0, half + 0.7)
                 light = xodr.Signal(
                     s, t, "OpenDRIVE", "1000001", "-1", id=str(thing + 2), name="Signal_3Light_Post01",
@@ -324,7 +325,137 @@ def _is_avenue(street: xodr.Road) -> bool:
     return sum(item.lane_type == DRIVING for item in street.lanes.lanesections[0].rightlanes) == 2
 
 
-MAPS: dict[str, Callable[[Path], None]] = {"urban_grid": urban_grid}
+# the motorway
+
+WIDE, HARD, MIDDLE, TAPER = 3.75, 2.5, 2.0, 80.0
+
+
+def _carriageway(more: Sequence[xodr.Lane] = (), shoulder: xodr.Lane | None = None, ids: int = 0) -> list[xodr.Lane]:
+    """Half a median, three lanes, `more` lanes and the hard shoulder, linked to the same ids ahead and behind."""
+    sign = -1 if ids < 0 else 1
+    made = [lane(MEDIAN, MIDDLE, mark("solid"), sign, sign)]
+    made += [lane(DRIVING, WIDE, mark("broken", change="both"), sign * k, sign * k) for k in (2, 3)]
+    made.append(lane(DRIVING, WIDE, mark("broken", change="both") if more else mark("solid"), sign * 4, sign * 4))
+    return [*made, *more, shoulder or lane(SHOULDER, HARD, None, sign * 5, sign * 5)]
+
+
+def _rail(s: float, length: float, t: float, number: int, t_end: float | None = None) -> xodr.Object:
+    rail = xodr.Object(s, t, Type=xodr.ObjectType.railing, id=str(number), name="GuardRail", length=4.0, width=0.3, height=0.8)
+    t_end = t if t_end is None else t_end
+    rail.repeat(length, 0.0, s, t, t_end, 0.8, 0.8, 0.0, 0.0, 0.3, 0.3, 4.0, 4.0)
+    return rail
+
+
+def motorway(path: Path) -> None:
+    """Eastbound carriageway on the right (negative ids); the ramp joins it 400 m in."""
+    edge = MIDDLE + 3 * WIDE
+    before: list[Shape] = [("line", 120.0, 0.0), ("spiral", 60.0, -1 / 1100), ("arc", 160.0, -1 / 1100), ("spiral", 60.0, 0.0)]
+    first = plan(0.0, 0.0, 0.12, before)
+    x, y, heading = first.get_end_point()
+    join = plan(x, y, heading, [("line", 60.0, 0.0)])
+    x2, y2, _ = join.get_end_point()
+    after: list[Shape] = [("line", 240.0, 0.0), ("spiral", 60.0, 1 / 900), ("arc", 320.0, 1 / 900), ("spiral", 60.0, 0.0), ("line", 60.0, 0.0)]
+    last = plan(x2, y2, heading, after)
+    fading = lane(SHOULDER, [smooth(0.0, 60.0, HARD, 0.0)], None, -5, None)
+    roads = [
+        road(1, first, [section(0.0, _carriageway(ids=1), _carriageway(ids=-1), mark("none"))], 120, "motorway"),
+        road(2, join, [section(0.0, _carriageway(ids=1), _carriageway([], fading, -1), mark("none"))], 120, "motorway", 100),
+    ]  # fmt: skip
+    along = 200.0  # of the acceleration lane at full width
+    outside = mark("solid")
+    extra = [
+        lane(DRIVING, WIDE, outside, -5, -5),
+        lane(DRIVING, [smooth(0.0, TAPER, WIDE, 0.0)], outside, -5, None),
+    ]
+    sections = [
+        section(0.0, _carriageway(ids=1), _carriageway(extra[:1], lane(SHOULDER, HARD, None, -6, -6), -1), mark("none")),
+        section(
+            along, _carriageway(ids=1), _carriageway(extra[1:], lane(SHOULDER, HARD, None, -6, -5), -1), mark("none")
+        ),
+        section(
+            along + TAPER, _carriageway(ids=1), _carriageway([], lane(SHOULDER, HARD, None, -6, -5), -1), mark("none")
+        ),
+    ]
+    roads.append(road(3, last, sections, 120, "motorway"))
+
+    # The ramp ends beside the third lane, along it; it is laid out backwards from there.
+    bend, length = 1 / 320, 70.0
+    turned = bend * length
+    sx, sy = x2 + edge * math.sin(heading), y2 - edge * math.cos(heading)
+    ahead, aside = math.sin(turned) / bend, (1 - math.cos(turned)) / bend
+    rx = sx - ahead * math.cos(heading) + aside * math.sin(heading)
+    ry = sy - ahead * math.sin(heading) - aside * math.cos(heading)
+    start = heading + turned
+    merge = plan(rx, ry, start, [("arc", length, -bend)])
+    straight = 160.0
+    ramp = plan(rx - straight * math.cos(start), ry - straight * math.sin(start), start, [("line", straight, 0.0)])
+
+    def single(pred: tuple[int | None, int | None], succ: tuple[int, int]) -> xodr.LaneSection:
+        right = [lane(DRIVING, WIDE, outside, pred[0], succ[0]), lane(SHOULDER, HARD, None, pred[1], succ[1])]
+        return section(0.0, [], right, mark("solid"))
+
+    roads.append(road(4, ramp, [single((None, None), (-1, -2))], 80, "motorway"))
+    roads.append(road(5, merge, [single((-1, -2), (-5, -6))], 100, "motorway", 100))
+    one, two, three, four, five = roads
+    kind = xodr.ElementType
+    one.add_successor(kind.junction, 100)
+    two.add_predecessor(kind.road, 1, END).add_successor(kind.road, 3, START)
+    three.add_predecessor(kind.junction, 100)
+    four.add_successor(kind.junction, 100)
+    five.add_predecessor(kind.road, 4, END).add_successor(kind.road, 3, START)
+    junction = xodr.Junction("merge", 100)
+    links = ((1, 2, START, range(-5, 0)), (3, 2, END, range(1, 6)), (4, 5, START, (-2, -1)))
+    for incoming, inside, contact, ids in links:
+        connection = xodr.Connection(incoming, inside, contact)
+        for k in ids:
+            connection.add_lanelink(k, k)
+        junction.add_connection(connection)
+    rail = edge + HARD + 0.5
+    for number, item in enumerate((one, two, three)):
+        total = item.planview.get_total_length()
+        item.add_object(_rail(0.0, total, 0.0, 20001 + 10 * number))
+        item.add_object(_rail(0.0, total, rail, 20002 + 10 * number))
+    one.add_object(_rail(0.0, one.planview.get_total_length() - 40.0, -rail, 20003))  # open where the ramp comes in
+    end = three.planview.get_total_length() - along - TAPER
+    three.add_object(_rail(0.0, along, -rail - WIDE, 20023))
+    three.add_object(_rail(along, TAPER, -rail - WIDE, 20024, -rail))
+    three.add_object(_rail(along + TAPER, end, -rail, 20025))
+    four.add_object(_rail(0.0, straight, -WIDE - HARD - 0.5, 20041))
+    five.add_object(_rail(0.0, length, -WIDE - HARD - 0.5, 20051))
+    write(path, "motorway", roads, [junction])
+
+
+# the country road
+
+
+def rural(path: Path) -> None:
+    shapes: list[Shape] = [("line", 80.0, 0.0)]
+    for radius, arc in ((220.0, 110.0), (-160.0, 150.0), (130.0, 120.0), (-300.0, 130.0), (180.0, 90.0)):
+        shapes += [("spiral", 40.0, 1 / radius), ("arc", arc, 1 / radius), ("spiral", 40.0, 0.0), ("line", 30.0, 0.0)]
+    view = plan(0.0, 0.0, 0.3, shapes)
+    total = view.get_total_length()
+
+    def side(sign: int) -> list[xodr.Lane]:
+        return [lane(DRIVING, 3.3, mark("solid")), lane(SHOULDER, 0.75)]
+
+    made = road(1, view, [section(0.0, side(1), side(-1), mark("broken", change="both"))], 80, "rural")
+    nodes = ((0.0, 0.0), (140.0, 0.0), (380.0, 11.0), (620.0, -5.0), (860.0, -12.0), (1090.0, 3.0), (total, 3.0))
+    for (s0, z0), (s1, z1) in zip(nodes, nodes[1:], strict=False):
+        made.add_elevation(*smooth(s0, s1 - s0, z0, z1))
+    for k in range(int(total // 50.0)):
+        for side_of, number in ((-1, 0), (1, 1)):
+            post = xodr.Object(
+                25.0 + 50.0 * k, side_of * 4.6, Type=xodr.ObjectType.pole, id=str(30100 + 2 * k + number),
+                name="GuidePost", length=0.12, width=0.12, height=1.0,
+            )  # fmt: skip
+            made.add_object(post)
+    bends = ((270.0, 60.0), (480.0, 80.0), (740.0, 60.0))
+    for number, (s, length) in enumerate(bends):
+        made.add_object(_rail(s, length, 5.2 if number == 1 else -5.2, 30010 + number))
+    write(path, "rural", [made], [])
+
+
+MAPS: dict[str, Callable[[Path], None]] = {"urban_grid": urban_grid, "motorway": motorway, "rural": rural}
 
 
 def main() -> None:
