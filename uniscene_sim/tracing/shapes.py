@@ -1,0 +1,61 @@
+"""`Solid`: a small voxel canvas on which templates are drawn in metres."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.taxonomy import Material
+
+__all__ = ["Solid"]
+
+
+class Solid:
+    """A box of voxels, x forward, y left (0 is the middle), z up from the ground.
+
+    Args:
+        length, width, height: extent, m.
+        voxel_m: size of a voxel.
+    """
+
+    def __init__(self, length: float, width: float, height: float, voxel_m: float = 0.05):
+        self.voxel_m = voxel_m
+        shape = tuple(max(round(v / voxel_m), 1) for v in (length, width, height))
+        self.material = np.full(shape, Material.NONE, dtype=np.uint8)
+        self.x, self.y, self.z = np.meshgrid(
+            (np.arange(shape[0]) + 0.5) * voxel_m - 0.5 * length,
+            (np.arange(shape[1]) + 0.5) * voxel_m - 0.5 * width,
+            (np.arange(shape[2]) + 0.5) * voxel_m,
+            indexing="ij",
+            sparse=True,
+        )
+
+    @property
+    def filled(self) -> np.ndarray:
+        return self.material != Material.NONE
+
+    def paint(self, where: np.ndarray, material: Material) -> None:
+        """Fill a mask that broadcasts to the canvas."""
+        self.material[np.broadcast_to(where, self.material.shape)] = material
+
+    def box(self, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
+        return (
+            (self.x >= x[0]) & (self.x < x[1]) & (self.y >= y[0]) & (self.y < y[1]) & (self.z >= z[0]) & (self.z < z[1])
+        )
+
+    def ellipsoid(self, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> np.ndarray:
+        (cx, cy, cz), (rx, ry, rz) = centre, radii
+        return ((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 + ((self.z - cz) / rz) ** 2 < 1
+
+    def capsule(self, a: tuple[float, float, float], b: tuple[float, float, float], radius: float) -> np.ndarray:
+        """All within `radius` of the segment from a to b."""
+        ab = np.subtract(b, a)
+        ax, ay, az = self.x - a[0], self.y - a[1], self.z - a[2]
+        t = np.clip((ax * ab[0] + ay * ab[1] + az * ab[2]) / max(float(ab @ ab), 1e-9), 0, 1)
+        return (ax - t * ab[0]) ** 2 + (ay - t * ab[1]) ** 2 + (az - t * ab[2]) ** 2 < radius**2
+
+    def wheel(self, x: float, y: float, radius: float, width: float) -> None:
+        """A tyre and its rim, upright, its middle `y` from the centre line, standing on the ground."""
+        r2 = (self.x - x) ** 2 + (self.z - radius) ** 2
+        side = np.abs(self.y - y) < 0.5 * width
+        self.paint((r2 < radius**2) & side, Material.TYRE)
+        self.paint((r2 < (0.62 * radius) ** 2) & side, Material.RIM)
