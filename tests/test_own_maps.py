@@ -111,7 +111,7 @@ def test_city_stops_before_crossings(urban: VectorMap) -> None:
         track = np.stack([np.interp(s, lane.s, lane.centre[:, k]) for k in (0, 1)], axis=1)
         inside = np.zeros(len(s), dtype=bool)
         for crossing in urban.crossings:
-            inside |= np.array([bool(point_in_polygon(p, crossing.polygon[:, :2])) for p in track])
+            inside |= np.array([bool(point_in_polygon(px, py, crossing.polygon[:, :2])) for px, py in track])
         assert inside[s > line.s_m].any()
         gap = s[inside & (s > lane.length - 20)].min() - line.s_m
         assert 1.0 < gap < 4.0

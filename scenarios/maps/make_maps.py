@@ -2,7 +2,8 @@
 
     python scenarios/maps/make_maps.py [FOLDER] [--xodr-only]
 
-The same bytes every time (no dates). Beside each map its extracted `.npz` is kept, so that no reader is needed to use it.
+The same bytes every time (no dates). Beside each map its extracted `.npz` is kept,
+so that no reader is needed to use it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from scenariogeneration import xodr
@@ -100,7 +102,13 @@ def road(
     return made
 
 
-def write(path: Path, name: str, roads: Sequence[xodr.Road], junctions: Sequence[xodr.Junction], controllers=()) -> None:
+def write(
+    path: Path,
+    name: str,
+    roads: Sequence[xodr.Road],
+    junctions: Sequence[xodr.Junction],
+    controllers: Sequence[tuple[int, int, int, list[int]]] = (),
+) -> None:
     """`controllers`: (id, junction, sequence, signal ids), which the package has no class for."""
     drive = xodr.OpenDrive(name)
     for item in roads:
@@ -183,8 +191,8 @@ def _street(number: int, i: int, j: int, horizontal: bool) -> tuple[xodr.Road, f
 
 
 def _turn(
-    number: int, jid: int, centre: tuple[float, float], source: Arm, target: Arm, way: int, quarter: int, k: int, m: int,
-    walk: bool,
+    number: int, jid: int, centre: tuple[float, float], source: Arm, target: Arm, way: int, quarter: int, k: int,
+    m: int, walk: bool,
 ) -> tuple[xodr.Road, xodr.Connection]:  # fmt: skip
     """A connecting road: lane k of `source`, which comes from direction `way`, turns by `quarter` (1 left, 0, -1 right)
     into lane m of `target`. Its reference line is the lane's left border."""
@@ -201,8 +209,10 @@ def _turn(
         across = target.distance + quarter * inner
         radius = min(ahead, across)
         shapes = [
-            ("line", ahead - radius, 0.0), ("arc", radius * math.pi / 2, quarter / radius), ("line", across - radius, 0.0)
-        ]  # fmt: skip
+            ("line", ahead - radius, 0.0),
+            ("arc", radius * math.pi / 2, quarter / radius),
+            ("line", across - radius, 0.0),
+        ]
     right = [lane(DRIVING, LANE, pred=source.inbound(k), succ=target.outbound(m))]
     links = [(source.inbound(k), -1)]
     if walk:
@@ -222,7 +232,7 @@ def _at(arm: Arm, length: float, before: float, right: float) -> tuple[float, fl
     return (round(length - before, 6), -right) if arm.contact == END else (before, right)
 
 
-def _box(s: float, t: float, along: float, across: float, name: str, number: int, kind) -> xodr.Object:
+def _box(s: float, t: float, along: float, across: float, name: str, number: int, kind: xodr.ObjectType) -> xodr.Object:
     thing = xodr.Object(s, t, Type=kind, id=str(number), name=name, length=along, width=across, height=0.0)
     shape = xodr.Outline(closed=True)
     for u, v in ((-along, -across), (along, -across), (along, across), (-along, across), (-along, -across)):
@@ -340,7 +350,9 @@ def _carriageway(more: Sequence[xodr.Lane] = (), shoulder: xodr.Lane | None = No
 
 
 def _rail(s: float, length: float, t: float, number: int, t_end: float | None = None) -> xodr.Object:
-    rail = xodr.Object(s, t, Type=xodr.ObjectType.railing, id=str(number), name="GuardRail", length=4.0, width=0.3, height=0.8)
+    rail = xodr.Object(
+        s, t, Type=xodr.ObjectType.railing, id=str(number), name="GuardRail", length=4.0, width=0.3, height=0.8
+    )
     t_end = t if t_end is None else t_end
     rail.repeat(length, 0.0, s, t, t_end, 0.8, 0.8, 0.0, 0.0, 0.3, 0.3, 4.0, 4.0)
     return rail
@@ -349,18 +361,28 @@ def _rail(s: float, length: float, t: float, number: int, t_end: float | None = 
 def motorway(path: Path) -> None:
     """Eastbound carriageway on the right (negative ids); the ramp joins it 400 m in."""
     edge = MIDDLE + 3 * WIDE
-    before: list[Shape] = [("line", 120.0, 0.0), ("spiral", 60.0, -1 / 1100), ("arc", 160.0, -1 / 1100), ("spiral", 60.0, 0.0)]
+    before: list[Shape] = [
+        ("line", 120.0, 0.0),
+        ("spiral", 60.0, -1 / 1100),
+        ("arc", 160.0, -1 / 1100),
+        ("spiral", 60.0, 0.0),
+    ]
     first = plan(0.0, 0.0, 0.12, before)
     x, y, heading = first.get_end_point()
     join = plan(x, y, heading, [("line", 60.0, 0.0)])
     x2, y2, _ = join.get_end_point()
-    after: list[Shape] = [("line", 240.0, 0.0), ("spiral", 60.0, 1 / 900), ("arc", 320.0, 1 / 900), ("spiral", 60.0, 0.0), ("line", 60.0, 0.0)]
+    after: list[Shape] = [
+        ("line", 240.0, 0.0),
+        ("spiral", 60.0, 1 / 900),
+        ("arc", 320.0, 1 / 900),
+        ("spiral", 60.0, 0.0),
+        ("line", 60.0, 0.0),
+    ]
     last = plan(x2, y2, heading, after)
     fading = lane(SHOULDER, [smooth(0.0, 60.0, HARD, 0.0)], None, -5, None)
-    roads = [
-        road(1, first, [section(0.0, _carriageway(ids=1), _carriageway(ids=-1), mark("none"))], 120, "motorway"),
-        road(2, join, [section(0.0, _carriageway(ids=1), _carriageway([], fading, -1), mark("none"))], 120, "motorway", 100),
-    ]  # fmt: skip
+    plain = section(0.0, _carriageway(ids=1), _carriageway(ids=-1), mark("none"))
+    joined = section(0.0, _carriageway(ids=1), _carriageway([], fading, -1), mark("none"))
+    roads = [road(1, first, [plain], 120, "motorway"), road(2, join, [joined], 120, "motorway", 100)]
     along = 200.0  # of the acceleration lane at full width
     outside = mark("solid")
     extra = [
@@ -368,7 +390,9 @@ def motorway(path: Path) -> None:
         lane(DRIVING, [smooth(0.0, TAPER, WIDE, 0.0)], outside, -5, None),
     ]
     sections = [
-        section(0.0, _carriageway(ids=1), _carriageway(extra[:1], lane(SHOULDER, HARD, None, -6, -6), -1), mark("none")),
+        section(
+            0.0, _carriageway(ids=1), _carriageway(extra[:1], lane(SHOULDER, HARD, None, -6, -6), -1), mark("none")
+        ),
         section(
             along, _carriageway(ids=1), _carriageway(extra[1:], lane(SHOULDER, HARD, None, -6, -5), -1), mark("none")
         ),
@@ -440,7 +464,7 @@ def rural(path: Path) -> None:
 
     made = road(1, view, [section(0.0, side(1), side(-1), mark("broken", change="both"))], 80, "rural")
     nodes = ((0.0, 0.0), (140.0, 0.0), (380.0, 11.0), (620.0, -5.0), (860.0, -12.0), (1090.0, 3.0), (total, 3.0))
-    for (s0, z0), (s1, z1) in zip(nodes, nodes[1:], strict=False):
+    for (s0, z0), (s1, z1) in pairwise(nodes):
         made.add_elevation(*smooth(s0, s1 - s0, z0, z1))
     for k in range(int(total // 50.0)):
         for side_of, number in ((-1, 0), (1, 1)):
