@@ -1,0 +1,269 @@
+"""Where things stand: buildings, trees, lamps, rails and posts of a whole map, planned once from its frontages.
+
+A frontage is a lane border with open ground beyond it. Objects are functions of the map and the seed alone, in an
+order of their own, so a tile finds the same ones from wherever it is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from uniscene_sim.geometry import boxes_overlap
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.paths import unit_hash
+from uniscene_sim.world.signals import signal_heads
+
+__all__ = ["PLAN_DTYPE", "Kind", "plan_map"]
+
+
+class Kind(IntEnum):
+    BUILDING, TREE, BUSH, LAMP, HEDGE, FENCE, RAIL, POST, SIGN, PILLAR, PARAPET = range(11)
+
+
+#: One object: centre of its foot (m, map frame), heading, length (along), width (across), height, style in [0, 1).
+PLAN_DTYPE = np.dtype(
+    [("kind", np.int64), ("x", float), ("y", float), ("z", float), ("yaw", float), ("length", float), ("width", float),
+     ("height", float), ("style", float), ("variant", np.int64)]
+)  # fmt: skip
+
+_STEP_M = 2.0  # between frontage samples
+_FAST_MPS = 21.0  # roads faster than this have rails instead of houses
+
+
+@dataclass(frozen=True)
+class _Frontage:
+    """A sample of open road side: place, heading along the lane, outward normal, which lane, and metres along it."""
+
+    x: float
+    y: float
+    z: float
+    yaw: float
+    nx: float
+    ny: float
+    lane: int
+    side: int
+    s: float
+
+
+def plan_map(vector_map: VectorMap, seed: int) -> np.ndarray:
+    """All objects of a map (N,) PLAN_DTYPE."""
+    planner = _Planner(vector_map, seed)
+    frontages = planner.frontages()
+    planner.posts()
+    planner.buildings(frontages)
+    planner.roadside(frontages)
+    planner.fields(frontages)
+    return np.array(planner.out, dtype=PLAN_DTYPE) if planner.out else np.zeros(0, PLAN_DTYPE)
+
+
+class _Planner:
+    def __init__(self, vector_map: VectorMap, seed: int):
+        self.map, self.seed, self.surface = vector_map, seed, vector_map.surface
+        self.out: list[tuple] = []
+        self._boxes: dict[tuple[int, int], list[np.ndarray]] = {}
+
+    def frontages(self) -> list[_Frontage]:
+        """Samples every 2 m along borders that have no lane within 1.2 m beyond them."""
+        found = []
+        for lane in self.map.lanes:
+            if lane.length < 1.0:
+                continue
+            s = np.arange(1.0, lane.length, _STEP_M)
+            if not len(s):
+                continue
+            yaw = np.interp(s, lane.s, np.unwrap(lane.heading))
+            for side in (1, -1):
+                border = lane.border(side)
+                x, y, z = (np.interp(s, lane.s, border[:, k]) for k in range(3))
+                nx, ny = -np.sin(yaw) * side, np.cos(yaw) * side
+                open_side = (self._rank(x + 0.25 * nx, y + 0.25 * ny, z) < 0) & (
+                    self._rank(x + 1.2 * nx, y + 1.2 * ny, z) < 0
+                )
+                width = np.interp(s, lane.s, lane.width)
+                for k in np.flatnonzero(open_side & (width > 0.3)):
+                    found.append(_Frontage(x[k], y[k], z[k], yaw[k], nx[k], ny[k], lane.index, side, float(s[k])))
+        return found
+
+    def posts(self) -> None:
+        """Poles of traffic lights, and signs."""
+        for head in signal_heads(self.map):
+            x, y, z = head["pos"]
+            yaw = head["rpy"][2]
+            self._add(Kind.POST, x - 0.3 * np.cos(yaw), y - 0.3 * np.sin(yaw), z - 3.0, yaw, 0.16, 0.16, 4.1)
+        for signal in self.map.signals:
+            if signal.kind in ("stop", "yield", "speed"):
+                variant = ("stop", "yield", "speed").index(signal.kind)
+                z = self._height(signal.position[0], signal.position[1], signal.position[2])
+                if self._rank(*(np.array([v]) for v in signal.position))[0] < 2:
+                    self._add(Kind.SIGN, *signal.position[:2], z, signal.yaw, 0.1, 0.7, 2.5, variant)
+
+    def buildings(self, frontages: list[_Frontage]) -> None:
+        """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
+        for n, front in enumerate(frontages):
+            lane = self.map.lanes[front.lane]
+            town = lane.kind in ("sidewalk", "walking")
+            near = self.map.nearest_lane(front.x, front.y, front.z)[0]
+            limit = self.map.lanes[near].speed_limit_mps if near >= 0 else 13.9
+            if limit > _FAST_MPS or self._bridge(front):
+                continue
+            u = [unit_hash(self.seed, 21, front.lane, front.side, round(front.s), k) for k in range(8)]
+            if town:
+                width, depth, setback = 9.0 + 7.0 * u[0], 9.0 + 4.0 * u[1], 1.8 + (0.0 if u[2] < 0.7 else 2.5)
+                storeys, chance = 2 + int(4.2 * u[3] * u[3] + 0.8 * u[4]), 1.0
+            else:
+                width, depth, setback = 9.0 + 4.0 * u[0], 8.0 + 3.0 * u[1], 7.0 + 6.0 * u[2]
+                storeys, chance = 1 + int(1.6 * u[3]), 0.05
+            if u[5] > chance:
+                continue
+            distance = setback + 0.5 * depth
+            x, y = front.x + distance * front.nx, front.y + distance * front.ny
+            # The front looks at the road: the building's own x axis points to it.
+            yaw = float(np.arctan2(-front.ny, -front.nx))
+            box = np.array([x, y, yaw, depth, width])
+            if not self._free(box, 1.5 if town else 4.0, 0.05 if town else 6.0):
+                continue
+            corner = [(a, b) for a in (-0.5, 0.0, 0.5) for b in (-0.5, 0.0, 0.5)]
+            c, s = np.cos(yaw), np.sin(yaw)
+            px = np.array([x + c * a * depth - s * b * width for a, b in corner])
+            py = np.array([y + s * a * depth + c * b * width for a, b in corner])
+            heights = self.surface.height(px, py, np.full(len(px), front.z))
+            if heights.max() - heights.min() > 3.5:
+                continue
+            self._claim(box)
+            self._add(
+                Kind.BUILDING,
+                x,
+                y,
+                float(heights.min()) - 0.4,
+                yaw,
+                depth,
+                width,
+                3.1 * storeys + 0.9,
+                int(1000 * u[6]),
+                u[7],
+            )
+            if n % 5 == 0 and not town:
+                self._add(
+                    Kind.HEDGE,
+                    front.x + 1.6 * front.nx,
+                    front.y + 1.6 * front.ny,
+                    front.z - 0.2,
+                    front.yaw,
+                    5.0,
+                    0.8,
+                    1.4,
+                )
+
+    def roadside(self, frontages: list[_Frontage]) -> None:
+        """Lamps and trees along walkways, rails along fast roads, parapets and pillars along bridges."""
+        for front in frontages:
+            lane = self.map.lanes[front.lane]
+            town = lane.kind in ("sidewalk", "walking")
+            slot = round(front.s / _STEP_M)
+            u = unit_hash(self.seed, 22, front.lane, front.side, slot)
+            near = self.map.nearest_lane(front.x, front.y, front.z)[0]
+            limit = self.map.lanes[near].speed_limit_mps if near >= 0 else 13.9
+            if self._bridge(front):
+                self._add(Kind.PARAPET, front.x, front.y, front.z - 0.3, front.yaw, _STEP_M + 0.15, 0.3, 1.25)
+                if slot % 10 == 5:
+                    self._pillar(front)
+                continue
+            out = 0.8 if town else 1.6
+            x, y = front.x + out * front.nx, front.y + out * front.ny
+            if limit > _FAST_MPS and not town:
+                x, y = front.x + 0.7 * front.nx, front.y + 0.7 * front.ny
+                if self._clear(x, y, front.z, 0.5):
+                    self._add(Kind.RAIL, x, y, front.z - 0.1, front.yaw, _STEP_M + 0.1, 0.2, 0.85)
+                continue
+            if not self._clear(x, y, front.z, 0.7) or not self._free(np.array([x, y, 0.0, 0.5, 0.5]), 0.6, 0.2):
+                continue
+            z = self._height(x, y, front.z)
+            if town and slot % 14 == 3:
+                yaw = float(np.arctan2(-front.ny, -front.nx))
+                self._add(Kind.LAMP, x, y, z, yaw, 1.6, 0.16, 6.5)
+            elif town and slot % 7 == 6 and u < 0.75:
+                self._add(Kind.TREE, x, y, z - 0.1, 0.0, 3.2 + 1.2 * u, 3.2, 6.0 + 3.0 * u, int(u * 1000) % 3, u)
+            elif not town and limit < _FAST_MPS and u < 0.05:
+                self._add(Kind.FENCE, x + 1.5 * front.nx, y + 1.5 * front.ny, z - 0.1, front.yaw, 8.0, 0.12, 1.2)
+
+    def fields(self, frontages: list[_Frontage]) -> None:
+        """Trees and bushes on open ground, in groups."""
+        if not frontages:
+            return
+        cells = sorted(
+            {(int(f.x // 64) + i, int(f.y // 64) + j) for f in frontages for i in (-1, 0, 1) for j in (-1, 0, 1)}
+        )
+        for cx, cy in cells:
+            for n in range(70):
+                u = [unit_hash(self.seed, 23, cx, cy, n, k) for k in range(5)]
+                x, y = 64.0 * (cx + u[0]), 64.0 * (cy + u[1])
+                wood = unit_hash(self.seed, 24, int(x // 24), int(y // 24))
+                if u[2] > 0.08 + 0.75 * max(wood - 0.45, 0.0):
+                    continue
+                size = 4.0 + 3.5 * u[3]
+                z = float(self.surface.terrain_height(np.array([x]), np.array([y]))[0])
+                if not self._clear(x, y, z, 0.5 * size + 1.5) or not self._free(
+                    np.array([x, y, 0.0, 3.0, 3.0]), 0.5 * size, 0.4
+                ):
+                    continue
+                if u[4] < 0.2:
+                    self._add(Kind.BUSH, x, y, z - 0.2, 0.0, 0.4 * size, 0.4 * size, 1.6, 0, u[3])
+                else:
+                    self._add(Kind.TREE, x, y, z - 0.2, 0.0, size, size, 7.0 + 6.0 * u[3], int(u[4] * 10) % 3, u[3])
+
+    def _pillar(self, front: _Frontage) -> None:
+        x, y = front.x - 1.2 * front.nx, front.y - 1.2 * front.ny
+        ground = float(self.surface.terrain_height(np.array([x]), np.array([y]))[0])
+        around = [(x + a, y + b) for a in (-1.5, 0, 1.5) for b in (-1.5, 0, 1.5)]
+        below = self._rank(*(np.array(v) for v in zip(*around, strict=True)), np.full(9, ground))
+        if front.z - ground > 3.5 and below.max() < 2:
+            self._add(Kind.PILLAR, x, y, ground - 0.5, front.yaw, 1.0, 1.0, front.z - ground - 0.3)
+
+    def _add(self, kind: Kind, x: float, y: float, z: float, yaw: float, length: float, width: float, height: float,
+             variant: int = 0, style: float = 0.5) -> None:  # fmt: skip
+        self.out.append((int(kind), x, y, z, yaw, length, width, height, style, variant))
+
+    def _rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return self.surface.rank(x, y, z)
+
+    def _height(self, x: float, y: float, hint: float) -> float:
+        return float(self.surface.height(np.array([x]), np.array([y]), np.array([hint]))[0])
+
+    def _bridge(self, front: _Frontage) -> bool:
+        terrain = self.surface.terrain_height(np.array([front.x]), np.array([front.y]))[0]
+        return bool(front.z - terrain > 1.5)
+
+    def _clear(self, x: float, y: float, z: float, radius: float) -> bool:
+        """No lane of any deck near the ground within a radius."""
+        angle = np.linspace(0, 2 * np.pi, 9)[:-1]
+        xs = np.concatenate([[x], x + radius * np.cos(angle), x + 0.5 * radius * np.cos(angle)])
+        ys = np.concatenate([[y], y + radius * np.sin(angle), y + 0.5 * radius * np.sin(angle)])
+        return bool(self._rank_any(xs, ys).max() < 0)
+
+    def _rank_any(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Rank on whatever deck there is: nothing is planted under bridges either."""
+        low = self.surface.height(x, y, np.full(len(x), -1e3))
+        high = self.surface.height(x, y, np.full(len(x), 1e3))
+        return np.maximum(self._rank(x, y, low), self._rank(x, y, high))
+
+    def _free(self, box: np.ndarray, lanes_m: float, others_m: float) -> bool:
+        """No lane within `lanes_m` of a box and no building within `others_m`."""
+        grown = box + np.array([0, 0, 0, 2 * others_m, 2 * others_m])
+        i, j = int(box[0] // 32), int(box[1] // 32)
+        for a in (-1, 0, 1):
+            for b in (-1, 0, 1):
+                if any(boxes_overlap(grown, other) for other in self._boxes.get((i + a, j + b), ())):
+                    return False
+        if box[3] < 1.0:
+            return True
+        c, s = np.cos(box[2]), np.sin(box[2])
+        u = np.linspace(-0.5, 0.5, 8) * (box[3] + 2 * lanes_m)
+        v = np.linspace(-0.5, 0.5, 8) * (box[4] + 2 * lanes_m)
+        uu, vv = (w.ravel() for w in np.meshgrid(u, v))
+        return bool(self._rank_any(box[0] + c * uu - s * vv, box[1] + s * uu + c * vv).max() < 0)
+
+    def _claim(self, box: np.ndarray) -> None:
+        self._boxes.setdefault((int(box[0] // 32), int(box[1] // 32)), []).append(box)

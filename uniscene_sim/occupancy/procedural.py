@@ -1,0 +1,61 @@
+"""`procedural`: a world grown around the layout by seeded rules, tile by tile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.occupancy.grow import draw, pack, slab
+from uniscene_sim.occupancy.plan import plan_map
+from uniscene_sim.occupancy.tiles import (
+    BLOCK_CELLS,
+    BLOCKS_Z,
+    CELL_M,
+    GROUND_SAMPLES,
+    GROUND_STEP_M,
+    PAINT_CELLS,
+    PAINT_M,
+    TILE_CELLS,
+    TILE_M,
+    Tile,
+)
+from uniscene_sim.taxonomy import Material
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.paint import paint_ground
+
+__all__ = ["ProceduralOccupancy"]
+
+
+class ProceduralOccupancy:
+    """Buildings, trees, street furniture and terrain that agree with the map.
+
+    A tile depends on the map, the seed and its index, and on nothing else.
+    """
+
+    name = "procedural"
+
+    def __init__(self, static_map: VectorMap, seed: int):
+        self.map, self.seed = static_map, seed
+        self._objects = plan_map(static_map, seed)
+        self._reach = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
+        # One scratch volume for all tiles: 44 MB that need not be allocated again.
+        shape = (TILE_CELLS, TILE_CELLS, BLOCKS_Z * BLOCK_CELLS)
+        self._material, self._mask = np.empty(shape, np.uint8), np.empty(shape, np.uint64)
+
+    def tile(self, ix: int, iy: int) -> Tile:
+        """The tile at [64 ix, 64 iy), made anew each time."""
+        x0, y0 = ix * TILE_M, iy * TILE_M
+        surface = self.map.surface
+        ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)
+        paint = paint_ground(surface, x0, y0, PAINT_CELLS, PAINT_M, len(ground))
+        base = float(np.floor((ground[0].min() - 1.0) / CELL_M) * CELL_M)
+        self._material.fill(Material.NONE)
+        self._mask.fill(0)
+        for deck in ground[1:]:
+            slab(self._material, self._mask, base, deck)
+        draw(self._material, self._mask, x0, y0, base, self._near(x0, y0))
+        return Tile((ix, iy), base, *pack(self._material, self._mask), ground, paint)
+
+    def _near(self, x0: float, y0: float) -> np.ndarray:
+        o, r = self._objects, self._reach
+        inside = (o["x"] + r > x0) & (o["x"] - r < x0 + TILE_M) & (o["y"] + r > y0) & (o["y"] - r < y0 + TILE_M)
+        return o[inside]

@@ -1,0 +1,111 @@
+"""The ego-aligned window: labels and instances of a `GridSpec`, z as height above the ground of the ego's deck."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.frames import OccupancyGrid
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.occupancy.store import TileStore
+from uniscene_sim.occupancy.tiles import CELL_M, PAINT_M, TILE_M
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
+
+__all__ = ["window"]
+
+_FREE, _NONE = np.uint8(OccClass.FREE), np.uint8(Material.NONE)
+_LABEL = MATERIAL_LABEL
+
+
+def window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> OccupancyGrid:
+    """Semantic occupancy around the ego.
+
+    Args:
+        store: tiles; those that the window meets are made where they are missing.
+        frame: the moment; its agents are stamped in by their boxes, with their ids as instances.
+        grid: the window's voxels, about base_link turned by the ego's yaw.
+    """
+    pose = frame.ego_pose
+    labels = np.full(grid.shape, _FREE, dtype=np.uint8)
+    ground = np.full(grid.shape[:2], np.nan)
+    extent = grid.extent
+    reach = float(np.hypot(max(abs(extent[0]), abs(extent[3])), max(abs(extent[1]), abs(extent[4]))))
+    view = np.array([pose.x, pose.y, pose.z, pose.yaw])
+    origin = np.array(grid.origin)
+    for ix, iy in store.around(pose.x, pose.y, reach):
+        tile = store.get(ix, iy)
+        _sample(labels, ground, grid.voxel_m, origin, view, ix, iy, tile.base_z, tile.blocks, tile.materials, tile.ground,
+                tile.paint)  # fmt: skip
+    instances = np.zeros(grid.shape, dtype=np.uint16)
+    agents = frame.agents
+    if len(agents):
+        near = np.hypot(agents["pos"][:, 0] - pose.x, agents["pos"][:, 1] - pose.y) < reach + 10.0
+        for agent in agents[near]:
+            _stamp(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
+                   AGENT_OCC_CLASS[agent["cls"]], agent["id"])  # fmt: skip
+    return OccupancyGrid(labels, instances, grid, Pose(pose.x, pose.y, pose.z, yaw=pose.yaw))
+
+
+@njit(cache=True)
+def _sample(labels, ground, voxel, origin, view, ix, iy, base_z, blocks, materials, heights, paint):
+    """Fill the columns whose centre lies in one tile, by the cell that holds each voxel's centre."""
+    c, s = np.cos(view[3]), np.sin(view[3])
+    nx, ny, nz = labels.shape
+    for i in range(nx):
+        for j in range(ny):
+            u, v = origin[0] + (i + 0.5) * voxel, origin[1] + (j + 0.5) * voxel
+            x, y = view[0] + c * u - s * v - ix * TILE_M, view[1] + s * u + c * v - iy * TILE_M
+            if x < 0 or y < 0 or x >= TILE_M or y >= TILE_M:
+                continue
+            # Of all decks here, the one nearest to the ego's height is its ground.
+            deck, z0, best = 0, 0.0, np.inf
+            a, b = min(int(x / 0.2 + 0.5), 320), min(int(y / 0.2 + 0.5), 320)
+            for d in range(heights.shape[0]):
+                z = heights[d, a, b]
+                if not np.isnan(z) and abs(z - view[2]) < best:
+                    best, deck, z0 = abs(z - view[2]), d, z
+            ground[i, j] = z0
+            ci, cj = int(x / CELL_M), int(y / CELL_M)
+            for k in range(nz):
+                high = origin[2] + (k + 0.5) * voxel
+                ck = int(np.floor((z0 + high - base_z) / CELL_M))
+                if high < 0 or ck < 0 or ck >= 8 * blocks.shape[2]:
+                    continue
+                row = blocks[ci // 8, cj // 8, ck // 8]
+                if row >= 0:
+                    material = materials[row, ci % 8, cj % 8, ck % 8]
+                    if material != _NONE:
+                        labels[i, j, k] = _LABEL[material]
+            k = int(np.floor((-0.5 * voxel - origin[2]) / voxel))
+            if 0 <= k < nz:
+                labels[i, j, k] = _LABEL[paint[deck, min(int(x / PAINT_M), 639), min(int(y / PAINT_M), 639)]]
+
+
+@njit(cache=True)
+def _stamp(labels, instances, ground, voxel, origin, view, pos, yaw, size, label, identity):
+    """Mark the voxels whose centre lies in an agent's box; a thin box marks at least its middle voxel."""
+    c, s = np.cos(view[3]), np.sin(view[3])
+    dx, dy = pos[0] - view[0], pos[1] - view[1]
+    u, v = c * dx + s * dy, -s * dx + c * dy
+    nx, ny, nz = labels.shape
+    turn = yaw - view[3]
+    ca, sa = np.cos(turn), np.sin(turn)
+    half = 0.5 * (abs(size[0]) + abs(size[1]))
+    length, width = max(size[0], voxel), max(size[1], voxel)
+    i0, i1 = int((u - half - origin[0]) / voxel) - 1, int((u + half - origin[0]) / voxel) + 1
+    j0, j1 = int((v - half - origin[1]) / voxel) - 1, int((v + half - origin[1]) / voxel) + 1
+    for i in range(max(i0, 0), min(i1, nx - 1) + 1):
+        for j in range(max(j0, 0), min(j1, ny - 1) + 1):
+            a, b = origin[0] + (i + 0.5) * voxel - u, origin[1] + (j + 0.5) * voxel - v
+            if abs(ca * a + sa * b) > 0.5 * length or abs(-sa * a + ca * b) > 0.5 * width:
+                continue
+            low = pos[2] - ground[i, j]
+            if np.isnan(low) or abs(pos[2] - view[2]) > 8.0:
+                continue
+            for k in range(nz):
+                middle = origin[2] + (k + 0.5) * voxel
+                if max(low, 0.0) <= middle < low + max(size[2], voxel):
+                    labels[i, j, k] = label
+                    instances[i, j, k] = identity
