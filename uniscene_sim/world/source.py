@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame, Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import outcome
@@ -87,7 +88,13 @@ class ScenarioSource:
         self._state, self._events = state, ()
 
     def step(self, control: Control | Trajectory, dt_us: int) -> list[LayoutFrame]:
-        """Frames of each 10 ms up to `dt_us` from now, the last one now."""
+        """Frames of each 10 ms up to `dt_us` from now, the last one now.
+
+        Raises:
+            InputError: `dt_us` is not a positive multiple of 10,000.
+        """
+        if dt_us <= 0 or dt_us % 10_000:
+            raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
         frames = []
         for _ in range(dt_us // 10_000):
             self._state = self._advance(self._state, control)
@@ -192,6 +199,8 @@ class ScenarioSource:
         else:
             path = annotate(self.map, self.map.route(lane, s, None, PATH_POINTS - 1.0).path)
             row["offset"] = left
+        if mode == Mode.CONSTANT:
+            row["desired"] = spec.speed_mps
         return row, path[:PATH_POINTS], (lane, s)
 
     def _timed_path(self, trajectory: tuple[tuple[float, float, float], ...], z: float) -> np.ndarray:
@@ -426,7 +435,9 @@ def _drive(bodies: np.ndarray, chosen: np.ndarray, counts: np.ndarray, paths: np
     mode = bodies["mode"]
     accel = np.where(mode == Mode.TRAFFIC, chosen, np.where(bodies["brake"] > 0, -bodies["brake"], 0.0))
     walking = (mode == Mode.WALK) & bodies["started"]
-    accel = np.where(walking, np.clip((bodies["desired"] - bodies["speed"]) / 0.4, -3.0, 3.0), accel)
+    # A body of constant speed moves to a new one when an action asks for it.
+    chasing = walking | ((mode == Mode.CONSTANT) & (bodies["brake"] == 0))
+    accel = np.where(chasing, np.clip((bodies["desired"] - bodies["speed"]) / 0.4, -3.0, 3.0), accel)
     speed = np.maximum(bodies["speed"] + accel * _DT, 0.0)
     go = ((mode == Mode.TRAFFIC) | (mode == Mode.CONSTANT) | walking).astype(float)
     moved = 0.5 * (speed + bodies["speed"]) * _DT * go
