@@ -31,9 +31,12 @@ from uniscene_sim.tracing.templates import templates as built_in
 __all__ = ["RaycastCameras"]
 
 _SKY = int(OccClass.FREE)
+# ground: seen at a slant, its depth jumps from row to row without an edge
+_FLAT = (11, 12, 13, 14, 17, 18, 19)
 _BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
 _SHADOW_M = 70.0  # shadows reach no farther
 _LIFT_M = 0.01  # shadow rays start this far off the surface
+_AGENT_LIFT_M = 0.08  # more than a voxel of a template, so that its steps do not shade themselves
 _MOST_SAMPLES = 12
 
 
@@ -104,6 +107,104 @@ def _shadowed(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, sk
     return t < inf
 
 
+@njit(cache=True)
+def _look(
+    a: AtlasArrays,
+    agents: PosedAgents,
+    templates: TemplateArrays,
+    sky: Sky,
+    rotation,
+    position,
+    focal,
+    far,
+    some,
+    count,
+    everyone,
+    albedo,
+    agent_rgb,
+    px,
+    py,
+):
+    """Trace and shade one ray through an image point (px, py), in pixels, with the agents `some[:count]` in its way.
+
+    Returns:
+        distance (inf: sky), cosine to the optical axis, material, agent row (-1: world), and linear red, green, blue.
+    """
+    ox, oy, oz = position[0], position[1], position[2]
+    cu, cv = (px - focal[2]) / focal[0], (py - focal[3]) / focal[1]
+    scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
+    dx = (rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2]) * scale
+    dy = (rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2]) * scale
+    dz = (rotation[2, 0] * cu + rotation[2, 1] * cv + rotation[2, 2]) * scale
+    t, m, nx, ny, nz, deck = trace_world(a, ox, oy, oz, dx, dy, dz, far)
+    row = -1
+    if count:
+        ta, ma, ax, ay, az, hit = trace_agents(agents, templates, some, count, ox, oy, oz, dx, dy, dz, min(t, far))
+        if hit >= 0 and ta < t:
+            t, m, nx, ny, nz, row = ta, ma, ax, ay, az, hit
+    if t == inf:
+        r, g, b = sky_radiance(sky, dx, dy, dz, True)
+        return t, scale, m, row, r, g, b
+    x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+    pixel = t / focal[0]
+    lights, lift = 0, _LIFT_M
+    ar, ag, ab = albedo[m, 0], albedo[m, 1], albedo[m, 2]
+    if row >= 0:
+        lights, lift = int(agents.lights[row]), _AGENT_LIFT_M
+        part = 0 if m == _BODY else (1 if m == _UPPER else (2 if m == _LOWER else -1))
+        if part >= 0:
+            ar, ag, ab = agent_rgb[row, part, 0], agent_rgb[row, part, 1], agent_rgb[row, part, 2]
+    elif deck >= 0:
+        slant = max(0.02, abs(nx * dx + ny * dy + nz * dz))
+        ar, ag, ab = _ground_albedo(a, m, deck, x, y, dx, dy, pixel / slant, pixel, albedo)
+    lit = 1.0
+    if nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2] > 0.0:
+        # what lies beyond the camera's own range is left out: it may not be in the atlas
+        reach = min(_SHADOW_M, (far - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
+        if reach > 0.0 and _shadowed(
+            a, agents, templates, sky, x + lift * nx, y + lift * ny, z + lift * nz, everyone, reach
+        ):
+            lit = 0.0
+    r, g, b = surface(sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel, row >= 0, lit)
+    return t, scale, m, row, r, g, b
+
+
+@njit(cache=True)
+def _in_the_way(spans, row_of, in_row, u, some):
+    """Write the agents whose span holds column `u`; their number."""
+    count = 0
+    for q in range(in_row):
+        if spans[row_of[q], 0] <= u <= spans[row_of[q], 1]:
+            some[count] = row_of[q]
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def _in_row(spans, v, row_of):
+    """Write the agents whose span holds row `v`; their number."""
+    count = 0
+    for n in range(spans.shape[0]):
+        if spans[n, 2] <= v <= spans[n, 3]:
+            row_of[count] = n
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def _is_edge(depth, semantic, instance, v, u):
+    """Whether a pixel differs in kind from one beside it, or lies far before or behind it."""
+    for q in range(4):
+        i, j = v + (1 if q == 0 else (-1 if q == 1 else 0)), u + (1 if q == 2 else (-1 if q == 3 else 0))
+        if 0 <= i < depth.shape[0] and 0 <= j < depth.shape[1]:
+            if semantic[i, j] != semantic[v, u] or instance[i, j] != instance[v, u]:
+                return True
+            near, away = min(depth[i, j], depth[v, u]), max(depth[i, j], depth[v, u])
+            if away > 1.15 * near and semantic[v, u] not in _FLAT:
+                return True
+    return False
+
+
 @njit(cache=True, parallel=True)
 def _render(
     a: AtlasArrays,
@@ -119,6 +220,7 @@ def _render(
     agent_rgb,
     label_of,
     agent_label,
+    smooth,
     rgb,
     depth,
     semantic,
@@ -126,91 +228,84 @@ def _render(
 ):
     """Trace and shade one image; `rotation` map <- optical axes, `focal` fx, fy, cx, cy."""
     height, width = depth.shape
-    n_agents = agents.template.shape[0]
-    everyone = np.arange(n_agents)
-    level = sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2)
+    n = agents.template.shape[0]
+    everyone = np.arange(n)
     for v in prange(height):
-        chosen, some = np.empty(n_agents, np.int64), np.empty(n_agents, np.int64)
-        in_row = 0
-        for n in range(n_agents):
-            if spans[n, 2] <= v <= spans[n, 3]:
-                chosen[in_row] = n
-                in_row += 1
-        ox, oy, oz = position[0], position[1], position[2]
-        cv = (v + 0.5 - focal[3]) / focal[1]
+        row_of, some = np.empty(n, np.int64), np.empty(n, np.int64)
+        in_row = _in_row(spans, v, row_of)
         for u in range(width):
-            cu = (u + 0.5 - focal[2]) / focal[0]
-            scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
-            dx = (rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2]) * scale
-            dy = (rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2]) * scale
-            dz = (rotation[2, 0] * cu + rotation[2, 1] * cv + rotation[2, 2]) * scale
-            t, m, nx, ny, nz, deck = trace_world(a, ox, oy, oz, dx, dy, dz, far)
-            count = 0
-            for q in range(in_row):
-                n = chosen[q]
-                if spans[n, 0] <= u <= spans[n, 1]:
-                    some[count] = n
-                    count += 1
-            row = -1
-            if count:
-                ta, ma, ax, ay, az, hit = trace_agents(
-                    agents, templates, some, count, ox, oy, oz, dx, dy, dz, min(t, far)
-                )
-                if hit >= 0 and ta < t:
-                    t, m, nx, ny, nz, row = ta, ma, ax, ay, az, hit
-            if t == inf:
-                depth[v, u], semantic[v, u], instance[v, u] = inf, _SKY, 0
-                r, g, b = sky_radiance(sky, dx, dy, dz, True)
-            else:
-                depth[v, u] = t * scale
-                x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
-                pixel = t / focal[0]
-                lights = 0
-                if row >= 0:
-                    semantic[v, u], instance[v, u] = agent_label[agents.cls[row]], agents.id[row]
-                    lights = int(agents.lights[row])
-                    part = 0 if m == _BODY else (1 if m == _UPPER else (2 if m == _LOWER else -1))
-                    if part >= 0:
-                        ar, ag, ab = agent_rgb[row, part, 0], agent_rgb[row, part, 1], agent_rgb[row, part, 2]
-                    else:
-                        ar, ag, ab = albedo[m, 0], albedo[m, 1], albedo[m, 2]
-                else:
-                    semantic[v, u], instance[v, u] = label_of[m], 0
-                    if deck >= 0:
-                        slant = max(0.02, abs(nx * dx + ny * dy + nz * dz))
-                        ar, ag, ab = _ground_albedo(a, m, deck, x, y, dx, dy, pixel / slant, pixel, albedo)
-                    else:
-                        ar, ag, ab = albedo[m, 0], albedo[m, 1], albedo[m, 2]
-                lit = 1.0
-                if nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2] > 0.0:
-                    # what lies beyond the camera's own range is left out: it may not be in the atlas
-                    reach = min(_SHADOW_M, (far - t) / max(level, 1e-3))
-                    if reach > 0.0 and _shadowed(
-                        a,
-                        agents,
-                        templates,
-                        sky,
-                        x + _LIFT_M * nx,
-                        y + _LIFT_M * ny,
-                        z + _LIFT_M * nz,
-                        everyone,
-                        reach,
-                    ):
-                        lit = 0.0
-                r, g, b = surface(sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel, row >= 0, lit)
+            count = _in_the_way(spans, row_of, in_row, u, some)
+            t, scale, m, row, r, g, b = _look(
+                a,
+                agents,
+                templates,
+                sky,
+                rotation,
+                position,
+                focal,
+                far,
+                some,
+                count,
+                everyone,
+                albedo,
+                agent_rgb,
+                u + 0.5,
+                v + 0.5,
+            )
+            depth[v, u], semantic[v, u], instance[v, u] = t * scale, _SKY, 0
+            if row >= 0:
+                semantic[v, u], instance[v, u] = agent_label[agents.cls[row]], agents.id[row]
+            elif t < inf:
+                semantic[v, u] = label_of[m]
             rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(r), encode(g), encode(b)
+    if not smooth:
+        return
+    for v in prange(height):
+        row_of, some = np.empty(n, np.int64), np.empty(n, np.int64)
+        in_row = _in_row(spans, v, row_of)
+        for u in range(width):
+            if not _is_edge(depth, semantic, instance, v, u):
+                continue
+            count = _in_the_way(spans, row_of, in_row, u, some)
+            red, green, blue = 0.0, 0.0, 0.0
+            for q in range(4):  # a rotated grid
+                _, _, _, _, r, g, b = _look(
+                    a,
+                    agents,
+                    templates,
+                    sky,
+                    rotation,
+                    position,
+                    focal,
+                    far,
+                    some,
+                    count,
+                    everyone,
+                    albedo,
+                    agent_rgb,
+                    u + 0.125 + 0.25 * q,
+                    v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2)),
+                )
+                red, green, blue = red + min(r, 1.4), green + min(g, 1.4), blue + min(b, 1.4)
+            rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(red / 4), encode(green / 4), encode(blue / 4)
 
 
 class RaycastCameras:
-    """Cameras by exact tracing. Depth, semantics and instances are those of the ray through the pixel's centre."""
+    """Cameras by exact tracing. Depth, semantics and instances are those of the ray through the pixel's centre.
+
+    Args:
+        templates: shapes of agents, by default the built-in ones.
+        smooth_edges: whether pixels on edges get the mean colour of four rays.
+    """
 
     name = "raycast"
     coupling: Literal["independent", "joint"] = "independent"
     chunk = 1
     latency_ticks = 0
 
-    def __init__(self, templates: TemplateSource | None = None):
-        self._set = built_in() if templates is None else templates
+    def __init__(self, templates: TemplateSource | None = None, smooth_edges: bool = True):
+        self._smooth = smooth_edges
+        self._set: TemplateSource = built_in() if templates is None else templates
         self._templates = template_arrays(self._set)
 
     def step(
@@ -229,7 +324,19 @@ class RaycastCameras:
         rotation = view.frame.ego_pose.rotation @ spec.rotation_base_from_optical
         spans = np.empty((len(agents.id), 4), np.int64)
         focal = np.array([spec.fx, spec.fy, spec.cx, spec.cy])
-        _spans(agents, rotation, pose.position, *focal, spec.width, spec.height, spec.max_range_m, spans)
+        _spans(
+            agents,
+            rotation,
+            pose.position,
+            spec.fx,
+            spec.fy,
+            spec.cx,
+            spec.cy,
+            spec.width,
+            spec.height,
+            spec.max_range_m,
+            spans,
+        )
         shape = (spec.height, spec.width)
         rgb, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
         semantic, instance = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
@@ -247,6 +354,7 @@ class RaycastCameras:
             paint,
             MATERIAL_LABEL,
             AGENT_OCC_CLASS,
+            self._smooth,
             rgb,
             depth,
             semantic,

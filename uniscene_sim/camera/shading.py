@@ -26,7 +26,7 @@ for _kind, _materials in {
     _GROUND: "ASPHALT ASPHALT_OLD GRASS SOIL PARKING MEDIAN PAVING CROSSING_GAP",
     _LEAF: "FOLIAGE FOLIAGE_DARK FOLIAGE_LIGHT HEDGE",
     _PANE: "WINDOW GLASS SHOP_FRONT",
-    _PAINTED: "BODY CHROME RIM CARGO",
+    _PAINTED: "BODY CHROME RIM",
     _MASONRY: "WALL_BRICK WALL_PLASTER WALL_CONCRETE WALL_SAND WALL_BLUE ROOF_TILE ROOF_SLATE ROOF_FLAT BRIDGE",
 }.items():
     for _name in _materials.split():
@@ -79,7 +79,7 @@ def sky_of(style: Style) -> Sky:
     low = float(np.clip(1.0 - 1.8 * height, 0.0, 1.0))  # redder near the horizon
     grey = np.array([0.62, 0.66, 0.70])
     cover = max(0.0, clouds - 0.45) / 0.55
-    zenith = day * ((1 - cover) * np.array([0.11, 0.26, 0.62]) + cover * 0.75 * grey)
+    zenith = day * ((1 - cover) * np.array([0.15, 0.30, 0.62]) + cover * 0.75 * grey)
     horizon = day * ((1 - cover) * np.array([0.58, 0.73, 0.88 - 0.3 * low]) + cover * grey)
     warm = np.array([1.0, 0.94 - 0.25 * low, 0.84 - 0.45 * low])
     return Sky(
@@ -168,7 +168,8 @@ def surface(sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, d
             glow = 0.35
         if glow > 0.0:
             fade = exp(-0.5 * sky.haze * t)
-            return 1.8 * glow * fade * red + 0.12, 1.8 * glow * fade * green + 0.12, 1.8 * glow * fade * blue + 0.12
+            glow *= 3.0 * fade
+            return glow * red + 0.03, glow * green + 0.03, glow * blue + 0.03
         if material >= 128:
             red, green, blue = 0.12 * red, 0.12 * green, 0.12 * blue
     detail = 1.0
@@ -196,7 +197,7 @@ def surface(sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, d
     red, green, blue = red * detail, green * detail, blue * detail
     facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2]) * lit
     up = 0.5 + 0.5 * nz
-    ambient = 0.42
+    ambient = 0.5
     r = red * (facing * sky.sunlight[0] + up * ambient * (sky.zenith[0] + sky.horizon[0]) + (1 - up) * sky.bounce[0])
     g = green * (facing * sky.sunlight[1] + up * ambient * (sky.zenith[1] + sky.horizon[1]) + (1 - up) * sky.bounce[1])
     b = blue * (facing * sky.sunlight[2] + up * ambient * (sky.zenith[2] + sky.horizon[2]) + (1 - up) * sky.bounce[2])
@@ -205,10 +206,13 @@ def surface(sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, d
         mx, my, mz = dx - 2 * cosine * nx, dy - 2 * cosine * ny, dz - 2 * cosine * nz
         fresnel = (1.0 - min(1.0, abs(cosine))) ** 4
         mirror = 0.16 + 0.7 * fresnel if kind == _PANE else 0.05 + 0.5 * fresnel
-        if mz > 0.0:
-            sr, sg, sb = sky_radiance(sky, mx, my, mz, False)
-        else:
-            sr, sg, sb = 1.5 * sky.bounce[0], 1.5 * sky.bounce[1], 1.5 * sky.bounce[2]
+        sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
+        down = min(max(0.5 - 6.0 * mz, 0.0), 1.0)  # what lies below the horizon is a blur of the ground
+        sr, sg, sb = (
+            sr + down * (1.5 * sky.bounce[0] - sr),
+            sg + down * (1.5 * sky.bounce[1] - sg),
+            sb + down * (1.5 * sky.bounce[2] - sb),
+        )
         glint = 1.5 * lit * max(0.0, mx * sky.sun[0] + my * sky.sun[1] + mz * sky.sun[2]) ** 80
         r = r * (1 - mirror) + mirror * sr + glint * sky.sunlight[0] * 0.3
         g = g * (1 - mirror) + mirror * sg + glint * sky.sunlight[1] * 0.3

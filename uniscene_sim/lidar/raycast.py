@@ -139,7 +139,7 @@ class RaycastLidar:
     coupling: Literal["independent", "joint"] = "independent"
 
     def __init__(self, templates: TemplateSource | None = None):
-        self._set = built_in() if templates is None else templates
+        self._set: TemplateSource = built_in() if templates is None else templates
         self._templates = template_arrays(self._set)
 
     def step(

@@ -28,12 +28,23 @@ __all__ = [
 class TemplateSource(Protocol):
     """What templates are taken from, a `TemplateSet` or another."""
 
-    material: np.ndarray
-    normal: np.ndarray
-    offset: np.ndarray
-    shape: np.ndarray
-    voxel_m: np.ndarray
-    size_m: np.ndarray
+    @property
+    def material(self) -> np.ndarray: ...
+
+    @property
+    def normal(self) -> np.ndarray: ...
+
+    @property
+    def offset(self) -> np.ndarray: ...
+
+    @property
+    def shape(self) -> np.ndarray: ...
+
+    @property
+    def voxel_m(self) -> np.ndarray: ...
+
+    @property
+    def size_m(self) -> np.ndarray: ...
 
     def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray: ...
 

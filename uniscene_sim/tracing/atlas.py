@@ -57,7 +57,9 @@ class _Pool:
     """Rows of parallel arrays, handed out in runs: first gap that fits, doubled when none does."""
 
     def __init__(self, **rows: tuple[tuple[int, ...], type]):
-        self.arrays = {name: np.zeros((1, *shape), dtype) for name, (shape, dtype) in rows.items()}
+        self.arrays: dict[str, np.ndarray] = {
+            name: np.zeros((1, *shape), dtype) for name, (shape, dtype) in rows.items()
+        }
         self.capacity = 1
         self._runs: dict[int, int] = {}
 
