@@ -17,11 +17,21 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose, box_corners, boxes_overlap
 from uniscene_sim.layout import EgoVehicle, Light, SignalState
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.contacts import contacts_with_agents
+from uniscene_sim.world.contacts import contacts_with_agents, on_road
 from uniscene_sim.world.ego import Control, EgoState, Trajectory, step_ego
 from uniscene_sim.world.map import Lane, Signal, SignalProgram, StopLine, VectorMap
 from uniscene_sim.world.opendrive import load_map
-from uniscene_sim.world.scenario import Action, AgentSpec, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
+from uniscene_sim.world.scenario import (
+    Action,
+    AgentSpec,
+    Criterion,
+    EgoSpec,
+    Event,
+    Scenario,
+    Spawn,
+    TrafficSpec,
+    Trigger,
+)
 from uniscene_sim.world.signals import signal_heads, signal_states
 from uniscene_sim.world.source import ScenarioSource
 from uniscene_sim.world.traffic import IDM
@@ -278,11 +288,12 @@ def test_town04_a_minute_of_traffic():
         gap = max(gap, float(np.abs(z - now["z"])[moving].max()))
         same = moving & (np.hypot(now["x"] - before["x"], now["y"] - before["y"]) < 40.0)
         jump = max(jump, float(np.abs(now["z"] - before["z"])[same].max()))
-        corners = np.array([[now["x"][i], now["y"][i], now["z"][i]] for i in np.flatnonzero(moving)])
-        off += int((town.surface.rank(*corners.T) < 2).sum())
+        centres = np.stack([now["x"], now["y"], now["z"]], axis=1)[moving]
+        off += int((~on_road(town.surface, *centres.T)).sum())
         overlaps += _overlaps(now)
         before = now
     print(f"{len(before)} bodies: |z - ground| {gap:.3f} m, climb in 1 s {jump:.2f} m, off {off}, overlaps {overlaps}")
+    assert source.state.tally.red_lights == 0 and source.state.tally.off_road_s == 0.0
     assert gap < 0.35 and jump < 4.0 and off == 0 and overlaps == 0
 
 

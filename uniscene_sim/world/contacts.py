@@ -13,7 +13,9 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.ego import EgoState
 from uniscene_sim.world.surface import SurfaceModel
 
-__all__ = ["contacts_with_agents", "ego_box", "off_road", "touches_voxels"]
+__all__ = ["contacts_with_agents", "ego_box", "off_road", "on_road", "touches_voxels"]
+
+_SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
 
 
 def ego_box(ego: EgoState, vehicle: EgoVehicle) -> np.ndarray:
@@ -45,7 +47,17 @@ def contacts_with_agents(ego: EgoState, vehicle: EgoVehicle, agents: np.ndarray)
 def off_road(ego: EgoState, vehicle: EgoVehicle, surface: SurfaceModel) -> bool:
     """Whether a corner of the ego's body is over no lane that cars may use."""
     corners = box_corners(*ego_box(ego, vehicle))
-    return not surface.drivable(corners[:, 0], corners[:, 1], np.full(4, ego.pose.z)).all()
+    return not on_road(surface, corners[:, 0], corners[:, 1], np.full(4, ego.pose.z)).all()
+
+
+def on_road(surface: SurfaceModel, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Whether places (N,) lie on a lane that cars may use, or in a crack between two such lanes: bool (N,)."""
+    on = surface.drivable(x, y, z)
+    for k in np.flatnonzero(~on):
+        around_x, around_y = x[k] + _SEAM_M * np.array([1, -1, 0, 0]), y[k] + _SEAM_M * np.array([0, 0, 1, -1])
+        a, b, c, d = surface.drivable(around_x, around_y, np.full(4, z[k]))
+        on[k] = (a and b) or (c and d)
+    return on
 
 
 def touches_voxels(ego: EgoState, vehicle: EgoVehicle, solid: Callable[[np.ndarray], np.ndarray]) -> bool:
