@@ -223,8 +223,15 @@ class ScenarioSource:
             x, y, z, yaw = self.map.lane_point(*places[k])
             if any(_close(x, y, z, row, 16.0 if n else 26.0) for n, row in enumerate(rows)):
                 continue
-            rows.append(self._ambient_row(len(rows), x, y, z, yaw))
-            paths.append(plan_ahead(self.map, *places[k], (seed, 2, len(rows))))
+            row = self._ambient_row(len(rows), x, y, z, yaw)
+            rows.append(row)
+            path = plan_ahead(self.map, *places[k], (seed, 2, len(rows)))
+            paths.append(path)
+            lines = np.flatnonzero(path[:, STOP])
+            if len(lines):
+                # It begins no faster than it could still stop from, should the light be red.
+                room = max(float(lines[0]) - 0.5 * float(row["length"]) - 1.0, 0.0)
+                row["speed"] = min(float(row["speed"]), np.sqrt(2.0 * 2.0 * room))
         walkways = walkway_places(self.map, paths[0][:, :3], 40.0) if traffic.pedestrians else []
         for n in range(traffic.pedestrians if walkways else 0):
             lane = self.map.lanes[walkways[int(unit_hash(seed, 3, n) * len(walkways))]]
