@@ -71,7 +71,7 @@ def annotate(vector_map: VectorMap, path: np.ndarray, lanes: np.ndarray | None =
     direction = np.gradient(path[:, :2], axis=0)
     out[:, YAW] = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
     if lanes is None:
-        lanes = np.array([vector_map.nearest_lane(*p[:3], yaw=p[YAW])[0] for p in out])
+        lanes = np.array([vector_map.nearest_lane(p[X], p[Y], p[Z], p[YAW])[0] for p in out])
     out[:, LANE] = lanes
     limits = np.array([lane.speed_limit_mps for lane in vector_map.lanes])
     junctions = np.array([lane.junction for lane in vector_map.lanes])

@@ -325,7 +325,7 @@ class ScenarioSource:
             else:
                 at = int(min(max(row["s"], 0), counts[i] - 1))
                 lane = int(paths[i, at, LANE])
-                s = self.map.nearest_lane(*paths[i, at, :3], yaw=paths[i, at, YAW])
+                s = self.map.nearest_lane(*paths[i, at, :4])
                 road_ends = left[i] < 30.0 and row["speed"] < 1.0
                 if s[0] == lane and not road_ends and (left[i] < 59.0) and not paths[i, at, JUNCTION]:
                     path = plan_ahead(self.map, lane, s[1], (self.seed, 2, int(row["id"]), int(row["plans"])))
@@ -333,7 +333,7 @@ class ScenarioSource:
                         continue
                     row["s"] = 0.0
                 elif road_ends and gap[i] > _HIDDEN_M:
-                    place = self._hidden_place(state, i)
+                    place = self._hidden_place(state, int(i))
                     if place is None:
                         continue
                     path = plan_ahead(self.map, *place, (self.seed, 2, int(row["id"]), int(row["plans"])))
@@ -416,7 +416,7 @@ class ScenarioSource:
 
 
 def _close(x: float, y: float, z: float, row: np.ndarray, gap: float) -> bool:
-    return abs(row["z"] - z) < 4.0 and (row["x"] - x) ** 2 + (row["y"] - y) ** 2 < gap * gap
+    return bool(abs(row["z"] - z) < 4.0 and (row["x"] - x) ** 2 + (row["y"] - y) ** 2 < gap * gap)
 
 
 def _straight(x: float, y: float, z: float, yaw: float, length: float, surface: Any) -> np.ndarray:
