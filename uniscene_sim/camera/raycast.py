@@ -38,6 +38,7 @@ _SHADOW_M = 70.0  # shadows reach no farther
 _LIFT_M = 0.01  # shadow rays start this far off the surface
 _AGENT_LIFT_M = 0.08  # more than a voxel of a template, so that its steps do not shade themselves
 _MOST_SAMPLES = 12
+_LANE_M, _MOST_LANES = 4.0, 512  # strips of agents along the sunlight
 
 
 @njit(cache=True)
@@ -97,12 +98,45 @@ def _ground_albedo(a: AtlasArrays, material, deck, x, y, dx, dy, long_m, wide_m,
 
 
 @njit(cache=True)
-def _shadowed(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, sky: Sky, x, y, z, everyone, reach):
+def _shadow_lanes(agents: PosedAgents, sky: Sky):
+    """Agents by strips of ground along the sunlight, which only they can shade.
+
+    Returns:
+        side: (2,) unit vector across the strips; low: where the first begins, m; first (L + 1,) and rows (Q,): the
+        agents of strip l are rows[first[l] : first[l + 1]].
+    """
+    n = agents.template.shape[0]
+    level = sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2) + 1e-12
+    side = np.array([-sky.sun[1] / level, sky.sun[0] / level])
+    across = agents.centre[:, 0] * side[0] + agents.centre[:, 1] * side[1]
+    low, high = inf, -inf
+    for i in range(n):
+        low, high = min(low, across[i] - agents.radius[i]), max(high, across[i] + agents.radius[i])
+    lanes = min(_MOST_LANES, int((high - low) / _LANE_M) + 1) if n else 0
+    first = np.zeros(lanes + 1, np.int64)
+    rows = np.empty(n * lanes, np.int64)
+    for lane in range(lanes):
+        first[lane + 1] = first[lane]
+        for i in range(n):
+            a = min(int((across[i] - agents.radius[i] - low) / _LANE_M), lanes - 1)
+            b = min(int((across[i] + agents.radius[i] - low) / _LANE_M), lanes - 1)
+            if a <= lane <= b:
+                rows[first[lane + 1]] = i
+                first[lane + 1] += 1
+    return side, low, first, rows
+
+
+@njit(cache=True)
+def _shadowed(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, sky: Sky, x, y, z, lanes, reach):
     """Whether something within `reach` stands between a point and the sun."""
     sx, sy, sz = sky.sun[0], sky.sun[1], sky.sun[2]
-    _, _, _, _, _, row = trace_agents(agents, templates, everyone, everyone.shape[0], x, y, z, sx, sy, sz, reach)
-    if row >= 0:
-        return True
+    side, low, first, rows = lanes
+    across = x * side[0] + y * side[1] - low
+    if across >= 0.0 and first.shape[0] > 1:
+        lane = min(int(across / _LANE_M), first.shape[0] - 2)
+        some, count = rows[first[lane] : first[lane + 1]], first[lane + 1] - first[lane]
+        if count and trace_agents(agents, templates, some, count, x, y, z, sx, sy, sz, reach)[5] >= 0:
+            return True
     t, _, _, _, _, _ = trace_world(a, x, y, z, sx, sy, sz, reach)
     return t < inf
 
@@ -119,7 +153,7 @@ def _look(
     far,
     some,
     count,
-    everyone,
+    lanes,
     albedo,
     agent_rgb,
     px,
@@ -162,7 +196,7 @@ def _look(
         # what lies beyond the camera's own range is left out: it may not be in the atlas
         reach = min(_SHADOW_M, (far - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
         if reach > 0.0 and _shadowed(
-            a, agents, templates, sky, x + lift * nx, y + lift * ny, z + lift * nz, everyone, reach
+            a, agents, templates, sky, x + lift * nx, y + lift * ny, z + lift * nz, lanes, reach
         ):
             lit = 0.0
     r, g, b = surface(sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel, row >= 0, lit)
@@ -229,7 +263,7 @@ def _render(
     """Trace and shade one image; `rotation` map <- optical axes, `focal` fx, fy, cx, cy."""
     height, width = depth.shape
     n = agents.template.shape[0]
-    everyone = np.arange(n)
+    lanes = _shadow_lanes(agents, sky)
     for v in prange(height):
         row_of, some = np.empty(n, np.int64), np.empty(n, np.int64)
         in_row = _in_row(spans, v, row_of)
@@ -246,7 +280,7 @@ def _render(
                 far,
                 some,
                 count,
-                everyone,
+                lanes,
                 albedo,
                 agent_rgb,
                 u + 0.5,
@@ -280,7 +314,7 @@ def _render(
                     far,
                     some,
                     count,
-                    everyone,
+                    lanes,
                     albedo,
                     agent_rgb,
                     u + 0.125 + 0.25 * q,

@@ -79,8 +79,8 @@ def sky_of(style: Style) -> Sky:
     low = float(np.clip(1.0 - 1.8 * height, 0.0, 1.0))  # redder near the horizon
     grey = np.array([0.62, 0.66, 0.70])
     cover = max(0.0, clouds - 0.45) / 0.55
-    zenith = day * ((1 - cover) * np.array([0.15, 0.30, 0.62]) + cover * 0.75 * grey)
-    horizon = day * ((1 - cover) * np.array([0.58, 0.73, 0.88 - 0.3 * low]) + cover * grey)
+    zenith = day * ((1 - cover) * np.array([0.17, 0.34, 0.72]) + cover * 0.75 * grey)
+    horizon = day * ((1 - cover) * np.array([0.72, 0.86, 1.0 - 0.3 * low]) + cover * grey)
     warm = np.array([1.0, 0.94 - 0.25 * low, 0.84 - 0.45 * low])
     return Sky(
         sun, 2.1 * sunlight * day * warm, zenith, horizon, 0.16 * day * np.array([1.0, 0.95, 0.85]), clouds, haze
@@ -197,7 +197,7 @@ def surface(sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, d
     red, green, blue = red * detail, green * detail, blue * detail
     facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2]) * lit
     up = 0.5 + 0.5 * nz
-    ambient = 0.5
+    ambient = 0.42
     r = red * (facing * sky.sunlight[0] + up * ambient * (sky.zenith[0] + sky.horizon[0]) + (1 - up) * sky.bounce[0])
     g = green * (facing * sky.sunlight[1] + up * ambient * (sky.zenith[1] + sky.horizon[1]) + (1 - up) * sky.bounce[1])
     b = blue * (facing * sky.sunlight[2] + up * ambient * (sky.zenith[2] + sky.horizon[2]) + (1 - up) * sky.bounce[2])

@@ -48,7 +48,7 @@ def nearest_box(low: np.ndarray, high: np.ndarray, origin: np.ndarray, direction
     """t and row of the first of boxes (N, 3) that a ray meets, by slabs; (inf, -1) where it meets none."""
     if not len(low):
         return np.inf, -1
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         a, b = (low - origin) / direction, (high - origin) / direction
     parallel = direction == 0.0
     inside = (origin >= low) & (origin <= high)
