@@ -60,7 +60,7 @@ def count(
             tally,
             collisions=tally.collisions + len(new),
             off_road_s=tally.off_road_s + 0.01 * off,
-            red_lights=tally.red_lights + ran,
+            red_lights=tally.red_lights + int(ran),
             driven_m=tally.driven_m + float(step),
             min_ttc_s=min(tally.min_ttc_s, ttc),
             touching=frozenset(touching),

@@ -1,0 +1,170 @@
+"""`Recorder`: what a run leaves behind. Each file appears under its name only once it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from contextlib import suppress
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.frames import SensorFrame
+from uniscene_sim.recording.preview import compose
+from uniscene_sim.rig import SensorRig
+
+__all__ = ["Recorder"]
+
+_SHEET_MOMENTS = 2
+
+
+class Recorder:
+    """Writes `preview.mp4`, `contact_sheet.png` and `report.json` into a folder.
+
+    Args:
+        out: folder, made where it is missing.
+        rig: sensors of the frames.
+        seed, scenario, engines: told in the report.
+        tick_us: time between frames, for the video.
+        preview: whether to draw pictures at all.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        rig: SensorRig,
+        *,
+        seed: int,
+        scenario: str,
+        engines: dict[str, str],
+        tick_us: int = 100_000,
+        preview: bool = True,
+    ):
+        self.out, self.rig, self.preview = Path(out), rig, preview
+        self._facts = {"scenario": scenario, "seed": seed, "rig": rig.name, "engines": engines}
+        self._stages: dict[str, list[float]] = {}
+        self._sha = hashlib.sha256()
+        self._ticks, self._seconds = 0, 0.0
+        self._rate = Fraction(1_000_000, tick_us)
+        self._video: Any = None
+        self._moments: list[np.ndarray] = []
+        self._stride = 1
+        self._whole = False
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever is not whole goes away."""
+        if not self._whole:
+            if self._video is not None:
+                with suppress(Exception):
+                    self._video.close()
+            for name in ("preview.mp4", "contact_sheet.png", "report.json"):
+                self._part(name).unlink(missing_ok=True)
+
+    def add(self, frame: SensorFrame, stages_ms: dict[str, float]) -> None:
+        """Take a tick's frame and how long its stages took."""
+        for stage, milliseconds in stages_ms.items():
+            self._stages.setdefault(stage, []).append(milliseconds)
+        for name in sorted(frame.digests):
+            self._sha.update(f"{frame.stamp_us}{name}{frame.digests[name]}".encode())
+        if self._ticks:  # the first frame pays for tiles and start-up
+            self._seconds += 1e-3 * sum(stages_ms.values())
+        if self.preview:
+            start = perf_counter()
+            picture = compose(frame, self.rig, f"{self._facts['scenario']}, seed {self._facts['seed']}")
+            self._keep(picture)
+            try:
+                self._encode(picture)
+            except OSError as error:
+                raise self._refused(error) from error
+            self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
+        self._ticks += 1
+
+    def close(self, outcome: dict[str, Any]) -> list[Path]:
+        """Finish all files; their paths."""
+        written = []
+        try:
+            if self.preview and self._video is not None:
+                for packet in self._stream.encode():
+                    self._video.mux(packet)
+                self._video.close()
+                sheet = self._sheet()
+                Image.fromarray(sheet).save(self._part("contact_sheet.png"), format="PNG")
+                written += ["preview.mp4", "contact_sheet.png"]
+            text = json.dumps(self._report(outcome), indent=2) + "\n"
+            self._part("report.json").write_text(text)
+            written.append("report.json")
+            for name in written:
+                self._part(name).replace(self.out / name)
+        except OSError as error:
+            raise self._refused(error) from error
+        self._whole = True
+        return [self.out / name for name in written]
+
+    def _keep(self, picture: np.ndarray) -> None:
+        """A few moments spread over the run, however long it gets."""
+        if self._ticks % self._stride == 0:
+            self._moments.append(picture)
+            if len(self._moments) > 16:
+                self._moments = self._moments[::2]
+                self._stride *= 2
+
+    def _sheet(self) -> np.ndarray:
+        at = np.linspace(0, len(self._moments) - 1, _SHEET_MOMENTS + 1).round().astype(int)[1:]
+        return np.concatenate([self._moments[i] for i in sorted(set(at.tolist()))])
+
+    def _encode(self, picture: np.ndarray) -> None:
+        if self._video is None:
+            self._video = av.open(str(self._part("preview.mp4")), "w", format="mp4")
+            self._stream = self._video.add_stream("libx264", rate=self._rate)
+            self._stream.height, self._stream.width = picture.shape[:2]
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.options = {"crf": "22", "preset": "veryfast"}
+        for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")):
+            self._video.mux(packet)
+
+    def _report(self, outcome: dict[str, Any]) -> dict[str, Any]:
+        stages = {
+            name: {"p50": round(float(np.percentile(v, 50)), 3), "p95": round(float(np.percentile(v, 95)), 3)}
+            for name, v in self._stages.items()
+        }
+        return {
+            **self._facts,
+            "versions": _versions(),
+            "ticks": self._ticks,
+            "stages_ms": stages,
+            "ticks_per_s": round((self._ticks - 1) / self._seconds, 3) if self._seconds else None,
+            "digest": self._sha.hexdigest(),
+            "outcome": outcome,
+        }
+
+    def _part(self, name: str) -> Path:
+        return self.out / f".{name}.part"
+
+    def _refused(self, error: OSError) -> InputError:
+        return InputError(f"cannot be written: {error.strerror or error}", file=self.out, field="--out")
+
+
+def _versions() -> dict[str, str]:
+    out = {"python": platform.python_version()}
+    for package in ("uniscene_sim", "numpy", "numba", "scipy", "carla"):
+        with suppress(PackageNotFoundError):
+            out[package] = version(package)
+    return out
