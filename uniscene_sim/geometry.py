@@ -61,8 +61,11 @@ class Pose:
     def from_matrix(cls, matrix: np.ndarray) -> Pose:
         r = matrix[:3, :3]
         pitch = np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0]))
+        x, y, z = (float(v) for v in matrix[:3, 3])
         return cls(
-            *(float(v) for v in matrix[:3, 3]),
+            x,
+            y,
+            z,
             roll=float(np.arctan2(r[2, 1], r[2, 2])),
             pitch=float(pitch),
             yaw=float(np.arctan2(r[1, 0], r[0, 0])),

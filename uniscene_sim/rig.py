@@ -73,10 +73,14 @@ class SensorRig:
     lidars: tuple[LidarSpec, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [s.name for s in (*self.cameras, *self.lidars)]
+        names = [s.name for s in self.sensors]
         if len(set(names)) != len(names):
             raise ValueError(f"rig {self.name}: sensor names must differ, got {names}")
 
     @property
+    def sensors(self) -> tuple[CameraSpec | LidarSpec, ...]:
+        return (*self.cameras, *self.lidars)
+
+    @property
     def max_range_m(self) -> float:
-        return max((s.max_range_m for s in (*self.cameras, *self.lidars)), default=0.0)
+        return max((s.max_range_m for s in self.sensors), default=0.0)

@@ -70,8 +70,9 @@ class Simulator:
         self.camera, self.lidar = camera, lidar
         self.store = TileStore(occupancy, tile_bytes)
         self.atlas = TileAtlas(self.store)
+        source.solid = self.store.solid
         self.window_grid, self.bev_schema = window_grid, bev_schema
-        sensors: tuple[CameraSpec | LidarSpec, ...] = (*rig.cameras, *rig.lidars)
+        sensors = rig.sensors
         self.tick_us = math.gcd(*(v for s in sensors for v in (s.period_us, s.phase_us))) if sensors else 100_000
         self._longest_us = max((s.period_us for s in sensors), default=0)
         self._camera_state: Any = None
@@ -137,7 +138,8 @@ class Simulator:
                 sweeps = clouds[0]
         self._history.append(frame)
         with self._stage("digest"):
-            digests = {name: digest(record) for name, record in (*cameras.items(), *sweeps.items())}
+            digests = {name: digest(image) for name, image in cameras.items()}
+            digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
         return SensorFrame(frame, cameras, sweeps, occupancy, bev, digests)
 
     @contextmanager

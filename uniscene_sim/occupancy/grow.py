@@ -241,8 +241,8 @@ def draw(material, mask, x0, y0, z0, objects):
         elif o.kind == _SIGN:
             _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.1, 0.1, o.height, _POLE)
             what = _RED if o.variant == 0 else _WHITE
-            _box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw), o.z + o.height - 0.75,
-                 o.yaw, 0.1, 0.75, 0.75, what)  # fmt: skip
+            _box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw),
+                 o.z + o.height - 0.75, o.yaw, 0.1, 0.75, 0.75, what)  # fmt: skip
         else:
             _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)
 

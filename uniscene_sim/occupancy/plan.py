@@ -96,9 +96,9 @@ class _Planner:
         for signal in self.map.signals:
             if signal.kind in ("stop", "yield", "speed"):
                 variant = ("stop", "yield", "speed").index(signal.kind)
-                z = self._height(signal.position[0], signal.position[1], signal.position[2])
-                if self._rank(*(np.array([v]) for v in signal.position))[0] < 2:
-                    self._add(Kind.SIGN, *signal.position[:2], z, signal.yaw, 0.1, 0.7, 2.5, variant)
+                x, y, z = (float(v) for v in signal.position)
+                if self._rank(np.array([x]), np.array([y]), np.array([z]))[0] < 2:
+                    self._add(Kind.SIGN, x, y, self._height(x, y, z), signal.yaw, 0.1, 0.7, 2.5, variant)
 
     def buildings(self, frontages: list[_Frontage]) -> None:
         """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
@@ -217,8 +217,8 @@ class _Planner:
     def _pillar(self, front: _Frontage) -> None:
         x, y = front.x - 1.2 * front.nx, front.y - 1.2 * front.ny
         ground = float(self.surface.terrain_height(np.array([x]), np.array([y]))[0])
-        around = [(x + a, y + b) for a in (-1.5, 0, 1.5) for b in (-1.5, 0, 1.5)]
-        below = self._rank(*(np.array(v) for v in zip(*around, strict=True)), np.full(9, ground))
+        dx, dy = (v.ravel() for v in np.meshgrid([-1.5, 0.0, 1.5], [-1.5, 0.0, 1.5]))
+        below = self._rank(x + dx, y + dy, np.full(9, ground))
         if front.z - ground > 3.5 and below.max() < 2:
             self._add(Kind.PILLAR, x, y, ground - 0.5, front.yaw, 1.0, 1.0, front.z - ground - 0.3)
 

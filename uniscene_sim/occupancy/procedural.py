@@ -53,7 +53,8 @@ class ProceduralOccupancy:
         for deck in ground[1:]:
             slab(self._material, self._mask, base, deck)
         draw(self._material, self._mask, x0, y0, base, self._near(x0, y0))
-        return Tile((ix, iy), base, *pack(self._material, self._mask), ground, paint)
+        blocks, materials, brick_of, bricks = pack(self._material, self._mask)
+        return Tile((ix, iy), base, blocks, materials, brick_of, bricks, ground, paint)
 
     def _near(self, x0: float, y0: float) -> np.ndarray:
         o, r = self._objects, self._reach

@@ -36,8 +36,8 @@ def window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> OccupancyGri
     origin = np.array(grid.origin)
     for ix, iy in store.around(pose.x, pose.y, reach):
         tile = store.get(ix, iy)
-        _sample(labels, ground, grid.voxel_m, origin, view, ix, iy, tile.base_z, tile.blocks, tile.materials, tile.ground,
-                tile.paint)  # fmt: skip
+        _sample(labels, ground, grid.voxel_m, origin, view, ix, iy, tile.base_z, tile.blocks, tile.materials,
+                tile.ground, tile.paint)  # fmt: skip
     instances = np.zeros(grid.shape, dtype=np.uint16)
     agents = frame.agents
     if len(agents):

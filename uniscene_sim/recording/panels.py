@@ -7,7 +7,7 @@ from numba import njit
 
 from uniscene_sim.frames import LidarSweep, OccupancyGrid
 from uniscene_sim.geometry import Pose, box_corners
-from uniscene_sim.layout import BevLayout, EgoVehicle
+from uniscene_sim.layout import BevLayout, EgoVehicle, LayoutFrame
 from uniscene_sim.taxonomy import OCC_RGB, OccClass
 
 __all__ = ["bev_panel", "lidar_from_above", "lidar_in_perspective", "occupancy_panel"]
@@ -21,18 +21,22 @@ _LAYOUT_RGB = {
     "construction_vehicle": (233, 150, 70), "bus": (255, 127, 80), "trailer": (255, 140, 0), "barrier": (140, 150, 170),
     "motorcycle": (255, 61, 99), "bicycle": (220, 20, 60), "pedestrian": (80, 120, 255), "traffic_cone": (236, 96, 28),
 }  # fmt: skip
+_ROUTE = (60, 210, 120)
 _FREE = int(OccClass.FREE)
+_EGO_LABEL = len(OccClass)  # the ego among the classes, for the picture alone
+_OCC_RGB = np.concatenate([OCC_RGB, np.array([_EGO], np.uint8)])
 
 
-def bev_panel(bev: BevLayout, vehicle: EgoVehicle, size: int) -> np.ndarray:
-    """The layout's channels in class colours (size, size, 3), forward up."""
+def bev_panel(bev: BevLayout, layout: LayoutFrame, size: int) -> np.ndarray:
+    """The layout's channels in class colours (size, size, 3), the route and the ego on them, forward up."""
     rgb = np.full((*bev.data.shape[1:], 3), _BACKGROUND, dtype=np.uint8)
     for name, colour in _LAYOUT_RGB.items():
         if name in bev.schema.channels:
             rgb[bev.data[bev.schema.index(name)] > 0] = colour
     picture = _fit(rgb[::-1, ::-1], size)
     scale = size / (bev.data.shape[1] * bev.resolution_m)
-    _draw_ego(picture, vehicle, scale)
+    _draw_route(picture, layout, scale)
+    _draw_ego(picture, layout.ego_vehicle, scale)
     return picture
 
 
@@ -52,10 +56,11 @@ def lidar_from_above(
     return picture
 
 
-def lidar_in_perspective(sweep: LidarSweep, pose: Pose, size: int) -> np.ndarray:
-    """Points by class colour (size, size, 3), seen from behind and above."""
+def lidar_in_perspective(sweep: LidarSweep, pose: Pose, vehicle: EgoVehicle, size: int) -> np.ndarray:
+    """Points by class colour (size, size, 3) and the ego's box, seen from behind and above."""
     picture = np.full((size, size, 3), _BACKGROUND, dtype=np.uint8)
-    points = pose.apply(sweep.xyz) - np.array([-16.0, 0.0, 11.0])
+    body, body_rgb = _ego_points(vehicle)
+    points = np.concatenate([pose.apply(sweep.xyz), body]) - np.array([-16.0, 0.0, 11.0])
     tilt = np.radians(24.0)
     ahead = np.cos(tilt) * points[:, 0] - np.sin(tilt) * points[:, 2]
     up = np.sin(tilt) * points[:, 0] + np.cos(tilt) * points[:, 2]
@@ -63,7 +68,7 @@ def lidar_in_perspective(sweep: LidarSweep, pose: Pose, size: int) -> np.ndarray
     focal = 0.75 * size
     column = np.floor(0.5 * size - focal * points[seen, 1] / ahead[seen]).astype(int)
     row = np.floor(0.42 * size - focal * up[seen] / ahead[seen]).astype(int)
-    colour, depth = _bright(sweep.label)[seen], ahead[seen]
+    colour, depth = np.concatenate([_bright(sweep.label), body_rgb])[seen], ahead[seen]
     order = np.argsort(-depth, kind="stable")
     for down in (0, 1):  # near points are two pixels tall
         keep = order[
@@ -74,11 +79,29 @@ def lidar_in_perspective(sweep: LidarSweep, pose: Pose, size: int) -> np.ndarray
     return picture
 
 
-def occupancy_panel(grid: OccupancyGrid, size: int) -> np.ndarray:
-    """The voxels in class colours (size, size, 3), seen from behind and above."""
+def occupancy_panel(grid: OccupancyGrid, vehicle: EgoVehicle, size: int) -> np.ndarray:
+    """The voxels in class colours (size, size, 3) and the ego's box, seen from behind and above."""
+    middle, spec = vehicle.rear_axle_to_centre_m, grid.grid
+    reach = ((middle, vehicle.length_m), (0.0, vehicle.width_m), (0.5 * vehicle.height_m, vehicle.height_m))
+    inside = [np.abs(spec.centres(axis) - at) < 0.5 * extent for axis, (at, extent) in enumerate(reach)]
+    labels = grid.labels.copy()
+    labels[np.ix_(*inside)] = _EGO_LABEL
     out = np.empty((size, size, 3), dtype=np.uint8)
-    _render_voxels(grid.labels, grid.grid.voxel_m, np.array(grid.grid.origin), OCC_RGB, out)
+    _render_voxels(labels, spec.voxel_m, np.array(spec.origin), _OCC_RGB, out)
     return out
+
+
+def _ego_points(vehicle: EgoVehicle) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, 3) over the roof, rear and sides of the ego's box, and their colours: the roof brighter."""
+    u = np.linspace(0.0, 1.0, 60)
+    a, b = (g.ravel() for g in np.meshgrid(u, u))
+    one, zero = np.ones_like(a), np.zeros_like(a)
+    faces = [(a, b, one), (zero, a, b), (a, zero, b), (a, one, b)]
+    unit = np.concatenate([np.stack(f, axis=1) for f in faces])
+    size = np.array([vehicle.length_m, vehicle.width_m, vehicle.height_m])
+    low = np.array([vehicle.rear_axle_to_centre_m - 0.5 * vehicle.length_m, -0.5 * vehicle.width_m, 0.0])
+    shade = np.repeat([1.0, 0.7, 0.55, 0.55], len(a))
+    return low + unit * size, (shade[:, None] * np.array(_EGO)).astype(np.uint8)
 
 
 def _bright(label: np.ndarray) -> np.ndarray:
@@ -90,6 +113,21 @@ def _fit(rgb: np.ndarray, size: int) -> np.ndarray:
     rows = (np.arange(size) + 0.5) * rgb.shape[0] / size
     columns = (np.arange(size) + 0.5) * rgb.shape[1] / size
     return np.ascontiguousarray(rgb[rows.astype(int)][:, columns.astype(int)])
+
+
+def _draw_route(picture: np.ndarray, layout: LayoutFrame, scale: float) -> None:
+    """The path ahead as a line two pixels wide, base_link in the middle."""
+    if len(layout.route) < 2:
+        return
+    route = layout.ego_pose.inverse().apply(layout.route)[:, :2]
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(route, axis=0).T))])
+    at = np.arange(0.0, along[-1], 0.5 / scale)
+    half = 0.5 * picture.shape[0]
+    row = np.floor(half - np.interp(at, along, route[:, 0]) * scale).astype(int)
+    column = np.floor(half - np.interp(at, along, route[:, 1]) * scale).astype(int)
+    for right in (0, 1):
+        inside = (row >= 0) & (row < picture.shape[0]) & (column + right >= 0) & (column + right < picture.shape[1])
+        picture[row[inside], column[inside] + right] = _ROUTE
 
 
 def _draw_ego(picture: np.ndarray, vehicle: EgoVehicle, scale: float) -> None:

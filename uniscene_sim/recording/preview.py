@@ -69,12 +69,12 @@ def _panels(frame: SensorFrame, rig: SensorRig, size: int) -> list[tuple[str, np
     for spec in rig.lidars[:1]:
         if spec.name in frame.sweeps:
             above = lidar_from_above(frame.sweeps[spec.name], spec.pose, vehicle, size)
-            perspective = lidar_in_perspective(frame.sweeps[spec.name], spec.pose, size)
+            perspective = lidar_in_perspective(frame.sweeps[spec.name], spec.pose, vehicle, size)
     return [
         ("LiDAR from above", above),
         ("LiDAR", perspective),
-        ("occupancy", None if frame.occupancy is None else occupancy_panel(frame.occupancy, size)),
-        ("layout", None if frame.bev is None else bev_panel(frame.bev, vehicle, size)),
+        ("occupancy", None if frame.occupancy is None else occupancy_panel(frame.occupancy, vehicle, size)),
+        ("layout", None if frame.bev is None else bev_panel(frame.bev, frame.layout, size)),
     ]
 
 

@@ -35,6 +35,7 @@ class Recorder:
         seed, scenario, engines: told in the report.
         tick_us: time between frames, for the video.
         preview: whether to draw pictures at all.
+        stride: a picture is drawn every so many frames; the video still plays in real time.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full.
@@ -50,13 +51,19 @@ class Recorder:
         engines: dict[str, str],
         tick_us: int = 100_000,
         preview: bool = True,
+        stride: int = 1,
     ):
+        if stride < 1:
+            raise InputError(f"expected a positive integer, got {stride}", field="stride")
         self.out, self.rig, self.preview = Path(out), rig, preview
-        self._facts = {"scenario": scenario, "seed": seed, "rig": rig.name, "engines": engines}
+        sensors = [spec.name for spec in (*rig.cameras, *rig.lidars)]
+        self._facts = {"scenario": scenario, "seed": seed, "rig": rig.name, "sensors": sensors, "engines": engines}
         self._stages: dict[str, list[float]] = {}
         self._sha = hashlib.sha256()
         self._ticks, self._seconds = 0, 0.0
-        self._rate = Fraction(1_000_000, tick_us)
+        self._every = stride
+        self._pictures = 0
+        self._rate = Fraction(1_000_000, tick_us * stride)
         self._video: Any = None
         self._moments: list[np.ndarray] = []
         self._stride = 1
@@ -86,7 +93,7 @@ class Recorder:
             self._sha.update(f"{frame.stamp_us}{name}{frame.digests[name]}".encode())
         if self._ticks:  # the first frame pays for tiles and start-up
             self._seconds += 1e-3 * sum(stages_ms.values())
-        if self.preview:
+        if self.preview and self._ticks % self._every == 0:
             start = perf_counter()
             picture = compose(frame, self.rig, f"{self._facts['scenario']}, seed {self._facts['seed']}")
             self._keep(picture)
@@ -120,11 +127,12 @@ class Recorder:
 
     def _keep(self, picture: np.ndarray) -> None:
         """A few moments spread over the run, however long it gets."""
-        if self._ticks % self._stride == 0:
+        if self._pictures % self._stride == 0:
             self._moments.append(picture)
             if len(self._moments) > 16:
                 self._moments = self._moments[::2]
                 self._stride *= 2
+        self._pictures += 1
 
     def _sheet(self) -> np.ndarray:
         at = np.linspace(0, len(self._moments) - 1, _SHEET_MOMENTS + 1).round().astype(int)[1:]

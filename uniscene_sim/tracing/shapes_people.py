@@ -87,7 +87,8 @@ def cyclist(phase: float) -> Solid:
     crank = (-0.05, 0.0, 0.3)
     seat, bar = (-0.22, 0.0, 0.9), (0.42, 0.0, 0.98)
     for a, b in ((crank, seat), (crank, (0.36, 0.0, 0.78)), ((-0.18, 0.0, 0.78), (0.36, 0.0, 0.78)),
-                 ((-0.53, 0.0, 0.34), crank), ((-0.53, 0.0, 0.34), (-0.18, 0.0, 0.76)), ((0.53, 0.0, 0.34), bar)):  # fmt: skip
+                 ((-0.53, 0.0, 0.34), crank), ((-0.53, 0.0, 0.34), (-0.18, 0.0, 0.76)),
+                 ((0.53, 0.0, 0.34), bar)):  # fmt: skip
         solid.paint(solid.capsule(a, b, 0.028), M.BODY)
     solid.paint(solid.box((0.38, 0.46), (-0.28, 0.28), (0.95, 1.0)), M.TYRE)
     solid.paint(solid.ellipsoid(seat, (0.13, 0.07, 0.04)), M.TYRE)

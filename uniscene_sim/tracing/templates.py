@@ -77,7 +77,8 @@ def templates() -> TemplateSet:
         AgentClass.TRAFFIC_CONE: [[cone()]],
         AgentClass.SIGNAL_HEAD: [[signal_head()]],
     }
-    solids, first, gaits = [], np.zeros((len(AgentClass), 2), np.int64), np.ones(len(AgentClass), np.int64)
+    solids: list[Solid] = []
+    first, gaits = np.zeros((len(AgentClass), 2), np.int64), np.ones(len(AgentClass), np.int64)
     for cls, variants in per_class.items():
         first[cls], gaits[cls] = (len(solids), len(variants)), len(variants[0])
         solids += [solid for variant in variants for solid in variant]

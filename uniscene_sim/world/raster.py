@@ -65,7 +65,8 @@ def rasterise(
 
     kinds = np.array([_area_bits(lane.kind) for lane in vector_map.lanes], dtype=np.uint8)
     areas = np.zeros(shape, dtype=np.uint8)
-    _fill_areas(areas, frame, hint, surface.tri, surface.tri_lane, kinds, *surface._query_arrays[2:6])
+    start, items, origin, cells = surface._query_arrays[2:6]
+    _fill_areas(areas, frame, hint, surface.tri, surface.tri_lane, kinds, start, items, origin, cells)
     for bit, name in ((1, "drivable_area"), (2, "walkway"), (4, "carpark_area")):
         if (target := channel(name)) is not None:
             target[:] = (areas & bit) > 0
@@ -89,10 +90,10 @@ def rasterise(
             if np.isnan(hint) or abs(crossing.polygon[:, 2].mean() - hint) < _DECK_GAP_M:
                 _draw_polygon(target, np.ascontiguousarray(crossing.polygon[:, :2]), frame)
     for agent in agents if agents is not None else ():
-        name = _CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])))
-        target = channel(name) if name else None
+        target = channel(_CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])), ""))
         if target is not None and (np.isnan(hint) or abs(agent["pos"][2] - hint) < 2 * _DECK_GAP_M):
-            box = box_corners(*agent["pos"][:2], agent["rpy"][2], *agent["size"][:2])
+            (x, y, _), (length, width, _) = agent["pos"], agent["size"]
+            box = box_corners(x, y, agent["rpy"][2], length, width)
             _draw_polygon(target, box, frame)
     extent = (-0.5 * resolution_m * shape[0], -0.5 * resolution_m * shape[1])
     x, y, yaw = pose_xyyaw
