@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uniscene_sim import plugins
+from uniscene_sim.grid import DEFAULT_GRID, GridSpec
+from uniscene_sim.layout import LayoutSchema
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.world.opendrive import load_map
@@ -22,6 +24,8 @@ def assemble(
     occupancy: str = "procedural",
     camera: str = "raycast",
     lidar: str = "raycast",
+    window_grid: GridSpec | None = DEFAULT_GRID,
+    bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
 ) -> Simulator:
     """The simulator of a scenario, not yet reset.
 
@@ -30,6 +34,7 @@ def assemble(
         rig: sensors.
         seed: replaces the scenario's.
         occupancy, camera, lidar: names of engines.
+        window_grid, bev_schema: what else to make each tick, None for nothing.
 
     Raises:
         InputError: an unknown engine, an unreadable map, a spawn off the road.
@@ -48,4 +53,6 @@ def assemble(
         engines["occupancy"](static_map, scenario.seed),
         engines["camera"](),
         engines["lidar"](),
+        window_grid=window_grid,
+        bev_schema=bev_schema,
     )
