@@ -56,8 +56,14 @@ class Recorder:
         if stride < 1:
             raise InputError(f"expected a positive integer, got {stride}", field="stride")
         self.out, self.rig, self.preview = Path(out), rig, preview
-        sensors = [spec.name for spec in (*rig.cameras, *rig.lidars)]
-        self._facts: dict[str, Any] = {"scenario": scenario, "seed": seed, "rig": rig.name, "sensors": sensors, "engines": engines}
+        sensors = [c.name for c in rig.cameras] + [s.name for s in rig.lidars]
+        self._facts: dict[str, Any] = {
+            "scenario": scenario,
+            "seed": seed,
+            "rig": rig.name,
+            "sensors": sensors,
+            "engines": engines,
+        }
         self._stages: dict[str, list[float]] = {}
         self._sha = hashlib.sha256()
         self._ticks, self._seconds = 0, 0.0
