@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
+from uniscene_sim.world.lane_change import begin, beside
 from uniscene_sim.world.map import VectorMap
-from uniscene_sim.world.paths import PATH_POINTS, YAW, annotate
+from uniscene_sim.world.paths import PATH_POINTS, annotate
 from uniscene_sim.world.scenario import Action, Trigger
-from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.state import WorldState, give_path
 from uniscene_sim.world.traffic import Mode
 
 __all__ = ["apply_action", "holds", "time_to_collision"]
@@ -55,13 +56,11 @@ def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector
         row["brake"] = action.decel_mps2
         row["desired"] = 0.0 if row["mode"] == Mode.WALK else row["desired"]
     elif action.kind in ("lane_change", "cut_in"):
-        path = _beside(state, i, action, vector_map)
-        if path is not None:
-            near = int(np.hypot(path[:, 0] - row["x"], path[:, 1] - row["y"]).argmin())
-            c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
-            row["offset_from"] = -s * (row["x"] - path[near, 0]) + c * (row["y"] - path[near, 1])
-            row["offset"] = row["offset_from"]
-            row["offset_start"], row["offset_time"], row["s"] = state.time_us * 1e-6, action.duration_s, float(near)
+        lane = vector_map.nearest_lane(row["x"], row["y"], row["z"], float(wrap_angle(row["yaw"])))[0]
+        place = beside(vector_map, lane, row["x"], row["y"], action.direction == "left")
+        if place is not None:
+            path = annotate(vector_map, vector_map.route(*place, None, PATH_POINTS - 1.0).path)
+            begin(row, path, state.time_us * 1e-6, action.duration_s)
     elif action.kind == "cross":
         assert action.to is not None
         end = np.array(action.to)
@@ -81,24 +80,7 @@ def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector
     bodies[i] = row
     if path is None:
         return replace(state, bodies=bodies)
-    paths, counts = state.paths.copy(), state.counts.copy()
-    paths[i] = 0.0
-    counts[i] = min(len(path), paths.shape[1])
-    paths[i, : counts[i]] = path[: counts[i]]
-    return replace(state, bodies=bodies, paths=paths, counts=counts)
-
-
-def _beside(state: WorldState, i: int, action: Action, vector_map: VectorMap) -> np.ndarray | None:
-    """Path of the lane beside a body, from a little behind it; None where there is no such lane."""
-    row = state.bodies[i]
-    lane = vector_map.nearest_lane(row["x"], row["y"], row["z"], float(wrap_angle(row["yaw"])))[0]
-    target = vector_map.lanes[lane].left if action.direction == "left" else vector_map.lanes[lane].right
-    if target < 0 or vector_map.lanes[target].kind != "driving":
-        return None
-    centre = vector_map.lanes[target].centre
-    near = int(np.hypot(centre[:, 0] - row["x"], centre[:, 1] - row["y"]).argmin())
-    start = float(vector_map.lanes[target].s[max(near - 2, 0)])
-    return annotate(vector_map, vector_map.route(target, start, None, PATH_POINTS - 1.0).path)
+    return give_path(state, i, row, path)
 
 
 def _grounded(way: np.ndarray, z: float, vector_map: VectorMap) -> np.ndarray:

@@ -14,12 +14,13 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import outcome
 from uniscene_sim.world.ego import Control, EgoState, Trajectory, pure_pursuit, settle, step_ego
 from uniscene_sim.world.events import apply_action, holds
+from uniscene_sim.world.lane_change import change_lanes
 from uniscene_sim.world.map import VectorMap
 from uniscene_sim.world.paths import JUNCTION, LANE, PATH_POINTS, STOP, YAW, X, Y, Z, annotate, plan_ahead, unit_hash
 from uniscene_sim.world.scenario import AgentSpec, Scenario
 from uniscene_sim.world.signals import lights_of, signal_heads, signal_states
 from uniscene_sim.world.spawn import SIZES, ambient_places, body, place_of, walkway_places
-from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.state import WorldState, give_path
 from uniscene_sim.world.traffic import BODY_DTYPE, Mode, accelerations, project
 
 __all__ = ["ScenarioSource"]
@@ -299,7 +300,7 @@ class ScenarioSource:
         bodies[0]["wait"] = state.bodies[0]["wait"] + _DT if ego.speed < 0.2 else 0.0
         _serve_lines(bodies, state.paths, state.counts)
         after = replace(state, time_us=time_us, ego=ego, bodies=bodies)
-        after = self._replan(after)
+        after = change_lanes(self._replan(after), chosen, self.map, self.seed)
         after = replace(after, bodies=_posed(after.bodies, after.paths, after.counts))
         after = self._happen(after)
         tally, self._events = outcome.count(
@@ -309,13 +310,12 @@ class ScenarioSource:
 
     def _replan(self, state: WorldState) -> WorldState:
         """New ways for ambient bodies whose path runs out, and new places, out of sight, for those far away."""
-        bodies, left = state.bodies, state.counts - state.bodies["s"]
+        bodies, paths, counts = state.bodies, state.paths, state.counts
+        left = counts - bodies["s"]
         ends = np.flatnonzero(bodies["ambient"] & (left < 60.0))
         gap = np.hypot(bodies["x"] - state.ego.pose.x, bodies["y"] - state.ego.pose.y)
-        paths, counts = state.paths, state.counts
-        copied = False
         for i in ends:
-            row = bodies[i]
+            row = bodies[i].copy()
             if row["mode"] == Mode.WALK:
                 if left[i] > 2.0:
                     continue
@@ -341,13 +341,8 @@ class ScenarioSource:
                 else:
                     continue
             row["plans"] += 1
-            if not copied:
-                paths, counts, copied = paths.copy(), counts.copy(), True
-            paths[i] = 0.0
-            paths[i, : len(path)] = path[: paths.shape[1]]
-            counts[i] = min(len(path), paths.shape[1])
-            bodies[i] = row
-        return replace(state, paths=paths, counts=counts) if copied else state
+            state = give_path(state, int(i), row, path)
+        return state
 
     def _hidden_place(self, state: WorldState, i: int) -> tuple[int, float] | None:
         if not hasattr(self, "_places"):

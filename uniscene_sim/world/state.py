@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from uniscene_sim.world.ego import EgoState
 
-__all__ = ["Tally", "WorldState"]
+__all__ = ["Tally", "WorldState", "give_path"]
 
 
 @dataclass(frozen=True)
@@ -35,3 +35,13 @@ class WorldState:
     counts: np.ndarray  # (N,) int64 points in each path
     fired: tuple[bool, ...]  # events that have happened
     tally: Tally = field(default_factory=Tally)
+
+
+def give_path(state: WorldState, i: int, row: np.ndarray, path: np.ndarray) -> WorldState:
+    """The state with body `i` changed to `row` and put on a path (R, 8), cut to what a state holds."""
+    bodies, paths, counts = state.bodies.copy(), state.paths.copy(), state.counts.copy()
+    bodies[i] = row
+    counts[i] = min(len(path), paths.shape[1])
+    paths[i] = 0.0
+    paths[i, : counts[i]] = path[: counts[i]]
+    return replace(state, bodies=bodies, paths=paths, counts=counts)

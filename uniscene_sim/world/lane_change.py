@@ -1,0 +1,113 @@
+"""Lane changes: how one begins, and when ambient traffic wants one.
+
+MOBIL (Kesting, Treiber, Helbing 2007, "General lane-changing model MOBIL for car-following models"): change when the
+gain in one's own acceleration beats a threshold and the new follower need not brake harder than is safe.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, plan_ahead
+from uniscene_sim.world.state import WorldState, give_path
+from uniscene_sim.world.traffic import IDM, Mode, idm, project
+
+__all__ = ["begin", "beside", "change_lanes"]
+
+_GAIN_MPS2 = 0.4
+_SAFE_MPS2 = 2.0
+_DURATION_S = 4.0
+_LOOK_M = 70.0
+_PERIOD_US = 1_000_000
+
+
+def beside(vector_map: VectorMap, lane: int, x: float, y: float, left: bool) -> tuple[int, float] | None:
+    """Driving lane beside a place and the arc length a little behind it; None where there is none."""
+    target = vector_map.lanes[lane].left if left else vector_map.lanes[lane].right
+    if target < 0 or vector_map.lanes[target].kind != "driving":
+        return None
+    centre = vector_map.lanes[target].centre
+    near = int(np.hypot(centre[:, 0] - x, centre[:, 1] - y).argmin())
+    return target, float(vector_map.lanes[target].s[max(near - 2, 0)])
+
+
+def begin(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -> None:
+    """Put a body onto a path beside it, with an offset that fades over the duration."""
+    near = int(np.hypot(path[:, 0] - row["x"], path[:, 1] - row["y"]).argmin())
+    c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
+    row["offset"] = row["offset_from"] = -s * (row["x"] - path[near, 0]) + c * (row["y"] - path[near, 1])
+    row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, float(near)
+
+
+def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: VectorMap, seed: int) -> WorldState:
+    """Ambient vehicles that gain by it begin a lane change; each thinks about it once a second.
+
+    Args:
+        state: now.
+        chosen: (N,) acceleration of each body in its lane, m/s2.
+        vector_map: the map.
+        seed: of the ways that are taken afterwards.
+    """
+    now = state.time_us * 1e-6
+    for i in range(1, len(state.bodies)):
+        row = state.bodies[i]
+        turn = (int(row["id"]) % 100) * 10_000
+        if (state.time_us - turn) % _PERIOD_US or not row["ambient"] or row["mode"] != Mode.TRAFFIC:
+            continue
+        busy = now < row["offset_start"] + row["offset_time"]
+        if busy or row["speed"] < 4.0 or row["cls"] == AgentClass.BICYCLE or chosen[i] > 0.3:
+            continue
+        at = int(row["s"])
+        ahead = state.paths[i, at : min(at + 60, state.counts[i])]
+        if len(ahead) < 50 or ahead[:, JUNCTION].any():
+            continue
+        lane = vector_map.lanes[int(ahead[0, LANE])]
+        for left in (True, False):
+            if not (lane.can_change_left if left else lane.can_change_right):
+                continue
+            place = beside(vector_map, lane.index, row["x"], row["y"], left)
+            if place is None:
+                continue
+            path = plan_ahead(vector_map, *place, (seed, 2, int(row["id"]), int(row["plans"])))
+            if len(path) < 60 or path[:50, JUNCTION].any() or not _pays(state, i, path, float(chosen[i])):
+                continue
+            row = row.copy()
+            begin(row, path, now, _DURATION_S)
+            row["plans"] += 1
+            state = give_path(state, i, row, path)
+            break
+    return state
+
+
+def _pays(state: WorldState, i: int, path: np.ndarray, present: float) -> bool:
+    """Whether a body gains on a path beside it, and its new follower stays safe."""
+    row = state.bodies[i]
+    own = float(project(path, len(path), row["x"], row["y"], 0, 8)[0])
+    limit = min(float(row["desired"]), float(path[:40, LIMIT].min()))
+    gain = idm(row["speed"], limit, np.inf, 0.0)
+    for j, other in enumerate(state.bodies):
+        if (
+            j == i
+            or np.hypot(other["x"] - row["x"], other["y"] - row["y"]) > _LOOK_M
+            or abs(other["z"] - row["z"]) > 3.0
+        ):
+            continue
+        s, side = project(path, len(path), other["x"], other["y"], 0, len(path) - 1)
+        if s < 1.0:  # behind where the path begins: along its first direction
+            c, n = np.cos(path[0, YAW]), np.sin(path[0, YAW])
+            s = c * (other["x"] - path[0, 0]) + n * (other["y"] - path[0, 1])
+            side = -n * (other["x"] - path[0, 0]) + c * (other["y"] - path[0, 1])
+        # Whoever is changing towards this lane counts as being there.
+        target = side - other["offset"] if abs(other["offset"]) > 0.3 else side
+        if min(abs(side), abs(target)) > 0.5 * (row["width"] + other["width"]) + 0.6:
+            continue
+        gap = abs(s - own) - 0.5 * (row["length"] + other["length"])
+        if gap < IDM.GAP_M + 1.0:
+            return False
+        if s > own:
+            gain = min(gain, idm(row["speed"], limit, gap, other["speed"]))
+        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -_SAFE_MPS2:
+            return False
+    return bool(gain - present > _GAIN_MPS2)
