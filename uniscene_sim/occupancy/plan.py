@@ -145,17 +145,9 @@ class _Planner:
                 int(1000 * u[6]),
                 u[7],
             )
-            if n % 5 == 0 and not town:
-                self._add(
-                    Kind.HEDGE,
-                    front.x + 1.6 * front.nx,
-                    front.y + 1.6 * front.ny,
-                    front.z - 0.2,
-                    front.yaw,
-                    5.0,
-                    0.8,
-                    1.4,
-                )
+            x, y = front.x + 1.6 * front.nx, front.y + 1.6 * front.ny
+            if n % 5 == 0 and not town and self._free(np.array([x, y, front.yaw, 5.0, 0.8]), 0.3, 0.0):
+                self._add(Kind.HEDGE, x, y, front.z - 0.2, front.yaw, 5.0, 0.8, 1.4)
 
     def roadside(self, frontages: list[_Frontage]) -> None:
         """Lamps and trees along walkways, rails along fast roads, parapets and pillars along bridges."""
@@ -187,7 +179,10 @@ class _Planner:
             elif town and slot % 7 == 6 and u < 0.75:
                 self._add(Kind.TREE, x, y, z - 0.1, 0.0, 3.2 + 1.2 * u, 3.2, 6.0 + 3.0 * u, int(u * 1000) % 3, u)
             elif not town and limit < _FAST_MPS and u < 0.05:
-                self._add(Kind.FENCE, x + 1.5 * front.nx, y + 1.5 * front.ny, z - 0.1, front.yaw, 8.0, 0.12, 1.2)
+                x, y = x + 1.5 * front.nx, y + 1.5 * front.ny
+                # Beside a bend its ends may reach the road again.
+                if self._free(np.array([x, y, front.yaw, 8.0, 0.4]), 0.6, 0.0):
+                    self._add(Kind.FENCE, x, y, z - 0.1, front.yaw, 8.0, 0.12, 1.2)
 
     def fields(self, frontages: list[_Frontage]) -> None:
         """Trees and bushes on open ground, in groups."""
