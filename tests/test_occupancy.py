@@ -116,7 +116,7 @@ def test_nothing_stands_where_cars_drive(urban, seed):
     tiles = TileStore(ProceduralOccupancy(urban, seed))
     places = lane_points([lane for lane in urban.lanes if lane.kind == "driving"], 0.05, 15)
     for high in np.arange(0.35, 4.0, 0.1):
-        hit = tiles.solid(places + (0, 0, high))
+        hit = tiles.solid(places + np.array([0, 0, high]))
         assert not hit.any(), f"{hit.sum()} places, first {places[hit][0]} at {high:.2f} m"
 
 
@@ -142,9 +142,15 @@ def test_only_posts_and_crowns_reach_over_walkways(urban, store):
     objects = store.engine._objects
     allowed = objects[np.isin(objects["kind"], (Kind.POST, Kind.SIGN, Kind.TREE, Kind.BUSH, Kind.LAMP))]
     for up in np.arange(0.35, 4.0, 0.2):
-        for x, y, _ in places[store.solid(places + (0, 0, up))]:
+        for x, y, _ in places[store.solid(places + np.array([0, 0, up]))]:
             gap = np.hypot(allowed["x"] - x, allowed["y"] - y) - 0.5 * allowed["length"] - 0.3
             assert gap.min() < 0, f"something else than a post, lamp or crown at ({x}, {y}, {up})"
+
+
+def test_streets_have_lamps_and_trees(store):
+    kinds = store.engine._objects["kind"]
+    for kind in (Kind.BUILDING, Kind.LAMP, Kind.TREE, Kind.POST):
+        assert (kinds == kind).sum() >= 5, kind.name
 
 
 def test_solid_agrees_with_bricks_taken_one_by_one(store):
@@ -179,7 +185,7 @@ def test_window_agrees_with_voxels_taken_one_by_one(store, pose):
     occupancy = window(store, frame_at(ego, np.zeros(0, AGENT_DTYPE)), GRID)
     assert not occupancy.instances.any()
     rng = np.random.default_rng(3)
-    solid = np.argwhere((occupancy.labels != OccClass.FREE))
+    solid = np.argwhere(occupancy.labels != OccClass.FREE)
     voxels = np.concatenate([solid[rng.integers(0, len(solid), 1500)], rng.integers(0, GRID.shape, (1500, 3))])
     ground_layer = int(GRID.index(np.array([0, 0, -0.2]))[2])
     for i, j, k in voxels:
@@ -246,9 +252,11 @@ def test_roads_beneath_bridges_stay_clear(shared_data):
     top = town.surface.height(places[:, 0], places[:, 1], np.full(len(places), 1e3))
     below = places[top - places[:, 2] > 4.5]
     assert len(below) > 100  # two decks there; those of this map are 10 m apart
-    tiles = TileStore(ProceduralOccupancy(town, 0))
+    engine = ProceduralOccupancy(town, 0)
+    assert (engine._objects["kind"] == Kind.PILLAR).any()
+    tiles = TileStore(engine)
     for high in np.arange(0.35, 4.0, 0.2):
-        hit = tiles.solid(below + (0, 0, high))
+        hit = tiles.solid(below + np.array([0, 0, high]))
         assert not hit.any(), f"{hit.sum()} places, first {below[hit][0]} at {high:.2f} m"
     above = below.copy()
     above[:, 2] = top[top - places[:, 2] > 4.5] - 0.5

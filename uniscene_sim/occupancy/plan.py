@@ -154,7 +154,7 @@ class _Planner:
         for front in frontages:
             lane = self.map.lanes[front.lane]
             town = lane.kind in ("sidewalk", "walking")
-            slot = round(front.s / _STEP_M)
+            slot = int(front.s // _STEP_M)  # samples lie at odd metres: rounding would give even slots alone
             u = unit_hash(self.seed, 22, front.lane, front.side, slot)
             near = self.map.nearest_lane(front.x, front.y, front.z)[0]
             limit = self.map.lanes[near].speed_limit_mps if near >= 0 else 13.9
