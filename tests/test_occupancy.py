@@ -11,7 +11,8 @@ import pytest
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
-from uniscene_sim.occupancy.plan import Kind
+from uniscene_sim.occupancy.grow import draw
+from uniscene_sim.occupancy.plan import PLAN_DTYPE, Kind
 from uniscene_sim.occupancy.procedural import ProceduralOccupancy
 from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.occupancy.tiles import Tile
@@ -151,6 +152,60 @@ def test_streets_have_lamps_and_trees(store):
     kinds = store.engine._objects["kind"]
     for kind in (Kind.BUILDING, Kind.LAMP, Kind.TREE, Kind.POST):
         assert (kinds == kind).sum() >= 5, kind.name
+
+
+def test_walkways_are_clear_to_above_peoples_heads(urban, store):
+    walks = [lane for lane in urban.lanes if lane.kind in ("sidewalk", "walking")]
+    places = lane_points(walks, 0.05, 9)
+    objects = store.engine._objects
+    posts = objects[np.isin(objects["kind"], (Kind.POST, Kind.SIGN))]
+    for up in np.arange(0.35, 2.3, 0.1):
+        for x, y, _ in places[store.solid(places + np.array([0, 0, up]))]:
+            assert np.hypot(posts["x"] - x, posts["y"] - y).min() < 0.8, f"not a post at ({x}, {y}, {up})"
+
+
+def drawn(objects: np.ndarray, x0: float, y0: float, z0: float = -4.0) -> tuple[np.ndarray, np.ndarray]:
+    """Materials and masks of objects in an empty tile."""
+    material = np.full((160, 160, 192), Material.NONE, np.uint8)
+    mask = np.zeros(material.shape, np.uint64)
+    draw(material, mask, x0, y0, z0, objects)
+    return material, mask
+
+
+def test_an_object_looks_the_same_whatever_else_a_tile_holds(store):
+    """Tiles that share an object hold it at different places of their lists."""
+    engine = store.engine
+    for ix, iy in ((0, 0), (1, 1), (0, 1)):
+        alone = drawn(engine._near(64.0 * ix, 64.0 * iy), 64.0 * ix, 64.0 * iy)
+        among_all = drawn(engine._objects, 64.0 * ix, 64.0 * iy)
+        np.testing.assert_array_equal(alone[0], among_all[0])
+        np.testing.assert_array_equal(alone[1], among_all[1])
+
+
+def test_leaves_do_not_repaint_walls():
+    house = (Kind.BUILDING, 20.0, 20.0, 0.0, 0.3, 9.0, 12.0, 10.2, 0.7, 1)
+    tree = (Kind.TREE, 26.0, 20.0, 0.0, 0.0, 6.0, 6.0, 9.0, 0.4, 0)
+    before, solid = drawn(np.array([house], PLAN_DTYPE), 0.0, 0.0)
+    after, _ = drawn(np.array([house, tree], PLAN_DTYPE), 0.0, 0.0)
+    np.testing.assert_array_equal(after[solid != 0], before[solid != 0])
+    assert (after == Material.FOLIAGE).any()
+
+
+def test_country_roads_have_houses_and_the_rails_and_poles_of_the_map():
+    rural = VectorMap.load(ROOT / "scenarios" / "maps" / "rural.npz")
+    tiles = TileStore(ProceduralOccupancy(rural, 5))
+    kinds = tiles.engine._objects["kind"]
+    assert (kinds == Kind.BUILDING).sum() > 10 and (kinds == Kind.FENCE).sum() > 50
+    placed = [thing for thing in rural.objects if thing.kind in ("guard_rail", "pole")]
+    assert (kinds == Kind.RAIL).sum() == sum(thing.kind == "guard_rail" for thing in placed) > 0
+    up = {"guard_rail": 0.6, "pole": 0.5}
+    # Within a brick of the middle: poles are as thin as one.
+    near = np.stack(np.meshgrid(*[(-0.05, 0.0, 0.05)] * 2, [0.0]), axis=-1).reshape(-1, 3)
+    for thing in placed:
+        assert tiles.solid(near + thing.position + np.array([0, 0, up[thing.kind]])).any(), thing
+    places = lane_points([lane for lane in rural.lanes if lane.kind == "driving"], 0.05, 9)
+    for high in np.arange(0.35, 4.0, 0.2):
+        assert not tiles.solid(places + np.array([0, 0, high])).any()
 
 
 def test_solid_agrees_with_bricks_taken_one_by_one(store):

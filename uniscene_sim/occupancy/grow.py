@@ -15,7 +15,7 @@ _CELL, _SUB = 0.4, 0.1
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 _NONE = np.uint8(Material.NONE)
-_BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _PILLAR, _PARAPET = (int(k) for k in Kind)
+_BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _PILLAR, _PARAPET, _BEAM = (int(k) for k in Kind)
 _WALLS = np.array(
     [Material.WALL_BRICK, Material.WALL_PLASTER, Material.WALL_CONCRETE, Material.WALL_SAND, Material.WALL_BLUE],
     np.uint8,
@@ -31,6 +31,7 @@ _WINDOW, _DOOR, _SHOP, _CHIMNEY, _FLAT, _TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP
         Material.SIGN_RED, Material.SIGN_WHITE,
     )
 )  # fmt: skip
+_LEAF_LOW, _LEAF_HIGH = np.uint8(Material.FOLIAGE), np.uint8(Material.FOLIAGE_LIGHT)
 _STOREY = 3.1
 
 
@@ -168,6 +169,10 @@ def _crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
                 lump = _unit(np.floor(x / 0.7) + salt, np.floor(y / 0.7) * 4096.0 + np.floor(z / 0.7))
                 fine = _unit(np.floor(x / 0.3), np.floor(y / 0.3) * 4096.0 + np.floor(z / 0.3) + salt)
                 if r < 0.45 + 0.4 * lump + 0.2 * (fine - 0.35):
+                    # A cell has one material: leaves that touch a wall must not repaint the wall.
+                    here = material[i // 4, j // 4, k // 4]
+                    if here != _NONE and here != _TRUNK and (here < _LEAF_LOW or here > _LEAF_HIGH):
+                        continue
                     material[i // 4, j // 4, k // 4] = leaf
                     mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
 
@@ -194,7 +199,7 @@ def draw(material, mask, x0, y0, z0, objects):
                 for tier in range(4):
                     radius = 0.42 * o.length * (1.0 - 0.22 * tier)
                     _crown(material, mask, x0, y0, z0, o.x, o.y, o.z + o.height * (0.32 + 0.19 * tier), radius,
-                           0.15 * o.height, leaf, q % 7)  # fmt: skip
+                           0.15 * o.height, leaf, np.floor(o.style * 50))  # fmt: skip
             else:
                 _crown(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.66 * o.height, 0.5 * o.length, 0.34 * o.height,
                        leaf, np.floor(o.style * 50))  # fmt: skip
@@ -229,15 +234,18 @@ def draw(material, mask, x0, y0, z0, objects):
                     0.12,
                     _FENCE_M,
                 )
-            for post in range(5):
-                a = (post / 4.0 - 0.5) * o.length
+            posts = max(round(o.length / 2.0), 1)
+            for post in range(posts + 1):
+                a = (post / posts - 0.5) * o.length
                 _box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z, o.yaw, 0.14,
                      0.14, o.height, _FENCE_M)  # fmt: skip
         elif o.kind == _RAIL:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)
             _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, 0.12, 0.14, 0.6, _POLE)
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)
         elif o.kind == _POST:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.16, 0.16, o.height, _POLE)
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, o.length, o.width, o.height, _POLE)
+        elif o.kind == _BEAM:
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _RAIL_M)
         elif o.kind == _SIGN:
             _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.1, 0.1, o.height, _POLE)
             what = _RED if o.variant == 0 else _WHITE

@@ -20,7 +20,7 @@ __all__ = ["PLAN_DTYPE", "Kind", "plan_map"]
 
 
 class Kind(IntEnum):
-    BUILDING, TREE, BUSH, LAMP, HEDGE, FENCE, RAIL, POST, SIGN, PILLAR, PARAPET = range(11)
+    BUILDING, TREE, BUSH, LAMP, HEDGE, FENCE, RAIL, POST, SIGN, PILLAR, PARAPET, BEAM = range(12)
 
 
 #: One object: centre of its foot (m, map frame), heading, length (along), width (across), height, style in [0, 1).
@@ -30,7 +30,9 @@ PLAN_DTYPE = np.dtype(
 )  # fmt: skip
 
 _STEP_M = 2.0  # between frontage samples
-_FAST_MPS = 21.0  # roads faster than this have rails instead of houses
+_FAST_MPS = 21.0  # roads faster than this have rails instead of houses, unless they are two-way country roads
+_MOTORWAY_MPS = 27.0  # faster than any country road
+_RAIL_GAP_M = 6.0  # no rail of ours within this of one of the map's
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def plan_map(vector_map: VectorMap, seed: int) -> np.ndarray:
     planner = _Planner(vector_map, seed)
     frontages = planner.frontages()
     planner.posts()
+    planner.placed()
     planner.buildings(frontages)
     planner.roadside(frontages)
     planner.fields(frontages)
@@ -64,6 +67,22 @@ class _Planner:
         self.map, self.seed, self.surface = vector_map, seed, vector_map.surface
         self.out: list[tuple] = []
         self._boxes: dict[tuple[int, int], list[np.ndarray]] = {}
+        self._rails = np.array([o.position[:2] for o in vector_map.objects if o.kind == "guard_rail"]).reshape(-1, 2)
+        self._rails = self._rails[np.argsort(self._rails[:, 0], kind="stable")]
+        sections: dict[tuple[int, int], list[int]] = {}
+        walks: set[tuple[int, int]] = set()
+        for lane in vector_map.lanes:
+            if lane.kind == "driving":
+                sections.setdefault(lane.key[:2], []).append(lane.key[2])
+            elif lane.kind in ("sidewalk", "walking"):
+                walks.add(lane.key[:2])
+        self._fast = np.zeros(len(vector_map.lanes), dtype=bool)
+        for lane in vector_map.lanes:
+            ids = sections.get(lane.key[:2], [])
+            country = len(ids) <= 2 and min(ids, default=0) < 0 < max(ids, default=0)
+            limit = lane.speed_limit_mps
+            wide = len(ids) >= 4 and lane.key[:2] not in walks
+            self._fast[lane.index] = limit > _MOTORWAY_MPS or wide or (limit > _FAST_MPS and not country)
 
     def frontages(self) -> list[_Frontage]:
         """Samples every 2 m along borders that have no lane within 1.2 m beyond them."""
@@ -100,14 +119,45 @@ class _Planner:
                 if self._rank(np.array([x]), np.array([y]), np.array([z]))[0] < 2:
                     self._add(Kind.SIGN, x, y, self._height(x, y, z), signal.yaw, 0.1, 0.7, 2.5, variant)
 
+    def placed(self) -> None:
+        """What the map itself places. Where its foot would block a driving lane it is left out."""
+        u, v = (w.ravel() for w in np.meshgrid(np.linspace(-0.5, 0.5, 7), np.linspace(-0.5, 0.5, 5)))
+        for thing in self.map.objects:
+            if thing.kind not in ("pole", "tree", "building", "sign", "guard_rail"):
+                continue
+            (x, y, z), (length, width, height) = (float(w) for w in thing.position), thing.size
+            c, s = np.cos(thing.yaw), np.sin(thing.yaw)
+            px, py = x + c * u * length - s * v * width, y + s * u * length + c * v * width
+            if self._rank(px, py, np.full(len(px), z)).max() >= 3:
+                continue
+            ground = self._height(x, y, z)
+            style = unit_hash(self.seed, 26, round(10 * x), round(10 * y))
+            if thing.kind == "guard_rail":
+                kind = Kind.RAIL if height >= 0.5 else Kind.BEAM
+                self._add(kind, x, y, z - (0.1 if kind == Kind.RAIL else 0.0), thing.yaw, length, max(width, 0.1),
+                          max(height, 0.1))  # fmt: skip
+            elif thing.kind == "pole":
+                self._add(Kind.POST, x, y, min(z, ground + 1.0), 0.0, max(length, 0.1), max(width, 0.1), height)
+            elif thing.kind == "sign":
+                self._add(Kind.SIGN, x, y, ground, thing.yaw, 0.1, 0.7, max(height, 2.0), 2)
+            elif thing.kind == "tree":
+                size = max(length, width)
+                if height < 3.0:
+                    self._add(Kind.BUSH, x, y, ground - 0.2, 0.0, size / 1.2, size / 1.2, height, 0, style)
+                else:
+                    self._add(Kind.TREE, x, y, ground - 0.2, 0.0, size, size, height, int(30 * style), style)
+            else:
+                self._claim(np.array([x, y, thing.yaw, length, width]))
+                foot = float(self.surface.height(px, py, np.full(len(px), z)).min()) - 0.4
+                self._add(Kind.BUILDING, x, y, foot, thing.yaw, length, width, height, int(1000 * style), style)
+
     def buildings(self, frontages: list[_Frontage]) -> None:
         """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
         for n, front in enumerate(frontages):
             lane = self.map.lanes[front.lane]
             town = lane.kind in ("sidewalk", "walking")
             near = self.map.nearest_lane(front.x, front.y, front.z)[0]
-            limit = self.map.lanes[near].speed_limit_mps if near >= 0 else 13.9
-            if limit > _FAST_MPS or self._bridge(front):
+            if (near >= 0 and self._fast[near]) or self._bridge(front):
                 continue
             u = [unit_hash(self.seed, 21, front.lane, front.side, round(front.s), k) for k in range(8)]
             if town:
@@ -157,17 +207,19 @@ class _Planner:
             slot = int(front.s // _STEP_M)  # samples lie at odd metres: rounding would give even slots alone
             u = unit_hash(self.seed, 22, front.lane, front.side, slot)
             near = self.map.nearest_lane(front.x, front.y, front.z)[0]
-            limit = self.map.lanes[near].speed_limit_mps if near >= 0 else 13.9
+            fast = near >= 0 and bool(self._fast[near])
             if self._bridge(front):
-                self._add(Kind.PARAPET, front.x, front.y, front.z - 0.3, front.yaw, _STEP_M + 0.15, 0.3, 1.25)
+                # Outside the border, and down over the edge of the slab.
+                x, y = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
+                self._add(Kind.PARAPET, x, y, front.z - 0.95, front.yaw, _STEP_M + 0.15, 0.3, 1.9)
                 if slot % 10 == 5:
                     self._pillar(front)
                 continue
             out = 0.8 if town else 1.6
             x, y = front.x + out * front.nx, front.y + out * front.ny
-            if limit > _FAST_MPS and not town:
+            if fast and not town:
                 x, y = front.x + 0.7 * front.nx, front.y + 0.7 * front.ny
-                if self._clear(x, y, front.z, 0.5):
+                if self._clear(x, y, front.z, 0.5) and not self._railed(x, y):
                     self._add(Kind.RAIL, x, y, front.z - 0.1, front.yaw, _STEP_M + 0.1, 0.2, 0.85)
                 continue
             if not self._clear(x, y, front.z, 0.7) or not self._free(np.array([x, y, 0.0, 0.5, 0.5]), 0.6, 0.2):
@@ -177,12 +229,16 @@ class _Planner:
                 yaw = float(np.arctan2(-front.ny, -front.nx))
                 self._add(Kind.LAMP, x, y, z, yaw, 1.6, 0.16, 6.5)
             elif town and slot % 7 == 6 and u < 0.75:
-                self._add(Kind.TREE, x, y, z - 0.1, 0.0, 3.2 + 1.2 * u, 3.2, 6.0 + 3.0 * u, int(u * 1000) % 3, u)
-            elif not town and limit < _FAST_MPS and u < 0.05:
+                size = 3.2 + 1.2 * u
+                # Broad-leaved, its crown above people's heads and clear of what drives or parks.
+                if self._around(x, y, front.z, 0.5 * size) < 2:
+                    self._add(Kind.TREE, x, y, z - 0.1, 0.0, size, size, 8.0 + 2.5 * u, 2 * (int(u * 1000) % 2), u)
+            elif not town and unit_hash(self.seed, 25, front.lane, front.side, slot // 16) < 0.2:
+                # A run of panels, each at its own height.
                 x, y = x + 1.5 * front.nx, y + 1.5 * front.ny
-                # Beside a bend its ends may reach the road again.
-                if self._free(np.array([x, y, front.yaw, 8.0, 0.4]), 0.6, 0.0):
-                    self._add(Kind.FENCE, x, y, z - 0.1, front.yaw, 8.0, 0.12, 1.2)
+                if self._free(np.array([x, y, front.yaw, _STEP_M + 0.1, 0.4]), 0.6, 0.0):
+                    z = self._height(x, y, front.z)
+                    self._add(Kind.FENCE, x, y, z - 0.1, front.yaw, _STEP_M + 0.1, 0.12, 1.2)
 
     def fields(self, frontages: list[_Frontage]) -> None:
         """Trees and bushes on open ground, in groups."""
@@ -213,8 +269,9 @@ class _Planner:
         x, y = front.x - 1.2 * front.nx, front.y - 1.2 * front.ny
         ground = float(self.surface.terrain_height(np.array([x]), np.array([y]))[0])
         dx, dy = (v.ravel() for v in np.meshgrid([-1.5, 0.0, 1.5], [-1.5, 0.0, 1.5]))
-        below = self._rank(x + dx, y + dy, np.full(9, ground))
-        if front.z - ground > 3.5 and below.max() < 2:
+        # Lanes of every deck from the ground up to our own; the search reaches 2 m to either side of a height.
+        levels = np.arange(ground, front.z - 2.5, 2.0)
+        if front.z - ground > 3.5 and all(self._rank(x + dx, y + dy, np.full(9, z)).max() < 0 for z in levels):
             self._add(Kind.PILLAR, x, y, ground - 0.5, front.yaw, 1.0, 1.0, front.z - ground - 0.3)
 
     def _add(self, kind: Kind, x: float, y: float, z: float, yaw: float, length: float, width: float, height: float,
@@ -237,6 +294,16 @@ class _Planner:
         xs = np.concatenate([[x], x + radius * np.cos(angle), x + 0.5 * radius * np.cos(angle)])
         ys = np.concatenate([[y], y + radius * np.sin(angle), y + 0.5 * radius * np.sin(angle)])
         return bool(self._rank_any(xs, ys).max() < 0)
+
+    def _around(self, x: float, y: float, z: float, radius: float) -> int:
+        """Highest rank on a circle."""
+        angle = np.linspace(0, 2 * np.pi, 13)[:-1]
+        return int(self._rank(x + radius * np.cos(angle), y + radius * np.sin(angle), np.full(12, z)).max())
+
+    def _railed(self, x: float, y: float) -> bool:
+        """Whether the map itself has a rail near by."""
+        low, high = np.searchsorted(self._rails[:, 0], (x - _RAIL_GAP_M, x + _RAIL_GAP_M))
+        return bool((np.abs(self._rails[low:high, 1] - y) < _RAIL_GAP_M).any())
 
     def _rank_any(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Rank on whatever deck there is: nothing is planted under bridges either."""
