@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from uniscene_sim.geometry import box_corners, point_in_polygon
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.world.surface import SurfaceModel, _unit, _z_in_triangle
+from uniscene_sim.world.surface import SurfaceModel, _z_in_triangle
+from uniscene_sim.world.terrain import unit_hash
 
 __all__ = ["paint_ground"]
 
@@ -91,7 +92,7 @@ def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray]:
             material[lane.index] = Material.MEDIAN
         elif lane.kind in ("none", "curb"):
             material[lane.index] = _PAVING if lane.height > 0 else _GRASS
-        elif lane.kind == "shoulder" or (_unit(float(lane.key[0]), 7.0) < 0.25 and lane.junction < 0):
+        elif lane.kind == "shoulder" or (unit_hash(float(lane.key[0]), 7.0) < 0.25 and lane.junction < 0):
             material[lane.index] = _ASPHALT_OLD
         else:
             material[lane.index] = _ASPHALT
@@ -144,9 +145,9 @@ def _paint_terrain(out, i0, j0, step):
             a, b = np.floor(u), np.floor(v)
             fu, fv = u - a, v - b
             fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
-            low = _unit(a, b) * (1 - fu) + _unit(a + 1, b) * fu
-            high = _unit(a, b + 1) * (1 - fu) + _unit(a + 1, b + 1) * fu
-            patch = low * (1 - fv) + high * fv + 0.12 * (_unit(np.floor(x / 0.4), np.floor(y / 0.4)) - 0.5)
+            low = unit_hash(a, b) * (1 - fu) + unit_hash(a + 1, b) * fu
+            high = unit_hash(a, b + 1) * (1 - fu) + unit_hash(a + 1, b + 1) * fu
+            patch = low * (1 - fv) + high * fv + 0.12 * (unit_hash(np.floor(x / 0.4), np.floor(y / 0.4)) - 0.5)
             out[i, j] = _SOIL if patch > 0.82 else _GRASS
 
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
-from scipy import ndimage
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.world.terrain import DECK_M as _DECK_M
+from uniscene_sim.world.terrain import make_terrain
+from uniscene_sim.world.terrain import unit_hash as _unit  # noqa: F401 - imported from here by occupancy
 
 if TYPE_CHECKING:
     from uniscene_sim.world.map import VectorMap
 
-__all__ = ["DRIVABLE_KINDS", "SurfaceModel"]
+__all__ = ["DRIVABLE_KINDS", "SurfaceModel", "surface_of"]
 
 #: Lane kinds that a car may stand on without being off the road.
 DRIVABLE_KINDS = frozenset(
@@ -24,12 +28,16 @@ DRIVABLE_KINDS = frozenset(
 )  # fmt: skip
 _WALK_KINDS = frozenset({"sidewalk", "walking"})
 _KERB_M = 0.13
-_SLOPE = 0.5  # of embankments
-_DECK_M = 1.5  # a lane this far above the terrain it could stand on is a bridge
 _STACK_M = 3.0  # bridges this far apart are decks of their own
 _TERRAIN_STEP_M = 2.0
 _PAD_M = 256.0
 _HASH_M = 4.0
+_JOINT_M = 0.006  # strips reach this far past their ends: lanes are sampled up to 5 mm short of where they join
+
+
+def surface_of(vector_map: VectorMap) -> SurfaceModel:
+    """The map's surface, built once."""
+    return vector_map.surface
 
 
 class SurfaceModel:
@@ -80,6 +88,13 @@ class SurfaceModel:
             _fill_heights(out[deck], rank[deck], i0, j0, step_m, self.tri, self.tri_rank, members)
         return out
 
+    def paint(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
+        """Material uint8 (D, n, n) of the cells with corners (x0 + i step, y0 + j step), by deck; NONE where absent."""
+        from uniscene_sim.world.paint import paint_ground
+
+        near = self.triangles_in(x0, y0, x0 + n * step_m, y0 + n * step_m)
+        return paint_ground(self, x0, y0, n, step_m, 1 + int(self.tri_deck[near].max(initial=0)))
+
     def triangles_in(self, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
         """Indices int64 of triangles whose bounds meet a rectangle."""
         b = self._tri_bounds
@@ -98,6 +113,10 @@ class SurfaceModel:
             left, right = lane.border(1), lane.border(-1)
             left[:, 2] += lift
             right[:, 2] += lift
+            for end, sign in ((0, -1), (-1, 1)):
+                ahead = sign * _JOINT_M * np.array([np.cos(lane.heading[end]), np.sin(lane.heading[end])])
+                left[end, :2] += ahead
+                right[end, :2] += ahead
             s, width = lane.s, lane.width
             zero = np.zeros(len(s) - 1)
             a, b, c, d = left[:-1], right[:-1], right[1:], left[1:]
@@ -129,30 +148,13 @@ class SurfaceModel:
 
     def _build_terrain(self) -> None:
         """Terrain height on a 2 m grid over the whole map and 256 m around it."""
-        step = _TERRAIN_STEP_M
         points = self.tri.reshape(-1, 3)
+        if not len(points):
+            raise InputError(f"map {self.map.name!r}: expected at least one lane of some width", field="lanes")
         low, high = points[:, :2].min(0) - _PAD_M, points[:, :2].max(0) + _PAD_M
-        self._terrain_origin = np.floor(low / step) * step
-        nx, ny = np.ceil((high - self._terrain_origin) / step).astype(int) + 2
-        lowest = np.full((nx, ny), np.inf)
-        i, j = np.rint((points[:, :2] - self._terrain_origin) / step).astype(int).T
-        # A walkway stands above its road by the kerb; terrain meets the lowest of what is there.
-        np.minimum.at(lowest, (i, j), points[:, 2])
-        envelope = lowest.copy()
-        for _ in range(2):
-            _sweep(envelope, _SLOPE * step)
-        road = np.isfinite(lowest) & (lowest - envelope < _DECK_M)
-        distance, (ni, nj) = ndimage.distance_transform_edt(~road, return_indices=True)
-        nearest = lowest[ni, nj]
-        near = ndimage.gaussian_filter(nearest, 4.0)
-        far = ndimage.gaussian_filter(nearest, 24.0)
-        metres = distance * step
-        blend = _smoothstep(metres, 3.0, 16.0)
-        base = nearest * (1 - blend) + near * blend
-        blend = _smoothstep(metres, 16.0, 90.0)
-        base = base * (1 - blend) + far * blend
-        bumps = _bumps(nx, ny, self._terrain_origin, step) * _smoothstep(metres, 4.0, 60.0)
-        self.terrain = np.minimum(base + bumps, envelope)
+        self._terrain_origin = np.floor(low / _TERRAIN_STEP_M) * _TERRAIN_STEP_M
+        size = np.ceil((high - self._terrain_origin) / _TERRAIN_STEP_M).astype(int) + 2
+        self.terrain = make_terrain(self.tri, self._terrain_origin, (int(size[0]), int(size[1])), _TERRAIN_STEP_M)
 
     def _assign_decks(self) -> None:
         centre = self.tri.mean(axis=1)
@@ -174,71 +176,6 @@ class SurfaceModel:
 def _areas(tri: np.ndarray) -> np.ndarray:
     a, b = tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0]
     return 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-
-
-def _smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3 - 2 * t)
-
-
-@njit(cache=True)
-def _bumps(nx, ny, origin, step):
-    """Value noise in metres, a function of map coordinates alone: 40 m and 13 m waves."""
-    out = np.zeros((nx, ny))
-    for wave, height in ((40.0, 1.6), (13.0, 0.35)):
-        for i in range(nx):
-            for j in range(ny):
-                u, v = (origin[0] + i * step) / wave, (origin[1] + j * step) / wave
-                a, b = np.floor(u), np.floor(v)
-                fu, fv = u - a, v - b
-                fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
-                top = _unit(a, b) * (1 - fu) + _unit(a + 1, b) * fu
-                bottom = _unit(a, b + 1) * (1 - fu) + _unit(a + 1, b + 1) * fu
-                out[i, j] += height * (top * (1 - fv) + bottom * fv - 0.5)
-    return out
-
-
-@njit(cache=True)
-def _unit(a, b):
-    """Hash of two whole numbers to [0, 1)."""
-    h = (np.uint64(np.int64(a)) * np.uint64(0x9E3779B97F4A7C15)) ^ (
-        np.uint64(np.int64(b)) * np.uint64(0xC2B2AE3D27D4EB4F)
-    )
-    h ^= h >> np.uint64(29)
-    h *= np.uint64(0xBF58476D1CE4E5B9)
-    h ^= h >> np.uint64(32)
-    return (h >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-@njit(cache=True)
-def _sweep(z, rise):
-    """One forward and one backward chamfer pass of the lower envelope with `rise` per cell."""
-    nx, ny = z.shape
-    diagonal = rise * np.sqrt(2.0)
-    for i in range(nx):
-        for j in range(ny):
-            best = z[i, j]
-            if i > 0:
-                best = min(best, z[i - 1, j] + rise)
-                if j > 0:
-                    best = min(best, z[i - 1, j - 1] + diagonal)
-                if j < ny - 1:
-                    best = min(best, z[i - 1, j + 1] + diagonal)
-            if j > 0:
-                best = min(best, z[i, j - 1] + rise)
-            z[i, j] = best
-    for i in range(nx - 1, -1, -1):
-        for j in range(ny - 1, -1, -1):
-            best = z[i, j]
-            if i < nx - 1:
-                best = min(best, z[i + 1, j] + rise)
-                if j > 0:
-                    best = min(best, z[i + 1, j - 1] + diagonal)
-                if j < ny - 1:
-                    best = min(best, z[i + 1, j + 1] + diagonal)
-            if j < ny - 1:
-                best = min(best, z[i, j + 1] + rise)
-            z[i, j] = best
 
 
 @njit(cache=True)
