@@ -59,14 +59,15 @@ def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector
         lane = vector_map.nearest_lane(row["x"], row["y"], row["z"], float(wrap_angle(row["yaw"])))[0]
         place = beside(vector_map, lane, row["x"], row["y"], action.direction == "left")
         if place is not None:
-            path = annotate(vector_map, vector_map.route(*place, None, PATH_POINTS - 1.0).path)
+            route = vector_map.route(*place, None, PATH_POINTS - 1.0)
+            path = annotate(vector_map, route.path, route.lanes)
             begin(row, path, state.time_us * 1e-6, action.duration_s)
     elif action.kind == "cross":
         assert action.to is not None
         end = np.array(action.to)
         start = np.array([row["x"], row["y"]])
         steps = max(int(np.hypot(*(end - start))), 1) + 1
-        path = annotate(vector_map, _grounded(np.linspace(start, end, steps), row["z"], vector_map))
+        path = annotate(vector_map, _grounded(np.linspace(start, end, steps), row["z"], vector_map), ())
         row["s"], row["offset"], row["started"] = 0.0, 0.0, True
         row["desired"] = action.speed_mps or 1.4
     elif action.kind == "follow_trajectory":
@@ -75,7 +76,7 @@ def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector
         # Rows each 0.1 s from now; `s` of such a body counts tenths of a second from the start of the scenario.
         lead = np.repeat([[row["x"], row["y"]]], round(state.time_us / 1e5), axis=0)
         way = np.concatenate([lead, np.stack([np.interp(at, t, x), np.interp(at, t, y)], axis=1)])[:PATH_POINTS]
-        path = annotate(vector_map, _grounded(way, row["z"], vector_map))
+        path = annotate(vector_map, _grounded(way, row["z"], vector_map), ())
         row["mode"], row["started"], row["offset"] = Mode.TRAJECTORY, True, 0.0
     bodies[i] = row
     if path is None:

@@ -37,8 +37,9 @@ def begin(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -
     """Put a body onto a path beside it, with an offset that fades over the duration."""
     near = int(np.hypot(path[:, 0] - row["x"], path[:, 1] - row["y"]).argmin())
     c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
-    row["offset"] = row["offset_from"] = -s * (row["x"] - path[near, 0]) + c * (row["y"] - path[near, 1])
-    row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, float(near)
+    dx, dy = row["x"] - path[near, 0], row["y"] - path[near, 1]
+    row["offset"] = row["offset_from"] = -s * dx + c * dy
+    row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, near + c * dx + s * dy
 
 
 def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: VectorMap, seed: int) -> WorldState:

@@ -1,4 +1,4 @@
-"""Where bodies begin: places of a scenario, and ambient traffic by density."""
+"""Where the bodies of a scenario begin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uniscene_sim.world.paths import along, unit_hash
 from uniscene_sim.world.scenario import Scenario, Spawn
 from uniscene_sim.world.traffic import BODY_DTYPE
 
-__all__ = ["SIZES", "ambient_places", "body", "place_of", "walkway_places"]
+__all__ = ["SIZES", "body", "place_of"]
 
 #: Usual length, width, height of a class, m.
 SIZES = {
@@ -84,29 +84,3 @@ def place_of(
     centre = vector_map.lanes[lane].centre
     s = float(vector_map.lanes[lane].s[int(np.hypot(centre[:, 0] - x, centre[:, 1] - y).argmin())])
     return lane, s, spawn.lateral_m
-
-
-def ambient_places(vector_map: VectorMap, path: np.ndarray, reach: float) -> list[tuple[int, float]]:
-    """Lane and arc length of every 8 m of driving lane (none inside junctions) within `reach` of a path (R, 3)."""
-    out = []
-    thin = path[::10, :2]
-    for lane in vector_map.lanes:
-        if lane.kind != "driving" or lane.junction >= 0 or lane.length < 12.0:
-            continue
-        s = np.arange(4.0, lane.length - 4.0, 8.0)
-        x, y = np.interp(s, lane.s, lane.centre[:, 0]), np.interp(s, lane.s, lane.centre[:, 1])
-        near = np.hypot(x[:, None] - thin[:, 0], y[:, None] - thin[:, 1]).min(axis=1) < reach
-        out += [(lane.index, float(v)) for v in s[near]]
-    return out
-
-
-def walkway_places(vector_map: VectorMap, path: np.ndarray, reach: float) -> list[int]:
-    """Walkway lanes at least 10 m long within `reach` of a path (R, 3)."""
-    thin = path[::5, :2]
-    out = []
-    for lane in vector_map.lanes:
-        if lane.kind in ("sidewalk", "walking") and lane.length > 10.0:
-            p = lane.centre[::4, :2]
-            if np.hypot(p[:, None, 0] - thin[:, 0], p[:, None, 1] - thin[:, 1]).min() < reach:
-                out.append(lane.index)
-    return out

@@ -31,14 +31,16 @@ class WorldState:
     time_us: int
     ego: EgoState
     bodies: np.ndarray  # (N,) BODY_DTYPE; row 0 mirrors the ego
-    paths: np.ndarray  # (N, P, 8) annotated paths
+    paths: np.ndarray  # (N, P, 10) annotated paths; row 0 is the part of the ego's route around it
     counts: np.ndarray  # (N,) int64 points in each path
     fired: tuple[bool, ...]  # events that have happened
     tally: Tally = field(default_factory=Tally)
+    route_at: int = 0  # point of the ego's route that paths[0, 0] is
+    entered: int = 0  # ambient bodies that have entered so far
 
 
 def give_path(state: WorldState, i: int, row: np.ndarray, path: np.ndarray) -> WorldState:
-    """The state with body `i` changed to `row` and put on a path (R, 8), cut to what a state holds."""
+    """The state with body `i` changed to `row` and put on a path (R, 10), cut to what a state holds."""
     bodies, paths, counts = state.bodies.copy(), state.paths.copy(), state.counts.copy()
     bodies[i] = row
     counts[i] = min(len(path), paths.shape[1])

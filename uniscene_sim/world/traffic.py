@@ -1,4 +1,4 @@
-"""How bodies drive: IDM along their paths, stops at lines, and way given where paths cross.
+"""How bodies drive: IDM along their paths, stops at lines, way given where lanes meet and at pedestrian crossings.
 
 Treiber, Hennecke, Helbing (2000), "Congested traffic states": the acceleration of a follower is
 a (1 - (v / v0)^4 - (s* / s)^2) with s* = s0 + v T + v dv / (2 sqrt(a b)).
@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["BODY_DTYPE", "IDM", "Mode", "accelerations", "idm", "project"]
+__all__ = ["BODY_DTYPE", "IDM", "Mode", "accelerations", "busy_crossings", "idm", "project", "walking_pace"]
 
 
 class Mode:
     """Who moves a body."""
 
     TRAFFIC, CONSTANT, WALK, STATIC, TRAJECTORY = 0, 1, 2, 3, 4
+    ABSENT = 5  # a row without a body: it waits to enter
 
 
 class IDM:
@@ -26,7 +27,12 @@ class IDM:
 
 _A, _B, _T, _S0, _HARDEST = IDM.ACCEL, IDM.DECEL, IDM.HEADWAY_S, IDM.GAP_M, IDM.HARDEST
 _LOOK_M = 90
-_STATIC, _WALK = Mode.STATIC, Mode.WALK
+_TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC, Mode.ABSENT
+_MEETINGS = 6  # lanes that meet others, ahead of a body, that are minded at once
+_STANDS_MPS = 0.3
+_LONG_M = 7.0
+_ELBOW_M = 1.1  # people keep this far apart where they can
+_SLOW_MPS = 1.5  # nobody enters what must stay clear behind a leader this slow
 
 #: What moves on a path, as a structure of arrays; row 0 is the ego. Metres, radians, seconds.
 BODY_DTYPE = np.dtype(
@@ -50,6 +56,7 @@ BODY_DTYPE = np.dtype(
         ("ambient", np.bool_),
         ("plans", np.int32),  # how many paths it was given
         ("started", np.bool_),  # walkers that wait for their event stand still
+        ("aside", float),  # where on its path an overtaking ends, m; 0 where none is under way
     ]
 )  # fmt: skip
 
@@ -78,59 +85,55 @@ def project(path, n, x, y, low, high):
 
 
 @njit(cache=True)
-def accelerations(bodies, paths, counts, line_state, cruise_cap):
+def accelerations(bodies, paths, counts, line_state, busy, first, meets):
     """Acceleration (N,) that each body of mode TRAFFIC chooses; others get 0.
 
     Args:
         bodies: (N,) BODY_DTYPE.
-        paths: (N, P, 8), see `world.paths`.
+        paths: (N, P, 10), see `world.paths`.
         counts: (N,) points in each path.
         line_state: uint8 (stop lines,), 0: sign, 1: red, 2: yellow, 3: green or off.
-        cruise_cap: (N,) most speed, m/s.
+        busy: bool (crossings,), where somebody walks or is about to.
+        first, meets: see `world.conflicts.Conflicts`.
     """
     total = bodies.size
     out = np.zeros(total)
+    lanes, starts, stops_in = _ahead(bodies, paths, counts, line_state, first)
     for i in range(total):
         me = bodies[i]
-        if me.mode != 0:
+        if me.mode != _TRAFFIC:
             continue
         path, n = paths[i], counts[i]
         at = min(max(int(me.s), 0), n - 1)
+        front = me.s + 0.5 * me.length
         # Slow down in time for what the road asks ahead.
-        desired = min(me.desired, cruise_cap[i])
-        limit = min(desired, path[at, 4])
+        limit = min(me.desired, path[at, 4])
         for k in range(at, min(at + 60, n)):
             limit = min(limit, np.sqrt(path[k, 4] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
         accel = idm(me.speed, limit, np.inf, 0.0)
         if me.speed > limit:
             accel = min(accel, max(-3.0, -1.5 * (me.speed - limit)))
-        front = me.s + 0.5 * me.length
-        # Stop lines.
-        for k in range(at, min(at + _LOOK_M, n)):
-            line = int(path[k, 5])
-            if line == 0 or k < front - 1.0:
-                continue
-            state = line_state[line - 1]
-            gap = k - front - 0.3
-            can_stop = me.speed**2 / (2.0 * 4.0) < gap + 1.0
-            if state == 1 or (state == 2 and can_stop) or (state == 0 and me.served != line):
-                accel = min(accel, idm(me.speed, max(limit, 3.0), max(gap + _S0 - 0.6, 0.1), 0.0))
-                break
+        accel = min(accel, _at_lines(me, path, n, at, front, limit, line_state, busy))
         # The end of the path is the end of the road.
         if n - 1 - at < _LOOK_M:
             accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + _S0, 0.0))
+        room, leader_speed = np.inf, 0.0
         for j in range(total):
-            if j == i:
-                continue
             other = bodies[j]
+            if j == i or other.mode == _ABSENT:
+                continue
             dx, dy = other.x - me.x, other.y - me.y
             if dx * dx + dy * dy > _LOOK_M * _LOOK_M or abs(other.z - me.z) > 4.0:
                 continue
             if np.cos(me.yaw) * dx + np.sin(me.yaw) * dy < -25.0:
                 continue
-            accel = min(accel, _behind(me, other, path, n, at, front, limit))
-            if other.mode <= 1 and (path[at, 6] > 0 or path[min(at + 30, n - 1), 6] > 0):
-                accel = min(accel, _give_way(i, j, bodies, paths, counts, front, limit))
+            chosen, gap = _behind(me, other, path, n, at, front, limit)
+            accel = min(accel, chosen)
+            if gap < room:
+                room, leader_speed = gap, other.speed
+        accel = min(accel, _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room, leader_speed))
+        if leader_speed < _SLOW_MPS and room < 30.0:
+            accel = min(accel, _keep_off_crossing(me, path, n, at, front, limit, room))
         if me.brake > 0:
             accel = min(accel, -me.brake)
         out[i] = max(accel, -_HARDEST)
@@ -138,9 +141,50 @@ def accelerations(bodies, paths, counts, line_state, cruise_cap):
 
 
 @njit(cache=True)
-def _behind(me, other, path, n, at, front, limit):
-    """Acceleration behind a body that stands, drives or is about to step into the corridor ahead."""
+def _stop_in(me, gap, limit):
+    """Acceleration that stops the front `gap` m ahead."""
+    return idm(me.speed, max(limit, 3.0), max(gap + _S0 - 0.6, 0.1), 0.0)
+
+
+@njit(cache=True)
+def _at_lines(me, path, n, at, front, limit, line_state, busy):
+    """Acceleration before stop lines and before crossings that people use."""
     worst = _A
+    for k in range(at, min(at + _LOOK_M, n)):
+        if k < front - 1.0:
+            continue
+        gap = k - front - 0.3
+        line = int(path[k, 5])
+        if line > 0:
+            state = line_state[line - 1]
+            can_stop = me.speed**2 / (2.0 * 4.0) < gap + 1.0
+            if state == 1 or (state == 2 and can_stop) or (state == 0 and me.served != line):
+                return min(worst, _stop_in(me, gap, limit))
+        crossing = int(path[k, 9])
+        if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, 9] != crossing):
+            if me.speed**2 / (2.0 * 5.0) < gap - 0.5:
+                return min(worst, _stop_in(me, gap - 0.7, limit))
+    return worst
+
+
+@njit(cache=True)
+def _keep_off_crossing(me, path, n, at, front, limit, room):
+    """Acceleration that does not come to a stand on a pedestrian crossing behind a queue `room` m ahead."""
+    for k in range(int(front) + 1, min(int(front + room) + 1, n)):
+        if path[k, 9] > 0:
+            entry = k - front
+            while k < n - 1 and path[k, 9] > 0:
+                k += 1
+            if room < k - front + me.length + _S0 and me.speed**2 / (2.0 * 4.0) < entry:
+                return _stop_in(me, entry - 0.8, limit)
+            break
+    return _A
+
+
+@njit(cache=True)
+def _behind(me, other, path, n, at, front, limit):
+    """Acceleration behind a body that stands, drives or is about to step into the corridor ahead, and the gap to it."""
+    worst, room = _A, np.inf
     pedestrian = other.mode == _WALK
     for step in range(3 if pedestrian else 1):
         ahead = 0.8 * step
@@ -154,51 +198,197 @@ def _behind(me, other, path, n, at, front, limit):
         if gap < -0.5 * me.length or s < me.s + 0.3:
             continue
         # While changing lanes it minds the lane that it leaves as well as the one that it enters.
-        room = 0.5 * me.width + half_wide + (0.5 if pedestrian else 0.25)
-        if abs(left) > room and abs(left - me.offset) > room:
+        wide = 0.5 * me.width + half_wide + (0.5 if pedestrian and other.speed > 0.2 else 0.2)
+        if abs(left) > wide and abs(left - me.offset) > wide:
             continue
         leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
         worst = min(worst, idm(me.speed, max(limit, 3.0), max(gap, 0.1), leader_speed))
+        room = min(room, gap)
+    return worst, room
+
+
+@njit(cache=True)
+def _ahead(bodies, paths, counts, line_state, first):
+    """What each body comes to: lanes (N, 6) that meet others (-1: none), how far ahead of its centre they start, m, and
+    how far its front may go before a line stops it (inf: freely)."""
+    total = bodies.size
+    lanes, starts = np.full((total, _MEETINGS), -1), np.zeros((total, _MEETINGS))
+    stops_in = np.full(total, np.inf)
+    for i in range(total):
+        me = bodies[i]
+        if me.mode != _TRAFFIC and me.mode != _CONSTANT:
+            continue
+        path, n, at = paths[i], counts[i], min(max(int(me.s), 0), counts[i] - 1)
+        front, last, k = me.s + 0.5 * me.length, -1, 0
+        for q in range(max(at - 15, 0), min(at + 70, n)):
+            lane = int(path[q, 7])
+            if lane != last:
+                last = lane
+                if lane >= 0 and first[lane + 1] > first[lane] and k < _MEETINGS:
+                    lanes[i, k], starts[i, k] = lane, q - me.s - path[q, 8]
+                    k += 1
+            line = int(path[q, 5])
+            if line > 0 and q >= front - 1.0 and stops_in[i] == np.inf:
+                state = line_state[line - 1]
+                if state == 1 or (state == 0 and me.served != line):
+                    stops_in[i] = q - front
+    return lanes, starts, stops_in
+
+
+@njit(cache=True)
+def _time_to(distance, speed, accel):
+    """Seconds to a place ahead when speeding up."""
+    return (np.sqrt(speed * speed + 2.0 * accel * max(distance, 0.0)) - speed) / accel
+
+
+@njit(cache=True)
+def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room, leader_speed):
+    """Acceleration that gives way where lanes meet, and keeps what is shared clear while there is no room beyond."""
+    me = bodies[i]
+    half, worst = 0.5 * me.length, _A
+    for u in range(_MEETINGS):
+        lane = lanes[i, u]
+        if lane < 0:
+            break
+        nearest, clear = np.inf, -np.inf
+        for row in range(first[lane], first[lane + 1]):
+            enter, leave = starts[i, u] + meets[row, 1] - half, starts[i, u] + meets[row, 2] + half
+            # Whoever is in goes on; so does who can no longer stop.
+            if enter <= 0.0 or enter > me.speed**2 / 3.0 + 15.0 or me.speed**2 / (2.0 * 5.0) > enter:
+                if enter <= 0.0:
+                    nearest = -np.inf
+                continue
+            if meets[row, 6] == 0:
+                nearest, clear = min(nearest, enter), max(clear, leave)
+            began = starts[i, u] < half
+            worst = min(worst, _meet(i, bodies, lanes, starts, stops_in, meets[row], began, enter, leave, limit))
+        if 0.0 < nearest < np.inf and leader_speed < _SLOW_MPS and room + me.length < clear:
+            worst = min(worst, _stop_in(me, nearest - 0.5, limit))
     return worst
 
 
 @njit(cache=True)
-def _give_way(i, j, bodies, paths, counts, front, limit):
-    """Acceleration that gives way to a body whose path crosses ahead, or the free one where we go first."""
-    me, other = bodies[i], bodies[j]
-    mine, theirs = paths[i], paths[j]
-    a, b = min(max(int(me.s), 0), counts[i] - 1), min(max(int(other.s), 0), counts[j] - 1)
-    if mine[a, 7] == theirs[b, 7]:
-        return _A
-    for p in range(a, min(a + 32, counts[i]), 1):
-        if mine[p, 6] == 0:
+def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limit):
+    """Acceleration at one shared stretch, `enter` ahead of the front and `leave` ahead when the tail is out; `began`:
+    whether the front is on its lane of the junction already."""
+    me = bodies[i]
+    rule, merge, tight = meeting[5], meeting[6] == 1, meeting[6] == 2
+    mine_in, mine_out = _time_to(enter, me.speed, _A), _time_to(leave, me.speed, _A)
+    worst = _A
+    if tight and me.length < _LONG_M:
+        return worst
+    for j in range(bodies.size):
+        other = bodies[j]
+        if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT) or (tight and other.length < _LONG_M):
             continue
-        for q in range(b, min(b + 40, counts[j]), 2):
-            if (mine[p, 0] - theirs[q, 0]) ** 2 + (mine[p, 1] - theirs[q, 1]) ** 2 > 4.0:
+        for w in range(_MEETINGS):
+            if lanes[j, w] < 0:
+                break
+            if lanes[j, w] != int(meeting[0]):
                 continue
-            # First place where the paths meet. Whoever is inside goes on; then oncoming before a left turn, then the
-            # first to arrive, then the lower number.
-            my_gap, their_gap = p - front, q - (other.s + 0.5 * other.length)
-            inside, they_inside = mine[a, 6] > 0, theirs[b, 6] > 0
-            my_time, their_time = my_gap / max(me.speed, 2.0), their_gap / max(other.speed, 2.0)
-            turn = mine[min(p + 12, counts[i] - 1), 3] - mine[a, 3]
-            their_turn = theirs[min(q + 12, counts[j] - 1), 3] - theirs[b, 3]
-            left, they_left = turn > 0.6, their_turn > 0.6
-            if their_gap < -other.length - 1.0 or my_gap < 0.0:
-                return _A
-            if other.speed < 0.3 and other.wait > 1.0 and not they_inside:
-                return _A
-            yields = their_time < my_time or (their_time == my_time and j < i)
-            if they_inside != inside:
-                yields = they_inside
-            if left and not they_left and their_time < my_time + 4.0 and other.speed > 0.3:
-                yields = True
-            elif they_left and not left and not they_inside:
-                yields = False
-            # Two that wait for each other: the lower number goes.
-            if me.wait > 4.0 and other.wait > 2.0:
-                yields = j < i
-            if not yields or (their_time > my_time + 6.0):
-                return _A
-            return idm(me.speed, max(limit, 3.0), max(my_gap - 3.0 + _S0, 0.1), 0.0)
-    return _A
+            there = 0.5 * other.length
+            their_enter, their_leave = starts[j, w] + meeting[3] - there, starts[j, w] + meeting[4] + there
+            if their_leave < 0.0:
+                continue
+            inside = their_enter <= 0.0
+            yields = inside
+            if not inside and stops_in[j] >= their_enter:
+                theirs_in = _time_to(their_enter, other.speed, 1.0)
+                soon = theirs_in < (mine_in + 1.5 if merge else mine_out + 1.0)
+                committed = other.speed**2 / (2.0 * 4.0) > their_enter
+                waits = other.speed < _STANDS_MPS and other.wait > 2.0
+                if rule > 0:
+                    yields = soon
+                elif rule < 0:
+                    yields = soon and committed
+                elif began != (starts[j, w] < there):
+                    yields = not began or (soon and committed)  # who is in the junction clears it first
+                else:
+                    yields = soon and (theirs_in < mine_in or (theirs_in == mine_in and j < i))
+                if waits and me.wait > 3.0:
+                    yields = j < i  # of two that wait for each other the lower number goes
+            if not yields:
+                continue
+            chosen = _stop_in(me, enter - 0.5, limit)
+            if merge:  # behind who is ahead already
+                gap = leave - me.length - their_leave
+                if gap > 0.5:
+                    chosen = max(chosen, idm(me.speed, max(limit, 3.0), gap, other.speed))
+            worst = min(worst, chosen)
+    return worst
+
+
+@njit(cache=True)
+def busy_crossings(bodies, paths, counts, may_walk):
+    """Crossings (C,) on which somebody walks, or that somebody at the kerb is about to use.
+
+    Args:
+        may_walk: bool (C,), false where the cars' light is green.
+    """
+    busy = np.zeros(may_walk.size, np.bool_)
+    for i in range(bodies.size):
+        me = bodies[i]
+        if me.mode != _WALK or not me.started or me.desired <= 0.05:
+            continue
+        at = min(max(int(me.s), 0), counts[i] - 1)
+        on = int(paths[i, at, 9])
+        if on > 0:
+            busy[on - 1] = True
+        for k in range(at + 1, min(at + 4, counts[i])):
+            c = int(paths[i, k, 9])
+            if c > 0 and may_walk[c - 1]:
+                busy[c - 1] = True
+    return busy
+
+
+@njit(cache=True)
+def walking_pace(bodies, paths, counts, may_walk):
+    """Speed (N,) that each walker would like now, m/s, and how it steps aside for others (N,), right to left about
+    -1 to 1. Nobody steps off the kerb while the light is against them or before a car that cannot stop any more, nor
+    walks into what stands, and who walks ahead is followed."""
+    pace, sideways = bodies["desired"].copy(), np.zeros(bodies.size)
+    for i in range(bodies.size):
+        me = bodies[i]
+        if me.mode != _WALK or not me.ambient:
+            continue
+        at = min(max(int(me.s), 0), counts[i] - 1)
+        crossing = int(paths[i, min(at + 2, counts[i] - 1), 9])
+        if crossing == 0 or paths[i, at, 9] == crossing:
+            crossing = 0
+        elif not may_walk[crossing - 1]:
+            pace[i] = 0.0
+            continue
+        c, s = np.cos(me.yaw), np.sin(me.yaw)
+        for j in range(bodies.size):
+            other = bodies[j]
+            dx, dy = other.x - me.x, other.y - me.y
+            if j == i or other.mode == _ABSENT or dx * dx + dy * dy > 60.0**2:
+                continue
+            if dx * dx + dy * dy < (1.4 + 0.5 * other.length) ** 2:
+                cy, sy = np.cos(other.yaw), np.sin(other.yaw)
+                along, across = c * dx + s * dy, -s * dx + c * dy
+                if other.mode == _WALK:
+                    same = c * cy + s * sy > 0.3
+                    if same and 0.0 < along < 1.3 and abs(across) < 0.55 and other.speed > 0.1:
+                        pace[i] = min(pace[i], 0.9 * other.speed)
+                    gap = np.sqrt(dx * dx + dy * dy)
+                    if gap < _ELBOW_M:  # room is made sideways
+                        away = -1.0 if across > 0.0 or (across == 0.0 and i < j) else 1.0
+                        sideways[i] += away * (_ELBOW_M - gap) / _ELBOW_M
+                        if along > 0.15 and gap < 0.7:
+                            pace[i] = min(pace[i], 0.3)
+                else:
+                    for reach in range(1, 3):
+                        px, py = 0.6 * reach * c - dx, 0.6 * reach * s - dy
+                        u, v = cy * px + sy * py, -sy * px + cy * py
+                        if abs(u) < 0.5 * other.length + 0.3 and abs(v) < 0.5 * other.width + 0.3:
+                            pace[i] = 0.0
+            if crossing > 0 and other.mode <= _CONSTANT and other.speed > 0.5:
+                start, front = int(max(other.s - 0.5 * other.length, 0.0)), other.s + 0.5 * other.length
+                for k in range(start, min(start + 60, counts[j])):
+                    if paths[j, k, 9] == crossing:
+                        # Over it now, or too fast to stop before it.
+                        if k - front < other.speed**2 / (2.0 * 3.0) + 1.0:
+                            pace[i] = 0.0
+                        break
+    return pace, sideways

@@ -1,0 +1,129 @@
+"""How bodies move along their paths in one step, and where that puts them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.layout import Light
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.traffic import Mode
+
+__all__ = ["move", "pose"]
+
+_TRAFFIC, _CONSTANT, _WALK, _STATIC = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC
+_TRAJECTORY, _ABSENT = Mode.TRAJECTORY, Mode.ABSENT
+_BRAKE, _LEFT, _RIGHT = int(Light.BRAKE), int(Light.LEFT), int(Light.RIGHT)
+_LAST_VEHICLE, _PEDESTRIAN = int(AgentClass.MOTORCYCLE), int(AgentClass.PEDESTRIAN)
+_AXLE = 0.3  # of a body's length: how far its axles are from its middle
+_SIGN_WAIT_S = 1.0
+
+
+@njit(cache=True)
+def move(bodies, chosen, pace, sideways, paths, counts, time_s, dt):
+    """Move bodies 1.. in place by one step of `dt` seconds; `pace` and `sideways` (N,) are what walkers would like.
+    Row 0, the ego, keeps its own time but is moved by its vehicle model."""
+    for i in range(bodies.size):
+        me = bodies[i]
+        n, mode = counts[i], me.mode
+        if mode == _ABSENT:
+            continue
+        walking = mode == _WALK and me.started
+        if i > 0:
+            accel = 0.0
+            if mode == _TRAFFIC:
+                accel = chosen[i]
+            elif walking or (mode == _CONSTANT and me.brake == 0.0):
+                # A body of constant speed moves to a new one when an action asks for it.
+                desired = pace[i] if walking else me.desired
+                accel = min(max((desired - me.speed) / 0.4, -3.0), 3.0)
+            elif mode == _CONSTANT:
+                accel = -me.brake
+            if mode == _TRAFFIC or mode == _CONSTANT or walking:
+                speed = max(me.speed + accel * dt, 0.0)
+                moved = 0.5 * (speed + me.speed) * dt
+                bodies[i].speed, bodies[i].accel = speed, accel
+                bodies[i].gait += moved
+                bodies[i].s += moved
+            else:
+                bodies[i].accel = 0.0
+                if mode == _TRAJECTORY:  # rows each 0.1 s
+                    bodies[i].s = time_s * 10.0
+                    a = min(max(int(bodies[i].s), 0), n - 1)
+                    b = min(a + 1, n - 1)
+                    bodies[i].speed = 10.0 * np.hypot(paths[i, b, 0] - paths[i, a, 0], paths[i, b, 1] - paths[i, a, 1])
+                    bodies[i].gait += bodies[i].speed * dt
+            bodies[i].s = min(bodies[i].s, n - 1.0)
+        bodies[i].wait = me.wait + dt if bodies[i].speed < 0.2 else 0.0
+        at = min(max(int(bodies[i].s), 0), n - 1)
+        if mode == _TRAFFIC and bodies[i].wait > _SIGN_WAIT_S:
+            for k in range(at, min(at + 9, n)):  # who has stood at a stop sign may go on
+                if paths[i, k, 5] > 0:
+                    bodies[i].served = int(paths[i, k, 5])
+                    break
+        t = min(max((time_s - me.offset_start) / max(me.offset_time, 1e-6), 0.0), 1.0)
+        if me.offset_time > 0.0:
+            bodies[i].offset = me.offset_from * (1.0 - t * t * t * (t * (6.0 * t - 15.0) + 10.0))
+            if t >= 1.0:
+                bodies[i].offset_time = 0.0
+        elif walking and me.ambient:
+            drift = 2.0 * sideways[i] if sideways[i] != 0.0 else -min(max(me.offset / 0.5, -0.25), 0.25)
+            bodies[i].offset = min(max(me.offset + drift * dt, -0.8), 0.8)
+        bodies[i].lights = 0
+        if me.cls <= _LAST_VEHICLE and mode != _STATIC:
+            lights = 0
+            if bodies[i].accel < -0.6 or (bodies[i].wait > 0.0 and mode != _TRAJECTORY):
+                lights |= _BRAKE
+            changing = bodies[i].offset_time > 0.0
+            ahead = min(at + 22, n - 1)
+            turn = 0.0
+            if paths[i, ahead, 6] > 0 or paths[i, at, 6] > 0:
+                turn = paths[i, ahead, 3] - paths[i, at, 3]
+            if (changing and me.offset_from < 0.0) or turn > 0.45:
+                lights |= _LEFT
+            if (changing and me.offset_from > 0.0) or turn < -0.45:
+                lights |= _RIGHT
+            bodies[i].lights = lights
+
+
+@njit(cache=True)
+def _on_path(path, n, s, out):
+    """Write x, y, z, yaw at arc length `s`; a path goes straight on beyond its ends."""
+    a = min(max(int(np.floor(s)), 0), max(n - 2, 0))
+    b, f = min(a + 1, n - 1), s - a
+    for k in range(3):
+        out[k] = path[a, k] + f * (path[b, k] - path[a, k])
+    f = min(max(f, 0.0), 1.0)
+    out[3] = path[a, 3] + f * (path[b, 3] - path[a, 3])
+
+
+@njit(cache=True)
+def pose(bodies, paths, counts, first):
+    """Put bodies `first`.. that move on their paths at their offset, in place. A vehicle's axles are on the path, so
+    that a long one cuts corners as it does on the road."""
+    front, rear = np.empty(4), np.empty(4)
+    for i in range(first, bodies.size):
+        me = bodies[i]
+        if me.mode == _STATIC or me.mode == _ABSENT:
+            continue
+        path, n = paths[i], counts[i]
+        slide = 0.0
+        if me.offset_time > 0.0 and abs(me.offset) > 1e-3:  # heading against the path while changing lanes
+            done = min(max(1.0 - me.offset / me.offset_from, 0.0), 1.0)
+            rate = -me.offset_from / me.offset_time * 4.0 * done * (1.0 - done) * 1.5
+            slide = np.arctan2(rate, max(me.speed, 2.0))
+        if me.cls == _PEDESTRIAN or me.mode == _TRAJECTORY:
+            _on_path(path, n, me.s, front)
+            x, y, z, yaw = front[0], front[1], front[2], front[3]
+        else:
+            reach = _AXLE * me.length
+            _on_path(path, n, me.s + reach, front)
+            _on_path(path, n, me.s - reach, rear)
+            x, y, z = 0.5 * (front[0] + rear[0]), 0.5 * (front[1] + rear[1]), 0.5 * (front[2] + rear[2])
+            dx, dy = front[0] - rear[0], front[1] - rear[1]
+            yaw = np.arctan2(dy, dx)
+            yaw = me.yaw + (yaw - me.yaw + np.pi) % (2.0 * np.pi) - np.pi
+            bodies[i].pitch = -np.arctan2(front[2] - rear[2], max(np.hypot(dx, dy), 0.1))
+        bodies[i].x = x - me.offset * np.sin(yaw)
+        bodies[i].y = y + me.offset * np.cos(yaw)
+        bodies[i].z, bodies[i].yaw = z, yaw + slide

@@ -1,0 +1,189 @@
+"""Driving past what blocks the lane: cyclists, parked cars, closed lanes.
+
+The path itself is bent aside and back, so that everybody else, who minds paths, minds the manoeuvre as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from uniscene_sim.geometry import wrap_angle
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.paths import CROSSING, JUNCTION, LIMIT, YAW
+from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.traffic import Mode, idm, project
+
+__all__ = ["overtake"]
+
+_PERIOD_US = 200_000
+_LOOK_M = 70.0
+_CHAIN_M = 30.0  # obstacles this near to each other are passed in one go
+_NEAREST_M = 9.0  # to the first obstacle, still enough to bend aside
+_BEND_M = 24.0
+_MOST_ASIDE_M = 4.6
+_CLEAR_M = {AgentClass.BICYCLE: 1.2, AgentClass.PEDESTRIAN: 1.2, AgentClass.TRAFFIC_CONE: 0.4, AgentClass.BARRIER: 0.4}
+_CLEAR_CAR_M = 0.7
+_LATERAL_MPS2 = 2.2
+_RIDES_MPS = 2.0  # a cyclist who is slower waits for something
+
+
+def overtake(state: WorldState, vector_map: VectorMap) -> WorldState:
+    """The state with paths bent around slow or standing bodies where the way past is free; each vehicle looks five
+    times a second."""
+    if state.time_us % _PERIOD_US:
+        return state
+    bodies = state.bodies
+    rides = (bodies["cls"] == AgentClass.BICYCLE) & (bodies["mode"] <= Mode.CONSTANT) & (bodies["speed"] > _RIDES_MPS)
+    slow = (bodies["mode"] == Mode.STATIC) | rides
+    if not slow.any():
+        return state
+    at = np.stack([bodies["x"], bodies["y"]], axis=1)
+    for i in np.flatnonzero((bodies["mode"] == Mode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE)):
+        row = state.bodies[i]
+        if row["aside"] > 0:
+            if row["s"] > row["aside"]:
+                changed = state.bodies.copy()
+                changed[i]["aside"] = 0.0
+                state = replace(state, bodies=changed)
+            continue
+        if row["offset_time"] > 0 and state.time_us * 1e-6 < row["offset_start"] + row["offset_time"]:
+            continue
+        near = np.flatnonzero(slow & (np.hypot(*(at - at[i]).T) < _LOOK_M))
+        if len(near):
+            state = _consider(state, vector_map, int(i), near)
+    return state
+
+
+def _consider(state: WorldState, vector_map: VectorMap, i: int, near: np.ndarray) -> WorldState:
+    me, path, n = state.bodies[i], state.paths[i], int(state.counts[i])
+    here = int(min(max(me["s"], 0), n - 1))
+    front = me["s"] + 0.5 * me["length"]
+    blocking = []  # rear, front and left edge along the path, clearance
+    for j in near:
+        other = state.bodies[j]
+        if j == i or abs(other["z"] - me["z"]) > 3.0:
+            continue
+        s, left = project(path, n, other["x"], other["y"], here, min(here + int(_LOOK_M), n - 1))
+        turn = abs(float(np.cos(other["yaw"] - path[min(int(s), n - 1), YAW])))
+        across = float(np.sqrt(max(1.0 - turn * turn, 0.0)))
+        half_long = 0.5 * (other["length"] * turn + other["width"] * across)
+        half_wide = 0.5 * (other["length"] * across + other["width"] * turn)
+        wanted = min(float(me["desired"]), float(path[here, LIMIT]))
+        if s - half_long < front or other["speed"] > 0.6 * wanted:
+            continue
+        if abs(left) - half_wide > 0.5 * me["width"] + 0.3:
+            continue
+        clear = _CLEAR_M.get(AgentClass(int(other["cls"])), _CLEAR_CAR_M)
+        edge = float(left + half_wide) + clear
+        blocking.append((float(s - half_long), float(s + half_long), edge, float(other["speed"])))
+    if not blocking:
+        return state
+    blocking.sort()
+    first = blocking[0][0]
+    last, aside, speed = blocking[0][1], blocking[0][2], blocking[0][3]
+    for low, high, edge, moving in blocking[1:]:
+        if low - last > _CHAIN_M:
+            break
+        last, aside, speed = max(last, high), max(aside, edge), max(speed, moving)
+    aside += 0.5 * float(me["width"])
+    if first - front < _NEAREST_M or aside <= 0.1 or aside > _MOST_ASIDE_M:
+        return state
+    if vector_map.left_hand_traffic:
+        return state
+    # What moves on meanwhile is passed later.
+    pace = max(0.7 * min(float(me["desired"]), float(path[here, LIMIT])), 3.0)
+    if speed > 0:
+        gain = pace / max(pace - speed, 0.5)
+        first, last = front + (first - front) * gain * 0.6, front + (last + 6.0 - front) * gain
+    begin = max(first - 2.0 - _BEND_M, float(me["s"]))
+    into = max(first - 2.0 - begin, 6.0)
+    out = last + 2.0 + 0.5 * float(me["length"])
+    end = out + _BEND_M
+    if end + 5 >= n or end - front > 160.0:
+        return state
+    span = path[here : int(end) + 1]
+    if span[:, JUNCTION].any() or (speed > 0 and span[:, CROSSING].any()):
+        return state
+    k = np.arange(n, dtype=float)
+    share = _smooth((k - begin) / into) * (1.0 - _smooth((k - out) / _BEND_M))
+    bent = _bent(path[:n], aside * share)
+    if not _on_road(vector_map, bent, here, int(end), float(me["width"]), share) or not _free(
+        state, i, path[:n], here, end, pace, {int(j) for j in near}
+    ):
+        return state
+    bodies, paths = state.bodies.copy(), state.paths.copy()
+    bodies[i]["aside"] = end
+    paths[i, :n] = bent
+    return replace(state, bodies=bodies, paths=paths)
+
+
+def _smooth(q: np.ndarray) -> np.ndarray:
+    q = np.clip(q, 0.0, 1.0)
+    return q * q * (3.0 - 2.0 * q)
+
+
+def _bent(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
+    """A path moved to its left by `aside` (R,) m, slower where it bends."""
+    out = path.copy()
+    out[:, 0] -= aside * np.sin(path[:, YAW])
+    out[:, 1] += aside * np.cos(path[:, YAW])
+    slope = np.gradient(aside)
+    out[:, YAW] = path[:, YAW] + np.arctan2(slope, 1.0)
+    bend = np.abs(np.gradient(out[:, YAW]))
+    out[:, LIMIT] = np.minimum(path[:, LIMIT], np.sqrt(_LATERAL_MPS2 / np.maximum(bend, 1e-4)))
+    return out
+
+
+def _on_road(
+    vector_map: VectorMap, bent: np.ndarray, low: int, high: int, width: float, share: np.ndarray
+) -> bool:
+    """Whether a vehicle on the bent part of a path has road under both sides."""
+    part = bent[low : high + 1][share[low : high + 1] > 0.02]
+    side = 0.5 * width + 0.1
+    for sign in (-1.0, 1.0):
+        x, y = part[:, 0] - sign * side * np.sin(part[:, YAW]), part[:, 1] + sign * side * np.cos(part[:, YAW])
+        if not vector_map.surface.drivable(x, y, part[:, 2]).all():
+            return False
+    return True
+
+
+def _free(
+    state: WorldState, i: int, path: np.ndarray, here: int, end: float, pace: float, obstacles: set[int]
+) -> bool:  # fmt: skip
+    """Whether nobody needs the room beside the lane while we are there."""
+    me = state.bodies[i]
+    takes_s = (end - me["s"]) / max(0.5 * (pace + float(me["speed"])), 2.0)
+    for j, other in enumerate(state.bodies):
+        if j == i or j in obstacles or other["mode"] in (Mode.ABSENT, Mode.STATIC):
+            continue
+        dx, dy = other["x"] - me["x"], other["y"] - me["y"]
+        if abs(other["z"] - me["z"]) > 3.0 or np.hypot(dx, dy) > 250.0:
+            continue
+        s, _ = project(path, len(path), other["x"], other["y"], max(here - 80, 0), len(path) - 1)
+        if s <= 1.0 and here < 80:
+            c, n = np.cos(path[0, YAW]), np.sin(path[0, YAW])
+            s = c * (other["x"] - path[0, 0]) + n * (other["y"] - path[0, 1])
+        at = int(min(max(s, 0), len(path) - 1))
+        left = -np.sin(path[at, YAW]) * (other["x"] - path[at, 0]) + np.cos(path[at, YAW]) * (other["y"] - path[at, 1])
+        if abs(left) < 0.5 * (me["width"] + other["width"]):
+            if me["s"] < s < end + 0.5 * (me["length"] + other["length"]) + 4.0:
+                return False  # no room to come back to
+            continue
+        if left < 0 or left > 8.0:
+            continue  # on the other side, or beyond the lane beside
+        turn = float(wrap_angle(other["yaw"] - path[at, YAW]))
+        if abs(turn) > 2.0:  # comes towards us: must not meet us before we are back
+            if s > me["s"] and s - 1.3 * other["speed"] * takes_s < end + 8.0:
+                return False
+            if s <= me["s"] and s > me["s"] - me["length"]:
+                return False
+        elif s < me["s"]:
+            gap = me["s"] - s - 0.5 * (me["length"] + other["length"])
+            if gap < 4.0 or idm(other["speed"], max(other["speed"], 1.0), gap, max(me["speed"], 3.0)) < -2.0:
+                return False
+        elif s < end and (s - me["s"] < 12.0 or other["speed"] < 0.5 * pace):
+            return False
+    return True

@@ -1,0 +1,273 @@
+"""Ambient traffic: as many bodies around the ego as the scenario asks for, which enter and leave out of its sight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.lane_change import begin as begin_change
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.paths import (
+    LANE,
+    LANE_S,
+    PATH_COLUMNS,
+    PATH_POINTS,
+    STOP,
+    YAW,
+    X,
+    Y,
+    Z,
+    plan_ahead,
+    unit_hash,
+)
+from uniscene_sim.world.scenario import TrafficSpec
+from uniscene_sim.world.spawn import body
+from uniscene_sim.world.state import WorldState, give_path
+from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.walks import Walks
+
+__all__ = ["HIDDEN_M", "Population", "absent"]
+
+#: No sensor of the presets sees this far: bodies come and go at least this far from the ego.
+HIDDEN_M = 170.0
+_LIVE_M = 250.0  # bodies live within this distance of the ego
+_LEAVE_M = 290.0
+_SPACING_M = 8.0  # of places along lanes where bodies may enter
+_DEAD_END_M = 80.0  # nobody enters this near to where a road ends
+_PERIOD_US = 500_000
+_ENTER_AT_ONCE = 6
+_STUCK_S = 60.0
+_TURN_S = 3.0  # people take to turn round
+_TAIL = 10  # points of the path driven so far that a new one keeps
+_CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
+_NOWHERE_M = 1e7
+
+
+class Population:
+    """Bodies of the scenario's ambient traffic, in the rows from `first_row` on; ids from `first_id` on, a new one for
+    each body that enters."""
+
+    def __init__(self, vector_map: VectorMap, spec: TrafficSpec, seed: int, first_row: int, first_id: int):
+        self._map, self._spec, self._seed = vector_map, spec, seed
+        self._first_row, self._first_id = first_row, first_id
+        rows = [
+            (lane.index, s)
+            for lane in vector_map.lanes
+            if spec.vehicles_per_km and lane.kind == "driving" and lane.junction < 0
+            for s in np.arange(4.0, lane.length - (4.0 if lane.successors else _DEAD_END_M), _SPACING_M)
+        ]
+        self._places = rows
+        self._at = np.array([vector_map.lane_point(*place) for place in rows]).reshape(-1, 4)
+        self._walks = Walks(vector_map) if spec.pedestrians else None
+
+    # --- how many -------------------------------------------------------------------------------------------------
+
+    def _wanted(self, x: float, y: float) -> int:
+        """Vehicles that the density asks for around a place."""
+        near = int((np.hypot(self._at[:, 0] - x, self._at[:, 1] - y) < _LIVE_M).sum())
+        return round(self._spec.vehicles_per_km * near * _SPACING_M / 1000.0)
+
+    def room(self, route: np.ndarray) -> tuple[int, int]:
+        """Rows for vehicles and for walkers that a route (R, >=2) needs at most."""
+        if not len(self._places):
+            vehicles = 0
+        else:
+            vehicles = max(self._wanted(p[0], p[1]) for p in route[:: max(1, min(50, len(route) - 1))])
+        return vehicles, self._spec.pedestrians if self._walks and self._walks.lanes else 0
+
+    # --- the start ------------------------------------------------------------------------------------------------
+
+    def settle(self, state: WorldState, vehicles: int) -> WorldState:
+        """The state with all ambient rows filled as far as there is room around the ego."""
+        bodies, paths, counts = state.bodies.copy(), state.paths.copy(), state.counts.copy()
+        x, y = float(bodies[0]["x"]), float(bodies[0]["y"])
+        gap = np.hypot(self._at[:, 0] - x, self._at[:, 1] - y)
+        order = sorted(np.flatnonzero(gap < _LIVE_M), key=lambda k: unit_hash(self._seed, 1, int(k)))
+        entered, row = state.entered, self._first_row
+        wanted = min(self._wanted(x, y), vehicles)
+        for k in order:
+            if row - self._first_row >= wanted:
+                break
+            px, py, pz, yaw = self._at[k]
+            dx, dy = bodies["x"][:row] - px, bodies["y"][:row] - py
+            aside = np.abs(-np.sin(yaw) * dx + np.cos(yaw) * dy)
+            clear = np.where(aside < 2.5, 17.0, 7.0)
+            clear[0] = 26.0
+            if ((np.hypot(dx, dy) < clear) & (np.abs(bodies["z"][:row] - pz) < 4.0)).any():
+                continue
+            bodies[row], path = self._vehicle(int(k), entered)
+            paths[row], counts[row] = _fitted(path), min(len(path), PATH_POINTS)
+            row, entered = row + 1, entered + 1
+        for i in range(self._first_row + vehicles, len(bodies)):
+            found = self._walker(x, y, 0.0, 140.0, entered)
+            if found is not None:
+                bodies[i], path = found
+                paths[i], counts[i] = _fitted(path), min(len(path), PATH_POINTS)
+                entered += 1
+        return replace(state, bodies=bodies, paths=paths, counts=counts, entered=entered)
+
+    # --- as it goes on --------------------------------------------------------------------------------------------
+
+    def step(self, state: WorldState) -> WorldState:
+        """Longer ways for bodies whose path runs out; twice a second bodies leave and enter, out of sight."""
+        left = state.counts - state.bodies["s"]
+        for i in np.flatnonzero(state.bodies["ambient"] & (state.bodies["mode"] != Mode.ABSENT) & (left < 60.0)):
+            state = self._go_on(state, int(i), float(left[i]))
+        if state.time_us % _PERIOD_US:
+            return state
+        bodies = state.bodies
+        x, y = state.ego.pose.x, state.ego.pose.y
+        gap = np.hypot(bodies["x"] - x, bodies["y"] - y)
+        there = bodies["ambient"] & (bodies["mode"] != Mode.ABSENT)
+        vehicle = there & (bodies["mode"] == Mode.TRAFFIC)
+        ends = vehicle & (left < 30.0) & (bodies["speed"] < 1.0)
+        stuck = vehicle & (bodies["wait"] > _STUCK_S)
+        leaves = there & ((gap > _LEAVE_M) | ((gap > HIDDEN_M) & (ends | stuck)))
+        # Where the ego comes to quieter roads some of those out of sight leave.
+        many = int(vehicle.sum() - leaves.sum()) - self._wanted(x, y)
+        if many > 1:
+            far = np.flatnonzero(vehicle & ~leaves & (gap > HIDDEN_M))
+            leaves[far[np.argsort(-gap[far], kind="stable")][: many - 1]] = True
+        if leaves.any():
+            bodies = bodies.copy()
+            bodies["mode"][leaves] = Mode.ABSENT
+            bodies["x"][leaves] = bodies["y"][leaves] = _NOWHERE_M
+            bodies["speed"][leaves] = 0.0
+            state = replace(state, bodies=bodies)
+        return self._enter(state, x, y)
+
+    def _enter(self, state: WorldState, x: float, y: float) -> WorldState:
+        bodies = state.bodies
+        absent = np.flatnonzero(bodies["ambient"] & (bodies["mode"] == Mode.ABSENT))
+        if not len(absent):
+            return state
+        walkers = absent[bodies["cls"][absent] == AgentClass.PEDESTRIAN]
+        cars = absent[bodies["cls"][absent] != AgentClass.PEDESTRIAN]
+        present = int((bodies["ambient"] & (bodies["mode"] == Mode.TRAFFIC)).sum())
+        for i in cars[: max(min(self._wanted(x, y) - present, _ENTER_AT_ONCE), 0)]:
+            place = self._hidden_place(state, x, y)
+            if place is None:
+                break
+            row, path = self._vehicle(place, state.entered)
+            state = replace(give_path(state, int(i), row, path), entered=state.entered + 1)
+        for i in walkers[:1]:
+            found = self._walker(x, y, HIDDEN_M, _LIVE_M, state.entered)
+            if found is not None:
+                state = replace(give_path(state, int(i), *found), entered=state.entered + 1)
+        return state
+
+    def _hidden_place(self, state: WorldState, x: float, y: float) -> int | None:
+        """A place out of the ego's sight where a body may enter without making another one brake."""
+        gap = np.hypot(self._at[:, 0] - x, self._at[:, 1] - y)
+        some = np.flatnonzero((gap > HIDDEN_M) & (gap < _LIVE_M))
+        if not len(some):
+            return None
+        bodies = state.bodies
+        on = state.paths[np.arange(len(bodies)), np.clip(bodies["s"].astype(int), 0, state.counts - 1), LANE]
+        for attempt in range(24):
+            k = int(some[int(unit_hash(self._seed, 11, state.entered, state.time_us, attempt) * len(some))])
+            px, py, pz, yaw = self._at[k]
+            lane = self._map.lanes[self._places[k][0]]
+            dx, dy = bodies["x"] - px, bodies["y"] - py
+            far, aside = np.hypot(dx, dy), np.abs(-np.sin(yaw) * dx + np.cos(yaw) * dy)
+            # Who drives on the same lane needs time to see us, whoever is beside it only the room.
+            clear = np.where((on == lane.index) | (aside < 2.5), 14.0 + 1.5 * lane.speed_limit_mps, 9.0)
+            if not ((far < clear) & (np.abs(bodies["z"] - pz) < 4.0)).any():
+                return k
+        return None
+
+    def _go_on(self, state: WorldState, i: int, left: float) -> WorldState:
+        bodies, path, n = state.bodies, state.paths[i], int(state.counts[i])
+        row = bodies[i].copy()
+        at = int(min(max(row["s"], 0), n - 1))
+        if row["mode"] == Mode.WALK:
+            if left > 2.0:
+                return state
+            lane, s, _ = self._map.nearest_lane(
+                float(row["x"]), float(row["y"]), float(row["z"]), None, ("sidewalk", "walking")
+            )
+            back = 1 if np.cos(self._map.lane_point(lane, s)[3] - row["yaw"]) < 0 else -1
+            assert self._walks is not None
+            key = (self._seed, 12, int(row["id"]), int(row["plans"]))
+            ahead = self._walks.plan(lane, s, back, self._side(int(row["id"])), key)
+            begin_change(row, ahead, state.time_us * 1e-6, _TURN_S)
+        else:
+            begin = max(at - _TAIL, 0)
+            # From the end of what is planned, so that nothing changes for what is ahead.
+            keep = n - 1
+            ahead = plan_ahead(
+                self._map, int(path[keep, LANE]), float(path[keep, LANE_S]),
+                (self._seed, 2, int(row["id"]), int(row["plans"])),
+            )  # fmt: skip
+            if len(ahead) < 5:
+                return state
+            ahead = np.concatenate([path[begin:keep], ahead])
+            yaw = ahead[:, YAW]
+            ahead[:, YAW] = np.unwrap(yaw)
+            row["s"] -= begin
+            row["aside"] = max(row["aside"] - begin, 0.0)
+        row["plans"] += 1
+        return give_path(state, i, row, ahead)
+
+    def _side(self, identity: int) -> float:
+        """How far left of the middle of a walkway somebody walks, m: on the own side, past whom they meet."""
+        side = 1.0 if self._map.left_hand_traffic else -1.0
+        return side * (0.35 + 0.5 * unit_hash(self._seed, 7, identity))
+
+    # --- who ------------------------------------------------------------------------------------------------------
+
+    def _vehicle(self, place: int, entered: int) -> tuple[np.ndarray, np.ndarray]:
+        x, y, z, yaw = self._at[place]
+        lane, s = self._places[place]
+        key = (self._seed, entered)
+        cls = _CLASSES[int(unit_hash(*key, 9) * len(_CLASSES))]
+        slow = 5.5 if cls == AgentClass.BICYCLE else 40.0
+        row = body(self._identity(entered), cls, x, y, z, yaw, mode=Mode.TRAFFIC, ambient=True)
+        row["desired"] = slow * (0.85 + 0.25 * unit_hash(*key, 8)) if slow < 10 else slow
+        row["speed"] = 0.8 * min(slow, self._map.lanes[lane].speed_limit_mps)
+        if cls == AgentClass.CAR:
+            row["length"] = 4.1 + 0.8 * unit_hash(*key, 10)
+        path = plan_ahead(self._map, lane, s, (self._seed, 2, int(row["id"]), 0))
+        lines = np.flatnonzero(path[:, STOP])
+        if len(lines):
+            # It begins no faster than it could still stop from, should the light be red.
+            room = max(float(lines[0]) - 0.5 * float(row["length"]) - 1.0, 0.0)
+            row["speed"] = min(float(row["speed"]), np.sqrt(2.0 * 2.0 * room))
+        return row, path
+
+    def _walker(
+        self, x: float, y: float, nearest: float, farthest: float, entered: int
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        assert self._walks is not None
+        key = (self._seed, 3, entered)
+        for attempt in range(12):
+            lane = self._walks.lanes[int(unit_hash(*key, attempt) * len(self._walks.lanes))]
+            s = unit_hash(*key, attempt, 1) * self._map.lanes[lane].length
+            px, py, _, _ = self._map.lane_point(lane, s)
+            if not nearest <= np.hypot(px - x, py - y) <= farthest:
+                continue
+            way = 1 if unit_hash(*key, 4) < 0.5 else -1
+            path = self._walks.plan(lane, s, way, self._side(self._identity(entered)), (self._seed, 12, entered))
+            row = body(self._identity(entered), AgentClass.PEDESTRIAN, *path[0, [X, Y, Z, YAW]], mode=Mode.WALK,
+                       ambient=True)  # fmt: skip
+            row["speed"] = row["desired"] = 1.1 + 0.5 * unit_hash(*key, 6)
+            row["height"] = 1.6 + 0.25 * unit_hash(*key, 8)
+            return row, path
+        return None
+
+    def _identity(self, entered: int) -> int:
+        return self._first_id + entered % (65_000 - self._first_id)
+
+
+def absent(walker: bool) -> np.ndarray:
+    """A row of BODY_DTYPE that waits to enter."""
+    cls = AgentClass.PEDESTRIAN if walker else AgentClass.CAR
+    return body(0, cls, _NOWHERE_M, _NOWHERE_M, 0.0, 0.0, mode=Mode.ABSENT, ambient=True)
+
+
+def _fitted(path: np.ndarray) -> np.ndarray:
+    out = np.zeros((PATH_POINTS, PATH_COLUMNS))
+    out[: min(len(path), PATH_POINTS)] = path[:PATH_POINTS]
+    return out

@@ -1,0 +1,148 @@
+"""The first moment of a scenario: ego and agents where the file puts them, ambient traffic around."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.ego import EgoState, settle
+from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.motion import pose
+from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate
+from uniscene_sim.world.population import Population, absent
+from uniscene_sim.world.scenario import AgentSpec, Scenario
+from uniscene_sim.world.spawn import body, place_of
+from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.traffic import Mode
+
+__all__ = ["Start", "ego_row"]
+
+_MODES = {
+    "traffic": Mode.TRAFFIC, "constant": Mode.CONSTANT, "walk": Mode.WALK, "parked": Mode.STATIC,
+    "trajectory": Mode.TRAJECTORY,
+}  # fmt: skip
+
+
+class Start:
+    """Builds the first state of a scenario.
+
+    Attributes:
+        state: the first state.
+        route: the ego's annotated path (R, 10).
+        population: the ambient traffic.
+
+    Raises:
+        InputError: a spawn off the road, or no way to a goal.
+    """
+
+    def __init__(self, scenario: Scenario, vector_map: VectorMap, seed: int, first_id: int):
+        self._scenario, self._map = scenario, vector_map
+        spec = scenario.ego
+        places: dict[str, tuple[int, float]] = {}
+        lane, s, left = place_of(scenario, vector_map, spec.spawn, "ego.spawn", places)
+        if lane < 0:
+            lane, s, _ = vector_map.nearest_lane(spec.spawn.x, spec.spawn.y)
+        places["ego"] = (lane, s)
+        x, y, z, yaw = vector_map.lane_point(lane, s)
+        x, y = x - left * np.sin(yaw), y + left * np.cos(yaw)
+        ego = EgoState(settle(x, y, z, yaw, spec.vehicle, vector_map.surface), spec.speed_mps)
+        self.route = self._route(lane, s)
+        rows, paths = [ego_row(scenario, ego)], [self.route[:PATH_POINTS]]
+        for i, agent in enumerate(scenario.agents):
+            row, path, place = self._agent(agent, f"agents[{i}].spawn", first_id + i, places)
+            rows.append(row)
+            paths.append(path)
+            if place[0] >= 0:
+                places[agent.name] = place
+        named = len(rows)
+        self.population = Population(vector_map, scenario.traffic, seed, named, first_id + named)
+        vehicles, walkers = self.population.room(self.route)
+        rows += [absent(walker=False)] * vehicles + [absent(walker=True)] * walkers
+        packed = np.zeros((len(rows), PATH_POINTS, PATH_COLUMNS))
+        counts = np.ones(len(rows), dtype=np.int64)
+        for i, path in enumerate(paths):
+            packed[i, : len(path)], counts[i] = path, len(path)
+        state = WorldState(0, ego, np.array(rows), packed, counts, (False,) * len(scenario.events))
+        if vehicles or walkers:
+            state = self.population.settle(state, vehicles)
+        pose(state.bodies, state.paths, state.counts, 1)
+        self.state = replace(state, bodies=state.bodies)
+
+    def _route(self, lane: int, s: float) -> np.ndarray:
+        spec, vector_map = self._scenario.ego, self._map
+        if spec.goal is None:
+            length = max(120.0, spec.target_speed_mps * self._scenario.duration_s + 60.0)
+            route = vector_map.route(lane, s, None, length)
+            return annotate(vector_map, route.path, route.lanes)
+        pieces: list[np.ndarray] = []
+        lanes: list[int] = []
+        here = lane, s
+        for goal in (*spec.via, spec.goal):
+            target, target_s, _ = vector_map.nearest_lane(*goal)
+            route = vector_map.route(*here, target)
+            end = np.array(vector_map.lane_point(target, target_s)[:3])
+            # The lane's end is where a route ends; the goal lies before it.
+            pieces.append(route.path[: int(np.hypot(*(route.path[:, :2] - end[:2]).T).argmin()) + 1])
+            lanes += route.lanes
+            here = (target, target_s)
+        return annotate(vector_map, np.concatenate(pieces), lanes)
+
+    def _agent(
+        self, spec: AgentSpec, field: str, identity: int, places: dict[str, tuple[int, float]]
+    ) -> tuple[np.ndarray, np.ndarray, tuple[int, float]]:
+        vector_map = self._map
+        cls, mode = AgentClass[spec.cls.upper()], _MODES[spec.behaviour]
+        lane, s, left = place_of(self._scenario, vector_map, spec.spawn, field, places)
+        if lane < 0:
+            x, y = spec.spawn.x, spec.spawn.y
+            yaw = np.radians(spec.spawn.yaw_deg or 0.0)
+            near, near_s, _ = vector_map.nearest_lane(x, y)
+            hint = vector_map.lane_point(near, near_s)[2]
+            z = float(vector_map.surface_height(np.array([x]), np.array([y]), np.array([hint]))[0])
+        else:
+            x, y, z, yaw = vector_map.lane_point(lane, s)
+            x, y = x - left * np.sin(yaw), y + left * np.cos(yaw)
+        row = body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=max(spec.speed_mps, 0.1))
+        if spec.size is not None:
+            row["length"], row["width"], row["height"] = spec.size
+        if mode == Mode.TRAJECTORY:
+            path = self._timed_path(spec.trajectory, z)
+        elif mode == Mode.STATIC or mode == Mode.WALK or lane < 0:
+            path = annotate(vector_map, self._straight(x, y, z, yaw, 2.0 if mode == Mode.STATIC else 60.0), ())
+            # Walkers stand until an event sends them, unless the file gives them a speed.
+            row["started"] = mode != Mode.WALK or spec.speed_mps > 0
+            row["desired"] = spec.speed_mps
+        else:
+            goal = None if spec.goal is None else vector_map.nearest_lane(*spec.goal)[0]
+            route = vector_map.route(lane, s, goal, PATH_POINTS - 1.0)
+            path = annotate(vector_map, route.path, route.lanes)
+            row["offset"] = left
+        if mode == Mode.CONSTANT:
+            row["desired"] = spec.speed_mps
+        return row, path[:PATH_POINTS], (lane, s)
+
+    def _timed_path(self, trajectory: tuple[tuple[float, float, float], ...], z: float) -> np.ndarray:
+        """A path for a body on a trajectory: its rows each 0.1 s; `s` then counts tenths of a second."""
+        t, x, y = np.array(trajectory).T
+        at = np.arange(0.0, t[-1] + 0.05, 0.1)[:PATH_POINTS]
+        xs, ys = np.interp(at, t, x), np.interp(at, t, y)
+        zs = self._map.surface_height(xs, ys, np.full(len(xs), z))
+        return annotate(self._map, np.stack([xs, ys, zs], axis=1), ())
+
+    def _straight(self, x: float, y: float, z: float, yaw: float, length: float) -> np.ndarray:
+        at = np.arange(0.0, length, 1.0)
+        xs, ys = x + at * np.cos(yaw), y + at * np.sin(yaw)
+        return np.stack([xs, ys, self._map.surface_height(xs, ys, np.full(len(xs), z))], axis=1)
+
+
+def ego_row(scenario: Scenario, ego: EgoState) -> np.ndarray:
+    """The ego as a row of BODY_DTYPE."""
+    v, p = scenario.ego.vehicle, ego.pose
+    forward = v.rear_axle_to_centre_m
+    row = body(0, AgentClass.CAR, p.x + forward * np.cos(p.yaw), p.y + forward * np.sin(p.yaw), p.z, p.yaw,
+               speed=ego.speed)  # fmt: skip
+    row["length"], row["width"], row["height"] = v.length_m, v.width_m, v.height_m
+    row["desired"] = scenario.ego.target_speed_mps
+    return row

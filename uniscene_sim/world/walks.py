@@ -1,0 +1,116 @@
+"""Ways of people on foot: along walkways, and over crossings to the other side."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from uniscene_sim.world.map import Crossing, VectorMap
+from uniscene_sim.world.paths import PATH_POINTS, annotate, unit_hash
+
+__all__ = ["Walks"]
+
+_ATTACH_M = 5.0  # a crossing belongs to walkways whose middle is this near to one of its ends
+_JOINT_M = 2.5  # ends of walkways this near to each other are one walkway
+_CROSSES = 0.45  # chance to take a crossing that one comes by
+
+
+class Walks:
+    """Walkways of a map and the crossings that join them. A direction is 1 along a lane and -1 against it."""
+
+    def __init__(self, vector_map: VectorMap):
+        self._map = vector_map
+        self.lanes = tuple(
+            lane.index for lane in vector_map.lanes if lane.kind in ("sidewalk", "walking") and lane.length > 2.0
+        )
+        self._joints = self._joined()
+        self._exits: dict[int, list[tuple[float, np.ndarray, int, float]]] = defaultdict(list)
+        for crossing in vector_map.crossings:
+            ends = _ends(crossing)
+            places = [place for end in ends if (place := self._attached(end)) is not None]
+            if len(places) < 2:
+                continue
+            for k in (0, 1):
+                (lane, s), (other, there) = places[k], places[1 - k]
+                self._exits[lane].append((s, np.stack([ends[k], ends[1 - k]]), other, there))
+
+    def _attached(self, end: np.ndarray) -> tuple[int, float] | None:
+        best, found = _ATTACH_M, None
+        for index in self.lanes:
+            lane = self._map.lanes[index]
+            gap = np.hypot(lane.centre[:, 0] - end[0], lane.centre[:, 1] - end[1])
+            k = int(gap.argmin())
+            if gap[k] < best and abs(lane.centre[k, 2] - end[2]) < 3.0:
+                best, found = float(gap[k]), (index, float(lane.s[k]))
+        return found
+
+    def _joined(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
+        """By lane and direction: what its end meets, whether or not the map links the two, as lane and direction on."""
+        ends = [(i, d, self._map.lanes[i].centre[-1 if d > 0 else 0]) for i in self.lanes for d in (1, -1)]
+        out: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        if ends:
+            points = np.array([p for _, _, p in ends])
+            for a, near in enumerate(cKDTree(points).query_ball_point(points, _JOINT_M)):
+                lane, direction, _ = ends[a]
+                out[lane, direction] = [(ends[b][0], -ends[b][1]) for b in sorted(near) if ends[b][0] != lane]
+        return out
+
+    def plan(self, lane: int, s: float, direction: int, aside_m: float, key: tuple[int, ...]) -> np.ndarray:
+        """Annotated path (R, 10) from a place on a walkway to where it ends, `aside_m` to the left of its middle, the
+        same for the same key."""
+        pieces: list[np.ndarray] = []
+        length = 0.0
+        for step in range(40):
+            here = self._map.lanes[lane]
+            u = unit_hash(*key, step, lane)
+            ahead = [e for e in self._exits[lane] if direction * (e[0] - s) > 1.5]
+            crossing = min(ahead, key=lambda e: direction * e[0]) if ahead and u < _CROSSES else None
+            stop = crossing[0] if crossing else (here.length if direction > 0 else 0.0)
+            low, high = min(s, stop), max(s, stop)
+            inside = here.centre[(here.s > low) & (here.s < high)]
+            ends = [np.array([np.interp(v, here.s, here.centre[:, k]) for k in range(3)]) for v in (low, high)]
+            piece = np.concatenate([ends[:1], inside, ends[1:]])
+            pieces.append(piece if direction > 0 else piece[::-1])
+            length += high - low
+            if length > PATH_POINTS:
+                break
+            if crossing:
+                _, way, lane, s = crossing
+                pieces.append(way)
+                length += float(np.linalg.norm(way[1] - way[0]))
+                direction = 1 if unit_hash(*key, step, lane, 1) < 0.5 else -1
+                continue
+            onward = self._joints[lane, direction]
+            if not onward:
+                break
+            lane, direction = onward[int(u * 997) % len(onward)]
+            s = 0.0 if direction > 0 else self._map.lanes[lane].length
+        points = np.concatenate(pieces)
+        step_m = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1)
+        points = points[np.concatenate([[True], step_m > 1e-3])]
+        at = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+        want = np.arange(0.0, min(at[-1], PATH_POINTS - 1.0), 1.0)
+        if len(want) < 2:
+            want = np.linspace(0.0, at[-1], 2)
+        path = np.stack([np.interp(want, at, points[:, k]) for k in range(3)], axis=1)
+        way = np.gradient(path[:, :2], axis=0)
+        way /= np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
+        path[:, :2] += aside_m * np.stack([-way[:, 1], way[:, 0]], axis=1)
+        path[:, 2] = self._map.surface_height(path[:, 0], path[:, 1], path[:, 2])
+        return annotate(self._map, path, ())
+
+
+def _ends(crossing: Crossing) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the two kerbs (3,) that a crossing joins: the ends of its axis along which people walk.
+
+    People walk along the longer side of its box.
+    """
+    centre = crossing.polygon.mean(axis=0)
+    spread = crossing.polygon[:, :2] - centre[:2]
+    axis = np.linalg.svd(spread)[2][0]
+    along = spread @ axis
+    reach = 0.5 * (along.max() - along.min())
+    step = np.array([axis[0], axis[1], 0.0]) * reach
+    return centre - step, centre + step
