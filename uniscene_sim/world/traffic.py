@@ -30,9 +30,9 @@ _LOOK_M = 90
 _TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC, Mode.ABSENT
 _MEETINGS = 6  # lanes that meet others, ahead of a body, that are minded at once
 _STANDS_MPS = 0.3
-_LONG_M = 7.0
+_LONG_M = 15.0  # two vehicles longer than this together do not pass in a tight bend
 _ELBOW_M = 1.1  # people keep this far apart where they can
-_SLOW_MPS = 1.5  # nobody enters what must stay clear behind a leader this slow
+_SLOW_MPS = 3.0  # nobody enters what must stay clear behind a leader this slow
 
 #: What moves on a path, as a structure of arrays; row 0 is the ego. Metres, radians, seconds.
 BODY_DTYPE = np.dtype(
@@ -258,11 +258,11 @@ def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room, lea
                 if enter <= 0.0:
                     nearest = -np.inf
                 continue
-            if meets[row, 6] == 0:
+            if meets[row, 6] < 2:
                 nearest, clear = min(nearest, enter), max(clear, leave)
             began = starts[i, u] < half
             worst = min(worst, _meet(i, bodies, lanes, starts, stops_in, meets[row], began, enter, leave, limit))
-        if 0.0 < nearest < np.inf and leader_speed < _SLOW_MPS and room + me.length < clear:
+        if 0.0 < nearest < np.inf and leader_speed < _SLOW_MPS and room < clear + 1.0:
             worst = min(worst, _stop_in(me, nearest - 0.5, limit))
     return worst
 
@@ -275,11 +275,9 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
     rule, merge, tight = meeting[5], meeting[6] == 1, meeting[6] == 2
     mine_in, mine_out = _time_to(enter, me.speed, _A), _time_to(leave, me.speed, _A)
     worst = _A
-    if tight and me.length < _LONG_M:
-        return worst
     for j in range(bodies.size):
         other = bodies[j]
-        if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT) or (tight and other.length < _LONG_M):
+        if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT) or (tight and me.length + other.length < _LONG_M):
             continue
         for w in range(_MEETINGS):
             if lanes[j, w] < 0:
