@@ -12,7 +12,7 @@ import numpy as np
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.map import VectorMap
-from uniscene_sim.world.paths import CROSSING, JUNCTION, LIMIT, YAW
+from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LIMIT, YAW
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import Mode, idm, project
 
@@ -36,9 +36,9 @@ def overtake(state: WorldState, vector_map: VectorMap) -> WorldState:
     if state.time_us % _PERIOD_US:
         return state
     bodies = state.bodies
+    stands = bodies["mode"] == Mode.STATIC
     rides = (bodies["cls"] == AgentClass.BICYCLE) & (bodies["mode"] <= Mode.CONSTANT) & (bodies["speed"] > _RIDES_MPS)
-    slow = (bodies["mode"] == Mode.STATIC) | rides
-    if not slow.any():
+    if not (stands | rides).any():
         return state
     at = np.stack([bodies["x"], bodies["y"]], axis=1)
     for i in np.flatnonzero((bodies["mode"] == Mode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE)):
@@ -51,6 +51,8 @@ def overtake(state: WorldState, vector_map: VectorMap) -> WorldState:
             continue
         if row["offset_time"] > 0 and state.time_us * 1e-6 < row["offset_start"] + row["offset_time"]:
             continue
+        # Ambient traffic passes cyclists by changing lanes, the ego keeps to its route.
+        slow = stands if row["ambient"] else stands | rides
         near = np.flatnonzero(slow & (np.hypot(*(at - at[i]).T) < _LOOK_M))
         if len(near):
             state = _consider(state, vector_map, int(i), near)
@@ -93,16 +95,18 @@ def _consider(state: WorldState, vector_map: VectorMap, i: int, near: np.ndarray
         return state
     if vector_map.left_hand_traffic:
         return state
-    # What moves on meanwhile is passed later.
     pace = max(0.7 * min(float(me["desired"]), float(path[here, LIMIT])), 3.0)
     if speed > 0:
-        gain = pace / max(pace - speed, 0.5)
-        first, last = front + (first - front) * gain * 0.6, front + (last + 6.0 - front) * gain
+        # What moves on is passed later: only where a lane of our own direction is there to stay on for long.
+        lane = int(path[here, LANE])
+        if lane < 0 or vector_map.lanes[lane].left < 0 or pace < speed + 1.5:
+            return state
+        last = front + 1.4 * (last + 8.0 - front) * pace / (pace - speed)
     begin = max(first - 2.0 - _BEND_M, float(me["s"]))
     into = max(first - 2.0 - begin, 6.0)
     out = last + 2.0 + 0.5 * float(me["length"])
     end = out + _BEND_M
-    if end + 5 >= n or end - front > 160.0:
+    if end + 5 >= n or end - front > 250.0:
         return state
     span = path[here : int(end) + 1]
     if span[:, JUNCTION].any() or (speed > 0 and span[:, CROSSING].any()):

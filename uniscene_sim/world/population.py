@@ -25,7 +25,7 @@ from uniscene_sim.world.paths import (
 from uniscene_sim.world.scenario import TrafficSpec
 from uniscene_sim.world.spawn import body
 from uniscene_sim.world.state import WorldState, give_path
-from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.traffic import Mode, project
 from uniscene_sim.world.walks import Walks
 
 __all__ = ["HIDDEN_M", "Population", "absent"]
@@ -93,11 +93,12 @@ class Population:
             px, py, pz, yaw = self._at[k]
             dx, dy = bodies["x"][:row] - px, bodies["y"][:row] - py
             aside = np.abs(-np.sin(yaw) * dx + np.cos(yaw) * dy)
-            clear = np.where(aside < 2.5, 17.0, 7.0)
+            clear = np.where(aside < 2.5, 17.0, 9.0)
             clear[0] = 26.0
             if ((np.hypot(dx, dy) < clear) & (np.abs(bodies["z"][:row] - pz) < 4.0)).any():
                 continue
-            bodies[row], path = self._vehicle(int(k), entered)
+            bodies[row], path = self._vehicle(int(k), entered, bodies[:row])
+            bodies[row]["speed"] *= 0.7  # nobody has had time yet to mind the others
             paths[row], counts[row] = _fitted(path), min(len(path), PATH_POINTS)
             row, entered = row + 1, entered + 1
         for i in range(self._first_row + vehicles, len(bodies)):
@@ -150,7 +151,7 @@ class Population:
             place = self._hidden_place(state, x, y)
             if place is None:
                 break
-            row, path = self._vehicle(place, state.entered)
+            row, path = self._vehicle(place, state.entered, bodies)
             state = replace(give_path(state, int(i), row, path), entered=state.entered + 1)
         for i in walkers[:1]:
             found = self._walker(x, y, HIDDEN_M, _LIVE_M, state.entered)
@@ -218,7 +219,7 @@ class Population:
 
     # --- who ------------------------------------------------------------------------------------------------------
 
-    def _vehicle(self, place: int, entered: int) -> tuple[np.ndarray, np.ndarray]:
+    def _vehicle(self, place: int, entered: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, y, z, yaw = self._at[place]
         lane, s = self._places[place]
         key = (self._seed, entered)
@@ -230,11 +231,7 @@ class Population:
         if cls == AgentClass.CAR:
             row["length"] = 4.1 + 0.8 * unit_hash(*key, 10)
         path = plan_ahead(self._map, lane, s, (self._seed, 2, int(row["id"]), 0))
-        lines = np.flatnonzero(path[:, STOP])
-        if len(lines):
-            # It begins no faster than it could still stop from, should the light be red.
-            room = max(float(lines[0]) - 0.5 * float(row["length"]) - 1.0, 0.0)
-            row["speed"] = min(float(row["speed"]), np.sqrt(2.0 * 2.0 * room))
+        row["speed"] = min(float(row["speed"]), _safe_speed(row, path, others))
         return row, path
 
     def _walker(
@@ -271,3 +268,15 @@ def _fitted(path: np.ndarray) -> np.ndarray:
     out = np.zeros((PATH_POINTS, PATH_COLUMNS))
     out[: min(len(path), PATH_POINTS)] = path[:PATH_POINTS]
     return out
+
+
+def _safe_speed(row: np.ndarray, path: np.ndarray, others: np.ndarray) -> float:
+    """Speed from which a body can still stop for the next line, should its light be red, and for those ahead."""
+    room = [max(float(line) - 0.5 * float(row["length"]) - 1.0, 0.0) for line in np.flatnonzero(path[:, STOP])[:1]]
+    speed = min((np.sqrt(2.0 * 2.0 * r) for r in room), default=np.inf)
+    for other in others[np.hypot(others["x"] - row["x"], others["y"] - row["y"]) < 90.0]:
+        s, left = project(path, len(path), other["x"], other["y"], 0, min(90, len(path) - 1))
+        if s > 0.5 and abs(left) < 0.5 * (row["width"] + other["width"]) + 0.4 and abs(other["z"] - row["z"]) < 4.0:
+            gap = s - 0.5 * float(row["length"] + other["length"]) - 4.0
+            speed = min(speed, float(other["speed"]) + np.sqrt(2.0 * 1.5 * max(gap, 0.0)))
+    return float(speed)

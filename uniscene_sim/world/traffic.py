@@ -31,8 +31,9 @@ _TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = Mode.TRAFFIC, Mode.CONSTANT, Mode
 _MEETINGS = 6  # lanes that meet others, ahead of a body, that are minded at once
 _STANDS_MPS = 0.3
 _LONG_M = 15.0  # two vehicles longer than this together do not pass in a tight bend
+_SWING_M = 2.5  # long ones need this much more where they cross others
 _ELBOW_M = 1.1  # people keep this far apart where they can
-_SLOW_MPS = 3.0  # nobody enters what must stay clear behind a leader this slow
+_QUEUES_MPS = 3.5  # who is slower counts as standing in a queue
 
 #: What moves on a path, as a structure of arrays; row 0 is the ego. Metres, radians, seconds.
 BODY_DTYPE = np.dtype(
@@ -97,7 +98,7 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
         first, meets: see `world.conflicts.Conflicts`.
     """
     total = bodies.size
-    out = np.zeros(total)
+    out, gaps = np.zeros(total), np.empty(total)
     lanes, starts, stops_in = _ahead(bodies, paths, counts, line_state, first)
     for i in range(total):
         me = bodies[i]
@@ -117,7 +118,7 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
         # The end of the path is the end of the road.
         if n - 1 - at < _LOOK_M:
             accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + _S0, 0.0))
-        room, leader_speed = np.inf, 0.0
+        gaps[:] = np.inf
         for j in range(total):
             other = bodies[j]
             if j == i or other.mode == _ABSENT:
@@ -127,12 +128,11 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
                 continue
             if np.cos(me.yaw) * dx + np.sin(me.yaw) * dy < -25.0:
                 continue
-            chosen, gap = _behind(me, other, path, n, at, front, limit)
+            chosen, gaps[j] = _behind(me, other, path, n, at, front, limit)
             accel = min(accel, chosen)
-            if gap < room:
-                room, leader_speed = gap, other.speed
-        accel = min(accel, _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room, leader_speed))
-        if leader_speed < _SLOW_MPS and room < 30.0:
+        room = _room(bodies, gaps)
+        accel = min(accel, _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room))
+        if room < 30.0:
             accel = min(accel, _keep_off_crossing(me, path, n, at, front, limit, room))
         if me.brake > 0:
             accel = min(accel, -me.brake)
@@ -168,14 +168,28 @@ def _at_lines(me, path, n, at, front, limit, line_state, busy):
 
 
 @njit(cache=True)
+def _room(bodies, gaps):
+    """How far the front may go until it stands at the end of a queue that stands, once those between have joined it."""
+    room = np.inf
+    for j in range(bodies.size):
+        if gaps[j] < room and bodies[j].speed < _QUEUES_MPS:
+            left = gaps[j] - _S0
+            for k in range(bodies.size):
+                if gaps[k] < gaps[j]:
+                    left -= bodies[k].length + _S0
+            room = min(room, left)
+    return room
+
+
+@njit(cache=True)
 def _keep_off_crossing(me, path, n, at, front, limit, room):
-    """Acceleration that does not come to a stand on a pedestrian crossing behind a queue `room` m ahead."""
-    for k in range(int(front) + 1, min(int(front + room) + 1, n)):
+    """Acceleration that does not come to a stand on a pedestrian crossing behind a queue that leaves `room` m."""
+    for k in range(int(front) + 1, min(int(front + max(room, 0.0)) + 12, n)):
         if path[k, 9] > 0:
             entry = k - front
             while k < n - 1 and path[k, 9] > 0:
                 k += 1
-            if room < k - front + me.length + _S0 and me.speed**2 / (2.0 * 4.0) < entry:
+            if room < k - front + me.length and me.speed**2 / (2.0 * 4.0) < entry:
                 return _stop_in(me, entry - 0.8, limit)
             break
     return _A
@@ -186,24 +200,36 @@ def _behind(me, other, path, n, at, front, limit):
     """Acceleration behind a body that stands, drives or is about to step into the corridor ahead, and the gap to it."""
     worst, room = _A, np.inf
     pedestrian = other.mode == _WALK
+    # The body as a row of discs, which bends and slants leave as wide as it is.
+    radius = 0.5 * min(other.width, other.length)
+    discs = max(int(np.ceil(other.length / (2.0 * radius))), 1)
+    spacing = (other.length - 2.0 * radius) / max(discs - 1, 1)
+    wide = 0.5 * me.width + radius + (0.5 if pedestrian and other.speed > 0.2 else 0.2)
+    c, d = np.cos(other.yaw), np.sin(other.yaw)
+    last = min(at + _LOOK_M, n - 1)
+    middle, aside = project(path, n, other.x, other.y, at, last)
+    if abs(aside) > wide + 0.5 * other.length + 3.0 and not pedestrian:
+        return worst, room
+    near = int(0.5 * other.length) + 3
     for step in range(3 if pedestrian else 1):
-        ahead = 0.8 * step
-        x = other.x + ahead * other.speed * np.cos(other.yaw)
-        y = other.y + ahead * other.speed * np.sin(other.yaw)
-        s, left = project(path, n, x, y, at, min(at + _LOOK_M, n - 1))
-        turn = other.yaw - path[min(max(int(s), 0), n - 1), 3]
-        half_long = 0.5 * (abs(other.length * np.cos(turn)) + abs(other.width * np.sin(turn)))
-        half_wide = 0.5 * (abs(other.length * np.sin(turn)) + abs(other.width * np.cos(turn)))
-        gap = s - half_long - front
-        if gap < -0.5 * me.length or s < me.s + 0.3:
-            continue
-        # While changing lanes it minds the lane that it leaves as well as the one that it enters.
-        wide = 0.5 * me.width + half_wide + (0.5 if pedestrian and other.speed > 0.2 else 0.2)
-        if abs(left) > wide and abs(left - me.offset) > wide:
-            continue
-        leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
-        worst = min(worst, idm(me.speed, max(limit, 3.0), max(gap, 0.1), leader_speed))
-        room = min(room, gap)
+        ahead = 0.8 * step * other.speed
+        for disc in range(discs):
+            along = ahead + disc * spacing - 0.5 * (other.length - 2.0 * radius)
+            x, y = other.x + along * c, other.y + along * d
+            if pedestrian:
+                s, left = project(path, n, x, y, at, last)
+            else:
+                s, left = project(path, n, x, y, max(int(middle) - near, at), min(int(middle) + near, last))
+            gap = s - radius - front
+            if gap < -0.5 * me.length or s < me.s + 0.3:
+                continue
+            # While changing lanes it minds the lane that it leaves as well as the one that it enters.
+            if abs(left) > wide and abs(left - me.offset) > wide:
+                continue
+            turn = other.yaw - path[min(max(int(s), 0), n - 1), 3]
+            leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
+            worst = min(worst, idm(me.speed, max(limit, 3.0), max(gap, 0.1), leader_speed))
+            room = min(room, gap)
     return worst, room
 
 
@@ -242,7 +268,7 @@ def _time_to(distance, speed, accel):
 
 
 @njit(cache=True)
-def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room, leader_speed):
+def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
     """Acceleration that gives way where lanes meet, and keeps what is shared clear while there is no room beyond."""
     me = bodies[i]
     half, worst = 0.5 * me.length, _A
@@ -262,7 +288,7 @@ def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room, lea
                 nearest, clear = min(nearest, enter), max(clear, leave)
             began = starts[i, u] < half
             worst = min(worst, _meet(i, bodies, lanes, starts, stops_in, meets[row], began, enter, leave, limit))
-        if 0.0 < nearest < np.inf and leader_speed < _SLOW_MPS and room < clear + 1.0:
+        if 0.0 < nearest < np.inf and room < clear:
             worst = min(worst, _stop_in(me, nearest - 0.5, limit))
     return worst
 
@@ -277,7 +303,9 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
     worst = _A
     for j in range(bodies.size):
         other = bodies[j]
-        if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT) or (tight and me.length + other.length < _LONG_M):
+        if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
+            continue
+        if tight and me.length + other.length < _LONG_M:
             continue
         for w in range(_MEETINGS):
             if lanes[j, w] < 0:
@@ -285,14 +313,18 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
             if lanes[j, w] != int(meeting[0]):
                 continue
             there = 0.5 * other.length
-            their_enter, their_leave = starts[j, w] + meeting[3] - there, starts[j, w] + meeting[4] + there
+            swing = _SWING_M if me.length + other.length > _LONG_M else 0.0
+            their_enter = starts[j, w] + meeting[3] - there - swing
+            their_leave = starts[j, w] + meeting[4] + there + swing
             if their_leave < 0.0:
                 continue
             inside = their_enter <= 0.0
             yields = inside
             if not inside and stops_in[j] >= their_enter:
                 theirs_in = _time_to(their_enter, other.speed, 1.0)
-                soon = theirs_in < (mine_in + 1.5 if merge else mine_out + 1.0)
+                # Who joins needs time to come up to the speed of those behind.
+                joins = 1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * _A * enter), 0.0) / 2.5
+                soon = theirs_in < (mine_in + joins if merge else mine_out + 1.0)
                 committed = other.speed**2 / (2.0 * 4.0) > their_enter
                 waits = other.speed < _STANDS_MPS and other.wait > 2.0
                 if rule > 0:
@@ -304,10 +336,12 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
                 else:
                     yields = soon and (theirs_in < mine_in or (theirs_in == mine_in and j < i))
                 if waits and me.wait > 3.0:
-                    yields = j < i  # of two that wait for each other the lower number goes
+                    # Of two that wait for each other goes who is in the junction, then the lower number.
+                    there_too = starts[j, w] < there
+                    yields = there_too if began != there_too else j < i
             if not yields:
                 continue
-            chosen = _stop_in(me, enter - 0.5, limit)
+            chosen = _stop_in(me, enter - swing - 0.5, limit)
             if merge:  # behind who is ahead already
                 gap = leave - me.length - their_leave
                 if gap > 0.5:
