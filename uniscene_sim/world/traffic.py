@@ -299,31 +299,33 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
     whether the front is on its lane of the junction already."""
     me = bodies[i]
     rule, merge, tight = meeting[5], meeting[6] == 1, meeting[6] == 2
-    mine_in, mine_out = _time_to(enter, me.speed, _A), _time_to(leave, me.speed, _A)
     worst = _A
     for j in range(bodies.size):
         other = bodies[j]
         if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
             continue
-        if tight and me.length + other.length < _LONG_M:
+        long = me.length + other.length > _LONG_M
+        if tight and not long:
             continue
+        swing = _SWING_M if long and not tight else 0.0
+        my_enter, my_leave = enter - swing, leave + swing
+        mine_in, mine_out = _time_to(my_enter, me.speed, _A), _time_to(my_leave, me.speed, _A)
         for w in range(_MEETINGS):
             if lanes[j, w] < 0:
                 break
             if lanes[j, w] != int(meeting[0]):
                 continue
             there = 0.5 * other.length
-            swing = _SWING_M if me.length + other.length > _LONG_M else 0.0
             their_enter = starts[j, w] + meeting[3] - there - swing
             their_leave = starts[j, w] + meeting[4] + there + swing
             if their_leave < 0.0:
                 continue
             inside = their_enter <= 0.0
-            yields = inside
+            yields = inside and (my_enter > 0.0 or j < i)  # both at its edge: the lower number goes
             if not inside and stops_in[j] >= their_enter:
                 theirs_in = _time_to(their_enter, other.speed, 1.0)
                 # Who joins needs time to come up to the speed of those behind.
-                joins = 1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * _A * enter), 0.0) / 2.5
+                joins = 1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * _A * max(my_enter, 0.0)), 0.0) / 2.5
                 soon = theirs_in < (mine_in + joins if merge else mine_out + 1.0)
                 committed = other.speed**2 / (2.0 * 4.0) > their_enter
                 waits = other.speed < _STANDS_MPS and other.wait > 2.0
@@ -341,7 +343,7 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
                     yields = there_too if began != there_too else j < i
             if not yields:
                 continue
-            chosen = _stop_in(me, enter - swing - 0.5, limit)
+            chosen = _stop_in(me, my_enter - 0.5, limit)
             if merge:  # behind who is ahead already
                 gap = leave - me.length - their_leave
                 if gap > 0.5:
