@@ -96,6 +96,7 @@ class Simulator:
         """Fetch the tiles in sensor range of a path (R, 3) before the run; where memory cannot hold them all, those at
         its beginning stay."""
         self.store.prefetch(tiles_along(path[::-1], prepared_range_m(self.rig)), progress=progress)
+        self.atlas.reserve(self.range_m, [self.store.largest])
 
     @property
     def tiles(self) -> dict[str, float]:

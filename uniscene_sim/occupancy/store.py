@@ -34,6 +34,7 @@ class TileStore:
 
     Attributes:
         made, from_cache: tiles fetched so far, by where they came from.
+        largest: most blocks, bricks and decks that any of them had.
         waits: how often `get` had to wait for a tile that was not in memory.
     """
 
@@ -45,6 +46,7 @@ class TileStore:
         self._engine_lock = Lock()
         self.nbytes = 0
         self.made = self.from_cache = self.waits = 0
+        self.largest = (0, 0, 0)
 
     def get(self, ix: int, iy: int) -> Tile:
         key = (ix, iy)
@@ -114,6 +116,7 @@ class TileStore:
         tile, made = fetched
         self.made += made
         self.from_cache += not made
+        self.largest = tuple(map(max, self.largest, tile.counts))  # type: ignore[assignment]
         self._tiles[tile.index] = tile
         self.nbytes += tile.nbytes
         while self.nbytes > self.max_bytes and len(self._tiles) > 1:

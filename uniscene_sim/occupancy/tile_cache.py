@@ -72,9 +72,8 @@ def _shapes(blocks: int, bricks: int, decks: int) -> dict[str, tuple[int, ...]]:
 
 
 def _encode(tile: Tile) -> bytes:
-    counts = len(tile.materials), len(tile.bricks), len(tile.ground)
-    parts = [_HEAD.pack(tile.base_z, *counts)]
-    for name, shape in _shapes(*counts).items():
+    parts = [_HEAD.pack(tile.base_z, *tile.counts)]
+    for name, shape in _shapes(*tile.counts).items():
         array = getattr(tile, name)
         if array.dtype != _DTYPES[name] or array.shape != shape:
             wrong = f"expected {name} {_DTYPES[name]} {shape}, got {array.dtype.str} {array.shape}"
