@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -32,14 +34,14 @@ _CHUNK = 4  # tiles handed to a process at once
 
 @dataclass(frozen=True)
 class Baked:
-    """How many tiles were made, how many were there already, and the bytes written."""
+    """How many tiles were made, how many were there already, and the bytes of both on disk."""
 
     made: int = 0
     found: int = 0
-    written: int = 0
+    nbytes: int = 0
 
     def __add__(self, other: Baked) -> Baked:
-        return Baked(self.made + other.made, self.found + other.found, self.written + other.written)
+        return Baked(self.made + other.made, self.found + other.found, self.nbytes + other.nbytes)
 
 
 def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[VectorMap, int, list[tuple[int, int]]]:
@@ -77,7 +79,7 @@ def bake(
     occupancy: str = "procedural",
     jobs: int = 1,
 ) -> Baked:
-    """See that tiles are on disk and whole, with a progress bar.
+    """See that tiles are on disk and whole, with a progress bar; from the main thread.
 
     Args:
         disk: cache, a strict one.
@@ -85,26 +87,39 @@ def bake(
         jobs: processes that work at it.
 
     Raises:
-        InputError: an unknown engine or one that cannot be cached, or a folder that cannot be written.
+        InputError: an unknown engine or one that cannot be cached, or a folder that cannot be written or hold them all.
     """
-    bar = tqdm(total=len(tiles), desc="bake", unit="tile", disable=None)
     total = Baked()
     chunks = [tiles[i : i + _CHUNK] for i in range(0, len(tiles), _CHUNK)]
-    with bar:
-        for part in _bake_all(static_map, seed, chunks, disk, occupancy, jobs):
+    with _late_interrupts() as interrupts, tqdm(total=len(tiles), desc="bake", unit="tile", disable=None) as bar:
+        for part in _bake_all((static_map, seed, disk, occupancy), chunks, jobs):
             total += part
             bar.update(part.made + part.found)
+            if total.nbytes > 0.9 * disk.max_bytes:
+                why = f"{total.made + total.found} of {len(tiles)} tiles take {total.nbytes / 2**30:.2g} GiB already"
+                raise InputError(f"{why}; expected a bound that holds them all", field="UNISCENE_CACHE_GB")
+            if interrupts:
+                raise KeyboardInterrupt
     return total
 
 
-def _bake_all(
-    static_map: VectorMap, seed: int, chunks: list, disk: DiskCache, occupancy: str, jobs: int
-) -> Iterator[Baked]:
-    oven = _Oven(static_map, seed, disk, occupancy)
+@contextmanager
+def _late_interrupts() -> Iterator[list[int]]:
+    """Interrupts that have come; they raise nothing, since inside a kernel or a start of a process that does harm."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _bake_all(ingredients: tuple, chunks: list[Sequence[tuple[int, int]]], jobs: int) -> Iterator[Baked]:
+    oven = _Oven(*ingredients)
     if jobs == 1:
         yield from map(oven.bake, chunks)
         return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (static_map, seed, disk, occupancy))
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, ingredients)
     try:
         yield from pool.map(_work, chunks)
     finally:
@@ -122,20 +137,22 @@ class _Oven:
         self.disk, self.store = disk, TileStore(engine, max_bytes=0, cache=cache)
 
     def bake(self, tiles: Sequence[tuple[int, int]]) -> Baked:
-        store, disk = self.store, self.disk
-        before = Baked(store.made, store.from_cache, disk.written)
-        store.prefetch(tiles)
-        return Baked(store.made - before.made, store.from_cache - before.found, disk.written - before.written)
+        before = self._total()
+        self.store.prefetch(tiles)
+        after = self._total()
+        return Baked(after.made - before.made, after.found - before.found, after.nbytes - before.nbytes)
+
+    def _total(self) -> Baked:
+        return Baked(self.store.made, self.store.from_cache, self.disk.nbytes_read + self.disk.nbytes_written)
 
 
-_oven: _Oven
+_oven: _Oven  # of a process of the pool
 
 
-def _start(*oven: object) -> None:
-    """An interrupt goes to the first process; this one ends once its chunk is done."""
+def _start(*ingredients: Any) -> None:
     global _oven
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _oven = _Oven(*oven)  # type: ignore[arg-type]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and lets this one finish its chunk
+    _oven = _Oven(*ingredients)
 
 
 def _work(tiles: Sequence[tuple[int, int]]) -> Baked:

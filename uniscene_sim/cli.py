@@ -24,6 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except SystemError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a compiled kernel ran
+            return 130
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,7 +137,7 @@ def _bake(arguments: argparse.Namespace) -> int:
     static_map, seed, tiles = what_to_bake(arguments.map, arguments.seed, load_rig(arguments.rig))
     baked = bake(static_map, seed, tiles, disk, arguments.occupancy, arguments.jobs)
     print(f"{static_map.name}, seed {seed}: {len(tiles)} tiles, {baked.made} made, {baked.found} found")
-    print(f"{baked.written} bytes written to {disk.folder}")
+    print(f"{baked.nbytes} bytes in {disk.folder}")
     return 0
 
 

@@ -58,7 +58,7 @@ class DiskCache:
 
     def __init__(self, folder: Path, max_bytes: int, strict: bool = False):
         self.folder, self.max_bytes, self.strict = Path(folder), max_bytes, strict
-        self.written = 0  # bytes
+        self.nbytes_read = self.nbytes_written = 0
         self._room = 0  # bytes that may be written before the folder is looked through again
         self._warned: set[str] = set()
 
@@ -73,6 +73,7 @@ class DiskCache:
             if size == len(body) and _checksum(name, body) == checksum:
                 with suppress(OSError):
                     os.utime(path)  # used now
+                self.nbytes_read += _SUM_BYTES + size
                 return body
             self.distrust(name, "is damaged")
         except FileNotFoundError:
@@ -103,7 +104,7 @@ class DiskCache:
             finally:
                 Path(part).unlink(missing_ok=True)
             self._room -= size
-            self.written += size
+            self.nbytes_written += size
         except OSError as error:
             why = error.strerror or str(error)
             if self.strict:
