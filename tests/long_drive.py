@@ -21,6 +21,8 @@ from uniscene_sim.disk_cache import user_cache
 from uniscene_sim.rig_file import load_rig
 from uniscene_sim.world.scenario import load_scenario
 
+_ROW = "{:4.1f}  {:7.2f}  {:11.1f}  {:7.0f}  {:8.0f}  {:13.2f}  {:5.2f}  {:5.2f}  {:5}  {:9}  {:7}"
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,7 +59,7 @@ def main() -> int:
         simulator.reset()
         simulator.step()
     simulator.reset()
-    print("   km  ticks/s  CPU ms a tick  RSS MiB  peak MiB  tiles ms: p50    p99    max   made  from disk  stalled")
+    print("  km  ticks/s  CPU ms/tick  RSS MiB  peak MiB  tiles ms: p50    p99    max   made  from disk  stalled")
     costs: list[float] = []
     tiles: list[float] = []
     begun, start, cpu, last = 0.0, perf_counter(), process_time(), 0
@@ -68,14 +70,9 @@ def main() -> int:
         if driven >= min(begun + 1000.0, arguments.metres):
             ticks = len(tiles) - last
             costs.append(1e3 * (process_time() - cpu) / ticks)
-            p50, p99, worst = np.percentile(tiles[last:], (50, 99, 100))
-            counts = simulator.tiles
-            print(
-                f"{driven / 1000:5.2f}  {ticks / (perf_counter() - start):7.2f}  {costs[-1]:13.1f}  {_rss_mib():7.0f}  {_peak_mib():8.0f}"
-                f"  {p50:13.2f}  {p99:5.2f}  {worst:5.2f}"
-                f"  {counts['made']:5}  {counts['from_cache']:9}  {counts['stalled_ticks']:7}",
-                flush=True,
-            )
+            row = (driven / 1000, ticks / (perf_counter() - start), costs[-1], _rss_mib(), _peak_mib(),
+                   *np.percentile(tiles[last:], (50, 99, 100)), *list(simulator.tiles.values())[:3])  # fmt: skip
+            print(_ROW.format(*row), flush=True)
             begun, start, cpu, last = driven, perf_counter(), process_time(), len(tiles)
     p50, p99, worst = np.percentile(tiles, (50, 99, 100))
     print(f"{begun:.0f} m, {len(tiles)} ticks; tiles p50 {p50:.2f}, p99 {p99:.2f}, max {worst:.2f} ms")
