@@ -1,5 +1,7 @@
 """Hypothesis without deadlines (kernels compile on first use) and with repeatable examples; where others' data lies."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,10 @@ from hypothesis import settings
 
 settings.register_profile("uniscene", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("uniscene")
+
+# Neither tests nor the processes that they start touch the user's cache.
+_cache = tempfile.TemporaryDirectory(prefix="uniscene-cache-")
+os.environ["UNISCENE_CACHE"] = _cache.name
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 

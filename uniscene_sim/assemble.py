@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uniscene_sim import plugins
+from uniscene_sim.disk_cache import DiskCache
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.world.opendrive import load_map
@@ -26,6 +28,7 @@ def assemble(
     lidar: str = "raycast",
     window_grid: GridSpec | None = DEFAULT_GRID,
     bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
+    tile_cache: DiskCache | None = None,
 ) -> Simulator:
     """The simulator of a scenario, not yet reset.
 
@@ -35,6 +38,7 @@ def assemble(
         seed: replaces the scenario's.
         occupancy, camera, lidar: names of engines.
         window_grid, bev_schema: what else to make each tick, None for nothing.
+        tile_cache: where tiles are kept between runs, None for nowhere.
 
     Raises:
         InputError: an unknown engine, an unreadable map, a spawn off the road.
@@ -46,13 +50,15 @@ def assemble(
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     static_map = load_map(scenario.map)
+    tiles = engines["occupancy"](static_map, scenario.seed)
     return Simulator(
         ScenarioSource(scenario, static_map),
         static_map,
         rig,
-        engines["occupancy"](static_map, scenario.seed),
+        tiles,
         engines["camera"](),
         engines["lidar"](),
         window_grid=window_grid,
         bev_schema=bev_schema,
+        tile_cache=TileCache.of(tiles, static_map.ref, scenario.seed, tile_cache),
     )

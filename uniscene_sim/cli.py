@@ -24,6 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except SystemError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a compiled kernel ran
+            return 130
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,8 +44,17 @@ def _parser() -> argparse.ArgumentParser:
         run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
     run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where engines run (default: cpu)")
     run.add_argument("--ticks", type=_count, help="stop after this many ticks")
+    run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
     run.add_argument("--no-preview", action="store_true", help="write report.json alone")
     run.set_defaults(command=_run)
+
+    bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
+    bake.add_argument("map", help=".xodr or .npz file, name of a shipped map, or a scenario: then its route alone")
+    bake.add_argument("--seed", type=_seed, help="of the world (default: 0, or the scenario's)")
+    bake.add_argument("--occupancy", default="procedural", help="occupancy engine (default: procedural)")
+    bake.add_argument("--rig", default="nuscenes-small", help="how far it sees (default: nuscenes-small)")
+    bake.add_argument("--jobs", type=_count, default=1, help="processes at work (default: 1)")
+    bake.set_defaults(command=_bake)
 
     info = commands.add_parser("info", help="engines, rigs, scenarios, devices and versions")
     info.set_defaults(command=_info)
@@ -75,6 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from uniscene_sim.assemble import assemble
+    from uniscene_sim.disk_cache import user_cache
     from uniscene_sim.recording.recorder import Recorder
     from uniscene_sim.rig_file import load_rig
     from uniscene_sim.world.scenario import find_scenario, load_scenario
@@ -85,7 +99,8 @@ def _run(arguments: argparse.Namespace) -> int:
     rig = load_rig(arguments.rig)
     scenario = load_scenario(find_scenario(arguments.scenario))
     seed = scenario.seed if arguments.seed is None else arguments.seed
-    simulator = assemble(scenario, rig, seed=seed, **engines)
+    disk = None if arguments.no_cache else user_cache("tiles")
+    simulator = assemble(scenario, rig, seed=seed, tile_cache=disk, **engines)
     source = simulator.source
     simulator.prepare(source.route_path, progress=True)
     ticks = int(scenario.duration_s * 1e6) // simulator.tick_us
@@ -106,11 +121,24 @@ def _run(arguments: argparse.Namespace) -> int:
             if source.done:
                 break
             recorder.add(simulator.step(), simulator.stages_ms)
-        written = recorder.close(source.outcome)
+        written = recorder.close(source.outcome, simulator.tiles)
     for path in written:
         print(path)
     print(f"{scenario.name}: {source.outcome['status']}")
     return 0 if source.outcome["status"] in ("SUCCESS", "ACCEPTABLE", "RUNNING") else 1
+
+
+def _bake(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.bake import bake, what_to_bake
+    from uniscene_sim.disk_cache import user_cache
+    from uniscene_sim.rig_file import load_rig
+
+    disk = user_cache("tiles", strict=True)
+    static_map, seed, tiles = what_to_bake(arguments.map, arguments.seed, load_rig(arguments.rig))
+    baked = bake(static_map, seed, tiles, disk, arguments.occupancy, arguments.jobs)
+    print(f"{static_map.name}, seed {seed}: {len(tiles)} tiles, {baked.made} made, {baked.found} found")
+    print(f"{baked.nbytes} bytes in {disk.folder}")
+    return 0
 
 
 def _info(_: argparse.Namespace) -> int:

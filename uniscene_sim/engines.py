@@ -28,9 +28,14 @@ class WorldView:
 
 
 class OccupancyEngine(Protocol):
-    """Layout to occupancy: a tile is a function of the static map, the seed and its index, and of nothing else."""
+    """Layout to occupancy: a tile is a function of the static map, the seed and its index, and of nothing else.
+
+    `tile` is called from one thread at a time, though not always the same. What `cache_key` says is what else the
+    content hangs on: code, weights, settings. Tiles of an engine whose key is None are not kept on disk.
+    """
 
     name: str
+    cache_key: str | None
 
     def tile(self, ix: int, iy: int) -> Tile: ...
 

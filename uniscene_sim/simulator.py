@@ -25,7 +25,8 @@ from uniscene_sim.engines import CameraEngine, LidarEngine, OccupancyEngine, Wor
 from uniscene_sim.frames import SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutFrame, LayoutSchema
-from uniscene_sim.occupancy.store import TileStore
+from uniscene_sim.occupancy.store import TileStore, tiles_along
+from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.occupancy.window import window
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.tracing.atlas import TileAtlas
@@ -34,11 +35,13 @@ from uniscene_sim.world.map import VectorMap
 from uniscene_sim.world.raster import rasterise
 from uniscene_sim.world.source import ScenarioSource
 
-__all__ = ["PHYSICS_US", "Simulator"]
+__all__ = ["PHYSICS_US", "Simulator", "prepared_range_m"]
 
 PHYSICS_US = 10_000
 #: Tiles are kept this far beyond the farthest sensor, so that a tick seldom needs a new one.
 _MARGIN_M = 8.0
+#: So far ahead of the ego, in seconds at its present speed, tiles are fetched in the background.
+_AHEAD_S = 5.0
 
 
 class Simulator:
@@ -51,6 +54,8 @@ class Simulator:
         occupancy, camera, lidar: the engines.
         window_grid: grid of the occupancy window, None where nobody asks for it.
         bev_schema: channels of the layout raster, None where nobody asks for it.
+        tile_bytes: bound of the tiles held in memory.
+        tile_cache: where tiles are kept between runs, None for nowhere.
     """
 
     def __init__(
@@ -64,11 +69,12 @@ class Simulator:
         *,
         window_grid: GridSpec | None = DEFAULT_GRID,
         bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
-        tile_bytes: int = 1 << 30,
+        tile_bytes: int = 512 << 20,
+        tile_cache: TileCache | None = None,
     ):
         self.source, self.static_map, self.rig = source, static_map, rig
         self.camera, self.lidar = camera, lidar
-        self.store = TileStore(occupancy, tile_bytes)
+        self.store = TileStore(occupancy, tile_bytes, tile_cache)
         self.atlas = TileAtlas(self.store)
         source.solid = self.store.solid
         self.window_grid, self.bev_schema = window_grid, bev_schema
@@ -79,17 +85,29 @@ class Simulator:
         self._lidar_state: Any = None
         self._history: list[LayoutFrame] = []
         self.stages_ms: dict[str, float] = {}
+        self._stalled, self._worst_ms = 0, 0.0
 
     @property
     def range_m(self) -> float:
+        """Tiles this far around the ego are at hand, m."""
         return self.rig.max_range_m + _MARGIN_M
 
     def prepare(self, path: np.ndarray, progress: bool = False) -> None:
-        """Make the tiles in sensor range of a path (R, 3) before the run."""
-        wanted: dict[tuple[int, int], None] = {}
-        for x, y, _ in path[:: max(1, len(path) // 200)]:
-            wanted.update(dict.fromkeys(self.store.around(float(x), float(y), self.range_m)))
-        self.store.prefetch(list(wanted), progress=progress)
+        """Fetch the tiles in sensor range of a path (R, 3) before the run; where memory cannot hold them all, those at
+        its beginning stay."""
+        self.store.prefetch(tiles_along(path[::-1], prepared_range_m(self.rig)), progress=progress)
+        self.atlas.reserve(self.range_m, [self.store.largest])
+
+    @property
+    def tiles(self) -> dict[str, float]:
+        """Tiles made and read so far; ticks after the first frame that waited for one; the longest `tiles` stage."""
+        store = self.store
+        return {
+            "made": store.made,
+            "from_cache": store.from_cache,
+            "stalled_ticks": self._stalled,
+            "worst_stall_ms": round(self._worst_ms, 3),
+        }
 
     def reset(self) -> SensorFrame:
         """Start the scenario; its first frame."""
@@ -107,16 +125,21 @@ class Simulator:
             InputError: the control is NaN or out of range.
         """
         self.stages_ms = {}
+        waits = self.store.waits
         with self._stage("world"):
             frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
         kept = self._longest_us // PHYSICS_US + 1
         self._history = [*self._history, *frames][-kept - 1 :]
-        return self._sense(self._history.pop())
+        sensed = self._sense(self._history.pop())
+        self._stalled += self.store.waits > waits
+        self._worst_ms = max(self._worst_ms, self.stages_ms["tiles"])
+        return sensed
 
     def _sense(self, frame: LayoutFrame) -> SensorFrame:
         x, y = frame.ego_pose.x, frame.ego_pose.y
         with self._stage("tiles"):
             self.atlas.update(x, y, self.range_m)
+            self.store.ahead(tiles_along(self._way_ahead(frame), self.range_m))
         occupancy = bev = None
         if self.window_grid is not None:
             with self._stage("occupancy"):
@@ -142,11 +165,21 @@ class Simulator:
             digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
         return SensorFrame(frame, cameras, sweeps, occupancy, bev, digests)
 
+    def _way_ahead(self, frame: LayoutFrame) -> np.ndarray:
+        """Where the ego will be (N, 2) if it keeps its speed and heading, m."""
+        seconds = np.arange(1.0, _AHEAD_S + 1.0)[:, None]
+        return np.array([frame.ego_pose.x, frame.ego_pose.y]) + seconds * frame.ego_velocity[:2]
+
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         start = perf_counter()
         yield
         self.stages_ms[name] = self.stages_ms.get(name, 0.0) + 1e3 * (perf_counter() - start)
+
+
+def prepared_range_m(rig: SensorRig) -> float:
+    """Tiles this far around a route are fetched before a run: some for an ego that drives beside it, too."""
+    return rig.max_range_m + 2 * _MARGIN_M
 
 
 def _due(spec: CameraSpec | LidarSpec, stamp_us: int) -> bool:

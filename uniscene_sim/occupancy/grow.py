@@ -177,7 +177,7 @@ def _crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
                     mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def draw(material, mask, x0, y0, z0, objects):
     """Draw objects (N,) PLAN_DTYPE into a tile's cells.
 
@@ -255,7 +255,7 @@ def draw(material, mask, x0, y0, z0, objects):
             _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def slab(material, mask, z0, deck):
     """A bridge's slab, 0.9 m thick, beneath a deck (321, 321) of heights with NaN holes."""
     n, m, h = material.shape
@@ -270,7 +270,7 @@ def slab(material, mask, z0, deck):
                 mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pack(material, mask):
     """Cells (160, 160, 192) and masks as sparse blocks: blocks, materials, brick_of, bricks of a `Tile`."""
     nx, ny, nz = material.shape[0] // 8, material.shape[1] // 8, material.shape[2] // 8

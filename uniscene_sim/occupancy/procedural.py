@@ -18,6 +18,7 @@ from uniscene_sim.occupancy.tiles import (
     TILE_M,
     Tile,
 )
+from uniscene_sim.source_key import source_key
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.world.map import VectorMap
 from uniscene_sim.world.paint import paint_ground
@@ -34,6 +35,7 @@ class ProceduralOccupancy:
     name = "procedural"
 
     def __init__(self, static_map: VectorMap, seed: int):
+        self.cache_key = source_key(__name__)
         self.map, self.seed = static_map, seed
         self._objects = plan_map(static_map, seed)
         self._reach = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0

@@ -51,5 +51,10 @@ class Tile:
     paint: np.ndarray  # uint8 (D, 640, 640), Material of the ground at [x, y]
 
     @property
+    def counts(self) -> tuple[int, int, int]:
+        """Number of blocks B, bricks K and decks D."""
+        return len(self.materials), len(self.bricks), len(self.ground)
+
+    @property
     def nbytes(self) -> int:
         return sum(a.nbytes for a in (self.blocks, self.materials, self.brick_of, self.bricks, self.ground, self.paint))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import resource
+import sys
 from contextlib import suppress
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -110,8 +112,8 @@ class Recorder:
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
         self._ticks += 1
 
-    def close(self, outcome: dict[str, Any]) -> list[Path]:
-        """Finish all files; their paths."""
+    def close(self, outcome: dict[str, Any], tiles: dict[str, float] | None = None) -> list[Path]:
+        """Finish all files; their paths. `tiles`, where given, is told in the report."""
         written = []
         try:
             if self.preview and self._video is not None:
@@ -121,7 +123,7 @@ class Recorder:
                 sheet = self._sheet()
                 Image.fromarray(sheet).save(self._part("contact_sheet.png"), format="PNG")
                 written += ["preview.mp4", "contact_sheet.png"]
-            text = json.dumps(self._report(outcome), indent=2) + "\n"
+            text = json.dumps(self._report(outcome, tiles), indent=2) + "\n"
             self._part("report.json").write_text(text)
             written.append("report.json")
             for name in written:
@@ -154,7 +156,7 @@ class Recorder:
         for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")):
             self._video.mux(packet)
 
-    def _report(self, outcome: dict[str, Any]) -> dict[str, Any]:
+    def _report(self, outcome: dict[str, Any], tiles: dict[str, float] | None) -> dict[str, Any]:
         stages = {
             name: {"p50": round(float(np.percentile(v, 50)), 3), "p95": round(float(np.percentile(v, 95)), 3)}
             for name, v in self._stages.items()
@@ -165,6 +167,8 @@ class Recorder:
             "ticks": self._ticks,
             "stages_ms": stages,
             "ticks_per_s": round((self._ticks - 1) / self._seconds, 3) if self._seconds else None,
+            "peak_memory_mib": round(_peak_memory_mib()),
+            **({} if tiles is None else {"tiles": tiles}),
             "digest": self._sha.hexdigest(),
             "outcome": outcome,
         }
@@ -174,6 +178,12 @@ class Recorder:
 
     def _refused(self, error: OSError) -> InputError:
         return InputError(f"cannot be written: {error.strerror or error}", file=self.out, field="--out")
+
+
+def _peak_memory_mib() -> float:
+    """Most memory that this process has held at once."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _versions() -> dict[str, str]:

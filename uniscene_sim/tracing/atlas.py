@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -71,14 +72,18 @@ class _Pool:
                 break
             at = start + length
         if at + count > self.capacity:
-            grown = max(2 * self.capacity, at + count)
-            for name, array in self.arrays.items():
-                self.arrays[name] = np.zeros((grown, *array.shape[1:]), array.dtype)
-                self.arrays[name][: self.capacity] = array
-            self.capacity = grown
+            self.reserve(max(2 * self.capacity, at + count))
         if count:
             self._runs[at] = count
         return at
+
+    def reserve(self, capacity: int) -> None:
+        """Room for so many rows. What is not used yet takes no memory, only addresses."""
+        if capacity > self.capacity:
+            for name, array in self.arrays.items():
+                self.arrays[name] = np.zeros((capacity, *array.shape[1:]), array.dtype)
+                self.arrays[name][: self.capacity] = array
+            self.capacity = capacity
 
     def free(self, start: int, count: int) -> None:
         if count:
@@ -112,7 +117,8 @@ class TileAtlas:
             ground_hi=(column, np.float32),
             paint=((PAINT_CELLS, PAINT_CELLS), np.uint8),
         )
-        self._where: dict[tuple[int, int], tuple[int, int, int, int, int, int, int]] = {}
+        self._pools = self._tiles, self._blocks, self._bricks, self._ground
+        self._where: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = {}  # first row and rows by pool
         self._range: dict[tuple[int, int], tuple[float, float]] = {}
         self._shown: tuple[tuple[int, int], ...] | None = None
         self._arrays: AtlasArrays | None = None
@@ -132,32 +138,34 @@ class TileAtlas:
         kept = set(wanted)
         for index in [i for i in self._where if i not in kept and _distance(i, x, y) > radius_m + TILE_M]:
             self._drop(index)
-        for index in wanted:
-            if index not in self._where:
-                self._add(index, self._store.get(*index))
+        new = {index: self._store.get(*index) for index in wanted if index not in self._where}
+        if self._shown is None:
+            self.reserve(radius_m, [tile.counts for tile in new.values()])
+        for index, tile in new.items():
+            self._add(index, tile)
         self._shown = wanted
         self._arrays = self._window(wanted)
 
+    def reserve(self, radius_m: float, counts: Sequence[tuple[int, int, int]]) -> None:
+        """Room for as many tiles as ever are packed at once, each with the most blocks, bricks and decks of some tiles:
+        then no array need be moved on the way."""
+        tiles = len(self._store.around(0.0, 0.0, radius_m + TILE_M)) + 4
+        for pool, most in zip(self._pools, (1, *np.max(counts, axis=0).tolist()), strict=True):
+            pool.reserve(tiles * most)
+
     def _add(self, index: tuple[int, int], tile: Tile) -> None:
-        slot = self._tiles.place(1)
-        block, brick, deck = (
-            pool.place(n)
-            for pool, n in (
-                (self._blocks, len(tile.materials)),
-                (self._bricks, len(tile.bricks)),
-                (self._ground, len(tile.ground)),
-            )
-        )
-        n_blocks, n_bricks, n_decks = len(tile.materials), len(tile.bricks), len(tile.ground)
-        self._where[index] = (slot, block, n_blocks, brick, n_bricks, deck, n_decks)
+        rows = (1, *tile.counts)
+        starts = tuple(pool.place(count) for pool, count in zip(self._pools, rows, strict=True))
+        self._where[index] = starts, rows
+        (slot, block, brick, deck), (_, n_blocks, n_bricks, n_decks) = starts, rows
         t, b, g = self._tiles.arrays, self._blocks.arrays, self._ground.arrays
         t["base_z"][slot] = tile.base_z
         np.copyto(t["blocks"][slot], tile.blocks)
         t["blocks"][slot][tile.blocks >= 0] += block
         b["materials"][block : block + n_blocks] = tile.materials
-        rows = b["brick_of"][block : block + n_blocks]
-        np.copyto(rows, tile.brick_of)
-        rows[rows >= 0] += brick
+        brick_of = b["brick_of"][block : block + n_blocks]
+        np.copyto(brick_of, tile.brick_of)
+        brick_of[brick_of >= 0] += brick
         self._bricks.arrays["bricks"][brick : brick + n_bricks] = tile.bricks
         decks = slice(deck, deck + n_decks)
         g["ground"][decks] = tile.ground
@@ -172,12 +180,9 @@ class TileAtlas:
         self._range[index] = low, high
 
     def _drop(self, index: tuple[int, int]) -> None:
-        slot, block, n_blocks, brick, n_bricks, deck, n_decks = self._where.pop(index)
         del self._range[index]
-        self._tiles.free(slot, 1)
-        self._blocks.free(block, n_blocks)
-        self._bricks.free(brick, n_bricks)
-        self._ground.free(deck, n_decks)
+        for pool, start, count in zip(self._pools, *self._where.pop(index), strict=True):
+            pool.free(start, count)
 
     def _window(self, wanted: tuple[tuple[int, int], ...]) -> AtlasArrays:
         indices = np.array(wanted, dtype=np.int64).reshape(-1, 2)
@@ -185,7 +190,7 @@ class TileAtlas:
         shape = indices.max(axis=0) - at + 1 if len(wanted) else (1, 1)
         window = np.full(tuple(int(n) for n in shape), -1, np.int32)
         for index in wanted:
-            window[index[0] - at[0], index[1] - at[1]] = self._where[index][0]
+            window[index[0] - at[0], index[1] - at[1]] = self._where[index][0][0]
         ranges = np.array([self._range[i] for i in wanted]).reshape(-1, 2)
         z_range = np.array([ranges[:, 0].min(initial=np.inf), ranges[:, 1].max(initial=-np.inf)])
         return AtlasArrays(

@@ -1,0 +1,145 @@
+"""`DiskCache`: named bytes in a folder, within a bound of size, shared by any number of processes.
+
+Each file holds a checksum over its name and content and is checked at every read, so a damaged, cut off or misplaced
+one counts as missing. Files appear under their names only once they are whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from uniscene_sim.errors import InputError
+
+__all__ = ["DiskCache", "user_cache"]
+
+_SUM_BYTES = 32
+_OURS = re.compile(r"[0-9a-f]{64}(\.[a-z0-9_]+\.part)?")
+_ABANDONED_S = 3600.0  # a part this old belongs to a process that was killed
+_log = logging.getLogger(__name__)
+
+
+def user_cache(name: str, strict: bool = False) -> DiskCache:
+    """This user's cache of a kind: below $UNISCENE_CACHE, $XDG_CACHE_HOME/uniscene_sim or ~/.cache/uniscene_sim, and
+    within $UNISCENE_CACHE_GB (default: 4).
+
+    Raises:
+        InputError: $UNISCENE_CACHE_GB is not a positive number.
+    """
+    root = os.environ.get("UNISCENE_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    text = os.environ.get("UNISCENE_CACHE_GB") or "4"
+    try:
+        size = int(float(text) * 2**30)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise InputError(f"expected a positive number of GiB, got {text!r}", field="UNISCENE_CACHE_GB")
+    return DiskCache((Path(root) if root else Path(home) / "uniscene_sim") / name, size, strict)
+
+
+class DiskCache:
+    """The files used longest ago go first once `max_bytes` are held.
+
+    Where the folder cannot be written or the disk is full, a cache says so once and takes nothing more; a `strict`
+    one raises InputError instead.
+
+    Args:
+        folder: made when first written to.
+        max_bytes: bound of all files together; each other process that writes at the same time may add a twentieth.
+        strict: whether what cannot be kept is an error.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, strict: bool = False):
+        self.folder, self.max_bytes, self.strict = Path(folder), max_bytes, strict
+        self.nbytes_read = self.nbytes_written = 0
+        self._room = 0  # bytes that may be written before the folder is looked through again
+        self._warned: set[str] = set()
+
+    def read(self, name: str) -> bytearray | None:
+        """The content kept under a name (64 hexadecimal digits), None where there is none that can be trusted."""
+        path = self.folder / name
+        try:
+            with open(path, "rb") as file:
+                checksum = file.read(_SUM_BYTES)
+                body = bytearray(os.fstat(file.fileno()).st_size - len(checksum))
+                size = file.readinto(body)
+            if size == len(body) and _checksum(name, body) == checksum:
+                with suppress(OSError):
+                    os.utime(path)  # used now
+                self.nbytes_read += _SUM_BYTES + size
+                return body
+            self.distrust(name, "is damaged")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self.distrust(name, f"cannot be read ({error.strerror})")
+        return None
+
+    def distrust(self, name: str, why: str) -> None:
+        """Say, at most once, that a file is not used."""
+        self._warn("read", f"{self.folder / name} {why}; it and others like it are made anew")
+
+    def write(self, name: str, body: bytes) -> None:
+        """Keep content under a name; what was there is replaced."""
+        size = _SUM_BYTES + len(body)
+        if "write" in self._warned or size > self.max_bytes:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if size > self._room:
+                self._room = self._make_room(size)
+            handle, part = tempfile.mkstemp(prefix=f"{name}.", suffix=".part", dir=self.folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(_checksum(name, body))
+                    file.write(body)
+                os.replace(part, self.folder / name)
+            finally:
+                Path(part).unlink(missing_ok=True)
+            self._room -= size
+            self.nbytes_written += size
+        except OSError as error:
+            why = error.strerror or str(error)
+            if self.strict:
+                raise InputError(f"cannot be written: {why}", file=self.folder) from error
+            self._warn("write", f"{self.folder} cannot be written ({why}); going on without")
+
+    def _make_room(self, size: int) -> int:
+        """Bytes free for this process, at least `size`; a file that another process has removed is no error."""
+        held, files = 0, []
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if not _OURS.fullmatch(entry.name):
+                    continue
+                with suppress(OSError):
+                    stat = entry.stat()
+                    if not entry.name.endswith(".part"):
+                        files.append((stat.st_mtime_ns, stat.st_size, entry.path))
+                    elif stat.st_mtime < time.time() - _ABANDONED_S:
+                        os.unlink(entry.path)
+                        continue
+                    held += stat.st_size
+        if held + size > self.max_bytes:
+            for _, length, path in sorted(files):
+                if held + size <= 0.9 * self.max_bytes:
+                    break
+                held -= length
+                with suppress(OSError):
+                    os.unlink(path)
+        return max(size, min(self.max_bytes - held, self.max_bytes // 20))
+
+    def _warn(self, kind: str, message: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            _log.warning("cache: %s", message)
+
+
+def _checksum(name: str, body: bytes | bytearray) -> bytes:
+    return hashlib.blake2b(body, digest_size=_SUM_BYTES, key=name.encode()).digest()

@@ -1,0 +1,95 @@
+"""`TileCache`: the tiles of one world on disk, by what they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uniscene_sim.disk_cache import DiskCache
+from uniscene_sim.occupancy.tiles import BLOCK_CELLS, BLOCKS_Z, GROUND_SAMPLES, PAINT_CELLS, TILE_BLOCKS, Tile
+
+if TYPE_CHECKING:
+    from uniscene_sim.engines import OccupancyEngine
+
+__all__ = ["TileCache"]
+
+_FORMAT = 1
+_HEAD = struct.Struct("<d3I4x")  # base_z, number of blocks, bricks and decks; eight bytes align what follows
+_CELLS = (BLOCK_CELLS,) * 3
+_DTYPES = {"bricks": "<u8", "blocks": "<i4", "brick_of": "<i4", "ground": "<f4", "materials": "|u1", "paint": "|u1"}
+
+
+class TileCache:
+    """Keyed by the map's content, the seed, the engine's name and `cache_key`, the format and the tile's index."""
+
+    def __init__(self, disk: DiskCache, map_ref: str, seed: int, engine: OccupancyEngine):
+        self.disk = disk
+        self._world = (_FORMAT, map_ref, seed, engine.name, engine.cache_key)
+
+    @classmethod
+    def of(cls, engine: OccupancyEngine, map_ref: str, seed: int, disk: DiskCache | None) -> TileCache | None:
+        """None without a disk cache, and for an engine that does not say what its tiles hang on."""
+        return cls(disk, map_ref, seed, engine) if disk and getattr(engine, "cache_key", None) else None
+
+    def load(self, ix: int, iy: int) -> Tile | None:
+        """A tile bit for bit as it was saved; None where it is not there whole."""
+        name = self._name(ix, iy)
+        body = self.disk.read(name)
+        if body is None:
+            return None
+        try:
+            return _decode((ix, iy), body)
+        except (zlib.error, struct.error, ValueError) as error:
+            self.disk.distrust(name, f"holds no tile ({error})")
+            return None
+
+    def save(self, tile: Tile) -> None:
+        """Keep a tile.
+
+        Raises:
+            ValueError: an array of the tile has not the dtype or shape that `Tile` says.
+        """
+        self.disk.write(self._name(*tile.index), _encode(tile))
+
+    def _name(self, ix: int, iy: int) -> str:
+        return hashlib.sha256(json.dumps([*self._world, ix, iy]).encode()).hexdigest()
+
+
+def _shapes(blocks: int, bricks: int, decks: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "bricks": (bricks,),
+        "blocks": (TILE_BLOCKS, TILE_BLOCKS, BLOCKS_Z),
+        "brick_of": (blocks, *_CELLS),
+        "ground": (decks, GROUND_SAMPLES, GROUND_SAMPLES),
+        "materials": (blocks, *_CELLS),
+        "paint": (decks, PAINT_CELLS, PAINT_CELLS),
+    }
+
+
+def _encode(tile: Tile) -> bytes:
+    parts = [_HEAD.pack(tile.base_z, *tile.counts)]
+    for name, shape in _shapes(*tile.counts).items():
+        array = getattr(tile, name)
+        if array.dtype != _DTYPES[name] or array.shape != shape:
+            wrong = f"expected {name} {_DTYPES[name]} {shape}, got {array.dtype.str} {array.shape}"
+            raise ValueError(f"tile {tile.index}: {wrong}")
+        parts.append(array.tobytes())
+    return zlib.compress(b"".join(parts), 1)
+
+
+def _decode(index: tuple[int, int], body: bytearray) -> Tile:
+    # Kernels are compiled for arrays that can be written to, so the bytes become a bytearray.
+    data = bytearray(zlib.decompress(body))
+    base_z, *counts = _HEAD.unpack_from(data)
+    arrays, at = {}, _HEAD.size
+    for name, shape in _shapes(*counts).items():
+        array = np.frombuffer(data, _DTYPES[name], count=int(np.prod(shape)), offset=at)
+        arrays[name], at = array.reshape(shape), at + array.nbytes
+    if at != len(data):
+        raise ValueError(f"expected {at} bytes, got {len(data)}")
+    return Tile(index, base_z, **arrays)
