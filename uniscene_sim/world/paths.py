@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from uniscene_sim.geometry import point_in_polygon, wrap_angle
 from uniscene_sim.world.map import VectorMap
@@ -74,20 +73,32 @@ def plan_ahead(vector_map: VectorMap, lane: int, s: float, key: tuple[int, ...])
 
 
 def annotate(vector_map: VectorMap, path: np.ndarray, lanes: Sequence[int] | None = None) -> np.ndarray:
-    """A path (R, 3) with its columns filled (R, 10). Lanes are looked up among `lanes`, or among all where that is
-    None; a path with no lanes (`()`) is one for walkers and trajectories."""
+    """A path (R, 3) with its columns filled (R, 10). Lanes are looked up among `lanes`, in their order, or among all
+    where that is None; a path with no lanes (`()`) is one for walkers and trajectories."""
     if lanes is None:
         yaw = _yaw(path)
         found = [vector_map.nearest_lane(x, y, z, a)[:2] for (x, y, z), a in zip(path, yaw, strict=True)]
         return _described(vector_map, path, np.array([f[0] for f in found]), np.array([f[1] for f in found]))
     if not lanes:
         return _described(vector_map, path, np.full(len(path), -1), np.zeros(len(path)))
-    chosen = sorted(set(lanes))
-    points = np.concatenate([vector_map.lanes[i].centre for i in chosen])
-    owner = np.concatenate([np.full(len(vector_map.lanes[i].centre), i) for i in chosen])
-    arc = np.concatenate([vector_map.lanes[i].s for i in chosen])
-    nearest = cKDTree(points).query(path)[1]
-    return _described(vector_map, path, owner[nearest], arc[nearest])
+    owner, arc = _in_order(vector_map, path, lanes)
+    return _described(vector_map, path, owner, arc)
+
+
+def _in_order(vector_map: VectorMap, path: np.ndarray, lanes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Lane (R,) and arc length on it (R,) of each point of a path along `lanes`, which are never gone back on."""
+    owner, arc = np.zeros(len(path), dtype=np.int64), np.zeros(len(path))
+    here = 0
+    for k, point in enumerate(path):
+        best = np.inf
+        for step in range(here, min(here + 4, len(lanes))):
+            lane = vector_map.lanes[lanes[step]]
+            gap = np.hypot(lane.centre[:, 0] - point[0], lane.centre[:, 1] - point[1])
+            near = int(gap.argmin())
+            if gap[near] < best - 1e-6:
+                best, found, owner[k], arc[k] = gap[near], step, lane.index, lane.s[near]
+        here = found
+    return owner, arc
 
 
 def _yaw(path: np.ndarray) -> np.ndarray:

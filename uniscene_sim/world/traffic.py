@@ -30,6 +30,7 @@ _LOOK_M = 90
 _TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC, Mode.ABSENT
 _MEETINGS = 6  # lanes that meet others, ahead of a body, that are minded at once
 _STANDS_MPS = 0.3
+_PATIENCE_S = 8.0
 _LONG_M = 15.0  # two vehicles longer than this together do not pass in a tight bend
 _SWING_M = 2.5  # long ones need this much more where they cross others
 _ELBOW_M = 1.1  # people keep this far apart where they can
@@ -204,7 +205,10 @@ def _behind(me, other, path, n, at, front, limit):
     radius = 0.5 * min(other.width, other.length)
     discs = max(int(np.ceil(other.length / (2.0 * radius))), 1)
     spacing = (other.length - 2.0 * radius) / max(discs - 1, 1)
-    wide = 0.5 * me.width + radius + (0.5 if pedestrian and other.speed > 0.2 else 0.2)
+    margin = 0.5 if pedestrian and other.speed > 0.2 else 0.2
+    if me.wait > _PATIENCE_S and not pedestrian:
+        margin = 0.0  # who has waited long squeezes past
+    wide = 0.5 * me.width + radius + margin
     c, d = np.cos(other.yaw), np.sin(other.yaw)
     last = min(at + _LOOK_M, n - 1)
     middle, aside = project(path, n, other.x, other.y, at, last)
@@ -221,7 +225,7 @@ def _behind(me, other, path, n, at, front, limit):
             else:
                 s, left = project(path, n, x, y, max(int(middle) - near, at), min(int(middle) + near, last))
             gap = s - radius - front
-            if gap < -0.5 * me.length or s < me.s + 0.3:
+            if s < front:  # beside us or behind: theirs to mind
                 continue
             # While changing lanes it minds the lane that it leaves as well as the one that it enters.
             if abs(left) > wide and abs(left - me.offset) > wide:
@@ -321,7 +325,9 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
             if their_leave < 0.0:
                 continue
             inside = their_enter <= 0.0
-            yields = inside and (my_enter > 0.0 or j < i)  # both at its edge: the lower number goes
+            # Of two at its edge the lower number goes, and the higher one once that has not helped.
+            edge = j < i if other.wait < _PATIENCE_S else i < j
+            yields = inside and (my_enter > 0.0 or edge)
             if not inside and stops_in[j] >= their_enter:
                 theirs_in = _time_to(their_enter, other.speed, 1.0)
                 # Who joins needs time to come up to the speed of those behind.
