@@ -328,7 +328,7 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
             # Of two at its edge the lower number goes, and the higher one once that has not helped.
             edge = j < i if other.wait < _PATIENCE_S else i < j
             yields = inside and (my_enter > 0.0 or edge)
-            if not inside and stops_in[j] >= their_enter:
+            if my_enter > 0.0 and not inside and stops_in[j] >= their_enter:
                 theirs_in = _time_to(their_enter, other.speed, 1.0)
                 # Who joins needs time to come up to the speed of those behind.
                 joins = 1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * _A * max(my_enter, 0.0)), 0.0) / 2.5
