@@ -1,4 +1,5 @@
-"""Writes the three shipped OpenDRIVE maps: a signalled city grid, a motorway with an on-ramp, a hilly country road.
+"""Writes the shipped OpenDRIVE maps: a signalled city grid, a motorway with an on-ramp, a hilly country road, a
+roundabout.
 
     python scenarios/maps/make_maps.py [FOLDER] [--xodr-only]
 
@@ -479,7 +480,99 @@ def rural(path: Path) -> None:
     write(path, "rural", [made], [])
 
 
-MAPS: dict[str, Callable[[Path], None]] = {"urban_grid": urban_grid, "motorway": motorway, "rural": rural}
+# the roundabout
+
+INNER, RING_LANE, MERGE = 13.0, 5.0, math.radians(35.0)  # of the ring; half the angle that an arm's junction takes
+ENTRY_RADIUS, ENTRY_FROM, STRAIGHT = 14.0, 30.0, 40.0
+
+
+def roundabout(path: Path) -> None:
+    """Four arms, two by two joined by a loop, so that nobody comes to an end. Driven anticlockwise: reference lines of
+    the ring are its inner border."""
+    loop = STRAIGHT + ENTRY_FROM
+    bend = 1.5 * math.pi * loop
+    length = 2 * STRAIGHT + bend
+
+    def side() -> list[xodr.Lane]:
+        return [lane(DRIVING, LANE, mark("solid")), lane(WALK, WALK_M)]
+
+    roads, arms = [], []
+    for number, turn in ((1, 0.0), (2, math.pi)):
+        c, s = math.cos(turn), math.sin(turn)
+        shapes: list[Shape] = [("line", STRAIGHT, 0.0), ("arc", bend, 1 / loop), ("line", STRAIGHT, 0.0)]
+        view = plan(ENTRY_FROM * c, ENTRY_FROM * s, turn, shapes)
+        roads.append(road(number, view, [section(0.0, side(), side(), mark("broken"))], 50, "town"))
+        first = 100 + round(2 * turn / math.pi)
+        roads[-1].add_predecessor(xodr.ElementType.junction, first)
+        roads[-1].add_successor(xodr.ElementType.junction, first + 1)
+        arms += [Arm(number, START, 1, ENTRY_FROM), Arm(number, END, 1, ENTRY_FROM)]
+    arc = math.pi / 2 - 2 * MERGE
+    for k in range(4):
+        angle = k * math.pi / 2 + MERGE
+        view = plan(INNER * math.cos(angle), INNER * math.sin(angle), angle + math.pi / 2,
+                    [("arc", arc * INNER, 1 / INNER)])  # fmt: skip
+        lanes = [lane(DRIVING, RING_LANE, mark("solid")), lane(WALK, WALK_M)]
+        roads.append(road(11 + k, view, [section(0.0, [], lanes, mark("solid"))], 30, "town"))
+        roads[-1].add_predecessor(xodr.ElementType.junction, 100 + k)
+        roads[-1].add_successor(xodr.ElementType.junction, 100 + (k + 1) % 4)
+    junctions = [_ring_junction(k, arms[k], roads) for k in range(4)]
+    thing = 40000
+    for arm in arms:
+        here = roads[arm.road - 1]
+        facing = xodr.Orientation.positive if arm.contact == END else xodr.Orientation.negative
+        s, t = _at(arm, length, 7.0, 0.0)
+        here.add_object(_box(s, t, 3.0, 2 * LANE, "SimpleCrosswalk", thing, xodr.ObjectType.crosswalk))
+        s, t = _at(arm, length, 2.0, LANE + 0.7)
+        sign = xodr.Signal(s, t, "OpenDRIVE", "205", "-1", id=str(thing + 1), name="Sign_Yield", zOffset=0.0,
+                           orientation=facing, height=0.8, width=0.8)  # fmt: skip
+        sign.add_validity(arm.inbound(1), arm.inbound(1))
+        here.add_signal(sign)
+        thing += 10
+    write(path, "roundabout", roads, junctions)
+
+
+def _ring_junction(k: int, arm: Arm, roads: list[xodr.Road]) -> xodr.Junction:
+    """Round the ring past an arm, in from the arm, and out to it; its roads are added to `roads`."""
+    angle, jid, number = k * math.pi / 2, 100 + k, 1000 + 10 * k
+    before, after = 11 + (k + 3) % 4, 11 + k
+    # In: straight, to the right, straight into the ring along its inner border; out: the same mirrored.
+    turned = math.pi / 2 - MERGE
+    last = (INNER * math.sin(MERGE) - ENTRY_RADIUS * (1 - math.cos(turned))) / math.sin(turned)
+    first = ENTRY_FROM - INNER * math.cos(MERGE) - ENTRY_RADIUS * math.sin(turned) - last * math.cos(turned)
+    shapes: list[Shape] = [("line", first, 0.0), ("arc", turned * ENTRY_RADIUS, -1 / ENTRY_RADIUS), ("line", last, 0.0)]
+    length = first + turned * ENTRY_RADIUS + last
+    low = angle - MERGE
+    ways = (
+        (plan(INNER * math.cos(low), INNER * math.sin(low), low + math.pi / 2,
+              [("arc", 2 * MERGE * INNER, 1 / INNER)]), RING_LANE,
+         (before, END, -1), (after, START, -1), None),
+        (plan(ENTRY_FROM * math.cos(angle), ENTRY_FROM * math.sin(angle), angle + math.pi, shapes),
+         [smooth(0.0, length, LANE, RING_LANE)], (arm.road, arm.contact, arm.inbound(1)), (after, START, -1),
+         (arm.inbound(2), -2)),
+        (plan(INNER * math.cos(low), INNER * math.sin(low), low + math.pi / 2, shapes[::-1]),
+         [smooth(0.0, length, RING_LANE, LANE)], (before, END, -1), (arm.road, arm.contact, arm.outbound(1)),
+         (-2, arm.outbound(2))),
+    )  # fmt: skip
+    junction = xodr.Junction(f"junction {jid}", jid)
+    for n, (view, width, source, target, walk) in enumerate(ways):
+        lanes = [lane(DRIVING, width, mark("solid"), source[2], target[2])]
+        if walk is not None:
+            lanes.append(lane(WALK, WALK_M, None, walk[0], walk[1]))
+        made = road(number + n, view, [section(0.0, [], lanes, mark("none"))], 30, "town", jid)
+        made.add_predecessor(xodr.ElementType.road, source[0], source[1])
+        made.add_successor(xodr.ElementType.road, target[0], target[1])
+        roads.append(made)
+        connection = xodr.Connection(source[0], number + n, START)
+        connection.add_lanelink(source[2], -1)
+        if walk is not None:
+            connection.add_lanelink(walk[0], -2)
+        junction.add_connection(connection)
+    return junction
+
+
+MAPS: dict[str, Callable[[Path], None]] = {
+    "urban_grid": urban_grid, "motorway": motorway, "rural": rural, "roundabout": roundabout,
+}  # fmt: skip
 
 
 def main() -> None:
