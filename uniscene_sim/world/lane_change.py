@@ -21,6 +21,7 @@ _SAFE_MPS2 = 2.0
 _DURATION_S = 4.0
 _LOOK_M = 70.0
 _PERIOD_US = 1_000_000
+_LANE_ENDS_M = 260.0
 
 
 def beside(vector_map: VectorMap, lane: int, x: float, y: float, left: bool) -> tuple[int, float] | None:
@@ -57,12 +58,14 @@ def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: VectorMap, s
         turn = (int(row["id"]) % 100) * 10_000
         if (state.time_us - turn) % _PERIOD_US or not row["ambient"] or row["mode"] != Mode.TRAFFIC:
             continue
-        busy = now < row["offset_start"] + row["offset_time"]
-        if busy or row["speed"] < 4.0 or row["cls"] == AgentClass.BICYCLE or chosen[i] > 0.3:
+        busy = now < row["offset_start"] + row["offset_time"] or row["aside"] > 0
+        at, n = int(row["s"]), int(state.counts[i])
+        # Where its lane ends soon it has to, whether or not it gains.
+        must = n - at < _LANE_ENDS_M and not vector_map.lanes[int(state.paths[i, n - 1, LANE])].successors
+        if busy or (not must and (row["speed"] < 4.0 or row["cls"] == AgentClass.BICYCLE or chosen[i] > 0.3)):
             continue
-        at = int(row["s"])
-        ahead = state.paths[i, at : min(at + 60, state.counts[i])]
-        if len(ahead) < 50 or ahead[:, JUNCTION].any():
+        ahead = state.paths[i, at : min(at + 60, n)]
+        if (len(ahead) < 50 and not must) or ahead[:, JUNCTION].any():
             continue
         lane = vector_map.lanes[int(ahead[0, LANE])]
         for left in (True, False):
@@ -72,7 +75,7 @@ def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: VectorMap, s
             if place is None:
                 continue
             path = plan_ahead(vector_map, *place, (seed, 2, int(row["id"]), int(row["plans"])))
-            if len(path) < 60 or path[:50, JUNCTION].any() or not _pays(state, i, path, float(chosen[i])):
+            if len(path) < 60 or path[:50, JUNCTION].any() or not _pays(state, i, path, float(chosen[i]), must):
                 continue
             row = row.copy()
             begin(row, path, now, _DURATION_S)
@@ -82,8 +85,8 @@ def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: VectorMap, s
     return state
 
 
-def _pays(state: WorldState, i: int, path: np.ndarray, present: float) -> bool:
-    """Whether a body gains on a path beside it, and its new follower stays safe."""
+def _pays(state: WorldState, i: int, path: np.ndarray, present: float, must: bool) -> bool:
+    """Whether a body gains on a path beside it, or must take it, and its new follower stays safe."""
     row = state.bodies[i]
     own = float(project(path, len(path), row["x"], row["y"], 0, 8)[0])
     limit = min(float(row["desired"]), float(path[:40, LIMIT].min()))
@@ -109,6 +112,6 @@ def _pays(state: WorldState, i: int, path: np.ndarray, present: float) -> bool:
             return False
         if s > own:
             gain = min(gain, idm(row["speed"], limit, gap, other["speed"]))
-        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -_SAFE_MPS2:
+        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -(2.0 if must else 1.0) * _SAFE_MPS2:
             return False
-    return bool(gain - present > _GAIN_MPS2)
+    return must or bool(gain - present > _GAIN_MPS2)

@@ -21,6 +21,7 @@ __all__ = ["LaneGraph", "Route", "lane_point", "nearest_lane", "plan_route"]
 
 _CELL_M = 8.0
 _LANE_CHANGE_M = 40.0  # length over which a route moves to the next lane, where there is room
+_LANE_CHANGE_S = 3.0  # and at least this long at the speed limit
 _LANE_CHANGE_COST_M = 25.0
 
 
@@ -269,9 +270,9 @@ def _pieces(lanes: Sequence[Lane], groups: list[list[int]], low: float) -> list[
     return pieces
 
 
-def _blended(pieces: list[np.ndarray]) -> np.ndarray:
+def _blended(pieces: list[np.ndarray], change_m: float) -> np.ndarray:
     """One path (N, 3). Where it jumps aside (a lane change, a lane that tapers to nothing), the points before and after
-    lean towards each other over `_LANE_CHANGE_M`, or as much of it as the ends and the next jump leave."""
+    lean towards each other over `change_m`, or as much of it as the ends and the next jump leave."""
     path = np.concatenate(pieces)
     step = np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1)
     joints = np.cumsum([len(piece) for piece in pieces])[:-1]
@@ -287,8 +288,8 @@ def _blended(pieces: list[np.ndarray]) -> np.ndarray:
         before = s[j] if k == 0 else 0.5 * (s[j] - s[jumps[k - 1]])
         after = s[-1] - s[j] if k == len(jumps) - 1 else 0.5 * (s[jumps[k + 1]] - s[j])
         # What one side lacks the other may take.
-        back = min(before, max(0.5 * _LANE_CHANGE_M, _LANE_CHANGE_M - after))
-        ahead = min(after, _LANE_CHANGE_M - back)
+        back = min(before, max(0.5 * change_m, change_m - after))
+        ahead = min(after, change_m - back)
         q = np.clip((s - s[j] + back) / max(back + ahead, 1e-6), 0.0, 1.0)
         share = q * q * (3 - 2 * q)
         share[j:] -= 1.0
@@ -330,5 +331,6 @@ def plan_route(vector_map: VectorMap, start_lane: int, start_s: float, goal_lane
         else:
             groups.append([lane])
     low = start_s / max(lanes[start_lane].length, 1e-9)
-    path = _blended(_pieces(lanes, groups, low))
+    fastest = max((lanes[i].speed_limit_mps for group in groups if len(group) > 1 for i in group), default=0.0)
+    path = _blended(_pieces(lanes, groups, low), max(_LANE_CHANGE_M, _LANE_CHANGE_S * fastest))
     return Route(tuple(lane for lane, _ in way), _resample(path, limit))

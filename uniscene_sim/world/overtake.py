@@ -19,7 +19,7 @@ from uniscene_sim.world.traffic import Mode, idm, project
 __all__ = ["overtake"]
 
 _PERIOD_US = 200_000
-_LOOK_M = 70.0
+_LOOK_M = 100.0
 _CHAIN_M = 30.0  # obstacles this near to each other are passed in one go
 _NEAREST_M = 9.0  # to the first obstacle, still enough to bend aside
 _BEND_M = 24.0
@@ -48,7 +48,6 @@ def overtake(state: WorldState, vector_map: VectorMap) -> WorldState:
                 changed = state.bodies.copy()
                 changed[i]["aside"] = 0.0
                 state = replace(state, bodies=changed)
-            continue
         if row["offset_time"] > 0 and state.time_us * 1e-6 < row["offset_start"] + row["offset_time"]:
             continue
         # Ambient traffic passes cyclists by changing lanes, the ego keeps to its route.
@@ -97,9 +96,10 @@ def _consider(state: WorldState, vector_map: VectorMap, i: int, near: np.ndarray
         return state
     pace = max(0.7 * min(float(me["desired"]), float(path[here, LIMIT])), 3.0)
     if speed > 0:
-        # What moves on is passed later: only where a lane of our own direction is there to stay on for long.
-        lane = int(path[here, LANE])
-        if lane < 0 or vector_map.lanes[lane].left < 0 or pace < speed + 1.5:
+        # What moves on is passed later, where there is a lane beside to be on for long.
+        lane = vector_map.lanes[int(path[here, LANE])] if path[here, LANE] >= 0 else None
+        beside = lane is not None and (lane.left >= 0 or (lane.opposite >= 0 and lane.left_mark.startswith("broken")))
+        if not beside or pace < speed + 1.5:
             return state
         last = front + 1.4 * (last + 8.0 - front) * pace / (pace - speed)
     begin = max(first - 2.0 - _BEND_M, float(me["s"]))
@@ -119,7 +119,7 @@ def _consider(state: WorldState, vector_map: VectorMap, i: int, near: np.ndarray
     ):
         return state
     bodies, paths = state.bodies.copy(), state.paths.copy()
-    bodies[i]["aside"] = end
+    bodies[i]["aside"] = max(end, float(me["aside"]))
     paths[i, :n] = bent
     return replace(state, bodies=bodies, paths=paths)
 

@@ -113,8 +113,10 @@ class Population:
 
     def step(self, state: WorldState) -> WorldState:
         """Longer ways for bodies whose path runs out; twice a second bodies leave and enter, out of sight."""
-        left = state.counts - state.bodies["s"]
-        for i in np.flatnonzero(state.bodies["ambient"] & (state.bodies["mode"] != Mode.ABSENT) & (left < 60.0)):
+        left, mode = state.counts - state.bodies["s"], state.bodies["mode"]
+        drives = (mode == Mode.TRAFFIC) | (mode == Mode.CONSTANT)
+        drives[0] = False
+        for i in np.flatnonzero((drives | (state.bodies["ambient"] & (mode == Mode.WALK))) & (left < 60.0)):
             state = self._go_on(state, int(i), float(left[i]))
         if state.time_us % _PERIOD_US:
             return state

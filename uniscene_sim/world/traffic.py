@@ -30,6 +30,7 @@ _LOOK_M = 90
 _TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC, Mode.ABSENT
 _MEETINGS = 6  # lanes that meet others, ahead of a body, that are minded at once
 _STANDS_MPS = 0.3
+_SWERVE_M = 8.0
 _PATIENCE_S = 8.0
 _LONG_M = 15.0  # two vehicles longer than this together do not pass in a tight bend
 _SWING_M = 2.5  # long ones need this much more where they cross others
@@ -131,6 +132,7 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
                 continue
             chosen, gaps[j] = _behind(me, other, path, n, at, front, limit)
             accel = min(accel, chosen)
+        accel = min(accel, _join_aside(i, bodies, paths, counts, at, limit))
         room = _room(bodies, gaps)
         accel = min(accel, _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room))
         if room < 30.0:
@@ -165,6 +167,36 @@ def _at_lines(me, path, n, at, front, limit, line_state, busy):
         if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, 9] != crossing):
             if me.speed**2 / (2.0 * 5.0) < gap - 0.5:
                 return min(worst, _stop_in(me, gap - 0.7, limit))
+    return worst
+
+
+@njit(cache=True)
+def _join_aside(i, bodies, paths, counts, at, limit):
+    """Acceleration before the path moves to the lane beside: who is ahead there leads already, who comes from behind
+    and could not keep off is let past."""
+    me, path, n = bodies[i], paths[i], counts[i]
+    worst = _A
+    for q in range(at + 1, min(at + _LOOK_M, n)):
+        lane = path[q, 7]
+        # A lane that follows on begins at its own start; one beside is entered somewhere along it.
+        if lane == path[q - 1, 7] or path[q, 8] < 3.0:
+            continue
+        to_go = q - me.s
+        mine = path[q, 8] - to_go
+        for j in range(bodies.size):
+            other = bodies[j]
+            if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
+                continue
+            b = min(max(int(other.s), 0), counts[j] - 1)
+            if paths[j, b, 7] != lane:
+                continue
+            gap = paths[j, b, 8] + other.s - b - mine
+            clear = abs(gap) - 0.5 * (me.length + other.length)
+            if gap >= 0.0:
+                worst = min(worst, max(idm(me.speed, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
+            elif to_go < 50.0 and clear < _S0 + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0:
+                worst = min(worst, max(_stop_in(me, to_go - 4.0, limit), -3.5))
+        break
     return worst
 
 
@@ -232,7 +264,9 @@ def _behind(me, other, path, n, at, front, limit):
                 continue
             turn = other.yaw - path[min(max(int(s), 0), n - 1), 3]
             leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
-            worst = min(worst, idm(me.speed, max(limit, 3.0), max(gap, 0.1), leader_speed))
+            # Before what is parked there is room left to drive round it.
+            held = gap - _SWERVE_M if other.mode == _STATIC else gap
+            worst = min(worst, idm(me.speed, max(limit, 3.0), max(held, 0.1), leader_speed))
             room = min(room, gap)
     return worst, room
 
