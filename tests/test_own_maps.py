@@ -17,7 +17,7 @@ from uniscene_sim.world.map_file import source_hash
 from uniscene_sim.world.opendrive import load_map, read_opendrive
 
 MAPS = Path(__file__).parents[1] / "scenarios/maps"
-NAMES = ("urban_grid", "motorway", "rural")
+NAMES = ("urban_grid", "motorway", "rural", "roundabout")
 CAN_READ = importlib.util.find_spec("carla") is not None and importlib.util.find_spec("lxml") is not None
 
 

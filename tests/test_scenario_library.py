@@ -6,11 +6,12 @@ from functools import cache
 import numpy as np
 import pytest
 
+from uniscene_sim.paths import data_dir
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.scenario import find_scenario, load_scenario
 from uniscene_sim.world.source import ScenarioSource
 
-NAMES = ("cut_in", "hard_brake", "crossing_pedestrian", "red_light", "oncoming_left_turn")
+NAMES = tuple(sorted(p.stem for p in data_dir("scenarios").glob("*.yaml")))
 
 
 @cache
@@ -83,3 +84,67 @@ def test_left_turn_gives_way():
     turned = int(np.argmax(ego[:, 1] > 1.75))
     assert turned > 0 and oncoming[turned, 0] < ego[turned, 0], "the oncoming car has passed before its lane is crossed"
     assert ego[-1, 1] > 40.0
+
+
+def test_the_library_has_twelve():
+    assert len(NAMES) >= 12
+
+
+def test_child_is_out_of_sight_first_and_makes_the_ego_brake_hard():
+    source, ego, _, _ = drive("child_from_behind_parked_car")
+    child, van = source._rows["child"], source._rows["van"]
+    begin = source._begin.state.bodies
+    assert begin[child]["height"] < 1.3
+    # The van stands on the line from the ego to the child.
+    a, b = np.array([begin[0]["x"], begin[0]["y"]]), np.array([begin[child]["x"], begin[child]["y"]])
+    q = (begin[van]["y"] - a[1]) / (b[1] - a[1])
+    assert abs(a[0] + q * (b[0] - a[0]) - begin[van]["x"]) < 1.5
+    assert ego[:, 3].min() < -4.0 and source.state.bodies[child]["x"] < -3.0
+
+
+def test_cyclist_is_overtaken_after_the_oncoming_car():
+    source, ego, cyclist, _ = drive("cyclist_overtake")
+    gap = np.hypot(*(ego[:, :2] - cyclist[:, :2]).T)
+    path = source.map.lanes[1]
+    side = [source.map.nearest_lane(x, y, None, None)[0] for x, y in ego[:, :2]]
+    assert path.index in side and any(i != path.index for i in side), "out onto the other lane"
+    assert gap.min() > 2.0
+    s = [source.map.graph.nearest(x, y, None, None, ("driving",)) for x, y in (ego[-1, :2], cyclist[-1, :2])]
+    assert s[0][0] == path.index and s[0][1] > s[1][1] + 5.0, "and back ahead of the cyclist"
+
+
+def test_merge_ends_on_the_motorway():
+    source, ego, _, _ = drive("motorway_merge")
+    begin = source.map.lanes[source.map.nearest_lane(*ego[0, :2])[0]]
+    end = source.map.lanes[source.map.nearest_lane(*ego[-1, :2])[0]]
+    assert begin.key[0] == 4 and end.key[0] == 3 and end.key[2] == -4
+
+
+def test_closed_lane_is_left_and_taken_again():
+    source, ego, _, _ = drive("construction_zone")
+    lanes = [source.map.nearest_lane(x, y)[0] for x, y in ego[:, :2]]
+    digger = source.state.bodies[source._rows["digger"]]
+    beside = int(np.abs(ego[:, 0] - digger["x"]).argmin())
+    keys = [source.map.lanes[i].key[2] for i in (lanes[0], lanes[beside], lanes[-1])]
+    assert keys == [-4, -3, -4]
+
+
+def test_roundabout_is_driven_round():
+    source, ego, _, _ = drive("roundabout_entry")
+    angle = np.unwrap(np.arctan2(ego[:, 1], ego[:, 0]))
+    near = np.hypot(ego[:, 0], ego[:, 1]) < 20.0
+    assert near.any() and 0.9 * np.pi < angle[near][-1] - angle[near][0] < 1.6 * np.pi, "to the third exit"
+    assert source.outcome["status"] == "SUCCESS"
+
+
+def test_cross_traffic_goes_first():
+    _, ego, from_left, _ = drive("cross_traffic")
+    assert ego[:, 2].min() < 0.5, "the ego waits at the yield sign"
+    enters = int((ego[:, 1] > 170.0).argmax())
+    assert from_left[enters, 0] > 95.0, "the car from the left is past by then"
+
+
+def test_rainy_night_is_dark_and_the_leader_brakes():
+    source, ego, leader, _ = drive("rainy_night")
+    assert source.scenario.style.weather == "rain" and source.scenario.style.time_of_day_h > 21
+    assert leader[:, 2].min() < 0.5 and ego[:, 3].min() < -2.0
