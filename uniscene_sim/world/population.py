@@ -39,6 +39,7 @@ _DEAD_END_M = 80.0  # nobody enters this near to where a road ends
 _PERIOD_US = 500_000
 _ENTER_AT_ONCE = 6
 _STUCK_S = 60.0
+_NO_CYCLING_MPS = 23.0
 _TURN_S = 3.0  # people take to turn round
 _TAIL = 10  # points of the path driven so far that a new one keeps
 _CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
@@ -226,6 +227,8 @@ class Population:
         lane, s = self._places[place]
         key = (self._seed, entered)
         cls = _CLASSES[int(unit_hash(*key, 9) * len(_CLASSES))]
+        if cls == AgentClass.BICYCLE and self._map.lanes[lane].speed_limit_mps > _NO_CYCLING_MPS:
+            cls = AgentClass.CAR
         slow = 5.5 if cls == AgentClass.BICYCLE else 40.0
         row = body(self._identity(entered), cls, x, y, z, yaw, mode=Mode.TRAFFIC, ambient=True)
         row["desired"] = slow * (0.85 + 0.25 * unit_hash(*key, 8)) if slow < 10 else slow
