@@ -83,3 +83,21 @@ def test_specs_refuse_nonsense():
     camera = CameraSpec("c", 4, 4, 1, 1, 1, 1, Pose())
     with pytest.raises(ValueError, match="differ"):
         SensorRig("r", (camera, camera))
+
+
+def test_yaml_lenses(tmp_path):
+    path = tmp_path / "rig.yaml"
+    path.write_text(
+        YAML.replace("fov_deg: 90", "fov_deg: 190\n    model: fisheye\n    distortion: [0.01, -0.002]")
+        .replace("yaw_deg: 10", "yaw_deg: 10\n    ego_visible: true")
+    )
+    camera = load_rig(str(path)).cameras[0]
+    assert camera.model == "fisheye" and camera.distortion == (0.01, -0.002) and camera.ego_visible
+    edge, seen = camera.unproject(np.array([[320.0, 100.0]]))
+    assert seen[0] and np.degrees(np.arccos(edge[0, 2])) == pytest.approx(95.0), "the edges see the angle asked for"
+    path.write_text(YAML.replace("fov_deg: 90", "fov_deg: 190"))
+    with pytest.raises(InputError, match="fov_deg of a pinhole camera must be less than 179"):
+        load_rig(str(path))
+    path.write_text(YAML.replace("fov_deg: 90", "fov_deg: 90\n    model: fisheye\n    distortion: [1, 2, 3, 4, 5]"))
+    with pytest.raises(InputError, match="fisheye takes up to 4"):
+        load_rig(str(path))

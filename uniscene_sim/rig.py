@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from uniscene_sim.geometry import Pose
+from uniscene_sim.lens import LENSES, lens_array, project, unproject
 
 __all__ = ["CameraSpec", "LidarSpec", "SensorRig"]
 
@@ -16,7 +19,10 @@ BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0
 
 @dataclass(frozen=True)
 class CameraSpec:
-    """A pinhole camera. `pose` places its body axes (x along the view) in `base_link`."""
+    """A camera. `pose` places its body axes (x along the view) in `base_link`; `lens` says what its model means.
+
+    Depth of a pinhole or Brown-Conrady camera is along its axis, of a fisheye, which sees behind itself, along the ray.
+    """
 
     name: str
     width: int
@@ -29,11 +35,41 @@ class CameraSpec:
     period_us: int = 100_000
     phase_us: int = 0
     max_range_m: float = 150.0
+    model: Literal["pinhole", "brown_conrady", "fisheye"] = "pinhole"
+    distortion: tuple[float, ...] = ()  # brown_conrady: k1, k2, p1, p2, k3; fisheye: k1, k2, k3, k4; the last may lack
+    ego_visible: bool = False  # whether the ego's own body is seen and shades; never by a camera inside it
 
     def __post_init__(self) -> None:
+        if self.model not in LENSES:
+            raise ValueError(f"camera {self.name}: no lens model {self.model!r}, expected one of {', '.join(LENSES)}")
+        most = LENSES[self.model][1]
+        if len(self.distortion) > most or not np.isfinite(self.distortion).all():
+            raise ValueError(f"camera {self.name}: {self.model} takes up to {most} finite distortion coefficients")
         if self.width <= 0 or self.height <= 0 or self.fx <= 0 or self.fy <= 0:
             raise ValueError(f"camera {self.name}: size and focal lengths must be positive")
         _check_timing(self)
+
+    @cached_property
+    def lens(self) -> np.ndarray:
+        """The lens as `uniscene_sim.lens` takes it."""
+        return lens_array(self.model, self.fx, self.fy, self.cx, self.cy, self.distortion)
+
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Image points (N, 2), px, of points (N, 3) m in the optical frame, and whether each is before the lens (N,);
+        whether it lies inside the image is not asked."""
+        return project(self.lens, np.ascontiguousarray(points, dtype=np.float64))
+
+    def unproject(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Unit rays (N, 3) in the optical frame of image points (N, 2), px, and whether the lens sees there (N,)."""
+        return unproject(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
+
+    def scaled(self, factor: float) -> CameraSpec:
+        """The same view in `factor` times as many pixels across."""
+        width, height = max(round(self.width * factor), 1), max(round(self.height * factor), 1)
+        a, b = width / self.width, height / self.height
+        return replace(
+            self, width=width, height=height, fx=self.fx * a, fy=self.fy * b, cx=self.cx * a, cy=self.cy * b
+        )
 
     @property
     def rotation_base_from_optical(self) -> np.ndarray:
@@ -80,6 +116,10 @@ class SensorRig:
     @property
     def sensors(self) -> tuple[CameraSpec | LidarSpec, ...]:
         return (*self.cameras, *self.lidars)
+
+    def scaled(self, factor: float) -> SensorRig:
+        """The rig with all its cameras scaled."""
+        return replace(self, cameras=tuple(c.scaled(factor) for c in self.cameras))
 
     @property
     def max_range_m(self) -> float:

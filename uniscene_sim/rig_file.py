@@ -10,7 +10,9 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
+from uniscene_sim.lens import LENSES
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.rig_calibration import is_calibration, load_calibration
 from uniscene_sim.rig_presets import PRESETS
 from uniscene_sim.yaml_file import YamlFile
 
@@ -54,8 +56,11 @@ RIG_SCHEMA: dict[str, Any] = {
                     **_MOUNT,
                     "width": _COUNT,
                     "height": _COUNT,
-                    "fov_deg": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 179},
+                    "fov_deg": {"type": "number", "exclusiveMinimum": 0, "maximum": 360},
                     "intrinsics": {"type": "array", "items": _POSITIVE, "minItems": 4, "maxItems": 4},
+                    "model": {"enum": list(LENSES)},
+                    "distortion": {"type": "array", "items": _NUMBER, "maxItems": 5},
+                    "ego_visible": {"type": "boolean"},
                 },
                 "required": ["name", "width", "height", "position"],
                 "additionalProperties": False,
@@ -82,15 +87,21 @@ RIG_SCHEMA: dict[str, Any] = {
 
 
 def load_rig(name_or_path: str) -> SensorRig:
-    """A preset by name, or a YAML file (cameras take `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy).
+    """A preset by name, a YAML file (cameras take `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy), or
+    calibration files of nuScenes or KITTI, see `rig_calibration`.
 
     Raises:
         InputError: neither; or the file is malformed.
     """
     if name_or_path in PRESETS:
         return PRESETS[name_or_path]()
+    if is_calibration(Path(name_or_path)):
+        return load_calibration(Path(name_or_path))
     if not name_or_path.endswith((".yaml", ".yml")):
-        raise InputError(f"no rig {name_or_path!r}; presets: {', '.join(PRESETS)}; or a .yaml file", field="--rig")
+        raise InputError(
+            f"no rig {name_or_path!r}; presets: {', '.join(PRESETS)}; or a .yaml file, or calibration files of "
+            "nuScenes or KITTI", field="--rig",
+        )  # fmt: skip
     file = YamlFile(name_or_path, RIG_SCHEMA)
     cameras = tuple(_read(file, "cameras", i, _camera) for i in range(len(file.data.get("cameras", ()))))
     lidars = tuple(_read(file, "lidars", i, _lidar) for i in range(len(file.data.get("lidars", ()))))
@@ -119,15 +130,25 @@ def _read(file: YamlFile, kind: str, i: int, build: Any) -> Any:
 
 
 def _camera(entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec:
-    width, height = entry["width"], entry["height"]
+    width, height, model = entry["width"], entry["height"], entry.get("model", "pinhole")
+    distortion = tuple(float(k) for k in entry.get("distortion", ()))
     if ("fov_deg" in entry) == ("intrinsics" in entry):
         raise ValueError("expected either fov_deg or intrinsics")
     if "fov_deg" in entry:
-        focal = 0.5 * width / tan(radians(entry["fov_deg"]) / 2)
-        fx, fy, cx, cy = focal, focal, width / 2, height / 2
+        half = radians(entry["fov_deg"]) / 2
+        if model != "fisheye" and half >= radians(89.5):
+            raise ValueError(f"fov_deg of a {model} camera must be less than 179")
+        # Of a fisheye the angle is what its edge sees, distortion included; of the others what it would see without.
+        edge = float(np.polyval([*distortion[::-1], 1.0], half**2)) * half if model == "fisheye" else tan(half)
+        fx = fy = 0.5 * width / edge
+        cx, cy = width / 2, height / 2
     else:
         fx, fy, cx, cy = map(float, entry["intrinsics"])
-    return CameraSpec(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, **mount)
+    seen = entry.get("ego_visible", False)
+    return CameraSpec(
+        width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, model=model, distortion=distortion, ego_visible=seen,
+        **mount,
+    )  # fmt: skip
 
 
 def _lidar(entry: dict[str, Any], mount: dict[str, Any]) -> LidarSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import floor, inf, sqrt
 from typing import Any, Literal
 
@@ -12,9 +13,11 @@ from numba import njit, prange
 from uniscene_sim.camera.shading import LINEAR_RGB, Sky, agent_albedo, encode, sky_of, sky_radiance, surface
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame
+from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
+from uniscene_sim.lens import FISHEYE, PINHOLE, project, ray
 from uniscene_sim.occupancy.tiles import PAINT_CELLS, PAINT_M, TILE_M
 from uniscene_sim.rig import CameraSpec
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, AgentClass, Material, OccClass
 from uniscene_sim.tracing.agents import (
     PosedAgents,
     TemplateArrays,
@@ -28,22 +31,29 @@ from uniscene_sim.tracing.kernels import trace_agents, trace_world
 from uniscene_sim.tracing.templates import body_rgb
 from uniscene_sim.tracing.templates import templates as built_in
 
-__all__ = ["RaycastCameras"]
+__all__ = ["EGO_ID", "RaycastCameras"]
 
+#: Instance id of the ego's own body, in cameras that see it.
+EGO_ID = 65_535
+_EGO_COLOUR = 0x2A6F
 _SKY = int(OccClass.FREE)
 # ground: seen at a slant, its depth jumps from row to row without an edge
 _FLAT = (11, 12, 13, 14, 17, 18, 19)
 _BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
+_NOTHING = np.uint8(Material.NONE)
 _SHADOW_M = 70.0  # shadows reach no farther
 _LIFT_M = 0.01  # shadow rays start this far off the surface
 _AGENT_LIFT_M = 0.08  # more than a voxel of a template, so that its steps do not shade themselves
 _MOST_SAMPLES = 12
+#: Directions around the rim of a cone.
+_RIM = np.stack([f(np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)) for f in (np.cos, np.sin)], axis=1)
 _LANE_M, _MOST_LANES = 4.0, 512  # strips of agents along the sunlight
 
 
 @njit(cache=True)
-def _spans(agents: PosedAgents, rotation, position, fx, fy, cx, cy, width, height, far, spans):
+def _spans(agents: PosedAgents, rotation, position, lens, width, height, far, spans):
     """Write the columns and rows (N, 4: u0, u1, v0, v1) that each agent's bounding sphere may cover."""
+    fx, fy, cx, cy = lens[1], lens[2], lens[3], lens[4]
     for n in range(agents.template.shape[0]):
         x, y, z = (
             agents.centre[n, 0] - position[0],
@@ -65,6 +75,34 @@ def _spans(agents: PosedAgents, rotation, position, fx, fy, cx, cy, width, heigh
         spans[n, 1] = int(min(1.0 * width, floor(cx + fx * max((u + r) * near, (u + r) * away)) + 1.0))
         spans[n, 2] = int(max(0.0, floor(cy + fy * min((v - r) * near, (v - r) * away)) - 1.0))
         spans[n, 3] = int(min(1.0 * height, floor(cy + fy * max((v + r) * near, (v + r) * away)) + 1.0))
+
+
+def _spans_of_cones(
+    agents: PosedAgents, rotation: np.ndarray, position: np.ndarray, lens: np.ndarray, width: int, height: int,
+    far: float, spans: np.ndarray,
+) -> None:  # fmt: skip
+    """The same for a lens that bends: the image of the rim of the cone around each sphere holds that of its inside, but
+    where the cone leaves the field of view."""
+    centre = (agents.centre - position) @ rotation
+    away = np.linalg.norm(centre, axis=1)
+    spans[:] = (1, 0, 1, 0)
+    for n in np.flatnonzero(away - agents.radius < far):
+        spans[n] = (0, width, 0, height)
+        if away[n] < 1.1 * agents.radius[n]:
+            continue
+        axis = centre[n] / away[n]
+        half = np.arcsin(agents.radius[n] / away[n]) * 1.02 + 0.005
+        aside = np.cross(axis, (1.0, 0.0, 0.0) if abs(axis[0]) < 0.7 else (0.0, 1.0, 0.0))
+        aside /= np.linalg.norm(aside)
+        rim = np.cos(half) * axis + np.sin(half) * (_RIM[:, :1] * aside + _RIM[:, 1:] * np.cross(axis, aside))
+        pixels, seen = project(lens, rim)
+        if not seen.any() and half < 0.5 and not project(lens, axis[None])[1][0]:
+            spans[n] = (1, 0, 1, 0)
+        elif seen.all() and -axis[2] < np.cos(half):
+            low, high = pixels.min(axis=0), pixels.max(axis=0)
+            margin = 3.0 + 0.03 * (high - low)
+            spans[n, 0::2] = np.clip(np.floor(low - margin), 0, (width, height))
+            spans[n, 1::2] = np.clip(np.ceil(high + margin), 0, (width, height))
 
 
 @njit(cache=True)
@@ -149,7 +187,7 @@ def _look(
     sky: Sky,
     rotation,
     position,
-    focal,
+    lens,
     far,
     some,
     count,
@@ -162,14 +200,16 @@ def _look(
     """Trace and shade one ray through an image point (px, py), in pixels, with the agents `some[:count]` in its way.
 
     Returns:
-        distance (inf: sky), cosine to the optical axis, material, agent row (-1: world), and linear red, green, blue.
+        distance (inf: sky), cosine to the optical axis, material, agent row (-1: world), linear red, green, blue, and
+        whether the lens sees there at all.
     """
     ox, oy, oz = position[0], position[1], position[2]
-    cu, cv = (px - focal[2]) / focal[0], (py - focal[3]) / focal[1]
-    scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
-    dx = (rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2]) * scale
-    dy = (rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2]) * scale
-    dz = (rotation[2, 0] * cu + rotation[2, 1] * cv + rotation[2, 2]) * scale
+    rx, ry, scale, seen = ray(lens, px, py)
+    if not seen:
+        return inf, 1.0, _NOTHING, -1, 0.0, 0.0, 0.0, False
+    dx = rotation[0, 0] * rx + rotation[0, 1] * ry + rotation[0, 2] * scale
+    dy = rotation[1, 0] * rx + rotation[1, 1] * ry + rotation[1, 2] * scale
+    dz = rotation[2, 0] * rx + rotation[2, 1] * ry + rotation[2, 2] * scale
     t, m, nx, ny, nz, deck = trace_world(a, ox, oy, oz, dx, dy, dz, far)
     row = -1
     if count:
@@ -178,9 +218,9 @@ def _look(
             t, m, nx, ny, nz, row = ta, ma, ax, ay, az, hit
     if t == inf:
         r, g, b = sky_radiance(sky, dx, dy, dz, True)
-        return t, scale, m, row, r, g, b
+        return t, scale, m, row, r, g, b, True
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
-    pixel = t / focal[0]
+    pixel = t / lens[1]
     lights, lift = 0, _LIFT_M
     ar, ag, ab = albedo[m, 0], albedo[m, 1], albedo[m, 2]
     if row >= 0:
@@ -200,7 +240,7 @@ def _look(
         ):
             lit = 0.0
     r, g, b = surface(sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel, row >= 0, lit)
-    return t, scale, m, row, r, g, b
+    return t, scale, m, row, r, g, b, True
 
 
 @njit(cache=True)
@@ -247,7 +287,7 @@ def _render(
     sky: Sky,
     rotation,
     position,
-    focal,
+    lens,
     far,
     spans,
     albedo,
@@ -260,7 +300,7 @@ def _render(
     semantic,
     instance,
 ):
-    """Trace and shade one image; `rotation` map <- optical axes, `focal` fx, fy, cx, cy."""
+    """Trace and shade one image; `rotation` map <- optical axes, `lens` see `uniscene_sim.lens`."""
     height, width = depth.shape
     n = agents.template.shape[0]
     lanes = _shadow_lanes(agents, sky)
@@ -269,14 +309,14 @@ def _render(
         in_row = _in_row(spans, v, row_of)
         for u in range(width):
             count = _in_the_way(spans, row_of, in_row, u, some)
-            t, scale, m, row, r, g, b = _look(
+            t, scale, m, row, r, g, b, seen = _look(
                 a,
                 agents,
                 templates,
                 sky,
                 rotation,
                 position,
-                focal,
+                lens,
                 far,
                 some,
                 count,
@@ -286,12 +326,16 @@ def _render(
                 u + 0.5,
                 v + 0.5,
             )
-            depth[v, u], semantic[v, u], instance[v, u] = t * scale, _SKY, 0
+            along = 1.0 if lens[0] == FISHEYE else scale
+            depth[v, u], semantic[v, u], instance[v, u] = t * along, _SKY, 0
             if row >= 0:
                 semantic[v, u], instance[v, u] = agent_label[agents.cls[row]], agents.id[row]
             elif t < inf:
                 semantic[v, u] = label_of[m]
-            rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(r), encode(g), encode(b)
+            if seen:
+                rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(r), encode(g), encode(b)
+            else:
+                rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = 0, 0, 0
     if not smooth:
         return
     for v in prange(height):
@@ -303,14 +347,14 @@ def _render(
             count = _in_the_way(spans, row_of, in_row, u, some)
             red, green, blue = 0.0, 0.0, 0.0
             for q in range(4):  # a rotated grid
-                _, _, _, _, r, g, b = _look(
+                _, _, _, _, r, g, b, _ = _look(
                     a,
                     agents,
                     templates,
                     sky,
                     rotation,
                     position,
-                    focal,
+                    lens,
                     far,
                     some,
                     count,
@@ -348,29 +392,36 @@ class RaycastCameras:
         """One image of each camera in each world, at the worlds' stamps."""
         out = []
         for view in views:
-            agents = pose_agents(view.frame, agent_motion(view.frame, (), 0.0), self._set)
-            paint = agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3))
-            out.append({spec.name: self._one(view, spec, agents, paint) for spec in specs})
+            posed = {with_ego: self._posed(view, with_ego) for with_ego in {s.ego_visible for s in specs}}
+            images = {}
+            for spec in specs:
+                agents, paint = posed[spec.ego_visible]
+                if spec.ego_visible and self._inside(view, spec, agents):
+                    agents, paint = posed.setdefault(False, self._posed(view, False))
+                images[spec.name] = self._one(view, spec, agents, paint)
+            out.append(images)
         return state, out
+
+    def _inside(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> bool:
+        """Whether a camera is inside the ego's body, the last of the agents, which then would hide all else from it."""
+        x, y, z = view.frame.ego_pose.compose(spec.pose).position
+        last = np.array([len(agents.id) - 1])
+        return trace_agents(agents, self._templates, last, 1, x, y, z, 1.0, 0.0, 0.0, 1e-3)[5] >= 0
+
+    def _posed(self, view: WorldView, with_ego: bool) -> tuple[PosedAgents, np.ndarray]:
+        """The agents of a moment, the ego among them where it is to be seen, and their colours."""
+        frame = view.frame
+        if with_ego:
+            frame = replace(frame, agents=np.concatenate([frame.agents, _ego_as_agent(frame)]))
+        agents = pose_agents(frame, agent_motion(frame, (), 0.0), self._set)
+        return agents, agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3))
 
     def _one(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraFrame:
         pose = view.frame.ego_pose.compose(spec.pose)
         rotation = view.frame.ego_pose.rotation @ spec.rotation_base_from_optical
         spans = np.empty((len(agents.id), 4), np.int64)
-        focal = np.array([spec.fx, spec.fy, spec.cx, spec.cy])
-        _spans(
-            agents,
-            rotation,
-            pose.position,
-            spec.fx,
-            spec.fy,
-            spec.cx,
-            spec.cy,
-            spec.width,
-            spec.height,
-            spec.max_range_m,
-            spans,
-        )
+        find = _spans if spec.lens[0] == PINHOLE else _spans_of_cones
+        find(agents, rotation, pose.position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
         shape = (spec.height, spec.width)
         rgb, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
         semantic, instance = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
@@ -381,7 +432,7 @@ class RaycastCameras:
             sky_of(view.frame.style),
             np.ascontiguousarray(rotation),
             pose.position,
-            focal,
+            spec.lens,
             spec.max_range_m,
             spans,
             LINEAR_RGB,
@@ -395,3 +446,13 @@ class RaycastCameras:
             instance,
         )
         return CameraFrame(rgb, depth, semantic, instance, view.frame.stamp_us)
+
+
+def _ego_as_agent(frame: LayoutFrame) -> np.ndarray:
+    """The ego's body as a row (1,) of AGENT_DTYPE."""
+    row, vehicle, pose = np.zeros(1, AGENT_DTYPE), frame.ego_vehicle, frame.ego_pose
+    row["id"], row["cls"] = EGO_ID, AgentClass.CAR
+    row["pos"] = pose.apply(np.array([vehicle.rear_axle_to_centre_m, 0.0, 0.0]))
+    row["rpy"], row["size"] = (pose.roll, pose.pitch, pose.yaw), (vehicle.length_m, vehicle.width_m, vehicle.height_m)
+    row["vel"], row["colour"] = frame.ego_velocity, _EGO_COLOUR
+    return row
