@@ -40,7 +40,7 @@ _SKY = int(OccClass.FREE)
 # ground: seen at a slant, its depth jumps from row to row without an edge
 _FLAT = (11, 12, 13, 14, 17, 18, 19)
 _BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
-_NOTHING = np.uint8(Material.NONE)
+_UNSEEN = -2.0
 _SHADOW_M = 70.0  # shadows reach no farther
 _LIFT_M = 0.01  # shadow rays start this far off the surface
 _AGENT_LIFT_M = 0.08  # more than a voxel of a template, so that its steps do not shade themselves
@@ -180,12 +180,31 @@ def _shadowed(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, sk
 
 
 @njit(cache=True)
+def _towards(lens, rotation, px, py):
+    """Unit direction in the map frame of an image point, and its cosine to the optical axis (`_UNSEEN`: the lens sees
+    nothing there)."""
+    if lens[0] == PINHOLE:
+        cu, cv = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
+        scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
+        cu, cv = cu * scale, cv * scale
+    else:
+        cu, cv, scale, seen = ray(lens, px, py)
+        if not seen:
+            return 0.0, 0.0, 0.0, _UNSEEN
+    return (
+        rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2] * scale,
+        rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2] * scale,
+        rotation[2, 0] * cu + rotation[2, 1] * cv + rotation[2, 2] * scale,
+        scale,
+    )
+
+
+@njit(cache=True)
 def _look(
     a: AtlasArrays,
     agents: PosedAgents,
     templates: TemplateArrays,
     sky: Sky,
-    rotation,
     position,
     lens,
     far,
@@ -194,22 +213,16 @@ def _look(
     lanes,
     albedo,
     agent_rgb,
-    px,
-    py,
+    dx,
+    dy,
+    dz,
 ):
-    """Trace and shade one ray through an image point (px, py), in pixels, with the agents `some[:count]` in its way.
+    """Trace and shade one ray of unit direction, with the agents `some[:count]` in its way.
 
     Returns:
-        distance (inf: sky), cosine to the optical axis, material, agent row (-1: world), linear red, green, blue, and
-        whether the lens sees there at all.
+        distance (inf: sky), material, agent row (-1: world), and linear red, green, blue.
     """
     ox, oy, oz = position[0], position[1], position[2]
-    rx, ry, scale, seen = ray(lens, px, py)
-    if not seen:
-        return inf, 1.0, _NOTHING, -1, 0.0, 0.0, 0.0, False
-    dx = rotation[0, 0] * rx + rotation[0, 1] * ry + rotation[0, 2] * scale
-    dy = rotation[1, 0] * rx + rotation[1, 1] * ry + rotation[1, 2] * scale
-    dz = rotation[2, 0] * rx + rotation[2, 1] * ry + rotation[2, 2] * scale
     t, m, nx, ny, nz, deck = trace_world(a, ox, oy, oz, dx, dy, dz, far)
     row = -1
     if count:
@@ -218,7 +231,7 @@ def _look(
             t, m, nx, ny, nz, row = ta, ma, ax, ay, az, hit
     if t == inf:
         r, g, b = sky_radiance(sky, dx, dy, dz, True)
-        return t, scale, m, row, r, g, b, True
+        return t, m, row, r, g, b
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
     pixel = t / lens[1]
     lights, lift = 0, _LIFT_M
@@ -240,7 +253,7 @@ def _look(
         ):
             lit = 0.0
     r, g, b = surface(sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel, row >= 0, lit)
-    return t, scale, m, row, r, g, b, True
+    return t, m, row, r, g, b
 
 
 @njit(cache=True)
@@ -309,12 +322,16 @@ def _render(
         in_row = _in_row(spans, v, row_of)
         for u in range(width):
             count = _in_the_way(spans, row_of, in_row, u, some)
-            t, scale, m, row, r, g, b, seen = _look(
+            dx, dy, dz, scale = _towards(lens, rotation, u + 0.5, v + 0.5)
+            if scale == _UNSEEN:
+                depth[v, u], semantic[v, u], instance[v, u] = inf, _SKY, 0
+                rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = 0, 0, 0
+                continue
+            t, m, row, r, g, b = _look(
                 a,
                 agents,
                 templates,
                 sky,
-                rotation,
                 position,
                 lens,
                 far,
@@ -323,8 +340,9 @@ def _render(
                 lanes,
                 albedo,
                 agent_rgb,
-                u + 0.5,
-                v + 0.5,
+                dx,
+                dy,
+                dz,
             )
             along = 1.0 if lens[0] == FISHEYE else scale
             depth[v, u], semantic[v, u], instance[v, u] = t * along, _SKY, 0
@@ -332,10 +350,7 @@ def _render(
                 semantic[v, u], instance[v, u] = agent_label[agents.cls[row]], agents.id[row]
             elif t < inf:
                 semantic[v, u] = label_of[m]
-            if seen:
-                rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(r), encode(g), encode(b)
-            else:
-                rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = 0, 0, 0
+            rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(r), encode(g), encode(b)
     if not smooth:
         return
     for v in prange(height):
@@ -347,12 +362,15 @@ def _render(
             count = _in_the_way(spans, row_of, in_row, u, some)
             red, green, blue = 0.0, 0.0, 0.0
             for q in range(4):  # a rotated grid
-                _, _, _, _, r, g, b, _ = _look(
+                x, y = u + 0.125 + 0.25 * q, v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2))
+                dx, dy, dz, scale = _towards(lens, rotation, x, y)
+                if scale == _UNSEEN:
+                    continue
+                _, _, _, r, g, b = _look(
                     a,
                     agents,
                     templates,
                     sky,
-                    rotation,
                     position,
                     lens,
                     far,
@@ -361,8 +379,9 @@ def _render(
                     lanes,
                     albedo,
                     agent_rgb,
-                    u + 0.125 + 0.25 * q,
-                    v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2)),
+                    dx,
+                    dy,
+                    dz,
                 )
                 red, green, blue = red + min(r, 1.4), green + min(g, 1.4), blue + min(b, 1.4)
             rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(red / 4), encode(green / 4), encode(blue / 4)
