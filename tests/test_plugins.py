@@ -37,3 +37,39 @@ def test_broken_engine_fails_loudly(monkeypatch):
     offer(monkeypatch, "no_such_module_at_all:Engine")
     with pytest.raises(InputError, match=r"mine.*cannot be loaded: No module named"):
         plugins.load_engine("camera", "mine")
+
+
+def test_unknown_name_suggests_a_close_one():
+    with pytest.raises(InputError, match=r"no camera engine 'raycats' \(did you mean raycast\?\)"):
+        plugins.load_engine("camera", "raycats")
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ("math:no_such_attribute", "cannot be loaded: .*no_such_attribute"),
+        ("math:pi", "is not a class"),
+        ("collections:Counter", r"has name = None; expected 'mine'"),
+    ],
+)
+def test_broken_engine_says_what_is_wrong(monkeypatch, value, wrong):
+    offer(monkeypatch, value)
+    with pytest.raises(InputError, match=rf"mine.*{wrong}"):
+        plugins.load_engine("camera", "mine")
+
+
+def test_missing_method_is_named(monkeypatch):
+    offer(monkeypatch, "uniscene_sim.occupancy.procedural:ProceduralOccupancy", name="procedural")
+    with pytest.raises(InputError, match=r"procedural.*lacks step\(\)"):
+        plugins.load_engine("camera", "procedural")
+
+
+def test_duplicate_names_both_distributions(tmp_path, monkeypatch):
+    for dist in ("first_cameras", "second_cameras"):
+        info = tmp_path / f"{dist}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[uniscene_sim.camera]\nmine = math:sqrt\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"offered twice.*_cameras 1\.0 and .*_cameras 1\.0"):
+        plugins.names("camera")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from uniscene_sim.errors import InputError
@@ -11,17 +12,25 @@ __all__ = ["SLOTS", "load_engine", "names"]
 
 SLOTS = ("occupancy", "camera", "lidar")
 
+#: What an engine's class must have, by slot: the methods that the simulator calls.
+_METHODS = {"occupancy": ("tile",), "camera": ("step",), "lidar": ("step",)}
 
-def _table(slot: str) -> dict[str, Any]:
-    table: dict[str, Any] = {}
+
+def _table(slot: str) -> dict[str, EntryPoint]:
+    table: dict[str, EntryPoint] = {}
     for point in entry_points(group=f"uniscene_sim.{slot}"):
-        if point.name in table and table[point.name].value != point.value:
+        first = table.setdefault(point.name, point)
+        if _origin(first) != _origin(point):
             raise InputError(
-                f"{slot} engine {point.name!r} is offered twice, as {table[point.name].value} and {point.value}; "
+                f"{slot} engine {point.name!r} is offered twice, as {_origin(first)} and {_origin(point)}; "
                 "uninstall one"
             )
-        table[point.name] = point
     return table
+
+
+def _origin(point: EntryPoint) -> str:
+    """What an entry point names, and the distribution that it comes from."""
+    return f"{point.value} of {point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def names(slot: str) -> tuple[str, ...]:
@@ -33,13 +42,24 @@ def load_engine(slot: str, name: str) -> Any:
     """The engine's class.
 
     Raises:
-        InputError: an unknown name (lists what exists) or one that cannot be imported.
+        InputError: an unknown name (lists what exists), one that cannot be imported, one whose `name` is another, or
+            one that lacks a method of its interface.
     """
     table = _table(slot)
     if name not in table:
         installed = ", ".join(sorted(table)) or "none"
-        raise InputError(f"no {slot} engine {name!r}; installed: {installed}", field=f"--{slot}")
+        close = get_close_matches(name, table, 1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise InputError(f"no {slot} engine {name!r}{hint}; installed: {installed}", field=f"--{slot}")
+    what = f"{slot} engine {name!r} ({_origin(table[name])})"
     try:
-        return table[name].load()
+        engine = table[name].load()
     except Exception as error:
-        raise InputError(f"{slot} engine {name!r} ({table[name].value}) cannot be loaded: {error}") from error
+        raise InputError(f"{what} cannot be loaded: {error}") from error
+    if not callable(engine):
+        raise InputError(f"{what} is not a class; expected one to construct the engine with")
+    if (own := getattr(engine, "name", None)) != name:
+        raise InputError(f"{what} has name = {own!r}; expected {name!r}")
+    if missing := [method for method in _METHODS[slot] if not callable(getattr(engine, method, None))]:
+        raise InputError(f"{what} lacks {', '.join(f'{method}()' for method in missing)}")
+    return engine
