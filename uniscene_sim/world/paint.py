@@ -14,8 +14,12 @@ from uniscene_sim.world.terrain import unit_hash
 __all__ = ["paint_ground"]
 
 _FILL_M = 1.6  # wedges between lanes narrower than twice this are paved over
+_HOLE_M = 4.4  # and holes that fit into a square of this size
 _KERB_MARGIN = 3  # samples
 _LINE_HALF_M = 0.07
+_DOUBLE_M = (0.06, 0.19)  # from the border: each of the two lines of a double mark
+_INSIDE_M = 0.3  # a lane's lines stop where they are this far inside a lane of another road
+_BAY_M, _BAY_LINE_M = 6.0, 0.12
 _DASH_M, _PERIOD_M = 3.0, 9.0
 _STOP_LINE_M = 0.4
 _STRIPE_M = 0.5
@@ -28,9 +32,11 @@ _WHITE, _YELLOW, _CENTRE, _EDGE = (
     Material.CENTRE_LINE_WHITE,
     Material.EDGE_LINE,
 )
+_NO_ROAD, _MANY_ROADS = -(2**31), -(2**31) + 1
 _STOP, _STRIPE, _GAP, _PARKING = Material.STOP_LINE, Material.CROSSING_STRIPE, Material.CROSSING_GAP, Material.PARKING
-#: How a mark is drawn: 1 solid, 2 broken; the two lines of a double mark are one broad line at this scale.
-_PATTERN = {"none": 0, "": 0, "broken": 2, "broken_broken": 2, "botts_dots": 2, "curb": 0, "grass": 0}
+#: How a mark is drawn: 0 not, 1 solid, 2 broken, 3 double.
+_PATTERN = {"none": 0, "": 0, "broken": 2, "broken_broken": 2, "botts_dots": 2, "curb": 0, "grass": 0,
+            "solid_solid": 3, "solid_broken": 3, "broken_solid": 3}  # fmt: skip
 
 
 def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
@@ -39,12 +45,13 @@ def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: fl
     Above deck 0, `Material.NONE` marks where the deck is absent.
     """
     # Drawn around the window too, so that filled wedges and kerbs do not depend on where it ends.
-    margin = _KERB_MARGIN + 2 * int(_FILL_M / step_m) + 1
+    margin = _KERB_MARGIN + 2 * int(_FILL_M / step_m) + int(_HOLE_M / step_m) + 2
     i0, j0 = round(x0 / step_m) - margin, round(y0 / step_m) - margin
     size = n + 2 * margin
     low_x, low_y, extent = i0 * step_m, j0 * step_m, size * step_m
     near = surface.triangles_in(low_x, low_y, low_x + extent, low_y + extent)
-    material, lines = _lane_styles(surface)
+    material, lines, road = _lane_styles(surface)
+    along = _dash_phase(surface)
     out = np.full((decks, size, size), _NONE, dtype=np.uint8)
     _paint_terrain(out[0], i0, j0, step_m)
     for deck in range(decks):
@@ -52,37 +59,77 @@ def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: fl
             (surface.tri_deck[near] == deck) | ((surface.tri_deck[near] == deck - 1) & surface._tri_ramp[near])
         ]
         order = members[np.argsort(surface.tri_rank[members], kind="stable")]
-        _paint_lanes(out[deck], i0, j0, step_m, surface.tri, surface.tri_lane, order, material)
-        _paint_lines(out[deck], i0, j0, step_m, surface.tri, surface.tri_st, surface.tri_lane, order, lines, material)
+        inside = np.full((size, size), _NO_ROAD, dtype=np.int32)
+        _paint_lanes(out[deck], inside, i0, j0, step_m, surface.tri, surface.tri_st, surface.tri_lane, order,
+                     material, road)  # fmt: skip
+        _paint_lines(out[deck], inside, i0, j0, step_m, surface.tri, surface.tri_st, along, surface.tri_lane, order,
+                     lines, material, road)  # fmt: skip
         if deck == 0 and len(order):
-            _fill_wedges(out[0], _FILL_M / step_m)
+            _fill_wedges(out[0], _FILL_M / step_m, _HOLE_M / step_m)
         _paint_kerbs(out[deck])
     _paint_things(surface, out, i0, j0, step_m)
     return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
 
 
-def _fill_wedges(paint: np.ndarray, radius: float) -> None:
+def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
     """Morphological closing of what is paved: narrow gaps take the material beside them, lines taken as asphalt."""
     paved = (paint != _GRASS) & (paint != _SOIL)
-    grown = ndimage.distance_transform_edt(~paved) <= radius
-    distance, (i, j) = (
-        ndimage.distance_transform_edt(grown),
-        ndimage.distance_transform_edt(~paved, return_indices=True)[1],
-    )
-    gap = ~paved & (distance > radius)
+    if paved.all() or not paved.any():
+        return
+    distance, (i, j) = ndimage.distance_transform_edt(~paved, return_indices=True)
+    gap = ~paved & (ndimage.distance_transform_edt(distance <= radius) > radius)
+    # What is left may be small yet round: a wedge that roads and walkways enclose.
+    label, _ = ndimage.label(~paved & ~gap)
+    small = np.array([max(s.stop - s.start for s in box) <= hole for box in ndimage.find_objects(label)], dtype=bool)
+    gap |= np.concatenate([[False], small])[label]
     fill = paint[i[gap], j[gap]]
     fill[(fill != _PAVING) & (fill != _ASPHALT_OLD)] = _ASPHALT
     paint[gap] = fill
 
 
-def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray]:
-    """Material uint8 (L,) of each lane, and (L, 2, 2) pattern and material of its left and right line."""
+def _dash_phase(surface: SurfaceModel) -> np.ndarray:
+    """Distance (M, 3) along the road at each corner of each triangle, m.
+
+    The same for all lanes of a road whichever way they go, so that both halves of a line between them break together.
+    """
+    cache = surface.map._cache
+    if "dash_phase" in cache:
+        return cache["dash_phase"]
+    lanes = surface.map.lanes
+    sections: dict[tuple[int, int], list] = {}
+    for lane in lanes:
+        sections.setdefault(lane.key[:2], []).append(lane)
+    against = {lane.index: (lane.key[2] > 0) != surface.map.left_hand_traffic for lane in lanes}
+    phase: list[np.ndarray] = [lane.s for lane in lanes]
+    start: dict[int, float] = {}
+    for (road, _), members in sorted(sections.items()):
+        inner = min(members, key=lambda lane: (abs(lane.key[2]), lane.key[2]))
+        forward = start.get(road, 0.0) + (inner.length - inner.s[::-1] if against[inner.index] else inner.s)
+        start[road] = float(forward[-1])
+        for lane in members:
+            # A section's lanes are sampled at the same places of its road.
+            if len(lane.s) == len(forward):
+                phase[lane.index] = forward[::-1] if against[lane.index] else forward
+    s = surface.tri_st[:, :, 0]
+    along = np.empty(s.shape)
+    first = np.searchsorted(surface.tri_lane, np.arange(len(lanes) + 1))
+    for lane in lanes:
+        rows = slice(first[lane.index], first[lane.index + 1])
+        along[rows] = np.interp(s[rows], lane.s, phase[lane.index])
+    cache["dash_phase"] = along
+    return along
+
+
+def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Material uint8 (L,) of each lane, (L, 2, 2) pattern and material of its left and right line, and its road
+    int32 (L,) if it is a driving lane."""
     cache = surface.map._cache
     if "paint_styles" in cache:
         return cache["paint_styles"]
     lanes = surface.map.lanes
     material = np.full(len(lanes), _GRASS, dtype=np.uint8)
     lines = np.zeros((len(lanes), 2, 2), dtype=np.uint8)
+    road = np.array([lane.key[0] if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32)
     for lane in lanes:
         if lane.kind in ("sidewalk", "walking"):
             material[lane.index] = _PAVING
@@ -92,7 +139,7 @@ def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray]:
             material[lane.index] = Material.MEDIAN
         elif lane.kind in ("none", "curb"):
             material[lane.index] = _PAVING if lane.height > 0 else _GRASS
-        elif lane.kind == "shoulder" or (unit_hash(float(lane.key[0]), 7.0) < 0.25 and lane.junction < 0):
+        elif lane.junction < 0 and (lane.kind == "shoulder" or unit_hash(float(lane.key[0]), 7.0) < 0.25):
             material[lane.index] = _ASPHALT_OLD
         else:
             material[lane.index] = _ASPHALT
@@ -103,8 +150,19 @@ def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray]:
             divides = side == (1 if surface.map.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
             kind = _YELLOW if colour == "yellow" else _CENTRE if divides else _WHITE if driving else _EDGE
             lines[lane.index, side] = _PATTERN.get(name, 1), kind
-    cache["paint_styles"] = material, lines
-    return material, lines
+    cache["paint_styles"] = material, lines, road
+    return material, lines, road
+
+
+def _square_to(yaw: float, polygon: np.ndarray) -> float:
+    """The heading along or across a polygon's longest edge that is nearest to `yaw`, up to half turns.
+
+    The nearest lane may be one that turns; a crossing is square to the road all the same.
+    """
+    edge = np.roll(polygon, -1, axis=0)[:, :2] - polygon[:, :2]
+    k = int(np.argmax(np.hypot(edge[:, 0], edge[:, 1])))
+    base = float(np.arctan2(edge[k, 1], edge[k, 0]))
+    return base + round((yaw - base) / (np.pi / 2)) * (np.pi / 2)
 
 
 def _paint_things(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step: float) -> None:
@@ -124,7 +182,7 @@ def _paint_things(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step
             continue
         centre = p.mean(axis=0)
         lane, s, _ = surface.map.nearest_lane(*centre)
-        yaw = surface.map.lane_point(lane, s)[3] if lane >= 0 else 0.0
+        yaw = _square_to(surface.map.lane_point(lane, s)[3] if lane >= 0 else 0.0, p)
         _paint_polygon(out[deck_of(centre)], i0, j0, step, np.ascontiguousarray(p[:, :2]), yaw, _STRIPE, _GAP)
     for line in surface.map.stop_lines:
         a, b = line.ends
@@ -161,48 +219,72 @@ def _window(corner, i0, j0, step, n, m):
 
 
 @njit(cache=True)
-def _paint_lanes(out, i0, j0, step, tri, lane, order, material):
-    n, m = out.shape
-    for t in order:
-        a, b, c, d = _window(tri[t], i0, j0, step, n, m)
-        for i in range(a, b + 1):
-            for j in range(c, d + 1):
-                if not np.isnan(_z_in_triangle((i0 + i + 0.5) * step, (j0 + j + 0.5) * step, tri[t])):
-                    out[i, j] = material[lane[t]]
+def _offset_planes(tri, st):
+    """Triangle (3, 3) twice, with the offset from the lane's left border and from its right border as height."""
+    left, right = tri.copy(), tri.copy()
+    # Across a triangle with two left corners the lane's width is that of its one right corner, and conversely.
+    width = max(st[0, 1], st[1, 1], st[2, 1])
+    for q in range(3):
+        left[q, 2] = st[q, 1]
+        right[q, 2] = 0.0 if st[q, 1] > 0.0 else width
+    return left, right
 
 
 @njit(cache=True)
-def _paint_lines(out, i0, j0, step, tri, st, lane, order, lines, material):
+def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road):
+    """Materials of lanes; and in `inside` (n, n) the one road that a cell lies well within a driving lane of."""
+    n, m = out.shape
+    for t in order:
+        left, right = _offset_planes(tri[t], st[t])
+        own = road[lane[t]]
+        a, b, c, d = _window(tri[t], i0, j0, step, n, m)
+        for i in range(a, b + 1):
+            for j in range(c, d + 1):
+                x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
+                offset = _z_in_triangle(x, y, left)
+                if np.isnan(offset):
+                    continue
+                out[i, j] = material[lane[t]]
+                if own != _NO_ROAD and inside[i, j] != own:
+                    if offset > _INSIDE_M and _z_in_triangle(x, y, right) > _INSIDE_M:
+                        inside[i, j] = own if inside[i, j] == _NO_ROAD else _MANY_ROADS
+
+
+@njit(cache=True)
+def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, lines, material, road):
     n, m = out.shape
     for t in order:
         style = lines[lane[t]]
-        if style[0, 0] == 0 and style[1, 0] == 0:
+        bays = material[lane[t]] == _PARKING
+        if style[0, 0] == 0 and style[1, 0] == 0 and not bays:
             continue
         # Arc length and offsets from both borders are linear over a triangle: three planes instead of one height.
-        corner = tri[t].copy()
-        left, along, right = corner.copy(), corner.copy(), corner.copy()
-        for q in range(3):
-            left[q, 2], along[q, 2] = st[t, q, 1], st[t, q, 0]
-            right[q, 2] = 0.0 if st[t, q, 1] > 0.0 else -1.0
-        # Across a triangle with two left corners the lane's width is that of its one right corner, and conversely.
-        width = max(st[t, 0, 1], st[t, 1, 1], st[t, 2, 1])
-        for q in range(3):
-            right[q, 2] = -right[q, 2] * width
-        a, b, c, d = _window(corner, i0, j0, step, n, m)
+        left, right = _offset_planes(tri[t], st[t])
+        along = tri[t].copy()
+        along[:, 2] = phase[t]
+        a, b, c, d = _window(along, i0, j0, step, n, m)
         for i in range(a, b + 1):
             for j in range(c, d + 1):
                 if out[i, j] != material[lane[t]]:
+                    continue
+                if inside[i, j] != _NO_ROAD and inside[i, j] != road[lane[t]]:
                     continue
                 x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
                 offset = _z_in_triangle(x, y, left)
                 if np.isnan(offset):
                     continue
+                s = _z_in_triangle(x, y, along)
+                if bays and s % _BAY_M < _BAY_LINE_M:
+                    out[i, j] = _EDGE
                 for side in range(2):
                     gap = offset if side == 0 else _z_in_triangle(x, y, right)
+                    pattern = style[side, 0]
+                    low = _DOUBLE_M[0] if pattern == 3 else -1.0
                     half = _LINE_HALF_M if style[side, 1] != _EDGE else 2 * _LINE_HALF_M
-                    if style[side, 0] == 0 or gap > half:
+                    high = _DOUBLE_M[1] if pattern == 3 else half
+                    if pattern == 0 or gap < low or gap > high:
                         continue
-                    if style[side, 0] == 1 or _z_in_triangle(x, y, along) % _PERIOD_M < _DASH_M:
+                    if pattern != 2 or s % _PERIOD_M < _DASH_M:
                         out[i, j] = style[side, 1]
 
 
