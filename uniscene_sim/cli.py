@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
     validate.set_defaults(command=_validate)
 
+    check = commands.add_parser("check", help="whether an engine keeps the rules of its interface")
+    check.add_argument("name", help="as installed, or module:attribute of one under development")
+    check.add_argument("--slot", choices=plugins.SLOTS, help="what it generates (default: where the name is installed)")
+    check.set_defaults(command=_check)
+
     warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
     warmup.set_defaults(command=_warmup)
     return parser
@@ -199,6 +204,24 @@ def _is_rig(path: Path) -> bool:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", file=path) from error
     return any(line.startswith(("cameras:", "lidars:")) for line in lines)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.conformance import check
+
+    slots = [arguments.slot] if arguments.slot else [s for s in plugins.SLOTS if arguments.name in plugins.names(s)]
+    if not slots:
+        if ":" in arguments.name:
+            raise InputError("says what an engine by module:attribute generates", field="--slot")
+        installed = ", ".join(sorted({name for slot in plugins.SLOTS for name in plugins.names(slot)}))
+        raise InputError(f"no engine {arguments.name!r}; installed: {installed}", field="NAME")
+    bad = 0
+    for slot in slots:
+        for finding in check(slot, arguments.name):
+            bad += not finding.good
+            print(f"{slot:10}{'ok  ' if finding.good else 'FAIL'}  {finding.rule}"
+                  + (f": {finding.detail}" if finding.detail else ""))  # fmt: skip
+    return 1 if bad else 0
 
 
 def _warmup(_: argparse.Namespace) -> int:

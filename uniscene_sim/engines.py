@@ -1,6 +1,18 @@
 """The interfaces of generators: what turns one representation into the next.
 
-Every engine takes a batch of worlds and explicit state, so one call serves one env or many.
+Every engine takes a batch of worlds and explicit state, so one call serves one env or many. An engine of another
+house names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point; cameras
+and LiDARs are made without arguments, occupancy with the `VectorMap` and the seed. `uniscene-sim check NAME` runs it
+through these rules:
+
+- Records have the dtypes, shapes, units and ranges that `uniscene_sim.frames` and `occupancy.tiles` give, one for
+  each spec in each world, stamped with the layout's stamp.
+- The same inputs give the same bytes: in a fresh engine and in a new process.
+- Views are read, never written.
+- A world's frames do not depend on the other worlds of the batch, nor on their order; those of an `independent`
+  engine do not depend on the other specs either.
+- What the layout says is seen: a vehicle set before the ego changes the frame.
+- A tile does not hang on the order of calls; neighbours share the ground samples of their edge.
 """
 
 from __future__ import annotations
@@ -35,7 +47,9 @@ class OccupancyEngine(Protocol):
     """
 
     name: str
-    cache_key: str | None
+
+    @property
+    def cache_key(self) -> str | None: ...
 
     def tile(self, ix: int, iy: int) -> Tile: ...
 

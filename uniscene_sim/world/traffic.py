@@ -244,7 +244,7 @@ def _behind(me, other, path, n, at, front, limit):
     c, d = np.cos(other.yaw), np.sin(other.yaw)
     last = min(at + _LOOK_M, n - 1)
     middle, aside = project(path, n, other.x, other.y, at, last)
-    if abs(aside) > wide + 0.5 * other.length + 3.0 and not pedestrian:
+    if abs(aside) > wide + 0.5 * other.length + 4.0 and not pedestrian:
         return worst, room
     near = int(0.5 * other.length) + 3
     for step in range(3 if pedestrian else 1):
@@ -259,10 +259,11 @@ def _behind(me, other, path, n, at, front, limit):
             gap = s - radius - front
             if s < front:  # beside us or behind: theirs to mind
                 continue
-            # While changing lanes it minds the lane that it leaves as well as the one that it enters.
-            if abs(left) > wide and abs(left - me.offset) > wide:
-                continue
             turn = other.yaw - path[min(max(int(s), 0), n - 1), 3]
+            # Who changes lanes minds the one that it leaves as well as the one that it enters, and counts in both.
+            enters = other.offset if other.offset_time > 0.0 and np.cos(turn) > 0.8 else 0.0
+            if abs(left) > wide and abs(left - me.offset) > wide and abs(left - enters) > wide:
+                continue
             leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
             # Before what is parked there is room left to drive round it.
             held = gap - _SWERVE_M if other.mode == _STATIC else gap
