@@ -217,7 +217,7 @@ def test_nobody_is_born_into_another():
             assert len(set(ids.tolist())) == len(ids)
 
 
-def test_combinations_helper_agrees_with_all_pairs():
+def test_search_for_overlaps_agrees_with_all_pairs():
     rng = np.random.default_rng(3)
     bodies = np.zeros(60, BODY_DTYPE)
     bodies["id"], bodies["length"], bodies["width"] = np.arange(60), 4.5, 1.8
