@@ -22,7 +22,7 @@ from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.paths import data_dir
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import prepared_range_m
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.scenario import find_scenario, load_scenario
 from uniscene_sim.world.source import ScenarioSource
@@ -44,7 +44,7 @@ class Baked:
         return Baked(self.made + other.made, self.found + other.found, self.nbytes + other.nbytes)
 
 
-def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[VectorMap, int, list[tuple[int, int]]]:
+def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap, int, list[tuple[int, int]]]:
     """A map, a seed and the tiles in sensor range: of the ego's route for a scenario, else of every driving lane.
 
     Args:
@@ -72,7 +72,7 @@ def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[VectorMap
 
 
 def bake(
-    static_map: VectorMap,
+    static_map: StaticMap,
     seed: int,
     tiles: Sequence[tuple[int, int]],
     disk: DiskCache,
@@ -129,7 +129,7 @@ def _bake_all(ingredients: tuple, chunks: list[Sequence[tuple[int, int]]], jobs:
 class _Oven:
     """What a process needs to bake."""
 
-    def __init__(self, static_map: VectorMap, seed: int, disk: DiskCache, occupancy: str):
+    def __init__(self, static_map: StaticMap, seed: int, disk: DiskCache, occupancy: str):
         engine = plugins.load_engine("occupancy", occupancy)(static_map, seed)
         cache = TileCache.of(engine, static_map.ref, seed, disk)
         if cache is None:

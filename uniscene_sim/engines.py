@@ -2,7 +2,7 @@
 
 Every engine takes a batch of worlds and explicit state, so one call serves one env or many. An engine of another
 house names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point; cameras
-and LiDARs are made without arguments, occupancy with the `VectorMap` and the seed. `uniscene-sim check NAME` runs it
+and LiDARs are made without arguments, occupancy with the `StaticMap` and the seed. `uniscene-sim check NAME` runs it
 through these rules:
 
 - Records have the dtypes, shapes, units and ranges that `uniscene_sim.frames` and `occupancy.tiles` give, one for

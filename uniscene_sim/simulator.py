@@ -31,7 +31,7 @@ from uniscene_sim.occupancy.window import window
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.raster import rasterise
 from uniscene_sim.world.source import ScenarioSource
 
@@ -61,7 +61,7 @@ class Simulator:
     def __init__(
         self,
         source: ScenarioSource,
-        static_map: VectorMap,
+        static_map: StaticMap,
         rig: SensorRig,
         occupancy: OccupancyEngine,
         camera: CameraEngine,

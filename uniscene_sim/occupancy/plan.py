@@ -1,18 +1,18 @@
 """Where things stand: buildings, trees, lamps, rails and posts of a whole map, planned once from its frontages.
 
-A frontage is a lane border with open ground beyond it. Objects are functions of the map and the seed alone, in an
-order of their own, so a tile finds the same ones from wherever it is asked.
+Objects are functions of the map and the seed alone, in an order of their own, so a tile finds the same ones from
+wherever it is asked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
 from uniscene_sim.geometry import boxes_overlap
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.frontages import FRONTAGE_STEP_M, Frontage
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import unit_hash
 from uniscene_sim.world.signals import signal_heads
 
@@ -29,82 +29,30 @@ PLAN_DTYPE = np.dtype(
      ("height", float), ("style", float), ("variant", np.int64)]
 )  # fmt: skip
 
-_STEP_M = 2.0  # between frontage samples
-_FAST_MPS = 21.0  # roads faster than this have rails instead of houses, unless they are two-way country roads
-_MOTORWAY_MPS = 27.0  # faster than any country road
 _RAIL_GAP_M = 6.0  # no rail of ours within this of one of the map's
 
 
-@dataclass(frozen=True)
-class _Frontage:
-    """A sample of open road side: place, heading along the lane, outward normal, which lane, and metres along it."""
-
-    x: float
-    y: float
-    z: float
-    yaw: float
-    nx: float
-    ny: float
-    lane: int
-    side: int
-    s: float
-
-
-def plan_map(vector_map: VectorMap, seed: int) -> np.ndarray:
+def plan_map(static_map: StaticMap, seed: int) -> np.ndarray:
     """All objects of a map (N,) PLAN_DTYPE."""
-    planner = _Planner(vector_map, seed)
-    frontages = planner.frontages()
+    planner = _Planner(static_map, seed)
+    frontages = static_map.frontages()
     planner.posts()
     planner.placed()
-    planner.buildings(frontages)
+    if "building" not in static_map.complete:
+        planner.buildings(frontages)
     planner.roadside(frontages)
-    planner.fields(frontages)
+    if "tree" not in static_map.complete:
+        planner.fields(frontages)
     return np.array(planner.out, dtype=PLAN_DTYPE) if planner.out else np.zeros(0, PLAN_DTYPE)
 
 
 class _Planner:
-    def __init__(self, vector_map: VectorMap, seed: int):
-        self.map, self.seed, self.surface = vector_map, seed, vector_map.surface
+    def __init__(self, static_map: StaticMap, seed: int):
+        self.map, self.seed, self.surface = static_map, seed, static_map.surface
         self.out: list[tuple] = []
         self._boxes: dict[tuple[int, int], list[np.ndarray]] = {}
-        self._rails = np.array([o.position[:2] for o in vector_map.objects if o.kind == "guard_rail"]).reshape(-1, 2)
+        self._rails = np.array([o.position[:2] for o in static_map.objects if o.kind == "guard_rail"]).reshape(-1, 2)
         self._rails = self._rails[np.argsort(self._rails[:, 0], kind="stable")]
-        sections: dict[tuple[int, int], list[int]] = {}
-        walks: set[tuple[int, int]] = set()
-        for lane in vector_map.lanes:
-            if lane.kind == "driving":
-                sections.setdefault(lane.key[:2], []).append(lane.key[2])
-            elif lane.kind in ("sidewalk", "walking"):
-                walks.add(lane.key[:2])
-        self._fast = np.zeros(len(vector_map.lanes), dtype=bool)
-        for lane in vector_map.lanes:
-            ids = sections.get(lane.key[:2], [])
-            country = len(ids) <= 2 and min(ids, default=0) < 0 < max(ids, default=0)
-            limit = lane.speed_limit_mps
-            wide = len(ids) >= 4 and lane.key[:2] not in walks
-            self._fast[lane.index] = limit > _MOTORWAY_MPS or wide or (limit > _FAST_MPS and not country)
-
-    def frontages(self) -> list[_Frontage]:
-        """Samples every 2 m along borders that have no lane within 1.2 m beyond them."""
-        found = []
-        for lane in self.map.lanes:
-            if lane.length < 1.0:
-                continue
-            s = np.arange(1.0, lane.length, _STEP_M)
-            if not len(s):
-                continue
-            yaw = np.interp(s, lane.s, np.unwrap(lane.heading))
-            for side in (1, -1):
-                border = lane.border(side)
-                x, y, z = (np.interp(s, lane.s, border[:, k]) for k in range(3))
-                nx, ny = -np.sin(yaw) * side, np.cos(yaw) * side
-                open_side = (self._rank(x + 0.25 * nx, y + 0.25 * ny, z) < 0) & (
-                    self._rank(x + 1.2 * nx, y + 1.2 * ny, z) < 0
-                )
-                width = np.interp(s, lane.s, lane.width)
-                for k in np.flatnonzero(open_side & (width > 0.3)):
-                    found.append(_Frontage(x[k], y[k], z[k], yaw[k], nx[k], ny[k], lane.index, side, float(s[k])))
-        return found
 
     def posts(self) -> None:
         """Poles of traffic lights, and signs."""
@@ -151,15 +99,13 @@ class _Planner:
                 foot = float(self.surface.height(px, py, np.full(len(px), z)).min()) - 0.4
                 self._add(Kind.BUILDING, x, y, foot, thing.yaw, length, width, height, int(1000 * style), style)
 
-    def buildings(self, frontages: list[_Frontage]) -> None:
+    def buildings(self, frontages: list[Frontage]) -> None:
         """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
         for n, front in enumerate(frontages):
-            lane = self.map.lanes[front.lane]
-            town = lane.kind in ("sidewalk", "walking")
-            near = self.map.nearest_lane(front.x, front.y, front.z)[0]
-            if (near >= 0 and self._fast[near]) or self._bridge(front):
+            town = front.town
+            if front.fast or self._bridge(front):
                 continue
-            u = [unit_hash(self.seed, 21, front.lane, front.side, round(front.s), k) for k in range(8)]
+            u = [unit_hash(self.seed, 21, *front.border, round(front.s), k) for k in range(8)]
             if town:
                 width, depth, setback = 9.0 + 7.0 * u[0], 9.0 + 4.0 * u[1], 1.8 + (0.0 if u[2] < 0.7 else 2.5)
                 storeys, chance = 2 + int(4.2 * u[3] * u[3] + 0.8 * u[4]), 1.0
@@ -199,28 +145,25 @@ class _Planner:
             if n % 5 == 0 and not town and self._free(np.array([x, y, front.yaw, 5.0, 0.8]), 0.3, 0.0):
                 self._add(Kind.HEDGE, x, y, front.z - 0.2, front.yaw, 5.0, 0.8, 1.4)
 
-    def roadside(self, frontages: list[_Frontage]) -> None:
+    def roadside(self, frontages: list[Frontage]) -> None:
         """Lamps and trees along walkways, rails along fast roads, parapets and pillars along bridges."""
         for front in frontages:
-            lane = self.map.lanes[front.lane]
-            town = lane.kind in ("sidewalk", "walking")
-            slot = int(front.s // _STEP_M)  # samples lie at odd metres: rounding would give even slots alone
-            u = unit_hash(self.seed, 22, front.lane, front.side, slot)
-            near = self.map.nearest_lane(front.x, front.y, front.z)[0]
-            fast = near >= 0 and bool(self._fast[near])
+            town = front.town
+            slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots alone
+            u = unit_hash(self.seed, 22, *front.border, slot)
             if self._bridge(front):
                 # Outside the border, and down over the edge of the slab.
                 x, y = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
-                self._add(Kind.PARAPET, x, y, front.z - 0.95, front.yaw, _STEP_M + 0.15, 0.3, 1.9)
+                self._add(Kind.PARAPET, x, y, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
                 if slot % 10 == 5:
                     self._pillar(front)
                 continue
             out = 0.8 if town else 1.6
             x, y = front.x + out * front.nx, front.y + out * front.ny
-            if fast and not town:
+            if front.fast and not town:
                 x, y = front.x + 0.7 * front.nx, front.y + 0.7 * front.ny
                 if self._clear(x, y, front.z, 0.5) and not self._railed(x, y):
-                    self._add(Kind.RAIL, x, y, front.z - 0.1, front.yaw, _STEP_M + 0.1, 0.2, 0.85)
+                    self._add(Kind.RAIL, x, y, front.z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.2, 0.85)
                 continue
             if not self._clear(x, y, front.z, 0.7) or not self._free(np.array([x, y, 0.0, 0.5, 0.5]), 0.6, 0.2):
                 continue
@@ -228,19 +171,19 @@ class _Planner:
             if town and slot % 14 == 3:
                 yaw = float(np.arctan2(-front.ny, -front.nx))
                 self._add(Kind.LAMP, x, y, z, yaw, 1.6, 0.16, 6.5)
-            elif town and slot % 7 == 6 and u < 0.75:
+            elif town and slot % 7 == 6 and u < 0.75 and "tree" not in self.map.complete:
                 size = 3.2 + 1.2 * u
                 # Broad-leaved, its crown above people's heads and clear of what drives or parks.
                 if self._around(x, y, front.z, 0.5 * size) < 2:
                     self._add(Kind.TREE, x, y, z - 0.1, 0.0, size, size, 8.0 + 2.5 * u, 2 * (int(u * 1000) % 2), u)
-            elif not town and unit_hash(self.seed, 25, front.lane, front.side, slot // 16) < 0.2:
+            elif not town and unit_hash(self.seed, 25, *front.border, slot // 16) < 0.2:
                 # A run of panels, each at its own height.
                 x, y = x + 1.5 * front.nx, y + 1.5 * front.ny
-                if self._free(np.array([x, y, front.yaw, _STEP_M + 0.1, 0.4]), 0.6, 0.0):
+                if self._free(np.array([x, y, front.yaw, FRONTAGE_STEP_M + 0.1, 0.4]), 0.6, 0.0):
                     z = self._height(x, y, front.z)
-                    self._add(Kind.FENCE, x, y, z - 0.1, front.yaw, _STEP_M + 0.1, 0.12, 1.2)
+                    self._add(Kind.FENCE, x, y, z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.12, 1.2)
 
-    def fields(self, frontages: list[_Frontage]) -> None:
+    def fields(self, frontages: list[Frontage]) -> None:
         """Trees and bushes on open ground, in groups."""
         if not frontages:
             return
@@ -265,7 +208,7 @@ class _Planner:
                 else:
                     self._add(Kind.TREE, x, y, z - 0.2, 0.0, size, size, 7.0 + 6.0 * u[3], int(u[4] * 10) % 3, u[3])
 
-    def _pillar(self, front: _Frontage) -> None:
+    def _pillar(self, front: Frontage) -> None:
         x, y = front.x - 1.2 * front.nx, front.y - 1.2 * front.ny
         ground = float(self.surface.terrain_height(np.array([x]), np.array([y]))[0])
         dx, dy = (v.ravel() for v in np.meshgrid([-1.5, 0.0, 1.5], [-1.5, 0.0, 1.5]))
@@ -284,7 +227,7 @@ class _Planner:
     def _height(self, x: float, y: float, hint: float) -> float:
         return float(self.surface.height(np.array([x]), np.array([y]), np.array([hint]))[0])
 
-    def _bridge(self, front: _Frontage) -> bool:
+    def _bridge(self, front: Frontage) -> bool:
         terrain = self.surface.terrain_height(np.array([front.x]), np.array([front.y]))[0]
         return bool(front.z - terrain > 1.5)
 

@@ -20,8 +20,7 @@ from uniscene_sim.occupancy.tiles import (
 )
 from uniscene_sim.source_key import source_key
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.world.map import VectorMap
-from uniscene_sim.world.paint import paint_ground
+from uniscene_sim.world.map import StaticMap
 
 __all__ = ["ProceduralOccupancy"]
 
@@ -34,7 +33,7 @@ class ProceduralOccupancy:
 
     name = "procedural"
 
-    def __init__(self, static_map: VectorMap, seed: int):
+    def __init__(self, static_map: StaticMap, seed: int):
         self.cache_key = source_key(__name__)
         self.map, self.seed = static_map, seed
         self._objects = plan_map(static_map, seed)
@@ -48,7 +47,7 @@ class ProceduralOccupancy:
         x0, y0 = ix * TILE_M, iy * TILE_M
         surface = self.map.surface
         ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)
-        paint = paint_ground(surface, x0, y0, PAINT_CELLS, PAINT_M, len(ground))
+        paint = surface.paint(x0, y0, PAINT_CELLS, PAINT_M, len(ground))
         base = float(np.floor((ground[0].min() - 1.0) / CELL_M) * CELL_M)
         self._material.fill(Material.NONE)
         self._mask.fill(0)

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
-from uniscene_sim.world.map import Lane, VectorMap
+from uniscene_sim.world.map import Lane, StaticMap
 
 __all__ = ["CONFLICT_COLUMNS", "Conflicts"]
 
@@ -32,7 +32,7 @@ _QUARTER = np.pi / 2
 class Conflicts:
     """Meetings by lane: rows `first[lane]` to `first[lane + 1]` of `meets` (K, 7)."""
 
-    def __init__(self, vector_map: VectorMap):
+    def __init__(self, vector_map: StaticMap):
         self._map = vector_map
         lanes = vector_map.lanes
         self._level = [self._control(lane) for lane in lanes]

@@ -11,7 +11,7 @@ from uniscene_sim.geometry import box_corners, boxes_overlap
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.ego import EgoState
-from uniscene_sim.world.surface import SurfaceModel
+from uniscene_sim.world.map import Surface
 
 __all__ = ["contacts_with_agents", "ego_box", "off_road", "on_road", "touches_voxels"]
 
@@ -44,13 +44,13 @@ def contacts_with_agents(ego: EgoState, vehicle: EgoVehicle, agents: np.ndarray)
     return found
 
 
-def off_road(ego: EgoState, vehicle: EgoVehicle, surface: SurfaceModel) -> bool:
+def off_road(ego: EgoState, vehicle: EgoVehicle, surface: Surface) -> bool:
     """Whether a corner of the ego's body is over no lane that cars may use."""
     corners = box_corners(*ego_box(ego, vehicle))
     return not on_road(surface, corners[:, 0], corners[:, 1], np.full(4, ego.pose.z)).all()
 
 
-def on_road(surface: SurfaceModel, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+def on_road(surface: Surface, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Whether places (N,) lie on a lane that cars may use, or in a crack between two such lanes: bool (N,)."""
     on = surface.drivable(x, y, z)
     for k in np.flatnonzero(~on):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 
 __all__ = ["Crossings"]
 
@@ -14,7 +14,7 @@ _RULES_M = 6.5  # a stop line this near to a crossing holds the cars before it
 class Crossings:
     """Which stop lines hold the cars before each crossing of a map."""
 
-    def __init__(self, vector_map: VectorMap):
+    def __init__(self, vector_map: StaticMap):
         lines = vector_map.stop_lines
         lit = [i for i, line in enumerate(lines) if line.signal >= 0]
         self._rules = np.zeros((len(vector_map.crossings), len(lines)), dtype=bool)

@@ -10,7 +10,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle
-from uniscene_sim.world.surface import SurfaceModel
+from uniscene_sim.world.map import Surface
 
 __all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "step_ego"]
 
@@ -60,7 +60,7 @@ class EgoState:
 
 
 def step_ego(
-    ego: EgoState, control: Control | Trajectory, vehicle: EgoVehicle, surface: SurfaceModel, dt: float
+    ego: EgoState, control: Control | Trajectory, vehicle: EgoVehicle, surface: Surface, dt: float
 ) -> EgoState:
     """One step of dt seconds, exact along the arc that a constant steering angle drives."""
     if isinstance(control, Trajectory):
@@ -82,7 +82,7 @@ def step_ego(
     return EgoState(pose, speed, moved, steer, turn / dt)
 
 
-def settle(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, surface: SurfaceModel) -> Pose:
+def settle(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, surface: Surface) -> Pose:
     """Pose of base_link on the ground: height at the rear axle, pitch and roll from the wheels' contact."""
     c, s, base, half = cos(yaw), sin(yaw), vehicle.wheelbase_m, 0.5 * vehicle.width_m
     xs = np.array([x, x + base * c, x - half * s, x + half * s])

@@ -8,7 +8,7 @@ import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.world.lane_change import begin, beside
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import PATH_POINTS, annotate
 from uniscene_sim.world.scenario import Action, Trigger
 from uniscene_sim.world.state import WorldState, give_path
@@ -44,7 +44,7 @@ def time_to_collision(a: np.ndarray, b: np.ndarray) -> float:
     return float(max(clear, 0.0) / closing) if closing > 0.1 else float("inf")
 
 
-def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector_map: VectorMap) -> WorldState:
+def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector_map: StaticMap) -> WorldState:
     """The state once an action has begun."""
     i = rows[action.agent]
     bodies = state.bodies.copy()
@@ -84,5 +84,5 @@ def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector
     return give_path(state, i, row, path)
 
 
-def _grounded(way: np.ndarray, z: float, vector_map: VectorMap) -> np.ndarray:
+def _grounded(way: np.ndarray, z: float, vector_map: StaticMap) -> np.ndarray:
     return np.column_stack([way, vector_map.surface_height(way[:, 0], way[:, 1], np.full(len(way), z))])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, plan_ahead
 from uniscene_sim.world.state import WorldState, give_path
 from uniscene_sim.world.traffic import IDM, Mode, idm, project
@@ -24,7 +24,7 @@ _PERIOD_US = 1_000_000
 _LANE_ENDS_M = 260.0
 
 
-def beside(vector_map: VectorMap, lane: int, x: float, y: float, left: bool) -> tuple[int, float] | None:
+def beside(vector_map: StaticMap, lane: int, x: float, y: float, left: bool) -> tuple[int, float] | None:
     """Driving lane beside a place and the arc length a little behind it; None where there is none."""
     target = vector_map.lanes[lane].left if left else vector_map.lanes[lane].right
     if target < 0 or vector_map.lanes[target].kind != "driving":
@@ -43,7 +43,7 @@ def begin(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -
     row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, near + c * dx + s * dy
 
 
-def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: VectorMap, seed: int) -> WorldState:
+def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: StaticMap, seed: int) -> WorldState:
     """Ambient vehicles that gain by it begin a lane change; each thinks about it once a second.
 
     Args:

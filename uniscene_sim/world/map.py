@@ -1,5 +1,7 @@
 """`StaticMap`: what does not move, in the map frame, behind one interface; and `VectorMap`, its OpenDRIVE form.
 
+Its other form is `world.painted.PaintedMap`, a raster.
+
 The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Nothing here imports `carla`.
 """
 
@@ -9,17 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
 
 if TYPE_CHECKING:
+    from uniscene_sim.world.frontages import Frontage
     from uniscene_sim.world.lanes import LaneGraph, Route
     from uniscene_sim.world.surface import SurfaceModel
 
-__all__ = ["Crossing", "Lane", "MapObject", "Signal", "SignalProgram", "StaticMap", "StopLine", "VectorMap"]
+__all__ = ["Crossing", "Lane", "MapObject", "Signal", "SignalProgram", "StaticMap", "StopLine", "Surface", "VectorMap"]
 
 
 @dataclass(frozen=True)
@@ -111,17 +114,98 @@ class MapObject:
     size: tuple[float, float, float]  # length, width, height m
 
 
-@runtime_checkable
+class Surface(Protocol):
+    """The ground: what tiles are made of, what bodies stand on and what counts as road.
+
+    Decks are numbered from the ground up; deck 0 is everywhere, others are bridges.
+    """
+
+    def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
+        """Ground height (N,) at places (N,) on the deck nearest to `z_hint` (N,), m."""
+        ...
+
+    def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Height (N,) of the open ground at places (N,), under whatever is built on it, m."""
+        ...
+
+    def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """What lies at places (N,) within 2 m of height, int32 (N,): 3 road for driving, 2 other ground for cars, 1
+        walkway, 0 anything else that is laid out, -1 open ground."""
+        ...
+
+    def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Whether cars may be at places (N,): rank 2 or 3."""
+        ...
+
+    def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
+        """Heights float32 (D, n, n) at the samples (x0 + i step, y0 + j step); NaN where a deck above 0 is absent."""
+        ...
+
+    def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
+        """Material uint8 (D, n, n) of the cells with corners (x0 + i step, y0 + j step), by deck; NONE where absent."""
+        ...
+
+
 class StaticMap(Protocol):
-    """The static world as generators and sensors may ask for it."""
+    """The static world as generators, sensors and sources may ask for it.
 
-    name: str
+    Lanes and what hangs on them are empty where a map knows none. Places and paths on lanes may be asked for only
+    where there are lanes.
+    """
 
     @property
-    def ref(self) -> str: ...
+    def name(self) -> str: ...
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]: ...
+    def ref(self) -> str:
+        """SHA-256 of the content."""
+        ...
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x_min, y_min, x_max, y_max, m."""
+        ...
+
+    @property
+    def surface(self) -> Surface: ...
+
+    @property
+    def objects(self) -> tuple[MapObject, ...]: ...
+
+    @property
+    def complete(self) -> frozenset[str]:
+        """Kinds of objects of which the map gives all that there are, so that generators add none: building, tree."""
+        ...
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]: ...
+
+    @property
+    def crossings(self) -> tuple[Crossing, ...]: ...
+
+    @property
+    def stop_lines(self) -> tuple[StopLine, ...]: ...
+
+    @property
+    def signals(self) -> tuple[Signal, ...]: ...
+
+    @property
+    def programs(self) -> tuple[SignalProgram, ...]: ...
+
+    @property
+    def left_hand_traffic(self) -> bool: ...
+
+    def frontages(self) -> list[Frontage]:
+        """Sides of roads and walkways with open ground beyond, every 2 m."""
+        ...
+
+    def road_points(self) -> np.ndarray:
+        """Places (N, 2) on all roads, a few metres apart at most."""
+        ...
+
+    def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
+        """Height (N,) of the ground of the deck nearest to `z_hint`, m."""
+        ...
 
     def rasterise(
         self,
@@ -129,10 +213,26 @@ class StaticMap(Protocol):
         shape: tuple[int, int],
         resolution_m: float,
         z_hint: float | None = None,
-        schema: LayoutSchema = ...,
-    ) -> BevLayout: ...
+        schema: LayoutSchema | None = None,
+    ) -> BevLayout:
+        """Multi-hot raster of the static map centred on a pose; see `world.raster`."""
+        ...
 
-    def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray: ...
+    def nearest_lane(
+        self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
+    ) -> tuple[int, float, float]:
+        """Index, arc length and left offset of the nearest lane; (-1, 0, 0) where the map has none of these kinds."""
+        ...
+
+    def lane_point(self, lane: int, s: float) -> tuple[float, float, float, float]:
+        """x, y, z, yaw on a lane's centre."""
+        ...
+
+    def route(
+        self, start_lane: int, start_s: float = 0.0, goal_lane: int | None = None, length_m: float = 300.0
+    ) -> Route:
+        """Path along lanes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -185,6 +285,22 @@ class VectorMap:
             self._cache["surface"] = SurfaceModel(self)
         return self._cache["surface"]
 
+    @property
+    def complete(self) -> frozenset[str]:
+        """Nothing: OpenDRIVE files seldom hold every house and tree."""
+        return frozenset()
+
+    def frontages(self) -> list[Frontage]:
+        """Sides of lanes with open ground beyond, every 2 m."""
+        from uniscene_sim.world.frontages import lane_frontages
+
+        return lane_frontages(self)
+
+    def road_points(self) -> np.ndarray:
+        """Centres (N, 2) of all driving lanes, about every metre."""
+        centres = [lane.centre[:, :2] for lane in self.lanes if lane.kind == "driving"]
+        return np.concatenate(centres) if centres else np.zeros((0, 2))
+
     def nearest_lane(
         self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
     ) -> tuple[int, float, float]:
@@ -214,9 +330,9 @@ class VectorMap:
         schema: LayoutSchema | None = None,
     ) -> BevLayout:
         """Multi-hot raster of the static map around a pose."""
-        from uniscene_sim.world.raster import rasterise
+        from uniscene_sim.world.raster import rasterise_lanes
 
-        return rasterise(self, bev_pose_xyyaw, shape, resolution_m, z_hint, schema or LayoutSchema())
+        return rasterise_lanes(self, bev_pose_xyyaw, shape, resolution_m, z_hint, schema or LayoutSchema())
 
     def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
         """Height of the ground of the deck nearest to `z_hint`, m."""

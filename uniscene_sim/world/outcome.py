@@ -13,7 +13,7 @@ import numpy as np
 
 from uniscene_sim.world import contacts
 from uniscene_sim.world.events import time_to_collision
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import STOP
 from uniscene_sim.world.scenario import Scenario
 from uniscene_sim.world.state import Tally, WorldState
@@ -25,7 +25,7 @@ _TTC_RANGE_M = 60.0
 
 
 def count(
-    vector_map: VectorMap,
+    vector_map: StaticMap,
     scenario: Scenario,
     before: WorldState,
     after: WorldState,

@@ -11,7 +11,7 @@ import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LIMIT, YAW
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import Mode, idm, project
@@ -30,7 +30,7 @@ _LATERAL_MPS2 = 2.2
 _RIDES_MPS = 2.0  # a cyclist who is slower waits for something
 
 
-def overtake(state: WorldState, vector_map: VectorMap) -> WorldState:
+def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
     """The state with paths bent around slow or standing bodies where the way past is free; each vehicle looks five
     times a second."""
     if state.time_us % _PERIOD_US:
@@ -58,7 +58,7 @@ def overtake(state: WorldState, vector_map: VectorMap) -> WorldState:
     return state
 
 
-def _consider(state: WorldState, vector_map: VectorMap, i: int, near: np.ndarray) -> WorldState:
+def _consider(state: WorldState, vector_map: StaticMap, i: int, near: np.ndarray) -> WorldState:
     me, path, n = state.bodies[i], state.paths[i], int(state.counts[i])
     here = int(min(max(me["s"], 0), n - 1))
     front = me["s"] + 0.5 * me["length"]
@@ -142,7 +142,7 @@ def _bent(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
 
 
 def _on_road(
-    vector_map: VectorMap, bent: np.ndarray, low: int, high: int, width: float, share: np.ndarray
+    vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width: float, share: np.ndarray
 ) -> bool:
     """Whether a vehicle on the bent part of a path has road under both sides."""
     part = bent[low : high + 1][share[low : high + 1] > 0.02]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from uniscene_sim.geometry import point_in_polygon, wrap_angle
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 
 __all__ = ["PATH_COLUMNS", "PATH_POINTS", "along", "annotate", "plan_ahead", "unit_hash"]
 
@@ -29,7 +29,7 @@ def unit_hash(*keys: int) -> float:
     return ((h ^ (h >> 32)) >> 11) / 2**53
 
 
-def along(vector_map: VectorMap, lane: int, s: float, ds: float) -> tuple[int, float]:
+def along(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[int, float]:
     """Lane and arc length `ds` ahead of (or behind) a place, straight on where lanes part."""
     s += ds
     lanes = vector_map.lanes
@@ -42,12 +42,12 @@ def along(vector_map: VectorMap, lane: int, s: float, ds: float) -> tuple[int, f
     return lane, min(max(s, 0.0), lanes[lane].length)
 
 
-def _turn(vector_map: VectorMap, lane: int) -> float:
+def _turn(vector_map: StaticMap, lane: int) -> float:
     heading = vector_map.lanes[lane].heading
     return float(wrap_angle(heading[-1] - heading[0]))
 
 
-def plan_ahead(vector_map: VectorMap, lane: int, s: float, key: tuple[int, ...]) -> np.ndarray:
+def plan_ahead(vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...]) -> np.ndarray:
     """Annotated path (R, 10) that takes one way at random at each fork, the same for the same key. A lane that leads
     nowhere is not entered where another one is open."""
     lanes = vector_map.lanes
@@ -72,7 +72,7 @@ def plan_ahead(vector_map: VectorMap, lane: int, s: float, key: tuple[int, ...])
     return _described(vector_map, path, np.array(way)[turn], np.maximum(want - begins[turn], 0.0))
 
 
-def annotate(vector_map: VectorMap, path: np.ndarray, lanes: Sequence[int] | None = None) -> np.ndarray:
+def annotate(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int] | None = None) -> np.ndarray:
     """A path (R, 3) with its columns filled (R, 10). Lanes are looked up among `lanes`, in their order, or among all
     where that is None; a path with no lanes (`()`) is one for walkers and trajectories."""
     if lanes is None:
@@ -85,7 +85,7 @@ def annotate(vector_map: VectorMap, path: np.ndarray, lanes: Sequence[int] | Non
     return _described(vector_map, path, owner, arc)
 
 
-def _in_order(vector_map: VectorMap, path: np.ndarray, lanes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _in_order(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Lane (R,) and arc length on it (R,) of each point of a path along `lanes`, which are never gone back on."""
     owner, arc = np.zeros(len(path), dtype=np.int64), np.zeros(len(path))
     here = 0
@@ -106,7 +106,7 @@ def _yaw(path: np.ndarray) -> np.ndarray:
     return np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
 
 
-def _described(vector_map: VectorMap, path: np.ndarray, lanes: np.ndarray, lane_s: np.ndarray) -> np.ndarray:
+def _described(vector_map: StaticMap, path: np.ndarray, lanes: np.ndarray, lane_s: np.ndarray) -> np.ndarray:
     out = np.zeros((len(path), PATH_COLUMNS))
     out[:, :3], out[:, YAW], out[:, LANE], out[:, LANE_S] = path, _yaw(path), lanes, lane_s
     out[:, LIMIT] = 60.0

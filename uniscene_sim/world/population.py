@@ -8,7 +8,7 @@ import numpy as np
 
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.lane_change import begin as begin_change
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import (
     LANE,
     LANE_S,
@@ -50,7 +50,7 @@ class Population:
     """Bodies of the scenario's ambient traffic, in the rows from `first_row` on; ids from `first_id` on, a new one for
     each body that enters."""
 
-    def __init__(self, vector_map: VectorMap, spec: TrafficSpec, seed: int, first_row: int, first_id: int):
+    def __init__(self, vector_map: StaticMap, spec: TrafficSpec, seed: int, first_row: int, first_id: int):
         self._map, self._spec, self._seed = vector_map, spec, seed
         self._first_row, self._first_id = first_row, first_id
         rows = [

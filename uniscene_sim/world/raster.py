@@ -1,4 +1,4 @@
-"""A vector map and agents as a multi-hot BEV raster, at any pose."""
+"""Static maps and agents as a multi-hot BEV raster, at any pose."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.surface import DRIVABLE_KINDS, _cell, _z_in_triangle
 
 if TYPE_CHECKING:
-    from uniscene_sim.world.map import VectorMap
+    from uniscene_sim.world.map import StaticMap, VectorMap
 
-__all__ = ["rasterise"]
+__all__ = ["rasterise", "rasterise_lanes"]
 
 _CHANNEL_OF_AGENT = {
     AgentClass.CAR: "car",
@@ -33,7 +33,7 @@ _DECK_GAP_M = 3.0
 
 
 def rasterise(
-    vector_map: VectorMap,
+    static_map: StaticMap,
     pose_xyyaw: tuple[float, float, float],
     shape: tuple[int, int],
     resolution_m: float,
@@ -41,20 +41,37 @@ def rasterise(
     schema: LayoutSchema | None = None,
     agents: np.ndarray | None = None,
 ) -> BevLayout:
-    """Multi-hot raster centred on a pose.
-
-    A cell belongs to an area when its centre does, and to a line when the line passes through it.
+    """Multi-hot raster of a map and agents, centred on a pose.
 
     Args:
-        vector_map: the map.
+        static_map: the map.
         pose_xyyaw: x, y (m) and yaw (rad) of the raster's centre in the map frame; its rows run along x forward.
         shape: cells (X, Y).
         resolution_m: size of a cell.
         z_hint: height of the deck to draw, m; None draws all.
         schema: channels; those that nothing here can fill stay empty.
-        agents: (N,) AGENT_DTYPE, drawn by their boxes.
+        agents: (N,) AGENT_DTYPE, drawn by their boxes: a cell is theirs when its centre is.
     """
-    schema = schema or LayoutSchema()
+    layout = static_map.rasterise(pose_xyyaw, shape, resolution_m, z_hint, schema)
+    names, frame = layout.schema.channels, np.array([*pose_xyyaw, resolution_m])
+    for agent in agents if agents is not None else ():
+        name = _CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])), "")
+        if name in names and (z_hint is None or abs(agent["pos"][2] - z_hint) < 2 * _DECK_GAP_M):
+            (x, y, _), (length, width, _) = agent["pos"], agent["size"]
+            _draw_polygon(layout.data[names.index(name)], box_corners(x, y, agent["rpy"][2], length, width), frame)
+    return layout
+
+
+def rasterise_lanes(
+    vector_map: VectorMap,
+    pose_xyyaw: tuple[float, float, float],
+    shape: tuple[int, int],
+    resolution_m: float,
+    z_hint: float | None,
+    schema: LayoutSchema,
+) -> BevLayout:
+    """Raster of a vector map alone: a cell belongs to an area when its centre does, and to a line when the line passes
+    through it."""
     data = np.zeros((len(schema.channels), *shape), dtype=np.uint8)
     frame = np.array([*pose_xyyaw, resolution_m])
     hint = np.nan if z_hint is None else float(z_hint)
@@ -89,12 +106,6 @@ def rasterise(
         for crossing in vector_map.crossings:
             if np.isnan(hint) or abs(crossing.polygon[:, 2].mean() - hint) < _DECK_GAP_M:
                 _draw_polygon(target, np.ascontiguousarray(crossing.polygon[:, :2]), frame)
-    for agent in agents if agents is not None else ():
-        target = channel(_CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])), ""))
-        if target is not None and (np.isnan(hint) or abs(agent["pos"][2] - hint) < 2 * _DECK_GAP_M):
-            (x, y, _), (length, width, _) = agent["pos"], agent["size"]
-            box = box_corners(x, y, agent["rpy"][2], length, width)
-            _draw_polygon(target, box, frame)
     extent = (-0.5 * resolution_m * shape[0], -0.5 * resolution_m * shape[1])
     x, y, yaw = pose_xyyaw
     return BevLayout(data, schema, resolution_m, Pose(x, y, 0.0 if z_hint is None else z_hint, yaw=yaw), extent)

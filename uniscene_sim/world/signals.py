@@ -6,7 +6,7 @@ import numpy as np
 
 from uniscene_sim.layout import AGENT_DTYPE, Light, SignalState
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 
 __all__ = ["HEAD_SIZE", "lights_of", "signal_heads", "signal_states"]
 
@@ -15,7 +15,7 @@ _HEAD_ABOVE_FOOT_M = 3.0
 _LIGHTS = np.array([0, Light.RED, Light.YELLOW, Light.GREEN], dtype=np.uint8)
 
 
-def signal_states(vector_map: VectorMap, time_s: float) -> np.ndarray:
+def signal_states(vector_map: StaticMap, time_s: float) -> np.ndarray:
     """SignalState uint8 (S,) of every signal; lights that no program rules stay off."""
     states = np.full(len(vector_map.signals), SignalState.OFF, dtype=np.uint8)
     for program in vector_map.programs:
@@ -33,7 +33,7 @@ def signal_states(vector_map: VectorMap, time_s: float) -> np.ndarray:
     return states
 
 
-def signal_heads(vector_map: VectorMap) -> np.ndarray:
+def signal_heads(vector_map: StaticMap) -> np.ndarray:
     """Heads of all traffic lights as (H,) AGENT_DTYPE at ids 1..H; their `colour` is the signal's index."""
     signals = [s for s in vector_map.signals if s.kind == "traffic_light"]
     heads = np.zeros(len(signals), dtype=AGENT_DTYPE)

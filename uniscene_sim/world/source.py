@@ -17,7 +17,7 @@ from uniscene_sim.world.crossings import Crossings
 from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, step_ego
 from uniscene_sim.world.events import apply_action, holds
 from uniscene_sim.world.lane_change import change_lanes
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.motion import move, pose
 from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
@@ -43,7 +43,7 @@ class ScenarioSource:
         InputError: a spawn off the road, or no way to a goal.
     """
 
-    def __init__(self, scenario: Scenario, vector_map: VectorMap, seed: int | None = None):
+    def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int | None = None):
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
@@ -226,7 +226,7 @@ class ScenarioSource:
         )
 
 
-def _props(vector_map: VectorMap, first_id: int) -> np.ndarray:
+def _props(vector_map: StaticMap, first_id: int) -> np.ndarray:
     """Placed objects that are drawn as instances, (P,) AGENT_DTYPE."""
     objects = [o for o in vector_map.objects if o.kind in _PROPS]
     out = np.zeros(len(objects), dtype=AGENT_DTYPE)

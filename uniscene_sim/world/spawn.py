@@ -6,7 +6,7 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import along, unit_hash
 from uniscene_sim.world.scenario import Scenario, Spawn
 from uniscene_sim.world.traffic import BODY_DTYPE
@@ -43,7 +43,7 @@ def body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: floa
 
 
 def place_of(
-    scenario: Scenario, vector_map: VectorMap, spawn: Spawn, field: str, places: dict[str, tuple[int, float]]
+    scenario: Scenario, vector_map: StaticMap, spawn: Spawn, field: str, places: dict[str, tuple[int, float]]
 ) -> tuple[int, float, float]:
     """Lane, arc length and left offset of a spawn; lane -1 where it is free.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.ego import EgoState, settle
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.motion import pose
 from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate
 from uniscene_sim.world.population import Population, absent
@@ -37,7 +37,7 @@ class Start:
         InputError: a spawn off the road, or no way to a goal.
     """
 
-    def __init__(self, scenario: Scenario, vector_map: VectorMap, seed: int, first_id: int):
+    def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int, first_id: int):
         self._scenario, self._map = scenario, vector_map
         spec = scenario.ego
         places: dict[str, tuple[int, float]] = {}

@@ -13,13 +13,15 @@ from numba import njit
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.world.terrain import DECK_M as _DECK_M
-from uniscene_sim.world.terrain import make_terrain
+from uniscene_sim.world.terrain import PAD_M as _PAD_M
+from uniscene_sim.world.terrain import STEP_M as _TERRAIN_STEP_M
+from uniscene_sim.world.terrain import fill_terrain, make_terrain, terrain_at, terrain_many
 from uniscene_sim.world.terrain import unit_hash as _unit  # noqa: F401 - imported from here by occupancy
 
 if TYPE_CHECKING:
     from uniscene_sim.world.map import VectorMap
 
-__all__ = ["DRIVABLE_KINDS", "SurfaceModel", "surface_of"]
+__all__ = ["DRIVABLE_KINDS", "KERB_M", "SurfaceModel"]
 
 #: Lane kinds that a car may stand on without being off the road.
 DRIVABLE_KINDS = frozenset(
@@ -27,17 +29,10 @@ DRIVABLE_KINDS = frozenset(
      "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
 )  # fmt: skip
 _WALK_KINDS = frozenset({"sidewalk", "walking"})
-_KERB_M = 0.13
+KERB_M = 0.13
 _STACK_M = 3.0  # bridges this far apart are decks of their own
-_TERRAIN_STEP_M = 2.0
-_PAD_M = 256.0
 _HASH_M = 4.0
 _JOINT_M = 0.006  # strips reach this far past their ends: lanes are sampled up to 5 mm short of where they join
-
-
-def surface_of(vector_map: VectorMap) -> SurfaceModel:
-    """The map's surface, built once."""
-    return vector_map.surface
 
 
 class SurfaceModel:
@@ -81,19 +76,18 @@ class SurfaceModel:
         decks = 1 + int(self.tri_deck[near].max(initial=0))
         out = np.full((decks, n, n), np.nan, dtype=np.float32)
         rank = np.full((decks, n, n), -1, dtype=np.int32)
-        _fill_terrain(out[0], i0, j0, step_m, self._terrain_origin[0], self._terrain_origin[1], self.terrain)
+        fill_terrain(out[0], i0, j0, step_m, self._terrain_origin, self.terrain)
         for deck in range(decks):
             # The next lower deck reaches a little under this one, so that no gap opens where a ramp becomes a bridge.
             members = near[(self.tri_deck[near] == deck) | ((self.tri_deck[near] == deck - 1) & self._tri_ramp[near])]
             _fill_heights(out[deck], rank[deck], i0, j0, step_m, self.tri, self.tri_rank, members)
         return out
 
-    def paint(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
+    def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
         """Material uint8 (D, n, n) of the cells with corners (x0 + i step, y0 + j step), by deck; NONE where absent."""
         from uniscene_sim.world.paint import paint_ground
 
-        near = self.triangles_in(x0, y0, x0 + n * step_m, y0 + n * step_m)
-        return paint_ground(self, x0, y0, n, step_m, 1 + int(self.tri_deck[near].max(initial=0)))
+        return paint_ground(self, x0, y0, n, step_m, decks)
 
     def triangles_in(self, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
         """Indices int64 of triangles whose bounds meet a rectangle."""
@@ -109,7 +103,7 @@ class SurfaceModel:
         tri, owner, st, rank = [], [], [], []
         for lane in self.map.lanes:
             walk = lane.kind in _WALK_KINDS
-            lift = lane.height if lane.height or not walk else _KERB_M
+            lift = lane.height if lane.height or not walk else KERB_M
             left, right = lane.border(1), lane.border(-1)
             left[:, 2] += lift
             right[:, 2] += lift
@@ -170,7 +164,7 @@ class SurfaceModel:
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Height of the terrain alone at places (N,), m."""
-        return _terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
+        return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
 
 
 def _areas(tri: np.ndarray) -> np.ndarray:
@@ -215,25 +209,6 @@ def _z_in_triangle(x, y, t):
 
 
 @njit(cache=True)
-def _terrain_at(x, y, ox, oy, terrain):
-    u = min(max((x - ox) / _TERRAIN_STEP_M, 0.0), terrain.shape[0] - 1.001)
-    v = min(max((y - oy) / _TERRAIN_STEP_M, 0.0), terrain.shape[1] - 1.001)
-    i, j = int(u), int(v)
-    u, v = u - i, v - j
-    low = terrain[i, j] * (1 - u) + terrain[i + 1, j] * u
-    high = terrain[i, j + 1] * (1 - u) + terrain[i + 1, j + 1] * u
-    return low * (1 - v) + high * v
-
-
-@njit(cache=True)
-def _terrain_many(x, y, origin, terrain):
-    out = np.empty(x.size)
-    for k in range(x.size):
-        out[k] = _terrain_at(x[k], y[k], origin[0], origin[1], terrain)
-    return out
-
-
-@njit(cache=True)
 def _cell(x, y, origin, shape):
     i, j = int(np.floor((x - origin[0]) / _HASH_M)), int(np.floor((y - origin[1]) / _HASH_M))
     if i < 0 or j < 0 or i >= shape[0] or j >= shape[1]:
@@ -257,7 +232,7 @@ def _heights(x, y, hint, tri, rank, start, items, origin, shape, terrain_origin,
                 # Within one deck the higher rank wins; between decks the nearer.
                 if gap < best_gap - 1.0 or (gap < best_gap + 1.0 and rank[t] > best_rank):
                     best, best_gap, best_rank = z, gap, rank[t]
-        ground = _terrain_at(x[k], y[k], terrain_origin[0], terrain_origin[1], terrain)
+        ground = terrain_at(x[k], y[k], terrain_origin[0], terrain_origin[1], terrain)
         if np.isnan(best) or abs(ground - hint[k]) < best_gap - 2.0:
             best = ground
         out[k] = best
@@ -293,13 +268,6 @@ def _stack(centre, deck, tri, start, items, origin, shape):
                 if centre[t, 2] - z > _STACK_M:
                     out[t] = out[other] + 1
     return out
-
-
-@njit(cache=True)
-def _fill_terrain(out, i0, j0, step, ox, oy, terrain):
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = _terrain_at((i0 + i) * step, (j0 + j) * step, ox, oy, terrain)
 
 
 @njit(cache=True)

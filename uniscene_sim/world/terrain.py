@@ -1,4 +1,7 @@
-"""Terrain around roads: it meets their edges, never stands above an embankment of 1:2, and rolls far from them."""
+"""Terrain around roads: it meets their edges, never stands above an embankment of 1:2, and rolls far from them.
+
+It is a grid of heights with nodes each `STEP_M`, bilinear between them.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,20 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
-__all__ = ["DECK_M", "make_terrain", "unit_hash"]
+__all__ = [
+    "DECK_M",
+    "PAD_M",
+    "STEP_M",
+    "fill_terrain",
+    "make_terrain",
+    "roll",
+    "terrain_at",
+    "terrain_many",
+    "unit_hash",
+]
 
+STEP_M = 2.0
+PAD_M = 256.0  # it reaches this far around a map
 DECK_M = 1.5  # a lane this far above the terrain it could stand on is a bridge
 _SLOPE = 0.5  # of embankments
 _REACH_M = 3.2  # a bilinear cell of 2 m that a road's edge crosses has its corners no farther off
@@ -22,14 +37,18 @@ def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], st
         _sweep(envelope, _SLOPE * step)
     road = np.isfinite(height) & (height - envelope < DECK_M)
     distance, (ni, nj) = ndimage.distance_transform_edt(~road, return_indices=True)
-    metres = metres[ni, nj] + distance * step
-    base = nearest = height[ni, nj]
+    return np.minimum(roll(height[ni, nj], metres[ni, nj] + distance * step, origin, step), envelope)
+
+
+def roll(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray, step: float) -> np.ndarray:
+    """Height (X, Y) of terrain from the height (X, Y) of the road nearest to each node and the metres (X, Y) to it."""
+    nx, ny = nearest.shape
+    base = nearest
     # The farther from a road, the smoother: the nearest road's height alone would fall in steps.
     for sigma, low, high in ((1.5, _REACH_M, 8.0), (4.0, 6.0, 20.0), (24.0, 16.0, 90.0)):
         blend = _smoothstep(metres, low, high)
         base = base * (1 - blend) + ndimage.gaussian_filter(nearest, sigma) * blend
-    bumps = _bumps(*shape, origin, step) * _smoothstep(metres, 4.0, 60.0)
-    return np.minimum(base + bumps, envelope)
+    return base + _bumps(nx, ny, origin, step) * _smoothstep(metres, 4.0, 60.0)
 
 
 @njit(cache=True)
@@ -77,6 +96,35 @@ def _nearest_on_triangle(x, y, t):
         if distance < best:
             best, height = distance, a[2] + f * (b[2] - a[2])
     return best, height
+
+
+@njit(cache=True)
+def terrain_at(x, y, ox, oy, terrain):
+    """Height at a place; beyond the grid that of its edge."""
+    u = min(max((x - ox) / STEP_M, 0.0), terrain.shape[0] - 1.001)
+    v = min(max((y - oy) / STEP_M, 0.0), terrain.shape[1] - 1.001)
+    i, j = int(u), int(v)
+    u, v = u - i, v - j
+    low = terrain[i, j] * (1 - u) + terrain[i + 1, j] * u
+    high = terrain[i, j + 1] * (1 - u) + terrain[i + 1, j + 1] * u
+    return low * (1 - v) + high * v
+
+
+@njit(cache=True)
+def terrain_many(x, y, origin, terrain):
+    """Height (N,) at places (N,)."""
+    out = np.empty(x.size)
+    for k in range(x.size):
+        out[k] = terrain_at(x[k], y[k], origin[0], origin[1], terrain)
+    return out
+
+
+@njit(cache=True)
+def fill_terrain(out, i0, j0, step, origin, terrain):
+    """Height at the samples ((i0 + i) step, (j0 + j) step) into `out` (n, n)."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = terrain_at((i0 + i) * step, (j0 + j) * step, origin[0], origin[1], terrain)
 
 
 def _smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 from scipy.spatial import cKDTree
 
-from uniscene_sim.world.map import Crossing, VectorMap
+from uniscene_sim.world.map import Crossing, StaticMap
 from uniscene_sim.world.paths import PATH_POINTS, annotate, unit_hash
 
 __all__ = ["Walks"]
@@ -20,7 +20,7 @@ _CROSSES = 0.45  # chance to take a crossing that one comes by
 class Walks:
     """Walkways of a map and the crossings that join them. A direction is 1 along a lane and -1 against it."""
 
-    def __init__(self, vector_map: VectorMap):
+    def __init__(self, vector_map: StaticMap):
         self._map = vector_map
         self.lanes = tuple(
             lane.index for lane in vector_map.lanes if lane.kind in ("sidewalk", "walking") and lane.length > 2.0
