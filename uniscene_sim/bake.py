@@ -11,7 +11,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim import plugins
@@ -45,10 +44,10 @@ class Baked:
 
 
 def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap, int, list[tuple[int, int]]]:
-    """A map, a seed and the tiles in sensor range: of the ego's route for a scenario, else of every driving lane.
+    """A map, a seed and the tiles in sensor range: of the ego's route for a scenario, else of every road.
 
     Args:
-        name: .xodr or .npz file, name of a shipped map, scenario file or name of one of the library.
+        name: map file, folder of a painted map, name of a shipped map, scenario file or name of one of the library.
         seed: replaces the scenario's; 0 for a map where None.
         rig: its range counts.
 
@@ -58,12 +57,12 @@ def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap
     reach = prepared_range_m(rig)
     shipped = data_dir("scenarios") / "maps" / f"{name}.npz"
     path = shipped if shipped.is_file() else Path(name)
-    if path.suffix in (".xodr", ".npz"):
+    if path.is_dir() or path.suffix in (".xodr", ".npz"):
         static_map = load_map(path)
-        lanes = [lane.centre[:, :2] for lane in static_map.lanes if lane.kind == "driving"]
-        if not lanes:
+        roads = static_map.road_points()
+        if not len(roads):
             raise InputError("expected at least one driving lane", file=path)
-        return static_map, seed or 0, tiles_along(np.concatenate(lanes), reach)
+        return static_map, seed or 0, tiles_along(roads, reach)
     scenario = load_scenario(find_scenario(name))
     static_map = load_map(scenario.map)
     seed = scenario.seed if seed is None else seed

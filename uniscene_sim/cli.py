@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
-    bake.add_argument("map", help=".xodr or .npz file, name of a shipped map, or a scenario: then its route alone")
+    bake.add_argument("map", help="map file or folder, name of a shipped map, or a scenario: then its route alone")
     bake.add_argument("--seed", type=_seed, help="of the world (default: 0, or the scenario's)")
     bake.add_argument("--occupancy", default="procedural", help="occupancy engine (default: procedural)")
     bake.add_argument("--rig", default="nuscenes-small", help="how far it sees (default: nuscenes-small)")
@@ -183,7 +183,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     bad = 0
     for path in arguments.files:
         try:
-            if path.suffix in (".xodr", ".npz"):
+            if path.is_dir() or path.suffix in (".xodr", ".npz"):
                 load_map(path)
             elif path.suffix in (".yaml", ".yml") and _is_rig(path):
                 load_rig(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import atan2, cos, hypot, isfinite, sin, tan
 
@@ -12,7 +13,9 @@ from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.world.map import Surface
 
-__all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "step_ego"]
+__all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "rest_of", "step_ego"]
+
+_STAND_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,15 @@ class Trajectory:
         if (np.diff(points[:, 0]) <= 0).any() or np.abs(points[:, 1:]).max() > 1e6:
             raise InputError("times must rise and places lie within 1,000 km", field="control.trajectory")
         object.__setattr__(self, "points", points)
+
+
+def rest_of(rows: Sequence[tuple[float, float, float]], now_s: float) -> Trajectory:
+    """What is left of a trajectory (t s, x m, y m) at a time; at its end it stands."""
+    t, x, y = np.array(rows).T
+    ahead = np.flatnonzero(t - now_s > 1e-6)
+    here = [0.0, np.interp(now_s, t, x), np.interp(now_s, t, y)]
+    end = [max(t[-1] - now_s, 0.0) + _STAND_S, x[-1], y[-1]]
+    return Trajectory(np.vstack([here, np.column_stack([t - now_s, x, y])[ahead], end]))
 
 
 @dataclass(frozen=True)

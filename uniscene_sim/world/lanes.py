@@ -298,7 +298,7 @@ def _blended(pieces: list[np.ndarray], change_m: float) -> np.ndarray:
     return path
 
 
-def _resample(path: np.ndarray, length_m: float) -> np.ndarray:
+def resample(path: np.ndarray, length_m: float) -> np.ndarray:
     """A point about each metre, at most `length_m` long, the last point kept."""
     step = np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1)
     keep = np.concatenate([[True], step > 1e-6])
@@ -333,4 +333,4 @@ def plan_route(vector_map: VectorMap, start_lane: int, start_s: float, goal_lane
     low = start_s / max(lanes[start_lane].length, 1e-9)
     fastest = max((lanes[i].speed_limit_mps for group in groups if len(group) > 1 for i in group), default=0.0)
     path = _blended(_pieces(lanes, groups, low), max(_LANE_CHANGE_M, _LANE_CHANGE_S * fastest))
-    return Route(tuple(lane for lane, _ in way), _resample(path, limit))
+    return Route(tuple(lane for lane, _ in way), resample(path, limit))

@@ -9,8 +9,10 @@ import tempfile
 from pathlib import Path
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.world.map import VectorMap
+from uniscene_sim.world.map import StaticMap, VectorMap
 from uniscene_sim.world.map_file import source_hash
+from uniscene_sim.world.painted import PaintedMap
+from uniscene_sim.world.painted_file import is_painted
 
 __all__ = ["extract_to", "load_map", "read_opendrive"]
 
@@ -41,9 +43,14 @@ def extract_to(path: str | Path, out: str | Path) -> VectorMap:
     return vector_map
 
 
-def load_map(path: str | Path) -> VectorMap:
-    """A map from `.npz`, or from `.xodr`; a `foo.npz` beside `foo.xodr` is taken where it was made of that content."""
+def load_map(path: str | Path) -> StaticMap:
+    """A map from `.npz` or from `.xodr`, or a painted one from `.npz` or a folder.
+
+    A `foo.npz` beside `foo.xodr` is taken where it was made of that content.
+    """
     path = Path(path)
+    if path.is_dir() or (path.suffix == ".npz" and is_painted(path)):
+        return PaintedMap.load(path)
     if path.suffix == ".npz":
         return VectorMap.load(path)
     beside = path.with_suffix(".npz")

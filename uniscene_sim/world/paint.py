@@ -11,7 +11,7 @@ from uniscene_sim.taxonomy import Material
 from uniscene_sim.world.surface import SurfaceModel, _z_in_triangle
 from uniscene_sim.world.terrain import unit_hash
 
-__all__ = ["paint_ground"]
+__all__ = ["paint_ground", "paint_kerbs", "paint_terrain"]
 
 _FILL_M = 1.6  # wedges between lanes narrower than twice this are paved over
 _HOLE_M = 4.4  # and holes that fit into a square of this size
@@ -53,7 +53,7 @@ def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: fl
     material, lines, road = _lane_styles(surface)
     along = _dash_phase(surface)
     out = np.full((decks, size, size), _NONE, dtype=np.uint8)
-    _paint_terrain(out[0], i0, j0, step_m)
+    paint_terrain(out[0], i0, j0, step_m)
     for deck in range(decks):
         members = near[
             (surface.tri_deck[near] == deck) | ((surface.tri_deck[near] == deck - 1) & surface._tri_ramp[near])
@@ -66,7 +66,7 @@ def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: fl
                      lines, material, road)  # fmt: skip
         if deck == 0 and len(order):
             _fill_wedges(out[0], _FILL_M / step_m, _HOLE_M / step_m)
-        _paint_kerbs(out[deck])
+        paint_kerbs(out[deck])
     _paint_things(surface, out, i0, j0, step_m)
     return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
 
@@ -195,7 +195,8 @@ def _paint_things(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step
 
 
 @njit(cache=True)
-def _paint_terrain(out, i0, j0, step):
+def paint_terrain(out, i0, j0, step):
+    """Grass with patches of soil at the cells of `out` (n, n), the first of which has its corner at (i0, j0) step."""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
@@ -289,7 +290,7 @@ def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, lines, 
 
 
 @njit(cache=True)
-def _paint_kerbs(out):
+def paint_kerbs(out):
     """The edge of paving towards asphalt, two samples wide."""
     n, m = out.shape
     kerb = np.zeros((n, m), np.bool_)

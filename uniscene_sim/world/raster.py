@@ -14,8 +14,9 @@ from uniscene_sim.world.surface import DRIVABLE_KINDS, _cell, _z_in_triangle
 
 if TYPE_CHECKING:
     from uniscene_sim.world.map import StaticMap, VectorMap
+    from uniscene_sim.world.painted import PaintedMap
 
-__all__ = ["rasterise", "rasterise_lanes"]
+__all__ = ["rasterise", "rasterise_cells", "rasterise_lanes"]
 
 _CHANNEL_OF_AGENT = {
     AgentClass.CAR: "car",
@@ -106,9 +107,36 @@ def rasterise_lanes(
         for crossing in vector_map.crossings:
             if np.isnan(hint) or abs(crossing.polygon[:, 2].mean() - hint) < _DECK_GAP_M:
                 _draw_polygon(target, np.ascontiguousarray(crossing.polygon[:, :2]), frame)
-    extent = (-0.5 * resolution_m * shape[0], -0.5 * resolution_m * shape[1])
+    return _layout(data, schema, pose_xyyaw, resolution_m, z_hint)
+
+
+def rasterise_cells(
+    painted: PaintedMap,
+    pose_xyyaw: tuple[float, float, float],
+    shape: tuple[int, int],
+    resolution_m: float,
+    z_hint: float | None,
+    schema: LayoutSchema,
+) -> BevLayout:
+    """Raster of a painted map alone: each cell is what the painted cell that holds its centre is."""
+    data = np.zeros((len(schema.channels), *shape), dtype=np.uint8)
     x, y, yaw = pose_xyyaw
-    return BevLayout(data, schema, resolution_m, Pose(x, y, 0.0 if z_hint is None else z_hint, yaw=yaw), extent)
+    u, v = np.meshgrid(*((np.arange(n) + 0.5 - 0.5 * n) * resolution_m for n in shape), indexing="ij")
+    c, s = np.cos(yaw), np.sin(yaw)
+    i = np.floor((x + c * u - s * v - painted.origin[0]) / painted.resolution_m).astype(np.int64)
+    j = np.floor((y + s * u + c * v - painted.origin[1]) / painted.resolution_m).astype(np.int64)
+    inside = (i >= 0) & (j >= 0) & (i < painted.raster.shape[1]) & (j < painted.raster.shape[2])
+    for name, cells in zip(painted.channels, painted.raster, strict=True):
+        if name in schema.channels:
+            data[schema.index(name)][inside] = cells[i[inside], j[inside]]
+    return _layout(data, schema, pose_xyyaw, resolution_m, z_hint)
+
+
+def _layout(
+    data: np.ndarray, schema: LayoutSchema, pose: tuple[float, float, float], resolution_m: float, z: float | None
+) -> BevLayout:
+    corner = (-0.5 * resolution_m * data.shape[1], -0.5 * resolution_m * data.shape[2])
+    return BevLayout(data, schema, resolution_m, Pose(pose[0], pose[1], z or 0.0, yaw=pose[2]), corner)
 
 
 def _area_bits(kind: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import EgoVehicle, Style
 from uniscene_sim.paths import data_dir
+from uniscene_sim.world.painted_file import is_painted
 from uniscene_sim.yaml_file import YamlFile
 
 __all__ = [
@@ -38,7 +39,10 @@ CriterionKind = Literal["collision", "off_road", "red_light", "route_completion"
 
 @dataclass(frozen=True)
 class Spawn:
-    """A place: absolute (x, y, snapped to the nearest lane unless `free`), or ahead of another agent along its lane."""
+    """A place: absolute (x, y, snapped to the nearest lane unless `free`), or ahead of another agent along its lane.
+
+    On a map without lanes every place is free.
+    """
 
     x: float = 0.0
     y: float = 0.0
@@ -48,7 +52,7 @@ class Spawn:
     lanes_left: int = 0  # how many lanes to the left of the other agent's (negative: right)
     lateral_m: float = 0.0  # offset to the left of the lane's centre
     opposite: bool = False  # on the lane of the other direction, facing the other agent
-    free: bool = False  # not on a lane: pedestrians and props stand where they are put
+    free: bool = False  # not on a lane: who is there stands where he is put, heading yaw_deg (0: along x)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class EgoSpec:
     target_speed_mps: float  # cruise of the built-in driver; the lane's limit caps it
     goal: tuple[float, float] | None = None  # the route ends on the lane nearest to it; None: as straight as it goes
     via: tuple[tuple[float, float], ...] = ()
+    trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m): what the built-in driver drives instead
     vehicle: EgoVehicle = field(default_factory=EgoVehicle)
 
 
@@ -206,7 +211,7 @@ def scenario_json_schema() -> dict[str, Any]:
         "title": "uniscene_sim scenario",
         **_object(
             {
-                "map": {**text, "description": "OpenDRIVE or extracted map; beside this file, or in scenarios/maps"},
+                "map": {**text, "description": "OpenDRIVE, .npz or painted map, beside this file or in scenarios/maps"},
                 "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
                 "duration_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600},
                 "style": _object(
@@ -223,6 +228,7 @@ def scenario_json_schema() -> dict[str, Any]:
                         "target_speed_mps": {"type": "number", "exclusiveMinimum": 0, "maximum": 60},
                         "goal": point,
                         "via": {"type": "array", "items": point},
+                        "trajectory": trajectory,
                         "vehicle": vehicle,
                     },
                     ("spawn",),
@@ -274,6 +280,8 @@ def load_scenario(path: str | Path) -> Scenario:
     data = file.data
     ego = data["ego"]
     speed = float(ego.get("speed_mps", 0.0))
+    if "trajectory" in ego and ("goal" in ego or "via" in ego):
+        raise file.error(("ego", "trajectory"), "a trajectory takes the place of goal and via, expected one of the two")
     agents = tuple(_agent(file, i) for i in range(len(data.get("agents", ()))))
     names = ["ego", *(a.name for a in agents)]
     for i, agent in enumerate(agents):
@@ -296,6 +304,7 @@ def load_scenario(path: str | Path) -> Scenario:
             target_speed_mps=float(ego.get("target_speed_mps", max(speed, 8.0))),
             goal=tuple(ego["goal"]) if "goal" in ego else None,
             via=tuple(tuple(p) for p in ego.get("via", ())),
+            trajectory=_trajectory(file, ("ego", "trajectory"), ego.get("trajectory", ())),
             vehicle=EgoVehicle(**ego.get("vehicle", {})),
         ),
         agents=agents,
@@ -311,10 +320,12 @@ def _map_path(file: YamlFile) -> Path:
     folders = [file.path.parent, file.path.parent / "maps", data_dir("scenarios") / "maps"]
     for folder in folders:
         for candidate in (folder / name, folder / f"{name}.xodr", folder / f"{name}.npz"):
-            if candidate.is_file():
+            if candidate.is_file() or is_painted(candidate):
                 return candidate
     raise file.error(
-        ("map",), f"{name!r} not found; expected an .xodr or .npz file beside the scenario or in scenarios/maps"
+        ("map",),
+        f"{name!r} not found; expected an .xodr or .npz file, or the folder of a painted map, beside the scenario or "
+        "in scenarios/maps",
     )
 
 

@@ -14,7 +14,7 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import outcome
 from uniscene_sim.world.conflicts import Conflicts
 from uniscene_sim.world.crossings import Crossings
-from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, step_ego
+from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, rest_of, step_ego
 from uniscene_sim.world.events import apply_action, holds
 from uniscene_sim.world.lane_change import change_lanes
 from uniscene_sim.world.map import StaticMap
@@ -103,9 +103,16 @@ class ScenarioSource:
             frames.append(self._frame())
         return frames
 
-    def driver_control(self) -> Control:
-        """The built-in driver: keeps its lane by pure pursuit, its distance by IDM, and minds lights and people."""
-        state = self._state
+    def driver_control(self) -> Control | Trajectory:
+        """The built-in driver: keeps its lane by pure pursuit, its distance by IDM, and minds lights and people.
+
+        An ego with a trajectory drives that, whatever comes; one without lanes or a trajectory stands.
+        """
+        state, spec = self._state, self.scenario.ego
+        if spec.trajectory:
+            return rest_of(spec.trajectory, state.time_us * 1e-6)
+        if not self.map.lanes:
+            return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
         steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
         return Control(steer, float(self._accelerations(state)[0]))

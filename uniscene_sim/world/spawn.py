@@ -52,7 +52,7 @@ def place_of(
     """
     if spawn.relative_to is None:
         yaw = None if spawn.yaw_deg is None else float(np.radians(spawn.yaw_deg))
-        if spawn.free:
+        if spawn.free or not vector_map.lanes:
             return -1, 0.0, 0.0
         lane, s, _ = vector_map.nearest_lane(spawn.x, spawn.y, yaw=yaw)
         x, y, _, _ = vector_map.lane_point(lane, s)

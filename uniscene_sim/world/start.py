@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.ego import EgoState, settle
+from uniscene_sim.world.lanes import resample
+from uniscene_sim.world.lanes_needed import check_lanes
 from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.motion import pose
 from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate
 from uniscene_sim.world.population import Population, absent
-from uniscene_sim.world.scenario import AgentSpec, Scenario
+from uniscene_sim.world.scenario import AgentSpec, Scenario, Spawn
 from uniscene_sim.world.spawn import body, place_of
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import Mode
@@ -23,6 +26,7 @@ _MODES = {
     "traffic": Mode.TRAFFIC, "constant": Mode.CONSTANT, "walk": Mode.WALK, "parked": Mode.STATIC,
     "trajectory": Mode.TRAJECTORY,
 }  # fmt: skip
+_BEGINS_M = 2.0  # a trajectory begins this near to the ego
 
 
 class Start:
@@ -39,17 +43,24 @@ class Start:
 
     def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int, first_id: int):
         self._scenario, self._map = scenario, vector_map
+        check_lanes(scenario, vector_map)
         spec = scenario.ego
         places: dict[str, tuple[int, float]] = {}
         lane, s, left = place_of(scenario, vector_map, spec.spawn, "ego.spawn", places)
+        x, y, z, yaw = self._put(spec.spawn, lane, s, left)
         if lane < 0:
-            lane, s, _ = vector_map.nearest_lane(spec.spawn.x, spec.spawn.y)
+            lane, s, _ = vector_map.nearest_lane(x, y)
         places["ego"] = (lane, s)
-        x, y, z, yaw = vector_map.lane_point(lane, s)
-        x, y = x - left * np.sin(yaw), y + left * np.cos(yaw)
         ego = EgoState(settle(x, y, z, yaw, spec.vehicle, vector_map.surface), spec.speed_mps)
-        self.route = self._route(lane, s)
+        if spec.trajectory:
+            self.route = self._driven(x, y, z)
+        elif lane < 0:
+            self.route = annotate(vector_map, self._straight(x, y, z, yaw, 2.0), ())
+        else:
+            self.route = self._route(lane, s)
         rows, paths = [ego_row(scenario, ego)], [self.route[:PATH_POINTS]]
+        if spec.trajectory or lane < 0:
+            rows[0]["mode"] = Mode.CONSTANT  # others mind it; it does not overtake, nor wait for them
         for i, agent in enumerate(scenario.agents):
             row, path, place = self._agent(agent, f"agents[{i}].spawn", first_id + i, places)
             rows.append(row)
@@ -95,15 +106,7 @@ class Start:
         vector_map = self._map
         cls, mode = AgentClass[spec.cls.upper()], _MODES[spec.behaviour]
         lane, s, left = place_of(self._scenario, vector_map, spec.spawn, field, places)
-        if lane < 0:
-            x, y = spec.spawn.x, spec.spawn.y
-            yaw = np.radians(spec.spawn.yaw_deg or 0.0)
-            near, near_s, _ = vector_map.nearest_lane(x, y)
-            hint = vector_map.lane_point(near, near_s)[2]
-            z = float(vector_map.surface_height(np.array([x]), np.array([y]), np.array([hint]))[0])
-        else:
-            x, y, z, yaw = vector_map.lane_point(lane, s)
-            x, y = x - left * np.sin(yaw), y + left * np.cos(yaw)
+        x, y, z, yaw = self._put(spec.spawn, lane, s, left)
         row = body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=max(spec.speed_mps, 0.1))
         if spec.size is not None:
             row["length"], row["width"], row["height"] = spec.size
@@ -122,6 +125,27 @@ class Start:
         if mode == Mode.CONSTANT:
             row["desired"] = spec.speed_mps
         return row, path[:PATH_POINTS], (lane, s)
+
+    def _put(self, spawn: Spawn, lane: int, s: float, left: float) -> tuple[float, float, float, float]:
+        """x, y, z, yaw of a place on a lane, or of a free one where `lane` is -1."""
+        if lane >= 0:
+            x, y, z, yaw = self._map.lane_point(lane, s)
+            return x - left * np.sin(yaw), y + left * np.cos(yaw), z, yaw
+        near, near_s, _ = self._map.nearest_lane(spawn.x, spawn.y)
+        hint = self._map.lane_point(near, near_s)[2] if near >= 0 else 0.0
+        z = self._map.surface_height(np.array([spawn.x]), np.array([spawn.y]), np.array([hint]))[0]
+        return spawn.x, spawn.y, float(z), float(np.radians(spawn.yaw_deg or 0.0))
+
+    def _driven(self, x: float, y: float, z: float) -> np.ndarray:
+        """The way of the ego's trajectory from where it begins, by the metre."""
+        points = np.array(self._scenario.ego.trajectory)[:, 1:]
+        away = float(np.hypot(*(points[0] - (x, y))))
+        if away > _BEGINS_M:
+            why = f"begins {away:.1f} m from the ego, expected at ({x:g}, {y:g})"
+            raise InputError(why, file=self._scenario.file, field="ego.trajectory")
+        way = resample(np.column_stack([points, np.full(len(points), z)]), np.inf)
+        way[:, 2] = self._map.surface_height(way[:, 0], way[:, 1], way[:, 2])
+        return annotate(self._map, way, None if self._map.lanes else ())
 
     def _timed_path(self, trajectory: tuple[tuple[float, float, float], ...], z: float) -> np.ndarray:
         """A path for a body on a trajectory: its rows each 0.1 s; `s` then counts tenths of a second."""

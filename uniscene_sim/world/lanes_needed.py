@@ -1,0 +1,57 @@
+"""What a scenario may not ask of a map without lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.world.map import StaticMap
+from uniscene_sim.world.scenario import Scenario, Spawn
+
+__all__ = ["check_lanes"]
+
+
+def check_lanes(scenario: Scenario, static_map: StaticMap) -> None:
+    """InputError where a scenario needs lanes and the map has none; says what to use instead."""
+    if static_map.lanes:
+        return
+    for field, what, instead in _needs(scenario):
+        why = f"{what}, but the painted map {static_map.name!r} has none; expected {instead}"
+        raise InputError(why, file=scenario.file, field=field)
+    x_min, y_min, x_max, y_max = static_map.bounds
+    at = scenario.ego.spawn
+    if not (x_min <= at.x < x_max and y_min <= at.y < y_max):
+        inside = f"expected x in [{x_min:g}, {x_max:g}) and y in [{y_min:g}, {y_max:g})"
+        raise InputError(f"({at.x:g}, {at.y:g}) lies outside the map; {inside}", file=scenario.file, field="ego.spawn")
+
+
+def _needs(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
+    """Field, why it needs lanes, and what to use instead."""
+    ego, driven = scenario.ego, "ego.trajectory: [[t, x, y], ...]"
+    yield from _of_spawn("ego.spawn", ego.spawn)
+    if ego.goal is not None or ego.via:
+        yield "ego.goal" if ego.goal is not None else "ego.via", "a route leads along lanes", driven
+    for i, agent in enumerate(scenario.agents):
+        yield from _of_spawn(f"agents[{i}].spawn", agent.spawn)
+        if agent.behaviour == "traffic":
+            yield f"agents[{i}].behaviour", "traffic keeps to lanes", "trajectory, constant, walk or parked"
+        if agent.goal is not None:
+            yield f"agents[{i}].goal", "a route leads along lanes", "behaviour: trajectory"
+    for i, event in enumerate(scenario.events):
+        for k, action in enumerate(event.actions):
+            if action.kind in ("lane_change", "cut_in"):
+                yield f"events[{i}].actions[{k}]", f"{action.kind} goes from lane to lane", "follow_trajectory"
+    if scenario.traffic.vehicles_per_km > 0:
+        yield "traffic.vehicles_per_km", "ambient traffic keeps to lanes", "agents with behaviour: trajectory"
+    if scenario.traffic.pedestrians > 0:
+        yield "traffic.pedestrians", "ambient pedestrians follow lanes of walkways", "agents with behaviour: walk"
+    if not ego.trajectory:
+        for i, criterion in enumerate(scenario.criteria):
+            if criterion.kind == "route_completion":
+                yield f"criteria[{i}]", "without a trajectory a route follows lanes", driven
+
+
+def _of_spawn(field: str, spawn: Spawn) -> Iterator[tuple[str, str, str]]:
+    for name in ("relative_to", "lanes_left", "lateral_m", "opposite"):
+        if getattr(spawn, name):
+            yield f"{field}.{name}", "it is measured along a lane", "x, y and yaw_deg"
