@@ -50,6 +50,10 @@ class Trajectory:
             raise InputError("times must rise and places lie within 1,000 km", field="control.trajectory")
         object.__setattr__(self, "points", points)
 
+    def later(self, seconds: float) -> Trajectory:
+        """The same trajectory as of so many seconds from now."""
+        return Trajectory(self.points - np.array([seconds, 0.0, 0.0]))
+
 
 def rest_of(rows: Sequence[tuple[float, float, float]], now_s: float) -> Trajectory:
     """What is left of a trajectory (t s, x m, y m) at a time; at its end it stands."""
@@ -115,7 +119,7 @@ def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) 
 
 def _follow(ego: EgoState, trajectory: Trajectory, vehicle: EgoVehicle) -> Control:
     t, x, y = trajectory.points.T
-    horizon = min(max(0.5, 0.2 + 4.0 / max(ego.speed, 4.0)), float(t[-1]))
+    horizon = min(max(0.5, 0.2 + 4.0 / max(ego.speed, 4.0)), max(float(t[-1]), 0.1))
     tx, ty = np.interp(horizon, t, x), np.interp(horizon, t, y)
     along = cos(ego.pose.yaw) * (tx - ego.pose.x) + sin(ego.pose.yaw) * (ty - ego.pose.y)
     accel = 2.0 * (along / horizon - ego.speed) / horizon

@@ -51,6 +51,8 @@ class Markings:
     def of(cls, painted: PaintedMap) -> Markings:
         found = [(_segments(painted.cells(name), painted), width, material) for name, width, material in _LINES]
         cells = painted.cells("ped_crossing")
+        # Drawn on the road alone: reaching beyond it, a crossing ends at the very kerb.
+        cells |= ndimage.binary_dilation(cells, np.ones((3, 3)), iterations=2) & ~painted.road
         label, across = _crossings(painted)
         return cls(
             np.concatenate([s for s, _, _ in found]),

@@ -21,6 +21,7 @@ _SMOOTH_M = 1.0
 _KEPT = 0.05  # cells: the middle of a cell stays at least this far on its side of the edge
 _AROUND_M = 4.0  # of open ground around a raster
 _SAME_LEVEL_M = 2.0
+_KERB_RAMP_M = 0.2
 
 
 class SmoothArea:
@@ -82,8 +83,7 @@ class PaintedSurface:
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
         """Ground height (N,) at places (N,), m; `z_hint` tells decks apart, of which there is one."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
-        paved = np.where(self.road.at(x, y) > 0, 0.0, KERB_M)
-        return np.where(self._laid_out(x, y), paved, self.terrain_height(x, y))
+        return np.where(self._laid_out(x, y), _kerb(self.road.at(x, y)), self.terrain_height(x, y))
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Height of the open ground at places (N,), m."""
@@ -106,9 +106,9 @@ class PaintedSurface:
         xs, ys = (i0 + np.arange(n)) * step_m, (j0 + np.arange(n)) * step_m
         out = np.empty((1, n, n), dtype=np.float32)
         fill_terrain(out[0], i0, j0, step_m, self._terrain_origin, self.terrain)
-        road = self.road.over(xs, ys) > 0
-        out[0][(self.paved.over(xs, ys) > 0) | road] = KERB_M
-        out[0][road] = 0.0
+        road = self.road.over(xs, ys)
+        laid_out = (self.paved.over(xs, ys) > 0) | (road > 0)
+        out[0][laid_out] = _kerb(road)[laid_out]
         return out
 
     def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
@@ -131,6 +131,11 @@ class PaintedSurface:
         """Height (X, Y) at nodes: that of the pavement whose edge is near, so that both meet."""
         road, paved = self.road.over(xs, ys), self.paved.over(xs, ys)
         near = np.maximum(road, paved) > -STEP_M
-        kerb = np.where((paved > road + 0.5) & (road <= 0), KERB_M, 0.0)
+        kerb = np.where(paved > road + 0.5, _kerb(road), 0.0)
         distance, (i, j) = ndimage.distance_transform_edt(~near, return_indices=True)
         return roll(kerb[i, j], distance * STEP_M, self._terrain_origin, STEP_M)
+
+
+def _kerb(road: np.ndarray) -> np.ndarray:
+    """Height of pavement by the distance into the road: a short ramp, smooth where samples are coarse."""
+    return KERB_M * np.clip(-road / _KERB_RAMP_M, 0.0, 1.0)

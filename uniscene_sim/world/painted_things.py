@@ -22,7 +22,8 @@ __all__ = ["painted_frontages", "painted_objects"]
 _STOREY_M, _ATTIC_M = 3.1, 0.9
 _FULL = 0.85  # part of its bounding box that a house fills, at least; others are built of several boxes
 _GAP_M = 0.1  # boxes of houses stay this far inside of what was painted
-_PART_M = 0.8  # grain of houses built of several boxes
+_PART_M, _RAGGED = 0.5, 3  # grain of houses built of several boxes, and grains by which their sides may be uneven
+_CRUMB = 0.03  # of a house's area: parts smaller than this are but uneven sides
 _TREE_M = 5.0  # one tree in each square of this size
 _ROW_M = 1.7  # between barriers
 _STROKE_M = 2.0  # a road block broader than this is no row of barriers, but an area as nuScenes means it
@@ -57,7 +58,8 @@ def _houses(painted: PaintedMap) -> Iterator[MapObject]:
         else:
             storeys = 4 + round(u[0])  # flat roofs, that fit together
             for part, extent in _parts(label == k + 1, centre, axis, size, _PART_M / painted.resolution_m):
-                yield _house(painted, part, axis, extent, storeys)
+                if np.prod(extent) > _CRUMB * len(at):
+                    yield _house(painted, part, axis, extent, storeys)
 
 
 def _house(painted: PaintedMap, centre: np.ndarray, axis: np.ndarray, size: np.ndarray, storeys: int) -> MapObject:
@@ -93,7 +95,8 @@ def _bounding_box(at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _parts(
     mine: np.ndarray, centre: np.ndarray, axis: np.ndarray, size: np.ndarray, grain: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Middles and sizes of boxes along `axis` that make up a shape of cells (X, Y): runs, joined where they go on."""
+    """Middles and sizes of boxes along `axis` that make up a shape of cells (X, Y): its rows' runs, joined with the
+    runs next to them for as long as both ends stay within `_RAGGED` grains."""
     frame = np.stack([axis, _turned(axis, 1)])
     counts = np.maximum(np.ceil(size / grain).astype(int), 1)
     steps = size / counts
@@ -102,16 +105,19 @@ def _parts(
     inside = (at >= 0).all(axis=-1) & (at < mine.shape).all(axis=-1)
     filled = np.zeros(inside.shape, dtype=bool)
     filled[inside] = mine[tuple(at[inside].T)]
-    edged = np.diff(np.pad(filled.astype(int), ((0, 1), (1, 1))), axis=1)  # the last row ends all runs
-    open_runs: dict[tuple[int, int], int] = {}
-    for i, edges in enumerate(edged):
-        runs = set(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
-        for run in sorted(set(open_runs) - runs):
-            begin = open_runs.pop(run)
-            middle = np.array([0.5 * (begin + i), 0.5 * (run[0] + run[1])]) - 0.5 * counts
-            yield centre + middle * steps @ frame, np.array([i - begin, run[1] - run[0]]) * steps
-        for run in runs - set(open_runs):
-            open_runs[run] = i
+    growing: list[tuple[int, list[np.ndarray]]] = []  # first row, and the runs (begin, end) of each row so far
+    for i, edges in enumerate(np.diff(np.pad(filled.astype(int), ((0, 1), (1, 1))), axis=1)):  # the last row ends all
+        runs = list(np.stack([np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)], axis=1))
+        kept = []
+        for begin, rows in growing:
+            near = [k for k, run in enumerate(runs) if np.abs(run - np.median(rows, axis=0)).max() <= _RAGGED]
+            if near:
+                kept.append((begin, [*rows, runs.pop(near[0])]))
+            else:
+                low, high = np.median(rows, axis=0)
+                middle = np.array([0.5 * (begin + i), 0.5 * (low + high)]) - 0.5 * counts
+                yield centre + middle * steps @ frame, np.array([i - begin, high - low]) * steps
+        growing = kept + [(i, [run]) for run in runs]
 
 
 # --- trees and barriers -----------------------------------------------------------------------------------------------

@@ -98,8 +98,9 @@ class ScenarioSource:
         if dt_us <= 0 or dt_us % 10_000:
             raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
         frames = []
-        for _ in range(dt_us // 10_000):
-            self._state = self._advance(self._state, control)
+        for k in range(dt_us // 10_000):
+            now = control.later(k * _DT) if isinstance(control, Trajectory) else control
+            self._state = self._advance(self._state, now)
             frames.append(self._frame())
         return frames
 
