@@ -56,7 +56,7 @@ def drive(scenario: Scenario) -> tuple[ScenarioSource, int]:
 
 
 def picture(scenario: Scenario, tick: int, path: Path) -> None:
-    simulator = assemble(scenario, RIG)
+    simulator = assemble(ScenarioSource(scenario, load_map(scenario.map)), RIG)
     source = simulator.source
     source.reset()
     for _ in range(tick - 1):

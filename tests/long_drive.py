@@ -19,7 +19,7 @@ import yaml
 from uniscene_sim.assemble import assemble
 from uniscene_sim.disk_cache import user_cache
 from uniscene_sim.rig_file import load_rig
-from uniscene_sim.world.scenario import load_scenario
+from uniscene_sim.world.source import ScenarioSource
 
 _ROW = "{:4.1f}  {:7.2f}  {:11.1f}  {:7.0f}  {:8.0f}  {:13.2f}  {:5.2f}  {:5.2f}  {:5}  {:9}  {:7}"
 
@@ -47,10 +47,9 @@ def main() -> int:
                 }
             )
         )
-        scenario = load_scenario(file)
+        source = ScenarioSource.open(str(file))
     disk = None if arguments.no_cache else user_cache("tiles")
-    simulator = assemble(scenario, load_rig(arguments.rig), tile_cache=disk)
-    source = simulator.source
+    simulator = assemble(source, load_rig(arguments.rig), tile_cache=disk)
     start = perf_counter()
     if not arguments.unprepared:
         simulator.prepare(source.route_path, progress=True)

@@ -29,7 +29,7 @@ from uniscene_sim.source_key import source_key
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.map import VectorMap
 from uniscene_sim.world.opendrive import read_opendrive
-from uniscene_sim.world.scenario import find_scenario, load_scenario
+from uniscene_sim.world.source import ScenarioSource
 
 ROOT = Path(__file__).parents[1]
 URBAN = ROOT / "scenarios" / "maps" / "urban_grid.npz"
@@ -499,8 +499,7 @@ def test_an_engine_that_cannot_be_cached_cannot_be_baked(urban, tmp_path, monkey
 
 
 def test_a_prepared_drive_waits_for_no_tile_and_moves_no_array():
-    scenario = load_scenario(find_scenario("hard_brake"))
-    simulator = assemble(scenario, load_rig("rl"), window_grid=None, bev_schema=None)
+    simulator = assemble(ScenarioSource.open("hard_brake"), load_rig("rl"), window_grid=None, bev_schema=None)
     simulator.prepare(simulator.source.route_path)
     simulator.reset()
     materials, shown = simulator.atlas.arrays.materials, simulator.atlas.arrays.window_at
@@ -512,11 +511,10 @@ def test_a_prepared_drive_waits_for_no_tile_and_moves_no_array():
 
 
 def test_what_a_small_memory_cannot_hold_comes_back_from_disk(tmp_path):
-    scenario = load_scenario(find_scenario("cut_in"))
     disk = DiskCache(tmp_path, GIB)
     frames = []
     for small in (False, True):
-        simulator = assemble(scenario, load_rig("rl"), tile_cache=disk)
+        simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"), tile_cache=disk)
         if small:
             simulator.store.max_bytes = 4 << 20
         simulator.prepare(simulator.source.route_path)

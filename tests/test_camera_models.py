@@ -14,7 +14,7 @@ from uniscene_sim.camera.raycast import EGO_ID
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.world.scenario import find_scenario, load_scenario
+from uniscene_sim.world.source import ScenarioSource
 
 FISHEYE = CameraSpec("fish", 120, 120, 36.0, 36.0, 60.0, 60.0, Pose(1.5, 0.0, 1.7), model="fisheye",
                      distortion=(0.02, -0.006, 0.001, -0.0002), max_range_m=60.0)  # fmt: skip
@@ -94,8 +94,7 @@ def test_bad_coefficients_are_refused():
 @pytest.fixture(scope="module")
 def look():
     """Frames of a street by any cameras, at one moment."""
-    scenario = load_scenario(find_scenario("cut_in"))
-    simulator = assemble(scenario, SensorRig("r", (PIN,)), window_grid=None, bev_schema=None)
+    simulator = assemble(ScenarioSource.open("cut_in"), SensorRig("r", (PIN,)), window_grid=None, bev_schema=None)
     simulator.reset()
     simulator.step()
 

@@ -307,7 +307,7 @@ def test_a_run_sees_the_painted_street_and_repeats(folder):
     scenario = load_scenario(scenario_file(folder, duration_s=1))
     digests = []
     for _ in range(2):
-        simulator = assemble(scenario, load_rig("rl"))
+        simulator = assemble(ScenarioSource(scenario, load_map(scenario.map)), load_rig("rl"))
         simulator.reset()
         while not simulator.source.done:
             frame = simulator.step()

@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uniscene_sim.engines import RunFacts
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import CameraFrame, LidarSweep, OccupancyGrid, SensorFrame, digest
 from uniscene_sim.geometry import Pose
@@ -25,6 +27,7 @@ from uniscene_sim.taxonomy import OCC_RGB, OccClass
 CAMERA = CameraSpec("CAM_FRONT", 64, 36, 40.0, 40.0, 32.0, 18.0, Pose(1.7, 0.0, 1.5))
 LIDAR = LidarSpec("LIDAR_TOP", Pose(0.9, 0.0, 1.8), (-0.2, 0.0), azimuth_steps=90)
 RIG = SensorRig("small", (CAMERA,), (LIDAR,))
+FACTS = RunFacts("made", 3, RIG, {"camera": "none"}, tick_us=100_000)
 NAMES = ["contact_sheet.png", "preview.mp4", "report.json"]
 EGO_RGB = (90, 220, 255)
 ROUTE_RGB = (60, 210, 120)
@@ -86,11 +89,11 @@ def frame(tick: int = 0) -> SensorFrame:
     return SensorFrame(layout(tick), {"CAM_FRONT": image}, {"LIDAR_TOP": cloud}, occupancy(), bev(), digests)
 
 
-def record(out: Path, ticks: int, **options: object) -> list[Path]:
-    with Recorder(out, RIG, seed=3, scenario="made", engines={"camera": "none"}, **options) as recorder:
+def record(out: Path, ticks: int, preview: bool = True, **options: object) -> list[Path]:
+    with Recorder(out, replace(FACTS, preview=preview), **options) as recorder:
         for tick in range(ticks):
             recorder.add(frame(tick), {"camera": 10.0 + tick})
-        return recorder.close({"status": "SUCCESS"})
+        return recorder.close({"status": "SUCCESS"}, {"made": 2})
 
 
 def has(picture: np.ndarray, rgb: tuple[int, ...]) -> np.ndarray:
@@ -110,6 +113,7 @@ def test_a_run_leaves_a_video_a_sheet_and_a_report(tmp_path):
         assert sheet.size[0] == compose(frame(), RIG).shape[1]
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["ticks"] == 5 and report["outcome"] == {"status": "SUCCESS"} and report["seed"] == 3
+    assert report["tiles"] == {"made": 2}
     assert report["sensors"] == ["CAM_FRONT", "LIDAR_TOP"] and report["rig"] == "small"
     assert report["stages_ms"]["camera"] == {"p50": 12.0, "p95": 13.8}
     assert report["ticks_per_s"] == pytest.approx(4 / 0.050, rel=1e-3)  # the first tick is start-up
@@ -140,7 +144,7 @@ def test_no_preview_writes_the_report_alone(tmp_path):
 
 def test_a_run_that_breaks_off_leaves_nothing(tmp_path):
     def break_off() -> None:
-        with Recorder(tmp_path, RIG, seed=3, scenario="made", engines={}) as recorder:
+        with Recorder(tmp_path, FACTS) as recorder:
             recorder.add(frame(), {})
             raise KeyboardInterrupt
 

@@ -14,13 +14,13 @@ from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.rig_file import load_rig
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.world.ego import Control
-from uniscene_sim.world.scenario import find_scenario, load_scenario
+from uniscene_sim.world.source import ScenarioSource
 
 TICKS = 3
 
 
-def simulate(rig, ticks=TICKS, scenario="cut_in", **options):
-    simulator = assemble(load_scenario(find_scenario(scenario)), rig, **options)
+def simulate(rig, ticks=TICKS, scenario="cut_in", seed=None, **options):
+    simulator = assemble(ScenarioSource.open(scenario, seed), rig, **options)
     return simulator, [simulator.reset(), *(simulator.step() for _ in range(ticks))]
 
 
@@ -59,8 +59,7 @@ def test_other_sensors_change_nothing(small):
 
 
 def test_nothing_is_made_that_nobody_asked_for():
-    scenario = load_scenario(find_scenario("cut_in"))
-    simulator = assemble(scenario, SensorRig("none"), window_grid=None, bev_schema=None)
+    simulator = assemble(ScenarioSource.open("cut_in"), SensorRig("none"), window_grid=None, bev_schema=None)
     simulator.reset()
     frame = simulator.step()
     assert frame.occupancy is None and frame.bev is None and not frame.cameras
@@ -86,7 +85,7 @@ def test_bad_controls_are_refused_and_nothing_is_lost(small):
 
 
 def test_driving_into_a_house_is_a_contact():
-    simulator = assemble(load_scenario(find_scenario("cut_in")), SensorRig("none"), window_grid=None, bev_schema=None)
+    simulator = assemble(ScenarioSource.open("cut_in"), SensorRig("none"), window_grid=None, bev_schema=None)
     simulator.reset()
     events = []
     for _ in range(60):
@@ -98,8 +97,8 @@ def test_driving_into_a_house_is_a_contact():
 DIGESTS = """
 from uniscene_sim.assemble import assemble
 from uniscene_sim.rig_file import load_rig
-from uniscene_sim.world.scenario import find_scenario, load_scenario
-simulator = assemble(load_scenario(find_scenario("cut_in")), load_rig("rl"))
+from uniscene_sim.world.source import ScenarioSource
+simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"))
 frames = [simulator.reset(), simulator.step(), simulator.step(), simulator.step()]
 print([f.digests[k] for f in frames for k in sorted(f.digests)])
 """

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from uniscene_sim import __version__, plugins
@@ -36,16 +37,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a scenario and write what the sensors saw")
-    run.add_argument("scenario", help="scenario file, or the name of one of the library")
+    run.add_argument("what", metavar="SCENARIO", help="file, or name of one of the library; or what --source opens")
     run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
     run.add_argument("--seed", type=_seed, help="replaces the scenario's seed")
     run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
     for slot, default in (("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast")):
         run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
+    run.add_argument("--source", default="scenario", help="what knows the world (default: scenario)")
+    run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
     run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where engines run (default: cpu)")
     run.add_argument("--ticks", type=_count, help="stop after this many ticks")
     run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
-    run.add_argument("--no-preview", action="store_true", help="write report.json alone")
+    run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
     run.set_defaults(command=_run)
 
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
@@ -64,9 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
     validate.set_defaults(command=_validate)
 
-    check = commands.add_parser("check", help="whether an engine keeps the rules of its interface")
+    check = commands.add_parser("check", help="whether an engine, source or sink keeps the rules")
     check.add_argument("name", help="as installed, or module:attribute of one under development")
-    check.add_argument("--slot", choices=plugins.SLOTS, help="what it generates (default: where the name is installed)")
+    check.add_argument("--slot", choices=plugins.SLOTS, help="what it is (default: where the name is installed)")
+    check.add_argument("--on", default="cut_in", metavar="WHAT", help="what a source opens (default: cut_in)")
     check.set_defaults(command=_check)
 
     warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
@@ -94,43 +98,38 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from uniscene_sim.assemble import assemble
     from uniscene_sim.disk_cache import user_cache
-    from uniscene_sim.recording.recorder import Recorder
+    from uniscene_sim.engines import RunFacts
     from uniscene_sim.rig_file import load_rig
-    from uniscene_sim.world.scenario import find_scenario, load_scenario
 
     if arguments.device == "cuda":
         raise InputError("the engines of this version run on the CPU; expected cpu", field="--device")
-    engines = {slot: getattr(arguments, slot) for slot in plugins.SLOTS}
+    engines = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}
     rig = load_rig(arguments.rig)
-    scenario = load_scenario(find_scenario(arguments.scenario))
-    seed = scenario.seed if arguments.seed is None else arguments.seed
+    open_sinks = [plugins.load_engine("sink", name).open for name in dict.fromkeys(arguments.sink or ["report"])]
+    source = plugins.load_engine("source", arguments.source).open(arguments.what, arguments.seed)
     disk = None if arguments.no_cache else user_cache("tiles")
-    simulator = assemble(scenario, rig, seed=seed, tile_cache=disk, **engines)
-    source = simulator.source
+    simulator = assemble(source, rig, tile_cache=disk, **engines)
     simulator.prepare(source.route_path, progress=True)
-    ticks = int(scenario.duration_s * 1e6) // simulator.tick_us
+    ticks = int(source.duration_s * 1e6) // simulator.tick_us
     if arguments.ticks is not None:
         ticks = min(ticks, arguments.ticks)
-    recorder = Recorder(
-        arguments.out,
-        rig,
-        seed=seed,
-        scenario=scenario.name,
-        engines=engines,
-        tick_us=simulator.tick_us,
-        preview=not arguments.no_preview,
-    )
-    with recorder:
-        recorder.add(simulator.reset(), simulator.stages_ms)
-        for _ in tqdm(range(ticks), desc="simulate", unit="tick", disable=None):
+    facts = RunFacts(source.title, source.seed, rig, engines, simulator.tick_us, not arguments.no_preview)
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(open_sink(arguments.out, facts)) for open_sink in open_sinks]
+        frame = simulator.reset()
+        for tick in tqdm(range(ticks + 1), desc="simulate", unit="tick", disable=None):
+            if tick:
+                frame = simulator.step()
+            for sink in sinks:
+                sink.add(frame, simulator.stages_ms)
             if source.done:
                 break
-            recorder.add(simulator.step(), simulator.stages_ms)
-        written = recorder.close(source.outcome, simulator.tiles)
+        written = [path for sink in sinks for path in sink.close(source.outcome, simulator.tiles)]
     for path in written:
         print(path)
-    print(f"{scenario.name}: {source.outcome['status']}")
-    return 0 if source.outcome["status"] in ("SUCCESS", "ACCEPTABLE", "RUNNING") else 1
+    status = source.outcome["status"]
+    print(f"{source.title}: {status}")
+    return 0 if status in ("SUCCESS", "ACCEPTABLE", "RUNNING") else 1
 
 
 def _bake(arguments: argparse.Namespace) -> int:
@@ -154,7 +153,8 @@ def _info(_: argparse.Namespace) -> int:
     from uniscene_sim.rig_presets import PRESETS
 
     for slot in plugins.SLOTS:
-        print(f"{slot + ' engines:':20}{', '.join(plugins.names(slot))}")
+        kind = f"{slot} engines" if slot in plugins.ENGINES else f"{slot}s"
+        print(f"{kind + ':':20}{', '.join(f'{name} ({origin})' for name, origin in plugins.offered(slot).items())}")
     print(f"{'rigs:':20}{', '.join(PRESETS)}")
     print(f"{'scenarios:':20}{', '.join(sorted(p.stem for p in data_dir('scenarios').glob('*.yaml')))}")
     print(f"{'devices:':20}cpu ({os.cpu_count()} cores)")
@@ -212,12 +212,13 @@ def _check(arguments: argparse.Namespace) -> int:
     slots = [arguments.slot] if arguments.slot else [s for s in plugins.SLOTS if arguments.name in plugins.names(s)]
     if not slots:
         if ":" in arguments.name:
-            raise InputError("says what an engine by module:attribute generates", field="--slot")
+            kinds = ", ".join(plugins.SLOTS)
+            raise InputError(f"says what module:attribute is, expected one of {kinds}", field="--slot")
         installed = ", ".join(sorted({name for slot in plugins.SLOTS for name in plugins.names(slot)}))
-        raise InputError(f"no engine {arguments.name!r}; installed: {installed}", field="NAME")
+        raise InputError(f"nothing is called {arguments.name!r}; installed: {installed}", field="NAME")
     bad = 0
     for slot in slots:
-        for finding in check(slot, arguments.name):
+        for finding in check(slot, arguments.name, arguments.on):
             bad += not finding.good
             print(f"{slot:10}{'ok  ' if finding.good else 'FAIL'}  {finding.rule}"
                   + (f": {finding.detail}" if finding.detail else ""))  # fmt: skip

@@ -1,9 +1,17 @@
-"""The interfaces of generators: what turns one representation into the next.
+"""The interfaces of all that another house may write: sources, generators and sinks.
 
-Every engine takes a batch of worlds and explicit state, so one call serves one env or many. An engine of another
-house names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point; cameras
-and LiDARs are made without arguments, occupancy with the `StaticMap` and the seed. `uniscene-sim check NAME` runs it
-through these rules:
+Each names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point. Sources and
+sinks are made by `open`, cameras and LiDARs without arguments, occupancy with the `StaticMap` and the seed.
+`uniscene-sim check NAME` runs it through these rules:
+
+Sources
+
+- Layouts come every 10 ms, the last one at the end of the step, and are what `uniscene_sim.layout` says.
+- The same controls give the same layouts: after a reset, in a fresh source and in a new process; what has been handed
+  out is not changed later.
+- Unless `open_loop`, controls move the ego.
+
+Generators take a batch of worlds and explicit state, so one call serves one env or many.
 
 - Records have the dtypes, shapes, units and ranges that `uniscene_sim.frames` and `occupancy.tiles` give, one for
   each spec in each world, stamped with the layout's stamp.
@@ -13,21 +21,101 @@ through these rules:
   engine do not depend on the other specs either.
 - What the layout says is seen: a vehicle set before the ego changes the frame.
 - A tile does not hang on the order of calls; neighbours share the ground samples of their edge.
+
+Sinks
+
+- What `close` names lies in the folder that `open` was given; frames are read, never written.
+- Left without `close`, a sink leaves nothing behind.
+
+All raise `InputError` for what they cannot do (a file, a lens, a folder), and go on as before after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
 
-from uniscene_sim.frames import CameraFrame, LidarSweep
+import numpy as np
+
+from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.occupancy.tiles import Tile
-from uniscene_sim.rig import CameraSpec, LidarSpec
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.tracing.atlas import TileAtlas
+from uniscene_sim.world.ego import Control, Trajectory
+from uniscene_sim.world.map import StaticMap
 
-__all__ = ["CameraEngine", "LidarEngine", "OccupancyEngine", "WorldView"]
+__all__ = ["CameraEngine", "FrameSink", "LayoutSource", "LidarEngine", "OccupancyEngine", "RunFacts", "WorldView"]
+
+
+class LayoutSource(Protocol):
+    """What knows the world: controls in, layouts out.
+
+    Attributes:
+        open_loop: the ego moves as it did, whatever the control (a recording).
+        solid: set by the simulator; tells which points (N, 3) lie in generated voxels.
+    """
+
+    name: str
+    open_loop: bool
+    solid: Callable[[np.ndarray], np.ndarray] | None
+
+    @classmethod
+    def open(cls, what: str, seed: int | None = None) -> Self:
+        """The source of what `run` was asked to run: a name, a file, an address. `seed` replaces its own.
+
+        Raises:
+            InputError: there is no such thing, or it is malformed.
+        """
+        ...
+
+    @property
+    def title(self) -> str:
+        """What runs, for people."""
+        ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def map(self) -> StaticMap: ...
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the run at most."""
+        ...
+
+    @property
+    def route_path(self) -> np.ndarray:
+        """Where the ego is expected to drive (R, 3), m; tiles along it are made before the run."""
+        ...
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """`status`: RUNNING, SUCCESS, ACCEPTABLE or FAILURE; and what else the report should tell."""
+        ...
+
+    def reset(self) -> LayoutFrame:
+        """Begin anew."""
+        ...
+
+    def step(self, control: Control | Trajectory, dt_us: int) -> list[LayoutFrame]:
+        """Layouts of each 10 ms up to `dt_us` from now, the last one then.
+
+        Raises:
+            InputError: `dt_us` is not a positive multiple of 10,000.
+        """
+        ...
+
+    def driver_control(self) -> Control | Trajectory:
+        """What the built-in driver does now."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,3 +160,44 @@ class LidarEngine(Protocol):
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]: ...
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a sink is told of a run."""
+
+    title: str
+    seed: int
+    rig: SensorRig
+    engines: dict[str, str]  # name by slot
+    tick_us: int
+    preview: bool = True  # whether pictures are wanted
+
+
+class FrameSink(Protocol):
+    """Takes frames, in order. A context manager: left without `close`, it leaves nothing behind."""
+
+    name: str
+
+    @classmethod
+    def open(cls, out: Path, facts: RunFacts) -> Self:
+        """A sink that writes into the folder `out`, made where it is missing.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        ...
+
+    def add(self, frame: SensorFrame, stages_ms: dict[str, float]) -> None:
+        """Take a tick's frame and how long its stages took."""
+        ...
+
+    def close(self, outcome: dict[str, Any], tiles: dict[str, float]) -> list[Path]:
+        """The run is over: finish what there is to finish; the files written."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,4 +1,4 @@
-"""The plug-in table: engines by slot and name, from the entry points `uniscene_sim.<slot>`."""
+"""The plug-in table: sources, engines and sinks by slot and name, from the entry points `uniscene_sim.<slot>`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import Any
 
 from uniscene_sim.errors import InputError
 
-__all__ = ["SLOTS", "load_engine", "names"]
+__all__ = ["ENGINES", "SLOTS", "load_engine", "names", "offered"]
 
-SLOTS = ("occupancy", "camera", "lidar")
-
-#: What an engine's class must have, by slot: the methods that the simulator calls.
-_METHODS = {"occupancy": ("tile",), "camera": ("step",), "lidar": ("step",)}
+#: Slots, and the methods that a class in each must have.
+_METHODS = {
+    "source": ("open", "reset", "step", "driver_control"),
+    "occupancy": ("tile",),
+    "camera": ("step",),
+    "lidar": ("step",),
+    "sink": ("open", "add", "close", "__enter__", "__exit__"),
+}
+SLOTS = tuple(_METHODS)
+#: Slots of generators.
+ENGINES = ("occupancy", "camera", "lidar")
 
 
 def _table(slot: str) -> dict[str, EntryPoint]:
@@ -22,10 +29,14 @@ def _table(slot: str) -> dict[str, EntryPoint]:
         first = table.setdefault(point.name, point)
         if _origin(first) != _origin(point):
             raise InputError(
-                f"{slot} engine {point.name!r} is offered twice, as {_origin(first)} and {_origin(point)}; "
+                f"{_what(slot)} {point.name!r} is offered twice, as {_origin(first)} and {_origin(point)}; "
                 "uninstall one"
             )
     return table
+
+
+def _what(slot: str) -> str:
+    return f"{slot} engine" if slot in ENGINES else slot
 
 
 def _origin(point: EntryPoint) -> str:
@@ -34,12 +45,20 @@ def _origin(point: EntryPoint) -> str:
 
 
 def names(slot: str) -> tuple[str, ...]:
-    """Engines installed for a slot, sorted."""
+    """What is installed for a slot, sorted."""
     return tuple(sorted(_table(slot)))
 
 
+def offered(slot: str) -> dict[str, str]:
+    """Distribution and version that each name of a slot comes from."""
+    return {
+        name: f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        for name, point in sorted(_table(slot).items())
+    }
+
+
 def load_engine(slot: str, name: str) -> Any:
-    """The engine's class.
+    """The class of a source, an engine or a sink.
 
     Raises:
         InputError: an unknown name (lists what exists), one that cannot be imported, one whose `name` is another, or
@@ -50,8 +69,8 @@ def load_engine(slot: str, name: str) -> Any:
         installed = ", ".join(sorted(table)) or "none"
         close = get_close_matches(name, table, 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
-        raise InputError(f"no {slot} engine {name!r}{hint}; installed: {installed}", field=f"--{slot}")
-    what = f"{slot} engine {name!r} ({_origin(table[name])})"
+        raise InputError(f"no {_what(slot)} {name!r}{hint}; installed: {installed}", field=f"--{slot}")
+    what = f"{_what(slot)} {name!r} ({_origin(table[name])})"
     try:
         engine = table[name].load()
     except Exception as error:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.engines import CameraEngine, LidarEngine, OccupancyEngine, WorldView
+from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, OccupancyEngine, WorldView
 from uniscene_sim.frames import SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutFrame, LayoutSchema
@@ -31,9 +31,7 @@ from uniscene_sim.occupancy.window import window
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.raster import rasterise
-from uniscene_sim.world.source import ScenarioSource
 
 __all__ = ["PHYSICS_US", "Simulator", "prepared_range_m"]
 
@@ -49,7 +47,6 @@ class Simulator:
 
     Args:
         source: what knows the world.
-        static_map: the map that the source drives on.
         rig: sensors; each fires at the ticks that its period and phase name.
         occupancy, camera, lidar: the engines.
         window_grid: grid of the occupancy window, None where nobody asks for it.
@@ -60,8 +57,7 @@ class Simulator:
 
     def __init__(
         self,
-        source: ScenarioSource,
-        static_map: StaticMap,
+        source: LayoutSource,
         rig: SensorRig,
         occupancy: OccupancyEngine,
         camera: CameraEngine,
@@ -72,7 +68,7 @@ class Simulator:
         tile_bytes: int = 512 << 20,
         tile_cache: TileCache | None = None,
     ):
-        self.source, self.static_map, self.rig = source, static_map, rig
+        self.source, self.rig = source, rig
         self.camera, self.lidar = camera, lidar
         self.store = TileStore(occupancy, tile_bytes, tile_cache)
         self.atlas = TileAtlas(self.store)
@@ -148,7 +144,7 @@ class Simulator:
             with self._stage("bev"):
                 pose = (x, y, frame.ego_pose.yaw)
                 schema, agents = self.bev_schema, frame.agents
-                bev = rasterise(self.static_map, pose, (200, 200), 0.4, frame.ego_pose.z, schema, agents)
+                bev = rasterise(self.source.map, pose, (200, 200), 0.4, frame.ego_pose.z, schema, agents)
         view = WorldView(frame, tuple(self._history), self.atlas)
         cameras, sweeps = {}, {}
         if due_cameras := [s for s in self.rig.cameras if _due(s, frame.stamp_us)]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uniscene_sim.assemble import assemble
 from uniscene_sim.rig_file import load_rig
-from uniscene_sim.world.scenario import find_scenario, load_scenario
+from uniscene_sim.world.source import ScenarioSource
 
 __all__ = ["warm"]
 
 
 def warm() -> None:
     """Two ticks of `cut_in` with the smallest rig; numba keeps what it compiles beside the package."""
-    simulator = assemble(load_scenario(find_scenario("cut_in")), load_rig("rl"))
+    simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"))
     simulator.reset()
     simulator.step()

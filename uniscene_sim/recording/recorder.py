@@ -18,10 +18,10 @@ import av
 import numpy as np
 from PIL import Image
 
+from uniscene_sim.engines import RunFacts
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.recording.preview import compose
-from uniscene_sim.rig import SensorRig
 
 __all__ = ["Recorder"]
 
@@ -29,49 +29,29 @@ _SHEET_MOMENTS = 2
 
 
 class Recorder:
-    """Writes `preview.mp4`, `contact_sheet.png` and `report.json` into a folder.
+    """Writes `preview.mp4`, `contact_sheet.png` and `report.json` into a folder: a `FrameSink`.
 
     Args:
         out: folder, made where it is missing.
-        rig: sensors of the frames.
-        seed, scenario, engines: told in the report.
-        tick_us: time between frames, for the video.
-        preview: whether to draw pictures at all.
+        facts: the run.
         stride: a picture is drawn every so many frames; the video still plays in real time.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full.
     """
 
-    def __init__(
-        self,
-        out: Path,
-        rig: SensorRig,
-        *,
-        seed: int,
-        scenario: str,
-        engines: dict[str, str],
-        tick_us: int = 100_000,
-        preview: bool = True,
-        stride: int = 1,
-    ):
+    name = "report"
+
+    def __init__(self, out: Path, facts: RunFacts, *, stride: int = 1):
         if stride < 1:
             raise InputError(f"expected a positive integer, got {stride}", field="stride")
-        self.out, self.rig, self.preview = Path(out), rig, preview
-        sensors = [c.name for c in rig.cameras] + [s.name for s in rig.lidars]
-        self._facts: dict[str, Any] = {
-            "scenario": scenario,
-            "seed": seed,
-            "rig": rig.name,
-            "sensors": sensors,
-            "engines": engines,
-        }
+        self.out, self.facts = Path(out), facts
         self._stages: dict[str, list[float]] = {}
         self._sha = hashlib.sha256()
         self._ticks, self._seconds = 0, 0.0
         self._every = stride
         self._pictures = 0
-        self._rate = Fraction(1_000_000, tick_us * stride)
+        self._rate = Fraction(1_000_000, facts.tick_us * stride)
         self._video: Any = None
         self._moments: list[np.ndarray] = []
         self._stride = 1
@@ -80,6 +60,10 @@ class Recorder:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._refused(error) from error
+
+    @classmethod
+    def open(cls, out: Path, facts: RunFacts) -> Recorder:
+        return cls(out, facts)
 
     def __enter__(self) -> Recorder:
         return self
@@ -101,9 +85,9 @@ class Recorder:
             self._sha.update(f"{frame.stamp_us}{name}{frame.digests[name]}".encode())
         if self._ticks:  # the first frame pays for tiles and start-up
             self._seconds += 1e-3 * sum(stages_ms.values())
-        if self.preview and self._ticks % self._every == 0:
+        if self.facts.preview and self._ticks % self._every == 0:
             start = perf_counter()
-            picture = compose(frame, self.rig, f"{self._facts['scenario']}, seed {self._facts['seed']}")
+            picture = compose(frame, self.facts.rig, f"{self.facts.title}, seed {self.facts.seed}")
             self._keep(picture)
             try:
                 self._encode(picture)
@@ -112,11 +96,11 @@ class Recorder:
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
         self._ticks += 1
 
-    def close(self, outcome: dict[str, Any], tiles: dict[str, float] | None = None) -> list[Path]:
-        """Finish all files; their paths. `tiles`, where given, is told in the report."""
+    def close(self, outcome: dict[str, Any], tiles: dict[str, float]) -> list[Path]:
+        """Finish all files; their paths."""
         written = []
         try:
-            if self.preview and self._video is not None:
+            if self.facts.preview and self._video is not None:
                 for packet in self._stream.encode():
                     self._video.mux(packet)
                 self._video.close()
@@ -156,19 +140,23 @@ class Recorder:
         for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")):
             self._video.mux(packet)
 
-    def _report(self, outcome: dict[str, Any], tiles: dict[str, float] | None) -> dict[str, Any]:
+    def _report(self, outcome: dict[str, Any], tiles: dict[str, float]) -> dict[str, Any]:
         stages = {
             name: {"p50": round(float(np.percentile(v, 50)), 3), "p95": round(float(np.percentile(v, 95)), 3)}
             for name, v in self._stages.items()
         }
         return {
-            **self._facts,
+            "scenario": self.facts.title,
+            "seed": self.facts.seed,
+            "rig": self.facts.rig.name,
+            "sensors": [s.name for s in self.facts.rig.sensors],
+            "engines": self.facts.engines,
             "versions": _versions(),
             "ticks": self._ticks,
             "stages_ms": stages,
             "ticks_per_s": round((self._ticks - 1) / self._seconds, 3) if self._seconds else None,
             "peak_memory_mib": round(_peak_memory_mib()),
-            **({} if tiles is None else {"tiles": tiles}),
+            "tiles": tiles,
             "digest": self._sha.hexdigest(),
             "outcome": outcome,
         }

@@ -19,9 +19,10 @@ from uniscene_sim.world.events import apply_action, holds
 from uniscene_sim.world.lane_change import change_lanes
 from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.motion import move, pose
+from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
-from uniscene_sim.world.scenario import Scenario
+from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
 from uniscene_sim.world.signals import lights_of, signal_heads, signal_states
 from uniscene_sim.world.spawn import SIZES
 from uniscene_sim.world.start import Start, ego_row
@@ -37,11 +38,14 @@ _WINDOW_STEP_M = 200
 
 
 class ScenarioSource:
-    """Runs a scenario. `solid`, where given, tells which points (N, 3) lie in generated voxels.
+    """Runs a scenario: a `LayoutSource`.
 
     Raises:
         InputError: a spawn off the road, or no way to a goal.
     """
+
+    name = "scenario"
+    open_loop = False
 
     def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int | None = None):
         self.scenario, self.map = scenario, vector_map
@@ -57,6 +61,20 @@ class ScenarioSource:
         self._begin = Start(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
         self._events: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
+        """Of a scenario file, or of one of the library by its name."""
+        scenario = load_scenario(find_scenario(what))
+        return cls(scenario, load_map(scenario.map), seed)
+
+    @property
+    def title(self) -> str:
+        return self.scenario.name
+
+    @property
+    def duration_s(self) -> float:
+        return self.scenario.duration_s
 
     @property
     def state(self) -> WorldState:

@@ -1,0 +1,101 @@
+"""The rules of sinks, on a few ticks of a street."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from uniscene_sim.assemble import assemble
+from uniscene_sim.conformance.rules import Rules, expect, expect_input_error_alone
+from uniscene_sim.engines import RunFacts
+from uniscene_sim.frames import SensorFrame, digest
+from uniscene_sim.rig_file import load_rig
+from uniscene_sim.world.source import ScenarioSource
+
+__all__ = ["sink_rules"]
+
+_TILES = {"made": 9, "from_cache": 0, "stalled_ticks": 0, "worst_stall_ms": 0.0}
+_OUTCOME = {"status": "SUCCESS", "criteria": []}
+
+
+def sink_rules(sink: Any) -> Rules:
+    def attributes() -> None:
+        expect(isinstance(getattr(sink, "name", None), str), "name must be a string")
+
+    def takes_a_run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "new" / "out"
+            _check_files(_record(sink, out, _FACTS), out)
+
+    def no_sensors() -> None:
+        bare = [replace(f, cameras={}, sweeps={}, occupancy=None, bev=None, digests={}) for f, _ in _run()]
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "out"
+            with sink.open(out, _FACTS) as one:
+                for frame in bare:
+                    one.add(frame, {})
+                _check_files(one.close(_OUTCOME, _TILES), out)
+
+    def untouched() -> None:
+        before = _digests()
+        with tempfile.TemporaryDirectory() as folder:
+            _record(sink, Path(folder), _FACTS)
+        expect(_digests() == before, "add() must not change the frame that it is given")
+
+    def abandoned() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "out"
+            with sink.open(out, _FACTS) as one:
+                for frame, stages in _run():
+                    one.add(frame, stages)
+            left = sorted(p.name for p in out.rglob("*") if p.is_file()) if out.is_dir() else []
+            expect(not left, f"left without close(), a sink must leave nothing behind, left {', '.join(left)}")
+
+    def errors() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "file").write_text("not a folder")
+            refused = expect_input_error_alone("a file in the place of the folder",
+                                               lambda: _record(sink, Path(folder) / "file", _FACTS))  # fmt: skip
+            expect(refused, "a file in the place of the folder must raise InputError")
+            kept = (Path(folder) / "file").read_text() == "not a folder"
+            expect(kept, "a file in the place of the folder was changed")
+
+    return [
+        ("declares its attributes", attributes), ("takes a run", takes_a_run),
+        ("takes frames without sensors", no_sensors), ("leaves its input alone", untouched),
+        ("left without close, leaves nothing", abandoned), ("errors", errors),
+    ]  # fmt: skip
+
+
+_FACTS = RunFacts("cut_in", 7, load_rig("rl"), {"camera": "raycast"}, 100_000)
+
+
+@cache
+def _run() -> list[tuple[SensorFrame, dict[str, float]]]:
+    simulator = assemble(ScenarioSource.open("cut_in"), _FACTS.rig)
+    frames = [(simulator.reset(), simulator.stages_ms)]
+    for _ in range(3):
+        frames.append((simulator.step(), simulator.stages_ms))
+    return frames
+
+
+def _digests() -> list[str]:
+    records = [r for f, _ in _run() for r in (*f.cameras.values(), *f.sweeps.values(), f.occupancy) if r is not None]
+    return [digest(r) for r in records] + [repr(f.layout.agents.tobytes()) for f, _ in _run()]
+
+
+def _record(sink: Any, out: Path, facts: RunFacts) -> list[Path]:
+    with sink.open(out, facts) as one:
+        for frame, stages in _run():
+            one.add(frame, stages)
+        return one.close(_OUTCOME, _TILES)
+
+
+def _check_files(written: Any, out: Path) -> None:
+    expect(isinstance(written, list), f"close() must return a list of paths, returned {type(written).__name__}")
+    for path in written:
+        expect(Path(path).is_file(), f"close() names {path}, which is not there")
+        expect(out in Path(path).parents, f"close() names {path}, which is not in the folder that open() was given")
