@@ -11,6 +11,8 @@ from math import atan2, cos, inf, pi, sin, sqrt
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compiled import device
+
 __all__ = ["BROWN_CONRADY", "FISHEYE", "LENSES", "PINHOLE", "lens_array", "project", "ray", "unproject"]
 
 PINHOLE, BROWN_CONRADY, FISHEYE = 0, 1, 2
@@ -40,7 +42,7 @@ def _first_fold(slope: tuple[float, ...], most: float) -> float:
     return min(float(np.sqrt(real.min())) if len(real) else inf, most)
 
 
-@njit(cache=True)
+@device
 def _bent(lens, x, y):
     """Brown-Conrady: where a point (x, y) of the plane z = 1 comes to lie, and the four derivatives."""
     k1, k2, p1, p2, k3 = lens[5], lens[6], lens[7], lens[8], lens[9]
@@ -55,7 +57,7 @@ def _bent(lens, x, y):
     return u, v, ux, uy, uy, vy
 
 
-@njit(cache=True)
+@device
 def _spread(lens, theta):
     """Fisheye: radius of an angle off the axis, and its derivative."""
     t2 = theta * theta
@@ -64,7 +66,7 @@ def _spread(lens, theta):
     return r, 1.0 + t2 * (3.0 * k1 + t2 * (5.0 * k2 + t2 * (7.0 * k3 + t2 * 9.0 * k4)))
 
 
-@njit(cache=True)
+@device
 def ray(lens, px, py):
     """Unit direction in the optical frame (x right, y down, z forward) of an image point, and whether there is one."""
     u, v = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
@@ -108,7 +110,7 @@ def ray(lens, px, py):
     return x * scale, y * scale, scale, good
 
 
-@njit(cache=True)
+@device
 def _image_of(lens, x, y, z):
     """Image point of a point in the optical frame, and whether it is seen at all."""
     if lens[0] == FISHEYE:

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit, prange
 
 from uniscene_sim.camera.shading import LINEAR_RGB, Sky, agent_albedo, encode, sky_of, sky_radiance, surface
+from uniscene_sim.compiled import device
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
@@ -105,7 +106,7 @@ def _spans_of_cones(
             spans[n, 1::2] = np.clip(np.ceil(high + margin), 0, (width, height))
 
 
-@njit(cache=True)
+@device
 def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
     """Paint of a deck at a point, `otherwise` where the deck or the tile is absent."""
     tile_x, tile_y = floor(x / TILE_M), floor(y / TILE_M)
@@ -120,7 +121,7 @@ def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
     return a.paint[a.decks[slot, 0] + deck, i, j]
 
 
-@njit(cache=True)
+@device
 def _ground_albedo(a: AtlasArrays, material, deck, x, y, dx, dy, long_m, wide_m, albedo):
     """Mean albedo of the paint under a pixel: samples along its footprint, which slant makes long and thin."""
     count = int(min(1.0 * _MOST_SAMPLES, 1.0 + max(long_m, wide_m) / PAINT_M))
@@ -164,7 +165,7 @@ def _shadow_lanes(agents: PosedAgents, sky: Sky):
     return side, low, first, rows
 
 
-@njit(cache=True)
+@device
 def _shadowed(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, sky: Sky, x, y, z, lanes, reach):
     """Whether something within `reach` stands between a point and the sun."""
     sx, sy, sz = sky.sun[0], sky.sun[1], sky.sun[2]
@@ -179,7 +180,7 @@ def _shadowed(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, sk
     return t < inf
 
 
-@njit(cache=True)
+@device
 def _towards(lens, rotation, px, py):
     """Unit direction in the map frame of an image point, and its cosine to the optical axis (`_UNSEEN`: the lens sees
     nothing there)."""
@@ -199,7 +200,7 @@ def _towards(lens, rotation, px, py):
     )
 
 
-@njit(cache=True)
+@device
 def _look(
     a: AtlasArrays,
     agents: PosedAgents,
@@ -256,7 +257,7 @@ def _look(
     return t, m, row, r, g, b
 
 
-@njit(cache=True)
+@device
 def _in_the_way(spans, row_of, in_row, u, some):
     """Write the agents whose span holds column `u`; their number."""
     count = 0
@@ -267,7 +268,7 @@ def _in_the_way(spans, row_of, in_row, u, some):
     return count
 
 
-@njit(cache=True)
+@device
 def _in_row(spans, v, row_of):
     """Write the agents whose span holds row `v`; their number."""
     count = 0
@@ -278,7 +279,7 @@ def _in_row(spans, v, row_of):
     return count
 
 
-@njit(cache=True)
+@device
 def _is_edge(depth, semantic, instance, v, u):
     """Whether a pixel differs in kind from one beside it, or lies far before or behind it."""
     for q in range(4):

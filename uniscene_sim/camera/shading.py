@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compiled import device
 from uniscene_sim.layout import Light, Style
 from uniscene_sim.taxonomy import MATERIAL_RGB, Material
 from uniscene_sim.tracing.agents import PosedAgents
@@ -99,7 +100,7 @@ def agent_albedo(agents: PosedAgents, body: np.ndarray) -> np.ndarray:
     return out
 
 
-@njit(cache=True)
+@device
 def _hash(x, y, z):
     """0..1, fixed for three integers."""
     h = (
@@ -113,7 +114,7 @@ def _hash(x, y, z):
     return np.float64(h & np.uint32(0xFFFFFF)) / 16777215.0
 
 
-@njit(cache=True)
+@device
 def _smooth(x, y, salt):
     """Value noise 0..1 with cells of one unit."""
     i, j = floor(x), floor(y)
@@ -124,7 +125,7 @@ def _smooth(x, y, salt):
     return low * (1.0 - v) + high * v
 
 
-@njit(cache=True)
+@device
 def sky_radiance(sky: Sky, dx, dy, dz, clouds):
     """Linear RGB of the sky along a unit direction, with or without clouds."""
     up = max(dz, 0.0)
@@ -146,7 +147,7 @@ def sky_radiance(sky: Sky, dx, dy, dz, clouds):
     return r + 0.25 * glow * sky.sunlight[0], g + 0.25 * glow * sky.sunlight[1], b + 0.25 * glow * sky.sunlight[2]
 
 
-@njit(cache=True)
+@device
 def surface(sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel_m, on_agent, lit):
     """Linear RGB that a surface sends to the camera, haze included.
 

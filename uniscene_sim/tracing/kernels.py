@@ -13,6 +13,7 @@ from math import floor, inf, sqrt
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compiled import device
 from uniscene_sim.occupancy.tiles import (
     BLOCK_CELLS,
     BLOCKS_Z,
@@ -81,7 +82,7 @@ def _root(a, b, c, t_end):
     return max(best, 0.0)
 
 
-@njit(cache=True)
+@device
 def _ground_hit(ground, bx, by, ox, oy, oz, dx, dy, dz, t0, t1):
     """First hit on one deck within a column. Origin relative to the tile's corner; returns t and the normal."""
     i0, j0 = bx * _PATCHES, by * _PATCHES
@@ -127,7 +128,7 @@ def _ground_hit(ground, bx, by, ox, oy, oz, dx, dy, dz, t0, t1):
     return inf, 0.0, 0.0, 0.0
 
 
-@njit(cache=True)
+@device
 def _box_hit(ox, oy, oz, dx, dy, dz, lx, ly, lz, edge):
     """t and normal where a ray that meets a cube enters it."""
     tx = _entry(ox, dx, lx, lx + edge)
@@ -143,7 +144,7 @@ def _box_hit(ox, oy, oz, dx, dy, dz, lx, ly, lz, edge):
     return tz, 0.0, 0.0, -1.0 if dz > 0.0 else 1.0
 
 
-@njit(cache=True)
+@device
 def _brick_meets(mask, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
     """Bit of the first solid sub-cell of a brick along a ray, -1 where it passes through."""
     i = _clamp(floor((ox + ta * dx - lx) / _SUB_M), 0, 3)
@@ -168,7 +169,7 @@ def _brick_meets(mask, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
             return -1
 
 
-@njit(cache=True)
+@device
 def _block_hit(materials, brick_of, bricks, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
     """First hit in one block of cells, whose lowest corner is (lx, ly, lz), between ta and t_end."""
     last = BLOCK_CELLS - 1
@@ -208,7 +209,7 @@ def _block_hit(materials, brick_of, bricks, lx, ly, lz, ox, oy, oz, dx, dy, dz, 
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
 
 
-@njit(cache=True)
+@device
 def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
     """First hit of a ray on the static world, in the map frame.
 
@@ -285,7 +286,7 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
 
 
-@njit(cache=True)
+@device
 def trace_agent(templates: TemplateArrays, template, rotation, position, size, ox, oy, oz, dx, dy, dz, t_max):
     """First hit of a ray on one agent: `rotation` (3, 3) map <- box, `position` (3,) of the footprint's centre.
 
@@ -356,7 +357,7 @@ def trace_agent(templates: TemplateArrays, template, rotation, position, size, o
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
 
 
-@njit(cache=True)
+@device
 def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, ox, oy, oz, dx, dy, dz, t_max):
     """First hit of a ray of unit direction on the agents `chosen[:count]`.
 
