@@ -62,7 +62,7 @@ class EgoVehicle:
 
 @dataclass(frozen=True)
 class Style:
-    """How it looks outside; free text is carried for learned engines."""
+    """How it looks outside. `style_of_text` finds weather and time in free text, which learned engines read whole."""
 
     weather: str = "clear"
     time_of_day_h: float = 13.0

@@ -38,6 +38,9 @@ class CameraSpec:
     model: Literal["pinhole", "brown_conrady", "fisheye"] = "pinhole"
     distortion: tuple[float, ...] = ()  # brown_conrady: k1, k2, p1, p2, k3; fisheye: k1, k2, k3, k4; the last may lack
     ego_visible: bool = False  # whether the ego's own body is seen and shades; never by a camera inside it
+    exposure_ev: float = 0.0  # stops brighter than the engine's own choice
+    noise: float = 0.0  # standard deviation of shot noise at white, of full scale
+    shutter_ms: float = 0.0  # how long the shutter is open: what moves is blurred
 
     def __post_init__(self) -> None:
         if self.model not in LENSES:
@@ -47,6 +50,8 @@ class CameraSpec:
             raise ValueError(f"camera {self.name}: {self.model} takes up to {most} finite distortion coefficients")
         if self.width <= 0 or self.height <= 0 or self.fx <= 0 or self.fy <= 0:
             raise ValueError(f"camera {self.name}: size and focal lengths must be positive")
+        if not (abs(self.exposure_ev) <= 16 and 0 <= self.noise <= 1 and 0 <= self.shutter_ms <= 1000):
+            raise ValueError(f"camera {self.name}: needs |exposure_ev| <= 16, noise in [0, 1], shutter_ms in [0, 1000]")
         _check_timing(self)
 
     @cached_property

@@ -61,6 +61,9 @@ RIG_SCHEMA: dict[str, Any] = {
                     "model": {"enum": list(LENSES)},
                     "distortion": {"type": "array", "items": _NUMBER, "maxItems": 5},
                     "ego_visible": {"type": "boolean"},
+                    "exposure_ev": {"type": "number", "minimum": -16, "maximum": 16},
+                    "noise": {"type": "number", "minimum": 0, "maximum": 1},
+                    "shutter_ms": {"type": "number", "minimum": 0, "maximum": 1000},
                 },
                 "required": ["name", "width", "height", "position"],
                 "additionalProperties": False,
@@ -144,9 +147,9 @@ def _camera(entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec:
         cx, cy = width / 2, height / 2
     else:
         fx, fy, cx, cy = map(float, entry["intrinsics"])
-    seen = entry.get("ego_visible", False)
+    asked = {k: entry[k] for k in ("ego_visible", "exposure_ev", "noise", "shutter_ms") if k in entry}
     return CameraSpec(
-        width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, model=model, distortion=distortion, ego_visible=seen,
+        width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, model=model, distortion=distortion, **asked,
         **mount,
     )  # fmt: skip
 

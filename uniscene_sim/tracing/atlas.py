@@ -18,10 +18,13 @@ from uniscene_sim.occupancy.tiles import (
     TILE_M,
     Tile,
 )
+from uniscene_sim.taxonomy import Material
 
 __all__ = ["BLOCK_M", "AtlasArrays", "TileAtlas", "TileSource"]
 
 BLOCK_M = CELL_M * BLOCK_CELLS
+_EMPTY = int(Material.NONE)
+_CLUSTER_M = 1.6
 _SAMPLES_A_BLOCK = (GROUND_SAMPLES - 1) // TILE_BLOCKS
 
 
@@ -46,12 +49,14 @@ class AtlasArrays(NamedTuple):
     tile_hi: np.ndarray  # float64 (S,) m, highest of cells and ground of a tile
     decks: np.ndarray  # int32 (S, 2), first row of `ground` and number of decks
     materials: np.ndarray  # uint8 (P, 8, 8, 8)
+    density: np.ndarray  # uint8 (P, 2, 2, 2), share of full cells in 1.6 m, of 255
     brick_of: np.ndarray  # int32 (P, 8, 8, 8), row of `bricks`, -1 where the cell is full
     bricks: np.ndarray  # uint64 (K,)
     ground: np.ndarray  # float32 (G, 321, 321) m
     ground_lo: np.ndarray  # float32 (G, 20, 20) m, lowest sample of each column, inf where there is none
     ground_hi: np.ndarray  # float32 (G, 20, 20) m, highest, -inf where there is none
     paint: np.ndarray  # uint8 (G, 640, 640)
+    lamps: np.ndarray  # float64 (L, 3) m, street lights
 
 
 class _Pool:
@@ -109,7 +114,9 @@ class TileAtlas:
             decks=((2,), np.int32),
         )
         cells = (BLOCK_CELLS,) * 3
-        self._blocks = _Pool(materials=(cells, np.uint8), brick_of=(cells, np.int32))
+        self._blocks = _Pool(
+            materials=(cells, np.uint8), brick_of=(cells, np.int32), density=((2, 2, 2), np.uint8)
+        )
         self._bricks = _Pool(bricks=((), np.uint64))
         self._ground = _Pool(
             ground=((GROUND_SAMPLES, GROUND_SAMPLES), np.float32),
@@ -120,6 +127,7 @@ class TileAtlas:
         self._pools = self._tiles, self._blocks, self._bricks, self._ground
         self._where: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = {}  # first row and rows by pool
         self._range: dict[tuple[int, int], tuple[float, float]] = {}
+        self._lamps: dict[tuple[int, int], np.ndarray] = {}
         self._shown: tuple[tuple[int, int], ...] | None = None
         self._arrays: AtlasArrays | None = None
 
@@ -178,9 +186,11 @@ class TileAtlas:
         high = max(float(t["cells_hi"][slot].max()), float(g["ground_hi"][decks].max(initial=-np.inf)))
         t["tile_hi"][slot] = high
         self._range[index] = low, high
+        _density(tile.materials, b["density"][block : block + n_blocks])
+        self._lamps[index] = _lamps(tile)
 
     def _drop(self, index: tuple[int, int]) -> None:
-        del self._range[index]
+        del self._range[index], self._lamps[index]
         for pool, start, count in zip(self._pools, *self._where.pop(index), strict=True):
             pool.free(start, count)
 
@@ -201,6 +211,7 @@ class TileAtlas:
             **self._blocks.arrays,
             **self._bricks.arrays,
             **self._ground.arrays,
+            lamps=np.concatenate([self._lamps[i] for i in wanted] or [np.zeros((0, 3))]),
         )
 
 
@@ -209,6 +220,40 @@ def _distance(index: tuple[int, int], x: float, y: float) -> float:
     dx = max(index[0] * TILE_M - x, 0.0, x - (index[0] + 1) * TILE_M)
     dy = max(index[1] * TILE_M - y, 0.0, y - (index[1] + 1) * TILE_M)
     return float(np.hypot(dx, dy))
+
+
+def _lamps(tile: Tile) -> np.ndarray:
+    """Street lights (L, 3), m: the middle of each cluster of lamp material, in whatever a generator made."""
+    block, *cell = np.nonzero(tile.materials == Material.LAMP)
+    if not len(block):
+        return np.zeros((0, 3))
+    place = np.empty((len(tile.materials), 3), np.int64)
+    at = np.argwhere(tile.blocks >= 0)
+    place[tile.blocks[tuple(at.T)]] = at
+    cells = place[block] * BLOCK_CELLS + np.column_stack(cell)
+    corner = np.array([tile.index[0] * TILE_M, tile.index[1] * TILE_M, tile.base_z])
+    middles = corner + (cells + 0.5) * CELL_M
+    left, found = middles[np.lexsort(cells.T)], []
+    while len(left):
+        near = np.abs(left - left[0]).max(axis=1) < _CLUSTER_M
+        found.append(left[near].mean(axis=0))
+        left = left[~near]
+    return np.array(found)
+
+
+@njit(cache=True)
+def _density(materials: np.ndarray, density: np.ndarray) -> None:
+    """Share of full cells in each eighth of a block, of 255."""
+    half = BLOCK_CELLS // 2
+    for p in range(materials.shape[0]):
+        for e in range(8):
+            i, j, k = e >> 2, (e >> 1) & 1, e & 1
+            full = 0
+            for u in range(half):
+                for v in range(half):
+                    for w in range(half):
+                        full += materials[p, i * half + u, j * half + v, k * half + w] != _EMPTY
+            density[p, i, j, k] = (255 * full) // (half * half * half)
 
 
 @njit(cache=True)

@@ -28,7 +28,7 @@ from uniscene_sim.taxonomy import Material
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
 
-__all__ = ["trace_agent", "trace_agents", "trace_rays", "trace_world"]
+__all__ = ["occluded", "trace_agent", "trace_agents", "trace_rays", "trace_world"]
 
 _EMPTY = int(Material.NONE)
 _SUB_M = CELL_M / 4
@@ -284,6 +284,86 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
         else:
             cy += 1 if dy > 0.0 else -1
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
+
+
+@device
+def _block_stops(materials, brick_of, bricks, row, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
+    """Whether anything in one block stops a ray between ta and t_end."""
+    last = BLOCK_CELLS - 1
+    i = _clamp(floor((ox + ta * dx - lx) / CELL_M), 0, last)
+    j = _clamp(floor((oy + ta * dy - ly) / CELL_M), 0, last)
+    k = _clamp(floor((oz + ta * dz - lz) / CELL_M), 0, last)
+    while True:
+        x, y, z = lx + i * CELL_M, ly + j * CELL_M, lz + k * CELL_M
+        tx = _exit(ox, dx, x, lx + (i + 1) * CELL_M)
+        ty = _exit(oy, dy, y, ly + (j + 1) * CELL_M)
+        tz = _exit(oz, dz, z, lz + (k + 1) * CELL_M)
+        tb = min(tx, ty, tz)
+        if materials[row, i, j, k] != _EMPTY:
+            brick = brick_of[row, i, j, k]
+            if brick < 0 or _brick_meets(bricks[brick], x, y, z, ox, oy, oz, dx, dy, dz, ta, min(tb, t_end)) >= 0:
+                return True
+        if tb >= t_end:
+            return False
+        ta = max(ta, tb)
+        if tx <= ty and tx <= tz:
+            i += 1 if dx > 0.0 else -1
+        elif ty <= tz:
+            j += 1 if dy > 0.0 else -1
+        else:
+            k += 1 if dz > 0.0 else -1
+        if i < 0 or i > last or j < 0 or j > last or k < 0 or k > last:
+            return False
+
+
+@device
+def occluded(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
+    """Whether cells or bridge decks stop a ray that rises. The open ground does not: hills are too low to shade."""
+    cx, cy = floor(ox / BLOCK_M), floor(oy / BLOCK_M)
+    t0 = 0.0
+    while t0 <= t_max:
+        tx = _exit(ox, dx, cx * BLOCK_M, (cx + 1) * BLOCK_M)
+        ty = _exit(oy, dy, cy * BLOCK_M, (cy + 1) * BLOCK_M)
+        t1 = min(tx, ty, t_max)
+        zl, zh = oz + t0 * dz, oz + t1 * dz
+        tile_x, tile_y = cx // TILE_BLOCKS, cy // TILE_BLOCKS
+        wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
+        if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
+            return False
+        slot = a.window[wx, wy]
+        if slot >= 0:
+            bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
+            x, y = ox - tile_x * TILE_M, oy - tile_y * TILE_M
+            for d in range(1, a.decks[slot, 1]):
+                row = a.decks[slot, 0] + d
+                if zl <= a.ground_hi[row, bx, by] + _SLACK and zh >= a.ground_lo[row, bx, by] - _SLACK:
+                    if _ground_hit(a.ground[row], bx, by, x, y, oz, dx, dy, dz, t0, t1)[0] < inf:
+                        return True
+            if zl <= a.cells_hi[slot, bx, by] and zh >= a.cells_lo[slot, bx, by]:
+                base = a.base_z[slot]
+                bz = floor((zl - base) / BLOCK_M)
+                ta = t0
+                while True:
+                    tz = _exit(oz, dz, base + bz * BLOCK_M, base + (bz + 1) * BLOCK_M)
+                    if 0 <= bz < BLOCKS_Z:
+                        row = a.blocks[slot, bx, by, bz]
+                        if row >= 0 and _block_stops(
+                            a.materials, a.brick_of, a.bricks, row, bx * BLOCK_M, by * BLOCK_M, base + bz * BLOCK_M,
+                            x, y, oz, dx, dy, dz, ta, min(tz, t1),
+                        ):  # fmt: skip
+                            return True
+                    if tz >= t1:
+                        break
+                    ta = max(ta, tz)
+                    bz += 1
+        if t1 >= t_max or zl > a.z_range[1]:
+            return False
+        t0 = max(t0, t1)
+        if tx <= ty:
+            cx += 1 if dx > 0.0 else -1
+        else:
+            cy += 1 if dy > 0.0 else -1
+    return False
 
 
 @device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import EgoVehicle, Style
 from uniscene_sim.paths import data_dir
+from uniscene_sim.style_text import WEATHERS, style_of_text
 from uniscene_sim.world.painted_file import is_painted
 from uniscene_sim.yaml_file import YamlFile
 
@@ -216,7 +217,7 @@ def scenario_json_schema() -> dict[str, Any]:
                 "duration_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600},
                 "style": _object(
                     {
-                        "weather": {"enum": ["clear", "cloudy", "rain", "fog", "snow"]},
+                        "weather": {"enum": list(WEATHERS)},
                         "time_of_day_h": {"type": "number", "minimum": 0, "exclusiveMaximum": 24},
                         "text": {"type": "string"},
                     }
@@ -297,7 +298,7 @@ def load_scenario(path: str | Path) -> Scenario:
         map=_map_path(file),
         seed=data.get("seed", 0),
         duration_s=float(data["duration_s"]),
-        style=Style(**data.get("style", {})),
+        style=replace(style_of_text(data.get("style", {}).get("text", "")), **data.get("style", {})),
         ego=EgoSpec(
             spawn=Spawn(**ego["spawn"]),
             speed_mps=speed,

@@ -1,0 +1,44 @@
+"""Free text to weather and time of day: "rainy dusk in a suburb"."""
+
+from __future__ import annotations
+
+import re
+
+from uniscene_sim.layout import Style
+
+__all__ = ["WEATHERS", "style_of_text"]
+
+#: Weathers that engines know.
+WEATHERS = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
+
+#: Words by what they mean, as stems; where a text has several, the first row that holds one counts.
+_WEATHER_WORDS = {
+    "snow": "snow blizzard sleet winter",
+    "rain": "rain drizzl shower wet storm downpour thunder",
+    "fog": "fog mist haz smog",
+    "overcast": "overcast gloomy grey gray",
+    "cloudy": "cloud",
+    "clear": "clear sunny sunshine bright cloudless",
+}
+_HOUR_WORDS = {
+    0.0: "midnight",
+    22.0: "night nighttime dark",
+    18.1: "dusk sunset twilight evening",
+    6.3: "dawn sunrise daybreak",
+    8.5: "morning",
+    15.5: "afternoon",
+    12.5: "noon midday daytime",
+}
+_NOT = {"cloudless": "cloud"}  # words that begin with another's stem and mean the contrary
+
+
+def style_of_text(text: str) -> Style:
+    """The style that a text asks for; what it does not speak of stays as in `Style()`."""
+    words = re.findall(r"[a-z]+", text.lower())
+    weather = next((w for w, stems in _WEATHER_WORDS.items() if _named(words, stems)), Style.weather)
+    hour = next((h for h, stems in _HOUR_WORDS.items() if _named(words, stems)), Style.time_of_day_h)
+    return Style(weather, hour, text)
+
+
+def _named(words: list[str], stems: str) -> bool:
+    return any(w.startswith(s) and _NOT.get(w) != s for w in words for s in stems.split())
