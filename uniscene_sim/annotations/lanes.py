@@ -1,0 +1,134 @@
+"""Lanes in the image: centres and borders as polylines, cut to the view and split where something hides them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from uniscene_sim.annotations.records import LaneLine
+from uniscene_sim.frames import CameraFrame
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.rig import CameraSpec
+from uniscene_sim.world.map import Lane, StaticMap
+
+__all__ = ["LaneLines"]
+
+#: Kinds of lanes whose lines are given.
+_KINDS = frozenset(
+    {"driving", "bidirectional", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "biking", "bus", "taxi", "HOV"}
+)
+_STEP_M = 0.5  # between points
+_HIDDEN_M, _HIDDEN = 0.1, 0.01  # something this much nearer, in metres and as a share, hides a point
+_AROUND = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2)]
+
+
+@dataclass(frozen=True)
+class _Line:
+    lane: int
+    kind: Literal["centre", "left", "right"]
+    mark: str
+    points: np.ndarray  # (P, 3) m, map frame, on the ground
+
+
+class LaneLines:
+    """The lines of a map's lanes; each is laid on the ground when a camera first comes near.
+
+    A border that two lanes share is given once, as the right one of the left lane; between two directions, as the left
+    one of the lane with the smaller index.
+    """
+
+    def __init__(self, static_map: StaticMap):
+        self._map = static_map
+        self._lanes = [lane for lane in static_map.lanes if lane.kind in _KINDS]
+        self._middle = np.array([lane.centre.mean(axis=0) for lane in self._lanes]).reshape(-1, 3)
+        spread = [np.linalg.norm(lane.centre - m, axis=1).max() for lane, m in zip(self._lanes, self._middle, strict=True)]
+        self._reach = np.array(spread) + 10.0
+        self._laid: dict[int, list[_Line]] = {}
+
+    def seen_by(self, frame: LayoutFrame, spec: CameraSpec, image: CameraFrame) -> tuple[LaneLine, ...]:
+        """The pieces that a camera sees within its range."""
+        position = frame.ego_pose.compose(spec.pose).position
+        rotation = frame.ego_pose.rotation @ spec.rotation_base_from_optical
+        near = np.linalg.norm(self._middle - position, axis=1) - self._reach < spec.max_range_m
+        lines = [line for k in np.flatnonzero(near) for line in self._of(int(k))]
+        if not lines:
+            return ()
+        points = (np.concatenate([line.points for line in lines]) - position) @ rotation
+        owner = np.repeat(np.arange(len(lines)), [len(line.points) for line in lines])
+        return tuple(
+            LaneLine(lines[k].lane, lines[k].kind, lines[k].mark, spec.project(xyz)[0].astype(np.float32),
+                     xyz.astype(np.float32))
+            for k, xyz in _pieces(spec, image.depth, points, owner)
+        )  # fmt: skip
+
+    def _of(self, k: int) -> list[_Line]:
+        if k not in self._laid:
+            lane = self._lanes[k]
+            self._laid[k] = [_Line(lane.index, "centre", "none", self._on_ground(lane, lane.centre))]
+            if self._is_line(lane.left) or (self._is_line(lane.opposite) and lane.opposite < lane.index):
+                sides: tuple[tuple[int, Literal["left", "right"], str], ...] = ((-1, "right", lane.right_mark),)
+            else:
+                sides = ((1, "left", lane.left_mark), (-1, "right", lane.right_mark))
+            for side, kind, mark in sides:
+                self._laid[k].append(_Line(lane.index, kind, mark, self._on_ground(lane, lane.border(side))))
+        return self._laid[k]
+
+    def _is_line(self, lane: int) -> bool:
+        return lane >= 0 and self._map.lanes[lane].kind in _KINDS
+
+    def _on_ground(self, lane: Lane, points: np.ndarray) -> np.ndarray:
+        """Points of a polyline (N, 3), more of them, at the height of the ground."""
+        s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+        at = np.linspace(0.0, s[-1], max(int(np.ceil(s[-1] / _STEP_M)), 1) + 1)
+        x, y, z = (np.interp(at, s, points[:, k]) for k in range(3))
+        return np.stack([x, y, self._map.surface_height(x, y, z + lane.height)], axis=1)
+
+
+def _pieces(
+    spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.ndarray
+) -> list[tuple[int, np.ndarray]]:
+    """Runs of points (N, 3), in the optical frame, of one owner (N,) that are seen: owner and (P, 3)."""
+    padded = np.pad(depth, 1, mode="edge")
+    seen = _seen(spec, padded, points)
+    begins = np.flatnonzero(seen & np.concatenate([[True], ~seen[:-1] | (owner[1:] != owner[:-1])]))
+    ends = np.flatnonzero(seen & np.concatenate([~seen[1:] | (owner[1:] != owner[:-1]), [True]]))
+    first = _last_seen(spec, padded, points, owner, begins, -1)
+    last = _last_seen(spec, padded, points, owner, ends, 1)
+    out = []
+    for k, (i, j) in enumerate(zip(begins, ends, strict=True)):
+        run = [points[i : j + 1]]
+        if (first[k] != points[i]).any():
+            run.insert(0, first[k : k + 1])
+        if (last[k] != points[j]).any():
+            run.append(last[k : k + 1])
+        piece = np.concatenate(run)
+        if len(piece) > 1:
+            out.append((int(owner[i]), piece))
+    return out
+
+
+def _seen(spec: CameraSpec, padded: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Whether points (N, 3) lie in the image, within range and no farther than what is there, one pixel about."""
+    away = np.linalg.norm(points, axis=1)
+    pixels, seen = spec.project(points)
+    seen &= (pixels >= 0).all(axis=1) & (pixels < (spec.width, spec.height)).all(axis=1) & (away < spec.max_range_m)
+    u, v = pixels[seen].astype(int).T
+    there = np.max([padded[v + i, u + j] for i, j in _AROUND], axis=0)
+    own = away[seen] if spec.model == "fisheye" else points[seen, 2]
+    seen[seen] = own * (1.0 - _HIDDEN) - _HIDDEN_M < there
+    return seen
+
+
+def _last_seen(
+    spec: CameraSpec, padded: np.ndarray, points: np.ndarray, owner: np.ndarray, at: np.ndarray, step: int
+) -> np.ndarray:
+    """Points (K, 3) up to which lines are seen from the points `at` (K,) towards their neighbours, which are not."""
+    beside = np.clip(at + step, 0, len(points) - 1)
+    inside, beyond = points[at], np.where((owner[beside] == owner[at])[:, None], points[beside], points[at])
+    for _ in range(12):
+        middle = 0.5 * (inside + beyond)
+        seen = _seen(spec, padded, middle)[:, None]
+        inside, beyond = np.where(seen, middle, inside), np.where(seen, beyond, middle)
+    return inside
