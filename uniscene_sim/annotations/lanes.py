@@ -21,7 +21,6 @@ _KINDS = frozenset(
 )
 _STEP_M = 0.5  # between points
 _HIDDEN_M, _HIDDEN = 0.1, 0.01  # something this much nearer, in metres and as a share, hides a point
-_AROUND = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2)]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _pieces(
     spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.ndarray
 ) -> list[tuple[int, np.ndarray]]:
     """Runs of points (N, 3), in the optical frame, of one owner (N,) that are seen: owner and (P, 3)."""
-    padded = np.pad(depth, 1, mode="edge")
+    padded = np.pad(depth, 1, mode="edge")  # so that four pixels' centres lie around each place
     seen = _seen(spec, padded, points)
     begins = np.flatnonzero(seen & np.concatenate([[True], ~seen[:-1] | (owner[1:] != owner[:-1])]))
     ends = np.flatnonzero(seen & np.concatenate([~seen[1:] | (owner[1:] != owner[:-1]), [True]]))
@@ -110,12 +109,13 @@ def _pieces(
 
 
 def _seen(spec: CameraSpec, padded: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Whether points (N, 3) lie in the image, within range and no farther than what is there, one pixel about."""
+    """Whether points (N, 3) lie in the image, within range and no farther than what is there: the farthest of
+    the four pixels around, between which the depth of slanting ground may change much."""
     away = np.linalg.norm(points, axis=1)
     pixels, seen = spec.project(points)
     seen &= (pixels >= 0).all(axis=1) & (pixels < (spec.width, spec.height)).all(axis=1) & (away < spec.max_range_m)
-    u, v = pixels[seen].astype(int).T
-    there = np.max([padded[v + i, u + j] for i, j in _AROUND], axis=0)
+    u, v = (pixels[seen] + 0.5).astype(int).T
+    there = np.max([padded[v + i, u + j] for i in (0, 1) for j in (0, 1)], axis=0)
     own = away[seen] if spec.model == "fisheye" else points[seen, 2]
     seen[seen] = own * (1.0 - _HIDDEN) - _HIDDEN_M < there
     return seen
