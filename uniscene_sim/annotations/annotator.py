@@ -39,7 +39,7 @@ class Annotator:
                 raise InputError(f"no annotation {kind!r}; expected some of {', '.join(KINDS)}", field="annotations")
         self._rig, self._kinds = rig, frozenset(kinds)
         self._lanes = LaneLines(static_map) if "lanes" in kinds else None
-        self._before: dict[str, LayoutFrame] = {}
+        self._before: dict[str, tuple[LayoutFrame, CameraFrame]] = {}
 
     def reset(self) -> None:
         """Forget the moments before."""
@@ -70,18 +70,16 @@ class Annotator:
         for spec in self._rig.cameras:
             if spec.name in cameras:
                 before = self._before.get(spec.name)
-                if before is not None and before.stamp_us >= view.frame.stamp_us:  # the source went back in time
+                if before is not None and before[0].stamp_us >= view.frame.stamp_us:  # the source went back in time
                     before = None
-                optical, scene = camera_flow(view.frame, before, spec, cameras[spec.name])
-                of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene}
-                self._before[spec.name] = view.frame
+                optical, scene, occluded = camera_flow(view.frame, cameras[spec.name], before, spec)
+                of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene, "occluded": occluded}
+                self._before[spec.name] = (view.frame, cameras[spec.name])
         for lidar in self._rig.lidars:
             if lidar.name in sweeps:
                 of_sweep[lidar.name]["scene_flow"] = point_velocity(view, lidar, sweeps[lidar.name])
 
-    def _boxes(
-        self, frame: LayoutFrame, cameras: dict, sweeps: dict, of_camera: dict, of_sweep: dict
-    ) -> np.ndarray:
+    def _boxes(self, frame: LayoutFrame, cameras: dict, sweeps: dict, of_camera: dict, of_sweep: dict) -> np.ndarray:
         posed = posed_agents(frame)
         hits = {name: np.bincount(sweep.instance, minlength=1 << 16)[posed.id] for name, sweep in sweeps.items()}
         points = np.sum([np.zeros(len(posed.id), np.int64), *hits.values()], axis=0)

@@ -84,21 +84,20 @@ def amodal_box(spec: CameraSpec, boxes: np.ndarray, extent: np.ndarray) -> tuple
     """
     corners = box_corners_3d(boxes)
     a, b = corners[:, EDGES[:, 0], None], corners[:, EDGES[:, 1], None]
-    points = (a + _ALONG_EDGE * (b - a)).reshape(-1, len(_ALONG_EDGE), 3)
+    points = a + _ALONG_EDGE * (b - a)
     pixels, seen = spec.project(points.reshape(-1, 3))
-    pixels, seen = pixels.reshape(*points.shape[:2], 2), seen.reshape(points.shape[:2])
+    pixels, seen = pixels.reshape(*points.shape[:3], 2), seen.reshape(points.shape[:3])
     pixels[~seen] = np.nan
-    line, step = np.nonzero(seen[:, 1:] != seen[:, :-1])
-    first = seen[line, step]
-    rim = np.full_like(points, np.nan)[:, :-1, :2]
-    rim[line, step] = _rim(
-        spec, points[line, np.where(first, step, step + 1)], points[line, np.where(first, step + 1, step)]
+    n, line, step = np.nonzero(seen[..., 1:] != seen[..., :-1])
+    first = seen[n, line, step]
+    rim = np.full_like(pixels, np.nan)
+    rim[n, line, step] = _rim(
+        spec, points[n, line, np.where(first, step, step + 1)], points[n, line, np.where(first, step + 1, step)]
     )
-    pixels = np.concatenate([pixels, rim], axis=1).reshape(len(boxes), -1, 2)
-    low = np.fmin(np.fmin.reduce(pixels, axis=1), extent[:, :2])
-    high = np.fmax(np.fmax.reduce(pixels, axis=1), extent[:, 2:])
+    low = np.fmin(np.fmin.reduce(np.fmin(pixels, rim), axis=(1, 2)), extent[:, :2])
+    high = np.fmax(np.fmax.reduce(np.fmax(pixels, rim), axis=(1, 2)), extent[:, 2:])
     size = np.array([spec.width, spec.height])
-    cut = ~seen.reshape(len(boxes), -1).all(axis=1) | (low <= 0).any(axis=1) | (high >= size).any(axis=1)
+    cut = ~seen.all(axis=(1, 2)) | (low <= 0).any(axis=1) | (high >= size).any(axis=1)
     box = np.hstack([np.clip(low, 0, size), np.clip(high, 0, size)])
     empty = ~((box[:, 2:] > box[:, :2]).all(axis=1))
     box[empty] = np.nan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from uniscene_sim.annotations.hidden import in_sight
 from uniscene_sim.camera.raycast import EGO_ID
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame, LidarSweep
@@ -17,22 +18,25 @@ from uniscene_sim.tracing.agents import Motion, agent_motion, interpolate
 __all__ = ["camera_flow", "point_velocity"]
 
 _IDS = 1 << 16
+_NEARER = 0.002  # a share of depth: what is so much nearer hides
 _STEP_S = 0.01  # velocities are over the physics step before a beam
 
 
 def camera_flow(
-    now: LayoutFrame, before: LayoutFrame | None, spec: CameraSpec, image: CameraFrame
-) -> tuple[np.ndarray, np.ndarray]:
-    """Optical flow float32 (H, W, 2) px and scene flow float32 (H, W, 3) m from an image back to the moment `before`,
-    see `CameraAnnotations`; NaN all over where there was none."""
+    now: LayoutFrame, image: CameraFrame, before: tuple[LayoutFrame, CameraFrame] | None, spec: CameraSpec
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Optical flow float32 (H, W, 2) px, scene flow float32 (H, W, 3) m and occlusion bool (H, W) from an image back to
+    the one `before`, see `CameraAnnotations`; NaN and occluded all over where there was none."""
     flow = np.full((*image.depth.shape, 2), np.nan, np.float32)
     scene = np.full((*image.depth.shape, 3), np.nan, np.float32)
+    occluded = np.ones(image.depth.shape, np.bool_)
     if before is not None:
-        body_of, moved = _bodies(now, before)
-        back = np.linalg.inv(_optical(before, spec)) @ moved @ _optical(now, spec)
+        layout, old = before
+        body_of, moved = _bodies(now, layout)
+        back = np.ascontiguousarray(np.linalg.inv(_optical(layout, spec)) @ moved @ _optical(now, spec))
         fisheye = spec.model == "fisheye"
-        _flow(spec.lens, np.ascontiguousarray(back), body_of, image.depth, image.instance, fisheye, flow, scene)
-    return flow, scene
+        _flow(spec.lens, back, body_of, image.depth, image.instance, old.depth, fisheye, flow, scene, occluded)
+    return flow, scene, occluded
 
 
 def _optical(frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:
@@ -67,8 +71,8 @@ def _box_poses(agents: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, parallel=True)
-def _flow(lens, back, body_of, depth, instance, fisheye, flow, scene):
-    """Write both flows; `back` (N, 4, 4) takes this optical frame to the previous one with each body."""
+def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene, occluded):
+    """Write both flows and what was hidden; `back` (N, 4, 4): from this optical frame to the last one, by body."""
     height, width = depth.shape
     for v in prange(height):
         pixels = np.empty((width, 2))
@@ -93,6 +97,9 @@ def _flow(lens, back, body_of, depth, instance, fisheye, flow, scene):
         for u in range(width):
             if sees[u] and seen[u]:
                 flow[v, u, 0], flow[v, u, 1] = at[u, 0] - pixels[u, 0], at[u, 1] - pixels[u, 1]
+                x, y, z = before[u]
+                own = depth[v, u] if np.isinf(depth[v, u]) else (np.sqrt(x * x + y * y + z * z) if fisheye else z)
+                occluded[v, u] = not in_sight(old_depth, at[u, 0], at[u, 1], own, _NEARER)
 
 
 def point_velocity(view: WorldView, spec: LidarSpec, sweep: LidarSweep) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from uniscene_sim.annotations.hidden import in_sight_many
 from uniscene_sim.annotations.records import LaneLine
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.layout import LayoutFrame
@@ -20,7 +21,7 @@ _KINDS = frozenset(
     {"driving", "bidirectional", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "biking", "bus", "taxi", "HOV"}
 )
 _STEP_M = 0.5  # between points
-_HIDDEN_M, _HIDDEN = 0.1, 0.01  # something this much nearer, in metres and as a share, hides a point
+_NEARER = 0.01  # a share of depth: lanes and the ground that is drawn differ by millimetres, seen at a slant
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class LaneLines:
         self._map = static_map
         self._lanes = [lane for lane in static_map.lanes if lane.kind in _KINDS]
         self._middle = np.array([lane.centre.mean(axis=0) for lane in self._lanes]).reshape(-1, 3)
-        spread = [np.linalg.norm(lane.centre - m, axis=1).max() for lane, m in zip(self._lanes, self._middle, strict=True)]
+        spread = [
+            np.linalg.norm(lane.centre - m, axis=1).max() for lane, m in zip(self._lanes, self._middle, strict=True)
+        ]
         self._reach = np.array(spread) + 10.0
         self._laid: dict[int, list[_Line]] = {}
 
@@ -85,16 +88,13 @@ class LaneLines:
         return np.stack([x, y, self._map.surface_height(x, y, z + lane.height)], axis=1)
 
 
-def _pieces(
-    spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.ndarray
-) -> list[tuple[int, np.ndarray]]:
+def _pieces(spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """Runs of points (N, 3), in the optical frame, of one owner (N,) that are seen: owner and (P, 3)."""
-    padded = np.pad(depth, 1, mode="edge")  # so that four pixels' centres lie around each place
-    seen = _seen(spec, padded, points)
+    seen = _seen(spec, depth, points)
     begins = np.flatnonzero(seen & np.concatenate([[True], ~seen[:-1] | (owner[1:] != owner[:-1])]))
     ends = np.flatnonzero(seen & np.concatenate([~seen[1:] | (owner[1:] != owner[:-1]), [True]]))
-    first = _last_seen(spec, padded, points, owner, begins, -1)
-    last = _last_seen(spec, padded, points, owner, ends, 1)
+    first = _last_seen(spec, depth, points, owner, begins, -1)
+    last = _last_seen(spec, depth, points, owner, ends, 1)
     out = []
     for k, (i, j) in enumerate(zip(begins, ends, strict=True)):
         run = [points[i : j + 1]]
@@ -108,27 +108,22 @@ def _pieces(
     return out
 
 
-def _seen(spec: CameraSpec, padded: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Whether points (N, 3) lie in the image, within range and no farther than what is there: the farthest of
-    the four pixels around, between which the depth of slanting ground may change much."""
+def _seen(spec: CameraSpec, depth: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Whether points (N, 3) in the optical frame are in range and seen."""
     away = np.linalg.norm(points, axis=1)
     pixels, seen = spec.project(points)
-    seen &= (pixels >= 0).all(axis=1) & (pixels < (spec.width, spec.height)).all(axis=1) & (away < spec.max_range_m)
-    u, v = (pixels[seen] + 0.5).astype(int).T
-    there = np.max([padded[v + i, u + j] for i in (0, 1) for j in (0, 1)], axis=0)
-    own = away[seen] if spec.model == "fisheye" else points[seen, 2]
-    seen[seen] = own * (1.0 - _HIDDEN) - _HIDDEN_M < there
-    return seen
+    own = away if spec.model == "fisheye" else points[:, 2]
+    return seen & (away < spec.max_range_m) & in_sight_many(depth, pixels, own, _NEARER)
 
 
 def _last_seen(
-    spec: CameraSpec, padded: np.ndarray, points: np.ndarray, owner: np.ndarray, at: np.ndarray, step: int
+    spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.ndarray, at: np.ndarray, step: int
 ) -> np.ndarray:
     """Points (K, 3) up to which lines are seen from the points `at` (K,) towards their neighbours, which are not."""
     beside = np.clip(at + step, 0, len(points) - 1)
     inside, beyond = points[at], np.where((owner[beside] == owner[at])[:, None], points[beside], points[at])
     for _ in range(12):
         middle = 0.5 * (inside + beyond)
-        seen = _seen(spec, padded, middle)[:, None]
+        seen = _seen(spec, depth, middle)[:, None]
         inside, beyond = np.where(seen, middle, inside), np.where(seen, beyond, middle)
     return inside

@@ -67,11 +67,13 @@ class CameraAnnotations:
     in the previous optical frame less where it is in this one, the camera's own motion included: projected, it gives
     `optical_flow`. The sky, endlessly far, turns only. NaN is what cannot be said: all of a camera's first image, what
     was not yet in the world, what lay outside of the lens, the motion of the sky in metres. Bodies are rigid boxes: a
-    walker's legs move with the body, not against it.
+    walker's legs move with the body, not against it. `occluded` is what the previous image did not show: what lay
+    outside of it or, by its depth, behind something.
     """
 
     optical_flow: np.ndarray | None = None  # float32 (H, W, 2) px
     scene_flow: np.ndarray | None = None  # float32 (H, W, 3) m
+    occluded: np.ndarray | None = None  # bool (H, W)
     boxes: np.ndarray | None = None  # (B,) CAMERA_BOX_DTYPE in the optical frame: what the image cuts, hidden or not
     lanes: tuple[LaneLine, ...] | None = None
 

@@ -62,7 +62,9 @@ def alone(
     extent = np.empty((rows, len(agents.id), 4))
     extent[...] = (inf, inf, -inf, -inf)
     size = (spec.height, spec.width)
-    _alone(agents, templates, spec.lens, np.ascontiguousarray(rotation), position, size, spec.max_range_m, count, extent)
+    _alone(
+        agents, templates, spec.lens, np.ascontiguousarray(rotation), position, size, spec.max_range_m, count, extent
+    )
     return count.sum(axis=0), np.hstack([extent[:, :, :2].min(axis=0), extent[:, :, 2:].max(axis=0)])
 
 
