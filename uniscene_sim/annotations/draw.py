@@ -13,6 +13,7 @@ from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB
 __all__ = ["draw_annotations", "flow_rgb"]
 
 _CENTRE, _UNMARKED, _WHITE, _YELLOW = (60, 210, 120), (120, 170, 255), (255, 255, 255), (255, 205, 60)
+_FINE = 3  # lines are drawn so much larger and shrunk, for they are made of many short pieces
 _ALONG = np.linspace(0.0, 1.0, 9)[:, None]  # edges bend in lenses that bend
 
 
@@ -36,7 +37,8 @@ def draw_annotations(image: Image.Image, found: CameraAnnotations, spec: CameraS
     if found.optical_flow is not None:
         wheel = Image.fromarray(flow_rgb(found.optical_flow)).resize(image.size)
         image = Image.blend(wheel, image.convert("L").convert("RGB"), 0.3)
-    scale = np.array([image.width / spec.width, image.height / spec.height])
+    scale = _FINE * np.array([image.width / spec.width, image.height / spec.height])
+    image = image.resize((_FINE * image.width, _FINE * image.height), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(image)
     for line in found.lanes or ():
         colour = _YELLOW if line.mark.endswith("yellow") else _UNMARKED if line.mark == "none" else _WHITE
@@ -53,8 +55,8 @@ def draw_annotations(image: Image.Image, found: CameraAnnotations, spec: CameraS
             left, top, right, bottom = box["bbox"]
             _line(draw, np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]) * scale,
                   _WHITE, 1)  # fmt: skip
-    return image
+    return image.reduce(_FINE)
 
 
 def _line(draw: ImageDraw.ImageDraw, pixels: np.ndarray, colour: tuple, width: int) -> None:
-    draw.line([tuple(p) for p in pixels.tolist()], fill=colour, width=width)
+    draw.line([tuple(p) for p in pixels.tolist()], fill=colour, width=_FINE * width)

@@ -21,7 +21,8 @@ _KINDS = frozenset(
     {"driving", "bidirectional", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "biking", "bus", "taxi", "HOV"}
 )
 _STEP_M = 0.5  # between points
-_NEARER = 0.01  # a share of depth: lanes and the ground that is drawn differ by millimetres, seen at a slant
+_NEARER = 0.01  # a share of depth that is not told apart
+_KERB_M = 0.15  # what is lower hides no line: the ground that is drawn rises to kerbs within 0.2 m
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class _Line:
     lane: int
     kind: Literal["centre", "left", "right"]
     mark: str
-    points: np.ndarray  # (P, 3) m, map frame, on the ground
+    points: np.ndarray  # (P, 3) m, map frame, on the lane's surface
 
 
 class LaneLines:
-    """The lines of a map's lanes; each is laid on the ground when a camera first comes near.
+    """The lines of a map's lanes; each is laid out when a camera first comes near.
 
     A border that two lanes share is given once, as the right one of the left lane; between two directions, as the left
     one of the lane with the smaller index.
@@ -47,7 +48,7 @@ class LaneLines:
             np.linalg.norm(lane.centre - m, axis=1).max() for lane, m in zip(self._lanes, self._middle, strict=True)
         ]
         self._reach = np.array(spread) + 10.0
-        self._laid: dict[int, list[_Line]] = {}
+        self._lines: dict[int, list[_Line]] = {}
 
     def seen_by(self, frame: LayoutFrame, spec: CameraSpec, image: CameraFrame) -> tuple[LaneLine, ...]:
         """The pieces that a camera sees within its range."""
@@ -62,39 +63,42 @@ class LaneLines:
         return tuple(
             LaneLine(lines[k].lane, lines[k].kind, lines[k].mark, spec.project(xyz)[0].astype(np.float32),
                      xyz.astype(np.float32))
-            for k, xyz in _pieces(spec, image.depth, points, owner)
+            for k, xyz in _pieces(spec, image.depth, _KERB_M * rotation[2], points, owner)
         )  # fmt: skip
 
     def _of(self, k: int) -> list[_Line]:
-        if k not in self._laid:
+        if k not in self._lines:
             lane = self._lanes[k]
-            self._laid[k] = [_Line(lane.index, "centre", "none", self._on_ground(lane, lane.centre))]
-            if self._is_line(lane.left) or (self._is_line(lane.opposite) and lane.opposite < lane.index):
+            self._lines[k] = [_Line(lane.index, "centre", "none", _laid(lane, lane.centre))]
+            if self._has_lines(lane.left) or (self._has_lines(lane.opposite) and lane.opposite < lane.index):
                 sides: tuple[tuple[int, Literal["left", "right"], str], ...] = ((-1, "right", lane.right_mark),)
             else:
                 sides = ((1, "left", lane.left_mark), (-1, "right", lane.right_mark))
             for side, kind, mark in sides:
-                self._laid[k].append(_Line(lane.index, kind, mark, self._on_ground(lane, lane.border(side))))
-        return self._laid[k]
+                self._lines[k].append(_Line(lane.index, kind, mark, _laid(lane, lane.border(side))))
+        return self._lines[k]
 
-    def _is_line(self, lane: int) -> bool:
+    def _has_lines(self, lane: int) -> bool:
         return lane >= 0 and self._map.lanes[lane].kind in _KINDS
 
-    def _on_ground(self, lane: Lane, points: np.ndarray) -> np.ndarray:
-        """Points of a polyline (N, 3), more of them, at the height of the ground."""
-        s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
-        at = np.linspace(0.0, s[-1], max(int(np.ceil(s[-1] / _STEP_M)), 1) + 1)
-        x, y, z = (np.interp(at, s, points[:, k]) for k in range(3))
-        return np.stack([x, y, self._map.surface_height(x, y, z + lane.height)], axis=1)
+
+def _laid(lane: Lane, points: np.ndarray) -> np.ndarray:
+    """Points of one of a lane's polylines (N, 3), more of them, on its surface."""
+    s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+    at = np.linspace(0.0, s[-1], max(int(np.ceil(s[-1] / _STEP_M)), 1) + 1)
+    x, y, z = (np.interp(at, s, points[:, k]) for k in range(3))
+    return np.stack([x, y, z + lane.height], axis=1)
 
 
-def _pieces(spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.ndarray) -> list[tuple[int, np.ndarray]]:
+def _pieces(
+    spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarray, owner: np.ndarray
+) -> list[tuple[int, np.ndarray]]:
     """Runs of points (N, 3), in the optical frame, of one owner (N,) that are seen: owner and (P, 3)."""
-    seen = _seen(spec, depth, points)
+    seen = _seen(spec, depth, up, points)
     begins = np.flatnonzero(seen & np.concatenate([[True], ~seen[:-1] | (owner[1:] != owner[:-1])]))
     ends = np.flatnonzero(seen & np.concatenate([~seen[1:] | (owner[1:] != owner[:-1]), [True]]))
-    first = _last_seen(spec, depth, points, owner, begins, -1)
-    last = _last_seen(spec, depth, points, owner, ends, 1)
+    first = _last_seen(spec, depth, up, points, owner, begins, -1)
+    last = _last_seen(spec, depth, up, points, owner, ends, 1)
     out = []
     for k, (i, j) in enumerate(zip(begins, ends, strict=True)):
         run = [points[i : j + 1]]
@@ -108,22 +112,35 @@ def _pieces(spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.n
     return out
 
 
-def _seen(spec: CameraSpec, depth: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Whether points (N, 3) in the optical frame are in range and seen."""
-    away = np.linalg.norm(points, axis=1)
+def _seen(spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Whether points (N, 3) in the optical frame are in the image, in range, and in sight, they or what is `up` (3,)
+    from them."""
     pixels, seen = spec.project(points)
-    own = away if spec.model == "fisheye" else points[:, 2]
-    return seen & (away < spec.max_range_m) & in_sight_many(depth, pixels, own, _NEARER)
+    seen &= (np.linalg.norm(points, axis=1) < spec.max_range_m) & (pixels >= 0).all(axis=1)
+    seen &= (pixels < (spec.width, spec.height)).all(axis=1)
+    return seen & (_in_sight(spec, depth, points) | _in_sight(spec, depth, points + up))
+
+
+def _in_sight(spec: CameraSpec, depth: np.ndarray, points: np.ndarray) -> np.ndarray:
+    pixels, seen = spec.project(points)
+    own = np.linalg.norm(points, axis=1) if spec.model == "fisheye" else points[:, 2]
+    return seen & in_sight_many(depth, pixels, own, _NEARER)
 
 
 def _last_seen(
-    spec: CameraSpec, depth: np.ndarray, points: np.ndarray, owner: np.ndarray, at: np.ndarray, step: int
+    spec: CameraSpec,
+    depth: np.ndarray,
+    up: np.ndarray,
+    points: np.ndarray,
+    owner: np.ndarray,
+    at: np.ndarray,
+    step: int,
 ) -> np.ndarray:
     """Points (K, 3) up to which lines are seen from the points `at` (K,) towards their neighbours, which are not."""
     beside = np.clip(at + step, 0, len(points) - 1)
     inside, beyond = points[at], np.where((owner[beside] == owner[at])[:, None], points[beside], points[at])
     for _ in range(12):
         middle = 0.5 * (inside + beyond)
-        seen = _seen(spec, depth, middle)[:, None]
+        seen = _seen(spec, depth, up, middle)[:, None]
         inside, beyond = np.where(seen, middle, inside), np.where(seen, beyond, middle)
     return inside
