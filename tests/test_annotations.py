@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ CAMERAS = (PIN, BROWN, FISHEYE)
 LIDAR = LidarSpec("top", Pose(0.9, 0.0, 1.8), tuple(np.radians(np.linspace(-20.0, 5.0, 24))), 720, max_range_m=60.0)
 RIG = SensorRig("synthetic", CAMERAS, (LIDAR,))
 CAR_M, VAN_M, MAN_M = (4.5, 1.8, 1.5), (8.0, 2.5, 3.0), (0.6, 0.6, 1.8)
+ROOT = Path(__file__).parents[1]
 NO_LANES = VectorMap("none", ())
 
 
@@ -302,13 +304,11 @@ def test_a_half_hidden_car(atlas):
         assert over_all["visibility"] == np.float32(totals[0] / totals[1])
 
 
-@given(st.integers(0, 1000), st.integers(0, 1000))
-def test_levels_of_visibility(seen, whole):
-    box = np.zeros(1, BOX_DTYPE)
-    set_visibility(box, np.array([seen]), np.array([whole]))
-    share = np.float32(min(seen / whole, 1.0)) if whole else 0.0
-    assert box["visibility"][0] == share
-    assert box["visibility_level"][0] == (1 + (share >= 0.4) + (share >= 0.6) + (share >= 0.8) if whole else 0)
+def test_levels_of_visibility():
+    boxes = np.zeros(12, BOX_DTYPE)
+    set_visibility(boxes, np.arange(12), np.array([0] + [10] * 11))
+    np.testing.assert_allclose(boxes["visibility"], [0.0, *(0.1 * np.arange(1, 11)), 1.0], rtol=1e-6)
+    assert boxes["visibility_level"].tolist() == [0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4]
 
 
 place = st.tuples(st.floats(-12.0, 30.0), st.floats(-15.0, 15.0), st.floats(-3.14, 3.14))
@@ -384,6 +384,22 @@ def test_amodal_box_as_reference(spec, at):
         assert (got[0][:2] <= low + 1e-3).all() and (got[0][2:] >= high - 1e-3).all()
 
 
+def test_amodal_boxes_of_what_is_all_around():
+    """A wall that passes the camera, of which no pixel is told; another that holds all that a lens sees."""
+    nothing = np.array([[np.inf, np.inf, -np.inf, -np.inf]])
+    frame, posed = one_box((10.0, 1.5, 0.0), 0.0, (40.0, 0.4, 1.0))
+    boxes = boxes_in(*looking(frame, PIN), frame, posed)
+    got, cut = amodal_box(PIN, boxes, nothing)
+    assert got[0, 0] == 0.0 and 40.0 < got[0, 1] < 90.0 and got[0, 2] < 90.0 and got[0, 3] == PIN.height and cut
+    frame, posed = one_box((4.0, 0.0, -200.0), 0.0, (1.0, 400.0, 400.0))
+    rotation, position = looking(frame, BROWN)
+    boxes = boxes_in(rotation, position, frame, posed)
+    _, extent = alone(posed, template_arrays(templates()), BROWN, rotation, position)
+    got, cut = amodal_box(BROWN, boxes, extent)
+    np.testing.assert_allclose(got[0], [0.0, 0.0, BROWN.width, BROWN.height], atol=0.5)
+    assert cut and np.isnan(amodal_box(BROWN, boxes, nothing)[0]).all()
+
+
 def test_modal_boxes_are_tight(moving):
     _, (_, cameras, _, found) = moving
     for spec in CAMERAS:
@@ -421,17 +437,18 @@ def test_hidden_by_depth():
     assert in_sight_many(depth, pixels, own, 0.01).tolist() == [True, False, True, False, False, False, True]
 
 
-def straight_lane(index: int, y: float, **more) -> Lane:
-    x = np.arange(-20.0, 81.0)
+def straight_lane(index: int, y: float, yaw: float = 0.0, **more) -> Lane:
+    x = np.arange(-20.0, 81.0)[:: -1 if yaw else 1]
     centre = np.stack([x, np.full_like(x, y), 0 * x], axis=1)
-    return Lane(index, (1, 0, -1 - index), "driving", centre, 0 * x, np.full_like(x, 3.5), **more)
+    return Lane(index, (1, 0, -1 - index), "driving", centre, 0 * x + yaw, np.full_like(x, 3.5), **more)
 
 
-TWO_LANES = VectorMap(
-    "two",
+LANES = VectorMap(
+    "three",
     (
-        straight_lane(0, 0.0, left_mark="solid-yellow", right_mark="broken", right=1),
+        straight_lane(0, 0.0, left_mark="solid-yellow", right_mark="broken", right=1, opposite=2),
         straight_lane(1, -3.5, left_mark="broken", right_mark="solid", left=0),
+        straight_lane(2, 3.5, np.pi, left_mark="solid-yellow", right_mark="none", opposite=0),
     ),
 )
 
@@ -439,17 +456,20 @@ TWO_LANES = VectorMap(
 @pytest.mark.parametrize("spec", CAMERAS, ids=lambda s: s.model)
 def test_lanes_lie_on_the_ground_where_the_map_says(atlas, spec):
     rig = SensorRig("one", (spec,))
-    ((frame, _, _, found),) = see(atlas, [(0.0, layout)], rig, ("lanes",), TWO_LANES)
+    ((frame, _, _, found),) = see(atlas, [(0.0, layout)], rig, ("lanes",), LANES)
     lines = found.cameras[spec.name].lanes
     wanted = {(0, "left", "solid-yellow"): 1.75, (0, "right", "broken"): -1.75, (1, "right", "solid"): -5.25,
-              (0, "centre", "none"): 0.0, (1, "centre", "none"): -3.5}  # fmt: skip
-    assert {(line.lane, line.kind, line.mark) for line in lines} == wanted.keys(), "a border of two lanes once"
+              (0, "centre", "none"): 0.0, (1, "centre", "none"): -3.5,
+              (2, "centre", "none"): 3.5, (2, "right", "none"): 5.25}  # fmt: skip
+    assert {(line.lane, line.kind, line.mark) for line in lines} == wanted.keys(), "a shared border once"
     rotation, position = looking(frame, spec)
     for line in lines:
         at = line.xyz @ rotation.T + position
         np.testing.assert_allclose(at[:, 1], wanted[line.lane, line.kind, line.mark], atol=1e-4)
         np.testing.assert_allclose(at[:, 2], 0.0, atol=1e-4)
-        assert (np.diff(at[:, 0]) > 0).all() and np.linalg.norm(line.xyz, axis=1).max() <= spec.max_range_m + 1e-3
+        assert (np.diff(at[:, 0]) * (-1 if line.lane == 2 else 1) > 0).all() and np.linalg.norm(
+            line.xyz, axis=1
+        ).max() <= spec.max_range_m + 1e-3
         pixels, seen = spec.project(line.xyz)
         assert seen.all() and (line.pixels >= 0).all() and (line.pixels <= (spec.width, spec.height)).all()
         np.testing.assert_allclose(line.pixels, pixels, atol=1e-3)
@@ -464,7 +484,7 @@ def test_lanes_are_split_where_a_car_hides_them(atlas):
     car = (5, AgentClass.BUS, VAN_M, (15.0, 0.0, 0.0), (0, 0, 0), np.pi / 2, 0.0)
     rig = SensorRig("one", (replace(PIN, pose=Pose(1.5, 0.0, 4.5, pitch=0.25)),))
     at = lambda t: layout(t, car)  # noqa: E731
-    ((frame, cameras, _, found),) = see(atlas, [(0.0, at)], rig, ("lanes",), TWO_LANES)
+    ((frame, cameras, _, found),) = see(atlas, [(0.0, at)], rig, ("lanes",), LANES)
     pieces = [line for line in found.cameras["pin"].lanes if (line.lane, line.kind) == (0, "centre")]
     assert len(pieces) == 2
     rotation, position = looking(frame, rig.cameras[0])
@@ -606,7 +626,9 @@ def test_threads_do_not_matter():
     code = f"from tests.test_annotations import hashed, simulate\n{wanted}"
     for threads in ("1", "2"):
         env = {"NUMBA_NUM_THREADS": threads}
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=300)
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=ROOT, timeout=300
+        )
         assert run.returncode == 0, run.stderr
         assert run.stdout.strip() == str([hashed(f.annotations) for f in frames])
 

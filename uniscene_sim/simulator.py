@@ -117,8 +117,6 @@ class Simulator:
             frame = self.source.reset()
         self._camera_state = self._lidar_state = None
         self._history = []
-        if self.annotator is not None:
-            self.annotator.reset()
         return self._sense(frame)
 
     def step(self, control: Control | Trajectory | None = None) -> SensorFrame:

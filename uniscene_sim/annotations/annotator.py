@@ -41,10 +41,6 @@ class Annotator:
         self._lanes = LaneLines(static_map) if "lanes" in kinds else None
         self._before: dict[str, tuple[LayoutFrame, CameraFrame]] = {}
 
-    def reset(self) -> None:
-        """Forget the moments before."""
-        self._before = {}
-
     def annotate(
         self, view: WorldView, cameras: dict[str, CameraFrame], sweeps: dict[str, LidarSweep]
     ) -> FrameAnnotations:
@@ -70,7 +66,7 @@ class Annotator:
         for spec in self._rig.cameras:
             if spec.name in cameras:
                 before = self._before.get(spec.name)
-                if before is not None and before[0].stamp_us >= view.frame.stamp_us:  # the source went back in time
+                if before is not None and before[0].stamp_us >= view.frame.stamp_us:  # the source began anew
                     before = None
                 optical, scene, occluded = camera_flow(view.frame, cameras[spec.name], before, spec)
                 of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene, "occluded": occluded}
