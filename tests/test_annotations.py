@@ -387,7 +387,7 @@ def test_amodal_box_as_reference(spec, at):
 def test_amodal_boxes_of_what_is_all_around():
     """A wall that passes the camera, of which no pixel is told; another that holds all that a lens sees."""
     nothing = np.array([[np.inf, np.inf, -np.inf, -np.inf]])
-    frame, posed = one_box((10.0, 1.5, 0.0), 0.0, (40.0, 0.4, 1.0))
+    frame, posed = one_box((10.9, 1.0, 0.0), 0.0, (40.0, 0.2, 1.0))
     boxes = boxes_in(*looking(frame, PIN), frame, posed)
     got, cut = amodal_box(PIN, boxes, nothing)
     assert got[0, 0] == 0.0 and 40.0 < got[0, 1] < 90.0 and got[0, 2] < 90.0 and got[0, 3] == PIN.height and cut
@@ -503,6 +503,17 @@ def test_lanes_are_split_where_a_car_hides_them(atlas):
     assert share(bus, hidden) == 1.0
     for line in pieces:
         assert share(inner, line.xyz[1:-1] @ rotation.T + position) == 0.0
+
+
+def test_kerbs_hide_no_lanes(atlas):
+    for height, pieces in ((0.12, 1), (0.5, 2)):
+        bar = (5, AgentClass.BARRIER, (4.0, 0.3, height), (10.0, 0.0, 0.0), (0, 0, 0), np.pi / 2, 0.0)
+        ((_, cameras, _, found),) = see(
+            atlas, [(0.0, lambda t, b=bar: layout(t, b))], SensorRig("one", (PIN,)), ("lanes",), LANES
+        )
+        assert (cameras["pin"].instance == 5).any()
+        lines = found.cameras["pin"].lanes
+        assert sum((line.lane, line.kind) == (0, "centre") for line in lines) == pieces
 
 
 def simulate(annotations, scenario="cut_in", ticks=3, rig="rl", **options):
