@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from uniscene_sim import plugins
+from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.disk_cache import DiskCache
 from uniscene_sim.engines import LayoutSource
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
@@ -23,6 +26,7 @@ def assemble(
     lidar: str = "raycast",
     window_grid: GridSpec | None = DEFAULT_GRID,
     bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
+    annotations: Sequence[str] = (),
     tile_cache: DiskCache | None = None,
 ) -> Simulator:
     """The simulator of a source, not yet reset.
@@ -32,10 +36,11 @@ def assemble(
         rig: sensors.
         occupancy, camera, lidar: names of engines.
         window_grid, bev_schema: what else to make each tick, None for nothing.
+        annotations: what to tell of the images and sweeps beside them: "flow", "boxes", "lanes".
         tile_cache: where tiles are kept between runs, None for nowhere.
 
     Raises:
-        InputError: an unknown engine.
+        InputError: an unknown engine or annotation.
     """
     engines = {
         slot: plugins.load_engine(slot, name)
@@ -50,5 +55,6 @@ def assemble(
         engines["lidar"](),
         window_grid=window_grid,
         bev_schema=bev_schema,
+        annotator=Annotator(rig, source.map, annotations) if annotations else None,
         tile_cache=TileCache.of(tiles, source.map.ref, source.seed, tile_cache),
     )

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--ticks", type=_count, help="stop after this many ticks")
     run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
     run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
+    run.add_argument("--annotations", default="", metavar="LIST", help="of flow,boxes,lanes: drawn onto the cameras")
     run.set_defaults(command=_run)
 
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
@@ -108,7 +109,8 @@ def _run(arguments: argparse.Namespace) -> int:
     open_sinks = [plugins.load_engine("sink", name).open for name in dict.fromkeys(arguments.sink or ["report"])]
     source = plugins.load_engine("source", arguments.source).open(arguments.what, arguments.seed)
     disk = None if arguments.no_cache else user_cache("tiles")
-    simulator = assemble(source, rig, tile_cache=disk, **engines)
+    annotations = [kind for kind in arguments.annotations.split(",") if kind]
+    simulator = assemble(source, rig, annotations=annotations, tile_cache=disk, **engines)
     simulator.prepare(source.route_path, progress=True)
     ticks = int(source.duration_s * 1e6) // simulator.tick_us
     if arguments.ticks is not None:

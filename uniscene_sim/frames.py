@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from uniscene_sim.annotations.records import FrameAnnotations
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.layout import BevLayout, LayoutFrame
@@ -58,6 +59,7 @@ class SensorFrame:
     occupancy: OccupancyGrid | None = None
     bev: BevLayout | None = None
     digests: dict[str, str] = field(default_factory=dict)
+    annotations: FrameAnnotations | None = None
 
     @property
     def stamp_us(self) -> int:

@@ -1,14 +1,15 @@
 """The tick.
 
-| stage     | in                      | out                      | paid for                         |
-|-----------|-------------------------|--------------------------|----------------------------------|
-| world     | control                 | layout frames, one/10 ms | always                           |
-| tiles     | ego position            | tiles packed for tracing | only when the ego nears new ones |
-| occupancy | layout, tiles           | window around the ego    | on request                       |
-| bev       | layout, map             | multi-hot raster         | on request                       |
-| camera    | layout, tiles           | images                   | cameras whose period has come    |
-| lidar     | layout history, tiles   | sweeps                   | LiDARs whose period has come     |
-| digest    | sensors                 | SHA-256 for each         | sensors present                  |
+| stage       | in                      | out                      | paid for                         |
+|-------------|-------------------------|--------------------------|----------------------------------|
+| world       | control                 | layout frames, one/10 ms | always                           |
+| tiles       | ego position            | tiles packed for tracing | only when the ego nears new ones |
+| occupancy   | layout, tiles           | window around the ego    | on request                       |
+| bev         | layout, map             | multi-hot raster         | on request                       |
+| camera      | layout, tiles           | images                   | cameras whose period has come    |
+| lidar       | layout history, tiles   | sweeps                   | LiDARs whose period has come     |
+| annotations | layouts, images, sweeps | flow, boxes, lanes       | on request                       |
+| digest      | sensors                 | SHA-256 for each         | sensors present                  |
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, OccupancyEngine, WorldView
 from uniscene_sim.frames import SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
@@ -51,6 +53,7 @@ class Simulator:
         occupancy, camera, lidar: the engines.
         window_grid: grid of the occupancy window, None where nobody asks for it.
         bev_schema: channels of the layout raster, None where nobody asks for it.
+        annotator: what annotates the frames, None where nobody asks for it.
         tile_bytes: bound of the tiles held in memory.
         tile_cache: where tiles are kept between runs, None for nowhere.
     """
@@ -65,6 +68,7 @@ class Simulator:
         *,
         window_grid: GridSpec | None = DEFAULT_GRID,
         bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
+        annotator: Annotator | None = None,
         tile_bytes: int = 512 << 20,
         tile_cache: TileCache | None = None,
     ):
@@ -74,6 +78,7 @@ class Simulator:
         self.atlas = TileAtlas(self.store)
         source.solid = self.store.solid
         self.window_grid, self.bev_schema = window_grid, bev_schema
+        self.annotator = annotator
         sensors = rig.sensors
         self.tick_us = math.gcd(*(v for s in sensors for v in (s.period_us, s.phase_us))) if sensors else 100_000
         self._longest_us = max((s.period_us for s in sensors), default=0)
@@ -155,11 +160,15 @@ class Simulator:
             with self._stage("lidar"):
                 self._lidar_state, clouds = self.lidar.step(self._lidar_state, [view], due_lidars)
                 sweeps = clouds[0]
+        annotations = None
+        if self.annotator is not None:
+            with self._stage("annotations"):
+                annotations = self.annotator.annotate(view, cameras, sweeps)
         self._history.append(frame)
         with self._stage("digest"):
             digests = {name: digest(image) for name, image in cameras.items()}
             digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
-        return SensorFrame(frame, cameras, sweeps, occupancy, bev, digests)
+        return SensorFrame(frame, cameras, sweeps, occupancy, bev, digests, annotations)
 
     def _way_ahead(self, frame: LayoutFrame) -> np.ndarray:
         """Where the ego will be (N, 2) if it keeps its speed and heading, m."""

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from uniscene_sim.annotations.draw import draw_annotations
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.recording.panels import bev_panel, lidar_from_above, lidar_in_perspective, occupancy_panel
 from uniscene_sim.rig import SensorRig
@@ -21,7 +22,8 @@ _ORDER = ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CA
 
 def compose(frame: SensorFrame, rig: SensorRig, title: str = "") -> np.ndarray:
     """RGB uint8 (H, 1216, 3) with H even, the same for every frame of a rig; what a frame lacks stays dark."""
-    names = [c.name for c in rig.cameras]
+    specs = {c.name: c for c in rig.cameras}
+    names = list(specs)
     names.sort(key=lambda n: _ORDER.index(n) if n in _ORDER else len(_ORDER))
     rows = _camera_rows(names, rig)
     panel = (_WIDTH - 5 * _GAP) // 4
@@ -39,6 +41,8 @@ def compose(frame: SensorFrame, rig: SensorRig, title: str = "") -> np.ndarray:
         for name, width in members:
             if name in frame.cameras:
                 image = Image.fromarray(frame.cameras[name].rgb).resize((width, row_height), Image.Resampling.BILINEAR)
+                if frame.annotations is not None:
+                    image = draw_annotations(image, frame.annotations.cameras[name], specs[name])
                 canvas.paste(image, (x, y))
             _label(draw, x, y, name)
             x += width + _GAP

@@ -1,0 +1,103 @@
+"""`Annotator`: what was asked for, of what the sensors just saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from uniscene_sim.annotations.boxes import boxes_in, camera_boxes, posed_agents, set_visibility
+from uniscene_sim.annotations.flow import camera_flow, point_velocity
+from uniscene_sim.annotations.lanes import LaneLines
+from uniscene_sim.annotations.records import KINDS, CameraAnnotations, FrameAnnotations, LidarAnnotations
+from uniscene_sim.engines import WorldView
+from uniscene_sim.errors import InputError
+from uniscene_sim.frames import CameraFrame, LidarSweep
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.world.map import StaticMap
+
+__all__ = ["Annotator"]
+
+
+class Annotator:
+    """Annotates one world's frames, in order.
+
+    Args:
+        rig: sensors of the frames.
+        static_map: where lanes are taken from.
+        kinds: of `KINDS`, what is wanted.
+
+    Raises:
+        InputError: an unknown kind.
+    """
+
+    def __init__(self, rig: SensorRig, static_map: StaticMap, kinds: Sequence[str]):
+        for kind in kinds:
+            if kind not in KINDS:
+                raise InputError(f"no annotation {kind!r}; expected some of {', '.join(KINDS)}", field="annotations")
+        self._rig, self._kinds = rig, frozenset(kinds)
+        self._lanes = LaneLines(static_map) if "lanes" in kinds else None
+        self._before: dict[str, tuple[LayoutFrame, CameraFrame]] = {}
+
+    def annotate(
+        self, view: WorldView, cameras: dict[str, CameraFrame], sweeps: dict[str, LidarSweep]
+    ) -> FrameAnnotations:
+        """Annotations of the images and sweeps of a moment."""
+        of_camera: dict[str, dict[str, Any]] = {name: {} for name in cameras}
+        of_sweep: dict[str, dict[str, Any]] = {name: {} for name in sweeps}
+        boxes = None
+        if "flow" in self._kinds:
+            self._flow(view, cameras, sweeps, of_camera, of_sweep)
+        if "boxes" in self._kinds:
+            boxes = self._boxes(view.frame, cameras, sweeps, of_camera, of_sweep)
+        if self._lanes is not None:
+            for spec in self._rig.cameras:
+                if spec.name in cameras:
+                    of_camera[spec.name]["lanes"] = self._lanes.seen_by(view.frame, spec, cameras[spec.name])
+        return FrameAnnotations(
+            boxes,
+            {name: CameraAnnotations(**found) for name, found in of_camera.items()},
+            {name: LidarAnnotations(**found) for name, found in of_sweep.items()},
+        )
+
+    def _flow(self, view: WorldView, cameras: dict, sweeps: dict, of_camera: dict, of_sweep: dict) -> None:
+        for spec in self._rig.cameras:
+            if spec.name in cameras:
+                before = self._before.get(spec.name)
+                if before is not None and before[0].stamp_us >= view.frame.stamp_us:  # the source began anew
+                    before = None
+                optical, scene, occluded = camera_flow(view.frame, cameras[spec.name], before, spec)
+                of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene, "occluded": occluded}
+                self._before[spec.name] = (view.frame, cameras[spec.name])
+        for lidar in self._rig.lidars:
+            if lidar.name in sweeps:
+                of_sweep[lidar.name]["scene_flow"] = point_velocity(view, lidar, sweeps[lidar.name])
+
+    def _boxes(self, frame: LayoutFrame, cameras: dict, sweeps: dict, of_camera: dict, of_sweep: dict) -> np.ndarray:
+        posed = posed_agents(frame)
+        hits = {name: np.bincount(sweep.instance, minlength=1 << 16)[posed.id] for name, sweep in sweeps.items()}
+        points = np.sum([np.zeros(len(posed.id), np.int64), *hits.values()], axis=0)
+        seen, whole = np.zeros(len(posed.id), np.int64), np.zeros(len(posed.id), np.int64)
+        for spec in self._rig.cameras:
+            if spec.name in cameras:
+                found = camera_boxes(frame, posed, points, spec, cameras[spec.name])
+                seen += found["num_pixels"]
+                whole += found["num_pixels_alone"]
+                of_camera[spec.name]["boxes"] = found[~np.isnan(found["bbox_amodal"][:, 0])]
+        for lidar in self._rig.lidars:
+            if lidar.name in sweeps:
+                sensor = frame.ego_pose.compose(lidar.pose)
+                found = boxes_in(sensor.rotation, sensor.position, frame, posed)
+                found["num_lidar_pts"] = hits[lidar.name]
+                set_visibility(found, seen, whole)
+                of_sweep[lidar.name]["boxes"] = _within(found, posed.radius, lidar.max_range_m)
+        boxes = boxes_in(frame.ego_pose.rotation, frame.ego_pose.position, frame, posed)
+        boxes["num_lidar_pts"] = points
+        set_visibility(boxes, seen, whole)
+        return _within(boxes, posed.radius, self._rig.max_range_m)
+
+
+def _within(boxes: np.ndarray, radius: np.ndarray, range_m: float) -> np.ndarray:
+    return boxes[np.linalg.norm(boxes["centre"], axis=1) - radius < range_m]

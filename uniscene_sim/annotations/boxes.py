@@ -1,0 +1,114 @@
+"""Boxes in 3D and 2D, with what is seen of each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.annotations.records import BOX_DTYPE, CAMERA_BOX_DTYPE
+from uniscene_sim.annotations.silhouettes import alone, outside, visible
+from uniscene_sim.frames import CameraFrame
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.rig import CameraSpec
+from uniscene_sim.tracing.agents import PosedAgents, agent_motion, pose_agents, template_arrays
+from uniscene_sim.tracing.templates import templates
+
+__all__ = ["EDGES", "amodal_box", "box_corners_3d", "boxes_in", "camera_boxes", "posed_agents", "set_visibility"]
+
+#: Upper bounds of nuScenes' levels of visibility 1, 2 and 3.
+_LEVELS = (0.4, 0.6, 0.8)
+#: Corners as signs (8, 3) along length, width and height; pairs of them (12, 2) that are edges.
+_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
+EDGES = np.array([(a, b) for a in range(8) for b in range(a) if np.abs(_CORNERS[a] - _CORNERS[b]).sum() == 2])
+_ALONG_EDGE = np.linspace(0.0, 1.0, 17)[:, None]
+
+
+def posed_agents(frame: LayoutFrame) -> PosedAgents:
+    """The agents of a moment as they are traced."""
+    return pose_agents(frame, agent_motion(frame, (), 0.0), templates())
+
+
+def boxes_in(
+    rotation: np.ndarray, position: np.ndarray, frame: LayoutFrame, posed: PosedAgents, dtype: np.dtype = BOX_DTYPE
+) -> np.ndarray:
+    """Boxes (N,) of all agents in a frame with axes `rotation` (3, 3) and origin `position` (3,) in the map frame;
+    what is seen of them is left to be filled in."""
+    out = np.zeros(len(posed.id), dtype)
+    out["id"], out["cls"], out["size"] = posed.id, posed.cls, posed.size
+    out["centre"] = (posed.centre - position) @ rotation
+    out["rotation"] = rotation.T @ posed.rotation
+    out["velocity"] = frame.agents["vel"] @ rotation
+    return out
+
+
+def set_visibility(boxes: np.ndarray, seen: np.ndarray, whole: np.ndarray) -> None:
+    """Fill in visibility and its level from pixels seen and pixels alone (N,)."""
+    boxes["visibility"] = np.where(whole > 0, np.minimum(seen / np.maximum(whole, 1), 1.0), 0.0)
+    boxes["visibility_level"] = np.where(whole > 0, 1 + np.searchsorted(_LEVELS, boxes["visibility"], "right"), 0)
+
+
+def camera_boxes(
+    frame: LayoutFrame, posed: PosedAgents, points: np.ndarray, spec: CameraSpec, image: CameraFrame
+) -> np.ndarray:
+    """Boxes (N,) CAMERA_BOX_DTYPE of all agents; `bbox_amodal` is NaN for those that the image does not cut.
+
+    Args:
+        points: int (N,), LiDAR points of each.
+    """
+    shapes = template_arrays(templates())
+    rotation = frame.ego_pose.rotation @ spec.rotation_base_from_optical
+    position = frame.ego_pose.compose(spec.pose).position
+    boxes = boxes_in(rotation, position, frame, posed, CAMERA_BOX_DTYPE)
+    boxes["num_lidar_pts"] = points
+    boxes["num_pixels"], boxes["bbox"] = visible(image.instance, posed.id)
+    boxes["num_pixels_alone"], extent = alone(posed, shapes, spec, rotation, position)
+    set_visibility(boxes, boxes["num_pixels"], boxes["num_pixels_alone"])
+    near = np.linalg.norm(boxes["centre"], axis=1) - posed.radius < spec.max_range_m
+    boxes["bbox_amodal"] = np.nan
+    boxes["bbox_amodal"][near], cut = amodal_box(spec, boxes[near], extent[near])
+    rows = np.flatnonzero(near)[cut]
+    boxes["truncation"][rows] = outside(posed, shapes, spec, rotation, position, rows)
+    return boxes
+
+
+def box_corners_3d(boxes: np.ndarray) -> np.ndarray:
+    """Corners (N, 8, 3) m of boxes (N,), in their frame."""
+    return boxes["centre"][:, None] + (0.5 * boxes["size"][:, None] * _CORNERS) @ boxes["rotation"].transpose(0, 2, 1)
+
+
+def amodal_box(spec: CameraSpec, boxes: np.ndarray, extent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Image boxes float64 (N, 4) of projected boxes, clipped to the image, NaN where it cuts nothing of them; and
+    whether something of each may lie outside (N,).
+
+    Edges alone may miss what a lens sees of a large box that holds its whole view: `extent` (N, 4), of the pixels
+    whose rays meet the box, is taken in.
+    """
+    corners = box_corners_3d(boxes)
+    a, b = corners[:, EDGES[:, 0], None], corners[:, EDGES[:, 1], None]
+    points = a + _ALONG_EDGE * (b - a)
+    pixels, seen = spec.project(points.reshape(-1, 3))
+    pixels, seen = pixels.reshape(*points.shape[:3], 2), seen.reshape(points.shape[:3])
+    pixels[~seen] = np.nan
+    n, line, step = np.nonzero(seen[..., 1:] != seen[..., :-1])
+    first = seen[n, line, step]
+    rim = np.full_like(pixels, np.nan)
+    rim[n, line, step] = _rim(
+        spec, points[n, line, np.where(first, step, step + 1)], points[n, line, np.where(first, step + 1, step)]
+    )
+    low = np.fmin(np.fmin.reduce(np.fmin(pixels, rim), axis=(1, 2)), extent[:, :2])
+    high = np.fmax(np.fmax.reduce(np.fmax(pixels, rim), axis=(1, 2)), extent[:, 2:])
+    size = np.array([spec.width, spec.height])
+    cut = ~seen.all(axis=(1, 2)) | (low <= 0).any(axis=1) | (high >= size).any(axis=1)
+    box = np.hstack([np.clip(low, 0, size), np.clip(high, 0, size)])
+    empty = ~((box[:, 2:] > box[:, :2]).all(axis=1))
+    box[empty] = np.nan
+    return box, cut & ~empty
+
+
+def _rim(spec: CameraSpec, inside: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+    """Image points (K, 2) where lines from points that the lens sees (K, 3) to points that it does not leave its
+    view."""
+    for _ in range(48):
+        middle = 0.5 * (inside + beyond)
+        seen = spec.project(middle)[1][:, None]
+        inside, beyond = np.where(seen, middle, inside), np.where(seen, beyond, middle)
+    return spec.project(inside)[0]

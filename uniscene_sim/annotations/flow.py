@@ -1,0 +1,136 @@
+"""Where what a pixel shows was at the camera's previous image, and how fast what a LiDAR hit moves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from uniscene_sim.annotations.hidden import in_sight
+from uniscene_sim.camera.raycast import EGO_ID
+from uniscene_sim.engines import WorldView
+from uniscene_sim.frames import CameraFrame, LidarSweep
+from uniscene_sim.geometry import Pose, rotation_from_rpy
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.lens import project, unproject
+from uniscene_sim.rig import CameraSpec, LidarSpec
+from uniscene_sim.tracing.agents import Motion, agent_motion, interpolate
+
+__all__ = ["camera_flow", "point_velocity"]
+
+_IDS = 1 << 16
+_NEARER = 0.002  # a share of depth: what is so much nearer hides
+_STEP_S = 0.01  # velocities are over the physics step before a beam
+
+
+def camera_flow(
+    now: LayoutFrame, image: CameraFrame, before: tuple[LayoutFrame, CameraFrame] | None, spec: CameraSpec
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Optical flow float32 (H, W, 2) px, scene flow float32 (H, W, 3) m and occlusion bool (H, W) from an image back to
+    the one `before`, see `CameraAnnotations`; NaN and occluded all over where there was none."""
+    flow = np.full((*image.depth.shape, 2), np.nan, np.float32)
+    scene = np.full((*image.depth.shape, 3), np.nan, np.float32)
+    occluded = np.ones(image.depth.shape, np.bool_)
+    if before is not None:
+        layout, old = before
+        body_of, moved = _bodies(now, layout)
+        back = np.ascontiguousarray(np.linalg.inv(_optical(layout, spec)) @ moved @ _optical(now, spec))
+        fisheye = spec.model == "fisheye"
+        _flow(spec.lens, back, body_of, image.depth, image.instance, old.depth, fisheye, flow, scene, occluded)
+    return flow, scene, occluded
+
+
+def _optical(frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:
+    """(4, 4) map <- optical frame."""
+    matrix = frame.ego_pose.compose(spec.pose).matrix
+    matrix[:3, :3] = frame.ego_pose.rotation @ spec.rotation_base_from_optical
+    return matrix
+
+
+def _bodies(now: LayoutFrame, before: LayoutFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Rigid motions (N, 4, 4) of all bodies, map before <- map now, the static world first and the ego second; and
+    the body of each instance id int32 (65536,), -1 where it was not there before."""
+    body_of = np.full(_IDS, -1, np.int32)
+    mine, theirs = np.nonzero(now.agents["id"][:, None] == before.agents["id"][None, :])
+    same = np.ones(len(mine), bool)
+    for name in ("cls", "colour"):  # an id may have been given to another since
+        same &= now.agents[name][mine] == before.agents[name][theirs]
+    mine, theirs = mine[same], theirs[same]
+    body_of[0], body_of[EGO_ID] = 0, 1
+    body_of[now.agents["id"][mine]] = 2 + np.arange(len(mine))
+    agents = _box_poses(before.agents[theirs]) @ np.linalg.inv(_box_poses(now.agents[mine]))
+    ego = before.ego_pose.matrix @ np.linalg.inv(now.ego_pose.matrix)
+    return body_of, np.concatenate([np.eye(4)[None], ego[None], agents])
+
+
+def _box_poses(agents: np.ndarray) -> np.ndarray:
+    """(N, 4, 4) map <- box of agents (N,)."""
+    out = np.tile(np.eye(4), (len(agents), 1, 1))
+    out[:, :3, :3] = np.moveaxis(rotation_from_rpy(*agents["rpy"].T), 2, 0)
+    out[:, :3, 3] = agents["pos"]
+    return out
+
+
+@njit(cache=True, parallel=True)
+def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene, occluded):
+    """Write both flows and what was hidden; `back` (N, 4, 4): from this optical frame to the last one, by body."""
+    height, width = depth.shape
+    for v in prange(height):
+        pixels = np.empty((width, 2))
+        for u in range(width):
+            pixels[u, 0], pixels[u, 1] = u + 0.5, v + 0.5
+        rays, sees = unproject(lens, pixels)
+        before = np.zeros((width, 3))
+        for u in range(width):
+            body = body_of[instance[v, u]]
+            sees[u] = sees[u] and body >= 0
+            if not sees[u]:
+                continue
+            sky = np.isinf(depth[v, u])
+            t = 1.0 if sky else depth[v, u] / (1.0 if fisheye else rays[u, 2])
+            for k in range(3):
+                row = back[body, k]
+                before[u, k] = t * (row[0] * rays[u, 0] + row[1] * rays[u, 1] + row[2] * rays[u, 2])
+                if not sky:
+                    before[u, k] += row[3]
+                    scene[v, u, k] = before[u, k] - t * rays[u, k]
+        at, seen = project(lens, before)
+        for u in range(width):
+            if sees[u] and seen[u]:
+                flow[v, u, 0], flow[v, u, 1] = at[u, 0] - pixels[u, 0], at[u, 1] - pixels[u, 1]
+                x, y, z = before[u]
+                own = depth[v, u] if np.isinf(depth[v, u]) else (np.sqrt(x * x + y * y + z * z) if fisheye else z)
+                occluded[v, u] = not in_sight(old_depth, at[u, 0], at[u, 1], own, _NEARER)
+
+
+def point_velocity(view: WorldView, spec: LidarSpec, sweep: LidarSweep) -> np.ndarray:
+    """Velocity over the ground float32 (N, 3) m/s of a sweep's points, along the sensor's axes."""
+    agents = view.frame.agents
+    row_of = np.full(_IDS, -1, np.int32)
+    row_of[agents["id"]] = np.arange(len(agents))
+    row = row_of[sweep.instance]
+    on = np.flatnonzero((row >= 0) & (sweep.instance > 0))
+    sensor: Pose = view.frame.ego_pose.compose(spec.pose)
+    velocity = np.zeros((len(row), 3), np.float32)
+    moving = agent_motion(view.frame, view.history, spec.period_us * 1e-6 + _STEP_S)
+    there = _velocities(moving, row[on], sweep.time_s[on].astype(np.float64), sensor.apply(sweep.xyz[on]))
+    velocity[on] = there @ sensor.rotation
+    return velocity
+
+
+@njit(cache=True, parallel=True)
+def _velocities(moving: Motion, rows, time_s, points):
+    """Velocity (N, 3) m/s of map points (N, 3) on agents, each at its time."""
+    out = np.empty(points.shape)
+    for i in prange(points.shape[0]):
+        now, before, turn, turn_before = np.empty(3), np.empty(3), np.empty((3, 3)), np.empty((3, 3))
+        interpolate(moving, rows[i], time_s[i], now, turn)
+        interpolate(moving, rows[i], time_s[i] - _STEP_S, before, turn_before)
+        for k in range(3):
+            was = before[k]
+            for q in range(3):
+                on_body = 0.0
+                for p in range(3):
+                    on_body += turn[p, q] * (points[i, p] - now[p])
+                was += turn_before[k, q] * on_body
+            out[i, k] = (points[i, k] - was) / _STEP_S
+    return out
