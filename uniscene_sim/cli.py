@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--on", default="cut_in", metavar="WHAT", help="what a source opens (default: cut_in)")
     check.set_defaults(command=_check)
 
+    bench = commands.add_parser("bench", help="how fast it is, beside peers measured in the same run")
+    bench.add_argument("parts", nargs="*", choices=("cameras", "lidar", "ticks", "scaling", []), metavar="PART",
+                       help="cameras, lidar, ticks, scaling (default: all)")  # fmt: skip
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    bench.set_defaults(command=_bench)
+
     warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
     warmup.set_defaults(command=_warmup)
     return parser
@@ -225,6 +231,28 @@ def _check(arguments: argparse.Namespace) -> int:
             print(f"{slot:10}{'ok  ' if finding.good else 'FAIL'}  {finding.rule}"
                   + (f": {finding.detail}" if finding.detail else ""))  # fmt: skip
     return 1 if bad else 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    import json
+    import platform
+
+    from uniscene_sim.bench import as_markdown, as_records, run_bench
+
+    with ExitStack() as stack:
+        file = None
+        if arguments.json is not None:
+            try:
+                file = stack.enter_context(open(arguments.json, "a", encoding="utf-8"))
+            except OSError as error:
+                raise InputError(f"cannot be written: {error.strerror}", file=arguments.json, field="--json") from error
+        rows = list(run_bench(arguments.parts))
+        print(as_markdown(rows))
+        if file is not None:
+            facts = {"version": __version__, "machine": platform.machine(), "cores": os.cpu_count()}
+            file.truncate(0)
+            file.write(json.dumps({**facts, "rows": as_records(rows)}, indent=2) + "\n")
+    return 0
 
 
 def _warmup(_: argparse.Namespace) -> int:

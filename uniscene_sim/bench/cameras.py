@@ -1,0 +1,65 @@
+"""Cameras as a multiple of the bare primary rays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+from numba import njit, prange
+
+from uniscene_sim import compiled  # noqa: F401 - where kernels are kept
+from uniscene_sim.assemble import assemble
+from uniscene_sim.bench import Row, interleaved_ms
+from uniscene_sim.camera.raycast import PlainCameras, RaycastCameras
+from uniscene_sim.engines import WorldView
+from uniscene_sim.rig import CameraSpec
+from uniscene_sim.rig_file import load_rig
+from uniscene_sim.tracing.atlas import AtlasArrays
+from uniscene_sim.tracing.kernels import trace_world
+from uniscene_sim.world.source import ScenarioSource
+
+__all__ = ["bare_rays", "rows", "street"]
+
+
+@njit(cache=True, parallel=True)
+def bare_rays(a: AtlasArrays, origin, directions, far, t):
+    """Distance of what each ray of an image (H, W, 3) meets in the static world, and nothing else."""
+    for v in prange(directions.shape[0]):
+        for u in range(directions.shape[1]):
+            d = directions[v, u]
+            t[v, u] = trace_world(a, origin[0], origin[1], origin[2], d[0], d[1], d[2], far)[0]
+
+
+def street(scenario: str = "cut_in", rig: str = "nuscenes-small") -> WorldView:
+    """A moment of a scenario, with the tiles that a rig sees."""
+    simulator = assemble(ScenarioSource.open(scenario), load_rig(rig), window_grid=None, bev_schema=None)
+    return WorldView(simulator.reset().layout, (), simulator.atlas)
+
+
+def rays_of(view: WorldView, spec: CameraSpec) -> tuple[np.ndarray, np.ndarray]:
+    """Origin (3,) and directions (H, W, 3) of a camera's pixels in the map frame."""
+    v, u = np.indices((spec.height, spec.width)) + 0.5
+    rays, _ = spec.unproject(np.column_stack([u.ravel(), v.ravel()]))
+    rotation = view.frame.ego_pose.rotation @ spec.rotation_base_from_optical
+    return view.frame.ego_pose.compose(spec.pose).position, (rays @ rotation.T).reshape(spec.height, spec.width, 3)
+
+
+def rows() -> Iterator[Row]:
+    cameras = load_rig("nuscenes-small").cameras
+    plain, full = PlainCameras(), RaycastCameras()
+    for scenario in ("cut_in", "hard_brake"):
+        view = street(scenario)
+        rays = [(*rays_of(view, spec), np.empty((spec.height, spec.width))) for spec in cameras]
+
+        def bare(view: WorldView = view, rays: list = rays) -> None:
+            for origin, directions, t in rays:
+                bare_rays(view.atlas.arrays, origin, directions, 150.0, t)
+
+        jobs: dict[str, Callable[[], object]] = {"bare": bare, "plain": partial(plain.step, None, [view], cameras),
+                "full": partial(full.step, None, [view], cameras)}  # fmt: skip
+        ms = interleaved_ms(jobs)
+        what = f"6 cameras of 224x400 to 150 m, `{scenario}`"
+        yield Row(f"{what}: primary rays alone", ms["bare"], "ms")
+        yield Row(f"{what}: `raycast-plain`", ms["plain"], "ms", "primary rays alone", ms["bare"])
+        yield Row(f"{what}: `raycast`", ms["full"], "ms", "primary rays alone", ms["bare"])

@@ -1,0 +1,38 @@
+"""Whole ticks of the closed loop, tiles at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+from uniscene_sim.assemble import assemble
+from uniscene_sim.bench import Row
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.rig_file import load_rig
+from uniscene_sim.world.source import ScenarioSource
+
+__all__ = ["rows"]
+
+
+def _per_second(rig: SensorRig, ticks: int, scenario: str = "cut_in", bev: bool = False, **engines: str) -> float:
+    options = {} if bev else {"bev_schema": None}
+    simulator = assemble(ScenarioSource.open(scenario), rig, window_grid=None, **options, **engines)  # type: ignore[arg-type]
+    simulator.prepare(simulator.source.route_path)
+    simulator.reset()
+    for _ in range(3):
+        simulator.step()
+    start = perf_counter()
+    for _ in range(ticks):
+        simulator.step()
+    return ticks / (perf_counter() - start)
+
+
+def rows() -> Iterator[Row]:
+    nuscenes, rl, none = load_rig("nuscenes-small"), load_rig("rl"), SensorRig("none")
+    yield Row("ticks, `nuscenes-small`, `raycast-plain`", _per_second(nuscenes, 20, camera="raycast-plain"), "1/s")
+    yield Row("ticks, `nuscenes-small`, `raycast`", _per_second(nuscenes, 12), "1/s")
+    yield Row("ticks, `rl` (84x84 camera, 16x360 LiDAR)", _per_second(rl, 60), "1/s")
+    yield Row("ticks, `rl`, `raycast-plain`", _per_second(rl, 60, camera="raycast-plain"), "1/s")
+    for bev, what in ((True, "state and layout raster of 18x200x200"), (False, "state")):
+        yield Row(f"ticks of 10 physics steps, {what}, `cut_in`", _per_second(none, 60, bev=bev), "1/s")
+    yield Row("ticks of 10 physics steps, state, 2 bodies (`hard_brake`)", _per_second(none, 60, "hard_brake"), "1/s")
