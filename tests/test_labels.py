@@ -61,7 +61,7 @@ def test_a_ray_along_an_axis_and_one_that_misses():
     grid = scene(0.0, 1)
     grid.labels[20, 14, 5] = OccClass.VEGETATION
     middle = np.array([SPEC.centres(k)[i] for k, i in enumerate((20, 14, 5))])
-    origins = np.array([middle - [3.0, 0, 0], middle + [0, 0, 2.0], middle + [0, 0, 2.0]])
+    origins = np.array([middle - [3.0, 0, 0], middle + [0, 0, 2.0], middle + [0, 0, 2.0]])  # noqa: RUF005
     directions = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 0, 1.0]])
     t, label = trace_labels(label_arrays(grid), origins, directions, 50.0)
     assert t.tolist() == pytest.approx([2.8, 1.8, np.inf])
