@@ -47,7 +47,7 @@ class Surfaces(NamedTuple):
 
 
 #: Diffuse, glint, retro. Asphalt, leaves and paint as spectral libraries have them in the near infrared; reflective
-#: sheeting of signs sends back tens of times what white paint does, beads in lane paint about as much as the paint.
+#: sheeting of signs sends back hundreds of times what white paint does, beads in lane paint less than the paint itself.
 _TABLE: dict[str, tuple[float, float, float]] = {
     "ASPHALT": (0.11, 0, 0), "ASPHALT_OLD": (0.17, 0, 0), "PARKING": (0.15, 0, 0),
     "LINE_WHITE": (0.45, 0, 0.25), "LINE_YELLOW": (0.40, 0, 0.20), "STOP_LINE": (0.45, 0, 0.20),
@@ -58,16 +58,16 @@ _TABLE: dict[str, tuple[float, float, float]] = {
     "WALL_SAND": (0.45, 0, 0), "WALL_BLUE": (0.45, 0, 0), "WINDOW": (0.03, 1.0, 0), "DOOR": (0.25, 0, 0),
     "ROOF_TILE": (0.35, 0, 0), "ROOF_FLAT": (0.20, 0, 0), "ROOF_SLATE": (0.12, 0, 0), "CHIMNEY": (0.30, 0, 0),
     "SHOP_FRONT": (0.08, 1.0, 0), "POLE": (0.25, 0.5, 0), "FENCE": (0.40, 0, 0),
-    "SIGN_WHITE": (0.50, 0, 60), "SIGN_RED": (0.45, 0, 20), "SIGN_BLUE": (0.25, 0, 10), "SIGN_YELLOW": (0.45, 0, 40),
+    "SIGN_WHITE": (0.50, 0, 300), "SIGN_RED": (0.45, 0, 60), "SIGN_BLUE": (0.25, 0, 30), "SIGN_YELLOW": (0.45, 0, 200),
     "BENCH": (0.40, 0, 0), "BRIDGE": (0.35, 0, 0), "GUARD_RAIL": (0.40, 1.0, 0), "LAMP": (0.35, 0, 0.3),
     "TRUNK": (0.35, 0, 0), "FOLIAGE": (0.50, 0, 0), "FOLIAGE_DARK": (0.42, 0, 0), "FOLIAGE_LIGHT": (0.55, 0, 0),
     "HEDGE": (0.48, 0, 0),
     "BODY": (0.30, 1.0, 0), "BODY_TRIM": (0.06, 0, 0), "GLASS": (0.03, 1.0, 0), "TYRE": (0.05, 0, 0),
-    "RIM": (0.35, 1.0, 0), "CHROME": (0.30, 3.0, 0), "HEADLIGHT": (0.15, 0.5, 2), "TAILLIGHT": (0.12, 0, 20),
+    "RIM": (0.35, 1.0, 0), "CHROME": (0.30, 3.0, 0), "HEADLIGHT": (0.15, 0.5, 2), "TAILLIGHT": (0.12, 0, 30),
     "INDICATOR_LEFT": (0.20, 0, 3), "INDICATOR_RIGHT": (0.20, 0, 3), "CARGO": (0.55, 0, 0),
     "CLOTH_UPPER": (0.45, 0, 0), "CLOTH_LOWER": (0.35, 0, 0), "SKIN": (0.55, 0, 0), "HAIR": (0.15, 0, 0),
-    "CONE_ORANGE": (0.50, 0, 0), "CONE_WHITE": (0.50, 0, 20), "BARRIER_RED": (0.45, 0, 5),
-    "BARRIER_WHITE": (0.50, 0, 10), "LAMP_RED": (0.10, 0, 1), "LAMP_YELLOW": (0.10, 0, 1),
+    "CONE_ORANGE": (0.50, 0, 0), "CONE_WHITE": (0.50, 0, 100), "BARRIER_RED": (0.45, 0, 15),
+    "BARRIER_WHITE": (0.50, 0, 50), "LAMP_RED": (0.10, 0, 1), "LAMP_YELLOW": (0.10, 0, 1),
     "LAMP_GREEN": (0.10, 0, 1), "SIGNAL_HOUSING": (0.06, 0, 0),
 }  # fmt: skip
 
