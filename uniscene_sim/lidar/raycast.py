@@ -16,13 +16,7 @@ from uniscene_sim.lidar.trace import Beams, Hits, Scene, beams_of, empty_hits, t
 from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import RETURNS, LidarSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
-from uniscene_sim.tracing.agents import (
-    TemplateSource,
-    agent_motion,
-    ego_motion,
-    pose_agents,
-    template_arrays,
-)
+from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays
 from uniscene_sim.tracing.templates import templates as built_in
 
 __all__ = ["RaycastLidar"]
@@ -62,7 +56,7 @@ class RaycastLidar:
         )
         spread = float(np.abs(beams.offset).max()) + spec.divergence_rad
         hits = empty_hits(beams)
-        trace_sweep(*scene, beams, spread, spec.max_range_m, hits)
+        trace_sweep(*scene, beams, spread, float(spec.max_range_m), hits)
         if spec.detect_range_m or spec.range_noise_m or spec.divergence_rad:
             echoes, returns = _received(view, spec, scene, beams, spread, hits)
         else:
@@ -92,11 +86,14 @@ def _received(
     else:
         air, surfaces = CLEAR, plain_surfaces(colour)
     echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
-    find_echoes(
-        *scene, beams, spread, spec.max_range_m, spec.divergence_rad, spec.clockwise, hits, surfaces, echoes
-    )
+    reach, divergence = float(spec.max_range_m), float(spec.divergence_rad)
+    find_echoes(*scene, beams, spread, reach, divergence, spec.clockwise, hits, surfaces, echoes)
     receiver = Receiver(
-        spec.min_range_m, spec.max_range_m, spec.detect_range_m, spec.range_noise_m, RETURNS.index(spec.returns)
+        float(spec.min_range_m),
+        reach,
+        float(spec.detect_range_m),
+        float(spec.range_noise_m),
+        RETURNS.index(spec.returns),
     )
     receive(sweep_key(view.frame.seed, view.frame.stamp_us, spec.name), receiver, air, echoes, returns)
     return echoes, returns

@@ -31,7 +31,7 @@ _WEATHER = {
     # hundred are drops within 10 m, in snow more, and fog stands before a sensor as a cloud of points.
     "rain": Air(1.2e-3, 3.0e-5, 6.0e-4, True, False),
     "snow": Air(3.3e-3, 1.2e-4, 6.0e-4, False, True),
-    "fog": Air(2.0e-2, 6.0e-4, 1.0, False, False),
+    "fog": Air(2.0e-2, 3.0e-4, 1.0, False, False),
 }
 
 
