@@ -3,7 +3,8 @@
     python docs/make_lidar_figure.py DATA_FOLDER
 
 DATA_FOLDER holds sweeps made by others: `pandaset/*.bin` (float32 x, y, z, intensity of a Pandar64) and
-`ouster/*.pcap` with the metadata `*.json` of their units beside them. Ours are of streets of the scenario library.
+`ouster/*.pcap` with the metadata `*.json` of their units beside them. Ours are of streets of the scenario library, in
+clear weather; the places differ, and the OS0 stood under a roof, which our streets have none of.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def draw(rows: list[tuple[Points, Points]], path: Path) -> None:
             line[1].plot(np.arange(rings), returned / returned.sum(), color=colour, drawstyle="steps-mid")
             line[2].hist(points.intensity, np.arange(0, 257, 4), **style)
             line[3].plot(np.arange(rings), np.clip(1 - returned, 0, 1), color=colour, drawstyle="steps-mid")
-        line[0].legend(frameon=False)
+        line[0].legend(frameon=False, loc="upper left", fontsize=9)
         for axis, label in zip(line, ("range, m", "ring, 0 lowest", "intensity", "ring, 0 lowest"), strict=True):
             axis.set_xlabel(label)
         line[0].set(xscale="log", ylabel="share of points")

@@ -102,20 +102,23 @@ def _received(
 def _sweep(
     view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
 ) -> LidarSweep:
-    column, ring, number = np.nonzero(returns.distance < np.inf)
-    of = returns.of[column, ring, number]
+    rings, numbers = returns.distance.shape[1:]
+    seen = np.flatnonzero(returns.distance < np.inf)
+    beam, number = np.divmod(seen, numbers) if numbers > 1 else (seen, np.zeros_like(seen))
+    column, ring = np.divmod(beam, rings)
+    of = returns.of.reshape(-1)[seen]
     air = of == AIR
-    echo = np.where(air, 0, of)
-    row = np.where(air, -1, echoes.who[column, ring, echo])
-    label = np.where(air, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material[column, ring, echo]])
+    echo = numbers * beam + np.where(air, 0, of)
+    row = np.where(air, -1, echoes.who.reshape(-1)[echo])
+    label = np.where(air, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
     instance = np.zeros(len(row), np.uint16)
     on = row >= 0
     label[on] = AGENT_OCC_CLASS[scene.agents.cls[row[on]]]
     instance[on] = scene.agents.id[row[on]]
-    far = returns.distance[column, ring, number][:, None]
+    far = returns.distance.reshape(-1)[seen][:, None]
     if spec.deskewed:
         sensor = view.frame.ego_pose.compose(spec.pose)
-        points = hits.origin[column] + far * hits.direction[column, ring]
+        points = hits.origin.take(column, axis=0) + far * hits.direction.reshape(-1, 3).take(beam, axis=0)
         xyz = (points - sensor.position) @ sensor.rotation
     else:
         azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
@@ -123,7 +126,7 @@ def _sweep(
         xyz = far * np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
     return LidarSweep(
         xyz=xyz.astype(np.float32),
-        intensity=returns.intensity[column, ring, number],
+        intensity=returns.intensity.reshape(-1)[seen],
         ring=ring.astype(np.uint16),
         time_s=(beams.time_s[column] + beams.delay_s[ring]).astype(np.float32),
         label=label,

@@ -134,7 +134,7 @@ def _aim(rot, ca, sa, ce, se):
     return dx, dy, dz
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def first_hit(scene: Scene, local: PosedAgents, chosen, origin, dx, dy, dz, max_range):
     """Range (inf on a miss), material, cosine of incidence, z of the normal, agent row of what a ray meets."""
     ox, oy, oz = origin[0], origin[1], origin[2]
@@ -150,8 +150,13 @@ def first_hit(scene: Scene, local: PosedAgents, chosen, origin, dx, dy, dz, max_
 
 
 @njit(cache=True)
-def _trace_column(scene: Scene, beams: Beams, c, spread, max_range, hits: Hits):
-    ce, se, co, so = np.cos(beams.elevation), np.sin(beams.elevation), np.cos(beams.offset), np.sin(beams.offset)
+def _trigonometry(beams: Beams):
+    return np.cos(beams.elevation), np.sin(beams.elevation), np.cos(beams.offset), np.sin(beams.offset)
+
+
+@njit(cache=True)
+def _trace_column(scene: Scene, beams: Beams, trigonometry, c, spread, max_range, hits: Hits):
+    ce, se, co, so = trigonometry
     ca, sa = np.cos(beams.azimuth[c]), np.sin(beams.azimuth[c])
     origin = hits.origin[c]
     rot = stand(scene, beams.time_s[c], origin)
@@ -168,6 +173,7 @@ def _trace_column(scene: Scene, beams: Beams, c, spread, max_range, hits: Hits):
 def trace_sweep(atlas, agents, templates, moving, ego, mount, mount_at, beams: Beams, spread, max_range, hits: Hits):
     """Fill `hits`; takes a `Scene` by its fields. The beams of a column share the pose of its end, which moves by
     millimetres while they fire."""
+    ce, se, co, so = _trigonometry(beams)
     for c in prange(beams.azimuth.shape[0]):
         scene = Scene(atlas, agents, templates, moving, ego, mount, mount_at)
-        _trace_column(scene, beams, c, spread, max_range, hits)
+        _trace_column(scene, beams, (ce, se, co, so), c, spread, max_range, hits)
