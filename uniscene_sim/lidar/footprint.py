@@ -123,6 +123,8 @@ def _find_column(
     of, origin = np.empty(2, np.int64), np.empty(3)
     rot = stand(scene, beams.time_s[c], origin)
     local, chosen = agents_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range)
+    atlas, templates = scene.atlas, scene.templates
+    ox, oy, oz = origin[0], origin[1], origin[2]
     for r in range(edges.shape[0]):
         if not edges[r]:
             continue
@@ -135,7 +137,9 @@ def _find_column(
             side = left if q < 3 else above
             ray = d + (_RING * divergence if q % 2 else -_RING * divergence) * side
             ray /= np.sqrt((ray * ray).sum())
-            t, m, cosine, up, w = first_hit(scene, local, chosen, origin, ray[0], ray[1], ray[2], max_range)
+            t, m, cosine, up, w = first_hit(
+                atlas, templates, local, chosen, ox, oy, oz, ray[0], ray[1], ray[2], max_range
+            )
             distance[q], material[q], who[q], strength[q] = t, m, w, 0.0
             if t < np.inf:
                 strength[q] = _RING_SHARE * echo(surfaces, m, cosine, up, w)
