@@ -16,6 +16,7 @@ __all__ = ["Lamps", "lamp_light", "lamps_of"]
 
 _STREET_REACH_M, _HEAD_REACH_M = 24.0, 60.0
 _STREET_RGB, _HEAD_RGB, _BRAKE_RGB = (40.0, 31.0, 19.0), (260.0, 250.0, 225.0), (1.1, 0.05, 0.03)
+_BROAD_M2 = 6.0  # a street light is no point: what is right beside it is not lit without bounds
 _EVEN_M2 = 130.0  # a dipped beam lights the road near the car no more than farther ahead
 _BRAKE_REACH_M = 7.0
 _BIN_M = 16.0
@@ -91,7 +92,8 @@ def lamp_light(lamps: Lamps, bins: Bins, x, y, z, nx, ny, nz):
             continue
         strength = facing / d2
         if lamps.kind[n] == _STREET:
-            strength *= max(0.0, 1.0 - d / _STREET_REACH_M) * min(1.0, max(0.0, 0.25 + vz / d))
+            strength = facing / (d2 + _BROAD_M2) * max(0.0, 1.0 - d / _STREET_REACH_M)
+            strength *= min(1.0, max(0.0, 0.25 + vz / d))
         elif lamps.kind[n] == _HEAD:
             along = -(vx * lamps.axis[n, 0] + vy * lamps.axis[n, 1])
             if along <= 0.0:

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 from tqdm import tqdm
 
 from uniscene_sim.occupancy.tiles import BLOCK_CELLS, BLOCKS_Z, CELL_M, TILE_M, Tile
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TileStore", "tiles_along", "tiles_around"]
 
+_EMPTY = int(Material.NONE)
 _AHEAD = 4  # tiles on their way at once
 _SQUARE_M = 8.0
 
@@ -82,24 +84,13 @@ class TileStore:
 
     def solid(self, xyz: np.ndarray) -> np.ndarray:
         """Whether points (N, 3) of the map frame lie in a voxel; exact at 0.1 m. Ground does not count."""
-        xyz = np.asarray(xyz, float)
-        out = np.zeros(len(xyz), dtype=bool)
+        xyz = np.ascontiguousarray(xyz, float)
+        out = np.zeros(len(xyz), dtype=np.bool_)
         index = np.floor(xyz[:, :2] / TILE_M).astype(int)
-        for ix, iy in {(int(a), int(b)) for a, b in index}:
+        one = len(index) and (index == index[0]).all()
+        for ix, iy in [tuple(index[0].tolist())] if one else set(map(tuple, index.tolist())):
             tile = self.get(ix, iy)
-            here = np.flatnonzero((index[:, 0] == ix) & (index[:, 1] == iy))
-            sub = np.floor((xyz[here] - (ix * TILE_M, iy * TILE_M, tile.base_z)) / (CELL_M / 4)).astype(int)
-            keep = (sub[:, 2] >= 0) & (sub[:, 2] < 4 * BLOCKS_Z * BLOCK_CELLS)
-            here, sub = here[keep], sub[keep]
-            cell, brick = sub // 4, sub % 4
-            row = tile.blocks[tuple((cell // BLOCK_CELLS).T)]
-            here, row, cell, brick = here[row >= 0], row[row >= 0], cell[row >= 0], brick[row >= 0]
-            at = (row, *(cell % BLOCK_CELLS).T)
-            full = tile.materials[at] != Material.NONE
-            number = tile.brick_of[at]
-            bits = tile.bricks[np.maximum(number, 0)] if len(tile.bricks) else np.zeros(len(row), np.uint64)
-            shift = (16 * brick[:, 0] + 4 * brick[:, 1] + brick[:, 2]).astype(np.uint64)
-            out[here] = full & ((number < 0) | ((bits >> shift) & np.uint64(1) > 0))
+            _solid(tile.blocks, tile.materials, tile.brick_of, tile.bricks, ix, iy, tile.base_z, xyz, out)
         return out
 
     def _fetch(self, key: tuple[int, int]) -> tuple[Tile, bool]:
@@ -149,3 +140,24 @@ def tiles_along(points: np.ndarray, radius_m: float) -> list[tuple[int, int]]:
     for i, j in squares:
         found.update(dict.fromkeys(tiles_around((i + 0.5) * _SQUARE_M, (j + 0.5) * _SQUARE_M, reach)))
     return list(found)
+
+
+@njit(cache=True)
+def _solid(blocks, materials, brick_of, bricks, ix, iy, base_z, xyz, out):
+    """Write of the points (N, 3) in tile (ix, iy) whether they lie in a voxel."""
+    sub_m = CELL_M / 4
+    for n in range(xyz.shape[0]):
+        if np.floor(xyz[n, 0] / TILE_M) != ix or np.floor(xyz[n, 1] / TILE_M) != iy:
+            continue
+        u = int(np.floor((xyz[n, 0] - ix * TILE_M) / sub_m))
+        v = int(np.floor((xyz[n, 1] - iy * TILE_M) / sub_m))
+        w = int(np.floor((xyz[n, 2] - base_z) / sub_m))
+        if w < 0 or w >= 4 * BLOCKS_Z * BLOCK_CELLS:
+            continue
+        i, j, k = u // 4, v // 4, w // 4
+        row = blocks[i // BLOCK_CELLS, j // BLOCK_CELLS, k // BLOCK_CELLS]
+        if row < 0 or materials[row, i % BLOCK_CELLS, j % BLOCK_CELLS, k % BLOCK_CELLS] == _EMPTY:
+            continue
+        brick = brick_of[row, i % BLOCK_CELLS, j % BLOCK_CELLS, k % BLOCK_CELLS]
+        bit = np.uint64(16 * (u % 4) + 4 * (v % 4) + w % 4)
+        out[n] = brick < 0 or (bricks[brick] >> bit) & np.uint64(1) != 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import cos, sin
 
 import numpy as np
@@ -63,12 +64,14 @@ def on_road(surface: Surface, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np
 def touches_voxels(ego: EgoState, vehicle: EgoVehicle, solid: Callable[[np.ndarray], np.ndarray]) -> bool:
     """Whether generated voxels reach into the ego's body; `solid` maps points (N, 3) to bool (N,)."""
     x, y, yaw, length, width = ego_box(ego, vehicle)
-    u = np.linspace(-0.5 * length, 0.5 * length, 12)
-    v = np.linspace(-0.5 * width, 0.5 * width, 6)
-    w = np.linspace(0.4, vehicle.height_m, 4)
-    grid = np.stack(np.meshgrid(u, v, w, indexing="ij"), axis=-1).reshape(-1, 3)
     c, s = cos(yaw), sin(yaw)
-    points = np.stack(
-        [x + c * grid[:, 0] - s * grid[:, 1], y + s * grid[:, 0] + c * grid[:, 1], ego.pose.z + grid[:, 2]], axis=1
-    )
+    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    points = _body_points(length, width, vehicle.height_m) @ turn + np.array([x, y, ego.pose.z])
     return bool(solid(points).any())
+
+
+@cache
+def _body_points(length: float, width: float, height: float) -> np.ndarray:
+    """Points (N, 3) all over a body, m, from the middle of its foot."""
+    u, v = np.linspace(-0.5 * length, 0.5 * length, 12), np.linspace(-0.5 * width, 0.5 * width, 6)
+    return np.stack(np.meshgrid(u, v, np.linspace(0.4, height, 4), indexing="ij"), axis=-1).reshape(-1, 3)

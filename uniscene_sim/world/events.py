@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numba import njit
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.world.lane_change import begin, beside
@@ -33,7 +34,8 @@ def holds(trigger: Trigger, state: WorldState, rows: dict[str, int]) -> bool:
     return time_to_collision(a, b) <= trigger.value
 
 
-def time_to_collision(a: np.ndarray, b: np.ndarray) -> float:
+@njit(cache=True)
+def time_to_collision(a, b):
     """Seconds until two bodies' circumscribed distance closes at their present velocities; inf where it does not."""
     dx, dy = b["x"] - a["x"], b["y"] - a["y"]
     gap = np.hypot(dx, dy)
@@ -41,7 +43,7 @@ def time_to_collision(a: np.ndarray, b: np.ndarray) -> float:
     vy = b["speed"] * np.sin(b["yaw"]) - a["speed"] * np.sin(a["yaw"])
     closing = -(dx * vx + dy * vy) / max(gap, 1e-6)
     clear = gap - 0.5 * (a["length"] + b["length"])
-    return float(max(clear, 0.0) / closing) if closing > 0.1 else float("inf")
+    return max(clear, 0.0) / closing if closing > 0.1 else np.inf
 
 
 def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector_map: StaticMap) -> WorldState:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from uniscene_sim.world import contacts
 from uniscene_sim.world.events import time_to_collision
@@ -49,12 +50,7 @@ def count(
     if ran:
         events.append(f"red_light:{vector_map.stop_lines[line].signal}")
     step = np.hypot(ego.pose.x - before.ego.pose.x, ego.pose.y - before.ego.pose.y)
-    near = np.hypot(after.bodies["x"] - ego.pose.x, after.bodies["y"] - ego.pose.y) < _TTC_RANGE_M
-    near[0] = False
-    ttc = min(
-        (time_to_collision(after.bodies[0], row) for row in after.bodies[near] if _ahead(after.bodies[0], row)),
-        default=np.inf,
-    )
+    ttc = _soonest(after.bodies)
     return (
         replace(
             tally,
@@ -70,11 +66,18 @@ def count(
     )
 
 
-def _ahead(ego: np.ndarray, other: np.ndarray) -> bool:
-    """Whether a body lies in the lane-wide strip ahead of the ego."""
-    dx, dy = other["x"] - ego["x"], other["y"] - ego["y"]
+@njit(cache=True)
+def _soonest(bodies):
+    """Least time to collision, s, with a body near in the lane-wide strip ahead of the ego, which is the first."""
+    ego, best = bodies[0], np.inf
     c, s = np.cos(ego["yaw"]), np.sin(ego["yaw"])
-    return bool(c * dx + s * dy > 0 and abs(-s * dx + c * dy) < 0.5 * (ego["width"] + other["width"]))
+    for i in range(1, bodies.shape[0]):
+        other = bodies[i]
+        dx, dy = other["x"] - ego["x"], other["y"] - ego["y"]
+        if c * dx + s * dy > 0 and abs(c * dy - s * dx) < 0.5 * (ego["width"] + other["width"]):
+            if np.hypot(dx, dy) < _TTC_RANGE_M:
+                best = min(best, time_to_collision(ego, other))
+    return best
 
 
 def _line_crossed(before: WorldState, after: WorldState) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame, Light
+from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame, Light, SignalState
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import outcome
 from uniscene_sim.world.conflicts import Conflicts
@@ -24,7 +24,7 @@ from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
 from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
 from uniscene_sim.world.signals import lights_of, signal_heads, signal_states
-from uniscene_sim.world.spawn import SIZES
+from uniscene_sim.world.spawn import SIZES, as_agents
 from uniscene_sim.world.start import Start, ego_row
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import Mode, accelerations, busy_crossings, project, walking_pace
@@ -60,6 +60,9 @@ class ScenarioSource:
         self._conflicts, self._crossings = Conflicts(vector_map), Crossings(vector_map)
         self._begin = Start(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
+        self._signal_of_line = np.array([line.signal for line in vector_map.stop_lines], dtype=np.int64)
+        self._said: tuple[int, np.ndarray] = (-1, np.zeros(0, np.uint8))
+        self._seen: tuple[np.ndarray, int, np.ndarray] = (np.zeros(0), -1, np.zeros(0, AGENT_DTYPE))
         self._events: tuple[str, ...] = ()
 
     @classmethod
@@ -148,9 +151,15 @@ class ScenarioSource:
 
     def _line_states(self, time_us: int) -> np.ndarray:
         """What each stop line says: 0 sign, 1 red, 2 yellow, 3 green or off."""
-        states = signal_states(self.map, time_us * 1e-6)
-        lines = self.map.stop_lines
-        return np.array([0 if line.signal < 0 else states[line.signal] or 3 for line in lines], dtype=np.uint8)
+        states, of_line = self._signals(time_us), self._signal_of_line
+        said = np.append(np.where(states == SignalState.OFF, SignalState.GREEN, states), 0)  # -1 is a sign
+        return said[of_line].astype(np.uint8)
+
+    def _signals(self, time_us: int) -> np.ndarray:
+        """SignalState (S,) of all signals; asked for several times in each step."""
+        if self._said[0] != time_us:
+            self._said = time_us, signal_states(self.map, time_us * 1e-6)
+        return self._said[1]
 
     def _ego_s(self, state: WorldState) -> float:
         guess = int(state.bodies[0]["s"])
@@ -211,23 +220,18 @@ class ScenarioSource:
 
     def _agents(self, state: WorldState) -> np.ndarray:
         """(N,) AGENT_DTYPE: bodies, props and signal heads, without the ego."""
-        bodies = state.bodies[1:]
-        bodies = bodies[bodies["mode"] != Mode.ABSENT]
-        heads = self._heads.copy()
-        heads["lights"] = lights_of(heads, signal_states(self.map, state.time_us * 1e-6))
-        out = np.zeros(len(bodies), dtype=AGENT_DTYPE)
-        for name in ("id", "cls", "gait", "colour"):
-            out[name] = bodies[name]
-        out["pos"] = np.stack([bodies["x"], bodies["y"], bodies["z"]], axis=1)
-        out["rpy"] = np.stack([np.zeros(len(bodies)), bodies["pitch"], bodies["yaw"]], axis=1)
-        out["size"] = np.stack([bodies["length"], bodies["width"], bodies["height"]], axis=1)
-        moving = np.where(bodies["started"], bodies["speed"], 0.0)
-        out["vel"] = np.stack([moving * np.cos(bodies["yaw"]), moving * np.sin(bodies["yaw"]), 0 * moving], axis=1)
-        out["lights"] = bodies["lights"]
+        if self._seen[0] is state.bodies and self._seen[1] == state.time_us:
+            return self._seen[2]
+        heads, still = len(self._heads), len(self._heads) + len(self._props)
+        there = int(np.count_nonzero(state.bodies["mode"][1:] != Mode.ABSENT))
+        out = np.empty(still + there, dtype=AGENT_DTYPE)
+        out[:heads], out[heads:still] = self._heads, self._props
+        out["lights"][:heads] = lights_of(self._heads, self._signals(state.time_us))
         hour = self.scenario.style.time_of_day_h
-        if hour < 7.0 or hour > 19.0 or self.scenario.style.weather in ("rain", "fog", "snow"):
-            out["lights"] |= np.where(out["cls"] <= AgentClass.MOTORCYCLE, Light.HEAD, 0).astype(np.uint8)
-        return np.concatenate([heads, self._props, out])
+        dim = hour < 7.0 or hour > 18.0 or self.scenario.style.weather in ("rain", "fog", "snow")
+        as_agents(state.bodies, out[still:], Light.HEAD if dim else 0)
+        self._seen = state.bodies, state.time_us, out
+        return out
 
     def _frame(self) -> LayoutFrame:
         state = self._state
@@ -243,7 +247,7 @@ class ScenarioSource:
             ego_steer=state.ego.steer,
             ego_vehicle=self.scenario.ego.vehicle,
             agents=self._agents(state),
-            signals=signal_states(self.map, state.time_us * 1e-6),
+            signals=self._signals(state.time_us),
             route=self.route_path[at : at + 80],
             map_ref=self.map.ref,
             seed=self.seed,

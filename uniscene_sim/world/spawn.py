@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import along, unit_hash
 from uniscene_sim.world.scenario import Scenario, Spawn
-from uniscene_sim.world.traffic import BODY_DTYPE
+from uniscene_sim.world.traffic import BODY_DTYPE, Mode
 
-__all__ = ["SIZES", "body", "place_of"]
+__all__ = ["SIZES", "as_agents", "body", "place_of"]
 
 #: Usual length, width, height of a class, m.
 SIZES = {
@@ -27,6 +28,7 @@ SIZES = {
     AgentClass.TRAFFIC_CONE: (0.4, 0.4, 0.75),
 }
 _OFF_LANE_M = 1.0
+_ABSENT, _LAST_VEHICLE = Mode.ABSENT, int(AgentClass.MOTORCYCLE)
 
 
 def body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: float, **values: object) -> np.ndarray:
@@ -40,6 +42,26 @@ def body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: floa
     for name, value in values.items():
         row[name] = value
     return row
+
+
+@njit(cache=True)
+def as_agents(bodies, out, lamps):
+    """Write bodies (N,) BODY_DTYPE that are there, but for the first, which is the ego, as rows of AGENT_DTYPE; `lamps`
+    are bits that all vehicles have lit."""
+    at = 0
+    for i in range(1, bodies.shape[0]):
+        b = bodies[i]
+        if b["mode"] == _ABSENT:
+            continue
+        o = out[at]
+        at += 1
+        o["id"], o["cls"], o["gait"], o["colour"] = b["id"], b["cls"], b["gait"], b["colour"]
+        o["pos"][0], o["pos"][1], o["pos"][2] = b["x"], b["y"], b["z"]
+        o["rpy"][0], o["rpy"][1], o["rpy"][2] = 0.0, b["pitch"], b["yaw"]
+        o["size"][0], o["size"][1], o["size"][2] = b["length"], b["width"], b["height"]
+        speed = b["speed"] if b["started"] else 0.0
+        o["vel"][0], o["vel"][1], o["vel"][2] = speed * np.cos(b["yaw"]), speed * np.sin(b["yaw"]), 0.0
+        o["lights"] = b["lights"] | (lamps if b["cls"] <= _LAST_VEHICLE else 0)
 
 
 def place_of(
