@@ -10,7 +10,7 @@ from numba import njit
 from uniscene_sim.geometry import Pose, box_corners, point_in_polygon
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.surface import DRIVABLE_KINDS, _cell, _z_in_triangle
+from uniscene_sim.world.surface import DRIVABLE_KINDS, _z_in_triangle
 
 if TYPE_CHECKING:
     from uniscene_sim.world.map import StaticMap, VectorMap
@@ -55,7 +55,11 @@ def rasterise(
     """
     layout = static_map.rasterise(pose_xyyaw, shape, resolution_m, z_hint, schema)
     names, frame = layout.schema.channels, np.array([*pose_xyyaw, resolution_m])
-    for agent in agents if agents is not None else ():
+    if agents is None:
+        return layout
+    reach = 0.71 * resolution_m * max(shape) + 0.5 * agents["size"][:, :2].sum(axis=1)
+    off = agents["pos"][:, :2] - np.array(pose_xyyaw[:2])
+    for agent in agents[np.hypot(off[:, 0], off[:, 1]) < reach]:
         name = _CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])), "")
         if name in names and (z_hint is None or abs(agent["pos"][2] - z_hint) < 2 * _DECK_GAP_M):
             (x, y, _), (length, width, _) = agent["pos"], agent["size"]
@@ -81,15 +85,14 @@ def rasterise_lanes(
     def channel(name: str) -> np.ndarray | None:
         return data[schema.index(name)] if name in schema.channels else None
 
-    kinds = np.array([_area_bits(lane.kind) for lane in vector_map.lanes], dtype=np.uint8)
     areas = np.zeros(shape, dtype=np.uint8)
-    start, items, origin, cells = surface._query_arrays[2:6]
-    _fill_areas(areas, frame, hint, surface.tri, surface.tri_lane, kinds, start, items, origin, cells)
+    (x, y, _), reach = pose_xyyaw, 0.71 * resolution_m * max(shape)
+    near = surface.triangles_in(x - reach, y - reach, x + reach, y + reach)
+    _fill_areas(areas, frame, hint, surface.tri, surface.tri_lane, _area_kinds(vector_map), near)
     for bit, name in ((1, "drivable_area"), (2, "walkway"), (4, "carpark_area")):
         if (target := channel(name)) is not None:
             target[:] = (areas & bit) > 0
 
-    reach = 0.71 * resolution_m * max(shape)
     for lane in _lanes_near(vector_map, pose_xyyaw, reach):
         for side, mark in ((1, lane.left_mark), (-1, lane.right_mark)):
             if lane.kind != "driving" or mark in ("none", "curb", ""):
@@ -143,6 +146,14 @@ def _area_bits(kind: str) -> int:
     return 2 if kind in ("sidewalk", "walking") else 5 if kind == "parking" else 1 if kind in DRIVABLE_KINDS else 0
 
 
+def _area_kinds(vector_map: VectorMap) -> np.ndarray:
+    """Bits uint8 (L,) of each lane."""
+    if "area_kinds" not in vector_map._cache:
+        bits = [_area_bits(lane.kind) for lane in vector_map.lanes]
+        vector_map._cache["area_kinds"] = np.array(bits, dtype=np.uint8)
+    return vector_map._cache["area_kinds"]
+
+
 def _lanes_near(vector_map: VectorMap, pose: tuple[float, float, float], reach: float) -> list:
     cache = vector_map._cache
     if "lane_bounds" not in cache:
@@ -160,20 +171,25 @@ def _lanes_near(vector_map: VectorMap, pose: tuple[float, float, float], reach: 
 
 
 @njit(cache=True)
-def _fill_areas(out, frame, hint, tri, lane, kinds, start, items, origin, shape):
+def _fill_areas(out, frame, hint, tri, lane, kinds, near):
+    """Bits of all triangles `near` in every cell whose centre they hold."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            u, v = (i + 0.5 - 0.5 * out.shape[0]) * frame[3], (j + 0.5 - 0.5 * out.shape[1]) * frame[3]
-            x, y = frame[0] + c * u - s * v, frame[1] + s * u + c * v
-            cell = _cell(x, y, origin, shape)
-            if cell < 0:
-                continue
-            for q in range(start[cell], start[cell + 1]):
-                t = items[q]
-                bits = kinds[lane[t]]
+    n, m = out.shape
+    for t in near:
+        bits = kinds[lane[t]]
+        if not bits:
+            continue
+        i0, i1, j0, j1 = n, -1, m, -1
+        for k in range(3):
+            x, y = tri[t, k, 0] - frame[0], tri[t, k, 1] - frame[1]
+            i = int(np.floor((c * x + s * y) / frame[3] + 0.5 * n))
+            j = int(np.floor((c * y - s * x) / frame[3] + 0.5 * m))
+            i0, i1, j0, j1 = min(i0, i), max(i1, i), min(j0, j), max(j1, j)
+        for i in range(max(i0, 0), min(i1, n - 1) + 1):
+            for j in range(max(j0, 0), min(j1, m - 1) + 1):
                 if bits & ~out[i, j]:
-                    z = _z_in_triangle(x, y, tri[t])
+                    u, v = (i + 0.5 - 0.5 * n) * frame[3], (j + 0.5 - 0.5 * m) * frame[3]
+                    z = _z_in_triangle(frame[0] + c * u - s * v, frame[1] + s * u + c * v, tri[t])
                     if not np.isnan(z) and not abs(z - hint) >= _DECK_GAP_M:
                         out[i, j] |= bits
 
