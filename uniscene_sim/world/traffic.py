@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compiled import device
+
 __all__ = ["BODY_DTYPE", "IDM", "Mode", "accelerations", "busy_crossings", "idm", "project", "walking_pace"]
 
 
@@ -64,7 +66,7 @@ BODY_DTYPE = np.dtype(
 )  # fmt: skip
 
 
-@njit(cache=True)
+@device
 def idm(speed: float, desired: float, gap: float, leader_speed: float) -> float:
     """Acceleration, m/s2, behind a leader at a bumper-to-bumper `gap` (inf: none)."""
     free = 1.0 - (speed / max(desired, 0.1)) ** 4
@@ -74,7 +76,7 @@ def idm(speed: float, desired: float, gap: float, leader_speed: float) -> float:
     return max(_A * (free - (wish / max(gap, 0.1)) ** 2), -_HARDEST)
 
 
-@njit(cache=True)
+@device
 def project(path, n, x, y, low, high):
     """Arc length and left offset of a place on path points low..high (a point each metre)."""
     best, at = np.inf, low
@@ -143,13 +145,13 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
     return out
 
 
-@njit(cache=True)
+@device
 def _stop_in(me, gap, limit):
     """Acceleration that stops the front `gap` m ahead."""
     return idm(me.speed, max(limit, 3.0), max(gap + _S0 - 0.6, 0.1), 0.0)
 
 
-@njit(cache=True)
+@device
 def _at_lines(me, path, n, at, front, limit, line_state, busy):
     """Acceleration before stop lines and before crossings that people use."""
     worst = _A
@@ -170,7 +172,7 @@ def _at_lines(me, path, n, at, front, limit, line_state, busy):
     return worst
 
 
-@njit(cache=True)
+@device
 def _join_aside(i, bodies, paths, counts, at, limit):
     """Acceleration before the path moves to the lane beside: who is ahead there leads already, who comes from behind
     and could not keep off is let past."""
@@ -200,7 +202,7 @@ def _join_aside(i, bodies, paths, counts, at, limit):
     return worst
 
 
-@njit(cache=True)
+@device
 def _room(bodies, gaps):
     """How far the front may go until it stands at the end of a queue that stands, once those between have joined it."""
     room = np.inf
@@ -214,7 +216,7 @@ def _room(bodies, gaps):
     return room
 
 
-@njit(cache=True)
+@device
 def _keep_off_crossing(me, path, n, at, front, limit, room):
     """Acceleration that does not come to a stand on a pedestrian crossing behind a queue that leaves `room` m."""
     for k in range(int(front) + 1, min(int(front + max(room, 0.0)) + 12, n)):
@@ -228,7 +230,7 @@ def _keep_off_crossing(me, path, n, at, front, limit, room):
     return _A
 
 
-@njit(cache=True)
+@device
 def _behind(me, other, path, n, at, front, limit):
     """Acceleration behind a body that stands, drives or is about to step into the corridor ahead, and the gap to it."""
     worst, room = _A, np.inf
@@ -300,13 +302,13 @@ def _ahead(bodies, paths, counts, line_state, first):
     return lanes, starts, stops_in
 
 
-@njit(cache=True)
+@device
 def _time_to(distance, speed, accel):
     """Seconds to a place ahead when speeding up."""
     return (np.sqrt(speed * speed + 2.0 * accel * max(distance, 0.0)) - speed) / accel
 
 
-@njit(cache=True)
+@device
 def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
     """Acceleration that gives way where lanes meet, and keeps what is shared clear while there is no room beyond."""
     me = bodies[i]
@@ -332,7 +334,7 @@ def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
     return worst
 
 
-@njit(cache=True)
+@device
 def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limit):
     """Acceleration at one shared stretch, `enter` ahead of the front and `leave` ahead when the tail is out; `began`:
     whether the front is on its lane of the junction already."""
