@@ -38,7 +38,12 @@ class CameraFrame:
 
 @dataclass(frozen=True)
 class LidarSweep:
-    """One sweep; points are in the sensor frame at `stamp_us`, the sweep's end."""
+    """One sweep; points are in the sensor frame at `stamp_us`, the sweep's end, or, of a LiDAR that is not `deskewed`,
+    each in the sensor frame at its own time.
+
+    Of a beam with two returns the strongest has number 0 and the other 1; two such points share ring and time. Sensors
+    with one return a beam leave `return_number` out. Rain, snow and fog are of `OccClass.OTHERS` and instance 0.
+    """
 
     xyz: np.ndarray  # float32 (N, 3) m
     intensity: np.ndarray  # float32 (N,) 0..1
@@ -47,6 +52,7 @@ class LidarSweep:
     label: np.ndarray  # uint8 (N,), OccClass
     instance: np.ndarray  # uint16 (N,)
     stamp_us: int
+    return_number: np.ndarray | None = None  # uint8 (N,)
 
 
 @dataclass(frozen=True)
@@ -67,13 +73,13 @@ class SensorFrame:
 
 
 def digest(record: CameraFrame | LidarSweep | OccupancyGrid) -> str:
-    """SHA-256 over every array and number of a sensor's record, names and shapes included."""
+    """SHA-256 over every array and number of a sensor's record, names and shapes included; None is left out."""
     sha = hashlib.sha256()
     for f in fields(record):
         value = getattr(record, f.name)
         if isinstance(value, np.ndarray):
             sha.update(f"{f.name}{value.dtype.str}{value.shape}".encode())
             sha.update(np.ascontiguousarray(value).data)
-        else:
+        elif value is not None:
             sha.update(f"{f.name}{value!r}".encode())
     return sha.hexdigest()

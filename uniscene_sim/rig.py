@@ -11,7 +11,10 @@ import numpy as np
 from uniscene_sim.geometry import Pose
 from uniscene_sim.lens import LENSES, lens_array, project, unproject
 
-__all__ = ["CameraSpec", "LidarSpec", "SensorRig"]
+__all__ = ["RETURNS", "CameraSpec", "LidarSpec", "SensorRig"]
+
+#: Which echoes of a beam a LiDAR reports.
+RETURNS = ("strongest", "last", "dual")
 
 #: Optical axes (x right, y down, z forward) as columns in body axes (x forward, y left, z up).
 BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -83,7 +86,15 @@ class CameraSpec:
 
 @dataclass(frozen=True)
 class LidarSpec:
-    """A spinning LiDAR by beam table. A revolution starts behind (azimuth -pi) and ends at the stamp."""
+    """A spinning LiDAR by beam table. A revolution starts behind (azimuth -pi) and ends at the stamp.
+
+    What makes it like a real one is off by default: every beam that hits something within range returns its exact
+    range, with albedo times incidence as its intensity. `lidar.models` has the numbers of real sensors.
+
+    A column is as many beams as there are rings; its last one fires as the column ends. With `detect_range_m` power
+    decides what returns: a diffuse target of 10 % that faces the sensor in clear air at that range returns half of
+    the time; then intensity is calibrated as Velodyne and Ouster do it, see `lidar.receiver`, and weather counts.
+    """
 
     name: str
     pose: Pose  # pose_base_from_lidar
@@ -94,10 +105,28 @@ class LidarSpec:
     min_range_m: float = 1.0
     max_range_m: float = 100.0
     clockwise: bool = True
+    azimuth_offset_rad: tuple[float, ...] = ()  # one a ring, counter-clockwise from its column; empty: none
+    firing_us: tuple[float, ...] = ()  # one a ring, after the first of its column; empty: all at once
+    range_noise_m: float = 0.0  # standard deviation
+    detect_range_m: float = 0.0  # 0: all that is hit returns
+    divergence_rad: float = 0.0  # full angle of a beam; 0: an edge never splits it
+    returns: Literal["strongest", "last", "dual"] = "strongest"  # dual: both, of beams that an edge splits
+    deskewed: bool = True  # False: points as measured, in the sensor frame at each one's own time
 
     def __post_init__(self) -> None:
         if not self.elevation_rad or self.azimuth_steps <= 0 or not 0 <= self.min_range_m < self.max_range_m:
             raise ValueError(f"lidar {self.name}: needs beams, azimuth_steps > 0 and min_range_m < max_range_m")
+        for field in ("azimuth_offset_rad", "firing_us"):
+            if len(getattr(self, field)) not in (0, len(self.elevation_rad)):
+                raise ValueError(f"lidar {self.name}: {field} must have one number for each of the "
+                                 f"{len(self.elevation_rad)} rings, has {len(getattr(self, field))}")  # fmt: skip
+        column_us = self.period_us / self.azimuth_steps
+        if self.firing_us and not 0 <= min(self.firing_us) <= max(self.firing_us) <= column_us:
+            raise ValueError(f"lidar {self.name}: firing_us must lie in a column of {column_us:.4g} us")
+        if min(self.range_noise_m, self.detect_range_m, self.divergence_rad) < 0:
+            raise ValueError(f"lidar {self.name}: noise, detection range and divergence must not be negative")
+        if self.returns not in RETURNS:
+            raise ValueError(f"lidar {self.name}: returns must be one of {', '.join(RETURNS)}, is {self.returns!r}")
         _check_timing(self)
 
 

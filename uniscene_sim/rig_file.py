@@ -11,7 +11,9 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.lens import LENSES
-from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.lidar.models import LIDAR_MODELS, rings
+from uniscene_sim.lidar.ouster import ouster_beams
+from uniscene_sim.rig import RETURNS, CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.rig_calibration import is_calibration, load_calibration
 from uniscene_sim.rig_presets import PRESETS
 from uniscene_sim.yaml_file import YamlFile
@@ -19,6 +21,7 @@ from uniscene_sim.yaml_file import YamlFile
 __all__ = ["RIG_SCHEMA", "load_rig"]
 
 _NUMBER = {"type": "number"}
+_NOT_NEGATIVE = {"type": "number", "minimum": 0}
 _POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 _COUNT = {"type": "integer", "minimum": 1}
 _MOUNT = {
@@ -31,6 +34,9 @@ _MOUNT = {
     "phase_ms": {"type": "integer", "minimum": 0},
     "max_range_m": _POSITIVE,
 }
+_LIDAR_FIELDS = (
+    "azimuth_steps", "min_range_m", "clockwise", "range_noise_m", "detect_range_m", "returns", "deskewed",
+)  # fmt: skip
 _BEAMS = {
     "oneOf": [
         {"type": "array", "items": _NUMBER, "minItems": 1},
@@ -75,12 +81,21 @@ RIG_SCHEMA: dict[str, Any] = {
                 "type": "object",
                 "properties": {
                     **_MOUNT,
+                    "model": {"enum": list(LIDAR_MODELS)},
+                    "beams": {"type": "string", "minLength": 1},
                     "elevation_deg": _BEAMS,
+                    "azimuth_offset_deg": {"type": "array", "items": _NUMBER},
+                    "firing_us": {"type": "array", "items": _NOT_NEGATIVE},
                     "azimuth_steps": _COUNT,
-                    "min_range_m": {"type": "number", "minimum": 0},
+                    "min_range_m": _NOT_NEGATIVE,
                     "clockwise": {"type": "boolean"},
+                    "range_noise_m": _NOT_NEGATIVE,
+                    "detect_range_m": _NOT_NEGATIVE,
+                    "divergence_mrad": _NOT_NEGATIVE,
+                    "returns": {"enum": list(RETURNS)},
+                    "deskewed": {"type": "boolean"},
                 },
-                "required": ["name", "position", "elevation_deg", "azimuth_steps"],
+                "required": ["name", "position"],
                 "additionalProperties": False,
             },
         },
@@ -90,8 +105,12 @@ RIG_SCHEMA: dict[str, Any] = {
 
 
 def load_rig(name_or_path: str) -> SensorRig:
-    """A preset by name, a YAML file (cameras take `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy), or
-    calibration files of nuScenes or KITTI, see `rig_calibration`.
+    """A preset by name, a YAML file, or calibration files of nuScenes or KITTI, see `rig_calibration`.
+
+    Cameras take `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy. LiDARs take `model`, one of
+    `lidar.models`, or `beams`, an Ouster metadata file beside the YAML file, or both, or `elevation_deg`, a number for
+    each laser or {from, to, beams}, with `azimuth_offset_deg` (counter-clockwise) and `firing_us` in the same order;
+    and what else a `LidarSpec` has.
 
     Raises:
         InputError: neither; or the file is malformed.
@@ -122,17 +141,18 @@ def _read(file: YamlFile, kind: str, i: int, build: Any) -> Any:
             *(float(v) for v in entry["position"]),
             **{axis: radians(entry.get(f"{axis}_deg", 0.0)) for axis in ("roll", "pitch", "yaw")},
         ),
-        "period_us": entry.get("period_ms", 100) * 1000,
-        "phase_us": entry.get("phase_ms", 0) * 1000,
-        **{key: entry[key] for key in ("max_range_m", "min_range_m", "clockwise") if key in entry},
+        **{f"{key}_us": entry[f"{key}_ms"] * 1000 for key in ("period", "phase") if f"{key}_ms" in entry},
+        **({"max_range_m": entry["max_range_m"]} if "max_range_m" in entry else {}),
     }
     try:
-        return build(entry, mount)
+        return build(file.path.parent, entry, mount)
+    except InputError:
+        raise  # it names a file of its own
     except ValueError as error:
         raise file.error((kind, i), str(error)) from error
 
 
-def _camera(entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec:
+def _camera(_: Path, entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec:
     width, height, model = entry["width"], entry["height"], entry.get("model", "pinhole")
     distortion = tuple(float(k) for k in entry.get("distortion", ()))
     if ("fov_deg" in entry) == ("intrinsics" in entry):
@@ -154,8 +174,25 @@ def _camera(entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec:
     )  # fmt: skip
 
 
-def _lidar(entry: dict[str, Any], mount: dict[str, Any]) -> LidarSpec:
-    beams = entry["elevation_deg"]
-    degrees = np.linspace(beams["from"], beams["to"], beams["beams"]) if isinstance(beams, dict) else np.array(beams)
-    elevation = tuple(float(e) for e in np.sort(np.radians(degrees)))
-    return LidarSpec(elevation_rad=elevation, azimuth_steps=entry["azimuth_steps"], **mount)
+def _lidar(folder: Path, entry: dict[str, Any], mount: dict[str, Any]) -> LidarSpec:
+    """The numbers of a model, over them the beams of an Ouster file, over them a table and all else that is given."""
+    values: dict[str, Any] = dict(LIDAR_MODELS[entry["model"]]) if "model" in entry else {}
+    if "beams" in entry:
+        values |= {"firing_us": ()} | ouster_beams(folder / entry["beams"])
+    table = entry.get("elevation_deg")
+    if isinstance(table, dict):
+        table = np.linspace(table["from"], table["to"], table["beams"])
+    columns = {key: entry[key] for key in ("azimuth_offset_deg", "firing_us") if key in entry}
+    if table is not None:
+        for key, column in columns.items():
+            if len(column) not in (0, len(table)):
+                raise ValueError(f"{key} must have one number for each of the {len(table)} beams, has {len(column)}")
+        values |= {"azimuth_offset_rad": (), "firing_us": ()} | rings(table, **columns)
+    elif columns:
+        raise ValueError(f"{' and '.join(columns)} belong to elevation_deg, which is missing")
+    values |= {key: entry[key] for key in _LIDAR_FIELDS if key in entry}
+    if "divergence_mrad" in entry:
+        values["divergence_rad"] = entry["divergence_mrad"] * 1e-3
+    if "elevation_rad" not in values or "azimuth_steps" not in values:
+        raise ValueError("expected a model, beams, or elevation_deg and azimuth_steps")
+    return LidarSpec(**(values | mount))

@@ -8,6 +8,7 @@ from math import radians, tan
 import numpy as np
 
 from uniscene_sim.geometry import Pose
+from uniscene_sim.lidar.models import lidar_model
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 
 __all__ = ["PRESETS"]
@@ -38,21 +39,19 @@ def _nuscenes(name: str, width: int, height: int) -> SensorRig:
         )
         for camera, (x, y, z, yaw, focal) in _NUSCENES_CAMERAS.items()
     )
-    beams = tuple(float(e) for e in np.radians(np.linspace(-30.67, 10.67, 32)))
-    return SensorRig(name, cameras, (LidarSpec("LIDAR_TOP", Pose(0.94, 0.0, 1.84), beams, azimuth_steps=1090),))
+    # about as many columns as at the 20 Hz of nuScenes
+    lidar = lidar_model("hdl-32e", "LIDAR_TOP", Pose(0.94, 0.0, 1.84), azimuth_steps=1090)
+    return SensorRig(name, cameras, (lidar,))
 
 
 def _kitti() -> SensorRig:
     """Colour camera 2 (1242 x 375) and the HDL-64E, about a base_link 0.81 m behind the Velodyne."""
     camera = CameraSpec("image_02", 1242, 375, 721.5, 721.5, 609.6, 172.9, Pose(1.08, 0.06, 1.65))
-    upper, lower = np.linspace(2.0, -8.33, 32), np.linspace(-8.83, -24.33, 32)
-    beams = tuple(float(e) for e in np.radians(np.concatenate([upper, lower]))[::-1])
-    lidar = LidarSpec("velodyne", Pose(0.81, 0.0, 1.73), beams, azimuth_steps=2083, max_range_m=120.0)
-    return SensorRig("kitti", (camera,), (lidar,))
+    return SensorRig("kitti", (camera,), (lidar_model("hdl-64e", "velodyne", Pose(0.81, 0.0, 1.73)),))
 
 
 def _rl() -> SensorRig:
-    """One 84 x 84 camera of 90 degrees and a 16 x 360 LiDAR."""
+    """One 84 x 84 camera of 90 degrees and a 16 x 360 LiDAR without noise or drop-out."""
     focal = 42.0 / tan(radians(45.0))
     camera = CameraSpec("front", 84, 84, focal, focal, 42.0, 42.0, Pose(1.7, 0.0, 1.5), max_range_m=80.0)
     beams = tuple(float(e) for e in np.radians(np.linspace(-15.0, 15.0, 16)))

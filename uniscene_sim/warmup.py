@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from uniscene_sim.assemble import assemble
+from uniscene_sim.geometry import Pose
+from uniscene_sim.lidar.models import lidar_model
 from uniscene_sim.rig_file import load_rig
 from uniscene_sim.world.source import ScenarioSource
 
@@ -10,7 +14,9 @@ __all__ = ["warm"]
 
 
 def warm() -> None:
-    """Two ticks of `cut_in` with the smallest rig; numba keeps what it compiles beside the package."""
-    simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"))
+    """Two ticks of `cut_in` with the smallest rig and a real LiDAR; numba keeps what it compiles beside the package."""
+    rig = load_rig("rl")
+    real = lidar_model("vlp-16", "real", Pose(0.9, 0.0, 1.8), azimuth_steps=90)
+    simulator = assemble(ScenarioSource.open("cut_in"), replace(rig, lidars=(*rig.lidars, real)))
     simulator.reset()
     simulator.step()

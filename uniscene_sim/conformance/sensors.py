@@ -154,7 +154,12 @@ def _strange(slot: str) -> tuple[Any, ...]:
     """Sensors that not every engine can serve; each is to be served well or refused."""
     if slot == "lidar":
         single = LidarSpec("one_beam", Pose(0.9, 0.0, 1.8), (-0.1,), 30, max_range_m=_RANGE_M)
-        return single, replace(single, name="backwards", pose=Pose(0.0, 0.0, 1.8, yaw=np.pi))
+        return (
+            single,
+            replace(single, name="backwards", pose=Pose(0.0, 0.0, 1.8, yaw=np.pi)),
+            replace(_LIDARS[0], name="real", detect_range_m=30.0, range_noise_m=0.02, divergence_rad=0.01),
+            replace(_LIDARS[0], name="dual", divergence_rad=0.01, returns="dual"),
+        )
     pinhole = _CAMERAS[0]
     return (
         replace(pinhole, name="fisheye", model="fisheye", distortion=(0.01, 0.0, 0.0, 0.0), fx=9.0, fy=9.0),
@@ -182,6 +187,8 @@ def _check_sweep(sweep: LidarSweep, spec: LidarSpec, layout: LayoutFrame) -> Non
         ("time_s", np.float32, (count,)), ("label", np.uint8, (count,)), ("instance", np.uint16, (count,)),
     ):  # fmt: skip
         array(f"{spec.name}.{field}", getattr(sweep, field), dtype, shape)
+    if sweep.return_number is not None:
+        array(f"{spec.name}.return_number", sweep.return_number, np.uint8, (count,))
     expect(bool(np.isfinite(sweep.xyz).all()), f"{spec.name}.xyz must be finite")
     far = float(np.linalg.norm(sweep.xyz, axis=1).max())
     expect(far <= spec.max_range_m + 2.0, f"{spec.name}.xyz must lie within {spec.max_range_m:g} m, reach {far:.1f} m")

@@ -6,133 +6,27 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit, prange
 
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import LidarSweep
-from uniscene_sim.rig import LidarSpec
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, MATERIAL_RGB, Material
-from uniscene_sim.tracing.agents import (
-    Motion,
-    PosedAgents,
-    TemplateArrays,
-    TemplateSource,
-    agent_motion,
-    ego_motion,
-    interpolate,
-    pose_agents,
-    set_pose,
-    template_arrays,
-)
-from uniscene_sim.tracing.atlas import AtlasArrays
-from uniscene_sim.tracing.kernels import trace_agents, trace_world
+from uniscene_sim.lidar.footprint import Echoes, empty_echoes, find_echoes
+from uniscene_sim.lidar.receiver import AIR, Receiver, Returns, empty_returns, receive, sweep_key
+from uniscene_sim.lidar.reflectance import ALBEDO, plain_surfaces, surfaces_of
+from uniscene_sim.lidar.trace import Beams, Hits, Scene, beams_of, empty_hits, trace_sweep
+from uniscene_sim.lidar.weather import CLEAR, air_of
+from uniscene_sim.rig import RETURNS, LidarSpec
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
+from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays
 from uniscene_sim.tracing.templates import templates as built_in
 
-__all__ = ["RaycastLidar", "firing_times"]
-
-
-def _albedo() -> np.ndarray:
-    """float32 (256,), what each material sends back at 905 nm, guessed from its colour and kind."""
-    albedo = MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0
-    # leaves are bright in the near infrared; plates and lamps send light back to where it came from; glass does not
-    for material in (Material.FOLIAGE, Material.FOLIAGE_DARK, Material.FOLIAGE_LIGHT, Material.HEDGE, Material.GRASS):
-        albedo[material] = max(0.45, albedo[material])
-    for material in (Material.SIGN_WHITE, Material.SIGN_RED, Material.SIGN_BLUE, Material.SIGN_YELLOW):
-        albedo[material] = 0.95
-    for material in (Material.HEADLIGHT, Material.TAILLIGHT):
-        albedo[material] = 0.85
-    for material in (Material.WINDOW, Material.GLASS):
-        albedo[material] = 0.08
-    return albedo.astype(np.float32)
-
-
-_ALBEDO = _albedo()
-
-
-def firing_times(spec: LidarSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Azimuth (A,) rad and time (A,) s <= 0 of each column: a revolution begins behind and ends there at the stamp."""
-    step = np.arange(1, spec.azimuth_steps + 1) / spec.azimuth_steps
-    azimuth = np.pi - 2 * np.pi * step if spec.clockwise else -np.pi + 2 * np.pi * step
-    return azimuth, (step - 1.0) * spec.period_us * 1e-6
-
-
-@njit(cache=True, parallel=True)
-def _sweep(
-    a: AtlasArrays,
-    agents: PosedAgents,
-    templates: TemplateArrays,
-    moving: Motion,
-    ego: Motion,
-    mount,
-    mount_at,
-    azimuth,
-    time_s,
-    elevation,
-    max_range,
-    albedo,
-    distance,
-    points,
-    intensity,
-    material,
-    who,
-):
-    """Trace A x R beams. Writes range (inf on a miss), map points, intensity, material and agent row (-1: world)."""
-    n = agents.template.shape[0]
-    for c in prange(azimuth.shape[0]):
-        base, turn = np.empty(3), np.empty((3, 3))
-        interpolate(ego, 0, time_s[c], base, turn)
-        rot = turn @ mount
-        ox = base[0] + turn[0, 0] * mount_at[0] + turn[0, 1] * mount_at[1] + turn[0, 2] * mount_at[2]
-        oy = base[1] + turn[1, 0] * mount_at[0] + turn[1, 1] * mount_at[1] + turn[1, 2] * mount_at[2]
-        oz = base[2] + turn[2, 0] * mount_at[0] + turn[2, 1] * mount_at[1] + turn[2, 2] * mount_at[2]
-        ca, sa = np.cos(azimuth[c]), np.sin(azimuth[c])
-        # the beams of a column lie in a half plane: agents whose sphere it misses are left out
-        px, py, pz = rot[0, 1] * ca - rot[0, 0] * sa, rot[1, 1] * ca - rot[1, 0] * sa, rot[2, 1] * ca - rot[2, 0] * sa
-        local = PosedAgents(
-            np.empty((n, 3)),
-            np.empty((n, 3, 3)),
-            agents.size,
-            np.empty((n, 3)),
-            agents.radius,
-            agents.template,
-            agents.id,
-            agents.cls,
-            agents.lights,
-            agents.colour,
-        )
-        chosen = np.empty(n, np.int64)
-        count = 0
-        for i in range(n):
-            set_pose(local, moving, i, time_s[c])
-            x, y, z = local.centre[i, 0] - ox, local.centre[i, 1] - oy, local.centre[i, 2] - oz
-            reach = max_range + agents.radius[i]
-            if abs(px * x + py * y + pz * z) <= agents.radius[i] and x * x + y * y + z * z <= reach * reach:
-                chosen[count] = i
-                count += 1
-        for r in range(elevation.shape[0]):
-            ce, se = np.cos(elevation[r]), np.sin(elevation[r])
-            bx, by = ce * ca, ce * sa
-            dx = rot[0, 0] * bx + rot[0, 1] * by + rot[0, 2] * se
-            dy = rot[1, 0] * bx + rot[1, 1] * by + rot[1, 2] * se
-            dz = rot[2, 0] * bx + rot[2, 1] * by + rot[2, 2] * se
-            t, m, nx, ny, nz, _ = trace_world(a, ox, oy, oz, dx, dy, dz, max_range)
-            row = -1
-            if count:
-                ta, ma, ax, ay, az, hit = trace_agents(
-                    local, templates, chosen, count, ox, oy, oz, dx, dy, dz, min(t, max_range)
-                )
-                if hit >= 0 and ta < t:
-                    t, m, nx, ny, nz, row = ta, ma, ax, ay, az, hit
-            distance[c, r], material[c, r], who[c, r] = t, m, row
-            if t < np.inf:
-                points[c, r, 0], points[c, r, 1], points[c, r, 2] = ox + t * dx, oy + t * dy, oz + t * dz
-                intensity[c, r] = albedo[m] * min(1.0, abs(nx * dx + ny * dy + nz * dz))
+__all__ = ["RaycastLidar"]
 
 
 class RaycastLidar:
-    """Sweeps by exact tracing. The sensor and the agents move while it turns; misses are left out.
+    """Sweeps by exact tracing. The sensor and the agents move while it turns; what does not come back is left out.
 
-    Points are given in the sensor's frame at the stamp, as if each had been compensated for the ego's motion.
+    Points are given in the sensor's frame at the stamp, as if each had been compensated for the ego's motion, unless
+    the sensor is not `deskewed`.
     """
 
     name = "raycast"
@@ -149,47 +43,94 @@ class RaycastLidar:
         return state, [{spec.name: self._one(view, spec) for spec in specs} for view in views]
 
     def _one(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
-        azimuth, time_s = firing_times(spec)
-        span_s = spec.period_us * 1e-6
+        beams, span_s = beams_of(spec), spec.period_us * 1e-6
         moving = agent_motion(view.frame, view.history, span_s)
-        shape = (spec.azimuth_steps, len(spec.elevation_rad))
-        distance, points = np.empty(shape), np.empty((*shape, 3))
-        intensity = np.empty(shape, np.float32)
-        material, who = np.empty(shape, np.uint8), np.empty(shape, np.int32)
-        agents = pose_agents(view.frame, moving, self._set)
-        _sweep(
+        scene = Scene(
             view.atlas.arrays,
-            agents,
+            pose_agents(view.frame, moving, self._set),
             self._templates,
             moving,
             ego_motion(view.frame, view.history, span_s),
             np.ascontiguousarray(spec.pose.rotation),
             spec.pose.position,
-            azimuth,
-            time_s,
-            np.array(spec.elevation_rad),
-            spec.max_range_m,
-            _ALBEDO,
-            distance,
-            points,
-            intensity,
-            material,
-            who,
         )
-        column, ring = np.nonzero((distance >= spec.min_range_m) & (distance < np.inf))
-        row = who[column, ring]
-        label = MATERIAL_LABEL[material[column, ring]]
-        instance = np.zeros(len(row), np.uint16)
-        on = row >= 0
-        label[on] = AGENT_OCC_CLASS[agents.cls[row[on]]]
-        instance[on] = agents.id[row[on]]
+        spread = float(np.abs(beams.offset).max()) + spec.divergence_rad
+        hits = empty_hits(beams)
+        trace_sweep(*scene, beams, spread, float(spec.max_range_m), hits)
+        if spec.detect_range_m or spec.range_noise_m or spec.divergence_rad:
+            echoes, returns = _received(view, spec, scene, beams, spread, hits)
+        else:
+            echoes, returns = _exact(spec, hits)
+        return _sweep(view, spec, scene, beams, hits, echoes, returns)
+
+
+def _exact(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
+    """Everything that is hit returns."""
+    bright = (ALBEDO[hits.material] * hits.cosine).astype(np.float32)
+    far = np.where(hits.distance >= spec.min_range_m, hits.distance, np.inf)
+    only = (..., None)
+    return (
+        Echoes(hits.distance[only], hits.cosine[only], hits.material[only], hits.who[only]),
+        Returns(far[only], bright[only], np.zeros((*far.shape, 1), np.uint8)),
+    )
+
+
+def _received(
+    view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, spread: float, hits: Hits
+) -> tuple[Echoes, Returns]:
+    """What a receiver sees of what returns."""
+    colour = scene.agents.colour
+    if spec.detect_range_m:
+        air = air_of(view.frame.style)
+        surfaces = surfaces_of(colour, air.wet, air.snow)
+    else:
+        air, surfaces = CLEAR, plain_surfaces(colour)
+    echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
+    reach, divergence = float(spec.max_range_m), float(spec.divergence_rad)
+    find_echoes(*scene, beams, spread, reach, divergence, spec.clockwise, hits, surfaces, echoes)
+    receiver = Receiver(
+        float(spec.min_range_m),
+        reach,
+        float(spec.detect_range_m),
+        float(spec.range_noise_m),
+        RETURNS.index(spec.returns),
+    )
+    receive(sweep_key(view.frame.seed, view.frame.stamp_us, spec.name), receiver, air, echoes, returns)
+    return echoes, returns
+
+
+def _sweep(
+    view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
+) -> LidarSweep:
+    rings, numbers = returns.distance.shape[1:]
+    seen = np.flatnonzero(returns.distance < np.inf)
+    beam, number = np.divmod(seen, numbers) if numbers > 1 else (seen, np.zeros_like(seen))
+    column, ring = np.divmod(beam, rings)
+    of = returns.of.reshape(-1)[seen]
+    air = of == AIR
+    echo = numbers * beam + np.where(air, 0, of)
+    row = np.where(air, -1, echoes.who.reshape(-1)[echo])
+    label = np.where(air, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
+    instance = np.zeros(len(row), np.uint16)
+    on = row >= 0
+    label[on] = AGENT_OCC_CLASS[scene.agents.cls[row[on]]]
+    instance[on] = scene.agents.id[row[on]]
+    far = returns.distance.reshape(-1)[seen][:, None]
+    if spec.deskewed:
         sensor = view.frame.ego_pose.compose(spec.pose)
-        return LidarSweep(
-            xyz=((points[column, ring] - sensor.position) @ sensor.rotation).astype(np.float32),
-            intensity=intensity[column, ring],
-            ring=ring.astype(np.uint16),
-            time_s=time_s[column].astype(np.float32),
-            label=label,
-            instance=instance,
-            stamp_us=view.frame.stamp_us,
-        )
+        points = hits.origin.take(column, axis=0) + far * hits.direction.reshape(-1, 3).take(beam, axis=0)
+        xyz = (points - sensor.position) @ sensor.rotation
+    else:
+        azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
+        flat = np.cos(elevation)
+        xyz = far * np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
+    return LidarSweep(
+        xyz=xyz.astype(np.float32),
+        intensity=returns.intensity.reshape(-1)[seen],
+        ring=ring.astype(np.uint16),
+        time_s=(beams.time_s[column] + beams.delay_s[ring]).astype(np.float32),
+        label=label,
+        instance=instance,
+        stamp_us=view.frame.stamp_us,
+        return_number=number.astype(np.uint8) if spec.returns == "dual" else None,
+    )

@@ -79,7 +79,8 @@ def ground_hits(tile: Tile, deck: int, origin: np.ndarray, direction: np.ndarray
             u, v = u0 + t * du, v0 + t * dv
             ok = np.isfinite(t) & (t >= 0) & (u >= -1e-9) & (u <= 1 + 1e-9) & (v >= -1e-9) & (v <= 1 + 1e-9)
             best = min(best, float(t[ok].min(initial=np.inf)))
-    return best
+    on_it = (qc == 0.0) & (u0 >= 0) & (u0 <= 1) & (v0 >= 0) & (v0 <= 1)  # where roots may be 0 / 0
+    return 0.0 if on_it.any() else best
 
 
 def world_hit(
