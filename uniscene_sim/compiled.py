@@ -7,6 +7,7 @@ files with kernels and of what these import, so that none is ever out of date.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import numba
 from numba import njit
 
-__all__ = ["device", "inlined"]
+__all__ = ["device", "floor", "inlined"]
 
 _KEPT = 3  # versions of the package whose kernels stay
 
@@ -23,6 +24,12 @@ _KEPT = 3  # versions of the package whose kernels stay
 device = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 #: The same, written out in its caller: for those that take many arrays.
 inlined = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+
+
+@inlined
+def floor(x):
+    """Largest whole number up to x, an integer on CUDA too, where `math.floor` gives a float."""
+    return int(math.floor(x))
 
 
 def _keep_by_content() -> None:

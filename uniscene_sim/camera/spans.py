@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from math import floor
-
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compiled import device, floor
 from uniscene_sim.lens import project
 from uniscene_sim.tracing.agents import PosedAgents
 
