@@ -8,8 +8,9 @@ import numpy as np
 
 from uniscene_sim.camera.pixels import Picture
 from uniscene_sim.camera.raycast import RaycastCameras, Shot
+from uniscene_sim.cuda.device import need_device
 from uniscene_sim.cuda.kernels import camera_kernels, trace_beams, turn_columns
-from uniscene_sim.cuda.launch import Launch, need_device
+from uniscene_sim.cuda.launch import Launch
 from uniscene_sim.cuda.layouts import SHOT, TURN, Columns, Turn
 from uniscene_sim.lidar.raycast import RaycastLidar, Sweep
 from uniscene_sim.lidar.trace import Hits

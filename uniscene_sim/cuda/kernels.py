@@ -56,11 +56,11 @@ def camera_kernels(most: int) -> tuple[Any, Any]:
 def _turn_column(address, job, c):
     turn = unpack(address, job, TURN)
     sweep, columns = turn.sweep, turn.columns
-    if c < columns.count.shape[0]:
+    if c < columns.number.shape[0]:
         scene, beams, origin, rot = sweep.scene, sweep.beams, sweep.hits.origin[c], columns.rotation[c]
         stand(scene, beams.time_s[c], origin, rot)
         local = moved(scene.agents, columns.position[c], columns.turned[c], columns.centre[c])
-        columns.count[c] = pose_near(
+        columns.number[c] = pose_near(
             scene, beams.time_s[c], origin, rot, beams.azimuth[c], sweep.spread, sweep.far, local, columns.chosen[c]
         )
 
@@ -76,7 +76,7 @@ def _trace_beam(address, job, c, r):
             scene.atlas,
             scene.templates,
             local,
-            columns.chosen[c, : columns.count[c]],
+            columns.chosen[c, : columns.number[c]],
             columns.rotation[c],
             ca * co - sa * so,
             sa * co + ca * so,

@@ -10,29 +10,15 @@ import numpy as np
 from numba import config, cuda, types
 
 from uniscene_sim.cuda.words import to_words
-from uniscene_sim.errors import InputError
 from uniscene_sim.tracing.agents import TemplateArrays
 from uniscene_sim.tracing.atlas import AtlasArrays
 
-__all__ = ["Launch", "need_device"]
+__all__ = ["Launch"]
 
 _ALIGN = 256
 #: Tuples that stay on the device, and the array of each that lives as long as its content is the same.
 _LASTING = {AtlasArrays: "window", TemplateArrays: "material"}
 _on_device: dict[int, dict[int, Any]] = {}  # device arrays by the ids of that array and of their own
-
-
-def need_device(field: str) -> None:
-    """Look for a CUDA device.
-
-    Raises:
-        InputError: there is none.
-    """
-    if not cuda.is_available():
-        raise InputError(
-            "there is no CUDA device; expected an NVIDIA GPU, its driver and uniscene_sim[cuda], or engines on the CPU",
-            field=field,
-        )
 
 
 class Launch:
@@ -98,7 +84,9 @@ def _up(size: int) -> int:
 
 
 def _address(array: Any) -> int:
-    return array.ctypes.data if config.ENABLE_CUDASIM else array.__cuda_array_interface__["data"][0]
+    if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
+        return array.ctypes.data
+    return array.__cuda_array_interface__["data"][0]
 
 
 def _lasting(owner: Any) -> dict[int, Any]:

@@ -31,7 +31,7 @@ class Columns(NamedTuple):
     turned: np.ndarray  # float64 (A, N, 3, 3)
     centre: np.ndarray  # float64 (A, N, 3) m
     chosen: np.ndarray  # int64 (A, N)
-    count: np.ndarray  # int64 (A,)
+    number: np.ndarray  # int64 (A,), how many of them
 
 
 class Turn(NamedTuple):

@@ -41,9 +41,7 @@ def _dtype(layout: types.Array) -> np.dtype:
     return np.dtype(str(layout.dtype))
 
 
-@intrinsic
-def unpack(typingctx, address, job, layout):
-    """The value in row `job` of the rows of words at an address."""
+def _unpack(typingctx, address, job, layout):
     kind = layout.instance_type
 
     def codegen(context, builder, signature, args):
@@ -54,15 +52,20 @@ def unpack(typingctx, address, job, layout):
     return kind(types.int64, types.int64, layout), codegen
 
 
+#: unpack(address, job, layout) in a kernel: the value in row `job` of the rows of words at an address.
+unpack: Any = intrinsic(_unpack)
+
+
 def _width(kind: types.Type) -> int:
-    if isinstance(kind, types.BaseTuple):
-        return sum(_width(k) for k in kind.types)
+    """Words of a value."""
+    if isinstance(kind, types.NamedTuple):
+        return sum(map(_width, kind.types), start=0)
     return 1 + kind.ndim if isinstance(kind, types.Array) else 1
 
 
 def _value(context, builder, kind, words, first, at):
     """Build what begins `at` so many words after the first; moves `at` on."""
-    if isinstance(kind, types.BaseTuple):
+    if isinstance(kind, types.NamedTuple):
         fields = [_value(context, builder, k, words, first, at) for k in kind.types]
         return context.make_tuple(builder, kind, fields)
 
