@@ -37,7 +37,6 @@ def test_validate_exports_the_schema(capsys):
         ["run", "no_such_scenario.yaml"],
         ["run", "cut_in", "--camera", "dream"],
         ["run", "cut_in", "--rig", "no_such_rig"],
-        ["run", "cut_in", "--device", "cuda"],
         ["validate"],
         ["validate", "no_such_map.xodr"],
     ],

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
     run.add_argument("--source", default="scenario", help="what knows the world (default: scenario)")
     run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
-    run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where engines run (default: cpu)")
+    run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where rays are traced (default: cpu)")
     run.add_argument("--ticks", type=_count, help="stop after this many ticks")
     run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
     run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
@@ -108,9 +108,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from uniscene_sim.engines import RunFacts
     from uniscene_sim.rig_file import load_rig
 
-    if arguments.device == "cuda":
-        raise InputError("the engines of this version run on the CPU; expected cpu", field="--device")
     engines = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}
+    if arguments.device == "cuda":
+        from uniscene_sim.cuda.device import need_device
+
+        need_device("--device")
+        engines |= {slot: "raycast-cuda" for slot in ("camera", "lidar") if engines[slot] == "raycast"}
     rig = load_rig(arguments.rig)
     open_sinks = [plugins.load_engine("sink", name).open for name in dict.fromkeys(arguments.sink or ["report"])]
     source = plugins.load_engine("source", arguments.source).open(arguments.what, arguments.seed)
@@ -157,6 +160,7 @@ def _info(_: argparse.Namespace) -> int:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
+    from uniscene_sim.cuda.device import cuda_devices
     from uniscene_sim.paths import data_dir
     from uniscene_sim.rig_presets import PRESETS
 
@@ -165,7 +169,7 @@ def _info(_: argparse.Namespace) -> int:
         print(f"{kind + ':':20}{', '.join(f'{name} ({origin})' for name, origin in plugins.offered(slot).items())}")
     print(f"{'rigs:':20}{', '.join(PRESETS)}")
     print(f"{'scenarios:':20}{', '.join(sorted(p.stem for p in data_dir('scenarios').glob('*.yaml')))}")
-    print(f"{'devices:':20}cpu ({os.cpu_count()} cores)")
+    print(f"{'devices:':20}{', '.join([f'cpu ({os.cpu_count()} cores)', *cuda_devices()])}")
     found = []
     for package in ("uniscene_sim", "numpy", "numba", "scipy", "av", "carla"):
         try:

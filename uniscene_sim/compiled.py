@@ -7,6 +7,7 @@ files with kernels and of what these import, so that none is ever out of date.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 from pathlib import Path
@@ -14,15 +15,21 @@ from pathlib import Path
 import numba
 from numba import njit
 
-__all__ = ["device", "inlined"]
+__all__ = ["device", "floor", "inlined"]
 
 _KEPT = 3  # versions of the package whose kernels stay
 
-#: A function that other kernels call for each ray: it makes no array, so numba need not count references to those that
-#: it is given. Counting them costs more than a short ray does.
+#: A function that other kernels call for each ray, CUDA kernels too: it makes no array and returns none, so numba need
+#: not count references to those that it is given. Counting them costs more than a short ray does.
 device = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 #: The same, written out in its caller: for those that take many arrays.
 inlined = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+
+
+@inlined
+def floor(x):
+    """Largest whole number up to x, an integer on CUDA too, where `math.floor` gives a float."""
+    return int(math.floor(x))  # noqa: RUF046
 
 
 def _keep_by_content() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import floor
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compiled import device, floor
 
 __all__ = ["Bins", "bin_of", "make_bins"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, floor, inf, sqrt
+from math import exp, inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from uniscene_sim.camera.lamps import Lamps, lamp_light
 from uniscene_sim.camera.noise import smooth
 from uniscene_sim.camera.shading import is_ground, is_wall, plain_surface, surface, through_air
 from uniscene_sim.camera.weather import Sky, sky_radiance
-from uniscene_sim.compiled import device, inlined
+from uniscene_sim.compiled import device, floor, inlined
 from uniscene_sim.occupancy.tiles import BLOCK_CELLS, BLOCKS_Z, CELL_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays

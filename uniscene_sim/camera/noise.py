@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import floor
-
 import numpy as np
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compiled import device, floor
 
 __all__ = ["hashed", "smooth"]
 

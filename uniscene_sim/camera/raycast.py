@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf, sqrt
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
 from uniscene_sim.camera.bins import Bins, make_bins
 from uniscene_sim.camera.lamps import Lamps, lamps_of
-from uniscene_sim.camera.look import Scene, look
+from uniscene_sim.camera.look import Scene
 from uniscene_sim.camera.optics import add_noise, blur_motion, fall, image_motion, key_of
-from uniscene_sim.camera.shading import LINEAR_RGB, agent_albedo, encode
+from uniscene_sim.camera.pixels import Eye, Picture, is_edge, see, soften
+from uniscene_sim.camera.shading import LINEAR_RGB, agent_albedo
 from uniscene_sim.camera.spans import in_row, in_the_way, spans_of, spans_of_cones
 from uniscene_sim.camera.weather import Sky, sky_of
-from uniscene_sim.compiled import device
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
-from uniscene_sim.lens import FISHEYE, PINHOLE, ray
+from uniscene_sim.lens import PINHOLE
 from uniscene_sim.rig import CameraSpec
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, AgentClass, OccClass
+from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.tracing.agents import (
     PosedAgents,
     TemplateArrays,
@@ -37,52 +36,22 @@ from uniscene_sim.tracing.kernels import trace_agents
 from uniscene_sim.tracing.templates import body_rgb
 from uniscene_sim.tracing.templates import templates as built_in
 
-__all__ = ["EGO_ID", "PlainCameras", "RaycastCameras"]
+__all__ = ["EGO_ID", "PlainCameras", "RaycastCameras", "Shot"]
 
 #: Instance id of the ego's own body, in cameras that see it.
 EGO_ID = 65_535
 _EGO_COLOUR = 0x2A6F
-_SKY = int(OccClass.FREE)
-# ground: seen at a slant, its depth jumps from row to row without an edge
-_FLAT = (11, 12, 13, 14, 17, 18, 19)
-_UNSEEN = -2.0
 _STRIP_M, _FOOT_M = 4.0, 8.0  # bins of agents across the sunlight, and around their feet
 _FEET_M = 80.0  # ground beside agents is darker up to so far from the camera
 _BESIDE_M = 1.2
 
 
-@device
-def _towards(lens, rotation, px, py):
-    """Unit direction in the map frame of an image point, and its cosine to the optical axis (`_UNSEEN`: the lens sees
-    nothing there)."""
-    if lens[0] == PINHOLE:
-        cu, cv = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
-        scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
-        cu, cv = cu * scale, cv * scale
-    else:
-        cu, cv, scale, seen = ray(lens, px, py)
-        if not seen:
-            return 0.0, 0.0, 0.0, _UNSEEN
-    return (
-        rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2] * scale,
-        rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2] * scale,
-        rotation[2, 0] * cu + rotation[2, 1] * cv + rotation[2, 2] * scale,
-        scale,
-    )
+class Shot(NamedTuple):
+    """One picture to be made: what is there, who looks, and what is written."""
 
-
-@device
-def _is_edge(depth, semantic, instance, v, u):
-    """Whether a pixel differs in kind from one beside it, or lies far before or behind it."""
-    for q in range(4):
-        i, j = v + (1 if q == 0 else (-1 if q == 1 else 0)), u + (1 if q == 2 else (-1 if q == 3 else 0))
-        if 0 <= i < depth.shape[0] and 0 <= j < depth.shape[1]:
-            if semantic[i, j] != semantic[v, u] or instance[i, j] != instance[v, u]:
-                return True
-            near, away = min(depth[i, j], depth[v, u]), max(depth[i, j], depth[v, u])
-            if away > 1.15 * near and semantic[v, u] not in _FLAT:
-                return True
-    return False
+    scene: Scene
+    eye: Eye
+    picture: Picture
 
 
 @njit(cache=True, parallel=True)
@@ -99,64 +68,28 @@ def _render(
     agent_rgb,
     far,
     plain,
-    rotation,
-    position,
-    lens,
-    spans,
-    label_of,
-    agent_label,
+    eye: Eye,
+    picture: Picture,
     smooth,
-    rgb,
-    depth,
-    semantic,
-    instance,
 ):
-    """Trace and shade one image: the parts of its scene first (a parallel loop takes no tuple of tuples), then its
-    axes (`rotation` map <- optical), its lens (see `uniscene_sim.lens`), and what is written."""
-    height, width = depth.shape
+    """Trace and shade one picture: the parts of its scene first (a parallel loop takes no tuple of tuples)."""
+    height, width = picture.depth.shape
     n = agents.template.shape[0]
-    ox, oy, oz, angle, exposure = position[0], position[1], position[2], 1.0 / lens[1], sky.exposure
     for v in prange(height):
         scene = Scene(atlas, agents, templates, sky, lamps, lit, shades, feet, albedo, agent_rgb, far, plain)
         row_of, some = np.empty(n, np.int64), np.empty(n, np.int64)
-        count_in_row = in_row(spans, v, row_of)
+        count_in_row = in_row(eye.spans, v, row_of)
         for u in range(width):
-            count = in_the_way(spans, row_of, count_in_row, u, some)
-            dx, dy, dz, scale = _towards(lens, rotation, u + 0.5, v + 0.5)
-            if scale == _UNSEEN:
-                depth[v, u], semantic[v, u], instance[v, u] = inf, _SKY, 0
-                rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = 0, 0, 0
-                continue
-            t, m, row, r, g, b = look(scene, some, count, ox, oy, oz, dx, dy, dz, angle)
-            along = 1.0 if lens[0] == FISHEYE else scale
-            depth[v, u], semantic[v, u], instance[v, u] = t * along, _SKY, 0
-            if row >= 0:
-                semantic[v, u], instance[v, u] = agent_label[agents.cls[row]], agents.id[row]
-            elif t < inf:
-                semantic[v, u] = label_of[m]
-            rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2] = encode(exposure * r), encode(exposure * g), encode(exposure * b)
+            see(scene, eye, picture, some, in_the_way(eye.spans, row_of, count_in_row, u, some), v, u)
     if not smooth:
         return
     for v in prange(height):
         scene = Scene(atlas, agents, templates, sky, lamps, lit, shades, feet, albedo, agent_rgb, far, plain)
         row_of, some = np.empty(n, np.int64), np.empty(n, np.int64)
-        count_in_row = in_row(spans, v, row_of)
+        count_in_row = in_row(eye.spans, v, row_of)
         for u in range(width):
-            if not _is_edge(depth, semantic, instance, v, u):
-                continue
-            count = in_the_way(spans, row_of, count_in_row, u, some)
-            red, green, blue = 0.0, 0.0, 0.0
-            for q in range(4):  # a rotated grid
-                x, y = u + 0.125 + 0.25 * q, v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2))
-                dx, dy, dz, scale = _towards(lens, rotation, x, y)
-                if scale == _UNSEEN:
-                    continue
-                _, _, _, r, g, b = look(scene, some, count, ox, oy, oz, dx, dy, dz, angle)
-                most = 1.4 / exposure
-                red, green, blue = red + min(r, most), green + min(g, most), blue + min(b, most)
-            quarter = 0.25 * exposure
-            rgb[v, u, 0], rgb[v, u, 1] = encode(quarter * red), encode(quarter * green)
-            rgb[v, u, 2] = encode(quarter * blue)
+            if is_edge(picture, v, u):
+                soften(scene, eye, picture, some, in_the_way(eye.spans, row_of, count_in_row, u, some), v, u)
 
 
 class RaycastCameras:
@@ -182,17 +115,28 @@ class RaycastCameras:
         self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Any, list[dict[str, CameraFrame]]]:
         """One image of each camera in each world, at the worlds' stamps."""
-        out = []
-        for view in views:
-            posed = {with_ego: self._posed(view, with_ego) for with_ego in {s.ego_visible for s in specs}}
-            images = {}
-            for spec in specs:
-                agents, paint = posed[spec.ego_visible]
-                if spec.ego_visible and self._inside(view, spec, agents):
-                    agents, paint = posed.setdefault(False, self._posed(view, False))
-                images[spec.name] = self._one(view, spec, agents, paint)
-            out.append(images)
-        return state, out
+        shots = [self._shots(view, specs) for view in views]
+        self._trace([shot for of_world in shots for shot in of_world])
+        return state, [
+            {spec.name: self._frame(shot, view, spec) for spec, shot in zip(specs, of_world, strict=True)}
+            for view, of_world in zip(views, shots, strict=True)
+        ]
+
+    def _trace(self, shots: Sequence[Shot]) -> None:
+        """Fill the pictures."""
+        for shot in shots:
+            _render(*shot.scene, shot.eye, shot.picture, self._smooth and not self.plain)
+
+    def _shots(self, view: WorldView, specs: Sequence[CameraSpec]) -> list[Shot]:
+        """The pictures of one world, yet to be made."""
+        posed = {with_ego: self._posed(view, with_ego) for with_ego in {s.ego_visible for s in specs}}
+        shots = []
+        for spec in specs:
+            agents, paint = posed[spec.ego_visible]
+            if spec.ego_visible and self._inside(view, spec, agents):
+                agents, paint = posed.setdefault(False, self._posed(view, False))
+            shots.append(self._shot(view, spec, agents, paint))
+        return shots
 
     def _inside(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> bool:
         """Whether a camera is inside the ego's body, the last of the agents, which then would hide all else from it."""
@@ -234,30 +178,26 @@ class RaycastCameras:
             self.plain,
         )
 
-    def _one(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraFrame:
+    def _shot(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> Shot:
         pose = view.frame.ego_pose.compose(spec.pose)
         rotation = view.frame.ego_pose.rotation @ spec.rotation_base_from_optical
         spans = np.empty((len(agents.id), 4), np.int64)
         find = spans_of if spec.lens[0] == PINHOLE else spans_of_cones
         find(agents, rotation, pose.position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
         shape = (spec.height, spec.width)
-        rgb, depth = np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32)
-        semantic, instance = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
-        _render(
-            *self._scene(view, spec, agents, paint),
-            np.ascontiguousarray(rotation),
-            pose.position,
-            spec.lens,
-            spans,
-            MATERIAL_LABEL,
-            AGENT_OCC_CLASS,
-            self._smooth and not self.plain,
-            rgb,
-            depth,
-            semantic,
-            instance,
+        return Shot(
+            self._scene(view, spec, agents, paint),
+            Eye(np.ascontiguousarray(rotation), pose.position, spec.lens, spans),
+            Picture(
+                np.empty((*shape, 3), np.uint8),
+                np.empty(shape, np.float32),
+                np.empty(shape, np.uint8),
+                np.empty(shape, np.uint16),
+            ),
         )
-        image = CameraFrame(rgb, depth, semantic, instance, view.frame.stamp_us)
+
+    def _frame(self, shot: Shot, view: WorldView, spec: CameraSpec) -> CameraFrame:
+        image = CameraFrame(*shot.picture, view.frame.stamp_us)
         return replace(image, rgb=self._through_lens(image, view.frame, spec))
 
     def _through_lens(self, image: CameraFrame, frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:

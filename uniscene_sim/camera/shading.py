@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import exp, floor, sqrt
+from math import exp, sqrt
 
 import numpy as np
 
 from uniscene_sim.camera.noise import hashed, smooth
 from uniscene_sim.camera.weather import Sky, sky_radiance
-from uniscene_sim.compiled import device
+from uniscene_sim.compiled import device, floor
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import MATERIAL_RGB, Material
 from uniscene_sim.tracing.agents import PosedAgents

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from math import floor
-
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compiled import device, floor
 from uniscene_sim.lens import project
 from uniscene_sim.tracing.agents import PosedAgents
 
-__all__ = ["in_row", "in_the_way", "spans_of", "spans_of_cones"]
+__all__ = ["at_pixel", "in_row", "in_the_way", "spans_of", "spans_of_cones"]
 
 #: Directions around the rim of a cone.
 _RIM = np.stack([f(np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)) for f in (np.cos, np.sin)], axis=1)
@@ -90,5 +88,16 @@ def in_row(spans, v, row_of):
     for n in range(spans.shape[0]):
         if spans[n, 2] <= v <= spans[n, 3]:
             row_of[count] = n
+            count += 1
+    return count
+
+
+@device
+def at_pixel(spans, v, u, some):
+    """Write the agents whose span holds a pixel; their number. What `in_row` and `in_the_way` find together."""
+    count = 0
+    for n in range(spans.shape[0]):
+        if spans[n, 2] <= v <= spans[n, 3] and spans[n, 0] <= u <= spans[n, 1]:
+            some[count] = n
             count += 1
     return count

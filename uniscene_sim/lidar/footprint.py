@@ -120,8 +120,8 @@ def _find_column(
         return
     distance, strength = np.empty(5), np.empty(5)
     material, who = np.empty(5, np.uint8), np.empty(5, np.int32)
-    of, origin = np.empty(2, np.int64), np.empty(3)
-    rot = stand(scene, beams.time_s[c], origin)
+    of, origin, rot = np.empty(2, np.int64), np.empty(3), np.empty((3, 3))
+    stand(scene, beams.time_s[c], origin, rot)
     local, chosen = agents_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range)
     atlas, templates = scene.atlas, scene.templates
     ox, oy, oz = origin[0], origin[1], origin[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,17 @@ from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
 from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays
 from uniscene_sim.tracing.templates import templates as built_in
 
-__all__ = ["RaycastLidar"]
+__all__ = ["RaycastLidar", "Sweep"]
+
+
+class Sweep(NamedTuple):
+    """One sweep to be made: what is there, what is sent, and what is written."""
+
+    scene: Scene
+    beams: Beams
+    spread: float  # rad, how far beams lie beside the azimuth of their column
+    far: float  # m
+    hits: Hits
 
 
 class RaycastLidar:
@@ -40,9 +50,20 @@ class RaycastLidar:
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
         """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
-        return state, [{spec.name: self._one(view, spec) for spec in specs} for view in views]
+        sweeps = [[self._begun(view, spec) for spec in specs] for view in views]
+        self._trace([sweep for of_world in sweeps for sweep in of_world])
+        return state, [
+            {spec.name: _finished(view, spec, sweep) for spec, sweep in zip(specs, of_world, strict=True)}
+            for view, of_world in zip(views, sweeps, strict=True)
+        ]
 
-    def _one(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
+    def _trace(self, sweeps: Sequence[Sweep]) -> None:
+        """Fill the hits."""
+        for sweep in sweeps:
+            trace_sweep(*sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
+
+    def _begun(self, view: WorldView, spec: LidarSpec) -> Sweep:
+        """A sweep, yet to be traced."""
         beams, span_s = beams_of(spec), spec.period_us * 1e-6
         moving = agent_motion(view.frame, view.history, span_s)
         scene = Scene(
@@ -55,13 +76,17 @@ class RaycastLidar:
             spec.pose.position,
         )
         spread = float(np.abs(beams.offset).max()) + spec.divergence_rad
-        hits = empty_hits(beams)
-        trace_sweep(*scene, beams, spread, float(spec.max_range_m), hits)
-        if spec.detect_range_m or spec.range_noise_m or spec.divergence_rad:
-            echoes, returns = _received(view, spec, scene, beams, spread, hits)
-        else:
-            echoes, returns = _exact(spec, hits)
-        return _sweep(view, spec, scene, beams, hits, echoes, returns)
+        return Sweep(scene, beams, spread, float(spec.max_range_m), empty_hits(beams))
+
+
+def _finished(view: WorldView, spec: LidarSpec, sweep: Sweep) -> LidarSweep:
+    """The points of a sweep that has been traced."""
+    scene, beams, spread, _, hits = sweep
+    if spec.detect_range_m or spec.range_noise_m or spec.divergence_rad:
+        echoes, returns = _received(view, spec, scene, beams, spread, hits)
+    else:
+        echoes, returns = _exact(spec, hits)
+    return _points(view, spec, scene, beams, hits, echoes, returns)
 
 
 def _exact(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
@@ -99,7 +124,7 @@ def _received(
     return echoes, returns
 
 
-def _sweep(
+def _points(
     view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
 ) -> LidarSweep:
     rings, numbers = returns.distance.shape[1:]

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from math import cos, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
+from uniscene_sim.compiled import device, inlined
 from uniscene_sim.rig import LidarSpec
-from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays, interpolate, set_pose
+from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays, pose_at, set_pose
 from uniscene_sim.tracing.atlas import AtlasArrays
 from uniscene_sim.tracing.kernels import trace_agents, trace_world
 
-__all__ = ["Beams", "Hits", "Scene", "agents_near", "beams_of", "empty_hits", "first_hit", "stand", "trace_sweep"]
+__all__ = [
+    "Beams",
+    "Hits",
+    "Scene",
+    "agents_near",
+    "beams_of",
+    "empty_hits",
+    "first_hit",
+    "moved",
+    "pose_near",
+    "stand",
+    "trace_beam",
+    "trace_sweep",
+]
 
 
 class Beams(NamedTuple):
@@ -79,48 +94,53 @@ def empty_hits(beams: Beams) -> Hits:
     )
 
 
-@njit(cache=True)
-def stand(scene: Scene, time_s, origin):
-    """Write the sensor's position (3,) at a time; its rotation, map <- sensor."""
-    base, turn = np.empty(3), np.empty((3, 3))
-    interpolate(scene.ego, 0, time_s, base, turn)
-    at = scene.mount_at
+@device
+def stand(scene: Scene, time_s, origin, rot):
+    """Write the sensor's position (3,) and rotation (3, 3), map <- sensor, at a time."""
+    base, turn = pose_at(scene.ego, 0, time_s)
+    at, mount = scene.mount_at, scene.mount
     for q in range(3):
-        origin[q] = base[q] + turn[q, 0] * at[0] + turn[q, 1] * at[1] + turn[q, 2] * at[2]
-    return turn @ scene.mount
+        origin[q] = base[q] + turn[q][0] * at[0] + turn[q][1] * at[1] + turn[q][2] * at[2]
+        for s in range(3):
+            rot[q, s] = turn[q][0] * mount[0, s] + turn[q][1] * mount[1, s] + turn[q][2] * mount[2, s]
+
+
+@device
+def pose_near(scene: Scene, time_s, origin, rot, azimuth, spread, max_range, local: PosedAgents, chosen):
+    """Pose the agents `local` at a time, and write the rows of those that beams within `spread` (rad) of an azimuth may
+    meet; their number."""
+    count = 0
+    ca, sa = cos(azimuth), sin(azimuth)
+    # the beams of a column lie near a half plane: agents whose sphere it misses are left out
+    px, py, pz = rot[0, 1] * ca - rot[0, 0] * sa, rot[1, 1] * ca - rot[1, 0] * sa, rot[2, 1] * ca - rot[2, 0] * sa
+    narrow, wide = cos(spread), sin(spread)
+    for i in range(local.template.shape[0]):
+        set_pose(local, scene.moving, i, time_s)
+        x, y, z = local.centre[i, 0] - origin[0], local.centre[i, 1] - origin[1], local.centre[i, 2] - origin[2]
+        far, reach = x * x + y * y + z * z, max_range + local.radius[i]
+        beside = narrow * abs(px * x + py * y + pz * z) - wide * sqrt(far)
+        if beside <= local.radius[i] and far <= reach * reach:
+            chosen[count] = i
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def moved(agents: PosedAgents, position, rotation, centre):
+    """The same agents with other poses."""
+    return PosedAgents(
+        position, rotation, agents.size, centre, agents.radius, agents.template, agents.id, agents.cls, agents.lights,
+        agents.colour,
+    )  # fmt: skip
 
 
 @njit(cache=True)
 def agents_near(scene: Scene, time_s, origin, rot, azimuth, spread, max_range):
     """The agents at a time, and the rows of those that beams within `spread` (rad) of an azimuth may meet."""
-    agents = scene.agents
-    n = agents.template.shape[0]
-    local = PosedAgents(
-        np.empty((n, 3)),
-        np.empty((n, 3, 3)),
-        agents.size,
-        np.empty((n, 3)),
-        agents.radius,
-        agents.template,
-        agents.id,
-        agents.cls,
-        agents.lights,
-        agents.colour,
-    )
+    n = scene.agents.template.shape[0]
+    local = moved(scene.agents, np.empty((n, 3)), np.empty((n, 3, 3)), np.empty((n, 3)))
     chosen = np.empty(n, np.int64)
-    count = 0
-    ca, sa = np.cos(azimuth), np.sin(azimuth)
-    # the beams of a column lie near a half plane: agents whose sphere it misses are left out
-    px, py, pz = rot[0, 1] * ca - rot[0, 0] * sa, rot[1, 1] * ca - rot[1, 0] * sa, rot[2, 1] * ca - rot[2, 0] * sa
-    narrow, wide = np.cos(spread), np.sin(spread)
-    for i in range(n):
-        set_pose(local, scene.moving, i, time_s)
-        x, y, z = local.centre[i, 0] - origin[0], local.centre[i, 1] - origin[1], local.centre[i, 2] - origin[2]
-        far, reach = x * x + y * y + z * z, max_range + agents.radius[i]
-        beside = narrow * abs(px * x + py * y + pz * z) - wide * np.sqrt(far)
-        if beside <= agents.radius[i] and far <= reach * reach:
-            chosen[count] = i
-            count += 1
+    count = pose_near(scene, time_s, origin, rot, azimuth, spread, max_range, local, chosen)
     return local, chosen[:count]
 
 
@@ -156,21 +176,29 @@ def _trigonometry(beams: Beams):
     return np.cos(beams.elevation), np.sin(beams.elevation), np.cos(beams.offset), np.sin(beams.offset)
 
 
+@inlined
+def trace_beam(atlas, templates, local: PosedAgents, chosen, rot, ca, sa, ce, se, c, r, max_range, hits: Hits):
+    """Write what beam `r` of column `c` meets, by cosine and sine of its azimuth and elevation; the column's origin is
+    there already."""
+    ox, oy, oz = hits.origin[c, 0], hits.origin[c, 1], hits.origin[c, 2]
+    dx, dy, dz = _aim(rot, ca, sa, ce, se)
+    t, material, cosine, up, who = first_hit(atlas, templates, local, chosen, ox, oy, oz, dx, dy, dz, max_range)
+    hits.distance[c, r], hits.material[c, r], hits.who[c, r] = t, material, who
+    hits.cosine[c, r], hits.up[c, r] = cosine, up
+    hits.direction[c, r, 0], hits.direction[c, r, 1], hits.direction[c, r, 2] = dx, dy, dz
+
+
 @njit(cache=True)
 def _trace_column(scene: Scene, beams: Beams, trigonometry, c, spread, max_range, hits: Hits):
     ce, se, co, so = trigonometry
     ca, sa = np.cos(beams.azimuth[c]), np.sin(beams.azimuth[c])
-    origin = hits.origin[c]
-    rot = stand(scene, beams.time_s[c], origin)
+    origin, rot = hits.origin[c], np.empty((3, 3))
+    stand(scene, beams.time_s[c], origin, rot)
     local, chosen = agents_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range)
     atlas, templates = scene.atlas, scene.templates
-    ox, oy, oz = origin[0], origin[1], origin[2]
     for r in range(beams.elevation.shape[0]):
-        dx, dy, dz = _aim(rot, ca * co[r] - sa * so[r], sa * co[r] + ca * so[r], ce[r], se[r])
-        t, material, cosine, up, who = first_hit(atlas, templates, local, chosen, ox, oy, oz, dx, dy, dz, max_range)
-        hits.distance[c, r], hits.material[c, r], hits.who[c, r] = t, material, who
-        hits.cosine[c, r], hits.up[c, r] = cosine, up
-        hits.direction[c, r, 0], hits.direction[c, r, 1], hits.direction[c, r, 2] = dx, dy, dz
+        u, v = ca * co[r] - sa * so[r], sa * co[r] + ca * so[r]
+        trace_beam(atlas, templates, local, chosen, rot, u, v, ce[r], se[r], c, r, max_range, hits)
 
 
 @njit(cache=True, parallel=True)

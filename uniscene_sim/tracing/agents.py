@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import cos, sin
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compiled import device, inlined
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.layout import LayoutFrame
 
@@ -20,6 +21,7 @@ __all__ = [
     "ego_motion",
     "interpolate",
     "pose_agents",
+    "pose_at",
     "set_pose",
     "template_arrays",
 ]
@@ -151,9 +153,9 @@ def _from(
     return Motion(time_s, np.ascontiguousarray(position), np.ascontiguousarray(rpy))
 
 
-@njit(cache=True)
-def interpolate(motion: Motion, n, time_s, position, rotation):
-    """Write position (3,) and rotation (3, 3) of body `n` at a time."""
+@inlined
+def pose_at(motion: Motion, n, time_s):
+    """Position (x, y, z) and rotation (three rows) of body `n` at a time."""
     last = motion.time_s.shape[0] - 1
     k = 0
     while k < last - 1 and motion.time_s[k + 1] <= time_s:
@@ -161,18 +163,31 @@ def interpolate(motion: Motion, n, time_s, position, rotation):
     to = min(k + 1, last)
     span = motion.time_s[to] - motion.time_s[k]
     f = (time_s - motion.time_s[k]) / span if span > 0.0 else 0.0
-    angle = np.empty(3)
+    here, there = motion.position[k, n], motion.position[to, n]
+    x, y, z = here[0] + f * (there[0] - here[0]), here[1] + f * (there[1] - here[1]), here[2] + f * (there[2] - here[2])
+    here, there = motion.rpy[k, n], motion.rpy[to, n]
+    roll = here[0] + f * (there[0] - here[0])
+    pitch = here[1] + f * (there[1] - here[1])
+    yaw = here[2] + f * (there[2] - here[2])
+    cr, sr, cp, sp, cy, sy = cos(roll), sin(roll), cos(pitch), sin(pitch), cos(yaw), sin(yaw)
+    return (x, y, z), (
+        (cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr),
+        (sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr),
+        (-sp, cp * sr, cp * cr),
+    )
+
+
+@device
+def interpolate(motion: Motion, n, time_s, position, rotation):
+    """Write position (3,) and rotation (3, 3) of body `n` at a time."""
+    at, turn = pose_at(motion, n, time_s)
     for q in range(3):
-        position[q] = motion.position[k, n, q] + f * (motion.position[to, n, q] - motion.position[k, n, q])
-        angle[q] = motion.rpy[k, n, q] + f * (motion.rpy[to, n, q] - motion.rpy[k, n, q])
-    cr, sr, cp, sp = np.cos(angle[0]), np.sin(angle[0]), np.cos(angle[1]), np.sin(angle[1])
-    cy, sy = np.cos(angle[2]), np.sin(angle[2])
-    rotation[0, 0], rotation[0, 1], rotation[0, 2] = cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr
-    rotation[1, 0], rotation[1, 1], rotation[1, 2] = sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr
-    rotation[2, 0], rotation[2, 1], rotation[2, 2] = -sp, cp * sr, cp * cr
+        position[q] = at[q]
+        for s in range(3):
+            rotation[q, s] = turn[q][s]
 
 
-@njit(cache=True)
+@device
 def set_pose(agents: PosedAgents, motion: Motion, n, time_s):
     """Move agent `n` to where it is at a time."""
     interpolate(motion, n, time_s, agents.position[n], agents.rotation[n])

@@ -8,12 +8,12 @@ the normal facing back along the ray. Ground has two sides.
 
 from __future__ import annotations
 
-from math import floor, inf, sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compiled import device, floor
 from uniscene_sim.occupancy.tiles import (
     BLOCK_CELLS,
     BLOCKS_Z,

@@ -1,0 +1,35 @@
+"""Which CUDA devices there are."""
+
+from __future__ import annotations
+
+from numba import config, cuda
+
+from uniscene_sim.errors import InputError
+
+__all__ = ["cuda_devices", "need_device"]
+
+
+def cuda_devices() -> list[str]:
+    """The devices by number and name; none where driver or toolkit are absent."""
+    if not cuda.is_available():
+        return []
+    if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
+        return ["cuda:0 (numba's simulator)"]
+    names = (device.name for device in cuda.gpus)
+    return [f"cuda:{i} ({name.decode() if isinstance(name, bytes) else name})" for i, name in enumerate(names)]
+
+
+def need_device(field: str) -> None:
+    """Look for a CUDA device.
+
+    Args:
+        field: what asked for it.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not cuda.is_available():
+        raise InputError(
+            "there is no CUDA device; expected an NVIDIA GPU, its driver and uniscene_sim[cuda], or engines on the CPU",
+            field=field,
+        )

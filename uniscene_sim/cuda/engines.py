@@ -1,0 +1,84 @@
+"""`CudaCameras` and `CudaLidar`: the ray engines on a CUDA device, all worlds and sensors in one launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from uniscene_sim.camera.pixels import Picture
+from uniscene_sim.camera.raycast import RaycastCameras, Shot
+from uniscene_sim.cuda.device import need_device
+from uniscene_sim.cuda.kernels import camera_kernels, trace_beams, turn_columns
+from uniscene_sim.cuda.launch import Launch
+from uniscene_sim.cuda.layouts import SHOT, TURN, Columns, Turn
+from uniscene_sim.lidar.raycast import RaycastLidar, Sweep
+from uniscene_sim.lidar.trace import Hits
+from uniscene_sim.tracing.agents import TemplateSource
+
+__all__ = ["CudaCameras", "CudaLidar"]
+
+
+class CudaCameras(RaycastCameras):
+    """`RaycastCameras` with the rays on the device; motion blur, noise and what falls before the lens stay on the CPU.
+
+    Raises:
+        InputError: there is no CUDA device.
+    """
+
+    name = "raycast-cuda"
+
+    def __init__(self, templates: TemplateSource | None = None, smooth_edges: bool = True):
+        need_device("--camera")
+        super().__init__(templates, smooth_edges)
+
+    def _trace(self, shots: Sequence[Shot]) -> None:
+        if not shots:
+            return
+        launch = Launch(shots, SHOT, Picture)
+        see_all, soften_all = camera_kernels(_power_of_2(max(len(shot.eye.spans) for shot in shots)))
+        height, width = np.max([shot.picture.depth.shape for shot in shots], axis=0).tolist()
+        launch.run(see_all, width, height)
+        if self._smooth:
+            launch.run(soften_all, width, height)
+        launch.fetch()
+
+
+class CudaLidar(RaycastLidar):
+    """`RaycastLidar` with the rays on the device; echoes of edges and the receiver stay on the CPU.
+
+    Raises:
+        InputError: there is no CUDA device.
+    """
+
+    name = "raycast-cuda"
+
+    def __init__(self, templates: TemplateSource | None = None):
+        need_device("--lidar")
+        super().__init__(templates)
+
+    def _trace(self, sweeps: Sequence[Sweep]) -> None:
+        if not sweeps:
+            return
+        launch = Launch([Turn(sweep, _columns(sweep)) for sweep in sweeps], TURN, Hits, Columns)
+        columns, rings = np.max([sweep.hits.distance.shape for sweep in sweeps], axis=0).tolist()
+        launch.run(turn_columns, columns, 1)
+        launch.run(trace_beams, rings, columns)
+        launch.fetch()
+
+
+def _columns(sweep: Sweep) -> Columns:
+    a, n = len(sweep.beams.azimuth), len(sweep.scene.agents.id)
+    return Columns(
+        np.empty((a, 3, 3)),
+        np.empty((a, n, 3)),
+        np.empty((a, n, 3, 3)),
+        np.empty((a, n, 3)),
+        np.empty((a, n), np.int64),
+        np.empty(a, np.int64),
+    )
+
+
+def _power_of_2(number: int) -> int:
+    """The next one, and no less than 16: few kernels serve any number of agents."""
+    return max(16, 1 << (number - 1).bit_length())

@@ -1,0 +1,116 @@
+"""What a launch takes and gives: one block of device memory, and the tiles and templates that stay there beside it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numba import config, cuda, types
+
+from uniscene_sim.cuda.words import to_words
+from uniscene_sim.tracing.agents import TemplateArrays
+from uniscene_sim.tracing.atlas import AtlasArrays
+
+__all__ = ["Launch"]
+
+_ALIGN = 256
+#: Tuples that stay on the device, and the array of each that lives as long as its content is the same.
+_LASTING = {AtlasArrays: "window", TemplateArrays: "material"}
+_on_device: dict[int, dict[int, Any]] = {}  # device arrays by the ids of that array and of their own
+
+
+class Launch:
+    """Jobs of one layout on the device, and where: `address` is what their kernels take.
+
+    Args:
+        jobs: values.
+        layout: their numba type.
+        results: class of the tuples that kernels write and `fetch` brings back.
+        scratch: class of those that kernels write and nobody reads.
+    """
+
+    def __init__(self, jobs: Sequence[Any], layout: types.Type, results: type, scratch: type | None = None):
+        given: dict[int, np.ndarray] = {}
+        self._wanted: dict[int, np.ndarray] = {}
+        unread: dict[int, np.ndarray] = {}
+
+        def sort(array: np.ndarray, owner: Any) -> int:
+            if type(owner) not in _LASTING:
+                kind = type(owner)
+                (self._wanted if kind is results else unread if kind is scratch else given)[id(array)] = array
+            return 0
+
+        table = np.array([to_words(job, layout, sort) for job in jobs], np.int64)
+        offsets, sizes = {}, []
+        at = _up(table.nbytes)
+        for arrays in (given, self._wanted, unread):
+            for key, array in arrays.items():
+                offsets[key] = at
+                at = _up(at + array.nbytes)
+            sizes.append(at)
+        self._block = cuda.device_array(at, np.uint8)
+        self.address = _address(self._block)
+
+        def place(array: np.ndarray, owner: Any) -> int:
+            if type(owner) in _LASTING:
+                return _address(_lasting(owner)[id(array)])
+            return self.address + offsets[id(array)]
+
+        table[:] = [to_words(job, layout, place) for job in jobs]
+        there = np.zeros(sizes[0], np.uint8)
+        there[: table.nbytes] = table.reshape(-1).view(np.uint8)
+        for key, array in given.items():
+            there[offsets[key] : offsets[key] + array.nbytes] = array.reshape(-1).view(np.uint8)
+        self._block[: len(there)].copy_to_device(there)
+        self._offsets, self._results = offsets, slice(sizes[0], sizes[1])
+        self.jobs = len(jobs)
+
+    def run(self, kernel: Callable[..., Any], width: int, height: int) -> None:
+        """Start a kernel with `width` x `height` threads for each job; neighbours go together."""
+        kernel[(-(-width // 8), -(-height // 8), self.jobs), (8, 8, 1)](self.address)  # type: ignore[index]
+
+    def fetch(self) -> None:
+        """Wait for the kernels, and bring what they wrote back into the arrays of the jobs."""
+        back = self._block[self._results].copy_to_host()
+        for key, array in self._wanted.items():
+            at = self._offsets[key] - self._results.start
+            array[...] = back[at : at + array.nbytes].view(array.dtype).reshape(array.shape)
+
+
+def _up(size: int) -> int:
+    return -(-size // _ALIGN) * _ALIGN
+
+
+def _address(array: Any) -> int:
+    if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
+        return array.ctypes.data
+    return array.__cuda_array_interface__["data"][0]
+
+
+def _lasting(owner: Any) -> dict[int, Any]:
+    """Device arrays of a tuple by the id of each of its own; they go when it goes."""
+    key = getattr(owner, _LASTING[type(owner)])
+    if id(key) not in _on_device:
+        rows = _in_use(owner) if isinstance(owner, AtlasArrays) else {}
+        _on_device[id(key)] = {
+            id(array): cuda.to_device(np.ascontiguousarray(array[: rows.get(name)]))
+            for name, array in zip(owner._fields, owner, strict=True)
+        }
+        weakref.finalize(key, _on_device.pop, id(key), None)
+    return _on_device[id(key)]
+
+
+def _in_use(atlas: AtlasArrays) -> dict[str, int]:
+    """How many rows of each pool are used: most have room for much more."""
+    slots = int(atlas.window.max()) + 1
+    blocks = int(atlas.blocks[:slots].max(initial=-1)) + 1
+    decks = int(atlas.decks[:slots].sum(axis=1).max(initial=0))
+    bricks = int(atlas.brick_of[:blocks].max(initial=-1)) + 1
+    return {
+        **dict.fromkeys(("base_z", "blocks", "cells_lo", "cells_hi", "tile_hi", "decks"), slots),
+        **dict.fromkeys(("materials", "density", "brick_of"), blocks),
+        **dict.fromkeys(("ground", "ground_lo", "ground_hi", "paint"), decks),
+        "bricks": bricks,
+    }

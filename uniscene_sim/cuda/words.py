@@ -1,0 +1,91 @@
+"""Named tuples of arrays as rows of 64-bit words, so that one launch takes any number of worlds.
+
+An array is its address and its shape, a number its bits; a kernel is given the address of the rows alone and makes the
+tuple of its own job anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+__all__ = ["to_words", "unpack"]
+
+
+def to_words(value: Any, layout: types.Type, address: Callable[[np.ndarray, Any], int], owner: Any = None) -> list[int]:
+    """Words of a value; `address` places an array, given the tuple that it belongs to.
+
+    Raises:
+        TypeError: the value is not laid out so.
+    """
+    if isinstance(layout, types.NamedTuple):
+        if type(value) is not layout.instance_class:
+            raise TypeError(f"expected a {layout.instance_class.__name__}, got {type(value).__name__}")
+        words = [to_words(field, kind, address, value) for field, kind in zip(value, layout.types, strict=True)]
+        return [word for of_field in words for word in of_field]
+    if isinstance(layout, types.Array):
+        if (value.dtype, value.ndim) != (_dtype(layout), layout.ndim) or not value.flags.c_contiguous:
+            raise TypeError(f"expected {layout} in {type(owner).__name__}, got {value.dtype} of shape {value.shape}")
+        return [address(value, owner), *value.shape]
+    return [int(np.float64(value).view(np.int64)) if layout == types.float64 else int(value)]
+
+
+def _dtype(layout: types.Array) -> np.dtype:
+    return np.dtype(str(layout.dtype))
+
+
+def _unpack(typingctx, address, job, layout):
+    kind = layout.instance_type
+
+    def codegen(context, builder, signature, args):
+        words = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        first = builder.mul(args[1], ir.Constant(ir.IntType(64), _width(kind)))
+        return _value(context, builder, kind, words, first, [0])
+
+    return kind(types.int64, types.int64, layout), codegen
+
+
+#: unpack(address, job, layout) in a kernel: the value in row `job` of the rows of words at an address.
+unpack: Any = intrinsic(_unpack)
+
+
+def _width(kind: types.Type) -> int:
+    """Words of a value."""
+    if isinstance(kind, types.NamedTuple):
+        return sum(map(_width, kind.types), start=0)
+    return 1 + kind.ndim if isinstance(kind, types.Array) else 1
+
+
+def _value(context, builder, kind, words, first, at):
+    """Build what begins `at` so many words after the first; moves `at` on."""
+    if isinstance(kind, types.NamedTuple):
+        fields = [_value(context, builder, k, words, first, at) for k in kind.types]
+        return context.make_tuple(builder, kind, fields)
+
+    def word():
+        place = builder.add(first, ir.Constant(ir.IntType(64), at[0]))
+        at[0] += 1
+        return builder.load(builder.gep(words, [place]))
+
+    if isinstance(kind, types.Array):
+        data = builder.inttoptr(word(), context.get_data_type(kind.dtype).as_pointer())
+        shape = [word() for _ in range(kind.ndim)]
+        size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+        strides = [context.get_constant(types.intp, size)]
+        for length in shape[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], length))
+        array = context.make_array(kind)(context, builder)
+        populate_array(array, data, shape, strides, context.get_constant(types.intp, size), None)
+        return array._getvalue()
+    if kind == types.float64:
+        return builder.bitcast(word(), ir.DoubleType())
+    if kind == types.boolean:
+        return cgutils.is_not_null(builder, word())
+    return word()
