@@ -13,12 +13,13 @@ import pytest
 from numba import cuda, njit, typeof, types
 
 from uniscene_sim.cli import main
+from uniscene_sim.cuda.device import cuda_devices
 from uniscene_sim.cuda.kernels import camera_kernels, trace_beams, turn_columns
 from uniscene_sim.cuda.words import to_words, unpack
 
 WORLDS = Path(__file__).with_name("cuda_worlds.py")
 CAMERAS, LIDARS = ("pin", "brown", "fish"), ("plain", "table")
-without_device = pytest.mark.skipif(cuda.is_available(), reason="there is a CUDA device")
+without_device = pytest.mark.skipif(bool(cuda_devices()), reason="there is a CUDA device")
 
 
 def differences(scale: int, **environment: str) -> dict[str, dict[str, float]]:
@@ -56,6 +57,7 @@ def test_two_worlds_in_one_launch_are_those_of_the_cpu_in_the_simulator():
 @pytest.fixture
 def compiler(monkeypatch):
     """numba's compiler to PTX, for a device of compute capability 8.0 that need not be there."""
+    pytest.importorskip("numba_cuda", reason="uniscene_sim[cuda] is not installed")
     dispatcher = pytest.importorskip("numba.cuda.dispatcher")
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=(8, 0)))
     try:
@@ -79,7 +81,7 @@ def test_kernels_compile_for_a_device(kernel, compiler):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not cuda.is_available(), reason="no CUDA device")
+@pytest.mark.skipif(not cuda_devices(), reason="no CUDA device")
 def test_full_pictures_on_a_device_are_those_of_the_cpu_but_for_rounding():
     found = differences(40)
     for world in range(2):

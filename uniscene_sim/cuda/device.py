@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from numba import config, cuda
 
 from uniscene_sim.errors import InputError
@@ -10,11 +12,11 @@ __all__ = ["cuda_devices", "need_device"]
 
 
 def cuda_devices() -> list[str]:
-    """The devices by number and name; none where driver or toolkit are absent."""
-    if not cuda.is_available():
-        return []
+    """The devices by number and name; none where the driver or the extra `cuda` is absent."""
     if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
         return ["cuda:0 (numba's simulator)"]
+    if find_spec("numba_cuda") is None or not cuda.is_available():  # numba's own target lacks some of what rays need
+        return []
     names = (device.name for device in cuda.gpus)
     return [f"cuda:{i} ({name.decode() if isinstance(name, bytes) else name})" for i, name in enumerate(names)]
 
@@ -28,7 +30,7 @@ def need_device(field: str) -> None:
     Raises:
         InputError: there is none.
     """
-    if not cuda.is_available():
+    if not cuda_devices():
         raise InputError(
             "there is no CUDA device; expected an NVIDIA GPU, its driver and uniscene_sim[cuda], or engines on the CPU",
             field=field,
