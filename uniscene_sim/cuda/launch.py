@@ -98,7 +98,7 @@ def _lasting(owner: Any) -> dict[int, Any]:
             id(array): cuda.to_device(np.ascontiguousarray(array[: rows.get(name)]))
             for name, array in zip(owner._fields, owner, strict=True)
         }
-        weakref.finalize(key, _on_device.pop, id(key), None)
+        weakref.finalize(key, _on_device.pop, id(key), None).atexit = False  # then the device itself is let go
     return _on_device[id(key)]
 
 
