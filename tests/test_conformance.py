@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +96,11 @@ class Nameless(RaycastCameras):
 
 
 class Dice(RaycastCameras):
+    rolls = cycle((3, 1, 4, 1, 5, 9, 2, 6))
+
     def step(self, state, views, specs):
         state, worlds = super().step(state, views, specs)
-        noise = np.uint8(np.random.default_rng().integers(1, 200))
+        noise = np.uint8(next(self.rolls))
         return state, [{n: replace(f, rgb=f.rgb + noise) for n, f in w.items()} for w in worlds]
 
 
