@@ -100,7 +100,7 @@ def _count(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # Late imports: `info` and `--help` need neither numba nor a map.
+    # Late imports: `--help` needs neither numba nor a map.
     from tqdm import tqdm
 
     from uniscene_sim.assemble import assemble

@@ -134,7 +134,9 @@ class RaycastCameras:
         for spec in specs:
             agents, paint = posed[spec.ego_visible]
             if spec.ego_visible and self._inside(view, spec, agents):
-                agents, paint = posed.setdefault(False, self._posed(view, False))
+                if False not in posed:
+                    posed[False] = self._posed(view, False)
+                agents, paint = posed[False]
             shots.append(self._shot(view, spec, agents, paint))
         return shots
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.layout import LayoutFrame
 
-__all__ = ["Broken", "Rules", "array", "expect", "expect_input_error_alone", "in_a_new_process"]
+__all__ = ["Broken", "Rules", "array", "expect", "expect_input_error_alone", "hash_of_layouts", "in_a_new_process"]
 
 #: What a rule asks, and the test that raises `Broken` where it is not kept.
 Rules = list[tuple[str, Callable[[], None]]]
@@ -45,6 +48,16 @@ def expect_input_error_alone(what: str, call: Callable[[], object]) -> bool:
         seen = f"raised {type(error).__name__}: {error}"
         raise Broken(f"{what} must be served or refused with InputError, {seen}") from None
     return False
+
+
+def hash_of_layouts(frames: Iterable[LayoutFrame]) -> str:
+    """SHA-256 over every field of each."""
+    sha = hashlib.sha256()
+    for frame in frames:
+        for f in fields(frame):
+            value = getattr(frame, f.name)
+            sha.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    return sha.hexdigest()
 
 
 def in_a_new_process(slot: str, name: str, on: str = "") -> str:

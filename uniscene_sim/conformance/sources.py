@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from uniscene_sim.conformance.rules import Rules, array, expect, expect_input_error_alone, in_a_new_process
+from uniscene_sim.conformance.rules import (
+    Rules,
+    array,
+    expect,
+    expect_input_error_alone,
+    hash_of_layouts,
+    in_a_new_process,
+)
 from uniscene_sim.engines import LayoutSource
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
 from uniscene_sim.simulator import PHYSICS_US
@@ -65,10 +69,10 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
     def kept() -> None:
         one = source.open(on)
         frames = [one.reset()]
-        before = _hash(frames)
+        before = hash_of_layouts(frames)
         for _ in range(_TICKS):
             one.step(one.driver_control(), _TICK_US)
-        expect(_hash(frames) == before, "a layout changed after it was handed out")
+        expect(hash_of_layouts(frames) == before, "a layout changed after it was handed out")
 
     def anew() -> None:
         there = in_a_new_process("source", name, on)
@@ -114,7 +118,7 @@ def _drive(one: LayoutSource) -> str:
     frames = [one.reset()]
     for _ in range(_TICKS):
         frames += one.step(one.driver_control(), _TICK_US)
-    return _hash(frames)
+    return hash_of_layouts(frames)
 
 
 def _check_layout(frame: Any, one: LayoutSource) -> None:
@@ -131,12 +135,3 @@ def _check_layout(frame: Any, one: LayoutSource) -> None:
     for field in ("pos", "rpy", "size", "vel"):
         expect(bool(np.isfinite(frame.agents[field]).all()), f"agents' {field} must be finite")
     expect(bool((frame.agents["size"] > 0).all()), "agents' size must be above 0")
-
-
-def _hash(frames: Sequence[LayoutFrame]) -> str:
-    sha = hashlib.sha256()
-    for frame in frames:
-        for f in fields(frame):
-            value = getattr(frame, f.name)
-            sha.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    return sha.hexdigest()
