@@ -10,6 +10,7 @@ from uniscene_sim.disk_cache import DiskCache
 from uniscene_sim.engines import LayoutSource
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import Simulator
@@ -50,11 +51,10 @@ def assemble(
     return Simulator(
         source,
         rig,
-        tiles,
+        TileStore(tiles, cache=TileCache.of(tiles, source.map.ref, source.seed, tile_cache)),
         engines["camera"](),
         engines["lidar"](),
         window_grid=window_grid,
         bev_schema=bev_schema,
         annotator=Annotator(rig, source.map, annotations) if annotations else None,
-        tile_cache=TileCache.of(tiles, source.map.ref, source.seed, tile_cache),
     )
