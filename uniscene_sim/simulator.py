@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -39,13 +39,14 @@ from uniscene_sim.world.raster import rasterise
 __all__ = ["PHYSICS_US", "Simulator", "prepared_range_m", "sense"]
 
 PHYSICS_US = 10_000
+Source = TypeVar("Source", bound=LayoutSource)
 #: Tiles are kept this far beyond the farthest sensor, so that a tick seldom needs a new one.
 _MARGIN_M = 8.0
 #: So far ahead of the ego, in seconds at its present speed, tiles are fetched in the background.
 _AHEAD_S = 5.0
 
 
-class Simulator:
+class Simulator(Generic[Source]):
     """Runs a source through the engines, one tick after the other.
 
     Args:
@@ -62,7 +63,7 @@ class Simulator:
 
     def __init__(
         self,
-        source: LayoutSource,
+        source: Source,
         rig: SensorRig,
         store: TileStore,
         camera: CameraEngine,
@@ -135,13 +136,13 @@ class Simulator:
         self._worst_ms = max(self._worst_ms, self.stages_ms.get("tiles", 0.0))
         return frame
 
-    def begin(self, source: LayoutSource | None = None) -> None:
+    def begin(self, source: Source | None = None) -> None:
         """Start the scenario, that of another source on the same map where one is given; nothing is sensed."""
         self.source = source or self.source
         self.source.solid = self.store.solid
         self.stages_ms = {}
         with self.stage("world"):
-            self.resume([self.source.reset()])
+            self.resume([self.source.reset()], {})
 
     def advance(self, control: Control | Trajectory | None = None) -> None:
         """Move the world on by one tick; nothing is sensed."""
@@ -150,9 +151,9 @@ class Simulator:
             frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
             self._moments = [*self._moments, *frames][-self._kept :]
 
-    def resume(self, moments: Sequence[LayoutFrame]) -> None:
-        """Go on from these moments, the last of which is the source's now."""
-        self._moments, self.memory = list(moments), {}
+    def resume(self, moments: Sequence[LayoutFrame], memory: dict[str, Any]) -> None:
+        """Go on from these moments, the last of which is the source's now, and with what engines remembered then."""
+        self._moments, self.memory = list(moments), dict(memory)
 
     def look(self) -> WorldView:
         """What sensors are given now, with tiles at hand."""
@@ -160,7 +161,6 @@ class Simulator:
         if self.rig.sensors:
             with self.stage("tiles"):
                 self.atlas.update(frame.ego_pose.x, frame.ego_pose.y, self.range_m)
-                self.store.ahead(tiles_along(self._way_ahead(frame), self.range_m))
         return WorldView(frame, tuple(self._moments[:-1]), self.atlas)
 
     def frame(self, view: WorldView, cameras: dict[str, CameraFrame], sweeps: dict[str, LidarSweep]) -> SensorFrame:
@@ -184,10 +184,11 @@ class Simulator:
                 digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
         return SensorFrame(layout, cameras, sweeps, occupancy, bev, digests, annotations)
 
-    def _way_ahead(self, frame: LayoutFrame) -> np.ndarray:
-        """Where the ego will be (N, 2) if it keeps its speed and heading, m."""
-        seconds = np.arange(1.0, _AHEAD_S + 1.0)[:, None]
-        return np.array([frame.ego_pose.x, frame.ego_pose.y]) + seconds * frame.ego_velocity[:2]
+    def tiles_ahead(self) -> list[tuple[int, int]]:
+        """Tiles that will be in range if the ego keeps its speed and heading."""
+        pose, seconds = self._moments[-1].ego_pose, np.arange(1.0, _AHEAD_S + 1.0)[:, None]
+        way = np.array([pose.x, pose.y]) + seconds * self._moments[-1].ego_velocity[:2]
+        return tiles_along(way, self.range_m)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -199,6 +200,9 @@ class Simulator:
 def sense(worlds: Sequence[Simulator]) -> list[SensorFrame]:
     """What the sensors of worlds with one rig and the same engines see now, in one call of each engine for all."""
     views = [world.look() for world in worlds]
+    if worlds[0].rig.sensors:
+        for store in {id(world.store): world.store for world in worlds}.values():
+            store.ahead(index for world in worlds if world.store is store for index in world.tiles_ahead())
     cameras = _sensed(worlds, views, "camera", worlds[0].camera, worlds[0].rig.cameras)
     sweeps = _sensed(worlds, views, "lidar", worlds[0].lidar, worlds[0].rig.lidars)
     return [w.frame(v, c, s) for w, v, c, s in zip(worlds, views, cameras, sweeps, strict=True)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
@@ -14,15 +15,19 @@ from uniscene_sim.world.ego import Control, Trajectory
 __all__ = ["ACTIONS", "Action", "Continuous", "Steps", "Waypoints", "action_of"]
 
 
-class Action(Protocol):
-    space: Space
+class Action(ABC):
+    space: Space[Any]
 
+    @abstractmethod
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Control | Trajectory:
-        """What a valid action asks of the vehicle at a moment."""
-        ...
+        """What an action asks of the vehicle at a moment.
+
+        Raises:
+            InputError: it is not one of the space.
+        """
 
 
-class Continuous:
+class Continuous(Action):
     """Steering (left positive) and acceleration in [-1, 1], of the vehicle's limits: 1 is full throttle, -1 full
     braking. What lies outside is clipped."""
 
@@ -35,7 +40,7 @@ class Continuous:
         return Control(float(steer) * vehicle.max_steer_rad, float(accel) * limit)
 
 
-class Steps:
+class Steps(Action):
     """One of 5 x 3: steering by -0.2, -0.05, 0, 0.05 or 0.2 rad, fastest, and acceleration of -4, 0 or 2 m/s2."""
 
     STEER_RAD = (-0.2, -0.05, 0.0, 0.05, 0.2)
@@ -50,7 +55,7 @@ class Steps:
         return Control(self.STEER_RAD[steer], self.ACCEL_MPS2[accel])
 
 
-class Waypoints:
+class Waypoints(Action):
     """Where base_link is to be in 0.5, 1, ... 3 s: x forward and y left in base_link now, in [-1, 1] each.
 
     Of a waypoint in t seconds x is (1 + a) / 2 of 30 t m, and y a times 5 t m; a = -1 in every x brings it to a stand.

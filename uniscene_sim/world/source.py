@@ -92,13 +92,34 @@ class ScenarioSource:
     def done(self) -> bool:
         """Whether the duration is over or the goal is reached."""
         return self._state.time_us >= self.scenario.duration_s * 1e6 or (
-            self.scenario.ego.goal is not None and self._completion() >= 0.995
+            self.scenario.ego.goal is not None and self.arrived
         )
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the end of the route is reached."""
+        return self.completion >= 0.995
+
+    @property
+    def completion(self) -> float:
+        """Share of the route that is driven, 0..1."""
+        driven = self._state.route_at + self._state.bodies[0]["s"]
+        return float(min(max(driven / max(len(self._begin.route) - 5.0, 1.0), 0.0), 1.0))
+
+    @property
+    def route_left_m(self) -> float:
+        """Length of the route that is still to be driven, m."""
+        return max(len(self._begin.route) - 1.0 - self._state.route_at - float(self._state.bodies[0]["s"]), 0.0)
+
+    @property
+    def stop_line_states(self) -> np.ndarray:
+        """What each stop line of the map says now, uint8 (L,): 0 sign, 1 red, 2 yellow, 3 green or off."""
+        return self._line_states(self._state.time_us)
 
     @property
     def outcome(self) -> dict[str, Any]:
         """Status and criteria so far, see `world.outcome`."""
-        return outcome.judge(self.scenario, self._state.tally, self._completion(), self.done)
+        return outcome.judge(self.scenario, self._state.tally, self.completion, self.done)
 
     def reset(self) -> LayoutFrame:
         self._state, self._events = self._begin.state, ()
@@ -165,10 +186,6 @@ class ScenarioSource:
         guess = int(state.bodies[0]["s"])
         path, row = state.paths[0], state.bodies[0]
         return float(project(path, state.counts[0], row["x"], row["y"], max(guess - 12, 0), guess + 20)[0])
-
-    def _completion(self) -> float:
-        driven = self._state.route_at + self._state.bodies[0]["s"]
-        return float(min(max(driven / max(len(self._begin.route) - 5.0, 1.0), 0.0), 1.0))
 
     def _advance(self, state: WorldState, control: Control | Trajectory) -> WorldState:
         time_us = state.time_us + 10_000
