@@ -47,12 +47,14 @@ def _turn(vector_map: StaticMap, lane: int) -> float:
     return float(wrap_angle(heading[-1] - heading[0]))
 
 
-def plan_ahead(vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...]) -> np.ndarray:
-    """Annotated path (R, 10) that takes one way at random at each fork, the same for the same key. A lane that leads
-    nowhere is not entered where another one is open."""
+def plan_ahead(
+    vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...], length_m: float = PATH_POINTS
+) -> np.ndarray:
+    """Annotated path (R, 10) of a length that takes one way at random at each fork, the same for the same key; shorter
+    where the road ends. A lane that leads nowhere is not entered where another one is open."""
     lanes = vector_map.lanes
     way, length = [lane], lanes[lane].length - s
-    while length < PATH_POINTS and lanes[way[-1]].successors:
+    while length < length_m and lanes[way[-1]].successors:
         options = lanes[way[-1]].successors
         options = tuple(b for b in options if lanes[b].successors) or options
         way.append(options[int(unit_hash(*key, way[-1], len(way)) * len(options))])
@@ -63,7 +65,7 @@ def plan_ahead(vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...])
     keep = np.concatenate([[True], step > 1e-3])
     points, owner = points[keep], owner[keep]
     at = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
-    want = np.arange(s, min(at[-1], s + PATH_POINTS - 1), 1.0)
+    want = np.arange(s, min(at[-1], s + length_m - 1), 1.0)
     if len(want) < 2:
         want = np.linspace(max(at[-1] - 2.0, 0.0), at[-1], 3)
     path = np.stack([np.interp(want, at, points[:, k]) for k in range(3)], axis=1)

@@ -90,10 +90,10 @@ class ScenarioSource:
 
     @property
     def done(self) -> bool:
-        """Whether the duration is over or the goal is reached."""
-        return self._state.time_us >= self.scenario.duration_s * 1e6 or (
-            self.scenario.ego.goal is not None and self.arrived
-        )
+        """Whether the duration is over, or the end of a route that has a goal or a length is reached."""
+        ego = self.scenario.ego
+        ends = ego.goal is not None or ego.route_m is not None
+        return self._state.time_us >= self.scenario.duration_s * 1e6 or (ends and self.arrived)
 
     @property
     def arrived(self) -> bool:
