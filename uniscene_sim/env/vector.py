@@ -116,25 +116,23 @@ class UniSceneVectorEnv(VectorEnv):
             reward[go_on], terminated[go_on], truncated[go_on] = judged.reward, judged.terminated, judged.truncated
             if self._most is not None:
                 truncated |= ~terminated & (self._steps >= self._most)
-            self._tell(info, self._which(go_on) | judged.info, go_on)
-        if begin:
-            self._begin(begin)
-            self._begun_info(begin, info)
-        self.worlds.observe(range(self.num_envs))
+        self._begin(begin)
         self._over = terminated | truncated
-        ended = np.flatnonzero(self._over).tolist()
-        if self._mode == AutoresetMode.SAME_STEP and ended:
-            final = self._observed()
-            last = np.full(self.num_envs, None, dtype=object)
+        self.worlds.observe(range(self.num_envs))
+        told = self._which(go_on) | judged.info if go_on else {}
+        if self._mode == AutoresetMode.SAME_STEP and self._over.any():
+            last = self._over[go_on]
+            ended = np.flatnonzero(self._over).tolist()
+            final, finals = self._observed(), np.full(self.num_envs, None, dtype=object)
             for i in ended:
-                last[i] = {key: values[i] for key, values in final.items()}
-            told = _some(info, ended)
-            info["final_obs"], info["_final_obs"] = last, self._over.copy()
-            self._tell(info, {"final_info": told}, ended)
+                finals[i] = {key: values[i] for key, values in final.items()}
+            info["final_obs"], info["_final_obs"] = finals, self._over.copy()
+            self._tell(info, {"final_info": _rows(told, last)}, ended)
+            told, go_on, begin = _rows(told, ~last), np.flatnonzero(~self._over).tolist(), ended
             self._begin(ended)
-            self._begun_info(ended, info)
             self.worlds.observe(ended)
-        return self._observed(), reward, terminated, truncated, info
+        self._tell(info, told, go_on)
+        return self._observed(), reward, terminated, truncated, self._begun_info(begin, info)
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each world, uint8 (H, W, 3)."""
@@ -143,7 +141,7 @@ class UniSceneVectorEnv(VectorEnv):
     def _begin(self, some: Sequence[int], options: dict[str, Any] | None = None) -> None:
         for i in some:
             self.worlds.begin(i, self.worlds.draw(self._randoms[i], options))
-        self._over[some], self._steps[some] = False, 0
+            self._over[i], self._steps[i] = False, 0
 
     def _observed(self) -> dict[str, np.ndarray]:
         return {key: values.copy() for key, values in self.worlds.out.items()}
@@ -168,10 +166,6 @@ class UniSceneVectorEnv(VectorEnv):
         return info
 
 
-def _some(info: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
-    """Entries (n,) of some worlds out of `info`, without the masks."""
-    return {
-        key: _some(value, some) if isinstance(value, dict) else value[some]
-        for key, value in info.items()
-        if not key.startswith("_")
-    }
+def _rows(told: dict[str, Any], some: np.ndarray) -> dict[str, Any]:
+    """Those rows of what is told (n,) that a mask (n,) names."""
+    return {k: _rows(v, some) if isinstance(v, dict) else v[some] for k, v in told.items()}
