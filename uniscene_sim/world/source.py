@@ -19,6 +19,7 @@ from uniscene_sim.world.events import apply_action, holds
 from uniscene_sim.world.lane_change import change_lanes
 from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.motion import move, pose
+from uniscene_sim.world.once import once_a_map
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
@@ -52,12 +53,10 @@ class ScenarioSource:
         self.seed = scenario.seed if seed is None else seed
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
         self._surface = vector_map.surface
-        heads = signal_heads(vector_map)
-        self._heads = heads
-        self._props = _props(vector_map, len(heads) + 1)
-        self._first_id = len(heads) + len(self._props) + 1
+        self._heads, self._props = once_a_map(signal_heads)(vector_map), _props(vector_map)
+        self._first_id = len(self._heads) + len(self._props) + 1
         self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
-        self._conflicts, self._crossings = Conflicts(vector_map), Crossings(vector_map)
+        self._conflicts, self._crossings = once_a_map(Conflicts)(vector_map), once_a_map(Crossings)(vector_map)
         self._begin = Start(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
         self._signal_of_line = np.array([line.signal for line in vector_map.stop_lines], dtype=np.int64)
@@ -273,8 +272,10 @@ class ScenarioSource:
         )
 
 
-def _props(vector_map: StaticMap, first_id: int) -> np.ndarray:
-    """Placed objects that are drawn as instances, (P,) AGENT_DTYPE."""
+@once_a_map
+def _props(vector_map: StaticMap) -> np.ndarray:
+    """Placed objects that are drawn as instances, (P,) AGENT_DTYPE, at ids after those of the heads."""
+    first_id = len(once_a_map(signal_heads)(vector_map)) + 1
     objects = [o for o in vector_map.objects if o.kind in _PROPS]
     out = np.zeros(len(objects), dtype=AGENT_DTYPE)
     for i, item in enumerate(objects):
