@@ -354,6 +354,26 @@ def test_a_tile_that_is_needed_is_waited_for_and_one_no_longer_wanted_is_forgott
     assert [t is threading.main_thread() for t in threads] == [False, True]
 
 
+def test_what_one_world_wants_ahead_is_not_forgotten_for_another(urban):
+    gate = threading.Event()
+
+    class Slow(ProceduralOccupancy):
+        def tile(self, ix, iy):
+            assert gate.wait(60)
+            return super().tile(ix, iy)
+
+    store = TileStore(Slow(urban, 5))
+    one, other = TileAtlas(store), TileAtlas(store)
+    for _ in range(2):
+        store.ahead(TILES[:1], one)
+        store.ahead(TILES[1:2], other)
+    store.ahead(TILES[:1], one)
+    gate.set()
+    store._coming[TILES[1]].result(60)
+    assert store.get(*TILES[1]).index == TILES[1]
+    assert store.waits == 0
+
+
 def test_an_engine_that_fails_in_the_background_fails_where_its_tile_is_needed(urban):
     class Broken:
         name = "broken"
@@ -502,11 +522,11 @@ def test_a_prepared_drive_waits_for_no_tile_and_moves_no_array():
     simulator = assemble(ScenarioSource.open("hard_brake"), load_rig("rl"), window_grid=None, bev_schema=None)
     simulator.prepare(simulator.source.route_path)
     simulator.reset()
-    materials, shown = simulator.atlas.arrays.materials, simulator.atlas.arrays.window_at
+    pool, shown = simulator.atlas.arrays.materials.base, simulator.atlas.arrays.window_at
     for x, y, _ in simulator.source.route_path[::2]:
         simulator.atlas.update(float(x), float(y), simulator.range_m)
     assert simulator.atlas.arrays.window_at.tolist() != shown.tolist()  # it has moved on
-    assert simulator.atlas.arrays.materials is materials
+    assert simulator.atlas.arrays.materials.base is pool
     assert simulator.store.waits == simulator.store.made == len(simulator.store._tiles)  # all of them by prepare()
 
 

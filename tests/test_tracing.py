@@ -1,6 +1,7 @@
 """Tracing against a plain reference, on tiles and templates made here."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -18,7 +19,7 @@ from uniscene_sim.occupancy.tiles import CELL_M, TILE_M, Tile
 from uniscene_sim.rig import CameraSpec, LidarSpec
 from uniscene_sim.taxonomy import AgentClass, Material
 from uniscene_sim.tracing.agents import agent_motion, pose_agents, template_arrays
-from uniscene_sim.tracing.atlas import TileAtlas
+from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas
 from uniscene_sim.tracing.kernels import trace_rays
 from uniscene_sim.tracing.reference import agent_hit, cell_boxes, world_hit
 
@@ -251,13 +252,76 @@ def test_atlas_follows():
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     for x in (0.0, 150.0, 400.0, 900.0, 400.0):
         atlas.update(x, 10.0, 70.0)
-        assert len(atlas._where) <= 30
+        assert len(atlas.tiles) <= 30
     fresh.update(400.0, 10.0, 70.0)
     origins = np.tile([400.0, 10.0, 2.0], (300, 1))
     for got, want in zip(
         trace(atlas, NO_AGENTS, origins, directions), trace(fresh, NO_AGENTS, origins, directions), strict=True
     ):
         np.testing.assert_array_equal(got, want)
+
+
+def shown(atlas: TileAtlas) -> list[np.ndarray]:
+    """What rays meet that leave three places in all directions."""
+    directions = np.random.default_rng(0).normal(size=(200, 3)) * [1, 1, 0.1]
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    found = [trace(atlas, NO_AGENTS, np.tile([x, 10.0, 2.0], (200, 1)), directions) for x in (0.0, 150.0, 400.0)]
+    return [array for hits in found for array in hits]
+
+
+def test_atlases_that_share_tiles_show_what_each_would_alone():
+    """In any order, as one leaves and comes back and another is thrown away; nor do pools that grow, or rows that are
+    used again, change what has been handed out."""
+    store = Store({"decks": 2})
+    want = {}
+    for place in ((0.0, 40.0), (0.0, 90.0), (150.0, 90.0), (400.0, 40.0), (900.0, 40.0)):
+        alone = TileAtlas(store)
+        alone.update(place[0], 10.0, place[1])
+        want[place] = shown(alone)
+    assert not np.array_equal(want[0.0, 40.0][0], want[0.0, 90.0][0])  # the farther one sees more
+    tiles, rng, places = PackedTiles(store), np.random.default_rng(1), list(want)
+    atlases = [TileAtlas(tiles) for _ in range(4)]
+    at: list = [None] * 4
+    for _ in range(30):
+        k, place = int(rng.integers(4)), places[rng.integers(len(places))]
+        if rng.random() < 0.1:
+            atlases[k], at[k] = TileAtlas(tiles), None
+        handed_out = [(want[at[i]], a.arrays) for i, a in enumerate(atlases) if at[i] and i != k]
+        atlases[k].update(place[0], 10.0, place[1])
+        at[k] = place
+        for other, arrays in handed_out:
+            np.testing.assert_equal(shown(SimpleNamespace(arrays=arrays)), other)
+        for place, atlas in zip(at, atlases, strict=True):
+            if place:
+                np.testing.assert_equal(shown(atlas), want[place])
+
+
+def test_tiles_that_worlds_share_are_packed_once_and_go_with_the_last():
+    store = Store({"decks": 2})
+    tiles = PackedTiles(store)
+    atlases = [TileAtlas(tiles) for _ in range(16)]
+
+    def packed(*places: float) -> list[int]:
+        """Tiles and bytes of what one atlas takes in each of some places."""
+        alone = [TileAtlas(store) for _ in places]
+        for atlas, x in zip(alone, places, strict=True):
+            atlas.update(x, 10.0, 70.0)
+        return np.sum([(len(a.tiles), a.tiles.nbytes) for a in alone], axis=0).tolist()
+
+    for k, atlas in enumerate(atlases):
+        atlas.update(0.2 * k, 10.0, 70.0)
+    assert [len(tiles), tiles.nbytes] == packed(0.0)
+    assert all(a.arrays.ground is atlases[0].arrays.ground for a in atlases)
+    atlases[1].update(5000.0, 10.0, 70.0)
+    assert [len(tiles), tiles.nbytes] == packed(0.0, 5000.0)
+    atlases[1].update(0.0, 10.0, 70.0)
+    assert [len(tiles), tiles.nbytes] == packed(0.0)
+    for atlas in atlases:
+        atlas.update(5000.0, 10.0, 70.0)
+    assert [len(tiles), tiles.nbytes] == packed(5000.0)
+    del atlas, atlases[1:]
+    atlases[0].update(9000.0, 10.0, 70.0)
+    assert [len(tiles), tiles.nbytes] == packed(9000.0)
 
 
 def make_camera(name: str = "front", **changes) -> CameraSpec:
@@ -308,7 +372,7 @@ def test_one_thread_as_two(wide, engines):
 def test_sensors_do_not_change_each_other(wide, engines):
     """A sensor's record is the same alone, among others, and over an atlas that reaches farther."""
     view = WorldView(make_frame(CROWD), (), wide)
-    near = TileAtlas(wide._store)
+    near = TileAtlas(wide.tiles.store)
     near.update(20.0, 20.0, 68.0)
     camera, lidar = make_camera(max_range_m=60.0), make_lidar()
     alone = engines[0].step(None, [WorldView(view.frame, (), near)], [camera])[1][0]["front"]

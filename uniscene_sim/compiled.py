@@ -15,7 +15,7 @@ from pathlib import Path
 import numba
 from numba import njit
 
-__all__ = ["device", "floor", "inlined"]
+__all__ = ["device", "floor", "inlined", "unlocked"]
 
 _KEPT = 3  # versions of the package whose kernels stay
 
@@ -24,6 +24,8 @@ _KEPT = 3  # versions of the package whose kernels stay
 device = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 #: The same, written out in its caller: for those that take many arrays.
 inlined = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+#: A kernel that Python calls and that lets other threads run, see `uniscene_sim.crew`. It makes no array either.
+unlocked = njit(cache=True, _nrt=False, nogil=True)  # type: ignore[call-overload]
 
 
 @inlined

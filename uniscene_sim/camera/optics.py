@@ -6,11 +6,12 @@ import hashlib
 from math import cos, log, pi, sqrt
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from uniscene_sim.camera.shading import GAMMA
 from uniscene_sim.camera.weather import Sky
-from uniscene_sim.compiled import device
+from uniscene_sim.compiled import device, unlocked
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec
@@ -42,11 +43,15 @@ def _random(key, count):
     return np.float64(z >> np.uint64(11)) / 9007199254740992.0
 
 
-@njit(cache=True, parallel=True)
-def add_noise(rgb, sigma, key):
+def add_noise(rgb: np.ndarray, sigma: float, key: np.uint64) -> None:
     """Shot and read noise: at white the standard deviation is `sigma` of full scale, in black a tenth of it."""
-    height, width, _ = rgb.shape
-    for v in prange(height):
+    each(lambda rows: _add_noise(rgb, sigma, key, *rows), ranges(len(rgb)))
+
+
+@unlocked
+def _add_noise(rgb, sigma, key, first, last):
+    width = rgb.shape[1]
+    for v in range(first, last):
         for u in range(width):
             for c in range(3):
                 at = (v * width + u) * 3 + c
@@ -82,8 +87,7 @@ def image_motion(spec: CameraSpec, depth: np.ndarray, instance: np.ndarray, fram
     return motion.reshape(*depth.shape, 2)
 
 
-@njit(cache=True, parallel=True)
-def blur_motion(rgb, motion):
+def blur_motion(rgb: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """Mean of light along each pixel's way while the shutter is open.
 
     Args:
@@ -93,13 +97,19 @@ def blur_motion(rgb, motion):
     Returns:
         uint8 (H, W, 3).
     """
-    height, width, _ = rgb.shape
     out = np.empty_like(rgb)
-    for v in prange(height):
+    each(lambda rows: _blur_motion(rgb, motion, out, *rows), ranges(len(rgb)))
+    return out
+
+
+@unlocked
+def _blur_motion(rgb, motion, out, first, last):
+    height, width, _ = rgb.shape
+    for v in range(first, last):
         for u in range(width):
             du, dv = motion[v, u, 0], motion[v, u, 1]
             if not abs(du) + abs(dv) > 0.5:
-                out[v, u] = rgb[v, u]
+                out[v, u, 0], out[v, u, 1], out[v, u, 2] = rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2]
                 continue
             r, g, b = 0.0, 0.0, 0.0
             for k in range(_TAPS):
@@ -110,7 +120,6 @@ def blur_motion(rgb, motion):
             out[v, u, 0] = GAMMA[int(r / _TAPS * 4095.0)]
             out[v, u, 1] = GAMMA[int(g / _TAPS * 4095.0)]
             out[v, u, 2] = GAMMA[int(b / _TAPS * 4095.0)]
-    return out
 
 
 def fall(rgb: np.ndarray, depth: np.ndarray, sky: Sky, frame: LayoutFrame, spec: CameraSpec) -> None:

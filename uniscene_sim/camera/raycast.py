@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numba import njit, prange
 
-from uniscene_sim.camera.bins import Bins, make_bins
-from uniscene_sim.camera.lamps import Lamps, lamps_of
+from uniscene_sim.camera.bins import make_bins
+from uniscene_sim.camera.lamps import lamps_of
 from uniscene_sim.camera.look import Scene
 from uniscene_sim.camera.optics import add_noise, blur_motion, fall, image_motion, key_of
 from uniscene_sim.camera.pixels import Eye, Picture, is_edge, see, soften
 from uniscene_sim.camera.shading import LINEAR_RGB, agent_albedo
 from uniscene_sim.camera.spans import in_row, in_the_way, spans_of, spans_of_cones
-from uniscene_sim.camera.weather import Sky, sky_of
+from uniscene_sim.camera.weather import sky_of
+from uniscene_sim.compiled import unlocked
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
@@ -25,13 +26,11 @@ from uniscene_sim.rig import CameraSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.tracing.agents import (
     PosedAgents,
-    TemplateArrays,
     TemplateSource,
     agent_motion,
     pose_agents,
     template_arrays,
 )
-from uniscene_sim.tracing.atlas import AtlasArrays
 from uniscene_sim.tracing.kernels import trace_agents
 from uniscene_sim.tracing.templates import body_rgb
 from uniscene_sim.tracing.templates import templates as built_in
@@ -54,40 +53,21 @@ class Shot(NamedTuple):
     picture: Picture
 
 
-@njit(cache=True, parallel=True)
-def _render(
-    atlas: AtlasArrays,
-    agents: PosedAgents,
-    templates: TemplateArrays,
-    sky: Sky,
-    lamps: Lamps,
-    lit: Bins,
-    shades: Bins,
-    feet: Bins,
-    albedo,
-    agent_rgb,
-    far,
-    plain,
-    eye: Eye,
-    picture: Picture,
-    smooth,
-):
-    """Trace and shade one picture: the parts of its scene first (a parallel loop takes no tuple of tuples)."""
-    height, width = picture.depth.shape
-    n = agents.template.shape[0]
-    for v in prange(height):
-        scene = Scene(atlas, agents, templates, sky, lamps, lit, shades, feet, albedo, agent_rgb, far, plain)
-        row_of, some = np.empty(n, np.int64), np.empty(n, np.int64)
+@unlocked
+def _see_rows(scene: Scene, eye: Eye, picture: Picture, row_of, some, first, last):
+    """Trace and shade rows of a picture; `row_of` and `some` (N,) are room for agents."""
+    for v in range(first, last):
         count_in_row = in_row(eye.spans, v, row_of)
-        for u in range(width):
+        for u in range(picture.depth.shape[1]):
             see(scene, eye, picture, some, in_the_way(eye.spans, row_of, count_in_row, u, some), v, u)
-    if not smooth:
-        return
-    for v in prange(height):
-        scene = Scene(atlas, agents, templates, sky, lamps, lit, shades, feet, albedo, agent_rgb, far, plain)
-        row_of, some = np.empty(n, np.int64), np.empty(n, np.int64)
+
+
+@unlocked
+def _soften_rows(scene: Scene, eye: Eye, picture: Picture, row_of, some, first, last):
+    """Smooth the edges in rows of a picture whose every pixel has been seen."""
+    for v in range(first, last):
         count_in_row = in_row(eye.spans, v, row_of)
-        for u in range(width):
+        for u in range(picture.depth.shape[1]):
             if is_edge(picture, v, u):
                 soften(scene, eye, picture, some, in_the_way(eye.spans, row_of, count_in_row, u, some), v, u)
 
@@ -115,17 +95,21 @@ class RaycastCameras:
         self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Any, list[dict[str, CameraFrame]]]:
         """One image of each camera in each world, at the worlds' stamps."""
-        shots = [self._shots(view, specs) for view in views]
-        self._trace([shot for of_world in shots for shot in of_world])
-        return state, [
-            {spec.name: self._frame(shot, view, spec) for spec, shot in zip(specs, of_world, strict=True)}
-            for view, of_world in zip(views, shots, strict=True)
-        ]
+        return state, each(lambda view: self._seen(view, specs), views)
 
-    def _trace(self, shots: Sequence[Shot]) -> None:
-        """Fill the pictures."""
+    def _seen(self, view: WorldView, specs: Sequence[CameraSpec]) -> dict[str, CameraFrame]:
+        """The images of one world."""
+        shots = self._shots(view, specs)
         for shot in shots:
-            _render(*shot.scene, shot.eye, shot.picture, self._smooth and not self.plain)
+            self._trace(shot)
+        return self._frames(view, specs, shots)
+
+    def _trace(self, shot: Shot) -> None:
+        """Fill the picture."""
+        n, rows = len(shot.eye.spans), ranges(len(shot.picture.depth))
+        each(lambda part: _see_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
+        if self._smooth and not self.plain:
+            each(lambda part: _soften_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
 
     def _shots(self, view: WorldView, specs: Sequence[CameraSpec]) -> list[Shot]:
         """The pictures of one world, yet to be made."""
@@ -197,6 +181,10 @@ class RaycastCameras:
                 np.empty(shape, np.uint16),
             ),
         )
+
+    def _frames(self, view: WorldView, specs: Sequence[CameraSpec], shots: Sequence[Shot]) -> dict[str, CameraFrame]:
+        """What the cameras of one world make of pictures that have been traced."""
+        return {spec.name: self._frame(shot, view, spec) for spec, shot in zip(specs, shots, strict=True)}
 
     def _frame(self, shot: Shot, view: WorldView, spec: CameraSpec) -> CameraFrame:
         image = CameraFrame(*shot.picture, view.frame.stamp_us)

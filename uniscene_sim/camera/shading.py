@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, sqrt
 
 import numpy as np
@@ -68,11 +69,17 @@ def agent_albedo(agents: PosedAgents, body: np.ndarray) -> np.ndarray:
     n = len(agents.id)
     out = np.empty((n, 3, 3))
     out[:, 0] = (body / 255.0) ** 2.2
-    for i in range(n):
-        random = np.random.default_rng([int(agents.colour[i]), 77])
-        out[i, 1] = (0.12 + 0.75 * random.random(3)) ** 2.2
-        out[i, 2] = (0.10 + 0.30 * random.random() + 0.12 * random.random(3)) ** 2.2
+    for i, colour in enumerate(agents.colour.tolist()):
+        out[i, 1:] = _clothes(colour)
     return out
+
+
+@lru_cache(4096)
+def _clothes(colour: int) -> np.ndarray:
+    """Linear (2, 3): upper and lower clothes of a colour seed."""
+    random = np.random.default_rng([colour, 77])
+    upper = (0.12 + 0.75 * random.random(3)) ** 2.2
+    return np.stack([upper, (0.10 + 0.30 * random.random() + 0.12 * random.random(3)) ** 2.2])
 
 
 @device

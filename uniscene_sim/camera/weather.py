@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, sqrt
 from typing import NamedTuple
 
@@ -43,6 +44,7 @@ class Sky(NamedTuple):
     exposure: float  # factor on linear values before they are encoded
 
 
+@lru_cache(64)
 def sky_of(style: Style) -> Sky:
     """Sun and sky of a style; x is taken as east, weather that is not known as clear."""
     left, clouds, haze, wet, snow, falls = _WEATHER.get(style.weather.lower(), _WEATHER["clear"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from uniscene_sim.cuda.device import need_device
 from uniscene_sim.cuda.kernels import camera_kernels, trace_beams, turn_columns
 from uniscene_sim.cuda.launch import Launch
 from uniscene_sim.cuda.layouts import SHOT, TURN, Columns, Turn
+from uniscene_sim.engines import WorldView
+from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.lidar.raycast import RaycastLidar, Sweep
 from uniscene_sim.lidar.trace import Hits
+from uniscene_sim.rig import CameraSpec, LidarSpec
 from uniscene_sim.tracing.agents import TemplateSource
 
 __all__ = ["CudaCameras", "CudaLidar"]
@@ -32,7 +36,15 @@ class CudaCameras(RaycastCameras):
         need_device("--camera")
         super().__init__(templates, smooth_edges)
 
-    def _trace(self, shots: Sequence[Shot]) -> None:
+    def step(
+        self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
+    ) -> tuple[Any, list[dict[str, CameraFrame]]]:
+        shots = [self._shots(view, specs) for view in views]
+        self._launch([shot for of_world in shots for shot in of_world])
+        return state, [self._frames(view, specs, of_world) for view, of_world in zip(views, shots, strict=True)]
+
+    def _launch(self, shots: Sequence[Shot]) -> None:
+        """Fill the pictures."""
         if not shots:
             return
         launch = Launch(shots, SHOT, Picture)
@@ -57,7 +69,15 @@ class CudaLidar(RaycastLidar):
         need_device("--lidar")
         super().__init__(templates)
 
-    def _trace(self, sweeps: Sequence[Sweep]) -> None:
+    def step(
+        self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
+    ) -> tuple[Any, list[dict[str, LidarSweep]]]:
+        sweeps = [self._begun(view, specs) for view in views]
+        self._launch([sweep for of_world in sweeps for sweep in of_world])
+        return state, [self._finished(view, specs, of_world) for view, of_world in zip(views, sweeps, strict=True)]
+
+    def _launch(self, sweeps: Sequence[Sweep]) -> None:
+        """Fill the hits."""
         if not sweeps:
             return
         launch = Launch([Turn(sweep, _columns(sweep)) for sweep in sweeps], TURN, Hits, Columns)

@@ -16,9 +16,9 @@ from uniscene_sim.tracing.atlas import AtlasArrays
 __all__ = ["Launch"]
 
 _ALIGN = 256
-#: Tuples that stay on the device, and the array of each that lives as long as its content is the same.
-_LASTING = {AtlasArrays: "window", TemplateArrays: "material"}
-_on_device: dict[int, dict[int, Any]] = {}  # device arrays by the ids of that array and of their own
+#: Tuples whose arrays stay on the device: the content of each is the same as long as it lives.
+_LASTING = (AtlasArrays, TemplateArrays)
+_on_device: dict[int, Any] = {}  # device arrays by the ids of those
 
 
 class Launch:
@@ -55,7 +55,7 @@ class Launch:
 
         def place(array: np.ndarray, owner: Any) -> int:
             if type(owner) in _LASTING:
-                return _address(_lasting(owner)[id(array)])
+                return _address(_lasting(array))
             return self.address + offsets[id(array)]
 
         table[:] = [to_words(job, layout, place) for job in jobs]
@@ -89,28 +89,9 @@ def _address(array: Any) -> int:
     return array.__cuda_array_interface__["data"][0]
 
 
-def _lasting(owner: Any) -> dict[int, Any]:
-    """Device arrays of a tuple by the id of each of its own; they go when it goes."""
-    key = getattr(owner, _LASTING[type(owner)])
-    if id(key) not in _on_device:
-        rows = _in_use(owner) if isinstance(owner, AtlasArrays) else {}
-        _on_device[id(key)] = {
-            id(array): cuda.to_device(np.ascontiguousarray(array[: rows.get(name)]))
-            for name, array in zip(owner._fields, owner, strict=True)
-        }
-        weakref.finalize(key, _on_device.pop, id(key), None).atexit = False  # then the device itself is let go
-    return _on_device[id(key)]
-
-
-def _in_use(atlas: AtlasArrays) -> dict[str, int]:
-    """How many rows of each pool are used: most have room for much more."""
-    slots = int(atlas.window.max()) + 1
-    blocks = int(atlas.blocks[:slots].max(initial=-1)) + 1
-    decks = int(atlas.decks[:slots].sum(axis=1).max(initial=0))
-    bricks = int(atlas.brick_of[:blocks].max(initial=-1)) + 1
-    return {
-        **dict.fromkeys(("base_z", "blocks", "cells_lo", "cells_hi", "tile_hi", "decks"), slots),
-        **dict.fromkeys(("materials", "density", "brick_of"), blocks),
-        **dict.fromkeys(("ground", "ground_lo", "ground_hi", "paint"), decks),
-        "bricks": bricks,
-    }
+def _lasting(array: np.ndarray) -> Any:
+    """The device array of an array; it goes when that goes."""
+    if id(array) not in _on_device:
+        _on_device[id(array)] = cuda.to_device(array)
+        weakref.finalize(array, _on_device.pop, id(array), None).atexit = False  # then the device itself is let go
+    return _on_device[id(array)]

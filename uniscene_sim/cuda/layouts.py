@@ -61,12 +61,8 @@ _TEMPLATES = _layout(TemplateArrays, "u1:1 i1:2 i8:1 i4:2 f8:1 f8:2")
 _BINS = _layout(Bins, "f8:1 f8 i8 i8:1 i8:1")
 _SKY = _layout(Sky, "f8:1 f8:1 f8:1 f8:1 f8:1 f8:1 f8 f8 f8 f8 f8 i8 f8")
 _LAMPS = _layout(Lamps, "f8:2 f8:2 u1:1 f8:2")
-_CAMERA_SCENE = _layout(
-    CameraScene, _ATLAS, _AGENTS, _TEMPLATES, _SKY, _LAMPS, _BINS, _BINS, _BINS, "f8:2 f8:3 f8 ?"
-)
-SHOT = _layout(
-    Shot, _CAMERA_SCENE, _layout(Eye, "f8:2 f8:1 f8:1 i8:2"), _layout(Picture, "u1:3 f4:2 u1:2 u2:2")
-)
+_CAMERA_SCENE = _layout(CameraScene, _ATLAS, _AGENTS, _TEMPLATES, _SKY, _LAMPS, _BINS, _BINS, _BINS, "f8:2 f8:3 f8 ?")
+SHOT = _layout(Shot, _CAMERA_SCENE, _layout(Eye, "f8:2 f8:1 f8:1 i8:2"), _layout(Picture, "u1:3 f4:2 u1:2 u2:2"))
 _MOTION = _layout(Motion, "f8:1 f8:3 f8:3")
 _LIDAR_SCENE = _layout(LidarScene, _ATLAS, _AGENTS, _TEMPLATES, _MOTION, _MOTION, "f8:2 f8:1")
 _SWEEP = _layout(

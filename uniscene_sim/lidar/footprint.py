@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.lidar.reflectance import Surfaces, echo
-from uniscene_sim.lidar.trace import Beams, Hits, Scene, agents_near, first_hit, stand
+from uniscene_sim.lidar.trace import Beams, Hits, Scene, first_hit, near_room, pose_near, stand
+from uniscene_sim.tracing.agents import PosedAgents
 
 __all__ = ["Echoes", "empty_echoes", "find_echoes", "split"]
 
@@ -107,8 +109,9 @@ def _on_edge(hits: Hits, beams: Beams, step, c, r):
 
 @njit(cache=True)
 def _find_column(
-    scene: Scene, beams: Beams, c, spread, max_range, divergence, step, hits: Hits, surfaces: Surfaces, echoes: Echoes
-):
+    scene: Scene, beams: Beams, local: PosedAgents, chosen, c, spread, max_range, divergence, step, hits: Hits,
+    surfaces: Surfaces, echoes: Echoes,
+):  # fmt: skip
     edges = np.zeros(beams.elevation.shape[0], np.bool_)
     for r in range(beams.elevation.shape[0]):
         t, m, w = hits.distance[c, r], hits.material[c, r], hits.who[c, r]
@@ -122,7 +125,7 @@ def _find_column(
     material, who = np.empty(5, np.uint8), np.empty(5, np.int32)
     of, origin, rot = np.empty(2, np.int64), np.empty(3), np.empty((3, 3))
     stand(scene, beams.time_s[c], origin, rot)
-    local, chosen = agents_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range)
+    some = chosen[: pose_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range, local, chosen)]
     atlas, templates = scene.atlas, scene.templates
     ox, oy, oz = origin[0], origin[1], origin[2]
     for r in range(edges.shape[0]):
@@ -138,7 +141,7 @@ def _find_column(
             ray = d + (_RING * divergence if q % 2 else -_RING * divergence) * side
             ray /= np.sqrt((ray * ray).sum())
             t, m, cosine, up, w = first_hit(
-                atlas, templates, local, chosen, ox, oy, oz, ray[0], ray[1], ray[2], max_range
+                atlas, templates, local, some, ox, oy, oz, ray[0], ray[1], ray[2], max_range
             )
             distance[q], material[q], who[q], strength[q] = t, m, w, 0.0
             if t < np.inf:
@@ -150,15 +153,25 @@ def _find_column(
                 echoes.material[c, r, k], echoes.who[c, r, k] = material[of[k]], who[of[k]]
 
 
-@njit(cache=True, parallel=True)
-def find_echoes(
-    atlas, agents, templates, moving, ego, mount, mount_at, beams: Beams, spread, max_range, divergence, clockwise,
-    hits: Hits, surfaces: Surfaces, echoes: Echoes,
+@njit(cache=True, nogil=True)
+def _find_columns(
+    scene: Scene, beams: Beams, local: PosedAgents, chosen, spread, max_range, divergence, step, hits: Hits,
+    surfaces: Surfaces, echoes: Echoes, first, last,
 ):  # fmt: skip
-    """Fill `echoes` from `hits`; takes a `Scene` by its fields. A beam of some `divergence` (rad) beside whose hit
-    another begins is traced anew, with rays about its axis."""
-    columns = beams.azimuth.shape[0]
-    step = (-2.0 if clockwise else 2.0) * np.pi / columns
-    for c in prange(columns):
-        scene = Scene(atlas, agents, templates, moving, ego, mount, mount_at)
-        _find_column(scene, beams, c, spread, max_range, divergence, step, hits, surfaces, echoes)
+    for c in range(first, last):
+        _find_column(scene, beams, local, chosen, c, spread, max_range, divergence, step, hits, surfaces, echoes)
+
+
+def find_echoes(
+    scene: Scene, beams: Beams, spread: float, max_range: float, divergence: float, clockwise: bool, hits: Hits,
+    surfaces: Surfaces, echoes: Echoes,
+) -> None:  # fmt: skip
+    """Fill `echoes` from `hits`. A beam of some `divergence` (rad) beside whose hit another begins is traced anew, with
+    rays about its axis."""
+    step = (-2.0 if clockwise else 2.0) * np.pi / len(beams.azimuth)
+
+    def find(columns: tuple[int, int]) -> None:
+        room = near_room(scene.agents)
+        _find_columns(scene, beams, *room, spread, max_range, divergence, step, hits, surfaces, echoes, *columns)
+
+    each(find, ranges(len(beams.azimuth)))

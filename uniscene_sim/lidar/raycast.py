@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from uniscene_sim.crew import each
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.lidar.footprint import Echoes, empty_echoes, find_echoes
@@ -50,20 +51,24 @@ class RaycastLidar:
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
         """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
-        sweeps = [[self._begun(view, spec) for spec in specs] for view in views]
-        self._trace([sweep for of_world in sweeps for sweep in of_world])
-        return state, [
-            {spec.name: _finished(view, spec, sweep) for spec, sweep in zip(specs, of_world, strict=True)}
-            for view, of_world in zip(views, sweeps, strict=True)
-        ]
+        return state, each(lambda view: self._swept(view, specs), views)
 
-    def _trace(self, sweeps: Sequence[Sweep]) -> None:
-        """Fill the hits."""
+    def _swept(self, view: WorldView, specs: Sequence[LidarSpec]) -> dict[str, LidarSweep]:
+        """The sweeps of one world."""
+        sweeps = self._begun(view, specs)
         for sweep in sweeps:
-            trace_sweep(*sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
+            trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
+        return self._finished(view, specs, sweeps)
 
-    def _begun(self, view: WorldView, spec: LidarSpec) -> Sweep:
-        """A sweep, yet to be traced."""
+    def _begun(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[Sweep]:
+        """The sweeps of one world, yet to be traced."""
+        return [self._sweep(view, spec) for spec in specs]
+
+    def _finished(self, view: WorldView, specs: Sequence[LidarSpec], sweeps: Sequence[Sweep]) -> dict[str, LidarSweep]:
+        """The points of sweeps that have been traced."""
+        return {spec.name: _finished(view, spec, sweep) for spec, sweep in zip(specs, sweeps, strict=True)}
+
+    def _sweep(self, view: WorldView, spec: LidarSpec) -> Sweep:
         beams, span_s = beams_of(spec), spec.period_us * 1e-6
         moving = agent_motion(view.frame, view.history, span_s)
         scene = Scene(
@@ -112,7 +117,7 @@ def _received(
         air, surfaces = CLEAR, plain_surfaces(colour)
     echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
     reach, divergence = float(spec.max_range_m), float(spec.divergence_rad)
-    find_echoes(*scene, beams, spread, reach, divergence, spec.clockwise, hits, surfaces, echoes)
+    find_echoes(scene, beams, spread, reach, divergence, spec.clockwise, hits, surfaces, echoes)
     receiver = Receiver(
         float(spec.min_range_m),
         reach,

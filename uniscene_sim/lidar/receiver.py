@@ -18,14 +18,14 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.lidar.footprint import Echoes
 from uniscene_sim.lidar.weather import Air
 from uniscene_sim.rig import RETURNS
 
-__all__ = ["AIR", "Receiver", "Returns", "calibrated", "empty_returns", "power_of", "receive",
-           "sweep_key", "uniform"]
+__all__ = ["AIR", "Receiver", "Returns", "calibrated", "empty_returns", "power_of", "receive", "sweep_key", "uniform"]
 
 #: Standard deviation of the logarithm of power: speckle, and the receiver's noise.
 FLUCTUATION = 0.12
@@ -179,8 +179,12 @@ def _receive_column(key, c, receiver: Receiver, air: Air, echoes: Echoes, return
                 returns.intensity[c, r, number] = bright
 
 
-@njit(cache=True, parallel=True)
-def receive(key, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns):
-    """Fill `returns` with what is seen of the echoes, and of the air before them."""
-    for c in prange(echoes.distance.shape[0]):
+@njit(cache=True, nogil=True)
+def _receive_columns(key, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns, first, last):
+    for c in range(first, last):
         _receive_column(key, c, receiver, air, echoes, returns)
+
+
+def receive(key: np.uint64, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns) -> None:
+    """Fill `returns` with what is seen of the echoes, and of the air before them."""
+    each(lambda columns: _receive_columns(key, receiver, air, echoes, returns, *columns), ranges(len(echoes.distance)))

@@ -6,11 +6,12 @@ from math import cos, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from uniscene_sim.compiled import device, inlined
+from uniscene_sim.compiled import device, inlined, unlocked
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.rig import LidarSpec
-from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays, pose_at, set_pose
+from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays, knot_at, pose_at, position_at, set_pose
 from uniscene_sim.tracing.atlas import AtlasArrays
 from uniscene_sim.tracing.kernels import trace_agents, trace_world
 
@@ -18,16 +19,19 @@ __all__ = [
     "Beams",
     "Hits",
     "Scene",
-    "agents_near",
     "beams_of",
     "empty_hits",
     "first_hit",
     "moved",
+    "near_room",
     "pose_near",
     "stand",
     "trace_beam",
     "trace_sweep",
 ]
+
+
+_SLACK_M = 1e-6  # more than rounding makes of a distance
 
 
 class Beams(NamedTuple):
@@ -105,21 +109,34 @@ def stand(scene: Scene, time_s, origin, rot):
             rot[q, s] = turn[q][0] * mount[0, s] + turn[q][1] * mount[1, s] + turn[q][2] * mount[2, s]
 
 
+@inlined
+def _misses(across, far, radius, narrow, wide, max_range):
+    """Whether a sphere lies beyond the range or beside a wedge about a plane, by its distance from the plane and the
+    square of that from the sensor."""
+    reach = max_range + radius
+    return narrow * abs(across) - wide * sqrt(far) > radius or far > reach * reach
+
+
 @device
 def pose_near(scene: Scene, time_s, origin, rot, azimuth, spread, max_range, local: PosedAgents, chosen):
-    """Pose the agents `local` at a time, and write the rows of those that beams within `spread` (rad) of an azimuth may
-    meet; their number."""
+    """Write the rows of the agents that beams within `spread` (rad) of an azimuth may meet at a time, and their poses
+    then into `local`; their number."""
     count = 0
     ca, sa = cos(azimuth), sin(azimuth)
     # the beams of a column lie near a half plane: agents whose sphere it misses are left out
     px, py, pz = rot[0, 1] * ca - rot[0, 0] * sa, rot[1, 1] * ca - rot[1, 0] * sa, rot[2, 1] * ca - rot[2, 0] * sa
     narrow, wide = cos(spread), sin(spread)
+    moment = knot_at(scene.moving, time_s)
     for i in range(local.template.shape[0]):
+        x, y, z = position_at(scene.moving, i, moment)
+        x, y, z = x - origin[0], y - origin[1], z - origin[2]
+        # most are left out by their feet alone, from which the centre of the sphere is half a height away
+        radius = local.radius[i] + 0.5 * local.size[i, 2] + _SLACK_M
+        if _misses(px * x + py * y + pz * z, x * x + y * y + z * z, radius, narrow, wide, max_range):
+            continue
         set_pose(local, scene.moving, i, time_s)
         x, y, z = local.centre[i, 0] - origin[0], local.centre[i, 1] - origin[1], local.centre[i, 2] - origin[2]
-        far, reach = x * x + y * y + z * z, max_range + local.radius[i]
-        beside = narrow * abs(px * x + py * y + pz * z) - wide * sqrt(far)
-        if beside <= local.radius[i] and far <= reach * reach:
+        if not _misses(px * x + py * y + pz * z, x * x + y * y + z * z, local.radius[i], narrow, wide, max_range):
             chosen[count] = i
             count += 1
     return count
@@ -134,14 +151,11 @@ def moved(agents: PosedAgents, position, rotation, centre):
     )  # fmt: skip
 
 
-@njit(cache=True)
-def agents_near(scene: Scene, time_s, origin, rot, azimuth, spread, max_range):
-    """The agents at a time, and the rows of those that beams within `spread` (rad) of an azimuth may meet."""
-    n = scene.agents.template.shape[0]
-    local = moved(scene.agents, np.empty((n, 3)), np.empty((n, 3, 3)), np.empty((n, 3)))
-    chosen = np.empty(n, np.int64)
-    count = pose_near(scene, time_s, origin, rot, azimuth, spread, max_range, local, chosen)
-    return local, chosen[:count]
+def near_room(agents: PosedAgents) -> tuple[PosedAgents, np.ndarray]:
+    """Room for what `pose_near` writes."""
+    n = len(agents.id)
+    poses = {"position": np.empty((n, 3)), "rotation": np.empty((n, 3, 3)), "centre": np.empty((n, 3))}
+    return agents._replace(**poses), np.empty(n, np.int64)
 
 
 @njit(cache=True, inline="always")
@@ -188,24 +202,39 @@ def trace_beam(atlas, templates, local: PosedAgents, chosen, rot, ca, sa, ce, se
     hits.direction[c, r, 0], hits.direction[c, r, 1], hits.direction[c, r, 2] = dx, dy, dz
 
 
-@njit(cache=True)
-def _trace_column(scene: Scene, beams: Beams, trigonometry, c, spread, max_range, hits: Hits):
+@unlocked
+def _trace_columns(
+    scene: Scene,
+    beams: Beams,
+    trigonometry,
+    local: PosedAgents,
+    chosen,
+    rot,
+    spread,
+    max_range,
+    hits: Hits,
+    first,
+    last,
+):
     ce, se, co, so = trigonometry
-    ca, sa = np.cos(beams.azimuth[c]), np.sin(beams.azimuth[c])
-    origin, rot = hits.origin[c], np.empty((3, 3))
-    stand(scene, beams.time_s[c], origin, rot)
-    local, chosen = agents_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range)
     atlas, templates = scene.atlas, scene.templates
-    for r in range(beams.elevation.shape[0]):
-        u, v = ca * co[r] - sa * so[r], sa * co[r] + ca * so[r]
-        trace_beam(atlas, templates, local, chosen, rot, u, v, ce[r], se[r], c, r, max_range, hits)
+    for c in range(first, last):
+        ca, sa = cos(beams.azimuth[c]), sin(beams.azimuth[c])
+        time_s, origin = beams.time_s[c], hits.origin[c]
+        stand(scene, time_s, origin, rot)
+        count = pose_near(scene, time_s, origin, rot, beams.azimuth[c], spread, max_range, local, chosen)
+        some = chosen[:count]
+        for r in range(beams.elevation.shape[0]):
+            u, v = ca * co[r] - sa * so[r], sa * co[r] + ca * so[r]
+            trace_beam(atlas, templates, local, some, rot, u, v, ce[r], se[r], c, r, max_range, hits)
 
 
-@njit(cache=True, parallel=True)
-def trace_sweep(atlas, agents, templates, moving, ego, mount, mount_at, beams: Beams, spread, max_range, hits: Hits):
-    """Fill `hits`; takes a `Scene` by its fields. The beams of a column share the pose of its end, which moves by
-    millimetres while they fire."""
-    ce, se, co, so = _trigonometry(beams)
-    for c in prange(beams.azimuth.shape[0]):
-        scene = Scene(atlas, agents, templates, moving, ego, mount, mount_at)
-        _trace_column(scene, beams, (ce, se, co, so), c, spread, max_range, hits)
+def trace_sweep(scene: Scene, beams: Beams, spread: float, max_range: float, hits: Hits) -> None:
+    """Fill `hits`. The beams of a column share the pose of its end, which moves by millimetres while they fire."""
+    trigonometry = _trigonometry(beams)
+
+    def trace(columns: tuple[int, int]) -> None:
+        room = (*near_room(scene.agents), np.empty((3, 3)))
+        _trace_columns(scene, beams, trigonometry, *room, spread, max_range, hits, *columns)
+
+    each(trace, ranges(len(beams.azimuth)))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import njit
@@ -44,6 +45,7 @@ class TileStore:
         self.engine, self.max_bytes, self.cache = engine, max_bytes, cache
         self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
         self._coming: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}
+        self._missing: WeakKeyDictionary[object, list[tuple[int, int]]] = WeakKeyDictionary()  # by who asked
         self._worker: ThreadPoolExecutor | None = None
         self._engine_lock = Lock()
         self.nbytes = 0
@@ -59,14 +61,17 @@ class TileStore:
         self.waits += coming is None or not coming.done()
         return self._keep(coming.result() if coming and not coming.cancel() else self._fetch(key))
 
-    def ahead(self, wanted: Iterable[tuple[int, int]]) -> None:
-        """Fetch tiles in the background, the first named first; whatever else was still to come is forgotten."""
+    def ahead(self, wanted: Iterable[tuple[int, int]], who: object = None) -> None:
+        """Fetch tiles in the background, the first named first; whatever else was still to come is forgotten, but for
+        what others, as the worlds that share a store, have asked for and not yet got."""
         missing = [key for key in wanted if key not in self._tiles][:_AHEAD]
+        self._missing[who or self] = missing
+        needed = {key for keys in self._missing.values() for key in keys}
         for key in list(self._coming):
             coming = self._coming[key]
             if coming.done() and not coming.exception():
                 self._keep(self._coming.pop(key).result())
-            elif key not in missing and coming.cancel():
+            elif key not in needed and coming.cancel():
                 del self._coming[key]
         for key in missing:
             if key not in self._coming and key not in self._tiles:

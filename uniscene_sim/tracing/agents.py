@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from uniscene_sim.compiled import device, inlined
+from uniscene_sim.compiled import device, inlined, unlocked
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.layout import LayoutFrame
 
@@ -20,8 +20,10 @@ __all__ = [
     "agent_motion",
     "ego_motion",
     "interpolate",
+    "knot_at",
     "pose_agents",
     "pose_at",
+    "position_at",
     "set_pose",
     "template_arrays",
 ]
@@ -154,23 +156,40 @@ def _from(
 
 
 @inlined
-def pose_at(motion: Motion, n, time_s):
-    """Position (x, y, z) and rotation (three rows) of body `n` at a time."""
+def knot_at(motion: Motion, time_s):
+    """The knots before and after a time, and how far it lies between them."""
     last = motion.time_s.shape[0] - 1
     k = 0
     while k < last - 1 and motion.time_s[k + 1] <= time_s:
         k += 1
     to = min(k + 1, last)
     span = motion.time_s[to] - motion.time_s[k]
-    f = (time_s - motion.time_s[k]) / span if span > 0.0 else 0.0
+    return k, to, (time_s - motion.time_s[k]) / span if span > 0.0 else 0.0
+
+
+@inlined
+def position_at(motion: Motion, n, knot):
+    """Position (x, y, z) of body `n`, by `knot_at` of a time."""
+    k, to, f = knot
     here, there = motion.position[k, n], motion.position[to, n]
-    x, y, z = here[0] + f * (there[0] - here[0]), here[1] + f * (there[1] - here[1]), here[2] + f * (there[2] - here[2])
+    return (
+        here[0] + f * (there[0] - here[0]),
+        here[1] + f * (there[1] - here[1]),
+        here[2] + f * (there[2] - here[2]),
+    )
+
+
+@inlined
+def pose_at(motion: Motion, n, time_s):
+    """Position (x, y, z) and rotation (three rows) of body `n` at a time."""
+    knot = knot_at(motion, time_s)
+    k, to, f = knot
     here, there = motion.rpy[k, n], motion.rpy[to, n]
     roll = here[0] + f * (there[0] - here[0])
     pitch = here[1] + f * (there[1] - here[1])
     yaw = here[2] + f * (there[2] - here[2])
     cr, sr, cp, sp, cy, sy = cos(roll), sin(roll), cos(pitch), sin(pitch), cos(yaw), sin(yaw)
-    return (x, y, z), (
+    return position_at(motion, n, knot), (
         (cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr),
         (sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr),
         (-sp, cp * sr, cp * cr),
@@ -195,6 +214,12 @@ def set_pose(agents: PosedAgents, motion: Motion, n, time_s):
         agents.centre[n, q] = agents.position[n, q] + 0.5 * agents.rotation[n, q, 2] * agents.size[n, 2]
 
 
+@unlocked
+def _set_poses(agents: PosedAgents, motion: Motion, time_s):
+    for n in range(agents.template.shape[0]):
+        set_pose(agents, motion, n, time_s)
+
+
 def pose_agents(frame: LayoutFrame, motion: Motion, templates: TemplateSource, time_s: float = 0.0) -> PosedAgents:
     """The agents of a frame, posed at `time_s` (<= 0) before its stamp."""
     agents = frame.agents
@@ -216,6 +241,5 @@ def pose_agents(frame: LayoutFrame, motion: Motion, templates: TemplateSource, t
         lights=np.ascontiguousarray(agents["lights"]),
         colour=np.ascontiguousarray(agents["colour"]),
     )
-    for i in range(n):
-        set_pose(posed, motion, i, time_s)
+    _set_poses(posed, motion, time_s)
     return posed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import njit
@@ -20,7 +21,7 @@ from uniscene_sim.occupancy.tiles import (
 )
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["BLOCK_M", "AtlasArrays", "TileAtlas", "TileSource"]
+__all__ = ["BLOCK_M", "AtlasArrays", "PackedTiles", "TileAtlas", "TileSource"]
 
 BLOCK_M = CELL_M * BLOCK_CELLS
 _EMPTY = int(Material.NONE)
@@ -69,6 +70,16 @@ class _Pool:
         self.capacity = 1
         self._runs: dict[int, int] = {}
 
+    @property
+    def used(self) -> int:
+        """Rows up to the last that is used."""
+        return max((start + count for start, count in self._runs.items()), default=0)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the rows that are used."""
+        return sum(self._runs.values()) * sum(array[0].nbytes for array in self.arrays.values())
+
     def place(self, count: int) -> int:
         """First row of a free run."""
         at = 0
@@ -76,34 +87,34 @@ class _Pool:
             if start - at >= count:
                 break
             at = start + length
-        if at + count > self.capacity:
-            self.reserve(max(2 * self.capacity, at + count))
+        self.reserve(at + count)
         if count:
             self._runs[at] = count
         return at
 
     def reserve(self, capacity: int) -> None:
-        """Room for so many rows. What is not used yet takes no memory, only addresses."""
+        """Room for so many rows. What is not used yet takes no memory, only addresses. Rows move into new arrays, and
+        stay in the old ones for those who still hold them."""
         if capacity > self.capacity:
+            used, self.capacity = self.used, max(capacity, 2 * self.capacity)
             for name, array in self.arrays.items():
-                self.arrays[name] = np.zeros((capacity, *array.shape[1:]), array.dtype)
-                self.arrays[name][: self.capacity] = array
-            self.capacity = capacity
+                self.arrays[name] = np.zeros((self.capacity, *array.shape[1:]), array.dtype)
+                self.arrays[name][:used] = array[:used]
 
     def free(self, start: int, count: int) -> None:
         if count:
             del self._runs[start]
 
 
-class TileAtlas:
-    """Packs the tiles around a point and keeps them up to date as the point moves.
+class PackedTiles:
+    """Tiles of a store, each packed once for all the atlases that show it.
 
-    The window holds exactly the tiles that the last `update` asked for, so what a ray meets does not depend on where
-    the point has been; tiles up to one tile farther stay packed in case it turns back.
+    Attributes:
+        store: what tiles are taken from.
     """
 
     def __init__(self, store: TileSource):
-        self._store = store
+        self.store = store
         column = (TILE_BLOCKS, TILE_BLOCKS)
         self._tiles = _Pool(
             base_z=((), np.float64),
@@ -114,9 +125,7 @@ class TileAtlas:
             decks=((2,), np.int32),
         )
         cells = (BLOCK_CELLS,) * 3
-        self._blocks = _Pool(
-            materials=(cells, np.uint8), brick_of=(cells, np.int32), density=((2, 2, 2), np.uint8)
-        )
+        self._blocks = _Pool(materials=(cells, np.uint8), brick_of=(cells, np.int32), density=((2, 2, 2), np.uint8))
         self._bricks = _Pool(bricks=((), np.uint64))
         self._ground = _Pool(
             ground=((GROUND_SAMPLES, GROUND_SAMPLES), np.float32),
@@ -128,40 +137,62 @@ class TileAtlas:
         self._where: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = {}  # first row and rows by pool
         self._range: dict[tuple[int, int], tuple[float, float]] = {}
         self._lamps: dict[tuple[int, int], np.ndarray] = {}
-        self._shown: tuple[tuple[int, int], ...] | None = None
-        self._arrays: AtlasArrays | None = None
+        self._kept: WeakKeyDictionary[TileAtlas, set[tuple[int, int]]] = WeakKeyDictionary()
+        self._rows: dict[str, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self._where)
 
     @property
-    def arrays(self) -> AtlasArrays:
-        """What kernels take; valid until the next `update`."""
-        if self._arrays is None:
-            raise RuntimeError("call update() before tracing")
-        return self._arrays
+    def nbytes(self) -> int:
+        """Memory of the tiles that are packed."""
+        return sum(pool.nbytes for pool in self._pools)
 
-    def update(self, x: float, y: float, radius_m: float) -> None:
-        """Pack every tile within `radius_m` of (x, y) and drop those more than a tile farther."""
-        wanted = tuple(sorted(self._store.around(x, y, radius_m)))
-        if wanted == self._shown:
-            return
-        kept = set(wanted)
-        for index in [i for i in self._where if i not in kept and _distance(i, x, y) > radius_m + TILE_M]:
+    @property
+    def rows(self) -> dict[str, np.ndarray]:
+        """The rows of all pools that are used; the same arrays until a tile comes or goes."""
+        if self._rows is None:
+            self._rows = {name: array[: pool.used] for pool in self._pools for name, array in pool.arrays.items()}
+        return self._rows
+
+    def keep(self, atlas: TileAtlas, tiles: set[tuple[int, int]], room: int) -> None:
+        """Pack what an atlas needs from now on, and drop what none does; with room for so many tiles in all if these
+        are its first."""
+        new = {index: self.store.get(*index) for index in sorted(tiles) if index not in self._where}
+        first = atlas not in self._kept
+        self._kept[atlas] = tiles
+        needed = {index for kept in self._kept.values() for index in kept}
+        for index in [i for i in self._where if i not in needed]:
             self._drop(index)
-        new = {index: self._store.get(*index) for index in wanted if index not in self._where}
-        if self._shown is None:
-            self.reserve(radius_m, [tile.counts for tile in new.values()])
+        if first and new:
+            self.reserve(len(self) + room, [tile.counts for tile in new.values()])
         for index, tile in new.items():
             self._add(index, tile)
-        self._shown = wanted
-        self._arrays = self._window(wanted)
 
-    def reserve(self, radius_m: float, counts: Sequence[tuple[int, int, int]]) -> None:
-        """Room for as many tiles as ever are packed at once, each with the most blocks, bricks and decks of some tiles:
-        then no array need be moved on the way."""
-        tiles = len(self._store.around(0.0, 0.0, radius_m + TILE_M)) + 4
+    def reserve(self, tiles: int, counts: Sequence[tuple[int, int, int]]) -> None:
+        """Room for so many tiles, each with the most blocks, bricks and decks of some."""
+        self._rows = None
         for pool, most in zip(self._pools, (1, *np.max(counts, axis=0).tolist()), strict=True):
             pool.reserve(tiles * most)
 
+    def window(self, tiles: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
+        """The fields of `AtlasArrays` that say which of the tiles an atlas shows."""
+        indices = np.array(tiles, dtype=np.int64).reshape(-1, 2)
+        at = indices.min(axis=0) if len(tiles) else np.zeros(2, np.int64)
+        shape = indices.max(axis=0) - at + 1 if len(tiles) else (1, 1)
+        window = np.full(tuple(int(n) for n in shape), -1, np.int32)
+        for index in tiles:
+            window[index[0] - at[0], index[1] - at[1]] = self._where[index][0][0]
+        ranges = np.array([self._range[i] for i in tiles]).reshape(-1, 2)
+        return {
+            "window_at": at,
+            "window": window,
+            "z_range": np.array([ranges[:, 0].min(initial=np.inf), ranges[:, 1].max(initial=-np.inf)]),
+            "lamps": np.concatenate([self._lamps[i] for i in tiles] or [np.zeros((0, 3))]),
+        }
+
     def _add(self, index: tuple[int, int], tile: Tile) -> None:
+        self._rows = None
         rows = (1, *tile.counts)
         starts = tuple(pool.place(count) for pool, count in zip(self._pools, rows, strict=True))
         self._where[index] = starts, rows
@@ -190,29 +221,53 @@ class TileAtlas:
         self._lamps[index] = _lamps(tile)
 
     def _drop(self, index: tuple[int, int]) -> None:
+        self._rows = None
         del self._range[index], self._lamps[index]
         for pool, start, count in zip(self._pools, *self._where.pop(index), strict=True):
             pool.free(start, count)
 
-    def _window(self, wanted: tuple[tuple[int, int], ...]) -> AtlasArrays:
-        indices = np.array(wanted, dtype=np.int64).reshape(-1, 2)
-        at = indices.min(axis=0) if len(wanted) else np.zeros(2, np.int64)
-        shape = indices.max(axis=0) - at + 1 if len(wanted) else (1, 1)
-        window = np.full(tuple(int(n) for n in shape), -1, np.int32)
-        for index in wanted:
-            window[index[0] - at[0], index[1] - at[1]] = self._where[index][0][0]
-        ranges = np.array([self._range[i] for i in wanted]).reshape(-1, 2)
-        z_range = np.array([ranges[:, 0].min(initial=np.inf), ranges[:, 1].max(initial=-np.inf)])
-        return AtlasArrays(
-            window_at=at,
-            window=window,
-            z_range=z_range,
-            **self._tiles.arrays,
-            **self._blocks.arrays,
-            **self._bricks.arrays,
-            **self._ground.arrays,
-            lamps=np.concatenate([self._lamps[i] for i in wanted] or [np.zeros((0, 3))]),
-        )
+
+class TileAtlas:
+    """The tiles around a point, kept up to date as the point moves.
+
+    The window holds exactly the tiles that the last `update` asked for, so what a ray meets depends neither on where
+    the point has been nor on other atlases of the same tiles; tiles up to one tile farther stay packed in case it
+    turns back.
+
+    Args:
+        tiles: a store of its own, or what it shares with the atlases of other worlds.
+    """
+
+    def __init__(self, tiles: TileSource | PackedTiles):
+        self.tiles = tiles if isinstance(tiles, PackedTiles) else PackedTiles(tiles)
+        self._kept: set[tuple[int, int]] = set()
+        self._shown: tuple[tuple[int, int], ...] | None = None
+        self._window: dict[str, np.ndarray] | None = None
+
+    @property
+    def arrays(self) -> AtlasArrays:
+        """What kernels take; valid until the next `update`."""
+        if self._window is None:
+            raise RuntimeError("call update() before tracing")
+        return AtlasArrays(**self._window, **self.tiles.rows)
+
+    def update(self, x: float, y: float, radius_m: float) -> None:
+        """Show every tile within `radius_m` of (x, y) and let go those more than a tile farther."""
+        wanted = tuple(sorted(self.tiles.store.around(x, y, radius_m)))
+        if wanted == self._shown:
+            return
+        kept = {*wanted, *(i for i in self._kept if _distance(i, x, y) <= radius_m + TILE_M)}
+        self.tiles.keep(self, kept, self._most(radius_m))
+        self._kept, self._shown, self._window = kept, wanted, self.tiles.window(wanted)
+
+    def reserve(self, radius_m: float, counts: Sequence[tuple[int, int, int]]) -> None:
+        """Room for as many tiles as ever are packed at once, each with the most blocks, bricks and decks of some tiles:
+        then no array need be moved on the way."""
+        self.tiles.reserve(self._most(radius_m), counts)
+
+    def _most(self, radius_m: float) -> int:
+        """Tiles that it ever keeps at once."""
+        return len(self.tiles.store.around(0.0, 0.0, radius_m + TILE_M)) + 4
 
 
 def _distance(index: tuple[int, int], x: float, y: float) -> float:

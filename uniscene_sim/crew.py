@@ -1,0 +1,72 @@
+"""Threads side by side. Kernels that Python calls are `unlocked`: while one runs, other threads run Python or kernels
+of their own, so worlds are best rendered one a thread, and a single large picture by ranges of its rows.
+
+numba's parallel loops would share out each small picture anew, and not every threading layer lets two threads start
+one at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from typing import TypeVar
+
+import numba
+
+__all__ = ["each", "ranges"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+_RANGES = 4  # for each thread, so that one with easy rows can take more of them
+_own = threading.local()
+
+
+def each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Results of `work` on some items, in their order, by as many threads as numba may use (`set_num_threads`).
+
+    What is done within such work keeps to its thread. Items fewer than threads come one after the other, so that what
+    is done within each may use them all.
+    """
+    threads = _threads()
+    if threads == 1 or len(items) < threads:
+        return [work(item) for item in items]
+    results: list[R] = [None] * len(items)  # type: ignore[list-item]
+    left = iter(range(len(items)))
+
+    def take() -> None:
+        _own.busy = True
+        try:
+            for k in left:
+                results[k] = work(items[k])
+        finally:
+            _own.busy = False
+
+    helpers = [_pool().submit(take) for _ in range(threads - 1)]
+    try:
+        take()
+    finally:
+        wait(helpers)
+    for helper in helpers:
+        helper.result()
+    return results
+
+
+def ranges(count: int) -> list[tuple[int, int]]:
+    """Begins and ends that part `count` rows for `each`."""
+    parts = min(_RANGES * _threads(), count) if _threads() > 1 else 1
+    return [(count * k // parts, count * (k + 1) // parts) for k in range(parts)]
+
+
+def _threads() -> int:
+    return 1 if getattr(_own, "busy", False) else numba.get_num_threads()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "crew")  # type: ignore[attr-defined]
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
