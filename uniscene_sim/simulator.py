@@ -32,7 +32,7 @@ from uniscene_sim.layout import LayoutFrame, LayoutSchema
 from uniscene_sim.occupancy.store import TileStore, tiles_along
 from uniscene_sim.occupancy.window import window
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.tracing.atlas import TileAtlas
+from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.raster import rasterise
 
@@ -57,6 +57,7 @@ class Simulator(Generic[Source]):
         window_grid: grid of the occupancy window, None where nobody asks for it.
         bev_schema: channels of the layout raster, None where nobody asks for it.
         annotator: what annotates the frames, None where nobody asks for it.
+        packed: tiles of the store packed for tracing, where other simulators share them.
         tick_us: length of a tick, None for what the periods and phases of the sensors have in common.
         digests: whether sensors' records are hashed.
     """
@@ -72,11 +73,12 @@ class Simulator(Generic[Source]):
         window_grid: GridSpec | None = DEFAULT_GRID,
         bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
         annotator: Annotator | None = None,
+        packed: PackedTiles | None = None,
         tick_us: int | None = None,
         digests: bool = True,
     ):
         self.rig, self.camera, self.lidar, self.store = rig, camera, lidar, store
-        self.atlas = TileAtlas(self.store)
+        self.atlas = TileAtlas(packed or store)
         self.window_grid, self.bev_schema = window_grid, bev_schema
         self.annotator, self.digests = annotator, digests
         sensors = rig.sensors
@@ -161,6 +163,7 @@ class Simulator(Generic[Source]):
         if self.rig.sensors:
             with self.stage("tiles"):
                 self.atlas.update(frame.ego_pose.x, frame.ego_pose.y, self.range_m)
+                self.store.ahead(tiles_along(self._way_ahead(frame), self.range_m), self)
         return WorldView(frame, tuple(self._moments[:-1]), self.atlas)
 
     def frame(self, view: WorldView, cameras: dict[str, CameraFrame], sweeps: dict[str, LidarSweep]) -> SensorFrame:
@@ -184,11 +187,10 @@ class Simulator(Generic[Source]):
                 digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
         return SensorFrame(layout, cameras, sweeps, occupancy, bev, digests, annotations)
 
-    def tiles_ahead(self) -> list[tuple[int, int]]:
-        """Tiles that will be in range if the ego keeps its speed and heading."""
-        pose, seconds = self._moments[-1].ego_pose, np.arange(1.0, _AHEAD_S + 1.0)[:, None]
-        way = np.array([pose.x, pose.y]) + seconds * self._moments[-1].ego_velocity[:2]
-        return tiles_along(way, self.range_m)
+    def _way_ahead(self, frame: LayoutFrame) -> np.ndarray:
+        """Where the ego will be (N, 2) if it keeps its speed and heading, m."""
+        seconds = np.arange(1.0, _AHEAD_S + 1.0)[:, None]
+        return np.array([frame.ego_pose.x, frame.ego_pose.y]) + seconds * frame.ego_velocity[:2]
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -200,9 +202,6 @@ class Simulator(Generic[Source]):
 def sense(worlds: Sequence[Simulator]) -> list[SensorFrame]:
     """What the sensors of worlds with one rig and the same engines see now, in one call of each engine for all."""
     views = [world.look() for world in worlds]
-    if worlds[0].rig.sensors:
-        for store in {id(world.store): world.store for world in worlds}.values():
-            store.ahead(index for world in worlds if world.store is store for index in world.tiles_ahead())
     cameras = _sensed(worlds, views, "camera", worlds[0].camera, worlds[0].rig.cameras)
     sweeps = _sensed(worlds, views, "lidar", worlds[0].lidar, worlds[0].rig.lidars)
     return [w.frame(v, c, s) for w, v, c, s in zip(worlds, views, cameras, sweeps, strict=True)]

@@ -26,6 +26,7 @@ from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rig_file import load_rig
 from uniscene_sim.simulator import PHYSICS_US, Simulator, sense
+from uniscene_sim.tracing.atlas import PackedTiles
 from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
@@ -133,7 +134,7 @@ class Worlds:
         self._window = DEFAULT_GRID if "occupancy" in self.spaces else None
         # Maps by file, tiles by map and seed.
         self._maps: dict[Path, StaticMap] = {}
-        self._stores: dict[tuple[str, int], TileStore] = {}
+        self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
         self._simulators: list[dict[int, Simulator[ScenarioSource]]] = [{} for _ in range(count)]
         self.episodes: list[Episode | None] = [None] * count
         self._records: list[dict[str, Any]] = [{} for _ in range(count)]
@@ -249,11 +250,13 @@ class Worlds:
         scenario = self.scenarios[episode.scenario]
         source = ScenarioSource(scenario, self._map(scenario), episode.seed)
         if episode.scenario not in self._simulators[i]:
+            store, packed = self._tiles_of(scenario)
             self._simulators[i][episode.scenario] = Simulator(
                 source,
                 self.rig,
-                self._store(scenario),
+                store,
                 *self._engines,
+                packed=packed,
                 window_grid=self._window,
                 bev_schema=None,
                 tick_us=self._tick_us,
@@ -268,11 +271,12 @@ class Worlds:
             self._maps[scenario.map] = load_map(scenario.map)
         return self._maps[scenario.map]
 
-    def _store(self, scenario: Scenario) -> TileStore:
+    def _tiles_of(self, scenario: Scenario) -> tuple[TileStore, PackedTiles]:
         seed = scenario.seed if self._world_seed is None else self._world_seed
         static_map = self._map(scenario)
         key = static_map.ref, seed
-        if key not in self._stores:
+        if key not in self._packed:
             engine = self._tiles(static_map, seed)
-            self._stores[key] = TileStore(engine, cache=TileCache.of(engine, static_map.ref, seed, user_cache("tiles")))
-        return self._stores[key]
+            store = TileStore(engine, cache=TileCache.of(engine, static_map.ref, seed, user_cache("tiles")))
+            self._packed[key] = store, PackedTiles(store)
+        return self._packed[key]
