@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim import plugins
+from uniscene_sim.crew import each
 from uniscene_sim.disk_cache import user_cache
 from uniscene_sim.env.actions import action_of
 from uniscene_sim.env.measures import MEASURED, info_of, measure, tick
@@ -182,9 +183,12 @@ class Worlds:
         worlds = [self.world(i) for i in some]
         controls = [self.action.control(a, w.moments[-1]) for a, w in zip(actions, worlds, strict=True)]
         before = self._measured[list(some)]
-        for i, world, control in zip(some, worlds, controls, strict=True):
-            world.advance(control)
-            measure(world.source, self._measured[i])
+
+        def move(k: int) -> None:
+            worlds[k].advance(controls[k])
+            measure(worlds[k].source, self._measured[some[k]])
+
+        each(move, range(len(worlds)))
         after = self._measured[list(some)]
         tick(before, after, self.step_s)
         self._measured[list(some)] = after
