@@ -1,6 +1,8 @@
 """Tracing against a plain reference, on tiles and templates made here."""
 
-from dataclasses import dataclass, field
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numba
@@ -324,6 +326,30 @@ def test_tiles_that_worlds_share_are_packed_once_and_go_with_the_last():
     assert [len(tiles), tiles.nbytes] == packed(9000.0)
 
 
+def test_atlases_in_threads_show_what_each_would_alone():
+    store, places = Store({"decks": 2}), (0.0, 150.0, 400.0, 900.0)
+    want = {}
+    for x in places:
+        alone = TileAtlas(store)
+        alone.update(x, 10.0, 60.0)
+        want[x] = shown(alone)
+    tiles = PackedTiles(store)
+
+    def drive(seed: int) -> None:
+        rng, atlas = np.random.default_rng(seed), TileAtlas(tiles)
+        for x in rng.choice(places, 20):
+            atlas.update(x, 10.0, 60.0)
+            np.testing.assert_equal(shown(atlas), want[x])
+
+    kept = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(drive, range(4)))
+    finally:
+        sys.setswitchinterval(kept)
+
+
 def make_camera(name: str = "front", **changes) -> CameraSpec:
     values = {"width": 64, "height": 40, "fx": 40.0, "fy": 40.0, "cx": 32.0, "cy": 20.0, "pose": Pose(1.0, 0.0, 1.5)}
     return CameraSpec(name, **(values | changes))
@@ -367,6 +393,31 @@ def test_one_thread_as_two(wide, engines):
         numba.set_num_threads(kept)
     assert len(set(digests)) == 1
     assert {7, 9} <= set(np.unique(image.instance)) and {7, 9} <= set(np.unique(sweep.instance))
+
+
+def test_many_worlds_at_once_are_what_each_is_alone(wide, engines):
+    """Bit for bit: in one call of any number of threads, in any order, and in calls from two threads at once."""
+    frame = make_frame(CROWD)
+    poses = [Pose(20.0 + k, 20.0, 0.3, yaw=0.5 * k) for k in range(9)]
+    views = [WorldView(replace(frame, ego_pose=pose), (), wide) for pose in poses]
+    specs = [make_camera(noise=0.1, shutter_ms=50.0), make_camera("ego", ego_visible=True)]
+    sweeps = [make_lidar(), make_lidar("real", divergence_rad=0.003, detect_range_m=80.0)]
+
+    def seen(some: list[WorldView]) -> list[str]:
+        images, clouds = engines[0].step(None, some, specs)[1], engines[1].step(None, some, sweeps)[1]
+        return ["".join(map(digest, (*i.values(), *c.values()))) for i, c in zip(images, clouds, strict=True)]
+
+    alone = [seen([view])[0] for view in views]
+    assert len(set(alone)) == len(views)
+    kept = numba.get_num_threads()
+    try:
+        for threads in {1, kept}:
+            numba.set_num_threads(threads)
+            assert seen(views) == alone and seen(views[::-1]) == alone[::-1]
+    finally:
+        numba.set_num_threads(kept)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(seen, (views, views[::-1]))) == [alone, alone[::-1]]
 
 
 def test_sensors_do_not_change_each_other(wide, engines):

@@ -56,7 +56,7 @@ def each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 def ranges(count: int) -> list[tuple[int, int]]:
     """Begins and ends that part `count` rows for `each`."""
-    parts = min(_RANGES * _threads(), count) if _threads() > 1 else 1
+    parts = min(_RANGES * _threads(), count) if _threads() > 1 else min(1, count)
     return [(count * k // parts, count * (k + 1) // parts) for k in range(parts)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -28,7 +28,8 @@ _SQUARE_M = 8.0
 
 
 class TileStore:
-    """The least recently used tiles go first once `max_bytes` are held; they are the same when fetched again.
+    """The least recently used tiles go first once `max_bytes` are held; they are the same when fetched again. Worlds in
+    several threads may share a store.
 
     Args:
         engine: makes tiles.
@@ -47,25 +48,29 @@ class TileStore:
         self._coming: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}
         self._missing: WeakKeyDictionary[object, list[tuple[int, int]]] = WeakKeyDictionary()  # by who asked
         self._worker: ThreadPoolExecutor | None = None
-        self._engine_lock = Lock()
+        self._lock, self._engine_lock = RLock(), Lock()
         self.nbytes = 0
         self.made = self.from_cache = self.waits = 0
         self.largest = (0, 0, 0)
 
     def get(self, ix: int, iy: int) -> Tile:
         key = (ix, iy)
-        if key in self._tiles:
-            self._tiles.move_to_end(key)
-            return self._tiles[key]
-        coming = self._coming.pop(key, None)
-        self.waits += coming is None or not coming.done()
-        return self._keep(coming.result() if coming and not coming.cancel() else self._fetch(key))
+        with self._lock:
+            if key in self._tiles:
+                self._tiles.move_to_end(key)
+                return self._tiles[key]
+            coming = self._coming.pop(key, None)
+            self.waits += coming is None or not coming.done()
+            return self._keep(coming.result() if coming and not coming.cancel() else self._fetch(key))
 
     def ahead(self, wanted: Iterable[tuple[int, int]], who: object = None) -> None:
         """Fetch tiles in the background, the first named first; whatever else was still to come is forgotten, but for
         what others, as the worlds that share a store, have asked for and not yet got."""
-        missing = [key for key in wanted if key not in self._tiles][:_AHEAD]
-        self._missing[who or self] = missing
+        with self._lock:
+            self._order([key for key in wanted if key not in self._tiles][:_AHEAD], who or self)
+
+    def _order(self, missing: list[tuple[int, int]], who: object) -> None:
+        self._missing[who] = missing
         needed = {key for keys in self._missing.values() for key in keys}
         for key in list(self._coming):
             coming = self._coming[key]

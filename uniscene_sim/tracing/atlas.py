@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import RLock
 from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -107,7 +108,7 @@ class _Pool:
 
 
 class PackedTiles:
-    """Tiles of a store, each packed once for all the atlases that show it.
+    """Tiles of a store, each packed once for all the atlases that show it; they may live in several threads.
 
     Attributes:
         store: what tiles are taken from.
@@ -139,6 +140,7 @@ class PackedTiles:
         self._lamps: dict[tuple[int, int], np.ndarray] = {}
         self._kept: WeakKeyDictionary[TileAtlas, set[tuple[int, int]]] = WeakKeyDictionary()
         self._rows: dict[str, np.ndarray] | None = None
+        self._lock = RLock()
 
     def __len__(self) -> int:
         return len(self._where)
@@ -151,32 +153,45 @@ class PackedTiles:
     @property
     def rows(self) -> dict[str, np.ndarray]:
         """The rows of all pools that are used; the same arrays until a tile comes or goes."""
-        if self._rows is None:
-            self._rows = {name: array[: pool.used] for pool in self._pools for name, array in pool.arrays.items()}
-        return self._rows
+        with self._lock:
+            if self._rows is None:
+                self._rows = {name: array[: pool.used] for pool in self._pools for name, array in pool.arrays.items()}
+            return self._rows
 
-    def keep(self, atlas: TileAtlas, tiles: set[tuple[int, int]], room: int) -> None:
-        """Pack what an atlas needs from now on, and drop what none does; with room for so many tiles in all if these
-        are its first."""
-        new = {index: self.store.get(*index) for index in sorted(tiles) if index not in self._where}
-        first = atlas not in self._kept
-        self._kept[atlas] = tiles
-        needed = {index for kept in self._kept.values() for index in kept}
-        for index in [i for i in self._where if i not in needed]:
-            self._drop(index)
-        if first and new:
-            self.reserve(len(self) + room, [tile.counts for tile in new.values()])
-        for index, tile in new.items():
-            self._add(index, tile)
+    def show(
+        self, atlas: TileAtlas, kept: set[tuple[int, int]], shown: Sequence[tuple[int, int]], room: int
+    ) -> dict[str, np.ndarray]:
+        """Pack what an atlas keeps from now on, and drop what none does any more.
+
+        Args:
+            kept: tiles that the atlas keeps.
+            shown: those of them that it shows.
+            room: how many it ever keeps; it is made when the atlas first comes.
+
+        Returns:
+            The fields of `AtlasArrays` that say what is shown.
+        """
+        with self._lock:
+            new = {index: self.store.get(*index) for index in sorted(kept) if index not in self._where}
+            first = atlas not in self._kept
+            self._kept[atlas] = kept
+            needed = {index for tiles in self._kept.values() for index in tiles}
+            for index in [i for i in self._where if i not in needed]:
+                self._drop(index)
+            if first and new:
+                self.reserve(len(self) + room, [tile.counts for tile in new.values()])
+            for index, tile in new.items():
+                self._add(index, tile)
+            return self._window(shown)
 
     def reserve(self, tiles: int, counts: Sequence[tuple[int, int, int]]) -> None:
         """Room for so many tiles, each with the most blocks, bricks and decks of some."""
-        self._rows = None
-        for pool, most in zip(self._pools, (1, *np.max(counts, axis=0).tolist()), strict=True):
-            pool.reserve(tiles * most)
+        with self._lock:
+            self._rows = None
+            for pool, most in zip(self._pools, (1, *np.max(counts, axis=0).tolist()), strict=True):
+                pool.reserve(tiles * most)
 
-    def window(self, tiles: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
-        """The fields of `AtlasArrays` that say which of the tiles an atlas shows."""
+    def _window(self, tiles: Sequence[tuple[int, int]]) -> dict[str, np.ndarray]:
         indices = np.array(tiles, dtype=np.int64).reshape(-1, 2)
         at = indices.min(axis=0) if len(tiles) else np.zeros(2, np.int64)
         shape = indices.max(axis=0) - at + 1 if len(tiles) else (1, 1)
@@ -257,8 +272,8 @@ class TileAtlas:
         if wanted == self._shown:
             return
         kept = {*wanted, *(i for i in self._kept if _distance(i, x, y) <= radius_m + TILE_M)}
-        self.tiles.keep(self, kept, self._most(radius_m))
-        self._kept, self._shown, self._window = kept, wanted, self.tiles.window(wanted)
+        self._window = self.tiles.show(self, kept, wanted, self._most(radius_m))
+        self._kept, self._shown = kept, wanted
 
     def reserve(self, radius_m: float, counts: Sequence[tuple[int, int, int]]) -> None:
         """Room for as many tiles as ever are packed at once, each with the most blocks, bricks and decks of some tiles:
