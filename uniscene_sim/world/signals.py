@@ -41,10 +41,11 @@ class Programs(NamedTuple):
             for phase, members in enumerate(p.phases)
             for signal in members
         ]
-        signal, phase, phases, *seconds = np.array(rows, dtype=float).reshape(-1, 6).T.copy()
-        whole = [column.astype(np.int64) for column in (signal, phase, phases)]
+        columns = np.array(rows, dtype=float).reshape(-1, 6).T.copy()
+        signal, phase, phases = columns[:3].astype(np.int64)
+        green_s, yellow_s, length_s = columns[3:]
         of_line = np.array([line.signal for line in static_map.stop_lines], dtype=np.int64)
-        return Programs(*whole, *seconds, of_line, len(static_map.signals))
+        return Programs(signal, phase, phases, green_s, yellow_s, length_s, of_line, len(static_map.signals))
 
 
 def signal_states(static_map: StaticMap, time_s: float) -> np.ndarray:
