@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.plain_world import off_road
 from uniscene_sim.errors import InputError
 from uniscene_sim.paths import data_dir
-from uniscene_sim.world.contacts import off_road
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.paths import LIMIT
 from uniscene_sim.world.scenario import EgoSpec, Scenario, Spawn, TrafficSpec, find_scenario, load_scenario

@@ -106,7 +106,7 @@ class LayoutSource(Protocol):
         """Begin anew."""
         ...
 
-    def step(self, control: Control | Trajectory, dt_us: int) -> list[LayoutFrame]:
+    def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
         """Layouts of each 10 ms up to `dt_us` from now, the last one then.
 
         Raises:
