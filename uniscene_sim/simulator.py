@@ -151,7 +151,8 @@ class Simulator(Generic[Source]):
         self.stages_ms = {}
         with self.stage("world"):
             frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
-            self._moments = [*self._moments, *frames][-self._kept :]
+            new = [frames[k] for k in range(max(len(frames) - self._kept, 0), len(frames))]
+            self._moments = [*self._moments, *new][-self._kept :]
 
     def resume(self, moments: Sequence[LayoutFrame], memory: dict[str, Any]) -> None:
         """Go on from these moments, the last of which is the source's now, and with what engines remembered then."""
