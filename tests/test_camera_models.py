@@ -13,6 +13,7 @@ from uniscene_sim.camera import raycast
 from uniscene_sim.camera.raycast import EGO_ID
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
+from uniscene_sim.simulator import sense
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.world.source import ScenarioSource
 
@@ -100,7 +101,7 @@ def look():
 
     def frames(*specs: CameraSpec):
         simulator.rig = SensorRig("r", specs)
-        return simulator._sense(simulator._history.pop()).cameras
+        return sense([simulator])[0].cameras
 
     return frames
 

@@ -17,8 +17,11 @@ from scipy.spatial import cKDTree
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import wrap_angle
+from uniscene_sim.paths import data_dir
+from uniscene_sim.world.conflicts import Conflicts
 from uniscene_sim.world.lanes import plan_route
 from uniscene_sim.world.map import Crossing, Lane, MapObject, Signal, SignalProgram, StopLine, VectorMap
+from uniscene_sim.world.once import once_a_map
 from uniscene_sim.world.opendrive import extract_to, load_map, read_opendrive
 
 DATA = Path(__file__).parents[1].parent / "shared/data/xodr"
@@ -461,3 +464,23 @@ def test_npz_beside_is_used_while_it_fits(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         load_map(source)  # the file changed: the old extraction is not taken for it
     assert hashlib.sha256((tmp_path / "road.npz").read_bytes()).hexdigest() == stamp
+
+
+def test_a_map_in_use_is_not_read_again(tmp_path):
+    file = tmp_path / "m.npz"
+    file.write_bytes((data_dir("scenarios") / "maps" / "roundabout.npz").read_bytes())
+    first = load_map(file)
+    assert load_map(file) is first
+    file.write_bytes((data_dir("scenarios") / "maps" / "urban_grid.npz").read_bytes())
+    second = load_map(file)
+    assert second.name != first.name, "another file at the same place"
+    file.write_bytes(b"")
+    with pytest.raises(InputError):
+        load_map(file)
+
+
+def test_what_hangs_on_a_map_is_made_once():
+    road = load_map(data_dir("scenarios") / "maps" / "roundabout.npz")
+    assert once_a_map(Conflicts)(road) is once_a_map(Conflicts)(road)
+    other = VectorMap.load(data_dir("scenarios") / "maps" / "roundabout.npz")
+    assert once_a_map(Conflicts)(other) is not once_a_map(Conflicts)(road)

@@ -63,7 +63,7 @@ def test_nothing_is_made_that_nobody_asked_for():
     simulator.reset()
     frame = simulator.step()
     assert frame.occupancy is None and frame.bev is None and not frame.cameras
-    assert set(simulator.stages_ms) == {"world", "tiles", "digest"}
+    assert set(simulator.stages_ms) == {"world", "digest"}
 
 
 def test_periods_and_phases():

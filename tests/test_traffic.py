@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.plain_world import on_road
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.conflicts import HOW, MERGE, OTHER, RULE, Conflicts
-from uniscene_sim.world.contacts import on_road
 from uniscene_sim.world.map import Crossing, Lane, VectorMap
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.population import HIDDEN_M

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from tests.plain_world import contacts_with_agents, step_ego
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose, box_corners, boxes_overlap
 from uniscene_sim.layout import EgoVehicle, Light, SignalState
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.contacts import contacts_with_agents
-from uniscene_sim.world.ego import Control, EgoState, Trajectory, step_ego
+from uniscene_sim.world.ego import Control, EgoState, Trajectory
 from uniscene_sim.world.map import Lane, Signal, SignalProgram, StopLine, VectorMap
 from uniscene_sim.world.scenario import (
     Action,

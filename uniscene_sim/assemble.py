@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from uniscene_sim import plugins
 from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.disk_cache import DiskCache
-from uniscene_sim.engines import LayoutSource
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.simulator import Simulator
+from uniscene_sim.simulator import Simulator, Source
 
 __all__ = ["assemble"]
 
 
 def assemble(
-    source: LayoutSource,
+    source: Source,
     rig: SensorRig,
     *,
     occupancy: str = "procedural",
@@ -28,7 +28,7 @@ def assemble(
     bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
     annotations: Sequence[str] = (),
     tile_cache: DiskCache | None = None,
-) -> Simulator:
+) -> Simulator[Source]:
     """The simulator of a source, not yet reset.
 
     Args:
@@ -50,11 +50,10 @@ def assemble(
     return Simulator(
         source,
         rig,
-        tiles,
+        TileStore(tiles, cache=TileCache.of(tiles, source.map.ref, source.seed, tile_cache)),
         engines["camera"](),
         engines["lidar"](),
         window_grid=window_grid,
         bev_schema=bev_schema,
         annotator=Annotator(rig, source.map, annotations) if annotations else None,
-        tile_cache=TileCache.of(tiles, source.map.ref, source.seed, tile_cache),
     )

@@ -11,7 +11,8 @@ Sources
   out is not changed later.
 - Unless `open_loop`, controls move the ego.
 
-Generators take a batch of worlds and explicit state, so one call serves one env or many.
+Generators take a batch of worlds and explicit state, one item for each world and None at its beginning, so one call
+serves one env or many, and a world may begin anew while others go on.
 
 - Records have the dtypes, shapes, units and ranges that `uniscene_sim.frames` and `occupancy.tiles` give, one for
   each spec in each world, stamped with the layout's stamp.
@@ -105,7 +106,7 @@ class LayoutSource(Protocol):
         """Begin anew."""
         ...
 
-    def step(self, control: Control | Trajectory, dt_us: int) -> list[LayoutFrame]:
+    def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
         """Layouts of each 10 ms up to `dt_us` from now, the last one then.
 
         Raises:
@@ -149,8 +150,8 @@ class CameraEngine(Protocol):
     latency_ticks: int
 
     def step(
-        self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
-    ) -> tuple[Any, list[dict[str, CameraFrame]]]: ...
+        self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[CameraSpec]
+    ) -> tuple[Sequence[Any], list[dict[str, CameraFrame]]]: ...
 
 
 class LidarEngine(Protocol):
@@ -158,8 +159,8 @@ class LidarEngine(Protocol):
     coupling: Literal["independent", "joint"]
 
     def step(
-        self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
-    ) -> tuple[Any, list[dict[str, LidarSweep]]]: ...
+        self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[LidarSpec]
+    ) -> tuple[Sequence[Any], list[dict[str, LidarSweep]]]: ...
 
 
 @dataclass(frozen=True)

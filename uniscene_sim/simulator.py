@@ -9,82 +9,87 @@
 | camera      | layout, tiles           | images                   | cameras whose period has come    |
 | lidar       | layout history, tiles   | sweeps                   | LiDARs whose period has come     |
 | annotations | layouts, images, sweeps | flow, boxes, lanes       | on request                       |
-| digest      | sensors                 | SHA-256 for each         | sensors present                  |
+| digest      | sensors                 | SHA-256 for each         | sensors present, on request      |
+
+Many worlds with the same rig and engines are moved on one by one and then sensed at once: `sense`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from uniscene_sim.annotations.annotator import Annotator
-from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, OccupancyEngine, WorldView
-from uniscene_sim.frames import SensorFrame, digest
+from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, WorldView
+from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutFrame, LayoutSchema
 from uniscene_sim.occupancy.store import TileStore, tiles_along
-from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.occupancy.window import window
-from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
-from uniscene_sim.tracing.atlas import TileAtlas
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.raster import rasterise
 
-__all__ = ["PHYSICS_US", "Simulator", "prepared_range_m"]
+__all__ = ["PHYSICS_US", "Simulator", "prepared_range_m", "sense"]
 
 PHYSICS_US = 10_000
+Source = TypeVar("Source", bound=LayoutSource)
 #: Tiles are kept this far beyond the farthest sensor, so that a tick seldom needs a new one.
 _MARGIN_M = 8.0
 #: So far ahead of the ego, in seconds at its present speed, tiles are fetched in the background.
 _AHEAD_S = 5.0
 
 
-class Simulator:
+class Simulator(Generic[Source]):
     """Runs a source through the engines, one tick after the other.
 
     Args:
         source: what knows the world.
         rig: sensors; each fires at the ticks that its period and phase name.
-        occupancy, camera, lidar: the engines.
+        store: tiles of the source's map.
+        camera, lidar: the engines.
         window_grid: grid of the occupancy window, None where nobody asks for it.
         bev_schema: channels of the layout raster, None where nobody asks for it.
         annotator: what annotates the frames, None where nobody asks for it.
-        tile_bytes: bound of the tiles held in memory.
-        tile_cache: where tiles are kept between runs, None for nowhere.
+        packed: tiles of the store packed for tracing, where other simulators share them.
+        tick_us: length of a tick, None for what the periods and phases of the sensors have in common.
+        digests: whether sensors' records are hashed.
     """
 
     def __init__(
         self,
-        source: LayoutSource,
+        source: Source,
         rig: SensorRig,
-        occupancy: OccupancyEngine,
+        store: TileStore,
         camera: CameraEngine,
         lidar: LidarEngine,
         *,
         window_grid: GridSpec | None = DEFAULT_GRID,
         bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
         annotator: Annotator | None = None,
-        tile_bytes: int = 512 << 20,
-        tile_cache: TileCache | None = None,
+        packed: PackedTiles | None = None,
+        tick_us: int | None = None,
+        digests: bool = True,
     ):
-        self.source, self.rig = source, rig
-        self.camera, self.lidar = camera, lidar
-        self.store = TileStore(occupancy, tile_bytes, tile_cache)
-        self.atlas = TileAtlas(self.store)
-        source.solid = self.store.solid
+        self.rig, self.camera, self.lidar, self.store = rig, camera, lidar, store
+        self.atlas = TileAtlas(packed or store)
         self.window_grid, self.bev_schema = window_grid, bev_schema
-        self.annotator = annotator
+        self.annotator, self.digests = annotator, digests
         sensors = rig.sensors
-        self.tick_us = math.gcd(*(v for s in sensors for v in (s.period_us, s.phase_us))) if sensors else 100_000
-        self._longest_us = max((s.period_us for s in sensors), default=0)
-        self._camera_state: Any = None
-        self._lidar_state: Any = None
-        self._history: list[LayoutFrame] = []
+        common = math.gcd(*(v for s in sensors for v in (s.period_us, s.phase_us))) if sensors else 100_000
+        self.tick_us = tick_us or common
+        longest_us = max((s.period_us for s in sensors), default=0)
+        self._kept = longest_us // PHYSICS_US + 2 if rig.lidars or annotator else 1
+        self.source = source
+        # What the engines remember, and what was before.
+        self.memory: dict[str, Any] = {}
+        self._moments: list[LayoutFrame] = []
         self.stages_ms: dict[str, float] = {}
         self._stalled, self._worst_ms = 0, 0.0
 
@@ -110,14 +115,15 @@ class Simulator:
             "worst_stall_ms": round(self._worst_ms, 3),
         }
 
+    @property
+    def moments(self) -> Sequence[LayoutFrame]:
+        """Now, the last, and as much of what was before as sensors need."""
+        return self._moments
+
     def reset(self) -> SensorFrame:
         """Start the scenario; its first frame."""
-        self.stages_ms = {}
-        with self._stage("world"):
-            frame = self.source.reset()
-        self._camera_state = self._lidar_state = None
-        self._history = []
-        return self._sense(frame)
+        self.begin()
+        return sense([self])[0]
 
     def step(self, control: Control | Trajectory | None = None) -> SensorFrame:
         """One tick under a control; None lets the built-in driver drive.
@@ -125,50 +131,61 @@ class Simulator:
         Raises:
             InputError: the control is NaN or out of range.
         """
-        self.stages_ms = {}
         waits = self.store.waits
-        with self._stage("world"):
-            frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
-        kept = self._longest_us // PHYSICS_US + 1
-        self._history = [*self._history, *frames][-kept - 1 :]
-        sensed = self._sense(self._history.pop())
+        self.advance(control)
+        frame = sense([self])[0]
         self._stalled += self.store.waits > waits
-        self._worst_ms = max(self._worst_ms, self.stages_ms["tiles"])
-        return sensed
+        self._worst_ms = max(self._worst_ms, self.stages_ms.get("tiles", 0.0))
+        return frame
 
-    def _sense(self, frame: LayoutFrame) -> SensorFrame:
-        x, y = frame.ego_pose.x, frame.ego_pose.y
-        with self._stage("tiles"):
-            self.atlas.update(x, y, self.range_m)
-            self.store.ahead(tiles_along(self._way_ahead(frame), self.range_m))
-        occupancy = bev = None
+    def begin(self, source: Source | None = None) -> None:
+        """Start the scenario, that of another source on the same map where one is given; nothing is sensed."""
+        self.source = source or self.source
+        self.source.solid = self.store.solid
+        self.stages_ms = {}
+        with self.stage("world"):
+            self.resume([self.source.reset()], {})
+
+    def advance(self, control: Control | Trajectory | None = None) -> None:
+        """Move the world on by one tick; nothing is sensed."""
+        self.stages_ms = {}
+        with self.stage("world"):
+            frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
+            self._moments = [*self._moments, *frames][-self._kept :]
+
+    def resume(self, moments: Sequence[LayoutFrame], memory: dict[str, Any]) -> None:
+        """Go on from these moments, the last of which is the source's now, and with what engines remembered then."""
+        self._moments, self.memory = list(moments), dict(memory)
+
+    def look(self) -> WorldView:
+        """What sensors are given now, with tiles at hand."""
+        frame = self._moments[-1]
+        if self.rig.sensors:
+            with self.stage("tiles"):
+                self.atlas.update(frame.ego_pose.x, frame.ego_pose.y, self.range_m)
+                self.store.ahead(tiles_along(self._way_ahead(frame), self.range_m), self)
+        return WorldView(frame, tuple(self._moments[:-1]), self.atlas)
+
+    def frame(self, view: WorldView, cameras: dict[str, CameraFrame], sweeps: dict[str, LidarSweep]) -> SensorFrame:
+        """All of a tick: what the sensors saw, and what else was asked for."""
+        layout, occupancy, bev, annotations = view.frame, None, None, None
         if self.window_grid is not None:
-            with self._stage("occupancy"):
-                occupancy = window(self.store, frame, self.window_grid)
+            with self.stage("occupancy"):
+                occupancy = window(self.store, layout, self.window_grid)
         if self.bev_schema is not None:
-            with self._stage("bev"):
-                pose = (x, y, frame.ego_pose.yaw)
-                schema, agents = self.bev_schema, frame.agents
-                bev = rasterise(self.source.map, pose, (200, 200), 0.4, frame.ego_pose.z, schema, agents)
-        view = WorldView(frame, tuple(self._history), self.atlas)
-        cameras, sweeps = {}, {}
-        if due_cameras := [s for s in self.rig.cameras if _due(s, frame.stamp_us)]:
-            with self._stage("camera"):
-                self._camera_state, images = self.camera.step(self._camera_state, [view], due_cameras)
-                cameras = images[0]
-        if due_lidars := [s for s in self.rig.lidars if _due(s, frame.stamp_us)]:
-            with self._stage("lidar"):
-                self._lidar_state, clouds = self.lidar.step(self._lidar_state, [view], due_lidars)
-                sweeps = clouds[0]
-        annotations = None
+            with self.stage("bev"):
+                at = layout.ego_pose
+                pose, schema, agents = (at.x, at.y, at.yaw), self.bev_schema, layout.agents
+                bev = rasterise(self.source.map, pose, (200, 200), 0.4, at.z, schema, agents)
         if self.annotator is not None:
-            with self._stage("annotations"):
+            with self.stage("annotations"):
                 annotations = self.annotator.annotate(view, cameras, sweeps)
-        self._history.append(frame)
-        with self._stage("digest"):
-            digests = {name: digest(image) for name, image in cameras.items()}
-            digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
-        return SensorFrame(frame, cameras, sweeps, occupancy, bev, digests, annotations)
+        digests = {}
+        if self.digests:
+            with self.stage("digest"):
+                digests = {name: digest(image) for name, image in cameras.items()}
+                digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
+        return SensorFrame(layout, cameras, sweeps, occupancy, bev, digests, annotations)
 
     def _way_ahead(self, frame: LayoutFrame) -> np.ndarray:
         """Where the ego will be (N, 2) if it keeps its speed and heading, m."""
@@ -176,16 +193,39 @@ class Simulator:
         return np.array([frame.ego_pose.x, frame.ego_pose.y]) + seconds * frame.ego_velocity[:2]
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Iterator[None]:
         start = perf_counter()
         yield
         self.stages_ms[name] = self.stages_ms.get(name, 0.0) + 1e3 * (perf_counter() - start)
 
 
+def sense(worlds: Sequence[Simulator]) -> list[SensorFrame]:
+    """What the sensors of worlds with one rig and the same engines see now, in one call of each engine for all."""
+    views = [world.look() for world in worlds]
+    cameras = _sensed(worlds, views, "camera", worlds[0].camera, worlds[0].rig.cameras)
+    sweeps = _sensed(worlds, views, "lidar", worlds[0].lidar, worlds[0].rig.lidars)
+    return [w.frame(v, c, s) for w, v, c, s in zip(worlds, views, cameras, sweeps, strict=True)]
+
+
+def _sensed(
+    worlds: Sequence[Simulator], views: Sequence[WorldView], slot: str, engine: Any, specs: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Records by sensor's name for each world: of the sensors that are due there."""
+    records: list[dict[str, Any]] = [{} for _ in worlds]
+    together: dict[tuple[int, ...], list[int]] = {}
+    for i, view in enumerate(views):
+        due = tuple(k for k, spec in enumerate(specs) if (view.frame.stamp_us - spec.phase_us) % spec.period_us == 0)
+        together.setdefault(due, []).append(i)
+    for due, members in together.items():
+        if due:
+            with worlds[members[0]].stage(slot):
+                memories = [worlds[i].memory.get(slot) for i in members]
+                after, made = engine.step(memories, [views[i] for i in members], [specs[k] for k in due])
+            for i, memory, record in zip(members, after, made, strict=True):
+                worlds[i].memory[slot], records[i] = memory, record
+    return records
+
+
 def prepared_range_m(rig: SensorRig) -> float:
     """Tiles this far around a route are fetched before a run: some for an ego that drives beside it, too."""
     return rig.max_range_m + 2 * _MARGIN_M
-
-
-def _due(spec: CameraSpec | LidarSpec, stamp_us: int) -> bool:
-    return (stamp_us - spec.phase_us) % spec.period_us == 0

@@ -54,10 +54,10 @@ def interleaved_ms(jobs: dict[str, Callable[[], object]], repeats: int = 7) -> d
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[Row]:
     """Rows as they are measured; of some parts only, where named."""
-    from uniscene_sim.bench import cameras, lidar, scaling, ticks
+    from uniscene_sim.bench import cameras, env, lidar, scaling, ticks
 
-    parts = {"cameras": cameras.rows, "lidar": lidar.rows, "ticks": ticks.rows, "scaling": scaling.rows}
-    chosen = [parts[name] for name in (names or parts)]
+    parts = {"cameras": cameras, "lidar": lidar, "ticks": ticks, "env": env, "scaling": scaling}
+    chosen = [parts[name].rows for name in (names or parts)]
     for part in tqdm(chosen, desc="bench", unit="part", disable=None):
         yield from part()
 

@@ -57,8 +57,9 @@ def _views() -> tuple[WorldView, WorldView]:
 
 
 def _run(engine: Any, views: list[WorldView], specs: tuple[Any, ...]) -> list[dict[str, Any]]:
-    result = engine().step(None, views, specs)
+    result = engine().step([None] * len(views), views, specs)
     expect(isinstance(result, tuple) and len(result) == 2, "step() must return (state, outputs)")
+    expect(len(result[0]) == len(views), "step() must return a state for each world")
     return result[1]
 
 
@@ -98,9 +99,9 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
         expect(_digests(_run(engine, [a, b], specs)) == _digests(_run(engine, [a, b], specs)),
                 "the same call on a new engine gave other output")  # fmt: skip
         one = engine()
-        first = _digests(one.step(None, [a], specs)[1])
-        one.step(None, [b], specs)
-        again = _digests(one.step(None, [a], specs)[1])
+        first = _digests(one.step([None], [a], specs)[1])
+        one.step([None], [b], specs)
+        again = _digests(one.step([None], [a], specs)[1])
         expect(again == first, "the same call gave other output after another one: state must be passed, not kept")
 
     def batch() -> None:
@@ -134,16 +135,16 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
     def errors() -> None:
         before = _digests(_run(engine, [a], specs))
         one = engine()
-        expect(one.step(None, [], specs)[1] == [], "no worlds must give no outputs")
-        expect(one.step(None, [a], ())[1] == [{}], "no sensors must give an empty dict for each world")
+        expect(one.step([], [], specs)[1] == [], "no worlds must give no outputs")
+        expect(one.step([None], [a], ())[1] == [{}], "no sensors must give an empty dict for each world")
         for spec in _strange(slot):
 
             def call(spec: Any = spec) -> None:
-                made = one.step(None, [a], (spec,))[1][0][spec.name]
+                made = one.step([None], [a], (spec,))[1][0][spec.name]
                 (_check_image if slot == "camera" else _check_sweep)(made, spec, a.frame)
 
             expect_input_error_alone(f"the sensor {spec.name!r}", call)
-        expect(_digests(one.step(None, [a], specs)[1]) == before, "after an error the engine goes on in another way")
+        expect(_digests(one.step([None], [a], specs)[1]) == before, "after an error the engine goes on in another way")
 
     def anew() -> None:
         expect(in_a_new_process(slot, name) == digests_of_a_street(slot, engine), "a new process gave other output")

@@ -12,7 +12,7 @@ from uniscene_sim.frames import SensorFrame
 from uniscene_sim.recording.panels import bev_panel, lidar_from_above, lidar_in_perspective, occupancy_panel
 from uniscene_sim.rig import SensorRig
 
-__all__ = ["compose"]
+__all__ = ["compose", "font"]
 
 _WIDTH, _GAP, _HEADER = 1216, 4, 30
 _BACKGROUND, _TEXT, _FAINT = (28, 30, 36), (235, 236, 240), (160, 166, 176)
@@ -33,8 +33,8 @@ def compose(frame: SensorFrame, rig: SensorRig, title: str = "") -> np.ndarray:
     layout = frame.layout
     speed = float(np.linalg.norm(layout.ego_velocity))
     status = f"t = {frame.stamp_us / 1e6:5.2f} s    {3.6 * speed:5.1f} km/h    {len(layout.agents)} agents"
-    draw.text((2 * _GAP, 6), title, fill=_TEXT, font=_font(16))
-    draw.text((_WIDTH - 2 * _GAP, 6), status, fill=_FAINT, font=_font(16), anchor="ra")
+    draw.text((2 * _GAP, 6), title, fill=_TEXT, font=font(16))
+    draw.text((_WIDTH - 2 * _GAP, 6), status, fill=_FAINT, font=font(16), anchor="ra")
     y = _HEADER
     for members, row_height in rows:
         x = (_WIDTH - sum(w + _GAP for _, w in members) + _GAP) // 2
@@ -83,12 +83,13 @@ def _panels(frame: SensorFrame, rig: SensorRig, size: int) -> list[tuple[str, np
 
 
 def _label(draw: ImageDraw.ImageDraw, x: int, y: int, text: str) -> None:
-    font = _font(12)
-    width = int(draw.textlength(text, font=font))
+    small = font(12)
+    width = int(draw.textlength(text, font=small))
     draw.rectangle((x, y, x + width + 8, y + 17), fill=(0, 0, 0))
-    draw.text((x + 4, y + 2), text, fill=_TEXT, font=font)
+    draw.text((x + 4, y + 2), text, fill=_TEXT, font=small)
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font of all pictures."""
     return ImageFont.load_default(size)

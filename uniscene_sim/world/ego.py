@@ -1,10 +1,10 @@
-"""The ego: a kinematic bicycle about the rear axle, with limits and lag."""
+"""The ego: what drives it and how it stands; `world.physics` moves it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import atan2, cos, hypot, isfinite, sin, tan
+from dataclasses import dataclass
+from math import atan2, cos, hypot, isfinite, sin
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.world.map import Surface
 
-__all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "rest_of", "step_ego"]
+__all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "rest_of", "settle"]
 
 _STAND_S = 5.0
 
@@ -75,29 +75,6 @@ class EgoState:
     yaw_rate: float = 0.0
 
 
-def step_ego(
-    ego: EgoState, control: Control | Trajectory, vehicle: EgoVehicle, surface: Surface, dt: float
-) -> EgoState:
-    """One step of dt seconds, exact along the arc that a constant steering angle drives."""
-    if isinstance(control, Trajectory):
-        control = _follow(ego, control, vehicle)
-    want_steer = min(max(control.steer_rad, -vehicle.max_steer_rad), vehicle.max_steer_rad)
-    want_accel = min(max(control.accel_mps2, -vehicle.max_brake_mps2), vehicle.max_accel_mps2)
-    rate = (want_steer - ego.steer) / max(vehicle.steer_lag_s, dt)
-    steer = ego.steer + dt * min(max(rate, -vehicle.max_steer_rate_rad_s), vehicle.max_steer_rate_rad_s)
-    accel = ego.accel + (want_accel - ego.accel) * min(dt / max(vehicle.accel_lag_s, dt), 1.0)
-    # Braking ends at standstill; it never drives backwards.
-    speed = min(max(ego.speed + accel * dt, 0.0), vehicle.max_speed_mps)
-    distance = 0.5 * (ego.speed + speed) * dt
-    turn = distance * tan(steer) / vehicle.wheelbase_m
-    chord = distance * (sin(turn / 2) / (turn / 2) if abs(turn) > 1e-9 else 1.0)
-    pose, yaw = ego.pose, ego.pose.yaw + turn
-    x, y = pose.x + chord * cos(pose.yaw + turn / 2), pose.y + chord * sin(pose.yaw + turn / 2)
-    pose = settle(x, y, pose.z, float(wrap_angle(yaw)), vehicle, surface)
-    moved = 0.0 if speed == 0.0 and ego.speed == 0.0 else accel
-    return EgoState(pose, speed, moved, steer, turn / dt)
-
-
 def settle(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, surface: Surface) -> Pose:
     """Pose of base_link on the ground: height at the rear axle, pitch and roll from the wheels' contact."""
     c, s, base, half = cos(yaw), sin(yaw), vehicle.wheelbase_m, 0.5 * vehicle.width_m
@@ -115,14 +92,3 @@ def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) 
     reach = max(hypot(dx, dy), 1.0)
     alpha = float(wrap_angle(atan2(dy, dx) - ego.pose.yaw))
     return atan2(2 * vehicle.wheelbase_m * sin(alpha), reach)
-
-
-def _follow(ego: EgoState, trajectory: Trajectory, vehicle: EgoVehicle) -> Control:
-    t, x, y = trajectory.points.T
-    horizon = min(max(0.5, 0.2 + 4.0 / max(ego.speed, 4.0)), max(float(t[-1]), 0.1))
-    tx, ty = np.interp(horizon, t, x), np.interp(horizon, t, y)
-    along = cos(ego.pose.yaw) * (tx - ego.pose.x) + sin(ego.pose.yaw) * (ty - ego.pose.y)
-    accel = 2.0 * (along / horizon - ego.speed) / horizon
-    target = replace(ego, speed=0.0)
-    steer = pure_pursuit(target, np.array([[tx, ty]]), 0, vehicle) if along > 0.1 else 0.0
-    return Control(steer, float(np.clip(accel, -vehicle.max_brake_mps2, vehicle.max_accel_mps2)))

@@ -43,26 +43,24 @@ def begin(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -
     row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, near + c * dx + s * dy
 
 
-def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: StaticMap, seed: int) -> WorldState:
+def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldState:
     """Ambient vehicles that gain by it begin a lane change; each thinks about it once a second.
 
     Args:
         state: now.
-        chosen: (N,) acceleration of each body in its lane, m/s2.
         vector_map: the map.
         seed: of the ways that are taken afterwards.
     """
-    now = state.time_us * 1e-6
-    for i in range(1, len(state.bodies)):
-        row = state.bodies[i]
-        turn = (int(row["id"]) % 100) * 10_000
-        if (state.time_us - turn) % _PERIOD_US or not row["ambient"] or row["mode"] != Mode.TRAFFIC:
-            continue
-        busy = now < row["offset_start"] + row["offset_time"] or row["aside"] > 0
-        at, n = int(row["s"]), int(state.counts[i])
+    now, bodies = state.time_us * 1e-6, state.bodies
+    due = (state.time_us - bodies["id"].astype(np.int64) % 10 * 100_000) % _PERIOD_US == 0
+    due &= bodies["ambient"] & (bodies["mode"] == Mode.TRAFFIC) & (bodies["aside"] == 0.0)
+    due &= now >= bodies["offset_start"] + bodies["offset_time"]
+    for i in np.flatnonzero(due).tolist():
+        row, at, n = state.bodies[i], int(state.bodies[i]["s"]), int(state.counts[i])
+        chosen = float(row["chosen"])
         # Where its lane ends soon it has to, whether or not it gains.
         must = n - at < _LANE_ENDS_M and not vector_map.lanes[int(state.paths[i, n - 1, LANE])].successors
-        if busy or (not must and (row["speed"] < 4.0 or row["cls"] == AgentClass.BICYCLE or chosen[i] > 0.3)):
+        if not must and (row["speed"] < 4.0 or row["cls"] == AgentClass.BICYCLE or chosen > 0.3):
             continue
         ahead = state.paths[i, at : min(at + 60, n)]
         if (len(ahead) < 50 and not must) or ahead[:, JUNCTION].any():
@@ -75,7 +73,7 @@ def change_lanes(state: WorldState, chosen: np.ndarray, vector_map: StaticMap, s
             if place is None:
                 continue
             path = plan_ahead(vector_map, *place, (seed, 2, int(row["id"]), int(row["plans"])))
-            if len(path) < 60 or path[:50, JUNCTION].any() or not _pays(state, i, path, float(chosen[i]), must):
+            if len(path) < 60 or path[:50, JUNCTION].any() or not _pays(state, i, path, chosen, must):
                 continue
             row = row.copy()
             begin(row, path, now, _DURATION_S)

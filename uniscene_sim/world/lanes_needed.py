@@ -29,6 +29,8 @@ def _needs(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
     """Field, why it needs lanes, and what to use instead."""
     ego, driven = scenario.ego, "ego.trajectory: [[t, x, y], ...]"
     yield from _of_spawn("ego.spawn", ego.spawn)
+    if ego.route_m is not None:
+        yield "ego.route_m", "a route leads along lanes", driven
     if ego.goal is not None or ego.via:
         yield "ego.goal" if ego.goal is not None else "ego.via", "a route leads along lanes", driven
     for i, agent in enumerate(scenario.agents):
@@ -52,6 +54,8 @@ def _needs(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_spawn(field: str, spawn: Spawn) -> Iterator[tuple[str, str, str]]:
+    if spawn.random:
+        yield f"{field}.random", "it is a place on a lane", "x, y and yaw_deg"
     for name in ("relative_to", "lanes_left", "lateral_m", "opposite"):
         if getattr(spawn, name):
             yield f"{field}.{name}", "it is measured along a lane", "x, y and yaw_deg"

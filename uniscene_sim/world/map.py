@@ -19,6 +19,7 @@ from uniscene_sim.layout import BevLayout, LayoutSchema
 
 if TYPE_CHECKING:
     from uniscene_sim.world.frontages import Frontage
+    from uniscene_sim.world.ground import Ground
     from uniscene_sim.world.lanes import LaneGraph, Route
     from uniscene_sim.world.surface import SurfaceModel
 
@@ -119,6 +120,11 @@ class Surface(Protocol):
 
     Decks are numbered from the ground up; deck 0 is everywhere, others are bridges.
     """
+
+    @property
+    def arrays(self) -> Ground:
+        """The same for kernels; asked for by scenarios alone."""
+        ...
 
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
         """Ground height (N,) at places (N,) on the deck nearest to `z_hint` (N,), m."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compiled import device
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.traffic import Mode
@@ -19,10 +20,10 @@ _AXLE = 0.3  # of a body's length: how far its axles are from its middle
 _SIGN_WAIT_S = 1.0
 
 
-@njit(cache=True)
-def move(bodies, chosen, pace, sideways, paths, counts, time_s, dt):
-    """Move bodies 1.. in place by one step of `dt` seconds; `pace` and `sideways` (N,) are what walkers would like.
-    Row 0, the ego, keeps its own time but is moved by its vehicle model."""
+@njit(cache=True, nogil=True)
+def move(bodies, paths, counts, time_s, dt):
+    """Move bodies 1.. in place by one step of `dt` seconds as they decided: by `chosen`, walkers by `pace` and
+    `sideways`. Row 0, the ego, keeps its own time but is moved by its vehicle model."""
     for i in range(bodies.size):
         me = bodies[i]
         n, mode = counts[i], me.mode
@@ -32,10 +33,10 @@ def move(bodies, chosen, pace, sideways, paths, counts, time_s, dt):
         if i > 0:
             accel = 0.0
             if mode == _TRAFFIC:
-                accel = chosen[i]
+                accel = me.chosen
             elif walking or (mode == _CONSTANT and me.brake == 0.0):
                 # A body of constant speed moves to a new one when an action asks for it.
-                desired = pace[i] if walking else me.desired
+                desired = me.pace if walking else me.desired
                 accel = min(max((desired - me.speed) / 0.4, -3.0), 3.0)
             elif mode == _CONSTANT:
                 accel = -me.brake
@@ -67,7 +68,7 @@ def move(bodies, chosen, pace, sideways, paths, counts, time_s, dt):
             if t >= 1.0:
                 bodies[i].offset_time = 0.0
         elif walking and me.ambient:
-            drift = 2.0 * sideways[i] if sideways[i] != 0.0 else -min(max(me.offset / 0.5, -0.25), 0.25)
+            drift = 2.0 * me.sideways if me.sideways != 0.0 else -min(max(me.offset / 0.5, -0.25), 0.25)
             bodies[i].offset = min(max(me.offset + drift * dt, -0.8), 0.8)
         bodies[i].lights = 0
         if me.cls <= _LAST_VEHICLE and mode != _STATIC:
@@ -86,7 +87,7 @@ def move(bodies, chosen, pace, sideways, paths, counts, time_s, dt):
             bodies[i].lights = lights
 
 
-@njit(cache=True)
+@device
 def _on_path(path, n, s, out):
     """Write x, y, z, yaw at arc length `s`; a path goes straight on beyond its ends."""
     a = min(max(int(np.floor(s)), 0), max(n - 2, 0))
@@ -97,7 +98,7 @@ def _on_path(path, n, s, out):
     out[3] = path[a, 3] + f * (path[b, 3] - path[a, 3])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pose(bodies, paths, counts, first):
     """Put bodies `first`.. that move on their paths at their offset, in place. A vehicle's axles are on the path, so
     that a long one cuts corners as it does on the road."""

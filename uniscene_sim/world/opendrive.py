@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.world.map import StaticMap, VectorMap
@@ -44,11 +45,30 @@ def extract_to(path: str | Path, out: str | Path) -> VectorMap:
 
 
 def load_map(path: str | Path) -> StaticMap:
-    """A map from `.npz` or from `.xodr`, or a painted one from `.npz` or a folder.
+    """A map from `.npz` or from `.xodr`, or a painted one from `.npz` or a folder; the same one as before while the
+    file is the same and the map is still in use.
 
     A `foo.npz` beside `foo.xodr` is taken where it was made of that content.
     """
     path = Path(path)
+    content = _as_of(path)
+    found = _loaded.get(content)
+    if found is None:
+        found = _loaded[content] = _load(path)
+    return found
+
+
+_loaded: WeakValueDictionary[tuple, StaticMap] = WeakValueDictionary()
+
+
+def _as_of(path: Path) -> tuple:
+    """Path, time and size of all files that a map is read from."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path, path.with_suffix(".npz")]
+    stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    return (str(path.resolve()), *((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+
+
+def _load(path: Path) -> StaticMap:
     if path.is_dir() or (path.suffix == ".npz" and is_painted(path)):
         return PaintedMap.load(path)
     if path.suffix == ".npz":

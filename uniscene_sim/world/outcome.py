@@ -6,89 +6,65 @@ Statuses and the form of a criterion follow scenario_runner: SUCCESS, ACCEPTABLE
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.world import contacts
-from uniscene_sim.world.events import time_to_collision
+from uniscene_sim.world.contacts import touches_voxels
 from uniscene_sim.world.map import StaticMap
-from uniscene_sim.world.paths import STOP
+from uniscene_sim.world.physics import TALLY, Vehicle
 from uniscene_sim.world.scenario import Scenario
-from uniscene_sim.world.state import Tally, WorldState
+from uniscene_sim.world.state import Tally
 
-__all__ = ["count", "judge"]
+__all__ = ["Noted", "as_row", "count", "judge"]
 
 _VOXELS = -1  # the "agent" that generated voxels are
-_TTC_RANGE_M = 60.0
+
+
+class Noted(NamedTuple):
+    """What physics noted in K steps; see `world.physics.run`."""
+
+    egos: np.ndarray  # (K, 10) after each step
+    marks: np.ndarray  # (K, 3)
+    touched: np.ndarray  # bool (K, A)
+    ids: np.ndarray  # (A,) of what may be touched
+    tally: np.ndarray  # (4,) at the end
+
+
+def as_row(tally: Tally) -> np.ndarray:
+    """The part of a tally that physics keeps, columns `physics.TALLY`."""
+    return np.array([getattr(tally, name) for name in TALLY], dtype=float)
 
 
 def count(
-    vector_map: StaticMap,
-    scenario: Scenario,
-    before: WorldState,
-    after: WorldState,
-    agents: np.ndarray,
-    line_states: np.ndarray,
+    static_map: StaticMap,
+    vehicle: Vehicle,
+    before: Tally,
+    noted: Noted,
     solid: Callable[[np.ndarray], np.ndarray] | None,
-) -> tuple[Tally, tuple[str, ...]]:
-    """The tally after a step, and the events of that step by name."""
-    vehicle, ego, tally = scenario.ego.vehicle, after.ego, before.tally
-    events = []
-    touching = set(contacts.contacts_with_agents(ego, vehicle, agents))
-    if solid is not None and contacts.touches_voxels(ego, vehicle, solid):
-        touching.add(_VOXELS)
-    new = touching - tally.touching
-    events += [f"contact:{'static' if i == _VOXELS else i}" for i in sorted(new)]
-    off = contacts.off_road(ego, vehicle, vector_map.surface)
-    if off:
-        events.append("off_road")
-    line = _line_crossed(before, after)
-    ran = line >= 0 and line_states[line] == 1 and line != tally.crossed_line
-    if ran:
-        events.append(f"red_light:{vector_map.stop_lines[line].signal}")
-    step = np.hypot(ego.pose.x - before.ego.pose.x, ego.pose.y - before.ego.pose.y)
-    ttc = _soonest(after.bodies)
-    return (
-        replace(
-            tally,
-            collisions=tally.collisions + len(new),
-            off_road_s=tally.off_road_s + 0.01 * off,
-            red_lights=tally.red_lights + int(ran),
-            driven_m=tally.driven_m + float(step),
-            min_ttc_s=min(tally.min_ttc_s, ttc),
-            touching=frozenset(touching),
-            crossed_line=line if line >= 0 else tally.crossed_line,
-        ),
-        tuple(events),
-    )
+) -> tuple[Tally, list[tuple[str, ...]]]:
+    """The tally after some steps, and the events of each step by name.
 
-
-@njit(cache=True)
-def _soonest(bodies):
-    """Least time to collision, s, with a body near in the lane-wide strip ahead of the ego, which is the first."""
-    ego, best = bodies[0], np.inf
-    c, s = np.cos(ego["yaw"]), np.sin(ego["yaw"])
-    for i in range(1, bodies.shape[0]):
-        other = bodies[i]
-        dx, dy = other["x"] - ego["x"], other["y"] - ego["y"]
-        if c * dx + s * dy > 0 and abs(c * dy - s * dx) < 0.5 * (ego["width"] + other["width"]):
-            if np.hypot(dx, dy) < _TTC_RANGE_M:
-                best = min(best, time_to_collision(ego, other))
-    return best
-
-
-def _line_crossed(before: WorldState, after: WorldState) -> int:
-    """Stop line that the ego's front passed in this step, -1 where none."""
-    front = 0.5 * after.bodies[0]["length"]
-    low, high = before.bodies[0]["s"] + front, after.bodies[0]["s"] + front
-    path = after.paths[0]
-    for k in range(int(np.ceil(low)), int(np.floor(high)) + 1):
-        if k < after.counts[0] and path[k, STOP] > 0:
-            return int(path[k, STOP]) - 1
-    return -1
+    Voxels are asked about only where the ego is not wholly on the road: none stands on it.
+    """
+    touching, collisions, reds = before.touching, before.collisions, before.red_lights
+    events: list[tuple[str, ...]] = []
+    for k, (off, beside, red) in enumerate(noted.marks.tolist()):
+        now = frozenset(noted.ids[noted.touched[k]].tolist()) if noted.touched[k].any() else frozenset()
+        if beside and solid is not None and touches_voxels(noted.egos[k], vehicle, solid):
+            now |= {_VOXELS}
+        said = [f"contact:{'static' if i == _VOXELS else i}" for i in sorted(now - touching)]
+        collisions += len(said)
+        touching = now
+        if off:
+            said.append("off_road")
+        if red >= 0:
+            said.append(f"red_light:{static_map.stop_lines[red].signal}")
+            reds += 1
+        events.append(tuple(said))
+    row = dict(zip(TALLY, noted.tally.tolist(), strict=True))
+    crossed = int(row.pop("crossed_line"))
+    return Tally(collisions=collisions, red_lights=reds, touching=touching, crossed_line=crossed, **row), events
 
 
 def judge(scenario: Scenario, tally: Tally, completion: float, done: bool) -> dict[str, Any]:

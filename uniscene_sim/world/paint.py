@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from uniscene_sim.geometry import box_corners, point_in_polygon
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.world.surface import SurfaceModel, _z_in_triangle
+from uniscene_sim.world.ground import z_in_triangle
+from uniscene_sim.world.surface import SurfaceModel
 from uniscene_sim.world.terrain import unit_hash
 
 __all__ = ["paint_ground", "paint_kerbs", "paint_terrain"]
@@ -172,7 +173,7 @@ def _paint_things(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step
 
     def deck_of(point: np.ndarray) -> int:
         near = surface.triangles_in(point[0], point[1], point[0], point[1])
-        heights = [_z_in_triangle(point[0], point[1], surface.tri[t]) for t in near]
+        heights = [z_in_triangle(point[0], point[1], surface.tri[t]) for t in near]
         close = [t for t, z in zip(near, heights, strict=True) if abs(z - point[2]) < 1.5]
         return min(int(surface.tri_deck[close].max(initial=0)), out.shape[0] - 1)
 
@@ -242,12 +243,12 @@ def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road
         for i in range(a, b + 1):
             for j in range(c, d + 1):
                 x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
-                offset = _z_in_triangle(x, y, left)
+                offset = z_in_triangle(x, y, left)
                 if np.isnan(offset):
                     continue
                 out[i, j] = material[lane[t]]
                 if own != _NO_ROAD and inside[i, j] != own:
-                    if offset > _INSIDE_M and _z_in_triangle(x, y, right) > _INSIDE_M:
+                    if offset > _INSIDE_M and z_in_triangle(x, y, right) > _INSIDE_M:
                         inside[i, j] = own if inside[i, j] == _NO_ROAD else _MANY_ROADS
 
 
@@ -271,14 +272,14 @@ def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, lines, 
                 if inside[i, j] != _NO_ROAD and inside[i, j] != road[lane[t]]:
                     continue
                 x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
-                offset = _z_in_triangle(x, y, left)
+                offset = z_in_triangle(x, y, left)
                 if np.isnan(offset):
                     continue
-                s = _z_in_triangle(x, y, along)
+                s = z_in_triangle(x, y, along)
                 if bays and s % _BAY_M < _BAY_LINE_M:
                     out[i, j] = _EDGE
                 for side in range(2):
-                    gap = offset if side == 0 else _z_in_triangle(x, y, right)
+                    gap = offset if side == 0 else z_in_triangle(x, y, right)
                     pattern = style[side, 0]
                     low = _DOUBLE_M[0] if pattern == 3 else -1.0
                     half = _LINE_HALF_M if style[side, 1] != _EDGE else 2 * _LINE_HALF_M

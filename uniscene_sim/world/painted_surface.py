@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from uniscene_sim.world.surface import KERB_M
+from uniscene_sim.world.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Area, Ground, PaintedGround
 from uniscene_sim.world.terrain import PAD_M, STEP_M, fill_terrain, roll, terrain_many
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ __all__ = ["PaintedSurface", "SmoothArea"]
 _SMOOTH_M = 1.0
 _KEPT = 0.05  # cells: the middle of a cell stays at least this far on its side of the edge
 _AROUND_M = 4.0  # of open ground around a raster
-_SAME_LEVEL_M = 2.0
-_KERB_RAMP_M = 0.2
 
 
 class SmoothArea:
@@ -50,6 +48,11 @@ class SmoothArea:
         d = self._distance
         low, high = d[i, j] * (1 - u) + d[i + 1, j] * u, d[i, j + 1] * (1 - u) + d[i + 1, j + 1] * u
         return low * (1 - v) + high * v
+
+    @property
+    def arrays(self) -> Area:
+        """The same for kernels."""
+        return Area(self._distance, self._first, self._resolution_m)
 
     def over(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
         """Distance (N, M) at all pairs of coordinates (N,) and (M,)."""
@@ -94,7 +97,7 @@ class PaintedSurface:
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         road = np.where(self.parking.at(x, y) > 0, 2, 3)
         rank = np.where(self.road.at(x, y) > 0, road, np.where(self._laid_out(x, y), 1, -1))
-        return np.where(np.abs(np.asarray(z, float)) < _SAME_LEVEL_M, rank, -1).astype(np.int32)
+        return np.where(np.abs(np.asarray(z, float)) < SAME_LEVEL_M, rank, -1).astype(np.int32)
 
     def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Whether cars may be at places (N,)."""
@@ -118,6 +121,12 @@ class PaintedSurface:
         return paint_cells(self, x0, y0, n, step_m)[None]
 
     @cached_property
+    def arrays(self) -> Ground:
+        """The same for kernels."""
+        painted = PaintedGround(self.road.arrays, self.paved.arrays, self.parking.arrays)
+        return Ground.of_paint(painted, self.terrain, self._terrain_origin)
+
+    @cached_property
     def markings(self) -> Markings:
         """Lines and crossings on the road."""
         from uniscene_sim.world.painted_paint import Markings
@@ -138,4 +147,4 @@ class PaintedSurface:
 
 def _kerb(road: np.ndarray) -> np.ndarray:
     """Height of pavement by the distance into the road: a short ramp, smooth where samples are coarse."""
-    return KERB_M * np.clip(-road / _KERB_RAMP_M, 0.0, 1.0)
+    return KERB_M * np.clip(-road / KERB_RAMP_M, 0.0, 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.lane_change import begin as begin_change
 from uniscene_sim.world.map import StaticMap
+from uniscene_sim.world.once import once_a_map
 from uniscene_sim.world.paths import (
     LANE,
     LANE_S,
@@ -39,11 +40,13 @@ _DEAD_END_M = 80.0  # nobody enters this near to where a road ends
 _PERIOD_US = 500_000
 _ENTER_AT_ONCE = 6
 _STUCK_S = 60.0
-_NO_CYCLING_MPS = 23.0
+_NO_CYCLING_MPS = 20.0  # nobody cycles where the others are this fast
 _TURN_S = 3.0  # people take to turn round
 _TAIL = 10  # points of the path driven so far that a new one keeps
 _CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
 _NOWHERE_M = 1e7
+_Places = tuple[tuple[tuple[int, float], ...], np.ndarray]  # lanes with arc lengths (P,); x, y, z, yaw (P, 4) there
+_NOWHERE: _Places = (), np.zeros((0, 4))
 
 
 class Population:
@@ -53,15 +56,8 @@ class Population:
     def __init__(self, vector_map: StaticMap, spec: TrafficSpec, seed: int, first_row: int, first_id: int):
         self._map, self._spec, self._seed = vector_map, spec, seed
         self._first_row, self._first_id = first_row, first_id
-        rows = [
-            (lane.index, s)
-            for lane in vector_map.lanes
-            if spec.vehicles_per_km and lane.kind == "driving" and lane.junction < 0
-            for s in np.arange(4.0, lane.length - (4.0 if lane.successors else _DEAD_END_M), _SPACING_M)
-        ]
-        self._places = rows
-        self._at = np.array([vector_map.lane_point(*place) for place in rows]).reshape(-1, 4)
-        self._walks = Walks(vector_map) if spec.pedestrians else None
+        self._places, self._at = _places(vector_map) if spec.vehicles_per_km else _NOWHERE
+        self._walks = once_a_map(Walks)(vector_map) if spec.pedestrians else None
 
     # --- how many -------------------------------------------------------------------------------------------------
 
@@ -261,6 +257,18 @@ class Population:
 
     def _identity(self, entered: int) -> int:
         return self._first_id + entered % (65_000 - self._first_id)
+
+
+@once_a_map
+def _places(vector_map: StaticMap) -> _Places:
+    """Where vehicles may enter."""
+    places = tuple(
+        (lane.index, float(s))
+        for lane in vector_map.lanes
+        if lane.kind == "driving" and lane.junction < 0
+        for s in np.arange(4.0, lane.length - (4.0 if lane.successors else _DEAD_END_M), _SPACING_M)
+    )
+    return places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4)
 
 
 def absent(walker: bool) -> np.ndarray:

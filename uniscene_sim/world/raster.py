@@ -10,7 +10,8 @@ from numba import njit
 from uniscene_sim.geometry import Pose, box_corners, point_in_polygon
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.surface import DRIVABLE_KINDS, _z_in_triangle
+from uniscene_sim.world.ground import z_in_triangle
+from uniscene_sim.world.surface import DRIVABLE_KINDS
 
 if TYPE_CHECKING:
     from uniscene_sim.world.map import StaticMap, VectorMap
@@ -189,7 +190,7 @@ def _fill_areas(out, frame, hint, tri, lane, kinds, near):
             for j in range(max(j0, 0), min(j1, m - 1) + 1):
                 if bits & ~out[i, j]:
                     u, v = (i + 0.5 - 0.5 * n) * frame[3], (j + 0.5 - 0.5 * m) * frame[3]
-                    z = _z_in_triangle(frame[0] + c * u - s * v, frame[1] + s * u + c * v, tri[t])
+                    z = z_in_triangle(frame[0] + c * u - s * v, frame[1] + s * u + c * v, tri[t])
                     if not np.isnan(z) and not abs(z - hint) >= _DECK_GAP_M:
                         out[i, j] |= bits
 

@@ -40,7 +40,8 @@ CriterionKind = Literal["collision", "off_road", "red_light", "route_completion"
 
 @dataclass(frozen=True)
 class Spawn:
-    """A place: absolute (x, y, snapped to the nearest lane unless `free`), or ahead of another agent along its lane.
+    """A place: absolute (x, y, snapped to the nearest lane unless `free`), ahead of another agent along its lane, or
+    anywhere.
 
     On a map without lanes every place is free.
     """
@@ -54,15 +55,17 @@ class Spawn:
     lateral_m: float = 0.0  # offset to the left of the lane's centre
     opposite: bool = False  # on the lane of the other direction, facing the other agent
     free: bool = False  # not on a lane: who is there stands where he is put, heading yaw_deg (0: along x)
+    random: bool = False  # of the ego alone: somewhere on the map, as the seed says; see `world.random_spawn`
 
 
 @dataclass(frozen=True)
 class EgoSpec:
     spawn: Spawn
-    speed_mps: float
+    speed_mps: float  # at the start; at a random place no more than is safe there
     target_speed_mps: float  # cruise of the built-in driver; the lane's limit caps it
     goal: tuple[float, float] | None = None  # the route ends on the lane nearest to it; None: as straight as it goes
     via: tuple[tuple[float, float], ...] = ()
+    route_m: float | None = None  # length of a route without a goal, done at its end; None: as far as the ego can come
     trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m): what the built-in driver drives instead
     vehicle: EgoVehicle = field(default_factory=EgoVehicle)
 
@@ -161,6 +164,7 @@ def scenario_json_schema() -> dict[str, Any]:
             "free": {"type": "boolean"},
         }
     )
+    anywhere = _object({"random": {"const": True, "description": "chosen by the seed"}}, ("random",))
     vehicle = _object({name: positive for name in EgoVehicle.__dataclass_fields__ if name != "name"} | {"name": text})
     trigger = _object(
         {
@@ -224,11 +228,12 @@ def scenario_json_schema() -> dict[str, Any]:
                 ),
                 "ego": _object(
                     {
-                        "spawn": spawn,
+                        "spawn": {"if": {"required": ["random"]}, "then": anywhere, "else": spawn},
                         "speed_mps": {"type": "number", "minimum": 0, "maximum": 60},
                         "target_speed_mps": {"type": "number", "exclusiveMinimum": 0, "maximum": 60},
                         "goal": point,
                         "via": {"type": "array", "items": point},
+                        "route_m": {"type": "number", "minimum": 20, "maximum": 20000},
                         "trajectory": trajectory,
                         "vehicle": vehicle,
                     },
@@ -283,6 +288,11 @@ def load_scenario(path: str | Path) -> Scenario:
     speed = float(ego.get("speed_mps", 0.0))
     if "trajectory" in ego and ("goal" in ego or "via" in ego):
         raise file.error(("ego", "trajectory"), "a trajectory takes the place of goal and via, expected one of the two")
+    if "route_m" in ego and ("goal" in ego or "trajectory" in ego):
+        raise file.error(("ego", "route_m"), "a goal or a trajectory says how long the route is, expected one of these")
+    if "random" in ego["spawn"] and ("via" in ego or "trajectory" in ego):
+        other = "via" if "via" in ego else "trajectory"
+        raise file.error(("ego", other), "a random spawn has no fixed way, expected goal or route_m")
     agents = tuple(_agent(file, i) for i in range(len(data.get("agents", ()))))
     names = ["ego", *(a.name for a in agents)]
     for i, agent in enumerate(agents):
@@ -305,6 +315,7 @@ def load_scenario(path: str | Path) -> Scenario:
             target_speed_mps=float(ego.get("target_speed_mps", max(speed, 8.0))),
             goal=tuple(ego["goal"]) if "goal" in ego else None,
             via=tuple(tuple(p) for p in ego.get("via", ())),
+            route_m=ego.get("route_m"),
             trajectory=_trajectory(file, ("ego", "trajectory"), ego.get("trajectory", ())),
             vehicle=EgoVehicle(**ego.get("vehicle", {})),
         ),

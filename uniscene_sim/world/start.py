@@ -15,6 +15,7 @@ from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.motion import pose
 from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate
 from uniscene_sim.world.population import Population, absent
+from uniscene_sim.world.random_spawn import random_place, random_route, safe_start_mps
 from uniscene_sim.world.scenario import AgentSpec, Scenario, Spawn
 from uniscene_sim.world.spawn import body, place_of
 from uniscene_sim.world.state import WorldState
@@ -46,18 +47,27 @@ class Start:
         check_lanes(scenario, vector_map)
         spec = scenario.ego
         places: dict[str, tuple[int, float]] = {}
-        lane, s, left = place_of(scenario, vector_map, spec.spawn, "ego.spawn", places)
+        if spec.spawn.random:
+            (lane, s), left = random_place(scenario, vector_map, seed), 0.0
+        else:
+            lane, s, left = place_of(scenario, vector_map, spec.spawn, "ego.spawn", places)
         x, y, z, yaw = self._put(spec.spawn, lane, s, left)
         if lane < 0:
             lane, s, _ = vector_map.nearest_lane(x, y)
         places["ego"] = (lane, s)
-        ego = EgoState(settle(x, y, z, yaw, spec.vehicle, vector_map.surface), spec.speed_mps)
+        speed = spec.speed_mps
         if spec.trajectory:
             self.route = self._driven(x, y, z)
         elif lane < 0:
             self.route = annotate(vector_map, self._straight(x, y, z, yaw, 2.0), ())
+        elif spec.spawn.random and spec.goal is None:
+            self.route = random_route(vector_map, lane, s, seed, self._route_m)
         else:
             self.route = self._route(lane, s)
+        if spec.spawn.random:
+            front = spec.vehicle.rear_axle_to_centre_m + 0.5 * spec.vehicle.length_m
+            speed = min(speed, safe_start_mps(self.route, front))
+        ego = EgoState(settle(x, y, z, yaw, spec.vehicle, vector_map.surface), speed)
         rows, paths = [ego_row(scenario, ego)], [self.route[:PATH_POINTS]]
         if spec.trajectory or lane < 0:
             rows[0]["mode"] = Mode.CONSTANT  # others mind it; it does not overtake, nor wait for them
@@ -81,11 +91,19 @@ class Start:
         pose(state.bodies, state.paths, state.counts, 1)
         self.state = replace(state, bodies=state.bodies)
 
+    @property
+    def _route_m(self) -> float:
+        """Length of a route without a goal."""
+        spec = self._scenario.ego
+        return spec.route_m or max(120.0, spec.target_speed_mps * self._scenario.duration_s + 60.0)
+
     def _route(self, lane: int, s: float) -> np.ndarray:
         spec, vector_map = self._scenario.ego, self._map
         if spec.goal is None:
-            length = max(120.0, spec.target_speed_mps * self._scenario.duration_s + 60.0)
-            route = vector_map.route(lane, s, None, length)
+            route = vector_map.route(lane, s, None, self._route_m)
+            if spec.route_m and route.length < spec.route_m - 1.0:
+                why = f"only {route.length:.0f} m of road lie ahead of the ego, expected {spec.route_m:g}"
+                raise InputError(why, file=self._scenario.file, field="ego.route_m")
             return annotate(vector_map, route.path, route.lanes)
         pieces: list[np.ndarray] = []
         lanes: list[int] = []

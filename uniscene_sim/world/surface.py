@@ -6,16 +6,18 @@ steeper than 1:2), so a road high above another becomes a bridge: its triangles 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.world.ground import HASH_M, KERB_M, Ground, LaneGround, cell_at, height_at, rank_at, z_in_triangle
 from uniscene_sim.world.terrain import DECK_M as _DECK_M
 from uniscene_sim.world.terrain import PAD_M as _PAD_M
 from uniscene_sim.world.terrain import STEP_M as _TERRAIN_STEP_M
-from uniscene_sim.world.terrain import fill_terrain, make_terrain, terrain_at, terrain_many
+from uniscene_sim.world.terrain import fill_terrain, make_terrain, terrain_many
 from uniscene_sim.world.terrain import unit_hash as _unit  # noqa: F401 - imported from here by occupancy
 
 if TYPE_CHECKING:
@@ -29,9 +31,7 @@ DRIVABLE_KINDS = frozenset(
      "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
 )  # fmt: skip
 _WALK_KINDS = frozenset({"sidewalk", "walking"})
-KERB_M = 0.13
 _STACK_M = 3.0  # bridges this far apart are decks of their own
-_HASH_M = 4.0
 _JOINT_M = 0.006  # strips reach this far past their ends: lanes are sampled up to 5 mm short of where they join
 
 
@@ -57,7 +57,7 @@ class SurfaceModel:
         """Ground height (N,) at places (N,) on the deck nearest to `z_hint` (N,), m."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z_hint = np.broadcast_to(np.asarray(z_hint, float), x.shape)
-        return _heights(x, y, z_hint, *self._query_arrays)
+        return _heights(x, y, z_hint, self.arrays)
 
     def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Whether places (N,) lie on a lane that cars may use, within 2 m of height; exact by polygons."""
@@ -67,7 +67,7 @@ class SurfaceModel:
         """Highest `tri_rank` (N,) at places within 2 m of height; -1 off every lane."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z = np.broadcast_to(np.asarray(z, float), x.shape)
-        return _ranks(x, y, z, *self._query_arrays)
+        return _ranks(x, y, z, self.arrays)
 
     def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
         """Heights float32 (D, n, n) at the samples (x0 + i step, y0 + j step); NaN where a deck above 0 is absent."""
@@ -94,10 +94,13 @@ class SurfaceModel:
         b = self._tri_bounds
         return np.flatnonzero((b[:, 0] <= x1) & (b[:, 2] >= x0) & (b[:, 1] <= y1) & (b[:, 3] >= y0))
 
-    @property
-    def _query_arrays(self) -> tuple:
-        return (self.tri, self.tri_rank, self._cell_start, self._cell_items, self._hash_origin, self._hash_shape,
-                self._terrain_origin, self.terrain)  # fmt: skip
+    @cached_property
+    def arrays(self) -> Ground:
+        """The same for kernels."""
+        lanes = LaneGround(
+            self.tri, self.tri_rank, self._cell_start, self._cell_items, self._hash_origin, self._hash_shape
+        )
+        return Ground.of_lanes(lanes, self.terrain, self._terrain_origin)
 
     def _build_triangles(self) -> None:
         tri, owner, st, rank = [], [], [], []
@@ -136,8 +139,8 @@ class SurfaceModel:
         bounds = self._tri_bounds
         low = bounds[:, :2].min(0) if len(bounds) else np.zeros(2)
         high = bounds[:, 2:].max(0) if len(bounds) else np.ones(2)
-        self._hash_origin = np.floor(low / _HASH_M) * _HASH_M
-        self._hash_shape = np.floor((high - self._hash_origin) / _HASH_M).astype(np.int64) + 1
+        self._hash_origin = np.floor(low / HASH_M) * HASH_M
+        self._hash_shape = np.floor((high - self._hash_origin) / HASH_M).astype(np.int64) + 1
         self._cell_start, self._cell_items = _hash_triangles(bounds, self._hash_origin, self._hash_shape)
 
     def _build_terrain(self) -> None:
@@ -182,8 +185,8 @@ def _hash_triangles(bounds, origin, shape):
             items = np.empty(start[-1], np.int32)
             at = start.copy()
         for t in range(bounds.shape[0]):
-            i0, j0 = int((bounds[t, 0] - origin[0]) // _HASH_M), int((bounds[t, 1] - origin[1]) // _HASH_M)
-            i1, j1 = int((bounds[t, 2] - origin[0]) // _HASH_M), int((bounds[t, 3] - origin[1]) // _HASH_M)
+            i0, j0 = int((bounds[t, 0] - origin[0]) // HASH_M), int((bounds[t, 1] - origin[1]) // HASH_M)
+            i1, j1 = int((bounds[t, 2] - origin[0]) // HASH_M), int((bounds[t, 3] - origin[1]) // HASH_M)
             for i in range(i0, i1 + 1):
                 for j in range(j0, j1 + 1):
                     cell = i * shape[1] + j
@@ -195,61 +198,19 @@ def _hash_triangles(bounds, origin, shape):
     return start, items
 
 
-@njit(cache=True)
-def _z_in_triangle(x, y, t):
-    """Height of the plane of triangle (3, 3) at a place inside it; NaN outside."""
-    ax, ay, bx, by, cx, cy = t[0, 0], t[0, 1], t[1, 0], t[1, 1], t[2, 0], t[2, 1]
-    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
-    v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
-    w = 1.0 - u - v
-    if u < -1e-9 or v < -1e-9 or w < -1e-9:
-        return np.nan
-    return u * t[0, 2] + v * t[1, 2] + w * t[2, 2]
-
-
-@njit(cache=True)
-def _cell(x, y, origin, shape):
-    i, j = int(np.floor((x - origin[0]) / _HASH_M)), int(np.floor((y - origin[1]) / _HASH_M))
-    if i < 0 or j < 0 or i >= shape[0] or j >= shape[1]:
-        return -1
-    return i * shape[1] + j
-
-
-@njit(cache=True)
-def _heights(x, y, hint, tri, rank, start, items, origin, shape, terrain_origin, terrain):
+@njit(cache=True, nogil=True)
+def _heights(x, y, hint, ground):
     out = np.empty(x.size)
     for k in range(x.size):
-        best, best_gap, best_rank = np.nan, np.inf, -1
-        cell = _cell(x[k], y[k], origin, shape)
-        if cell >= 0:
-            for q in range(start[cell], start[cell + 1]):
-                t = items[q]
-                z = _z_in_triangle(x[k], y[k], tri[t])
-                if np.isnan(z):
-                    continue
-                gap = abs(z - hint[k])
-                # Within one deck the higher rank wins; between decks the nearer.
-                if gap < best_gap - 1.0 or (gap < best_gap + 1.0 and rank[t] > best_rank):
-                    best, best_gap, best_rank = z, gap, rank[t]
-        ground = terrain_at(x[k], y[k], terrain_origin[0], terrain_origin[1], terrain)
-        if np.isnan(best) or abs(ground - hint[k]) < best_gap - 2.0:
-            best = ground
-        out[k] = best
+        out[k] = height_at(ground, x[k], y[k], hint[k])
     return out
 
 
-@njit(cache=True)
-def _ranks(x, y, hint, tri, rank, start, items, origin, shape, terrain_origin, terrain):
-    out = np.full(x.size, -1, np.int32)
+@njit(cache=True, nogil=True)
+def _ranks(x, y, hint, ground):
+    out = np.empty(x.size, np.int32)
     for k in range(x.size):
-        cell = _cell(x[k], y[k], origin, shape)
-        if cell < 0:
-            continue
-        for q in range(start[cell], start[cell + 1]):
-            t = items[q]
-            if rank[t] > out[k] and abs(_z_in_triangle(x[k], y[k], tri[t]) - hint[k]) < 2.0:
-                out[k] = rank[t]
+        out[k] = rank_at(ground, x[k], y[k], hint[k], 3)
     return out
 
 
@@ -260,11 +221,11 @@ def _stack(centre, deck, tri, start, items, origin, shape):
     for t in np.argsort(centre[:, 2]):
         if deck[t] == 0:
             continue
-        cell = _cell(centre[t, 0], centre[t, 1], origin, shape)
+        cell = cell_at(centre[t, 0], centre[t, 1], origin, shape)
         for q in range(start[cell], start[cell + 1]):
             other = items[q]
             if deck[other] > 0 and out[other] >= out[t]:
-                z = _z_in_triangle(centre[t, 0], centre[t, 1], tri[other])
+                z = z_in_triangle(centre[t, 0], centre[t, 1], tri[other])
                 if centre[t, 2] - z > _STACK_M:
                     out[t] = out[other] + 1
     return out
@@ -282,7 +243,7 @@ def _fill_heights(out, best, i0, j0, step, tri, rank, members):
         for i in range(a, b + 1):
             for j in range(c, d + 1):
                 if rank[t] > best[i, j]:
-                    z = _z_in_triangle((i0 + i) * step, (j0 + j) * step, corner)
+                    z = z_in_triangle((i0 + i) * step, (j0 + j) * step, corner)
                     if not np.isnan(z):
                         out[i, j] = z
                         best[i, j] = rank[t]

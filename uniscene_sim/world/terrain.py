@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
+from uniscene_sim.compiled import device
+
 __all__ = [
     "DECK_M",
     "PAD_M",
@@ -98,7 +100,7 @@ def _nearest_on_triangle(x, y, t):
     return best, height
 
 
-@njit(cache=True)
+@device
 def terrain_at(x, y, ox, oy, terrain):
     """Height at a place; beyond the grid that of its edge."""
     u = min(max((x - ox) / STEP_M, 0.0), terrain.shape[0] - 1.001)

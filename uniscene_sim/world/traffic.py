@@ -61,6 +61,7 @@ BODY_DTYPE = np.dtype(
         ("ambient", np.bool_),
         ("plans", np.int32),  # how many paths it was given
         ("started", np.bool_),  # walkers that wait for their event stand still
+        ("chosen", float), ("pace", float), ("sideways", float),  # decided at 10 Hz: acceleration; walkers' speed, step
         ("aside", float),  # where on its path an overtaking ends, m; 0 where none is under way
     ]
 )  # fmt: skip
@@ -89,7 +90,7 @@ def project(path, n, x, y, low, high):
     return at + c * dx + s * dy, -s * dx + c * dy
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def accelerations(bodies, paths, counts, line_state, busy, first, meets):
     """Acceleration (N,) that each body of mode TRAFFIC chooses; others get 0.
 
@@ -274,7 +275,7 @@ def _behind(me, other, path, n, at, front, limit):
     return worst, room
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _ahead(bodies, paths, counts, line_state, first):
     """What each body comes to: lanes (N, 6) that meet others (-1: none), how far ahead of its centre they start, m, and
     how far its front may go before a line stops it (inf: freely)."""
@@ -395,7 +396,7 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
     return worst
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def busy_crossings(bodies, paths, counts, may_walk):
     """Crossings (C,) on which somebody walks, or that somebody at the kerb is about to use.
 
@@ -418,7 +419,7 @@ def busy_crossings(bodies, paths, counts, may_walk):
     return busy
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def walking_pace(bodies, paths, counts, may_walk):
     """Speed (N,) that each walker would like now, m/s, and how it steps aside for others (N,), right to left about
     -1 to 1. Nobody steps off the kerb while the light is against them or before a car that cannot stop any more, nor

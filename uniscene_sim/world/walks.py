@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from uniscene_sim.world.map import Crossing, StaticMap
 from uniscene_sim.world.paths import PATH_POINTS, annotate, unit_hash
+from uniscene_sim.world.road_arrays import by_the_metre
 
 __all__ = ["Walks"]
 
@@ -69,9 +70,9 @@ class Walks:
             crossing = min(ahead, key=lambda e: direction * e[0]) if ahead and u < _CROSSES else None
             stop = crossing[0] if crossing else (here.length if direction > 0 else 0.0)
             low, high = min(s, stop), max(s, stop)
-            inside = here.centre[(here.s > low) & (here.s < high)]
-            ends = [np.array([np.interp(v, here.s, here.centre[:, k]) for k in range(3)]) for v in (low, high)]
-            piece = np.concatenate([ends[:1], inside, ends[1:]])
+            inside = here.centre[np.searchsorted(here.s, low, "right") : np.searchsorted(here.s, high)]
+            first, last = ([self._map.lane_point(lane, v)[:3]] for v in (low, high))
+            piece = np.concatenate([first, inside, last])
             pieces.append(piece if direction > 0 else piece[::-1])
             length += high - low
             if length > PATH_POINTS:
@@ -87,17 +88,7 @@ class Walks:
                 break
             lane, direction = onward[int(u * 997) % len(onward)]
             s = 0.0 if direction > 0 else self._map.lanes[lane].length
-        points = np.concatenate(pieces)
-        step_m = np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1)
-        points = points[np.concatenate([[True], step_m > 1e-3])]
-        at = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
-        want = np.arange(0.0, min(at[-1], PATH_POINTS - 1.0), 1.0)
-        if len(want) < 2:
-            want = np.linspace(0.0, at[-1], 2)
-        path = np.stack([np.interp(want, at, points[:, k]) for k in range(3)], axis=1)
-        way = np.gradient(path[:, :2], axis=0)
-        way /= np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
-        path[:, :2] += aside_m * np.stack([-way[:, 1], way[:, 0]], axis=1)
+        path = by_the_metre(np.concatenate(pieces), PATH_POINTS - 1.0, aside_m)
         path[:, 2] = self._map.surface_height(path[:, 0], path[:, 1], path[:, 2])
         return annotate(self._map, path, ())
 

@@ -1,0 +1,138 @@
+"""Environments: beside highway-env with as many vehicles, and many worlds at once beside as many in turn."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from uniscene_sim.bench import Row
+from uniscene_sim.env.observations import ROUTE
+from uniscene_sim.paths import data_dir
+from uniscene_sim.world.traffic import Mode
+
+__all__ = ["rows"]
+
+_SLICES, _SLICE_S = 5, 0.8
+_WORLDS = 16
+_PEER = "highway-env's motorway, kinematics"
+_SCENARIO = """
+map: {map}
+seed: 1
+duration_s: 3600
+ego: {{spawn: {{x: 250, y: 17, yaw_deg: 5}}, speed_mps: 22, target_speed_mps: 24}}
+traffic: {{vehicles_per_km: {density}}}
+criteria: []
+"""
+
+
+def _in_turn(jobs: dict[str, Callable[[], int]]) -> dict[str, float]:
+    """How often a second each job does what it counts; jobs take turns, so that what else the machine does falls on all
+    alike, and the median of their slices stands."""
+    for job in jobs.values():
+        job()
+    rates: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(_SLICES):
+        for name, job in jobs.items():
+            count, start = 0, perf_counter()
+            while perf_counter() - start < _SLICE_S:
+                count += job()
+            rates[name].append(count / (perf_counter() - start))
+    return {name: float(np.median(slices)) for name, slices in rates.items()}
+
+
+def _driving(env: Any, policy: Callable[[Any], Any]) -> Callable[[], int]:
+    """A job that takes one step; what it counts is steps."""
+    seen = env.reset(seed=0)[0]
+
+    def step() -> int:
+        nonlocal seen
+        seen, _, terminated, truncated, _ = env.step(policy(seen))
+        if terminated or truncated:
+            seen = env.reset()[0]
+        return 1
+
+    return step
+
+
+def _keep_lane(seen: dict[str, np.ndarray]) -> np.ndarray:
+    """Pure pursuit of the route, 16 m ahead, at constant speed: actions (..., 2)."""
+    point = seen["route"][..., 3, :2] * np.array([ROUTE["x"], ROUTE["y"]])
+    steer = 2.0 * 2.8 * point[..., 1] / (point**2).sum(axis=-1) / 0.6
+    return np.stack([np.clip(steer, -1.0, 1.0), np.zeros_like(steer)], axis=-1).astype(np.float32)
+
+
+def _present(env: Any) -> int:
+    """Vehicles in an env of ours, the ego among them."""
+    bodies = env.unwrapped.worlds.world(0).source.state.bodies
+    return int(np.count_nonzero(bodies["mode"] != Mode.ABSENT))
+
+
+def _all_driving(env: Any) -> Callable[[], int]:
+    """A job that takes one step in each world; what it counts is steps."""
+    seen = env.reset(seed=0)[0]
+
+    def step() -> int:
+        nonlocal seen
+        seen = env.step(_keep_lane(seen))[0]
+        return _WORLDS
+
+    return step
+
+
+def rows() -> Iterator[Row]:
+    yield from _vehicle_steps()
+    yield from _many_worlds()
+
+
+def _vehicle_steps() -> Iterator[Row]:
+    kinds = {
+        "state": ("ego", "route", "agents"),
+        "16x360 LiDAR": ("range", "ego", "route"),
+        "84x84 front camera": ("rgb", "ego", "route"),
+    }
+    for density in (12, 30):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "motorway.yaml"
+            file.write_text(_SCENARIO.format(map=data_dir("scenarios") / "maps" / "motorway.xodr", density=density))
+            envs = {
+                kind: gymnasium.make("UniScene-v0", scenario=str(file), observations=names, terminate_on=())
+                for kind, names in kinds.items()
+            }
+        jobs = {kind: _driving(env, _keep_lane) for kind, env in envs.items()}
+        count = _present(envs["state"])
+        missing, inner = "", 0
+        try:
+            import highway_env  # noqa: F401 - registers its environments
+
+            peer = gymnasium.make("highway-v0", config={"vehicles_count": count - 1, "duration": 10_000})
+            jobs["peer"] = _driving(peer, lambda _: 1)
+            config: Any = getattr(peer.unwrapped, "config")  # noqa: B009 - not known to Gymnasium
+            inner = config["simulation_frequency"] // config["policy_frequency"]
+        except ImportError as error:
+            missing = f" (not installed: {error}; extra `bench`)"
+        rates = _in_turn(jobs)
+        theirs = rates["peer"] * inner * count if inner else None
+        for kind in kinds:
+            what = f"vehicle-steps of 10 ms, {count} vehicles, {kind}"
+            yield Row(what, rates[kind] * 10 * count, "1/s", f"{_PEER}{missing}", theirs)
+
+
+def _many_worlds() -> Iterator[Row]:
+    for name, observations in (
+        ("state", ("ego", "route", "agents")),
+        ("16x360 LiDAR", ("range", "ego", "route")),
+        ("84x84 camera", ("rgb", "ego", "route")),
+    ):
+        settings: dict[str, Any] = {"scenario": "cut_in", "observations": observations, "terminate_on": ()}
+        many = gymnasium.make_vec("UniScene-v0", _WORLDS, **settings)
+        single = [gymnasium.make("UniScene-v0", **settings) for _ in range(_WORLDS)]
+        jobs = _all_driving(many), [_driving(env, _keep_lane) for env in single]
+        rates = _in_turn({"together": jobs[0], "in turn": lambda steps=jobs[1]: sum(step() for step in steps)})  # type: ignore[misc]
+        what = f"env steps, {_WORLDS} worlds at once, {name}, `cut_in`"
+        yield Row(what, rates["together"], "1/s", f"{_WORLDS} single envs in turn", rates["in turn"])

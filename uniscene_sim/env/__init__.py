@@ -1,0 +1,1 @@
+"""Gymnasium environments: `gymnasium.make("UniScene-v0")` and `gymnasium.make_vec("UniScene-v0", num_envs=16)`."""

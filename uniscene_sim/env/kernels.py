@@ -1,0 +1,132 @@
+"""State as numbers in [-1, 1], for agents that see no sensors. All lengths in m, speeds in m/s, angles in rad."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world import paths
+from uniscene_sim.world.traffic import BODY_DTYPE  # noqa: F401 - rows of bodies
+
+__all__ = ["AGENTS", "EGO", "ROUTE", "left_of_route", "see_agents", "see_ego", "see_route"]
+
+#: Entries of the ego's state and what each is divided by.
+EGO = {
+    "speed": 30.0,
+    "acceleration": 8.0,
+    "steering": 0.6,
+    "yaw_rate": 1.0,
+    "left_of_route": 4.0,
+    "heading_off_route": np.pi,
+    "speed_limit": 30.0,
+    "next_line": 80.0,  # distance to the next stop line, 1 where none is near
+    "line_stops": 1.0,  # 1 where it must not be crossed now: red or yellow
+    "route_left": 500.0,
+}
+#: Of a point of the route: x, y and heading in base_link.
+ROUTE = {"x": 64.0, "y": 32.0, "heading": np.pi}
+#: Of an agent: whether there is one, its place in base_link, velocity relative to the ego, heading, size, kind.
+AGENTS = {
+    "present": 1.0, "x": 80.0, "y": 80.0, "vx": 30.0, "vy": 30.0, "cos": 1.0, "sin": 1.0, "length": 20.0, "person": 1.0,
+}  # fmt: skip
+
+_EGO = np.array(list(EGO.values()))
+_ROUTE = np.array(list(ROUTE.values()))
+_AGENTS = np.array(list(AGENTS.values()))
+_STEP_M, _NEAR_M = 4.0, 80.0
+_LIMIT, _STOP, _YAW = paths.LIMIT, paths.STOP, paths.YAW
+_SIGNAL_HEAD, _PERSON = int(AgentClass.SIGNAL_HEAD), int(AgentClass.PEDESTRIAN)
+
+
+@njit(cache=True)
+def _wrapped(angle):
+    return (angle + np.pi) % (2.0 * np.pi) - np.pi
+
+
+@njit(cache=True)
+def _write(values, scale, out):
+    for k in range(values.size):
+        out[k] = min(max(values[k] / scale[k], -1.0), 1.0)
+
+
+@njit(cache=True)
+def _on(path, n, s):
+    """x, y, heading of a path at arc length `s`, at its end beyond it."""
+    a = min(max(int(np.floor(s)), 0), n - 1)
+    b = min(a + 1, n - 1)
+    f = min(max(s - a, 0.0), 1.0)
+    return (
+        path[a, 0] + f * (path[b, 0] - path[a, 0]),
+        path[a, 1] + f * (path[b, 1] - path[a, 1]),
+        path[a, _YAW] + f * (path[b, _YAW] - path[a, _YAW]),
+    )
+
+
+@njit(cache=True, nogil=True)
+def left_of_route(bodies, all_paths, counts):
+    """How far the middle of the ego is to the left of its route."""
+    x, y, heading = _on(all_paths[0], counts[0], bodies[0].s)
+    return -np.sin(heading) * (bodies[0].x - x) + np.cos(heading) * (bodies[0].y - y)
+
+
+@njit(cache=True, nogil=True)
+def see_ego(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out):
+    """Write the entries of `EGO` (10,)."""
+    me, path, n = bodies[0], all_paths[0], counts[0]
+    heading = _on(path, n, me.s)[2]
+    line, stops = _NEAR_M, 0.0
+    front = me.s + 0.5 * me.length
+    for k in range(max(int(np.ceil(front)), 0), min(int(front + _NEAR_M), n)):
+        if path[k, _STOP] > 0:
+            line = k - front
+            said = line_states[int(path[k, _STOP]) - 1]
+            stops = 1.0 if said == 1 or said == 2 else 0.0
+            break
+    values = np.array([
+        me.speed,
+        me.accel,
+        steer,
+        yaw_rate,
+        left_of_route(bodies, all_paths, counts),
+        _wrapped(me.yaw - heading),
+        path[min(max(int(me.s), 0), n - 1), _LIMIT],
+        line,
+        stops,
+        left_m,
+    ])  # fmt: skip
+    _write(values, _EGO, out)
+
+
+@njit(cache=True, nogil=True)
+def see_route(x, y, yaw, bodies, all_paths, counts, out):
+    """Write the points ahead (K, 3) as `ROUTE`; beyond the end of the route they stay at its end."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    for k in range(out.shape[0]):
+        px, py, heading = _on(all_paths[0], counts[0], bodies[0].s + _STEP_M * (k + 1))
+        dx, dy = px - x, py - y
+        _write(np.array([c * dx + s * dy, -s * dx + c * dy, _wrapped(heading - yaw)]), _ROUTE, out[k])
+
+
+@njit(cache=True, nogil=True)
+def see_agents(x, y, yaw, vx, vy, agents, out):
+    """Write the nearest agents within 80 m (K, 9) as `AGENTS`, nearest first; rows without one are 0."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    gap = np.empty(agents.size)
+    for i in range(agents.size):
+        dx, dy = agents[i].pos[0] - x, agents[i].pos[1] - y
+        gap[i] = np.inf if agents[i].cls == _SIGNAL_HEAD else np.hypot(dx, dy)
+    out[:] = 0.0
+    for k in range(min(out.shape[0], agents.size)):
+        i = int(np.argmin(gap))
+        if gap[i] > _NEAR_M:
+            break
+        gap[i] = np.inf
+        it = agents[i]
+        dx, dy, turn = it.pos[0] - x, it.pos[1] - y, it.rpy[2] - yaw
+        ux, uy = it.vel[0] - vx, it.vel[1] - vy
+        values = np.array([
+            1.0, c * dx + s * dy, -s * dx + c * dy, c * ux + s * uy, -s * ux + c * uy, np.cos(turn), np.sin(turn),
+            it.size[0], 1.0 if it.cls == _PERSON else 0.0,
+        ])  # fmt: skip
+        _write(values, _AGENTS, out[k])

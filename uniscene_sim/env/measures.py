@@ -1,0 +1,60 @@
+"""What is known of each world beside its observations: rewards and `info` are made of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.env.kernels import left_of_route
+from uniscene_sim.metrics.driving import comfort_of
+from uniscene_sim.world.source import ScenarioSource
+
+__all__ = ["COUNTED", "MEASURED", "info_of", "measure", "tick"]
+
+#: One world now; counts are since its episode began.
+MEASURED = np.dtype(
+    [
+        ("progress_m", float),  # along the route
+        ("left_of_route_m", float),
+        ("target_speed_mps", float),
+        ("motion", float, 3),  # see metrics.driving.MOTION
+        ("jerk_mps3", float),
+        ("route_completion", float),  # 0..1
+        ("driven_m", float),
+        ("collisions", np.int64),
+        ("off_road_s", float),
+        ("red_lights", np.int64),
+        ("min_ttc_s", float),
+        ("ticks", np.int64),
+        ("comfortable", np.int64),
+    ]
+)
+#: What `info` tells as it is.
+COUNTED = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "min_ttc_s")
+
+
+def measure(source: ScenarioSource, row: np.ndarray) -> None:
+    """Write what a source says now into a row of MEASURED; what needs the tick before is left to `tick`."""
+    state, tally = source.state, source.state.tally
+    row["progress_m"] = state.route_at + state.bodies[0]["s"]
+    row["left_of_route_m"] = left_of_route(state.bodies, state.paths, state.counts)
+    row["target_speed_mps"] = source.scenario.ego.target_speed_mps
+    row["motion"] = state.ego.speed, state.ego.accel, state.ego.yaw_rate
+    row["route_completion"] = source.completion
+    row["driven_m"], row["min_ttc_s"] = tally.driven_m, tally.min_ttc_s
+    row["collisions"], row["off_road_s"], row["red_lights"] = tally.collisions, tally.off_road_s, tally.red_lights
+
+
+def tick(before: np.ndarray, after: np.ndarray, dt_s: float) -> None:
+    """Write into measurements (N,) what hangs on those of the tick before (N,)."""
+    comfort = comfort_of(before["motion"], after["motion"], dt_s)
+    after["jerk_mps3"] = comfort.jerk_mps3
+    after["ticks"] = before["ticks"] + 1
+    after["comfortable"] = before["comfortable"] + comfort.comfortable
+
+
+def info_of(measured: np.ndarray) -> dict[str, np.ndarray]:
+    """Entries (N,) of `info`: COUNTED, `comfort`, the share of ticks within nuPlan's bounds, and `speed_mps`."""
+    info = {name: measured[name].copy() for name in COUNTED}
+    info["comfort"] = np.where(measured["ticks"] > 0, measured["comfortable"] / np.maximum(measured["ticks"], 1), 1.0)
+    info["speed_mps"] = measured["motion"][:, 0].copy()
+    return info

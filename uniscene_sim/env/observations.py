@@ -1,0 +1,232 @@
+"""What an agent may be shown. Each observation is one entry of the env's flat `Dict`; nothing else is computed.
+
+| asked for | entries | space | what it is |
+|---|---|---|---|
+| ego | ego | (10,) in [-1, 1] | motion, place in the lane, what the road asks: `EGO` |
+| route | route | (16, 3) in [-1, 1] | points of the route each 4 m ahead, in base_link: `ROUTE` |
+| agents | agents | (16, 9) in [-1, 1] | who is nearest, nearest first: `AGENTS` |
+| layout | layout | uint8 (84, 84, 18) | layout raster of 0.75 m, 0 or 255 a channel, the ego in the middle, forward up |
+| occupancy | occupancy | uint8 (200, 200, 16) | labels of 0.4 m in [-40, 40) x [-40, 40) x [-1, 5.4) m of base_link |
+| rgb | CAMERA_rgb | uint8 (H, W, 3) | images of every camera of the rig |
+| depth | CAMERA_depth | float32 (H, W, 1) | m along the optical axis, the camera's range where there is nothing |
+| semantic | CAMERA_semantic | uint8 (H, W, 1) | `OccClass`; FREE is sky |
+| points | LIDAR_points, LIDAR_count | float32 (P, 4), int32 (1,) | x, y, z (m), intensity; zeros after `count` rows |
+| range | LIDAR_range | float32 (rings, columns, 1) in [0, 1] | share of the range, 1 where nothing returned; the highest ring on top, forward in the middle |
+
+Any single entry may be asked for too, as "CAM_FRONT_rgb".
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from uniscene_sim.env.kernels import AGENTS, EGO, ROUTE, see_agents, see_ego, see_route
+from uniscene_sim.errors import InputError
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.simulator import Simulator
+from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.world.raster import rasterise
+from uniscene_sim.world.source import ScenarioSource
+
+__all__ = ["AGENTS", "EGO", "NAMES", "ROUTE", "Moment", "Observation", "observations_of", "rig_for"]
+
+_NEAREST, _AHEAD = 16, 16
+_CELLS, _CELL_M = 84, 0.75
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What observations are read from: a world at the end of a tick, and the latest record of each sensor."""
+
+    world: Simulator[ScenarioSource]
+    records: Mapping[str, Any]  # CameraFrame or LidarSweep by sensor
+    occupancy: np.ndarray | None  # uint8 (X, Y, Z)
+
+
+class Observation(ABC):
+    """One entry.
+
+    Attributes:
+        key: its name in the `Dict`.
+        space: what it looks like.
+        sensor: name of the sensor that it needs, or none.
+    """
+
+    key: str
+    space: Box
+    sensor: str = ""
+
+    @abstractmethod
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        """Write it into an array of the space's shape and dtype."""
+
+
+def _share(*shape: int) -> Box:
+    return Box(-1.0, 1.0, shape, np.float32)
+
+
+class Ego(Observation):
+    key = "ego"
+    space = _share(len(EGO))
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        source = moment.world.source
+        state, frame = source.state, moment.world.moments[-1]
+        see_ego(state.bodies, state.paths, state.counts, source.stop_line_states, frame.ego_steer, frame.ego_yaw_rate,
+                source.route_left_m, out)  # fmt: skip
+
+
+class Route(Observation):
+    key = "route"
+    space = _share(_AHEAD, len(ROUTE))
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        state, pose = moment.world.source.state, moment.world.moments[-1].ego_pose
+        see_route(pose.x, pose.y, pose.yaw, state.bodies, state.paths, state.counts, out)
+
+
+class Agents(Observation):
+    key = "agents"
+    space = _share(_NEAREST, len(AGENTS))
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        frame = moment.world.moments[-1]
+        pose, velocity = frame.ego_pose, frame.ego_velocity
+        see_agents(pose.x, pose.y, pose.yaw, velocity[0], velocity[1], frame.agents, out)
+
+
+class Layout(Observation):
+    key = "layout"
+    schema = LayoutSchema()
+    space = Box(0, 255, (_CELLS, _CELLS, len(schema.channels)), np.uint8)
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        frame = moment.world.moments[-1]
+        pose = frame.ego_pose
+        raster = rasterise(moment.world.source.map, (pose.x, pose.y, pose.yaw), (_CELLS, _CELLS), _CELL_M, pose.z,
+                           self.schema, frame.agents)  # fmt: skip
+        np.multiply(raster.data[:, ::-1, ::-1].transpose(1, 2, 0), 255, out=out)
+
+
+class Occupancy(Observation):
+    key = "occupancy"
+    space = Box(0, len(OccClass) - 1, DEFAULT_GRID.shape, np.uint8)
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        assert moment.occupancy is not None
+        np.copyto(out, moment.occupancy)
+
+
+class Image(Observation):
+    """RGB, depth or semantics of one camera."""
+
+    def __init__(self, spec: CameraSpec, part: str):
+        self.key, self.sensor, self._part, self._far = f"{spec.name}_{part}", spec.name, part, spec.max_range_m
+        shape = (spec.height, spec.width)
+        if part == "rgb":
+            self.space = Box(0, 255, (*shape, 3), np.uint8)
+        elif part == "depth":
+            self.space = Box(0.0, spec.max_range_m, (*shape, 1), np.float32)
+        else:
+            self.space = Box(0, len(OccClass) - 1, (*shape, 1), np.uint8)
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        image = getattr(moment.records[self.sensor], self._part)
+        if self._part == "depth":
+            image = np.minimum(image, self._far)
+        np.copyto(out, image.reshape(out.shape))
+
+
+class Points(Observation):
+    """Points of a LiDAR, as many rows as it can have."""
+
+    def __init__(self, spec: LidarSpec):
+        self.key, self.sensor = f"{spec.name}_points", spec.name
+        most = spec.azimuth_steps * len(spec.elevation_rad) * (2 if spec.returns == "dual" else 1)
+        # Range noise and motion carry points a little beyond the range.
+        far = 1.1 * spec.max_range_m + 10.0
+        low, high = np.array([-far, -far, -far, 0.0], np.float32), np.array([far, far, far, 1.0], np.float32)
+        self.space = Box(np.tile(low, (most, 1)), np.tile(high, (most, 1)), dtype=np.float32)
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        sweep = moment.records[self.sensor]
+        count = len(sweep.xyz)
+        out[:count, :3], out[:count, 3], out[count:] = sweep.xyz, sweep.intensity, 0.0
+
+
+class Count(Observation):
+    """How many rows of a LiDAR's points there are."""
+
+    def __init__(self, spec: LidarSpec):
+        self.key, self.sensor = f"{spec.name}_count", spec.name
+        self.space = Box(0, Points(spec).space.shape[0], (1,), np.int32)
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        out[0] = len(moment.records[self.sensor].xyz)
+
+
+class Range(Observation):
+    """Range image of a LiDAR."""
+
+    def __init__(self, spec: LidarSpec):
+        self.key, self.sensor = f"{spec.name}_range", spec.name
+        self._spec, rings = spec, len(spec.elevation_rad)
+        self._row = np.empty(rings, np.int64)
+        self._row[np.argsort(-np.array(spec.elevation_rad), kind="stable")] = np.arange(rings)
+        firing = np.array(spec.firing_us or (0.0,) * rings)
+        self._delay_s = (firing - firing.max()) * 1e-6
+        self.space = Box(0.0, 1.0, (rings, spec.azimuth_steps, 1), np.float32)
+
+    def write(self, moment: Moment, out: np.ndarray) -> None:
+        sweep, steps = moment.records[self.sensor], self._spec.azimuth_steps
+        turned = 1.0 + (sweep.time_s - self._delay_s[sweep.ring]) / (1e-6 * self._spec.period_us)
+        column = np.clip(np.rint(steps * turned).astype(np.int64) - 1, 0, steps - 1)
+        column = column if self._spec.clockwise else steps - 1 - column
+        share = np.minimum(np.sqrt(np.einsum("nk,nk->n", sweep.xyz, sweep.xyz)) / self._spec.max_range_m, 1.0)
+        out[:] = 1.0
+        np.minimum.at(out[..., 0], (self._row[sweep.ring], column), share)
+
+
+NAMES = ("ego", "route", "agents", "layout", "occupancy", "rgb", "depth", "semantic", "points", "range")
+
+
+def observations_of(asked: Iterable[str], rig: SensorRig) -> list[Observation]:
+    """The entries that some names ask for, in their order.
+
+    Raises:
+        InputError: an unknown name, or one that the rig has no sensor for.
+    """
+    groups: dict[str, list[Observation]] = {"ego": [Ego()], "route": [Route()], "agents": [Agents()],
+                                            "layout": [Layout()], "occupancy": [Occupancy()]}  # fmt: skip
+    for part in ("rgb", "depth", "semantic"):
+        groups[part] = [Image(camera, part) for camera in rig.cameras]
+    groups["points"] = [kind(lidar) for lidar in rig.lidars for kind in (Points, Count)]
+    groups["range"] = [Range(lidar) for lidar in rig.lidars]
+    single = {o.key: [o] for group in groups.values() for o in group}
+    found: dict[str, Observation] = {}
+    for name in asked:
+        entries = groups.get(name, single.get(name))
+        if entries is None:
+            some = ", ".join(dict.fromkeys([*groups, *single]))
+            raise InputError(f"expected some of {some}, got {name!r}", field="observations")
+        if not entries:
+            raise InputError(f"{name!r} needs a sensor that the rig {rig.name!r} lacks", field="observations")
+        found |= {entry.key: entry for entry in entries}
+    if not found:
+        raise InputError("expected at least one name", field="observations")
+    return list(found.values())
+
+
+def rig_for(observations: Iterable[Observation], rig: SensorRig) -> SensorRig:
+    """The sensors that some observations need; each fires at the first moment, so that there is always a record."""
+    needed = {o.sensor for o in observations}
+    cameras = tuple(replace(c, phase_us=0) for c in rig.cameras if c.name in needed)
+    return SensorRig(rig.name, cameras, tuple(replace(l, phase_us=0) for l in rig.lidars if l.name in needed))

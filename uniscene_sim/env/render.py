@@ -1,0 +1,93 @@
+"""What an env shows to people: the world from above, the first camera, and how it goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.recording.panels import bev_panel
+from uniscene_sim.recording.preview import font
+from uniscene_sim.world.raster import rasterise
+
+if TYPE_CHECKING:
+    from uniscene_sim.env.worlds import Worlds
+
+__all__ = ["FPS", "MODES", "Window", "picture_of"]
+
+MODES, FPS = ("rgb_array", "human"), 10
+_SIZE, _LINE, _CELL_M = 400, 24, 0.25
+_BACKGROUND, _TEXT = (28, 30, 36), (235, 236, 240)
+
+
+def picture_of(worlds: Worlds, i: int) -> np.ndarray:
+    """World `i` now, uint8 (424, 400 or more, 3)."""
+    world, layout = worlds.world(i), worlds.world(i).moments[-1]
+    pose, cells = layout.ego_pose, (_SIZE // 2, _SIZE // 2)
+    resolution = 80.0 / cells[0]
+    bev = rasterise(world.source.map, (pose.x, pose.y, pose.yaw), cells, resolution, pose.z, LayoutSchema(),
+                    layout.agents)  # fmt: skip
+    pictures = [Image.fromarray(bev_panel(bev, layout, _SIZE))]
+    for spec in worlds.rig.cameras[:1]:
+        if (image := worlds.records(i).get(spec.name)) is not None:
+            width = round(_SIZE * spec.width / spec.height)
+            pictures.append(Image.fromarray(image.rgb).resize((width, _SIZE), Image.Resampling.BILINEAR))
+    canvas = Image.new("RGB", (sum(p.width for p in pictures), _SIZE + _LINE), _BACKGROUND)
+    x = 0
+    for picture in pictures:
+        canvas.paste(picture, (x, _LINE))
+        x += picture.width
+    info = worlds.info([i])
+    said = f"{layout.stamp_us / 1e6:.1f} s   {3.6 * info['speed_mps'][0]:.0f} km/h   {info['route_completion'][0]:.0%}"
+    ImageDraw.Draw(canvas).text((6, 4), f"{world.source.title}   {said}", fill=_TEXT, font=font(13))
+    return np.asarray(canvas)
+
+
+class Window:
+    """A window on the screen.
+
+    Raises:
+        InputError: there is no screen, or pygame is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import pygame
+        except ImportError as error:
+            why = f"'human' needs pygame (install uniscene_sim[rl]): {error}"
+            raise InputError(why, field="render_mode") from error
+        self._pygame: Any = pygame
+        try:
+            pygame.display.init()
+        except pygame.error as error:
+            raise InputError(f"'human' needs a display: {error}; use 'rgb_array'", field="render_mode") from error
+        self._screen: Any = None
+
+    @classmethod
+    def of(cls, mode: str | None) -> Window | None:
+        """The window of a render mode, None where it needs none.
+
+        Raises:
+            InputError: there is no such mode.
+        """
+        if mode not in (None, *MODES):
+            raise InputError(f"expected one of {', '.join(MODES)} or None, got {mode!r}", field="render_mode")
+        return cls() if mode == "human" else None
+
+    def show(self, picture: np.ndarray) -> None:
+        """Show a picture uint8 (H, W, 3)."""
+        height, width = picture.shape[:2]
+        if self._screen is None:
+            self._screen = self._pygame.display.set_mode((width, height))
+            self._pygame.display.set_caption("uniscene_sim")
+        self._screen.blit(self._pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
+        self._pygame.event.pump()
+        self._pygame.display.flip()
+
+    def close(self) -> None:
+        if self._screen is not None:
+            self._pygame.display.quit()
+            self._screen = None

@@ -1,0 +1,101 @@
+"""`UniSceneEnv`: one world as a Gymnasium environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Dict
+
+from uniscene_sim.env.render import FPS, MODES, Window, picture_of
+from uniscene_sim.env.worlds import Saved, Settings, Worlds
+
+__all__ = ["UniSceneEnv"]
+
+
+class UniSceneEnv(gymnasium.Env):
+    """A scenario to drive through.
+
+    An episode ends as terminated at the end of the route, and on what `terminate_on` names; at the scenario's time
+    limit it is truncated. The same seed gives the same episode, bit for bit, in any process.
+
+    Args:
+        render_mode: None, "rgb_array" or "human".
+        settings: see `uniscene_sim.env.worlds.Settings`.
+
+    Raises:
+        InputError: any of these is not what it should be.
+    """
+
+    metadata = {"render_modes": list(MODES), "render_fps": FPS}  # noqa: RUF012 - Gymnasium's own way
+
+    def __init__(self, render_mode: str | None = None, **settings: Any):
+        self._window = Window.of(render_mode)
+        self.render_mode = render_mode
+        self.worlds = Worlds(1, Settings(**settings))
+        self.observation_space = Dict({**self.worlds.spaces})
+        self.action_space = self.worlds.action.space
+        self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+        """Begin an episode. `options` may name the "scenario", of those given, and its "scenario_seed".
+
+        Raises:
+            InputError: an option that there is none of.
+        """
+        super().reset(seed=seed)
+        self.worlds.begin(0, self.worlds.draw(self.np_random, options))
+        return self._observed(), self._told(self.worlds.info([0]))
+
+    def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
+        """Drive for `step_ms`.
+
+        Raises:
+            InputError: NaN, or not an action of the space; the world has not moved.
+        """
+        judged = self.worlds.advance([0], [action])
+        observed = self._observed()
+        told = self._told(judged.info)
+        return observed, float(judged.reward[0]), bool(judged.terminated[0]), bool(judged.truncated[0]), told
+
+    def render(self) -> np.ndarray | None:
+        """The world from above, and what the first camera sees: uint8 (H, W, 3) in the mode "rgb_array"."""
+        return picture_of(self.worlds, 0) if self.render_mode == "rgb_array" else None
+
+    def get_state(self) -> tuple[Saved, Mapping[str, Any]]:
+        """All of the world and of the random stream of resets; it can be pickled."""
+        return self.worlds.save(0), self.np_random.bit_generator.state
+
+    def set_state(self, state: tuple[Saved, Mapping[str, Any]]) -> tuple[dict, dict]:
+        """Go on from a state of this env or of another one with the same arguments: the same future, bit for bit.
+
+        Returns:
+            The observation and info of then.
+        """
+        saved, random = state
+        self.worlds.restore(0, saved)
+        self.np_random.bit_generator.state = random
+        return self._observed(), self._told(self.worlds.info([0]))
+
+    def close(self) -> None:
+        if self._window is not None:
+            self._window.close()
+
+    def _observed(self) -> dict[str, np.ndarray]:
+        self.worlds.observe([0])
+        if self._window is not None:
+            self._window.show(picture_of(self.worlds, 0))
+        return {key: values[0].copy() for key, values in self.worlds.out.items()}
+
+    def _told(self, info: dict[str, Any]) -> dict[str, Any]:
+        episode = self.worlds.episodes[0]
+        assert episode is not None
+        which = {"scenario": self.worlds.scenarios[episode.scenario].name, "scenario_seed": episode.seed}
+        return which | {k: _told(v) for k, v in info.items()}
+
+
+def _told(value: Any) -> Any:
+    """The entry of the only world, as plain numbers."""
+    return {k: _told(v) for k, v in value.items()} if isinstance(value, dict) else value[0].item()

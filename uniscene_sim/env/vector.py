@@ -1,0 +1,171 @@
+"""`UniSceneVectorEnv`: many worlds in one process, which share maps, tiles and engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Dict
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, iterate
+
+from uniscene_sim.env.render import FPS, MODES, picture_of
+from uniscene_sim.env.worlds import Settings, Worlds
+from uniscene_sim.errors import InputError
+
+__all__ = ["UniSceneVectorEnv"]
+
+
+class UniSceneVectorEnv(VectorEnv):
+    """Each world is bit for bit what `UniSceneEnv` is with the same seed; sensors of all are made in one call.
+
+    Args:
+        num_envs: how many worlds.
+        autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium means them.
+        max_episode_steps: truncates episodes that are longer, None for those of the scenario alone.
+        render_mode: None or "rgb_array".
+        settings: see `uniscene_sim.env.worlds.Settings`.
+
+    Raises:
+        InputError: any of these is not what it should be.
+    """
+
+    metadata = {"render_modes": list(MODES[:1]), "render_fps": FPS}  # noqa: RUF012 - Gymnasium's own way
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        **settings: Any,
+    ):
+        super().__init__()
+        if num_envs < 1:
+            raise InputError(f"must be at least 1, got {num_envs}", field="num_envs")
+        if render_mode not in (None, "rgb_array"):
+            raise InputError(f"expected rgb_array or None, got {render_mode!r}", field="render_mode")
+        try:
+            self._mode = AutoresetMode(autoreset_mode)
+        except ValueError as error:
+            modes = ", ".join(repr(mode.value) for mode in AutoresetMode)
+            raise InputError(f"expected one of {modes}, got {autoreset_mode!r}", field="autoreset_mode") from error
+        self.worlds = Worlds(num_envs, Settings(**settings))
+        self.num_envs, self.render_mode, self._most = num_envs, render_mode, max_episode_steps
+        fps = max(round(1 / self.worlds.step_s), 1)
+        self.metadata = {**self.metadata, "render_fps": fps, "autoreset_mode": self._mode}
+        self.single_observation_space = Dict({**self.worlds.spaces})
+        self.single_action_space = self.worlds.action.space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._randoms: list[np.random.Generator] = [seeding.np_random()[0] for _ in range(num_envs)]
+        self._over = np.zeros(num_envs, dtype=bool)
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict, dict]:
+        """Begin episodes: in all worlds, or in those of the bool array `options["reset_mask"]` (N,).
+
+        Args:
+            seed: of the first world, the others get the next numbers; or one for each; None to go on.
+            options: of all episodes, as those of `UniSceneEnv.reset`.
+
+        Raises:
+            InputError: as many seeds as worlds or a mask of them were expected, or an option that there is none of.
+        """
+        given = dict(options or {})
+        mask = given.pop("reset_mask", np.ones(self.num_envs, dtype=bool))
+        if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+            why = f"must be a bool array ({self.num_envs},) with a world in it, got {mask!r}"
+            raise InputError(why, field="options.reset_mask")
+        if seed is None or isinstance(seed, int | np.integer):
+            seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+        if len(seeds) != self.num_envs:
+            raise InputError(f"expected {self.num_envs}, one for each world, got {len(seeds)}", field="seed")
+        some = np.flatnonzero(mask).tolist()
+        for i in some:
+            if seeds[i] is not None:
+                self._randoms[i] = seeding.np_random(seeds[i])[0]
+        self._begin(some, given)
+        self.worlds.observe(some)
+        return self._observed(), self._begun_info(some, {})
+
+    def step(self, actions: Any) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray, dict]:
+        """Drive all worlds for a step; those that are over begin anew as the autoreset mode says.
+
+        Raises:
+            InputError: an action is NaN or not one of the space; no world has moved.
+        """
+        over = self._over.copy()
+        if self._mode == AutoresetMode.DISABLED and over.any():
+            raise InputError(f"worlds {np.flatnonzero(over).tolist()} are over: reset them", field="reset")
+        begin, go_on = np.flatnonzero(over).tolist(), np.flatnonzero(~over).tolist()
+        reward = np.zeros(self.num_envs)
+        terminated, truncated = np.zeros(self.num_envs, dtype=bool), np.zeros(self.num_envs, dtype=bool)
+        info: dict[str, Any] = {}
+        if go_on:
+            given = list(iterate(self.action_space, actions))
+            judged = self.worlds.advance(go_on, [given[i] for i in go_on])
+            self._steps[go_on] += 1
+            reward[go_on], terminated[go_on], truncated[go_on] = judged.reward, judged.terminated, judged.truncated
+            if self._most is not None:
+                truncated |= ~terminated & (self._steps >= self._most)
+        self._begin(begin)
+        self._over = terminated | truncated
+        self.worlds.observe(range(self.num_envs))
+        told = self._which(go_on) | judged.info if go_on else {}
+        if self._mode == AutoresetMode.SAME_STEP and self._over.any():
+            last = self._over[go_on]
+            ended = np.flatnonzero(self._over).tolist()
+            final, finals = self._observed(), np.full(self.num_envs, None, dtype=object)
+            for i in ended:
+                finals[i] = {key: values[i] for key, values in final.items()}
+            info["final_obs"], info["_final_obs"] = finals, self._over.copy()
+            self._tell(info, {"final_info": _rows(told, last)}, ended)
+            told, go_on, begin = _rows(told, ~last), np.flatnonzero(~self._over).tolist(), ended
+            self._begin(ended)
+            self.worlds.observe(ended)
+        self._tell(info, told, go_on)
+        return self._observed(), reward, terminated, truncated, self._begun_info(begin, info)
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """A picture of each world, uint8 (H, W, 3)."""
+        return tuple(picture_of(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
+
+    def _begin(self, some: Sequence[int], options: dict[str, Any] | None = None) -> None:
+        for i in some:
+            self.worlds.begin(i, self.worlds.draw(self._randoms[i], options))
+            self._over[i], self._steps[i] = False, 0
+
+    def _observed(self) -> dict[str, np.ndarray]:
+        return {key: values.copy() for key, values in self.worlds.out.items()}
+
+    def _which(self, some: Sequence[int]) -> dict[str, np.ndarray]:
+        episodes = [e for e in (self.worlds.episodes[i] for i in some) if e is not None]
+        names = np.array([self.worlds.scenarios[e.scenario].name for e in episodes], dtype=object)
+        return {"scenario": names, "scenario_seed": np.array([e.seed for e in episodes], dtype=np.int64)}
+
+    def _begun_info(self, some: Sequence[int], info: dict[str, Any]) -> dict[str, Any]:
+        return self._tell(info, self._which(some) | self.worlds.info(some), some)
+
+    def _tell(self, info: dict[str, Any], told: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
+        """`info` with what is told (n,) of some worlds, in Gymnasium's form: an array (N,) and a mask for each key."""
+        for key, value in told.items():
+            if isinstance(value, dict):
+                info[key] = self._tell(info.get(key, {}), value, some)
+            else:
+                empty = None if value.dtype == object else 0
+                info.setdefault(key, np.full(self.num_envs, empty, dtype=value.dtype))[some] = value
+            info.setdefault(f"_{key}", np.zeros(self.num_envs, dtype=bool))[some] = True
+        return info
+
+
+def _rows(told: dict[str, Any], some: np.ndarray) -> dict[str, Any]:
+    """Those rows of what is told (n,) that a mask (n,) names."""
+    return {k: _rows(v, some) if isinstance(v, dict) else v[some] for k, v in told.items()}

@@ -1,0 +1,286 @@
+"""`Worlds`: episodes of many worlds side by side, with observations in arrays that have the world as first axis.
+
+The env is one world, the vector env many; both say the same of the same episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uniscene_sim import plugins
+from uniscene_sim.crew import each
+from uniscene_sim.disk_cache import user_cache
+from uniscene_sim.env.actions import action_of
+from uniscene_sim.env.measures import MEASURED, info_of, measure, tick
+from uniscene_sim.env.observations import Moment, observations_of, rig_for
+from uniscene_sim.env.reward import TERMS, terms_of, weights_of
+from uniscene_sim.errors import InputError
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.occupancy.store import TileStore
+from uniscene_sim.occupancy.tile_cache import TileCache
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.rig_file import load_rig
+from uniscene_sim.simulator import PHYSICS_US, Simulator, sense
+from uniscene_sim.tracing.atlas import PackedTiles
+from uniscene_sim.world.map import StaticMap
+from uniscene_sim.world.opendrive import load_map
+from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
+from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.state import WorldState
+
+__all__ = ["ENDINGS", "Episode", "Judged", "Saved", "Settings", "Worlds"]
+
+#: What may end an episode before its goal or its time.
+ENDINGS = ("collision", "off_road", "red_light")
+_ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Which scenario, and the seed of its traffic."""
+
+    scenario: int  # of those that the worlds draw from
+    seed: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a tick was worth in some worlds, in their order."""
+
+    reward: np.ndarray  # float64 (n,)
+    terminated: np.ndarray  # bool (n,)
+    truncated: np.ndarray  # bool (n,)
+    info: dict[str, Any]  # arrays (n,), "reward" a dict of them
+
+
+@dataclass(frozen=True)
+class Saved:
+    """All of one world: going on from it gives the same future, bit for bit. It can be pickled."""
+
+    episode: Episode
+    state: WorldState
+    moments: tuple[LayoutFrame, ...]
+    memory: dict[str, Any]
+    records: dict[str, Any]
+    measured: np.ndarray  # () MEASURED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an env is made of: the arguments of `gymnasium.make`.
+
+    Args:
+        scenario: name of one of the library or path of a file, or several to draw from at each reset.
+        rig: sensors: a preset ("rl", "nuscenes-small", ...), a YAML file or a `SensorRig`.
+        observations: what to observe, see `env.observations`; nothing else is computed.
+        action: "continuous" (steering, acceleration), "discrete" or "waypoints", see `env.actions`.
+        reward: weights of terms in place of the usual ones, see `env.reward`.
+        terminate_on: what ends an episode early: some of "collision", "off_road", "red_light".
+        step_ms: time between two actions, a multiple of 10.
+        occupancy, camera, lidar: engines by name.
+        world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file; the seed of
+            `reset` is that of traffic and of places drawn at random.
+    """
+
+    scenario: str | Path | Sequence[str | Path] = "lane_following"
+    rig: str | Path | SensorRig = "rl"
+    observations: Sequence[str] = ("ego", "route", "agents")
+    action: str = "continuous"
+    reward: Mapping[str, float] | None = None
+    terminate_on: Sequence[str] = ("collision", "off_road")
+    step_ms: int = 100
+    occupancy: str = "procedural"
+    camera: str = "raycast"
+    lidar: str = "raycast"
+    world_seed: int | None = None
+
+
+class Worlds:
+    """Episodes of `count` worlds that share maps, tiles and engines.
+
+    Raises:
+        InputError: a setting is not what it should be.
+    """
+
+    def __init__(self, count: int, settings: Settings):
+        step_ms, scenario, terminate_on = settings.step_ms, settings.scenario, settings.terminate_on
+        if not isinstance(step_ms, int) or step_ms <= 0 or (step_ms * 1000) % PHYSICS_US:
+            raise InputError(f"must be a positive multiple of 10, got {step_ms}", field="step_ms")
+        for name in terminate_on:
+            if name not in ENDINGS:
+                raise InputError(f"expected some of {', '.join(ENDINGS)}, got {name!r}", field="terminate_on")
+        several = [scenario] if isinstance(scenario, str | Path) else list(scenario)
+        if not several:
+            raise InputError("expected a scenario, or several", field="scenario")
+        self.scenarios: list[Scenario] = [load_scenario(find_scenario(str(which))) for which in several]
+        rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
+        asked = settings.observations
+        self.observations = observations_of([asked] if isinstance(asked, str) else asked, rig)
+        self.rig = rig_for(self.observations, rig)
+        self.spaces = {o.key: o.space for o in self.observations}
+        self.action = action_of(settings.action)
+        self._weights, self._ends = weights_of(settings.reward), [_ENDS_ON[name] for name in terminate_on]
+        self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
+        camera = settings.camera
+        if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
+            camera = "raycast-plain"  # equal in all but colour
+        self._engines = plugins.load_engine("camera", camera)(), plugins.load_engine("lidar", settings.lidar)()
+        self._tiles = plugins.load_engine("occupancy", settings.occupancy)
+        self._window = DEFAULT_GRID if "occupancy" in self.spaces else None
+        # Maps by file, tiles by map and seed.
+        self._maps: dict[Path, StaticMap] = {}
+        self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
+        self._simulators: list[dict[int, Simulator[ScenarioSource]]] = [{} for _ in range(count)]
+        self.episodes: list[Episode | None] = [None] * count
+        self._records: list[dict[str, Any]] = [{} for _ in range(count)]
+        self._measured = np.zeros(count, MEASURED)
+        self.out = {key: np.zeros((count, *space.shape), space.dtype) for key, space in self.spaces.items()}
+
+    @property
+    def step_s(self) -> float:
+        return self._tick_us * 1e-6
+
+    def draw(self, random: np.random.Generator, options: Mapping[str, Any] | None = None) -> Episode:
+        """The next episode of a world with a random stream of its own; `options` may name the scenario and its seed.
+
+        Raises:
+            InputError: an option that there is none of.
+        """
+        given = dict(options or {})
+        which, seed = int(random.integers(len(self.scenarios))), int(random.integers(2**31))
+        if (name := given.pop("scenario", None)) is not None:
+            names = [s.name for s in self.scenarios]
+            if name not in names:
+                raise InputError(f"expected one of {', '.join(names)}, got {name!r}", field="options.scenario")
+            which = names.index(name)
+        if (wanted := given.pop("scenario_seed", None)) is not None:
+            if not isinstance(wanted, int | np.integer) or wanted < 0:
+                raise InputError(f"must be a whole number of at least 0, got {wanted!r}", field="options.scenario_seed")
+            seed = int(wanted)
+        if given:
+            raise InputError(f"expected scenario, scenario_seed, got {', '.join(given)}", field="options")
+        return Episode(which, seed)
+
+    def begin(self, i: int, episode: Episode) -> None:
+        """World `i` starts an episode; nothing is observed yet."""
+        world = self._begun(i, episode)
+        self._records[i] = {}
+        self._measured[i] = np.zeros((), MEASURED)
+        measure(world.source, self._measured[i])
+
+    def advance(self, some: Sequence[int], actions: Sequence[Any]) -> Judged:
+        """A tick of some worlds, each under its action; nothing is observed yet.
+
+        Raises:
+            InputError: an action is not one of the space; no world has moved.
+        """
+        worlds = [self.world(i) for i in some]
+        controls = [self.action.control(a, w.moments[-1]) for a, w in zip(actions, worlds, strict=True)]
+        before = self._measured[list(some)]
+
+        def move(k: int) -> None:
+            worlds[k].advance(controls[k])
+            measure(worlds[k].source, self._measured[some[k]])
+
+        each(move, range(len(worlds)))
+        after = self._measured[list(some)]
+        tick(before, after, self.step_s)
+        self._measured[list(some)] = after
+        terms = terms_of(before, after, self.step_s)
+        arrived = np.array([w.source.arrived for w in worlds], dtype=bool)
+        ended = np.zeros(len(worlds), dtype=bool)
+        for name in self._ends:
+            ended |= after[name] > before[name]
+        over = np.array([w.source.done for w in worlds], dtype=bool)
+        terminated = arrived | ended
+        info = self.info(some)
+        worth = self._weights * terms
+        info["reward"] = {name: worth[:, k].copy() for k, name in enumerate(TERMS)}
+        info["success"] = arrived & ~ended
+        return Judged(worth.sum(axis=1), terminated, over & ~terminated, info)
+
+    def info(self, some: Sequence[int]) -> dict[str, Any]:
+        """What is known of the episodes of some worlds so far, arrays (n,)."""
+        return info_of(self._measured[list(some)])
+
+    def observe(self, some: Sequence[int]) -> None:
+        """Write what some worlds look like now into `out`."""
+        worlds = [self.world(i) for i in some]
+        for i, world, frame in zip(some, worlds, sense(worlds), strict=True):
+            self._records[i] |= frame.cameras | frame.sweeps
+            labels = None if frame.occupancy is None else frame.occupancy.labels
+            moment = Moment(world, self._records[i], labels)
+            for observation in self.observations:
+                observation.write(moment, self.out[observation.key][i])
+
+    def records(self, i: int) -> Mapping[str, Any]:
+        """The latest record of each sensor of world `i`."""
+        return self._records[i]
+
+    def save(self, i: int) -> Saved:
+        """All of world `i` now."""
+        world, episode = self.world(i), self.episodes[i]
+        assert episode is not None
+        return Saved(episode, world.source.get_state(), tuple(world.moments), dict(world.memory),
+                     dict(self._records[i]), self._measured[i].copy())  # fmt: skip
+
+    def restore(self, i: int, saved: Saved) -> None:
+        """World `i` becomes what was saved, there or in another one; nothing is observed yet."""
+        world = self._begun(i, saved.episode)
+        world.source.set_state(saved.state)
+        world.resume(saved.moments, saved.memory)
+        self._records[i] = dict(saved.records)
+        self._measured[i] = saved.measured
+
+    def world(self, i: int) -> Simulator[ScenarioSource]:
+        """The simulator of world `i`.
+
+        Raises:
+            RuntimeError: its first episode has not begun.
+        """
+        episode = self.episodes[i]
+        if episode is None:
+            raise RuntimeError("call reset() before the first step")
+        return self._simulators[i][episode.scenario]
+
+    def _begun(self, i: int, episode: Episode) -> Simulator[ScenarioSource]:
+        """The simulator of world `i` at the start of an episode."""
+        scenario = self.scenarios[episode.scenario]
+        source = ScenarioSource(scenario, self._map(scenario), episode.seed)
+        if episode.scenario not in self._simulators[i]:
+            store, packed = self._tiles_of(scenario)
+            self._simulators[i][episode.scenario] = Simulator(
+                source,
+                self.rig,
+                store,
+                *self._engines,
+                packed=packed,
+                window_grid=self._window,
+                bev_schema=None,
+                tick_us=self._tick_us,
+                digests=False,
+            )
+        self.episodes[i] = episode
+        self._simulators[i][episode.scenario].begin(source)
+        return self._simulators[i][episode.scenario]
+
+    def _map(self, scenario: Scenario) -> StaticMap:
+        if scenario.map not in self._maps:
+            self._maps[scenario.map] = load_map(scenario.map)
+        return self._maps[scenario.map]
+
+    def _tiles_of(self, scenario: Scenario) -> tuple[TileStore, PackedTiles]:
+        seed = scenario.seed if self._world_seed is None else self._world_seed
+        static_map = self._map(scenario)
+        key = static_map.ref, seed
+        if key not in self._packed:
+            engine = self._tiles(static_map, seed)
+            store = TileStore(engine, cache=TileCache.of(engine, static_map.ref, seed, user_cache("tiles")))
+            self._packed[key] = store, PackedTiles(store)
+        return self._packed[key]

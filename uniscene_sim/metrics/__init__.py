@@ -1,0 +1,1 @@
+"""How well somebody drove, and how good what was generated is."""

@@ -1,0 +1,243 @@
+"""Physics at 100 Hz between two decisions: one kernel moves everybody and notes what happens.
+
+The ego is a kinematic bicycle about its rear axle, with limits and lag, exact along the arc that a constant steering
+angle drives. The plain form of all this stands in `tests/plain_world.py`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.compiled import device
+from uniscene_sim.geometry import boxes_overlap
+from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.world.events import holds, time_to_collision
+from uniscene_sim.world.ground import drivable_at, height_at
+from uniscene_sim.world.motion import move, pose
+from uniscene_sim.world.signals import lines_at, states_at
+from uniscene_sim.world.traffic import Mode, project
+
+__all__ = ["DT_S", "EGO", "MARKS", "STEP_US", "TALLY", "Vehicle", "run"]
+
+STEP_US = 10_000
+DT_S = 0.01
+#: Columns of the ego: base_link in the map frame, then speed, acceleration, front-wheel angle, yaw rate.
+EGO = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
+#: Columns of the tally that physics keeps.
+TALLY = ("off_road_s", "driven_m", "min_ttc_s", "crossed_line")
+#: Columns of what is noted in each step: a corner off the road, part of the body off the road, red line run (-1: none).
+MARKS = ("off", "beside", "red")
+_X, _Y, _Z, _ROLL, _PITCH, _YAW, _SPEED, _ACCEL, _STEER, _RATE = range(len(EGO))
+_OFF_ROAD, _DRIVEN, _TTC, _CROSSED = range(len(TALLY))
+_OFF, _BESIDE, _RED = range(len(MARKS))
+_RED_LIGHT, _ABSENT = 1, Mode.ABSENT
+_SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
+_TTC_RANGE_M = 60.0
+_ALONG, _ACROSS = 12, 6  # samples of the body's footprint
+
+
+class Vehicle(NamedTuple):
+    """The numbers of an `EgoVehicle`."""
+
+    length_m: float
+    width_m: float
+    height_m: float
+    wheelbase_m: float
+    rear_axle_to_centre_m: float
+    max_steer_rad: float
+    max_steer_rate_rad_s: float
+    max_accel_mps2: float
+    max_brake_mps2: float
+    max_speed_mps: float
+    steer_lag_s: float
+    accel_lag_s: float
+
+    @classmethod
+    def of(cls, vehicle: EgoVehicle) -> Vehicle:
+        return cls(*(float(getattr(vehicle, name)) for name in cls._fields))
+
+
+@njit(cache=True, nogil=True)
+def run(
+    time_us, egos, bodies, paths, counts, control, trajectory, vehicle, ground, props, programs, triggers, fired,
+    watches, tally, marks, touched,
+):  # fmt: skip
+    """Steps of 10 ms from a moment on, row k + 1 of the record from row k; ends early when an event's trigger holds.
+
+    Args:
+        time_us: of row 0.
+        egos: (K + 1, 10) columns `EGO`.
+        bodies: (K + 1, N) BODY_DTYPE; the ego is the first of each row.
+        paths, counts: (N, P, 10) and (N,), see `world.paths`.
+        control: (2,) front-wheel angle rad and acceleration m/s2.
+        trajectory: (M, 3) t (s from `time_us`), x, y that is followed instead; empty for none.
+        vehicle, ground, programs, triggers: see their classes.
+        props: (H, 7) boxes that stand: x, y, yaw, length, width, foot, top.
+        fired: bool (E,), events that have happened; those of this call are added.
+        watches: whether somebody wants to know of parts of the body beside the road.
+        tally: (4,) columns `TALLY`, brought up to date.
+        marks: int64 (K, 3) columns `MARKS`.
+        touched: bool (K, H + N), props and bodies that the ego touches.
+
+    Returns:
+        How many steps were made.
+    """
+    total, front = bodies.shape[1], 0.5 * bodies[0, 0].length
+    box, other = np.empty(5), np.empty(5)
+    for k in range(len(marks)):
+        ego, now = egos[k + 1], bodies[k + 1]
+        ego[:] = egos[k]
+        now[:] = bodies[k]
+        steer, accel = control[0], control[1]
+        if len(trajectory):
+            steer, accel = _follow(ego, trajectory, k * DT_S, vehicle)
+        _drive(ego, steer, accel, vehicle, ground)
+        time_us += STEP_US
+        move(now, paths, counts, time_us * 1e-6, DT_S)
+        _mirror(ego, now, vehicle)
+        low, high = max(int(now[0].s) - 12, 0), int(now[0].s) + 20
+        now[0].s = max(project(paths[0], counts[0], now[0].x, now[0].y, low, high)[0], 0.0)
+        pose(now, paths, counts, 1)
+
+        tally[_DRIVEN] += np.hypot(ego[_X] - egos[k, _X], ego[_Y] - egos[k, _Y])
+        tally[_TTC] = min(tally[_TTC], _soonest(now))
+        marks[k, _RED] = -1
+        for q in range(int(np.ceil(bodies[k, 0].s + front)), int(np.floor(now[0].s + front)) + 1):
+            if q < counts[0] and paths[0, q, 5] > 0:
+                line = int(paths[0, q, 5]) - 1
+                red = lines_at(programs, states_at(programs, time_us * 1e-6))[line] == _RED_LIGHT
+                if red and line != tally[_CROSSED]:
+                    marks[k, _RED] = line
+                tally[_CROSSED] = line
+                break
+
+        box[0], box[1], box[2], box[3], box[4] = now[0].x, now[0].y, ego[_YAW], vehicle.length_m, vehicle.width_m
+        marks[k, _OFF] = not _footprint_on_road(box, ego[_Z], 2, 2, ground)
+        if marks[k, _OFF]:
+            tally[_OFF_ROAD] += DT_S
+        wholly_on = not marks[k, _OFF] and (not watches or _footprint_on_road(box, ego[_Z], _ALONG, _ACROSS, ground))
+        marks[k, _BESIDE] = not wholly_on
+        for p in range(len(props)):
+            other[:] = props[p, :5]
+            touched[k, p] = _meets(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
+        for i in range(1, total):
+            b = now[i]
+            touch = False
+            if b.mode != _ABSENT:
+                other[0], other[1], other[2], other[3], other[4] = b.x, b.y, b.yaw, b.length, b.width
+                touch = _meets(box, ego[_Z], vehicle.height_m, other, b.z, b.z + b.height)
+            touched[k, len(props) + i] = touch
+
+        begins = False
+        for e in range(len(fired)):
+            if not fired[e] and holds(triggers, e, time_us, now):
+                fired[e] = begins = True
+        if begins:
+            return k + 1
+    return len(marks)
+
+
+@device
+def _drive(ego, want_steer, want_accel, vehicle, ground):
+    """One step of the ego (10,), in place."""
+    want_steer = min(max(want_steer, -vehicle.max_steer_rad), vehicle.max_steer_rad)
+    want_accel = min(max(want_accel, -vehicle.max_brake_mps2), vehicle.max_accel_mps2)
+    rate = (want_steer - ego[_STEER]) / max(vehicle.steer_lag_s, DT_S)
+    steer = ego[_STEER] + DT_S * min(max(rate, -vehicle.max_steer_rate_rad_s), vehicle.max_steer_rate_rad_s)
+    accel = ego[_ACCEL] + (want_accel - ego[_ACCEL]) * min(DT_S / max(vehicle.accel_lag_s, DT_S), 1.0)
+    # Braking ends at standstill; it never drives backwards.
+    speed = min(max(ego[_SPEED] + accel * DT_S, 0.0), vehicle.max_speed_mps)
+    distance = 0.5 * (ego[_SPEED] + speed) * DT_S
+    turn = distance * np.tan(steer) / vehicle.wheelbase_m
+    chord = distance * (np.sin(turn / 2) / (turn / 2) if abs(turn) > 1e-9 else 1.0)
+    ego[_ACCEL] = 0.0 if speed == 0.0 and ego[_SPEED] == 0.0 else accel
+    ego[_SPEED], ego[_STEER], ego[_RATE] = speed, steer, turn / DT_S
+    x, y = ego[_X] + chord * np.cos(ego[_YAW] + turn / 2), ego[_Y] + chord * np.sin(ego[_YAW] + turn / 2)
+    yaw = (ego[_YAW] + turn + np.pi) % (2 * np.pi) - np.pi
+    # On the ground: height at the rear axle, pitch and roll from the wheels' contact.
+    c, s, base, half = np.cos(yaw), np.sin(yaw), vehicle.wheelbase_m, 0.5 * vehicle.width_m
+    hint = ego[_Z]
+    rear = height_at(ground, x, y, hint)
+    front = height_at(ground, x + base * c, y + base * s, hint)
+    left = height_at(ground, x - half * s, y + half * c, hint)
+    right = height_at(ground, x + half * s, y - half * c, hint)
+    ego[_X], ego[_Y], ego[_Z], ego[_YAW] = x, y, rear, yaw
+    ego[_ROLL], ego[_PITCH] = np.arctan2(left - right, 2 * half), -np.arctan2(front - rear, base)
+
+
+@device
+def _follow(ego, trajectory, gone, vehicle):
+    """Front-wheel angle and acceleration along a trajectory (M, 3) of which `gone` seconds are over."""
+    last = trajectory[len(trajectory) - 1, 0] - gone
+    horizon = min(max(0.5, 0.2 + 4.0 / max(ego[_SPEED], 4.0)), max(last, 0.1))
+    k = 0
+    while k < len(trajectory) - 2 and trajectory[k + 1, 0] - gone <= horizon:
+        k += 1
+    a, b = trajectory[k], trajectory[k + 1]
+    f = min(max((horizon - (a[0] - gone)) / (b[0] - a[0]), 0.0), 1.0)
+    dx, dy = a[1] + f * (b[1] - a[1]) - ego[_X], a[2] + f * (b[2] - a[2]) - ego[_Y]
+    c, s = np.cos(ego[_YAW]), np.sin(ego[_YAW])
+    along, aside = c * dx + s * dy, c * dy - s * dx
+    accel = 2.0 * (along / horizon - ego[_SPEED]) / horizon
+    # Pure pursuit of the point.
+    angle = np.arctan2(aside, along)
+    steer = np.arctan2(2 * vehicle.wheelbase_m * np.sin(angle), max(np.hypot(dx, dy), 1.0)) if along > 0.1 else 0.0
+    return steer, min(max(accel, -vehicle.max_brake_mps2), vehicle.max_accel_mps2)
+
+
+@device
+def _mirror(ego, bodies, vehicle):
+    """The ego as the first of the bodies."""
+    me, forward = bodies[0], vehicle.rear_axle_to_centre_m
+    me.x, me.y = ego[_X] + forward * np.cos(ego[_YAW]), ego[_Y] + forward * np.sin(ego[_YAW])
+    me.z, me.yaw, me.speed, me.accel = ego[_Z], ego[_YAW], ego[_SPEED], ego[_ACCEL]
+
+
+@device
+def _soonest(bodies):
+    """Least time to collision, s, with a body near in the lane-wide strip ahead of the ego, which is the first."""
+    ego, best = bodies[0], np.inf
+    c, s = np.cos(ego.yaw), np.sin(ego.yaw)
+    for i in range(1, bodies.size):
+        other = bodies[i]
+        dx, dy = other.x - ego.x, other.y - ego.y
+        if dx * dx + dy * dy < _TTC_RANGE_M * _TTC_RANGE_M:
+            if c * dx + s * dy > 0 and abs(c * dy - s * dx) < 0.5 * (ego.width + other.width):
+                best = min(best, time_to_collision(ego, other))
+    return best
+
+
+@device
+def _meets(box, foot, height, other, other_foot, other_top):
+    """Whether two upright boxes overlap; what is lower than a kerb is driven over."""
+    dx, dy = other[0] - box[0], other[1] - box[1]
+    reach = 0.5 * (np.hypot(box[3], box[4]) + np.hypot(other[3], other[4]))
+    if dx * dx + dy * dy >= reach * reach or other_foot >= foot + height or other_top <= foot + 0.1:
+        return False
+    return boxes_overlap(box, other)
+
+
+@device
+def _footprint_on_road(box, z, along, across, ground):
+    """Whether samples of a box's footprint, corners included, lie all on lanes that cars may use."""
+    c, s = np.cos(box[2]), np.sin(box[2])
+    for i in range(along):
+        u = (i / (along - 1.0) - 0.5) * box[3]
+        for j in range(across):
+            v = (j / (across - 1.0) - 0.5) * box[4]
+            if not _on_road(ground, box[0] + c * u - s * v, box[1] + s * u + c * v, z):
+                return False
+    return True
+
+
+@device
+def _on_road(ground, x, y, z):
+    """Whether a place lies on a lane that cars may use, or in a crack between two such lanes."""
+    if drivable_at(ground, x, y, z):
+        return True
+    if drivable_at(ground, x + _SEAM_M, y, z) and drivable_at(ground, x - _SEAM_M, y, z):
+        return True
+    return drivable_at(ground, x, y + _SEAM_M, z) and drivable_at(ground, x, y - _SEAM_M, z)

@@ -1,0 +1,63 @@
+"""Anywhere on a map: a place on a driving lane and a way from it, both drawn from the seed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.world.map import StaticMap
+from uniscene_sim.world.paths import LIMIT, STOP, plan_ahead, unit_hash
+from uniscene_sim.world.scenario import Scenario
+
+__all__ = ["random_place", "random_route", "safe_start_mps"]
+
+_DEAD_END_M = 80.0  # of road at least are left where the route ends: traffic queues at a dead end
+_BEHIND_M = 8.0  # and so much behind
+_SIDE_M = 0.3  # between the ego's body and the borders of its lane
+_TRIES = 400
+_SLOWS_MPS2 = 1.5
+
+
+def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[int, float]:
+    """Lane and arc length, as likely on each metre of driving lane outside junctions that has the road for the route.
+
+    Raises:
+        InputError: nowhere on the map is there a road as long as `ego.route_m`.
+    """
+    lanes = [lane for lane in vector_map.lanes if lane.kind == "driving" and lane.junction < 0]
+    ends = np.cumsum([lane.length for lane in lanes])
+    room = (scenario.ego.route_m or 0.0) + _DEAD_END_M
+    needed = scenario.ego.vehicle.width_m + 2 * _SIDE_M
+    longest = 0.0
+    for attempt in range(_TRIES if len(lanes) else 0):
+        at = unit_hash(seed, 21, attempt) * ends[-1]
+        k = int(np.searchsorted(ends, at, side="right"))
+        lane, s = lanes[k], float(at - (ends[k] - lanes[k].length))
+        if (s < _BEHIND_M and not lane.predecessors) or np.interp(s, lane.s, lane.width) < needed:
+            continue
+        ahead = len(random_route(vector_map, lane.index, s, seed, room)) - 1.0
+        if ahead >= np.floor(room):
+            return lane.index, s
+        longest = max(longest, ahead)
+    raise InputError(
+        f"found no place on map {vector_map.name!r} with {room - _DEAD_END_M:g} m of road and "
+        f"{_DEAD_END_M:g} m beyond; found {longest:.0f} m at most",
+        file=scenario.file,
+        field="ego.route_m" if scenario.ego.route_m else "ego.spawn",
+    )
+
+
+def random_route(vector_map: StaticMap, lane: int, s: float, seed: int, length_m: float) -> np.ndarray:
+    """Annotated path (R, 10) of so many metres, whose turns at forks the seed draws."""
+    return plan_ahead(vector_map, lane, s, (seed, 22), np.floor(length_m) + 1.5)
+
+
+def safe_start_mps(path: np.ndarray, front_m: float) -> float:
+    """Speed at the start of a path (R, 10) that keeps to the limits ahead and to the first stop line, which lies
+    `front_m` less away, without hard braking."""
+    at = np.arange(len(path))
+    line = np.flatnonzero(path[:, STOP])[:1]
+    limit = path[:, LIMIT].copy()
+    limit[line] = 0.0
+    at[line] = np.maximum(at[line] - front_m - 1.0, 0.0)
+    return float(np.sqrt(limit**2 + 2.0 * _SLOWS_MPS2 * at).min())

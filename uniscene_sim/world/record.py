@@ -1,0 +1,73 @@
+"""What physics wrote down, step by step, and the layouts of these moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import overload
+
+import numpy as np
+
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.world.ego import EgoState
+from uniscene_sim.world.physics import EGO, STEP_US
+from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.traffic import BODY_DTYPE
+
+__all__ = ["Frames", "Record"]
+
+
+class Record:
+    """Rows of `steps` + 1 moments, 10 ms apart; the first one is the state that it begins with.
+
+    Attributes:
+        egos: (K + 1, 10) columns `physics.EGO`.
+        bodies: (K + 1, N) BODY_DTYPE.
+        route_at: int64 (K + 1,), see `WorldState`.
+        events: names of what happened in the step up to each moment.
+    """
+
+    def __init__(self, state: WorldState, steps: int):
+        self.begin_us, self.steps = state.time_us, steps
+        self.egos = np.empty((steps + 1, len(EGO)))
+        self.bodies = np.empty((steps + 1, len(state.bodies)), dtype=BODY_DTYPE)
+        self.route_at = np.empty(steps + 1, dtype=np.int64)
+        self.events: list[tuple[str, ...]] = [()] * (steps + 1)
+        p, e = state.ego.pose, state.ego
+        self.egos[0] = p.x, p.y, p.z, p.roll, p.pitch, p.yaw, e.speed, e.accel, e.steer, e.yaw_rate
+        self.route_at[0] = state.route_at
+        self.bodies[0] = state.bodies
+
+    def ego(self, k: int) -> EgoState:
+        *pose, speed, accel, steer, rate = self.egos[k].tolist()
+        return EgoState(Pose(*pose), speed, accel, steer, rate)
+
+    def put(self, state: WorldState) -> None:
+        """Let the row of a state's moment be as the state is."""
+        k = (state.time_us - self.begin_us) // STEP_US
+        self.bodies[k], self.route_at[k] = state.bodies, state.route_at
+
+
+class Frames(Sequence[LayoutFrame]):
+    """The layouts of a record but for its first row, each made by `make` (record, row) when it is first asked for."""
+
+    def __init__(self, record: Record, make: Callable[[Record, int], LayoutFrame]):
+        self._record, self._make = record, make
+        self._made: dict[int, LayoutFrame] = {}
+
+    def __len__(self) -> int:
+        return self._record.steps
+
+    @overload
+    def __getitem__(self, k: int) -> LayoutFrame: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> Sequence[LayoutFrame]: ...
+
+    def __getitem__(self, k: int | slice) -> LayoutFrame | Sequence[LayoutFrame]:
+        at = range(len(self))[k]
+        if isinstance(at, range):
+            return [self[i] for i in at]
+        if at not in self._made:
+            self._made[at] = self._make(self._record, at + 1)
+        return self._made[at]
