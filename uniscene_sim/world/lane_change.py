@@ -84,7 +84,8 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
 
 
 def _pays(state: WorldState, i: int, path: np.ndarray, present: float, must: bool) -> bool:
-    """Whether a body gains on a path beside it, or must take it, and its new follower stays safe."""
+    """Whether a body gains on a path beside it, or must take it, and it and its new follower stay safe."""
+    hardest = (2.0 if must else 1.0) * _SAFE_MPS2
     row = state.bodies[i]
     own = float(project(path, len(path), row["x"], row["y"], 0, 8)[0])
     limit = min(float(row["desired"]), float(path[:40, LIMIT].min()))
@@ -110,6 +111,6 @@ def _pays(state: WorldState, i: int, path: np.ndarray, present: float, must: boo
             return False
         if s > own:
             gain = min(gain, idm(row["speed"], limit, gap, other["speed"]))
-        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -(2.0 if must else 1.0) * _SAFE_MPS2:
+        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -hardest:
             return False
-    return must or bool(gain - present > _GAIN_MPS2)
+    return bool(gain > -hardest) if must else bool(gain - present > _GAIN_MPS2)
