@@ -52,12 +52,12 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
         seed: of the ways that are taken afterwards.
     """
     now, bodies = state.time_us * 1e-6, state.bodies
-    due = (state.time_us - bodies["id"].astype(np.int64) % 10 * 100_000) % _PERIOD_US == 0
-    due &= bodies["ambient"] & (bodies["mode"] == Mode.TRAFFIC) & (bodies["aside"] == 0.0)
-    due &= now >= bodies["offset_start"] + bodies["offset_time"]
-    for i in np.flatnonzero(due).tolist():
-        row, at, n = state.bodies[i], int(state.bodies[i]["s"]), int(state.counts[i])
-        chosen = float(row["chosen"])
+    turn = bodies["id"] % 10 == state.time_us % _PERIOD_US // 100_000
+    for i in np.flatnonzero(turn & bodies["ambient"] & (bodies["mode"] == Mode.TRAFFIC)).tolist():
+        row = bodies[i]
+        if now < row["offset_start"] + row["offset_time"] or row["aside"] > 0:
+            continue
+        at, n, chosen = int(row["s"]), int(state.counts[i]), float(row["chosen"])
         # Where its lane ends soon it has to, whether or not it gains.
         must = n - at < _LANE_ENDS_M and not vector_map.lanes[int(state.paths[i, n - 1, LANE])].successors
         if not must and (row["speed"] < 4.0 or row["cls"] == AgentClass.BICYCLE or chosen > 0.3):
@@ -84,7 +84,8 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
 
 
 def _pays(state: WorldState, i: int, path: np.ndarray, present: float, must: bool) -> bool:
-    """Whether a body gains on a path beside it, or must take it, and its new follower stays safe."""
+    """Whether a body gains on a path beside it, or must take it, and it and its new follower stay safe."""
+    hardest = (2.0 if must else 1.0) * _SAFE_MPS2
     row = state.bodies[i]
     own = float(project(path, len(path), row["x"], row["y"], 0, 8)[0])
     limit = min(float(row["desired"]), float(path[:40, LIMIT].min()))
@@ -110,6 +111,6 @@ def _pays(state: WorldState, i: int, path: np.ndarray, present: float, must: boo
             return False
         if s > own:
             gain = min(gain, idm(row["speed"], limit, gap, other["speed"]))
-        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -(2.0 if must else 1.0) * _SAFE_MPS2:
+        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -hardest:
             return False
-    return must or bool(gain - present > _GAIN_MPS2)
+    return bool(gain > -hardest) if must else bool(gain - present > _GAIN_MPS2)

@@ -40,21 +40,20 @@ def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
     rides = (bodies["cls"] == AgentClass.BICYCLE) & (bodies["mode"] <= Mode.CONSTANT) & (bodies["speed"] > _RIDES_MPS)
     if not (stands | rides).any():
         return state
-    at = np.stack([bodies["x"], bodies["y"]], axis=1)
-    for i in np.flatnonzero((bodies["mode"] == Mode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE)):
-        row = state.bodies[i]
-        if row["aside"] > 0:
-            if row["s"] > row["aside"]:
-                changed = state.bodies.copy()
-                changed[i]["aside"] = 0.0
-                state = replace(state, bodies=changed)
-        if row["offset_time"] > 0 and state.time_us * 1e-6 < row["offset_start"] + row["offset_time"]:
-            continue
-        # Ambient traffic passes cyclists by changing lanes, the ego keeps to its route.
-        slow = stands if row["ambient"] else stands | rides
-        near = np.flatnonzero(slow & (np.hypot(*(at - at[i]).T) < _LOOK_M))
-        if len(near):
-            state = _consider(state, vector_map, int(i), near)
+    drives = (bodies["mode"] == Mode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE)
+    past = drives & (bodies["aside"] > 0) & (bodies["s"] > bodies["aside"])
+    if past.any():
+        bodies = bodies.copy()
+        bodies["aside"][past] = 0.0
+        state = replace(state, bodies=bodies)
+    changes = (bodies["offset_time"] > 0) & (state.time_us * 1e-6 < bodies["offset_start"] + bodies["offset_time"])
+    movers, slow = np.flatnonzero(drives & ~changes), np.flatnonzero(stands | rides)
+    x, y = bodies["x"], bodies["y"]
+    near = np.hypot(x[movers, None] - x[slow], y[movers, None] - y[slow]) < _LOOK_M
+    # Ambient traffic passes cyclists by changing lanes, the ego keeps to its route.
+    near &= stands[slow] | ~bodies["ambient"][movers, None]
+    for k in np.flatnonzero(near.any(axis=1)):
+        state = _consider(state, vector_map, int(movers[k]), slow[near[k]])
     return state
 
 

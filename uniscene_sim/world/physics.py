@@ -62,7 +62,7 @@ class Vehicle(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def run(
-    time_us, egos, bodies, paths, counts, control, trajectory, vehicle, ground, props, programs, triggers, fired,
+    time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers, fired,
     watches, tally, marks, touched,
 ):  # fmt: skip
     """Steps of 10 ms from a moment on, row k + 1 of the record from row k; ends early when an event's trigger holds.
@@ -73,7 +73,8 @@ def run(
         bodies: (K + 1, N) BODY_DTYPE; the ego is the first of each row.
         paths, counts: (N, P, 10) and (N,), see `world.paths`.
         control: (2,) front-wheel angle rad and acceleration m/s2.
-        trajectory: (M, 3) t (s from `time_us`), x, y that is followed instead; empty for none.
+        trajectory: (M, 3) t (s), x, y that is followed instead; empty for none.
+        gone: steps of it that are over.
         vehicle, ground, programs, triggers: see their classes.
         props: (H, 7) boxes that stand: x, y, yaw, length, width, foot, top.
         fired: bool (E,), events that have happened; those of this call are added.
@@ -93,7 +94,7 @@ def run(
         now[:] = bodies[k]
         steer, accel = control[0], control[1]
         if len(trajectory):
-            steer, accel = _follow(ego, trajectory, k * DT_S, vehicle)
+            steer, accel = _follow(ego, trajectory, (gone + k) * DT_S, vehicle)
         _drive(ego, steer, accel, vehicle, ground)
         time_us += STEP_US
         move(now, paths, counts, time_us * 1e-6, DT_S)
@@ -177,7 +178,7 @@ def _follow(ego, trajectory, gone, vehicle):
     while k < len(trajectory) - 2 and trajectory[k + 1, 0] - gone <= horizon:
         k += 1
     a, b = trajectory[k], trajectory[k + 1]
-    f = min(max((horizon - (a[0] - gone)) / (b[0] - a[0]), 0.0), 1.0)
+    f = min(max((horizon - (a[0] - gone)) / ((b[0] - gone) - (a[0] - gone)), 0.0), 1.0)
     dx, dy = a[1] + f * (b[1] - a[1]) - ego[_X], a[2] + f * (b[2] - a[2]) - ego[_Y]
     c, s = np.cos(ego[_YAW]), np.sin(ego[_YAW])
     along, aside = c * dx + s * dy, c * dy - s * dx

@@ -194,7 +194,7 @@ class ScenarioSource:
         """Physics up to the next decision, the end of the record or an event, whose actions begin."""
         trajectory, wanted = _NO_TRAJECTORY, np.zeros(2)
         if isinstance(control, Trajectory):
-            trajectory = control.points - np.array([at * STEP_US * 1e-6, 0.0, 0.0])
+            trajectory = control.points
         else:
             wanted[:] = control.steer_rad, control.accel_mps2
         steps = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // STEP_US)
@@ -203,7 +203,7 @@ class ScenarioSource:
         touched = np.zeros((steps, len(self._props) + len(state.bodies)), dtype=np.bool_)
         fired, tally = np.array(state.fired, dtype=np.bool_), outcome.as_row(state.tally)
         made = run(
-            state.time_us, record.egos[rows], record.bodies[rows], state.paths, state.counts, wanted, trajectory,
+            state.time_us, record.egos[rows], record.bodies[rows], state.paths, state.counts, wanted, trajectory, at,
             self._vehicle, self._ground, self._boxes, self._programs, self._triggers, fired, self.solid is not None,
             tally, marks, touched,
         )  # fmt: skip
