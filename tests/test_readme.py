@@ -19,7 +19,8 @@ def test_python_snippets_run(tmp_path):
     for snippet in snippets:
         run = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, cwd=tmp_path, timeout=300)
         assert run.returncode == 0, run.stderr
-        assert re.fullmatch(r"|SUCCESS|FAILURE|\d+ agents are seen, \d+ lane lines|\(4, 84, 84, 3\)", run.stdout.strip())
+        said = r"|SUCCESS|FAILURE|\d+ agents are seen, \d+ lane lines|\(4, 84, 84, 3\)"
+        assert re.fullmatch(said, run.stdout.strip())
 
 
 def test_commands_are_taken_as_they_stand():
