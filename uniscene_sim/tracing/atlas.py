@@ -48,7 +48,6 @@ class AtlasArrays(NamedTuple):
     blocks: np.ndarray  # int32 (S, 20, 20, 24), row of `materials`, -1 where empty
     cells_lo: np.ndarray  # float32 (S, 20, 20) m, lowest cell of each column, inf where there is none
     cells_hi: np.ndarray  # float32 (S, 20, 20) m, highest, -inf where there is none
-    tile_hi: np.ndarray  # float64 (S,) m, highest of cells and ground of a tile
     decks: np.ndarray  # int32 (S, 2), first row of `ground` and number of decks
     materials: np.ndarray  # uint8 (P, 8, 8, 8)
     density: np.ndarray  # uint8 (P, 2, 2, 2), share of full cells in 1.6 m, of 255
@@ -122,7 +121,6 @@ class PackedTiles:
             blocks=((*column, BLOCKS_Z), np.int32),
             cells_lo=(column, np.float32),
             cells_hi=(column, np.float32),
-            tile_hi=((), np.float64),
             decks=((2,), np.int32),
         )
         cells = (BLOCK_CELLS,) * 3
@@ -230,7 +228,6 @@ class PackedTiles:
         t["decks"][slot] = deck, n_decks
         low = min(float(t["cells_lo"][slot].min()), float(g["ground_lo"][decks].min(initial=np.inf)))
         high = max(float(t["cells_hi"][slot].max()), float(g["ground_hi"][decks].max(initial=-np.inf)))
-        t["tile_hi"][slot] = high
         self._range[index] = low, high
         _density(tile.materials, b["density"][block : block + n_blocks])
         self._lamps[index] = _lamps(tile)
