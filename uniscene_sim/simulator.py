@@ -26,6 +26,7 @@ from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, OccupancyEngine, WorldView
 from uniscene_sim.frames import SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
+from uniscene_sim.history import History
 from uniscene_sim.layout import LayoutFrame, LayoutSchema
 from uniscene_sim.occupancy.store import TileStore, tiles_along
 from uniscene_sim.occupancy.tile_cache import TileCache
@@ -84,7 +85,7 @@ class Simulator:
         self._longest_us = max((s.period_us for s in sensors), default=0)
         self._camera_state: Any = None
         self._lidar_state: Any = None
-        self._history: list[LayoutFrame] = []
+        self._history = History()
         self.stages_ms: dict[str, float] = {}
         self._stalled, self._worst_ms = 0, 0.0
 
@@ -116,7 +117,7 @@ class Simulator:
         with self._stage("world"):
             frame = self.source.reset()
         self._camera_state = self._lidar_state = None
-        self._history = []
+        self._history = History()
         return self._sense(frame)
 
     def step(self, control: Control | Trajectory | None = None) -> SensorFrame:
@@ -130,8 +131,9 @@ class Simulator:
         with self._stage("world"):
             frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
         kept = self._longest_us // PHYSICS_US + 1
-        self._history = [*self._history, *frames][-kept - 1 :]
-        sensed = self._sense(self._history.pop())
+        history = self._history.then(frames, kept + 1)
+        self._history = history[:-1]
+        sensed = self._sense(history[-1])
         self._stalled += self.store.waits > waits
         self._worst_ms = max(self._worst_ms, self.stages_ms["tiles"])
         return sensed
@@ -150,7 +152,7 @@ class Simulator:
                 pose = (x, y, frame.ego_pose.yaw)
                 schema, agents = self.bev_schema, frame.agents
                 bev = rasterise(self.source.map, pose, (200, 200), 0.4, frame.ego_pose.z, schema, agents)
-        view = WorldView(frame, tuple(self._history), self.atlas)
+        view = WorldView(frame, self._history, self.atlas)
         cameras, sweeps = {}, {}
         if due_cameras := [s for s in self.rig.cameras if _due(s, frame.stamp_us)]:
             with self._stage("camera"):
@@ -164,7 +166,7 @@ class Simulator:
         if self.annotator is not None:
             with self._stage("annotations"):
                 annotations = self.annotator.annotate(view, cameras, sweeps)
-        self._history.append(frame)
+        self._history = self._history.then([frame], len(self._history) + 1)
         with self._stage("digest"):
             digests = {name: digest(image) for name, image in cameras.items()}
             digests |= {name: digest(sweep) for name, sweep in sweeps.items()}
