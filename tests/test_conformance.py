@@ -238,7 +238,7 @@ class Endless(ScenarioSource):
     """Goes on where it was."""
 
     def reset(self):
-        return self._frame()
+        return self._now()
 
 
 class Smeared(ScenarioSource):

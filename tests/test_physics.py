@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +21,10 @@ from uniscene_sim.world.ground import height_at, rank_at
 from uniscene_sim.world.map import Lane, VectorMap
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.paths import unit_hash
+from uniscene_sim.world.physics import run
 from uniscene_sim.world.scenario import EgoSpec, Scenario, Spawn
 from uniscene_sim.world.source import ScenarioSource
-from uniscene_sim.world.traffic import BODY_DTYPE
+from uniscene_sim.world.traffic import BODY_DTYPE, accelerations
 
 TICK_US = 100_000
 
@@ -184,3 +190,36 @@ def test_the_ground_is_the_same_for_kernels_and_for_tiles():
             assert height_at(surface.arrays, x[k], y[k], z[k]) == pytest.approx(heights[k], abs=1e-6)
             assert rank_at(surface.arrays, x[k], y[k], z[k], 3) == ranks[k]
         assert (ranks >= 2).any() and (ranks < 0).any()
+
+
+def test_worlds_that_step_side_by_side_do_not_meet():
+    """Two threads at once give what one gives after the other; kernels let go of the interpreter's lock."""
+
+    def drive(seed: int):
+        source = ScenarioSource.open("cut_in", seed)
+        for _ in range(40):
+            source.step(source.driver_control(), TICK_US)
+        return source.state
+
+    alone = [drive(seed) for seed in (1, 2, 3, 4)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(drive, (1, 2, 3, 4)))
+    assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+    assert run.targetoptions["nogil"] and accelerations.targetoptions["nogil"]
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_new_process_gives_the_same_bytes(threads):
+    code = (
+        "import hashlib; from uniscene_sim.world.source import ScenarioSource\n"
+        "s = ScenarioSource.open('cut_in', 5)\n"
+        "for _ in range(30): s.step(s.driver_control(), 100_000)\n"
+        "print(hashlib.sha256(s.state.bodies.tobytes() + s.state.paths.tobytes()).hexdigest())"
+    )
+    environment = os.environ | {"NUMBA_NUM_THREADS": threads}
+    there = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    source = ScenarioSource.open("cut_in", 5)
+    for _ in range(30):
+        source.step(source.driver_control(), TICK_US)
+    state = source.state
+    assert there.stdout.strip() == hashlib.sha256(state.bodies.tobytes() + state.paths.tobytes()).hexdigest()

@@ -112,3 +112,20 @@ def test_threads_do_not_matter(small, threads):
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == str([f.digests[k] for f in frames for k in sorted(f.digests)])
+
+
+def test_layouts_that_nobody_looks_at_are_not_made():
+    made = []
+
+    class Counting(ScenarioSource):
+        def _frame(self, record, k):
+            made.append(k)
+            return super()._frame(record, k)
+
+    for rig, most in ((SensorRig("none"), 1), (load_rig("rl"), 11)):
+        simulator = assemble(Counting.open("hard_brake"), rig, window_grid=None, bev_schema=None)
+        simulator.reset()
+        for _ in range(3):
+            made.clear()
+            simulator.step()
+            assert 1 <= len(made) <= most

@@ -124,7 +124,7 @@ class WorldView:
     """One world as sensors see it: the moment, the one before it (a sweep spans the two), and the tiles around."""
 
     frame: LayoutFrame
-    history: tuple[LayoutFrame, ...]  # earlier moments at the physics rate, oldest first; may be empty
+    history: Sequence[LayoutFrame]  # earlier moments at the physics rate, oldest first; may be empty
     atlas: TileAtlas  # tiles in sensor range, packed for tracing
 
 

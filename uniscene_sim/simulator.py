@@ -28,6 +28,7 @@ from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, WorldView
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
+from uniscene_sim.history import History
 from uniscene_sim.layout import LayoutFrame, LayoutSchema
 from uniscene_sim.occupancy.store import TileStore, tiles_along
 from uniscene_sim.occupancy.window import window
@@ -89,7 +90,7 @@ class Simulator(Generic[Source]):
         self.source = source
         # What the engines remember, and what was before.
         self.memory: dict[str, Any] = {}
-        self._moments: list[LayoutFrame] = []
+        self._moments = History()
         self.stages_ms: dict[str, float] = {}
         self._stalled, self._worst_ms = 0, 0.0
 
@@ -151,12 +152,11 @@ class Simulator(Generic[Source]):
         self.stages_ms = {}
         with self.stage("world"):
             frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
-            new = [frames[k] for k in range(max(len(frames) - self._kept, 0), len(frames))]
-            self._moments = [*self._moments, *new][-self._kept :]
+            self._moments = self._moments.then(frames, self._kept)
 
     def resume(self, moments: Sequence[LayoutFrame], memory: dict[str, Any]) -> None:
         """Go on from these moments, the last of which is the source's now, and with what engines remembered then."""
-        self._moments, self.memory = list(moments), dict(memory)
+        self._moments, self.memory = History().then(moments, len(moments)), dict(memory)
 
     def look(self) -> WorldView:
         """What sensors are given now, with tiles at hand."""
@@ -165,7 +165,7 @@ class Simulator(Generic[Source]):
             with self.stage("tiles"):
                 self.atlas.update(frame.ego_pose.x, frame.ego_pose.y, self.range_m)
                 self.store.ahead(tiles_along(self._way_ahead(frame), self.range_m), self)
-        return WorldView(frame, tuple(self._moments[:-1]), self.atlas)
+        return WorldView(frame, self._moments[:-1], self.atlas)
 
     def frame(self, view: WorldView, cameras: dict[str, CameraFrame], sweeps: dict[str, LidarSweep]) -> SensorFrame:
         """All of a tick: what the sensors saw, and what else was asked for."""

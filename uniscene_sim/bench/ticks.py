@@ -27,12 +27,23 @@ def _per_second(rig: SensorRig, ticks: int, scenario: str = "cut_in", bev: bool 
     return ticks / (perf_counter() - start)
 
 
+def _new_seed_ms(scenario: str, seeds: int = 20) -> float:
+    first = ScenarioSource.open(scenario)
+    start = perf_counter()
+    for seed in range(seeds):
+        ScenarioSource(first.scenario, first.map, seed)
+    return 1e3 * (perf_counter() - start) / seeds
+
+
 def rows() -> Iterator[Row]:
     nuscenes, rl, none = load_rig("nuscenes-small"), load_rig("rl"), SensorRig("none")
     yield Row("ticks, `nuscenes-small`, `raycast-plain`", _per_second(nuscenes, 20, camera="raycast-plain"), "1/s")
     yield Row("ticks, `nuscenes-small`, `raycast`", _per_second(nuscenes, 12), "1/s")
     yield Row("ticks, `rl` (84x84 camera, 16x360 LiDAR)", _per_second(rl, 60), "1/s")
     yield Row("ticks, `rl`, `raycast-plain`", _per_second(rl, 60, camera="raycast-plain"), "1/s")
-    for bev, what in ((True, "state and layout raster of 18x200x200"), (False, "state")):
-        yield Row(f"ticks of 10 physics steps, {what}, `cut_in`", _per_second(none, 60, bev=bev), "1/s")
-    yield Row("ticks of 10 physics steps, state, 2 bodies (`hard_brake`)", _per_second(none, 60, "hard_brake"), "1/s")
+    for scenario in ("cut_in", "lane_following", "hard_brake"):
+        bodies = len(ScenarioSource.open(scenario).state.bodies)
+        for bev, what in ((True, "state and layout raster of 18x200x200"), (False, "state")):
+            name = f"ticks of 10 physics steps, {what}, {bodies} bodies (`{scenario}`)"
+            yield Row(name, _per_second(none, 200, scenario, bev), "1/s")
+    yield Row("a source of a new seed on a loaded map, `cut_in`", _new_seed_ms("cut_in"), "ms")

@@ -19,7 +19,6 @@ __all__ = [
     "LaneGround",
     "PaintedGround",
     "cell_at",
-    "drivable_at",
     "height_at",
     "rank_at",
     "z_in_triangle",
@@ -128,12 +127,6 @@ def rank_at(ground, x, y, hint, enough):
                 if best >= enough:
                     break
     return best
-
-
-@device
-def drivable_at(ground, x, y, hint):
-    """Whether cars may be at a place."""
-    return rank_at(ground, x, y, hint, 2) >= 2
 
 
 @device

@@ -45,7 +45,7 @@ def count(
 ) -> tuple[Tally, list[tuple[str, ...]]]:
     """The tally after some steps, and the events of each step by name.
 
-    Voxels are asked about only where the ego is not wholly on the road: none stands on it.
+    Voxels are asked about only where the ego is not wholly on lanes for driving: none stands there.
     """
     touching, collisions, reds = before.touching, before.collisions, before.red_lights
     events: list[tuple[str, ...]] = []

@@ -15,7 +15,7 @@ from uniscene_sim.compiled import device
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.world.events import holds, time_to_collision
-from uniscene_sim.world.ground import drivable_at, height_at
+from uniscene_sim.world.ground import height_at, rank_at
 from uniscene_sim.world.motion import move, pose
 from uniscene_sim.world.signals import lines_at, states_at
 from uniscene_sim.world.traffic import Mode, project
@@ -28,12 +28,14 @@ DT_S = 0.01
 EGO = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
 #: Columns of the tally that physics keeps.
 TALLY = ("off_road_s", "driven_m", "min_ttc_s", "crossed_line")
-#: Columns of what is noted in each step: a corner off the road, part of the body off the road, red line run (-1: none).
+#: Columns of what is noted in each step: a corner where no car may be, part of the body beside the lanes for driving,
+#: red line run (-1: none).
 MARKS = ("off", "beside", "red")
 _X, _Y, _Z, _ROLL, _PITCH, _YAW, _SPEED, _ACCEL, _STEER, _RATE = range(len(EGO))
 _OFF_ROAD, _DRIVEN, _TTC, _CROSSED = range(len(TALLY))
 _OFF, _BESIDE, _RED = range(len(MARKS))
 _RED_LIGHT, _ABSENT = 1, Mode.ABSENT
+_FOR_CARS, _DRIVING = 2, 3  # ranks of the ground
 _SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
 _TTC_RANGE_M = 60.0
 _ALONG, _ACROSS = 12, 6  # samples of the body's footprint
@@ -78,7 +80,7 @@ def run(
         vehicle, ground, programs, triggers: see their classes.
         props: (H, 7) boxes that stand: x, y, yaw, length, width, foot, top.
         fired: bool (E,), events that have happened; those of this call are added.
-        watches: whether somebody wants to know of parts of the body beside the road.
+        watches: whether somebody wants to know of parts of the body beside the lanes for driving.
         tally: (4,) columns `TALLY`, brought up to date.
         marks: int64 (K, 3) columns `MARKS`.
         touched: bool (K, H + N), props and bodies that the ego touches.
@@ -116,11 +118,10 @@ def run(
                 break
 
         box[0], box[1], box[2], box[3], box[4] = now[0].x, now[0].y, ego[_YAW], vehicle.length_m, vehicle.width_m
-        marks[k, _OFF] = not _footprint_on_road(box, ego[_Z], 2, 2, ground)
+        marks[k, _OFF] = not _footprint_on(box, ego[_Z], 2, 2, ground, _FOR_CARS)
         if marks[k, _OFF]:
             tally[_OFF_ROAD] += DT_S
-        wholly_on = not marks[k, _OFF] and (not watches or _footprint_on_road(box, ego[_Z], _ALONG, _ACROSS, ground))
-        marks[k, _BESIDE] = not wholly_on
+        marks[k, _BESIDE] = watches and not _footprint_on(box, ego[_Z], _ALONG, _ACROSS, ground, _DRIVING)
         for p in range(len(props)):
             other[:] = props[p, :5]
             touched[k, p] = _meets(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
@@ -222,23 +223,25 @@ def _meets(box, foot, height, other, other_foot, other_top):
 
 
 @device
-def _footprint_on_road(box, z, along, across, ground):
-    """Whether samples of a box's footprint, corners included, lie all on lanes that cars may use."""
+def _footprint_on(box, z, along, across, ground, least):
+    """Whether samples of a box's footprint, corners included, lie all on ground of a rank at least."""
     c, s = np.cos(box[2]), np.sin(box[2])
     for i in range(along):
         u = (i / (along - 1.0) - 0.5) * box[3]
         for j in range(across):
             v = (j / (across - 1.0) - 0.5) * box[4]
-            if not _on_road(ground, box[0] + c * u - s * v, box[1] + s * u + c * v, z):
+            if not _on(ground, box[0] + c * u - s * v, box[1] + s * u + c * v, z, least):
                 return False
     return True
 
 
 @device
-def _on_road(ground, x, y, z):
-    """Whether a place lies on a lane that cars may use, or in a crack between two such lanes."""
-    if drivable_at(ground, x, y, z):
+def _on(ground, x, y, z, least):
+    """Whether a place lies on ground of a rank at least, or in a crack between two such lanes."""
+    if rank_at(ground, x, y, z, least) >= least:
         return True
-    if drivable_at(ground, x + _SEAM_M, y, z) and drivable_at(ground, x - _SEAM_M, y, z):
+    a, b = rank_at(ground, x + _SEAM_M, y, z, least), rank_at(ground, x - _SEAM_M, y, z, least)
+    if min(a, b) >= least:
         return True
-    return drivable_at(ground, x, y + _SEAM_M, z) and drivable_at(ground, x, y - _SEAM_M, z)
+    a, b = rank_at(ground, x, y + _SEAM_M, z, least), rank_at(ground, x, y - _SEAM_M, z, least)
+    return min(a, b) >= least

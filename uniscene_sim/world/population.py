@@ -113,8 +113,9 @@ class Population:
         left, mode = state.counts - state.bodies["s"], state.bodies["mode"]
         drives = (mode == Mode.TRAFFIC) | (mode == Mode.CONSTANT)
         drives[0] = False
-        for i in np.flatnonzero((drives | (state.bodies["ambient"] & (mode == Mode.WALK))) & (left < 60.0)):
-            state = self._go_on(state, int(i), float(left[i]))
+        walks = state.bodies["ambient"] & (mode == Mode.WALK)
+        for i in np.flatnonzero((drives & (left < 60.0)) | (walks & (left <= 2.0))).tolist():
+            state = self._go_on(state, i)
         if state.time_us % _PERIOD_US:
             return state
         bodies = state.bodies
@@ -178,13 +179,11 @@ class Population:
                 return k
         return None
 
-    def _go_on(self, state: WorldState, i: int, left: float) -> WorldState:
+    def _go_on(self, state: WorldState, i: int) -> WorldState:
         bodies, path, n = state.bodies, state.paths[i], int(state.counts[i])
         row = bodies[i].copy()
         at = int(min(max(row["s"], 0), n - 1))
         if row["mode"] == Mode.WALK:
-            if left > 2.0:
-                return state
             lane, s, _ = self._map.nearest_lane(
                 float(row["x"]), float(row["y"]), float(row["z"]), None, ("sidewalk", "walking")
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -10,7 +10,7 @@ from numba import njit
 from uniscene_sim.geometry import Pose, box_corners, point_in_polygon
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.ground import z_in_triangle
+from uniscene_sim.world.once import once_a_map
 from uniscene_sim.world.surface import DRIVABLE_KINDS
 
 if TYPE_CHECKING:
@@ -94,16 +94,10 @@ def rasterise_lanes(
         if (target := channel(name)) is not None:
             target[:] = (areas & bit) > 0
 
-    for lane in _lanes_near(vector_map, pose_xyyaw, reach):
-        for side, mark in ((1, lane.left_mark), (-1, lane.right_mark)):
-            if lane.kind != "driving" or mark in ("none", "curb", ""):
-                continue
-            beside = lane.left if side == 1 else lane.right
-            driving = beside >= 0 and vector_map.lanes[beside].kind == "driving"
-            divides = side == (-1 if vector_map.left_hand_traffic else 1) and lane.opposite >= 0 and not driving
-            target = channel("road_divider" if divides else "lane_divider")
-            if target is not None and (divides or driving):
-                _draw_line(target, lane.border(side), frame, hint)
+    lines = _borders(vector_map)
+    for k in np.flatnonzero(_meet(lines.bounds, x, y, reach)):
+        if (target := channel(lines.channels[k])) is not None:
+            _draw_line(target, lines.points[k], frame, hint)
     if (target := channel("stop_line")) is not None:
         for line in vector_map.stop_lines:
             _draw_line(target, line.ends, frame, hint)
@@ -147,35 +141,49 @@ def _area_bits(kind: str) -> int:
     return 2 if kind in ("sidewalk", "walking") else 5 if kind == "parking" else 1 if kind in DRIVABLE_KINDS else 0
 
 
-def _area_kinds(vector_map: VectorMap) -> np.ndarray:
+@once_a_map
+def _area_kinds(vector_map: StaticMap) -> np.ndarray:
     """Bits uint8 (L,) of each lane."""
-    if "area_kinds" not in vector_map._cache:
-        bits = [_area_bits(lane.kind) for lane in vector_map.lanes]
-        vector_map._cache["area_kinds"] = np.array(bits, dtype=np.uint8)
-    return vector_map._cache["area_kinds"]
+    return np.array([_area_bits(lane.kind) for lane in vector_map.lanes], dtype=np.uint8)
 
 
-def _lanes_near(vector_map: VectorMap, pose: tuple[float, float, float], reach: float) -> list:
-    cache = vector_map._cache
-    if "lane_bounds" not in cache:
-        cache["lane_bounds"] = np.array(
-            [[*lane.centre[:, :2].min(0) - 5, *lane.centre[:, :2].max(0) + 5] for lane in vector_map.lanes]
-        )
-    b = cache["lane_bounds"]
-    near = (
-        (b[:, 0] < pose[0] + reach)
-        & (b[:, 2] > pose[0] - reach)
-        & (b[:, 1] < pose[1] + reach)
-        & (b[:, 3] > pose[1] - reach)
-    )
-    return [vector_map.lanes[i] for i in np.flatnonzero(near)]
+class _Borders(NamedTuple):
+    """Painted borders of driving lanes."""
+
+    channels: list[str]
+    points: list[np.ndarray]  # (N, 3) each
+    bounds: np.ndarray  # (B, 4) x_min, y_min, x_max, y_max, m
 
 
-@njit(cache=True)
+@once_a_map
+def _borders(vector_map: StaticMap) -> _Borders:
+    channels, points = [], []
+    for lane in vector_map.lanes:
+        for side, mark in ((1, lane.left_mark), (-1, lane.right_mark)):
+            if lane.kind != "driving" or mark in ("none", "curb", ""):
+                continue
+            beside = lane.left if side == 1 else lane.right
+            driving = beside >= 0 and vector_map.lanes[beside].kind == "driving"
+            divides = side == (-1 if vector_map.left_hand_traffic else 1) and lane.opposite >= 0 and not driving
+            if divides or driving:
+                channels.append("road_divider" if divides else "lane_divider")
+                points.append(lane.border(side))
+    bounds = [[*line[:, :2].min(axis=0), *line[:, :2].max(axis=0)] for line in points]
+    return _Borders(channels, points, np.array(bounds).reshape(-1, 4))
+
+
+def _meet(bounds: np.ndarray, x: float, y: float, reach: float) -> np.ndarray:
+    """Whether bounds (B, 4) come within `reach` of a place: bool (B,)."""
+    near_x = (bounds[:, 0] < x + reach) & (bounds[:, 2] > x - reach)
+    return near_x & (bounds[:, 1] < y + reach) & (bounds[:, 3] > y - reach)
+
+
+@njit(cache=True, nogil=True)
 def _fill_areas(out, frame, hint, tri, lane, kinds, near):
     """Bits of all triangles `near` in every cell whose centre they hold."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
     n, m = out.shape
+    at = np.empty((3, 2))  # corners in cells
     for t in near:
         bits = kinds[lane[t]]
         if not bits:
@@ -183,19 +191,25 @@ def _fill_areas(out, frame, hint, tri, lane, kinds, near):
         i0, i1, j0, j1 = n, -1, m, -1
         for k in range(3):
             x, y = tri[t, k, 0] - frame[0], tri[t, k, 1] - frame[1]
-            i = int(np.floor((c * x + s * y) / frame[3] + 0.5 * n))
-            j = int(np.floor((c * y - s * x) / frame[3] + 0.5 * m))
+            at[k, 0], at[k, 1] = (c * x + s * y) / frame[3] + 0.5 * n, (c * y - s * x) / frame[3] + 0.5 * m
+            i, j = int(np.floor(at[k, 0])), int(np.floor(at[k, 1]))
             i0, i1, j0, j1 = min(i0, i), max(i1, i), min(j0, j), max(j1, j)
+        ax, ay, bx, by, cx, cy = at[0, 0], at[0, 1], at[1, 0], at[1, 1], at[2, 0], at[2, 1]
+        per_area = 1.0 / ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
         for i in range(max(i0, 0), min(i1, n - 1) + 1):
+            x = i + 0.5
             for j in range(max(j0, 0), min(j1, m - 1) + 1):
-                if bits & ~out[i, j]:
-                    u, v = (i + 0.5 - 0.5 * n) * frame[3], (j + 0.5 - 0.5 * m) * frame[3]
-                    z = z_in_triangle(frame[0] + c * u - s * v, frame[1] + s * u + c * v, tri[t])
-                    if not np.isnan(z) and not abs(z - hint) >= _DECK_GAP_M:
+                y = j + 0.5
+                u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * per_area
+                v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * per_area
+                w = 1.0 - u - v
+                if u >= -1e-9 and v >= -1e-9 and w >= -1e-9:
+                    z = u * tri[t, 0, 2] + v * tri[t, 1, 2] + w * tri[t, 2, 2]
+                    if not abs(z - hint) >= _DECK_GAP_M:
                         out[i, j] |= bits
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _draw_line(out, points, frame, hint):
     """Every cell that a polyline (N, 3) passes through, by steps of a tenth of a cell."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
@@ -212,7 +226,7 @@ def _draw_line(out, points, frame, hint):
                 out[i, j] = 1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _draw_polygon(out, polygon, frame):
     """Every cell whose centre lies in a polygon (N, 2) of the map frame."""
     c, s = np.cos(frame[2]), np.sin(frame[2])

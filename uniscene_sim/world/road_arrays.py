@@ -195,10 +195,10 @@ def in_order(road, path, way):
         for step in range(here, min(here + 4, len(way))):
             nearest, at = np.inf, 0
             for row in range(road.offset[way[step]], road.offset[way[step] + 1]):
-                gap = np.hypot(road.points[row, 0] - path[k, 0], road.points[row, 1] - path[k, 1])
+                gap = (road.points[row, 0] - path[k, 0]) ** 2 + (road.points[row, 1] - path[k, 1]) ** 2
                 if gap < nearest:
                     nearest, at = gap, row
-            if nearest < best - 1e-6:
-                best, found, owner[k], arc[k] = nearest, step, way[step], road.points[at, 3]
+            if np.sqrt(nearest) < best - 1e-6:
+                best, found, owner[k], arc[k] = np.sqrt(nearest), step, way[step], road.points[at, 3]
         here = found
     return owner, arc

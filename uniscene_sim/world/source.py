@@ -130,7 +130,7 @@ class ScenarioSource:
 
     def reset(self) -> LayoutFrame:
         self._state = self._begin.state
-        return self._frame(Record(self._state, 0), 0)
+        return self._now()
 
     def get_state(self) -> WorldState:
         return self._state
@@ -246,6 +246,9 @@ class ScenarioSource:
         return replace(state, bodies=bodies, paths=paths, counts=counts, route_at=at)
 
     # --- frames ---------------------------------------------------------------------------------------------------
+
+    def _now(self) -> LayoutFrame:
+        return self._frame(Record(self._state, 0), 0)
 
     def _frame(self, record: Record, k: int) -> LayoutFrame:
         """The layout of a moment of a record."""

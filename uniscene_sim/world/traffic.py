@@ -29,7 +29,6 @@ class IDM:
 
 _A, _B, _T, _S0, _HARDEST = IDM.ACCEL, IDM.DECEL, IDM.HEADWAY_S, IDM.GAP_M, IDM.HARDEST
 _LOOK_M = 90
-_APART_M = 1.25  # points of a path are at most this far apart
 _TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC, Mode.ABSENT
 _MEETINGS = 6  # lanes that meet others, ahead of a body, that are minded at once
 _STANDS_MPS = 0.3
@@ -81,12 +80,11 @@ def idm(speed: float, desired: float, gap: float, leader_speed: float) -> float:
 @device
 def project(path, n, x, y, low, high):
     """Arc length and left offset of a place on path points low..high (a point each metre)."""
-    best, at, k = np.inf, low, low
-    while k <= min(high, n - 1):
-        gap = np.sqrt((path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2)
-        if gap < best:
-            best, at = gap, k
-        k += max(int((gap - best) / _APART_M), 1)  # none before that can be nearer
+    best, at = np.inf, low
+    for k in range(low, min(high, n - 1) + 1):
+        d = (path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2
+        if d < best:
+            best, at = d, k
     c, s = np.cos(path[at, 3]), np.sin(path[at, 3])
     dx, dy = x - path[at, 0], y - path[at, 1]
     return at + c * dx + s * dy, -s * dx + c * dy
