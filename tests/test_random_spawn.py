@@ -58,7 +58,7 @@ def test_same_seed_same_place_and_the_driver_gets_through(name):
         assert one.state.ego == two.state.ego and one.route_path.tobytes() == two.route_path.tobytes()
         while not one.done:
             one.step(one.driver_control(), 100_000)
-        assert one._completion() >= 0.995 and one.state.time_us < 60e6, "the end of the route ends the run"
+        assert one.completion >= 0.995 and one.state.time_us < 60e6, "the end of the route ends the run"
         assert one.state.tally.off_road_s == 0.0 and one.state.tally.collisions == 0
 
 
@@ -114,4 +114,4 @@ def test_lane_following_is_not_driven_by_chance():
             source.step(Control(0.4 * (unit_hash(seed, k) - 0.5), source.driver_control().accel_mps2), 100_000)
             if source.state.tally.off_road_s > 0:
                 break
-        assert source.state.tally.off_road_s > 0 and source._completion() < 0.6
+        assert source.state.tally.off_road_s > 0 and source.completion < 0.6
