@@ -1,20 +1,26 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test install clean
+.PHONY: demo test install install-dev clean
 
 install: .venv/.installed
 
+install-dev: .venv/.installed-dev
+
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps]"
 	$(BIN)/uniscene-sim warmup
+	touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,dev]"
 	touch $@
 
 demo: install
 	$(BIN)/uniscene-sim run scenarios/cut_in.yaml --out out/demo
 
-test: install
+test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile -q
