@@ -341,6 +341,8 @@ def test_a_painted_map_is_baked(folder, capsys):
     [
         ({"ego": {"spawn": {"x": 0, "y": -2}, "goal": [90, -2]}}, "ego.goal: a route leads along lanes"),
         ({"ego": {"spawn": {"x": 0, "y": -2}, "via": [[90, -2]]}}, "ego.via: a route leads along lanes"),
+        ({"ego": {"spawn": {"random": True}}}, "ego.spawn.random: it is a place on a lane"),
+        ({"ego": {"spawn": {"x": 0, "y": -2}, "route_m": 90}}, "ego.route_m: a route leads along lanes"),
         ({"ego": {"spawn": {"x": 0, "y": -200}}}, r"ego.spawn: .*outside the map"),
         ({"ego": {"spawn": {"x": 0, "y": -2}, "trajectory": [[0, 9, -2], [1, 20, -2]]}}, "trajectory: begins 9.0 m"),
         ({"traffic": {"vehicles_per_km": 5}}, "traffic.vehicles_per_km: ambient traffic keeps to lanes"),

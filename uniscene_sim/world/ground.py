@@ -20,6 +20,7 @@ __all__ = [
     "PaintedGround",
     "cell_at",
     "height_at",
+    "lies_on",
     "rank_at",
     "z_in_triangle",
 ]
@@ -127,6 +128,25 @@ def rank_at(ground, x, y, hint, enough):
                 if best >= enough:
                     break
     return best
+
+
+@device
+def lies_on(ground, x, y, hint, least, last):
+    """Whether a place lies on ground of a rank at least; `last` (1,) keeps the triangle where the one before lay (-1:
+    none), which a neighbour likely shares."""
+    if ground.is_painted:
+        return rank_at(ground, x, y, hint, least) >= least
+    lanes, t = ground.lanes, last[0]
+    if t >= 0 and lanes.rank[t] >= least and abs(z_in_triangle(x, y, lanes.tri[t]) - hint) < SAME_LEVEL_M:
+        return True
+    cell = cell_at(x, y, lanes.origin, lanes.shape)
+    if cell >= 0:
+        for q in range(lanes.start[cell], lanes.start[cell + 1]):
+            t = lanes.items[q]
+            if lanes.rank[t] >= least and abs(z_in_triangle(x, y, lanes.tri[t]) - hint) < SAME_LEVEL_M:
+                last[0] = t
+                return True
+    return False
 
 
 @device

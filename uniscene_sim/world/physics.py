@@ -15,7 +15,7 @@ from uniscene_sim.compiled import device
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.world.events import holds, time_to_collision
-from uniscene_sim.world.ground import height_at, rank_at
+from uniscene_sim.world.ground import height_at, lies_on
 from uniscene_sim.world.motion import move, pose
 from uniscene_sim.world.signals import lines_at, states_at
 from uniscene_sim.world.traffic import Mode, project
@@ -89,7 +89,7 @@ def run(
         How many steps were made.
     """
     total, front = bodies.shape[1], 0.5 * bodies[0, 0].length
-    box, other = np.empty(5), np.empty(5)
+    box, other, last = np.empty(5), np.empty(5), np.full(1, -1)
     for k in range(len(marks)):
         ego, now = egos[k + 1], bodies[k + 1]
         ego[:] = egos[k]
@@ -118,10 +118,10 @@ def run(
                 break
 
         box[0], box[1], box[2], box[3], box[4] = now[0].x, now[0].y, ego[_YAW], vehicle.length_m, vehicle.width_m
-        marks[k, _OFF] = not _footprint_on(box, ego[_Z], 2, 2, ground, _FOR_CARS)
+        marks[k, _OFF] = not _footprint_on(box, ego[_Z], 2, 2, ground, _FOR_CARS, last)
         if marks[k, _OFF]:
             tally[_OFF_ROAD] += DT_S
-        marks[k, _BESIDE] = watches and not _footprint_on(box, ego[_Z], _ALONG, _ACROSS, ground, _DRIVING)
+        marks[k, _BESIDE] = watches and not _footprint_on(box, ego[_Z], _ALONG, _ACROSS, ground, _DRIVING, last)
         for p in range(len(props)):
             other[:] = props[p, :5]
             touched[k, p] = _meets(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
@@ -223,25 +223,22 @@ def _meets(box, foot, height, other, other_foot, other_top):
 
 
 @device
-def _footprint_on(box, z, along, across, ground, least):
+def _footprint_on(box, z, along, across, ground, least, last):
     """Whether samples of a box's footprint, corners included, lie all on ground of a rank at least."""
     c, s = np.cos(box[2]), np.sin(box[2])
     for i in range(along):
         u = (i / (along - 1.0) - 0.5) * box[3]
         for j in range(across):
             v = (j / (across - 1.0) - 0.5) * box[4]
-            if not _on(ground, box[0] + c * u - s * v, box[1] + s * u + c * v, z, least):
+            x, y = box[0] + c * u - s * v, box[1] + s * u + c * v
+            if not lies_on(ground, x, y, z, least, last) and not _in_crack(ground, x, y, z, least, last):
                 return False
     return True
 
 
 @device
-def _on(ground, x, y, z, least):
-    """Whether a place lies on ground of a rank at least, or in a crack between two such lanes."""
-    if rank_at(ground, x, y, z, least) >= least:
+def _in_crack(ground, x, y, z, least, last):
+    """Whether a place lies between two lanes that all but touch."""
+    if lies_on(ground, x + _SEAM_M, y, z, least, last) and lies_on(ground, x - _SEAM_M, y, z, least, last):
         return True
-    a, b = rank_at(ground, x + _SEAM_M, y, z, least), rank_at(ground, x - _SEAM_M, y, z, least)
-    if min(a, b) >= least:
-        return True
-    a, b = rank_at(ground, x, y + _SEAM_M, z, least), rank_at(ground, x, y - _SEAM_M, z, least)
-    return min(a, b) >= least
+    return lies_on(ground, x, y + _SEAM_M, z, least, last) and lies_on(ground, x, y - _SEAM_M, z, least, last)
