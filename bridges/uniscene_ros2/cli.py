@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
     except ImportError as error:
-        print(f"uniscene-ros2: no ROS 2 here ({error}): pip install 'uniscene_sim[ros2]', or source a ROS 2 installation",
+        print(f"uniscene-ros2: no ROS 2 here ({error}): pip install 'uniscene_sim[ros2]', or source an installation",
               file=sys.stderr)  # fmt: skip
         return 2
     overrides, rest = _arguments(argv)
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         node = UnisceneNode(overrides)
         code = node.spin()
-        node.destroy_node()
+        node.close()
         return code
     except InputError as error:
         print(f"uniscene-ros2: {error}", file=sys.stderr)

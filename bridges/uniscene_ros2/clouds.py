@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
@@ -27,8 +28,8 @@ def _layout(step: int, **fields: tuple[int, str]) -> np.dtype:
 _XYZ = {"x": (0, "<f4"), "y": (4, "<f4"), "z": (8, "<f4")}
 _XYZIRC = {**_XYZ, "intensity": (12, "u1"), "return_type": (13, "u1"), "channel": (14, "<u2")}
 _SKY = {"azimuth": (16, "<f4"), "elevation": (20, "<f4"), "distance": (24, "<f4"), "time_stamp": (28, "<u4")}
-#: Layouts by name. Intensity is 0..255. `time` is in s, from the stamp, which is the sweep's end; `time_stamp` is in ns,
-#: from the stamp, which is then the sweep's begin.
+#: Layouts by name. Intensity is 0..255. `time` is in s, from the stamp, which is the sweep's end; `time_stamp` is in
+#: ns, from the stamp, which is then the sweep's begin.
 LAYOUTS = {
     "XYZI": _layout(16, **_XYZ, intensity=(12, "<f4")),
     "XYZIRT": _layout(22, **_XYZ, intensity=(12, "<f4"), ring=(16, "<u2"), time=(18, "<f4")),
@@ -121,8 +122,9 @@ def _return_types(sweep: LidarSweep, spec: LidarSpec) -> np.ndarray | int:
 
 def _message(points: np.ndarray, header: Header) -> PointCloud2:
     kind = points.dtype
+    places: Any = kind.fields or {}
     fields = [
-        PointField(name=name, offset=kind.fields[name][1], datatype=_NUMBERS[kind[name].str[1:]], count=1)
+        PointField(name=name, offset=places[name][1], datatype=_NUMBERS[kind[name].str[1:]], count=1)
         for name in kind.names or ()
     ]  # fmt: skip
     return PointCloud2(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
 
 from uniscene_ros2.stamps import as_time
 
 if TYPE_CHECKING:
     from uniscene_ros2.node import UnisceneNode
 
-__all__ = ["Troubles", "diagnostics"]
+__all__ = ["Troubles", "diagnostics", "policy_name"]
 
 
 class Troubles:
@@ -47,6 +48,11 @@ class Troubles:
                 near = get_close_matches(name, ours, 1, cutoff=0.6)
                 if near:
                     self.say(f"name {name}", f"{name} has subscribers but nobody publishes it; is {near[0]} meant?")
+
+
+def policy_name(event: Any) -> str:
+    """The policy over which two qualities of service fell out."""
+    return qos_policy_name_from_kind(event.last_policy_kind)
 
 
 def diagnostics(node: UnisceneNode) -> DiagnosticArray:

@@ -11,8 +11,8 @@ __all__ = ["PROFILES", "Profile", "fill"]
 
 @dataclass(frozen=True)
 class Profile:
-    """Names by what a topic carries; {role}, {sensor} and {place} (LIDAR_TOP: top) are filled in. What a profile does not
-    name is not there."""
+    """Names by what a topic carries; {role}, {sensor} and {place} (LIDAR_TOP: top) are filled in. What a profile does
+    not name is not there."""
 
     topics: Mapping[str, str]
     clouds: Mapping[str, str]  # topic -> layout, "" for the one that the parameter `cloud_layout` names

@@ -14,6 +14,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -21,7 +22,7 @@ from std_srvs.srv import Trigger
 
 from uniscene_ros2 import qos
 from uniscene_ros2.controls import KINDS, Command, ControlDesk, Kind, StaleControl
-from uniscene_ros2.diagnostics import Troubles, diagnostics
+from uniscene_ros2.diagnostics import Troubles, diagnostics, policy_name
 from uniscene_ros2.geodesy import Origin
 from uniscene_ros2.names import PROFILES
 from uniscene_ros2.pacing import Patience, RealTime
@@ -72,7 +73,7 @@ class UnisceneNode(Node):
             role=role,
             cloud_layout=self._get("cloud_layout"),
             origin=Origin(self._get("origin_lat_deg"), self._get("origin_lon_deg"), self._get("origin_alt_m")),
-            on_mismatch=self.troubles.qos,
+            on_mismatch=self._on_mismatch,
         )
         self.desk = ControlDesk(int(1e6 * self._get("control_stale_s")))
         self.patience = Patience(self._get("connect_timeout_s"), self._get("lockstep_timeout_s"))
@@ -82,12 +83,13 @@ class UnisceneNode(Node):
             self.create_service(Trigger, f"~/{name}", partial(self._serve, getattr(self, f"_{name}")))
         for line in self.packages.report:
             self.get_logger().warning(line)
-        self.executor_ = SingleThreadedExecutor(context=self.context)
-        self.executor_.add_node(self)
+        self._callbacks = SingleThreadedExecutor(context=self.context)
+        self._callbacks.add_node(self)
         self.add_on_set_parameters_callback(self._on_set)
         #: Ticks that may still be made, None for all of them.
         self.budget: int | None = 0 if self._get("paused") else None
         self.exit_code: int | None = None
+        self.status, self.begun = "RUNNING", False
         self.bridge_ms = 0.0
         self._frame: SensorFrame | None = None
         self._asked_ns, self._looked = 0, 0.0
@@ -100,7 +102,7 @@ class UnisceneNode(Node):
         """Run until the context ends, or the run does and `exit_at_end` is set; the exit code."""
         try:
             while self.context.ok() and self.exit_code is None:
-                self.executor_.spin_once(timeout_sec=self._idle_s())
+                self._callbacks.spin_once(timeout_sec=self._idle_s())
                 self.turn()
         except ExternalShutdownException:
             pass
@@ -136,7 +138,7 @@ class UnisceneNode(Node):
         elif self.patience.over(now, self._somebody_there()):
             early = self.desk.counts["early"]
             self.get_logger().error(
-                f"no control for {now - self.patience.since:.1f} s after the frame at {1e-6 * self.run.stamp_us:.2f} s; "
+                f"no control in {now - self.patience.since:.1f} s after the frame at {1e-6 * self.run.stamp_us:.2f} s; "
                 f"{dict(self.desk.counts) or 'none received'}"
                 + ("; for a stack that answers before all of a frame is sent: answer_from:=first_message" * (early > 0))
             )
@@ -146,7 +148,7 @@ class UnisceneNode(Node):
         run = self.run
         run.advance(control, whole_tick)
         if not run.at_tick:
-            self._send([made for made in self._moments()])
+            self._send(self._moments())
             return
         self._sense()
         if self.budget is not None:
@@ -163,7 +165,8 @@ class UnisceneNode(Node):
         self._ask()
 
     def _moments(self) -> list[Made]:
-        run, said = self.run, []
+        run = self.run
+        said: list[Made] = []
         for layout in run.simulator.passed:
             said += self.topics.made(When.MOMENT, Now(run.on_ros_us(layout), layout))
         return said
@@ -209,6 +212,7 @@ class UnisceneNode(Node):
 
     def _open(self) -> None:
         """A run begins: say what it is, and its first frame."""
+        self.patience.connected = False
         self.status, self.begun = "RUNNING", False
         self.desk.clear()
         if not self.run.map_text:
@@ -229,6 +233,13 @@ class UnisceneNode(Node):
 
     def _say_status(self) -> None:
         self._send(list(self.topics.made(When.STATUS, self._now())))
+
+    def close(self) -> None:
+        """Let the last words be heard, and go."""
+        for topic in self.topics.table:
+            if topic.when is When.STATUS:
+                topic.publisher.wait_for_all_acked(Duration(seconds=1))
+        self.destroy_node()
 
     def _now(self) -> Now:
         run = self.run
@@ -254,9 +265,7 @@ class UnisceneNode(Node):
             name = profile.topic(kind.what, role)
             message = name and self.packages.find(kind.type_name, name)
             if name and message:
-                events = SubscriptionEventCallbacks(
-                    incompatible_qos=lambda event, name=name: self.troubles.qos(name, event.last_policy_kind.name)
-                )
+                events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_mismatch, name))
                 self.create_subscription(message, name, self._on_control(kind), qos.COMMAND, event_callbacks=events)
                 self._inputs.append((name, kind))
         name = profile.topic("carla_control", role)
@@ -272,6 +281,9 @@ class UnisceneNode(Node):
 
         return take
 
+    def _on_mismatch(self, topic: str, event: Any) -> None:
+        self.troubles.qos(topic, policy_name(event))
+
     def _on_carla_control(self, message: Any) -> None:
         {0: self._play, 1: self._pause, 2: self._step}.get(message.command, self._pause)()
 
@@ -281,7 +293,8 @@ class UnisceneNode(Node):
     def _greet(self, now: float) -> None:
         """Whoever comes while a frame waits for an answer, or the run stands still, hears that frame."""
         new = self.topics.newcomers()
-        if new:
+        stands = self.budget == 0 or self.status != "RUNNING" or not self.begun or self._get("mode") == "lockstep"
+        if new and stands:
             self._greetings += [(now + after, new) for after in _GREET_S]
         due = {name for at, names in self._greetings if at <= now for name in names}
         if due:

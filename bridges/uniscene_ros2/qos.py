@@ -17,7 +17,7 @@ _VOLATILE, _LOCAL = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
 #: Images, sweeps, IMU and GNSS: one slow reader must not starve the others.
 SENSOR = _qos(_BEST, 5, _VOLATILE)
 CLOCK = _qos(_BEST, 1, _VOLATILE)
-#: Small messages that default subscribers, which ask for reliable ones, must hear; deep enough for a tick of 10 ms steps.
+#: Small messages that default subscribers, which ask for reliable ones, must hear; deep enough for a tick of 10 ms.
 STATE = _qos(_RELIABLE, 50, _VOLATILE)
 TF = _qos(_RELIABLE, 100, _VOLATILE)
 #: The last word is said to whoever comes later.

@@ -33,7 +33,7 @@ def box_pose(agent: np.void) -> Pose:
 
 
 def markers(layout: LayoutFrame, header: Header) -> MarkerArray:
-    """One box for each object, with its id, its class as namespace, and its speed, m/s, as text. The first marker clears
+    """One box for each object, with its id, its class as namespace, and its speed, m/s, as text. The first one clears
     what was before."""
     out = [Marker(header=header, action=Marker.DELETEALL)]
     for agent in objects_near(layout):

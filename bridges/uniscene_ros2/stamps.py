@@ -48,7 +48,7 @@ def as_pose(pose: Pose) -> PoseMessage:
 def as_bytes(values: np.ndarray) -> array:
     """The bytes of an array, as messages take them without looking at each."""
     out = array("B")
-    out.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+    out.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
     return out
 
 

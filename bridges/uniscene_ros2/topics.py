@@ -71,7 +71,7 @@ class Topics:
 
     Args:
         node: whose publishers they are.
-        on_mismatch: told the name of a topic and the policy on which a subscriber asks for more than there is.
+        on_mismatch: told the name of a topic and the event, when a subscriber asks for more than there is.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Topics:
         role: str = "ego_vehicle",
         cloud_layout: str = "XYZIRT",
         origin: Origin = Origin(),  # noqa: B008 - frozen
-        on_mismatch: Callable[[str, str], None] = lambda topic, policy: None,
+        on_mismatch: Callable[[str, Any], None] = lambda topic, event: None,
     ):
         self._node, self._rig, self._profile, self._packages = node, rig, profile, packages
         self._role, self._on_mismatch = role, on_mismatch
@@ -102,7 +102,7 @@ class Topics:
     # --- publishing -----------------------------------------------------------------------------------------------
 
     def made(self, when: When, now: Now, only: Set[str] | None = None) -> Iterator[Made]:
-        """Messages that are told at such times and have subscribers, of all topics or of some, with their publishers."""
+        """Messages that are told at such times and have subscribers, with their publishers; of some topics `only`."""
         for topic in self.table:
             if topic.when is when and (only is None or topic.name in only) and self._wanted(topic):
                 message = topic.make(now)
@@ -148,9 +148,7 @@ class Topics:
         kind = self._packages.find(type_name, name)
         if kind is None:
             return
-        events = PublisherEventCallbacks(
-            incompatible_qos=lambda event: self._on_mismatch(name, event.last_policy_kind.name)
-        )
+        events = PublisherEventCallbacks(incompatible_qos=partial(self._on_mismatch, name))
         publisher = self._node.create_publisher(kind, name, quality, event_callbacks=events)
         self.table.append(Topic(name, when, partial(make, kind) if with_kind else make, publisher, needs))
 
