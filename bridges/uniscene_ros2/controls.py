@@ -203,8 +203,9 @@ class ControlDesk:
         return self._last.command
 
     def clear(self) -> None:
-        """Forget the last control: it was meant for another run."""
-        self._last = None
+        """Forget what was meant for another run."""
+        self._last, self.trouble = None, ""
+        self.counts.clear()
 
     def _in_time(self, stamp_us: int, now_us: int) -> None:
         if stamp_us > now_us + _WALL_CLOCK_US:

@@ -13,8 +13,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.duration import Duration
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -25,7 +25,7 @@ from uniscene_ros2.controls import KINDS, Command, ControlDesk, Kind, StaleContr
 from uniscene_ros2.diagnostics import Troubles, diagnostics, policy_name
 from uniscene_ros2.geodesy import Origin
 from uniscene_ros2.names import PROFILES
-from uniscene_ros2.pacing import Patience, RealTime
+from uniscene_ros2.pacing import RealTime
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.parameters import SETTINGS, descriptor, refusal
 from uniscene_ros2.run import Run
@@ -39,9 +39,8 @@ from uniscene_sim.world.ego import Control, Trajectory
 
 __all__ = ["UnisceneNode"]
 
-#: A stack that has just come hears the frame that waits for an answer so long after it came, s: the first time may be
-#: before it listens.
-_GREET_S = (0.1, 0.5, 2.0)
+#: Whoever comes hears the frame of now when nobody else has come for so long, s: before, it may not listen yet.
+_GREET_S = 0.5
 _LOOK_ROUND_S = 5.0
 _BRAKE_MPS2 = 4.0
 
@@ -76,7 +75,6 @@ class UnisceneNode(Node):
             on_mismatch=self._on_mismatch,
         )
         self.desk = ControlDesk(int(1e6 * self._get("control_stale_s")))
-        self.patience = Patience(self._get("connect_timeout_s"), self._get("lockstep_timeout_s"))
         self.real_time = RealTime()
         self._listen(profile, role)
         for name in ("reset", "play", "pause", "step"):
@@ -92,8 +90,9 @@ class UnisceneNode(Node):
         self.status, self.begun = "RUNNING", False
         self.bridge_ms = 0.0
         self._frame: SensorFrame | None = None
-        self._asked_ns, self._looked = 0, 0.0
-        self._greetings: list[tuple[float, set[str]]] = []
+        self._asked_ns, self._asked_at, self._looked = 0, 0.0, 0.0
+        self._new: set[str] = set()
+        self._greet_at = 0.0
         self._open()
 
     # --- the loop -------------------------------------------------------------------------------------------------
@@ -116,10 +115,9 @@ class UnisceneNode(Node):
         if self.budget == 0 or self.status != "RUNNING":
             return
         builtin = self._get("driver") == "builtin"
-        if self._get("mode") == "realtime" and (self.begun or builtin):
-            if not self.begun:
-                self.begun = True
-                self.real_time.start(now)
+        if builtin and not self.begun:
+            self._begin(now)
+        if self._get("mode") == "realtime" and self.begun:
             if now >= self.real_time.due:
                 self._move(None if builtin else self._latest(), whole_tick=False)
                 self.real_time.stepped(time.monotonic(), self._step_s(), self.run.at_tick)
@@ -128,17 +126,23 @@ class UnisceneNode(Node):
         else:
             self._answered(now)
 
+    def _begin(self, now: float) -> None:
+        self.begun = True
+        self.real_time.start(now)
+
     def _answered(self, now: float) -> None:
+        if self._new and not self.begun:
+            return
         command = self.desk.answer(self._asked_ns)
         control = command and self._asked(command)
         if control is not None:
-            self.begun = True
-            self.real_time.start(now)
+            if not self.begun:
+                self._begin(now)
             self._move(control)
-        elif self.patience.over(now, self._somebody_there()):
+        elif now - self._asked_at > self._get("lockstep_timeout_s" if self.begun else "connect_timeout_s"):
             early = self.desk.counts["early"]
             self.get_logger().error(
-                f"no control in {now - self.patience.since:.1f} s after the frame at {1e-6 * self.run.stamp_us:.2f} s; "
+                f"no control in {now - self._asked_at:.1f} s after the frame at {1e-6 * self.run.stamp_us:.2f} s; "
                 f"{dict(self.desk.counts) or 'none received'}"
                 + ("; for a stack that answers before all of a frame is sent: answer_from:=first_message" * (early > 0))
             )
@@ -162,13 +166,13 @@ class UnisceneNode(Node):
         start = time.perf_counter()
         self._send([*self._moments(), *self.topics.made(When.FRAME, self._now())])
         self.bridge_ms = 1e3 * (time.perf_counter() - start)
-        self._ask()
+        self._asked_at = time.monotonic()
 
-    def _moments(self) -> list[Made]:
+    def _moments(self, only: Set[str] | None = None) -> list[Made]:
         run = self.run
         said: list[Made] = []
         for layout in run.simulator.passed:
-            said += self.topics.made(When.MOMENT, Now(run.on_ros_us(layout), layout))
+            said += self.topics.made(When.MOMENT, Now(run.on_ros_us(layout), layout), only)
         return said
 
     def _send(self, made: list[Made]) -> None:
@@ -180,10 +184,6 @@ class UnisceneNode(Node):
                 asked_ns = time.time_ns()
             publisher.publish(message)
         self._asked_ns = asked_ns
-
-    def _ask(self) -> None:
-        self.patience.ask(time.monotonic())
-        self._greetings = []
 
     def _latest(self) -> Control | Trajectory:
         since_ns = time.time_ns() - int(1e9 * self._get("control_stale_s"))
@@ -212,7 +212,6 @@ class UnisceneNode(Node):
 
     def _open(self) -> None:
         """A run begins: say what it is, and its first frame."""
-        self.patience.connected = False
         self.status, self.begun = "RUNNING", False
         self.desk.clear()
         if not self.run.map_text:
@@ -243,7 +242,13 @@ class UnisceneNode(Node):
 
     def _now(self) -> Now:
         run = self.run
-        status = {"scenario": run.source.title, "seed": run.source.seed, **run.source.outcome, "status": self.status}
+        status = {
+            "scenario": run.source.title,
+            "seed": run.source.seed,
+            **run.source.outcome,
+            "status": self.status,
+            "controls": dict(self.desk.counts),
+        }
         return Now(
             run.stamp_us,
             run.layout,
@@ -287,28 +292,22 @@ class UnisceneNode(Node):
     def _on_carla_control(self, message: Any) -> None:
         {0: self._play, 1: self._pause, 2: self._step}.get(message.command, self._pause)()
 
-    def _somebody_there(self) -> bool:
-        return any(self.count_publishers(name) for name, _ in self._inputs)
-
     def _greet(self, now: float) -> None:
-        """Whoever comes while a frame waits for an answer, or the run stands still, hears that frame."""
+        """Say the frame to those who came after it was said, unless another follows it anyway."""
         new = self.topics.newcomers()
-        stands = self.budget == 0 or self.status != "RUNNING" or not self.begun or self._get("mode") == "lockstep"
-        if new and stands:
-            self._greetings += [(now + after, new) for after in _GREET_S]
-        due = {name for at, names in self._greetings if at <= now for name in names}
-        if due:
-            self._greetings = [(at, names) for at, names in self._greetings if at > now]
-            self._say_again(due)
-
-    def _say_again(self, names: Set[str]) -> None:
-        self._frame = self.run.sense(self.topics.needs)
-        now = self._now()
-        asked_ns = self._asked_ns
-        moment = Now(now.stamp_us, now.layout)
-        made = [*self.topics.made(When.MOMENT, moment, names), *self.topics.made(When.FRAME, now, names)]
-        self._send(made)
-        self._asked_ns = asked_ns
+        if new:
+            self._new |= new
+            self._greet_at = now + _GREET_S
+        if not self._new or now < self._greet_at:
+            return
+        names, self._new = self._new, set()
+        if not self.begun:
+            self._sense()  # the whole frame: only answers to that count, so a stack that heard it twice keeps step
+        elif self.budget == 0 or self.status != "RUNNING" or self._get("mode") == "lockstep":
+            asked_ns = self._asked_ns
+            self._frame = self.run.sense(self.topics.needs)
+            self._send([*self._moments(names), *self.topics.made(When.FRAME, self._now(), names)])
+            self._asked_ns = asked_ns
 
     def _look_round(self, now: float) -> None:
         if now - self._looked > _LOOK_ROUND_S:
@@ -342,9 +341,8 @@ class UnisceneNode(Node):
         return f"one tick from {1e-6 * self.run.stamp_us:.2f} s"
 
     def _go_on(self) -> None:
-        now = time.monotonic()
-        self.patience.ask(now)
-        self.real_time.start(now)
+        self._asked_at = time.monotonic()
+        self.real_time.start(self._asked_at)
 
     def _declare(self) -> None:
         for setting in SETTINGS:
@@ -371,8 +369,6 @@ class UnisceneNode(Node):
                 return SetParametersResult(successful=False, reason=str(error))
             self._open()
         self.desk.stale_us = int(1e6 * wishes.get("control_stale_s", self._get("control_stale_s")))
-        self.patience.connect_s = wishes.get("connect_timeout_s", self.patience.connect_s)
-        self.patience.answer_s = wishes.get("lockstep_timeout_s", self.patience.answer_s)
         if "mode" in wishes or "realtime_factor" in wishes:
             self._go_on()
         return SetParametersResult(successful=True)

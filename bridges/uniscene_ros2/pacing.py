@@ -1,10 +1,8 @@
-"""The wall's clock: when the next 10 ms of real time are due, and how long a stack may take."""
+"""Real time: when the next 10 ms are due on the wall's clock."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-__all__ = ["Patience", "RealTime"]
+__all__ = ["RealTime"]
 
 
 class RealTime:
@@ -30,22 +28,3 @@ class RealTime:
         if at_tick and now > self.due + self._SLACK_S:
             self.overruns += 1
             self.due = now
-
-
-@dataclass
-class Patience:
-    """How long the run waits for a stack's answer: longer while no stack has come yet."""
-
-    connect_s: float
-    answer_s: float
-    since: float = 0.0
-    connected: bool = False
-
-    def ask(self, now: float) -> None:
-        self.since = now
-
-    def over(self, now: float, somebody_there: bool) -> bool:
-        """Whether it is over; a stack that has just come is given its time."""
-        if somebody_there and not self.connected:
-            self.since, self.connected = now, True
-        return now - self.since > (self.answer_s if self.connected else self.connect_s)

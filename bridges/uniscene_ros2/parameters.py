@@ -82,7 +82,7 @@ SETTINGS = (
         fixed=False,
         span=(0.1, 3600.0),
     ),
-    Setting("connect_timeout_s", 120.0, "The same while no stack has come yet.", fixed=False, span=(0.1, 86400.0)),
+    Setting("connect_timeout_s", 120.0, "The same for the first answer of a run.", fixed=False, span=(0.1, 86400.0)),
     Setting(
         "control_stale_s",
         0.5,

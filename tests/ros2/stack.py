@@ -1,5 +1,5 @@
-"""A small driving stack, written against the topics alone: it keeps its lane from odometry and route, sees the leader in
-the LiDAR, and answers each sweep with a Twist. It ends when the scenario does and prints its status.
+"""A small driving stack, written against the topics alone: it keeps its lane from odometry and route, sees the leader
+in the LiDAR, and answers each sweep with a Twist. It ends when the scenario does and prints its status.
 
     python stack.py [--cruise 14] [--blind] [--die-after 20] [--runs 2]
 """

@@ -19,7 +19,7 @@ def test_a_stack_that_sees_the_leader_in_the_lidar_completes_the_scenario_and_a_
     assert stack.wait() == 0
     report = said(stack)
     assert report["ended"][-1]["status"] == status
-    assert report["sent"] == 140  # one answer to each frame of 14 s
+    assert report["ended"][-1]["controls"]["used"] == 140  # one answer to each frame of 14 s
     collision = next(c for c in report["ended"][-1]["criteria"] if c["name"] == "collision")
     assert collision["success"] is (status == "SUCCESS")
 
@@ -30,7 +30,7 @@ def test_a_stack_that_comes_late_is_waited_for(start, domain):
     stack = start("stack", domain, "--cruise", "8")
     assert node.wait() == 0, node.log
     assert stack.wait() == 0
-    assert said(stack)["sent"] == 70
+    assert said(stack)["ended"][-1]["controls"]["used"] == 70
 
 
 def test_a_stack_that_dies_ends_the_run_as_timeout_and_the_next_one_drives_after_a_reset(start, domain, client):
