@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Set
 from functools import partial
 from typing import Any
 
@@ -168,11 +167,11 @@ class UnisceneNode(Node):
         self.bridge_ms = 1e3 * (time.perf_counter() - start)
         self._asked_at = time.monotonic()
 
-    def _moments(self, only: Set[str] | None = None) -> list[Made]:
+    def _moments(self) -> list[Made]:
         run = self.run
         said: list[Made] = []
         for layout in run.simulator.passed:
-            said += self.topics.made(When.MOMENT, Now(run.on_ros_us(layout), layout), only)
+            said += self.topics.made(When.MOMENT, Now(run.on_ros_us(layout), layout))
         return said
 
     def _send(self, made: list[Made]) -> None:
@@ -304,9 +303,9 @@ class UnisceneNode(Node):
         if not self.begun:
             self._sense()  # the whole frame: only answers to that count, so a stack that heard it twice keeps step
         elif self.budget == 0 or self.status != "RUNNING" or self._get("mode") == "lockstep":
-            asked_ns = self._asked_ns
-            self._frame = self.run.sense(self.topics.needs)
-            self._send([*self._moments(names), *self.topics.made(When.FRAME, self._now(), names)])
+            asked_ns, self._frame = self._asked_ns, self.run.sense(self.topics.needs)
+            told = self._now()
+            self._send([m for when in (When.MOMENT, When.FRAME) for m in self.topics.made(when, told, names)])
             self._asked_ns = asked_ns
 
     def _look_round(self, now: float) -> None:
