@@ -7,7 +7,7 @@ install: .venv/.installed
 
 .venv/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,dev]"
 	$(BIN)/uniscene-sim warmup
 	touch $@
 

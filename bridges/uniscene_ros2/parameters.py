@@ -34,6 +34,18 @@ class Setting:
     good: Callable[[Any], bool] = lambda value: True
     expected: str = ""
 
+    def parse(self, text: str) -> Any:
+        """A value from a launch file's text.
+
+        Raises:
+            ValueError: it is not of this parameter's type.
+        """
+        if isinstance(self.default, bool):
+            if text.lower() not in ("true", "false"):
+                raise ValueError(f"{self.name}: expected true or false, got {text!r}")
+            return text.lower() == "true"
+        return type(self.default)(text)
+
 
 SETTINGS = (
     Setting("scenario", "cut_in", "Name of the library or file; setting it loads it.", fixed=False),

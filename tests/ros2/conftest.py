@@ -78,7 +78,7 @@ def start(tmp_path):
         command = ["-m", "uniscene_ros2.cli"] if what == "node" else [HERE / f"{what}.py"]
         if what == "node":
             options = {"rig": "rl", **options}
-        flags = [w for k, v in options.items() for w in (f"--{k.replace('_', '-')}", v)]
+        flags = [w for k, v in options.items() if v is not None for w in (f"--{k.replace('_', '-')}", v)]
         process = Process([*command, *words, *flags], domain, tmp_path / f"{what}{len(running)}.log")
         running.append(process)
         return process
