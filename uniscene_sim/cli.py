@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="how fast it is, beside peers measured in the same run")
-    bench.add_argument("parts", nargs="*", choices=("cameras", "lidar", "ticks", "scaling", []), metavar="PART",
-                       help="cameras, lidar, ticks, scaling (default: all)")  # fmt: skip
+    bench.add_argument("parts", nargs="*", choices=("cameras", "lidar", "ticks", "scaling", "ros2", []),
+                       metavar="PART", help="cameras, lidar, ticks, scaling (default: these), ros2")  # fmt: skip
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     bench.set_defaults(command=_bench)
 

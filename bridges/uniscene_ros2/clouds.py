@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba import njit
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
@@ -43,6 +44,7 @@ _NUMBERS = {
     "u4": PointField.UINT32,
     "f4": PointField.FLOAT32,
 }
+_FREE = np.uint8(OccClass.FREE)
 #: Autoware's numbers of kinds of returns.
 _STRONGEST, _LAST, _STRONGEST_FIRST, _STRONGEST_LAST, _WEAK_FIRST, _WEAK_LAST, _ONLY = 1, 2, 3, 4, 5, 6, 7
 
@@ -85,12 +87,32 @@ def sweep_points(
 
 def occupied_points(occupancy: OccupancyGrid, header: Header) -> PointCloud2:
     """Centres of the voxels that are not free, in the map frame, with label and instance."""
-    at = np.nonzero(occupancy.labels != OccClass.FREE)
-    centres = np.stack([occupancy.grid.centres(axis)[index] for axis, index in enumerate(at)], axis=1)
-    points = np.zeros(len(centres), _OCCUPIED)
-    points["x"], points["y"], points["z"] = occupancy.pose.apply(centres).T
-    points["label"], points["instance"] = occupancy.labels[at], occupancy.instances[at]
+    matrix, grid = occupancy.pose.matrix, occupancy.grid
+    points = np.empty(np.count_nonzero(occupancy.labels != OccClass.FREE), _OCCUPIED)
+    first = matrix[:3, :3] @ (np.array(grid.origin) + 0.5 * grid.voxel_m) + matrix[:3, 3]
+    step = grid.voxel_m * matrix[:3, :3]
+    # Label and instance are one number, the last of four in each point.
+    numbers = points.view(np.float32).reshape(-1, 4), points.view(np.uint32).reshape(-1, 4)
+    _occupied(occupancy.labels, occupancy.instances, first, step, *numbers)
     return _message(points, header)
+
+
+@njit(cache=True)
+def _occupied(labels, instances, first, step, places, names):
+    """Fill in what is not free, in the order of the grid; `first` is the centre of the first voxel, `step` has the way
+    to the next one along each axis as its columns."""
+    n = 0
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            at = first + i * step[:, 0] + j * step[:, 1]
+            for k in range(labels.shape[2]):
+                label = labels[i, j, k]
+                if label != _FREE:
+                    places[n, 0] = at[0] + k * step[0, 2]
+                    places[n, 1] = at[1] + k * step[1, 2]
+                    places[n, 2] = at[2] + k * step[2, 2]
+                    names[n, 3] = np.uint32(label) | np.uint32(instances[i, j, k]) << np.uint32(16)
+                    n += 1
 
 
 def _as_it_began(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from geometry_msgs.msg import (
-    PoseWithCovarianceStamped,
-    Transform,
-    TransformStamped,
-    Vector3,
-)
+from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Imu, NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 
 from uniscene_ros2.geodesy import Origin
-from uniscene_ros2.stamps import as_header, as_pose, as_quaternion
+from uniscene_ros2.stamps import as_header, move, place, turn
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import BODY_FROM_OPTICAL
@@ -32,7 +27,7 @@ def speed_mps(layout: LayoutFrame) -> float:
 def odometry(layout: LayoutFrame, header: Header, base: str) -> Odometry:
     """Pose in the header's frame; twist in `base`, as REP-105 has it. Exact: the covariances stay zero."""
     out = Odometry(header=header, child_frame_id=base)
-    out.pose.pose = as_pose(layout.ego_pose)
+    place(out.pose.pose, layout.ego_pose)
     out.twist.twist.linear.x = speed_mps(layout)
     out.twist.twist.angular.z = float(layout.ego_yaw_rate)
     return out
@@ -41,14 +36,11 @@ def odometry(layout: LayoutFrame, header: Header, base: str) -> Odometry:
 def imu(layout: LayoutFrame, header: Header) -> Imu:
     """Of an exact IMU at base_link: what it feels of gravity is in its acceleration (9.8 upwards at rest)."""
     ax, ay, az = layout.ego_pose.rotation[2] * _GRAVITY
-    return Imu(
-        header=header,
-        orientation=as_quaternion(layout.ego_pose),
-        angular_velocity=Vector3(z=float(layout.ego_yaw_rate)),
-        linear_acceleration=Vector3(
-            x=float(ax + layout.ego_accel), y=float(ay + speed_mps(layout) * layout.ego_yaw_rate), z=float(az)
-        ),
-    )
+    out = Imu(header=header)
+    turn(out.orientation, layout.ego_pose)
+    out.angular_velocity.z = float(layout.ego_yaw_rate)
+    move(out.linear_acceleration, ax + layout.ego_accel, ay + speed_mps(layout) * layout.ego_yaw_rate, az)
+    return out
 
 
 def fix(layout: LayoutFrame, header: Header, origin: Origin) -> NavSatFix:
@@ -62,18 +54,15 @@ def fix(layout: LayoutFrame, header: Header, origin: Origin) -> NavSatFix:
 
 def pose_with_covariance(layout: LayoutFrame, header: Header) -> PoseWithCovarianceStamped:
     out = PoseWithCovarianceStamped(header=header)
-    out.pose.pose = as_pose(layout.ego_pose)
+    place(out.pose.pose, layout.ego_pose)
     return out
 
 
 def transform(stamp_us: int, parent: str, child: str, pose: Pose) -> TransformStamped:
-    return TransformStamped(
-        header=as_header(stamp_us, parent),
-        child_frame_id=child,
-        transform=Transform(
-            translation=Vector3(x=float(pose.x), y=float(pose.y), z=float(pose.z)), rotation=as_quaternion(pose)
-        ),
-    )
+    out = TransformStamped(header=as_header(stamp_us, parent), child_frame_id=child)
+    move(out.transform.translation, pose.x, pose.y, pose.z)
+    turn(out.transform.rotation, pose)
+    return out
 
 
 def optical(pose: Pose) -> Pose:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from geometry_msgs.msg import Vector3
 from std_msgs.msg import Header
 
 from uniscene_ros2.ego import speed_mps
 from uniscene_ros2.scene import box_pose, objects_near
-from uniscene_ros2.stamps import as_quaternion
+from uniscene_ros2.stamps import move, place, turn
 from uniscene_sim.layout import LayoutFrame, SignalState
 from uniscene_sim.taxonomy import AgentClass
 
@@ -80,7 +79,8 @@ def traffic_lights(kind: Any, layout: LayoutFrame, header: Header) -> Any:
 
 def carla_status(kind: Any, layout: LayoutFrame, header: Header) -> Any:
     """carla_msgs/CarlaEgoVehicleStatus; CARLA steers to the right, in shares of the largest angle."""
-    out = kind(header=header, velocity=speed_mps(layout), orientation=as_quaternion(layout.ego_pose))
+    out = kind(header=header, velocity=speed_mps(layout))
+    turn(out.orientation, layout.ego_pose)
     out.acceleration.linear.x = float(layout.ego_accel)
     vehicle, control = layout.ego_vehicle, out.control
     control.header, control.gear = header, 1
@@ -96,11 +96,11 @@ def carla_objects(kind: Any, layout: LayoutFrame, header: Header) -> Any:
     box = import_module("shape_msgs.msg").SolidPrimitive
     out = kind(header=header)
     for agent in objects_near(layout):
-        item = one(header=header, id=int(agent["id"]), pose=box_pose(agent), object_classified=True)
+        item = one(header=header, id=int(agent["id"]), object_classified=True)
+        place(item.pose, box_pose(agent))
         item.shape = box(type=box.BOX, dimensions=agent["size"].tolist())
         item.classification = _DERIVED[AgentClass(agent["cls"])]
-        x, y, z = agent["vel"].tolist()
-        item.twist.linear = Vector3(x=x, y=y, z=z)
+        move(item.twist.linear, *agent["vel"])
         out.objects.append(item)
     return out
 
@@ -111,8 +111,8 @@ def detections(kind: Any, layout: LayoutFrame, header: Header) -> Any:
     out = kind(header=header)
     for agent in objects_near(layout):
         item = messages.Detection3D(header=header, id=str(agent["id"]))
-        length, width, height = agent["size"].tolist()
-        item.bbox.center, item.bbox.size = box_pose(agent), Vector3(x=length, y=width, z=height)
+        place(item.bbox.center, box_pose(agent))
+        move(item.bbox.size, *agent["size"])
         guess = messages.ObjectHypothesisWithPose()
         guess.hypothesis.class_id, guess.hypothesis.score = AgentClass(agent["cls"]).name.lower(), 1.0
         item.results.append(guess)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
+from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
-from std_msgs.msg import ColorRGBA, Header, UInt8MultiArray
+from std_msgs.msg import Header, UInt8MultiArray
 from visualization_msgs.msg import Marker, MarkerArray
 
-from uniscene_ros2.stamps import as_pose, labelled_array
-from uniscene_sim.geometry import Pose as PoseOf
+from uniscene_ros2.stamps import labelled_array, move, place
+from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB, AgentClass
 
@@ -26,10 +26,10 @@ def objects_near(layout: LayoutFrame) -> np.ndarray:
 
 
 def box_pose(agent: np.void) -> Pose:
-    """Centre of an agent's box."""
+    """Pose of the centre of an agent's box."""
     x, y, z = agent["pos"]
     roll, pitch, yaw = agent["rpy"]
-    return as_pose(PoseOf(x, y, z + 0.5 * float(agent["size"][2]), float(roll), float(pitch), float(yaw)))
+    return Pose(x, y, z + 0.5 * agent["size"][2], roll, pitch, yaw)
 
 
 def markers(layout: LayoutFrame, header: Header) -> MarkerArray:
@@ -37,20 +37,14 @@ def markers(layout: LayoutFrame, header: Header) -> MarkerArray:
     what was before."""
     out = [Marker(header=header, action=Marker.DELETEALL)]
     for agent in objects_near(layout):
-        length, width, height = agent["size"].tolist()
-        r, g, b = (float(c) / 255.0 for c in OCC_RGB[AGENT_OCC_CLASS[agent["cls"]]])
-        out.append(
-            Marker(
-                header=header,
-                ns=AgentClass(agent["cls"]).name.lower(),
-                id=int(agent["id"]),
-                type=Marker.CUBE,
-                pose=box_pose(agent),
-                scale=Vector3(x=length, y=width, z=height),
-                color=ColorRGBA(r=r, g=g, b=b, a=0.8),
-                text=f"{float(np.hypot(*agent['vel'][:2])):.2f}",
-            )
-        )
+        box = Marker()
+        box.header, box.ns, box.id = header, AgentClass(agent["cls"]).name.lower(), int(agent["id"])
+        box.type, box.text = Marker.CUBE, f"{np.hypot(*agent['vel'][:2]):.2f}"
+        place(box.pose, box_pose(agent))
+        move(box.scale, *agent["size"])
+        r, g, b = OCC_RGB[AGENT_OCC_CLASS[agent["cls"]]]
+        box.color.r, box.color.g, box.color.b, box.color.a = r / 255.0, g / 255.0, b / 255.0, 0.8
+        out.append(box)
     return MarkerArray(markers=out)
 
 
@@ -59,14 +53,14 @@ def route(layout: LayoutFrame, header: Header) -> Path:
     points = layout.route
     step = np.gradient(points[:, :2], axis=0) if len(points) > 1 else np.zeros((len(points), 2))
     yaws = np.arctan2(step[:, 1], step[:, 0])
-    poses = [
-        PoseStamped(
-            header=header,
-            pose=Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(z=float(s), w=float(c))),
-        )
-        for (x, y, z), s, c in zip(points.tolist(), np.sin(yaws / 2), np.cos(yaws / 2), strict=True)
-    ]
-    return Path(header=header, poses=poses)
+    out = Path(header=header)
+    for (x, y, z), s, c in zip(points.tolist(), np.sin(yaws / 2).tolist(), np.cos(yaws / 2).tolist(), strict=True):
+        at = PoseStamped()
+        at.header = header
+        move(at.pose.position, x, y, z)
+        at.pose.orientation.z, at.pose.orientation.w = s, c
+        out.poses.append(at)
+    return out
 
 
 def signals(layout: LayoutFrame) -> UInt8MultiArray:

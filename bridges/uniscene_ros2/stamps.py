@@ -7,13 +7,13 @@ from math import cos, sin
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Quaternion
+from geometry_msgs.msg import Point, Quaternion, Vector3
 from geometry_msgs.msg import Pose as PoseMessage
 from std_msgs.msg import Header, MultiArrayDimension, MultiArrayLayout, UInt8MultiArray
 
 from uniscene_sim.geometry import Pose
 
-__all__ = ["as_bytes", "as_header", "as_pose", "as_quaternion", "as_time", "labelled_array", "to_us"]
+__all__ = ["as_bytes", "as_header", "as_time", "labelled_array", "move", "place", "to_us", "turn"]
 
 
 def as_time(stamp_us: int) -> Time:
@@ -28,21 +28,23 @@ def as_header(stamp_us: int, frame_id: str) -> Header:
     return Header(stamp=as_time(stamp_us), frame_id=frame_id)
 
 
-def as_quaternion(pose: Pose) -> Quaternion:
+def turn(target: Quaternion, pose: Pose) -> None:
+    """Write a pose's rotation into a message. (A message's constructor makes all parts anew, given ones too.)"""
     cr, sr, cp, sp = cos(pose.roll / 2), sin(pose.roll / 2), cos(pose.pitch / 2), sin(pose.pitch / 2)
     cy, sy = cos(pose.yaw / 2), sin(pose.yaw / 2)
-    return Quaternion(
-        w=cr * cp * cy + sr * sp * sy,
-        x=sr * cp * cy - cr * sp * sy,
-        y=cr * sp * cy + sr * cp * sy,
-        z=cr * cp * sy - sr * sp * cy,
-    )
+    target.w, target.x = cr * cp * cy + sr * sp * sy, sr * cp * cy - cr * sp * sy
+    target.y, target.z = cr * sp * cy + sr * cp * sy, cr * cp * sy - sr * sp * cy
 
 
-def as_pose(pose: Pose) -> PoseMessage:
-    return PoseMessage(
-        position=Point(x=float(pose.x), y=float(pose.y), z=float(pose.z)), orientation=as_quaternion(pose)
-    )
+def move(target: Point | Vector3, x: float, y: float, z: float) -> None:
+    """Write three numbers into a message."""
+    target.x, target.y, target.z = float(x), float(y), float(z)
+
+
+def place(target: PoseMessage, pose: Pose) -> None:
+    """Write a pose into a message."""
+    move(target.position, pose.x, pose.y, pose.z)
+    turn(target.orientation, pose)
 
 
 def as_bytes(values: np.ndarray) -> array:
