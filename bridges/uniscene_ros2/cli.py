@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
@@ -32,9 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"uniscene-ros2: {line}", file=sys.stderr)
     from uniscene_ros2.node import UnisceneNode
 
-    rclpy.init(args=rest, signal_handler_options=SignalHandlerOptions.ALL)
+    rclpy.init(args=rest, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = UnisceneNode(overrides)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, node.stop)
         code = node.spin()
         node.close()
         return code

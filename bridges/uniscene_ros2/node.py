@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
@@ -97,14 +97,15 @@ class UnisceneNode(Node):
     # --- the loop -------------------------------------------------------------------------------------------------
 
     def spin(self) -> int:
-        """Run until the context ends, or the run does and `exit_at_end` is set; the exit code."""
-        try:
-            while self.context.ok() and self.exit_code is None:
-                self._callbacks.spin_once(timeout_sec=self._idle_s())
-                self.turn()
-        except ExternalShutdownException:
-            pass
-        return self.exit_code or 0
+        """Go on until `stop`, or until the run ends and `exit_at_end` is set; the exit code."""
+        while self.exit_code is None:
+            self._callbacks.spin_once(timeout_sec=self._idle_s())
+            self.turn()
+        return self.exit_code
+
+    def stop(self, *_: object) -> None:
+        """End the loop; takes what a signal handler is given."""
+        self.exit_code = 130 if self._get("exit_at_end") else 0
 
     def turn(self) -> None:
         """Do what is due now."""

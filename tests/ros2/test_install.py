@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -102,3 +103,12 @@ def test_launch_arguments_are_read_by_the_type_of_their_parameter():
     for name, text in (("paused", "maybe"), ("seed", "x")):
         with pytest.raises(ValueError, match=text):
             by_name[name].parse(text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_without_a_word(start, domain, number):
+    node = start("node", domain, scenario="hard_brake", driver="builtin", mode="realtime")
+    node.until("drives itself")
+    node.child.send_signal(number)
+    assert node.wait(20) == 0
+    assert "Traceback" not in node.log
