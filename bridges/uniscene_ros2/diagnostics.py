@@ -29,6 +29,11 @@ class Troubles:
             self.said[about] = what
             self._logger.warning(what)
 
+    def forget(self, *about: str) -> None:
+        """What was of the last run."""
+        for one in about:
+            self.said.pop(one, None)
+
     def qos(self, topic: str, policy: str) -> None:
         """Somebody's quality of service does not go with ours."""
         what = (
@@ -60,10 +65,10 @@ def diagnostics(node: UnisceneNode) -> DiagnosticArray:
     run, desk = node.run, node.desk
     refused = desk.counts["refused"] + desk.counts["stale"]
     stages = {f"{name}_ms": f"{ms:.2f}" for name, ms in run.simulator.stages_ms.items()}
-    overruns = node.real_time.overruns
+    loop, overruns = node.loop, node.loop.real_time.overruns
     out = [
-        _status("run", {"status": node.status, "scenario": run.source.title, "paused": str(node.budget == 0)}),
-        _status("tick", {**stages, "bridge_ms": f"{node.bridge_ms:.2f}", "overruns": str(overruns)},
+        _status("run", {"status": loop.status, "scenario": run.source.title, "paused": str(loop.budget == 0)}),
+        _status("tick", {**stages, "bridge_ms": f"{loop.bridge_ms:.2f}", "overruns": str(overruns)},
                 f"{overruns} ticks took longer than real time" if overruns else ""),
         _status("controls", {k: str(desk.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
                 desk.trouble if refused else ""),

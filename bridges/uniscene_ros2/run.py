@@ -103,7 +103,6 @@ class Run:
         simulator.bev_schema = LayoutSchema() if "bev" in wanted else None
         return sense([simulator])[0]
 
-    @property
     def map_text(self) -> str:
         """The map as OpenDRIVE, empty where it has no such form."""
         path = Path(self.source.scenario.map)

@@ -53,8 +53,8 @@ class Now:
     frame: SensorFrame | None = None
     moments: Sequence[LayoutFrame] = ()
     diagnostics: Callable[[], DiagnosticArray] | None = None
-    map_text: str = ""
-    status: str = ""
+    status: Callable[[], str] = str
+    map_text: Callable[[], str] = str
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,8 @@ class Topics:
             needs="bev")  # fmt: skip
         add("diagnostics", "diagnostic_msgs/DiagnosticArray", qos.STATE, tick,
             lambda now: now.diagnostics() if now.diagnostics else None)  # fmt: skip
-        add("map", "std_msgs/String", qos.LATCHED, When.SCENARIO, lambda now: String(data=now.map_text))
-        add("status", "std_msgs/String", qos.LATCHED, When.STATUS, lambda now: String(data=now.status))
+        add("map", "std_msgs/String", qos.LATCHED, When.SCENARIO, lambda now: String(data=now.map_text()))
+        add("status", "std_msgs/String", qos.LATCHED, When.STATUS, lambda now: String(data=now.status()))
 
     def _add_camera(self, spec: CameraSpec) -> None:
         frame_id = fill(self._profile.camera, self._role, spec.name)
