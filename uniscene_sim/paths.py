@@ -11,6 +11,8 @@ from uniscene_sim.errors import InputError
 __all__ = ["data_dir"]
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
+#: Where lib/pythonX.Y/site-packages/uniscene_sim lies, which need not be where Python does (colcon).
+_PREFIX = Path(__file__).resolve().parents[4]
 
 
 def data_dir(name: str) -> Path:
@@ -23,7 +25,8 @@ def data_dir(name: str) -> Path:
     if root := os.environ.get("UNISCENE_SIM_DATA"):
         tried.append(Path(root) / name)
     else:
-        tried += [_CHECKOUT / name, Path(sys.prefix) / "share" / "uniscene_sim" / name]
+        prefixes = dict.fromkeys([_PREFIX, Path(sys.prefix)])
+        tried += [_CHECKOUT / name, *(prefix / "share" / "uniscene_sim" / name for prefix in prefixes)]
     for folder in tried:
         if folder.is_dir():
             return folder

@@ -17,7 +17,7 @@ Many worlds with the same rig and engines are moved on one by one and then sense
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Generic, TypeVar
@@ -92,6 +92,10 @@ class Simulator(Generic[Source]):
         self.memory: dict[str, Any] = {}
         self._moments = History()
         self.stages_ms: dict[str, float] = {}
+        #: Names of the sensors that anyone looks at; None: all of them. Engines that are `joint` sense all.
+        self.wanted: Set[str] | None = None
+        #: Layouts of the last tick, one each 10 ms, the last one now.
+        self.passed: Sequence[LayoutFrame] = ()
         self._stalled, self._worst_ms = 0, 0.0
 
     @property
@@ -145,14 +149,15 @@ class Simulator(Generic[Source]):
         self.source.solid = self.store.solid
         self.stages_ms = {}
         with self.stage("world"):
-            self.resume([self.source.reset()], {})
+            self.passed = [self.source.reset()]
+            self.resume(self.passed, {})
 
     def advance(self, control: Control | Trajectory | None = None) -> None:
         """Move the world on by one tick; nothing is sensed."""
         self.stages_ms = {}
         with self.stage("world"):
-            frames = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
-            self._moments = self._moments.then(frames, self._kept)
+            self.passed = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
+            self._moments = self._moments.then(self.passed, self._kept)
 
     def resume(self, moments: Sequence[LayoutFrame], memory: dict[str, Any]) -> None:
         """Go on from these moments, the last of which is the source's now, and with what engines remembered then."""
@@ -215,7 +220,12 @@ def _sensed(
     records: list[dict[str, Any]] = [{} for _ in worlds]
     together: dict[tuple[int, ...], list[int]] = {}
     for i, view in enumerate(views):
-        due = tuple(k for k, spec in enumerate(specs) if (view.frame.stamp_us - spec.phase_us) % spec.period_us == 0)
+        wanted = worlds[i].wanted if engine.coupling == "independent" else None
+        due = tuple(
+            k
+            for k, spec in enumerate(specs)
+            if (view.frame.stamp_us - spec.phase_us) % spec.period_us == 0 and (wanted is None or spec.name in wanted)
+        )
         together.setdefault(due, []).append(i)
     for due, members in together.items():
         if due:

@@ -1,0 +1,219 @@
+"""What a stack sends: messages -> `Control` or `Trajectory`, and the desk that takes them in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import atan, isfinite
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+
+from uniscene_ros2.ego import speed_mps
+from uniscene_ros2.stamps import to_us
+from uniscene_sim.errors import InputError
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.world.ego import Control, Trajectory
+
+__all__ = ["KINDS", "Command", "ControlDesk", "Kind", "StaleControl"]
+
+#: What a command asks of the vehicle, given where it is and the time on the clock of ROS, us.
+Command = Callable[[LayoutFrame, int], Control | Trajectory]
+#: A wanted speed is reached as by a driver who takes this long, s.
+_REACH_S = 0.5
+_SLOWEST_MPS = 0.5
+_WALL_CLOCK_US = 3_600_000_000
+
+
+class StaleControl(Exception):
+    """A control that comes too late, or from a clock that is not the simulation's."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A message that may steer: the name of its topic in a profile, its type, and what it asks for."""
+
+    what: str
+    type_name: str
+    command: Callable[[Any], Command]
+    stamp: Callable[[Any], Time] | None = None
+
+
+@dataclass(frozen=True)
+class Received:
+    command: Command
+    received_ns: int  # wall clock of this machine
+    topic: str
+
+
+def _accel_to(speed: float, layout: LayoutFrame) -> float:
+    return (speed - speed_mps(layout)) / _REACH_S
+
+
+def twist(message: Any) -> Command:
+    """geometry_msgs/Twist: forward speed, m/s, and yaw rate, rad/s; the rest must be there, but is not used."""
+    _finite("twist", message.linear.x, message.linear.y, message.linear.z)
+    _finite("twist", message.angular.x, message.angular.y, message.angular.z)
+    speed, rate = message.linear.x, message.angular.z
+
+    def command(layout: LayoutFrame, now_us: int) -> Control:
+        moving = max(speed_mps(layout), abs(speed), _SLOWEST_MPS)
+        return Control(atan(layout.ego_vehicle.wheelbase_m * rate / moving), _accel_to(speed, layout))
+
+    return command
+
+
+def ackermann(message: Any) -> Command:
+    """ackermann_msgs/AckermannDrive: an acceleration of 0 is "as fast as can be" to the wanted speed."""
+    _finite("ackermann", message.steering_angle, message.speed, message.acceleration)
+
+    def command(layout: LayoutFrame, now_us: int) -> Control:
+        accel = _accel_to(message.speed, layout)
+        if message.acceleration:
+            accel = float(np.clip(accel, -abs(message.acceleration), abs(message.acceleration)))
+        return Control(message.steering_angle, accel)
+
+    return command
+
+
+def autoware(message: Any) -> Command:
+    """autoware_control_msgs/Control: the acceleration where it is defined, otherwise the velocity."""
+    steer, along = message.lateral.steering_tire_angle, message.longitudinal
+    _finite("control", steer, along.velocity)
+
+    def command(layout: LayoutFrame, now_us: int) -> Control:
+        return Control(
+            steer, along.acceleration if along.is_defined_acceleration else _accel_to(along.velocity, layout)
+        )
+
+    return command
+
+
+def carla(message: Any) -> Command:
+    """carla_msgs/CarlaEgoVehicleControl: pedals in shares of what the vehicle can, steering to the right."""
+    _finite("control", message.throttle, message.steer, message.brake)
+
+    def command(layout: LayoutFrame, now_us: int) -> Control:
+        vehicle = layout.ego_vehicle
+        brake = 1.0 if message.hand_brake else message.brake
+        accel = message.throttle * vehicle.max_accel_mps2 - brake * vehicle.max_brake_mps2
+        return Control(-message.steer * vehicle.max_steer_rad, accel)
+
+    return command
+
+
+def path(message: Any) -> Command:
+    """nav_msgs/Path: each pose's stamp says when to be there, on the clock of ROS; in the map frame."""
+    if message.header.frame_id not in ("", "map", "odom"):
+        raise InputError(f"must be in frame map, is in {message.header.frame_id!r}", field="path.header.frame_id")
+    rows = [(to_us(p.header.stamp), p.pose.position.x, p.pose.position.y) for p in message.poses]
+    return _trajectory(np.array(rows, float).reshape(-1, 3))
+
+
+def trajectory(message: Any) -> Command:
+    """autoware_planning_msgs/Trajectory: each point's time is from the message's stamp."""
+    start = to_us(message.header.stamp)
+    rows = [
+        (start + to_us(p.time_from_start), p.pose.position.x, p.pose.position.y) for p in message.points
+    ]  # fmt: skip
+    return _trajectory(np.array(rows, float).reshape(-1, 3))
+
+
+def _trajectory(rows: np.ndarray) -> Command:
+    """Of rows of time, us, x, y."""
+    Trajectory(rows * (1e-6, 1.0, 1.0))  # as bad now as ever
+
+    def command(layout: LayoutFrame, now_us: int) -> Trajectory:
+        if rows[-1, 0] <= now_us:
+            raise StaleControl("its last point lies in the past")
+        return Trajectory((rows - (now_us, 0.0, 0.0)) * (1e-6, 1.0, 1.0))
+
+    return command
+
+
+def _finite(what: str, *values: float) -> None:
+    if not all(map(isfinite, values)):
+        raise InputError(f"must hold finite numbers, got {', '.join(f'{v:g}' for v in values)}", field=what)
+
+
+KINDS = (
+    Kind("twist_cmd", "geometry_msgs/Twist", twist),
+    Kind("twist_stamped_cmd", "geometry_msgs/TwistStamped", lambda m: twist(m.twist), lambda m: m.header.stamp),
+    Kind("ackermann_cmd", "ackermann_msgs/AckermannDrive", ackermann),
+    Kind("autoware_cmd", "autoware_control_msgs/Control", autoware, lambda m: m.stamp),
+    Kind("carla_cmd", "carla_msgs/CarlaEgoVehicleControl", carla),
+    Kind("path_cmd", "nav_msgs/Path", path),
+    Kind("autoware_trajectory_cmd", "autoware_planning_msgs/Trajectory", trajectory, lambda m: m.header.stamp),
+)
+
+
+class ControlDesk:
+    """Takes controls in, one at a time; refuses those that are no good, and counts them.
+
+    Attributes:
+        counts: of "received", "used", "refused" (not finite, absurd, malformed), "stale" and "early" (before the last
+            message of the frame that lockstep waits to be answered).
+        trouble: what was last refused, and why.
+    """
+
+    def __init__(self, stale_us: int):
+        self.stale_us = stale_us
+        self.counts: Counter[str] = Counter()
+        self.trouble = ""
+        self._last: Received | None = None
+
+    def take(self, kind: Kind, message: Any, received_ns: int, layout: LayoutFrame, now_us: int) -> str | None:
+        """Take a message in; why it is refused, None where it is not."""
+        self.counts["received"] += 1
+        try:
+            if kind.stamp is not None:
+                self._in_time(to_us(kind.stamp(message)), now_us)
+            command = kind.command(message)
+            command(layout, now_us)
+        except InputError as error:
+            return self._refused("refused", kind, str(error))
+        except StaleControl as error:
+            return self._refused("stale", kind, str(error))
+        self._last = Received(command, received_ns, kind.what)
+        return None
+
+    def answer(self, after_ns: int) -> Command | None:
+        """The control that came after a moment, if one did; it is used up."""
+        last, self._last = self._last, None
+        if last is None:
+            return None
+        if last.received_ns < after_ns:
+            self.counts["early"] += 1
+            return None
+        self.counts["used"] += 1
+        return last.command
+
+    def latest(self, since_ns: int) -> Command | None:
+        """The last control, unless it is older; it stays."""
+        if self._last is None:
+            return None
+        if self._last.received_ns < since_ns:
+            self.counts["stale"] += 1
+            self.trouble = f"{self._last.topic}: no new control came in time; braking"
+            self._last = None
+            return None
+        self.counts["used"] += 1
+        return self._last.command
+
+    def clear(self) -> None:
+        """Forget what was meant for another run."""
+        self._last, self.trouble = None, ""
+        self.counts.clear()
+
+    def _in_time(self, stamp_us: int, now_us: int) -> None:
+        if stamp_us > now_us + _WALL_CLOCK_US:
+            raise StaleControl("its stamp is of another clock; the stack needs use_sim_time:=true")
+        if stamp_us < now_us - self.stale_us:
+            raise StaleControl(f"its stamp is {1e-6 * (now_us - stamp_us):.3f} s old")
+
+    def _refused(self, why: str, kind: Kind, reason: str) -> str:
+        self.counts[why] += 1
+        self.trouble = f"{kind.what}: {reason}"
+        return self.trouble

@@ -1,0 +1,90 @@
+"""What is wrong, said loudly and once; and the numbers of each tick."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
+
+from uniscene_ros2.stamps import as_time
+
+if TYPE_CHECKING:
+    from uniscene_ros2.node import UnisceneNode
+
+__all__ = ["Troubles", "diagnostics", "policy_name"]
+
+
+class Troubles:
+    """Things that silently starve stacks. Each is logged once and stays in the diagnostics."""
+
+    def __init__(self, logger: Any):
+        self._logger = logger
+        self.said: dict[str, str] = {}
+
+    def say(self, about: str, what: str) -> None:
+        if self.said.get(about) != what:
+            self.said[about] = what
+            self._logger.warning(what)
+
+    def forget(self, *about: str) -> None:
+        """What was of the last run."""
+        for one in about:
+            self.said.pop(one, None)
+
+    def qos(self, topic: str, policy: str) -> None:
+        """Somebody's quality of service does not go with ours."""
+        what = (
+            f"{topic}: another node asks for a {policy} that this topic does not offer; no message passes between them"
+        )
+        if self.said.get(f"qos {topic}") != what:
+            self.said[f"qos {topic}"] = what
+            self._logger.error(what)
+
+    def look_round(self, node: Node, ours: list[str], inputs: list[str]) -> None:
+        """Topics that somebody waits for in vain: wrong names, wrong types."""
+        known = {*ours, *inputs}
+        for name, types in node.get_topic_names_and_types():
+            if name in known and len(types) > 1:
+                self.say(f"type {name}", f"{name} is used with different types: {', '.join(sorted(types))}")
+            if name not in known and node.count_subscribers(name) and not node.count_publishers(name):
+                near = get_close_matches(name, ours, 1, cutoff=0.6)
+                if near:
+                    self.say(f"name {name}", f"{name} has subscribers but nobody publishes it; is {near[0]} meant?")
+
+
+def policy_name(event: Any) -> str:
+    """The policy over which two qualities of service fell out."""
+    return qos_policy_name_from_kind(event.last_policy_kind)
+
+
+def diagnostics(node: UnisceneNode) -> DiagnosticArray:
+    """The run, what its stages cost, controls, and all troubles."""
+    run, desk = node.run, node.desk
+    refused = desk.counts["refused"] + desk.counts["stale"]
+    stages = {f"{name}_ms": f"{ms:.2f}" for name, ms in run.simulator.stages_ms.items()}
+    loop, overruns = node.loop, node.loop.real_time.overruns
+    out = [
+        _status("run", {"status": loop.status, "scenario": run.source.title, "paused": str(loop.budget == 0)}),
+        _status("tick", {**stages, "bridge_ms": f"{loop.bridge_ms:.2f}", "overruns": str(overruns)},
+                f"{overruns} ticks took longer than real time" if overruns else ""),
+        _status("controls", {k: str(desk.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
+                desk.trouble if refused else ""),
+        _status("topics", {**node.troubles.said, **{k: ", ".join(v) for k, v in node.packages.missing.items()}},
+                "; ".join(v for k, v in node.troubles.said.items() if k != "control")),
+    ]  # fmt: skip
+    array = DiagnosticArray(status=out)
+    array.header.stamp = as_time(run.stamp_us)
+    return array
+
+
+def _status(name: str, values: dict[str, str], trouble: str = "") -> DiagnosticStatus:
+    return DiagnosticStatus(
+        level=DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK,
+        name=f"uniscene: {name}",
+        message=trouble or "ok",
+        hardware_id="uniscene_sim",
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )

@@ -1,0 +1,231 @@
+"""The loop: frames go out, controls come in, the world moves on. One thread, and nothing waits without end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+
+from uniscene_ros2.controls import Command, ControlDesk, StaleControl
+from uniscene_ros2.pacing import RealTime
+from uniscene_ros2.run import Run
+from uniscene_ros2.topics import Made, Now, Topics, When
+from uniscene_sim.errors import InputError
+from uniscene_sim.frames import SensorFrame
+from uniscene_sim.simulator import PHYSICS_US
+from uniscene_sim.world.ego import Control, Trajectory
+
+__all__ = ["Loop"]
+
+#: Whoever comes hears the frame of now when nobody else has come for so long, s: before, it may not listen yet.
+_GREET_S = 0.5
+#: So an ego whose stack says nothing in real time comes to a stop.
+_BRAKE_MPS2 = 4.0
+_RUNNING = "RUNNING"
+
+
+class Loop:
+    """Moves a run on, at the pace of the stack's answers or of the wall's clock.
+
+    Args:
+        setting: the value of a parameter by its name.
+        diagnostics: what to publish of the run and its troubles.
+        complain: told what went wrong.
+
+    Attributes:
+        status: RUNNING, or how the run ended.
+        begun: whether the first control came; until then the world stands at its first frame.
+        budget: ticks that may still be made, None for all of them.
+        bridge_ms: what making and publishing the last frame's messages took.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        topics: Topics,
+        desk: ControlDesk,
+        setting: Callable[[str], Any],
+        diagnostics: Callable[[], DiagnosticArray],
+        complain: Callable[[str], None],
+    ):
+        self.run, self.topics, self.desk, self._setting = run, topics, desk, setting
+        self._diagnostics, self._complain = diagnostics, complain
+        self.real_time = RealTime()
+        self.status, self.begun, self.bridge_ms = _RUNNING, False, 0.0
+        self.budget: int | None = 0 if setting("paused") else None
+        self._frame: SensorFrame | None = None
+        self._asked_ns, self._asked_at = 0, 0.0  # when the frame was out: the wall's clock, as controls have it, and s
+        self._new: set[str] = set()
+        self._greet_at = 0.0
+
+    # --- turns ----------------------------------------------------------------------------------------------------
+
+    def idle_s(self) -> float:
+        """For so long nothing is due but what others send."""
+        if self.stands:
+            return 0.05
+        if self._setting("mode") == "realtime" and self.begun:
+            return max(self.real_time.due - time.monotonic(), 0.0)
+        return 0.0 if self._setting("driver") == "builtin" else 0.02
+
+    def turn(self) -> None:
+        """Do what is due now."""
+        now = time.monotonic()
+        self._greet(now)
+        if self.stands:
+            return
+        builtin = self._setting("driver") == "builtin"
+        if builtin and not self.begun:
+            self._begin(now)
+        if self._setting("mode") == "realtime" and self.begun:
+            if now >= self.real_time.due:
+                self._move(None if builtin else self._latest(), whole_tick=False)
+                step_s = 1e-6 * PHYSICS_US / self._setting("realtime_factor")
+                self.real_time.stepped(time.monotonic(), step_s, self.run.at_tick)
+        elif builtin:
+            self._move(None)
+        elif self.begun or not self._new:
+            self._answered(now)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the run is over or paused."""
+        return self.status != _RUNNING or self.budget == 0
+
+    def _begin(self, now: float) -> None:
+        self.begun = True
+        self.real_time.start(now)
+
+    def _answered(self, now: float) -> None:
+        """Move on if the frame is answered, give up if nobody has for too long."""
+        command = self.desk.answer(self._asked_ns)
+        control = command and self._asked(command)
+        if control is not None:
+            if not self.begun:
+                self._begin(now)
+            self._move(control)
+        elif now - self._asked_at > self._setting("lockstep_timeout_s" if self.begun else "connect_timeout_s"):
+            at, counts = 1e-6 * self.run.stamp_us, dict(self.desk.counts)
+            hint = "; does it answer before all of a frame is sent? answer_from:=first_message"
+            self._complain(
+                f"no control in {now - self._asked_at:.1f} s after the frame at {at:.2f} s, of controls: "
+                f"{counts or 'none'}{hint if counts.get('early') else ''}"
+            )
+            self._end("TIMEOUT")
+
+    def _latest(self) -> Control | Trajectory:
+        since_ns = time.time_ns() - int(1e9 * self._setting("control_stale_s"))
+        command = self.desk.latest(since_ns)
+        return (command and self._asked(command)) or Control(self.run.layout.ego_steer, -_BRAKE_MPS2)
+
+    def _asked(self, command: Command) -> Control | Trajectory | None:
+        """What a command asks for now; None where it has gone stale since it came."""
+        try:
+            return command(self.run.layout, self.run.stamp_us)
+        except (InputError, StaleControl) as error:
+            self.desk.counts["stale"] += 1
+            self._complain(str(error))
+            return None
+
+    def _move(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
+        run = self.run
+        run.advance(control, whole_tick)
+        if not run.at_tick:
+            self._send(self._moments())
+            return
+        self._sense()
+        if self.budget is not None:
+            self.budget -= 1
+        if run.source.done:
+            self._end(run.source.outcome["status"])
+
+    # --- saying it ------------------------------------------------------------------------------------------------
+
+    def _sense(self) -> None:
+        """Make the frame of now and say it."""
+        self._frame = self.run.sense(self.topics.needs)
+        start = time.perf_counter()
+        self._send([*self._moments(), *self.topics.made(When.FRAME, self._now())])
+        self.bridge_ms = 1e3 * (time.perf_counter() - start)
+        self._asked_at = time.monotonic()
+
+    def _moments(self) -> list[Made]:
+        run, passed = self.run, self.run.simulator.passed
+        return [m for layout in passed for m in self.topics.made(When.MOMENT, Now(run.on_ros_us(layout), layout))]
+
+    def _send(self, made: list[Made]) -> None:
+        """Publish; what comes after the last message answers it, so its moment is taken just before."""
+        self._asked_ns, last = time.time_ns(), self._setting("answer_from") == "last_message"
+        for k, (publisher, message) in enumerate(made, start=1):
+            if k == len(made) and last:
+                self._asked_ns = time.time_ns()
+            publisher.publish(message)
+
+    def _greet(self, now: float) -> None:
+        """Say the frame to those who came after it was said, unless another follows it anyway."""
+        new = self.topics.newcomers()
+        if new:
+            self._new |= new
+            self._greet_at = now + _GREET_S
+        if not self._new or now < self._greet_at:
+            return
+        names, self._new = self._new, set()
+        if not self.begun:
+            self._sense()  # the whole frame: only answers to that count, so a stack that heard it twice keeps step
+        elif self.stands or self._setting("mode") == "lockstep":
+            asked_ns, self._frame = self._asked_ns, self.run.sense(self.topics.needs)
+            told = self._now()
+            self._send([m for when in (When.MOMENT, When.FRAME) for m in self.topics.made(when, told, names)])
+            self._asked_ns = asked_ns
+
+    def _now(self) -> Now:
+        run = self.run
+        return Now(
+            run.stamp_us, run.layout, self._frame, run.simulator.moments, self._diagnostics, self._status, run.map_text
+        )
+
+    def _status(self) -> str:
+        run = self.run
+        facts = {"scenario": run.source.title, "seed": run.source.seed, **run.source.outcome, "status": self.status}
+        return json.dumps({**facts, "controls": dict(self.desk.counts)})
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """A run begins: say what it is, and its first frame."""
+        self.status, self.begun = _RUNNING, False
+        self.desk.clear()
+        now = self._now()
+        self._send([m for when in (When.SCENARIO, When.STATUS) for m in self.topics.made(when, now)])
+        self._sense()
+
+    def _end(self, status: str) -> None:
+        self.status = status
+        self._send(list(self.topics.made(When.STATUS, self._now())))
+
+    def reset(self) -> str:
+        self.run.restart()
+        self.open()
+        return f"{self.run.source.title} begins anew at {1e-6 * self.run.stamp_us:.2f} s"
+
+    def play(self) -> str:
+        self.budget = None
+        self.go_on()
+        return "plays"
+
+    def pause(self) -> str:
+        self.budget = 0
+        return "paused"
+
+    def step(self) -> str:
+        self.budget = 1
+        self.go_on()
+        return f"one tick from {1e-6 * self.run.stamp_us:.2f} s"
+
+    def go_on(self) -> None:
+        """From now on the wall's clock counts again."""
+        self._asked_at = time.monotonic()
+        self.real_time.start(self._asked_at)

@@ -1,0 +1,195 @@
+"""The node: parameters, services and controls on the side of ROS, a run and its loop on the other."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.duration import Duration
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
+from uniscene_ros2 import qos
+from uniscene_ros2.controls import KINDS, ControlDesk, Kind
+from uniscene_ros2.diagnostics import Troubles, diagnostics, policy_name
+from uniscene_ros2.geodesy import Origin
+from uniscene_ros2.loop import Loop
+from uniscene_ros2.names import PROFILES
+from uniscene_ros2.packages import Packages
+from uniscene_ros2.parameters import SETTINGS, descriptor, refusal
+from uniscene_ros2.run import Run
+from uniscene_ros2.topics import Topics, When
+from uniscene_sim.disk_cache import user_cache
+from uniscene_sim.errors import InputError
+from uniscene_sim.rig_file import load_rig
+
+__all__ = ["UnisceneNode"]
+
+_LOOK_ROUND_S = 5.0
+
+
+class UnisceneNode(Node):
+    """Runs scenarios for a stack.
+
+    Args:
+        overrides: of parameters, by name.
+
+    Raises:
+        InputError: a parameter, scenario or rig that will not do.
+    """
+
+    def __init__(self, overrides: dict[str, Any] | None = None):
+        super().__init__("uniscene", parameter_overrides=[Parameter(k, value=v) for k, v in (overrides or {}).items()])
+        self._declare()
+        self.packages = Packages()
+        self.troubles = Troubles(self.get_logger())
+        profile, role = PROFILES[self.get("profile")], self.get("role")
+        engines = {slot: self.get(slot) for slot in ("occupancy", "camera", "lidar")}
+        rig = load_rig(self.get("rig"))
+        self.run = Run(self.get("scenario"), rig, seed=self._seed(), engines=engines, tile_cache=user_cache("tiles"))
+        self.topics = Topics(
+            self,
+            rig,
+            profile,
+            self.packages,
+            role=role,
+            cloud_layout=self.get("cloud_layout"),
+            origin=Origin(self.get("origin_lat_deg"), self.get("origin_lon_deg"), self.get("origin_alt_m")),
+            on_mismatch=self._on_mismatch,
+        )
+        self.desk = ControlDesk(int(1e6 * self.get("control_stale_s")))
+        self.loop = Loop(
+            self.run, self.topics, self.desk, self.get, lambda: diagnostics(self), partial(self.troubles.say, "run")
+        )
+        self._inputs: list[tuple[str, Kind]] = []
+        self._listen(profile, role)
+        for act in (self.loop.reset, self.loop.play, self.loop.pause, self.loop.step):
+            self.create_service(Trigger, f"~/{act.__name__}", partial(self._serve, act))
+        for line in self.packages.report:
+            self.get_logger().warning(line)
+        self._callbacks = SingleThreadedExecutor(context=self.context)
+        self._callbacks.add_node(self)
+        self.add_on_set_parameters_callback(self._on_set)
+        self.exit_code: int | None = None
+        self._looked = 0.0
+        self._open()
+
+    def spin(self) -> int:
+        """Go on until `stop`, or until the run ends and `exit_at_end` is set; the exit code."""
+        status = ""
+        while self.exit_code is None:
+            self._callbacks.spin_once(timeout_sec=self.loop.idle_s())
+            self.loop.turn()
+            self._look_round()
+            if status != self.loop.status:
+                status = self.loop.status
+                self._report(status)
+        return self.exit_code
+
+    def stop(self, *_: object) -> None:
+        """End the loop; takes what a signal handler is given."""
+        self.exit_code = 130 if self.get("exit_at_end") else 0
+
+    def close(self) -> None:
+        """Let the last words be heard, and go."""
+        for topic in self.topics.table:
+            if topic.when is When.STATUS:
+                topic.publisher.wait_for_all_acked(Duration(seconds=1))
+        self.destroy_node()
+
+    def _report(self, status: str) -> None:
+        where = ", ".join(name for name, _ in self._inputs)
+        waits = f"waits for a control on {where}" if self.get("driver") == "stack" else "drives itself"
+        self.get_logger().info(f"{self.run.source.title}: {waits if status == 'RUNNING' else status}")
+        if status != "RUNNING" and self.get("exit_at_end"):
+            self.exit_code = 0 if status in ("SUCCESS", "ACCEPTABLE") else 1
+
+    # --- listeners ------------------------------------------------------------------------------------------------
+
+    def _listen(self, profile: Any, role: str) -> None:
+        for kind in KINDS:
+            name = profile.topic(kind.what, role)
+            message = name and self.packages.find(kind.type_name, name)
+            if name and message:
+                events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_mismatch, name))
+                self.create_subscription(message, name, self._on_control(kind), qos.COMMAND, event_callbacks=events)
+                self._inputs.append((name, kind))
+        name = profile.topic("carla_control", role)
+        message = name and self.packages.find("carla_msgs/CarlaControl", name)
+        if message:
+            self.create_subscription(message, name, self._on_carla_control, qos.COMMAND)
+
+    def _on_control(self, kind: Kind) -> Any:
+        def take(message: Any, info: Any) -> None:
+            reason = self.desk.take(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
+            if reason:
+                self.troubles.say("control", f"refused: {reason}")
+
+        return take
+
+    def _on_mismatch(self, topic: str, event: Any) -> None:
+        self.troubles.qos(topic, policy_name(event))
+
+    def _on_carla_control(self, message: Any) -> None:
+        {0: self.loop.play, 1: self.loop.pause, 2: self.loop.step}.get(message.command, self.loop.pause)()
+
+    def _look_round(self) -> None:
+        now = time.monotonic()
+        if now - self._looked > _LOOK_ROUND_S:
+            self._looked = now
+            self.troubles.look_round(self, [t.name for t in self.topics.table], [name for name, _ in self._inputs])
+
+    # --- services and parameters ----------------------------------------------------------------------------------
+
+    def _serve(self, act: Any, request: Any, response: Any) -> Any:
+        response.message = act()
+        response.success = True
+        return response
+
+    def _declare(self) -> None:
+        for setting in SETTINGS:
+            try:
+                self.declare_parameter(setting.name, setting.default, descriptor(setting))
+            except Exception as error:
+                raise InputError(f"{error}", field=setting.name) from error
+            reason = refusal(setting, self.get(setting.name))
+            if reason:
+                raise InputError(reason)
+
+    def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
+        settings = {setting.name: setting for setting in SETTINGS}
+        wishes = {p.name: p.value for p in parameters}
+        for name, value in wishes.items():
+            reason = refusal(settings[name], value) if name in settings else None
+            if reason:
+                return SetParametersResult(successful=False, reason=reason)
+        if wishes.keys() & {"scenario", "seed"}:
+            seed = wishes.get("seed", self.get("seed"))
+            try:
+                self.run.load(wishes.get("scenario", self.get("scenario")), None if seed < 0 else seed)
+            except InputError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            self._open()
+        self.desk.stale_us = int(1e6 * wishes.get("control_stale_s", self.get("control_stale_s")))
+        if "mode" in wishes or "realtime_factor" in wishes:
+            self.loop.go_on()
+        return SetParametersResult(successful=True)
+
+    def _open(self) -> None:
+        self.troubles.forget("run", "control")
+        if not self.run.map_text():
+            self.troubles.say("map", "this map has no OpenDRIVE form: none is published")
+        self.loop.open()
+
+    def get(self, name: str) -> Any:
+        """The value of a parameter."""
+        return self.get_parameter(name).value
+
+    def _seed(self) -> int | None:
+        seed = self.get("seed")
+        return None if seed < 0 else seed

@@ -1,0 +1,134 @@
+"""The node's parameters: one table for `ros2 param`, launch files and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+from uniscene_ros2.clouds import LAYOUTS
+from uniscene_ros2.names import PROFILES
+
+__all__ = ["SETTINGS", "Setting", "descriptor", "refusal"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A parameter.
+
+    Attributes:
+        fixed: read once, at the start.
+        span: least and most.
+        choices: what it may be, where that can be listed.
+        good: whether a value will do, where neither says; `expected` says what would.
+    """
+
+    name: str
+    default: Any
+    text: str
+    fixed: bool = True
+    span: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+    good: Callable[[Any], bool] = lambda value: True
+    expected: str = ""
+
+    def parse(self, text: str) -> Any:
+        """A value from a launch file's text.
+
+        Raises:
+            ValueError: it is not of this parameter's type.
+        """
+        if isinstance(self.default, bool):
+            if text.lower() not in ("true", "false"):
+                raise ValueError(f"{self.name}: expected true or false, got {text!r}")
+            return text.lower() == "true"
+        return type(self.default)(text)
+
+
+SETTINGS = (
+    Setting("scenario", "cut_in", "Name of the library or file; setting it loads it.", fixed=False),
+    Setting("seed", -1, "Replaces the scenario's own; -1 does not.", fixed=False, span=(-1, 2**32 - 1)),
+    Setting("rig", "nuscenes-small", "Preset or YAML file."),
+    Setting("profile", "plain", "Names of topics and frames.", choices=tuple(PROFILES)),
+    Setting(
+        "role",
+        "ego_vehicle",
+        "The ego in the names of the profile carla.",
+        good=lambda v: v.isidentifier(),
+        expected="letters, digits and underscores",
+    ),
+    Setting(
+        "cloud_layout", "XYZIRT", "Fields of point clouds, where the profile does not say.", choices=tuple(LAYOUTS)
+    ),
+    Setting("occupancy", "procedural", "Engine of the world."),
+    Setting("camera", "raycast", "Camera engine."),
+    Setting("lidar", "raycast", "LiDAR engine."),
+    Setting(
+        "mode",
+        "lockstep",
+        "Wait for the stack after each frame, or go on in real time.",
+        fixed=False,
+        choices=("lockstep", "realtime"),
+    ),
+    Setting(
+        "driver",
+        "stack",
+        "Who drives: the stack under test, or the built-in driver.",
+        fixed=False,
+        choices=("stack", "builtin"),
+    ),
+    Setting("paused", False, "Start paused."),
+    Setting(
+        "answer_from",
+        "last_message",
+        "In lockstep the first control after this message of a frame answers it.",
+        fixed=False,
+        choices=("last_message", "first_message"),
+    ),
+    Setting(
+        "lockstep_timeout_s",
+        10.0,
+        "A stack that does not answer for so long ends the run as TIMEOUT.",
+        fixed=False,
+        span=(0.1, 3600.0),
+    ),
+    Setting("connect_timeout_s", 120.0, "The same for the first answer of a run.", fixed=False, span=(0.1, 86400.0)),
+    Setting(
+        "control_stale_s",
+        0.5,
+        "In real time the ego brakes when no control came for so long; older stamps are refused.",
+        fixed=False,
+        span=(0.01, 60.0),
+    ),
+    Setting("realtime_factor", 1.0, "Simulated seconds in one of the wall's.", fixed=False, span=(0.01, 100.0)),
+    Setting("origin_lat_deg", 0.0, "Latitude of the map's origin.", span=(-90.0, 90.0)),
+    Setting("origin_lon_deg", 0.0, "Longitude of the map's origin.", span=(-180.0, 180.0)),
+    Setting("origin_alt_m", 0.0, "Height of the map's origin over the ellipsoid.", span=(-500.0, 9000.0)),
+    Setting("exit_at_end", False, "End the node with the run: exit code 0 where the criteria hold."),
+)
+
+
+def descriptor(setting: Setting) -> ParameterDescriptor:
+    out = ParameterDescriptor(name=setting.name, description=setting.text, read_only=setting.fixed)
+    if setting.choices:
+        out.additional_constraints = f"one of {', '.join(setting.choices)}"
+    if setting.span is not None and isinstance(setting.default, float):
+        out.floating_point_range = [FloatingPointRange(from_value=setting.span[0], to_value=setting.span[1])]
+    elif setting.span is not None:
+        out.integer_range = [IntegerRange(from_value=int(setting.span[0]), to_value=int(setting.span[1]), step=1)]
+    return out
+
+
+def refusal(setting: Setting, value: Any) -> str | None:
+    """Why a value will not do, None where it will."""
+    if type(value) is not type(setting.default):
+        return f"{setting.name}: expected {type(setting.default).__name__}, got {value!r}"
+    if setting.choices and value not in setting.choices:
+        return f"{setting.name}: expected one of {', '.join(setting.choices)}, got {value!r}"
+    if setting.span is not None and not setting.span[0] <= value <= setting.span[1]:
+        return f"{setting.name}: expected {setting.span[0]:g} to {setting.span[1]:g}, got {value!r}"
+    if not setting.good(value):
+        return f"{setting.name}: expected {setting.expected}, got {value!r}"
+    return None

@@ -1,0 +1,123 @@
+"""`Run`: a scenario on the clock of ROS, which only goes forward, whatever is run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Set
+from pathlib import Path
+from typing import Any
+
+from uniscene_sim.assemble import assemble
+from uniscene_sim.disk_cache import DiskCache
+from uniscene_sim.frames import SensorFrame
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import LayoutFrame, LayoutSchema
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.simulator import PHYSICS_US, Simulator, sense
+from uniscene_sim.world.ego import Control, Trajectory
+from uniscene_sim.world.source import ScenarioSource
+
+__all__ = ["Run"]
+
+#: So far the clock leaps between runs; a stack sees where one ends.
+_GAP_US = 1_000_000
+
+
+class Run:
+    """Runs scenarios with one rig and the same engines, one after the other.
+
+    Raises:
+        InputError: the scenario, an engine or the map cannot be had.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        rig: SensorRig,
+        *,
+        seed: int | None = None,
+        engines: dict[str, str] | None = None,
+        tile_cache: DiskCache | None = None,
+    ):
+        self.rig, self._engines, self._cache = rig, engines or {}, tile_cache
+        common = math.gcd(*(v for s in rig.sensors for v in (s.period_us, s.phase_us))) if rig.sensors else 100_000
+        self.tick_us = common
+        self._zero_us = _GAP_US
+        self.simulator = self._ready(scenario, seed)
+        self._before: dict[str, Any] = {}
+        self.begin()
+
+    def load(self, scenario: str, seed: int | None = None) -> None:
+        """Go on with another scenario, at its beginning.
+
+        Raises:
+            InputError: it cannot be had; the one at hand goes on.
+        """
+        simulator = self._ready(scenario, seed)
+        self._leap()
+        self.simulator = simulator
+        self.begin()
+
+    def restart(self) -> None:
+        """The same scenario from its beginning."""
+        self._leap()
+        self.begin()
+
+    def begin(self) -> None:
+        self.simulator.begin()
+        self._before = dict(self.simulator.memory)
+
+    @property
+    def source(self) -> ScenarioSource:
+        return self.simulator.source
+
+    @property
+    def layout(self) -> LayoutFrame:
+        return self.simulator.moments[-1]
+
+    @property
+    def stamp_us(self) -> int:
+        """Now, on the clock of ROS."""
+        return self.on_ros_us(self.layout)
+
+    def on_ros_us(self, layout: LayoutFrame) -> int:
+        return self._zero_us + layout.stamp_us
+
+    @property
+    def at_tick(self) -> bool:
+        """Whether a frame is due now."""
+        return self.layout.stamp_us % self.tick_us == 0
+
+    def advance(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
+        """Move on by a tick, or by 10 ms; None lets the built-in driver drive."""
+        self.simulator.tick_us = self.tick_us if whole_tick else PHYSICS_US
+        self.simulator.advance(control)
+        self._before = dict(self.simulator.memory)
+
+    def sense(self, wanted: Set[str]) -> SensorFrame:
+        """The frame of now, of what is wanted; may be asked again with other wishes."""
+        simulator = self.simulator
+        simulator.memory = dict(self._before)
+        simulator.wanted = wanted
+        simulator.window_grid = DEFAULT_GRID if "occupancy" in wanted else None
+        simulator.bev_schema = LayoutSchema() if "bev" in wanted else None
+        return sense([simulator])[0]
+
+    def map_text(self) -> str:
+        """The map as OpenDRIVE, empty where it has no such form."""
+        path = Path(self.source.scenario.map)
+        for file in (path, path.with_suffix(".xodr")):
+            if file.suffix == ".xodr" and file.is_file():
+                return file.read_text()
+        return ""
+
+    def _ready(self, scenario: str, seed: int | None) -> Simulator[ScenarioSource]:
+        source = ScenarioSource.open(scenario, seed)
+        simulator = assemble(source, self.rig, tile_cache=self._cache, **self._engines)  # type: ignore[arg-type]
+        simulator.digests = False
+        simulator.tick_us = self.tick_us
+        simulator.prepare(source.route_path)
+        return simulator
+
+    def _leap(self) -> None:
+        self._zero_us = self.stamp_us + _GAP_US

@@ -1,0 +1,68 @@
+"""What is around the ego: objects, the route ahead, traffic lights."""
+
+from __future__ import annotations
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Path
+from std_msgs.msg import Header, UInt8MultiArray
+from visualization_msgs.msg import Marker, MarkerArray
+
+from uniscene_ros2.stamps import labelled_array, move, place
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB, AgentClass
+
+__all__ = ["box_pose", "markers", "objects_near", "route", "signals"]
+
+_NEAR_M = 100.0
+
+
+def objects_near(layout: LayoutFrame) -> np.ndarray:
+    """Agents and props within 100 m of the ego, without signal heads."""
+    agents, at = layout.agents, layout.ego_pose
+    away = np.hypot(agents["pos"][:, 0] - at.x, agents["pos"][:, 1] - at.y)
+    return agents[(away < _NEAR_M) & (agents["cls"] != AgentClass.SIGNAL_HEAD)]
+
+
+def box_pose(agent: np.void) -> Pose:
+    """Pose of the centre of an agent's box."""
+    x, y, z = agent["pos"]
+    roll, pitch, yaw = agent["rpy"]
+    return Pose(x, y, z + 0.5 * agent["size"][2], roll, pitch, yaw)
+
+
+def markers(layout: LayoutFrame, header: Header) -> MarkerArray:
+    """One box for each object, with its id, its class as namespace, and its speed, m/s, as text. The first one clears
+    what was before."""
+    out = [Marker(header=header, action=Marker.DELETEALL)]
+    for agent in objects_near(layout):
+        box = Marker()
+        box.header, box.ns, box.id = header, AgentClass(agent["cls"]).name.lower(), int(agent["id"])
+        box.type, box.text = Marker.CUBE, f"{np.hypot(*agent['vel'][:2]):.2f}"
+        place(box.pose, box_pose(agent))
+        move(box.scale, *agent["size"])
+        r, g, b = OCC_RGB[AGENT_OCC_CLASS[agent["cls"]]]
+        box.color.r, box.color.g, box.color.b, box.color.a = r / 255.0, g / 255.0, b / 255.0, 0.8
+        out.append(box)
+    return MarkerArray(markers=out)
+
+
+def route(layout: LayoutFrame, header: Header) -> Path:
+    """The path ahead, a point each metre, headed along itself."""
+    points = layout.route
+    step = np.gradient(points[:, :2], axis=0) if len(points) > 1 else np.zeros((len(points), 2))
+    yaws = np.arctan2(step[:, 1], step[:, 0])
+    out = Path(header=header)
+    for (x, y, z), s, c in zip(points.tolist(), np.sin(yaws / 2).tolist(), np.cos(yaws / 2).tolist(), strict=True):
+        at = PoseStamped()
+        at.header = header
+        move(at.pose.position, x, y, z)
+        at.pose.orientation.z, at.pose.orientation.w = s, c
+        out.poses.append(at)
+    return out
+
+
+def signals(layout: LayoutFrame) -> UInt8MultiArray:
+    """`SignalState` of each signal of the map: 0 off, 1 red, 2 yellow, 3 green."""
+    return labelled_array(layout.signals, ("signal",))

@@ -1,0 +1,265 @@
+"""All that is published: what each topic carries, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import rclpy.node
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Float32, String
+
+from uniscene_ros2 import clouds, ego, foreign, images, qos, scene
+from uniscene_ros2.geodesy import Origin
+from uniscene_ros2.names import Profile, fill
+from uniscene_ros2.packages import Packages
+from uniscene_ros2.stamps import as_header, as_time, labelled_array
+from uniscene_sim.frames import SensorFrame
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+
+__all__ = ["Now", "Topics", "When"]
+
+
+#: A publisher and what it is to publish.
+Made = tuple[Any, Any]
+
+
+class When(Enum):
+    MOMENT = "each 10 ms"
+    FRAME = "each tick"
+    SCENARIO = "when one is loaded"
+    STATUS = "when it changes"
+
+
+@dataclass(frozen=True)
+class Now:
+    """What there is to tell. Of a moment within a tick there is no sensor frame.
+
+    Attributes:
+        stamp_us: on the clock of ROS; that of the layout begins anew with each run.
+        moments: of the ego, oldest first, the last one now.
+    """
+
+    stamp_us: int
+    layout: LayoutFrame
+    frame: SensorFrame | None = None
+    moments: Sequence[LayoutFrame] = ()
+    diagnostics: Callable[[], DiagnosticArray] | None = None
+    status: Callable[[], str] = str
+    map_text: Callable[[], str] = str
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    when: When
+    make: Callable[[Now], Any]  # None where there is nothing to say
+    publisher: Any
+    needs: str = ""  # the sensor that it tells of, or "occupancy" or "bev"
+
+
+class Topics:
+    """Publishes what has subscribers, and makes nothing else.
+
+    Args:
+        node: whose publishers they are.
+        on_mismatch: told the name of a topic and the event, when a subscriber asks for more than there is.
+    """
+
+    def __init__(
+        self,
+        node: rclpy.node.Node,
+        rig: SensorRig,
+        profile: Profile,
+        packages: Packages,
+        *,
+        role: str = "ego_vehicle",
+        cloud_layout: str = "XYZIRT",
+        origin: Origin = Origin(),  # noqa: B008 - frozen
+        on_mismatch: Callable[[str, Any], None] = lambda topic, event: None,
+    ):
+        self._node, self._rig, self._profile, self._packages = node, rig, profile, packages
+        self._role, self._on_mismatch = role, on_mismatch
+        self.table: list[Topic] = []
+        self._heard: dict[str, int] = {}
+        self._base = fill(profile.base, role)
+        self._add_ego(origin)
+        self._add_scene()
+        for camera in rig.cameras:
+            self._add_camera(camera)
+        # A stack that waits for the sweep has then been sent all else of the frame.
+        for lidar in rig.lidars:
+            self._add_lidar(lidar, cloud_layout)
+
+    # --- publishing -----------------------------------------------------------------------------------------------
+
+    def made(self, when: When, now: Now, only: Set[str] | None = None) -> Iterator[Made]:
+        """Messages that are told at such times and have subscribers, with their publishers; of some topics `only`."""
+        for topic in self.table:
+            if topic.when is when and (only is None or topic.name in only) and self._wanted(topic):
+                message = topic.make(now)
+                if message is not None:
+                    yield topic.publisher, message
+
+    @property
+    def needs(self) -> set[str]:
+        """Sensors, and of "occupancy" and "bev", what subscribers listen for."""
+        return {topic.needs for topic in self.table if topic.needs and topic.publisher.get_subscription_count()}
+
+    def newcomers(self) -> set[str]:
+        """Topics that have more subscribers than when this was last asked."""
+        counts = {topic.name: topic.publisher.get_subscription_count() for topic in self.table}
+        more = {name for name, count in counts.items() if count > self._heard.get(name, 0)}
+        self._heard = counts
+        return more
+
+    @staticmethod
+    def _wanted(topic: Topic) -> bool:
+        """Latched topics keep their last word for those who come later."""
+        return topic.when in (When.SCENARIO, When.STATUS) or topic.publisher.get_subscription_count() > 0
+
+    # --- the table ------------------------------------------------------------------------------------------------
+
+    def _add(
+        self,
+        what: str,
+        type_name: str,
+        quality: QoSProfile,
+        when: When,
+        make: Callable[..., Any],
+        *,
+        sensor: str = "",
+        needs: str = "",
+        name: str | None = None,
+        with_kind: bool = False,
+    ) -> None:
+        """A topic, unless the profile has no name for it or its package is not installed."""
+        name = name or self._profile.topic(what, self._role, sensor)
+        if name is None:
+            return
+        kind = self._packages.find(type_name, name)
+        if kind is None:
+            return
+        events = PublisherEventCallbacks(incompatible_qos=partial(self._on_mismatch, name))
+        publisher = self._node.create_publisher(kind, name, quality, event_callbacks=events)
+        self.table.append(Topic(name, when, partial(make, kind) if with_kind else make, publisher, needs))
+
+    def _add_ego(self, origin: Origin) -> None:
+        frames, base = self._profile, self._base
+        imu_frame, gnss_frame = fill(frames.imu, self._role), fill(frames.gnss, self._role)
+        moment, tick = When.MOMENT, When.FRAME
+        add = self._add
+        add("clock", "rosgraph_msgs/Clock", qos.CLOCK, moment, lambda now: Clock(clock=as_time(now.stamp_us)))
+        add("tf", "tf2_msgs/TFMessage", qos.TF, moment, self._moving, with_kind=True)
+        add("tf_static", "tf2_msgs/TFMessage", qos.LATCHED, When.SCENARIO, self._standing, with_kind=True)
+        add("odometry", "nav_msgs/Odometry", qos.STATE, moment,
+            lambda now: ego.odometry(now.layout, as_header(now.stamp_us, frames.odometry_in), base))  # fmt: skip
+        add("imu", "sensor_msgs/Imu", qos.SENSOR, moment,
+            lambda now: ego.imu(now.layout, as_header(now.stamp_us, imu_frame)))  # fmt: skip
+        add("gnss", "sensor_msgs/NavSatFix", qos.SENSOR, tick,
+            lambda now: ego.fix(now.layout, as_header(now.stamp_us, gnss_frame), origin))  # fmt: skip
+        add("gnss_pose", "geometry_msgs/PoseWithCovarianceStamped", qos.SENSOR, tick,
+            lambda now: ego.pose_with_covariance(now.layout, as_header(now.stamp_us, frames.map)))  # fmt: skip
+        add("speed", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=ego.speed_mps(now.layout)))
+        add("steering", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=float(now.layout.ego_steer)))
+        for what, type_name, make in (
+            ("autoware_velocity", "autoware_vehicle_msgs/VelocityReport", foreign.velocity_report),
+            ("autoware_steering", "autoware_vehicle_msgs/SteeringReport", foreign.steering_report),
+            ("autoware_control_mode", "autoware_vehicle_msgs/ControlModeReport", foreign.control_mode),
+            ("autoware_gear", "autoware_vehicle_msgs/GearReport", foreign.gear),
+            ("carla_status", "carla_msgs/CarlaEgoVehicleStatus", foreign.carla_status),
+        ):
+            add(what, type_name, qos.STATE, tick, self._foreign(make, base), with_kind=True)
+
+    def _add_scene(self) -> None:
+        tick, world = When.FRAME, self._profile.map
+        add = self._add
+        add("objects", "visualization_msgs/MarkerArray", qos.STATE, tick,
+            lambda now: scene.markers(now.layout, as_header(now.stamp_us, world)))  # fmt: skip
+        add("detections", "vision_msgs/Detection3DArray", qos.STATE, tick,
+            self._foreign(foreign.detections, world), with_kind=True)  # fmt: skip
+        add("carla_objects", "derived_object_msgs/ObjectArray", qos.STATE, tick,
+            self._foreign(foreign.carla_objects, world), with_kind=True)  # fmt: skip
+        add("autoware_signals", "autoware_perception_msgs/TrafficLightGroupArray", qos.STATE, tick,
+            self._foreign(foreign.traffic_lights, world), with_kind=True)  # fmt: skip
+        add("route", "nav_msgs/Path", qos.STATE, tick,
+            lambda now: scene.route(now.layout, as_header(now.stamp_us, world)))  # fmt: skip
+        add("signals", "std_msgs/UInt8MultiArray", qos.STATE, tick, lambda now: scene.signals(now.layout))
+        add("occupancy_points", "sensor_msgs/PointCloud2", qos.SENSOR, tick,
+            lambda now: _of(now, "occupancy", clouds.occupied_points, as_header(now.stamp_us, world)),
+            needs="occupancy")  # fmt: skip
+        add("occupancy_labels", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
+            lambda now: _of(now, "occupancy", lambda o: labelled_array(o.labels, ("x", "y", "z"))),
+            needs="occupancy")  # fmt: skip
+        add("layout", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
+            lambda now: _of(now, "bev", lambda b: labelled_array(b.data, (",".join(b.schema.channels), "x", "y"))),
+            needs="bev")  # fmt: skip
+        add("diagnostics", "diagnostic_msgs/DiagnosticArray", qos.STATE, tick,
+            lambda now: now.diagnostics() if now.diagnostics else None)  # fmt: skip
+        add("map", "std_msgs/String", qos.LATCHED, When.SCENARIO, lambda now: String(data=now.map_text()))
+        add("status", "std_msgs/String", qos.LATCHED, When.STATUS, lambda now: String(data=now.status()))
+
+    def _add_camera(self, spec: CameraSpec) -> None:
+        frame_id = fill(self._profile.camera, self._role, spec.name)
+        makers: dict[str, tuple[str, Callable[..., Any]]] = {
+            "camera_info": ("sensor_msgs/CameraInfo", lambda record, header: images.camera_info(spec, header)),
+            "image": ("sensor_msgs/Image", images.rgb_image),
+            "depth": ("sensor_msgs/Image", images.depth_image),
+            "semantic": ("sensor_msgs/Image", images.semantic_image),
+        }
+        for what, (type_name, make) in makers.items():
+
+            def told(now: Now, make: Callable[..., Any] = make) -> Any:
+                record = now.frame.cameras.get(spec.name) if now.frame else None
+                return record and make(record, as_header(now.stamp_us, frame_id))
+
+            self._add(what, type_name, qos.SENSOR, When.FRAME, told, sensor=spec.name, needs=spec.name)
+
+    def _add_lidar(self, spec: LidarSpec, usual: str) -> None:
+        frame_id = fill(self._profile.lidar, self._role, spec.name)
+        for name, named in self._profile.clouds.items():
+            layout = named or usual
+
+            def told(now: Now, layout: str = layout) -> Any:
+                record = now.frame.sweeps.get(spec.name) if now.frame else None
+                header = as_header(now.stamp_us - clouds.sweep_begins_us(layout, spec), frame_id)
+                return record and clouds.sweep_points(record, spec, layout, header, now.moments)
+
+            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, When.FRAME, told,
+                      name=fill(name, self._role, spec.name), needs=spec.name)  # fmt: skip
+
+    # --- transforms -----------------------------------------------------------------------------------------------
+
+    def _moving(self, kind: Any, now: Now) -> Any:
+        parent = self._profile.odom
+        return kind(transforms=[ego.transform(now.stamp_us, parent, self._base, now.layout.ego_pose)])
+
+    def _standing(self, kind: Any, now: Now) -> Any:
+        frames, role, stamp = self._profile, self._role, now.stamp_us
+        tree = [ego.transform(stamp, parent, child, Pose()) for child, parent in frames.fixed.items()]
+        for name in (frames.imu, frames.gnss):
+            tree.append(ego.transform(stamp, self._base, fill(name, role), Pose()))
+        for camera in self._rig.cameras:
+            name = fill(frames.camera, role, camera.name)
+            tree.append(ego.transform(stamp, self._base, name, ego.optical(camera.pose)))
+        for lidar in self._rig.lidars:
+            tree.append(ego.transform(stamp, self._base, fill(frames.lidar, role, lidar.name), lidar.pose))
+        return kind(transforms=tree)
+
+    @staticmethod
+    def _foreign(make: Callable[..., Any], frame_id: str) -> Callable[[Any, Now], Any]:
+        return lambda kind, now: make(kind, now.layout, as_header(now.stamp_us, frame_id))
+
+
+def _of(now: Now, what: str, make: Callable[..., Any], *rest: Any) -> Any:
+    """A message made of a part of the frame, None where nobody asked for that part."""
+    part = getattr(now.frame, what, None)
+    return None if part is None else make(part, *rest)

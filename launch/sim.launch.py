@@ -1,0 +1,31 @@
+"""ros2 launch uniscene_sim sim.launch.py scenario:=cut_in profile:=autoware mode:=realtime"""
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchDescription
+from uniscene_ros2.parameters import SETTINGS
+
+
+def _node(context):
+    """The node with those parameters that were given; what is left empty keeps the node's own default."""
+    given = {setting: LaunchConfiguration(setting.name).perform(context) for setting in SETTINGS}
+    return [
+        Node(
+            package="uniscene_sim",
+            executable="uniscene-ros2",
+            name="uniscene",
+            output="screen",
+            parameters=[{setting.name: setting.parse(text) for setting, text in given.items() if text}],
+            on_exit=Shutdown(),
+        )
+    ]
+
+
+def generate_launch_description():
+    arguments = [
+        DeclareLaunchArgument(s.name, default_value="", description=f"{s.text} (default: {s.default})")
+        for s in SETTINGS
+    ]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_node)])

@@ -1,0 +1,165 @@
+"""Nodes in processes of their own, and a ROS client in this one; each test in a domain of its own."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="needs the extra ros2")
+
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+HERE = Path(__file__).parent
+_domains = itertools.count(os.getpid() * 7)
+
+
+@pytest.fixture
+def domain():
+    return fresh_domain()
+
+
+def fresh_domain() -> int:
+    return 1 + next(_domains) % 100
+
+
+class Process:
+    """A child process with a log."""
+
+    def __init__(self, command, domain, log):
+        self.log_path = log
+        environ = {**os.environ, "ROS_DOMAIN_ID": str(domain), "PYTHONUNBUFFERED": "1"}
+        with open(log, "w") as file:
+            self.child = subprocess.Popen(
+                [sys.executable, *map(str, command)], env=environ, stdout=file, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def log(self):
+        return self.log_path.read_text()
+
+    def wait(self, seconds=90):
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"still runs after {seconds} s:\n{self.log}")
+
+    def until(self, words, seconds=60):
+        deadline = time.monotonic() + seconds
+        while words not in self.log:
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"never said {words!r}:\n{self.log}")
+            time.sleep(0.05)
+
+    def rss_kib(self):
+        fields = Path(f"/proc/{self.child.pid}/status").read_text().split("VmRSS:")[1]
+        return int(fields.split()[0])
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGINT)
+            try:
+                self.child.wait(10)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """`start("node", domain, scenario="cut_in")` or `start("stack", domain, "--blind")`."""
+    running = []
+
+    def begin(what, domain, *words, **options):
+        command = ["-m", "uniscene_ros2.cli"] if what == "node" else [HERE / f"{what}.py"]
+        if what == "node":
+            options = {"rig": "rl", **options}
+        flags = [w for k, v in options.items() if v is not None for w in (f"--{k.replace('_', '-')}", v)]
+        process = Process([*command, *words, *flags], domain, tmp_path / f"{what}{len(running)}.log")
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        process.stop()
+
+
+class Client:
+    """A ROS node in this process that keeps what it hears."""
+
+    def __init__(self, domain):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = rclpy.create_node("client", context=self.context)
+        self.executor = rclpy.executors.SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.heard = {}
+
+    def listen(self, kind, topic, qos, then=None):
+        messages = self.heard.setdefault(topic, [])
+
+        def on(message):
+            messages.append(message)
+            if then:
+                then(message)
+
+        self.node.create_subscription(kind, topic, on, qos)
+        return messages
+
+    def spin(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def until(self, condition, seconds=30.0, what="it"):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def call(self, kind, name, request=None, seconds=60.0):
+        client = self.node.create_client(kind, name)
+        self.until(client.service_is_ready, seconds, name)
+        future = client.call_async(request or kind.Request())
+        self.until(future.done, seconds, name)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def trigger(self, name):
+        from std_srvs.srv import Trigger
+
+        return self.call(Trigger, f"/uniscene/{name}")
+
+    def set(self, **values):
+        """The first result of setting parameters at once."""
+        from rcl_interfaces.srv import SetParametersAtomically
+        from rclpy.parameter import Parameter
+
+        request = SetParametersAtomically.Request()
+        request.parameters = [Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
+        return self.call(SetParametersAtomically, "/uniscene/set_parameters_atomically", request).result
+
+    def statuses(self):
+        from rclpy.qos import DurabilityPolicy, QoSProfile
+        from std_msgs.msg import String
+
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        seen = []
+        self.listen(String, "/scenario/status", latched, lambda m: seen.append(json.loads(m.data)))
+        return seen
+
+    def close(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def client(domain):
+    one = Client(domain)
+    yield one
+    one.close()

@@ -1,0 +1,199 @@
+"""The parts of the bridge by themselves, held to plain references."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Quaternion, Twist, TwistStamped
+from scipy.spatial.transform import Rotation
+from std_msgs.msg import Header
+
+from tests.ros2.test_messages import cloud
+from uniscene_ros2 import clouds, controls, ego
+from uniscene_ros2.geodesy import Origin
+from uniscene_ros2.names import PROFILES, fill
+from uniscene_ros2.pacing import RealTime
+from uniscene_ros2.packages import Packages
+from uniscene_ros2.stamps import as_time, to_us, turn
+from uniscene_sim.errors import InputError
+from uniscene_sim.frames import LidarSweep, OccupancyGrid
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
+from uniscene_sim.rig import LidarSpec
+from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.world.ego import Control
+from uniscene_sim.world.source import ScenarioSource
+
+
+@pytest.fixture(scope="module")
+def layout():
+    return ScenarioSource.open("cut_in").reset()
+
+
+def sweep_of(xyz, ring=None, time_s=None, number=None, stamp_us=200_000):
+    n = len(xyz)
+    return LidarSweep(
+        xyz=np.asarray(xyz, np.float32),
+        intensity=np.full(n, 0.5, np.float32),
+        ring=np.zeros(n, np.uint16) if ring is None else np.asarray(ring, np.uint16),
+        time_s=np.zeros(n, np.float32) if time_s is None else np.asarray(time_s, np.float32),
+        label=np.zeros(n, np.uint8),
+        instance=np.zeros(n, np.uint16),
+        stamp_us=stamp_us,
+        return_number=None if number is None else np.asarray(number, np.uint8),
+    )
+
+
+def spec(**changes):
+    return replace(LidarSpec("top", Pose(0.9, 0.1, 1.8, 0.01, 0.02, 0.3), (0.0,), 360), **changes)
+
+
+def test_a_deskewed_sweep_whose_stamp_is_its_begin_is_told_in_the_frame_of_its_begin(layout):
+    poses = [Pose(0.1 * k, 0.02 * k * k / 10, 0.0, yaw=0.01 * k) for k in range(21)]
+    moments = [replace(layout, stamp_us=10_000 * k, ego_pose=pose) for k, pose in enumerate(poses)]
+    points = np.random.default_rng(1).uniform(-30, 30, (500, 3)).astype(np.float32)
+    told = cloud(clouds.sweep_points(sweep_of(points), spec(), "XYZIRCAEDT", Header(), moments))
+    got = np.stack([told[n] for n in "xyz"], axis=1)
+    world = poses[20].compose(spec().pose).apply(points)  # where they are
+    again = poses[10].compose(spec().pose).apply(got)  # where a stack puts them by the stamp of the begin
+    assert np.allclose(world, again, atol=1e-4) and np.abs(got - points).max() > 0.5
+    raw = cloud(clouds.sweep_points(sweep_of(points), spec(deskewed=False), "XYZIRCAEDT", Header(), moments))
+    assert np.array_equal(np.stack([raw[n] for n in "xyz"], axis=1), points)
+
+
+def test_kinds_of_returns_are_autowares(layout):
+    # Ring 0 has one return, ring 1 a strong near and a weak far one, ring 2 a strong far and a weak near one.
+    xyz = [(5, 0, 0), (6, 0, 0), (9, 0, 0), (8, 0, 0), (4, 0, 0)]
+    order = [3, 0, 4, 2, 1]
+    ring, number = np.array([0, 1, 1, 2, 2]), np.array([0, 0, 1, 0, 1])
+    sweep = sweep_of(np.array(xyz)[order], ring[order], np.zeros(5), number[order])
+    told = cloud(clouds.sweep_points(sweep, spec(returns="dual"), "XYZIRC", Header(), [layout]))
+    assert told["return_type"].tolist() == np.array([7, 3, 6, 4, 5])[order].tolist()
+    last = cloud(clouds.sweep_points(sweep_of(xyz), spec(returns="last"), "XYZIRC", Header(), [layout]))
+    assert set(last["return_type"]) == {2}
+
+
+def test_occupied_points_are_the_centres_of_voxels_in_the_map_frame():
+    rng = np.random.default_rng(0)
+    grid = GridSpec(0.4, (5, 6, 4), (-1.0, -2.0, -1.0))
+    labels = rng.choice([OccClass.FREE, OccClass.CAR, OccClass.MANMADE], grid.shape).astype(np.uint8)
+    instances = rng.integers(0, 60_000, grid.shape).astype(np.uint16)
+    pose = Pose(100.0, 50.0, 3.0, yaw=0.7)
+    told = cloud(clouds.occupied_points(OccupancyGrid(labels, instances, grid, pose), Header()))
+    plain = [
+        (*pose.apply([grid.centres(a)[i] for a, i in enumerate(at)]), labels[at], instances[at])
+        for at in np.ndindex(grid.shape)
+        if labels[at] != OccClass.FREE
+    ]
+    assert np.allclose(np.array([[p[n] for n in ("x", "y", "z", "label", "instance")] for p in told]), plain, atol=1e-4)
+
+
+def test_quaternions_turn_as_poses_do():
+    for roll, pitch, yaw in np.random.default_rng(2).uniform(-1.5, 1.5, (50, 3)):
+        q = Quaternion()
+        turn(q, Pose(roll=roll, pitch=pitch, yaw=yaw))
+        assert np.allclose(
+            Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(), Pose(0, 0, 0, roll, pitch, yaw).rotation
+        )
+    forward = ego.optical(Pose(1.0, 2.0, 3.0)).rotation
+    assert np.allclose(forward[:, 2], (1, 0, 0)) and np.allclose(forward[:, 0], (0, -1, 0))  # z ahead, x to the right
+
+
+def test_geodesy_agrees_with_the_ellipsoid():
+    def ecef(lat, lon, alt):
+        a, f = 6378137.0, 1 / 298.257223563
+        e2, lat, lon = f * (2 - f), np.radians(lat), np.radians(lon)
+        n = a / np.sqrt(1 - e2 * np.sin(lat) ** 2)
+        across = (n + alt) * np.cos(lat)
+        return np.array([across * np.cos(lon), across * np.sin(lon), (n * (1 - e2) + alt) * np.sin(lat)])
+
+    for lat, lon, alt in ((48.1, 11.5, 520.0), (-33.9, 151.2, 10.0), (0.0, 0.0, 0.0)):
+        origin = Origin(lat, lon, alt)
+        assert origin.locate(0, 0, 0) == pytest.approx((lat, lon, alt), abs=1e-9)
+        la, lo = np.radians(lat), np.radians(lon)
+        axes = np.array(
+            [
+                [-np.sin(lo), np.cos(lo), 0],
+                [-np.sin(la) * np.cos(lo), -np.sin(la) * np.sin(lo), np.cos(la)],
+                [np.cos(la) * np.cos(lo), np.cos(la) * np.sin(lo), np.sin(la)],
+            ]
+        )
+        for enu in ((3000.0, -2000.0, 40.0), (-1.0, 2.0, -3.0)):
+            there = ecef(*origin.locate(*enu))
+            assert np.allclose(axes @ (there - ecef(lat, lon, alt)), enu, atol=1e-6)
+
+
+def twist(speed, rate=0.0):
+    message = Twist()
+    message.linear.x, message.angular.z = speed, rate
+    return message
+
+
+def test_a_twist_asks_for_a_speed_and_a_yaw_rate(layout):
+    still = controls.twist(twist(7.0, 0.25))(layout, 0)
+    assert still.accel_mps2 == pytest.approx(0.0, abs=1e-6)  # 7 m/s is what it drives
+    assert 7.0 * np.tan(still.steer_rad) / layout.ego_vehicle.wheelbase_m == pytest.approx(0.25)
+    assert controls.twist(twist(8.0))(layout, 0).accel_mps2 == pytest.approx(2.0)
+    with pytest.raises(InputError, match="finite"):
+        controls.twist(twist(float("nan")))
+
+
+def test_the_desk_tells_early_stale_and_refused_controls_apart(layout):
+    kinds = {kind.what: kind for kind in controls.KINDS}
+    desk = controls.ControlDesk(stale_us=500_000)
+    assert desk.answer(0) is None
+    assert desk.take(kinds["twist_cmd"], twist(5.0), 100, layout, 0) is None
+    assert desk.answer(101) is None and desk.counts["early"] == 1
+    assert desk.take(kinds["twist_cmd"], twist(5.0), 102, layout, 0) is None
+    assert isinstance(desk.answer(101)(layout, 0), Control)
+    assert desk.answer(101) is None  # used up
+    late = TwistStamped()
+    late.header.stamp = as_time(1_000_000)
+    assert desk.take(kinds["twist_stamped_cmd"], late, 0, layout, 1_400_000) is None
+    assert "old" in desk.take(kinds["twist_stamped_cmd"], late, 0, layout, 1_600_000)
+    assert "number" in desk.take(kinds["twist_cmd"], twist(float("inf")), 0, layout, 0)
+    assert (desk.counts["received"], desk.counts["refused"], desk.counts["stale"]) == (5, 1, 1)
+    assert desk.latest(-1) is desk.latest(-1) is not None
+    assert desk.latest(1) is None and desk.counts["stale"] == 2
+    desk.clear()
+    assert not desk.counts and desk.latest(0) is None
+
+
+def test_real_time_makes_up_within_a_tick_and_counts_what_it_cannot():
+    pace = RealTime()
+    pace.start(100.0)
+    pace.stepped(100.05, 0.01, at_tick=False)
+    assert pace.due == pytest.approx(100.01) and pace.overruns == 0  # late, made up for
+    pace.stepped(100.025, 0.01, at_tick=True)
+    assert pace.overruns == 0
+    pace.stepped(100.2, 0.01, at_tick=True)
+    assert pace.overruns == 1 and pace.due == 100.2
+
+
+def test_profiles_name_each_topic_once_and_with_characters_that_ros_takes():
+    from rclpy.validate_full_topic_name import validate_full_topic_name
+
+    for profile in PROFILES.values():
+        names = [profile.topic(what, "my car", "CAM FRONT-1") for what in profile.topics]
+        names += [fill(name, "my car", "LIDAR_TOP") for name in profile.clouds]
+        assert len(set(names)) == len(names)
+        assert all(validate_full_topic_name(name) for name in names)
+    assert fill("/sensing/lidar/{place}/x", "", "LIDAR_TOP") == "/sensing/lidar/top/x"
+
+
+def test_missing_packages_are_remembered_and_broken_ones_are_not_hidden(tmp_path, monkeypatch):
+    packages = Packages()
+    assert packages.find("std_msgs/String", "words") is not None
+    assert packages.find("no_such_msgs/A", "/a") is None and packages.find("no_such_msgs/B", "/b") is None
+    assert packages.report == ["no_such_msgs is not installed: no /a, /b"]
+    (tmp_path / "broken_msgs").mkdir()
+    (tmp_path / "broken_msgs" / "__init__.py").write_text("")
+    (tmp_path / "broken_msgs" / "msg.py").write_text("import what_it_needs")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="what_it_needs"):
+        packages.find("broken_msgs/A", "/a")
+
+
+def test_stamps_hold_microseconds():
+    for us in (0, 1, 999_999, 1_000_000, 86_400_123_456):
+        assert to_us(as_time(us)) == us

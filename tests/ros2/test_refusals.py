@@ -1,0 +1,156 @@
+"""What goes wrong is refused, counted and said aloud, and the node goes on."""
+
+import time
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import qos_profile_sensor_data as SENSOR
+from sensor_msgs.msg import Image, PointCloud2
+
+from tests.ros2.test_time import seconds, values
+
+
+@pytest.fixture
+def world(start, domain, client):
+    """A node at its first frame, its odometry and a way to say and await things."""
+    odom = client.listen(Odometry, "/odom", 100)
+    client.listen(DiagnosticArray, "/diagnostics", 10)
+    node = start("node", domain, scenario="cut_in")
+    publishers = {
+        kind: client.node.create_publisher(kind, topic, 1)
+        for kind, topic in ((Twist, "/cmd_vel"), (TwistStamped, "/cmd_vel_stamped"), (Path, "/trajectory"))
+    }
+    client.until(lambda: odom, 60)
+    client.until(lambda: all(p.get_subscription_count() for p in publishers.values()), 30)
+    client.spin(0.8)
+
+    def say(message):
+        publishers[type(message)].publish(message)
+        client.spin(0.4)
+        return round((seconds(odom[-1]) - 1.0) / 0.1)  # ticks so far
+
+    return node, say
+
+
+def twist(speed=5.0, rate=0.0):
+    message = Twist()
+    message.linear.x, message.angular.z = speed, rate
+    return message
+
+
+def stamped(at, speed=5.0):
+    message = TwistStamped()
+    message.header.stamp.sec, message.header.stamp.nanosec = int(at), round(at % 1 * 1e9)
+    message.twist.linear.x = speed
+    return message
+
+
+def path(*rows, frame="map"):
+    message = Path()
+    message.header.frame_id = frame
+    for at, x, y in rows:
+        pose = PoseStamped()
+        pose.header.stamp.sec, pose.header.stamp.nanosec = int(at), round(at % 1 * 1e9)
+        pose.pose.position.x, pose.pose.position.y = x, y
+        message.poses.append(pose)
+    return message
+
+
+def test_nan_absurd_and_stale_controls_are_refused_and_counted_and_the_node_goes_on(world, client):
+    node, say = world
+    assert say(twist(float("nan"))) == 0
+    assert say(twist(5.0, float("inf"))) == 0
+    assert say(twist(1e9)) == 0  # over 1,000 m/s2
+    assert say(stamped(0.2)) == 0  # 0.8 s old
+    assert say(stamped(time.time())) == 0  # the wall's clock
+    assert say(path((1.0, 14, 88), (1.0, 15, 88))) == 0  # time does not rise
+    assert say(path((0.2, 14, 88), (0.5, 15, 88))) == 0  # in the past
+    assert say(path((1.5, 14, 88), (2.5, 15, 88), frame="base_link")) == 0
+    assert say(path((1.5, float("nan"), 88), (2.5, 15, 88))) == 0
+    assert say(path()) == 0
+    assert say(twist()) == 1
+    counts, status = values(client, "controls")
+    assert (counts["received"], counts["refused"], counts["stale"], counts["used"]) == ("11", "7", "3", "1")
+    assert status.level == b"\x01" and status.message
+    for words in ("finite", "use_sim_time:=true", "must be in frame map", "times must rise"):
+        assert words in node.log
+
+
+def test_each_kind_of_control_that_is_installed_drives(world, client):
+    _, say = world
+    assert say(stamped(1.0, 9.0)) == 1
+    line = [(1.1 + t, 14.0 + 9.0 * (t + 0.1), 88.25) for t in (0.0, 1.0, 2.0, 3.0)]
+    assert say(path(*line)) == 2
+    assert say(twist(9.0, 0.2)) == 3
+    odom = client.heard["/odom"]
+    assert odom[-1].twist.twist.linear.x > 7.05 and odom[-1].twist.twist.angular.z > 0.02
+
+
+def test_a_qos_that_would_starve_a_stack_is_an_error_in_the_log_and_in_the_diagnostics(start, domain, client):
+    client.listen(DiagnosticArray, "/diagnostics", 10)
+    reliable = client.listen(PointCloud2, "/lidar/lidar/points", QoSProfile(depth=5))
+    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    client.node.create_publisher(Twist, "/cmd_vel", best_effort)
+    node = start("node", domain, scenario="cut_in", driver="builtin")
+    client.until(lambda: "/lidar/lidar/points: another node asks for a RELIABILITY" in node.log, 60)
+    client.until(lambda: "/cmd_vel: another node asks for a RELIABILITY" in node.log, 60)
+    client.trigger("reset")
+    client.until(lambda: "RELIABILITY" in values(client, "topics")[1].message, 30)
+    assert not reliable
+
+
+def test_wrong_names_and_missing_packages_are_said_once(start, domain, client):
+    client.listen(Image, "/camera/front/image_rw", SENSOR)
+    node = start("node", domain, scenario="cut_in")
+    node.until("/camera/front/image_rw has subscribers but nobody publishes it; is /camera/front/image_raw meant?", 60)
+    client.spin(6.0)
+    assert node.log.count("image_rw has subscribers") == 1
+    for package in ("tf2_msgs", "ackermann_msgs", "autoware_control_msgs", "vision_msgs"):
+        try:
+            __import__(package)
+        except ImportError:
+            assert node.log.count(f"{package} is not installed: no /") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"scenario": "no_such"}, "no_such"),
+        ({"rig": "no_such"}, "no_such"),
+        ({"camera": "no_such"}, "no camera engine"),
+        ({"realtime_factor": "-1"}, "realtime_factor"),
+        ({"role": "a b"}, "role: expected letters"),
+    ],
+)
+def test_bad_input_at_the_start_is_one_line_and_exit_code_2(start, domain, options, words):
+    node = start("node", domain, **{"scenario": "cut_in", **options})
+    assert node.wait(60) == 2
+    last = node.log.splitlines()[-1]
+    assert last.startswith("uniscene-ros2: ") and words in last and "Traceback" not in node.log
+
+
+def test_parameters_are_described_and_refused_with_a_reason(start, domain, client):
+    from rcl_interfaces.srv import DescribeParameters
+
+    odom = client.listen(Odometry, "/odom", 10)
+    start("node", domain, scenario="cut_in")
+    client.until(lambda: odom, 60)
+    for wish, words in (
+        ({"mode": "warp"}, "expected one of lockstep, realtime"),
+        ({"driver": "me"}, "expected one of stack, builtin"),
+        ({"scenario": "no_such"}, "no_such"),
+    ):
+        result = client.set(**wish)
+        assert not result.successful and words in result.reason
+    for wish in ({"realtime_factor": -1.0}, {"rig": "kitti"}, {"lockstep_timeout_s": "soon"}, {"seed": -2}):
+        assert not client.set(**wish).successful
+    assert client.set(mode="realtime", realtime_factor=2.0).successful
+    request = DescribeParameters.Request(names=["mode", "realtime_factor", "seed", "rig"])
+    mode, factor, seed, rig = client.call(DescribeParameters, "/uniscene/describe_parameters", request).descriptors
+    assert mode.additional_constraints == "one of lockstep, realtime" and mode.description
+    assert factor.floating_point_range[0].from_value == 0.01 and not factor.read_only
+    assert seed.integer_range[0].from_value == -1
+    assert rig.read_only

@@ -1,0 +1,21 @@
+"""The ROS 2 bridge, measured in a process of its own: the core imports no bridge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from uniscene_sim.bench import Row
+from uniscene_sim.errors import InputError
+
+__all__ = ["rows"]
+
+
+def rows(*options: str) -> Iterator[Row]:
+    done = subprocess.run([sys.executable, "-m", "uniscene_ros2.bench", *options], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise InputError("the ROS 2 bench failed; it needs rclpy (uniscene_sim[ros2], or a ROS 2 installation)")
+    for record in json.loads(done.stdout):
+        yield Row(**record)
