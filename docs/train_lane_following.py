@@ -116,10 +116,9 @@ def draw(curve: list[tuple[int, float, float]], result: dict, file: Path) -> Non
     steps, minutes, share = np.array(curve).T
     figure, axes = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
     axes.plot(minutes, 100 * share, color="#2a6fb0", label="training, mean of the last 100 episodes")
-    for name, colour in (("held_out", "#2e9e5b"), ("random", "#b04a2a")):
-        level = 100 * result[name]["route_completion"]
-        axes.axhline(level, color=colour, ls="--", lw=1.2, label=f"{name.replace('_', '-')} seeds: {level:.0f} %"
-                     if name == "held_out" else f"random actions: {level:.0f} %")  # fmt: skip
+    for key, name, colour in (("held_out", "held-out seeds", "#2e9e5b"), ("random", "random actions", "#b04a2a")):
+        level = 100 * result[key]["route_completion"]
+        axes.axhline(level, color=colour, ls="--", lw=1.2, label=f"{name}: {level:.1f} %")
     axes.set(xlabel=f"minutes on two cores ({int(steps[-1]):,} steps)", ylabel="route completion, %", ylim=(0, 103))
     axes.legend(frameon=False, loc="center right")
     axes.spines[["top", "right"]].set_visible(False)
