@@ -11,8 +11,8 @@ from uniscene_sim.errors import InputError
 __all__ = ["data_dir"]
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
-#: Where lib/pythonX.Y/site-packages/uniscene_sim lies, which need not be where Python does (colcon).
-_PREFIX = Path(__file__).resolve().parents[4]
+#: Where lib/pythonX.Y/site-packages/uniscene_sim lies, which need not be where Python does (colcon), and Python's own.
+_PREFIXES = (*Path(__file__).resolve().parents[4:5], Path(sys.prefix))
 
 
 def data_dir(name: str) -> Path:
@@ -25,8 +25,7 @@ def data_dir(name: str) -> Path:
     if root := os.environ.get("UNISCENE_SIM_DATA"):
         tried.append(Path(root) / name)
     else:
-        prefixes = dict.fromkeys([_PREFIX, Path(sys.prefix)])
-        tried += [_CHECKOUT / name, *(prefix / "share" / "uniscene_sim" / name for prefix in prefixes)]
+        tried += [_CHECKOUT / name, *(prefix / "share" / "uniscene_sim" / name for prefix in dict.fromkeys(_PREFIXES))]
     for folder in tried:
         if folder.is_dir():
             return folder
