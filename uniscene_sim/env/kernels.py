@@ -63,14 +63,14 @@ def _on(path, n, s):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def left_of_route(bodies, all_paths, counts):
     """How far the middle of the ego is to the left of its route."""
     x, y, heading = _on(all_paths[0], counts[0], bodies[0].s)
     return -np.sin(heading) * (bodies[0].x - x) + np.cos(heading) * (bodies[0].y - y)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def see_ego(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out):
     """Write the entries of `EGO` (10,)."""
     me, path, n = bodies[0], all_paths[0], counts[0]
@@ -98,7 +98,7 @@ def see_ego(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out
     _write(values, _EGO, out)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def see_route(x, y, yaw, bodies, all_paths, counts, out):
     """Write the points ahead (K, 3) as `ROUTE`; beyond the end of the route they stay at its end."""
     c, s = np.cos(yaw), np.sin(yaw)
@@ -108,7 +108,7 @@ def see_route(x, y, yaw, bodies, all_paths, counts, out):
         _write(np.array([c * dx + s * dy, -s * dx + c * dy, _wrapped(heading - yaw)]), _ROUTE, out[k])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def see_agents(x, y, yaw, vx, vy, agents, out):
     """Write the nearest agents within 80 m (K, 9) as `AGENTS`, nearest first; rows without one are 0."""
     c, s = np.cos(yaw), np.sin(yaw)

@@ -20,7 +20,7 @@ _AXLE = 0.3  # of a body's length: how far its axles are from its middle
 _SIGN_WAIT_S = 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def move(bodies, paths, counts, time_s, dt):
     """Move bodies 1.. in place by one step of `dt` seconds as they decided: by `chosen`, walkers by `pace` and
     `sideways`. Row 0, the ego, keeps its own time but is moved by its vehicle model."""
@@ -98,7 +98,7 @@ def _on_path(path, n, s, out):
     out[3] = path[a, 3] + f * (path[b, 3] - path[a, 3])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def pose(bodies, paths, counts, first):
     """Put bodies `first`.. that move on their paths at their offset, in place. A vehicle's axles are on the path, so
     that a long one cuts corners as it does on the road."""

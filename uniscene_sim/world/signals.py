@@ -53,7 +53,7 @@ def signal_states(static_map: StaticMap, time_s: float) -> np.ndarray:
     return states_at(Programs.of(static_map), time_s)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def states_at(programs, time_s):
     """SignalState uint8 (S,) of every signal."""
     states = np.zeros(programs.signals, np.uint8)
@@ -71,7 +71,7 @@ def states_at(programs, time_s):
     return states
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def lines_at(programs, states):
     """What each stop line says, uint8 (lines,): 0 sign, 1 red, 2 yellow, 3 green or off."""
     said = np.zeros(len(programs.of_line), np.uint8)

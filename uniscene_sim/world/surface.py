@@ -198,7 +198,7 @@ def _hash_triangles(bounds, origin, shape):
     return start, items
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _heights(x, y, hint, ground):
     out = np.empty(x.size)
     for k in range(x.size):
@@ -206,7 +206,7 @@ def _heights(x, y, hint, ground):
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _ranks(x, y, hint, ground):
     out = np.empty(x.size, np.int32)
     for k in range(x.size):

@@ -275,7 +275,7 @@ def _behind(me, other, path, n, at, front, limit):
     return worst, room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _ahead(bodies, paths, counts, line_state, first):
     """What each body comes to: lanes (N, 6) that meet others (-1: none), how far ahead of its centre they start, m, and
     how far its front may go before a line stops it (inf: freely)."""
@@ -396,7 +396,7 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
     return worst
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def busy_crossings(bodies, paths, counts, may_walk):
     """Crossings (C,) on which somebody walks, or that somebody at the kerb is about to use.
 
@@ -419,7 +419,7 @@ def busy_crossings(bodies, paths, counts, may_walk):
     return busy
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def walking_pace(bodies, paths, counts, may_walk):
     """Speed (N,) that each walker would like now, m/s, and how it steps aside for others (N,), right to left about
     -1 to 1. Nobody steps off the kerb while the light is against them or before a car that cannot stop any more, nor
