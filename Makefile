@@ -15,6 +15,7 @@ install-dev: .venv/.installed-dev
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,dev]"
+	$(BIN)/uniscene-sim warmup
 	touch $@
 
 demo: install

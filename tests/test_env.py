@@ -19,6 +19,7 @@ from uniscene_sim.assemble import assemble
 from uniscene_sim.env.actions import ACTIONS, Continuous, Steps, Waypoints
 from uniscene_sim.env.observations import AGENTS, EGO, NAMES, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
+from uniscene_sim.env.render import picture_of
 from uniscene_sim.env.reward import TERMS, WEIGHTS
 from uniscene_sim.errors import InputError
 from uniscene_sim.paths import data_dir
@@ -120,7 +121,7 @@ def test_scenarios_by_name_list_and_path():
     env = gymnasium.make("UniScene-v0", scenario=["cut_in", "hard_brake"])
     drawn = {env.reset(seed=s)[1]["scenario"] for s in range(12)}
     assert drawn == {"cut_in", "hard_brake"}
-    info = env.reset(options={"scenario": "hard_brake", "scenario_seed": 7})[1]
+    info = env.reset(options={"scenario": "hard_brake", "scenario_seed": np.int64(7)})[1]
     assert (info["scenario"], info["scenario_seed"]) == ("hard_brake", 7)
 
 
@@ -335,7 +336,7 @@ def test_the_reward_is_the_weighted_sum_of_terms_that_mean_what_they_say():
         assert tuple(info["reward"]) == TERMS and reward == pytest.approx(sum(info["reward"].values()))
         term = {name: info["reward"][name] / weights[name] for name in TERMS}
         way = (after.route_at + after.bodies[0]["s"]) - (before.route_at + before.bodies[0]["s"])
-        assert term["progress"] == pytest.approx(min(way / (0.1 * source.scenario.ego.target_speed_mps), 1.0))
+        assert term["progress"] == pytest.approx(np.clip(way / (0.1 * source.scenario.ego.target_speed_mps), -1, 1))
         lateral = [s.ego.speed * s.ego.yaw_rate for s in (before, after)]
         jerk = np.hypot(after.ego.accel - before.ego.accel, lateral[1] - lateral[0]) / 0.1
         assert term["comfort"] == pytest.approx(-min(jerk / 8.37, 1.0))
@@ -381,6 +382,28 @@ def test_a_restored_state_gives_the_same_future(observations):
         assert all(same(a, b) for x, y in zip(future, told, strict=True) for a, b in zip(x, y, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"scenario": "hard_brake"}, "saved with scenario 'cut_in'"),
+        ({"scenario": "cut_in", "step_ms": 50}, "saved with step_ms 100"),
+        ({"scenario": "cut_in", "observations": ("rgb",)}, "saved with sensors"),
+        ({"scenario": "cut_in", "world_seed": 3}, "saved with world_seed"),
+    ],
+)
+def test_a_state_of_another_env_is_refused_and_nothing_changes(settings, match):
+    one = gymnasium.make("UniScene-v0", scenario=["cut_in"]).unwrapped
+    one.reset(seed=0)
+    other = gymnasium.make("UniScene-v0", **settings).unwrapped
+    other.reset(seed=1)
+    before = pickle.dumps(other.get_state())
+    with pytest.raises(InputError, match=match):
+        other.set_state(one.get_state())
+    with pytest.raises(InputError, match="state: expected what get_state"):
+        other.set_state("junk")
+    assert pickle.dumps(other.get_state()) == before
+
+
 # --- bad input, pictures ----------------------------------------------------------------------------------------------
 
 
@@ -395,6 +418,11 @@ def test_a_restored_state_gives_the_same_future(observations):
         ({"reward": {"speed": 1.0}}, "reward: expected terms among progress"),
         ({"reward": {"progress": float("nan")}}, "reward.progress: must be a finite"),
         ({"terminate_on": ("crash",)}, "terminate_on: expected some of collision"),
+        ({"terminate_on": "crash"}, "terminate_on: expected some of collision.*'crash'"),
+        ({"terminate_on": None}, "terminate_on: expected a name or several"),
+        ({"scenario": 3}, "scenario: expected a name or several"),
+        ({"reward": [1]}, "reward: expected weights by name"),
+        ({"rig": None}, "rig: expected a name, a file"),
         ({"step_ms": 15}, "step_ms: must be a positive multiple of 10"),
         ({"render_mode": "ansi"}, "render_mode: expected one of rgb_array"),
         ({"camera": "raycas"}, "did you mean raycast"),
@@ -411,7 +439,8 @@ def test_bad_settings_are_named(settings, match):
 def test_bad_options_are_named():
     env = gymnasium.make("UniScene-v0")
     for options, match in [({"seeds": 1}, "options"), ({"scenario": "cut_in"}, "options.scenario"),
-                           ({"scenario_seed": -1}, "options.scenario_seed")]:  # fmt: skip
+                           ({"scenario_seed": -1}, "options.scenario_seed"),
+                           ({"scenario_seed": 2**70}, "options.scenario_seed")]:  # fmt: skip
         with pytest.raises(InputError, match=match):
             env.reset(options=options)
 
@@ -433,12 +462,11 @@ def test_pictures_and_a_window(monkeypatch):
     env = gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="human")
     env.reset(seed=0)
     env.step(GO)
-    import pygame
-
-    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    from uniscene_sim.env.render import picture_of
-
-    assert np.array_equal(shown, picture_of(env.unwrapped.worlds, 0))
+    other = gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="human")
+    other.reset(seed=0)
+    other.close()
+    env.step(GO)
+    assert np.array_equal(env.unwrapped._window.shown, picture_of(env.unwrapped.worlds, 0))
     env.close()
     env.close()
 

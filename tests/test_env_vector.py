@@ -1,5 +1,7 @@
 """Many worlds in one process: each is what the single env is."""
 
+import pickle
+
 import gymnasium
 import numpy as np
 import pytest
@@ -32,7 +34,10 @@ def actions_of(count, worlds):
 
 
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
-@pytest.mark.parametrize(("settings", "steps"), [({"scenario": "lane_following"}, 90), (SENSORS, 8)])
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [({"scenario": "lane_following"}, 90), ({"max_episode_steps": 20}, 60), (SENSORS, 8)],
+)
 def test_each_world_is_what_gymnasium_makes_of_single_envs(mode, settings, steps):
     """Observations, rewards, ends and infos are those of Gymnasium's own vector env over single ones."""
     ours = gymnasium.make_vec("UniScene-v0", 3, autoreset_mode=mode, **settings)
@@ -96,6 +101,30 @@ def test_episodes_can_be_limited():
     assert not np.any(truncated[:4]) and np.all(truncated[4])
 
 
+def test_saved_worlds_go_on_as_they_did():
+    env = gymnasium.make_vec("UniScene-v0", 3, autoreset_mode="SameStep", max_episode_steps=25).unwrapped
+    other = gymnasium.make_vec("UniScene-v0", 3, autoreset_mode="SameStep", max_episode_steps=25).unwrapped
+    env.reset(seed=2)
+    other.reset(seed=8)
+    actions = actions_of(60, 3)
+    for action in actions[:30]:
+        seen = env.step(action)[0]
+    state = pickle.loads(pickle.dumps(env.get_state()))
+    future = [env.step(action) for action in actions[30:]]
+    check_same(other.set_state(state), seen)
+    check_same(tuple(future), tuple(other.step(action) for action in actions[30:]))
+    with pytest.raises(InputError, match="state: expected 3 worlds"):
+        other.set_state(state[:2])
+
+
+def test_as_many_actions_as_worlds():
+    env = gymnasium.make_vec("UniScene-v0", 2, scenario="hard_brake")
+    env.reset(seed=0)
+    for count in (1, 3):
+        with pytest.raises(InputError, match="actions: expected 2"):
+            env.step(np.zeros((count, 2), np.float32))
+
+
 def test_pictures_of_all_worlds():
     env = gymnasium.make_vec("UniScene-v0", 2, scenario="cut_in", render_mode="rgb_array")
     env.reset(seed=0)
@@ -109,6 +138,7 @@ def test_pictures_of_all_worlds():
         ({"num_envs": 0}, "num_envs"),
         ({"autoreset_mode": "sometimes"}, "autoreset_mode: expected one of 'NextStep'"),
         ({"render_mode": "human"}, "render_mode"),
+        ({"max_episode_steps": 0}, "max_episode_steps"),
     ],
 )
 def test_bad_settings_are_named(settings, match):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 from uniscene_sim.assemble import assemble
 from uniscene_sim.geometry import Pose
@@ -14,9 +15,16 @@ __all__ = ["warm"]
 
 
 def warm() -> None:
-    """Two ticks of `cut_in` with the smallest rig and a real LiDAR; numba keeps what it compiles beside the package."""
+    """Two ticks of `cut_in` with the smallest rig and a real LiDAR, and with Gymnasium a step of an environment; numba
+    keeps what it compiles beside the package."""
     rig = load_rig("rl")
     real = lidar_model("vlp-16", "real", Pose(0.9, 0.0, 1.8), azimuth_steps=90)
     simulator = assemble(ScenarioSource.open("cut_in"), replace(rig, lidars=(*rig.lidars, real)))
     simulator.reset()
     simulator.step()
+    if find_spec("gymnasium") is not None:
+        from uniscene_sim.env.single import UniSceneEnv
+
+        env = UniSceneEnv(scenario="cut_in", observations=("ego", "route", "agents", "layout"))
+        env.reset(seed=0)
+        env.step(env.action_space.sample())

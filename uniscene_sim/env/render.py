@@ -64,7 +64,7 @@ class Window:
             pygame.display.init()
         except pygame.error as error:
             raise InputError(f"'human' needs a display: {error}; use 'rgb_array'", field="render_mode") from error
-        self._screen: Any = None
+        self._window: Any = None
 
     @classmethod
     def of(cls, mode: str | None) -> Window | None:
@@ -80,14 +80,18 @@ class Window:
     def show(self, picture: np.ndarray) -> None:
         """Show a picture uint8 (H, W, 3)."""
         height, width = picture.shape[:2]
-        if self._screen is None:
-            self._screen = self._pygame.display.set_mode((width, height))
-            self._pygame.display.set_caption("uniscene_sim")
-        self._screen.blit(self._pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
+        if self._window is None:
+            self._window = self._pygame.Window("uniscene_sim", (width, height))
+        self._window.get_surface().blit(self._pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
         self._pygame.event.pump()
-        self._pygame.display.flip()
+        self._window.flip()
+
+    @property
+    def shown(self) -> np.ndarray:
+        """What is on the screen, uint8 (H, W, 3)."""
+        return self._pygame.surfarray.array3d(self._window.get_surface()).swapaxes(0, 1)
 
     def close(self) -> None:
-        if self._screen is not None:
-            self._pygame.display.quit()
-            self._screen = None
+        if self._window is not None:
+            self._window.destroy()
+            self._window = None

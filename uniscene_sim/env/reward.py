@@ -1,4 +1,4 @@
-"""The reward: a weighted sum of terms, each of which is in `info` too."""
+"""The reward: a weighted sum of terms, each of which is in `info` too. All are of one step, however long it is."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["TERMS", "WEIGHTS", "terms_of", "weights_of"]
 
 #: Terms and their weights. What costs is negative already, so no weight is.
 WEIGHTS: dict[str, float] = {
-    "progress": 1.0,  # way made along the route, of what the target speed would make: 1 at most
+    "progress": 1.0,  # way made along the route, of what the target speed would make: within -1 and 1
     "comfort": 0.1,  # minus jerk, of nuPlan's bound: -1 at least
     "lane_keeping": 0.2,  # minus distance from the route, of 1.75 m: -1 at least
     "collision": 10.0,  # -1 for each thing that is newly touched
-    "off_road": 10.0,  # -1 in a tick in which a corner left the road
+    "off_road": 10.0,  # -1 in a step in which a corner of the body is off the road
     "red_light": 5.0,  # -1 for each line crossed at red
 }
 TERMS = tuple(WEIGHTS)
@@ -30,10 +30,12 @@ def weights_of(given: Mapping[str, float] | None) -> np.ndarray:
     Raises:
         InputError: an unknown term, or a weight that is not a finite number.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(f"expected weights by name of the term, got {given!r}", field="reward")
     for name, value in (given or {}).items():
         if name not in WEIGHTS:
             raise InputError(f"expected terms among {', '.join(TERMS)}, got {name!r}", field="reward")
-        if not isinstance(value, int | float) or not np.isfinite(value):
+        if not isinstance(value, int | float | np.number) or not np.isfinite(value):
             raise InputError(f"must be a finite number, got {value!r}", field=f"reward.{name}")
     return np.array([float((WEIGHTS | dict(given or {}))[name]) for name in TERMS])
 
@@ -43,7 +45,7 @@ def terms_of(before: np.ndarray, after: np.ndarray, dt_s: float) -> np.ndarray:
     way = (after["progress_m"] - before["progress_m"]) / (after["target_speed_mps"] * dt_s)
     return np.stack(
         [
-            np.minimum(way, 1.0),
+            np.clip(way, -1.0, 1.0),
             -np.minimum(after["jerk_mps3"] / MOST_JERK_MPS3, 1.0),
             -np.minimum(np.abs(after["left_of_route_m"]) / _LANE_M, 1.0),
             -(after["collisions"] - before["collisions"]).astype(float),

@@ -11,6 +11,7 @@ from gymnasium.spaces import Dict
 
 from uniscene_sim.env.render import FPS, MODES, Window, picture_of
 from uniscene_sim.env.worlds import Saved, Settings, Worlds
+from uniscene_sim.errors import InputError
 
 __all__ = ["UniSceneEnv"]
 
@@ -20,6 +21,11 @@ class UniSceneEnv(gymnasium.Env):
 
     An episode ends as terminated at the end of the route, and on what `terminate_on` names; at the scenario's time
     limit it is truncated. The same seed gives the same episode, bit for bit, in any process.
+
+    `info`: `scenario` and `scenario_seed`; `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`,
+    `red_lights` and `min_ttc_s` (inf while nothing was near) since the episode began; `comfort`, the share of steps
+    within nuPlan's bounds; `speed_mps`; and after a step `reward`, each term with its weight, and `success`, the end of
+    the route without collision, off-road or red light.
 
     Args:
         render_mode: None, "rgb_array" or "human".
@@ -73,7 +79,12 @@ class UniSceneEnv(gymnasium.Env):
 
         Returns:
             The observation and info of then.
+
+        Raises:
+            InputError: it was saved under other arguments; nothing has changed.
         """
+        if not isinstance(state, tuple) or len(state) != 2:
+            raise InputError("expected what get_state() gave", field="state")
         saved, random = state
         self.worlds.restore(0, saved)
         self.np_random.bit_generator.state = random

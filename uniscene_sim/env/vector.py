@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, iterate
 
 from uniscene_sim.env.render import FPS, MODES, picture_of
-from uniscene_sim.env.worlds import Settings, Worlds
+from uniscene_sim.env.worlds import Saved, Settings, Worlds
 from uniscene_sim.errors import InputError
 
 __all__ = ["UniSceneVectorEnv"]
@@ -46,6 +46,8 @@ class UniSceneVectorEnv(VectorEnv):
         super().__init__()
         if num_envs < 1:
             raise InputError(f"must be at least 1, got {num_envs}", field="num_envs")
+        if max_episode_steps is not None and max_episode_steps < 1:
+            raise InputError(f"must be at least 1, got {max_episode_steps}", field="max_episode_steps")
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"expected rgb_array or None, got {render_mode!r}", field="render_mode")
         try:
@@ -111,11 +113,13 @@ class UniSceneVectorEnv(VectorEnv):
         info: dict[str, Any] = {}
         if go_on:
             given = list(iterate(self.action_space, actions))
+            if len(given) != self.num_envs:
+                raise InputError(f"expected {self.num_envs}, one for each world, got {len(given)}", field="actions")
             judged = self.worlds.advance(go_on, [given[i] for i in go_on])
             self._steps[go_on] += 1
             reward[go_on], terminated[go_on], truncated[go_on] = judged.reward, judged.terminated, judged.truncated
             if self._most is not None:
-                truncated |= ~terminated & (self._steps >= self._most)
+                truncated[go_on] |= ~terminated[go_on] & (self._steps[go_on] >= self._most)
         self._begin(begin)
         self._over = terminated | truncated
         self.worlds.observe(range(self.num_envs))
@@ -138,6 +142,33 @@ class UniSceneVectorEnv(VectorEnv):
         """A picture of each world, uint8 (H, W, 3)."""
         return tuple(picture_of(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
 
+    def get_state(self) -> list[tuple[Saved, Mapping[str, Any], bool, int]]:
+        """All of each world, of its random stream, and whether and how far its episode is; it can be pickled."""
+        return [
+            (self.worlds.save(i), random.bit_generator.state, bool(self._over[i]), int(self._steps[i]))
+            for i, random in enumerate(self._randoms)
+        ]
+
+    def set_state(self, state: Sequence[tuple[Saved, Mapping[str, Any], bool, int]]) -> dict[str, np.ndarray]:
+        """Go on from a state of this env or of another one with the same arguments: the same future, bit for bit.
+
+        Returns:
+            The observations of then.
+
+        Raises:
+            InputError: it is not of as many worlds, or of worlds with other arguments; nothing has changed.
+        """
+        if len(state) != self.num_envs:
+            raise InputError(f"expected {self.num_envs} worlds, got {len(state)}", field="state")
+        for saved, *_ in state:
+            self.worlds.check(saved)
+        for i, (saved, random, over, steps) in enumerate(state):
+            self.worlds.restore(i, saved)
+            self._randoms[i].bit_generator.state = random
+            self._over[i], self._steps[i] = over, steps
+        self.worlds.observe(range(self.num_envs))
+        return self._observed()
+
     def _begin(self, some: Sequence[int], options: dict[str, Any] | None = None) -> None:
         for i in some:
             self.worlds.begin(i, self.worlds.draw(self._randoms[i], options))
@@ -156,7 +187,7 @@ class UniSceneVectorEnv(VectorEnv):
 
     def _tell(self, info: dict[str, Any], told: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
         """`info` with what is told (n,) of some worlds, in Gymnasium's form: an array (N,) and a mask for each key."""
-        for key, value in told.items():
+        for key, value in told.items() if len(some) else ():
             if isinstance(value, dict):
                 info[key] = self._tell(info.get(key, {}), value, some)
             else:

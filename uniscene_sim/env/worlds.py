@@ -5,7 +5,7 @@ The env is one world, the vector env many; both say the same of the same episode
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ __all__ = ["ENDINGS", "Episode", "Judged", "Saved", "Settings", "Worlds"]
 
 #: What may end an episode before its goal or its time.
 ENDINGS = ("collision", "off_road", "red_light")
+_MADE_OF = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
 
 
@@ -63,6 +64,7 @@ class Judged:
 class Saved:
     """All of one world: going on from it gives the same future, bit for bit. It can be pickled."""
 
+    of: tuple[Any, ...]  # what the world is made of, see `Worlds.check`
     episode: Episode
     state: WorldState
     moments: tuple[LayoutFrame, ...]
@@ -109,24 +111,26 @@ class Worlds:
     """
 
     def __init__(self, count: int, settings: Settings):
-        step_ms, scenario, terminate_on = settings.step_ms, settings.scenario, settings.terminate_on
-        if not isinstance(step_ms, int) or step_ms <= 0 or (step_ms * 1000) % PHYSICS_US:
-            raise InputError(f"must be a positive multiple of 10, got {step_ms}", field="step_ms")
+        step_ms, scenario = settings.step_ms, settings.scenario
+        if not isinstance(step_ms, int | np.integer) or step_ms <= 0 or (step_ms * 1000) % PHYSICS_US:
+            raise InputError(f"must be a positive multiple of 10, got {step_ms!r}", field="step_ms")
+        terminate_on = _names(settings.terminate_on, "terminate_on")
         for name in terminate_on:
             if name not in ENDINGS:
                 raise InputError(f"expected some of {', '.join(ENDINGS)}, got {name!r}", field="terminate_on")
-        several = [scenario] if isinstance(scenario, str | Path) else list(scenario)
+        several = _names(str(scenario) if isinstance(scenario, Path) else scenario, "scenario")
         if not several:
             raise InputError("expected a scenario, or several", field="scenario")
-        self.scenarios: list[Scenario] = [load_scenario(find_scenario(str(which))) for which in several]
+        self.scenarios: list[Scenario] = [load_scenario(find_scenario(which)) for which in several]
+        if not isinstance(settings.rig, str | Path | SensorRig):
+            raise InputError(f"expected a name, a file or a SensorRig, got {settings.rig!r}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
-        asked = settings.observations
-        self.observations = observations_of([asked] if isinstance(asked, str) else asked, rig)
+        self.observations = observations_of(_names(settings.observations, "observations"), rig)
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
         self.action = action_of(settings.action)
         self._weights, self._ends = weights_of(settings.reward), [_ENDS_ON[name] for name in terminate_on]
-        self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
+        self._tick_us, self._world_seed = int(step_ms) * 1000, settings.world_seed
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # equal in all but colour
@@ -156,12 +160,13 @@ class Worlds:
         which, seed = int(random.integers(len(self.scenarios))), int(random.integers(2**31))
         if (name := given.pop("scenario", None)) is not None:
             names = [s.name for s in self.scenarios]
+            name = Path(name).stem if isinstance(name, str | Path) else name
             if name not in names:
                 raise InputError(f"expected one of {', '.join(names)}, got {name!r}", field="options.scenario")
             which = names.index(name)
         if (wanted := given.pop("scenario_seed", None)) is not None:
-            if not isinstance(wanted, int | np.integer) or wanted < 0:
-                raise InputError(f"must be a whole number of at least 0, got {wanted!r}", field="options.scenario_seed")
+            if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool) or not 0 <= wanted < 2**63:
+                raise InputError(f"must be a whole number in [0, 2^63), got {wanted!r}", field="options.scenario_seed")
             seed = int(wanted)
         if given:
             raise InputError(f"expected scenario, scenario_seed, got {', '.join(given)}", field="options")
@@ -202,7 +207,8 @@ class Worlds:
         info = self.info(some)
         worth = self._weights * terms
         info["reward"] = {name: worth[:, k].copy() for k, name in enumerate(TERMS)}
-        info["success"] = arrived & ~ended
+        clean = (after["collisions"] == 0) & (after["off_road_s"] == 0.0) & (after["red_lights"] == 0)
+        info["success"] = arrived & clean
         return Judged(worth.sum(axis=1), terminated, over & ~terminated, info)
 
     def info(self, some: Sequence[int]) -> dict[str, Any]:
@@ -227,11 +233,35 @@ class Worlds:
         """All of world `i` now."""
         world, episode = self.world(i), self.episodes[i]
         assert episode is not None
-        return Saved(episode, world.source.get_state(), tuple(world.moments), dict(world.memory),
-                     dict(self._records[i]), self._measured[i].copy())  # fmt: skip
+        return Saved(
+            self._made_of(episode),
+            episode,
+            world.source.get_state(),
+            tuple(world.moments),
+            dict(world.memory),
+            dict(self._records[i]),
+            self._measured[i].copy(),
+        )
+
+    def check(self, saved: Saved) -> None:
+        """Whether what was saved may go on here.
+
+        Raises:
+            InputError: it was saved under other arguments.
+        """
+        if not isinstance(saved, Saved) or saved.episode.scenario >= len(self.scenarios):
+            raise InputError("expected what get_state() gave, of an env with the same arguments", field="state")
+        for what, theirs, ours in zip(_MADE_OF, saved.of, self._made_of(saved.episode), strict=True):
+            if theirs != ours:
+                raise InputError(f"was saved with {what} {theirs!r}, this env has {ours!r}", field="state")
 
     def restore(self, i: int, saved: Saved) -> None:
-        """World `i` becomes what was saved, there or in another one; nothing is observed yet."""
+        """World `i` becomes what was saved, there or in another one; nothing is observed yet.
+
+        Raises:
+            InputError: it was saved under other arguments; nothing has changed.
+        """
+        self.check(saved)
         world = self._begun(i, saved.episode)
         world.source.set_state(saved.state)
         world.resume(saved.moments, saved.memory)
@@ -248,6 +278,14 @@ class Worlds:
         if episode is None:
             raise RuntimeError("call reset() before the first step")
         return self._simulators[i][episode.scenario]
+
+    def _made_of(self, episode: Episode) -> tuple[Any, ...]:
+        scenario = self.scenarios[episode.scenario]
+        sensors = tuple(sorted({o.sensor for o in self.observations}))
+        return scenario.name, self._map(scenario).ref, self._tick_us // 1000, self._tiles_seed(scenario), sensors
+
+    def _tiles_seed(self, scenario: Scenario) -> int:
+        return scenario.seed if self._world_seed is None else self._world_seed
 
     def _begun(self, i: int, episode: Episode) -> Simulator[ScenarioSource]:
         """The simulator of world `i` at the start of an episode."""
@@ -276,7 +314,7 @@ class Worlds:
         return self._maps[scenario.map]
 
     def _tiles_of(self, scenario: Scenario) -> tuple[TileStore, PackedTiles]:
-        seed = scenario.seed if self._world_seed is None else self._world_seed
+        seed = self._tiles_seed(scenario)
         static_map = self._map(scenario)
         key = static_map.ref, seed
         if key not in self._packed:
@@ -284,3 +322,17 @@ class Worlds:
             store = TileStore(engine, cache=TileCache.of(engine, static_map.ref, seed, user_cache("tiles")))
             self._packed[key] = store, PackedTiles(store)
         return self._packed[key]
+
+
+def _names(given: Any, field: str) -> list[str]:
+    """One name or several.
+
+    Raises:
+        InputError: neither.
+    """
+    if isinstance(given, str):
+        return [given]
+    several = list(given) if isinstance(given, Iterable) else [None]
+    if all(isinstance(name, str | Path) for name in several):
+        return [str(name) for name in several]
+    raise InputError(f"expected a name or several, got {given!r}", field=field)
