@@ -114,7 +114,7 @@ def test_pause_step_and_play(start, domain, client):
 def test_time_goes_forward_over_resets_and_scenarios(start, domain, client):
     clock = client.listen(Clock, "/clock", DEEP)
     statuses = client.statuses()
-    start("node", domain, scenario="cut_in", driver="builtin")
+    start("node", domain, scenario="cut_in", realtime_factor="4", **DRIVES_ITSELF)
     client.until(lambda: len(clock) > 50, 60)
     assert client.trigger("reset").success
     client.until(lambda: statuses[-1]["status"] == "SUCCESS", 60)
