@@ -112,3 +112,14 @@ def test_a_signal_ends_the_node_without_a_word(start, domain, number):
     node.child.send_signal(number)
     assert node.wait(20) == 0
     assert "Traceback" not in node.log
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no POSIX shared memory to look at")
+def test_the_node_has_a_segment_that_holds_seconds_of_images(start, domain):
+    def segments():
+        return {f for f in Path("/dev/shm").glob("fastrtps_*") if f.stat().st_size >= 128 * 2**20}
+
+    before = segments()
+    node = start("node", domain, scenario="hard_brake")
+    node.until("waits for a control")
+    assert segments() - before
