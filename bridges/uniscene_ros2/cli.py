@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         node = UnisceneNode(overrides)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, node.stop)
+        gc.freeze()  # what is loaded stays: the collector need not look through it in the midst of a tick
         code = node.spin()
         node.close()
         return code

@@ -104,13 +104,15 @@ def _occupied(labels, instances, first, step, places, names):
     n = 0
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
-            at = first + i * step[:, 0] + j * step[:, 1]
+            x = first[0] + i * step[0, 0] + j * step[0, 1]
+            y = first[1] + i * step[1, 0] + j * step[1, 1]
+            z = first[2] + i * step[2, 0] + j * step[2, 1]
             for k in range(labels.shape[2]):
                 label = labels[i, j, k]
                 if label != _FREE:
-                    places[n, 0] = at[0] + k * step[0, 2]
-                    places[n, 1] = at[1] + k * step[1, 2]
-                    places[n, 2] = at[2] + k * step[2, 2]
+                    places[n, 0] = x + k * step[0, 2]
+                    places[n, 1] = y + k * step[1, 2]
+                    places[n, 2] = z + k * step[2, 2]
                     names[n, 3] = np.uint32(label) | np.uint32(instances[i, j, k]) << np.uint32(16)
                     n += 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Set
 from pathlib import Path
 from typing import Any
@@ -40,10 +39,9 @@ class Run:
         tile_cache: DiskCache | None = None,
     ):
         self.rig, self._engines, self._cache = rig, engines or {}, tile_cache
-        common = math.gcd(*(v for s in rig.sensors for v in (s.period_us, s.phase_us))) if rig.sensors else 100_000
-        self.tick_us = common
         self._zero_us = _GAP_US
         self.simulator = self._ready(scenario, seed)
+        self.tick_us = self.simulator.tick_us
         self._before: dict[str, Any] = {}
         self.begin()
 
@@ -89,8 +87,9 @@ class Run:
         return self.layout.stamp_us % self.tick_us == 0
 
     def advance(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
-        """Move on by a tick, or by 10 ms; None lets the built-in driver drive."""
-        self.simulator.tick_us = self.tick_us if whole_tick else PHYSICS_US
+        """Move on to the next tick, or by 10 ms; None lets the built-in driver drive."""
+        left_us = self.tick_us - self.layout.stamp_us % self.tick_us
+        self.simulator.tick_us = left_us if whole_tick else PHYSICS_US
         self.simulator.advance(control)
         self._before = dict(self.simulator.memory)
 
@@ -115,7 +114,6 @@ class Run:
         source = ScenarioSource.open(scenario, seed)
         simulator = assemble(source, self.rig, tile_cache=self._cache, **self._engines)  # type: ignore[arg-type]
         simulator.digests = False
-        simulator.tick_us = self.tick_us
         simulator.prepare(source.route_path)
         return simulator
 

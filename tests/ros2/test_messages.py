@@ -252,3 +252,15 @@ def test_profiles_have_the_names_that_stacks_know(start, domain, client, profile
     else:
         assert client.heard["/carla/hero/odometry"][0].child_frame_id == "hero"
         assert client.heard["/carla/map"][0].data.startswith("<")
+
+
+def test_who_comes_late_hears_the_map_the_status_and_the_frame_that_waits(start, domain, client):
+    node = start("node", domain, scenario="cut_in")
+    node.until("waits for a control")
+    client.spin(1.0)
+    xodr = client.listen(String, "/map/opendrive", LATCHED)
+    statuses = client.statuses()
+    image = client.listen(Image, "/camera/front/image_raw", SENSOR)
+    client.until(lambda: xodr and statuses and image, 30, "map, status and image")
+    assert statuses[0]["status"] == "RUNNING" and statuses[0]["scenario"] == "cut_in"
+    assert us(image[0].header.stamp) == 1_000_000 and len(image) == 1

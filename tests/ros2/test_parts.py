@@ -1,6 +1,8 @@
 """The parts of the bridge by themselves, held to plain references."""
 
+import os
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,16 +12,19 @@ from std_msgs.msg import Header
 
 from tests.ros2.test_messages import cloud
 from uniscene_ros2 import clouds, controls, ego
+from uniscene_ros2.cli import set_transport
 from uniscene_ros2.geodesy import Origin
 from uniscene_ros2.names import PROFILES, fill
 from uniscene_ros2.pacing import RealTime
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.stamps import as_time, to_us, turn
+from uniscene_sim.assemble import assemble
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep, OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.rig import LidarSpec
+from uniscene_sim.rig_file import load_rig
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.world.ego import Control
 from uniscene_sim.world.source import ScenarioSource
@@ -197,3 +202,26 @@ def test_missing_packages_are_remembered_and_broken_ones_are_not_hidden(tmp_path
 def test_stamps_hold_microseconds():
     for us in (0, 1, 999_999, 1_000_000, 86_400_123_456):
         assert to_us(as_time(us)) == us
+
+
+def test_a_simulator_senses_what_is_wanted_and_that_as_ever():
+    simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"), window_grid=None, bev_schema=None)
+    everything = simulator.reset()
+    assert [layout.stamp_us for layout in simulator.passed] == [0]
+    simulator.wanted = {"lidar"}
+    assert simulator.reset().digests == {"lidar": everything.digests["lidar"]}
+    simulator.wanted = set()
+    assert not simulator.step().digests
+    assert [layout.stamp_us for layout in simulator.passed] == list(range(10_000, 110_000, 10_000))
+
+
+def test_fast_dds_gets_our_profile_unless_the_user_has_one(monkeypatch):
+    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+    for name in names:
+        monkeypatch.setenv(name, "")
+    set_transport()
+    root = ElementTree.parse(os.environ[names[0]]).getroot()
+    space = {"dds": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
+    assert root.find(".//dds:segment_size", space).text == str(128 * 2**20)
+    monkeypatch.setenv(names[0], "/mine.xml")
+    assert "/mine.xml" in set_transport()[0] and os.environ[names[0]] == "/mine.xml"

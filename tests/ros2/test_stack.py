@@ -35,7 +35,7 @@ def test_a_stack_that_comes_late_is_waited_for(start, domain):
 
 def test_a_stack_that_dies_ends_the_run_as_timeout_and_the_next_one_drives_after_a_reset(start, domain, client):
     statuses = client.statuses()
-    node = start("node", domain, scenario="hard_brake", lockstep_timeout_s="1.5")
+    node = start("node", domain, scenario="hard_brake", lockstep_timeout_s="3")
     dead = start("stack", domain, "--die-after", "20")
     client.until(lambda: statuses and statuses[-1]["status"] == "TIMEOUT", 60, "TIMEOUT")
     assert dead.wait() == 9

@@ -111,10 +111,25 @@ def test_pause_step_and_play(start, domain, client):
     assert seconds(image[-1]) == there
 
 
+def test_from_real_time_to_lockstep_in_the_midst_of_a_tick(start, domain, client):
+    odom = client.listen(Odometry, "/odom", 100)
+    start("node", domain, scenario="cut_in", realtime_factor="0.5", **DRIVES_ITSELF)
+    client.until(lambda: odom and 0.015 < seconds(odom[-1]) % 0.1 < 0.085, 60, "a moment within a tick")
+    assert client.set(mode="lockstep", driver="stack").successful
+    image = client.listen(Image, "/camera/front/image_raw", SENSOR)
+    command = client.node.create_publisher(Twist, "/cmd_vel", 1)
+    client.spin(1.0)
+    for _ in range(3):
+        command.publish(Twist())
+        client.spin(0.4)
+    stamps = sorted({round(seconds(m), 3) for m in image})
+    assert len(stamps) in (3, 4) and all(round(10 * s, 6).is_integer() for s in stamps)
+
+
 def test_time_goes_forward_over_resets_and_scenarios(start, domain, client):
     clock = client.listen(Clock, "/clock", DEEP)
     statuses = client.statuses()
-    start("node", domain, scenario="cut_in", driver="builtin")
+    start("node", domain, scenario="cut_in", realtime_factor="4", **DRIVES_ITSELF)
     client.until(lambda: len(clock) > 50, 60)
     assert client.trigger("reset").success
     client.until(lambda: statuses[-1]["status"] == "SUCCESS", 60)
