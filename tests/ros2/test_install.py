@@ -129,3 +129,14 @@ def test_the_node_has_a_segment_that_holds_seconds_of_images(start, domain):
     node = start("node", domain, scenario="hard_brake")
     node.until("waits for a control")
     assert segments() - before
+
+
+def test_the_bench_in_short_loses_next_to_nothing():
+    from uniscene_sim.bench import ros2
+
+    rows = {row.name: row.value for row in ros2.rows("--seconds", "3", "--resets", "20")}
+    for what in ("all but diagnostics", "images, sweep, odometry"):
+        sent = rows[f"ROS 2, {what}: messages sent in 3 s at 10 Hz"]
+        assert sent >= 30 * (30 + 13)
+        assert rows[f"ROS 2, {what}: messages lost"] <= 0.01 * sent
+    assert rows["ROS 2, 20 resets: growth in memory"] < 3 * 1024
