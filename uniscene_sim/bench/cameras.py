@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
-from numba import njit, prange
 
-from uniscene_sim import compiled  # noqa: F401 - where kernels are kept
 from uniscene_sim.assemble import assemble
 from uniscene_sim.bench import Row, interleaved_ms
 from uniscene_sim.camera.raycast import PlainCameras, RaycastCameras
+from uniscene_sim.compiled import unlocked
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.engines import WorldView
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.rig_file import load_rig
@@ -22,13 +22,18 @@ from uniscene_sim.world.source import ScenarioSource
 __all__ = ["bare_rays", "rows", "street"]
 
 
-@njit(cache=True, parallel=True)
-def bare_rays(a: AtlasArrays, origin, directions, far, t):
-    """Distance of what each ray of an image (H, W, 3) meets in the static world, and nothing else."""
-    for v in prange(directions.shape[0]):
+@unlocked
+def _bare_rows(a: AtlasArrays, origin, directions, far, t, begin, end):
+    for v in range(begin, end):
         for u in range(directions.shape[1]):
             d = directions[v, u]
             t[v, u] = trace_world(a, origin[0], origin[1], origin[2], d[0], d[1], d[2], far)[0]
+
+
+def bare_rays(a: AtlasArrays, origin: np.ndarray, directions: np.ndarray, far: float, t: np.ndarray) -> None:
+    """Write the distance t (H, W) of what each ray of an image (H, W, 3) meets in the static world, and nothing else;
+    rows are shared out among threads as those of pictures are."""
+    each(lambda rows: _bare_rows(a, origin, directions, far, t, *rows), ranges(len(directions)))
 
 
 def street(scenario: str = "cut_in", rig: str = "nuscenes-small") -> WorldView:

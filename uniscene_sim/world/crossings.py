@@ -6,26 +6,21 @@ import numpy as np
 
 from uniscene_sim.world.map import StaticMap
 
-__all__ = ["Crossings"]
+__all__ = ["held_lines"]
 
 _RULES_M = 6.5  # a stop line this near to a crossing holds the cars before it
 
 
-class Crossings:
-    """Which stop lines hold the cars before each crossing of a map."""
-
-    def __init__(self, vector_map: StaticMap):
-        lines = vector_map.stop_lines
-        lit = [i for i, line in enumerate(lines) if line.signal >= 0]
-        self._rules = np.zeros((len(vector_map.crossings), len(lines)), dtype=bool)
-        for c, crossing in enumerate(vector_map.crossings):
-            for i in lit:
-                middle = lines[i].ends.mean(axis=0)
-                self._rules[c, i] = _distance(middle, crossing.polygon) < _RULES_M
-
-    def may_walk(self, line_state: np.ndarray) -> np.ndarray:
-        """Whether people may step onto each crossing: bool (C,), false while the cars' light is green or yellow."""
-        return np.logical_not((self._rules & (line_state >= 2)).any(axis=1))
+def held_lines(static_map: StaticMap) -> np.ndarray:
+    """Which stop lines with a light hold the cars before each crossing of a map: bool (C, L)."""
+    lines = static_map.stop_lines
+    lit = [i for i, line in enumerate(lines) if line.signal >= 0]
+    held = np.zeros((len(static_map.crossings), len(lines)), dtype=bool)
+    for c, crossing in enumerate(static_map.crossings):
+        for i in lit:
+            middle = lines[i].ends.mean(axis=0)
+            held[c, i] = _distance(middle, crossing.polygon) < _RULES_M
+    return held
 
 
 def _distance(point: np.ndarray, polygon: np.ndarray) -> float:

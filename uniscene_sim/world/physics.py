@@ -14,13 +14,14 @@ from numba import njit
 from uniscene_sim.compiled import device
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.world.decisions import decide
 from uniscene_sim.world.events import holds, time_to_collision
 from uniscene_sim.world.ground import height_at, lies_on
 from uniscene_sim.world.motion import move, pose
 from uniscene_sim.world.signals import lines_at, states_at
 from uniscene_sim.world.traffic import Mode, project
 
-__all__ = ["DT_S", "EGO", "MARKS", "STEP_US", "TALLY", "Vehicle", "run"]
+__all__ = ["DT_S", "EGO", "MARKS", "STEP_US", "TALLY", "Vehicle", "decide_and_run", "run"]
 
 STEP_US = 10_000
 DT_S = 0.01
@@ -60,6 +61,21 @@ class Vehicle(NamedTuple):
     @classmethod
     def of(cls, vehicle: EgoVehicle) -> Vehicle:
         return cls(*(float(getattr(vehicle, name)) for name in cls._fields))
+
+
+@njit(cache=True, nogil=True)
+def decide_and_run(
+    rules, time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers,
+    fired, watches, tally, marks, touched,
+):  # fmt: skip
+    """Everybody decides by the `rules`, then `run`: one call, so that worlds in threads seldom wait for each other."""
+    chosen, pace, sideways = decide(time_us, bodies[0], paths, counts, rules)
+    for i in range(bodies.shape[1]):
+        bodies[0, i].chosen, bodies[0, i].pace, bodies[0, i].sideways = chosen[i], pace[i], sideways[i]
+    return run(
+        time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers,
+        fired, watches, tally, marks, touched,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)

@@ -17,7 +17,8 @@ from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame, Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import outcome
 from uniscene_sim.world.conflicts import Conflicts
-from uniscene_sim.world.crossings import Crossings
+from uniscene_sim.world.crossings import held_lines
+from uniscene_sim.world.decisions import Rules, decide
 from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, rest_of
 from uniscene_sim.world.events import Triggers, apply_action
 from uniscene_sim.world.lane_change import change_lanes
@@ -27,14 +28,14 @@ from uniscene_sim.world.once import once_a_map
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
-from uniscene_sim.world.physics import STEP_US, Vehicle, run
+from uniscene_sim.world.physics import STEP_US, Vehicle, decide_and_run, run
 from uniscene_sim.world.record import Frames, Record
 from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
 from uniscene_sim.world.signals import Programs, lights_of, lines_at, signal_heads, states_at
 from uniscene_sim.world.spawn import SIZES, as_agents
 from uniscene_sim.world.start import Start
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import Mode, accelerations, busy_crossings, project, walking_pace
+from uniscene_sim.world.traffic import Mode, project
 
 __all__ = ["DECIDE_US", "ScenarioSource"]
 
@@ -63,8 +64,9 @@ class ScenarioSource:
         self._heads, self._props = once_a_map(signal_heads)(vector_map), _props(vector_map)
         self._first_id = len(self._heads) + len(self._props) + 1
         self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
-        self._conflicts, self._crossings = once_a_map(Conflicts)(vector_map), once_a_map(Crossings)(vector_map)
         self._programs, self._ground = Programs.of(vector_map), vector_map.surface.arrays
+        meetings = once_a_map(Conflicts)(vector_map)
+        self._rules = Rules(self._programs, once_a_map(held_lines)(vector_map), meetings.first, meetings.meets)
         self._begin = Start(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
         self._vehicle = Vehicle.of(scenario.ego.vehicle)
@@ -149,9 +151,6 @@ class ScenarioSource:
         begin = state = self._state
         record = Record(state, dt_us // STEP_US)
         while (at := (state.time_us - begin.time_us) // STEP_US) < record.steps:
-            if state.time_us % DECIDE_US == 0:
-                for name, values in zip(("chosen", "pace", "sideways"), self._decisions(state), strict=True):
-                    record.bodies[at][name] = values
             state = self._run(state, control, record, at)
             if state.time_us % DECIDE_US == 0:
                 state = self._think(state)
@@ -178,11 +177,7 @@ class ScenarioSource:
     def _decisions(self, state: WorldState) -> tuple[np.ndarray, ...]:
         """What everybody chooses now: acceleration (N,), pace and step aside of walkers (N,)."""
         if self._decided[0] is not state:
-            lines = lines_at(self._programs, states_at(self._programs, state.time_us * 1e-6))
-            moving, may_walk = (state.bodies, state.paths, state.counts), self._crossings.may_walk(lines)
-            meetings = self._conflicts
-            chosen = accelerations(*moving, lines, busy_crossings(*moving, may_walk), meetings.first, meetings.meets)
-            self._decided = state, (chosen, *walking_pace(*moving, may_walk))
+            self._decided = state, decide(state.time_us, state.bodies, state.paths, state.counts, self._rules)
         return self._decided[1]
 
     def _ego_s(self, state: WorldState) -> float:
@@ -202,11 +197,19 @@ class ScenarioSource:
         marks = np.empty((steps, 3), dtype=np.int64)
         touched = np.zeros((steps, len(self._props) + len(state.bodies)), dtype=np.bool_)
         fired, tally = np.array(state.fired, dtype=np.bool_), outcome.as_row(state.tally)
-        made = run(
+        moment = (
             state.time_us, record.egos[rows], record.bodies[rows], state.paths, state.counts, wanted, trajectory, at,
             self._vehicle, self._ground, self._boxes, self._programs, self._triggers, fired, self.solid is not None,
             tally, marks, touched,
         )  # fmt: skip
+        if state.time_us % DECIDE_US:
+            made = run(*moment)
+        elif self._decided[0] is state:
+            for name, values in zip(("chosen", "pace", "sideways"), self._decided[1], strict=True):
+                record.bodies[at][name] = values
+            made = run(*moment)
+        else:
+            made = decide_and_run(self._rules, *moment)
         end = at + made
         record.route_at[at + 1 : end + 1] = state.route_at
         ids = np.concatenate([self._props["id"], record.bodies[end]["id"]])
