@@ -6,6 +6,7 @@ import numpy as np
 
 __all__ = [
     "AGENT_OCC_CLASS",
+    "CONDITION_CHANNELS",
     "LAYOUT_CHANNELS",
     "MATERIAL_LABEL",
     "MATERIAL_RGB",
@@ -78,6 +79,9 @@ LAYOUT_CHANNELS: tuple[str, ...] = (
     "pedestrian",
     "traffic_cone",
 )
+
+#: What learned occupancy is conditioned on: the layout, and where houses and plants stand.
+CONDITION_CHANNELS: tuple[str, ...] = (*LAYOUT_CHANNELS, "building", "vegetation")
 
 #: Occupancy class of each agent class, indexed by `AgentClass`.
 AGENT_OCC_CLASS = np.array(
