@@ -13,7 +13,7 @@ from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.occupancy.tiles import CELL_M, PAINT_M, TILE_M
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
 
-__all__ = ["window"]
+__all__ = ["stamp", "window"]
 
 _FREE, _NONE = np.uint8(OccClass.FREE), np.uint8(Material.NONE)
 _LABEL = MATERIAL_LABEL
@@ -43,7 +43,7 @@ def window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> OccupancyGri
     if len(agents):
         near = np.hypot(agents["pos"][:, 0] - pose.x, agents["pos"][:, 1] - pose.y) < reach + 10.0
         for agent in agents[near]:
-            _stamp(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
+            stamp(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
                    AGENT_OCC_CLASS[agent["cls"]], agent["id"])  # fmt: skip
     return OccupancyGrid(labels, instances, grid, Pose(pose.x, pose.y, pose.z, yaw=pose.yaw))
 
@@ -84,8 +84,9 @@ def _sample(labels, ground, voxel, origin, view, ix, iy, base_z, blocks, materia
 
 
 @njit(cache=True)
-def _stamp(labels, instances, ground, voxel, origin, view, pos, yaw, size, label, identity):
-    """Mark the voxels whose centre lies in an agent's box; a thin box marks at least its middle voxel."""
+def stamp(labels, instances, ground, voxel, origin, view, pos, yaw, size, label, identity):
+    """Mark the voxels whose centre lies in an agent's box; a thin box is a voxel thick, and marks
+    the voxel of its middle whichever way it is turned."""
     c, s = np.cos(view[3]), np.sin(view[3])
     dx, dy = pos[0] - view[0], pos[1] - view[1]
     u, v = c * dx + s * dy, -s * dx + c * dy
@@ -94,12 +95,14 @@ def _stamp(labels, instances, ground, voxel, origin, view, pos, yaw, size, label
     ca, sa = np.cos(turn), np.sin(turn)
     half = 0.5 * (abs(size[0]) + abs(size[1]))
     length, width = max(size[0], voxel), max(size[1], voxel)
+    ci, cj = int(np.floor((u - origin[0]) / voxel)), int(np.floor((v - origin[1]) / voxel))
     i0, i1 = int((u - half - origin[0]) / voxel) - 1, int((u + half - origin[0]) / voxel) + 1
     j0, j1 = int((v - half - origin[1]) / voxel) - 1, int((v + half - origin[1]) / voxel) + 1
     for i in range(max(i0, 0), min(i1, nx - 1) + 1):
         for j in range(max(j0, 0), min(j1, ny - 1) + 1):
             a, b = origin[0] + (i + 0.5) * voxel - u, origin[1] + (j + 0.5) * voxel - v
-            if abs(ca * a + sa * b) > 0.5 * length or abs(-sa * a + ca * b) > 0.5 * width:
+            outside = abs(ca * a + sa * b) > 0.5 * length or abs(-sa * a + ca * b) > 0.5 * width
+            if outside and (i != ci or j != cj):
                 continue
             low = pos[2] - ground[i, j]
             if np.isnan(low) or abs(pos[2] - view[2]) > 8.0:

@@ -52,7 +52,8 @@ def rasterise(
         resolution_m: size of a cell.
         z_hint: height of the deck to draw, m; None draws all.
         schema: channels; those that nothing here can fill stay empty.
-        agents: (N,) AGENT_DTYPE, drawn by their boxes: a cell is theirs when its centre is.
+        agents: (N,) AGENT_DTYPE, drawn by their boxes: a cell is theirs when its centre is. Boxes are drawn a cell thick
+            at least, and their middle always.
     """
     layout = static_map.rasterise(pose_xyyaw, shape, resolution_m, z_hint, schema)
     names, frame = layout.schema.channels, np.array([*pose_xyyaw, resolution_m])
@@ -64,7 +65,9 @@ def rasterise(
         name = _CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])), "")
         if name in names and (z_hint is None or abs(agent["pos"][2] - z_hint) < 2 * _DECK_GAP_M):
             (x, y, _), (length, width, _) = agent["pos"], agent["size"]
+            length, width = max(length, resolution_m), max(width, resolution_m)
             _draw_polygon(layout.data[names.index(name)], box_corners(x, y, agent["rpy"][2], length, width), frame)
+            _draw_middle(layout.data[names.index(name)], x, y, frame)
     return layout
 
 
@@ -224,6 +227,17 @@ def _draw_line(out, points, frame, hint):
             j = int(np.floor((-s * x + c * y) / frame[3] + 0.5 * out.shape[1]))
             if 0 <= i < out.shape[0] and 0 <= j < out.shape[1]:
                 out[i, j] = 1
+
+
+@njit(cache=True, nogil=True)
+def _draw_middle(out, x, y, frame):
+    """The cell that holds a place."""
+    c, s = np.cos(frame[2]), np.sin(frame[2])
+    dx, dy = x - frame[0], y - frame[1]
+    i = int(np.floor((c * dx + s * dy) / frame[3] + 0.5 * out.shape[0]))
+    j = int(np.floor((c * dy - s * dx) / frame[3] + 0.5 * out.shape[1]))
+    if 0 <= i < out.shape[0] and 0 <= j < out.shape[1]:
+        out[i, j] = 1
 
 
 @njit(cache=True, nogil=True)
