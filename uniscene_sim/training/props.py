@@ -18,8 +18,8 @@ _CLEAR_M = 1.6  # from the ego's way to the side of anything
 _FIRST_ID = 40_000  # beyond those of the simulated ones nearby
 #: On each kind of lane: who stands there, how often, and how far off the middle as a share of the width.
 _PLACES: dict[str, tuple[tuple[AgentClass, float, float], ...]] = {
-    "driving": ((_A.CAR, 3, 0.0), (_A.TRUCK, 2, 0.0), (_A.BUS, 2, 0.0), (_A.TRAILER, 2, 0.0), (_A.MOTORCYCLE, 3, 0.3),
-                (_A.BICYCLE, 3, 0.4), (_A.CONSTRUCTION_VEHICLE, 2, 0.0), (_A.BARRIER, 3, 0.4), (_A.TRAFFIC_CONE, 4, 0.45),
+    "driving": ((_A.CAR, 3, 0.0), (_A.TRUCK, 2, 0.0), (_A.BUS, 2, 0.0), (_A.TRAILER, 3, 0.0), (_A.MOTORCYCLE, 3, 0.3),
+                (_A.BICYCLE, 3, 0.4), (_A.CONSTRUCTION_VEHICLE, 3, 0.0), (_A.BARRIER, 3, 0.4), (_A.TRAFFIC_CONE, 4, 0.45),
                 (_A.PEDESTRIAN, 2, 0.5)),
     "sidewalk": ((_A.PEDESTRIAN, 12, 0.4), (_A.BICYCLE, 4, 0.4), (_A.MOTORCYCLE, 2, 0.3), (_A.BARRIER, 2, 0.3),
                  (_A.TRAFFIC_CONE, 2, 0.4)),
@@ -36,8 +36,8 @@ _ROWS = {_A.BARRIER: 1.9, _A.TRAFFIC_CONE: 2.6}
 
 def scatter(static_map: StaticMap, way: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Agents (N,) AGENT_DTYPE that stand within 55 m of the ego's way (R, 2), clear of it and of each other."""
-    weight = {"parking": rng.uniform(0.0, 0.14), "sidewalk": rng.uniform(0.0, 0.05), "driving": rng.uniform(0.0, 0.02),
-              "shoulder": rng.uniform(0.0, 0.03), "biking": 0.02, "median": rng.uniform(0.0, 0.02)}  # fmt: skip
+    weight = {"parking": rng.uniform(0.0, 0.14), "sidewalk": rng.uniform(0.0, 0.07), "driving": rng.uniform(0.0, 0.03),
+              "shoulder": rng.uniform(0.0, 0.05), "biking": 0.02, "median": rng.uniform(0.0, 0.02)}  # fmt: skip
     rows: list[tuple[AgentClass, np.ndarray, float]] = []
     boxes: list[np.ndarray] = []
     for lane in static_map.lanes:
