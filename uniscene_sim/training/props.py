@@ -19,8 +19,8 @@ _FIRST_ID = 40_000  # beyond those of the simulated ones nearby
 #: On each kind of lane: who stands there, how often, and how far off the middle as a share of the width.
 _PLACES: dict[str, tuple[tuple[AgentClass, float, float], ...]] = {
     "driving": ((_A.CAR, 3, 0.0), (_A.TRUCK, 2, 0.0), (_A.BUS, 2, 0.0), (_A.TRAILER, 3, 0.0), (_A.MOTORCYCLE, 3, 0.3),
-                (_A.BICYCLE, 3, 0.4), (_A.CONSTRUCTION_VEHICLE, 3, 0.0), (_A.BARRIER, 3, 0.4), (_A.TRAFFIC_CONE, 4, 0.45),
-                (_A.PEDESTRIAN, 2, 0.5)),
+                (_A.BICYCLE, 3, 0.4), (_A.CONSTRUCTION_VEHICLE, 3, 0.0), (_A.BARRIER, 3, 0.4),
+                (_A.TRAFFIC_CONE, 4, 0.45), (_A.PEDESTRIAN, 2, 0.5)),
     "sidewalk": ((_A.PEDESTRIAN, 12, 0.4), (_A.BICYCLE, 4, 0.4), (_A.MOTORCYCLE, 2, 0.3), (_A.BARRIER, 2, 0.3),
                  (_A.TRAFFIC_CONE, 2, 0.4)),
     "parking": ((_A.CAR, 14, 0.05), (_A.TRUCK, 1, 0.0), (_A.TRAILER, 1, 0.0), (_A.CONSTRUCTION_VEHICLE, 1, 0.0),

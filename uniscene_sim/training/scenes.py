@@ -99,8 +99,6 @@ def _country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[tuple[
         yield k * _STEP_US, Pose(float(px), float(py), float(z), yaw=float(yaw)), nobody
 
 
-
-
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -135,9 +133,7 @@ def _town(seed: int) -> StaticMap:
     return make_town(seed)
 
 
-def _write_all(
-    makers: list[Callable[[], StaticMap]], folder: Path, seeds: list[int], windows: int, jobs: int
-) -> None:
+def _write_all(makers: list[Callable[[], StaticMap]], folder: Path, seeds: list[int], windows: int, jobs: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"town_{seed}.npz" for seed in seeds]
     todo = [args for args in zip(makers, paths, seeds, strict=True) if not args[1].exists()]

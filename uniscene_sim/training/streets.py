@@ -51,7 +51,7 @@ def street_graph(rng: np.random.Generator) -> tuple[np.ndarray, list[Edge]]:
     low, high, bend, thin, dead_ends, kinds = theme
     extent = rng.uniform(300.0, 380.0)
     lines = [_lines(rng, extent, low, high) for _ in range(2)]
-    nodes, index = _bent(rng, *lines, bend * rng.uniform(0.4, 1.0))
+    nodes, index = _bent(rng, lines[0], lines[1], bend * rng.uniform(0.4, 1.0))
     streets = [[_street(rng, kinds) for _ in line] for line in lines]
     nx, ny = index.shape
     ends = [(index[i, j], index[i + 1, j], (1, j)) for i in range(nx - 1) for j in range(ny)]

@@ -116,12 +116,11 @@ class _Builder:
 
     # --- lanes ----------------------------------------------------------------------------------------------------
 
-    def _add(self, key: tuple[int, int, int], kind: str, xy: np.ndarray, heading: np.ndarray, width: np.ndarray,
-             **more: Any) -> int:  # fmt: skip
-        row = {"key": key, "kind": kind, "centre": self._raised(xy), "heading": heading, "width": width,
+    def _add(self, key: tuple[int, int, int], kind: str, xy: np.ndarray, heading: np.ndarray, width: np.ndarray) -> int:
+        row: dict[str, Any] = {"key": key, "kind": kind, "centre": self._raised(xy), "heading": heading, "width": width,
                "left_mark": "none", "right_mark": "none", "successors": [], "predecessors": []}  # fmt: skip
         row["height"] = _KERB_M if kind == "sidewalk" else 0.0
-        self.lanes.append(row | more)
+        self.lanes.append(row)
         return len(self.lanes) - 1
 
     def _link(self, before: int, after: int) -> None:
@@ -150,8 +149,10 @@ class _Builder:
             if edge.street.median_m == 0.0:
                 self.lanes[sides[mine][0][0]]["opposite"] = sides[other][0][0]
         (right, walk_right), (left, walk_left) = sides
-        return (_Mouth(edge.street, line[0], yaw[0], left, right, walk_left, walk_right, 1, length),
-                _Mouth(edge.street, line[-1], yaw[-1] + np.pi, right, left, walk_right, walk_left, 0, length))  # fmt: skip
+        return (
+            _Mouth(edge.street, line[0], yaw[0], left, right, walk_left, walk_right, 1, length),
+            _Mouth(edge.street, line[-1], yaw[-1] + np.pi, right, left, walk_right, walk_left, 0, length),
+        )
 
     def _side(self, street: Street, side: int, line: np.ndarray, yaw: np.ndarray) -> tuple[list[int], int]:
         """The lanes on one side, from the middle outwards: those for driving, and the walkway."""
@@ -159,7 +160,9 @@ class _Builder:
         parts += [("biking" if street.walk_m[side] else "shoulder", street.shoulder_m)]
         parts += [("parking", street.parking_m[side]), ("sidewalk", street.walk_m[side])]
         normal = np.stack([np.sin(yaw), -np.cos(yaw)], axis=1) * (1 if side == 0 else -1)
-        offset, made, driving, walk = 0.0, [], [], -1
+        made: list[int] = []
+        driving: list[int] = []
+        offset, walk = 0.0, -1
         for kind, width in parts:
             if width <= 0.0:
                 continue
@@ -168,8 +171,9 @@ class _Builder:
                 xy, heading = xy[::-1], yaw[::-1] + np.pi
             offset += width
             key = (self.roads, 0, (len(made) + 1) * (-1 if side == 0 else 1))
-            lane = self._add(key, kind, xy, wrap_angle(heading), np.full(len(xy), width), speed_limit_mps=street.speed_mps)
+            lane = self._add(key, kind, xy, wrap_angle(heading), np.full(len(xy), width))
             row = self.lanes[lane]
+            row["speed_limit_mps"] = street.speed_mps
             if made:
                 row["left"], self.lanes[made[-1]]["right"] = made[-1], lane
             if kind == "driving":
@@ -197,7 +201,9 @@ class _Builder:
         xy = (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * p1 + 3 * t**2 * (1 - t) * p2 + t**3 * b
         slope = 3 * (1 - t) ** 2 * (p1 - a) + 6 * t * (1 - t) * (p2 - p1) + 3 * t**2 * (b - p2)
         width = widths[0] + (widths[1] - widths[0]) * t[:, 0]
-        return self._add(key, kind, xy, np.arctan2(slope[:, 1], slope[:, 0]), width, junction=junction)
+        lane = self._add(key, kind, xy, np.arctan2(slope[:, 1], slope[:, 0]), width)
+        self.lanes[lane]["junction"] = junction
+        return lane
 
     def _end_of(self, lane: int, last: bool) -> tuple[np.ndarray, float]:
         row, k = self.lanes[lane], -1 if last else 0
@@ -280,7 +286,8 @@ class _Builder:
         for other in others:
             turn = _turn(mouth, other)
             if other in ahead or len(others) == 1:
-                wanted += [(lane, other.outgoing[min(k, len(other.outgoing) - 1)]) for k, lane in enumerate(mouth.ingoing)]
+                last = len(other.outgoing) - 1
+                wanted += [(lane, other.outgoing[min(k, last)]) for k, lane in enumerate(mouth.ingoing)]
             elif turn < 0:
                 wanted.append((mouth.ingoing[-1], other.outgoing[-1]))
             else:
@@ -334,7 +341,8 @@ class _Builder:
             row = self.lanes[lane]
             s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(row["centre"][:, :2], axis=0), axis=1))])
             at = float(s[-1] - back)
-            x, y, yaw, wide = (np.interp(at, s, v) for v in (*row["centre"][:, :2].T, np.unwrap(row["heading"]), row["width"]))
+            columns = (*row["centre"][:, :2].T, np.unwrap(row["heading"]), row["width"])
+            x, y, yaw, wide = (np.interp(at, s, column) for column in columns)
             across = 0.5 * wide * np.array([-np.sin(yaw), np.cos(yaw)])
             ends = self._raised(np.stack([np.array([x, y]) + across, np.array([x, y]) - across]))
             self.stops.append(StopLine(ends, lane, at, signal))

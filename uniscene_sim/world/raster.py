@@ -52,8 +52,8 @@ def rasterise(
         resolution_m: size of a cell.
         z_hint: height of the deck to draw, m; None draws all.
         schema: channels; those that nothing here can fill stay empty.
-        agents: (N,) AGENT_DTYPE, drawn by their boxes: a cell is theirs when its centre is. Boxes are drawn a cell thick
-            at least, and their middle always.
+        agents: (N,) AGENT_DTYPE, drawn by their boxes: a cell is theirs when its centre is. Boxes are a cell thick at
+            least, and the cell of their middle is always theirs.
     """
     layout = static_map.rasterise(pose_xyyaw, shape, resolution_m, z_hint, schema)
     names, frame = layout.schema.channels, np.array([*pose_xyyaw, resolution_m])
