@@ -1,0 +1,245 @@
+"""The evaluation tells apart models whose faults are known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from uniscene_sim.evaluation.mean import MeanColumns
+from uniscene_sim.evaluation.mosaic import TILE, mosaic
+from uniscene_sim.evaluation.occupancy import Scenes, score
+from uniscene_sim.evaluation.rows import as_markdown, as_records
+from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, Seams, from_above
+from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+
+FREE = int(OccClass.FREE)
+CELLS, HEIGHT = 160, 6
+
+
+def a_scene(rng):
+    """A road of any width and heading among grass, houses and cars, and the layout that shows all of it."""
+    x, y = np.meshgrid(np.arange(CELLS) - 80, np.arange(CELLS) - 80, indexing="ij")
+    turn = rng.uniform(0, np.pi)
+    aside = x * np.sin(turn) - y * np.cos(turn) + rng.uniform(-30, 30)
+    labels = np.full((CELLS, CELLS, HEIGHT), FREE, np.uint8)
+    labels[..., 1] = OccClass.TERRAIN
+    labels[np.abs(aside) < 24, 1] = OccClass.SIDEWALK
+    labels[np.abs(aside) < 16, 1] = OccClass.DRIVEABLE_SURFACE
+    labels[np.abs(aside) < 1, 1] = OccClass.ROAD_DIVIDER
+    for label, size, high in ((OccClass.MANMADE, 20, 6), (OccClass.VEGETATION, 6, 4), (OccClass.CAR, 8, 4)):
+        for _ in range(8):
+            i, j = rng.integers(0, CELLS - size, 2)
+            labels[i : i + size, j : j + size, 2:high] = label
+    layout = np.zeros((len(CONDITION_CHANNELS), CELLS, CELLS), np.uint8)
+    for name, seen in zip(LAYOUT_15, from_above(labels), strict=True):
+        layout[CONDITION_CHANNELS.index(name)] = seen
+    for name, label in (("building", OccClass.MANMADE), ("vegetation", OccClass.VEGETATION)):
+        layout[CONDITION_CHANNELS.index(name)] = (labels == label).any(axis=2)
+    return layout, labels
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    rng = np.random.default_rng(3)
+    layouts, labels = (np.stack(part) for part in zip(*(a_scene(rng) for _ in range(4)), strict=True))
+    return Scenes("test", layouts, labels)
+
+
+@pytest.fixture(scope="module")
+def mean(scenes):
+    columns = MeanColumns(CONDITION_CHANNELS, HEIGHT)
+    rng = np.random.default_rng(4)
+    for _ in range(6):
+        columns.add(*a_scene(rng))
+    return columns
+
+
+class Drawn:
+    """Draws what the layout says, and lets latents decide the rest: where the first is above 1 stands a house.
+
+    `encode` keeps nothing but those houses; `generate` gives the noise, blocks of 2 x 2 latent cells alike.
+    """
+
+    name, channels, patch, latent_channels = "drawn", CONDITION_CHANNELS, 4, 2
+
+    def encode(self, labels, layout):
+        houses = (labels == OccClass.MANMADE).any(axis=3)
+        cells = houses.reshape(len(labels), CELLS // 4, 4, CELLS // 4, 4).mean(axis=(2, 4))
+        return np.stack([4 * cells, cells], axis=1).astype(np.float32)
+
+    def generate(self, layout, noise, known=None, mask=None, steps=4, guidance=1.5):
+        made = np.repeat(np.repeat(noise[:, :, ::2, ::2], 2, 2), 2, 3)
+        return made if known is None else np.where(mask[:, None], known, made)
+
+    def decode(self, latents, layout):
+        b, _, nx, ny = latents.shape
+        out = np.full((b, 4 * nx, 4 * ny, HEIGHT), FREE, np.uint8)
+        out[..., 1] = OccClass.TERRAIN
+        out[np.repeat(np.repeat(latents[:, 0] > 1, 4, 1), 4, 2), 2:] = OccClass.MANMADE
+        if layout is None:
+            return out
+        for name, label in (
+            ("walkway", OccClass.SIDEWALK),
+            ("drivable_area", OccClass.DRIVEABLE_SURFACE),
+            ("road_divider", OccClass.ROAD_DIVIDER),
+        ):
+            out[layout[:, self.channels.index(name)] > 0, 1] = label
+        for name in AGENT_CHANNELS:
+            out[layout[:, self.channels.index(name)] > 0, 2:4] = OccClass[name.upper()]
+        return out
+
+
+class Oracle(Drawn):
+    """Knows each scene by its layout, whatever the latents."""
+
+    def __init__(self, scenes):
+        self.known = {layout.tobytes(): labels for layout, labels in zip(scenes.layouts, scenes.labels, strict=True)}
+
+    def decode(self, latents, layout):
+        nothing = np.full((len(latents), CELLS, CELLS, HEIGHT), FREE, np.uint8)
+        return nothing if layout is None else np.stack([self.known.get(one.tobytes(), nothing[0]) for one in layout])
+
+
+class Deaf(Oracle):
+    """Its flow makes the first scene whatever the layout."""
+
+    def generate(self, layout, noise, known=None, mask=None, steps=4, guidance=1.5):
+        return np.full_like(noise, 5.0)
+
+    def decode(self, latents, layout):
+        if layout is not None and latents.min() == 5.0:
+            layout = np.stack([np.frombuffer(next(iter(self.known)), np.uint8).reshape(layout.shape[1:])] * len(layout))
+        return super().decode(latents, layout)
+
+
+def rows_of(model, scenes, mean):
+    return {row.name: row for row in score(model, scenes, mean, seed=1)}
+
+
+def test_an_oracle_scores_one(scenes, mean):
+    rows = rows_of(Oracle(scenes), scenes, mean)
+    for name in ("truth", "VAE ceiling", "decoder alone", "flow"):
+        row = rows[name]
+        assert row.miou == row.iou == row.layout == row.layout_map == row.layout_agents == 1
+        assert row.manmade == row.vegetation == 1 and row.swapped == row.swapped_truth < 0.4
+    assert rows["truth"].seam == pytest.approx(1.0, abs=0.3)
+    assert rows["VAE without layout"].miou == 0
+
+
+def test_a_flow_that_knows_nothing_is_no_better_than_the_decoder_alone(scenes, mean):
+    rows = rows_of(Drawn(), scenes, mean)
+    floor, flow, ceiling = rows["decoder alone"], rows["flow"], rows["VAE ceiling"]
+    # The layout alone satisfies its own score, which is why the floor stands beside it.
+    assert floor.layout == flow.layout == ceiling.layout == 1
+    assert flow.miou < floor.miou + 0.02 < ceiling.miou and floor.manmade == 0 < flow.manmade
+    assert rows["VAE without layout"].layout == 0 and rows["VAE without layout"].miou < ceiling.miou
+    assert rows["VAE ceiling"].vegetation == 0
+    # Noise in blocks of 2 x 2 latent cells has no borders but its own, and tiles share it.
+    assert flow.seam == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_swap_catches_a_flow_that_does_not_listen(scenes, mean):
+    rows = rows_of(Deaf(scenes), scenes, mean)
+    assert rows["VAE ceiling"].layout == 1 and rows["VAE ceiling"].swapped == rows["truth"].swapped
+    # One scene for all: right for its own layout, wrong for those of the others.
+    assert rows["flow"].layout < 0.6 and rows["flow"].swapped > rows["truth"].swapped + 0.1
+
+
+def test_the_mean_column_beats_nothing_and_loses_to_the_truth(scenes, mean):
+    row = rows_of(Drawn(), scenes, mean)["mean column"]
+    assert row.layout_map > 0.99 and row.layout_agents == 0
+    assert 0.5 < row.miou < 1 and row.iou > 0.8
+
+
+def test_the_mean_column_is_a_plain_count():
+    rng = np.random.default_rng(5)
+    names = ("drivable_area", "car", "building")
+    mean, seen = MeanColumns(names, 3), {}
+    for _ in range(2):
+        layout, labels = rng.integers(0, 2, (3, 5, 4)).astype(np.uint8), rng.integers(0, 3, (5, 4, 3)).astype(np.uint8)
+        layout[2] = 0
+        mean.add(layout, labels)
+        for i, j, k in np.ndindex(5, 4, 3):
+            for key in ((int(layout[0, i, j]), k), (None, k)):
+                seen.setdefault(key, []).append(int(labels[i, j, k]))
+    ask = rng.integers(0, 2, (2, 3, 5, 4)).astype(np.uint8)
+    made = mean(ask)
+    for b, i, j, k in np.ndindex(made.shape):
+        known = seen[(None if ask[b, 2, i, j] else int(ask[b, 0, i, j]), k)]
+        assert made[b, i, j, k] == np.bincount(known).argmax()
+
+
+def test_procedural_stands_beside_where_it_was_planned_anew(scenes, mean):
+    moved = scenes.labels.copy()
+    moved[moved == OccClass.MANMADE] = FREE
+    rows = rows_of(Drawn(), Scenes("test", scenes.layouts, scenes.labels, moved), mean)
+    row = rows["procedural, another seed"]
+    assert row.layout == 1 and row.manmade == 0 and row.vegetation == 1 and row.miou < 1
+
+
+class Blocks(Drawn):
+    """Each call makes ground of its own, so tiles that were made apart do not fit."""
+
+    latent_channels = 1
+    calls = 0
+
+    def generate(self, layout, noise, known=None, mask=None, steps=4, guidance=1.5):
+        Blocks.calls += 1
+        made = np.empty_like(noise)
+        for k in range(len(made)):
+            made[k] = np.random.default_rng([Blocks.calls, k]).integers(11, 17)
+        return np.where(mask[:, None], known, made)
+
+    def decode(self, latents, layout):
+        labels = np.repeat(np.repeat(latents[:, 0], 4, 1), 4, 2).astype(np.uint8)
+        labels[:, ::8, ::8] += 1  # something for the other lines, too
+        return labels[..., None]
+
+
+def test_tiles_made_apart_have_seams():
+    noise = np.zeros((1, 40, 40), np.float32)
+    labels = mosaic(Blocks(), np.zeros((20, 160, 160), np.uint8), noise, 4, 1.5)
+    tiles = labels[::8, ::8, 0].reshape(4, 5, 4, 5)
+    assert (tiles == tiles[:, :1, :, :1]).all() and len(np.unique(tiles)) > 3
+    seams = Seams(4 * TILE, 8)
+    seams.add(labels)
+    assert seams.ratio > 3
+
+
+class Listening(Drawn):
+    """Keeps what it was shown."""
+
+    def __init__(self):
+        self.seen = []
+
+    def generate(self, layout, noise, known=None, mask=None, steps=4, guidance=1.5):
+        self.seen.append((layout, noise, known, mask))
+        return np.where(mask[:, None], known, noise)
+
+
+def test_tiles_see_the_noise_layout_and_neighbours_of_their_place():
+    rng = np.random.default_rng(6)
+    noise = rng.standard_normal((2, 40, 50)).astype(np.float32)
+    layout = rng.integers(0, 2, (20, 160, 200)).astype(np.uint8)
+    model = Listening()
+    labels = mosaic(model, layout, noise, 4, 1.5)
+    # A generator that gives back the noise makes the same in tiles as at once.
+    np.testing.assert_array_equal(labels, model.decode(noise[None], layout[None])[0])
+    sides = []
+    for shown, local, known, mask in model.seen:
+        for one, far, given, there in zip(shown, local, known, mask, strict=True):
+            a, b = next((a, b) for a, b in np.ndindex(11, 21) if np.array_equal(noise[:, a : a + 30, b : b + 30], far))
+            np.testing.assert_array_equal(one, layout[:, 4 * a : 4 * a + 120, 4 * b : 4 * b + 120])
+            np.testing.assert_array_equal(given, np.where(there, far, 0))
+            sides.append(there.any())
+    assert len(sides) == 4 * 5 and not any(sides[:6]) and all(sides[6:])
+
+
+def test_rows_for_people_and_for_json(scenes, mean):
+    rows = score(Drawn(), Scenes("test", scenes.layouts[:2], scenes.labels[:2]), mean)
+    records = json.loads(json.dumps(as_records(rows), allow_nan=False))
+    assert [r["name"] for r in records][:2] == ["truth", "VAE ceiling"] and records[0]["miou"] == 1.0
+    assert records[1]["seam"] is None and records[0]["seconds"] >= 0
+    lines = as_markdown(rows).splitlines()
+    assert len(lines) == 2 + len(rows) and lines[2].startswith("| truth | test | 1.000 | 1.000 | 1.000 |")
+    assert len({line.count("|") for line in lines}) == 1

@@ -1,0 +1,1 @@
+"""How good the learned generators are, beside what bounds them and what costs nothing."""

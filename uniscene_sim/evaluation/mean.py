@@ -1,0 +1,47 @@
+"""The baseline that copies the mean: what most often stands over such ground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from uniscene_sim.metrics.occupancy import AGENT_CHANNELS
+from uniscene_sim.taxonomy import OccClass
+
+__all__ = ["MeanColumns"]
+
+_CLASSES = len(OccClass)
+
+
+class MeanColumns:
+    """At each height, the most frequent label of the training columns over whose cell the layout says the same.
+
+    It knows the static channels of the cell, all of them together, but no neighbours and no agents. Combinations that
+    training never showed get the most frequent label of all columns.
+
+    Args:
+        channels: names of the layouts' channels, in order.
+        heights: Z.
+    """
+
+    def __init__(self, channels: Sequence[str], heights: int):
+        self._rows = [k for k, name in enumerate(channels) if name not in AGENT_CHANNELS]
+        self._counts = np.zeros((1 << len(self._rows), heights, _CLASSES), np.int64)
+
+    def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
+        """Count a window: layout uint8 (C, X, Y), labels uint8 (X, Y, Z)."""
+        _, heights, classes = self._counts.shape
+        cell = (self._kind(layout)[..., None] * heights + np.arange(heights)) * classes + labels
+        self._counts += np.bincount(cell.ravel(), minlength=self._counts.size).reshape(self._counts.shape)
+
+    def __call__(self, layouts: np.ndarray) -> np.ndarray:
+        """Labels uint8 (B, X, Y, Z) of layouts (B, C, X, Y)."""
+        never = ~self._counts.any(axis=(1, 2))
+        column = self._counts.argmax(axis=2).astype(np.uint8)
+        column[never] = self._counts.sum(axis=0).argmax(axis=1)
+        return np.stack([column[self._kind(layout)] for layout in layouts])
+
+    def _kind(self, layout: np.ndarray) -> np.ndarray:
+        """Static channels of each cell as a number, int64 (X, Y)."""
+        return sum((layout[row] > 0).astype(np.int64) << bit for bit, row in enumerate(self._rows))

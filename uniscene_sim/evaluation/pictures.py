@@ -1,0 +1,86 @@
+"""Layouts, the truth and what a model makes of them, side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from uniscene_sim.evaluation.model import OccupancyGenerator
+from uniscene_sim.evaluation.occupancy import Scenes, noise_of
+from uniscene_sim.frames import OccupancyGrid
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.recording.panels import occupancy_panel
+from uniscene_sim.recording.preview import font
+from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass
+
+__all__ = ["above", "drawn", "picture"]
+
+_SIZE, _GAP, _HEADER = 400, 6, 28
+_FREE = int(OccClass.FREE)
+_DARK = (28, 30, 36)
+#: Classes in whose colour channels are drawn, where it is not their own name; later ones lie on earlier ones.
+_COLOUR_OF = {
+    "drivable_area": OccClass.DRIVEABLE_SURFACE,
+    "walkway": OccClass.SIDEWALK,
+    "carpark_area": OccClass.OTHER_FLAT,
+    "stop_line": OccClass.PED_CROSSING,
+    "road_block": OccClass.BARRIER,
+    "building": OccClass.MANMADE,
+}
+
+
+def drawn(layout: np.ndarray) -> np.ndarray:
+    """A layout uint8 (C, X, Y) of `CONDITION_CHANNELS` as RGB (X, Y, 3), forward up."""
+    rgb = np.full((*layout.shape[1:], 3), _DARK, np.uint8)
+    first = ("drivable_area", "walkway", "carpark_area", "building", "vegetation")
+    for name in (*first, *(name for name in CONDITION_CHANNELS if name not in first)):
+        label = _COLOUR_OF.get(name) or OccClass[name.upper()]
+        rgb[layout[CONDITION_CHANNELS.index(name)] > 0] = OCC_RGB[label]
+    return rgb[::-1, ::-1]
+
+
+def above(labels: np.ndarray) -> np.ndarray:
+    """Occupancy uint8 (X, Y, Z) from above, the higher the brighter, as RGB (X, Y, 3), forward up."""
+    full = labels != _FREE
+    top = labels.shape[2] - 1 - full[..., ::-1].argmax(axis=2)
+    label = np.take_along_axis(labels, top[..., None], axis=2)[..., 0]
+    shade = 0.6 + 0.4 * top / max(labels.shape[2] - 1, 1)
+    rgb = (OCC_RGB[label] * shade[..., None]).astype(np.uint8)
+    rgb[~full.any(axis=2)] = _DARK
+    return rgb[::-1, ::-1]
+
+
+def picture(
+    model: OccupancyGenerator, scenes: Scenes, count: int = 3, steps: int = 4, guidance: float = 1.5, seed: int = 0
+) -> np.ndarray:
+    """RGB uint8 (H, W, 3): for each of some scenes its layout, the truth, the VAE's reconstruction and the flow's
+    world, from above and from behind. Arguments as those of `score`, `count` the number of scenes."""
+    chosen = np.unique(np.linspace(0, len(scenes.labels) - 1, count).round().astype(int))
+    order = [CONDITION_CHANNELS.index(name) for name in model.channels]
+    rows = []
+    for k in chosen:
+        layout, truth = scenes.layouts[k][order][None], scenes.labels[k]
+        rebuilt = model.decode(model.encode(truth[None], layout), layout)[0]
+        noise = noise_of(model, truth.shape, seed, int(k))[None]
+        made = model.decode(model.generate(layout, noise, steps=steps, guidance=guidance), layout)[0]
+        worlds = (truth, rebuilt, made)
+        rows.append([drawn(scenes.layouts[k]), *(panel(w) for w in worlds for panel in (above, _oblique))])
+    names = ["layout", "truth", "", "VAE", "", f"flow, {steps} steps", ""]
+    step = _SIZE + _GAP
+    canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + len(rows) * step), _DARK)
+    draw = ImageDraw.Draw(canvas)
+    for column, name in enumerate(names):
+        draw.text((_GAP + column * step, 5), name, font=font(16))
+        for line, panels in enumerate(rows):
+            panel = Image.fromarray(np.ascontiguousarray(panels[column])).resize(
+                (_SIZE, _SIZE), Image.Resampling.NEAREST
+            )
+            canvas.paste(panel, (_GAP + column * step, _HEADER + line * step))
+    return np.asarray(canvas)
+
+
+def _oblique(labels: np.ndarray) -> np.ndarray:
+    grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), DEFAULT_GRID, Pose())
+    return occupancy_panel(grid, EgoVehicle(), _SIZE)

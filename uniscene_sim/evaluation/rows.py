@@ -1,0 +1,48 @@
+"""Rows of an evaluation, for people and for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from math import isnan
+
+__all__ = ["Row", "as_markdown", "as_records"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of one way to make occupancy, as fractions; None where it has none."""
+
+    name: str
+    data: str
+    miou: float | None = None
+    iou: float | None = None
+    layout: float | None = None  # from above against the layout: mean over the channels of maps and agents
+    layout_map: float | None = None
+    layout_agents: float | None = None
+    swapped: float | None = None  # against another scene's layout
+    swapped_truth: float | None = None  # the truth's own
+    manmade: float | None = None  # voxels over those of the truth
+    vegetation: float | None = None
+    seam: float | None = None  # made in tiles; the truth at the same lines
+    seconds: float | None = None  # a window
+    source: str = ""  # of numbers that others have published, measured on other data
+
+
+def as_records(rows: Iterable[Row]) -> list[dict[str, object]]:
+    """Rows for JSON."""
+    return [{name: None if _empty(value) else value for name, value in asdict(row).items()} for row in rows]
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """Rows as a table for people."""
+    names = [field.name for field in fields(Row)]
+    lines = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * len(names) + "|"]
+    for record in as_records(rows):
+        cells = [f"{value:.3f}" if isinstance(value, float) else str(value or "") for value in record.values()]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _empty(value: object) -> bool:
+    return value is None or (isinstance(value, float) and isnan(value))

@@ -1,0 +1,160 @@
+"""How good generated occupancy is: voxel by voxel, from above against the layout, by volume, and across tile borders.
+
+Labels are uint8 (X, Y, Z) of `OccClass`; layouts uint8 (C, X, Y), multi-hot. All scores are kept up scene by scene, so
+IoUs are of all scenes together, not means over scenes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from uniscene_sim.taxonomy import LAYOUT_CHANNELS, OccClass
+
+__all__ = ["AGENT_CHANNELS", "LAYOUT_15", "MAP_CHANNELS", "Confusion", "LayoutScore", "Seams", "from_above"]
+
+_FREE = int(OccClass.FREE)
+_CLASSES = len(OccClass)
+
+#: AnyScene's 15 layout channels (arXiv 2605.26113: five map elements and ten agent classes), as those of our 18 that an
+#: occupancy class can show: nothing in a voxel tells a stop line, a car park or a road block from the road.
+MAP_CHANNELS = ("drivable_area", "ped_crossing", "walkway", "road_divider", "lane_divider")
+AGENT_CHANNELS = LAYOUT_CHANNELS[8:]
+LAYOUT_15 = (*MAP_CHANNELS, *AGENT_CHANNELS)
+
+#: Classes that show a channel, where its name is not theirs. Crossings and dividers lie on the road.
+_SHOWN_BY = {
+    "drivable_area": (
+        OccClass.DRIVEABLE_SURFACE,
+        OccClass.PED_CROSSING,
+        OccClass.ROAD_DIVIDER,
+        OccClass.LANE_DIVIDER,
+    ),
+    "walkway": (OccClass.SIDEWALK,),
+}
+
+
+def _bits(channel: str) -> int:
+    return sum(1 << label for label in _SHOWN_BY.get(channel) or (OccClass[channel.upper()],))
+
+
+_BITS = np.array([_bits(name) for name in LAYOUT_15], dtype=np.uint32)
+
+
+class Confusion:
+    """Voxels by true and by generated class."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros((_CLASSES, _CLASSES), np.int64)  # rows: truth
+
+    def add(self, truth: np.ndarray, guess: np.ndarray) -> None:
+        """Count labels, uint8 of one shape."""
+        if truth.shape != guess.shape:
+            raise ValueError(f"expected labels of one shape, got {truth.shape} and {guess.shape}")
+        pair = truth.astype(np.uint16) * np.uint16(_CLASSES) + guess
+        self.counts += np.bincount(pair.ravel(), minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU of the occupied classes that occur in the truth."""
+        truth, guess, both = self.counts.sum(axis=1), self.counts.sum(axis=0), np.diag(self.counts)
+        there = truth[:_FREE] > 0
+        return _mean((both / np.maximum(truth + guess - both, 1))[:_FREE][there])
+
+    @property
+    def iou(self) -> float:
+        """IoU of occupied voxels, whatever their class."""
+        both = self.counts[:_FREE, :_FREE].sum()
+        return _ratio(both, self.counts.sum() - self.counts[_FREE, _FREE])
+
+    def volume_ratio(self, label: int) -> float:
+        """Voxels generated of a class over those there are."""
+        return _ratio(self.counts[:, label].sum(), self.counts[label].sum())
+
+
+def from_above(labels: np.ndarray) -> np.ndarray:
+    """What occupancy (X, Y, Z) shows of `LAYOUT_15`: bool (15, X, Y).
+
+    A channel is there where any voxel of the column is of a class that shows it. Ground lies under agents, so it is
+    seen through them; a map class in mid-air counts, too, and is an error that the layout will not excuse.
+    """
+    column = np.bitwise_or.reduce(np.uint32(1) << labels, axis=-1)
+    return column & _BITS[:, None, None] > 0
+
+
+class LayoutScore:
+    """IoU of a layout as drawn with what occupancy shows from above, channel by channel.
+
+    Means leave out the channels that no layout has drawn.
+
+    Args:
+        channels: names of the layouts' channels, in order; `LAYOUT_15` are among them.
+    """
+
+    def __init__(self, channels: Sequence[str]):
+        self._rows = [channels.index(name) for name in LAYOUT_15]
+        self._drawn, self._both, self._either = np.zeros((3, len(LAYOUT_15)), np.int64)
+
+    def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
+        """Count a layout uint8 (C, X, Y) and labels (X, Y, Z)."""
+        drawn, seen = layout[self._rows] > 0, from_above(labels)
+        self._drawn += drawn.sum(axis=(1, 2))
+        self._both += (drawn & seen).sum(axis=(1, 2))
+        self._either += (drawn | seen).sum(axis=(1, 2))
+
+    @property
+    def by_channel(self) -> dict[str, float]:
+        return {
+            name: float(both / either)
+            for name, drawn, both, either in zip(LAYOUT_15, self._drawn, self._both, self._either, strict=True)
+            if drawn
+        }
+
+    def mean(self, channels: Sequence[str] = LAYOUT_15) -> float:
+        """Mean IoU of those channels that occur."""
+        return _mean([iou for name, iou in self.by_channel.items() if name in channels])
+
+
+class Seams:
+    """How much more often classes change across tile borders than across other lines of latent cells.
+
+    Inside a latent cell a decoder changes classes less often than between two, so borders are compared with lines in
+    phase: multiples of `phase_cells` that are no border. Pairs of neighbouring columns count where either has a voxel
+    that is not free; the rate is of voxels whose class changes to pairs.
+
+    Args:
+        tile_cells: edge of a tile, a multiple of `phase_cells`.
+        phase_cells: edge of a latent cell, times the generator's patch.
+    """
+
+    def __init__(self, tile_cells: int, phase_cells: int = 4):
+        if tile_cells % phase_cells or tile_cells == phase_cells:
+            raise ValueError(f"expected a tile of several times {phase_cells} cells, got {tile_cells}")
+        self.tile_cells, self.phase_cells = tile_cells, phase_cells
+        self._changes, self._pairs = np.zeros((2, 2), np.int64)  # inside, across a border
+
+    def add(self, labels: np.ndarray) -> None:
+        """Count a mosaic (X, Y, Z) whose first tile begins at cell (0, 0)."""
+        for axis in (0, 1):
+            at = np.arange(self.phase_cells, labels.shape[axis], self.phase_cells)
+            here, there = np.take(labels, at, axis), np.take(labels, at - 1, axis)
+            changes = (here != there).sum(axis=(1 - axis, 2))
+            pairs = ((here != _FREE) | (there != _FREE)).any(axis=2).sum(axis=1 - axis)
+            border = (at % self.tile_cells == 0).astype(int)
+            np.add.at(self._changes, border, changes)
+            np.add.at(self._pairs, border, pairs)
+
+    @property
+    def ratio(self) -> float:
+        """About 1 where borders cannot be seen."""
+        inside, border = self._changes / np.maximum(self._pairs, 1)
+        return _ratio(border, inside)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def _mean(values: Sequence[float] | np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -1,0 +1,178 @@
+"""The zoo: trained models under `models/`, a folder each, loaded by name with checked hashes.
+
+A model is `config.yaml` (what its code needs, the version of the format, the SHA-256 of each file of weights), files of
+half-precision weights in safetensors, at most 16 MiB each, and its card, `README.md`. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.paths import data_dir
+from uniscene_sim.yaml_file import YamlFile
+
+__all__ = ["FORMAT", "ZooModel", "expect", "load_model", "model_names", "save_model"]
+
+FORMAT = 1
+_MAX_BYTES = 16 * 2**20
+_CONFIG, _CARD = "config.yaml", "README.md"
+_FILE = r"^[A-Za-z0-9_-]+\.safetensors$"
+_SCHEMA = {
+    "type": "object",
+    "required": ["format", "weights"],
+    "properties": {
+        "format": {"type": "integer"},
+        "weights": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": _FILE},
+            "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """A model as it lies in the zoo."""
+
+    folder: Path
+    config: dict[str, Any]
+    weights: dict[str, dict[str, np.ndarray]]  # by file without its ending, then by tensor; float16
+    sha256: str  # of the config, and with it of all weights, whose hashes it holds
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def model_names() -> list[str]:
+    """What is in the zoo."""
+    try:
+        return sorted(path.parent.name for path in data_dir("models").glob(f"*/{_CONFIG}"))
+    except InputError:  # no zoo at all
+        return []
+
+
+def load_model(name: str | Path) -> ZooModel:
+    """A model of the zoo by its name, or any other by its folder.
+
+    Raises:
+        InputError: there is no such model (the message lists those there are), it is of another version of the format,
+            a file is missing, is not what its hash says, or holds anything but half-precision tensors.
+    """
+    folder = _find(name)
+    file = YamlFile(folder / _CONFIG, _SCHEMA)
+    if file.data["format"] != FORMAT:
+        raise file.error(("format",), f"this version reads format {FORMAT}, got {file.data['format']}")
+    weights = {Path(part).stem: _read(folder / part, sha256) for part, sha256 in file.data["weights"].items()}
+    return ZooModel(folder, file.data, weights, _hash(json.dumps(file.data, sort_keys=True).encode()))
+
+
+def save_model(
+    folder: str | Path, config: Mapping[str, Any], weights: Mapping[str, Mapping[str, np.ndarray]], card: str
+) -> None:
+    """Write a model, whole or not at all; other files of the folder stay.
+
+    Args:
+        folder: made where it is missing.
+        config: what can stand in YAML; `format` and `weights` are added.
+        weights: tensors of each file, by the file's name without its ending; written as float16.
+        card: text of the model card.
+
+    Raises:
+        InputError: a tensor is not finite in float16, a file would be over 16 MiB, or the folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    folder = Path(folder)
+    files = {}
+    for stem, tensors in weights.items():
+        body = save({name: _half(folder, f"{stem}.{name}", tensors[name]) for name in sorted(tensors)})
+        if len(body) > _MAX_BYTES:
+            raise InputError(f"expected at most {_MAX_BYTES} bytes, got {len(body)}", file=folder, field=stem)
+        files[f"{stem}.safetensors"] = body
+    whole = {**config, "format": FORMAT, "weights": {name: _hash(body) for name, body in files.items()}}
+    files[_CARD] = card.encode()
+    # Last, since a folder whose config is old or missing is refused by its hashes, never loaded half.
+    files[_CONFIG] = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).encode()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as aside:
+            for name, body in files.items():
+                (Path(aside) / name).write_bytes(body)
+            folder.mkdir(exist_ok=True)
+            for name in files:
+                os.replace(Path(aside) / name, folder / name)
+        for path in folder.glob("*.safetensors"):
+            if path.name not in files:
+                path.unlink()
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", file=folder) from error
+
+
+def expect(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], file: str | Path) -> None:
+    """Make sure that tensors are those that a model's code has, by name and shape.
+
+    Raises:
+        InputError: one is missing, has another shape, or is not known; names the tensor.
+    """
+    for name, shape in shapes.items():
+        if name not in tensors:
+            raise InputError("missing tensor", file=file, field=name)
+        if tuple(tensors[name].shape) != tuple(shape):
+            raise InputError(f"expected shape {tuple(shape)}, got {tensors[name].shape}", file=file, field=name)
+    for name in tensors:
+        if name not in shapes:
+            raise InputError("unknown tensor", file=file, field=name)
+
+
+def _find(name: str | Path) -> Path:
+    if (folder := Path(name)).is_dir() and (isinstance(name, Path) or folder.name != name):
+        return folder
+    if str(name) in (known := model_names()):
+        return data_dir("models") / name
+    raise InputError(f"no such model; the zoo has {', '.join(known) or 'none'}", file=name)
+
+
+def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    if (found := _hash(body)) != sha256:
+        raise InputError(f"expected the SHA-256 {sha256} that {_CONFIG} names, got {found}", file=path)
+    try:
+        tensors = load(body)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"not safetensors: {error}", file=path) from error
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float16:
+            raise InputError(f"expected float16, got {tensor.dtype}", file=path, field=name)
+    return tensors
+
+
+def _half(folder: Path, field: str, tensor: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        half = np.ascontiguousarray(tensor, dtype=np.float16)
+    if not np.isfinite(half).all():
+        raise InputError("not finite in float16", file=folder, field=field)
+    return half
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
