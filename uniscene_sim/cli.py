@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -80,6 +80,31 @@ def _parser() -> argparse.ArgumentParser:
                        help=f"{', '.join(parts)} (default: all but ros2)")  # fmt: skip
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     bench.set_defaults(command=_bench)
+
+    train = commands.add_parser("train", help="train a model of the zoo, or make the data that it learns from")
+    train.add_argument("name", choices=("data", "occupancy"), metavar="NAME", help="data or occupancy")
+    train.add_argument("--data", type=Path, default=Path("out/data"), help="windows of towns (default: out/data)")
+    train.add_argument("--towns", type=_count, help="of data: towns to train on (default: 90)")
+    train.add_argument("--xodr", type=Path, help="of data: folder of OpenDRIVE maps to judge models on, too")
+    train.add_argument("--jobs", type=_count, default=1, help="of data: processes at work (default: 1)")
+    train.add_argument("--recipe", type=Path, metavar="YAML", help="what to change of the recipe")
+    train.add_argument("--work", type=Path, default=Path("out/training"),
+                       help="checkpoints and logs; what was stopped goes on (default: out/training)")  # fmt: skip
+    train.add_argument("--out", type=Path, help="folder of the model (default: out/models/NAME)")
+    train.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: cuda where there is one)")
+    train.set_defaults(command=_train)
+
+    judge = commands.add_parser("eval", help="how good a model is on towns that no training has seen")
+    judge.add_argument("name", choices=("occupancy",), metavar="NAME", help="occupancy")
+    judge.add_argument("--model", default="occupancy", help="of the zoo, or a folder (default: occupancy)")
+    judge.add_argument("--data", type=Path, help="windows of towns (default: made for this alone)")
+    judge.add_argument("--windows", type=_count, default=32, help="held-out windows of each set (default: 32)")
+    judge.add_argument("--steps", type=_count, default=4, help="of the flow (default: 4)")
+    judge.add_argument("--guidance", type=float, default=1.5, help="weight of the layout (default: 1.5)")
+    judge.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    judge.add_argument("--picture", type=Path, metavar="PNG", help="draw some of the scenes")
+    judge.add_argument("--device", choices=("cpu", "cuda"))
+    judge.set_defaults(command=_eval)
 
     warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
     warmup.set_defaults(command=_warmup)
@@ -239,25 +264,72 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    import json
-    import platform
-
     from uniscene_sim.bench import as_markdown, as_records, run_bench
 
     with ExitStack() as stack:
-        file = None
-        if arguments.json is not None:
-            try:
-                file = stack.enter_context(open(arguments.json, "a", encoding="utf-8"))
-            except OSError as error:
-                raise InputError(f"cannot be written: {error.strerror}", file=arguments.json, field="--json") from error
+        write = _json_file(stack, arguments.json)
         rows = list(run_bench(arguments.parts))
         print(as_markdown(rows))
-        if file is not None:
-            facts = {"version": __version__, "machine": platform.machine(), "cores": os.cpu_count()}
-            file.truncate(0)
-            file.write(json.dumps({**facts, "rows": as_records(rows)}, indent=2) + "\n")
+        write(as_records(rows))
     return 0
+
+
+def _json_file(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
+    """What writes rows of a table, with a few facts, to a file that is opened before the rows are measured."""
+    import json
+    import platform
+
+    if path is None:
+        return lambda rows: None
+    try:
+        file = stack.enter_context(open(path, "a", encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", file=path, field="--json") from error
+
+    def write(rows: list) -> None:
+        facts = {"version": __version__, "machine": platform.machine(), "cores": os.cpu_count()}
+        file.truncate(0)
+        file.write(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
+
+    return write
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    # Threads that wait must not keep a core from those that work; heard only before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _need_torch()
+    from uniscene_sim.training.command import train_data, train_occupancy
+
+    if arguments.name == "data":
+        train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
+        print(arguments.data)
+        return 0
+    out = arguments.out or Path("out/models") / arguments.name
+    train_occupancy(arguments.data, arguments.work, out, arguments.recipe, arguments.device)
+    print(out)
+    return 0
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    _need_torch()
+    from uniscene_sim.evaluation.occupancy import evaluate
+    from uniscene_sim.evaluation.rows import as_markdown, as_records
+    from uniscene_sim.occupancy.learned.model import OccupancyModel
+
+    model = OccupancyModel.load(arguments.model, arguments.device)
+    with ExitStack() as stack:
+        write = _json_file(stack, arguments.json)
+        rows = evaluate(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
+        print(as_markdown(rows))
+        write(as_records(rows))
+    return 0
+
+
+def _need_torch() -> None:
+    from importlib.util import find_spec
+
+    if missing := [name for name in ("torch", "safetensors") if find_spec(name) is None]:
+        raise InputError(f"learned models need {' and '.join(missing)}: pip install 'uniscene_sim[learned]'")
 
 
 def _warmup(_: argparse.Namespace) -> int:

@@ -47,16 +47,19 @@ class Windows:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def sample(self, n: int, agents: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Layout uint8 (20, 200, 200) and labels uint8 (200, 200, 16) of one window, with its agents or without."""
-        layout, labels = self.layout[n], self.labels[n].copy()
+    def sample(
+        self, n: int, agents: bool, area: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Layout uint8 (20, 200, 200) and labels uint8 (200, 200, 16) of one window, with its agents or without; or an
+        area of it alone."""
+        layout, labels = self.layout[n][area], self.labels[n].copy()
         if agents:
             here = slice(*np.searchsorted(self.agents_window, (n, n + 1)))
             labels.ravel()[self.agents_voxel[here]] = self.agents_label[here]
         else:
             layout = layout & ~_AGENT_BITS
         bits = np.arange(len(CONDITION_CHANNELS), dtype=np.uint32)[:, None, None]
-        return ((layout >> bits) & 1).astype(np.uint8), labels
+        return ((layout >> bits) & 1).astype(np.uint8), labels[area]
 
 
 def read_town(path: str | Path) -> Windows:

@@ -1,0 +1,73 @@
+"""A diffusion transformer that predicts the velocity of latents: AdaLN-Zero with one modulation for all blocks, rotary
+positions of two dimensions, SwiGLU, the layout as channels of each token (AnyScene's DiT, UniScene's conditioning)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, attend, rope_2d, time_features
+from uniscene_sim.taxonomy import CONDITION_CHANNELS
+
+__all__ = ["DiT", "DiTConfig"]
+
+
+@dataclass(frozen=True)
+class DiTConfig:
+    latent: int = 4
+    patch: int = 4  # cells of the layout along a latent cell
+    token: int = 2  # latent cells along a token
+    width: int = 256
+    depth: int = 8
+    heads: int = 4
+    layout_width: int = 16
+    channels: tuple[str, ...] = CONDITION_CHANNELS
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.gate, self.back = nn.Linear(width, 5 * width), nn.Linear(5 * width // 2, width)
+        self.own = nn.Parameter(torch.zeros(6 * width))  # what this block adds to the shared modulation
+
+    def forward(self, x: Tensor, modulation: Tensor, angles: Tensor) -> Tensor:
+        s1, b1, g1, s2, b2, g2 = (modulation + self.own)[:, None].chunk(6, dim=2)
+        h = F.layer_norm(x, x.shape[-1:]) * (1 + s1) + b1
+        x = x + g1 * self.out(attend(self.qkv(h), self.heads, angles))
+        h = F.layer_norm(x, x.shape[-1:]) * (1 + s2) + b2
+        gate, value = self.gate(h).chunk(2, dim=2)
+        return x + g2 * self.back(F.silu(gate) * value)
+
+
+class DiT(nn.Module):
+    """A `FlowNet`."""
+
+    def __init__(self, config: DiTConfig):
+        super().__init__()
+        self.config = c = config
+        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width)
+        self.stem = nn.Conv2d((2 * c.latent + 1) * c.token**2, c.width, 1)
+        self.time = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, 6 * c.width))
+        nn.init.zeros_(self.time[2].weight)
+        nn.init.zeros_(self.time[2].bias)
+        self.blocks = nn.ModuleList(_Block(c.width, c.heads) for _ in range(c.depth))
+        self.head = nn.Linear(c.width, c.latent * c.token**2)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor, t: Tensor, layout: Tensor, told: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+        c = self.config
+        stacked = torch.cat([x, known, mask], dim=1)
+        h = self.stem(F.pixel_unshuffle(stacked, c.token)) + self.layout(layout, told)
+        b, _, nx, ny = h.shape
+        angles = rope_2d(nx, ny, c.width // c.heads, x.device)
+        modulation = self.time(time_features(t, c.width))
+        tokens = h.flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            tokens = block(tokens, modulation, angles)
+        out = self.head(F.layer_norm(tokens, tokens.shape[-1:]))
+        return F.pixel_shuffle(out.transpose(1, 2).reshape(b, -1, nx, ny), c.token)

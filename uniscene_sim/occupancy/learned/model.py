@@ -1,0 +1,148 @@
+"""`OccupancyModel`: the VAE and the flow of the zoo behind arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
+from uniscene_sim.occupancy.learned.flow import sample
+from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, precision
+from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
+from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
+from uniscene_sim.zoo import ZooModel, expect, load_model
+
+__all__ = ["OccupancyModel"]
+
+_NETS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "unet": lambda config: UNet(UNetConfig(**config)),
+    "dit": lambda config: DiT(DiTConfig(**config)),
+}
+
+
+class OccupancyModel:
+    """Layouts to latents to labels; the same bytes for the same inputs on one machine.
+
+    Attributes:
+        name: as in the zoo.
+        channels: of the layout, in order.
+        patch: cells along a side of a latent cell.
+        latent_channels: c.
+        sha256: of the weights.
+    """
+
+    def __init__(self, name: str, vae: OccupancyVae, flow: nn.Module, sha256: str, device: str | None = None):
+        self.name, self.sha256 = name, sha256
+        self._device = pick_device(device)
+        self._vae, self._flow = (
+            net.to(self._device, memory_format=torch.channels_last).eval().requires_grad_(False) for net in (vae, flow)
+        )
+        self.channels, self.latent_channels, self.patch = vae.config.channels, vae.config.latent, vae.config.patch
+        self.height = vae.config.height
+
+    @classmethod
+    def load(cls, name: str | Path, device: str | None = None) -> OccupancyModel:
+        """Of the zoo, by its name or folder.
+
+        Raises:
+            InputError: no such model, weights of another version or damaged ones.
+        """
+        return cls.of(load_model(name), str(name), device)
+
+    @classmethod
+    def of(cls, model: ZooModel, name: str, device: str | None = None) -> OccupancyModel:
+        try:
+            vae = OccupancyVae(VaeConfig(**_tuples(model.config["vae"])))
+            kind = model.config["flow"]["kind"]
+            flow = _NETS[kind](_tuples({k: v for k, v in model.config["flow"].items() if k != "kind"}))
+        except (KeyError, TypeError) as error:
+            raise InputError(f"expected the sizes of an occupancy model, {error}", field=f"{name}: config") from error
+        for part, net in (("vae", vae), ("flow", flow)):
+            _fill(net, model.weights.get(part, {}), f"{name}: {part}.safetensors")
+        return cls(Path(name).name, vae, flow, model.sha256, device)
+
+    def encode(self, labels: np.ndarray, layout: np.ndarray | None = None) -> np.ndarray:
+        """Latents float32 (B, c, X/4, Y/4), about unit variance, of labels uint8 (B, X, Y, Z)."""
+        self._check(labels.shape[-1] == self.height, "labels", f"height {self.height}", labels.shape)
+        with torch.no_grad(), precision(self._device):
+            mean, _ = self._vae.encode(self._tensor(labels))
+            return self._vae.normalised(mean.float()).cpu().numpy()
+
+    def generate(
+        self,
+        layout: np.ndarray,
+        noise: np.ndarray,
+        known: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        steps: int = 4,
+        guidance: float = 1.5,
+    ) -> np.ndarray:
+        """Latents float32 (B, c, x, y) for layouts.
+
+        Args:
+            layout: uint8 (B, C, 4 x, 4 y), multi-hot over `channels`.
+            noise: float32 (B, c, x, y), standard normal.
+            known: latents to be kept where `mask` (B, x, y) is True.
+            steps: of Euler.
+            guidance: how far to go beyond what would be made without a layout; 1 for no guidance.
+
+        Raises:
+            InputError: wrong shapes, or the device has no memory left.
+        """
+        b, c, nx, ny = noise.shape
+        self._check_layout(layout, nx, ny, b)
+        self._check(c == self.latent_channels, "noise", f"{self.latent_channels} channels", noise.shape)
+        known = np.zeros_like(noise) if known is None else known
+        mask = np.zeros((b, nx, ny), dtype=bool) if mask is None else mask
+        self._check(known.shape == noise.shape and mask.shape == (b, nx, ny), "known", str(noise.shape), known.shape)
+        with torch.no_grad(), precision(self._device), memory_told(b):
+            given = self._tensor(mask.astype(np.float32)[:, None])
+            made = sample(self._flow, self._tensor(noise), self._layout(layout), self._tensor(known), given, steps,
+                          guidance)  # type: ignore[arg-type]  # fmt: skip
+            return made.float().cpu().numpy()
+
+    def decode(self, latents: np.ndarray, layout: np.ndarray | None) -> np.ndarray:
+        """Labels uint8 (B, 4 x, 4 y, Z) of latents and their layouts, None for a decoder that is not told."""
+        b, _, nx, ny = latents.shape
+        told = torch.full((b,), layout is not None, device=self._device)
+        if layout is None:
+            layout = np.zeros((b, len(self.channels), self.patch * nx, self.patch * ny), dtype=np.uint8)
+        self._check_layout(layout, nx, ny, b)
+        with torch.no_grad(), precision(self._device), memory_told(b):
+            return self._vae.decode(self._vae.restored(self._tensor(latents)), self._layout(layout), told).cpu().numpy()
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+    def _layout(self, layout: np.ndarray) -> Tensor:
+        return self._tensor(layout).float().contiguous(memory_format=torch.channels_last)
+
+    def _check_layout(self, layout: np.ndarray, nx: int, ny: int, b: int) -> None:
+        expected = (b, len(self.channels), self.patch * nx, self.patch * ny)
+        self._check(layout.shape == expected, "layout", f"{expected}, the channels {', '.join(self.channels)}",
+                    layout.shape)  # fmt: skip
+
+    @staticmethod
+    def _check(good: bool, what: str, expected: str, got: tuple[int, ...]) -> None:
+        if not good:
+            raise InputError(f"expected {expected}, got {got}", field=what)
+
+
+def _tuples(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+
+
+def _fill(net: nn.Module, tensors: dict[str, np.ndarray], file: str) -> None:
+    """Weights of a file into a network.
+
+    Raises:
+        InputError: some are missing, too many, or of other shapes.
+    """
+    expect(tensors, {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}, file)
+    net.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()})

@@ -1,0 +1,41 @@
+"""Number formats and memory of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from uniscene_sim.errors import InputError
+
+__all__ = ["memory_told", "pick_device", "precision"]
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The device of a name, else a GPU where there is one.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name and name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("no CUDA device here, expected cpu", field="--device")
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def precision(device: torch.device) -> torch.autocast:
+    """bfloat16 where the device multiplies it faster than float32."""
+    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(fast))
+
+
+@contextmanager
+def memory_told(batch: int) -> Iterator[None]:
+    """Says how large a batch was where the device has no memory left for it."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        free = torch.cuda.mem_get_info()[0] / 2**30 if torch.cuda.is_available() else 0.0
+        raise InputError(
+            f"no memory left on the device ({free:.1f} GiB free); expected a batch smaller than {batch}", field="batch"
+        ) from error

@@ -1,0 +1,148 @@
+"""`OccupancyVae`: labels to latents and back (UniScene, section 3.1; AnyScene's VAE).
+
+Each class has an embedding; height is folded into channels, so all convolutions are of two dimensions. The decoder may
+also see the layout, which is sharper than any latent; in part of training it is not told, or told wrongly, so that the
+latents must carry the scene.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from uniscene_sim.occupancy.learned.layers import AxialAttention, LayoutEmbedding, PixelNorm, ResBlock
+from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+
+__all__ = ["OccupancyVae", "VaeConfig", "fold"]
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    """Sizes of the VAE. Compression ratio as in OccWorld: X Y Z 8 / (x y c) with labels (X, Y, Z) and latents
+    (c, x, y): 512 with 4 latent channels."""
+
+    height: int = 16
+    latent: int = 4
+    embed: int = 4
+    widths: tuple[int, int] = (64, 160)  # at 1/2 and at 1/4 of the resolution
+    encoder_blocks: tuple[int, int] = (1, 2)
+    decoder_blocks: tuple[int, int] = (2, 4)
+    axial: bool = True  # attention along x and y in the encoder
+    frames: int = 1  # of a clip coded together (UniScene's temporal axial attention); 1 for single frames
+    layout_width: int = 16
+    channels: tuple[str, ...] = CONDITION_CHANNELS
+
+    #: Cells along one side of a latent cell.
+    patch = 4
+
+    @property
+    def ratio(self) -> float:
+        return self.height * 8 * self.patch**2 / self.latent
+
+
+class OccupancyVae(nn.Module):
+    """Labels uint8 (B, X, Y, Z) to latents (B, c, X/4, Y/4), and latents to features of which logits are made."""
+
+    def __init__(self, config: VaeConfig):
+        super().__init__()
+        self.config = c = config
+        half, quarter = c.widths
+        classes = len(OccClass)
+        # Fixed: learning it changes little and costs a tenth of a step.
+        self.register_buffer("embedding", torch.randn(classes, c.embed))
+        self.stem = nn.Conv2d(4 * c.height * c.embed, half, 1)
+        self.encoder_half = nn.ModuleList(ResBlock(half) for _ in range(c.encoder_blocks[0]))
+        self.down = nn.Conv2d(4 * half, quarter, 1)
+        self.encoder_quarter = nn.ModuleList(ResBlock(quarter) for _ in range(c.encoder_blocks[1]))
+        self.encoder_axial = AxialAttention(quarter) if c.axial else None
+        self.encoder_time = TemporalAttention(quarter) if c.frames > 1 else None
+        self.moments = nn.Sequential(PixelNorm(quarter), nn.Conv2d(quarter, 2 * c.latent, 1))
+
+        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, 2, half)
+        self.layout_down = nn.Conv2d(4 * half, quarter, 1)
+        self.lift = nn.Conv2d(c.latent, quarter, 3, padding=1)
+        self.decoder_quarter = nn.ModuleList(ResBlock(quarter) for _ in range(c.decoder_blocks[1]))
+        self.decoder_time = TemporalAttention(quarter) if c.frames > 1 else None
+        self.up = nn.Conv2d(quarter, 4 * half, 1)
+        self.decoder_half = nn.ModuleList(ResBlock(half) for _ in range(c.decoder_blocks[0]))
+        self.head = nn.Sequential(PixelNorm(half), nn.Conv2d(half, 4 * c.height * 2 * c.embed, 1))
+        self.classify = nn.Linear(2 * c.embed, classes)
+        #: Mean and deviation of each latent channel over the training set: latents are handed out at unit variance.
+        self.register_buffer("latent_mean", torch.zeros(c.latent))
+        self.register_buffer("latent_std", torch.ones(c.latent))
+
+    def encode(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance (B, c, X/4, Y/4), as they come."""
+        folded = fold(labels)
+        embedded = self.embedding.index_select(0, folded.reshape(-1).int()).view(*folded.shape[:3], -1)
+        x = self.stem(embedded.permute(0, 3, 1, 2))
+        for block in self.encoder_half:
+            x = block(x)
+        x = self.down(F.pixel_unshuffle(x, 2))
+        for block in self.encoder_quarter:
+            x = block(x)
+        if self.encoder_axial is not None:
+            x = self.encoder_axial(x)
+        if self.encoder_time is not None:
+            x = self.encoder_time(x, self.config.frames)
+        mean, log_variance = self.moments(x).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-10, 4)
+
+    def features(self, latents: Tensor, layout: Tensor, told: Tensor) -> Tensor:
+        """Features (B X Y Z, 2 embed), in the order of `fold`, of latents as they come and a layout (B, C, X, Y)."""
+        beside = self.layout(layout, told)
+        x = self.lift(latents) + self.layout_down(F.pixel_unshuffle(beside, 2))
+        for block in self.decoder_quarter:
+            x = block(x)
+        if self.decoder_time is not None:
+            x = self.decoder_time(x, self.config.frames)
+        x = F.pixel_shuffle(self.up(x), 2) + beside
+        for block in self.decoder_half:
+            x = block(x)
+        return self.head(x).permute(0, 2, 3, 1).reshape(-1, 2 * self.config.embed)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits (..., 21) of features (..., 2 embed)."""
+        return self.classify(features)
+
+    def decode(self, latents: Tensor, layout: Tensor, told: Tensor) -> Tensor:
+        """Labels uint8 (B, X, Y, Z), the likeliest of each voxel."""
+        labels = self.logits(self.features(latents, layout, told)).argmax(-1).to(torch.uint8)
+        b, _, nx, ny = layout.shape
+        return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
+
+    def normalised(self, latents: Tensor) -> Tensor:
+        return (latents - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
+
+    def restored(self, latents: Tensor) -> Tensor:
+        return latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
+
+
+def fold(labels: Tensor) -> Tensor:
+    """Labels (B, X, Y, Z) as (B, X/2, Y/2, 4 Z): a column of each of four cells beside one another."""
+    b, nx, ny, nz = labels.shape
+    return labels.view(b, nx // 2, 2, ny // 2, 2, nz).permute(0, 1, 3, 2, 4, 5).reshape(b, nx // 2, ny // 2, 4 * nz)
+
+
+def unfold(folded: Tensor) -> Tensor:
+    """The other way round."""
+    b, nx, ny, nz = folded.shape
+    return folded.view(b, nx, ny, 2, 2, nz // 4).permute(0, 1, 3, 2, 4, 5).reshape(b, 2 * nx, 2 * ny, nz // 4)
+
+
+class TemporalAttention(nn.Module):
+    """Attention of each place along the frames of a clip, which lie next to each other in the batch."""
+
+    def __init__(self, width: int, heads: int = 4):
+        super().__init__()
+        self.norm, self.mix = PixelNorm(width), nn.MultiheadAttention(width, heads, batch_first=True)
+        nn.init.zeros_(self.mix.out_proj.weight)
+
+    def forward(self, x: Tensor, frames: int) -> Tensor:
+        b, c, nx, ny = x.shape
+        clip = self.norm(x).view(b // frames, frames, c, nx * ny).permute(0, 3, 1, 2).reshape(-1, frames, c)
+        mixed, _ = self.mix(clip, clip, clip, need_weights=False)
+        return x + mixed.view(b // frames, nx * ny, frames, c).permute(0, 2, 3, 1).reshape(b, c, nx, ny)

@@ -1,0 +1,83 @@
+"""Model cards and curves: what a model was trained on, for how long, and how its losses fell."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+__all__ = ["device_name", "occupancy_card"]
+
+_CARD = """# {name}
+
+Occupancy from layouts: a VAE of 0.4 m labels (compression ratio {ratio:.0f}) and a rectified flow over its latents
+({flow}), as the engine `occflow-tiles` uses them. {vae_parameters:.1f} and {flow_parameters:.1f} million parameters.
+
+## Training
+- Data: {windows} windows of {towns} seeded towns, as `uniscene-sim train data` makes them. Nothing real was seen.
+- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {flow_steps} of the flow in {flow_minutes:.0f}, on
+  {device}.
+- `uniscene-sim train occupancy` makes it again.
+
+| VAE: step | loss | mIoU | IoU |   | flow: step | loss | held-out loss |
+|---|---|---|---|---|---|---|---|
+{curves}
+
+mIoU and IoU are those of averaged weights on windows of held-out towns, coded and decoded with their layout.
+
+## On held-out towns
+{evaluation}
+"""
+
+
+def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
+    """Text of the card.
+
+    Args:
+        facts: what the text names.
+        work: folder of the training, with its logs.
+        evaluation: what was measured on held-out towns, as Markdown.
+    """
+    vae, flow = read_log(work / "vae.jsonl"), read_log(work / "flow.jsonl")
+    for name, log in (("vae", vae), ("flow", flow)):
+        last = log[-1] if log else {"step": 0, "seconds": 0.0}
+        facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
+    return _CARD.format(**facts, curves=_curves(vae, flow), evaluation=evaluation)
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """Rows of a log; empty where there is none."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def _curves(vae: Sequence[dict[str, float]], flow: Sequence[dict[str, float]], rows: int = 10) -> str:
+    """Lines of a table, spread over both logs where the averaged weights were checked."""
+    left = [
+        f"{r['step']} | {r['loss']:.3f} | {r['miou']:.3f} | {r['iou']:.3f}"
+        for r in _spread([r for r in vae if "miou" in r], rows)
+    ]
+    right = [
+        f"{r['step']} | {r['loss']:.3f} | {r['held_out']:.3f}"
+        for r in _spread([r for r in flow if "held_out" in r], rows)
+    ]
+    pairs = zip_longest(left, right, fillvalue="")
+    return "\n".join(f"| {a or ' | | | '} | | {b or ' | | '} |" for a, b in pairs)
+
+
+def _spread(rows: list[dict[str, float]], most: int) -> list[dict[str, float]]:
+    if len(rows) <= most:
+        return rows
+    return [rows[round(k * (len(rows) - 1) / (most - 1))] for k in range(most)]
+
+
+def device_name(kind: str) -> str:
+    """What a training ran on, for people."""
+    if kind == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} cores ({platform.machine()})"

@@ -1,0 +1,86 @@
+"""`uniscene-sim train`: data, and models from data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.evaluation.occupancy import evaluate
+from uniscene_sim.evaluation.rows import as_markdown
+from uniscene_sim.occupancy.learned.dit import DiTConfig
+from uniscene_sim.occupancy.learned.model import OccupancyModel
+from uniscene_sim.occupancy.learned.precision import pick_device
+from uniscene_sim.occupancy.learned.unet import UNetConfig
+from uniscene_sim.training.card import device_name, occupancy_card
+from uniscene_sim.training.dataset import read_split
+from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
+from uniscene_sim.training.recipe_file import read_recipe
+from uniscene_sim.training.scenes import SPLITS, make_carla_data, make_data
+
+__all__ = ["train_data", "train_occupancy"]
+
+#: Towns of each split and windows of each of them.
+TOWNS = {"train": (90, 30), "validation": (8, 12), "test": (10, 12)}
+
+
+def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path | None = None) -> None:
+    """Write windows of seeded towns; files that are there stay as they are.
+
+    Args:
+        towns: for training, in place of those of the recipe.
+        xodr: folder of OpenDRIVE maps, a second held-out set.
+    """
+    for split, (count, windows) in TOWNS.items():
+        first = SPLITS[split].start
+        wanted = towns if towns is not None and split == "train" else count
+        make_data(folder, split, range(first, first + wanted), windows, jobs)
+    if xodr is not None:
+        files = sorted(xodr.rglob("*.xodr"))
+        if not files:
+            raise InputError("expected .xodr files", file=xodr, field="--xodr")
+        make_carla_data(folder, files)
+
+
+def train_occupancy(
+    data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None
+) -> None:
+    """Train the VAE and the flow and write them as a model of the zoo, with its card.
+
+    Args:
+        data: windows of towns, made where there are none.
+        work: where checkpoints and logs lie; a training that was stopped goes on from there.
+        out: folder of the model.
+
+    Raises:
+        InputError: damaged data, a recipe that is not one, or a folder that cannot be written.
+    """
+    recipe = OccupancyRecipe()
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
+    if not (data / "train").is_dir():
+        train_data(data)
+    on = pick_device(device)
+    training, validation = read_split(data / "train"), read_split(data / "validation")
+    vae = train_vae(recipe, training, validation, work, on)
+    flow = train_flow(recipe, vae, training, validation, work, on)
+    facts = {
+        "name": out.name,
+        "seed": recipe.seed,
+        "towns": len(training),
+        "windows": sum(map(len, training)),
+        "device": device_name(on.type),
+        "ratio": recipe.vae.ratio,
+        "flow": "convolutional U-Net" if isinstance(recipe.net, UNetConfig) else "transformer",
+        "vae_parameters": _millions(vae),
+        "flow_parameters": _millions(flow),
+    }
+    save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
+    # Judged as it was written, in half precision.
+    rows = evaluate(OccupancyModel.load(out, device), data)
+    save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown(rows)))
+
+
+def _millions(net: nn.Module) -> float:
+    return sum(p.numel() for p in net.parameters()) / 1e6

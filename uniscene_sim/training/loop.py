@@ -1,0 +1,103 @@
+"""The loop around a loss: schedule, averaged weights, log, checkpoints that a stopped training goes on from."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from uniscene_sim.occupancy.learned.precision import precision
+
+__all__ = ["Schedule", "train"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    steps: int
+    rate: float
+    warmup: int = 100
+    decay: float = 0.3  # last part of the steps, over which the rate falls to zero
+    average: float = 0.999  # of weights, a step
+
+    def rate_at(self, step: int) -> float:
+        left = (self.steps - step) / (self.decay * self.steps)
+        return self.rate * min(1.0, (step + 1) / self.warmup, left)
+
+
+def train(
+    net: nn.Module,
+    loss_of: Callable[[int], dict[str, Tensor]],
+    schedule: Schedule,
+    folder: Path,
+    name: str,
+    device: torch.device,
+    check: Callable[[nn.Module], dict[str, float]] | None = None,
+    every: int = 500,
+) -> nn.Module:
+    """Train a network; its averaged weights.
+
+    Args:
+        loss_of: losses by name of one step, of which "loss" is minimised.
+        folder: where `NAME.ckpt` and the log `NAME.jsonl` lie; a training that was stopped goes on from there.
+        check: figures of the averaged network, asked for with each checkpoint.
+        every: steps between checkpoints.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / f"{name}.ckpt"
+    optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    averaged = deepcopy(net).eval().requires_grad_(False)
+    first, seconds = 0, 0.0
+    if checkpoint.is_file():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        net.load_state_dict(saved["net"])
+        averaged.load_state_dict(saved["averaged"])
+        optimiser.load_state_dict(saved["optimiser"])
+        first, seconds = saved["step"], saved["seconds"]
+    sums: dict[str, float] = {}
+    start, cpu = time.perf_counter(), time.process_time()
+    with tqdm(total=schedule.steps, initial=first, desc=name, unit="step", disable=None) as bar:
+        for step in range(first, schedule.steps):
+            for group in optimiser.param_groups:
+                group["lr"] = schedule.rate_at(step)
+            optimiser.zero_grad(set_to_none=True)
+            with precision(device):
+                losses = loss_of(step)
+            losses["loss"].backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimiser.step()
+            keep = min(schedule.average, (step + 1) / (step + 10))
+            with torch.no_grad():
+                torch._foreach_lerp_(list(averaged.parameters()), list(net.parameters()), 1 - keep)
+            for key, value in losses.items():
+                sums[key] = sums.get(key, 0.0) + value.item()
+            bar.update()
+            done = step + 1
+            if done % 50 == 0:
+                means = {key: value / 50 for key, value in sums.items()}
+                sums.clear()
+                bar.set_postfix({"loss": f"{means['loss']:.4f}"})
+                spent = seconds + time.perf_counter() - start
+                row = {"step": done, "seconds": round(spent, 1), "cpu_s": round(time.process_time() - cpu, 1), **means}
+                if check is not None and done % every == 0:
+                    row |= check(averaged)
+                with (folder / f"{name}.jsonl").open("a") as log:
+                    log.write(json.dumps(row) + "\n")
+            if done % every == 0 or done == schedule.steps:
+                part = checkpoint.with_suffix(".part")
+                state = {
+                    "net": net.state_dict(),
+                    "averaged": averaged.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": done,
+                    "seconds": seconds + time.perf_counter() - start,
+                }
+                torch.save(state, part)
+                part.replace(checkpoint)
+    return averaged

@@ -1,0 +1,232 @@
+"""`uniscene-sim train occupancy`: first the VAE, then the flow over its latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
+from uniscene_sim.occupancy.learned.flow import flow_loss
+from uniscene_sim.occupancy.learned.precision import precision
+from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
+from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold
+from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+from uniscene_sim.training.batches import Batch, Crops, ahead
+from uniscene_sim.training.dataset import Windows, class_frequencies
+from uniscene_sim.training.loop import Schedule, train
+from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
+from uniscene_sim.zoo import save_model
+
+__all__ = ["OccupancyRecipe", "reconstruction", "save_occupancy", "train_flow", "train_vae"]
+
+_AGENTS = slice(CONDITION_CHANNELS.index("car"), CONDITION_CHANNELS.index("traffic_cone") + 1)
+_SMALL = [CONDITION_CHANNELS.index(c) for c in ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")]
+_FREE = int(OccClass.FREE)
+_VOXELS_FOR_LOVASZ = 40_000
+
+
+@dataclass(frozen=True)
+class OccupancyRecipe:
+    """All that a training hangs on beside its data."""
+
+    vae: VaeConfig = field(default_factory=VaeConfig)
+    net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
+    vae_schedule: Schedule = field(default_factory=lambda: Schedule(6000, 1e-3))
+    flow_schedule: Schedule = field(default_factory=lambda: Schedule(6000, 6e-4))
+    vae_crop: int = 96
+    vae_batch: int = 8
+    flow_crop: int = 128
+    flow_batch: int = 12
+    seed: int = 0
+    untold: float = 0.2  # part of the layouts that the decoder is not told
+    mistold: float = 0.1  # part of them in which it is told another's
+    gamma: float = 0.0  # of the focal loss
+    lovasz: float = 0.5
+    kl: float = 1e-3
+    guided: float = 0.1  # part of the layouts that the flow is not told, for guidance
+    small: float = 3.0  # how much more the latents of small objects count
+    near_agents: float = 0.4  # part of the crops that lie around an agent
+
+
+def train_vae(
+    recipe: OccupancyRecipe,
+    training: Sequence[Windows],
+    validation: Sequence[Windows],
+    folder: Path,
+    device: torch.device,
+) -> OccupancyVae:
+    """Train the VAE, or go on with a training in `folder`; with latents scaled to unit variance."""
+    torch.manual_seed(recipe.seed)
+    vae = OccupancyVae(recipe.vae).to(device, memory_format=torch.channels_last)
+    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, without_agents=0.15)
+    class_weight = _class_weights(training).to(device)
+    held_out = [Crops(validation, 200, 4, 1, near_agents=0.0)[n].to(device) for n in range(4)]
+    batches = _Stream(crops, recipe.vae_schedule.steps)
+
+    def loss_of(step: int) -> dict[str, Tensor]:
+        batch = batches[step].to(device)
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        told, layout = _dropped(batch.layout, recipe.untold, recipe.mistold, generator)
+        mean, log_variance = vae.encode(batch.labels)
+        noise = torch.randn(mean.shape, generator=generator).to(device)
+        features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, told)
+        index, weight = _sampled_voxels(batch.labels, generator)
+        labels = fold(batch.labels).reshape(-1).index_select(0, index).long()
+        logits = vae.logits(features.index_select(0, index)).float()
+        entropy = focal_loss(logits, labels, weight * class_weight[labels], recipe.gamma)
+        some = torch.randperm(len(index), generator=generator)[:_VOXELS_FOR_LOVASZ].to(device)
+        lovasz = lovasz_softmax(logits[some].softmax(dim=1), labels[some])
+        kl = kl_loss(mean, log_variance)
+        total = entropy + recipe.lovasz * lovasz + recipe.kl * kl
+        return {"loss": total, "entropy": entropy.detach(), "lovasz": lovasz.detach(), "kl": kl.detach()}
+
+    def check(net: nn.Module) -> dict[str, float]:
+        assert isinstance(net, OccupancyVae)
+        return reconstruction(net, held_out)
+
+    vae = train(vae, loss_of, recipe.vae_schedule, folder, "vae", device, check)
+    latents = []
+    with torch.no_grad(), precision(device):
+        for n in range(32):
+            latents.append(vae.encode(crops[n].to(device).labels)[0])
+    every = torch.cat(latents).transpose(0, 1).flatten(1)
+    vae.latent_mean.copy_(every.mean(dim=1))
+    vae.latent_std.copy_(every.std(dim=1))
+    return vae
+
+
+def train_flow(
+    recipe: OccupancyRecipe,
+    vae: OccupancyVae,
+    training: Sequence[Windows],
+    validation: Sequence[Windows],
+    folder: Path,
+    device: torch.device,
+    name: str = "flow",
+) -> nn.Module:
+    """Train the flow over the latents of a VAE, or go on with a training in `folder`."""
+    torch.manual_seed(recipe.seed + 1)
+    net: nn.Module = UNet(recipe.net) if isinstance(recipe.net, UNetConfig) else DiT(recipe.net)
+    net = net.to(device, memory_format=torch.channels_last)
+    crops = Crops(training, recipe.flow_crop, recipe.flow_batch, recipe.seed + 1, recipe.near_agents, 0.35)
+    held_out = [
+        Crops(validation, recipe.flow_crop, recipe.flow_batch, 1, near_agents=0.0, without_agents=0.35)[n].to(device)
+        for n in range(8)
+    ]
+    batches = _Stream(crops, recipe.flow_schedule.steps)
+
+    def loss(net: nn.Module, batch: Batch, untold: float, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            data = vae.normalised(vae.encode(batch.labels)[0])
+        told, layout = _dropped(batch.layout, untold, 0.0, generator)
+        mask = _known(len(data), data.shape[2], data.shape[3], generator).to(device)
+        small = F.max_pool2d(layout[:, _SMALL].amax(dim=1, keepdim=True), recipe.vae.patch)
+        agent = F.max_pool2d(layout[:, _AGENTS].amax(dim=1, keepdim=True), recipe.vae.patch)
+        weight = 1.0 + torch.maximum(recipe.small * small, 0.5 * recipe.small * agent)
+        return flow_loss(net, data, layout, told, mask, weight.float(), generator)  # type: ignore[arg-type]
+
+    def check(net: nn.Module) -> dict[str, float]:
+        with torch.no_grad(), precision(device):
+            values = [loss(net, batch, 0.0, n).item() for n, batch in enumerate(held_out)]
+        return {"held_out": float(np.mean(values))}
+
+    def loss_of(step: int) -> dict[str, Tensor]:
+        return {"loss": loss(net, batches[step].to(device), recipe.guided, recipe.seed * 1_000_003 + step)}
+
+    return train(net, loss_of, recipe.flow_schedule, folder, name, device, check)
+
+
+def reconstruction(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str, float]:
+    """mIoU over the classes that occur, and IoU of what is occupied, of labels coded and decoded with their layout."""
+    count = torch.zeros(len(OccClass), len(OccClass), dtype=torch.int64)
+    for batch in batches:
+        device = batch.labels.device
+        told = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
+        with torch.no_grad(), precision(device):
+            made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), told)
+        pair = batch.labels.reshape(-1).long() * len(OccClass) + made.reshape(-1)
+        count += torch.bincount(pair, minlength=len(OccClass) ** 2).view(len(OccClass), -1).cpu()
+    both, either = count.diag()[:_FREE], (count.sum(0) + count.sum(1) - count.diag())[:_FREE]
+    occurs = count.sum(1)[:_FREE] > 0
+    occupied = count[:_FREE, :_FREE].sum() / (count.sum() - count[_FREE, _FREE])
+    return {"miou": (both[occurs] / either[occurs]).mean().item(), "iou": occupied.item()}
+
+
+class _Stream:
+    """Batches by step, made ahead for as long as they are asked for in order."""
+
+    def __init__(self, crops: Crops, steps: int):
+        self._crops, self._steps, self._next = crops, steps, -1
+
+    def __getitem__(self, step: int) -> Batch:
+        if step != self._next:
+            self._ahead = ahead(self._crops, step, self._steps)
+        self._next = step + 1
+        return next(self._ahead)
+
+
+def _dropped(layout: Tensor, untold: float, mistold: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which layouts are told (B,), and the layouts (B, C, X, Y) float, some of them another's."""
+    u = torch.rand(len(layout), generator=generator).to(layout.device)
+    layout = layout.float().contiguous(memory_format=torch.channels_last)
+    other = (u > 1 - mistold)[:, None, None, None]
+    return u >= untold, torch.where(other, layout.roll(1, dims=0), layout)
+
+
+def _known(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:
+    """Masks (B, 1, nx, ny) of latents that are given: strips along some sides, as around a tile, or none."""
+    i, j = torch.arange(nx)[:, None], torch.arange(ny)[None, :]
+    masks = torch.zeros(b, 1, nx, ny)
+    for n in range(b):
+        u = torch.rand(6, generator=generator)
+        if u[5] < 0.35:
+            continue
+        wide = 3 + int(u[4] * 4)
+        sides = [i < wide, i >= nx - wide, j < wide, j >= ny - wide]
+        for side, chance in zip(sides, u.tolist(), strict=False):
+            if chance < 0.55:
+                masks[n, 0][side.expand(nx, ny)] = 1.0
+    return masks
+
+
+def _sampled_voxels(labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Indices, in the order of `fold`, of some voxels and one over how likely each was: all of agents, and more of
+    surfaces than of the air."""
+    occupied = (labels != _FREE).float()[:, None]
+    near = F.max_pool3d(occupied, 3, stride=1, padding=1)[:, 0] > 0
+    agent = (labels <= int(OccClass.TRUCK)) & (labels > 0)
+    chance = fold(torch.where(agent, 1.0, torch.where(near, 0.2, 0.02))).reshape(-1)
+    index = (torch.rand(chance.shape, generator=generator).to(labels.device) < chance).nonzero()[:, 0]
+    return index, 1.0 / chance.index_select(0, index)
+
+
+def _class_weights(windows: Sequence[Windows]) -> Tensor:
+    """Rare classes count somewhat more: one over the fourth root of how often they occur, within bounds."""
+    frequency = class_frequencies(windows)
+    weight = (np.maximum(frequency, 1e-7) / np.median(frequency[frequency > 0])) ** -0.25
+    return torch.from_numpy(np.clip(weight, 0.5, 2.5).astype(np.float32))
+
+
+
+
+def save_occupancy(
+    folder: Path, recipe: OccupancyRecipe, vae: OccupancyVae, flow: nn.Module, facts: dict[str, Any], card: str
+) -> None:
+    """Write both networks to the zoo."""
+    kind = "unet" if isinstance(recipe.net, UNetConfig) else "dit"
+    config = {"vae": _plain(recipe.vae), "flow": {"kind": kind, **_plain(recipe.net)}, "training": facts}
+    weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
+               (("vae", vae), ("flow", flow))}  # fmt: skip
+    save_model(folder, config, weights, card)
+
+
+def _plain(config: VaeConfig | UNetConfig | DiTConfig) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}

@@ -1,0 +1,60 @@
+"""Recipes as YAML: any of their fields, the rest as shipped."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from uniscene_sim.errors import InputError
+
+__all__ = ["read_recipe"]
+
+_T = TypeVar("_T")
+
+
+def read_recipe(path: Path, default: _T, choices: dict[str, dict[str, Any]]) -> _T:
+    """A recipe with what a file says in place of its own.
+
+    Args:
+        default: dataclass of dataclasses and plain values.
+        choices: by field, the dataclasses that its `kind` may name, as `net: {kind: dit}`.
+
+    Raises:
+        InputError: not YAML, an unknown field, or a value of another kind.
+    """
+    try:
+        told = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"cannot be read as YAML: {error}", file=path) from error
+    return _filled(default, told or {}, path, "", choices)
+
+
+def _filled(value: Any, told: Any, path: Path, where: str, choices: dict[str, dict[str, Any]]) -> Any:
+    if not isinstance(told, dict):
+        raise InputError(f"expected fields and their values, got {told!r}", file=path, field=where or None)
+    known = {f.name: getattr(value, f.name) for f in fields(value)}
+    changed = {}
+    for key, new in told.items():
+        field = f"{where}.{key}".lstrip(".")
+        if key not in known:
+            raise InputError(f"no such field, expected some of {', '.join(known)}", file=path, field=field)
+        old = known[key]
+        if is_dataclass(old):
+            if key in choices and isinstance(new, dict) and "kind" in new:
+                new = dict(new)
+                kind = new.pop("kind")
+                if kind not in choices[key]:
+                    expected = f"expected one of {', '.join(choices[key])}, got {kind!r}"
+                    raise InputError(expected, file=path, field=f"{field}.kind")
+                old = choices[key][kind]()
+            changed[key] = _filled(old, new, path, field, choices)
+            continue
+        new = tuple(new) if isinstance(new, list) else new
+        number = type(old) is float and type(new) is int
+        if type(new) is not type(old) and not number:
+            raise InputError(f"expected {type(old).__name__}, got {new!r}", file=path, field=field)
+        changed[key] = new
+    return replace(value, **changed)
