@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a model of the zoo, or make the data that it learns from")
     train.add_argument("name", choices=("data", "occupancy"), metavar="NAME", help="data or occupancy")
     train.add_argument("--data", type=Path, default=Path("out/data"), help="windows of towns (default: out/data)")
-    train.add_argument("--towns", type=_count, help="of data: towns to train on (default: 90)")
+    train.add_argument("--towns", type=_count, help="of data: towns to train on (default: 56)")
     train.add_argument("--xodr", type=Path, help="of data: folder of OpenDRIVE maps to judge models on, too")
     train.add_argument("--jobs", type=_count, default=1, help="of data: processes at work (default: 1)")
     train.add_argument("--recipe", type=Path, metavar="YAML", help="what to change of the recipe")

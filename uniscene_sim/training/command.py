@@ -22,7 +22,7 @@ from uniscene_sim.training.scenes import SPLITS, make_carla_data, make_data
 __all__ = ["train_data", "train_occupancy"]
 
 #: Towns of each split and windows of each of them.
-TOWNS = {"train": (90, 30), "validation": (8, 12), "test": (10, 12)}
+TOWNS = {"train": (56, 30), "validation": (8, 12), "test": (10, 12)}
 
 
 def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path | None = None) -> None:
