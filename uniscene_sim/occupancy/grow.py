@@ -9,7 +9,7 @@ from uniscene_sim.occupancy.plan import Kind
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.world.surface import _unit
 
-__all__ = ["draw", "pack", "slab"]
+__all__ = ["draw", "house_material", "house_of", "house_top", "pack", "slab"]
 
 _CELL, _SUB = 0.4, 0.1
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -61,24 +61,57 @@ def _box(material, mask, x0, y0, z0, cx, cy, z, yaw, length, width, height, what
 
 
 @njit(cache=True)
+def house_of(o):
+    """What a house's looks hang on: wall, kind of roof (0 flat, 1 gabled, 2 hipped), its material and rise in m,
+    whether there are shops, and the widths in m of bays along the front and the sides."""
+    storeys = round((o.height - 0.9) / _STOREY)
+    roof_kind = 0 if storeys >= 4 else 1 + (o.variant // 7) % 2
+    roof = _FLAT if roof_kind == 0 else _ROOFS[(o.variant // 3) % 2]
+    rise = 0.8 if roof_kind == 0 else min(0.42 * o.length, 4.2)
+    bay, side_bay = o.width / max(int(o.width / 2.6), 1), o.length / max(int(o.length / 3.2), 1)
+    return _WALLS[o.variant % 5], roof_kind, roof, rise, storeys >= 3 and o.style < 0.55, bay, side_bay
+
+
+@njit(cache=True)
+def house_top(o, house, u, v):
+    """Height above its foot at which a house ends, (u, v) m from its middle along its own axes."""
+    _, roof_kind, _, rise, _, _, _ = house
+    depth, width, height = o.length, o.width, o.height
+    if roof_kind == 0:
+        parapet = abs(u) > 0.5 * depth - 0.3 or abs(v) > 0.5 * width - 0.3
+        return height + (0.8 if parapet else 0.0)
+    if roof_kind == 1:
+        return height + rise * (1.0 - abs(u) / (0.5 * depth + 0.35))
+    slope = min(1.0 - abs(u) / (0.5 * depth + 0.35), (0.5 * width + 0.35 - abs(v)) / (0.5 * depth + 0.35))
+    return height + rise * max(slope, 0.0)
+
+
+@njit(cache=True)
+def house_material(o, house, u, v, z, top):
+    """Material of a house z above its foot."""
+    wall, roof_kind, roof, _, shops, bay, side_bay = house
+    depth, width = o.length, o.width
+    # What is deep inside is solid; only its topmost metre carries the roof.
+    if z > o.height - 0.15:
+        return roof if roof_kind == 0 or z > top - 0.75 else wall
+    front, side = abs(u) > 0.5 * depth - 0.45, abs(v) > 0.5 * width - 0.45
+    if not (front or side):
+        return wall
+    return _facade(z - 0.4, v if front else u, bay if front else side_bay, width if front else depth, wall,
+                   shops and u > 0, u > 0 and front, o.style)  # fmt: skip
+
+
+@njit(cache=True)
 def _building(material, mask, x0, y0, z0, o):
     """A house: walls with windows and doors, a flat, gabled or hipped roof; solid, so that no ray gets inside."""
     c, s = np.cos(o.yaw), np.sin(o.yaw)
     depth, width, height = o.length, o.width, o.height
-    wall = _WALLS[o.variant % 5]
-    storeys = round((height - 0.9) / _STOREY)
-    roof_kind = 0 if storeys >= 4 else 1 + (o.variant // 7) % 2
-    roof = _FLAT if roof_kind == 0 else _ROOFS[(o.variant // 3) % 2]
-    rise = 0.8 if roof_kind == 0 else min(0.42 * depth, 4.2)
-    shops = storeys >= 3 and o.style < 0.55
+    house = house_of(o)
+    roof_kind, rise = house[1], house[3]
     reach = 0.5 * np.hypot(depth, width) + 0.6
     n, m, h = material.shape
     i0, i1 = max(int((o.x - reach - x0) / _SUB), 0), min(int((o.x + reach - x0) / _SUB), 4 * n - 1)
     j0, j1 = max(int((o.y - reach - y0) / _SUB), 0), min(int((o.y + reach - y0) / _SUB), 4 * m - 1)
-    bays = max(int(width / 2.6), 1)
-    bay = width / bays
-    side_bays = max(int(depth / 3.2), 1)
-    side_bay = depth / side_bays
     for i in range(i0, i1 + 1):
         for j in range(j0, j1 + 1):
             dx, dy = x0 + (i + 0.5) * _SUB - o.x, y0 + (j + 0.5) * _SUB - o.y
@@ -87,33 +120,16 @@ def _building(material, mask, x0, y0, z0, o):
             if abs(u) > 0.5 * depth + over or abs(v) > 0.5 * width + over:
                 continue
             inside = abs(u) <= 0.5 * depth and abs(v) <= 0.5 * width
-            top = height
-            if roof_kind == 0:
-                parapet = abs(u) > 0.5 * depth - 0.3 or abs(v) > 0.5 * width - 0.3
-                top = height + (0.8 if parapet else 0.0)
-            elif roof_kind == 1:
-                top = height + rise * (1.0 - abs(u) / (0.5 * depth + over))
-            else:
-                slope = min(1.0 - abs(u) / (0.5 * depth + over), (0.5 * width + over - abs(v)) / (0.5 * depth + over))
-                top = height + rise * max(slope, 0.0)
+            top = house_top(o, house, u, v)
             low = 0.0 if inside else height - 0.1
             if roof_kind != 0 and not inside:
                 low = max(top - 0.4, height - 0.2)
-            front, side = abs(u) > 0.5 * depth - 0.45, abs(v) > 0.5 * width - 0.45
             k0, k1 = (
                 max(round((o.z + low - z0) / _SUB), 0),
                 min(round((o.z + top - z0) / _SUB) - 1, 4 * h - 1),
             )
-            skin = front or side
             for k in range(k0, k1 + 1):
-                z = z0 + (k + 0.5) * _SUB - o.z
-                # What is deep inside is solid; only its topmost metre carries the roof.
-                what = wall
-                if z > height - 0.15:
-                    what = roof if roof_kind == 0 or z > top - 0.75 else wall
-                elif skin:
-                    what = _facade(z - 0.4, v if front else u, bay if front else side_bay, width if front else depth,
-                                   wall, shops and u > 0, u > 0 and front, o.style)  # fmt: skip
+                what = house_material(o, house, u, v, z0 + (k + 0.5) * _SUB - o.z, top)
                 mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
                 material[i // 4, j // 4, k // 4] = what
     if roof_kind != 0:

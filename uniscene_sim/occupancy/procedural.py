@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from uniscene_sim.occupancy.grow import draw, pack, slab
@@ -22,7 +24,26 @@ from uniscene_sim.source_key import source_key
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.world.map import StaticMap
 
-__all__ = ["ProceduralOccupancy"]
+__all__ = ["ProceduralOccupancy", "Site"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A tile before anything stands on it."""
+
+    index: tuple[int, int]
+    x0: float  # m, its corner
+    y0: float
+    base: float
+    material: np.ndarray  # uint8 (160, 160, 192)
+    mask: np.ndarray  # uint64 (160, 160, 192), 0.1 m bricks of each cell
+    ground: np.ndarray  # as in `Tile`
+    paint: np.ndarray
+
+    def tile(self) -> Tile:
+        """The tile as it stands now."""
+        blocks, materials, brick_of, bricks = pack(self.material, self.mask)
+        return Tile(self.index, self.base, blocks, materials, brick_of, bricks, self.ground, self.paint)
 
 
 class ProceduralOccupancy:
@@ -44,6 +65,12 @@ class ProceduralOccupancy:
 
     def tile(self, ix: int, iy: int) -> Tile:
         """The tile at [64 ix, 64 iy), made anew each time."""
+        site = self.site(ix, iy)
+        draw(site.material, site.mask, site.x0, site.y0, site.base, self.objects(site.x0, site.y0))
+        return site.tile()
+
+    def site(self, ix: int, iy: int) -> Site:
+        """A tile's ground and bridges. Its cells are the same memory each time."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         surface = self.map.surface
         ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)
@@ -53,11 +80,10 @@ class ProceduralOccupancy:
         self._mask.fill(0)
         for deck in ground[1:]:
             slab(self._material, self._mask, base, deck)
-        draw(self._material, self._mask, x0, y0, base, self._near(x0, y0))
-        blocks, materials, brick_of, bricks = pack(self._material, self._mask)
-        return Tile((ix, iy), base, blocks, materials, brick_of, bricks, ground, paint)
+        return Site((ix, iy), x0, y0, base, self._material, self._mask, ground, paint)
 
-    def _near(self, x0: float, y0: float) -> np.ndarray:
-        o, r = self._objects, self._reach
+    def objects(self, x0: float, y0: float, margin_m: float = 0.0) -> np.ndarray:
+        """What is planned (N,) PLAN_DTYPE that may reach into the tile at (x0, y0), or within a margin of it."""
+        o, r = self._objects, self._reach + margin_m
         inside = (o["x"] + r > x0) & (o["x"] - r < x0 + TILE_M) & (o["y"] + r > y0) & (o["y"] - r < y0 + TILE_M)
         return o[inside]
