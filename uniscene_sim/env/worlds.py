@@ -213,7 +213,10 @@ class Worlds:
 
     def info(self, some: Sequence[int]) -> dict[str, Any]:
         """What is known of the episodes of some worlds so far, arrays (n,)."""
-        return info_of(self._measured[list(some)])
+        episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
+        names = np.array([self.scenarios[e.scenario].name for e in episodes], dtype=object)
+        seeds = np.array([e.seed for e in episodes], dtype=np.int64)
+        return {"scenario": names, "scenario_seed": seeds} | info_of(self._measured[list(some)])
 
     def observe(self, some: Sequence[int]) -> None:
         """Write what some worlds look like now into `out`."""
