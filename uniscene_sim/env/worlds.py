@@ -21,12 +21,12 @@ from uniscene_sim.env.observations import Moment, observations_of, rig_for
 from uniscene_sim.env.reward import TERMS, terms_of, weights_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rig_file import load_rig
-from uniscene_sim.simulator import PHYSICS_US, Simulator, sense
+from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.tracing.atlas import PackedTiles
 from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.opendrive import load_map
