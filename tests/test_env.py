@@ -17,7 +17,7 @@ from gymnasium.utils.env_checker import check_env
 import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.assemble import assemble
 from uniscene_sim.env.actions import ACTIONS, Continuous, Steps, Waypoints
-from uniscene_sim.env.observations import AGENTS, EGO, NAMES, ROUTE
+from uniscene_sim.env.observations import AGENTS, EGO, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
 from uniscene_sim.env.render import picture_of
 from uniscene_sim.env.reward import TERMS, WEIGHTS
@@ -159,7 +159,8 @@ def test_the_end_of_the_route_is_success():
 
 def test_sensors_are_those_of_the_simulator():
     """What is observed is what a simulator of the same scenario and seed makes."""
-    env = gymnasium.make("UniScene-v0", scenario="cut_in", observations=[n for n in NAMES if n != "layout"])
+    names = ("ego", "route", "agents", "occupancy", "rgb", "depth", "semantic", "points", "range")
+    env = gymnasium.make("UniScene-v0", scenario="cut_in", observations=names)
     source = ScenarioSource.open("cut_in", 5)
     tiles_of = ScenarioSource.open("cut_in")
     simulator = assemble(source, load_rig("rl"))

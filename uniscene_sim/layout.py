@@ -9,7 +9,20 @@ import numpy as np
 from uniscene_sim.geometry import Pose
 from uniscene_sim.taxonomy import LAYOUT_CHANNELS
 
-__all__ = ["AGENT_DTYPE", "BevLayout", "EgoVehicle", "LayoutFrame", "LayoutSchema", "Light", "SignalState", "Style"]
+__all__ = [
+    "AGENT_DTYPE",
+    "PHYSICS_US",
+    "BevLayout",
+    "EgoVehicle",
+    "LayoutFrame",
+    "LayoutSchema",
+    "Light",
+    "SignalState",
+    "Style",
+]
+
+#: From one moment to the next: all that happens, happens at a multiple of it.
+PHYSICS_US = 10_000
 
 #: Agents as a structure of arrays; every field has shape (N,) or (N, 3). `pos` is the centre of the box's footprint
 #: on the ground (m, map frame), `rpy` radians, `size` length, width, height in m, `vel` m/s in the map frame.

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.lens import LENSES, lens_array, project, unproject
 
 __all__ = ["RETURNS", "CameraSpec", "LidarSpec", "SensorRig"]
@@ -131,7 +132,7 @@ class LidarSpec:
 
 
 def _check_timing(spec: CameraSpec | LidarSpec) -> None:
-    whole = spec.period_us % 10_000 == 0 and spec.phase_us % 10_000 == 0
+    whole = spec.period_us % PHYSICS_US == 0 and spec.phase_us % PHYSICS_US == 0
     if not whole or not 0 <= spec.phase_us < spec.period_us:
         raise ValueError(f"{spec.name}: period_us and phase_us must be multiples of the 10 ms physics step")
 

@@ -29,7 +29,7 @@ from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, WorldV
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.history import History
-from uniscene_sim.layout import LayoutFrame, LayoutSchema
+from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.occupancy.store import TileStore, tiles_along
 from uniscene_sim.occupancy.window import window
 from uniscene_sim.rig import SensorRig
@@ -37,9 +37,8 @@ from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.raster import rasterise
 
-__all__ = ["PHYSICS_US", "Simulator", "prepared_range_m", "sense"]
+__all__ = ["Simulator", "prepared_range_m", "sense"]
 
-PHYSICS_US = 10_000
 Source = TypeVar("Source", bound=LayoutSource)
 #: Tiles are kept this far beyond the farthest sensor, so that a tick seldom needs a new one.
 _MARGIN_M = 8.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import cos, sin
+
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
@@ -21,7 +23,8 @@ _GRAVITY = 9.80665
 
 def speed_mps(layout: LayoutFrame) -> float:
     """Along the ego's x axis."""
-    return float(layout.ego_velocity @ layout.ego_pose.rotation[:, 0])
+    pose, (vx, vy, vz) = layout.ego_pose, layout.ego_velocity.tolist()
+    return cos(pose.pitch) * (cos(pose.yaw) * vx + sin(pose.yaw) * vy) - sin(pose.pitch) * vz
 
 
 def odometry(layout: LayoutFrame, header: Header, base: str) -> Odometry:
@@ -35,9 +38,10 @@ def odometry(layout: LayoutFrame, header: Header, base: str) -> Odometry:
 
 def imu(layout: LayoutFrame, header: Header) -> Imu:
     """Of an exact IMU at base_link: what it feels of gravity is in its acceleration (9.8 upwards at rest)."""
-    ax, ay, az = layout.ego_pose.rotation[2] * _GRAVITY
+    pose, g = layout.ego_pose, _GRAVITY * cos(layout.ego_pose.pitch)
+    ax, ay, az = -_GRAVITY * sin(pose.pitch), g * sin(pose.roll), g * cos(pose.roll)
     out = Imu(header=header)
-    turn(out.orientation, layout.ego_pose)
+    turn(out.orientation, pose)
     out.angular_velocity.z = float(layout.ego_yaw_rate)
     move(out.linear_acceleration, ax + layout.ego_accel, ay + speed_mps(layout) * layout.ego_yaw_rate, az)
     return out

@@ -15,7 +15,7 @@ from uniscene_ros2.run import Run
 from uniscene_ros2.topics import Made, Now, Topics, When
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
-from uniscene_sim.simulator import PHYSICS_US
+from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.world.ego import Control, Trajectory
 
 __all__ = ["Loop"]

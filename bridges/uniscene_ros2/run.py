@@ -10,9 +10,9 @@ from uniscene_sim.assemble import assemble
 from uniscene_sim.disk_cache import DiskCache
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import LayoutFrame, LayoutSchema
+from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.simulator import PHYSICS_US, Simulator, sense
+from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.source import ScenarioSource
 

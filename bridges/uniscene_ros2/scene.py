@@ -16,6 +16,8 @@ from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB, AgentClass
 __all__ = ["box_pose", "markers", "objects_near", "route", "signals"]
 
 _NEAR_M = 100.0
+#: Name and colour of each class.
+_LOOKS = {int(c): (c.name.lower(), *(OCC_RGB[AGENT_OCC_CLASS[c]] / 255.0).tolist()) for c in AgentClass}
 
 
 def objects_near(layout: LayoutFrame) -> np.ndarray:
@@ -36,14 +38,16 @@ def markers(layout: LayoutFrame, header: Header) -> MarkerArray:
     """One box for each object, with its id, its class as namespace, and its speed, m/s, as text. The first one clears
     what was before."""
     out = [Marker(header=header, action=Marker.DELETEALL)]
-    for agent in objects_near(layout):
+    agents = objects_near(layout)
+    speed = np.hypot(agents["vel"][:, 0], agents["vel"][:, 1])
+    columns = (agents["id"], agents["cls"], agents["pos"], agents["rpy"], agents["size"], speed)
+    for number, kind, (x, y, z), rpy, size, mps in zip(*(column.tolist() for column in columns), strict=True):
         box = Marker()
-        box.header, box.ns, box.id = header, AgentClass(agent["cls"]).name.lower(), int(agent["id"])
-        box.type, box.text = Marker.CUBE, f"{np.hypot(*agent['vel'][:2]):.2f}"
-        place(box.pose, box_pose(agent))
-        move(box.scale, *agent["size"])
-        r, g, b = OCC_RGB[AGENT_OCC_CLASS[agent["cls"]]]
-        box.color.r, box.color.g, box.color.b, box.color.a = r / 255.0, g / 255.0, b / 255.0, 0.8
+        box.header, box.id, box.type, box.text = header, number, Marker.CUBE, f"{mps:.2f}"
+        place(box.pose, Pose(x, y, z + 0.5 * size[2], *rpy))
+        move(box.scale, *size)
+        box.ns, box.color.r, box.color.g, box.color.b = _LOOKS[kind]
+        box.color.a = 0.8
         out.append(box)
     return MarkerArray(markers=out)
 

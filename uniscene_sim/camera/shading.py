@@ -31,7 +31,7 @@ LINEAR_RGB = (MATERIAL_RGB / 255.0) ** 2.2
 #: uint8 of linear values in 1/4095.
 GAMMA = np.round(255.0 * (np.arange(4096) / 4095.0) ** (1 / 2.2)).astype(np.uint8)
 
-_PLAIN, _GROUND, _LEAF, _PANE, _PAINTED, _MASONRY = 0, 1, 2, 3, 4, 5
+_GROUND, _LEAF, _PANE, _PAINTED = 1, 2, 3, 4  # 0 is all else
 _KIND = np.zeros(256, np.uint8)
 for _kind, _materials in {
     _GROUND: "ASPHALT ASPHALT_OLD GRASS SOIL PARKING MEDIAN PAVING CROSSING_GAP KERB LINE_WHITE LINE_YELLOW STOP_LINE "
@@ -39,7 +39,6 @@ for _kind, _materials in {
     _LEAF: "FOLIAGE FOLIAGE_DARK FOLIAGE_LIGHT HEDGE",
     _PANE: "WINDOW GLASS SHOP_FRONT",
     _PAINTED: "BODY CHROME RIM",
-    _MASONRY: "WALL_BRICK WALL_PLASTER WALL_CONCRETE WALL_SAND WALL_BLUE ROOF_TILE ROOF_SLATE ROOF_FLAT BRIDGE",
 }.items():
     for _name in _materials.split():
         _KIND[Material[_name]] = _kind

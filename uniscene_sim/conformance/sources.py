@@ -16,8 +16,7 @@ from uniscene_sim.conformance.rules import (
     in_a_new_process,
 )
 from uniscene_sim.engines import LayoutSource
-from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
-from uniscene_sim.simulator import PHYSICS_US
+from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame
 from uniscene_sim.world.ego import Control
 
 __all__ = ["digest_of_a_drive", "source_rules"]

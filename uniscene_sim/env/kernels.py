@@ -7,7 +7,6 @@ from numba import njit
 
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import paths
-from uniscene_sim.world.traffic import BODY_DTYPE  # noqa: F401 - rows of bodies
 
 __all__ = ["AGENTS", "EGO", "ROUTE", "left_of_route", "see_agents", "see_ego", "see_route"]
 

@@ -36,7 +36,7 @@ from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.world.raster import rasterise
 from uniscene_sim.world.source import ScenarioSource
 
-__all__ = ["AGENTS", "EGO", "NAMES", "ROUTE", "Moment", "Observation", "observations_of", "rig_for"]
+__all__ = ["AGENTS", "EGO", "ROUTE", "Moment", "Observation", "observations_of", "rig_for"]
 
 _NEAREST, _AHEAD = 16, 16
 _CELLS, _CELL_M = 84, 0.75
@@ -193,9 +193,6 @@ class Range(Observation):
         share = np.minimum(np.sqrt(np.einsum("nk,nk->n", sweep.xyz, sweep.xyz)) / self._spec.max_range_m, 1.0)
         out[:] = 1.0
         np.minimum.at(out[..., 0], (self._row[sweep.ring], column), share)
-
-
-NAMES = ("ego", "route", "agents", "layout", "occupancy", "rgb", "depth", "semantic", "points", "range")
 
 
 def observations_of(asked: Iterable[str], rig: SensorRig) -> list[Observation]:

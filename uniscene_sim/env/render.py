@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["FPS", "MODES", "Window", "picture_of"]
 
 MODES, FPS = ("rgb_array", "human"), 10
-_SIZE, _LINE, _CELL_M = 400, 24, 0.25
+_SIZE, _LINE = 400, 24
 _BACKGROUND, _TEXT = (28, 30, 36), (235, 236, 240)
 
 

@@ -53,7 +53,7 @@ class UniSceneEnv(gymnasium.Env):
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
-        return self._observed(), self._told(self.worlds.info([0]))
+        return self._observed(), _told(self.worlds.info([0]))
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
         """Drive for `step_ms`.
@@ -62,9 +62,8 @@ class UniSceneEnv(gymnasium.Env):
             InputError: NaN, or not an action of the space; the world has not moved.
         """
         judged = self.worlds.advance([0], [action])
-        observed = self._observed()
-        told = self._told(judged.info)
-        return observed, float(judged.reward[0]), bool(judged.terminated[0]), bool(judged.truncated[0]), told
+        reward, terminated, truncated = float(judged.reward[0]), bool(judged.terminated[0]), bool(judged.truncated[0])
+        return self._observed(), reward, terminated, truncated, _told(judged.info)
 
     def render(self) -> np.ndarray | None:
         """The world from above, and what the first camera sees: uint8 (H, W, 3) in the mode "rgb_array"."""
@@ -88,7 +87,7 @@ class UniSceneEnv(gymnasium.Env):
         saved, random = state
         self.worlds.restore(0, saved)
         self.np_random.bit_generator.state = random
-        return self._observed(), self._told(self.worlds.info([0]))
+        return self._observed(), _told(self.worlds.info([0]))
 
     def close(self) -> None:
         if self._window is not None:
@@ -100,13 +99,7 @@ class UniSceneEnv(gymnasium.Env):
             self._window.show(picture_of(self.worlds, 0))
         return {key: values[0].copy() for key, values in self.worlds.out.items()}
 
-    def _told(self, info: dict[str, Any]) -> dict[str, Any]:
-        episode = self.worlds.episodes[0]
-        assert episode is not None
-        which = {"scenario": self.worlds.scenarios[episode.scenario].name, "scenario_seed": episode.seed}
-        return which | {k: _told(v) for k, v in info.items()}
 
-
-def _told(value: Any) -> Any:
-    """The entry of the only world, as plain numbers."""
-    return {k: _told(v) for k, v in value.items()} if isinstance(value, dict) else value[0].item()
+def _told(info: dict[str, Any]) -> dict[str, Any]:
+    """The entries of the only world, as plain numbers and words."""
+    return {k: _told(v) if isinstance(v, dict) else v.tolist()[0] for k, v in info.items()}

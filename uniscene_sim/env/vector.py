@@ -96,7 +96,7 @@ class UniSceneVectorEnv(VectorEnv):
                 self._randoms[i] = seeding.np_random(seeds[i])[0]
         self._begin(some, given)
         self.worlds.observe(some)
-        return self._observed(), self._begun_info(some, {})
+        return self._observed(), self._tell({}, self.worlds.info(some), some)
 
     def step(self, actions: Any) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Drive all worlds for a step; those that are over begin anew as the autoreset mode says.
@@ -123,7 +123,7 @@ class UniSceneVectorEnv(VectorEnv):
         self._begin(begin)
         self._over = terminated | truncated
         self.worlds.observe(range(self.num_envs))
-        told = self._which(go_on) | judged.info if go_on else {}
+        told = judged.info if go_on else {}
         if self._mode == AutoresetMode.SAME_STEP and self._over.any():
             last = self._over[go_on]
             ended = np.flatnonzero(self._over).tolist()
@@ -136,7 +136,8 @@ class UniSceneVectorEnv(VectorEnv):
             self._begin(ended)
             self.worlds.observe(ended)
         self._tell(info, told, go_on)
-        return self._observed(), reward, terminated, truncated, self._begun_info(begin, info)
+        self._tell(info, self.worlds.info(begin), begin)
+        return self._observed(), reward, terminated, truncated, info
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each world, uint8 (H, W, 3)."""
@@ -176,14 +177,6 @@ class UniSceneVectorEnv(VectorEnv):
 
     def _observed(self) -> dict[str, np.ndarray]:
         return {key: values.copy() for key, values in self.worlds.out.items()}
-
-    def _which(self, some: Sequence[int]) -> dict[str, np.ndarray]:
-        episodes = [e for e in (self.worlds.episodes[i] for i in some) if e is not None]
-        names = np.array([self.worlds.scenarios[e.scenario].name for e in episodes], dtype=object)
-        return {"scenario": names, "scenario_seed": np.array([e.seed for e in episodes], dtype=np.int64)}
-
-    def _begun_info(self, some: Sequence[int], info: dict[str, Any]) -> dict[str, Any]:
-        return self._tell(info, self._which(some) | self.worlds.info(some), some)
 
     def _tell(self, info: dict[str, Any], told: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
         """`info` with what is told (n,) of some worlds, in Gymnasium's form: an array (N,) and a mask for each key."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,13 @@ from uniscene_sim.env.observations import Moment, observations_of, rig_for
 from uniscene_sim.env.reward import TERMS, terms_of, weights_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rig_file import load_rig
-from uniscene_sim.simulator import PHYSICS_US, Simulator, sense
+from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.tracing.atlas import PackedTiles
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
 from uniscene_sim.world.source import ScenarioSource
@@ -111,14 +111,14 @@ class Worlds:
     """
 
     def __init__(self, count: int, settings: Settings):
-        step_ms, scenario = settings.step_ms, settings.scenario
+        step_ms = settings.step_ms
         if not isinstance(step_ms, int | np.integer) or step_ms <= 0 or (step_ms * 1000) % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10, got {step_ms!r}", field="step_ms")
         terminate_on = _names(settings.terminate_on, "terminate_on")
         for name in terminate_on:
             if name not in ENDINGS:
                 raise InputError(f"expected some of {', '.join(ENDINGS)}, got {name!r}", field="terminate_on")
-        several = _names(str(scenario) if isinstance(scenario, Path) else scenario, "scenario")
+        several = _names(settings.scenario, "scenario")
         if not several:
             raise InputError("expected a scenario, or several", field="scenario")
         self.scenarios: list[Scenario] = [load_scenario(find_scenario(which)) for which in several]
@@ -137,8 +137,8 @@ class Worlds:
         self._engines = plugins.load_engine("camera", camera)(), plugins.load_engine("lidar", settings.lidar)()
         self._tiles = plugins.load_engine("occupancy", settings.occupancy)
         self._window = DEFAULT_GRID if "occupancy" in self.spaces else None
-        # Maps by file, tiles by map and seed.
-        self._maps: dict[Path, StaticMap] = {}
+        self._map = cache(load_map)  # kept while this is, also between two runs on them
+        #: By map and seed.
         self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
         self._simulators: list[dict[int, Simulator[ScenarioSource]]] = [{} for _ in range(count)]
         self.episodes: list[Episode | None] = [None] * count
@@ -213,7 +213,10 @@ class Worlds:
 
     def info(self, some: Sequence[int]) -> dict[str, Any]:
         """What is known of the episodes of some worlds so far, arrays (n,)."""
-        return info_of(self._measured[list(some)])
+        episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
+        names = np.array([self.scenarios[e.scenario].name for e in episodes], dtype=object)
+        seeds = np.array([e.seed for e in episodes], dtype=np.int64)
+        return {"scenario": names, "scenario_seed": seeds} | info_of(self._measured[list(some)])
 
     def observe(self, some: Sequence[int]) -> None:
         """Write what some worlds look like now into `out`."""
@@ -282,7 +285,7 @@ class Worlds:
     def _made_of(self, episode: Episode) -> tuple[Any, ...]:
         scenario = self.scenarios[episode.scenario]
         sensors = tuple(sorted({o.sensor for o in self.observations}))
-        return scenario.name, self._map(scenario).ref, self._tick_us // 1000, self._tiles_seed(scenario), sensors
+        return scenario.name, self._map(scenario.map).ref, self._tick_us // 1000, self._tiles_seed(scenario), sensors
 
     def _tiles_seed(self, scenario: Scenario) -> int:
         return scenario.seed if self._world_seed is None else self._world_seed
@@ -290,7 +293,7 @@ class Worlds:
     def _begun(self, i: int, episode: Episode) -> Simulator[ScenarioSource]:
         """The simulator of world `i` at the start of an episode."""
         scenario = self.scenarios[episode.scenario]
-        source = ScenarioSource(scenario, self._map(scenario), episode.seed)
+        source = ScenarioSource(scenario, self._map(scenario.map), episode.seed)
         if episode.scenario not in self._simulators[i]:
             store, packed = self._tiles_of(scenario)
             self._simulators[i][episode.scenario] = Simulator(
@@ -308,14 +311,9 @@ class Worlds:
         self._simulators[i][episode.scenario].begin(source)
         return self._simulators[i][episode.scenario]
 
-    def _map(self, scenario: Scenario) -> StaticMap:
-        if scenario.map not in self._maps:
-            self._maps[scenario.map] = load_map(scenario.map)
-        return self._maps[scenario.map]
-
     def _tiles_of(self, scenario: Scenario) -> tuple[TileStore, PackedTiles]:
         seed = self._tiles_seed(scenario)
-        static_map = self._map(scenario)
+        static_map = self._map(scenario.map)
         key = static_map.ref, seed
         if key not in self._packed:
             engine = self._tiles(static_map, seed)
@@ -330,8 +328,8 @@ def _names(given: Any, field: str) -> list[str]:
     Raises:
         InputError: neither.
     """
-    if isinstance(given, str):
-        return [given]
+    if isinstance(given, str | Path):
+        return [str(given)]
     several = list(given) if isinstance(given, Iterable) else [None]
     if all(isinstance(name, str | Path) for name in several):
         return [str(name) for name in several]

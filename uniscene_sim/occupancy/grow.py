@@ -11,11 +11,11 @@ from uniscene_sim.world.surface import _unit
 
 __all__ = ["draw", "house_material", "house_of", "house_top", "pack", "slab"]
 
-_CELL, _SUB = 0.4, 0.1
+_SUB = 0.1
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 _NONE = np.uint8(Material.NONE)
-_BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _PILLAR, _PARAPET, _BEAM = (int(k) for k in Kind)
+_BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _, _, _BEAM = (int(k) for k in Kind)
 _WALLS = np.array(
     [Material.WALL_BRICK, Material.WALL_PLASTER, Material.WALL_CONCRETE, Material.WALL_SAND, Material.WALL_BLUE],
     np.uint8,
@@ -267,7 +267,7 @@ def draw(material, mask, x0, y0, z0, objects):
             what = _RED if o.variant == 0 else _WHITE
             _box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw),
                  o.z + o.height - 0.75, o.yaw, 0.1, 0.75, 0.75, what)  # fmt: skip
-        else:
+        else:  # pillars and parapets
             _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)
 
 

@@ -13,7 +13,7 @@ from numba import njit
 
 from uniscene_sim.compiled import device
 from uniscene_sim.geometry import boxes_overlap
-from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.layout import PHYSICS_US, EgoVehicle
 from uniscene_sim.world.decisions import decide
 from uniscene_sim.world.events import holds, time_to_collision
 from uniscene_sim.world.ground import height_at, lies_on
@@ -21,10 +21,9 @@ from uniscene_sim.world.motion import move, pose
 from uniscene_sim.world.signals import lines_at, states_at
 from uniscene_sim.world.traffic import Mode, project
 
-__all__ = ["DT_S", "EGO", "MARKS", "STEP_US", "TALLY", "Vehicle", "decide_and_run", "run"]
+__all__ = ["DT_S", "EGO", "MARKS", "TALLY", "Vehicle", "decide_and_run", "run"]
 
-STEP_US = 10_000
-DT_S = 0.01
+DT_S = PHYSICS_US / 1e6
 #: Columns of the ego: base_link in the map frame, then speed, acceleration, front-wheel angle, yaw rate.
 EGO = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
 #: Columns of the tally that physics keeps.
@@ -114,7 +113,7 @@ def run(
         if len(trajectory):
             steer, accel = _follow(ego, trajectory, (gone + k) * DT_S, vehicle)
         _drive(ego, steer, accel, vehicle, ground)
-        time_us += STEP_US
+        time_us += PHYSICS_US
         move(now, paths, counts, time_us * 1e-6, DT_S)
         _mirror(ego, now, vehicle)
         low, high = max(int(now[0].s) - 12, 0), int(now[0].s) + 20

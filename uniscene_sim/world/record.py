@@ -8,9 +8,9 @@ from typing import overload
 import numpy as np
 
 from uniscene_sim.geometry import Pose
-from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.world.ego import EgoState
-from uniscene_sim.world.physics import EGO, STEP_US
+from uniscene_sim.world.physics import EGO
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import BODY_DTYPE
 
@@ -44,7 +44,7 @@ class Record:
 
     def put(self, state: WorldState) -> None:
         """Let the row of a state's moment be as the state is."""
-        k = (state.time_us - self.begin_us) // STEP_US
+        k = (state.time_us - self.begin_us) // PHYSICS_US
         self.bodies[k], self.route_at[k] = state.bodies, state.route_at
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame, Light
+from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import outcome
 from uniscene_sim.world.conflicts import Conflicts
@@ -28,7 +28,7 @@ from uniscene_sim.world.once import once_a_map
 from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
-from uniscene_sim.world.physics import STEP_US, Vehicle, decide_and_run, run
+from uniscene_sim.world.physics import Vehicle, decide_and_run, run
 from uniscene_sim.world.record import Frames, Record
 from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
 from uniscene_sim.world.signals import Programs, lights_of, lines_at, signal_heads, states_at
@@ -146,11 +146,11 @@ class ScenarioSource:
         Raises:
             InputError: `dt_us` is not a positive multiple of 10,000.
         """
-        if dt_us <= 0 or dt_us % STEP_US:
+        if dt_us <= 0 or dt_us % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
         begin = state = self._state
-        record = Record(state, dt_us // STEP_US)
-        while (at := (state.time_us - begin.time_us) // STEP_US) < record.steps:
+        record = Record(state, dt_us // PHYSICS_US)
+        while (at := (state.time_us - begin.time_us) // PHYSICS_US) < record.steps:
             state = self._run(state, control, record, at)
             if state.time_us % DECIDE_US == 0:
                 state = self._think(state)
@@ -192,7 +192,7 @@ class ScenarioSource:
             trajectory = control.points
         else:
             wanted[:] = control.steer_rad, control.accel_mps2
-        steps = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // STEP_US)
+        steps = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // PHYSICS_US)
         rows = slice(at, at + steps + 1)
         marks = np.empty((steps, 3), dtype=np.int64)
         touched = np.zeros((steps, len(self._props) + len(state.bodies)), dtype=np.bool_)
@@ -217,7 +217,7 @@ class ScenarioSource:
         done, events = outcome.count(self.map, self._vehicle, state.tally, noted, self.solid)
         record.events[at + 1 : end + 1] = events
         after = replace(
-            state, time_us=state.time_us + made * STEP_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
+            state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
         )
         return self._happen(after, fired) if fired.sum() > sum(state.fired) else after
 
@@ -255,7 +255,7 @@ class ScenarioSource:
 
     def _frame(self, record: Record, k: int) -> LayoutFrame:
         """The layout of a moment of a record."""
-        time_us, ego, bodies = record.begin_us + k * STEP_US, record.ego(k), record.bodies[k]
+        time_us, ego, bodies = record.begin_us + k * PHYSICS_US, record.ego(k), record.bodies[k]
         at = int(record.route_at[k]) + int(max(bodies[0]["s"], 0.0))
         signals = states_at(self._programs, time_us * 1e-6)
         return LayoutFrame(
