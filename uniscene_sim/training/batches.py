@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.training.dataset import Windows
 
 __all__ = ["Batch", "Crops", "ahead"]
@@ -31,6 +32,8 @@ class Crops:
     Args:
         windows: of towns.
         cells: along both sides of a crop.
+        batch: crops, or clips.
+        frames: of a clip, one after the other of a drive; they lie next to each other in the batch.
         near_agents: part of the crops that lie around an agent, all kinds alike.
         without_agents: part of the crops that show the static world alone.
     """
@@ -43,10 +46,13 @@ class Crops:
         seed: int,
         near_agents: float = 0.4,
         without_agents: float = 0.0,
+        frames: int = 1,
     ):
         self._windows, self._cells, self._batch, self._seed = windows, cells, batch, seed
-        self._near, self._without = near_agents, without_agents
-        self._all = [(w, n) for w, town in enumerate(windows) for n in range(len(town))]
+        self._near, self._without, self._frames = near_agents, without_agents, frames
+        #: First window of the clip that each window belongs to.
+        self._first = [_first_of_clips(town.sequence, frames) for town in windows]
+        self._all = [(w, n) for w, first in enumerate(self._first) for n in np.unique(first).tolist()]
         shape = windows[0].labels.shape[1:]
         by_label: dict[int, list[np.ndarray]] = {}
         for w, town in enumerate(windows):
@@ -59,28 +65,43 @@ class Crops:
 
     def __getitem__(self, n: int) -> Batch:
         rng = np.random.default_rng((self._seed, n))
-        layouts, labels = zip(*(self._crop(rng) for _ in range(self._batch)), strict=True)
+        layouts, labels = zip(*(frame for _ in range(self._batch) for frame in self._clip(rng)), strict=True)
         return Batch(torch.from_numpy(np.stack(layouts)), torch.from_numpy(np.stack(labels)))
 
-    def _crop(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _clip(self, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
         agents = rng.random() >= self._without
         if agents and self._agents and rng.random() < self._near:
             rows = self._agents[rng.integers(len(self._agents))]
             w, n, i, j = rows[rng.integers(len(rows))]
-            corner = np.array([i, j]) - rng.integers(self._cells, size=2)
+            n, corner = self._first[w][n], np.array([i, j]) - rng.integers(self._cells, size=2)
         else:
             w, n = self._all[rng.integers(len(self._all))]
             corner = rng.integers(10_000, size=2) % (np.array(self._windows[w].labels.shape[1:3]) - self._cells + 1)
         i, j = np.clip(corner, 0, np.array(self._windows[w].labels.shape[1:3]) - self._cells).tolist()
         area = slice(i, i + self._cells), slice(j, j + self._cells)
-        layout, labels = self._windows[w].sample(int(n), bool(agents), area)
-        if rng.random() < 0.5:
-            layout, labels = layout[:, ::-1], labels[::-1]
-        if rng.random() < 0.5:
-            layout, labels = layout[:, :, ::-1], labels[:, ::-1]
-        if rng.random() < 0.5:
-            layout, labels = layout.transpose(0, 2, 1), labels.transpose(1, 0, 2)
-        return np.ascontiguousarray(layout), np.ascontiguousarray(labels)
+        mirror_x, mirror_y, turn = rng.random(3) < 0.5
+        made = []
+        for frame in range(self._frames):
+            layout, labels = self._windows[w].sample(int(n) + frame, bool(agents), area)
+            if mirror_x:
+                layout, labels = layout[:, ::-1], labels[::-1]
+            if mirror_y:
+                layout, labels = layout[:, :, ::-1], labels[:, ::-1]
+            if turn:
+                layout, labels = layout.transpose(0, 2, 1), labels.transpose(1, 0, 2)
+            made.append((np.ascontiguousarray(layout), np.ascontiguousarray(labels)))
+        return made
+
+
+def _first_of_clips(sequence: np.ndarray, frames: int) -> np.ndarray:
+    """First window (N,) of a clip of `frames` windows of one drive that holds each window, or is near it."""
+    begins = np.r_[0, np.flatnonzero(np.diff(sequence)) + 1]
+    ends = np.r_[begins[1:], len(sequence)]
+    begin, end = (np.repeat(edge, ends - begins) for edge in (begins, ends))
+    if (end - begin).min() < frames:
+        raise InputError(f"a drive has {(end - begin).min()} windows, expected at least {frames}", field="frames")
+    at = begin + (np.arange(len(sequence)) - begin) // frames * frames
+    return np.minimum(at, end - frames)
 
 
 def ahead(crops: Crops, first: int, last: int) -> Iterator[Batch]:

@@ -65,9 +65,10 @@ def train_vae(
     """Train the VAE, or go on with a training in `folder`; with latents scaled to unit variance."""
     torch.manual_seed(recipe.seed)
     vae = OccupancyVae(recipe.vae).to(device, memory_format=torch.channels_last)
-    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, without_agents=0.15)
+    frames = recipe.vae.frames
+    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, frames)
     class_weight = _class_weights(training).to(device)
-    held_out = [Crops(validation, 200, 4, 1, near_agents=0.0)[n].to(device) for n in range(4)]
+    held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, frames=frames)[n].to(device) for n in range(4)]
     batches = _Stream(crops, recipe.vae_schedule.steps)
 
     def loss_of(step: int) -> dict[str, Tensor]:

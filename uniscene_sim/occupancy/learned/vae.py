@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.occupancy.learned.layers import AxialAttention, LayoutEmbedding, PixelNorm, ResBlock
+from uniscene_sim.occupancy.learned.layers import AxialAttention, LayoutEmbedding, PixelNorm, ResBlock, attend, rope
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 
 __all__ = ["OccupancyVae", "VaeConfig", "fold"]
@@ -31,7 +31,7 @@ class VaeConfig:
     encoder_blocks: tuple[int, int] = (1, 2)
     decoder_blocks: tuple[int, int] = (2, 4)
     axial: bool = True  # attention along x and y in the encoder
-    frames: int = 1  # of a clip coded together (UniScene's temporal axial attention); 1 for single frames
+    frames: int = 1  # of a clip coded together, as UniScene does; 1 for single frames
     layout_width: int = 16
     channels: tuple[str, ...] = CONDITION_CHANNELS
 
@@ -58,14 +58,14 @@ class OccupancyVae(nn.Module):
         self.down = nn.Conv2d(4 * half, quarter, 1)
         self.encoder_quarter = nn.ModuleList(ResBlock(quarter) for _ in range(c.encoder_blocks[1]))
         self.encoder_axial = AxialAttention(quarter) if c.axial else None
-        self.encoder_time = TemporalAttention(quarter) if c.frames > 1 else None
+        self.encoder_time = TemporalMix(quarter) if c.frames > 1 else None
         self.moments = nn.Sequential(PixelNorm(quarter), nn.Conv2d(quarter, 2 * c.latent, 1))
 
         self.layout = LayoutEmbedding(len(c.channels), c.layout_width, 2, half)
         self.layout_down = nn.Conv2d(4 * half, quarter, 1)
         self.lift = nn.Conv2d(c.latent, quarter, 3, padding=1)
         self.decoder_quarter = nn.ModuleList(ResBlock(quarter) for _ in range(c.decoder_blocks[1]))
-        self.decoder_time = TemporalAttention(quarter) if c.frames > 1 else None
+        self.decoder_time = TemporalMix(quarter) if c.frames > 1 else None
         self.up = nn.Conv2d(quarter, 4 * half, 1)
         self.decoder_half = nn.ModuleList(ResBlock(half) for _ in range(c.decoder_blocks[0]))
         self.head = nn.Sequential(PixelNorm(half), nn.Conv2d(half, 4 * c.height * 2 * c.embed, 1))
@@ -133,16 +133,33 @@ def unfold(folded: Tensor) -> Tensor:
     return folded.view(b, nx, ny, 2, 2, nz // 4).permute(0, 1, 3, 2, 4, 5).reshape(b, 2 * nx, 2 * ny, nz // 4)
 
 
-class TemporalAttention(nn.Module):
-    """Attention of each place along the frames of a clip, which lie next to each other in the batch."""
+class TemporalMix(nn.Module):
+    """What the frames of a clip, which lie next to each other in the batch, tell each other of each place: a
+    convolution over time, then attention along it (UniScene's 3D convolution and temporal axial attention)."""
 
     def __init__(self, width: int, heads: int = 4):
         super().__init__()
-        self.norm, self.mix = PixelNorm(width), nn.MultiheadAttention(width, heads, batch_first=True)
-        nn.init.zeros_(self.mix.out_proj.weight)
+        self.heads = heads
+        self.norm1, self.norm2 = PixelNorm(width), PixelNorm(width)
+        self.conv = nn.Conv1d(width, width, 3, padding=1)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        nn.init.zeros_(self.conv.weight)
+        nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
+        x = x + self._placed(self.conv(self._clips(self.norm1(x), frames).transpose(1, 2)).transpose(1, 2), x)
+        clips = self._clips(self.norm2(x), frames)
+        angles = rope(torch.arange(frames, device=x.device), clips.shape[2] // self.heads)
+        return x + self._placed(self.out(attend(self.qkv(clips), self.heads, angles)), x)
+
+    @staticmethod
+    def _clips(x: Tensor, frames: int) -> Tensor:
+        """Maps (clips frames, C, X, Y) as sequences (clips X Y, frames, C)."""
         b, c, nx, ny = x.shape
-        clip = self.norm(x).view(b // frames, frames, c, nx * ny).permute(0, 3, 1, 2).reshape(-1, frames, c)
-        mixed, _ = self.mix(clip, clip, clip, need_weights=False)
-        return x + mixed.view(b // frames, nx * ny, frames, c).permute(0, 2, 3, 1).reshape(b, c, nx, ny)
+        return x.view(b // frames, frames, c, nx * ny).permute(0, 3, 1, 2).reshape(-1, frames, c)
+
+    @staticmethod
+    def _placed(clips: Tensor, like: Tensor) -> Tensor:
+        b, c, nx, ny = like.shape
+        frames = clips.shape[1]
+        return clips.view(b // frames, nx * ny, frames, c).permute(0, 2, 3, 1).reshape(b, c, nx, ny)
