@@ -5,12 +5,17 @@ import json
 import numpy as np
 import pytest
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.mean import MeanColumns
-from uniscene_sim.evaluation.mosaic import TILE, mosaic
-from uniscene_sim.evaluation.occupancy import Scenes, score
+from uniscene_sim.evaluation.occupancy import evaluate, score
+from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.rows import as_markdown, as_records
-from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, Seams, from_above
+from uniscene_sim.evaluation.scenes import Scenes, choose, read_scenes
+from uniscene_sim.evaluation.tiles import mosaics, seam_ratios
+from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, from_above
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+from uniscene_sim.training.dataset import read_town
+from uniscene_sim.training.scenes import make_data
 
 FREE = int(OccClass.FREE)
 CELLS, HEIGHT = 160, 6
@@ -57,19 +62,19 @@ def mean(scenes):
 class Drawn:
     """Draws what the layout says, and lets latents decide the rest: where the first is above 1 stands a house.
 
-    `encode` keeps nothing but those houses; `generate` gives the noise, blocks of 2 x 2 latent cells alike.
+    `encode` keeps nothing but those houses; `generate` gives back the noise.
     """
 
     name, channels, patch, latent_channels = "drawn", CONDITION_CHANNELS, 4, 2
 
     def encode(self, labels, layout):
         houses = (labels == OccClass.MANMADE).any(axis=3)
-        cells = houses.reshape(len(labels), CELLS // 4, 4, CELLS // 4, 4).mean(axis=(2, 4))
+        b, nx, ny = houses.shape
+        cells = houses.reshape(b, nx // 4, 4, ny // 4, 4).mean(axis=(2, 4))
         return np.stack([4 * cells, cells], axis=1).astype(np.float32)
 
     def generate(self, layout, noise, known=None, mask=None, steps=4, guidance=1.5):
-        made = np.repeat(np.repeat(noise[:, :, ::2, ::2], 2, 2), 2, 3)
-        return made if known is None else np.where(mask[:, None], known, made)
+        return noise if known is None else np.where(mask[:, None], known, noise)
 
     def decode(self, latents, layout):
         b, _, nx, ny = latents.shape
@@ -122,7 +127,6 @@ def test_an_oracle_scores_one(scenes, mean):
         row = rows[name]
         assert row.miou == row.iou == row.layout == row.layout_map == row.layout_agents == 1
         assert row.manmade == row.vegetation == 1 and row.swapped == row.swapped_truth < 0.4
-    assert rows["truth"].seam == pytest.approx(1.0, abs=0.3)
     assert rows["VAE without layout"].miou == 0
 
 
@@ -134,8 +138,6 @@ def test_a_flow_that_knows_nothing_is_no_better_than_the_decoder_alone(scenes, m
     assert flow.miou < floor.miou + 0.02 < ceiling.miou and floor.manmade == 0 < flow.manmade
     assert rows["VAE without layout"].layout == 0 and rows["VAE without layout"].miou < ceiling.miou
     assert rows["VAE ceiling"].vegetation == 0
-    # Noise in blocks of 2 x 2 latent cells has no borders but its own, and tiles share it.
-    assert flow.seam == pytest.approx(1.0, abs=0.15)
 
 
 def test_the_swap_catches_a_flow_that_does_not_listen(scenes, mean):
@@ -177,69 +179,92 @@ def test_procedural_stands_beside_where_it_was_planned_anew(scenes, mean):
     assert row.layout == 1 and row.manmade == 0 and row.vegetation == 1 and row.miou < 1
 
 
-class Blocks(Drawn):
-    """Each call makes ground of its own, so tiles that were made apart do not fit."""
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder of data as `train data` writes it, small."""
+    folder = tmp_path_factory.mktemp("data")
+    make_data(folder, "train", [0], 3)
+    make_data(folder, "test", [20_000, 20_001], 3)
+    return folder
 
-    latent_channels = 1
-    calls = 0
 
-    def generate(self, layout, noise, known=None, mask=None, steps=4, guidance=1.5):
-        Blocks.calls += 1
-        made = np.empty_like(noise)
-        for k in range(len(made)):
-            made[k] = np.random.default_rng([Blocks.calls, k]).integers(11, 17)
-        return np.where(mask[:, None], known, made)
+def test_windows_are_chosen_evenly_over_towns(data):
+    assert [(seed, at) for seed, _, at in choose(data / "test", 4)] == [(20_000, [0, 2]), (20_001, [0, 2])]
+    assert [(seed, at) for seed, _, at in choose(data / "test", 1)] == [(20_000, [0])]
+    assert [at for _, _, at in choose(data / "test", 99)] == [[0, 1, 2]] * 2
+
+
+def test_scenes_are_those_of_the_files_and_a_plan_of_their_own(data):
+    scenes = read_scenes(data / "test", 4)
+    for k, (name, n) in enumerate((name, n) for name in (20_000, 20_001) for n in (0, 2)):
+        layout, labels = read_town(data / "test" / f"town_{name}.npz").sample(n, agents=True)
+        np.testing.assert_array_equal(scenes.layouts[k], layout)
+        np.testing.assert_array_equal(scenes.labels[k], labels)
+    # The same roads and agents, other houses.
+    planned = np.isin(scenes.labels, (OccClass.MANMADE, OccClass.VEGETATION, OccClass.BARRIER, FREE))
+    again = np.isin(scenes.replanned, (OccClass.MANMADE, OccClass.VEGETATION, OccClass.BARRIER, FREE))
+    both = ~planned & ~again
+    assert (scenes.labels[both] == scenes.replanned[both]).all() and both.sum() > 4 * 30_000
+    assert (planned != again).sum() < 20 and (scenes.labels != scenes.replanned).sum() > 1000
+    with pytest.raises(InputError, match=r"town_<seed>\.npz"):
+        read_scenes(data / "carla", 4)
+
+
+class Tall(Drawn):
+    """At the height of the data, grass where nothing is drawn."""
+
+    sha256 = ""
 
     def decode(self, latents, layout):
-        labels = np.repeat(np.repeat(latents[:, 0], 4, 1), 4, 2).astype(np.uint8)
-        labels[:, ::8, ::8] += 1  # something for the other lines, too
-        return labels[..., None]
+        low = super().decode(latents, layout)
+        return np.concatenate(
+            [np.full((*low.shape[:3], 1), FREE, np.uint8), low, np.full((*low.shape[:3], 9), FREE, np.uint8)], axis=3
+        )
 
 
-def test_tiles_made_apart_have_seams():
-    noise = np.zeros((1, 40, 40), np.float32)
-    labels = mosaic(Blocks(), np.zeros((20, 160, 160), np.uint8), noise, 4, 1.5)
-    tiles = labels[::8, ::8, 0].reshape(4, 5, 4, 5)
-    assert (tiles == tiles[:, :1, :, :1]).all() and len(np.unique(tiles)) > 3
-    seams = Seams(4 * TILE, 8)
-    seams.add(labels)
-    assert seams.ratio > 3
-
-
-class Listening(Drawn):
-    """Keeps what it was shown."""
+class Apart(Tall):
+    """Each call plants houses of its own, so what was made apart does not fit."""
 
     def __init__(self):
-        self.seen = []
+        self.calls = 0
 
     def generate(self, layout, noise, known=None, mask=None, steps=4, guidance=1.5):
-        self.seen.append((layout, noise, known, mask))
-        return np.where(mask[:, None], known, noise)
+        self.calls += 1
+        rng = np.random.default_rng(self.calls)
+        return np.full_like(noise, 5.0 * (rng.random() < 0.5))
 
 
-def test_tiles_see_the_noise_layout_and_neighbours_of_their_place():
-    rng = np.random.default_rng(6)
-    noise = rng.standard_normal((2, 40, 50)).astype(np.float32)
-    layout = rng.integers(0, 2, (20, 160, 200)).astype(np.uint8)
-    model = Listening()
-    labels = mosaic(model, layout, noise, 4, 1.5)
-    # A generator that gives back the noise makes the same in tiles as at once.
-    np.testing.assert_array_equal(labels, model.decode(noise[None], layout[None])[0])
-    sides = []
-    for shown, local, known, mask in model.seen:
-        for one, far, given, there in zip(shown, local, known, mask, strict=True):
-            a, b = next((a, b) for a, b in np.ndindex(11, 21) if np.array_equal(noise[:, a : a + 30, b : b + 30], far))
-            np.testing.assert_array_equal(one, layout[:, 4 * a : 4 * a + 120, 4 * b : 4 * b + 120])
-            np.testing.assert_array_equal(given, np.where(there, far, 0))
-            sides.append(there.any())
-    assert len(sides) == 4 * 5 and not any(sides[:6]) and all(sides[6:])
+def test_tiles_lie_where_their_layout_says_and_show_whether_they_fit():
+    truth, made = mosaics(Tall(), 20_000, 1)
+    assert truth.shape == made.shape == (480, 480, 16)
+    seen = [
+        np.isin(labels, (OccClass.DRIVEABLE_SURFACE, OccClass.ROAD_DIVIDER)).any(axis=2) for labels in (truth, made)
+    ]
+    assert (seen[0] & seen[1]).sum() > 0.9 * (seen[0] | seen[1]).sum() > 1000
+    ratios = []
+    for model in (Tall(), Apart()):
+        whole, tiles = seam_ratios(model, [20_000], 1)
+        assert whole == pytest.approx(1.0, abs=0.2)
+        ratios.append(tiles)
+    assert ratios[0] == pytest.approx(1.0, abs=0.2) and ratios[1] > 1.5
+
+
+def test_the_whole_evaluation(data):
+    rows = evaluate(Tall(), data, windows=4)
+    own = {row.name: row for row in rows if row.data == "test"}
+    assert len(own) == 7 and len(rows) == 7 + len(PUBLISHED)
+    assert own["truth"].miou == 1 and own["truth"].layout > 0.8 and own["truth"].swapped < 0.2
+    assert own["procedural, another seed"].layout == pytest.approx(own["truth"].layout, abs=0.02)
+    assert own["procedural, another seed"].iou < 1 and own["mean column"].layout_map > 0.5 > own["mean column"].layout
+    assert own["truth"].seam and own["flow"].seam and own["VAE ceiling"].seam is None
+    assert all(row.source and row.data != "test" for row in rows[7:])
 
 
 def test_rows_for_people_and_for_json(scenes, mean):
     rows = score(Drawn(), Scenes("test", scenes.layouts[:2], scenes.labels[:2]), mean)
     records = json.loads(json.dumps(as_records(rows), allow_nan=False))
     assert [r["name"] for r in records][:2] == ["truth", "VAE ceiling"] and records[0]["miou"] == 1.0
-    assert records[1]["seam"] is None and records[0]["seconds"] >= 0
+    assert records[1]["seam"] is None and records[0]["seconds"] is None and records[1]["seconds"] > 0
     lines = as_markdown(rows).splitlines()
     assert len(lines) == 2 + len(rows) and lines[2].startswith("| truth | test | 1.000 | 1.000 | 1.000 |")
     assert len({line.count("|") for line in lines}) == 1

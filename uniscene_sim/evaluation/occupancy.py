@@ -9,7 +9,9 @@ the truth, and another world, so its 3D scores show how much of a world a layout
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
@@ -17,25 +19,58 @@ from tqdm import tqdm
 
 from uniscene_sim.evaluation.mean import MeanColumns
 from uniscene_sim.evaluation.model import OccupancyGenerator
-from uniscene_sim.evaluation.mosaic import TILE, mosaic
+from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.rows import Row
-from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore, Seams
+from uniscene_sim.evaluation.scenes import Scenes, choose, make_held_out, read_scenes, seeds_of
+from uniscene_sim.evaluation.tiles import seam_ratios
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 
-__all__ = ["Scenes", "noise_of", "score"]
+__all__ = ["evaluate", "noise_of", "score"]
 
 _BATCH = 4
-_MOSAICS = 8  # windows whose seams are measured, at most
+_TOWNS = 2  # of which tiles are made
+_TRAINING = 64  # windows that the mean column is of
+TRUTH, FLOW, PROCEDURAL = "truth", "flow", "procedural, another seed"
 
 
-@dataclass(frozen=True)
-class Scenes:
-    """Held-out windows, of at least two places far apart."""
+def evaluate(
+    model: OccupancyGenerator,
+    data: str | Path | None = None,
+    windows: int = 32,
+    steps: int = 4,
+    guidance: float = 1.5,
+    seed: int = 0,
+) -> list[Row]:
+    """All rows: of the held-out towns, of CARLA's where `data` has them, and what others have published.
 
-    data: str  # what they are of
-    layouts: np.ndarray  # uint8 (N, C, X, Y) of CONDITION_CHANNELS
-    labels: np.ndarray  # uint8 (N, X, Y, Z)
-    replanned: np.ndarray | None = None  # labels of `procedural` with another seed
+    Args:
+        model: the generator.
+        data: folder that `train data` has written; None to make a small one for this alone.
+        windows: held-out windows of each set, about.
+        steps: Euler steps of the flow.
+        guidance: weight of the condition.
+        seed: of the noise.
+
+    Raises:
+        InputError: the folder lacks training or test towns, or a file is damaged.
+    """
+    with TemporaryDirectory() as own:
+        folder = Path(own if data is None else data)
+        if data is None:
+            make_held_out(folder, windows)
+        mean = MeanColumns(CONDITION_CHANNELS, DEFAULT_GRID.shape[2])
+        for _, town, at in choose(folder / "train", _TRAINING):
+            for n in at:
+                mean.add(*town.sample(n, agents=True))
+        rows = []
+        for held_out in (folder / "test", folder / "carla"):
+            if held_out.name == "test" or held_out.is_dir():
+                rows += score(model, read_scenes(held_out, windows), mean, steps, guidance, seed)
+        towns = [town for town, _ in seeds_of(folder / "test")][:_TOWNS]
+    seams = dict(zip((TRUTH, FLOW), seam_ratios(model, towns, seed), strict=True))
+    return [replace(row, seam=seams.get(row.name)) if row.data == "test" else row for row in rows] + [*PUBLISHED]
 
 
 def score(
@@ -62,15 +97,15 @@ def score(
         return model.decode(model.generate(layouts[at], noise[at], steps=steps, guidance=guidance), layouts[at])
 
     ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "truth": lambda at: scenes.labels[at],
+        TRUTH: lambda at: scenes.labels[at],
         "VAE ceiling": lambda at: vae(at, True),
         "VAE without layout": lambda at: vae(at, False),
         "decoder alone": lambda at: model.decode(np.zeros_like(noise[at]), layouts[at]),
         "mean column": lambda at: mean(scenes.layouts[at]),
-        "flow": flow,
+        FLOW: flow,
     }
     if (replanned := scenes.replanned) is not None:
-        ways["procedural, another seed"] = lambda at: replanned[at]
+        ways[PROCEDURAL] = lambda at: replanned[at]
     boards = {name: _Board() for name in ways}
     with tqdm(total=count * len(ways), desc=f"eval {scenes.data}", unit="window", disable=None) as bar:
         for at in np.array_split(np.arange(count), -(-count // _BATCH)):
@@ -83,19 +118,8 @@ def score(
                 for windows in zip(scenes.layouts[at], others, scenes.labels[at], made, strict=True):
                     boards[name].add(*windows)
                 bar.update(len(at))
-
-    # In tiles the static world is made, without agents.
-    still = layouts * np.array([name not in AGENT_CHANNELS for name in model.channels], np.uint8)[:, None, None]
-    seams = {name: Seams(TILE * model.patch, 2 * model.patch) for name in ("truth", "flow")}
-    few = np.unique(np.linspace(0, count - 1, _MOSAICS).round().astype(int))
-    for k in tqdm(few, desc=f"tiles {scenes.data}", unit="window", disable=None):
-        seams["truth"].add(scenes.labels[k])
-        seams["flow"].add(mosaic(model, still[k], noise[k], steps, guidance))
-    truth = boards["truth"].swapped.mean()
-    return [
-        board.row(name, scenes.data, truth, seams[name].ratio if name in seams else None)
-        for name, board in boards.items()
-    ]
+    truth = boards[TRUTH].swapped.mean()
+    return [board.row(name, scenes.data, truth, name not in (TRUTH, PROCEDURAL)) for name, board in boards.items()]
 
 
 def noise_of(model: OccupancyGenerator, shape: tuple[int, ...], seed: int, window: int) -> np.ndarray:
@@ -116,7 +140,7 @@ class _Board:
         self.own.add(layout, made)
         self.swapped.add(other, made)
 
-    def row(self, name: str, data: str, swapped_truth: float, seam: float | None) -> Row:
+    def row(self, name: str, data: str, swapped_truth: float, timed: bool) -> Row:
         return Row(
             name,
             data,
@@ -129,6 +153,5 @@ class _Board:
             swapped_truth,
             self.voxels.volume_ratio(OccClass.MANMADE),
             self.voxels.volume_ratio(OccClass.VEGETATION),
-            seam,
-            float(np.median(self.seconds)),
+            seconds=float(np.median(self.seconds)) if timed else None,
         )

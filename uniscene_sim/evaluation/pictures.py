@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from uniscene_sim.evaluation.model import OccupancyGenerator
-from uniscene_sim.evaluation.occupancy import Scenes, noise_of
+from uniscene_sim.evaluation.occupancy import noise_of
+from uniscene_sim.evaluation.scenes import Scenes
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID

@@ -107,6 +107,11 @@ def _first_of_clips(sequence: np.ndarray, frames: int) -> np.ndarray:
 def ahead(crops: Crops, first: int, last: int) -> Iterator[Batch]:
     """Batches `first` to `last` - 1, made by a thread while the one before is learned from."""
     queue: Queue[Batch] = Queue(maxsize=2)
-    Thread(target=lambda: [queue.put(crops[n]) for n in range(first, last)], daemon=True).start()
+
+    def make() -> None:
+        for n in range(first, last):
+            queue.put(crops[n])
+
+    Thread(target=make, daemon=True).start()
     for _ in range(first, last):
         yield queue.get()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from tqdm import tqdm
 from uniscene_sim.occupancy.learned.precision import precision
 
 __all__ = ["Schedule", "train"]
+
+_Net = TypeVar("_Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,15 @@ class Schedule:
 
 
 def train(
-    net: nn.Module,
+    net: _Net,
     loss_of: Callable[[int], dict[str, Tensor]],
     schedule: Schedule,
     folder: Path,
     name: str,
     device: torch.device,
-    check: Callable[[nn.Module], dict[str, float]] | None = None,
+    check: Callable[[_Net], dict[str, float]] | None = None,
     every: int = 500,
-) -> nn.Module:
+) -> _Net:
     """Train a network; its averaged weights.
 
     Args:

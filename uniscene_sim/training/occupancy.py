@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
-from uniscene_sim.occupancy.learned.precision import precision
+from uniscene_sim.occupancy.learned.precision import placed, precision
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
@@ -64,7 +64,7 @@ def train_vae(
 ) -> OccupancyVae:
     """Train the VAE, or go on with a training in `folder`; with latents scaled to unit variance."""
     torch.manual_seed(recipe.seed)
-    vae = OccupancyVae(recipe.vae).to(device, memory_format=torch.channels_last)
+    vae = placed(OccupancyVae(recipe.vae), device)
     frames = recipe.vae.frames
     crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, frames)
     class_weight = _class_weights(training).to(device)
@@ -88,19 +88,18 @@ def train_vae(
         total = entropy + recipe.lovasz * lovasz + recipe.kl * kl
         return {"loss": total, "entropy": entropy.detach(), "lovasz": lovasz.detach(), "kl": kl.detach()}
 
-    def check(net: nn.Module) -> dict[str, float]:
-        assert isinstance(net, OccupancyVae)
+    def check(net: OccupancyVae) -> dict[str, float]:
         return reconstruction(net, held_out)
 
-    vae = train(vae, loss_of, recipe.vae_schedule, folder, "vae", device, check)
+    averaged = train(vae, loss_of, recipe.vae_schedule, folder, "vae", device, check)
     latents = []
     with torch.no_grad(), precision(device):
         for n in range(32):
-            latents.append(vae.encode(crops[n].to(device).labels)[0])
+            latents.append(averaged.encode(crops[n].to(device).labels)[0])
     every = torch.cat(latents).transpose(0, 1).flatten(1)
-    vae.latent_mean.copy_(every.mean(dim=1))
-    vae.latent_std.copy_(every.std(dim=1))
-    return vae
+    averaged.latent_mean.copy_(every.mean(dim=1))
+    averaged.latent_std.copy_(every.std(dim=1))
+    return averaged
 
 
 def train_flow(
@@ -115,7 +114,7 @@ def train_flow(
     """Train the flow over the latents of a VAE, or go on with a training in `folder`."""
     torch.manual_seed(recipe.seed + 1)
     net: nn.Module = UNet(recipe.net) if isinstance(recipe.net, UNetConfig) else DiT(recipe.net)
-    net = net.to(device, memory_format=torch.channels_last)
+    placed(net, device)
     crops = Crops(training, recipe.flow_crop, recipe.flow_batch, recipe.seed + 1, recipe.near_agents, 0.35)
     held_out = [
         Crops(validation, recipe.flow_crop, recipe.flow_batch, 1, near_agents=0.0, without_agents=0.35)[n].to(device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, attend, rope_2d, time_features
+from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, attend, rope_2d, time_features, zeroed
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 
 __all__ = ["DiT", "DiTConfig"]
@@ -52,12 +52,9 @@ class DiT(nn.Module):
         self.config = c = config
         self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width)
         self.stem = nn.Conv2d((2 * c.latent + 1) * c.token**2, c.width, 1)
-        self.time = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), nn.Linear(c.width, 6 * c.width))
-        nn.init.zeros_(self.time[2].weight)
-        nn.init.zeros_(self.time[2].bias)
+        self.time = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), zeroed(nn.Linear(c.width, 6 * c.width)))
         self.blocks = nn.ModuleList(_Block(c.width, c.heads) for _ in range(c.depth))
-        self.head = nn.Linear(c.width, c.latent * c.token**2)
-        nn.init.zeros_(self.head.weight)
+        self.head = zeroed(nn.Linear(c.width, c.latent * c.token**2))
 
     def forward(self, x: Tensor, t: Tensor, layout: Tensor, told: Tensor, known: Tensor, mask: Tensor) -> Tensor:
         c = self.config

@@ -7,7 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["AxialAttention", "LayoutEmbedding", "PixelNorm", "ResBlock", "attend", "rope", "rope_2d", "time_features"]
+__all__ = [
+    "AxialAttention",
+    "LayoutEmbedding",
+    "PixelNorm",
+    "ResBlock",
+    "attend",
+    "rope",
+    "rope_2d",
+    "time_features",
+    "zeroed",
+]
 
 
 class PixelNorm(nn.LayerNorm):
@@ -35,6 +45,13 @@ class ResBlock(nn.Module):
             scale, shift = self.modulate(cond)[:, :, None, None].chunk(2, dim=1)
             h = h * (1 + scale) + shift
         return x + self.conv2(F.silu(h))
+
+
+def zeroed(layer: nn.Linear) -> nn.Linear:
+    """A layer that says nothing yet, so that a block begins as what it adds to."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def rope(positions: Tensor, width: int) -> Tensor:
@@ -71,9 +88,7 @@ class AxialAttention(nn.Module):
         self.heads = heads
         self.norm = nn.ModuleList(PixelNorm(width) for _ in range(2))
         self.qkv = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(2))
-        self.out = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
-        for layer in self.out:
-            nn.init.zeros_(layer.weight)
+        self.out = nn.ModuleList(zeroed(nn.Linear(width, width)) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         for axis in range(2):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from uniscene_sim.errors import InputError
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import sample
-from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, precision
+from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, placed, precision
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
 from uniscene_sim.zoo import ZooModel, expect, load_model
@@ -40,9 +40,9 @@ class OccupancyModel:
     def __init__(self, name: str, vae: OccupancyVae, flow: nn.Module, sha256: str, device: str | None = None):
         self.name, self.sha256 = name, sha256
         self._device = pick_device(device)
-        self._vae, self._flow = (
-            net.to(self._device, memory_format=torch.channels_last).eval().requires_grad_(False) for net in (vae, flow)
-        )
+        self._vae, self._flow = placed(vae, self._device), placed(flow, self._device)
+        for net in (vae, flow):
+            net.eval().requires_grad_(False)
         self.channels, self.latent_channels, self.patch = vae.config.channels, vae.config.latent, vae.config.patch
         self.height = vae.config.height
 

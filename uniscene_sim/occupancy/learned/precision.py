@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from uniscene_sim.errors import InputError
 
-__all__ = ["memory_told", "pick_device", "precision"]
+__all__ = ["memory_told", "pick_device", "placed", "precision"]
+
+_Net = TypeVar("_Net", bound=nn.Module)
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -21,6 +25,13 @@ def pick_device(name: str | None = None) -> torch.device:
     if name and name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError("no CUDA device here, expected cpu", field="--device")
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def placed(net: _Net, device: torch.device) -> _Net:
+    """A network on a device, its convolutions laid out as they run fastest."""
+    net.to(device)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net
 
 
 def precision(device: torch.device) -> torch.autocast:

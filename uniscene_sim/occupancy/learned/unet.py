@@ -15,6 +15,7 @@ from uniscene_sim.occupancy.learned.layers import (
     attend,
     rope_2d,
     time_features,
+    zeroed,
 )
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 
@@ -37,8 +38,8 @@ class _Attention(nn.Module):
     def __init__(self, width: int, heads: int = 4):
         super().__init__()
         self.heads = heads
-        self.norm, self.qkv, self.out = PixelNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
-        nn.init.zeros_(self.out.weight)
+        self.norm, self.qkv = PixelNorm(width), nn.Linear(width, 3 * width)
+        self.out = zeroed(nn.Linear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         b, c, nx, ny = x.shape

@@ -13,7 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.occupancy.learned.layers import AxialAttention, LayoutEmbedding, PixelNorm, ResBlock, attend, rope
+from uniscene_sim.occupancy.learned.layers import (
+    AxialAttention,
+    LayoutEmbedding,
+    PixelNorm,
+    ResBlock,
+    attend,
+    rope,
+    zeroed,
+)
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 
 __all__ = ["OccupancyVae", "VaeConfig", "fold"]
@@ -45,6 +53,10 @@ class VaeConfig:
 
 class OccupancyVae(nn.Module):
     """Labels uint8 (B, X, Y, Z) to latents (B, c, X/4, Y/4), and latents to features of which logits are made."""
+
+    embedding: Tensor
+    latent_mean: Tensor
+    latent_std: Tensor
 
     def __init__(self, config: VaeConfig):
         super().__init__()
@@ -142,9 +154,8 @@ class TemporalMix(nn.Module):
         self.heads = heads
         self.norm1, self.norm2 = PixelNorm(width), PixelNorm(width)
         self.conv = nn.Conv1d(width, width, 3, padding=1)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), zeroed(nn.Linear(width, width))
         nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
         x = x + self._placed(self.conv(self._clips(self.norm1(x), frames).transpose(1, 2)).transpose(1, 2), x)

@@ -1,0 +1,88 @@
+"""Held-out windows, chosen evenly over towns, and what else their towns tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.geometry import Pose
+from uniscene_sim.occupancy.labels import labels_of
+from uniscene_sim.occupancy.plan import plan_map
+from uniscene_sim.training.dataset import Windows, read_town
+from uniscene_sim.training.scenes import SPLITS, make_data
+from uniscene_sim.training.towns import make_town
+
+__all__ = ["Scenes", "choose", "make_held_out", "read_scenes", "seeds_of"]
+
+_ANOTHER_PLAN = 999_999_937  # added to a town's seed; no drive of its data is planned with it
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Held-out windows in the order of their towns, of which there are at least two."""
+
+    data: str  # what they are of
+    layouts: np.ndarray  # uint8 (N, C, X, Y) of CONDITION_CHANNELS, agents included
+    labels: np.ndarray  # uint8 (N, X, Y, Z)
+    replanned: np.ndarray | None = None  # labels of `procedural` with another seed
+
+
+def seeds_of(folder: str | Path) -> list[tuple[int, Path]]:
+    """Towns of a folder of data with their files, by seed.
+
+    Raises:
+        InputError: there are none.
+    """
+    files = [(int(path.stem.removeprefix("town_")), path) for path in Path(folder).glob("town_*.npz")]
+    if not files:
+        raise InputError("expected files town_<seed>.npz", file=folder)
+    return sorted(files)
+
+
+def choose(folder: str | Path, count: int) -> Iterator[tuple[int, Windows, list[int]]]:
+    """The seed and the windows of each town, and which of them make up `count` in all, as evenly as may be."""
+    towns = seeds_of(folder)
+    for (seed, path), share in zip(towns, np.array_split(np.arange(count), len(towns)), strict=True):
+        if len(share):
+            town = read_town(path)
+            at = np.linspace(0, len(town) - 1, len(share)).round().astype(int)
+            yield seed, town, sorted(set(at.tolist()))
+
+
+def read_scenes(folder: str | Path, count: int) -> Scenes:
+    """About `count` windows of a folder of data, and those of its seeded towns planned anew.
+
+    Raises:
+        InputError: the folder has fewer than two windows, or one of its files is damaged.
+    """
+    layouts, labels, replanned = [], [], []
+    for seed, town, at in tqdm(list(choose(folder, count)), desc="read", unit="town", disable=None):
+        seeded = any(seed in seeds for seeds in SPLITS.values()) and Path(folder).name in SPLITS
+        static_map = make_town(seed) if seeded else None
+        objects = plan_map(static_map, seed + _ANOTHER_PLAN) if static_map is not None else None
+        for n in at:
+            layout, truth = town.sample(n, agents=True)
+            layouts.append(layout)
+            labels.append(truth)
+            if static_map is not None and objects is not None:
+                x, y, z, yaw = town.pose[n]
+                other = labels_of(objects, static_map, Pose(x, y, z, yaw=yaw))
+                agents = truth != town.labels[n]
+                other[agents] = truth[agents]
+                replanned.append(other)
+    if len(labels) < 2:
+        raise InputError("expected at least two windows", file=folder)
+    return Scenes(Path(folder).name, np.stack(layouts), np.stack(labels), np.stack(replanned) if replanned else None)
+
+
+def make_held_out(folder: str | Path, count: int) -> None:
+    """Make a small set of data: about `count` windows of test towns, and some of training towns for the mean column."""
+    towns = max(min(count // 6, 8), 2)
+    per_town = -(-count // towns)
+    make_data(folder, "train", list(SPLITS["train"][:3]), 12)
+    make_data(folder, "test", list(SPLITS["test"][:towns]), per_town)

@@ -1,0 +1,60 @@
+"""Seams of a world made tile by tile, as `occflow-tiles` makes it, beside those of the same place planned whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from uniscene_sim.evaluation.model import OccupancyGenerator
+from uniscene_sim.geometry import Pose
+from uniscene_sim.metrics.occupancy import Seams
+from uniscene_sim.occupancy.labels import condition, labels_of
+from uniscene_sim.occupancy.plan import plan_map
+from uniscene_sim.occupancy.tile_latents import MARGIN_CELLS, TileLatents
+from uniscene_sim.occupancy.tiles import TILE_CELLS, TILE_M
+from uniscene_sim.training.towns import make_town
+
+__all__ = ["mosaics", "seam_ratios"]
+
+#: Tiles along each side. The one in the middle comes last of all four colours, so all its neighbours are known.
+_TILES = range(-2, 1)
+
+
+def seam_ratios(model: OccupancyGenerator, towns: Sequence[int], seed: int) -> tuple[float, float]:
+    """Seam ratio of the truth and of what a model makes, over the middles of towns, by their seeds."""
+    truth, made = (Seams(TILE_CELLS, model.patch) for _ in range(2))
+    for town in tqdm(towns, desc="tiles", unit="town", disable=None):
+        for seams, labels in zip((truth, made), mosaics(model, town, seed), strict=True):
+            seams.add(labels)
+    return truth.ratio, made.ratio
+
+
+def mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Static labels uint8 (480, 480, 16) of 3 x 3 tiles in the middle of a town: as planned, and as generated."""
+    static_map = make_town(town)
+    objects = plan_map(static_map, town)
+    middle = slice(MARGIN_CELLS, MARGIN_CELLS + TILE_CELLS)
+
+    def pose(ix: int, iy: int) -> Pose:
+        x, y = (ix + 0.5) * TILE_M, (iy + 0.5) * TILE_M
+        return Pose(x, y, float(static_map.surface_height(np.array([x]), np.array([y]), np.zeros(1))[0]))
+
+    def layout(ix: int, iy: int) -> np.ndarray:
+        drawn = condition(static_map, objects, pose(ix, iy))
+        return drawn.data[[drawn.schema.index(name) for name in model.channels]]
+
+    latents = TileLatents(model, layout, lambda ix, iy: True, seed)
+
+    def planned(ix: int, iy: int) -> np.ndarray:
+        return labels_of(objects, static_map, pose(ix, iy))[middle, middle]
+
+    def generated(ix: int, iy: int) -> np.ndarray:
+        return model.decode(latents.canvas(ix, iy)[None], layout(ix, iy)[None])[0, middle, middle]
+
+    truth, made = (
+        np.concatenate([np.concatenate([tile(ix, iy) for iy in _TILES], axis=1) for ix in _TILES])
+        for tile in (planned, generated)
+    )
+    return truth, made
