@@ -1,4 +1,10 @@
-"""The node: parameters, services and controls on the side of ROS, a run and its loop on the other."""
+"""The node: parameters, services and controls on the side of ROS, a run and its loop on the other.
+
+The next scenario is loaded by setting the parameter `scenario`: `ros2 param set /uniscene scenario red_light`, or a
+call of `/uniscene/set_parameters` (rcl_interfaces/srv/SetParameters), which takes parameters one by one and loads at
+each; of `/uniscene/set_parameters_atomically` where a seed comes with it: one load, or none if either will not do. The
+answer comes when the new run has begun; a refusal gives its reason, and the run at hand goes on.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,18 +19,30 @@ except ImportError:  # the extra ros2 is not installed
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 HERE = Path(__file__).parent
-#: Workers of pytest-xdist have domains of their own, too.
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _domains = itertools.count(os.getpid())
 
 
 @pytest.fixture
 def domain():
-    return fresh_domain()
+    yield from own_domain()
 
 
-def fresh_domain() -> int:
-    return 1 + (25 * _worker + next(_domains) % 25) % 100
+@pytest.fixture
+def other_domain():
+    yield from own_domain()
+
+
+def own_domain():
+    """A domain that no other test has now, of this session or another one: each is held by a socket of its name."""
+    for number in (1 + next(_domains) % 100 for _ in range(100)):
+        with socket.socket(socket.AF_UNIX) as held:
+            try:
+                held.bind(f"\0uniscene-domain-{number}")
+            except OSError:
+                continue
+            yield number
+            return
+    pytest.fail("all ROS 2 domains from 1 to 100 are taken")
 
 
 class Process:

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 
 
 def said(stack):
@@ -54,7 +56,12 @@ def test_the_next_scenario_is_loaded_without_restarting_node_or_stack(start, dom
     client.until(lambda: statuses and statuses[-1]["status"] == "SUCCESS", 60, "the first end")
     refused = client.set(scenario="no_such_thing")
     assert not refused.successful and "no_such_thing" in refused.reason
-    assert client.set(scenario="hard_brake").successful
+    plain = SetParameters.Request(parameters=[Parameter("scenario", value="no_such_thing").to_parameter_msg()])
+    (refused,) = client.call(SetParameters, "/uniscene/set_parameters", plain).results
+    assert not refused.successful and "no_such_thing" in refused.reason
+    plain.parameters[0].value.string_value = "hard_brake"
+    (taken,) = client.call(SetParameters, "/uniscene/set_parameters", plain).results
+    assert taken.successful
     client.until(lambda: statuses[-1]["status"] == "SUCCESS" and statuses[-1]["scenario"] == "hard_brake", 60)
     assert stack.wait() == 0
     assert [s["scenario"] for s in said(stack)["ended"]] == ["cut_in", "hard_brake"]

@@ -167,15 +167,12 @@ def test_a_sensor_that_nobody_listens_to_is_not_made(start, domain, client):
     assert "camera_ms" not in values(client, "tick")[0]
 
 
-def test_two_nodes_in_two_domains_do_not_hear_each_other(start, domain, tmp_path):
-    from tests.ros2.conftest import fresh_domain
-
-    other = fresh_domain()
+def test_two_nodes_in_two_domains_do_not_hear_each_other(start, domain, other_domain):
     nodes = [
         start("node", domain, "--exit-at-end", scenario="cut_in"),
-        start("node", other, "--exit-at-end", scenario="hard_brake"),
+        start("node", other_domain, "--exit-at-end", scenario="hard_brake"),
     ]
-    stacks = [start("stack", domain, "--cruise", "8"), start("stack", other)]
+    stacks = [start("stack", domain, "--cruise", "8"), start("stack", other_domain)]
     assert [n.wait() for n in nodes] == [0, 0]
     assert [s.wait() for s in stacks] == [0, 0]
     ends = [json.loads(s.log.splitlines()[-1])["ended"] for s in stacks]
