@@ -53,6 +53,7 @@ class DiT(nn.Module):
         self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width)
         self.stem = nn.Conv2d((2 * c.latent + 1) * c.token**2, c.width, 1)
         self.time = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), zeroed(nn.Linear(c.width, 6 * c.width)))
+        nn.init.zeros_(self.time[2].bias)  # type: ignore[arg-type]
         self.blocks = nn.ModuleList(_Block(c.width, c.heads) for _ in range(c.depth))
         self.head = zeroed(nn.Linear(c.width, c.latent * c.token**2))
 

@@ -48,9 +48,8 @@ class ResBlock(nn.Module):
 
 
 def zeroed(layer: nn.Linear) -> nn.Linear:
-    """A layer that says nothing yet, so that a block begins as what it adds to."""
+    """A layer that does not hear its input yet, so that a block begins as what it adds to."""
     nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
     return layer
 
 
