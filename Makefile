@@ -14,7 +14,7 @@ install-dev: .venv/.installed-dev
 	touch $@
 
 .venv/.installed-dev: .venv/.installed
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,learned,dev]"
 	$(BIN)/uniscene-sim warmup
 	touch $@
 
