@@ -128,10 +128,12 @@ def _building(material, mask, x0, y0, z0, o):
                 max(round((o.z + low - z0) / _SUB), 0),
                 min(round((o.z + top - z0) / _SUB) - 1, 4 * h - 1),
             )
-            for k in range(k0, k1 + 1):
-                what = house_material(o, house, u, v, z0 + (k + 0.5) * _SUB - o.z, top)
-                mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
-                material[i // 4, j // 4, k // 4] = what
+            for cell in range(k0 // 4, k1 // 4 + 1 if k1 >= k0 else 0):
+                # A cell has one material: that of its topmost part here.
+                first, last = max(k0, 4 * cell), min(k1, 4 * cell + 3)
+                run = (_ONE << np.uint64(last - first + 1)) - _ONE
+                mask[i // 4, j // 4, cell] |= run << np.uint64(16 * (i % 4) + 4 * (j % 4) + first - 4 * cell)
+                material[i // 4, j // 4, cell] = house_material(o, house, u, v, z0 + (last + 0.5) * _SUB - o.z, top)
     if roof_kind != 0:
         a = 0.25 * width * (1.0 if o.style < 0.5 else -1.0)
         _box(
@@ -177,14 +179,26 @@ def _crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
     k0, k1 = max(int((cz - rz - z0) / _SUB), 0), min(int((cz + rz - z0) / _SUB), 4 * h - 1)
     for i in range(i0, i1 + 1):
         for j in range(j0, j1 + 1):
+            x, y = x0 + (i + 0.5) * _SUB, y0 + (j + 0.5) * _SUB
+            flat = ((x - cx) / rx) ** 2 + ((y - cy) / rx) ** 2
+            if flat > 1.0:
+                continue
+            lump, lump_at = 0.0, np.inf
             for k in range(k0, k1 + 1):
-                x, y, z = x0 + (i + 0.5) * _SUB, y0 + (j + 0.5) * _SUB, z0 + (k + 0.5) * _SUB
-                r = ((x - cx) / rx) ** 2 + ((y - cy) / rx) ** 2 + ((z - cz) / rz) ** 2
+                z = z0 + (k + 0.5) * _SUB
+                r = flat + ((z - cz) / rz) ** 2
                 if r > 1.0:
                     continue
-                lump = _unit(np.floor(x / 0.7) + salt, np.floor(y / 0.7) * 4096.0 + np.floor(z / 0.7))
-                fine = _unit(np.floor(x / 0.3), np.floor(y / 0.3) * 4096.0 + np.floor(z / 0.3) + salt)
-                if r < 0.45 + 0.4 * lump + 0.2 * (fine - 0.35):
+                inside = r < 0.375  # whatever the noise says
+                if not inside:
+                    level = np.floor(z / 0.7)
+                    if level != lump_at:
+                        lump, lump_at = _unit(np.floor(x / 0.7) + salt, np.floor(y / 0.7) * 4096.0 + level), level
+                    if r > 0.585 + 0.4 * lump:
+                        continue
+                    fine = _unit(np.floor(x / 0.3), np.floor(y / 0.3) * 4096.0 + np.floor(z / 0.3) + salt)
+                    inside = r < 0.45 + 0.4 * lump + 0.2 * (fine - 0.35)
+                if inside:
                     # A cell has one material: leaves that touch a wall must not repaint the wall.
                     here = material[i // 4, j // 4, k // 4]
                     if here != _NONE and here != _TRUNK and (here < _LEAF_LOW or here > _LEAF_HIGH):

@@ -37,10 +37,9 @@ def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path
         wanted = towns if towns is not None and split == "train" else count
         make_data(folder, split, range(first, first + wanted), windows, jobs)
     if xodr is not None:
-        files = sorted(xodr.rglob("*.xodr"))
-        if not files:
+        if not any(xodr.rglob("*.xodr")):
             raise InputError("expected .xodr files", file=xodr, field="--xodr")
-        make_carla_data(folder, files)
+        make_carla_data(folder, xodr)
 
 
 def train_occupancy(

@@ -29,7 +29,7 @@ from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.world.source import ScenarioSource
 
-__all__ = ["SPLITS", "Moment", "drives", "make_carla_data", "make_data"]
+__all__ = ["SPLITS", "Moment", "drives", "make_carla_data", "make_data", "windows_of"]
 
 #: Which seeds belong to which split: a town is in one alone.
 SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
@@ -113,28 +113,26 @@ def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_tow
     if wrong := [seed for seed in seeds if seed not in SPLITS[split]]:
         low, high = SPLITS[split].start, SPLITS[split].stop - 1
         raise InputError(f"seed {wrong[0]} is not of {split}, expected {low} to {high}", field="seeds")
-    _write_all([partial(_town, seed) for seed in seeds], Path(out) / split, list(seeds), windows_per_town, jobs)
+    _write_all([partial(make_town, seed) for seed in seeds], Path(out) / split, seeds, windows_per_town, jobs)
 
 
-def make_carla_data(
-    out: str | Path, xodr_files: Sequence[str | Path], windows_per_town: int = 12, jobs: int = 1
-) -> None:
-    """Write windows of OpenDRIVE maps to `out/carla/town_<n>.npz`, n their order; nothing where there are none.
+def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int = 12, jobs: int = 1) -> None:
+    """Write windows of all OpenDRIVE maps in a folder to `out/carla/town_<n>.npz`, n their order; nothing where there
+    are none.
 
     Raises:
         InputError: a map that is damaged.
     """
-    files = sorted(Path(file) for file in xodr_files)
-    _write_all([partial(load_map, file) for file in files], Path(out) / "carla", list(range(len(files))),
-               windows_per_town, jobs)  # fmt: skip
+    files = sorted(Path(folder).rglob("*.xodr"))
+    makers = [partial(load_map, file) for file in files]
+    _write_all(makers, Path(out) / "carla", range(len(files)), windows_per_town, jobs)
 
 
-def _town(seed: int) -> StaticMap:
-    return make_town(seed)
-
-
-def _write_all(makers: list[Callable[[], StaticMap]], folder: Path, seeds: list[int], windows: int, jobs: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _write_all(
+    makers: Sequence[Callable[[], StaticMap]], folder: Path, seeds: Sequence[int], windows: int, jobs: int
+) -> None:
+    if makers:
+        folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"town_{seed}.npz" for seed in seeds]
     todo = [args for args in zip(makers, paths, seeds, strict=True) if not args[1].exists()]
     bar = tqdm(total=len(todo), desc=folder.name, unit="town", disable=None)
