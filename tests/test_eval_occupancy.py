@@ -1,6 +1,7 @@
 """The evaluation tells apart models whose faults are known."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,12 +9,14 @@ import pytest
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.mean import MeanColumns
 from uniscene_sim.evaluation.occupancy import evaluate, score
+from uniscene_sim.evaluation.pictures import above, drawn, picture
 from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.rows import as_markdown, as_records
 from uniscene_sim.evaluation.scenes import Scenes, choose, read_scenes
-from uniscene_sim.evaluation.tiles import mosaics, seam_ratios
-from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, from_above
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+from uniscene_sim.evaluation.tiles import mosaics
+from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, Seams, from_above
+from uniscene_sim.occupancy.tiles import TILE_CELLS
+from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass
 from uniscene_sim.training.dataset import read_town
 from uniscene_sim.training.scenes import make_data
 
@@ -235,29 +238,44 @@ class Apart(Tall):
 
 
 def test_tiles_lie_where_their_layout_says_and_show_whether_they_fit():
-    truth, made = mosaics(Tall(), 20_000, 1)
-    assert truth.shape == made.shape == (480, 480, 16)
-    seen = [
-        np.isin(labels, (OccClass.DRIVEABLE_SURFACE, OccClass.ROAD_DIVIDER)).any(axis=2) for labels in (truth, made)
-    ]
-    assert (seen[0] & seen[1]).sum() > 0.9 * (seen[0] | seen[1]).sum() > 1000
     ratios = []
     for model in (Tall(), Apart()):
-        whole, tiles = seam_ratios(model, [20_000], 1)
-        assert whole == pytest.approx(1.0, abs=0.2)
-        ratios.append(tiles)
+        truth, made = mosaics(model, 20_000, 1)
+        assert truth.shape == made.shape == (480, 480, 16)
+        roads = [np.isin(world[..., 2], (OccClass.DRIVEABLE_SURFACE, OccClass.ROAD_DIVIDER)) for world in (truth, made)]
+        assert (roads[0] & roads[1]).sum() > 0.9 * (roads[0] | roads[1]).sum() > 1000
+        seams = Seams(TILE_CELLS, 4)
+        seams.add(made)
+        ratios.append(seams.ratio)
     assert ratios[0] == pytest.approx(1.0, abs=0.2) and ratios[1] > 1.5
 
 
-def test_the_whole_evaluation(data):
-    rows = evaluate(Tall(), data, windows=4)
-    own = {row.name: row for row in rows if row.data == "test"}
-    assert len(own) == 7 and len(rows) == 7 + len(PUBLISHED)
+def test_the_whole_evaluation(data, monkeypatch):
+    monkeypatch.setattr("uniscene_sim.evaluation.occupancy._TOWNS", 1)
+    shutil.copytree(data / "test", data / "carla")
+    rows = evaluate(Tall(), data, windows=2)
+    own, carla = ({row.name: row for row in rows if row.data == name} for name in ("test", "carla"))
+    assert len(own) == 7 and len(rows) == 13 + len(PUBLISHED)
+    # The same windows here, but of maps that cannot be made again.
+    assert "procedural, another seed" not in carla and carla["truth"].seam is None
+    assert carla["flow"].miou == own["flow"].miou and carla["mean column"].iou == own["mean column"].iou
     assert own["truth"].miou == 1 and own["truth"].layout > 0.8 and own["truth"].swapped < 0.2
     assert own["procedural, another seed"].layout == pytest.approx(own["truth"].layout, abs=0.02)
     assert own["procedural, another seed"].iou < 1 and own["mean column"].layout_map > 0.5 > own["mean column"].layout
     assert own["truth"].seam and own["flow"].seam and own["VAE ceiling"].seam is None
-    assert all(row.source and row.data != "test" for row in rows[7:])
+    assert all(row.source and row.data not in ("test", "carla") for row in rows[13:])
+
+
+def test_pictures_show_layout_truth_and_what_was_made(data):
+    scenes = read_scenes(data / "test", 2)
+    rgb = picture(Tall(), scenes, count=2)
+    assert rgb.dtype == np.uint8 and rgb.shape[1] > 3 * rgb.shape[0]
+    layout, labels = scenes.layouts[0], scenes.labels[0]
+    car = layout[CONDITION_CHANNELS.index("car")] > 0
+    forward_up = car[::-1, ::-1]
+    assert car.any() and (drawn(layout)[forward_up] == OCC_RGB[OccClass.CAR]).all()
+    shade = above(labels)[forward_up] / np.maximum(OCC_RGB[OccClass.CAR], 1)
+    assert 0.7 <= np.median(shade[:, 0]) <= 1  # the roof of most of it; brighter than the road below
 
 
 def test_rows_for_people_and_for_json(scenes, mean):

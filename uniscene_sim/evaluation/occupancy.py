@@ -30,7 +30,7 @@ from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 __all__ = ["evaluate", "noise_of", "score"]
 
 _BATCH = 4
-_TOWNS = 2  # of which tiles are made
+_TOWNS = 4  # of which tiles are made: where houses happen to stand makes a quarter of one town's ratio
 _TRAINING = 64  # windows that the mean column is of
 TRUTH, FLOW, PROCEDURAL = "truth", "flow", "procedural, another seed"
 

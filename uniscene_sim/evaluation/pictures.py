@@ -47,7 +47,7 @@ def above(labels: np.ndarray) -> np.ndarray:
     full = labels != _FREE
     top = labels.shape[2] - 1 - full[..., ::-1].argmax(axis=2)
     label = np.take_along_axis(labels, top[..., None], axis=2)[..., 0]
-    shade = 0.6 + 0.4 * top / max(labels.shape[2] - 1, 1)
+    shade = 0.7 + 0.3 * top / max(labels.shape[2] - 1, 1)
     rgb = (OCC_RGB[label] * shade[..., None]).astype(np.uint8)
     rgb[~full.any(axis=2)] = _DARK
     return rgb[::-1, ::-1]

@@ -60,29 +60,34 @@ def read_scenes(folder: str | Path, count: int) -> Scenes:
     Raises:
         InputError: the folder has fewer than two windows, or one of its files is damaged.
     """
-    layouts, labels, replanned = [], [], []
+    layouts: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    replanned: list[np.ndarray] = []
+    seeds = SPLITS.get(Path(folder).name, ())  # of maps that can be made again
     for seed, town, at in tqdm(list(choose(folder, count)), desc="read", unit="town", disable=None):
-        seeded = any(seed in seeds for seeds in SPLITS.values()) and Path(folder).name in SPLITS
-        static_map = make_town(seed) if seeded else None
-        objects = plan_map(static_map, seed + _ANOTHER_PLAN) if static_map is not None else None
-        for n in at:
-            layout, truth = town.sample(n, agents=True)
-            layouts.append(layout)
-            labels.append(truth)
-            if static_map is not None and objects is not None:
-                x, y, z, yaw = town.pose[n]
-                other = labels_of(objects, static_map, Pose(x, y, z, yaw=yaw))
-                agents = truth != town.labels[n]
-                other[agents] = truth[agents]
-                replanned.append(other)
+        here = [town.sample(n, agents=True) for n in at]
+        layouts += [layout for layout, _ in here]
+        labels += [truth for _, truth in here]
+        if seed in seeds:
+            replanned += _replanned(seed, town, at, [truth for _, truth in here])
     if len(labels) < 2:
         raise InputError("expected at least two windows", file=folder)
     return Scenes(Path(folder).name, np.stack(layouts), np.stack(labels), np.stack(replanned) if replanned else None)
 
 
+def _replanned(seed: int, town: Windows, at: list[int], truths: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Windows of a town with the same map and agents, but other houses and plants."""
+    static_map = make_town(seed)
+    objects = plan_map(static_map, seed + _ANOTHER_PLAN)
+    for n, truth in zip(at, truths, strict=True):
+        x, y, z, yaw = town.pose[n]
+        labels = labels_of(objects, static_map, Pose(x, y, z, yaw=yaw))
+        agents = truth != town.labels[n]
+        labels[agents] = truth[agents]
+        yield labels
+
+
 def make_held_out(folder: str | Path, count: int) -> None:
-    """Make a small set of data: about `count` windows of test towns, and some of training towns for the mean column."""
-    towns = max(min(count // 6, 8), 2)
-    per_town = -(-count // towns)
-    make_data(folder, "train", list(SPLITS["train"][:3]), 12)
-    make_data(folder, "test", list(SPLITS["test"][:towns]), per_town)
+    """Make a small set of data: at least `count` windows of test towns, and some of training towns."""
+    make_data(folder, "train", SPLITS["train"][:4], 12)
+    make_data(folder, "test", SPLITS["test"][: max(count // 4, 2)], 4)

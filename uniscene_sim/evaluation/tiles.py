@@ -18,12 +18,9 @@ from uniscene_sim.training.towns import make_town
 
 __all__ = ["mosaics", "seam_ratios"]
 
-#: Tiles along each side. The one in the middle comes last of all four colours, so all its neighbours are known.
-_TILES = range(-2, 1)
-
 
 def seam_ratios(model: OccupancyGenerator, towns: Sequence[int], seed: int) -> tuple[float, float]:
-    """Seam ratio of the truth and of what a model makes, over the middles of towns, by their seeds."""
+    """Seam ratio of the truth and of what a model makes, over places in towns, by the towns' seeds."""
     truth, made = (Seams(TILE_CELLS, model.patch) for _ in range(2))
     for town in tqdm(towns, desc="tiles", unit="town", disable=None):
         for seams, labels in zip((truth, made), mosaics(model, town, seed), strict=True):
@@ -32,10 +29,15 @@ def seam_ratios(model: OccupancyGenerator, towns: Sequence[int], seed: int) -> t
 
 
 def mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Static labels uint8 (480, 480, 16) of 3 x 3 tiles in the middle of a town: as planned, and as generated."""
+    """Static labels uint8 (480, 480, 16) of 3 x 3 tiles where a town has most roads: as planned, and as generated.
+
+    The tile in the middle has the last of the four colours, so all its neighbours are there before it.
+    """
     static_map = make_town(town)
     objects = plan_map(static_map, town)
     middle = slice(MARGIN_CELLS, MARGIN_CELLS + TILE_CELLS)
+    pairs, roads = np.unique(np.floor(static_map.road_points() / (2 * TILE_M)), axis=0, return_counts=True)
+    x0, y0 = 2 * pairs[roads.argmax()].astype(int)
 
     def pose(ix: int, iy: int) -> Pose:
         x, y = (ix + 0.5) * TILE_M, (iy + 0.5) * TILE_M
@@ -54,7 +56,7 @@ def mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray
         return model.decode(latents.canvas(ix, iy)[None], layout(ix, iy)[None])[0, middle, middle]
 
     truth, made = (
-        np.concatenate([np.concatenate([tile(ix, iy) for iy in _TILES], axis=1) for ix in _TILES])
+        np.concatenate([np.concatenate([tile(x0 + i, y0 + j) for j in range(3)], axis=1) for i in range(3)])
         for tile in (planned, generated)
     )
     return truth, made
