@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--steps", type=_count, default=4, help="of the flow (default: 4)")
     judge.add_argument("--guidance", type=float, default=1.5, help="weight of the layout (default: 1.5)")
     judge.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
-    judge.add_argument("--picture", type=Path, metavar="PNG", help="draw some of the scenes")
+    judge.add_argument("--picture", type=Path, metavar="PNG", help="draw some of the windows of --data")
     judge.add_argument("--device", choices=("cpu", "cuda"))
     judge.set_defaults(command=_eval)
 
@@ -312,9 +312,16 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _eval(arguments: argparse.Namespace) -> int:
     _need_torch()
+    from PIL import Image
+
     from uniscene_sim.evaluation.occupancy import evaluate
+    from uniscene_sim.evaluation.pictures import picture
     from uniscene_sim.evaluation.rows import as_markdown, as_records
+    from uniscene_sim.evaluation.scenes import read_scenes
     from uniscene_sim.occupancy.learned.model import OccupancyModel
+
+    if arguments.picture is not None and arguments.data is None:
+        raise InputError("draws windows of --data, expected its folder", field="--picture")
 
     model = OccupancyModel.load(arguments.model, arguments.device)
     with ExitStack() as stack:
@@ -322,6 +329,13 @@ def _eval(arguments: argparse.Namespace) -> int:
         rows = evaluate(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
         print(as_markdown(rows))
         write(as_records(rows))
+    if arguments.picture is not None:
+        scenes = read_scenes(arguments.data / "test", arguments.windows)
+        drawing = picture(model, scenes, steps=arguments.steps, guidance=arguments.guidance)
+        try:
+            Image.fromarray(drawing).save(arguments.picture)
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot be written: {error}", file=arguments.picture, field="--picture") from error
     return 0
 
 
