@@ -69,6 +69,11 @@ def test_ground_and_houses_are_where_the_layout_says(town):
     ground = labels[:, :, 2]
     paved = (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
     assert road.any() and np.isin(ground[road], paved).mean() > 0.99
+    for n in range(len(town)):  # however steep the street
+        layout, labels = town.sample(n, agents=False)
+        asphalt = labels[:, :, 2] == OccClass.DRIVEABLE_SURFACE
+        assert layout[CONDITION_CHANNELS.index("drivable_area")][asphalt].mean() > 0.999
+    layout, labels = town.sample(0, agents=False)
     houses = layout[CONDITION_CHANNELS.index("building")] > 0
     assert houses.any() and (labels[houses][:, 3:] == OccClass.MANMADE).any(axis=1).mean() > 0.95
 

@@ -209,6 +209,8 @@ def test_scenes_are_those_of_the_files_and_a_plan_of_their_own(data):
     both = ~planned & ~again
     assert (scenes.labels[both] == scenes.replanned[both]).all() and both.sum() > 4 * 30_000
     assert (planned != again).sum() < 20 and (scenes.labels != scenes.replanned).sum() > 1000
+    (data / "carla").mkdir()
+    (data / "carla" / "town_of_mine.npz").write_bytes(b"")
     with pytest.raises(InputError, match=r"town_<seed>\.npz"):
         read_scenes(data / "carla", 4)
 
@@ -252,7 +254,7 @@ def test_tiles_lie_where_their_layout_says_and_show_whether_they_fit():
 
 def test_the_whole_evaluation(data, monkeypatch):
     monkeypatch.setattr("uniscene_sim.evaluation.occupancy._TOWNS", 1)
-    shutil.copytree(data / "test", data / "carla")
+    shutil.copytree(data / "test", data / "carla", dirs_exist_ok=True)
     rows = evaluate(Tall(), data, windows=2)
     own, carla = ({row.name: row for row in rows if row.data == name} for name in ("test", "carla"))
     assert len(own) == 7 and len(rows) == 13 + len(PUBLISHED)

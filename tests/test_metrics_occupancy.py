@@ -87,12 +87,12 @@ def test_a_layout_agrees_with_what_it_was_drawn_from():
 
 
 def test_iou_with_the_layout_is_over_all_scenes_and_leaves_out_what_is_never_drawn():
-    labels = np.full((2, 8, 1, 2), FREE, np.uint8)
-    layout = np.zeros((2, len(CONDITION_CHANNELS), 8, 1), np.uint8)
+    labels = np.full((2, 8, 2, 2), FREE, np.uint8)
+    layout = np.zeros((2, len(CONDITION_CHANNELS), 8, 2), np.uint8)
     car, road = CONDITION_CHANNELS.index("car"), CONDITION_CHANNELS.index("drivable_area")
-    layout[0, car, :6] = layout[:, road] = 1
-    labels[0, 2:8, 0, 1] = OccClass.CAR  # 4 of 8
-    labels[1, :2, 0, 1] = OccClass.CAR  # none of 2
+    layout[0, car, :6, 1] = layout[:, road, :, 0] = 1
+    labels[0, 2:8, 1, 1] = OccClass.CAR  # 4 of 8
+    labels[1, :2, 1, 1] = OccClass.CAR  # none of 2
     labels[:, :4, 0, 0] = OccClass.LANE_DIVIDER  # 8 of 16, and a lane divider that no layout has
     score = LayoutScore(CONDITION_CHANNELS)
     for one, truth in zip(layout, labels, strict=True):
@@ -101,6 +101,27 @@ def test_iou_with_the_layout_is_over_all_scenes_and_leaves_out_what_is_never_dra
     assert score.mean() == pytest.approx(0.45)
     assert score.mean(MAP_CHANNELS) == 0.5 and score.mean(AGENT_CHANNELS) == 0.4
     assert np.isnan(score.mean(("bus",)))
+
+
+def test_ground_under_agents_is_no_matter_of_the_map():
+    """A car hides the road that it stands on, and what is said to be there makes no difference."""
+    layout = np.zeros((len(CONDITION_CHANNELS), 4, 1), np.uint8)
+    layout[CONDITION_CHANNELS.index("drivable_area")] = 1
+    layout[CONDITION_CHANNELS.index("car"), 2:] = 1
+    labels = np.full((4, 1, 2), FREE, np.uint8)
+    labels[:2, 0, 0] = OccClass.DRIVEABLE_SURFACE
+    for below in (OccClass.CAR, OccClass.DRIVEABLE_SURFACE, OccClass.SIDEWALK):
+        labels[2:, 0] = below, OccClass.CAR
+        score = LayoutScore(CONDITION_CHANNELS)
+        score.add(layout, labels)
+        assert score.by_channel == {"drivable_area": 1.0, "car": 1.0}
+    labels[2:, 0, 1] = FREE
+    score = LayoutScore(CONDITION_CHANNELS)
+    score.add(layout, labels)
+    assert score.by_channel == {"drivable_area": 1.0, "car": 0.0}
+    labels[0, 0, 0] = OccClass.CAR  # a car that the layout does not have does hide the road
+    score.add(layout, labels)
+    assert score.by_channel == {"drivable_area": 0.75, "car": 0.0}
 
 
 def test_a_swapped_layout_scores_less():

@@ -38,7 +38,8 @@ def seeds_of(folder: str | Path) -> list[tuple[int, Path]]:
     Raises:
         InputError: there are none.
     """
-    files = [(int(path.stem.removeprefix("town_")), path) for path in Path(folder).glob("town_*.npz")]
+    named = [(path.stem.removeprefix("town_"), path) for path in Path(folder).glob("town_*.npz")]
+    files = [(int(seed), path) for seed, path in named if seed.isdecimal()]
     if not files:
         raise InputError("expected files town_<seed>.npz", file=folder)
     return sorted(files)

@@ -18,7 +18,7 @@ _FREE = int(OccClass.FREE)
 _CLASSES = len(OccClass)
 
 #: AnyScene's 15 layout channels (arXiv 2605.26113: five map elements and ten agent classes), as those of our 18 that an
-#: occupancy class can show: nothing in a voxel tells a stop line, a car park or a road block from the road.
+#: occupancy class can show: nothing in a voxel tells a stop line or a car park from the road.
 MAP_CHANNELS = ("drivable_area", "ped_crossing", "walkway", "road_divider", "lane_divider")
 AGENT_CHANNELS = LAYOUT_CHANNELS[8:]
 LAYOUT_15 = (*MAP_CHANNELS, *AGENT_CHANNELS)
@@ -76,8 +76,8 @@ class Confusion:
 def from_above(labels: np.ndarray) -> np.ndarray:
     """What occupancy (X, Y, Z) shows of `LAYOUT_15`: bool (15, X, Y).
 
-    A channel is there where any voxel of the column is of a class that shows it. Ground lies under agents, so it is
-    seen through them; a map class in mid-air counts, too, and is an error that the layout will not excuse.
+    A channel is there where any voxel of the column is of a class that shows it. A map class in mid-air counts, too,
+    and is an error that the layout will not excuse.
     """
     column = np.bitwise_or.reduce(np.uint32(1) << labels, axis=-1)
     return column & _BITS[:, None, None] > 0
@@ -86,7 +86,9 @@ def from_above(labels: np.ndarray) -> np.ndarray:
 class LayoutScore:
     """IoU of a layout as drawn with what occupancy shows from above, channel by channel.
 
-    Means leave out the channels that no layout has drawn.
+    Agents fill the voxels of the ground that they stand on, so the map's channels are compared where the layout has no
+    agent: who leaves out a car does not gain the road under it. A road block is a row of barriers. Means leave out the
+    channels that no layout has drawn.
 
     Args:
         channels: names of the layouts' channels, in order; `LAYOUT_15` are among them.
@@ -94,11 +96,16 @@ class LayoutScore:
 
     def __init__(self, channels: Sequence[str]):
         self._rows = [channels.index(name) for name in LAYOUT_15]
+        self._barrier, self._block = LAYOUT_15.index("barrier"), channels.index("road_block")
+        self._map = np.array([name in MAP_CHANNELS for name in LAYOUT_15])[:, None, None]
         self._drawn, self._both, self._either = np.zeros((3, len(LAYOUT_15)), np.int64)
 
     def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
         """Count a layout uint8 (C, X, Y) and labels (X, Y, Z)."""
         drawn, seen = layout[self._rows] > 0, from_above(labels)
+        drawn[self._barrier] |= layout[self._block] > 0
+        hidden = self._map & (drawn & ~self._map).any(axis=0)
+        drawn, seen = drawn & ~hidden, seen & ~hidden
         self._drawn += drawn.sum(axis=(1, 2))
         self._both += (drawn & seen).sum(axis=(1, 2))
         self._either += (drawn | seen).sum(axis=(1, 2))

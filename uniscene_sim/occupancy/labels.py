@@ -22,6 +22,7 @@ __all__ = ["column_heights", "condition", "labels_of"]
 
 _SCHEMA = LayoutSchema(CONDITION_CHANNELS)
 _BUILDING, _TREE, _BUSH, _HEDGE = int(Kind.BUILDING), int(Kind.TREE), int(Kind.BUSH), int(Kind.HEDGE)
+_RAIL, _BEAM = int(Kind.RAIL), int(Kind.BEAM)
 _FREE = np.uint8(OccClass.FREE)
 #: Label of the ground by `Surface.rank` + 1.
 _GROUND = np.array(
@@ -74,15 +75,17 @@ def condition(
     agents: np.ndarray | None = None,
 ) -> BevLayout:  # fmt: skip
     """What learned occupancy is conditioned on around a pose: the raster of map and agents (N,) AGENT_DTYPE, with the
-    footprints of buildings and plants among `objects` (N,) PLAN_DTYPE."""
+    footprints of buildings, plants and rails (as `road_block`) among `objects` (N,) PLAN_DTYPE."""
     extent = grid.extent
     u, v = 0.5 * (extent[0] + extent[3]), 0.5 * (extent[1] + extent[4])
     c, s = np.cos(pose.yaw), np.sin(pose.yaw)
     centre = (pose.x + c * u - s * v, pose.y + s * u + c * v, pose.yaw)
-    layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z, _SCHEMA, agents)
+    # Heights tell bridges from what is below; where there are none, a steep street is not to be cut off by them.
+    bridges = getattr(static_map.surface, "tri_deck", np.zeros(1)).any()
+    layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z if bridges else None, _SCHEMA, agents)
     near = _turned(objects[_in_window(objects, pose, grid)], pose)
-    _footprints(layout.data[_SCHEMA.index("building")], layout.data[_SCHEMA.index("vegetation")],
-                np.array([pose.x + grid.origin[0], pose.y + grid.origin[1]]), grid.voxel_m, near)  # fmt: skip
+    channels = (layout.data[_SCHEMA.index(name)] for name in ("building", "vegetation", "road_block"))
+    _footprints(*channels, np.array([pose.x + grid.origin[0], pose.y + grid.origin[1]]), grid.voxel_m, near)
     return layout
 
 
@@ -130,15 +133,18 @@ def _turned(objects: np.ndarray, pose: Pose) -> np.ndarray:
 
 
 @njit(cache=True)
-def _footprints(building, vegetation, origin, voxel, objects):
-    """Mark the cells whose centre lies in a house, a crown or a hedge, seen from above."""
+def _footprints(building, vegetation, rail, origin, voxel, objects):
+    """Mark the cells whose centre lies in a house, a crown, a hedge or a rail, seen from above. Rails are a cell wide
+    at least, so that none runs between the centres."""
     n, m = building.shape
     for q in range(objects.size):
         o = objects[q]
-        box = o.kind == _BUILDING or o.kind == _HEDGE
+        rails = o.kind == _RAIL or o.kind == _BEAM
+        box = o.kind == _BUILDING or o.kind == _HEDGE or rails
         if not box and o.kind != _TREE and o.kind != _BUSH:
             continue
-        target = building if o.kind == _BUILDING else vegetation
+        target = building if o.kind == _BUILDING else rail if rails else vegetation
+        width = max(o.width, voxel) if rails else o.width
         radius = 0.5 * o.length if o.kind == _TREE else 0.6 * o.length
         reach = 0.5 * np.hypot(o.length, o.width) if box else radius
         c, s = np.cos(o.yaw), np.sin(o.yaw)
@@ -148,7 +154,7 @@ def _footprints(building, vegetation, origin, voxel, objects):
             for j in range(max(j0, 0), min(j1, m - 1) + 1):
                 x, y = origin[0] + (i + 0.5) * voxel - o.x, origin[1] + (j + 0.5) * voxel - o.y
                 if box:
-                    inside = abs(c * x + s * y) <= 0.5 * o.length and abs(-s * x + c * y) <= 0.5 * o.width
+                    inside = abs(c * x + s * y) <= 0.5 * o.length and abs(-s * x + c * y) <= 0.5 * width
                 else:
                     inside = x * x + y * y <= radius * radius
                 if inside:
