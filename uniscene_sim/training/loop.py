@@ -26,11 +26,11 @@ class Schedule:
     steps: int
     rate: float
     warmup: int = 100
-    decay: float = 0.3  # last part of the steps, over which the rate falls to zero
+    decay: float = 0.3  # last part of the steps, over which the rate falls to zero; 0 for a rate that stays
     average: float = 0.999  # of weights, a step
 
     def rate_at(self, step: int) -> float:
-        left = (self.steps - step) / (self.decay * self.steps)
+        left = (self.steps - step) / (self.decay * self.steps) if self.decay else 1.0
         return self.rate * min(1.0, (step + 1) / self.warmup, left)
 
 
