@@ -9,6 +9,7 @@ import numpy as np
 from uniscene_sim.geometry import Pose
 from uniscene_sim.occupancy.labels import labels_of
 from uniscene_sim.occupancy.plan import plan_map
+from uniscene_sim.occupancy.tile_latents import CANVAS_GRID
 from uniscene_sim.occupancy.tiles import TILE_M
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 from uniscene_sim.world.map import StaticMap
@@ -32,7 +33,7 @@ class OracleModel:
         ix, iy = self.at[hashlib.sha256(layout.tobytes()).digest()]
         x, y = (ix + 0.5) * TILE_M, (iy + 0.5) * TILE_M
         z = float(self.map.surface.height(np.array([x]), np.array([y]), np.zeros(1))[0])
-        out = encode(labels_of(self.objects, self.map, Pose(x, y, z)))[None]
+        out = encode(labels_of(self.objects, self.map, Pose(x, y, z), CANVAS_GRID))[None]
         return np.where(mask[:, None], known, out)
 
     def decode(self, latents, layout):

@@ -12,7 +12,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.metrics.occupancy import Seams
 from uniscene_sim.occupancy.labels import condition, labels_of
 from uniscene_sim.occupancy.plan import plan_map
-from uniscene_sim.occupancy.tile_latents import MARGIN_CELLS, TileLatents
+from uniscene_sim.occupancy.tile_latents import CANVAS_GRID, MARGIN_CELLS, TileLatents
 from uniscene_sim.occupancy.tiles import TILE_CELLS, TILE_M
 from uniscene_sim.training.towns import make_town
 
@@ -44,13 +44,13 @@ def mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray
         return Pose(x, y, float(static_map.surface_height(np.array([x]), np.array([y]), np.zeros(1))[0]))
 
     def layout(ix: int, iy: int) -> np.ndarray:
-        drawn = condition(static_map, objects, pose(ix, iy))
+        drawn = condition(static_map, objects, pose(ix, iy), CANVAS_GRID)
         return drawn.data[[drawn.schema.index(name) for name in model.channels]]
 
     latents = TileLatents(model, layout, lambda ix, iy: True, seed)
 
     def planned(ix: int, iy: int) -> np.ndarray:
-        return labels_of(objects, static_map, pose(ix, iy))[middle, middle]
+        return labels_of(objects, static_map, pose(ix, iy), CANVAS_GRID)[middle, middle]
 
     def generated(ix: int, iy: int) -> np.ndarray:
         return model.decode(latents.canvas(ix, iy)[None], layout(ix, iy)[None])[0, middle, middle]

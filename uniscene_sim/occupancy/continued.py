@@ -59,7 +59,7 @@ def continue_up(
     depth = ndimage.distance_transform_edt(leaf)[MIDDLE, MIDDLE] * CELL_M
     alive = np.full(len(owners.objects), _ALIVE) < _share(leaf, owners.objects, owners.tree, owners.x0, owners.y0)
     what = np.where(walls, _WALL, np.where(leaf[MIDDLE, MIDDLE], _LEAF, _FREE)).astype(np.uint8)
-    out = Continued(what, z + _ABOVE_M, np.full(what.shape, -np.inf))
+    out = Continued(what, z.astype(float) + _ABOVE_M, z.astype(float))
     house, tree = owners.house[MIDDLE, MIDDLE], owners.tree[MIDDLE, MIDDLE]
     _ends(out, labels[MIDDLE, MIDDLE], z, x0, y0, depth, owners.objects, house, tree, alive, seed)
     return out

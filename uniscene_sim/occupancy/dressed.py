@@ -39,6 +39,7 @@ def dress(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, s
     for i in range(n):
         for j in range(m):
             x, y = x0 + (i + 0.5) * CELL_M, y0 + (j + 0.5) * CELL_M
+            walled = False  # whether a wall was seen higher up
             low = True  # whether the column ends below fences' and hedges' height
             stem = int((z[i, j] - base) / CELL_M)  # it stands on the ground up to here
             while stem < layers and material[i, j, stem] == _VEGETATION:
@@ -54,7 +55,8 @@ def dress(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, s
                         mask[i, j, k] = _line(material, i, j, k, what) if low else _stem(material, i, j, k, what, 0.15)
                         material[i, j, k] = _FENCE if low else _POLE
                     else:
-                        roofed = mask[i, j, k + 1] == 0 and high - z[i, j] > _LOW_M
+                        roofed = not walled and high - z[i, j] > _LOW_M
+                        walled = True
                         material[i, j, k] = _wall(x, y, high, roofed, z[i, j], objects, house_at[i, j], seed)
                 elif k < stem and not low and high - z[i, j] < _STEM_M and _around(material, i, j, k, what, 1) < 6:
                     mask[i, j, k] = _stem(material, i, j, k, what, 0.2)

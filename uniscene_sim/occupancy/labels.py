@@ -84,8 +84,9 @@ def condition(
     bridges = getattr(static_map.surface, "tri_deck", np.zeros(1)).any()
     layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z if bridges else None, _SCHEMA, agents)
     near = _turned(objects[_in_window(objects, pose, grid)], pose)
-    channels = (layout.data[_SCHEMA.index(name)] for name in ("building", "vegetation", "road_block"))
-    _footprints(*channels, np.array([pose.x + grid.origin[0], pose.y + grid.origin[1]]), grid.voxel_m, near)
+    building, vegetation, rail = (layout.data[_SCHEMA.index(name)] for name in ("building", "vegetation", "road_block"))
+    corner = np.array([pose.x + grid.origin[0], pose.y + grid.origin[1]])
+    _footprints(building, vegetation, rail, corner, grid.voxel_m, near)
     return layout
 
 

@@ -9,7 +9,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.occupancy.labels import condition
 from uniscene_sim.occupancy.procedural import ProceduralOccupancy
 from uniscene_sim.occupancy.raised import raise_tile
-from uniscene_sim.occupancy.tile_latents import MARGIN_CELLS, MARGIN_M, LatentModel, TileLatents
+from uniscene_sim.occupancy.tile_latents import CANVAS_GRID, MARGIN_CELLS, MARGIN_M, LatentModel, TileLatents
 from uniscene_sim.occupancy.tiles import TILE_CELLS, TILE_M, Tile
 from uniscene_sim.source_key import source_key
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
@@ -60,10 +60,10 @@ class OccflowTiles:
         return raise_tile(site, labels, self._procedural.objects(site.x0, site.y0), self.seed)
 
     def layout(self, ix: int, iy: int) -> np.ndarray:
-        """What is known of a tile and 8 m around it: uint8 (C, 200, 200), channels as the model wants them."""
+        """What is known of a tile and 10 m around it: uint8 (C, 208, 208), channels as the model wants them."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         objects = self._procedural.objects(x0, y0, MARGIN_M)
-        layout = condition(self.map, objects, Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M, _ALL_DECKS))
+        layout = condition(self.map, objects, Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M, _ALL_DECKS), CANVAS_GRID)
         return layout.data[[layout.schema.index(channel) for channel in self.model.channels]]
 
     def has_road(self, ix: int, iy: int) -> bool:

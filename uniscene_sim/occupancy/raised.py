@@ -17,22 +17,18 @@ from uniscene_sim.occupancy.owners import owners_of
 from uniscene_sim.occupancy.plan import Kind
 from uniscene_sim.occupancy.poles import lamps_of, walls_of
 from uniscene_sim.occupancy.procedural import Site
+from uniscene_sim.occupancy.standing import by_bridges, standing
 from uniscene_sim.occupancy.tiles import CELL_M, PAINT_CELLS, TILE_CELLS, Tile
-from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.taxonomy import Material, OccClass
 
 __all__ = ["raise_tile"]
 
-_CLEAR_M = 4.0  # above roads nothing hangs lower
-_DRIVEN = (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
 _OPEN = (Material.GRASS, Material.SOIL)
 _LAID = {OccClass.SIDEWALK: Material.PAVING, OccClass.OTHER_FLAT: Material.MEDIAN}
 _THIN = (Kind.POST, Kind.SIGN, Kind.RAIL, Kind.BEAM)
 _EXACT = (*_THIN, Kind.PARAPET, Kind.PILLAR)
-_BRIDGE_EDGE = 3  # cells beyond a bridge's edge that its parapet may have left its label in
-_STANDS = np.zeros(256, np.bool_)
-_STANDS[[OccClass.OTHERS, OccClass.MANMADE, OccClass.VEGETATION]] = True
 _ROOTS = 2  # cells below the lowest, since ground falls away beside it
-_LAMP = int(Kind.LAMP)
+_LAMP, _FREE = int(Kind.LAMP), int(OccClass.FREE)
 _NONE, _MANMADE, _ALL = np.uint8(Material.NONE), np.uint8(OccClass.MANMADE), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -41,21 +37,22 @@ def raise_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -
 
     Args:
         site: the tile's ground and bridges.
-        labels: uint8 (200, 200, 16) `OccClass` of its canvas, cells of `DEFAULT_GRID` along the map's axes.
+        labels: uint8 (208, 208, 16) `OccClass` of its canvas, cells of `DEFAULT_GRID` along the map's axes.
         objects: (N,) PLAN_DTYPE near the tile: heights and looks of houses and trees, and what is built exactly.
         seed: of heights and looks that nobody planned.
     """
-    labels, x0, y0 = labels.copy(), site.x0, site.y0
+    x0, y0 = site.x0, site.y0
     cells = site.material, site.mask
     z = np.ascontiguousarray(site.ground[0, 1::2, 1::2])
     owners = owners_of(objects, x0, y0)
+    labels = standing(labels, site, owners.tree)
     walls, poles = walls_of(labels)
     thin = objects[np.isin(objects["kind"], _THIN)]
     lamps = lamps_of(labels, poles, z, x0, y0, thin)
     exact = np.concatenate([objects[np.isin(objects["kind"], _EXACT)], lamps])
     _repaint(site.paint[0], labels[:, :, GROUND_LAYER])
     above = continue_up(labels, walls, z, x0, y0, owners, seed)
-    layers = _fill(*cells, site.base, labels[MIDDLE, MIDDLE], z, _clear_below(site), above)
+    layers = _fill(*cells, site.base, labels[MIDDLE, MIDDLE], z, by_bridges(site), above)
     house, gap, tree = (a[MIDDLE, MIDDLE] for a in (owners.house, owners.gap, owners.tree))
     _clear_around(*cells, x0, y0, site.base, np.concatenate([thin, lamps]), gap)
     dress(*cells, x0, y0, site.base, layers, z, objects, house, tree, seed)
@@ -74,19 +71,8 @@ def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:
         paint[np.repeat(np.repeat(laid, fine, axis=0), fine, axis=1)] = material
 
 
-def _clear_below(site: Site) -> np.ndarray:
-    """Height above ground (160, 160), m, below which nothing generated may stand: over roads, and by bridges at all."""
-    fine = PAINT_CELLS // TILE_CELLS
-    driven = np.isin(MATERIAL_LABEL[site.paint[0]], _DRIVEN).reshape(TILE_CELLS, fine, TILE_CELLS, fine)
-    clear = np.where(driven.any(axis=(1, 3)), _CLEAR_M, 0.0)
-    if len(site.ground) > 1:
-        deck = np.isfinite(site.ground[1:]).any(axis=0)[1::2, 1::2]
-        clear[ndimage.binary_dilation(deck, iterations=_BRIDGE_EDGE)] = np.inf
-    return clear
-
-
 @njit(cache=True, nogil=True)
-def _fill(material, mask, base, labels, z, clear_below, above):
+def _fill(material, mask, base, labels, z, bridge, above):
     """Fill cells with labels and what goes on above them; the highest layer filled."""
     n, m, layers = labels.shape
     what, begin, end = above
@@ -96,14 +82,14 @@ def _fill(material, mask, base, labels, z, clear_below, above):
             top = -1
             for k in range(GROUND_LAYER + 1, layers):
                 high = CELL_M * (k - GROUND_LAYER)
-                if not _STANDS[labels[i, j, k]] or high < clear_below[i, j]:
+                if labels[i, j, k] == _FREE:
                     continue
                 top = int(np.floor((z[i, j] + high - base) / CELL_M))
                 roots = _ROOTS if k == GROUND_LAYER + 1 else 0
                 for at in range(max(top - roots, 0), top + 1):
                     material[i, j, at] = labels[i, j, k]
                     mask[i, j, at] = _ALL
-            if _STANDS[what[i, j]] and clear_below[i, j] < np.inf:
+            if what[i, j] != _FREE and not bridge[i, j]:
                 last = min(int((end[i, j] - base) / CELL_M), material.shape[2] - 2)
                 for at in range(int((begin[i, j] - base) / CELL_M), last + 1):
                     material[i, j, at] = what[i, j]

@@ -1,7 +1,7 @@
 """Latents of tiles, each generated around those of its neighbours that come before it in four colours.
 
 Tiles take the colours (0, 0), (1, 0), (0, 1), (1, 1) of their index modulo two. One is generated on a canvas that
-reaches 8 m into its neighbours; there the latents of neighbours of earlier colours are known and kept, as in
+reaches 10 m into its neighbours; there the latents of neighbours of earlier colours are known and kept, as in
 inpainting, and of the rest only what lies in the tile itself counts. No tile hangs on one of its own colour or a later
 one, so all come out the same in whatever order they are asked for. Noise belongs to places of the world, so that what
 two neighbours generate of the same place begins alike.
@@ -11,18 +11,35 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numba import njit
 
+from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.occupancy.tiles import CELL_M, TILE_CELLS
 
-__all__ = ["CANVAS_CELLS", "MARGIN_CELLS", "MARGIN_M", "LatentModel", "TileLatents", "colour", "world_noise"]
+__all__ = [
+    "CANVAS_CELLS",
+    "CANVAS_GRID",
+    "MARGIN_CELLS",
+    "MARGIN_M",
+    "LatentModel",
+    "TileLatents",
+    "colour",
+    "world_noise",
+]
 
-MARGIN_CELLS = 20
+MARGIN_CELLS = 24  # six latent cells: an even number, so that tiles end where a network's patches of two do
 MARGIN_M = MARGIN_CELLS * CELL_M
 CANVAS_CELLS = TILE_CELLS + 2 * MARGIN_CELLS
+#: A canvas as a window about the middle of its tile.
+CANVAS_GRID = replace(
+    DEFAULT_GRID,
+    shape=(CANVAS_CELLS, CANVAS_CELLS, DEFAULT_GRID.shape[2]),
+    origin=(-0.5 * CANVAS_CELLS * CELL_M, -0.5 * CANVAS_CELLS * CELL_M, DEFAULT_GRID.origin[2]),
+)
 _KEPT = 1024  # canvases; some 40 KB each
 
 
@@ -51,7 +68,7 @@ class TileLatents:
 
     Args:
         model: makes latents.
-        layout: of the canvas (C, 200, 200) of a tile, without agents.
+        layout: of the canvas (C, 208, 208) of a tile, without agents.
         exists: whether a tile is generated at all.
         seed: of the noise.
     """
