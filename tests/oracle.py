@@ -22,6 +22,7 @@ class OracleModel:
     latent_channels = 256  # 4 x 4 x 16 labels as they are
     channels = CONDITION_CHANNELS
     sha256 = "oracle"
+    device = "cpu"
 
     def __init__(self, static_map: StaticMap, seed: int):
         self.map, self.objects = static_map, plan_map(static_map, seed)

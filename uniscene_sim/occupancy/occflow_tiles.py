@@ -45,7 +45,7 @@ class OccflowTiles:
 
             model = OccupancyModel.load(_MODEL)
         _check(model)
-        self.cache_key = f"{source_key(__name__)} {model.sha256}"
+        self.cache_key = f"{source_key(__name__)} {model.sha256} {model.device}"
         self.map, self.seed, self.model = static_map, seed, model
         self._procedural = ProceduralOccupancy(static_map, seed)
         self._latents = TileLatents(model, self.layout, self.has_road, seed)

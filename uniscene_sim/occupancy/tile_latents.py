@@ -50,6 +50,7 @@ class LatentModel(Protocol):
     patch: int  # cells along a latent cell
     latent_channels: int
     sha256: str
+    device: str  # where it runs: last bits hang on it
 
     def generate(
         self, layout: np.ndarray, noise: np.ndarray, known: np.ndarray | None = None, mask: np.ndarray | None = None

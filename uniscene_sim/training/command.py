@@ -58,9 +58,9 @@ def train_occupancy(
     recipe = OccupancyRecipe()
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
+    on = pick_device(device)
     if not (data / "train").is_dir():
         train_data(data)
-    on = pick_device(device)
     training, validation = read_split(data / "train"), read_split(data / "validation")
     vae = train_vae(recipe, training, validation, work, on)
     flow = train_flow(recipe, vae, training, validation, work, on)

@@ -19,6 +19,7 @@ from uniscene_sim.occupancy.learned.precision import precision
 __all__ = ["Schedule", "train"]
 
 _Net = TypeVar("_Net", bound=nn.Module)
+_LOGGED = 50  # steps of a row of the log
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def train(
         optimiser.load_state_dict(saved["optimiser"])
         first, seconds = saved["step"], saved["seconds"]
     sums: dict[str, float] = {}
-    start, cpu = time.perf_counter(), time.process_time()
+    start = time.perf_counter()
     with tqdm(total=schedule.steps, initial=first, desc=name, unit="step", disable=None) as bar:
         for step in range(first, schedule.steps):
             for group in optimiser.param_groups:
@@ -82,17 +83,19 @@ def train(
                 sums[key] = sums.get(key, 0.0) + value.item()
             bar.update()
             done = step + 1
-            if done % 50 == 0:
-                means = {key: value / 50 for key, value in sums.items()}
+            last = done == schedule.steps
+            if done % _LOGGED == 0 or last:
+                count = (done - first) % _LOGGED or min(_LOGGED, done - first)
+                means = {key: value / count for key, value in sums.items()}
                 sums.clear()
                 bar.set_postfix({"loss": f"{means['loss']:.4f}"})
                 spent = seconds + time.perf_counter() - start
-                row = {"step": done, "seconds": round(spent, 1), "cpu_s": round(time.process_time() - cpu, 1), **means}
-                if check is not None and done % every == 0:
+                row = {"step": done, "seconds": round(spent, 1), **means}
+                if check is not None and (done % every == 0 or last):
                     row |= check(averaged)
                 with (folder / f"{name}.jsonl").open("a") as log:
                     log.write(json.dumps(row) + "\n")
-            if done % every == 0 or done == schedule.steps:
+            if done % every == 0 or last:
                 part = checkpoint.with_suffix(".part")
                 state = {
                     "net": net.state_dict(),

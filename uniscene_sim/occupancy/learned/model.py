@@ -35,11 +35,13 @@ class OccupancyModel:
         patch: cells along a side of a latent cell.
         latent_channels: c.
         sha256: of the weights.
+        device: where it runs: the last bits of what it makes hang on it.
     """
 
     def __init__(self, name: str, vae: OccupancyVae, flow: nn.Module, sha256: str, device: str | None = None):
         self.name, self.sha256 = name, sha256
         self._device = pick_device(device)
+        self.device = self._device.type
         self._vae, self._flow = placed(vae, self._device), placed(flow, self._device)
         for net in (vae, flow):
             net.eval().requires_grad_(False)
