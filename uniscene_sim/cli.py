@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="how fast it is, beside peers measured in the same run")
-    parts = ("cameras", "lidar", "ticks", "env", "scaling", "ros2")
+    parts = ("cameras", "lidar", "tiles", "ticks", "env", "scaling", "ros2")
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
                        help=f"{', '.join(parts)} (default: all but ros2)")  # fmt: skip
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")

@@ -54,9 +54,9 @@ def interleaved_ms(jobs: dict[str, Callable[[], object]], repeats: int = 7) -> d
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[Row]:
     """Rows as they are measured; of some parts only, where named. `ros2` has to be: it takes minutes."""
-    from uniscene_sim.bench import cameras, env, lidar, ros2, scaling, ticks
+    from uniscene_sim.bench import cameras, env, lidar, ros2, scaling, ticks, tiles
 
-    usual = {"cameras": cameras, "lidar": lidar, "ticks": ticks, "env": env, "scaling": scaling}
+    usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "env": env, "scaling": scaling}
     chosen = [{**usual, "ros2": ros2}[name].rows for name in (names or usual)]
     for part in tqdm(chosen, desc="bench", unit="part", disable=None):
         yield from part()

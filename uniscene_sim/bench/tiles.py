@@ -1,0 +1,38 @@
+"""Tiles of a map, made one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from time import perf_counter
+
+import numpy as np
+
+from uniscene_sim import plugins
+from uniscene_sim.bench import Row
+from uniscene_sim.occupancy.tiles import TILE_M
+from uniscene_sim.paths import data_dir
+from uniscene_sim.world.opendrive import load_map
+
+__all__ = ["rows"]
+
+
+def _tile_ms(engine_name: str) -> float:
+    """Mean of all tiles of a map that have roads, in the order of their rows, none made before but one."""
+    static_map = load_map(data_dir("scenarios") / "maps" / "urban_grid.npz")
+    make = plugins.load_engine("occupancy", engine_name)
+    wanted = np.unique(np.floor(static_map.road_points() / TILE_M).astype(int), axis=0).tolist()
+    make(static_map, 1).tile(*wanted[0])  # compiles
+    engine = make(static_map, 0)
+    start = perf_counter()
+    for ix, iy in wanted:
+        engine.tile(ix, iy)
+    return 1e3 * (perf_counter() - start) / len(wanted)
+
+
+def rows() -> Iterator[Row]:
+    what = "a tile of `urban_grid`, mean of all with roads"
+    plain = _tile_ms("procedural")
+    yield Row(f"{what}: `procedural`", plain, "ms")
+    if find_spec("torch"):
+        yield Row(f"{what}: `occflow-tiles`", _tile_ms("occflow-tiles"), "ms", "`procedural`", plain)
