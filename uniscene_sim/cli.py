@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--data", type=Path, help="windows of towns (default: made for this alone)")
     judge.add_argument("--windows", type=_count, default=32, help="held-out windows of each set (default: 32)")
     judge.add_argument("--steps", type=_count, default=4, help="of the flow (default: 4)")
-    judge.add_argument("--guidance", type=float, default=1.5, help="weight of the layout (default: 1.5)")
+    judge.add_argument("--guidance", type=float, default=1.0, help="weight of the layout (default: 1)")
     judge.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     judge.add_argument("--picture", type=Path, metavar="PNG", help="draw some of the windows of --data")
     judge.add_argument("--device", choices=("cpu", "cuda"))

@@ -25,7 +25,7 @@ class OccupancyGenerator(LatentModel, Protocol):
         known: np.ndarray | None = None,
         mask: np.ndarray | None = None,
         steps: int = 4,
-        guidance: float = 1.5,
+        guidance: float = 1.0,
     ) -> np.ndarray:
         """As for tiles, in a number of Euler steps and with a weight of the condition."""
         ...

@@ -40,7 +40,7 @@ def evaluate(
     data: str | Path | None = None,
     windows: int = 32,
     steps: int = 4,
-    guidance: float = 1.5,
+    guidance: float = 1.0,
     seed: int = 0,
 ) -> list[Row]:
     """All rows: of the held-out towns, of CARLA's where `data` has them, and what others have published.
@@ -74,7 +74,7 @@ def evaluate(
 
 
 def score(
-    model: OccupancyGenerator, scenes: Scenes, mean: MeanColumns, steps: int = 4, guidance: float = 1.5, seed: int = 0
+    model: OccupancyGenerator, scenes: Scenes, mean: MeanColumns, steps: int = 4, guidance: float = 1.0, seed: int = 0
 ) -> list[Row]:
     """Rows of a model on held-out windows.
 

@@ -83,7 +83,7 @@ class OccupancyModel:
         known: np.ndarray | None = None,
         mask: np.ndarray | None = None,
         steps: int = 4,
-        guidance: float = 1.5,
+        guidance: float = 1.0,
     ) -> np.ndarray:
         """Latents float32 (B, c, x, y) for layouts.
 
