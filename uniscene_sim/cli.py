@@ -295,8 +295,6 @@ def _json_file(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    # Threads that wait must not keep a core from those that work; heard only before torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _need_torch()
     from uniscene_sim.training.command import train_data, train_occupancy
 

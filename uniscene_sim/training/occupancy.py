@@ -39,7 +39,7 @@ class OccupancyRecipe:
     vae: VaeConfig = field(default_factory=VaeConfig)
     net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
     vae_schedule: Schedule = field(default_factory=lambda: Schedule(2500, 1.2e-3, decay=0.0))
-    flow_schedule: Schedule = field(default_factory=lambda: Schedule(2200, 6e-4))
+    flow_schedule: Schedule = field(default_factory=lambda: Schedule(2500, 6e-4, decay=0.0))
     vae_crop: int = 96
     vae_batch: int = 8
     flow_crop: int = 128
