@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.occupancy import evaluate
@@ -18,6 +17,9 @@ from uniscene_sim.training.dataset import read_split
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
 from uniscene_sim.training.scenes import SPLITS, make_carla_data, make_data
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["train_data", "train_occupancy"]
 
