@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--model", default="occupancy", help="of the zoo, or a folder (default: occupancy)")
     judge.add_argument("--data", type=Path, help="windows of towns (default: made for this alone)")
     judge.add_argument("--windows", type=_count, default=32, help="held-out windows of each set (default: 32)")
-    judge.add_argument("--steps", type=_count, default=4, help="of the flow (default: 4)")
+    judge.add_argument("--steps", type=_count, default=2, help="of the flow (default: 2)")
     judge.add_argument("--guidance", type=float, default=1.0, help="weight of the layout (default: 1)")
     judge.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     judge.add_argument("--picture", type=Path, metavar="PNG", help="draw some of the windows of --data")

@@ -24,7 +24,7 @@ class OccupancyGenerator(LatentModel, Protocol):
         noise: np.ndarray,
         known: np.ndarray | None = None,
         mask: np.ndarray | None = None,
-        steps: int = 4,
+        steps: int = 2,
         guidance: float = 1.0,
     ) -> np.ndarray:
         """As for tiles, in a number of Euler steps and with a weight of the condition."""

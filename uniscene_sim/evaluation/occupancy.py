@@ -39,7 +39,7 @@ def evaluate(
     model: OccupancyGenerator,
     data: str | Path | None = None,
     windows: int = 32,
-    steps: int = 4,
+    steps: int = 2,
     guidance: float = 1.0,
     seed: int = 0,
 ) -> list[Row]:
@@ -74,7 +74,7 @@ def evaluate(
 
 
 def score(
-    model: OccupancyGenerator, scenes: Scenes, mean: MeanColumns, steps: int = 4, guidance: float = 1.0, seed: int = 0
+    model: OccupancyGenerator, scenes: Scenes, mean: MeanColumns, steps: int = 2, guidance: float = 1.0, seed: int = 0
 ) -> list[Row]:
     """Rows of a model on held-out windows.
 

@@ -54,7 +54,7 @@ def above(labels: np.ndarray) -> np.ndarray:
 
 
 def picture(
-    model: OccupancyGenerator, scenes: Scenes, count: int = 3, steps: int = 4, guidance: float = 1.0, seed: int = 0
+    model: OccupancyGenerator, scenes: Scenes, count: int = 3, steps: int = 2, guidance: float = 1.0, seed: int = 0
 ) -> np.ndarray:
     """RGB uint8 (H, W, 3): for each of some scenes its layout, the truth, the VAE's reconstruction and the flow's
     world, from above and from behind. Arguments as those of `score`, `count` the number of scenes."""

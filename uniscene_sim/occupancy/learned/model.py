@@ -82,7 +82,7 @@ class OccupancyModel:
         noise: np.ndarray,
         known: np.ndarray | None = None,
         mask: np.ndarray | None = None,
-        steps: int = 4,
+        steps: int = 2,
         guidance: float = 1.0,
     ) -> np.ndarray:
         """Latents float32 (B, c, x, y) for layouts.
