@@ -208,6 +208,24 @@ def test_nothing_hangs_in_mid_air(oracle):
     assert not solid[60:70, 60:70].any() and solid[100:106, 100:102].any(axis=2).all()
 
 
+def test_a_tree_of_leaves_alone_gets_its_stem(oracle):
+    objects = oracle._procedural.objects(0.0, 0.0)
+    tree = objects[objects["kind"] == Kind.TREE][:1].copy()
+    tree["x"], tree["y"], tree["z"], tree["height"] = 20.1, 30.1, -0.1, 9.0
+    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
+    site = oracle._procedural.site(0, 0)
+    site.paint[:], site.ground[:] = Material.GRASS, 0.0
+    bare = cells(raise_tile(site, labels, tree, 5))
+    own = labels[MIDDLE, MIDDLE]
+    own[48:53, 73:78, 12:] = OccClass.VEGETATION
+    site = oracle._procedural.site(0, 0)
+    site.paint[:], site.ground[:] = Material.GRASS, 0.0
+    tile = raise_tile(site, labels, tree, 5)
+    column = cells(tile)[50, 75]
+    low, high = (int((z - tile.base_z) / CELL_M) for z in (0.5, 3.0))
+    assert (column[low:high] == Material.TRUNK).all() and not (bare == Material.TRUNK).any()
+
+
 def cells(tile) -> np.ndarray:
     """Materials (160, 160, 192) of a tile."""
     out = np.full((20, 20, 24, 8, 8, 8), Material.NONE, np.uint8)

@@ -45,8 +45,8 @@ def continue_up(
     whose crown reaches the last layer the rest is grown, and other crowns shrink upward to a seeded height.
 
     Args:
-        labels: uint8 (200, 200, 16), a tile's canvas. In walls, pits of its last layers are filled.
-        walls: bool (200, 200), what goes on as walls of the last layer's cells.
+        labels: uint8 (208, 208, 16), a tile's canvas. In walls, pits of its last layers are filled.
+        walls: bool (208, 208), what goes on as walls of the last layer's cells.
         z: float32 (160, 160) m, the tile's ground.
         x0, y0: the tile's corner, m.
         owners: the planned house and tree of each cell.

@@ -9,7 +9,7 @@ from uniscene_sim.occupancy.plan import Kind
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.world.surface import _unit
 
-__all__ = ["draw", "house_material", "house_of", "house_top", "pack", "slab"]
+__all__ = ["draw", "house_material", "house_of", "house_top", "pack", "slab", "stems"]
 
 _SUB = 0.1
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -207,6 +207,18 @@ def _crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
                     mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
 
 
+@njit(cache=True)
+def _stem(material, mask, x0, y0, z0, o):
+    _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, 0.34 * o.height + 0.5, _TRUNK)
+
+
+@njit(cache=True, nogil=True)
+def stems(material, mask, x0, y0, z0, trees):
+    """Draw the stems alone of trees (N,) PLAN_DTYPE; arguments as those of `draw`."""
+    for q in range(trees.size):
+        _stem(material, mask, x0, y0, z0, trees[q])
+
+
 @njit(cache=True, nogil=True)
 def draw(material, mask, x0, y0, z0, objects):
     """Draw objects (N,) PLAN_DTYPE into a tile's cells.
@@ -223,8 +235,7 @@ def draw(material, mask, x0, y0, z0, objects):
             _building(material, mask, x0, y0, z0, o)
         elif o.kind == _TREE:
             leaf = _LEAVES[o.variant % 3]
-            stem = 0.34 * o.height
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, stem + 0.5, _TRUNK)
+            _stem(material, mask, x0, y0, z0, o)
             if o.variant % 3 == 1:  # a conifer, three tiers
                 for tier in range(4):
                     radius = 0.42 * o.length * (1.0 - 0.22 * tier)

@@ -21,9 +21,9 @@ class Owners(NamedTuple):
     x0: float  # m, the canvas's corner
     y0: float
     objects: np.ndarray  # (N,) PLAN_DTYPE
-    house: np.ndarray  # int32 (200, 200): index of the nearest house within 2 m, -1 where there is none
-    gap: np.ndarray  # float64 (200, 200) m to it; negative inside
-    tree: np.ndarray  # int32 (200, 200): index of the tree whose crown is nearest, within 1.5 m, or -1
+    house: np.ndarray  # int32 (208, 208): index of the nearest house within 2 m, -1 where there is none
+    gap: np.ndarray  # float64 (208, 208) m to it; negative inside
+    tree: np.ndarray  # int32 (208, 208): index of the tree whose crown is nearest, within 1.5 m, or -1
 
 
 def owners_of(objects: np.ndarray, x0: float, y0: float) -> Owners:

@@ -21,7 +21,7 @@ _EIGHT = np.ones((3, 3))
 
 
 def walls_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What of the last layer of a canvas (200, 200, 16) is walls, bool (200, 200), and the middles (N, 2) of what is
+    """What of the last layer of a canvas (208, 208, 16) is walls, bool (208, 208), and the middles (N, 2) of what is
     poles, in cells."""
     manmade = labels[:, :, -1] == OccClass.MANMADE
     part, count = ndimage.label(manmade, _EIGHT)
@@ -39,7 +39,7 @@ def lamps_of(
     """Lamps (N,) PLAN_DTYPE that stand where poles are, their arms towards the road.
 
     Args:
-        labels: uint8 (200, 200, 16) of a tile's canvas.
+        labels: uint8 (208, 208, 16) of a tile's canvas.
         middles: (N, 2) of poles, in cells of the canvas.
         ground: (160, 160) m, the tile's.
         x0, y0: the tile's corner, m.

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from uniscene_sim.occupancy.continued import GROUND_LAYER, MIDDLE, continue_up
 from uniscene_sim.occupancy.dressed import dress
-from uniscene_sim.occupancy.grow import draw
+from uniscene_sim.occupancy.grow import draw, stems
 from uniscene_sim.occupancy.owners import owners_of
 from uniscene_sim.occupancy.plan import Kind
 from uniscene_sim.occupancy.poles import lamps_of, walls_of
@@ -56,12 +56,23 @@ def raise_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -
     house, gap, tree = (a[MIDDLE, MIDDLE] for a in (owners.house, owners.gap, owners.tree))
     _clear_around(*cells, x0, y0, site.base, np.concatenate([thin, lamps]), gap)
     dress(*cells, x0, y0, site.base, layers, z, objects, house, tree, seed)
+    stems(*cells, x0, y0, site.base, _leafy(labels, objects, x0, y0))
     draw(*cells, x0, y0, site.base, exact)
     return site.tile()
 
 
+def _leafy(labels: np.ndarray, objects: np.ndarray, x0: float, y0: float) -> np.ndarray:
+    """Planned trees (N,) whose leaves were generated: a stem may be too thin to have been."""
+    leaves = (labels[:, :, GROUND_LAYER + 1 :] == OccClass.VEGETATION).any(axis=2)
+    leaves = ndimage.maximum_filter(leaves, 3)
+    trees = objects[objects["kind"] == Kind.TREE]
+    i, j = (np.floor((trees[a] - o) / CELL_M).astype(int) + MIDDLE.start for a, o in (("x", x0), ("y", y0)))
+    near = (np.minimum(i, j) >= 0) & (np.maximum(i, j) < len(leaves))
+    return trees[near][leaves[i[near], j[near]]]
+
+
 def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:
-    """Lay pavement on open ground (640, 640) where the generated ground (200, 200) has it, and has it around too."""
+    """Lay pavement on open ground (640, 640) where the generated ground (208, 208) has it, and has it around too."""
     fine = PAINT_CELLS // TILE_CELLS
     is_open = np.isin(paint, _OPEN).reshape(TILE_CELLS, fine, TILE_CELLS, fine).all(axis=(1, 3))
     is_open = ndimage.minimum_filter(is_open, 3, mode="nearest")  # what the map lays out keeps its smooth edge

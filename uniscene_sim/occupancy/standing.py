@@ -21,12 +21,12 @@ _TOUCHING = np.ones((3, 3, 3))
 
 
 def standing(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
-    """Labels (200, 200, 16) of a tile's canvas with the rest above ground made `FREE`.
+    """Labels (208, 208, 16) of a tile's canvas with the rest above ground made `FREE`.
 
     Args:
-        labels: uint8 (200, 200, 16).
+        labels: uint8 (208, 208, 16).
         site: the tile, as the map lays it out.
-        tree: int32 (200, 200), -1 where no planned tree is near. Leaves of one need no stem.
+        tree: int32 (208, 208), -1 where no planned tree is near. Leaves of one need no stem.
     """
     above = labels[:, :, GROUND_LAYER + 1 :]
     stands: np.ndarray = np.isin(above, _STANDS)
