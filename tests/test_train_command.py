@@ -70,3 +70,14 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path, capsys):
         pytest.skip("there is a CUDA device")
     assert main(["train", "occupancy", "--data", str(tmp_path), "--device", "cuda"]) == 2
     assert "--device: no CUDA device here" in capsys.readouterr().err
+
+
+def test_without_torch_one_line_says_what_to_install(monkeypatch, capsys):
+    from importlib import util
+
+    from uniscene_sim import zoo
+
+    monkeypatch.setattr(zoo, "find_spec", lambda name: None if name == "torch" else util.find_spec(name))
+    for arguments in (["eval", "occupancy"], ["run", "cut_in", "--occupancy", "occflow-tiles", "--ticks", "1"]):
+        assert main(arguments) == 2
+        assert "need torch: pip install 'uniscene_sim[learned]'" in capsys.readouterr().err

@@ -295,7 +295,9 @@ def _json_file(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    _need_torch()
+    from uniscene_sim.zoo import need_learned
+
+    need_learned()
     from uniscene_sim.training.command import train_data, train_occupancy
 
     if arguments.name == "data":
@@ -309,7 +311,9 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    _need_torch()
+    from uniscene_sim.zoo import need_learned
+
+    need_learned()
     from PIL import Image
 
     from uniscene_sim.evaluation.occupancy import evaluate
@@ -335,13 +339,6 @@ def _eval(arguments: argparse.Namespace) -> int:
         except (OSError, ValueError) as error:
             raise InputError(f"cannot be written: {error}", file=arguments.picture, field="--picture") from error
     return 0
-
-
-def _need_torch() -> None:
-    from importlib.util import find_spec
-
-    if missing := [name for name in ("torch", "safetensors") if find_spec(name) is None]:
-        raise InputError(f"learned models need {' and '.join(missing)}: pip install 'uniscene_sim[learned]'")
 
 
 def _warmup(_: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.paths import data_dir
 from uniscene_sim.yaml_file import YamlFile
 
-__all__ = ["FORMAT", "ZooModel", "expect", "load_model", "model_names", "save_model"]
+__all__ = ["FORMAT", "ZooModel", "expect", "load_model", "model_names", "need_learned", "save_model"]
 
 FORMAT = 1
 _MAX_BYTES = 16 * 2**20
@@ -55,6 +56,16 @@ class ZooModel:
     @property
     def name(self) -> str:
         return self.folder.name
+
+
+def need_learned() -> None:
+    """Make sure that what learned models run on is installed.
+
+    Raises:
+        InputError: it is not; says how to install it.
+    """
+    if missing := [name for name in ("torch", "safetensors") if find_spec(name) is None]:
+        raise InputError(f"learned models need {' and '.join(missing)}: pip install 'uniscene_sim[learned]'")
 
 
 def model_names() -> list[str]:

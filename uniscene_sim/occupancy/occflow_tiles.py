@@ -14,6 +14,7 @@ from uniscene_sim.occupancy.tiles import TILE_CELLS, TILE_M, Tile
 from uniscene_sim.source_key import source_key
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 from uniscene_sim.world.map import StaticMap
+from uniscene_sim.zoo import need_learned
 
 __all__ = ["OccflowTiles"]
 
@@ -34,13 +35,15 @@ class OccflowTiles:
         model: of the zoo's by default.
 
     Raises:
-        InputError: the model's weights are missing or damaged, or it asks for channels that nobody can fill.
+        InputError: torch is not installed, the model's weights are missing or damaged, or it asks for channels that
+            nobody can fill.
     """
 
     name = "occflow-tiles"
 
     def __init__(self, static_map: StaticMap, seed: int, model: LatentModel | None = None):
         if model is None:
+            need_learned()
             from uniscene_sim.occupancy.learned.model import OccupancyModel  # torch comes with it
 
             model = OccupancyModel.load(_MODEL)
