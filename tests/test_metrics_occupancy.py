@@ -74,6 +74,7 @@ def drawn(labels):
     layout = RNG.integers(0, 2, (len(CONDITION_CHANNELS), *labels.shape[:2])).astype(np.uint8)
     for name, seen in zip(LAYOUT_15, from_above(labels), strict=True):
         layout[CONDITION_CHANNELS.index(name)] = seen
+    layout[CONDITION_CHANNELS.index("road_block")] &= layout[CONDITION_CHANNELS.index("barrier")]
     return layout
 
 
@@ -84,6 +85,15 @@ def test_a_layout_agrees_with_what_it_was_drawn_from():
         score.add(drawn(labels), labels)
     assert score.by_channel == dict.fromkeys(LAYOUT_15, 1.0)
     assert score.mean() == score.mean(MAP_CHANNELS) == score.mean(AGENT_CHANNELS) == 1
+
+
+def test_a_road_block_is_a_row_of_barriers():
+    labels, layout = np.full((4, 4, 2), FREE, np.uint8), np.zeros((len(CONDITION_CHANNELS), 4, 4), np.uint8)
+    labels[1, :, 1] = OccClass.BARRIER
+    layout[CONDITION_CHANNELS.index("road_block"), 1] = 1
+    score = LayoutScore(CONDITION_CHANNELS)
+    score.add(layout, labels)
+    assert score.by_channel == {"barrier": 1.0}
 
 
 def test_iou_with_the_layout_is_over_all_scenes_and_leaves_out_what_is_never_drawn():

@@ -176,7 +176,7 @@ def test_an_object_looks_the_same_whatever_else_a_tile_holds(store):
     """Tiles that share an object hold it at different places of their lists."""
     engine = store.engine
     for ix, iy in ((0, 0), (1, 1), (0, 1)):
-        alone = drawn(engine._near(64.0 * ix, 64.0 * iy), 64.0 * ix, 64.0 * iy)
+        alone = drawn(engine.objects(64.0 * ix, 64.0 * iy), 64.0 * ix, 64.0 * iy)
         among_all = drawn(engine._objects, 64.0 * ix, 64.0 * iy)
         np.testing.assert_array_equal(alone[0], among_all[0])
         np.testing.assert_array_equal(alone[1], among_all[1])
