@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
 from uniscene_sim.occupancy.learned.precision import placed, precision
@@ -146,18 +147,14 @@ def train_flow(
 
 def reconstruction(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str, float]:
     """mIoU over the classes that occur, and IoU of what is occupied, of labels coded and decoded with their layout."""
-    count = torch.zeros(len(OccClass), len(OccClass), dtype=torch.int64)
+    voxels = Confusion()
     for batch in batches:
         device = batch.labels.device
         told = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
         with torch.no_grad(), precision(device):
             made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), told)
-        pair = batch.labels.reshape(-1).long() * len(OccClass) + made.reshape(-1)
-        count += torch.bincount(pair, minlength=len(OccClass) ** 2).view(len(OccClass), -1).cpu()
-    both, either = count.diag()[:_FREE], (count.sum(0) + count.sum(1) - count.diag())[:_FREE]
-    occurs = count.sum(1)[:_FREE] > 0
-    occupied = count[:_FREE, :_FREE].sum() / (count.sum() - count[_FREE, _FREE])
-    return {"miou": (both[occurs] / either[occurs]).mean().item(), "iou": occupied.item()}
+        voxels.add(batch.labels.cpu().numpy(), made.cpu().numpy())
+    return {"miou": voxels.miou, "iou": voxels.iou}
 
 
 class _Stream:
