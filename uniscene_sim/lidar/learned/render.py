@@ -1,0 +1,30 @@
+"""Volume rendering of signed distances, UniScene's equations 9 and 10 (as NeuS has them)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["depth_of", "weights_of"]
+
+
+def weights_of(distance: Tensor, sharpness: Tensor) -> Tensor:
+    """Equation 9: how much each sample counts (R, n), with a sum of 1.
+
+    With Phi the sigmoid, alpha_i = max((Phi(k s_i) - Phi(k s_i+1)) / Phi(k s_i), 0), and w_i is alpha_i times the
+    product of 1 - alpha_j over the samples before it. What is behind the last sample is solid.
+
+    Args:
+        distance: s (R, n), signed, positive before the surface.
+        sharpness: k.
+    """
+    phi = torch.sigmoid(sharpness * distance)
+    behind = torch.cat([phi[:, 1:], torch.zeros_like(phi[:, :1])], dim=1)
+    alpha = ((phi - behind) / phi.clamp_min(1e-6)).clamp(0.0, 1.0)
+    through = torch.cumprod(1.0 - alpha, dim=1)
+    return alpha * torch.cat([torch.ones_like(through[:, :1]), through[:, :-1]], dim=1)
+
+
+def depth_of(weights: Tensor, t: Tensor) -> Tensor:
+    """Equation 10: the range (R,) that samples at t (R, n) give together."""
+    return (weights * t).sum(dim=1)
