@@ -83,23 +83,25 @@ class SparseSdfNet(nn.Module):
         )
         self.up = nn.ModuleList(_Block(w[i], f"level{i}") for i in range(len(w) - 1))
         self.shrink = nn.ModuleList(
-            spconv.SparseConv3d(w[i], w[i + 1], 2, stride=2, indice_key=f"step{i}") for i in range(len(w) - 1)
+            spconv.SparseConv3d(w[i], w[i + 1], 2, stride=2, bias=False, indice_key=f"step{i}") for i in range(len(w) - 1)
         )
         self.grow = nn.ModuleList(
-            spconv.SparseInverseConv3d(w[i + 1], w[i], 2, indice_key=f"step{i}") for i in range(len(w) - 1)
+            spconv.SparseInverseConv3d(w[i + 1], w[i], 2, bias=False, indice_key=f"step{i}") for i in range(len(w) - 1)
         )
         h = config.hidden
-        self.of_cell = nn.Linear(w[0], 2 * h)  # applied to cells, not to samples, which are many more
-        self.of_sample = nn.Linear(11, h)
+        self.of_sample = nn.Linear(w[0] + 11, h)
         self.middle = nn.Linear(h, h)
         self.out = nn.Linear(h, 1)
         self.log_sharpness = nn.Parameter(torch.tensor(0.5))
-        self.of_ray = nn.Linear(h + 8, h)
+        self.of_ray = nn.Linear(h + w[0] + 8, h)
         self.heads = nn.Linear(h, 2)
         self.drop = nn.Sequential(nn.Linear(h + 3, h), nn.ReLU(), nn.Linear(h, 1))
+        with torch.no_grad():  # to begin with, nearly all rays meet something that returns
+            self.heads.bias[1] = -3.0
+            self.drop[2].bias.fill_(-2.0)
 
     def features(self, ijk: Tensor, label: Tensor, group: Tensor) -> Tensor:
-        """What is known of cells: (N, 2 hidden).
+        """What is known of cells: (N, first width).
 
         Args:
             ijk: int32 (N, 3).
@@ -108,7 +110,7 @@ class SparseSdfNet(nn.Module):
         """
         coarse = 2 ** (len(self.config.widths) - 1)
         if not len(ijk):
-            return self.of_cell.weight.new_zeros((0, 2 * self.config.hidden))
+            return self.embed.weight.new_zeros((0, self.config.widths[0]))
         with torch.autocast(ijk.device.type, enabled=False):
             groups = int(group.max()) + 1
             low = ijk.new_full((groups, 3), 2**30)
@@ -128,7 +130,7 @@ class SparseSdfNet(nn.Module):
             for level in reversed(range(len(kept))):
                 x = self.grow[level](x)
                 x = self.up[level](x.replace_feature(x.features + kept[level].features))
-            return self.of_cell(x.features)
+            return x.features
 
     def forward(self, features: Tensor, rays: Rays, power: Tensor) -> Rendered:
         """Distance, equations 9 and 10, and the heads.
@@ -140,20 +142,18 @@ class SparseSdfNet(nn.Module):
                 leaves of light on its way, there and back, a metre.
         """
         r, n = rays.t.shape
-        h = self.config.hidden
-        cells = features.index_select(0, rays.row.reshape(-1)).view(r, n, 2 * h)
+        cells = features.index_select(0, rays.row.reshape(-1)).view(r, n, -1)
         gap = rays.gap[:, None].expand(r, n)
         told = torch.cat(
-            [rays.offset, rays.direction[:, None].expand(r, n, 3), rays.offset.square(),
+            [cells, rays.offset, rays.direction[:, None].expand(r, n, 3), rays.offset.square(),
              rays.slope[..., None].log(), gap[..., None]], dim=2,
         )  # fmt: skip
-        hidden = F.relu(cells[..., :h] + self.of_sample(told))
-        hidden = F.relu(self.middle(hidden))
+        hidden = F.relu(self.middle(F.relu(self.of_sample(told))))
         distance = self.out(hidden)[..., 0].float()
         # Distances are weighed by how far samples lie apart, so that depth lies between them, not at them.
-        weights = weights_of(distance / rays.gap[:, None], self.log_sharpness.exp())
+        weights = weights_of(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
         depth = depth_of(weights, rays.t)
-        seen = (weights[..., None] * (hidden + cells[..., h:]).float()).sum(dim=1)
+        seen = (weights[..., None] * torch.cat([hidden.float(), cells], dim=2)).sum(dim=1)
         slope = (weights * rays.slope).sum(dim=1)
         geometry = torch.cat(
             [rays.direction, rays.direction[:, 2:].abs(), slope[:, None], gap[:, :1], (0.02 * depth)[:, None],
@@ -171,12 +171,15 @@ class SparseSdfNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two 3x3x3 convolutions around a skip; norms are of each cell alone, so that tiles agree with the whole."""
+    """Two 3x3x3 convolutions around a skip; norms are of each cell alone, so that tiles agree with the whole.
+
+    No convolution has a bias, since on the CPU spconv adds none outside training.
+    """
 
     def __init__(self, width: int, key: str):
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.convs = nn.ModuleList(spconv.SubMConv3d(width, width, 3, indice_key=key) for _ in range(2))
+        self.convs = nn.ModuleList(spconv.SubMConv3d(width, width, 3, bias=False, indice_key=key) for _ in range(2))
 
     def forward(self, x: spconv.SparseConvTensor) -> spconv.SparseConvTensor:
         before = x.features
