@@ -181,7 +181,9 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
     near = met[:, None] & (apart.abs() < 4 * recipe.near_m)
     wanted = apart.clamp(-recipe.near_m, recipe.near_m)
-    distance = (made.distance.clamp(-recipe.near_m, recipe.near_m) - wanted).abs()[near].mean()
+    # farther away it only has to be at least so far
+    over, under = F.relu(made.distance - wanted), F.relu(wanted - made.distance)
+    distance = (over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near].mean()
     back = met & ~crop.dropped
     intensity = (made.intensity - crop.intensity).abs()[back].mean()
     drop = F.binary_cross_entropy_with_logits(made.dropped[met], crop.dropped[met].float())
