@@ -12,9 +12,10 @@ from uniscene_sim.engines import WorldView
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.lidar.footprint import Echoes
+from uniscene_sim.lidar.learned.march import Samples, march
 from uniscene_sim.lidar.raycast import RaycastLidar, Sweep, points_of
 from uniscene_sim.lidar.receiver import Returns, sweep_key, uniform
-from uniscene_sim.lidar.trace import Beams, Hits, stand
+from uniscene_sim.lidar.trace import Beams, stand
 from uniscene_sim.lidar.trace import Scene as Motions
 from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import LidarSpec
@@ -69,8 +70,6 @@ class SparseSdf:
         return state, [{spec.name: self._swept(view, spec) for spec in specs} for view in views]
 
     def _swept(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
-        from uniscene_sim.lidar.learned.march import march
-
         sweep = self._frame.of(view, spec)
         motions, beams, hits = sweep.scene, sweep.beams, sweep.hits
         _aim(motions, beams, hits.origin, hits.direction)
@@ -82,7 +81,7 @@ class SparseSdf:
         samples = march(scene.grid, scene.ijk, scene.ground, agents, hits.origin, direction, sweep.far,
                         self.model.samples, _moves(motions, beams, near))  # fmt: skip
         met = np.flatnonzero(np.isfinite(samples.first))
-        samples = type(samples)(*(x[met] for x in samples))
+        samples = Samples(*(x[met] for x in samples))
         self.model.scenes.know(store, scene, samples.row)
         air = air_of(view.frame.style) if spec.detect_range_m else CLEAR
         made = self.model.render(scene, samples, direction[met].astype(np.float32),

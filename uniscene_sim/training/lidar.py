@@ -58,8 +58,8 @@ class LidarCrop(NamedTuple):
     hard: Tensor  # float32 (R,) m, where the ray enters the first cell
 
     def to(self, device: torch.device) -> LidarCrop:
-        rays = Rays(*(x.to(device) for x in self.rays))
-        return LidarCrop(*(rays if x is self.rays else x.to(device) for x in self))
+        others = {k: v.to(device) for k, v in self._asdict().items() if k != "rays"}
+        return LidarCrop(rays=Rays(*(x.to(device) for x in self.rays)), **others)
 
 
 class _Marched(NamedTuple):
@@ -155,14 +155,17 @@ class LidarCrops:
             *(torch.from_numpy(x) for x in (samples.t, number[samples.row], samples.offset, samples.slope,
                                             samples.gap, sweep.direction[which]))
         )  # fmt: skip
-        power = np.tile(np.float32([np.log(sweep.detect_range_m), 0.0]), (len(which), 1))
+        power = np.tile(np.array([np.log(sweep.detect_range_m), 0.0], np.float32), (len(which), 1))
         return LidarCrop(
             torch.from_numpy(np.concatenate([cells.ijk[near], m.ijk[theirs]])),
             torch.from_numpy(np.concatenate([cells.label[near], m.label[theirs]]).astype(np.int64)),
             torch.from_numpy(group.astype(np.int32)),
             rays,
             torch.from_numpy(power),
-            *(torch.from_numpy(x[which]) for x in (sweep.range_m, sweep.intensity, sweep.dropped, sweep.is_object)),
+            torch.from_numpy(sweep.range_m[which]),
+            torch.from_numpy(sweep.intensity[which]),
+            torch.from_numpy(sweep.dropped[which]),
+            torch.from_numpy(sweep.is_object[which]),
             torch.from_numpy(m.hard[picked]),
         )
 
@@ -172,8 +175,8 @@ def _pick(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dict[str, Tensor]:
-    """Equation 11: depth, intensity and drop-out, and the signed distance near the surface. An error of metres, where no
-    sample is near the truth, counts by its logarithm."""
+    """Equation 11: depth, intensity and drop-out, and the signed distance near the surface. An error of metres, where
+    no sample is near the truth, counts by its logarithm."""
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.power)
     met = torch.isfinite(crop.range_m)
     truth = torch.where(met, crop.range_m, 0.0)
@@ -206,7 +209,7 @@ def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -
     Each by its median and the share under 0.5 m, over rays that meet something.
     """
     errors: dict[str, list[np.ndarray]] = {"net": [], "hard": [], "half": []}
-    objects = []
+    on_agents = []
     with torch.no_grad():
         for crop in crops:
             on = crop.to(device)
@@ -214,8 +217,8 @@ def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -
             met = torch.isfinite(crop.range_m)
             for name, depth in (("net", made.depth.cpu()), ("hard", crop.hard), ("half", crop.hard + 0.5 * CELL_M)):
                 errors[name].append((depth - crop.range_m).abs()[met].numpy())
-            objects.append(crop.is_object[met].numpy())
-    objects = np.concatenate(objects)
+            on_agents.append(crop.is_object[met].numpy())
+    objects = np.concatenate(on_agents)
     out = {}
     for name, parts in errors.items():
         every = np.concatenate(parts)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from uniscene_sim.engines import WorldView
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
 from uniscene_sim.lidar.footprint import empty_echoes, find_echoes
 from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join, tile_cells
 from uniscene_sim.lidar.models import lidar_model
@@ -24,7 +25,6 @@ from uniscene_sim.lidar.receiver import Receiver, empty_returns, receive, sweep_
 from uniscene_sim.lidar.reflectance import surfaces_of
 from uniscene_sim.lidar.trace import trace_sweep
 from uniscene_sim.lidar.weather import air_of
-from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
 from uniscene_sim.occupancy.procedural import ProceduralOccupancy
 from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.rig import LidarSpec
@@ -34,7 +34,16 @@ from uniscene_sim.training.scenes import SPLITS, Moment, drives
 from uniscene_sim.training.towns import make_town
 from uniscene_sim.world.map import StaticMap
 
-__all__ = ["SENSORS", "Sweep", "TownSweeps", "make_sweeps", "read_sweeps", "sweep_truth", "sweeps_of"]
+__all__ = [
+    "SENSORS",
+    "Sweep",
+    "TownSweeps",
+    "make_sweeps",
+    "read_sweeps",
+    "sweep_truth",
+    "sweeps_of",
+    "write_sweeps",
+]
 
 #: What towns are seen with: nuScenes', KITTI's, and that of agents that learn. Noise and divergence are off.
 SENSORS = (
@@ -126,7 +135,8 @@ def sweeps_of(
         seed: of the plan.
     """
     store = TileStore(ProceduralOccupancy(static_map, seed))
-    atlas, tiles = TileAtlas(store), {}
+    atlas = TileAtlas(store)
+    tiles: dict[tuple[int, int], Cells] = {}
     agents, sweeps = [], []
     for n, moment in enumerate(moments):
         there, pose, spec = moment.agents.copy(), moment.pose, sensors[n % len(sensors)]
@@ -165,11 +175,11 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
         static_map = make_town(seed)
         every = list(drives(static_map, seed, 12))  # two drives, which share a plan
         apart = every[:: max(1, len(every) // moments)][:moments]
-        _write(folder / f"sweeps_{seed}.npz", sweeps_of(static_map, 1000 * seed, apart))
+        write_sweeps(folder / f"sweeps_{seed}.npz", sweeps_of(static_map, 1000 * seed, apart))
 
 
-def _write(path: Path, town: TownSweeps) -> None:
-    """One file, whole or not at all."""
+def write_sweeps(path: Path, town: TownSweeps) -> None:
+    """One file, whole or not at all; see `read_sweeps`."""
     low = town.cells.ijk.min(axis=0)
     rays = {name: np.concatenate([getattr(s, name) for s in town.sweeps]) for name in _RAYS}
     buffer = io.BytesIO()
@@ -185,7 +195,7 @@ def _write(path: Path, town: TownSweeps) -> None:
         origin=np.array([s.origin for s in town.sweeps]),
         ranges=np.array([(s.max_range_m, s.detect_range_m) for s in town.sweeps]),
         rays_of=np.array([len(s.range_m) for s in town.sweeps]),
-        **rays,
+        **rays,  # type: ignore[arg-type]
     )
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_bytes(buffer.getvalue())
@@ -212,7 +222,7 @@ def read_sweeps(path: str | Path) -> TownSweeps:
     agents = tuple(_parts(a["agents"], a["agents_of"]))
     rays = [list(_parts(a[name], a["rays_of"])) for name in _RAYS]
     sweeps = tuple(
-        Sweep(int(a["moment"][n]), a["origin"][n], *(float(x) for x in a["ranges"][n]), *(r[n] for r in rays))
+        Sweep(int(a["moment"][n]), a["origin"][n], *map(float, a["ranges"][n]), *(r[n] for r in rays))  # type: ignore
         for n in range(len(a["moment"]))
     )
     return TownSweeps(cells, agents, sweeps)

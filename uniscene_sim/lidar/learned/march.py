@@ -1,8 +1,8 @@
-"""Samples along rays, where the world is occupied (UniScene, section 3.3): a probability of 1 in occupied cells and half
-a cell around them, 0 elsewhere, and n points drawn from it by its inverse distribution function.
+"""Samples along rays, where the world is occupied (UniScene, section 3.3): a probability of 1 in occupied cells and
+half a cell around them, 0 elsewhere, and n points drawn from it by its inverse distribution function.
 
-What uniform samples along a ray tend to as they grow dense, cells that a ray crosses say exactly. Probability is counted
-along the ray, but in the ground by height, since a ray that grazes it stays within its cell for metres and yet
+What uniform samples along a ray tend to as they grow dense, the cells that it crosses say exactly. Probability is
+counted along the ray, but in the ground by height, since a ray that grazes it stays within its cell for metres and yet
 knows no more of where the surface lies. Only the first 2 m count: what is behind them is not seen.
 """
 
@@ -16,7 +16,7 @@ from numba import njit
 
 from uniscene_sim.crew import each, ranges
 from uniscene_sim.lidar.learned.voxels import SOLID, CellGrid
-from uniscene_sim.occupancy.tiles import BLOCK_CELLS, CELL_M
+from uniscene_sim.occupancy.tiles import CELL_M
 
 __all__ = ["AgentGrids", "Samples", "agent_grids", "empty_samples", "march"]
 

@@ -47,7 +47,7 @@ class LidarModel:
     def of(cls, model: ZooModel, name: str, device: str | None = None) -> LidarModel:
         try:
             sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in model.config["net"].items()}
-            net = SparseSdfNet(SdfConfig(**sizes))
+            net = SparseSdfNet(SdfConfig(**sizes))  # type: ignore[arg-type]
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"expected the sizes of a LiDAR model, {error}", field=f"{name}: config") from error
         weights = model.weights.get("net", {})
@@ -66,8 +66,8 @@ class LidarModel:
             extinction: of the air, 1/m.
 
         Returns:
-            `depth` (m), `intensity`, `missed` and `dropped` (probabilities), each float32 (R,), and `chosen` int64 (R,),
-            the sample that counts most.
+            `depth` (m), `intensity`, `missed` and `dropped` (probabilities), each float32 (R,), and `chosen` int64
+            (R,), the sample that counts most.
         """
         with torch.no_grad(), precision(self._device), memory_told(len(direction)):
             rays = Rays(

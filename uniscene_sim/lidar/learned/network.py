@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uniscene_sim.lidar.learned.render import depth_of, weights_of
+from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["Rays", "Rendered", "SdfConfig", "SparseSdfNet", "streamless"]
 
 _CLASSES = int(OccClass.FREE)
+_GUESS_M = CELL_M  # past half a cell before the first cell, and half a cell in it
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,24 @@ class SparseSdfNet(nn.Module):
         )
         self.up = nn.ModuleList(_Block(w[i], f"level{i}") for i in range(len(w) - 1))
         self.shrink = nn.ModuleList(
-            spconv.SparseConv3d(w[i], w[i + 1], 2, stride=2, bias=False, indice_key=f"step{i}") for i in range(len(w) - 1)
+            spconv.SparseConv3d(w[i], w[i + 1], 2, stride=2, bias=False, indice_key=f"step{i}")
+            for i in range(len(w) - 1)
         )
         self.grow = nn.ModuleList(
-            spconv.SparseInverseConv3d(w[i + 1], w[i], 2, bias=False, indice_key=f"step{i}") for i in range(len(w) - 1)
+            spconv.SparseInverseConv3d(w[i + 1], w[i], 2, bias=False, indice_key=f"step{i}")
+            for i in range(len(w) - 1)
         )
         h = config.hidden
-        self.of_sample = nn.Linear(w[0] + 11, h)
+        self.of_sample = nn.Linear(w[0] + 13, h)
         self.middle = nn.Linear(h, h)
         self.out = nn.Linear(h, 1)
         self.log_sharpness = nn.Parameter(torch.tensor(0.5))
         self.of_ray = nn.Linear(h + w[0] + 8, h)
         self.heads = nn.Linear(h, 2)
-        self.drop = nn.Sequential(nn.Linear(h + 3, h), nn.ReLU(), nn.Linear(h, 1))
+        self.drop, self.drop_out = nn.Linear(h + 3, h), nn.Linear(h, 1)
         with torch.no_grad():  # to begin with, nearly all rays meet something that returns
             self.heads.bias[1] = -3.0
-            self.drop[2].bias.fill_(-2.0)
+            nn.init.constant_(self.drop_out.bias, -2.0)
 
     def features(self, ijk: Tensor, label: Tensor, group: Tensor) -> Tensor:
         """What is known of cells: (N, first width).
@@ -122,7 +126,7 @@ class SparseSdfNet(nn.Module):
             x = spconv.SparseConvTensor(self.embed(label), where, shape, groups)
             kept = []
             for level, blocks in enumerate(self.down):
-                for block in blocks:
+                for block in blocks:  # type: ignore[attr-defined]
                     x = block(x)
                 if level + 1 < len(self.down):
                     kept.append(x)
@@ -144,16 +148,19 @@ class SparseSdfNet(nn.Module):
         r, n = rays.t.shape
         cells = features.index_select(0, rays.row.reshape(-1)).view(r, n, -1)
         gap = rays.gap[:, None].expand(r, n)
+        past = gap * (torch.arange(n, device=gap.device) + 0.5)
         told = torch.cat(
             [cells, rays.offset, rays.direction[:, None].expand(r, n, 3), rays.offset.square(),
-             rays.slope[..., None].log(), gap[..., None]], dim=2,
+             rays.slope[..., None].log(), gap[..., None], past[..., None], (rays.t - rays.t[:, :1]).log1p()[..., None]],
+            dim=2,
         )  # fmt: skip
         hidden = F.relu(self.middle(F.relu(self.of_sample(told))))
-        distance = self.out(hidden)[..., 0].float()
+        # What is learned is added to the guess that the surface lies half a cell within the first cell.
+        distance = _GUESS_M - past + self.out(hidden)[..., 0].float()
         # Distances are weighed by how far samples lie apart, so that depth lies between them, not at them.
         weights = weights_of(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
         depth = depth_of(weights, rays.t)
-        seen = (weights[..., None] * torch.cat([hidden.float(), cells], dim=2)).sum(dim=1)
+        seen = torch.cat([torch.bmm(weights[:, None], x.float())[:, 0] for x in (hidden, cells)], dim=1)
         slope = (weights * rays.slope).sum(dim=1)
         geometry = torch.cat(
             [rays.direction, rays.direction[:, 2:].abs(), slope[:, None], gap[:, :1], (0.02 * depth)[:, None],
@@ -166,7 +173,7 @@ class SparseSdfNet(nn.Module):
         # what the beam equation says of a surface as bright as this one, to be mended
         left = 2.0 * (power[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * power[:, 1] * far
         known = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
-        dropped = self.drop(torch.cat([ray, known], dim=1)).float()[:, 0]
+        dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, known], dim=1)))).float()[:, 0]
         return Rendered(depth, intensity, miss, dropped, weights, distance)
 
 

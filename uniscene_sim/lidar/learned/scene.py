@@ -78,7 +78,7 @@ class _World(NamedTuple):
 
 
 class Scenes:
-    """Scenes by store and tiles; features are a function of a tile and its neighbours, whatever was asked for before."""
+    """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was asked before."""
 
     def __init__(self, net: SparseSdfNet, device: torch.device):
         self._net, self._device = net, device

@@ -1,7 +1,8 @@
 """What a learned LiDAR sees of the world: 0.4 m cells with their labels, and nothing finer.
 
-Cells are counted from the origin of the map frame: cell (i, j, k) is [0.4 i, 0.4 i + 0.4) and so on. Ground is the cell
-whose inside or top its height meets in the middle of a column. Agents are stamped by their boxes as `window.stamp` does.
+Cells are counted from the origin of the map frame: cell (i, j, k) is [0.4 i, 0.4 i + 0.4) and so on. Ground is the
+cell whose inside or top its height meets in the middle of a column. Agents are stamped by their boxes as in
+`window.stamp`.
 """
 
 from __future__ import annotations
