@@ -180,7 +180,7 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.power)
     met = torch.isfinite(crop.range_m)
     truth = torch.where(met, crop.range_m, 0.0)
-    depth = ((made.depth - truth).abs()[met] / 0.5).log1p().mean() * 0.5
+    depth = sum(0.25 * ((x - truth).abs()[met] / 0.5).log1p().mean() for x in (made.depth, made.mean))
     apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
     near = met[:, None] & (apart.abs() < 4 * recipe.near_m)
     wanted = apart.clamp(-recipe.near_m, recipe.near_m)

@@ -67,7 +67,7 @@ class LidarModel:
 
         Returns:
             `depth` (m), `intensity`, `missed` and `dropped` (probabilities), each float32 (R,), and `chosen` int64
-            (R,), the sample that counts most.
+            (R,), the sample at that depth.
         """
         with torch.no_grad(), precision(self._device), memory_told(len(direction)):
             rays = Rays(
@@ -81,5 +81,5 @@ class LidarModel:
                 "intensity": made.intensity.cpu().numpy(),
                 "missed": made.miss.sigmoid().cpu().numpy(),
                 "dropped": made.dropped.sigmoid().cpu().numpy(),
-                "chosen": made.weights.argmax(dim=1).cpu().numpy(),
+                "chosen": made.chosen.cpu().numpy(),
             }

@@ -13,7 +13,7 @@ from spconv.pytorch import cppcore, ops
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.lidar.learned.render import depth_of, weights_of
+from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
 from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import OccClass
 
@@ -66,7 +66,9 @@ class Rays(NamedTuple):
 class Rendered(NamedTuple):
     """What becomes of R rays."""
 
-    depth: Tensor  # (R,) m
+    depth: Tensor  # (R,) m, of the surface that is met
+    mean: Tensor  # (R,) m, by equation 10 over all samples
+    chosen: Tensor  # int64 (R,), the sample at that surface
     intensity: Tensor  # (R,) 0..1
     miss: Tensor  # (R,) logit that nothing is met at all
     dropped: Tensor  # (R,) logit that what is met does not return
@@ -159,7 +161,8 @@ class SparseSdfNet(nn.Module):
         distance = _GUESS_M - past + self.out(hidden)[..., 0].float()
         # Distances are weighed by how far samples lie apart, so that depth lies between them, not at them.
         weights = weights_of(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
-        depth = depth_of(weights, rays.t)
+        mean = depth_of(weights, rays.t)
+        chosen, depth = surface_of(weights, rays.t, (gap / rays.slope).clamp_min(1e-3))
         seen = torch.cat([torch.bmm(weights[:, None], x.float())[:, 0] for x in (hidden, cells)], dim=1)
         slope = (weights * rays.slope).sum(dim=1)
         geometry = torch.cat(
@@ -174,7 +177,7 @@ class SparseSdfNet(nn.Module):
         left = 2.0 * (power[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * power[:, 1] * far
         known = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
         dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, known], dim=1)))).float()[:, 0]
-        return Rendered(depth, intensity, miss, dropped, weights, distance)
+        return Rendered(depth, mean, chosen, intensity, miss, dropped, weights, distance)
 
 
 class _Block(nn.Module):

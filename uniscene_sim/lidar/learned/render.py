@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["depth_of", "weights_of"]
+__all__ = ["depth_of", "surface_of", "weights_of"]
 
 
 def weights_of(distance: Tensor, sharpness: Tensor) -> Tensor:
@@ -28,3 +28,17 @@ def weights_of(distance: Tensor, sharpness: Tensor) -> Tensor:
 def depth_of(weights: Tensor, t: Tensor) -> Tensor:
     """Equation 10: the range (R,) that samples at t (R, n) give together."""
     return (weights * t).sum(dim=1)
+
+
+def surface_of(weights: Tensor, t: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+    """Which sample (R,) holds the median of the weights, and equation 10 over that and its neighbours.
+
+    Where a ray may meet an object or what is behind it, the mean of both is a point in the air between them.
+
+    Args:
+        apart: how far samples of one surface lie from each other (R, n), m.
+    """
+    middle = (weights.cumsum(dim=1) < 0.5).sum(dim=1).clamp_max(weights.shape[1] - 1)[:, None]
+    near = (t - t.gather(1, middle)).abs() <= 2.01 * apart.gather(1, middle)
+    kept = weights * near
+    return middle[:, 0], (kept * t).sum(dim=1) / kept.sum(dim=1)
