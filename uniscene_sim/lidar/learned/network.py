@@ -98,7 +98,7 @@ class SparseSdfNet(nn.Module):
         self.of_sample = nn.Linear(w[0] + 13, h)
         self.middle = nn.Linear(h, h)
         self.out = nn.Linear(h, 1)
-        self.log_sharpness = nn.Parameter(torch.tensor(0.5))
+        self.log_sharpness = nn.Parameter(torch.tensor([0.5]))
         self.of_ray = nn.Linear(h + w[0] + 8, h)
         self.heads = nn.Linear(h, 2)
         self.drop, self.drop_out = nn.Linear(h + 3, h), nn.Linear(h, 1)
