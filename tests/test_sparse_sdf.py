@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from uniscene_sim.conformance.sensors import _LIDARS, _views
+from uniscene_sim.conformance.sensors import _LIDARS, _views, sensor_rules
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import digest
 from uniscene_sim.layout import AGENT_DTYPE
@@ -258,6 +258,18 @@ def test_an_untrained_engine_already_keeps_to_what_is_occupied(engine, street):
     assert (-0.1 <= sweep.time_s).all() and (sweep.time_s <= 0).all()
     ground = np.isin(sweep.label, [OccClass.DRIVEABLE_SURFACE, OccClass.SIDEWALK, OccClass.TERRAIN])
     assert ground.mean() > 0.2 and sweep.xyz[ground, 2].mean() < -1.0
+
+
+def test_it_keeps_the_rules_of_engines(engine):
+    class Small(SparseSdf):
+        def __init__(self):
+            super().__init__(engine.model)
+
+    rules = dict(sensor_rules("lidar", Small, "sparse-sdf"))
+    del rules["repeats in a new process"]  # which would take the zoo's model
+    assert len(rules) == 8
+    for rule in rules.values():
+        rule()
 
 
 def test_what_it_cannot_do_it_says(engine, street):
