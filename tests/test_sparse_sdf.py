@@ -172,6 +172,11 @@ def test_weights_and_depth_are_equations_9_and_10():
             left *= 1 - alpha
         assert depth_of(weights, t)[r].item() == pytest.approx(depth, abs=1e-4)
     assert torch.allclose(weights.sum(dim=1), torch.ones(20), atol=1e-5)
+    far = torch.tensor([[-800.0, -500.0, -900.0], [700.0, 600.0, 500.0]], requires_grad=True)
+    weights = weights_of(far, torch.tensor(k))
+    assert torch.allclose(weights, torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    weights.square().sum().backward()
+    assert torch.isfinite(far.grad).all()
 
 
 def test_a_surface_is_not_mixed_with_what_is_behind_it():

@@ -180,16 +180,16 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.power)
     met = torch.isfinite(crop.range_m)
     truth = torch.where(met, crop.range_m, 0.0)
-    depth = sum(0.25 * ((x - truth).abs()[met] / 0.5).log1p().mean() for x in (made.depth, made.mean))
+    depth = sum(0.25 * _mean(((x - truth).abs()[met] / 0.5).log1p()) for x in (made.depth, made.mean))
     apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
     near = met[:, None] & (apart.abs() < 4 * recipe.near_m)
     wanted = apart.clamp(-recipe.near_m, recipe.near_m)
     # farther away it only has to be at least so far
     over, under = F.relu(made.distance - wanted), F.relu(wanted - made.distance)
-    distance = (over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near].mean()
+    distance = _mean((over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near])
     back = met & ~crop.dropped
-    intensity = (made.intensity - crop.intensity).abs()[back].mean()
-    drop = F.binary_cross_entropy_with_logits(made.dropped[met], crop.dropped[met].float())
+    intensity = _mean((made.intensity - crop.intensity).abs()[back])
+    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[met])
     miss = F.binary_cross_entropy_with_logits(made.miss, (~met).float())
     total = (
         recipe.depth * depth
@@ -201,6 +201,11 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
         k: v.detach()
         for k, v in (("depth", depth), ("distance", distance), ("intensity", intensity), ("drop", drop), ("miss", miss))
     }
+
+
+def _mean(x: Tensor) -> Tensor:
+    """0 of nothing: a crop may hold nothing that returns."""
+    return x.sum() / max(1, x.numel())
 
 
 def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 __all__ = ["depth_of", "surface_of", "weights_of"]
 
@@ -18,9 +19,9 @@ def weights_of(distance: Tensor, sharpness: Tensor) -> Tensor:
         distance: s (R, n), signed, positive before the surface.
         sharpness: k.
     """
-    phi = torch.sigmoid(sharpness * distance)
-    behind = torch.cat([phi[:, 1:], torch.zeros_like(phi[:, :1])], dim=1)
-    alpha = ((phi - behind) / phi.clamp_min(1e-6)).clamp(0.0, 1.0)
+    phi = F.logsigmoid(sharpness * distance)  # far behind the surface Phi itself is 0
+    alpha = -torch.expm1((phi[:, 1:] - phi[:, :-1]).clamp_max(0.0))
+    alpha = torch.cat([alpha, torch.ones_like(alpha[:, :1])], dim=1)
     through = torch.cumprod(1.0 - alpha, dim=1)
     return alpha * torch.cat([torch.ones_like(through[:, :1]), through[:, :-1]], dim=1)
 
