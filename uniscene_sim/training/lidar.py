@@ -27,7 +27,7 @@ __all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "lidar_losses", "save_lidar
 
 @dataclass(frozen=True)
 class LidarRecipe:
-    """All that a training hangs on beside its data; weights of the losses as UniScene's code has them."""
+    """All that a training hangs on beside its data. As in UniScene's code, depth and intensity weigh alike."""
 
     net: SdfConfig = field(default_factory=SdfConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(4000, 3e-3))

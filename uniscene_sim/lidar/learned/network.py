@@ -59,9 +59,6 @@ class Rays(NamedTuple):
     gap: Tensor  # float32 (R,)
     direction: Tensor  # float32 (R, 3), map frame
 
-    def of(self, which: Tensor) -> Rays:
-        return Rays(*(x[which] for x in self))
-
 
 class Rendered(NamedTuple):
     """What becomes of R rays."""
@@ -144,8 +141,8 @@ class SparseSdfNet(nn.Module):
         Args:
             features: of cells, from `features`.
             rays: with samples in these cells.
-            power: (R, 2): logarithm of the range (m) at which the sensor sees a dark surface, and of what the air
-                leaves of light on its way, there and back, a metre.
+            power: (R, 2): logarithm of the range (m) at which the sensor sees a dark surface, and extinction of the
+                air (1/m).
         """
         r, n = rays.t.shape
         cells = features.index_select(0, rays.row.reshape(-1)).view(r, n, -1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from uniscene_sim.lidar.learned.march import AgentGrids, agent_grids
 from uniscene_sim.lidar.learned.network import SparseSdfNet
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, agent_cells, cell_grid, is_ground, join, tile_cells
-from uniscene_sim.occupancy.tiles import TILE_CELLS, Tile
+from uniscene_sim.occupancy.tiles import TILE_CELLS
 from uniscene_sim.tracing.atlas import TileSource
 
 __all__ = ["Scene", "Scenes", "tile_features"]
@@ -109,7 +109,7 @@ class Scenes:
 
     def _cells(self, store: TileSource, world: _World, index: tuple[int, int]) -> Cells:
         if index not in world.cells:
-            world.cells[index] = tile_cells(_tile(store, index))
+            world.cells[index] = tile_cells(store.get(*index))
             _trim(world.cells, _TILES)
         world.cells.move_to_end(index)
         return world.cells[index]
@@ -154,10 +154,6 @@ def _features(
             torch.from_numpy(ijk).to(device), torch.from_numpy(label.astype(np.int64)).to(device),
             torch.from_numpy(group).to(device),
         )  # fmt: skip
-
-
-def _tile(store: TileSource, index: tuple[int, int]) -> Tile:
-    return store.get(*index)
 
 
 def _trim(kept: OrderedDict[Any, Any], most: int) -> None:
