@@ -180,7 +180,8 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.power)
     met = torch.isfinite(crop.range_m)
     truth = torch.where(met, crop.range_m, 0.0)
-    depth = sum(0.25 * _mean(((x - truth).abs()[met] / 0.5).log1p()) for x in (made.depth, made.mean))
+    off = torch.stack([made.depth - truth, made.mean - truth])[:, met].abs()
+    depth = 0.5 * _mean((off / 0.5).log1p())
     apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
     near = met[:, None] & (apart.abs() < 4 * recipe.near_m)
     wanted = apart.clamp(-recipe.near_m, recipe.near_m)
