@@ -34,7 +34,7 @@ def test_chamfer():
     a, b = rng.normal(size=(40, 3)), rng.normal(size=(70, 3))
     apart = cdist(a, b)
     assert chamfer(a, b) == pytest.approx(0.5 * (apart.min(axis=1).mean() + apart.min(axis=0).mean()))
-    assert chamfer(a, a) == 0 and chamfer(a, a + [0, 0, 1e-3]) == pytest.approx(1e-3)
+    assert chamfer(a, a) == 0 and chamfer(a, a + np.array([0, 0, 1e-3])) == pytest.approx(1e-3)
     assert np.isnan(chamfer(a, np.zeros((0, 3))))
 
 
