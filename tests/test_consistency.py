@@ -100,7 +100,7 @@ def plain(sweep, lidar, image, camera, layout):
         there = 1 / (weights / depth[a : a + 2, b : b + 2]).sum()
         smooth, low, high = window(i, j)
         difference, behind = abs(deep - there), deep > there
-        if difference >= 0.01 and not smooth:
+        if difference >= 0.05 and not smooth:
             difference, behind = min(difference, max(low - deep, deep - high, 0)), deep > high
         if behind and difference >= 0.2:
             other = int(image.instance[i, j])

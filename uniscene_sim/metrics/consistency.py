@@ -31,7 +31,7 @@ __all__ = ["AGREE_M", "Consistency", "compare", "consistency", "summary"]
 AGREE_M = 0.2
 #: Inverse depth that bends by more than this share from pixel to pixel is an edge.
 _BEND = 0.02
-_CLOSE_M = 0.01  # so near no edge need be looked for
+_CLOSE_M = 0.05  # so near no edge need be looked for
 _NEAREST_M = 1e-3
 _STEPS = 32  # of a beam's way before a hidden point
 _OTHERS = np.uint8(OccClass.OTHERS)
