@@ -78,8 +78,12 @@ def evaluate(
         if data is None:
             make_sweeps(folder, "train", range(_FIRST_TRAIN, _FIRST_TRAIN + 2), moments)
             make_sweeps(folder, "test", range(_FIRST_TEST, _FIRST_TEST + towns), moments)
-        rates = rates_of(_read(folder / "train", towns))
-        return score([*baselines(), *casters], list(_read(folder / "test", towns)), rates)
+        rates, held_out = rates_of(_read(folder / "train", towns)), list(_read(folder / "test", towns))
+        if lacking := {sweep.detect_range_m for town in held_out for sweep in town.sweeps} - set(rates):
+            raise InputError(
+                f"expected sweeps of a sensor that sees {min(lacking):g} m, as in test", file=folder / "train"
+            )
+        return score([*baselines(), *casters], held_out, rates)
 
 
 def _read(folder: Path, towns: int) -> Iterable[TownSweeps]:
