@@ -162,3 +162,25 @@ def test_pandaset(shared_data):
 
 def test_sensors_are_three():
     assert len({spec.detect_range_m for spec in SENSORS}) == 3, "rates are kept by detection range"
+
+
+def test_a_learned_one_has_its_place(town):
+    """Not trained, so its ranges are anywhere in the cells along the ray, and its heads tell what they will."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("spconv")
+    from uniscene_sim.evaluation.learned_lidar import LearnedCaster
+    from uniscene_sim.lidar.learned.model import LidarModel
+    from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet
+
+    sweep, cells = town.sweeps[0], town.cells
+    near = np.flatnonzero((np.abs((cells.ijk[:, :2] + 0.5) * CELL_M - sweep.origin[:2]) < 10.0).all(axis=1))
+    few = Cells(cells.ijk[near], cells.label[near], int((near < cells.seen).sum()))
+    small = replace(town, cells=few, sweeps=(replace(sweep, direction=sweep.direction[::10]),))
+    net = SparseSdfNet(SdfConfig())
+    torch.nn.init.constant_(net.heads.bias, -9.0)  # nothing is missed
+    model = LidarModel("small", net, "")
+    cast, hard = (caster(small, small.sweeps[0]) for caster in (LearnedCaster(model), Hard()))
+    both = np.isfinite(cast.range_m) & np.isfinite(hard.range_m)
+    assert both.sum() > 20 and (np.abs(cast.range_m - hard.range_m)[both] < 3.0).mean() > 0.5
+    assert ((cast.dropout >= 0) & (cast.dropout <= 1) & (cast.intensity >= 0) & (cast.intensity <= 1)).all()
+    assert LearnedCaster(model, "without ray-drop head", drops=False)(small, small.sweeps[0]).dropout is None
