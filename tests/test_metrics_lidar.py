@@ -44,7 +44,7 @@ def test_the_histogram_is_voxels_pooled_as_torch_pools():
     xyz = np.concatenate([xyz, xyz[:5000]])  # a voxel counts once, however many points it holds
     full = np.zeros((656, 656, 40), np.float32)
     for x, y, z in xyz:
-        if abs(x) <= 51.2 and abs(y) <= 51.2 and -5 <= z < 3:
+        if -51.2 <= min(x, y) and max(x, y) < 51.3 and -5 <= z < 3:  # 656 whole voxels
             full[int((x + 51.2) / 0.15625), int((y + 51.2) / 0.15625), int((z + 5) / 0.2)] = 1
     pooled = torch.nn.functional.adaptive_avg_pool3d(torch.from_numpy(full).permute(2, 0, 1)[None], (1, 100, 100))
     np.testing.assert_allclose(from_above(xyz), pooled[0, 0].numpy(), atol=1e-6)
