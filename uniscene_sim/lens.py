@@ -13,7 +13,7 @@ from numba import njit
 
 from uniscene_sim.compiled import device
 
-__all__ = ["BROWN_CONRADY", "FISHEYE", "LENSES", "PINHOLE", "lens_array", "project", "ray", "unproject"]
+__all__ = ["BROWN_CONRADY", "FISHEYE", "LENSES", "PINHOLE", "image_of", "lens_array", "project", "ray", "unproject"]
 
 PINHOLE, BROWN_CONRADY, FISHEYE = 0, 1, 2
 #: Names of the models, at their numbers, and how many coefficients each takes.
@@ -111,7 +111,7 @@ def ray(lens, px, py):
 
 
 @device
-def _image_of(lens, x, y, z):
+def image_of(lens, x, y, z):
     """Image point of a point in the optical frame, and whether it is seen at all."""
     if lens[0] == FISHEYE:
         across = sqrt(x * x + y * y)
@@ -135,7 +135,7 @@ def project(lens, points):
     """Image points (N, 2) of points (N, 3) m in the optical frame, and whether each is before the lens (N,)."""
     pixels, seen = np.zeros((points.shape[0], 2)), np.zeros(points.shape[0], np.bool_)
     for i in range(points.shape[0]):
-        pixels[i, 0], pixels[i, 1], seen[i] = _image_of(lens, points[i, 0], points[i, 1], points[i, 2])
+        pixels[i, 0], pixels[i, 1], seen[i] = image_of(lens, points[i, 0], points[i, 1], points[i, 2])
     return pixels, seen
 
 

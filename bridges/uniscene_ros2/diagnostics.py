@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 
 from uniscene_ros2.stamps import as_time
+from uniscene_sim.metrics.consistency import AGREE_M, consistency
 
 if TYPE_CHECKING:
     from uniscene_ros2.node import UnisceneNode
@@ -61,7 +62,7 @@ def policy_name(event: Any) -> str:
 
 
 def diagnostics(node: UnisceneNode) -> DiagnosticArray:
-    """The run, what its stages cost, controls, and all troubles."""
+    """The run, what its stages cost, how LiDAR and cameras agree, controls, and all troubles."""
     run, desk = node.run, node.desk
     refused = desk.counts["refused"] + desk.counts["stale"]
     stages = {f"{name}_ms": f"{ms:.2f}" for name, ms in run.simulator.stages_ms.items()}
@@ -70,6 +71,7 @@ def diagnostics(node: UnisceneNode) -> DiagnosticArray:
         _status("run", {"status": loop.status, "scenario": run.source.title, "paused": str(loop.budget == 0)}),
         _status("tick", {**stages, "bridge_ms": f"{loop.bridge_ms:.2f}", "overruns": str(overruns)},
                 f"{overruns} ticks took longer than real time" if overruns else ""),
+        _status("consistency", _agreement(node)),
         _status("controls", {k: str(desk.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
                 desk.trouble if refused else ""),
         _status("topics", {**node.troubles.said, **{k: ", ".join(v) for k, v in node.packages.missing.items()}},
@@ -78,6 +80,21 @@ def diagnostics(node: UnisceneNode) -> DiagnosticArray:
     array = DiagnosticArray(status=out)
     array.header.stamp = as_time(run.stamp_us)
     return array
+
+
+def _agreement(node: UnisceneNode) -> dict[str, str]:
+    """LiDAR depth against camera depth in the frame of now; nothing where nobody hears one of the two."""
+    frame = node.loop.frame
+    found = consistency(frame, node.run.rig) if frame is not None else None
+    if found is None:
+        return {"points": "0"}
+    share = f"within_{AGREE_M}_m"
+    return {
+        "points": str(found.points),
+        "median_m": f"{found.median_m:.4f}",
+        "p95_m": f"{found.p95_m:.4f}",
+        share: f"{found.within:.4f}",
+    }
 
 
 def _status(name: str, values: dict[str, str], trouble: str = "") -> DiagnosticStatus:

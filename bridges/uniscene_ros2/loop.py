@@ -39,6 +39,7 @@ class Loop:
         status: RUNNING, or how the run ended.
         begun: whether the first control came; until then the world stands at its first frame.
         budget: ticks that may still be made, None for all of them.
+        frame: what was sensed last.
         bridge_ms: what making and publishing the last frame's messages took.
     """
 
@@ -56,7 +57,7 @@ class Loop:
         self.real_time = RealTime()
         self.status, self.begun, self.bridge_ms = _RUNNING, False, 0.0
         self.budget: int | None = 0 if setting("paused") else None
-        self._frame: SensorFrame | None = None
+        self.frame: SensorFrame | None = None
         self._asked_ns, self._asked_at = 0, 0.0  # when the frame was out: the wall's clock, as controls have it, and s
         self._new: set[str] = set()
         self._greet_at = 0.0
@@ -146,7 +147,7 @@ class Loop:
 
     def _sense(self) -> None:
         """Make the frame of now and say it."""
-        self._frame = self.run.sense(self.topics.needs)
+        self.frame = self.run.sense(self.topics.needs)
         start = time.perf_counter()
         self._send([*self._moments(), *self.topics.made(When.FRAME, self._now())])
         self.bridge_ms = 1e3 * (time.perf_counter() - start)
@@ -176,7 +177,7 @@ class Loop:
         if not self.begun:
             self._sense()  # the whole frame: only answers to that count, so a stack that heard it twice keeps step
         elif self.stands or self._setting("mode") == "lockstep":
-            asked_ns, self._frame = self._asked_ns, self.run.sense(self.topics.needs)
+            asked_ns, self.frame = self._asked_ns, self.run.sense(self.topics.needs)
             told = self._now()
             self._send([m for when in (When.MOMENT, When.FRAME) for m in self.topics.made(when, told, names)])
             self._asked_ns = asked_ns
@@ -184,7 +185,7 @@ class Loop:
     def _now(self) -> Now:
         run = self.run
         return Now(
-            run.stamp_us, run.layout, self._frame, run.simulator.moments, self._diagnostics, self._status, run.map_text
+            run.stamp_us, run.layout, self.frame, run.simulator.moments, self._diagnostics, self._status, run.map_text
         )
 
     def _status(self) -> str:

@@ -92,6 +92,18 @@ def test_in_real_time_an_ego_without_controls_brakes_and_one_with_them_drives(st
     assert int(counts["stale"]) == 1 and "braking" in status.message and status.level == b"\x01"
 
 
+def test_diagnostics_tell_whether_sensors_agree(start, domain, client):
+    client.listen(DiagnosticArray, "/diagnostics", 10)
+    client.listen(Image, "/camera/front/image_raw", SENSOR)
+    start("node", domain, scenario="cut_in", **DRIVES_ITSELF)
+    client.until(lambda: client.heard["/diagnostics"], 60)
+    assert values(client, "consistency")[0] == {"points": "0"}  # nobody hears the LiDAR
+    client.listen(PointCloud2, "/lidar/lidar/points", SENSOR)
+    client.until(lambda: int(values(client, "consistency")[0]["points"]) > 200, 30, "a sweep to compare")
+    told = values(client, "consistency")[0]
+    assert float(told["median_m"]) < 0.05 and float(told["within_0.2_m"]) > 0.9
+
+
 def test_pause_step_and_play(start, domain, client):
     image = client.listen(Image, "/camera/front/image_raw", SENSOR)
     start("node", domain, "--paused", scenario="cut_in", driver="builtin")

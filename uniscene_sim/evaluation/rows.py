@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from math import isnan
+from typing import Any
 
 __all__ = ["Row", "as_markdown", "as_records"]
 
@@ -29,19 +30,23 @@ class Row:
     source: str = ""  # of numbers that others have published, measured on other data
 
 
-def as_records(rows: Iterable[Row]) -> list[dict[str, object]]:
-    """Rows for JSON."""
+def as_records(rows: Iterable[Any]) -> list[dict[str, object]]:
+    """Rows, dataclasses of numbers and text, for JSON."""
     return [{name: None if _empty(value) else value for name, value in asdict(row).items()} for row in rows]
 
 
-def as_markdown(rows: Iterable[Row]) -> str:
-    """Rows as a table for people."""
-    names = [field.name for field in fields(Row)]
+def as_markdown(rows: Iterable[Any]) -> str:
+    """Rows of one kind as a table for people."""
+    records = as_records(rows)
+    names = list(records[0]) if records else []
     lines = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * len(names) + "|"]
-    for record in as_records(rows):
-        cells = [f"{value:.3f}" if isinstance(value, float) else str(value or "") for value in record.values()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join(lines + ["| " + " | ".join(map(_cell, record.values())) + " |" for record in records])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}" if value == 0.0 or abs(value) >= 1e-3 else f"{value:.1e}"
+    return "" if value is None else str(value)
 
 
 def _empty(value: object) -> bool:

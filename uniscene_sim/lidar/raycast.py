@@ -20,7 +20,7 @@ from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
 from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays
 from uniscene_sim.tracing.templates import templates as built_in
 
-__all__ = ["RaycastLidar", "Sweep"]
+__all__ = ["RaycastLidar", "Sweep", "points_of"]
 
 
 class Sweep(NamedTuple):
@@ -91,7 +91,7 @@ def _finished(view: WorldView, spec: LidarSpec, sweep: Sweep) -> LidarSweep:
         echoes, returns = _received(view, spec, scene, beams, spread, hits)
     else:
         echoes, returns = _exact(spec, hits)
-    return _points(view, spec, scene, beams, hits, echoes, returns)
+    return points_of(view, spec, scene, beams, hits, echoes, returns)
 
 
 def _exact(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
@@ -129,9 +129,10 @@ def _received(
     return echoes, returns
 
 
-def _points(
+def points_of(
     view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
 ) -> LidarSweep:
+    """What is reported, as a sweep in the sensor's frame."""
     rings, numbers = returns.distance.shape[1:]
     seen = np.flatnonzero(returns.distance < np.inf)
     beam, number = np.divmod(seen, numbers) if numbers > 1 else (seen, np.zeros_like(seen))

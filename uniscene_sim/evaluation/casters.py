@@ -1,0 +1,113 @@
+"""LiDARs that see 0.4 m labels alone, as evaluation calls them, and those that need no training."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from uniscene_sim.bench.lidar import mesh_of
+from uniscene_sim.frames import OccupancyGrid
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
+from uniscene_sim.occupancy.tiles import CELL_M
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
+from uniscene_sim.tracing.labels import label_arrays, trace_labels
+from uniscene_sim.training.sweeps import Sweep, TownSweeps
+
+__all__ = ["Cast", "Half", "Hard", "Open3d", "RayCaster", "grid_of"]
+
+_REACH_M = 72.0
+
+
+class Cast(NamedTuple):
+    """What is told of R rays."""
+
+    range_m: np.ndarray  # (R,) m, inf where nothing is met
+    label: np.ndarray  # uint8 (R,) OccClass, FREE where nothing is met
+    intensity: np.ndarray | None = None  # (R,) 0..1; None: not told
+    dropout: np.ndarray | None = None  # (R,), probability that the ray does not return; None: not told
+
+
+class RayCaster(Protocol):
+    """A LiDAR under test. It may look at the cells and agents of the town, and at the sensor's origin, directions and
+    ranges in the sweep; the rest of the sweep is the truth."""
+
+    name: str
+
+    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast: ...
+
+
+def grid_of(town: TownSweeps, sweep: Sweep) -> OccupancyGrid:
+    """The cells around a sensor with those of the agents of its moment, in the map frame."""
+    cells, agents = town.cells, town.agents[sweep.moment]
+    parts = town.agents_cells[sweep.moment]
+    kinds = AGENT_OCC_CLASS[agents["cls"]]
+    ijk = np.concatenate([cells.ijk, *parts])
+    label = np.concatenate([cells.label, *(np.full(len(p), k, np.uint8) for p, k in zip(parts, kinds, strict=True))])
+    near = (np.abs((ijk[:, :2] + 0.5) * CELL_M - sweep.origin[:2]) < _REACH_M).all(axis=1)
+    ijk, label = ijk[near], label[near]
+    if not len(ijk):
+        ijk, label = np.zeros((1, 3), int), np.array([OccClass.FREE], np.uint8)
+    low = ijk.min(axis=0)
+    shape = ijk.max(axis=0) - low + 1
+    labels = np.full(shape, OccClass.FREE, np.uint8)
+    labels[tuple((ijk - low).T)] = label
+    spec = GridSpec(CELL_M, tuple(shape.tolist()), tuple((low * CELL_M).tolist()))
+    return OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), spec, Pose())
+
+
+class Hard:
+    """The first full cell along each ray."""
+
+    name = "raycast on labels"
+
+    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
+        grid = label_arrays(grid_of(town, sweep))
+        return Cast(*trace_labels(grid, *_rays(sweep), sweep.max_range_m))
+
+
+class Half(Hard):
+    """The same, half a cell farther: the middle of what it may be."""
+
+    name = "raycast on labels + half a voxel"
+
+    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
+        cast = super().__call__(town, sweep)
+        return cast._replace(range_m=cast.range_m + 0.5 * CELL_M)
+
+
+class Open3d:
+    """Open3D's ray casting against the faces of the cells; the label is that of the cell behind the face."""
+
+    name = "Open3D RaycastingScene"
+
+    @staticmethod
+    def installed() -> bool:
+        return find_spec("open3d") is not None
+
+    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
+        import open3d
+
+        grid = grid_of(town, sweep)
+        vertices, triangles = mesh_of(grid)
+        tensor: Any = open3d.core.Tensor
+        scene = open3d.t.geometry.RaycastingScene()
+        # about the sensor, since it takes floats of 32 bits only
+        scene.add_triangles(tensor((vertices - sweep.origin).astype(np.float32)), tensor(triangles))
+        origins, directions = _rays(sweep)
+        rays = np.hstack([np.zeros_like(origins), directions]).astype(np.float32)
+        range_m = scene.cast_rays(tensor(rays))["t_hit"].numpy().astype(np.float64)
+        hit = range_m < np.inf
+        label = np.full(len(range_m), OccClass.FREE, np.uint8)
+        inside = origins[hit] + (range_m[hit, None] + 1e-3) * directions[hit]
+        at = np.clip(grid.grid.index(inside), 0, np.array(grid.grid.shape) - 1)
+        label[hit] = grid.labels[tuple(at.T)]
+        return Cast(range_m, label)
+
+
+def _rays(sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+    """Origins and directions float64 (R, 3)."""
+    directions = sweep.direction.astype(np.float64)
+    return np.broadcast_to(sweep.origin, directions.shape).copy(), directions

@@ -1,0 +1,204 @@
+"""`uniscene-sim eval lidar`: how good LiDARs that see 0.4 m labels alone are, on towns that no training has seen.
+
+The truth is `raycast` on the fine world: ranges, intensity, and what does not return. Every row sees the same rays and
+the same cells, up to 70 m, which is as far as cells are known. What a caster does not tell itself (intensity, drop-out)
+is told for it by the mean of what labels alone tell, fitted to training towns: what learned heads have to beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+from tqdm import tqdm
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.evaluation.casters import Cast, Half, Hard, Open3d, RayCaster
+from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, PerClass, best_auc, chamfer, roc_auc
+from uniscene_sim.training.sweeps import Sweep, TownSweeps, make_sweeps, read_sweeps
+
+__all__ = ["Row", "baselines", "evaluate", "score"]
+
+FAR_M = 70.0
+_FIRST_TEST, _FIRST_TRAIN = 20_000, 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of one LiDAR; None where it has none."""
+
+    name: str
+    data: str
+    median_m: float | None = None  # absolute error of range of rays that meet something
+    mean_m: float | None = None
+    within_02: float | None = None  # share of these rays
+    within_05: float | None = None
+    objects_median_m: float | None = None  # of rays that meet an agent
+    objects_mean_m: float | None = None
+    objects_within_02: float | None = None
+    objects_within_05: float | None = None
+    rest_median_m: float | None = None
+    rest_within_05: float | None = None
+    missed: float | None = None  # share of rays that should meet something and do not
+    ghosts: float | None = None  # share of rays that should not and do
+    chamfer_m: float | None = None
+    mmd: float | None = None
+    jsd: float | None = None
+    intensity: float | None = None  # mean absolute error
+    drop_auc: float | None = None
+    best_auc: float | None = None  # that labels and range allow
+    seconds: float | None = None  # a sweep
+
+
+def baselines() -> list[RayCaster]:
+    """What needs no training; Open3D's where it is installed."""
+    return [Hard(), Half(), *([Open3d()] if Open3d.installed() else [])]
+
+
+def evaluate(
+    casters: Sequence[RayCaster] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
+) -> list[Row]:
+    """Rows of the baselines and of some LiDARs.
+
+    Args:
+        casters: learned ones, ablations among them.
+        data: folder that `training.sweeps.make_sweeps` has written; None to make a small one for this alone.
+        towns: held-out towns, at most; of a folder made here, as many.
+        moments: sweeps of each town made here.
+
+    Raises:
+        InputError: the folder lacks training or test towns, or a file is damaged.
+    """
+    with TemporaryDirectory() as own:
+        folder = Path(own if data is None else data)
+        if data is None:
+            make_sweeps(folder, "train", range(_FIRST_TRAIN, _FIRST_TRAIN + 2), moments)
+            make_sweeps(folder, "test", range(_FIRST_TEST, _FIRST_TEST + towns), moments)
+        rates, held_out = rates_of(_read(folder / "train", towns)), list(_read(folder / "test", towns))
+        if lacking := {sweep.detect_range_m for town in held_out for sweep in town.sweeps} - set(rates):
+            raise InputError(
+                f"expected sweeps of a sensor that sees {min(lacking):g} m, as in test", file=folder / "train"
+            )
+        return score([*baselines(), *casters], held_out, rates)
+
+
+def _read(folder: Path, towns: int) -> Iterable[TownSweeps]:
+    files = sorted(folder.glob("sweeps_*.npz"), key=lambda path: (len(path.name), path.name))[:towns]
+    if not files:
+        raise InputError("expected files sweeps_<seed>.npz", file=folder)
+    return (read_sweeps(file) for file in files)
+
+
+def rates_of(towns: Iterable[TownSweeps]) -> dict[float, PerClass]:
+    """What labels tell of training towns, by the sensors' detection ranges."""
+    rates: dict[float, PerClass] = {}
+    hard = Hard()
+    for town in towns:
+        for sweep in town.sweeps:
+            met = _truth(sweep) < np.inf
+            told = hard(town, sweep)
+            of = rates.setdefault(sweep.detect_range_m, PerClass())
+            of.add(told.label[met], told.range_m[met], sweep.intensity[met], sweep.dropped[met])
+    return rates
+
+
+def score(
+    casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: dict[float, PerClass], data: str = "test"
+) -> list[Row]:
+    """Rows of some LiDARs on held-out towns.
+
+    Args:
+        casters: all that are to be compared.
+        towns: with their truth.
+        rates: fitted to training towns.
+        data: what the towns are called in the rows.
+    """
+    boards = [_Board() for _ in casters]
+    sweeps = [(town, sweep) for town in towns for sweep in town.sweeps]
+    with tqdm(total=len(sweeps) * len(casters), desc=f"eval {data}", unit="sweep", disable=None) as bar:
+        for town, sweep in sweeps:
+            for caster, board in zip(casters, boards, strict=True):
+                start = perf_counter()
+                cast = caster(town, sweep)
+                board.add(sweep, cast, rates, perf_counter() - start)
+                bar.update()
+    best = _best([sweep for _, sweep in sweeps])
+    return [board.row(caster.name, data, best) for caster, board in zip(casters, boards, strict=True)]
+
+
+def _truth(sweep: Sweep) -> np.ndarray:
+    """Ranges (R,) m as far as anybody may see, inf beyond."""
+    return np.where(sweep.range_m < min(FAR_M, sweep.max_range_m), sweep.range_m, np.inf)
+
+
+def _best(sweeps: Sequence[Sweep]) -> float:
+    met = [_truth(sweep) < np.inf for sweep in sweeps]
+    columns = [[getattr(s, name)[m] for s, m in zip(sweeps, met, strict=True)] for name in _TOLD]
+    sensor = [np.full(int(m.sum()), s.detect_range_m) for s, m in zip(sweeps, met, strict=True)]
+    dropped, label, range_m = (np.concatenate(column) for column in columns)
+    return best_auc(dropped, label, range_m, np.concatenate(sensor))
+
+
+_TOLD = ("dropped", "label", "range_m")
+
+
+class _Board:
+    """Scores of one LiDAR while sweeps come in."""
+
+    def __init__(self) -> None:
+        self.all, self.objects, self.rest = DepthScore(), DepthScore(), DepthScore()
+        self.above = BirdsEye()
+        self.chamfer, self.seconds = list[float](), list[float]()
+        self.bright, self.dropped, self.risk = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
+
+    def add(self, sweep: Sweep, cast: Cast, rates: dict[float, PerClass], seconds: float) -> None:
+        truth, far = _truth(sweep), min(FAR_M, sweep.max_range_m)
+        guess = np.where(cast.range_m < far, cast.range_m, np.inf)
+        self.all.add(truth, guess, far)
+        self.objects.add(truth[sweep.is_object], guess[sweep.is_object], far)
+        self.rest.add(truth[~sweep.is_object], guess[~sweep.is_object], far)
+        met = truth < np.inf
+        of = rates[sweep.detect_range_m]
+        bright = of.intensity(cast.label) if cast.intensity is None else cast.intensity
+        risk = of.dropout(cast.label, cast.range_m) if cast.dropout is None else cast.dropout
+        self.bright.append(np.abs(bright - sweep.intensity)[met & ~sweep.dropped])
+        self.dropped.append(sweep.dropped[met])
+        self.risk.append(risk[met])
+        # what a caster without a drop-out head of its own hits, it returns
+        returns = (guess < np.inf) & (True if cast.dropout is None else cast.dropout < 0.5)
+        cloud = sweep.direction[returns] * guess[returns, None]
+        real = met & ~sweep.dropped
+        true_cloud = sweep.direction[real] * truth[real, None]
+        self.above.add(true_cloud, cloud)
+        self.chamfer.append(chamfer(true_cloud, cloud))
+        self.seconds.append(seconds)
+
+    def row(self, name: str, data: str, best: float) -> Row:
+        every, objects, rest = self.all, self.objects, self.rest
+        return Row(
+            name,
+            data,
+            every.median,
+            every.mean,
+            every.within(0.2),
+            every.within(0.5),
+            objects.median,
+            objects.mean,
+            objects.within(0.2),
+            objects.within(0.5),
+            rest.median,
+            rest.within(0.5),
+            every.missed,
+            every.ghosts,
+            float(np.nanmean(self.chamfer)),
+            self.above.mmd,
+            self.above.jsd,
+            float(np.concatenate(self.bright).mean()),
+            roc_auc(np.concatenate(self.dropped), np.concatenate(self.risk)),
+            best,
+            float(np.median(self.seconds)),
+        )

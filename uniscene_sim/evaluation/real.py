@@ -1,0 +1,145 @@
+"""Sweeps of towns beside real ones, as a sanity check: histograms that hang little on where somebody drives.
+
+The real ones are PandaSet's, of a Pandar64 on a car in San Francisco, as `.bin` files of x, y, z and intensity by 255
+in the frame of the car (float32). Streets, traffic and paint differ from ours, as they do from one real sweep to
+another: numbers show what is badly off, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.evaluation.casters import RayCaster
+from uniscene_sim.geometry import Pose
+from uniscene_sim.lidar.models import lidar_model
+from uniscene_sim.metrics.lidar import total_variation
+from uniscene_sim.rig import LidarSpec
+from uniscene_sim.training.scenes import drives
+from uniscene_sim.training.sweeps import sweeps_of
+from uniscene_sim.training.towns import make_town
+
+__all__ = ["RealRow", "Seen", "compare_with_real", "read_pandaset", "rows_against"]
+
+#: Where PandaSet's LiDAR is in the frame of its points; angles are fitted to the rings of a standing car.
+_AT = Pose(0.26, -0.07, 1.876, roll=-0.0016, pitch=-0.0108)
+_RANGES_M, _LEVELS = np.linspace(0.0, 100.0, 21), np.linspace(0.0, 1.0, 33)
+_SENSOR = lidar_model("pandar64", "pandar64", _AT, min_range_m=0.0, range_noise_m=0.0, divergence_rad=0.0)
+_RINGS, _COLUMNS = len(_SENSOR.elevation_rad), _SENSOR.azimuth_steps
+_TOWN = 20_000
+
+
+@dataclass(frozen=True)
+class RealRow:
+    """How far histograms are from those of all real sweeps: total variation, 0 alike and 1 apart; of drop-out the mean
+    difference between rings of the share of beams that do not return. None where nothing is told."""
+
+    name: str
+    range: float
+    ring: float
+    intensity: float | None
+    dropout: float
+
+
+class Seen(NamedTuple):
+    """N points of some sweeps of a Pandar64."""
+
+    range_m: np.ndarray  # (N,)
+    ring: np.ndarray  # int (N,), 0 lowest
+    intensity: np.ndarray | None  # (N,) 0..1
+    sweeps: int
+
+
+def read_pandaset(path: str | Path) -> Seen:
+    """A real sweep; rings are those of the nearest elevation.
+
+    Raises:
+        InputError: it cannot be read or is no such file.
+    """
+    try:
+        data = np.fromfile(path, np.float32)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    if not data.size or data.size % 4 or not np.isfinite(data).all():
+        raise InputError("expected points of four floats: x, y, z, intensity", file=path)
+    points = data.reshape(-1, 4).astype(np.float64)
+    xyz = (points[:, :3] - _AT.position) @ _AT.rotation
+    range_m = np.linalg.norm(xyz, axis=1)
+    elevation = np.arcsin(np.clip(xyz[:, 2] / np.maximum(range_m, 1e-6), -1, 1))
+    ring = np.abs(elevation[:, None] - np.array(_SENSOR.elevation_rad)).argmin(axis=1)
+    return Seen(range_m, ring, points[:, 3] / 255.0, 1)
+
+
+def compare_with_real(folder: str | Path, casters: Sequence[RayCaster] = (), moments: int = 4) -> list[RealRow]:
+    """Rows of `raycast` in a held-out town and of what sees its labels alone; none where the folder is missing.
+
+    Args:
+        folder: with PandaSet's `.bin` files.
+        casters: LiDARs under test.
+        moments: sweeps, each of a place of its own.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    real = [read_pandaset(path) for path in sorted(Path(folder).glob("*.bin"))]
+    if not real:
+        return []
+    return rows_against(real, _ours(casters, _SENSOR, moments))
+
+
+def rows_against(real: Sequence[Seen], ours: dict[str, Seen]) -> list[RealRow]:
+    """Rows of some sets of sweeps, by name; before them that of the first real sweep against the others."""
+    rows = [_row("one real sweep, the others", real[0], _together(real[1:]))] if len(real) > 1 else []
+    every = _together(real)
+    return rows + [_row(name, seen, every) for name, seen in ours.items()]
+
+
+def _ours(casters: Sequence[RayCaster], sensor: LidarSpec, moments: int) -> dict[str, Seen]:
+    static_map = make_town(_TOWN)
+    # every other one, so that not all are of one place
+    chosen = list(islice(drives(static_map, _TOWN, 2 * moments), 0, None, 2))
+    town = sweeps_of(static_map, 1000 * _TOWN, chosen, (sensor,))
+    ring = np.arange(_RINGS * _COLUMNS) % _RINGS
+    parts: dict[str, list[Seen]] = {"raycast": []}
+    for sweep in town.sweeps:
+        there = np.isfinite(sweep.range_m) & ~sweep.dropped
+        parts["raycast"].append(Seen(sweep.range_m[there], ring[there], sweep.intensity[there], 1))
+        for caster in casters:
+            cast = caster(town, sweep)
+            there = np.isfinite(cast.range_m) & (True if cast.dropout is None else cast.dropout < 0.5)
+            bright = None if cast.intensity is None else cast.intensity[there]
+            parts.setdefault(caster.name, []).append(Seen(cast.range_m[there], ring[there], bright, 1))
+    return {name: _together(sweeps) for name, sweeps in parts.items()}
+
+
+def _together(parts: Sequence[Seen]) -> Seen:
+    bright = [part.intensity for part in parts if part.intensity is not None]
+    return Seen(
+        np.concatenate([part.range_m for part in parts]),
+        np.concatenate([part.ring for part in parts]),
+        np.concatenate(bright) if len(bright) == len(parts) else None,
+        sum(part.sweeps for part in parts),
+    )
+
+
+def _row(name: str, seen: Seen, real: Seen) -> RealRow:
+    def counts(of: Seen) -> list[np.ndarray]:
+        bright = np.zeros(0) if of.intensity is None else of.intensity
+        return [np.histogram(of.range_m, _RANGES_M)[0], np.bincount(of.ring, minlength=_RINGS),
+                np.histogram(bright, _LEVELS)[0]]  # fmt: skip
+
+    (range_m, ring, bright), (real_range, real_ring, real_bright) = counts(seen), counts(real)
+    gone, really = (1.0 - np.minimum(n / (_COLUMNS * of.sweeps), 1.0) for n, of in ((ring, seen), (real_ring, real)))
+    return RealRow(
+        name,
+        total_variation(range_m, real_range),
+        total_variation(ring, real_ring),
+        None if seen.intensity is None or real.intensity is None else total_variation(bright, real_bright),
+        float(np.abs(gone - really).mean()),
+    )

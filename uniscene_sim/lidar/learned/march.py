@@ -1,0 +1,345 @@
+"""Samples along rays, where the world is occupied (UniScene, section 3.3): a probability of 1 in occupied cells and
+half a cell around them, 0 elsewhere, and n points drawn from it by its inverse distribution function.
+
+What uniform samples along a ray tend to as they grow dense, the cells that it crosses say exactly. Probability is
+counted along the ray, but in the ground by height, since a ray that grazes it stays within its cell for metres and yet
+knows no more of where the surface lies. Only the first 2 m count: what is behind them is not seen.
+"""
+
+from __future__ import annotations
+
+from math import cos, floor, inf, sin
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.crew import each, ranges
+from uniscene_sim.lidar.learned.voxels import SOLID, CellGrid
+from uniscene_sim.occupancy.tiles import CELL_M
+
+__all__ = ["AgentGrids", "Samples", "agent_grids", "empty_samples", "march"]
+
+REACH_M = 2.0
+_MARGIN_M = 0.5 * CELL_M
+_FLATTEST = 0.02  # of a direction's z, in the ground
+_MOST = 160  # cells of a ray
+_HALF_M = 0.5 * CELL_M
+
+
+class AgentGrids(NamedTuple):
+    """N agents: cells of half the size, those within half a cell of an agent's with the row of the nearest of these."""
+
+    low: np.ndarray  # int64 (N, 3), of half cells
+    shape: np.ndarray  # int64 (N, 3)
+    offset: np.ndarray  # int64 (N,), first half cell of each
+    row: np.ndarray  # int32 (V,), -1 where there is none
+    centre: np.ndarray  # float64 (N, 3) m, of a sphere about all half cells
+    radius: np.ndarray  # float64 (N,) m
+
+
+class Samples(NamedTuple):
+    """Of R rays n points each; a ray that crosses nothing has `count` 0."""
+
+    t: np.ndarray  # float32 (R, n) m
+    row: np.ndarray  # int32 (R, n), of the cell
+    offset: np.ndarray  # float32 (R, n, 3) from the cell's middle, in cells
+    slope: np.ndarray  # float32 (R, n), probability by metre: 1, or less where a ray grazes the ground
+    gap: np.ndarray  # float32 (R,), probability between two points
+    first: np.ndarray  # float32 (R,) m, where the ray enters the first cell, inf where there is none
+    who: np.ndarray  # int32 (R, n), agent of the cell, -1 for the world
+
+
+def empty_samples(rays: int, n: int) -> Samples:
+    return Samples(
+        np.zeros((rays, n), np.float32), np.zeros((rays, n), np.int32), np.zeros((rays, n, 3), np.float32),
+        np.ones((rays, n), np.float32), np.zeros(rays, np.float32), np.full(rays, np.inf, np.float32),
+        np.full((rays, n), -1, np.int32),
+    )  # fmt: skip
+
+
+def agent_grids(cells: list[np.ndarray], first_row: int) -> AgentGrids:
+    """Grids of agents' cells, int32 (M, 3) each; rows count on from `first_row`."""
+    n = len(cells)
+    low, shape = np.zeros((n, 3), np.int64), np.zeros((n, 3), np.int64)
+    rows = []
+    for a, ijk in enumerate(cells):
+        low[a] = 2 * ijk.min(axis=0) - 1
+        shape[a] = 2 * ijk.max(axis=0) + 3 - low[a]
+        grid = np.full(tuple(shape[a].tolist()), -1, np.int32)
+        _spread(grid, low[a], ijk, first_row)
+        first_row += len(ijk)
+        rows.append(grid.ravel())
+    sizes = shape.prod(axis=1)
+    return AgentGrids(
+        low, shape, np.cumsum(sizes) - sizes, np.concatenate([np.zeros(0, np.int32), *rows]),
+        (low + 0.5 * shape) * _HALF_M, 0.5 * _HALF_M * np.sqrt((shape**2).sum(axis=1)) + 1e-6,
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _spread(grid, low, ijk, first):
+    """A cell's own eight half cells, then those around it that are nobody's own."""
+    for own in (True, False):
+        for n in range(ijk.shape[0]):
+            i, j, k = 2 * ijk[n, 0] - low[0], 2 * ijk[n, 1] - low[1], 2 * ijk[n, 2] - low[2]
+            wide = 0 if own else 1
+            for a in range(i - wide, i + 2 + wide):
+                for b in range(j - wide, j + 2 + wide):
+                    for c in range(k - wide, k + 2 + wide):
+                        if own or grid[a, b, c] < 0:
+                            grid[a, b, c] = first + n
+
+
+@njit(cache=True, inline="always")
+def _leave(at, step, cell, size):
+    """t at which a ray leaves [cell size, (cell + 1) size) along one axis."""
+    if step > 0.0:
+        return ((cell + 1) * size - at) / step
+    if step < 0.0:
+        return (cell * size - at) / step
+    return inf
+
+
+@njit(cache=True, inline="always")
+def _clip(at, step, low, high, t0, t1):
+    """What is left of [t0, t1] within [low, high] along one axis."""
+    if step == 0.0:
+        return (t0, t1) if low <= at < high else (inf, -inf)
+    a, b = (low - at) / step, (high - at) / step
+    return max(t0, min(a, b)), min(t1, max(a, b))
+
+
+@njit(cache=True, inline="always")
+def _within(value, low, high):
+    return low if value < low else (high if value > high else value)
+
+
+@njit(cache=True)
+def _cross_world(grid: CellGrid, is_ground, ox, oy, oz, dx, dy, dz, far, begin, end, row):
+    """Write where a ray enters and leaves each cell that it crosses, until it is surely stopped; how many."""
+    x, y, z, u, v, w = ox / CELL_M, oy / CELL_M, oz / CELL_M, dx / CELL_M, dy / CELL_M, dz / CELL_M
+    lx, ly, lz = 8 * grid.low[0], 8 * grid.low[1], 8 * grid.low[2]
+    nx, ny, nz = grid.blocks.shape
+    t, t_end = _clip(x, u, lx, lx + 8 * nx, 0.0, far)
+    t, t_end = _clip(y, v, ly, ly + 8 * ny, t, t_end)
+    t, t_end = _clip(z, w, lz, lz + 8 * nz, t, t_end)
+    count, gone = 0, 0.0
+    if t >= t_end:
+        return 0
+    i = _within(floor(x + t * u), lx, lx + 8 * nx - 1)
+    j = _within(floor(y + t * v), ly, ly + 8 * ny - 1)
+    k = _within(floor(z + t * w), lz, lz + 8 * nz - 1)
+    while True:
+        bi, bj, bk = i >> 3, j >> 3, k >> 3
+        block = grid.blocks[bi - grid.low[0], bj - grid.low[1], bk - grid.low[2]]
+        if block < 0:  # on to the next block
+            tx, ty, tz = _leave(x, u, bi, 8.0), _leave(y, v, bj, 8.0), _leave(z, w, bk, 8.0)
+            t = max(t, min(tx, ty, tz))
+            if t >= t_end:
+                return count
+            if tx <= ty and tx <= tz:
+                i = 8 * bi + 8 if u > 0.0 else 8 * bi - 1
+                j = _within(floor(y + t * v), 8 * bj, 8 * bj + 7)
+                k = _within(floor(z + t * w), 8 * bk, 8 * bk + 7)
+            elif ty <= tz:
+                j = 8 * bj + 8 if v > 0.0 else 8 * bj - 1
+                i = _within(floor(x + t * u), 8 * bi, 8 * bi + 7)
+                k = _within(floor(z + t * w), 8 * bk, 8 * bk + 7)
+            else:
+                k = 8 * bk + 8 if w > 0.0 else 8 * bk - 1
+                i = _within(floor(x + t * u), 8 * bi, 8 * bi + 7)
+                j = _within(floor(y + t * v), 8 * bj, 8 * bj + 7)
+        else:
+            here = grid.cells[block, i & 7, j & 7, k & 7]
+            if here == SOLID:
+                return count
+            tx, ty, tz = _leave(x, u, i, 1.0), _leave(y, v, j, 1.0), _leave(z, w, k, 1.0)
+            leave = min(tx, ty, tz, t_end)
+            if here >= 0 and leave > t:
+                begin[count], end[count], row[count] = t, leave, here
+                count += 1
+                gone += (leave - t) * (max(abs(dz), _FLATTEST) if is_ground[here] else 1.0)
+                if gone >= REACH_M or count == _MOST // 2:
+                    return count
+            t = max(t, leave)
+            if t >= t_end:
+                return count
+            if tx <= ty and tx <= tz:
+                i += 1 if u > 0.0 else -1
+            elif ty <= tz:
+                j += 1 if v > 0.0 else -1
+            else:
+                k += 1 if w > 0.0 else -1
+                if here >= 0 and w < 0.0 and is_ground[here]:
+                    return count  # under the ground
+        if not (lx <= i < lx + 8 * nx and ly <= j < ly + 8 * ny and lz <= k < lz + 8 * nz):
+            return count
+
+
+@njit(cache=True)
+def _cross_agent(a: AgentGrids, n, ox, oy, oz, dx, dy, dz, far, begin, end, row, count, most):
+    """The same of an agent's half cells, behind `count` others; how many there are then."""
+    x, y, z, u, v, w = ox / _HALF_M, oy / _HALF_M, oz / _HALF_M, dx / _HALF_M, dy / _HALF_M, dz / _HALF_M
+    lx, ly, lz = a.low[n, 0], a.low[n, 1], a.low[n, 2]
+    nx, ny, nz = a.shape[n, 0], a.shape[n, 1], a.shape[n, 2]
+    t, t_end = _clip(x, u, lx, lx + nx, 0.0, far)
+    t, t_end = _clip(y, v, ly, ly + ny, t, t_end)
+    t, t_end = _clip(z, w, lz, lz + nz, t, t_end)
+    if t >= t_end:
+        return count
+    i = _within(floor(x + t * u), lx, lx + nx - 1)
+    j = _within(floor(y + t * v), ly, ly + ny - 1)
+    k = _within(floor(z + t * w), lz, lz + nz - 1)
+    gone, last = 0.0, -1
+    while True:
+        tx, ty, tz = _leave(x, u, i, 1.0), _leave(y, v, j, 1.0), _leave(z, w, k, 1.0)
+        leave = min(tx, ty, tz, t_end)
+        here = a.row[a.offset[n] + ((i - lx) * ny + (j - ly)) * nz + (k - lz)]
+        if here >= 0 and leave > t:
+            if here == last:
+                end[count - 1] = leave
+            elif count < most:
+                begin[count], end[count], row[count] = t, leave, here
+                count += 1
+            gone += leave - t
+        last = here
+        t = max(t, leave)
+        if t >= t_end or gone >= REACH_M:
+            return count
+        if tx <= ty and tx <= tz:
+            i += 1 if u > 0.0 else -1
+        elif ty <= tz:
+            j += 1 if v > 0.0 else -1
+        else:
+            k += 1 if w > 0.0 else -1
+        if not (lx <= i < lx + nx and ly <= j < ly + ny and lz <= k < lz + nz):
+            return count
+
+
+@njit(cache=True)
+def _sort(begin, end, row, who, count):
+    """By where they begin; of two that overlap the later one gives way."""
+    for m in range(1, count):
+        b, e, r, p = begin[m], end[m], row[m], who[m]
+        q = m - 1
+        while q >= 0 and begin[q] > b:
+            begin[q + 1], end[q + 1], row[q + 1], who[q + 1] = begin[q], end[q], row[q], who[q]
+            q -= 1
+        begin[q + 1], end[q + 1], row[q + 1], who[q + 1] = b, e, r, p
+    reached = 0.0
+    for m in range(count):
+        begin[m] = max(begin[m], reached)
+        end[m] = max(end[m], begin[m])
+        reached = end[m]
+
+
+@njit(cache=True, nogil=True)
+def _march(
+    grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: Samples, first, last
+):
+    n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
+    begin, end, weight = np.empty(_MOST), np.empty(_MOST), np.empty(_MOST)
+    row, who = np.empty(_MOST, np.int32), np.empty(_MOST, np.int32)
+    for r in range(first, last):
+        column = r // rings
+        ox, oy, oz = origins[column, 0], origins[column, 1], origins[column, 2]
+        dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
+        count = _cross_world(grid, is_ground, ox, oy, oz, dx, dy, dz, far, begin, end, row)
+        who[:count] = -1
+        near = begin[0] if count else inf
+        # half a cell more at both ends of what is crossed in one go
+        for m in range(count):
+            if m + 1 == count or begin[m + 1] > end[m] + 1e-9:
+                wide = _MARGIN_M if m + 1 == count else min(_MARGIN_M, 0.5 * (begin[m + 1] - end[m]))
+                end[m] += wide
+                if m + 1 < count:
+                    begin[m + 1] -= wide
+        if count:
+            begin[0] = max(0.0, begin[0] - _MARGIN_M)
+        others = count
+        for a in range(agents.low.shape[0]):
+            px = ox - agents.centre[a, 0] - move[column, a, 0]
+            py = oy - agents.centre[a, 1] - move[column, a, 1]
+            pz = oz - agents.centre[a, 2] - move[column, a, 2]
+            along = px * dx + py * dy + pz * dz
+            off = px * px + py * py + pz * pz - along * along
+            if off > agents.radius[a] ** 2 or along > agents.radius[a] or -along > far + agents.radius[a]:
+                continue
+            # the ray as it lies beside the agent where that will be
+            c, s = cos(move[column, a, 3]), sin(move[column, a, 3])
+            ax, ay = c * px + s * py + agents.centre[a, 0], c * py - s * px + agents.centre[a, 1]
+            az, ux, uy = pz + agents.centre[a, 2], c * dx + s * dy, c * dy - s * dx
+            before = others
+            others = _cross_agent(agents, a, ax, ay, az, ux, uy, dz, far, begin, end, row, others, _MOST)
+            for m in range(before, others):
+                who[m] = a
+                near = min(near, begin[m])
+        if others == 0:
+            continue
+        if others > count:
+            _sort(begin, end, row, who, others)
+        out.first[r] = near
+        total, kept = 0.0, 0
+        for m in range(others):
+            weight[m] = max(abs(dz), _FLATTEST) if is_ground[row[m]] else 1.0
+            end[m] = min(end[m], begin[m] + max(0.0, REACH_M - total) / weight[m])
+            total += weight[m] * (end[m] - begin[m])
+            kept += 1
+            if total >= REACH_M:
+                break
+        gap = total / n
+        out.gap[r] = gap
+        m, past = 0, 0.0
+        for q in range(n):
+            wanted = (q + 0.5) * gap
+            while m + 1 < kept and past + weight[m] * (end[m] - begin[m]) < wanted:
+                past += weight[m] * (end[m] - begin[m])
+                m += 1
+            t = begin[m] + (wanted - past) / weight[m]
+            out.t[r, q], out.row[r, q], out.slope[r, q], out.who[r, q] = t, row[m], weight[m], who[m]
+            x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+            if who[m] >= 0:
+                a = who[m]
+                c, s = cos(move[column, a, 3]), sin(move[column, a, 3])
+                px, py = x - agents.centre[a, 0] - move[column, a, 0], y - agents.centre[a, 1] - move[column, a, 1]
+                x, y = c * px + s * py + agents.centre[a, 0], c * py - s * px + agents.centre[a, 1]
+                z -= move[column, a, 2]
+            out.offset[r, q, 0] = x / CELL_M - ijk[row[m], 0] - 0.5
+            out.offset[r, q, 1] = y / CELL_M - ijk[row[m], 1] - 0.5
+            out.offset[r, q, 2] = z / CELL_M - ijk[row[m], 2] - 0.5
+
+
+def march(
+    grid: CellGrid,
+    ijk: np.ndarray,
+    ground: np.ndarray,
+    agents: AgentGrids,
+    origins: np.ndarray,
+    directions: np.ndarray,
+    far: float,
+    n: int,
+    move: np.ndarray | None = None,
+) -> Samples:
+    """Samples of rays in C columns.
+
+    Args:
+        grid: of the world that stands.
+        ijk: int32 (N, 3), cells of the world, then those of agents.
+        ground: bool (N,), whether they are ground.
+        agents: half cells of the agents, where they are at the end of the sweep.
+        origins: float64 (C, 3) m.
+        directions: float64 (R, 3) of unit length, R / C of each column.
+        far: of the sensor, m.
+        n: points of each ray.
+        move: float64 (C, A, 4), how far (m) and turned (rad, about its middle) each agent is from there when a column
+            fires.
+    """
+    if move is None:
+        move = np.zeros((len(origins), len(agents.low), 4))
+    out = empty_samples(len(directions), n)
+    each(
+        lambda rays: _march(grid, ijk, ground, agents, origins, directions, far, move, out, *rays),
+        ranges(len(directions)),
+    )
+    return out

@@ -1,0 +1,85 @@
+"""`LidarModel`: the network of the zoo behind arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.lidar.learned.march import Samples
+from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet
+from uniscene_sim.lidar.learned.scene import Scene, Scenes
+from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, precision
+from uniscene_sim.zoo import ZooModel, expect, load_model
+
+__all__ = ["LidarModel"]
+
+
+class LidarModel:
+    """Samples to ranges and what returns of them; the same bytes for the same inputs on one machine.
+
+    Attributes:
+        name: as in the zoo.
+        samples: on each ray.
+        sha256: of the weights.
+        scenes: features of tiles.
+    """
+
+    def __init__(self, name: str, net: SparseSdfNet, sha256: str, device: str | None = None):
+        self.name, self.sha256 = name, sha256
+        self._device = pick_device(device)
+        self.net = net.to(self._device).eval().requires_grad_(False)
+        self.samples = net.config.samples
+        self.scenes = Scenes(self.net, self._device)
+
+    @classmethod
+    def load(cls, name: str | Path, device: str | None = None) -> LidarModel:
+        """Of the zoo, by its name or folder.
+
+        Raises:
+            InputError: no such model, weights of another version or damaged ones.
+        """
+        return cls.of(load_model(name), str(name), device)
+
+    @classmethod
+    def of(cls, model: ZooModel, name: str, device: str | None = None) -> LidarModel:
+        try:
+            sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in model.config["net"].items()}
+            net = SparseSdfNet(SdfConfig(**sizes))  # type: ignore[arg-type]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"expected the sizes of a LiDAR model, {error}", field=f"{name}: config") from error
+        weights = model.weights.get("net", {})
+        expect(weights, {k: tuple(v.shape) for k, v in net.state_dict().items()}, f"{name}: net.safetensors")
+        net.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in weights.items()})
+        return cls(Path(name).name, net, model.sha256, device)
+
+    def render(
+        self, scene: Scene, samples: Samples, direction: np.ndarray, detect_range_m: float, extinction: float
+    ) -> dict[str, np.ndarray]:
+        """What becomes of rays with samples in a scene.
+
+        Args:
+            direction: float32 (R, 3), map frame.
+            detect_range_m: of the sensor, for a dark surface in clear air.
+            extinction: of the air, 1/m.
+
+        Returns:
+            `depth` (m), `intensity`, `missed` and `dropped` (probabilities), each float32 (R,), and `chosen` int64
+            (R,), the sample at that depth.
+        """
+        with torch.no_grad(), precision(self._device), memory_told(len(direction)):
+            rays = Rays(
+                *(torch.from_numpy(x).to(self._device)
+                  for x in (samples.t, samples.row, samples.offset, samples.slope, samples.gap, direction))
+            )  # fmt: skip
+            power = torch.tensor([float(np.log(detect_range_m)), extinction], device=self._device)
+            made = self.net(scene.features, rays, power.expand(len(direction), 2))
+            return {
+                "depth": made.depth.cpu().numpy(),
+                "intensity": made.intensity.cpu().numpy(),
+                "missed": made.miss.sigmoid().cpu().numpy(),
+                "dropped": made.dropped.sigmoid().cpu().numpy(),
+                "chosen": made.chosen.cpu().numpy(),
+            }

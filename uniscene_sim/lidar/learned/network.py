@@ -1,0 +1,211 @@
+"""`SparseSdfNet`: a sparse U-Net over labelled cells, a signed distance at samples, and heads for what returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import spconv.pytorch as spconv
+import torch
+from spconv.pytorch import cppcore, ops
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
+from uniscene_sim.occupancy.tiles import CELL_M
+from uniscene_sim.taxonomy import OccClass
+
+__all__ = ["Rays", "Rendered", "SdfConfig", "SparseSdfNet", "streamless"]
+
+_CLASSES = int(OccClass.FREE)
+_GUESS_M = CELL_M  # past half a cell before the first cell, and half a cell in it
+
+
+@dataclass(frozen=True)
+class SdfConfig:
+    """Sizes of the network.
+
+    Attributes:
+        widths: of features at each level; a level's cells are twice as large as those before.
+        blocks: of two convolutions at each level, on the way down; there is one on the way up.
+        hidden: width of the signed distance.
+        samples: on each ray.
+    """
+
+    widths: tuple[int, ...] = (16, 24, 32)
+    blocks: tuple[int, ...] = (1, 1, 2)
+    hidden: int = 32
+    samples: int = 8
+
+    @property
+    def reach(self) -> int:
+        """How many cells away anything may lie on which a cell's features hang, rounded up to whole coarse cells."""
+        levels = len(self.widths)
+        cells = sum(2 * self.blocks[i] * 2**i for i in range(levels)) + sum(2 * 2**i for i in range(levels - 1))
+        coarse = 2 ** (levels - 1)
+        # a cell's features are those of its coarse cells, which begin up to a coarse cell before it
+        return coarse * -(-(cells + coarse) // coarse)
+
+
+class Rays(NamedTuple):
+    """What heads are told of R rays of n samples; see `march.Samples`."""
+
+    t: Tensor  # float32 (R, n) m
+    row: Tensor  # int64 (R, n)
+    offset: Tensor  # float32 (R, n, 3)
+    slope: Tensor  # float32 (R, n)
+    gap: Tensor  # float32 (R,)
+    direction: Tensor  # float32 (R, 3), map frame
+
+
+class Rendered(NamedTuple):
+    """What becomes of R rays."""
+
+    depth: Tensor  # (R,) m, of the surface that is met
+    mean: Tensor  # (R,) m, by equation 10 over all samples
+    chosen: Tensor  # int64 (R,), the sample at that surface
+    intensity: Tensor  # (R,) 0..1
+    miss: Tensor  # (R,) logit that nothing is met at all
+    dropped: Tensor  # (R,) logit that what is met does not return
+    weights: Tensor  # (R, n)
+    distance: Tensor  # (R, n) m, signed
+
+
+class SparseSdfNet(nn.Module):
+    def __init__(self, config: SdfConfig):
+        super().__init__()
+        self.config = config
+        w = config.widths
+        self.embed = nn.Embedding(_CLASSES, w[0])
+        self.down = nn.ModuleList(
+            nn.ModuleList(_Block(w[i], f"level{i}") for _ in range(config.blocks[i])) for i in range(len(w))
+        )
+        self.up = nn.ModuleList(_Block(w[i], f"level{i}") for i in range(len(w) - 1))
+        self.shrink = nn.ModuleList(
+            spconv.SparseConv3d(w[i], w[i + 1], 2, stride=2, bias=False, indice_key=f"step{i}")
+            for i in range(len(w) - 1)
+        )
+        self.grow = nn.ModuleList(
+            spconv.SparseInverseConv3d(w[i + 1], w[i], 2, bias=False, indice_key=f"step{i}")
+            for i in range(len(w) - 1)
+        )
+        h = config.hidden
+        self.of_sample = nn.Linear(w[0] + 13, h)
+        self.middle = nn.Linear(h, h)
+        self.out = nn.Linear(h, 1)
+        self.log_sharpness = nn.Parameter(torch.tensor([0.5]))
+        self.of_ray = nn.Linear(h + w[0] + 8, h)
+        self.heads = nn.Linear(h, 2)
+        self.drop, self.drop_out = nn.Linear(h + 3, h), nn.Linear(h, 1)
+        with torch.no_grad():  # to begin with, nearly all rays meet something that returns
+            self.heads.bias[1] = -3.0
+            nn.init.constant_(self.drop_out.bias, -2.0)
+
+    def features(self, ijk: Tensor, label: Tensor, group: Tensor) -> Tensor:
+        """What is known of cells: (N, first width).
+
+        Args:
+            ijk: int32 (N, 3).
+            label: int64 (N,).
+            group: int32 (N,): cells of different groups do not see each other.
+        """
+        coarse = 2 ** (len(self.config.widths) - 1)
+        if not len(ijk):
+            return self.embed.weight.new_zeros((0, self.config.widths[0]))
+        with torch.autocast(ijk.device.type, enabled=False):
+            groups = int(group.max()) + 1
+            low = ijk.new_full((groups, 3), 2**30)
+            low.scatter_reduce_(0, group.long()[:, None].expand(-1, 3), ijk, "amin")
+            # moved by whole coarse cells, so that all groups begin near the origin
+            at = ijk - low.div(coarse, rounding_mode="floor").mul(coarse).index_select(0, group)
+            shape = [int(s) // coarse * coarse + coarse for s in at.amax(dim=0)]
+            where = torch.cat([group[:, None], at], dim=1).int().contiguous()
+            x = spconv.SparseConvTensor(self.embed(label), where, shape, groups)
+            kept = []
+            for level, blocks in enumerate(self.down):
+                for block in blocks:  # type: ignore[attr-defined]
+                    x = block(x)
+                if level + 1 < len(self.down):
+                    kept.append(x)
+                    x = self.shrink[level](x)
+            for level in reversed(range(len(kept))):
+                x = self.grow[level](x)
+                x = self.up[level](x.replace_feature(x.features + kept[level].features))
+            return x.features
+
+    def forward(self, features: Tensor, rays: Rays, power: Tensor) -> Rendered:
+        """Distance, equations 9 and 10, and the heads.
+
+        Args:
+            features: of cells, from `features`.
+            rays: with samples in these cells.
+            power: (R, 2): logarithm of the range (m) at which the sensor sees a dark surface, and extinction of the
+                air (1/m).
+        """
+        r, n = rays.t.shape
+        cells = features.index_select(0, rays.row.reshape(-1)).view(r, n, -1)
+        gap = rays.gap[:, None].expand(r, n)
+        past = gap * (torch.arange(n, device=gap.device) + 0.5)
+        told = torch.cat(
+            [cells, rays.offset, rays.direction[:, None].expand(r, n, 3), rays.offset.square(),
+             rays.slope[..., None].log(), gap[..., None], past[..., None], (rays.t - rays.t[:, :1]).log1p()[..., None]],
+            dim=2,
+        )  # fmt: skip
+        hidden = F.relu(self.middle(F.relu(self.of_sample(told))))
+        # What is learned is added to the guess that the surface lies half a cell within the first cell.
+        distance = _GUESS_M - past + self.out(hidden)[..., 0].float()
+        # Distances are weighed by how far samples lie apart, so that depth lies between them, not at them.
+        weights = weights_of(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
+        mean = depth_of(weights, rays.t)
+        chosen, depth = surface_of(weights, rays.t, (gap / rays.slope).clamp_min(1e-3))
+        seen = torch.cat([torch.bmm(weights[:, None], x.float())[:, 0] for x in (hidden, cells)], dim=1)
+        slope = (weights * rays.slope).sum(dim=1)
+        geometry = torch.cat(
+            [rays.direction, rays.direction[:, 2:].abs(), slope[:, None], gap[:, :1], (0.02 * depth)[:, None],
+             depth.clamp_min(0.1).log()[:, None]], dim=1,
+        )  # fmt: skip
+        ray = F.relu(self.of_ray(torch.cat([seen, geometry], dim=1)))
+        bright, miss = self.heads(ray).float().unbind(dim=1)
+        intensity = torch.sigmoid(bright)
+        far = depth.detach().clamp_min(0.1)
+        # what the beam equation says of a surface as bright as this one, to be mended
+        left = 2.0 * (power[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * power[:, 1] * far
+        known = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
+        dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, known], dim=1)))).float()[:, 0]
+        return Rendered(depth, mean, chosen, intensity, miss, dropped, weights, distance)
+
+
+class _Block(nn.Module):
+    """Two 3x3x3 convolutions around a skip; norms are of each cell alone, so that tiles agree with the whole.
+
+    No convolution has a bias, since on the CPU spconv adds none outside training.
+    """
+
+    def __init__(self, width: int, key: str):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.convs = nn.ModuleList(spconv.SubMConv3d(width, width, 3, bias=False, indice_key=key) for _ in range(2))
+
+    def forward(self, x: spconv.SparseConvTensor) -> spconv.SparseConvTensor:
+        before = x.features
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            x = conv(x.replace_feature(F.relu(norm(x.features))))
+        return x.replace_feature(before + x.features)
+
+
+@contextmanager
+def streamless() -> Iterator[None]:
+    """Lets spconv go backwards on the CPU, where it asks for a CUDA stream that it then does not use."""
+    if torch.cuda.is_available():
+        yield
+        return
+    before = [(module, module.get_current_stream) for module in (ops, cppcore)]
+    for module, _ in before:
+        module.get_current_stream = lambda: 0
+    try:
+        yield
+    finally:
+        for module, stream in before:
+            module.get_current_stream = stream

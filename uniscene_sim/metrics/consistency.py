@@ -1,0 +1,223 @@
+"""Whether the sensors of a tick agree: the depth of LiDAR points against what the cameras see there.
+
+A point is carried to the images' moment: what stands is where it was, agents go on at their velocity, and points of a
+LiDAR that is not deskewed move with the ego. Rain, snow and fog are left out, since depth images do not have them.
+
+It is compared with depth interpolated between pixels, as a plane has it. At edges of the image it may lie anywhere
+between the nearest and the farthest of 3 x 3 pixels. Where it lies behind what the camera sees, LiDAR and camera may
+look past an edge on different sides of it, or somebody may have come between since; then the point is not compared. If
+its beam passes through the middle of a surface that the camera sees, they disagree. Sky counts as the camera's range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.compiled import device
+from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.lens import FISHEYE, image_of
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.taxonomy import OccClass
+
+__all__ = ["AGREE_M", "Consistency", "compare", "consistency", "summary"]
+
+#: Nearer than this LiDAR and camera count as agreeing, m.
+AGREE_M = 0.2
+#: Inverse depth that bends by more than this share from pixel to pixel is an edge.
+_BEND = 0.02
+_CLOSE_M = 0.05  # so near no edge need be looked for
+_NEAREST_M = 1e-3
+_STEPS = 32  # of a beam's way before a hidden point
+_OTHERS = np.uint8(OccClass.OTHERS)
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """How LiDAR and cameras agree in one tick."""
+
+    points: int  # compared
+    median_m: float  # of the absolute difference
+    p95_m: float
+    within: float  # share of points that differ by less than AGREE_M
+
+
+def consistency(frame: SensorFrame, rig: SensorRig) -> Consistency | None:
+    """LiDAR depth against camera depth over all pairs of sensors of a tick; None where nothing can be compared."""
+    if not frame.cameras:
+        return None
+    found = [
+        compare(frame.sweeps[lidar.name], lidar, frame.cameras[camera.name], camera, frame.layout)
+        for lidar in rig.lidars
+        if lidar.name in frame.sweeps
+        for camera in rig.cameras
+        if camera.name in frame.cameras
+    ]
+    of_points = np.concatenate(found) if found else np.zeros(0, np.float32)
+    differences = of_points[of_points >= 0.0]
+    if not len(differences):
+        return None
+    median, p95 = np.percentile(differences, (50, 95))
+    return Consistency(len(differences), float(median), float(p95), float((differences < AGREE_M).mean()))
+
+
+def summary(ticks: Sequence[Consistency]) -> dict[str, object] | None:
+    """A run for its report: of each number the median tick's and the worst one's; None where no tick was compared."""
+    if not ticks:
+        return None
+    out: dict[str, object] = {"ticks": len(ticks), "points": sum(tick.points for tick in ticks)}
+    for name, values, worst in (
+        ("median_m", [tick.median_m for tick in ticks], max),
+        ("p95_m", [tick.p95_m for tick in ticks], max),
+        (f"within_{AGREE_M}_m", [tick.within for tick in ticks], min),
+    ):
+        out[name] = {"median": round(float(np.median(values)), 4), "worst": round(worst(values), 4)}
+    return out
+
+
+def compare(
+    sweep: LidarSweep, lidar: LidarSpec, image: CameraFrame, camera: CameraSpec, layout: LayoutFrame
+) -> np.ndarray:
+    """Absolute difference of depth, float32 (N,) m; -1 for points that the camera cannot tell of.
+
+    Args:
+        sweep: N points.
+        lidar: the sensor they are of.
+        image: of the same moment.
+        camera: the camera it is of.
+        layout: the moment.
+    """
+    mount, turn = lidar.pose.rotation, camera.rotation_base_from_optical.T
+    agents = layout.agents
+    velocity = np.zeros((1 << 16, 3), np.float32)  # by id, in the LiDAR's frame
+    velocity[agents["id"]] = agents["vel"] @ (layout.ego_pose.rotation @ mount)
+    out = np.empty(len(sweep.xyz), np.float32)
+    _compare(
+        sweep.xyz if lidar.deskewed else _deskewed(sweep, lidar, layout),
+        sweep.time_s,
+        sweep.label,
+        sweep.instance,
+        velocity,
+        np.ascontiguousarray(turn @ mount),
+        turn @ (lidar.pose.position - camera.pose.position),
+        image.depth,
+        image.instance,
+        camera.lens,
+        float(camera.max_range_m),
+        out,
+    )
+    return out
+
+
+def _deskewed(sweep: LidarSweep, lidar: LidarSpec, layout: LayoutFrame) -> np.ndarray:
+    """Points float32 (N, 3) in the sensor's frame at the stamp, as far as the ego keeps its speed and yaw rate."""
+    time_s, mount = sweep.time_s.astype(np.float64), lidar.pose.rotation
+    x, y, z = (sweep.xyz @ mount.T + lidar.pose.position).T
+    c, s = np.cos(layout.ego_yaw_rate * time_s), np.sin(layout.ego_yaw_rate * time_s)
+    went = layout.ego_velocity @ layout.ego_pose.rotation
+    base = np.stack([c * x - s * y, s * x + c * y, z], axis=1) + time_s[:, None] * went
+    return ((base - lidar.pose.position) @ mount).astype(np.float32)
+
+
+@njit(cache=True)
+def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, who, lens, far, out):
+    height, width = depth.shape
+    for n in range(xyz.shape[0]):
+        out[n] = -1.0
+        a, b, c = np.float64(xyz[n, 0]), np.float64(xyz[n, 1]), np.float64(xyz[n, 2])
+        own = instance[n]
+        if own:
+            t = time_s[n]
+            a, b, c = a - t * velocity[own, 0], b - t * velocity[own, 1], c - t * velocity[own, 2]
+        elif label[n] == _OTHERS:
+            continue
+        z = rotation[2, 0] * a + rotation[2, 1] * b + rotation[2, 2] * c + origin[2]
+        if z <= 0.0 and lens[0] != FISHEYE:
+            continue
+        x = rotation[0, 0] * a + rotation[0, 1] * b + rotation[0, 2] * c + origin[0]
+        y = rotation[1, 0] * a + rotation[1, 1] * b + rotation[1, 2] * c + origin[1]
+        u, v, seen = image_of(lens, x, y, z)
+        if not seen or not (0.0 <= u < width and 0.0 <= v < height):
+            continue
+        deep = _depth_of(lens, x, y, z)
+        if deep >= far:
+            continue
+        difference, behind = _difference(depth, far, u, v, deep)
+        if behind and difference >= AGREE_M:
+            i, j = int(v), int(u)
+            before = who[i, j]
+            came = before and before != own and velocity[before].any()
+            if came or not _passes_through(depth, far, lens, origin, x, y, z, deep, i, j):
+                continue
+        out[n] = difference
+
+
+@device
+def _depth_of(lens, x, y, z):
+    return sqrt(x * x + y * y + z * z) if lens[0] == FISHEYE else z
+
+
+@device
+def _at(depth, far, i, j):
+    return min(max(np.float64(depth[i, j]), _NEAREST_M), far)
+
+
+@device
+def _around(depth, far, i, j):
+    """Whether inverse depth is plane about a pixel, and the nearest and farthest depth of 3 x 3 pixels."""
+    height, width = depth.shape
+    low, high = far, 0.0
+    for a in range(max(i - 1, 0), min(i + 2, height)):
+        for b in range(max(j - 1, 0), min(j + 2, width)):
+            d = _at(depth, far, a, b)
+            low, high = min(low, d), max(high, d)
+    if not (0 < i < height - 1 and 0 < j < width - 1):
+        return False, low, high
+    here = _at(depth, far, i, j)
+    for a, b in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        if abs(here / _at(depth, far, i + a, j + b) + here / _at(depth, far, i - a, j - b) - 2.0) > _BEND:
+            return False, low, high
+    return True, low, high
+
+
+@device
+def _difference(depth, far, u, v, deep):
+    """How far a point at image point (u, v) is from what is seen there, m, and whether it lies behind it."""
+    height, width = depth.shape
+    a, b = min(max(int(v - 0.5), 0), height - 2), min(max(int(u - 0.5), 0), width - 2)
+    s, t = v - 0.5 - a, u - 0.5 - b
+    inverse = (1.0 - s) * ((1.0 - t) / _at(depth, far, a, b) + t / _at(depth, far, a, b + 1))
+    inverse += s * ((1.0 - t) / _at(depth, far, a + 1, b) + t / _at(depth, far, a + 1, b + 1))
+    between = abs(deep - 1.0 / inverse)
+    if between < _CLOSE_M:
+        return between, False
+    smooth, low, high = _around(depth, far, int(v), int(u))
+    if smooth:
+        return between, deep * inverse > 1.0
+    return min(between, max(low - deep, deep - high, 0.0)), deep > high
+
+
+@device
+def _passes_through(depth, far, lens, origin, x, y, z, deep, i, j):
+    """Whether the beam to a point hidden at pixel (i, j) goes through a surface, not past its edge.
+
+    Its way is walked back from the point, evenly in inverse depth, to where it comes out of hiding.
+    """
+    height, width = depth.shape
+    stretch = 2.0 * deep / _at(depth, far, i, j) - 1.0
+    for k in range(1, _STEPS + 1):
+        s = 1.0 / (1.0 + stretch * k / _STEPS)
+        qx, qy, qz = origin[0] + s * (x - origin[0]), origin[1] + s * (y - origin[1]), origin[2] + s * (z - origin[2])
+        u, v, seen = image_of(lens, qx, qy, qz)
+        if not seen or not (0.0 <= u < width and 0.0 <= v < height):
+            return False
+        p, q = int(v), int(u)
+        if _depth_of(lens, qx, qy, qz) <= _at(depth, far, p, q):
+            return _around(depth, far, p, q)[0] and _around(depth, far, i, j)[0]
+        i, j = p, q
+    return False

@@ -1,0 +1,194 @@
+"""How good generated LiDAR is: depth ray by ray, points by their nearest, clouds from above, intensity and drop-out.
+
+Ranges are float (R,) m, inf where a ray meets nothing. Scores are kept up sweep by sweep, of all sweeps together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist, jensenshannon
+from scipy.stats import rankdata
+
+from uniscene_sim.taxonomy import OccClass
+
+__all__ = [
+    "BirdsEye", "DepthScore", "PerClass", "best_auc", "chamfer", "from_above", "roc_auc", "total_variation",
+]  # fmt: skip
+
+#: Bounds in the sensor's frame and voxels, m, of UniScene's evaluation; cells of its histogram a side.
+_LOW, _HIGH = np.array([-51.2, -51.2, -5.0]), np.array([51.2, 51.2, 3.0])
+_VOXEL = np.array([0.15625, 0.15625, 0.2])
+_CELLS = 100
+_WIDTH = 0.5  # of the kernel
+_BIN_M = 5.0  # of range, for drop-out rates
+_CLASSES = len(OccClass)
+
+
+class DepthScore:
+    """Absolute error of range of rays that meet something. A ray that should not miss but does counts as if it met
+    something at the sensor's range."""
+
+    def __init__(self) -> None:
+        self._errors: list[np.ndarray] = []
+        self._missed, self._unmet, self._ghosts = 0, 0, 0
+
+    def add(self, truth: np.ndarray, guess: np.ndarray, far_m: float) -> None:
+        """Count rays (R,) of a sensor that sees `far_m`."""
+        met, told = np.isfinite(truth), guess < far_m
+        self._errors.append(np.abs(truth[met] - np.minimum(guess[met], far_m)))
+        self._missed += int((met & ~told).sum())
+        self._unmet += int((~met).sum())
+        self._ghosts += int((~met & told).sum())
+
+    @property
+    def errors(self) -> np.ndarray:
+        """All of them, m."""
+        return np.concatenate([np.zeros(0), *self._errors])
+
+    @property
+    def mean(self) -> float:
+        return float(self.errors.mean()) if len(self.errors) else float("nan")
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.errors)) if len(self.errors) else float("nan")
+
+    def within(self, limit_m: float) -> float:
+        """Share of rays whose error is below a limit."""
+        return float((self.errors < limit_m).mean()) if len(self.errors) else float("nan")
+
+    @property
+    def missed(self) -> float:
+        """Share of rays that meet something, but were said to miss."""
+        return self._missed / len(self.errors) if len(self.errors) else float("nan")
+
+    @property
+    def ghosts(self) -> float:
+        """Share of rays that meet nothing, but were said to."""
+        return self._ghosts / self._unmet if self._unmet else float("nan")
+
+
+def chamfer(truth: np.ndarray, guess: np.ndarray) -> float:
+    """Mean distance of each point (N, 3) to the nearest of the other cloud, mean of both ways, m; NaN for no points."""
+    if not len(truth) or not len(guess):
+        return float("nan")
+    there, back = cKDTree(guess).query(truth)[0], cKDTree(truth).query(guess)[0]
+    return 0.5 * float(there.mean() + back.mean())
+
+
+def from_above(xyz: np.ndarray) -> np.ndarray:
+    """Bird's-eye histogram float64 (100, 100) of points (N, 3) in the sensor's frame, as UniScene and LidarDM have it.
+
+    Points within 51.2 m, 5 m below to 3 m above the sensor, mark voxels of 0.15625 x 0.15625 x 0.2 m, each once. A cell
+    is the mean of the voxels above it. 656 voxels a side go to 100 cells as adaptive average pooling shares them out:
+    cell i takes those from floor(656 i / 100) up to ceil(656 (i + 1) / 100), so neighbours may share one.
+    """
+    shape = np.ceil((_HIGH - _LOW) / _VOXEL).astype(int)
+    at = np.floor((np.asarray(xyz, np.float64) - _LOW) / _VOXEL).astype(int)
+    at = at[((at >= 0) & (at < shape)).all(axis=1)]
+    full = np.zeros(shape, np.bool_)
+    full[tuple(at.T)] = True
+    edges = np.arange(_CELLS + 1) * shape[0] / _CELLS
+    begin, end = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
+    voxel = np.arange(shape[0])
+    pool = ((voxel >= begin[:, None]) & (voxel < end[:, None])) / (end - begin)[:, None]
+    return pool @ full.mean(axis=2) @ pool.T
+
+
+@dataclass
+class BirdsEye:
+    """MMD and JSD of two sets of clouds by their bird's-eye histograms, as UniScene and LidarDM compute them."""
+
+    truth: list[np.ndarray] = field(default_factory=list)
+    guess: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, truth: np.ndarray, guess: np.ndarray) -> None:
+        """Count clouds (N, 3) and (M, 3) in the sensor's frame; the two need not belong together."""
+        self.truth.append(from_above(truth).ravel())
+        self.guess.append(from_above(guess).ravel())
+
+    @property
+    def mmd(self) -> float:
+        """Squared maximum mean discrepancy of histograms that sum to 1, each pair (and each with itself) through a
+        Gaussian of width 0.5; 0 where the sets are the same."""
+        a, b = (np.array([one / max(one.sum(), 1e-12) for one in side]) for side in (self.truth, self.guess))
+
+        def kernel(x: np.ndarray, y: np.ndarray) -> float:
+            return float(np.exp(-cdist(x, y, "sqeuclidean") / (2 * _WIDTH**2)).mean())
+
+        return kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)
+
+    @property
+    def jsd(self) -> float:
+        """Jensen-Shannon distance (root of the divergence, in nats) of the sums of histograms: 0 where they are the
+        same, 0.83 where nowhere both have points."""
+        return float(jensenshannon(np.sum(self.truth, axis=0), np.sum(self.guess, axis=0)))
+
+
+class PerClass:
+    """What labels alone tell: mean intensity of each class, and how often rays of a class and range do not return."""
+
+    def __init__(self, far_m: float = 250.0) -> None:
+        self._bins = int(far_m // _BIN_M) + 1
+        self._bright, self._seen = np.zeros((2, _CLASSES))
+        self._dropped, self._rays = np.zeros((2, _CLASSES, self._bins))
+
+    def add(self, label: np.ndarray, range_m: np.ndarray, intensity: np.ndarray, dropped: np.ndarray) -> None:
+        """Count rays (R,) that meet something, by the label and range that are told of them (inf: none is)."""
+        there = ~dropped
+        self._bright += np.bincount(label[there], intensity[there], _CLASSES)
+        self._seen += np.bincount(label[there], minlength=_CLASSES)
+        at = (label, self._bin(range_m))
+        np.add.at(self._rays, at, 1)
+        np.add.at(self._dropped, at, dropped)
+
+    def intensity(self, label: np.ndarray) -> np.ndarray:
+        """Mean intensity of classes (R,); of those never seen that of all."""
+        mean = np.where(self._seen > 0, self._bright / np.maximum(self._seen, 1), _ratio(self._bright, self._seen))
+        return mean[label]
+
+    def dropout(self, label: np.ndarray, range_m: np.ndarray) -> np.ndarray:
+        """How often rays of such classes and ranges (R,) do not return; of those never seen that of all."""
+        mean = np.where(self._rays > 0, self._dropped / np.maximum(self._rays, 1), _ratio(self._dropped, self._rays))
+        return mean[label, self._bin(range_m)]
+
+    def _bin(self, range_m: np.ndarray) -> np.ndarray:
+        return np.minimum(range_m / _BIN_M, self._bins - 1).astype(int)
+
+
+def roc_auc(positive: np.ndarray, score: np.ndarray) -> float:
+    """How often a ray that is positive (R,) scores higher than one that is not, ties as half; NaN without both."""
+    ones = int(positive.sum())
+    if ones in (0, len(positive)):
+        return float("nan")
+    return (float(rankdata(score)[positive].sum()) - ones * (ones + 1) / 2) / (ones * (len(positive) - ones))
+
+
+def best_auc(dropped: np.ndarray, label: np.ndarray, range_m: np.ndarray, sensor: np.ndarray | None = None) -> float:
+    """The best AUC of drop-out that labels and ranges in bins of 5 m allow: that of these very rays' own rates.
+
+    Args:
+        dropped: bool (R,).
+        label: uint8 (R,) OccClass.
+        range_m: (R,) m.
+        sensor: (R,), rays of different sensors have rates of their own; None for one.
+    """
+    sensor = np.zeros(len(label), int) if sensor is None else sensor
+    score = np.zeros(len(label))
+    for one in np.unique(sensor):
+        of, rates = sensor == one, PerClass()
+        rates.add(label[of], range_m[of], np.zeros(int(of.sum())), dropped[of])
+        score[of] = rates.dropout(label[of], range_m[of])
+    return roc_auc(dropped, score)
+
+
+def total_variation(one: np.ndarray, other: np.ndarray) -> float:
+    """How much of one histogram lies elsewhere than in another of the same bins: 0 alike, 1 apart."""
+    return 0.5 * float(np.abs(one / max(one.sum(), 1e-12) - other / max(other.sum(), 1e-12)).sum())
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> float:
+    return float(part.sum() / whole.sum()) if whole.any() else 0.0

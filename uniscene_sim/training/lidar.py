@@ -1,0 +1,265 @@
+"""`uniscene-sim train lidar`: cells and sweeps to a `SparseSdfNet`, by the losses of UniScene's equation 11."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from uniscene_sim.lidar.learned.march import Samples, agent_grids, march
+from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, streamless
+from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground
+from uniscene_sim.occupancy.tiles import CELL_M
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS
+from uniscene_sim.training.loop import Schedule, train
+from uniscene_sim.training.sweeps import TownSweeps
+from uniscene_sim.zoo import save_model
+
+__all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "lidar_losses", "save_lidar", "score", "train_lidar"]
+
+
+@dataclass(frozen=True)
+class LidarRecipe:
+    """All that a training hangs on beside its data. As in UniScene's code, depth and intensity weigh alike."""
+
+    net: SdfConfig = field(default_factory=SdfConfig)
+    schedule: Schedule = field(default_factory=lambda: Schedule(4000, 3e-3))
+    half_m: float = 14.0  # half the side of the crop that rays end in
+    margin_m: float = 4.0  # that cells are taken from around it
+    rays: int = 3072
+    on_objects: float = 0.5  # part of the rays, where there are so many
+    seed: int = 0
+    depth: float = 1.0
+    intensity: float = 1.0
+    drop: float = 0.2
+    distance: float = 1.0  # of the signed distance itself, near the surface
+    near_m: float = 0.6  # how near
+
+
+class LidarCrop(NamedTuple):
+    """A part of a sweep with the cells around it: N cells, R rays."""
+
+    ijk: Tensor  # int32 (N, 3)
+    label: Tensor  # int64 (N,)
+    group: Tensor  # int32 (N,)
+    rays: Rays
+    power: Tensor  # float32 (R, 2)
+    range_m: Tensor  # float32 (R,)
+    intensity: Tensor  # float32 (R,)
+    dropped: Tensor  # bool (R,)
+    is_object: Tensor  # bool (R,)
+    hard: Tensor  # float32 (R,) m, where the ray enters the first cell
+
+    def to(self, device: torch.device) -> LidarCrop:
+        others = {k: v.to(device) for k, v in self._asdict().items() if k != "rays"}
+        return LidarCrop(rays=Rays(*(x.to(device) for x in self.rays)), **others)
+
+
+class _Marched(NamedTuple):
+    """A sweep's samples, of the rays that cross anything."""
+
+    which: np.ndarray  # int64 (R,), of the sweep's rays
+    samples: Samples
+    hard: np.ndarray  # float32 (R,)
+    ijk: np.ndarray  # int32 (A, 3), cells of the agents
+    label: np.ndarray  # uint8 (A,)
+    group: np.ndarray  # int32 (A,), number of the agent from 1
+    ends: np.ndarray  # float32 (R, 2, 2), x and y (m) of the first and last sample
+
+
+class LidarCrops:
+    """Crops by number, the same for the same number.
+
+    Args:
+        spread: part of the crops that lie around an agent.
+    """
+
+    def __init__(self, towns: Sequence[TownSweeps], recipe: LidarRecipe, seed: int, around_agents: float = 0.6):
+        self.towns, self.recipe, self.seed, self.around_agents = towns, recipe, seed, around_agents
+        self._sweeps = [(t, s) for t, town in enumerate(towns) for s in range(len(town.sweeps))]
+        self._grid = lru_cache(maxsize=None)(self._make_grid)
+        self._marched = lru_cache(maxsize=None)(self._march)
+        self._by_x = lru_cache(maxsize=None)(self._sorted)
+
+    def __getitem__(self, number: int) -> LidarCrop:
+        rng = np.random.default_rng([self.seed, number, 8])
+        while True:
+            t, s = self._sweeps[int(rng.integers(len(self._sweeps)))]
+            if (crop := self._crop(t, s, rng)) is not None:
+                return crop
+
+    def _make_grid(self, t: int) -> tuple[CellGrid, np.ndarray]:
+        cells = self.towns[t].cells
+        return cell_grid(cells), is_ground(cells.label)
+
+    def _sorted(self, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the cells that are seen by their x, and x."""
+        x = self.towns[t].cells.ijk[: self.towns[t].cells.seen, 0]
+        order = np.argsort(x, kind="stable")
+        return order, x[order]
+
+    def _march(self, t: int, s: int) -> _Marched:
+        town = self.towns[t]
+        sweep, cells = town.sweeps[s], town.cells
+        grid, ground = self._grid(t)
+        parts = town.agents_cells[sweep.moment]
+        kinds = AGENT_OCC_CLASS[town.agents[sweep.moment]["cls"]]
+        counts = [len(p) for p in parts]
+        ijk = np.concatenate([np.zeros((0, 3), np.int32), *parts])
+        label = np.repeat(kinds, counts).astype(np.uint8)
+        every = np.concatenate([cells.ijk[: cells.seen], ijk])
+        grounds = np.concatenate([ground[: cells.seen], np.zeros(len(ijk), bool)])
+        origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
+        n = self.recipe.net.samples
+        made = march(grid, every, grounds, agent_grids(parts, cells.seen), origin, direction, sweep.max_range_m, n)
+        whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.seen :]]), cells.label, len(every)))
+        bare = march(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
+        which = np.flatnonzero(np.isfinite(made.first))
+        samples = Samples(*(x[which] for x in made))
+        ends = sweep.origin[:2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
+        group = np.repeat(np.arange(1, len(parts) + 1), counts).astype(np.int32)
+        return _Marched(which, samples, bare.first[which], ijk, label, group, ends.astype(np.float32))
+
+    def _crop(self, t: int, s: int, rng: np.random.Generator) -> LidarCrop | None:
+        recipe, town = self.recipe, self.towns[t]
+        sweep, cells, m = town.sweeps[s], town.cells, self._marched(t, s)
+        on = np.flatnonzero(sweep.is_object[m.which])
+        some = on if len(on) and rng.random() < self.around_agents else np.arange(len(m.which))
+        middle = m.ends[some[int(rng.integers(len(some)))], 0] + rng.uniform(-0.6, 0.6, 2) * recipe.half_m
+        inside = np.flatnonzero((np.abs(m.ends - middle) < recipe.half_m).all(axis=(1, 2)))
+        if len(inside) < 64:
+            return None
+        objects = sweep.is_object[m.which[inside]]
+        picked = _pick(inside[objects], int(recipe.on_objects * recipe.rays), rng)
+        picked = np.concatenate([picked, _pick(inside[~objects], recipe.rays - len(picked), rng)])
+        samples, which = Samples(*(x[picked] for x in m.samples)), m.which[picked]
+        low, high = ((middle + sign * (recipe.half_m + recipe.margin_m)) / CELL_M - 0.5 for sign in (-1, 1))
+        order, x = self._by_x(t)
+        near = order[np.searchsorted(x, low[0]) : np.searchsorted(x, high[0])]
+        y = cells.ijk[near, 1]
+        near = near[(low[1] < y) & (y < high[1])]
+        met = np.unique(m.group[samples.row[samples.who >= 0] - cells.seen])
+        theirs = np.flatnonzero(np.isin(m.group, met))
+        number = np.full(cells.seen + len(m.ijk), -1, np.int64)
+        number[near] = np.arange(len(near))
+        number[cells.seen + theirs] = len(near) + np.arange(len(theirs))
+        group = np.concatenate([np.zeros(len(near), np.int32), 1 + np.searchsorted(met, m.group[theirs])])
+        rays = Rays(
+            *(torch.from_numpy(x) for x in (samples.t, number[samples.row], samples.offset, samples.slope,
+                                            samples.gap, sweep.direction[which]))
+        )  # fmt: skip
+        power = np.tile(np.array([np.log(sweep.detect_range_m), 0.0], np.float32), (len(which), 1))
+        return LidarCrop(
+            torch.from_numpy(np.concatenate([cells.ijk[near], m.ijk[theirs]])),
+            torch.from_numpy(np.concatenate([cells.label[near], m.label[theirs]]).astype(np.int64)),
+            torch.from_numpy(group.astype(np.int32)),
+            rays,
+            torch.from_numpy(power),
+            torch.from_numpy(sweep.range_m[which]),
+            torch.from_numpy(sweep.intensity[which]),
+            torch.from_numpy(sweep.dropped[which]),
+            torch.from_numpy(sweep.is_object[which]),
+            torch.from_numpy(m.hard[picked]),
+        )
+
+
+def _pick(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
+
+
+def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dict[str, Tensor]:
+    """Equation 11: depth, intensity and drop-out, and the signed distance near the surface. An error of metres, where
+    no sample is near the truth, counts by its logarithm."""
+    made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.power)
+    met = torch.isfinite(crop.range_m)
+    truth = torch.where(met, crop.range_m, 0.0)
+    off = torch.stack([made.depth - truth, made.mean - truth])[:, met].abs()
+    depth = 0.5 * _mean((off / 0.5).log1p())
+    apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
+    near = met[:, None] & (apart.abs() < 4 * recipe.near_m)
+    wanted = apart.clamp(-recipe.near_m, recipe.near_m)
+    # farther away it only has to be at least so far
+    over, under = F.relu(made.distance - wanted), F.relu(wanted - made.distance)
+    distance = _mean((over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near])
+    back = met & ~crop.dropped
+    intensity = _mean((made.intensity - crop.intensity).abs()[back])
+    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[met])
+    miss = F.binary_cross_entropy_with_logits(made.miss, (~met).float())
+    total = (
+        recipe.depth * depth
+        + recipe.distance * distance
+        + recipe.intensity * intensity
+        + recipe.drop * (drop + miss)
+    )
+    return {"loss": total} | {
+        k: v.detach()
+        for k, v in (("depth", depth), ("distance", distance), ("intensity", intensity), ("drop", drop), ("miss", miss))
+    }
+
+
+def _mean(x: Tensor) -> Tensor:
+    """0 of nothing: a crop may hold nothing that returns."""
+    return x.sum() / max(1, x.numel())
+
+
+def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -> dict[str, float]:
+    """Error of depth in m, on agents and elsewhere: of the network, of hard rays, and of these with half a cell added.
+
+    Each by its median and the share under 0.5 m, over rays that meet something.
+    """
+    errors: dict[str, list[np.ndarray]] = {"net": [], "hard": [], "half": []}
+    on_agents = []
+    with torch.no_grad():
+        for crop in crops:
+            on = crop.to(device)
+            made = net(net.features(on.ijk, on.label, on.group), on.rays, on.power)
+            met = torch.isfinite(crop.range_m)
+            for name, depth in (("net", made.depth.cpu()), ("hard", crop.hard), ("half", crop.hard + 0.5 * CELL_M)):
+                errors[name].append((depth - crop.range_m).abs()[met].numpy())
+            on_agents.append(crop.is_object[met].numpy())
+    objects = np.concatenate(on_agents)
+    out = {}
+    for name, parts in errors.items():
+        every = np.concatenate(parts)
+        for where, error in (("objects", every[objects]), ("rest", every[~objects])):
+            out[f"{name}_{where}_median"] = round(float(np.median(error)), 4)
+            out[f"{name}_{where}_under_50cm"] = round(float((error < 0.5).mean()), 4)
+    return out
+
+
+def train_lidar(
+    recipe: LidarRecipe,
+    training: Sequence[TownSweeps],
+    validation: Sequence[TownSweeps],
+    folder: Path,
+    device: torch.device,
+    every: int = 500,
+) -> SparseSdfNet:
+    """Train the network, or go on with a training in `folder`."""
+    torch.manual_seed(recipe.seed)
+    net = SparseSdfNet(recipe.net).to(device)
+    crops = LidarCrops(training, recipe, recipe.seed)
+    others = LidarCrops(validation, recipe, 1)
+    held_out = [others[n] for n in range(8)]
+
+    def loss_of(step: int) -> dict[str, Tensor]:
+        return lidar_losses(net, crops[step].to(device), recipe)
+
+    with streamless():
+        return train(
+            net, loss_of, recipe.schedule, folder, "lidar", device, lambda net: score(net, held_out, device), every
+        )
+
+
+def save_lidar(folder: Path, recipe: LidarRecipe, net: SparseSdfNet, facts: dict[str, Any], card: str) -> None:
+    """Write the network to the zoo."""
+    sizes = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe.net).items()}
+    weights = {key: value.cpu().numpy() for key, value in net.state_dict().items()}
+    save_model(folder, {"net": sizes, "training": facts}, {"net": weights}, card)
