@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from uniscene_sim.evaluation.casters import Cast
+from uniscene_sim.layout import Style
 from uniscene_sim.lidar.learned.march import march
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.scene import Scene
+from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.sweeps import Sweep, TownSweeps
 
@@ -35,7 +37,8 @@ class LearnedCaster:
                         sweep.direction.astype(np.float64), sweep.max_range_m, self._model.samples)  # fmt: skip
         met = np.flatnonzero(np.isfinite(samples.first))
         samples = type(samples)(*(x[met] for x in samples))
-        made = self._model.render(scene, samples, sweep.direction[met], sweep.detect_range_m, 0.0)
+        made = self._model.render(scene, samples, sweep.direction[met], sweep.detect_range_m,
+                                  air_of(Style(sweep.weather)))  # fmt: skip
         range_m, label = np.full(rays, np.inf), np.full(rays, OccClass.FREE, np.uint8)
         range_m[met] = np.where(made["missed"] < 0.5, made["depth"], np.inf)
         label[met] = scene.label[samples.row[np.arange(len(met)), made["chosen"]]]

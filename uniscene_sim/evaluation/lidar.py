@@ -24,6 +24,8 @@ from uniscene_sim.training.sweeps import Sweep, TownSweeps, make_sweeps, read_sw
 __all__ = ["Row", "baselines", "evaluate", "score"]
 
 FAR_M = 70.0
+#: Sweeps of which as much is dropped of the same surface: detection range (m) and weather.
+Kind = tuple[float, str]
 _FIRST_TEST, _FIRST_TRAIN = 20_000, 0
 
 
@@ -79,9 +81,11 @@ def evaluate(
             make_sweeps(folder, "train", range(_FIRST_TRAIN, _FIRST_TRAIN + 2), moments)
             make_sweeps(folder, "test", range(_FIRST_TEST, _FIRST_TEST + towns), moments)
         rates, held_out = rates_of(_read(folder / "train", towns)), list(_read(folder / "test", towns))
-        if lacking := {sweep.detect_range_m for town in held_out for sweep in town.sweeps} - set(rates):
+        if lacking := {_kind(sweep) for town in held_out for sweep in town.sweeps} - set(rates):
+            far, weather = min(lacking)
             raise InputError(
-                f"expected sweeps of a sensor that sees {min(lacking):g} m, as in test", file=folder / "train"
+                f"expected sweeps of a sensor that sees {far:g} m, with weather {weather}, as in test",
+                file=folder / "train",
             )
         return score([*baselines(), *casters], held_out, rates)
 
@@ -93,21 +97,21 @@ def _read(folder: Path, towns: int) -> Iterable[TownSweeps]:
     return (read_sweeps(file) for file in files)
 
 
-def rates_of(towns: Iterable[TownSweeps]) -> dict[float, PerClass]:
-    """What labels tell of training towns, by the sensors' detection ranges."""
-    rates: dict[float, PerClass] = {}
+def rates_of(towns: Iterable[TownSweeps]) -> dict[Kind, PerClass]:
+    """What labels tell of training towns."""
+    rates: dict[Kind, PerClass] = {}
     hard = Hard()
     for town in towns:
         for sweep in town.sweeps:
             met = _truth(sweep) < np.inf
             told = hard(town, sweep)
-            of = rates.setdefault(sweep.detect_range_m, PerClass())
+            of = rates.setdefault(_kind(sweep), PerClass())
             of.add(told.label[met], told.range_m[met], sweep.intensity[met], sweep.dropped[met])
     return rates
 
 
 def score(
-    casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: dict[float, PerClass], data: str = "test"
+    casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: dict[Kind, PerClass], data: str = "test"
 ) -> list[Row]:
     """Rows of some LiDARs on held-out towns.
 
@@ -130,6 +134,10 @@ def score(
     return [board.row(caster.name, data, best) for caster, board in zip(casters, boards, strict=True)]
 
 
+def _kind(sweep: Sweep) -> Kind:
+    return sweep.detect_range_m, sweep.weather
+
+
 def _truth(sweep: Sweep) -> np.ndarray:
     """Ranges (R,) m as far as anybody may see, inf beyond."""
     return np.where(sweep.range_m < min(FAR_M, sweep.max_range_m), sweep.range_m, np.inf)
@@ -138,9 +146,10 @@ def _truth(sweep: Sweep) -> np.ndarray:
 def _best(sweeps: Sequence[Sweep]) -> float:
     met = [_truth(sweep) < np.inf for sweep in sweeps]
     columns = [[getattr(s, name)[m] for s, m in zip(sweeps, met, strict=True)] for name in _TOLD]
-    sensor = [np.full(int(m.sum()), s.detect_range_m) for s, m in zip(sweeps, met, strict=True)]
+    kinds = sorted({_kind(sweep) for sweep in sweeps})
+    kind = [np.full(int(m.sum()), kinds.index(_kind(s))) for s, m in zip(sweeps, met, strict=True)]
     dropped, label, range_m = (np.concatenate(column) for column in columns)
-    return best_auc(dropped, label, range_m, np.concatenate(sensor))
+    return best_auc(dropped, label, range_m, np.concatenate(kind))
 
 
 _TOLD = ("dropped", "label", "range_m")
@@ -155,14 +164,14 @@ class _Board:
         self.chamfer, self.seconds = list[float](), list[float]()
         self.bright, self.dropped, self.risk = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
 
-    def add(self, sweep: Sweep, cast: Cast, rates: dict[float, PerClass], seconds: float) -> None:
+    def add(self, sweep: Sweep, cast: Cast, rates: dict[Kind, PerClass], seconds: float) -> None:
         truth, far = _truth(sweep), min(FAR_M, sweep.max_range_m)
         guess = np.where(cast.range_m < far, cast.range_m, np.inf)
         self.all.add(truth, guess, far)
         self.objects.add(truth[sweep.is_object], guess[sweep.is_object], far)
         self.rest.add(truth[~sweep.is_object], guess[~sweep.is_object], far)
         met = truth < np.inf
-        of = rates[sweep.detect_range_m]
+        of = rates[_kind(sweep)]
         bright = of.intensity(cast.label) if cast.intensity is None else cast.intensity
         risk = of.dropout(cast.label, cast.range_m) if cast.dropout is None else cast.dropout
         self.bright.append(np.abs(bright - sweep.intensity)[met & ~sweep.dropped])

@@ -104,7 +104,7 @@ def _ours(casters: Sequence[RayCaster], sensor: LidarSpec, moments: int) -> dict
     static_map = make_town(_TOWN)
     # every other one, so that not all are of one place
     chosen = list(islice(drives(static_map, _TOWN, 2 * moments), 0, None, 2))
-    town = sweeps_of(static_map, 1000 * _TOWN, chosen, (sensor,))
+    town = sweeps_of(static_map, 1000 * _TOWN, chosen, (sensor,), ("clear",))
     ring = np.arange(_RINGS * _COLUMNS) % _RINGS
     parts: dict[str, list[Seen]] = {"raycast": []}
     for sweep in town.sweeps:

@@ -85,7 +85,7 @@ class SparseSdf:
         self.model.scenes.know(store, scene, samples.row)
         air = air_of(view.frame.style) if spec.detect_range_m else CLEAR
         made = self.model.render(scene, samples, direction[met].astype(np.float32),
-                                 spec.detect_range_m or _ANY_RANGE_M, air.extinction)  # fmt: skip
+                                 spec.detect_range_m or _ANY_RANGE_M, air)  # fmt: skip
         there = np.arange(len(met)), made["chosen"]
         who = samples.who[there]
         shape = hits.distance.shape

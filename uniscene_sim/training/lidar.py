@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from uniscene_sim.layout import Style
 from uniscene_sim.lidar.learned.march import Samples, agent_grids, march
-from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, streamless
+from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_told, streamless
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground
+from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS
 from uniscene_sim.training.loop import Schedule, train
@@ -50,7 +52,7 @@ class LidarCrop(NamedTuple):
     label: Tensor  # int64 (N,)
     group: Tensor  # int32 (N,)
     rays: Rays
-    power: Tensor  # float32 (R, 2)
+    air: Tensor  # float32 (R, 4), as of `air_told`
     range_m: Tensor  # float32 (R,)
     intensity: Tensor  # float32 (R,)
     dropped: Tensor  # bool (R,)
@@ -155,13 +157,13 @@ class LidarCrops:
             *(torch.from_numpy(x) for x in (samples.t, number[samples.row], samples.offset, samples.slope,
                                             samples.gap, sweep.direction[which]))
         )  # fmt: skip
-        power = np.tile(np.array([np.log(sweep.detect_range_m), 0.0], np.float32), (len(which), 1))
+        air = air_told(sweep.detect_range_m, air_of(Style(sweep.weather))).expand(len(which), 4)
         return LidarCrop(
             torch.from_numpy(np.concatenate([cells.ijk[near], m.ijk[theirs]])),
             torch.from_numpy(np.concatenate([cells.label[near], m.label[theirs]]).astype(np.int64)),
             torch.from_numpy(group.astype(np.int32)),
             rays,
-            torch.from_numpy(power),
+            air,
             torch.from_numpy(sweep.range_m[which]),
             torch.from_numpy(sweep.intensity[which]),
             torch.from_numpy(sweep.dropped[which]),
@@ -177,7 +179,7 @@ def _pick(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
 def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dict[str, Tensor]:
     """Equation 11: depth, intensity and drop-out, and the signed distance near the surface. An error of metres, where
     no sample is near the truth, counts by its logarithm."""
-    made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.power)
+    made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
     met = torch.isfinite(crop.range_m)
     truth = torch.where(met, crop.range_m, 0.0)
     off = torch.stack([made.depth - truth, made.mean - truth])[:, met].abs()
@@ -219,7 +221,7 @@ def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -
     with torch.no_grad():
         for crop in crops:
             on = crop.to(device)
-            made = net(net.features(on.ijk, on.label, on.group), on.rays, on.power)
+            made = net(net.features(on.ijk, on.label, on.group), on.rays, on.air)
             met = torch.isfinite(crop.range_m)
             for name, depth in (("net", made.depth.cpu()), ("hard", crop.hard), ("half", crop.hard + 0.5 * CELL_M)):
                 errors[name].append((depth - crop.range_m).abs()[met].numpy())

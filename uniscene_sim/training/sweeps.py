@@ -16,7 +16,7 @@ from tqdm import tqdm
 from uniscene_sim.engines import WorldView
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
-from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
+from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
 from uniscene_sim.lidar.footprint import empty_echoes, find_echoes
 from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join, tile_cells
 from uniscene_sim.lidar.models import lidar_model
@@ -27,6 +27,7 @@ from uniscene_sim.lidar.trace import trace_sweep
 from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.occupancy.procedural import ProceduralOccupancy
 from uniscene_sim.occupancy.store import TileStore
+from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL
 from uniscene_sim.tracing.atlas import TileAtlas
@@ -36,6 +37,7 @@ from uniscene_sim.world.map import StaticMap
 
 __all__ = [
     "SENSORS",
+    "WEATHERS",
     "Sweep",
     "TownSweeps",
     "make_sweeps",
@@ -53,6 +55,7 @@ SENSORS = (
     LidarSpec("rl", Pose(0.9, 0.0, 1.8), tuple(np.radians(np.linspace(-15.0, 15.0, 16)).tolist()), 360,
               max_range_m=60.0, detect_range_m=30.0),
 )  # fmt: skip
+WEATHERS = ("clear", "clear", "rain", "snow", "fog")
 _CELLS_M = 72.0  # around each place
 
 
@@ -64,6 +67,7 @@ class Sweep:
     origin: np.ndarray  # float64 (3,) m, map frame
     max_range_m: float
     detect_range_m: float
+    weather: str
     direction: np.ndarray  # float32 (R, 3), of unit length
     range_m: np.ndarray  # float32 (R,), inf where nothing is met within range
     intensity: np.ndarray  # float32 (R,), 0 where nothing returns
@@ -107,6 +111,7 @@ class _Truth(RaycastLidar):
             hits.origin[0].copy(),
             spec.max_range_m,
             spec.detect_range_m,
+            view.frame.style.weather,
             hits.direction.reshape(-1, 3)[met].astype(np.float32),
             far[met].astype(np.float32),
             returns.intensity[..., 0].ravel()[met],
@@ -127,22 +132,28 @@ def sweep_truth(view: WorldView, spec: LidarSpec, moment: int = 0) -> Sweep:
 
 
 def sweeps_of(
-    static_map: StaticMap, seed: int, moments: Iterable[Moment], sensors: Sequence[LidarSpec] = SENSORS
+    static_map: StaticMap,
+    seed: int,
+    moments: Iterable[Moment],
+    sensors: Sequence[LidarSpec] = SENSORS,
+    weathers: Sequence[str] = WEATHERS,
 ) -> TownSweeps:
     """Sweeps at moments of one plan, each with the next of some sensors.
 
     Args:
         seed: of the plan.
+        weathers: one of which each moment has, by the seed.
     """
     store = TileStore(ProceduralOccupancy(static_map, seed))
     atlas = TileAtlas(store)
     tiles: dict[tuple[int, int], Cells] = {}
-    agents, sweeps = [], []
+    agents, sweeps, rng = [], [], np.random.default_rng([seed, 9])
     for n, moment in enumerate(moments):
         there, pose, spec = moment.agents.copy(), moment.pose, sensors[n % len(sensors)]
         there["vel"] = 0.0
         frame = LayoutFrame(moment.stamp_us, pose, np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), there,
-                            np.zeros(0, np.uint8), np.zeros((0, 3)), "", seed + n)  # fmt: skip
+                            np.zeros(0, np.uint8), np.zeros((0, 3)), "", seed + n,
+                            style=Style(weathers[int(rng.integers(len(weathers)))]))  # fmt: skip
         atlas.update(pose.x, pose.y, spec.max_range_m + 4.0)
         sweeps.append(sweep_truth(WorldView(frame, (), atlas), spec, n))
         agents.append(there)
@@ -172,7 +183,8 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
     folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
     for seed in tqdm(todo, desc=split, unit="town", disable=None):
-        static_map = make_town(seed)
+        # flat land anywhere within a cell, not always at its top
+        static_map = make_town(seed, float(np.random.default_rng([seed, 10]).uniform(0.0, CELL_M)))
         every = list(drives(static_map, seed, 12))  # two drives, which share a plan
         apart = every[:: max(1, len(every) // moments)][:moments]
         write_sweeps(folder / f"sweeps_{seed}.npz", sweeps_of(static_map, 1000 * seed, apart))
@@ -194,6 +206,7 @@ def write_sweeps(path: Path, town: TownSweeps) -> None:
         moment=np.array([s.moment for s in town.sweeps]),
         origin=np.array([s.origin for s in town.sweeps]),
         ranges=np.array([(s.max_range_m, s.detect_range_m) for s in town.sweeps]),
+        weather=np.array([s.weather for s in town.sweeps]),
         rays_of=np.array([len(s.range_m) for s in town.sweeps]),
         **rays,  # type: ignore[arg-type]
     )
@@ -203,7 +216,8 @@ def write_sweeps(path: Path, town: TownSweeps) -> None:
 
 
 _RAYS = ("direction", "range_m", "intensity", "dropped", "label", "is_object")
-_ARRAYS = ("low", "ijk", "cell_label", "seen", "agents", "agents_of", "moment", "origin", "ranges", "rays_of", *_RAYS)
+_CELLS = ("low", "ijk", "cell_label", "seen")
+_ARRAYS = (*_CELLS, "agents", "agents_of", "moment", "origin", "ranges", "weather", "rays_of", *_RAYS)
 
 
 def read_sweeps(path: str | Path) -> TownSweeps:
@@ -222,8 +236,10 @@ def read_sweeps(path: str | Path) -> TownSweeps:
     agents = tuple(_parts(a["agents"], a["agents_of"]))
     rays = [list(_parts(a[name], a["rays_of"])) for name in _RAYS]
     sweeps = tuple(
-        Sweep(int(a["moment"][n]), a["origin"][n], *map(float, a["ranges"][n]), *(r[n] for r in rays))  # type: ignore
-        for n in range(len(a["moment"]))
+        Sweep(int(moment), origin, *map(float, ranges), str(weather), *(r[n] for r in rays))  # type: ignore
+        for n, (moment, origin, ranges, weather) in enumerate(
+            zip(a["moment"], a["origin"], a["ranges"], a["weather"], strict=True)
+        )
     )
     return TownSweeps(cells, agents, sweeps)
 

@@ -9,8 +9,9 @@ import torch
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.lidar.learned.march import Samples
-from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet
+from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_told
 from uniscene_sim.lidar.learned.scene import Scene, Scenes
+from uniscene_sim.lidar.weather import Air
 from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, precision
 from uniscene_sim.zoo import ZooModel, expect, load_model
 
@@ -56,14 +57,14 @@ class LidarModel:
         return cls(Path(name).name, net, model.sha256, device)
 
     def render(
-        self, scene: Scene, samples: Samples, direction: np.ndarray, detect_range_m: float, extinction: float
+        self, scene: Scene, samples: Samples, direction: np.ndarray, detect_range_m: float, air: Air
     ) -> dict[str, np.ndarray]:
         """What becomes of rays with samples in a scene.
 
         Args:
             direction: float32 (R, 3), map frame.
             detect_range_m: of the sensor, for a dark surface in clear air.
-            extinction: of the air, 1/m.
+            air: between sensor and surfaces.
 
         Returns:
             `depth` (m), `intensity`, `missed` and `dropped` (probabilities), each float32 (R,), and `chosen` int64
@@ -74,8 +75,8 @@ class LidarModel:
                 *(torch.from_numpy(x).to(self._device)
                   for x in (samples.t, samples.row, samples.offset, samples.slope, samples.gap, direction))
             )  # fmt: skip
-            power = torch.tensor([float(np.log(detect_range_m)), extinction], device=self._device)
-            made = self.net(scene.features, rays, power.expand(len(direction), 2))
+            told = air_told(detect_range_m, air).to(self._device).expand(len(direction), 4)
+            made = self.net(scene.features, rays, told)
             return {
                 "depth": made.depth.cpu().numpy(),
                 "intensity": made.intensity.cpu().numpy(),

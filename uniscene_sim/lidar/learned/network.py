@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import log
 from typing import NamedTuple
 
 import spconv.pytorch as spconv
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
+from uniscene_sim.lidar.weather import Air
 from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["Rays", "Rendered", "SdfConfig", "SparseSdfNet", "streamless"]
+__all__ = ["Rays", "Rendered", "SdfConfig", "SparseSdfNet", "air_told", "streamless"]
 
 _CLASSES = int(OccClass.FREE)
 _GUESS_M = CELL_M  # past half a cell before the first cell, and half a cell in it
@@ -73,6 +75,12 @@ class Rendered(NamedTuple):
     distance: Tensor  # (R, n) m, signed
 
 
+def air_told(detect_range_m: float, air: Air) -> Tensor:
+    """What a network is told of a sensor and the air, float32 (4,): logarithm of the range (m) at which a dark surface
+    is seen, extinction (1/m), whether water and whether snow lie on the ground."""
+    return torch.tensor([log(detect_range_m), air.extinction, air.wet, air.snow], dtype=torch.float32)
+
+
 class SparseSdfNet(nn.Module):
     def __init__(self, config: SdfConfig):
         super().__init__()
@@ -96,7 +104,7 @@ class SparseSdfNet(nn.Module):
         self.middle = nn.Linear(h, h)
         self.out = nn.Linear(h, 1)
         self.log_sharpness = nn.Parameter(torch.tensor([0.5]))
-        self.of_ray = nn.Linear(h + w[0] + 8, h)
+        self.of_ray = nn.Linear(h + w[0] + 10, h)
         self.heads = nn.Linear(h, 2)
         self.drop, self.drop_out = nn.Linear(h + 3, h), nn.Linear(h, 1)
         with torch.no_grad():  # to begin with, nearly all rays meet something that returns
@@ -135,14 +143,13 @@ class SparseSdfNet(nn.Module):
                 x = self.up[level](x.replace_feature(x.features + kept[level].features))
             return x.features
 
-    def forward(self, features: Tensor, rays: Rays, power: Tensor) -> Rendered:
+    def forward(self, features: Tensor, rays: Rays, air: Tensor) -> Rendered:
         """Distance, equations 9 and 10, and the heads.
 
         Args:
             features: of cells, from `features`.
             rays: with samples in these cells.
-            power: (R, 2): logarithm of the range (m) at which the sensor sees a dark surface, and extinction of the
-                air (1/m).
+            air: (R, 4), as `air_told` gives it.
         """
         r, n = rays.t.shape
         cells = features.index_select(0, rays.row.reshape(-1)).view(r, n, -1)
@@ -164,14 +171,14 @@ class SparseSdfNet(nn.Module):
         slope = (weights * rays.slope).sum(dim=1)
         geometry = torch.cat(
             [rays.direction, rays.direction[:, 2:].abs(), slope[:, None], gap[:, :1], (0.02 * depth)[:, None],
-             depth.clamp_min(0.1).log()[:, None]], dim=1,
+             depth.clamp_min(0.1).log()[:, None], air[:, 2:]], dim=1,
         )  # fmt: skip
         ray = F.relu(self.of_ray(torch.cat([seen, geometry], dim=1)))
         bright, miss = self.heads(ray).float().unbind(dim=1)
         intensity = torch.sigmoid(bright)
         far = depth.detach().clamp_min(0.1)
         # what the beam equation says of a surface as bright as this one, to be mended
-        left = 2.0 * (power[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * power[:, 1] * far
+        left = 2.0 * (air[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * air[:, 1] * far
         known = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
         dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, known], dim=1)))).float()[:, 0]
         return Rendered(depth, mean, chosen, intensity, miss, dropped, weights, distance)
