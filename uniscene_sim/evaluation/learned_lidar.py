@@ -34,7 +34,8 @@ class LearnedCaster:
         scene, rays = self._scene(town), len(sweep.direction)
         agents = scene.put_agents(self._model.net, town.agents[sweep.moment])
         samples = march(scene.grid, scene.ijk, scene.ground, agents, sweep.origin[None],
-                        sweep.direction.astype(np.float64), sweep.max_range_m, self._model.samples)  # fmt: skip
+                        sweep.direction.astype(np.float64), sweep.max_range_m, self._model.config.samples,
+                        prior=self._model.config.prior)  # fmt: skip
         met = np.flatnonzero(np.isfinite(samples.first))
         samples = type(samples)(*(x[met] for x in samples))
         made = self._model.render(scene, samples, sweep.direction[met], sweep.detect_range_m,

@@ -79,7 +79,7 @@ class SparseSdf:
         agents = scene.put_agents(self.model.net, view.frame.agents[near])
         direction = hits.direction.reshape(-1, 3)
         samples = march(scene.grid, scene.ijk, scene.ground, agents, hits.origin, direction, sweep.far,
-                        self.model.samples, _moves(motions, beams, near))  # fmt: skip
+                        self.model.config.samples, _moves(motions, beams, near), self.model.config.prior)  # fmt: skip
         met = np.flatnonzero(np.isfinite(samples.first))
         samples = Samples(*(x[met] for x in samples))
         self.model.scenes.know(store, scene, samples.row)

@@ -120,12 +120,16 @@ class LidarCrops:
         grounds = np.concatenate([ground[: cells.seen], np.zeros(len(ijk), bool)])
         origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
         n = self.recipe.net.samples
-        made = march(grid, every, grounds, agent_grids(parts, cells.seen), origin, direction, sweep.max_range_m, n)
+        agents = agent_grids(parts, cells.seen)
+        made = march(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
         whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.seen :]]), cells.label, len(every)))
         bare = march(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
         which = np.flatnonzero(np.isfinite(made.first))
         samples = Samples(*(x[which] for x in made))
         ends = sweep.origin[:2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
+        if not self.recipe.net.prior:
+            direction = direction[which]
+            samples = march(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n, prior=False)
         group = np.repeat(np.arange(1, len(parts) + 1), counts).astype(np.int32)
         return _Marched(which, samples, bare.first[which], ijk, label, group, ends.astype(np.float32))
 
@@ -149,7 +153,7 @@ class LidarCrops:
         near = near[(low[1] < y) & (y < high[1])]
         met = np.unique(m.group[samples.row[samples.who >= 0] - cells.seen])
         theirs = np.flatnonzero(np.isin(m.group, met))
-        number = np.full(cells.seen + len(m.ijk), -1, np.int64)
+        number = np.full(cells.seen + len(m.ijk) + 1, -1, np.int64)  # the last for free space
         number[near] = np.arange(len(near))
         number[cells.seen + theirs] = len(near) + np.arange(len(theirs))
         group = np.concatenate([np.zeros(len(near), np.int32), 1 + np.searchsorted(met, m.group[theirs])])

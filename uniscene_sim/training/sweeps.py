@@ -27,7 +27,6 @@ from uniscene_sim.lidar.trace import trace_sweep
 from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.occupancy.procedural import ProceduralOccupancy
 from uniscene_sim.occupancy.store import TileStore
-from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL
 from uniscene_sim.tracing.atlas import TileAtlas
@@ -183,8 +182,7 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
     folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
     for seed in tqdm(todo, desc=split, unit="town", disable=None):
-        # flat land anywhere within a cell, not always at its top
-        static_map = make_town(seed, float(np.random.default_rng([seed, 10]).uniform(0.0, CELL_M)))
+        static_map = make_town(seed)
         every = list(drives(static_map, seed, 12))  # two drives, which share a plan
         apart = every[:: max(1, len(every) // moments)][:moments]
         write_sweeps(folder / f"sweeps_{seed}.npz", sweeps_of(static_map, 1000 * seed, apart))

@@ -23,11 +23,11 @@ _STRAIGHT_RAD = 0.6  # turns below this go straight on
 _CORNER_RAD = 2.6  # arms farther apart than this have no corner between them
 
 
-def make_town(seed: int, base_m: float = 0.0) -> VectorMap:
-    """A town about 400 m across, the same for the same seed; flat land lies at `base_m`."""
+def make_town(seed: int) -> VectorMap:
+    """A town about 400 m across, the same for the same seed."""
     rng = np.random.default_rng([seed, 7])
     places, edges = street_graph(rng)
-    return _Builder(rng, seed, base_m).build(places, edges)
+    return _Builder(rng, seed).build(places, edges)
 
 
 @dataclass(eq=False)
@@ -54,7 +54,6 @@ class _Mouth:
 class _Builder:
     rng: np.random.Generator
     seed: int
-    base_m: float
     lanes: list[dict[str, Any]] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
     stops: list[StopLine] = field(default_factory=list)
@@ -93,7 +92,7 @@ class _Builder:
 
     def _raised(self, xy: np.ndarray) -> np.ndarray:
         """Places (..., 2) with the height of the hills there, (..., 3) m."""
-        z = np.full(xy.shape[:-1], self.base_m)
+        z = np.zeros(xy.shape[:-1])
         for amplitude, angle, length, phase in self.hills:
             z = z + amplitude * np.sin(2 * np.pi * (xy @ [np.cos(angle), np.sin(angle)]) / length + phase)
         return np.concatenate([xy, z[..., None]], axis=-1)

@@ -42,7 +42,7 @@ class Samples(NamedTuple):
     """Of R rays n points each; a ray that crosses nothing has `count` 0."""
 
     t: np.ndarray  # float32 (R, n) m
-    row: np.ndarray  # int32 (R, n), of the cell
+    row: np.ndarray  # int32 (R, n), of the cell, -1 in free space
     offset: np.ndarray  # float32 (R, n, 3) from the cell's middle, in cells
     slope: np.ndarray  # float32 (R, n), probability by metre: 1, or less where a ray grazes the ground
     gap: np.ndarray  # float32 (R,), probability between two points
@@ -259,17 +259,12 @@ def _march(
             begin[0] = max(0.0, begin[0] - _MARGIN_M)
         others = count
         for a in range(agents.low.shape[0]):
-            px = ox - agents.centre[a, 0] - move[column, a, 0]
-            py = oy - agents.centre[a, 1] - move[column, a, 1]
-            pz = oz - agents.centre[a, 2] - move[column, a, 2]
-            along = px * dx + py * dy + pz * dz
-            off = px * px + py * py + pz * pz - along * along
-            if off > agents.radius[a] ** 2 or along > agents.radius[a] or -along > far + agents.radius[a]:
+            if not _passes(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
                 continue
             # the ray as it lies beside the agent where that will be
+            ax, ay, az = _beside(agents, a, move[column, a], ox, oy, oz)
             c, s = cos(move[column, a, 3]), sin(move[column, a, 3])
-            ax, ay = c * px + s * py + agents.centre[a, 0], c * py - s * px + agents.centre[a, 1]
-            az, ux, uy = pz + agents.centre[a, 2], c * dx + s * dy, c * dy - s * dx
+            ux, uy = c * dx + s * dy, c * dy - s * dx
             before = others
             others = _cross_agent(agents, a, ax, ay, az, ux, uy, dz, far, begin, end, row, others, _MOST)
             for m in range(before, others):
@@ -297,17 +292,87 @@ def _march(
                 past += weight[m] * (end[m] - begin[m])
                 m += 1
             t = begin[m] + (wanted - past) / weight[m]
-            out.t[r, q], out.row[r, q], out.slope[r, q], out.who[r, q] = t, row[m], weight[m], who[m]
+            out.t[r, q], out.slope[r, q] = t, weight[m]
             x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
             if who[m] >= 0:
-                a = who[m]
-                c, s = cos(move[column, a, 3]), sin(move[column, a, 3])
-                px, py = x - agents.centre[a, 0] - move[column, a, 0], y - agents.centre[a, 1] - move[column, a, 1]
-                x, y = c * px + s * py + agents.centre[a, 0], c * py - s * px + agents.centre[a, 1]
-                z -= move[column, a, 2]
-            out.offset[r, q, 0] = x / CELL_M - ijk[row[m], 0] - 0.5
-            out.offset[r, q, 1] = y / CELL_M - ijk[row[m], 1] - 0.5
-            out.offset[r, q, 2] = z / CELL_M - ijk[row[m], 2] - 0.5
+                x, y, z = _beside(agents, who[m], move[column, who[m]], x, y, z)
+            _note(out, r, q, ijk, row[m], who[m], x, y, z)
+
+
+@njit(cache=True, nogil=True)
+def _spaced(
+    grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: Samples, first, last
+):
+    n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
+    near = np.empty(agents.low.shape[0], np.int64)
+    for r in range(first, last):
+        column, count = r // rings, 0
+        ox, oy, oz = origins[column, 0], origins[column, 1], origins[column, 2]
+        dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
+        for a in range(agents.low.shape[0]):
+            if _passes(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
+                near[count] = a
+                count += 1
+        out.gap[r] = far / n
+        for q in range(n):
+            t = (q + 0.5) * far / n
+            x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+            out.t[r, q], out.row[r, q] = t, -1
+            here, who = _cell_at(grid, x, y, z), -1
+            for a in near[:count]:
+                ax, ay, az = _beside(agents, a, move[column, a], x, y, z)
+                theirs = _half_cell_at(agents, a, ax, ay, az)
+                if theirs >= 0:
+                    here, who, x, y, z = theirs, a, ax, ay, az
+                    break
+            if here >= 0:
+                _note(out, r, q, ijk, here, who, x, y, z)
+                out.first[r] = min(out.first[r], t)
+
+
+@njit(cache=True)
+def _cell_at(grid: CellGrid, x, y, z):
+    i, j, k = floor(x / CELL_M), floor(y / CELL_M), floor(z / CELL_M)
+    a, b, c = (i >> 3) - grid.low[0], (j >> 3) - grid.low[1], (k >> 3) - grid.low[2]
+    if not (0 <= a < grid.blocks.shape[0] and 0 <= b < grid.blocks.shape[1] and 0 <= c < grid.blocks.shape[2]):
+        return -1
+    block = grid.blocks[a, b, c]
+    return grid.cells[block, i & 7, j & 7, k & 7] if block >= 0 else -1
+
+
+@njit(cache=True)
+def _half_cell_at(agents: AgentGrids, a, x, y, z):
+    i, j, k = (floor(x / _HALF_M) - agents.low[a, 0], floor(y / _HALF_M) - agents.low[a, 1],
+               floor(z / _HALF_M) - agents.low[a, 2])  # fmt: skip
+    nx, ny, nz = agents.shape[a]
+    if not (0 <= i < nx and 0 <= j < ny and 0 <= k < nz):
+        return -1
+    return agents.row[agents.offset[a] + (i * ny + j) * nz + k]
+
+
+@njit(cache=True, inline="always")
+def _passes(agents: AgentGrids, a, move, ox, oy, oz, dx, dy, dz, far):
+    """Whether a ray crosses the sphere about an agent."""
+    x, y, z = ox - agents.centre[a, 0] - move[0], oy - agents.centre[a, 1] - move[1], oz - agents.centre[a, 2] - move[2]
+    along, radius = x * dx + y * dy + z * dz, agents.radius[a]
+    return x * x + y * y + z * z - along * along <= radius * radius and -far - radius <= along <= radius
+
+
+@njit(cache=True, inline="always")
+def _beside(agents: AgentGrids, a, move, x, y, z):
+    """A place as it lies beside an agent, where that will be."""
+    c, s = cos(move[3]), sin(move[3])
+    px, py = x - agents.centre[a, 0] - move[0], y - agents.centre[a, 1] - move[1]
+    return c * px + s * py + agents.centre[a, 0], c * py - s * px + agents.centre[a, 1], z - move[2]
+
+
+@njit(cache=True, inline="always")
+def _note(out: Samples, r, q, ijk, row, who, x, y, z):
+    """Write in which cell a sample lies, and where in it."""
+    out.row[r, q], out.who[r, q] = row, who
+    out.offset[r, q, 0] = x / CELL_M - ijk[row, 0] - 0.5
+    out.offset[r, q, 1] = y / CELL_M - ijk[row, 1] - 0.5
+    out.offset[r, q, 2] = z / CELL_M - ijk[row, 2] - 0.5
 
 
 def march(
@@ -320,6 +385,7 @@ def march(
     far: float,
     n: int,
     move: np.ndarray | None = None,
+    prior: bool = True,
 ) -> Samples:
     """Samples of rays in C columns.
 
@@ -334,12 +400,15 @@ def march(
         n: points of each ray.
         move: float64 (C, A, 4), how far (m) and turned (rad, about its middle) each agent is from there when a column
             fires.
+        prior: draw them from occupied cells; else they lie evenly on all of each ray, most of them in free space, and
+            `first` is the first that does not.
     """
     if move is None:
         move = np.zeros((len(origins), len(agents.low), 4))
     out = empty_samples(len(directions), n)
+    kernel = _march if prior else _spaced
     each(
-        lambda rays: _march(grid, ijk, ground, agents, origins, directions, far, move, out, *rays),
+        lambda rays: kernel(grid, ijk, ground, agents, origins, directions, far, move, out, *rays),
         ranges(len(directions)),
     )
     return out

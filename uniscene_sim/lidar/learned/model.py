@@ -23,7 +23,7 @@ class LidarModel:
 
     Attributes:
         name: as in the zoo.
-        samples: on each ray.
+        config: of the network.
         sha256: of the weights.
         scenes: features of tiles.
     """
@@ -32,7 +32,7 @@ class LidarModel:
         self.name, self.sha256 = name, sha256
         self._device = pick_device(device)
         self.net = net.to(self._device).eval().requires_grad_(False)
-        self.samples = net.config.samples
+        self.config = net.config
         self.scenes = Scenes(self.net, self._device)
 
     @classmethod

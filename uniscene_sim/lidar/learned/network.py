@@ -34,12 +34,14 @@ class SdfConfig:
         blocks: of two convolutions at each level, on the way down; there is one on the way up.
         hidden: width of the signed distance.
         samples: on each ray.
+        prior: whether samples are drawn from occupied cells (section 3.3), or lie evenly on rays.
     """
 
     widths: tuple[int, ...] = (16, 24, 32)
     blocks: tuple[int, ...] = (1, 1, 2)
     hidden: int = 32
     samples: int = 8
+    prior: bool = True
 
     @property
     def reach(self) -> int:
@@ -55,7 +57,7 @@ class Rays(NamedTuple):
     """What heads are told of R rays of n samples; see `march.Samples`."""
 
     t: Tensor  # float32 (R, n) m
-    row: Tensor  # int64 (R, n)
+    row: Tensor  # int64 (R, n), -1 in free space
     offset: Tensor  # float32 (R, n, 3)
     slope: Tensor  # float32 (R, n)
     gap: Tensor  # float32 (R,)
@@ -152,7 +154,9 @@ class SparseSdfNet(nn.Module):
             air: (R, 4), as `air_told` gives it.
         """
         r, n = rays.t.shape
-        cells = features.index_select(0, rays.row.reshape(-1)).view(r, n, -1)
+        cells = features.index_select(0, rays.row.reshape(-1).clamp_min(0)).view(r, n, -1)
+        if not self.config.prior:
+            cells = cells * (rays.row >= 0)[..., None]
         gap = rays.gap[:, None].expand(r, n)
         past = gap * (torch.arange(n, device=gap.device) + 0.5)
         told = torch.cat(
@@ -161,8 +165,9 @@ class SparseSdfNet(nn.Module):
             dim=2,
         )  # fmt: skip
         hidden = F.relu(self.middle(F.relu(self.of_sample(told))))
-        # What is learned is added to the guess that the surface lies half a cell within the first cell.
-        distance = _GUESS_M - past + self.out(hidden)[..., 0].float()
+        distance = self.out(hidden)[..., 0].float()
+        if self.config.prior:  # what is learned is added to the guess that it lies half a cell within the first cell
+            distance = distance + (_GUESS_M - past)
         # Distances are weighed by how far samples lie apart, so that depth lies between them, not at them.
         weights = weights_of(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
         mean = depth_of(weights, rays.t)
