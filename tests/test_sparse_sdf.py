@@ -22,7 +22,7 @@ from uniscene_sim.lidar.learned.voxels import SOLID, Cells, agent_cells, cell_gr
 from uniscene_sim.lidar.sparse_sdf import SparseSdf
 from uniscene_sim.occupancy.tiles import TILE_CELLS
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.training.lidar import LidarCrops, LidarRecipe, lidar_losses, save_lidar, train_lidar
+from uniscene_sim.training.lidar import LidarCrops, LidarRecipe, lidar_losses, save_lidar, train_sdf
 from uniscene_sim.training.loop import Schedule
 from uniscene_sim.training.scenes import drives
 from uniscene_sim.training.sweeps import SENSORS, read_sweeps, sweeps_of, write_sweeps
@@ -337,7 +337,7 @@ def test_truth_lies_in_the_cells_that_may_be_seen(town):
 def test_a_little_training_beats_hard_rays(town, tmp_path):
     recipe = LidarRecipe(net=SMALL, schedule=Schedule(100, 5e-3, warmup=5, average=0.9), rays=768, half_m=10.0,
                          margin_m=2.0)  # fmt: skip
-    net = train_lidar(recipe, [town[1]], [town[1]], tmp_path, CPU, every=100)
+    net = train_sdf(recipe, [town[1]], [town[1]], tmp_path, CPU, every=100)
     row = json.loads((tmp_path / "lidar.jsonl").read_text().splitlines()[-1])
     crops = [LidarCrops([town[1]], recipe, 5)[n] for n in range(4)]
     torch.manual_seed(0)

@@ -16,17 +16,19 @@ from time import perf_counter
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.casters import Cast, Half, Hard, Open3d, RayCaster
 from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, PerClass, best_auc, chamfer, roc_auc
-from uniscene_sim.training.sweeps import Sweep, TownSweeps, make_sweeps, read_sweeps
+from uniscene_sim.training.scenes import SPLITS
+from uniscene_sim.training.sweeps import Sweep, TownSweeps, make_sweeps, read_all_sweeps
 
 __all__ = ["Row", "baselines", "evaluate", "score"]
 
 FAR_M = 70.0
 #: Sweeps of which as much is dropped of the same surface: detection range (m) and weather.
 Kind = tuple[float, str]
-_FIRST_TEST, _FIRST_TRAIN = 20_000, 0
+#: What labels tell of sweeps of a kind; None: of all, for kinds that were not seen.
+Rates = dict[Kind | None, PerClass]
+_FITTED = 8  # training towns that tell what labels alone do
 
 
 @dataclass(frozen=True)
@@ -78,40 +80,27 @@ def evaluate(
     with TemporaryDirectory() as own:
         folder = Path(own if data is None else data)
         if data is None:
-            make_sweeps(folder, "train", range(_FIRST_TRAIN, _FIRST_TRAIN + 2), moments)
-            make_sweeps(folder, "test", range(_FIRST_TEST, _FIRST_TEST + towns), moments)
-        rates, held_out = rates_of(_read(folder / "train", towns)), list(_read(folder / "test", towns))
-        if lacking := {_kind(sweep) for town in held_out for sweep in town.sweeps} - set(rates):
-            far, weather = min(lacking)
-            raise InputError(
-                f"expected sweeps of a sensor that sees {far:g} m, with weather {weather}, as in test",
-                file=folder / "train",
-            )
+            make_sweeps(folder, "train", SPLITS["train"][:2], moments)
+            make_sweeps(folder, "test", SPLITS["test"][:towns], moments)
+        rates, held_out = rates_of(read_all_sweeps(folder / "train", _FITTED)), read_all_sweeps(folder / "test", towns)
         return score([*baselines(), *casters], held_out, rates)
 
 
-def _read(folder: Path, towns: int) -> Iterable[TownSweeps]:
-    files = sorted(folder.glob("sweeps_*.npz"), key=lambda path: (len(path.name), path.name))[:towns]
-    if not files:
-        raise InputError("expected files sweeps_<seed>.npz", file=folder)
-    return (read_sweeps(file) for file in files)
-
-
-def rates_of(towns: Iterable[TownSweeps]) -> dict[Kind, PerClass]:
+def rates_of(towns: Iterable[TownSweeps]) -> Rates:
     """What labels tell of training towns."""
-    rates: dict[Kind, PerClass] = {}
+    rates: Rates = {None: PerClass()}
     hard = Hard()
     for town in towns:
         for sweep in town.sweeps:
             met = _truth(sweep) < np.inf
             told = hard(town, sweep)
-            of = rates.setdefault(_kind(sweep), PerClass())
-            of.add(told.label[met], told.range_m[met], sweep.intensity[met], sweep.dropped[met])
+            for of in (rates[None], rates.setdefault(_kind(sweep), PerClass())):
+                of.add(told.label[met], told.range_m[met], sweep.intensity[met], sweep.dropped[met])
     return rates
 
 
 def score(
-    casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: dict[Kind, PerClass], data: str = "test"
+    casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: Rates, data: str = "test"
 ) -> list[Row]:
     """Rows of some LiDARs on held-out towns.
 
@@ -164,21 +153,23 @@ class _Board:
         self.chamfer, self.seconds = list[float](), list[float]()
         self.bright, self.dropped, self.risk = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
 
-    def add(self, sweep: Sweep, cast: Cast, rates: dict[Kind, PerClass], seconds: float) -> None:
+    def add(self, sweep: Sweep, cast: Cast, rates: Rates, seconds: float) -> None:
         truth, far = _truth(sweep), min(FAR_M, sweep.max_range_m)
         guess = np.where(cast.range_m < far, cast.range_m, np.inf)
         self.all.add(truth, guess, far)
         self.objects.add(truth[sweep.is_object], guess[sweep.is_object], far)
         self.rest.add(truth[~sweep.is_object], guess[~sweep.is_object], far)
         met = truth < np.inf
-        of = rates[_kind(sweep)]
+        of = rates.get(_kind(sweep), rates[None])
         bright = of.intensity(cast.label) if cast.intensity is None else cast.intensity
         risk = of.dropout(cast.label, cast.range_m) if cast.dropout is None else cast.dropout
         self.bright.append(np.abs(bright - sweep.intensity)[met & ~sweep.dropped])
         self.dropped.append(sweep.dropped[met])
         self.risk.append(risk[met])
         # what a caster without a drop-out head of its own hits, it returns
-        returns = (guess < np.inf) & (True if cast.dropout is None else cast.dropout < 0.5)
+        returns = guess < np.inf
+        if cast.dropout is not None:
+            returns &= np.random.default_rng(len(self.seconds)).random(len(guess)) >= cast.dropout
         cloud = sweep.direction[returns] * guess[returns, None]
         real = met & ~sweep.dropped
         true_cloud = sweep.direction[real] * truth[real, None]

@@ -6,25 +6,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.evaluation.learned_lidar import LearnedCaster
+from uniscene_sim.evaluation.lidar import evaluate as evaluate_lidar
 from uniscene_sim.evaluation.occupancy import evaluate
 from uniscene_sim.evaluation.rows import as_markdown
+from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.precision import pick_device
 from uniscene_sim.occupancy.learned.unet import UNetConfig
-from uniscene_sim.training.card import device_name, occupancy_card
+from uniscene_sim.training.card import device_name, lidar_card, occupancy_card
 from uniscene_sim.training.dataset import read_split
+from uniscene_sim.training.lidar import LidarRecipe, save_lidar, train_sdf
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
 from uniscene_sim.training.scenes import SPLITS, make_carla_data, make_data
+from uniscene_sim.training.sweeps import make_sweeps, read_all_sweeps
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["train_data", "train_occupancy"]
+__all__ = ["train_data", "train_lidar", "train_occupancy"]
 
 #: Towns of each split and windows of each of them.
 TOWNS = {"train": (56, 30), "validation": (8, 12), "test": (10, 12)}
+#: The same of those that LiDARs learn from, with their sweeps.
+SWEPT_TOWNS = {"train": (28, 8), "validation": (3, 8), "test": (6, 8)}
 
 
 def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path | None = None) -> None:
@@ -81,6 +88,35 @@ def train_occupancy(
     # Judged as it was written, in half precision.
     rows = evaluate(OccupancyModel.load(out, device), data)
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown(rows)))
+
+
+def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None) -> None:
+    """Train the network of `sparse-sdf` and write it as a model of the zoo, with its card; arguments as of
+    `train_occupancy`, the data sweeps of towns."""
+    recipe = LidarRecipe()
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {})
+    on = pick_device(device)
+    if not list((data / "train").glob("sweeps_*.npz")):
+        for split, (count, moments) in SWEPT_TOWNS.items():
+            first = SPLITS[split].start
+            make_sweeps(data, split, range(first, first + count), moments)
+    training, validation = read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
+    net = train_sdf(recipe, training, validation, work, on)
+    sweeps = [sweep for town in training for sweep in town.sweeps]
+    facts = {
+        "name": out.name,
+        "seed": recipe.seed,
+        "towns": len(training),
+        "sweeps": len(sweeps),
+        "sensors": len({(sweep.max_range_m, sweep.detect_range_m) for sweep in sweeps}),
+        "device": device_name(on.type),
+        "samples": recipe.net.samples,
+        "parameters": _millions(net),
+    }
+    save_lidar(out, recipe, net, facts, lidar_card(facts, work, ""))
+    rows = evaluate_lidar([LearnedCaster(LidarModel.load(out, device))], data)
+    save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown(rows)))
 
 
 def _millions(net: nn.Module) -> float:

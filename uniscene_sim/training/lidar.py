@@ -24,7 +24,7 @@ from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.sweeps import TownSweeps
 from uniscene_sim.zoo import save_model
 
-__all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "lidar_losses", "save_lidar", "score", "train_lidar"]
+__all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "lidar_losses", "save_lidar", "score", "train_sdf"]
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -
     return out
 
 
-def train_lidar(
+def train_sdf(
     recipe: LidarRecipe,
     training: Sequence[TownSweeps],
     validation: Sequence[TownSweeps],

@@ -40,6 +40,7 @@ __all__ = [
     "Sweep",
     "TownSweeps",
     "make_sweeps",
+    "read_all_sweeps",
     "read_sweeps",
     "sweep_truth",
     "sweeps_of",
@@ -240,6 +241,21 @@ def read_sweeps(path: str | Path) -> TownSweeps:
         )
     )
     return TownSweeps(cells, agents, sweeps)
+
+
+def read_all_sweeps(folder: str | Path, most: int | None = None) -> list[TownSweeps]:
+    """The sweeps of a folder's towns, by seed.
+
+    Args:
+        most: towns, the first ones; None for all.
+
+    Raises:
+        InputError: there are none, or one is damaged.
+    """
+    files = sorted(Path(folder).glob("sweeps_*.npz"), key=lambda path: (len(path.name), path.name))[:most]
+    if not files:
+        raise InputError("expected files sweeps_<seed>.npz", file=folder)
+    return [read_sweeps(file) for file in tqdm(files, desc="read", unit="town", disable=None)]
 
 
 def _parts(array: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
