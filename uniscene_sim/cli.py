@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from uniscene_sim import __version__, plugins
+from uniscene_sim.cli_models import add_commands
+from uniscene_sim.cli_types import count, json_file, seed
 from uniscene_sim.errors import InputError
 
 __all__ = ["main"]
@@ -39,14 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a scenario and write what the sensors saw")
     run.add_argument("what", metavar="SCENARIO", help="file, or name of one of the library; or what --source opens")
     run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
-    run.add_argument("--seed", type=_seed, help="replaces the scenario's seed")
+    run.add_argument("--seed", type=seed, help="replaces the scenario's seed")
     run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
     for slot, default in (("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast")):
         run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
     run.add_argument("--source", default="scenario", help="what knows the world (default: scenario)")
     run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
     run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where rays are traced (default: cpu)")
-    run.add_argument("--ticks", type=_count, help="stop after this many ticks")
+    run.add_argument("--ticks", type=count, help="stop after this many ticks")
     run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
     run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
     run.add_argument("--annotations", default="", metavar="LIST", help="of flow,boxes,lanes: drawn onto the cameras")
@@ -54,10 +56,10 @@ def _parser() -> argparse.ArgumentParser:
 
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
     bake.add_argument("map", help="map file or folder, name of a shipped map, or a scenario: then its route alone")
-    bake.add_argument("--seed", type=_seed, help="of the world (default: 0, or the scenario's)")
+    bake.add_argument("--seed", type=seed, help="of the world (default: 0, or the scenario's)")
     bake.add_argument("--occupancy", default="procedural", help="occupancy engine (default: procedural)")
     bake.add_argument("--rig", default="nuscenes-small", help="how far it sees (default: nuscenes-small)")
-    bake.add_argument("--jobs", type=_count, default=1, help="processes at work (default: 1)")
+    bake.add_argument("--jobs", type=count, default=1, help="processes at work (default: 1)")
     bake.set_defaults(command=_bake)
 
     info = commands.add_parser("info", help="engines, rigs, scenarios, devices and versions")
@@ -81,48 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     bench.set_defaults(command=_bench)
 
-    train = commands.add_parser("train", help="train a model of the zoo, or make the data that it learns from")
-    train.add_argument("name", choices=("data", "occupancy"), metavar="NAME", help="data or occupancy")
-    train.add_argument("--data", type=Path, default=Path("out/data"), help="windows of towns (default: out/data)")
-    train.add_argument("--towns", type=_count, help="of data: towns to train on (default: 56)")
-    train.add_argument("--xodr", type=Path, help="of data: folder of OpenDRIVE maps to judge models on, too")
-    train.add_argument("--jobs", type=_count, default=1, help="of data: processes at work (default: 1)")
-    train.add_argument("--recipe", type=Path, metavar="YAML", help="what to change of the recipe")
-    train.add_argument("--work", type=Path, default=Path("out/training"),
-                       help="checkpoints and logs; what was stopped goes on (default: out/training)")  # fmt: skip
-    train.add_argument("--out", type=Path, help="folder of the model (default: out/models/NAME)")
-    train.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: cuda where there is one)")
-    train.set_defaults(command=_train)
-
-    judge = commands.add_parser("eval", help="how good a model is on towns that no training has seen")
-    judge.add_argument("name", choices=("occupancy",), metavar="NAME", help="occupancy")
-    judge.add_argument("--model", default="occupancy", help="of the zoo, or a folder (default: occupancy)")
-    judge.add_argument("--data", type=Path, help="windows of towns (default: made for this alone)")
-    judge.add_argument("--windows", type=_count, default=32, help="held-out windows of each set (default: 32)")
-    judge.add_argument("--steps", type=_count, default=2, help="of the flow (default: 2)")
-    judge.add_argument("--guidance", type=float, default=1.0, help="weight of the layout (default: 1)")
-    judge.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
-    judge.add_argument("--picture", type=Path, metavar="PNG", help="draw some of the windows of --data")
-    judge.add_argument("--device", choices=("cpu", "cuda"))
-    judge.set_defaults(command=_eval)
+    add_commands(commands)
 
     warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
     warmup.set_defaults(command=_warmup)
     return parser
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError("expected an integer in [0, 2^32)")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("expected a positive integer")
-    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -267,77 +232,10 @@ def _bench(arguments: argparse.Namespace) -> int:
     from uniscene_sim.bench import as_markdown, as_records, run_bench
 
     with ExitStack() as stack:
-        write = _json_file(stack, arguments.json)
+        write = json_file(stack, arguments.json)
         rows = list(run_bench(arguments.parts))
         print(as_markdown(rows))
         write(as_records(rows))
-    return 0
-
-
-def _json_file(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
-    """What writes rows of a table, with a few facts, to a file that is opened before the rows are measured."""
-    import json
-    import platform
-
-    if path is None:
-        return lambda rows: None
-    try:
-        file = stack.enter_context(open(path, "a", encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=path, field="--json") from error
-
-    def write(rows: list) -> None:
-        facts = {"version": __version__, "machine": platform.machine(), "cores": os.cpu_count()}
-        file.truncate(0)
-        file.write(json.dumps({**facts, "rows": rows}, indent=2) + "\n")
-
-    return write
-
-
-def _train(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import need_learned
-
-    need_learned()
-    from uniscene_sim.training.command import train_data, train_occupancy
-
-    if arguments.name == "data":
-        train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
-        print(arguments.data)
-        return 0
-    out = arguments.out or Path("out/models") / arguments.name
-    train_occupancy(arguments.data, arguments.work, out, arguments.recipe, arguments.device)
-    print(out)
-    return 0
-
-
-def _eval(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import need_learned
-
-    need_learned()
-    from PIL import Image
-
-    from uniscene_sim.evaluation.occupancy import evaluate
-    from uniscene_sim.evaluation.pictures import picture
-    from uniscene_sim.evaluation.rows import as_markdown, as_records
-    from uniscene_sim.evaluation.scenes import read_scenes
-    from uniscene_sim.occupancy.learned.model import OccupancyModel
-
-    if arguments.picture is not None and arguments.data is None:
-        raise InputError("draws windows of --data, expected its folder", field="--picture")
-
-    model = OccupancyModel.load(arguments.model, arguments.device)
-    with ExitStack() as stack:
-        write = _json_file(stack, arguments.json)
-        rows = evaluate(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
-        print(as_markdown(rows))
-        write(as_records(rows))
-    if arguments.picture is not None:
-        scenes = read_scenes(arguments.data / "test", arguments.windows)
-        drawing = picture(model, scenes, steps=arguments.steps, guidance=arguments.guidance)
-        try:
-            Image.fromarray(drawing).save(arguments.picture)
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot be written: {error}", file=arguments.picture, field="--picture") from error
     return 0
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -11,10 +14,30 @@ from uniscene_sim.lidar.learned.march import march
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.scene import Scene
 from uniscene_sim.lidar.weather import air_of
+from uniscene_sim.paths import data_dir
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.sweeps import Sweep, TownSweeps
 
-__all__ = ["LearnedCaster"]
+__all__ = ["LearnedCaster", "casters_of"]
+
+_ABLATIONS = "lidar_ablations"  # beside the models of the zoo
+
+
+def casters_of(model: str | Path, others: Sequence[str | Path] = (), device: str | None = None) -> list[LearnedCaster]:
+    """A model, the same with its drop-out head unheard, and others; of the zoo's own, its ablations.
+
+    Raises:
+        InputError: no such model, or a damaged one.
+    """
+    full = LidarModel.load(model, device)
+    name = "sparse-sdf" if str(model) == "lidar" else full.name
+    ablations = sorted((data_dir("models") / _ABLATIONS).glob("*/config.yaml")) if str(model) == "lidar" else []
+    made = [LidarModel.load(folder, device) for folder in [*(path.parent for path in ablations), *others]]
+    return [
+        LearnedCaster(full, name),
+        LearnedCaster(full, f"{name} without ray-drop head", drops=False),
+        *(LearnedCaster(one, one.name.replace("_", " ")) for one in made),
+    ]
 
 
 class LearnedCaster:

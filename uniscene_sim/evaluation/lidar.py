@@ -21,7 +21,7 @@ from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, PerClass, best_auc,
 from uniscene_sim.training.scenes import SPLITS
 from uniscene_sim.training.sweeps import Sweep, TownSweeps, make_sweeps, read_all_sweeps
 
-__all__ = ["Row", "baselines", "evaluate", "score"]
+__all__ = ["Row", "baselines", "evaluate", "kept", "score"]
 
 FAR_M = 70.0
 #: Sweeps of which as much is dropped of the same surface: detection range (m) and weather.
@@ -123,6 +123,14 @@ def score(
     return [board.row(caster.name, data, best) for caster, board in zip(casters, boards, strict=True)]
 
 
+def kept(cast: Cast, seed: int) -> np.ndarray:
+    """Which rays return, bool (R,): all that meet something, where drop-out is not told."""
+    returns = np.isfinite(cast.range_m)
+    if cast.dropout is not None:
+        returns &= np.random.default_rng(seed).random(len(returns)) >= cast.dropout
+    return returns
+
+
 def _kind(sweep: Sweep) -> Kind:
     return sweep.detect_range_m, sweep.weather
 
@@ -167,9 +175,7 @@ class _Board:
         self.dropped.append(sweep.dropped[met])
         self.risk.append(risk[met])
         # what a caster without a drop-out head of its own hits, it returns
-        returns = guess < np.inf
-        if cast.dropout is not None:
-            returns &= np.random.default_rng(len(self.seconds)).random(len(guess)) >= cast.dropout
+        returns = (guess < np.inf) & kept(cast, len(self.seconds))
         cloud = sweep.direction[returns] * guess[returns, None]
         real = met & ~sweep.dropped
         true_cloud = sweep.direction[real] * truth[real, None]

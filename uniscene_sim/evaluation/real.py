@@ -17,6 +17,7 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.casters import RayCaster
+from uniscene_sim.evaluation.lidar import kept
 from uniscene_sim.geometry import Pose
 from uniscene_sim.lidar.models import lidar_model
 from uniscene_sim.metrics.lidar import total_variation
@@ -112,7 +113,7 @@ def _ours(casters: Sequence[RayCaster], sensor: LidarSpec, moments: int) -> dict
         parts["raycast"].append(Seen(sweep.range_m[there], ring[there], sweep.intensity[there], 1))
         for caster in casters:
             cast = caster(town, sweep)
-            there = np.isfinite(cast.range_m) & (True if cast.dropout is None else cast.dropout < 0.5)
+            there = kept(cast, sweep.moment)
             bright = None if cast.intensity is None else cast.intensity[there]
             parts.setdefault(caster.name, []).append(Seen(cast.range_m[there], ring[there], bright, 1))
     return {name: _together(sweeps) for name, sweeps in parts.items()}

@@ -1,0 +1,57 @@
+"""Sweeps through the fine world beside what LiDARs make of its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from uniscene_sim.evaluation.casters import RayCaster
+from uniscene_sim.evaluation.lidar import kept
+from uniscene_sim.frames import LidarSweep
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.recording.panels import lidar_from_above, lidar_in_perspective
+from uniscene_sim.recording.preview import font
+from uniscene_sim.training.sweeps import Sweep, TownSweeps
+
+__all__ = ["picture"]
+
+_SIZE, _GAP, _HEADER, _DARK = 560, 6, 30, (28, 30, 36)
+_RANGE_M = 32.0
+_ABOVE = Pose(0.0, 0.0, 1.8)
+
+
+def picture(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], count: int = 2) -> np.ndarray:
+    """RGB uint8 (H, W, 3): for `count` sweeps the truth and what each LiDAR returns, from above and from behind."""
+    sweeps = [(town, sweep) for town in towns for sweep in town.sweeps if sweep.weather == "clear"]
+    chosen = np.unique(np.linspace(0, len(sweeps) - 1, count).round().astype(int))
+    names = ["raycast on the fine world", *(caster.name for caster in casters)]
+    step = _SIZE + _GAP
+    canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + 2 * len(chosen) * step), _DARK)
+    draw = ImageDraw.Draw(canvas)
+    for column, name in enumerate(names):
+        draw.text((_GAP + column * step, 6), name, font=font(17))
+    for line, k in enumerate(chosen):
+        town, sweep = sweeps[k]
+        casts = [caster(town, sweep) for caster in casters]
+        clouds = [
+            _cloud(sweep, sweep.range_m, np.isfinite(sweep.range_m) & ~sweep.dropped, sweep.label),
+            *(_cloud(sweep, cast.range_m, kept(cast, int(k)), cast.label) for cast in casts),
+        ]
+        for column, cloud in enumerate(clouds):
+            panels = (
+                lidar_from_above(cloud, _ABOVE, EgoVehicle(), _SIZE, _RANGE_M),
+                lidar_in_perspective(cloud, _ABOVE, EgoVehicle(), _SIZE),
+            )
+            for down, panel in enumerate(panels):
+                canvas.paste(Image.fromarray(panel), (_GAP + column * step, _HEADER + (2 * line + down) * step))
+    return np.asarray(canvas)
+
+
+def _cloud(sweep: Sweep, range_m: np.ndarray, there: np.ndarray, label: np.ndarray) -> LidarSweep:
+    xyz = (sweep.direction * np.where(there, range_m, 0.0)[:, None])[there].astype(np.float32)
+    nothing = np.zeros(len(xyz))
+    return LidarSweep(xyz, nothing.astype(np.float32), nothing.astype(np.uint16), nothing.astype(np.float32),
+                      label[there], nothing.astype(np.uint16), 0)  # fmt: skip
