@@ -53,7 +53,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     lidar = names.add_parser("lidar", help="sweeps from labels")
     lidar.add_argument("--model", default="lidar", help="of the zoo, or a folder (default: lidar)")
     lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
-    lidar.add_argument("--towns", type=count, default=6, help="held-out towns, at most (default: 6)")
+    lidar.add_argument("--towns", type=count, default=8, help="held-out towns, at most (default: 8)")
     lidar.add_argument("--real", type=Path, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to be set beside ours")
     lidar.set_defaults(command=_eval_lidar)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):

@@ -31,7 +31,7 @@ __all__ = ["train_data", "train_lidar", "train_occupancy"]
 #: Towns of each split and windows of each of them.
 TOWNS = {"train": (56, 30), "validation": (8, 12), "test": (10, 12)}
 #: The same of those that LiDARs learn from, with their sweeps.
-SWEPT_TOWNS = {"train": (28, 8), "validation": (3, 8), "test": (6, 8)}
+SWEPT_TOWNS = {"train": (56, 6), "validation": (4, 6), "test": (8, 6)}
 
 
 def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path | None = None) -> None:

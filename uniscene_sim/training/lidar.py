@@ -32,9 +32,9 @@ class LidarRecipe:
     """All that a training hangs on beside its data. As in UniScene's code, depth and intensity weigh alike."""
 
     net: SdfConfig = field(default_factory=SdfConfig)
-    schedule: Schedule = field(default_factory=lambda: Schedule(4000, 3e-3))
+    schedule: Schedule = field(default_factory=lambda: Schedule(9000, 3e-3))
     half_m: float = 14.0  # half the side of the crop that rays end in
-    margin_m: float = 4.0  # that cells are taken from around it
+    margin_m: float = 10.0  # that cells are taken from around it
     rays: int = 3072
     on_objects: float = 0.5  # part of the rays, where there are so many
     seed: int = 0

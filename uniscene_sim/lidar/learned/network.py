@@ -37,8 +37,8 @@ class SdfConfig:
         prior: whether samples are drawn from occupied cells (section 3.3), or lie evenly on rays.
     """
 
-    widths: tuple[int, ...] = (16, 24, 32)
-    blocks: tuple[int, ...] = (1, 1, 2)
+    widths: tuple[int, ...] = (16, 24, 32, 32)
+    blocks: tuple[int, ...] = (1, 1, 1, 2)
     hidden: int = 32
     samples: int = 8
     prior: bool = True

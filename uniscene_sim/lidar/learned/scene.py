@@ -20,6 +20,7 @@ from uniscene_sim.tracing.atlas import TileSource
 __all__ = ["Scene", "Scenes", "tile_features"]
 
 _TILES, _WORLDS = 96, 4
+_MARGIN = 32  # cells of neighbours that a tile is told; what hangs on more is lost
 _ROOM = 1 << 15  # cells of agents
 
 
@@ -132,8 +133,8 @@ def tile_features(
     Args:
         parts: cells of the tile and its eight neighbours, of which only a margin counts.
     """
-    low = np.array(index) * TILE_CELLS - net.config.reach
-    high = (np.array(index) + 1) * TILE_CELLS + net.config.reach
+    margin = min(net.config.reach, _MARGIN)
+    low, high = np.array(index) * TILE_CELLS - margin, (np.array(index) + 1) * TILE_CELLS + margin
     own = parts[index]
     ijk, label = [own.ijk[: own.seen]], [own.label[: own.seen]]
     for other, cells in parts.items():
