@@ -45,13 +45,42 @@ def test_one_command_trains_and_judges_a_model(tmp_path, monkeypatch, capsys):
     assert np.asarray(Image.open(tmp_path / "scenes.png")).std() > 10
 
 
+TINY_LIDAR = {"net": {"widths": [8, 8], "blocks": [1, 1], "hidden": 16}, "schedule": {"steps": 8}, "rays": 512}
+
+
+@pytest.mark.slow
+def test_a_lidar_is_trained_and_judged_beside_another(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "SWEPT_TOWNS", {"train": (1, 2), "validation": (1, 1), "test": (1, 1)})
+    for name, net in (("with", {}), ("without", {"prior": False, "samples": 16})):
+        recipe = TINY_LIDAR | {"net": TINY_LIDAR["net"] | net}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(recipe))
+        out = tmp_path / "zoo" / name
+        folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / name), "--out", str(out)]
+        assert main(["train", "lidar", *folders, "--recipe", str(tmp_path / f"{name}.yaml"), "--device", "cpu"]) == 0
+    card = (tmp_path / "zoo" / "with" / "README.md").read_text()
+    assert "2 sweeps of 1 seeded towns" in card and "8 steps" in card and "| raycast on labels | test |" in card
+
+    models = ["--model", str(tmp_path / "zoo" / "with"), "--also", str(tmp_path / "zoo" / "without")]
+    outputs = ["--json", str(tmp_path / "rows.json"), "--picture", str(tmp_path / "sweeps.png")]
+    capsys.readouterr()
+    assert main(["eval", "lidar", *models, "--data", str(tmp_path / "data"), "--device", "cpu", *outputs]) == 0
+    rows = {row["name"]: row for row in json.loads((tmp_path / "rows.json").read_text())["rows"]}
+    full, deaf, spaced = rows["with"], rows["with without ray-drop head"], rows["without"]
+    assert full["within_05"] > spaced["within_05"], "half a cell within the first cell is a better guess than none"
+    assert deaf["median_m"] == full["median_m"] and deaf["drop_auc"] != full["drop_auc"]
+    assert "| raycast on labels | test |" in capsys.readouterr().out
+    assert np.asarray(Image.open(tmp_path / "sweeps.png")).std() > 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["eval", "occupancy", "--model", "no_such"], "no_such: no such model"),
-        (["eval", "occupancy", "--picture", "a.png"], "--picture: draws windows of --data"),
+        (["eval", "occupancy", "--picture", "a.png"], "--picture: draws some of --data"),
         (["train", "data", "--xodr", "{tmp}"], "--xodr: expected .xodr files"),
         (["train", "occupancy", "--recipe", "{tmp}/no.yaml"], "no.yaml: cannot be read as YAML"),
+        (["eval", "lidar", "--also", "no_such"], "no_such: no such model"),
+        (["eval", "lidar", "--data", "{tmp}"], "expected files sweeps_<seed>.npz"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, message):
