@@ -21,7 +21,7 @@ from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.training.sweeps import TownSweeps
+from uniscene_sim.training.sweeps import Sweep, TownSweeps
 from uniscene_sim.zoo import save_model
 
 __all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "lidar_losses", "save_lidar", "score", "train_sdf"]
@@ -86,8 +86,7 @@ class LidarCrops:
     def __init__(self, towns: Sequence[TownSweeps], recipe: LidarRecipe, seed: int, around_agents: float = 0.6):
         self.towns, self.recipe, self.seed, self.around_agents = towns, recipe, seed, around_agents
         self._sweeps = [(t, s) for t, town in enumerate(towns) for s in range(len(town.sweeps))]
-        self._grid = lru_cache(maxsize=None)(self._make_grid)
-        self._marched = lru_cache(maxsize=None)(self._march)
+        self._marched = lru_cache(maxsize=None)(self._march_all)
         self._by_x = lru_cache(maxsize=None)(self._sorted)
 
     def __getitem__(self, number: int) -> LidarCrop:
@@ -97,20 +96,20 @@ class LidarCrops:
             if (crop := self._crop(t, s, rng)) is not None:
                 return crop
 
-    def _make_grid(self, t: int) -> tuple[CellGrid, np.ndarray]:
-        cells = self.towns[t].cells
-        return cell_grid(cells), is_ground(cells.label)
-
     def _sorted(self, t: int) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the cells that are seen by their x, and x."""
         x = self.towns[t].cells.ijk[: self.towns[t].cells.seen, 0]
         order = np.argsort(x, kind="stable")
         return order, x[order]
 
-    def _march(self, t: int, s: int) -> _Marched:
-        town = self.towns[t]
-        sweep, cells = town.sweeps[s], town.cells
-        grid, ground = self._grid(t)
+    def _march_all(self, t: int) -> list[_Marched]:
+        """Of all sweeps of a town at once, since its grid is large."""
+        cells = self.towns[t].cells
+        grid, ground = cell_grid(cells), is_ground(cells.label)
+        return [self._march(self.towns[t], sweep, grid, ground) for sweep in self.towns[t].sweeps]
+
+    def _march(self, town: TownSweeps, sweep: Sweep, grid: CellGrid, ground: np.ndarray) -> _Marched:
+        cells = town.cells
         parts = town.agents_cells[sweep.moment]
         kinds = AGENT_OCC_CLASS[town.agents[sweep.moment]["cls"]]
         counts = [len(p) for p in parts]
@@ -135,7 +134,7 @@ class LidarCrops:
 
     def _crop(self, t: int, s: int, rng: np.random.Generator) -> LidarCrop | None:
         recipe, town = self.recipe, self.towns[t]
-        sweep, cells, m = town.sweeps[s], town.cells, self._marched(t, s)
+        sweep, cells, m = town.sweeps[s], town.cells, self._marched(t)[s]
         on = np.flatnonzero(sweep.is_object[m.which])
         some = on if len(on) and rng.random() < self.around_agents else np.arange(len(m.which))
         middle = m.ends[some[int(rng.integers(len(some)))], 0] + rng.uniform(-0.6, 0.6, 2) * recipe.half_m
