@@ -86,6 +86,8 @@ class LidarCrops:
     def __init__(self, towns: Sequence[TownSweeps], recipe: LidarRecipe, seed: int, around_agents: float = 0.6):
         self.towns, self.recipe, self.seed, self.around_agents = towns, recipe, seed, around_agents
         self._sweeps = [(t, s) for t, town in enumerate(towns) for s in range(len(town.sweeps))]
+        # grids are large, and seldom asked for but by samples without a prior, of which there are too many to keep
+        self._grid = lru_cache(maxsize=1 if recipe.net.prior else None)(self._make_grid)
         self._marched = lru_cache(maxsize=None)(self._march_all)
         self._by_x = lru_cache(maxsize=None)(self._sorted)
 
@@ -102,11 +104,12 @@ class LidarCrops:
         order = np.argsort(x, kind="stable")
         return order, x[order]
 
-    def _march_all(self, t: int) -> list[_Marched]:
-        """Of all sweeps of a town at once, since its grid is large."""
+    def _make_grid(self, t: int) -> tuple[CellGrid, np.ndarray]:
         cells = self.towns[t].cells
-        grid, ground = cell_grid(cells), is_ground(cells.label)
-        return [self._march(self.towns[t], sweep, grid, ground) for sweep in self.towns[t].sweeps]
+        return cell_grid(cells), is_ground(cells.label)
+
+    def _march_all(self, t: int) -> list[_Marched]:
+        return [self._march(self.towns[t], sweep, *self._grid(t)) for sweep in self.towns[t].sweeps]
 
     def _march(self, town: TownSweeps, sweep: Sweep, grid: CellGrid, ground: np.ndarray) -> _Marched:
         cells = town.cells
@@ -118,7 +121,7 @@ class LidarCrops:
         every = np.concatenate([cells.ijk[: cells.seen], ijk])
         grounds = np.concatenate([ground[: cells.seen], np.zeros(len(ijk), bool)])
         origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
-        n = self.recipe.net.samples
+        n = self.recipe.net.samples if self.recipe.net.prior else 2
         agents = agent_grids(parts, cells.seen)
         made = march(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
         whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.seen :]]), cells.label, len(every)))
@@ -126,11 +129,16 @@ class LidarCrops:
         which = np.flatnonzero(np.isfinite(made.first))
         samples = Samples(*(x[which] for x in made))
         ends = sweep.origin[:2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
-        if not self.recipe.net.prior:
-            direction = direction[which]
-            samples = march(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n, prior=False)
         group = np.repeat(np.arange(1, len(parts) + 1), counts).astype(np.int32)
         return _Marched(which, samples, bare.first[which], ijk, label, group, ends.astype(np.float32))
+
+    def _spaced(self, t: int, sweep: Sweep, agents_cells: np.ndarray, which: np.ndarray) -> Samples:
+        cells, direction = self.towns[t].cells, sweep.direction[which].astype(np.float64)
+        grid, ground = self._grid(t)
+        every = np.concatenate([cells.ijk[: cells.seen], agents_cells])
+        agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.seen)
+        return march(grid, every, ground, agents, sweep.origin[None], direction, sweep.max_range_m,
+                     self.recipe.net.samples, prior=False)  # fmt: skip
 
     def _crop(self, t: int, s: int, rng: np.random.Generator) -> LidarCrop | None:
         recipe, town = self.recipe, self.towns[t]
@@ -145,6 +153,8 @@ class LidarCrops:
         picked = _pick(inside[objects], int(recipe.on_objects * recipe.rays), rng)
         picked = np.concatenate([picked, _pick(inside[~objects], recipe.rays - len(picked), rng)])
         samples, which = Samples(*(x[picked] for x in m.samples)), m.which[picked]
+        if not recipe.net.prior:
+            samples = self._spaced(t, sweep, m.ijk, which)
         low, high = ((middle + sign * (recipe.half_m + recipe.margin_m)) / CELL_M - 0.5 for sign in (-1, 1))
         order, x = self._by_x(t)
         near = order[np.searchsorted(x, low[0]) : np.searchsorted(x, high[0])]
