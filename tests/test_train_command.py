@@ -8,7 +8,7 @@ import yaml
 from PIL import Image
 
 from uniscene_sim.cli import main
-from uniscene_sim.training import command
+from uniscene_sim.training import data
 
 TINY = {
     "vae": {"widths": [8, 16], "encoder_blocks": [1, 1], "decoder_blocks": [1, 1], "layout_width": 4},
@@ -24,7 +24,7 @@ TINY = {
 
 @pytest.mark.slow
 def test_one_command_trains_and_judges_a_model(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "TOWNS", {"train": (1, 6), "validation": (1, 6), "test": (1, 6)})
+    monkeypatch.setattr(data, "TOWNS", {"train": (1, 6), "validation": (1, 6), "test": (1, 6)})
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "model")]
     assert main(["train", "occupancy", *folders, "--recipe", str(tmp_path / "tiny.yaml"), "--device", "cpu"]) == 0
@@ -50,7 +50,7 @@ TINY_LIDAR = {"net": {"widths": [8, 8], "blocks": [1, 1], "hidden": 16}, "schedu
 
 @pytest.mark.slow
 def test_a_lidar_is_trained_and_judged_beside_another(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "SWEPT_TOWNS", {"train": (1, 2), "validation": (1, 1), "test": (1, 1)})
+    monkeypatch.setattr(data, "SWEPT_TOWNS", {"train": (1, 2), "validation": (1, 1), "test": (1, 1)})
     for name, net in (("with", {}), ("without", {"prior": False, "samples": 16})):
         recipe = TINY_LIDAR | {"net": TINY_LIDAR["net"] | net}
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(recipe))
@@ -84,7 +84,7 @@ def test_a_lidar_is_trained_and_judged_beside_another(tmp_path, monkeypatch, cap
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, message):
-    monkeypatch.setattr(command, "TOWNS", {})
+    monkeypatch.setattr(data, "TOWNS", {})
     monkeypatch.chdir(tmp_path)
     assert main([a.replace("{tmp}", str(tmp_path)) for a in arguments]) == 2
     told = capsys.readouterr().err

@@ -64,10 +64,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _train_data(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import need_learned
-
-    need_learned()
-    from uniscene_sim.training.command import train_data
+    from uniscene_sim.training.data import train_data
 
     train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
     print(arguments.data)

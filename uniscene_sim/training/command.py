@@ -1,11 +1,10 @@
-"""`uniscene-sim train`: data, and models from data."""
+"""`uniscene-sim train`: models of the zoo from data, judged as they were written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.learned_lidar import LearnedCaster
 from uniscene_sim.evaluation.lidar import evaluate as evaluate_lidar
 from uniscene_sim.evaluation.occupancy import evaluate
@@ -16,39 +15,17 @@ from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.precision import pick_device
 from uniscene_sim.occupancy.learned.unet import UNetConfig
 from uniscene_sim.training.card import device_name, lidar_card, occupancy_card
+from uniscene_sim.training.data import make_all_sweeps, train_data
 from uniscene_sim.training.dataset import read_split
 from uniscene_sim.training.lidar import LidarRecipe, save_lidar, train_sdf
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
-from uniscene_sim.training.scenes import SPLITS, make_carla_data, make_data
-from uniscene_sim.training.sweeps import make_sweeps, read_all_sweeps
+from uniscene_sim.training.sweeps import read_all_sweeps
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["train_data", "train_lidar", "train_occupancy"]
-
-#: Towns of each split and windows of each of them.
-TOWNS = {"train": (56, 30), "validation": (8, 12), "test": (10, 12)}
-#: The same of those that LiDARs learn from, with their sweeps.
-SWEPT_TOWNS = {"train": (56, 6), "validation": (4, 6), "test": (8, 6)}
-
-
-def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path | None = None) -> None:
-    """Write windows of seeded towns; files that are there stay as they are.
-
-    Args:
-        towns: for training, in place of those of the recipe.
-        xodr: folder of OpenDRIVE maps, a second held-out set.
-    """
-    for split, (count, windows) in TOWNS.items():
-        first = SPLITS[split].start
-        wanted = towns if towns is not None and split == "train" else count
-        make_data(folder, split, range(first, first + wanted), windows, jobs)
-    if xodr is not None:
-        if not any(xodr.rglob("*.xodr")):
-            raise InputError("expected .xodr files", file=xodr, field="--xodr")
-        make_carla_data(folder, xodr)
+__all__ = ["train_lidar", "train_occupancy"]
 
 
 def train_occupancy(
@@ -68,7 +45,7 @@ def train_occupancy(
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
     on = pick_device(device)
-    if not (data / "train").is_dir():
+    if not list((data / "train").glob("town_*.npz")):
         train_data(data)
     training, validation = read_split(data / "train"), read_split(data / "validation")
     vae = train_vae(recipe, training, validation, work, on)
@@ -98,9 +75,7 @@ def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = No
         recipe = read_recipe(recipe_file, recipe, {})
     on = pick_device(device)
     if not list((data / "train").glob("sweeps_*.npz")):
-        for split, (count, moments) in SWEPT_TOWNS.items():
-            first = SPLITS[split].start
-            make_sweeps(data, split, range(first, first + count), moments)
+        make_all_sweeps(data)
     training, validation = read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
     net = train_sdf(recipe, training, validation, work, on)
     sweeps = [sweep for town in training for sweep in town.sweeps]
