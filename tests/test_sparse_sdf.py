@@ -4,6 +4,7 @@ engine and its training end to end on a small town."""
 import json
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,7 @@ from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.lidar.learned.march import REACH_M, agent_grids, march
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet, streamless
+from uniscene_sim.lidar.learned.on_cpu import features_of
 from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
 from uniscene_sim.lidar.learned.scene import tile_features
 from uniscene_sim.lidar.learned.voxels import SOLID, Cells, agent_cells, cell_grid, join
@@ -41,7 +43,7 @@ def seeded():
 def scattered(n=1500, size=40, seed=0):
     """Cells of classes anywhere, some of them ground, none hidden."""
     rng = np.random.default_rng(seed)
-    ijk = np.unique(rng.integers(0, size, (n, 3)) * [1, 1, 0.3] + [-7, 11, -3], axis=0).astype(np.int32)
+    ijk = np.unique((rng.integers(0, size, (n, 3)) * [1, 1, 0.3] + [-7, 11, -3]).astype(np.int32), axis=0)
     label = rng.choice([OccClass.CAR, OccClass.MANMADE, OccClass.VEGETATION, OccClass.DRIVEABLE_SURFACE], len(ijk))
     return Cells(ijk, label.astype(np.uint8), len(ijk))
 
@@ -191,23 +193,59 @@ def test_a_surface_is_not_mixed_with_what_is_behind_it():
 # --- features ---------------------------------------------------------------------------------------------------------
 
 
-def test_features_of_a_tile_are_those_of_the_whole_world():
-    net = SparseSdfNet(SMALL)
-    rng = np.random.default_rng(3)
+def tiles(low=-1, high=2, seed=3):
+    """Cells of tiles anywhere."""
+    rng = np.random.default_rng(seed)
     parts = {}
-    for i in range(-1, 2):
-        for j in range(-1, 2):
+    for i in range(low, high):
+        for j in range(low, high):
             ijk = np.unique(rng.integers(0, [TILE_CELLS, TILE_CELLS, 4], (6000, 3)), axis=0)
             ijk = (ijk + np.array([i * TILE_CELLS, j * TILE_CELLS, -2])).astype(np.int32)
             parts[i, j] = Cells(ijk, rng.integers(0, 20, len(ijk)).astype(np.uint8), len(ijk))
-    whole = join(list(parts.values()))
+    return parts
+
+
+def of_all(net, cells):
+    """Features as spconv makes them."""
     with torch.no_grad():
-        every = net.features(torch.from_numpy(whole.ijk), torch.from_numpy(whole.label.astype(np.int64)),
-                             torch.zeros(len(whole.ijk), dtype=torch.int32))  # fmt: skip
-    tile = tile_features(net, (0, 0), parts, CPU)
+        return net.features(torch.from_numpy(cells.ijk), torch.from_numpy(cells.label.astype(np.int64)),
+                            torch.zeros(len(cells.ijk), dtype=torch.int32)).numpy()  # fmt: skip
+
+
+def moved_norms(net):
+    """A network whose norms are not as they begin."""
+    for norm in (m for m in net.modules() if isinstance(m, torch.nn.LayerNorm)):
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
+    return net
+
+
+@pytest.mark.parametrize("config", [SMALL, SdfConfig(), SdfConfig(widths=(8,), blocks=(2,))])
+def test_features_without_spconv_are_its(config):
+    net, cells = moved_norms(SparseSdfNet(config)), scattered()
+    alone = np.zeros(len(cells.ijk), np.int32)
+    made, wanted = features_of(net, cells.ijk, cells.label, alone), of_all(net, cells)
+    assert wanted.std() > 0.5 and np.abs(made - wanted).max() < 1e-5
+    group = np.random.default_rng(0).integers(0, 3, len(cells.ijk)).astype(np.int32)
+    with torch.no_grad():
+        wanted = net.features(*(torch.from_numpy(x) for x in (cells.ijk, cells.label.astype(np.int64), group)))
+    assert np.abs(features_of(net, cells.ijk, cells.label, group) - wanted.numpy()).max() < 1e-5
+    assert features_of(net, cells.ijk[:0], cells.label[:0], alone[:0]).shape == (0, config.widths[0])
+
+
+def test_features_of_a_tile_are_those_of_the_whole_world():
+    """To the last bit, whatever tiles are asked for along with it, and however many threads make them."""
+    net, parts = moved_norms(SparseSdfNet(SMALL)), tiles()
+    whole = join(list(parts.values()))
+    every = features_of(net, whole.ijk, whole.label, np.zeros(len(whole.ijk), np.int32))
+    assert np.abs(every - of_all(net, whole)).max() < 1e-5
     start = sum(len(parts[k].ijk) for k in list(parts)[:4])
-    assert tile.std() > 0.1
-    assert torch.allclose(tile, every[start : start + len(tile)], atol=1e-5)
+    numba.set_num_threads(1)
+    (tile,) = tile_features(net, [(0, 0)], parts, CPU)
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    assert tile.std() > 0.1 and (tile.numpy() == every[start : start + len(tile)]).all()
+    for more in ([(0, 0), (1, 0)], [(-1, 1), (1, -1), (0, 0)]):
+        assert (tile_features(net, more, tiles(-2, 3) | parts, CPU)[more.index((0, 0))] == tile).all()
     shorter = replace(SMALL, blocks=(1, 2))
     assert shorter.reach > SMALL.reach
 

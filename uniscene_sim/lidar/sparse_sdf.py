@@ -20,6 +20,7 @@ from uniscene_sim.lidar.trace import Scene as Motions
 from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import pose_at
+from uniscene_sim.zoo import need_learned
 
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.model import LidarModel
@@ -42,7 +43,7 @@ class SparseSdf:
         model: of the zoo's by default.
 
     Raises:
-        InputError: the model's weights are missing or damaged.
+        InputError: torch or spconv is not installed, or the model's weights are missing or damaged.
     """
 
     name = "sparse-sdf"
@@ -50,6 +51,7 @@ class SparseSdf:
 
     def __init__(self, model: LidarModel | None = None):
         if model is None:
+            need_learned("spconv")
             from uniscene_sim.lidar.learned.model import LidarModel  # torch comes with it
 
             model = LidarModel.load(_MODEL)

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from uniscene_sim.crew import each
 from uniscene_sim.lidar.learned.march import AgentGrids, agent_grids
 from uniscene_sim.lidar.learned.network import SparseSdfNet
+from uniscene_sim.lidar.learned.on_cpu import features_of
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, agent_cells, cell_grid, is_ground, join, tile_cells
 from uniscene_sim.occupancy.tiles import TILE_CELLS
 from uniscene_sim.tracing.atlas import TileSource
@@ -20,7 +22,7 @@ from uniscene_sim.tracing.atlas import TileSource
 __all__ = ["Scene", "Scenes", "tile_features"]
 
 _TILES, _WORLDS = 96, 4
-_MARGIN = 32  # cells of neighbours that a tile is told; what hangs on more is lost
+_AT_ONCE = 8  # tiles, which then share their margins
 _ROOM = 1 << 15  # cells of agents
 
 
@@ -43,7 +45,7 @@ class Scene:
         self.label = np.concatenate([cells.label[: cells.seen], np.zeros(_ROOM, np.uint8)])
         self.ground = is_ground(self.label)
         self.ground[self.count :] = False
-        self.features = torch.zeros((len(self.ijk), width), device=device)
+        self.features = torch.empty((len(self.ijk), width), device=device)
         self.ends = np.cumsum([p.seen for p in parts])
         self.indices = list(indices)
         self.known = [False] * len(parts)
@@ -91,7 +93,7 @@ class Scenes:
             self._worlds[store] = _World(OrderedDict(), OrderedDict(), OrderedDict())
         world, key = self._worlds[store], tuple(indices)
         if key not in world.scenes:
-            parts = [self._cells(store, world, index) for index in key]
+            parts = list(self._cells(store, world, key).values())
             width = self._net.config.widths[0]
             world.scenes[key] = Scene(key, parts, width, self._device)
             _trim(world.scenes, _WORLDS)
@@ -102,54 +104,72 @@ class Scenes:
         """Make sure that features of the cells in these rows are there."""
         used = np.zeros(len(scene.known) + 1, np.bool_)
         used[np.searchsorted(scene.ends, np.unique(rows[rows < scene.count]), side="right")] = True
-        for n in np.flatnonzero(used[:-1]):
-            if not scene.known[n]:
-                start = scene.ends[n - 1] if n else 0
-                scene.features[start : scene.ends[n]] = self._features(store, self._worlds[store], scene.indices[n])
-                scene.known[n] = True
+        new = [n for n in np.flatnonzero(used[:-1]).tolist() if not scene.known[n]]
+        made = self._features(store, self._worlds[store], [scene.indices[n] for n in new])
+        for n, features in zip(new, made, strict=True):
+            scene.features[scene.ends[n] - len(features) : scene.ends[n]] = features
+            scene.known[n] = True
 
-    def _cells(self, store: TileSource, world: _World, index: tuple[int, int]) -> Cells:
-        if index not in world.cells:
-            world.cells[index] = tile_cells(store.get(*index))
-            _trim(world.cells, _TILES)
-        world.cells.move_to_end(index)
-        return world.cells[index]
+    def _cells(
+        self, store: TileSource, world: _World, wanted: Sequence[tuple[int, int]]
+    ) -> dict[tuple[int, int], Cells]:
+        new = [index for index in wanted if index not in world.cells]
+        made = dict(zip(new, each(lambda index: tile_cells(store.get(*index), deep=False), new), strict=True))
+        cells = {index: made[index] if index in made else world.cells[index] for index in wanted}
+        for index in wanted:
+            world.cells[index] = cells[index]
+            world.cells.move_to_end(index)
+        _trim(world.cells, _TILES)
+        return cells
 
-    def _features(self, store: TileSource, world: _World, index: tuple[int, int]) -> Tensor:
-        if index not in world.features:
-            around = [(index[0] + i, index[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-            parts = {other: self._cells(store, world, other) for other in around}
-            world.features[index] = tile_features(self._net, index, parts, self._device)
-            _trim(world.features, _TILES)
-        world.features.move_to_end(index)
-        return world.features[index]
+    def _features(self, store: TileSource, world: _World, wanted: Sequence[tuple[int, int]]) -> list[Tensor]:
+        made = {index: world.features[index] for index in wanted if index in world.features}
+        new = [index for index in wanted if index not in made]
+        for first in range(0, len(new), _AT_ONCE):
+            some = new[first : first + _AT_ONCE]
+            parts = self._cells(store, world, _around(some))
+            made |= zip(some, tile_features(self._net, some, parts, self._device), strict=True)
+        for index in wanted:
+            world.features[index] = made[index]
+            world.features.move_to_end(index)
+        _trim(world.features, _TILES)
+        return [made[index] for index in wanted]
 
 
 def tile_features(
-    net: SparseSdfNet, index: tuple[int, int], parts: dict[tuple[int, int], Cells], device: torch.device
-) -> Tensor:
-    """Features of the cells of a tile that are seen, as they would be in the whole world.
+    net: SparseSdfNet, wanted: Sequence[tuple[int, int]], parts: dict[tuple[int, int], Cells], device: torch.device
+) -> list[Tensor]:
+    """Features of the cells of tiles that are seen, as they would be in the whole world.
 
     Args:
-        parts: cells of the tile and its eight neighbours, of which only a margin counts.
+        parts: cells of these tiles and their neighbours, of which only a margin counts.
     """
-    margin = min(net.config.reach, _MARGIN)
-    low, high = np.array(index) * TILE_CELLS - margin, (np.array(index) + 1) * TILE_CELLS + margin
-    own = parts[index]
-    ijk, label = [own.ijk[: own.seen]], [own.label[: own.seen]]
-    for other, cells in parts.items():
-        if other != index:
-            at = cells.ijk[: cells.seen]
-            near = ((at[:, :2] >= low) & (at[:, :2] < high)).all(axis=1)
-            ijk.append(at[near])
-            label.append(cells.label[: cells.seen][near])
+    ijk, label = [parts[index].ijk[: parts[index].seen] for index in wanted], [parts[index].label for index in wanted]
+    label = [x[: len(at)] for x, at in zip(label, ijk, strict=True)]
+    counts = [len(at) for at in ijk]
+    for other in sorted(set(parts) - set(wanted)):
+        at = parts[other].ijk[: parts[other].seen]
+        near = np.zeros(len(at), np.bool_)
+        for index in wanted:
+            if max(abs(index[0] - other[0]), abs(index[1] - other[1])) == 1:
+                low, high = np.array(index) * TILE_CELLS, (np.array(index) + 1) * TILE_CELLS
+                near |= ((at[:, :2] >= low - net.config.reach) & (at[:, :2] < high + net.config.reach)).all(axis=1)
+        ijk.append(at[near])
+        label.append(parts[other].label[: len(at)][near])
     every, labels = np.concatenate(ijk), np.concatenate(label)
-    return _features(net, every, labels, np.zeros(len(every), np.int32), device)[: own.seen]
+    return list(_features(net, every, labels, np.zeros(len(every), np.int32), device)[: sum(counts)].split(counts))
+
+
+def _around(indices: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """These tiles and their neighbours."""
+    return sorted({(i + a, j + b) for i, j in indices for a in (-1, 0, 1) for b in (-1, 0, 1)})
 
 
 def _features(
     net: SparseSdfNet, ijk: np.ndarray, label: np.ndarray, group: np.ndarray, device: torch.device
 ) -> Tensor:
+    if device.type == "cpu":
+        return torch.from_numpy(features_of(net, ijk, label, group))
     with torch.no_grad():
         return net.features(
             torch.from_numpy(ijk).to(device), torch.from_numpy(label.astype(np.int64)).to(device),
