@@ -315,10 +315,26 @@ def test_it_keeps_the_rules_of_engines(engine):
         rule()
 
 
-def test_what_it_cannot_do_it_says(engine, street):
-    dual = replace(_LIDARS[0], name="dual", returns="dual", divergence_rad=0.01)
-    with pytest.raises(InputError, match="dual"):
-        engine.step([None], [street[0]], (dual,))
+def test_dual_returns_coincide(engine, street):
+    """As of `raycast` where a beam meets one surface: each is told once."""
+    dual = replace(_LIDARS[0], returns="dual")
+    one, two = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (_LIDARS[0], dual))
+    assert one.return_number is None and (two.return_number == 0).all() and len(two.return_number) == len(two.xyz)
+    assert (one.xyz == two.xyz).all() and (one.intensity == two.intensity).all()
+
+
+def test_intensity_is_that_of_the_sensor(engine, street):
+    """Calibrated, in 255ths, where it has a detection range; reflectance, of which white is 1, elsewhere."""
+    plain, real = _LIDARS[0], replace(_LIDARS[0], detect_range_m=60.0)
+    a, b = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (plain, real))
+    where = {(r, t): i for r, t, i in zip(b.ring, b.time_s, b.intensity, strict=True)}
+    pairs = np.array([(i, where[r, t]) for r, t, i in zip(a.ring, a.time_s, a.intensity, strict=True)
+                      if (r, t) in where])  # fmt: skip
+    assert len(pairs) > 100 and np.abs(255 * pairs[:, 1] - np.round(255 * pairs[:, 1])).max() < 1e-3
+    assert np.allclose(pairs[:, 0], np.minimum(2.55 * pairs[:, 1], 1.0), atol=0.011)
+
+
+def test_nothing_is_asked_and_nothing_comes(engine, street):
     assert engine.step([], [], _LIDARS)[1] == [] and engine.step([None], [street[0]], ())[1] == [{}]
 
 
