@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
+from uniscene_sim.cli import main
 from uniscene_sim.conformance.sensors import _LIDARS, _views, sensor_rules
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import digest
@@ -23,6 +24,7 @@ from uniscene_sim.lidar.learned.scene import tile_features
 from uniscene_sim.lidar.learned.voxels import SOLID, Cells, agent_cells, cell_grid, join
 from uniscene_sim.lidar.sparse_sdf import SparseSdf
 from uniscene_sim.occupancy.tiles import TILE_CELLS
+from uniscene_sim.paths import data_dir
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.lidar import LidarCrops, LidarRecipe, lidar_losses, save_lidar, train_sdf
 from uniscene_sim.training.loop import Schedule
@@ -233,9 +235,10 @@ def test_features_without_spconv_are_its(config):
     assert features_of(net, cells.ijk[:0], cells.label[:0], alone[:0]).shape == (0, config.widths[0])
 
 
-def test_features_of_a_tile_are_those_of_the_whole_world():
+@pytest.mark.parametrize("config", [SMALL, SdfConfig(widths=(8, 8, 8), blocks=(1, 1, 1))])
+def test_features_of_a_tile_are_those_of_the_whole_world(config):
     """To the last bit, whatever tiles are asked for along with it, and however many threads make them."""
-    net, parts = moved_norms(SparseSdfNet(SMALL)), tiles()
+    net, parts = moved_norms(SparseSdfNet(config)), tiles()
     whole = join(list(parts.values()))
     every = features_of(net, whole.ijk, whole.label, np.zeros(len(whole.ijk), np.int32))
     assert np.abs(every - of_all(net, whole)).max() < 1e-5
@@ -246,8 +249,6 @@ def test_features_of_a_tile_are_those_of_the_whole_world():
     assert tile.std() > 0.1 and (tile.numpy() == every[start : start + len(tile)]).all()
     for more in ([(0, 0), (1, 0)], [(-1, 1), (1, -1), (0, 0)]):
         assert (tile_features(net, more, tiles(-2, 3) | parts, CPU)[more.index((0, 0))] == tile).all()
-    shorter = replace(SMALL, blocks=(1, 2))
-    assert shorter.reach > SMALL.reach
 
 
 def test_groups_do_not_see_each_other():
@@ -347,6 +348,51 @@ def test_noise_and_drop_out_come_with_the_sensor(engine, street):
     both = min(len(a.xyz), len(b.xyz))
     assert 0.02 < np.abs(np.linalg.norm(a.xyz[:both], axis=1) - np.linalg.norm(b.xyz[:both], axis=1)).mean()
     assert 0 < len(c.xyz) < len(a.xyz)
+
+
+# --- among the others -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """A zoo with a small model that has learned nothing, beside the scenarios."""
+    torch.manual_seed(0)
+    save_lidar(tmp_path / "models" / "lidar", LidarRecipe(net=SMALL), SparseSdfNet(SMALL), {}, "# small")
+    (tmp_path / "scenarios").symlink_to(data_dir("scenarios"))
+    monkeypatch.setenv("UNISCENE_SIM_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_what_it_lacks_it_says(zoo, monkeypatch, capsys):
+    (zoo / "models" / "lidar" / "net.safetensors").unlink()
+    run = ["run", "cut_in", "--lidar", "sparse-sdf", "--rig", "rl", "--ticks", "1", "--out", str(zoo / "out")]
+    assert main(run) == 2 and "net.safetensors: cannot be read" in capsys.readouterr().err
+    (zoo / "models" / "lidar" / "config.yaml").unlink()
+    assert main(run) == 2 and "lidar: no such model; the zoo has none" in capsys.readouterr().err
+    monkeypatch.setattr("uniscene_sim.zoo.find_spec", lambda name: None if name == "spconv" else object())
+    assert main(run) == 2 and "spconv: pip install 'uniscene_sim[learned]'" in capsys.readouterr().err
+    assert not (zoo / "out").exists()
+
+
+def test_it_runs_from_the_command_line(zoo, capfd):
+    run = ["run", "cut_in", "--lidar", "sparse-sdf", "--rig", "rl", "--ticks", "2", "--no-preview", "--no-cache"]
+    assert main([*run, "--out", str(zoo / "out")]) == 0
+    (report,) = (zoo / "out").rglob("report.json")
+    assert json.loads(report.read_text())["engines"]["lidar"] == "sparse-sdf"
+    assert main(["check", "sparse-sdf"]) == 0  # in a process of its own, too
+    assert "FAIL" not in capfd.readouterr().out
+
+
+def test_it_is_an_envs_lidar(zoo):
+    gymnasium = pytest.importorskip("gymnasium")
+    env = gymnasium.make_vec("UniSceneLidar-v0", num_envs=2, vectorization_mode="vector_entry_point",
+                             lidar="sparse-sdf")  # fmt: skip
+    seen = [env.reset(seed=3)[0]["range"], env.step(np.zeros(env.action_space.shape, np.float32))[0]["range"]]
+    env.close()
+    single = gymnasium.make("UniSceneLidar-v0", lidar="sparse-sdf")
+    assert (single.reset(seed=3)[0]["range"] == seen[0][0]).all()
+    single.close()
+    assert seen[0].std() > 0 and (seen[0] != seen[1]).any()
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ many threads there are: features of a cell are a function of the cells around it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, coarse
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.network import SparseSdfNet
 
-__all__ = ["features_of"]
+__all__ = ["features_of", "rings_of"]
 
 _ROWS, _LANES = 8, 16  # cells and numbers of each that are summed at once: eight of the widest registers
 
@@ -34,36 +35,61 @@ class _Level(NamedTuple):
     parts: np.ndarray  # int32 (N, 8), rows of the parts of each one level below; (N, 0) of the first level
 
 
-def features_of(net: SparseSdfNet, ijk: np.ndarray, label: np.ndarray, group: np.ndarray) -> np.ndarray:
+def rings_of(levels: int) -> list[int]:
+    """How far (cells) from those that are asked for a network still needs cells when it goes up through each level."""
+    return [3 * 2 ** (n + 1) - 4 for n in range(levels - 1)]
+
+
+def features_of(
+    net: SparseSdfNet, ijk: np.ndarray, label: np.ndarray, group: np.ndarray, within: Sequence[int] | None = None
+) -> np.ndarray:
     """The same as `net.features`, but for rounding.
 
     Args:
         ijk: int32 (N, 3).
         label: (N,) OccClass.
         group: int32 (N,), see there.
+        within: how many of the first cells lie within each of `rings_of` those that are asked for, which come first;
+            what is returned of others is not theirs. All are asked for by default.
 
     Returns:
         float32 (N, first width).
     """
-    x = _array(net.embed.weight)[label]
     levels = _levels(_apart(ijk, group, 2 ** (len(net.down) - 1)), len(net.down))
+    x = _rows(len(ijk), net.embed.embedding_dim)
+    np.take(_array(net.embed.weight), label, axis=0, out=x[:-1])
     kept = []
     for n, level in enumerate(levels):
         if n:
             kept.append(x)
-            x = _convolved(_with_none(x), level.parts, net.shrink[n - 1])
+            x = _rows(len(level.around), _array(net.shrink[n - 1].weight).shape[0])
+            _add_sums(x, kept[-1], level.parts, net.shrink[n - 1])
         for block in net.down[n]:  # type: ignore[attr-defined]
-            x = _through(block, x, level)
+            _add_block(x, level, block)
     for n in reversed(range(len(kept))):
-        x = _through(net.up[n], _convolved(_with_none(x), levels[n].parent, net.grow[n], kept[n]), levels[n])
-    return x
+        count = len(kept[n]) - 1 if within is None else _above(levels[:n], within[n])
+        _add_sums(kept[n], x, levels[n].parent[:count], net.grow[n])
+        x = kept[n]
+        _add_block(x, levels[n], net.up[n], count)
+    return x[:-1]
 
 
-def _through(block: nn.Module, x: np.ndarray, level: _Level) -> np.ndarray:
-    """Two convolutions around a skip."""
+def _add_block(x: np.ndarray, level: _Level, block: nn.Module, count: int | None = None) -> None:
+    """Two convolutions around a skip; of the first `count` cells."""
+    around = level.around[:count]
     (first, second), (before, between) = block.convs, block.norms  # type: ignore[misc]
-    y = _convolved(_normed(x, before), level.around, first)
-    return _convolved(_normed(y, between), level.around, second, x)
+    y, z = np.zeros_like(x), np.zeros_like(x)
+    _norm(x, before, y, len(around))
+    _add_sums(z, y, around, first)
+    _norm(z, between, y, len(around))
+    _add_sums(x, y, around, second)
+
+
+def _above(levels: Sequence[_Level], count: int) -> int:
+    """How many cells the first `count` smallest ones lie in."""
+    for level in levels:
+        count = int(level.parent[:count].max(initial=-1)) + 1
+    return count
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------
@@ -124,20 +150,18 @@ def _array(x: Tensor) -> np.ndarray:
     return x.detach().numpy()
 
 
-def _with_none(x: np.ndarray) -> np.ndarray:
-    """What stands for missing cells behind the others."""
-    return np.concatenate([x, np.zeros_like(x[:1])]) if len(x) else np.zeros((1, x.shape[1]), np.float32)
+def _rows(count: int, width: int) -> np.ndarray:
+    """Zeros for cells, and behind them for what is missing."""
+    return np.zeros((count + 1, width), np.float32)
 
 
-def _normed(x: np.ndarray, norm: nn.LayerNorm) -> np.ndarray:
-    """`relu(norm(x))`, and zeros behind."""
-    out = np.zeros((len(x) + 1, x.shape[1]), np.float32)
-    each(lambda rows: _norm(x, _array(norm.weight), _array(norm.bias), norm.eps, out, *rows), ranges(len(x)))
-    return out
+def _norm(x: np.ndarray, norm: nn.LayerNorm, out: np.ndarray, count: int) -> None:
+    """`relu(norm(x))` of the first rows."""
+    each(lambda rows: _norm_rows(x, _array(norm.weight), _array(norm.bias), norm.eps, out, *rows), ranges(count))
 
 
 @njit(cache=True, nogil=True)
-def _norm(x, weight, bias, eps, out, first, last):
+def _norm_rows(x, weight, bias, eps, out, first, last):
     width = x.shape[1]
     for n in range(first, last):
         total, square = 0.0, 0.0
@@ -151,21 +175,20 @@ def _norm(x, weight, bias, eps, out, first, last):
             out[n, c] = max(np.float32((x[n, c] - mean) * scale) * weight[c] + bias[c], np.float32(0.0))
 
 
-def _convolved(x: np.ndarray, table: np.ndarray, conv: Any, more: np.ndarray | None = None) -> np.ndarray:
-    """Sums over the cells that a table (N, K) has, each times the matrix of its column: (N, out).
+def _add_sums(out: np.ndarray, x: np.ndarray, table: np.ndarray, conv: Any) -> None:
+    """Add to the first N rows the sums over the rows of `x` that a table (N, K) names, each times the matrix of its
+    column.
 
     Args:
-        x: (M + 1, in), zeros at the end.
-        conv: has K matrices, (out, K..., in).
-        more: (N, out), added where it is given.
+        out: (N or more, width).
+        x: (M + 1, depth), zeros at the end.
+        conv: has K matrices, (width, K..., depth).
     """
     weight = _array(conv.weight)
     width = len(weight)
     matrices = np.zeros((table.shape[1], x.shape[1], -(-width // _LANES) * _LANES), np.float32)
     matrices[:, :, :width] = weight.reshape(width, -1, x.shape[1]).transpose(1, 2, 0)
-    out = np.zeros((len(table), width), np.float32) if more is None else more.copy()
     each(lambda rows: _convolve(x, table, matrices, out, *rows), ranges(len(table)))
-    return out
 
 
 @njit(cache=True, nogil=True)

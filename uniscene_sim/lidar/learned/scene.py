@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
-from uniscene_sim.crew import each
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.lidar.learned.march import AgentGrids, agent_grids
 from uniscene_sim.lidar.learned.network import SparseSdfNet
-from uniscene_sim.lidar.learned.on_cpu import features_of
+from uniscene_sim.lidar.learned.on_cpu import features_of, rings_of
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, agent_cells, cell_grid, is_ground, join, tile_cells
 from uniscene_sim.occupancy.tiles import TILE_CELLS
 from uniscene_sim.tracing.atlas import TileSource
@@ -69,7 +70,14 @@ class Scene:
         self.ijk = np.concatenate([self.ijk, np.zeros((more, 3), np.int32)])
         self.label = np.concatenate([self.label, np.zeros(more, np.uint8)])
         self.ground = np.concatenate([self.ground, np.zeros(more, np.bool_)])
-        self.features = torch.cat([self.features, self.features.new_zeros((more, self.features.shape[1]))])
+        self.features = torch.cat([self.features, self.features.new_empty((more, self.features.shape[1]))])
+
+
+CellsOf = Callable[[Any, int, int], Cells]
+
+
+def _packed_cells(store: TileSource, ix: int, iy: int) -> Cells:
+    return tile_cells(store.get(ix, iy), deep=False)
 
 
 class _World(NamedTuple):
@@ -81,13 +89,20 @@ class _World(NamedTuple):
 
 
 class Scenes:
-    """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was asked before."""
+    """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was asked before.
 
-    def __init__(self, net: SparseSdfNet, device: torch.device):
+    Args:
+        net: what makes features.
+        device: where they are.
+        cells_of: cells of a tile (ix, iy) of a store; it is called from several threads.
+    """
+
+    def __init__(self, net: SparseSdfNet, device: torch.device, cells_of: CellsOf | None = None):
         self._net, self._device = net, device
+        self._cells_of = cells_of or _packed_cells
         self._worlds: WeakKeyDictionary[Any, _World] = WeakKeyDictionary()
 
-    def of(self, store: TileSource, indices: Sequence[tuple[int, int]]) -> Scene:
+    def of(self, store: Any, indices: Sequence[tuple[int, int]]) -> Scene:
         """The scene of some tiles of a store."""
         if store not in self._worlds:
             self._worlds[store] = _World(OrderedDict(), OrderedDict(), OrderedDict())
@@ -100,10 +115,10 @@ class Scenes:
         world.scenes.move_to_end(key)
         return world.scenes[key]
 
-    def know(self, store: TileSource, scene: Scene, rows: np.ndarray) -> None:
+    def know(self, store: Any, scene: Scene, rows: np.ndarray) -> None:
         """Make sure that features of the cells in these rows are there."""
         used = np.zeros(len(scene.known) + 1, np.bool_)
-        used[np.searchsorted(scene.ends, np.unique(rows[rows < scene.count]), side="right")] = True
+        used[np.searchsorted(scene.ends, np.unique(rows[(rows >= 0) & (rows < scene.count)]), side="right")] = True
         new = [n for n in np.flatnonzero(used[:-1]).tolist() if not scene.known[n]]
         made = self._features(store, self._worlds[store], [scene.indices[n] for n in new])
         for n, features in zip(new, made, strict=True):
@@ -111,10 +126,10 @@ class Scenes:
             scene.known[n] = True
 
     def _cells(
-        self, store: TileSource, world: _World, wanted: Sequence[tuple[int, int]]
+        self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]
     ) -> dict[tuple[int, int], Cells]:
         new = [index for index in wanted if index not in world.cells]
-        made = dict(zip(new, each(lambda index: tile_cells(store.get(*index), deep=False), new), strict=True))
+        made = dict(zip(new, each(lambda index: self._cells_of(store, *index), new), strict=True))
         cells = {index: made[index] if index in made else world.cells[index] for index in wanted}
         for index in wanted:
             world.cells[index] = cells[index]
@@ -122,7 +137,7 @@ class Scenes:
         _trim(world.cells, _TILES)
         return cells
 
-    def _features(self, store: TileSource, world: _World, wanted: Sequence[tuple[int, int]]) -> list[Tensor]:
+    def _features(self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]) -> list[Tensor]:
         made = {index: world.features[index] for index in wanted if index in world.features}
         new = [index for index in wanted if index not in made]
         for first in range(0, len(new), _AT_ONCE):
@@ -144,20 +159,28 @@ def tile_features(
     Args:
         parts: cells of these tiles and their neighbours, of which only a margin counts.
     """
-    ijk, label = [parts[index].ijk[: parts[index].seen] for index in wanted], [parts[index].label for index in wanted]
-    label = [x[: len(at)] for x, at in zip(label, ijk, strict=True)]
-    counts = [len(at) for at in ijk]
-    for other in sorted(set(parts) - set(wanted)):
-        at = parts[other].ijk[: parts[other].seen]
-        near = np.zeros(len(at), np.bool_)
-        for index in wanted:
-            if max(abs(index[0] - other[0]), abs(index[1] - other[1])) == 1:
-                low, high = np.array(index) * TILE_CELLS, (np.array(index) + 1) * TILE_CELLS
-                near |= ((at[:, :2] >= low - net.config.reach) & (at[:, :2] < high + net.config.reach)).all(axis=1)
-        ijk.append(at[near])
-        label.append(parts[other].label[: len(at)][near])
-    every, labels = np.concatenate(ijk), np.concatenate(label)
-    return list(_features(net, every, labels, np.zeros(len(every), np.int32), device)[: sum(counts)].split(counts))
+    own = join([parts[index] for index in wanted])
+    others = join([parts[index] for index in sorted(set(parts) - set(wanted))])
+    away = np.empty(others.seen, np.int32)
+    corners = np.array(wanted, np.int64) * TILE_CELLS
+    each(lambda rows: _measure(others.ijk, corners, away, *rows), ranges(len(away)))
+    rings = rings_of(len(net.config.widths))
+    margin = np.flatnonzero(away <= net.config.reach)
+    margin = margin[np.argsort(np.searchsorted(rings, away[margin]), kind="stable")]
+    ijk, label = (np.concatenate([getattr(own, k)[: own.seen], getattr(others, k)[margin]]) for k in ("ijk", "label"))
+    within = [own.seen + int((away <= ring).sum()) for ring in rings]
+    made = _features(net, ijk, label, np.zeros(len(ijk), np.int32), device, within)
+    return [part.clone() for part in made[: own.seen].split([parts[index].seen for index in wanted])]
+
+
+@njit(cache=True, nogil=True)
+def _measure(ijk, corners, away, first, last):
+    """How far (cells) cells lie from the nearest of some tiles."""
+    for n in range(first, last):
+        away[n] = 2**30
+        for c in range(corners.shape[0]):
+            i, j = ijk[n, 0] - corners[c, 0], ijk[n, 1] - corners[c, 1]
+            away[n] = min(away[n], max(-i, i - TILE_CELLS + 1, -j, j - TILE_CELLS + 1))
 
 
 def _around(indices: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -166,10 +189,15 @@ def _around(indices: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _features(
-    net: SparseSdfNet, ijk: np.ndarray, label: np.ndarray, group: np.ndarray, device: torch.device
+    net: SparseSdfNet,
+    ijk: np.ndarray,
+    label: np.ndarray,
+    group: np.ndarray,
+    device: torch.device,
+    within: Sequence[int] | None = None,
 ) -> Tensor:
     if device.type == "cpu":
-        return torch.from_numpy(features_of(net, ijk, label, group))
+        return torch.from_numpy(features_of(net, ijk, label, group, within))
     with torch.no_grad():
         return net.features(
             torch.from_numpy(ijk).to(device), torch.from_numpy(label.astype(np.int64)).to(device),
