@@ -98,8 +98,9 @@ def rows() -> Iterator[Row]:
 
 def _learned_rows() -> Iterator[Row]:
     """Whole sweeps of `sparse-sdf`, from the view of a world to points, beside building and casting alone."""
-    from open3d import core, t  # type: ignore[import-untyped]
+    import open3d
 
+    tensor: Any = open3d.core.Tensor
     view, spec = _view(), lidar_model("hdl-32e", "top", Pose(0.94, 0.0, 1.84), azimuth_steps=1090)
     model, whose = _model()
     warm = SparseSdf(model())
@@ -110,12 +111,12 @@ def _learned_rows() -> Iterator[Row]:
     flat = np.cos(elevation)
     local = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=-1).reshape(-1, 3)
     # about the sensor, since it takes floats of 32 bits only
-    rays = core.Tensor(np.hstack([np.zeros_like(local), local @ sensor.rotation.T]).astype(np.float32))
+    rays = tensor(np.hstack([np.zeros_like(local), local @ sensor.rotation.T]).astype(np.float32))
     about = (vertices - sensor.position).astype(np.float32)
 
     def cast() -> np.ndarray:
-        scene = t.geometry.RaycastingScene()
-        scene.add_triangles(core.Tensor(about), core.Tensor(triangles))
+        scene = open3d.t.geometry.RaycastingScene()
+        scene.add_triangles(tensor(about), tensor(triangles))
         return scene.cast_rays(rays)["t_hit"].numpy()
 
     jobs = {

@@ -60,7 +60,7 @@ class LearnedCaster:
     def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
         if self._tiles is None or self._tiles.town is not town:
             self._tiles = _TownTiles(town)
-        scene = self._scenes.of(self._tiles, tiles_around(*sweep.origin[:2], _REACH_M))
+        scene = self._scenes.of(self._tiles, tiles_around(sweep.origin[0], sweep.origin[1], _REACH_M))
         rays = len(sweep.direction)
         agents = scene.put_agents(self._model.net, town.agents[sweep.moment])
         samples = march(scene.grid, scene.ijk, scene.ground, agents, sweep.origin[None],

@@ -56,13 +56,13 @@ def features_of(
         float32 (N, first width).
     """
     levels = _levels(_apart(ijk, group, 2 ** (len(net.down) - 1)), len(net.down))
-    x = _rows(len(ijk), net.embed.embedding_dim)
+    x = _rows(len(ijk), net.config.widths[0])
     np.take(_array(net.embed.weight), label, axis=0, out=x[:-1])
     kept = []
     for n, level in enumerate(levels):
         if n:
             kept.append(x)
-            x = _rows(len(level.around), _array(net.shrink[n - 1].weight).shape[0])
+            x = _rows(len(level.around), net.config.widths[n])
             _add_sums(x, kept[-1], level.parts, net.shrink[n - 1])
         for block in net.down[n]:  # type: ignore[attr-defined]
             _add_block(x, level, block)
