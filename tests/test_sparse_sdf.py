@@ -4,11 +4,13 @@ engine and its training end to end on a small town."""
 import json
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 import torch
 from scipy.spatial import cKDTree
 
+from uniscene_sim.cli import main
 from uniscene_sim.conformance.sensors import _LIDARS, _views, sensor_rules
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import digest
@@ -16,11 +18,13 @@ from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.lidar.learned.march import REACH_M, agent_grids, march
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet, streamless
+from uniscene_sim.lidar.learned.on_cpu import features_of
 from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
 from uniscene_sim.lidar.learned.scene import tile_features
 from uniscene_sim.lidar.learned.voxels import SOLID, Cells, agent_cells, cell_grid, join
 from uniscene_sim.lidar.sparse_sdf import SparseSdf
 from uniscene_sim.occupancy.tiles import TILE_CELLS
+from uniscene_sim.paths import data_dir
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.lidar import LidarCrops, LidarRecipe, lidar_losses, save_lidar, train_sdf
 from uniscene_sim.training.loop import Schedule
@@ -41,7 +45,7 @@ def seeded():
 def scattered(n=1500, size=40, seed=0):
     """Cells of classes anywhere, some of them ground, none hidden."""
     rng = np.random.default_rng(seed)
-    ijk = np.unique(rng.integers(0, size, (n, 3)) * [1, 1, 0.3] + [-7, 11, -3], axis=0).astype(np.int32)
+    ijk = np.unique((rng.integers(0, size, (n, 3)) * [1, 1, 0.3] + [-7, 11, -3]).astype(np.int32), axis=0)
     label = rng.choice([OccClass.CAR, OccClass.MANMADE, OccClass.VEGETATION, OccClass.DRIVEABLE_SURFACE], len(ijk))
     return Cells(ijk, label.astype(np.uint8), len(ijk))
 
@@ -191,25 +195,60 @@ def test_a_surface_is_not_mixed_with_what_is_behind_it():
 # --- features ---------------------------------------------------------------------------------------------------------
 
 
-def test_features_of_a_tile_are_those_of_the_whole_world():
-    net = SparseSdfNet(SMALL)
-    rng = np.random.default_rng(3)
+def tiles(low=-1, high=2, seed=3):
+    """Cells of tiles anywhere."""
+    rng = np.random.default_rng(seed)
     parts = {}
-    for i in range(-1, 2):
-        for j in range(-1, 2):
+    for i in range(low, high):
+        for j in range(low, high):
             ijk = np.unique(rng.integers(0, [TILE_CELLS, TILE_CELLS, 4], (6000, 3)), axis=0)
             ijk = (ijk + np.array([i * TILE_CELLS, j * TILE_CELLS, -2])).astype(np.int32)
             parts[i, j] = Cells(ijk, rng.integers(0, 20, len(ijk)).astype(np.uint8), len(ijk))
-    whole = join(list(parts.values()))
+    return parts
+
+
+def of_all(net, cells):
+    """Features as spconv makes them."""
     with torch.no_grad():
-        every = net.features(torch.from_numpy(whole.ijk), torch.from_numpy(whole.label.astype(np.int64)),
-                             torch.zeros(len(whole.ijk), dtype=torch.int32))  # fmt: skip
-    tile = tile_features(net, (0, 0), parts, CPU)
+        return net.features(torch.from_numpy(cells.ijk), torch.from_numpy(cells.label.astype(np.int64)),
+                            torch.zeros(len(cells.ijk), dtype=torch.int32)).numpy()  # fmt: skip
+
+
+def moved_norms(net):
+    """A network whose norms are not as they begin."""
+    for norm in (m for m in net.modules() if isinstance(m, torch.nn.LayerNorm)):
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
+    return net
+
+
+@pytest.mark.parametrize("config", [SMALL, SdfConfig(), SdfConfig(widths=(8,), blocks=(2,))])
+def test_features_without_spconv_are_its(config):
+    net, cells = moved_norms(SparseSdfNet(config)), scattered()
+    alone = np.zeros(len(cells.ijk), np.int32)
+    made, wanted = features_of(net, cells.ijk, cells.label, alone), of_all(net, cells)
+    assert wanted.std() > 0.5 and np.abs(made - wanted).max() < 1e-5
+    group = np.random.default_rng(0).integers(0, 3, len(cells.ijk)).astype(np.int32)
+    with torch.no_grad():
+        wanted = net.features(*(torch.from_numpy(x) for x in (cells.ijk, cells.label.astype(np.int64), group)))
+    assert np.abs(features_of(net, cells.ijk, cells.label, group) - wanted.numpy()).max() < 1e-5
+    assert features_of(net, cells.ijk[:0], cells.label[:0], alone[:0]).shape == (0, config.widths[0])
+
+
+@pytest.mark.parametrize("config", [SMALL, SdfConfig(widths=(8, 8, 8), blocks=(1, 1, 1))])
+def test_features_of_a_tile_are_those_of_the_whole_world(config):
+    """To the last bit, whatever tiles are asked for along with it, and however many threads make them."""
+    net, parts = moved_norms(SparseSdfNet(config)), tiles()
+    whole = join(list(parts.values()))
+    every = features_of(net, whole.ijk, whole.label, np.zeros(len(whole.ijk), np.int32))
+    assert np.abs(every - of_all(net, whole)).max() < 1e-5
     start = sum(len(parts[k].ijk) for k in list(parts)[:4])
-    assert tile.std() > 0.1
-    assert torch.allclose(tile, every[start : start + len(tile)], atol=1e-5)
-    shorter = replace(SMALL, blocks=(1, 2))
-    assert shorter.reach > SMALL.reach
+    numba.set_num_threads(1)
+    (tile,) = tile_features(net, [(0, 0)], parts, CPU)
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    assert tile.std() > 0.1 and (tile.numpy() == every[start : start + len(tile)]).all()
+    for more in ([(0, 0), (1, 0)], [(-1, 1), (1, -1), (0, 0)]):
+        assert (tile_features(net, more, tiles(-2, 3) | parts, CPU)[more.index((0, 0))] == tile).all()
 
 
 def test_groups_do_not_see_each_other():
@@ -277,10 +316,26 @@ def test_it_keeps_the_rules_of_engines(engine):
         rule()
 
 
-def test_what_it_cannot_do_it_says(engine, street):
-    dual = replace(_LIDARS[0], name="dual", returns="dual", divergence_rad=0.01)
-    with pytest.raises(InputError, match="dual"):
-        engine.step([None], [street[0]], (dual,))
+def test_dual_returns_coincide(engine, street):
+    """As of `raycast` where a beam meets one surface: each is told once."""
+    dual = replace(_LIDARS[0], returns="dual")
+    one, two = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (_LIDARS[0], dual))
+    assert one.return_number is None and (two.return_number == 0).all() and len(two.return_number) == len(two.xyz)
+    assert (one.xyz == two.xyz).all() and (one.intensity == two.intensity).all()
+
+
+def test_intensity_is_that_of_the_sensor(engine, street):
+    """Calibrated, in 255ths, where it has a detection range; reflectance, of which white is 1, elsewhere."""
+    plain, real = _LIDARS[0], replace(_LIDARS[0], detect_range_m=60.0)
+    a, b = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (plain, real))
+    where = {(r, t): i for r, t, i in zip(b.ring, b.time_s, b.intensity, strict=True)}
+    pairs = np.array([(i, where[r, t]) for r, t, i in zip(a.ring, a.time_s, a.intensity, strict=True)
+                      if (r, t) in where])  # fmt: skip
+    assert len(pairs) > 100 and np.abs(255 * pairs[:, 1] - np.round(255 * pairs[:, 1])).max() < 1e-3
+    assert np.allclose(pairs[:, 0], np.minimum(2.55 * pairs[:, 1], 1.0), atol=0.011)
+
+
+def test_nothing_is_asked_and_nothing_comes(engine, street):
     assert engine.step([], [], _LIDARS)[1] == [] and engine.step([None], [street[0]], ())[1] == [{}]
 
 
@@ -293,6 +348,52 @@ def test_noise_and_drop_out_come_with_the_sensor(engine, street):
     both = min(len(a.xyz), len(b.xyz))
     assert 0.02 < np.abs(np.linalg.norm(a.xyz[:both], axis=1) - np.linalg.norm(b.xyz[:both], axis=1)).mean()
     assert 0 < len(c.xyz) < len(a.xyz)
+
+
+# --- among the others -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """A zoo with a small model that has learned nothing, beside the scenarios."""
+    torch.manual_seed(0)
+    save_lidar(tmp_path / "models" / "lidar", LidarRecipe(net=SMALL), SparseSdfNet(SMALL), {}, "# small")
+    (tmp_path / "scenarios").symlink_to(data_dir("scenarios"))
+    monkeypatch.setenv("UNISCENE_SIM_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_what_it_lacks_it_says(zoo, monkeypatch, capsys):
+    (zoo / "models" / "lidar" / "net.safetensors").unlink()
+    run = ["run", "cut_in", "--lidar", "sparse-sdf", "--rig", "rl", "--ticks", "1", "--out", str(zoo / "out")]
+    assert main(run) == 2 and "net.safetensors: cannot be read" in capsys.readouterr().err
+    (zoo / "models" / "lidar" / "config.yaml").unlink()
+    assert main(run) == 2 and "lidar: no such model; the zoo has none" in capsys.readouterr().err
+    monkeypatch.setattr("uniscene_sim.zoo.find_spec", lambda name: None if name == "spconv" else object())
+    assert main(run) == 2 and "spconv: pip install 'uniscene_sim[learned]'" in capsys.readouterr().err
+    assert not (zoo / "out").exists()
+
+
+def test_it_runs_from_the_command_line(zoo, capfd):
+    run = ["run", "cut_in", "--lidar", "sparse-sdf", "--rig", "rl", "--ticks", "2", "--no-preview", "--no-cache"]
+    assert main([*run, "--out", str(zoo / "out")]) == 0
+    (report,) = (zoo / "out").rglob("report.json")
+    assert json.loads(report.read_text())["engines"]["lidar"] == "sparse-sdf"
+    assert main(["check", "sparse-sdf"]) == 0  # in a process of its own, too
+    assert "FAIL" not in capfd.readouterr().out
+
+
+def test_it_is_an_envs_lidar(zoo):
+    gymnasium = pytest.importorskip("gymnasium")
+    env = gymnasium.make_vec("UniSceneLidar-v0", num_envs=2, vectorization_mode="vector_entry_point",
+                             lidar="sparse-sdf")  # fmt: skip
+    first, after = env.reset(seed=3)[0], env.step(np.zeros(env.action_space.shape, np.float32))[0]
+    seen = [x["LIDAR_range"] for x in (first, after)]
+    env.close()
+    single = gymnasium.make("UniSceneLidar-v0", lidar="sparse-sdf")
+    assert (single.reset(seed=3)[0]["LIDAR_range"] == seen[0][0]).all()
+    single.close()
+    assert seen[0].std() > 0 and (seen[0] != seen[1]).any()
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

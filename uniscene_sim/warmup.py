@@ -10,18 +10,21 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.lidar.models import lidar_model
 from uniscene_sim.rig_file import load_rig
 from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.zoo import model_names
 
 __all__ = ["warm"]
 
 
 def warm() -> None:
-    """Two ticks of `cut_in` with the smallest rig and a real LiDAR, and with Gymnasium a step of an environment; numba
-    keeps what it compiles beside the package."""
+    """Two ticks of `cut_in` with the smallest rig and a real LiDAR, of each kind that can be had, and with Gymnasium a
+    step of an environment; numba keeps what it compiles beside the package."""
     rig = load_rig("rl")
     real = lidar_model("vlp-16", "real", Pose(0.9, 0.0, 1.8), azimuth_steps=90)
-    simulator = assemble(ScenarioSource.open("cut_in"), replace(rig, lidars=(*rig.lidars, real)))
-    simulator.reset()
-    simulator.step()
+    learned = find_spec("torch") and find_spec("spconv") and "lidar" in model_names()
+    for lidar in ("raycast", "sparse-sdf") if learned else ("raycast",):
+        simulator = assemble(ScenarioSource.open("cut_in"), replace(rig, lidars=(*rig.lidars, real)), lidar=lidar)
+        simulator.reset()
+        simulator.step()
     if find_spec("gymnasium") is not None:
         from uniscene_sim.env.single import UniSceneEnv
 

@@ -58,13 +58,16 @@ class ZooModel:
         return self.folder.name
 
 
-def need_learned() -> None:
+def need_learned(*more: str) -> None:
     """Make sure that what learned models run on is installed.
+
+    Args:
+        more: modules that some need beside torch.
 
     Raises:
         InputError: it is not; says how to install it.
     """
-    if missing := [name for name in ("torch", "safetensors") if find_spec(name) is None]:
+    if missing := [name for name in ("torch", "safetensors", *more) if find_spec(name) is None]:
         raise InputError(f"learned models need {' and '.join(missing)}: pip install 'uniscene_sim[learned]'")
 
 

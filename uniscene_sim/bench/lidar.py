@@ -1,19 +1,32 @@
-"""A sweep through 0.4 m labels, beside Open3D's ray casting on the same voxels."""
+"""A sweep through 0.4 m labels, beside Open3D's ray casting on the same voxels: hard rays through a window, and
+`sparse-sdf` through all that a sensor may see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uniscene_sim.assemble import assemble
 from uniscene_sim.bench import Row, interleaved_ms
+from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import OccupancyGrid
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
+from uniscene_sim.lidar.learned.voxels import agent_cells, join, tile_cells
+from uniscene_sim.lidar.models import lidar_model
+from uniscene_sim.lidar.sparse_sdf import SparseSdf
+from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.rig_file import load_rig
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.labels import label_arrays, trace_labels
 from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.zoo import model_names
+
+if TYPE_CHECKING:
+    from uniscene_sim.lidar.learned.model import LidarModel
 
 __all__ = ["mesh_of", "rows"]
 
@@ -79,3 +92,74 @@ def rows() -> Iterator[Row]:
     ours, theirs = trace_labels(label_arrays(grid), origins, directions, _FAR_M)[0], cast(*mesh).astype(float)
     equal = np.isclose(ours, theirs, rtol=0.0, atol=1e-3)  # infinite on both sides is equal
     yield Row(f"{what}: rays within 1 mm of {_PEER}", 100.0 * float(equal.mean()), "%")
+    if find_spec("torch") and find_spec("spconv"):
+        yield from _learned_rows()
+
+
+def _learned_rows() -> Iterator[Row]:
+    """Whole sweeps of `sparse-sdf`, from the view of a world to points, beside building and casting alone."""
+    import open3d
+
+    tensor: Any = open3d.core.Tensor
+    view, spec = _view(), lidar_model("hdl-32e", "top", Pose(0.94, 0.0, 1.84), azimuth_steps=1090)
+    model, whose = _model()
+    warm = SparseSdf(model())
+    grid = _labels(view, spec.max_range_m)
+    vertices, triangles = mesh_of(grid)
+    sensor = view.frame.ego_pose.compose(spec.pose)
+    elevation, azimuth = np.meshgrid(spec.elevation_rad, np.linspace(-np.pi, np.pi, 1090, endpoint=False))
+    flat = np.cos(elevation)
+    local = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=-1).reshape(-1, 3)
+    # about the sensor, since it takes floats of 32 bits only
+    rays = tensor(np.hstack([np.zeros_like(local), local @ sensor.rotation.T]).astype(np.float32))
+    about = (vertices - sensor.position).astype(np.float32)
+
+    def cast() -> np.ndarray:
+        scene = open3d.t.geometry.RaycastingScene()
+        scene.add_triangles(tensor(about), tensor(triangles))
+        return scene.cast_rays(rays)["t_hit"].numpy()
+
+    jobs = {
+        "warm": lambda: warm.step([None], [view], (spec,)),
+        "cold": lambda: SparseSdf(model()).step([None], [view], (spec,)),
+        "peer": cast,
+    }
+    ms = interleaved_ms(jobs, repeats=3)
+    what = f"a sweep of 32x1090 through all labels within {spec.max_range_m:g} m, `sparse-sdf` ({whose})"
+    peer = f"{_PEER}, built and cast, {len(triangles) / 1e6:.1f} M triangles"
+    yield Row(f"{what}, features at hand", ms["warm"], "ms", peer, ms["peer"])
+    yield Row(f"{what}, cells and features made anew", ms["cold"], "ms", peer, ms["peer"])
+
+
+def _model() -> tuple[Callable[[], LidarModel], str]:
+    """What makes the zoo's model with nothing known yet, or one that has learned nothing, which is as fast."""
+    from uniscene_sim.lidar.learned.model import LidarModel
+    from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet
+
+    if "lidar" in model_names():
+        net, whose = LidarModel.load("lidar", "cpu").net, "the zoo's"
+    else:
+        net, whose = SparseSdfNet(SdfConfig()), "untrained"
+    return lambda: LidarModel("lidar", net, "", "cpu"), whose
+
+
+def _view() -> WorldView:
+    simulator = assemble(ScenarioSource.open("cut_in"), load_rig("nuscenes-small"), bev_schema=None, window_grid=None)
+    simulator.begin()
+    for _ in range(3):
+        simulator.advance()
+    return simulator.look()
+
+
+def _labels(view: WorldView, far_m: float) -> OccupancyGrid:
+    """All cells within range, agents' among them, in the map frame."""
+    at, store = view.frame.ego_pose, view.atlas.tiles.store
+    parts = [tile_cells(store.get(*index)) for index in store.around(at.x, at.y, far_m)]
+    cells = join([*parts, *(agent_cells(agent) for agent in view.frame.agents)])
+    near = (np.abs((cells.ijk[:, :2] + 0.5) * CELL_M - (at.x, at.y)) < far_m).all(axis=1)
+    ijk = cells.ijk[near]
+    low = ijk.min(axis=0)
+    labels = np.full(ijk.max(axis=0) - low + 1, OccClass.FREE, np.uint8)
+    labels[tuple((ijk - low).T)] = cells.label[near]
+    spec = GridSpec(CELL_M, labels.shape, tuple((low * CELL_M).tolist()))
+    return OccupancyGrid(labels, np.zeros((1, 1, 1), np.uint16), spec, Pose())

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from uniscene_sim.evaluation.casters import Cast
 from uniscene_sim.layout import Style
 from uniscene_sim.lidar.learned.march import march
 from uniscene_sim.lidar.learned.model import LidarModel
-from uniscene_sim.lidar.learned.scene import Scene
+from uniscene_sim.lidar.learned.scene import Scenes
+from uniscene_sim.lidar.learned.voxels import Cells
 from uniscene_sim.lidar.weather import air_of
+from uniscene_sim.occupancy.store import tiles_around
+from uniscene_sim.occupancy.tiles import TILE_CELLS
 from uniscene_sim.paths import data_dir
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.sweeps import Sweep, TownSweeps
@@ -21,6 +23,7 @@ from uniscene_sim.training.sweeps import Sweep, TownSweeps
 __all__ = ["LearnedCaster", "casters_of"]
 
 _ABLATIONS = "lidar_ablations"  # beside the models of the zoo
+_REACH_M = 75.0  # around a sensor; evaluation looks less far
 
 
 def casters_of(model: str | Path, others: Sequence[str | Path] = (), device: str | None = None) -> list[LearnedCaster]:
@@ -41,7 +44,7 @@ def casters_of(model: str | Path, others: Sequence[str | Path] = (), device: str
 
 
 class LearnedCaster:
-    """Rays through the cells of a town, whose features are made once.
+    """Rays through the cells around a sensor, with features as the engine makes them: of tiles that rays meet, once.
 
     Args:
         model: what tells of them.
@@ -51,16 +54,21 @@ class LearnedCaster:
 
     def __init__(self, model: LidarModel, name: str = "sparse-sdf", drops: bool = True):
         self.name, self._model, self._drops = name, model, drops
-        self._last: tuple[TownSweeps, Scene] | None = None
+        self._scenes = Scenes(model.net, next(model.net.parameters()).device, _TownTiles.cells)
+        self._tiles: _TownTiles | None = None
 
     def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
-        scene, rays = self._scene(town), len(sweep.direction)
+        if self._tiles is None or self._tiles.town is not town:
+            self._tiles = _TownTiles(town)
+        scene = self._scenes.of(self._tiles, tiles_around(sweep.origin[0], sweep.origin[1], _REACH_M))
+        rays = len(sweep.direction)
         agents = scene.put_agents(self._model.net, town.agents[sweep.moment])
         samples = march(scene.grid, scene.ijk, scene.ground, agents, sweep.origin[None],
                         sweep.direction.astype(np.float64), sweep.max_range_m, self._model.config.samples,
                         prior=self._model.config.prior)  # fmt: skip
         met = np.flatnonzero(np.isfinite(samples.first))
         samples = type(samples)(*(x[met] for x in samples))
+        self._scenes.know(self._tiles, scene, samples.row)
         made = self._model.render(scene, samples, sweep.direction[met], sweep.detect_range_m,
                                   air_of(Style(sweep.weather)))  # fmt: skip
         range_m, label = np.full(rays, np.inf), np.full(rays, OccClass.FREE, np.uint8)
@@ -70,14 +78,23 @@ class LearnedCaster:
         intensity[met], dropout[met] = made["intensity"], made["dropped"]
         return Cast(range_m, label, intensity, dropout if self._drops else None)
 
-    def _scene(self, town: TownSweeps) -> Scene:
-        if self._last is None or self._last[0] is not town:
-            net, cells = self._model.net, town.cells
-            device = next(net.parameters()).device
-            ijk, label = (torch.from_numpy(x[: cells.seen]).to(device) for x in (cells.ijk, cells.label))
-            with torch.no_grad():
-                features = net.features(ijk, label.long(), torch.zeros_like(ijk[:, 0]))
-            scene = Scene([(0, 0)], [cells], features.shape[1], device)
-            scene.features[: cells.seen] = features
-            self._last = (town, scene)
-        return self._last[1]
+
+class _TownTiles:
+    """The cells of a town by tiles."""
+
+    def __init__(self, town: TownSweeps):
+        self.town = town
+        index = town.cells.ijk[:, :2] // TILE_CELLS
+        self._low = index.min(axis=0)
+        self._shape = index.max(axis=0) - self._low + 1
+        number = (index - self._low) @ np.array([self._shape[1], 1])
+        self._order = np.argsort(number, kind="stable")  # those that are seen stay before the others
+        self._ends = np.searchsorted(number[self._order], np.arange(self._shape.prod() + 1))
+
+    def cells(self, ix: int, iy: int) -> Cells:
+        i, j = np.array([ix, iy]) - self._low
+        every, at = self.town.cells, np.zeros(0, np.int64)
+        if 0 <= i < self._shape[0] and 0 <= j < self._shape[1]:
+            tile = i * self._shape[1] + j
+            at = self._order[self._ends[tile] : self._ends[tile + 1]]
+        return Cells(every.ijk[at], every.label[at], int((at < every.seen).sum()))

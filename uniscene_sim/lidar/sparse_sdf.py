@@ -9,7 +9,6 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.engines import WorldView
-from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.lidar.footprint import Echoes
 from uniscene_sim.lidar.learned.march import Samples, march
@@ -20,6 +19,7 @@ from uniscene_sim.lidar.trace import Scene as Motions
 from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import pose_at
+from uniscene_sim.zoo import need_learned
 
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.model import LidarModel
@@ -36,13 +36,17 @@ class SparseSdf:
     """Sweeps by signed distances that a network reads off labelled cells.
 
     The sensor and the agents move while it turns, as in `raycast`. Of the weather, air takes light from beams; drops
-    and flakes that send some back are not generated, and a beam has one return, never split by an edge.
+    and flakes that send some back are not generated, and a beam has one return, never split by an edge: it is both the
+    strongest and the last, and of a sensor with dual returns the only one, as where in `raycast` both coincide.
+
+    Intensity is calibrated reflectivity in 255ths where the sensor has a `detect_range_m`. Elsewhere all that is met
+    returns, as bright as its reflectance and incidence make it, at most 1.
 
     Args:
         model: of the zoo's by default.
 
     Raises:
-        InputError: the model's weights are missing or damaged.
+        InputError: torch or spconv is not installed, or the model's weights are missing or damaged.
     """
 
     name = "sparse-sdf"
@@ -50,6 +54,7 @@ class SparseSdf:
 
     def __init__(self, model: LidarModel | None = None):
         if model is None:
+            need_learned("spconv")
             from uniscene_sim.lidar.learned.model import LidarModel  # torch comes with it
 
             model = LidarModel.load(_MODEL)
@@ -59,14 +64,7 @@ class SparseSdf:
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
-        """One sweep of each LiDAR in each world, which end at the worlds' stamps.
-
-        Raises:
-            InputError: a sensor that reports two returns of a beam.
-        """
-        for spec in specs:
-            if spec.returns == "dual":
-                raise InputError("sparse-sdf has one return a beam, expected strongest or last", field=spec.name)
+        """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
         return state, [{spec.name: self._swept(view, spec) for spec in specs} for view in views]
 
     def _swept(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
@@ -94,7 +92,9 @@ class SparseSdf:
         hits.material.reshape(-1)[met] = scene.label[samples.row[there]]  # the bare material of a class is its number
         hits.who.reshape(-1)[met] = np.where(who >= 0, near[who] if len(near) else -1, -1)
         intensity, dropped = np.zeros(far.shape, np.float32), np.zeros(far.shape, np.float32)
-        intensity[met], dropped[met] = made["intensity"], made["dropped"]
+        bright = np.round(255.0 * made["intensity"])  # in hundredths of what is white, up to that
+        intensity[met] = bright / 255.0 if spec.detect_range_m else np.minimum(bright / 100.0, 1.0)
+        dropped[met] = made["dropped"]
         hits.distance[:] = far.reshape(shape)
         key = sweep_key(view.frame.seed, view.frame.stamp_us, spec.name)
         _receive(key, hits.distance, dropped.reshape(shape), spec.detect_range_m > 0.0, spec.range_noise_m,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.lidar.learned.march import AgentGrids, agent_grids
 from uniscene_sim.lidar.learned.network import SparseSdfNet
+from uniscene_sim.lidar.learned.on_cpu import features_of, rings_of
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, agent_cells, cell_grid, is_ground, join, tile_cells
 from uniscene_sim.occupancy.tiles import TILE_CELLS
 from uniscene_sim.tracing.atlas import TileSource
@@ -20,7 +23,7 @@ from uniscene_sim.tracing.atlas import TileSource
 __all__ = ["Scene", "Scenes", "tile_features"]
 
 _TILES, _WORLDS = 96, 4
-_MARGIN = 32  # cells of neighbours that a tile is told; what hangs on more is lost
+_AT_ONCE = 8  # tiles, which then share their margins
 _ROOM = 1 << 15  # cells of agents
 
 
@@ -43,7 +46,7 @@ class Scene:
         self.label = np.concatenate([cells.label[: cells.seen], np.zeros(_ROOM, np.uint8)])
         self.ground = is_ground(self.label)
         self.ground[self.count :] = False
-        self.features = torch.zeros((len(self.ijk), width), device=device)
+        self.features = torch.empty((len(self.ijk), width), device=device)
         self.ends = np.cumsum([p.seen for p in parts])
         self.indices = list(indices)
         self.known = [False] * len(parts)
@@ -67,7 +70,14 @@ class Scene:
         self.ijk = np.concatenate([self.ijk, np.zeros((more, 3), np.int32)])
         self.label = np.concatenate([self.label, np.zeros(more, np.uint8)])
         self.ground = np.concatenate([self.ground, np.zeros(more, np.bool_)])
-        self.features = torch.cat([self.features, self.features.new_zeros((more, self.features.shape[1]))])
+        self.features = torch.cat([self.features, self.features.new_empty((more, self.features.shape[1]))])
+
+
+CellsOf = Callable[[Any, int, int], Cells]
+
+
+def _packed_cells(store: TileSource, ix: int, iy: int) -> Cells:
+    return tile_cells(store.get(ix, iy), deep=False)
 
 
 class _World(NamedTuple):
@@ -79,77 +89,115 @@ class _World(NamedTuple):
 
 
 class Scenes:
-    """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was asked before."""
+    """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was asked before.
 
-    def __init__(self, net: SparseSdfNet, device: torch.device):
+    Args:
+        net: what makes features.
+        device: where they are.
+        cells_of: cells of a tile (ix, iy) of a store; it is called from several threads.
+    """
+
+    def __init__(self, net: SparseSdfNet, device: torch.device, cells_of: CellsOf | None = None):
         self._net, self._device = net, device
+        self._cells_of = cells_of or _packed_cells
         self._worlds: WeakKeyDictionary[Any, _World] = WeakKeyDictionary()
 
-    def of(self, store: TileSource, indices: Sequence[tuple[int, int]]) -> Scene:
+    def of(self, store: Any, indices: Sequence[tuple[int, int]]) -> Scene:
         """The scene of some tiles of a store."""
         if store not in self._worlds:
             self._worlds[store] = _World(OrderedDict(), OrderedDict(), OrderedDict())
         world, key = self._worlds[store], tuple(indices)
         if key not in world.scenes:
-            parts = [self._cells(store, world, index) for index in key]
+            parts = list(self._cells(store, world, key).values())
             width = self._net.config.widths[0]
             world.scenes[key] = Scene(key, parts, width, self._device)
             _trim(world.scenes, _WORLDS)
         world.scenes.move_to_end(key)
         return world.scenes[key]
 
-    def know(self, store: TileSource, scene: Scene, rows: np.ndarray) -> None:
+    def know(self, store: Any, scene: Scene, rows: np.ndarray) -> None:
         """Make sure that features of the cells in these rows are there."""
         used = np.zeros(len(scene.known) + 1, np.bool_)
-        used[np.searchsorted(scene.ends, np.unique(rows[rows < scene.count]), side="right")] = True
-        for n in np.flatnonzero(used[:-1]):
-            if not scene.known[n]:
-                start = scene.ends[n - 1] if n else 0
-                scene.features[start : scene.ends[n]] = self._features(store, self._worlds[store], scene.indices[n])
-                scene.known[n] = True
+        used[np.searchsorted(scene.ends, np.unique(rows[(rows >= 0) & (rows < scene.count)]), side="right")] = True
+        new = [n for n in np.flatnonzero(used[:-1]).tolist() if not scene.known[n]]
+        made = self._features(store, self._worlds[store], [scene.indices[n] for n in new])
+        for n, features in zip(new, made, strict=True):
+            scene.features[scene.ends[n] - len(features) : scene.ends[n]] = features
+            scene.known[n] = True
 
-    def _cells(self, store: TileSource, world: _World, index: tuple[int, int]) -> Cells:
-        if index not in world.cells:
-            world.cells[index] = tile_cells(store.get(*index))
-            _trim(world.cells, _TILES)
-        world.cells.move_to_end(index)
-        return world.cells[index]
+    def _cells(
+        self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]
+    ) -> dict[tuple[int, int], Cells]:
+        new = [index for index in wanted if index not in world.cells]
+        made = dict(zip(new, each(lambda index: self._cells_of(store, *index), new), strict=True))
+        cells = {index: made[index] if index in made else world.cells[index] for index in wanted}
+        for index in wanted:
+            world.cells[index] = cells[index]
+            world.cells.move_to_end(index)
+        _trim(world.cells, _TILES)
+        return cells
 
-    def _features(self, store: TileSource, world: _World, index: tuple[int, int]) -> Tensor:
-        if index not in world.features:
-            around = [(index[0] + i, index[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-            parts = {other: self._cells(store, world, other) for other in around}
-            world.features[index] = tile_features(self._net, index, parts, self._device)
-            _trim(world.features, _TILES)
-        world.features.move_to_end(index)
-        return world.features[index]
+    def _features(self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]) -> list[Tensor]:
+        made = {index: world.features[index] for index in wanted if index in world.features}
+        new = [index for index in wanted if index not in made]
+        for first in range(0, len(new), _AT_ONCE):
+            some = new[first : first + _AT_ONCE]
+            parts = self._cells(store, world, _around(some))
+            made |= zip(some, tile_features(self._net, some, parts, self._device), strict=True)
+        for index in wanted:
+            world.features[index] = made[index]
+            world.features.move_to_end(index)
+        _trim(world.features, _TILES)
+        return [made[index] for index in wanted]
 
 
 def tile_features(
-    net: SparseSdfNet, index: tuple[int, int], parts: dict[tuple[int, int], Cells], device: torch.device
-) -> Tensor:
-    """Features of the cells of a tile that are seen, as they would be in the whole world.
+    net: SparseSdfNet, wanted: Sequence[tuple[int, int]], parts: dict[tuple[int, int], Cells], device: torch.device
+) -> list[Tensor]:
+    """Features of the cells of tiles that are seen, as they would be in the whole world.
 
     Args:
-        parts: cells of the tile and its eight neighbours, of which only a margin counts.
+        parts: cells of these tiles and their neighbours, of which only a margin counts.
     """
-    margin = min(net.config.reach, _MARGIN)
-    low, high = np.array(index) * TILE_CELLS - margin, (np.array(index) + 1) * TILE_CELLS + margin
-    own = parts[index]
-    ijk, label = [own.ijk[: own.seen]], [own.label[: own.seen]]
-    for other, cells in parts.items():
-        if other != index:
-            at = cells.ijk[: cells.seen]
-            near = ((at[:, :2] >= low) & (at[:, :2] < high)).all(axis=1)
-            ijk.append(at[near])
-            label.append(cells.label[: cells.seen][near])
-    every, labels = np.concatenate(ijk), np.concatenate(label)
-    return _features(net, every, labels, np.zeros(len(every), np.int32), device)[: own.seen]
+    own = join([parts[index] for index in wanted])
+    others = join([parts[index] for index in sorted(set(parts) - set(wanted))])
+    away = np.empty(others.seen, np.int32)
+    corners = np.array(wanted, np.int64) * TILE_CELLS
+    each(lambda rows: _measure(others.ijk, corners, away, *rows), ranges(len(away)))
+    rings = rings_of(len(net.config.widths))
+    margin = np.flatnonzero(away <= net.config.reach)
+    margin = margin[np.argsort(np.searchsorted(rings, away[margin]), kind="stable")]
+    ijk, label = (np.concatenate([getattr(own, k)[: own.seen], getattr(others, k)[margin]]) for k in ("ijk", "label"))
+    within = [own.seen + int((away <= ring).sum()) for ring in rings]
+    made = _features(net, ijk, label, np.zeros(len(ijk), np.int32), device, within)
+    return [part.clone() for part in made[: own.seen].split([parts[index].seen for index in wanted])]
+
+
+@njit(cache=True, nogil=True)
+def _measure(ijk, corners, away, first, last):
+    """How far (cells) cells lie from the nearest of some tiles."""
+    for n in range(first, last):
+        away[n] = 2**30
+        for c in range(corners.shape[0]):
+            i, j = ijk[n, 0] - corners[c, 0], ijk[n, 1] - corners[c, 1]
+            away[n] = min(away[n], max(-i, i - TILE_CELLS + 1, -j, j - TILE_CELLS + 1))
+
+
+def _around(indices: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """These tiles and their neighbours."""
+    return sorted({(i + a, j + b) for i, j in indices for a in (-1, 0, 1) for b in (-1, 0, 1)})
 
 
 def _features(
-    net: SparseSdfNet, ijk: np.ndarray, label: np.ndarray, group: np.ndarray, device: torch.device
+    net: SparseSdfNet,
+    ijk: np.ndarray,
+    label: np.ndarray,
+    group: np.ndarray,
+    device: torch.device,
+    within: Sequence[int] | None = None,
 ) -> Tensor:
+    if device.type == "cpu":
+        return torch.from_numpy(features_of(net, ijk, label, group, within))
     with torch.no_grad():
         return net.features(
             torch.from_numpy(ijk).to(device), torch.from_numpy(label.astype(np.int64)).to(device),

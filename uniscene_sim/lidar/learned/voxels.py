@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from uniscene_sim.crew import each, ranges
 from uniscene_sim.occupancy.tiles import BLOCK_CELLS, CELL_M, TILE_CELLS, Tile
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
 
-__all__ = ["SOLID", "CellGrid", "Cells", "agent_cells", "cell_grid", "is_ground", "join", "tile_cells"]
+__all__ = ["SOLID", "CellGrid", "Cells", "agent_cells", "cell_grid", "coarser", "is_ground", "join", "tile_cells"]
 
 _NONE = int(Material.NONE)
 _MANMADE, _FREE = int(OccClass.MANMADE), int(OccClass.FREE)
@@ -47,21 +48,30 @@ def is_ground(label: np.ndarray) -> np.ndarray:
     return _GROUND[label]
 
 
-def tile_cells(tile: Tile) -> Cells:
-    """The cells of a tile, its ground among them; walls' insides are hidden."""
-    layers = tile.blocks.shape[2] * BLOCK_CELLS
-    label = np.full((TILE_CELLS, TILE_CELLS, layers), _FREE, dtype=np.uint8)
+def tile_cells(tile: Tile, deep: bool = True) -> Cells:
+    """The cells of a tile, its ground among them; walls' insides are hidden.
+
+    Args:
+        deep: whether to tell of hidden cells that have hidden ones on all sides, which no ray gets to.
+    """
+    label = np.full((TILE_CELLS, TILE_CELLS, _layers(tile)), _FREE, dtype=np.uint8)
     _unpack(label, tile.blocks, MATERIAL_LABEL, tile.materials)
     _lay_ground(label, tile.ground, MATERIAL_LABEL[tile.paint], tile.base_z)
-    found = np.nonzero(label != _FREE)
-    hidden = _hidden(label)[found]
-    order = np.argsort(hidden, kind="stable")
+    hidden = np.zeros(label.shape, np.uint8)
+    counts = _hide(label, hidden, deep)
     low = np.array([tile.index[0] * TILE_CELLS, tile.index[1] * TILE_CELLS, round(tile.base_z / CELL_M)])
-    return Cells(
-        np.ascontiguousarray((np.stack(found, axis=1) + low).astype(np.int32)[order]),
-        label[found][order],
-        int(len(hidden) - hidden.sum()),
-    )
+    cells = Cells(np.empty((sum(counts), 3), np.int32), np.empty(sum(counts), np.uint8), counts[0])
+    _list(label, hidden, low, cells)
+    return cells
+
+
+def _layers(tile: Tile) -> int:
+    """How high cells of a tile lie at most, and one more."""
+    filled = np.flatnonzero((tile.blocks >= 0).any(axis=(0, 1)))
+    ground = tile.ground[~np.isnan(tile.ground)]
+    height = (float(ground.max()) - tile.base_z) / CELL_M if len(ground) else 0.0
+    most = max(BLOCK_CELLS * (int(filled[-1]) + 1) if len(filled) else 0, int(np.ceil(height)))
+    return min(max(most, 0) + 1, tile.blocks.shape[2] * BLOCK_CELLS)
 
 
 def join(parts: list[Cells]) -> Cells:
@@ -93,11 +103,26 @@ def cell_grid(cells: Cells) -> CellGrid:
     blocks = np.full(tuple(shape.tolist()), -1, np.int32)
     count = _number_blocks(blocks, low, cells.ijk)
     pool = np.full((count, *(BLOCK_CELLS,) * 3), _EMPTY, np.int32)
-    _fill(pool, blocks, low, cells.ijk, cells.seen)
+    each(lambda rows: _fill(pool, blocks, low, cells.ijk, cells.seen, *rows), ranges(len(cells.ijk)))
     return CellGrid(low, blocks, pool)
 
 
-@njit(cache=True)
+def coarser(ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells of twice the size that hold others, int32 (N, 3), in the order of these.
+
+    Returns:
+        Cells int32 (M, 3); the row of each one's (N, 8), in the column that says which part of it a cell is, -1 in the
+        others; rows of the parts (M, 8), -1 where one is empty.
+    """
+    half = ijk >> 1
+    grid = cell_grid(Cells(half, half[:, 0], len(half)))
+    parent, parts = np.full((len(ijk), 8), -1, np.int32), np.full((len(ijk), 8), -1, np.int32)
+    first = np.empty(len(ijk), np.int32)
+    count = _gather(grid, ijk, parent, parts, first)
+    return half[first[:count]], parent, parts[:count]
+
+
+@njit(cache=True, nogil=True)
 def _unpack(label, blocks, label_of, materials):
     for bx in range(blocks.shape[0]):
         for by in range(blocks.shape[1]):
@@ -113,7 +138,7 @@ def _unpack(label, blocks, label_of, materials):
                                 label[8 * bx + i, 8 * by + j, 8 * bz + k] = label_of[material]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _lay_ground(label, ground, paint, base):
     """Ground of all decks, where nothing stands in the same cell."""
     for d in range(ground.shape[0]):
@@ -127,25 +152,61 @@ def _lay_ground(label, ground, paint, base):
                     label[i, j, k] = paint[d, 4 * i + 2, 4 * j + 2]
 
 
-@njit(cache=True)
-def _hidden(label):
-    """Whether cells lie behind walls on all sides, or are ground beneath what stands on it. Leaves hide nothing."""
-    out = np.zeros(label.shape, np.bool_)
+@njit(cache=True, nogil=True)
+def _hide(label, hidden, deep):
+    """Mark cells that lie behind walls on all sides. Leaves hide nothing.
+
+    Where it is not to be `deep`, those with such cells on all sides are free afterwards. Returns how many are seen and
+    how many hidden.
+    """
     nx, ny, nz = label.shape
+    seen, inside = 0, 0
+    for i in range(nx):
+        for j in range(ny):
+            for k in range(nz):
+                if label[i, j, k] == _FREE:
+                    continue
+                if (
+                    0 < i < nx - 1 and 0 < j < ny - 1 and k < nz - 1
+                    and label[i, j, k] == _MANMADE and label[i, j, k + 1] == _MANMADE
+                    and label[i - 1, j, k] == _MANMADE and label[i + 1, j, k] == _MANMADE
+                    and label[i, j - 1, k] == _MANMADE and label[i, j + 1, k] == _MANMADE
+                ):  # fmt: skip
+                    hidden[i, j, k] = 1
+                    inside += 1
+                else:
+                    seen += 1
+    if deep:
+        return seen, inside
     for i in range(1, nx - 1):
         for j in range(1, ny - 1):
-            for k in range(nz - 1):
-                here = label[i, j, k]
-                if here == _FREE or label[i, j, k + 1] != _MANMADE:
+            for k in range(1, nz - 1):
+                if (
+                    hidden[i, j, k] and hidden[i - 1, j, k] and hidden[i + 1, j, k] and hidden[i, j - 1, k]
+                    and hidden[i, j + 1, k] and hidden[i, j, k - 1] and hidden[i, j, k + 1]
+                ):  # fmt: skip
+                    label[i, j, k] = _FREE
+                    inside -= 1
+    return seen, inside
+
+
+@njit(cache=True, nogil=True)
+def _list(label, hidden, low, cells: Cells):
+    """Write cells, those that are seen first."""
+    seen, inside = 0, cells.seen
+    for i in range(label.shape[0]):
+        for j in range(label.shape[1]):
+            for k in range(label.shape[2]):
+                if label[i, j, k] == _FREE:
                     continue
-                if here == _MANMADE:
-                    out[i, j, k] = (
-                        label[i - 1, j, k] == _MANMADE
-                        and label[i + 1, j, k] == _MANMADE
-                        and label[i, j - 1, k] == _MANMADE
-                        and label[i, j + 1, k] == _MANMADE
-                    )
-    return out
+                if hidden[i, j, k]:
+                    n = inside
+                    inside += 1
+                else:
+                    n = seen
+                    seen += 1
+                cells.ijk[n, 0], cells.ijk[n, 1], cells.ijk[n, 2] = i + low[0], j + low[1], k + low[2]
+                cells.label[n] = label[i, j, k]
 
 
 @njit(cache=True)
@@ -181,8 +242,27 @@ def _number_blocks(blocks, low, ijk):
     return count
 
 
-@njit(cache=True)
-def _fill(pool, blocks, low, ijk, seen):
-    for n in range(ijk.shape[0]):
+@njit(cache=True, nogil=True)
+def _fill(pool, blocks, low, ijk, seen, first, last):
+    for n in range(first, last):
         row = blocks[(ijk[n, 0] >> 3) - low[0], (ijk[n, 1] >> 3) - low[1], (ijk[n, 2] >> 3) - low[2]]
         pool[row, ijk[n, 0] & 7, ijk[n, 1] & 7, ijk[n, 2] & 7] = n if n < seen else SOLID
+
+
+@njit(cache=True)
+def _gather(grid: CellGrid, ijk, parent, parts, first):
+    """Number the cells of a grid of cells of twice the size, by the first of their parts; how many there are."""
+    count = 0
+    grid.cells[:] = _EMPTY
+    for n in range(ijk.shape[0]):
+        i, j, k = ijk[n, 0] >> 1, ijk[n, 1] >> 1, ijk[n, 2] >> 1
+        block = grid.blocks[(i >> 3) - grid.low[0], (j >> 3) - grid.low[1], (k >> 3) - grid.low[2]]
+        row = grid.cells[block, i & 7, j & 7, k & 7]
+        if row < 0:
+            row = count
+            grid.cells[block, i & 7, j & 7, k & 7] = row
+            first[row] = n
+            count += 1
+        part = 4 * (ijk[n, 0] & 1) + 2 * (ijk[n, 1] & 1) + (ijk[n, 2] & 1)
+        parent[n, part], parts[row, part] = row, n
+    return count
