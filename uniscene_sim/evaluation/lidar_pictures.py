@@ -26,10 +26,12 @@ _ABOVE = Pose(0.0, 0.0, 1.8)
 def picture(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], count: int = 2) -> np.ndarray:
     """RGB uint8 (H, W, 3): for `count` sweeps the truth and what each LiDAR returns, from above and from behind.
 
-    In clear air, where there are such sweeps.
+    In clear air where there are such sweeps, and of them by the sensor with the most beams.
     """
     every = [(town, sweep) for town in towns for sweep in town.sweeps]
-    sweeps = [(town, sweep) for town, sweep in every if sweep.weather == "clear"] or every
+    clear = [pair for pair in every if pair[1].weather == "clear"] or every
+    most = max(len(sweep.direction) for _, sweep in clear)
+    sweeps = [pair for pair in clear if len(pair[1].direction) > 0.8 * most]
     chosen = np.unique(np.linspace(0, len(sweeps) - 1, count).round().astype(int))
     names = ["raycast on the fine world", *(caster.name for caster in casters)]
     step = _SIZE + _GAP

@@ -57,8 +57,9 @@ distance, and heads for intensity and drop-out (UniScene, section 3.3), as the e
 
 ## Training
 - Data: {sweeps} sweeps of {towns} seeded towns by `raycast` on their fine world, with its model of intensity and
-  drop-out, for sensors of {sensors}. Nothing real was seen.
+  drop-out, by {sensors} kinds of sensors, in clear air, rain, snow and fog. Nothing real was seen.
 - {steps} steps in {minutes:.0f} minutes, on {device}.
+- `uniscene-sim train lidar` makes it again.
 
 Error of depth on held-out towns, m (median, and share under 0.5 m), on agents and elsewhere; below, that of rays that
 end where they enter the first cell, and of these with half a cell added:
