@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
-from std_msgs.msg import Header, UInt8MultiArray
+from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from uniscene_ros2.stamps import labelled_array, move, place
+from uniscene_ros2.stamps import move, place
+from uniscene_ros2.wire import BLANK, Form, blank, blank_header, labelled_array
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB, AgentClass
@@ -52,21 +55,26 @@ def markers(layout: LayoutFrame, header: Header) -> MarkerArray:
     return MarkerArray(markers=out)
 
 
-def route(layout: LayoutFrame, header: Header) -> Path:
+@cache
+def _path(count: int, frame_id: str) -> Form:
+    out = Path(header=blank_header(frame_id))
+    for _ in range(count):
+        at = PoseStamped(header=out.header)
+        blank(at.pose.position)
+        at.pose.orientation.z = at.pose.orientation.w = BLANK
+        out.poses.append(at)
+    return Form(out)
+
+
+def route(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
     """The path ahead, a point each metre, headed along itself."""
     points = layout.route
     step = np.gradient(points[:, :2], axis=0) if len(points) > 1 else np.zeros((len(points), 2))
     yaws = np.arctan2(step[:, 1], step[:, 0])
-    out = Path(header=header)
-    for (x, y, z), s, c in zip(points.tolist(), np.sin(yaws / 2).tolist(), np.cos(yaws / 2).tolist(), strict=True):
-        at = PoseStamped()
-        at.header = header
-        move(at.pose.position, x, y, z)
-        at.pose.orientation.z, at.pose.orientation.w = s, c
-        out.poses.append(at)
-    return out
+    numbers = np.column_stack([points, np.sin(yaws / 2), np.cos(yaws / 2)])
+    return _path(len(points), frame_id).filled(stamp_us, numbers.ravel())
 
 
-def signals(layout: LayoutFrame) -> UInt8MultiArray:
+def signals(layout: LayoutFrame) -> bytes:
     """`SignalState` of each signal of the map: 0 off, 1 red, 2 yellow, 3 green."""
     return labelled_array(layout.signals, ("signal",))
