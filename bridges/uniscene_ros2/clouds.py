@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,19 +88,25 @@ def sweep_points(
 def occupied_points(occupancy: OccupancyGrid, stamp_us: int, frame_id: str) -> bytes:
     """Centres of the voxels that are not free, in the map frame, with label and instance, as `PointCloud2`."""
     matrix, grid = occupancy.pose.matrix, occupancy.grid
-    points = np.empty(np.count_nonzero(occupancy.labels != OccClass.FREE), _OCCUPIED)
+    room = _room(occupancy.labels.size)
     first = matrix[:3, :3] @ (np.array(grid.origin) + 0.5 * grid.voxel_m) + matrix[:3, 3]
     step = grid.voxel_m * matrix[:3, :3]
     # Label and instance are one number, the last of four in each point.
-    numbers = points.view(np.float32).reshape(-1, 4), points.view(np.uint32).reshape(-1, 4)
-    _occupied(occupancy.labels, occupancy.instances, first, step, *numbers)
-    return _message(points, stamp_us, frame_id)
+    numbers = room.view(np.float32).reshape(-1, 4), room.view(np.uint32).reshape(-1, 4)
+    count = _occupied(occupancy.labels, occupancy.instances, first, step, *numbers)
+    return _message(room[:count], stamp_us, frame_id)
+
+
+@lru_cache(1)
+def _room(size: int) -> np.ndarray:
+    """Kept from one time to the next: new memory costs as much as the points in it."""
+    return np.empty(size, _OCCUPIED)
 
 
 @njit(cache=True)
 def _occupied(labels, instances, first, step, places, names):
-    """Fill in what is not free, in the order of the grid; `first` is the centre of the first voxel, `step` has the way
-    to the next one along each axis as its columns."""
+    """Fill in what is not free, in the order of the grid, and count it; `first` is the centre of the first voxel,
+    `step` has the way to the next one along each axis as its columns."""
     n = 0
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
@@ -114,6 +121,7 @@ def _occupied(labels, instances, first, step, places, names):
                     places[n, 2] = z + k * step[2, 2]
                     names[n, 3] = np.uint32(label) | np.uint32(instances[i, j, k]) << np.uint32(16)
                     n += 1
+    return n
 
 
 def _as_it_began(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:

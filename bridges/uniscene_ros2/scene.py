@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
+from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -37,22 +38,29 @@ def box_pose(agent: np.void) -> Pose:
     return Pose(x, y, z + 0.5 * agent["size"][2], roll, pitch, yaw)
 
 
-def markers(layout: LayoutFrame, header: Header) -> MarkerArray:
-    """One box for each object, with its id, its class as namespace, and its speed, m/s, as text. The first one clears
-    what was before."""
+@lru_cache(1024)
+def _box(number: int, kind: int) -> Marker:
+    """A marker of this object, kept from one time to the next: to construct one costs more than to fill it in."""
+    box = Marker(id=number, type=Marker.CUBE)
+    box.ns, box.color.r, box.color.g, box.color.b = _LOOKS[kind]
+    box.color.a = 0.8
+    return box
+
+
+def markers(layout: LayoutFrame, header: Header) -> bytes:
+    """One box for each object, with its id, its class as namespace, and its speed, m/s, as text, as `MarkerArray`. The
+    first one clears what was before."""
     out = [Marker(header=header, action=Marker.DELETEALL)]
     agents = objects_near(layout)
     speed = np.hypot(agents["vel"][:, 0], agents["vel"][:, 1])
     columns = (agents["id"], agents["cls"], agents["pos"], agents["rpy"], agents["size"], speed)
     for number, kind, (x, y, z), rpy, size, mps in zip(*(column.tolist() for column in columns), strict=True):
-        box = Marker()
-        box.header, box.id, box.type, box.text = header, number, Marker.CUBE, f"{mps:.2f}"
+        box = _box(number, kind)
+        box.header, box.text = header, f"{mps:.2f}"
         place(box.pose, Pose(x, y, z + 0.5 * size[2], *rpy))
         move(box.scale, *size)
-        box.ns, box.color.r, box.color.g, box.color.b = _LOOKS[kind]
-        box.color.a = 0.8
         out.append(box)
-    return MarkerArray(markers=out)
+    return serialize_message(MarkerArray(markers=out))
 
 
 @cache
