@@ -85,10 +85,10 @@ def drive(client, topic, kind, until):
     answer, ready = Twist(), []
     answer.linear.x = 8.0
     seen = client.listen(kind, topic, SENSOR, lambda _: ready and command.publish(answer))
-    client.until(lambda: all(client.heard.values()) and command.get_subscription_count(), 240, "the first frame")
+    client.until(lambda: all(client.heard.values()) and command.get_subscription_count(), 600, "the first frame")
     ready.append(True)
     command.publish(answer)
-    client.until(until, 240, topic)
+    client.until(until, 600, topic)
     return seen
 
 
