@@ -139,10 +139,9 @@ def _tick(
     topics: Topics, stamp_us: int, passed: Sequence[LayoutFrame], frame: SensorFrame, moments: Sequence[LayoutFrame]
 ) -> list[Made]:
     """All messages of a tick, as the node makes them."""
-    made: list[Made] = []
-    for layout in passed:
-        made += topics.made(When.MOMENT, Now(stamp_us - (frame.stamp_us - layout.stamp_us), layout))
-    return [*made, *topics.made(When.FRAME, Now(stamp_us, frame.layout, frame, moments))]
+    past = [Now(stamp_us - (frame.stamp_us - layout.stamp_us), layout) for layout in passed]
+    now = Now(stamp_us, frame.layout, frame, moments)
+    return [*topics.made(When.MOMENT, *past), *topics.made(When.FRAME, now)]
 
 
 def _share(values: Sequence[float], share: float) -> float:

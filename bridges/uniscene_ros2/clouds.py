@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numba import njit
 from sensor_msgs.msg import PointCloud2, PointField
-from std_msgs.msg import Header
 
-from uniscene_ros2.stamps import as_bytes
+from uniscene_ros2.wire import DATA, Form, blank_header
 from uniscene_sim.frames import LidarSweep, OccupancyGrid
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import LidarSpec
@@ -55,14 +55,14 @@ def sweep_begins_us(layout: str, spec: LidarSpec) -> int:
 
 
 def sweep_points(
-    sweep: LidarSweep, spec: LidarSpec, layout: str, header: Header, moments: Sequence[LayoutFrame]
-) -> PointCloud2:
-    """A whole sweep.
+    sweep: LidarSweep, spec: LidarSpec, layout: str, moments: Sequence[LayoutFrame], stamp_us: int, frame_id: str
+) -> bytes:
+    """A whole sweep, as `PointCloud2`.
 
     Args:
         layout: one of `LAYOUTS`.
-        header: its stamp is `sweep_begins_us` before the sweep's end.
         moments: of the ego, from where the sweep began until its end.
+        stamp_us: `sweep_begins_us` before the sweep's end.
     """
     kind = LAYOUTS[layout]
     names = kind.names or ()
@@ -82,25 +82,31 @@ def sweep_points(
         points["azimuth"], points["elevation"] = np.arctan2(xyz[:, 1], xyz[:, 0]), np.arctan2(xyz[:, 2], away)
         points["distance"] = np.hypot(away, xyz[:, 2])
         points["time_stamp"] = np.maximum(1e9 * sweep.time_s.astype(np.float64) + 1e3 * spec.period_us, 0.0)
-    return _message(points, header)
+    return _message(points, stamp_us, frame_id)
 
 
-def occupied_points(occupancy: OccupancyGrid, header: Header) -> PointCloud2:
-    """Centres of the voxels that are not free, in the map frame, with label and instance."""
+def occupied_points(occupancy: OccupancyGrid, stamp_us: int, frame_id: str) -> bytes:
+    """Centres of the voxels that are not free, in the map frame, with label and instance, as `PointCloud2`."""
     matrix, grid = occupancy.pose.matrix, occupancy.grid
-    points = np.empty(np.count_nonzero(occupancy.labels != OccClass.FREE), _OCCUPIED)
+    room = _room(occupancy.labels.size)
     first = matrix[:3, :3] @ (np.array(grid.origin) + 0.5 * grid.voxel_m) + matrix[:3, 3]
     step = grid.voxel_m * matrix[:3, :3]
     # Label and instance are one number, the last of four in each point.
-    numbers = points.view(np.float32).reshape(-1, 4), points.view(np.uint32).reshape(-1, 4)
-    _occupied(occupancy.labels, occupancy.instances, first, step, *numbers)
-    return _message(points, header)
+    numbers = room.view(np.float32).reshape(-1, 4), room.view(np.uint32).reshape(-1, 4)
+    count = _occupied(occupancy.labels, occupancy.instances, first, step, *numbers)
+    return _message(room[:count], stamp_us, frame_id)
+
+
+@lru_cache(1)
+def _room(size: int) -> np.ndarray:
+    """Kept from one time to the next: new memory costs as much as the points in it."""
+    return np.empty(size, _OCCUPIED)
 
 
 @njit(cache=True)
 def _occupied(labels, instances, first, step, places, names):
-    """Fill in what is not free, in the order of the grid; `first` is the centre of the first voxel, `step` has the way
-    to the next one along each axis as its columns."""
+    """Fill in what is not free, in the order of the grid, and count it; `first` is the centre of the first voxel,
+    `step` has the way to the next one along each axis as its columns."""
     n = 0
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
@@ -115,6 +121,7 @@ def _occupied(labels, instances, first, step, places, names):
                     places[n, 2] = z + k * step[2, 2]
                     names[n, 3] = np.uint32(label) | np.uint32(instances[i, j, k]) << np.uint32(16)
                     n += 1
+    return n
 
 
 def _as_it_began(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:
@@ -144,21 +151,24 @@ def _return_types(sweep: LidarSweep, spec: LidarSpec) -> np.ndarray | int:
     return out
 
 
-def _message(points: np.ndarray, header: Header) -> PointCloud2:
+def _message(points: np.ndarray, stamp_us: int, frame_id: str) -> bytes:
     kind = points.dtype
     places: Any = kind.fields or {}
     fields = [
         PointField(name=name, offset=places[name][1], datatype=_NUMBERS[kind[name].str[1:]], count=1)
         for name in kind.names or ()
     ]  # fmt: skip
-    return PointCloud2(
-        header=header,
-        height=1,
-        width=len(points),
-        fields=fields,
-        is_bigendian=False,
-        point_step=kind.itemsize,
-        row_step=kind.itemsize * len(points),
-        data=as_bytes(points),
-        is_dense=True,
+    form = Form(
+        PointCloud2(
+            header=blank_header(frame_id),
+            height=1,
+            width=len(points),
+            fields=fields,
+            is_bigendian=False,
+            point_step=kind.itemsize,
+            row_step=kind.itemsize * len(points),
+            data=DATA,
+            is_dense=True,
+        )
     )
+    return form.filled(stamp_us, data=points)

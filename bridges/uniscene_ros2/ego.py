@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import cos, sin
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 
 from uniscene_ros2.geodesy import Origin
-from uniscene_ros2.stamps import as_header, move, place, turn
+from uniscene_ros2.stamps import move, pose_numbers, turn
+from uniscene_ros2.wire import BLANK, BLANK_TIME, Form, blank, blank_header
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import BODY_FROM_OPTICAL
 
-__all__ = ["fix", "imu", "odometry", "optical", "pose_with_covariance", "speed_mps", "transform"]
+__all__ = ["clock", "fix", "imu", "motion", "odometry", "optical", "pose_with_covariance", "speed_mps", "transform"]
 
 _GRAVITY = 9.80665
 
@@ -27,43 +31,83 @@ def speed_mps(layout: LayoutFrame) -> float:
     return cos(pose.pitch) * (cos(pose.yaw) * vx + sin(pose.yaw) * vy) - sin(pose.pitch) * vz
 
 
-def odometry(layout: LayoutFrame, header: Header, base: str) -> Odometry:
+@cache
+def _clock() -> Form:
+    return Form(Clock(clock=BLANK_TIME))
+
+
+def clock(stamp_us: int) -> bytes:
+    return _clock().filled(stamp_us)
+
+
+@cache
+def _odometry(frame_id: str, base: str) -> Form:
+    out = Odometry(header=blank_header(frame_id), child_frame_id=base)
+    blank(out.pose.pose.position, out.pose.pose.orientation)
+    out.twist.twist.linear.x = out.twist.twist.angular.z = BLANK
+    return Form(out)
+
+
+def odometry(layout: LayoutFrame, stamp_us: int, frame_id: str, base: str) -> bytes:
     """Pose in the header's frame; twist in `base`, as REP-105 has it. Exact: the covariances stay zero."""
-    out = Odometry(header=header, child_frame_id=base)
-    place(out.pose.pose, layout.ego_pose)
-    out.twist.twist.linear.x = speed_mps(layout)
-    out.twist.twist.angular.z = float(layout.ego_yaw_rate)
-    return out
+    twist = speed_mps(layout), layout.ego_yaw_rate
+    return _odometry(frame_id, base).filled(stamp_us, (*pose_numbers(layout.ego_pose), *twist))
 
 
-def imu(layout: LayoutFrame, header: Header) -> Imu:
+@cache
+def _imu(frame_id: str) -> Form:
+    out = Imu(header=blank_header(frame_id))
+    blank(out.orientation, out.linear_acceleration)
+    out.angular_velocity.z = BLANK
+    return Form(out)
+
+
+def imu(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
     """Of an exact IMU at base_link: what it feels of gravity is in its acceleration (9.8 upwards at rest)."""
-    pose, g = layout.ego_pose, _GRAVITY * cos(layout.ego_pose.pitch)
+    pose, rate, g = layout.ego_pose, layout.ego_yaw_rate, _GRAVITY * cos(layout.ego_pose.pitch)
     ax, ay, az = -_GRAVITY * sin(pose.pitch), g * sin(pose.roll), g * cos(pose.roll)
-    out = Imu(header=header)
-    turn(out.orientation, pose)
-    out.angular_velocity.z = float(layout.ego_yaw_rate)
-    move(out.linear_acceleration, ax + layout.ego_accel, ay + speed_mps(layout) * layout.ego_yaw_rate, az)
-    return out
+    felt = ax + layout.ego_accel, ay + speed_mps(layout) * rate, az
+    return _imu(frame_id).filled(stamp_us, (*pose_numbers(pose)[3:], rate, *felt))
 
 
-def fix(layout: LayoutFrame, header: Header, origin: Origin) -> NavSatFix:
-    pose = layout.ego_pose
-    lat, lon, alt = origin.locate(pose.x, pose.y, pose.z)
-    out = NavSatFix(header=header, latitude=lat, longitude=lon, altitude=alt)
+@cache
+def _fix(frame_id: str) -> Form:
+    out = NavSatFix(header=blank_header(frame_id), latitude=BLANK, longitude=BLANK, altitude=BLANK)
     out.status.status, out.status.service = NavSatStatus.STATUS_FIX, NavSatStatus.SERVICE_GPS
     out.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
-    return out
+    return Form(out)
 
 
-def pose_with_covariance(layout: LayoutFrame, header: Header) -> PoseWithCovarianceStamped:
-    out = PoseWithCovarianceStamped(header=header)
-    place(out.pose.pose, layout.ego_pose)
-    return out
+def fix(layout: LayoutFrame, stamp_us: int, frame_id: str, origin: Origin) -> bytes:
+    pose = layout.ego_pose
+    return _fix(frame_id).filled(stamp_us, origin.locate(pose.x, pose.y, pose.z))
 
 
-def transform(stamp_us: int, parent: str, child: str, pose: Pose) -> TransformStamped:
-    out = TransformStamped(header=as_header(stamp_us, parent), child_frame_id=child)
+@cache
+def _pose_with_covariance(frame_id: str) -> Form:
+    out = PoseWithCovarianceStamped(header=blank_header(frame_id))
+    blank(out.pose.pose.position, out.pose.pose.orientation)
+    return Form(out)
+
+
+def pose_with_covariance(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
+    return _pose_with_covariance(frame_id).filled(stamp_us, pose_numbers(layout.ego_pose))
+
+
+@cache
+def _motion(kind: Any, parent: str, child: str) -> Form:
+    out = TransformStamped(header=blank_header(parent), child_frame_id=child)
+    blank(out.transform.translation, out.transform.rotation)
+    return Form(kind(transforms=[out]))
+
+
+def motion(kind: Any, layout: LayoutFrame, stamp_us: int, parent: str, child: str) -> bytes:
+    """The ego's pose in `parent`, as tf2_msgs/TFMessage; `kind` is that class."""
+    return _motion(kind, parent, child).filled(stamp_us, pose_numbers(layout.ego_pose))
+
+
+def transform(header: Header, child: str, pose: Pose) -> TransformStamped:
+    out = TransformStamped(header=header, child_frame_id=child)
     move(out.transform.translation, pose.x, pose.y, pose.z)
     turn(out.transform.rotation, pose)
     return out

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
-from uniscene_ros2.stamps import as_bytes
+from uniscene_ros2.wire import DATA, Form, blank_header
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.rig import CameraSpec
 
@@ -15,44 +16,50 @@ __all__ = ["camera_info", "depth_image", "rgb_image", "semantic_image"]
 _LENSES = {"pinhole": ("plumb_bob", 5), "brown_conrady": ("plumb_bob", 5), "fisheye": ("equidistant", 4)}
 
 
-def _image(values: np.ndarray, encoding: str, header: Header) -> Image:
+@cache
+def _image(height: int, width: int, step: int, encoding: str, frame_id: str) -> Form:
+    image = Image(height=height, width=width, step=step, encoding=encoding, data=DATA)
+    image.header = blank_header(frame_id)
+    return Form(image)
+
+
+def _filled(values: np.ndarray, encoding: str, stamp_us: int, frame_id: str) -> bytes:
     height, width = values.shape[:2]
-    return Image(
-        header=header,
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=values.nbytes // height,
-        data=as_bytes(values),
-    )
+    return _image(height, width, values.nbytes // height, encoding, frame_id).filled(stamp_us, data=values)
 
 
-def rgb_image(frame: CameraFrame, header: Header) -> Image:
-    return _image(frame.rgb, "rgb8", header)
+def rgb_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
+    return _filled(frame.rgb, "rgb8", stamp_us, frame_id)
 
 
-def depth_image(frame: CameraFrame, header: Header) -> Image:
+def depth_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
     """Metres, inf where nothing was hit (REP-118)."""
-    return _image(frame.depth.astype("<f4", copy=False), "32FC1", header)
+    return _filled(frame.depth.astype("<f4", copy=False), "32FC1", stamp_us, frame_id)
 
 
-def semantic_image(frame: CameraFrame, header: Header) -> Image:
+def semantic_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
     """Numbers of `OccClass`."""
-    return _image(frame.semantic, "mono8", header)
+    return _filled(frame.semantic, "mono8", stamp_us, frame_id)
 
 
-def camera_info(spec: CameraSpec, header: Header) -> CameraInfo:
+def camera_info(spec: CameraSpec, stamp_us: int, frame_id: str) -> bytes:
+    return _camera_info(spec, frame_id).filled(stamp_us)
+
+
+@cache
+def _camera_info(spec: CameraSpec, frame_id: str) -> Form:
     """ROS has the centre of the first pixel at (0, 0), rigs have it at (0.5, 0.5)."""
     model, count = _LENSES[spec.model]
     cx, cy = spec.cx - 0.5, spec.cy - 0.5
-    return CameraInfo(
-        header=header,
-        height=spec.height,
-        width=spec.width,
-        distortion_model=model,
-        d=[*map(float, spec.distortion), *[0.0] * (count - len(spec.distortion))],
-        k=[spec.fx, 0.0, cx, 0.0, spec.fy, cy, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[spec.fx, 0.0, cx, 0.0, 0.0, spec.fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    return Form(
+        CameraInfo(
+            header=blank_header(frame_id),
+            height=spec.height,
+            width=spec.width,
+            distortion_model=model,
+            d=[*map(float, spec.distortion), *[0.0] * (count - len(spec.distortion))],
+            k=[spec.fx, 0.0, cx, 0.0, spec.fy, cy, 0.0, 0.0, 1.0],
+            r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            p=[spec.fx, 0.0, cx, 0.0, 0.0, spec.fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+        )
     )

@@ -155,7 +155,7 @@ class Loop:
 
     def _moments(self) -> list[Made]:
         run, passed = self.run, self.run.simulator.passed
-        return [m for layout in passed for m in self.topics.made(When.MOMENT, Now(run.on_ros_us(layout), layout))]
+        return list(self.topics.made(When.MOMENT, *(Now(run.on_ros_us(layout), layout) for layout in passed)))
 
     def _send(self, made: list[Made]) -> None:
         """Publish; what comes after the last message answers it, so its moment is taken just before."""
@@ -179,7 +179,7 @@ class Loop:
         elif self.stands or self._setting("mode") == "lockstep":
             asked_ns, self.frame = self._asked_ns, self.run.sense(self.topics.needs)
             told = self._now()
-            self._send([m for when in (When.MOMENT, When.FRAME) for m in self.topics.made(when, told, names)])
+            self._send([m for when in (When.MOMENT, When.FRAME) for m in self.topics.made(when, told, only=names)])
             self._asked_ns = asked_ns
 
     def _now(self) -> Now:

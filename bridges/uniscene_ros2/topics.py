@@ -12,14 +12,14 @@ import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Float32, String
 
 from uniscene_ros2 import clouds, ego, foreign, images, qos, scene
 from uniscene_ros2.geodesy import Origin
 from uniscene_ros2.names import Profile, fill
 from uniscene_ros2.packages import Packages
-from uniscene_ros2.stamps import as_header, as_time, labelled_array
+from uniscene_ros2.stamps import as_header
+from uniscene_ros2.wire import labelled_array
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
@@ -28,7 +28,7 @@ from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 __all__ = ["Now", "Topics", "When"]
 
 
-#: A publisher and what it is to publish.
+#: A publisher and what it is to publish: a message, or its bytes.
 Made = tuple[Any, Any]
 
 
@@ -101,10 +101,12 @@ class Topics:
 
     # --- publishing -----------------------------------------------------------------------------------------------
 
-    def made(self, when: When, now: Now, only: Set[str] | None = None) -> Iterator[Made]:
-        """Messages that are told at such times and have subscribers, with their publishers; of some topics `only`."""
-        for topic in self.table:
-            if topic.when is when and (only is None or topic.name in only) and self._wanted(topic):
+    def made(self, when: When, *nows: Now, only: Set[str] | None = None) -> Iterator[Made]:
+        """What is told at such times and has subscribers, one `now` after the other, with the publishers; of some
+        topics `only`."""
+        heard = [t for t in self.table if t.when is when and (only is None or t.name in only) and self._wanted(t)]
+        for now in nows:
+            for topic in heard:
                 message = topic.make(now)
                 if message is not None:
                     yield topic.publisher, message
@@ -157,17 +159,17 @@ class Topics:
         imu_frame, gnss_frame = fill(frames.imu, self._role), fill(frames.gnss, self._role)
         moment, tick = When.MOMENT, When.FRAME
         add = self._add
-        add("clock", "rosgraph_msgs/Clock", qos.CLOCK, moment, lambda now: Clock(clock=as_time(now.stamp_us)))
+        add("clock", "rosgraph_msgs/Clock", qos.CLOCK, moment, lambda now: ego.clock(now.stamp_us))
         add("tf", "tf2_msgs/TFMessage", qos.TF, moment, self._moving, with_kind=True)
         add("tf_static", "tf2_msgs/TFMessage", qos.LATCHED, When.SCENARIO, self._standing, with_kind=True)
         add("odometry", "nav_msgs/Odometry", qos.STATE, moment,
-            lambda now: ego.odometry(now.layout, as_header(now.stamp_us, frames.odometry_in), base))  # fmt: skip
+            lambda now: ego.odometry(now.layout, now.stamp_us, frames.odometry_in, base))  # fmt: skip
         add("imu", "sensor_msgs/Imu", qos.SENSOR, moment,
-            lambda now: ego.imu(now.layout, as_header(now.stamp_us, imu_frame)))  # fmt: skip
+            lambda now: ego.imu(now.layout, now.stamp_us, imu_frame))  # fmt: skip
         add("gnss", "sensor_msgs/NavSatFix", qos.SENSOR, tick,
-            lambda now: ego.fix(now.layout, as_header(now.stamp_us, gnss_frame), origin))  # fmt: skip
+            lambda now: ego.fix(now.layout, now.stamp_us, gnss_frame, origin))  # fmt: skip
         add("gnss_pose", "geometry_msgs/PoseWithCovarianceStamped", qos.SENSOR, tick,
-            lambda now: ego.pose_with_covariance(now.layout, as_header(now.stamp_us, frames.map)))  # fmt: skip
+            lambda now: ego.pose_with_covariance(now.layout, now.stamp_us, frames.map))  # fmt: skip
         add("speed", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=ego.speed_mps(now.layout)))
         add("steering", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=float(now.layout.ego_steer)))
         for what, type_name, make in (
@@ -191,10 +193,10 @@ class Topics:
         add("autoware_signals", "autoware_perception_msgs/TrafficLightGroupArray", qos.STATE, tick,
             self._foreign(foreign.traffic_lights, world), with_kind=True)  # fmt: skip
         add("route", "nav_msgs/Path", qos.STATE, tick,
-            lambda now: scene.route(now.layout, as_header(now.stamp_us, world)))  # fmt: skip
+            lambda now: scene.route(now.layout, now.stamp_us, world))  # fmt: skip
         add("signals", "std_msgs/UInt8MultiArray", qos.STATE, tick, lambda now: scene.signals(now.layout))
         add("occupancy_points", "sensor_msgs/PointCloud2", qos.SENSOR, tick,
-            lambda now: _of(now, "occupancy", clouds.occupied_points, as_header(now.stamp_us, world)),
+            lambda now: _of(now, "occupancy", clouds.occupied_points, now.stamp_us, world),
             needs="occupancy")  # fmt: skip
         add("occupancy_labels", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
             lambda now: _of(now, "occupancy", lambda o: labelled_array(o.labels, ("x", "y", "z"))),
@@ -210,7 +212,7 @@ class Topics:
     def _add_camera(self, spec: CameraSpec) -> None:
         frame_id = fill(self._profile.camera, self._role, spec.name)
         makers: dict[str, tuple[str, Callable[..., Any]]] = {
-            "camera_info": ("sensor_msgs/CameraInfo", lambda record, header: images.camera_info(spec, header)),
+            "camera_info": ("sensor_msgs/CameraInfo", lambda _, *rest: images.camera_info(spec, *rest)),
             "image": ("sensor_msgs/Image", images.rgb_image),
             "depth": ("sensor_msgs/Image", images.depth_image),
             "semantic": ("sensor_msgs/Image", images.semantic_image),
@@ -219,7 +221,7 @@ class Topics:
 
             def told(now: Now, make: Callable[..., Any] = make) -> Any:
                 record = now.frame.cameras.get(spec.name) if now.frame else None
-                return record and make(record, as_header(now.stamp_us, frame_id))
+                return record and make(record, now.stamp_us, frame_id)
 
             self._add(what, type_name, qos.SENSOR, When.FRAME, told, sensor=spec.name, needs=spec.name)
 
@@ -230,8 +232,8 @@ class Topics:
 
             def told(now: Now, layout: str = layout) -> Any:
                 record = now.frame.sweeps.get(spec.name) if now.frame else None
-                header = as_header(now.stamp_us - clouds.sweep_begins_us(layout, spec), frame_id)
-                return record and clouds.sweep_points(record, spec, layout, header, now.moments)
+                stamp_us = now.stamp_us - clouds.sweep_begins_us(layout, spec)
+                return record and clouds.sweep_points(record, spec, layout, now.moments, stamp_us, frame_id)
 
             self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, When.FRAME, told,
                       name=fill(name, self._role, spec.name), needs=spec.name)  # fmt: skip
@@ -239,20 +241,15 @@ class Topics:
     # --- transforms -----------------------------------------------------------------------------------------------
 
     def _moving(self, kind: Any, now: Now) -> Any:
-        parent = self._profile.odom
-        return kind(transforms=[ego.transform(now.stamp_us, parent, self._base, now.layout.ego_pose)])
+        return ego.motion(kind, now.layout, now.stamp_us, self._profile.odom, self._base)
 
     def _standing(self, kind: Any, now: Now) -> Any:
-        frames, role, stamp = self._profile, self._role, now.stamp_us
-        tree = [ego.transform(stamp, parent, child, Pose()) for child, parent in frames.fixed.items()]
-        for name in (frames.imu, frames.gnss):
-            tree.append(ego.transform(stamp, self._base, fill(name, role), Pose()))
-        for camera in self._rig.cameras:
-            name = fill(frames.camera, role, camera.name)
-            tree.append(ego.transform(stamp, self._base, name, ego.optical(camera.pose)))
-        for lidar in self._rig.lidars:
-            tree.append(ego.transform(stamp, self._base, fill(frames.lidar, role, lidar.name), lidar.pose))
-        return kind(transforms=tree)
+        frames, role = self._profile, self._role
+        places = [(parent, child, Pose()) for child, parent in frames.fixed.items()]
+        places += [(self._base, fill(name, role), Pose()) for name in (frames.imu, frames.gnss)]
+        places += [(self._base, fill(frames.camera, role, c.name), ego.optical(c.pose)) for c in self._rig.cameras]
+        places += [(self._base, fill(frames.lidar, role, lidar.name), lidar.pose) for lidar in self._rig.lidars]
+        return kind(transforms=[ego.transform(as_header(now.stamp_us, p), child, pose) for p, child, pose in places])
 
     @staticmethod
     def _foreign(make: Callable[..., Any], frame_id: str) -> Callable[[Any, Now], Any]:

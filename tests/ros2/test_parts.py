@@ -6,26 +6,30 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import Quaternion, Twist, TwistStamped
+from geometry_msgs.msg import PoseStamped, Quaternion, Twist, TwistStamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.serialization import deserialize_message, serialize_message
 from scipy.spatial.transform import Rotation
-from std_msgs.msg import Header
+from sensor_msgs.msg import Image, Imu, PointCloud2
+from std_msgs.msg import MultiArrayDimension, UInt8MultiArray
+from visualization_msgs.msg import MarkerArray
 
 from tests.ros2.test_messages import cloud
-from uniscene_ros2 import clouds, controls, ego
+from uniscene_ros2 import clouds, controls, ego, images, scene, wire
 from uniscene_ros2.cli import set_transport
 from uniscene_ros2.geodesy import Origin
 from uniscene_ros2.names import PROFILES, fill
 from uniscene_ros2.pacing import RealTime
 from uniscene_ros2.packages import Packages
-from uniscene_ros2.stamps import as_time, to_us, turn
+from uniscene_ros2.stamps import as_header, as_time, place, to_us, turn
 from uniscene_sim.assemble import assemble
 from uniscene_sim.errors import InputError
-from uniscene_sim.frames import LidarSweep, OccupancyGrid
+from uniscene_sim.frames import CameraFrame, LidarSweep, OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rig_file import load_rig
-from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.taxonomy import AgentClass, OccClass
 from uniscene_sim.world.ego import Control
 from uniscene_sim.world.source import ScenarioSource
 
@@ -53,16 +57,20 @@ def spec(**changes):
     return replace(LidarSpec("top", Pose(0.9, 0.1, 1.8, 0.01, 0.02, 0.3), (0.0,), 360), **changes)
 
 
+def points_of(said):
+    return cloud(deserialize_message(said, PointCloud2))
+
+
 def test_a_deskewed_sweep_whose_stamp_is_its_begin_is_told_in_the_frame_of_its_begin(layout):
     poses = [Pose(0.1 * k, 0.02 * k * k / 10, 0.0, yaw=0.01 * k) for k in range(21)]
     moments = [replace(layout, stamp_us=10_000 * k, ego_pose=pose) for k, pose in enumerate(poses)]
     points = np.random.default_rng(1).uniform(-30, 30, (500, 3)).astype(np.float32)
-    told = cloud(clouds.sweep_points(sweep_of(points), spec(), "XYZIRCAEDT", Header(), moments))
+    told = points_of(clouds.sweep_points(sweep_of(points), spec(), "XYZIRCAEDT", moments, 0, ""))
     got = np.stack([told[n] for n in "xyz"], axis=1)
     world = poses[20].compose(spec().pose).apply(points)  # where they are
     again = poses[10].compose(spec().pose).apply(got)  # where a stack puts them by the stamp of the begin
     assert np.allclose(world, again, atol=1e-4) and np.abs(got - points).max() > 0.5
-    raw = cloud(clouds.sweep_points(sweep_of(points), spec(deskewed=False), "XYZIRCAEDT", Header(), moments))
+    raw = points_of(clouds.sweep_points(sweep_of(points), spec(deskewed=False), "XYZIRCAEDT", moments, 0, ""))
     assert np.array_equal(np.stack([raw[n] for n in "xyz"], axis=1), points)
 
 
@@ -72,9 +80,9 @@ def test_kinds_of_returns_are_autowares(layout):
     order = [3, 0, 4, 2, 1]
     ring, number = np.array([0, 1, 1, 2, 2]), np.array([0, 0, 1, 0, 1])
     sweep = sweep_of(np.array(xyz)[order], ring[order], np.zeros(5), number[order])
-    told = cloud(clouds.sweep_points(sweep, spec(returns="dual"), "XYZIRC", Header(), [layout]))
+    told = points_of(clouds.sweep_points(sweep, spec(returns="dual"), "XYZIRC", [layout], 0, ""))
     assert told["return_type"].tolist() == np.array([7, 3, 6, 4, 5])[order].tolist()
-    last = cloud(clouds.sweep_points(sweep_of(xyz), spec(returns="last"), "XYZIRC", Header(), [layout]))
+    last = points_of(clouds.sweep_points(sweep_of(xyz), spec(returns="last"), "XYZIRC", [layout], 0, ""))
     assert set(last["return_type"]) == {2}
 
 
@@ -84,13 +92,67 @@ def test_occupied_points_are_the_centres_of_voxels_in_the_map_frame():
     labels = rng.choice([OccClass.FREE, OccClass.CAR, OccClass.MANMADE], grid.shape).astype(np.uint8)
     instances = rng.integers(0, 60_000, grid.shape).astype(np.uint16)
     pose = Pose(100.0, 50.0, 3.0, yaw=0.7)
-    told = cloud(clouds.occupied_points(OccupancyGrid(labels, instances, grid, pose), Header()))
+    told = points_of(clouds.occupied_points(OccupancyGrid(labels, instances, grid, pose), 0, ""))
     plain = [
         (*pose.apply([grid.centres(a)[i] for a, i in enumerate(at)]), labels[at], instances[at])
         for at in np.ndindex(grid.shape)
         if labels[at] != OccClass.FREE
     ]
     assert np.allclose(np.array([[p[n] for n in ("x", "y", "z", "label", "instance")] for p in told]), plain, atol=1e-4)
+
+
+def test_what_is_written_into_bytes_is_what_ros_makes_of_the_whole_message(layout):
+    """Twice each: nothing of the first time is left."""
+    for stamp_us, x in ((1_234_567, 3.25), (98_765_432_100, -1e6)):
+        layout = replace(layout, ego_pose=Pose(x, 2.0, 0.5, 0.01, -0.02, x), ego_yaw_rate=0.1 * x, ego_accel=x / 7)
+
+        def same(said, message):
+            again = deserialize_message(said, type(message))
+            assert again == message and len(said) == len(serialize_message(message))
+
+        for frame_id in ("", "map", "a/long_frame"):
+            header = as_header(stamp_us, frame_id)
+            odometry = Odometry(header=header, child_frame_id="base_link")
+            place(odometry.pose.pose, layout.ego_pose)
+            odometry.twist.twist.linear.x, odometry.twist.twist.angular.z = ego.speed_mps(layout), layout.ego_yaw_rate
+            same(ego.odometry(layout, stamp_us, frame_id, "base_link"), odometry)
+            imu = Imu(header=header)
+            turn(imu.orientation, layout.ego_pose)
+            imu.angular_velocity.z = layout.ego_yaw_rate
+            felt = deserialize_message(ego.imu(layout, stamp_us, frame_id), Imu)
+            assert np.isclose(felt.linear_acceleration.x, x / 7 + 9.80665 * np.sin(0.02))
+            imu.linear_acceleration = felt.linear_acceleration
+            assert felt == imu
+            for count in (0, 1, 2, 80):
+                way = replace(layout, route=np.arange(3.0 * count).reshape(count, 3) ** 2)
+                said = deserialize_message(scene.route(way, stamp_us, frame_id), Path)
+                assert [at.pose.position.y for at in said.poses] == way.route[:, 1].tolist()
+                path = Path(header=header)
+                for at in said.poses:
+                    path.poses.append(PoseStamped(header=header))
+                    path.poses[-1].pose = at.pose
+                same(scene.route(way, stamp_us, frame_id), path)
+        values = np.random.default_rng(stamp_us).integers(0, 256, (4, 6, 3), np.uint8)
+        frame = CameraFrame(values[:, ::-1], np.zeros((4, 6), np.float32), values[..., 0], values[..., 0], stamp_us)
+        image = Image(header=as_header(stamp_us, "eye"), height=4, width=6, step=18, encoding="rgb8")
+        image.data = values[:, ::-1].tobytes()
+        same(images.rgb_image(frame, stamp_us, "eye"), image)
+        array = UInt8MultiArray(data=values.tobytes())
+        sizes = zip("xyz", (4, 6, 3), (72, 18, 3), strict=True)
+        array.layout.dim = [MultiArrayDimension(label=name, size=n, stride=stride) for name, n, stride in sizes]
+        same(wire.labelled_array(values, ("x", "y", "z")), array)
+
+
+def test_objects_look_as_they_are_though_their_markers_are_kept(layout):
+    near = scene.objects_near(layout)
+    others = near.copy()
+    others["cls"] = AgentClass.BUS
+    for agents in (near, near[::-1], others[:2]):
+        said = scene.markers(replace(layout, agents=agents), as_header(1, "map"))
+        boxes = deserialize_message(said, MarkerArray).markers[1:]
+        assert [b.id for b in boxes] == agents["id"].tolist() and len(boxes) > 1
+        assert [b.pose.position.x for b in boxes] == agents["pos"][:, 0].tolist()
+        assert [b.ns for b in boxes] == [AgentClass(c).name.lower() for c in agents["cls"]]
 
 
 def test_quaternions_turn_as_poses_do():
