@@ -388,10 +388,10 @@ def test_it_is_an_envs_lidar(zoo):
     env = gymnasium.make_vec("UniSceneLidar-v0", num_envs=2, vectorization_mode="vector_entry_point",
                              lidar="sparse-sdf")  # fmt: skip
     first, after = env.reset(seed=3)[0], env.step(np.zeros(env.action_space.shape, np.float32))[0]
-    seen = [x["LIDAR_range"] for x in (first, after)]
+    seen = [x["lidar_range"] for x in (first, after)]
     env.close()
     single = gymnasium.make("UniSceneLidar-v0", lidar="sparse-sdf")
-    assert (single.reset(seed=3)[0]["LIDAR_range"] == seen[0][0]).all()
+    assert (single.reset(seed=3)[0]["lidar_range"] == seen[0][0]).all()
     single.close()
     assert seen[0].std() > 0 and (seen[0] != seen[1]).any()
 

@@ -22,7 +22,8 @@ from uniscene_sim.tracing.atlas import TileSource
 
 __all__ = ["Scene", "Scenes", "tile_features"]
 
-_TILES, _WORLDS = 96, 4
+_TILES = 96  # of each store
+_MAX_BYTES = 2 << 30  # of each store's scenes
 _AT_ONCE = 8  # tiles, which then share their margins
 _ROOM = 1 << 15  # cells of agents
 
@@ -50,6 +51,10 @@ class Scene:
         self.ends = np.cumsum([p.seen for p in parts])
         self.indices = list(indices)
         self.known = [False] * len(parts)
+
+    @property
+    def nbytes(self) -> int:
+        return self.grid.cells.nbytes + self.ijk.nbytes + self.features.nbytes
 
     def put_agents(self, net: SparseSdfNet, agents: np.ndarray) -> AgentGrids:
         """Lay the cells of agents (N,) AGENT_DTYPE behind those of the tiles."""
@@ -111,7 +116,8 @@ class Scenes:
             parts = list(self._cells(store, world, key).values())
             width = self._net.config.widths[0]
             world.scenes[key] = Scene(key, parts, width, self._device)
-            _trim(world.scenes, _WORLDS)
+            while len(world.scenes) > 1 and sum(scene.nbytes for scene in world.scenes.values()) > _MAX_BYTES:
+                world.scenes.popitem(last=False)
         world.scenes.move_to_end(key)
         return world.scenes[key]
 
