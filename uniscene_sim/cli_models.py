@@ -74,7 +74,7 @@ def _train_data(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo import need_learned
 
-    need_learned()
+    need_learned("spconv")
     from uniscene_sim.training.command import train_lidar, train_occupancy
 
     train = {"occupancy": train_occupancy, "lidar": train_lidar}[arguments.name]
@@ -109,7 +109,7 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
 def _eval_lidar(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo import need_learned
 
-    need_learned()
+    need_learned("spconv")
     from uniscene_sim.evaluation.casters import Hard
     from uniscene_sim.evaluation.learned_lidar import casters_of
     from uniscene_sim.evaluation.lidar import baselines, evaluate
