@@ -156,7 +156,7 @@ class SparseSdfNet(nn.Module):
         r, n = rays.t.shape
         cells = features.index_select(0, rays.row.reshape(-1).clamp_min(0)).view(r, n, -1)
         if not self.config.prior:
-            cells = cells * (rays.row >= 0)[..., None]
+            cells = torch.where((rays.row >= 0)[..., None], cells, 0.0)  # not times 0: row 0 may hold anything
         gap = rays.gap[:, None].expand(r, n)
         past = gap * (torch.arange(n, device=gap.device) + 0.5)
         told = torch.cat(
