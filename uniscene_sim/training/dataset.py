@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, LAYOUT_CHANNELS, OccClass
+from uniscene_sim.training.files import read_arrays
 
 __all__ = ["Windows", "class_frequencies", "read_split", "read_town"]
 
@@ -69,13 +69,7 @@ def read_town(path: str | Path) -> Windows:
         InputError: it is missing, damaged, or not such a file.
     """
     path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
-    except KeyError as error:
-        raise InputError(f"not there, expected arrays {', '.join(_ARRAYS)}", file=path, field=_missing(error)) from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected windows of a town as .npz, but {error}", file=path) from None
+    arrays = read_arrays(path, _ARRAYS, "windows of a town")
     sizes: dict[int, int] = {}
     for name, (dtype, shape) in _ARRAYS.items():
         array = arrays[name]
@@ -121,7 +115,3 @@ def class_frequencies(towns: Sequence[Windows], agents: bool = True) -> np.ndarr
             count += np.bincount(town.agents_label, minlength=len(OccClass))
             count -= np.bincount(covered, minlength=len(OccClass))
     return count / count.sum()
-
-
-def _missing(error: KeyError) -> str:
-    return next((name for name in _ARRAYS if name in str(error)), "arrays")

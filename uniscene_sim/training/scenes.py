@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from uniscene_sim.occupancy.labels import column_heights, condition, labels_of
 from uniscene_sim.occupancy.plan import plan_map
 from uniscene_sim.occupancy.window import stamp
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
+from uniscene_sim.training.files import write_arrays
 from uniscene_sim.training.props import scatter, without_those_hit
 from uniscene_sim.training.towns import make_town
 from uniscene_sim.world.map import StaticMap
@@ -29,7 +28,7 @@ from uniscene_sim.world.opendrive import load_map
 from uniscene_sim.world.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.world.source import ScenarioSource
 
-__all__ = ["SPLITS", "Moment", "drives", "make_carla_data", "make_data", "windows_of"]
+__all__ = ["SPLITS", "Moment", "check_split", "drives", "make_carla_data", "make_data", "windows_of"]
 
 #: Which seeds belong to which split: a town is in one alone.
 SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
@@ -102,8 +101,8 @@ def _country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[tuple[
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_town: int = 30, jobs: int = 1) -> None:
-    """Write windows of towns to `out/split/town_<seed>.npz`; files that are there stay as they are.
+def check_split(split: str, seeds: Sequence[int]) -> None:
+    """Make sure that towns of these seeds are of a split.
 
     Raises:
         InputError: no such split, or a seed that belongs to another.
@@ -113,6 +112,15 @@ def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_tow
     if wrong := [seed for seed in seeds if seed not in SPLITS[split]]:
         low, high = SPLITS[split].start, SPLITS[split].stop - 1
         raise InputError(f"seed {wrong[0]} is not of {split}, expected {low} to {high}", field="seeds")
+
+
+def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_town: int = 30, jobs: int = 1) -> None:
+    """Write windows of towns to `out/split/town_<seed>.npz`; files that are there stay as they are.
+
+    Raises:
+        InputError: no such split, or a seed that belongs to another.
+    """
+    check_split(split, seeds)
     _write_all([partial(make_town, seed) for seed in seeds], Path(out) / split, seeds, windows_per_town, jobs)
 
 
@@ -148,14 +156,8 @@ def _write_all(
 
 
 def _write(make: Callable[[], StaticMap], path: Path, seed: int, windows: int) -> None:
-    """One file, whole or not at all."""
     static_map = make()
-    arrays = windows_of(static_map, drives(static_map, seed, windows))
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(buffer.getvalue())
-    part.replace(path)
+    write_arrays(path, windows_of(static_map, drives(static_map, seed, windows)))
 
 
 def windows_of(static_map: StaticMap, moments: Iterator[Moment]) -> dict[str, np.ndarray]:

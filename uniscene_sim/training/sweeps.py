@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +27,8 @@ from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL
 from uniscene_sim.tracing.atlas import TileAtlas
-from uniscene_sim.training.scenes import SPLITS, Moment, drives
+from uniscene_sim.training.files import read_arrays, write_arrays
+from uniscene_sim.training.scenes import Moment, check_split, drives
 from uniscene_sim.training.towns import make_town
 from uniscene_sim.world.map import StaticMap
 
@@ -174,11 +172,7 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
     Raises:
         InputError: no such split, or a seed that belongs to another.
     """
-    if split not in SPLITS:
-        raise InputError(f"no split {split!r}, expected one of {', '.join(SPLITS)}", field="split")
-    if wrong := [seed for seed in seeds if seed not in SPLITS[split]]:
-        low, high = SPLITS[split].start, SPLITS[split].stop - 1
-        raise InputError(f"seed {wrong[0]} is not of {split}, expected {low} to {high}", field="seeds")
+    check_split(split, seeds)
     folder = Path(out) / split
     folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
@@ -193,9 +187,7 @@ def write_sweeps(path: Path, town: TownSweeps) -> None:
     """One file, whole or not at all; see `read_sweeps`."""
     low = town.cells.ijk.min(axis=0)
     rays = {name: np.concatenate([getattr(s, name) for s in town.sweeps]) for name in _RAYS}
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
+    arrays = dict(
         low=low,
         ijk=(town.cells.ijk - low).astype(np.int16),
         cell_label=town.cells.label,
@@ -207,11 +199,8 @@ def write_sweeps(path: Path, town: TownSweeps) -> None:
         ranges=np.array([(s.max_range_m, s.detect_range_m) for s in town.sweeps]),
         weather=np.array([s.weather for s in town.sweeps]),
         rays_of=np.array([len(s.range_m) for s in town.sweeps]),
-        **rays,  # type: ignore[arg-type]
     )
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(buffer.getvalue())
-    part.replace(path)
+    write_arrays(path, arrays | rays)
 
 
 _RAYS = ("direction", "range_m", "intensity", "dropped", "label", "is_object")
@@ -225,12 +214,7 @@ def read_sweeps(path: str | Path) -> TownSweeps:
     Raises:
         InputError: it is missing, damaged, or not such a file.
     """
-    path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            a = {name: file[name] for name in _ARRAYS}
-    except (KeyError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected sweeps of a town as .npz, but {error}", file=path) from None
+    a = read_arrays(Path(path), _ARRAYS, "sweeps of a town")
     cells = Cells(a["ijk"].astype(np.int32) + a["low"], a["cell_label"], int(a["seen"]))
     agents = tuple(_parts(a["agents"], a["agents_of"]))
     rays = [list(_parts(a[name], a["rays_of"])) for name in _RAYS]
