@@ -58,6 +58,9 @@ def test_mmd_and_jsd():
     both = BirdsEye()
     for one, other in zip(truth, guess, strict=True):
         both.add(one, other)
+    nothing = BirdsEye()
+    nothing.add(truth[0], np.zeros((0, 3)))
+    assert np.isnan(nothing.jsd)
     p, q = ([from_above(cloud) for cloud in side] for side in (truth, guess))
 
     def mean_kernel(side, others):

@@ -124,8 +124,9 @@ class BirdsEye:
     @property
     def jsd(self) -> float:
         """Jensen-Shannon distance (root of the divergence, in nats) of the sums of histograms: 0 where they are the
-        same, 0.83 where nowhere both have points."""
-        return float(jensenshannon(np.sum(self.truth, axis=0), np.sum(self.guess, axis=0)))
+        same, 0.83 where nowhere both have points; NaN where one side has none."""
+        truth, guess = np.sum(self.truth, axis=0), np.sum(self.guess, axis=0)
+        return float(jensenshannon(truth, guess)) if truth.any() and guess.any() else float("nan")
 
 
 class PerClass:
