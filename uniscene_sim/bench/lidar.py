@@ -14,11 +14,9 @@ from uniscene_sim.bench import Row, interleaved_ms
 from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import GridSpec
-from uniscene_sim.lidar.learned.voxels import agent_cells, join, tile_cells
+from uniscene_sim.lidar.learned.voxels import agent_cells, join, near_cells, tile_cells
 from uniscene_sim.lidar.models import lidar_model
 from uniscene_sim.lidar.sparse_sdf import SparseSdf
-from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.rig_file import load_rig
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.labels import label_arrays, trace_labels
@@ -158,10 +156,4 @@ def _labels(view: WorldView, far_m: float) -> OccupancyGrid:
     at, store = view.frame.ego_pose, view.atlas.tiles.store
     parts = [tile_cells(store.get(*index)) for index in store.around(at.x, at.y, far_m)]
     cells = join([*parts, *(agent_cells(agent) for agent in view.frame.agents)])
-    near = (np.abs((cells.ijk[:, :2] + 0.5) * CELL_M - (at.x, at.y)) < far_m).all(axis=1)
-    ijk = cells.ijk[near]
-    low = ijk.min(axis=0)
-    labels = np.full(ijk.max(axis=0) - low + 1, OccClass.FREE, np.uint8)
-    labels[tuple((ijk - low).T)] = cells.label[near]
-    spec = GridSpec(CELL_M, labels.shape, tuple((low * CELL_M).tolist()))
-    return OccupancyGrid(labels, np.zeros((1, 1, 1), np.uint16), spec, Pose())
+    return near_cells(cells.ijk, cells.label, np.array([at.x, at.y]), far_m)

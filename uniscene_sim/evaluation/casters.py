@@ -9,8 +9,7 @@ import numpy as np
 
 from uniscene_sim.bench.lidar import mesh_of
 from uniscene_sim.frames import OccupancyGrid
-from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import GridSpec
+from uniscene_sim.lidar.learned.voxels import near_cells
 from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
 from uniscene_sim.tracing.labels import label_arrays, trace_labels
@@ -46,16 +45,7 @@ def grid_of(town: TownSweeps, sweep: Sweep) -> OccupancyGrid:
     kinds = AGENT_OCC_CLASS[agents["cls"]]
     ijk = np.concatenate([cells.ijk, *parts])
     label = np.concatenate([cells.label, *(np.full(len(p), k, np.uint8) for p, k in zip(parts, kinds, strict=True))])
-    near = (np.abs((ijk[:, :2] + 0.5) * CELL_M - sweep.origin[:2]) < _REACH_M).all(axis=1)
-    ijk, label = ijk[near], label[near]
-    if not len(ijk):
-        ijk, label = np.zeros((1, 3), int), np.array([OccClass.FREE], np.uint8)
-    low = ijk.min(axis=0)
-    shape = ijk.max(axis=0) - low + 1
-    labels = np.full(shape, OccClass.FREE, np.uint8)
-    labels[tuple((ijk - low).T)] = label
-    spec = GridSpec(CELL_M, tuple(shape.tolist()), tuple((low * CELL_M).tolist()))
-    return OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), spec, Pose())
+    return near_cells(ijk, label, sweep.origin[:2], _REACH_M)
 
 
 class Hard:

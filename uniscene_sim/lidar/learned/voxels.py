@@ -13,10 +13,14 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.crew import each, ranges
+from uniscene_sim.frames import OccupancyGrid
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
 from uniscene_sim.occupancy.tiles import BLOCK_CELLS, CELL_M, TILE_CELLS, Tile
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
 
-__all__ = ["SOLID", "CellGrid", "Cells", "agent_cells", "cell_grid", "coarser", "is_ground", "join", "tile_cells"]
+__all__ = ["SOLID", "CellGrid", "Cells", "agent_cells", "cell_grid", "coarser", "is_ground", "join", "near_cells",
+           "tile_cells"]  # fmt: skip
 
 _NONE = int(Material.NONE)
 _MANMADE, _FREE = int(OccClass.MANMADE), int(OccClass.FREE)
@@ -92,6 +96,20 @@ def agent_cells(agent: np.void) -> Cells:
         agent["pos"].astype(np.float64), float(agent["rpy"][2]), np.maximum(agent["size"].astype(np.float64), CELL_M)
     )
     return Cells(ijk, np.full(len(ijk), AGENT_OCC_CLASS[agent["cls"]], np.uint8), len(ijk))
+
+
+def near_cells(ijk: np.ndarray, label: np.ndarray, at: np.ndarray, reach_m: float) -> OccupancyGrid:
+    """Cells (N, 3) with labels (N,) in a square around a place (x, y) as dense labels in the map frame; without
+    instances."""
+    near = (np.abs((ijk[:, :2] + 0.5) * CELL_M - at) < reach_m).all(axis=1)
+    ijk, label = ijk[near], label[near]
+    if not len(ijk):
+        ijk, label = np.zeros((1, 3), int), np.array([_FREE], np.uint8)
+    low = ijk.min(axis=0)
+    labels = np.full(ijk.max(axis=0) - low + 1, _FREE, np.uint8)
+    labels[tuple((ijk - low).T)] = label
+    spec = GridSpec(CELL_M, labels.shape, tuple((low * CELL_M).tolist()))
+    return OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), spec, Pose())
 
 
 def cell_grid(cells: Cells) -> CellGrid:
