@@ -19,17 +19,17 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.geometry import Pose
-from uniscene_sim.lidar.models import LIDAR_MODELS, lidar_model
-from uniscene_sim.lidar.ouster import ouster_beams
-from uniscene_sim.lidar.raycast import RaycastLidar
-from uniscene_sim.occupancy.procedural import ProceduralOccupancy
-from uniscene_sim.occupancy.store import TileStore
+from uniscene_sim.interfaces import WorldView
+from uniscene_sim.lidar.raycast.engine import RaycastLidar
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import LidarSpec
+from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, lidar_model
+from uniscene_sim.rigs.ouster import ouster_beams
 from uniscene_sim.tracing.atlas import TileAtlas
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 OUT = Path(__file__).with_name("lidar.png")
 STREETS = ("cut_in", "red_light", "cross_traffic", "child_from_behind_parked_car")

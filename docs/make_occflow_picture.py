@@ -1,6 +1,6 @@
 """Draws `docs/occflow_tiles.png`: moments of three scenarios in procedural worlds and in generated ones.
 
-    python docs/make_occflow_picture.py
+python docs/make_occflow_picture.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from uniscene_sim.assemble import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 MOMENTS_S = {"cut_in": 1.0, "roundabout_entry": 2.0, "motorway_merge": 2.0}
 ENGINES = ("procedural", "occflow-tiles")

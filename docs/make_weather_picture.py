@@ -1,6 +1,6 @@
 """Draws `docs/weather.png`: one street of `cut_in` at noon, dusk and night, in rain, fog and snow.
 
-    python docs/make_weather_picture.py
+python docs/make_weather_picture.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uniscene_sim.assemble import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import Style
 from uniscene_sim.rig import CameraSpec, SensorRig
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 LOOKS = {
     "noon": Style("clear", 12.5),

@@ -1,6 +1,6 @@
 """Draws a picture of every scenario and writes `scenarios/README.md`: what happens and how it ends on two seeds.
 
-    python scenarios/make_gallery.py [NAME ...]
+python scenarios/make_gallery.py [NAME ...]
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from uniscene_sim.assemble import assemble
 from uniscene_sim.geometry import Pose
+from uniscene_sim.maps.load import load_map
 from uniscene_sim.recording.preview import compose
 from uniscene_sim.rig import CameraSpec, SensorRig
-from uniscene_sim.rig_presets import PRESETS
-from uniscene_sim.world.opendrive import load_map
-from uniscene_sim.world.scenario import Scenario, load_scenario
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.rigs.presets import PRESETS
+from uniscene_sim.scenario import Scenario
+from uniscene_sim.scenario_files.read import load_scenario
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE.parent / "docs" / "scenarios"

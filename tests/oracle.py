@@ -7,12 +7,12 @@ import hashlib
 import numpy as np
 
 from uniscene_sim.geometry import Pose
-from uniscene_sim.occupancy.labels import labels_of
-from uniscene_sim.occupancy.plan import plan_map
-from uniscene_sim.occupancy.tile_latents import CANVAS_GRID
-from uniscene_sim.occupancy.tiles import TILE_M
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.occupancy.dense_labels import labels_of
+from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID
+from uniscene_sim.occupancy.procedural.plan import plan_map
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
-from uniscene_sim.world.map import StaticMap
+from uniscene_sim.tile import TILE_M
 
 
 class OracleModel:
@@ -53,7 +53,7 @@ def decode(latents: np.ndarray) -> np.ndarray:
 
 
 def oracle_engine(static_map: StaticMap, seed: int):
-    from uniscene_sim.occupancy.occflow_tiles import OccflowTiles
+    from uniscene_sim.occupancy.learned.tile_engine import OccflowTiles
 
     class Told(OccflowTiles):
         def layout(self, ix, iy):

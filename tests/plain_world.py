@@ -11,15 +11,15 @@ import numpy as np
 
 from uniscene_sim.geometry import box_corners, boxes_overlap, wrap_angle
 from uniscene_sim.layout import EgoVehicle, SignalState
+from uniscene_sim.maps.signals import signal_states
+from uniscene_sim.maps.static_map import Surface
+from uniscene_sim.scenario import Trigger
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.ego import Control, EgoState, Trajectory, pure_pursuit, settle
 from uniscene_sim.world.events import apply_action
-from uniscene_sim.world.map import Surface
 from uniscene_sim.world.motion import move, pose
 from uniscene_sim.world.paths import STOP
-from uniscene_sim.world.scenario import Trigger
-from uniscene_sim.world.signals import signal_states
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.start import ego_row
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import project

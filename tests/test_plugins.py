@@ -59,7 +59,7 @@ def test_broken_engine_says_what_is_wrong(monkeypatch, value, wrong):
 
 
 def test_missing_method_is_named(monkeypatch):
-    offer(monkeypatch, "uniscene_sim.occupancy.procedural:ProceduralOccupancy", name="procedural")
+    offer(monkeypatch, "uniscene_sim.occupancy.procedural.engine:ProceduralOccupancy", name="procedural")
     with pytest.raises(InputError, match=r"procedural.*lacks step\(\)"):
         plugins.load_engine("camera", "procedural")
 

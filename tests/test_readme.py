@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from uniscene_sim.cli import _parser
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.cli.main import _parser
+from uniscene_sim.rigs.rig_file import load_rig
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -11,10 +11,10 @@ from uniscene_sim.assemble import assemble
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.world.ego import Control
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 TICKS = 3
 
@@ -96,8 +96,8 @@ def test_driving_into_a_house_is_a_contact():
 
 DIGESTS = """
 from uniscene_sim.assemble import assemble
-from uniscene_sim.rig_file import load_rig
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.world.scenario_source import ScenarioSource
 simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"))
 frames = [simulator.reset(), simulator.step(), simulator.step(), simulator.step()]
 print([f.digests[k] for f in frames for k in sorted(f.digests)])

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from uniscene_sim import plugins
 from uniscene_sim.annotations.annotator import Annotator
-from uniscene_sim.disk_cache import DiskCache
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutSchema
-from uniscene_sim.occupancy.store import TileStore
 from uniscene_sim.occupancy.tile_cache import TileCache
+from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import Simulator, Source
+from uniscene_sim.storage.disk_cache import DiskCache
 
 __all__ = ["assemble"]
 

@@ -11,7 +11,7 @@ from math import atan2, cos, inf, pi, sin, sqrt
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compute.compiled import device
 
 __all__ = ["BROWN_CONRADY", "FISHEYE", "LENSES", "PINHOLE", "image_of", "lens_array", "project", "ray", "unproject"]
 

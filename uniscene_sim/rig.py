@@ -76,9 +76,7 @@ class CameraSpec:
         """The same view in `factor` times as many pixels across."""
         width, height = max(round(self.width * factor), 1), max(round(self.height * factor), 1)
         a, b = width / self.width, height / self.height
-        return replace(
-            self, width=width, height=height, fx=self.fx * a, fy=self.fy * b, cx=self.cx * a, cy=self.cy * b
-        )
+        return replace(self, width=width, height=height, fx=self.fx * a, fy=self.fy * b, cx=self.cx * a, cy=self.cy * b)
 
     @property
     def rotation_base_from_optical(self) -> np.ndarray:
@@ -90,11 +88,11 @@ class LidarSpec:
     """A spinning LiDAR by beam table. A revolution starts behind (azimuth -pi) and ends at the stamp.
 
     What makes it like a real one is off by default: every beam that hits something within range returns its exact
-    range, with albedo times incidence as its intensity. `lidar.models` has the numbers of real sensors.
+    range, with albedo times incidence as its intensity. `rigs.lidar_makes` has the numbers of real sensors.
 
     A column is as many beams as there are rings; its last one fires as the column ends. With `detect_range_m` power
     decides what returns: a diffuse target of 10 % that faces the sensor in clear air at that range returns half of
-    the time; then intensity is calibrated as Velodyne and Ouster do it, see `lidar.receiver`, and weather counts.
+    the time; then intensity is calibrated as Velodyne and Ouster do it, see `lidar.raycast.receiver`, and weather counts.
     """
 
     name: str

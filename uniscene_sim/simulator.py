@@ -25,17 +25,17 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from uniscene_sim.annotations.annotator import Annotator
-from uniscene_sim.engines import CameraEngine, LayoutSource, LidarEngine, WorldView
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.history import History
+from uniscene_sim.interfaces import CameraEngine, LayoutSource, LidarEngine, WorldView
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
-from uniscene_sim.occupancy.store import TileStore, tiles_along
+from uniscene_sim.maps.raster import rasterise
+from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
 from uniscene_sim.occupancy.window import window
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
-from uniscene_sim.world.raster import rasterise
 
 __all__ = ["Simulator", "prepared_range_m", "sense"]
 

@@ -7,6 +7,7 @@ import numpy as np
 __all__ = [
     "AGENT_OCC_CLASS",
     "CONDITION_CHANNELS",
+    "EGO_ID",
     "LAYOUT_CHANNELS",
     "MATERIAL_LABEL",
     "MATERIAL_RGB",
@@ -15,6 +16,9 @@ __all__ = [
     "Material",
     "OccClass",
 ]
+
+#: Instance id of the ego's own body, in cameras that see it.
+EGO_ID = 65_535
 
 
 class OccClass(IntEnum):

@@ -20,8 +20,8 @@ import numpy as np
 import yaml
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.paths import data_dir
-from uniscene_sim.yaml_file import YamlFile
+from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = ["FORMAT", "ZooModel", "expect", "load_model", "model_names", "need_learned", "save_model"]
 

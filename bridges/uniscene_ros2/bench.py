@@ -25,14 +25,14 @@ from std_srvs.srv import Trigger
 
 from uniscene_ros2 import qos
 from uniscene_ros2.cli import set_transport
-from uniscene_ros2.names import PROFILES
 from uniscene_ros2.packages import Packages
+from uniscene_ros2.profiles import PROFILES
 from uniscene_ros2.run import Run
 from uniscene_ros2.topics import Made, Now, Topics, When
-from uniscene_sim.disk_cache import user_cache
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.storage.disk_cache import user_cache
 
 __all__ = ["main"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 
-from uniscene_ros2.ego import speed_mps
-from uniscene_ros2.stamps import to_us
+from uniscene_ros2.messages.ego import speed_mps
+from uniscene_ros2.messages.stamps import to_us
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.world.ego import Control, Trajectory

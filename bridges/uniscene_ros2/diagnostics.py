@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 
-from uniscene_ros2.stamps import as_time
+from uniscene_ros2.messages.stamps import as_time
 from uniscene_sim.metrics.consistency import AGREE_M, consistency
 
 if TYPE_CHECKING:

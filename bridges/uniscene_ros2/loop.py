@@ -10,9 +10,9 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 
 from uniscene_ros2.controls import Command, ControlDesk, StaleControl
-from uniscene_ros2.pacing import RealTime
 from uniscene_ros2.run import Run
 from uniscene_ros2.topics import Made, Now, Topics, When
+from uniscene_ros2.wall_clock import RealTime
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.layout import PHYSICS_US

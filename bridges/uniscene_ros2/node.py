@@ -23,16 +23,16 @@ from std_srvs.srv import Trigger
 from uniscene_ros2 import qos
 from uniscene_ros2.controls import KINDS, ControlDesk, Kind
 from uniscene_ros2.diagnostics import Troubles, diagnostics, policy_name
-from uniscene_ros2.geodesy import Origin
 from uniscene_ros2.loop import Loop
-from uniscene_ros2.names import PROFILES
+from uniscene_ros2.messages.geodesy import Origin
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.parameters import SETTINGS, descriptor, refusal
+from uniscene_ros2.profiles import PROFILES
 from uniscene_ros2.run import Run
 from uniscene_ros2.topics import Topics, When
-from uniscene_sim.disk_cache import user_cache
 from uniscene_sim.errors import InputError
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.storage.disk_cache import user_cache
 
 __all__ = ["UnisceneNode"]
 

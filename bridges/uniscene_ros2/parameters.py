@@ -8,8 +8,8 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
-from uniscene_ros2.clouds import LAYOUTS
-from uniscene_ros2.names import PROFILES
+from uniscene_ros2.messages.clouds import LAYOUTS
+from uniscene_ros2.profiles import PROFILES
 
 __all__ = ["SETTINGS", "Setting", "descriptor", "refusal"]
 

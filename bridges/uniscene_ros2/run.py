@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.disk_cache import DiskCache
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import Simulator, sense
+from uniscene_sim.storage.disk_cache import DiskCache
 from uniscene_sim.world.ego import Control, Trajectory
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["Run"]
 

@@ -14,12 +14,13 @@ from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Float32, String
 
-from uniscene_ros2 import clouds, ego, foreign, images, qos, scene
-from uniscene_ros2.geodesy import Origin
-from uniscene_ros2.names import Profile, fill
+from uniscene_ros2 import qos
+from uniscene_ros2.messages import clouds, ego, foreign, images, scene
+from uniscene_ros2.messages.geodesy import Origin
+from uniscene_ros2.messages.prefilled import labelled_array
+from uniscene_ros2.messages.stamps import as_header
 from uniscene_ros2.packages import Packages
-from uniscene_ros2.stamps import as_header
-from uniscene_ros2.wire import labelled_array
+from uniscene_ros2.profiles import Profile, fill
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame

@@ -585,7 +585,7 @@ def main() -> None:
         path = options.folder / f"{name}.xodr"
         make(path)
         if not options.xodr_only:
-            from uniscene_sim.world.opendrive import extract_to
+            from uniscene_sim.maps.load import extract_to
 
             extract_to(path, path.with_suffix(".npz"))
 

@@ -13,7 +13,7 @@ import pytest
 from nav_msgs.msg import Odometry
 
 from uniscene_ros2.parameters import SETTINGS
-from uniscene_sim.paths import data_dir
+from uniscene_sim.storage.data_folders import data_dir
 
 ROOT = Path(__file__).parents[2]
 #: As a Jazzy on Ubuntu 24.04 has them; later setuptools know no `develop --editable`.

@@ -12,10 +12,10 @@ from std_msgs.msg import Float32, String, UInt8MultiArray
 from visualization_msgs.msg import MarkerArray
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.paths import data_dir
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import AgentClass, OccClass
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DEEP = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -15,23 +15,25 @@ from std_msgs.msg import MultiArrayDimension, UInt8MultiArray
 from visualization_msgs.msg import MarkerArray
 
 from tests.ros2.test_messages import cloud
-from uniscene_ros2 import clouds, controls, ego, images, scene, wire
+from uniscene_ros2 import controls
 from uniscene_ros2.cli import set_transport
-from uniscene_ros2.geodesy import Origin
-from uniscene_ros2.names import PROFILES, fill
-from uniscene_ros2.pacing import RealTime
+from uniscene_ros2.messages import clouds, ego, images, scene
+from uniscene_ros2.messages import prefilled as wire
+from uniscene_ros2.messages.geodesy import Origin
+from uniscene_ros2.messages.stamps import as_header, as_time, place, to_us, turn
 from uniscene_ros2.packages import Packages
-from uniscene_ros2.stamps import as_header, as_time, place, to_us, turn
+from uniscene_ros2.profiles import PROFILES, fill
+from uniscene_ros2.wall_clock import RealTime
 from uniscene_sim.assemble import assemble
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import CameraFrame, LidarSweep, OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.rig import LidarSpec
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.taxonomy import AgentClass, OccClass
 from uniscene_sim.world.ego import Control
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.camera.raycast import RaycastCameras
+from uniscene_sim.camera.raycast.engine import RaycastCameras
 
 FOG_RGB = np.array([190.0, 195.0, 200.0])
 VISIBILITY_M = 30.0

@@ -5,8 +5,8 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
+from uniscene_sim.maps.painted.painted_map import PaintedMap
 from uniscene_sim.world.ego import Control
-from uniscene_sim.world.painted import PaintedMap
 
 SPEED_MPS = 8.0
 STEP_US = 10_000

@@ -11,12 +11,12 @@ from uniscene_sim.annotations.boxes import boxes_in, camera_boxes, posed_agents,
 from uniscene_sim.annotations.flow import camera_flow, point_velocity
 from uniscene_sim.annotations.lanes import LaneLines
 from uniscene_sim.annotations.records import KINDS, CameraAnnotations, FrameAnnotations, LidarAnnotations
-from uniscene_sim.engines import WorldView
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import CameraFrame, LidarSweep
+from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.world.map import StaticMap
 
 __all__ = ["Annotator"]
 

@@ -10,7 +10,7 @@ from uniscene_sim.frames import CameraFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.tracing.agents import PosedAgents, agent_motion, pose_agents, template_arrays
-from uniscene_sim.tracing.templates import templates
+from uniscene_sim.tracing.templates.template_set import templates
 
 __all__ = ["EDGES", "amodal_box", "box_corners_3d", "boxes_in", "camera_boxes", "posed_agents", "set_visibility"]
 

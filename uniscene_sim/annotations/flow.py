@@ -6,13 +6,13 @@ import numpy as np
 from numba import njit, prange
 
 from uniscene_sim.annotations.hidden import in_sight
-from uniscene_sim.camera.raycast import EGO_ID
-from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.geometry import Pose, rotation_from_rpy
+from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.lens import project, unproject
 from uniscene_sim.rig import CameraSpec, LidarSpec
+from uniscene_sim.taxonomy import EGO_ID
 from uniscene_sim.tracing.agents import Motion, agent_motion, interpolate
 
 __all__ = ["camera_flow", "point_velocity"]

@@ -11,8 +11,9 @@ from uniscene_sim.annotations.hidden import in_sight_many
 from uniscene_sim.annotations.records import LaneLine
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.maps.elements import Lane
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.rig import CameraSpec
-from uniscene_sim.world.map import Lane, StaticMap
 
 __all__ = ["LaneLines"]
 

@@ -8,16 +8,16 @@ from functools import partial
 import numpy as np
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.bench import Row, interleaved_ms
-from uniscene_sim.camera.raycast import PlainCameras, RaycastCameras
-from uniscene_sim.compiled import unlocked
-from uniscene_sim.crew import each, ranges
-from uniscene_sim.engines import WorldView
+from uniscene_sim.bench.timing import Row, interleaved_ms
+from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
+from uniscene_sim.compute.compiled import unlocked
+from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.interfaces import WorldView
 from uniscene_sim.rig import CameraSpec
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.tracing.atlas import AtlasArrays
 from uniscene_sim.tracing.kernels import trace_world
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["bare_rays", "rows", "street"]
 

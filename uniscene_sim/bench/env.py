@@ -11,9 +11,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from uniscene_sim.bench import Row
+from uniscene_sim.bench.timing import Row
 from uniscene_sim.env.observations import ROUTE
-from uniscene_sim.paths import data_dir
+from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.traffic import Mode
 
 __all__ = ["rows"]

@@ -10,49 +10,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.bench import Row, interleaved_ms
-from uniscene_sim.engines import WorldView
+from uniscene_sim.bench.timing import Row, interleaved_ms
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
+from uniscene_sim.interfaces import WorldView
+from uniscene_sim.lidar.learned.engine import SparseSdf
 from uniscene_sim.lidar.learned.voxels import agent_cells, join, near_cells, tile_cells
-from uniscene_sim.lidar.models import lidar_model
-from uniscene_sim.lidar.sparse_sdf import SparseSdf
-from uniscene_sim.rig_file import load_rig
-from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.tracing.labels import label_arrays, trace_labels
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.rigs.lidar_makes import lidar_model
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.tracing.label_grid import label_arrays, trace_labels
+from uniscene_sim.tracing.label_mesh import mesh_of
+from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.zoo import model_names
 
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.model import LidarModel
 
-__all__ = ["mesh_of", "rows"]
+__all__ = ["rows"]
 
 _FAR_M = 100.0
 _PEER = "Open3D RaycastingScene"
-
-
-def mesh_of(grid: OccupancyGrid) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices float32 (V, 3) and triangles uint32 (F, 3) of all faces between full and empty cells."""
-    full = np.pad(grid.labels != OccClass.FREE, 1)
-    voxel, low = grid.grid.voxel_m, np.asarray(grid.grid.origin)
-    vertices, triangles, count = [], [], 0
-    for axis in range(3):
-        for side in (0, 1):
-            inner = full[1:-1, 1:-1, 1:-1]
-            beside = np.roll(full, 1 - 2 * side, axis)[1:-1, 1:-1, 1:-1]
-            cells = np.argwhere(inner & ~beside)
-            corners = np.zeros((4, 3), int)
-            a, b = [k for k in range(3) if k != axis]
-            corners[:, axis] = side
-            corners[[1, 2], a] = 1
-            corners[[2, 3], b] = 1
-            vertices.append((cells[:, None] + corners).reshape(-1, 3))
-            quads = count + 4 * np.arange(len(cells))[:, None]
-            triangles += [quads + np.array([[0, 1, 2]]), quads + np.array([[0, 2, 3]])]
-            count += 4 * len(cells)
-    points = np.concatenate(vertices) * voxel + low
-    return points.astype(np.float32), np.concatenate(triangles).astype(np.uint32)
 
 
 def rows() -> Iterator[Row]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from uniscene_sim.bench import Row
+from uniscene_sim.bench.timing import Row
 from uniscene_sim.errors import InputError
 
 __all__ = ["rows"]

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.bench import Row, interleaved_ms
 from uniscene_sim.bench.cameras import street
-from uniscene_sim.camera.raycast import RaycastCameras
-from uniscene_sim.engines import WorldView
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.bench.timing import Row, interleaved_ms
+from uniscene_sim.camera.raycast.engine import RaycastCameras
+from uniscene_sim.interfaces import WorldView
+from uniscene_sim.rigs.rig_file import load_rig
 
 __all__ = ["rows"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from time import perf_counter
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.bench import Row
+from uniscene_sim.bench.timing import Row
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.rig_file import load_rig
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["rows"]
 

@@ -9,10 +9,10 @@ from time import perf_counter
 import numpy as np
 
 from uniscene_sim import plugins
-from uniscene_sim.bench import Row
-from uniscene_sim.occupancy.tiles import TILE_M
-from uniscene_sim.paths import data_dir
-from uniscene_sim.world.opendrive import load_map
+from uniscene_sim.bench.timing import Row
+from uniscene_sim.maps.load import load_map
+from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.tile import TILE_M
 
 __all__ = ["rows"]
 

@@ -1,1 +1,3 @@
-"""Engines that turn occupancy and agents into images."""
+"""Occupancy to images: engines of the slot `camera`, the sky and effects of the lens.
+
+Nothing here knows LiDAR."""

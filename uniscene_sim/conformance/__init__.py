@@ -1,6 +1,6 @@
 """`uniscene-sim check`: whether a source, an engine or a sink keeps the rules of its interface, and what is wrong.
 
-The rules are said in `uniscene_sim.engines`; here they are tests, one file for each kind.
+The rules are said in `uniscene_sim.interfaces`; here they are tests, one file for each kind.
 """
 
 from __future__ import annotations

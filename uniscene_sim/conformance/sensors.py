@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.camera.raycast import EGO_ID
 from uniscene_sim.conformance.rules import (
     Rules,
     array,
@@ -16,16 +15,16 @@ from uniscene_sim.conformance.rules import (
     hash_of_layouts,
     in_a_new_process,
 )
-from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame, LidarSweep, digest
 from uniscene_sim.geometry import Pose
+from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
-from uniscene_sim.occupancy.procedural import ProceduralOccupancy
-from uniscene_sim.occupancy.store import TileStore
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import CameraSpec, LidarSpec
-from uniscene_sim.taxonomy import AgentClass, OccClass
+from uniscene_sim.taxonomy import EGO_ID, AgentClass, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["digests_of_a_street", "sensor_rules"]
 

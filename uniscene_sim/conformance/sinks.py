@@ -10,10 +10,10 @@ from typing import Any
 
 from uniscene_sim.assemble import assemble
 from uniscene_sim.conformance.rules import Rules, expect, expect_input_error_alone
-from uniscene_sim.engines import RunFacts
 from uniscene_sim.frames import SensorFrame, digest
-from uniscene_sim.rig_file import load_rig
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.interfaces import RunFacts
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["sink_rules"]
 

@@ -15,7 +15,7 @@ from uniscene_sim.conformance.rules import (
     hash_of_layouts,
     in_a_new_process,
 )
-from uniscene_sim.engines import LayoutSource
+from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame
 from uniscene_sim.world.ego import Control
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim import tile as layout_of_tiles
 from uniscene_sim.conformance.rules import Rules, array, expect, expect_input_error_alone, in_a_new_process
-from uniscene_sim.occupancy import tiles as layout_of_tiles
-from uniscene_sim.occupancy.tiles import CELL_M, Tile
-from uniscene_sim.world.opendrive import load_map
-from uniscene_sim.world.scenario import find_scenario, load_scenario
+from uniscene_sim.maps.load import load_map
+from uniscene_sim.scenario_files.read import find_scenario, load_scenario
+from uniscene_sim.tile import CELL_M, Tile
 
 __all__ = ["digests_of_tiles", "tile_rules"]
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.camera.pixels import Picture
-from uniscene_sim.camera.raycast import RaycastCameras, Shot
+from uniscene_sim.camera.raycast.engine import RaycastCameras, Shot
+from uniscene_sim.camera.raycast.pixels import Picture
+from uniscene_sim.cuda.arg_types import SHOT, TURN, Columns, Turn
 from uniscene_sim.cuda.device import need_device
 from uniscene_sim.cuda.kernels import camera_kernels, trace_beams, turn_columns
 from uniscene_sim.cuda.launch import Launch
-from uniscene_sim.cuda.layouts import SHOT, TURN, Columns, Turn
-from uniscene_sim.engines import WorldView
 from uniscene_sim.frames import CameraFrame, LidarSweep
-from uniscene_sim.lidar.raycast import RaycastLidar, Sweep
-from uniscene_sim.lidar.trace import Hits
+from uniscene_sim.interfaces import WorldView
+from uniscene_sim.lidar.raycast.engine import RaycastLidar, Sweep
+from uniscene_sim.lidar.raycast.trace import Hits
 from uniscene_sim.rig import CameraSpec, LidarSpec
 from uniscene_sim.tracing.agents import TemplateSource
 

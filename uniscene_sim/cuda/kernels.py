@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from uniscene_sim.camera.pixels import is_edge, see, soften
-from uniscene_sim.camera.spans import at_pixel
-from uniscene_sim.compiled import device
-from uniscene_sim.cuda.layouts import SHOT, TURN
-from uniscene_sim.cuda.words import unpack
-from uniscene_sim.lidar.trace import moved, pose_near, stand, trace_beam
+from uniscene_sim.camera.raycast.pixel_bounds import at_pixel
+from uniscene_sim.camera.raycast.pixels import is_edge, see, soften
+from uniscene_sim.compute.compiled import device
+from uniscene_sim.cuda.arg_types import SHOT, TURN
+from uniscene_sim.cuda.packed_args import unpack
+from uniscene_sim.lidar.raycast.trace import moved, pose_near, stand, trace_beam
 
 __all__ = ["camera_kernels", "trace_beams", "turn_columns"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import config, cuda, types
 
-from uniscene_sim.cuda.words import to_words
+from uniscene_sim.cuda.packed_args import to_words
 from uniscene_sim.tracing.agents import TemplateArrays
 from uniscene_sim.tracing.atlas import AtlasArrays
 

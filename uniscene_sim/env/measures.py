@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from uniscene_sim.env.kernels import left_of_route
+from uniscene_sim.env.state_vectors import left_of_route
 from uniscene_sim.metrics.driving import comfort_of
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["COUNTED", "MEASURED", "info_of", "measure", "tick"]
 

@@ -26,15 +26,15 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from uniscene_sim.env.kernels import AGENTS, EGO, ROUTE, see_agents, see_ego, see_route
+from uniscene_sim.env.state_vectors import AGENTS, EGO, ROUTE, see_agents, see_ego, see_route
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.maps.raster import rasterise
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.world.raster import rasterise
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["AGENTS", "EGO", "ROUTE", "Moment", "Observation", "observations_of", "rig_for"]
 

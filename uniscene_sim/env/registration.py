@@ -27,7 +27,7 @@ def register_envs() -> None:
         if name not in gymnasium.registry:
             gymnasium.register(
                 name,
-                entry_point="uniscene_sim.env.single:UniSceneEnv",
+                entry_point="uniscene_sim.env.env:UniSceneEnv",
                 vector_entry_point="uniscene_sim.env.vector:UniSceneVectorEnv",
                 kwargs=settings,
             )

@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.maps.raster import rasterise
 from uniscene_sim.recording.panels import bev_panel
 from uniscene_sim.recording.preview import font
-from uniscene_sim.world.raster import rasterise
 
 if TYPE_CHECKING:
     from uniscene_sim.env.worlds import Worlds

@@ -12,7 +12,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, iterate
 
 from uniscene_sim.env.render import FPS, MODES, picture_of
-from uniscene_sim.env.worlds import Saved, Settings, Worlds
+from uniscene_sim.env.settings import Settings
+from uniscene_sim.env.worlds import Saved, Worlds
 from uniscene_sim.errors import InputError
 
 __all__ = ["UniSceneVectorEnv"]
@@ -26,7 +27,7 @@ class UniSceneVectorEnv(VectorEnv):
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium means them.
         max_episode_steps: truncates episodes that are longer, None for those of the scenario alone.
         render_mode: None or "rgb_array".
-        settings: see `uniscene_sim.env.worlds.Settings`.
+        settings: see `uniscene_sim.env.settings.Settings`.
 
     Raises:
         InputError: any of these is not what it should be.

@@ -5,7 +5,7 @@ The env is one world, the vector env many; both say the same of the same episode
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,30 +14,30 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim import plugins
-from uniscene_sim.crew import each
-from uniscene_sim.disk_cache import user_cache
+from uniscene_sim.compute.threads import each
 from uniscene_sim.env.actions import action_of
 from uniscene_sim.env.measures import MEASURED, info_of, measure, tick
 from uniscene_sim.env.observations import Moment, observations_of, rig_for
 from uniscene_sim.env.reward import TERMS, terms_of, weights_of
+from uniscene_sim.env.settings import ENDINGS, Settings, _names
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
-from uniscene_sim.occupancy.store import TileStore
+from uniscene_sim.maps.load import load_map
 from uniscene_sim.occupancy.tile_cache import TileCache
+from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.rig_file import load_rig
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.scenario import Scenario
+from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.simulator import Simulator, sense
+from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.tracing.atlas import PackedTiles
-from uniscene_sim.world.opendrive import load_map
-from uniscene_sim.world.scenario import Scenario, find_scenario, load_scenario
-from uniscene_sim.world.source import ScenarioSource
+from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.state import WorldState
 
-__all__ = ["ENDINGS", "Episode", "Judged", "Saved", "Settings", "Worlds"]
+__all__ = ["Episode", "Judged", "Saved", "Worlds"]
 
-#: What may end an episode before its goal or its time.
-ENDINGS = ("collision", "off_road", "red_light")
 _MADE_OF = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
 
@@ -71,36 +71,6 @@ class Saved:
     memory: dict[str, Any]
     records: dict[str, Any]
     measured: np.ndarray  # () MEASURED
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an env is made of: the arguments of `gymnasium.make`.
-
-    Args:
-        scenario: name of one of the library or path of a file, or several to draw from at each reset.
-        rig: sensors: a preset ("rl", "nuscenes-small", ...), a YAML file or a `SensorRig`.
-        observations: what to observe, see `env.observations`; nothing else is computed.
-        action: "continuous" (steering, acceleration), "discrete" or "waypoints", see `env.actions`.
-        reward: weights of terms in place of the usual ones, see `env.reward`.
-        terminate_on: what ends an episode early: some of "collision", "off_road", "red_light".
-        step_ms: time between two actions, a multiple of 10.
-        occupancy, camera, lidar: engines by name.
-        world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file; the seed of
-            `reset` is that of traffic and of places drawn at random.
-    """
-
-    scenario: str | Path | Sequence[str | Path] = "lane_following"
-    rig: str | Path | SensorRig = "rl"
-    observations: Sequence[str] = ("ego", "route", "agents")
-    action: str = "continuous"
-    reward: Mapping[str, float] | None = None
-    terminate_on: Sequence[str] = ("collision", "off_road")
-    step_ms: int = 100
-    occupancy: str = "procedural"
-    camera: str = "raycast"
-    lidar: str = "raycast"
-    world_seed: int | None = None
 
 
 class Worlds:
@@ -320,17 +290,3 @@ class Worlds:
             store = TileStore(engine, cache=TileCache.of(engine, static_map.ref, seed, user_cache("tiles")))
             self._packed[key] = store, PackedTiles(store)
         return self._packed[key]
-
-
-def _names(given: Any, field: str) -> list[str]:
-    """One name or several.
-
-    Raises:
-        InputError: neither.
-    """
-    if isinstance(given, str | Path):
-        return [str(given)]
-    several = list(given) if isinstance(given, Iterable) else [None]
-    if all(isinstance(name, str | Path) for name in several):
-        return [str(name) for name in several]
-    raise InputError(f"expected a name or several, got {given!r}", field=field)

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from uniscene_sim.bench.lidar import mesh_of
+from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.lidar.learned.voxels import near_cells
-from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
-from uniscene_sim.tracing.labels import label_arrays, trace_labels
-from uniscene_sim.training.sweeps import Sweep, TownSweeps
+from uniscene_sim.tile import CELL_M
+from uniscene_sim.tracing.label_grid import label_arrays, trace_labels
+from uniscene_sim.tracing.label_mesh import mesh_of
 
 __all__ = ["Cast", "Half", "Hard", "Open3d", "RayCaster", "grid_of"]
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
 from uniscene_sim.evaluation.casters import Cast
 from uniscene_sim.layout import Style
+from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.learned.march import march
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.scene import Scenes
 from uniscene_sim.lidar.learned.voxels import Cells
-from uniscene_sim.lidar.weather import air_of
-from uniscene_sim.occupancy.store import tiles_around
-from uniscene_sim.occupancy.tiles import TILE_CELLS
-from uniscene_sim.paths import data_dir
+from uniscene_sim.occupancy.tile_store import tiles_around
+from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.training.sweeps import Sweep, TownSweeps
+from uniscene_sim.tile import TILE_CELLS
 
 __all__ = ["LearnedCaster", "casters_of"]
 

@@ -16,10 +16,10 @@ from time import perf_counter
 import numpy as np
 from tqdm import tqdm
 
+from uniscene_sim.datasets.drives import SPLITS
+from uniscene_sim.datasets.sweeps import Sweep, TownSweeps, make_sweeps, read_all_sweeps
 from uniscene_sim.evaluation.casters import Cast, Half, Hard, Open3d, RayCaster
 from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, PerClass, best_auc, chamfer, roc_auc
-from uniscene_sim.training.scenes import SPLITS
-from uniscene_sim.training.sweeps import Sweep, TownSweeps, make_sweeps, read_all_sweeps
 
 __all__ = ["Row", "baselines", "evaluate", "kept", "score"]
 
@@ -70,7 +70,7 @@ def evaluate(
 
     Args:
         casters: learned ones, ablations among them.
-        data: folder that `training.sweeps.make_sweeps` has written; None to make a small one for this alone.
+        data: folder that `datasets.sweeps.make_sweeps` has written; None to make a small one for this alone.
         towns: held-out towns, at most; of a folder made here, as many.
         moments: sweeps of each town made here.
 
@@ -99,9 +99,7 @@ def rates_of(towns: Iterable[TownSweeps]) -> Rates:
     return rates
 
 
-def score(
-    casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: Rates, data: str = "test"
-) -> list[Row]:
+def score(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: Rates, data: str = "test") -> list[Row]:
     """Rows of some LiDARs on held-out towns.
 
     Args:

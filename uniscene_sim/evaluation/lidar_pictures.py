@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
 from uniscene_sim.evaluation.casters import RayCaster
 from uniscene_sim.evaluation.lidar import kept
 from uniscene_sim.frames import LidarSweep
@@ -14,7 +15,6 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.recording.panels import lidar_from_above, lidar_in_perspective
 from uniscene_sim.recording.preview import font
-from uniscene_sim.training.sweeps import Sweep, TownSweeps
 
 __all__ = ["picture"]
 

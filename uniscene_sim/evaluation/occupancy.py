@@ -18,13 +18,13 @@ import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim.evaluation.mean import MeanColumns
-from uniscene_sim.evaluation.model import OccupancyGenerator
 from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.rows import Row
 from uniscene_sim.evaluation.scenes import Scenes, choose, make_held_out, read_scenes, seeds_of
 from uniscene_sim.evaluation.tiles import seam_ratios
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore
+from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 
 __all__ = ["evaluate", "noise_of", "score"]

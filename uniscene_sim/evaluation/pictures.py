@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from uniscene_sim.evaluation.model import OccupancyGenerator
 from uniscene_sim.evaluation.occupancy import noise_of
 from uniscene_sim.evaluation.scenes import Scenes
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.recording.panels import occupancy_panel
 from uniscene_sim.recording.preview import font
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass

@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.datasets.drives import drives
+from uniscene_sim.datasets.sweeps import sweeps_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.casters import RayCaster
 from uniscene_sim.evaluation.lidar import kept
 from uniscene_sim.geometry import Pose
-from uniscene_sim.lidar.models import lidar_model
+from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.metrics.lidar import total_variation
 from uniscene_sim.rig import LidarSpec
-from uniscene_sim.training.scenes import drives
-from uniscene_sim.training.sweeps import sweeps_of
-from uniscene_sim.training.towns import make_town
+from uniscene_sim.rigs.lidar_makes import lidar_model
 
 __all__ = ["RealRow", "Seen", "compare_with_real", "read_pandaset", "rows_against"]
 

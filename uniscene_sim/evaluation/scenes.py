@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from uniscene_sim.datasets.drives import SPLITS, make_data
+from uniscene_sim.datasets.windows import Windows, read_town
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
-from uniscene_sim.occupancy.labels import labels_of
-from uniscene_sim.occupancy.plan import plan_map
-from uniscene_sim.training.dataset import Windows, read_town
-from uniscene_sim.training.scenes import SPLITS, make_data
-from uniscene_sim.training.towns import make_town
+from uniscene_sim.maps.towns.town import make_town
+from uniscene_sim.occupancy.dense_labels import labels_of
+from uniscene_sim.occupancy.procedural.plan import plan_map
 
 __all__ = ["Scenes", "choose", "make_held_out", "read_scenes", "seeds_of"]
 

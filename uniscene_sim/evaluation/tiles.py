@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.evaluation.model import OccupancyGenerator
 from uniscene_sim.geometry import Pose
+from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.metrics.occupancy import Seams
-from uniscene_sim.occupancy.labels import condition, labels_of
-from uniscene_sim.occupancy.plan import plan_map
-from uniscene_sim.occupancy.tile_latents import CANVAS_GRID, MARGIN_CELLS, TileLatents
-from uniscene_sim.occupancy.tiles import TILE_CELLS, TILE_M
-from uniscene_sim.training.towns import make_town
+from uniscene_sim.occupancy.dense_labels import condition, labels_of
+from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
+from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID, MARGIN_CELLS, TileLatents
+from uniscene_sim.occupancy.procedural.plan import plan_map
+from uniscene_sim.tile import TILE_CELLS, TILE_M
 
 __all__ = ["mosaics", "seam_ratios"]
 

@@ -1,1 +1,3 @@
-"""Engines that turn occupancy and agents into sweeps."""
+"""Occupancy to sweeps: engines of the slot `lidar`, and the air between.
+
+Nothing here knows cameras."""

@@ -18,7 +18,7 @@ from math import sqrt
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compute.compiled import device
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.lens import FISHEYE, image_of

@@ -1,1 +1,3 @@
-"""Layout to occupancy: tiles of the static world, made once, and the window around the ego."""
+"""Layout to occupancy: tiles of the static world, and the window around the ego.
+
+No ray is traced here."""

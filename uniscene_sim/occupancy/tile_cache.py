@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uniscene_sim.disk_cache import DiskCache
-from uniscene_sim.occupancy.tiles import BLOCK_CELLS, BLOCKS_Z, GROUND_SAMPLES, PAINT_CELLS, TILE_BLOCKS, Tile
+from uniscene_sim.storage.disk_cache import DiskCache
+from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, GROUND_SAMPLES, PAINT_CELLS, TILE_BLOCKS, Tile
 
 if TYPE_CHECKING:
-    from uniscene_sim.engines import OccupancyEngine
+    from uniscene_sim.interfaces import OccupancyEngine
 
 __all__ = ["TileCache"]
 

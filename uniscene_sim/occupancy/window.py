@@ -9,9 +9,9 @@ from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.occupancy.store import TileStore
-from uniscene_sim.occupancy.tiles import CELL_M, PAINT_M, TILE_M
+from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.tile import CELL_M, PAINT_M, TILE_M
 
 __all__ = ["stamp", "window"]
 

@@ -18,9 +18,9 @@ import av
 import numpy as np
 from PIL import Image
 
-from uniscene_sim.engines import RunFacts
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
+from uniscene_sim.interfaces import RunFacts
 from uniscene_sim.metrics.consistency import Consistency, consistency, summary
 from uniscene_sim.recording.preview import compose
 

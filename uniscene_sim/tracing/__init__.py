@@ -1,1 +1,3 @@
-"""Rays through tiles and posed agents: what cameras and LiDARs share."""
+"""Rays through tiles and posed agents, for cameras and LiDARs alike.
+
+No sensor is known here."""

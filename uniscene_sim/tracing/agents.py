@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from uniscene_sim.compiled import device, inlined, unlocked
+from uniscene_sim.compute.compiled import device, inlined, unlocked
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.layout import LayoutFrame
 

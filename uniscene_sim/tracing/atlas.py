@@ -10,17 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numba import njit
 
-from uniscene_sim.occupancy.tiles import (
-    BLOCK_CELLS,
-    BLOCKS_Z,
-    CELL_M,
-    GROUND_SAMPLES,
-    PAINT_CELLS,
-    TILE_BLOCKS,
-    TILE_M,
-    Tile,
-)
 from uniscene_sim.taxonomy import Material
+from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_SAMPLES, PAINT_CELLS, TILE_BLOCKS, TILE_M, Tile
 
 __all__ = ["BLOCK_M", "AtlasArrays", "PackedTiles", "TileAtlas", "TileSource"]
 

@@ -13,18 +13,9 @@ from math import inf, sqrt
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device, floor
-from uniscene_sim.occupancy.tiles import (
-    BLOCK_CELLS,
-    BLOCKS_Z,
-    CELL_M,
-    GROUND_STEP_M,
-    PAINT_CELLS,
-    PAINT_M,
-    TILE_BLOCKS,
-    TILE_M,
-)
+from uniscene_sim.compute.compiled import device, floor
 from uniscene_sim.taxonomy import Material
+from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
 

@@ -6,17 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from uniscene_sim.occupancy.tiles import (
-    BLOCK_CELLS,
-    CELL_M,
-    GROUND_SAMPLES,
-    GROUND_STEP_M,
-    PAINT_CELLS,
-    PAINT_M,
-    TILE_M,
-    Tile,
-)
 from uniscene_sim.taxonomy import Material
+from uniscene_sim.tile import BLOCK_CELLS, CELL_M, GROUND_SAMPLES, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_M, Tile
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 
 __all__ = ["agent_hit", "cell_boxes", "ground_hits", "nearest_box", "world_hit"]

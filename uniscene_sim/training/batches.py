@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from uniscene_sim.datasets.windows import Windows
 from uniscene_sim.errors import InputError
-from uniscene_sim.training.dataset import Windows
 
 __all__ = ["Batch", "Crops", "ahead"]
 

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
 from uniscene_sim.layout import Style
+from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.learned.march import Samples, agent_grids, march
 from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_told, streamless
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground
-from uniscene_sim.lidar.weather import air_of
-from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS
+from uniscene_sim.tile import CELL_M
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.training.sweeps import Sweep, TownSweeps
 from uniscene_sim.zoo import save_model
 
 __all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "lidar_losses", "save_lidar", "score", "train_sdf"]
@@ -208,10 +208,7 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[met])
     miss = F.binary_cross_entropy_with_logits(made.miss, (~met).float())
     total = (
-        recipe.depth * depth
-        + recipe.distance * distance
-        + recipe.intensity * intensity
-        + recipe.drop * (drop + miss)
+        recipe.depth * depth + recipe.distance * distance + recipe.intensity * intensity + recipe.drop * (drop + miss)
     )
     return {"loss": total} | {
         k: v.detach()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uniscene_sim.datasets.windows import Windows, class_frequencies
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
@@ -20,7 +21,6 @@ from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 from uniscene_sim.training.batches import Batch, Crops, ahead
-from uniscene_sim.training.dataset import Windows, class_frequencies
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
 from uniscene_sim.zoo import save_model
@@ -210,8 +210,6 @@ def _class_weights(windows: Sequence[Windows]) -> Tensor:
     frequency = class_frequencies(windows)
     weight = (np.maximum(frequency, 1e-7) / np.median(frequency[frequency > 0])) ** -0.25
     return torch.from_numpy(np.clip(weight, 0.5, 2.5).astype(np.float32))
-
-
 
 
 def save_occupancy(

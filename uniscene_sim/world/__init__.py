@@ -1,1 +1,3 @@
-"""The world and its sources: maps, agents, ego dynamics, signals, scenario files."""
+"""What moves: physics, bodies, traffic, episodes, and the source that runs scenarios.
+
+Nothing here renders, and no engine is known here."""

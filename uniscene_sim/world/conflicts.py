@@ -13,7 +13,8 @@ from itertools import combinations
 import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
-from uniscene_sim.world.map import Lane, StaticMap
+from uniscene_sim.maps.elements import Lane
+from uniscene_sim.maps.static_map import StaticMap
 
 __all__ = ["CONFLICT_COLUMNS", "Conflicts"]
 

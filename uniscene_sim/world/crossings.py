@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uniscene_sim.world.map import StaticMap
+from uniscene_sim.maps.static_map import StaticMap
 
 __all__ = ["held_lines"]
 

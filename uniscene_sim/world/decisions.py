@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.world.signals import Programs, lines_at, states_at
+from uniscene_sim.maps.signals import Programs, lines_at, states_at
 from uniscene_sim.world.traffic import accelerations, busy_crossings, walking_pace
 
 __all__ = ["Rules", "decide"]

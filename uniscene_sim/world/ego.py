@@ -11,7 +11,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle
-from uniscene_sim.world.map import Surface
+from uniscene_sim.maps.static_map import Surface
 
 __all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "rest_of", "settle"]
 

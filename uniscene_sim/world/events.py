@@ -8,12 +8,12 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compute.compiled import device
 from uniscene_sim.geometry import wrap_angle
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Action, Trigger, TriggerKind
 from uniscene_sim.world.lane_change import begin, beside
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import PATH_POINTS, annotate
-from uniscene_sim.world.scenario import Action, Trigger, TriggerKind
 from uniscene_sim.world.state import WorldState, give_path
 from uniscene_sim.world.traffic import Mode
 

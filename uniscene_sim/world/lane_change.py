@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, plan_ahead
 from uniscene_sim.world.state import WorldState, give_path
 from uniscene_sim.world.traffic import IDM, Mode, idm, project

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.world.map import StaticMap
-from uniscene_sim.world.scenario import Scenario, Spawn
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Scenario, Spawn
 
 __all__ = ["check_lanes"]
 

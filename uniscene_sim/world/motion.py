@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compute.compiled import device
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.traffic import Mode

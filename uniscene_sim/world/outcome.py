@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Scenario
 from uniscene_sim.world.contacts import touches_voxels
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.physics import TALLY, Vehicle
-from uniscene_sim.world.scenario import Scenario
 from uniscene_sim.world.state import Tally
 
 __all__ = ["Noted", "as_row", "count", "judge"]

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LIMIT, YAW
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import Mode, idm, project
@@ -140,9 +140,7 @@ def _bent(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
     return out
 
 
-def _on_road(
-    vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width: float, share: np.ndarray
-) -> bool:
+def _on_road(vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width: float, share: np.ndarray) -> bool:
     """Whether a vehicle on the bent part of a path has road under both sides."""
     part = bent[low : high + 1][share[low : high + 1] > 0.02]
     side = 0.5 * width + 0.1

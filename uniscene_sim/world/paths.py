@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
-from uniscene_sim.world.map import StaticMap
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.road_arrays import PATH_COLUMNS, RoadArrays, describe, follow, in_order
 
 __all__ = ["PATH_COLUMNS", "PATH_POINTS", "along", "annotate", "plan_ahead", "unit_hash"]

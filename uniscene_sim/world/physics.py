@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compute.compiled import device
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import PHYSICS_US, EgoVehicle
+from uniscene_sim.maps.ground import height_at, lies_on
+from uniscene_sim.maps.signals import lines_at, states_at
 from uniscene_sim.world.decisions import decide
 from uniscene_sim.world.events import holds, time_to_collision
-from uniscene_sim.world.ground import height_at, lies_on
 from uniscene_sim.world.motion import move, pose
-from uniscene_sim.world.signals import lines_at, states_at
 from uniscene_sim.world.traffic import Mode, project
 
 __all__ = ["DT_S", "EGO", "MARKS", "TALLY", "Vehicle", "decide_and_run", "run"]

@@ -6,24 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.lane_change import begin as begin_change
-from uniscene_sim.world.map import StaticMap
-from uniscene_sim.world.once import once_a_map
-from uniscene_sim.world.paths import (
-    LANE,
-    LANE_S,
-    PATH_COLUMNS,
-    PATH_POINTS,
-    STOP,
-    YAW,
-    X,
-    Y,
-    Z,
-    plan_ahead,
-    unit_hash,
-)
-from uniscene_sim.world.scenario import TrafficSpec
+from uniscene_sim.world.paths import LANE, LANE_S, PATH_COLUMNS, PATH_POINTS, STOP, YAW, X, Y, Z, plan_ahead, unit_hash
 from uniscene_sim.world.spawn import body
 from uniscene_sim.world.state import WorldState, give_path
 from uniscene_sim.world.traffic import Mode, project

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.world.map import StaticMap
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Scenario
 from uniscene_sim.world.paths import LIMIT, STOP, plan_ahead, unit_hash
-from uniscene_sim.world.scenario import Scenario
 
 __all__ = ["random_place", "random_route", "safe_start_mps"]
 
@@ -22,7 +22,7 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[
     """Lane and arc length, as likely on each metre of driving lane outside junctions that has the road for the route.
 
     Raises:
-        InputError: nowhere on the map is there a road as long as `ego.route_m`.
+        InputError: nowhere on the map is there a road as long as `messages.ego.route_m`.
     """
     lanes = [lane for lane in vector_map.lanes if lane.kind == "driving" and lane.junction < 0]
     ends = np.cumsum([lane.length for lane in lanes])

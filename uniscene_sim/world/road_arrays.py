@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.geometry import point_in_polygon
-from uniscene_sim.world.map import StaticMap
-from uniscene_sim.world.once import once_a_map
+from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.static_map import StaticMap
 
 __all__ = ["COMFORTABLE_LATERAL_MPS2", "PATH_COLUMNS", "RoadArrays", "by_the_metre", "describe", "follow", "in_order"]
 

@@ -6,10 +6,10 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Scenario, Spawn
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.paths import along, unit_hash
-from uniscene_sim.world.scenario import Scenario, Spawn
 from uniscene_sim.world.traffic import BODY_DTYPE, Mode
 
 __all__ = ["SIZES", "as_agents", "body", "place_of"]

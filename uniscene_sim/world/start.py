@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.maps.vector.routing import resample
+from uniscene_sim.scenario import AgentSpec, Scenario, Spawn
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.ego import EgoState, settle
-from uniscene_sim.world.lanes import resample
 from uniscene_sim.world.lanes_needed import check_lanes
-from uniscene_sim.world.map import StaticMap
 from uniscene_sim.world.motion import pose
 from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate
 from uniscene_sim.world.population import Population, absent
 from uniscene_sim.world.random_spawn import random_place, random_route, safe_start_mps
-from uniscene_sim.world.scenario import AgentSpec, Scenario, Spawn
 from uniscene_sim.world.spawn import body, place_of
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import Mode

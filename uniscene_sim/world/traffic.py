@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compiled import device
+from uniscene_sim.compute.compiled import device
 
 __all__ = ["BODY_DTYPE", "IDM", "Mode", "accelerations", "busy_crossings", "idm", "project", "walking_pace"]
 

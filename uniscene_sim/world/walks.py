@@ -7,7 +7,8 @@ from collections import defaultdict
 import numpy as np
 from scipy.spatial import cKDTree
 
-from uniscene_sim.world.map import Crossing, StaticMap
+from uniscene_sim.maps.elements import Crossing
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.paths import PATH_POINTS, annotate, unit_hash
 from uniscene_sim.world.road_arrays import by_the_metre
 

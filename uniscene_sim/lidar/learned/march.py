@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.crew import each, ranges
+from uniscene_sim.compute.threads import each, ranges
 from uniscene_sim.lidar.learned.voxels import SOLID, CellGrid
-from uniscene_sim.occupancy.tiles import CELL_M
+from uniscene_sim.tile import CELL_M
 
 __all__ = ["AgentGrids", "Samples", "agent_grids", "empty_samples", "march"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.learned.march import Samples
 from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_told
 from uniscene_sim.lidar.learned.scene import Scene, Scenes
-from uniscene_sim.lidar.weather import Air
 from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, precision
 from uniscene_sim.zoo import ZooModel, expect, load_model
 

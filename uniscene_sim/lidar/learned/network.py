@@ -14,10 +14,10 @@ from spconv.pytorch import cppcore, ops
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
-from uniscene_sim.lidar.weather import Air
-from uniscene_sim.occupancy.tiles import CELL_M
 from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.tile import CELL_M
 
 __all__ = ["Rays", "Rendered", "SdfConfig", "SparseSdfNet", "air_told", "streamless"]
 
@@ -98,8 +98,7 @@ class SparseSdfNet(nn.Module):
             for i in range(len(w) - 1)
         )
         self.grow = nn.ModuleList(
-            spconv.SparseInverseConv3d(w[i + 1], w[i], 2, bias=False, indice_key=f"step{i}")
-            for i in range(len(w) - 1)
+            spconv.SparseInverseConv3d(w[i + 1], w[i], 2, bias=False, indice_key=f"step{i}") for i in range(len(w) - 1)
         )
         h = config.hidden
         self.of_sample = nn.Linear(w[0] + 13, h)

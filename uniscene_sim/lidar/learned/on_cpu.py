@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor, nn
 
-from uniscene_sim.crew import each, ranges
+from uniscene_sim.compute.threads import each, ranges
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, coarser
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from uniscene_sim.crew import each, ranges
+from uniscene_sim.compute.threads import each, ranges
 from uniscene_sim.lidar.learned.march import AgentGrids, agent_grids
 from uniscene_sim.lidar.learned.network import SparseSdfNet
 from uniscene_sim.lidar.learned.on_cpu import features_of, rings_of
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, agent_cells, cell_grid, is_ground, join, tile_cells
-from uniscene_sim.occupancy.tiles import TILE_CELLS
+from uniscene_sim.tile import TILE_CELLS
 from uniscene_sim.tracing.atlas import TileSource
 
 __all__ = ["Scene", "Scenes", "tile_features"]
@@ -131,9 +131,7 @@ class Scenes:
             scene.features[scene.ends[n] - len(features) : scene.ends[n]] = features
             scene.known[n] = True
 
-    def _cells(
-        self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]
-    ) -> dict[tuple[int, int], Cells]:
+    def _cells(self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Cells]:
         new = [index for index in wanted if index not in world.cells]
         made = dict(zip(new, each(lambda index: self._cells_of(store, *index), new), strict=True))
         cells = {index: made[index] if index in made else world.cells[index] for index in wanted}

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.crew import each, ranges
+from uniscene_sim.compute.threads import each, ranges
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
-from uniscene_sim.occupancy.tiles import BLOCK_CELLS, CELL_M, TILE_CELLS, Tile
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.tile import BLOCK_CELLS, CELL_M, TILE_CELLS, Tile
 
 __all__ = ["SOLID", "CellGrid", "Cells", "agent_cells", "cell_grid", "coarser", "is_ground", "join", "near_cells",
            "tile_cells"]  # fmt: skip

@@ -1,0 +1,3 @@
+"""ROS 2 messages, written from frames and layouts.
+
+Nothing here publishes."""

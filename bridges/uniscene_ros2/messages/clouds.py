@@ -1,0 +1,174 @@
+"""Sweeps as `PointCloud2`, in the layouts that drivers and stacks use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+from sensor_msgs.msg import PointCloud2, PointField
+
+from uniscene_ros2.messages.prefilled import DATA, Form, blank_header
+from uniscene_sim.frames import LidarSweep, OccupancyGrid
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.rig import LidarSpec
+from uniscene_sim.taxonomy import OccClass
+
+__all__ = ["LAYOUTS", "occupied_points", "sweep_begins_us", "sweep_points"]
+
+
+def _layout(step: int, **fields: tuple[int, str]) -> np.dtype:
+    names, places = list(fields), list(fields.values())
+    return np.dtype(
+        {"names": names, "offsets": [o for o, _ in places], "formats": [f for _, f in places], "itemsize": step}
+    )
+
+
+_XYZ = {"x": (0, "<f4"), "y": (4, "<f4"), "z": (8, "<f4")}
+_XYZIRC = {**_XYZ, "intensity": (12, "u1"), "return_type": (13, "u1"), "channel": (14, "<u2")}
+_SKY = {"azimuth": (16, "<f4"), "elevation": (20, "<f4"), "distance": (24, "<f4"), "time_stamp": (28, "<u4")}
+#: Layouts by name. Intensity is 0..255. `time` is in s, from the stamp, which is the sweep's end; `time_stamp` is in
+#: ns, from the stamp, which is then the sweep's begin.
+LAYOUTS = {
+    "XYZI": _layout(16, **_XYZ, intensity=(12, "<f4")),
+    "XYZIRT": _layout(22, **_XYZ, intensity=(12, "<f4"), ring=(16, "<u2"), time=(18, "<f4")),
+    "XYZIRC": _layout(16, **_XYZIRC),
+    "XYZIRCAEDT": _layout(32, **_XYZIRC, **_SKY),
+}
+_OCCUPIED = _layout(16, **_XYZ, label=(12, "u1"), instance=(14, "<u2"))
+_NUMBERS = {
+    "u1": PointField.UINT8,
+    "u2": PointField.UINT16,
+    "u4": PointField.UINT32,
+    "f4": PointField.FLOAT32,
+}
+_FREE = np.uint8(OccClass.FREE)
+#: Autoware's numbers of kinds of returns.
+_STRONGEST, _LAST, _STRONGEST_FIRST, _STRONGEST_LAST, _WEAK_FIRST, _WEAK_LAST, _ONLY = 1, 2, 3, 4, 5, 6, 7
+
+
+def sweep_begins_us(layout: str, spec: LidarSpec) -> int:
+    """How long before the sweep's end the stamp of a message in this layout lies, us."""
+    return spec.period_us if "time_stamp" in (LAYOUTS[layout].names or ()) else 0
+
+
+def sweep_points(
+    sweep: LidarSweep, spec: LidarSpec, layout: str, moments: Sequence[LayoutFrame], stamp_us: int, frame_id: str
+) -> bytes:
+    """A whole sweep, as `PointCloud2`.
+
+    Args:
+        layout: one of `LAYOUTS`.
+        moments: of the ego, from where the sweep began until its end.
+        stamp_us: `sweep_begins_us` before the sweep's end.
+    """
+    kind = LAYOUTS[layout]
+    names = kind.names or ()
+    xyz = sweep.xyz
+    if spec.deskewed and "time_stamp" in names:
+        xyz = _as_it_began(sweep, spec, moments)
+    points = np.empty(len(xyz), kind)
+    points["x"], points["y"], points["z"] = xyz[:, 0], xyz[:, 1], xyz[:, 2]
+    scaled = np.float32(255.0) * sweep.intensity
+    points["intensity"] = scaled if kind["intensity"].kind == "f" else np.minimum(scaled + 0.5, 255.0)
+    if "ring" in names:
+        points["ring"], points["time"] = sweep.ring, sweep.time_s
+    if "channel" in names:
+        points["channel"], points["return_type"] = sweep.ring, _return_types(sweep, spec)
+    if "time_stamp" in names:
+        away = np.hypot(xyz[:, 0], xyz[:, 1])
+        points["azimuth"], points["elevation"] = np.arctan2(xyz[:, 1], xyz[:, 0]), np.arctan2(xyz[:, 2], away)
+        points["distance"] = np.hypot(away, xyz[:, 2])
+        points["time_stamp"] = np.maximum(1e9 * sweep.time_s.astype(np.float64) + 1e3 * spec.period_us, 0.0)
+    return _message(points, stamp_us, frame_id)
+
+
+def occupied_points(occupancy: OccupancyGrid, stamp_us: int, frame_id: str) -> bytes:
+    """Centres of the voxels that are not free, in the map frame, with label and instance, as `PointCloud2`."""
+    matrix, grid = occupancy.pose.matrix, occupancy.grid
+    room = _room(occupancy.labels.size)
+    first = matrix[:3, :3] @ (np.array(grid.origin) + 0.5 * grid.voxel_m) + matrix[:3, 3]
+    step = grid.voxel_m * matrix[:3, :3]
+    # Label and instance are one number, the last of four in each point.
+    numbers = room.view(np.float32).reshape(-1, 4), room.view(np.uint32).reshape(-1, 4)
+    count = _occupied(occupancy.labels, occupancy.instances, first, step, *numbers)
+    return _message(room[:count], stamp_us, frame_id)
+
+
+@lru_cache(1)
+def _room(size: int) -> np.ndarray:
+    """Kept from one time to the next: new memory costs as much as the points in it."""
+    return np.empty(size, _OCCUPIED)
+
+
+@njit(cache=True)
+def _occupied(labels, instances, first, step, places, names):
+    """Fill in what is not free, in the order of the grid, and count it; `first` is the centre of the first voxel,
+    `step` has the way to the next one along each axis as its columns."""
+    n = 0
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            x = first[0] + i * step[0, 0] + j * step[0, 1]
+            y = first[1] + i * step[1, 0] + j * step[1, 1]
+            z = first[2] + i * step[2, 0] + j * step[2, 1]
+            for k in range(labels.shape[2]):
+                label = labels[i, j, k]
+                if label != _FREE:
+                    places[n, 0] = x + k * step[0, 2]
+                    places[n, 1] = y + k * step[1, 2]
+                    places[n, 2] = z + k * step[2, 2]
+                    names[n, 3] = np.uint32(label) | np.uint32(instances[i, j, k]) << np.uint32(16)
+                    n += 1
+    return n
+
+
+def _as_it_began(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:
+    """Points (N, 3) in the sensor frame of the sweep's begin; a first sweep has none before it, and stands."""
+    end = moments[-1].ego_pose.compose(spec.pose)
+    begun = [m for m in moments if m.stamp_us <= sweep.stamp_us - spec.period_us]
+    begin = (begun[-1] if begun else moments[0]).ego_pose.compose(spec.pose)
+    turn = begin.inverse().compose(end).matrix.astype(np.float32)
+    return sweep.xyz @ turn[:3, :3].T + turn[:3, 3]
+
+
+def _return_types(sweep: LidarSweep, spec: LidarSpec) -> np.ndarray | int:
+    if sweep.return_number is None or spec.returns != "dual":
+        return _LAST if spec.returns == "last" else _STRONGEST
+    # Two returns of a beam share ring and time.
+    beam = np.rec.fromarrays([sweep.ring, sweep.time_s, sweep.return_number])
+    order = np.argsort(beam, kind="stable")
+    ring, time, number = sweep.ring[order], sweep.time_s[order], sweep.return_number[order]
+    strong = np.flatnonzero((ring[1:] == ring[:-1]) & (time[1:] == time[:-1]) & (number[1:] > number[:-1]))
+    away = np.linalg.norm(sweep.xyz[order], axis=1)
+    nearer = away[strong] < away[strong + 1]
+    kinds = np.full(len(order), _ONLY, np.uint8)
+    kinds[strong] = np.where(nearer, _STRONGEST_FIRST, _STRONGEST_LAST)
+    kinds[strong + 1] = np.where(nearer, _WEAK_LAST, _WEAK_FIRST)
+    out = np.empty_like(kinds)
+    out[order] = kinds
+    return out
+
+
+def _message(points: np.ndarray, stamp_us: int, frame_id: str) -> bytes:
+    kind = points.dtype
+    places: Any = kind.fields or {}
+    fields = [
+        PointField(name=name, offset=places[name][1], datatype=_NUMBERS[kind[name].str[1:]], count=1)
+        for name in kind.names or ()
+    ]  # fmt: skip
+    form = Form(
+        PointCloud2(
+            header=blank_header(frame_id),
+            height=1,
+            width=len(points),
+            fields=fields,
+            is_bigendian=False,
+            point_step=kind.itemsize,
+            row_step=kind.itemsize * len(points),
+            data=DATA,
+            is_dense=True,
+        )
+    )
+    return form.filled(stamp_us, data=points)

@@ -1,0 +1,120 @@
+"""What the ego knows of itself: odometry, IMU, GNSS, speed, transforms."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import cos, sin
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
+from nav_msgs.msg import Odometry
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Imu, NavSatFix, NavSatStatus
+from std_msgs.msg import Header
+
+from uniscene_ros2.messages.geodesy import Origin
+from uniscene_ros2.messages.prefilled import BLANK, BLANK_TIME, Form, blank, blank_header
+from uniscene_ros2.messages.stamps import move, pose_numbers, turn
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.rig import BODY_FROM_OPTICAL
+
+__all__ = ["clock", "fix", "imu", "motion", "odometry", "optical", "pose_with_covariance", "speed_mps", "transform"]
+
+_GRAVITY = 9.80665
+
+
+def speed_mps(layout: LayoutFrame) -> float:
+    """Along the ego's x axis."""
+    pose, (vx, vy, vz) = layout.ego_pose, layout.ego_velocity.tolist()
+    return cos(pose.pitch) * (cos(pose.yaw) * vx + sin(pose.yaw) * vy) - sin(pose.pitch) * vz
+
+
+@cache
+def _clock() -> Form:
+    return Form(Clock(clock=BLANK_TIME))
+
+
+def clock(stamp_us: int) -> bytes:
+    return _clock().filled(stamp_us)
+
+
+@cache
+def _odometry(frame_id: str, base: str) -> Form:
+    out = Odometry(header=blank_header(frame_id), child_frame_id=base)
+    blank(out.pose.pose.position, out.pose.pose.orientation)
+    out.twist.twist.linear.x = out.twist.twist.angular.z = BLANK
+    return Form(out)
+
+
+def odometry(layout: LayoutFrame, stamp_us: int, frame_id: str, base: str) -> bytes:
+    """Pose in the header's frame; twist in `base`, as REP-105 has it. Exact: the covariances stay zero."""
+    twist = speed_mps(layout), layout.ego_yaw_rate
+    return _odometry(frame_id, base).filled(stamp_us, (*pose_numbers(layout.ego_pose), *twist))
+
+
+@cache
+def _imu(frame_id: str) -> Form:
+    out = Imu(header=blank_header(frame_id))
+    blank(out.orientation, out.linear_acceleration)
+    out.angular_velocity.z = BLANK
+    return Form(out)
+
+
+def imu(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
+    """Of an exact IMU at base_link: what it feels of gravity is in its acceleration (9.8 upwards at rest)."""
+    pose, rate, g = layout.ego_pose, layout.ego_yaw_rate, _GRAVITY * cos(layout.ego_pose.pitch)
+    ax, ay, az = -_GRAVITY * sin(pose.pitch), g * sin(pose.roll), g * cos(pose.roll)
+    felt = ax + layout.ego_accel, ay + speed_mps(layout) * rate, az
+    return _imu(frame_id).filled(stamp_us, (*pose_numbers(pose)[3:], rate, *felt))
+
+
+@cache
+def _fix(frame_id: str) -> Form:
+    out = NavSatFix(header=blank_header(frame_id), latitude=BLANK, longitude=BLANK, altitude=BLANK)
+    out.status.status, out.status.service = NavSatStatus.STATUS_FIX, NavSatStatus.SERVICE_GPS
+    out.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
+    return Form(out)
+
+
+def fix(layout: LayoutFrame, stamp_us: int, frame_id: str, origin: Origin) -> bytes:
+    pose = layout.ego_pose
+    return _fix(frame_id).filled(stamp_us, origin.locate(pose.x, pose.y, pose.z))
+
+
+@cache
+def _pose_with_covariance(frame_id: str) -> Form:
+    out = PoseWithCovarianceStamped(header=blank_header(frame_id))
+    blank(out.pose.pose.position, out.pose.pose.orientation)
+    return Form(out)
+
+
+def pose_with_covariance(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
+    return _pose_with_covariance(frame_id).filled(stamp_us, pose_numbers(layout.ego_pose))
+
+
+@cache
+def _motion(kind: Any, parent: str, child: str) -> Form:
+    out = TransformStamped(header=blank_header(parent), child_frame_id=child)
+    blank(out.transform.translation, out.transform.rotation)
+    return Form(kind(transforms=[out]))
+
+
+def motion(kind: Any, layout: LayoutFrame, stamp_us: int, parent: str, child: str) -> bytes:
+    """The ego's pose in `parent`, as tf2_msgs/TFMessage; `kind` is that class."""
+    return _motion(kind, parent, child).filled(stamp_us, pose_numbers(layout.ego_pose))
+
+
+def transform(header: Header, child: str, pose: Pose) -> TransformStamped:
+    out = TransformStamped(header=header, child_frame_id=child)
+    move(out.transform.translation, pose.x, pose.y, pose.z)
+    turn(out.transform.rotation, pose)
+    return out
+
+
+def optical(pose: Pose) -> Pose:
+    """Pose of a camera's optical axes (z forward, x right) from that of its body axes."""
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = pose.rotation @ BODY_FROM_OPTICAL, pose.position
+    return Pose.from_matrix(matrix)

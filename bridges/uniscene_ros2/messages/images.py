@@ -1,0 +1,65 @@
+"""Camera frames as `Image` and `CameraInfo`."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, Image
+
+from uniscene_ros2.messages.prefilled import DATA, Form, blank_header
+from uniscene_sim.frames import CameraFrame
+from uniscene_sim.rig import CameraSpec
+
+__all__ = ["camera_info", "depth_image", "rgb_image", "semantic_image"]
+
+_LENSES = {"pinhole": ("plumb_bob", 5), "brown_conrady": ("plumb_bob", 5), "fisheye": ("equidistant", 4)}
+
+
+@cache
+def _image(height: int, width: int, step: int, encoding: str, frame_id: str) -> Form:
+    image = Image(height=height, width=width, step=step, encoding=encoding, data=DATA)
+    image.header = blank_header(frame_id)
+    return Form(image)
+
+
+def _filled(values: np.ndarray, encoding: str, stamp_us: int, frame_id: str) -> bytes:
+    height, width = values.shape[:2]
+    return _image(height, width, values.nbytes // height, encoding, frame_id).filled(stamp_us, data=values)
+
+
+def rgb_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
+    return _filled(frame.rgb, "rgb8", stamp_us, frame_id)
+
+
+def depth_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
+    """Metres, inf where nothing was hit (REP-118)."""
+    return _filled(frame.depth.astype("<f4", copy=False), "32FC1", stamp_us, frame_id)
+
+
+def semantic_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
+    """Numbers of `OccClass`."""
+    return _filled(frame.semantic, "mono8", stamp_us, frame_id)
+
+
+def camera_info(spec: CameraSpec, stamp_us: int, frame_id: str) -> bytes:
+    return _camera_info(spec, frame_id).filled(stamp_us)
+
+
+@cache
+def _camera_info(spec: CameraSpec, frame_id: str) -> Form:
+    """ROS has the centre of the first pixel at (0, 0), rigs have it at (0.5, 0.5)."""
+    model, count = _LENSES[spec.model]
+    cx, cy = spec.cx - 0.5, spec.cy - 0.5
+    return Form(
+        CameraInfo(
+            header=blank_header(frame_id),
+            height=spec.height,
+            width=spec.width,
+            distortion_model=model,
+            d=[*map(float, spec.distortion), *[0.0] * (count - len(spec.distortion))],
+            k=[spec.fx, 0.0, cx, 0.0, spec.fy, cy, 0.0, 0.0, 1.0],
+            r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            p=[spec.fx, 0.0, cx, 0.0, 0.0, spec.fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+        )
+    )

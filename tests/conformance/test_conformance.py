@@ -1,0 +1,429 @@
+"""The checker passes what keeps the rules, names what does not, and takes an engine that somebody else installed."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uniscene_sim import conformance
+from uniscene_sim.camera.raycast.engine import RaycastCameras
+from uniscene_sim.conformance.rules import Broken
+from uniscene_sim.conformance.sensors import sensor_rules
+from uniscene_sim.conformance.sinks import sink_rules
+from uniscene_sim.conformance.sources import source_rules
+from uniscene_sim.conformance.tiles import tile_rules
+from uniscene_sim.errors import InputError
+from uniscene_sim.lidar.raycast.engine import RaycastLidar
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.recording.recorder import Recorder
+from uniscene_sim.scenario_files.read import find_scenario
+from uniscene_sim.tile import CELL_M
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+RANGES = "shapes, types and ranges"
+THIRD_PARTY = Path(__file__).parent / "third_party"
+
+
+BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast"),
+            ("sink", "report")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("slot", "name"), BUILT_IN)
+def test_what_is_built_in_keeps_the_rules(slot, name):
+    findings = list(conformance.check(slot, name))
+    assert len(findings) >= 6 and all(f.good for f in findings), [f for f in findings if not f.good]
+
+
+def altered(base, **changes):
+    """A class of camera or LiDAR engine whose every record is changed: each change is a function of the record."""
+
+    class Engine(base):
+        def step(self, state, views, specs):
+            state, worlds = super().step(state, views, specs)
+            return state, [
+                {n: replace(r, **{k: f(r) for k, f in changes.items()}) for n, r in w.items()} for w in worlds
+            ]
+
+    return Engine
+
+
+_camera, _lidar = partial(altered, RaycastCameras), partial(altered, RaycastLidar)
+
+
+class Forgetful(RaycastCameras):
+    """Keeps what it should hand back as state."""
+
+    def step(self, state, views, specs):
+        self.calls = getattr(self, "calls", 0) + 1
+        state, worlds = super().step(state, views, specs)
+        return state, [{n: replace(f, rgb=f.rgb + np.uint8(self.calls)) for n, f in w.items()} for w in worlds]
+
+
+class Meddling(RaycastCameras):
+    def step(self, state, views, specs):
+        views[0].frame.agents["colour"] += 1
+        return super().step(state, views, specs)
+
+
+class Blind(RaycastCameras):
+    def step(self, state, views, specs):
+        return super().step(
+            state, [replace(v, frame=replace(v.frame, agents=v.frame.agents[:0])) for v in views], specs
+        )
+
+
+class Crosstalk(RaycastCameras):
+    def step(self, state, views, specs):
+        state, worlds = super().step(state, views, specs)
+        return state, [{n: replace(f, rgb=f.rgb + np.uint8(len(specs))) for n, f in w.items()} for w in worlds]
+
+
+class Mixed(RaycastCameras):
+    def step(self, state, views, specs):
+        state, worlds = super().step(state, views, specs)
+        return state, [worlds[0] for _ in worlds]
+
+
+class Nameless(RaycastCameras):
+    coupling = "loose"
+
+
+class Dice(RaycastCameras):
+    rolls = cycle((3, 1, 4, 1, 5, 9, 2, 6))
+
+    def step(self, state, views, specs):
+        state, worlds = super().step(state, views, specs)
+        noise = np.uint8(next(self.rolls))
+        return state, [{n: replace(f, rgb=f.rgb + noise) for n, f in w.items()} for w in worlds]
+
+
+class Brittle(RaycastCameras):
+    """Fails on a lens that it does not know, in words of its own."""
+
+    def step(self, state, views, specs):
+        return super().step(state, views, [{"pinhole": s}[s.model] for s in specs])
+
+
+class Never(RaycastCameras):
+    """Believes that there is always a world."""
+
+    def step(self, state, views, specs):
+        assert views[0].frame
+        return super().step(state, views, specs)
+
+
+class Sulking(RaycastCameras):
+    """Refuses a lens as it should, and is not what it was after that."""
+
+    refused = 0
+
+    def step(self, state, views, specs):
+        if any(s.model == "fisheye" for s in specs):
+            self.refused = 1
+            raise InputError("no fisheyes here", field="model")
+        state, worlds = super().step(state, views, specs)
+        return state, [{n: replace(f, rgb=f.rgb + np.uint8(self.refused)) for n, f in w.items()} for w in worlds]
+
+
+@pytest.mark.parametrize(
+    ("slot", "engine", "rule", "message"),
+    [
+        ("camera", Brittle, "errors", "'fisheye' must be served or refused with InputError, raised KeyError"),
+        ("camera", Never, "errors", "list index out of range"),
+        ("camera", Sulking, "errors", "after an error the engine goes on in another way"),
+        ("camera", Nameless, "declares its attributes", "coupling must be"),
+        ("camera", _camera(rgb=lambda f: f.rgb[1:]), RANGES, r"front.rgb must be uint8"),
+        ("camera", _camera(depth=lambda f: -f.depth), RANGES, "depth must be at least 0"),
+        ("camera", _camera(instance=lambda f: f.instance + np.uint16(50_000)), RANGES,
+         "none of the layout's agents"),
+        ("camera", _camera(stamp_us=lambda f: 0), RANGES, "stamp_us must be"),
+        ("camera", Dice, "repeats", "new engine gave other output"),
+        ("camera", Forgetful, "repeats", "state must be passed"),
+        ("camera", Mixed, "batch equals single worlds", "other output than each alone"),
+        ("camera", Crosstalk, "coupling as declared", "front changes with the other sensors"),
+        ("camera", Meddling, "leaves its input alone", "must not change the layout"),
+        ("camera", Blind, "conditions show in the output", "changes nothing"),
+        ("lidar", _lidar(ring=lambda s: s.ring + np.uint16(9)), RANGES, "ring must be below 8"),
+        ("lidar", _lidar(time_s=lambda s: s.time_s - np.float32(1)), RANGES, "time_s must lie"),
+        ("lidar", _lidar(xyz=lambda s: s.xyz.astype(float)), RANGES, "xyz must be float32"),
+    ],
+)  # fmt: skip
+def test_broken_sensors_are_named(slot, engine, rule, message):
+    rules = dict(sensor_rules(slot, engine, "unused"))
+    with pytest.raises((Broken, IndexError), match=message):
+        rules[rule]()
+
+
+class Trail(ProceduralOccupancy):
+    """Tiles that hang on how many were made before."""
+
+    def tile(self, ix, iy):
+        self.count = getattr(self, "count", 0) + 1
+        made = super().tile(ix, iy)
+        return replace(made, base_z=made.base_z + CELL_M * self.count)
+
+
+class Seedless(ProceduralOccupancy):
+    def __init__(self, static_map, seed):
+        super().__init__(static_map, 0)
+
+
+class Torn(ProceduralOccupancy):
+    def tile(self, ix, iy):
+        made = super().tile(ix, iy)
+        return replace(made, ground=made.ground + np.float32(0.1 * iy))
+
+
+class Keyless(ProceduralOccupancy):
+    def __init__(self, static_map, seed):
+        super().__init__(static_map, seed)
+        self.cache_key = 5
+
+
+class Doubled(ProceduralOccupancy):
+    def tile(self, ix, iy):
+        made = super().tile(ix, iy)
+        return replace(made, ground=made.ground.astype(float))
+
+
+class Bounded(ProceduralOccupancy):
+    def tile(self, ix, iy):
+        if abs(ix) > 1000:
+            raise IndexError(ix)
+        return super().tile(ix, iy)
+
+
+@pytest.mark.parametrize(
+    ("engine", "rule", "message"),
+    [(Trail, "repeats", "tiles made before"), (Seedless, "seed shows in the world", "same world"),
+     (Torn, "ground meets at edges", "north edge"), (Keyless, "declares its attributes", "cache_key must be"),
+     (Doubled, RANGES, "ground must be float32"), (Bounded, "errors", "raised IndexError")],
+)  # fmt: skip
+def test_broken_tiles_are_named(engine, rule, message):
+    rules = dict(tile_rules(engine, "unused"))
+    with pytest.raises(Broken, match=message):
+        rules[rule]()
+
+
+class Untitled(ScenarioSource):
+    title = ""
+
+
+class Stubborn(ScenarioSource):
+    @classmethod
+    def open(cls, what, seed=None):
+        return super().open(what)
+
+
+class Sparse(ScenarioSource):
+    def step(self, control, dt_us):
+        return super().step(control, dt_us)[-1:]
+
+
+class Twins(ScenarioSource):
+    def step(self, control, dt_us):
+        frames = super().step(control, dt_us)
+        frames[0].agents["id"][-1] = frames[0].agents["id"][-2]
+        return frames
+
+
+class Endless(ScenarioSource):
+    """Goes on where it was."""
+
+    def reset(self):
+        return self._now()
+
+
+class Smeared(ScenarioSource):
+    """Hands out what it goes on to write."""
+
+    def reset(self):
+        self.first = super().reset()
+        return self.first
+
+    def step(self, control, dt_us):
+        self.first.agents["pos"] += 1.0
+        return super().step(control, dt_us)
+
+
+class Deaf(ScenarioSource):
+    def step(self, control, dt_us):
+        return super().step(self.driver_control(), dt_us)
+
+
+class Recording(ScenarioSource):
+    open_loop = True
+
+
+class Lenient(ScenarioSource):
+    def step(self, control, dt_us):
+        return super().step(control, max(dt_us // 10_000, 1) * 10_000)
+
+
+class Raw(ScenarioSource):
+    @classmethod
+    def open(cls, what, seed=None):
+        if not find_scenario("cut_in").with_stem(what).is_file():
+            raise FileNotFoundError(what)
+        return super().open(what, seed)
+
+
+@pytest.mark.parametrize(
+    ("source", "rule", "message"),
+    [
+        (Untitled, "declares its attributes", "title must be a string"),
+        (Stubborn, "takes a seed", "must take that seed"),
+        (Sparse, "layouts every 10 ms", "must give 10 layouts, gave 1"),
+        (Twins, "layouts every 10 ms", "ids of agents must differ"),
+        (Endless, "repeats", "after a reset"),
+        (Smeared, "what is handed out stays", "changed after it was handed out"),
+        (Deaf, "controls move the ego", "differ by 0.00 m"),
+        (Recording, "controls move the ego", "open_loop is True"),
+        (Lenient, "errors", "a step of 0 us must raise InputError"),
+        (Raw, "errors", "raised FileNotFoundError"),
+    ],
+)  # fmt: skip
+def test_broken_sources_are_named(source, rule, message):
+    with pytest.raises(Broken, match=message):
+        dict(source_rules(source, "unused", "cut_in"))[rule]()
+
+
+class Numbered(Recorder):
+    name = 5
+
+
+class Boastful(Recorder):
+    def close(self, outcome, tiles):
+        return [*super().close(outcome, tiles), self.out / "video.mkv"]
+
+
+class Elsewhere(Recorder):
+    def close(self, outcome, tiles):
+        super().close(outcome, tiles)
+        return [Path(__file__)]
+
+
+class Frontal(Recorder):
+    def add(self, frame, stages_ms):
+        frame.cameras["front"]
+        super().add(frame, stages_ms)
+
+
+class Touching(Recorder):
+    def add(self, frame, stages_ms):
+        frame.cameras["front"].rgb[0, 0] += 1
+
+
+class Littering(Recorder):
+    def add(self, frame, stages_ms):
+        (self.out / "log.txt").write_text("a frame")
+
+
+class Blunt(Recorder):
+    def __init__(self, out, facts):
+        out.mkdir(parents=True, exist_ok=True)
+        super().__init__(out, facts)
+
+
+@pytest.mark.parametrize(
+    ("sink", "rule", "message"),
+    [
+        (Numbered, "declares its attributes", "name must be a string"),
+        (Boastful, "takes a run", "video.mkv, which is not there"),
+        (Elsewhere, "takes a run", "which is not in the folder"),
+        (Frontal, "takes frames without sensors", "front"),
+        (Touching, "leaves its input alone", "must not change the frame"),
+        (Littering, "left without close, leaves nothing", "left log.txt"),
+        (Blunt, "errors", "raised FileExistsError"),
+    ],
+)  # fmt: skip
+def test_broken_sinks_are_named(sink, rule, message):
+    with pytest.raises((Broken, KeyError), match=message):
+        dict(sink_rules(sink))[rule]()
+
+
+OF_THIS_PROCESS = """
+from dataclasses import replace
+from os import getpid
+import numpy as np
+from uniscene_sim.camera.raycast.engine import RaycastCameras
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+class Cameras(RaycastCameras):
+    def step(self, state, views, specs):
+        state, worlds = super().step(state, views, specs)
+        return state, [{n: replace(f, rgb=f.rgb + np.uint8(getpid() % 251)) for n, f in w.items()} for w in worlds]
+
+class Tiles(ProceduralOccupancy):
+    def __init__(self, static_map, seed):
+        super().__init__(static_map, seed + getpid())
+
+class Source(ScenarioSource):
+    @classmethod
+    def open(cls, what, seed=None):
+        return super().open(what, getpid() if seed is None else seed)
+"""
+
+
+@pytest.mark.parametrize(("slot", "name"), [("camera", "Cameras"), ("occupancy", "Tiles"), ("source", "Source")])
+def test_what_hangs_on_the_process_is_named(tmp_path, monkeypatch, slot, name):
+    (tmp_path / "of_this_process.py").write_text(OF_THIS_PROCESS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    bad = {f.rule: f.detail for f in conformance.check(slot, f"of_this_process:{name}") if not f.good}
+    assert "a new process" in bad.pop("repeats in a new process")
+    assert not bad, bad
+
+
+def test_what_somebody_else_installs(tmp_path):
+    """A source, an engine and a sink: installed for real, checked and run by name."""
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(tmp_path),
+    ]
+    subprocess.run([*install, str(THIRD_PARTY)], check=True, capture_output=True)
+    root = str(Path(__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
+
+    def cli(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "uniscene_sim.cli.main", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+
+    checked = cli("check", "fog")
+    assert checked.returncode == 0 and checked.stdout.count("ok") == 9, checked.stdout + checked.stderr
+    for arguments in (("ring", "--on", "30"), ("track",)):
+        checked = cli("check", *arguments)
+        assert checked.returncode == 0 and checked.stdout.count("ok") >= 6, checked.stdout + checked.stderr
+    out = tmp_path / "out"
+    ran = cli("run", "cut_in", "--rig", "rl", "--camera", "fog", "--ticks", "2", "--out", str(out), "--no-cache")
+    assert ran.returncode == 0 and (out / "report.json").is_file(), ran.stderr
+    assert '"fog"' in (out / "report.json").read_text()
+    ran = cli("run", "30", "--source", "ring", "--sink", "track", "--sink", "report", "--no-preview", "--rig", "rl",
+              "--ticks", "3", "--out", str(out), "--no-cache")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    track = (out / "track.csv").read_text().splitlines()
+    assert len(track) == 5 and track[-1].startswith("300000,2.397,")  # 0.3 s at 8 m/s
+    assert json.loads((out / "report.json").read_text())["scenario"] == "ring of 30 m"
+    refused = cli("run", "wide", "--source", "ring", "--out", str(tmp_path / "none"))
+    assert refused.returncode == 2 and "expected a radius in metres, got 'wide'" in refused.stderr
+    assert cli("run", "30", "--source", "rign").returncode == 2
+    listed = cli("info").stdout
+    assert "ring (other_house 1.0)" in listed and "track (other_house 1.0)" in listed
+    broken = cli("check", "fog_camera:FOG_RGB", "--slot", "camera")
+    assert broken.returncode == 1 and "FAIL" in broken.stdout
+    assert cli("check", "fogg").returncode == 2

@@ -1,0 +1,112 @@
+"""`uniscene-sim train` and `eval`, from nothing to a judged model of the zoo, and what they refuse."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from uniscene_sim.cli.main import main
+from uniscene_sim.datasets import make as data
+
+TINY = {
+    "vae": {"widths": [8, 16], "encoder_blocks": [1, 1], "decoder_blocks": [1, 1], "layout_width": 4},
+    "net": {"kind": "dit", "width": 32, "depth": 1, "heads": 2, "layout_width": 4},
+    "vae_schedule": {"steps": 3},
+    "flow_schedule": {"steps": 3},
+    "vae_crop": 32,
+    "vae_batch": 2,
+    "flow_crop": 32,
+    "flow_batch": 2,
+}
+
+
+@pytest.mark.slow
+def test_one_command_trains_and_judges_a_model(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "TOWNS", {"train": (1, 6), "validation": (1, 6), "test": (1, 6)})
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "model")]
+    assert main(["train", "occupancy", *folders, "--recipe", str(tmp_path / "tiny.yaml"), "--device", "cpu"]) == 0
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [
+        "README.md", "config.yaml", "flow.safetensors", "vae.safetensors",
+    ]  # fmt: skip
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "6 windows of 1 seeded towns" in card and "3 steps of the VAE" in card and "| VAE ceiling |" in card
+
+    arguments = ["--model", str(tmp_path / "model"), "--data", str(tmp_path / "data"), "--windows", "2"]
+    outputs = ["--json", str(tmp_path / "rows.json"), "--picture", str(tmp_path / "scenes.png")]
+    capsys.readouterr()
+    assert main(["eval", "occupancy", *arguments, "--steps", "1", "--device", "cpu", *outputs]) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    by_name = {row["name"]: row for row in rows if row["data"] == "test"}
+    assert by_name["truth"]["miou"] == 1 and by_name["flow"]["miou"] < 0.5 and by_name["flow"]["seam"] > 0
+    assert "| truth | test |" in capsys.readouterr().out
+    assert np.asarray(Image.open(tmp_path / "scenes.png")).std() > 10
+
+
+TINY_LIDAR = {"net": {"widths": [8, 8], "blocks": [1, 1], "hidden": 16}, "schedule": {"steps": 8}, "rays": 512}
+
+
+@pytest.mark.slow
+def test_a_lidar_is_trained_and_judged_beside_another(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "SWEPT_TOWNS", {"train": (1, 2), "validation": (1, 1), "test": (1, 1)})
+    for name, net in (("with", {}), ("without", {"prior": False, "samples": 16})):
+        recipe = TINY_LIDAR | {"net": TINY_LIDAR["net"] | net}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(recipe))
+        out = tmp_path / "zoo" / name
+        folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / name), "--out", str(out)]
+        assert main(["train", "lidar", *folders, "--recipe", str(tmp_path / f"{name}.yaml"), "--device", "cpu"]) == 0
+    card = (tmp_path / "zoo" / "with" / "README.md").read_text()
+    assert "2 sweeps of 1 seeded towns" in card and "8 steps" in card and "| raycast on labels | test |" in card
+
+    models = ["--model", str(tmp_path / "zoo" / "with"), "--also", str(tmp_path / "zoo" / "without")]
+    outputs = ["--json", str(tmp_path / "rows.json"), "--picture", str(tmp_path / "sweeps.png")]
+    capsys.readouterr()
+    assert main(["eval", "lidar", *models, "--data", str(tmp_path / "data"), "--device", "cpu", *outputs]) == 0
+    rows = {row["name"]: row for row in json.loads((tmp_path / "rows.json").read_text())["rows"]}
+    full, deaf, spaced = rows["with"], rows["with without ray-drop head"], rows["without"]
+    assert full["within_05"] > spaced["within_05"], "half a cell within the first cell is a better guess than none"
+    assert deaf["median_m"] == full["median_m"] and deaf["drop_auc"] != full["drop_auc"]
+    assert "| raycast on labels | test |" in capsys.readouterr().out
+    assert np.asarray(Image.open(tmp_path / "sweeps.png")).std() > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["eval", "occupancy", "--model", "no_such"], "no_such: no such model"),
+        (["eval", "occupancy", "--picture", "a.png"], "--picture: draws some of --data"),
+        (["train", "data", "--xodr", "{tmp}"], "--xodr: expected .xodr files"),
+        (["train", "occupancy", "--recipe", "{tmp}/no.yaml"], "no.yaml: cannot be read as YAML"),
+        (["eval", "lidar", "--also", "no_such"], "no_such: no such model"),
+        (["eval", "lidar", "--data", "{tmp}"], "expected files sweeps_<seed>.npz"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.setattr(data, "TOWNS", {})
+    monkeypatch.chdir(tmp_path)
+    assert main([a.replace("{tmp}", str(tmp_path)) for a in arguments]) == 2
+    told = capsys.readouterr().err
+    assert message in told and told.count("\n") == 1
+    assert not (tmp_path / "out" / "models").exists()
+
+
+def test_a_gpu_that_is_not_there_is_named(tmp_path, capsys):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    assert main(["train", "occupancy", "--data", str(tmp_path), "--device", "cuda"]) == 2
+    assert "--device: no CUDA device here" in capsys.readouterr().err
+
+
+def test_without_torch_one_line_says_what_to_install(monkeypatch, capsys):
+    from importlib import util
+
+    from uniscene_sim import zoo
+
+    monkeypatch.setattr(zoo, "find_spec", lambda name: None if name == "torch" else util.find_spec(name))
+    for arguments in (["eval", "occupancy"], ["run", "cut_in", "--occupancy", "occflow-tiles", "--ticks", "1"]):
+        assert main(arguments) == 2
+        assert "need torch: pip install 'uniscene_sim[learned]'" in capsys.readouterr().err

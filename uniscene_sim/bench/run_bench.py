@@ -1,0 +1,37 @@
+"""Runs the parts of the bench and prints their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+
+from tqdm import tqdm
+
+from uniscene_sim.bench.timing import Row
+
+__all__ = ["as_markdown", "as_records", "run_bench"]
+
+
+def run_bench(names: Iterable[str] = ()) -> Iterator[Row]:
+    """Rows as they are measured; of some parts only, where named. `ros2` has to be: it takes minutes."""
+    from uniscene_sim.bench import cameras, env, lidar, ros2, scaling, ticks, tiles
+
+    usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "env": env, "scaling": scaling}
+    chosen = [{**usual, "ros2": ros2}[name].rows for name in (names or usual)]
+    for part in tqdm(chosen, desc="bench", unit="part", disable=None):
+        yield from part()
+
+
+def as_records(rows: Iterable[Row]) -> list[dict[str, object]]:
+    """Rows for JSON."""
+    return [{**asdict(row), "ratio": row.ratio} for row in rows]
+
+
+def as_markdown(rows: Iterable[Row]) -> str:
+    """Rows as a table for people."""
+    lines = ["| what | value | unit | peer | its value | ratio |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        peer = "" if row.peer_value is None else f"{row.peer_value:.4g}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
+        lines.append(f"| {row.name} | {row.value:.4g} | {row.unit} | {row.peer} | {peer} | {ratio} |")
+    return "\n".join(lines)

@@ -1,0 +1,192 @@
+"""What happens to an image between the street and the file: motion, drops, flakes, noise. Labels stay as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from math import cos, log, pi, sqrt
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.camera.raycast.shading import GAMMA
+from uniscene_sim.camera.sky import Sky
+from uniscene_sim.compute.compiled import device, unlocked
+from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.rig import CameraSpec
+
+__all__ = ["add_noise", "blur_motion", "fall", "image_motion", "key_of"]
+
+#: Linear value of each uint8.
+_LINEAR = (np.arange(256) / 255.0) ** 2.2
+_TAPS = 9
+_SKY_M = 1e5
+_STREAKS_PX, _FLAKES_PX = 900, 700  # pixels for each
+_DROPS = 9  # on the lens
+_DROP_US = 2_500_000  # a drop runs off after so long
+
+
+def key_of(frame: LayoutFrame, spec: CameraSpec) -> np.uint64:
+    """Noise is keyed by seed, time and camera."""
+    text = f"{frame.seed} {frame.stamp_us} {spec.name}".encode()
+    return np.uint64(int.from_bytes(hashlib.sha256(text).digest()[:8], "little"))
+
+
+@device
+def _random(key, count):
+    """0..1 for a key and a number (splitmix64)."""
+    z = np.uint64(key) + np.uint64(0x9E3779B97F4A7C15) * (np.uint64(count) + np.uint64(1))
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return np.float64(z >> np.uint64(11)) / 9007199254740992.0
+
+
+def add_noise(rgb: np.ndarray, sigma: float, key: np.uint64) -> None:
+    """Shot and read noise: at white the standard deviation is `sigma` of full scale, in black a tenth of it."""
+    each(lambda rows: _add_noise(rgb, sigma, key, *rows), ranges(len(rgb)))
+
+
+@unlocked
+def _add_noise(rgb, sigma, key, first, last):
+    width = rgb.shape[1]
+    for v in range(first, last):
+        for u in range(width):
+            for c in range(3):
+                at = (v * width + u) * 3 + c
+                normal = sqrt(-2.0 * log(1.0 - _random(key, 2 * at))) * cos(2.0 * pi * _random(key, 2 * at + 1))
+                value = _LINEAR[rgb[v, u, c]]
+                value += sigma * sqrt(value + 0.01) * normal
+                rgb[v, u, c] = GAMMA[int(min(max(value, 0.0), 1.0) * 4095.0)]
+
+
+def image_motion(spec: CameraSpec, depth: np.ndarray, instance: np.ndarray, frame: LayoutFrame) -> np.ndarray:
+    """Way of each pixel's surface across the image while the shutter is open, px: float64 (H, W, 2), NaN where it is
+    not known. The ego and the agents keep their speeds for so long, the ego turns, the sky only turns."""
+    seconds = 1e-3 * spec.shutter_ms
+    v, u = np.indices(depth.shape)
+    rays, seen = spec.unproject(np.column_stack([u.ravel() + 0.5, v.ravel() + 0.5]))
+    away = np.minimum(depth.ravel().astype(float), _SKY_M)
+    points = rays * (away if spec.model == "fisheye" else away / np.maximum(rays[:, 2], 1e-6))[:, None]
+    ego = frame.ego_pose
+    x, y, z = ego.position - seconds * frame.ego_velocity
+    before = Pose(x, y, z, ego.roll, ego.pitch, ego.yaw - seconds * frame.ego_yaw_rate)
+    now_at, then_at = (p.compose(spec.pose).position for p in (ego, before))
+    now, then = (p.rotation @ spec.rotation_base_from_optical for p in (ego, before))
+    world = now_at + points @ now.T
+    ids, velocity = frame.agents["id"], frame.agents["vel"]
+    if len(ids):
+        order = np.argsort(ids)
+        at = order[np.clip(np.searchsorted(ids[order], instance.ravel()), 0, len(ids) - 1)]
+        moves = ids[at] == instance.ravel()
+        world[moves] -= seconds * velocity[at[moves]]
+    pixels, before_lens = spec.project((world - then_at) @ then)
+    motion = np.column_stack([u.ravel() + 0.5, v.ravel() + 0.5]) - pixels
+    motion[~(seen & before_lens)] = np.nan
+    return motion.reshape(*depth.shape, 2)
+
+
+def blur_motion(rgb: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Mean of light along each pixel's way while the shutter is open.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        motion: float64 (H, W, 2) px, NaN where unknown.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    out = np.empty_like(rgb)
+    each(lambda rows: _blur_motion(rgb, motion, out, *rows), ranges(len(rgb)))
+    return out
+
+
+@unlocked
+def _blur_motion(rgb, motion, out, first, last):
+    height, width, _ = rgb.shape
+    for v in range(first, last):
+        for u in range(width):
+            du, dv = motion[v, u, 0], motion[v, u, 1]
+            if not abs(du) + abs(dv) > 0.5:
+                out[v, u, 0], out[v, u, 1], out[v, u, 2] = rgb[v, u, 0], rgb[v, u, 1], rgb[v, u, 2]
+                continue
+            r, g, b = 0.0, 0.0, 0.0
+            for k in range(_TAPS):
+                f = k / (_TAPS - 1.0) - 0.5
+                i = min(max(int(v + 0.5 + f * dv), 0), height - 1)
+                j = min(max(int(u + 0.5 + f * du), 0), width - 1)
+                r, g, b = r + _LINEAR[rgb[i, j, 0]], g + _LINEAR[rgb[i, j, 1]], b + _LINEAR[rgb[i, j, 2]]
+            out[v, u, 0] = GAMMA[int(r / _TAPS * 4095.0)]
+            out[v, u, 1] = GAMMA[int(g / _TAPS * 4095.0)]
+            out[v, u, 2] = GAMMA[int(b / _TAPS * 4095.0)]
+
+
+def fall(rgb: np.ndarray, depth: np.ndarray, sky: Sky, frame: LayoutFrame, spec: CameraSpec) -> None:
+    """Rain or snow in the air before the scene, and rain drops on the lens, written into `rgb`."""
+    key = key_of(frame, spec)
+    light = np.clip(255.0 * (0.72 * sky.exposure * sky.horizon) ** (1 / 2.2), 40.0, 235.0)
+    if sky.falls == 1:
+        _streaks(rgb, depth, light, key)
+        drops = []
+        for k in range(_DROPS):  # each lives for a while, at its own time
+            life = (frame.stamp_us + k * _DROP_US // _DROPS) // _DROP_US
+            text = f"{frame.seed} {spec.name} {k} {life}".encode()
+            u, v, r = np.frombuffer(hashlib.sha256(text).digest()[:12], np.uint32) / 2.0**32
+            drops.append((u * rgb.shape[1], v * rgb.shape[0], (0.010 + 0.022 * r) * rgb.shape[0]))
+        _lens_drops(rgb, rgb.copy(), np.array(drops))
+    elif sky.falls == 2:
+        _flakes(rgb, depth, light, key)
+
+
+@njit(cache=True)
+def _streaks(rgb, depth, light, key):
+    height, width, _ = rgb.shape
+    for q in range(height * width // _STREAKS_PX):
+        x, y = _random(key, 4 * q) * width, _random(key, 4 * q + 1) * height
+        metres = 1.5 + 14.0 * _random(key, 4 * q + 2) ** 2
+        length = 0.55 * height / metres
+        slant = 0.06 * (_random(key, 4 * q + 3) - 0.3)
+        alpha = 0.20 / sqrt(metres)
+        for s in range(int(length) + 1):
+            i, j = int(y + s), int(x + s * slant)
+            if 0 <= i < height and 0 <= j < width and depth[i, j] > metres:
+                for c in range(3):
+                    rgb[i, j, c] = np.uint8(rgb[i, j, c] + alpha * (light[c] - rgb[i, j, c]))
+
+
+@njit(cache=True)
+def _flakes(rgb, depth, light, key):
+    height, width, _ = rgb.shape
+    for q in range(height * width // _FLAKES_PX):
+        x, y = _random(key, 3 * q) * width, _random(key, 3 * q + 1) * height
+        metres = 1.2 + 22.0 * _random(key, 3 * q + 2) ** 1.5
+        radius = 0.011 * height / metres
+        low, high = 0.45, min(1.0, 0.35 + radius)
+        for i in range(int(y - radius), int(y + radius) + 1):
+            for j in range(int(x - radius), int(x + radius) + 1):
+                if 0 <= i < height and 0 <= j < width and depth[i, j] > metres:
+                    away = sqrt((i + 0.5 - y) ** 2 + (j + 0.5 - x) ** 2) / (radius + 0.5)
+                    alpha = max(0.0, 1.0 - away) * low * high * 2.0
+                    for c in range(3):
+                        white = min(255.0, 1.12 * light[c])
+                        rgb[i, j, c] = np.uint8(rgb[i, j, c] + min(alpha, 1.0) * (white - rgb[i, j, c]))
+
+
+@njit(cache=True)
+def _lens_drops(rgb, behind, drops):
+    """Each drop is a small lens: it shows what is around it upside down."""
+    height, width, _ = rgb.shape
+    for q in range(drops.shape[0]):
+        x, y, radius = drops[q]
+        for i in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
+            for j in range(max(int(x - radius), 0), min(int(x + radius) + 1, width)):
+                du, dv = j + 0.5 - x, i + 0.5 - y
+                rim = sqrt(du * du + dv * dv) / radius
+                if rim < 1.0:
+                    a = min(max(int(x - 3.5 * du), 0), width - 1)
+                    b = min(max(int(y - 3.5 * dv), 0), height - 1)
+                    shade = 1.0 - 0.35 * rim**4
+                    mix = min(1.0, 3.0 * (1.0 - rim))
+                    for c in range(3):
+                        rgb[i, j, c] = np.uint8(rgb[i, j, c] + mix * (shade * behind[b, a, c] - rgb[i, j, c]))

@@ -1,0 +1,103 @@
+"""Which pixels an agent may cover."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.compute.compiled import device, floor
+from uniscene_sim.lens import project
+from uniscene_sim.tracing.agents import PosedAgents
+
+__all__ = ["at_pixel", "in_row", "in_the_way", "spans_of", "spans_of_cones"]
+
+#: Directions around the rim of a cone.
+_RIM = np.stack([f(np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)) for f in (np.cos, np.sin)], axis=1)
+
+
+@njit(cache=True)
+def spans_of(agents: PosedAgents, rotation, position, lens, width, height, far, spans):
+    """Write the columns and rows (N, 4: u0, u1, v0, v1) that each agent's bounding sphere may cover."""
+    fx, fy, cx, cy = lens[1], lens[2], lens[3], lens[4]
+    for n in range(agents.template.shape[0]):
+        x, y, z = (
+            agents.centre[n, 0] - position[0],
+            agents.centre[n, 1] - position[1],
+            agents.centre[n, 2] - position[2],
+        )
+        u = rotation[0, 0] * x + rotation[1, 0] * y + rotation[2, 0] * z
+        v = rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * z
+        w = rotation[0, 2] * x + rotation[1, 2] * y + rotation[2, 2] * z
+        r = agents.radius[n]
+        spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = 1, 0, 1, 0
+        if w + r < 0.0 or x * x + y * y + z * z > (far + r) ** 2:
+            continue
+        if w - r < 0.1:
+            spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = 0, width, 0, height
+            continue
+        near, away = 1.0 / (w - r), 1.0 / (w + r)
+        spans[n, 0] = int(max(0.0, floor(cx + fx * min((u - r) * near, (u - r) * away)) - 1.0))
+        spans[n, 1] = int(min(1.0 * width, floor(cx + fx * max((u + r) * near, (u + r) * away)) + 1.0))
+        spans[n, 2] = int(max(0.0, floor(cy + fy * min((v - r) * near, (v - r) * away)) - 1.0))
+        spans[n, 3] = int(min(1.0 * height, floor(cy + fy * max((v + r) * near, (v + r) * away)) + 1.0))
+
+
+def spans_of_cones(
+    agents: PosedAgents, rotation: np.ndarray, position: np.ndarray, lens: np.ndarray, width: int, height: int,
+    far: float, spans: np.ndarray,
+) -> None:  # fmt: skip
+    """The same for a lens that bends: the image of the rim of the cone around each sphere holds that of its inside, but
+    where the cone leaves the field of view."""
+    centre = (agents.centre - position) @ rotation
+    away = np.linalg.norm(centre, axis=1)
+    spans[:] = (1, 0, 1, 0)
+    for n in np.flatnonzero(away - agents.radius < far):
+        spans[n] = (0, width, 0, height)
+        if away[n] < 1.1 * agents.radius[n]:
+            continue
+        axis = centre[n] / away[n]
+        half = np.arcsin(agents.radius[n] / away[n]) * 1.02 + 0.005
+        aside = np.cross(axis, (1.0, 0.0, 0.0) if abs(axis[0]) < 0.7 else (0.0, 1.0, 0.0))
+        aside /= np.linalg.norm(aside)
+        rim = np.cos(half) * axis + np.sin(half) * (_RIM[:, :1] * aside + _RIM[:, 1:] * np.cross(axis, aside))
+        pixels, seen = project(lens, rim)
+        if not seen.any() and half < 0.5 and not project(lens, axis[None])[1][0]:
+            spans[n] = (1, 0, 1, 0)
+        elif seen.all() and -axis[2] < np.cos(half):
+            low, high = pixels.min(axis=0), pixels.max(axis=0)
+            margin = 3.0 + 0.03 * (high - low)
+            spans[n, 0::2] = np.clip(np.floor(low - margin), 0, (width, height))
+            spans[n, 1::2] = np.clip(np.ceil(high + margin), 0, (width, height))
+
+
+@device
+def in_the_way(spans, row_of, in_row, u, some):
+    """Write the agents whose span holds column `u`; their number."""
+    count = 0
+    for q in range(in_row):
+        if spans[row_of[q], 0] <= u <= spans[row_of[q], 1]:
+            some[count] = row_of[q]
+            count += 1
+    return count
+
+
+@device
+def in_row(spans, v, row_of):
+    """Write the agents whose span holds row `v`; their number."""
+    count = 0
+    for n in range(spans.shape[0]):
+        if spans[n, 2] <= v <= spans[n, 3]:
+            row_of[count] = n
+            count += 1
+    return count
+
+
+@device
+def at_pixel(spans, v, u, some):
+    """Write the agents whose span holds a pixel; their number. What `in_row` and `in_the_way` find together."""
+    count = 0
+    for n in range(spans.shape[0]):
+        if spans[n, 2] <= v <= spans[n, 3] and spans[n, 0] <= u <= spans[n, 1]:
+            some[count] = n
+            count += 1
+    return count

@@ -1,0 +1,302 @@
+"""One ray of a camera: what it meets, and the light that comes back along it."""
+
+from __future__ import annotations
+
+from math import exp, inf, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from uniscene_sim.camera.raycast.ground_bins import Bins, bin_of
+from uniscene_sim.camera.raycast.lamps import Lamps, lamp_light
+from uniscene_sim.camera.raycast.shading import is_ground, is_wall, plain_surface, surface, through_air
+from uniscene_sim.camera.sky import Sky, sky_radiance
+from uniscene_sim.compute.compiled import device, floor, inlined
+from uniscene_sim.compute.value_noise import smooth
+from uniscene_sim.taxonomy import Material
+from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
+from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
+from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
+from uniscene_sim.tracing.kernels import occluded, trace_agents, trace_world
+
+__all__ = ["Scene", "look"]
+
+_BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
+_EMPTY = int(Material.NONE)
+_SHADOW_M = 70.0  # shadows reach no farther
+_LIFT_M = 0.01  # rays from a surface start this far off it
+_AGENT_LIFT_M = 0.08  # more than a voxel of a template, so that its steps do not shade themselves
+_MOST_SAMPLES = 12
+_SOFT_M = 2 * BLOCK_M / 4  # cells are averaged over this length for the light of the sky
+_AROUND = 2  # cells to each side that tell which way a wall faces
+_MIRROR_M = 60.0  # wet ground mirrors no farther
+
+
+class Scene(NamedTuple):
+    """What the rays of one image share."""
+
+    atlas: AtlasArrays
+    agents: PosedAgents
+    templates: TemplateArrays
+    sky: Sky
+    lamps: Lamps
+    lit: Bins  # lamps by the ground that they reach
+    shades: Bins  # agents by the strips of ground that the sun lets them shade, across it
+    feet: Bins  # agents by the ground that they keep the sky from
+    albedo: np.ndarray  # float64 (256, 3) linear
+    agent_rgb: np.ndarray  # float64 (N, 3, 3): body, upper and lower clothes
+    far: float  # m
+    plain: bool  # sun and sky alone: no shadows, detail, weather
+
+
+@inlined
+def look(scene: Scene, some, count, ox, oy, oz, dx, dy, dz, pixel_angle):
+    """Trace and shade one ray of unit direction, with the agents `some[:count]` in its way.
+
+    Returns:
+        distance (inf: sky), material, agent row (-1: world), and linear red, green, blue.
+    """
+    sky, far = scene.sky, scene.far
+    t, m, nx, ny, nz, deck, row = _hit(scene, some, count, ox, oy, oz, dx, dy, dz, far)
+    if t == inf:
+        r, g, b = sky_radiance(sky, dx, dy, dz, not scene.plain)
+        return t, m, row, r, g, b
+    if scene.plain:
+        ar, ag, ab = _albedo(scene, m, row)
+        r, g, b = plain_surface(sky, ar, ag, ab, nx, ny, nz)
+        return t, m, row, r, g, b
+    r, g, b = _shade(scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle)
+    if sky.wet > 0.0 and deck >= 0 and is_ground(m):
+        x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+        cosine = min(1.0, max(0.0, -(nx * dx + ny * dy + nz * dz)))
+        # Puddles where the ground is a little lower; a film of water between them.
+        pool = min(1.0, max(0.0, (smooth(0.35 * x, 0.35 * y, 21) - 0.42) * 4.0))
+        mirror = sky.wet * (0.14 + 0.76 * pool) * (0.02 + 0.98 * (1.0 - cosine) ** 5)
+        if mirror > 0.03:
+            mx, my, mz = dx + 2 * cosine * nx, dy + 2 * cosine * ny, dz + 2 * cosine * nz
+            sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
+            reach = min(_MIRROR_M, far - t)
+            if reach > 0.0 and mirror > 0.08:
+                px, py, pz = x + _LIFT_M * nx, y + _LIFT_M * ny, z + _LIFT_M * nz
+                s, n, ax, ay, az, _, who = _hit(scene, some, count, px, py, pz, mx, my, mz, reach)
+                if s < inf:
+                    sr, sg, sb = _glance(scene, s, n, ax, ay, az, who, px, py, pz, mx, my, mz)
+            r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
+    r, g, b = through_air(sky, t, r, g, b)
+    return t, m, row, r, g, b
+
+
+@inlined
+def _hit(scene: Scene, some, count, ox, oy, oz, dx, dy, dz, far):
+    """Distance, material, normal, deck and agent row of what a ray meets first."""
+    t, m, nx, ny, nz, deck = trace_world(scene.atlas, ox, oy, oz, dx, dy, dz, far)
+    row = -1
+    if count:
+        ta, ma, ax, ay, az, hit = trace_agents(
+            scene.agents, scene.templates, some, count, ox, oy, oz, dx, dy, dz, min(t, far)
+        )
+        if hit >= 0 and ta < t:
+            return ta, ma, ax, ay, az, -1, hit
+    return t, m, nx, ny, nz, deck, row
+
+
+@inlined
+def _albedo(scene: Scene, m, row):
+    if row >= 0:
+        part = 0 if m == _BODY else (1 if m == _UPPER else (2 if m == _LOWER else -1))
+        if part >= 0:
+            return scene.agent_rgb[row, part, 0], scene.agent_rgb[row, part, 1], scene.agent_rgb[row, part, 2]
+    return scene.albedo[m, 0], scene.albedo[m, 1], scene.albedo[m, 2]
+
+
+@inlined
+def _shade(scene: Scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle):
+    """Linear RGB that a hit sends back, without the air between."""
+    a, sky = scene.atlas, scene.sky
+    x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+    pixel = t * pixel_angle
+    lights, lift = 0, _LIFT_M
+    ar, ag, ab = _albedo(scene, m, row)
+    open_ = 1.0
+    sx, sy = nx, ny  # which way it faces as a whole
+    if row >= 0:
+        lights, lift = int(scene.agents.lights[row]), _AGENT_LIFT_M
+        open_ = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
+    else:
+        if deck >= 0:
+            slant = max(0.02, abs(nx * dx + ny * dy + nz * dz))
+            ar, ag, ab = _ground_albedo(a, m, deck, x, y, dx, dy, pixel / slant, pixel, scene.albedo)
+            open_ = _beside_agents(scene, x, y, z)
+        elif nz == 0.0 and is_wall(m):
+            sx, sy = _facing(a, x, y, z, nx, ny)
+        open_ *= 1.0 - min(0.8, 1.5 * _density_at(a, x + 0.9 * sx, y + 0.9 * sy, z + 0.9 * nz))
+    lit = 1.0
+    if sx * sky.sun[0] + sy * sky.sun[1] + nz * sky.sun[2] <= 0.0:
+        lit = 0.0
+    elif sky.sunlight[0] > 0.002:
+        # what lies beyond the camera's own range is left out: it may not be in the atlas
+        reach = min(_SHADOW_M, (scene.far - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
+        if sx != nx or sy != ny:
+            lift = CELL_M  # a slanting wall of cells has steps: its own next step is no shade
+        if reach > 0.0 and _shadowed(scene, x + lift * sx, y + lift * sy, z + lift * nz, reach):
+            lit = 0.0
+    lr, lg, lb = 0.0, 0.0, 0.0
+    if sky.dark > 0.0:
+        lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, sx, sy, nz)
+    return surface(
+        sky, m, ar, ag, ab, lights, x, y, z, sx, sy, nz, dx, dy, dz, t, pixel, row >= 0, lit, open_, lr, lg, lb
+    )
+
+
+@device
+def _glance(scene: Scene, t, m, nx, ny, nz, row, ox, oy, oz, dx, dy, dz):
+    """What wet ground mirrors, without shadows."""
+    x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+    ar, ag, ab = _albedo(scene, m, row)
+    lights = int(scene.agents.lights[row]) if row >= 0 else 0
+    lr, lg, lb = 0.0, 0.0, 0.0
+    if scene.sky.dark > 0.0:
+        lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, nx, ny, nz)
+    return surface(
+        scene.sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, 1.0, row >= 0, 0.5, 0.8, lr, lg, lb
+    )
+
+
+# --- light that is kept away ------------------------------------------------------------------------------------------
+
+
+@device
+def _shadowed(scene: Scene, x, y, z, reach):
+    """Whether something within `reach` stands between a point and the sun."""
+    sun = scene.sky.sun
+    level = sqrt(sun[0] ** 2 + sun[1] ** 2) + 1e-12
+    begin, end = bin_of(scene.shades, (y * sun[0] - x * sun[1]) / level, 0.0)
+    if end > begin:
+        some, count = scene.shades.rows[begin:end], end - begin
+        if trace_agents(scene.agents, scene.templates, some, count, x, y, z, sun[0], sun[1], sun[2], reach)[5] >= 0:
+            return True
+    return occluded(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)
+
+
+@device
+def _beside_agents(scene: Scene, x, y, z):
+    """Share of the sky that agents leave to a point of the ground."""
+    open_ = 1.0
+    begin, end = bin_of(scene.feet, x, y)
+    for q in range(begin, end):
+        n = scene.feet.rows[q]
+        if abs(scene.agents.position[n, 2] - z) > 1.5:
+            continue
+        px, py = x - scene.agents.position[n, 0], y - scene.agents.position[n, 1]
+        r = scene.agents.rotation[n]
+        u = abs(r[0, 0] * px + r[1, 0] * py) - 0.5 * scene.agents.size[n, 0]
+        v = abs(r[0, 1] * px + r[1, 1] * py) - 0.5 * scene.agents.size[n, 1]
+        away = sqrt(max(u, 0.0) ** 2 + max(v, 0.0) ** 2)
+        deep = min(1.0, max(0.0, -max(u, v)) / 0.4)
+        broad = min(1.0, scene.agents.size[n, 1] / 1.5)
+        open_ *= 1.0 - broad * (0.5 * exp(-away / 0.35) + 0.35 * deep)
+    return open_
+
+
+@device
+def _density_at(a: AtlasArrays, x, y, z):
+    """Share of full cells around a point, trilinear over 1.6 m."""
+    u, v = x / _SOFT_M - 0.5, y / _SOFT_M - 0.5
+    i, j = floor(u), floor(v)
+    fu, fv = u - i, v - j
+    total = 0.0
+    for q in range(4):
+        ci, cj = i + (q >> 1), j + (q & 1)
+        weight = (fu if q >> 1 else 1.0 - fu) * (fv if q & 1 else 1.0 - fv)
+        if weight < 1e-3:
+            continue
+        bx, by = ci >> 1, cj >> 1
+        tile_x, tile_y = bx // TILE_BLOCKS, by // TILE_BLOCKS
+        wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
+        if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
+            continue
+        slot = a.window[wx, wy]
+        if slot < 0:
+            continue
+        bx, by = bx - tile_x * TILE_BLOCKS, by - tile_y * TILE_BLOCKS
+        if z - _SOFT_M > a.cells_hi[slot, bx, by]:
+            continue
+        w = (z - a.base_z[slot]) / _SOFT_M - 0.5
+        k = floor(w)
+        fw = w - k
+        for s in range(2):
+            ck = k + s
+            bz = ck >> 1
+            if 0 <= bz < BLOCKS_Z:
+                row = a.blocks[slot, bx, by, bz]
+                if row >= 0:
+                    total += weight * (fw if s else 1.0 - fw) * a.density[row, ci & 1, cj & 1, ck & 1]
+    return total / 255.0
+
+
+# --- what is seen -----------------------------------------------------------------------------------------------------
+
+
+@device
+def _full(a: AtlasArrays, i, j, k_m):
+    """Whether the cell with map indices (i, j) at height k_m is full."""
+    bx, by = i >> 3, j >> 3
+    tile_x, tile_y = bx // TILE_BLOCKS, by // TILE_BLOCKS
+    wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
+    if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
+        return False
+    slot = a.window[wx, wy]
+    if slot < 0:
+        return False
+    k = floor((k_m - a.base_z[slot]) / CELL_M)
+    bz = k >> 3
+    if bz < 0 or bz >= BLOCKS_Z:
+        return False
+    row = a.blocks[slot, bx - tile_x * TILE_BLOCKS, by - tile_y * TILE_BLOCKS, bz]
+    return row >= 0 and a.materials[row, i & (BLOCK_CELLS - 1), j & (BLOCK_CELLS - 1), k & (BLOCK_CELLS - 1)] != _EMPTY
+
+
+@device
+def _facing(a: AtlasArrays, x, y, z, nx, ny):
+    """Which way a wall of cells faces as a whole: a house need not stand along the grid."""
+    i, j = floor((x - 0.01 * nx) / CELL_M), floor((y - 0.01 * ny) / CELL_M)
+    gx, gy = 0.0, 0.0
+    for u in range(-_AROUND, _AROUND + 1):
+        for v in range(-_AROUND, _AROUND + 1):
+            if (u != 0 or v != 0) and not _full(a, i + u, j + v, z):
+                weight = 1.0 / (u * u + v * v)
+                gx, gy = gx + weight * u, gy + weight * v
+    length = sqrt(gx * gx + gy * gy)
+    if length < 1e-6 or gx * nx + gy * ny < 0.2 * length:
+        return nx, ny
+    return gx / length, gy / length
+
+
+@device
+def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
+    """Paint of a deck at a point, `otherwise` where the deck or the tile is absent."""
+    tile_x, tile_y = floor(x / TILE_M), floor(y / TILE_M)
+    wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
+    if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
+        return otherwise
+    slot = a.window[wx, wy]
+    if slot < 0 or deck >= a.decks[slot, 1]:
+        return otherwise
+    i = min(int((x - tile_x * TILE_M) / PAINT_M), PAINT_CELLS - 1)
+    j = min(int((y - tile_y * TILE_M) / PAINT_M), PAINT_CELLS - 1)
+    return a.paint[a.decks[slot, 0] + deck, i, j]
+
+
+@device
+def _ground_albedo(a: AtlasArrays, material, deck, x, y, dx, dy, long_m, wide_m, albedo):
+    """Mean albedo of the paint under a pixel: samples along its footprint, which slant makes long and thin."""
+    count = int(min(1.0 * _MOST_SAMPLES, 1.0 + max(long_m, wide_m) / PAINT_M))
+    r, g, b = 0.0, 0.0, 0.0
+    length = sqrt(dx * dx + dy * dy) + 1e-12
+    ux, uy = dx / length, dy / length
+    for s in range(count):
+        along = ((s + 0.5) / count - 0.5) * long_m
+        across = (((s * 0.618034) % 1.0) - 0.5) * wide_m if count > 1 else 0.0
+        m = _paint_at(a, x + along * ux - across * uy, y + along * uy + across * ux, deck, material)
+        r, g, b = r + albedo[m, 0], g + albedo[m, 1], b + albedo[m, 2]
+    return r / count, g / count, b / count

@@ -1,0 +1,237 @@
+"""What a surface sends to the camera, in linear RGB. All of it is a function of place."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import exp, sqrt
+
+import numpy as np
+
+from uniscene_sim.camera.sky import Sky, sky_radiance
+from uniscene_sim.compute.compiled import device, floor
+from uniscene_sim.compute.value_noise import hashed, smooth
+from uniscene_sim.layout import Light
+from uniscene_sim.taxonomy import MATERIAL_RGB, Material
+from uniscene_sim.tracing.agents import PosedAgents
+
+__all__ = [
+    "GAMMA",
+    "LINEAR_RGB",
+    "agent_albedo",
+    "encode",
+    "is_ground",
+    "is_wall",
+    "plain_surface",
+    "surface",
+    "through_air",
+]
+
+#: Linear albedo of each material, float64 (256, 3).
+LINEAR_RGB = (MATERIAL_RGB / 255.0) ** 2.2
+#: uint8 of linear values in 1/4095.
+GAMMA = np.round(255.0 * (np.arange(4096) / 4095.0) ** (1 / 2.2)).astype(np.uint8)
+
+_GROUND, _LEAF, _PANE, _PAINTED = 1, 2, 3, 4  # 0 is all else
+_KIND = np.zeros(256, np.uint8)
+for _kind, _materials in {
+    _GROUND: "ASPHALT ASPHALT_OLD GRASS SOIL PARKING MEDIAN PAVING CROSSING_GAP KERB LINE_WHITE LINE_YELLOW STOP_LINE "
+    "CROSSING_STRIPE ARROW EDGE_LINE CENTRE_LINE_WHITE",
+    _LEAF: "FOLIAGE FOLIAGE_DARK FOLIAGE_LIGHT HEDGE",
+    _PANE: "WINDOW GLASS SHOP_FRONT",
+    _PAINTED: "BODY CHROME RIM",
+}.items():
+    for _name in _materials.split():
+        _KIND[Material[_name]] = _kind
+for _label in (11, 12, 13, 14, 17):
+    _KIND[_label] = _GROUND
+_KIND[16] = _LEAF
+
+#: Bits of `lights` that light a lamp of each material up; 0 is not a lamp.
+_LIT = np.zeros(256, np.uint8)
+_LIT[Material.HEADLIGHT] = Light.HEAD
+_LIT[Material.TAILLIGHT] = Light.BRAKE
+_LIT[Material.INDICATOR_LEFT] = Light.LEFT
+_LIT[Material.INDICATOR_RIGHT] = Light.RIGHT
+_LIT[Material.LAMP_RED] = Light.RED
+_LIT[Material.LAMP_YELLOW] = Light.YELLOW
+_LIT[Material.LAMP_GREEN] = Light.GREEN
+_HEAD, _TAIL, _LAMP = Light.HEAD, int(Material.TAILLIGHT), int(Material.LAMP)
+_FIRST_WALL, _LAST_WALL = int(Material.WALL_BRICK), int(Material.SHOP_FRONT)
+_GRASS, _SOIL, _SHOP, _WINDOW = int(Material.GRASS), int(Material.SOIL), int(Material.SHOP_FRONT), int(Material.WINDOW)
+_AMBIENT = 0.42
+_ROOM_M, _STOREY_M = 2.6, 3.1  # windows this near each other belong to one room
+_ROOMS_LIT = 0.35
+
+
+def agent_albedo(agents: PosedAgents, body: np.ndarray) -> np.ndarray:
+    """Linear (N, 3, 3): body, upper and lower clothes of each agent; `body` (N, 3) is 0..255."""
+    n = len(agents.id)
+    out = np.empty((n, 3, 3))
+    out[:, 0] = (body / 255.0) ** 2.2
+    for i, colour in enumerate(agents.colour.tolist()):
+        out[i, 1:] = _clothes(colour)
+    return out
+
+
+@lru_cache(4096)
+def _clothes(colour: int) -> np.ndarray:
+    """Linear (2, 3): upper and lower clothes of a colour seed."""
+    random = np.random.default_rng([colour, 77])
+    upper = (0.12 + 0.75 * random.random(3)) ** 2.2
+    return np.stack([upper, (0.10 + 0.30 * random.random() + 0.12 * random.random(3)) ** 2.2])
+
+
+@device
+def is_ground(material):
+    """Whether a material lies flat and gets wet and white."""
+    return _KIND[material] == _GROUND
+
+
+@device
+def is_wall(material):
+    """Whether a material belongs to a house."""
+    return _FIRST_WALL <= material <= _LAST_WALL
+
+
+@device
+def plain_surface(sky: Sky, red, green, blue, nx, ny, nz):
+    """Linear RGB by sun and sky alone: no shadow, no detail, no air."""
+    facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2])
+    up = (0.5 + 0.5 * nz) * _AMBIENT
+    return (
+        red * (facing * sky.sunlight[0] + up * (sky.zenith[0] + sky.horizon[0]) + 0.1 * sky.bounce[0]),
+        green * (facing * sky.sunlight[1] + up * (sky.zenith[1] + sky.horizon[1]) + 0.1 * sky.bounce[1]),
+        blue * (facing * sky.sunlight[2] + up * (sky.zenith[2] + sky.horizon[2]) + 0.1 * sky.bounce[2]),
+    )
+
+
+@device
+def _glow(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
+    """How brightly a lamp or a lit room shines, 0 where it is none or is off, and whether it is a room."""
+    if on_agent:
+        mask = _LIT[material]
+        if mask and lights & mask:
+            return 3.0, False
+        if material == _TAIL and lights & _HEAD:
+            return 0.9, False
+        return 0.0, False
+    if sky.dark <= 0.0:
+        return 0.0, False
+    if material == _LAMP:
+        return 4.0 * sky.dark, False
+    if material == _WINDOW or material == _SHOP:
+        px, py = x - 0.2 * nx, y - 0.2 * ny
+        room = hashed(floor(px / _ROOM_M), floor(py / _ROOM_M), floor(z / _STOREY_M) + 40)
+        if material == _SHOP:
+            return sky.dark * (0.5 + 0.3 * room), True
+        if room < _ROOMS_LIT:
+            return sky.dark * (0.25 + 1.1 * room), True
+    return 0.0, False
+
+
+@device
+def surface(
+    sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel_m, on_agent, lit, open_,
+    lamp_r, lamp_g, lamp_b,
+):  # fmt: skip
+    """Linear RGB that a surface sends to the camera, without the air between.
+
+    Args:
+        red, green, blue: albedo.
+        lights: bits of the agent, 0 on the world.
+        x, y, z: the point; nx, ny, nz: normal; dx, dy, dz: from the camera; t: distance, m.
+        pixel_m: width of a pixel there; detail finer than it is faded out.
+        on_agent: whether it is an agent's: detail is fixed to the world and would swim over what moves.
+        lit: share of the sun that reaches the point, 0..1.
+        open_: share of the sky that does, 0..1.
+        lamp_r, lamp_g, lamp_b: light of lamps there.
+    """
+    kind = _KIND[material]
+    glow, room = _glow(sky, material, lights, on_agent, x, y, z, nx, ny)
+    if glow > 0.0 and not room:
+        return glow * red + 0.03, glow * green + 0.03, glow * blue + 0.03
+    if on_agent and material >= 128 and _LIT[material]:
+        red, green, blue = 0.12 * red, 0.12 * green, 0.12 * blue
+    detail = 1.0
+    if not on_agent:
+        px, py, pz = x - 1e-4 * nx, y - 1e-4 * ny, z - 1e-4 * nz
+        if kind == _GROUND:
+            near = max(0.0, 1.0 - pixel_m / 0.15)
+            if near > 0.0:
+                detail += 0.16 * near * (hashed(floor(px * 16), floor(py * 16), 5) - 0.5)
+            broad = smooth(0.55 * px, 0.55 * py, 6)
+            detail += 0.22 * (broad - 0.5) + 0.14 * (smooth(0.08 * px, 0.08 * py, 7) - 0.5)
+            if sky.snow > 0.0:
+                # Deep on open ground, swept and driven off where people and cars go.
+                depth = 1.0 if material == _GRASS or material == _SOIL else 0.45
+                drift = 0.6 * broad + 0.4 * smooth(2.1 * px, 2.1 * py, 8) - 0.5
+                cover = sky.snow * min(max(depth + 1.1 * drift, 0.04), 0.96)
+                red += (0.85 - red) * cover
+                green += (0.88 - green) * cover
+                blue += (0.93 - blue) * cover
+            if sky.wet > 0.0:
+                dark = 1.0 - 0.42 * sky.wet
+                red, green, blue = red * dark, green * dark, blue * dark
+        else:
+            near = max(0.0, 1.0 - pixel_m / 0.4)
+            strength = 0.45 if kind == _LEAF else 0.10
+            i, j, k = floor(px * 10), floor(py * 10), floor(pz * 10)
+            if near > 0.0:
+                detail += strength * near * (hashed(i, j, k) - 0.5)
+            coarse = hashed(floor(px * 2.5), floor(py * 2.5), floor(pz * 2.5))
+            detail += (0.25 if kind == _LEAF else 0.06) * (coarse - 0.5)
+            if kind == _LEAF:  # leaves face anywhere, mostly up
+                nx += 0.9 * (hashed(i, j, k + 1013) - 0.5)
+                ny += 0.9 * (hashed(i, j, k + 2017) - 0.5)
+                nz += 0.45 + 0.6 * (hashed(i, j, k + 3023) - 0.5)
+                length = sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
+                nx, ny, nz = nx / length, ny / length, nz / length
+    if sky.snow > 0.0 and nz > 0.45 and kind != _GROUND:
+        cover = sky.snow * min(1.0, (nz - 0.45) * 3.0) * (0.75 if kind == _LEAF or on_agent else 0.95)
+        red, green, blue = red + (0.82 - red) * cover, green + (0.85 - green) * cover, blue + (0.90 - blue) * cover
+    red, green, blue = red * detail, green * detail, blue * detail
+    facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2]) * lit
+    up = (0.5 + 0.5 * nz) * _AMBIENT * open_
+    down = (0.5 - 0.5 * nz) * (0.4 + 0.6 * open_)
+    r = red * (facing * sky.sunlight[0] + up * (sky.zenith[0] + sky.horizon[0]) + down * sky.bounce[0] + lamp_r)
+    g = green * (facing * sky.sunlight[1] + up * (sky.zenith[1] + sky.horizon[1]) + down * sky.bounce[1] + lamp_g)
+    b = blue * (facing * sky.sunlight[2] + up * (sky.zenith[2] + sky.horizon[2]) + down * sky.bounce[2] + lamp_b)
+    if kind == _PANE or kind == _PAINTED:
+        cosine = nx * dx + ny * dy + nz * dz
+        mx, my, mz = dx - 2 * cosine * nx, dy - 2 * cosine * ny, dz - 2 * cosine * nz
+        fresnel = (1.0 - min(1.0, abs(cosine))) ** 4
+        mirror = 0.16 + 0.7 * fresnel if kind == _PANE else 0.05 + 0.5 * fresnel
+        sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
+        below = min(max(0.5 - 6.0 * mz, 0.0), 1.0)  # what lies below the horizon is a blur of the ground
+        sr, sg, sb = (
+            sr + below * (1.5 * sky.bounce[0] - sr),
+            sg + below * (1.5 * sky.bounce[1] - sg),
+            sb + below * (1.5 * sky.bounce[2] - sb),
+        )
+        glint = 0.45 * lit * max(0.0, mx * sky.sun[0] + my * sky.sun[1] + mz * sky.sun[2]) ** 80
+        r = r * (1 - mirror) + mirror * sr + glint * sky.sunlight[0]
+        g = g * (1 - mirror) + mirror * sg + glint * sky.sunlight[1]
+        b = b * (1 - mirror) + mirror * sb + glint * sky.sunlight[2]
+    if room:
+        r, g, b = r + 0.55 * glow, g + 0.40 * glow, b + 0.22 * glow
+    return r, g, b
+
+
+@device
+def through_air(sky: Sky, t, r, g, b):
+    """What is left of light after t metres of haze, and what the haze adds."""
+    clear = exp(-sky.haze * t)
+    return (
+        r * clear + sky.horizon[0] * 0.92 * (1 - clear),
+        g * clear + sky.horizon[1] * 0.92 * (1 - clear),
+        b * clear + sky.horizon[2] * 0.92 * (1 - clear),
+    )
+
+
+@device
+def encode(value):
+    """uint8 of a linear value; highlights are rolled off above 0.7."""
+    v = 0.72 * value
+    if v > 0.7:
+        v = 0.7 + 0.3 * (1.0 - exp(-(v - 0.7) / 0.3))
+    return GAMMA[int(min(max(v, 0.0), 1.0) * 4095.0)]

@@ -1,0 +1,158 @@
+"""`uniscene-sim bake`: all tiles of a map, or of a scenario's route, made and kept on disk ahead of any run."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from uniscene_sim import plugins
+from uniscene_sim.errors import InputError
+from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.occupancy.tile_cache import TileCache
+from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.scenario_files.read import find_scenario, load_scenario
+from uniscene_sim.simulator import prepared_range_m
+from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.storage.disk_cache import DiskCache
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+__all__ = ["Baked", "bake", "what_to_bake"]
+
+_CHUNK = 4  # tiles handed to a process at once
+
+
+@dataclass(frozen=True)
+class Baked:
+    """How many tiles were made, how many were there already, and the bytes of both on disk."""
+
+    made: int = 0
+    found: int = 0
+    nbytes: int = 0
+
+    def __add__(self, other: Baked) -> Baked:
+        return Baked(self.made + other.made, self.found + other.found, self.nbytes + other.nbytes)
+
+
+def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap, int, list[tuple[int, int]]]:
+    """A map, a seed and the tiles in sensor range: of the ego's route for a scenario, else of every road.
+
+    Args:
+        name: map file, folder of a painted map, name of a shipped map, scenario file or name of one of the library.
+        seed: replaces the scenario's; 0 for a map where None.
+        rig: its range counts.
+
+    Raises:
+        InputError: no such map or scenario, or one that cannot be read.
+    """
+    reach = prepared_range_m(rig)
+    shipped = data_dir("scenarios") / "maps" / f"{name}.npz"
+    path = shipped if shipped.is_file() else Path(name)
+    if path.is_dir() or path.suffix in (".xodr", ".npz"):
+        static_map = load_map(path)
+        roads = static_map.road_points()
+        if not len(roads):
+            raise InputError("expected at least one driving lane", file=path)
+        return static_map, seed or 0, tiles_along(roads, reach)
+    scenario = load_scenario(find_scenario(name))
+    static_map = load_map(scenario.map)
+    seed = scenario.seed if seed is None else seed
+    route = ScenarioSource(scenario, static_map, seed).route_path
+    return static_map, seed, tiles_along(route, reach)
+
+
+def bake(
+    static_map: StaticMap,
+    seed: int,
+    tiles: Sequence[tuple[int, int]],
+    disk: DiskCache,
+    occupancy: str = "procedural",
+    jobs: int = 1,
+) -> Baked:
+    """See that tiles are on disk and whole, with a progress bar; from the main thread.
+
+    Args:
+        disk: cache, a strict one.
+        occupancy: name of the engine.
+        jobs: processes that work at it.
+
+    Raises:
+        InputError: an unknown engine or one that cannot be cached, or a folder that cannot be written or hold them all.
+    """
+    total = Baked()
+    chunks = [tiles[i : i + _CHUNK] for i in range(0, len(tiles), _CHUNK)]
+    with _late_interrupts() as interrupts, tqdm(total=len(tiles), desc="bake", unit="tile", disable=None) as bar:
+        for part in _bake_all((static_map, seed, disk, occupancy), chunks, jobs):
+            total += part
+            bar.update(part.made + part.found)
+            if total.nbytes > 0.9 * disk.max_bytes:
+                why = f"{total.made + total.found} of {len(tiles)} tiles take {total.nbytes / 2**30:.2g} GiB already"
+                raise InputError(f"{why}; expected a bound that holds them all", field="UNISCENE_CACHE_GB")
+            if interrupts:
+                raise KeyboardInterrupt
+    return total
+
+
+@contextmanager
+def _late_interrupts() -> Iterator[list[int]]:
+    """Interrupts that have come; they raise nothing, since inside a kernel or a start of a process that does harm."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _bake_all(ingredients: tuple, chunks: list[Sequence[tuple[int, int]]], jobs: int) -> Iterator[Baked]:
+    oven = _Oven(*ingredients)
+    if jobs == 1:
+        yield from map(oven.bake, chunks)
+        return
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, ingredients)
+    try:
+        yield from pool.map(_work, chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class _Oven:
+    """What a process needs to bake."""
+
+    def __init__(self, static_map: StaticMap, seed: int, disk: DiskCache, occupancy: str):
+        engine = plugins.load_engine("occupancy", occupancy)(static_map, seed)
+        cache = TileCache.of(engine, static_map.ref, seed, disk)
+        if cache is None:
+            raise InputError(f"{occupancy!r} declares no cache_key, so its tiles cannot be kept", field="--occupancy")
+        self.disk, self.store = disk, TileStore(engine, max_bytes=0, cache=cache)
+
+    def bake(self, tiles: Sequence[tuple[int, int]]) -> Baked:
+        before = self._total()
+        self.store.prefetch(tiles)
+        after = self._total()
+        return Baked(after.made - before.made, after.found - before.found, after.nbytes - before.nbytes)
+
+    def _total(self) -> Baked:
+        return Baked(self.store.made, self.store.from_cache, self.disk.nbytes_read + self.disk.nbytes_written)
+
+
+_oven: _Oven  # of a process of the pool
+
+
+def _start(*ingredients: Any) -> None:
+    global _oven
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and lets this one finish its chunk
+    _oven = _Oven(*ingredients)
+
+
+def _work(tiles: Sequence[tuple[int, int]]) -> Baked:
+    return _oven.bake(tiles)

@@ -1,0 +1,251 @@
+"""`uniscene-sim`: run scenarios, check files, say what is installed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from uniscene_sim import __version__, plugins
+from uniscene_sim.cli.arguments import count, json_file, seed
+from uniscene_sim.cli.models import add_commands
+from uniscene_sim.errors import InputError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; 0 when all went well, 1 when a scenario failed its criteria, 2 for bad input."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except InputError as error:
+        print(f"uniscene-sim: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except SystemError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a compiled kernel ran
+            return 130
+        raise
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="uniscene-sim", description="Closed-loop generative sensor simulator.")
+    parser.add_argument("--version", action="version", version=f"uniscene-sim {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run a scenario and write what the sensors saw")
+    run.add_argument("what", metavar="SCENARIO", help="file, or name of one of the library; or what --source opens")
+    run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
+    run.add_argument("--seed", type=seed, help="replaces the scenario's seed")
+    run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
+    for slot, default in (("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast")):
+        run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
+    run.add_argument("--source", default="scenario", help="what knows the world (default: scenario)")
+    run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
+    run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where rays are traced (default: cpu)")
+    run.add_argument("--ticks", type=count, help="stop after this many ticks")
+    run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
+    run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
+    run.add_argument("--annotations", default="", metavar="LIST", help="of flow,boxes,lanes: drawn onto the cameras")
+    run.set_defaults(command=_run)
+
+    bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
+    bake.add_argument("map", help="map file or folder, name of a shipped map, or a scenario: then its route alone")
+    bake.add_argument("--seed", type=seed, help="of the world (default: 0, or the scenario's)")
+    bake.add_argument("--occupancy", default="procedural", help="occupancy engine (default: procedural)")
+    bake.add_argument("--rig", default="nuscenes-small", help="how far it sees (default: nuscenes-small)")
+    bake.add_argument("--jobs", type=count, default=1, help="processes at work (default: 1)")
+    bake.set_defaults(command=_bake)
+
+    info = commands.add_parser("info", help="engines, rigs, scenarios, devices and versions")
+    info.set_defaults(command=_info)
+
+    validate = commands.add_parser("validate", help="check scenario, rig and map files")
+    validate.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
+    validate.set_defaults(command=_validate)
+
+    check = commands.add_parser("check", help="whether an engine, source or sink keeps the rules")
+    check.add_argument("name", help="as installed, or module:attribute of one under development")
+    check.add_argument("--slot", choices=plugins.SLOTS, help="what it is (default: where the name is installed)")
+    check.add_argument("--on", default="cut_in", metavar="WHAT", help="what a source opens (default: cut_in)")
+    check.set_defaults(command=_check)
+
+    bench = commands.add_parser("bench", help="how fast it is, beside peers measured in the same run")
+    parts = ("cameras", "lidar", "tiles", "ticks", "env", "scaling", "ros2")
+    bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
+                       help=f"{', '.join(parts)} (default: all but ros2)")  # fmt: skip
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    bench.set_defaults(command=_bench)
+
+    add_commands(commands)
+
+    warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
+    warmup.set_defaults(command=_warmup)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Late imports: `--help` needs neither numba nor a map.
+    from tqdm import tqdm
+
+    from uniscene_sim.assemble import assemble
+    from uniscene_sim.interfaces import RunFacts
+    from uniscene_sim.rigs.rig_file import load_rig
+    from uniscene_sim.storage.disk_cache import user_cache
+
+    engines = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}
+    if arguments.device == "cuda":
+        from uniscene_sim.cuda.device import need_device
+
+        need_device("--device")
+        engines |= {slot: "raycast-cuda" for slot in ("camera", "lidar") if engines[slot] == "raycast"}
+    rig = load_rig(arguments.rig)
+    open_sinks = [plugins.load_engine("sink", name).open for name in dict.fromkeys(arguments.sink or ["report"])]
+    source = plugins.load_engine("source", arguments.source).open(arguments.what, arguments.seed)
+    disk = None if arguments.no_cache else user_cache("tiles")
+    annotations = [kind for kind in arguments.annotations.split(",") if kind]
+    simulator = assemble(source, rig, annotations=annotations, tile_cache=disk, **engines)
+    simulator.prepare(source.route_path, progress=True)
+    ticks = int(source.duration_s * 1e6) // simulator.tick_us
+    if arguments.ticks is not None:
+        ticks = min(ticks, arguments.ticks)
+    facts = RunFacts(source.title, source.seed, rig, engines, simulator.tick_us, not arguments.no_preview)
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(open_sink(arguments.out, facts)) for open_sink in open_sinks]
+        frame = simulator.reset()
+        for tick in tqdm(range(ticks + 1), desc="simulate", unit="tick", disable=None):
+            if tick:
+                frame = simulator.step()
+            for sink in sinks:
+                sink.add(frame, simulator.stages_ms)
+            if source.done:
+                break
+        written = [path for sink in sinks for path in sink.close(source.outcome, simulator.tiles)]
+    for path in written:
+        print(path)
+    status = source.outcome["status"]
+    print(f"{source.title}: {status}")
+    return 0 if status in ("SUCCESS", "ACCEPTABLE", "RUNNING") else 1
+
+
+def _bake(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.cli.bake import bake, what_to_bake
+    from uniscene_sim.rigs.rig_file import load_rig
+    from uniscene_sim.storage.disk_cache import user_cache
+
+    disk = user_cache("tiles", strict=True)
+    static_map, seed, tiles = what_to_bake(arguments.map, arguments.seed, load_rig(arguments.rig))
+    baked = bake(static_map, seed, tiles, disk, arguments.occupancy, arguments.jobs)
+    print(f"{static_map.name}, seed {seed}: {len(tiles)} tiles, {baked.made} made, {baked.found} found")
+    print(f"{baked.nbytes} bytes in {disk.folder}")
+    return 0
+
+
+def _info(_: argparse.Namespace) -> int:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from uniscene_sim.cuda.device import cuda_devices
+    from uniscene_sim.rigs.presets import PRESETS
+    from uniscene_sim.storage.data_folders import data_dir
+
+    for slot in plugins.SLOTS:
+        kind = f"{slot} engines" if slot in plugins.ENGINES else f"{slot}s"
+        print(f"{kind + ':':20}{', '.join(f'{name} ({origin})' for name, origin in plugins.offered(slot).items())}")
+    print(f"{'rigs:':20}{', '.join(PRESETS)}")
+    print(f"{'scenarios:':20}{', '.join(sorted(p.stem for p in data_dir('scenarios').glob('*.yaml')))}")
+    print(f"{'devices:':20}{', '.join([f'cpu ({os.cpu_count()} cores)', *cuda_devices()])}")
+    found = []
+    for package in ("uniscene_sim", "numpy", "numba", "scipy", "av", "carla"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    print(f"{'versions:':20}python {platform.python_version()}, {', '.join(found)}")
+    return 0
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    import json
+
+    from uniscene_sim.maps.load import load_map
+    from uniscene_sim.rigs.rig_file import load_rig
+    from uniscene_sim.scenario_files.read import load_scenario
+    from uniscene_sim.scenario_files.schema import scenario_json_schema
+    from uniscene_sim.world.scenario_source import ScenarioSource
+
+    if arguments.schema:
+        print(json.dumps(scenario_json_schema(), indent=2))
+    elif not arguments.files:
+        raise InputError("expected at least one file, or --schema")
+    bad = 0
+    for path in arguments.files:
+        try:
+            if path.is_dir() or path.suffix in (".xodr", ".npz"):
+                load_map(path)
+            elif path.suffix in (".yaml", ".yml") and _is_rig(path):
+                load_rig(str(path))
+            else:
+                scenario = load_scenario(path)
+                ScenarioSource(scenario, load_map(scenario.map)).reset()
+        except InputError as error:
+            bad += 1
+            print(f"uniscene-sim: {error}", file=sys.stderr)
+        else:
+            print(f"{path}: ok")
+    return 2 if bad else 0
+
+
+def _is_rig(path: Path) -> bool:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", file=path) from error
+    return any(line.startswith(("cameras:", "lidars:")) for line in lines)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.conformance import check
+
+    slots = [arguments.slot] if arguments.slot else [s for s in plugins.SLOTS if arguments.name in plugins.names(s)]
+    if not slots:
+        if ":" in arguments.name:
+            kinds = ", ".join(plugins.SLOTS)
+            raise InputError(f"says what module:attribute is, expected one of {kinds}", field="--slot")
+        installed = ", ".join(sorted({name for slot in plugins.SLOTS for name in plugins.names(slot)}))
+        raise InputError(f"nothing is called {arguments.name!r}; installed: {installed}", field="NAME")
+    bad = 0
+    for slot in slots:
+        for finding in check(slot, arguments.name, arguments.on):
+            bad += not finding.good
+            print(f"{slot:10}{'ok  ' if finding.good else 'FAIL'}  {finding.rule}"
+                  + (f": {finding.detail}" if finding.detail else ""))  # fmt: skip
+    return 1 if bad else 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.bench.run_bench import as_markdown, as_records, run_bench
+
+    with ExitStack() as stack:
+        write = json_file(stack, arguments.json)
+        rows = list(run_bench(arguments.parts))
+        print(as_markdown(rows))
+        write(as_records(rows))
+    return 0
+
+
+def _warmup(_: argparse.Namespace) -> int:
+    from uniscene_sim.cli.warmup import warm
+
+    warm()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""`uniscene-sim train` and `uniscene-sim eval`: models of the zoo, and how good they are."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uniscene_sim.cli.arguments import count, json_file
+from uniscene_sim.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["add_commands"]
+
+_DATA = Path("out/data")
+_DEVICE: dict[str, Any] = {"choices": ("cpu", "cuda"), "help": "where (default: cuda where there is one)"}
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add `train` and `eval` to a parser's commands."""
+    train = commands.add_parser("train", help="train a model of the zoo, or make the data that it learns from")
+    names = train.add_subparsers(required=True, metavar="NAME")
+    data = names.add_parser("data", help="windows of towns, which `occupancy` learns from")
+    data.add_argument("--data", type=Path, default=_DATA, help=f"where (default: {_DATA})")
+    data.add_argument("--towns", type=count, help="to train on (default: 56)")
+    data.add_argument("--xodr", type=Path, help="folder of OpenDRIVE maps to judge models on, too")
+    data.add_argument("--jobs", type=count, default=1, help="processes at work (default: 1)")
+    data.set_defaults(command=_train_data)
+    for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
+                               ("lidar", "sweeps", "the network of `sparse-sdf`")):  # fmt: skip
+        one = names.add_parser(name, help=learns)
+        one.add_argument("--data", type=Path, default=_DATA,
+                         help=f"{what} of towns, made where there are none (default: {_DATA})")  # fmt: skip
+        one.add_argument("--recipe", type=Path, metavar="YAML", help="what to change of the recipe")
+        one.add_argument("--work", type=Path, default=Path("out/training") / name,
+                         help=f"checkpoints; what was stopped goes on (default: out/training/{name})")  # fmt: skip
+        one.add_argument("--out", type=Path, default=Path("out/models") / name,
+                         help=f"folder of the model (default: out/models/{name})")  # fmt: skip
+        one.add_argument("--device", **_DEVICE)
+        one.set_defaults(command=_train, name=name)
+
+    judge = commands.add_parser("eval", help="how good a model is on towns that no training has seen")
+    names = judge.add_subparsers(required=True, metavar="NAME")
+    occupancy = names.add_parser("occupancy", help="worlds from layouts")
+    occupancy.add_argument("--model", default="occupancy", help="of the zoo, or a folder (default: occupancy)")
+    occupancy.add_argument("--windows", type=count, default=32, help="held-out windows of each set (default: 32)")
+    occupancy.add_argument("--steps", type=count, default=2, help="of the flow (default: 2)")
+    occupancy.add_argument("--guidance", type=float, default=1.0, help="weight of the layout (default: 1)")
+    occupancy.set_defaults(command=_eval_occupancy)
+    lidar = names.add_parser("lidar", help="sweeps from labels")
+    lidar.add_argument("--model", default="lidar", help="of the zoo, or a folder (default: lidar)")
+    lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
+    lidar.add_argument("--towns", type=count, default=8, help="held-out towns, at most (default: 8)")
+    lidar.add_argument("--real", type=Path, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to be set beside ours")
+    lidar.set_defaults(command=_eval_lidar)
+    for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
+        one.add_argument("--data", type=Path, help=f"{what} of towns (default: made for this alone)")
+        one.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+        one.add_argument("--picture", type=Path, metavar="PNG", help=f"draw some of the {what} of --data")
+        one.add_argument("--device", **_DEVICE)
+
+
+def _train_data(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.datasets.make import train_data
+
+    train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
+    print(arguments.data)
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.zoo import need_learned
+
+    need_learned("spconv")
+    from uniscene_sim.cli.train import train_lidar, train_occupancy
+
+    train = {"occupancy": train_occupancy, "lidar": train_lidar}[arguments.name]
+    train(arguments.data, arguments.work, arguments.out, arguments.recipe, arguments.device)
+    print(arguments.out)
+    return 0
+
+
+def _eval_occupancy(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.zoo import need_learned
+
+    need_learned()
+    from uniscene_sim.evaluation.occupancy import evaluate
+    from uniscene_sim.evaluation.pictures import picture
+    from uniscene_sim.evaluation.rows import as_markdown, as_records
+    from uniscene_sim.evaluation.scenes import read_scenes
+    from uniscene_sim.occupancy.learned.model import OccupancyModel
+
+    _need_data(arguments)
+    model = OccupancyModel.load(arguments.model, arguments.device)
+    with ExitStack() as stack:
+        write = json_file(stack, arguments.json)
+        rows = evaluate(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
+        print(as_markdown(rows))
+        write(as_records(rows))
+    if arguments.picture is not None:
+        scenes = read_scenes(arguments.data / "test", arguments.windows)
+        _save(picture(model, scenes, steps=arguments.steps, guidance=arguments.guidance), arguments.picture)
+    return 0
+
+
+def _eval_lidar(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.zoo import need_learned
+
+    need_learned("spconv")
+    from uniscene_sim.datasets.sweeps import read_all_sweeps
+    from uniscene_sim.evaluation.casters import Hard
+    from uniscene_sim.evaluation.learned_lidar import casters_of
+    from uniscene_sim.evaluation.lidar import baselines, evaluate
+    from uniscene_sim.evaluation.lidar_pictures import picture
+    from uniscene_sim.evaluation.real import compare_with_real
+    from uniscene_sim.evaluation.rows import as_markdown, as_records
+
+    _need_data(arguments)
+    casters = casters_of(arguments.model, arguments.also, arguments.device)
+    with ExitStack() as stack:
+        write = json_file(stack, arguments.json)
+        rows = evaluate(casters, arguments.data, arguments.towns)
+        print(as_markdown(rows))
+        real = [] if arguments.real is None else compare_with_real(arguments.real, [*baselines(), casters[0]])
+        if real:
+            print("\n" + as_markdown(real))
+        write(as_records(rows) + as_records(real))
+    if arguments.picture is not None:
+        towns = read_all_sweeps(arguments.data / "test", arguments.towns)
+        _save(picture([Hard(), casters[0]], towns), arguments.picture)
+    return 0
+
+
+def _need_data(arguments: argparse.Namespace) -> None:
+    if arguments.picture is not None and arguments.data is None:
+        raise InputError("draws some of --data, expected its folder", field="--picture")
+
+
+def _save(picture: np.ndarray, path: Path) -> None:
+    from PIL import Image
+
+    try:
+        Image.fromarray(picture).save(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be written: {error}", file=path, field="--picture") from error

@@ -1,0 +1,98 @@
+"""`uniscene-sim train`: models of the zoo from data, judged as they were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uniscene_sim.datasets.make import make_all_sweeps, train_data
+from uniscene_sim.datasets.sweeps import read_all_sweeps
+from uniscene_sim.datasets.windows import read_split
+from uniscene_sim.evaluation.learned_lidar import LearnedCaster
+from uniscene_sim.evaluation.lidar import evaluate as evaluate_lidar
+from uniscene_sim.evaluation.occupancy import evaluate
+from uniscene_sim.evaluation.rows import as_markdown
+from uniscene_sim.lidar.learned.model import LidarModel
+from uniscene_sim.occupancy.learned.dit import DiTConfig
+from uniscene_sim.occupancy.learned.model import OccupancyModel
+from uniscene_sim.occupancy.learned.precision import pick_device
+from uniscene_sim.occupancy.learned.unet import UNetConfig
+from uniscene_sim.training.card import device_name, lidar_card, occupancy_card
+from uniscene_sim.training.lidar import LidarRecipe, save_lidar, train_sdf
+from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
+from uniscene_sim.training.recipe_file import read_recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["train_lidar", "train_occupancy"]
+
+
+def train_occupancy(
+    data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None
+) -> None:
+    """Train the VAE and the flow and write them as a model of the zoo, with its card.
+
+    Args:
+        data: windows of towns, made where there are none.
+        work: where checkpoints and logs lie; a training that was stopped goes on from there.
+        out: folder of the model.
+
+    Raises:
+        InputError: damaged data, a recipe that is not one, or a folder that cannot be written.
+    """
+    recipe = OccupancyRecipe()
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
+    on = pick_device(device)
+    if not list((data / "train").glob("town_*.npz")):
+        train_data(data)
+    training, validation = read_split(data / "train"), read_split(data / "validation")
+    vae = train_vae(recipe, training, validation, work, on)
+    flow = train_flow(recipe, vae, training, validation, work, on)
+    facts = {
+        "name": out.name,
+        "seed": recipe.seed,
+        "towns": len(training),
+        "windows": sum(map(len, training)),
+        "device": device_name(on.type),
+        "ratio": recipe.vae.ratio,
+        "flow": "convolutional U-Net" if isinstance(recipe.net, UNetConfig) else "transformer",
+        "vae_parameters": _millions(vae),
+        "flow_parameters": _millions(flow),
+    }
+    save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
+    # Judged as it was written, in half precision.
+    rows = evaluate(OccupancyModel.load(out, device), data)
+    save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown(rows)))
+
+
+def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None) -> None:
+    """Train the network of `sparse-sdf` and write it as a model of the zoo, with its card; arguments as of
+    `train_occupancy`, the data sweeps of towns."""
+    recipe = LidarRecipe()
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {})
+    on = pick_device(device)
+    if not list((data / "train").glob("sweeps_*.npz")):
+        make_all_sweeps(data)
+    training, validation = read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
+    net = train_sdf(recipe, training, validation, work, on)
+    sweeps = [sweep for town in training for sweep in town.sweeps]
+    facts = {
+        "name": out.name,
+        "seed": recipe.seed,
+        "towns": len(training),
+        "sweeps": len(sweeps),
+        "sensors": len({(sweep.max_range_m, sweep.detect_range_m) for sweep in sweeps}),
+        "device": device_name(on.type),
+        "samples": recipe.net.samples,
+        "parameters": _millions(net),
+    }
+    save_lidar(out, recipe, net, facts, lidar_card(facts, work, ""))
+    rows = evaluate_lidar([LearnedCaster(LidarModel.load(out, device))], data)
+    save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown(rows)))
+
+
+def _millions(net: nn.Module) -> float:
+    return sum(p.numel() for p in net.parameters()) / 1e6

@@ -1,0 +1,3 @@
+"""How kernels run: compiling, threads, keyed random numbers, value noise.
+
+Nothing here knows of maps, worlds or sensors."""

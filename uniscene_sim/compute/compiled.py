@@ -1,0 +1,56 @@
+"""How kernels are compiled, and where what was compiled is kept.
+
+numba notices that a function's own file has changed, but not one that it calls: kernels are kept by the content of all
+files with kernels and of what these import, so that none is ever out of date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shutil
+from pathlib import Path
+
+import numba
+from numba import njit
+
+__all__ = ["device", "floor", "inlined", "unlocked"]
+
+_KEPT = 3  # versions of the package whose kernels stay
+
+#: A function that other kernels call for each ray, CUDA kernels too: it makes no array and returns none, so numba need
+#: not count references to those that it is given. Counting them costs more than a short ray does.
+device = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
+#: The same, written out in its caller: for those that take many arrays.
+inlined = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+#: A kernel that Python calls and that lets other threads run, see `uniscene_sim.compute.threads`. It makes no array either.
+unlocked = njit(cache=True, _nrt=False, nogil=True)  # type: ignore[call-overload]
+
+
+@inlined
+def floor(x):
+    """Largest whole number up to x, an integer on CUDA too, where `math.floor` gives a float."""
+    return int(math.floor(x))  # noqa: RUF046
+
+
+def _keep_by_content() -> None:
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    package = Path(__file__).parent
+    sources = {file: file.read_bytes() for file in sorted(package.rglob("*.py"))}
+    kernels = b"".join(text for text in sources.values() if b"numba import" in text or b"compiled import" in text)
+    sha = hashlib.sha256()
+    for file, text in sources.items():
+        module = ".".join([package.name, *file.relative_to(package).with_suffix("").parts]).encode()
+        if text in kernels or b"from " + module + b" import" in kernels:
+            sha.update(module + text)
+    root = package / "__pycache__"
+    folder = root / f"kernels-{sha.hexdigest()[:16]}"
+    if not folder.is_dir():
+        for old in sorted(root.glob("kernels-*"), key=lambda p: p.stat().st_mtime)[: 1 - _KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+
+
+_keep_by_content()

@@ -1,0 +1,200 @@
+"""Drives through towns with traffic around, window by window, and the data written of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from uniscene_sim.datasets.props import scatter, without_those_hit
+from uniscene_sim.errors import InputError
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import AGENT_DTYPE
+from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.maps.towns.town import make_town
+from uniscene_sim.occupancy.dense_labels import column_heights, condition, labels_of
+from uniscene_sim.occupancy.procedural.plan import plan_map
+from uniscene_sim.occupancy.window import stamp
+from uniscene_sim.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
+from uniscene_sim.storage.array_file import write_arrays
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+__all__ = ["SPLITS", "Moment", "check_split", "drives", "make_carla_data", "make_data", "windows_of"]
+
+#: Which seeds belong to which split: a town is in one alone.
+SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
+SEQUENCE = 6  # windows of a drive
+_STEP_US, _DECIDE_US = 500_000, 100_000
+_DENSITIES = ((0.0, 0), (4.0, 6), (8.0, 14), (14.0, 25), (22.0, 40))  # vehicles each km and pedestrians
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One window: where it is, what stands there (PLAN_DTYPE) and who is there (AGENT_DTYPE)."""
+
+    sequence: int
+    stamp_us: int
+    pose: Pose
+    objects: np.ndarray
+    agents: np.ndarray
+
+
+def drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[Moment]:
+    """Windows at 2 Hz of drives through a map, six each, the same for the same seed.
+
+    Two drives share a plan of houses and plants; each has its own traffic, and every fifth leads over open country.
+    """
+    objects = np.zeros(0)
+    for n in range(-(-windows // SEQUENCE)):
+        rng = np.random.default_rng([seed, n, 8])
+        if n % 2 == 0:
+            objects = plan_map(static_map, 1000 * seed + n)
+        moments = list(_country(static_map, rng) if n % 5 == 4 else _drive(static_map, 1000 * seed + n, rng))
+        props = scatter(static_map, np.array([[p.x, p.y] for _, p, _ in moments]), rng)
+        for stamp_us, pose, agents in moments[: windows - n * SEQUENCE]:
+            there = agents[agents["cls"] != AgentClass.SIGNAL_HEAD]
+            there = np.concatenate([there, without_those_hit(props, there, pose)])
+            yield Moment(n, stamp_us, pose, objects, there)
+
+
+def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
+    """Moments of the ego's way from a random place; over open country where the map has no such place."""
+    vehicles, people = _DENSITIES[int(rng.integers(len(_DENSITIES)))]
+    ego = EgoSpec(Spawn(random=True), speed_mps=rng.uniform(0.0, 10.0), target_speed_mps=rng.uniform(6.0, 22.0))
+    scenario = Scenario("drive", Path(), seed, 3600.0, ego, traffic=TrafficSpec(vehicles, people))
+    try:
+        source = ScenarioSource(scenario, static_map)
+    except InputError:
+        yield from _country(static_map, rng)
+        return
+    frame = source.reset()
+    for k in range(SEQUENCE):
+        for _ in range(int(rng.integers(0, 30)) if k == 0 else _STEP_US // _DECIDE_US):
+            frame = source.step(source.driver_control(), _DECIDE_US)[-1]
+        yield frame.stamp_us, frame.ego_pose, frame.agents
+
+
+def _country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
+    """Moments of a straight way over open ground beside a road."""
+    points = static_map.road_points()
+    x, y = points[int(rng.integers(len(points)))]
+    away, yaw, speed = rng.uniform(0, 2 * np.pi), rng.uniform(-np.pi, np.pi), rng.uniform(0.0, 8.0)
+    distance = rng.uniform(15.0, 70.0)
+    x, y = x + distance * np.cos(away), y + distance * np.sin(away)
+    nobody = np.zeros(0, dtype=AGENT_DTYPE)
+    for k in range(SEQUENCE):
+        gone = 0.5 * k * speed
+        px, py = x + gone * np.cos(yaw), y + gone * np.sin(yaw)
+        z = static_map.surface_height(np.array([px]), np.array([py]), np.array([0.0]))[0]
+        yield k * _STEP_US, Pose(float(px), float(py), float(z), yaw=float(yaw)), nobody
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def check_split(split: str, seeds: Sequence[int]) -> None:
+    """Make sure that towns of these seeds are of a split.
+
+    Raises:
+        InputError: no such split, or a seed that belongs to another.
+    """
+    if split not in SPLITS:
+        raise InputError(f"no split {split!r}, expected one of {', '.join(SPLITS)}", field="split")
+    if wrong := [seed for seed in seeds if seed not in SPLITS[split]]:
+        low, high = SPLITS[split].start, SPLITS[split].stop - 1
+        raise InputError(f"seed {wrong[0]} is not of {split}, expected {low} to {high}", field="seeds")
+
+
+def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_town: int = 30, jobs: int = 1) -> None:
+    """Write windows of towns to `out/split/town_<seed>.npz`; files that are there stay as they are.
+
+    Raises:
+        InputError: no such split, or a seed that belongs to another.
+    """
+    check_split(split, seeds)
+    _write_all([partial(make_town, seed) for seed in seeds], Path(out) / split, seeds, windows_per_town, jobs)
+
+
+def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int = 12, jobs: int = 1) -> None:
+    """Write windows of all OpenDRIVE maps in a folder to `out/carla/town_<n>.npz`, n their order; nothing where there
+    are none.
+
+    Raises:
+        InputError: a map that is damaged.
+    """
+    files = sorted(Path(folder).rglob("*.xodr"))
+    makers = [partial(load_map, file) for file in files]
+    _write_all(makers, Path(out) / "carla", range(len(files)), windows_per_town, jobs)
+
+
+def _write_all(
+    makers: Sequence[Callable[[], StaticMap]], folder: Path, seeds: Sequence[int], windows: int, jobs: int
+) -> None:
+    if makers:
+        folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"town_{seed}.npz" for seed in seeds]
+    todo = [args for args in zip(makers, paths, seeds, strict=True) if not args[1].exists()]
+    bar = tqdm(total=len(todo), desc=folder.name, unit="town", disable=None)
+    with bar:
+        if jobs <= 1:
+            for args in todo:
+                _write(*args, windows)
+                bar.update()
+            return
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            for _ in pool.map(_write, *zip(*todo, strict=True), [windows] * len(todo)):
+                bar.update()
+
+
+def _write(make: Callable[[], StaticMap], path: Path, seed: int, windows: int) -> None:
+    static_map = make()
+    write_arrays(path, windows_of(static_map, drives(static_map, seed, windows)))
+
+
+def windows_of(static_map: StaticMap, moments: Iterator[Moment]) -> dict[str, np.ndarray]:
+    """Arrays of a file: see `dataset.read_town`."""
+    labels, layouts, voxels, kinds, poses, sequences, stamps = [], [], [], [], [], [], []
+    for moment in moments:
+        layout = condition(static_map, moment.objects, moment.pose, agents=moment.agents)
+        labels.append(labels_of(moment.objects, static_map, moment.pose, layout=layout))
+        bits = np.arange(len(layout.data), dtype=np.uint32)[:, None, None]
+        layouts.append((layout.data.astype(np.uint32) << bits).sum(axis=0, dtype=np.uint32))
+        at, kind = _stamped(static_map, moment)
+        voxels.append(at)
+        kinds.append(kind)
+        pose = moment.pose
+        poses.append((pose.x, pose.y, pose.z, pose.yaw))
+        sequences.append(moment.sequence)
+        stamps.append(moment.stamp_us)
+    return {
+        "labels": np.stack(labels),
+        "layout": np.stack(layouts),
+        "agents_window": np.repeat(np.arange(len(voxels)), [len(v) for v in voxels]).astype(np.int32),
+        "agents_voxel": np.concatenate(voxels).astype(np.int32),
+        "agents_label": np.concatenate(kinds),
+        "pose": np.array(poses, dtype=np.float64),
+        "sequence": np.array(sequences, dtype=np.int32),
+        "stamp_us": np.array(stamps, dtype=np.int64),
+    }
+
+
+def _stamped(static_map: StaticMap, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+    """Flat indices and labels of the voxels that agents fill."""
+    grid, pose = DEFAULT_GRID, moment.pose
+    labels, instances = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint16)
+    ground = column_heights(static_map, pose, grid)
+    view, origin = np.array([pose.x, pose.y, pose.z, pose.yaw]), np.array(grid.origin)
+    for agent in moment.agents[np.hypot(*(moment.agents["pos"][:, :2] - [pose.x, pose.y]).T) < 70.0]:
+        stamp(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
+              AGENT_OCC_CLASS[agent["cls"]], 1)  # fmt: skip
+    at = np.flatnonzero(instances)
+    return at, labels.ravel()[at]

@@ -1,0 +1,247 @@
+"""Sweeps of towns, as `raycast` sees their fine world, beside the 0.4 m cells that a learned LiDAR may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from uniscene_sim.datasets.drives import Moment, check_split, drives
+from uniscene_sim.errors import InputError
+from uniscene_sim.geometry import Pose
+from uniscene_sim.interfaces import WorldView
+from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
+from uniscene_sim.lidar.air import air_of
+from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join, tile_cells
+from uniscene_sim.lidar.raycast.engine import RaycastLidar
+from uniscene_sim.lidar.raycast.footprint import empty_echoes, find_echoes
+from uniscene_sim.lidar.raycast.receiver import Receiver, empty_returns, receive, sweep_key
+from uniscene_sim.lidar.raycast.reflectance import surfaces_of
+from uniscene_sim.lidar.raycast.trace import trace_sweep
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.maps.towns.town import make_town
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.occupancy.tile_store import TileStore
+from uniscene_sim.rig import LidarSpec
+from uniscene_sim.rigs.lidar_makes import lidar_model
+from uniscene_sim.storage.array_file import read_arrays, write_arrays
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL
+from uniscene_sim.tracing.atlas import TileAtlas
+
+__all__ = [
+    "SENSORS",
+    "WEATHERS",
+    "Sweep",
+    "TownSweeps",
+    "make_sweeps",
+    "read_all_sweeps",
+    "read_sweeps",
+    "sweep_truth",
+    "sweeps_of",
+    "write_sweeps",
+]
+
+#: What towns are seen with: nuScenes', KITTI's, and that of agents that learn. Noise and divergence are off.
+SENSORS = (
+    lidar_model("hdl-32e", "nuscenes", Pose(0.94, 0.0, 1.84), azimuth_steps=1090, range_noise_m=0.0,
+                divergence_rad=0.0),
+    lidar_model("hdl-64e", "kitti", Pose(0.81, 0.0, 1.73), azimuth_steps=1042, range_noise_m=0.0, divergence_rad=0.0),
+    LidarSpec("rl", Pose(0.9, 0.0, 1.8), tuple(np.radians(np.linspace(-15.0, 15.0, 16)).tolist()), 360,
+              max_range_m=60.0, detect_range_m=30.0),
+)  # fmt: skip
+WEATHERS = ("clear", "clear", "rain", "snow", "fog")
+_CELLS_M = 72.0  # around each place
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Truth of R rays of one sensor that stands still."""
+
+    moment: int  # of its town
+    origin: np.ndarray  # float64 (3,) m, map frame
+    max_range_m: float
+    detect_range_m: float
+    weather: str
+    direction: np.ndarray  # float32 (R, 3), of unit length
+    range_m: np.ndarray  # float32 (R,), inf where nothing is met within range
+    intensity: np.ndarray  # float32 (R,), 0 where nothing returns
+    dropped: np.ndarray  # bool (R,): met, but does not return
+    label: np.ndarray  # uint8 (R,) OccClass of what is met
+    is_object: np.ndarray  # bool (R,): an agent
+
+
+@dataclass(frozen=True)
+class TownSweeps:
+    """Sweeps through one plan of a town."""
+
+    cells: Cells
+    agents: tuple[np.ndarray, ...]  # AGENT_DTYPE, by moment
+    sweeps: tuple[Sweep, ...]
+
+    @cached_property
+    def agents_cells(self) -> list[list[np.ndarray]]:
+        """Cells int32 (M, 3) of each agent at each moment."""
+        return [[agent_cells(a).ijk for a in agents] for agents in self.agents]
+
+
+class _Truth(RaycastLidar):
+    def of(self, view: WorldView, spec: LidarSpec, moment: int) -> Sweep:
+        sweep = self._sweep(view, spec)
+        trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
+        hits, agents = sweep.hits, sweep.scene.agents
+        air = air_of(view.frame.style)
+        echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
+        surfaces = surfaces_of(agents.colour, air.wet, air.snow)
+        find_echoes(sweep.scene, sweep.beams, sweep.spread, sweep.far, 0.0, spec.clockwise, hits, surfaces, echoes)
+        receiver = Receiver(spec.min_range_m, spec.max_range_m, spec.detect_range_m, 0.0, 0)
+        key = sweep_key(view.frame.seed, view.frame.stamp_us, spec.name)
+        receive(key, receiver, air._replace(backscatter=0.0), echoes, returns)
+        far, who = hits.distance.ravel(), hits.who.ravel()
+        label = MATERIAL_LABEL[hits.material.ravel()]
+        label[who >= 0] = AGENT_OCC_CLASS[agents.cls[who[who >= 0]]]
+        met = far >= spec.min_range_m
+        return Sweep(
+            moment,
+            hits.origin[0].copy(),
+            spec.max_range_m,
+            spec.detect_range_m,
+            view.frame.style.weather,
+            hits.direction.reshape(-1, 3)[met].astype(np.float32),
+            far[met].astype(np.float32),
+            returns.intensity[..., 0].ravel()[met],
+            (np.isfinite(far) & ~np.isfinite(returns.distance[..., 0].ravel()))[met],
+            label[met],
+            (who >= 0)[met],
+        )
+
+
+def sweep_truth(view: WorldView, spec: LidarSpec, moment: int = 0) -> Sweep:
+    """What a sensor that stands still meets of a world that stands still, and what of it returns.
+
+    Args:
+        view: without history or velocities.
+        spec: with `detect_range_m`; range noise and divergence are left out.
+    """
+    return _Truth().of(view, spec, moment)
+
+
+def sweeps_of(
+    static_map: StaticMap,
+    seed: int,
+    moments: Iterable[Moment],
+    sensors: Sequence[LidarSpec] = SENSORS,
+    weathers: Sequence[str] = WEATHERS,
+) -> TownSweeps:
+    """Sweeps at moments of one plan, each with the next of some sensors.
+
+    Args:
+        seed: of the plan.
+        weathers: one of which each moment has, by the seed.
+    """
+    store = TileStore(ProceduralOccupancy(static_map, seed))
+    atlas = TileAtlas(store)
+    tiles: dict[tuple[int, int], Cells] = {}
+    agents, sweeps, rng = [], [], np.random.default_rng([seed, 9])
+    for n, moment in enumerate(moments):
+        there, pose, spec = moment.agents.copy(), moment.pose, sensors[n % len(sensors)]
+        there["vel"] = 0.0
+        frame = LayoutFrame(moment.stamp_us, pose, np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), there,
+                            np.zeros(0, np.uint8), np.zeros((0, 3)), "", seed + n,
+                            style=Style(weathers[int(rng.integers(len(weathers)))]))  # fmt: skip
+        atlas.update(pose.x, pose.y, spec.max_range_m + 4.0)
+        sweeps.append(sweep_truth(WorldView(frame, (), atlas), spec, n))
+        agents.append(there)
+        tiles |= {index: tile_cells(store.get(*index)) for index in store.around(pose.x, pose.y, _CELLS_M)
+                  if index not in tiles}  # fmt: skip
+    return TownSweeps(join([tiles[index] for index in sorted(tiles)]), tuple(agents), tuple(sweeps))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int = 6) -> None:
+    """Write sweeps of towns to `out/split/sweeps_<seed>.npz`; files that are there stay as they are.
+
+    Args:
+        moments: of each town, at most twelve; all share one plan.
+
+    Raises:
+        InputError: no such split, or a seed that belongs to another.
+    """
+    check_split(split, seeds)
+    folder = Path(out) / split
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
+    for seed in tqdm(todo, desc=split, unit="town", disable=None):
+        static_map = make_town(seed)
+        every = list(drives(static_map, seed, 12))  # two drives, which share a plan
+        apart = every[:: max(1, len(every) // moments)][:moments]
+        write_sweeps(folder / f"sweeps_{seed}.npz", sweeps_of(static_map, 1000 * seed, apart))
+
+
+def write_sweeps(path: Path, town: TownSweeps) -> None:
+    """One file, whole or not at all; see `read_sweeps`."""
+    low = town.cells.ijk.min(axis=0)
+    rays = {name: np.concatenate([getattr(s, name) for s in town.sweeps]) for name in _RAYS}
+    arrays = dict(
+        low=low,
+        ijk=(town.cells.ijk - low).astype(np.int16),
+        cell_label=town.cells.label,
+        seen=np.int64(town.cells.seen),
+        agents=np.concatenate([np.zeros(0, AGENT_DTYPE), *town.agents]),
+        agents_of=np.array([len(a) for a in town.agents]),
+        moment=np.array([s.moment for s in town.sweeps]),
+        origin=np.array([s.origin for s in town.sweeps]),
+        ranges=np.array([(s.max_range_m, s.detect_range_m) for s in town.sweeps]),
+        weather=np.array([s.weather for s in town.sweeps]),
+        rays_of=np.array([len(s.range_m) for s in town.sweeps]),
+    )
+    write_arrays(path, arrays | rays)
+
+
+_RAYS = ("direction", "range_m", "intensity", "dropped", "label", "is_object")
+_CELLS = ("low", "ijk", "cell_label", "seen")
+_ARRAYS = (*_CELLS, "agents", "agents_of", "moment", "origin", "ranges", "weather", "rays_of", *_RAYS)
+
+
+def read_sweeps(path: str | Path) -> TownSweeps:
+    """The sweeps of one file.
+
+    Raises:
+        InputError: it is missing, damaged, or not such a file.
+    """
+    a = read_arrays(Path(path), _ARRAYS, "sweeps of a town")
+    cells = Cells(a["ijk"].astype(np.int32) + a["low"], a["cell_label"], int(a["seen"]))
+    agents = tuple(_parts(a["agents"], a["agents_of"]))
+    rays = [list(_parts(a[name], a["rays_of"])) for name in _RAYS]
+    sweeps = tuple(
+        Sweep(int(moment), origin, *map(float, ranges), str(weather), *(r[n] for r in rays))  # type: ignore
+        for n, (moment, origin, ranges, weather) in enumerate(
+            zip(a["moment"], a["origin"], a["ranges"], a["weather"], strict=True)
+        )
+    )
+    return TownSweeps(cells, agents, sweeps)
+
+
+def read_all_sweeps(folder: str | Path, most: int | None = None) -> list[TownSweeps]:
+    """The sweeps of a folder's towns, by seed.
+
+    Args:
+        most: towns, the first ones; None for all.
+
+    Raises:
+        InputError: there are none, or one is damaged.
+    """
+    files = sorted(Path(folder).glob("sweeps_*.npz"), key=lambda path: (len(path.name), path.name))[:most]
+    if not files:
+        raise InputError("expected files sweeps_<seed>.npz", file=folder)
+    return [read_sweeps(file) for file in tqdm(files, desc="read", unit="town", disable=None)]
+
+
+def _parts(array: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
+    ends = np.cumsum(counts)
+    return (array[end - count : end] for end, count in zip(ends, counts, strict=True))

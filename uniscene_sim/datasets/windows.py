@@ -1,0 +1,117 @@
+"""Windows of towns as they lie on disk: what learned occupancy is trained and judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.storage.array_file import read_arrays
+from uniscene_sim.taxonomy import CONDITION_CHANNELS, LAYOUT_CHANNELS, OccClass
+
+__all__ = ["Windows", "class_frequencies", "read_split", "read_town"]
+
+_SHAPE = DEFAULT_GRID.shape
+_CELLS = int(np.prod(_SHAPE))
+_AGENT_BITS = np.uint32(sum(1 << k for k in range(LAYOUT_CHANNELS.index("car"), len(LAYOUT_CHANNELS))))
+#: Arrays of a file: dtype, and shape with N windows as -1 and K agents' voxels as -2.
+_ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "labels": ("uint8", (-1, *_SHAPE)),
+    "layout": ("uint32", (-1, *_SHAPE[:2])),
+    "agents_window": ("int32", (-2,)),
+    "agents_voxel": ("int32", (-2,)),
+    "agents_label": ("uint8", (-2,)),
+    "pose": ("float64", (-1, 4)),
+    "sequence": ("int32", (-1,)),
+    "stamp_us": ("int64", (-1,)),
+}
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one map: N of them, whose agents fill K voxels."""
+
+    labels: np.ndarray  # uint8 (N, 200, 200, 16) OccClass, without agents
+    layout: np.ndarray  # uint32 (N, 200, 200): bit k is channel k of CONDITION_CHANNELS, agents included
+    agents_window: np.ndarray  # int32 (K,), rising
+    agents_voxel: np.ndarray  # int32 (K,) flat index into (200, 200, 16)
+    agents_label: np.ndarray  # uint8 (K,) OccClass
+    pose: np.ndarray  # float64 (N, 4) x, y, z (m), yaw (rad) of base_link in the map frame
+    sequence: np.ndarray  # int32 (N,): which drive
+    stamp_us: np.ndarray  # int64 (N,)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def sample(
+        self, n: int, agents: bool, area: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Layout uint8 (20, 200, 200) and labels uint8 (200, 200, 16) of one window, with its agents or without; or an
+        area of it alone."""
+        layout, labels = self.layout[n][area], self.labels[n].copy()
+        if agents:
+            here = slice(*np.searchsorted(self.agents_window, (n, n + 1)))
+            labels.ravel()[self.agents_voxel[here]] = self.agents_label[here]
+        else:
+            layout = layout & ~_AGENT_BITS
+        bits = np.arange(len(CONDITION_CHANNELS), dtype=np.uint32)[:, None, None]
+        return ((layout >> bits) & 1).astype(np.uint8), labels[area]
+
+
+def read_town(path: str | Path) -> Windows:
+    """The windows of one file.
+
+    Raises:
+        InputError: it is missing, damaged, or not such a file.
+    """
+    path = Path(path)
+    arrays = read_arrays(path, _ARRAYS, "windows of a town")
+    sizes: dict[int, int] = {}
+    for name, (dtype, shape) in _ARRAYS.items():
+        array = arrays[name]
+        fits = array.dtype == dtype and array.ndim == len(shape)
+        for n, m in zip(array.shape, shape, strict=False):
+            fits = fits and n == (sizes.setdefault(m, n) if m < 0 else m)
+        if not fits:
+            wanted = ", ".join({-1: "N", -2: "K"}.get(m, str(m)) for m in shape)
+            raise InputError(f"expected {dtype} ({wanted}), got {array.dtype} {array.shape}", file=path, field=name)
+    if not sizes[-1]:
+        raise InputError("expected at least one window", file=path, field="labels")
+    windows = Windows(**arrays)
+    for name, low, high in (("labels", 0, len(OccClass)), ("agents_label", 0, len(OccClass)),
+                            ("agents_voxel", 0, _CELLS), ("agents_window", 0, len(windows))):  # fmt: skip
+        array = arrays[name]
+        if array.size and not (low <= array.min() and array.max() < high):
+            raise InputError(f"expected values from {low} to {high - 1}", file=path, field=name)
+    if (np.diff(windows.agents_window) < 0).any():
+        raise InputError("expected rising numbers of windows", file=path, field="agents_window")
+    return windows
+
+
+def read_split(folder: str | Path) -> list[Windows]:
+    """All towns of a folder, in the order of their seeds.
+
+    Raises:
+        InputError: there are none, or one is damaged.
+    """
+    files = sorted(Path(folder).glob("town_*.npz"), key=lambda p: (len(p.name), p.name))
+    if not files:
+        raise InputError("expected files town_<seed>.npz", file=folder)
+    return [read_town(file) for file in files]
+
+
+def class_frequencies(towns: Sequence[Windows], agents: bool = True) -> np.ndarray:
+    """Share (21,) of all voxels that each class fills."""
+    count = np.zeros(len(OccClass), dtype=np.int64)
+    for town in towns:
+        for labels in town.labels:
+            count += np.bincount(labels.ravel(), minlength=len(OccClass))
+        if agents:
+            covered = town.labels.reshape(len(town), -1)[town.agents_window, town.agents_voxel]
+            count += np.bincount(town.agents_label, minlength=len(OccClass))
+            count -= np.bincount(covered, minlength=len(OccClass))
+    return count / count.sum()

@@ -1,0 +1,60 @@
+"""`Settings`: the arguments of `gymnasium.make`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.rig import SensorRig
+
+__all__ = ["ENDINGS", "Settings"]
+
+#: What may end an episode before its goal or its time.
+ENDINGS = ("collision", "off_road", "red_light")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an env is made of: the arguments of `gymnasium.make`.
+
+    Args:
+        scenario: name of one of the library or path of a file, or several to draw from at each reset.
+        rig: sensors: a preset ("rl", "nuscenes-small", ...), a YAML file or a `SensorRig`.
+        observations: what to observe, see `env.observations`; nothing else is computed.
+        action: "continuous" (steering, acceleration), "discrete" or "waypoints", see `env.actions`.
+        reward: weights of terms in place of the usual ones, see `env.reward`.
+        terminate_on: what ends an episode early: some of "collision", "off_road", "red_light".
+        step_ms: time between two actions, a multiple of 10.
+        occupancy, camera, lidar: engines by name.
+        world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file; the seed of
+            `reset` is that of traffic and of places drawn at random.
+    """
+
+    scenario: str | Path | Sequence[str | Path] = "lane_following"
+    rig: str | Path | SensorRig = "rl"
+    observations: Sequence[str] = ("ego", "route", "agents")
+    action: str = "continuous"
+    reward: Mapping[str, float] | None = None
+    terminate_on: Sequence[str] = ("collision", "off_road")
+    step_ms: int = 100
+    occupancy: str = "procedural"
+    camera: str = "raycast"
+    lidar: str = "raycast"
+    world_seed: int | None = None
+
+
+def _names(given: Any, field: str) -> list[str]:
+    """One name or several.
+
+    Raises:
+        InputError: neither.
+    """
+    if isinstance(given, str | Path):
+        return [str(given)]
+    several = list(given) if isinstance(given, Iterable) else [None]
+    if all(isinstance(name, str | Path) for name in several):
+        return [str(name) for name in several]
+    raise InputError(f"expected a name or several, got {given!r}", field=field)

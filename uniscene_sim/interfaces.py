@@ -1,0 +1,204 @@
+"""The interfaces of all that another house may write: sources, generators and sinks.
+
+Each names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point. Sources and
+sinks are made by `open`, cameras and LiDARs without arguments, occupancy with the `StaticMap` and the seed.
+`uniscene-sim check NAME` runs it through these rules:
+
+Sources
+
+- Layouts come every 10 ms, the last one at the end of the step, and are what `uniscene_sim.layout` says.
+- The same controls give the same layouts: after a reset, in a fresh source and in a new process; what has been handed
+  out is not changed later.
+- Unless `open_loop`, controls move the ego.
+
+Generators take a batch of worlds and explicit state, one item for each world and None at its beginning, so one call
+serves one env or many, and a world may begin anew while others go on.
+
+- Records have the dtypes, shapes, units and ranges that `uniscene_sim.frames` and `tile` give, one for
+  each spec in each world, stamped with the layout's stamp.
+- The same inputs give the same bytes: in a fresh engine and in a new process.
+- Views are read, never written.
+- A world's frames do not depend on the other worlds of the batch, nor on their order; those of an `independent`
+  engine do not depend on the other specs either.
+- What the layout says is seen: a vehicle set before the ego changes the frame.
+- A tile does not hang on the order of calls; neighbours share the ground samples of their edge.
+
+Sinks
+
+- What `close` names lies in the folder that `open` was given; frames are read, never written.
+- Left without `close`, a sink leaves nothing behind.
+
+All raise `InputError` for what they cannot do (a file, a lens, a folder), and go on as before after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+
+from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.tile import Tile
+from uniscene_sim.tracing.atlas import TileAtlas
+from uniscene_sim.world.ego import Control, Trajectory
+
+__all__ = ["CameraEngine", "FrameSink", "LayoutSource", "LidarEngine", "OccupancyEngine", "RunFacts", "WorldView"]
+
+
+class LayoutSource(Protocol):
+    """What knows the world: controls in, layouts out.
+
+    Attributes:
+        open_loop: the ego moves as it did, whatever the control (a recording).
+        solid: set by the simulator; tells which points (N, 3) lie in generated voxels.
+    """
+
+    name: str
+    open_loop: bool
+    solid: Callable[[np.ndarray], np.ndarray] | None
+
+    @classmethod
+    def open(cls, what: str, seed: int | None = None) -> Self:
+        """The source of what `run` was asked to run: a name, a file, an address. `seed` replaces its own.
+
+        Raises:
+            InputError: there is no such thing, or it is malformed.
+        """
+        ...
+
+    @property
+    def title(self) -> str:
+        """What runs, for people."""
+        ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def map(self) -> StaticMap: ...
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the run at most."""
+        ...
+
+    @property
+    def route_path(self) -> np.ndarray:
+        """Where the ego is expected to drive (R, 3), m; tiles along it are made before the run."""
+        ...
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """`status`: RUNNING, SUCCESS, ACCEPTABLE or FAILURE; and what else the report should tell."""
+        ...
+
+    def reset(self) -> LayoutFrame:
+        """Begin anew."""
+        ...
+
+    def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
+        """Layouts of each 10 ms up to `dt_us` from now, the last one then.
+
+        Raises:
+            InputError: `dt_us` is not a positive multiple of 10,000.
+        """
+        ...
+
+    def driver_control(self) -> Control | Trajectory:
+        """What the built-in driver does now."""
+        ...
+
+
+@dataclass(frozen=True)
+class WorldView:
+    """One world as sensors see it: the moment, the one before it (a sweep spans the two), and the tiles around."""
+
+    frame: LayoutFrame
+    history: Sequence[LayoutFrame]  # earlier moments at the physics rate, oldest first; may be empty
+    atlas: TileAtlas  # tiles in sensor range, packed for tracing
+
+
+class OccupancyEngine(Protocol):
+    """Layout to occupancy: a tile is a function of the static map, the seed and its index, and of nothing else.
+
+    `tile` is called from one thread at a time, though not always the same. What `cache_key` says is what else the
+    content hangs on: code, weights, settings. Tiles of an engine whose key is None are not kept on disk.
+    """
+
+    name: str
+
+    @property
+    def cache_key(self) -> str | None: ...
+
+    def tile(self, ix: int, iy: int) -> Tile: ...
+
+
+class CameraEngine(Protocol):
+    name: str
+    coupling: Literal["independent", "joint"]
+    chunk: int  # frames made at once
+    latency_ticks: int
+
+    def step(
+        self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[CameraSpec]
+    ) -> tuple[Sequence[Any], list[dict[str, CameraFrame]]]: ...
+
+
+class LidarEngine(Protocol):
+    name: str
+    coupling: Literal["independent", "joint"]
+
+    def step(
+        self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[LidarSpec]
+    ) -> tuple[Sequence[Any], list[dict[str, LidarSweep]]]: ...
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a sink is told of a run."""
+
+    title: str
+    seed: int
+    rig: SensorRig
+    engines: dict[str, str]  # name by slot
+    tick_us: int
+    preview: bool = True  # whether pictures are wanted
+
+
+class FrameSink(Protocol):
+    """Takes frames, in order. A context manager: left without `close`, it leaves nothing behind."""
+
+    name: str
+
+    @classmethod
+    def open(cls, out: Path, facts: RunFacts) -> Self:
+        """A sink that writes into the folder `out`, made where it is missing.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        ...
+
+    def add(self, frame: SensorFrame, stages_ms: dict[str, float]) -> None:
+        """Take a tick's frame and how long its stages took."""
+        ...
+
+    def close(self, outcome: dict[str, Any], tiles: dict[str, float]) -> list[Path]:
+        """The run is over: finish what there is to finish; the files written."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,167 @@
+"""`RaycastLidar`: a spinning LiDAR by exact tracing of tiles and agents, each where it is when its beam fires."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from uniscene_sim.compute.threads import each
+from uniscene_sim.frames import LidarSweep
+from uniscene_sim.interfaces import WorldView
+from uniscene_sim.lidar.air import CLEAR, air_of
+from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echoes
+from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive, sweep_key
+from uniscene_sim.lidar.raycast.reflectance import ALBEDO, plain_surfaces, surfaces_of
+from uniscene_sim.lidar.raycast.trace import Beams, Hits, Scene, beams_of, empty_hits, trace_sweep
+from uniscene_sim.rig import RETURNS, LidarSpec
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
+from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays
+from uniscene_sim.tracing.templates.template_set import templates as built_in
+
+__all__ = ["RaycastLidar", "Sweep", "points_of"]
+
+
+class Sweep(NamedTuple):
+    """One sweep to be made: what is there, what is sent, and what is written."""
+
+    scene: Scene
+    beams: Beams
+    spread: float  # rad, how far beams lie beside the azimuth of their column
+    far: float  # m
+    hits: Hits
+
+
+class RaycastLidar:
+    """Sweeps by exact tracing. The sensor and the agents move while it turns; what does not come back is left out.
+
+    Points are given in the sensor's frame at the stamp, as if each had been compensated for the ego's motion, unless
+    the sensor is not `deskewed`.
+    """
+
+    name = "raycast"
+    coupling: Literal["independent", "joint"] = "independent"
+
+    def __init__(self, templates: TemplateSource | None = None):
+        self._set: TemplateSource = built_in() if templates is None else templates
+        self._templates = template_arrays(self._set)
+
+    def step(
+        self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
+    ) -> tuple[Any, list[dict[str, LidarSweep]]]:
+        """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
+        return state, each(lambda view: self._swept(view, specs), views)
+
+    def _swept(self, view: WorldView, specs: Sequence[LidarSpec]) -> dict[str, LidarSweep]:
+        """The sweeps of one world."""
+        sweeps = self._begun(view, specs)
+        for sweep in sweeps:
+            trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
+        return self._finished(view, specs, sweeps)
+
+    def _begun(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[Sweep]:
+        """The sweeps of one world, yet to be traced."""
+        return [self._sweep(view, spec) for spec in specs]
+
+    def _finished(self, view: WorldView, specs: Sequence[LidarSpec], sweeps: Sequence[Sweep]) -> dict[str, LidarSweep]:
+        """The points of sweeps that have been traced."""
+        return {spec.name: _finished(view, spec, sweep) for spec, sweep in zip(specs, sweeps, strict=True)}
+
+    def _sweep(self, view: WorldView, spec: LidarSpec) -> Sweep:
+        beams, span_s = beams_of(spec), spec.period_us * 1e-6
+        moving = agent_motion(view.frame, view.history, span_s)
+        scene = Scene(
+            view.atlas.arrays,
+            pose_agents(view.frame, moving, self._set),
+            self._templates,
+            moving,
+            ego_motion(view.frame, view.history, span_s),
+            np.ascontiguousarray(spec.pose.rotation),
+            spec.pose.position,
+        )
+        spread = float(np.abs(beams.offset).max()) + spec.divergence_rad
+        return Sweep(scene, beams, spread, float(spec.max_range_m), empty_hits(beams))
+
+
+def _finished(view: WorldView, spec: LidarSpec, sweep: Sweep) -> LidarSweep:
+    """The points of a sweep that has been traced."""
+    scene, beams, spread, _, hits = sweep
+    if spec.detect_range_m or spec.range_noise_m or spec.divergence_rad:
+        echoes, returns = _received(view, spec, scene, beams, spread, hits)
+    else:
+        echoes, returns = _exact(spec, hits)
+    return points_of(view, spec, scene, beams, hits, echoes, returns)
+
+
+def _exact(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
+    """Everything that is hit returns."""
+    bright = (ALBEDO[hits.material] * hits.cosine).astype(np.float32)
+    far = np.where(hits.distance >= spec.min_range_m, hits.distance, np.inf)
+    only = (..., None)
+    return (
+        Echoes(hits.distance[only], hits.cosine[only], hits.material[only], hits.who[only]),
+        Returns(far[only], bright[only], np.zeros((*far.shape, 1), np.uint8)),
+    )
+
+
+def _received(
+    view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, spread: float, hits: Hits
+) -> tuple[Echoes, Returns]:
+    """What a receiver sees of what returns."""
+    colour = scene.agents.colour
+    if spec.detect_range_m:
+        air = air_of(view.frame.style)
+        surfaces = surfaces_of(colour, air.wet, air.snow)
+    else:
+        air, surfaces = CLEAR, plain_surfaces(colour)
+    echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
+    reach, divergence = float(spec.max_range_m), float(spec.divergence_rad)
+    find_echoes(scene, beams, spread, reach, divergence, spec.clockwise, hits, surfaces, echoes)
+    receiver = Receiver(
+        float(spec.min_range_m),
+        reach,
+        float(spec.detect_range_m),
+        float(spec.range_noise_m),
+        RETURNS.index(spec.returns),
+    )
+    receive(sweep_key(view.frame.seed, view.frame.stamp_us, spec.name), receiver, air, echoes, returns)
+    return echoes, returns
+
+
+def points_of(
+    view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
+) -> LidarSweep:
+    """What is reported, as a sweep in the sensor's frame."""
+    rings, numbers = returns.distance.shape[1:]
+    seen = np.flatnonzero(returns.distance < np.inf)
+    beam, number = np.divmod(seen, numbers) if numbers > 1 else (seen, np.zeros_like(seen))
+    column, ring = np.divmod(beam, rings)
+    of = returns.of.reshape(-1)[seen]
+    air = of == AIR
+    echo = numbers * beam + np.where(air, 0, of)
+    row = np.where(air, -1, echoes.who.reshape(-1)[echo])
+    label = np.where(air, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
+    instance = np.zeros(len(row), np.uint16)
+    on = row >= 0
+    label[on] = AGENT_OCC_CLASS[scene.agents.cls[row[on]]]
+    instance[on] = scene.agents.id[row[on]]
+    far = returns.distance.reshape(-1)[seen][:, None]
+    if spec.deskewed:
+        sensor = view.frame.ego_pose.compose(spec.pose)
+        points = hits.origin.take(column, axis=0) + far * hits.direction.reshape(-1, 3).take(beam, axis=0)
+        xyz = (points - sensor.position) @ sensor.rotation
+    else:
+        azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
+        flat = np.cos(elevation)
+        xyz = far * np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
+    return LidarSweep(
+        xyz=xyz.astype(np.float32),
+        intensity=returns.intensity.reshape(-1)[seen],
+        ring=ring.astype(np.uint16),
+        time_s=(beams.time_s[column] + beams.delay_s[ring]).astype(np.float32),
+        label=label,
+        instance=instance,
+        stamp_us=view.frame.stamp_us,
+        return_number=number.astype(np.uint8) if spec.returns == "dual" else None,
+    )

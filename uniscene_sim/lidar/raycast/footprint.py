@@ -1,0 +1,177 @@
+"""Beams have a width: on an edge one beam meets two surfaces, and sends back two echoes or one between them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.lidar.raycast.reflectance import Surfaces, echo
+from uniscene_sim.lidar.raycast.trace import Beams, Hits, Scene, first_hit, near_room, pose_near, stand
+from uniscene_sim.tracing.agents import PosedAgents
+
+__all__ = ["Echoes", "empty_echoes", "find_echoes", "split"]
+
+#: Surfaces nearer to each other than this, m, are one echo: half of a pulse of 5 ns.
+_PULSE_M = 0.75
+#: A beam as five rays: its axis and four on a ring about it, this share of the full divergence away from the axis.
+_RING, _AXIS_SHARE, _RING_SHARE = 0.35, 0.4, 0.15
+
+
+class Echoes(NamedTuple):
+    """Up to two echoes of each of A x R beams: the strongest, and the farthest of the others."""
+
+    distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
+    strength: np.ndarray  # float64 (A, R, 2), share of a white diffuse surface that faces the sensor and fills the beam
+    material: np.ndarray  # uint8 (A, R, 2)
+    who: np.ndarray  # int32 (A, R, 2), row of the agent, -1 on the world
+
+
+def empty_echoes(hits: Hits) -> Echoes:
+    shape = (*hits.distance.shape, 2)
+    return Echoes(np.full(shape, np.inf), np.zeros(shape), np.zeros(shape, np.uint8), np.full(shape, -1, np.int32))
+
+
+@njit(cache=True)
+def split(distance, strength, out_distance, out_strength, out_of):
+    """Two echoes of K rays of one beam: those closer than a pulse make one at their mean range, weighted by strength.
+
+    Args:
+        distance, strength: (K,), inf and 0 for a ray that meets nothing.
+        out_distance, out_strength, out_of: (2,), the strongest as it arrives, the farthest of the others (left alone
+            where there is none), and the strongest ray of each.
+    """
+    order = np.argsort(distance)
+    groups = 0
+    k = distance.shape[0]
+    far, power = np.empty(k), np.empty(k)
+    total, best = np.empty(k), np.empty(k, np.int64)
+    i = 0
+    while i < k and distance[order[i]] < np.inf:
+        first = order[i]
+        t, total[groups], best[groups] = 0.0, 0.0, first
+        end = distance[first] + _PULSE_M
+        while i < k and distance[order[i]] <= end:
+            ray = order[i]
+            t += distance[ray] * strength[ray]
+            total[groups] += strength[ray]
+            if strength[ray] > strength[best[groups]]:
+                best[groups] = ray
+            i += 1
+        far[groups] = t / total[groups] if total[groups] > 0.0 else distance[first]
+        power[groups] = total[groups] / (far[groups] * far[groups] + 1e-9)
+        groups += 1
+    if groups == 0:
+        return
+    strongest = np.argmax(power[:groups])
+    out_distance[0], out_strength[0], out_of[0] = far[strongest], total[strongest], best[strongest]
+    other = groups - 1 if strongest < groups - 1 else groups - 2
+    if other >= 0:
+        out_distance[1], out_strength[1], out_of[1] = far[other], total[other], best[other]
+
+
+@njit(cache=True)
+def _across(a, b, otherwise):
+    """Unit vector across two others (3,); `otherwise` where they are parallel."""
+    out = np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+    length = np.sqrt((out * out).sum())
+    return out / length if length > 0.0 else otherwise.copy()
+
+
+@njit(cache=True, inline="always")
+def _jump(hits: Hits, c, r, c2, r2, angle):
+    """Whether a beam and its neighbour, `angle` rad beside it, meet surfaces that do not go on into each other."""
+    a, b = hits.distance[c, r], hits.distance[c2, r2]
+    if a == np.inf or b == np.inf:
+        return a != b
+    cosine = max(min(hits.cosine[c, r], hits.cosine[c2, r2]), 0.02)
+    slope = np.sqrt(1.0 - cosine * cosine) / cosine
+    return abs(a - b) > 0.5 + 2.0 * min(a, b) * angle * slope
+
+
+@njit(cache=True, inline="always")
+def _on_edge(hits: Hits, beams: Beams, step, c, r):
+    """Whether one of the four beams around another meets something else. `step` is the azimuth of a column, rad."""
+    columns, rings = hits.distance.shape
+    for side in (-1, 1):
+        if 0 <= c + side < columns and _jump(hits, c, r, c + side, r, abs(step)):
+            return True
+        above = r + side
+        if 0 <= above < rings:
+            # the column in which that ring looks the same way
+            there = int(np.round((beams.offset[r] - beams.offset[above]) / step))
+            if _jump(hits, c, r, (c + there) % columns, above, abs(beams.elevation[r] - beams.elevation[above])):
+                return True
+    return False
+
+
+@njit(cache=True)
+def _find_column(
+    scene: Scene, beams: Beams, local: PosedAgents, chosen, c, spread, max_range, divergence, step, hits: Hits,
+    surfaces: Surfaces, echoes: Echoes,
+):  # fmt: skip
+    edges = np.zeros(beams.elevation.shape[0], np.bool_)
+    for r in range(beams.elevation.shape[0]):
+        t, m, w = hits.distance[c, r], hits.material[c, r], hits.who[c, r]
+        echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.who[c, r, 0] = t, m, w
+        if t < np.inf:
+            echoes.strength[c, r, 0] = echo(surfaces, m, hits.cosine[c, r], hits.up[c, r], w)
+        edges[r] = divergence > 0.0 and _on_edge(hits, beams, step, c, r)
+    if not edges.any():
+        return
+    distance, strength = np.empty(5), np.empty(5)
+    material, who = np.empty(5, np.uint8), np.empty(5, np.int32)
+    of, origin, rot = np.empty(2, np.int64), np.empty(3), np.empty((3, 3))
+    stand(scene, beams.time_s[c], origin, rot)
+    some = chosen[: pose_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range, local, chosen)]
+    atlas, templates = scene.atlas, scene.templates
+    ox, oy, oz = origin[0], origin[1], origin[2]
+    for r in range(edges.shape[0]):
+        if not edges[r]:
+            continue
+        distance[0], material[0], who[0] = echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.who[c, r, 0]
+        strength[0] = _AXIS_SHARE * echoes.strength[c, r, 0]
+        d = hits.direction[c, r]
+        left = _across(rot[:, 2], d, rot[:, 1])
+        above = _across(d, left, d)
+        for q in range(1, 5):
+            side = left if q < 3 else above
+            ray = d + (_RING * divergence if q % 2 else -_RING * divergence) * side
+            ray /= np.sqrt((ray * ray).sum())
+            t, m, cosine, up, w = first_hit(
+                atlas, templates, local, some, ox, oy, oz, ray[0], ray[1], ray[2], max_range
+            )
+            distance[q], material[q], who[q], strength[q] = t, m, w, 0.0
+            if t < np.inf:
+                strength[q] = _RING_SHARE * echo(surfaces, m, cosine, up, w)
+        echoes.distance[c, r, 0] = np.inf
+        split(distance, strength, echoes.distance[c, r], echoes.strength[c, r], of)
+        for k in range(2):
+            if echoes.distance[c, r, k] < np.inf:
+                echoes.material[c, r, k], echoes.who[c, r, k] = material[of[k]], who[of[k]]
+
+
+@njit(cache=True, nogil=True)
+def _find_columns(
+    scene: Scene, beams: Beams, local: PosedAgents, chosen, spread, max_range, divergence, step, hits: Hits,
+    surfaces: Surfaces, echoes: Echoes, first, last,
+):  # fmt: skip
+    for c in range(first, last):
+        _find_column(scene, beams, local, chosen, c, spread, max_range, divergence, step, hits, surfaces, echoes)
+
+
+def find_echoes(
+    scene: Scene, beams: Beams, spread: float, max_range: float, divergence: float, clockwise: bool, hits: Hits,
+    surfaces: Surfaces, echoes: Echoes,
+) -> None:  # fmt: skip
+    """Fill `echoes` from `hits`. A beam of some `divergence` (rad) beside whose hit another begins is traced anew, with
+    rays about its axis."""
+    step = (-2.0 if clockwise else 2.0) * np.pi / len(beams.azimuth)
+
+    def find(columns: tuple[int, int]) -> None:
+        room = near_room(scene.agents)
+        _find_columns(scene, beams, *room, spread, max_range, divergence, step, hits, surfaces, echoes, *columns)
+
+    each(find, ranges(len(beams.azimuth)))

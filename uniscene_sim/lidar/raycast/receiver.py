@@ -1,0 +1,190 @@
+"""What a LiDAR makes of the light that comes back: which echoes it sees, how far and how bright they seem.
+
+Power falls as the beam equation says: reflectance and incidence, the square of range, and extinction there and back.
+It is counted in units of what is seen half of the time, which a diffuse surface of 10 % that faces the sensor sends
+back from `detect_range_m` in clear air.
+
+Intensity is calibrated reflectivity, as Velodyne and Ouster report it, over 255: a diffuse surface that faces the
+sensor has its reflectance in hundredths, 0 to 100; 101 to 255 is for retro-reflectors, by the logarithm of how much
+brighter than white they are, 255 for a hundred times. Range is calibrated out; incidence, a part of the beam that
+misses, and rain, snow and fog are not, since no sensor knows of them.
+
+Every random number is a hash of seed, stamp, sensor, column, ring and its use: nothing hangs on order or on threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.lidar.air import Air
+from uniscene_sim.lidar.raycast.footprint import Echoes
+from uniscene_sim.rig import RETURNS
+
+__all__ = ["AIR", "Receiver", "Returns", "calibrated", "empty_returns", "power_of", "receive", "sweep_key", "uniform"]
+
+#: Standard deviation of the logarithm of power: speckle, and the receiver's noise.
+FLUCTUATION = 0.12
+#: Nearer than this, m, sender and receiver do not look at quite the same place, so power rises no more.
+NEAR_M = 5.0
+#: `of` of an echo from the air.
+AIR = 2
+_LAST, _DUAL = RETURNS.index("last"), RETURNS.index("dual")
+_DARK = 0.1  # reflectance for which detection ranges are given
+_GATE_M, _GATES = 1.0, 40  # air is heard this far
+
+
+class Receiver(NamedTuple):
+    """What `receive` needs of a `LidarSpec`."""
+
+    min_range_m: float
+    max_range_m: float
+    detect_range_m: float  # 0: all is seen, and intensity is strength
+    range_noise_m: float
+    mode: int  # index in rig.RETURNS
+
+
+class Returns(NamedTuple):
+    """What is reported of each of A x R beams, by return number."""
+
+    distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
+    intensity: np.ndarray  # float32 (A, R, 2)
+    of: np.ndarray  # uint8 (A, R, 2), the echo, or AIR
+
+
+def empty_returns(shape: tuple[int, ...]) -> Returns:
+    return Returns(np.full((*shape, 2), np.inf), np.zeros((*shape, 2), np.float32), np.zeros((*shape, 2), np.uint8))
+
+
+def sweep_key(seed: int, stamp_us: int, name: str) -> np.uint64:
+    """What the random numbers of a sweep hang on, beside the beam."""
+    digest = hashlib.blake2b(f"{seed} {stamp_us} {name}".encode(), digest_size=8).digest()
+    return np.uint64(int.from_bytes(digest, "little"))
+
+
+@njit(cache=True, inline="always")
+def uniform(key, column, ring, use):
+    """A number in (0, 1), fixed for its keys."""
+    h = key + np.uint64(column) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(ring) * np.uint64(0xC2B2AE3D27D4EB4F)
+    h += np.uint64(use) * np.uint64(0x165667B19E3779F9)
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    h ^= h >> np.uint64(31)
+    return (np.float64(h >> np.uint64(11)) + 0.5) / 9007199254740992.0
+
+
+@njit(cache=True, inline="always")
+def power_of(strength, distance, detect_range, extinction):
+    """Power that comes back, in units of what is seen half of the time."""
+    spread = (detect_range * detect_range + NEAR_M * NEAR_M) / (distance * distance + NEAR_M * NEAR_M)
+    return strength / _DARK * spread * np.exp(-2.0 * extinction * distance)
+
+
+@njit(cache=True, inline="always")
+def calibrated(reflectivity):
+    """Intensity of a reflectivity, in whole 255ths."""
+    byte = 100.0 * reflectivity
+    if reflectivity > 1.0:
+        byte = 100.0 + 155.0 * np.log(reflectivity) / np.log(100.0)
+    return np.round(min(byte, 255.0)) / 255.0
+
+
+@njit(cache=True)
+def _strongest_gate(key, c, r, nearest, receiver: Receiver, air: Air):
+    """Power (0 where nothing is heard), range and reflectivity of the loudest range gate of air before a surface."""
+    best, at, seems = 0.0, np.inf, 0.0
+    for gate in range(_GATES):
+        near = receiver.min_range_m + _GATE_M * gate
+        if near + _GATE_M > nearest:
+            break
+        filled = min(1.0, air.fill * near * near)
+        if filled < 1.0 and uniform(key, c, r, 8 + 3 * gate) > filled:
+            continue
+        strength = -air.backscatter / filled * np.log(uniform(key, c, r, 9 + 3 * gate))
+        power = power_of(strength, near, receiver.detect_range_m, air.extinction)
+        if power > best:
+            best, at = power, near + _GATE_M * uniform(key, c, r, 10 + 3 * gate)
+            seems = strength * np.exp(-2.0 * air.extinction * near)
+    return best, at, seems
+
+
+@njit(cache=True)
+def _listen(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, power, seen, seems):
+    """Write power (0 where it is not seen), range and reflectivity of both echoes of a beam and of the air (3,)."""
+    detect_range = receiver.detect_range_m
+    power[:] = 0.0
+    nearest = np.inf
+    for k in range(2):
+        t, strength = echoes.distance[c, r, k], echoes.strength[c, r, k]
+        if t == np.inf:
+            continue
+        nearest = min(nearest, t)
+        # two normal numbers (Box-Muller): of power and of range
+        radius = np.sqrt(-2.0 * np.log(uniform(key, c, r, 2 * k)))
+        angle = 2.0 * np.pi * uniform(key, c, r, 2 * k + 1)
+        seen[k], seems[k] = t + receiver.range_noise_m * radius * np.sin(angle), strength
+        if detect_range > 0.0:
+            flicker = np.exp(FLUCTUATION * radius * np.cos(angle))
+            power[k] = flicker * power_of(strength, t, detect_range, air.extinction)
+            seems[k] *= flicker * np.exp(-2.0 * air.extinction * t)
+            if power[k] < 1.0:
+                power[k] = 0.0
+        else:
+            power[k] = (strength + 1e-30) / (t * t + 1e-9)
+        if not receiver.min_range_m <= seen[k] <= receiver.max_range_m:
+            power[k] = 0.0
+    if detect_range > 0.0 and air.backscatter > 0.0:
+        power[AIR], seen[AIR], seems[AIR] = _strongest_gate(key, c, r, nearest, receiver, air)
+        if power[AIR] < 1.0:
+            power[AIR] = 0.0
+
+
+@njit(cache=True)
+def _choose(mode, power, seen):
+    """The echoes to report first and second, -1 for none, by the receiver's mode."""
+    strongest, last, other = -1, -1, -1
+    for k in range(3):
+        if power[k] > 0.0:
+            if strongest < 0 or power[k] > power[strongest]:
+                strongest = k
+            if last < 0 or seen[k] > seen[last]:
+                last = k
+    if mode == _LAST:
+        return last, -1
+    if mode == _DUAL:
+        other = last
+        if last == strongest:  # then, as real sensors do, the second strongest
+            other = -1
+            for k in range(3):
+                if k != strongest and power[k] > 0.0 and (other < 0 or power[k] > power[other]):
+                    other = k
+    return strongest, other
+
+
+@njit(cache=True)
+def _receive_column(key, c, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns):
+    power, seen, seems = np.zeros(3), np.zeros(3), np.zeros(3)
+    for r in range(echoes.distance.shape[1]):
+        _listen(key, c, r, receiver, air, echoes, power, seen, seems)
+        chosen = _choose(receiver.mode, power, seen)
+        for number in range(2):
+            k = chosen[number]
+            if k >= 0:
+                returns.distance[c, r, number], returns.of[c, r, number] = seen[k], k
+                bright = calibrated(seems[k]) if receiver.detect_range_m > 0.0 else min(seems[k], 1.0)
+                returns.intensity[c, r, number] = bright
+
+
+@njit(cache=True, nogil=True)
+def _receive_columns(key, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns, first, last):
+    for c in range(first, last):
+        _receive_column(key, c, receiver, air, echoes, returns)
+
+
+def receive(key: np.uint64, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns) -> None:
+    """Fill `returns` with what is seen of the echoes, and of the air before them."""
+    each(lambda columns: _receive_columns(key, receiver, air, echoes, returns, *columns), ranges(len(echoes.distance)))

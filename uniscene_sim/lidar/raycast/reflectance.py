@@ -1,0 +1,132 @@
+"""What surfaces send back at 905 nm: a diffuse share, a mirror's glint, and light turned back to where it came from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.taxonomy import MATERIAL_RGB, Material
+from uniscene_sim.tracing.templates.template_set import body_rgb
+
+__all__ = ["ALBEDO", "Surfaces", "body_reflectance", "echo", "plain_surfaces", "surfaces_of"]
+
+_LEAVES = (Material.FOLIAGE, Material.FOLIAGE_DARK, Material.FOLIAGE_LIGHT, Material.HEDGE, Material.GRASS)
+_SIGNS = (Material.SIGN_WHITE, Material.SIGN_RED, Material.SIGN_BLUE, Material.SIGN_YELLOW)
+_BODY = int(Material.BODY)
+
+
+def _albedo() -> np.ndarray:
+    """float32 (256,), guessed from colour and kind: all that a LiDAR without `detect_range_m` knows."""
+    albedo = MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0
+    # leaves are bright in the near infrared; signs and lamps send light back to where it came from; glass does not
+    for material in _LEAVES:
+        albedo[material] = max(0.45, albedo[material])
+    for material in _SIGNS:
+        albedo[material] = 0.95
+    for material in (Material.HEADLIGHT, Material.TAILLIGHT):
+        albedo[material] = 0.85
+    for material in (Material.WINDOW, Material.GLASS):
+        albedo[material] = 0.08
+    return albedo.astype(np.float32)
+
+
+ALBEDO = _albedo()
+
+
+class Surfaces(NamedTuple):
+    """What surfaces send back today, as shares of what a white diffuse one that faces the sensor does."""
+
+    diffuse: np.ndarray  # float64 (256,) by Material
+    glint: np.ndarray  # of a smooth surface, head-on; (256,)
+    retro: np.ndarray  # of corner cubes and glass beads; (256,)
+    body: np.ndarray  # float64 (N,), diffuse, of the agents' paint
+    wet: bool  # water on the ground
+    snow: bool  # snow on the ground
+
+
+#: Diffuse, glint, retro. Asphalt, leaves and paint as spectral libraries have them in the near infrared; reflective
+#: sheeting of signs sends back hundreds of times what white paint does, beads in lane paint less than the paint itself.
+_TABLE: dict[str, tuple[float, float, float]] = {
+    "ASPHALT": (0.11, 0, 0), "ASPHALT_OLD": (0.17, 0, 0), "PARKING": (0.15, 0, 0),
+    "LINE_WHITE": (0.45, 0, 0.25), "LINE_YELLOW": (0.40, 0, 0.20), "STOP_LINE": (0.45, 0, 0.20),
+    "CROSSING_STRIPE": (0.42, 0, 0.15), "CROSSING_GAP": (0.12, 0, 0), "ARROW": (0.42, 0, 0.20),
+    "EDGE_LINE": (0.42, 0, 0.20), "CENTRE_LINE_WHITE": (0.45, 0, 0.25),
+    "PAVING": (0.28, 0, 0), "KERB": (0.32, 0, 0), "GRASS": (0.50, 0, 0), "SOIL": (0.25, 0, 0), "MEDIAN": (0.25, 0, 0),
+    "WALL_BRICK": (0.35, 0, 0), "WALL_PLASTER": (0.60, 0, 0), "WALL_CONCRETE": (0.35, 0, 0),
+    "WALL_SAND": (0.45, 0, 0), "WALL_BLUE": (0.45, 0, 0), "WINDOW": (0.03, 1.0, 0), "DOOR": (0.25, 0, 0),
+    "ROOF_TILE": (0.35, 0, 0), "ROOF_FLAT": (0.20, 0, 0), "ROOF_SLATE": (0.12, 0, 0), "CHIMNEY": (0.30, 0, 0),
+    "SHOP_FRONT": (0.08, 1.0, 0), "POLE": (0.25, 0.5, 0), "FENCE": (0.40, 0, 0),
+    "SIGN_WHITE": (0.50, 0, 300), "SIGN_RED": (0.45, 0, 60), "SIGN_BLUE": (0.25, 0, 30), "SIGN_YELLOW": (0.45, 0, 200),
+    "BENCH": (0.40, 0, 0), "BRIDGE": (0.35, 0, 0), "GUARD_RAIL": (0.40, 1.0, 0), "LAMP": (0.35, 0, 0.3),
+    "TRUNK": (0.35, 0, 0), "FOLIAGE": (0.50, 0, 0), "FOLIAGE_DARK": (0.42, 0, 0), "FOLIAGE_LIGHT": (0.55, 0, 0),
+    "HEDGE": (0.48, 0, 0),
+    "BODY": (0.30, 1.0, 0), "BODY_TRIM": (0.06, 0, 0), "GLASS": (0.03, 1.0, 0), "TYRE": (0.05, 0, 0),
+    "RIM": (0.35, 1.0, 0), "CHROME": (0.30, 3.0, 0), "HEADLIGHT": (0.15, 0.5, 2), "TAILLIGHT": (0.12, 0, 30),
+    "INDICATOR_LEFT": (0.20, 0, 3), "INDICATOR_RIGHT": (0.20, 0, 3), "CARGO": (0.55, 0, 0),
+    "CLOTH_UPPER": (0.45, 0, 0), "CLOTH_LOWER": (0.35, 0, 0), "SKIN": (0.55, 0, 0), "HAIR": (0.15, 0, 0),
+    "CONE_ORANGE": (0.50, 0, 0), "CONE_WHITE": (0.50, 0, 100), "BARRIER_RED": (0.45, 0, 15),
+    "BARRIER_WHITE": (0.50, 0, 50), "LAMP_RED": (0.10, 0, 1), "LAMP_YELLOW": (0.10, 0, 1),
+    "LAMP_GREEN": (0.10, 0, 1), "SIGNAL_HOUSING": (0.06, 0, 0),
+}  # fmt: skip
+
+
+def _surfaces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the table lacks (bare classes among it) is as bright as it looks."""
+    diffuse = 0.1 + 0.5 * (MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0) ** 2.2
+    glint, retro = np.zeros(256), np.zeros(256)
+    for name, row in _TABLE.items():
+        diffuse[Material[name]], glint[Material[name]], retro[Material[name]] = row
+    return diffuse, glint, retro
+
+
+_SURFACES = _surfaces()
+_NOTHING = np.zeros(256)
+
+
+def surfaces_of(colour: np.ndarray, wet: bool, snow: bool) -> Surfaces:
+    """Surfaces among agents of these colour seeds (N,)."""
+    return Surfaces(*_SURFACES, body_reflectance(colour), wet, snow)
+
+
+def plain_surfaces(colour: np.ndarray) -> Surfaces:
+    """Surfaces as a LiDAR without `detect_range_m` sees them."""
+    body = np.full(len(colour), ALBEDO[_BODY], np.float64)
+    return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, body, False, False)
+
+
+def body_reflectance(colour: np.ndarray) -> np.ndarray:
+    """Diffuse reflectance of the paint of agents, float64 (N,), from their colour seeds (N,): 4 % black, 60 % white."""
+    rgb = np.asarray(body_rgb(colour), np.float64).reshape(-1, 3) / 255.0
+    return 0.04 + 0.68 * (rgb**2.2).mean(axis=1)
+
+
+@njit(cache=True)
+def echo(surfaces: Surfaces, material, cosine, up, who):
+    """What a surface sends back, as a share of a white diffuse one that faces the sensor.
+
+    Diffuse light falls with the cosine of incidence, retro-reflection with its root. A film of water darkens ground,
+    and what meets it at grazing incidence goes on as from a mirror (Fresnel, by Schlick). Snow lies on what faces up.
+
+    Args:
+        up: z of the normal.
+        who: row of the agent, -1 for the world.
+    """
+    diffuse = surfaces.diffuse[material]
+    if who >= 0 and material == _BODY:
+        diffuse = surfaces.body[who]
+    retro = surfaces.retro[material]
+    if who < 0 and up > 0.7:
+        if surfaces.snow:
+            return 0.8 * cosine
+        if surfaces.wet:
+            through = 1.0 - (0.02 + 0.98 * (1.0 - cosine) ** 5)
+            return (0.5 * diffuse * cosine + 0.3 * retro * np.sqrt(cosine)) * through * through
+    glint = surfaces.glint[material]
+    if glint > 0.0:
+        sharp = cosine * cosine
+        sharp *= sharp
+        sharp *= sharp
+        glint *= (sharp * sharp) ** 8  # cosine to the 128th, 6 degrees wide
+    return diffuse * cosine + glint + retro * np.sqrt(cosine)

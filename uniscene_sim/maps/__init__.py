@@ -1,0 +1,3 @@
+"""What stands: the static map, its elements, ground and terrain, and the formats that maps come in.
+
+Nothing here moves, and no engine is known here."""

@@ -1,0 +1,45 @@
+"""Materials of open ground and kerbs, painted onto the ground samples of any map."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.maps.terrain import unit_hash
+from uniscene_sim.maps.vector.markings import _GRASS, _KERB, _NONE, _PAVING, _SOIL
+
+__all__ = ["paint_kerbs", "paint_terrain"]
+
+
+@njit(cache=True)
+def paint_terrain(out, i0, j0, step):
+    """Grass with patches of soil at the cells of `out` (n, n), the first of which has its corner at (i0, j0) step."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
+            u, v = x / 9.0, y / 9.0
+            a, b = np.floor(u), np.floor(v)
+            fu, fv = u - a, v - b
+            fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
+            low = unit_hash(a, b) * (1 - fu) + unit_hash(a + 1, b) * fu
+            high = unit_hash(a, b + 1) * (1 - fu) + unit_hash(a + 1, b + 1) * fu
+            patch = low * (1 - fv) + high * fv + 0.12 * (unit_hash(np.floor(x / 0.4), np.floor(y / 0.4)) - 0.5)
+            out[i, j] = _SOIL if patch > 0.82 else _GRASS
+
+
+@njit(cache=True)
+def paint_kerbs(out):
+    """The edge of paving towards asphalt, two samples wide."""
+    n, m = out.shape
+    kerb = np.zeros((n, m), np.bool_)
+    for i in range(2, n - 2):
+        for j in range(2, m - 2):
+            if out[i, j] == _PAVING:
+                for di, dj in ((2, 0), (-2, 0), (0, 2), (0, -2), (1, 1), (1, -1), (-1, 1), (-1, -1)):
+                    other = out[i + di, j + dj]
+                    if other != _PAVING and other != _GRASS and other != _SOIL and other != _NONE:
+                        kerb[i, j] = True
+    for i in range(n):
+        for j in range(m):
+            if kerb[i, j]:
+                out[i, j] = _KERB

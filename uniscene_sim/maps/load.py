@@ -1,0 +1,58 @@
+"""Maps from files: whatever format a file or folder has."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from uniscene_sim.maps.opendrive.reader import read_opendrive
+from uniscene_sim.maps.painted.files import is_painted
+from uniscene_sim.maps.painted.painted_map import PaintedMap
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.maps.vector.npz_file import source_hash
+from uniscene_sim.maps.vector.vector_map import VectorMap
+
+__all__ = ["extract_to", "load_map"]
+
+_loaded: WeakValueDictionary[tuple, StaticMap] = WeakValueDictionary()
+
+
+def extract_to(path: str | Path, out: str | Path) -> VectorMap:
+    """Read an OpenDRIVE file and keep the result as `.npz`, bound to the file's content."""
+    vector_map = read_opendrive(path)
+    vector_map.save(out, source_sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    return vector_map
+
+
+def load_map(path: str | Path) -> StaticMap:
+    """A map from `.npz` or from `.xodr`, or a painted one from `.npz` or a folder; the same one as before while the
+    file is the same and the map is still in use.
+
+    A `foo.npz` beside `foo.xodr` is taken where it was made of that content.
+    """
+    path = Path(path)
+    content = _as_of(path)
+    found = _loaded.get(content)
+    if found is None:
+        found = _loaded[content] = _load(path)
+    return found
+
+
+def _as_of(path: Path) -> tuple:
+    """Path, time and size of all files that a map is read from."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path, path.with_suffix(".npz")]
+    stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    return (str(path.resolve()), *((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+
+
+def _load(path: Path) -> StaticMap:
+    if path.is_dir() or (path.suffix == ".npz" and is_painted(path)):
+        return PaintedMap.load(path)
+    if path.suffix == ".npz":
+        return VectorMap.load(path)
+    beside = path.with_suffix(".npz")
+    if path.is_file() and beside.is_file():
+        if source_hash(beside) == hashlib.sha256(path.read_bytes()).hexdigest():
+            return VectorMap.load(beside)
+    return read_opendrive(path)

@@ -1,0 +1,25 @@
+"""What hangs on a map alone is made once and lives as long as the map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
+from uniscene_sim.maps.static_map import StaticMap
+
+__all__ = ["once_a_map"]
+
+T = TypeVar("T")
+
+
+def once_a_map(make: Callable[[StaticMap], T]) -> Callable[[StaticMap], T]:
+    """A function of a map, or a class made of one, that gives the same object for the same map ever after."""
+    name = f"{make.__module__}.{make.__qualname__}"
+
+    @wraps(make)
+    def of(static_map: StaticMap) -> T:
+        kept = vars(static_map)
+        return kept[name] if name in kept else kept.setdefault(name, make(static_map))
+
+    return of

@@ -1,0 +1,210 @@
+"""Child process of the OpenDRIVE reader: `python -m uniscene_sim.maps.opendrive.extract IN.xodr OUT.npz`.
+
+`carla.Map` may kill the process on a bad file, so nothing else lives here. Its left-handed frame is turned into
+OpenDRIVE's right-handed one in `_waypoint` and `_location`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.maps.elements import Crossing, Lane
+from uniscene_sim.maps.opendrive.links import link_lanes
+from uniscene_sim.maps.opendrive.objects import read_crossings, read_objects
+from uniscene_sim.maps.opendrive.road_xml import LaneRecord, RoadRecord, SectionRecord, XmlMap, read_xml
+from uniscene_sim.maps.opendrive.signals import read_signals
+from uniscene_sim.maps.vector.vector_map import VectorMap
+
+__all__ = ["extract", "main"]
+
+Key = tuple[int, int, int]
+STEP_M = 1.0
+MAX_LANE_M = 1e7  # all lanes together; a broken length must not fill the memory
+MAX_MEMORY = 12 << 30  # bytes of address space
+_EDGE_M = 4e-3  # carla looks a section up in single precision: stay this far inside
+DEFAULT_SPEED_MPS = 50 / 3.6
+
+
+def _location(location: Any) -> tuple[float, float, float]:
+    return location.x, -location.y, location.z
+
+
+def _waypoint(waypoint: Any) -> tuple[float, float, float, float, float]:
+    """x, y, z, yaw of the lane (carla turns it with the traffic), width."""
+    transform = waypoint.transform
+    x, y, z = _location(transform.location)
+    return x, y, z, -np.radians(transform.rotation.yaw), waypoint.lane_width
+
+
+def _mark_name(kind: str, colour: str) -> str:
+    name = kind.replace(" ", "_").replace("botts_dots", "broken") or "none"
+    return f"{name}-yellow" if colour == "yellow" and name != "none" else name
+
+
+def _main_mark(lane: LaneRecord | None, length: float) -> tuple[str, str]:
+    """The mark that covers most of a lane's outer border, and its laneChange attribute."""
+    if lane is None or not lane.marks:
+        return "none", ""
+    ends = [m[0] for m in lane.marks[1:]] + [length]
+    spans = [end - max(m[0], 0.0) for m, end in zip(lane.marks, ends, strict=True)]
+    mark = lane.marks[int(np.argmax(spans))]
+    return _mark_name(mark[1], mark[2]), mark[3]
+
+
+def _may_cross(mark: str, rule: str, outwards: bool, id_grows: bool) -> bool:
+    """Whether a mark may be crossed, to the outside of the road or not, towards greater lane ids or not."""
+    if rule in ("both", "none", "increase", "decrease"):
+        return rule == "both" or (rule == "increase" and id_grows) or (rule == "decrease" and not id_grows)
+    name = mark.removesuffix("-yellow")
+    if name == "solid_broken":  # from inside to outside: the side of the driver must be the broken one
+        return not outwards
+    if name == "broken_solid":
+        return outwards
+    return name in ("none", "broken", "broken_broken")
+
+
+def _geometry(
+    carla_map: Any, road: RoadRecord, section: SectionRecord, lane_id: int, forward: bool
+) -> np.ndarray | None:
+    """Rows x, y, z, yaw, width of a lane in its direction of travel, (N, 5); None where carla has no such lane."""
+    length = section.s1 - section.s0
+    edge = min(_EDGE_M, 0.1 * length)
+    places = np.linspace(section.s0 + edge, section.s1 - edge, max(2, int(np.ceil(length / STEP_M)) + 1))
+    rows = []
+    for s in places if forward else places[::-1]:
+        try:
+            waypoint = carla_map.get_waypoint_xodr(road.id, lane_id, float(s))
+        except RuntimeError:
+            waypoint = None
+        if waypoint is not None:
+            rows.append((*_waypoint(waypoint), s))
+    if len(rows) < 2:
+        return None
+    table = np.array(rows)
+    across, _ = road.lane_t(section, lane_id, table[:, 5])
+    table[:, 2] += across * np.sin(road.superelevation(table[:, 5]))  # carla keeps the road flat across
+    steps = np.diff(table[:, :2], axis=0)
+    if np.hypot(steps[:, 0], steps[:, 1]).sum() < 1e-3 or not np.isfinite(table).all():
+        return None
+    table[:, 3] = np.unwrap(table[:, 3])
+    return table[:, :5]
+
+
+def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
+    lanes: list[Lane] = []
+    index: dict[Key, int] = {}
+    rows: list[tuple[RoadRecord, SectionRecord, LaneRecord, np.ndarray]] = []
+    for road in xml.roads.values():
+        for number, section in enumerate(road.sections):
+            if section.s1 - section.s0 < 1e-4:
+                continue
+            for lane_id in sorted(k for k in section.lanes if k):
+                record = section.lanes[lane_id]
+                table = _geometry(carla_map, road, section, lane_id, road.forward(record))
+                if table is None or (table[:, 4].max() < 0.05 and record.kind != "driving"):
+                    continue
+                index[road.id, number, lane_id] = len(rows)
+                rows.append((road, section, record, table))
+    keys = list(index)
+    for i, (road, section, record, table) in enumerate(rows):
+        beside = _beside(keys[i], road, section, record, index)
+        middle = 0.5 * (section.s0 + section.s1)
+        speed = record.speed_mps or road.speed_at(middle) or DEFAULT_SPEED_MPS
+        lanes.append(
+            Lane(
+                index=i, key=keys[i], kind=record.kind, centre=np.ascontiguousarray(table[:, :3]),
+                heading=np.ascontiguousarray(table[:, 3]), width=np.maximum(table[:, 4], 0.0),
+                junction=road.junction, speed_limit_mps=float(speed), height=record.height, **beside,
+            )
+        )  # fmt: skip
+    return lanes, index
+
+
+def _beside(
+    key: Key, road: RoadRecord, section: SectionRecord, lane: LaneRecord, index: dict[Key, int]
+) -> dict[str, Any]:
+    """Marks, neighbours and permission to change of a lane."""
+    side = 1 if lane.id > 0 else -1
+    length = section.s1 - section.s0
+    forward = road.forward(lane)
+    out: dict[str, Any] = {}
+    for outwards in (False, True):
+        other_id = lane.id + side * (1 if outwards else -1)
+        border = section.lanes.get(lane.id if outwards else other_id)
+        mark, rule = _main_mark(border, length)
+        if other_id == 0:
+            other_id = -side  # across the centre line
+        while other_id in section.lanes and (key[0], key[1], other_id) not in index:
+            other_id += 1 if other_id > lane.id else -1  # lanes of no width
+        beside = section.lanes.get(other_id)
+        where = index.get((key[0], key[1], other_id), -1)
+        # Towards greater t is left of the reference line; travel against it swaps the sides.
+        name = "left" if (other_id > lane.id) == forward else "right"
+        out[f"{name}_mark"] = mark
+        if beside is None or where < 0:
+            continue
+        if road.forward(beside) == forward:
+            out[name] = where
+            both = lane.kind == beside.kind == "driving" and road.junction < 0
+            out[f"can_change_{name}"] = both and _may_cross(mark, rule, outwards, other_id > lane.id)
+        elif lane.kind == beside.kind == "driving":
+            out["opposite"] = where
+    return {"left_mark": "none", "right_mark": "none"} | out
+
+
+def extract(path: str | Path) -> VectorMap:
+    """Read a file in this process (a bad one may kill it)."""
+    import carla  # type: ignore[import-not-found]
+
+    xml = read_xml(path)
+    total = sum(road.length * max(len(section.lanes) for section in road.sections) for road in xml.roads.values())
+    if not total <= MAX_LANE_M:
+        raise InputError(f"{total:.3g} m of lanes, expected at most {MAX_LANE_M:.0e}", file=path, field="length")
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    try:
+        carla_map = carla.Map(Path(path).stem, text)
+        lanes, index = _lanes(carla_map, xml)
+        corners = [_location(corner) for corner in carla_map.get_crosswalks()]
+    except (RuntimeError, IndexError, ValueError) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
+    if not lanes:
+        raise InputError("no lane could be read", file=path, field="laneSection")
+    lanes = link_lanes(lanes, index, xml)
+    crossings: tuple[Crossing, ...] = read_crossings(corners, xml)
+    stop_lines, signals, programs = read_signals(lanes, index, xml, crossings)
+    return VectorMap(
+        name=Path(path).stem, lanes=tuple(lanes), crossings=crossings, stop_lines=stop_lines, signals=signals,
+        programs=programs, objects=read_objects(xml), left_hand_traffic=any(r.left_hand for r in xml.roads.values()),
+    )  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Extract `arguments[0]` to `arguments[1]`; the error's line goes to stderr."""
+    if resource is not None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(MAX_MEMORY, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        extract(arguments[0]).save(arguments[1])
+    except MemoryError:
+        print(f"{arguments[0]}: reading it takes more than {MAX_MEMORY >> 30} GiB of memory", file=sys.stderr)
+        return 2
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,3 @@
+"""Maps painted as rasters: `PaintedMap` with its surface, markings, objects and files.
+
+Nothing here knows lanes."""

@@ -1,0 +1,175 @@
+"""What the ground of a painted map looks like, 0.1 m or finer.
+
+A painted stroke is as wide as its cells; the line drawn for it runs through its middle, as wide as road paint is. A
+crossing has stripes along the traffic, whose direction is where the road goes on from the crossing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
+from uniscene_sim.maps.painted.smooth_area import SmoothArea
+from uniscene_sim.taxonomy import Material
+
+if TYPE_CHECKING:
+    from uniscene_sim.maps.painted.painted_map import PaintedMap
+    from uniscene_sim.maps.painted.surface import PaintedSurface
+
+__all__ = ["Markings", "paint_cells", "stroke_middles"]
+
+_MARGIN = 3  # samples around a window, so that kerbs do not depend on where it ends
+_STRIPE_M = 0.5
+_RING_M = 3.0  # the road this near around a crossing tells where traffic comes from
+#: Width of the line drawn for a stroke, m, and its material; stop lines last, since they lie on top.
+_LINES = (
+    ("lane_divider", 0.15, Material.LINE_WHITE),
+    ("road_divider", 0.15, Material.LINE_YELLOW),
+    ("stop_line", 0.4, Material.STOP_LINE),
+)
+
+
+@dataclass(frozen=True)
+class Markings:
+    """Lines and crossings of a map, found once."""
+
+    segments: np.ndarray  # float64 (S, 4): x, y of both ends, m
+    width: np.ndarray  # float64 (S,), m
+    material: np.ndarray  # uint8 (S,)
+    crossing: SmoothArea
+    label: np.ndarray  # int32 (X, Y): crossing that each cell belongs to or is next to, -1 where the map has none
+    across: np.ndarray  # float64 (K, 3): unit vector along which stripes and gaps of a crossing take turns, and phase
+    frame: np.ndarray  # x, y of the corner of cell (0, 0), and resolution, m
+
+    @classmethod
+    def of(cls, painted: PaintedMap) -> Markings:
+        found = [(_segments(painted.cells(name), painted), width, material) for name, width, material in _LINES]
+        cells = painted.cells("ped_crossing")
+        # Drawn on the road alone: reaching beyond it, a crossing ends at the very kerb.
+        cells |= ndimage.binary_dilation(cells, np.ones((3, 3)), iterations=2) & ~painted.road
+        label, across = _crossings(painted)
+        return cls(
+            np.concatenate([s for s, _, _ in found]),
+            np.concatenate([np.full(len(s), width) for s, width, _ in found]),
+            np.concatenate([np.full(len(s), material, dtype=np.uint8) for s, _, material in found]),
+            SmoothArea(cells, painted.resolution_m, painted.origin),
+            label,
+            across,
+            np.array([*painted.origin, painted.resolution_m]),
+        )
+
+
+def paint_cells(surface: PaintedSurface, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
+    """Material uint8 (n, n) at the middles of the cells with corners (x0 + i step, y0 + j step)."""
+    i0, j0, size = round(x0 / step_m) - _MARGIN, round(y0 / step_m) - _MARGIN, n + 2 * _MARGIN
+    xs, ys = ((at + np.arange(size) + 0.5) * step_m for at in (i0, j0))
+    out = np.empty((size, size), dtype=np.uint8)
+    paint_terrain(out, i0, j0, step_m)
+    road = surface.road.over(xs, ys) > 0
+    out[surface.paved.over(xs, ys) > 0] = Material.PAVING
+    out[road] = Material.ASPHALT
+    out[road & (surface.parking.over(xs, ys) > 0)] = Material.PARKING
+    paint_kerbs(out)
+    marks = surface.markings
+    # Crossings lie over dividers, stop lines over crossings.
+    top = marks.material == Material.STOP_LINE
+    _draw_segments(out, road, i0, j0, step_m, marks.segments[~top], marks.width[~top], marks.material[~top])
+    if len(marks.across):
+        striped = road & (marks.crossing.over(xs, ys) > 0)
+        out[striped] = _stripes(marks, xs, ys)[striped]
+    _draw_segments(out, road, i0, j0, step_m, marks.segments[top], marks.width[top], marks.material[top])
+    return np.ascontiguousarray(out[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+
+
+def _stripes(marks: Markings, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+    """Stripe or gap at all pairs of coordinates (N,) and (M,), as if every place were on its nearest crossing."""
+    i, j = (
+        np.clip(((at - marks.frame[k]) // marks.frame[2]).astype(np.int64), 0, marks.label.shape[k] - 1)
+        for k, at in enumerate((xs, ys))
+    )
+    ux, uy, phase = marks.across[marks.label[np.ix_(i, j)]].transpose(2, 0, 1)
+    number = np.floor((ux * xs[:, None] + uy * ys[None, :] - phase) / _STRIPE_M)
+    return np.where(number % 2 == 0, Material.CROSSING_STRIPE, Material.CROSSING_GAP).astype(np.uint8)
+
+
+def _crossings(painted: PaintedMap) -> tuple[np.ndarray, np.ndarray]:
+    """Which crossing each cell (X, Y) is nearest to, and the direction across the stripes of each, with phase."""
+    cells = painted.cells("ped_crossing")
+    label, count = ndimage.label(cells, np.ones((3, 3)))
+    if not count:
+        return np.full(cells.shape, -1, dtype=np.int32), np.zeros((0, 3))
+    away, (ni, nj) = ndimage.distance_transform_edt(~cells, return_indices=True)
+    nearest = label[ni, nj] - 1
+    ring = painted.road & ~cells & (away * painted.resolution_m < _RING_M)
+    across = np.empty((count, 3))
+    i, j = np.indices(cells.shape)
+    for k, box in enumerate(ndimage.find_objects(label)):
+        reach = int(np.ceil(_RING_M / painted.resolution_m))
+        near = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in box)
+        mine = ring[near] & (nearest[near] == k)
+        # Each road cell around points away from the crossing's edge: along the traffic, one way or the other.
+        dx, dy = (i - ni)[near][mine], (j - nj)[near][mine]
+        inside = np.argwhere(label[box] == k + 1) + [s.start for s in box]
+        traffic = 0.5 * np.arctan2((2 * dx * dy).sum(), (dx * dx - dy * dy).sum()) if mine.any() else _short(inside)
+        ux, uy = -np.sin(traffic), np.cos(traffic)
+        x, y = np.array(painted.origin) + (inside.mean(axis=0) + 0.5) * painted.resolution_m
+        across[k] = ux, uy, ux * x + uy * y
+    return nearest.astype(np.int32), across
+
+
+def _short(cells: np.ndarray) -> float:
+    """Heading of the shorter axis of cells (N, 2): people walk along the longer."""
+    spread = cells - cells.mean(axis=0)
+    (a, b), (_, d) = spread.T @ spread
+    return float(0.5 * np.arctan2(2 * b, a - d) + np.pi / 2)
+
+
+def stroke_middles(at: np.ndarray) -> np.ndarray:
+    """Middle of a stroke (N, 2) next to each of its cells (N, 2), in cells: cells shifted to the mean of those around,
+    twice, which draws what is broad together and makes steps smooth."""
+    at = at.astype(float)
+    neighbours = cKDTree(at).query_ball_point(at, 2.5, return_sorted=True)
+    middle = np.array([at[near].mean(axis=0) for near in neighbours])
+    return np.array([middle[near].mean(axis=0) for near in neighbours])
+
+
+def _segments(cells: np.ndarray, painted: PaintedMap) -> np.ndarray:
+    """Lines (S, 4) between the middles of a stroke at cells that touch, m."""
+    at = np.argwhere(cells)
+    if not len(at):
+        return np.zeros((0, 4))
+    middle = np.array(painted.origin) + (stroke_middles(at) + 0.5) * painted.resolution_m
+    pairs = cKDTree(at).query_pairs(1.5, output_type="ndarray")
+    pairs = pairs[np.lexsort(pairs.T)]
+    alone = np.setdiff1d(np.arange(len(at)), pairs)
+    return np.concatenate([np.hstack([middle[pairs[:, 0]], middle[pairs[:, 1]]]), np.hstack([middle[alone]] * 2)])
+
+
+@njit(cache=True)
+def _draw_segments(out, road, i0, j0, step, segments, width, material):
+    """Cells of the road whose middle is within half a width of a segment."""
+    n, m = out.shape
+    for q in range(segments.shape[0]):
+        ax, ay, bx, by = segments[q]
+        half = 0.5 * width[q]
+        i_low = max(int(np.floor((min(ax, bx) - half) / step)) - i0, 0)
+        i_high = min(int(np.floor((max(ax, bx) + half) / step)) - i0, n - 1)
+        j_low = max(int(np.floor((min(ay, by) - half) / step)) - j0, 0)
+        j_high = min(int(np.floor((max(ay, by) + half) / step)) - j0, m - 1)
+        length2 = (bx - ax) ** 2 + (by - ay) ** 2
+        for i in range(i_low, i_high + 1):
+            for j in range(j_low, j_high + 1):
+                if not road[i, j]:
+                    continue
+                x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
+                t = 0.0
+                if length2 > 0.0:
+                    t = min(max(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length2, 0.0), 1.0)
+                if (x - ax - t * (bx - ax)) ** 2 + (y - ay - t * (by - ay)) ** 2 <= half * half:
+                    out[i, j] = material[q]

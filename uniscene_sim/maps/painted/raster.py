@@ -1,0 +1,33 @@
+"""The cells of a painted map as a multi-hot raster from above."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.layout import BevLayout, LayoutSchema
+from uniscene_sim.maps.painted.painted_map import PaintedMap
+from uniscene_sim.maps.raster import _layout
+
+__all__ = ["rasterise_cells"]
+
+
+def rasterise_cells(
+    painted: PaintedMap,
+    pose_xyyaw: tuple[float, float, float],
+    shape: tuple[int, int],
+    resolution_m: float,
+    z_hint: float | None,
+    schema: LayoutSchema,
+) -> BevLayout:
+    """Raster of a painted map alone: each cell is what the painted cell that holds its centre is."""
+    data = np.zeros((len(schema.channels), *shape), dtype=np.uint8)
+    x, y, yaw = pose_xyyaw
+    u, v = np.meshgrid(*((np.arange(n) + 0.5 - 0.5 * n) * resolution_m for n in shape), indexing="ij")
+    c, s = np.cos(yaw), np.sin(yaw)
+    i = np.floor((x + c * u - s * v - painted.origin[0]) / painted.resolution_m).astype(np.int64)
+    j = np.floor((y + s * u + c * v - painted.origin[1]) / painted.resolution_m).astype(np.int64)
+    inside = (i >= 0) & (j >= 0) & (i < painted.raster.shape[1]) & (j < painted.raster.shape[2])
+    for name, cells in zip(painted.channels, painted.raster, strict=True):
+        if name in schema.channels:
+            data[schema.index(name)][inside] = cells[i[inside], j[inside]]
+    return _layout(data, schema, pose_xyyaw, resolution_m, z_hint)

@@ -1,0 +1,104 @@
+"""The ground of a painted map: edges smooth although cells are square, a kerb around walkways, open ground beyond."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from uniscene_sim.maps.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Ground, PaintedGround
+from uniscene_sim.maps.painted.smooth_area import SmoothArea
+from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, roll, terrain_many
+
+if TYPE_CHECKING:
+    from uniscene_sim.maps.painted.markings import Markings
+    from uniscene_sim.maps.painted.painted_map import PaintedMap
+
+__all__ = ["PaintedSurface"]
+
+
+class PaintedSurface:
+    """Flat road at height 0, walkways a kerb above it, open ground that rolls far from both. There is one deck.
+
+    Attributes:
+        road, paved, parking: `SmoothArea` of road, of road and walkways together, and of parking.
+    """
+
+    def __init__(self, painted: PaintedMap):
+        self.map = painted
+        frame = (painted.resolution_m, painted.origin)
+        self.road = SmoothArea(painted.road, *frame)
+        self.paved = SmoothArea(painted.road | painted.walk, *frame) if painted.walk.any() else self.road
+        self.parking = SmoothArea(painted.cells("carpark_area"), *frame)
+        low, high = np.array(painted.bounds[:2]) - PAD_M, np.array(painted.bounds[2:]) + PAD_M
+        self._terrain_origin = np.floor(low / STEP_M) * STEP_M
+        nodes = np.ceil((high - self._terrain_origin) / STEP_M).astype(int) + 2
+        self.terrain = self._make_terrain(*(self._terrain_origin[k] + STEP_M * np.arange(nodes[k]) for k in (0, 1)))
+
+    def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
+        """Ground height (N,) at places (N,), m; `z_hint` tells decks apart, of which there is one."""
+        x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
+        return np.where(self._laid_out(x, y), _kerb(self.road.at(x, y)), self.terrain_height(x, y))
+
+    def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Height of the open ground at places (N,), m."""
+        return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
+
+    def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """3 road, 2 parking, 1 walkway, -1 open ground, at places (N,) within 2 m of height."""
+        x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
+        road = np.where(self.parking.at(x, y) > 0, 2, 3)
+        rank = np.where(self.road.at(x, y) > 0, road, np.where(self._laid_out(x, y), 1, -1))
+        return np.where(np.abs(np.asarray(z, float)) < SAME_LEVEL_M, rank, -1).astype(np.int32)
+
+    def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Whether cars may be at places (N,)."""
+        return self.rank(x, y, z) >= 2
+
+    def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
+        """Heights float32 (1, n, n) at the samples (x0 + i step, y0 + j step)."""
+        i0, j0 = round(x0 / step_m), round(y0 / step_m)
+        xs, ys = (i0 + np.arange(n)) * step_m, (j0 + np.arange(n)) * step_m
+        out = np.empty((1, n, n), dtype=np.float32)
+        fill_terrain(out[0], i0, j0, step_m, self._terrain_origin, self.terrain)
+        road = self.road.over(xs, ys)
+        laid_out = (self.paved.over(xs, ys) > 0) | (road > 0)
+        out[0][laid_out] = _kerb(road)[laid_out]
+        return out
+
+    def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
+        """Material uint8 (1, n, n) of the cells with corners (x0 + i step, y0 + j step)."""
+        from uniscene_sim.maps.painted.markings import paint_cells
+
+        return paint_cells(self, x0, y0, n, step_m)[None]
+
+    @cached_property
+    def arrays(self) -> Ground:
+        """The same for kernels."""
+        painted = PaintedGround(self.road.arrays, self.paved.arrays, self.parking.arrays)
+        return Ground.of_paint(painted, self.terrain, self._terrain_origin)
+
+    @cached_property
+    def markings(self) -> Markings:
+        """Lines and crossings on the road."""
+        from uniscene_sim.maps.painted.markings import Markings
+
+        return Markings.of(self.map)
+
+    def _laid_out(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (self.paved.at(x, y) > 0) | (self.road.at(x, y) > 0)
+
+    def _make_terrain(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+        """Height (X, Y) at nodes: that of the pavement whose edge is near, so that both meet."""
+        road, paved = self.road.over(xs, ys), self.paved.over(xs, ys)
+        near = np.maximum(road, paved) > -STEP_M
+        kerb = np.where(paved > road + 0.5, _kerb(road), 0.0)
+        distance, (i, j) = ndimage.distance_transform_edt(~near, return_indices=True)
+        return roll(kerb[i, j], distance * STEP_M, self._terrain_origin, STEP_M)
+
+
+def _kerb(road: np.ndarray) -> np.ndarray:
+    """Height of pavement by the distance into the road: a short ramp, smooth where samples are coarse."""
+    return KERB_M * np.clip(-road / KERB_RAMP_M, 0.0, 1.0)

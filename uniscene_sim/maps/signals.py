@@ -1,0 +1,100 @@
+"""Traffic lights: their state as a function of time, and where their heads hang."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.layout import AGENT_DTYPE, Light, SignalState
+from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.taxonomy import AgentClass
+
+__all__ = ["HEAD_SIZE", "Programs", "lights_of", "lines_at", "signal_heads", "signal_states", "states_at"]
+
+HEAD_SIZE = (0.35, 0.35, 1.0)
+_HEAD_ABOVE_FOOT_M = 3.0
+_OFF, _RED, _YELLOW, _GREEN = SignalState.OFF, SignalState.RED, SignalState.YELLOW, SignalState.GREEN
+_LIGHTS = np.array([0, Light.RED, Light.YELLOW, Light.GREEN], dtype=np.uint8)
+
+
+class Programs(NamedTuple):
+    """The programs of all signals, a row for each signal in each phase."""
+
+    signal: np.ndarray  # (M,) int64
+    phase: np.ndarray  # (M,) int64
+    phases: np.ndarray  # (M,) how many its program has
+    green_s: np.ndarray  # (M,)
+    yellow_s: np.ndarray
+    length_s: np.ndarray  # of a phase
+    of_line: np.ndarray  # (stop lines,) int64 signal that rules it, -1: a sign
+    signals: int
+
+    @staticmethod
+    @once_a_map
+    def of(static_map: StaticMap) -> Programs:
+        rows = [
+            (signal, phase, len(p.phases), p.green_s, p.yellow_s, p.green_s + p.yellow_s + p.all_red_s)
+            for p in static_map.programs
+            for phase, members in enumerate(p.phases)
+            for signal in members
+        ]
+        columns = np.array(rows, dtype=float).reshape(-1, 6).T.copy()
+        signal, phase, phases = columns[:3].astype(np.int64)
+        green_s, yellow_s, length_s = columns[3:]
+        of_line = np.array([line.signal for line in static_map.stop_lines], dtype=np.int64)
+        return Programs(signal, phase, phases, green_s, yellow_s, length_s, of_line, len(static_map.signals))
+
+
+def signal_states(static_map: StaticMap, time_s: float) -> np.ndarray:
+    """SignalState uint8 (S,) of every signal; lights that no program rules stay off."""
+    return states_at(Programs.of(static_map), time_s)
+
+
+@njit(cache=True)
+def states_at(programs, time_s):
+    """SignalState uint8 (S,) of every signal."""
+    states = np.zeros(programs.signals, np.uint8)
+    for k in range(len(programs.signal)):
+        signal, length = programs.signal[k], programs.length_s[k]
+        into = time_s % (length * programs.phases[k])
+        green = programs.phase[k] == int(into // length)
+        into %= length
+        if green and into < programs.green_s[k]:
+            states[signal] = _GREEN
+        elif green and into < programs.green_s[k] + programs.yellow_s[k]:
+            states[signal] = _YELLOW
+        elif states[signal] == _OFF:
+            states[signal] = _RED
+    return states
+
+
+@njit(cache=True)
+def lines_at(programs, states):
+    """What each stop line says, uint8 (lines,): 0 sign, 1 red, 2 yellow, 3 green or off."""
+    said = np.zeros(len(programs.of_line), np.uint8)
+    for k in range(len(said)):
+        signal = programs.of_line[k]
+        if signal >= 0:
+            said[k] = _GREEN if states[signal] == _OFF else states[signal]
+    return said
+
+
+def signal_heads(vector_map: StaticMap) -> np.ndarray:
+    """Heads of all traffic lights as (H,) AGENT_DTYPE at ids 1..H; their `colour` is the signal's index."""
+    signals = [s for s in vector_map.signals if s.kind == "traffic_light"]
+    heads = np.zeros(len(signals), dtype=AGENT_DTYPE)
+    for i, signal in enumerate(signals):
+        ground = vector_map.surface_height(*(np.array([v]) for v in signal.position))[0]
+        heads[i]["id"], heads[i]["cls"], heads[i]["colour"] = i + 1, AgentClass.SIGNAL_HEAD, signal.index
+        heads[i]["pos"] = (*signal.position[:2], ground + _HEAD_ABOVE_FOOT_M)
+        heads[i]["rpy"] = (0.0, 0.0, signal.yaw)
+        heads[i]["size"] = HEAD_SIZE
+    return heads
+
+
+def lights_of(heads: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Light bits uint8 (H,) of the heads under signal states (S,)."""
+    return _LIGHTS[states[heads["colour"].astype(np.int64)]]

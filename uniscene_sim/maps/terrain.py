@@ -1,0 +1,194 @@
+"""Terrain around roads: it meets their edges, never stands above an embankment of 1:2, and rolls far from them.
+
+It is a grid of heights with nodes each `STEP_M`, bilinear between them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy import ndimage
+
+from uniscene_sim.compute.compiled import device
+
+__all__ = [
+    "DECK_M",
+    "PAD_M",
+    "STEP_M",
+    "fill_terrain",
+    "make_terrain",
+    "roll",
+    "terrain_at",
+    "terrain_many",
+    "unit_hash",
+]
+
+STEP_M = 2.0
+PAD_M = 256.0  # it reaches this far around a map
+DECK_M = 1.5  # a lane this far above the terrain it could stand on is a bridge
+_SLOPE = 0.5  # of embankments
+_REACH_M = 3.2  # a bilinear cell of 2 m that a road's edge crosses has its corners no farther off
+_SAME_M = 1.0  # roads within this height of the lowest shape its terrain; higher ones are above it
+
+
+def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], step: float) -> np.ndarray:
+    """Height (X, Y) at nodes `origin` + `step` (i, j), m, under and around road triangles `tri` (M, 3, 3)."""
+    height, metres = _road_nodes(tri, origin, step, *shape)
+    envelope = height.copy()
+    for _ in range(2):
+        _sweep(envelope, _SLOPE * step)
+    road = np.isfinite(height) & (height - envelope < DECK_M)
+    distance, (ni, nj) = ndimage.distance_transform_edt(~road, return_indices=True)
+    return np.minimum(roll(height[ni, nj], metres[ni, nj] + distance * step, origin, step), envelope)
+
+
+def roll(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray, step: float) -> np.ndarray:
+    """Height (X, Y) of terrain from the height (X, Y) of the road nearest to each node and the metres (X, Y) to it."""
+    nx, ny = nearest.shape
+    base = nearest
+    # The farther from a road, the smoother: the nearest road's height alone would fall in steps.
+    for sigma, low, high in ((1.5, _REACH_M, 8.0), (4.0, 6.0, 20.0), (24.0, 16.0, 90.0)):
+        blend = _smoothstep(metres, low, high)
+        base = base * (1 - blend) + ndimage.gaussian_filter(nearest, sigma) * blend
+    return base + _bumps(nx, ny, origin, step) * _smoothstep(metres, 4.0, 60.0)
+
+
+@njit(cache=True)
+def _road_nodes(tri, origin, step, nx, ny):
+    """Height and distance (m) of the nearest road at nodes within 3.2 m of one; inf elsewhere. Low roads win."""
+    lowest = np.full((nx, ny), np.inf)
+    height = np.full((nx, ny), np.inf)
+    nearest = np.full((nx, ny), np.inf)
+    for phase in range(2):
+        for t in range(tri.shape[0]):
+            corner = tri[t]
+            i0 = max(int(np.ceil((corner[:, 0].min() - _REACH_M - origin[0]) / step)), 0)
+            i1 = min(int(np.floor((corner[:, 0].max() + _REACH_M - origin[0]) / step)), nx - 1)
+            j0 = max(int(np.ceil((corner[:, 1].min() - _REACH_M - origin[1]) / step)), 0)
+            j1 = min(int(np.floor((corner[:, 1].max() + _REACH_M - origin[1]) / step)), ny - 1)
+            for i in range(i0, i1 + 1):
+                for j in range(j0, j1 + 1):
+                    distance, z = _nearest_on_triangle(origin[0] + i * step, origin[1] + j * step, corner)
+                    if distance > _REACH_M:
+                        continue
+                    if phase == 0:
+                        lowest[i, j] = min(lowest[i, j], z)
+                    elif z < lowest[i, j] + _SAME_M:
+                        if distance < nearest[i, j] or (distance == nearest[i, j] and z < height[i, j]):
+                            nearest[i, j], height[i, j] = distance, z
+    return height, nearest
+
+
+@njit(cache=True)
+def _nearest_on_triangle(x, y, t):
+    """Distance in plan from a place to triangle (3, 3), and the triangle's height where it is nearest."""
+    area = (t[1, 0] - t[0, 0]) * (t[2, 1] - t[0, 1]) - (t[1, 1] - t[0, 1]) * (t[2, 0] - t[0, 0])
+    u = ((t[1, 0] - x) * (t[2, 1] - y) - (t[1, 1] - y) * (t[2, 0] - x)) / area
+    v = ((t[2, 0] - x) * (t[0, 1] - y) - (t[2, 1] - y) * (t[0, 0] - x)) / area
+    w = 1.0 - u - v
+    if u >= 0.0 and v >= 0.0 and w >= 0.0:
+        return 0.0, u * t[0, 2] + v * t[1, 2] + w * t[2, 2]
+    best, height = np.inf, 0.0
+    for k in range(3):
+        a, b = t[k], t[(k + 1) % 3]
+        dx, dy = b[0] - a[0], b[1] - a[1]
+        length2 = dx * dx + dy * dy
+        f = 0.0 if length2 == 0.0 else min(max(((x - a[0]) * dx + (y - a[1]) * dy) / length2, 0.0), 1.0)
+        distance = np.hypot(x - a[0] - f * dx, y - a[1] - f * dy)
+        if distance < best:
+            best, height = distance, a[2] + f * (b[2] - a[2])
+    return best, height
+
+
+@device
+def terrain_at(x, y, ox, oy, terrain):
+    """Height at a place; beyond the grid that of its edge."""
+    u = min(max((x - ox) / STEP_M, 0.0), terrain.shape[0] - 1.001)
+    v = min(max((y - oy) / STEP_M, 0.0), terrain.shape[1] - 1.001)
+    i, j = int(u), int(v)
+    u, v = u - i, v - j
+    low = terrain[i, j] * (1 - u) + terrain[i + 1, j] * u
+    high = terrain[i, j + 1] * (1 - u) + terrain[i + 1, j + 1] * u
+    return low * (1 - v) + high * v
+
+
+@njit(cache=True)
+def terrain_many(x, y, origin, terrain):
+    """Height (N,) at places (N,)."""
+    out = np.empty(x.size)
+    for k in range(x.size):
+        out[k] = terrain_at(x[k], y[k], origin[0], origin[1], terrain)
+    return out
+
+
+@njit(cache=True)
+def fill_terrain(out, i0, j0, step, origin, terrain):
+    """Height at the samples ((i0 + i) step, (j0 + j) step) into `out` (n, n)."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = terrain_at((i0 + i) * step, (j0 + j) * step, origin[0], origin[1], terrain)
+
+
+def _smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return t * t * (3 - 2 * t)
+
+
+@njit(cache=True)
+def _bumps(nx, ny, origin, step):
+    """Value noise in metres, a function of map coordinates alone: 40 m and 13 m waves."""
+    out = np.zeros((nx, ny))
+    for wave, height in ((40.0, 1.6), (13.0, 0.35)):
+        for i in range(nx):
+            for j in range(ny):
+                u, v = (origin[0] + i * step) / wave, (origin[1] + j * step) / wave
+                a, b = np.floor(u), np.floor(v)
+                fu, fv = u - a, v - b
+                fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
+                top = unit_hash(a, b) * (1 - fu) + unit_hash(a + 1, b) * fu
+                bottom = unit_hash(a, b + 1) * (1 - fu) + unit_hash(a + 1, b + 1) * fu
+                out[i, j] += height * (top * (1 - fv) + bottom * fv - 0.5)
+    return out
+
+
+@njit(cache=True)
+def unit_hash(a, b):
+    """Hash of two whole numbers to [0, 1)."""
+    h = (np.uint64(np.int64(a)) * np.uint64(0x9E3779B97F4A7C15)) ^ (
+        np.uint64(np.int64(b)) * np.uint64(0xC2B2AE3D27D4EB4F)
+    )
+    h ^= h >> np.uint64(29)
+    h *= np.uint64(0xBF58476D1CE4E5B9)
+    h ^= h >> np.uint64(32)
+    return (h >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True)
+def _sweep(z, rise):
+    """One forward and one backward chamfer pass of the lower envelope with `rise` per cell."""
+    nx, ny = z.shape
+    diagonal = rise * np.sqrt(2.0)
+    for i in range(nx):
+        for j in range(ny):
+            best = z[i, j]
+            if i > 0:
+                best = min(best, z[i - 1, j] + rise)
+                if j > 0:
+                    best = min(best, z[i - 1, j - 1] + diagonal)
+                if j < ny - 1:
+                    best = min(best, z[i - 1, j + 1] + diagonal)
+            if j > 0:
+                best = min(best, z[i, j - 1] + rise)
+            z[i, j] = best
+    for i in range(nx - 1, -1, -1):
+        for j in range(ny - 1, -1, -1):
+            best = z[i, j]
+            if i < nx - 1:
+                best = min(best, z[i + 1, j] + rise)
+                if j > 0:
+                    best = min(best, z[i + 1, j - 1] + diagonal)
+                if j < ny - 1:
+                    best = min(best, z[i + 1, j + 1] + diagonal)
+            if j < ny - 1:
+                best = min(best, z[i, j + 1] + rise)
+            z[i, j] = best

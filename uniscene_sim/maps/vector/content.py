@@ -1,0 +1,62 @@
+"""What a vector map holds, as flat arrays, and the hash of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from uniscene_sim.maps.vector.vector_map import VectorMap
+
+__all__ = ["content_hash"]
+
+_LANE_META = (
+    "key", "kind", "left_mark", "right_mark", "left", "right", "can_change_left", "can_change_right", "opposite",
+    "successors", "predecessors", "junction", "speed_limit_mps", "height",
+)  # fmt: skip
+
+
+def _flat(arrays: Sequence[np.ndarray], width: int) -> tuple[np.ndarray, np.ndarray]:
+    offset = np.cumsum([0] + [len(a) for a in arrays]).astype(np.int64)
+    rows = np.concatenate(arrays) if arrays else np.zeros((0, width))
+    return np.ascontiguousarray(rows.reshape(-1, width), dtype=np.float64), offset
+
+
+def _pack(m: VectorMap) -> tuple[dict[str, np.ndarray], str]:
+    table = [np.column_stack([lane.centre, lane.heading, lane.width]) for lane in m.lanes]
+    arrays = dict(zip(("lane_rows", "lane_offset"), _flat(table, 5), strict=True))
+    polygons = [c.polygon for c in m.crossings]
+    arrays |= zip(("crossing_rows", "crossing_offset"), _flat(polygons, 3), strict=True)
+    arrays["stop_ends"] = np.array([line.ends for line in m.stop_lines], dtype=np.float64).reshape(-1, 2, 3)
+    arrays["signal_position"] = np.array([s.position for s in m.signals], dtype=np.float64).reshape(-1, 3)
+    arrays["object_position"] = np.array([o.position for o in m.objects], dtype=np.float64).reshape(-1, 3)
+    meta = {
+        "name": m.name,
+        "left_hand_traffic": m.left_hand_traffic,
+        "lanes": [[getattr(lane, k) for k in _LANE_META] for lane in m.lanes],
+        "stop_lines": [[line.lane, line.s_m, line.signal] for line in m.stop_lines],
+        "signals": [[s.id, s.kind, s.yaw, s.lanes, s.value] for s in m.signals],
+        "programs": [[p.phases, p.green_s, p.yellow_s, p.all_red_s] for p in m.programs],
+        "objects": [[o.kind, o.yaw, o.size] for o in m.objects],
+    }
+    return arrays, json.dumps(meta, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars as JSON numbers."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"cannot write {type(value).__name__}")
+
+
+def content_hash(m: VectorMap) -> str:
+    """SHA-256 of everything in a map."""
+    arrays, meta = _pack(m)
+    sha = hashlib.sha256(meta.encode())
+    for name in sorted(arrays):
+        sha.update(f"{name}{arrays[name].shape}".encode())
+        sha.update(np.ascontiguousarray(arrays[name]).data)
+    return sha.hexdigest()

@@ -1,0 +1,296 @@
+"""What the ground looks like: materials of asphalt, lane paint, crossings, kerbs and terrain, 0.1 m or finer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy import ndimage
+
+from uniscene_sim.geometry import box_corners, point_in_polygon
+from uniscene_sim.maps.ground import z_in_triangle
+from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
+from uniscene_sim.maps.terrain import unit_hash
+from uniscene_sim.maps.vector.surface import SurfaceModel
+from uniscene_sim.taxonomy import Material
+
+__all__ = ["paint_ground"]
+
+_FILL_M = 1.6  # wedges between lanes narrower than twice this are paved over
+_HOLE_M = 4.4  # and holes that fit into a square of this size
+_KERB_MARGIN = 3  # samples
+_LINE_HALF_M = 0.07
+_DOUBLE_M = (0.06, 0.19)  # from the border: each of the two lines of a double mark
+_INSIDE_M = 0.3  # a lane's lines stop where they are this far inside a lane of another road
+_BAY_M, _BAY_LINE_M = 6.0, 0.12
+_DASH_M, _PERIOD_M = 3.0, 9.0
+_STOP_LINE_M = 0.4
+_STRIPE_M = 0.5
+
+_ASPHALT, _ASPHALT_OLD, _PAVING, _KERB = Material.ASPHALT, Material.ASPHALT_OLD, Material.PAVING, Material.KERB
+_GRASS, _SOIL, _NONE = Material.GRASS, Material.SOIL, Material.NONE
+_WHITE, _YELLOW, _CENTRE, _EDGE = (
+    Material.LINE_WHITE,
+    Material.LINE_YELLOW,
+    Material.CENTRE_LINE_WHITE,
+    Material.EDGE_LINE,
+)
+_NO_ROAD, _MANY_ROADS = -(2**31), -(2**31) + 1
+_STOP, _STRIPE, _GAP, _PARKING = Material.STOP_LINE, Material.CROSSING_STRIPE, Material.CROSSING_GAP, Material.PARKING
+#: How a mark is drawn: 0 not, 1 solid, 2 broken, 3 double.
+_PATTERN = {"none": 0, "": 0, "broken": 2, "broken_broken": 2, "botts_dots": 2, "curb": 0, "grass": 0,
+            "solid_solid": 3, "solid_broken": 3, "broken_solid": 3}  # fmt: skip
+
+
+def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
+    """Material uint8 (D, n, n) at the centres of cells whose corner is (x0 + i step, y0 + j step).
+
+    Above deck 0, `Material.NONE` marks where the deck is absent.
+    """
+    # Drawn around the window too, so that filled wedges and kerbs do not depend on where it ends.
+    margin = _KERB_MARGIN + 2 * int(_FILL_M / step_m) + int(_HOLE_M / step_m) + 2
+    i0, j0 = round(x0 / step_m) - margin, round(y0 / step_m) - margin
+    size = n + 2 * margin
+    low_x, low_y, extent = i0 * step_m, j0 * step_m, size * step_m
+    near = surface.triangles_in(low_x, low_y, low_x + extent, low_y + extent)
+    material, lines, road = _lane_styles(surface)
+    along = _dash_phase(surface)
+    out = np.full((decks, size, size), _NONE, dtype=np.uint8)
+    paint_terrain(out[0], i0, j0, step_m)
+    for deck in range(decks):
+        members = near[
+            (surface.tri_deck[near] == deck) | ((surface.tri_deck[near] == deck - 1) & surface._tri_ramp[near])
+        ]
+        order = members[np.argsort(surface.tri_rank[members], kind="stable")]
+        inside = np.full((size, size), _NO_ROAD, dtype=np.int32)
+        _paint_lanes(out[deck], inside, i0, j0, step_m, surface.tri, surface.tri_st, surface.tri_lane, order,
+                     material, road)  # fmt: skip
+        _paint_lines(out[deck], inside, i0, j0, step_m, surface.tri, surface.tri_st, along, surface.tri_lane, order,
+                     lines, material, road)  # fmt: skip
+        if deck == 0 and len(order):
+            _fill_wedges(out[0], _FILL_M / step_m, _HOLE_M / step_m)
+        paint_kerbs(out[deck])
+    _paint_things(surface, out, i0, j0, step_m)
+    return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
+
+
+def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
+    """Morphological closing of what is paved: narrow gaps take the material beside them, lines taken as asphalt."""
+    paved = (paint != _GRASS) & (paint != _SOIL)
+    if paved.all() or not paved.any():
+        return
+    distance, (i, j) = ndimage.distance_transform_edt(~paved, return_indices=True)
+    gap = ~paved & (ndimage.distance_transform_edt(distance <= radius) > radius)
+    # What is left may be small yet round: a wedge that roads and walkways enclose.
+    label, _ = ndimage.label(~paved & ~gap)
+    small = np.array([max(s.stop - s.start for s in box) <= hole for box in ndimage.find_objects(label)], dtype=bool)
+    gap |= np.concatenate([[False], small])[label]
+    fill = paint[i[gap], j[gap]]
+    fill[(fill != _PAVING) & (fill != _ASPHALT_OLD)] = _ASPHALT
+    paint[gap] = fill
+
+
+def _dash_phase(surface: SurfaceModel) -> np.ndarray:
+    """Distance (M, 3) along the road at each corner of each triangle, m.
+
+    The same for all lanes of a road whichever way they go, so that both halves of a line between them break together.
+    """
+    cache = surface.map._cache
+    if "dash_phase" in cache:
+        return cache["dash_phase"]
+    lanes = surface.map.lanes
+    sections: dict[tuple[int, int], list] = {}
+    for lane in lanes:
+        sections.setdefault(lane.key[:2], []).append(lane)
+    against = {lane.index: (lane.key[2] > 0) != surface.map.left_hand_traffic for lane in lanes}
+    phase: list[np.ndarray] = [lane.s for lane in lanes]
+    start: dict[int, float] = {}
+    for (road, _), members in sorted(sections.items()):
+        inner = min(members, key=lambda lane: (abs(lane.key[2]), lane.key[2]))
+        forward = start.get(road, 0.0) + (inner.length - inner.s[::-1] if against[inner.index] else inner.s)
+        start[road] = float(forward[-1])
+        for lane in members:
+            # A section's lanes are sampled at the same places of its road.
+            if len(lane.s) == len(forward):
+                phase[lane.index] = forward[::-1] if against[lane.index] else forward
+    s = surface.tri_st[:, :, 0]
+    along = np.empty(s.shape)
+    first = np.searchsorted(surface.tri_lane, np.arange(len(lanes) + 1))
+    for lane in lanes:
+        rows = slice(first[lane.index], first[lane.index + 1])
+        along[rows] = np.interp(s[rows], lane.s, phase[lane.index])
+    cache["dash_phase"] = along
+    return along
+
+
+def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Material uint8 (L,) of each lane, (L, 2, 2) pattern and material of its left and right line, and its road
+    int32 (L,) if it is a driving lane."""
+    cache = surface.map._cache
+    if "paint_styles" in cache:
+        return cache["paint_styles"]
+    lanes = surface.map.lanes
+    material = np.full(len(lanes), _GRASS, dtype=np.uint8)
+    lines = np.zeros((len(lanes), 2, 2), dtype=np.uint8)
+    road = np.array([lane.key[0] if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32)
+    for lane in lanes:
+        if lane.kind in ("sidewalk", "walking"):
+            material[lane.index] = _PAVING
+        elif lane.kind == "parking":
+            material[lane.index] = _PARKING
+        elif lane.kind == "median":
+            material[lane.index] = Material.MEDIAN
+        elif lane.kind in ("none", "curb"):
+            material[lane.index] = _PAVING if lane.height > 0 else _GRASS
+        elif lane.junction < 0 and (lane.kind == "shoulder" or unit_hash(float(lane.key[0]), 7.0) < 0.25):
+            material[lane.index] = _ASPHALT_OLD
+        else:
+            material[lane.index] = _ASPHALT
+        for side, mark in enumerate((lane.left_mark, lane.right_mark)):
+            name, _, colour = mark.partition("-")
+            beside = lane.left if side == 0 else lane.right
+            driving = beside >= 0 and lanes[beside].kind == "driving"
+            divides = side == (1 if surface.map.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
+            kind = _YELLOW if colour == "yellow" else _CENTRE if divides else _WHITE if driving else _EDGE
+            lines[lane.index, side] = _PATTERN.get(name, 1), kind
+    cache["paint_styles"] = material, lines, road
+    return material, lines, road
+
+
+def _square_to(yaw: float, polygon: np.ndarray) -> float:
+    """The heading along or across a polygon's longest edge that is nearest to `yaw`, up to half turns.
+
+    The nearest lane may be one that turns; a crossing is square to the road all the same.
+    """
+    edge = np.roll(polygon, -1, axis=0)[:, :2] - polygon[:, :2]
+    k = int(np.argmax(np.hypot(edge[:, 0], edge[:, 1])))
+    base = float(np.arctan2(edge[k, 1], edge[k, 0]))
+    return base + round((yaw - base) / (np.pi / 2)) * (np.pi / 2)
+
+
+def _paint_things(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step: float) -> None:
+    """Crossings and stop lines, on the deck that they lie on."""
+    size = out.shape[1]
+    x0, y0, x1, y1 = i0 * step, j0 * step, (i0 + size) * step, (j0 + size) * step
+
+    def deck_of(point: np.ndarray) -> int:
+        near = surface.triangles_in(point[0], point[1], point[0], point[1])
+        heights = [z_in_triangle(point[0], point[1], surface.tri[t]) for t in near]
+        close = [t for t, z in zip(near, heights, strict=True) if abs(z - point[2]) < 1.5]
+        return min(int(surface.tri_deck[close].max(initial=0)), out.shape[0] - 1)
+
+    for crossing in surface.map.crossings:
+        p = crossing.polygon
+        if p[:, 0].max() < x0 or p[:, 0].min() > x1 or p[:, 1].max() < y0 or p[:, 1].min() > y1:
+            continue
+        centre = p.mean(axis=0)
+        lane, s, _ = surface.map.nearest_lane(*centre)
+        yaw = _square_to(surface.map.lane_point(lane, s)[3] if lane >= 0 else 0.0, p)
+        _paint_polygon(out[deck_of(centre)], i0, j0, step, np.ascontiguousarray(p[:, :2]), yaw, _STRIPE, _GAP)
+    for line in surface.map.stop_lines:
+        a, b = line.ends
+        centre = 0.5 * (a + b)
+        if not (x0 - 10 < centre[0] < x1 + 10 and y0 - 10 < centre[1] < y1 + 10):
+            continue
+        yaw = np.arctan2(b[1] - a[1], b[0] - a[0])
+        box = box_corners(centre[0], centre[1], yaw, float(np.hypot(*(b - a)[:2])), _STOP_LINE_M)
+        _paint_polygon(out[deck_of(centre)], i0, j0, step, box, 0.0, _STOP, _STOP)
+
+
+@njit(cache=True)
+def _window(corner, i0, j0, step, n, m):
+    a = max(int(np.ceil(corner[:, 0].min() / step - 0.5)) - i0, 0)
+    b = min(int(np.floor(corner[:, 0].max() / step - 0.5)) - i0, n - 1)
+    c = max(int(np.ceil(corner[:, 1].min() / step - 0.5)) - j0, 0)
+    d = min(int(np.floor(corner[:, 1].max() / step - 0.5)) - j0, m - 1)
+    return a, b, c, d
+
+
+@njit(cache=True)
+def _offset_planes(tri, st):
+    """Triangle (3, 3) twice, with the offset from the lane's left border and from its right border as height."""
+    left, right = tri.copy(), tri.copy()
+    # Across a triangle with two left corners the lane's width is that of its one right corner, and conversely.
+    width = max(st[0, 1], st[1, 1], st[2, 1])
+    for q in range(3):
+        left[q, 2] = st[q, 1]
+        right[q, 2] = 0.0 if st[q, 1] > 0.0 else width
+    return left, right
+
+
+@njit(cache=True)
+def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road):
+    """Materials of lanes; and in `inside` (n, n) the one road that a cell lies well within a driving lane of."""
+    n, m = out.shape
+    for t in order:
+        left, right = _offset_planes(tri[t], st[t])
+        own = road[lane[t]]
+        a, b, c, d = _window(tri[t], i0, j0, step, n, m)
+        for i in range(a, b + 1):
+            for j in range(c, d + 1):
+                x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
+                offset = z_in_triangle(x, y, left)
+                if np.isnan(offset):
+                    continue
+                out[i, j] = material[lane[t]]
+                if own != _NO_ROAD and inside[i, j] != own:
+                    if offset > _INSIDE_M and z_in_triangle(x, y, right) > _INSIDE_M:
+                        inside[i, j] = own if inside[i, j] == _NO_ROAD else _MANY_ROADS
+
+
+@njit(cache=True)
+def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, lines, material, road):
+    n, m = out.shape
+    for t in order:
+        style = lines[lane[t]]
+        bays = material[lane[t]] == _PARKING
+        if style[0, 0] == 0 and style[1, 0] == 0 and not bays:
+            continue
+        # Arc length and offsets from both borders are linear over a triangle: three planes instead of one height.
+        left, right = _offset_planes(tri[t], st[t])
+        along = tri[t].copy()
+        along[:, 2] = phase[t]
+        a, b, c, d = _window(along, i0, j0, step, n, m)
+        for i in range(a, b + 1):
+            for j in range(c, d + 1):
+                if out[i, j] != material[lane[t]]:
+                    continue
+                if inside[i, j] != _NO_ROAD and inside[i, j] != road[lane[t]]:
+                    continue
+                x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
+                offset = z_in_triangle(x, y, left)
+                if np.isnan(offset):
+                    continue
+                s = z_in_triangle(x, y, along)
+                if bays and s % _BAY_M < _BAY_LINE_M:
+                    out[i, j] = _EDGE
+                for side in range(2):
+                    gap = offset if side == 0 else z_in_triangle(x, y, right)
+                    pattern = style[side, 0]
+                    low = _DOUBLE_M[0] if pattern == 3 else -1.0
+                    half = _LINE_HALF_M if style[side, 1] != _EDGE else 2 * _LINE_HALF_M
+                    high = _DOUBLE_M[1] if pattern == 3 else half
+                    if pattern == 0 or gap < low or gap > high:
+                        continue
+                    if pattern != 2 or s % _PERIOD_M < _DASH_M:
+                        out[i, j] = style[side, 1]
+
+
+@njit(cache=True)
+def _paint_polygon(out, i0, j0, step, polygon, yaw, stripe, gap):
+    """Stripes parallel to the traffic's heading `yaw`, over drivable ground alone."""
+    n, m = out.shape
+    a = max(int(np.floor(polygon[:, 0].min() / step)) - i0, 0)
+    b = min(int(np.ceil(polygon[:, 0].max() / step)) - i0, n - 1)
+    c = max(int(np.floor(polygon[:, 1].min() / step)) - j0, 0)
+    d = min(int(np.ceil(polygon[:, 1].max() / step)) - j0, m - 1)
+    ux, uy = -np.sin(yaw), np.cos(yaw)
+    cx, cy = polygon[:, 0].mean(), polygon[:, 1].mean()
+    for i in range(a, b + 1):
+        for j in range(c, d + 1):
+            here = out[i, j]
+            if here == _PAVING or here == _KERB or here == _GRASS or here == _SOIL or here == _NONE:
+                continue
+            x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
+            if point_in_polygon(x, y, polygon):
+                across = (x - cx) * ux + (y - cy) * uy
+                out[i, j] = stripe if np.floor(across / _STRIPE_M) % 2 == 0 else gap

@@ -1,0 +1,99 @@
+"""`VectorMap` as one `.npz`: flat arrays with offsets, and one JSON string for all that is not an array. No pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.maps.elements import Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.vector.content import _LANE_META, _pack
+from uniscene_sim.maps.vector.vector_map import VectorMap
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["read_map", "save_map", "source_hash"]
+
+FORMAT = 1
+
+
+def save_map(m: VectorMap, path: str | Path, source_sha256: str | None = None) -> None:
+    """Write to a temporary file beside `path`, then rename."""
+    arrays, meta = _pack(m)
+    head = json.dumps({"format": FORMAT, "source_sha256": source_sha256, "content_sha256": m.ref})
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as stream:
+            np.savez_compressed(stream, head=np.array(head), meta=np.array(meta), **arrays)  # type: ignore[arg-type]
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"cannot write the map: {error.strerror}", file=path) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def source_hash(path: str | Path) -> str | None:
+    """Hash of the OpenDRIVE file that a map was made of; None where unknown, damaged or of another format."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            head = json.loads(str(data["head"]))
+        return head["source_sha256"] if head["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def read_map(path: str | Path) -> VectorMap:
+    """Read and check a map."""
+    if not Path(path).is_file():
+        raise InputError("no such map file", file=path)
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            head = json.loads(str(data["head"]))
+            if head["format"] != FORMAT:
+                raise InputError(f"expected map format {FORMAT}, got {head['format']}; extract it again", file=path)
+            vector_map = _unpack({k: data[k] for k in data.files}, json.loads(str(data["meta"])))
+    except InputError:
+        raise
+    except Exception as error:  # zlib, zip, JSON and index errors of a damaged file have no common base
+        why = f"damaged map file ({type(error).__name__}), expected a .npz of uniscene_sim"
+        raise InputError(why, file=path) from None
+    if vector_map.ref != head["content_sha256"]:
+        raise InputError("damaged map file, its content does not match its hash", file=path)
+    return vector_map
+
+
+def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> VectorMap:
+    lanes = []
+    for i, values in enumerate(meta["lanes"]):
+        rows = a["lane_rows"][a["lane_offset"][i] : a["lane_offset"][i + 1]]
+        fields = dict(zip(_LANE_META, values, strict=True))
+        for name in ("key", "successors", "predecessors"):
+            fields[name] = tuple(fields[name])
+        centre, heading, width = (np.ascontiguousarray(part) for part in (rows[:, :3], rows[:, 3], rows[:, 4]))
+        lanes.append(Lane(index=i, centre=centre, heading=heading, width=width, **fields))
+    corners, offset = a["crossing_rows"], a["crossing_offset"]
+    return VectorMap(
+        name=meta["name"],
+        lanes=tuple(lanes),
+        crossings=tuple(Crossing(corners[offset[i] : offset[i + 1]].copy()) for i in range(len(offset) - 1)),
+        stop_lines=tuple(
+            StopLine(ends.copy(), *row) for ends, row in zip(a["stop_ends"], meta["stop_lines"], strict=True)
+        ),
+        signals=tuple(
+            Signal(i, sid, kind, a["signal_position"][i].copy(), yaw, tuple(lanes), value)
+            for i, (sid, kind, yaw, lanes, value) in enumerate(meta["signals"])
+        ),
+        programs=tuple(SignalProgram(tuple(map(tuple, phases)), *times) for phases, *times in meta["programs"]),
+        objects=tuple(
+            MapObject(kind, a["object_position"][i].copy(), yaw, tuple(size))
+            for i, (kind, yaw, size) in enumerate(meta["objects"])
+        ),
+        left_hand_traffic=meta["left_hand_traffic"],
+    )

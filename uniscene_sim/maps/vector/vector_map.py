@@ -1,0 +1,133 @@
+"""`VectorMap`: lanes, signals, crossings and placed objects of an OpenDRIVE file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from uniscene_sim.layout import BevLayout, LayoutSchema
+from uniscene_sim.maps.elements import Crossing, Frontage, Lane, MapObject, Route, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.vector.lane_graph import LaneGraph
+from uniscene_sim.maps.vector.surface import SurfaceModel
+
+__all__ = ["VectorMap"]
+
+
+@dataclass(frozen=True)
+class VectorMap:
+    """A map of lanes and what belongs to them. Built by `maps.opendrive.reader`, shipped as `.npz`."""
+
+    name: str
+    lanes: tuple[Lane, ...]
+    crossings: tuple[Crossing, ...] = ()
+    stop_lines: tuple[StopLine, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    programs: tuple[SignalProgram, ...] = ()
+    objects: tuple[MapObject, ...] = ()
+    left_hand_traffic: bool = False
+    _cache: dict = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def ref(self) -> str:
+        """SHA-256 of the content."""
+        if "ref" not in self._cache:
+            from uniscene_sim.maps.vector.content import content_hash
+
+            self._cache["ref"] = content_hash(self)
+        return self._cache["ref"]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x_min, y_min, x_max, y_max of all lanes' borders, m."""
+        if "bounds" not in self._cache:
+            xy = np.concatenate([lane.border(side)[:, :2] for lane in self.lanes for side in (1, -1)])
+            low, high = xy.min(axis=0), xy.max(axis=0)
+            self._cache["bounds"] = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return self._cache["bounds"]
+
+    @property
+    def graph(self) -> LaneGraph:
+        """Lanes as flat arrays with a spatial index."""
+        if "graph" not in self._cache:
+            from uniscene_sim.maps.vector.lane_graph import LaneGraph
+
+            self._cache["graph"] = LaneGraph.build(self.lanes)
+        return self._cache["graph"]
+
+    @property
+    def surface(self) -> SurfaceModel:
+        """Heights, paint and polygons of the ground."""
+        if "surface" not in self._cache:
+            from uniscene_sim.maps.vector.surface import SurfaceModel
+
+            self._cache["surface"] = SurfaceModel(self)
+        return self._cache["surface"]
+
+    @property
+    def complete(self) -> frozenset[str]:
+        """Nothing: OpenDRIVE files seldom hold every house and tree."""
+        return frozenset()
+
+    def frontages(self) -> list[Frontage]:
+        """Sides of lanes with open ground beyond, every 2 m."""
+        from uniscene_sim.maps.vector.frontages import lane_frontages
+
+        return lane_frontages(self)
+
+    def road_points(self) -> np.ndarray:
+        """Centres (N, 2) of all driving lanes, about every metre."""
+        centres = [lane.centre[:, :2] for lane in self.lanes if lane.kind == "driving"]
+        return np.concatenate(centres) if centres else np.zeros((0, 2))
+
+    def nearest_lane(
+        self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
+    ) -> tuple[int, float, float]:
+        """Lane that a place is on or nearest to: its index, arc length and offset to the left, m. (-1, 0, 0) where the
+        map has no lane of these kinds. With `z` decks are told apart; with `yaw` lanes of that heading come first."""
+        return self.graph.nearest(x, y, z, yaw, kinds)
+
+    def lane_point(self, lane: int, s: float) -> tuple[float, float, float, float]:
+        """x, y, z, yaw on a lane's centre at arc length `s` (clipped to the lane)."""
+        return self.graph.point(lane, s)
+
+    def route(
+        self, start_lane: int, start_s: float = 0.0, goal_lane: int | None = None, length_m: float = 300.0
+    ) -> Route:
+        """Path from a place on a lane: to the end of `goal_lane` (InputError where none leads there), or without a goal
+        as straight ahead as the map goes, for `length_m`."""
+        from uniscene_sim.maps.vector.routing import plan_route
+
+        return plan_route(self, start_lane, start_s, goal_lane, length_m)
+
+    def rasterise(
+        self,
+        bev_pose_xyyaw: tuple[float, float, float],
+        shape: tuple[int, int],
+        resolution_m: float,
+        z_hint: float | None = None,
+        schema: LayoutSchema | None = None,
+    ) -> BevLayout:
+        """Multi-hot raster of the static map around a pose."""
+        from uniscene_sim.maps.vector.raster import rasterise_lanes
+
+        return rasterise_lanes(self, bev_pose_xyyaw, shape, resolution_m, z_hint, schema or LayoutSchema())
+
+    def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
+        """Height of the ground of the deck nearest to `z_hint`, m."""
+        return self.surface.height(x, y, z_hint)
+
+    def save(self, path: str | Path, source_sha256: str | None = None) -> None:
+        """Write `.npz` (no pickle), whole or not at all."""
+        from uniscene_sim.maps.vector.npz_file import save_map
+
+        save_map(self, path, source_sha256)
+
+    @classmethod
+    def load(cls, path: str | Path) -> VectorMap:
+        """Read `.npz`; InputError where it is damaged."""
+        from uniscene_sim.maps.vector.npz_file import read_map
+
+        return read_map(path)

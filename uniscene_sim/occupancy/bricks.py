@@ -1,0 +1,98 @@
+"""Bricks: 4x4x4 masks of 0.1 m voxels, packed from dense arrays of a tile."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.occupancy.procedural.draw import _BRIDGE, _NONE
+
+__all__ = ["pack", "slab"]
+
+_SUB = 0.1
+
+
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+_ONE = np.uint64(1)
+
+
+@njit(cache=True)
+def _bit(i, j, k):
+    return _ONE << np.uint64(16 * i + 4 * j + k)
+
+
+@njit(cache=True)
+def _box(material, mask, x0, y0, z0, cx, cy, z, yaw, length, width, height, what):
+    """An upright oriented box, exact at 0.1 m; (x0, y0, z0) is the tile's corner."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    rx = 0.5 * (abs(length * c) + abs(width * s)) + _SUB
+    ry = 0.5 * (abs(length * s) + abs(width * c)) + _SUB
+    n, m, h = material.shape
+    i0, i1 = max(int((cx - rx - x0) / _SUB), 0), min(int((cx + rx - x0) / _SUB), 4 * n - 1)
+    j0, j1 = max(int((cy - ry - y0) / _SUB), 0), min(int((cy + ry - y0) / _SUB), 4 * m - 1)
+    k0, k1 = max(round((z - z0) / _SUB), 0), min(round((z + height - z0) / _SUB) - 1, 4 * h - 1)
+    for i in range(i0, i1 + 1):
+        for j in range(j0, j1 + 1):
+            dx, dy = x0 + (i + 0.5) * _SUB - cx, y0 + (j + 0.5) * _SUB - cy
+            if abs(c * dx + s * dy) > 0.5 * length or abs(-s * dx + c * dy) > 0.5 * width:
+                continue
+            for k in range(k0, k1 + 1):
+                material[i // 4, j // 4, k // 4] = what
+                mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
+
+
+@njit(cache=True, nogil=True)
+def slab(material, mask, z0, deck):
+    """A bridge's slab, 0.9 m thick, beneath a deck (321, 321) of heights with NaN holes."""
+    n, m, h = material.shape
+    for i in range(4 * n):
+        for j in range(4 * m):
+            z = deck[i // 2, j // 2]
+            if np.isnan(z):
+                continue
+            k0, k1 = max(int((z - 0.95 - z0) / _SUB), 0), min(int((z - 0.1 - z0) / _SUB) - 1, 4 * h - 1)
+            for k in range(k0, k1 + 1):
+                material[i // 4, j // 4, k // 4] = _BRIDGE
+                mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
+
+
+@njit(cache=True, nogil=True)
+def pack(material, mask):
+    """Cells (160, 160, 192) and masks as sparse blocks: blocks, materials, brick_of, bricks of a `Tile`."""
+    nx, ny, nz = material.shape[0] // 8, material.shape[1] // 8, material.shape[2] // 8
+    blocks = np.full((nx, ny, nz), -1, np.int32)
+    count, partial = 0, 0
+    for i in range(material.shape[0]):
+        for j in range(material.shape[1]):
+            for k in range(material.shape[2]):
+                if mask[i, j, k] != 0:
+                    if mask[i, j, k] != _ALL:
+                        partial += 1
+                    if blocks[i // 8, j // 8, k // 8] < 0:
+                        blocks[i // 8, j // 8, k // 8] = 0
+                        count += 1
+    materials = np.full((count, 8, 8, 8), _NONE, np.uint8)
+    brick_of = np.full((count, 8, 8, 8), -1, np.int32)
+    bricks = np.empty(partial, np.uint64)
+    at, brick = 0, 0
+    for a in range(nx):
+        for b in range(ny):
+            for c in range(nz):
+                if blocks[a, b, c] < 0:
+                    continue
+                blocks[a, b, c] = at
+                for i in range(8):
+                    for j in range(8):
+                        for k in range(8):
+                            bits = mask[8 * a + i, 8 * b + j, 8 * c + k]
+                            if bits == 0:
+                                continue
+                            materials[at, i, j, k] = material[8 * a + i, 8 * b + j, 8 * c + k]
+                            if bits != _ALL:
+                                brick_of[at, i, j, k] = brick
+                                bricks[brick] = bits
+                                brick += 1
+                at += 1
+    return blocks, materials, brick_of, bricks

@@ -1,0 +1,164 @@
+"""Looks of generated cells: walls with windows, roofs, trunks and ragged leaves; thin things thinner than a cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.maps.terrain import unit_hash
+from uniscene_sim.occupancy.from_labels.above_grid import BLOCK_M
+from uniscene_sim.occupancy.procedural.houses import _LEAVES, _WALLS, _facade, house_material, house_of, house_top
+from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.tile import CELL_M
+
+__all__ = ["dress"]
+
+_LABEL = MATERIAL_LABEL
+_NONE, _MANMADE, _VEGETATION = (np.uint8(c) for c in (Material.NONE, OccClass.MANMADE, OccClass.VEGETATION))
+_POLE, _FENCE, _TRUNK, _HEDGE, _ROOF = (
+    np.uint8(m) for m in (Material.POLE, Material.FENCE, Material.TRUNK, Material.HEDGE, Material.ROOF_FLAT)
+)
+_ZERO, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
+_LOW_M = 1.9  # fences and hedges are lower
+_STEM_M = 2.8  # trunks are seen below this
+
+
+@njit(cache=True, nogil=True)
+def dress(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, seed):
+    """Give cells that are but a label, `MANMADE` or `VEGETATION`, a material and bricks.
+
+    Args:
+        material, mask: cells (160, 160, 192), changed in place.
+        x0, y0, base: corner of the tile, m.
+        layers: cells above this are empty.
+        z: ground (160, 160), m.
+        objects, house_at, tree_at: as in `Owners`.
+        seed: of what nobody planned.
+    """
+    n, m, _ = material.shape
+    for i in range(n):
+        for j in range(m):
+            x, y = x0 + (i + 0.5) * CELL_M, y0 + (j + 0.5) * CELL_M
+            walled = False  # whether a wall was seen higher up
+            low = True  # whether the column ends below fences' and hedges' height
+            stem = int((z[i, j] - base) / CELL_M)  # it stands on the ground up to here
+            while stem < layers and material[i, j, stem] == _VEGETATION:
+                stem += 1
+            for k in range(layers, -1, -1):
+                what = material[i, j, k]
+                if what != _MANMADE and what != _VEGETATION:
+                    continue
+                high = base + (k + 0.5) * CELL_M
+                low = low and high - z[i, j] < _LOW_M
+                if what == _MANMADE:
+                    if house_at[i, j] < 0 and _around(material, i, j, k, what, 2) < 7:
+                        mask[i, j, k] = _line(material, i, j, k, what) if low else _stem(material, i, j, k, what, 0.15)
+                        material[i, j, k] = _FENCE if low else _POLE
+                    else:
+                        roofed = not walled and high - z[i, j] > _LOW_M
+                        walled = True
+                        material[i, j, k] = _wall(x, y, high, roofed, z[i, j], objects, house_at[i, j], seed)
+                elif k < stem and not low and high - z[i, j] < _STEM_M and _around(material, i, j, k, what, 1) < 6:
+                    mask[i, j, k] = _stem(material, i, j, k, what, 0.2)
+                    material[i, j, k] = _TRUNK
+                else:
+                    mask[i, j, k] = _ragged(mask, i, j, k, x0, y0)
+                    material[i, j, k] = _HEDGE if low else _leaf(x, y, objects, tree_at[i, j], seed)
+
+
+@njit(cache=True)
+def _around(material, i, j, k, label, reach):
+    """How many cells of a square about one in its layer have its label, itself among them."""
+    count = 0
+    for a in range(max(i - reach, 0), min(i + reach + 1, material.shape[0])):
+        for b in range(max(j - reach, 0), min(j + reach + 1, material.shape[1])):
+            count += _is(material[a, b, k], label)
+    return count
+
+
+@njit(cache=True)
+def _is(material, label):
+    return material != _NONE and _LABEL[material] == label
+
+
+@njit(cache=True)
+def _stem(material, i, j, k, label, radius):
+    """Bricks of a cell within a radius, m, of the middle of the cells next to it that have its label."""
+    count, di, dj = 0, 0.0, 0.0
+    for a in range(max(i - 1, 0), min(i + 2, material.shape[0])):
+        for b in range(max(j - 1, 0), min(j + 2, material.shape[1])):
+            if _is(material[a, b, k], label):
+                count, di, dj = count + 1, di + a - i, dj + b - j
+    bits = _ZERO
+    for a in range(4):
+        for b in range(4):
+            u, v = (a - 1.5) * 0.25 - di / count, (b - 1.5) * 0.25 - dj / count
+            if np.hypot(u, v) * CELL_M < radius:
+                bits |= np.uint64(15) << np.uint64(16 * a + 4 * b)
+    return bits
+
+
+@njit(cache=True)
+def _line(material, i, j, k, label):
+    """Bricks of the middle of a cell and of what joins it to those around it that have its label."""
+    bits = _ZERO
+    n, m, _ = material.shape
+    for a in range(4):
+        for b in range(4):
+            di, dj = (a == 3) - (a == 0), (b == 3) - (b == 0)
+            p, q = i + di, j + dj
+            if (di == 0 and dj == 0) or (0 <= p < n and 0 <= q < m and _is(material[p, q, k], label)):
+                bits |= np.uint64(15) << np.uint64(16 * a + 4 * b)
+    return bits
+
+
+@njit(cache=True)
+def _wall(x, y, high, roofed, ground, objects, house, seed):
+    if house < 0:
+        block_x, block_y = np.floor(x / BLOCK_M), np.floor(y / BLOCK_M)
+        wall = _WALLS[int(5 * unit_hash(block_x + 104729.0 * seed, block_y))]
+        return _ROOF if roofed else _facade(high - ground, x + y, 2.6, 0.0, wall, False, False, 0.5)
+    o = objects[house]
+    looks = house_of(o)
+    if roofed:
+        return looks[2]
+    c, s = np.cos(o.yaw), np.sin(o.yaw)
+    u, v = c * (x - o.x) + s * (y - o.y), -s * (x - o.x) + c * (y - o.y)
+    # What is seen of a generated wall is what the planned one next to it shows.
+    if abs(u) - 0.5 * o.length > abs(v) - 0.5 * o.width:
+        u = 0.5 * o.length if u > 0 else -0.5 * o.length
+        v = min(max(v, -0.5 * o.width), 0.5 * o.width)
+    else:
+        v = 0.5 * o.width if v > 0 else -0.5 * o.width
+        u = min(max(u, 0.45 - 0.5 * o.length), 0.5 * o.length - 0.45)
+    return house_material(o, looks, u, v, high - o.z, house_top(o, looks, u, v))
+
+
+@njit(cache=True)
+def _leaf(x, y, objects, tree, seed):
+    if tree >= 0:
+        return _LEAVES[objects[tree].variant % 3]
+    return _LEAVES[int(3 * unit_hash(np.floor(x / 8.0) + 15485863.0 * seed, np.floor(y / 8.0)))]
+
+
+@njit(cache=True)
+def _ragged(mask, i, j, k, x0, y0):
+    """Bricks of a cell of leaves: where it is open to the air, lumps of 0.2 m are left out."""
+    n, m, h = mask.shape
+    west, east = i > 0 and mask[i - 1, j, k] == 0, i < n - 1 and mask[i + 1, j, k] == 0
+    south, north = j > 0 and mask[i, j - 1, k] == 0, j < m - 1 and mask[i, j + 1, k] == 0
+    below, above = k > 0 and mask[i, j, k - 1] == 0, k < h - 1 and mask[i, j, k + 1] == 0
+    if not (west or east or south or north or below or above):
+        return _ALL
+    bits = _ZERO
+    corner_i, corner_j = round(x0 / CELL_M) + i, round(y0 / CELL_M) + j
+    for a in range(2):
+        for b in range(2):
+            for c in range(2):
+                sides = (west if a == 0 else east) + (south if b == 0 else north) + (below if c == 0 else above)
+                place = (2.0 * corner_j + b) * 4096.0 + 2.0 * k + c
+                if unit_hash(2.0 * corner_i + a, place) < 1.0 - 0.28 * sides:
+                    for p in range(2):
+                        for q in range(2):
+                            bits |= np.uint64(3) << np.uint64(16 * (2 * a + p) + 4 * (2 * b + q) + 2 * c)
+    return bits if bits else _ALL

@@ -1,0 +1,60 @@
+"""Which planned house and tree each cell of a tile's canvas belongs to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.occupancy.learned.tile_latents import CANVAS_CELLS, MARGIN_M
+from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.tile import CELL_M
+
+__all__ = ["Owners", "owners_of"]
+
+_HOUSE, _TREE = int(Kind.BUILDING), int(Kind.TREE)
+_HOUSE_REACH_M, _TREE_REACH_M = 2.0, 1.5
+
+
+class Owners(NamedTuple):
+    x0: float  # m, the canvas's corner
+    y0: float
+    objects: np.ndarray  # (N,) PLAN_DTYPE
+    house: np.ndarray  # int32 (208, 208): index of the nearest house within 2 m, -1 where there is none
+    gap: np.ndarray  # float64 (208, 208) m to it; negative inside
+    tree: np.ndarray  # int32 (208, 208): index of the tree whose crown is nearest, within 1.5 m, or -1
+
+
+def owners_of(objects: np.ndarray, x0: float, y0: float) -> Owners:
+    """Owners among objects (N,) PLAN_DTYPE of the cells of the canvas of the tile at (x0, y0)."""
+    shape = (CANVAS_CELLS, CANVAS_CELLS)
+    x0, y0 = x0 - MARGIN_M, y0 - MARGIN_M
+    house, tree = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
+    gap, far = np.full(shape, _HOUSE_REACH_M), np.full(shape, _TREE_REACH_M)
+    _own(house, gap, tree, far, objects, x0, y0)
+    return Owners(x0, y0, objects, house, gap, tree)
+
+
+@njit(cache=True, nogil=True)
+def _own(house, gap, tree, far, objects, x0, y0):
+    n, m = house.shape
+    for q in range(objects.size):
+        o = objects[q]
+        if o.kind != _HOUSE and o.kind != _TREE:
+            continue
+        c, s = np.cos(o.yaw), np.sin(o.yaw)
+        reach = 0.5 * np.hypot(o.length, o.width) + _HOUSE_REACH_M
+        i0, i1 = max(int((o.x - reach - x0) / CELL_M), 0), min(int((o.x + reach - x0) / CELL_M), n - 1)
+        j0, j1 = max(int((o.y - reach - y0) / CELL_M), 0), min(int((o.y + reach - y0) / CELL_M), m - 1)
+        for i in range(i0, i1 + 1):
+            for j in range(j0, j1 + 1):
+                dx, dy = x0 + (i + 0.5) * CELL_M - o.x, y0 + (j + 0.5) * CELL_M - o.y
+                if o.kind == _HOUSE:
+                    d = max(abs(c * dx + s * dy) - 0.5 * o.length, abs(-s * dx + c * dy) - 0.5 * o.width)
+                    if d < gap[i, j]:
+                        gap[i, j], house[i, j] = d, q
+                else:
+                    d = np.hypot(dx, dy) - 0.5 * o.length
+                    if d < far[i, j]:
+                        far[i, j], tree[i, j] = d, q

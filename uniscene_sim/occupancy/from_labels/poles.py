@@ -1,0 +1,63 @@
+"""Poles that reach the grid's end: lamps, where a road is near."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
+from uniscene_sim.occupancy.learned.tile_latents import MARGIN_M
+from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, Kind
+from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.tile import CELL_M
+
+__all__ = ["lamps_of", "walls_of"]
+
+_POLE_CELLS = 6  # of a layer, at most
+_ROAD_M = 6.0
+_APART_M = 1.5  # from posts of the map's, whose own label it may be
+_HEIGHT_M, _ARM_M = 6.5, 1.6
+_EIGHT = np.ones((3, 3))
+
+
+def walls_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What of the last layer of a canvas (208, 208, 16) is walls, bool (208, 208), and the middles (N, 2) of what is
+    poles, in cells."""
+    manmade = labels[:, :, -1] == OccClass.MANMADE
+    part, count = ndimage.label(manmade, _EIGHT)
+    size = np.bincount(part.ravel(), minlength=count + 1)
+    rim = np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]])  # may go on beyond
+    size[rim] = _POLE_CELLS + 1
+    poles = np.flatnonzero(size[1:] <= _POLE_CELLS) + 1
+    middles = np.array(ndimage.center_of_mass(manmade, part, poles)).reshape(-1, 2) + 0.5
+    return manmade & (size > _POLE_CELLS)[part], middles
+
+
+def lamps_of(
+    labels: np.ndarray, middles: np.ndarray, ground: np.ndarray, x0: float, y0: float, posts: np.ndarray
+) -> np.ndarray:
+    """Lamps (N,) PLAN_DTYPE that stand where poles are, their arms towards the road.
+
+    Args:
+        labels: uint8 (208, 208, 16) of a tile's canvas.
+        middles: (N, 2) of poles, in cells of the canvas.
+        ground: (160, 160) m, the tile's.
+        x0, y0: the tile's corner, m.
+        posts: (M,) PLAN_DTYPE: poles near these are theirs.
+    """
+    no_road = ~np.isin(labels[:, :, GROUND_LAYER], (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING))
+    distance, towards = ndimage.distance_transform_edt(no_road, return_indices=True)
+    margin, last = round(MARGIN_M / CELL_M), len(ground) - 1
+    out = []
+    for i, j in middles:
+        x, y = x0 - MARGIN_M + i * CELL_M, y0 - MARGIN_M + j * CELL_M
+        cell = int(i), int(j)
+        own = bool((np.hypot(posts["x"] - x, posts["y"] - y) < _APART_M).any())
+        if own or no_road.all() or distance[cell] * CELL_M > _ROAD_M:
+            continue
+        di, dj = towards[:, cell[0], cell[1]] + 0.5 - (i, j)
+        a, b = np.clip((cell[0] - margin, cell[1] - margin), 0, last)
+        out.append(
+            (int(Kind.LAMP), x, y, float(ground[a, b]), float(np.arctan2(dj, di)), _ARM_M, 0.16, _HEIGHT_M, 0.5, 0)
+        )
+    return np.array(out, dtype=PLAN_DTYPE)

@@ -1,0 +1,133 @@
+"""A tile from generated labels: cells of 0.4 m on the map's own smooth ground.
+
+Labels say what stands there, by height above ground. What a map lays down is not theirs to say: roads keep their fine
+paint and stay clear, bridges and what stands by the map's word (posts, signs, rails, parapets) are built exactly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy import ndimage
+
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, MIDDLE, continue_up
+from uniscene_sim.occupancy.from_labels.looks import dress
+from uniscene_sim.occupancy.from_labels.planned_owner import owners_of
+from uniscene_sim.occupancy.from_labels.poles import lamps_of, walls_of
+from uniscene_sim.occupancy.from_labels.support import by_bridges, standing
+from uniscene_sim.occupancy.procedural.draw import draw, stems
+from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.occupancy.site import Site
+from uniscene_sim.taxonomy import Material, OccClass
+from uniscene_sim.tile import CELL_M, PAINT_CELLS, TILE_CELLS, Tile
+
+__all__ = ["raise_tile"]
+
+_OPEN = (Material.GRASS, Material.SOIL)
+_LAID = {OccClass.SIDEWALK: Material.PAVING, OccClass.OTHER_FLAT: Material.MEDIAN}
+_THIN = (Kind.POST, Kind.SIGN, Kind.RAIL, Kind.BEAM)
+_EXACT = (*_THIN, Kind.PARAPET, Kind.PILLAR)
+_ROOTS = 2  # cells below the lowest, since ground falls away beside it
+_LAMP, _FREE = int(Kind.LAMP), int(OccClass.FREE)
+_NONE, _MANMADE, _ALL = np.uint8(Material.NONE), np.uint8(OccClass.MANMADE), np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+def raise_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -> Tile:
+    """The tile that generated labels describe.
+
+    Args:
+        site: the tile's ground and bridges.
+        labels: uint8 (208, 208, 16) `OccClass` of its canvas, cells of `DEFAULT_GRID` along the map's axes.
+        objects: (N,) PLAN_DTYPE near the tile: heights and looks of houses and trees, and what is built exactly.
+        seed: of heights and looks that nobody planned.
+    """
+    x0, y0 = site.x0, site.y0
+    cells = site.material, site.mask
+    z = np.ascontiguousarray(site.ground[0, 1::2, 1::2])
+    owners = owners_of(objects, x0, y0)
+    labels = standing(labels, site, owners.tree)
+    walls, poles = walls_of(labels)
+    thin = objects[np.isin(objects["kind"], _THIN)]
+    lamps = lamps_of(labels, poles, z, x0, y0, thin)
+    exact = np.concatenate([objects[np.isin(objects["kind"], _EXACT)], lamps])
+    _repaint(site.paint[0], labels[:, :, GROUND_LAYER])
+    above = continue_up(labels, walls, z, x0, y0, owners, seed)
+    layers = _fill(*cells, site.base, labels[MIDDLE, MIDDLE], z, by_bridges(site), above)
+    house, gap, tree = (a[MIDDLE, MIDDLE] for a in (owners.house, owners.gap, owners.tree))
+    _clear_around(*cells, x0, y0, site.base, np.concatenate([thin, lamps]), gap)
+    dress(*cells, x0, y0, site.base, layers, z, objects, house, tree, seed)
+    stems(*cells, x0, y0, site.base, _leafy(labels, objects, x0, y0))
+    draw(*cells, x0, y0, site.base, exact)
+    return site.tile()
+
+
+def _leafy(labels: np.ndarray, objects: np.ndarray, x0: float, y0: float) -> np.ndarray:
+    """Planned trees (N,) whose leaves were generated: a stem may be too thin to have been."""
+    leaves = (labels[:, :, GROUND_LAYER + 1 :] == OccClass.VEGETATION).any(axis=2)
+    leaves = ndimage.maximum_filter(leaves, 3)
+    trees = objects[objects["kind"] == Kind.TREE]
+    i, j = (np.floor((trees[a] - o) / CELL_M).astype(int) + MIDDLE.start for a, o in (("x", x0), ("y", y0)))
+    near = (np.minimum(i, j) >= 0) & (np.maximum(i, j) < len(leaves))
+    return trees[near][leaves[i[near], j[near]]]
+
+
+def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:
+    """Lay pavement on open ground (640, 640) where the generated ground (208, 208) has it, and has it around too."""
+    fine = PAINT_CELLS // TILE_CELLS
+    is_open = np.isin(paint, _OPEN).reshape(TILE_CELLS, fine, TILE_CELLS, fine).all(axis=(1, 3))
+    is_open = ndimage.minimum_filter(is_open, 3, mode="nearest")  # what the map lays out keeps its smooth edge
+    for label, material in _LAID.items():
+        share = ndimage.uniform_filter((generated == label).astype(np.float32), 3, mode="nearest")[MIDDLE, MIDDLE]
+        laid = is_open & (share > 0.5)
+        paint[np.repeat(np.repeat(laid, fine, axis=0), fine, axis=1)] = material
+
+
+@njit(cache=True, nogil=True)
+def _fill(material, mask, base, labels, z, bridge, above):
+    """Fill cells with labels and what goes on above them; the highest layer filled."""
+    n, m, layers = labels.shape
+    what, begin, end = above
+    highest = 0
+    for i in range(n):
+        for j in range(m):
+            top = -1
+            for k in range(GROUND_LAYER + 1, layers):
+                high = CELL_M * (k - GROUND_LAYER)
+                if labels[i, j, k] == _FREE:
+                    continue
+                top = int(np.floor((z[i, j] + high - base) / CELL_M))
+                roots = _ROOTS if k == GROUND_LAYER + 1 else 0
+                for at in range(max(top - roots, 0), top + 1):
+                    material[i, j, at] = labels[i, j, k]
+                    mask[i, j, at] = _ALL
+            if what[i, j] != _FREE and not bridge[i, j]:
+                last = min(int((end[i, j] - base) / CELL_M), material.shape[2] - 2)
+                for at in range(int((begin[i, j] - base) / CELL_M), last + 1):
+                    material[i, j, at] = what[i, j]
+                    mask[i, j, at] = _ALL
+                top = max(top, last)
+            highest = max(highest, top)
+    return highest
+
+
+@njit(cache=True, nogil=True)
+def _clear_around(material, mask, x0, y0, base, objects, gap):
+    """Take away what was generated for things that are drawn exactly: cells of theirs outside of houses."""
+    n, m, h = material.shape
+    for q in range(objects.size):
+        o = objects[q]
+        c, s = np.cos(o.yaw), np.sin(o.yaw)
+        length, width = 0.6 + (0.5 * o.length if o.kind != _LAMP else 0.0), 0.6 + 0.5 * o.width
+        reach = length + width
+        i0, i1 = max(int((o.x - reach - x0) / CELL_M), 0), min(int((o.x + reach - x0) / CELL_M), n - 1)
+        j0, j1 = max(int((o.y - reach - y0) / CELL_M), 0), min(int((o.y + reach - y0) / CELL_M), m - 1)
+        k0 = max(int((o.z - 1.0 - base) / CELL_M), 0)
+        k1 = min(int((o.z + o.height + 0.6 - base) / CELL_M), h - 1)
+        for i in range(i0, i1 + 1):
+            for j in range(j0, j1 + 1):
+                dx, dy = x0 + (i + 0.5) * CELL_M - o.x, y0 + (j + 0.5) * CELL_M - o.y
+                if abs(c * dx + s * dy) > length or abs(-s * dx + c * dy) > width or gap[i, j] < 0.5:
+                    continue
+                for k in range(k0, k1 + 1):
+                    if material[i, j, k] == _MANMADE:
+                        material[i, j, k], mask[i, j, k] = _NONE, 0

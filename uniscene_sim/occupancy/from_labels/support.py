@@ -1,0 +1,53 @@
+"""What of generated labels can stand there: nothing on roads, no agents, nothing in mid-air."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, MIDDLE
+from uniscene_sim.occupancy.site import Site
+from uniscene_sim.taxonomy import MATERIAL_LABEL, OccClass
+from uniscene_sim.tile import CELL_M, PAINT_CELLS, TILE_CELLS
+
+__all__ = ["by_bridges", "standing"]
+
+_STANDS = (OccClass.OTHERS, OccClass.MANMADE, OccClass.VEGETATION)
+_DRIVEN = (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
+_LEAVES_M, _WALK_M = 4.0, 2.4  # lower than this leaves hang over no road, and nothing over a walkway
+_FOOT = 2  # layers above the ground, one of which a thing must reach to stand on it
+_BRIDGE_EDGE = 3  # cells beyond a bridge's edge that its parapet may have left its label in
+_TOUCHING = np.ones((3, 3, 3))
+
+
+def standing(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
+    """Labels (208, 208, 16) of a tile's canvas with the rest above ground made `FREE`.
+
+    Args:
+        labels: uint8 (208, 208, 16).
+        site: the tile, as the map lays it out.
+        tree: int32 (208, 208), -1 where no planned tree is near. Leaves of one need no stem.
+    """
+    above = labels[:, :, GROUND_LAYER + 1 :]
+    stands: np.ndarray = np.isin(above, _STANDS)
+    high = CELL_M * np.arange(1, above.shape[2] + 1)
+    fine = PAINT_CELLS // TILE_CELLS
+    laid = MATERIAL_LABEL[site.paint[0]].reshape(TILE_CELLS, fine, TILE_CELLS, fine)
+    road = np.asarray(np.isin(laid, _DRIVEN).any(axis=(1, 3)))[:, :, None]
+    walk = np.asarray((laid == OccClass.SIDEWALK).all(axis=(1, 3)))[:, :, None]
+    leaves = above[MIDDLE, MIDDLE] == OccClass.VEGETATION
+    barred = (road & ~(leaves & (high >= _LEAVES_M))) | (walk & (high < _WALK_M)) | by_bridges(site)[:, :, None]
+    stands[MIDDLE, MIDDLE] &= ~barred
+    part, count = ndimage.label(stands, _TOUCHING)
+    kept = np.zeros(count + 1, np.bool_)
+    kept[part[:, :, :_FOOT].ravel()] = True
+    kept[part[(tree >= 0)[:, :, None] & (above == OccClass.VEGETATION)]] = True
+    out = labels.copy()
+    out[:, :, GROUND_LAYER + 1 :] = np.where(stands & kept[part], above, OccClass.FREE)
+    return out
+
+
+def by_bridges(site: Site) -> np.ndarray:
+    """Cells (160, 160) under a bridge or at its edge, where all is built exactly."""
+    deck = np.isfinite(site.ground[1:]).any(axis=0)[1::2, 1::2]
+    return ndimage.binary_dilation(deck, iterations=_BRIDGE_EDGE)

@@ -1,0 +1,85 @@
+"""`occflow-tiles`: a world generated from its layout by a learned model, tile by tile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.geometry import Pose
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.occupancy.dense_labels import condition
+from uniscene_sim.occupancy.from_labels.raise_tile import raise_tile
+from uniscene_sim.occupancy.learned.interface import LatentModel
+from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID, MARGIN_CELLS, MARGIN_M, TileLatents
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.storage.source_key import source_key
+from uniscene_sim.taxonomy import CONDITION_CHANNELS
+from uniscene_sim.tile import TILE_CELLS, TILE_M, Tile
+from uniscene_sim.zoo import need_learned
+
+__all__ = ["OccflowTiles"]
+
+_MODEL = "occupancy"
+_ROAD_M = 40.0
+_ALL_DECKS = float("nan")  # no road is far from this height
+
+
+class OccflowTiles:
+    """Houses, trees and street furniture as the model generates them around the map's roads.
+
+    A tile depends on the map, the seed, its index and the model's weights, and on nothing else. Where no road is within
+    40 m of a tile it is `procedural`, whole and by rule: there the layout has nothing to say.
+
+    Args:
+        static_map: the map.
+        seed: of the noise, and of what is planned where the map is silent.
+        model: of the zoo's by default.
+
+    Raises:
+        InputError: torch is not installed, the model's weights are missing or damaged, or it asks for channels that
+            nobody can fill.
+    """
+
+    name = "occflow-tiles"
+
+    def __init__(self, static_map: StaticMap, seed: int, model: LatentModel | None = None):
+        if model is None:
+            need_learned()
+            from uniscene_sim.occupancy.learned.model import OccupancyModel  # torch comes with it
+
+            model = OccupancyModel.load(_MODEL)
+        _check(model)
+        self.cache_key = f"{source_key(__name__)} {model.sha256} {model.device}"
+        self.map, self.seed, self.model = static_map, seed, model
+        self._procedural = ProceduralOccupancy(static_map, seed)
+        self._latents = TileLatents(model, self.layout, self.has_road, seed)
+        self._roads = static_map.road_points()
+
+    def tile(self, ix: int, iy: int) -> Tile:
+        """The tile at [64 ix, 64 iy)."""
+        if not self.has_road(ix, iy):
+            return self._procedural.tile(ix, iy)
+        (labels,) = self.model.decode(self._latents.canvas(ix, iy)[None], self.layout(ix, iy)[None])
+        site = self._procedural.site(ix, iy)
+        return raise_tile(site, labels, self._procedural.objects(site.x0, site.y0), self.seed)
+
+    def layout(self, ix: int, iy: int) -> np.ndarray:
+        """What is known of a tile and 10 m around it: uint8 (C, 208, 208), channels as the model wants them."""
+        x0, y0 = ix * TILE_M, iy * TILE_M
+        objects = self._procedural.objects(x0, y0, MARGIN_M)
+        layout = condition(self.map, objects, Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M, _ALL_DECKS), CANVAS_GRID)
+        return layout.data[[layout.schema.index(channel) for channel in self.model.channels]]
+
+    def has_road(self, ix: int, iy: int) -> bool:
+        """Whether a road comes within 40 m of a tile."""
+        middle = (np.array([ix, iy]) + 0.5) * TILE_M
+        beyond = np.maximum(np.abs(self._roads - middle) - 0.5 * TILE_M, 0.0)
+        return bool((np.hypot(*beyond.T) <= _ROAD_M).any())
+
+
+def _check(model: LatentModel) -> None:
+    if unknown := [c for c in model.channels if c not in CONDITION_CHANNELS]:
+        expected = ", ".join(CONDITION_CHANNELS)
+        raise InputError(f"expected some of {expected}, got {', '.join(unknown)}", field="channels")
+    if TILE_CELLS % model.patch or MARGIN_CELLS % model.patch:
+        raise InputError(f"expected a divisor of {MARGIN_CELLS} cells, got {model.patch}", field="patch")

@@ -1,0 +1,153 @@
+"""Kernels that draw planned objects into a tile: 0.4 m cells of material with a 64-bit mask of 0.1 m bricks each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.maps.vector.surface import _unit
+from uniscene_sim.occupancy.bricks import _SUB, _bit, _box
+from uniscene_sim.occupancy.procedural.houses import _LEAVES, _building
+from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.taxonomy import Material
+
+__all__ = ["draw", "stems"]
+
+_NONE = np.uint8(Material.NONE)
+_BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _, _, _BEAM = (int(k) for k in Kind)
+# Plain uint8, since numba unifies no enum with the look-ups above.
+_WINDOW, _DOOR, _SHOP, _CHIMNEY, _FLAT, _TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP_M, _RAIL_M, _BRIDGE, _RED, _WHITE = (
+    np.uint8(m)
+    for m in (
+        Material.WINDOW, Material.DOOR, Material.SHOP_FRONT, Material.CHIMNEY, Material.ROOF_FLAT, Material.TRUNK,
+        Material.HEDGE, Material.FENCE, Material.POLE, Material.LAMP, Material.GUARD_RAIL, Material.BRIDGE,
+        Material.SIGN_RED, Material.SIGN_WHITE,
+    )
+)  # fmt: skip
+_LEAF_LOW, _LEAF_HIGH = np.uint8(Material.FOLIAGE), np.uint8(Material.FOLIAGE_LIGHT)
+
+
+@njit(cache=True)
+def _crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
+    """A crown of leaves: an ellipsoid whose edge is ragged by noise fixed to the map."""
+    n, m, h = material.shape
+    i0, i1 = max(int((cx - rx - x0) / _SUB), 0), min(int((cx + rx - x0) / _SUB), 4 * n - 1)
+    j0, j1 = max(int((cy - rx - y0) / _SUB), 0), min(int((cy + rx - y0) / _SUB), 4 * m - 1)
+    k0, k1 = max(int((cz - rz - z0) / _SUB), 0), min(int((cz + rz - z0) / _SUB), 4 * h - 1)
+    for i in range(i0, i1 + 1):
+        for j in range(j0, j1 + 1):
+            x, y = x0 + (i + 0.5) * _SUB, y0 + (j + 0.5) * _SUB
+            flat = ((x - cx) / rx) ** 2 + ((y - cy) / rx) ** 2
+            if flat > 1.0:
+                continue
+            lump, lump_at = 0.0, np.inf
+            for k in range(k0, k1 + 1):
+                z = z0 + (k + 0.5) * _SUB
+                r = flat + ((z - cz) / rz) ** 2
+                if r > 1.0:
+                    continue
+                inside = r < 0.375  # whatever the noise says
+                if not inside:
+                    level = np.floor(z / 0.7)
+                    if level != lump_at:
+                        lump, lump_at = _unit(np.floor(x / 0.7) + salt, np.floor(y / 0.7) * 4096.0 + level), level
+                    if r > 0.585 + 0.4 * lump:
+                        continue
+                    fine = _unit(np.floor(x / 0.3), np.floor(y / 0.3) * 4096.0 + np.floor(z / 0.3) + salt)
+                    inside = r < 0.45 + 0.4 * lump + 0.2 * (fine - 0.35)
+                if inside:
+                    # A cell has one material: leaves that touch a wall must not repaint the wall.
+                    here = material[i // 4, j // 4, k // 4]
+                    if here != _NONE and here != _TRUNK and (here < _LEAF_LOW or here > _LEAF_HIGH):
+                        continue
+                    material[i // 4, j // 4, k // 4] = leaf
+                    mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
+
+
+@njit(cache=True)
+def _stem(material, mask, x0, y0, z0, o):
+    _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, 0.34 * o.height + 0.5, _TRUNK)
+
+
+@njit(cache=True, nogil=True)
+def stems(material, mask, x0, y0, z0, trees):
+    """Draw the stems alone of trees (N,) PLAN_DTYPE; arguments as those of `draw`."""
+    for q in range(trees.size):
+        _stem(material, mask, x0, y0, z0, trees[q])
+
+
+@njit(cache=True, nogil=True)
+def draw(material, mask, x0, y0, z0, objects):
+    """Draw objects (N,) PLAN_DTYPE into a tile's cells.
+
+    Args:
+        material: uint8 (160, 160, Z), changed in place.
+        mask: uint64 (160, 160, Z), changed in place.
+        x0, y0, z0: corner of the tile, m.
+        objects: those that may reach into the tile.
+    """
+    for q in range(objects.size):
+        o = objects[q]
+        if o.kind == _BUILDING:
+            _building(material, mask, x0, y0, z0, o)
+        elif o.kind == _TREE:
+            leaf = _LEAVES[o.variant % 3]
+            _stem(material, mask, x0, y0, z0, o)
+            if o.variant % 3 == 1:  # a conifer, three tiers
+                for tier in range(4):
+                    radius = 0.42 * o.length * (1.0 - 0.22 * tier)
+                    _crown(material, mask, x0, y0, z0, o.x, o.y, o.z + o.height * (0.32 + 0.19 * tier), radius,
+                           0.15 * o.height, leaf, np.floor(o.style * 50))  # fmt: skip
+            else:
+                _crown(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.66 * o.height, 0.5 * o.length, 0.34 * o.height,
+                       leaf, np.floor(o.style * 50))  # fmt: skip
+        elif o.kind == _BUSH:
+            _crown(
+                material, mask, x0, y0, z0, o.x, o.y, o.z + 0.6, 0.6 * o.length, 0.9, _HEDGE_M, np.floor(o.style * 50)
+            )
+        elif o.kind == _LAMP:
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.2, 0.2, o.height, _POLE)
+            a = 0.5 * o.length
+            _box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.1,
+                 o.yaw, o.length, 0.12, 0.12, _POLE)  # fmt: skip
+            a = o.length
+            _box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.25,
+                 o.yaw, 0.7, 0.3, 0.2, _LAMP_M)  # fmt: skip
+        elif o.kind == _HEDGE:
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _HEDGE_M)
+        elif o.kind == _FENCE:
+            for level in range(3):
+                _box(
+                    material,
+                    mask,
+                    x0,
+                    y0,
+                    z0,
+                    o.x,
+                    o.y,
+                    o.z + 0.35 + 0.35 * level,
+                    o.yaw,
+                    o.length,
+                    0.1,
+                    0.12,
+                    _FENCE_M,
+                )
+            posts = max(round(o.length / 2.0), 1)
+            for post in range(posts + 1):
+                a = (post / posts - 0.5) * o.length
+                _box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z, o.yaw, 0.14,
+                     0.14, o.height, _FENCE_M)  # fmt: skip
+        elif o.kind == _RAIL:
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, 0.12, 0.14, 0.6, _POLE)
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)
+        elif o.kind == _POST:
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, o.length, o.width, o.height, _POLE)
+        elif o.kind == _BEAM:
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _RAIL_M)
+        elif o.kind == _SIGN:
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.1, 0.1, o.height, _POLE)
+            what = _RED if o.variant == 0 else _WHITE
+            _box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw),
+                 o.z + o.height - 0.75, o.yaw, 0.1, 0.75, 0.75, what)  # fmt: skip
+        else:  # pillars and parapets
+            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)

@@ -1,0 +1,70 @@
+"""`procedural`: a world grown around the layout by seeded rules, tile by tile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.occupancy.bricks import slab
+from uniscene_sim.occupancy.procedural.draw import draw
+from uniscene_sim.occupancy.procedural.plan import plan_map
+from uniscene_sim.occupancy.site import Site
+from uniscene_sim.storage.source_key import source_key
+from uniscene_sim.taxonomy import Material
+from uniscene_sim.tile import (
+    BLOCK_CELLS,
+    BLOCKS_Z,
+    CELL_M,
+    GROUND_SAMPLES,
+    GROUND_STEP_M,
+    PAINT_CELLS,
+    PAINT_M,
+    TILE_CELLS,
+    TILE_M,
+    Tile,
+)
+
+__all__ = ["ProceduralOccupancy"]
+
+
+class ProceduralOccupancy:
+    """Buildings, trees, street furniture and terrain that agree with the map.
+
+    A tile depends on the map, the seed and its index, and on nothing else.
+    """
+
+    name = "procedural"
+
+    def __init__(self, static_map: StaticMap, seed: int):
+        self.cache_key = source_key(__name__)
+        self.map, self.seed = static_map, seed
+        self._objects = plan_map(static_map, seed)
+        self._reach = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
+        # One scratch volume for all tiles: 44 MB that need not be allocated again.
+        shape = (TILE_CELLS, TILE_CELLS, BLOCKS_Z * BLOCK_CELLS)
+        self._material, self._mask = np.empty(shape, np.uint8), np.empty(shape, np.uint64)
+
+    def tile(self, ix: int, iy: int) -> Tile:
+        """The tile at [64 ix, 64 iy), made anew each time."""
+        site = self.site(ix, iy)
+        draw(site.material, site.mask, site.x0, site.y0, site.base, self.objects(site.x0, site.y0))
+        return site.tile()
+
+    def site(self, ix: int, iy: int) -> Site:
+        """A tile's ground and bridges. Its cells are the same memory each time."""
+        x0, y0 = ix * TILE_M, iy * TILE_M
+        surface = self.map.surface
+        ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)
+        paint = surface.paint(x0, y0, PAINT_CELLS, PAINT_M, len(ground))
+        base = float(np.floor((ground[0].min() - 1.0) / CELL_M) * CELL_M)
+        self._material.fill(Material.NONE)
+        self._mask.fill(0)
+        for deck in ground[1:]:
+            slab(self._material, self._mask, base, deck)
+        return Site((ix, iy), x0, y0, base, self._material, self._mask, ground, paint)
+
+    def objects(self, x0: float, y0: float, margin_m: float = 0.0) -> np.ndarray:
+        """What is planned (N,) PLAN_DTYPE that may reach into the tile at (x0, y0), or within a margin of it."""
+        o, r = self._objects, self._reach + margin_m
+        inside = (o["x"] + r > x0) & (o["x"] - r < x0 + TILE_M) & (o["y"] + r > y0) & (o["y"] - r < y0 + TILE_M)
+        return o[inside]

@@ -1,0 +1,31 @@
+"""`Site`: what an occupancy engine knows of a tile before it is filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from uniscene_sim.occupancy.bricks import pack
+from uniscene_sim.tile import Tile
+
+__all__ = ["Site"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A tile before anything stands on it."""
+
+    index: tuple[int, int]
+    x0: float  # m, its corner
+    y0: float
+    base: float
+    material: np.ndarray  # uint8 (160, 160, 192)
+    mask: np.ndarray  # uint64 (160, 160, 192), 0.1 m bricks of each cell
+    ground: np.ndarray  # as in `Tile`
+    paint: np.ndarray
+
+    def tile(self) -> Tile:
+        """The tile as it stands now."""
+        blocks, materials, brick_of, bricks = pack(self.material, self.mask)
+        return Tile(self.index, self.base, blocks, materials, brick_of, bricks, self.ground, self.paint)

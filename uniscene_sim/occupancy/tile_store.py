@@ -1,0 +1,173 @@
+"""`TileStore`: tiles fetched when first asked for or ahead of that, kept within a bound of memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock, RLock
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numba import njit
+from tqdm import tqdm
+
+from uniscene_sim.taxonomy import Material
+from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, TILE_M, Tile
+
+if TYPE_CHECKING:
+    from uniscene_sim.interfaces import OccupancyEngine
+    from uniscene_sim.occupancy.tile_cache import TileCache
+
+__all__ = ["TileStore", "tiles_along", "tiles_around"]
+
+_EMPTY = int(Material.NONE)
+_AHEAD = 4  # tiles on their way at once
+_SQUARE_M = 8.0
+
+
+class TileStore:
+    """The least recently used tiles go first once `max_bytes` are held; they are the same when fetched again. Worlds in
+    several threads may share a store.
+
+    Args:
+        engine: makes tiles.
+        max_bytes: bound of the tiles held in memory.
+        cache: where tiles are looked for before they are made, and kept afterwards.
+
+    Attributes:
+        made, from_cache: tiles fetched so far, by where they came from.
+        largest: most blocks, bricks and decks that any of them had.
+        waits: how often `get` had to wait for a tile that was not in memory.
+    """
+
+    def __init__(self, engine: OccupancyEngine, max_bytes: int = 512 << 20, cache: TileCache | None = None):
+        self.engine, self.max_bytes, self.cache = engine, max_bytes, cache
+        self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
+        self._coming: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}
+        self._missing: WeakKeyDictionary[object, list[tuple[int, int]]] = WeakKeyDictionary()  # by who asked
+        self._worker: ThreadPoolExecutor | None = None
+        self._lock, self._engine_lock = RLock(), Lock()
+        self.nbytes = 0
+        self.made = self.from_cache = self.waits = 0
+        self.largest = (0, 0, 0)
+
+    def get(self, ix: int, iy: int) -> Tile:
+        key = (ix, iy)
+        with self._lock:
+            if key in self._tiles:
+                self._tiles.move_to_end(key)
+                return self._tiles[key]
+            coming = self._coming.pop(key, None)
+            self.waits += coming is None or not coming.done()
+            return self._keep(coming.result() if coming and not coming.cancel() else self._fetch(key))
+
+    def ahead(self, wanted: Iterable[tuple[int, int]], who: object = None) -> None:
+        """Fetch tiles in the background, the first named first; whatever else was still to come is forgotten, but for
+        what others, as the worlds that share a store, have asked for and not yet got."""
+        with self._lock:
+            self._order([key for key in wanted if key not in self._tiles][:_AHEAD], who or self)
+
+    def _order(self, missing: list[tuple[int, int]], who: object) -> None:
+        self._missing[who] = missing
+        needed = {key for keys in self._missing.values() for key in keys}
+        for key in list(self._coming):
+            coming = self._coming[key]
+            if coming.done() and not coming.exception():
+                self._keep(self._coming.pop(key).result())
+            elif key not in needed and coming.cancel():
+                del self._coming[key]
+        for key in missing:
+            if key not in self._coming and key not in self._tiles:
+                self._worker = self._worker or ThreadPoolExecutor(1, "tiles")
+                self._coming[key] = self._worker.submit(self._fetch, key)
+
+    def prefetch(self, wanted: Iterable[tuple[int, int]], progress: bool = False) -> None:
+        """Fetch tiles now."""
+        for ix, iy in tqdm(wanted, desc="tiles", unit="tile", disable=None if progress else True):
+            self.get(ix, iy)
+
+    def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
+        """Indices of the tiles that a disc meets, by row."""
+        return tiles_around(x, y, radius_m)
+
+    def solid(self, xyz: np.ndarray) -> np.ndarray:
+        """Whether points (N, 3) of the map frame lie in a voxel; exact at 0.1 m. Ground does not count."""
+        xyz = np.ascontiguousarray(xyz, float)
+        out = np.zeros(len(xyz), dtype=np.bool_)
+        index = np.floor(xyz[:, :2] / TILE_M).astype(int)
+        one = len(index) and (index == index[0]).all()
+        for ix, iy in [tuple(index[0].tolist())] if one else set(map(tuple, index.tolist())):
+            tile = self.get(ix, iy)
+            _solid(tile.blocks, tile.materials, tile.brick_of, tile.bricks, ix, iy, tile.base_z, xyz, out)
+        return out
+
+    def _fetch(self, key: tuple[int, int]) -> tuple[Tile, bool]:
+        """A tile, and whether it had to be made."""
+        if self.cache and (tile := self.cache.load(*key)):
+            return tile, False
+        with self._engine_lock:
+            tile = self.engine.tile(*key)
+        if self.cache:
+            self.cache.save(tile)
+        return tile, True
+
+    def _keep(self, fetched: tuple[Tile, bool]) -> Tile:
+        tile, made = fetched
+        self.made += made
+        self.from_cache += not made
+        self.largest = tuple(map(max, self.largest, tile.counts))  # type: ignore[assignment]
+        self._tiles[tile.index] = tile
+        self.nbytes += tile.nbytes
+        while self.nbytes > self.max_bytes and len(self._tiles) > 1:
+            self.nbytes -= self._tiles.popitem(last=False)[1].nbytes
+        return tile
+
+
+def tiles_around(x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
+    """Indices of the tiles that a disc meets, by row."""
+    low_x, high_x = int((x - radius_m) // TILE_M), int((x + radius_m) // TILE_M)
+    low_y, high_y = int((y - radius_m) // TILE_M), int((y + radius_m) // TILE_M)
+    out = []
+    for ix in range(low_x, high_x + 1):
+        for iy in range(low_y, high_y + 1):
+            dx = max(ix * TILE_M - x, 0.0, x - (ix + 1) * TILE_M)
+            dy = max(iy * TILE_M - y, 0.0, y - (iy + 1) * TILE_M)
+            if dx * dx + dy * dy <= radius_m * radius_m:
+                out.append((ix, iy))
+    return out
+
+
+def tiles_along(points: np.ndarray, radius_m: float) -> list[tuple[int, int]]:
+    """Indices of the tiles within `radius_m` of any of some points (N, 2 or more), in the order of the points.
+
+    Points are gathered in squares first, so a few tiles up to 12 m farther are among them.
+    """
+    squares = dict.fromkeys(map(tuple, (points[:, :2] // _SQUARE_M).tolist()))
+    found: dict[tuple[int, int], None] = {}
+    reach = radius_m + 0.71 * _SQUARE_M
+    for i, j in squares:
+        found.update(dict.fromkeys(tiles_around((i + 0.5) * _SQUARE_M, (j + 0.5) * _SQUARE_M, reach)))
+    return list(found)
+
+
+@njit(cache=True)
+def _solid(blocks, materials, brick_of, bricks, ix, iy, base_z, xyz, out):
+    """Write of the points (N, 3) in tile (ix, iy) whether they lie in a voxel."""
+    sub_m = CELL_M / 4
+    for n in range(xyz.shape[0]):
+        if np.floor(xyz[n, 0] / TILE_M) != ix or np.floor(xyz[n, 1] / TILE_M) != iy:
+            continue
+        u = int(np.floor((xyz[n, 0] - ix * TILE_M) / sub_m))
+        v = int(np.floor((xyz[n, 1] - iy * TILE_M) / sub_m))
+        w = int(np.floor((xyz[n, 2] - base_z) / sub_m))
+        if w < 0 or w >= 4 * BLOCKS_Z * BLOCK_CELLS:
+            continue
+        i, j, k = u // 4, v // 4, w // 4
+        row = blocks[i // BLOCK_CELLS, j // BLOCK_CELLS, k // BLOCK_CELLS]
+        if row < 0 or materials[row, i % BLOCK_CELLS, j % BLOCK_CELLS, k % BLOCK_CELLS] == _EMPTY:
+            continue
+        brick = brick_of[row, i % BLOCK_CELLS, j % BLOCK_CELLS, k % BLOCK_CELLS]
+        bit = np.uint64(16 * (u % 4) + 4 * (v % 4) + w % 4)
+        out[n] = brick < 0 or (bricks[brick] >> bit) & np.uint64(1) != 0

@@ -1,0 +1,67 @@
+"""Rigs by name: `nuscenes`, `nuscenes-small`, `kitti`, `rl`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import radians, tan
+
+import numpy as np
+
+from uniscene_sim.geometry import Pose
+from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.rigs.lidar_makes import lidar_model
+
+__all__ = ["PRESETS"]
+
+#: Mounting of the nuScenes cameras about base_link: x, y, z in m, yaw in degrees, focal length in px at 1600 wide.
+_NUSCENES_CAMERAS = {
+    "CAM_FRONT_LEFT": (1.52, 0.49, 1.51, 55.0, 1257.0),
+    "CAM_FRONT": (1.70, 0.0, 1.51, 0.0, 1266.0),
+    "CAM_FRONT_RIGHT": (1.55, -0.49, 1.50, -55.0, 1257.0),
+    "CAM_BACK_LEFT": (1.03, 0.48, 1.56, 110.0, 1257.0),
+    "CAM_BACK": (0.03, 0.0, 1.58, 180.0, 809.0),
+    "CAM_BACK_RIGHT": (1.01, -0.48, 1.56, -110.0, 1257.0),
+}
+
+
+def _nuscenes(name: str, width: int, height: int) -> SensorRig:
+    scale = width / 1600.0
+    cameras = tuple(
+        CameraSpec(
+            camera,
+            width,
+            height,
+            fx=focal * scale,
+            fy=focal * scale,
+            cx=width / 2,
+            cy=height / 2,
+            pose=Pose(x, y, z, yaw=radians(yaw)),
+        )
+        for camera, (x, y, z, yaw, focal) in _NUSCENES_CAMERAS.items()
+    )
+    # about as many columns as at the 20 Hz of nuScenes
+    lidar = lidar_model("hdl-32e", "LIDAR_TOP", Pose(0.94, 0.0, 1.84), azimuth_steps=1090)
+    return SensorRig(name, cameras, (lidar,))
+
+
+def _kitti() -> SensorRig:
+    """Colour camera 2 (1242 x 375) and the HDL-64E, about a base_link 0.81 m behind the Velodyne."""
+    camera = CameraSpec("image_02", 1242, 375, 721.5, 721.5, 609.6, 172.9, Pose(1.08, 0.06, 1.65))
+    return SensorRig("kitti", (camera,), (lidar_model("hdl-64e", "velodyne", Pose(0.81, 0.0, 1.73)),))
+
+
+def _rl() -> SensorRig:
+    """One 84 x 84 camera of 90 degrees and a 16 x 360 LiDAR without noise or drop-out."""
+    focal = 42.0 / tan(radians(45.0))
+    camera = CameraSpec("front", 84, 84, focal, focal, 42.0, 42.0, Pose(1.7, 0.0, 1.5), max_range_m=80.0)
+    beams = tuple(float(e) for e in np.radians(np.linspace(-15.0, 15.0, 16)))
+    lidar = LidarSpec("lidar", Pose(0.9, 0.0, 1.8), beams, azimuth_steps=360, max_range_m=60.0)
+    return SensorRig("rl", (camera,), (lidar,))
+
+
+PRESETS: dict[str, Callable[[], SensorRig]] = {
+    "nuscenes": lambda: _nuscenes("nuscenes", 1600, 900),
+    "nuscenes-small": lambda: _nuscenes("nuscenes-small", 400, 224),
+    "kitti": _kitti,
+    "rl": _rl,
+}

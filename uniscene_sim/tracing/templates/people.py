@@ -1,0 +1,126 @@
+"""People on foot, on bicycles and on motorcycles, with legs that move."""
+
+from __future__ import annotations
+
+from math import cos, pi, sin
+
+import numpy as np
+
+from uniscene_sim.taxonomy import Material as M
+from uniscene_sim.tracing.templates.shapes import Solid
+
+__all__ = ["cyclist", "motorcyclist", "pedestrian"]
+
+_VOXEL = 0.03
+
+
+def pedestrian(phase: float, skirt: bool, long_hair: bool) -> Solid:
+    """A person 1.75 m tall at a phase (0..1) of the stride."""
+    solid = Solid(0.9, 0.6, 1.75, _VOXEL)
+    swing = sin(2 * pi * phase)
+    for side, sign in ((-1, 1), (1, -1)):
+        reach = 0.26 * swing * sign
+        lift = 0.10 * max(0.0, cos(2 * pi * phase) * sign)
+        knee = (0.55 * reach + 0.05, side * 0.09, 0.48 + 0.3 * lift)
+        foot = (reach, side * 0.09, 0.08 + lift)
+        solid.paint(solid.capsule((0, side * 0.085, 0.88), knee, 0.085), M.CLOTH_LOWER)
+        solid.paint(solid.capsule(knee, foot, 0.062), M.SKIN if skirt else M.CLOTH_LOWER)
+        solid.paint(solid.capsule(foot, (foot[0] + 0.13, foot[1], foot[2] - 0.03), 0.05), M.TYRE)
+        hand = (-0.8 * reach + 0.04, side * 0.24, 0.84)
+        elbow = (-0.45 * reach - 0.03, side * 0.23, 1.10)
+        solid.paint(solid.capsule((0, side * 0.19, 1.38), elbow, 0.055), M.CLOTH_UPPER)
+        solid.paint(solid.capsule(elbow, hand, 0.045), M.CLOTH_UPPER)
+        solid.paint(solid.ellipsoid((hand[0], hand[1], hand[2] - 0.04), (0.05, 0.04, 0.07)), M.SKIN)
+    if skirt:
+        spread = 0.13 + 0.10 * np.clip((0.95 - solid.z) / 0.4, 0, 1)
+        solid.paint(
+            ((solid.x / spread) ** 2 + (solid.y / (spread + 0.03)) ** 2 < 1) & (solid.z > 0.55) & (solid.z < 0.98),
+            M.CLOTH_LOWER,
+        )
+    torso = 0.15 + 0.05 * np.clip((solid.z - 0.95) / 0.4, 0, 1)
+    chest = ((solid.x / 0.125) ** 2 + (solid.y / torso) ** 2 < 1) & (solid.z > 0.9) & (solid.z < 1.42)
+    solid.paint(chest, M.CLOTH_UPPER)
+    solid.paint(solid.ellipsoid((0, 0, 1.40), (0.11, 0.20, 0.07)), M.CLOTH_UPPER)
+    _head(solid, 0.01, 1.61, long_hair)
+    return solid
+
+
+def _head(solid: Solid, x: float, z: float, long_hair: bool) -> None:
+    solid.paint(solid.capsule((x, 0, z - 0.2), (x, 0, z - 0.08), 0.05), M.SKIN)
+    solid.paint(solid.ellipsoid((x, 0, z), (0.10, 0.08, 0.125)), M.SKIN)
+    hair = solid.ellipsoid((x - 0.015, 0, z + 0.025), (0.11, 0.09, 0.12))
+    solid.paint(hair & ((solid.z > z + 0.05) | (solid.x < x - 0.03)), M.HAIR)
+    if long_hair:
+        solid.paint(solid.ellipsoid((x - 0.08, 0, z - 0.1), (0.045, 0.085, 0.16)), M.HAIR)
+
+
+def _rider(solid: Solid, seat: tuple[float, float], lean: float, hands: tuple[float, float], helmet: bool) -> None:
+    """Torso, arms and head above a seat at (x, z)."""
+    x, z = seat
+    neck = (x + lean, 0.0, z + 0.52)
+    solid.paint(solid.capsule((x, 0.06, z), (neck[0], 0.06, neck[2] - 0.04), 0.12), M.CLOTH_UPPER)
+    solid.paint(solid.capsule((x, -0.06, z), (neck[0], -0.06, neck[2] - 0.04), 0.12), M.CLOTH_UPPER)
+    for side in (-1, 1):
+        solid.paint(
+            solid.capsule((neck[0], side * 0.17, neck[2] - 0.05), (hands[0], side * 0.24, hands[1]), 0.05),
+            M.CLOTH_UPPER,
+        )
+    _head(solid, neck[0] + 0.06, neck[2] + 0.2, False)
+    if helmet:
+        solid.paint(solid.ellipsoid((neck[0] + 0.05, 0, neck[2] + 0.23), (0.14, 0.12, 0.14)), M.BODY)
+        solid.paint(solid.ellipsoid((neck[0] + 0.12, 0, neck[2] + 0.22), (0.09, 0.1, 0.06)), M.GLASS)
+
+
+def _spoked_wheel(solid: Solid, x: float, radius: float, thick: float) -> None:
+    r = np.sqrt((solid.x - x) ** 2 + (solid.z - radius) ** 2)
+    solid.paint((np.abs(r - radius + thick) < thick) & (np.abs(solid.y) < thick), M.TYRE)
+    solid.paint((r < 0.05) & (np.abs(solid.y) < 0.06), M.CHROME)
+    angle = np.arctan2(solid.z - radius, solid.x - x)
+    solid.paint((r < radius - thick) & (np.abs(solid.y) < 0.016) & (np.abs(np.sin(3 * angle)) * r < 0.025), M.RIM)
+
+
+def cyclist(phase: float) -> Solid:
+    """A bicycle and its rider at a phase (0..1) of the pedals."""
+    solid = Solid(1.8, 0.64, 1.8, _VOXEL)
+    for x in (-0.53, 0.53):
+        _spoked_wheel(solid, x, 0.34, 0.03)
+    crank = (-0.05, 0.0, 0.3)
+    seat, bar = (-0.22, 0.0, 0.9), (0.42, 0.0, 0.98)
+    for a, b in ((crank, seat), (crank, (0.36, 0.0, 0.78)), ((-0.18, 0.0, 0.78), (0.36, 0.0, 0.78)),
+                 ((-0.53, 0.0, 0.34), crank), ((-0.53, 0.0, 0.34), (-0.18, 0.0, 0.76)),
+                 ((0.53, 0.0, 0.34), bar)):  # fmt: skip
+        solid.paint(solid.capsule(a, b, 0.028), M.BODY)
+    solid.paint(solid.box((0.38, 0.46), (-0.28, 0.28), (0.95, 1.0)), M.TYRE)
+    solid.paint(solid.ellipsoid(seat, (0.13, 0.07, 0.04)), M.TYRE)
+    for side, turn in ((-1, 0.0), (1, pi)):
+        foot = (crank[0] + 0.17 * cos(2 * pi * phase + turn), side * 0.11, crank[2] + 0.17 * sin(2 * pi * phase + turn))
+        knee = (0.5 * (foot[0] + seat[0]) + 0.2, side * 0.11, 0.5 * (foot[2] + 0.95) + 0.07)
+        solid.paint(solid.capsule((seat[0], side * 0.09, 0.95), knee, 0.075), M.CLOTH_LOWER)
+        solid.paint(solid.capsule(knee, foot, 0.055), M.CLOTH_LOWER)
+        solid.paint(solid.capsule(foot, (foot[0] + 0.12, foot[1], foot[2]), 0.045), M.TYRE)
+    _rider(solid, (seat[0], 0.98), 0.22, (bar[0], bar[2]), helmet=True)
+    solid.paint(solid.box((-0.62, -0.56), (-0.05, 0.05), (0.72, 0.8)), M.TAILLIGHT)
+    return solid
+
+
+def motorcyclist() -> Solid:
+    """A motorcycle and its rider."""
+    solid = Solid(2.1, 0.84, 1.65, _VOXEL)
+    for x in (-0.7, 0.72):
+        _spoked_wheel(solid, x, 0.32, 0.06)
+    solid.paint(solid.ellipsoid((0.2, 0, 0.78), (0.32, 0.16, 0.17)), M.BODY)
+    solid.paint(solid.ellipsoid((0.02, 0, 0.45), (0.34, 0.17, 0.2)), M.BODY_TRIM)
+    solid.paint(solid.capsule((-0.75, 0, 0.78), (0.0, 0, 0.72), 0.12), M.BODY_TRIM)
+    solid.paint(solid.capsule((0.72, 0, 0.32), (0.5, 0, 0.95), 0.05), M.CHROME)
+    solid.paint(solid.capsule((-0.7, 0, 0.32), (-0.1, 0, 0.45), 0.05), M.CHROME)
+    solid.paint(solid.box((0.42, 0.5), (-0.38, 0.38), (0.98, 1.04)), M.TYRE)
+    solid.paint(solid.ellipsoid((0.66, 0, 0.86), (0.1, 0.11, 0.1)), M.HEADLIGHT)
+    solid.paint(solid.box((-0.92, -0.84), (-0.1, 0.1), (0.76, 0.86)), M.TAILLIGHT)
+    for side in (-1, 1):
+        solid.paint(solid.capsule((-0.25, side * 0.14, 0.85), (0.15, side * 0.22, 0.72), 0.085), M.CLOTH_LOWER)
+        solid.paint(solid.capsule((0.15, side * 0.22, 0.72), (-0.1, side * 0.22, 0.32), 0.07), M.CLOTH_LOWER)
+        solid.paint(solid.capsule((-0.1, side * 0.22, 0.3), (0.06, side * 0.22, 0.28), 0.06), M.TYRE)
+        indicator = M.INDICATOR_LEFT if side > 0 else M.INDICATOR_RIGHT
+        solid.paint(solid.ellipsoid((-0.82, side * 0.2, 0.8), (0.06, 0.06, 0.05)), indicator)
+    _rider(solid, (-0.28, 0.9), 0.24, (0.46, 1.0), helmet=True)
+    return solid

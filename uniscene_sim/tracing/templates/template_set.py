@@ -1,0 +1,105 @@
+"""Fine voxel templates of what moves: cars, trucks, riders, people, built from simple solids, without assets.
+
+A template's axes are x forward, y left, z up, its origin the centre of its footprint; posed, it is scaled along each
+axis to the agent's box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy import ndimage
+
+from uniscene_sim.taxonomy import AgentClass, Material
+from uniscene_sim.tracing.templates.people import cyclist, motorcyclist, pedestrian
+from uniscene_sim.tracing.templates.shapes import Solid
+from uniscene_sim.tracing.templates.street import barrier, cone, signal_head
+from uniscene_sim.tracing.templates.vehicles import bus, car, excavator, trailer, truck
+
+__all__ = ["GAIT_PHASES", "STRIDE_M", "TemplateSet", "body_rgb", "templates"]
+
+GAIT_PHASES = 8
+STRIDE_M = 1.4  # two steps
+_PAINTS = np.array(
+    [
+        (196, 198, 200), (34, 36, 40), (228, 228, 226), (120, 124, 130), (150, 24, 28), (28, 62, 124), (70, 84, 74),
+        (176, 150, 104), (52, 92, 132), (96, 30, 44), (210, 178, 60), (60, 62, 66),
+    ],
+    dtype=np.uint8,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TemplateSet:
+    """All templates in flat arrays; template t owns `material[offset[t] : offset[t] + prod(shape[t])]`, C order."""
+
+    material: np.ndarray  # uint8 (V,), Material; NONE is empty
+    normal: np.ndarray  # int8 (V, 3), outward, scaled to 127
+    offset: np.ndarray  # int64 (T,)
+    shape: np.ndarray  # int32 (T, 3)
+    voxel_m: np.ndarray  # float64 (T,)
+    size_m: np.ndarray  # float64 (T, 3)
+    first: np.ndarray  # int64 (classes, 2): first template and number of variants of each class; gaits beside
+    gaits: np.ndarray  # int64 (classes,): gait phases of each variant
+
+    def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray:
+        """Template index int64 (N,) of agents by class (N,), colour seed (N,) and distance gone (N,), m."""
+        cls = np.asarray(cls, np.int64)
+        phases = self.gaits[cls]
+        variant = (np.asarray(colour, np.int64) >> 8) % self.first[cls, 1]
+        phase = np.floor(np.asarray(gait) / STRIDE_M * phases).astype(np.int64) % phases
+        return self.first[cls, 0] + variant * phases + phase
+
+
+def body_rgb(colour: np.ndarray) -> np.ndarray:
+    """Paint or cloth uint8 (N, 3) of colour seeds (N,)."""
+    return _PAINTS[np.asarray(colour, np.int64) % len(_PAINTS)]
+
+
+@cache
+def templates() -> TemplateSet:
+    """Every template, built once a process."""
+    per_class: dict[AgentClass, list[list[Solid]]] = {
+        AgentClass.CAR: [[car("hatchback")], [car("sedan")], [car("suv")], [car("van")]],
+        AgentClass.TRUCK: [[truck()]],
+        AgentClass.CONSTRUCTION_VEHICLE: [[excavator()]],
+        AgentClass.BUS: [[bus()]],
+        AgentClass.TRAILER: [[trailer()]],
+        AgentClass.MOTORCYCLE: [[motorcyclist()]],
+        AgentClass.BICYCLE: [[cyclist(k / GAIT_PHASES) for k in range(GAIT_PHASES)]],
+        AgentClass.PEDESTRIAN: [
+            [pedestrian(k / GAIT_PHASES, skirt, hair) for k in range(GAIT_PHASES)]
+            for skirt, hair in ((False, False), (True, True), (False, True))
+        ],
+        AgentClass.BARRIER: [[barrier()]],
+        AgentClass.TRAFFIC_CONE: [[cone()]],
+        AgentClass.SIGNAL_HEAD: [[signal_head()]],
+    }
+    solids: list[Solid] = []
+    first, gaits = np.zeros((len(AgentClass), 2), np.int64), np.ones(len(AgentClass), np.int64)
+    for cls, variants in per_class.items():
+        first[cls], gaits[cls] = (len(solids), len(variants)), len(variants[0])
+        solids += [solid for variant in variants for solid in variant]
+    shapes = np.array([s.material.shape for s in solids], np.int32)
+    sizes = shapes.astype(np.int64).prod(axis=1)
+    return TemplateSet(
+        material=np.concatenate([s.material.ravel() for s in solids]),
+        normal=np.concatenate([_normals(s.material).reshape(-1, 3) for s in solids]),
+        offset=np.concatenate([[0], np.cumsum(sizes)[:-1]]),
+        shape=shapes,
+        voxel_m=np.array([s.voxel_m for s in solids]),
+        size_m=np.array([np.array(s.material.shape) * s.voxel_m for s in solids]),
+        first=first,
+        gaits=gaits,
+    )
+
+
+def _normals(material: np.ndarray) -> np.ndarray:
+    """Smooth outward normals int8 (X, Y, Z, 3): the falling gradient of the blurred solid, in its surface voxels."""
+    solid = np.pad((material != Material.NONE).astype(np.float32), 3)
+    blurred = ndimage.gaussian_filter(solid, 1.3)
+    gradient = -np.stack(np.gradient(blurred), axis=-1)[3:-3, 3:-3, 3:-3]
+    length = np.linalg.norm(gradient, axis=-1, keepdims=True)
+    return np.rint(127 * gradient / np.maximum(length, 1e-6)).astype(np.int8)

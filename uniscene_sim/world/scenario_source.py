@@ -1,0 +1,319 @@
+"""`ScenarioSource`: a scenario that runs, 10 ms at a time, and hands out layout frames.
+
+Everybody decides at 10 Hz, when the time is a multiple of 100 ms: how hard to brake, whether to change lanes, who
+enters and who leaves. What was decided stands in the state. Between two decisions `world.physics` moves all at 100 Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
+from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.signals import Programs, lights_of, lines_at, signal_heads, states_at
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Scenario
+from uniscene_sim.scenario_files.read import find_scenario, load_scenario
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world import outcome
+from uniscene_sim.world.conflicts import Conflicts
+from uniscene_sim.world.crossings import held_lines
+from uniscene_sim.world.decisions import Rules, decide
+from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, rest_of
+from uniscene_sim.world.events import Triggers, apply_action
+from uniscene_sim.world.lane_change import change_lanes
+from uniscene_sim.world.motion import pose
+from uniscene_sim.world.overtake import overtake
+from uniscene_sim.world.paths import PATH_POINTS, unit_hash
+from uniscene_sim.world.physics import Vehicle, decide_and_run, run
+from uniscene_sim.world.record import Frames, Record
+from uniscene_sim.world.spawn import SIZES, as_agents
+from uniscene_sim.world.start import Start
+from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.traffic import Mode, project
+
+__all__ = ["DECIDE_US", "ScenarioSource"]
+
+#: Decisions are made when the time is a multiple of this.
+DECIDE_US = 100_000
+_PROPS = {"parked_car": AgentClass.CAR, "cone": AgentClass.TRAFFIC_CONE, "barrier": AgentClass.BARRIER}
+#: The part of the route that a state holds moves on when this much of it is driven.
+_WINDOW_STEP_M = 200
+_NO_TRAJECTORY = np.zeros((0, 3))
+
+
+class ScenarioSource:
+    """Runs a scenario: a `LayoutSource`.
+
+    Raises:
+        InputError: a spawn off the road, or no way to a goal.
+    """
+
+    name = "scenario"
+    open_loop = False
+
+    def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int | None = None):
+        self.scenario, self.map = scenario, vector_map
+        self.seed = scenario.seed if seed is None else seed
+        self.solid: Callable[[np.ndarray], np.ndarray] | None = None
+        self._heads, self._props = once_a_map(signal_heads)(vector_map), _props(vector_map)
+        self._first_id = len(self._heads) + len(self._props) + 1
+        self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
+        self._programs, self._ground = Programs.of(vector_map), vector_map.surface.arrays
+        meetings = once_a_map(Conflicts)(vector_map)
+        self._rules = Rules(self._programs, once_a_map(held_lines)(vector_map), meetings.first, meetings.meets)
+        self._begin = Start(scenario, vector_map, self.seed, self._first_id)
+        self._state = self._begin.state
+        self._vehicle = Vehicle.of(scenario.ego.vehicle)
+        self._triggers = Triggers.of([event.trigger for event in scenario.events], self._rows)
+        self._boxes = _boxes(self._props)
+        self._decided: tuple[WorldState | None, tuple[np.ndarray, ...]] = (None, ())
+
+    @classmethod
+    def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
+        """Of a scenario file, or of one of the library by its name."""
+        scenario = load_scenario(find_scenario(what))
+        return cls(scenario, load_map(scenario.map), seed)
+
+    @property
+    def title(self) -> str:
+        return self.scenario.name
+
+    @property
+    def duration_s(self) -> float:
+        return self.scenario.duration_s
+
+    @property
+    def state(self) -> WorldState:
+        return self._state
+
+    @property
+    def route_path(self) -> np.ndarray:
+        """The ego's path (R, 3), m."""
+        return self._begin.route[:, :3]
+
+    @property
+    def done(self) -> bool:
+        """Whether the duration is over, or the end of a route that has a goal or a length is reached."""
+        ego = self.scenario.ego
+        ends = ego.goal is not None or ego.route_m is not None
+        return self._state.time_us >= self.scenario.duration_s * 1e6 or (ends and self.arrived)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the end of the route is reached."""
+        return self.completion >= 0.995
+
+    @property
+    def completion(self) -> float:
+        """Share of the route that is driven, 0..1."""
+        driven = self._state.route_at + self._state.bodies[0]["s"]
+        return float(min(max(driven / max(len(self._begin.route) - 5.0, 1.0), 0.0), 1.0))
+
+    @property
+    def route_left_m(self) -> float:
+        """Length of the route that is still to be driven, m."""
+        return max(len(self._begin.route) - 1.0 - self._state.route_at - float(self._state.bodies[0]["s"]), 0.0)
+
+    @property
+    def stop_line_states(self) -> np.ndarray:
+        """What each stop line of the map says now, uint8 (L,): 0 sign, 1 red, 2 yellow, 3 green or off."""
+        return lines_at(self._programs, states_at(self._programs, self._state.time_us * 1e-6))
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """Status and criteria so far, see `world.outcome`."""
+        return outcome.judge(self.scenario, self._state.tally, self.completion, self.done)
+
+    def reset(self) -> LayoutFrame:
+        self._state = self._begin.state
+        return self._now()
+
+    def get_state(self) -> WorldState:
+        return self._state
+
+    def set_state(self, state: WorldState) -> None:
+        self._state = state
+
+    def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
+        """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is asked for.
+
+        Raises:
+            InputError: `dt_us` is not a positive multiple of 10,000.
+        """
+        if dt_us <= 0 or dt_us % PHYSICS_US:
+            raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
+        begin = state = self._state
+        record = Record(state, dt_us // PHYSICS_US)
+        while (at := (state.time_us - begin.time_us) // PHYSICS_US) < record.steps:
+            state = self._run(state, control, record, at)
+            if state.time_us % DECIDE_US == 0:
+                state = self._think(state)
+            record.put(state)
+        self._state = replace(state, bodies=state.bodies.copy())
+        return Frames(record, self._frame)
+
+    def driver_control(self) -> Control | Trajectory:
+        """The built-in driver: keeps its lane by pure pursuit, its distance by IDM, and minds lights and people.
+
+        An ego with a trajectory drives that, whatever comes; one without lanes or a trajectory stands.
+        """
+        state, spec = self._state, self.scenario.ego
+        if spec.trajectory:
+            return rest_of(spec.trajectory, state.time_us * 1e-6)
+        if not self.map.lanes:
+            return Control(0.0, -spec.vehicle.max_brake_mps2)
+        path = state.paths[0, : state.counts[0]]
+        steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
+        return Control(steer, float(self._decisions(state)[0][0]))
+
+    # --- stepping -------------------------------------------------------------------------------------------------
+
+    def _decisions(self, state: WorldState) -> tuple[np.ndarray, ...]:
+        """What everybody chooses now: acceleration (N,), pace and step aside of walkers (N,)."""
+        if self._decided[0] is not state:
+            self._decided = state, decide(state.time_us, state.bodies, state.paths, state.counts, self._rules)
+        return self._decided[1]
+
+    def _ego_s(self, state: WorldState) -> float:
+        guess = int(state.bodies[0]["s"])
+        path, row = state.paths[0], state.bodies[0]
+        return float(project(path, state.counts[0], row["x"], row["y"], max(guess - 12, 0), guess + 20)[0])
+
+    def _run(self, state: WorldState, control: Control | Trajectory, record: Record, at: int) -> WorldState:
+        """Physics up to the next decision, the end of the record or an event, whose actions begin."""
+        trajectory, wanted = _NO_TRAJECTORY, np.zeros(2)
+        if isinstance(control, Trajectory):
+            trajectory = control.points
+        else:
+            wanted[:] = control.steer_rad, control.accel_mps2
+        steps = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // PHYSICS_US)
+        rows = slice(at, at + steps + 1)
+        marks = np.empty((steps, 3), dtype=np.int64)
+        touched = np.zeros((steps, len(self._props) + len(state.bodies)), dtype=np.bool_)
+        fired, tally = np.array(state.fired, dtype=np.bool_), outcome.as_row(state.tally)
+        moment = (
+            state.time_us, record.egos[rows], record.bodies[rows], state.paths, state.counts, wanted, trajectory, at,
+            self._vehicle, self._ground, self._boxes, self._programs, self._triggers, fired, self.solid is not None,
+            tally, marks, touched,
+        )  # fmt: skip
+        if state.time_us % DECIDE_US:
+            made = run(*moment)
+        elif self._decided[0] is state:
+            for name, values in zip(("chosen", "pace", "sideways"), self._decided[1], strict=True):
+                record.bodies[at][name] = values
+            made = run(*moment)
+        else:
+            made = decide_and_run(self._rules, *moment)
+        end = at + made
+        record.route_at[at + 1 : end + 1] = state.route_at
+        ids = np.concatenate([self._props["id"], record.bodies[end]["id"]])
+        noted = outcome.Noted(record.egos[at + 1 : end + 1], marks[:made], touched[:made], ids, tally)
+        done, events = outcome.count(self.map, self._vehicle, state.tally, noted, self.solid)
+        record.events[at + 1 : end + 1] = events
+        after = replace(
+            state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
+        )
+        return self._happen(after, fired) if fired.sum() > sum(state.fired) else after
+
+    def _happen(self, state: WorldState, fired: np.ndarray) -> WorldState:
+        """The state once the actions of events that are new in `fired` have begun."""
+        before, state = state, replace(state, fired=tuple(fired.tolist()))
+        for event, was, now in zip(self.scenario.events, before.fired, state.fired, strict=True):
+            for action in event.actions if now and not was else ():
+                state = apply_action(action, state, self._rows, self.map)
+        return _posed(state, before)
+
+    def _think(self, state: WorldState) -> WorldState:
+        """Slow decisions: the ego's window, who enters and leaves, lane changes, overtaking."""
+        after = self._begin.population.step(self._moved_window(state))
+        after = overtake(change_lanes(after, self.map, self.seed), self.map)
+        return _posed(after, state)
+
+    def _moved_window(self, state: WorldState) -> WorldState:
+        """Of a long route a state holds the part around the ego."""
+        route, row = self._begin.route, state.bodies[0]
+        at = state.route_at + int(row["s"]) - 20
+        if row["s"] < _WINDOW_STEP_M or row["aside"] > 0 or state.route_at + PATH_POINTS >= len(route):
+            return state
+        bodies, paths, counts = state.bodies.copy(), state.paths.copy(), state.counts.copy()
+        window = route[at : at + PATH_POINTS]
+        paths[0], counts[0] = 0.0, len(window)
+        paths[0, : len(window)] = window
+        bodies[0]["s"] -= at - state.route_at
+        return replace(state, bodies=bodies, paths=paths, counts=counts, route_at=at)
+
+    # --- frames ---------------------------------------------------------------------------------------------------
+
+    def _now(self) -> LayoutFrame:
+        return self._frame(Record(self._state, 0), 0)
+
+    def _frame(self, record: Record, k: int) -> LayoutFrame:
+        """The layout of a moment of a record."""
+        time_us, ego, bodies = record.begin_us + k * PHYSICS_US, record.ego(k), record.bodies[k]
+        at = int(record.route_at[k]) + int(max(bodies[0]["s"], 0.0))
+        signals = states_at(self._programs, time_us * 1e-6)
+        return LayoutFrame(
+            stamp_us=time_us,
+            ego_pose=ego.pose,
+            ego_velocity=ego.speed * ego.pose.rotation[:, 0],
+            ego_yaw_rate=ego.yaw_rate,
+            ego_accel=ego.accel,
+            ego_steer=ego.steer,
+            ego_vehicle=self.scenario.ego.vehicle,
+            agents=self._agents(bodies, signals),
+            signals=signals,
+            route=self.route_path[at : at + 80],
+            map_ref=self.map.ref,
+            seed=self.seed,
+            style=self.scenario.style,
+            events=record.events[k],
+        )
+
+    def _agents(self, bodies: np.ndarray, signals: np.ndarray) -> np.ndarray:
+        """(N,) AGENT_DTYPE: bodies, props and signal heads, without the ego."""
+        heads, still = len(self._heads), len(self._heads) + len(self._props)
+        there = int(np.count_nonzero(bodies["mode"][1:] != Mode.ABSENT))
+        out = np.empty(still + there, dtype=AGENT_DTYPE)
+        out[:heads], out[heads:still] = self._heads, self._props
+        out["lights"][:heads] = lights_of(self._heads, signals)
+        hour = self.scenario.style.time_of_day_h
+        dim = hour < 7.0 or hour > 18.0 or self.scenario.style.weather in ("rain", "fog", "snow")
+        as_agents(bodies, out[still:], Light.HEAD if dim else 0)
+        return out
+
+
+def _posed(state: WorldState, before: WorldState) -> WorldState:
+    """The state with bodies where new paths put them."""
+    if state.bodies is before.bodies:
+        return state
+    bodies = state.bodies.copy()
+    pose(bodies, state.paths, state.counts, 1)
+    return replace(state, bodies=bodies)
+
+
+def _boxes(props: np.ndarray) -> np.ndarray:
+    """Props (P,) AGENT_DTYPE as boxes (P, 7): x, y, yaw, length, width, foot, top."""
+    foot = props["pos"][:, 2]
+    top = foot + props["size"][:, 2]
+    return np.column_stack([props["pos"][:, :2], props["rpy"][:, 2], props["size"][:, :2], foot, top])
+
+
+@once_a_map
+def _props(vector_map: StaticMap) -> np.ndarray:
+    """Placed objects that are drawn as instances, (P,) AGENT_DTYPE, at ids after those of the heads."""
+    first_id = len(once_a_map(signal_heads)(vector_map)) + 1
+    objects = [o for o in vector_map.objects if o.kind in _PROPS]
+    out = np.zeros(len(objects), dtype=AGENT_DTYPE)
+    for i, item in enumerate(objects):
+        out[i]["id"], out[i]["cls"], out[i]["pos"] = first_id + i, _PROPS[item.kind], item.position
+        out[i]["rpy"], out[i]["colour"] = (0.0, 0.0, item.yaw), int(unit_hash(first_id + i, 78) * 2**32)
+        usual = SIZES[_PROPS[item.kind]]
+        out[i]["size"] = tuple(given if given > 0.05 else use for given, use in zip(item.size, usual, strict=True))
+    return out
