@@ -1,18 +1,31 @@
-"""What comes out of a tick: occupancy, camera images, LiDAR sweeps, and the frame that holds them."""
+"""What comes out of a tick: occupancy, images, sweeps, their annotations, and the frame that holds them all."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 import numpy as np
 
-from uniscene_sim.annotations.records import FrameAnnotations
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.layout import BevLayout, LayoutFrame
 
-__all__ = ["CameraFrame", "LidarSweep", "OccupancyGrid", "SensorFrame", "digest"]
+__all__ = [
+    "ANNOTATION_KINDS",
+    "BOX_DTYPE",
+    "CAMERA_BOX_DTYPE",
+    "CameraAnnotations",
+    "CameraFrame",
+    "FrameAnnotations",
+    "LaneLine",
+    "LidarAnnotations",
+    "LidarSweep",
+    "OccupancyGrid",
+    "SensorFrame",
+    "digest",
+]
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,88 @@ class LidarSweep:
     instance: np.ndarray  # uint16 (N,)
     stamp_us: int
     return_number: np.ndarray | None = None  # uint8 (N,)
+
+
+#: Annotations that may be asked for.
+ANNOTATION_KINDS = ("flow", "boxes", "lanes")
+
+_BOX = [
+    ("id", np.uint16),
+    ("cls", np.uint8),  # AgentClass
+    ("centre", np.float64, 3),  # of the box, m
+    ("rotation", np.float64, (3, 3)),  # frame <- box: its axes forward, left, up as columns
+    ("size", np.float64, 3),  # length, width, height, m
+    ("velocity", np.float64, 3),  # over the ground, m/s, along the frame's axes
+    ("num_lidar_pts", np.int32),  # points of the object, by instance
+    ("visibility", np.float32),  # visible pixels over those that it would have alone; 0 where it would have none
+    ("visibility_level", np.uint8),  # as nuScenes: 1 up to 40 %, 2 up to 60, 3 up to 80, 4 above; 0: none alone
+]
+#: A box in a frame: `base_link`, a LiDAR's axes or a camera's optical axes. Visibility is over all cameras of the
+#: frame, for a camera its own; points are of all LiDARs, for a LiDAR its own.
+BOX_DTYPE = np.dtype(_BOX)
+#: A box as one camera sees it. Image boxes are left, top, right, bottom in px; the first pixel spans 0 to 1.
+CAMERA_BOX_DTYPE = np.dtype(
+    [
+        *_BOX,
+        ("bbox", np.float32, 4),  # tight around the visible pixels, NaN where none is
+        ("bbox_amodal", np.float32, 4),  # of the projected 3D box, clipped to the image
+        ("num_pixels", np.int32),  # visible
+        ("num_pixels_alone", np.int32),  # were there nothing but the object
+        ("truncation", np.float32),  # share of the solid angle of the object, seen alone, that is not in the image
+    ]
+)
+
+
+@dataclass(frozen=True)
+class LaneLine:
+    """A piece of a lane's centre or border that a camera sees, in the lane's direction of travel."""
+
+    lane: int  # index in the map's lanes
+    kind: Literal["centre", "left", "right"]
+    mark: str  # what is painted there: none, solid, broken, solid_solid, ...; "-yellow" appended when yellow
+    pixels: np.ndarray  # float32 (P, 2) px, P >= 2
+    xyz: np.ndarray  # float32 (P, 3) m in the optical frame
+
+
+@dataclass(frozen=True)
+class CameraAnnotations:
+    """Of one camera's image; what was not asked for is None.
+
+    `optical_flow` points back in time: the point that pixel (u, v) shows was at (u, v) + flow in this camera's
+    previous image, so `previous[v + flow[1], u + flow[0]]` looks like `now[v, u]`. `scene_flow` is where that point was
+    in the previous optical frame less where it is in this one, the camera's own motion included: projected, it gives
+    `optical_flow`. The sky, endlessly far, turns only. NaN is what cannot be said: all of a camera's first image, what
+    was not yet in the world, what lay outside of the lens, the motion of the sky in metres. Bodies are rigid boxes: a
+    walker's legs move with the body, not against it. `occluded` is what the previous image did not show: what lay
+    outside of it or, by its depth, behind something.
+    """
+
+    optical_flow: np.ndarray | None = None  # float32 (H, W, 2) px
+    scene_flow: np.ndarray | None = None  # float32 (H, W, 3) m
+    occluded: np.ndarray | None = None  # bool (H, W)
+    boxes: np.ndarray | None = None  # (B,) CAMERA_BOX_DTYPE in the optical frame: what the image cuts, hidden or not
+    lanes: tuple[LaneLine, ...] | None = None
+
+
+@dataclass(frozen=True)
+class LidarAnnotations:
+    """Of one sweep; what was not asked for is None.
+
+    `scene_flow` is each point's own velocity over the ground when its beam fired, along the sensor's axes at the
+    stamp (as Waymo's scene flow has it): zero on all that stands.
+    """
+
+    scene_flow: np.ndarray | None = None  # float32 (N, 3) m/s
+    boxes: np.ndarray | None = None  # (B,) BOX_DTYPE in the sensor's frame: what is within its range
+
+
+@dataclass(frozen=True)
+class FrameAnnotations:
+    """Of all sensors that fired, by name."""
+
+    boxes: np.ndarray | None = None  # (B,) BOX_DTYPE in base_link: what is within the rig's range, without the ego
+    cameras: dict[str, CameraAnnotations] = field(default_factory=dict)
+    sweeps: dict[str, LidarAnnotations] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class LidarSpec:
 
     A column is as many beams as there are rings; its last one fires as the column ends. With `detect_range_m` power
     decides what returns: a diffuse target of 10 % that faces the sensor in clear air at that range returns half of
-    the time; then intensity is calibrated as Velodyne and Ouster do it, see `lidar.raycast.receiver`, and weather counts.
+    the time; then intensity is calibrated as Velodyne and Ouster do it (`lidar.raycast.receiver`), and weather counts.
     """
 
     name: str

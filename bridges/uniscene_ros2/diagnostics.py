@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 
+from uniscene_ros2.loop import Loop
 from uniscene_ros2.messages.stamps import as_time
+from uniscene_ros2.packages import Packages
 from uniscene_sim.metrics.consistency import AGREE_M, consistency
-
-if TYPE_CHECKING:
-    from uniscene_ros2.node import UnisceneNode
 
 __all__ = ["Troubles", "diagnostics", "policy_name"]
 
@@ -61,31 +60,30 @@ def policy_name(event: Any) -> str:
     return qos_policy_name_from_kind(event.last_policy_kind)
 
 
-def diagnostics(node: UnisceneNode) -> DiagnosticArray:
+def diagnostics(loop: Loop, troubles: Troubles, packages: Packages) -> DiagnosticArray:
     """The run, what its stages cost, how LiDAR and cameras agree, controls, and all troubles."""
-    run, desk = node.run, node.desk
+    run, desk, overruns = loop.run, loop.desk, loop.real_time.overruns
     refused = desk.counts["refused"] + desk.counts["stale"]
     stages = {f"{name}_ms": f"{ms:.2f}" for name, ms in run.simulator.stages_ms.items()}
-    loop, overruns = node.loop, node.loop.real_time.overruns
     out = [
         _status("run", {"status": loop.status, "scenario": run.source.title, "paused": str(loop.budget == 0)}),
         _status("tick", {**stages, "bridge_ms": f"{loop.bridge_ms:.2f}", "overruns": str(overruns)},
                 f"{overruns} ticks took longer than real time" if overruns else ""),
-        _status("consistency", _agreement(node)),
+        _status("consistency", _agreement(loop)),
         _status("controls", {k: str(desk.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
                 desk.trouble if refused else ""),
-        _status("topics", {**node.troubles.said, **{k: ", ".join(v) for k, v in node.packages.missing.items()}},
-                "; ".join(v for k, v in node.troubles.said.items() if k != "control")),
+        _status("topics", {**troubles.said, **{k: ", ".join(v) for k, v in packages.missing.items()}},
+                "; ".join(v for k, v in troubles.said.items() if k != "control")),
     ]  # fmt: skip
     array = DiagnosticArray(status=out)
     array.header.stamp = as_time(run.stamp_us)
     return array
 
 
-def _agreement(node: UnisceneNode) -> dict[str, str]:
+def _agreement(loop: Loop) -> dict[str, str]:
     """LiDAR depth against camera depth in the frame of now; nothing where nobody hears one of the two."""
-    frame = node.loop.frame
-    found = consistency(frame, node.run.rig) if frame is not None else None
+    frame = loop.frame
+    found = consistency(frame, loop.run.rig) if frame is not None else None
     if found is None:
         return {"points": "0"}
     share = f"within_{AGREE_M}_m"

@@ -70,7 +70,12 @@ class UnisceneNode(Node):
         )
         self.desk = ControlDesk(int(1e6 * self.get("control_stale_s")))
         self.loop = Loop(
-            self.run, self.topics, self.desk, self.get, lambda: diagnostics(self), partial(self.troubles.say, "run")
+            self.run,
+            self.topics,
+            self.desk,
+            self.get,
+            lambda: diagnostics(self.loop, self.troubles, self.packages),
+            partial(self.troubles.say, "run"),
         )
         self._inputs: list[tuple[str, Kind]] = []
         self._listen(profile, role)

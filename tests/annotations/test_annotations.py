@@ -17,12 +17,12 @@ from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.annotations.boxes import amodal_box, boxes_in, posed_agents, set_visibility
 from uniscene_sim.annotations.draw import flow_rgb
 from uniscene_sim.annotations.hidden import in_sight_many
-from uniscene_sim.annotations.records import BOX_DTYPE
 from uniscene_sim.annotations.silhouettes import alone
 from uniscene_sim.assemble import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
+from uniscene_sim.frames import BOX_DTYPE
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
@@ -50,7 +50,7 @@ CAMERAS = (PIN, BROWN, FISHEYE)
 LIDAR = LidarSpec("top", Pose(0.9, 0.0, 1.8), tuple(np.radians(np.linspace(-20.0, 5.0, 24))), 720, max_range_m=60.0)
 RIG = SensorRig("synthetic", CAMERAS, (LIDAR,))
 CAR_M, VAN_M, MAN_M = (4.5, 1.8, 1.5), (8.0, 2.5, 3.0), (0.6, 0.6, 1.8)
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NO_LANES = VectorMap("none", ())
 
 
@@ -635,7 +635,7 @@ def hashed(value, sha=None):
 def test_threads_do_not_matter():
     _, frames = simulate(("flow", "boxes", "lanes"))
     wanted = "print([hashed(f.annotations) for f in simulate(('flow', 'boxes', 'lanes'))[1]])"
-    code = f"from tests.test_annotations import hashed, simulate\n{wanted}"
+    code = f"from tests.annotations.test_annotations import hashed, simulate\n{wanted}"
     for threads in ("1", "2"):
         env = {"NUMBA_NUM_THREADS": threads}
         run = subprocess.run(

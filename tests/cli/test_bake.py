@@ -31,7 +31,7 @@ from uniscene_sim.tile import TILE_M, Tile
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 URBAN = ROOT / "scenarios" / "maps" / "urban_grid.npz"
 ARRAYS = ("blocks", "materials", "brick_of", "bricks", "ground", "paint")
 TILES = [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -187,8 +187,8 @@ def test_the_key_of_procedural_covers_what_shapes_a_tile(monkeypatch):
     before = source_key("uniscene_sim.occupancy.procedural.engine")
     read = Path.read_bytes
     root = ROOT / "uniscene_sim"
-    for name in ("occupancy/plan", "occupancy/grow", "occupancy/tiles", "world/surface", "world/terrain", "world/paint",
-                 "taxonomy"):  # fmt: skip
+    for name in ("occupancy/procedural/plan", "occupancy/procedural/draw", "occupancy/procedural/houses", "tile",
+                 "maps/vector/surface", "maps/vector/markings", "maps/terrain", "maps/ground_paint", "taxonomy"):  # fmt: skip
         edited = root / f"{name}.py"
         monkeypatch.setattr(
             Path, "read_bytes", lambda self, edited=edited: read(self) + b"\n# edited" * (self == edited)
@@ -249,7 +249,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, engine, urban, made, caplog, 
 
 FULL_DISK = """
 import resource, sys
-sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests/cli"]
 from test_bake import *
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -463,7 +463,7 @@ def test_a_bound_that_cannot_hold_all_tiles_is_an_error(urban, tmp_path):
 
 
 def test_two_bakes_at_once_are_both_right(here, capsys):
-    arguments = [sys.executable, "-m", "uniscene_sim.cli.main", "bake", "cut_in", "--rig", "rl"]
+    arguments = [sys.executable, "-m", "uniscene_sim.cli", "bake", "cut_in", "--rig", "rl"]
     both = [subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in both:
         _, err = process.communicate(timeout=300)
@@ -475,7 +475,7 @@ def test_two_bakes_at_once_are_both_right(here, capsys):
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupted_bake_leaves_only_whole_files(here, jobs):
-    arguments = [sys.executable, "-m", "uniscene_sim.cli.main", "bake", "urban_grid", "--jobs", jobs]
+    arguments = [sys.executable, "-m", "uniscene_sim.cli", "bake", "urban_grid", "--jobs", jobs]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
     while not here.is_dir() or len(list(here.iterdir())) < 3:

@@ -9,7 +9,7 @@ import pytest
 
 from uniscene_sim.cli.main import main
 
-SCENARIOS = Path(__file__).parents[1] / "scenarios"
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 
 def test_info_names_engines_rigs_and_scenarios(capsys):
@@ -58,7 +58,7 @@ def test_bad_numbers_are_refused_by_the_parser(arguments):
 
 def run(out, *extra):
     """A short run in a process of its own; its report."""
-    command = [sys.executable, "-m", "uniscene_sim.cli.main", "run", "cut_in", "--rig", "rl", "--ticks", "3"]
+    command = [sys.executable, "-m", "uniscene_sim.cli", "run", "cut_in", "--rig", "rl", "--ticks", "3"]
     done = subprocess.run([*command, "--out", str(out), *extra], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads((out / "report.json").read_text())

@@ -28,7 +28,7 @@ from uniscene_sim.tile import CELL_M
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 RANGES = "shapes, types and ranges"
-THIRD_PARTY = Path(__file__).parent / "third_party"
+THIRD_PARTY = Path(__file__).parents[1] / "third_party"
 
 
 BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast"),
@@ -397,11 +397,11 @@ def test_what_somebody_else_installs(tmp_path):
         str(tmp_path),
     ]
     subprocess.run([*install, str(THIRD_PARTY)], check=True, capture_output=True)
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
 
     def cli(*arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "uniscene_sim.cli.main", *arguments]
+        command = [sys.executable, "-m", "uniscene_sim.cli", *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
 
     checked = cli("check", "fog")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_tracing import Shapes, make_agents, make_frame
 
+from tests.tracing.test_tracing import Shapes, make_agents, make_frame
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep, digest
 from uniscene_sim.geometry import Pose

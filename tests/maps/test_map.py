@@ -26,7 +26,7 @@ from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.conflicts import Conflicts
 
-DATA = Path(__file__).parents[1].parent / "shared/data/xodr"
+DATA = Path(__file__).parents[2].parent / "shared/data/xodr"
 FILES = sorted(DATA.glob("*/*.xodr"))
 QUICK = {"Town10HD", "fabriksgatan_traffic_lights", "Ex_Line-Spiral-Arc", "soderleden", "shoulders", "od_merge"}
 CAN_READ = importlib.util.find_spec("carla") is not None and importlib.util.find_spec("lxml") is not None

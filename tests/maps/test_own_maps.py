@@ -17,7 +17,7 @@ from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.vector.npz_file import source_hash
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
-MAPS = Path(__file__).parents[1] / "scenarios/maps"
+MAPS = Path(__file__).parents[2] / "scenarios/maps"
 NAMES = ("urban_grid", "motorway", "rural", "roundabout")
 CAN_READ = importlib.util.find_spec("carla") is not None and importlib.util.find_spec("lxml") is not None
 

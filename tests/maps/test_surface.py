@@ -12,7 +12,7 @@ from uniscene_sim.maps.vector.markings import paint_ground
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.taxonomy import Material
 
-URBAN = Path(__file__).parents[1] / "scenarios" / "maps" / "urban_grid.npz"
+URBAN = Path(__file__).parents[2] / "scenarios" / "maps" / "urban_grid.npz"
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -44,7 +44,7 @@ def two_decks() -> VectorMap:
 
 def planes_at(surface, x, y):
     """(triangle, height) of every triangle that holds a place: three edge signs, all triangles, no index."""
-    a, b, c = surface.tri[:, 0], surface.tri[:, 1], surface.tri[:, 2]
+    a, b, c = surface.triangles.corners[:, 0], surface.triangles.corners[:, 1], surface.triangles.corners[:, 2]
 
     def side(p, q):
         return (q[:, 0] - p[:, 0]) * (y - p[:, 1]) - (q[:, 1] - p[:, 1]) * (x - p[:, 0])
@@ -69,12 +69,12 @@ def test_height_and_rank_agree_with_all_triangles(urban, seed):
     drivable = surface.drivable(xy[:, 0], xy[:, 1], zero)
     for (x, y), height, rank, drives in zip(xy, heights, ranks, drivable, strict=True):
         found = planes_at(surface, x, y)
-        best = max((surface.tri_rank[t] for t, _ in found), default=-1)
+        best = max((surface.triangles.rank[t] for t, _ in found), default=-1)
         assert rank == best
-        kinds = {urban.lanes[surface.tri_lane[t]].kind for t, _ in found}
+        kinds = {urban.lanes[surface.triangles.lane[t]].kind for t, _ in found}
         assert drives == bool(kinds & DRIVABLE_KINDS)
         if found:
-            assert min(abs(height - z) for t, z in found if surface.tri_rank[t] == best) < 1e-6
+            assert min(abs(height - z) for t, z in found if surface.triangles.rank[t] == best) < 1e-6
         else:
             assert height == surface.terrain_height(np.array([x]), np.array([y]))[0]
 
@@ -93,7 +93,7 @@ def test_raster_areas_agree_with_all_triangles(urban, seed):
         for j in range(shape[1]):
             u, v = (i + 0.5 - shape[0] / 2) * step, (j + 0.5 - shape[1] / 2) * step
             px, py = x + np.cos(yaw) * u - np.sin(yaw) * v, y + np.sin(yaw) * u + np.cos(yaw) * v
-            kinds = {urban.lanes[urban.surface.tri_lane[t]].kind for t, _ in planes_at(urban.surface, px, py)}
+            kinds = {urban.lanes[urban.surface.triangles.lane[t]].kind for t, _ in planes_at(urban.surface, px, py)}
             assert bool(drivable[i, j]) == bool(kinds & DRIVABLE_KINDS)
             assert bool(walkway[i, j]) == bool(kinds & {"sidewalk", "walking"})
 

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 from scipy import ndimage
-from tests.test_occupancy import URBAN, digest, frame_at, lane_points
 
+from tests.occupancy.test_occupancy import URBAN, digest, frame_at, lane_points
 from tests.oracle import oracle_engine
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose

@@ -20,7 +20,7 @@ from uniscene_sim.occupancy.window import window
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, AgentClass, Material, OccClass
 from uniscene_sim.tile import Tile
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 URBAN = ROOT / "scenarios" / "maps" / "urban_grid.npz"
 TILES = [(ix, iy) for ix in range(-1, 3) for iy in range(-1, 3)]
 

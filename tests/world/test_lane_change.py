@@ -12,7 +12,7 @@ from uniscene_sim.scenario_files.read import load_scenario
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic import Mode
 
-MAPS = Path(__file__).parents[1] / "scenarios" / "maps"
+MAPS = Path(__file__).parents[2] / "scenarios" / "maps"
 YAML = f"""
 map: {MAPS / "motorway.xodr"}
 seed: {{seed}}

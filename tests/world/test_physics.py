@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_painted import street
 
+from tests.maps.test_painted import street
 from tests.plain_world import plain_steps
 from uniscene_sim.maps.elements import Lane
 from uniscene_sim.maps.ground import height_at, rank_at
@@ -182,8 +182,9 @@ def test_decisions_are_held_in_the_state():
 
 def test_the_ground_is_the_same_for_kernels_and_for_tiles():
     maps = [street(), *(load_map(data_dir("scenarios") / "maps" / f"{n}.npz") for n in ("urban_grid", "motorway"))]
-    for surface in (m.surface for m in maps):
-        low, high = np.reshape(surface.map.bounds, (2, 2))
+    for static_map in maps:
+        surface = static_map.surface
+        low, high = np.reshape(static_map.bounds, (2, 2))
         x, y = (low - 5 + np.random.default_rng(0).random((4000, 2)) * (high - low + 10)).T
         z = surface.terrain_height(x, y)
         heights, ranks = surface.height(x, y, z), surface.rank(x, y, z)

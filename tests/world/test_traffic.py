@@ -20,7 +20,7 @@ from uniscene_sim.world.population import HIDDEN_M
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic import BODY_DTYPE, IDM, Mode, accelerations
 
-MAPS = Path(__file__).parents[1] / "scenarios" / "maps"
+MAPS = Path(__file__).parents[2] / "scenarios" / "maps"
 NO_MEETINGS = np.zeros(2, np.int64), np.zeros((0, 7))
 
 

@@ -1,8 +1,8 @@
 """Ten minutes of traffic on a town made by others, at three densities."""
 
 import pytest
-from tests.test_traffic import ten_minutes
 
+from tests.world.test_traffic import ten_minutes
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.scenario import EgoSpec, Spawn
 

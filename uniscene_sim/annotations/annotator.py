@@ -10,9 +10,15 @@ import numpy as np
 from uniscene_sim.annotations.boxes import boxes_in, camera_boxes, posed_agents, set_visibility
 from uniscene_sim.annotations.flow import camera_flow, point_velocity
 from uniscene_sim.annotations.lanes import LaneLines
-from uniscene_sim.annotations.records import KINDS, CameraAnnotations, FrameAnnotations, LidarAnnotations
 from uniscene_sim.errors import InputError
-from uniscene_sim.frames import CameraFrame, LidarSweep
+from uniscene_sim.frames import (
+    ANNOTATION_KINDS,
+    CameraAnnotations,
+    CameraFrame,
+    FrameAnnotations,
+    LidarAnnotations,
+    LidarSweep,
+)
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
@@ -27,7 +33,7 @@ class Annotator:
     Args:
         rig: sensors of the frames.
         static_map: where lanes are taken from.
-        kinds: of `KINDS`, what is wanted.
+        kinds: of `ANNOTATION_KINDS`, what is wanted.
 
     Raises:
         InputError: an unknown kind.
@@ -35,8 +41,10 @@ class Annotator:
 
     def __init__(self, rig: SensorRig, static_map: StaticMap, kinds: Sequence[str]):
         for kind in kinds:
-            if kind not in KINDS:
-                raise InputError(f"no annotation {kind!r}; expected some of {', '.join(KINDS)}", field="annotations")
+            if kind not in ANNOTATION_KINDS:
+                raise InputError(
+                    f"no annotation {kind!r}; expected some of {', '.join(ANNOTATION_KINDS)}", field="annotations"
+                )
         self._rig, self._kinds = rig, frozenset(kinds)
         self._lanes = LaneLines(static_map) if "lanes" in kinds else None
         self._before: dict[str, tuple[LayoutFrame, CameraFrame]] = {}

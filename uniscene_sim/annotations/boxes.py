@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from uniscene_sim.annotations.records import BOX_DTYPE, CAMERA_BOX_DTYPE
 from uniscene_sim.annotations.silhouettes import alone, outside, visible
-from uniscene_sim.frames import CameraFrame
+from uniscene_sim.frames import BOX_DTYPE, CAMERA_BOX_DTYPE, CameraFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.tracing.agents import PosedAgents, agent_motion, pose_agents, template_arrays

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from uniscene_sim.annotations.boxes import EDGES, box_corners_3d
-from uniscene_sim.annotations.records import CameraAnnotations
+from uniscene_sim.frames import CameraAnnotations
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB
 

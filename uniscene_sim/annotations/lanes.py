@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 
 from uniscene_sim.annotations.hidden import in_sight_many
-from uniscene_sim.annotations.records import LaneLine
-from uniscene_sim.frames import CameraFrame
+from uniscene_sim.frames import CameraFrame, LaneLine
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.elements import Lane
 from uniscene_sim.maps.static_map import StaticMap

@@ -8,9 +8,9 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from uniscene_sim.bench import _REST_S
-
 __all__ = ["Row", "interleaved_ms"]
+
+_REST_S = 0.05
 
 
 @dataclass(frozen=True)

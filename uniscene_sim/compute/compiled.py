@@ -24,7 +24,7 @@ _KEPT = 3  # versions of the package whose kernels stay
 device = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 #: The same, written out in its caller: for those that take many arrays.
 inlined = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
-#: A kernel that Python calls and that lets other threads run, see `uniscene_sim.compute.threads`. It makes no array either.
+#: A kernel that Python calls and that lets other threads run, see `compute.threads`. It makes no array either.
 unlocked = njit(cache=True, _nrt=False, nogil=True)  # type: ignore[call-overload]
 
 
@@ -37,7 +37,7 @@ def floor(x):
 def _keep_by_content() -> None:
     if "NUMBA_CACHE_DIR" in os.environ:
         return
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     sources = {file: file.read_bytes() for file in sorted(package.rglob("*.py"))}
     kernels = b"".join(text for text in sources.values() if b"numba import" in text or b"compiled import" in text)
     sha = hashlib.sha256()

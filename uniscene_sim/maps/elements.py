@@ -1,4 +1,5 @@
-"""What maps are made of: lanes, stop lines, signals, crossings, placed objects, frontages and routes."""
+"""What maps are made of: lanes, stop lines, signals, crossings, placed objects, frontages, routes; and all of a road
+network together."""
 
 from __future__ import annotations
 
@@ -14,47 +15,18 @@ __all__ = [
     "Frontage",
     "Lane",
     "MapObject",
+    "RoadNetwork",
     "Route",
     "Signal",
     "SignalProgram",
     "StopLine",
 ]
 
+DRIVABLE_KINDS = frozenset(
+    {"driving", "parking", "shoulder", "border", "stop", "bidirectional", "entry", "exit", "onRamp", "offRamp",
+     "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
+)  # fmt: skip
 FRONTAGE_STEP_M = 2.0
-
-
-@dataclass(frozen=True)
-class Frontage:
-    """One sample: place (m) and heading along the border, outward normal, and what lies inside."""
-
-    x: float
-    y: float
-    z: float
-    yaw: float
-    nx: float
-    ny: float
-    border: tuple[int, int]  # which border it belongs to, the same for all samples of it
-    s: float  # metres along that border
-    town: bool  # the border of a walkway
-    fast: bool  # of a road with rails instead of houses
-
-
-@dataclass(frozen=True)
-class Route:
-    """A way through the map: its lanes in order, and its path (R, 3), a point each metre."""
-
-    lanes: tuple[int, ...]
-    path: np.ndarray
-
-    @property
-    def s(self) -> np.ndarray:
-        """Arc length (R,) of the path, m."""
-        step = np.linalg.norm(np.diff(self.path[:, :2], axis=0), axis=1)
-        return np.concatenate([[0.0], np.cumsum(step)])
-
-    @property
-    def length(self) -> float:
-        return float(self.s[-1])
 
 
 @dataclass(frozen=True)
@@ -147,7 +119,51 @@ class MapObject:
 
 
 #: Lane kinds that a car may stand on without being off the road.
-DRIVABLE_KINDS = frozenset(
-    {"driving", "parking", "shoulder", "border", "stop", "bidirectional", "entry", "exit", "onRamp", "offRamp",
-     "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
-)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Frontage:
+    """One sample: place (m) and heading along the border, outward normal, and what lies inside."""
+
+    x: float
+    y: float
+    z: float
+    yaw: float
+    nx: float
+    ny: float
+    border: tuple[int, int]  # which border it belongs to, the same for all samples of it
+    s: float  # metres along that border
+    town: bool  # the border of a walkway
+    fast: bool  # of a road with rails instead of houses
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way through the map: its lanes in order, and its path (R, 3), a point each metre."""
+
+    lanes: tuple[int, ...]
+    path: np.ndarray
+
+    @property
+    def s(self) -> np.ndarray:
+        """Arc length (R,) of the path, m."""
+        step = np.linalg.norm(np.diff(self.path[:, :2], axis=0), axis=1)
+        return np.concatenate([[0.0], np.cumsum(step)])
+
+    @property
+    def length(self) -> float:
+        return float(self.s[-1])
+
+
+@dataclass(frozen=True)
+class RoadNetwork:
+    """All elements of a map of lanes, as a file of them holds it."""
+
+    name: str
+    lanes: tuple[Lane, ...]
+    crossings: tuple[Crossing, ...] = ()
+    stop_lines: tuple[StopLine, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    programs: tuple[SignalProgram, ...] = ()
+    objects: tuple[MapObject, ...] = ()
+    left_hand_traffic: bool = False

@@ -6,9 +6,11 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.maps.terrain import unit_hash
-from uniscene_sim.maps.vector.markings import _GRASS, _KERB, _NONE, _PAVING, _SOIL
+from uniscene_sim.taxonomy import Material
 
 __all__ = ["paint_kerbs", "paint_terrain"]
+
+_GRASS, _SOIL, _PAVING, _KERB, _NONE = Material.GRASS, Material.SOIL, Material.PAVING, Material.KERB, Material.NONE
 
 
 @njit(cache=True)

@@ -6,19 +6,18 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
-from uniscene_sim.maps.static_map import StaticMap
-
 __all__ = ["once_a_map"]
 
 T = TypeVar("T")
+Map = TypeVar("Map")
 
 
-def once_a_map(make: Callable[[StaticMap], T]) -> Callable[[StaticMap], T]:
+def once_a_map(make: Callable[[Map], T]) -> Callable[[Map], T]:
     """A function of a map, or a class made of one, that gives the same object for the same map ever after."""
     name = f"{make.__module__}.{make.__qualname__}"
 
     @wraps(make)
-    def of(static_map: StaticMap) -> T:
+    def of(static_map: Map) -> T:
         kept = vars(static_map)
         return kept[name] if name in kept else kept.setdefault(name, make(static_map))
 

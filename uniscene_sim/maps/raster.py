@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numba import njit
 
 from uniscene_sim.geometry import Pose, box_corners, point_in_polygon
 from uniscene_sim.layout import BevLayout, LayoutSchema
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 
-if TYPE_CHECKING:
-    from uniscene_sim.maps.static_map import StaticMap
-
-__all__ = ["rasterise"]
+__all__ = ["DECK_GAP_M", "bev_layout", "draw_polygon", "rasterise"]
 
 _CHANNEL_OF_AGENT = {
     AgentClass.CAR: "car",
@@ -28,7 +24,7 @@ _CHANNEL_OF_AGENT = {
     AgentClass.BARRIER: "barrier",
     AgentClass.TRAFFIC_CONE: "traffic_cone",
 }
-_DECK_GAP_M = 3.0
+DECK_GAP_M = 3.0  # crossings and agents this near in height are of the same deck
 
 
 def rasterise(
@@ -60,17 +56,18 @@ def rasterise(
     off = agents["pos"][:, :2] - np.array(pose_xyyaw[:2])
     for agent in agents[np.hypot(off[:, 0], off[:, 1]) < reach]:
         name = _CHANNEL_OF_AGENT.get(AgentClass(int(agent["cls"])), "")
-        if name in names and (z_hint is None or abs(agent["pos"][2] - z_hint) < 2 * _DECK_GAP_M):
+        if name in names and (z_hint is None or abs(agent["pos"][2] - z_hint) < 2 * DECK_GAP_M):
             (x, y, _), (length, width, _) = agent["pos"], agent["size"]
             length, width = max(length, resolution_m), max(width, resolution_m)
-            _draw_polygon(layout.data[names.index(name)], box_corners(x, y, agent["rpy"][2], length, width), frame)
+            draw_polygon(layout.data[names.index(name)], box_corners(x, y, agent["rpy"][2], length, width), frame)
             _draw_middle(layout.data[names.index(name)], x, y, frame)
     return layout
 
 
-def _layout(
+def bev_layout(
     data: np.ndarray, schema: LayoutSchema, pose: tuple[float, float, float], resolution_m: float, z: float | None
 ) -> BevLayout:
+    """The raster of cells uint8 (C, X, Y) centred on a pose x, y (m), yaw (rad) at height `z`, m."""
     corner = (-0.5 * resolution_m * data.shape[1], -0.5 * resolution_m * data.shape[2])
     return BevLayout(data, schema, resolution_m, Pose(pose[0], pose[1], z or 0.0, yaw=pose[2]), corner)
 
@@ -87,7 +84,7 @@ def _draw_middle(out, x, y, frame):
 
 
 @njit(cache=True, nogil=True)
-def _draw_polygon(out, polygon, frame):
+def draw_polygon(out, polygon, frame):
     """Every cell whose centre lies in a polygon (N, 2) of the map frame."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
     local = np.empty_like(polygon)

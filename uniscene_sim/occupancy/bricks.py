@@ -5,17 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.occupancy.procedural.draw import _BRIDGE, _NONE
+from uniscene_sim.taxonomy import Material
 
 __all__ = ["pack", "slab"]
 
 _SUB = 0.1
-
-
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-
 _ONE = np.uint64(1)
+# Plain uint8, since numba unifies no enum with what stands in arrays.
+_NONE, _BRIDGE = np.uint8(Material.NONE), np.uint8(Material.BRIDGE)
 
 
 @njit(cache=True)

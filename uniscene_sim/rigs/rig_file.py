@@ -108,9 +108,9 @@ def load_rig(name_or_path: str) -> SensorRig:
     """A preset by name, a YAML file, or calibration files of nuScenes or KITTI, see `rig_calibration`.
 
     Cameras take `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy. LiDARs take `model`, one of
-    `rigs.lidar_makes`, or `beams`, an Ouster metadata file beside the YAML file, or both, or `elevation_deg`, a number for
-    each laser or {from, to, beams}, with `azimuth_offset_deg` (counter-clockwise) and `firing_us` in the same order;
-    and what else a `LidarSpec` has.
+    `rigs.lidar_makes`, or `beams`, an Ouster metadata file beside the YAML file, or both, or `elevation_deg`, a number
+    for each laser or {from, to, beams}, with `azimuth_offset_deg` (counter-clockwise) and `firing_us` in the same
+    order; and what else a `LidarSpec` has.
 
     Raises:
         InputError: neither; or the file is malformed.

@@ -10,9 +10,9 @@ from uniscene_sim.errors import InputError
 
 __all__ = ["data_dir"]
 
-_CHECKOUT = Path(__file__).resolve().parents[1]
+_CHECKOUT = Path(__file__).resolve().parents[2]
 #: Where lib/pythonX.Y/site-packages/uniscene_sim lies, which need not be where Python does (colcon), and Python's own.
-_PREFIXES = (*Path(__file__).resolve().parents[4:5], Path(sys.prefix))
+_PREFIXES = (*Path(__file__).resolve().parents[5:6], Path(sys.prefix))
 
 
 def data_dir(name: str) -> Path:

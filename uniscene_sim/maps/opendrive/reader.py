@@ -33,7 +33,7 @@ def read_opendrive(path: str | Path, timeout_s: float = 300.0) -> VectorMap:
 
 
 def _package_root() -> Path:
-    return Path(__file__).resolve().parents[2]
+    return Path(__file__).resolve().parents[3]
 
 
 def _why(code: int, stderr: str) -> str:

@@ -17,8 +17,14 @@ import yaml
 from PIL import Image
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.painted.painted_map import PaintedMap
-from uniscene_sim.maps.painted.painted_raster import COARSEST_M, FINEST_M, PAINTABLE, check_channel, check_size
+from uniscene_sim.maps.painted.painted_raster import (
+    COARSEST_M,
+    FINEST_M,
+    PAINTABLE,
+    PaintedRaster,
+    check_channel,
+    check_size,
+)
 from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = ["HEAD_FILE", "is_painted", "read_painted", "save_painted"]
@@ -49,7 +55,7 @@ def is_painted(path: str | Path) -> bool:
         return False
 
 
-def read_painted(path: str | Path) -> PaintedMap:
+def read_painted(path: str | Path) -> PaintedRaster:
     """A painted map; InputError, which names file and field, where it is malformed."""
     path = Path(path)
     if path.is_dir():
@@ -69,7 +75,7 @@ def read_painted(path: str | Path) -> PaintedMap:
             raise InputError(f"expected a row of text, got {arrays['channels'].dtype}", field="channels")
         x, y = arrays["origin"].tolist()
         names = tuple(arrays["channels"].tolist())
-        return PaintedMap(path.stem, names, arrays["raster"], float(arrays["resolution_m"]), (x, y))
+        return PaintedRaster(path.stem, names, arrays["raster"], float(arrays["resolution_m"]), (x, y))
     except InputError as error:
         raise InputError(str(error), file=path) from None
     except Exception as error:  # zlib, zip and header errors of a damaged file have no common base
@@ -97,7 +103,7 @@ def _shape(stream: IO[bytes]) -> tuple[int, ...]:
     return read(stream)[0]
 
 
-def _read_folder(path: Path) -> PaintedMap:
+def _read_folder(path: Path) -> PaintedRaster:
     if not (path / HEAD_FILE).is_file():
         raise InputError(f"no {HEAD_FILE} in this folder; expected resolution_m and origin there", file=path)
     head = YamlFile(path / HEAD_FILE, _HEAD_SCHEMA).data
@@ -112,7 +118,7 @@ def _read_folder(path: Path) -> PaintedMap:
     x, y = head["origin"]
     raster = np.stack(list(pictures.values()))
     try:
-        return PaintedMap(path.resolve().name, tuple(pictures), raster, head["resolution_m"], (x, y))
+        return PaintedRaster(path.resolve().name, tuple(pictures), raster, head["resolution_m"], (x, y))
     except InputError as error:
         raise InputError(str(error), file=path) from None
 
@@ -131,7 +137,7 @@ def _read_picture(file: Path) -> np.ndarray:
     return np.flipud(pixels[..., :3].any(axis=2) & (pixels[..., 3] > 0)).T
 
 
-def save_painted(painted: PaintedMap, path: str | Path) -> None:
+def save_painted(painted: PaintedRaster, path: str | Path) -> None:
     """Write beside `path` first, then put it in its place. A folder takes the place of nothing but a painted map."""
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -150,7 +156,7 @@ def save_painted(painted: PaintedMap, path: str | Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_npz(painted: PaintedMap, stream: Any) -> None:
+def _write_npz(painted: PaintedRaster, stream: Any) -> None:
     np.savez_compressed(
         stream,
         channels=np.array(painted.channels),
@@ -160,7 +166,7 @@ def _write_npz(painted: PaintedMap, stream: Any) -> None:
     )
 
 
-def _write_folder(painted: PaintedMap, path: Path, part: Path) -> None:
+def _write_folder(painted: PaintedRaster, path: Path, part: Path) -> None:
     ours = {HEAD_FILE, *(f"{name}.png" for name in PAINTABLE)}
     strange = sorted(f.name for f in path.iterdir() if f.name not in ours) if path.is_dir() else []
     if strange or path.is_file():

@@ -7,7 +7,6 @@ crossing has stripes along the traffic, whose direction is where the road goes o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
@@ -15,14 +14,11 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
+from uniscene_sim.maps.painted.painted_raster import PaintedRaster
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
 from uniscene_sim.taxonomy import Material
 
-if TYPE_CHECKING:
-    from uniscene_sim.maps.painted.painted_map import PaintedMap
-    from uniscene_sim.maps.painted.surface import PaintedSurface
-
-__all__ = ["Markings", "paint_cells", "stroke_middles"]
+__all__ = ["GroundAreas", "Markings", "paint_cells", "stroke_middles"]
 
 _MARGIN = 3  # samples around a window, so that kerbs do not depend on where it ends
 _STRIPE_M = 0.5
@@ -48,7 +44,7 @@ class Markings:
     frame: np.ndarray  # x, y of the corner of cell (0, 0), and resolution, m
 
     @classmethod
-    def of(cls, painted: PaintedMap) -> Markings:
+    def of(cls, painted: PaintedRaster) -> Markings:
         found = [(_segments(painted.cells(name), painted), width, material) for name, width, material in _LINES]
         cells = painted.cells("ped_crossing")
         # Drawn on the road alone: reaching beyond it, a crossing ends at the very kerb.
@@ -65,18 +61,37 @@ class Markings:
         )
 
 
-def paint_cells(surface: PaintedSurface, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
-    """Material uint8 (n, n) at the middles of the cells with corners (x0 + i step, y0 + j step)."""
+@dataclass(frozen=True)
+class GroundAreas:
+    """Areas of a painted map that differ in material."""
+
+    road: SmoothArea
+    paved: SmoothArea  # road and walkways together
+    parking: SmoothArea
+
+
+def paint_cells(areas: GroundAreas, marks: Markings, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
+    """Material of the ground in a square window.
+
+    Args:
+        areas: what is road, pavement and parking.
+        marks: lines and crossings.
+        x0, y0: corner of the window, m; a multiple of `step_m`.
+        n: cells along each side.
+        step_m: size of a cell.
+
+    Returns:
+        uint8 (n, n), at the middles of the cells with corners (x0 + i step, y0 + j step).
+    """
     i0, j0, size = round(x0 / step_m) - _MARGIN, round(y0 / step_m) - _MARGIN, n + 2 * _MARGIN
     xs, ys = ((at + np.arange(size) + 0.5) * step_m for at in (i0, j0))
     out = np.empty((size, size), dtype=np.uint8)
     paint_terrain(out, i0, j0, step_m)
-    road = surface.road.over(xs, ys) > 0
-    out[surface.paved.over(xs, ys) > 0] = Material.PAVING
+    road = areas.road.over(xs, ys) > 0
+    out[areas.paved.over(xs, ys) > 0] = Material.PAVING
     out[road] = Material.ASPHALT
-    out[road & (surface.parking.over(xs, ys) > 0)] = Material.PARKING
+    out[road & (areas.parking.over(xs, ys) > 0)] = Material.PARKING
     paint_kerbs(out)
-    marks = surface.markings
     # Crossings lie over dividers, stop lines over crossings.
     top = marks.material == Material.STOP_LINE
     _draw_segments(out, road, i0, j0, step_m, marks.segments[~top], marks.width[~top], marks.material[~top])
@@ -98,7 +113,7 @@ def _stripes(marks: Markings, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
     return np.where(number % 2 == 0, Material.CROSSING_STRIPE, Material.CROSSING_GAP).astype(np.uint8)
 
 
-def _crossings(painted: PaintedMap) -> tuple[np.ndarray, np.ndarray]:
+def _crossings(painted: PaintedRaster) -> tuple[np.ndarray, np.ndarray]:
     """Which crossing each cell (X, Y) is nearest to, and the direction across the stripes of each, with phase."""
     cells = painted.cells("ped_crossing")
     label, count = ndimage.label(cells, np.ones((3, 3)))
@@ -139,7 +154,7 @@ def stroke_middles(at: np.ndarray) -> np.ndarray:
     return np.array([middle[near].mean(axis=0) for near in neighbours])
 
 
-def _segments(cells: np.ndarray, painted: PaintedMap) -> np.ndarray:
+def _segments(cells: np.ndarray, painted: PaintedRaster) -> np.ndarray:
     """Lines (S, 4) between the middles of a stroke at cells that touch, m."""
     at = np.argwhere(cells)
     if not len(at):

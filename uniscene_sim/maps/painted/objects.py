@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -11,10 +10,9 @@ from scipy.spatial import ConvexHull
 
 from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage, MapObject
 from uniscene_sim.maps.painted.markings import stroke_middles
+from uniscene_sim.maps.painted.painted_raster import PaintedRaster
+from uniscene_sim.maps.painted.surface import PaintedSurface
 from uniscene_sim.world.paths import unit_hash
-
-if TYPE_CHECKING:
-    from uniscene_sim.maps.painted.painted_map import PaintedMap
 
 __all__ = ["painted_frontages", "painted_objects"]
 
@@ -31,15 +29,15 @@ _SMOOTH_M = 1.5  # edges to build along are smoothed over this length
 _NEIGHBOURS = np.ones((3, 3))
 
 
-def painted_objects(painted: PaintedMap) -> tuple[MapObject, ...]:
+def painted_objects(painted: PaintedRaster, surface: PaintedSurface) -> tuple[MapObject, ...]:
     """Houses, trees and barriers in the places where they were painted."""
-    return (*_houses(painted), *_trees(painted), *_barriers(painted))
+    return (*_houses(painted), *_trees(painted, surface), *_barriers(painted))
 
 
 # --- houses -----------------------------------------------------------------------------------------------------------
 
 
-def _houses(painted: PaintedMap) -> Iterator[MapObject]:
+def _houses(painted: PaintedRaster) -> Iterator[MapObject]:
     cells = painted.cells("building") & ~painted.road & ~painted.walk
     label, _ = ndimage.label(cells)
     _, towards = ndimage.distance_transform_edt(~(painted.road | painted.walk), return_indices=True)
@@ -61,7 +59,7 @@ def _houses(painted: PaintedMap) -> Iterator[MapObject]:
                     yield _house(painted, part, axis, extent, storeys)
 
 
-def _house(painted: PaintedMap, centre: np.ndarray, axis: np.ndarray, size: np.ndarray, storeys: int) -> MapObject:
+def _house(painted: PaintedRaster, centre: np.ndarray, axis: np.ndarray, size: np.ndarray, storeys: int) -> MapObject:
     x, y = np.array(painted.origin) + centre * painted.resolution_m
     length, width = np.maximum(size * painted.resolution_m - 2 * _GAP_M, 0.4)
     position = np.array([x, y, 0.0])
@@ -122,7 +120,7 @@ def _parts(
 # --- trees and barriers -----------------------------------------------------------------------------------------------
 
 
-def _trees(painted: PaintedMap) -> Iterator[MapObject]:
+def _trees(painted: PaintedRaster, surface: PaintedSurface) -> Iterator[MapObject]:
     """In each square one tree, or a bush where the road is too near, at the cell whose number comes up."""
     at = np.argwhere(painted.cells("vegetation") & ~painted.road & ~painted.cells("building"))
     square = (at * painted.resolution_m // _TREE_M).astype(np.int64)
@@ -131,7 +129,7 @@ def _trees(painted: PaintedMap) -> Iterator[MapObject]:
     _, first = np.unique(square[order], axis=0, return_index=True)
     chosen = at[order[first]]
     x, y = (np.array(painted.origin) + (chosen + 0.5) * painted.resolution_m).T
-    room = -1.4 * painted.surface.road.at(x, y)  # a square of this size reaches no road
+    room = -1.4 * surface.road.at(x, y)  # a square of this size reaches no road
     for k, (i, j) in enumerate(chosen.tolist()):
         u = unit_hash(33, i, j)
         size = min(3.5 + 3.0 * u, float(room[k]))
@@ -140,7 +138,7 @@ def _trees(painted: PaintedMap) -> Iterator[MapObject]:
         yield MapObject("tree", np.array([x[k], y[k], 0.0]), 0.0, (size, size, height))
 
 
-def _barriers(painted: PaintedMap) -> Iterator[MapObject]:
+def _barriers(painted: PaintedRaster) -> Iterator[MapObject]:
     cells = painted.cells("road_block")
     label, _ = ndimage.label(cells, _NEIGHBOURS)
     for k, box in enumerate(ndimage.find_objects(label)):
@@ -166,9 +164,9 @@ def _long_axis(at: np.ndarray) -> np.ndarray:
 # --- edges ------------------------------------------------------------------------------------------------------------
 
 
-def painted_frontages(painted: PaintedMap) -> list[Frontage]:
+def painted_frontages(painted: PaintedRaster, surface: PaintedSurface) -> list[Frontage]:
     """Samples every 2 m along the edges of roads and walkways, but for where the raster ends."""
-    surface, origin, step = painted.surface, np.array(painted.origin), painted.resolution_m
+    origin, step = np.array(painted.origin), painted.resolution_m
     x_min, y_min, x_max, y_max = painted.bounds
     found = []
     for number, loop in enumerate(_outlines(painted.road | painted.walk)):

@@ -3,34 +3,110 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.taxonomy import LAYOUT_CHANNELS
 
-__all__ = ["COARSEST_M", "FINEST_M", "PAINTABLE", "check_channel", "check_size"]
+__all__ = ["COARSEST_M", "FINEST_M", "PAINTABLE", "PaintedRaster", "check_channel", "check_size"]
 
 _STATIC = LAYOUT_CHANNELS[: LAYOUT_CHANNELS.index("car")]
-
-
 #: Channels that a map may have. The last two are of no default schema, but a model may ask for them.
 PAINTABLE: tuple[str, ...] = (*_STATIC, "building", "vegetation")
-
-
 _MARKINGS = ("ped_crossing", "stop_line", "road_divider", "lane_divider")
-
-
 FINEST_M, COARSEST_M = 0.05, 2.0  # cells
-
-
 _MOST_CELLS = 1 << 24
-
-
 _FARTHEST_M = 1e6
-
-
 _ROAD_STEP_M = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedRaster:
+    """Flat ground, painted cell by cell: raster[c, i, j] covers [origin + (i, j) resolution_m, ... + resolution_m).
+
+    What is neither road nor walkway is open ground. Cars may be on `drivable_area`, on `carpark_area`, and on markings
+    painted outside of a walkway. With a channel `building` (or `vegetation`) houses (or trees) stand there and nowhere
+    else; without it they are grown along the streets. A stroke of `road_block` is a row of barriers.
+
+    Raises:
+        InputError: names the field and what was expected.
+    """
+
+    name: str
+    channels: tuple[str, ...]  # of PAINTABLE; kept in its order
+    raster: np.ndarray  # bool or uint8 (C, X, Y), kept as 0 and 1
+    resolution_m: float
+    origin: tuple[float, float] = (0.0, 0.0)  # m, map frame: corner of cell (0, 0)
+
+    def __post_init__(self) -> None:
+        for channel in self.channels:
+            check_channel(channel)
+        if len(set(self.channels)) < len(self.channels):
+            raise InputError(f"each channel once, got {', '.join(self.channels)}", field="channels")
+        if not FINEST_M <= self.resolution_m <= COARSEST_M:
+            expected = f"expected {FINEST_M:g} to {COARSEST_M:g} m"
+            raise InputError(f"{expected}, got {self.resolution_m:g}", field="resolution_m")
+        if len(self.origin) != 2 or not np.abs(self.origin).max() <= _FARTHEST_M:
+            raise InputError(f"expected x, y within 1,000 km, got {self.origin}", field="origin")
+        raster = np.asarray(self.raster)
+        if raster.dtype not in (np.dtype(bool), np.dtype(np.uint8)):
+            raise InputError(f"expected uint8 or bool, got {raster.dtype}", field="raster")
+        if raster.ndim != 3 or raster.shape[0] != len(self.channels):
+            raise InputError(f"expected ({len(self.channels)} channels, X, Y), got {raster.shape}", field="raster")
+        check_size(*raster.shape[1:])
+        order = [self.channels.index(c) for c in PAINTABLE if c in self.channels]
+        cells = np.ascontiguousarray(raster[order] != 0).astype(np.uint8)
+        cells.flags.writeable = False
+        for name, value in (
+            ("channels", tuple(self.channels[k] for k in order)),
+            ("raster", cells),
+            ("resolution_m", float(self.resolution_m)),
+            ("origin", (float(self.origin[0]) + 0.0, float(self.origin[1]) + 0.0)),
+        ):
+            object.__setattr__(self, name, value)
+        if not self.cells("drivable_area").any():
+            raise InputError("nothing is drivable; expected at least one cell set", field="drivable_area")
+
+    def cells(self, channel: str) -> np.ndarray:
+        """Whether each cell is set: bool (X, Y); none is of a channel that was not painted."""
+        if channel in self.channels:
+            return self.raster[self.channels.index(channel)].astype(bool)
+        return np.zeros(self.raster.shape[1:], dtype=bool)
+
+    @cached_property
+    def road(self) -> np.ndarray:
+        """Cells (X, Y) that cars may be on."""
+        marked = np.any([self.cells(c) for c in _MARKINGS], axis=0)
+        return self.cells("drivable_area") | self.cells("carpark_area") | (marked & ~self.cells("walkway"))
+
+    @cached_property
+    def walk(self) -> np.ndarray:
+        """Cells (X, Y) of walkways beside the road."""
+        return self.cells("walkway") & ~self.road
+
+    @cached_property
+    def ref(self) -> str:
+        """SHA-256 of what is painted and where."""
+        head = f"painted {self.channels} {self.resolution_m!r} {self.origin!r} {self.raster.shape}"
+        sha = hashlib.sha256(head.encode())
+        sha.update(self.raster.data)
+        return sha.hexdigest()
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x_min, y_min, x_max, y_max of the raster, m."""
+        x, y = self.origin
+        return x, y, x + self.resolution_m * self.raster.shape[1], y + self.resolution_m * self.raster.shape[2]
+
+    def road_points(self) -> np.ndarray:
+        """Middles (N, 2) of some road cells, one in each square of 4 m that has any."""
+        at = np.argwhere(self.road)
+        _, first = np.unique((at * self.resolution_m // _ROAD_STEP_M).astype(np.int64), axis=0, return_index=True)
+        return np.array(self.origin) + (at[first] + 0.5) * self.resolution_m
 
 
 def check_size(*shape: int) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
-from uniscene_sim.maps.painted.painted_map import PaintedMap
-from uniscene_sim.maps.raster import _layout
+from uniscene_sim.maps.painted.painted_raster import PaintedRaster
+from uniscene_sim.maps.raster import bev_layout
 
 __all__ = ["rasterise_cells"]
 
 
 def rasterise_cells(
-    painted: PaintedMap,
+    painted: PaintedRaster,
     pose_xyyaw: tuple[float, float, float],
     shape: tuple[int, int],
     resolution_m: float,
@@ -30,4 +30,4 @@ def rasterise_cells(
     for name, cells in zip(painted.channels, painted.raster, strict=True):
         if name in schema.channels:
             data[schema.index(name)][inside] = cells[i[inside], j[inside]]
-    return _layout(data, schema, pose_xyyaw, resolution_m, z_hint)
+    return bev_layout(data, schema, pose_xyyaw, resolution_m, z_hint)

@@ -10,11 +10,7 @@ from uniscene_sim.maps.ground import Area
 __all__ = ["SmoothArea"]
 
 _SMOOTH_M = 1.0
-
-
 _KEPT = 0.05  # cells: the middle of a cell stays at least this far on its side of the edge
-
-
 _AROUND_M = 4.0  # of open ground around a raster
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from uniscene_sim.maps.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Ground, PaintedGround
+from uniscene_sim.maps.painted.markings import GroundAreas, Markings, paint_cells
+from uniscene_sim.maps.painted.painted_raster import PaintedRaster
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
 from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, roll, terrain_many
-
-if TYPE_CHECKING:
-    from uniscene_sim.maps.painted.markings import Markings
-    from uniscene_sim.maps.painted.painted_map import PaintedMap
 
 __all__ = ["PaintedSurface"]
 
@@ -26,8 +23,8 @@ class PaintedSurface:
         road, paved, parking: `SmoothArea` of road, of road and walkways together, and of parking.
     """
 
-    def __init__(self, painted: PaintedMap):
-        self.map = painted
+    def __init__(self, painted: PaintedRaster):
+        self._painted = painted
         frame = (painted.resolution_m, painted.origin)
         self.road = SmoothArea(painted.road, *frame)
         self.paved = SmoothArea(painted.road | painted.walk, *frame) if painted.walk.any() else self.road
@@ -70,9 +67,8 @@ class PaintedSurface:
 
     def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
         """Material uint8 (1, n, n) of the cells with corners (x0 + i step, y0 + j step)."""
-        from uniscene_sim.maps.painted.markings import paint_cells
-
-        return paint_cells(self, x0, y0, n, step_m)[None]
+        areas = GroundAreas(self.road, self.paved, self.parking)
+        return paint_cells(areas, self.markings, x0, y0, n, step_m)[None]
 
     @cached_property
     def arrays(self) -> Ground:
@@ -83,9 +79,7 @@ class PaintedSurface:
     @cached_property
     def markings(self) -> Markings:
         """Lines and crossings on the road."""
-        from uniscene_sim.maps.painted.markings import Markings
-
-        return Markings.of(self.map)
+        return Markings.of(self._painted)
 
     def _laid_out(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (self.paved.at(x, y) > 0) | (self.road.at(x, y) > 0)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.maps.vector.vector_map import VectorMap
+from uniscene_sim.maps.elements import RoadNetwork
 
-__all__ = ["content_hash"]
+__all__ = ["LANE_FIELDS", "content_hash", "pack"]
 
-_LANE_META = (
+#: Fields of a `Lane` that are no arrays.
+LANE_FIELDS = (
     "key", "kind", "left_mark", "right_mark", "left", "right", "can_change_left", "can_change_right", "opposite",
     "successors", "predecessors", "junction", "speed_limit_mps", "height",
 )  # fmt: skip
@@ -25,7 +26,8 @@ def _flat(arrays: Sequence[np.ndarray], width: int) -> tuple[np.ndarray, np.ndar
     return np.ascontiguousarray(rows.reshape(-1, width), dtype=np.float64), offset
 
 
-def _pack(m: VectorMap) -> tuple[dict[str, np.ndarray], str]:
+def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
+    """Arrays by name, and all that is no array as JSON."""
     table = [np.column_stack([lane.centre, lane.heading, lane.width]) for lane in m.lanes]
     arrays = dict(zip(("lane_rows", "lane_offset"), _flat(table, 5), strict=True))
     polygons = [c.polygon for c in m.crossings]
@@ -36,7 +38,7 @@ def _pack(m: VectorMap) -> tuple[dict[str, np.ndarray], str]:
     meta = {
         "name": m.name,
         "left_hand_traffic": m.left_hand_traffic,
-        "lanes": [[getattr(lane, k) for k in _LANE_META] for lane in m.lanes],
+        "lanes": [[getattr(lane, k) for k in LANE_FIELDS] for lane in m.lanes],
         "stop_lines": [[line.lane, line.s_m, line.signal] for line in m.stop_lines],
         "signals": [[s.id, s.kind, s.yaw, s.lanes, s.value] for s in m.signals],
         "programs": [[p.phases, p.green_s, p.yellow_s, p.all_red_s] for p in m.programs],
@@ -52,9 +54,9 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"cannot write {type(value).__name__}")
 
 
-def content_hash(m: VectorMap) -> str:
+def content_hash(m: RoadNetwork) -> str:
     """SHA-256 of everything in a map."""
-    arrays, meta = _pack(m)
+    arrays, meta = pack(m)
     sha = hashlib.sha256(meta.encode())
     for name in sorted(arrays):
         sha.update(f"{name}{arrays[name].shape}".encode())

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage
-
-if TYPE_CHECKING:
-    from uniscene_sim.maps.vector.vector_map import VectorMap
+from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage, RoadNetwork
+from uniscene_sim.maps.vector.lane_graph import LaneGraph
+from uniscene_sim.maps.vector.surface import SurfaceModel
 
 __all__ = ["lane_frontages"]
 
@@ -18,11 +15,11 @@ _FAST_MPS = 21.0  # roads faster than this have rails instead of houses, unless 
 _MOTORWAY_MPS = 27.0  # faster than any country road
 
 
-def lane_frontages(vector_map: VectorMap) -> list[Frontage]:
+def lane_frontages(network: RoadNetwork, graph: LaneGraph, surface: SurfaceModel) -> list[Frontage]:
     """Samples every 2 m along lane borders that have no lane within 1.2 m beyond them."""
-    rank, fast = vector_map.surface.rank, _fast_lanes(vector_map)
+    rank, fast = surface.rank, _fast_lanes(network)
     found = []
-    for lane in vector_map.lanes:
+    for lane in network.lanes:
         if lane.length < 1.0:
             continue
         s = np.arange(1.0, lane.length, FRONTAGE_STEP_M)
@@ -39,7 +36,7 @@ def lane_frontages(vector_map: VectorMap) -> list[Frontage]:
             )
             width = np.interp(s, lane.s, lane.width)
             for k in np.flatnonzero(free & (width > 0.3)):
-                near = vector_map.nearest_lane(x[k], y[k], z[k])[0]
+                near = graph.nearest(x[k], y[k], z[k])[0]
                 found.append(
                     Frontage(x[k], y[k], z[k], yaw[k], nx[k], ny[k], (lane.index, side), float(s[k]), town,
                              near >= 0 and bool(fast[near]))
@@ -47,17 +44,17 @@ def lane_frontages(vector_map: VectorMap) -> list[Frontage]:
     return found
 
 
-def _fast_lanes(vector_map: VectorMap) -> np.ndarray:
+def _fast_lanes(network: RoadNetwork) -> np.ndarray:
     """Whether each lane (L,) belongs to a road too fast for houses."""
     sections: dict[tuple[int, int], list[int]] = {}
     walks: set[tuple[int, int]] = set()
-    for lane in vector_map.lanes:
+    for lane in network.lanes:
         if lane.kind == "driving":
             sections.setdefault(lane.key[:2], []).append(lane.key[2])
         elif lane.kind in ("sidewalk", "walking"):
             walks.add(lane.key[:2])
-    fast = np.zeros(len(vector_map.lanes), dtype=bool)
-    for lane in vector_map.lanes:
+    fast = np.zeros(len(network.lanes), dtype=bool)
+    for lane in network.lanes:
         ids = sections.get(lane.key[:2], [])
         country = len(ids) <= 2 and min(ids, default=0) < 0 < max(ids, default=0)
         limit = lane.speed_limit_mps

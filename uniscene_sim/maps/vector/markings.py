@@ -7,13 +7,15 @@ from numba import njit
 from scipy import ndimage
 
 from uniscene_sim.geometry import box_corners, point_in_polygon
+from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.maps.ground import z_in_triangle
 from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
 from uniscene_sim.maps.terrain import unit_hash
-from uniscene_sim.maps.vector.surface import SurfaceModel
+from uniscene_sim.maps.vector.lane_graph import LaneGraph
+from uniscene_sim.maps.vector.triangles import LaneTriangles
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["paint_ground"]
+__all__ = ["RoadMarkings"]
 
 _FILL_M = 1.6  # wedges between lanes narrower than twice this are paved over
 _HOLE_M = 4.4  # and holes that fit into a square of this size
@@ -41,36 +43,78 @@ _PATTERN = {"none": 0, "": 0, "broken": 2, "broken_broken": 2, "botts_dots": 2, 
             "solid_solid": 3, "solid_broken": 3, "broken_solid": 3}  # fmt: skip
 
 
-def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
-    """Material uint8 (D, n, n) at the centres of cells whose corner is (x0 + i step, y0 + j step).
+class RoadMarkings:
+    """What is painted on the lanes of a map: materials, lines, crossings and stop lines."""
 
-    Above deck 0, `Material.NONE` marks where the deck is absent.
-    """
-    # Drawn around the window too, so that filled wedges and kerbs do not depend on where it ends.
-    margin = _KERB_MARGIN + 2 * int(_FILL_M / step_m) + int(_HOLE_M / step_m) + 2
-    i0, j0 = round(x0 / step_m) - margin, round(y0 / step_m) - margin
-    size = n + 2 * margin
-    low_x, low_y, extent = i0 * step_m, j0 * step_m, size * step_m
-    near = surface.triangles_in(low_x, low_y, low_x + extent, low_y + extent)
-    material, lines, road = _lane_styles(surface)
-    along = _dash_phase(surface)
-    out = np.full((decks, size, size), _NONE, dtype=np.uint8)
-    paint_terrain(out[0], i0, j0, step_m)
-    for deck in range(decks):
-        members = near[
-            (surface.tri_deck[near] == deck) | ((surface.tri_deck[near] == deck - 1) & surface._tri_ramp[near])
-        ]
-        order = members[np.argsort(surface.tri_rank[members], kind="stable")]
-        inside = np.full((size, size), _NO_ROAD, dtype=np.int32)
-        _paint_lanes(out[deck], inside, i0, j0, step_m, surface.tri, surface.tri_st, surface.tri_lane, order,
-                     material, road)  # fmt: skip
-        _paint_lines(out[deck], inside, i0, j0, step_m, surface.tri, surface.tri_st, along, surface.tri_lane, order,
-                     lines, material, road)  # fmt: skip
-        if deck == 0 and len(order):
-            _fill_wedges(out[0], _FILL_M / step_m, _HOLE_M / step_m)
-        paint_kerbs(out[deck])
-    _paint_things(surface, out, i0, j0, step_m)
-    return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
+    def __init__(self, network: RoadNetwork, graph: LaneGraph, triangles: LaneTriangles):
+        self._network, self._graph, self._triangles = network, graph, triangles
+        self._material, self._lines, self._road = _lane_styles(network)
+        self._along = _dash_phase(network, triangles)
+
+    def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
+        """Material of the ground in a square window.
+
+        Above deck 0, `Material.NONE` marks where the deck is absent.
+
+        Args:
+            x0, y0: corner of the window, m; a multiple of `step_m`.
+            n: cells along each side.
+            step_m: size of a cell.
+            decks: levels of the ground to paint, from the lowest.
+
+        Returns:
+            uint8 (decks, n, n), at the centres of the cells whose corner is (x0 + i step, y0 + j step).
+        """
+        # Drawn around the window too, so that filled wedges and kerbs do not depend on where it ends.
+        margin = _KERB_MARGIN + 2 * int(_FILL_M / step_m) + int(_HOLE_M / step_m) + 2
+        i0, j0 = round(x0 / step_m) - margin, round(y0 / step_m) - margin
+        size = n + 2 * margin
+        low_x, low_y, extent = i0 * step_m, j0 * step_m, size * step_m
+        triangles = self._triangles
+        near = triangles.within(low_x, low_y, low_x + extent, low_y + extent)
+        out = np.full((decks, size, size), _NONE, dtype=np.uint8)
+        paint_terrain(out[0], i0, j0, step_m)
+        for deck in range(decks):
+            members = triangles.of_deck(deck, near)
+            order = members[np.argsort(triangles.rank[members], kind="stable")]
+            inside = np.full((size, size), _NO_ROAD, dtype=np.int32)
+            _paint_lanes(out[deck], inside, i0, j0, step_m, triangles.corners, triangles.st, triangles.lane, order,
+                         self._material, self._road)  # fmt: skip
+            _paint_lines(out[deck], inside, i0, j0, step_m, triangles.corners, triangles.st, self._along,
+                         triangles.lane, order, self._lines, self._material, self._road)  # fmt: skip
+            if deck == 0 and len(order):
+                _fill_wedges(out[0], _FILL_M / step_m, _HOLE_M / step_m)
+            paint_kerbs(out[deck])
+        self._paint_crossings(out, i0, j0, step_m)
+        return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
+
+    def _paint_crossings(self, out: np.ndarray, i0: int, j0: int, step: float) -> None:
+        """Crossings and stop lines, on the deck that they lie on."""
+        size = out.shape[1]
+        x0, y0, x1, y1 = i0 * step, j0 * step, (i0 + size) * step, (j0 + size) * step
+
+        def deck_of(point: np.ndarray) -> int:
+            near = self._triangles.within(point[0], point[1], point[0], point[1])
+            heights = [z_in_triangle(point[0], point[1], self._triangles.corners[t]) for t in near]
+            close = [t for t, z in zip(near, heights, strict=True) if abs(z - point[2]) < 1.5]
+            return min(int(self._triangles.deck[close].max(initial=0)), out.shape[0] - 1)
+
+        for crossing in self._network.crossings:
+            p = crossing.polygon
+            if p[:, 0].max() < x0 or p[:, 0].min() > x1 or p[:, 1].max() < y0 or p[:, 1].min() > y1:
+                continue
+            centre = p.mean(axis=0)
+            lane, s, _ = self._graph.nearest(*centre)
+            yaw = _square_to(self._graph.point(lane, s)[3] if lane >= 0 else 0.0, p)
+            _paint_polygon(out[deck_of(centre)], i0, j0, step, np.ascontiguousarray(p[:, :2]), yaw, _STRIPE, _GAP)
+        for line in self._network.stop_lines:
+            a, b = line.ends
+            centre = 0.5 * (a + b)
+            if not (x0 - 10 < centre[0] < x1 + 10 and y0 - 10 < centre[1] < y1 + 10):
+                continue
+            yaw = np.arctan2(b[1] - a[1], b[0] - a[0])
+            box = box_corners(centre[0], centre[1], yaw, float(np.hypot(*(b - a)[:2])), _STOP_LINE_M)
+            _paint_polygon(out[deck_of(centre)], i0, j0, step, box, 0.0, _STOP, _STOP)
 
 
 def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
@@ -89,19 +133,16 @@ def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
     paint[gap] = fill
 
 
-def _dash_phase(surface: SurfaceModel) -> np.ndarray:
+def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
     """Distance (M, 3) along the road at each corner of each triangle, m.
 
     The same for all lanes of a road whichever way they go, so that both halves of a line between them break together.
     """
-    cache = surface.map._cache
-    if "dash_phase" in cache:
-        return cache["dash_phase"]
-    lanes = surface.map.lanes
+    lanes = network.lanes
     sections: dict[tuple[int, int], list] = {}
     for lane in lanes:
         sections.setdefault(lane.key[:2], []).append(lane)
-    against = {lane.index: (lane.key[2] > 0) != surface.map.left_hand_traffic for lane in lanes}
+    against = {lane.index: (lane.key[2] > 0) != network.left_hand_traffic for lane in lanes}
     phase: list[np.ndarray] = [lane.s for lane in lanes]
     start: dict[int, float] = {}
     for (road, _), members in sorted(sections.items()):
@@ -112,23 +153,19 @@ def _dash_phase(surface: SurfaceModel) -> np.ndarray:
             # A section's lanes are sampled at the same places of its road.
             if len(lane.s) == len(forward):
                 phase[lane.index] = forward[::-1] if against[lane.index] else forward
-    s = surface.tri_st[:, :, 0]
+    s = triangles.st[:, :, 0]
     along = np.empty(s.shape)
-    first = np.searchsorted(surface.tri_lane, np.arange(len(lanes) + 1))
+    first = np.searchsorted(triangles.lane, np.arange(len(lanes) + 1))
     for lane in lanes:
         rows = slice(first[lane.index], first[lane.index + 1])
         along[rows] = np.interp(s[rows], lane.s, phase[lane.index])
-    cache["dash_phase"] = along
     return along
 
 
-def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Material uint8 (L,) of each lane, (L, 2, 2) pattern and material of its left and right line, and its road
     int32 (L,) if it is a driving lane."""
-    cache = surface.map._cache
-    if "paint_styles" in cache:
-        return cache["paint_styles"]
-    lanes = surface.map.lanes
+    lanes = network.lanes
     material = np.full(len(lanes), _GRASS, dtype=np.uint8)
     lines = np.zeros((len(lanes), 2, 2), dtype=np.uint8)
     road = np.array([lane.key[0] if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32)
@@ -149,10 +186,9 @@ def _lane_styles(surface: SurfaceModel) -> tuple[np.ndarray, np.ndarray, np.ndar
             name, _, colour = mark.partition("-")
             beside = lane.left if side == 0 else lane.right
             driving = beside >= 0 and lanes[beside].kind == "driving"
-            divides = side == (1 if surface.map.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
+            divides = side == (1 if network.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
             kind = _YELLOW if colour == "yellow" else _CENTRE if divides else _WHITE if driving else _EDGE
             lines[lane.index, side] = _PATTERN.get(name, 1), kind
-    cache["paint_styles"] = material, lines, road
     return material, lines, road
 
 
@@ -165,35 +201,6 @@ def _square_to(yaw: float, polygon: np.ndarray) -> float:
     k = int(np.argmax(np.hypot(edge[:, 0], edge[:, 1])))
     base = float(np.arctan2(edge[k, 1], edge[k, 0]))
     return base + round((yaw - base) / (np.pi / 2)) * (np.pi / 2)
-
-
-def _paint_things(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step: float) -> None:
-    """Crossings and stop lines, on the deck that they lie on."""
-    size = out.shape[1]
-    x0, y0, x1, y1 = i0 * step, j0 * step, (i0 + size) * step, (j0 + size) * step
-
-    def deck_of(point: np.ndarray) -> int:
-        near = surface.triangles_in(point[0], point[1], point[0], point[1])
-        heights = [z_in_triangle(point[0], point[1], surface.tri[t]) for t in near]
-        close = [t for t, z in zip(near, heights, strict=True) if abs(z - point[2]) < 1.5]
-        return min(int(surface.tri_deck[close].max(initial=0)), out.shape[0] - 1)
-
-    for crossing in surface.map.crossings:
-        p = crossing.polygon
-        if p[:, 0].max() < x0 or p[:, 0].min() > x1 or p[:, 1].max() < y0 or p[:, 1].min() > y1:
-            continue
-        centre = p.mean(axis=0)
-        lane, s, _ = surface.map.nearest_lane(*centre)
-        yaw = _square_to(surface.map.lane_point(lane, s)[3] if lane >= 0 else 0.0, p)
-        _paint_polygon(out[deck_of(centre)], i0, j0, step, np.ascontiguousarray(p[:, :2]), yaw, _STRIPE, _GAP)
-    for line in surface.map.stop_lines:
-        a, b = line.ends
-        centre = 0.5 * (a + b)
-        if not (x0 - 10 < centre[0] < x1 + 10 and y0 - 10 < centre[1] < y1 + 10):
-            continue
-        yaw = np.arctan2(b[1] - a[1], b[0] - a[0])
-        box = box_corners(centre[0], centre[1], yaw, float(np.hypot(*(b - a)[:2])), _STOP_LINE_M)
-        _paint_polygon(out[deck_of(centre)], i0, j0, step, box, 0.0, _STOP, _STOP)
 
 
 @njit(cache=True)

@@ -1,4 +1,4 @@
-"""`VectorMap` as one `.npz`: flat arrays with offsets, and one JSON string for all that is not an array. No pickle."""
+"""A road network as one `.npz`: flat arrays with offsets, and one JSON string for all that is no array. No pickle."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ import json
 import os
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.elements import Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
-from uniscene_sim.maps.vector.content import _LANE_META, _pack
-from uniscene_sim.maps.vector.vector_map import VectorMap
-
-if TYPE_CHECKING:
-    pass
+from uniscene_sim.maps.elements import Crossing, Lane, MapObject, RoadNetwork, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.vector.content import LANE_FIELDS, content_hash, pack
 
 __all__ = ["read_map", "save_map", "source_hash"]
 
 FORMAT = 1
 
 
-def save_map(m: VectorMap, path: str | Path, source_sha256: str | None = None) -> None:
+def save_map(m: RoadNetwork, path: str | Path, source_sha256: str | None = None) -> None:
     """Write to a temporary file beside `path`, then rename."""
-    arrays, meta = _pack(m)
-    head = json.dumps({"format": FORMAT, "source_sha256": source_sha256, "content_sha256": m.ref})
+    arrays, meta = pack(m)
+    head = json.dumps({"format": FORMAT, "source_sha256": source_sha256, "content_sha256": content_hash(m)})
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -49,7 +45,7 @@ def source_hash(path: str | Path) -> str | None:
         return None
 
 
-def read_map(path: str | Path) -> VectorMap:
+def read_map(path: str | Path) -> RoadNetwork:
     """Read and check a map."""
     if not Path(path).is_file():
         raise InputError("no such map file", file=path)
@@ -58,28 +54,28 @@ def read_map(path: str | Path) -> VectorMap:
             head = json.loads(str(data["head"]))
             if head["format"] != FORMAT:
                 raise InputError(f"expected map format {FORMAT}, got {head['format']}; extract it again", file=path)
-            vector_map = _unpack({k: data[k] for k in data.files}, json.loads(str(data["meta"])))
+            network = _unpack({k: data[k] for k in data.files}, json.loads(str(data["meta"])))
     except InputError:
         raise
     except Exception as error:  # zlib, zip, JSON and index errors of a damaged file have no common base
         why = f"damaged map file ({type(error).__name__}), expected a .npz of uniscene_sim"
         raise InputError(why, file=path) from None
-    if vector_map.ref != head["content_sha256"]:
+    if content_hash(network) != head["content_sha256"]:
         raise InputError("damaged map file, its content does not match its hash", file=path)
-    return vector_map
+    return network
 
 
-def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> VectorMap:
+def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
     lanes = []
     for i, values in enumerate(meta["lanes"]):
         rows = a["lane_rows"][a["lane_offset"][i] : a["lane_offset"][i + 1]]
-        fields = dict(zip(_LANE_META, values, strict=True))
+        fields = dict(zip(LANE_FIELDS, values, strict=True))
         for name in ("key", "successors", "predecessors"):
             fields[name] = tuple(fields[name])
         centre, heading, width = (np.ascontiguousarray(part) for part in (rows[:, :3], rows[:, 3], rows[:, 4]))
         lanes.append(Lane(index=i, centre=centre, heading=heading, width=width, **fields))
     corners, offset = a["crossing_rows"], a["crossing_offset"]
-    return VectorMap(
+    return RoadNetwork(
         name=meta["name"],
         lanes=tuple(lanes),
         crossings=tuple(Crossing(corners[offset[i] : offset[i + 1]].copy()) for i in range(len(offset) - 1)),

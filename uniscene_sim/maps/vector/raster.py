@@ -8,17 +8,17 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
-from uniscene_sim.maps.elements import DRIVABLE_KINDS
+from uniscene_sim.maps.elements import DRIVABLE_KINDS, RoadNetwork
 from uniscene_sim.maps.once_per_map import once_a_map
-from uniscene_sim.maps.raster import _DECK_GAP_M, _draw_polygon, _layout
-from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.maps.vector.vector_map import VectorMap
+from uniscene_sim.maps.raster import DECK_GAP_M, bev_layout, draw_polygon
+from uniscene_sim.maps.vector.triangles import LaneTriangles
 
 __all__ = ["rasterise_lanes"]
 
 
 def rasterise_lanes(
-    vector_map: VectorMap,
+    network: RoadNetwork,
+    triangles: LaneTriangles,
     pose_xyyaw: tuple[float, float, float],
     shape: tuple[int, int],
     resolution_m: float,
@@ -30,31 +30,30 @@ def rasterise_lanes(
     data = np.zeros((len(schema.channels), *shape), dtype=np.uint8)
     frame = np.array([*pose_xyyaw, resolution_m])
     hint = np.nan if z_hint is None else float(z_hint)
-    surface = vector_map.surface
 
     def channel(name: str) -> np.ndarray | None:
         return data[schema.index(name)] if name in schema.channels else None
 
     areas = np.zeros(shape, dtype=np.uint8)
     (x, y, _), reach = pose_xyyaw, 0.71 * resolution_m * max(shape)
-    near = surface.triangles_in(x - reach, y - reach, x + reach, y + reach)
-    _fill_areas(areas, frame, hint, surface.tri, surface.tri_lane, _area_kinds(vector_map), near)
+    near = triangles.within(x - reach, y - reach, x + reach, y + reach)
+    _fill_areas(areas, frame, hint, triangles.corners, triangles.lane, _area_kinds(network), near)
     for bit, name in ((1, "drivable_area"), (2, "walkway"), (4, "carpark_area")):
         if (target := channel(name)) is not None:
             target[:] = (areas & bit) > 0
 
-    lines = _borders(vector_map)
+    lines = _borders(network)
     for k in np.flatnonzero(_meet(lines.bounds, x, y, reach)):
         if (target := channel(lines.channels[k])) is not None:
             _draw_line(target, lines.points[k], frame, hint)
     if (target := channel("stop_line")) is not None:
-        for line in vector_map.stop_lines:
+        for line in network.stop_lines:
             _draw_line(target, line.ends, frame, hint)
     if (target := channel("ped_crossing")) is not None:
-        for crossing in vector_map.crossings:
-            if np.isnan(hint) or abs(crossing.polygon[:, 2].mean() - hint) < _DECK_GAP_M:
-                _draw_polygon(target, np.ascontiguousarray(crossing.polygon[:, :2]), frame)
-    return _layout(data, schema, pose_xyyaw, resolution_m, z_hint)
+        for crossing in network.crossings:
+            if np.isnan(hint) or abs(crossing.polygon[:, 2].mean() - hint) < DECK_GAP_M:
+                draw_polygon(target, np.ascontiguousarray(crossing.polygon[:, :2]), frame)
+    return bev_layout(data, schema, pose_xyyaw, resolution_m, z_hint)
 
 
 def _area_bits(kind: str) -> int:
@@ -62,9 +61,9 @@ def _area_bits(kind: str) -> int:
 
 
 @once_a_map
-def _area_kinds(vector_map: StaticMap) -> np.ndarray:
+def _area_kinds(network: RoadNetwork) -> np.ndarray:
     """Bits uint8 (L,) of each lane."""
-    return np.array([_area_bits(lane.kind) for lane in vector_map.lanes], dtype=np.uint8)
+    return np.array([_area_bits(lane.kind) for lane in network.lanes], dtype=np.uint8)
 
 
 class _Borders(NamedTuple):
@@ -76,15 +75,15 @@ class _Borders(NamedTuple):
 
 
 @once_a_map
-def _borders(vector_map: StaticMap) -> _Borders:
+def _borders(network: RoadNetwork) -> _Borders:
     channels, points = [], []
-    for lane in vector_map.lanes:
+    for lane in network.lanes:
         for side, mark in ((1, lane.left_mark), (-1, lane.right_mark)):
             if lane.kind != "driving" or mark in ("none", "curb", ""):
                 continue
             beside = lane.left if side == 1 else lane.right
-            driving = beside >= 0 and vector_map.lanes[beside].kind == "driving"
-            divides = side == (-1 if vector_map.left_hand_traffic else 1) and lane.opposite >= 0 and not driving
+            driving = beside >= 0 and network.lanes[beside].kind == "driving"
+            divides = side == (-1 if network.left_hand_traffic else 1) and lane.opposite >= 0 and not driving
             if divides or driving:
                 channels.append("road_divider" if divides else "lane_divider")
                 points.append(lane.border(side))
@@ -125,7 +124,7 @@ def _fill_areas(out, frame, hint, tri, lane, kinds, near):
                 w = 1.0 - u - v
                 if u >= -1e-9 and v >= -1e-9 and w >= -1e-9:
                     z = u * tri[t, 0, 2] + v * tri[t, 1, 2] + w * tri[t, 2, 2]
-                    if not abs(z - hint) >= _DECK_GAP_M:
+                    if not abs(z - hint) >= DECK_GAP_M:
                         out[i, j] |= bits
 
 
@@ -134,7 +133,7 @@ def _draw_line(out, points, frame, hint):
     """Every cell that a polyline (N, 3) passes through, by steps of a tenth of a cell."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
     for k in range(points.shape[0] - 1):
-        if abs(points[k, 2] - hint) >= _DECK_GAP_M:
+        if abs(points[k, 2] - hint) >= DECK_GAP_M:
             continue
         dx, dy = points[k + 1, 0] - points[k, 0], points[k + 1, 1] - points[k, 1]
         steps = int(10 * np.hypot(dx, dy) / frame[3]) + 1

@@ -9,9 +9,8 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import wrap_angle
-from uniscene_sim.maps.elements import Lane, Route
+from uniscene_sim.maps.elements import Lane, RoadNetwork, Route
 from uniscene_sim.maps.vector.lane_graph import _LANE_CHANGE_COST_M, _LANE_CHANGE_M, _LANE_CHANGE_S
-from uniscene_sim.maps.vector.vector_map import VectorMap
 
 __all__ = ["plan_route", "resample"]
 
@@ -155,12 +154,12 @@ def resample(path: np.ndarray, length_m: float) -> np.ndarray:
     return np.stack([np.interp(at, s, path[:, k]) for k in range(3)], axis=1)
 
 
-def plan_route(vector_map: VectorMap, start_lane: int, start_s: float, goal_lane: int | None, length_m: float) -> Route:
+def plan_route(network: RoadNetwork, start_lane: int, start_s: float, goal_lane: int | None, length_m: float) -> Route:
     """See `VectorMap.route`."""
-    lanes = vector_map.lanes
+    lanes = network.lanes
     for name, lane in (("start_lane", start_lane), ("goal_lane", goal_lane)):
         if lane is not None and not 0 <= lane < len(lanes):
-            raise InputError(f"no lane {lane} on map {vector_map.name}, expected 0..{len(lanes) - 1}", field=name)
+            raise InputError(f"no lane {lane} on map {network.name}, expected 0..{len(lanes) - 1}", field=name)
     start_s = float(np.clip(start_s, 0.0, lanes[start_lane].length))
     if goal_lane is None:
         way, limit = _ahead(lanes, start_lane, start_s, length_m), length_m
@@ -168,7 +167,7 @@ def plan_route(vector_map: VectorMap, start_lane: int, start_s: float, goal_lane
         found, limit = _search(lanes, start_lane, start_s, goal_lane), np.inf
         if found is None:
             start, goal = lanes[start_lane].key, lanes[goal_lane].key
-            raise InputError(f"no way from lane {start} to lane {goal} on map {vector_map.name}", field="goal_lane")
+            raise InputError(f"no way from lane {start} to lane {goal} on map {network.name}", field="goal_lane")
         way = found
     groups: list[list[int]] = []
     for lane, side in way:

@@ -3,68 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
-from uniscene_sim.maps.elements import Crossing, Frontage, Lane, MapObject, Route, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.elements import Frontage, RoadNetwork, Route
+from uniscene_sim.maps.vector.content import content_hash
+from uniscene_sim.maps.vector.frontages import lane_frontages
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
+from uniscene_sim.maps.vector.npz_file import read_map, save_map
+from uniscene_sim.maps.vector.raster import rasterise_lanes
+from uniscene_sim.maps.vector.routing import plan_route
 from uniscene_sim.maps.vector.surface import SurfaceModel
 
 __all__ = ["VectorMap"]
 
 
 @dataclass(frozen=True)
-class VectorMap:
+class VectorMap(RoadNetwork):
     """A map of lanes and what belongs to them. Built by `maps.opendrive.reader`, shipped as `.npz`."""
 
-    name: str
-    lanes: tuple[Lane, ...]
-    crossings: tuple[Crossing, ...] = ()
-    stop_lines: tuple[StopLine, ...] = ()
-    signals: tuple[Signal, ...] = ()
-    programs: tuple[SignalProgram, ...] = ()
-    objects: tuple[MapObject, ...] = ()
-    left_hand_traffic: bool = False
-    _cache: dict = field(default_factory=dict, repr=False, compare=False)
-
-    @property
+    @cached_property
     def ref(self) -> str:
         """SHA-256 of the content."""
-        if "ref" not in self._cache:
-            from uniscene_sim.maps.vector.content import content_hash
+        return content_hash(self)
 
-            self._cache["ref"] = content_hash(self)
-        return self._cache["ref"]
-
-    @property
+    @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
         """x_min, y_min, x_max, y_max of all lanes' borders, m."""
-        if "bounds" not in self._cache:
-            xy = np.concatenate([lane.border(side)[:, :2] for lane in self.lanes for side in (1, -1)])
-            low, high = xy.min(axis=0), xy.max(axis=0)
-            self._cache["bounds"] = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        return self._cache["bounds"]
+        xy = np.concatenate([lane.border(side)[:, :2] for lane in self.lanes for side in (1, -1)])
+        low, high = xy.min(axis=0), xy.max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
-    @property
+    @cached_property
     def graph(self) -> LaneGraph:
         """Lanes as flat arrays with a spatial index."""
-        if "graph" not in self._cache:
-            from uniscene_sim.maps.vector.lane_graph import LaneGraph
+        return LaneGraph.build(self.lanes)
 
-            self._cache["graph"] = LaneGraph.build(self.lanes)
-        return self._cache["graph"]
-
-    @property
+    @cached_property
     def surface(self) -> SurfaceModel:
         """Heights, paint and polygons of the ground."""
-        if "surface" not in self._cache:
-            from uniscene_sim.maps.vector.surface import SurfaceModel
-
-            self._cache["surface"] = SurfaceModel(self)
-        return self._cache["surface"]
+        return SurfaceModel(self, self.graph)
 
     @property
     def complete(self) -> frozenset[str]:
@@ -73,9 +55,7 @@ class VectorMap:
 
     def frontages(self) -> list[Frontage]:
         """Sides of lanes with open ground beyond, every 2 m."""
-        from uniscene_sim.maps.vector.frontages import lane_frontages
-
-        return lane_frontages(self)
+        return lane_frontages(self, self.graph, self.surface)
 
     def road_points(self) -> np.ndarray:
         """Centres (N, 2) of all driving lanes, about every metre."""
@@ -98,8 +78,6 @@ class VectorMap:
     ) -> Route:
         """Path from a place on a lane: to the end of `goal_lane` (InputError where none leads there), or without a goal
         as straight ahead as the map goes, for `length_m`."""
-        from uniscene_sim.maps.vector.routing import plan_route
-
         return plan_route(self, start_lane, start_s, goal_lane, length_m)
 
     def rasterise(
@@ -111,9 +89,8 @@ class VectorMap:
         schema: LayoutSchema | None = None,
     ) -> BevLayout:
         """Multi-hot raster of the static map around a pose."""
-        from uniscene_sim.maps.vector.raster import rasterise_lanes
-
-        return rasterise_lanes(self, bev_pose_xyyaw, shape, resolution_m, z_hint, schema or LayoutSchema())
+        pose, triangles = bev_pose_xyyaw, self.surface.triangles
+        return rasterise_lanes(self, triangles, pose, shape, resolution_m, z_hint, schema or LayoutSchema())
 
     def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
         """Height of the ground of the deck nearest to `z_hint`, m."""
@@ -121,13 +98,9 @@ class VectorMap:
 
     def save(self, path: str | Path, source_sha256: str | None = None) -> None:
         """Write `.npz` (no pickle), whole or not at all."""
-        from uniscene_sim.maps.vector.npz_file import save_map
-
         save_map(self, path, source_sha256)
 
     @classmethod
     def load(cls, path: str | Path) -> VectorMap:
         """Read `.npz`; InputError where it is damaged."""
-        from uniscene_sim.maps.vector.npz_file import read_map
-
-        return read_map(path)
+        return cls(**vars(read_map(path)))

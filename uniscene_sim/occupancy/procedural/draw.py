@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.maps.vector.surface import _unit
+from uniscene_sim.maps.terrain import unit_hash as _unit
 from uniscene_sim.occupancy.bricks import _SUB, _bit, _box
 from uniscene_sim.occupancy.procedural.houses import _LEAVES, _building
 from uniscene_sim.occupancy.procedural.plan import Kind
@@ -15,15 +15,21 @@ __all__ = ["draw", "stems"]
 
 _NONE = np.uint8(Material.NONE)
 _BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _, _, _BEAM = (int(k) for k in Kind)
-# Plain uint8, since numba unifies no enum with the look-ups above.
-_WINDOW, _DOOR, _SHOP, _CHIMNEY, _FLAT, _TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP_M, _RAIL_M, _BRIDGE, _RED, _WHITE = (
+# Plain uint8, since numba unifies no enum with what stands in arrays.
+_TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP_M, _RAIL_M, _BRIDGE, _RED, _WHITE = (
     np.uint8(m)
     for m in (
-        Material.WINDOW, Material.DOOR, Material.SHOP_FRONT, Material.CHIMNEY, Material.ROOF_FLAT, Material.TRUNK,
-        Material.HEDGE, Material.FENCE, Material.POLE, Material.LAMP, Material.GUARD_RAIL, Material.BRIDGE,
-        Material.SIGN_RED, Material.SIGN_WHITE,
+        Material.TRUNK,
+        Material.HEDGE,
+        Material.FENCE,
+        Material.POLE,
+        Material.LAMP,
+        Material.GUARD_RAIL,
+        Material.BRIDGE,
+        Material.SIGN_RED,
+        Material.SIGN_WHITE,
     )
-)  # fmt: skip
+)
 _LEAF_LOW, _LEAF_HIGH = np.uint8(Material.FOLIAGE), np.uint8(Material.FOLIAGE_LIGHT)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.occupancy.bricks import _ONE, _SUB, _box
-from uniscene_sim.occupancy.procedural.draw import _CHIMNEY, _DOOR, _FLAT, _SHOP, _WINDOW
 from uniscene_sim.taxonomy import Material
 
 __all__ = ["house_material", "house_of", "house_top"]
@@ -15,14 +14,11 @@ _WALLS = np.array(
     [Material.WALL_BRICK, Material.WALL_PLASTER, Material.WALL_CONCRETE, Material.WALL_SAND, Material.WALL_BLUE],
     np.uint8,
 )
-
-
 _ROOFS = np.array([Material.ROOF_TILE, Material.ROOF_SLATE, Material.ROOF_FLAT], np.uint8)
-
-
 _LEAVES = np.array([Material.FOLIAGE, Material.FOLIAGE_DARK, Material.FOLIAGE_LIGHT], np.uint8)
-
-
+# Plain uint8, since numba unifies no enum with the look-ups above.
+_FLAT, _CHIMNEY = np.uint8(Material.ROOF_FLAT), np.uint8(Material.CHIMNEY)
+_WINDOW, _DOOR, _SHOP = np.uint8(Material.WINDOW), np.uint8(Material.DOOR), np.uint8(Material.SHOP_FRONT)
 _STOREY = 3.1
 
 

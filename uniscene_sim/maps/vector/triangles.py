@@ -1,0 +1,117 @@
+"""`LaneTriangles`: lanes as strips of triangles, with a grid of cells to find them by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane
+from uniscene_sim.maps.ground import HASH_M, KERB_M, LaneGround
+
+__all__ = ["LaneTriangles"]
+
+_WALK_KINDS = frozenset({"sidewalk", "walking"})
+_JOINT_M = 0.006  # strips reach this far past their ends: lanes are sampled up to 5 mm short of where they join
+
+
+class LaneTriangles:
+    """The triangles of all lanes of a map.
+
+    Attributes:
+        corners: float64 (M, 3, 3), m; their order is left, right, right or left, right, left.
+        lane: int32 (M,), lane of each triangle.
+        st: float64 (M, 3, 2), arc length and offset from the left border at each corner, m.
+        rank: int32 (M,), who wins where lanes of one deck overlap: 3 driving, 2 other drivable, 1 walkway, 0 rest.
+        deck: int32 (M,), level of the ground; 0 until the surface has told bridges apart.
+        ramp: bool (M,), whether a triangle is a bridge or leads up to one.
+        cells: the same for kernels, by cells of 4 m.
+    """
+
+    def __init__(self, lanes: Sequence[Lane]):
+        corners, owner, st, rank = [], [], [], []
+        for lane in lanes:
+            walk = lane.kind in _WALK_KINDS
+            lift = lane.height if lane.height or not walk else KERB_M
+            left, right = lane.border(1), lane.border(-1)
+            left[:, 2] += lift
+            right[:, 2] += lift
+            for end, sign in ((0, -1), (-1, 1)):
+                ahead = sign * _JOINT_M * np.array([np.cos(lane.heading[end]), np.sin(lane.heading[end])])
+                left[end, :2] += ahead
+                right[end, :2] += ahead
+            s, width = lane.s, lane.width
+            zero = np.zeros(len(s) - 1)
+            a, b, c, d = left[:-1], right[:-1], right[1:], left[1:]
+            sa, sc = s[:-1], s[1:]
+            corners += [np.stack([a, b, c], 1), np.stack([a, c, d], 1)]
+            st += [
+                np.stack([np.stack([sa, zero], 1), np.stack([sa, width[:-1]], 1), np.stack([sc, width[1:]], 1)], 1),
+                np.stack([np.stack([sa, zero], 1), np.stack([sc, width[1:]], 1), np.stack([sc, zero], 1)], 1),
+            ]
+            value = 3 if lane.kind == "driving" else 2 if lane.kind in DRIVABLE_KINDS else 1 if walk else 0
+            owner.append(np.full(2 * len(zero), lane.index))
+            rank.append(np.full(2 * len(zero), value))
+        self.corners = np.concatenate(corners) if corners else np.zeros((0, 3, 3))
+        self.st = np.concatenate(st) if st else np.zeros((0, 3, 2))
+        self.lane = np.concatenate(owner).astype(np.int32) if owner else np.zeros(0, np.int32)
+        self.rank = np.concatenate(rank).astype(np.int32) if rank else np.zeros(0, np.int32)
+        keep = np.abs(_areas(self.corners)) > 1e-6  # lanes taper to nothing
+        self.corners, self.st = np.ascontiguousarray(self.corners[keep]), np.ascontiguousarray(self.st[keep])
+        self.lane, self.rank = self.lane[keep], self.rank[keep]
+        self.deck, self.ramp = np.zeros(len(self.lane), np.int32), np.zeros(len(self.lane), bool)
+        self._bounds = np.concatenate([self.corners[:, :, :2].min(1), self.corners[:, :, :2].max(1)], axis=1)
+        self.cells = self._by_cell()
+
+    def __len__(self) -> int:
+        return len(self.lane)
+
+    def within(self, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+        """Indices int64 of triangles whose bounds intersect a rectangle, m."""
+        b = self._bounds
+        return np.flatnonzero((b[:, 0] <= x1) & (b[:, 2] >= x0) & (b[:, 1] <= y1) & (b[:, 3] >= y0))
+
+    def of_deck(self, deck: int, among: np.ndarray) -> np.ndarray:
+        """Those of some triangles (K,) that are drawn for a deck.
+
+        The next lower deck reaches a little under this one, so that no gap opens where a ramp becomes a bridge.
+        """
+        return among[(self.deck[among] == deck) | ((self.deck[among] == deck - 1) & self.ramp[among])]
+
+    def _by_cell(self) -> LaneGround:
+        bounds = self._bounds
+        low = bounds[:, :2].min(0) if len(bounds) else np.zeros(2)
+        high = bounds[:, 2:].max(0) if len(bounds) else np.ones(2)
+        origin = np.floor(low / HASH_M) * HASH_M
+        shape = np.floor((high - origin) / HASH_M).astype(np.int64) + 1
+        return LaneGround(self.corners, self.rank, *_hash_triangles(bounds, origin, shape), origin, shape)
+
+
+def _areas(tri: np.ndarray) -> np.ndarray:
+    """Signed areas (M,) of triangles (M, 3, 3) from above, m2."""
+    a, b = tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0]
+    return 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+
+
+@njit(cache=True)
+def _hash_triangles(bounds, origin, shape):
+    """Cells of 4 m to the triangles that may touch them, as compressed rows."""
+    count = np.zeros(shape[0] * shape[1] + 1, np.int64)
+    for phase in range(2):
+        if phase == 1:
+            start = np.concatenate((np.zeros(1, np.int64), np.cumsum(count[:-1])))
+            items = np.empty(start[-1], np.int32)
+            at = start.copy()
+        for t in range(bounds.shape[0]):
+            i0, j0 = int((bounds[t, 0] - origin[0]) // HASH_M), int((bounds[t, 1] - origin[1]) // HASH_M)
+            i1, j1 = int((bounds[t, 2] - origin[0]) // HASH_M), int((bounds[t, 3] - origin[1]) // HASH_M)
+            for i in range(i0, i1 + 1):
+                for j in range(j0, j1 + 1):
+                    cell = i * shape[1] + j
+                    if phase == 0:
+                        count[cell] += 1
+                    else:
+                        items[at[cell]] = t
+                        at[cell] += 1
+    return start, items
