@@ -188,7 +188,8 @@ def test_the_key_of_procedural_covers_what_shapes_a_tile(monkeypatch):
     read = Path.read_bytes
     root = ROOT / "uniscene_sim"
     for name in ("occupancy/procedural/plan", "occupancy/procedural/draw", "occupancy/procedural/houses", "tile",
-                 "maps/vector/surface", "maps/vector/markings", "maps/terrain", "maps/ground_paint", "taxonomy"):  # fmt: skip
+                 "maps/vector/surface", "maps/vector/markings", "maps/terrain", "maps/ground_paint",
+                 "taxonomy"):  # fmt: skip
         edited = root / f"{name}.py"
         monkeypatch.setattr(
             Path, "read_bytes", lambda self, edited=edited: read(self) + b"\n# edited" * (self == edited)

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane
-from uniscene_sim.maps.vector.markings import paint_ground
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.taxonomy import Material
 
@@ -164,12 +163,12 @@ def test_neighbouring_tiles_share_their_edge(urban, two_decks):
 
 def material_at(source: VectorMap, x: float, y: float) -> int:
     x0, y0 = np.floor(x) - 2.0, np.floor(y) - 2.0
-    paint = paint_ground(source.surface, x0, y0, 50, 0.1, 1)
+    paint = source.surface.paint(x0, y0, 50, 0.1, 1)
     return int(paint[0, int((x - x0) / 0.1), int((y - y0) / 0.1)])
 
 
 def test_lines_lie_on_their_borders(two_decks):
-    paint = paint_ground(two_decks.surface, 20.0, -3.0, 60, 0.1, 1)[0]  # y of row j is -3 + 0.1 (j + 0.5)
+    paint = two_decks.surface.paint(20.0, -3.0, 60, 0.1, 1)[0]  # y of row j is -3 + 0.1 (j + 0.5)
     assert (paint[:, 49] == Material.LINE_YELLOW).all()  # just inside the left border, y = 2
     assert (paint[:, 10] == Material.EDGE_LINE).all()  # just inside the right border, y = -2
     assert (paint[:, 30] == Material.ASPHALT).all() or (paint[:, 30] == Material.ASPHALT_OLD).all()
@@ -178,7 +177,7 @@ def test_lines_lie_on_their_borders(two_decks):
 
 def test_broken_lines_are_three_metres_in_nine():
     broken = VectorMap("broken", (straight(0, (0, 0, 0), (60, 0, 0), marks=("broken", "none")),))
-    paint = paint_ground(broken.surface, 9.0, 1.0, 90, 0.1, 1)[0]
+    paint = broken.surface.paint(9.0, 1.0, 90, 0.1, 1)[0]
     line = paint[:, 9]  # y = 1.95
     assert (line[:30] == line[0]).all() and line[0] in (Material.EDGE_LINE, Material.LINE_WHITE)
     assert not np.isin(line[30:], (Material.EDGE_LINE, Material.LINE_WHITE)).any()
@@ -190,19 +189,19 @@ def test_stop_lines_and_stripes_where_the_map_has_them(urban):
         assert material_at(urban, x, y) == Material.STOP_LINE
     for crossing in urban.crossings:
         x, y, _ = crossing.polygon.mean(axis=0)
-        paint = paint_ground(urban.surface, np.floor(x) - 2.0, np.floor(y) - 2.0, 40, 0.1, 1)[0]
+        paint = urban.surface.paint(np.floor(x) - 2.0, np.floor(y) - 2.0, 40, 0.1, 1)[0]
         assert (paint == Material.CROSSING_STRIPE).sum() > 50
         assert (paint == Material.CROSSING_GAP).sum() > 50
 
 
 def test_urban_lines_are_white_and_yellow_or_central(urban):
-    paint = paint_ground(urban.surface, 0.0, 0.0, 640, 0.1, 1)
+    paint = urban.surface.paint(0.0, 0.0, 640, 0.1, 1)
     assert (paint == Material.LINE_WHITE).any() or (paint == Material.EDGE_LINE).any()
     assert (paint == Material.LINE_YELLOW).any() or (paint == Material.CENTRE_LINE_WHITE).any()
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (3, 17), (90, 40)])
 def test_paint_of_a_window_is_a_part_of_a_bigger_one(urban, dx, dy):
-    big = paint_ground(urban.surface, 64.0, 64.0, 300, 0.1, 1)
-    small = paint_ground(urban.surface, 64.0 + 0.1 * dx, 64.0 + 0.1 * dy, 200, 0.1, 1)
+    big = urban.surface.paint(64.0, 64.0, 300, 0.1, 1)
+    small = urban.surface.paint(64.0 + 0.1 * dx, 64.0 + 0.1 * dy, 200, 0.1, 1)
     np.testing.assert_array_equal(small, big[:, dx : dx + 200, dy : dy + 200])

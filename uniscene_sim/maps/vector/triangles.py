@@ -85,7 +85,8 @@ class LaneTriangles:
         high = bounds[:, 2:].max(0) if len(bounds) else np.ones(2)
         origin = np.floor(low / HASH_M) * HASH_M
         shape = np.floor((high - origin) / HASH_M).astype(np.int64) + 1
-        return LaneGround(self.corners, self.rank, *_hash_triangles(bounds, origin, shape), origin, shape)
+        start, items = _hash_triangles(bounds, origin, shape)
+        return LaneGround(self.corners, self.rank, start, items, origin, shape)
 
 
 def _areas(tri: np.ndarray) -> np.ndarray:
