@@ -10,7 +10,7 @@ import numpy as np
 from uniscene_sim.annotations.boxes import boxes_in, camera_boxes, posed_agents, set_visibility
 from uniscene_sim.annotations.flow import camera_flow, point_velocity
 from uniscene_sim.annotations.lanes import LaneLines
-from uniscene_sim.annotations.records import KINDS, CameraAnnotations, FrameAnnotations, LidarAnnotations
+from uniscene_sim.annotations.records import ANNOTATION_KINDS, CameraAnnotations, FrameAnnotations, LidarAnnotations
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.interfaces import WorldView
@@ -35,8 +35,10 @@ class Annotator:
 
     def __init__(self, rig: SensorRig, static_map: StaticMap, kinds: Sequence[str]):
         for kind in kinds:
-            if kind not in KINDS:
-                raise InputError(f"no annotation {kind!r}; expected some of {', '.join(KINDS)}", field="annotations")
+            if kind not in ANNOTATION_KINDS:
+                raise InputError(
+                    f"no annotation {kind!r}; expected some of {', '.join(ANNOTATION_KINDS)}", field="annotations"
+                )
         self._rig, self._kinds = rig, frozenset(kinds)
         self._lanes = LaneLines(static_map) if "lanes" in kinds else None
         self._before: dict[str, tuple[LayoutFrame, CameraFrame]] = {}
@@ -55,7 +57,7 @@ class Annotator:
         if self._lanes is not None:
             for spec in self._rig.cameras:
                 if spec.name in cameras:
-                    of_camera[spec.name]["lanes"] = self._lanes.seen_by(view.frame, spec, cameras[spec.name])
+                    of_camera[spec.name]["lanes"] = self._lanes.visible_lines(view.frame, spec, cameras[spec.name])
         return FrameAnnotations(
             boxes,
             {name: CameraAnnotations(**found) for name, found in of_camera.items()},

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 __all__ = [
+    "ANNOTATION_KINDS",
     "BOX_DTYPE",
     "CAMERA_BOX_DTYPE",
-    "KINDS",
     "CameraAnnotations",
     "FrameAnnotations",
     "LaneLine",
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 #: What may be asked for.
-KINDS = ("flow", "boxes", "lanes")
+ANNOTATION_KINDS = ("flow", "boxes", "lanes")
 
 _BOX = [
     ("id", np.uint16),

@@ -10,11 +10,11 @@ import numpy as np
 
 from uniscene_sim.bench import _REST_S
 
-__all__ = ["Row", "interleaved_ms"]
+__all__ = ["BenchRow", "interleaved_ms"]
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One measured quantity; the peer's stays empty where there is none or it is not installed."""
 
     name: str

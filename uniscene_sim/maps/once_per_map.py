@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from uniscene_sim.maps.static_map import StaticMap
 
-__all__ = ["once_a_map"]
+__all__ = ["once_per_map"]
 
 T = TypeVar("T")
 
 
-def once_a_map(make: Callable[[StaticMap], T]) -> Callable[[StaticMap], T]:
+def once_per_map(make: Callable[[StaticMap], T]) -> Callable[[StaticMap], T]:
     """A function of a map, or a class made of one, that gives the same object for the same map ever after."""
     name = f"{make.__module__}.{make.__qualname__}"
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from uniscene_sim.maps.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Ground, PaintedGround
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
-from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, roll, terrain_many
+from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, rolling_terrain, terrain_many
 
 if TYPE_CHECKING:
     from uniscene_sim.maps.painted.markings import Markings
@@ -96,7 +96,7 @@ class PaintedSurface:
         near = np.maximum(road, paved) > -STEP_M
         kerb = np.where(paved > road + 0.5, _kerb(road), 0.0)
         distance, (i, j) = ndimage.distance_transform_edt(~near, return_indices=True)
-        return roll(kerb[i, j], distance * STEP_M, self._terrain_origin, STEP_M)
+        return rolling_terrain(kerb[i, j], distance * STEP_M, self._terrain_origin, STEP_M)
 
 
 def _kerb(road: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def paint_ground(surface: SurfaceModel, x0: float, y0: float, n: int, step_m: fl
         if deck == 0 and len(order):
             _fill_wedges(out[0], _FILL_M / step_m, _HOLE_M / step_m)
         paint_kerbs(out[deck])
-    _paint_things(surface, out, i0, j0, step_m)
+    _paint_crossings_and_stop_lines(surface, out, i0, j0, step_m)
     return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
 
 
@@ -167,7 +167,7 @@ def _square_to(yaw: float, polygon: np.ndarray) -> float:
     return base + round((yaw - base) / (np.pi / 2)) * (np.pi / 2)
 
 
-def _paint_things(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step: float) -> None:
+def _paint_crossings_and_stop_lines(surface: SurfaceModel, out: np.ndarray, i0: int, j0: int, step: float) -> None:
     """Crossings and stop lines, on the deck that they lie on."""
     size = out.shape[1]
     x0, y0, x1, y1 = i0 * step, j0 * step, (i0 + size) * step, (j0 + size) * step
