@@ -5,12 +5,12 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchDescription
-from uniscene_ros2.parameters import SETTINGS
+from uniscene_ros2.parameters import NODE_PARAMETERS
 
 
 def _node(context):
     """The node with those parameters that were given; what is left empty keeps the node's own default."""
-    given = {setting: LaunchConfiguration(setting.name).perform(context) for setting in SETTINGS}
+    given = {setting: LaunchConfiguration(setting.name).perform(context) for setting in NODE_PARAMETERS}
     return [
         Node(
             package="uniscene_sim",
@@ -26,6 +26,6 @@ def _node(context):
 def generate_launch_description():
     arguments = [
         DeclareLaunchArgument(s.name, default_value="", description=f"{s.text} (default: {s.default})")
-        for s in SETTINGS
+        for s in NODE_PARAMETERS
     ]
     return LaunchDescription([*arguments, OpaqueFunction(function=_node)])

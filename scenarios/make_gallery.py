@@ -17,7 +17,7 @@ from tqdm import tqdm
 from uniscene_sim.assemble import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.load import load_map
-from uniscene_sim.recording.preview import compose
+from uniscene_sim.recording.preview import compose_preview
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.rigs.presets import PRESETS
 from uniscene_sim.scenario import Scenario
@@ -62,7 +62,7 @@ def picture(scenario: Scenario, tick: int, path: Path) -> None:
     source.reset()
     for _ in range(tick - 1):
         source.step(source.driver_control(), STEP_US)
-    sheet = compose(simulator.step(), RIG, scenario.name)
+    sheet = compose_preview(simulator.step(), RIG, scenario.name)
     Image.fromarray(sheet).resize((960, 960 * sheet.shape[0] // sheet.shape[1])).save(path, quality=82)
 
 

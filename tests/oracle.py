@@ -8,7 +8,7 @@ import numpy as np
 
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.dense_labels import labels_of
+from uniscene_sim.occupancy.dense_labels import window_labels
 from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID
 from uniscene_sim.occupancy.procedural.plan import plan_map
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
@@ -34,7 +34,7 @@ class OracleModel:
         ix, iy = self.at[hashlib.sha256(layout.tobytes()).digest()]
         x, y = (ix + 0.5) * TILE_M, (iy + 0.5) * TILE_M
         z = float(self.map.surface.height(np.array([x]), np.array([y]), np.zeros(1))[0])
-        out = encode(labels_of(self.objects, self.map, Pose(x, y, z), CANVAS_GRID))[None]
+        out = encode(window_labels(self.objects, self.map, Pose(x, y, z), CANVAS_GRID))[None]
         return np.where(mask[:, None], known, out)
 
     def decode(self, latents, layout):

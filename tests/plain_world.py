@@ -15,14 +15,14 @@ from uniscene_sim.maps.signals import signal_states
 from uniscene_sim.maps.static_map import Surface
 from uniscene_sim.scenario import Trigger
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.ego import Control, EgoState, Trajectory, pure_pursuit, settle
+from uniscene_sim.world.ego import Control, EgoState, Trajectory, pose_on_ground, pure_pursuit
 from uniscene_sim.world.events import apply_action
-from uniscene_sim.world.motion import move, pose
+from uniscene_sim.world.motion import advance_bodies, place_on_paths
 from uniscene_sim.world.paths import STOP
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.start import ego_row
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import project
+from uniscene_sim.world.traffic import project_to_path
 
 _SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
 
@@ -45,7 +45,7 @@ def step_ego(
     chord = distance * (sin(turn / 2) / (turn / 2) if abs(turn) > 1e-9 else 1.0)
     pose, yaw = ego.pose, ego.pose.yaw + turn
     x, y = pose.x + chord * cos(pose.yaw + turn / 2), pose.y + chord * sin(pose.yaw + turn / 2)
-    pose = settle(x, y, pose.z, float(wrap_angle(yaw)), vehicle, surface)
+    pose = pose_on_ground(x, y, pose.z, float(wrap_angle(yaw)), vehicle, surface)
     moved = 0.0 if speed == 0.0 and ego.speed == 0.0 else accel
     return EgoState(pose, speed, moved, steer, turn / dt)
 
@@ -152,14 +152,14 @@ def plain_steps(
         now = control.later(k * 0.01) if isinstance(control, Trajectory) else control
         before, time_us = state, state.time_us + 10_000
         ego, bodies = step_ego(state.ego, now, vehicle, static_map.surface, 0.01), state.bodies.copy()
-        move(bodies, state.paths, state.counts, time_us * 1e-6, 0.01)
+        advance_bodies(bodies, state.paths, state.counts, time_us * 1e-6, 0.01)
         row = ego_row(scenario, ego)
         for name in ("x", "y", "z", "yaw", "speed"):
             bodies[0][name] = row[name]
         bodies[0]["accel"] = ego.accel
         low, high = max(int(bodies[0]["s"]) - 12, 0), int(bodies[0]["s"]) + 20
-        bodies[0]["s"] = max(project(state.paths[0], state.counts[0], row["x"], row["y"], low, high)[0], 0.0)
-        pose(bodies, state.paths, state.counts, 1)
+        bodies[0]["s"] = max(project_to_path(state.paths[0], state.counts[0], row["x"], row["y"], low, high)[0], 0.0)
+        place_on_paths(bodies, state.paths, state.counts, 1)
         state = replace(state, time_us=time_us, ego=ego, bodies=bodies)
 
         signals = signal_states(static_map, time_us * 1e-6)
@@ -188,7 +188,7 @@ def plain_steps(
                 for action in event.actions:
                     state = apply_action(action, state, source._rows, static_map)
                 bodies = state.bodies.copy()
-                pose(bodies, state.paths, state.counts, 1)
+                place_on_paths(bodies, state.paths, state.counts, 1)
                 state = replace(state, bodies=bodies)
                 agents = source._agents(bodies, signals)
         yield SimpleNamespace(ego=ego, agents=agents, events=tuple(events), tally=tally)

@@ -14,34 +14,34 @@ def offer(monkeypatch, *values, name="mine"):
 
 
 def test_built_in_engines_are_installed():
-    assert "procedural" in plugins.names("occupancy")
-    assert "raycast" in plugins.names("camera")
-    assert "raycast" in plugins.names("lidar")
+    assert "procedural" in plugins.plugin_names("occupancy")
+    assert "raycast" in plugins.plugin_names("camera")
+    assert "raycast" in plugins.plugin_names("lidar")
     for slot in plugins.SLOTS:
-        for name in plugins.names(slot):
-            assert plugins.load_engine(slot, name).name == name
+        for name in plugins.plugin_names(slot):
+            assert plugins.load_plugin(slot, name).name == name
 
 
 def test_unknown_name_lists_what_exists():
     with pytest.raises(InputError, match=r"no camera engine 'dream'; installed: .*raycast"):
-        plugins.load_engine("camera", "dream")
+        plugins.load_plugin("camera", "dream")
 
 
 def test_duplicate_raises(monkeypatch):
     offer(monkeypatch, "a:A", "b:B")
     with pytest.raises(InputError, match="offered twice"):
-        plugins.names("camera")
+        plugins.plugin_names("camera")
 
 
 def test_broken_engine_fails_loudly(monkeypatch):
     offer(monkeypatch, "no_such_module_at_all:Engine")
     with pytest.raises(InputError, match=r"mine.*cannot be loaded: No module named"):
-        plugins.load_engine("camera", "mine")
+        plugins.load_plugin("camera", "mine")
 
 
 def test_unknown_name_suggests_a_close_one():
     with pytest.raises(InputError, match=r"no camera engine 'raycats' \(did you mean raycast\?\)"):
-        plugins.load_engine("camera", "raycats")
+        plugins.load_plugin("camera", "raycats")
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_unknown_name_suggests_a_close_one():
 def test_broken_engine_says_what_is_wrong(monkeypatch, value, wrong):
     offer(monkeypatch, value)
     with pytest.raises(InputError, match=rf"mine.*{wrong}"):
-        plugins.load_engine("camera", "mine")
+        plugins.load_plugin("camera", "mine")
 
 
 def test_missing_method_is_named(monkeypatch):
     offer(monkeypatch, "uniscene_sim.occupancy.procedural.engine:ProceduralOccupancy", name="procedural")
     with pytest.raises(InputError, match=r"procedural.*lacks step\(\)"):
-        plugins.load_engine("camera", "procedural")
+        plugins.load_plugin("camera", "procedural")
 
 
 def test_duplicate_names_both_distributions(tmp_path, monkeypatch):
@@ -72,4 +72,4 @@ def test_duplicate_names_both_distributions(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text("[uniscene_sim.camera]\nmine = math:sqrt\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match=r"offered twice.*_cameras 1\.0 and .*_cameras 1\.0"):
-        plugins.names("camera")
+        plugins.plugin_names("camera")

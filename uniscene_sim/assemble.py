@@ -43,7 +43,7 @@ def assemble(
         InputError: an unknown engine or annotation.
     """
     engines = {
-        slot: plugins.load_engine(slot, name)
+        slot: plugins.load_plugin(slot, name)
         for slot, name in (("occupancy", occupancy), ("camera", camera), ("lidar", lidar))
     }
     tiles = engines["occupancy"](source.map, source.seed)

@@ -7,18 +7,18 @@ from typing import overload
 
 from uniscene_sim.layout import LayoutFrame
 
-__all__ = ["History"]
+__all__ = ["LayoutHistory"]
 
 
-class History(Sequence[LayoutFrame]):
+class LayoutHistory(Sequence[LayoutFrame]):
     """Earlier layouts, oldest first. Those that a source makes when asked for are made when somebody looks."""
 
     def __init__(self, places: tuple[tuple[Sequence[LayoutFrame], int], ...] = ()):
         self._places = places
 
-    def then(self, frames: Sequence[LayoutFrame], most: int) -> History:
+    def extended(self, frames: Sequence[LayoutFrame], most: int) -> LayoutHistory:
         """With what came next, `most` of the latest altogether."""
-        return History((*self._places, *((frames, k) for k in range(len(frames))))[-most:])
+        return LayoutHistory((*self._places, *((frames, k) for k in range(len(frames))))[-most:])
 
     def __len__(self) -> int:
         return len(self._places)
@@ -27,10 +27,10 @@ class History(Sequence[LayoutFrame]):
     def __getitem__(self, k: int) -> LayoutFrame: ...
 
     @overload
-    def __getitem__(self, k: slice) -> History: ...
+    def __getitem__(self, k: slice) -> LayoutHistory: ...
 
-    def __getitem__(self, k: int | slice) -> LayoutFrame | History:
+    def __getitem__(self, k: int | slice) -> LayoutFrame | LayoutHistory:
         if isinstance(k, slice):
-            return History(self._places[k])
+            return LayoutHistory(self._places[k])
         frames, at = self._places[k]
         return frames[at]

@@ -26,7 +26,7 @@ PHYSICS_US = 10_000
 
 #: Agents as a structure of arrays; every field has shape (N,) or (N, 3). `pos` is the centre of the box's footprint
 #: on the ground (m, map frame), `rpy` radians, `size` length, width, height in m, `vel` m/s in the map frame.
-#: `gait` is the distance walked or rolled so far in m (drives legs and wheels); `colour` seeds the paint.
+#: `gait` is the distance walked or rolled so far in m (drives legs and wheels); `tile_colour` seeds the paint.
 AGENT_DTYPE = np.dtype(
     [
         ("id", np.uint16),

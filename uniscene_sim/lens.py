@@ -13,7 +13,17 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import device
 
-__all__ = ["BROWN_CONRADY", "FISHEYE", "LENSES", "PINHOLE", "image_of", "lens_array", "project", "ray", "unproject"]
+__all__ = [
+    "BROWN_CONRADY",
+    "FISHEYE",
+    "LENSES",
+    "PINHOLE",
+    "image_point",
+    "lens_array",
+    "pixel_ray",
+    "project_points",
+    "unproject_pixels",
+]
 
 PINHOLE, BROWN_CONRADY, FISHEYE = 0, 1, 2
 #: Names of the models, at their numbers, and how many coefficients each takes.
@@ -43,7 +53,7 @@ def _first_fold(slope: tuple[float, ...], most: float) -> float:
 
 
 @device
-def _bent(lens, x, y):
+def _distort_brown_conrady(lens, x, y):
     """Brown-Conrady: where a point (x, y) of the plane z = 1 comes to lie, and the four derivatives."""
     k1, k2, p1, p2, k3 = lens[5], lens[6], lens[7], lens[8], lens[9]
     r2 = x * x + y * y
@@ -58,7 +68,7 @@ def _bent(lens, x, y):
 
 
 @device
-def _spread(lens, theta):
+def _distort_fisheye(lens, theta):
     """Fisheye: radius of an angle off the axis, and its derivative."""
     t2 = theta * theta
     k1, k2, k3, k4 = lens[5], lens[6], lens[7], lens[8]
@@ -67,7 +77,7 @@ def _spread(lens, theta):
 
 
 @device
-def ray(lens, px, py):
+def pixel_ray(lens, px, py):
     """Unit direction in the optical frame (x right, y down, z forward) of an image point, and whether there is one."""
     u, v = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
     if lens[0] == PINHOLE:
@@ -76,11 +86,11 @@ def ray(lens, px, py):
     if lens[0] == FISHEYE:
         r = sqrt(u * u + v * v)
         low, high = 0.0, lens[10]
-        if r > _spread(lens, high)[0]:
+        if r > _distort_fisheye(lens, high)[0]:
             return 0.0, 0.0, 1.0, False
         theta = min(r, high)
         for _ in range(_STEPS):  # Newton, kept within what bisection has left
-            value, slope = _spread(lens, theta)
+            value, slope = _distort_fisheye(lens, theta)
             if value > r:
                 high = theta
             else:
@@ -95,7 +105,7 @@ def ray(lens, px, py):
         return u * side, v * side, cos(theta), True
     x, y = u, v
     for _ in range(_STEPS):
-        a, b, ux, uy, vx, vy = _bent(lens, x, y)
+        a, b, ux, uy, vx, vy = _distort_brown_conrady(lens, x, y)
         det = ux * vy - uy * vx
         if det <= 1e-9:  # over the fold: come back towards the axis
             x, y = 0.7 * x, 0.7 * y
@@ -104,21 +114,21 @@ def ray(lens, px, py):
         x, y = x - (vy * du - uy * dv) / det, y - (ux * dv - vx * du) / det
         if du * du + dv * dv < 1e-26:
             break
-    a, b, _, _, _, _ = _bent(lens, x, y)
+    a, b, _, _, _, _ = _distort_brown_conrady(lens, x, y)
     good = (a - u) ** 2 + (b - v) ** 2 < 1e-18 and x * x + y * y < lens[10] ** 2
     scale = 1.0 / sqrt(x * x + y * y + 1.0)
     return x * scale, y * scale, scale, good
 
 
 @device
-def image_of(lens, x, y, z):
+def image_point(lens, x, y, z):
     """Image point of a point in the optical frame, and whether it is seen at all."""
     if lens[0] == FISHEYE:
         across = sqrt(x * x + y * y)
         theta = atan2(across, z)
         if theta > lens[10]:
             return 0.0, 0.0, False
-        scale = _spread(lens, theta)[0] / across if across > 0.0 else 0.0
+        scale = _distort_fisheye(lens, theta)[0] / across if across > 0.0 else 0.0
         return lens[3] + lens[1] * x * scale, lens[4] + lens[2] * y * scale, True
     if z <= 0.0:
         return 0.0, 0.0, False
@@ -126,23 +136,23 @@ def image_of(lens, x, y, z):
     if lens[0] == BROWN_CONRADY:
         if u * u + v * v >= lens[10] ** 2:
             return 0.0, 0.0, False
-        u, v, _, _, _, _ = _bent(lens, u, v)
+        u, v, _, _, _, _ = _distort_brown_conrady(lens, u, v)
     return lens[3] + lens[1] * u, lens[4] + lens[2] * v, True
 
 
 @njit(cache=True)
-def project(lens, points):
+def project_points(lens, points):
     """Image points (N, 2) of points (N, 3) m in the optical frame, and whether each is before the lens (N,)."""
     pixels, seen = np.zeros((points.shape[0], 2)), np.zeros(points.shape[0], np.bool_)
     for i in range(points.shape[0]):
-        pixels[i, 0], pixels[i, 1], seen[i] = image_of(lens, points[i, 0], points[i, 1], points[i, 2])
+        pixels[i, 0], pixels[i, 1], seen[i] = image_point(lens, points[i, 0], points[i, 1], points[i, 2])
     return pixels, seen
 
 
 @njit(cache=True)
-def unproject(lens, pixels):
+def unproject_pixels(lens, pixels):
     """Unit directions (N, 3) in the optical frame seen at image points (N, 2), and whether there is one (N,)."""
     rays, seen = np.zeros((pixels.shape[0], 3)), np.zeros(pixels.shape[0], np.bool_)
     for i in range(pixels.shape[0]):
-        rays[i, 0], rays[i, 1], rays[i, 2], seen[i] = ray(lens, pixels[i, 0], pixels[i, 1])
+        rays[i, 0], rays[i, 1], rays[i, 2], seen[i] = pixel_ray(lens, pixels[i, 0], pixels[i, 1])
     return rays, seen

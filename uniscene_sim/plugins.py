@@ -8,7 +8,7 @@ from typing import Any
 
 from uniscene_sim.errors import InputError
 
-__all__ = ["ENGINES", "SLOTS", "load_engine", "names", "offered"]
+__all__ = ["ENGINES", "SLOTS", "load_plugin", "plugin_names", "plugin_origins"]
 
 #: Slots, and the methods that a class in each must have.
 _METHODS = {
@@ -29,13 +29,13 @@ def _table(slot: str) -> dict[str, EntryPoint]:
         first = table.setdefault(point.name, point)
         if _origin(first) != _origin(point):
             raise InputError(
-                f"{_what(slot)} {point.name!r} is offered twice, as {_origin(first)} and {_origin(point)}; "
+                f"{_describe(slot)} {point.name!r} is offered twice, as {_origin(first)} and {_origin(point)}; "
                 "uninstall one"
             )
     return table
 
 
-def _what(slot: str) -> str:
+def _describe(slot: str) -> str:
     return f"{slot} engine" if slot in ENGINES else slot
 
 
@@ -44,12 +44,12 @@ def _origin(point: EntryPoint) -> str:
     return f"{point.value} of {point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
-def names(slot: str) -> tuple[str, ...]:
+def plugin_names(slot: str) -> tuple[str, ...]:
     """What is installed for a slot, sorted."""
     return tuple(sorted(_table(slot)))
 
 
-def offered(slot: str) -> dict[str, str]:
+def plugin_origins(slot: str) -> dict[str, str]:
     """Distribution and version that each name of a slot comes from."""
     return {
         name: f"{point.dist.name} {point.dist.version}" if point.dist else point.value
@@ -57,7 +57,7 @@ def offered(slot: str) -> dict[str, str]:
     }
 
 
-def load_engine(slot: str, name: str) -> Any:
+def load_plugin(slot: str, name: str) -> Any:
     """The class of a source, an engine or a sink.
 
     Raises:
@@ -69,8 +69,8 @@ def load_engine(slot: str, name: str) -> Any:
         installed = ", ".join(sorted(table)) or "none"
         close = get_close_matches(name, table, 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
-        raise InputError(f"no {_what(slot)} {name!r}{hint}; installed: {installed}", field=f"--{slot}")
-    what = f"{_what(slot)} {name!r} ({_origin(table[name])})"
+        raise InputError(f"no {_describe(slot)} {name!r}{hint}; installed: {installed}", field=f"--{slot}")
+    what = f"{_describe(slot)} {name!r} ({_origin(table[name])})"
     try:
         engine = table[name].load()
     except Exception as error:

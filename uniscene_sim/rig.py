@@ -10,7 +10,7 @@ import numpy as np
 
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import PHYSICS_US
-from uniscene_sim.lens import LENSES, lens_array, project, unproject
+from uniscene_sim.lens import LENSES, lens_array, project_points, unproject_pixels
 
 __all__ = ["RETURNS", "CameraSpec", "LidarSpec", "SensorRig"]
 
@@ -66,11 +66,11 @@ class CameraSpec:
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image points (N, 2), px, of points (N, 3) m in the optical frame, and whether each is before the lens (N,);
         whether it lies inside the image is not asked."""
-        return project(self.lens, np.ascontiguousarray(points, dtype=np.float64))
+        return project_points(self.lens, np.ascontiguousarray(points, dtype=np.float64))
 
     def unproject(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Unit rays (N, 3) in the optical frame of image points (N, 2), px, and whether the lens sees there (N,)."""
-        return unproject(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
+        return unproject_pixels(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
 
     def scaled(self, factor: float) -> CameraSpec:
         """The same view in `factor` times as many pixels across."""

@@ -27,17 +27,17 @@ import numpy as np
 from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
-from uniscene_sim.history import History
+from uniscene_sim.history import LayoutHistory
 from uniscene_sim.interfaces import CameraEngine, LayoutSource, LidarEngine, WorldView
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.maps.raster import rasterise
 from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
-from uniscene_sim.occupancy.window import window
+from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas
 from uniscene_sim.world.ego import Control, Trajectory
 
-__all__ = ["Simulator", "prepared_range_m", "sense"]
+__all__ = ["Simulator", "prefetch_range_m", "sense"]
 
 Source = TypeVar("Source", bound=LayoutSource)
 #: Tiles are kept this far beyond the farthest sensor, so that a tick seldom needs a new one.
@@ -89,12 +89,12 @@ class Simulator(Generic[Source]):
         self.source = source
         # What the engines remember, and what was before.
         self.memory: dict[str, Any] = {}
-        self._moments = History()
+        self._moments = LayoutHistory()
         self.stages_ms: dict[str, float] = {}
         #: Names of the sensors that anyone looks at; None: all of them. Engines that are `joint` sense all.
         self.wanted: Set[str] | None = None
         #: Layouts of the last tick, one each 10 ms, the last one now.
-        self.passed: Sequence[LayoutFrame] = ()
+        self.tick_layouts: Sequence[LayoutFrame] = ()
         self._stalled, self._worst_ms = 0, 0.0
 
     @property
@@ -105,7 +105,7 @@ class Simulator(Generic[Source]):
     def prepare(self, path: np.ndarray, progress: bool = False) -> None:
         """Fetch the tiles in sensor range of a path (R, 3) before the run; where memory cannot hold them all, those at
         its beginning stay."""
-        self.store.prefetch(tiles_along(path[::-1], prepared_range_m(self.rig)), progress=progress)
+        self.store.prefetch(tiles_along(path[::-1], prefetch_range_m(self.rig)), progress=progress)
         self.atlas.reserve(self.range_m, [self.store.largest])
 
     @property
@@ -148,21 +148,23 @@ class Simulator(Generic[Source]):
         self.source.solid = self.store.solid
         self.stages_ms = {}
         with self.stage("world"):
-            self.passed = [self.source.reset()]
-            self.resume(self.passed, {})
+            self.tick_layouts = [self.source.reset()]
+            self.resume(self.tick_layouts, {})
 
     def advance(self, control: Control | Trajectory | None = None) -> None:
         """Move the world on by one tick; nothing is sensed."""
         self.stages_ms = {}
         with self.stage("world"):
-            self.passed = self.source.step(self.source.driver_control() if control is None else control, self.tick_us)
-            self._moments = self._moments.then(self.passed, self._kept)
+            self.tick_layouts = self.source.step(
+                self.source.driver_control() if control is None else control, self.tick_us
+            )
+            self._moments = self._moments.extended(self.tick_layouts, self._kept)
 
     def resume(self, moments: Sequence[LayoutFrame], memory: dict[str, Any]) -> None:
         """Go on from these moments, the last of which is the source's now, and with what engines remembered then."""
-        self._moments, self.memory = History().then(moments, len(moments)), dict(memory)
+        self._moments, self.memory = LayoutHistory().extended(moments, len(moments)), dict(memory)
 
-    def look(self) -> WorldView:
+    def current_view(self) -> WorldView:
         """What sensors are given now, with tiles at hand."""
         frame = self._moments[-1]
         if self.rig.sensors:
@@ -176,7 +178,7 @@ class Simulator(Generic[Source]):
         layout, occupancy, bev, annotations = view.frame, None, None, None
         if self.window_grid is not None:
             with self.stage("occupancy"):
-                occupancy = window(self.store, layout, self.window_grid)
+                occupancy = occupancy_window(self.store, layout, self.window_grid)
         if self.bev_schema is not None:
             with self.stage("bev"):
                 at = layout.ego_pose
@@ -206,13 +208,13 @@ class Simulator(Generic[Source]):
 
 def sense(worlds: Sequence[Simulator]) -> list[SensorFrame]:
     """What the sensors of worlds with one rig and the same engines see now, in one call of each engine for all."""
-    views = [world.look() for world in worlds]
-    cameras = _sensed(worlds, views, "camera", worlds[0].camera, worlds[0].rig.cameras)
-    sweeps = _sensed(worlds, views, "lidar", worlds[0].lidar, worlds[0].rig.lidars)
+    views = [world.current_view() for world in worlds]
+    cameras = _step_engine(worlds, views, "camera", worlds[0].camera, worlds[0].rig.cameras)
+    sweeps = _step_engine(worlds, views, "lidar", worlds[0].lidar, worlds[0].rig.lidars)
     return [w.frame(v, c, s) for w, v, c, s in zip(worlds, views, cameras, sweeps, strict=True)]
 
 
-def _sensed(
+def _step_engine(
     worlds: Sequence[Simulator], views: Sequence[WorldView], slot: str, engine: Any, specs: Sequence[Any]
 ) -> list[dict[str, Any]]:
     """Records by sensor's name for each world: of the sensors that are due there."""
@@ -236,6 +238,6 @@ def _sensed(
     return records
 
 
-def prepared_range_m(rig: SensorRig) -> float:
+def prefetch_range_m(rig: SensorRig) -> float:
     """Tiles this far around a route are fetched before a run: some for an ego that drives beside it, too."""
     return rig.max_range_m + 2 * _MARGIN_M

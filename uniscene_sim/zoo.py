@@ -23,7 +23,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.storage.yaml_file import YamlFile
 
-__all__ = ["FORMAT", "ZooModel", "expect", "load_model", "model_names", "need_learned", "save_model"]
+__all__ = ["FORMAT", "ZooModel", "check_tensors", "load_model", "model_names", "require_learned", "save_model"]
 
 FORMAT = 1
 _MAX_BYTES = 16 * 2**20
@@ -58,7 +58,7 @@ class ZooModel:
         return self.folder.name
 
 
-def need_learned(*more: str) -> None:
+def require_learned(*more: str) -> None:
     """Make sure that what learned models run on is installed.
 
     Args:
@@ -136,7 +136,7 @@ def save_model(
         raise InputError(f"cannot be written: {error.strerror}", file=folder) from error
 
 
-def expect(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], file: str | Path) -> None:
+def check_tensors(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], file: str | Path) -> None:
     """Make sure that tensors are those that a model's code has, by name and shape.
 
     Raises:

@@ -27,8 +27,8 @@ from uniscene_ros2 import qos
 from uniscene_ros2.cli import set_transport
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.profiles import PROFILES
-from uniscene_ros2.run import Run
-from uniscene_ros2.topics import Made, Now, Topics, When
+from uniscene_ros2.run import RosRun
+from uniscene_ros2.topics import PublishContext, PublisherMessage, PublishTime, TopicTable
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rigs.rig_file import load_rig
@@ -72,19 +72,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _rendered() -> _Ticks:
     """Moments of a tick, its frame with all that can be asked for, and the moments that sweeps need."""
     rig = load_rig("nuscenes-small")
-    run = Run("cut_in", rig, tile_cache=user_cache("tiles"))
+    run = RosRun("cut_in", rig, tile_cache=user_cache("tiles"))
     wanted = {sensor.name for sensor in rig.sensors} | {"occupancy", "bev"}
     ticks = []
     for _ in range(_FRAMES):
         run.advance(None)
-        ticks.append((run.simulator.passed, run.sense(wanted), list(run.simulator.moments)))
+        ticks.append((run.simulator.tick_layouts, run.sense(wanted), list(run.simulator.moments)))
     return ticks
 
 
 def _published(node: Node, ticks: _Ticks, what: str, words: Sequence[str], seconds: float) -> list[dict[str, Any]]:
-    topics = Topics(node, load_rig("nuscenes-small"), PROFILES["plain"], Packages())
+    topics = TopicTable(node, load_rig("nuscenes-small"), PROFILES["plain"], Packages())
     end = node.create_publisher(_message("std_msgs/Empty"), _END, qos.LATCHED)
-    heard = [t for t in topics.table if t.when in (When.MOMENT, When.FRAME) and any(w in t.name for w in words)]
+    heard = [
+        t
+        for t in topics.table
+        if t.when in (PublishTime.PHYSICS_STEP, PublishTime.FRAME) and any(w in t.name for w in words)
+    ]
     kinds = {t.name: f"{t.publisher.msg_type.__module__.split('.')[0]}/{t.publisher.msg_type.__name__}" for t in heard}
     listener = subprocess.Popen(
         [sys.executable, "-m", "uniscene_ros2.bench", "--listen", json.dumps(kinds)], stdout=subprocess.PIPE, text=True
@@ -136,12 +140,12 @@ def _published(node: Node, ticks: _Ticks, what: str, words: Sequence[str], secon
 
 
 def _tick(
-    topics: Topics, stamp_us: int, passed: Sequence[LayoutFrame], frame: SensorFrame, moments: Sequence[LayoutFrame]
-) -> list[Made]:
+    topics: TopicTable, stamp_us: int, passed: Sequence[LayoutFrame], frame: SensorFrame, moments: Sequence[LayoutFrame]
+) -> list[PublisherMessage]:
     """All messages of a tick, as the node makes them."""
-    past = [Now(stamp_us - (frame.stamp_us - layout.stamp_us), layout) for layout in passed]
-    now = Now(stamp_us, frame.layout, frame, moments)
-    return [*topics.made(When.MOMENT, *past), *topics.made(When.FRAME, now)]
+    past = [PublishContext(stamp_us - (frame.stamp_us - layout.stamp_us), layout) for layout in passed]
+    now = PublishContext(stamp_us, frame.layout, frame, moments)
+    return [*topics.made(PublishTime.PHYSICS_STEP, *past), *topics.made(PublishTime.FRAME, now)]
 
 
 def _share(values: Sequence[float], share: float) -> float:

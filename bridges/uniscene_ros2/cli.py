@@ -70,12 +70,12 @@ def set_transport() -> list[str]:
 
 def _arguments(argv: Sequence[str] | None) -> tuple[dict[str, Any], list[str]]:
     """Parameters that are given, and what is left for ROS (--ros-args ...)."""
-    from uniscene_ros2.parameters import SETTINGS
+    from uniscene_ros2.parameters import NODE_PARAMETERS
 
     parser = argparse.ArgumentParser(
         prog="uniscene-ros2", description="Run scenarios for a ROS 2 stack. What else ROS takes comes after --ros-args."
     )
-    for setting in SETTINGS:
+    for setting in NODE_PARAMETERS:
         option = f"--{setting.name.replace('_', '-')}"
         text = f"{setting.text} (default: {setting.default})"
         if isinstance(setting.default, bool):

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 
-from uniscene_ros2.messages.ego import speed_mps
+from uniscene_ros2.messages.ego_state import speed_mps
 from uniscene_ros2.messages.stamps import to_us
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.world.ego import Control, Trajectory
 
-__all__ = ["KINDS", "Command", "ControlDesk", "Kind", "StaleControl"]
+__all__ = ["COMMAND_KINDS", "Command", "CommandKind", "ControlInbox", "StaleControl"]
 
 #: What a command asks of the vehicle, given where it is and the time on the clock of ROS, us.
 Command = Callable[[LayoutFrame, int], Control | Trajectory]
@@ -32,7 +32,7 @@ class StaleControl(Exception):
 
 
 @dataclass(frozen=True)
-class Kind:
+class CommandKind:
     """A message that may steer: the name of its topic in a profile, its type, and what it asks for."""
 
     what: str
@@ -42,7 +42,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedCommand:
     command: Command
     received_ns: int  # wall clock of this machine
     topic: str
@@ -138,18 +138,18 @@ def _finite(what: str, *values: float) -> None:
         raise InputError(f"must hold finite numbers, got {', '.join(f'{v:g}' for v in values)}", field=what)
 
 
-KINDS = (
-    Kind("twist_cmd", "geometry_msgs/Twist", twist),
-    Kind("twist_stamped_cmd", "geometry_msgs/TwistStamped", lambda m: twist(m.twist), lambda m: m.header.stamp),
-    Kind("ackermann_cmd", "ackermann_msgs/AckermannDrive", ackermann),
-    Kind("autoware_cmd", "autoware_control_msgs/Control", autoware, lambda m: m.stamp),
-    Kind("carla_cmd", "carla_msgs/CarlaEgoVehicleControl", carla),
-    Kind("path_cmd", "nav_msgs/Path", path),
-    Kind("autoware_trajectory_cmd", "autoware_planning_msgs/Trajectory", trajectory, lambda m: m.header.stamp),
+COMMAND_KINDS = (
+    CommandKind("twist_cmd", "geometry_msgs/Twist", twist),
+    CommandKind("twist_stamped_cmd", "geometry_msgs/TwistStamped", lambda m: twist(m.twist), lambda m: m.header.stamp),
+    CommandKind("ackermann_cmd", "ackermann_msgs/AckermannDrive", ackermann),
+    CommandKind("autoware_cmd", "autoware_control_msgs/Control", autoware, lambda m: m.stamp),
+    CommandKind("carla_cmd", "carla_msgs/CarlaEgoVehicleControl", carla),
+    CommandKind("path_cmd", "nav_msgs/Path", path),
+    CommandKind("autoware_trajectory_cmd", "autoware_planning_msgs/Trajectory", trajectory, lambda m: m.header.stamp),
 )
 
 
-class ControlDesk:
+class ControlInbox:
     """Takes controls in, one at a time; refuses those that are no good, and counts them.
 
     Attributes:
@@ -162,9 +162,9 @@ class ControlDesk:
         self.stale_us = stale_us
         self.counts: Counter[str] = Counter()
         self.trouble = ""
-        self._last: Received | None = None
+        self._last: ReceivedCommand | None = None
 
-    def take(self, kind: Kind, message: Any, received_ns: int, layout: LayoutFrame, now_us: int) -> str | None:
+    def take(self, kind: CommandKind, message: Any, received_ns: int, layout: LayoutFrame, now_us: int) -> str | None:
         """Take a message in; why it is refused, None where it is not."""
         self.counts["received"] += 1
         try:
@@ -176,10 +176,10 @@ class ControlDesk:
             return self._refused("refused", kind, str(error))
         except StaleControl as error:
             return self._refused("stale", kind, str(error))
-        self._last = Received(command, received_ns, kind.what)
+        self._last = ReceivedCommand(command, received_ns, kind.what)
         return None
 
-    def answer(self, after_ns: int) -> Command | None:
+    def take_reply(self, after_ns: int) -> Command | None:
         """The control that came after a moment, if one did; it is used up."""
         last, self._last = self._last, None
         if last is None:
@@ -213,7 +213,7 @@ class ControlDesk:
         if stamp_us < now_us - self.stale_us:
             raise StaleControl(f"its stamp is {1e-6 * (now_us - stamp_us):.3f} s old")
 
-    def _refused(self, why: str, kind: Kind, reason: str) -> str:
+    def _refused(self, why: str, kind: CommandKind, reason: str) -> str:
         self.counts[why] += 1
         self.trouble = f"{kind.what}: {reason}"
         return self.trouble

@@ -9,50 +9,50 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind
 
-from uniscene_ros2.loop import Loop
+from uniscene_ros2.loop import RunLoop
 from uniscene_ros2.messages.stamps import as_time
 from uniscene_ros2.packages import Packages
 from uniscene_sim.metrics.consistency import AGREE_M, consistency
 
-__all__ = ["Troubles", "diagnostics", "policy_name"]
+__all__ = ["ProblemLog", "diagnostics", "policy_name"]
 
 
-class Troubles:
+class ProblemLog:
     """Things that silently starve stacks. Each is logged once and stays in the diagnostics."""
 
     def __init__(self, logger: Any):
         self._logger = logger
-        self.said: dict[str, str] = {}
+        self.reported: dict[str, str] = {}
 
-    def say(self, about: str, what: str) -> None:
-        if self.said.get(about) != what:
-            self.said[about] = what
+    def report(self, about: str, what: str) -> None:
+        if self.reported.get(about) != what:
+            self.reported[about] = what
             self._logger.warning(what)
 
     def forget(self, *about: str) -> None:
         """What was of the last run."""
         for one in about:
-            self.said.pop(one, None)
+            self.reported.pop(one, None)
 
     def qos(self, topic: str, policy: str) -> None:
         """Somebody's quality of service does not go with ours."""
         what = (
             f"{topic}: another node asks for a {policy} that this topic does not offer; no message passes between them"
         )
-        if self.said.get(f"qos {topic}") != what:
-            self.said[f"qos {topic}"] = what
+        if self.reported.get(f"qos {topic}") != what:
+            self.reported[f"qos {topic}"] = what
             self._logger.error(what)
 
-    def look_round(self, node: Node, ours: list[str], inputs: list[str]) -> None:
+    def check_topics(self, node: Node, ours: list[str], inputs: list[str]) -> None:
         """Topics that somebody waits for in vain: wrong names, wrong types."""
         known = {*ours, *inputs}
         for name, types in node.get_topic_names_and_types():
             if name in known and len(types) > 1:
-                self.say(f"type {name}", f"{name} is used with different types: {', '.join(sorted(types))}")
+                self.report(f"type {name}", f"{name} is used with different types: {', '.join(sorted(types))}")
             if name not in known and node.count_subscribers(name) and not node.count_publishers(name):
                 near = get_close_matches(name, ours, 1, cutoff=0.6)
                 if near:
-                    self.say(f"name {name}", f"{name} has subscribers but nobody publishes it; is {near[0]} meant?")
+                    self.report(f"name {name}", f"{name} has subscribers but nobody publishes it; is {near[0]} meant?")
 
 
 def policy_name(event: Any) -> str:
@@ -60,9 +60,9 @@ def policy_name(event: Any) -> str:
     return qos_policy_name_from_kind(event.last_policy_kind)
 
 
-def diagnostics(loop: Loop, troubles: Troubles, packages: Packages) -> DiagnosticArray:
+def diagnostics(loop: RunLoop, troubles: ProblemLog, packages: Packages) -> DiagnosticArray:
     """The run, what its stages cost, how LiDAR and cameras agree, controls, and all troubles."""
-    run, desk, overruns = loop.run, loop.desk, loop.real_time.overruns
+    run, desk, overruns = loop.run, loop.inbox, loop.real_time.overruns
     refused = desk.counts["refused"] + desk.counts["stale"]
     stages = {f"{name}_ms": f"{ms:.2f}" for name, ms in run.simulator.stages_ms.items()}
     out = [
@@ -72,15 +72,15 @@ def diagnostics(loop: Loop, troubles: Troubles, packages: Packages) -> Diagnosti
         _status("consistency", _agreement(loop)),
         _status("controls", {k: str(desk.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
                 desk.trouble if refused else ""),
-        _status("topics", {**troubles.said, **{k: ", ".join(v) for k, v in packages.missing.items()}},
-                "; ".join(v for k, v in troubles.said.items() if k != "control")),
+        _status("topics", {**troubles.reported, **{k: ", ".join(v) for k, v in packages.missing.items()}},
+                "; ".join(v for k, v in troubles.reported.items() if k != "control")),
     ]  # fmt: skip
     array = DiagnosticArray(status=out)
     array.header.stamp = as_time(run.stamp_us)
     return array
 
 
-def _agreement(loop: Loop) -> dict[str, str]:
+def _agreement(loop: RunLoop) -> dict[str, str]:
     """LiDAR depth against camera depth in the frame of now; nothing where nobody hears one of the two."""
     frame = loop.frame
     found = consistency(frame, loop.run.rig) if frame is not None else None

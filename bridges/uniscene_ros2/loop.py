@@ -9,25 +9,25 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 
-from uniscene_ros2.controls import Command, ControlDesk, StaleControl
-from uniscene_ros2.run import Run
-from uniscene_ros2.topics import Made, Now, Topics, When
-from uniscene_ros2.wall_clock import RealTime
+from uniscene_ros2.controls import Command, ControlInbox, StaleControl
+from uniscene_ros2.run import RosRun
+from uniscene_ros2.topics import PublishContext, PublisherMessage, PublishTime, TopicTable
+from uniscene_ros2.wall_clock import WallClockPacer
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.world.ego import Control, Trajectory
 
-__all__ = ["Loop"]
+__all__ = ["RunLoop"]
 
 #: Whoever comes hears the frame of now when nobody else has come for so long, s: before, it may not listen yet.
-_GREET_S = 0.5
+_RESEND_AFTER_S = 0.5
 #: So an ego whose stack says nothing in real time comes to a stop.
 _BRAKE_MPS2 = 4.0
 _RUNNING = "RUNNING"
 
 
-class Loop:
+class RunLoop:
     """Moves a run on, at the pace of the stack's answers or of the wall's clock.
 
     Args:
@@ -45,89 +45,89 @@ class Loop:
 
     def __init__(
         self,
-        run: Run,
-        topics: Topics,
-        desk: ControlDesk,
+        run: RosRun,
+        topics: TopicTable,
+        desk: ControlInbox,
         setting: Callable[[str], Any],
         diagnostics: Callable[[], DiagnosticArray],
         complain: Callable[[str], None],
     ):
-        self.run, self.topics, self.desk, self._setting = run, topics, desk, setting
+        self.run, self.topics, self.inbox, self._setting = run, topics, desk, setting
         self._diagnostics, self._complain = diagnostics, complain
-        self.real_time = RealTime()
-        self.status, self.begun, self.bridge_ms = _RUNNING, False, 0.0
+        self.real_time = WallClockPacer()
+        self.status, self.started, self.bridge_ms = _RUNNING, False, 0.0
         self.budget: int | None = 0 if setting("paused") else None
         self.frame: SensorFrame | None = None
-        self._asked_ns, self._asked_at = 0, 0.0  # when the frame was out: the wall's clock, as controls have it, and s
+        self._sent_ns, self._sent_at = 0, 0.0  # when the frame was out: the wall's clock, as controls have it, and s
         self._new: set[str] = set()
-        self._greet_at = 0.0
+        self._resend_at = 0.0
 
     # --- turns ----------------------------------------------------------------------------------------------------
 
     def idle_s(self) -> float:
         """For so long nothing is due but what others send."""
-        if self.stands:
+        if self.is_idle:
             return 0.05
-        if self._setting("mode") == "realtime" and self.begun:
+        if self._setting("mode") == "realtime" and self.started:
             return max(self.real_time.due - time.monotonic(), 0.0)
         return 0.0 if self._setting("driver") == "builtin" else 0.02
 
-    def turn(self) -> None:
+    def spin_once(self) -> None:
         """Do what is due now."""
         now = time.monotonic()
-        self._greet(now)
-        if self.stands:
+        self._resend_to_newcomers(now)
+        if self.is_idle:
             return
         builtin = self._setting("driver") == "builtin"
-        if builtin and not self.begun:
+        if builtin and not self.started:
             self._begin(now)
-        if self._setting("mode") == "realtime" and self.begun:
+        if self._setting("mode") == "realtime" and self.started:
             if now >= self.real_time.due:
                 self._move(None if builtin else self._latest(), whole_tick=False)
                 step_s = 1e-6 * PHYSICS_US / self._setting("realtime_factor")
-                self.real_time.stepped(time.monotonic(), step_s, self.run.at_tick)
+                self.real_time.step_done(time.monotonic(), step_s, self.run.at_tick)
         elif builtin:
             self._move(None)
-        elif self.begun or not self._new:
-            self._answered(now)
+        elif self.started or not self._new:
+            self._advance_if_answered(now)
 
     @property
-    def stands(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether the run is over or paused."""
         return self.status != _RUNNING or self.budget == 0
 
     def _begin(self, now: float) -> None:
-        self.begun = True
+        self.started = True
         self.real_time.start(now)
 
-    def _answered(self, now: float) -> None:
+    def _advance_if_answered(self, now: float) -> None:
         """Move on if the frame is answered, give up if nobody has for too long."""
-        command = self.desk.answer(self._asked_ns)
-        control = command and self._asked(command)
+        command = self.inbox.take_reply(self._sent_ns)
+        control = command and self._control_of(command)
         if control is not None:
-            if not self.begun:
+            if not self.started:
                 self._begin(now)
             self._move(control)
-        elif now - self._asked_at > self._setting("lockstep_timeout_s" if self.begun else "connect_timeout_s"):
-            at, counts = 1e-6 * self.run.stamp_us, dict(self.desk.counts)
+        elif now - self._sent_at > self._setting("lockstep_timeout_s" if self.started else "connect_timeout_s"):
+            at, counts = 1e-6 * self.run.stamp_us, dict(self.inbox.counts)
             hint = "; does it answer before all of a frame is sent? answer_from:=first_message"
             self._complain(
-                f"no control in {now - self._asked_at:.1f} s after the frame at {at:.2f} s, of controls: "
+                f"no control in {now - self._sent_at:.1f} s after the frame at {at:.2f} s, of controls: "
                 f"{counts or 'none'}{hint if counts.get('early') else ''}"
             )
             self._end("TIMEOUT")
 
     def _latest(self) -> Control | Trajectory:
         since_ns = time.time_ns() - int(1e9 * self._setting("control_stale_s"))
-        command = self.desk.latest(since_ns)
-        return (command and self._asked(command)) or Control(self.run.layout.ego_steer, -_BRAKE_MPS2)
+        command = self.inbox.latest(since_ns)
+        return (command and self._control_of(command)) or Control(self.run.layout.ego_steer, -_BRAKE_MPS2)
 
-    def _asked(self, command: Command) -> Control | Trajectory | None:
+    def _control_of(self, command: Command) -> Control | Trajectory | None:
         """What a command asks for now; None where it has gone stale since it came."""
         try:
             return command(self.run.layout, self.run.stamp_us)
         except (InputError, StaleControl) as error:
-            self.desk.counts["stale"] += 1
+            self.inbox.counts["stale"] += 1
             self._complain(str(error))
             return None
 
@@ -149,63 +149,73 @@ class Loop:
         """Make the frame of now and say it."""
         self.frame = self.run.sense(self.topics.needs)
         start = time.perf_counter()
-        self._send([*self._moments(), *self.topics.made(When.FRAME, self._now())])
+        self._send([*self._moments(), *self.topics.made(PublishTime.FRAME, self._now())])
         self.bridge_ms = 1e3 * (time.perf_counter() - start)
-        self._asked_at = time.monotonic()
+        self._sent_at = time.monotonic()
 
-    def _moments(self) -> list[Made]:
-        run, passed = self.run, self.run.simulator.passed
-        return list(self.topics.made(When.MOMENT, *(Now(run.on_ros_us(layout), layout) for layout in passed)))
+    def _moments(self) -> list[PublisherMessage]:
+        run, passed = self.run, self.run.simulator.tick_layouts
+        return list(
+            self.topics.made(
+                PublishTime.PHYSICS_STEP, *(PublishContext(run.ros_stamp_us(layout), layout) for layout in passed)
+            )
+        )
 
-    def _send(self, made: list[Made]) -> None:
+    def _send(self, made: list[PublisherMessage]) -> None:
         """Publish; what comes after the last message answers it, so its moment is taken just before."""
-        self._asked_ns, last = time.time_ns(), self._setting("answer_from") == "last_message"
+        self._sent_ns, last = time.time_ns(), self._setting("answer_from") == "last_message"
         for k, (publisher, message) in enumerate(made, start=1):
             if k == len(made) and last:
-                self._asked_ns = time.time_ns()
+                self._sent_ns = time.time_ns()
             publisher.publish(message)
 
-    def _greet(self, now: float) -> None:
+    def _resend_to_newcomers(self, now: float) -> None:
         """Say the frame to those who came after it was said, unless another follows it anyway."""
-        new = self.topics.newcomers()
+        new = self.topics.topics_with_new_subscribers()
         if new:
             self._new |= new
-            self._greet_at = now + _GREET_S
-        if not self._new or now < self._greet_at:
+            self._resend_at = now + _RESEND_AFTER_S
+        if not self._new or now < self._resend_at:
             return
         names, self._new = self._new, set()
-        if not self.begun:
+        if not self.started:
             self._sense()  # the whole frame: only answers to that count, so a stack that heard it twice keeps step
-        elif self.stands or self._setting("mode") == "lockstep":
-            asked_ns, self.frame = self._asked_ns, self.run.sense(self.topics.needs)
+        elif self.is_idle or self._setting("mode") == "lockstep":
+            asked_ns, self.frame = self._sent_ns, self.run.sense(self.topics.needs)
             told = self._now()
-            self._send([m for when in (When.MOMENT, When.FRAME) for m in self.topics.made(when, told, only=names)])
-            self._asked_ns = asked_ns
+            self._send(
+                [
+                    m
+                    for when in (PublishTime.PHYSICS_STEP, PublishTime.FRAME)
+                    for m in self.topics.made(when, told, only=names)
+                ]
+            )
+            self._sent_ns = asked_ns
 
-    def _now(self) -> Now:
+    def _now(self) -> PublishContext:
         run = self.run
-        return Now(
+        return PublishContext(
             run.stamp_us, run.layout, self.frame, run.simulator.moments, self._diagnostics, self._status, run.map_text
         )
 
     def _status(self) -> str:
         run = self.run
         facts = {"scenario": run.source.title, "seed": run.source.seed, **run.source.outcome, "status": self.status}
-        return json.dumps({**facts, "controls": dict(self.desk.counts)})
+        return json.dumps({**facts, "controls": dict(self.inbox.counts)})
 
     # --- runs -----------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """A run begins: say what it is, and its first frame."""
-        self.status, self.begun = _RUNNING, False
-        self.desk.clear()
+        self.status, self.started = _RUNNING, False
+        self.inbox.clear()
         now = self._now()
-        self._send([m for when in (When.SCENARIO, When.STATUS) for m in self.topics.made(when, now)])
+        self._send([m for when in (PublishTime.SCENARIO, PublishTime.STATUS) for m in self.topics.made(when, now)])
         self._sense()
 
     def _end(self, status: str) -> None:
         self.status = status
-        self._send(list(self.topics.made(When.STATUS, self._now())))
+        self._send(list(self.topics.made(PublishTime.STATUS, self._now())))
 
     def reset(self) -> str:
         self.run.restart()
@@ -214,7 +224,7 @@ class Loop:
 
     def play(self) -> str:
         self.budget = None
-        self.go_on()
+        self.restart_clock()
         return "plays"
 
     def pause(self) -> str:
@@ -223,10 +233,10 @@ class Loop:
 
     def step(self) -> str:
         self.budget = 1
-        self.go_on()
+        self.restart_clock()
         return f"one tick from {1e-6 * self.run.stamp_us:.2f} s"
 
-    def go_on(self) -> None:
+    def restart_clock(self) -> None:
         """From now on the wall's clock counts again."""
-        self._asked_at = time.monotonic()
-        self.real_time.start(self._asked_at)
+        self._sent_at = time.monotonic()
+        self.real_time.start(self._sent_at)

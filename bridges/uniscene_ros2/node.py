@@ -21,22 +21,22 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from uniscene_ros2 import qos
-from uniscene_ros2.controls import KINDS, ControlDesk, Kind
-from uniscene_ros2.diagnostics import Troubles, diagnostics, policy_name
-from uniscene_ros2.loop import Loop
+from uniscene_ros2.controls import COMMAND_KINDS, CommandKind, ControlInbox
+from uniscene_ros2.diagnostics import ProblemLog, diagnostics, policy_name
+from uniscene_ros2.loop import RunLoop
 from uniscene_ros2.messages.geodesy import Origin
 from uniscene_ros2.packages import Packages
-from uniscene_ros2.parameters import SETTINGS, descriptor, refusal
+from uniscene_ros2.parameters import NODE_PARAMETERS, descriptor, refusal_reason
 from uniscene_ros2.profiles import PROFILES
-from uniscene_ros2.run import Run
-from uniscene_ros2.topics import Topics, When
+from uniscene_ros2.run import RosRun
+from uniscene_ros2.topics import PublishTime, TopicTable
 from uniscene_sim.errors import InputError
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.disk_cache import user_cache
 
 __all__ = ["UnisceneNode"]
 
-_LOOK_ROUND_S = 5.0
+_TOPIC_CHECK_S = 5.0
 
 
 class UnisceneNode(Node):
@@ -53,12 +53,12 @@ class UnisceneNode(Node):
         super().__init__("uniscene", parameter_overrides=[Parameter(k, value=v) for k, v in (overrides or {}).items()])
         self._declare()
         self.packages = Packages()
-        self.troubles = Troubles(self.get_logger())
+        self.problems = ProblemLog(self.get_logger())
         profile, role = PROFILES[self.get("profile")], self.get("role")
         engines = {slot: self.get(slot) for slot in ("occupancy", "camera", "lidar")}
         rig = load_rig(self.get("rig"))
-        self.run = Run(self.get("scenario"), rig, seed=self._seed(), engines=engines, tile_cache=user_cache("tiles"))
-        self.topics = Topics(
+        self.run = RosRun(self.get("scenario"), rig, seed=self._seed(), engines=engines, tile_cache=user_cache("tiles"))
+        self.topics = TopicTable(
             self,
             rig,
             profile,
@@ -68,16 +68,16 @@ class UnisceneNode(Node):
             origin=Origin(self.get("origin_lat_deg"), self.get("origin_lon_deg"), self.get("origin_alt_m")),
             on_mismatch=self._on_mismatch,
         )
-        self.desk = ControlDesk(int(1e6 * self.get("control_stale_s")))
-        self.loop = Loop(
+        self.inbox = ControlInbox(int(1e6 * self.get("control_stale_s")))
+        self.loop = RunLoop(
             self.run,
             self.topics,
-            self.desk,
+            self.inbox,
             self.get,
-            lambda: diagnostics(self.loop, self.troubles, self.packages),
-            partial(self.troubles.say, "run"),
+            lambda: diagnostics(self.loop, self.problems, self.packages),
+            partial(self.problems.report, "run"),
         )
-        self._inputs: list[tuple[str, Kind]] = []
+        self._inputs: list[tuple[str, CommandKind]] = []
         self._listen(profile, role)
         for act in (self.loop.reset, self.loop.play, self.loop.pause, self.loop.step):
             self.create_service(Trigger, f"~/{act.__name__}", partial(self._serve, act))
@@ -87,7 +87,7 @@ class UnisceneNode(Node):
         self._callbacks.add_node(self)
         self.add_on_set_parameters_callback(self._on_set)
         self.exit_code: int | None = None
-        self._looked = 0.0
+        self._checked_at = 0.0
         self._open()
 
     def spin(self) -> int:
@@ -95,8 +95,8 @@ class UnisceneNode(Node):
         status = ""
         while self.exit_code is None:
             self._callbacks.spin_once(timeout_sec=self.loop.idle_s())
-            self.loop.turn()
-            self._look_round()
+            self.loop.spin_once()
+            self._check_topics()
             if status != self.loop.status:
                 status = self.loop.status
                 self._report(status)
@@ -109,7 +109,7 @@ class UnisceneNode(Node):
     def close(self) -> None:
         """Let the last words be heard, and go."""
         for topic in self.topics.table:
-            if topic.when is When.STATUS:
+            if topic.when is PublishTime.STATUS:
                 topic.publisher.wait_for_all_acked(Duration(seconds=1))
         self.destroy_node()
 
@@ -123,7 +123,7 @@ class UnisceneNode(Node):
     # --- listeners ------------------------------------------------------------------------------------------------
 
     def _listen(self, profile: Any, role: str) -> None:
-        for kind in KINDS:
+        for kind in COMMAND_KINDS:
             name = profile.topic(kind.what, role)
             message = name and self.packages.find(kind.type_name, name)
             if name and message:
@@ -135,25 +135,25 @@ class UnisceneNode(Node):
         if message:
             self.create_subscription(message, name, self._on_carla_control, qos.COMMAND)
 
-    def _on_control(self, kind: Kind) -> Any:
+    def _on_control(self, kind: CommandKind) -> Any:
         def take(message: Any, info: Any) -> None:
-            reason = self.desk.take(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
+            reason = self.inbox.take(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
             if reason:
-                self.troubles.say("control", f"refused: {reason}")
+                self.problems.report("control", f"refused: {reason}")
 
         return take
 
     def _on_mismatch(self, topic: str, event: Any) -> None:
-        self.troubles.qos(topic, policy_name(event))
+        self.problems.qos(topic, policy_name(event))
 
     def _on_carla_control(self, message: Any) -> None:
         {0: self.loop.play, 1: self.loop.pause, 2: self.loop.step}.get(message.command, self.loop.pause)()
 
-    def _look_round(self) -> None:
+    def _check_topics(self) -> None:
         now = time.monotonic()
-        if now - self._looked > _LOOK_ROUND_S:
-            self._looked = now
-            self.troubles.look_round(self, [t.name for t in self.topics.table], [name for name, _ in self._inputs])
+        if now - self._checked_at > _TOPIC_CHECK_S:
+            self._checked_at = now
+            self.problems.check_topics(self, [t.name for t in self.topics.table], [name for name, _ in self._inputs])
 
     # --- services and parameters ----------------------------------------------------------------------------------
 
@@ -163,20 +163,20 @@ class UnisceneNode(Node):
         return response
 
     def _declare(self) -> None:
-        for setting in SETTINGS:
+        for setting in NODE_PARAMETERS:
             try:
                 self.declare_parameter(setting.name, setting.default, descriptor(setting))
             except Exception as error:
                 raise InputError(f"{error}", field=setting.name) from error
-            reason = refusal(setting, self.get(setting.name))
+            reason = refusal_reason(setting, self.get(setting.name))
             if reason:
                 raise InputError(reason)
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
-        settings = {setting.name: setting for setting in SETTINGS}
+        settings = {setting.name: setting for setting in NODE_PARAMETERS}
         wishes = {p.name: p.value for p in parameters}
         for name, value in wishes.items():
-            reason = refusal(settings[name], value) if name in settings else None
+            reason = refusal_reason(settings[name], value) if name in settings else None
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
         if wishes.keys() & {"scenario", "seed"}:
@@ -186,15 +186,15 @@ class UnisceneNode(Node):
             except InputError as error:
                 return SetParametersResult(successful=False, reason=str(error))
             self._open()
-        self.desk.stale_us = int(1e6 * wishes.get("control_stale_s", self.get("control_stale_s")))
+        self.inbox.stale_us = int(1e6 * wishes.get("control_stale_s", self.get("control_stale_s")))
         if "mode" in wishes or "realtime_factor" in wishes:
-            self.loop.go_on()
+            self.loop.restart_clock()
         return SetParametersResult(successful=True)
 
     def _open(self) -> None:
-        self.troubles.forget("run", "control")
+        self.problems.forget("run", "control")
         if not self.run.map_text():
-            self.troubles.say("map", "this map has no OpenDRIVE form: none is published")
+            self.problems.report("map", "this map has no OpenDRIVE form: none is published")
         self.loop.open()
 
     def get(self, name: str) -> Any:

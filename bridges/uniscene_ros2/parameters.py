@@ -11,11 +11,11 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from uniscene_ros2.messages.clouds import LAYOUTS
 from uniscene_ros2.profiles import PROFILES
 
-__all__ = ["SETTINGS", "Setting", "descriptor", "refusal"]
+__all__ = ["NODE_PARAMETERS", "NodeParameter", "descriptor", "refusal_reason"]
 
 
 @dataclass(frozen=True)
-class Setting:
+class NodeParameter:
     """A parameter.
 
     Attributes:
@@ -47,70 +47,72 @@ class Setting:
         return type(self.default)(text)
 
 
-SETTINGS = (
-    Setting("scenario", "cut_in", "Name of the library or file; setting it loads it.", fixed=False),
-    Setting("seed", -1, "Replaces the scenario's own; -1 does not.", fixed=False, span=(-1, 2**32 - 1)),
-    Setting("rig", "nuscenes-small", "Preset or YAML file."),
-    Setting("profile", "plain", "Names of topics and frames.", choices=tuple(PROFILES)),
-    Setting(
+NODE_PARAMETERS = (
+    NodeParameter("scenario", "cut_in", "Name of the library or file; setting it loads it.", fixed=False),
+    NodeParameter("seed", -1, "Replaces the scenario's own; -1 does not.", fixed=False, span=(-1, 2**32 - 1)),
+    NodeParameter("rig", "nuscenes-small", "Preset or YAML file."),
+    NodeParameter("profile", "plain", "Names of topics and frames.", choices=tuple(PROFILES)),
+    NodeParameter(
         "role",
         "ego_vehicle",
         "The ego in the names of the profile carla.",
         good=lambda v: v.isidentifier(),
         expected="letters, digits and underscores",
     ),
-    Setting(
+    NodeParameter(
         "cloud_layout", "XYZIRT", "Fields of point clouds, where the profile does not say.", choices=tuple(LAYOUTS)
     ),
-    Setting("occupancy", "procedural", "Engine of the world."),
-    Setting("camera", "raycast", "Camera engine."),
-    Setting("lidar", "raycast", "LiDAR engine."),
-    Setting(
+    NodeParameter("occupancy", "procedural", "Engine of the world."),
+    NodeParameter("camera", "raycast", "Camera engine."),
+    NodeParameter("lidar", "raycast", "LiDAR engine."),
+    NodeParameter(
         "mode",
         "lockstep",
         "Wait for the stack after each frame, or go on in real time.",
         fixed=False,
         choices=("lockstep", "realtime"),
     ),
-    Setting(
+    NodeParameter(
         "driver",
         "stack",
         "Who drives: the stack under test, or the built-in driver.",
         fixed=False,
         choices=("stack", "builtin"),
     ),
-    Setting("paused", False, "Start paused."),
-    Setting(
+    NodeParameter("paused", False, "Start paused."),
+    NodeParameter(
         "answer_from",
         "last_message",
         "In lockstep the first control after this message of a frame answers it.",
         fixed=False,
         choices=("last_message", "first_message"),
     ),
-    Setting(
+    NodeParameter(
         "lockstep_timeout_s",
         10.0,
         "A stack that does not answer for so long ends the run as TIMEOUT.",
         fixed=False,
         span=(0.1, 3600.0),
     ),
-    Setting("connect_timeout_s", 120.0, "The same for the first answer of a run.", fixed=False, span=(0.1, 86400.0)),
-    Setting(
+    NodeParameter(
+        "connect_timeout_s", 120.0, "The same for the first answer of a run.", fixed=False, span=(0.1, 86400.0)
+    ),
+    NodeParameter(
         "control_stale_s",
         0.5,
         "In real time the ego brakes when no control came for so long; older stamps are refused.",
         fixed=False,
         span=(0.01, 60.0),
     ),
-    Setting("realtime_factor", 1.0, "Simulated seconds in one of the wall's.", fixed=False, span=(0.01, 100.0)),
-    Setting("origin_lat_deg", 0.0, "Latitude of the map's origin.", span=(-90.0, 90.0)),
-    Setting("origin_lon_deg", 0.0, "Longitude of the map's origin.", span=(-180.0, 180.0)),
-    Setting("origin_alt_m", 0.0, "Height of the map's origin over the ellipsoid.", span=(-500.0, 9000.0)),
-    Setting("exit_at_end", False, "End the node with the run: exit code 0 where the criteria hold."),
+    NodeParameter("realtime_factor", 1.0, "Simulated seconds in one of the wall's.", fixed=False, span=(0.01, 100.0)),
+    NodeParameter("origin_lat_deg", 0.0, "Latitude of the map's origin.", span=(-90.0, 90.0)),
+    NodeParameter("origin_lon_deg", 0.0, "Longitude of the map's origin.", span=(-180.0, 180.0)),
+    NodeParameter("origin_alt_m", 0.0, "Height of the map's origin over the ellipsoid.", span=(-500.0, 9000.0)),
+    NodeParameter("exit_at_end", False, "End the node with the run: exit code 0 where the criteria hold."),
 )
 
 
-def descriptor(setting: Setting) -> ParameterDescriptor:
+def descriptor(setting: NodeParameter) -> ParameterDescriptor:
     out = ParameterDescriptor(name=setting.name, description=setting.text, read_only=setting.fixed)
     if setting.choices:
         out.additional_constraints = f"one of {', '.join(setting.choices)}"
@@ -121,7 +123,7 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
     return out
 
 
-def refusal(setting: Setting, value: Any) -> str | None:
+def refusal_reason(setting: NodeParameter, value: Any) -> str | None:
     """Why a value will not do, None where it will."""
     if type(value) is not type(setting.default):
         return f"{setting.name}: expected {type(setting.default).__name__}, got {value!r}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["PROFILES", "Profile", "fill"]
+__all__ = ["PROFILES", "Profile", "fill_name"]
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Profile:
 
     def topic(self, what: str, role: str, sensor: str = "") -> str | None:
         name = self.topics.get(what)
-        return None if name is None else fill(name, role, sensor)
+        return None if name is None else fill_name(name, role, sensor)
 
 
-def fill(name: str, role: str, sensor: str = "") -> str:
+def fill_name(name: str, role: str, sensor: str = "") -> str:
     """A name with its blanks filled; ROS takes letters, digits and underscores."""
     place = re.sub(r"^lidar_|_lidar$", "", _plain(sensor).lower())
     return name.format(role=_plain(role), sensor=_plain(sensor), place=place)

@@ -16,13 +16,13 @@ from uniscene_sim.storage.disk_cache import DiskCache
 from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["Run"]
+__all__ = ["RosRun"]
 
 #: So far the clock leaps between runs; a stack sees where one ends.
 _GAP_US = 1_000_000
 
 
-class Run:
+class RosRun:
     """Runs scenarios with one rig and the same engines, one after the other.
 
     Raises:
@@ -40,7 +40,7 @@ class Run:
     ):
         self.rig, self._engines, self._cache = rig, engines or {}, tile_cache
         self._zero_us = _GAP_US
-        self.simulator = self._ready(scenario, seed)
+        self.simulator = self._prepare_simulator(scenario, seed)
         self.tick_us = self.simulator.tick_us
         self._before: dict[str, Any] = {}
         self.begin()
@@ -51,14 +51,14 @@ class Run:
         Raises:
             InputError: it cannot be had; the one at hand goes on.
         """
-        simulator = self._ready(scenario, seed)
-        self._leap()
+        simulator = self._prepare_simulator(scenario, seed)
+        self._jump_clock()
         self.simulator = simulator
         self.begin()
 
     def restart(self) -> None:
         """The same scenario from its beginning."""
-        self._leap()
+        self._jump_clock()
         self.begin()
 
     def begin(self) -> None:
@@ -76,9 +76,9 @@ class Run:
     @property
     def stamp_us(self) -> int:
         """Now, on the clock of ROS."""
-        return self.on_ros_us(self.layout)
+        return self.ros_stamp_us(self.layout)
 
-    def on_ros_us(self, layout: LayoutFrame) -> int:
+    def ros_stamp_us(self, layout: LayoutFrame) -> int:
         return self._zero_us + layout.stamp_us
 
     @property
@@ -110,12 +110,12 @@ class Run:
                 return file.read_text()
         return ""
 
-    def _ready(self, scenario: str, seed: int | None) -> Simulator[ScenarioSource]:
+    def _prepare_simulator(self, scenario: str, seed: int | None) -> Simulator[ScenarioSource]:
         source = ScenarioSource.open(scenario, seed)
         simulator = assemble(source, self.rig, tile_cache=self._cache, **self._engines)  # type: ignore[arg-type]
         simulator.digests = False
         simulator.prepare(source.route_path)
         return simulator
 
-    def _leap(self) -> None:
+    def _jump_clock(self) -> None:
         self._zero_us = self.stamp_us + _GAP_US

@@ -15,33 +15,36 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Float32, String
 
 from uniscene_ros2 import qos
-from uniscene_ros2.messages import clouds, ego, foreign, images, scene
+from uniscene_ros2.messages import clouds, images
+from uniscene_ros2.messages import ego_state as ego
+from uniscene_ros2.messages import external_types as foreign
+from uniscene_ros2.messages import surroundings as scene
 from uniscene_ros2.messages.geodesy import Origin
 from uniscene_ros2.messages.prefilled import labelled_array
 from uniscene_ros2.messages.stamps import as_header
 from uniscene_ros2.packages import Packages
-from uniscene_ros2.profiles import Profile, fill
+from uniscene_ros2.profiles import Profile, fill_name
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 
-__all__ = ["Now", "Topics", "When"]
+__all__ = ["PublishContext", "PublishTime", "TopicTable"]
 
 
 #: A publisher and what it is to publish: a message, or its bytes.
-Made = tuple[Any, Any]
+PublisherMessage = tuple[Any, Any]
 
 
-class When(Enum):
-    MOMENT = "each 10 ms"
+class PublishTime(Enum):
+    PHYSICS_STEP = "each 10 ms"
     FRAME = "each tick"
     SCENARIO = "when one is loaded"
     STATUS = "when it changes"
 
 
 @dataclass(frozen=True)
-class Now:
+class PublishContext:
     """What there is to tell. Of a moment within a tick there is no sensor frame.
 
     Attributes:
@@ -61,13 +64,13 @@ class Now:
 @dataclass(frozen=True)
 class Topic:
     name: str
-    when: When
-    make: Callable[[Now], Any]  # None where there is nothing to say
+    when: PublishTime
+    make: Callable[[PublishContext], Any]  # None where there is nothing to say
     publisher: Any
     needs: str = ""  # the sensor that it tells of, or "occupancy" or "bev"
 
 
-class Topics:
+class TopicTable:
     """Publishes what has subscribers, and makes nothing else.
 
     Args:
@@ -90,8 +93,8 @@ class Topics:
         self._node, self._rig, self._profile, self._packages = node, rig, profile, packages
         self._role, self._on_mismatch = role, on_mismatch
         self.table: list[Topic] = []
-        self._heard: dict[str, int] = {}
-        self._base = fill(profile.base, role)
+        self._subscriber_counts: dict[str, int] = {}
+        self._base = fill_name(profile.base, role)
         self._add_ego(origin)
         self._add_scene()
         for camera in rig.cameras:
@@ -102,7 +105,9 @@ class Topics:
 
     # --- publishing -----------------------------------------------------------------------------------------------
 
-    def made(self, when: When, *nows: Now, only: Set[str] | None = None) -> Iterator[Made]:
+    def made(
+        self, when: PublishTime, *nows: PublishContext, only: Set[str] | None = None
+    ) -> Iterator[PublisherMessage]:
         """What is told at such times and has subscribers, one `now` after the other, with the publishers; of some
         topics `only`."""
         heard = [t for t in self.table if t.when is when and (only is None or t.name in only) and self._wanted(t)]
@@ -117,17 +122,17 @@ class Topics:
         """Sensors, and of "occupancy" and "bev", what subscribers listen for."""
         return {topic.needs for topic in self.table if topic.needs and topic.publisher.get_subscription_count()}
 
-    def newcomers(self) -> set[str]:
+    def topics_with_new_subscribers(self) -> set[str]:
         """Topics that have more subscribers than when this was last asked."""
         counts = {topic.name: topic.publisher.get_subscription_count() for topic in self.table}
-        more = {name for name, count in counts.items() if count > self._heard.get(name, 0)}
-        self._heard = counts
+        more = {name for name, count in counts.items() if count > self._subscriber_counts.get(name, 0)}
+        self._subscriber_counts = counts
         return more
 
     @staticmethod
     def _wanted(topic: Topic) -> bool:
         """Latched topics keep their last word for those who come later."""
-        return topic.when in (When.SCENARIO, When.STATUS) or topic.publisher.get_subscription_count() > 0
+        return topic.when in (PublishTime.SCENARIO, PublishTime.STATUS) or topic.publisher.get_subscription_count() > 0
 
     # --- the table ------------------------------------------------------------------------------------------------
 
@@ -136,7 +141,7 @@ class Topics:
         what: str,
         type_name: str,
         quality: QoSProfile,
-        when: When,
+        when: PublishTime,
         make: Callable[..., Any],
         *,
         sensor: str = "",
@@ -157,18 +162,25 @@ class Topics:
 
     def _add_ego(self, origin: Origin) -> None:
         frames, base = self._profile, self._base
-        imu_frame, gnss_frame = fill(frames.imu, self._role), fill(frames.gnss, self._role)
-        moment, tick = When.MOMENT, When.FRAME
+        imu_frame, gnss_frame = fill_name(frames.imu, self._role), fill_name(frames.gnss, self._role)
+        moment, tick = PublishTime.PHYSICS_STEP, PublishTime.FRAME
         add = self._add
         add("clock", "rosgraph_msgs/Clock", qos.CLOCK, moment, lambda now: ego.clock(now.stamp_us))
-        add("tf", "tf2_msgs/TFMessage", qos.TF, moment, self._moving, with_kind=True)
-        add("tf_static", "tf2_msgs/TFMessage", qos.LATCHED, When.SCENARIO, self._standing, with_kind=True)
+        add("tf", "tf2_msgs/TFMessage", qos.TF, moment, self._dynamic_transforms, with_kind=True)
+        add(
+            "tf_static",
+            "tf2_msgs/TFMessage",
+            qos.LATCHED,
+            PublishTime.SCENARIO,
+            self._static_transforms,
+            with_kind=True,
+        )
         add("odometry", "nav_msgs/Odometry", qos.STATE, moment,
             lambda now: ego.odometry(now.layout, now.stamp_us, frames.odometry_in, base))  # fmt: skip
         add("imu", "sensor_msgs/Imu", qos.SENSOR, moment,
             lambda now: ego.imu(now.layout, now.stamp_us, imu_frame))  # fmt: skip
         add("gnss", "sensor_msgs/NavSatFix", qos.SENSOR, tick,
-            lambda now: ego.fix(now.layout, now.stamp_us, gnss_frame, origin))  # fmt: skip
+            lambda now: ego.gnss_fix(now.layout, now.stamp_us, gnss_frame, origin))  # fmt: skip
         add("gnss_pose", "geometry_msgs/PoseWithCovarianceStamped", qos.SENSOR, tick,
             lambda now: ego.pose_with_covariance(now.layout, now.stamp_us, frames.map))  # fmt: skip
         add("speed", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=ego.speed_mps(now.layout)))
@@ -183,7 +195,7 @@ class Topics:
             add(what, type_name, qos.STATE, tick, self._foreign(make, base), with_kind=True)
 
     def _add_scene(self) -> None:
-        tick, world = When.FRAME, self._profile.map
+        tick, world = PublishTime.FRAME, self._profile.map
         add = self._add
         add("objects", "visualization_msgs/MarkerArray", qos.STATE, tick,
             lambda now: scene.markers(now.layout, as_header(now.stamp_us, world)))  # fmt: skip
@@ -197,21 +209,21 @@ class Topics:
             lambda now: scene.route(now.layout, now.stamp_us, world))  # fmt: skip
         add("signals", "std_msgs/UInt8MultiArray", qos.STATE, tick, lambda now: scene.signals(now.layout))
         add("occupancy_points", "sensor_msgs/PointCloud2", qos.SENSOR, tick,
-            lambda now: _of(now, "occupancy", clouds.occupied_points, now.stamp_us, world),
+            lambda now: _message_of_part(now, "occupancy", clouds.occupied_points, now.stamp_us, world),
             needs="occupancy")  # fmt: skip
         add("occupancy_labels", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
-            lambda now: _of(now, "occupancy", lambda o: labelled_array(o.labels, ("x", "y", "z"))),
+            lambda now: _message_of_part(now, "occupancy", lambda o: labelled_array(o.labels, ("x", "y", "z"))),
             needs="occupancy")  # fmt: skip
         add("layout", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
-            lambda now: _of(now, "bev", lambda b: labelled_array(b.data, (",".join(b.schema.channels), "x", "y"))),
+            lambda now: _message_of_part(now, "bev", lambda b: labelled_array(b.data, (",".join(b.schema.channels), "x", "y"))),
             needs="bev")  # fmt: skip
         add("diagnostics", "diagnostic_msgs/DiagnosticArray", qos.STATE, tick,
             lambda now: now.diagnostics() if now.diagnostics else None)  # fmt: skip
-        add("map", "std_msgs/String", qos.LATCHED, When.SCENARIO, lambda now: String(data=now.map_text()))
-        add("status", "std_msgs/String", qos.LATCHED, When.STATUS, lambda now: String(data=now.status()))
+        add("map", "std_msgs/String", qos.LATCHED, PublishTime.SCENARIO, lambda now: String(data=now.map_text()))
+        add("status", "std_msgs/String", qos.LATCHED, PublishTime.STATUS, lambda now: String(data=now.status()))
 
     def _add_camera(self, spec: CameraSpec) -> None:
-        frame_id = fill(self._profile.camera, self._role, spec.name)
+        frame_id = fill_name(self._profile.camera, self._role, spec.name)
         makers: dict[str, tuple[str, Callable[..., Any]]] = {
             "camera_info": ("sensor_msgs/CameraInfo", lambda _, *rest: images.camera_info(spec, *rest)),
             "image": ("sensor_msgs/Image", images.rgb_image),
@@ -220,44 +232,46 @@ class Topics:
         }
         for what, (type_name, make) in makers.items():
 
-            def told(now: Now, make: Callable[..., Any] = make) -> Any:
+            def told(now: PublishContext, make: Callable[..., Any] = make) -> Any:
                 record = now.frame.cameras.get(spec.name) if now.frame else None
                 return record and make(record, now.stamp_us, frame_id)
 
-            self._add(what, type_name, qos.SENSOR, When.FRAME, told, sensor=spec.name, needs=spec.name)
+            self._add(what, type_name, qos.SENSOR, PublishTime.FRAME, told, sensor=spec.name, needs=spec.name)
 
     def _add_lidar(self, spec: LidarSpec, usual: str) -> None:
-        frame_id = fill(self._profile.lidar, self._role, spec.name)
+        frame_id = fill_name(self._profile.lidar, self._role, spec.name)
         for name, named in self._profile.clouds.items():
             layout = named or usual
 
-            def told(now: Now, layout: str = layout) -> Any:
+            def told(now: PublishContext, layout: str = layout) -> Any:
                 record = now.frame.sweeps.get(spec.name) if now.frame else None
-                stamp_us = now.stamp_us - clouds.sweep_begins_us(layout, spec)
+                stamp_us = now.stamp_us - clouds.sweep_start_us(layout, spec)
                 return record and clouds.sweep_points(record, spec, layout, now.moments, stamp_us, frame_id)
 
-            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, When.FRAME, told,
-                      name=fill(name, self._role, spec.name), needs=spec.name)  # fmt: skip
+            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, PublishTime.FRAME, told,
+                      name=fill_name(name, self._role, spec.name), needs=spec.name)  # fmt: skip
 
     # --- transforms -----------------------------------------------------------------------------------------------
 
-    def _moving(self, kind: Any, now: Now) -> Any:
-        return ego.motion(kind, now.layout, now.stamp_us, self._profile.odom, self._base)
+    def _dynamic_transforms(self, kind: Any, now: PublishContext) -> Any:
+        return ego.ego_transform(kind, now.layout, now.stamp_us, self._profile.odom, self._base)
 
-    def _standing(self, kind: Any, now: Now) -> Any:
+    def _static_transforms(self, kind: Any, now: PublishContext) -> Any:
         frames, role = self._profile, self._role
         places = [(parent, child, Pose()) for child, parent in frames.fixed.items()]
-        places += [(self._base, fill(name, role), Pose()) for name in (frames.imu, frames.gnss)]
-        places += [(self._base, fill(frames.camera, role, c.name), ego.optical(c.pose)) for c in self._rig.cameras]
-        places += [(self._base, fill(frames.lidar, role, lidar.name), lidar.pose) for lidar in self._rig.lidars]
+        places += [(self._base, fill_name(name, role), Pose()) for name in (frames.imu, frames.gnss)]
+        places += [
+            (self._base, fill_name(frames.camera, role, c.name), ego.optical_pose(c.pose)) for c in self._rig.cameras
+        ]
+        places += [(self._base, fill_name(frames.lidar, role, lidar.name), lidar.pose) for lidar in self._rig.lidars]
         return kind(transforms=[ego.transform(as_header(now.stamp_us, p), child, pose) for p, child, pose in places])
 
     @staticmethod
-    def _foreign(make: Callable[..., Any], frame_id: str) -> Callable[[Any, Now], Any]:
+    def _foreign(make: Callable[..., Any], frame_id: str) -> Callable[[Any, PublishContext], Any]:
         return lambda kind, now: make(kind, now.layout, as_header(now.stamp_us, frame_id))
 
 
-def _of(now: Now, what: str, make: Callable[..., Any], *rest: Any) -> Any:
+def _message_of_part(now: PublishContext, what: str, make: Callable[..., Any], *rest: Any) -> Any:
     """A message made of a part of the frame, None where nobody asked for that part."""
     part = getattr(now.frame, what, None)
     return None if part is None else make(part, *rest)

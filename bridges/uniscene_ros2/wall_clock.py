@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["RealTime"]
+__all__ = ["WallClockPacer"]
 
 
-class RealTime:
+class WallClockPacer:
     """Steps that keep pace with the wall. What is late is made up for within the tick; a tick that begins late for all
     that is an overrun: it is counted and time slips, so that the world never hurries.
 
@@ -22,7 +22,7 @@ class RealTime:
     def start(self, now: float) -> None:
         self.due = now
 
-    def stepped(self, now: float, step_s: float, at_tick: bool) -> None:
+    def step_done(self, now: float, step_s: float, at_tick: bool) -> None:
         """A step of so many seconds of the wall was begun; whether the next one begins a tick."""
         self.due += step_s
         if at_tick and now > self.due + self._SLACK_S:

@@ -16,8 +16,8 @@ from scipy import ndimage
 from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.annotations.boxes import amodal_box, boxes_in, posed_agents, set_visibility
 from uniscene_sim.annotations.draw import flow_rgb
-from uniscene_sim.annotations.hidden import in_sight_many
-from uniscene_sim.annotations.silhouettes import alone
+from uniscene_sim.annotations.occlusion import are_unoccluded
+from uniscene_sim.annotations.silhouettes import unoccluded_extent
 from uniscene_sim.assemble import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.cli.main import main
@@ -37,7 +37,7 @@ from uniscene_sim.tile import TILE_M, Tile
 from uniscene_sim.tracing.agents import template_arrays
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.tracing.kernels import trace_agent
-from uniscene_sim.tracing.templates.template_set import templates
+from uniscene_sim.tracing.templates.template_set import built_in_templates
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 MOUNT = Pose(1.5, 0.1, 1.6, roll=0.02, pitch=0.05, yaw=-0.1)
@@ -331,8 +331,8 @@ def test_pixels_alone_as_reference(spec, at):
     """Each pixel's ray, one after the other, against the one body; its box against slabs."""
     frame, posed = one_box((at[0], at[1], 0.0), at[2])
     rotation, position = looking(frame, spec)
-    shapes, number = template_arrays(templates()), posed.template[0]
-    count, extent = alone(posed, shapes, spec, rotation, position)
+    shapes, number = template_arrays(built_in_templates()), posed.template[0]
+    count, extent = unoccluded_extent(posed, shapes, spec, rotation, position)
     u, v = np.meshgrid(np.arange(spec.width) + 0.5, np.arange(spec.height) + 0.5)
     pixels = np.stack([u.ravel(), v.ravel()], axis=1)
     rays, seen = spec.unproject(pixels)
@@ -363,7 +363,7 @@ def test_amodal_box_as_reference(spec, at):
     boxes = boxes_in(rotation, position, frame, posed)
     if np.abs(boxes["rotation"][0].T @ boxes["centre"][0] / boxes["size"][0]).max() < 0.6:
         return  # within it
-    _, extent = alone(posed, template_arrays(templates()), spec, rotation, position)
+    _, extent = unoccluded_extent(posed, template_arrays(built_in_templates()), spec, rotation, position)
     got, _ = amodal_box(spec, boxes, extent)
     steps = np.linspace(-0.5, 0.5, 161)
     a, b = (m.ravel() for m in np.meshgrid(steps, steps))
@@ -395,7 +395,7 @@ def test_amodal_boxes_of_what_is_all_around():
     frame, posed = one_box((4.0, 0.0, -200.0), 0.0, (1.0, 400.0, 400.0))
     rotation, position = looking(frame, BROWN)
     boxes = boxes_in(rotation, position, frame, posed)
-    _, extent = alone(posed, template_arrays(templates()), BROWN, rotation, position)
+    _, extent = unoccluded_extent(posed, template_arrays(built_in_templates()), BROWN, rotation, position)
     got, cut = amodal_box(BROWN, boxes, extent)
     np.testing.assert_allclose(got[0], [0.0, 0.0, BROWN.width, BROWN.height], atol=0.5)
     assert cut and np.isnan(amodal_box(BROWN, boxes, nothing)[0]).all()
@@ -435,7 +435,7 @@ def test_hidden_by_depth():
     depth[:, :10] = 5.0
     pixels = np.array([[4.0, 5.0], [4.0, 5.0], [15.0, 5.0], [15.0, 5.0], [-0.1, 5.0], [15.0, 10.0], [19.9, 9.9]])
     own = np.array([5.06, 5.1, 30.3, 31.0, 1.0, 1.0, 1.0])
-    assert in_sight_many(depth, pixels, own, 0.01).tolist() == [True, False, True, False, False, False, True]
+    assert are_unoccluded(depth, pixels, own, 0.01).tolist() == [True, False, True, False, False, False, True]
 
 
 def straight_lane(index: int, y: float, yaw: float = 0.0, **more) -> Lane:

@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 from uniscene_sim.bench.run_bench import as_markdown
-from uniscene_sim.bench.timing import Row, interleaved_ms
+from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.cli.main import main
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.tracing.label_mesh import mesh_of
+from uniscene_sim.tracing.label_mesh import mesh_of_labels
 
 
 def test_ratio_says_how_many_times_better():
-    assert Row("a", 2.0, "ms", "b", 10.0).ratio == 5.0
-    assert Row("a", 50.0, "1/s", "b", 10.0).ratio == 5.0
-    assert Row("a", 2.0, "ms").ratio is None
-    assert "| a | 2 | ms | b | 10 | 5 |" in as_markdown([Row("a", 2.0, "ms", "b", 10.0)])
+    assert BenchRow("a", 2.0, "ms", "b", 10.0).ratio == 5.0
+    assert BenchRow("a", 50.0, "1/s", "b", 10.0).ratio == 5.0
+    assert BenchRow("a", 2.0, "ms").ratio is None
+    assert "| a | 2 | ms | b | 10 | 5 |" in as_markdown([BenchRow("a", 2.0, "ms", "b", 10.0)])
 
 
 def test_jobs_take_turns():
@@ -34,7 +34,7 @@ def test_a_mesh_has_every_face_between_full_and_empty():
     labels = np.full((4, 4, 4), OccClass.FREE, np.uint8)
     labels[1, 1, 1] = labels[2, 1, 1] = OccClass.CAR
     grid = OccupancyGrid(labels, np.zeros((4, 4, 4), np.uint16), GridSpec(0.5, (4, 4, 4), (0.0, 0.0, 0.0)), Pose())
-    vertices, triangles = mesh_of(grid)
+    vertices, triangles = mesh_of_labels(grid)
     assert len(triangles) == 2 * 10  # two cubes that share a face
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     areas = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)

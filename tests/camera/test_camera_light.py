@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.camera.effects import add_noise, blur_motion, image_motion, key_of
+from uniscene_sim.camera.effects import add_noise, blur_motion, image_motion, image_noise_key
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
-from uniscene_sim.camera.raycast.ground_bins import bin_of, make_bins
-from uniscene_sim.camera.raycast.lamps import lamp_light, lamps_of
+from uniscene_sim.camera.raycast.ground_bins import make_ground_bins, rows_at
+from uniscene_sim.camera.raycast.lamps import lamp_light, lit_lamps
 from uniscene_sim.camera.sky import sky_of
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
@@ -118,7 +118,7 @@ def test_lamps_light_what_is_near_and_faces_them(view):
     centre = frame.ego_pose.position
     street = np.array([[centre[0] - 60.0, centre[1] + 20.0, 6.0]])
     alone = replace(frame, agents=frame.agents[:0])
-    lamps, bins = lamps_of(alone, street, 1.0, centre, 80.0)  # the ego's head lights shine the other way
+    lamps, bins = lit_lamps(alone, street, 1.0, centre, 80.0)  # the ego's head lights shine the other way
     x, y = street[0, :2]
 
     def light(dx: float, up: float = 1.0) -> float:
@@ -126,13 +126,13 @@ def test_lamps_light_what_is_near_and_faces_them(view):
 
     assert light(0.0) > light(5.0) > light(12.0) > light(20.0) > 0.0 == light(30.0)
     assert light(5.0, up=-1.0) == 0.0
-    assert len(lamps_of(alone, street, 0.0, centre, 80.0)[0].at) == 0  # by day
+    assert len(lit_lamps(alone, street, 0.0, centre, 80.0)[0].at) == 0  # by day
 
 
 def test_a_dipped_beam_lights_the_road_and_not_the_sky():
     frame = LayoutFrame(0, Pose(), np.zeros(3), 0.0, 0.0, 0.0, _vehicle(), _nobody(), np.zeros(0, np.uint8),
                         np.zeros((0, 3)), "none", 1)  # fmt: skip
-    lamps, bins = lamps_of(frame, np.zeros((0, 3)), 1.0, np.zeros(3), 80.0)
+    lamps, bins = lit_lamps(frame, np.zeros((0, 3)), 1.0, np.zeros(3), 80.0)
     assert lamps.kind.tolist() == [1]
 
     def wall(x: float, y: float, z: float) -> float:
@@ -210,7 +210,7 @@ def test_noise_is_keyed_by_seed_time_and_camera(view):
     loud = replace(FRONT, noise=0.03)
     assert np.array_equal(seen(view, spec=loud).rgb, seen(view, spec=loud).rgb)
     frame = view.frame
-    keys = {key_of(f, s) for f in (frame, replace(frame, stamp_us=5), replace(frame, seed=99))
+    keys = {image_noise_key(f, s) for f in (frame, replace(frame, stamp_us=5), replace(frame, seed=99))
             for s in (loud, replace(loud, name="other"))}  # fmt: skip
     assert len(keys) == 6
     quiet = seen(view)
@@ -252,13 +252,13 @@ def test_exposure_is_in_stops(view):
 def test_things_by_squares_are_all_found():
     rng = np.random.default_rng(2)
     at, reach = rng.uniform(-50, 50, (60, 2)), rng.uniform(0.5, 12.0, 60)
-    bins = make_bins(at, reach, np.zeros(2), 64.0, 8.0)
+    bins = make_ground_bins(at, reach, np.zeros(2), 64.0, 8.0)
     for x, y in rng.uniform(-60, 60, (200, 2)):
-        begin, end = bin_of(bins, x, y)
+        begin, end = rows_at(bins, x, y)
         found = set(bins.rows[begin:end].tolist())
         needed = set(np.flatnonzero(np.hypot(*(at - (x, y)).T) < reach).tolist())
         assert needed <= found
-    assert bin_of(bins, 500.0, 0.0) == (0, 0)
+    assert rows_at(bins, 500.0, 0.0) == (0, 0)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -289,4 +289,4 @@ def test_light_is_sound_at_any_hour(hour):
         assert np.linalg.norm(sky.sun) == pytest.approx(1.0) and sky.sun[2] > 0.0
         for light in (sky.sunlight, sky.zenith, sky.horizon, sky.glow, sky.bounce):
             assert np.all(np.isfinite(light)) and np.all(light >= 0.0)
-        assert 0.0 <= sky.dark <= 1.0 and 0.5 < sky.exposure < 5.0
+        assert 0.0 <= sky.darkness <= 1.0 and 0.5 < sky.exposure < 5.0

@@ -15,7 +15,7 @@ import pytest
 from numba import typeof
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.cli.bake import bake, what_to_bake
+from uniscene_sim.cli.bake import bake, tiles_to_bake
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.reader import read_opendrive
@@ -370,7 +370,7 @@ def test_what_one_world_wants_ahead_is_not_forgotten_for_another(urban):
         store.ahead(TILES[1:2], other)
     store.ahead(TILES[:1], one)
     gate.set()
-    store._coming[TILES[1]].result(60)
+    store._pending[TILES[1]].result(60)
     assert store.get(*TILES[1]).index == TILES[1]
     assert store.waits == 0
 
@@ -438,7 +438,7 @@ def test_a_run_finds_what_bake_has_made_and_sees_the_same(here, tmp_path, capsys
 
 
 def test_fields_far_from_any_lane_are_left_out():
-    static_map, seed, tiles = what_to_bake("rural", None, SensorRig("blind"))
+    static_map, seed, tiles = tiles_to_bake("rural", None, SensorRig("blind"))
     x0, y0, x1, y1 = static_map.bounds
     assert seed == 0 and len(tiles) < 0.5 * (x1 - x0) * (y1 - y0) / TILE_M**2
     on = {(int(x // TILE_M), int(y // TILE_M)) for lane in static_map.lanes if lane.kind == "driving"
@@ -513,7 +513,7 @@ def test_an_engine_that_cannot_be_cached_cannot_be_baked(urban, tmp_path, monkey
             super().__init__(static_map, seed)
             self.cache_key = None
 
-    monkeypatch.setattr("uniscene_sim.plugins.load_engine", lambda slot, name: Silent)
+    monkeypatch.setattr("uniscene_sim.plugins.load_plugin", lambda slot, name: Silent)
     with pytest.raises(InputError, match="declares no cache_key"):
         bake(urban, 5, TILES, DiskCache(tmp_path, GIB, strict=True))
 

@@ -8,7 +8,7 @@ import time
 import numba
 import pytest
 
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.threads import map_threads, row_ranges
 
 
 @pytest.fixture
@@ -34,22 +34,22 @@ def test_two_threads_at_once_give_results_in_order(two_threads):
         time.sleep(0.01 * (n % 3))
         return n * n
 
-    assert each(square, range(6)) == [0, 1, 4, 9, 16, 25]
+    assert map_threads(square, range(6)) == [0, 1, 4, 9, 16, 25]
 
 
 def test_what_is_done_within_keeps_to_its_thread(two_threads):
     def within(_: int) -> tuple[set[int], int]:
-        assert len(ranges(100)) == 1
-        return set(each(whoami, range(4))), threading.get_ident()
+        assert len(row_ranges(100)) == 1
+        return set(map_threads(whoami, range(4))), threading.get_ident()
 
-    found = each(within, range(4))
+    found = map_threads(within, range(4))
     assert all(inner == {outer} for inner, outer in found)
     assert len({outer for _, outer in found}) == 2
-    assert len(set(each(whoami, range(4)))) == 2  # and then it is over
+    assert len(set(map_threads(whoami, range(4)))) == 2  # and then it is over
 
 
 def test_fewer_items_than_threads_leave_all_threads_to_each(two_threads):
-    [inner] = each(lambda _: each(whoami, range(4)), [0])
+    [inner] = map_threads(lambda _: map_threads(whoami, range(4)), [0])
     assert len(set(inner)) == 2
 
 
@@ -63,20 +63,20 @@ def test_an_error_comes_out_when_all_have_stopped(two_threads):
         done.append(n)
 
     with pytest.raises(ValueError, match="no"):
-        each(work, range(6))
+        map_threads(work, range(6))
     stopped = list(done)
     time.sleep(0.1)
     assert done == stopped
-    assert len(set(each(whoami, range(4)))) == 2
+    assert len(set(map_threads(whoami, range(4)))) == 2
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 84, 1000])
 def test_ranges_part_all_rows(two_threads, count):
-    assert [row for first, last in ranges(count) for row in range(first, last)] == list(range(count))
+    assert [row for first, last in row_ranges(count) for row in range(first, last)] == list(range(count))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_has_threads_of_its_own(two_threads):
-    each(whoami, range(4))
+    map_threads(whoami, range(4))
     with multiprocessing.get_context("fork").Pool(1) as child:
-        assert len(set(child.apply_async(each, (whoami, range(4))).get(30))) == 2
+        assert len(set(child.apply_async(map_threads, (whoami, range(4))).get(30))) == 2

@@ -14,7 +14,7 @@ import pytest
 
 from uniscene_sim import conformance
 from uniscene_sim.camera.raycast.engine import RaycastCameras
-from uniscene_sim.conformance.rules import Broken
+from uniscene_sim.conformance.rules import RuleViolation
 from uniscene_sim.conformance.sensors import sensor_rules
 from uniscene_sim.conformance.sinks import sink_rules
 from uniscene_sim.conformance.sources import source_rules
@@ -157,7 +157,7 @@ class Sulking(RaycastCameras):
 )  # fmt: skip
 def test_broken_sensors_are_named(slot, engine, rule, message):
     rules = dict(sensor_rules(slot, engine, "unused"))
-    with pytest.raises((Broken, IndexError), match=message):
+    with pytest.raises((RuleViolation, IndexError), match=message):
         rules[rule]()
 
 
@@ -208,7 +208,7 @@ class Bounded(ProceduralOccupancy):
 )  # fmt: skip
 def test_broken_tiles_are_named(engine, rule, message):
     rules = dict(tile_rules(engine, "unused"))
-    with pytest.raises(Broken, match=message):
+    with pytest.raises(RuleViolation, match=message):
         rules[rule]()
 
 
@@ -291,7 +291,7 @@ class Raw(ScenarioSource):
     ],
 )  # fmt: skip
 def test_broken_sources_are_named(source, rule, message):
-    with pytest.raises(Broken, match=message):
+    with pytest.raises(RuleViolation, match=message):
         dict(source_rules(source, "unused", "cut_in"))[rule]()
 
 
@@ -345,7 +345,7 @@ class Blunt(Recorder):
     ],
 )  # fmt: skip
 def test_broken_sinks_are_named(sink, rule, message):
-    with pytest.raises((Broken, KeyError), match=message):
+    with pytest.raises((RuleViolation, KeyError), match=message):
         dict(sink_rules(sink))[rule]()
 
 

@@ -14,8 +14,8 @@ from numba import cuda, njit, typeof, types
 
 from uniscene_sim.cli.main import main
 from uniscene_sim.cuda.device import cuda_devices
-from uniscene_sim.cuda.kernels import camera_kernels, trace_beams, turn_columns
-from uniscene_sim.cuda.packed_args import to_words, unpack
+from uniscene_sim.cuda.kernels import camera_kernels, pose_columns, trace_beams
+from uniscene_sim.cuda.packed_args import pack_args, unpack_args
 
 WORLDS = Path(__file__).with_name("cuda_worlds.py")
 CAMERAS, LIDARS = ("pin", "brown", "fish"), ("plain", "table")
@@ -71,7 +71,7 @@ def compiler(monkeypatch):
 @pytest.mark.parametrize("kernel", ["see_all", "soften_all", "turn_columns", "trace_beams"])
 def test_kernels_compile_for_a_device(kernel, compiler):
     see_all, soften_all = camera_kernels(64)
-    kernels = {k.py_func.__name__: k for k in (see_all, soften_all, turn_columns, trace_beams)}
+    kernels = {k.py_func.__name__: k for k in (see_all, soften_all, pose_columns, trace_beams)}
     ptx = compiler(kernels[kernel])
     assert ptx.count(".visible .entry") == 1
     assert ".extern" not in ptx, "a kernel that calls what a device has not"
@@ -120,7 +120,7 @@ LAYOUT = typeof(outer(1))
 
 @njit
 def read(address, job):
-    value = unpack(address, job, LAYOUT)
+    value = unpack_args(address, job, LAYOUT)
     total = 0.0
     for i in range(value.inner.cube.shape[0]):
         for j in range(value.inner.cube.shape[1]):
@@ -133,7 +133,7 @@ def read(address, job):
 
 def test_a_kernel_sees_the_tuples_whose_words_it_is_given():
     jobs = [outer(salt) for salt in (1, 2, 5)]
-    table = np.array([to_words(job, LAYOUT, lambda array, _: array.ctypes.data) for job in jobs], np.int64)
+    table = np.array([pack_args(job, LAYOUT, lambda array, _: array.ctypes.data) for job in jobs], np.int64)
     i, j, k = np.indices((2, 3, 4))
     for n, job in enumerate(jobs):
         last = job.rows[-1, 1]
@@ -154,7 +154,7 @@ def test_a_kernel_sees_the_tuples_whose_words_it_is_given():
 )
 def test_what_is_not_laid_out_as_kernels_take_it_is_refused(wrong, says):
     with pytest.raises(TypeError, match=says):
-        to_words(wrong(outer(3)), LAYOUT, lambda array, _: 0)
+        pack_args(wrong(outer(3)), LAYOUT, lambda array, _: 0)
 
 
 # --- without a device -------------------------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ from gymnasium.utils.env_checker import check_env
 
 import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.assemble import assemble
-from uniscene_sim.env.actions import ACTIONS, Continuous, Steps, Waypoints
+from uniscene_sim.env.actions import ACTIONS, ContinuousAction, DiscreteAction, WaypointAction
 from uniscene_sim.env.observations import AGENTS, EGO, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
-from uniscene_sim.env.render import picture_of
+from uniscene_sim.env.render import render_world
 from uniscene_sim.env.reward import TERMS, WEIGHTS
 from uniscene_sim.errors import InputError
 from uniscene_sim.rigs.rig_file import load_rig
@@ -280,12 +280,12 @@ def test_a_slow_sensor_shows_its_latest_record():
 def test_what_actions_ask():
     frame = ScenarioSource.open("hard_brake").reset()
     vehicle = frame.ego_vehicle
-    assert Continuous().control(np.array([0.5, 1.0]), frame) == Control(0.5 * vehicle.max_steer_rad, 3.5)
-    assert Continuous().control(np.array([-3.0, -0.5]), frame) == Control(-vehicle.max_steer_rad, -4.0)
-    assert {Steps().control(np.int64(k), frame) for k in range(15)} == {
-        Control(s, a) for s in Steps.STEER_RAD for a in Steps.ACCEL_MPS2
+    assert ContinuousAction().control(np.array([0.5, 1.0]), frame) == Control(0.5 * vehicle.max_steer_rad, 3.5)
+    assert ContinuousAction().control(np.array([-3.0, -0.5]), frame) == Control(-vehicle.max_steer_rad, -4.0)
+    assert {DiscreteAction().control(np.int64(k), frame) for k in range(15)} == {
+        Control(s, a) for s in DiscreteAction.STEER_RAD for a in DiscreteAction.ACCEL_MPS2
     }
-    points = Waypoints().control(np.zeros((6, 2)), frame).points
+    points = WaypointAction().control(np.zeros((6, 2)), frame).points
     ahead = frame.ego_pose.inverse().apply(np.column_stack([points[:, 1:], np.full(7, frame.ego_pose.z)]))
     assert np.allclose(points[:, 0], np.arange(7) * 0.5)
     assert np.allclose(ahead[:, 0], 15.0 * points[:, 0], atol=0.01) and np.allclose(ahead[:, 1], 0.0, atol=0.01)
@@ -467,6 +467,6 @@ def test_pictures_and_a_window(monkeypatch):
     other.reset(seed=0)
     other.close()
     env.step(GO)
-    assert np.array_equal(env.unwrapped._window.shown, picture_of(env.unwrapped.worlds, 0))
+    assert np.array_equal(env.unwrapped._window.pixels, render_world(env.unwrapped.worlds, 0))
     env.close()
     env.close()

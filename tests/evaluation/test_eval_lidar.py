@@ -8,10 +8,16 @@ import pytest
 
 from uniscene_sim.datasets.sweeps import SENSORS, TownSweeps, make_sweeps, read_sweeps
 from uniscene_sim.errors import InputError
-from uniscene_sim.evaluation.casters import Cast, Half, Hard, Open3d, grid_of
-from uniscene_sim.evaluation.lidar import baselines, evaluate, rates_of, score
-from uniscene_sim.evaluation.real import Seen, compare_with_real, read_pandaset, rows_against
-from uniscene_sim.evaluation.rows import as_markdown, as_records
+from uniscene_sim.evaluation.lidar import baselines, evaluate_lidar, fit_label_rates, score_predictors
+from uniscene_sim.evaluation.ray_predictors import (
+    FirstHitBaseline,
+    HalfVoxelBaseline,
+    Open3dBaseline,
+    RayPredictions,
+    label_grid_around,
+)
+from uniscene_sim.evaluation.real_sweeps import SweepPoints, compare_with_real, read_pandaset, score_against_real
+from uniscene_sim.evaluation.score_table import as_markdown, as_records
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.lidar.learned.voxels import Cells
 from uniscene_sim.taxonomy import OccClass
@@ -40,7 +46,7 @@ def town(data):
 
 @pytest.fixture(scope="module")
 def rates(town):
-    return rates_of([town])
+    return fit_label_rates([town])
 
 
 class Told:
@@ -52,11 +58,11 @@ class Told:
     def __call__(self, town, sweep):
         off = self.off_m * (sweep.is_object if self.objects else ~sweep.is_object)
         heads = (sweep.intensity, sweep.dropped.astype(float)) if self.heads else (None, None)
-        return Cast(sweep.range_m + off, sweep.label, *heads)
+        return RayPredictions(sweep.range_m + off, sweep.label, *heads)
 
 
 def test_an_oracle_has_nothing_to_mend(town, rates):
-    oracle, deaf = score([Told(), Told("deaf", heads=False)], [town], rates)
+    oracle, deaf = score_predictors([Told(), Told("deaf", heads=False)], [town], rates)
     assert oracle.median_m == oracle.mean_m == oracle.missed == oracle.ghosts == oracle.intensity == 0
     assert oracle.within_02 == oracle.objects_within_02 == oracle.drop_auc == 1
     assert oracle.chamfer_m < 1e-5 and oracle.mmd == pytest.approx(0, abs=1e-12) and oracle.jsd < 1e-6
@@ -66,7 +72,7 @@ def test_an_oracle_has_nothing_to_mend(town, rates):
 
 
 def test_errors_show_where_they_are(town, rates):
-    near, far = score([Told("objects", 0.3), Told("rest", 0.3, objects=False)], [town], rates)
+    near, far = score_predictors([Told("objects", 0.3), Told("rest", 0.3, objects=False)], [town], rates)
     assert near.objects_median_m == pytest.approx(0.3, abs=1e-4) and near.rest_median_m == near.median_m == 0
     assert near.objects_within_02 == 0 and near.objects_within_05 == 1
     assert far.rest_median_m == pytest.approx(0.3, abs=1e-4) and far.objects_median_m == 0
@@ -79,7 +85,7 @@ def test_hard_rays_meet_the_first_box(town):
     some = replace(sweep, direction=sweep.direction[::40])
     cells = np.concatenate([town.cells.ijk, *town.agents_cells[sweep.moment]])
     cells = cells[(np.abs((cells[:, :2] + 0.5) * CELL_M - sweep.origin[:2]) < 72.0).all(axis=1)]
-    hard, half = (caster(town, some) for caster in (Hard(), Half()))
+    hard, half = (caster(town, some) for caster in (FirstHitBaseline(), HalfVoxelBaseline()))
     for n, direction in enumerate(some.direction.astype(float)):
         t, _ = nearest_box(cells * CELL_M, (cells + 1) * CELL_M, sweep.origin, direction)
         assert hard.range_m[n] == pytest.approx(t if t <= sweep.max_range_m else np.inf, abs=1e-6)
@@ -87,9 +93,9 @@ def test_hard_rays_meet_the_first_box(town):
     assert np.isfinite(hard.range_m).sum() > 20 and (hard.label[np.isinf(hard.range_m)] == OccClass.FREE).all()
 
 
-@pytest.mark.skipif(not Open3d.installed(), reason="Open3D is not installed (extra `bench`)")
+@pytest.mark.skipif(not Open3dBaseline.installed(), reason="Open3D is not installed (extra `bench`)")
 def test_open3d_says_the_same_of_the_faces_of_cells(town):
-    hard, peer = (caster(town, town.sweeps[0]) for caster in (Hard(), Open3d()))
+    hard, peer = (caster(town, town.sweeps[0]) for caster in (FirstHitBaseline(), Open3dBaseline()))
     same = np.isclose(peer.range_m, hard.range_m, atol=2e-3) | (np.isinf(peer.range_m) & np.isinf(hard.range_m))
     assert same.mean() > 0.98 and (peer.label == hard.label)[same].mean() > 0.95
 
@@ -97,13 +103,13 @@ def test_open3d_says_the_same_of_the_faces_of_cells(town):
 def test_nothing_around(town):
     nothing = Cells(np.zeros((0, 3), np.int32), np.zeros(0, np.uint8), 0)
     empty = TownSweeps(nothing, (np.zeros(0, AGENT_DTYPE),), town.sweeps)
-    assert (grid_of(empty, town.sweeps[0]).labels == OccClass.FREE).all()
+    assert (label_grid_around(empty, town.sweeps[0]).labels == OccClass.FREE).all()
     for caster in baselines():
         assert np.isinf(caster(empty, town.sweeps[0]).range_m).all()
 
 
 def test_the_whole_evaluation(data):
-    rows = evaluate([Told()], data)
+    rows = evaluate_lidar([Told()], data)
     assert [row.name for row in rows] == [*(caster.name for caster in baselines()), "oracle"]
     hard, half, *peer, oracle = rows
     for row in peer:  # Open3D's, where it is installed
@@ -114,14 +120,14 @@ def test_the_whole_evaluation(data):
     assert 0.5 < hard.drop_auc < hard.best_auc <= 1 and len({row.best_auc for row in rows}) == 1
     assert all(row.seconds > 0 for row in rows)
     records = json.loads(json.dumps(as_records(rows), allow_nan=False))
-    assert records[0]["name"] == Hard.name and as_markdown(rows).count("\n") == 1 + len(rows)
+    assert records[0]["name"] == FirstHitBaseline.name and as_markdown(rows).count("\n") == 1 + len(rows)
     with pytest.raises(InputError, match=r"sweeps_<seed>\.npz"):
-        evaluate((), data / "none")
+        evaluate_lidar((), data / "none")
 
 
 def test_a_sensor_that_training_lacks_is_told_what_all_others_show(town, rates):
-    [known] = score([Hard()], [town], rates)
-    [unknown] = score([Hard()], [town], {None: rates[None]})
+    [known] = score_predictors([FirstHitBaseline()], [town], rates)
+    [unknown] = score_predictors([FirstHitBaseline()], [town], {None: rates[None]})
     assert unknown == replace(known, seconds=unknown.seconds)  # the town's own is all there is
 
 
@@ -132,10 +138,10 @@ def test_rows_against_real_ones():
     rng = np.random.default_rng(7)
 
     def seen(scale, n=40_000, rings=64, sweeps=1):
-        return Seen(rng.uniform(0, scale, n), rng.integers(0, rings, n), rng.random(n) * 0.5, sweeps)
+        return SweepPoints(rng.uniform(0, scale, n), rng.integers(0, rings, n), rng.random(n) * 0.5, sweeps)
 
     real = [seen(50), seen(50)]
-    rows = rows_against(
+    rows = score_against_real(
         real, {"same": seen(50), "half": seen(100, 20_000, 32), "dark": seen(50)._replace(intensity=None)}
     )
     assert [row.name for row in rows] == ["one real sweep, the others", "same", "half", "dark"]
@@ -159,8 +165,8 @@ def test_pandaset(shared_data):
     still = read_pandaset(shared_data / "lidar/pandaset/000500.bin")
     assert len(still.range_m) == 111233 and 10 < np.median(still.range_m) < 18
     assert (np.bincount(still.ring, minlength=64)[12:57] > 1600).all()
-    rows = compare_with_real(shared_data / "lidar/pandaset", [Hard()], moments=1)
-    assert [row.name for row in rows] == ["one real sweep, the others", "raycast", Hard.name]
+    rows = compare_with_real(shared_data / "lidar/pandaset", [FirstHitBaseline()], moments=1)
+    assert [row.name for row in rows] == ["one real sweep, the others", "raycast", FirstHitBaseline.name]
     # no more than sane: another town, other paint
     assert rows[1].range < 0.6 and rows[1].ring < 0.25 and rows[1].intensity < 0.6 and rows[1].dropout < 0.35
 
@@ -173,7 +179,7 @@ def test_a_learned_one_has_its_place(town):
     """Not trained, so its ranges are anywhere in the cells along the ray, and its heads tell what they will."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("spconv")
-    from uniscene_sim.evaluation.learned_lidar import LearnedCaster
+    from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor
     from uniscene_sim.lidar.learned.model import LidarModel
     from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet
 
@@ -184,8 +190,8 @@ def test_a_learned_one_has_its_place(town):
     net = SparseSdfNet(SdfConfig())
     torch.nn.init.constant_(net.heads.bias, -9.0)  # nothing is missed
     model = LidarModel("small", net, "")
-    cast, hard = (caster(small, small.sweeps[0]) for caster in (LearnedCaster(model), Hard()))
+    cast, hard = (caster(small, small.sweeps[0]) for caster in (LearnedRayPredictor(model), FirstHitBaseline()))
     both = np.isfinite(cast.range_m) & np.isfinite(hard.range_m)
     assert both.sum() > 20 and (np.abs(cast.range_m[both] - hard.range_m[both]) < 3.0).mean() > 0.5
     assert ((cast.dropout >= 0) & (cast.dropout <= 1) & (cast.intensity >= 0) & (cast.intensity <= 1)).all()
-    assert LearnedCaster(model, "without ray-drop head", drops=False)(small, small.sweeps[0]).dropout is None
+    assert LearnedRayPredictor(model, "without ray-drop head", drops=False)(small, small.sweeps[0]).dropout is None

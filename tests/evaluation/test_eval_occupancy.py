@@ -9,14 +9,14 @@ import pytest
 from uniscene_sim.datasets.drives import make_data
 from uniscene_sim.datasets.windows import read_town
 from uniscene_sim.errors import InputError
-from uniscene_sim.evaluation.mean import MeanColumns
-from uniscene_sim.evaluation.occupancy import evaluate, score
-from uniscene_sim.evaluation.pictures import above, drawn, picture
+from uniscene_sim.evaluation.held_out import HeldOutWindows, choose_windows, read_held_out
+from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
+from uniscene_sim.evaluation.occupancy import evaluate_occupancy, score_generator
+from uniscene_sim.evaluation.pictures import layout_picture, occupancy_comparison_picture, top_view
 from uniscene_sim.evaluation.published import PUBLISHED
-from uniscene_sim.evaluation.rows import as_markdown, as_records
-from uniscene_sim.evaluation.scenes import Scenes, choose, read_scenes
-from uniscene_sim.evaluation.tiles import mosaics
-from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, Seams, from_above
+from uniscene_sim.evaluation.score_table import as_markdown, as_records
+from uniscene_sim.evaluation.seams import tile_mosaics
+from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, Seams, layout_from_above
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass
 from uniscene_sim.tile import TILE_CELLS
 
@@ -39,7 +39,7 @@ def a_scene(rng):
             i, j = rng.integers(0, CELLS - size, 2)
             labels[i : i + size, j : j + size, 2:high] = label
     layout = np.zeros((len(CONDITION_CHANNELS), CELLS, CELLS), np.uint8)
-    for name, seen in zip(LAYOUT_15, from_above(labels), strict=True):
+    for name, seen in zip(LAYOUT_15, layout_from_above(labels), strict=True):
         layout[CONDITION_CHANNELS.index(name)] = seen
     for name, label in (("building", OccClass.MANMADE), ("vegetation", OccClass.VEGETATION)):
         layout[CONDITION_CHANNELS.index(name)] = (labels == label).any(axis=2)
@@ -50,12 +50,12 @@ def a_scene(rng):
 def scenes():
     rng = np.random.default_rng(3)
     layouts, labels = (np.stack(part) for part in zip(*(a_scene(rng) for _ in range(4)), strict=True))
-    return Scenes("test", layouts, labels)
+    return HeldOutWindows("test", layouts, labels)
 
 
 @pytest.fixture(scope="module")
 def mean(scenes):
-    columns = MeanColumns(CONDITION_CHANNELS, HEIGHT)
+    columns = MeanColumnBaseline(CONDITION_CHANNELS, HEIGHT)
     rng = np.random.default_rng(4)
     for _ in range(6):
         columns.add(*a_scene(rng))
@@ -65,7 +65,7 @@ def mean(scenes):
 class Drawn:
     """Draws what the layout says, and lets latents decide the rest: where the first is above 1 stands a house.
 
-    `encode` keeps nothing but those houses; `generate` gives back the noise.
+    `tone_map` keeps nothing but those houses; `generate` gives back the noise.
     """
 
     name, channels, patch, latent_channels = "drawn", CONDITION_CHANNELS, 4, 2
@@ -121,7 +121,7 @@ class Deaf(Oracle):
 
 
 def rows_of(model, scenes, mean):
-    return {row.name: row for row in score(model, scenes, mean, seed=1)}
+    return {row.name: row for row in score_generator(model, scenes, mean, seed=1)}
 
 
 def test_an_oracle_scores_one(scenes, mean):
@@ -159,7 +159,7 @@ def test_the_mean_column_beats_nothing_and_loses_to_the_truth(scenes, mean):
 def test_the_mean_column_is_a_plain_count():
     rng = np.random.default_rng(5)
     names = ("drivable_area", "car", "building")
-    mean, seen = MeanColumns(names, 3), {}
+    mean, seen = MeanColumnBaseline(names, 3), {}
     for _ in range(2):
         layout, labels = rng.integers(0, 2, (3, 5, 4)).astype(np.uint8), rng.integers(0, 3, (5, 4, 3)).astype(np.uint8)
         layout[2] = 0
@@ -177,7 +177,7 @@ def test_the_mean_column_is_a_plain_count():
 def test_procedural_stands_beside_where_it_was_planned_anew(scenes, mean):
     moved = scenes.labels.copy()
     moved[moved == OccClass.MANMADE] = FREE
-    rows = rows_of(Drawn(), Scenes("test", scenes.layouts, scenes.labels, moved), mean)
+    rows = rows_of(Drawn(), HeldOutWindows("test", scenes.layouts, scenes.labels, moved), mean)
     row = rows["procedural, another seed"]
     assert row.layout == 1 and row.manmade == 0 and row.vegetation == 1 and row.miou < 1
 
@@ -192,13 +192,13 @@ def data(tmp_path_factory):
 
 
 def test_windows_are_chosen_evenly_over_towns(data):
-    assert [(seed, at) for seed, _, at in choose(data / "test", 4)] == [(20_000, [0, 2]), (20_001, [0, 2])]
-    assert [(seed, at) for seed, _, at in choose(data / "test", 1)] == [(20_000, [0])]
-    assert [at for _, _, at in choose(data / "test", 99)] == [[0, 1, 2]] * 2
+    assert [(seed, at) for seed, _, at in choose_windows(data / "test", 4)] == [(20_000, [0, 2]), (20_001, [0, 2])]
+    assert [(seed, at) for seed, _, at in choose_windows(data / "test", 1)] == [(20_000, [0])]
+    assert [at for _, _, at in choose_windows(data / "test", 99)] == [[0, 1, 2]] * 2
 
 
 def test_scenes_are_those_of_the_files_and_a_plan_of_their_own(data):
-    scenes = read_scenes(data / "test", 4)
+    scenes = read_held_out(data / "test", 4)
     for k, (name, n) in enumerate((name, n) for name in (20_000, 20_001) for n in (0, 2)):
         layout, labels = read_town(data / "test" / f"town_{name}.npz").sample(n, agents=True)
         np.testing.assert_array_equal(scenes.layouts[k], layout)
@@ -212,7 +212,7 @@ def test_scenes_are_those_of_the_files_and_a_plan_of_their_own(data):
     (data / "carla").mkdir()
     (data / "carla" / "town_of_mine.npz").write_bytes(b"")
     with pytest.raises(InputError, match=r"town_<seed>\.npz"):
-        read_scenes(data / "carla", 4)
+        read_held_out(data / "carla", 4)
 
 
 class Tall(Drawn):
@@ -242,7 +242,7 @@ class Apart(Tall):
 def test_tiles_lie_where_their_layout_says_and_show_whether_they_fit():
     ratios = []
     for model in (Tall(), Apart()):
-        truth, made = mosaics(model, 20_000, 1)
+        truth, made = tile_mosaics(model, 20_000, 1)
         assert truth.shape == made.shape == (480, 480, 16)
         roads = [np.isin(world[..., 2], (OccClass.DRIVEABLE_SURFACE, OccClass.ROAD_DIVIDER)) for world in (truth, made)]
         assert (roads[0] & roads[1]).sum() > 0.9 * (roads[0] | roads[1]).sum() > 1000
@@ -255,7 +255,7 @@ def test_tiles_lie_where_their_layout_says_and_show_whether_they_fit():
 def test_the_whole_evaluation(data, monkeypatch):
     monkeypatch.setattr("uniscene_sim.evaluation.occupancy._TOWNS", 1)
     shutil.copytree(data / "test", data / "carla", dirs_exist_ok=True)
-    rows = evaluate(Tall(), data, windows=2)
+    rows = evaluate_occupancy(Tall(), data, windows=2)
     own, carla = ({row.name: row for row in rows if row.data == name} for name in ("test", "carla"))
     assert len(own) == 7 and len(rows) == 13 + len(PUBLISHED)
     # The same windows here, but of maps that cannot be made again.
@@ -269,19 +269,19 @@ def test_the_whole_evaluation(data, monkeypatch):
 
 
 def test_pictures_show_layout_truth_and_what_was_made(data):
-    scenes = read_scenes(data / "test", 2)
-    rgb = picture(Tall(), scenes, count=2)
+    scenes = read_held_out(data / "test", 2)
+    rgb = occupancy_comparison_picture(Tall(), scenes, count=2)
     assert rgb.dtype == np.uint8 and rgb.shape[1] > 3 * rgb.shape[0]
     layout, labels = scenes.layouts[0], scenes.labels[0]
     car = layout[CONDITION_CHANNELS.index("car")] > 0
     forward_up = car[::-1, ::-1]
-    assert car.any() and (drawn(layout)[forward_up] == OCC_RGB[OccClass.CAR]).all()
-    shade = above(labels)[forward_up] / np.maximum(OCC_RGB[OccClass.CAR], 1)
+    assert car.any() and (layout_picture(layout)[forward_up] == OCC_RGB[OccClass.CAR]).all()
+    shade = top_view(labels)[forward_up] / np.maximum(OCC_RGB[OccClass.CAR], 1)
     assert 0.7 <= np.median(shade[:, 0]) <= 1  # the roof of most of it; brighter than the road below
 
 
 def test_rows_for_people_and_for_json(scenes, mean):
-    rows = score(Drawn(), Scenes("test", scenes.layouts[:2], scenes.labels[:2]), mean)
+    rows = score_generator(Drawn(), HeldOutWindows("test", scenes.layouts[:2], scenes.labels[:2]), mean)
     records = json.loads(json.dumps(as_records(rows), allow_nan=False))
     assert [r["name"] for r in records][:2] == ["truth", "VAE ceiling"] and records[0]["miou"] == 1.0
     assert records[1]["seam"] is None and records[0]["seconds"] is None and records[1]["seconds"] > 0

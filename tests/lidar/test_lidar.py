@@ -17,7 +17,7 @@ from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import Style
 from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
-from uniscene_sim.lidar.raycast.footprint import split
+from uniscene_sim.lidar.raycast.footprint import group_echoes
 from uniscene_sim.lidar.raycast.receiver import FLUCTUATION, NEAR_M, sweep_key, uniform
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, lidar_model
@@ -333,7 +333,7 @@ def test_split_by_a_plain_reference(rays):
         echoes.append((total / mean**2, mean, total, max(group, key=lambda g: g[1])[2]))
     far, strength, of = np.full(2, np.inf), np.zeros(2), np.zeros(2, np.int64)
     weights = np.array([0.0 if r[0] == math.inf else r[1] for r in rays])
-    split(np.array([r[0] for r in rays]), weights, far, strength, of)
+    group_echoes(np.array([r[0] for r in rays]), weights, far, strength, of)
     if not echoes:
         assert (far == np.inf).all()
         return

@@ -19,7 +19,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.elements import Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
 from uniscene_sim.maps.load import extract_to, load_map
-from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.vector.routing import plan_route
 from uniscene_sim.maps.vector.vector_map import VectorMap
@@ -483,6 +483,6 @@ def test_a_map_in_use_is_not_read_again(tmp_path):
 
 def test_what_hangs_on_a_map_is_made_once():
     road = load_map(data_dir("scenarios") / "maps" / "roundabout.npz")
-    assert once_a_map(Conflicts)(road) is once_a_map(Conflicts)(road)
+    assert once_per_map(Conflicts)(road) is once_per_map(Conflicts)(road)
     other = VectorMap.load(data_dir("scenarios") / "maps" / "roundabout.npz")
-    assert once_a_map(Conflicts)(other) is not once_a_map(Conflicts)(road)
+    assert once_per_map(Conflicts)(other) is not once_per_map(Conflicts)(road)

@@ -11,7 +11,7 @@ from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import RunFacts
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
-from uniscene_sim.metrics.consistency import Consistency, compare, consistency, summary
+from uniscene_sim.metrics.consistency import Consistency, consistency, depth_differences, summarise_consistency
 from uniscene_sim.recording.recorder import Recorder
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.taxonomy import OccClass
@@ -123,7 +123,7 @@ def test_kernel_is_the_plain_code(ride, camera):
     # half of the points moved, so that all cases occur
     moved = sweep.xyz * np.where(rng.random(len(sweep.xyz)) < 0.5, rng.uniform(0.5, 2, len(sweep.xyz)), 1)[:, None]
     for one in (sweep, replace(sweep, xyz=moved.astype(np.float32))):
-        ours = compare(one, LIDAR, frame.cameras[camera.name], camera, frame.layout)
+        ours = depth_differences(one, LIDAR, frame.cameras[camera.name], camera, frame.layout)
         theirs = plain(one, LIDAR, frame.cameras[camera.name], camera, frame.layout)
         # rounding may move a point to another pixel
         assert (np.abs(ours - theirs) < 1e-3).mean() > 0.995
@@ -182,7 +182,7 @@ def points(xyz, instance=0, time_s=0.0, label=OccClass.CAR):
 
 
 def told(xyz, depth, who=None, agents=NOBODY, **kinds):
-    return compare(points(xyz, **kinds), ABOVE, seen(depth, who), WALL, layout(agents))
+    return depth_differences(points(xyz, **kinds), ABOVE, seen(depth, who), WALL, layout(agents))
 
 
 def test_a_wall_and_what_is_off_it():
@@ -238,7 +238,7 @@ def test_nothing_to_compare():
     assert consistency(whole, rig) == Consistency(2, pytest.approx(1), pytest.approx(1.9), 0.5)
     for less in ({"cameras": {}}, {"sweeps": {}}, {"sweeps": {"above": points(np.zeros((0, 3)))}}):
         assert consistency(replace(whole, **less), rig) is None
-    assert summary([]) is None
+    assert summarise_consistency([]) is None
 
 
 def test_the_report_tells_of_the_run(tmp_path):

@@ -8,10 +8,10 @@ from scipy.spatial.distance import cdist
 from uniscene_sim.metrics.lidar import (
     BirdsEye,
     DepthScore,
-    PerClass,
+    LabelStatistics,
     best_auc,
+    birds_eye_histogram,
     chamfer,
-    from_above,
     roc_auc,
     total_variation,
 )
@@ -47,8 +47,8 @@ def test_the_histogram_is_voxels_pooled_as_torch_pools():
         if -51.2 <= min(x, y) and max(x, y) < 51.3 and -5 <= z < 3:  # 656 whole voxels
             full[int((x + 51.2) / 0.15625), int((y + 51.2) / 0.15625), int((z + 5) / 0.2)] = 1
     pooled = torch.nn.functional.adaptive_avg_pool3d(torch.from_numpy(full).permute(2, 0, 1)[None], (1, 100, 100))
-    np.testing.assert_allclose(from_above(xyz), pooled[0, 0].numpy(), atol=1e-6)
-    assert from_above(np.zeros((0, 3))).sum() == 0
+    np.testing.assert_allclose(birds_eye_histogram(xyz), pooled[0, 0].numpy(), atol=1e-6)
+    assert birds_eye_histogram(np.zeros((0, 3))).sum() == 0
 
 
 def test_mmd_and_jsd():
@@ -61,7 +61,7 @@ def test_mmd_and_jsd():
     nothing = BirdsEye()
     nothing.add(truth[0], np.zeros((0, 3)))
     assert np.isnan(nothing.jsd)
-    p, q = ([from_above(cloud) for cloud in side] for side in (truth, guess))
+    p, q = ([birds_eye_histogram(cloud) for cloud in side] for side in (truth, guess))
 
     def mean_kernel(side, others):
         pairs = [(a / a.sum() - b / b.sum()) for a in side for b in others]
@@ -91,7 +91,7 @@ def test_roc_auc():
 
 
 def test_what_labels_tell():
-    rates = PerClass()
+    rates = LabelStatistics()
     car, wall = int(OccClass.CAR), int(OccClass.MANMADE)
     label = np.array([car, car, car, wall, wall, wall], np.uint8)
     far = np.array([3.0, 4.0, 21.0, 3.0, 3.0, np.inf])

@@ -10,7 +10,7 @@ from uniscene_sim.metrics.occupancy import (
     Confusion,
     LayoutScore,
     Seams,
-    from_above,
+    layout_from_above,
 )
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 
@@ -64,7 +64,7 @@ def plain_from_above(labels):
 def test_from_above_is_a_plain_loop():
     for classes in (range(21), (4, 7, 20), (11, 13, 17, 18, 19, 20)):
         labels = some_labels(classes=classes)
-        np.testing.assert_array_equal(from_above(labels), plain_from_above(labels))
+        np.testing.assert_array_equal(layout_from_above(labels), plain_from_above(labels))
     assert len(LAYOUT_15) == 15 and set(LAYOUT_15) == set(MAP_CHANNELS) | set(AGENT_CHANNELS)
     assert AGENT_CHANNELS[0] == "car" and AGENT_CHANNELS[-1] == "traffic_cone"
 
@@ -72,7 +72,7 @@ def test_from_above_is_a_plain_loop():
 def drawn(labels):
     """The layout that occupancy itself would draw, with channels beside the 15."""
     layout = RNG.integers(0, 2, (len(CONDITION_CHANNELS), *labels.shape[:2])).astype(np.uint8)
-    for name, seen in zip(LAYOUT_15, from_above(labels), strict=True):
+    for name, seen in zip(LAYOUT_15, layout_from_above(labels), strict=True):
         layout[CONDITION_CHANNELS.index(name)] = seen
     layout[CONDITION_CHANNELS.index("road_block")] &= layout[CONDITION_CHANNELS.index("barrier")]
     return layout

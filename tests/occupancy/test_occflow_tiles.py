@@ -13,15 +13,15 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.maps.vector.vector_map import VectorMap
-from uniscene_sim.occupancy.from_labels.above_grid import MIDDLE
-from uniscene_sim.occupancy.from_labels.raise_tile import raise_tile
+from uniscene_sim.occupancy.from_labels.above_grid import TILE_IN_CANVAS
+from uniscene_sim.occupancy.from_labels.build_tile import build_tile
 from uniscene_sim.occupancy.learned.tile_engine import OccflowTiles
-from uniscene_sim.occupancy.learned.tile_latents import CANVAS_CELLS, CANVAS_GRID, TileLatents, colour, world_noise
+from uniscene_sim.occupancy.learned.tile_latents import CANVAS_CELLS, CANVAS_GRID, TileLatents, tile_colour, world_noise
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
-from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.occupancy.tile_store import TileStore
-from uniscene_sim.occupancy.window import window
+from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.storage.disk_cache import DiskCache
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M, TILE_M
@@ -68,7 +68,7 @@ def test_latents_are_the_same_in_any_order():
 
 
 def test_known_latents_are_those_of_tiles_of_earlier_colours_cell_by_cell():
-    assert [colour(*index) for index in ((0, 0), (-1, 0), (2, -3), (3, 3))] == [0, 1, 2, 3]
+    assert [tile_colour(*index) for index in ((0, 0), (-1, 0), (2, -3), (3, 3))] == [0, 1, 2, 3]
     latents = smooth_latents()
     for ix, iy in ((0, 0), (1, 0), (0, -1), (-1, 1), (1, 1)):
         known, mask = latents.known(ix, iy)
@@ -76,7 +76,7 @@ def test_known_latents_are_those_of_tiles_of_earlier_colours_cell_by_cell():
             for j in range(52):
                 x, y = 40 * ix - 6 + i, 40 * iy - 6 + j  # of the world
                 owner = (x // 40, y // 40)
-                expected = owner[0] != 2 and colour(*owner) < colour(ix, iy)
+                expected = owner[0] != 2 and tile_colour(*owner) < tile_colour(ix, iy)
                 assert mask[i, j] == expected
                 if expected:
                     theirs = latents.canvas(*owner)[:, x - 40 * owner[0] + 6, y - 40 * owner[1] + 6]
@@ -133,8 +133,10 @@ def test_what_stands_is_what_the_labels_say(urban, oracle):
     ix, iy = 1, 1
     (labels,) = oracle.model.decode(oracle._latents.canvas(ix, iy)[None], None)
     pose = Pose(*((np.array([ix, iy]) + 0.5) * TILE_M), 0.0)
-    seen = window(TileStore(oracle), frame_at(pose, np.zeros(0, AGENT_DTYPE)), CANVAS_GRID).labels[MIDDLE, MIDDLE]
-    labels = labels[MIDDLE, MIDDLE]
+    seen = occupancy_window(TileStore(oracle), frame_at(pose, np.zeros(0, AGENT_DTYPE)), CANVAS_GRID).labels[
+        TILE_IN_CANVAS, TILE_IN_CANVAS
+    ]
+    labels = labels[TILE_IN_CANVAS, TILE_IN_CANVAS]
     for kind, least in ((OccClass.MANMADE, 0.95), (OccClass.VEGETATION, 0.9)):
         one, other = labels[:, :, 3:] == kind, seen[:, :, 3:] == kind
         assert one.sum() > 1000
@@ -143,7 +145,7 @@ def test_what_stands_is_what_the_labels_say(urban, oracle):
 
 def raised(engine: OccflowTiles, ix: int, iy: int, labels: np.ndarray):
     site = engine._procedural.site(ix, iy)
-    return raise_tile(site, labels, engine._procedural.objects(site.x0, site.y0), 5)
+    return build_tile(site, labels, engine._procedural.objects(site.x0, site.y0), 5)
 
 
 def test_agents_are_never_part_of_a_tile_and_roads_stay_clear(urban, oracle):
@@ -166,7 +168,7 @@ def test_walls_go_on_to_the_height_that_is_planned(urban, oracle):
     tile, planned = oracle.tile(0, 0), TileStore(ProceduralOccupancy(urban, 5))
     made = TileStore(oracle)
     objects = oracle._procedural.objects(0.0, 0.0)
-    houses = objects[(objects["kind"] == Kind.BUILDING) & (objects["height"] > 7.0)]
+    houses = objects[(objects["kind"] == PlanKind.BUILDING) & (objects["height"] > 7.0)]
     inside = (houses["x"] // TILE_M == 0) & (houses["y"] // TILE_M == 0)
     assert inside.sum() >= 3
     for house in houses[inside]:
@@ -177,12 +179,12 @@ def test_walls_go_on_to_the_height_that_is_planned(urban, oracle):
 
 def test_walls_that_nobody_planned_stand_in_storeys_and_their_pits_are_filled(oracle):
     labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
-    own = labels[MIDDLE, MIDDLE]
+    own = labels[TILE_IN_CANVAS, TILE_IN_CANVAS]
     own[60:80, 60:80, 3:] = OccClass.MANMADE
     own[70, 70, 14:] = OccClass.FREE
     site = oracle._procedural.site(0, 0)
     site.paint[:], site.ground[:] = Material.GRASS, 0.0
-    tile = raise_tile(site, labels, oracle._procedural.objects(5e5, 5e5), 5)
+    tile = build_tile(site, labels, oracle._procedural.objects(5e5, 5e5), 5)
     inside = np.zeros((160, 160), bool)
     inside[60:80, 60:80] = True
     filled = tile.blocks >= 0
@@ -198,29 +200,29 @@ def test_walls_that_nobody_planned_stand_in_storeys_and_their_pits_are_filled(or
 
 def test_nothing_hangs_in_mid_air(oracle):
     labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
-    own = labels[MIDDLE, MIDDLE]
+    own = labels[TILE_IN_CANVAS, TILE_IN_CANVAS]
     own[60:70, 60:70, 8:] = OccClass.MANMADE
     own[100:102, 100:102, 3:] = OccClass.MANMADE
     own[102:106, 100:102, 12:] = OccClass.MANMADE
     site = oracle._procedural.site(0, 0)
     site.paint[:], site.ground[:] = Material.GRASS, 0.0
-    solid = cells(raise_tile(site, labels, oracle._procedural.objects(5e5, 5e5), 5)) != Material.NONE
+    solid = cells(build_tile(site, labels, oracle._procedural.objects(5e5, 5e5), 5)) != Material.NONE
     assert not solid[60:70, 60:70].any() and solid[100:106, 100:102].any(axis=2).all()
 
 
 def test_a_tree_of_leaves_alone_gets_its_stem(oracle):
     objects = oracle._procedural.objects(0.0, 0.0)
-    tree = objects[objects["kind"] == Kind.TREE][:1].copy()
+    tree = objects[objects["kind"] == PlanKind.TREE][:1].copy()
     tree["x"], tree["y"], tree["z"], tree["height"] = 20.1, 30.1, -0.1, 9.0
     labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
     site = oracle._procedural.site(0, 0)
     site.paint[:], site.ground[:] = Material.GRASS, 0.0
-    bare = cells(raise_tile(site, labels, tree, 5))
-    own = labels[MIDDLE, MIDDLE]
+    bare = cells(build_tile(site, labels, tree, 5))
+    own = labels[TILE_IN_CANVAS, TILE_IN_CANVAS]
     own[48:53, 73:78, 12:] = OccClass.VEGETATION
     site = oracle._procedural.site(0, 0)
     site.paint[:], site.ground[:] = Material.GRASS, 0.0
-    tile = raise_tile(site, labels, tree, 5)
+    tile = build_tile(site, labels, tree, 5)
     column = cells(tile)[50, 75]
     low, high = (int((z - tile.base_z) / CELL_M) for z in (0.5, 3.0))
     assert (column[low:high] == Material.TRUNK).all() and not (bare == Material.TRUNK).any()
@@ -239,7 +241,7 @@ def test_posts_stand_though_nothing_was_generated(oracle):
     bare = TileStore(oracle_engine(oracle.map, 5))
     bare.engine.tile = lambda ix, iy: raised(bare.engine, ix, iy, empty)
     objects = oracle._procedural.objects(0.0, 0.0, 1000.0)
-    posts = objects[objects["kind"] == Kind.POST]
+    posts = objects[objects["kind"] == PlanKind.POST]
     place = posts[["x", "y"]][0]
     posts = posts[(posts["x"] // TILE_M == place["x"] // TILE_M) & (posts["y"] // TILE_M == place["y"] // TILE_M)]
     for post in posts:

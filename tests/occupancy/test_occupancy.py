@@ -12,11 +12,11 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
 from uniscene_sim.maps.vector.vector_map import VectorMap
-from uniscene_sim.occupancy.procedural.draw import draw
+from uniscene_sim.occupancy.procedural.draw import draw_objects
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
-from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, Kind
+from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.occupancy.tile_store import TileStore
-from uniscene_sim.occupancy.window import window
+from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, AgentClass, Material, OccClass
 from uniscene_sim.tile import Tile
 
@@ -141,7 +141,9 @@ def test_only_posts_and_crowns_reach_over_walkways(urban, store):
     walks = [lane for lane in urban.lanes if lane.kind in ("sidewalk", "walking")]
     places = lane_points(walks, 0.05, 9)
     objects = store.engine._objects
-    allowed = objects[np.isin(objects["kind"], (Kind.POST, Kind.SIGN, Kind.TREE, Kind.BUSH, Kind.LAMP))]
+    allowed = objects[
+        np.isin(objects["kind"], (PlanKind.POST, PlanKind.SIGN, PlanKind.TREE, PlanKind.BUSH, PlanKind.LAMP))
+    ]
     for up in np.arange(0.35, 4.0, 0.2):
         for x, y, _ in places[store.solid(places + np.array([0, 0, up]))]:
             gap = np.hypot(allowed["x"] - x, allowed["y"] - y) - 0.5 * allowed["length"] - 0.3
@@ -150,7 +152,7 @@ def test_only_posts_and_crowns_reach_over_walkways(urban, store):
 
 def test_streets_have_lamps_and_trees(store):
     kinds = store.engine._objects["kind"]
-    for kind in (Kind.BUILDING, Kind.LAMP, Kind.TREE, Kind.POST):
+    for kind in (PlanKind.BUILDING, PlanKind.LAMP, PlanKind.TREE, PlanKind.POST):
         assert (kinds == kind).sum() >= 5, kind.name
 
 
@@ -158,7 +160,7 @@ def test_walkways_are_clear_to_above_peoples_heads(urban, store):
     walks = [lane for lane in urban.lanes if lane.kind in ("sidewalk", "walking")]
     places = lane_points(walks, 0.05, 9)
     objects = store.engine._objects
-    posts = objects[np.isin(objects["kind"], (Kind.POST, Kind.SIGN))]
+    posts = objects[np.isin(objects["kind"], (PlanKind.POST, PlanKind.SIGN))]
     for up in np.arange(0.35, 2.3, 0.1):
         for x, y, _ in places[store.solid(places + np.array([0, 0, up]))]:
             assert np.hypot(posts["x"] - x, posts["y"] - y).min() < 0.8, f"not a post at ({x}, {y}, {up})"
@@ -168,7 +170,7 @@ def drawn(objects: np.ndarray, x0: float, y0: float, z0: float = -4.0) -> tuple[
     """Materials and masks of objects in an empty tile."""
     material = np.full((160, 160, 192), Material.NONE, np.uint8)
     mask = np.zeros(material.shape, np.uint64)
-    draw(material, mask, x0, y0, z0, objects)
+    draw_objects(material, mask, x0, y0, z0, objects)
     return material, mask
 
 
@@ -183,8 +185,8 @@ def test_an_object_looks_the_same_whatever_else_a_tile_holds(store):
 
 
 def test_leaves_do_not_repaint_walls():
-    house = (Kind.BUILDING, 20.0, 20.0, 0.0, 0.3, 9.0, 12.0, 10.2, 0.7, 1)
-    tree = (Kind.TREE, 26.0, 20.0, 0.0, 0.0, 6.0, 6.0, 9.0, 0.4, 0)
+    house = (PlanKind.BUILDING, 20.0, 20.0, 0.0, 0.3, 9.0, 12.0, 10.2, 0.7, 1)
+    tree = (PlanKind.TREE, 26.0, 20.0, 0.0, 0.0, 6.0, 6.0, 9.0, 0.4, 0)
     before, solid = drawn(np.array([house], PLAN_DTYPE), 0.0, 0.0)
     after, _ = drawn(np.array([house, tree], PLAN_DTYPE), 0.0, 0.0)
     np.testing.assert_array_equal(after[solid != 0], before[solid != 0])
@@ -195,9 +197,9 @@ def test_country_roads_have_houses_and_the_rails_and_poles_of_the_map():
     rural = VectorMap.load(ROOT / "scenarios" / "maps" / "rural.npz")
     tiles = TileStore(ProceduralOccupancy(rural, 5))
     kinds = tiles.engine._objects["kind"]
-    assert (kinds == Kind.BUILDING).sum() > 10 and (kinds == Kind.FENCE).sum() > 50
+    assert (kinds == PlanKind.BUILDING).sum() > 10 and (kinds == PlanKind.FENCE).sum() > 50
     placed = [thing for thing in rural.objects if thing.kind in ("guard_rail", "pole")]
-    assert (kinds == Kind.RAIL).sum() == sum(thing.kind == "guard_rail" for thing in placed) > 0
+    assert (kinds == PlanKind.RAIL).sum() == sum(thing.kind == "guard_rail" for thing in placed) > 0
     up = {"guard_rail": 0.6, "pole": 0.5}
     # Within a brick of the middle: poles are as thin as one.
     near = np.stack(np.meshgrid(*[(-0.05, 0.0, 0.05)] * 2, [0.0]), axis=-1).reshape(-1, 3)
@@ -237,7 +239,7 @@ GRID = GridSpec()
 @pytest.mark.parametrize("pose", [(30.0, -1.75, 0.4), (88.0, 70.0, 1.9)])
 def test_window_agrees_with_voxels_taken_one_by_one(store, pose):
     ego = Pose(pose[0], pose[1], 0.0, yaw=pose[2])
-    occupancy = window(store, frame_at(ego, np.zeros(0, AGENT_DTYPE)), GRID)
+    occupancy = occupancy_window(store, frame_at(ego, np.zeros(0, AGENT_DTYPE)), GRID)
     assert not occupancy.instances.any()
     rng = np.random.default_rng(3)
     solid = np.argwhere(occupancy.labels != OccClass.FREE)
@@ -271,7 +273,7 @@ def test_agents_are_stamped_with_their_ids(store):
     agents["size"] = ((4.6, 2.0, 1.6), (0.6, 0.6, 1.75), (4.6, 2.0, 1.6))
     agents["rpy"][:, 2] = (0.3, 0.0, 0.0)
     ego = Pose(30.0, -1.75, 0.0, yaw=0.0)
-    occupancy = window(store, frame_at(ego, agents), GRID)
+    occupancy = occupancy_window(store, frame_at(ego, agents), GRID)
     assert set(np.unique(occupancy.instances)) == {0, 7, 900}
     for agent in agents[:2]:
         mine = occupancy.instances == agent["id"]
@@ -285,7 +287,7 @@ def test_agents_are_stamped_with_their_ids(store):
 
 
 def test_ground_labels_of_a_junction(store):
-    occupancy = window(store, frame_at(Pose(90.0, 85.0, 0.0), np.zeros(0, AGENT_DTYPE)), GRID)
+    occupancy = occupancy_window(store, frame_at(Pose(90.0, 85.0, 0.0), np.zeros(0, AGENT_DTYPE)), GRID)
     found = set(np.unique(occupancy.labels))
     assert {
         OccClass.DRIVEABLE_SURFACE, OccClass.SIDEWALK, OccClass.TERRAIN, OccClass.LANE_DIVIDER, OccClass.PED_CROSSING,
@@ -308,7 +310,7 @@ def test_roads_beneath_bridges_stay_clear(shared_data):
     below = places[top - places[:, 2] > 4.5]
     assert len(below) > 100  # two decks there; those of this map are 10 m apart
     engine = ProceduralOccupancy(town, 0)
-    assert (engine._objects["kind"] == Kind.PILLAR).any()
+    assert (engine._objects["kind"] == PlanKind.PILLAR).any()
     tiles = TileStore(engine)
     for high in np.arange(0.35, 4.0, 0.2):
         hit = tiles.solid(below + np.array([0, 0, high]))

@@ -8,12 +8,12 @@ from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
 from uniscene_sim.maps.terrain import unit_hash
 from uniscene_sim.maps.vector.vector_map import VectorMap
-from uniscene_sim.occupancy.dense_labels import condition, labels_of
-from uniscene_sim.occupancy.procedural.draw import draw
+from uniscene_sim.occupancy.dense_labels import condition_layout, window_labels
+from uniscene_sim.occupancy.procedural.draw import draw_objects
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
-from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, Kind, plan_map
+from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind, plan_map
 from uniscene_sim.occupancy.tile_store import TileStore
-from uniscene_sim.occupancy.window import window
+from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, AgentClass, Material, OccClass
 
@@ -50,7 +50,7 @@ def overlap(a, b, cls):
     ("pose", "same", "solid", "leaves"), [(ALIGNED, 0.998, 0.99, 0.85), (TURNED, 0.985, 0.95, 0.7)]
 )
 def test_labels_agree_with_the_window_over_tiles(grid_map, store, objects, pose, same, solid, leaves):
-    ours, theirs = labels_of(objects, grid_map, pose), window(store, frame_at(pose), DEFAULT_GRID).labels
+    ours, theirs = window_labels(objects, grid_map, pose), occupancy_window(store, frame_at(pose), DEFAULT_GRID).labels
     assert (ours == theirs).mean() > same
     assert overlap(ours, theirs, OccClass.MANMADE) > solid
     assert overlap(ours, theirs, OccClass.TERRAIN) > 0.98
@@ -63,7 +63,10 @@ def test_labels_agree_with_the_window_over_tiles(grid_map, store, objects, pose,
 
 
 def test_above_the_ground_a_flat_aligned_street_is_the_same_but_for_leaves(grid_map, store, objects):
-    ours, theirs = labels_of(objects, grid_map, ALIGNED), window(store, frame_at(ALIGNED), DEFAULT_GRID).labels
+    ours, theirs = (
+        window_labels(objects, grid_map, ALIGNED),
+        occupancy_window(store, frame_at(ALIGNED), DEFAULT_GRID).labels,
+    )
     differs = ours[:, :, 3:] != theirs[:, :, 3:]
     leafy = (ours[:, :, 3:] == OccClass.VEGETATION) | (theirs[:, :, 3:] == OccClass.VEGETATION)
     assert (differs & ~leafy).mean() < 1e-4
@@ -71,14 +74,14 @@ def test_above_the_ground_a_flat_aligned_street_is_the_same_but_for_leaves(grid_
 
 
 def test_footprints_are_the_cells_whose_centre_an_object_covers(grid_map):
-    kinds = [Kind.BUILDING, Kind.TREE, Kind.BUSH, Kind.HEDGE, Kind.LAMP]
+    kinds = [PlanKind.BUILDING, PlanKind.TREE, PlanKind.BUSH, PlanKind.HEDGE, PlanKind.LAMP]
     rng = np.random.default_rng(2)
     things = np.zeros(40, PLAN_DTYPE)
     things["kind"] = rng.choice(kinds, len(things))
     things["x"], things["y"] = TURNED.x + rng.uniform(-60, 60, 40), TURNED.y + rng.uniform(-60, 60, 40)
     things["yaw"], things["length"] = rng.uniform(-3, 3, 40), rng.uniform(0.5, 14, 40)
     things["width"] = things["length"] * np.where(np.isin(things["kind"], kinds[1:3]), 1.0, 0.4)
-    layout = condition(grid_map, things, TURNED)
+    layout = condition_layout(grid_map, things, TURNED)
     wanted = {"building": np.zeros((200, 200), bool), "vegetation": np.zeros((200, 200), bool)}
     u, v = np.meshgrid(DEFAULT_GRID.centres(0), DEFAULT_GRID.centres(1), indexing="ij")
     x = TURNED.x + np.cos(0.7) * u - np.sin(0.7) * v
@@ -86,12 +89,12 @@ def test_footprints_are_the_cells_whose_centre_an_object_covers(grid_map):
     for o in things:
         dx, dy, c, s = x - o["x"], y - o["y"], np.cos(o["yaw"]), np.sin(o["yaw"])
         box = (abs(c * dx + s * dy) <= o["length"] / 2) & (abs(c * dy - s * dx) <= o["width"] / 2)
-        if o["kind"] == Kind.BUILDING:
+        if o["kind"] == PlanKind.BUILDING:
             wanted["building"] |= box
-        elif o["kind"] == Kind.HEDGE:
+        elif o["kind"] == PlanKind.HEDGE:
             wanted["vegetation"] |= box
-        elif o["kind"] in (Kind.TREE, Kind.BUSH):
-            wanted["vegetation"] |= np.hypot(dx, dy) <= o["length"] * (0.5 if o["kind"] == Kind.TREE else 0.6)
+        elif o["kind"] in (PlanKind.TREE, PlanKind.BUSH):
+            wanted["vegetation"] |= np.hypot(dx, dy) <= o["length"] * (0.5 if o["kind"] == PlanKind.TREE else 0.6)
     for name, cells in wanted.items():
         drawn = layout.data[CONDITION_CHANNELS.index(name)] > 0
         assert cells.any() and (drawn != cells).mean() < 1e-4
@@ -110,8 +113,8 @@ def test_no_thin_agent_is_lost_between_cell_centres(grid_map, store, objects):
     agents["pos"][:, 0] = TURNED.x + c * spread[:, 0] - s * spread[:, 1]
     agents["pos"][:, 1] = TURNED.y + s * spread[:, 0] + c * spread[:, 1]
     agents["pos"][:, 2] = grid_map.surface_height(*agents["pos"][:, :2].T, np.zeros(60))
-    seen = window(store, frame_at(TURNED, agents), DEFAULT_GRID).instances
-    layout = condition(grid_map, objects, TURNED, agents=agents).data
+    seen = occupancy_window(store, frame_at(TURNED, agents), DEFAULT_GRID).instances
+    layout = condition_layout(grid_map, objects, TURNED, agents=agents).data
     cell = DEFAULT_GRID.index(np.column_stack([spread, np.zeros(60)]))
     names = ("traffic_cone", "pedestrian", "bicycle")
     for k in range(60):
@@ -122,11 +125,11 @@ def test_no_thin_agent_is_lost_between_cell_centres(grid_map, store, objects):
 def test_a_crown_is_what_its_formula_says():
     """Cell by cell, without the short cuts of the kernel."""
     tree = np.zeros(1, PLAN_DTYPE)
-    tree["kind"], tree["x"], tree["y"], tree["length"], tree["width"] = Kind.BUSH, 3.1, 2.7, 2.6, 2.6
+    tree["kind"], tree["x"], tree["y"], tree["length"], tree["width"] = PlanKind.BUSH, 3.1, 2.7, 2.6, 2.6
     tree["style"] = 0.37
     material = np.full((16, 16, 8), Material.NONE, np.uint8)
     mask = np.zeros(material.shape, np.uint64)
-    draw(material, mask, 0.0, 0.0, 0.0, tree)
+    draw_objects(material, mask, 0.0, 0.0, 0.0, tree)
     salt, wide, high = np.floor(0.37 * 50), 0.6 * 2.6, 0.9
     inside = np.zeros((64, 64, 32), bool)
     for i, j, k in np.ndindex(inside.shape):

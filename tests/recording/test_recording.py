@@ -19,7 +19,7 @@ from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import RunFacts
 from uniscene_sim.layout import AGENT_DTYPE, BevLayout, EgoVehicle, LayoutFrame, LayoutSchema
 from uniscene_sim.recording.panels import bev_panel, lidar_from_above, lidar_in_perspective, occupancy_panel
-from uniscene_sim.recording.preview import compose
+from uniscene_sim.recording.preview import compose_preview
 from uniscene_sim.recording.recorder import Recorder
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.taxonomy import OCC_RGB, OccClass
@@ -110,7 +110,7 @@ def test_a_run_leaves_a_video_a_sheet_and_a_report(tmp_path):
         assert stream.average_rate == 10 and stream.width % 2 == stream.height % 2 == 0
         assert sum(1 for _ in video.decode(stream)) == 5
     with Image.open(tmp_path / "contact_sheet.png") as sheet:
-        assert sheet.size[0] == compose(frame(), RIG).shape[1]
+        assert sheet.size[0] == compose_preview(frame(), RIG).shape[1]
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["ticks"] == 5 and report["outcome"] == {"status": "SUCCESS"} and report["seed"] == 3
     assert report["tiles"] == {"made": 2}
@@ -164,8 +164,8 @@ def test_a_frame_that_lacks_a_sensor_has_a_picture_of_the_same_size(missing):
     whole = frame()
     parts = {k: getattr(whole, k) for k in ("cameras", "sweeps", "occupancy", "bev")}
     parts[missing] = {} if missing in ("cameras", "sweeps") else None
-    picture = compose(SensorFrame(whole.layout, **parts), RIG)
-    full = compose(whole, RIG)
+    picture = compose_preview(SensorFrame(whole.layout, **parts), RIG)
+    full = compose_preview(whole, RIG)
     assert picture.shape == full.shape and picture.shape[0] % 2 == picture.shape[1] % 2 == 0
     assert (picture != full).any()
 
@@ -173,15 +173,15 @@ def test_a_frame_that_lacks_a_sensor_has_a_picture_of_the_same_size(missing):
 def test_the_same_frame_gives_the_same_picture_and_is_left_as_it_was():
     whole = frame()
     before = whole.occupancy.labels.copy()
-    assert np.array_equal(compose(whole, RIG, "title"), compose(whole, RIG, "title"))
+    assert np.array_equal(compose_preview(whole, RIG, "title"), compose_preview(whole, RIG, "title"))
     assert np.array_equal(whole.occupancy.labels, before)
 
 
 @pytest.mark.parametrize(("count", "rows"), [(0, 0), (1, 1), (3, 1), (4, 2), (7, 3)])
 def test_any_number_of_cameras_fits(count, rows):
     cameras = tuple(CameraSpec(f"c{i}", 84, 84, 42.0, 42.0, 42.0, 42.0, Pose()) for i in range(count))
-    picture = compose(SensorFrame(layout()), SensorRig("r", cameras))
-    assert picture.shape[0] >= compose(SensorFrame(layout()), SensorRig("r")).shape[0] + 300 * rows
+    picture = compose_preview(SensorFrame(layout()), SensorRig("r", cameras))
+    assert picture.shape[0] >= compose_preview(SensorFrame(layout()), SensorRig("r")).shape[0] + 300 * rows
 
 
 def test_lidar_from_above_puts_forward_up_and_left_left():

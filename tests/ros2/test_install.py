@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from nav_msgs.msg import Odometry
 
-from uniscene_ros2.parameters import SETTINGS
+from uniscene_ros2.parameters import NODE_PARAMETERS
 from uniscene_sim.storage.data_folders import data_dir
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +102,7 @@ def test_package_xml_and_launch_file_name_what_there_is():
 
 
 def test_launch_arguments_are_read_by_the_type_of_their_parameter():
-    by_name = {s.name: s for s in SETTINGS}
+    by_name = {s.name: s for s in NODE_PARAMETERS}
     assert by_name["paused"].parse("True") is True and by_name["paused"].parse("false") is False
     assert by_name["seed"].parse("7") == 7 and by_name["scenario"].parse("7") == "7"
     assert by_name["realtime_factor"].parse("2") == 2.0

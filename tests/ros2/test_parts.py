@@ -17,13 +17,15 @@ from visualization_msgs.msg import MarkerArray
 from tests.ros2.test_messages import cloud
 from uniscene_ros2 import controls
 from uniscene_ros2.cli import set_transport
-from uniscene_ros2.messages import clouds, ego, images, scene
+from uniscene_ros2.messages import clouds, images
+from uniscene_ros2.messages import ego_state as ego
 from uniscene_ros2.messages import prefilled as wire
+from uniscene_ros2.messages import surroundings as scene
 from uniscene_ros2.messages.geodesy import Origin
-from uniscene_ros2.messages.stamps import as_header, as_time, place, to_us, turn
+from uniscene_ros2.messages.stamps import as_header, as_time, to_us, write_pose, write_rotation
 from uniscene_ros2.packages import Packages
-from uniscene_ros2.profiles import PROFILES, fill
-from uniscene_ros2.wall_clock import RealTime
+from uniscene_ros2.profiles import PROFILES, fill_name
+from uniscene_ros2.wall_clock import WallClockPacer
 from uniscene_sim.assemble import assemble
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import CameraFrame, LidarSweep, OccupancyGrid
@@ -115,11 +117,11 @@ def test_what_is_written_into_bytes_is_what_ros_makes_of_the_whole_message(layou
         for frame_id in ("", "map", "a/long_frame"):
             header = as_header(stamp_us, frame_id)
             odometry = Odometry(header=header, child_frame_id="base_link")
-            place(odometry.pose.pose, layout.ego_pose)
+            write_pose(odometry.pose.pose, layout.ego_pose)
             odometry.twist.twist.linear.x, odometry.twist.twist.angular.z = ego.speed_mps(layout), layout.ego_yaw_rate
             same(ego.odometry(layout, stamp_us, frame_id, "base_link"), odometry)
             imu = Imu(header=header)
-            turn(imu.orientation, layout.ego_pose)
+            write_rotation(imu.orientation, layout.ego_pose)
             imu.angular_velocity.z = layout.ego_yaw_rate
             felt = deserialize_message(ego.imu(layout, stamp_us, frame_id), Imu)
             assert np.isclose(felt.linear_acceleration.x, x / 7 + 9.80665 * np.sin(0.02))
@@ -160,11 +162,11 @@ def test_objects_look_as_they_are_though_their_markers_are_kept(layout):
 def test_quaternions_turn_as_poses_do():
     for roll, pitch, yaw in np.random.default_rng(2).uniform(-1.5, 1.5, (50, 3)):
         q = Quaternion()
-        turn(q, Pose(roll=roll, pitch=pitch, yaw=yaw))
+        write_rotation(q, Pose(roll=roll, pitch=pitch, yaw=yaw))
         assert np.allclose(
             Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(), Pose(0, 0, 0, roll, pitch, yaw).rotation
         )
-    forward = ego.optical(Pose(1.0, 2.0, 3.0)).rotation
+    forward = ego.optical_pose(Pose(1.0, 2.0, 3.0)).rotation
     assert np.allclose(forward[:, 2], (1, 0, 0)) and np.allclose(forward[:, 0], (0, -1, 0))  # z ahead, x to the right
 
 
@@ -208,14 +210,14 @@ def test_a_twist_asks_for_a_speed_and_a_yaw_rate(layout):
 
 
 def test_the_desk_tells_early_stale_and_refused_controls_apart(layout):
-    kinds = {kind.what: kind for kind in controls.KINDS}
-    desk = controls.ControlDesk(stale_us=500_000)
-    assert desk.answer(0) is None
+    kinds = {kind.what: kind for kind in controls.COMMAND_KINDS}
+    desk = controls.ControlInbox(stale_us=500_000)
+    assert desk.take_reply(0) is None
     assert desk.take(kinds["twist_cmd"], twist(5.0), 100, layout, 0) is None
-    assert desk.answer(101) is None and desk.counts["early"] == 1
+    assert desk.take_reply(101) is None and desk.counts["early"] == 1
     assert desk.take(kinds["twist_cmd"], twist(5.0), 102, layout, 0) is None
-    assert isinstance(desk.answer(101)(layout, 0), Control)
-    assert desk.answer(101) is None  # used up
+    assert isinstance(desk.take_reply(101)(layout, 0), Control)
+    assert desk.take_reply(101) is None  # used up
     late = TwistStamped()
     late.header.stamp = as_time(1_000_000)
     assert desk.take(kinds["twist_stamped_cmd"], late, 0, layout, 1_400_000) is None
@@ -229,13 +231,13 @@ def test_the_desk_tells_early_stale_and_refused_controls_apart(layout):
 
 
 def test_real_time_makes_up_within_a_tick_and_counts_what_it_cannot():
-    pace = RealTime()
+    pace = WallClockPacer()
     pace.start(100.0)
-    pace.stepped(100.05, 0.01, at_tick=False)
+    pace.step_done(100.05, 0.01, at_tick=False)
     assert pace.due == pytest.approx(100.01) and pace.overruns == 0  # late, made up for
-    pace.stepped(100.025, 0.01, at_tick=True)
+    pace.step_done(100.025, 0.01, at_tick=True)
     assert pace.overruns == 0
-    pace.stepped(100.2, 0.01, at_tick=True)
+    pace.step_done(100.2, 0.01, at_tick=True)
     assert pace.overruns == 1 and pace.due == 100.2
 
 
@@ -244,10 +246,10 @@ def test_profiles_name_each_topic_once_and_with_characters_that_ros_takes():
 
     for profile in PROFILES.values():
         names = [profile.topic(what, "my car", "CAM FRONT-1") for what in profile.topics]
-        names += [fill(name, "my car", "LIDAR_TOP") for name in profile.clouds]
+        names += [fill_name(name, "my car", "LIDAR_TOP") for name in profile.clouds]
         assert len(set(names)) == len(names)
         assert all(validate_full_topic_name(name) for name in names)
-    assert fill("/sensing/lidar/{place}/x", "", "LIDAR_TOP") == "/sensing/lidar/top/x"
+    assert fill_name("/sensing/lidar/{place}/x", "", "LIDAR_TOP") == "/sensing/lidar/top/x"
 
 
 def test_missing_packages_are_remembered_and_broken_ones_are_not_hidden(tmp_path, monkeypatch):
@@ -271,12 +273,12 @@ def test_stamps_hold_microseconds():
 def test_a_simulator_senses_what_is_wanted_and_that_as_ever():
     simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"), window_grid=None, bev_schema=None)
     everything = simulator.reset()
-    assert [layout.stamp_us for layout in simulator.passed] == [0]
+    assert [layout.stamp_us for layout in simulator.tick_layouts] == [0]
     simulator.wanted = {"lidar"}
     assert simulator.reset().digests == {"lidar": everything.digests["lidar"]}
     simulator.wanted = set()
     assert not simulator.step().digests
-    assert [layout.stamp_us for layout in simulator.passed] == list(range(10_000, 110_000, 10_000))
+    assert [layout.stamp_us for layout in simulator.tick_layouts] == list(range(10_000, 110_000, 10_000))
 
 
 def test_fast_dds_gets_our_profile_unless_the_user_has_one(monkeypatch):

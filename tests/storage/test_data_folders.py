@@ -6,8 +6,19 @@ import pytest
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LANE_S, LIMIT, STOP, YAW, annotate, plan_ahead, unit_hash
-from uniscene_sim.world.walks import Walks
+from uniscene_sim.world.paths import (
+    CROSSING,
+    JUNCTION,
+    LANE,
+    LANE_S,
+    LIMIT,
+    STOP,
+    YAW,
+    annotate_path,
+    random_path_ahead,
+    unit_hash,
+)
+from uniscene_sim.world.walks import WalkwayNetwork
 
 
 def plain_way(road, lane, s, key):
@@ -75,20 +86,20 @@ def test_paths_agree_with_the_plain_reference(name):
     for lane in [lane for lane in road.lanes if lane.kind == "driving"][::3]:
         for share in (0.0, 0.3, 0.999):
             key = (3, lane.index)
-            fast = plan_ahead(road, lane.index, share * lane.length, key)
+            fast = random_path_ahead(road, lane.index, share * lane.length, key)
             path, lanes, lane_s = plain_way(road, lane.index, share * lane.length, key)
             assert fast.shape == (len(path), 10)
             assert np.abs(fast[:, :3] - path).max() < 1e-5 and (fast[:, LANE] == lanes).all()
             assert np.allclose(fast[:, LANE_S], lane_s)
             assert np.allclose(fast, plain_columns(road, fast[:, :3], lanes, lane_s), atol=1e-9)
         route = road.route(lane.index, 0.2 * lane.length, None, 300.0)
-        fast = annotate(road, route.path, route.lanes)
+        fast = annotate_path(road, route.path, route.lanes)
         assert np.allclose(fast, plain_columns(road, route.path, *plain_owners(road, route.path, route.lanes)))
 
 
 def test_walkers_keep_to_their_side_by_the_metre():
     road = load_map(data_dir("scenarios") / "maps" / "urban_grid.npz")
-    walks = Walks(road)
+    walks = WalkwayNetwork(road)
     for lane in walks.lanes:
         middle, aside = (walks.plan(lane, 3.0, 1, left, (1, lane)) for left in (0.0, 0.6))
         assert len(aside) == len(middle) <= 400

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uniscene_sim.taxonomy import AgentClass, Material
-from uniscene_sim.tracing.templates.template_set import GAIT_PHASES, STRIDE_M, body_rgb, templates
+from uniscene_sim.tracing.templates.template_set import GAIT_PHASES, STRIDE_M, body_rgb, built_in_templates
 
 VEHICLES = (AgentClass.CAR, AgentClass.TRUCK, AgentClass.BUS, AgentClass.TRAILER)
 #: Length, width, height, m: what a person would call possible.
@@ -27,19 +27,19 @@ POSSIBLE = {
 
 def numbers(cls: AgentClass) -> range:
     """All templates of a class."""
-    found = templates()
+    found = built_in_templates()
     first, variants = found.first[cls]
     return range(first, first + variants * found.gaits[cls])
 
 
 def volume(t: int) -> np.ndarray:
-    found = templates()
+    found = built_in_templates()
     shape = found.shape[t]
     return found.material[found.offset[t] : found.offset[t] + shape.prod()].reshape(shape)
 
 
 def normals(t: int) -> np.ndarray:
-    found = templates()
+    found = built_in_templates()
     shape = found.shape[t]
     return found.normal[found.offset[t] : found.offset[t] + shape.prod()].reshape(*shape, 3).astype(int)
 
@@ -56,14 +56,14 @@ def surface(solid: np.ndarray) -> np.ndarray:
 
 def middle(t: int, material: Material) -> np.ndarray:
     """Mean position, m, of a material about the footprint's centre."""
-    found = templates()
+    found = built_in_templates()
     at = np.argwhere(volume(t) == material)
     assert len(at), f"template {t} has no {material.name}"
     return (at.mean(axis=0) + 0.5) * found.voxel_m[t] - found.size_m[t] * [0.5, 0.5, 0.0]
 
 
 def test_flat_arrays_fit_together():
-    found = templates()
+    found = built_in_templates()
     ends = found.offset + found.shape.astype(np.int64).prod(axis=1)
     assert found.offset[0] == 0 and np.array_equal(found.offset[1:], ends[:-1]) and ends[-1] == len(found.material)
     assert found.normal.shape == (len(found.material), 3) and found.normal.dtype == np.int8
@@ -76,7 +76,7 @@ def test_flat_arrays_fit_together():
 @pytest.mark.parametrize("cls", list(AgentClass))
 def test_sizes_are_possible_and_boxes_are_touched(cls):
     for t in numbers(cls):
-        for size, (low, high) in zip(templates().size_m[t], POSSIBLE[cls], strict=True):
+        for size, (low, high) in zip(built_in_templates().size_m[t], POSSIBLE[cls], strict=True):
             assert low <= size <= high
         filled = volume(t) != Material.NONE
         assert filled[:, :, :2].any() and filled[:, :, -3:].any()  # stands on the ground, reaches the top
@@ -87,7 +87,7 @@ def test_sizes_are_possible_and_boxes_are_touched(cls):
 def test_cars_face_forward_with_left_on_the_left():
     for cls in (AgentClass.CAR, AgentClass.TRUCK, AgentClass.BUS):
         for t in numbers(cls):
-            half = 0.5 * templates().size_m[t, 0]
+            half = 0.5 * built_in_templates().size_m[t, 0]
             assert middle(t, Material.HEADLIGHT)[0] > 0.7 * half and middle(t, Material.TAILLIGHT)[0] < -0.7 * half
             assert middle(t, Material.INDICATOR_LEFT)[1] > 0.3 > -0.3 > middle(t, Material.INDICATOR_RIGHT)[1]
             assert middle(t, Material.TYRE)[2] < 0.6 and middle(t, Material.GLASS)[2] > middle(t, Material.TYRE)[2]
@@ -122,7 +122,7 @@ def test_normals_are_unit_length_and_point_out(cls):
 
 def test_flat_roof_normals_point_up():
     t = numbers(AgentClass.BUS)[0]
-    nx, ny, nz = templates().shape[t]
+    nx, ny, nz = built_in_templates().shape[t]
     roof = normals(t)[nx // 4 : nx // 2, ny // 2 - 5 : ny // 2 + 5, nz - 1]
     assert (roof[..., 2] > 125).all()
 
@@ -144,7 +144,8 @@ def test_walkers_step_with_both_legs_in_turn():
         legs = [volume(numbers(AgentClass.PEDESTRIAN)[p])[:, :, :25] != Material.NONE for p in (k, k + half)]
         assert (legs[0] ^ legs[1][:, ::-1]).sum() < 0.02 * legs[0].sum()
     reach = [
-        np.ptp(np.flatnonzero((volume(t) != Material.NONE)[:, :, :10].any(axis=(1, 2)))) * templates().voxel_m[t]
+        np.ptp(np.flatnonzero((volume(t) != Material.NONE)[:, :, :10].any(axis=(1, 2))))
+        * built_in_templates().voxel_m[t]
         for t in numbers(AgentClass.PEDESTRIAN)[:GAIT_PHASES]
     ]
     assert 0.4 < max(reach) < 0.9 and min(reach) < 0.6 * max(reach)
@@ -156,7 +157,7 @@ def test_walkers_step_with_both_legs_in_turn():
     st.floats(0, 1e5, allow_nan=False),
 )
 def test_any_agent_has_a_template_of_its_class(cls, colour, gait):
-    found = templates()
+    found = built_in_templates()
     t = int(found.template_of(np.array([cls]), np.array([colour]), np.array([gait]))[0])
     assert t in numbers(cls)
     steps = round(gait * 64) / 64  # exact, so that a stride later is the same phase
@@ -165,7 +166,7 @@ def test_any_agent_has_a_template_of_its_class(cls, colour, gait):
 
 
 def test_gait_runs_through_all_phases_in_order():
-    found = templates()
+    found = built_in_templates()
     gait = (np.arange(2 * GAIT_PHASES) + 0.5) / GAIT_PHASES * STRIDE_M
     for cls in (AgentClass.PEDESTRIAN, AgentClass.BICYCLE):
         row = found.template_of(np.full(len(gait), cls), np.zeros(len(gait)), gait) - found.first[cls, 0]
@@ -174,7 +175,7 @@ def test_gait_runs_through_all_phases_in_order():
 
 def test_variants_and_paints_vary():
     seeds = np.random.default_rng(1).integers(0, 2**32, 500)
-    found = templates()
+    found = built_in_templates()
     assert found.first[AgentClass.CAR, 1] >= 4
     assert len(np.unique(found.template_of(np.zeros(500, int), seeds, np.zeros(500)))) == found.first[AgentClass.CAR, 1]
     rgb = body_rgb(seeds)
@@ -182,6 +183,6 @@ def test_variants_and_paints_vary():
 
 
 def test_building_again_gives_the_same():
-    again = templates.__wrapped__()
+    again = built_in_templates.__wrapped__()
     for name in ("material", "normal", "offset", "shape", "voxel_m", "size_m", "first", "gaits"):
-        assert np.array_equal(getattr(again, name), getattr(templates(), name)), name
+        assert np.array_equal(getattr(again, name), getattr(built_in_templates(), name)), name

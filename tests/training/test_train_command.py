@@ -8,7 +8,7 @@ import yaml
 from PIL import Image
 
 from uniscene_sim.cli.main import main
-from uniscene_sim.datasets import make as data
+from uniscene_sim.datasets import make_datasets as data
 
 TINY = {
     "vae": {"widths": [8, 16], "encoder_blocks": [1, 1], "decoder_blocks": [1, 1], "layout_width": 4},

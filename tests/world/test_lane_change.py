@@ -10,7 +10,7 @@ from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.scenario_files.read import load_scenario
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.traffic import MotionMode
 
 MAPS = Path(__file__).parents[2] / "scenarios" / "maps"
 YAML = f"""
@@ -26,7 +26,7 @@ traffic: {{{{vehicles_per_km: 14}}}}
 
 
 def present(bodies: np.ndarray) -> np.ndarray:
-    return bodies[bodies["mode"] != Mode.ABSENT]
+    return bodies[bodies["mode"] != MotionMode.ABSENT]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

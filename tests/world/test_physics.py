@@ -23,9 +23,9 @@ from uniscene_sim.scenario import EgoSpec, Scenario, Spawn
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.paths import unit_hash
-from uniscene_sim.world.physics import run
+from uniscene_sim.world.physics import run_steps
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import BODY_DTYPE, accelerations
+from uniscene_sim.world.traffic import BODY_DTYPE, traffic_accelerations
 
 TICK_US = 100_000
 
@@ -207,7 +207,7 @@ def test_worlds_that_step_side_by_side_do_not_meet():
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(drive, (1, 2, 3, 4)))
     assert all(same(a, b) for a, b in zip(alone, together, strict=True))
-    assert run.targetoptions["nogil"] and accelerations.targetoptions["nogil"]
+    assert run_steps.targetoptions["nogil"] and traffic_accelerations.targetoptions["nogil"]
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])

@@ -15,7 +15,7 @@ from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.paths import LIMIT
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.traffic import MotionMode
 
 MAPS = ("motorway", "roundabout", "rural", "urban_grid")
 
@@ -72,7 +72,7 @@ def test_turns_at_junctions_hang_on_the_seed():
 def test_nobody_of_the_traffic_stands_near_at_the_start():
     for seed in range(20):
         bodies = ScenarioSource(anywhere("motorway", traffic=TrafficSpec(30.0)), own_map("motorway"), seed).state.bodies
-        others = bodies[1:][bodies["mode"][1:] != Mode.ABSENT]
+        others = bodies[1:][bodies["mode"][1:] != MotionMode.ABSENT]
         assert len(others) and np.hypot(others["x"] - bodies[0]["x"], others["y"] - bodies[0]["y"]).min() > 25.0
 
 

@@ -18,7 +18,7 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.conflicts import HOW, MERGE, OTHER, RULE, Conflicts
 from uniscene_sim.world.population import HIDDEN_M
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import BODY_DTYPE, IDM, Mode, accelerations
+from uniscene_sim.world.traffic import BODY_DTYPE, IDM, MotionMode, traffic_accelerations
 
 MAPS = Path(__file__).parents[2] / "scenarios" / "maps"
 NO_MEETINGS = np.zeros(2, np.int64), np.zeros((0, 7))
@@ -49,15 +49,15 @@ def test_platoon_keeps_the_headway_and_flow_of_theory(leader_mps):
     bodies = np.zeros(total, BODY_DTYPE)
     bodies["length"], bodies["width"], bodies["desired"], bodies["speed"] = length, 1.8, desired, leader_mps
     bodies["started"], bodies["s"] = True, 1000.0 - 40.0 * np.arange(total)
-    bodies["mode"] = Mode.TRAFFIC
-    bodies[0]["mode"] = Mode.CONSTANT
+    bodies["mode"] = MotionMode.TRAFFIC
+    bodies[0]["mode"] = MotionMode.CONSTANT
     points = 6000
     path = np.zeros((points, 10))
     path[:, 0], path[:, 4], path[:, 7] = np.arange(points), 60.0, -1
     paths, counts = np.broadcast_to(path, (total, points, 10)), np.full(total, points)
     none = np.zeros(0, np.uint8), np.zeros(0, bool)
     for _ in range(30_000):
-        accel = accelerations(bodies, paths, counts, *none, *NO_MEETINGS)
+        accel = traffic_accelerations(bodies, paths, counts, *none, *NO_MEETINGS)
         bodies["speed"] = np.maximum(bodies["speed"] + 0.01 * accel, 0.0)
         bodies["s"] += 0.01 * bodies["speed"]
         bodies["x"] = bodies["s"]
@@ -154,7 +154,7 @@ def road_with_crossing() -> VectorMap:
 
 
 def _vehicles_that_overlap(bodies: np.ndarray) -> set[tuple[int, int]]:
-    here = bodies[bodies["mode"] != Mode.ABSENT]
+    here = bodies[bodies["mode"] != MotionMode.ABSENT]
     order = np.argsort(here["x"], kind="stable")
     here = here[order]
     found = set()
@@ -181,17 +181,17 @@ def ten_minutes(vector_map: VectorMap, ego: EgoSpec, density: float, seed: int) 
         # Who enters has a new id.
         other = now["id"] != before["id"]
         for old, moment in (
-            (other & (before["mode"] != Mode.ABSENT), before),
-            (other & (now["mode"] != Mode.ABSENT), now),
+            (other & (before["mode"] != MotionMode.ABSENT), before),
+            (other & (now["mode"] != MotionMode.ABSENT), now),
         ):
             gap = np.hypot(moment["x"] - state.ego.pose.x, moment["y"] - state.ego.pose.y)
             seen += int((old & (gap < HIDDEN_M - 10.0)).sum())
         if step % 10 == 0:
-            moving = now[now["mode"] == Mode.TRAFFIC]
+            moving = now[now["mode"] == MotionMode.TRAFFIC]
             off += int((~on_road(vector_map.surface, moving["x"], moving["y"], moving["z"])).sum())
             longest = max(longest, float(moving["wait"].max()))
         before = now
-    present = int((before["mode"] != Mode.ABSENT).sum())
+    present = int((before["mode"] != MotionMode.ABSENT).sum())
     print(f"{vector_map.name} at {density}/km: {present} bodies at the end, {state.entered} entered, longest stop "
           f"{longest:.0f} s, driven {state.tally.driven_m:.0f} m")  # fmt: skip
     assert not overlaps and off == 0 and seen == 0
@@ -214,7 +214,7 @@ def test_nobody_is_born_into_another():
                 scenario(ego=ego, traffic=TrafficSpec(30.0, 20), seed=seed), shipped(name)
             ).state.bodies
             assert not _vehicles_that_overlap(bodies)
-            ids = bodies["id"][bodies["mode"] != Mode.ABSENT]
+            ids = bodies["id"][bodies["mode"] != MotionMode.ABSENT]
             assert len(set(ids.tolist())) == len(ids)
 
 

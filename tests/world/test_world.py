@@ -23,7 +23,7 @@ from uniscene_sim.scenario import Action, AgentSpec, Criterion, EgoSpec, Event, 
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.ego import Control, EgoState, Trajectory
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import IDM, Mode
+from uniscene_sim.world.traffic import IDM, MotionMode
 
 
 def lane(index: int, y: float, **fields) -> Lane:
@@ -253,7 +253,7 @@ def test_spawn_off_road_names_the_field(road):
 @given(st.integers(0, 2**31), st.floats(5, 50))
 def test_nobody_overlaps_at_spawn(road, seed, density):
     bodies = ScenarioSource(scenario(seed=seed, traffic=TrafficSpec(density)), road).state.bodies
-    bodies = bodies[bodies["mode"] != Mode.ABSENT]
+    bodies = bodies[bodies["mode"] != MotionMode.ABSENT]
     boxes = np.stack([bodies[n] for n in ("x", "y", "yaw", "length", "width")], axis=1)
     assert not any(boxes_overlap(a, b) for a, b in combinations(boxes, 2))
 

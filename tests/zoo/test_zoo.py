@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from uniscene_sim import zoo
 from uniscene_sim.errors import InputError
-from uniscene_sim.zoo import expect, load_model, model_names, save_model
+from uniscene_sim.zoo import check_tensors, load_model, model_names, save_model
 
 WEIGHTS = {
     "vae": {"out.bias": np.array([0.1, -2.0, 3e-5]), "in.weight": np.arange(12, dtype=np.float32).reshape(3, 2, 2)},
@@ -161,10 +161,13 @@ def test_a_new_version_replaces_the_old_and_keeps_its_other_files(home):
 
 def test_tensors_have_to_be_those_that_the_code_has():
     tensors = {"a": np.zeros((2, 3)), "b": np.zeros(1)}
-    expect(tensors, {"a": (2, 3), "b": (1,)}, "f")
-    assert message(lambda: expect(tensors, {"a": (3, 2), "b": (1,)}, "f")) == "f: a: expected shape (3, 2), got (2, 3)"
-    assert message(lambda: expect(tensors, {"a": (2, 3), "b": (1,), "c": (1,)}, "f")) == "f: c: missing tensor"
-    assert message(lambda: expect(tensors, {"a": (2, 3)}, "f")) == "f: b: unknown tensor"
+    check_tensors(tensors, {"a": (2, 3), "b": (1,)}, "f")
+    assert (
+        message(lambda: check_tensors(tensors, {"a": (3, 2), "b": (1,)}, "f"))
+        == "f: a: expected shape (3, 2), got (2, 3)"
+    )
+    assert message(lambda: check_tensors(tensors, {"a": (2, 3), "b": (1,), "c": (1,)}, "f")) == "f: c: missing tensor"
+    assert message(lambda: check_tensors(tensors, {"a": (2, 3)}, "f")) == "f: b: unknown tensor"
 
 
 def test_the_zoo_needs_no_torch(home):

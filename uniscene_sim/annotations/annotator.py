@@ -63,7 +63,7 @@ class Annotator:
         if self._lanes is not None:
             for spec in self._rig.cameras:
                 if spec.name in cameras:
-                    of_camera[spec.name]["lanes"] = self._lanes.seen_by(view.frame, spec, cameras[spec.name])
+                    of_camera[spec.name]["lanes"] = self._lanes.visible_lines(view.frame, spec, cameras[spec.name])
         return FrameAnnotations(
             boxes,
             {name: CameraAnnotations(**found) for name, found in of_camera.items()},

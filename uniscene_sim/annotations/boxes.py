@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from uniscene_sim.annotations.silhouettes import alone, outside, visible
+from uniscene_sim.annotations.silhouettes import share_outside_image, unoccluded_extent, visible_pixels
 from uniscene_sim.frames import BOX_DTYPE, CAMERA_BOX_DTYPE, CameraFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.tracing.agents import PosedAgents, agent_motion, pose_agents, template_arrays
-from uniscene_sim.tracing.templates.template_set import templates
+from uniscene_sim.tracing.templates.template_set import built_in_templates
 
 __all__ = ["EDGES", "amodal_box", "box_corners_3d", "boxes_in", "camera_boxes", "posed_agents", "set_visibility"]
 
@@ -23,7 +23,7 @@ _ALONG_EDGE = np.linspace(0.0, 1.0, 17)[:, None]
 
 def posed_agents(frame: LayoutFrame) -> PosedAgents:
     """The agents of a moment as they are traced."""
-    return pose_agents(frame, agent_motion(frame, (), 0.0), templates())
+    return pose_agents(frame, agent_motion(frame, (), 0.0), built_in_templates())
 
 
 def boxes_in(
@@ -53,19 +53,19 @@ def camera_boxes(
     Args:
         points: int (N,), LiDAR points of each.
     """
-    shapes = template_arrays(templates())
+    shapes = template_arrays(built_in_templates())
     rotation = frame.ego_pose.rotation @ spec.rotation_base_from_optical
     position = frame.ego_pose.compose(spec.pose).position
     boxes = boxes_in(rotation, position, frame, posed, CAMERA_BOX_DTYPE)
     boxes["num_lidar_pts"] = points
-    boxes["num_pixels"], boxes["bbox"] = visible(image.instance, posed.id)
-    boxes["num_pixels_alone"], extent = alone(posed, shapes, spec, rotation, position)
+    boxes["num_pixels"], boxes["bbox"] = visible_pixels(image.instance, posed.id)
+    boxes["num_pixels_alone"], extent = unoccluded_extent(posed, shapes, spec, rotation, position)
     set_visibility(boxes, boxes["num_pixels"], boxes["num_pixels_alone"])
     near = np.linalg.norm(boxes["centre"], axis=1) - posed.radius < spec.max_range_m
     boxes["bbox_amodal"] = np.nan
     boxes["bbox_amodal"][near], cut = amodal_box(spec, boxes[near], extent[near])
     rows = np.flatnonzero(near)[cut]
-    boxes["truncation"][rows] = outside(posed, shapes, spec, rotation, position, rows)
+    boxes["truncation"][rows] = share_outside_image(posed, shapes, spec, rotation, position, rows)
     return boxes
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from uniscene_sim.annotations.hidden import in_sight
+from uniscene_sim.annotations.occlusion import is_unoccluded
 from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.geometry import Pose, rotation_from_rpy
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.lens import project, unproject
+from uniscene_sim.lens import project_points, unproject_pixels
 from uniscene_sim.rig import CameraSpec, LidarSpec
 from uniscene_sim.taxonomy import EGO_ID
 from uniscene_sim.tracing.agents import Motion, agent_motion, interpolate
@@ -78,7 +78,7 @@ def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene,
         pixels = np.empty((width, 2))
         for u in range(width):
             pixels[u, 0], pixels[u, 1] = u + 0.5, v + 0.5
-        rays, sees = unproject(lens, pixels)
+        rays, sees = unproject_pixels(lens, pixels)
         before = np.zeros((width, 3))
         for u in range(width):
             body = body_of[instance[v, u]]
@@ -93,13 +93,13 @@ def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene,
                 if not sky:
                     before[u, k] += row[3]
                     scene[v, u, k] = before[u, k] - t * rays[u, k]
-        at, seen = project(lens, before)
+        at, seen = project_points(lens, before)
         for u in range(width):
             if sees[u] and seen[u]:
                 flow[v, u, 0], flow[v, u, 1] = at[u, 0] - pixels[u, 0], at[u, 1] - pixels[u, 1]
                 x, y, z = before[u]
                 own = depth[v, u] if np.isinf(depth[v, u]) else (np.sqrt(x * x + y * y + z * z) if fisheye else z)
-                occluded[v, u] = not in_sight(old_depth, at[u, 0], at[u, 1], own, _NEARER)
+                occluded[v, u] = not is_unoccluded(old_depth, at[u, 0], at[u, 1], own, _NEARER)
 
 
 def point_velocity(view: WorldView, spec: LidarSpec, sweep: LidarSweep) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from uniscene_sim.annotations.hidden import in_sight_many
+from uniscene_sim.annotations.occlusion import are_unoccluded
 from uniscene_sim.frames import CameraFrame, LaneLine
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.elements import Lane
@@ -50,12 +50,12 @@ class LaneLines:
         self._reach = np.array(spread) + 10.0
         self._lines: dict[int, list[_Line]] = {}
 
-    def seen_by(self, frame: LayoutFrame, spec: CameraSpec, image: CameraFrame) -> tuple[LaneLine, ...]:
+    def visible_lines(self, frame: LayoutFrame, spec: CameraSpec, image: CameraFrame) -> tuple[LaneLine, ...]:
         """The pieces that a camera sees within its range."""
         position = frame.ego_pose.compose(spec.pose).position
         rotation = frame.ego_pose.rotation @ spec.rotation_base_from_optical
         near = np.linalg.norm(self._middle - position, axis=1) - self._reach < spec.max_range_m
-        lines = [line for k in np.flatnonzero(near) for line in self._of(int(k))]
+        lines = [line for k in np.flatnonzero(near) for line in self._lines_of_lane(int(k))]
         if not lines:
             return ()
         points = (np.concatenate([line.points for line in lines]) - position) @ rotation
@@ -63,26 +63,26 @@ class LaneLines:
         return tuple(
             LaneLine(lines[k].lane, lines[k].kind, lines[k].mark, spec.project(xyz)[0].astype(np.float32),
                      xyz.astype(np.float32))
-            for k, xyz in _pieces(spec, image.depth, _KERB_M * rotation[2], points, owner)
+            for k, xyz in _visible_runs(spec, image.depth, _KERB_M * rotation[2], points, owner)
         )  # fmt: skip
 
-    def _of(self, k: int) -> list[_Line]:
+    def _lines_of_lane(self, k: int) -> list[_Line]:
         if k not in self._lines:
             lane = self._lanes[k]
-            self._lines[k] = [_Line(lane.index, "centre", "none", _laid(lane, lane.centre))]
+            self._lines[k] = [_Line(lane.index, "centre", "none", _on_surface(lane, lane.centre))]
             if self._has_lines(lane.left) or (self._has_lines(lane.opposite) and lane.opposite < lane.index):
                 sides: tuple[tuple[int, Literal["left", "right"], str], ...] = ((-1, "right", lane.right_mark),)
             else:
                 sides = ((1, "left", lane.left_mark), (-1, "right", lane.right_mark))
             for side, kind, mark in sides:
-                self._lines[k].append(_Line(lane.index, kind, mark, _laid(lane, lane.border(side))))
+                self._lines[k].append(_Line(lane.index, kind, mark, _on_surface(lane, lane.border(side))))
         return self._lines[k]
 
     def _has_lines(self, lane: int) -> bool:
         return lane >= 0 and self._map.lanes[lane].kind in _KINDS
 
 
-def _laid(lane: Lane, points: np.ndarray) -> np.ndarray:
+def _on_surface(lane: Lane, points: np.ndarray) -> np.ndarray:
     """Points of one of a lane's polylines (N, 3), more of them, on its surface."""
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
     at = np.linspace(0.0, s[-1], max(int(np.ceil(s[-1] / _STEP_M)), 1) + 1)
@@ -90,15 +90,15 @@ def _laid(lane: Lane, points: np.ndarray) -> np.ndarray:
     return np.stack([x, y, z + lane.height], axis=1)
 
 
-def _pieces(
+def _visible_runs(
     spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarray, owner: np.ndarray
 ) -> list[tuple[int, np.ndarray]]:
     """Runs of points (N, 3), in the optical frame, of one owner (N,) that are seen: owner and (P, 3)."""
-    seen = _seen(spec, depth, up, points)
+    seen = _is_visible(spec, depth, up, points)
     begins = np.flatnonzero(seen & np.concatenate([[True], ~seen[:-1] | (owner[1:] != owner[:-1])]))
     ends = np.flatnonzero(seen & np.concatenate([~seen[1:] | (owner[1:] != owner[:-1]), [True]]))
-    first = _last_seen(spec, depth, up, points, owner, begins, -1)
-    last = _last_seen(spec, depth, up, points, owner, ends, 1)
+    first = _last_visible(spec, depth, up, points, owner, begins, -1)
+    last = _last_visible(spec, depth, up, points, owner, ends, 1)
     out = []
     for k, (i, j) in enumerate(zip(begins, ends, strict=True)):
         run = [points[i : j + 1]]
@@ -112,7 +112,7 @@ def _pieces(
     return out
 
 
-def _seen(spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _is_visible(spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Whether points (N, 3) in the optical frame are in the image, in range, and in sight, they or what is `up` (3,)
     from them."""
     pixels, seen = spec.project(points)
@@ -124,10 +124,10 @@ def _seen(spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarra
 def _in_sight(spec: CameraSpec, depth: np.ndarray, points: np.ndarray) -> np.ndarray:
     pixels, seen = spec.project(points)
     own = np.linalg.norm(points, axis=1) if spec.model == "fisheye" else points[:, 2]
-    return seen & in_sight_many(depth, pixels, own, _NEARER)
+    return seen & are_unoccluded(depth, pixels, own, _NEARER)
 
 
-def _last_seen(
+def _last_visible(
     spec: CameraSpec,
     depth: np.ndarray,
     up: np.ndarray,
@@ -141,6 +141,6 @@ def _last_seen(
     inside, beyond = points[at], np.where((owner[beside] == owner[at])[:, None], points[beside], points[at])
     for _ in range(12):
         middle = 0.5 * (inside + beyond)
-        seen = _seen(spec, depth, up, middle)[:, None]
+        seen = _is_visible(spec, depth, up, middle)[:, None]
         inside, beyond = np.where(seen, middle, inside), np.where(seen, beyond, middle)
     return inside

@@ -7,19 +7,19 @@ from math import acos, asin, cos, floor, inf, pi, sin, sqrt
 import numpy as np
 from numba import njit, prange
 
-from uniscene_sim.lens import project, unproject
+from uniscene_sim.lens import project_points, unproject_pixels
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.kernels import trace_agent
 
-__all__ = ["alone", "outside", "visible"]
+__all__ = ["share_outside_image", "unoccluded_extent", "visible_pixels"]
 
 _BLOCK = 16  # px
 _DIRECTIONS = 2048
 _GOLDEN = pi * (3.0 - sqrt(5.0))
 
 
-def visible(instance: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def visible_pixels(instance: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixels int64 (N,) of each id in an image of instances (H, W), and the box around them float32 (N, 4), px: left,
     top, right, bottom; NaN where there is none."""
     row_of = np.full(1 << 16, -1, np.int32)
@@ -45,7 +45,7 @@ def _visible(instance, row_of, n):
     return count, extent
 
 
-def alone(
+def unoccluded_extent(
     agents: PosedAgents, templates: TemplateArrays, spec: CameraSpec, rotation: np.ndarray, position: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """What each agent would show if there were nothing else.
@@ -78,7 +78,7 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
             pixels = np.empty(((v1 - v0) * (u1 - u0), 2))
             for i in range(pixels.shape[0]):
                 pixels[i, 0], pixels[i, 1] = u0 + i % (u1 - u0) + 0.5, v0 + i // (u1 - u0) + 0.5
-            rays, sees = unproject(lens, pixels)
+            rays, sees = unproject_pixels(lens, pixels)
             rays = rays @ rotation.T
             axis, half = _cone(rays, sees)
             if half < 0.0:
@@ -95,12 +95,12 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
                 for i in range(pixels.shape[0]):
                     if not sees[i]:
                         continue
-                    if _meets_box(agents, n, position, rays[i], far):
+                    if _intersects_box(agents, n, position, rays[i], far):
                         extent[row, n, 0] = min(extent[row, n, 0], pixels[i, 0])
                         extent[row, n, 1] = min(extent[row, n, 1], pixels[i, 1])
                         extent[row, n, 2] = max(extent[row, n, 2], pixels[i, 0])
                         extent[row, n, 3] = max(extent[row, n, 3], pixels[i, 1])
-                    if _hits(agents, templates, n, position, rays[i], far):
+                    if _intersects_agent(agents, templates, n, position, rays[i], far):
                         count[row, n] += 1
 
 
@@ -128,7 +128,7 @@ def _unit(value):
 
 
 @njit(cache=True)
-def _hits(agents: PosedAgents, templates: TemplateArrays, n, position, ray, far):
+def _intersects_agent(agents: PosedAgents, templates: TemplateArrays, n, position, ray, far):
     """Whether a ray hits an agent within range."""
     return (
         trace_agent(
@@ -150,7 +150,7 @@ def _hits(agents: PosedAgents, templates: TemplateArrays, n, position, ray, far)
 
 
 @njit(cache=True)
-def _meets_box(agents: PosedAgents, n, position, ray, far):
+def _intersects_box(agents: PosedAgents, n, position, ray, far):
     """Whether a ray meets an agent's box within range."""
     near, away = 0.0, far
     for k in range(3):
@@ -168,7 +168,7 @@ def _meets_box(agents: PosedAgents, n, position, ray, far):
     return near <= away
 
 
-def outside(
+def share_outside_image(
     agents: PosedAgents, templates: TemplateArrays, spec: CameraSpec, rotation: np.ndarray, position: np.ndarray,
     rows: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
@@ -197,10 +197,10 @@ def _outside(agents: PosedAgents, templates: TemplateArrays, lens, rotation, pos
             c = 1.0 - (1.0 - least) * (i + 0.5) / _DIRECTIONS
             s = sqrt(1.0 - c * c)
             ray = c * axis + s * (cos(i * _GOLDEN) * aside + sin(i * _GOLDEN) * up)
-            if _hits(agents, templates, n, position, ray, inf):
+            if _intersects_agent(agents, templates, n, position, ray, inf):
                 hit[found] = ray
                 found += 1
-        at, seen = project(lens, hit[:found] @ rotation)
+        at, seen = project_points(lens, hit[:found] @ rotation)
         inside = 0
         for i in range(found):
             u, v = floor(at[i, 0]), floor(at[i, 1])

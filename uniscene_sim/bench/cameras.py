@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.bench.timing import Row, interleaved_ms
+from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
-from uniscene_sim.compute.compiled import unlocked
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.compiled import nogil_kernel
+from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.rigs.rig_file import load_rig
@@ -19,10 +19,10 @@ from uniscene_sim.tracing.atlas import AtlasArrays
 from uniscene_sim.tracing.kernels import trace_world
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["bare_rays", "rows", "street"]
+__all__ = ["rows", "street_view", "trace_bare_rays"]
 
 
-@unlocked
+@nogil_kernel
 def _bare_rows(a: AtlasArrays, origin, directions, far, t, begin, end):
     for v in range(begin, end):
         for u in range(directions.shape[1]):
@@ -30,19 +30,19 @@ def _bare_rows(a: AtlasArrays, origin, directions, far, t, begin, end):
             t[v, u] = trace_world(a, origin[0], origin[1], origin[2], d[0], d[1], d[2], far)[0]
 
 
-def bare_rays(a: AtlasArrays, origin: np.ndarray, directions: np.ndarray, far: float, t: np.ndarray) -> None:
+def trace_bare_rays(a: AtlasArrays, origin: np.ndarray, directions: np.ndarray, far: float, t: np.ndarray) -> None:
     """Write the distance t (H, W) of what each ray of an image (H, W, 3) meets in the static world, and nothing else;
     rows are shared out among threads as those of pictures are."""
-    each(lambda rows: _bare_rows(a, origin, directions, far, t, *rows), ranges(len(directions)))
+    map_threads(lambda rows: _bare_rows(a, origin, directions, far, t, *rows), row_ranges(len(directions)))
 
 
-def street(scenario: str = "cut_in", rig: str = "nuscenes-small") -> WorldView:
+def street_view(scenario: str = "cut_in", rig: str = "nuscenes-small") -> WorldView:
     """A moment of a scenario, with the tiles that a rig sees."""
     simulator = assemble(ScenarioSource.open(scenario), load_rig(rig), window_grid=None, bev_schema=None)
     return WorldView(simulator.reset().layout, (), simulator.atlas)
 
 
-def rays_of(view: WorldView, spec: CameraSpec) -> tuple[np.ndarray, np.ndarray]:
+def camera_rays(view: WorldView, spec: CameraSpec) -> tuple[np.ndarray, np.ndarray]:
     """Origin (3,) and directions (H, W, 3) of a camera's pixels in the map frame."""
     v, u = np.indices((spec.height, spec.width)) + 0.5
     rays, _ = spec.unproject(np.column_stack([u.ravel(), v.ravel()]))
@@ -50,21 +50,21 @@ def rays_of(view: WorldView, spec: CameraSpec) -> tuple[np.ndarray, np.ndarray]:
     return view.frame.ego_pose.compose(spec.pose).position, (rays @ rotation.T).reshape(spec.height, spec.width, 3)
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[BenchRow]:
     cameras = load_rig("nuscenes-small").cameras
     plain, full = PlainCameras(), RaycastCameras()
     for scenario in ("cut_in", "hard_brake"):
-        view = street(scenario)
-        rays = [(*rays_of(view, spec), np.empty((spec.height, spec.width))) for spec in cameras]
+        view = street_view(scenario)
+        rays = [(*camera_rays(view, spec), np.empty((spec.height, spec.width))) for spec in cameras]
 
         def bare(view: WorldView = view, rays: list = rays) -> None:
             for origin, directions, t in rays:
-                bare_rays(view.atlas.arrays, origin, directions, 150.0, t)
+                trace_bare_rays(view.atlas.arrays, origin, directions, 150.0, t)
 
         jobs: dict[str, Callable[[], object]] = {"bare": bare, "plain": partial(plain.step, None, [view], cameras),
                 "full": partial(full.step, None, [view], cameras)}  # fmt: skip
         ms = interleaved_ms(jobs)
         what = f"6 cameras of 224x400 to 150 m, `{scenario}`"
-        yield Row(f"{what}: primary rays alone", ms["bare"], "ms")
-        yield Row(f"{what}: `raycast-plain`", ms["plain"], "ms", "primary rays alone", ms["bare"])
-        yield Row(f"{what}: `raycast`", ms["full"], "ms", "primary rays alone", ms["bare"])
+        yield BenchRow(f"{what}: primary rays alone", ms["bare"], "ms")
+        yield BenchRow(f"{what}: `raycast-plain`", ms["plain"], "ms", "primary rays alone", ms["bare"])
+        yield BenchRow(f"{what}: `raycast`", ms["full"], "ms", "primary rays alone", ms["bare"])

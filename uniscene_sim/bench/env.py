@@ -11,10 +11,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from uniscene_sim.bench.timing import Row
+from uniscene_sim.bench.timing import BenchRow
 from uniscene_sim.env.observations import ROUTE
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.traffic import MotionMode
 
 __all__ = ["rows"]
 
@@ -31,7 +31,7 @@ criteria: []
 """
 
 
-def _in_turn(jobs: dict[str, Callable[[], int]]) -> dict[str, float]:
+def _interleaved_rates(jobs: dict[str, Callable[[], int]]) -> dict[str, float]:
     """How often a second each job does what it counts; jobs take turns, so that what else the machine does falls on all
     alike, and the median of their slices stands."""
     for job in jobs.values():
@@ -67,13 +67,13 @@ def _keep_lane(seen: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([np.clip(steer, -1.0, 1.0), np.zeros_like(steer)], axis=-1).astype(np.float32)
 
 
-def _present(env: Any) -> int:
+def _vehicle_count(env: Any) -> int:
     """Vehicles in an env of ours, the ego among them."""
     bodies = env.unwrapped.worlds.world(0).source.state.bodies
-    return int(np.count_nonzero(bodies["mode"] != Mode.ABSENT))
+    return int(np.count_nonzero(bodies["mode"] != MotionMode.ABSENT))
 
 
-def _all_driving(env: Any) -> Callable[[], int]:
+def _driving_all_worlds(env: Any) -> Callable[[], int]:
     """A job that takes one step in each world; what it counts is steps."""
     seen = env.reset(seed=0)[0]
 
@@ -85,12 +85,12 @@ def _all_driving(env: Any) -> Callable[[], int]:
     return step
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[BenchRow]:
     yield from _vehicle_steps()
     yield from _many_worlds()
 
 
-def _vehicle_steps() -> Iterator[Row]:
+def _vehicle_steps() -> Iterator[BenchRow]:
     kinds = {
         "state": ("ego", "route", "agents"),
         "16x360 LiDAR": ("range", "ego", "route"),
@@ -105,7 +105,7 @@ def _vehicle_steps() -> Iterator[Row]:
                 for kind, names in kinds.items()
             }
         jobs = {kind: _driving(env, _keep_lane) for kind, env in envs.items()}
-        count = _present(envs["state"])
+        count = _vehicle_count(envs["state"])
         missing, inner = "", 0
         try:
             import highway_env  # noqa: F401 - registers its environments
@@ -116,14 +116,14 @@ def _vehicle_steps() -> Iterator[Row]:
             inner = config["simulation_frequency"] // config["policy_frequency"]
         except ImportError as error:
             missing = f" (not installed: {error}; extra `bench`)"
-        rates = _in_turn(jobs)
+        rates = _interleaved_rates(jobs)
         theirs = rates["peer"] * inner * count if inner else None
         for kind in kinds:
             what = f"vehicle-steps of 10 ms, {count} vehicles, {kind}"
-            yield Row(what, rates[kind] * 10 * count, "1/s", f"{_PEER}{missing}", theirs)
+            yield BenchRow(what, rates[kind] * 10 * count, "1/s", f"{_PEER}{missing}", theirs)
 
 
-def _many_worlds() -> Iterator[Row]:
+def _many_worlds() -> Iterator[BenchRow]:
     for name, observations in (
         ("state", ("ego", "route", "agents")),
         ("16x360 LiDAR", ("range", "ego", "route")),
@@ -132,7 +132,9 @@ def _many_worlds() -> Iterator[Row]:
         settings: dict[str, Any] = {"scenario": "cut_in", "observations": observations, "terminate_on": ()}
         many = gymnasium.make_vec("UniScene-v0", _WORLDS, **settings)
         single = [gymnasium.make("UniScene-v0", **settings) for _ in range(_WORLDS)]
-        jobs = _all_driving(many), [_driving(env, _keep_lane) for env in single]
-        rates = _in_turn({"together": jobs[0], "in turn": lambda steps=jobs[1]: sum(step() for step in steps)})  # type: ignore[misc]
+        jobs = _driving_all_worlds(many), [_driving(env, _keep_lane) for env in single]
+        rates = _interleaved_rates(
+            {"together": jobs[0], "in turn": lambda steps=jobs[1]: sum(step() for step in steps)}
+        )  # type: ignore[misc]
         what = f"env steps, {_WORLDS} worlds at once, {name}, `cut_in`"
-        yield Row(what, rates["together"], "1/s", f"{_WORLDS} single envs in turn", rates["in turn"])
+        yield BenchRow(what, rates["together"], "1/s", f"{_WORLDS} single envs in turn", rates["in turn"])

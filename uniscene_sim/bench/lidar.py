@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.bench.timing import Row, interleaved_ms
+from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.learned.engine import SparseSdf
-from uniscene_sim.lidar.learned.voxels import agent_cells, join, near_cells, tile_cells
+from uniscene_sim.lidar.learned.voxels import agent_cells, dense_labels_near, join_cells, tile_cells
 from uniscene_sim.rigs.lidar_makes import lidar_model
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.tracing.label_grid import label_arrays, trace_labels
-from uniscene_sim.tracing.label_mesh import mesh_of
+from uniscene_sim.tracing.label_mesh import mesh_of_labels
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.zoo import model_names
 
@@ -32,7 +32,7 @@ _FAR_M = 100.0
 _PEER = "Open3D RaycastingScene"
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[BenchRow]:
     rig = load_rig("nuscenes-small")
     grid = assemble(ScenarioSource.open("cut_in"), rig, bev_schema=None).reset().occupancy
     assert grid is not None
@@ -48,7 +48,7 @@ def rows() -> Iterator[Row]:
         import open3d
     except ImportError as error:
         ms = interleaved_ms(jobs)
-        yield Row(what, ms["ours"], "ms", f"{_PEER} (not installed: {error}; extra `bench`)")
+        yield BenchRow(what, ms["ours"], "ms", f"{_PEER} (not installed: {error}; extra `bench`)")
         return
     tensor: Any = open3d.core.Tensor
     rays = tensor(np.hstack([origins, directions]).astype(np.float32))
@@ -58,21 +58,21 @@ def rows() -> Iterator[Row]:
         scene.add_triangles(tensor(vertices), tensor(triangles))
         return scene.cast_rays(rays)["t_hit"].numpy()
 
-    mesh = mesh_of(grid)
+    mesh = mesh_of_labels(grid)
     jobs["built and cast"] = lambda: cast(*mesh)
-    jobs["meshed, built and cast"] = lambda: cast(*mesh_of(grid))
+    jobs["meshed, built and cast"] = lambda: cast(*mesh_of_labels(grid))
     ms = interleaved_ms(jobs)
     for name in ("built and cast", "meshed, built and cast"):
-        yield Row(what, ms["ours"], "ms", f"{_PEER}, {name}", ms[name])
+        yield BenchRow(what, ms["ours"], "ms", f"{_PEER}, {name}", ms[name])
     ours, theirs = trace_labels(label_arrays(grid), origins, directions, _FAR_M)[0], cast(*mesh).astype(float)
     equal = np.isclose(ours, theirs, rtol=0.0, atol=1e-3)  # infinite on both sides is equal
-    yield Row(f"{what}: rays within 1 mm of {_PEER}", 100.0 * float(equal.mean()), "%")
+    yield BenchRow(f"{what}: rays within 1 mm of {_PEER}", 100.0 * float(equal.mean()), "%")
     if find_spec("torch") and find_spec("spconv"):
         for far_m in (40.0, _FAR_M):
             yield from _learned_rows(far_m)
 
 
-def _learned_rows(far_m: float) -> Iterator[Row]:
+def _learned_rows(far_m: float) -> Iterator[BenchRow]:
     """Whole sweeps of `sparse-sdf`, from the view of a world to points, beside building and casting alone."""
     import open3d
 
@@ -82,7 +82,7 @@ def _learned_rows(far_m: float) -> Iterator[Row]:
     model, whose = _model()
     warm = SparseSdf(model())
     grid = _labels(view, far_m)
-    vertices, triangles = mesh_of(grid)
+    vertices, triangles = mesh_of_labels(grid)
     sensor = view.frame.ego_pose.compose(spec.pose)
     elevation, azimuth = np.meshgrid(spec.elevation_rad, np.linspace(-np.pi, np.pi, 1090, endpoint=False))
     flat = np.cos(elevation)
@@ -104,8 +104,8 @@ def _learned_rows(far_m: float) -> Iterator[Row]:
     ms = interleaved_ms(jobs, repeats=3)
     what = f"a sweep of 32x1090 through all labels within {far_m:g} m, `sparse-sdf` ({whose})"
     peer = f"{_PEER}, built and cast, {len(triangles) / 1e6:.1f} M triangles"
-    yield Row(f"{what}, features at hand", ms["warm"], "ms", peer, ms["peer"])
-    yield Row(f"{what}, cells and features made anew", ms["cold"], "ms", peer, ms["peer"])
+    yield BenchRow(f"{what}, features at hand", ms["warm"], "ms", peer, ms["peer"])
+    yield BenchRow(f"{what}, cells and features made anew", ms["cold"], "ms", peer, ms["peer"])
 
 
 def _model() -> tuple[Callable[[], LidarModel], str]:
@@ -125,12 +125,12 @@ def _view() -> WorldView:
     simulator.begin()
     for _ in range(3):
         simulator.advance()
-    return simulator.look()
+    return simulator.current_view()
 
 
 def _labels(view: WorldView, far_m: float) -> OccupancyGrid:
     """All cells within range, agents' among them, in the map frame."""
     at, store = view.frame.ego_pose, view.atlas.tiles.store
     parts = [tile_cells(store.get(*index)) for index in store.around(at.x, at.y, far_m)]
-    cells = join([*parts, *(agent_cells(agent) for agent in view.frame.agents)])
-    return near_cells(cells.ijk, cells.label, np.array([at.x, at.y]), far_m)
+    cells = join_cells([*parts, *(agent_cells(agent) for agent in view.frame.agents)])
+    return dense_labels_near(cells.ijk, cells.label, np.array([at.x, at.y]), far_m)

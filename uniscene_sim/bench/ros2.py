@@ -7,15 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from uniscene_sim.bench.timing import Row
+from uniscene_sim.bench.timing import BenchRow
 from uniscene_sim.errors import InputError
 
 __all__ = ["rows"]
 
 
-def rows(*options: str) -> Iterator[Row]:
+def rows(*options: str) -> Iterator[BenchRow]:
     done = subprocess.run([sys.executable, "-m", "uniscene_ros2.bench", *options], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise InputError("the ROS 2 bench failed; it needs rclpy (uniscene_sim[ros2], or a ROS 2 installation)")
     for record in json.loads(done.stdout):
-        yield Row(**record)
+        yield BenchRow(**record)

@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
-from uniscene_sim.bench.timing import Row
+from uniscene_sim.bench.timing import BenchRow
 
 __all__ = ["as_markdown", "as_records", "run_bench"]
 
 
-def run_bench(names: Iterable[str] = ()) -> Iterator[Row]:
+def run_bench(names: Iterable[str] = ()) -> Iterator[BenchRow]:
     """Rows as they are measured; of some parts only, where named. `ros2` has to be: it takes minutes."""
     from uniscene_sim.bench import cameras, env, lidar, ros2, scaling, ticks, tiles
 
@@ -22,12 +22,12 @@ def run_bench(names: Iterable[str] = ()) -> Iterator[Row]:
         yield from part()
 
 
-def as_records(rows: Iterable[Row]) -> list[dict[str, object]]:
+def as_records(rows: Iterable[BenchRow]) -> list[dict[str, object]]:
     """Rows for JSON."""
     return [{**asdict(row), "ratio": row.ratio} for row in rows]
 
 
-def as_markdown(rows: Iterable[Row]) -> str:
+def as_markdown(rows: Iterable[BenchRow]) -> str:
     """Rows as a table for people."""
     lines = ["| what | value | unit | peer | its value | ratio |", "|---|---|---|---|---|---|"]
     for row in rows:

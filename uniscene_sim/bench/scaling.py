@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.bench.cameras import street
-from uniscene_sim.bench.timing import Row, interleaved_ms
+from uniscene_sim.bench.cameras import street_view
+from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.rigs.rig_file import load_rig
@@ -16,9 +16,9 @@ from uniscene_sim.rigs.rig_file import load_rig
 __all__ = ["rows"]
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[BenchRow]:
     front = load_rig("nuscenes-small").cameras[1]
-    near, wide = street("cut_in", "rl"), street("cut_in")
+    near, wide = street_view("cut_in", "rl"), street_view("cut_in")
     short = replace(front, max_range_m=50.0)
     engine = RaycastCameras()
 
@@ -33,13 +33,15 @@ def rows() -> Iterator[Row]:
     jobs["tiles of 60 m"], jobs["tiles of 150 m"] = shot(near, short), shot(wide, short)
     ms = interleaved_ms(jobs)
     one = ms["1"]
-    yield Row("a camera of 224x400", one, "ms")
+    yield BenchRow("a camera of 224x400", one, "ms")
     for factor in (2, 4):
-        yield Row(f"the same with {factor} times the rays", ms[f"rays {factor}"], "ms", "one times", one)
+        yield BenchRow(f"the same with {factor} times the rays", ms[f"rays {factor}"], "ms", "one times", one)
     for count in (100, 400):
-        yield Row(f"the same with {count} more agents behind it", ms[f"agents {count}"], "ms", "none more", one)
+        yield BenchRow(f"the same with {count} more agents behind it", ms[f"agents {count}"], "ms", "none more", one)
     tiles = len(near.atlas.arrays.base_z), len(wide.atlas.arrays.base_z)
-    yield Row(f"to 50 m, {tiles[1]} tiles packed", ms["tiles of 150 m"], "ms", f"{tiles[0]} tiles", ms["tiles of 60 m"])
+    yield BenchRow(
+        f"to 50 m, {tiles[1]} tiles packed", ms["tiles of 150 m"], "ms", f"{tiles[0]} tiles", ms["tiles of 60 m"]
+    )
 
 
 def _crowded(view: WorldView, count: int) -> WorldView:

@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from uniscene_sim import plugins
-from uniscene_sim.bench.timing import Row
+from uniscene_sim.bench.timing import BenchRow
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.tile import TILE_M
@@ -20,7 +20,7 @@ __all__ = ["rows"]
 def _tile_ms(engine_name: str) -> float:
     """Mean of all tiles of a map that have roads, in the order of their rows, none made before but one."""
     static_map = load_map(data_dir("scenarios") / "maps" / "urban_grid.npz")
-    make = plugins.load_engine("occupancy", engine_name)
+    make = plugins.load_plugin("occupancy", engine_name)
     wanted = np.unique(np.floor(static_map.road_points() / TILE_M).astype(int), axis=0).tolist()
     make(static_map, 1).tile(*wanted[0])  # compiles
     engine = make(static_map, 0)
@@ -30,9 +30,9 @@ def _tile_ms(engine_name: str) -> float:
     return 1e3 * (perf_counter() - start) / len(wanted)
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[BenchRow]:
     what = "a tile of `urban_grid`, mean of all with roads"
     plain = _tile_ms("procedural")
-    yield Row(f"{what}: `procedural`", plain, "ms")
+    yield BenchRow(f"{what}: `procedural`", plain, "ms")
     if find_spec("torch"):
-        yield Row(f"{what}: `occflow-tiles`", _tile_ms("occflow-tiles"), "ms", "`procedural`", plain)
+        yield BenchRow(f"{what}: `occflow-tiles`", _tile_ms("occflow-tiles"), "ms", "`procedural`", plain)

@@ -8,13 +8,13 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-__all__ = ["Row", "interleaved_ms"]
+__all__ = ["BenchRow", "interleaved_ms"]
 
 _REST_S = 0.05
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One measured quantity; the peer's stays empty where there is none or it is not installed."""
 
     name: str

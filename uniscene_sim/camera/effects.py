@@ -10,13 +10,13 @@ from numba import njit
 
 from uniscene_sim.camera.raycast.shading import GAMMA
 from uniscene_sim.camera.sky import Sky
-from uniscene_sim.compute.compiled import device, unlocked
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.compiled import device, nogil_kernel
+from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec
 
-__all__ = ["add_noise", "blur_motion", "fall", "image_motion", "key_of"]
+__all__ = ["add_noise", "add_precipitation", "blur_motion", "image_motion", "image_noise_key"]
 
 #: Linear value of each uint8.
 _LINEAR = (np.arange(256) / 255.0) ** 2.2
@@ -27,7 +27,7 @@ _DROPS = 9  # on the lens
 _DROP_US = 2_500_000  # a drop runs off after so long
 
 
-def key_of(frame: LayoutFrame, spec: CameraSpec) -> np.uint64:
+def image_noise_key(frame: LayoutFrame, spec: CameraSpec) -> np.uint64:
     """Noise is keyed by seed, time and camera."""
     text = f"{frame.seed} {frame.stamp_us} {spec.name}".encode()
     return np.uint64(int.from_bytes(hashlib.sha256(text).digest()[:8], "little"))
@@ -45,10 +45,10 @@ def _random(key, count):
 
 def add_noise(rgb: np.ndarray, sigma: float, key: np.uint64) -> None:
     """Shot and read noise: at white the standard deviation is `sigma` of full scale, in black a tenth of it."""
-    each(lambda rows: _add_noise(rgb, sigma, key, *rows), ranges(len(rgb)))
+    map_threads(lambda rows: _add_noise(rgb, sigma, key, *rows), row_ranges(len(rgb)))
 
 
-@unlocked
+@nogil_kernel
 def _add_noise(rgb, sigma, key, first, last):
     width = rgb.shape[1]
     for v in range(first, last):
@@ -98,11 +98,11 @@ def blur_motion(rgb: np.ndarray, motion: np.ndarray) -> np.ndarray:
         uint8 (H, W, 3).
     """
     out = np.empty_like(rgb)
-    each(lambda rows: _blur_motion(rgb, motion, out, *rows), ranges(len(rgb)))
+    map_threads(lambda rows: _blur_motion(rgb, motion, out, *rows), row_ranges(len(rgb)))
     return out
 
 
-@unlocked
+@nogil_kernel
 def _blur_motion(rgb, motion, out, first, last):
     height, width, _ = rgb.shape
     for v in range(first, last):
@@ -122,25 +122,25 @@ def _blur_motion(rgb, motion, out, first, last):
             out[v, u, 2] = GAMMA[int(b / _TAPS * 4095.0)]
 
 
-def fall(rgb: np.ndarray, depth: np.ndarray, sky: Sky, frame: LayoutFrame, spec: CameraSpec) -> None:
+def add_precipitation(rgb: np.ndarray, depth: np.ndarray, sky: Sky, frame: LayoutFrame, spec: CameraSpec) -> None:
     """Rain or snow in the air before the scene, and rain drops on the lens, written into `rgb`."""
-    key = key_of(frame, spec)
+    key = image_noise_key(frame, spec)
     light = np.clip(255.0 * (0.72 * sky.exposure * sky.horizon) ** (1 / 2.2), 40.0, 235.0)
-    if sky.falls == 1:
-        _streaks(rgb, depth, light, key)
+    if sky.precipitation == 1:
+        _draw_rain_streaks(rgb, depth, light, key)
         drops = []
         for k in range(_DROPS):  # each lives for a while, at its own time
             life = (frame.stamp_us + k * _DROP_US // _DROPS) // _DROP_US
             text = f"{frame.seed} {spec.name} {k} {life}".encode()
             u, v, r = np.frombuffer(hashlib.sha256(text).digest()[:12], np.uint32) / 2.0**32
             drops.append((u * rgb.shape[1], v * rgb.shape[0], (0.010 + 0.022 * r) * rgb.shape[0]))
-        _lens_drops(rgb, rgb.copy(), np.array(drops))
-    elif sky.falls == 2:
-        _flakes(rgb, depth, light, key)
+        _draw_lens_drops(rgb, rgb.copy(), np.array(drops))
+    elif sky.precipitation == 2:
+        _draw_snowflakes(rgb, depth, light, key)
 
 
 @njit(cache=True)
-def _streaks(rgb, depth, light, key):
+def _draw_rain_streaks(rgb, depth, light, key):
     height, width, _ = rgb.shape
     for q in range(height * width // _STREAKS_PX):
         x, y = _random(key, 4 * q) * width, _random(key, 4 * q + 1) * height
@@ -156,7 +156,7 @@ def _streaks(rgb, depth, light, key):
 
 
 @njit(cache=True)
-def _flakes(rgb, depth, light, key):
+def _draw_snowflakes(rgb, depth, light, key):
     height, width, _ = rgb.shape
     for q in range(height * width // _FLAKES_PX):
         x, y = _random(key, 3 * q) * width, _random(key, 3 * q + 1) * height
@@ -174,7 +174,7 @@ def _flakes(rgb, depth, light, key):
 
 
 @njit(cache=True)
-def _lens_drops(rgb, behind, drops):
+def _draw_lens_drops(rgb, behind, drops):
     """Each drop is a small lens: it shows what is around it upside down."""
     height, width, _ = rgb.shape
     for q in range(drops.shape[0]):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from uniscene_sim.compute.compiled import device
-from uniscene_sim.compute.value_noise import smooth
+from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.layout import Style
 
 __all__ = ["Sky", "sky_of", "sky_radiance"]
@@ -37,10 +37,10 @@ class Sky(NamedTuple):
     bounce: np.ndarray  # (3,) light from below
     clouds: float  # share of the sky
     haze: float  # 1/m
-    dark: float  # 0 day, 1 night: how far lamps are on
+    darkness: float  # 0 day, 1 night: how far lamps are on
     wet: float  # 0..1, of the ground
     snow: float  # 0..1, on the ground
-    falls: int  # 0 nothing, 1 rain, 2 snow
+    precipitation: int  # 0 nothing, 1 rain, 2 snow
     exposure: float  # factor on linear values before they are encoded
 
 
@@ -98,7 +98,11 @@ def sky_radiance(sky: Sky, dx, dy, dz, clouds):
     r, g, b = r + near * sky.glow[0], g + near * sky.glow[1], b + near * sky.glow[2]
     if clouds and dz > 0.01:
         x, y = dx / (dz + 0.12), dy / (dz + 0.12)
-        n = 0.55 * smooth(1.1 * x, 1.1 * y, 1) + 0.28 * smooth(2.7 * x, 2.7 * y, 2) + 0.17 * smooth(6.1 * x, 6.1 * y, 3)
+        n = (
+            0.55 * value_noise(1.1 * x, 1.1 * y, 1)
+            + 0.28 * value_noise(2.7 * x, 2.7 * y, 2)
+            + 0.17 * value_noise(6.1 * x, 6.1 * y, 3)
+        )
         cover = min(max((n - 0.85 + 0.7 * sky.clouds) * 2.2, 0.0), 0.85) * min(1.0, 8.0 * dz)
         wr = 0.28 * sky.horizon[0] + 0.3 * sky.sunlight[0] + 0.4 * near * sky.glow[0]
         wg = 0.28 * sky.horizon[1] + 0.3 * sky.sunlight[1] + 0.4 * near * sky.glow[1]

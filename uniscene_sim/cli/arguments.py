@@ -13,24 +13,24 @@ from pathlib import Path
 from uniscene_sim import __version__
 from uniscene_sim.errors import InputError
 
-__all__ = ["count", "json_file", "seed"]
+__all__ = ["json_writer", "positive_integer", "seed_argument"]
 
 
-def seed(text: str) -> int:
+def seed_argument(text: str) -> int:
     value = int(text)
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError("expected an integer in [0, 2^32)")
     return value
 
 
-def count(text: str) -> int:
+def positive_integer(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("expected a positive integer")
     return value
 
 
-def json_file(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
+def json_writer(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
     """What writes rows of a table, with a few facts, to a file that is opened before the rows are measured."""
     if path is None:
         return lambda rows: None

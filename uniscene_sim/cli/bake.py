@@ -21,29 +21,29 @@ from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
-from uniscene_sim.simulator import prepared_range_m
+from uniscene_sim.simulator import prefetch_range_m
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.storage.disk_cache import DiskCache
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["Baked", "bake", "what_to_bake"]
+__all__ = ["BakeTotals", "bake", "tiles_to_bake"]
 
 _CHUNK = 4  # tiles handed to a process at once
 
 
 @dataclass(frozen=True)
-class Baked:
+class BakeTotals:
     """How many tiles were made, how many were there already, and the bytes of both on disk."""
 
     made: int = 0
     found: int = 0
     nbytes: int = 0
 
-    def __add__(self, other: Baked) -> Baked:
-        return Baked(self.made + other.made, self.found + other.found, self.nbytes + other.nbytes)
+    def __add__(self, other: BakeTotals) -> BakeTotals:
+        return BakeTotals(self.made + other.made, self.found + other.found, self.nbytes + other.nbytes)
 
 
-def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap, int, list[tuple[int, int]]]:
+def tiles_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap, int, list[tuple[int, int]]]:
     """A map, a seed and the tiles in sensor range: of the ego's route for a scenario, else of every road.
 
     Args:
@@ -54,7 +54,7 @@ def what_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap
     Raises:
         InputError: no such map or scenario, or one that cannot be read.
     """
-    reach = prepared_range_m(rig)
+    reach = prefetch_range_m(rig)
     shipped = data_dir("scenarios") / "maps" / f"{name}.npz"
     path = shipped if shipped.is_file() else Path(name)
     if path.is_dir() or path.suffix in (".xodr", ".npz"):
@@ -77,7 +77,7 @@ def bake(
     disk: DiskCache,
     occupancy: str = "procedural",
     jobs: int = 1,
-) -> Baked:
+) -> BakeTotals:
     """See that tiles are on disk and whole, with a progress bar; from the main thread.
 
     Args:
@@ -88,7 +88,7 @@ def bake(
     Raises:
         InputError: an unknown engine or one that cannot be cached, or a folder that cannot be written or hold them all.
     """
-    total = Baked()
+    total = BakeTotals()
     chunks = [tiles[i : i + _CHUNK] for i in range(0, len(tiles), _CHUNK)]
     with _late_interrupts() as interrupts, tqdm(total=len(tiles), desc="bake", unit="tile", disable=None) as bar:
         for part in _bake_all((static_map, seed, disk, occupancy), chunks, jobs):
@@ -113,46 +113,46 @@ def _late_interrupts() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _bake_all(ingredients: tuple, chunks: list[Sequence[tuple[int, int]]], jobs: int) -> Iterator[Baked]:
-    oven = _Oven(*ingredients)
+def _bake_all(ingredients: tuple, chunks: list[Sequence[tuple[int, int]]], jobs: int) -> Iterator[BakeTotals]:
+    oven = _BakeWorker(*ingredients)
     if jobs == 1:
         yield from map(oven.bake, chunks)
         return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, ingredients)
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, ingredients)
     try:
-        yield from pool.map(_work, chunks)
+        yield from pool.map(_bake_chunk, chunks)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-class _Oven:
+class _BakeWorker:
     """What a process needs to bake."""
 
     def __init__(self, static_map: StaticMap, seed: int, disk: DiskCache, occupancy: str):
-        engine = plugins.load_engine("occupancy", occupancy)(static_map, seed)
+        engine = plugins.load_plugin("occupancy", occupancy)(static_map, seed)
         cache = TileCache.of(engine, static_map.ref, seed, disk)
         if cache is None:
             raise InputError(f"{occupancy!r} declares no cache_key, so its tiles cannot be kept", field="--occupancy")
         self.disk, self.store = disk, TileStore(engine, max_bytes=0, cache=cache)
 
-    def bake(self, tiles: Sequence[tuple[int, int]]) -> Baked:
+    def bake(self, tiles: Sequence[tuple[int, int]]) -> BakeTotals:
         before = self._total()
         self.store.prefetch(tiles)
         after = self._total()
-        return Baked(after.made - before.made, after.found - before.found, after.nbytes - before.nbytes)
+        return BakeTotals(after.made - before.made, after.found - before.found, after.nbytes - before.nbytes)
 
-    def _total(self) -> Baked:
-        return Baked(self.store.made, self.store.from_cache, self.disk.nbytes_read + self.disk.nbytes_written)
-
-
-_oven: _Oven  # of a process of the pool
+    def _total(self) -> BakeTotals:
+        return BakeTotals(self.store.made, self.store.from_cache, self.disk.nbytes_read + self.disk.nbytes_written)
 
 
-def _start(*ingredients: Any) -> None:
-    global _oven
+_bake_worker: _BakeWorker  # of a process of the pool
+
+
+def _start_worker(*ingredients: Any) -> None:
+    global _bake_worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and lets this one finish its chunk
-    _oven = _Oven(*ingredients)
+    _bake_worker = _BakeWorker(*ingredients)
 
 
-def _work(tiles: Sequence[tuple[int, int]]) -> Baked:
-    return _oven.bake(tiles)
+def _bake_chunk(tiles: Sequence[tuple[int, int]]) -> BakeTotals:
+    return _bake_worker.bake(tiles)

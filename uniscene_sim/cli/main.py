@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from uniscene_sim import __version__, plugins
-from uniscene_sim.cli.arguments import count, json_file, seed
+from uniscene_sim.cli.arguments import json_writer, positive_integer, seed_argument
 from uniscene_sim.cli.models import add_commands
 from uniscene_sim.errors import InputError
 
@@ -41,14 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a scenario and write what the sensors saw")
     run.add_argument("what", metavar="SCENARIO", help="file, or name of one of the library; or what --source opens")
     run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
-    run.add_argument("--seed", type=seed, help="replaces the scenario's seed")
+    run.add_argument("--seed", type=seed_argument, help="replaces the scenario's seed")
     run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
     for slot, default in (("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast")):
         run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
     run.add_argument("--source", default="scenario", help="what knows the world (default: scenario)")
     run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
     run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where rays are traced (default: cpu)")
-    run.add_argument("--ticks", type=count, help="stop after this many ticks")
+    run.add_argument("--ticks", type=positive_integer, help="stop after this many ticks")
     run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
     run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
     run.add_argument("--annotations", default="", metavar="LIST", help="of flow,boxes,lanes: drawn onto the cameras")
@@ -56,10 +56,10 @@ def _parser() -> argparse.ArgumentParser:
 
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
     bake.add_argument("map", help="map file or folder, name of a shipped map, or a scenario: then its route alone")
-    bake.add_argument("--seed", type=seed, help="of the world (default: 0, or the scenario's)")
+    bake.add_argument("--seed", type=seed_argument, help="of the world (default: 0, or the scenario's)")
     bake.add_argument("--occupancy", default="procedural", help="occupancy engine (default: procedural)")
     bake.add_argument("--rig", default="nuscenes-small", help="how far it sees (default: nuscenes-small)")
-    bake.add_argument("--jobs", type=count, default=1, help="processes at work (default: 1)")
+    bake.add_argument("--jobs", type=positive_integer, default=1, help="processes at work (default: 1)")
     bake.set_defaults(command=_bake)
 
     info = commands.add_parser("info", help="engines, rigs, scenarios, devices and versions")
@@ -101,13 +101,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
     engines = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}
     if arguments.device == "cuda":
-        from uniscene_sim.cuda.device import need_device
+        from uniscene_sim.cuda.device import require_device
 
-        need_device("--device")
+        require_device("--device")
         engines |= {slot: "raycast-cuda" for slot in ("camera", "lidar") if engines[slot] == "raycast"}
     rig = load_rig(arguments.rig)
-    open_sinks = [plugins.load_engine("sink", name).open for name in dict.fromkeys(arguments.sink or ["report"])]
-    source = plugins.load_engine("source", arguments.source).open(arguments.what, arguments.seed)
+    open_sinks = [plugins.load_plugin("sink", name).open for name in dict.fromkeys(arguments.sink or ["report"])]
+    source = plugins.load_plugin("source", arguments.source).open(arguments.what, arguments.seed)
     disk = None if arguments.no_cache else user_cache("tiles")
     annotations = [kind for kind in arguments.annotations.split(",") if kind]
     simulator = assemble(source, rig, annotations=annotations, tile_cache=disk, **engines)
@@ -135,12 +135,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _bake(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.cli.bake import bake, what_to_bake
+    from uniscene_sim.cli.bake import bake, tiles_to_bake
     from uniscene_sim.rigs.rig_file import load_rig
     from uniscene_sim.storage.disk_cache import user_cache
 
     disk = user_cache("tiles", strict=True)
-    static_map, seed, tiles = what_to_bake(arguments.map, arguments.seed, load_rig(arguments.rig))
+    static_map, seed, tiles = tiles_to_bake(arguments.map, arguments.seed, load_rig(arguments.rig))
     baked = bake(static_map, seed, tiles, disk, arguments.occupancy, arguments.jobs)
     print(f"{static_map.name}, seed {seed}: {len(tiles)} tiles, {baked.made} made, {baked.found} found")
     print(f"{baked.nbytes} bytes in {disk.folder}")
@@ -157,7 +157,9 @@ def _info(_: argparse.Namespace) -> int:
 
     for slot in plugins.SLOTS:
         kind = f"{slot} engines" if slot in plugins.ENGINES else f"{slot}s"
-        print(f"{kind + ':':20}{', '.join(f'{name} ({origin})' for name, origin in plugins.offered(slot).items())}")
+        print(
+            f"{kind + ':':20}{', '.join(f'{name} ({origin})' for name, origin in plugins.plugin_origins(slot).items())}"
+        )
     print(f"{'rigs:':20}{', '.join(PRESETS)}")
     print(f"{'scenarios:':20}{', '.join(sorted(p.stem for p in data_dir('scenarios').glob('*.yaml')))}")
     print(f"{'devices:':20}{', '.join([f'cpu ({os.cpu_count()} cores)', *cuda_devices()])}")
@@ -213,12 +215,14 @@ def _is_rig(path: Path) -> bool:
 def _check(arguments: argparse.Namespace) -> int:
     from uniscene_sim.conformance import check
 
-    slots = [arguments.slot] if arguments.slot else [s for s in plugins.SLOTS if arguments.name in plugins.names(s)]
+    slots = (
+        [arguments.slot] if arguments.slot else [s for s in plugins.SLOTS if arguments.name in plugins.plugin_names(s)]
+    )
     if not slots:
         if ":" in arguments.name:
             kinds = ", ".join(plugins.SLOTS)
             raise InputError(f"says what module:attribute is, expected one of {kinds}", field="--slot")
-        installed = ", ".join(sorted({name for slot in plugins.SLOTS for name in plugins.names(slot)}))
+        installed = ", ".join(sorted({name for slot in plugins.SLOTS for name in plugins.plugin_names(slot)}))
         raise InputError(f"nothing is called {arguments.name!r}; installed: {installed}", field="NAME")
     bad = 0
     for slot in slots:
@@ -233,7 +237,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     from uniscene_sim.bench.run_bench import as_markdown, as_records, run_bench
 
     with ExitStack() as stack:
-        write = json_file(stack, arguments.json)
+        write = json_writer(stack, arguments.json)
         rows = list(run_bench(arguments.parts))
         print(as_markdown(rows))
         write(as_records(rows))
@@ -241,9 +245,9 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _warmup(_: argparse.Namespace) -> int:
-    from uniscene_sim.cli.warmup import warm
+    from uniscene_sim.cli.warmup import compile_kernels
 
-    warm()
+    compile_kernels()
     return 0
 
 

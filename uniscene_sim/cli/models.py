@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uniscene_sim.cli.arguments import count, json_file
+from uniscene_sim.cli.arguments import json_writer, positive_integer
 from uniscene_sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     names = train.add_subparsers(required=True, metavar="NAME")
     data = names.add_parser("data", help="windows of towns, which `occupancy` learns from")
     data.add_argument("--data", type=Path, default=_DATA, help=f"where (default: {_DATA})")
-    data.add_argument("--towns", type=count, help="to train on (default: 56)")
+    data.add_argument("--towns", type=positive_integer, help="to train on (default: 56)")
     data.add_argument("--xodr", type=Path, help="folder of OpenDRIVE maps to judge models on, too")
-    data.add_argument("--jobs", type=count, default=1, help="processes at work (default: 1)")
+    data.add_argument("--jobs", type=positive_integer, default=1, help="processes at work (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
                                ("lidar", "sweeps", "the network of `sparse-sdf`")):  # fmt: skip
@@ -46,14 +46,16 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     names = judge.add_subparsers(required=True, metavar="NAME")
     occupancy = names.add_parser("occupancy", help="worlds from layouts")
     occupancy.add_argument("--model", default="occupancy", help="of the zoo, or a folder (default: occupancy)")
-    occupancy.add_argument("--windows", type=count, default=32, help="held-out windows of each set (default: 32)")
-    occupancy.add_argument("--steps", type=count, default=2, help="of the flow (default: 2)")
+    occupancy.add_argument(
+        "--windows", type=positive_integer, default=32, help="held-out windows of each set (default: 32)"
+    )
+    occupancy.add_argument("--steps", type=positive_integer, default=2, help="of the flow (default: 2)")
     occupancy.add_argument("--guidance", type=float, default=1.0, help="weight of the layout (default: 1)")
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="sweeps from labels")
     lidar.add_argument("--model", default="lidar", help="of the zoo, or a folder (default: lidar)")
     lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
-    lidar.add_argument("--towns", type=count, default=8, help="held-out towns, at most (default: 8)")
+    lidar.add_argument("--towns", type=positive_integer, default=8, help="held-out towns, at most (default: 8)")
     lidar.add_argument("--real", type=Path, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to be set beside ours")
     lidar.set_defaults(command=_eval_lidar)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
@@ -64,7 +66,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _train_data(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.datasets.make import train_data
+    from uniscene_sim.datasets.make_datasets import train_data
 
     train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
     print(arguments.data)
@@ -72,9 +74,9 @@ def _train_data(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import need_learned
+    from uniscene_sim.zoo import require_learned
 
-    need_learned("spconv")
+    require_learned("spconv")
     from uniscene_sim.cli.train import train_lidar, train_occupancy
 
     train = {"occupancy": train_occupancy, "lidar": train_lidar}[arguments.name]
@@ -84,45 +86,48 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _eval_occupancy(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import need_learned
+    from uniscene_sim.zoo import require_learned
 
-    need_learned()
-    from uniscene_sim.evaluation.occupancy import evaluate
-    from uniscene_sim.evaluation.pictures import picture
-    from uniscene_sim.evaluation.rows import as_markdown, as_records
-    from uniscene_sim.evaluation.scenes import read_scenes
+    require_learned()
+    from uniscene_sim.evaluation.held_out import read_held_out
+    from uniscene_sim.evaluation.occupancy import evaluate_occupancy
+    from uniscene_sim.evaluation.pictures import occupancy_comparison_picture
+    from uniscene_sim.evaluation.score_table import as_markdown, as_records
     from uniscene_sim.occupancy.learned.model import OccupancyModel
 
     _need_data(arguments)
     model = OccupancyModel.load(arguments.model, arguments.device)
     with ExitStack() as stack:
-        write = json_file(stack, arguments.json)
-        rows = evaluate(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
+        write = json_writer(stack, arguments.json)
+        rows = evaluate_occupancy(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
         print(as_markdown(rows))
         write(as_records(rows))
     if arguments.picture is not None:
-        scenes = read_scenes(arguments.data / "test", arguments.windows)
-        _save(picture(model, scenes, steps=arguments.steps, guidance=arguments.guidance), arguments.picture)
+        scenes = read_held_out(arguments.data / "test", arguments.windows)
+        _save(
+            occupancy_comparison_picture(model, scenes, steps=arguments.steps, guidance=arguments.guidance),
+            arguments.picture,
+        )
     return 0
 
 
 def _eval_lidar(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import need_learned
+    from uniscene_sim.zoo import require_learned
 
-    need_learned("spconv")
+    require_learned("spconv")
     from uniscene_sim.datasets.sweeps import read_all_sweeps
-    from uniscene_sim.evaluation.casters import Hard
-    from uniscene_sim.evaluation.learned_lidar import casters_of
-    from uniscene_sim.evaluation.lidar import baselines, evaluate
-    from uniscene_sim.evaluation.lidar_pictures import picture
-    from uniscene_sim.evaluation.real import compare_with_real
-    from uniscene_sim.evaluation.rows import as_markdown, as_records
+    from uniscene_sim.evaluation.learned_lidar import learned_predictors
+    from uniscene_sim.evaluation.lidar import baselines, evaluate_lidar
+    from uniscene_sim.evaluation.lidar_pictures import lidar_comparison_picture
+    from uniscene_sim.evaluation.ray_predictors import FirstHitBaseline
+    from uniscene_sim.evaluation.real_sweeps import compare_with_real
+    from uniscene_sim.evaluation.score_table import as_markdown, as_records
 
     _need_data(arguments)
-    casters = casters_of(arguments.model, arguments.also, arguments.device)
+    casters = learned_predictors(arguments.model, arguments.also, arguments.device)
     with ExitStack() as stack:
-        write = json_file(stack, arguments.json)
-        rows = evaluate(casters, arguments.data, arguments.towns)
+        write = json_writer(stack, arguments.json)
+        rows = evaluate_lidar(casters, arguments.data, arguments.towns)
         print(as_markdown(rows))
         real = [] if arguments.real is None else compare_with_real(arguments.real, [*baselines(), casters[0]])
         if real:
@@ -130,7 +135,7 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
         write(as_records(rows) + as_records(real))
     if arguments.picture is not None:
         towns = read_all_sweeps(arguments.data / "test", arguments.towns)
-        _save(picture([Hard(), casters[0]], towns), arguments.picture)
+        _save(lidar_comparison_picture([FirstHitBaseline(), casters[0]], towns), arguments.picture)
     return 0
 
 

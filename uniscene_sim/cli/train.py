@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uniscene_sim.datasets.make import make_all_sweeps, train_data
+from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
 from uniscene_sim.datasets.sweeps import read_all_sweeps
 from uniscene_sim.datasets.windows import read_split
-from uniscene_sim.evaluation.learned_lidar import LearnedCaster
-from uniscene_sim.evaluation.lidar import evaluate as evaluate_lidar
-from uniscene_sim.evaluation.occupancy import evaluate
-from uniscene_sim.evaluation.rows import as_markdown
+from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor
+from uniscene_sim.evaluation.lidar import evaluate_lidar as evaluate_lidar
+from uniscene_sim.evaluation.occupancy import evaluate_occupancy
+from uniscene_sim.evaluation.score_table import as_markdown
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
@@ -63,7 +63,7 @@ def train_occupancy(
     }
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
     # Judged as it was written, in half precision.
-    rows = evaluate(OccupancyModel.load(out, device), data)
+    rows = evaluate_occupancy(OccupancyModel.load(out, device), data)
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown(rows)))
 
 
@@ -90,7 +90,7 @@ def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = No
         "parameters": _millions(net),
     }
     save_lidar(out, recipe, net, facts, lidar_card(facts, work, ""))
-    rows = evaluate_lidar([LearnedCaster(LidarModel.load(out, device))], data)
+    rows = evaluate_lidar([LearnedRayPredictor(LidarModel.load(out, device))], data)
     save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown(rows)))
 
 

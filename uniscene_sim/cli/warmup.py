@@ -12,10 +12,10 @@ from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.zoo import model_names
 
-__all__ = ["warm"]
+__all__ = ["compile_kernels"]
 
 
-def warm() -> None:
+def compile_kernels() -> None:
     """Two ticks of `cut_in` with the smallest rig and a real LiDAR, of each kind that can be had, and with Gymnasium a
     step of an environment; numba keeps what it compiles beside the package."""
     rig = load_rig("rl")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numba
 from numba import njit
 
-__all__ = ["device", "floor", "inlined", "unlocked"]
+__all__ = ["device", "floor", "inlined", "nogil_kernel"]
 
 _KEPT = 3  # versions of the package whose kernels stay
 
@@ -25,7 +25,7 @@ device = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 #: The same, written out in its caller: for those that take many arrays.
 inlined = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
 #: A kernel that Python calls and that lets other threads run, see `compute.threads`. It makes no array either.
-unlocked = njit(cache=True, _nrt=False, nogil=True)  # type: ignore[call-overload]
+nogil_kernel = njit(cache=True, _nrt=False, nogil=True)  # type: ignore[call-overload]
 
 
 @inlined

@@ -1,4 +1,4 @@
-"""Threads side by side. Kernels that Python calls are `unlocked`: while one runs, other threads run Python or kernels
+"""Threads side by side. Kernels that Python calls are `nogil_kernel`: while one runs, other threads run Python or kernels
 of their own, so worlds are best rendered one a thread, and a single large picture by ranges of its rows.
 
 numba's parallel loops would share out each small picture anew, and not every threading layer lets two threads start
@@ -16,15 +16,15 @@ from typing import TypeVar
 
 import numba
 
-__all__ = ["each", "ranges"]
+__all__ = ["map_threads", "row_ranges"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 _RANGES = 4  # for each thread, so that one with easy rows can take more of them
-_own = threading.local()
+_thread_state = threading.local()
 
 
-def each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def map_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Results of `work` on some items, in their order, by as many threads as numba may use (`set_num_threads`).
 
     What is done within such work keeps to its thread. Items fewer than threads come one after the other, so that what
@@ -37,12 +37,12 @@ def each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     left = iter(range(len(items)))
 
     def take() -> None:
-        _own.busy = True
+        _thread_state.busy = True
         try:
             for k in left:
                 results[k] = work(items[k])
         finally:
-            _own.busy = False
+            _thread_state.busy = False
 
     helpers = [_pool().submit(take) for _ in range(threads - 1)]
     try:
@@ -54,14 +54,14 @@ def each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return results
 
 
-def ranges(count: int) -> list[tuple[int, int]]:
-    """Begins and ends that part `count` rows for `each`."""
+def row_ranges(count: int) -> list[tuple[int, int]]:
+    """Begins and ends that part `update_tally` rows for `each`."""
     parts = min(_RANGES * _threads(), count) if _threads() > 1 else min(1, count)
     return [(count * k // parts, count * (k + 1) // parts) for k in range(parts)]
 
 
 def _threads() -> int:
-    return 1 if getattr(_own, "busy", False) else numba.get_num_threads()
+    return 1 if getattr(_thread_state, "busy", False) else numba.get_num_threads()
 
 
 @cache

@@ -6,11 +6,11 @@ import numpy as np
 
 from uniscene_sim.compute.compiled import device, floor
 
-__all__ = ["hashed", "smooth"]
+__all__ = ["lattice_noise", "value_noise"]
 
 
 @device
-def hashed(x, y, z):
+def lattice_noise(x, y, z):
     """0..1, fixed for three integers."""
     h = (
         np.uint32(x) * np.uint32(0x8DA6B343)
@@ -24,11 +24,11 @@ def hashed(x, y, z):
 
 
 @device
-def smooth(x, y, salt):
+def value_noise(x, y, salt):
     """Value noise 0..1 with cells of one unit."""
     i, j = floor(x), floor(y)
     u, v = x - i, y - j
     u, v = u * u * (3.0 - 2.0 * u), v * v * (3.0 - 2.0 * v)
-    low = hashed(i, j, salt) * (1.0 - u) + hashed(i + 1, j, salt) * u
-    high = hashed(i, j + 1, salt) * (1.0 - u) + hashed(i + 1, j + 1, salt) * u
+    low = lattice_noise(i, j, salt) * (1.0 - u) + lattice_noise(i + 1, j, salt) * u
+    high = lattice_noise(i, j + 1, salt) * (1.0 - u) + lattice_noise(i + 1, j + 1, salt) * u
     return low * (1.0 - v) + high * v

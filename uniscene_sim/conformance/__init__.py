@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import Any
 
 from uniscene_sim import plugins
-from uniscene_sim.conformance.rules import Broken, Rules
-from uniscene_sim.conformance.sensors import digests_of_a_street, sensor_rules
+from uniscene_sim.conformance.rules import Rules, RuleViolation
+from uniscene_sim.conformance.sensors import sensor_rules, street_digests
 from uniscene_sim.conformance.sinks import sink_rules
-from uniscene_sim.conformance.sources import digest_of_a_drive, source_rules
-from uniscene_sim.conformance.tiles import digests_of_tiles, tile_rules
+from uniscene_sim.conformance.sources import drive_digest, source_rules
+from uniscene_sim.conformance.tiles import tile_digests, tile_rules
 from uniscene_sim.errors import InputError
 
 __all__ = ["Finding", "check", "fingerprint"]
@@ -44,7 +44,7 @@ def check(slot: str, name: str, on: str = "cut_in") -> Iterator[Finding]:
     for rule, test in _rules(slot, name, on):
         try:
             test()
-        except Broken as broken:
+        except RuleViolation as broken:
             yield Finding(rule, False, str(broken))
         except Exception as error:
             yield Finding(rule, False, f"raised {type(error).__name__}: {error}")
@@ -56,8 +56,8 @@ def fingerprint(slot: str, name: str, on: str) -> str:
     """What is held against a new process."""
     made = _class_of(slot, name)
     if slot == "source":
-        return digest_of_a_drive(made, on)
-    return digests_of_tiles(made) if slot == "occupancy" else digests_of_a_street(slot, made)
+        return drive_digest(made, on)
+    return tile_digests(made) if slot == "occupancy" else street_digests(slot, made)
 
 
 def _rules(slot: str, name: str, on: str) -> Rules:
@@ -71,7 +71,7 @@ def _rules(slot: str, name: str, on: str) -> Rules:
 
 def _class_of(slot: str, name: str) -> Any:
     if ":" not in name:
-        return plugins.load_engine(slot, name)
+        return plugins.load_plugin(slot, name)
     module, _, attribute = name.partition(":")
     try:
         return getattr(import_module(module), attribute)

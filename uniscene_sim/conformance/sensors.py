@@ -9,11 +9,11 @@ import numpy as np
 
 from uniscene_sim.conformance.rules import (
     Rules,
-    array,
-    expect,
-    expect_input_error_alone,
-    hash_of_layouts,
-    in_a_new_process,
+    fingerprint_in_new_process,
+    hash_layouts,
+    refused_with_input_error,
+    require,
+    require_array,
 )
 from uniscene_sim.frames import CameraFrame, LidarSweep, digest
 from uniscene_sim.geometry import Pose
@@ -26,7 +26,7 @@ from uniscene_sim.taxonomy import EGO_ID, AgentClass, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["digests_of_a_street", "sensor_rules"]
+__all__ = ["sensor_rules", "street_digests"]
 
 _RANGE_M = 40.0
 _CAMERAS = (
@@ -55,10 +55,10 @@ def _views() -> tuple[WorldView, WorldView]:
     return views[0], views[1]
 
 
-def _run(engine: Any, views: list[WorldView], specs: tuple[Any, ...]) -> list[dict[str, Any]]:
+def _step_engine(engine: Any, views: list[WorldView], specs: tuple[Any, ...]) -> list[dict[str, Any]]:
     result = engine().step([None] * len(views), views, specs)
-    expect(isinstance(result, tuple) and len(result) == 2, "step() must return (state, outputs)")
-    expect(len(result[0]) == len(views), "step() must return a state for each world")
+    require(isinstance(result, tuple) and len(result) == 2, "step() must return (state, outputs)")
+    require(len(result[0]) == len(views), "step() must return a state for each world")
     return result[1]
 
 
@@ -72,81 +72,83 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
     a, b = _views()
 
     def attributes() -> None:
-        expect(isinstance(getattr(engine, "name", None), str), "name must be a string")
+        require(isinstance(getattr(engine, "name", None), str), "name must be a string")
         coupling = getattr(engine, "coupling", None)
-        expect(coupling in ("independent", "joint"), f"coupling must be 'independent' or 'joint', is {coupling!r}")
+        require(coupling in ("independent", "joint"), f"coupling must be 'independent' or 'joint', is {coupling!r}")
         for number, least in (("chunk", 1), ("latency_ticks", 0)) if slot == "camera" else ():
             value = getattr(engine, number, None)
-            expect(isinstance(value, int) and value >= least, f"{number} must be an integer of at least {least}, "
+            require(isinstance(value, int) and value >= least, f"{number} must be an integer of at least {least}, "
                     f"is {value!r}")  # fmt: skip
 
     def outputs() -> None:
-        found = _run(engine, [a, b], specs)
-        expect(len(found) == 2, f"2 worlds must give 2 outputs, gave {len(found)}")
+        found = _step_engine(engine, [a, b], specs)
+        require(len(found) == 2, f"2 worlds must give 2 outputs, gave {len(found)}")
         for view, world in zip((a, b), found, strict=True):
             wanted = [s.name for s in specs]
-            expect(sorted(world) == sorted(wanted), f"sensors must be {wanted}, are {list(world)}")
+            require(sorted(world) == sorted(wanted), f"sensors must be {wanted}, are {list(world)}")
             for spec in specs:
                 frame = world[spec.name]
                 kind = type(frame).__name__
-                expect(isinstance(frame, record), f"{spec.name} must be a {record.__name__}, is a {kind}")
+                require(isinstance(frame, record), f"{spec.name} must be a {record.__name__}, is a {kind}")
                 expected = view.frame.stamp_us
-                expect(frame.stamp_us == expected, f"{spec.name}.stamp_us must be {expected}, is {frame.stamp_us}")
+                require(frame.stamp_us == expected, f"{spec.name}.stamp_us must be {expected}, is {frame.stamp_us}")
                 (_check_image if slot == "camera" else _check_sweep)(frame, spec, view.frame)
 
     def repeats() -> None:
-        expect(_digests(_run(engine, [a, b], specs)) == _digests(_run(engine, [a, b], specs)),
+        require(_digests(_step_engine(engine, [a, b], specs)) == _digests(_step_engine(engine, [a, b], specs)),
                 "the same call on a new engine gave other output")  # fmt: skip
         one = engine()
         first = _digests(one.step([None], [a], specs)[1])
         one.step([None], [b], specs)
         again = _digests(one.step([None], [a], specs)[1])
-        expect(again == first, "the same call gave other output after another one: state must be passed, not kept")
+        require(again == first, "the same call gave other output after another one: state must be passed, not kept")
 
     def batch() -> None:
-        both, swapped = _digests(_run(engine, [a, b], specs)), _digests(_run(engine, [b, a], specs))
-        alone = [_digests(_run(engine, [v], specs))[0] for v in (a, b)]
-        expect(both == alone, "a batch of two worlds gave other output than each alone")
-        expect(swapped == both[::-1], "the order of worlds in a batch changes their output")
+        both, swapped = _digests(_step_engine(engine, [a, b], specs)), _digests(_step_engine(engine, [b, a], specs))
+        alone = [_digests(_step_engine(engine, [v], specs))[0] for v in (a, b)]
+        require(both == alone, "a batch of two worlds gave other output than each alone")
+        require(swapped == both[::-1], "the order of worlds in a batch changes their output")
 
     def independent() -> None:
         if getattr(engine, "coupling", None) != "independent":
             return
-        together = _digests(_run(engine, [a], specs))[0]
+        together = _digests(_step_engine(engine, [a], specs))[0]
         for spec in specs:
-            alone = _digests(_run(engine, [a], (spec,)))[0]
-            expect(alone[spec.name] == together[spec.name],
+            alone = _digests(_step_engine(engine, [a], (spec,)))[0]
+            require(alone[spec.name] == together[spec.name],
                     f"coupling is 'independent', but {spec.name} changes with the other sensors")  # fmt: skip
 
     def untouched() -> None:
-        before = hash_of_layouts((a.frame, *a.history))
-        _run(engine, [a], specs)
-        expect(hash_of_layouts((a.frame, *a.history)) == before, "step() must not change the layout that it is given")
+        before = hash_layouts((a.frame, *a.history))
+        _step_engine(engine, [a], specs)
+        require(hash_layouts((a.frame, *a.history)) == before, "step() must not change the layout that it is given")
 
     def conditions() -> None:
         crowded = replace(a, frame=_with_a_car_ahead(a.frame))
-        empty, full = _run(engine, [a], specs[:1])[0], _run(engine, [crowded], specs[:1])[0]
+        empty, full = _step_engine(engine, [a], specs[:1])[0], _step_engine(engine, [crowded], specs[:1])[0]
         first = specs[0].name
-        expect(digest(empty[first]) != digest(full[first]), "a car put 9 m ahead of the ego changes nothing")
+        require(digest(empty[first]) != digest(full[first]), "a car put 9 m ahead of the ego changes nothing")
         seen = int((full[first].instance == _NEW_ID).sum())
-        expect(seen > 3, f"of a car put 9 m ahead of the ego {seen} samples carry its instance, expected some")
+        require(seen > 3, f"of a car put 9 m ahead of the ego {seen} samples carry its instance, expected some")
 
     def errors() -> None:
-        before = _digests(_run(engine, [a], specs))
+        before = _digests(_step_engine(engine, [a], specs))
         one = engine()
-        expect(one.step([], [], specs)[1] == [], "no worlds must give no outputs")
-        expect(one.step([None], [a], ())[1] == [{}], "no sensors must give an empty dict for each world")
-        for spec in _strange(slot):
+        require(one.step([], [], specs)[1] == [], "no worlds must give no outputs")
+        require(one.step([None], [a], ())[1] == [{}], "no sensors must give an empty dict for each world")
+        for spec in _unusual_sensors(slot):
 
             def call(spec: Any = spec) -> None:
                 made = one.step([None], [a], (spec,))[1][0][spec.name]
                 (_check_image if slot == "camera" else _check_sweep)(made, spec, a.frame)
 
-            expect_input_error_alone(f"the sensor {spec.name!r}", call)
-        expect(_digests(one.step([None], [a], specs)[1]) == before, "after an error the engine goes on in another way")
+            refused_with_input_error(f"the sensor {spec.name!r}", call)
+        require(_digests(one.step([None], [a], specs)[1]) == before, "after an error the engine goes on in another way")
 
     def anew() -> None:
-        expect(in_a_new_process(slot, name) == digests_of_a_street(slot, engine), "a new process gave other output")
+        require(
+            fingerprint_in_new_process(slot, name) == street_digests(slot, engine), "a new process gave other output"
+        )
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
@@ -156,7 +158,7 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
     ]  # fmt: skip
 
 
-def _strange(slot: str) -> tuple[Any, ...]:
+def _unusual_sensors(slot: str) -> tuple[Any, ...]:
     """Sensors that not every engine can serve; each is to be served well or refused."""
     if slot == "lidar":
         single = LidarSpec("one_beam", Pose(0.9, 0.0, 1.8), (-0.1,), 30, max_range_m=_RANGE_M)
@@ -177,42 +179,42 @@ def _strange(slot: str) -> tuple[Any, ...]:
 
 def _check_image(frame: CameraFrame, spec: CameraSpec, layout: LayoutFrame) -> None:
     size = (spec.height, spec.width)
-    array(f"{spec.name}.rgb", frame.rgb, np.uint8, (*size, 3))
-    array(f"{spec.name}.depth", frame.depth, np.float32, size)
-    array(f"{spec.name}.semantic", frame.semantic, np.uint8, size)
-    array(f"{spec.name}.instance", frame.instance, np.uint16, size)
-    expect(bool((frame.depth >= 0).all()), f"{spec.name}.depth must be at least 0 or inf, has NaN or less")
+    require_array(f"{spec.name}.rgb", frame.rgb, np.uint8, (*size, 3))
+    require_array(f"{spec.name}.depth", frame.depth, np.float32, size)
+    require_array(f"{spec.name}.semantic", frame.semantic, np.uint8, size)
+    require_array(f"{spec.name}.instance", frame.instance, np.uint16, size)
+    require(bool((frame.depth >= 0).all()), f"{spec.name}.depth must be at least 0 or inf, has NaN or less")
     _check_labels(spec.name, frame.semantic, frame.instance, layout)
 
 
 def _check_sweep(sweep: LidarSweep, spec: LidarSpec, layout: LayoutFrame) -> None:
     count = len(sweep.xyz)
-    expect(count > 0, f"{spec.name} hits nothing on a street with houses")
+    require(count > 0, f"{spec.name} hits nothing on a street with houses")
     for field, dtype, shape in (
         ("xyz", np.float32, (count, 3)), ("intensity", np.float32, (count,)), ("ring", np.uint16, (count,)),
         ("time_s", np.float32, (count,)), ("label", np.uint8, (count,)), ("instance", np.uint16, (count,)),
     ):  # fmt: skip
-        array(f"{spec.name}.{field}", getattr(sweep, field), dtype, shape)
+        require_array(f"{spec.name}.{field}", getattr(sweep, field), dtype, shape)
     if sweep.return_number is not None:
-        array(f"{spec.name}.return_number", sweep.return_number, np.uint8, (count,))
-    expect(bool(np.isfinite(sweep.xyz).all()), f"{spec.name}.xyz must be finite")
+        require_array(f"{spec.name}.return_number", sweep.return_number, np.uint8, (count,))
+    require(bool(np.isfinite(sweep.xyz).all()), f"{spec.name}.xyz must be finite")
     far = float(np.linalg.norm(sweep.xyz, axis=1).max())
-    expect(far <= spec.max_range_m + 2.0, f"{spec.name}.xyz must lie within {spec.max_range_m:g} m, reach {far:.1f} m")
+    require(far <= spec.max_range_m + 2.0, f"{spec.name}.xyz must lie within {spec.max_range_m:g} m, reach {far:.1f} m")
     beams = len(spec.elevation_rad)
-    expect(int(sweep.ring.max()) < beams, f"{spec.name}.ring must be below {beams}, reaches {int(sweep.ring.max())}")
+    require(int(sweep.ring.max()) < beams, f"{spec.name}.ring must be below {beams}, reaches {int(sweep.ring.max())}")
     low, high = float(sweep.time_s.min()), float(sweep.time_s.max())
     span = spec.period_us * 1e-6
     within = -span - 1e-6 <= low and high <= 1e-6
-    expect(within, f"{spec.name}.time_s must lie in [-{span:g}, 0], is [{low:g}, {high:g}]")
+    require(within, f"{spec.name}.time_s must lie in [-{span:g}, 0], is [{low:g}, {high:g}]")
     inside = (sweep.intensity >= 0) & (sweep.intensity <= 1)
-    expect(bool(inside.all()), f"{spec.name}.intensity must lie in [0, 1]")
+    require(bool(inside.all()), f"{spec.name}.intensity must lie in [0, 1]")
     _check_labels(spec.name, sweep.label, sweep.instance, layout)
 
 
 def _check_labels(sensor: str, labels: np.ndarray, instances: np.ndarray, layout: LayoutFrame) -> None:
-    expect(int(labels.max()) <= max(OccClass), f"{sensor}: labels must be of the taxonomy, has {int(labels.max())}")
+    require(int(labels.max()) <= max(OccClass), f"{sensor}: labels must be of the taxonomy, has {int(labels.max())}")
     strange = set(np.unique(instances).tolist()) - {0, EGO_ID} - set(layout.agents["id"].tolist())
-    expect(not strange, f"{sensor}: instances {sorted(strange)[:5]} are none of the layout's agents")
+    require(not strange, f"{sensor}: instances {sorted(strange)[:5]} are none of the layout's agents")
 
 
 def _with_a_car_ahead(frame: LayoutFrame) -> LayoutFrame:
@@ -223,7 +225,7 @@ def _with_a_car_ahead(frame: LayoutFrame) -> LayoutFrame:
     return replace(frame, agents=np.concatenate([frame.agents, row]))
 
 
-def digests_of_a_street(slot: str, engine: Any) -> str:
+def street_digests(slot: str, engine: Any) -> str:
     """What is held against a new process."""
     specs: tuple[Any, ...] = _CAMERAS if slot == "camera" else _LIDARS
-    return repr(_digests(_run(engine, list(_views()), specs)))
+    return repr(_digests(_step_engine(engine, list(_views()), specs)))

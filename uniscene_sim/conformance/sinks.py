@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uniscene_sim.assemble import assemble
-from uniscene_sim.conformance.rules import Rules, expect, expect_input_error_alone
+from uniscene_sim.conformance.rules import Rules, refused_with_input_error, require
 from uniscene_sim.frames import SensorFrame, digest
 from uniscene_sim.interfaces import RunFacts
 from uniscene_sim.rigs.rig_file import load_rig
@@ -23,7 +23,7 @@ _OUTCOME = {"status": "SUCCESS", "criteria": []}
 
 def sink_rules(sink: Any) -> Rules:
     def attributes() -> None:
-        expect(isinstance(getattr(sink, "name", None), str), "name must be a string")
+        require(isinstance(getattr(sink, "name", None), str), "name must be a string")
 
     def takes_a_run() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ def sink_rules(sink: Any) -> Rules:
             _check_files(_record(sink, out, _FACTS), out)
 
     def no_sensors() -> None:
-        bare = [replace(f, cameras={}, sweeps={}, occupancy=None, bev=None, digests={}) for f, _ in _run()]
+        bare = [replace(f, cameras={}, sweeps={}, occupancy=None, bev=None, digests={}) for f, _ in _short_run()]
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
             with sink.open(out, _FACTS) as one:
@@ -43,25 +43,25 @@ def sink_rules(sink: Any) -> Rules:
         before = _digests()
         with tempfile.TemporaryDirectory() as folder:
             _record(sink, Path(folder), _FACTS)
-        expect(_digests() == before, "add() must not change the frame that it is given")
+        require(_digests() == before, "add() must not change the frame that it is given")
 
     def abandoned() -> None:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
             with sink.open(out, _FACTS) as one:
-                for frame, stages in _run():
+                for frame, stages in _short_run():
                     one.add(frame, stages)
             left = sorted(p.name for p in out.rglob("*") if p.is_file()) if out.is_dir() else []
-            expect(not left, f"left without close(), a sink must leave nothing behind, left {', '.join(left)}")
+            require(not left, f"left without close(), a sink must leave nothing behind, left {', '.join(left)}")
 
     def errors() -> None:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "file").write_text("not a folder")
-            refused = expect_input_error_alone("a file in the place of the folder",
+            refused = refused_with_input_error("a file in the place of the folder",
                                                lambda: _record(sink, Path(folder) / "file", _FACTS))  # fmt: skip
-            expect(refused, "a file in the place of the folder must raise InputError")
+            require(refused, "a file in the place of the folder must raise InputError")
             kept = (Path(folder) / "file").read_text() == "not a folder"
-            expect(kept, "a file in the place of the folder was changed")
+            require(kept, "a file in the place of the folder was changed")
 
     return [
         ("declares its attributes", attributes), ("takes a run", takes_a_run),
@@ -74,7 +74,7 @@ _FACTS = RunFacts("cut_in", 7, load_rig("rl"), {"camera": "raycast"}, 100_000)
 
 
 @cache
-def _run() -> list[tuple[SensorFrame, dict[str, float]]]:
+def _short_run() -> list[tuple[SensorFrame, dict[str, float]]]:
     simulator = assemble(ScenarioSource.open("cut_in"), _FACTS.rig)
     frames = [(simulator.reset(), simulator.stages_ms)]
     for _ in range(3):
@@ -83,19 +83,21 @@ def _run() -> list[tuple[SensorFrame, dict[str, float]]]:
 
 
 def _digests() -> list[str]:
-    records = [r for f, _ in _run() for r in (*f.cameras.values(), *f.sweeps.values(), f.occupancy) if r is not None]
-    return [digest(r) for r in records] + [repr(f.layout.agents.tobytes()) for f, _ in _run()]
+    records = [
+        r for f, _ in _short_run() for r in (*f.cameras.values(), *f.sweeps.values(), f.occupancy) if r is not None
+    ]
+    return [digest(r) for r in records] + [repr(f.layout.agents.tobytes()) for f, _ in _short_run()]
 
 
 def _record(sink: Any, out: Path, facts: RunFacts) -> list[Path]:
     with sink.open(out, facts) as one:
-        for frame, stages in _run():
+        for frame, stages in _short_run():
             one.add(frame, stages)
         return one.close(_OUTCOME, _TILES)
 
 
 def _check_files(written: Any, out: Path) -> None:
-    expect(isinstance(written, list), f"close() must return a list of paths, returned {type(written).__name__}")
+    require(isinstance(written, list), f"close() must return a list of paths, returned {type(written).__name__}")
     for path in written:
-        expect(Path(path).is_file(), f"close() names {path}, which is not there")
-        expect(out in Path(path).parents, f"close() names {path}, which is not in the folder that open() was given")
+        require(Path(path).is_file(), f"close() names {path}, which is not there")
+        require(out in Path(path).parents, f"close() names {path}, which is not in the folder that open() was given")

@@ -9,17 +9,17 @@ import numpy as np
 
 from uniscene_sim.conformance.rules import (
     Rules,
-    array,
-    expect,
-    expect_input_error_alone,
-    hash_of_layouts,
-    in_a_new_process,
+    fingerprint_in_new_process,
+    hash_layouts,
+    refused_with_input_error,
+    require,
+    require_array,
 )
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame
 from uniscene_sim.world.ego import Control
 
-__all__ = ["digest_of_a_drive", "source_rules"]
+__all__ = ["drive_digest", "source_rules"]
 
 _TICK_US = 100_000
 _TICKS = 20
@@ -29,19 +29,19 @@ _OF_A_MAP = ("ref", "bounds", "surface", "frontages", "rasterise")
 
 def source_rules(source: Any, name: str, on: str) -> Rules:
     def attributes() -> None:
-        expect(isinstance(getattr(source, "name", None), str), "name must be a string")
+        require(isinstance(getattr(source, "name", None), str), "name must be a string")
         one = source.open(on)
-        expect(isinstance(one.open_loop, bool), f"open_loop must be True or False, is {one.open_loop!r}")
-        expect(isinstance(one.title, str) and bool(one.title), f"title must be a string, is {one.title!r}")
-        expect(isinstance(one.seed, int), f"seed must be an integer, is {one.seed!r}")
-        expect(one.duration_s > 0, f"duration_s must be above 0, is {one.duration_s!r}")
+        require(isinstance(one.open_loop, bool), f"open_loop must be True or False, is {one.open_loop!r}")
+        require(isinstance(one.title, str) and bool(one.title), f"title must be a string, is {one.title!r}")
+        require(isinstance(one.seed, int), f"seed must be an integer, is {one.seed!r}")
+        require(one.duration_s > 0, f"duration_s must be above 0, is {one.duration_s!r}")
         for attribute in _OF_A_MAP:
-            expect(hasattr(one.map, attribute), f"map must be a StaticMap, lacks {attribute}")
+            require(hasattr(one.map, attribute), f"map must be a StaticMap, lacks {attribute}")
         route = one.route_path
-        array("route_path", route, np.float64, (len(route), 3))
+        require_array("route_path", route, np.float64, (len(route), 3))
 
     def seeded() -> None:
-        expect(source.open(on, 12345).seed == 12345, "open() with a seed must take that seed")
+        require(source.open(on, 12345).seed == 12345, "open() with a seed must take that seed")
 
     def layouts() -> None:
         one = source.open(on)
@@ -50,32 +50,32 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
         for _ in range(_TICKS):
             more = one.step(one.driver_control(), _TICK_US)
             expected = _TICK_US // PHYSICS_US
-            expect(len(more) == expected, f"a step of {_TICK_US} us must give {expected} layouts, gave {len(more)}")
+            require(len(more) == expected, f"a step of {_TICK_US} us must give {expected} layouts, gave {len(more)}")
             for frame in more:
                 _check_layout(frame, one)
             frames += more
         steps = set(np.diff([f.stamp_us for f in frames]).tolist())
-        expect(steps == {PHYSICS_US}, f"layouts must come every {PHYSICS_US} us, come {sorted(steps)} apart")
-        expect(one.outcome["status"] in _STATUS, f"status must be one of {_STATUS}, is {one.outcome['status']!r}")
-        expect(isinstance(one.done, bool), f"done must be True or False, is {one.done!r}")
+        require(steps == {PHYSICS_US}, f"layouts must come every {PHYSICS_US} us, come {sorted(steps)} apart")
+        require(one.outcome["status"] in _STATUS, f"status must be one of {_STATUS}, is {one.outcome['status']!r}")
+        require(isinstance(one.done, bool), f"done must be True or False, is {one.done!r}")
 
     def repeats() -> None:
         one = source.open(on)
         first, again, other = _drive(one), _drive(one), _drive(source.open(on))
-        expect(first == again, "the same controls gave other layouts after a reset")
-        expect(first == other, "the same controls gave other layouts in a new source")
+        require(first == again, "the same controls gave other layouts after a reset")
+        require(first == other, "the same controls gave other layouts in a new source")
 
     def kept() -> None:
         one = source.open(on)
         frames = [one.reset()]
-        before = hash_of_layouts(frames)
+        before = hash_layouts(frames)
         for _ in range(_TICKS):
             one.step(one.driver_control(), _TICK_US)
-        expect(hash_of_layouts(frames) == before, "a layout changed after it was handed out")
+        require(hash_layouts(frames) == before, "a layout changed after it was handed out")
 
     def anew() -> None:
-        there = in_a_new_process("source", name, on)
-        expect(there == digest_of_a_drive(source, on), "a new process gave other layouts")
+        there = fingerprint_in_new_process("source", name, on)
+        require(there == drive_digest(source, on), "a new process gave other layouts")
 
     def controls() -> None:
         ends = []
@@ -87,19 +87,19 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             ends.append((frame.ego_pose.x, frame.ego_pose.y))
         apart = float(np.linalg.norm(np.subtract(ends[1], ends[0])))
         if one.open_loop:
-            expect(apart == 0.0, f"open_loop is True, but the control moves the ego by {apart:.1f} m")
+            require(apart == 0.0, f"open_loop is True, but the control moves the ego by {apart:.1f} m")
         else:
-            expect(apart > 0.5, f"2 s of braking or of speeding up differ by {apart:.2f} m, expected over 0.5 m")
+            require(apart > 0.5, f"2 s of braking or of speeding up differ by {apart:.2f} m, expected over 0.5 m")
 
     def errors() -> None:
-        refused = expect_input_error_alone("what does not exist", lambda: source.open("no such thing as this"))
-        expect(refused, "open() of what does not exist must raise InputError")
+        refused = refused_with_input_error("what does not exist", lambda: source.open("no such thing as this"))
+        require(refused, "open() of what does not exist must raise InputError")
         one = source.open(on)
         one.reset()
         for dt_us in (0, -PHYSICS_US, 12_345):
-            refused = expect_input_error_alone(f"a step of {dt_us} us", partial(one.step, Control(), dt_us))
-            expect(refused, f"a step of {dt_us} us must raise InputError")
-        expect(_drive(one) == _drive(source.open(on)), "after an error the source goes on in another way")
+            refused = refused_with_input_error(f"a step of {dt_us} us", partial(one.step, Control(), dt_us))
+            require(refused, f"a step of {dt_us} us must raise InputError")
+        require(_drive(one) == _drive(source.open(on)), "after an error the source goes on in another way")
 
     return [
         ("declares its attributes", attributes), ("takes a seed", seeded), ("layouts every 10 ms", layouts),
@@ -108,7 +108,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
     ]  # fmt: skip
 
 
-def digest_of_a_drive(source: Any, on: str) -> str:
+def drive_digest(source: Any, on: str) -> str:
     """What is held against a new process."""
     return _drive(source.open(on))
 
@@ -117,20 +117,20 @@ def _drive(one: LayoutSource) -> str:
     frames = [one.reset()]
     for _ in range(_TICKS):
         frames += one.step(one.driver_control(), _TICK_US)
-    return hash_of_layouts(frames)
+    return hash_layouts(frames)
 
 
 def _check_layout(frame: Any, one: LayoutSource) -> None:
-    expect(isinstance(frame, LayoutFrame), f"layouts must be LayoutFrame, are {type(frame).__name__}")
-    expect(frame.map_ref == one.map.ref, f"map_ref must be the map's, {one.map.ref[:8]}, is {frame.map_ref[:8]}")
-    expect(frame.seed == one.seed, f"seed must be {one.seed}, is {frame.seed}")
-    array("agents", frame.agents, AGENT_DTYPE, (len(frame.agents),))
-    array("signals", frame.signals, np.uint8, (len(one.map.signals),))
-    array("route", frame.route, np.float64, (len(frame.route), 3))
-    array("ego_velocity", frame.ego_velocity, np.float64, (3,))
+    require(isinstance(frame, LayoutFrame), f"layouts must be LayoutFrame, are {type(frame).__name__}")
+    require(frame.map_ref == one.map.ref, f"map_ref must be the map's, {one.map.ref[:8]}, is {frame.map_ref[:8]}")
+    require(frame.seed == one.seed, f"seed must be {one.seed}, is {frame.seed}")
+    require_array("agents", frame.agents, AGENT_DTYPE, (len(frame.agents),))
+    require_array("signals", frame.signals, np.uint8, (len(one.map.signals),))
+    require_array("route", frame.route, np.float64, (len(frame.route), 3))
+    require_array("ego_velocity", frame.ego_velocity, np.float64, (3,))
     ids = frame.agents["id"]
-    expect(len(np.unique(ids)) == len(ids), "ids of agents must differ")
-    expect(not (ids == 0).any(), "the id 0 is nobody's")
+    require(len(np.unique(ids)) == len(ids), "ids of agents must differ")
+    require(not (ids == 0).any(), "the id 0 is nobody's")
     for field in ("pos", "rpy", "size", "vel"):
-        expect(bool(np.isfinite(frame.agents[field]).all()), f"agents' {field} must be finite")
-    expect(bool((frame.agents["size"] > 0).all()), "agents' size must be above 0")
+        require(bool(np.isfinite(frame.agents[field]).all()), f"agents' {field} must be finite")
+    require(bool((frame.agents["size"] > 0).all()), "agents' size must be above 0")

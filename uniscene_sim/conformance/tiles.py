@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim import tile as layout_of_tiles
-from uniscene_sim.conformance.rules import Rules, array, expect, expect_input_error_alone, in_a_new_process
+from uniscene_sim.conformance.rules import (
+    Rules,
+    fingerprint_in_new_process,
+    refused_with_input_error,
+    require,
+    require_array,
+)
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.tile import CELL_M, Tile
 
-__all__ = ["digests_of_tiles", "tile_rules"]
+__all__ = ["tile_digests", "tile_rules"]
 
 _TILES = ((1, 1), (1, 2), (2, 1))
 _FAR = (5000, -5000)
@@ -27,9 +33,9 @@ def tile_rules(engine: Any, name: str) -> Rules:
         return engine(static_map, seed).tile(*index)
 
     def attributes() -> None:
-        expect(isinstance(getattr(engine, "name", None), str), "name must be a string")
+        require(isinstance(getattr(engine, "name", None), str), "name must be a string")
         key = getattr(engine(static_map, 7), "cache_key", "absent")
-        expect(key is None or (isinstance(key, str) and key != "absent"), "cache_key must be a string or None")
+        require(key is None or (isinstance(key, str) and key != "absent"), "cache_key must be a string or None")
 
     def outputs() -> None:
         for index in _TILES:
@@ -39,27 +45,27 @@ def tile_rules(engine: Any, name: str) -> Rules:
         one = engine(static_map, 7)
         forth = [_tile_hash(one.tile(*i)) for i in _TILES]
         back = [_tile_hash(one.tile(*i)) for i in _TILES[::-1]][::-1]
-        expect(forth == back, "a tile changes with the tiles made before it")
-        expect(forth == [_tile_hash(tile(i)) for i in _TILES], "a new engine made another tile")
+        require(forth == back, "a tile changes with the tiles made before it")
+        require(forth == [_tile_hash(tile(i)) for i in _TILES], "a new engine made another tile")
 
     def anew() -> None:
-        there = in_a_new_process("occupancy", name)
-        expect(there == digests_of_tiles(engine), "a new process made another tile")
+        there = fingerprint_in_new_process("occupancy", name)
+        require(there == tile_digests(engine), "a new process made another tile")
 
     def seeded() -> None:
-        expect(any(_tile_hash(tile(i)) != _tile_hash(tile(i, 8)) for i in _TILES), "another seed makes the same world")
+        require(any(_tile_hash(tile(i)) != _tile_hash(tile(i, 8)) for i in _TILES), "another seed makes the same world")
 
     def seams() -> None:
         here, north, east = (tile(i).ground[0] for i in _TILES)
         for one, other, side in ((here[:, -1], north[:, 0], "north"), (here[-1], east[0], "east")):
             gap = float(np.abs(one - other).max())
-            expect(gap < 1e-3, f"ground on the {side} edge must equal the neighbour's, differs by {gap:.3f} m")
+            require(gap < 1e-3, f"ground on the {side} edge must equal the neighbour's, differs by {gap:.3f} m")
 
     def errors() -> None:
         one = engine(static_map, 7)
         before = _tile_hash(one.tile(*_TILES[0]))
-        expect_input_error_alone("a tile far off the map", lambda: _check_tile(one.tile(*_FAR), _FAR))
-        expect(_tile_hash(one.tile(*_TILES[0])) == before, "after a tile far off the map the engine makes others")
+        refused_with_input_error("a tile far off the map", lambda: _check_tile(one.tile(*_FAR), _FAR))
+        require(_tile_hash(one.tile(*_TILES[0])) == before, "after a tile far off the map the engine makes others")
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
@@ -70,21 +76,21 @@ def tile_rules(engine: Any, name: str) -> Rules:
 
 def _check_tile(tile: Tile, index: tuple[int, int]) -> None:
     t = layout_of_tiles
-    expect(tile.index == index, f"index must be {index}, is {tile.index}")
+    require(tile.index == index, f"index must be {index}, is {tile.index}")
     cells = tile.base_z / CELL_M
-    expect(abs(cells - round(cells)) < 1e-6, f"base_z must be a multiple of {CELL_M} m, is {tile.base_z}")
-    array("blocks", tile.blocks, np.int32, (t.TILE_BLOCKS, t.TILE_BLOCKS, t.BLOCKS_Z))
+    require(abs(cells - round(cells)) < 1e-6, f"base_z must be a multiple of {CELL_M} m, is {tile.base_z}")
+    require_array("blocks", tile.blocks, np.int32, (t.TILE_BLOCKS, t.TILE_BLOCKS, t.BLOCKS_Z))
     count, decks = len(tile.materials), len(tile.ground)
-    array("materials", tile.materials, np.uint8, (count, *(t.BLOCK_CELLS,) * 3))
-    array("brick_of", tile.brick_of, np.int32, (count, *(t.BLOCK_CELLS,) * 3))
-    array("bricks", tile.bricks, np.uint64, (len(tile.bricks),))
-    array("ground", tile.ground, np.float32, (decks, t.GROUND_SAMPLES, t.GROUND_SAMPLES))
-    array("paint", tile.paint, np.uint8, (decks, t.PAINT_CELLS, t.PAINT_CELLS))
-    expect(decks > 0 and bool(np.isfinite(tile.ground[0]).all()), "ground of deck 0 must be complete and finite")
-    expect(-1 <= tile.blocks.min() and tile.blocks.max() < count, f"blocks must name rows of materials, of {count}")
+    require_array("materials", tile.materials, np.uint8, (count, *(t.BLOCK_CELLS,) * 3))
+    require_array("brick_of", tile.brick_of, np.int32, (count, *(t.BLOCK_CELLS,) * 3))
+    require_array("bricks", tile.bricks, np.uint64, (len(tile.bricks),))
+    require_array("ground", tile.ground, np.float32, (decks, t.GROUND_SAMPLES, t.GROUND_SAMPLES))
+    require_array("paint", tile.paint, np.uint8, (decks, t.PAINT_CELLS, t.PAINT_CELLS))
+    require(decks > 0 and bool(np.isfinite(tile.ground[0]).all()), "ground of deck 0 must be complete and finite")
+    require(-1 <= tile.blocks.min() and tile.blocks.max() < count, f"blocks must name rows of materials, of {count}")
     if count:
         named = -1 <= tile.brick_of.min() and tile.brick_of.max() < len(tile.bricks)
-        expect(named, "brick_of must name rows of bricks")
+        require(named, "brick_of must name rows of bricks")
 
 
 def _tile_hash(tile: Tile) -> str:
@@ -96,7 +102,7 @@ def _tile_hash(tile: Tile) -> str:
     return sha.hexdigest()
 
 
-def digests_of_tiles(engine: Any) -> str:
+def tile_digests(engine: Any) -> str:
     """What is held against a new process."""
     static_map = load_map(load_scenario(find_scenario("cut_in")).map)
     return repr([_tile_hash(engine(static_map, 7).tile(*i)) for i in _TILES])

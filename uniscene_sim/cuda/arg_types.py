@@ -8,37 +8,37 @@ import numba
 import numpy as np
 from numba import types
 
-from uniscene_sim.camera.raycast.engine import Shot
-from uniscene_sim.camera.raycast.ground_bins import Bins
+from uniscene_sim.camera.raycast.engine import RenderJob
+from uniscene_sim.camera.raycast.ground_bins import GroundBins
 from uniscene_sim.camera.raycast.lamps import Lamps
-from uniscene_sim.camera.raycast.pixels import Eye, Picture
-from uniscene_sim.camera.raycast.ray import Scene as CameraScene
+from uniscene_sim.camera.raycast.pixels import ImageBuffers, PosedCamera
+from uniscene_sim.camera.raycast.ray import CameraScene as CameraScene
 from uniscene_sim.camera.sky import Sky
-from uniscene_sim.lidar.raycast.engine import Sweep
+from uniscene_sim.lidar.raycast.engine import SweepJob
 from uniscene_sim.lidar.raycast.trace import Beams, Hits
-from uniscene_sim.lidar.raycast.trace import Scene as LidarScene
+from uniscene_sim.lidar.raycast.trace import LidarScene as LidarScene
 from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import AtlasArrays
 
-__all__ = ["SHOT", "TURN", "Columns", "Turn"]
+__all__ = ["RENDER_JOB", "SWEEP_COLUMNS_JOB", "ColumnPoses", "SweepColumnsJob"]
 
 
-class Columns(NamedTuple):
+class ColumnPoses(NamedTuple):
     """Where the sensor and N agents are when each of A columns fires, and the agents that its beams may meet."""
 
     rotation: np.ndarray  # float64 (A, 3, 3), map <- sensor
     position: np.ndarray  # float64 (A, N, 3) m
-    turned: np.ndarray  # float64 (A, N, 3, 3)
+    agent_rotation: np.ndarray  # float64 (A, N, 3, 3)
     centre: np.ndarray  # float64 (A, N, 3) m
     chosen: np.ndarray  # int64 (A, N)
     number: np.ndarray  # int64 (A,), how many of them
 
 
-class Turn(NamedTuple):
+class SweepColumnsJob(NamedTuple):
     """A sweep to be made, and room for its columns."""
 
-    sweep: Sweep
-    columns: Columns
+    sweep: SweepJob
+    columns: ColumnPoses
 
 
 def _layout(cls: type, *fields: str | types.Type) -> types.NamedTuple:
@@ -58,18 +58,20 @@ _ATLAS = _layout(
 )
 _AGENTS = _layout(PosedAgents, "f8:2 f8:3 f8:2 f8:2 f8:1 i4:1 u2:1 u1:1 u1:1 u4:1")
 _TEMPLATES = _layout(TemplateArrays, "u1:1 i1:2 i8:1 i4:2 f8:1 f8:2")
-_BINS = _layout(Bins, "f8:1 f8 i8 i8:1 i8:1")
+_BINS = _layout(GroundBins, "f8:1 f8 i8 i8:1 i8:1")
 _SKY = _layout(Sky, "f8:1 f8:1 f8:1 f8:1 f8:1 f8:1 f8 f8 f8 f8 f8 i8 f8")
 _LAMPS = _layout(Lamps, "f8:2 f8:2 u1:1 f8:2")
 _CAMERA_SCENE = _layout(CameraScene, _ATLAS, _AGENTS, _TEMPLATES, _SKY, _LAMPS, _BINS, _BINS, _BINS, "f8:2 f8:3 f8 ?")
-SHOT = _layout(Shot, _CAMERA_SCENE, _layout(Eye, "f8:2 f8:1 f8:1 i8:2"), _layout(Picture, "u1:3 f4:2 u1:2 u2:2"))
+RENDER_JOB = _layout(
+    RenderJob, _CAMERA_SCENE, _layout(PosedCamera, "f8:2 f8:1 f8:1 i8:2"), _layout(ImageBuffers, "u1:3 f4:2 u1:2 u2:2")
+)
 _MOTION = _layout(Motion, "f8:1 f8:3 f8:3")
 _LIDAR_SCENE = _layout(LidarScene, _ATLAS, _AGENTS, _TEMPLATES, _MOTION, _MOTION, "f8:2 f8:1")
 _SWEEP = _layout(
-    Sweep,
+    SweepJob,
     _LIDAR_SCENE,
     _layout(Beams, "f8:1 f8:1 f8:1 f8:1 f8:1"),
     "f8 f8",
     _layout(Hits, "f8:2 f8:2 f4:2 u1:2 i4:2 f8:2 f8:3"),
 )
-TURN = _layout(Turn, _SWEEP, _layout(Columns, "f8:3 f8:3 f8:4 f8:3 i8:2 i8:1"))
+SWEEP_COLUMNS_JOB = _layout(SweepColumnsJob, _SWEEP, _layout(ColumnPoses, "f8:3 f8:3 f8:4 f8:3 i8:2 i8:1"))

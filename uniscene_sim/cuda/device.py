@@ -8,7 +8,7 @@ from numba import config, cuda
 
 from uniscene_sim.errors import InputError
 
-__all__ = ["cuda_devices", "need_device"]
+__all__ = ["cuda_devices", "require_device"]
 
 
 def cuda_devices() -> list[str]:
@@ -21,7 +21,7 @@ def cuda_devices() -> list[str]:
     return [f"cuda:{i} ({name.decode() if isinstance(name, bytes) else name})" for i, name in enumerate(names)]
 
 
-def need_device(field: str) -> None:
+def require_device(field: str) -> None:
     """Look for a CUDA device.
 
     Args:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.camera.raycast.engine import RaycastCameras, Shot
-from uniscene_sim.camera.raycast.pixels import Picture
-from uniscene_sim.cuda.arg_types import SHOT, TURN, Columns, Turn
-from uniscene_sim.cuda.device import need_device
-from uniscene_sim.cuda.kernels import camera_kernels, trace_beams, turn_columns
+from uniscene_sim.camera.raycast.engine import RaycastCameras, RenderJob
+from uniscene_sim.camera.raycast.pixels import ImageBuffers
+from uniscene_sim.cuda.arg_types import RENDER_JOB, SWEEP_COLUMNS_JOB, ColumnPoses, SweepColumnsJob
+from uniscene_sim.cuda.device import require_device
+from uniscene_sim.cuda.kernels import camera_kernels, pose_columns, trace_beams
 from uniscene_sim.cuda.launch import Launch
 from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.lidar.raycast.engine import RaycastLidar, Sweep
+from uniscene_sim.lidar.raycast.engine import RaycastLidar, SweepJob
 from uniscene_sim.lidar.raycast.trace import Hits
 from uniscene_sim.rig import CameraSpec, LidarSpec
 from uniscene_sim.tracing.agents import TemplateSource
@@ -33,21 +33,21 @@ class CudaCameras(RaycastCameras):
     name = "raycast-cuda"
 
     def __init__(self, templates: TemplateSource | None = None, smooth_edges: bool = True):
-        need_device("--camera")
+        require_device("--camera")
         super().__init__(templates, smooth_edges)
 
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Any, list[dict[str, CameraFrame]]]:
-        shots = [self._shots(view, specs) for view in views]
+        shots = [self._render_jobs(view, specs) for view in views]
         self._launch([shot for of_world in shots for shot in of_world])
         return state, [self._frames(view, specs, of_world) for view, of_world in zip(views, shots, strict=True)]
 
-    def _launch(self, shots: Sequence[Shot]) -> None:
+    def _launch(self, shots: Sequence[RenderJob]) -> None:
         """Fill the pictures."""
         if not shots:
             return
-        launch = Launch(shots, SHOT, Picture)
+        launch = Launch(shots, RENDER_JOB, ImageBuffers)
         see_all, soften_all = camera_kernels(_power_of_2(max(len(shot.eye.spans) for shot in shots)))
         height, width = np.max([shot.picture.depth.shape for shot in shots], axis=0).tolist()
         launch.run(see_all, width, height)
@@ -66,7 +66,7 @@ class CudaLidar(RaycastLidar):
     name = "raycast-cuda"
 
     def __init__(self, templates: TemplateSource | None = None):
-        need_device("--lidar")
+        require_device("--lidar")
         super().__init__(templates)
 
     def step(
@@ -76,20 +76,22 @@ class CudaLidar(RaycastLidar):
         self._launch([sweep for of_world in sweeps for sweep in of_world])
         return state, [self._finished(view, specs, of_world) for view, of_world in zip(views, sweeps, strict=True)]
 
-    def _launch(self, sweeps: Sequence[Sweep]) -> None:
+    def _launch(self, sweeps: Sequence[SweepJob]) -> None:
         """Fill the hits."""
         if not sweeps:
             return
-        launch = Launch([Turn(sweep, _columns(sweep)) for sweep in sweeps], TURN, Hits, Columns)
+        launch = Launch(
+            [SweepColumnsJob(sweep, _column_poses(sweep)) for sweep in sweeps], SWEEP_COLUMNS_JOB, Hits, ColumnPoses
+        )
         columns, rings = np.max([sweep.hits.distance.shape for sweep in sweeps], axis=0).tolist()
-        launch.run(turn_columns, columns, 1)
+        launch.run(pose_columns, columns, 1)
         launch.run(trace_beams, rings, columns)
         launch.fetch()
 
 
-def _columns(sweep: Sweep) -> Columns:
+def _column_poses(sweep: SweepJob) -> ColumnPoses:
     a, n = len(sweep.beams.azimuth), len(sweep.scene.agents.id)
-    return Columns(
+    return ColumnPoses(
         np.empty((a, 3, 3)),
         np.empty((a, n, 3)),
         np.empty((a, n, 3, 3)),

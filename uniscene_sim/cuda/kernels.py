@@ -9,28 +9,28 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from uniscene_sim.camera.raycast.pixel_bounds import at_pixel
-from uniscene_sim.camera.raycast.pixels import is_edge, see, soften
+from uniscene_sim.camera.raycast.pixel_bounds import agents_at_pixel
+from uniscene_sim.camera.raycast.pixels import antialias_pixel, is_edge, render_pixel
 from uniscene_sim.compute.compiled import device
-from uniscene_sim.cuda.arg_types import SHOT, TURN
-from uniscene_sim.cuda.packed_args import unpack
-from uniscene_sim.lidar.raycast.trace import moved, pose_near, stand, trace_beam
+from uniscene_sim.cuda.arg_types import RENDER_JOB, SWEEP_COLUMNS_JOB
+from uniscene_sim.cuda.packed_args import unpack_args
+from uniscene_sim.lidar.raycast.trace import pose_agents_near, sensor_pose_at, trace_beam, with_poses
 
-__all__ = ["camera_kernels", "trace_beams", "turn_columns"]
+__all__ = ["camera_kernels", "pose_columns", "trace_beams"]
 
 
 @device
-def _see(address, job, v, u, some):
-    shot = unpack(address, job, SHOT)
+def _render_pixel(address, job, v, u, some):
+    shot = unpack_args(address, job, RENDER_JOB)
     if v < shot.picture.depth.shape[0] and u < shot.picture.depth.shape[1]:
-        see(shot.scene, shot.eye, shot.picture, some, at_pixel(shot.eye.spans, v, u, some), v, u)
+        render_pixel(shot.scene, shot.eye, shot.picture, some, agents_at_pixel(shot.eye.spans, v, u, some), v, u)
 
 
 @device
-def _soften(address, job, v, u, some):
-    shot = unpack(address, job, SHOT)
+def _antialias_pixel(address, job, v, u, some):
+    shot = unpack_args(address, job, RENDER_JOB)
     if v < shot.picture.depth.shape[0] and u < shot.picture.depth.shape[1] and is_edge(shot.picture, v, u):
-        soften(shot.scene, shot.eye, shot.picture, some, at_pixel(shot.eye.spans, v, u, some), v, u)
+        antialias_pixel(shot.scene, shot.eye, shot.picture, some, agents_at_pixel(shot.eye.spans, v, u, some), v, u)
 
 
 @cache
@@ -41,36 +41,36 @@ def camera_kernels(most: int) -> tuple[Any, Any]:
     def see_all(address):
         u, v, job = cuda.grid(3)
         some = cuda.local.array(most, np.int64)
-        _see(address, job, v, u, some)
+        _render_pixel(address, job, v, u, some)
 
     @cuda.jit
     def soften_all(address):
         u, v, job = cuda.grid(3)
         some = cuda.local.array(most, np.int64)
-        _soften(address, job, v, u, some)
+        _antialias_pixel(address, job, v, u, some)
 
     return see_all, soften_all
 
 
 @device
-def _turn_column(address, job, c):
-    turn = unpack(address, job, TURN)
+def _pose_column(address, job, c):
+    turn = unpack_args(address, job, SWEEP_COLUMNS_JOB)
     sweep, columns = turn.sweep, turn.columns
     if c < columns.number.shape[0]:
         scene, beams, origin, rot = sweep.scene, sweep.beams, sweep.hits.origin[c], columns.rotation[c]
-        stand(scene, beams.time_s[c], origin, rot)
-        local = moved(scene.agents, columns.position[c], columns.turned[c], columns.centre[c])
-        columns.number[c] = pose_near(
+        sensor_pose_at(scene, beams.time_s[c], origin, rot)
+        local = with_poses(scene.agents, columns.position[c], columns.agent_rotation[c], columns.centre[c])
+        columns.number[c] = pose_agents_near(
             scene, beams.time_s[c], origin, rot, beams.azimuth[c], sweep.spread, sweep.far, local, columns.chosen[c]
         )
 
 
 @device
 def _trace_beam(address, job, c, r):
-    turn = unpack(address, job, TURN)
+    turn = unpack_args(address, job, SWEEP_COLUMNS_JOB)
     scene, beams, columns = turn.sweep.scene, turn.sweep.beams, turn.columns
     if c < beams.azimuth.shape[0] and r < beams.elevation.shape[0]:
-        local = moved(scene.agents, columns.position[c], columns.turned[c], columns.centre[c])
+        local = with_poses(scene.agents, columns.position[c], columns.agent_rotation[c], columns.centre[c])
         ca, sa, co, so = cos(beams.azimuth[c]), sin(beams.azimuth[c]), cos(beams.offset[r]), sin(beams.offset[r])
         trace_beam(
             scene.atlas,
@@ -90,11 +90,11 @@ def _trace_beam(address, job, c, r):
 
 
 @cuda.jit
-def turn_columns(address):
+def pose_columns(address):
     """Pose the sensor and the agents for each column (x)."""
     c, r, job = cuda.grid(3)
     if r == 0:
-        _turn_column(address, job, c)
+        _pose_column(address, job, c)
 
 
 @cuda.jit

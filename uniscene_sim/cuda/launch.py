@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import config, cuda, types
 
-from uniscene_sim.cuda.packed_args import to_words
+from uniscene_sim.cuda.packed_args import pack_args
 from uniscene_sim.tracing.agents import TemplateArrays
 from uniscene_sim.tracing.atlas import AtlasArrays
 
@@ -17,7 +17,7 @@ __all__ = ["Launch"]
 
 _ALIGN = 256
 #: Tuples whose arrays stay on the device: the content of each is the same as long as it lives.
-_LASTING = (AtlasArrays, TemplateArrays)
+_RESIDENT = (AtlasArrays, TemplateArrays)
 _on_device: dict[int, Any] = {}  # device arrays by the ids of those
 
 
@@ -37,28 +37,28 @@ class Launch:
         unread: dict[int, np.ndarray] = {}
 
         def sort(array: np.ndarray, owner: Any) -> int:
-            if type(owner) not in _LASTING:
+            if type(owner) not in _RESIDENT:
                 kind = type(owner)
                 (self._wanted if kind is results else unread if kind is scratch else given)[id(array)] = array
             return 0
 
-        table = np.array([to_words(job, layout, sort) for job in jobs], np.int64)
+        table = np.array([pack_args(job, layout, sort) for job in jobs], np.int64)
         offsets, sizes = {}, []
-        at = _up(table.nbytes)
+        at = _align_up(table.nbytes)
         for arrays in (given, self._wanted, unread):
             for key, array in arrays.items():
                 offsets[key] = at
-                at = _up(at + array.nbytes)
+                at = _align_up(at + array.nbytes)
             sizes.append(at)
         self._block = cuda.device_array(at, np.uint8)
         self.address = _address(self._block)
 
         def place(array: np.ndarray, owner: Any) -> int:
-            if type(owner) in _LASTING:
-                return _address(_lasting(array))
+            if type(owner) in _RESIDENT:
+                return _address(_resident_array(array))
             return self.address + offsets[id(array)]
 
-        table[:] = [to_words(job, layout, place) for job in jobs]
+        table[:] = [pack_args(job, layout, place) for job in jobs]
         there = np.zeros(sizes[0], np.uint8)
         there[: table.nbytes] = table.reshape(-1).view(np.uint8)
         for key, array in given.items():
@@ -79,7 +79,7 @@ class Launch:
             array[...] = back[at : at + array.nbytes].view(array.dtype).reshape(array.shape)
 
 
-def _up(size: int) -> int:
+def _align_up(size: int) -> int:
     return -(-size // _ALIGN) * _ALIGN
 
 
@@ -89,7 +89,7 @@ def _address(array: Any) -> int:
     return array.__cuda_array_interface__["data"][0]
 
 
-def _lasting(array: np.ndarray) -> Any:
+def _resident_array(array: np.ndarray) -> Any:
     """The device array of an array; it goes when that goes."""
     if id(array) not in _on_device:
         _on_device[id(array)] = cuda.to_device(array)

@@ -16,10 +16,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-__all__ = ["to_words", "unpack"]
+__all__ = ["pack_args", "unpack_args"]
 
 
-def to_words(value: Any, layout: types.Type, address: Callable[[np.ndarray, Any], int], owner: Any = None) -> list[int]:
+def pack_args(
+    value: Any, layout: types.Type, address: Callable[[np.ndarray, Any], int], owner: Any = None
+) -> list[int]:
     """Words of a value; `address` places an array, given the tuple that it belongs to.
 
     Raises:
@@ -28,7 +30,7 @@ def to_words(value: Any, layout: types.Type, address: Callable[[np.ndarray, Any]
     if isinstance(layout, types.NamedTuple):
         if type(value) is not layout.instance_class:
             raise TypeError(f"expected a {layout.instance_class.__name__}, got {type(value).__name__}")
-        words = [to_words(field, kind, address, value) for field, kind in zip(value, layout.types, strict=True)]
+        words = [pack_args(field, kind, address, value) for field, kind in zip(value, layout.types, strict=True)]
         return [word for of_field in words for word in of_field]
     if isinstance(layout, types.Array):
         if (value.dtype, value.ndim) != (_dtype(layout), layout.ndim) or not value.flags.c_contiguous:
@@ -53,7 +55,7 @@ def _unpack(typingctx, address, job, layout):
 
 
 #: unpack(address, job, layout) in a kernel: the value in row `job` of the rows of words at an address.
-unpack: Any = intrinsic(_unpack)
+unpack_args: Any = intrinsic(_unpack)
 
 
 def _width(kind: types.Type) -> int:

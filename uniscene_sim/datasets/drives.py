@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.datasets.props import scatter, without_those_hit
+from uniscene_sim.datasets.props import scatter_props, without_overlapping
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID
@@ -20,15 +20,15 @@ from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.towns.town import make_town
-from uniscene_sim.occupancy.dense_labels import column_heights, condition, labels_of
+from uniscene_sim.occupancy.dense_labels import column_heights, condition_layout, window_labels
 from uniscene_sim.occupancy.procedural.plan import plan_map
-from uniscene_sim.occupancy.window import stamp
+from uniscene_sim.occupancy.window import stamp_agent
 from uniscene_sim.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.storage.array_file import write_arrays
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["SPLITS", "Moment", "check_split", "drives", "make_carla_data", "make_data", "windows_of"]
+__all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "sample_drives", "window_arrays"]
 
 #: Which seeds belong to which split: a town is in one alone.
 SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
@@ -38,7 +38,7 @@ _DENSITIES = ((0.0, 0), (4.0, 6), (8.0, 14), (14.0, 25), (22.0, 40))  # vehicles
 
 
 @dataclass(frozen=True)
-class Moment:
+class DriveSample:
     """One window: where it is, what stands there (PLAN_DTYPE) and who is there (AGENT_DTYPE)."""
 
     sequence: int
@@ -48,7 +48,7 @@ class Moment:
     agents: np.ndarray
 
 
-def drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[Moment]:
+def sample_drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[DriveSample]:
     """Windows at 2 Hz of drives through a map, six each, the same for the same seed.
 
     Two drives share a plan of houses and plants; each has its own traffic, and every fifth leads over open country.
@@ -58,12 +58,12 @@ def drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[Moment]:
         rng = np.random.default_rng([seed, n, 8])
         if n % 2 == 0:
             objects = plan_map(static_map, 1000 * seed + n)
-        moments = list(_country(static_map, rng) if n % 5 == 4 else _drive(static_map, 1000 * seed + n, rng))
-        props = scatter(static_map, np.array([[p.x, p.y] for _, p, _ in moments]), rng)
+        moments = list(_open_country(static_map, rng) if n % 5 == 4 else _drive(static_map, 1000 * seed + n, rng))
+        props = scatter_props(static_map, np.array([[p.x, p.y] for _, p, _ in moments]), rng)
         for stamp_us, pose, agents in moments[: windows - n * SEQUENCE]:
             there = agents[agents["cls"] != AgentClass.SIGNAL_HEAD]
-            there = np.concatenate([there, without_those_hit(props, there, pose)])
-            yield Moment(n, stamp_us, pose, objects, there)
+            there = np.concatenate([there, without_overlapping(props, there, pose)])
+            yield DriveSample(n, stamp_us, pose, objects, there)
 
 
 def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
@@ -74,7 +74,7 @@ def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterat
     try:
         source = ScenarioSource(scenario, static_map)
     except InputError:
-        yield from _country(static_map, rng)
+        yield from _open_country(static_map, rng)
         return
     frame = source.reset()
     for k in range(SEQUENCE):
@@ -83,7 +83,7 @@ def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterat
         yield frame.stamp_us, frame.ego_pose, frame.agents
 
 
-def _country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
+def _open_country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
     """Moments of a straight way over open ground beside a road."""
     points = static_map.road_points()
     x, y = points[int(rng.integers(len(points)))]
@@ -157,18 +157,18 @@ def _write_all(
 
 def _write(make: Callable[[], StaticMap], path: Path, seed: int, windows: int) -> None:
     static_map = make()
-    write_arrays(path, windows_of(static_map, drives(static_map, seed, windows)))
+    write_arrays(path, window_arrays(static_map, sample_drives(static_map, seed, windows)))
 
 
-def windows_of(static_map: StaticMap, moments: Iterator[Moment]) -> dict[str, np.ndarray]:
+def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample]) -> dict[str, np.ndarray]:
     """Arrays of a file: see `dataset.read_town`."""
     labels, layouts, voxels, kinds, poses, sequences, stamps = [], [], [], [], [], [], []
     for moment in moments:
-        layout = condition(static_map, moment.objects, moment.pose, agents=moment.agents)
-        labels.append(labels_of(moment.objects, static_map, moment.pose, layout=layout))
+        layout = condition_layout(static_map, moment.objects, moment.pose, agents=moment.agents)
+        labels.append(window_labels(moment.objects, static_map, moment.pose, layout=layout))
         bits = np.arange(len(layout.data), dtype=np.uint32)[:, None, None]
         layouts.append((layout.data.astype(np.uint32) << bits).sum(axis=0, dtype=np.uint32))
-        at, kind = _stamped(static_map, moment)
+        at, kind = _agent_voxels(static_map, moment)
         voxels.append(at)
         kinds.append(kind)
         pose = moment.pose
@@ -187,14 +187,14 @@ def windows_of(static_map: StaticMap, moments: Iterator[Moment]) -> dict[str, np
     }
 
 
-def _stamped(static_map: StaticMap, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+def _agent_voxels(static_map: StaticMap, moment: DriveSample) -> tuple[np.ndarray, np.ndarray]:
     """Flat indices and labels of the voxels that agents fill."""
     grid, pose = DEFAULT_GRID, moment.pose
     labels, instances = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint16)
     ground = column_heights(static_map, pose, grid)
     view, origin = np.array([pose.x, pose.y, pose.z, pose.yaw]), np.array(grid.origin)
     for agent in moment.agents[np.hypot(*(moment.agents["pos"][:, :2] - [pose.x, pose.y]).T) < 70.0]:
-        stamp(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
+        stamp_agent(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
               AGENT_OCC_CLASS[agent["cls"]], 1)  # fmt: skip
     at = np.flatnonzero(instances)
     return at, labels.ravel()[at]

@@ -8,9 +8,9 @@ from uniscene_sim.geometry import Pose, boxes_overlap
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.spawn import SIZES
+from uniscene_sim.world.spawn import CLASS_SIZES
 
-__all__ = ["scatter", "without_those_hit"]
+__all__ = ["scatter_props", "without_overlapping"]
 
 _A = AgentClass
 _REACH_M = 55.0
@@ -34,7 +34,7 @@ _PLACES: dict[str, tuple[tuple[AgentClass, float, float], ...]] = {
 _ROWS = {_A.BARRIER: 1.9, _A.TRAFFIC_CONE: 2.6}
 
 
-def scatter(static_map: StaticMap, way: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def scatter_props(static_map: StaticMap, way: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Agents (N,) AGENT_DTYPE that stand within 55 m of the ego's way (R, 2), clear of it and of each other."""
     weight = {"parking": rng.uniform(0.0, 0.14), "sidewalk": rng.uniform(0.0, 0.07), "driving": rng.uniform(0.0, 0.03),
               "shoulder": rng.uniform(0.0, 0.05), "biking": 0.02, "median": rng.uniform(0.0, 0.02)}  # fmt: skip
@@ -57,7 +57,7 @@ def scatter(static_map: StaticMap, way: np.ndarray, rng: np.random.Generator) ->
                 x, y, z, yaw = static_map.lane_point(lane.index, float(s) + k * _ROWS.get(cls, 0.0))
                 off = side * float(np.interp(s, lane.s, lane.width))
                 x, y, yaw = x - off * np.sin(yaw), y + off * np.cos(yaw), yaw + turn
-                length, width, _ = SIZES[cls]
+                length, width, _ = CLASS_SIZES[cls]
                 box = np.array([x, y, yaw, length, width])
                 if _clear(box, boxes, way):
                     boxes.append(box)
@@ -65,11 +65,11 @@ def scatter(static_map: StaticMap, way: np.ndarray, rng: np.random.Generator) ->
     out = np.zeros(len(rows), dtype=AGENT_DTYPE)
     for i, (cls, pos, yaw) in enumerate(rows):
         out[i]["id"], out[i]["cls"], out[i]["pos"], out[i]["rpy"][2] = _FIRST_ID + i, cls, pos, yaw
-        out[i]["size"] = np.array(SIZES[cls]) * rng.uniform(0.85, 1.15, 3)
+        out[i]["size"] = np.array(CLASS_SIZES[cls]) * rng.uniform(0.85, 1.15, 3)
     return out
 
 
-def without_those_hit(props: np.ndarray, agents: np.ndarray, ego: Pose) -> np.ndarray:
+def without_overlapping(props: np.ndarray, agents: np.ndarray, ego: Pose) -> np.ndarray:
     """Those of the props (P,) that neither an agent (N,) nor the ego drives over now."""
     moving = _boxes(agents)
     moving.append(np.array([ego.x + 1.35 * np.cos(ego.yaw), ego.y + 1.35 * np.sin(ego.yaw), ego.yaw, 4.6, 1.9]))

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.datasets.drives import Moment, check_split, drives
+from uniscene_sim.datasets.drives import DriveSample, check_split, sample_drives
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
 from uniscene_sim.lidar.air import air_of
-from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join, tile_cells
+from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join_cells, tile_cells
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.lidar.raycast.footprint import empty_echoes, find_echoes
 from uniscene_sim.lidar.raycast.receiver import Receiver, empty_returns, receive, sweep_key
@@ -35,13 +35,13 @@ from uniscene_sim.tracing.atlas import TileAtlas
 __all__ = [
     "SENSORS",
     "WEATHERS",
-    "Sweep",
+    "GroundTruthSweep",
     "TownSweeps",
     "make_sweeps",
     "read_all_sweeps",
     "read_sweeps",
+    "simulate_sweeps",
     "sweep_truth",
-    "sweeps_of",
     "write_sweeps",
 ]
 
@@ -58,7 +58,7 @@ _CELLS_M = 72.0  # around each place
 
 
 @dataclass(frozen=True)
-class Sweep:
+class GroundTruthSweep:
     """Truth of R rays of one sensor that stands still."""
 
     moment: int  # of its town
@@ -80,7 +80,7 @@ class TownSweeps:
 
     cells: Cells
     agents: tuple[np.ndarray, ...]  # AGENT_DTYPE, by moment
-    sweeps: tuple[Sweep, ...]
+    sweeps: tuple[GroundTruthSweep, ...]
 
     @cached_property
     def agents_cells(self) -> list[list[np.ndarray]]:
@@ -88,9 +88,9 @@ class TownSweeps:
         return [[agent_cells(a).ijk for a in agents] for agents in self.agents]
 
 
-class _Truth(RaycastLidar):
-    def of(self, view: WorldView, spec: LidarSpec, moment: int) -> Sweep:
-        sweep = self._sweep(view, spec)
+class _GroundTruthLidar(RaycastLidar):
+    def of(self, view: WorldView, spec: LidarSpec, moment: int) -> GroundTruthSweep:
+        sweep = self._sweep_job(view, spec)
         trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
         hits, agents = sweep.hits, sweep.scene.agents
         air = air_of(view.frame.style)
@@ -100,11 +100,11 @@ class _Truth(RaycastLidar):
         receiver = Receiver(spec.min_range_m, spec.max_range_m, spec.detect_range_m, 0.0, 0)
         key = sweep_key(view.frame.seed, view.frame.stamp_us, spec.name)
         receive(key, receiver, air._replace(backscatter=0.0), echoes, returns)
-        far, who = hits.distance.ravel(), hits.who.ravel()
+        far, who = hits.distance.ravel(), hits.agent_row.ravel()
         label = MATERIAL_LABEL[hits.material.ravel()]
         label[who >= 0] = AGENT_OCC_CLASS[agents.cls[who[who >= 0]]]
         met = far >= spec.min_range_m
-        return Sweep(
+        return GroundTruthSweep(
             moment,
             hits.origin[0].copy(),
             spec.max_range_m,
@@ -119,20 +119,20 @@ class _Truth(RaycastLidar):
         )
 
 
-def sweep_truth(view: WorldView, spec: LidarSpec, moment: int = 0) -> Sweep:
+def sweep_truth(view: WorldView, spec: LidarSpec, moment: int = 0) -> GroundTruthSweep:
     """What a sensor that stands still meets of a world that stands still, and what of it returns.
 
     Args:
         view: without history or velocities.
         spec: with `detect_range_m`; range noise and divergence are left out.
     """
-    return _Truth().of(view, spec, moment)
+    return _GroundTruthLidar().of(view, spec, moment)
 
 
-def sweeps_of(
+def simulate_sweeps(
     static_map: StaticMap,
     seed: int,
-    moments: Iterable[Moment],
+    moments: Iterable[DriveSample],
     sensors: Sequence[LidarSpec] = SENSORS,
     weathers: Sequence[str] = WEATHERS,
 ) -> TownSweeps:
@@ -157,7 +157,7 @@ def sweeps_of(
         agents.append(there)
         tiles |= {index: tile_cells(store.get(*index)) for index in store.around(pose.x, pose.y, _CELLS_M)
                   if index not in tiles}  # fmt: skip
-    return TownSweeps(join([tiles[index] for index in sorted(tiles)]), tuple(agents), tuple(sweeps))
+    return TownSweeps(join_cells([tiles[index] for index in sorted(tiles)]), tuple(agents), tuple(sweeps))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -178,9 +178,9 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
     todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
     for seed in tqdm(todo, desc=split, unit="town", disable=None):
         static_map = make_town(seed)
-        every = list(drives(static_map, seed, 12))  # two drives, which share a plan
+        every = list(sample_drives(static_map, seed, 12))  # two drives, which share a plan
         apart = every[:: max(1, len(every) // moments)][:moments]
-        write_sweeps(folder / f"sweeps_{seed}.npz", sweeps_of(static_map, 1000 * seed, apart))
+        write_sweeps(folder / f"sweeps_{seed}.npz", simulate_sweeps(static_map, 1000 * seed, apart))
 
 
 def write_sweeps(path: Path, town: TownSweeps) -> None:
@@ -219,7 +219,7 @@ def read_sweeps(path: str | Path) -> TownSweeps:
     agents = tuple(_parts(a["agents"], a["agents_of"]))
     rays = [list(_parts(a[name], a["rays_of"])) for name in _RAYS]
     sweeps = tuple(
-        Sweep(int(moment), origin, *map(float, ranges), str(weather), *(r[n] for r in rays))  # type: ignore
+        GroundTruthSweep(int(moment), origin, *map(float, ranges), str(weather), *(r[n] for r in rays))  # type: ignore
         for n, (moment, origin, ranges, weather) in enumerate(
             zip(a["moment"], a["origin"], a["ranges"], a["weather"], strict=True)
         )

@@ -12,10 +12,10 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.world.ego import Control, Trajectory
 
-__all__ = ["ACTIONS", "Action", "Continuous", "Steps", "Waypoints", "action_of"]
+__all__ = ["ACTIONS", "ActionType", "ContinuousAction", "DiscreteAction", "WaypointAction", "action_type"]
 
 
-class Action(ABC):
+class ActionType(ABC):
     space: Space[Any]
 
     @abstractmethod
@@ -27,7 +27,7 @@ class Action(ABC):
         """
 
 
-class Continuous(Action):
+class ContinuousAction(ActionType):
     """Steering (left positive) and acceleration in [-1, 1], of the vehicle's limits: 1 is full throttle, -1 full
     braking. What lies outside is clipped."""
 
@@ -40,7 +40,7 @@ class Continuous(Action):
         return Control(float(steer) * vehicle.max_steer_rad, float(accel) * limit)
 
 
-class Steps(Action):
+class DiscreteAction(ActionType):
     """One of 5 x 3: steering by -0.2, -0.05, 0, 0.05 or 0.2 rad, fastest, and acceleration of -4, 0 or 2 m/s2."""
 
     STEER_RAD = (-0.2, -0.05, 0.0, 0.05, 0.2)
@@ -55,7 +55,7 @@ class Steps(Action):
         return Control(self.STEER_RAD[steer], self.ACCEL_MPS2[accel])
 
 
-class Waypoints(Action):
+class WaypointAction(ActionType):
     """Where base_link is to be in 0.5, 1, ... 3 s: x forward and y left in base_link now, in [-1, 1] each.
 
     Of a waypoint in t seconds x is (1 + a) / 2 of 30 t m, and y a times 5 t m; a = -1 in every x brings it to a stand.
@@ -74,10 +74,14 @@ class Waypoints(Action):
         return Trajectory(np.column_stack([[0.0, *self.TIMES_S], places[:, :2]]))
 
 
-ACTIONS: dict[str, type[Action]] = {"continuous": Continuous, "discrete": Steps, "waypoints": Waypoints}
+ACTIONS: dict[str, type[ActionType]] = {
+    "continuous": ContinuousAction,
+    "discrete": DiscreteAction,
+    "waypoints": WaypointAction,
+}
 
 
-def action_of(name: str) -> Action:
+def action_type(name: str) -> ActionType:
     """The kind of action of a name.
 
     Raises:

@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Dict
 
-from uniscene_sim.env.render import FPS, MODES, Window, picture_of
-from uniscene_sim.env.settings import Settings
-from uniscene_sim.env.worlds import Saved, Worlds
+from uniscene_sim.env.render import FPS, MODES, Window, render_world
+from uniscene_sim.env.settings import EnvSettings
+from uniscene_sim.env.worlds import SavedWorld, Worlds
 from uniscene_sim.errors import InputError
 
 __all__ = ["UniSceneEnv"]
@@ -30,7 +30,7 @@ class UniSceneEnv(gymnasium.Env):
 
     Args:
         render_mode: None, "rgb_array" or "human".
-        settings: see `uniscene_sim.env.settings.Settings`.
+        settings: see `uniscene_sim.env.settings.EnvSettings`.
 
     Raises:
         InputError: any of these is not what it should be.
@@ -41,7 +41,7 @@ class UniSceneEnv(gymnasium.Env):
     def __init__(self, render_mode: str | None = None, **settings: Any):
         self._window = Window.of(render_mode)
         self.render_mode = render_mode
-        self.worlds = Worlds(1, Settings(**settings))
+        self.worlds = Worlds(1, EnvSettings(**settings))
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
@@ -54,7 +54,7 @@ class UniSceneEnv(gymnasium.Env):
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
-        return self._observed(), _told(self.worlds.info([0]))
+        return self._observation(), _unbatched(self.worlds.info([0]))
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
         """Drive for `step_ms`.
@@ -64,17 +64,17 @@ class UniSceneEnv(gymnasium.Env):
         """
         judged = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(judged.reward[0]), bool(judged.terminated[0]), bool(judged.truncated[0])
-        return self._observed(), reward, terminated, truncated, _told(judged.info)
+        return self._observation(), reward, terminated, truncated, _unbatched(judged.info)
 
     def render(self) -> np.ndarray | None:
         """The world from above, and what the first camera sees: uint8 (H, W, 3) in the mode "rgb_array"."""
-        return picture_of(self.worlds, 0) if self.render_mode == "rgb_array" else None
+        return render_world(self.worlds, 0) if self.render_mode == "rgb_array" else None
 
-    def get_state(self) -> tuple[Saved, Mapping[str, Any]]:
+    def get_state(self) -> tuple[SavedWorld, Mapping[str, Any]]:
         """All of the world and of the random stream of resets; it can be pickled."""
         return self.worlds.save(0), self.np_random.bit_generator.state
 
-    def set_state(self, state: tuple[Saved, Mapping[str, Any]]) -> tuple[dict, dict]:
+    def set_state(self, state: tuple[SavedWorld, Mapping[str, Any]]) -> tuple[dict, dict]:
         """Go on from a state of this env or of another one with the same arguments: the same future, bit for bit.
 
         Returns:
@@ -88,19 +88,19 @@ class UniSceneEnv(gymnasium.Env):
         saved, random = state
         self.worlds.restore(0, saved)
         self.np_random.bit_generator.state = random
-        return self._observed(), _told(self.worlds.info([0]))
+        return self._observation(), _unbatched(self.worlds.info([0]))
 
     def close(self) -> None:
         if self._window is not None:
             self._window.close()
 
-    def _observed(self) -> dict[str, np.ndarray]:
+    def _observation(self) -> dict[str, np.ndarray]:
         self.worlds.observe([0])
         if self._window is not None:
-            self._window.show(picture_of(self.worlds, 0))
+            self._window.show(render_world(self.worlds, 0))
         return {key: values[0].copy() for key, values in self.worlds.out.items()}
 
 
-def _told(info: dict[str, Any]) -> dict[str, Any]:
+def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
     """The entries of the only world, as plain numbers and words."""
-    return {k: _told(v) if isinstance(v, dict) else v.tolist()[0] for k, v in info.items()}
+    return {k: _unbatched(v) if isinstance(v, dict) else v.tolist()[0] for k, v in info.items()}

@@ -10,7 +10,7 @@
 | rgb | CAMERA_rgb | uint8 (H, W, 3) | images of every camera of the rig |
 | depth | CAMERA_depth | float32 (H, W, 1) | m along the optical axis, the camera's range where there is nothing |
 | semantic | CAMERA_semantic | uint8 (H, W, 1) | `OccClass`; FREE is sky |
-| points | LIDAR_points, LIDAR_count | float32 (P, 4), int32 (1,) | x, y, z (m), intensity; zeros after `count` rows |
+| points | LIDAR_points, LIDAR_count | float32 (P, 4), int32 (1,) | x, y, z (m), intensity; zeros after `update_tally` rows |
 | range | LIDAR_range | float32 (rings, columns, 1) in [0, 1] | share of the range, 1 where nothing returned; the highest ring on top, forward in the middle |
 
 Any single entry may be asked for too, as "CAM_FRONT_rgb".
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from uniscene_sim.env.state_vectors import AGENTS, EGO, ROUTE, see_agents, see_ego, see_route
+from uniscene_sim.env.state_vectors import AGENTS, EGO, ROUTE, write_agent_states, write_ego_state, write_route_state
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import LayoutSchema
@@ -36,14 +36,14 @@ from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["AGENTS", "EGO", "ROUTE", "Moment", "Observation", "observations_of", "rig_for"]
+__all__ = ["AGENTS", "EGO", "ROUTE", "Observation", "ObservationInputs", "make_observations", "rig_for"]
 
 _NEAREST, _AHEAD = 16, 16
 _CELLS, _CELL_M = 84, 0.75
 
 
 @dataclass(frozen=True)
-class Moment:
+class ObservationInputs:
     """What observations are read from: a world at the end of a tick, and the latest record of each sensor."""
 
     world: Simulator[ScenarioSource]
@@ -65,50 +65,50 @@ class Observation(ABC):
     sensor: str = ""
 
     @abstractmethod
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         """Write it into an array of the space's shape and dtype."""
 
 
-def _share(*shape: int) -> Box:
+def _unit_box(*shape: int) -> Box:
     return Box(-1.0, 1.0, shape, np.float32)
 
 
-class Ego(Observation):
+class EgoObservation(Observation):
     key = "ego"
-    space = _share(len(EGO))
+    space = _unit_box(len(EGO))
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         source = moment.world.source
         state, frame = source.state, moment.world.moments[-1]
-        see_ego(state.bodies, state.paths, state.counts, source.stop_line_states, frame.ego_steer, frame.ego_yaw_rate,
+        write_ego_state(state.bodies, state.paths, state.counts, source.stop_line_states, frame.ego_steer, frame.ego_yaw_rate,
                 source.route_left_m, out)  # fmt: skip
 
 
-class Route(Observation):
+class RouteObservation(Observation):
     key = "route"
-    space = _share(_AHEAD, len(ROUTE))
+    space = _unit_box(_AHEAD, len(ROUTE))
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         state, pose = moment.world.source.state, moment.world.moments[-1].ego_pose
-        see_route(pose.x, pose.y, pose.yaw, state.bodies, state.paths, state.counts, out)
+        write_route_state(pose.x, pose.y, pose.yaw, state.bodies, state.paths, state.counts, out)
 
 
-class Agents(Observation):
+class AgentsObservation(Observation):
     key = "agents"
-    space = _share(_NEAREST, len(AGENTS))
+    space = _unit_box(_NEAREST, len(AGENTS))
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         frame = moment.world.moments[-1]
         pose, velocity = frame.ego_pose, frame.ego_velocity
-        see_agents(pose.x, pose.y, pose.yaw, velocity[0], velocity[1], frame.agents, out)
+        write_agent_states(pose.x, pose.y, pose.yaw, velocity[0], velocity[1], frame.agents, out)
 
 
-class Layout(Observation):
+class LayoutObservation(Observation):
     key = "layout"
     schema = LayoutSchema()
     space = Box(0, 255, (_CELLS, _CELLS, len(schema.channels)), np.uint8)
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         frame = moment.world.moments[-1]
         pose = frame.ego_pose
         raster = rasterise(moment.world.source.map, (pose.x, pose.y, pose.yaw), (_CELLS, _CELLS), _CELL_M, pose.z,
@@ -116,16 +116,16 @@ class Layout(Observation):
         np.multiply(raster.data[:, ::-1, ::-1].transpose(1, 2, 0), 255, out=out)
 
 
-class Occupancy(Observation):
+class OccupancyObservation(Observation):
     key = "occupancy"
     space = Box(0, len(OccClass) - 1, DEFAULT_GRID.shape, np.uint8)
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         assert moment.occupancy is not None
         np.copyto(out, moment.occupancy)
 
 
-class Image(Observation):
+class ImageObservation(Observation):
     """RGB, depth or semantics of one camera."""
 
     def __init__(self, spec: CameraSpec, part: str):
@@ -138,14 +138,14 @@ class Image(Observation):
         else:
             self.space = Box(0, len(OccClass) - 1, (*shape, 1), np.uint8)
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         image = getattr(moment.records[self.sensor], self._part)
         if self._part == "depth":
             image = np.minimum(image, self._far)
         np.copyto(out, image.reshape(out.shape))
 
 
-class Points(Observation):
+class PointsObservation(Observation):
     """Points of a LiDAR, as many rows as it can have."""
 
     def __init__(self, spec: LidarSpec):
@@ -156,24 +156,24 @@ class Points(Observation):
         low, high = np.array([-far, -far, -far, 0.0], np.float32), np.array([far, far, far, 1.0], np.float32)
         self.space = Box(np.tile(low, (most, 1)), np.tile(high, (most, 1)), dtype=np.float32)
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         sweep = moment.records[self.sensor]
         count = len(sweep.xyz)
         out[:count, :3], out[:count, 3], out[count:] = sweep.xyz, sweep.intensity, 0.0
 
 
-class Count(Observation):
+class PointCountObservation(Observation):
     """How many rows of a LiDAR's points there are."""
 
     def __init__(self, spec: LidarSpec):
         self.key, self.sensor = f"{spec.name}_count", spec.name
-        self.space = Box(0, Points(spec).space.shape[0], (1,), np.int32)
+        self.space = Box(0, PointsObservation(spec).space.shape[0], (1,), np.int32)
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         out[0] = len(moment.records[self.sensor].xyz)
 
 
-class Range(Observation):
+class RangeImageObservation(Observation):
     """Range image of a LiDAR."""
 
     def __init__(self, spec: LidarSpec):
@@ -185,7 +185,7 @@ class Range(Observation):
         self._delay_s = (firing - firing.max()) * 1e-6
         self.space = Box(0.0, 1.0, (rings, spec.azimuth_steps, 1), np.float32)
 
-    def write(self, moment: Moment, out: np.ndarray) -> None:
+    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
         sweep, steps = moment.records[self.sensor], self._spec.azimuth_steps
         turned = 1.0 + (sweep.time_s - self._delay_s[sweep.ring]) / (1e-6 * self._spec.period_us)
         column = np.clip(np.rint(steps * turned).astype(np.int64) - 1, 0, steps - 1)
@@ -195,18 +195,18 @@ class Range(Observation):
         np.minimum.at(out[..., 0], (self._row[sweep.ring], column), share)
 
 
-def observations_of(asked: Iterable[str], rig: SensorRig) -> list[Observation]:
+def make_observations(asked: Iterable[str], rig: SensorRig) -> list[Observation]:
     """The entries that some names ask for, in their order.
 
     Raises:
         InputError: an unknown name, or one that the rig has no sensor for.
     """
-    groups: dict[str, list[Observation]] = {"ego": [Ego()], "route": [Route()], "agents": [Agents()],
-                                            "layout": [Layout()], "occupancy": [Occupancy()]}  # fmt: skip
+    groups: dict[str, list[Observation]] = {"ego": [EgoObservation()], "route": [RouteObservation()], "agents": [AgentsObservation()],
+                                            "layout": [LayoutObservation()], "occupancy": [OccupancyObservation()]}  # fmt: skip
     for part in ("rgb", "depth", "semantic"):
-        groups[part] = [Image(camera, part) for camera in rig.cameras]
-    groups["points"] = [kind(lidar) for lidar in rig.lidars for kind in (Points, Count)]
-    groups["range"] = [Range(lidar) for lidar in rig.lidars]
+        groups[part] = [ImageObservation(camera, part) for camera in rig.cameras]
+    groups["points"] = [kind(lidar) for lidar in rig.lidars for kind in (PointsObservation, PointCountObservation)]
+    groups["range"] = [RangeImageObservation(lidar) for lidar in rig.lidars]
     single = {o.key: [o] for group in groups.values() for o in group}
     found: dict[str, Observation] = {}
     for name in asked:

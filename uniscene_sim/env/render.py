@@ -16,14 +16,14 @@ from uniscene_sim.recording.preview import font
 if TYPE_CHECKING:
     from uniscene_sim.env.worlds import Worlds
 
-__all__ = ["FPS", "MODES", "Window", "picture_of"]
+__all__ = ["FPS", "MODES", "Window", "render_world"]
 
 MODES, FPS = ("rgb_array", "human"), 10
 _SIZE, _LINE = 400, 24
 _BACKGROUND, _TEXT = (28, 30, 36), (235, 236, 240)
 
 
-def picture_of(worlds: Worlds, i: int) -> np.ndarray:
+def render_world(worlds: Worlds, i: int) -> np.ndarray:
     """World `i` now, uint8 (424, 400 or more, 3)."""
     world, layout = worlds.world(i), worlds.world(i).moments[-1]
     pose, cells = layout.ego_pose, (_SIZE // 2, _SIZE // 2)
@@ -87,7 +87,7 @@ class Window:
         self._window.flip()
 
     @property
-    def shown(self) -> np.ndarray:
+    def pixels(self) -> np.ndarray:
         """What is on the screen, uint8 (H, W, 3)."""
         return self._pygame.surfarray.array3d(self._window.get_surface()).swapaxes(0, 1)
 

@@ -9,7 +9,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.metrics.driving import MOST_JERK_MPS3
 
-__all__ = ["TERMS", "WEIGHTS", "terms_of", "weights_of"]
+__all__ = ["TERMS", "WEIGHTS", "reward_terms", "reward_weights"]
 
 #: Terms and their weights. What costs is negative already, so no weight is.
 WEIGHTS: dict[str, float] = {
@@ -24,7 +24,7 @@ TERMS = tuple(WEIGHTS)
 _LANE_M = 1.75
 
 
-def weights_of(given: Mapping[str, float] | None) -> np.ndarray:
+def reward_weights(given: Mapping[str, float] | None) -> np.ndarray:
     """Weights (6,) of the terms, with those given in place of the usual ones.
 
     Raises:
@@ -40,7 +40,7 @@ def weights_of(given: Mapping[str, float] | None) -> np.ndarray:
     return np.array([float((WEIGHTS | dict(given or {}))[name]) for name in TERMS])
 
 
-def terms_of(before: np.ndarray, after: np.ndarray, dt_s: float) -> np.ndarray:
+def reward_terms(before: np.ndarray, after: np.ndarray, dt_s: float) -> np.ndarray:
     """Terms (N, 6) of a tick of `dt_s` seconds between two measurements (N,) MEASURED."""
     way = (after["progress_m"] - before["progress_m"]) / (after["target_speed_mps"] * dt_s)
     return np.stack(

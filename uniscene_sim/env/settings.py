@@ -1,4 +1,4 @@
-"""`Settings`: the arguments of `gymnasium.make`."""
+"""`EnvSettings`: the arguments of `gymnasium.make`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from uniscene_sim.errors import InputError
 from uniscene_sim.rig import SensorRig
 
-__all__ = ["ENDINGS", "Settings"]
+__all__ = ["ENDINGS", "EnvSettings"]
 
 #: What may end an episode before its goal or its time.
 ENDINGS = ("collision", "off_road", "red_light")
 
 
 @dataclass(frozen=True)
-class Settings:
+class EnvSettings:
     """What an env is made of: the arguments of `gymnasium.make`.
 
     Args:

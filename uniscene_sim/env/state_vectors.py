@@ -8,7 +8,7 @@ from numba import njit
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import paths
 
-__all__ = ["AGENTS", "EGO", "ROUTE", "left_of_route", "see_agents", "see_ego", "see_route"]
+__all__ = ["AGENTS", "EGO", "ROUTE", "left_of_route", "write_agent_states", "write_ego_state", "write_route_state"]
 
 #: Entries of the ego's state and what each is divided by.
 EGO = {
@@ -50,7 +50,7 @@ def _write(values, scale, out):
 
 
 @njit(cache=True)
-def _on(path, n, s):
+def _point_on_path(path, n, s):
     """x, y, heading of a path at arc length `s`, at its end beyond it."""
     a = min(max(int(np.floor(s)), 0), n - 1)
     b = min(a + 1, n - 1)
@@ -65,15 +65,15 @@ def _on(path, n, s):
 @njit(cache=True)
 def left_of_route(bodies, all_paths, counts):
     """How far the middle of the ego is to the left of its route."""
-    x, y, heading = _on(all_paths[0], counts[0], bodies[0].s)
+    x, y, heading = _point_on_path(all_paths[0], counts[0], bodies[0].s)
     return -np.sin(heading) * (bodies[0].x - x) + np.cos(heading) * (bodies[0].y - y)
 
 
 @njit(cache=True)
-def see_ego(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out):
+def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out):
     """Write the entries of `EGO` (10,)."""
     me, path, n = bodies[0], all_paths[0], counts[0]
-    heading = _on(path, n, me.s)[2]
+    heading = _point_on_path(path, n, me.s)[2]
     line, stops = _NEAR_M, 0.0
     front = me.s + 0.5 * me.length
     for k in range(max(int(np.ceil(front)), 0), min(int(front + _NEAR_M), n)):
@@ -98,17 +98,17 @@ def see_ego(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out
 
 
 @njit(cache=True)
-def see_route(x, y, yaw, bodies, all_paths, counts, out):
+def write_route_state(x, y, yaw, bodies, all_paths, counts, out):
     """Write the points ahead (K, 3) as `ROUTE`; beyond the end of the route they stay at its end."""
     c, s = np.cos(yaw), np.sin(yaw)
     for k in range(out.shape[0]):
-        px, py, heading = _on(all_paths[0], counts[0], bodies[0].s + _STEP_M * (k + 1))
+        px, py, heading = _point_on_path(all_paths[0], counts[0], bodies[0].s + _STEP_M * (k + 1))
         dx, dy = px - x, py - y
         _write(np.array([c * dx + s * dy, -s * dx + c * dy, _wrapped(heading - yaw)]), _ROUTE, out[k])
 
 
 @njit(cache=True)
-def see_agents(x, y, yaw, vx, vy, agents, out):
+def write_agent_states(x, y, yaw, vx, vy, agents, out):
     """Write the nearest agents within 80 m (K, 9) as `AGENTS`, nearest first; rows without one are 0."""
     c, s = np.cos(yaw), np.sin(yaw)
     gap = np.empty(agents.size)

@@ -11,9 +11,9 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, iterate
 
-from uniscene_sim.env.render import FPS, MODES, picture_of
-from uniscene_sim.env.settings import Settings
-from uniscene_sim.env.worlds import Saved, Worlds
+from uniscene_sim.env.render import FPS, MODES, render_world
+from uniscene_sim.env.settings import EnvSettings
+from uniscene_sim.env.worlds import SavedWorld, Worlds
 from uniscene_sim.errors import InputError
 
 __all__ = ["UniSceneVectorEnv"]
@@ -27,7 +27,7 @@ class UniSceneVectorEnv(VectorEnv):
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium means them.
         max_episode_steps: truncates episodes that are longer, None for those of the scenario alone.
         render_mode: None or "rgb_array".
-        settings: see `uniscene_sim.env.settings.Settings`.
+        settings: see `uniscene_sim.env.settings.EnvSettings`.
 
     Raises:
         InputError: any of these is not what it should be.
@@ -56,7 +56,7 @@ class UniSceneVectorEnv(VectorEnv):
         except ValueError as error:
             modes = ", ".join(repr(mode.value) for mode in AutoresetMode)
             raise InputError(f"expected one of {modes}, got {autoreset_mode!r}", field="autoreset_mode") from error
-        self.worlds = Worlds(num_envs, Settings(**settings))
+        self.worlds = Worlds(num_envs, EnvSettings(**settings))
         self.num_envs, self.render_mode, self._most = num_envs, render_mode, max_episode_steps
         fps = max(round(1 / self.worlds.step_s), 1)
         self.metadata = {**self.metadata, "render_fps": fps, "autoreset_mode": self._mode}
@@ -65,7 +65,7 @@ class UniSceneVectorEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._randoms: list[np.random.Generator] = [seeding.np_random()[0] for _ in range(num_envs)]
-        self._over = np.zeros(num_envs, dtype=bool)
+        self._episode_ended = np.zeros(num_envs, dtype=bool)
         self._steps = np.zeros(num_envs, dtype=np.int64)
 
     def reset(
@@ -97,7 +97,7 @@ class UniSceneVectorEnv(VectorEnv):
                 self._randoms[i] = seeding.np_random(seeds[i])[0]
         self._begin(some, given)
         self.worlds.observe(some)
-        return self._observed(), self._tell({}, self.worlds.info(some), some)
+        return self._observation(), self._add_infos({}, self.worlds.info(some), some)
 
     def step(self, actions: Any) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Drive all worlds for a step; those that are over begin anew as the autoreset mode says.
@@ -105,7 +105,7 @@ class UniSceneVectorEnv(VectorEnv):
         Raises:
             InputError: an action is NaN or not one of the space; no world has moved.
         """
-        over = self._over.copy()
+        over = self._episode_ended.copy()
         if self._mode == AutoresetMode.DISABLED and over.any():
             raise InputError(f"worlds {np.flatnonzero(over).tolist()} are over: reset them", field="reset")
         begin, go_on = np.flatnonzero(over).tolist(), np.flatnonzero(~over).tolist()
@@ -122,36 +122,36 @@ class UniSceneVectorEnv(VectorEnv):
             if self._most is not None:
                 truncated[go_on] |= ~terminated[go_on] & (self._steps[go_on] >= self._most)
         self._begin(begin)
-        self._over = terminated | truncated
+        self._episode_ended = terminated | truncated
         self.worlds.observe(range(self.num_envs))
         told = judged.info if go_on else {}
-        if self._mode == AutoresetMode.SAME_STEP and self._over.any():
-            last = self._over[go_on]
-            ended = np.flatnonzero(self._over).tolist()
-            final, finals = self._observed(), np.full(self.num_envs, None, dtype=object)
+        if self._mode == AutoresetMode.SAME_STEP and self._episode_ended.any():
+            last = self._episode_ended[go_on]
+            ended = np.flatnonzero(self._episode_ended).tolist()
+            final, finals = self._observation(), np.full(self.num_envs, None, dtype=object)
             for i in ended:
                 finals[i] = {key: values[i] for key, values in final.items()}
-            info["final_obs"], info["_final_obs"] = finals, self._over.copy()
-            self._tell(info, {"final_info": _rows(told, last)}, ended)
-            told, go_on, begin = _rows(told, ~last), np.flatnonzero(~self._over).tolist(), ended
+            info["final_obs"], info["_final_obs"] = finals, self._episode_ended.copy()
+            self._add_infos(info, {"final_info": _masked_info(told, last)}, ended)
+            told, go_on, begin = _masked_info(told, ~last), np.flatnonzero(~self._episode_ended).tolist(), ended
             self._begin(ended)
             self.worlds.observe(ended)
-        self._tell(info, told, go_on)
-        self._tell(info, self.worlds.info(begin), begin)
-        return self._observed(), reward, terminated, truncated, info
+        self._add_infos(info, told, go_on)
+        self._add_infos(info, self.worlds.info(begin), begin)
+        return self._observation(), reward, terminated, truncated, info
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each world, uint8 (H, W, 3)."""
-        return tuple(picture_of(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
+        return tuple(render_world(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
 
-    def get_state(self) -> list[tuple[Saved, Mapping[str, Any], bool, int]]:
+    def get_state(self) -> list[tuple[SavedWorld, Mapping[str, Any], bool, int]]:
         """All of each world, of its random stream, and whether and how far its episode is; it can be pickled."""
         return [
-            (self.worlds.save(i), random.bit_generator.state, bool(self._over[i]), int(self._steps[i]))
+            (self.worlds.save(i), random.bit_generator.state, bool(self._episode_ended[i]), int(self._steps[i]))
             for i, random in enumerate(self._randoms)
         ]
 
-    def set_state(self, state: Sequence[tuple[Saved, Mapping[str, Any], bool, int]]) -> dict[str, np.ndarray]:
+    def set_state(self, state: Sequence[tuple[SavedWorld, Mapping[str, Any], bool, int]]) -> dict[str, np.ndarray]:
         """Go on from a state of this env or of another one with the same arguments: the same future, bit for bit.
 
         Returns:
@@ -167,23 +167,23 @@ class UniSceneVectorEnv(VectorEnv):
         for i, (saved, random, over, steps) in enumerate(state):
             self.worlds.restore(i, saved)
             self._randoms[i].bit_generator.state = random
-            self._over[i], self._steps[i] = over, steps
+            self._episode_ended[i], self._steps[i] = over, steps
         self.worlds.observe(range(self.num_envs))
-        return self._observed()
+        return self._observation()
 
     def _begin(self, some: Sequence[int], options: dict[str, Any] | None = None) -> None:
         for i in some:
             self.worlds.begin(i, self.worlds.draw(self._randoms[i], options))
-            self._over[i], self._steps[i] = False, 0
+            self._episode_ended[i], self._steps[i] = False, 0
 
-    def _observed(self) -> dict[str, np.ndarray]:
+    def _observation(self) -> dict[str, np.ndarray]:
         return {key: values.copy() for key, values in self.worlds.out.items()}
 
-    def _tell(self, info: dict[str, Any], told: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
+    def _add_infos(self, info: dict[str, Any], told: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
         """`info` with what is told (n,) of some worlds, in Gymnasium's form: an array (N,) and a mask for each key."""
         for key, value in told.items() if len(some) else ():
             if isinstance(value, dict):
-                info[key] = self._tell(info.get(key, {}), value, some)
+                info[key] = self._add_infos(info.get(key, {}), value, some)
             else:
                 empty = None if value.dtype == object else 0
                 info.setdefault(key, np.full(self.num_envs, empty, dtype=value.dtype))[some] = value
@@ -191,6 +191,6 @@ class UniSceneVectorEnv(VectorEnv):
         return info
 
 
-def _rows(told: dict[str, Any], some: np.ndarray) -> dict[str, Any]:
+def _masked_info(told: dict[str, Any], some: np.ndarray) -> dict[str, Any]:
     """Those rows of what is told (n,) that a mask (n,) names."""
-    return {k: _rows(v, some) if isinstance(v, dict) else v[some] for k, v in told.items()}
+    return {k: _masked_info(v, some) if isinstance(v, dict) else v[some] for k, v in told.items()}

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim import plugins
-from uniscene_sim.compute.threads import each
-from uniscene_sim.env.actions import action_of
-from uniscene_sim.env.measures import MEASURED, info_of, measure, tick
-from uniscene_sim.env.observations import Moment, observations_of, rig_for
-from uniscene_sim.env.reward import TERMS, terms_of, weights_of
-from uniscene_sim.env.settings import ENDINGS, Settings, _names
+from uniscene_sim.compute.threads import map_threads
+from uniscene_sim.env.actions import action_type
+from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
+from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
+from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
+from uniscene_sim.env.settings import ENDINGS, EnvSettings, _names
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
@@ -36,9 +36,9 @@ from uniscene_sim.tracing.atlas import PackedTiles
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.state import WorldState
 
-__all__ = ["Episode", "Judged", "Saved", "Worlds"]
+__all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 
-_MADE_OF = ("scenario", "map", "step_ms", "world_seed", "sensors")
+_IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
 
 
@@ -51,7 +51,7 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class Judged:
+class TickResult:
     """What a tick was worth in some worlds, in their order."""
 
     reward: np.ndarray  # float64 (n,)
@@ -61,7 +61,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedWorld:
     """All of one world: going on from it gives the same future, bit for bit. It can be pickled."""
 
     of: tuple[Any, ...]  # what the world is made of, see `Worlds.check`
@@ -74,13 +74,13 @@ class Saved:
 
 
 class Worlds:
-    """Episodes of `count` worlds that share maps, tiles and engines.
+    """Episodes of `update_tally` worlds that share maps, tiles and engines.
 
     Raises:
         InputError: a setting is not what it should be.
     """
 
-    def __init__(self, count: int, settings: Settings):
+    def __init__(self, count: int, settings: EnvSettings):
         step_ms = settings.step_ms
         if not isinstance(step_ms, int | np.integer) or step_ms <= 0 or (step_ms * 1000) % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10, got {step_ms!r}", field="step_ms")
@@ -95,17 +95,17 @@ class Worlds:
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {settings.rig!r}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
-        self.observations = observations_of(_names(settings.observations, "observations"), rig)
+        self.observations = make_observations(_names(settings.observations, "observations"), rig)
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
-        self.action = action_of(settings.action)
-        self._weights, self._ends = weights_of(settings.reward), [_ENDS_ON[name] for name in terminate_on]
+        self.action = action_type(settings.action)
+        self._weights, self._ends = reward_weights(settings.reward), [_ENDS_ON[name] for name in terminate_on]
         self._tick_us, self._world_seed = int(step_ms) * 1000, settings.world_seed
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # equal in all but colour
-        self._engines = plugins.load_engine("camera", camera)(), plugins.load_engine("lidar", settings.lidar)()
-        self._tiles = plugins.load_engine("occupancy", settings.occupancy)
+        self._engines = plugins.load_plugin("camera", camera)(), plugins.load_plugin("lidar", settings.lidar)()
+        self._tiles = plugins.load_plugin("occupancy", settings.occupancy)
         self._window = DEFAULT_GRID if "occupancy" in self.spaces else None
         self._map = cache(load_map)  # kept while this is, also between two runs on them
         #: By map and seed.
@@ -113,7 +113,7 @@ class Worlds:
         self._simulators: list[dict[int, Simulator[ScenarioSource]]] = [{} for _ in range(count)]
         self.episodes: list[Episode | None] = [None] * count
         self._records: list[dict[str, Any]] = [{} for _ in range(count)]
-        self._measured = np.zeros(count, MEASURED)
+        self._measured = np.zeros(count, MEASUREMENT_DTYPE)
         self.out = {key: np.zeros((count, *space.shape), space.dtype) for key, space in self.spaces.items()}
 
     @property
@@ -146,10 +146,10 @@ class Worlds:
         """World `i` starts an episode; nothing is observed yet."""
         world = self._begun(i, episode)
         self._records[i] = {}
-        self._measured[i] = np.zeros((), MEASURED)
-        measure(world.source, self._measured[i])
+        self._measured[i] = np.zeros((), MEASUREMENT_DTYPE)
+        write_measurement(world.source, self._measured[i])
 
-    def advance(self, some: Sequence[int], actions: Sequence[Any]) -> Judged:
+    def advance(self, some: Sequence[int], actions: Sequence[Any]) -> TickResult:
         """A tick of some worlds, each under its action; nothing is observed yet.
 
         Raises:
@@ -161,13 +161,13 @@ class Worlds:
 
         def move(k: int) -> None:
             worlds[k].advance(controls[k])
-            measure(worlds[k].source, self._measured[some[k]])
+            write_measurement(worlds[k].source, self._measured[some[k]])
 
-        each(move, range(len(worlds)))
+        map_threads(move, range(len(worlds)))
         after = self._measured[list(some)]
-        tick(before, after, self.step_s)
+        finish_measurement(before, after, self.step_s)
         self._measured[list(some)] = after
-        terms = terms_of(before, after, self.step_s)
+        terms = reward_terms(before, after, self.step_s)
         arrived = np.array([w.source.arrived for w in worlds], dtype=bool)
         ended = np.zeros(len(worlds), dtype=bool)
         for name in self._ends:
@@ -179,14 +179,14 @@ class Worlds:
         info["reward"] = {name: worth[:, k].copy() for k, name in enumerate(TERMS)}
         clean = (after["collisions"] == 0) & (after["off_road_s"] == 0.0) & (after["red_lights"] == 0)
         info["success"] = arrived & clean
-        return Judged(worth.sum(axis=1), terminated, over & ~terminated, info)
+        return TickResult(worth.sum(axis=1), terminated, over & ~terminated, info)
 
     def info(self, some: Sequence[int]) -> dict[str, Any]:
         """What is known of the episodes of some worlds so far, arrays (n,)."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
         names = np.array([self.scenarios[e.scenario].name for e in episodes], dtype=object)
         seeds = np.array([e.seed for e in episodes], dtype=np.int64)
-        return {"scenario": names, "scenario_seed": seeds} | info_of(self._measured[list(some)])
+        return {"scenario": names, "scenario_seed": seeds} | episode_info(self._measured[list(some)])
 
     def observe(self, some: Sequence[int]) -> None:
         """Write what some worlds look like now into `out`."""
@@ -194,7 +194,7 @@ class Worlds:
         for i, world, frame in zip(some, worlds, sense(worlds), strict=True):
             self._records[i] |= frame.cameras | frame.sweeps
             labels = None if frame.occupancy is None else frame.occupancy.labels
-            moment = Moment(world, self._records[i], labels)
+            moment = ObservationInputs(world, self._records[i], labels)
             for observation in self.observations:
                 observation.write(moment, self.out[observation.key][i])
 
@@ -202,12 +202,12 @@ class Worlds:
         """The latest record of each sensor of world `i`."""
         return self._records[i]
 
-    def save(self, i: int) -> Saved:
+    def save(self, i: int) -> SavedWorld:
         """All of world `i` now."""
         world, episode = self.world(i), self.episodes[i]
         assert episode is not None
-        return Saved(
-            self._made_of(episode),
+        return SavedWorld(
+            self._identity(episode),
             episode,
             world.source.get_state(),
             tuple(world.moments),
@@ -216,19 +216,19 @@ class Worlds:
             self._measured[i].copy(),
         )
 
-    def check(self, saved: Saved) -> None:
+    def check(self, saved: SavedWorld) -> None:
         """Whether what was saved may go on here.
 
         Raises:
             InputError: it was saved under other arguments.
         """
-        if not isinstance(saved, Saved) or saved.episode.scenario >= len(self.scenarios):
+        if not isinstance(saved, SavedWorld) or saved.episode.scenario >= len(self.scenarios):
             raise InputError("expected what get_state() gave, of an env with the same arguments", field="state")
-        for what, theirs, ours in zip(_MADE_OF, saved.of, self._made_of(saved.episode), strict=True):
+        for what, theirs, ours in zip(_IDENTITY, saved.of, self._identity(saved.episode), strict=True):
             if theirs != ours:
                 raise InputError(f"was saved with {what} {theirs!r}, this env has {ours!r}", field="state")
 
-    def restore(self, i: int, saved: Saved) -> None:
+    def restore(self, i: int, saved: SavedWorld) -> None:
         """World `i` becomes what was saved, there or in another one; nothing is observed yet.
 
         Raises:
@@ -252,7 +252,7 @@ class Worlds:
             raise RuntimeError("call reset() before the first step")
         return self._simulators[i][episode.scenario]
 
-    def _made_of(self, episode: Episode) -> tuple[Any, ...]:
+    def _identity(self, episode: Episode) -> tuple[Any, ...]:
         scenario = self.scenarios[episode.scenario]
         sensors = tuple(sorted({o.sensor for o in self.observations}))
         return scenario.name, self._map(scenario.map).ref, self._tick_us // 1000, self._tiles_seed(scenario), sensors

@@ -7,26 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
-from uniscene_sim.evaluation.casters import Cast
+from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
+from uniscene_sim.evaluation.ray_predictors import RayPredictions
 from uniscene_sim.layout import Style
 from uniscene_sim.lidar.air import air_of
-from uniscene_sim.lidar.learned.march import march
 from uniscene_sim.lidar.learned.model import LidarModel
-from uniscene_sim.lidar.learned.scene import Scenes
+from uniscene_sim.lidar.learned.ray_samples import sample_rays
+from uniscene_sim.lidar.learned.voxel_scene import VoxelSceneCache
 from uniscene_sim.lidar.learned.voxels import Cells
 from uniscene_sim.occupancy.tile_store import tiles_around
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import TILE_CELLS
 
-__all__ = ["LearnedCaster", "casters_of"]
+__all__ = ["LearnedRayPredictor", "learned_predictors"]
 
 _ABLATIONS = "lidar_ablations"  # beside the models of the zoo
 _REACH_M = 75.0  # around a sensor; evaluation looks less far
 
 
-def casters_of(model: str | Path, others: Sequence[str | Path] = (), device: str | None = None) -> list[LearnedCaster]:
+def learned_predictors(
+    model: str | Path, others: Sequence[str | Path] = (), device: str | None = None
+) -> list[LearnedRayPredictor]:
     """A model, the same with its drop-out head unheard, and others; of the zoo's own, its ablations.
 
     Raises:
@@ -37,13 +39,13 @@ def casters_of(model: str | Path, others: Sequence[str | Path] = (), device: str
     ablations = sorted((data_dir("models") / _ABLATIONS).glob("*/config.yaml")) if str(model) == "lidar" else []
     made = [LidarModel.load(folder, device) for folder in [*(path.parent for path in ablations), *others]]
     return [
-        LearnedCaster(full, name),
-        LearnedCaster(full, f"{name} without ray-drop head", drops=False),
-        *(LearnedCaster(one, one.name.replace("_", " ")) for one in made),
+        LearnedRayPredictor(full, name),
+        LearnedRayPredictor(full, f"{name} without ray-drop head", drops=False),
+        *(LearnedRayPredictor(one, one.name.replace("_", " ")) for one in made),
     ]
 
 
-class LearnedCaster:
+class LearnedRayPredictor:
     """Rays through the cells around a sensor, with features as the engine makes them: of tiles that rays meet, once.
 
     Args:
@@ -54,21 +56,21 @@ class LearnedCaster:
 
     def __init__(self, model: LidarModel, name: str = "sparse-sdf", drops: bool = True):
         self.name, self._model, self._drops = name, model, drops
-        self._scenes = Scenes(model.net, next(model.net.parameters()).device, _TownTiles.cells)
+        self._scenes = VoxelSceneCache(model.net, next(model.net.parameters()).device, _TownTiles.cells)
         self._tiles: _TownTiles | None = None
 
-    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
+    def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
         if self._tiles is None or self._tiles.town is not town:
             self._tiles = _TownTiles(town)
         scene = self._scenes.of(self._tiles, tiles_around(sweep.origin[0], sweep.origin[1], _REACH_M))
         rays = len(sweep.direction)
         agents = scene.put_agents(self._model.net, town.agents[sweep.moment])
-        samples = march(scene.grid, scene.ijk, scene.ground, agents, sweep.origin[None],
+        samples = sample_rays(scene.grid, scene.ijk, scene.ground, agents, sweep.origin[None],
                         sweep.direction.astype(np.float64), sweep.max_range_m, self._model.config.samples,
                         prior=self._model.config.prior)  # fmt: skip
         met = np.flatnonzero(np.isfinite(samples.first))
         samples = type(samples)(*(x[met] for x in samples))
-        self._scenes.know(self._tiles, scene, samples.row)
+        self._scenes.ensure_features(self._tiles, scene, samples.row)
         made = self._model.render(scene, samples, sweep.direction[met], sweep.detect_range_m,
                                   air_of(Style(sweep.weather)))  # fmt: skip
         range_m, label = np.full(rays, np.inf), np.full(rays, OccClass.FREE, np.uint8)
@@ -76,7 +78,7 @@ class LearnedCaster:
         label[met] = scene.label[samples.row[np.arange(len(met)), made["chosen"]]]
         intensity, dropout = np.zeros((2, rays), np.float32)
         intensity[met], dropout[met] = made["intensity"], made["dropped"]
-        return Cast(range_m, label, intensity, dropout if self._drops else None)
+        return RayPredictions(range_m, label, intensity, dropout if self._drops else None)
 
 
 class _TownTiles:

@@ -17,22 +17,28 @@ import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim.datasets.drives import SPLITS
-from uniscene_sim.datasets.sweeps import Sweep, TownSweeps, make_sweeps, read_all_sweeps
-from uniscene_sim.evaluation.casters import Cast, Half, Hard, Open3d, RayCaster
-from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, PerClass, best_auc, chamfer, roc_auc
+from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps, make_sweeps, read_all_sweeps
+from uniscene_sim.evaluation.ray_predictors import (
+    FirstHitBaseline,
+    HalfVoxelBaseline,
+    Open3dBaseline,
+    RayPredictions,
+    RayPredictor,
+)
+from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, LabelStatistics, best_auc, chamfer, roc_auc
 
-__all__ = ["Row", "baselines", "evaluate", "kept", "score"]
+__all__ = ["LidarScores", "baselines", "evaluate_lidar", "returning_rays", "score_predictors"]
 
 FAR_M = 70.0
 #: Sweeps of which as much is dropped of the same surface: detection range (m) and weather.
-Kind = tuple[float, str]
+SweepKind = tuple[float, str]
 #: What labels tell of sweeps of a kind; None: of all, for kinds that were not seen.
-Rates = dict[Kind | None, PerClass]
+LabelRates = dict[SweepKind | None, LabelStatistics]
 _FITTED = 8  # training towns that tell what labels alone do
 
 
 @dataclass(frozen=True)
-class Row:
+class LidarScores:
     """Scores of one LiDAR; None where it has none."""
 
     name: str
@@ -58,14 +64,14 @@ class Row:
     seconds: float | None = None  # a sweep
 
 
-def baselines() -> list[RayCaster]:
+def baselines() -> list[RayPredictor]:
     """What needs no training; Open3D's where it is installed."""
-    return [Hard(), Half(), *([Open3d()] if Open3d.installed() else [])]
+    return [FirstHitBaseline(), HalfVoxelBaseline(), *([Open3dBaseline()] if Open3dBaseline.installed() else [])]
 
 
-def evaluate(
-    casters: Sequence[RayCaster] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
-) -> list[Row]:
+def evaluate_lidar(
+    casters: Sequence[RayPredictor] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
+) -> list[LidarScores]:
     """Rows of the baselines and of some LiDARs.
 
     Args:
@@ -82,24 +88,29 @@ def evaluate(
         if data is None:
             make_sweeps(folder, "train", SPLITS["train"][:2], moments)
             make_sweeps(folder, "test", SPLITS["test"][:towns], moments)
-        rates, held_out = rates_of(read_all_sweeps(folder / "train", _FITTED)), read_all_sweeps(folder / "test", towns)
-        return score([*baselines(), *casters], held_out, rates)
+        rates, held_out = (
+            fit_label_rates(read_all_sweeps(folder / "train", _FITTED)),
+            read_all_sweeps(folder / "test", towns),
+        )
+        return score_predictors([*baselines(), *casters], held_out, rates)
 
 
-def rates_of(towns: Iterable[TownSweeps]) -> Rates:
+def fit_label_rates(towns: Iterable[TownSweeps]) -> LabelRates:
     """What labels tell of training towns."""
-    rates: Rates = {None: PerClass()}
-    hard = Hard()
+    rates: LabelRates = {None: LabelStatistics()}
+    hard = FirstHitBaseline()
     for town in towns:
         for sweep in town.sweeps:
-            met = _truth(sweep) < np.inf
+            met = _true_ranges(sweep) < np.inf
             told = hard(town, sweep)
-            for of in (rates[None], rates.setdefault(_kind(sweep), PerClass())):
+            for of in (rates[None], rates.setdefault(_sweep_kind(sweep), LabelStatistics())):
                 of.add(told.label[met], told.range_m[met], sweep.intensity[met], sweep.dropped[met])
     return rates
 
 
-def score(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: Rates, data: str = "test") -> list[Row]:
+def score_predictors(
+    casters: Sequence[RayPredictor], towns: Sequence[TownSweeps], rates: LabelRates, data: str = "test"
+) -> list[LidarScores]:
     """Rows of some LiDARs on held-out towns.
 
     Args:
@@ -108,7 +119,7 @@ def score(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: Rate
         rates: fitted to training towns.
         data: what the towns are called in the rows.
     """
-    boards = [_Board() for _ in casters]
+    boards = [_LidarScoreboard() for _ in casters]
     sweeps = [(town, sweep) for town in towns for sweep in town.sweeps]
     with tqdm(total=len(sweeps) * len(casters), desc=f"eval {data}", unit="sweep", disable=None) as bar:
         for town, sweep in sweeps:
@@ -117,11 +128,11 @@ def score(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], rates: Rate
                 cast = caster(town, sweep)
                 board.add(sweep, cast, rates, perf_counter() - start)
                 bar.update()
-    best = _best([sweep for _, sweep in sweeps])
+    best = _best_drop_auc([sweep for _, sweep in sweeps])
     return [board.row(caster.name, data, best) for caster, board in zip(casters, boards, strict=True)]
 
 
-def kept(cast: Cast, seed: int) -> np.ndarray:
+def returning_rays(cast: RayPredictions, seed: int) -> np.ndarray:
     """Which rays return, bool (R,): all that meet something, where drop-out is not told."""
     returns = np.isfinite(cast.range_m)
     if cast.dropout is not None:
@@ -129,28 +140,28 @@ def kept(cast: Cast, seed: int) -> np.ndarray:
     return returns
 
 
-def _kind(sweep: Sweep) -> Kind:
+def _sweep_kind(sweep: GroundTruthSweep) -> SweepKind:
     return sweep.detect_range_m, sweep.weather
 
 
-def _truth(sweep: Sweep) -> np.ndarray:
+def _true_ranges(sweep: GroundTruthSweep) -> np.ndarray:
     """Ranges (R,) m as far as anybody may see, inf beyond."""
     return np.where(sweep.range_m < min(FAR_M, sweep.max_range_m), sweep.range_m, np.inf)
 
 
-def _best(sweeps: Sequence[Sweep]) -> float:
-    met = [_truth(sweep) < np.inf for sweep in sweeps]
-    columns = [[getattr(s, name)[m] for s, m in zip(sweeps, met, strict=True)] for name in _TOLD]
-    kinds = sorted({_kind(sweep) for sweep in sweeps})
-    kind = [np.full(int(m.sum()), kinds.index(_kind(s))) for s, m in zip(sweeps, met, strict=True)]
+def _best_drop_auc(sweeps: Sequence[GroundTruthSweep]) -> float:
+    met = [_true_ranges(sweep) < np.inf for sweep in sweeps]
+    columns = [[getattr(s, name)[m] for s, m in zip(sweeps, met, strict=True)] for name in _DROP_COLUMNS]
+    kinds = sorted({_sweep_kind(sweep) for sweep in sweeps})
+    kind = [np.full(int(m.sum()), kinds.index(_sweep_kind(s))) for s, m in zip(sweeps, met, strict=True)]
     dropped, label, range_m = (np.concatenate(column) for column in columns)
     return best_auc(dropped, label, range_m, np.concatenate(kind))
 
 
-_TOLD = ("dropped", "label", "range_m")
+_DROP_COLUMNS = ("dropped", "label", "range_m")
 
 
-class _Board:
+class _LidarScoreboard:
     """Scores of one LiDAR while sweeps come in."""
 
     def __init__(self) -> None:
@@ -159,21 +170,21 @@ class _Board:
         self.chamfer, self.seconds = list[float](), list[float]()
         self.bright, self.dropped, self.risk = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
 
-    def add(self, sweep: Sweep, cast: Cast, rates: Rates, seconds: float) -> None:
-        truth, far = _truth(sweep), min(FAR_M, sweep.max_range_m)
+    def add(self, sweep: GroundTruthSweep, cast: RayPredictions, rates: LabelRates, seconds: float) -> None:
+        truth, far = _true_ranges(sweep), min(FAR_M, sweep.max_range_m)
         guess = np.where(cast.range_m < far, cast.range_m, np.inf)
         self.all.add(truth, guess, far)
         self.objects.add(truth[sweep.is_object], guess[sweep.is_object], far)
         self.rest.add(truth[~sweep.is_object], guess[~sweep.is_object], far)
         met = truth < np.inf
-        of = rates.get(_kind(sweep), rates[None])
+        of = rates.get(_sweep_kind(sweep), rates[None])
         bright = of.intensity(cast.label) if cast.intensity is None else cast.intensity
         risk = of.dropout(cast.label, cast.range_m) if cast.dropout is None else cast.dropout
         self.bright.append(np.abs(bright - sweep.intensity)[met & ~sweep.dropped])
         self.dropped.append(sweep.dropped[met])
         self.risk.append(risk[met])
         # what a caster without a drop-out head of its own hits, it returns
-        returns = (guess < np.inf) & kept(cast, len(self.seconds))
+        returns = (guess < np.inf) & returning_rays(cast, len(self.seconds))
         cloud = sweep.direction[returns] * guess[returns, None]
         real = met & ~sweep.dropped
         true_cloud = sweep.direction[real] * truth[real, None]
@@ -181,9 +192,9 @@ class _Board:
         self.chamfer.append(chamfer(true_cloud, cloud))
         self.seconds.append(seconds)
 
-    def row(self, name: str, data: str, best: float) -> Row:
+    def row(self, name: str, data: str, best: float) -> LidarScores:
         every, objects, rest = self.all, self.objects, self.rest
-        return Row(
+        return LidarScores(
             name,
             data,
             every.median,

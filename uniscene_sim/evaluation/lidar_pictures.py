@@ -7,24 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
-from uniscene_sim.evaluation.casters import RayCaster
-from uniscene_sim.evaluation.lidar import kept
+from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
+from uniscene_sim.evaluation.lidar import returning_rays
+from uniscene_sim.evaluation.ray_predictors import RayPredictor
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.recording.panels import lidar_from_above, lidar_in_perspective
 from uniscene_sim.recording.preview import font
 
-__all__ = ["picture"]
+__all__ = ["lidar_comparison_picture"]
 
 _SIZE, _GAP, _HEADER, _DARK = 560, 6, 30, (28, 30, 36)
 _RANGE_M = 32.0
 _ABOVE = Pose(0.0, 0.0, 1.8)
 
 
-def picture(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], count: int = 2) -> np.ndarray:
-    """RGB uint8 (H, W, 3): for `count` sweeps the truth and what each LiDAR returns, from above and from behind.
+def lidar_comparison_picture(
+    casters: Sequence[RayPredictor], towns: Sequence[TownSweeps], count: int = 2
+) -> np.ndarray:
+    """RGB uint8 (H, W, 3): for `update_tally` sweeps the truth and what each LiDAR returns, from above and from behind.
 
     In clear air where there are such sweeps, and of them by the sensor with the most beams.
     """
@@ -44,7 +46,7 @@ def picture(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], count: in
         casts = [caster(town, sweep) for caster in casters]
         clouds = [
             _cloud(sweep, sweep.range_m, np.isfinite(sweep.range_m) & ~sweep.dropped, sweep.label),
-            *(_cloud(sweep, cast.range_m, kept(cast, int(k)), cast.label) for cast in casts),
+            *(_cloud(sweep, cast.range_m, returning_rays(cast, int(k)), cast.label) for cast in casts),
         ]
         for column, cloud in enumerate(clouds):
             panels = (
@@ -56,7 +58,7 @@ def picture(casters: Sequence[RayCaster], towns: Sequence[TownSweeps], count: in
     return np.asarray(canvas)
 
 
-def _cloud(sweep: Sweep, range_m: np.ndarray, there: np.ndarray, label: np.ndarray) -> LidarSweep:
+def _cloud(sweep: GroundTruthSweep, range_m: np.ndarray, there: np.ndarray, label: np.ndarray) -> LidarSweep:
     xyz = (sweep.direction * np.where(there, range_m, 0.0)[:, None])[there].astype(np.float32)
     nothing = np.zeros(len(xyz))
     return LidarSweep(xyz, nothing.astype(np.float32), nothing.astype(np.uint16), nothing.astype(np.float32),

@@ -17,17 +17,17 @@ from time import perf_counter
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.evaluation.mean import MeanColumns
+from uniscene_sim.evaluation.held_out import HeldOutWindows, choose_windows, make_held_out, read_held_out, town_files
+from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.published import PUBLISHED
-from uniscene_sim.evaluation.rows import Row
-from uniscene_sim.evaluation.scenes import Scenes, choose, make_held_out, read_scenes, seeds_of
-from uniscene_sim.evaluation.tiles import seam_ratios
+from uniscene_sim.evaluation.score_table import OccupancyScores
+from uniscene_sim.evaluation.seams import seam_ratios
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 
-__all__ = ["evaluate", "noise_of", "score"]
+__all__ = ["evaluate_occupancy", "score_generator", "window_noise"]
 
 _BATCH = 4
 _TOWNS = 4  # of which tiles are made: where houses happen to stand makes a quarter of one town's ratio
@@ -35,14 +35,14 @@ _TRAINING = 64  # windows that the mean column is of
 TRUTH, FLOW, PROCEDURAL = "truth", "flow", "procedural, another seed"
 
 
-def evaluate(
+def evaluate_occupancy(
     model: OccupancyGenerator,
     data: str | Path | None = None,
     windows: int = 32,
     steps: int = 2,
     guidance: float = 1.0,
     seed: int = 0,
-) -> list[Row]:
+) -> list[OccupancyScores]:
     """All rows: of the held-out towns, of CARLA's where `data` has them, and what others have published.
 
     Args:
@@ -60,22 +60,27 @@ def evaluate(
         folder = Path(own if data is None else data)
         if data is None:
             make_held_out(folder, windows)
-        mean = MeanColumns(CONDITION_CHANNELS, DEFAULT_GRID.shape[2])
-        for _, town, at in choose(folder / "train", _TRAINING):
+        mean = MeanColumnBaseline(CONDITION_CHANNELS, DEFAULT_GRID.shape[2])
+        for _, town, at in choose_windows(folder / "train", _TRAINING):
             for n in at:
                 mean.add(*town.sample(n, agents=True))
         rows = []
         for held_out in (folder / "test", folder / "carla"):
             if held_out.name == "test" or held_out.is_dir():
-                rows += score(model, read_scenes(held_out, windows), mean, steps, guidance, seed)
-        towns = [town for town, _ in seeds_of(folder / "test")][:_TOWNS]
+                rows += score_generator(model, read_held_out(held_out, windows), mean, steps, guidance, seed)
+        towns = [town for town, _ in town_files(folder / "test")][:_TOWNS]
     seams = dict(zip((TRUTH, FLOW), seam_ratios(model, towns, seed), strict=True))
     return [replace(row, seam=seams.get(row.name)) if row.data == "test" else row for row in rows] + [*PUBLISHED]
 
 
-def score(
-    model: OccupancyGenerator, scenes: Scenes, mean: MeanColumns, steps: int = 2, guidance: float = 1.0, seed: int = 0
-) -> list[Row]:
+def score_generator(
+    model: OccupancyGenerator,
+    scenes: HeldOutWindows,
+    mean: MeanColumnBaseline,
+    steps: int = 2,
+    guidance: float = 1.0,
+    seed: int = 0,
+) -> list[OccupancyScores]:
     """Rows of a model on held-out windows.
 
     Args:
@@ -88,7 +93,7 @@ def score(
     """
     count = len(scenes.labels)
     layouts = scenes.layouts[:, [CONDITION_CHANNELS.index(name) for name in model.channels]]
-    noise = np.stack([noise_of(model, scenes.labels.shape[1:], seed, k) for k in range(count)])
+    noise = np.stack([window_noise(model, scenes.labels.shape[1:], seed, k) for k in range(count)])
 
     def vae(at: np.ndarray, told: bool) -> np.ndarray:
         return model.decode(model.encode(scenes.labels[at], layouts[at]), layouts[at] if told else None)
@@ -106,7 +111,7 @@ def score(
     }
     if (replanned := scenes.replanned) is not None:
         ways[PROCEDURAL] = lambda at: replanned[at]
-    boards = {name: _Board() for name in ways}
+    boards = {name: _OccupancyScoreboard() for name in ways}
     with tqdm(total=count * len(ways), desc=f"eval {scenes.data}", unit="window", disable=None) as bar:
         for at in np.array_split(np.arange(count), -(-count // _BATCH)):
             # Windows are in the order of towns, so half of them away is another place.
@@ -122,13 +127,13 @@ def score(
     return [board.row(name, scenes.data, truth, name not in (TRUTH, PROCEDURAL)) for name, board in boards.items()]
 
 
-def noise_of(model: OccupancyGenerator, shape: tuple[int, ...], seed: int, window: int) -> np.ndarray:
+def window_noise(model: OccupancyGenerator, shape: tuple[int, ...], seed: int, window: int) -> np.ndarray:
     """Noise float32 (c, x, y) for a window of labels of a shape (X, Y, Z), by its number."""
     nx, ny = (n // model.patch for n in shape[:2])
     return np.random.default_rng([seed, window]).standard_normal((model.latent_channels, nx, ny), np.float32)
 
 
-class _Board:
+class _OccupancyScoreboard:
     """Scores of one way to make occupancy while windows come in."""
 
     def __init__(self) -> None:
@@ -140,8 +145,8 @@ class _Board:
         self.own.add(layout, made)
         self.swapped.add(other, made)
 
-    def row(self, name: str, data: str, swapped_truth: float, timed: bool) -> Row:
-        return Row(
+    def row(self, name: str, data: str, swapped_truth: float, timed: bool) -> OccupancyScores:
+        return OccupancyScores(
             name,
             data,
             self.voxels.miou,

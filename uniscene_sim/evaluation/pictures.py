@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from uniscene_sim.evaluation.occupancy import noise_of
-from uniscene_sim.evaluation.scenes import Scenes
+from uniscene_sim.evaluation.held_out import HeldOutWindows
+from uniscene_sim.evaluation.occupancy import window_noise
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID
@@ -16,7 +16,7 @@ from uniscene_sim.recording.panels import occupancy_panel
 from uniscene_sim.recording.preview import font
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass
 
-__all__ = ["above", "drawn", "picture"]
+__all__ = ["layout_picture", "occupancy_comparison_picture", "top_view"]
 
 _SIZE, _GAP, _HEADER = 400, 6, 28
 _FREE = int(OccClass.FREE)
@@ -32,7 +32,7 @@ _COLOUR_OF = {
 }
 
 
-def drawn(layout: np.ndarray) -> np.ndarray:
+def layout_picture(layout: np.ndarray) -> np.ndarray:
     """A layout uint8 (C, X, Y) of `CONDITION_CHANNELS` as RGB (X, Y, 3), forward up."""
     rgb = np.full((*layout.shape[1:], 3), _DARK, np.uint8)
     first = ("drivable_area", "walkway", "carpark_area", "building", "vegetation")
@@ -42,7 +42,7 @@ def drawn(layout: np.ndarray) -> np.ndarray:
     return rgb[::-1, ::-1]
 
 
-def above(labels: np.ndarray) -> np.ndarray:
+def top_view(labels: np.ndarray) -> np.ndarray:
     """Occupancy uint8 (X, Y, Z) from above, the higher the brighter, as RGB (X, Y, 3), forward up."""
     full = labels != _FREE
     top = labels.shape[2] - 1 - full[..., ::-1].argmax(axis=2)
@@ -53,21 +53,28 @@ def above(labels: np.ndarray) -> np.ndarray:
     return rgb[::-1, ::-1]
 
 
-def picture(
-    model: OccupancyGenerator, scenes: Scenes, count: int = 3, steps: int = 2, guidance: float = 1.0, seed: int = 0
+def occupancy_comparison_picture(
+    model: OccupancyGenerator,
+    scenes: HeldOutWindows,
+    count: int = 3,
+    steps: int = 2,
+    guidance: float = 1.0,
+    seed: int = 0,
 ) -> np.ndarray:
     """RGB uint8 (H, W, 3): for each of some scenes its layout, the truth, the VAE's reconstruction and the flow's
-    world, from above and from behind. Arguments as those of `score`, `count` the number of scenes."""
+    world, from above and from behind. Arguments as those of `score`, `update_tally` the number of scenes."""
     chosen = np.unique(np.linspace(0, len(scenes.labels) - 1, count).round().astype(int))
     order = [CONDITION_CHANNELS.index(name) for name in model.channels]
     rows = []
     for k in chosen:
         layout, truth = scenes.layouts[k][order][None], scenes.labels[k]
         rebuilt = model.decode(model.encode(truth[None], layout), layout)[0]
-        noise = noise_of(model, truth.shape, seed, int(k))[None]
+        noise = window_noise(model, truth.shape, seed, int(k))[None]
         made = model.decode(model.generate(layout, noise, steps=steps, guidance=guidance), layout)[0]
         worlds = (truth, rebuilt, made)
-        rows.append([drawn(scenes.layouts[k]), *(panel(w) for w in worlds for panel in (above, _oblique))])
+        rows.append(
+            [layout_picture(scenes.layouts[k]), *(panel(w) for w in worlds for panel in (top_view, _oblique_view))]
+        )
     names = ["layout", "truth", "", "VAE", "", f"flow, {steps} steps", ""]
     step = _SIZE + _GAP
     canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + len(rows) * step), _DARK)
@@ -82,6 +89,6 @@ def picture(
     return np.asarray(canvas)
 
 
-def _oblique(labels: np.ndarray) -> np.ndarray:
+def _oblique_view(labels: np.ndarray) -> np.ndarray:
     grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), DEFAULT_GRID, Pose())
     return occupancy_panel(grid, EgoVehicle(), _SIZE)

@@ -6,18 +6,18 @@ the papers' tables as public summaries of them give them.
 
 from __future__ import annotations
 
-from uniscene_sim.evaluation.rows import Row
+from uniscene_sim.evaluation.score_table import OccupancyScores
 
 __all__ = ["PUBLISHED"]
 
 _UNISCENE, _ANYSCENE, _XSCENE = "UniScene, arXiv 2412.05435", "AnyScene, arXiv 2605.26113", "X-Scene, arXiv 2506.13558"
 
 PUBLISHED = (
-    Row("OccSora VQVAE, ratio 512", "nuScenes", 0.274, 0.370, source=f"{_UNISCENE}, table 2"),
-    Row("UniScene VAE, ratio 512", "nuScenes", 0.729, 0.641, source=f"{_UNISCENE}, table 2"),
-    Row("OccWorld VQVAE, ratio 16", "nuScenes", 0.657, 0.622, source=f"{_UNISCENE}, table 2"),
-    Row("UniScene VAE, ratio 32", "nuScenes", 0.921, 0.870, source=f"{_UNISCENE}, table 2"),
-    Row("X-Scene triplane VAE", "nuScenes", 0.924, 0.856, source=f"{_XSCENE}, ablation"),
-    Row("UniScene, generated", "nuScenes", 0.194, source=f"{_UNISCENE}, table 8"),
-    Row("AnyScene, generated", "nuCraftv2", 0.190, 0.156, layout=0.525, source=f"{_ANYSCENE}, table 1"),
+    OccupancyScores("OccSora VQVAE, ratio 512", "nuScenes", 0.274, 0.370, source=f"{_UNISCENE}, table 2"),
+    OccupancyScores("UniScene VAE, ratio 512", "nuScenes", 0.729, 0.641, source=f"{_UNISCENE}, table 2"),
+    OccupancyScores("OccWorld VQVAE, ratio 16", "nuScenes", 0.657, 0.622, source=f"{_UNISCENE}, table 2"),
+    OccupancyScores("UniScene VAE, ratio 32", "nuScenes", 0.921, 0.870, source=f"{_UNISCENE}, table 2"),
+    OccupancyScores("X-Scene triplane VAE", "nuScenes", 0.924, 0.856, source=f"{_XSCENE}, ablation"),
+    OccupancyScores("UniScene, generated", "nuScenes", 0.194, source=f"{_UNISCENE}, table 8"),
+    OccupancyScores("AnyScene, generated", "nuCraftv2", 0.190, 0.156, layout=0.525, source=f"{_ANYSCENE}, table 1"),
 )

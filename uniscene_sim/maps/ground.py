@@ -14,13 +14,13 @@ __all__ = [
     "KERB_M",
     "KERB_RAMP_M",
     "SAME_LEVEL_M",
-    "Area",
+    "EdgeDistance",
     "Ground",
     "LaneGround",
     "PaintedGround",
     "cell_at",
+    "has_rank",
     "height_at",
-    "lies_on",
     "rank_at",
     "z_in_triangle",
 ]
@@ -42,7 +42,7 @@ class LaneGround(NamedTuple):
     shape: np.ndarray  # (2,) int64
 
 
-class Area(NamedTuple):
+class EdgeDistance(NamedTuple):
     """Distance to the edge of an area, m, positive inside, at nodes `first` + `step` (i, j)."""
 
     distance: np.ndarray  # float32 (X, Y)
@@ -53,9 +53,9 @@ class Area(NamedTuple):
 class PaintedGround(NamedTuple):
     """Areas of a painted map: see `maps.painted.surface.PaintedSurface`."""
 
-    road: Area
-    paved: Area
-    parking: Area
+    road: EdgeDistance
+    paved: EdgeDistance
+    parking: EdgeDistance
 
 
 class Ground(NamedTuple):
@@ -69,7 +69,7 @@ class Ground(NamedTuple):
 
     @staticmethod
     def of_lanes(lanes: LaneGround, terrain: np.ndarray, origin: np.ndarray) -> Ground:
-        none = Area(np.zeros((2, 2), np.float32), np.zeros(2), 1.0)
+        none = EdgeDistance(np.zeros((2, 2), np.float32), np.zeros(2), 1.0)
         return Ground(False, lanes, PaintedGround(none, none, none), terrain, origin)
 
     @staticmethod
@@ -131,7 +131,7 @@ def rank_at(ground, x, y, hint, enough):
 
 
 @device
-def lies_on(ground, x, y, hint, least, last):
+def has_rank(ground, x, y, hint, least, last):
     """Whether a place lies on ground of a rank at least; `last` (1,) keeps the triangle where the one before lay (-1:
     none), which a neighbour likely shares."""
     if ground.is_painted:

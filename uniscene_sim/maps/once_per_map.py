@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
-__all__ = ["once_a_map"]
+__all__ = ["once_per_map"]
 
 T = TypeVar("T")
 Map = TypeVar("Map")
 
 
-def once_a_map(make: Callable[[Map], T]) -> Callable[[Map], T]:
+def once_per_map(make: Callable[[Map], T]) -> Callable[[Map], T]:
     """A function of a map, or a class made of one, that gives the same object for the same map ever after."""
     name = f"{make.__module__}.{make.__qualname__}"
 

@@ -8,11 +8,19 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.layout import AGENT_DTYPE, Light, SignalState
-from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 
-__all__ = ["HEAD_SIZE", "Programs", "lights_of", "lines_at", "signal_heads", "signal_states", "states_at"]
+__all__ = [
+    "HEAD_SIZE",
+    "SignalPrograms",
+    "head_lights",
+    "signal_heads",
+    "signal_states",
+    "signal_states_at",
+    "stop_lines_at",
+]
 
 HEAD_SIZE = (0.35, 0.35, 1.0)
 _HEAD_ABOVE_FOOT_M = 3.0
@@ -20,7 +28,7 @@ _OFF, _RED, _YELLOW, _GREEN = SignalState.OFF, SignalState.RED, SignalState.YELL
 _LIGHTS = np.array([0, Light.RED, Light.YELLOW, Light.GREEN], dtype=np.uint8)
 
 
-class Programs(NamedTuple):
+class SignalPrograms(NamedTuple):
     """The programs of all signals, a row for each signal in each phase."""
 
     signal: np.ndarray  # (M,) int64
@@ -29,12 +37,12 @@ class Programs(NamedTuple):
     green_s: np.ndarray  # (M,)
     yellow_s: np.ndarray
     length_s: np.ndarray  # of a phase
-    of_line: np.ndarray  # (stop lines,) int64 signal that rules it, -1: a sign
+    signal_of_line: np.ndarray  # (stop lines,) int64 signal that rules it, -1: a sign
     signals: int
 
     @staticmethod
-    @once_a_map
-    def of(static_map: StaticMap) -> Programs:
+    @once_per_map
+    def of(static_map: StaticMap) -> SignalPrograms:
         rows = [
             (signal, phase, len(p.phases), p.green_s, p.yellow_s, p.green_s + p.yellow_s + p.all_red_s)
             for p in static_map.programs
@@ -45,16 +53,16 @@ class Programs(NamedTuple):
         signal, phase, phases = columns[:3].astype(np.int64)
         green_s, yellow_s, length_s = columns[3:]
         of_line = np.array([line.signal for line in static_map.stop_lines], dtype=np.int64)
-        return Programs(signal, phase, phases, green_s, yellow_s, length_s, of_line, len(static_map.signals))
+        return SignalPrograms(signal, phase, phases, green_s, yellow_s, length_s, of_line, len(static_map.signals))
 
 
 def signal_states(static_map: StaticMap, time_s: float) -> np.ndarray:
     """SignalState uint8 (S,) of every signal; lights that no program rules stay off."""
-    return states_at(Programs.of(static_map), time_s)
+    return signal_states_at(SignalPrograms.of(static_map), time_s)
 
 
 @njit(cache=True)
-def states_at(programs, time_s):
+def signal_states_at(programs, time_s):
     """SignalState uint8 (S,) of every signal."""
     states = np.zeros(programs.signals, np.uint8)
     for k in range(len(programs.signal)):
@@ -72,18 +80,18 @@ def states_at(programs, time_s):
 
 
 @njit(cache=True)
-def lines_at(programs, states):
+def stop_lines_at(programs, states):
     """What each stop line says, uint8 (lines,): 0 sign, 1 red, 2 yellow, 3 green or off."""
-    said = np.zeros(len(programs.of_line), np.uint8)
+    said = np.zeros(len(programs.signal_of_line), np.uint8)
     for k in range(len(said)):
-        signal = programs.of_line[k]
+        signal = programs.signal_of_line[k]
         if signal >= 0:
             said[k] = _GREEN if states[signal] == _OFF else states[signal]
     return said
 
 
 def signal_heads(vector_map: StaticMap) -> np.ndarray:
-    """Heads of all traffic lights as (H,) AGENT_DTYPE at ids 1..H; their `colour` is the signal's index."""
+    """Heads of all traffic lights as (H,) AGENT_DTYPE at ids 1..H; their `tile_colour` is the signal's index."""
     signals = [s for s in vector_map.signals if s.kind == "traffic_light"]
     heads = np.zeros(len(signals), dtype=AGENT_DTYPE)
     for i, signal in enumerate(signals):
@@ -95,6 +103,6 @@ def signal_heads(vector_map: StaticMap) -> np.ndarray:
     return heads
 
 
-def lights_of(heads: np.ndarray, states: np.ndarray) -> np.ndarray:
+def head_lights(heads: np.ndarray, states: np.ndarray) -> np.ndarray:
     """Light bits uint8 (H,) of the heads under signal states (S,)."""
     return _LIGHTS[states[heads["colour"].astype(np.int64)]]

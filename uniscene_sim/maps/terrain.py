@@ -17,7 +17,7 @@ __all__ = [
     "STEP_M",
     "fill_terrain",
     "make_terrain",
-    "roll",
+    "rolling_terrain",
     "terrain_at",
     "terrain_many",
     "unit_hash",
@@ -36,13 +36,13 @@ def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], st
     height, metres = _road_nodes(tri, origin, step, *shape)
     envelope = height.copy()
     for _ in range(2):
-        _sweep(envelope, _SLOPE * step)
+        _lower_envelope(envelope, _SLOPE * step)
     road = np.isfinite(height) & (height - envelope < DECK_M)
     distance, (ni, nj) = ndimage.distance_transform_edt(~road, return_indices=True)
-    return np.minimum(roll(height[ni, nj], metres[ni, nj] + distance * step, origin, step), envelope)
+    return np.minimum(rolling_terrain(height[ni, nj], metres[ni, nj] + distance * step, origin, step), envelope)
 
 
-def roll(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray, step: float) -> np.ndarray:
+def rolling_terrain(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray, step: float) -> np.ndarray:
     """Height (X, Y) of terrain from the height (X, Y) of the road nearest to each node and the metres (X, Y) to it."""
     nx, ny = nearest.shape
     base = nearest
@@ -164,7 +164,7 @@ def unit_hash(a, b):
 
 
 @njit(cache=True)
-def _sweep(z, rise):
+def _lower_envelope(z, rise):
     """One forward and one backward chamfer pass of the lower envelope with `rise` per cell."""
     nx, ny = z.shape
     diagonal = rise * np.sqrt(2.0)

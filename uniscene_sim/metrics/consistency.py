@@ -21,11 +21,11 @@ from numba import njit
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.lens import FISHEYE, image_of
+from uniscene_sim.lens import FISHEYE, image_point
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["AGREE_M", "Consistency", "compare", "consistency", "summary"]
+__all__ = ["AGREE_M", "Consistency", "consistency", "depth_differences", "summarise_consistency"]
 
 #: Nearer than this LiDAR and camera count as agreeing, m.
 AGREE_M = 0.2
@@ -52,7 +52,7 @@ def consistency(frame: SensorFrame, rig: SensorRig) -> Consistency | None:
     if not frame.cameras:
         return None
     found = [
-        compare(frame.sweeps[lidar.name], lidar, frame.cameras[camera.name], camera, frame.layout)
+        depth_differences(frame.sweeps[lidar.name], lidar, frame.cameras[camera.name], camera, frame.layout)
         for lidar in rig.lidars
         if lidar.name in frame.sweeps
         for camera in rig.cameras
@@ -66,7 +66,7 @@ def consistency(frame: SensorFrame, rig: SensorRig) -> Consistency | None:
     return Consistency(len(differences), float(median), float(p95), float((differences < AGREE_M).mean()))
 
 
-def summary(ticks: Sequence[Consistency]) -> dict[str, object] | None:
+def summarise_consistency(ticks: Sequence[Consistency]) -> dict[str, object] | None:
     """A run for its report: of each number the median tick's and the worst one's; None where no tick was compared."""
     if not ticks:
         return None
@@ -80,7 +80,7 @@ def summary(ticks: Sequence[Consistency]) -> dict[str, object] | None:
     return out
 
 
-def compare(
+def depth_differences(
     sweep: LidarSweep, lidar: LidarSpec, image: CameraFrame, camera: CameraSpec, layout: LayoutFrame
 ) -> np.ndarray:
     """Absolute difference of depth, float32 (N,) m; -1 for points that the camera cannot tell of.
@@ -141,7 +141,7 @@ def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, wh
             continue
         x = rotation[0, 0] * a + rotation[0, 1] * b + rotation[0, 2] * c + origin[0]
         y = rotation[1, 0] * a + rotation[1, 1] * b + rotation[1, 2] * c + origin[1]
-        u, v, seen = image_of(lens, x, y, z)
+        u, v, seen = image_point(lens, x, y, z)
         if not seen or not (0.0 <= u < width and 0.0 <= v < height):
             continue
         deep = _depth_of(lens, x, y, z)
@@ -163,7 +163,7 @@ def _depth_of(lens, x, y, z):
 
 
 @device
-def _at(depth, far, i, j):
+def _depth_at(depth, far, i, j):
     return min(max(np.float64(depth[i, j]), _NEAREST_M), far)
 
 
@@ -174,13 +174,13 @@ def _around(depth, far, i, j):
     low, high = far, 0.0
     for a in range(max(i - 1, 0), min(i + 2, height)):
         for b in range(max(j - 1, 0), min(j + 2, width)):
-            d = _at(depth, far, a, b)
+            d = _depth_at(depth, far, a, b)
             low, high = min(low, d), max(high, d)
     if not (0 < i < height - 1 and 0 < j < width - 1):
         return False, low, high
-    here = _at(depth, far, i, j)
+    here = _depth_at(depth, far, i, j)
     for a, b in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        if abs(here / _at(depth, far, i + a, j + b) + here / _at(depth, far, i - a, j - b) - 2.0) > _BEND:
+        if abs(here / _depth_at(depth, far, i + a, j + b) + here / _depth_at(depth, far, i - a, j - b) - 2.0) > _BEND:
             return False, low, high
     return True, low, high
 
@@ -191,8 +191,8 @@ def _difference(depth, far, u, v, deep):
     height, width = depth.shape
     a, b = min(max(int(v - 0.5), 0), height - 2), min(max(int(u - 0.5), 0), width - 2)
     s, t = v - 0.5 - a, u - 0.5 - b
-    inverse = (1.0 - s) * ((1.0 - t) / _at(depth, far, a, b) + t / _at(depth, far, a, b + 1))
-    inverse += s * ((1.0 - t) / _at(depth, far, a + 1, b) + t / _at(depth, far, a + 1, b + 1))
+    inverse = (1.0 - s) * ((1.0 - t) / _depth_at(depth, far, a, b) + t / _depth_at(depth, far, a, b + 1))
+    inverse += s * ((1.0 - t) / _depth_at(depth, far, a + 1, b) + t / _depth_at(depth, far, a + 1, b + 1))
     between = abs(deep - 1.0 / inverse)
     if between < _CLOSE_M:
         return between, False
@@ -209,15 +209,15 @@ def _passes_through(depth, far, lens, origin, x, y, z, deep, i, j):
     Its way is walked back from the point, evenly in inverse depth, to where it comes out of hiding.
     """
     height, width = depth.shape
-    stretch = 2.0 * deep / _at(depth, far, i, j) - 1.0
+    stretch = 2.0 * deep / _depth_at(depth, far, i, j) - 1.0
     for k in range(1, _STEPS + 1):
         s = 1.0 / (1.0 + stretch * k / _STEPS)
         qx, qy, qz = origin[0] + s * (x - origin[0]), origin[1] + s * (y - origin[1]), origin[2] + s * (z - origin[2])
-        u, v, seen = image_of(lens, qx, qy, qz)
+        u, v, seen = image_point(lens, qx, qy, qz)
         if not seen or not (0.0 <= u < width and 0.0 <= v < height):
             return False
         p, q = int(v), int(u)
-        if _depth_of(lens, qx, qy, qz) <= _at(depth, far, p, q):
+        if _depth_of(lens, qx, qy, qz) <= _depth_at(depth, far, p, q):
             return _around(depth, far, p, q)[0] and _around(depth, far, i, j)[0]
         i, j = p, q
     return False

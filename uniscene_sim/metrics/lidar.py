@@ -15,7 +15,14 @@ from scipy.stats import rankdata
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = [
-    "BirdsEye", "DepthScore", "PerClass", "best_auc", "chamfer", "from_above", "roc_auc", "total_variation",
+    "BirdsEye",
+    "DepthScore",
+    "LabelStatistics",
+    "best_auc",
+    "birds_eye_histogram",
+    "chamfer",
+    "roc_auc",
+    "total_variation",
 ]  # fmt: skip
 
 #: Bounds in the sensor's frame and voxels, m, of UniScene's evaluation; cells of its histogram a side.
@@ -79,7 +86,7 @@ def chamfer(truth: np.ndarray, guess: np.ndarray) -> float:
     return 0.5 * float(there.mean() + back.mean())
 
 
-def from_above(xyz: np.ndarray) -> np.ndarray:
+def birds_eye_histogram(xyz: np.ndarray) -> np.ndarray:
     """Bird's-eye histogram float64 (100, 100) of points (N, 3) in the sensor's frame, as UniScene and LidarDM have it.
 
     Points within 51.2 m, 5 m below to 3 m above the sensor, mark voxels of 0.15625 x 0.15625 x 0.2 m, each once. A cell
@@ -107,8 +114,8 @@ class BirdsEye:
 
     def add(self, truth: np.ndarray, guess: np.ndarray) -> None:
         """Count clouds (N, 3) and (M, 3) in the sensor's frame; the two need not belong together."""
-        self.truth.append(from_above(truth).ravel())
-        self.guess.append(from_above(guess).ravel())
+        self.truth.append(birds_eye_histogram(truth).ravel())
+        self.guess.append(birds_eye_histogram(guess).ravel())
 
     @property
     def mmd(self) -> float:
@@ -129,7 +136,7 @@ class BirdsEye:
         return float(jensenshannon(truth, guess)) if truth.any() and guess.any() else float("nan")
 
 
-class PerClass:
+class LabelStatistics:
     """What labels alone tell: mean intensity of each class, and how often rays of a class and range do not return."""
 
     def __init__(self, far_m: float = 250.0) -> None:
@@ -180,7 +187,7 @@ def best_auc(dropped: np.ndarray, label: np.ndarray, range_m: np.ndarray, sensor
     sensor = np.zeros(len(label), int) if sensor is None else sensor
     score = np.zeros(len(label))
     for one in np.unique(sensor):
-        of, rates = sensor == one, PerClass()
+        of, rates = sensor == one, LabelStatistics()
         rates.add(label[of], range_m[of], np.zeros(int(of.sum())), dropped[of])
         score[of] = rates.dropout(label[of], range_m[of])
     return roc_auc(dropped, score)

@@ -12,7 +12,7 @@ import numpy as np
 
 from uniscene_sim.taxonomy import LAYOUT_CHANNELS, OccClass
 
-__all__ = ["AGENT_CHANNELS", "LAYOUT_15", "MAP_CHANNELS", "Confusion", "LayoutScore", "Seams", "from_above"]
+__all__ = ["AGENT_CHANNELS", "LAYOUT_15", "MAP_CHANNELS", "Confusion", "LayoutScore", "Seams", "layout_from_above"]
 
 _FREE = int(OccClass.FREE)
 _CLASSES = len(OccClass)
@@ -73,7 +73,7 @@ class Confusion:
         return _ratio(self.counts[:, label].sum(), self.counts[label].sum())
 
 
-def from_above(labels: np.ndarray) -> np.ndarray:
+def layout_from_above(labels: np.ndarray) -> np.ndarray:
     """What occupancy (X, Y, Z) shows of `LAYOUT_15`: bool (15, X, Y).
 
     A channel is there where any voxel of the column is of a class that shows it. A map class in mid-air counts, too,
@@ -102,7 +102,7 @@ class LayoutScore:
 
     def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
         """Count a layout uint8 (C, X, Y) and labels (X, Y, Z)."""
-        drawn, seen = layout[self._rows] > 0, from_above(labels)
+        drawn, seen = layout[self._rows] > 0, layout_from_above(labels)
         drawn[self._barrier] |= layout[self._block] > 0
         hidden = self._map & (drawn & ~self._map).any(axis=0)
         drawn, seen = drawn & ~hidden, seen & ~hidden

@@ -7,7 +7,7 @@ from numba import njit
 
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["pack", "slab"]
+__all__ = ["draw_bridge_slab", "pack_blocks"]
 
 _SUB = 0.1
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -22,7 +22,7 @@ def _bit(i, j, k):
 
 
 @njit(cache=True)
-def _box(material, mask, x0, y0, z0, cx, cy, z, yaw, length, width, height, what):
+def _draw_box(material, mask, x0, y0, z0, cx, cy, z, yaw, length, width, height, what):
     """An upright oriented box, exact at 0.1 m; (x0, y0, z0) is the tile's corner."""
     c, s = np.cos(yaw), np.sin(yaw)
     rx = 0.5 * (abs(length * c) + abs(width * s)) + _SUB
@@ -42,7 +42,7 @@ def _box(material, mask, x0, y0, z0, cx, cy, z, yaw, length, width, height, what
 
 
 @njit(cache=True, nogil=True)
-def slab(material, mask, z0, deck):
+def draw_bridge_slab(material, mask, z0, deck):
     """A bridge's slab, 0.9 m thick, beneath a deck (321, 321) of heights with NaN holes."""
     n, m, h = material.shape
     for i in range(4 * n):
@@ -57,7 +57,7 @@ def slab(material, mask, z0, deck):
 
 
 @njit(cache=True, nogil=True)
-def pack(material, mask):
+def pack_blocks(material, mask):
     """Cells (160, 160, 192) and masks as sparse blocks: blocks, materials, brick_of, bricks of a `Tile`."""
     nx, ny, nz = material.shape[0] // 8, material.shape[1] // 8, material.shape[2] // 8
     blocks = np.full((nx, ny, nz), -1, np.int32)

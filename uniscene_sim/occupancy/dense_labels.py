@@ -1,6 +1,6 @@
 """Static labels of an ego-aligned window without making tiles: what learned occupancy is taught, at any pose.
 
-The same rules as `window.window` over procedural tiles, drawn straight into the window's own cells: objects are turned
+The same rules as `occupancy_window.window` over procedural tiles, drawn straight into the window's own cells: objects are turned
 into its frame, each at its height above the ground at its foot. Bridges' slabs are not drawn.
 """
 
@@ -14,15 +14,15 @@ from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.raster import rasterise
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.procedural.draw import draw
-from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.occupancy.procedural.draw import draw_objects
+from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, MATERIAL_LABEL, Material, OccClass
 
-__all__ = ["column_heights", "condition", "labels_of"]
+__all__ = ["column_heights", "condition_layout", "window_labels"]
 
 _SCHEMA = LayoutSchema(CONDITION_CHANNELS)
-_BUILDING, _TREE, _BUSH, _HEDGE = int(Kind.BUILDING), int(Kind.TREE), int(Kind.BUSH), int(Kind.HEDGE)
-_RAIL, _BEAM = int(Kind.RAIL), int(Kind.BEAM)
+_BUILDING, _TREE, _BUSH, _HEDGE = int(PlanKind.BUILDING), int(PlanKind.TREE), int(PlanKind.BUSH), int(PlanKind.HEDGE)
+_RAIL, _BEAM = int(PlanKind.RAIL), int(PlanKind.BEAM)
 _FREE = np.uint8(OccClass.FREE)
 #: Label of the ground by `Surface.rank` + 1.
 _GROUND = np.array(
@@ -37,7 +37,7 @@ _PAINT = (
 )
 
 
-def labels_of(
+def window_labels(
     objects: np.ndarray, static_map: StaticMap, pose: Pose, grid: GridSpec = DEFAULT_GRID,
     layout: BevLayout | None = None,
 ) -> np.ndarray:  # fmt: skip
@@ -48,20 +48,20 @@ def labels_of(
         static_map: the map.
         pose: base_link; the window turns with its yaw.
         grid: the window's voxels, of 0.4 m.
-        layout: `condition` at the same pose; made where it is missing.
+        layout: `condition_layout` at the same pose; made where it is missing.
     """
     if layout is None:
-        layout = condition(static_map, objects, pose, grid)
+        layout = condition_layout(static_map, objects, pose, grid)
     voxel = grid.voxel_m
     near = _in_window(objects, pose, grid)
     xy = objects[near]
-    local = _turned(xy, pose)
+    local = _in_window_axes(xy, pose)
     local["z"] = xy["z"] - static_map.surface.height(xy["x"], xy["y"], np.full(len(xy), pose.z))
     material = np.full(grid.shape, Material.NONE, dtype=np.uint8)
     mask = np.zeros(grid.shape, dtype=np.uint64)
     # A voxel shows the cell that holds its centre, and cells are counted from the ground.
     low = np.floor((grid.origin[2] + 0.5 * voxel) / voxel + 1e-6)
-    draw(material, mask, pose.x + grid.origin[0], pose.y + grid.origin[1], low * voxel, local)
+    draw_objects(material, mask, pose.x + grid.origin[0], pose.y + grid.origin[1], low * voxel, local)
     labels = MATERIAL_LABEL[material]
     labels[:, :, : max(int(-low), 0)] = _FREE
     at = int(np.floor((-0.5 * voxel - grid.origin[2]) / voxel))
@@ -70,7 +70,7 @@ def labels_of(
     return labels
 
 
-def condition(
+def condition_layout(
     static_map: StaticMap, objects: np.ndarray, pose: Pose, grid: GridSpec = DEFAULT_GRID,
     agents: np.ndarray | None = None,
 ) -> BevLayout:  # fmt: skip
@@ -83,7 +83,7 @@ def condition(
     # Heights tell bridges from what is below; where there are none, a steep street is not to be cut off by them.
     bridges = getattr(static_map.surface, "tri_deck", np.zeros(1)).any()
     layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z if bridges else None, _SCHEMA, agents)
-    near = _turned(objects[_in_window(objects, pose, grid)], pose)
+    near = _in_window_axes(objects[_in_window(objects, pose, grid)], pose)
     building, vegetation, rail = (layout.data[_SCHEMA.index(name)] for name in ("building", "vegetation", "road_block"))
     corner = np.array([pose.x + grid.origin[0], pose.y + grid.origin[1]])
     _footprints(building, vegetation, rail, corner, grid.voxel_m, near)
@@ -121,7 +121,7 @@ def _in_window(objects: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
     return np.hypot(objects["x"] - pose.x, objects["y"] - pose.y) < reach + size
 
 
-def _turned(objects: np.ndarray, pose: Pose) -> np.ndarray:
+def _in_window_axes(objects: np.ndarray, pose: Pose) -> np.ndarray:
     """Objects turned about a pose into the directions of its window, their heights as they were.
 
     The place stays, so that where nothing turns leaves are the same as in tiles.

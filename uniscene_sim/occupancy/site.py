@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uniscene_sim.occupancy.bricks import pack
+from uniscene_sim.occupancy.bricks import pack_blocks
 from uniscene_sim.tile import Tile
 
 __all__ = ["Site"]
@@ -27,5 +27,5 @@ class Site:
 
     def tile(self) -> Tile:
         """The tile as it stands now."""
-        blocks, materials, brick_of, bricks = pack(self.material, self.mask)
+        blocks, materials, brick_of, bricks = pack_blocks(self.material, self.mask)
         return Tile(self.index, self.base, blocks, materials, brick_of, bricks, self.ground, self.paint)

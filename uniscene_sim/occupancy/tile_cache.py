@@ -45,7 +45,7 @@ class TileCache:
         try:
             return _decode((ix, iy), body)
         except (zlib.error, struct.error, ValueError) as error:
-            self.disk.distrust(name, f"holds no tile ({error})")
+            self.disk.warn_unusable(name, f"holds no tile ({error})")
             return None
 
     def save(self, tile: Tile) -> None:

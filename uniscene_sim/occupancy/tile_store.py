@@ -45,7 +45,7 @@ class TileStore:
     def __init__(self, engine: OccupancyEngine, max_bytes: int = 512 << 20, cache: TileCache | None = None):
         self.engine, self.max_bytes, self.cache = engine, max_bytes, cache
         self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
-        self._coming: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}
+        self._pending: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}
         self._missing: WeakKeyDictionary[object, list[tuple[int, int]]] = WeakKeyDictionary()  # by who asked
         self._worker: ThreadPoolExecutor | None = None
         self._lock, self._engine_lock = RLock(), Lock()
@@ -59,7 +59,7 @@ class TileStore:
             if key in self._tiles:
                 self._tiles.move_to_end(key)
                 return self._tiles[key]
-            coming = self._coming.pop(key, None)
+            coming = self._pending.pop(key, None)
             self.waits += coming is None or not coming.done()
             return self._keep(coming.result() if coming and not coming.cancel() else self._fetch(key))
 
@@ -72,16 +72,16 @@ class TileStore:
     def _order(self, missing: list[tuple[int, int]], who: object) -> None:
         self._missing[who] = missing
         needed = {key for keys in self._missing.values() for key in keys}
-        for key in list(self._coming):
-            coming = self._coming[key]
+        for key in list(self._pending):
+            coming = self._pending[key]
             if coming.done() and not coming.exception():
-                self._keep(self._coming.pop(key).result())
+                self._keep(self._pending.pop(key).result())
             elif key not in needed and coming.cancel():
-                del self._coming[key]
+                del self._pending[key]
         for key in missing:
-            if key not in self._coming and key not in self._tiles:
+            if key not in self._pending and key not in self._tiles:
                 self._worker = self._worker or ThreadPoolExecutor(1, "tiles")
-                self._coming[key] = self._worker.submit(self._fetch, key)
+                self._pending[key] = self._worker.submit(self._fetch, key)
 
     def prefetch(self, wanted: Iterable[tuple[int, int]], progress: bool = False) -> None:
         """Fetch tiles now."""

@@ -13,13 +13,13 @@ from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M, PAINT_M, TILE_M
 
-__all__ = ["stamp", "window"]
+__all__ = ["occupancy_window", "stamp_agent"]
 
 _FREE, _NONE = np.uint8(OccClass.FREE), np.uint8(Material.NONE)
 _LABEL = MATERIAL_LABEL
 
 
-def window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> OccupancyGrid:
+def occupancy_window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> OccupancyGrid:
     """Semantic occupancy around the ego.
 
     Args:
@@ -43,7 +43,7 @@ def window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> OccupancyGri
     if len(agents):
         near = np.hypot(agents["pos"][:, 0] - pose.x, agents["pos"][:, 1] - pose.y) < reach + 10.0
         for agent in agents[near]:
-            stamp(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
+            stamp_agent(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
                    AGENT_OCC_CLASS[agent["cls"]], agent["id"])  # fmt: skip
     return OccupancyGrid(labels, instances, grid, Pose(pose.x, pose.y, pose.z, yaw=pose.yaw))
 
@@ -84,7 +84,7 @@ def _sample(labels, ground, voxel, origin, view, ix, iy, base_z, blocks, materia
 
 
 @njit(cache=True)
-def stamp(labels, instances, ground, voxel, origin, view, pos, yaw, size, label, identity):
+def stamp_agent(labels, instances, ground, voxel, origin, view, pos, yaw, size, label, identity):
     """Mark the voxels whose centre lies in an agent's box; a thin box is a voxel thick, and marks
     the voxel of its middle whichever way it is turned."""
     c, s = np.cos(view[3]), np.sin(view[3])

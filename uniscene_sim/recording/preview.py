@@ -12,7 +12,7 @@ from uniscene_sim.frames import SensorFrame
 from uniscene_sim.recording.panels import bev_panel, lidar_from_above, lidar_in_perspective, occupancy_panel
 from uniscene_sim.rig import SensorRig
 
-__all__ = ["compose", "font"]
+__all__ = ["compose_preview", "font"]
 
 _WIDTH, _GAP, _HEADER = 1216, 4, 30
 _BACKGROUND, _TEXT, _FAINT = (28, 30, 36), (235, 236, 240), (160, 166, 176)
@@ -20,7 +20,7 @@ _BACKGROUND, _TEXT, _FAINT = (28, 30, 36), (235, 236, 240), (160, 166, 176)
 _ORDER = ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT")
 
 
-def compose(frame: SensorFrame, rig: SensorRig, title: str = "") -> np.ndarray:
+def compose_preview(frame: SensorFrame, rig: SensorRig, title: str = "") -> np.ndarray:
     """RGB uint8 (H, 1216, 3) with H even, the same for every frame of a rig; what a frame lacks stays dark."""
     specs = {c.name: c for c in rig.cameras}
     names = list(specs)

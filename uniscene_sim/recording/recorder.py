@@ -21,8 +21,8 @@ from PIL import Image
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.interfaces import RunFacts
-from uniscene_sim.metrics.consistency import Consistency, consistency, summary
-from uniscene_sim.recording.preview import compose
+from uniscene_sim.metrics.consistency import Consistency, consistency, summarise_consistency
+from uniscene_sim.recording.preview import compose_preview
 
 __all__ = ["Recorder"]
 
@@ -95,7 +95,7 @@ class Recorder:
             self._stages.setdefault("consistency", []).append(1e3 * (perf_counter() - start))
         if self.facts.preview and self._ticks % self._every == 0:
             start = perf_counter()
-            picture = compose(frame, self.facts.rig, f"{self.facts.title}, seed {self.facts.seed}")
+            picture = compose_preview(frame, self.facts.rig, f"{self.facts.title}, seed {self.facts.seed}")
             self._keep(picture)
             try:
                 self._encode(picture)
@@ -165,7 +165,7 @@ class Recorder:
             "ticks_per_s": round((self._ticks - 1) / self._seconds, 3) if self._seconds else None,
             "peak_memory_mib": round(_peak_memory_mib()),
             "tiles": tiles,
-            "consistency": summary(self._agreement),
+            "consistency": summarise_consistency(self._agreement),
             "digest": self._sha.hexdigest(),
             "outcome": outcome,
         }

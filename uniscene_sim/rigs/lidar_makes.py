@@ -14,10 +14,10 @@ import numpy as np
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import LidarSpec
 
-__all__ = ["LIDAR_MODELS", "lidar_model", "rings"]
+__all__ = ["LIDAR_MODELS", "lidar_model", "ring_fields"]
 
 
-def rings(elevation_deg: Any, azimuth_offset_deg: Any = (), firing_us: Any = ()) -> dict[str, tuple[float, ...]]:
+def ring_fields(elevation_deg: Any, azimuth_offset_deg: Any = (), firing_us: Any = ()) -> dict[str, tuple[float, ...]]:
     """Fields of a `LidarSpec` from a table with a row for each laser, in any order: ring 0 is the lowest.
 
     Args:
@@ -37,7 +37,7 @@ def rings(elevation_deg: Any, azimuth_offset_deg: Any = (), firing_us: Any = ())
 def _vlp16() -> dict[str, Any]:
     """Lasers fire in turn every 2.304 us, from below and from the middle by turns, 55.296 us a column."""
     elevation = np.column_stack([np.arange(-15, 0, 2), np.arange(1, 16, 2)]).ravel()
-    return rings(elevation, firing_us=2.304 * np.arange(16)) | {
+    return ring_fields(elevation, firing_us=2.304 * np.arange(16)) | {
         "azimuth_steps": 1808, "min_range_m": 0.5, "max_range_m": 100.0, "range_noise_m": 0.015,
         "detect_range_m": 60.0, "divergence_rad": 3.0e-3,
     }  # fmt: skip
@@ -46,7 +46,7 @@ def _vlp16() -> dict[str, Any]:
 def _hdl32e() -> dict[str, Any]:
     """As the VLP-16, every 1.152 us, 46.08 us a column: 2170 columns at 10 Hz, 1085 at nuScenes' 20 Hz."""
     elevation = -30.67 + 41.34 / 31 * np.column_stack([np.arange(16), np.arange(16, 32)]).ravel()
-    return rings(elevation, firing_us=1.152 * np.arange(32)) | {
+    return ring_fields(elevation, firing_us=1.152 * np.arange(32)) | {
         "azimuth_steps": 2170, "min_range_m": 1.0, "max_range_m": 100.0, "range_noise_m": 0.015,
         "detect_range_m": 60.0, "divergence_rad": 2.8e-3,
     }  # fmt: skip
@@ -55,7 +55,7 @@ def _hdl32e() -> dict[str, Any]:
 def _hdl64e() -> dict[str, Any]:
     """Two blocks of 32, a third and half a degree apart; 48 us a column."""
     elevation = np.concatenate([np.linspace(2.0, -8.33, 32), np.linspace(-8.83, -24.33, 32)])
-    return rings(elevation) | {
+    return ring_fields(elevation) | {
         "azimuth_steps": 2083, "min_range_m": 0.9, "max_range_m": 120.0, "range_noise_m": 0.015,
         "detect_range_m": 50.0, "divergence_rad": 2.0e-3,
     }  # fmt: skip
@@ -87,7 +87,7 @@ def _pandar64() -> dict[str, Any]:
     slow = np.minimum(step, _PANDAR64_SLOW)
     firing = np.empty(64)
     firing[np.array(_PANDAR64_PAIRS)] = (1.968 * slow + 1.304 * (step - slow))[:, None]
-    return rings(elevation, -clockwise, firing) | {
+    return ring_fields(elevation, -clockwise, firing) | {
         "azimuth_steps": 1800, "min_range_m": 0.3, "max_range_m": 200.0, "range_noise_m": 0.02,
         "detect_range_m": 200.0, "divergence_rad": 1.5e-3,
     }  # fmt: skip
@@ -96,7 +96,7 @@ def _pandar64() -> dict[str, Any]:
 def _os1_128() -> dict[str, Any]:
     """All beams of a column fire at once; four stand side by side, 2.8 degrees apart."""
     clockwise = np.tile([4.23, 1.41, -1.41, -4.23], 32)
-    return rings(np.linspace(22.5, -22.5, 128), -clockwise) | {
+    return ring_fields(np.linspace(22.5, -22.5, 128), -clockwise) | {
         "azimuth_steps": 1024, "min_range_m": 0.5, "max_range_m": 170.0, "range_noise_m": 0.015,
         "detect_range_m": 90.0, "divergence_rad": 3.1e-3,
     }  # fmt: skip

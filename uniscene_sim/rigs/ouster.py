@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.rigs.lidar_makes import rings
+from uniscene_sim.rigs.lidar_makes import ring_fields
 
 __all__ = ["ouster_beams"]
 
@@ -42,7 +42,7 @@ def ouster_beams(path: str | Path) -> dict[str, Any]:
     if match is None or not int(match[1]) or not int(match[2]):
         raise InputError(f"expected columns x Hz as '1024x10', got {mode!r}", file=path, field="lidar_mode")
     return {
-        **rings(up, -clockwise),
+        **ring_fields(up, -clockwise),
         "azimuth_steps": int(match[1]),
         "period_us": round(1e6 / int(match[2])),
     }

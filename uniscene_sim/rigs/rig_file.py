@@ -13,7 +13,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.lens import LENSES
 from uniscene_sim.rig import RETURNS, CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.rigs.calibration import is_calibration, load_calibration
-from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, rings
+from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, ring_fields
 from uniscene_sim.rigs.ouster import ouster_beams
 from uniscene_sim.rigs.presets import PRESETS
 from uniscene_sim.storage.yaml_file import YamlFile
@@ -187,7 +187,7 @@ def _lidar(folder: Path, entry: dict[str, Any], mount: dict[str, Any]) -> LidarS
         for key, column in columns.items():
             if len(column) not in (0, len(table)):
                 raise ValueError(f"{key} must have one number for each of the {len(table)} beams, has {len(column)}")
-        values |= {"azimuth_offset_rad": (), "firing_us": ()} | rings(table, **columns)
+        values |= {"azimuth_offset_rad": (), "firing_us": ()} | ring_fields(table, **columns)
     elif columns:
         raise ValueError(f"{' and '.join(columns)} belong to elevation_deg, which is missing")
     values |= {key: entry[key] for key in _LIDAR_FIELDS if key in entry}

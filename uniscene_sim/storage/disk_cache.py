@@ -75,14 +75,14 @@ class DiskCache:
                     os.utime(path)  # used now
                 self.nbytes_read += _SUM_BYTES + size
                 return body
-            self.distrust(name, "is damaged")
+            self.warn_unusable(name, "is damaged")
         except FileNotFoundError:
             pass
         except OSError as error:
-            self.distrust(name, f"cannot be read ({error.strerror})")
+            self.warn_unusable(name, f"cannot be read ({error.strerror})")
         return None
 
-    def distrust(self, name: str, why: str) -> None:
+    def warn_unusable(self, name: str, why: str) -> None:
         """Say, at most once, that a file is not used."""
         self._warn("read", f"{self.folder / name} {why}; it and others like it are made anew")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from uniscene_sim.compute.compiled import device, inlined, unlocked
+from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.layout import LayoutFrame
 
@@ -116,7 +116,7 @@ def agent_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: flo
         mine, theirs = np.nonzero(frame.agents["id"][:, None] == frames[k].agents["id"][None, :])
         position[k, mine] = frames[k].agents["pos"][theirs]
         rpy[k, mine] = frames[k].agents["rpy"][theirs]
-    return _from(time_s, position, rpy, velocity, np.zeros((n, 3)), span_s)
+    return _extend_to_span_start(time_s, position, rpy, velocity, np.zeros((n, 3)), span_s)
 
 
 def ego_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> Motion:
@@ -127,7 +127,9 @@ def ego_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float
     position = np.array([[(p.x, p.y, p.z)] for p in poses])
     rpy = np.array([[(p.roll, p.pitch, p.yaw)] for p in poses])
     velocity = np.asarray(frames[0].ego_velocity, np.float64).reshape(1, 3)
-    return _from(time_s, position, rpy, velocity, np.array([[0.0, 0.0, frames[0].ego_yaw_rate]]), span_s)
+    return _extend_to_span_start(
+        time_s, position, rpy, velocity, np.array([[0.0, 0.0, frames[0].ego_yaw_rate]]), span_s
+    )
 
 
 def _knots(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> list[LayoutFrame]:
@@ -141,7 +143,7 @@ def _knots(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) ->
     return kept[::-1]
 
 
-def _from(
+def _extend_to_span_start(
     time_s: np.ndarray, position: np.ndarray, rpy: np.ndarray, velocity: np.ndarray, rate: np.ndarray, span_s: float
 ) -> Motion:
     """Motion with unwrapped angles, and one more knot in front where the first is too late."""
@@ -214,7 +216,7 @@ def set_pose(agents: PosedAgents, motion: Motion, n, time_s):
         agents.centre[n, q] = agents.position[n, q] + 0.5 * agents.rotation[n, q, 2] * agents.size[n, 2]
 
 
-@unlocked
+@nogil_kernel
 def _set_poses(agents: PosedAgents, motion: Motion, time_s):
     for n in range(agents.template.shape[0]):
         set_pose(agents, motion, n, time_s)

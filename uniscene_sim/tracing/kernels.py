@@ -136,7 +136,7 @@ def _box_hit(ox, oy, oz, dx, dy, dz, lx, ly, lz, edge):
 
 
 @device
-def _brick_meets(mask, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
+def _brick_hit(mask, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
     """Bit of the first solid sub-cell of a brick along a ray, -1 where it passes through."""
     i = _clamp(floor((ox + ta * dx - lx) / _SUB_M), 0, 3)
     j = _clamp(floor((oy + ta * dy - ly) / _SUB_M), 0, 3)
@@ -179,7 +179,7 @@ def _block_hit(materials, brick_of, bricks, lx, ly, lz, ox, oy, oz, dx, dy, dz, 
             bit, edge = 0, CELL_M
             if brick >= 0:
                 edge = _SUB_M
-                bit = _brick_meets(bricks[brick], x, y, z, ox, oy, oz, dx, dy, dz, ta, min(tb, t_end))
+                bit = _brick_hit(bricks[brick], x, y, z, ox, oy, oz, dx, dy, dz, ta, min(tb, t_end))
                 x, y, z = x + (bit >> 4) * _SUB_M, y + ((bit >> 2) & 3) * _SUB_M, z + (bit & 3) * _SUB_M
             if bit >= 0:
                 t, nx, ny, nz = _box_hit(ox, oy, oz, dx, dy, dz, x, y, z, edge)
@@ -278,7 +278,7 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
 
 
 @device
-def _block_stops(materials, brick_of, bricks, row, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
+def _block_occludes(materials, brick_of, bricks, row, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
     """Whether anything in one block stops a ray between ta and t_end."""
     last = BLOCK_CELLS - 1
     i = _clamp(floor((ox + ta * dx - lx) / CELL_M), 0, last)
@@ -292,7 +292,7 @@ def _block_stops(materials, brick_of, bricks, row, lx, ly, lz, ox, oy, oz, dx, d
         tb = min(tx, ty, tz)
         if materials[row, i, j, k] != _EMPTY:
             brick = brick_of[row, i, j, k]
-            if brick < 0 or _brick_meets(bricks[brick], x, y, z, ox, oy, oz, dx, dy, dz, ta, min(tb, t_end)) >= 0:
+            if brick < 0 or _brick_hit(bricks[brick], x, y, z, ox, oy, oz, dx, dy, dz, ta, min(tb, t_end)) >= 0:
                 return True
         if tb >= t_end:
             return False
@@ -338,7 +338,7 @@ def occluded(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
                     tz = _exit(oz, dz, base + bz * BLOCK_M, base + (bz + 1) * BLOCK_M)
                     if 0 <= bz < BLOCKS_Z:
                         row = a.blocks[slot, bx, by, bz]
-                        if row >= 0 and _block_stops(
+                        if row >= 0 and _block_occludes(
                             a.materials, a.brick_of, a.bricks, row, bx * BLOCK_M, by * BLOCK_M, base + bz * BLOCK_M,
                             x, y, oz, dx, dy, dz, ta, min(tz, t1),
                         ):  # fmt: skip

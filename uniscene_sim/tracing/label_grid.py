@@ -25,20 +25,20 @@ _BROAD = 8
 class LabelArrays(NamedTuple):
     labels: np.ndarray  # uint8 (X, Y, Z)
     top: np.ndarray  # int32 (X, Y): cells up to the top of the highest full one
-    broad: np.ndarray  # int32 (X / 8, Y / 8): the highest of eight by eight
+    coarse: np.ndarray  # int32 (X / 8, Y / 8): the highest of eight by eight
     low: np.ndarray  # float64 (3,) m, corner of cell (0, 0, 0)
     voxel_m: np.ndarray  # float64 (3,)
 
 
 def label_arrays(grid: OccupancyGrid) -> LabelArrays:
     """A window as kernels take it; rays are then given in the frame of the grid."""
-    top, broad = _tops(grid.labels)
+    top, broad = _column_tops(grid.labels)
     voxel = np.broadcast_to(np.asarray(grid.grid.voxel_m, float), 3).copy()
     return LabelArrays(grid.labels, top, broad, np.asarray(grid.grid.origin, float), voxel)
 
 
 @njit(cache=True, parallel=True)
-def _tops(labels):
+def _column_tops(labels):
     nx, ny, nz = labels.shape
     top = np.zeros((nx, ny), np.int32)
     broad = np.zeros(((nx + _BROAD - 1) // _BROAD, (ny + _BROAD - 1) // _BROAD), np.int32)
@@ -99,7 +99,7 @@ def _trace(a: LabelArrays, ox, oy, oz, dx, dy, dz, t_max):
     while True:
         bx, by = i // _BROAD, j // _BROAD
         tb = min(_leave(x, u, bx, _BROAD), _leave(y, v, by, _BROAD), t_end)
-        if min(z + t * w, z + tb * w) < a.broad[bx, by]:
+        if min(z + t * w, z + tb * w) < a.coarse[bx, by]:
             while True:
                 tx, ty = _leave(x, u, i, 1), _leave(y, v, j, 1)
                 tc = min(tx, ty, t_end)

@@ -7,10 +7,10 @@ import numpy as np
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["mesh_of"]
+__all__ = ["mesh_of_labels"]
 
 
-def mesh_of(grid: OccupancyGrid) -> tuple[np.ndarray, np.ndarray]:
+def mesh_of_labels(grid: OccupancyGrid) -> tuple[np.ndarray, np.ndarray]:
     """Vertices float32 (V, 3) and triangles uint32 (F, 3) of all faces between full and empty cells."""
     full = np.pad(grid.labels != OccClass.FREE, 1)
     voxel, low = grid.grid.voxel_m, np.asarray(grid.grid.origin)

@@ -14,7 +14,7 @@ from torch import Tensor
 from uniscene_sim.datasets.windows import Windows
 from uniscene_sim.errors import InputError
 
-__all__ = ["Batch", "Crops", "ahead"]
+__all__ = ["Batch", "Crops", "prefetch_batches"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _first_of_clips(sequence: np.ndarray, frames: int) -> np.ndarray:
     return np.minimum(at, end - frames)
 
 
-def ahead(crops: Crops, first: int, last: int) -> Iterator[Batch]:
+def prefetch_batches(crops: Crops, first: int, last: int) -> Iterator[Batch]:
     """Batches `first` to `last` - 1, made by a thread while the one before is learned from."""
     queue: Queue[Batch] = Queue(maxsize=2)
 

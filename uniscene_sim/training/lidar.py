@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
+from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
 from uniscene_sim.layout import Style
 from uniscene_sim.lidar.air import air_of
-from uniscene_sim.lidar.learned.march import Samples, agent_grids, march
-from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_told, streamless
-from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground
+from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_features, spconv_backward_on_cpu
+from uniscene_sim.lidar.learned.ray_samples import RaySamples, agent_grids, sample_rays
+from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground_label
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.zoo import save_model
 
-__all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "lidar_losses", "save_lidar", "score", "train_sdf"]
+__all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "depth_errors", "lidar_losses", "save_lidar", "train_sdf"]
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,24 @@ class LidarCrop(NamedTuple):
     label: Tensor  # int64 (N,)
     group: Tensor  # int32 (N,)
     rays: Rays
-    air: Tensor  # float32 (R, 4), as of `air_told`
+    air: Tensor  # float32 (R, 4), as of `air_features`
     range_m: Tensor  # float32 (R,)
     intensity: Tensor  # float32 (R,)
     dropped: Tensor  # bool (R,)
     is_object: Tensor  # bool (R,)
-    hard: Tensor  # float32 (R,) m, where the ray enters the first cell
+    first_hit_m: Tensor  # float32 (R,) m, where the ray enters the first cell
 
     def to(self, device: torch.device) -> LidarCrop:
         others = {k: v.to(device) for k, v in self._asdict().items() if k != "rays"}
         return LidarCrop(rays=Rays(*(x.to(device) for x in self.rays)), **others)
 
 
-class _Marched(NamedTuple):
+class _SweepSamples(NamedTuple):
     """A sweep's samples, of the rays that cross anything."""
 
     which: np.ndarray  # int64 (R,), of the sweep's rays
-    samples: Samples
-    hard: np.ndarray  # float32 (R,)
+    samples: RaySamples
+    first_hit_m: np.ndarray  # float32 (R,)
     ijk: np.ndarray  # int32 (A, 3), cells of the agents
     label: np.ndarray  # uint8 (A,)
     group: np.ndarray  # int32 (A,), number of the agent from 1
@@ -88,7 +88,7 @@ class LidarCrops:
         self._sweeps = [(t, s) for t, town in enumerate(towns) for s in range(len(town.sweeps))]
         # grids are large, and seldom asked for but by samples without a prior, of which there are too many to keep
         self._grid = lru_cache(maxsize=1 if recipe.net.prior else None)(self._make_grid)
-        self._marched = lru_cache(maxsize=None)(self._march_all)
+        self._marched = lru_cache(maxsize=None)(self._sample_town)
         self._by_x = lru_cache(maxsize=None)(self._sorted)
 
     def __getitem__(self, number: int) -> LidarCrop:
@@ -106,12 +106,14 @@ class LidarCrops:
 
     def _make_grid(self, t: int) -> tuple[CellGrid, np.ndarray]:
         cells = self.towns[t].cells
-        return cell_grid(cells), is_ground(cells.label)
+        return cell_grid(cells), is_ground_label(cells.label)
 
-    def _march_all(self, t: int) -> list[_Marched]:
-        return [self._march(self.towns[t], sweep, *self._grid(t)) for sweep in self.towns[t].sweeps]
+    def _sample_town(self, t: int) -> list[_SweepSamples]:
+        return [self._sample_sweep(self.towns[t], sweep, *self._grid(t)) for sweep in self.towns[t].sweeps]
 
-    def _march(self, town: TownSweeps, sweep: Sweep, grid: CellGrid, ground: np.ndarray) -> _Marched:
+    def _sample_sweep(
+        self, town: TownSweeps, sweep: GroundTruthSweep, grid: CellGrid, ground: np.ndarray
+    ) -> _SweepSamples:
         cells = town.cells
         parts = town.agents_cells[sweep.moment]
         kinds = AGENT_OCC_CLASS[town.agents[sweep.moment]["cls"]]
@@ -123,21 +125,21 @@ class LidarCrops:
         origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
         n = self.recipe.net.samples if self.recipe.net.prior else 2
         agents = agent_grids(parts, cells.seen)
-        made = march(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
+        made = sample_rays(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
         whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.seen :]]), cells.label, len(every)))
-        bare = march(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
+        bare = sample_rays(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
         which = np.flatnonzero(np.isfinite(made.first))
-        samples = Samples(*(x[which] for x in made))
+        samples = RaySamples(*(x[which] for x in made))
         ends = sweep.origin[:2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
         group = np.repeat(np.arange(1, len(parts) + 1), counts).astype(np.int32)
-        return _Marched(which, samples, bare.first[which], ijk, label, group, ends.astype(np.float32))
+        return _SweepSamples(which, samples, bare.first[which], ijk, label, group, ends.astype(np.float32))
 
-    def _spaced(self, t: int, sweep: Sweep, agents_cells: np.ndarray, which: np.ndarray) -> Samples:
+    def _even_samples(self, t: int, sweep: GroundTruthSweep, agents_cells: np.ndarray, which: np.ndarray) -> RaySamples:
         cells, direction = self.towns[t].cells, sweep.direction[which].astype(np.float64)
         grid, ground = self._grid(t)
         every = np.concatenate([cells.ijk[: cells.seen], agents_cells])
         agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.seen)
-        return march(grid, every, ground, agents, sweep.origin[None], direction, sweep.max_range_m,
+        return sample_rays(grid, every, ground, agents, sweep.origin[None], direction, sweep.max_range_m,
                      self.recipe.net.samples, prior=False)  # fmt: skip
 
     def _crop(self, t: int, s: int, rng: np.random.Generator) -> LidarCrop | None:
@@ -152,15 +154,15 @@ class LidarCrops:
         objects = sweep.is_object[m.which[inside]]
         picked = _pick(inside[objects], int(recipe.on_objects * recipe.rays), rng)
         picked = np.concatenate([picked, _pick(inside[~objects], recipe.rays - len(picked), rng)])
-        samples, which = Samples(*(x[picked] for x in m.samples)), m.which[picked]
+        samples, which = RaySamples(*(x[picked] for x in m.samples)), m.which[picked]
         if not recipe.net.prior:
-            samples = self._spaced(t, sweep, m.ijk, which)
+            samples = self._even_samples(t, sweep, m.ijk, which)
         low, high = ((middle + sign * (recipe.half_m + recipe.margin_m)) / CELL_M - 0.5 for sign in (-1, 1))
         order, x = self._by_x(t)
         near = order[np.searchsorted(x, low[0]) : np.searchsorted(x, high[0])]
         y = cells.ijk[near, 1]
         near = near[(low[1] < y) & (y < high[1])]
-        met = np.unique(m.group[samples.row[samples.who >= 0] - cells.seen])
+        met = np.unique(m.group[samples.row[samples.agent_row >= 0] - cells.seen])
         theirs = np.flatnonzero(np.isin(m.group, met))
         number = np.full(cells.seen + len(m.ijk) + 1, -1, np.int64)  # the last for free space
         number[near] = np.arange(len(near))
@@ -170,7 +172,7 @@ class LidarCrops:
             *(torch.from_numpy(x) for x in (samples.t, number[samples.row], samples.offset, samples.slope,
                                             samples.gap, sweep.direction[which]))
         )  # fmt: skip
-        air = air_told(sweep.detect_range_m, air_of(Style(sweep.weather))).expand(len(which), 4)
+        air = air_features(sweep.detect_range_m, air_of(Style(sweep.weather))).expand(len(which), 4)
         return LidarCrop(
             torch.from_numpy(np.concatenate([cells.ijk[near], m.ijk[theirs]])),
             torch.from_numpy(np.concatenate([cells.label[near], m.label[theirs]]).astype(np.int64)),
@@ -181,7 +183,7 @@ class LidarCrops:
             torch.from_numpy(sweep.intensity[which]),
             torch.from_numpy(sweep.dropped[which]),
             torch.from_numpy(sweep.is_object[which]),
-            torch.from_numpy(m.hard[picked]),
+            torch.from_numpy(m.first_hit_m[picked]),
         )
 
 
@@ -221,7 +223,7 @@ def _mean(x: Tensor) -> Tensor:
     return x.sum() / max(1, x.numel())
 
 
-def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -> dict[str, float]:
+def depth_errors(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -> dict[str, float]:
     """Error of depth in m, on agents and elsewhere: of the network, of hard rays, and of these with half a cell added.
 
     Each by its median and the share under 0.5 m, over rays that meet something.
@@ -233,7 +235,11 @@ def score(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -
             on = crop.to(device)
             made = net(net.features(on.ijk, on.label, on.group), on.rays, on.air)
             met = torch.isfinite(crop.range_m)
-            for name, depth in (("net", made.depth.cpu()), ("hard", crop.hard), ("half", crop.hard + 0.5 * CELL_M)):
+            for name, depth in (
+                ("net", made.depth.cpu()),
+                ("hard", crop.first_hit_m),
+                ("half", crop.first_hit_m + 0.5 * CELL_M),
+            ):
                 errors[name].append((depth - crop.range_m).abs()[met].numpy())
             on_agents.append(crop.is_object[met].numpy())
     objects = np.concatenate(on_agents)
@@ -264,9 +270,16 @@ def train_sdf(
     def loss_of(step: int) -> dict[str, Tensor]:
         return lidar_losses(net, crops[step].to(device), recipe)
 
-    with streamless():
+    with spconv_backward_on_cpu():
         return train(
-            net, loss_of, recipe.schedule, folder, "lidar", device, lambda net: score(net, held_out, device), every
+            net,
+            loss_of,
+            recipe.schedule,
+            folder,
+            "lidar",
+            device,
+            lambda net: depth_errors(net, held_out, device),
+            every,
         )
 
 

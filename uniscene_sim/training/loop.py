@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from uniscene_sim.occupancy.learned.precision import precision
+from uniscene_sim.occupancy.learned.precision import autocast_for
 
 __all__ = ["Schedule", "train"]
 
@@ -71,7 +71,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = schedule.rate_at(step)
             optimiser.zero_grad(set_to_none=True)
-            with precision(device):
+            with autocast_for(device):
                 losses = loss_of(step)
             losses["loss"].backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)

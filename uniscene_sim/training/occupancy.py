@@ -16,16 +16,16 @@ from uniscene_sim.datasets.windows import Windows, class_frequencies
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
-from uniscene_sim.occupancy.learned.precision import placed, precision
+from uniscene_sim.occupancy.learned.precision import autocast_for, to_device
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
-from uniscene_sim.training.batches import Batch, Crops, ahead
+from uniscene_sim.training.batches import Batch, Crops, prefetch_batches
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
 from uniscene_sim.zoo import save_model
 
-__all__ = ["OccupancyRecipe", "reconstruction", "save_occupancy", "train_flow", "train_vae"]
+__all__ = ["OccupancyRecipe", "reconstruction_iou", "save_occupancy", "train_flow", "train_vae"]
 
 _AGENTS = slice(CONDITION_CHANNELS.index("car"), CONDITION_CHANNELS.index("traffic_cone") + 1)
 _SMALL = [CONDITION_CHANNELS.index(c) for c in ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")]
@@ -65,17 +65,17 @@ def train_vae(
 ) -> OccupancyVae:
     """Train the VAE, or go on with a training in `folder`; with latents scaled to unit variance."""
     torch.manual_seed(recipe.seed)
-    vae = placed(OccupancyVae(recipe.vae), device)
+    vae = to_device(OccupancyVae(recipe.vae), device)
     frames = recipe.vae.frames
     crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, frames)
     class_weight = _class_weights(training).to(device)
     held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, frames=frames)[n].to(device) for n in range(4)]
-    batches = _Stream(crops, recipe.vae_schedule.steps)
+    batches = _PrefetchedBatches(crops, recipe.vae_schedule.steps)
 
     def loss_of(step: int) -> dict[str, Tensor]:
         batch = batches[step].to(device)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        told, layout = _dropped(batch.layout, recipe.untold, recipe.mistold, generator)
+        told, layout = _drop_layouts(batch.layout, recipe.untold, recipe.mistold, generator)
         mean, log_variance = vae.encode(batch.labels)
         noise = torch.randn(mean.shape, generator=generator).to(device)
         features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, told)
@@ -90,11 +90,11 @@ def train_vae(
         return {"loss": total, "entropy": entropy.detach(), "lovasz": lovasz.detach(), "kl": kl.detach()}
 
     def check(net: OccupancyVae) -> dict[str, float]:
-        return reconstruction(net, held_out)
+        return reconstruction_iou(net, held_out)
 
     averaged = train(vae, loss_of, recipe.vae_schedule, folder, "vae", device, check)
     latents = []
-    with torch.no_grad(), precision(device):
+    with torch.no_grad(), autocast_for(device):
         for n in range(32):
             latents.append(averaged.encode(crops[n].to(device).labels)[0])
     every = torch.cat(latents).transpose(0, 1).flatten(1)
@@ -115,27 +115,27 @@ def train_flow(
     """Train the flow over the latents of a VAE, or go on with a training in `folder`."""
     torch.manual_seed(recipe.seed + 1)
     net: nn.Module = UNet(recipe.net) if isinstance(recipe.net, UNetConfig) else DiT(recipe.net)
-    placed(net, device)
+    to_device(net, device)
     crops = Crops(training, recipe.flow_crop, recipe.flow_batch, recipe.seed + 1, recipe.near_agents, 0.35)
     held_out = [
         Crops(validation, recipe.flow_crop, recipe.flow_batch, 1, near_agents=0.0, without_agents=0.35)[n].to(device)
         for n in range(8)
     ]
-    batches = _Stream(crops, recipe.flow_schedule.steps)
+    batches = _PrefetchedBatches(crops, recipe.flow_schedule.steps)
 
     def loss(net: nn.Module, batch: Batch, untold: float, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            data = vae.normalised(vae.encode(batch.labels)[0])
-        told, layout = _dropped(batch.layout, untold, 0.0, generator)
-        mask = _known(len(data), data.shape[2], data.shape[3], generator).to(device)
+            data = vae.normalise(vae.encode(batch.labels)[0])
+        told, layout = _drop_layouts(batch.layout, untold, 0.0, generator)
+        mask = _known_masks(len(data), data.shape[2], data.shape[3], generator).to(device)
         small = F.max_pool2d(layout[:, _SMALL].amax(dim=1, keepdim=True), recipe.vae.patch)
         agent = F.max_pool2d(layout[:, _AGENTS].amax(dim=1, keepdim=True), recipe.vae.patch)
         weight = 1.0 + torch.maximum(recipe.small * small, 0.5 * recipe.small * agent)
         return flow_loss(net, data, layout, told, mask, weight.float(), generator)  # type: ignore[arg-type]
 
     def check(net: nn.Module) -> dict[str, float]:
-        with torch.no_grad(), precision(device):
+        with torch.no_grad(), autocast_for(device):
             values = [loss(net, batch, 0.0, n).item() for n, batch in enumerate(held_out)]
         return {"held_out": float(np.mean(values))}
 
@@ -145,19 +145,19 @@ def train_flow(
     return train(net, loss_of, recipe.flow_schedule, folder, name, device, check)
 
 
-def reconstruction(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str, float]:
+def reconstruction_iou(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str, float]:
     """mIoU over the classes that occur, and IoU of what is occupied, of labels coded and decoded with their layout."""
     voxels = Confusion()
     for batch in batches:
         device = batch.labels.device
         told = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
-        with torch.no_grad(), precision(device):
+        with torch.no_grad(), autocast_for(device):
             made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), told)
         voxels.add(batch.labels.cpu().numpy(), made.cpu().numpy())
     return {"miou": voxels.miou, "iou": voxels.iou}
 
 
-class _Stream:
+class _PrefetchedBatches:
     """Batches by step, made ahead for as long as they are asked for in order."""
 
     def __init__(self, crops: Crops, steps: int):
@@ -165,12 +165,12 @@ class _Stream:
 
     def __getitem__(self, step: int) -> Batch:
         if step != self._next:
-            self._ahead = ahead(self._crops, step, self._steps)
+            self._ahead = prefetch_batches(self._crops, step, self._steps)
         self._next = step + 1
         return next(self._ahead)
 
 
-def _dropped(layout: Tensor, untold: float, mistold: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _drop_layouts(layout: Tensor, untold: float, mistold: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which layouts are told (B,), and the layouts (B, C, X, Y) float, some of them another's."""
     u = torch.rand(len(layout), generator=generator).to(layout.device)
     layout = layout.float().contiguous(memory_format=torch.channels_last)
@@ -178,7 +178,7 @@ def _dropped(layout: Tensor, untold: float, mistold: float, generator: torch.Gen
     return u >= untold, torch.where(other, layout.roll(1, dims=0), layout)
 
 
-def _known(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:
+def _known_masks(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:
     """Masks (B, 1, nx, ny) of latents that are given: strips along some sides, as around a tile, or none."""
     i, j = torch.arange(nx)[:, None], torch.arange(ny)[None, :]
     masks = torch.zeros(b, 1, nx, ny)

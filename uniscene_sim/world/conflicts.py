@@ -37,7 +37,7 @@ class Conflicts:
         self._map = vector_map
         lanes = vector_map.lanes
         self._level = [self._control(lane) for lane in lanes]
-        self._lit = self._under_lights()
+        self._signalised = self._signalised_junctions()
         groups: dict[tuple[str, int], set[int]] = defaultdict(set)
         for lane in lanes:
             if lane.kind != "driving":
@@ -51,10 +51,10 @@ class Conflicts:
         for a, b in sorted(pairs):
             if set(lanes[a].predecessors) & set(lanes[b].predecessors):
                 continue  # who comes from one lane follows those ahead
-            span, rule = _shared(lanes[a], lanes[b], _CORRIDOR_M), self._rule(lanes[a], lanes[b])
+            span, rule = _shared_stretch(lanes[a], lanes[b], _CORRIDOR_M), self._rule(lanes[a], lanes[b])
             how = MERGE if set(lanes[a].successors) & set(lanes[b].successors) else CROSS
-            if span is None and min(abs(_bend(lanes[a])), abs(_bend(lanes[b]))) > 0.5:
-                span, rule, how = _shared(lanes[a], lanes[b], _TIGHT_M), 0, TIGHT
+            if span is None and min(abs(_turning_angle(lanes[a])), abs(_turning_angle(lanes[b]))) > 0.5:
+                span, rule, how = _shared_stretch(lanes[a], lanes[b], _TIGHT_M), 0, TIGHT
             if span is not None:
                 meets[a].append([b, *span, rule, how])
                 meets[b].append([a, *span[2:], *span[:2], -rule, how])
@@ -72,25 +72,25 @@ class Conflicts:
                 level = max(level, 1 if signal.kind == "yield" else 2)
         if any(line.signal < 0 and line.lane in ways for line in self._map.stop_lines):
             level = 2
-        return -1 if level == 0 and self._circles(lane) else level
+        return -1 if level == 0 and self._is_roundabout_lane(lane) else level
 
-    def _circles(self, lane: Lane) -> bool:
+    def _is_roundabout_lane(self, lane: Lane) -> bool:
         """Whether turning one way, always the least, leads back to the lane: it is part of a roundabout."""
         lanes = self._map.lanes
         side = -1.0 if self._map.left_hand_traffic else 1.0
         gone, turned, here = 0.0, 0.0, lane
         for _ in range(40):
             gone += here.length
-            turned += side * _bend(here)
+            turned += side * _turning_angle(here)
             if gone > _RING_M or not here.successors:
                 return False
             # Round the island: of the ways on, the one that bends most towards it.
-            here = lanes[max(here.successors, key=lambda i: side * _bend(lanes[i]))]
+            here = lanes[max(here.successors, key=lambda i: side * _turning_angle(lanes[i]))]
             if here.index == lane.index:
                 return 1.6 * np.pi < turned < 2.4 * np.pi and gone > 25.0
         return False
 
-    def _under_lights(self) -> set[int]:
+    def _signalised_junctions(self) -> set[int]:
         """Junctions with lights."""
         ruled = [i for s in self._map.signals if s.kind == "traffic_light" for i in s.lanes]
         return {self._map.lanes[n].junction for i in ruled for n in self._map.lanes[i].successors}
@@ -100,23 +100,23 @@ class Conflicts:
         if self._level[a.index] != self._level[b.index]:
             return 1 if self._level[a.index] > self._level[b.index] else -1
         side = -1.0 if self._map.left_hand_traffic else 1.0
-        turn_a, turn_b = side * _bend(a), side * _bend(b)
+        turn_a, turn_b = side * _turning_angle(a), side * _turning_angle(b)
         towards = side * float(wrap_angle(b.heading[0] - a.heading[0]))
         if abs(towards) > 1.5 * _QUARTER:  # from opposite sides: across the other's way, one waits
             left_a, left_b = turn_a > 0.5, turn_b > 0.5
             return 0 if left_a == left_b else (1 if left_a else -1)
         if abs(towards) < 0.5 * _QUARTER:  # side by side: who bends more joins the other
             return 0 if abs(abs(turn_a) - abs(turn_b)) < 0.05 else (1 if abs(turn_a) > abs(turn_b) else -1)
-        if a.junction in self._lit:
+        if a.junction in self._signalised:
             return 0
         return 1 if towards > 0 else -1  # `b` comes from the right, heading to the left
 
 
-def _bend(lane: Lane) -> float:
+def _turning_angle(lane: Lane) -> float:
     return float(np.unwrap(lane.heading)[-1] - lane.heading[0])
 
 
-def _shared(a: Lane, b: Lane, apart_m: float) -> tuple[float, float, float, float] | None:
+def _shared_stretch(a: Lane, b: Lane, apart_m: float) -> tuple[float, float, float, float] | None:
     """Stretch of each lane that comes within `apart_m` of the other; None where they keep apart."""
     p, q = a.centre, b.centre
     if (p.min(axis=0) - apart_m > q.max(axis=0)).any() or (q.min(axis=0) - apart_m > p.max(axis=0)).any():

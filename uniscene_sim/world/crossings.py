@@ -6,12 +6,12 @@ import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
 
-__all__ = ["held_lines"]
+__all__ = ["crossing_stop_lines"]
 
 _RULES_M = 6.5  # a stop line this near to a crossing holds the cars before it
 
 
-def held_lines(static_map: StaticMap) -> np.ndarray:
+def crossing_stop_lines(static_map: StaticMap) -> np.ndarray:
     """Which stop lines with a light hold the cars before each crossing of a map: bool (C, L)."""
     lines = static_map.stop_lines
     lit = [i for i, line in enumerate(lines) if line.signal >= 0]

@@ -13,7 +13,7 @@ from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.static_map import Surface
 
-__all__ = ["Control", "EgoState", "Trajectory", "pure_pursuit", "rest_of", "settle"]
+__all__ = ["Control", "EgoState", "Trajectory", "pose_on_ground", "pure_pursuit", "remaining_trajectory"]
 
 _STAND_S = 5.0
 
@@ -55,7 +55,7 @@ class Trajectory:
         return Trajectory(self.points - np.array([seconds, 0.0, 0.0]))
 
 
-def rest_of(rows: Sequence[tuple[float, float, float]], now_s: float) -> Trajectory:
+def remaining_trajectory(rows: Sequence[tuple[float, float, float]], now_s: float) -> Trajectory:
     """What is left of a trajectory (t s, x m, y m) at a time; at its end it stands."""
     t, x, y = np.array(rows).T
     ahead = np.flatnonzero(t - now_s > 1e-6)
@@ -75,7 +75,7 @@ class EgoState:
     yaw_rate: float = 0.0
 
 
-def settle(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, surface: Surface) -> Pose:
+def pose_on_ground(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, surface: Surface) -> Pose:
     """Pose of base_link on the ground: height at the rear axle, pitch and roll from the wheels' contact."""
     c, s, base, half = cos(yaw), sin(yaw), vehicle.wheelbase_m, 0.5 * vehicle.width_m
     xs = np.array([x, x + base * c, x - half * s, x + half * s])

@@ -12,15 +12,15 @@ from uniscene_sim.compute.compiled import device
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Action, Trigger, TriggerKind
-from uniscene_sim.world.lane_change import begin, beside
-from uniscene_sim.world.paths import PATH_POINTS, annotate
-from uniscene_sim.world.state import WorldState, give_path
-from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.lane_change import adjacent_lane, begin_lane_change
+from uniscene_sim.world.paths import PATH_POINTS, annotate_path
+from uniscene_sim.world.state import WorldState, with_path
+from uniscene_sim.world.traffic import MotionMode
 
-__all__ = ["KINDS", "Triggers", "apply_action", "holds", "time_to_collision"]
+__all__ = ["TRIGGER_KINDS", "Triggers", "apply_action", "time_to_collision", "trigger_holds"]
 
-KINDS = get_args(TriggerKind)
-_TIME, _DISTANCE, _TIME_GAP, _REACH = (KINDS.index(kind) for kind in ("time", "distance", "time_gap", "reach"))
+TRIGGER_KINDS = get_args(TriggerKind)
+_TIME, _DISTANCE, _TIME_GAP, _REACH = (TRIGGER_KINDS.index(kind) for kind in ("time", "distance", "time_gap", "reach"))
 
 
 class Triggers(NamedTuple):
@@ -35,14 +35,14 @@ class Triggers(NamedTuple):
 
     @classmethod
     def of(cls, triggers: Sequence[Trigger], rows: dict[str, int]) -> Triggers:
-        whole = [[KINDS.index(t.kind), rows[t.agent], rows[t.other]] for t in triggers]
+        whole = [[TRIGGER_KINDS.index(t.kind), rows[t.agent], rows[t.other]] for t in triggers]
         kind, agent, other = np.array(whole, dtype=np.int64).reshape(-1, 3).T.copy()
         value, x, y = np.array([[t.value, t.x, t.y] for t in triggers], dtype=float).reshape(-1, 3).T.copy()
         return cls(kind, value, agent, other, x, y)
 
 
 @device
-def holds(triggers, e, time_us, bodies):
+def trigger_holds(triggers, e, time_us, bodies):
     """Whether the condition of trigger `e` is met now."""
     kind, value = triggers.kind[e], triggers.value[e]
     if kind == _TIME:
@@ -80,20 +80,20 @@ def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector
         row["desired"], row["brake"], row["started"] = max(action.speed_mps, 0.01), 0.0, True
     elif action.kind in ("brake", "stop"):
         row["brake"] = action.decel_mps2
-        row["desired"] = 0.0 if row["mode"] == Mode.WALK else row["desired"]
+        row["desired"] = 0.0 if row["mode"] == MotionMode.WALK else row["desired"]
     elif action.kind in ("lane_change", "cut_in"):
         lane = vector_map.nearest_lane(row["x"], row["y"], row["z"], float(wrap_angle(row["yaw"])))[0]
-        place = beside(vector_map, lane, row["x"], row["y"], action.direction == "left")
+        place = adjacent_lane(vector_map, lane, row["x"], row["y"], action.direction == "left")
         if place is not None:
             route = vector_map.route(*place, None, PATH_POINTS - 1.0)
-            path = annotate(vector_map, route.path, route.lanes)
-            begin(row, path, state.time_us * 1e-6, action.duration_s)
+            path = annotate_path(vector_map, route.path, route.lanes)
+            begin_lane_change(row, path, state.time_us * 1e-6, action.duration_s)
     elif action.kind == "cross":
         assert action.to is not None
         end = np.array(action.to)
         start = np.array([row["x"], row["y"]])
         steps = max(int(np.hypot(*(end - start))), 1) + 1
-        path = annotate(vector_map, _grounded(np.linspace(start, end, steps), row["z"], vector_map), ())
+        path = annotate_path(vector_map, _on_ground(np.linspace(start, end, steps), row["z"], vector_map), ())
         row["s"], row["offset"], row["started"] = 0.0, 0.0, True
         row["desired"] = action.speed_mps or 1.4
     elif action.kind == "follow_trajectory":
@@ -102,13 +102,13 @@ def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector
         # Rows each 0.1 s from now; `s` of such a body counts tenths of a second from the start of the scenario.
         lead = np.repeat([[row["x"], row["y"]]], round(state.time_us / 1e5), axis=0)
         way = np.concatenate([lead, np.stack([np.interp(at, t, x), np.interp(at, t, y)], axis=1)])[:PATH_POINTS]
-        path = annotate(vector_map, _grounded(way, row["z"], vector_map), ())
-        row["mode"], row["started"], row["offset"] = Mode.TRAJECTORY, True, 0.0
+        path = annotate_path(vector_map, _on_ground(way, row["z"], vector_map), ())
+        row["mode"], row["started"], row["offset"] = MotionMode.TRAJECTORY, True, 0.0
     bodies[i] = row
     if path is None:
         return replace(state, bodies=bodies)
-    return give_path(state, i, row, path)
+    return with_path(state, i, row, path)
 
 
-def _grounded(way: np.ndarray, z: float, vector_map: StaticMap) -> np.ndarray:
+def _on_ground(way: np.ndarray, z: float, vector_map: StaticMap) -> np.ndarray:
     return np.column_stack([way, vector_map.surface_height(way[:, 0], way[:, 1], np.full(len(way), z))])

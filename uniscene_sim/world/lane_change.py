@@ -10,21 +10,21 @@ import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, plan_ahead
-from uniscene_sim.world.state import WorldState, give_path
-from uniscene_sim.world.traffic import IDM, Mode, idm, project
+from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, random_path_ahead
+from uniscene_sim.world.state import WorldState, with_path
+from uniscene_sim.world.traffic import IDM, MotionMode, idm, project_to_path
 
-__all__ = ["begin", "beside", "change_lanes"]
+__all__ = ["adjacent_lane", "begin_lane_change", "change_lanes"]
 
 _GAIN_MPS2 = 0.4
 _SAFE_MPS2 = 2.0
 _DURATION_S = 4.0
-_LOOK_M = 70.0
+_HORIZON_M = 70.0
 _PERIOD_US = 1_000_000
 _LANE_ENDS_M = 260.0
 
 
-def beside(vector_map: StaticMap, lane: int, x: float, y: float, left: bool) -> tuple[int, float] | None:
+def adjacent_lane(vector_map: StaticMap, lane: int, x: float, y: float, left: bool) -> tuple[int, float] | None:
     """Driving lane beside a place and the arc length a little behind it; None where there is none."""
     target = vector_map.lanes[lane].left if left else vector_map.lanes[lane].right
     if target < 0 or vector_map.lanes[target].kind != "driving":
@@ -34,7 +34,7 @@ def beside(vector_map: StaticMap, lane: int, x: float, y: float, left: bool) -> 
     return target, float(vector_map.lanes[target].s[max(near - 2, 0)])
 
 
-def begin(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -> None:
+def begin_lane_change(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -> None:
     """Put a body onto a path beside it, with an offset that fades over the duration."""
     near = int(np.hypot(path[:, 0] - row["x"], path[:, 1] - row["y"]).argmin())
     c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
@@ -53,7 +53,7 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
     """
     now, bodies = state.time_us * 1e-6, state.bodies
     turn = bodies["id"] % 10 == state.time_us % _PERIOD_US // 100_000
-    for i in np.flatnonzero(turn & bodies["ambient"] & (bodies["mode"] == Mode.TRAFFIC)).tolist():
+    for i in np.flatnonzero(turn & bodies["ambient"] & (bodies["mode"] == MotionMode.TRAFFIC)).tolist():
         row = bodies[i]
         if now < row["offset_start"] + row["offset_time"] or row["aside"] > 0:
             continue
@@ -69,35 +69,35 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
         for left in (True, False):
             if not (lane.can_change_left if left else lane.can_change_right):
                 continue
-            place = beside(vector_map, lane.index, row["x"], row["y"], left)
+            place = adjacent_lane(vector_map, lane.index, row["x"], row["y"], left)
             if place is None:
                 continue
-            path = plan_ahead(vector_map, *place, (seed, 2, int(row["id"]), int(row["plans"])))
-            if len(path) < 60 or path[:50, JUNCTION].any() or not _pays(state, i, path, chosen, must):
+            path = random_path_ahead(vector_map, *place, (seed, 2, int(row["id"]), int(row["plans"])))
+            if len(path) < 60 or path[:50, JUNCTION].any() or not _is_worthwhile(state, i, path, chosen, must):
                 continue
             row = row.copy()
-            begin(row, path, now, _DURATION_S)
+            begin_lane_change(row, path, now, _DURATION_S)
             row["plans"] += 1
-            state = give_path(state, i, row, path)
+            state = with_path(state, i, row, path)
             break
     return state
 
 
-def _pays(state: WorldState, i: int, path: np.ndarray, present: float, must: bool) -> bool:
+def _is_worthwhile(state: WorldState, i: int, path: np.ndarray, present: float, must: bool) -> bool:
     """Whether a body gains on a path beside it, or must take it, and it and its new follower stay safe."""
     hardest = (2.0 if must else 1.0) * _SAFE_MPS2
     row = state.bodies[i]
-    own = float(project(path, len(path), row["x"], row["y"], 0, 8)[0])
+    own = float(project_to_path(path, len(path), row["x"], row["y"], 0, 8)[0])
     limit = min(float(row["desired"]), float(path[:40, LIMIT].min()))
     gain = idm(row["speed"], limit, np.inf, 0.0)
     for j, other in enumerate(state.bodies):
         if (
             j == i
-            or np.hypot(other["x"] - row["x"], other["y"] - row["y"]) > _LOOK_M
+            or np.hypot(other["x"] - row["x"], other["y"] - row["y"]) > _HORIZON_M
             or abs(other["z"] - row["z"]) > 3.0
         ):
             continue
-        s, side = project(path, len(path), other["x"], other["y"], 0, len(path) - 1)
+        s, side = project_to_path(path, len(path), other["x"], other["y"], 0, len(path) - 1)
         if s < 1.0:  # behind where the path begins: along its first direction
             c, n = np.cos(path[0, YAW]), np.sin(path[0, YAW])
             s = c * (other["x"] - path[0, 0]) + n * (other["y"] - path[0, 1])

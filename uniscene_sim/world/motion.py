@@ -8,12 +8,12 @@ from numba import njit
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.traffic import MotionMode
 
-__all__ = ["move", "pose"]
+__all__ = ["advance_bodies", "place_on_paths"]
 
-_TRAFFIC, _CONSTANT, _WALK, _STATIC = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC
-_TRAJECTORY, _ABSENT = Mode.TRAJECTORY, Mode.ABSENT
+_TRAFFIC, _CONSTANT, _WALK, _STATIC = MotionMode.TRAFFIC, MotionMode.CONSTANT, MotionMode.WALK, MotionMode.STATIC
+_TRAJECTORY, _ABSENT = MotionMode.TRAJECTORY, MotionMode.ABSENT
 _BRAKE, _LEFT, _RIGHT = int(Light.BRAKE), int(Light.LEFT), int(Light.RIGHT)
 _LAST_VEHICLE, _PEDESTRIAN = int(AgentClass.MOTORCYCLE), int(AgentClass.PEDESTRIAN)
 _AXLE = 0.3  # of a body's length: how far its axles are from its middle
@@ -21,7 +21,7 @@ _SIGN_WAIT_S = 1.0
 
 
 @njit(cache=True)
-def move(bodies, paths, counts, time_s, dt):
+def advance_bodies(bodies, paths, counts, time_s, dt):
     """Move bodies 1.. in place by one step of `dt` seconds as they decided: by `chosen`, walkers by `pace` and
     `sideways`. Row 0, the ego, keeps its own time but is moved by its vehicle model."""
     for i in range(bodies.size):
@@ -88,7 +88,7 @@ def move(bodies, paths, counts, time_s, dt):
 
 
 @device
-def _on_path(path, n, s, out):
+def _path_pose(path, n, s, out):
     """Write x, y, z, yaw at arc length `s`; a path goes straight on beyond its ends."""
     a = min(max(int(np.floor(s)), 0), max(n - 2, 0))
     b, f = min(a + 1, n - 1), s - a
@@ -99,7 +99,7 @@ def _on_path(path, n, s, out):
 
 
 @njit(cache=True)
-def pose(bodies, paths, counts, first):
+def place_on_paths(bodies, paths, counts, first):
     """Put bodies `first`.. that move on their paths at their offset, in place. A vehicle's axles are on the path, so
     that a long one cuts corners as it does on the road."""
     front, rear = np.empty(4), np.empty(4)
@@ -114,12 +114,12 @@ def pose(bodies, paths, counts, first):
             rate = -me.offset_from / me.offset_time * 4.0 * done * (1.0 - done) * 1.5
             slide = np.arctan2(rate, max(me.speed, 2.0))
         if me.cls == _PEDESTRIAN or me.mode == _TRAJECTORY:
-            _on_path(path, n, me.s, front)
+            _path_pose(path, n, me.s, front)
             x, y, z, yaw = front[0], front[1], front[2], front[3]
         else:
             reach = _AXLE * me.length
-            _on_path(path, n, me.s + reach, front)
-            _on_path(path, n, me.s - reach, rear)
+            _path_pose(path, n, me.s + reach, front)
+            _path_pose(path, n, me.s - reach, rear)
             x, y, z = 0.5 * (front[0] + rear[0]), 0.5 * (front[1] + rear[1]), 0.5 * (front[2] + rear[2])
             dx, dy = front[0] - rear[0], front[1] - rear[1]
             yaw = np.arctan2(dy, dx)

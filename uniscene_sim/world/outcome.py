@@ -12,35 +12,35 @@ import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
-from uniscene_sim.world.contacts import touches_voxels
-from uniscene_sim.world.physics import TALLY, Vehicle
+from uniscene_sim.world.physics import TALLY_COLUMNS, VehicleParameters
 from uniscene_sim.world.state import Tally
+from uniscene_sim.world.voxel_collision import collides_with_voxels
 
-__all__ = ["Noted", "as_row", "count", "judge"]
+__all__ = ["PhysicsLog", "evaluate_criteria", "tally_row", "update_tally"]
 
 _VOXELS = -1  # the "agent" that generated voxels are
 
 
-class Noted(NamedTuple):
-    """What physics noted in K steps; see `world.physics.run`."""
+class PhysicsLog(NamedTuple):
+    """What physics noted in K steps; see `world.physics.run_steps`."""
 
     egos: np.ndarray  # (K, 10) after each step
     marks: np.ndarray  # (K, 3)
-    touched: np.ndarray  # bool (K, A)
+    contacts: np.ndarray  # bool (K, A)
     ids: np.ndarray  # (A,) of what may be touched
     tally: np.ndarray  # (4,) at the end
 
 
-def as_row(tally: Tally) -> np.ndarray:
+def tally_row(tally: Tally) -> np.ndarray:
     """The part of a tally that physics keeps, columns `physics.TALLY`."""
-    return np.array([getattr(tally, name) for name in TALLY], dtype=float)
+    return np.array([getattr(tally, name) for name in TALLY_COLUMNS], dtype=float)
 
 
-def count(
+def update_tally(
     static_map: StaticMap,
-    vehicle: Vehicle,
+    vehicle: VehicleParameters,
     before: Tally,
-    noted: Noted,
+    noted: PhysicsLog,
     solid: Callable[[np.ndarray], np.ndarray] | None,
 ) -> tuple[Tally, list[tuple[str, ...]]]:
     """The tally after some steps, and the events of each step by name.
@@ -50,8 +50,8 @@ def count(
     touching, collisions, reds = before.touching, before.collisions, before.red_lights
     events: list[tuple[str, ...]] = []
     for k, (off, beside, red) in enumerate(noted.marks.tolist()):
-        now = frozenset(noted.ids[noted.touched[k]].tolist()) if noted.touched[k].any() else frozenset()
-        if beside and solid is not None and touches_voxels(noted.egos[k], vehicle, solid):
+        now = frozenset(noted.ids[noted.contacts[k]].tolist()) if noted.contacts[k].any() else frozenset()
+        if beside and solid is not None and collides_with_voxels(noted.egos[k], vehicle, solid):
             now |= {_VOXELS}
         said = [f"contact:{'static' if i == _VOXELS else i}" for i in sorted(now - touching)]
         collisions += len(said)
@@ -62,12 +62,12 @@ def count(
             said.append(f"red_light:{static_map.stop_lines[red].signal}")
             reds += 1
         events.append(tuple(said))
-    row = dict(zip(TALLY, noted.tally.tolist(), strict=True))
+    row = dict(zip(TALLY_COLUMNS, noted.tally.tolist(), strict=True))
     crossed = int(row.pop("crossed_line"))
     return Tally(collisions=collisions, red_lights=reds, touching=touching, crossed_line=crossed, **row), events
 
 
-def judge(scenario: Scenario, tally: Tally, completion: float, done: bool) -> dict[str, Any]:
+def evaluate_criteria(scenario: Scenario, tally: Tally, completion: float, done: bool) -> dict[str, Any]:
     """`status` and `criteria` as {name, actor, optional, expected, actual, success}."""
     actual = {
         "collision": tally.collisions,

@@ -14,12 +14,12 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LIMIT, YAW
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import Mode, idm, project
+from uniscene_sim.world.traffic import MotionMode, idm, project_to_path
 
 __all__ = ["overtake"]
 
 _PERIOD_US = 200_000
-_LOOK_M = 100.0
+_HORIZON_M = 100.0
 _CHAIN_M = 30.0  # obstacles this near to each other are passed in one go
 _NEAREST_M = 9.0  # to the first obstacle, still enough to bend aside
 _BEND_M = 24.0
@@ -36,11 +36,13 @@ def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
     if state.time_us % _PERIOD_US:
         return state
     bodies = state.bodies
-    stands = bodies["mode"] == Mode.STATIC
-    rides = (bodies["cls"] == AgentClass.BICYCLE) & (bodies["mode"] <= Mode.CONSTANT) & (bodies["speed"] > _RIDES_MPS)
+    stands = bodies["mode"] == MotionMode.STATIC
+    rides = (
+        (bodies["cls"] == AgentClass.BICYCLE) & (bodies["mode"] <= MotionMode.CONSTANT) & (bodies["speed"] > _RIDES_MPS)
+    )
     if not (stands | rides).any():
         return state
-    drives = (bodies["mode"] == Mode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE)
+    drives = (bodies["mode"] == MotionMode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE)
     past = drives & (bodies["aside"] > 0) & (bodies["s"] > bodies["aside"])
     if past.any():
         bodies = bodies.copy()
@@ -49,15 +51,15 @@ def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
     changes = (bodies["offset_time"] > 0) & (state.time_us * 1e-6 < bodies["offset_start"] + bodies["offset_time"])
     movers, slow = np.flatnonzero(drives & ~changes), np.flatnonzero(stands | rides)
     x, y = bodies["x"], bodies["y"]
-    near = np.hypot(x[movers, None] - x[slow], y[movers, None] - y[slow]) < _LOOK_M
+    near = np.hypot(x[movers, None] - x[slow], y[movers, None] - y[slow]) < _HORIZON_M
     # Ambient traffic passes cyclists by changing lanes, the ego keeps to its route.
     near &= stands[slow] | ~bodies["ambient"][movers, None]
     for k in np.flatnonzero(near.any(axis=1)):
-        state = _consider(state, vector_map, int(movers[k]), slow[near[k]])
+        state = _overtake_one(state, vector_map, int(movers[k]), slow[near[k]])
     return state
 
 
-def _consider(state: WorldState, vector_map: StaticMap, i: int, near: np.ndarray) -> WorldState:
+def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.ndarray) -> WorldState:
     me, path, n = state.bodies[i], state.paths[i], int(state.counts[i])
     here = int(min(max(me["s"], 0), n - 1))
     front = me["s"] + 0.5 * me["length"]
@@ -66,7 +68,7 @@ def _consider(state: WorldState, vector_map: StaticMap, i: int, near: np.ndarray
         other = state.bodies[j]
         if j == i or abs(other["z"] - me["z"]) > 3.0:
             continue
-        s, left = project(path, n, other["x"], other["y"], here, min(here + int(_LOOK_M), n - 1))
+        s, left = project_to_path(path, n, other["x"], other["y"], here, min(here + int(_HORIZON_M), n - 1))
         turn = abs(float(np.cos(other["yaw"] - path[min(int(s), n - 1), YAW])))
         across = float(np.sqrt(max(1.0 - turn * turn, 0.0)))
         half_long = 0.5 * (other["length"] * turn + other["width"] * across)
@@ -112,8 +114,8 @@ def _consider(state: WorldState, vector_map: StaticMap, i: int, near: np.ndarray
         return state
     k = np.arange(n, dtype=float)
     share = _smooth((k - begin) / into) * (1.0 - _smooth((k - out) / _BEND_M))
-    bent = _bent(path[:n], aside * share)
-    if not _on_road(vector_map, bent, here, int(end), float(me["width"]), share) or not _free(
+    bent = _shifted_path(path[:n], aside * share)
+    if not _on_road(vector_map, bent, here, int(end), float(me["width"]), share) or not _gap_is_free(
         state, i, path[:n], here, end, pace, {int(j) for j in near}
     ):
         return state
@@ -128,7 +130,7 @@ def _smooth(q: np.ndarray) -> np.ndarray:
     return q * q * (3.0 - 2.0 * q)
 
 
-def _bent(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
+def _shifted_path(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
     """A path moved to its left by `aside` (R,) m, slower where it bends."""
     out = path.copy()
     out[:, 0] -= aside * np.sin(path[:, YAW])
@@ -151,19 +153,19 @@ def _on_road(vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width
     return True
 
 
-def _free(
+def _gap_is_free(
     state: WorldState, i: int, path: np.ndarray, here: int, end: float, pace: float, obstacles: set[int]
 ) -> bool:  # fmt: skip
     """Whether nobody needs the room beside the lane while we are there."""
     me = state.bodies[i]
     takes_s = (end - me["s"]) / max(0.5 * (pace + float(me["speed"])), 2.0)
     for j, other in enumerate(state.bodies):
-        if j == i or j in obstacles or other["mode"] in (Mode.ABSENT, Mode.STATIC):
+        if j == i or j in obstacles or other["mode"] in (MotionMode.ABSENT, MotionMode.STATIC):
             continue
         dx, dy = other["x"] - me["x"], other["y"] - me["y"]
         if abs(other["z"] - me["z"]) > 3.0 or np.hypot(dx, dy) > 250.0:
             continue
-        s, _ = project(path, len(path), other["x"], other["y"], max(here - 80, 0), len(path) - 1)
+        s, _ = project_to_path(path, len(path), other["x"], other["y"], max(here - 80, 0), len(path) - 1)
         if s <= 1.0 and here < 80:
             c, n = np.cos(path[0, YAW]), np.sin(path[0, YAW])
             s = c * (other["x"] - path[0, 0]) + n * (other["y"] - path[0, 1])

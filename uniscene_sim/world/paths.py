@@ -8,9 +8,15 @@ import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.world.road_arrays import PATH_COLUMNS, RoadArrays, describe, follow, in_order
+from uniscene_sim.world.road_arrays import (
+    PATH_COLUMNS,
+    RoadArrays,
+    annotate_columns,
+    lanes_along_path,
+    path_along_lanes,
+)
 
-__all__ = ["PATH_COLUMNS", "PATH_POINTS", "along", "annotate", "plan_ahead", "unit_hash"]
+__all__ = ["PATH_COLUMNS", "PATH_POINTS", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
 
 PATH_POINTS = 400
 #: Columns of an annotated path: x, y, z, yaw, speed limit (curves included), stop line + 1, junction + 1, lane (-1: on
@@ -28,7 +34,7 @@ def unit_hash(*keys: int) -> float:
     return ((h ^ (h >> 32)) >> 11) / 2**53
 
 
-def along(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[int, float]:
+def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[int, float]:
     """Lane and arc length `ds` ahead of (or behind) a place, straight on where lanes part."""
     s += ds
     lanes = vector_map.lanes
@@ -46,7 +52,7 @@ def _turn(vector_map: StaticMap, lane: int) -> float:
     return float(wrap_angle(heading[-1] - heading[0]))
 
 
-def plan_ahead(
+def random_path_ahead(
     vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...], length_m: float = PATH_POINTS
 ) -> np.ndarray:
     """Annotated path (R, 10) of a length that takes one way at random at each fork, the same for the same key; shorter
@@ -59,10 +65,10 @@ def plan_ahead(
         way.append(options[int(unit_hash(*key, way[-1], len(way)) * len(options))])
         length += lanes[way[-1]].length
     road = RoadArrays.of(vector_map)
-    return describe(road, *follow(road, np.array(way), float(s), float(length_m)))
+    return annotate_columns(road, *path_along_lanes(road, np.array(way), float(s), float(length_m)))
 
 
-def annotate(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int] | None = None) -> np.ndarray:
+def annotate_path(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int] | None = None) -> np.ndarray:
     """A path (R, 3) with its columns filled (R, 10). Lanes are looked up among `lanes`, in their order, or among all
     where that is None; a path with no lanes (`()`) is one for walkers and trajectories."""
     road, path = RoadArrays.of(vector_map), np.ascontiguousarray(path, dtype=float)
@@ -70,7 +76,7 @@ def annotate(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int] | Non
         direction = np.gradient(path[:, :2], axis=0)
         yaw = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
         found = [vector_map.nearest_lane(x, y, z, a)[:2] for (x, y, z), a in zip(path, yaw, strict=True)]
-        return describe(road, path, np.array([f[0] for f in found]), np.array([f[1] for f in found]))
+        return annotate_columns(road, path, np.array([f[0] for f in found]), np.array([f[1] for f in found]))
     if not lanes:
-        return describe(road, path, np.full(len(path), -1), np.zeros(len(path)))
-    return describe(road, path, *in_order(road, path, np.array(lanes)))
+        return annotate_columns(road, path, np.full(len(path), -1), np.zeros(len(path)))
+    return annotate_columns(road, path, *lanes_along_path(road, path, np.array(lanes)))

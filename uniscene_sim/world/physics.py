@@ -14,34 +14,42 @@ from numba import njit
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import PHYSICS_US, EgoVehicle
-from uniscene_sim.maps.ground import height_at, lies_on
-from uniscene_sim.maps.signals import lines_at, states_at
+from uniscene_sim.maps.ground import has_rank, height_at
+from uniscene_sim.maps.signals import signal_states_at, stop_lines_at
 from uniscene_sim.world.decisions import decide
-from uniscene_sim.world.events import holds, time_to_collision
-from uniscene_sim.world.motion import move, pose
-from uniscene_sim.world.traffic import Mode, project
+from uniscene_sim.world.events import time_to_collision, trigger_holds
+from uniscene_sim.world.motion import advance_bodies, place_on_paths
+from uniscene_sim.world.traffic import MotionMode, project_to_path
 
-__all__ = ["DT_S", "EGO", "MARKS", "TALLY", "Vehicle", "decide_and_run", "run"]
+__all__ = [
+    "DT_S",
+    "EGO_COLUMNS",
+    "MARK_COLUMNS",
+    "TALLY_COLUMNS",
+    "VehicleParameters",
+    "decide_and_run_steps",
+    "run_steps",
+]
 
 DT_S = PHYSICS_US / 1e6
 #: Columns of the ego: base_link in the map frame, then speed, acceleration, front-wheel angle, yaw rate.
-EGO = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
+EGO_COLUMNS = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
 #: Columns of the tally that physics keeps.
-TALLY = ("off_road_s", "driven_m", "min_ttc_s", "crossed_line")
+TALLY_COLUMNS = ("off_road_s", "driven_m", "min_ttc_s", "crossed_line")
 #: Columns of what is noted in each step: a corner where no car may be, part of the body beside the lanes for driving,
 #: red line run (-1: none).
-MARKS = ("off", "beside", "red")
-_X, _Y, _Z, _ROLL, _PITCH, _YAW, _SPEED, _ACCEL, _STEER, _RATE = range(len(EGO))
-_OFF_ROAD, _DRIVEN, _TTC, _CROSSED = range(len(TALLY))
-_OFF, _BESIDE, _RED = range(len(MARKS))
-_RED_LIGHT, _ABSENT = 1, Mode.ABSENT
+MARK_COLUMNS = ("off", "beside", "red")
+_X, _Y, _Z, _ROLL, _PITCH, _YAW, _SPEED, _ACCEL, _STEER, _RATE = range(len(EGO_COLUMNS))
+_OFF_ROAD, _DRIVEN, _TTC, _CROSSED = range(len(TALLY_COLUMNS))
+_OFF, _BESIDE, _RED = range(len(MARK_COLUMNS))
+_RED_LIGHT, _ABSENT = 1, MotionMode.ABSENT
 _FOR_CARS, _DRIVING = 2, 3  # ranks of the ground
 _SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
 _TTC_RANGE_M = 60.0
 _ALONG, _ACROSS = 12, 6  # samples of the body's footprint
 
 
-class Vehicle(NamedTuple):
+class VehicleParameters(NamedTuple):
     """The numbers of an `EgoVehicle`."""
 
     length_m: float
@@ -58,12 +66,12 @@ class Vehicle(NamedTuple):
     accel_lag_s: float
 
     @classmethod
-    def of(cls, vehicle: EgoVehicle) -> Vehicle:
+    def of(cls, vehicle: EgoVehicle) -> VehicleParameters:
         return cls(*(float(getattr(vehicle, name)) for name in cls._fields))
 
 
 @njit(cache=True, nogil=True)
-def decide_and_run(
+def decide_and_run_steps(
     rules, time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers,
     fired, watches, tally, marks, touched,
 ):  # fmt: skip
@@ -71,14 +79,14 @@ def decide_and_run(
     chosen, pace, sideways = decide(time_us, bodies[0], paths, counts, rules)
     for i in range(bodies.shape[1]):
         bodies[0, i].chosen, bodies[0, i].pace, bodies[0, i].sideways = chosen[i], pace[i], sideways[i]
-    return run(
+    return run_steps(
         time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers,
         fired, watches, tally, marks, touched,
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def run(
+def run_steps(
     time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers, fired,
     watches, tally, marks, touched,
 ):  # fmt: skip
@@ -96,8 +104,8 @@ def run(
         props: (H, 7) boxes that stand: x, y, yaw, length, width, foot, top.
         fired: bool (E,), events that have happened; those of this call are added.
         watches: whether somebody wants to know of parts of the body beside the lanes for driving.
-        tally: (4,) columns `TALLY`, brought up to date.
-        marks: int64 (K, 3) columns `MARKS`.
+        tally: (4,) columns `TALLY_COLUMNS`, brought up to date.
+        marks: int64 (K, 3) columns `MARK_COLUMNS`.
         touched: bool (K, H + N), props and bodies that the ego touches.
 
     Returns:
@@ -111,22 +119,22 @@ def run(
         now[:] = bodies[k]
         steer, accel = control[0], control[1]
         if len(trajectory):
-            steer, accel = _follow(ego, trajectory, (gone + k) * DT_S, vehicle)
-        _drive(ego, steer, accel, vehicle, ground)
+            steer, accel = _track_trajectory(ego, trajectory, (gone + k) * DT_S, vehicle)
+        _step_bicycle(ego, steer, accel, vehicle, ground)
         time_us += PHYSICS_US
-        move(now, paths, counts, time_us * 1e-6, DT_S)
-        _mirror(ego, now, vehicle)
+        advance_bodies(now, paths, counts, time_us * 1e-6, DT_S)
+        _copy_ego_to_bodies(ego, now, vehicle)
         low, high = max(int(now[0].s) - 12, 0), int(now[0].s) + 20
-        now[0].s = max(project(paths[0], counts[0], now[0].x, now[0].y, low, high)[0], 0.0)
-        pose(now, paths, counts, 1)
+        now[0].s = max(project_to_path(paths[0], counts[0], now[0].x, now[0].y, low, high)[0], 0.0)
+        place_on_paths(now, paths, counts, 1)
 
         tally[_DRIVEN] += np.hypot(ego[_X] - egos[k, _X], ego[_Y] - egos[k, _Y])
-        tally[_TTC] = min(tally[_TTC], _soonest(now))
+        tally[_TTC] = min(tally[_TTC], _min_time_to_collision(now))
         marks[k, _RED] = -1
         for q in range(int(np.ceil(bodies[k, 0].s + front)), int(np.floor(now[0].s + front)) + 1):
             if q < counts[0] and paths[0, q, 5] > 0:
                 line = int(paths[0, q, 5]) - 1
-                red = lines_at(programs, states_at(programs, time_us * 1e-6))[line] == _RED_LIGHT
+                red = stop_lines_at(programs, signal_states_at(programs, time_us * 1e-6))[line] == _RED_LIGHT
                 if red and line != tally[_CROSSED]:
                     marks[k, _RED] = line
                 tally[_CROSSED] = line
@@ -139,18 +147,18 @@ def run(
         marks[k, _BESIDE] = watches and not _footprint_on(box, ego[_Z], _ALONG, _ACROSS, ground, _DRIVING, last)
         for p in range(len(props)):
             other[:] = props[p, :5]
-            touched[k, p] = _meets(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
+            touched[k, p] = _boxes_collide(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
         for i in range(1, total):
             b = now[i]
             touch = False
             if b.mode != _ABSENT:
                 other[0], other[1], other[2], other[3], other[4] = b.x, b.y, b.yaw, b.length, b.width
-                touch = _meets(box, ego[_Z], vehicle.height_m, other, b.z, b.z + b.height)
+                touch = _boxes_collide(box, ego[_Z], vehicle.height_m, other, b.z, b.z + b.height)
             touched[k, len(props) + i] = touch
 
         begins = False
         for e in range(len(fired)):
-            if not fired[e] and holds(triggers, e, time_us, now):
+            if not fired[e] and trigger_holds(triggers, e, time_us, now):
                 fired[e] = begins = True
         if begins:
             return k + 1
@@ -158,7 +166,7 @@ def run(
 
 
 @device
-def _drive(ego, want_steer, want_accel, vehicle, ground):
+def _step_bicycle(ego, want_steer, want_accel, vehicle, ground):
     """One step of the ego (10,), in place."""
     want_steer = min(max(want_steer, -vehicle.max_steer_rad), vehicle.max_steer_rad)
     want_accel = min(max(want_accel, -vehicle.max_brake_mps2), vehicle.max_accel_mps2)
@@ -186,7 +194,7 @@ def _drive(ego, want_steer, want_accel, vehicle, ground):
 
 
 @device
-def _follow(ego, trajectory, gone, vehicle):
+def _track_trajectory(ego, trajectory, gone, vehicle):
     """Front-wheel angle and acceleration along a trajectory (M, 3) of which `gone` seconds are over."""
     last = trajectory[len(trajectory) - 1, 0] - gone
     horizon = min(max(0.5, 0.2 + 4.0 / max(ego[_SPEED], 4.0)), max(last, 0.1))
@@ -206,7 +214,7 @@ def _follow(ego, trajectory, gone, vehicle):
 
 
 @device
-def _mirror(ego, bodies, vehicle):
+def _copy_ego_to_bodies(ego, bodies, vehicle):
     """The ego as the first of the bodies."""
     me, forward = bodies[0], vehicle.rear_axle_to_centre_m
     me.x, me.y = ego[_X] + forward * np.cos(ego[_YAW]), ego[_Y] + forward * np.sin(ego[_YAW])
@@ -214,7 +222,7 @@ def _mirror(ego, bodies, vehicle):
 
 
 @device
-def _soonest(bodies):
+def _min_time_to_collision(bodies):
     """Least time to collision, s, with a body near in the lane-wide strip ahead of the ego, which is the first."""
     ego, best = bodies[0], np.inf
     c, s = np.cos(ego.yaw), np.sin(ego.yaw)
@@ -228,7 +236,7 @@ def _soonest(bodies):
 
 
 @device
-def _meets(box, foot, height, other, other_foot, other_top):
+def _boxes_collide(box, foot, height, other, other_foot, other_top):
     """Whether two upright boxes overlap; what is lower than a kerb is driven over."""
     dx, dy = other[0] - box[0], other[1] - box[1]
     reach = 0.5 * (np.hypot(box[3], box[4]) + np.hypot(other[3], other[4]))
@@ -246,7 +254,7 @@ def _footprint_on(box, z, along, across, ground, least, last):
         for j in range(across):
             v = (j / (across - 1.0) - 0.5) * box[4]
             x, y = box[0] + c * u - s * v, box[1] + s * u + c * v
-            if not lies_on(ground, x, y, z, least, last) and not _in_crack(ground, x, y, z, least, last):
+            if not has_rank(ground, x, y, z, least, last) and not _in_crack(ground, x, y, z, least, last):
                 return False
     return True
 
@@ -254,6 +262,6 @@ def _footprint_on(box, z, along, across, ground, least, last):
 @device
 def _in_crack(ground, x, y, z, least, last):
     """Whether a place lies between two lanes that all but touch."""
-    if lies_on(ground, x + _SEAM_M, y, z, least, last) and lies_on(ground, x - _SEAM_M, y, z, least, last):
+    if has_rank(ground, x + _SEAM_M, y, z, least, last) and has_rank(ground, x - _SEAM_M, y, z, least, last):
         return True
-    return lies_on(ground, x, y + _SEAM_M, z, least, last) and lies_on(ground, x, y - _SEAM_M, z, least, last)
+    return has_rank(ground, x, y + _SEAM_M, z, least, last) and has_rank(ground, x, y - _SEAM_M, z, least, last)

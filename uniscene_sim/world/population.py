@@ -6,18 +6,30 @@ from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.lane_change import begin as begin_change
-from uniscene_sim.world.paths import LANE, LANE_S, PATH_COLUMNS, PATH_POINTS, STOP, YAW, X, Y, Z, plan_ahead, unit_hash
-from uniscene_sim.world.spawn import body
-from uniscene_sim.world.state import WorldState, give_path
-from uniscene_sim.world.traffic import Mode, project
-from uniscene_sim.world.walks import Walks
+from uniscene_sim.world.lane_change import begin_lane_change as begin_change
+from uniscene_sim.world.paths import (
+    LANE,
+    LANE_S,
+    PATH_COLUMNS,
+    PATH_POINTS,
+    STOP,
+    YAW,
+    X,
+    Y,
+    Z,
+    random_path_ahead,
+    unit_hash,
+)
+from uniscene_sim.world.spawn import make_body
+from uniscene_sim.world.state import WorldState, with_path
+from uniscene_sim.world.traffic import MotionMode, project_to_path
+from uniscene_sim.world.walks import WalkwayNetwork
 
-__all__ = ["HIDDEN_M", "Population", "absent"]
+__all__ = ["HIDDEN_M", "Population", "absent_body"]
 
 #: No sensor of the presets sees this far: bodies come and go at least this far from the ego.
 HIDDEN_M = 170.0
@@ -45,7 +57,7 @@ class Population:
         self._map, self._spec, self._seed = vector_map, spec, seed
         self._first_row, self._first_id = first_row, first_id
         self._places, self._at = _places(vector_map) if spec.vehicles_per_km else _NOWHERE
-        self._walks = once_a_map(Walks)(vector_map) if spec.pedestrians else None
+        self._walks = once_per_map(WalkwayNetwork)(vector_map) if spec.pedestrians else None
 
     # --- how many -------------------------------------------------------------------------------------------------
 
@@ -54,7 +66,7 @@ class Population:
         near = int((np.hypot(self._at[:, 0] - x, self._at[:, 1] - y) < _LIVE_M).sum())
         return round(self._spec.vehicles_per_km * near * _SPACING_M / 1000.0)
 
-    def room(self, route: np.ndarray) -> tuple[int, int]:
+    def row_counts(self, route: np.ndarray) -> tuple[int, int]:
         """Rows for vehicles and for walkers that a route (R, >=2) needs at most."""
         if not len(self._places):
             vehicles = 0
@@ -64,7 +76,7 @@ class Population:
 
     # --- the start ------------------------------------------------------------------------------------------------
 
-    def settle(self, state: WorldState, vehicles: int) -> WorldState:
+    def populate(self, state: WorldState, vehicles: int) -> WorldState:
         """The state with all ambient rows filled as far as there is room around the ego."""
         bodies, paths, counts = state.bodies.copy(), state.paths.copy(), state.counts.copy()
         x, y = float(bodies[0]["x"]), float(bodies[0]["y"])
@@ -84,13 +96,13 @@ class Population:
                 continue
             bodies[row], path = self._vehicle(int(k), entered, bodies[:row])
             bodies[row]["speed"] *= 0.7  # nobody has had time yet to mind the others
-            paths[row], counts[row] = _fitted(path), min(len(path), PATH_POINTS)
+            paths[row], counts[row] = _fit_path(path), min(len(path), PATH_POINTS)
             row, entered = row + 1, entered + 1
         for i in range(self._first_row + vehicles, len(bodies)):
             found = self._walker(x, y, 0.0, 140.0, entered)
             if found is not None:
                 bodies[i], path = found
-                paths[i], counts[i] = _fitted(path), min(len(path), PATH_POINTS)
+                paths[i], counts[i] = _fit_path(path), min(len(path), PATH_POINTS)
                 entered += 1
         return replace(state, bodies=bodies, paths=paths, counts=counts, entered=entered)
 
@@ -99,18 +111,18 @@ class Population:
     def step(self, state: WorldState) -> WorldState:
         """Longer ways for bodies whose path runs out; twice a second bodies leave and enter, out of sight."""
         left, mode = state.counts - state.bodies["s"], state.bodies["mode"]
-        drives = (mode == Mode.TRAFFIC) | (mode == Mode.CONSTANT)
+        drives = (mode == MotionMode.TRAFFIC) | (mode == MotionMode.CONSTANT)
         drives[0] = False
-        walks = state.bodies["ambient"] & (mode == Mode.WALK)
+        walks = state.bodies["ambient"] & (mode == MotionMode.WALK)
         for i in np.flatnonzero((drives & (left < 60.0)) | (walks & (left <= 2.0))).tolist():
-            state = self._go_on(state, i)
+            state = self._extend_path(state, i)
         if state.time_us % _PERIOD_US:
             return state
         bodies = state.bodies
         x, y = state.ego.pose.x, state.ego.pose.y
         gap = np.hypot(bodies["x"] - x, bodies["y"] - y)
-        there = bodies["ambient"] & (bodies["mode"] != Mode.ABSENT)
-        vehicle = there & (bodies["mode"] == Mode.TRAFFIC)
+        there = bodies["ambient"] & (bodies["mode"] != MotionMode.ABSENT)
+        vehicle = there & (bodies["mode"] == MotionMode.TRAFFIC)
         ends = vehicle & (left < 30.0) & (bodies["speed"] < 1.0)
         stuck = vehicle & (bodies["wait"] > _STUCK_S)
         leaves = there & ((gap > _LEAVE_M) | ((gap > HIDDEN_M) & (ends | stuck)))
@@ -121,7 +133,7 @@ class Population:
             leaves[far[np.argsort(-gap[far], kind="stable")][: many - 1]] = True
         if leaves.any():
             bodies = bodies.copy()
-            bodies["mode"][leaves] = Mode.ABSENT
+            bodies["mode"][leaves] = MotionMode.ABSENT
             bodies["x"][leaves] = bodies["y"][leaves] = _NOWHERE_M
             bodies["speed"][leaves] = 0.0
             state = replace(state, bodies=bodies)
@@ -129,22 +141,22 @@ class Population:
 
     def _enter(self, state: WorldState, x: float, y: float) -> WorldState:
         bodies = state.bodies
-        absent = np.flatnonzero(bodies["ambient"] & (bodies["mode"] == Mode.ABSENT))
+        absent = np.flatnonzero(bodies["ambient"] & (bodies["mode"] == MotionMode.ABSENT))
         if not len(absent):
             return state
         walkers = absent[bodies["cls"][absent] == AgentClass.PEDESTRIAN]
         cars = absent[bodies["cls"][absent] != AgentClass.PEDESTRIAN]
-        present = int((bodies["ambient"] & (bodies["mode"] == Mode.TRAFFIC)).sum())
+        present = int((bodies["ambient"] & (bodies["mode"] == MotionMode.TRAFFIC)).sum())
         for i in cars[: max(min(self._wanted(x, y) - present, _ENTER_AT_ONCE), 0)]:
             place = self._hidden_place(state, x, y)
             if place is None:
                 break
             row, path = self._vehicle(place, state.entered, bodies)
-            state = replace(give_path(state, int(i), row, path), entered=state.entered + 1)
+            state = replace(with_path(state, int(i), row, path), entered=state.entered + 1)
         for i in walkers[:1]:
             found = self._walker(x, y, HIDDEN_M, _LIVE_M, state.entered)
             if found is not None:
-                state = replace(give_path(state, int(i), *found), entered=state.entered + 1)
+                state = replace(with_path(state, int(i), *found), entered=state.entered + 1)
         return state
 
     def _hidden_place(self, state: WorldState, x: float, y: float) -> int | None:
@@ -167,11 +179,11 @@ class Population:
                 return k
         return None
 
-    def _go_on(self, state: WorldState, i: int) -> WorldState:
+    def _extend_path(self, state: WorldState, i: int) -> WorldState:
         bodies, path, n = state.bodies, state.paths[i], int(state.counts[i])
         row = bodies[i].copy()
         at = int(min(max(row["s"], 0), n - 1))
-        if row["mode"] == Mode.WALK:
+        if row["mode"] == MotionMode.WALK:
             lane, s, _ = self._map.nearest_lane(
                 float(row["x"]), float(row["y"]), float(row["z"]), None, ("sidewalk", "walking")
             )
@@ -184,7 +196,7 @@ class Population:
             begin = max(at - _TAIL, 0)
             # From the end of what is planned, so that nothing changes for what is ahead.
             keep = n - 1
-            ahead = plan_ahead(
+            ahead = random_path_ahead(
                 self._map, int(path[keep, LANE]), float(path[keep, LANE_S]),
                 (self._seed, 2, int(row["id"]), int(row["plans"])),
             )  # fmt: skip
@@ -196,7 +208,7 @@ class Population:
             row["s"] -= begin
             row["aside"] = max(row["aside"] - begin, 0.0)
         row["plans"] += 1
-        return give_path(state, i, row, ahead)
+        return with_path(state, i, row, ahead)
 
     def _side(self, identity: int) -> float:
         """How far left of the middle of a walkway somebody walks, m: on the own side, past whom they meet."""
@@ -213,12 +225,12 @@ class Population:
         if cls == AgentClass.BICYCLE and self._map.lanes[lane].speed_limit_mps > _NO_CYCLING_MPS:
             cls = AgentClass.CAR
         slow = 5.5 if cls == AgentClass.BICYCLE else 40.0
-        row = body(self._identity(entered), cls, x, y, z, yaw, mode=Mode.TRAFFIC, ambient=True)
+        row = make_body(self._identity(entered), cls, x, y, z, yaw, mode=MotionMode.TRAFFIC, ambient=True)
         row["desired"] = slow * (0.85 + 0.25 * unit_hash(*key, 8)) if slow < 10 else slow
         row["speed"] = 0.8 * min(slow, self._map.lanes[lane].speed_limit_mps)
         if cls == AgentClass.CAR:
             row["length"] = 4.1 + 0.8 * unit_hash(*key, 10)
-        path = plan_ahead(self._map, lane, s, (self._seed, 2, int(row["id"]), 0))
+        path = random_path_ahead(self._map, lane, s, (self._seed, 2, int(row["id"]), 0))
         row["speed"] = min(float(row["speed"]), _safe_speed(row, path, others))
         return row, path
 
@@ -235,7 +247,7 @@ class Population:
                 continue
             way = 1 if unit_hash(*key, 4) < 0.5 else -1
             path = self._walks.plan(lane, s, way, self._side(self._identity(entered)), (self._seed, 12, entered))
-            row = body(self._identity(entered), AgentClass.PEDESTRIAN, *path[0, [X, Y, Z, YAW]], mode=Mode.WALK,
+            row = make_body(self._identity(entered), AgentClass.PEDESTRIAN, *path[0, [X, Y, Z, YAW]], mode=MotionMode.WALK,
                        ambient=True)  # fmt: skip
             row["speed"] = row["desired"] = 1.1 + 0.5 * unit_hash(*key, 6)
             row["height"] = 1.6 + 0.25 * unit_hash(*key, 8)
@@ -246,7 +258,7 @@ class Population:
         return self._first_id + entered % (65_000 - self._first_id)
 
 
-@once_a_map
+@once_per_map
 def _places(vector_map: StaticMap) -> _Places:
     """Where vehicles may enter."""
     places = tuple(
@@ -258,13 +270,13 @@ def _places(vector_map: StaticMap) -> _Places:
     return places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4)
 
 
-def absent(walker: bool) -> np.ndarray:
+def absent_body(walker: bool) -> np.ndarray:
     """A row of BODY_DTYPE that waits to enter."""
     cls = AgentClass.PEDESTRIAN if walker else AgentClass.CAR
-    return body(0, cls, _NOWHERE_M, _NOWHERE_M, 0.0, 0.0, mode=Mode.ABSENT, ambient=True)
+    return make_body(0, cls, _NOWHERE_M, _NOWHERE_M, 0.0, 0.0, mode=MotionMode.ABSENT, ambient=True)
 
 
-def _fitted(path: np.ndarray) -> np.ndarray:
+def _fit_path(path: np.ndarray) -> np.ndarray:
     out = np.zeros((PATH_POINTS, PATH_COLUMNS))
     out[: min(len(path), PATH_POINTS)] = path[:PATH_POINTS]
     return out
@@ -275,7 +287,7 @@ def _safe_speed(row: np.ndarray, path: np.ndarray, others: np.ndarray) -> float:
     room = [max(float(line) - 0.5 * float(row["length"]) - 1.0, 0.0) for line in np.flatnonzero(path[:, STOP])[:1]]
     speed = min((np.sqrt(2.0 * 2.0 * r) for r in room), default=np.inf)
     for other in others[np.hypot(others["x"] - row["x"], others["y"] - row["y"]) < 90.0]:
-        s, left = project(path, len(path), other["x"], other["y"], 0, min(90, len(path) - 1))
+        s, left = project_to_path(path, len(path), other["x"], other["y"], 0, min(90, len(path) - 1))
         if s > 0.5 and abs(left) < 0.5 * (row["width"] + other["width"]) + 0.4 and abs(other["z"] - row["z"]) < 4.0:
             gap = s - 0.5 * float(row["length"] + other["length"]) - 4.0
             speed = min(speed, float(other["speed"]) + np.sqrt(2.0 * 1.5 * max(gap, 0.0)))

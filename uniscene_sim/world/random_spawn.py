@@ -7,7 +7,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
-from uniscene_sim.world.paths import LIMIT, STOP, plan_ahead, unit_hash
+from uniscene_sim.world.paths import LIMIT, STOP, random_path_ahead, unit_hash
 
 __all__ = ["random_place", "random_route", "safe_start_mps"]
 
@@ -22,7 +22,7 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[
     """Lane and arc length, as likely on each metre of driving lane outside junctions that has the road for the route.
 
     Raises:
-        InputError: nowhere on the map is there a road as long as `messages.ego.route_m`.
+        InputError: nowhere on the map is there a road as long as `messages.ego_state.route_m`.
     """
     lanes = [lane for lane in vector_map.lanes if lane.kind == "driving" and lane.junction < 0]
     ends = np.cumsum([lane.length for lane in lanes])
@@ -49,7 +49,7 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[
 
 def random_route(vector_map: StaticMap, lane: int, s: float, seed: int, length_m: float) -> np.ndarray:
     """Annotated path (R, 10) of so many metres, whose turns at forks the seed draws."""
-    return plan_ahead(vector_map, lane, s, (seed, 22), np.floor(length_m) + 1.5)
+    return random_path_ahead(vector_map, lane, s, (seed, 22), np.floor(length_m) + 1.5)
 
 
 def safe_start_mps(path: np.ndarray, front_m: float) -> float:

@@ -8,10 +8,18 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.geometry import point_in_polygon
-from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 
-__all__ = ["COMFORTABLE_LATERAL_MPS2", "PATH_COLUMNS", "RoadArrays", "by_the_metre", "describe", "follow", "in_order"]
+__all__ = [
+    "COMFORTABLE_LATERAL_MPS2",
+    "PATH_COLUMNS",
+    "RoadArrays",
+    "annotate_columns",
+    "lanes_along_path",
+    "path_along_lanes",
+    "resample_by_metre",
+]
 
 COMFORTABLE_LATERAL_MPS2 = 2.2
 PATH_COLUMNS = 10
@@ -34,7 +42,7 @@ class RoadArrays(NamedTuple):
     corner_offset: np.ndarray  # (C + 1,) int64
 
     @staticmethod
-    @once_a_map
+    @once_per_map
     def of(static_map: StaticMap) -> RoadArrays:
         lanes, lines, areas = static_map.lanes, static_map.stop_lines, [c.polygon for c in static_map.crossings]
         rows = [np.column_stack([lane.centre, lane.s]) for lane in lanes]
@@ -51,7 +59,7 @@ class RoadArrays(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def describe(road, path, lanes, lane_s):
+def annotate_columns(road, path, lanes, lane_s):
     """A path (R, 3) with all its columns (R, 10), see `world.paths`; `lanes` and `lane_s` (R,) say where it is."""
     n = len(path)
     out = np.zeros((n, PATH_COLUMNS))
@@ -85,12 +93,12 @@ def describe(road, path, lanes, lane_s):
             if here < _LINE_M and here <= before and here < after:
                 out[k - 1, 5] = line + 1
             before, here = here, after
-    _cross(road, path, out)
+    _mark_crossings(road, path, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _cross(road, path, out):
+def _mark_crossings(road, path, out):
     """Mark which points of a path lie on a crossing."""
     low_x, high_x, low_y, high_y = path[:, 0].min(), path[:, 0].max(), path[:, 1].min(), path[:, 1].max()
     for crossing in range(len(road.corner_offset) - 1):
@@ -107,7 +115,7 @@ def _cross(road, path, out):
 
 
 @njit(cache=True, nogil=True)
-def follow(road, way, s, length):
+def path_along_lanes(road, way, s, length):
     """Path (R, 3), a point each metre, from arc length s along lanes `way`, with the lane and the arc length on it (R,)
     of each point; at most `length` points."""
     total = 0
@@ -134,7 +142,7 @@ def follow(road, way, s, length):
     want = s + np.arange(max(count, 0))
     if count < 2:  # less than that is left of the road
         want = np.linspace(max(gone - 2.0, 0.0), gone, 3)
-    path, on = _between(points[:n], at[:n], want)
+    path, on = _interpolate_points(points[:n], at[:n], want)
     lanes, lane_s = np.empty(len(want), np.int64), np.empty(len(want))
     for k in range(len(want)):
         turn = owner[on[k]]
@@ -143,7 +151,7 @@ def follow(road, way, s, length):
 
 
 @njit(cache=True, nogil=True)
-def _between(points, at, want):
+def _interpolate_points(points, at, want):
     """Places (R, 3) at arc lengths `want` (R,), which rise, of a line of points (N, 3) at `at` (N,), and the last point
     (R,) up to each."""
     out, on = np.empty((len(want), 3)), np.empty(len(want), np.int64)
@@ -160,7 +168,7 @@ def _between(points, at, want):
 
 
 @njit(cache=True, nogil=True)
-def by_the_metre(points, length, aside):
+def resample_by_metre(points, length, aside):
     """A point each metre (R, 3) of a line of points (N, 3), `length` long at most, moved to its left by `aside` m."""
     kept, at = np.empty_like(points), np.empty(len(points))
     n = 0
@@ -173,7 +181,7 @@ def by_the_metre(points, length, aside):
     want = np.arange(int(np.ceil(min(end, length)))).astype(np.float64)
     if len(want) < 2:
         want = np.linspace(0.0, end, 2)
-    middle, _ = _between(kept[:n], at[:n], want)
+    middle, _ = _interpolate_points(kept[:n], at[:n], want)
     path = middle.copy()
     for k in range(len(path)):
         a, b = max(k - 1, 0), min(k + 1, len(path) - 1)
@@ -185,7 +193,7 @@ def by_the_metre(points, length, aside):
 
 
 @njit(cache=True, nogil=True)
-def in_order(road, path, way):
+def lanes_along_path(road, path, way):
     """Lane (R,) and arc length on it (R,) of each point of a path (R, 3) along lanes `way`, which are never gone back
     on."""
     owner, arc = np.zeros(len(path), np.int64), np.zeros(len(path))

@@ -15,28 +15,28 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
-from uniscene_sim.maps.once_per_map import once_a_map
-from uniscene_sim.maps.signals import Programs, lights_of, lines_at, signal_heads, states_at
+from uniscene_sim.maps.once_per_map import once_per_map
+from uniscene_sim.maps.signals import SignalPrograms, head_lights, signal_heads, signal_states_at, stop_lines_at
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world import outcome
 from uniscene_sim.world.conflicts import Conflicts
-from uniscene_sim.world.crossings import held_lines
-from uniscene_sim.world.decisions import Rules, decide
-from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, rest_of
+from uniscene_sim.world.crossings import crossing_stop_lines
+from uniscene_sim.world.decisions import TrafficRules, decide
+from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, remaining_trajectory
 from uniscene_sim.world.events import Triggers, apply_action
 from uniscene_sim.world.lane_change import change_lanes
-from uniscene_sim.world.motion import pose
+from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
-from uniscene_sim.world.physics import Vehicle, decide_and_run, run
-from uniscene_sim.world.record import Frames, Record
-from uniscene_sim.world.spawn import SIZES, as_agents
-from uniscene_sim.world.start import Start
+from uniscene_sim.world.physics import VehicleParameters, decide_and_run_steps, run_steps
+from uniscene_sim.world.physics_record import LazyLayouts, PhysicsRecord
+from uniscene_sim.world.spawn import CLASS_SIZES, write_agents
+from uniscene_sim.world.start import InitialState
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import Mode, project
+from uniscene_sim.world.traffic import MotionMode, project_to_path
 
 __all__ = ["DECIDE_US", "ScenarioSource"]
 
@@ -62,18 +62,20 @@ class ScenarioSource:
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
-        self._heads, self._props = once_a_map(signal_heads)(vector_map), _props(vector_map)
+        self._heads, self._props = once_per_map(signal_heads)(vector_map), _props(vector_map)
         self._first_id = len(self._heads) + len(self._props) + 1
         self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
-        self._programs, self._ground = Programs.of(vector_map), vector_map.surface.arrays
-        meetings = once_a_map(Conflicts)(vector_map)
-        self._rules = Rules(self._programs, once_a_map(held_lines)(vector_map), meetings.first, meetings.meets)
-        self._begin = Start(scenario, vector_map, self.seed, self._first_id)
+        self._programs, self._ground = SignalPrograms.of(vector_map), vector_map.surface.arrays
+        meetings = once_per_map(Conflicts)(vector_map)
+        self._rules = TrafficRules(
+            self._programs, once_per_map(crossing_stop_lines)(vector_map), meetings.first, meetings.meets
+        )
+        self._begin = InitialState(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
-        self._vehicle = Vehicle.of(scenario.ego.vehicle)
+        self._vehicle = VehicleParameters.of(scenario.ego.vehicle)
         self._triggers = Triggers.of([event.trigger for event in scenario.events], self._rows)
         self._boxes = _boxes(self._props)
-        self._decided: tuple[WorldState | None, tuple[np.ndarray, ...]] = (None, ())
+        self._decision_cache: tuple[WorldState | None, tuple[np.ndarray, ...]] = (None, ())
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
@@ -124,12 +126,12 @@ class ScenarioSource:
     @property
     def stop_line_states(self) -> np.ndarray:
         """What each stop line of the map says now, uint8 (L,): 0 sign, 1 red, 2 yellow, 3 green or off."""
-        return lines_at(self._programs, states_at(self._programs, self._state.time_us * 1e-6))
+        return stop_lines_at(self._programs, signal_states_at(self._programs, self._state.time_us * 1e-6))
 
     @property
     def outcome(self) -> dict[str, Any]:
         """Status and criteria so far, see `world.outcome`."""
-        return outcome.judge(self.scenario, self._state.tally, self.completion, self.done)
+        return outcome.evaluate_criteria(self.scenario, self._state.tally, self.completion, self.done)
 
     def reset(self) -> LayoutFrame:
         self._state = self._begin.state
@@ -150,14 +152,14 @@ class ScenarioSource:
         if dt_us <= 0 or dt_us % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
         begin = state = self._state
-        record = Record(state, dt_us // PHYSICS_US)
+        record = PhysicsRecord(state, dt_us // PHYSICS_US)
         while (at := (state.time_us - begin.time_us) // PHYSICS_US) < record.steps:
-            state = self._run(state, control, record, at)
+            state = self._run_physics(state, control, record, at)
             if state.time_us % DECIDE_US == 0:
-                state = self._think(state)
+                state = self._decide_slowly(state)
             record.put(state)
         self._state = replace(state, bodies=state.bodies.copy())
-        return Frames(record, self._frame)
+        return LazyLayouts(record, self._frame)
 
     def driver_control(self) -> Control | Trajectory:
         """The built-in driver: keeps its lane by pure pursuit, its distance by IDM, and minds lights and people.
@@ -166,7 +168,7 @@ class ScenarioSource:
         """
         state, spec = self._state, self.scenario.ego
         if spec.trajectory:
-            return rest_of(spec.trajectory, state.time_us * 1e-6)
+            return remaining_trajectory(spec.trajectory, state.time_us * 1e-6)
         if not self.map.lanes:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
@@ -177,16 +179,18 @@ class ScenarioSource:
 
     def _decisions(self, state: WorldState) -> tuple[np.ndarray, ...]:
         """What everybody chooses now: acceleration (N,), pace and step aside of walkers (N,)."""
-        if self._decided[0] is not state:
-            self._decided = state, decide(state.time_us, state.bodies, state.paths, state.counts, self._rules)
-        return self._decided[1]
+        if self._decision_cache[0] is not state:
+            self._decision_cache = state, decide(state.time_us, state.bodies, state.paths, state.counts, self._rules)
+        return self._decision_cache[1]
 
     def _ego_s(self, state: WorldState) -> float:
         guess = int(state.bodies[0]["s"])
         path, row = state.paths[0], state.bodies[0]
-        return float(project(path, state.counts[0], row["x"], row["y"], max(guess - 12, 0), guess + 20)[0])
+        return float(project_to_path(path, state.counts[0], row["x"], row["y"], max(guess - 12, 0), guess + 20)[0])
 
-    def _run(self, state: WorldState, control: Control | Trajectory, record: Record, at: int) -> WorldState:
+    def _run_physics(
+        self, state: WorldState, control: Control | Trajectory, record: PhysicsRecord, at: int
+    ) -> WorldState:
         """Physics up to the next decision, the end of the record or an event, whose actions begin."""
         trajectory, wanted = _NO_TRAJECTORY, np.zeros(2)
         if isinstance(control, Trajectory):
@@ -197,46 +201,46 @@ class ScenarioSource:
         rows = slice(at, at + steps + 1)
         marks = np.empty((steps, 3), dtype=np.int64)
         touched = np.zeros((steps, len(self._props) + len(state.bodies)), dtype=np.bool_)
-        fired, tally = np.array(state.fired, dtype=np.bool_), outcome.as_row(state.tally)
+        fired, tally = np.array(state.fired, dtype=np.bool_), outcome.tally_row(state.tally)
         moment = (
             state.time_us, record.egos[rows], record.bodies[rows], state.paths, state.counts, wanted, trajectory, at,
             self._vehicle, self._ground, self._boxes, self._programs, self._triggers, fired, self.solid is not None,
             tally, marks, touched,
         )  # fmt: skip
         if state.time_us % DECIDE_US:
-            made = run(*moment)
-        elif self._decided[0] is state:
-            for name, values in zip(("chosen", "pace", "sideways"), self._decided[1], strict=True):
+            made = run_steps(*moment)
+        elif self._decision_cache[0] is state:
+            for name, values in zip(("chosen", "pace", "sideways"), self._decision_cache[1], strict=True):
                 record.bodies[at][name] = values
-            made = run(*moment)
+            made = run_steps(*moment)
         else:
-            made = decide_and_run(self._rules, *moment)
+            made = decide_and_run_steps(self._rules, *moment)
         end = at + made
         record.route_at[at + 1 : end + 1] = state.route_at
         ids = np.concatenate([self._props["id"], record.bodies[end]["id"]])
-        noted = outcome.Noted(record.egos[at + 1 : end + 1], marks[:made], touched[:made], ids, tally)
-        done, events = outcome.count(self.map, self._vehicle, state.tally, noted, self.solid)
+        noted = outcome.PhysicsLog(record.egos[at + 1 : end + 1], marks[:made], touched[:made], ids, tally)
+        done, events = outcome.update_tally(self.map, self._vehicle, state.tally, noted, self.solid)
         record.events[at + 1 : end + 1] = events
         after = replace(
             state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
         )
-        return self._happen(after, fired) if fired.sum() > sum(state.fired) else after
+        return self._apply_fired_events(after, fired) if fired.sum() > sum(state.fired) else after
 
-    def _happen(self, state: WorldState, fired: np.ndarray) -> WorldState:
+    def _apply_fired_events(self, state: WorldState, fired: np.ndarray) -> WorldState:
         """The state once the actions of events that are new in `fired` have begun."""
         before, state = state, replace(state, fired=tuple(fired.tolist()))
         for event, was, now in zip(self.scenario.events, before.fired, state.fired, strict=True):
             for action in event.actions if now and not was else ():
                 state = apply_action(action, state, self._rows, self.map)
-        return _posed(state, before)
+        return _placed_bodies(state, before)
 
-    def _think(self, state: WorldState) -> WorldState:
+    def _decide_slowly(self, state: WorldState) -> WorldState:
         """Slow decisions: the ego's window, who enters and leaves, lane changes, overtaking."""
-        after = self._begin.population.step(self._moved_window(state))
+        after = self._begin.population.step(self._advance_route_window(state))
         after = overtake(change_lanes(after, self.map, self.seed), self.map)
-        return _posed(after, state)
+        return _placed_bodies(after, state)
 
-    def _moved_window(self, state: WorldState) -> WorldState:
+    def _advance_route_window(self, state: WorldState) -> WorldState:
         """Of a long route a state holds the part around the ego."""
         route, row = self._begin.route, state.bodies[0]
         at = state.route_at + int(row["s"]) - 20
@@ -252,13 +256,13 @@ class ScenarioSource:
     # --- frames ---------------------------------------------------------------------------------------------------
 
     def _now(self) -> LayoutFrame:
-        return self._frame(Record(self._state, 0), 0)
+        return self._frame(PhysicsRecord(self._state, 0), 0)
 
-    def _frame(self, record: Record, k: int) -> LayoutFrame:
+    def _frame(self, record: PhysicsRecord, k: int) -> LayoutFrame:
         """The layout of a moment of a record."""
         time_us, ego, bodies = record.begin_us + k * PHYSICS_US, record.ego(k), record.bodies[k]
         at = int(record.route_at[k]) + int(max(bodies[0]["s"], 0.0))
-        signals = states_at(self._programs, time_us * 1e-6)
+        signals = signal_states_at(self._programs, time_us * 1e-6)
         return LayoutFrame(
             stamp_us=time_us,
             ego_pose=ego.pose,
@@ -279,22 +283,22 @@ class ScenarioSource:
     def _agents(self, bodies: np.ndarray, signals: np.ndarray) -> np.ndarray:
         """(N,) AGENT_DTYPE: bodies, props and signal heads, without the ego."""
         heads, still = len(self._heads), len(self._heads) + len(self._props)
-        there = int(np.count_nonzero(bodies["mode"][1:] != Mode.ABSENT))
+        there = int(np.count_nonzero(bodies["mode"][1:] != MotionMode.ABSENT))
         out = np.empty(still + there, dtype=AGENT_DTYPE)
         out[:heads], out[heads:still] = self._heads, self._props
-        out["lights"][:heads] = lights_of(self._heads, signals)
+        out["lights"][:heads] = head_lights(self._heads, signals)
         hour = self.scenario.style.time_of_day_h
         dim = hour < 7.0 or hour > 18.0 or self.scenario.style.weather in ("rain", "fog", "snow")
-        as_agents(bodies, out[still:], Light.HEAD if dim else 0)
+        write_agents(bodies, out[still:], Light.HEAD if dim else 0)
         return out
 
 
-def _posed(state: WorldState, before: WorldState) -> WorldState:
+def _placed_bodies(state: WorldState, before: WorldState) -> WorldState:
     """The state with bodies where new paths put them."""
     if state.bodies is before.bodies:
         return state
     bodies = state.bodies.copy()
-    pose(bodies, state.paths, state.counts, 1)
+    place_on_paths(bodies, state.paths, state.counts, 1)
     return replace(state, bodies=bodies)
 
 
@@ -305,15 +309,15 @@ def _boxes(props: np.ndarray) -> np.ndarray:
     return np.column_stack([props["pos"][:, :2], props["rpy"][:, 2], props["size"][:, :2], foot, top])
 
 
-@once_a_map
+@once_per_map
 def _props(vector_map: StaticMap) -> np.ndarray:
     """Placed objects that are drawn as instances, (P,) AGENT_DTYPE, at ids after those of the heads."""
-    first_id = len(once_a_map(signal_heads)(vector_map)) + 1
+    first_id = len(once_per_map(signal_heads)(vector_map)) + 1
     objects = [o for o in vector_map.objects if o.kind in _PROPS]
     out = np.zeros(len(objects), dtype=AGENT_DTYPE)
     for i, item in enumerate(objects):
         out[i]["id"], out[i]["cls"], out[i]["pos"] = first_id + i, _PROPS[item.kind], item.position
         out[i]["rpy"], out[i]["colour"] = (0.0, 0.0, item.yaw), int(unit_hash(first_id + i, 78) * 2**32)
-        usual = SIZES[_PROPS[item.kind]]
+        usual = CLASS_SIZES[_PROPS[item.kind]]
         out[i]["size"] = tuple(given if given > 0.05 else use for given, use in zip(item.size, usual, strict=True))
     return out

@@ -9,13 +9,13 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario, Spawn
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.paths import along, unit_hash
-from uniscene_sim.world.traffic import BODY_DTYPE, Mode
+from uniscene_sim.world.paths import lane_ahead, unit_hash
+from uniscene_sim.world.traffic import BODY_DTYPE, MotionMode
 
-__all__ = ["SIZES", "as_agents", "body", "place_of"]
+__all__ = ["CLASS_SIZES", "make_body", "resolve_spawn", "write_agents"]
 
 #: Usual length, width, height of a class, m.
-SIZES = {
+CLASS_SIZES = {
     AgentClass.CAR: (4.5, 1.85, 1.5),
     AgentClass.TRUCK: (8.2, 2.5, 3.4),
     AgentClass.CONSTRUCTION_VEHICLE: (6.5, 2.5, 3.2),
@@ -28,15 +28,15 @@ SIZES = {
     AgentClass.TRAFFIC_CONE: (0.4, 0.4, 0.75),
 }
 _OFF_LANE_M = 1.0
-_ABSENT, _LAST_VEHICLE = Mode.ABSENT, int(AgentClass.MOTORCYCLE)
+_ABSENT, _LAST_VEHICLE = MotionMode.ABSENT, int(AgentClass.MOTORCYCLE)
 
 
-def body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: float, **values: object) -> np.ndarray:
+def make_body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: float, **values: object) -> np.ndarray:
     """One row of BODY_DTYPE at a place, of its class's usual size; a pedestrian's height varies by colour."""
     row = np.zeros((), dtype=BODY_DTYPE)
     row["id"], row["cls"] = identity, cls
     row["x"], row["y"], row["z"], row["yaw"] = x, y, z, yaw
-    row["length"], row["width"], row["height"] = SIZES[cls]
+    row["length"], row["width"], row["height"] = CLASS_SIZES[cls]
     row["started"] = True
     row["colour"] = int(unit_hash(identity, 77) * 2**32)
     for name, value in values.items():
@@ -45,7 +45,7 @@ def body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: floa
 
 
 @njit(cache=True)
-def as_agents(bodies, out, lamps):
+def write_agents(bodies, out, lamps):
     """Write bodies (N,) BODY_DTYPE that are there, but for the first, which is the ego, as rows of AGENT_DTYPE; `lamps`
     are bits that all vehicles have lit."""
     at = 0
@@ -64,7 +64,7 @@ def as_agents(bodies, out, lamps):
         o["lights"] = b["lights"] | (lamps if b["cls"] <= _LAST_VEHICLE else 0)
 
 
-def place_of(
+def resolve_spawn(
     scenario: Scenario, vector_map: StaticMap, spawn: Spawn, field: str, places: dict[str, tuple[int, float]]
 ) -> tuple[int, float, float]:
     """Lane, arc length and left offset of a spawn; lane -1 where it is free.
@@ -87,7 +87,7 @@ def place_of(
                 field=field,
             )
         return lane, s, spawn.lateral_m
-    lane, s = along(vector_map, *places[spawn.relative_to], spawn.ahead_m)
+    lane, s = lane_ahead(vector_map, *places[spawn.relative_to], spawn.ahead_m)
     x, y = vector_map.lane_point(lane, s)[:2]
     for _ in range(abs(spawn.lanes_left)):
         lane = vector_map.lanes[lane].left if spawn.lanes_left > 0 else vector_map.lanes[lane].right

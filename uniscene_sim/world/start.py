@@ -11,26 +11,26 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.vector.routing import resample
 from uniscene_sim.scenario import AgentSpec, Scenario, Spawn
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.ego import EgoState, settle
+from uniscene_sim.world.ego import EgoState, pose_on_ground
 from uniscene_sim.world.lanes_needed import check_lanes
-from uniscene_sim.world.motion import pose
-from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate
-from uniscene_sim.world.population import Population, absent
+from uniscene_sim.world.motion import place_on_paths
+from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate_path
+from uniscene_sim.world.population import Population, absent_body
 from uniscene_sim.world.random_spawn import random_place, random_route, safe_start_mps
-from uniscene_sim.world.spawn import body, place_of
+from uniscene_sim.world.spawn import make_body, resolve_spawn
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import Mode
+from uniscene_sim.world.traffic import MotionMode
 
-__all__ = ["Start", "ego_row"]
+__all__ = ["InitialState", "ego_row"]
 
 _MODES = {
-    "traffic": Mode.TRAFFIC, "constant": Mode.CONSTANT, "walk": Mode.WALK, "parked": Mode.STATIC,
-    "trajectory": Mode.TRAJECTORY,
+    "traffic": MotionMode.TRAFFIC, "constant": MotionMode.CONSTANT, "walk": MotionMode.WALK, "parked": MotionMode.STATIC,
+    "trajectory": MotionMode.TRAJECTORY,
 }  # fmt: skip
 _BEGINS_M = 2.0  # a trajectory begins this near to the ego
 
 
-class Start:
+class InitialState:
     """Builds the first state of a scenario.
 
     Attributes:
@@ -50,16 +50,16 @@ class Start:
         if spec.spawn.random:
             (lane, s), left = random_place(scenario, vector_map, seed), 0.0
         else:
-            lane, s, left = place_of(scenario, vector_map, spec.spawn, "ego.spawn", places)
-        x, y, z, yaw = self._put(spec.spawn, lane, s, left)
+            lane, s, left = resolve_spawn(scenario, vector_map, spec.spawn, "ego.spawn", places)
+        x, y, z, yaw = self._spawn_pose(spec.spawn, lane, s, left)
         if lane < 0:
             lane, s, _ = vector_map.nearest_lane(x, y)
         places["ego"] = (lane, s)
         speed = spec.speed_mps
         if spec.trajectory:
-            self.route = self._driven(x, y, z)
+            self.route = self._trajectory_route(x, y, z)
         elif lane < 0:
-            self.route = annotate(vector_map, self._straight(x, y, z, yaw, 2.0), ())
+            self.route = annotate_path(vector_map, self._straight(x, y, z, yaw, 2.0), ())
         elif spec.spawn.random and spec.goal is None:
             self.route = random_route(vector_map, lane, s, seed, self._route_m)
         else:
@@ -67,10 +67,10 @@ class Start:
         if spec.spawn.random:
             front = spec.vehicle.rear_axle_to_centre_m + 0.5 * spec.vehicle.length_m
             speed = min(speed, safe_start_mps(self.route, front))
-        ego = EgoState(settle(x, y, z, yaw, spec.vehicle, vector_map.surface), speed)
+        ego = EgoState(pose_on_ground(x, y, z, yaw, spec.vehicle, vector_map.surface), speed)
         rows, paths = [ego_row(scenario, ego)], [self.route[:PATH_POINTS]]
         if spec.trajectory or lane < 0:
-            rows[0]["mode"] = Mode.CONSTANT  # others mind it; it does not overtake, nor wait for them
+            rows[0]["mode"] = MotionMode.CONSTANT  # others mind it; it does not overtake, nor wait for them
         for i, agent in enumerate(scenario.agents):
             row, path, place = self._agent(agent, f"agents[{i}].spawn", first_id + i, places)
             rows.append(row)
@@ -79,16 +79,16 @@ class Start:
                 places[agent.name] = place
         named = len(rows)
         self.population = Population(vector_map, scenario.traffic, seed, named, first_id + named)
-        vehicles, walkers = self.population.room(self.route)
-        rows += [absent(walker=False)] * vehicles + [absent(walker=True)] * walkers
+        vehicles, walkers = self.population.row_counts(self.route)
+        rows += [absent_body(walker=False)] * vehicles + [absent_body(walker=True)] * walkers
         packed = np.zeros((len(rows), PATH_POINTS, PATH_COLUMNS))
         counts = np.ones(len(rows), dtype=np.int64)
         for i, path in enumerate(paths):
             packed[i, : len(path)], counts[i] = path, len(path)
         state = WorldState(0, ego, np.array(rows), packed, counts, (False,) * len(scenario.events))
         if vehicles or walkers:
-            state = self.population.settle(state, vehicles)
-        pose(state.bodies, state.paths, state.counts, 1)
+            state = self.population.populate(state, vehicles)
+        place_on_paths(state.bodies, state.paths, state.counts, 1)
         self.state = replace(state, bodies=state.bodies)
 
     @property
@@ -104,7 +104,7 @@ class Start:
             if spec.route_m and route.length < spec.route_m - 1.0:
                 why = f"only {route.length:.0f} m of road lie ahead of the ego, expected {spec.route_m:g}"
                 raise InputError(why, file=self._scenario.file, field="ego.route_m")
-            return annotate(vector_map, route.path, route.lanes)
+            return annotate_path(vector_map, route.path, route.lanes)
         pieces: list[np.ndarray] = []
         lanes: list[int] = []
         here = lane, s
@@ -116,35 +116,37 @@ class Start:
             pieces.append(route.path[: int(np.hypot(*(route.path[:, :2] - end[:2]).T).argmin()) + 1])
             lanes += route.lanes
             here = (target, target_s)
-        return annotate(vector_map, np.concatenate(pieces), lanes)
+        return annotate_path(vector_map, np.concatenate(pieces), lanes)
 
     def _agent(
         self, spec: AgentSpec, field: str, identity: int, places: dict[str, tuple[int, float]]
     ) -> tuple[np.ndarray, np.ndarray, tuple[int, float]]:
         vector_map = self._map
         cls, mode = AgentClass[spec.cls.upper()], _MODES[spec.behaviour]
-        lane, s, left = place_of(self._scenario, vector_map, spec.spawn, field, places)
-        x, y, z, yaw = self._put(spec.spawn, lane, s, left)
-        row = body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=max(spec.speed_mps, 0.1))
+        lane, s, left = resolve_spawn(self._scenario, vector_map, spec.spawn, field, places)
+        x, y, z, yaw = self._spawn_pose(spec.spawn, lane, s, left)
+        row = make_body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=max(spec.speed_mps, 0.1))
         if spec.size is not None:
             row["length"], row["width"], row["height"] = spec.size
-        if mode == Mode.TRAJECTORY:
+        if mode == MotionMode.TRAJECTORY:
             path = self._timed_path(spec.trajectory, z)
-        elif mode == Mode.STATIC or mode == Mode.WALK or lane < 0:
-            path = annotate(vector_map, self._straight(x, y, z, yaw, 2.0 if mode == Mode.STATIC else 60.0), ())
+        elif mode == MotionMode.STATIC or mode == MotionMode.WALK or lane < 0:
+            path = annotate_path(
+                vector_map, self._straight(x, y, z, yaw, 2.0 if mode == MotionMode.STATIC else 60.0), ()
+            )
             # Walkers stand until an event sends them, unless the file gives them a speed.
-            row["started"] = mode != Mode.WALK or spec.speed_mps > 0
+            row["started"] = mode != MotionMode.WALK or spec.speed_mps > 0
             row["desired"] = spec.speed_mps
         else:
             goal = None if spec.goal is None else vector_map.nearest_lane(*spec.goal)[0]
             route = vector_map.route(lane, s, goal, PATH_POINTS - 1.0)
-            path = annotate(vector_map, route.path, route.lanes)
+            path = annotate_path(vector_map, route.path, route.lanes)
             row["offset"] = left
-        if mode == Mode.CONSTANT:
+        if mode == MotionMode.CONSTANT:
             row["desired"] = spec.speed_mps
         return row, path[:PATH_POINTS], (lane, s)
 
-    def _put(self, spawn: Spawn, lane: int, s: float, left: float) -> tuple[float, float, float, float]:
+    def _spawn_pose(self, spawn: Spawn, lane: int, s: float, left: float) -> tuple[float, float, float, float]:
         """x, y, z, yaw of a place on a lane, or of a free one where `lane` is -1."""
         if lane >= 0:
             x, y, z, yaw = self._map.lane_point(lane, s)
@@ -154,7 +156,7 @@ class Start:
         z = self._map.surface_height(np.array([spawn.x]), np.array([spawn.y]), np.array([hint]))[0]
         return spawn.x, spawn.y, float(z), float(np.radians(spawn.yaw_deg or 0.0))
 
-    def _driven(self, x: float, y: float, z: float) -> np.ndarray:
+    def _trajectory_route(self, x: float, y: float, z: float) -> np.ndarray:
         """The way of the ego's trajectory from where it begins, by the metre."""
         points = np.array(self._scenario.ego.trajectory)[:, 1:]
         away = float(np.hypot(*(points[0] - (x, y))))
@@ -163,7 +165,7 @@ class Start:
             raise InputError(why, file=self._scenario.file, field="ego.trajectory")
         way = resample(np.column_stack([points, np.full(len(points), z)]), np.inf)
         way[:, 2] = self._map.surface_height(way[:, 0], way[:, 1], way[:, 2])
-        return annotate(self._map, way, None if self._map.lanes else ())
+        return annotate_path(self._map, way, None if self._map.lanes else ())
 
     def _timed_path(self, trajectory: tuple[tuple[float, float, float], ...], z: float) -> np.ndarray:
         """A path for a body on a trajectory: its rows each 0.1 s; `s` then counts tenths of a second."""
@@ -171,7 +173,7 @@ class Start:
         at = np.arange(0.0, t[-1] + 0.05, 0.1)[:PATH_POINTS]
         xs, ys = np.interp(at, t, x), np.interp(at, t, y)
         zs = self._map.surface_height(xs, ys, np.full(len(xs), z))
-        return annotate(self._map, np.stack([xs, ys, zs], axis=1), ())
+        return annotate_path(self._map, np.stack([xs, ys, zs], axis=1), ())
 
     def _straight(self, x: float, y: float, z: float, yaw: float, length: float) -> np.ndarray:
         at = np.arange(0.0, length, 1.0)
@@ -183,7 +185,7 @@ def ego_row(scenario: Scenario, ego: EgoState) -> np.ndarray:
     """The ego as a row of BODY_DTYPE."""
     v, p = scenario.ego.vehicle, ego.pose
     forward = v.rear_axle_to_centre_m
-    row = body(0, AgentClass.CAR, p.x + forward * np.cos(p.yaw), p.y + forward * np.sin(p.yaw), p.z, p.yaw,
+    row = make_body(0, AgentClass.CAR, p.x + forward * np.cos(p.yaw), p.y + forward * np.sin(p.yaw), p.z, p.yaw,
                speed=ego.speed)  # fmt: skip
     row["length"], row["width"], row["height"] = v.length_m, v.width_m, v.height_m
     row["desired"] = scenario.ego.target_speed_mps

@@ -8,7 +8,7 @@ import numpy as np
 
 from uniscene_sim.world.ego import EgoState
 
-__all__ = ["Tally", "WorldState", "give_path"]
+__all__ = ["Tally", "WorldState", "with_path"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class WorldState:
     entered: int = 0  # ambient bodies that have entered so far
 
 
-def give_path(state: WorldState, i: int, row: np.ndarray, path: np.ndarray) -> WorldState:
+def with_path(state: WorldState, i: int, row: np.ndarray, path: np.ndarray) -> WorldState:
     """The state with body `i` changed to `row` and put on a path (R, 10), cut to what a state holds."""
     bodies, paths, counts = state.bodies.copy(), state.paths.copy(), state.counts.copy()
     bodies[i] = row

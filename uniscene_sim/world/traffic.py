@@ -11,10 +11,19 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import device
 
-__all__ = ["BODY_DTYPE", "IDM", "Mode", "accelerations", "busy_crossings", "idm", "project", "walking_pace"]
+__all__ = [
+    "BODY_DTYPE",
+    "IDM",
+    "MotionMode",
+    "busy_crossings",
+    "idm",
+    "project_to_path",
+    "traffic_accelerations",
+    "walking_pace",
+]
 
 
-class Mode:
+class MotionMode:
     """Who moves a body."""
 
     TRAFFIC, CONSTANT, WALK, STATIC, TRAJECTORY = 0, 1, 2, 3, 4
@@ -28,9 +37,15 @@ class IDM:
 
 
 _A, _B, _T, _S0, _HARDEST = IDM.ACCEL, IDM.DECEL, IDM.HEADWAY_S, IDM.GAP_M, IDM.HARDEST
-_LOOK_M = 90
-_TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = Mode.TRAFFIC, Mode.CONSTANT, Mode.WALK, Mode.STATIC, Mode.ABSENT
-_MEETINGS = 6  # lanes that meet others, ahead of a body, that are minded at once
+_HORIZON_M = 90
+_TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = (
+    MotionMode.TRAFFIC,
+    MotionMode.CONSTANT,
+    MotionMode.WALK,
+    MotionMode.STATIC,
+    MotionMode.ABSENT,
+)
+_MAX_CONFLICTS = 6  # lanes that meet others, ahead of a body, that are minded at once
 _STANDS_MPS = 0.3
 _SWERVE_M = 8.0
 _PATIENCE_S = 8.0
@@ -78,7 +93,7 @@ def idm(speed: float, desired: float, gap: float, leader_speed: float) -> float:
 
 
 @device
-def project(path, n, x, y, low, high):
+def project_to_path(path, n, x, y, low, high):
     """Arc length and left offset of a place on path points low..high (a point each metre)."""
     best, at = np.inf, low
     for k in range(low, min(high, n - 1) + 1):
@@ -91,7 +106,7 @@ def project(path, n, x, y, low, high):
 
 
 @njit(cache=True, nogil=True)
-def accelerations(bodies, paths, counts, line_state, busy, first, meets):
+def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets):
     """Acceleration (N,) that each body of mode TRAFFIC chooses; others get 0.
 
     Args:
@@ -104,7 +119,7 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
     """
     total = bodies.size
     out, gaps = np.zeros(total), np.empty(total)
-    lanes, starts, stops_in = _ahead(bodies, paths, counts, line_state, first)
+    lanes, starts, stops_in = _conflicts_ahead(bodies, paths, counts, line_state, first)
     for i in range(total):
         me = bodies[i]
         if me.mode != _TRAFFIC:
@@ -119,9 +134,9 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
         accel = idm(me.speed, limit, np.inf, 0.0)
         if me.speed > limit:
             accel = min(accel, max(-3.0, -1.5 * (me.speed - limit)))
-        accel = min(accel, _at_lines(me, path, n, at, front, limit, line_state, busy))
+        accel = min(accel, _stop_line_accel(me, path, n, at, front, limit, line_state, busy))
         # The end of the path is the end of the road.
-        if n - 1 - at < _LOOK_M:
+        if n - 1 - at < _HORIZON_M:
             accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + _S0, 0.0))
         gaps[:] = np.inf
         for j in range(total):
@@ -129,14 +144,14 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
             if j == i or other.mode == _ABSENT:
                 continue
             dx, dy = other.x - me.x, other.y - me.y
-            if dx * dx + dy * dy > _LOOK_M * _LOOK_M or abs(other.z - me.z) > 4.0:
+            if dx * dx + dy * dy > _HORIZON_M * _HORIZON_M or abs(other.z - me.z) > 4.0:
                 continue
             if np.cos(me.yaw) * dx + np.sin(me.yaw) * dy < -25.0:
                 continue
-            chosen, gaps[j] = _behind(me, other, path, n, at, front, limit)
+            chosen, gaps[j] = _follow_accel(me, other, path, n, at, front, limit)
             accel = min(accel, chosen)
-        accel = min(accel, _join_aside(i, bodies, paths, counts, at, limit))
-        room = _room(bodies, gaps)
+        accel = min(accel, _merge_accel(i, bodies, paths, counts, at, limit))
+        room = _queue_room(bodies, gaps)
         accel = min(accel, _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room))
         if room < 30.0:
             accel = min(accel, _keep_off_crossing(me, path, n, at, front, limit, room))
@@ -147,16 +162,16 @@ def accelerations(bodies, paths, counts, line_state, busy, first, meets):
 
 
 @device
-def _stop_in(me, gap, limit):
+def _stop_within(me, gap, limit):
     """Acceleration that stops the front `gap` m ahead."""
     return idm(me.speed, max(limit, 3.0), max(gap + _S0 - 0.6, 0.1), 0.0)
 
 
 @device
-def _at_lines(me, path, n, at, front, limit, line_state, busy):
+def _stop_line_accel(me, path, n, at, front, limit, line_state, busy):
     """Acceleration before stop lines and before crossings that people use."""
     worst = _A
-    for k in range(at, min(at + _LOOK_M, n)):
+    for k in range(at, min(at + _HORIZON_M, n)):
         if k < front - 1.0:
             continue
         gap = k - front - 0.3
@@ -165,21 +180,21 @@ def _at_lines(me, path, n, at, front, limit, line_state, busy):
             state = line_state[line - 1]
             can_stop = me.speed**2 / (2.0 * 4.0) < gap + 1.0
             if state == 1 or (state == 2 and can_stop) or (state == 0 and me.served != line):
-                return min(worst, _stop_in(me, gap, limit))
+                return min(worst, _stop_within(me, gap, limit))
         crossing = int(path[k, 9])
         if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, 9] != crossing):
             if me.speed**2 / (2.0 * 5.0) < gap - 0.5:
-                return min(worst, _stop_in(me, gap - 0.7, limit))
+                return min(worst, _stop_within(me, gap - 0.7, limit))
     return worst
 
 
 @device
-def _join_aside(i, bodies, paths, counts, at, limit):
+def _merge_accel(i, bodies, paths, counts, at, limit):
     """Acceleration before the path moves to the lane beside: who is ahead there leads already, who comes from behind
     and could not keep off is let past."""
     me, path, n = bodies[i], paths[i], counts[i]
     worst = _A
-    for q in range(at + 1, min(at + _LOOK_M, n)):
+    for q in range(at + 1, min(at + _HORIZON_M, n)):
         lane = path[q, 7]
         # A lane that follows on begins at its own start; one beside is entered somewhere along it.
         if lane == path[q - 1, 7] or path[q, 8] < 3.0:
@@ -198,13 +213,13 @@ def _join_aside(i, bodies, paths, counts, at, limit):
             if gap >= 0.0:
                 worst = min(worst, max(idm(me.speed, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
             elif to_go < 50.0 and clear < _S0 + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0:
-                worst = min(worst, max(_stop_in(me, to_go - 4.0, limit), -3.5))
+                worst = min(worst, max(_stop_within(me, to_go - 4.0, limit), -3.5))
         break
     return worst
 
 
 @device
-def _room(bodies, gaps):
+def _queue_room(bodies, gaps):
     """How far the front may go until it stands at the end of a queue that stands, once those between have joined it."""
     room = np.inf
     for j in range(bodies.size):
@@ -226,13 +241,13 @@ def _keep_off_crossing(me, path, n, at, front, limit, room):
             while k < n - 1 and path[k, 9] > 0:
                 k += 1
             if room < k - front + me.length and me.speed**2 / (2.0 * 4.0) < entry:
-                return _stop_in(me, entry - 0.8, limit)
+                return _stop_within(me, entry - 0.8, limit)
             break
     return _A
 
 
 @device
-def _behind(me, other, path, n, at, front, limit):
+def _follow_accel(me, other, path, n, at, front, limit):
     """Acceleration behind a body that stands, drives or is about to step into the corridor ahead, and the gap to it."""
     worst, room = _A, np.inf
     pedestrian = other.mode == _WALK
@@ -245,8 +260,8 @@ def _behind(me, other, path, n, at, front, limit):
         margin = 0.0  # who has waited long squeezes past
     wide = 0.5 * me.width + radius + margin
     c, d = np.cos(other.yaw), np.sin(other.yaw)
-    last = min(at + _LOOK_M, n - 1)
-    middle, aside = project(path, n, other.x, other.y, at, last)
+    last = min(at + _HORIZON_M, n - 1)
+    middle, aside = project_to_path(path, n, other.x, other.y, at, last)
     if abs(aside) > wide + 0.5 * other.length + 4.0 and not pedestrian:
         return worst, room
     near = int(0.5 * other.length) + 3
@@ -256,9 +271,9 @@ def _behind(me, other, path, n, at, front, limit):
             along = ahead + disc * spacing - 0.5 * (other.length - 2.0 * radius)
             x, y = other.x + along * c, other.y + along * d
             if pedestrian:
-                s, left = project(path, n, x, y, at, last)
+                s, left = project_to_path(path, n, x, y, at, last)
             else:
-                s, left = project(path, n, x, y, max(int(middle) - near, at), min(int(middle) + near, last))
+                s, left = project_to_path(path, n, x, y, max(int(middle) - near, at), min(int(middle) + near, last))
             gap = s - radius - front
             if s < front:  # beside us or behind: theirs to mind
                 continue
@@ -276,11 +291,11 @@ def _behind(me, other, path, n, at, front, limit):
 
 
 @njit(cache=True)
-def _ahead(bodies, paths, counts, line_state, first):
+def _conflicts_ahead(bodies, paths, counts, line_state, first):
     """What each body comes to: lanes (N, 6) that meet others (-1: none), how far ahead of its centre they start, m, and
     how far its front may go before a line stops it (inf: freely)."""
     total = bodies.size
-    lanes, starts = np.full((total, _MEETINGS), -1), np.zeros((total, _MEETINGS))
+    lanes, starts = np.full((total, _MAX_CONFLICTS), -1), np.zeros((total, _MAX_CONFLICTS))
     stops_in = np.full(total, np.inf)
     for i in range(total):
         me = bodies[i]
@@ -292,7 +307,7 @@ def _ahead(bodies, paths, counts, line_state, first):
             lane = int(path[q, 7])
             if lane != last:
                 last = lane
-                if lane >= 0 and first[lane + 1] > first[lane] and k < _MEETINGS:
+                if lane >= 0 and first[lane + 1] > first[lane] and k < _MAX_CONFLICTS:
                     lanes[i, k], starts[i, k] = lane, q - me.s - path[q, 8]
                     k += 1
             line = int(path[q, 5])
@@ -314,7 +329,7 @@ def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
     """Acceleration that gives way where lanes meet, and keeps what is shared clear while there is no room beyond."""
     me = bodies[i]
     half, worst = 0.5 * me.length, _A
-    for u in range(_MEETINGS):
+    for u in range(_MAX_CONFLICTS):
         lane = lanes[i, u]
         if lane < 0:
             break
@@ -329,14 +344,16 @@ def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
             if meets[row, 6] < 2:
                 nearest, clear = min(nearest, enter), max(clear, leave)
             began = starts[i, u] < half
-            worst = min(worst, _meet(i, bodies, lanes, starts, stops_in, meets[row], began, enter, leave, limit))
+            worst = min(
+                worst, _yield_at_conflict(i, bodies, lanes, starts, stops_in, meets[row], began, enter, leave, limit)
+            )
         if 0.0 < nearest < np.inf and room < clear:
-            worst = min(worst, _stop_in(me, nearest - 0.5, limit))
+            worst = min(worst, _stop_within(me, nearest - 0.5, limit))
     return worst
 
 
 @device
-def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limit):
+def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limit):
     """Acceleration at one shared stretch, `enter` ahead of the front and `leave` ahead when the tail is out; `began`:
     whether the front is on its lane of the junction already."""
     me = bodies[i]
@@ -352,7 +369,7 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
         swing = _SWING_M if long and not tight else 0.0
         my_enter, my_leave = enter - swing, leave + swing
         mine_in, mine_out = _time_to(my_enter, me.speed, _A), _time_to(my_leave, me.speed, _A)
-        for w in range(_MEETINGS):
+        for w in range(_MAX_CONFLICTS):
             if lanes[j, w] < 0:
                 break
             if lanes[j, w] != int(meeting[0]):
@@ -387,7 +404,7 @@ def _meet(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limi
                     yields = there_too if began != there_too else j < i
             if not yields:
                 continue
-            chosen = _stop_in(me, my_enter - 0.5, limit)
+            chosen = _stop_within(me, my_enter - 0.5, limit)
             if merge:  # behind who is ahead already
                 gap = leave - me.length - their_leave
                 if gap > 0.5:

@@ -9,17 +9,17 @@ from scipy.spatial import cKDTree
 
 from uniscene_sim.maps.elements import Crossing
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.world.paths import PATH_POINTS, annotate, unit_hash
-from uniscene_sim.world.road_arrays import by_the_metre
+from uniscene_sim.world.paths import PATH_POINTS, annotate_path, unit_hash
+from uniscene_sim.world.road_arrays import resample_by_metre
 
-__all__ = ["Walks"]
+__all__ = ["WalkwayNetwork"]
 
 _ATTACH_M = 5.0  # a crossing belongs to walkways whose middle is this near to one of its ends
 _JOINT_M = 2.5  # ends of walkways this near to each other are one walkway
 _CROSSES = 0.45  # chance to take a crossing that one comes by
 
 
-class Walks:
+class WalkwayNetwork:
     """Walkways of a map and the crossings that join them. A direction is 1 along a lane and -1 against it."""
 
     def __init__(self, vector_map: StaticMap):
@@ -31,14 +31,14 @@ class Walks:
         self._exits: dict[int, list[tuple[float, np.ndarray, int, float]]] = defaultdict(list)
         for crossing in vector_map.crossings:
             ends = _ends(crossing)
-            places = [place for end in ends if (place := self._attached(end)) is not None]
+            places = [place for end in ends if (place := self._nearest_walkway(end)) is not None]
             if len(places) < 2:
                 continue
             for k in (0, 1):
                 (lane, s), (other, there) = places[k], places[1 - k]
                 self._exits[lane].append((s, np.stack([ends[k], ends[1 - k]]), other, there))
 
-    def _attached(self, end: np.ndarray) -> tuple[int, float] | None:
+    def _nearest_walkway(self, end: np.ndarray) -> tuple[int, float] | None:
         best, found = _ATTACH_M, None
         for index in self.lanes:
             lane = self._map.lanes[index]
@@ -89,9 +89,9 @@ class Walks:
                 break
             lane, direction = onward[int(u * 997) % len(onward)]
             s = 0.0 if direction > 0 else self._map.lanes[lane].length
-        path = by_the_metre(np.concatenate(pieces), PATH_POINTS - 1.0, aside_m)
+        path = resample_by_metre(np.concatenate(pieces), PATH_POINTS - 1.0, aside_m)
         path[:, 2] = self._map.surface_height(path[:, 0], path[:, 1], path[:, 2])
-        return annotate(self._map, path, ())
+        return annotate_path(self._map, path, ())
 
 
 def _ends(crossing: Crossing) -> tuple[np.ndarray, np.ndarray]:

@@ -10,13 +10,13 @@ import numpy as np
 from numba import njit
 from sensor_msgs.msg import PointCloud2, PointField
 
-from uniscene_ros2.messages.prefilled import DATA, Form, blank_header
+from uniscene_ros2.messages.prefilled import DATA, PrefilledMessage, blank_header
 from uniscene_sim.frames import LidarSweep, OccupancyGrid
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["LAYOUTS", "occupied_points", "sweep_begins_us", "sweep_points"]
+__all__ = ["LAYOUTS", "occupied_points", "sweep_points", "sweep_start_us"]
 
 
 def _layout(step: int, **fields: tuple[int, str]) -> np.dtype:
@@ -49,7 +49,7 @@ _FREE = np.uint8(OccClass.FREE)
 _STRONGEST, _LAST, _STRONGEST_FIRST, _STRONGEST_LAST, _WEAK_FIRST, _WEAK_LAST, _ONLY = 1, 2, 3, 4, 5, 6, 7
 
 
-def sweep_begins_us(layout: str, spec: LidarSpec) -> int:
+def sweep_start_us(layout: str, spec: LidarSpec) -> int:
     """How long before the sweep's end the stamp of a message in this layout lies, us."""
     return spec.period_us if "time_stamp" in (LAYOUTS[layout].names or ()) else 0
 
@@ -62,13 +62,13 @@ def sweep_points(
     Args:
         layout: one of `LAYOUTS`.
         moments: of the ego, from where the sweep began until its end.
-        stamp_us: `sweep_begins_us` before the sweep's end.
+        stamp_us: `sweep_start_us` before the sweep's end.
     """
     kind = LAYOUTS[layout]
     names = kind.names or ()
     xyz = sweep.xyz
     if spec.deskewed and "time_stamp" in names:
-        xyz = _as_it_began(sweep, spec, moments)
+        xyz = _in_start_frame(sweep, spec, moments)
     points = np.empty(len(xyz), kind)
     points["x"], points["y"], points["z"] = xyz[:, 0], xyz[:, 1], xyz[:, 2]
     scaled = np.float32(255.0) * sweep.intensity
@@ -88,7 +88,7 @@ def sweep_points(
 def occupied_points(occupancy: OccupancyGrid, stamp_us: int, frame_id: str) -> bytes:
     """Centres of the voxels that are not free, in the map frame, with label and instance, as `PointCloud2`."""
     matrix, grid = occupancy.pose.matrix, occupancy.grid
-    room = _room(occupancy.labels.size)
+    room = _point_buffer(occupancy.labels.size)
     first = matrix[:3, :3] @ (np.array(grid.origin) + 0.5 * grid.voxel_m) + matrix[:3, 3]
     step = grid.voxel_m * matrix[:3, :3]
     # Label and instance are one number, the last of four in each point.
@@ -98,7 +98,7 @@ def occupied_points(occupancy: OccupancyGrid, stamp_us: int, frame_id: str) -> b
 
 
 @lru_cache(1)
-def _room(size: int) -> np.ndarray:
+def _point_buffer(size: int) -> np.ndarray:
     """Kept from one time to the next: new memory costs as much as the points in it."""
     return np.empty(size, _OCCUPIED)
 
@@ -124,7 +124,7 @@ def _occupied(labels, instances, first, step, places, names):
     return n
 
 
-def _as_it_began(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:
+def _in_start_frame(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:
     """Points (N, 3) in the sensor frame of the sweep's begin; a first sweep has none before it, and stands."""
     end = moments[-1].ego_pose.compose(spec.pose)
     begun = [m for m in moments if m.stamp_us <= sweep.stamp_us - spec.period_us]
@@ -158,7 +158,7 @@ def _message(points: np.ndarray, stamp_us: int, frame_id: str) -> bytes:
         PointField(name=name, offset=places[name][1], datatype=_NUMBERS[kind[name].str[1:]], count=1)
         for name in kind.names or ()
     ]  # fmt: skip
-    form = Form(
+    form = PrefilledMessage(
         PointCloud2(
             header=blank_header(frame_id),
             height=1,

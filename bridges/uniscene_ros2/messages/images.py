@@ -1,4 +1,4 @@
-"""Camera frames as `Image` and `CameraInfo`."""
+"""Camera frames as `ImageObservation` and `CameraInfo`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 
-from uniscene_ros2.messages.prefilled import DATA, Form, blank_header
+from uniscene_ros2.messages.prefilled import DATA, PrefilledMessage, blank_header
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.rig import CameraSpec
 
@@ -17,10 +17,10 @@ _LENSES = {"pinhole": ("plumb_bob", 5), "brown_conrady": ("plumb_bob", 5), "fish
 
 
 @cache
-def _image(height: int, width: int, step: int, encoding: str, frame_id: str) -> Form:
+def _image(height: int, width: int, step: int, encoding: str, frame_id: str) -> PrefilledMessage:
     image = Image(height=height, width=width, step=step, encoding=encoding, data=DATA)
     image.header = blank_header(frame_id)
-    return Form(image)
+    return PrefilledMessage(image)
 
 
 def _filled(values: np.ndarray, encoding: str, stamp_us: int, frame_id: str) -> bytes:
@@ -47,11 +47,11 @@ def camera_info(spec: CameraSpec, stamp_us: int, frame_id: str) -> bytes:
 
 
 @cache
-def _camera_info(spec: CameraSpec, frame_id: str) -> Form:
+def _camera_info(spec: CameraSpec, frame_id: str) -> PrefilledMessage:
     """ROS has the centre of the first pixel at (0, 0), rigs have it at (0.5, 0.5)."""
     model, count = _LENSES[spec.model]
     cx, cy = spec.cx - 0.5, spec.cy - 0.5
-    return Form(
+    return PrefilledMessage(
         CameraInfo(
             header=blank_header(frame_id),
             height=spec.height,

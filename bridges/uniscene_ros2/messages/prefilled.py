@@ -16,14 +16,14 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header, MultiArrayDimension, MultiArrayLayout, UInt8MultiArray
 
-__all__ = ["BLANK", "BLANK_TIME", "DATA", "Form", "blank", "blank_header", "labelled_array"]
+__all__ = ["BLANK", "BLANK_TIME", "DATA", "PrefilledMessage", "blank_header", "labelled_array", "set_blanks"]
 
 #: What a form knows its blanks by: values that nothing else has.
 BLANK, BLANK_TIME = -1.6180339887498949e300, Time(sec=-1_618_033_988)
 DATA = array("B", b"here go the data")
 
 
-class Form:
+class PrefilledMessage:
     """A message that was serialised once, with blanks that are filled in each time it is told.
 
     Args:
@@ -52,7 +52,7 @@ class Form:
         return b"".join((self._head, np.uint32(data.nbytes).tobytes(), np.ascontiguousarray(data).data, self._tail))
 
 
-def blank(*parts: Any) -> None:
+def set_blanks(*parts: Any) -> None:
     """Make blanks of all numbers of parts of a message: of points, vectors, quaternions."""
     for part in parts:
         for field in part.get_fields_and_field_types():
@@ -69,9 +69,9 @@ def labelled_array(values: np.ndarray, labels: tuple[str, ...]) -> bytes:
 
 
 @cache
-def _labelled(shape: tuple[int, ...], labels: tuple[str, ...]) -> Form:
+def _labelled(shape: tuple[int, ...], labels: tuple[str, ...]) -> PrefilledMessage:
     dim, stride = [], int(np.prod(shape))
     for label, size in zip(labels, shape, strict=True):
         dim.append(MultiArrayDimension(label=label, size=size, stride=stride))
         stride //= max(size, 1)
-    return Form(UInt8MultiArray(layout=MultiArrayLayout(dim=dim, data_offset=0), data=DATA))
+    return PrefilledMessage(UInt8MultiArray(layout=MultiArrayLayout(dim=dim, data_offset=0), data=DATA))

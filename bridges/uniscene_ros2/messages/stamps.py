@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from uniscene_sim.geometry import Pose
 
-__all__ = ["as_header", "as_time", "move", "place", "pose_numbers", "to_us", "turn"]
+__all__ = ["as_header", "as_time", "pose_numbers", "to_us", "write_pose", "write_rotation", "write_xyz"]
 
 
 def as_time(stamp_us: int) -> Time:
@@ -34,17 +34,17 @@ def pose_numbers(pose: Pose) -> tuple[float, ...]:
     return pose.x, pose.y, pose.z, x, y, cr * cp * sy - sr * sp * cy, cr * cp * cy + sr * sp * sy
 
 
-def turn(target: Quaternion, pose: Pose) -> None:
+def write_rotation(target: Quaternion, pose: Pose) -> None:
     """Write a pose's rotation into a message. (A message's constructor makes all parts anew, given ones too.)"""
     target.x, target.y, target.z, target.w = pose_numbers(pose)[3:]
 
 
-def move(target: Point | Vector3, x: float, y: float, z: float) -> None:
+def write_xyz(target: Point | Vector3, x: float, y: float, z: float) -> None:
     """Write three numbers into a message."""
     target.x, target.y, target.z = float(x), float(y), float(z)
 
 
-def place(target: PoseMessage, pose: Pose) -> None:
+def write_pose(target: PoseMessage, pose: Pose) -> None:
     """Write a pose into a message."""
-    move(target.position, pose.x, pose.y, pose.z)
-    turn(target.orientation, pose)
+    write_xyz(target.position, pose.x, pose.y, pose.z)
+    write_rotation(target.orientation, pose)

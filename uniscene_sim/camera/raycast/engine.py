@@ -8,16 +8,21 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.effects import add_noise, blur_motion, fall, image_motion, key_of
-from uniscene_sim.camera.raycast.ground_bins import make_bins
-from uniscene_sim.camera.raycast.lamps import lamps_of
-from uniscene_sim.camera.raycast.pixel_bounds import in_row, in_the_way, spans_of, spans_of_cones
-from uniscene_sim.camera.raycast.pixels import Eye, Picture, is_edge, see, soften
-from uniscene_sim.camera.raycast.ray import Scene
+from uniscene_sim.camera.effects import add_noise, add_precipitation, blur_motion, image_motion, image_noise_key
+from uniscene_sim.camera.raycast.ground_bins import make_ground_bins
+from uniscene_sim.camera.raycast.lamps import lit_lamps
+from uniscene_sim.camera.raycast.pixel_bounds import (
+    agent_pixel_bounds,
+    agent_pixel_bounds_distorted,
+    agents_in_column,
+    agents_in_row,
+)
+from uniscene_sim.camera.raycast.pixels import ImageBuffers, PosedCamera, antialias_pixel, is_edge, render_pixel
+from uniscene_sim.camera.raycast.ray import CameraScene
 from uniscene_sim.camera.raycast.shading import LINEAR_RGB, agent_albedo
 from uniscene_sim.camera.sky import sky_of
-from uniscene_sim.compute.compiled import unlocked
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.compiled import nogil_kernel
+from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
@@ -27,9 +32,9 @@ from uniscene_sim.taxonomy import EGO_ID, AgentClass
 from uniscene_sim.tracing.agents import PosedAgents, TemplateSource, agent_motion, pose_agents, template_arrays
 from uniscene_sim.tracing.kernels import trace_agents
 from uniscene_sim.tracing.templates.template_set import body_rgb
-from uniscene_sim.tracing.templates.template_set import templates as built_in
+from uniscene_sim.tracing.templates.template_set import built_in_templates as built_in
 
-__all__ = ["PlainCameras", "RaycastCameras", "Shot"]
+__all__ = ["PlainCameras", "RaycastCameras", "RenderJob"]
 
 _EGO_COLOUR = 0x2A6F
 _STRIP_M, _FOOT_M = 4.0, 8.0  # bins of agents across the sunlight, and around their feet
@@ -37,31 +42,33 @@ _FEET_M = 80.0  # ground beside agents is darker up to so far from the camera
 _BESIDE_M = 1.2
 
 
-class Shot(NamedTuple):
+class RenderJob(NamedTuple):
     """One picture to be made: what is there, who looks, and what is written."""
 
-    scene: Scene
-    eye: Eye
-    picture: Picture
+    scene: CameraScene
+    eye: PosedCamera
+    picture: ImageBuffers
 
 
-@unlocked
-def _see_rows(scene: Scene, eye: Eye, picture: Picture, row_of, some, first, last):
+@nogil_kernel
+def _render_rows(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, row_of, some, first, last):
     """Trace and shade rows of a picture; `row_of` and `some` (N,) are room for agents."""
     for v in range(first, last):
-        count_in_row = in_row(eye.spans, v, row_of)
+        count_in_row = agents_in_row(eye.spans, v, row_of)
         for u in range(picture.depth.shape[1]):
-            see(scene, eye, picture, some, in_the_way(eye.spans, row_of, count_in_row, u, some), v, u)
+            render_pixel(scene, eye, picture, some, agents_in_column(eye.spans, row_of, count_in_row, u, some), v, u)
 
 
-@unlocked
-def _soften_rows(scene: Scene, eye: Eye, picture: Picture, row_of, some, first, last):
+@nogil_kernel
+def _antialias_rows(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, row_of, some, first, last):
     """Smooth the edges in rows of a picture whose every pixel has been seen."""
     for v in range(first, last):
-        count_in_row = in_row(eye.spans, v, row_of)
+        count_in_row = agents_in_row(eye.spans, v, row_of)
         for u in range(picture.depth.shape[1]):
             if is_edge(picture, v, u):
-                soften(scene, eye, picture, some, in_the_way(eye.spans, row_of, count_in_row, u, some), v, u)
+                antialias_pixel(
+                    scene, eye, picture, some, agents_in_column(eye.spans, row_of, count_in_row, u, some), v, u
+                )
 
 
 class RaycastCameras:
@@ -80,57 +87,57 @@ class RaycastCameras:
 
     def __init__(self, templates: TemplateSource | None = None, smooth_edges: bool = True):
         self._smooth = smooth_edges
-        self._set: TemplateSource = built_in() if templates is None else templates
-        self._templates = template_arrays(self._set)
+        self._template_set: TemplateSource = built_in() if templates is None else templates
+        self._templates = template_arrays(self._template_set)
 
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Any, list[dict[str, CameraFrame]]]:
         """One image of each camera in each world, at the worlds' stamps."""
-        return state, each(lambda view: self._seen(view, specs), views)
+        return state, map_threads(lambda view: self._seen(view, specs), views)
 
     def _seen(self, view: WorldView, specs: Sequence[CameraSpec]) -> dict[str, CameraFrame]:
         """The images of one world."""
-        shots = self._shots(view, specs)
+        shots = self._render_jobs(view, specs)
         for shot in shots:
             self._trace(shot)
         return self._frames(view, specs, shots)
 
-    def _trace(self, shot: Shot) -> None:
+    def _trace(self, shot: RenderJob) -> None:
         """Fill the picture."""
-        n, rows = len(shot.eye.spans), ranges(len(shot.picture.depth))
-        each(lambda part: _see_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
+        n, rows = len(shot.eye.spans), row_ranges(len(shot.picture.depth))
+        map_threads(lambda part: _render_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
         if self._smooth and not self.plain:
-            each(lambda part: _soften_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
+            map_threads(lambda part: _antialias_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
 
-    def _shots(self, view: WorldView, specs: Sequence[CameraSpec]) -> list[Shot]:
+    def _render_jobs(self, view: WorldView, specs: Sequence[CameraSpec]) -> list[RenderJob]:
         """The pictures of one world, yet to be made."""
-        posed = {with_ego: self._posed(view, with_ego) for with_ego in {s.ego_visible for s in specs}}
+        posed = {with_ego: self._posed_agents(view, with_ego) for with_ego in {s.ego_visible for s in specs}}
         shots = []
         for spec in specs:
             agents, paint = posed[spec.ego_visible]
-            if spec.ego_visible and self._inside(view, spec, agents):
+            if spec.ego_visible and self._inside_ego_body(view, spec, agents):
                 if False not in posed:
-                    posed[False] = self._posed(view, False)
+                    posed[False] = self._posed_agents(view, False)
                 agents, paint = posed[False]
-            shots.append(self._shot(view, spec, agents, paint))
+            shots.append(self._render_job(view, spec, agents, paint))
         return shots
 
-    def _inside(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> bool:
+    def _inside_ego_body(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> bool:
         """Whether a camera is inside the ego's body, the last of the agents, which then would hide all else from it."""
         x, y, z = view.frame.ego_pose.compose(spec.pose).position
         last = np.array([len(agents.id) - 1])
         return trace_agents(agents, self._templates, last, 1, x, y, z, 1.0, 0.0, 0.0, 1e-3)[5] >= 0
 
-    def _posed(self, view: WorldView, with_ego: bool) -> tuple[PosedAgents, np.ndarray]:
+    def _posed_agents(self, view: WorldView, with_ego: bool) -> tuple[PosedAgents, np.ndarray]:
         """The agents of a moment, the ego among them where it is to be seen, and their colours."""
         frame = view.frame
         if with_ego:
             frame = replace(frame, agents=np.concatenate([frame.agents, _ego_as_agent(frame)]))
-        agents = pose_agents(frame, agent_motion(frame, (), 0.0), self._set)
+        agents = pose_agents(frame, agent_motion(frame, (), 0.0), self._template_set)
         return agents, agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3))
 
-    def _scene(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> Scene:
+    def _scene(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraScene:
         """What the rays of one camera share."""
         centre = view.frame.ego_pose.compose(spec.pose).position
         sky = sky_of(view.frame.style)
@@ -141,32 +148,32 @@ class RaycastCameras:
         middle = np.array([float(centre[:2] @ across), 0.0])
         # Feet of what only stands on the ground: a signal head hangs above it.
         reach = np.where(agents.cls == AgentClass.SIGNAL_HEAD, -1e9, agents.radius + _BESIDE_M)
-        dark, far = 0.0 if self.plain else sky.dark, spec.max_range_m
-        return Scene(
+        dark, far = 0.0 if self.plain else sky.darkness, spec.max_range_m
+        return CameraScene(
             view.atlas.arrays,
             agents,
             self._templates,
             sky,
-            *lamps_of(view.frame, view.atlas.arrays.lamps, dark, centre, far),
-            make_bins(strips, agents.radius, middle, far + _FOOT_M, _STRIP_M),
-            make_bins(agents.position[:, :2], reach, centre, _FEET_M, _FOOT_M),
+            *lit_lamps(view.frame, view.atlas.arrays.lamps, dark, centre, far),
+            make_ground_bins(strips, agents.radius, middle, far + _FOOT_M, _STRIP_M),
+            make_ground_bins(agents.position[:, :2], reach, centre, _FEET_M, _FOOT_M),
             LINEAR_RGB,
             paint,
             far,
             self.plain,
         )
 
-    def _shot(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> Shot:
+    def _render_job(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> RenderJob:
         pose = view.frame.ego_pose.compose(spec.pose)
         rotation = view.frame.ego_pose.rotation @ spec.rotation_base_from_optical
         spans = np.empty((len(agents.id), 4), np.int64)
-        find = spans_of if spec.lens[0] == PINHOLE else spans_of_cones
+        find = agent_pixel_bounds if spec.lens[0] == PINHOLE else agent_pixel_bounds_distorted
         find(agents, rotation, pose.position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
         shape = (spec.height, spec.width)
-        return Shot(
+        return RenderJob(
             self._scene(view, spec, agents, paint),
-            Eye(np.ascontiguousarray(rotation), pose.position, spec.lens, spans),
-            Picture(
+            PosedCamera(np.ascontiguousarray(rotation), pose.position, spec.lens, spans),
+            ImageBuffers(
                 np.empty((*shape, 3), np.uint8),
                 np.empty(shape, np.float32),
                 np.empty(shape, np.uint8),
@@ -174,23 +181,25 @@ class RaycastCameras:
             ),
         )
 
-    def _frames(self, view: WorldView, specs: Sequence[CameraSpec], shots: Sequence[Shot]) -> dict[str, CameraFrame]:
+    def _frames(
+        self, view: WorldView, specs: Sequence[CameraSpec], shots: Sequence[RenderJob]
+    ) -> dict[str, CameraFrame]:
         """What the cameras of one world make of pictures that have been traced."""
         return {spec.name: self._frame(shot, view, spec) for spec, shot in zip(specs, shots, strict=True)}
 
-    def _frame(self, shot: Shot, view: WorldView, spec: CameraSpec) -> CameraFrame:
+    def _frame(self, shot: RenderJob, view: WorldView, spec: CameraSpec) -> CameraFrame:
         image = CameraFrame(*shot.picture, view.frame.stamp_us)
-        return replace(image, rgb=self._through_lens(image, view.frame, spec))
+        return replace(image, rgb=self._apply_effects(image, view.frame, spec))
 
-    def _through_lens(self, image: CameraFrame, frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:
+    def _apply_effects(self, image: CameraFrame, frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:
         """What motion, weather before the lens and the sensor make of the colours."""
         rgb, sky = image.rgb, sky_of(frame.style)
         if spec.shutter_ms > 0.0:
             rgb = blur_motion(rgb, image_motion(spec, image.depth, image.instance, frame))
-        if sky.falls and not self.plain:
-            fall(rgb, image.depth, sky, frame, spec)
+        if sky.precipitation and not self.plain:
+            add_precipitation(rgb, image.depth, sky, frame, spec)
         if spec.noise > 0.0:
-            add_noise(rgb, spec.noise, key_of(frame, spec))
+            add_noise(rgb, spec.noise, image_noise_key(frame, spec))
         return rgb
 
 

@@ -9,10 +9,10 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import device, floor
 
-__all__ = ["Bins", "bin_of", "make_bins"]
+__all__ = ["GroundBins", "make_ground_bins", "rows_at"]
 
 
-class Bins(NamedTuple):
+class GroundBins(NamedTuple):
     """Squares of `size_m` from `low`; the things of square (i, j) are rows[first[k] : first[k + 1]], k = i n + j."""
 
     low: np.ndarray  # float64 (2,) m
@@ -22,16 +22,16 @@ class Bins(NamedTuple):
     rows: np.ndarray  # int64 (Q,)
 
 
-def make_bins(at: np.ndarray, reach: np.ndarray, centre: np.ndarray, half_m: float, size_m: float) -> Bins:
+def make_ground_bins(at: np.ndarray, reach: np.ndarray, centre: np.ndarray, half_m: float, size_m: float) -> GroundBins:
     """Bins of things at places (N, 2) that each reach so far (N,), m, over a square around a centre."""
     n = max(int(2 * half_m / size_m), 1)
     low = np.floor(centre[:2] / size_m) * size_m - half_m
-    first, rows = _fill(np.ascontiguousarray(at), reach, low, size_m, n)
-    return Bins(low, size_m, n, first, rows)
+    first, rows = _fill_bins(np.ascontiguousarray(at), reach, low, size_m, n)
+    return GroundBins(low, size_m, n, first, rows)
 
 
 @njit(cache=True)
-def _fill(at, reach, low, size, n):
+def _fill_bins(at, reach, low, size, n):
     first = np.zeros(n * n + 1, np.int64)
     rows = np.empty(0, np.int64)
     for write in range(2):
@@ -56,7 +56,7 @@ def _fill(at, reach, low, size, n):
 
 
 @device
-def bin_of(bins: Bins, x, y):
+def rows_at(bins: GroundBins, x, y):
     """Begin and end of the rows of things that may reach a place."""
     i, j = floor((x - bins.low[0]) / bins.size_m), floor((y - bins.low[1]) / bins.size_m)
     if i < 0 or j < 0 or i >= bins.n or j >= bins.n:

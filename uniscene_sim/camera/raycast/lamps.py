@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.raycast.ground_bins import Bins, bin_of, make_bins
+from uniscene_sim.camera.raycast.ground_bins import GroundBins, make_ground_bins, rows_at
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.layout import LayoutFrame, Light
 from uniscene_sim.taxonomy import AgentClass
 
-__all__ = ["Lamps", "lamp_light", "lamps_of"]
+__all__ = ["Lamps", "lamp_light", "lit_lamps"]
 
 _STREET_REACH_M, _HEAD_REACH_M = 24.0, 60.0
 _STREET_RGB, _HEAD_RGB, _BRAKE_RGB = (40.0, 31.0, 19.0), (260.0, 250.0, 225.0), (1.1, 0.05, 0.03)
@@ -30,9 +30,9 @@ class Lamps(NamedTuple):
     rgb: np.ndarray  # float64 (L, 3) linear, at 1 m
 
 
-def lamps_of(
+def lit_lamps(
     frame: LayoutFrame, street: np.ndarray, dark: float, centre: np.ndarray, far_m: float
-) -> tuple[Lamps, Bins]:
+) -> tuple[Lamps, GroundBins]:
     """What shines around a place, and by the ground that it reaches; nothing by day.
 
     Args:
@@ -74,14 +74,14 @@ def lamps_of(
         np.array(kind, np.uint8),
         dark * np.array(rgb, float).reshape(-1, 3),
     )
-    return lamps, make_bins(places[:, :2], np.array(reach, float), centre, far_m + _BIN_M, _BIN_M)
+    return lamps, make_ground_bins(places[:, :2], np.array(reach, float), centre, far_m + _BIN_M, _BIN_M)
 
 
 @device
-def lamp_light(lamps: Lamps, bins: Bins, x, y, z, nx, ny, nz):
+def lamp_light(lamps: Lamps, bins: GroundBins, x, y, z, nx, ny, nz):
     """Linear RGB that lamps cast on a surface, before its albedo."""
     r, g, b = 0.0, 0.0, 0.0
-    begin, end = bin_of(bins, x, y)
+    begin, end = rows_at(bins, x, y)
     for q in range(begin, end):
         n = bins.rows[q]
         vx, vy, vz = lamps.at[n, 0] - x, lamps.at[n, 1] - y, lamps.at[n, 2] - z

@@ -6,17 +6,17 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device, floor
-from uniscene_sim.lens import project
+from uniscene_sim.lens import project_points
 from uniscene_sim.tracing.agents import PosedAgents
 
-__all__ = ["at_pixel", "in_row", "in_the_way", "spans_of", "spans_of_cones"]
+__all__ = ["agent_pixel_bounds", "agent_pixel_bounds_distorted", "agents_at_pixel", "agents_in_column", "agents_in_row"]
 
 #: Directions around the rim of a cone.
 _RIM = np.stack([f(np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)) for f in (np.cos, np.sin)], axis=1)
 
 
 @njit(cache=True)
-def spans_of(agents: PosedAgents, rotation, position, lens, width, height, far, spans):
+def agent_pixel_bounds(agents: PosedAgents, rotation, position, lens, width, height, far, spans):
     """Write the columns and rows (N, 4: u0, u1, v0, v1) that each agent's bounding sphere may cover."""
     fx, fy, cx, cy = lens[1], lens[2], lens[3], lens[4]
     for n in range(agents.template.shape[0]):
@@ -42,7 +42,7 @@ def spans_of(agents: PosedAgents, rotation, position, lens, width, height, far, 
         spans[n, 3] = int(min(1.0 * height, floor(cy + fy * max((v + r) * near, (v + r) * away)) + 1.0))
 
 
-def spans_of_cones(
+def agent_pixel_bounds_distorted(
     agents: PosedAgents, rotation: np.ndarray, position: np.ndarray, lens: np.ndarray, width: int, height: int,
     far: float, spans: np.ndarray,
 ) -> None:  # fmt: skip
@@ -60,8 +60,8 @@ def spans_of_cones(
         aside = np.cross(axis, (1.0, 0.0, 0.0) if abs(axis[0]) < 0.7 else (0.0, 1.0, 0.0))
         aside /= np.linalg.norm(aside)
         rim = np.cos(half) * axis + np.sin(half) * (_RIM[:, :1] * aside + _RIM[:, 1:] * np.cross(axis, aside))
-        pixels, seen = project(lens, rim)
-        if not seen.any() and half < 0.5 and not project(lens, axis[None])[1][0]:
+        pixels, seen = project_points(lens, rim)
+        if not seen.any() and half < 0.5 and not project_points(lens, axis[None])[1][0]:
             spans[n] = (1, 0, 1, 0)
         elif seen.all() and -axis[2] < np.cos(half):
             low, high = pixels.min(axis=0), pixels.max(axis=0)
@@ -71,7 +71,7 @@ def spans_of_cones(
 
 
 @device
-def in_the_way(spans, row_of, in_row, u, some):
+def agents_in_column(spans, row_of, in_row, u, some):
     """Write the agents whose span holds column `u`; their number."""
     count = 0
     for q in range(in_row):
@@ -82,7 +82,7 @@ def in_the_way(spans, row_of, in_row, u, some):
 
 
 @device
-def in_row(spans, v, row_of):
+def agents_in_row(spans, v, row_of):
     """Write the agents whose span holds row `v`; their number."""
     count = 0
     for n in range(spans.shape[0]):
@@ -93,8 +93,8 @@ def in_row(spans, v, row_of):
 
 
 @device
-def at_pixel(spans, v, u, some):
-    """Write the agents whose span holds a pixel; their number. What `in_row` and `in_the_way` find together."""
+def agents_at_pixel(spans, v, u, some):
+    """Write the agents whose span holds a pixel; their number. What `agents_in_row` and `agents_in_column` find together."""
     count = 0
     for n in range(spans.shape[0]):
         if spans[n, 2] <= v <= spans[n, 3] and spans[n, 0] <= u <= spans[n, 1]:

@@ -7,21 +7,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.raycast.ray import Scene, look
-from uniscene_sim.camera.raycast.shading import encode
+from uniscene_sim.camera.raycast.ray import CameraScene, render_ray
+from uniscene_sim.camera.raycast.shading import tone_map
 from uniscene_sim.compute.compiled import device, inlined
-from uniscene_sim.lens import FISHEYE, PINHOLE, ray
+from uniscene_sim.lens import FISHEYE, PINHOLE, pixel_ray
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
 
-__all__ = ["Eye", "Picture", "is_edge", "see", "soften"]
+__all__ = ["ImageBuffers", "PosedCamera", "antialias_pixel", "is_edge", "render_pixel"]
 
 _SKY = int(OccClass.FREE)
 # ground: seen at a slant, its depth jumps from row to row without an edge
 _FLAT = (11, 12, 13, 14, 17, 18, 19)
-_UNSEEN = -2.0
+_OUTSIDE_LENS = -2.0
 
 
-class Eye(NamedTuple):
+class PosedCamera(NamedTuple):
     """Where a camera is, how it sees, and the pixels that each agent may cover."""
 
     rotation: np.ndarray  # float64 (3, 3), map <- optical
@@ -30,7 +30,7 @@ class Eye(NamedTuple):
     spans: np.ndarray  # int64 (N, 4), see `uniscene_sim.camera.raycast.pixel_bounds`
 
 
-class Picture(NamedTuple):
+class ImageBuffers(NamedTuple):
     """What is written; fields as in `CameraFrame`."""
 
     rgb: np.ndarray  # uint8 (H, W, 3)
@@ -40,17 +40,17 @@ class Picture(NamedTuple):
 
 
 @device
-def _towards(lens, rotation, px, py):
-    """Unit direction in the map frame of an image point, and its cosine to the optical axis (`_UNSEEN`: the lens sees
+def _pixel_direction(lens, rotation, px, py):
+    """Unit direction in the map frame of an image point, and its cosine to the optical axis (`_OUTSIDE_LENS`: the lens sees
     nothing there)."""
     if lens[0] == PINHOLE:
         cu, cv = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
         scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
         cu, cv = cu * scale, cv * scale
     else:
-        cu, cv, scale, seen = ray(lens, px, py)
+        cu, cv, scale, seen = pixel_ray(lens, px, py)
         if not seen:
-            return 0.0, 0.0, 0.0, _UNSEEN
+            return 0.0, 0.0, 0.0, _OUTSIDE_LENS
     return (
         rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2] * scale,
         rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2] * scale,
@@ -60,15 +60,15 @@ def _towards(lens, rotation, px, py):
 
 
 @inlined
-def see(scene: Scene, eye: Eye, picture: Picture, some, count, v, u):
+def render_pixel(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, some, count, v, u):
     """Write the pixel in row `v` and column `u`, with the agents `some[:count]` in its way."""
     ox, oy, oz = eye.position[0], eye.position[1], eye.position[2]
-    dx, dy, dz, scale = _towards(eye.lens, eye.rotation, u + 0.5, v + 0.5)
-    if scale == _UNSEEN:
+    dx, dy, dz, scale = _pixel_direction(eye.lens, eye.rotation, u + 0.5, v + 0.5)
+    if scale == _OUTSIDE_LENS:
         picture.depth[v, u], picture.semantic[v, u], picture.instance[v, u] = inf, _SKY, 0
         picture.rgb[v, u, 0], picture.rgb[v, u, 1], picture.rgb[v, u, 2] = 0, 0, 0
         return
-    t, m, row, r, g, b = look(scene, some, count, ox, oy, oz, dx, dy, dz, 1.0 / eye.lens[1])
+    t, m, row, r, g, b = render_ray(scene, some, count, ox, oy, oz, dx, dy, dz, 1.0 / eye.lens[1])
     along = 1.0 if eye.lens[0] == FISHEYE else scale
     picture.depth[v, u], picture.semantic[v, u], picture.instance[v, u] = t * along, _SKY, 0
     if row >= 0:
@@ -77,12 +77,12 @@ def see(scene: Scene, eye: Eye, picture: Picture, some, count, v, u):
     elif t < inf:
         picture.semantic[v, u] = MATERIAL_LABEL[m]
     exposure = scene.sky.exposure
-    picture.rgb[v, u, 0], picture.rgb[v, u, 1] = encode(exposure * r), encode(exposure * g)
-    picture.rgb[v, u, 2] = encode(exposure * b)
+    picture.rgb[v, u, 0], picture.rgb[v, u, 1] = tone_map(exposure * r), tone_map(exposure * g)
+    picture.rgb[v, u, 2] = tone_map(exposure * b)
 
 
 @device
-def is_edge(picture: Picture, v, u):
+def is_edge(picture: ImageBuffers, v, u):
     """Whether a pixel differs in kind from one beside it, or lies far before or behind it."""
     depth, semantic, instance = picture.depth, picture.semantic, picture.instance
     for q in range(4):
@@ -97,18 +97,18 @@ def is_edge(picture: Picture, v, u):
 
 
 @inlined
-def soften(scene: Scene, eye: Eye, picture: Picture, some, count, v, u):
+def antialias_pixel(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, some, count, v, u):
     """Give a pixel on an edge the mean colour of four rays."""
     ox, oy, oz, exposure = eye.position[0], eye.position[1], eye.position[2], scene.sky.exposure
     red, green, blue = 0.0, 0.0, 0.0
     for q in range(4):  # a rotated grid
         x, y = u + 0.125 + 0.25 * q, v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2))
-        dx, dy, dz, scale = _towards(eye.lens, eye.rotation, x, y)
-        if scale == _UNSEEN:
+        dx, dy, dz, scale = _pixel_direction(eye.lens, eye.rotation, x, y)
+        if scale == _OUTSIDE_LENS:
             continue
-        _, _, _, r, g, b = look(scene, some, count, ox, oy, oz, dx, dy, dz, 1.0 / eye.lens[1])
+        _, _, _, r, g, b = render_ray(scene, some, count, ox, oy, oz, dx, dy, dz, 1.0 / eye.lens[1])
         most = 1.4 / exposure
         red, green, blue = red + min(r, most), green + min(g, most), blue + min(b, most)
     quarter = 0.25 * exposure
-    picture.rgb[v, u, 0], picture.rgb[v, u, 1] = encode(quarter * red), encode(quarter * green)
-    picture.rgb[v, u, 2] = encode(quarter * blue)
+    picture.rgb[v, u, 0], picture.rgb[v, u, 1] = tone_map(quarter * red), tone_map(quarter * green)
+    picture.rgb[v, u, 2] = tone_map(quarter * blue)

@@ -7,19 +7,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.raycast.ground_bins import Bins, bin_of
+from uniscene_sim.camera.raycast.ground_bins import GroundBins, rows_at
 from uniscene_sim.camera.raycast.lamps import Lamps, lamp_light
-from uniscene_sim.camera.raycast.shading import is_ground, is_wall, plain_surface, surface, through_air
+from uniscene_sim.camera.raycast.shading import (
+    apply_haze,
+    is_ground_material,
+    is_wall_material,
+    shade_surface,
+    shade_surface_plain,
+)
 from uniscene_sim.camera.sky import Sky, sky_radiance
 from uniscene_sim.compute.compiled import device, floor, inlined
-from uniscene_sim.compute.value_noise import smooth
+from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
 from uniscene_sim.tracing.kernels import occluded, trace_agents, trace_world
 
-__all__ = ["Scene", "look"]
+__all__ = ["CameraScene", "render_ray"]
 
 _BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
 _EMPTY = int(Material.NONE)
@@ -32,7 +38,7 @@ _AROUND = 2  # cells to each side that tell which way a wall faces
 _MIRROR_M = 60.0  # wet ground mirrors no farther
 
 
-class Scene(NamedTuple):
+class CameraScene(NamedTuple):
     """What the rays of one image share."""
 
     atlas: AtlasArrays
@@ -40,9 +46,9 @@ class Scene(NamedTuple):
     templates: TemplateArrays
     sky: Sky
     lamps: Lamps
-    lit: Bins  # lamps by the ground that they reach
-    shades: Bins  # agents by the strips of ground that the sun lets them shade, across it
-    feet: Bins  # agents by the ground that they keep the sky from
+    lit: GroundBins  # lamps by the ground that they reach
+    shadow_bins: GroundBins  # agents by the strips of ground that the sun lets them shade, across it
+    contact_bins: GroundBins  # agents by the ground that they keep the sky from
     albedo: np.ndarray  # float64 (256, 3) linear
     agent_rgb: np.ndarray  # float64 (N, 3, 3): body, upper and lower clothes
     far: float  # m
@@ -50,27 +56,27 @@ class Scene(NamedTuple):
 
 
 @inlined
-def look(scene: Scene, some, count, ox, oy, oz, dx, dy, dz, pixel_angle):
+def render_ray(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, pixel_angle):
     """Trace and shade one ray of unit direction, with the agents `some[:count]` in its way.
 
     Returns:
         distance (inf: sky), material, agent row (-1: world), and linear red, green, blue.
     """
     sky, far = scene.sky, scene.far
-    t, m, nx, ny, nz, deck, row = _hit(scene, some, count, ox, oy, oz, dx, dy, dz, far)
+    t, m, nx, ny, nz, deck, row = _first_hit(scene, some, count, ox, oy, oz, dx, dy, dz, far)
     if t == inf:
         r, g, b = sky_radiance(sky, dx, dy, dz, not scene.plain)
         return t, m, row, r, g, b
     if scene.plain:
         ar, ag, ab = _albedo(scene, m, row)
-        r, g, b = plain_surface(sky, ar, ag, ab, nx, ny, nz)
+        r, g, b = shade_surface_plain(sky, ar, ag, ab, nx, ny, nz)
         return t, m, row, r, g, b
-    r, g, b = _shade(scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle)
-    if sky.wet > 0.0 and deck >= 0 and is_ground(m):
+    r, g, b = _shade_hit(scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle)
+    if sky.wet > 0.0 and deck >= 0 and is_ground_material(m):
         x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
         cosine = min(1.0, max(0.0, -(nx * dx + ny * dy + nz * dz)))
         # Puddles where the ground is a little lower; a film of water between them.
-        pool = min(1.0, max(0.0, (smooth(0.35 * x, 0.35 * y, 21) - 0.42) * 4.0))
+        pool = min(1.0, max(0.0, (value_noise(0.35 * x, 0.35 * y, 21) - 0.42) * 4.0))
         mirror = sky.wet * (0.14 + 0.76 * pool) * (0.02 + 0.98 * (1.0 - cosine) ** 5)
         if mirror > 0.03:
             mx, my, mz = dx + 2 * cosine * nx, dy + 2 * cosine * ny, dz + 2 * cosine * nz
@@ -78,16 +84,16 @@ def look(scene: Scene, some, count, ox, oy, oz, dx, dy, dz, pixel_angle):
             reach = min(_MIRROR_M, far - t)
             if reach > 0.0 and mirror > 0.08:
                 px, py, pz = x + _LIFT_M * nx, y + _LIFT_M * ny, z + _LIFT_M * nz
-                s, n, ax, ay, az, _, who = _hit(scene, some, count, px, py, pz, mx, my, mz, reach)
+                s, n, ax, ay, az, _, who = _first_hit(scene, some, count, px, py, pz, mx, my, mz, reach)
                 if s < inf:
-                    sr, sg, sb = _glance(scene, s, n, ax, ay, az, who, px, py, pz, mx, my, mz)
+                    sr, sg, sb = _shade_reflection(scene, s, n, ax, ay, az, who, px, py, pz, mx, my, mz)
             r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
-    r, g, b = through_air(sky, t, r, g, b)
+    r, g, b = apply_haze(sky, t, r, g, b)
     return t, m, row, r, g, b
 
 
 @inlined
-def _hit(scene: Scene, some, count, ox, oy, oz, dx, dy, dz, far):
+def _first_hit(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, far):
     """Distance, material, normal, deck and agent row of what a ray meets first."""
     t, m, nx, ny, nz, deck = trace_world(scene.atlas, ox, oy, oz, dx, dy, dz, far)
     row = -1
@@ -101,7 +107,7 @@ def _hit(scene: Scene, some, count, ox, oy, oz, dx, dy, dz, far):
 
 
 @inlined
-def _albedo(scene: Scene, m, row):
+def _albedo(scene: CameraScene, m, row):
     if row >= 0:
         part = 0 if m == _BODY else (1 if m == _UPPER else (2 if m == _LOWER else -1))
         if part >= 0:
@@ -110,7 +116,7 @@ def _albedo(scene: Scene, m, row):
 
 
 @inlined
-def _shade(scene: Scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle):
+def _shade_hit(scene: CameraScene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle):
     """Linear RGB that a hit sends back, without the air between."""
     a, sky = scene.atlas, scene.sky
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
@@ -126,10 +132,10 @@ def _shade(scene: Scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pi
         if deck >= 0:
             slant = max(0.02, abs(nx * dx + ny * dy + nz * dz))
             ar, ag, ab = _ground_albedo(a, m, deck, x, y, dx, dy, pixel / slant, pixel, scene.albedo)
-            open_ = _beside_agents(scene, x, y, z)
-        elif nz == 0.0 and is_wall(m):
-            sx, sy = _facing(a, x, y, z, nx, ny)
-        open_ *= 1.0 - min(0.8, 1.5 * _density_at(a, x + 0.9 * sx, y + 0.9 * sy, z + 0.9 * nz))
+            open_ = _agent_ambient_occlusion(scene, x, y, z)
+        elif nz == 0.0 and is_wall_material(m):
+            sx, sy = _smoothed_wall_normal(a, x, y, z, nx, ny)
+        open_ *= 1.0 - min(0.8, 1.5 * _cell_density(a, x + 0.9 * sx, y + 0.9 * sy, z + 0.9 * nz))
     lit = 1.0
     if sx * sky.sun[0] + sy * sky.sun[1] + nz * sky.sun[2] <= 0.0:
         lit = 0.0
@@ -138,26 +144,26 @@ def _shade(scene: Scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pi
         reach = min(_SHADOW_M, (scene.far - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
         if sx != nx or sy != ny:
             lift = CELL_M  # a slanting wall of cells has steps: its own next step is no shade
-        if reach > 0.0 and _shadowed(scene, x + lift * sx, y + lift * sy, z + lift * nz, reach):
+        if reach > 0.0 and _in_sun_shadow(scene, x + lift * sx, y + lift * sy, z + lift * nz, reach):
             lit = 0.0
     lr, lg, lb = 0.0, 0.0, 0.0
-    if sky.dark > 0.0:
+    if sky.darkness > 0.0:
         lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, sx, sy, nz)
-    return surface(
+    return shade_surface(
         sky, m, ar, ag, ab, lights, x, y, z, sx, sy, nz, dx, dy, dz, t, pixel, row >= 0, lit, open_, lr, lg, lb
     )
 
 
 @device
-def _glance(scene: Scene, t, m, nx, ny, nz, row, ox, oy, oz, dx, dy, dz):
+def _shade_reflection(scene: CameraScene, t, m, nx, ny, nz, row, ox, oy, oz, dx, dy, dz):
     """What wet ground mirrors, without shadows."""
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
     ar, ag, ab = _albedo(scene, m, row)
     lights = int(scene.agents.lights[row]) if row >= 0 else 0
     lr, lg, lb = 0.0, 0.0, 0.0
-    if scene.sky.dark > 0.0:
+    if scene.sky.darkness > 0.0:
         lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, nx, ny, nz)
-    return surface(
+    return shade_surface(
         scene.sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, 1.0, row >= 0, 0.5, 0.8, lr, lg, lb
     )
 
@@ -166,25 +172,25 @@ def _glance(scene: Scene, t, m, nx, ny, nz, row, ox, oy, oz, dx, dy, dz):
 
 
 @device
-def _shadowed(scene: Scene, x, y, z, reach):
+def _in_sun_shadow(scene: CameraScene, x, y, z, reach):
     """Whether something within `reach` stands between a point and the sun."""
     sun = scene.sky.sun
     level = sqrt(sun[0] ** 2 + sun[1] ** 2) + 1e-12
-    begin, end = bin_of(scene.shades, (y * sun[0] - x * sun[1]) / level, 0.0)
+    begin, end = rows_at(scene.shadow_bins, (y * sun[0] - x * sun[1]) / level, 0.0)
     if end > begin:
-        some, count = scene.shades.rows[begin:end], end - begin
+        some, count = scene.shadow_bins.rows[begin:end], end - begin
         if trace_agents(scene.agents, scene.templates, some, count, x, y, z, sun[0], sun[1], sun[2], reach)[5] >= 0:
             return True
     return occluded(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)
 
 
 @device
-def _beside_agents(scene: Scene, x, y, z):
+def _agent_ambient_occlusion(scene: CameraScene, x, y, z):
     """Share of the sky that agents leave to a point of the ground."""
     open_ = 1.0
-    begin, end = bin_of(scene.feet, x, y)
+    begin, end = rows_at(scene.contact_bins, x, y)
     for q in range(begin, end):
-        n = scene.feet.rows[q]
+        n = scene.contact_bins.rows[q]
         if abs(scene.agents.position[n, 2] - z) > 1.5:
             continue
         px, py = x - scene.agents.position[n, 0], y - scene.agents.position[n, 1]
@@ -199,7 +205,7 @@ def _beside_agents(scene: Scene, x, y, z):
 
 
 @device
-def _density_at(a: AtlasArrays, x, y, z):
+def _cell_density(a: AtlasArrays, x, y, z):
     """Share of full cells around a point, trilinear over 1.6 m."""
     u, v = x / _SOFT_M - 0.5, y / _SOFT_M - 0.5
     i, j = floor(u), floor(v)
@@ -238,7 +244,7 @@ def _density_at(a: AtlasArrays, x, y, z):
 
 
 @device
-def _full(a: AtlasArrays, i, j, k_m):
+def _is_occupied(a: AtlasArrays, i, j, k_m):
     """Whether the cell with map indices (i, j) at height k_m is full."""
     bx, by = i >> 3, j >> 3
     tile_x, tile_y = bx // TILE_BLOCKS, by // TILE_BLOCKS
@@ -257,13 +263,13 @@ def _full(a: AtlasArrays, i, j, k_m):
 
 
 @device
-def _facing(a: AtlasArrays, x, y, z, nx, ny):
+def _smoothed_wall_normal(a: AtlasArrays, x, y, z, nx, ny):
     """Which way a wall of cells faces as a whole: a house need not stand along the grid."""
     i, j = floor((x - 0.01 * nx) / CELL_M), floor((y - 0.01 * ny) / CELL_M)
     gx, gy = 0.0, 0.0
     for u in range(-_AROUND, _AROUND + 1):
         for v in range(-_AROUND, _AROUND + 1):
-            if (u != 0 or v != 0) and not _full(a, i + u, j + v, z):
+            if (u != 0 or v != 0) and not _is_occupied(a, i + u, j + v, z):
                 weight = 1.0 / (u * u + v * v)
                 gx, gy = gx + weight * u, gy + weight * v
     length = sqrt(gx * gx + gy * gy)

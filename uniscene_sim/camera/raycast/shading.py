@@ -9,7 +9,7 @@ import numpy as np
 
 from uniscene_sim.camera.sky import Sky, sky_radiance
 from uniscene_sim.compute.compiled import device, floor
-from uniscene_sim.compute.value_noise import hashed, smooth
+from uniscene_sim.compute.value_noise import lattice_noise, value_noise
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import MATERIAL_RGB, Material
 from uniscene_sim.tracing.agents import PosedAgents
@@ -18,12 +18,12 @@ __all__ = [
     "GAMMA",
     "LINEAR_RGB",
     "agent_albedo",
-    "encode",
-    "is_ground",
-    "is_wall",
-    "plain_surface",
-    "surface",
-    "through_air",
+    "apply_haze",
+    "is_ground_material",
+    "is_wall_material",
+    "shade_surface",
+    "shade_surface_plain",
+    "tone_map",
 ]
 
 #: Linear albedo of each material, float64 (256, 3).
@@ -82,19 +82,19 @@ def _clothes(colour: int) -> np.ndarray:
 
 
 @device
-def is_ground(material):
+def is_ground_material(material):
     """Whether a material lies flat and gets wet and white."""
     return _KIND[material] == _GROUND
 
 
 @device
-def is_wall(material):
+def is_wall_material(material):
     """Whether a material belongs to a house."""
     return _FIRST_WALL <= material <= _LAST_WALL
 
 
 @device
-def plain_surface(sky: Sky, red, green, blue, nx, ny, nz):
+def shade_surface_plain(sky: Sky, red, green, blue, nx, ny, nz):
     """Linear RGB by sun and sky alone: no shadow, no detail, no air."""
     facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2])
     up = (0.5 + 0.5 * nz) * _AMBIENT
@@ -106,7 +106,7 @@ def plain_surface(sky: Sky, red, green, blue, nx, ny, nz):
 
 
 @device
-def _glow(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
+def _emission(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
     """How brightly a lamp or a lit room shines, 0 where it is none or is off, and whether it is a room."""
     if on_agent:
         mask = _LIT[material]
@@ -115,22 +115,22 @@ def _glow(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
         if material == _TAIL and lights & _HEAD:
             return 0.9, False
         return 0.0, False
-    if sky.dark <= 0.0:
+    if sky.darkness <= 0.0:
         return 0.0, False
     if material == _LAMP:
-        return 4.0 * sky.dark, False
+        return 4.0 * sky.darkness, False
     if material == _WINDOW or material == _SHOP:
         px, py = x - 0.2 * nx, y - 0.2 * ny
-        room = hashed(floor(px / _ROOM_M), floor(py / _ROOM_M), floor(z / _STOREY_M) + 40)
+        room = lattice_noise(floor(px / _ROOM_M), floor(py / _ROOM_M), floor(z / _STOREY_M) + 40)
         if material == _SHOP:
-            return sky.dark * (0.5 + 0.3 * room), True
+            return sky.darkness * (0.5 + 0.3 * room), True
         if room < _ROOMS_LIT:
-            return sky.dark * (0.25 + 1.1 * room), True
+            return sky.darkness * (0.25 + 1.1 * room), True
     return 0.0, False
 
 
 @device
-def surface(
+def shade_surface(
     sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel_m, on_agent, lit, open_,
     lamp_r, lamp_g, lamp_b,
 ):  # fmt: skip
@@ -147,7 +147,7 @@ def surface(
         lamp_r, lamp_g, lamp_b: light of lamps there.
     """
     kind = _KIND[material]
-    glow, room = _glow(sky, material, lights, on_agent, x, y, z, nx, ny)
+    glow, room = _emission(sky, material, lights, on_agent, x, y, z, nx, ny)
     if glow > 0.0 and not room:
         return glow * red + 0.03, glow * green + 0.03, glow * blue + 0.03
     if on_agent and material >= 128 and _LIT[material]:
@@ -158,13 +158,13 @@ def surface(
         if kind == _GROUND:
             near = max(0.0, 1.0 - pixel_m / 0.15)
             if near > 0.0:
-                detail += 0.16 * near * (hashed(floor(px * 16), floor(py * 16), 5) - 0.5)
-            broad = smooth(0.55 * px, 0.55 * py, 6)
-            detail += 0.22 * (broad - 0.5) + 0.14 * (smooth(0.08 * px, 0.08 * py, 7) - 0.5)
+                detail += 0.16 * near * (lattice_noise(floor(px * 16), floor(py * 16), 5) - 0.5)
+            broad = value_noise(0.55 * px, 0.55 * py, 6)
+            detail += 0.22 * (broad - 0.5) + 0.14 * (value_noise(0.08 * px, 0.08 * py, 7) - 0.5)
             if sky.snow > 0.0:
                 # Deep on open ground, swept and driven off where people and cars go.
                 depth = 1.0 if material == _GRASS or material == _SOIL else 0.45
-                drift = 0.6 * broad + 0.4 * smooth(2.1 * px, 2.1 * py, 8) - 0.5
+                drift = 0.6 * broad + 0.4 * value_noise(2.1 * px, 2.1 * py, 8) - 0.5
                 cover = sky.snow * min(max(depth + 1.1 * drift, 0.04), 0.96)
                 red += (0.85 - red) * cover
                 green += (0.88 - green) * cover
@@ -177,13 +177,13 @@ def surface(
             strength = 0.45 if kind == _LEAF else 0.10
             i, j, k = floor(px * 10), floor(py * 10), floor(pz * 10)
             if near > 0.0:
-                detail += strength * near * (hashed(i, j, k) - 0.5)
-            coarse = hashed(floor(px * 2.5), floor(py * 2.5), floor(pz * 2.5))
+                detail += strength * near * (lattice_noise(i, j, k) - 0.5)
+            coarse = lattice_noise(floor(px * 2.5), floor(py * 2.5), floor(pz * 2.5))
             detail += (0.25 if kind == _LEAF else 0.06) * (coarse - 0.5)
             if kind == _LEAF:  # leaves face anywhere, mostly up
-                nx += 0.9 * (hashed(i, j, k + 1013) - 0.5)
-                ny += 0.9 * (hashed(i, j, k + 2017) - 0.5)
-                nz += 0.45 + 0.6 * (hashed(i, j, k + 3023) - 0.5)
+                nx += 0.9 * (lattice_noise(i, j, k + 1013) - 0.5)
+                ny += 0.9 * (lattice_noise(i, j, k + 2017) - 0.5)
+                nz += 0.45 + 0.6 * (lattice_noise(i, j, k + 3023) - 0.5)
                 length = sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
                 nx, ny, nz = nx / length, ny / length, nz / length
     if sky.snow > 0.0 and nz > 0.45 and kind != _GROUND:
@@ -218,7 +218,7 @@ def surface(
 
 
 @device
-def through_air(sky: Sky, t, r, g, b):
+def apply_haze(sky: Sky, t, r, g, b):
     """What is left of light after t metres of haze, and what the haze adds."""
     clear = exp(-sky.haze * t)
     return (
@@ -229,7 +229,7 @@ def through_air(sky: Sky, t, r, g, b):
 
 
 @device
-def encode(value):
+def tone_map(value):
     """uint8 of a linear value; highlights are rolled off above 0.7."""
     v = 0.72 * value
     if v > 0.7:

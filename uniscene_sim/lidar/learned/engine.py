@@ -11,15 +11,15 @@ from numba import njit
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.air import CLEAR, air_of
-from uniscene_sim.lidar.learned.march import Samples, march
-from uniscene_sim.lidar.raycast.engine import RaycastLidar, Sweep, points_of
+from uniscene_sim.lidar.learned.ray_samples import RaySamples, sample_rays
+from uniscene_sim.lidar.raycast.engine import RaycastLidar, SweepJob, assemble_sweep
 from uniscene_sim.lidar.raycast.footprint import Echoes
 from uniscene_sim.lidar.raycast.receiver import Returns, sweep_key, uniform
-from uniscene_sim.lidar.raycast.trace import Beams, stand
-from uniscene_sim.lidar.raycast.trace import Scene as Motions
+from uniscene_sim.lidar.raycast.trace import Beams, sensor_pose_at
+from uniscene_sim.lidar.raycast.trace import LidarScene as Motions
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import pose_at
-from uniscene_sim.zoo import need_learned
+from uniscene_sim.zoo import require_learned
 
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.model import LidarModel
@@ -54,12 +54,12 @@ class SparseSdf:
 
     def __init__(self, model: LidarModel | None = None):
         if model is None:
-            need_learned("spconv")
+            require_learned("spconv")
             from uniscene_sim.lidar.learned.model import LidarModel  # torch comes with it
 
             model = LidarModel.load(_MODEL)
         self.model = model
-        self._frame = _Frame()
+        self._frame = _SweepSetup()
 
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
@@ -70,66 +70,66 @@ class SparseSdf:
     def _swept(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
         sweep = self._frame.of(view, spec)
         motions, beams, hits = sweep.scene, sweep.beams, sweep.hits
-        _aim(motions, beams, hits.origin, hits.direction)
-        store, indices = view.atlas.tiles.store, _shown(view)
+        _beam_rays(motions, beams, hits.origin, hits.direction)
+        store, indices = view.atlas.tiles.store, _tiles_in_atlas(view)
         scene = self.model.scenes.of(store, indices)
-        near = np.flatnonzero(_near(motions, hits.origin[-1], sweep.far))
+        near = np.flatnonzero(_agents_in_reach(motions, hits.origin[-1], sweep.far))
         agents = scene.put_agents(self.model.net, view.frame.agents[near])
         direction = hits.direction.reshape(-1, 3)
-        samples = march(scene.grid, scene.ijk, scene.ground, agents, hits.origin, direction, sweep.far,
-                        self.model.config.samples, _moves(motions, beams, near), self.model.config.prior)  # fmt: skip
+        samples = sample_rays(scene.grid, scene.ijk, scene.ground, agents, hits.origin, direction, sweep.far,
+                        self.model.config.samples, _agent_offsets(motions, beams, near), self.model.config.prior)  # fmt: skip
         met = np.flatnonzero(np.isfinite(samples.first))
-        samples = Samples(*(x[met] for x in samples))
-        self.model.scenes.know(store, scene, samples.row)
+        samples = RaySamples(*(x[met] for x in samples))
+        self.model.scenes.ensure_features(store, scene, samples.row)
         air = air_of(view.frame.style) if spec.detect_range_m else CLEAR
         made = self.model.render(scene, samples, direction[met].astype(np.float32),
                                  spec.detect_range_m or _ANY_RANGE_M, air)  # fmt: skip
         there = np.arange(len(met)), made["chosen"]
-        who = samples.who[there]
+        who = samples.agent_row[there]
         shape = hits.distance.shape
         far = np.full(hits.distance.size, np.inf)
         far[met] = np.where(made["missed"] < 0.5, made["depth"], np.inf)
         hits.material.reshape(-1)[met] = scene.label[samples.row[there]]  # the bare material of a class is its number
-        hits.who.reshape(-1)[met] = np.where(who >= 0, near[who] if len(near) else -1, -1)
+        hits.agent_row.reshape(-1)[met] = np.where(who >= 0, near[who] if len(near) else -1, -1)
         intensity, dropped = np.zeros(far.shape, np.float32), np.zeros(far.shape, np.float32)
         bright = np.round(255.0 * made["intensity"])  # in hundredths of what is white, up to that
         intensity[met] = bright / 255.0 if spec.detect_range_m else np.minimum(bright / 100.0, 1.0)
         dropped[met] = made["dropped"]
         hits.distance[:] = far.reshape(shape)
         key = sweep_key(view.frame.seed, view.frame.stamp_us, spec.name)
-        _receive(key, hits.distance, dropped.reshape(shape), spec.detect_range_m > 0.0, spec.range_noise_m,
+        _drop_and_add_noise(key, hits.distance, dropped.reshape(shape), spec.detect_range_m > 0.0, spec.range_noise_m,
                  spec.min_range_m, spec.max_range_m)  # fmt: skip
         one = (..., None)
-        echoes = Echoes(hits.distance[one], hits.cosine[one], hits.material[one], hits.who[one])
+        echoes = Echoes(hits.distance[one], hits.cosine[one], hits.material[one], hits.agent_row[one])
         returns = Returns(hits.distance[one], intensity.reshape(shape)[one], np.zeros((*shape, 1), np.uint8))
-        return points_of(view, spec, motions, beams, hits, echoes, returns)
+        return assemble_sweep(view, spec, motions, beams, hits, echoes, returns)
 
 
-class _Frame(RaycastLidar):
+class _SweepSetup(RaycastLidar):
     """How sensor, agents and beams move is as in `raycast`."""
 
-    def of(self, view: WorldView, spec: LidarSpec) -> Sweep:
-        return self._sweep(view, spec)
+    def of(self, view: WorldView, spec: LidarSpec) -> SweepJob:
+        return self._sweep_job(view, spec)
 
 
-def _shown(view: WorldView) -> list[tuple[int, int]]:
+def _tiles_in_atlas(view: WorldView) -> list[tuple[int, int]]:
     """Indices of the tiles in the atlas."""
     arrays = view.atlas.arrays
     return [tuple(index) for index in (np.argwhere(arrays.window >= 0) + arrays.window_at).tolist()]
 
 
-def _near(motions: Motions, origin: np.ndarray, far: float) -> np.ndarray:
+def _agents_in_reach(motions: Motions, origin: np.ndarray, far: float) -> np.ndarray:
     """Whether agents may be met, bool (N,)."""
     agents = motions.agents
     return np.linalg.norm(agents.centre - origin, axis=1) < far + agents.radius + 2.0
 
 
 @njit(cache=True)
-def _aim(motions: Motions, beams: Beams, origins, directions):
+def _beam_rays(motions: Motions, beams: Beams, origins, directions):
     """Write where columns stand (A, 3), and where their beams point (A, R, 3), in the map frame."""
     rot = np.empty((3, 3))
     for c in range(beams.azimuth.shape[0]):
-        stand(motions, beams.time_s[c], origins[c], rot)
+        sensor_pose_at(motions, beams.time_s[c], origins[c], rot)
         for r in range(beams.elevation.shape[0]):
             azimuth, flat = beams.azimuth[c] + beams.offset[r], np.cos(beams.elevation[r])
             x, y, z = flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(beams.elevation[r])
@@ -137,27 +137,27 @@ def _aim(motions: Motions, beams: Beams, origins, directions):
                 directions[c, r, q] = rot[q, 0] * x + rot[q, 1] * y + rot[q, 2] * z
 
 
-def _moves(motions: Motions, beams: Beams, near: np.ndarray) -> np.ndarray:
+def _agent_offsets(motions: Motions, beams: Beams, near: np.ndarray) -> np.ndarray:
     """How far agents are from where they will be, float64 (A, N, 4): x, y, z (m) and yaw (rad)."""
     out = np.empty((len(beams.time_s), len(near), 4))
-    _move(motions, beams.time_s, near, out)
+    _write_agent_offsets(motions, beams.time_s, near, out)
     return out
 
 
 @njit(cache=True)
-def _move(motions: Motions, times, near, out):
+def _write_agent_offsets(motions: Motions, times, near, out):
     for n in range(near.shape[0]):
-        (x, y, z), turn = pose_at(motions.moving, near[n], 0.0)
+        (x, y, z), turn = pose_at(motions.agent_motion, near[n], 0.0)
         yaw = np.arctan2(turn[1][0], turn[0][0])
         for c in range(times.shape[0]):
-            (px, py, pz), then = pose_at(motions.moving, near[n], times[c])
+            (px, py, pz), then = pose_at(motions.agent_motion, near[n], times[c])
             turned = np.arctan2(then[1][0], then[0][0]) - yaw
             out[c, n, 0], out[c, n, 1], out[c, n, 2] = px - x, py - y, pz - z
             out[c, n, 3] = (turned + np.pi) % (2.0 * np.pi) - np.pi
 
 
 @njit(cache=True)
-def _receive(key, distance, dropped, drops, noise, nearest, farthest):
+def _drop_and_add_noise(key, distance, dropped, drops, noise, nearest, farthest):
     """Take what does not return out of ranges (A, R), and add noise to the others."""
     for c in range(distance.shape[0]):
         for r in range(distance.shape[1]):

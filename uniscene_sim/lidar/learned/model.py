@@ -11,11 +11,11 @@ import torch
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.lidar.air import Air
-from uniscene_sim.lidar.learned.march import Samples
-from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_told
-from uniscene_sim.lidar.learned.scene import Scene, Scenes
-from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, precision
-from uniscene_sim.zoo import ZooModel, expect, load_model
+from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_features
+from uniscene_sim.lidar.learned.ray_samples import RaySamples
+from uniscene_sim.lidar.learned.voxel_scene import VoxelScene, VoxelSceneCache
+from uniscene_sim.occupancy.learned.precision import autocast_for, explain_out_of_memory, pick_device
+from uniscene_sim.zoo import ZooModel, check_tensors, load_model
 
 __all__ = ["LidarModel"]
 
@@ -35,7 +35,7 @@ class LidarModel:
         self._device = pick_device(device)
         self.net = net.to(self._device).eval().requires_grad_(False)
         self.config = net.config
-        self.scenes = Scenes(self.net, self._device)
+        self.scenes = VoxelSceneCache(self.net, self._device)
 
     @classmethod
     def load(cls, name: str | Path, device: str | None = None) -> LidarModel:
@@ -54,12 +54,12 @@ class LidarModel:
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"expected the sizes of a LiDAR model, {error}", field=f"{name}: config") from error
         weights = model.weights.get("net", {})
-        expect(weights, {k: tuple(v.shape) for k, v in net.state_dict().items()}, f"{name}: net.safetensors")
+        check_tensors(weights, {k: tuple(v.shape) for k, v in net.state_dict().items()}, f"{name}: net.safetensors")
         net.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in weights.items()})
         return cls(Path(name).name, net, model.sha256, device)
 
     def render(
-        self, scene: Scene, samples: Samples, direction: np.ndarray, detect_range_m: float, air: Air
+        self, scene: VoxelScene, samples: RaySamples, direction: np.ndarray, detect_range_m: float, air: Air
     ) -> dict[str, np.ndarray]:
         """What becomes of rays with samples in a scene.
 
@@ -72,12 +72,12 @@ class LidarModel:
             `depth` (m), `intensity`, `missed` and `dropped` (probabilities), each float32 (R,), and `chosen` int64
             (R,), the sample at that depth.
         """
-        with torch.no_grad(), precision(self._device), memory_told(len(direction)), _one_thread():
+        with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(len(direction)), _one_thread():
             rays = Rays(
                 *(torch.from_numpy(x).to(self._device)
                   for x in (samples.t, samples.row, samples.offset, samples.slope, samples.gap, direction))
             )  # fmt: skip
-            told = air_told(detect_range_m, air).to(self._device).expand(len(direction), 4)
+            told = air_features(detect_range_m, air).to(self._device).expand(len(direction), 4)
             made = self.net(scene.features, rays, told)
             return {
                 "depth": made.depth.cpu().numpy(),

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uniscene_sim.lidar.air import Air
-from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
+from uniscene_sim.lidar.learned.render import render_weights, rendered_depth, surface_sample
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
 
-__all__ = ["Rays", "Rendered", "SdfConfig", "SparseSdfNet", "air_told", "streamless"]
+__all__ = ["Rays", "RenderedRays", "SdfConfig", "SparseSdfNet", "air_features", "spconv_backward_on_cpu"]
 
 _CLASSES = int(OccClass.FREE)
 _GUESS_M = CELL_M  # past half a cell before the first cell, and half a cell in it
@@ -54,7 +54,7 @@ class SdfConfig:
 
 
 class Rays(NamedTuple):
-    """What heads are told of R rays of n samples; see `march.Samples`."""
+    """What heads are told of R rays of n samples; see `sample_rays.Samples`."""
 
     t: Tensor  # float32 (R, n) m
     row: Tensor  # int64 (R, n), -1 in free space
@@ -64,7 +64,7 @@ class Rays(NamedTuple):
     direction: Tensor  # float32 (R, 3), map frame
 
 
-class Rendered(NamedTuple):
+class RenderedRays(NamedTuple):
     """What becomes of R rays."""
 
     depth: Tensor  # (R,) m, of the surface that is met
@@ -77,7 +77,7 @@ class Rendered(NamedTuple):
     distance: Tensor  # (R, n) m, signed
 
 
-def air_told(detect_range_m: float, air: Air) -> Tensor:
+def air_features(detect_range_m: float, air: Air) -> Tensor:
     """What a network is told of a sensor and the air, float32 (4,): logarithm of the range (m) at which a dark surface
     is seen, extinction (1/m), whether water and whether snow lie on the ground."""
     return torch.tensor([log(detect_range_m), air.extinction, air.wet, air.snow], dtype=torch.float32)
@@ -90,9 +90,9 @@ class SparseSdfNet(nn.Module):
         w = config.widths
         self.embed = nn.Embedding(_CLASSES, w[0])
         self.down = nn.ModuleList(
-            nn.ModuleList(_Block(w[i], f"level{i}") for _ in range(config.blocks[i])) for i in range(len(w))
+            nn.ModuleList(_SparseResBlock(w[i], f"level{i}") for _ in range(config.blocks[i])) for i in range(len(w))
         )
-        self.up = nn.ModuleList(_Block(w[i], f"level{i}") for i in range(len(w) - 1))
+        self.up = nn.ModuleList(_SparseResBlock(w[i], f"level{i}") for i in range(len(w) - 1))
         self.shrink = nn.ModuleList(
             spconv.SparseConv3d(w[i], w[i + 1], 2, stride=2, bias=False, indice_key=f"step{i}")
             for i in range(len(w) - 1)
@@ -144,13 +144,13 @@ class SparseSdfNet(nn.Module):
                 x = self.up[level](x.replace_feature(x.features + kept[level].features))
             return x.features
 
-    def forward(self, features: Tensor, rays: Rays, air: Tensor) -> Rendered:
+    def forward(self, features: Tensor, rays: Rays, air: Tensor) -> RenderedRays:
         """Distance, equations 9 and 10, and the heads.
 
         Args:
             features: of cells, from `features`.
             rays: with samples in these cells.
-            air: (R, 4), as `air_told` gives it.
+            air: (R, 4), as `air_features` gives it.
         """
         r, n = rays.t.shape
         cells = features.index_select(0, rays.row.reshape(-1).clamp_min(0)).view(r, n, -1)
@@ -168,9 +168,9 @@ class SparseSdfNet(nn.Module):
         if self.config.prior:  # what is learned is added to the guess that it lies half a cell within the first cell
             distance = distance + (_GUESS_M - past)
         # Distances are weighed by how far samples lie apart, so that depth lies between them, not at them.
-        weights = weights_of(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
-        mean = depth_of(weights, rays.t)
-        chosen, depth = surface_of(weights, rays.t, (gap / rays.slope).clamp_min(1e-3))
+        weights = render_weights(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
+        mean = rendered_depth(weights, rays.t)
+        chosen, depth = surface_sample(weights, rays.t, (gap / rays.slope).clamp_min(1e-3))
         seen = torch.cat([torch.bmm(weights[:, None], x.float())[:, 0] for x in (hidden, cells)], dim=1)
         slope = (weights * rays.slope).sum(dim=1)
         geometry = torch.cat(
@@ -185,10 +185,10 @@ class SparseSdfNet(nn.Module):
         left = 2.0 * (air[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * air[:, 1] * far
         known = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
         dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, known], dim=1)))).float()[:, 0]
-        return Rendered(depth, mean, chosen, intensity, miss, dropped, weights, distance)
+        return RenderedRays(depth, mean, chosen, intensity, miss, dropped, weights, distance)
 
 
-class _Block(nn.Module):
+class _SparseResBlock(nn.Module):
     """Two 3x3x3 convolutions around a skip; norms are of each cell alone, so that tiles agree with the whole.
 
     No convolution has a bias, since on the CPU spconv adds none outside training.
@@ -207,7 +207,7 @@ class _Block(nn.Module):
 
 
 @contextmanager
-def streamless() -> Iterator[None]:
+def spconv_backward_on_cpu() -> Iterator[None]:
     """Lets spconv go backwards on the CPU, where it asks for a CUDA stream that it then does not use."""
     if torch.cuda.is_available():
         yield

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["depth_of", "surface_of", "weights_of"]
+__all__ = ["render_weights", "rendered_depth", "surface_sample"]
 
 
-def weights_of(distance: Tensor, sharpness: Tensor) -> Tensor:
+def render_weights(distance: Tensor, sharpness: Tensor) -> Tensor:
     """Equation 9: how much each sample counts (R, n), with a sum of 1.
 
     With Phi the sigmoid, alpha_i = max((Phi(k s_i) - Phi(k s_i+1)) / Phi(k s_i), 0), and w_i is alpha_i times the
@@ -26,12 +26,12 @@ def weights_of(distance: Tensor, sharpness: Tensor) -> Tensor:
     return alpha * torch.cat([torch.ones_like(through[:, :1]), through[:, :-1]], dim=1)
 
 
-def depth_of(weights: Tensor, t: Tensor) -> Tensor:
+def rendered_depth(weights: Tensor, t: Tensor) -> Tensor:
     """Equation 10: the range (R,) that samples at t (R, n) give together."""
     return (weights * t).sum(dim=1)
 
 
-def surface_of(weights: Tensor, t: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+def surface_sample(weights: Tensor, t: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
     """Which sample (R,) holds the median of the weights, and equation 10 over that and its neighbours.
 
     Where a ray may meet an object or what is behind it, the mean of both is a point in the air between them.

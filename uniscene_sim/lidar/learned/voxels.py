@@ -2,7 +2,7 @@
 
 Cells are counted from the origin of the map frame: cell (i, j, k) is [0.4 i, 0.4 i + 0.4) and so on. Ground is the
 cell whose inside or top its height meets in the middle of a column. Agents are stamped by their boxes as in
-`window.stamp`.
+`occupancy_window.stamp`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import BLOCK_CELLS, CELL_M, TILE_CELLS, Tile
 
-__all__ = ["SOLID", "CellGrid", "Cells", "agent_cells", "cell_grid", "coarser", "is_ground", "join", "near_cells",
-           "tile_cells"]  # fmt: skip
+__all__ = [
+    "SOLID",
+    "CellGrid",
+    "Cells",
+    "agent_cells",
+    "cell_grid",
+    "coarsen",
+    "dense_labels_near",
+    "is_ground_label",
+    "join_cells",
+    "tile_cells",
+]  # fmt: skip
 
 _NONE = int(Material.NONE)
 _MANMADE, _FREE = int(OccClass.MANMADE), int(OccClass.FREE)
@@ -47,7 +57,7 @@ class CellGrid(NamedTuple):
     cells: np.ndarray  # int32 (P, 8, 8, 8), row of what is known of the cell; -1 free, SOLID
 
 
-def is_ground(label: np.ndarray) -> np.ndarray:
+def is_ground_label(label: np.ndarray) -> np.ndarray:
     """Whether cells of these labels are ground, bool."""
     return _GROUND[label]
 
@@ -62,10 +72,10 @@ def tile_cells(tile: Tile, deep: bool = True) -> Cells:
     _unpack(label, tile.blocks, MATERIAL_LABEL, tile.materials)
     _lay_ground(label, tile.ground, MATERIAL_LABEL[tile.paint], tile.base_z)
     hidden = np.zeros(label.shape, np.uint8)
-    counts = _hide(label, hidden, deep)
+    counts = _mark_hidden(label, hidden, deep)
     low = np.array([tile.index[0] * TILE_CELLS, tile.index[1] * TILE_CELLS, round(tile.base_z / CELL_M)])
     cells = Cells(np.empty((sum(counts), 3), np.int32), np.empty(sum(counts), np.uint8), counts[0])
-    _list(label, hidden, low, cells)
+    _write_cells(label, hidden, low, cells)
     return cells
 
 
@@ -78,7 +88,7 @@ def _layers(tile: Tile) -> int:
     return min(max(most, 0) + 1, tile.blocks.shape[2] * BLOCK_CELLS)
 
 
-def join(parts: list[Cells]) -> Cells:
+def join_cells(parts: list[Cells]) -> Cells:
     """Cells of several tiles."""
     ijk = [p.ijk[: p.seen] for p in parts] + [p.ijk[p.seen :] for p in parts]
     label = [p.label[: p.seen] for p in parts] + [p.label[p.seen :] for p in parts]
@@ -92,13 +102,13 @@ def join(parts: list[Cells]) -> Cells:
 def agent_cells(agent: np.void) -> Cells:
     """The cells that an agent (AGENT_DTYPE) fills: those whose middle lies in its box, which is a cell thick at least,
     and those about its own middle."""
-    ijk = _stamp(
+    ijk = _box_cells(
         agent["pos"].astype(np.float64), float(agent["rpy"][2]), np.maximum(agent["size"].astype(np.float64), CELL_M)
     )
     return Cells(ijk, np.full(len(ijk), AGENT_OCC_CLASS[agent["cls"]], np.uint8), len(ijk))
 
 
-def near_cells(ijk: np.ndarray, label: np.ndarray, at: np.ndarray, reach_m: float) -> OccupancyGrid:
+def dense_labels_near(ijk: np.ndarray, label: np.ndarray, at: np.ndarray, reach_m: float) -> OccupancyGrid:
     """Cells (N, 3) with labels (N,) in a square around a place (x, y) as dense labels in the map frame; without
     instances."""
     near = (np.abs((ijk[:, :2] + 0.5) * CELL_M - at) < reach_m).all(axis=1)
@@ -121,11 +131,11 @@ def cell_grid(cells: Cells) -> CellGrid:
     blocks = np.full(tuple(shape.tolist()), -1, np.int32)
     count = _number_blocks(blocks, low, cells.ijk)
     pool = np.full((count, *(BLOCK_CELLS,) * 3), _EMPTY, np.int32)
-    each(lambda rows: _fill(pool, blocks, low, cells.ijk, cells.seen, *rows), ranges(len(cells.ijk)))
+    map_threads(lambda rows: _fill(pool, blocks, low, cells.ijk, cells.seen, *rows), row_ranges(len(cells.ijk)))
     return CellGrid(low, blocks, pool)
 
 
-def coarser(ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def coarsen(ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cells of twice the size that hold others, int32 (N, 3), in the order of these.
 
     Returns:
@@ -171,7 +181,7 @@ def _lay_ground(label, ground, paint, base):
 
 
 @njit(cache=True, nogil=True)
-def _hide(label, hidden, deep):
+def _mark_hidden(label, hidden, deep):
     """Mark cells that lie behind walls on all sides. Leaves hide nothing.
 
     Where it is not to be `deep`, those with such cells on all sides are free afterwards. Returns how many are seen and
@@ -209,7 +219,7 @@ def _hide(label, hidden, deep):
 
 
 @njit(cache=True, nogil=True)
-def _list(label, hidden, low, cells: Cells):
+def _write_cells(label, hidden, low, cells: Cells):
     """Write cells, those that are seen first."""
     seen, inside = 0, cells.seen
     for i in range(label.shape[0]):
@@ -228,7 +238,7 @@ def _list(label, hidden, low, cells: Cells):
 
 
 @njit(cache=True)
-def _stamp(pos, yaw, size):
+def _box_cells(pos, yaw, size):
     c, s = np.cos(yaw), np.sin(yaw)
     reach = 0.5 * (size[0] + size[1])
     i0, i1 = int(np.floor((pos[0] - reach) / CELL_M)), int(np.floor((pos[0] + reach) / CELL_M))

@@ -7,26 +7,26 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from uniscene_sim.compute.threads import each
+from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.air import CLEAR, air_of
 from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echoes
 from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive, sweep_key
 from uniscene_sim.lidar.raycast.reflectance import ALBEDO, plain_surfaces, surfaces_of
-from uniscene_sim.lidar.raycast.trace import Beams, Hits, Scene, beams_of, empty_hits, trace_sweep
+from uniscene_sim.lidar.raycast.trace import Beams, Hits, LidarScene, beams_of, empty_hits, trace_sweep
 from uniscene_sim.rig import RETURNS, LidarSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
 from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays
-from uniscene_sim.tracing.templates.template_set import templates as built_in
+from uniscene_sim.tracing.templates.template_set import built_in_templates as built_in
 
-__all__ = ["RaycastLidar", "Sweep", "points_of"]
+__all__ = ["RaycastLidar", "SweepJob", "assemble_sweep"]
 
 
-class Sweep(NamedTuple):
+class SweepJob(NamedTuple):
     """One sweep to be made: what is there, what is sent, and what is written."""
 
-    scene: Scene
+    scene: LidarScene
     beams: Beams
     spread: float  # rad, how far beams lie beside the azimuth of their column
     far: float  # m
@@ -44,14 +44,14 @@ class RaycastLidar:
     coupling: Literal["independent", "joint"] = "independent"
 
     def __init__(self, templates: TemplateSource | None = None):
-        self._set: TemplateSource = built_in() if templates is None else templates
-        self._templates = template_arrays(self._set)
+        self._template_set: TemplateSource = built_in() if templates is None else templates
+        self._templates = template_arrays(self._template_set)
 
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
         """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
-        return state, each(lambda view: self._swept(view, specs), views)
+        return state, map_threads(lambda view: self._swept(view, specs), views)
 
     def _swept(self, view: WorldView, specs: Sequence[LidarSpec]) -> dict[str, LidarSweep]:
         """The sweeps of one world."""
@@ -60,20 +60,22 @@ class RaycastLidar:
             trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
         return self._finished(view, specs, sweeps)
 
-    def _begun(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[Sweep]:
+    def _begun(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[SweepJob]:
         """The sweeps of one world, yet to be traced."""
-        return [self._sweep(view, spec) for spec in specs]
+        return [self._sweep_job(view, spec) for spec in specs]
 
-    def _finished(self, view: WorldView, specs: Sequence[LidarSpec], sweeps: Sequence[Sweep]) -> dict[str, LidarSweep]:
+    def _finished(
+        self, view: WorldView, specs: Sequence[LidarSpec], sweeps: Sequence[SweepJob]
+    ) -> dict[str, LidarSweep]:
         """The points of sweeps that have been traced."""
-        return {spec.name: _finished(view, spec, sweep) for spec, sweep in zip(specs, sweeps, strict=True)}
+        return {spec.name: sweep_of_job(view, spec, sweep) for spec, sweep in zip(specs, sweeps, strict=True)}
 
-    def _sweep(self, view: WorldView, spec: LidarSpec) -> Sweep:
+    def _sweep_job(self, view: WorldView, spec: LidarSpec) -> SweepJob:
         beams, span_s = beams_of(spec), spec.period_us * 1e-6
         moving = agent_motion(view.frame, view.history, span_s)
-        scene = Scene(
+        scene = LidarScene(
             view.atlas.arrays,
-            pose_agents(view.frame, moving, self._set),
+            pose_agents(view.frame, moving, self._template_set),
             self._templates,
             moving,
             ego_motion(view.frame, view.history, span_s),
@@ -81,32 +83,32 @@ class RaycastLidar:
             spec.pose.position,
         )
         spread = float(np.abs(beams.offset).max()) + spec.divergence_rad
-        return Sweep(scene, beams, spread, float(spec.max_range_m), empty_hits(beams))
+        return SweepJob(scene, beams, spread, float(spec.max_range_m), empty_hits(beams))
 
 
-def _finished(view: WorldView, spec: LidarSpec, sweep: Sweep) -> LidarSweep:
+def sweep_of_job(view: WorldView, spec: LidarSpec, sweep: SweepJob) -> LidarSweep:
     """The points of a sweep that has been traced."""
     scene, beams, spread, _, hits = sweep
     if spec.detect_range_m or spec.range_noise_m or spec.divergence_rad:
-        echoes, returns = _received(view, spec, scene, beams, spread, hits)
+        echoes, returns = _receiver_returns(view, spec, scene, beams, spread, hits)
     else:
-        echoes, returns = _exact(spec, hits)
-    return points_of(view, spec, scene, beams, hits, echoes, returns)
+        echoes, returns = _ideal_returns(spec, hits)
+    return assemble_sweep(view, spec, scene, beams, hits, echoes, returns)
 
 
-def _exact(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
+def _ideal_returns(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
     """Everything that is hit returns."""
     bright = (ALBEDO[hits.material] * hits.cosine).astype(np.float32)
     far = np.where(hits.distance >= spec.min_range_m, hits.distance, np.inf)
     only = (..., None)
     return (
-        Echoes(hits.distance[only], hits.cosine[only], hits.material[only], hits.who[only]),
+        Echoes(hits.distance[only], hits.cosine[only], hits.material[only], hits.agent_row[only]),
         Returns(far[only], bright[only], np.zeros((*far.shape, 1), np.uint8)),
     )
 
 
-def _received(
-    view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, spread: float, hits: Hits
+def _receiver_returns(
+    view: WorldView, spec: LidarSpec, scene: LidarScene, beams: Beams, spread: float, hits: Hits
 ) -> tuple[Echoes, Returns]:
     """What a receiver sees of what returns."""
     colour = scene.agents.colour
@@ -129,8 +131,8 @@ def _received(
     return echoes, returns
 
 
-def points_of(
-    view: WorldView, spec: LidarSpec, scene: Scene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
+def assemble_sweep(
+    view: WorldView, spec: LidarSpec, scene: LidarScene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
 ) -> LidarSweep:
     """What is reported, as a sweep in the sensor's frame."""
     rings, numbers = returns.distance.shape[1:]
@@ -140,7 +142,7 @@ def points_of(
     of = returns.of.reshape(-1)[seen]
     air = of == AIR
     echo = numbers * beam + np.where(air, 0, of)
-    row = np.where(air, -1, echoes.who.reshape(-1)[echo])
+    row = np.where(air, -1, echoes.agent_row.reshape(-1)[echo])
     label = np.where(air, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
     instance = np.zeros(len(row), np.uint16)
     on = row >= 0

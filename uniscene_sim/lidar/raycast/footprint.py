@@ -7,12 +7,20 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compute.threads import each, ranges
-from uniscene_sim.lidar.raycast.reflectance import Surfaces, echo
-from uniscene_sim.lidar.raycast.trace import Beams, Hits, Scene, first_hit, near_room, pose_near, stand
+from uniscene_sim.compute.threads import map_threads, row_ranges
+from uniscene_sim.lidar.raycast.reflectance import Surfaces, echo_strength
+from uniscene_sim.lidar.raycast.trace import (
+    Beams,
+    Hits,
+    LidarScene,
+    first_hit,
+    near_agent_buffers,
+    pose_agents_near,
+    sensor_pose_at,
+)
 from uniscene_sim.tracing.agents import PosedAgents
 
-__all__ = ["Echoes", "empty_echoes", "find_echoes", "split"]
+__all__ = ["Echoes", "empty_echoes", "find_echoes", "group_echoes"]
 
 #: Surfaces nearer to each other than this, m, are one echo: half of a pulse of 5 ns.
 _PULSE_M = 0.75
@@ -26,7 +34,7 @@ class Echoes(NamedTuple):
     distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
     strength: np.ndarray  # float64 (A, R, 2), share of a white diffuse surface that faces the sensor and fills the beam
     material: np.ndarray  # uint8 (A, R, 2)
-    who: np.ndarray  # int32 (A, R, 2), row of the agent, -1 on the world
+    agent_row: np.ndarray  # int32 (A, R, 2), row of the agent, -1 on the world
 
 
 def empty_echoes(hits: Hits) -> Echoes:
@@ -35,7 +43,7 @@ def empty_echoes(hits: Hits) -> Echoes:
 
 
 @njit(cache=True)
-def split(distance, strength, out_distance, out_strength, out_of):
+def group_echoes(distance, strength, out_distance, out_strength, out_of):
     """Two echoes of K rays of one beam: those closer than a pulse make one at their mean range, weighted by strength.
 
     Args:
@@ -73,7 +81,7 @@ def split(distance, strength, out_distance, out_strength, out_of):
 
 
 @njit(cache=True)
-def _across(a, b, otherwise):
+def _unit_cross(a, b, otherwise):
     """Unit vector across two others (3,); `otherwise` where they are parallel."""
     out = np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
     length = np.sqrt((out * out).sum())
@@ -81,7 +89,7 @@ def _across(a, b, otherwise):
 
 
 @njit(cache=True, inline="always")
-def _jump(hits: Hits, c, r, c2, r2, angle):
+def _is_discontinuity(hits: Hits, c, r, c2, r2, angle):
     """Whether a beam and its neighbour, `angle` rad beside it, meet surfaces that do not go on into each other."""
     a, b = hits.distance[c, r], hits.distance[c2, r2]
     if a == np.inf or b == np.inf:
@@ -96,46 +104,50 @@ def _on_edge(hits: Hits, beams: Beams, step, c, r):
     """Whether one of the four beams around another meets something else. `step` is the azimuth of a column, rad."""
     columns, rings = hits.distance.shape
     for side in (-1, 1):
-        if 0 <= c + side < columns and _jump(hits, c, r, c + side, r, abs(step)):
+        if 0 <= c + side < columns and _is_discontinuity(hits, c, r, c + side, r, abs(step)):
             return True
         above = r + side
         if 0 <= above < rings:
             # the column in which that ring looks the same way
             there = int(np.round((beams.offset[r] - beams.offset[above]) / step))
-            if _jump(hits, c, r, (c + there) % columns, above, abs(beams.elevation[r] - beams.elevation[above])):
+            if _is_discontinuity(
+                hits, c, r, (c + there) % columns, above, abs(beams.elevation[r] - beams.elevation[above])
+            ):
                 return True
     return False
 
 
 @njit(cache=True)
-def _find_column(
-    scene: Scene, beams: Beams, local: PosedAgents, chosen, c, spread, max_range, divergence, step, hits: Hits,
+def _find_column_echoes(
+    scene: LidarScene, beams: Beams, local: PosedAgents, chosen, c, spread, max_range, divergence, step, hits: Hits,
     surfaces: Surfaces, echoes: Echoes,
 ):  # fmt: skip
     edges = np.zeros(beams.elevation.shape[0], np.bool_)
     for r in range(beams.elevation.shape[0]):
-        t, m, w = hits.distance[c, r], hits.material[c, r], hits.who[c, r]
-        echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.who[c, r, 0] = t, m, w
+        t, m, w = hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r]
+        echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.agent_row[c, r, 0] = t, m, w
         if t < np.inf:
-            echoes.strength[c, r, 0] = echo(surfaces, m, hits.cosine[c, r], hits.up[c, r], w)
+            echoes.strength[c, r, 0] = echo_strength(surfaces, m, hits.cosine[c, r], hits.up[c, r], w)
         edges[r] = divergence > 0.0 and _on_edge(hits, beams, step, c, r)
     if not edges.any():
         return
     distance, strength = np.empty(5), np.empty(5)
     material, who = np.empty(5, np.uint8), np.empty(5, np.int32)
     of, origin, rot = np.empty(2, np.int64), np.empty(3), np.empty((3, 3))
-    stand(scene, beams.time_s[c], origin, rot)
-    some = chosen[: pose_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range, local, chosen)]
+    sensor_pose_at(scene, beams.time_s[c], origin, rot)
+    some = chosen[
+        : pose_agents_near(scene, beams.time_s[c], origin, rot, beams.azimuth[c], spread, max_range, local, chosen)
+    ]
     atlas, templates = scene.atlas, scene.templates
     ox, oy, oz = origin[0], origin[1], origin[2]
     for r in range(edges.shape[0]):
         if not edges[r]:
             continue
-        distance[0], material[0], who[0] = echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.who[c, r, 0]
+        distance[0], material[0], who[0] = echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.agent_row[c, r, 0]
         strength[0] = _AXIS_SHARE * echoes.strength[c, r, 0]
         d = hits.direction[c, r]
-        left = _across(rot[:, 2], d, rot[:, 1])
-        above = _across(d, left, d)
+        left = _unit_cross(rot[:, 2], d, rot[:, 1])
+        above = _unit_cross(d, left, d)
         for q in range(1, 5):
             side = left if q < 3 else above
             ray = d + (_RING * divergence if q % 2 else -_RING * divergence) * side
@@ -145,25 +157,25 @@ def _find_column(
             )
             distance[q], material[q], who[q], strength[q] = t, m, w, 0.0
             if t < np.inf:
-                strength[q] = _RING_SHARE * echo(surfaces, m, cosine, up, w)
+                strength[q] = _RING_SHARE * echo_strength(surfaces, m, cosine, up, w)
         echoes.distance[c, r, 0] = np.inf
-        split(distance, strength, echoes.distance[c, r], echoes.strength[c, r], of)
+        group_echoes(distance, strength, echoes.distance[c, r], echoes.strength[c, r], of)
         for k in range(2):
             if echoes.distance[c, r, k] < np.inf:
-                echoes.material[c, r, k], echoes.who[c, r, k] = material[of[k]], who[of[k]]
+                echoes.material[c, r, k], echoes.agent_row[c, r, k] = material[of[k]], who[of[k]]
 
 
 @njit(cache=True, nogil=True)
-def _find_columns(
-    scene: Scene, beams: Beams, local: PosedAgents, chosen, spread, max_range, divergence, step, hits: Hits,
+def _find_columns_echoes(
+    scene: LidarScene, beams: Beams, local: PosedAgents, chosen, spread, max_range, divergence, step, hits: Hits,
     surfaces: Surfaces, echoes: Echoes, first, last,
 ):  # fmt: skip
     for c in range(first, last):
-        _find_column(scene, beams, local, chosen, c, spread, max_range, divergence, step, hits, surfaces, echoes)
+        _find_column_echoes(scene, beams, local, chosen, c, spread, max_range, divergence, step, hits, surfaces, echoes)
 
 
 def find_echoes(
-    scene: Scene, beams: Beams, spread: float, max_range: float, divergence: float, clockwise: bool, hits: Hits,
+    scene: LidarScene, beams: Beams, spread: float, max_range: float, divergence: float, clockwise: bool, hits: Hits,
     surfaces: Surfaces, echoes: Echoes,
 ) -> None:  # fmt: skip
     """Fill `echoes` from `hits`. A beam of some `divergence` (rad) beside whose hit another begins is traced anew, with
@@ -171,7 +183,7 @@ def find_echoes(
     step = (-2.0 if clockwise else 2.0) * np.pi / len(beams.azimuth)
 
     def find(columns: tuple[int, int]) -> None:
-        room = near_room(scene.agents)
-        _find_columns(scene, beams, *room, spread, max_range, divergence, step, hits, surfaces, echoes, *columns)
+        room = near_agent_buffers(scene.agents)
+        _find_columns_echoes(scene, beams, *room, spread, max_range, divergence, step, hits, surfaces, echoes, *columns)
 
-    each(find, ranges(len(beams.azimuth)))
+    map_threads(find, row_ranges(len(beams.azimuth)))

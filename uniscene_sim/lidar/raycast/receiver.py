@@ -20,12 +20,22 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.raycast.footprint import Echoes
 from uniscene_sim.rig import RETURNS
 
-__all__ = ["AIR", "Receiver", "Returns", "calibrated", "empty_returns", "power_of", "receive", "sweep_key", "uniform"]
+__all__ = [
+    "AIR",
+    "Receiver",
+    "Returns",
+    "calibrated_intensity",
+    "empty_returns",
+    "receive",
+    "received_power",
+    "sweep_key",
+    "uniform",
+]
 
 #: Standard deviation of the logarithm of power: speckle, and the receiver's noise.
 FLUCTUATION = 0.12
@@ -78,14 +88,14 @@ def uniform(key, column, ring, use):
 
 
 @njit(cache=True, inline="always")
-def power_of(strength, distance, detect_range, extinction):
+def received_power(strength, distance, detect_range, extinction):
     """Power that comes back, in units of what is seen half of the time."""
     spread = (detect_range * detect_range + NEAR_M * NEAR_M) / (distance * distance + NEAR_M * NEAR_M)
     return strength / _DARK * spread * np.exp(-2.0 * extinction * distance)
 
 
 @njit(cache=True, inline="always")
-def calibrated(reflectivity):
+def calibrated_intensity(reflectivity):
     """Intensity of a reflectivity, in whole 255ths."""
     byte = 100.0 * reflectivity
     if reflectivity > 1.0:
@@ -105,7 +115,7 @@ def _strongest_gate(key, c, r, nearest, receiver: Receiver, air: Air):
         if filled < 1.0 and uniform(key, c, r, 8 + 3 * gate) > filled:
             continue
         strength = -air.backscatter / filled * np.log(uniform(key, c, r, 9 + 3 * gate))
-        power = power_of(strength, near, receiver.detect_range_m, air.extinction)
+        power = received_power(strength, near, receiver.detect_range_m, air.extinction)
         if power > best:
             best, at = power, near + _GATE_M * uniform(key, c, r, 10 + 3 * gate)
             seems = strength * np.exp(-2.0 * air.extinction * near)
@@ -113,7 +123,7 @@ def _strongest_gate(key, c, r, nearest, receiver: Receiver, air: Air):
 
 
 @njit(cache=True)
-def _listen(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, power, seen, seems):
+def _detect_echoes(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, power, seen, seems):
     """Write power (0 where it is not seen), range and reflectivity of both echoes of a beam and of the air (3,)."""
     detect_range = receiver.detect_range_m
     power[:] = 0.0
@@ -129,7 +139,7 @@ def _listen(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, power, seen
         seen[k], seems[k] = t + receiver.range_noise_m * radius * np.sin(angle), strength
         if detect_range > 0.0:
             flicker = np.exp(FLUCTUATION * radius * np.cos(angle))
-            power[k] = flicker * power_of(strength, t, detect_range, air.extinction)
+            power[k] = flicker * received_power(strength, t, detect_range, air.extinction)
             seems[k] *= flicker * np.exp(-2.0 * air.extinction * t)
             if power[k] < 1.0:
                 power[k] = 0.0
@@ -144,7 +154,7 @@ def _listen(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, power, seen
 
 
 @njit(cache=True)
-def _choose(mode, power, seen):
+def _select_returns(mode, power, seen):
     """The echoes to report first and second, -1 for none, by the receiver's mode."""
     strongest, last, other = -1, -1, -1
     for k in range(3):
@@ -169,13 +179,13 @@ def _choose(mode, power, seen):
 def _receive_column(key, c, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns):
     power, seen, seems = np.zeros(3), np.zeros(3), np.zeros(3)
     for r in range(echoes.distance.shape[1]):
-        _listen(key, c, r, receiver, air, echoes, power, seen, seems)
-        chosen = _choose(receiver.mode, power, seen)
+        _detect_echoes(key, c, r, receiver, air, echoes, power, seen, seems)
+        chosen = _select_returns(receiver.mode, power, seen)
         for number in range(2):
             k = chosen[number]
             if k >= 0:
                 returns.distance[c, r, number], returns.of[c, r, number] = seen[k], k
-                bright = calibrated(seems[k]) if receiver.detect_range_m > 0.0 else min(seems[k], 1.0)
+                bright = calibrated_intensity(seems[k]) if receiver.detect_range_m > 0.0 else min(seems[k], 1.0)
                 returns.intensity[c, r, number] = bright
 
 
@@ -187,4 +197,7 @@ def _receive_columns(key, receiver: Receiver, air: Air, echoes: Echoes, returns:
 
 def receive(key: np.uint64, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns) -> None:
     """Fill `returns` with what is seen of the echoes, and of the air before them."""
-    each(lambda columns: _receive_columns(key, receiver, air, echoes, returns, *columns), ranges(len(echoes.distance)))
+    map_threads(
+        lambda columns: _receive_columns(key, receiver, air, echoes, returns, *columns),
+        row_ranges(len(echoes.distance)),
+    )

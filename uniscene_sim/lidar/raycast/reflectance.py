@@ -10,7 +10,7 @@ from numba import njit
 from uniscene_sim.taxonomy import MATERIAL_RGB, Material
 from uniscene_sim.tracing.templates.template_set import body_rgb
 
-__all__ = ["ALBEDO", "Surfaces", "body_reflectance", "echo", "plain_surfaces", "surfaces_of"]
+__all__ = ["ALBEDO", "Surfaces", "body_reflectance", "echo_strength", "plain_surfaces", "surfaces_of"]
 
 _LEAVES = (Material.FOLIAGE, Material.FOLIAGE_DARK, Material.FOLIAGE_LIGHT, Material.HEDGE, Material.GRASS)
 _SIGNS = (Material.SIGN_WHITE, Material.SIGN_RED, Material.SIGN_BLUE, Material.SIGN_YELLOW)
@@ -103,7 +103,7 @@ def body_reflectance(colour: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def echo(surfaces: Surfaces, material, cosine, up, who):
+def echo_strength(surfaces: Surfaces, material, cosine, up, who):
     """What a surface sends back, as a share of a white diffuse one that faces the sensor.
 
     Diffuse light falls with the cosine of incidence, retro-reflection with its root. A film of water darkens ground,

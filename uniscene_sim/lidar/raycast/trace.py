@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compute.compiled import device, inlined, unlocked
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
+from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays, knot_at, pose_at, position_at, set_pose
 from uniscene_sim.tracing.atlas import AtlasArrays
@@ -18,16 +18,16 @@ from uniscene_sim.tracing.kernels import trace_agents, trace_world
 __all__ = [
     "Beams",
     "Hits",
-    "Scene",
+    "LidarScene",
     "beams_of",
     "empty_hits",
     "first_hit",
-    "moved",
-    "near_room",
-    "pose_near",
-    "stand",
+    "near_agent_buffers",
+    "pose_agents_near",
+    "sensor_pose_at",
     "trace_beam",
     "trace_sweep",
+    "with_poses",
 ]
 
 
@@ -44,16 +44,16 @@ class Beams(NamedTuple):
     delay_s: np.ndarray  # float64 (R,) <= 0, of each beam before its column's end
 
 
-class Scene(NamedTuple):
+class LidarScene(NamedTuple):
     """The world of a sweep, and the sensor's way through it."""
 
     atlas: AtlasArrays
     agents: PosedAgents
     templates: TemplateArrays
-    moving: Motion  # of the agents
+    agent_motion: Motion  # of the agents
     ego: Motion
-    mount: np.ndarray  # float64 (3, 3), base <- sensor
-    mount_at: np.ndarray  # float64 (3,) m
+    mount_rotation: np.ndarray  # float64 (3, 3), base <- sensor
+    mount_position: np.ndarray  # float64 (3,) m
 
 
 class Hits(NamedTuple):
@@ -63,7 +63,7 @@ class Hits(NamedTuple):
     cosine: np.ndarray  # float64 (A, R) of incidence
     up: np.ndarray  # float32 (A, R), z of the normal
     material: np.ndarray  # uint8 (A, R)
-    who: np.ndarray  # int32 (A, R), row of the agent, -1 on the world
+    agent_row: np.ndarray  # int32 (A, R), row of the agent, -1 on the world
     origin: np.ndarray  # float64 (A, 3) m
     direction: np.ndarray  # float64 (A, R, 3), of unit length
 
@@ -99,10 +99,10 @@ def empty_hits(beams: Beams) -> Hits:
 
 
 @device
-def stand(scene: Scene, time_s, origin, rot):
+def sensor_pose_at(scene: LidarScene, time_s, origin, rot):
     """Write the sensor's position (3,) and rotation (3, 3), map <- sensor, at a time."""
     base, turn = pose_at(scene.ego, 0, time_s)
-    at, mount = scene.mount_at, scene.mount
+    at, mount = scene.mount_position, scene.mount_rotation
     for q in range(3):
         origin[q] = base[q] + turn[q][0] * at[0] + turn[q][1] * at[1] + turn[q][2] * at[2]
         for s in range(3):
@@ -110,7 +110,7 @@ def stand(scene: Scene, time_s, origin, rot):
 
 
 @inlined
-def _misses(across, far, radius, narrow, wide, max_range):
+def _outside_wedge(across, far, radius, narrow, wide, max_range):
     """Whether a sphere lies beyond the range or beside a wedge about a plane, by its distance from the plane and the
     square of that from the sensor."""
     reach = max_range + radius
@@ -118,7 +118,7 @@ def _misses(across, far, radius, narrow, wide, max_range):
 
 
 @device
-def pose_near(scene: Scene, time_s, origin, rot, azimuth, spread, max_range, local: PosedAgents, chosen):
+def pose_agents_near(scene: LidarScene, time_s, origin, rot, azimuth, spread, max_range, local: PosedAgents, chosen):
     """Write the rows of the agents that beams within `spread` (rad) of an azimuth may meet at a time, and their poses
     then into `local`; their number."""
     count = 0
@@ -126,24 +126,26 @@ def pose_near(scene: Scene, time_s, origin, rot, azimuth, spread, max_range, loc
     # the beams of a column lie near a half plane: agents whose sphere it misses are left out
     px, py, pz = rot[0, 1] * ca - rot[0, 0] * sa, rot[1, 1] * ca - rot[1, 0] * sa, rot[2, 1] * ca - rot[2, 0] * sa
     narrow, wide = cos(spread), sin(spread)
-    moment = knot_at(scene.moving, time_s)
+    moment = knot_at(scene.agent_motion, time_s)
     for i in range(local.template.shape[0]):
-        x, y, z = position_at(scene.moving, i, moment)
+        x, y, z = position_at(scene.agent_motion, i, moment)
         x, y, z = x - origin[0], y - origin[1], z - origin[2]
         # most are left out by their feet alone, from which the centre of the sphere is half a height away
         radius = local.radius[i] + 0.5 * local.size[i, 2] + _SLACK_M
-        if _misses(px * x + py * y + pz * z, x * x + y * y + z * z, radius, narrow, wide, max_range):
+        if _outside_wedge(px * x + py * y + pz * z, x * x + y * y + z * z, radius, narrow, wide, max_range):
             continue
-        set_pose(local, scene.moving, i, time_s)
+        set_pose(local, scene.agent_motion, i, time_s)
         x, y, z = local.centre[i, 0] - origin[0], local.centre[i, 1] - origin[1], local.centre[i, 2] - origin[2]
-        if not _misses(px * x + py * y + pz * z, x * x + y * y + z * z, local.radius[i], narrow, wide, max_range):
+        if not _outside_wedge(
+            px * x + py * y + pz * z, x * x + y * y + z * z, local.radius[i], narrow, wide, max_range
+        ):
             chosen[count] = i
             count += 1
     return count
 
 
 @njit(cache=True)
-def moved(agents: PosedAgents, position, rotation, centre):
+def with_poses(agents: PosedAgents, position, rotation, centre):
     """The same agents with other poses."""
     return PosedAgents(
         position, rotation, agents.size, centre, agents.radius, agents.template, agents.id, agents.cls, agents.lights,
@@ -151,15 +153,15 @@ def moved(agents: PosedAgents, position, rotation, centre):
     )  # fmt: skip
 
 
-def near_room(agents: PosedAgents) -> tuple[PosedAgents, np.ndarray]:
-    """Room for what `pose_near` writes."""
+def near_agent_buffers(agents: PosedAgents) -> tuple[PosedAgents, np.ndarray]:
+    """Room for what `pose_agents_near` writes."""
     n = len(agents.id)
     poses = {"position": np.empty((n, 3)), "rotation": np.empty((n, 3, 3)), "centre": np.empty((n, 3))}
     return agents._replace(**poses), np.empty(n, np.int64)
 
 
 @njit(cache=True, inline="always")
-def _aim(rot, ca, sa, ce, se):
+def _beam_direction(rot, ca, sa, ce, se):
     """A direction of the sensor's frame, by cosine and sine of azimuth and elevation, in the map frame."""
     bx, by = ce * ca, ce * sa
     dx = rot[0, 0] * bx + rot[0, 1] * by + rot[0, 2] * se
@@ -195,16 +197,16 @@ def trace_beam(atlas, templates, local: PosedAgents, chosen, rot, ca, sa, ce, se
     """Write what beam `r` of column `c` meets, by cosine and sine of its azimuth and elevation; the column's origin is
     there already."""
     ox, oy, oz = hits.origin[c, 0], hits.origin[c, 1], hits.origin[c, 2]
-    dx, dy, dz = _aim(rot, ca, sa, ce, se)
+    dx, dy, dz = _beam_direction(rot, ca, sa, ce, se)
     t, material, cosine, up, who = first_hit(atlas, templates, local, chosen, ox, oy, oz, dx, dy, dz, max_range)
-    hits.distance[c, r], hits.material[c, r], hits.who[c, r] = t, material, who
+    hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r] = t, material, who
     hits.cosine[c, r], hits.up[c, r] = cosine, up
     hits.direction[c, r, 0], hits.direction[c, r, 1], hits.direction[c, r, 2] = dx, dy, dz
 
 
-@unlocked
+@nogil_kernel
 def _trace_columns(
-    scene: Scene,
+    scene: LidarScene,
     beams: Beams,
     trigonometry,
     local: PosedAgents,
@@ -221,20 +223,20 @@ def _trace_columns(
     for c in range(first, last):
         ca, sa = cos(beams.azimuth[c]), sin(beams.azimuth[c])
         time_s, origin = beams.time_s[c], hits.origin[c]
-        stand(scene, time_s, origin, rot)
-        count = pose_near(scene, time_s, origin, rot, beams.azimuth[c], spread, max_range, local, chosen)
+        sensor_pose_at(scene, time_s, origin, rot)
+        count = pose_agents_near(scene, time_s, origin, rot, beams.azimuth[c], spread, max_range, local, chosen)
         some = chosen[:count]
         for r in range(beams.elevation.shape[0]):
             u, v = ca * co[r] - sa * so[r], sa * co[r] + ca * so[r]
             trace_beam(atlas, templates, local, some, rot, u, v, ce[r], se[r], c, r, max_range, hits)
 
 
-def trace_sweep(scene: Scene, beams: Beams, spread: float, max_range: float, hits: Hits) -> None:
+def trace_sweep(scene: LidarScene, beams: Beams, spread: float, max_range: float, hits: Hits) -> None:
     """Fill `hits`. The beams of a column share the pose of its end, which moves by millimetres while they fire."""
     trigonometry = _trigonometry(beams)
 
     def trace(columns: tuple[int, int]) -> None:
-        room = (*near_room(scene.agents), np.empty((3, 3)))
+        room = (*near_agent_buffers(scene.agents), np.empty((3, 3)))
         _trace_columns(scene, beams, trigonometry, *room, spread, max_range, hits, *columns)
 
-    each(trace, ranges(len(beams.azimuth)))
+    map_threads(trace, row_ranges(len(beams.azimuth)))

@@ -16,7 +16,7 @@ __all__ = ["link_lanes"]
 
 Key = tuple[int, int, int]
 #: Ends closer than this meet, m; linked ends further apart are not joined.
-MEET_M, TEAR_M, TURN_RAD = 0.6, 3.0, 0.6
+JOINED_M, TEAR_M, TURN_RAD = 0.6, 3.0, 0.6
 
 
 def _declared(xml: XmlMap) -> Iterator[tuple[Key, Key]]:
@@ -72,9 +72,9 @@ def link_lanes(lanes: list[Lane], index: dict[Key, int], xml: XmlMap) -> list[La
     with_next, with_previous = {a for a, _ in pairs}, {b for _, b in pairs}
     tree = cKDTree(starts)
     for a, lane in enumerate(lanes):
-        for b in tree.query_ball_point(ends[a], MEET_M):
+        for b in tree.query_ball_point(ends[a], JOINED_M):
             mended = a not in with_next or b not in with_previous
-            if a != b and mended and lanes[b].kind == lane.kind and meets(a, b, MEET_M):
+            if a != b and mended and lanes[b].kind == lane.kind and meets(a, b, JOINED_M):
                 pairs.add((a, b))
     successors: dict[int, list[int]] = {}
     predecessors: dict[int, list[int]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from uniscene_sim.maps.ground import Area
+from uniscene_sim.maps.ground import EdgeDistance
 
 __all__ = ["SmoothArea"]
 
@@ -42,9 +42,9 @@ class SmoothArea:
         return low * (1 - v) + high * v
 
     @property
-    def arrays(self) -> Area:
+    def arrays(self) -> EdgeDistance:
         """The same for kernels."""
-        return Area(self._distance, self._first, self._resolution_m)
+        return EdgeDistance(self._distance, self._first, self._resolution_m)
 
     def over(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
         """Distance (N, M) at all pairs of coordinates (N,) and (M,)."""

@@ -11,7 +11,7 @@ from uniscene_sim.maps.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Ground, 
 from uniscene_sim.maps.painted.markings import GroundAreas, Markings, paint_cells
 from uniscene_sim.maps.painted.painted_raster import PaintedRaster
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
-from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, roll, terrain_many
+from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, rolling_terrain, terrain_many
 
 __all__ = ["PaintedSurface"]
 
@@ -90,7 +90,7 @@ class PaintedSurface:
         near = np.maximum(road, paved) > -STEP_M
         kerb = np.where(paved > road + 0.5, _kerb(road), 0.0)
         distance, (i, j) = ndimage.distance_transform_edt(~near, return_indices=True)
-        return roll(kerb[i, j], distance * STEP_M, self._terrain_origin, STEP_M)
+        return rolling_terrain(kerb[i, j], distance * STEP_M, self._terrain_origin, STEP_M)
 
 
 def _kerb(road: np.ndarray) -> np.ndarray:

@@ -28,11 +28,11 @@ def make_town(seed: int) -> VectorMap:
     """A town about 400 m across, the same for the same seed."""
     rng = np.random.default_rng([seed, 7])
     places, edges = street_graph(rng)
-    return _Builder(rng, seed).build(places, edges)
+    return _TownBuilder(rng, seed).build(places, edges)
 
 
 @dataclass(eq=False)
-class _Mouth:
+class _StreetEnd:
     """Where a street ends before a junction: the middle of its cut, which way is out, and its lanes there."""
 
     street: Street
@@ -52,7 +52,7 @@ class _Mouth:
 
 
 @dataclass
-class _Builder:
+class _TownBuilder:
     rng: np.random.Generator
     seed: int
     lanes: list[dict[str, Any]] = field(default_factory=list)
@@ -91,7 +91,7 @@ class _Builder:
         return VectorMap(f"town_{self.seed}", lanes, tuple(self.crossings), tuple(self.stops), tuple(self.signals),
                          tuple(self.programs))  # fmt: skip
 
-    def _raised(self, xy: np.ndarray) -> np.ndarray:
+    def _with_height(self, xy: np.ndarray) -> np.ndarray:
         """Places (..., 2) with the height of the hills there, (..., 3) m."""
         z = np.zeros(xy.shape[:-1])
         for amplitude, angle, length, phase in self.hills:
@@ -131,7 +131,7 @@ class _Builder:
     def _linked(self) -> list[dict[str, Any]]:
         return [row | {k: tuple(row[k]) for k in ("successors", "predecessors")} for row in self.lanes]
 
-    def _street(self, edge: Edge, cut: np.ndarray) -> tuple[_Mouth, _Mouth] | None:
+    def _street(self, edge: Edge, cut: np.ndarray) -> tuple[_StreetEnd, _StreetEnd] | None:
         """The lanes of a street and its two mouths; None where its junctions leave no room for it."""
         t = np.linspace(0.0, 1.0, 801)[:, None]
         b = edge.curve
@@ -143,7 +143,7 @@ class _Builder:
             return None
         at = np.linspace(cut[0], s[-1] - cut[1], int(np.ceil(length)) + 1)
         # Streets are level across: all their lanes have the height of the middle.
-        line = self._raised(np.stack([np.interp(at, s, fine[:, k]) for k in range(2)], axis=1))
+        line = self._with_height(np.stack([np.interp(at, s, fine[:, k]) for k in range(2)], axis=1))
         yaw = np.interp(at, s, np.unwrap(np.arctan2(slope[:, 1], slope[:, 0])))
         self.roads += 1
         sides = [self._side(edge.street, side, line, yaw) for side in range(2)]
@@ -152,8 +152,8 @@ class _Builder:
                 self.lanes[sides[mine][0][0]]["opposite"] = sides[other][0][0]
         (right, walk_right), (left, walk_left) = sides
         return (
-            _Mouth(edge.street, line[0], yaw[0], left, right, walk_left, walk_right, 1, length),
-            _Mouth(edge.street, line[-1], yaw[-1] + np.pi, right, left, walk_right, walk_left, 0, length),
+            _StreetEnd(edge.street, line[0], yaw[0], left, right, walk_left, walk_right, 1, length),
+            _StreetEnd(edge.street, line[-1], yaw[-1] + np.pi, right, left, walk_right, walk_left, 0, length),
         )
 
     def _side(self, street: Street, side: int, line: np.ndarray, yaw: np.ndarray) -> tuple[list[int], int]:
@@ -189,7 +189,7 @@ class _Builder:
             made.append(lane)
         return driving, walk
 
-    def _join(self, key: tuple[int, int, int], kind: str, ends: Sequence[tuple[np.ndarray, float]],
+    def _add_connector(self, key: tuple[int, int, int], kind: str, ends: Sequence[tuple[np.ndarray, float]],
               widths: tuple[float, float], junction: int, reach: float = 1.0) -> int:  # fmt: skip
         """A lane from one place and heading to another, about an arc."""
         (begin, yaw_a), (end, yaw_b) = ends
@@ -219,7 +219,7 @@ class _Builder:
         a, b = self.lanes[before], self.lanes[after]
         ends = (self._end_of(before, True), self._end_of(after, False))
         widths = (float(a["width"][-1]), float(b["width"][0]))
-        lane = self._join((self.roads, 0, -1), a["kind"], ends, widths, junction, reach)
+        lane = self._add_connector((self.roads, 0, -1), a["kind"], ends, widths, junction, reach)
         self.lanes[lane]["speed_limit_mps"] = min(a["speed_limit_mps"], b["speed_limit_mps"])
         self._link(before, lane)
         self._link(lane, after)
@@ -227,7 +227,7 @@ class _Builder:
 
     # --- junctions ------------------------------------------------------------------------------------------------
 
-    def _blind_end(self, mouth: _Mouth, node: int) -> None:
+    def _blind_end(self, mouth: _StreetEnd, node: int) -> None:
         """A place to turn at the end of slow streets; others lead out of the map."""
         if mouth.street.speed_mps > 15.0 or self.rng.random() < 0.4:
             return
@@ -236,11 +236,11 @@ class _Builder:
         for sign in (-1, 1):
             self.roads += 1
             ends = (mouth.at(True, 0.5 * wide), mouth.at(False, 0.5 * wide))
-            self._join((self.roads, 0, sign), "shoulder", ends, (wide, wide), node, 3.0)
+            self._add_connector((self.roads, 0, sign), "shoulder", ends, (wide, wide), node, 3.0)
         if mouth.walk_in >= 0 and mouth.walk_out >= 0:
             self._connect(mouth.walk_in, mouth.walk_out, node, 2.0)
 
-    def _junction(self, met: list[_Mouth], node: int, place: np.ndarray) -> None:
+    def _junction(self, met: list[_StreetEnd], node: int, place: np.ndarray) -> None:
         n = len(met)
         for mouth in met:
             self._pave(mouth, node, place)
@@ -259,19 +259,19 @@ class _Builder:
         if n > 2:
             self._rules(met, node)
 
-    def _pave(self, mouth: _Mouth, node: int, place: np.ndarray) -> None:
+    def _pave(self, mouth: _StreetEnd, node: int, place: np.ndarray) -> None:
         self.roads += 1
         street, k = mouth.street, mouth.side_in
         inner, outer = street.kerb(k), street.kerb(1 - k)
         begin, yaw = mouth.at(True, 0.5 * (inner - outer))
-        middle = self._raised(place)
+        middle = self._with_height(place)
         gap = (middle - mouth.place)[:2]
         if np.linalg.norm(gap) > 1.0:
             towards = float(np.arctan2(gap[1], gap[0]))
             wide = inner + outer
-            self._join((self.roads, 0, -1), "border", ((begin, yaw), (middle, towards)), (wide, wide), node)
+            self._add_connector((self.roads, 0, -1), "border", ((begin, yaw), (middle, towards)), (wide, wide), node)
 
-    def _corner(self, mouth: _Mouth, following: _Mouth, node: int) -> None:
+    def _corner(self, mouth: _StreetEnd, following: _StreetEnd, node: int) -> None:
         """From the side of one street's ingoing lanes round to that of the next one's outgoing lanes."""
         walks = mouth.walk_in >= 0 and following.walk_out >= 0
         a, b = mouth.street, following.street
@@ -280,11 +280,11 @@ class _Builder:
         if max(high[0] - low[0], high[1] - low[1]) > 0.05:
             self.roads += 1
             ends = (mouth.at(True, 0.5 * (low[0] + high[0])), following.at(False, 0.5 * (low[1] + high[1])))
-            self._join((self.roads, 0, -1), "shoulder", ends, (high[0] - low[0], high[1] - low[1]), node)
+            self._add_connector((self.roads, 0, -1), "shoulder", ends, (high[0] - low[0], high[1] - low[1]), node)
         if walks:
             self._connect(mouth.walk_in, following.walk_out, node)
 
-    def _turns(self, mouth: _Mouth, others: list[_Mouth], node: int) -> None:
+    def _turns(self, mouth: _StreetEnd, others: list[_StreetEnd], node: int) -> None:
         """Right turns from the outermost lane, left turns from the innermost, the others straight on."""
         ahead = [m for m in others if abs(_turn(mouth, m)) < _STRAIGHT_RAD]
         wanted: list[tuple[int, int]] = []
@@ -303,7 +303,7 @@ class _Builder:
         for before, after in wanted:
             self._connect(before, after, node)
 
-    def _rules(self, met: list[_Mouth], node: int) -> None:
+    def _rules(self, met: list[_StreetEnd], node: int) -> None:
         """Crossings, and lights or stop lines."""
         wide = sum(m.street.lanes for m in met) > 4
         lit = self.rng.random() < (self.lit if wide else 0.3 * self.lit)
@@ -333,14 +333,14 @@ class _Builder:
                     pairs.append((signal, *facing[:1]))
             self.programs.append(SignalProgram(tuple(pairs)))
 
-    def _crossing(self, mouth: _Mouth, near: float, deep: float) -> Crossing:
+    def _crossing(self, mouth: _StreetEnd, near: float, deep: float) -> Crossing:
         out = np.array([np.cos(mouth.out), np.sin(mouth.out), 0.0])
         k = mouth.side_in
         (left, _), (right, _) = mouth.at(True, mouth.street.kerb(k)), mouth.at(False, mouth.street.kerb(1 - k))
         corners = [left + near * out, left + (near + deep) * out, right + (near + deep) * out, right + near * out]
         return Crossing(np.array(corners))
 
-    def _stop(self, mouth: _Mouth, back: float, signal: int) -> None:
+    def _stop(self, mouth: _StreetEnd, back: float, signal: int) -> None:
         """Stop lines of all lanes towards a junction, and the light or sign that they belong to."""
         for lane in mouth.ingoing:
             row = self.lanes[lane]
@@ -357,6 +357,6 @@ class _Builder:
                                    tuple(mouth.ingoing)))  # fmt: skip
 
 
-def _turn(a: _Mouth, b: _Mouth) -> float:
+def _turn(a: _StreetEnd, b: _StreetEnd) -> float:
     """Angle by which the way from one street into another turns left, rad."""
     return float(wrap_angle(b.out - a.out - np.pi))

@@ -9,7 +9,7 @@ from numba import njit
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, RoadNetwork
-from uniscene_sim.maps.once_per_map import once_a_map
+from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.raster import DECK_GAP_M, bev_layout, draw_polygon
 from uniscene_sim.maps.vector.triangles import LaneTriangles
 
@@ -43,7 +43,7 @@ def rasterise_lanes(
             target[:] = (areas & bit) > 0
 
     lines = _borders(network)
-    for k in np.flatnonzero(_meet(lines.bounds, x, y, reach)):
+    for k in np.flatnonzero(_bounds_near(lines.bounds, x, y, reach)):
         if (target := channel(lines.channels[k])) is not None:
             _draw_line(target, lines.points[k], frame, hint)
     if (target := channel("stop_line")) is not None:
@@ -60,7 +60,7 @@ def _area_bits(kind: str) -> int:
     return 2 if kind in ("sidewalk", "walking") else 5 if kind == "parking" else 1 if kind in DRIVABLE_KINDS else 0
 
 
-@once_a_map
+@once_per_map
 def _area_kinds(network: RoadNetwork) -> np.ndarray:
     """Bits uint8 (L,) of each lane."""
     return np.array([_area_bits(lane.kind) for lane in network.lanes], dtype=np.uint8)
@@ -74,7 +74,7 @@ class _Borders(NamedTuple):
     bounds: np.ndarray  # (B, 4) x_min, y_min, x_max, y_max, m
 
 
-@once_a_map
+@once_per_map
 def _borders(network: RoadNetwork) -> _Borders:
     channels, points = [], []
     for lane in network.lanes:
@@ -91,7 +91,7 @@ def _borders(network: RoadNetwork) -> _Borders:
     return _Borders(channels, points, np.array(bounds).reshape(-1, 4))
 
 
-def _meet(bounds: np.ndarray, x: float, y: float, reach: float) -> np.ndarray:
+def _bounds_near(bounds: np.ndarray, x: float, y: float, reach: float) -> np.ndarray:
     """Whether bounds (B, 4) come within `reach` of a place: bool (B,)."""
     near_x = (bounds[:, 0] < x + reach) & (bounds[:, 2] > x - reach)
     return near_x & (bounds[:, 1] < y + reach) & (bounds[:, 3] > y - reach)

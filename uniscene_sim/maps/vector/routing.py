@@ -28,13 +28,15 @@ def _ahead(lanes: Sequence[Lane], start: int, start_s: float, length_m: float) -
         options = [b for b in lanes[here].successors if lanes[b].kind == lanes[here].kind]
         if not options:
             break
-        best = min(options, key=lambda b: (not _reach(lanes, b, 60.0), round(_straightness(lanes, here, b), 2), b))
+        best = min(
+            options, key=lambda b: (not _goes_on_for(lanes, b, 60.0), round(_straightness(lanes, here, b), 2), b)
+        )
         way.append((best, 0))
         gone += max(lanes[best].length, 1e-3)
     return way
 
 
-def _reach(lanes: Sequence[Lane], start: int, length_m: float) -> bool:
+def _goes_on_for(lanes: Sequence[Lane], start: int, length_m: float) -> bool:
     """Whether a lane goes on for `length_m`."""
     todo, seen = [(start, 0.0)], {start}
     while todo:
@@ -49,7 +51,7 @@ def _reach(lanes: Sequence[Lane], start: int, length_m: float) -> bool:
     return False
 
 
-def _search(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> list[tuple[int, int]] | None:
+def _dijkstra(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> list[tuple[int, int]] | None:
     """Cheapest way as (lane, how entered: 0 along, +1 from the right, -1 from the left), by Dijkstra."""
     cost = {start: 0.0}
     came: dict[int, tuple[int, int]] = {}
@@ -93,7 +95,7 @@ def _stretch(lane: Lane, low: float, high: float) -> np.ndarray:
     return np.stack([np.interp(at, s, lane.centre[:, k]) for k in range(3)], axis=1)
 
 
-def _abreast(lane: Lane, point: np.ndarray) -> float:
+def _fraction_beside(lane: Lane, point: np.ndarray) -> float:
     """Fraction of a lane's length at which it is beside a point."""
     a, d = lane.centre[:-1, :2], np.diff(lane.centre[:, :2], axis=0)
     q = np.clip(((point[:2] - a) * d).sum(axis=1) / np.maximum((d * d).sum(axis=1), 1e-12), 0.0, 1.0)
@@ -111,11 +113,11 @@ def _pieces(lanes: Sequence[Lane], groups: list[list[int]], low: float) -> list[
             last = first + (1.0 - first) / (len(group) - k)
             pieces.append(_stretch(lanes[lane], first, last))
             if k + 1 < len(group):
-                first = _abreast(lanes[group[k + 1]], pieces[-1][-1])
+                first = _fraction_beside(lanes[group[k + 1]], pieces[-1][-1])
     return pieces
 
 
-def _blended(pieces: list[np.ndarray], change_m: float) -> np.ndarray:
+def _blend_lane_changes(pieces: list[np.ndarray], change_m: float) -> np.ndarray:
     """One path (N, 3). Where it jumps aside (a lane change, a lane that tapers to nothing), the points before and after
     lean towards each other over `change_m`, or as much of it as the ends and the next jump leave."""
     path = np.concatenate(pieces)
@@ -164,7 +166,7 @@ def plan_route(network: RoadNetwork, start_lane: int, start_s: float, goal_lane:
     if goal_lane is None:
         way, limit = _ahead(lanes, start_lane, start_s, length_m), length_m
     else:
-        found, limit = _search(lanes, start_lane, start_s, goal_lane), np.inf
+        found, limit = _dijkstra(lanes, start_lane, start_s, goal_lane), np.inf
         if found is None:
             start, goal = lanes[start_lane].key, lanes[goal_lane].key
             raise InputError(f"no way from lane {start} to lane {goal} on map {network.name}", field="goal_lane")
@@ -177,5 +179,5 @@ def plan_route(network: RoadNetwork, start_lane: int, start_s: float, goal_lane:
             groups.append([lane])
     low = start_s / max(lanes[start_lane].length, 1e-9)
     fastest = max((lanes[i].speed_limit_mps for group in groups if len(group) > 1 for i in group), default=0.0)
-    path = _blended(_pieces(lanes, groups, low), max(_LANE_CHANGE_M, _LANE_CHANGE_S * fastest))
+    path = _blend_lane_changes(_pieces(lanes, groups, low), max(_LANE_CHANGE_M, _LANE_CHANGE_S * fastest))
     return Route(tuple(lane for lane, _ in way), resample(path, limit))

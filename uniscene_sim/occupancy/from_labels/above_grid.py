@@ -10,17 +10,17 @@ from scipy import ndimage
 
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.maps.terrain import unit_hash
-from uniscene_sim.occupancy.from_labels.planned_owner import Owners
+from uniscene_sim.occupancy.from_labels.cell_owners import CellOwners
 from uniscene_sim.occupancy.learned.tile_latents import MARGIN_CELLS
-from uniscene_sim.occupancy.procedural.houses import house_of, house_top
+from uniscene_sim.occupancy.procedural.houses import house_style, house_top
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M, TILE_CELLS
 
-__all__ = ["BLOCK_M", "GROUND_LAYER", "MIDDLE", "Continued", "continue_up"]
+__all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid"]
 
 BLOCK_M = 16.0  # walls that nobody planned have one height and colour in a square of this size
 GROUND_LAYER = int(DEFAULT_GRID.index(np.array([0.0, 0.0, -0.1]))[2])  # of the grid: what lies at height zero
-MIDDLE = slice(MARGIN_CELLS, MARGIN_CELLS + TILE_CELLS)  # of a canvas: the tile itself
+TILE_IN_CANVAS = slice(MARGIN_CELLS, MARGIN_CELLS + TILE_CELLS)  # of a canvas: the tile itself
 _GROVE_M = 8.0  # and trees in one of this
 _FREE, _WALL, _LEAF = (int(c) for c in (OccClass.FREE, OccClass.MANMADE, OccClass.VEGETATION))
 _ABOVE_M = CELL_M * (DEFAULT_GRID.shape[2] - GROUND_LAYER)  # middle of the first layer above the grid
@@ -30,7 +30,7 @@ _ALIVE = 0.25  # a planned tree stands where this share of the middle of its cro
 _LUMPY = 0.85  # a crown reaches about this share of its planned half axes; leaves farther out are few
 
 
-class Continued(NamedTuple):
+class AboveGrid(NamedTuple):
     """What goes on above the grid, for the cells of a tile."""
 
     what: np.ndarray  # uint8 (160, 160) OccClass; FREE for nothing
@@ -38,9 +38,9 @@ class Continued(NamedTuple):
     end: np.ndarray  # float64 (160, 160) m, map frame
 
 
-def continue_up(
-    labels: np.ndarray, walls: np.ndarray, z: np.ndarray, x0: float, y0: float, owners: Owners, seed: int
-) -> Continued:
+def extend_above_grid(
+    labels: np.ndarray, walls: np.ndarray, z: np.ndarray, x0: float, y0: float, owners: CellOwners, seed: int
+) -> AboveGrid:
     """Houses go on to their planned height, or to a seeded number of storeys where nobody planned one; of planned trees
     whose crown reaches the last layer the rest is grown, and other crowns shrink upward to a seeded height.
 
@@ -55,18 +55,20 @@ def continue_up(
     leaf = labels[:, :, -1] == _LEAF
     # Smoothed, so that neither pits nor splinters grow to full height; a straight edge and its corners stay.
     around = ndimage.uniform_filter(walls.astype(np.float32), 3, mode="nearest") * 9.0
-    walls = np.where(walls, around > 3.5, around > 5.5)[MIDDLE, MIDDLE]
-    depth = ndimage.distance_transform_edt(leaf)[MIDDLE, MIDDLE] * CELL_M
-    alive = np.full(len(owners.objects), _ALIVE) < _share(leaf, owners.objects, owners.tree, owners.x0, owners.y0)
-    what = np.where(walls, _WALL, np.where(leaf[MIDDLE, MIDDLE], _LEAF, _FREE)).astype(np.uint8)
-    out = Continued(what, z.astype(float) + _ABOVE_M, z.astype(float))
-    house, tree = owners.house[MIDDLE, MIDDLE], owners.tree[MIDDLE, MIDDLE]
-    _ends(out, labels[MIDDLE, MIDDLE], z, x0, y0, depth, owners.objects, house, tree, alive, seed)
+    walls = np.where(walls, around > 3.5, around > 5.5)[TILE_IN_CANVAS, TILE_IN_CANVAS]
+    depth = ndimage.distance_transform_edt(leaf)[TILE_IN_CANVAS, TILE_IN_CANVAS] * CELL_M
+    alive = np.full(len(owners.objects), _ALIVE) < _leaf_share(leaf, owners.objects, owners.tree, owners.x0, owners.y0)
+    what = np.where(walls, _WALL, np.where(leaf[TILE_IN_CANVAS, TILE_IN_CANVAS], _LEAF, _FREE)).astype(np.uint8)
+    out = AboveGrid(what, z.astype(float) + _ABOVE_M, z.astype(float))
+    house, tree = owners.house[TILE_IN_CANVAS, TILE_IN_CANVAS], owners.tree[TILE_IN_CANVAS, TILE_IN_CANVAS]
+    _write_heights(
+        out, labels[TILE_IN_CANVAS, TILE_IN_CANVAS], z, x0, y0, depth, owners.objects, house, tree, alive, seed
+    )
     return out
 
 
 @njit(cache=True, nogil=True)
-def _share(leaf, objects, tree_at, x0, y0):
+def _leaf_share(leaf, objects, tree_at, x0, y0):
     """Share (N,) of the middle of each tree's crown that is leaves."""
     count, full = np.zeros(objects.size), np.full(objects.size, 1e-9)
     for i in range(leaf.shape[0]):
@@ -81,7 +83,7 @@ def _share(leaf, objects, tree_at, x0, y0):
 
 
 @njit(cache=True, nogil=True)
-def _ends(out, labels, z, x0, y0, depth, objects, house_at, tree_at, alive, seed):
+def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, alive, seed):
     what, begin, end = out
     last = labels.shape[2] - 1
     for i in range(what.shape[0]):
@@ -99,7 +101,7 @@ def _ends(out, labels, z, x0, y0, depth, objects, house_at, tree_at, alive, seed
                     # The rim of a generated house is its planned one's, be it a cell farther out or in.
                     u = min(max(c * dx + s * dy, -0.5 * o.length), 0.5 * o.length)
                     v = min(max(-s * dx + c * dy, -0.5 * o.width), 0.5 * o.width)
-                    end[i, j] = o.z + house_top(o, house_of(o), u, v)
+                    end[i, j] = o.z + house_top(o, house_style(o), u, v)
                 else:
                     storeys = 2 + int(3.0 * unit_hash(np.floor(x / BLOCK_M) + 7919.0 * seed, np.floor(y / BLOCK_M)))
                     end[i, j] = z[i, j] + 3.1 * storeys + 0.9

@@ -7,11 +7,11 @@ from scipy import ndimage
 
 from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
 from uniscene_sim.occupancy.learned.tile_latents import MARGIN_M
-from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, Kind
+from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
 
-__all__ = ["lamps_of", "walls_of"]
+__all__ = ["lamps_from_poles", "walls_and_poles"]
 
 _POLE_CELLS = 6  # of a layer, at most
 _ROAD_M = 6.0
@@ -20,7 +20,7 @@ _HEIGHT_M, _ARM_M = 6.5, 1.6
 _EIGHT = np.ones((3, 3))
 
 
-def walls_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def walls_and_poles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What of the last layer of a canvas (208, 208, 16) is walls, bool (208, 208), and the middles (N, 2) of what is
     poles, in cells."""
     manmade = labels[:, :, -1] == OccClass.MANMADE
@@ -33,7 +33,7 @@ def walls_of(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return manmade & (size > _POLE_CELLS)[part], middles
 
 
-def lamps_of(
+def lamps_from_poles(
     labels: np.ndarray, middles: np.ndarray, ground: np.ndarray, x0: float, y0: float, posts: np.ndarray
 ) -> np.ndarray:
     """Lamps (N,) PLAN_DTYPE that stand where poles are, their arms towards the road.
@@ -58,6 +58,6 @@ def lamps_of(
         di, dj = towards[:, cell[0], cell[1]] + 0.5 - (i, j)
         a, b = np.clip((cell[0] - margin, cell[1] - margin), 0, last)
         out.append(
-            (int(Kind.LAMP), x, y, float(ground[a, b]), float(np.arctan2(dj, di)), _ARM_M, 0.16, _HEIGHT_M, 0.5, 0)
+            (int(PlanKind.LAMP), x, y, float(ground[a, b]), float(np.arctan2(dj, di)), _ARM_M, 0.16, _HEIGHT_M, 0.5, 0)
         )
     return np.array(out, dtype=PLAN_DTYPE)

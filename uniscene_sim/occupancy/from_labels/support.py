@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, MIDDLE
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, TILE_IN_CANVAS
 from uniscene_sim.occupancy.site import Site
 from uniscene_sim.taxonomy import MATERIAL_LABEL, OccClass
 from uniscene_sim.tile import CELL_M, PAINT_CELLS, TILE_CELLS
 
-__all__ = ["by_bridges", "standing"]
+__all__ = ["keep_supported", "near_bridges"]
 
 _STANDS = (OccClass.OTHERS, OccClass.MANMADE, OccClass.VEGETATION)
 _DRIVEN = (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
@@ -20,7 +20,7 @@ _BRIDGE_EDGE = 3  # cells beyond a bridge's edge that its parapet may have left 
 _TOUCHING = np.ones((3, 3, 3))
 
 
-def standing(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
+def keep_supported(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
     """Labels (208, 208, 16) of a tile's canvas with the rest above ground made `FREE`.
 
     Args:
@@ -35,9 +35,9 @@ def standing(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
     laid = MATERIAL_LABEL[site.paint[0]].reshape(TILE_CELLS, fine, TILE_CELLS, fine)
     road = np.asarray(np.isin(laid, _DRIVEN).any(axis=(1, 3)))[:, :, None]
     walk = np.asarray((laid == OccClass.SIDEWALK).all(axis=(1, 3)))[:, :, None]
-    leaves = above[MIDDLE, MIDDLE] == OccClass.VEGETATION
-    barred = (road & ~(leaves & (high >= _LEAVES_M))) | (walk & (high < _WALK_M)) | by_bridges(site)[:, :, None]
-    stands[MIDDLE, MIDDLE] &= ~barred
+    leaves = above[TILE_IN_CANVAS, TILE_IN_CANVAS] == OccClass.VEGETATION
+    barred = (road & ~(leaves & (high >= _LEAVES_M))) | (walk & (high < _WALK_M)) | near_bridges(site)[:, :, None]
+    stands[TILE_IN_CANVAS, TILE_IN_CANVAS] &= ~barred
     part, count = ndimage.label(stands, _TOUCHING)
     kept = np.zeros(count + 1, np.bool_)
     kept[part[:, :, :_FOOT].ravel()] = True
@@ -47,7 +47,7 @@ def standing(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
     return out
 
 
-def by_bridges(site: Site) -> np.ndarray:
+def near_bridges(site: Site) -> np.ndarray:
     """Cells (160, 160) under a bridge or at its edge, where all is built exactly."""
     deck = np.isfinite(site.ground[1:]).any(axis=0)[1::2, 1::2]
     return ndimage.binary_dilation(deck, iterations=_BRIDGE_EDGE)

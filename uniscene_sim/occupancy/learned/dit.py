@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, attend, rope_2d, time_features, zeroed
+from uniscene_sim.occupancy.learned.layers import (
+    LayoutEmbedding,
+    rope_2d,
+    rotary_attention,
+    time_features,
+    zero_initialised,
+)
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 
 __all__ = ["DiT", "DiTConfig"]
@@ -27,7 +33,7 @@ class DiTConfig:
     channels: tuple[str, ...] = CONDITION_CHANNELS
 
 
-class _Block(nn.Module):
+class _DiTBlock(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads = heads
@@ -38,7 +44,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, modulation: Tensor, angles: Tensor) -> Tensor:
         s1, b1, g1, s2, b2, g2 = (modulation + self.own)[:, None].chunk(6, dim=2)
         h = F.layer_norm(x, x.shape[-1:]) * (1 + s1) + b1
-        x = x + g1 * self.out(attend(self.qkv(h), self.heads, angles))
+        x = x + g1 * self.out(rotary_attention(self.qkv(h), self.heads, angles))
         h = F.layer_norm(x, x.shape[-1:]) * (1 + s2) + b2
         gate, value = self.gate(h).chunk(2, dim=2)
         return x + g2 * self.back(F.silu(gate) * value)
@@ -52,10 +58,12 @@ class DiT(nn.Module):
         self.config = c = config
         self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width)
         self.stem = nn.Conv2d((2 * c.latent + 1) * c.token**2, c.width, 1)
-        self.time = nn.Sequential(nn.Linear(c.width, c.width), nn.SiLU(), zeroed(nn.Linear(c.width, 6 * c.width)))
+        self.time = nn.Sequential(
+            nn.Linear(c.width, c.width), nn.SiLU(), zero_initialised(nn.Linear(c.width, 6 * c.width))
+        )
         nn.init.zeros_(self.time[2].bias)  # type: ignore[arg-type]
-        self.blocks = nn.ModuleList(_Block(c.width, c.heads) for _ in range(c.depth))
-        self.head = zeroed(nn.Linear(c.width, c.latent * c.token**2))
+        self.blocks = nn.ModuleList(_DiTBlock(c.width, c.heads) for _ in range(c.depth))
+        self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
 
     def forward(self, x: Tensor, t: Tensor, layout: Tensor, told: Tensor, known: Tensor, mask: Tensor) -> Tensor:
         c = self.config

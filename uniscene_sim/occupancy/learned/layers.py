@@ -12,11 +12,11 @@ __all__ = [
     "LayoutEmbedding",
     "PixelNorm",
     "ResBlock",
-    "attend",
     "rope",
     "rope_2d",
+    "rotary_attention",
     "time_features",
-    "zeroed",
+    "zero_initialised",
 ]
 
 
@@ -47,7 +47,7 @@ class ResBlock(nn.Module):
         return x + self.conv2(F.silu(h))
 
 
-def zeroed(layer: nn.Linear) -> nn.Linear:
+def zero_initialised(layer: nn.Linear) -> nn.Linear:
     """A layer that does not hear its input yet, so that a block begins as what it adds to."""
     nn.init.zeros_(layer.weight)
     return layer
@@ -71,7 +71,7 @@ def _rotate(x: Tensor, angles: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1).to(x.dtype)
 
 
-def attend(qkv: Tensor, heads: int, angles: Tensor) -> Tensor:
+def rotary_attention(qkv: Tensor, heads: int, angles: Tensor) -> Tensor:
     """Attention of tokens (B, N, 3 C) with rotary positions (N, C / heads / 2): (B, N, C)."""
     b, n, c = qkv.shape
     q, k, v = qkv.view(b, n, 3, heads, c // (3 * heads)).permute(2, 0, 3, 1, 4)
@@ -87,14 +87,14 @@ class AxialAttention(nn.Module):
         self.heads = heads
         self.norm = nn.ModuleList(PixelNorm(width) for _ in range(2))
         self.qkv = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(2))
-        self.out = nn.ModuleList(zeroed(nn.Linear(width, width)) for _ in range(2))
+        self.out = nn.ModuleList(zero_initialised(nn.Linear(width, width)) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         for axis in range(2):
             lines = self.norm[axis](x).permute((0, 3, 2, 1) if axis == 0 else (0, 2, 3, 1))  # (B, other, along, C)
             b, m, n, c = lines.shape
             angles = rope(torch.arange(n, device=x.device), c // self.heads)
-            mixed = self.out[axis](attend(self.qkv[axis](lines.reshape(b * m, n, c)), self.heads, angles))
+            mixed = self.out[axis](rotary_attention(self.qkv[axis](lines.reshape(b * m, n, c)), self.heads, angles))
             x = x + mixed.view(b, m, n, c).permute((0, 3, 2, 1) if axis == 0 else (0, 3, 1, 2))
         return x
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from uniscene_sim.errors import InputError
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import sample
-from uniscene_sim.occupancy.learned.precision import memory_told, pick_device, placed, precision
+from uniscene_sim.occupancy.learned.precision import autocast_for, explain_out_of_memory, pick_device, to_device
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
-from uniscene_sim.zoo import ZooModel, expect, load_model
+from uniscene_sim.zoo import ZooModel, check_tensors, load_model
 
 __all__ = ["OccupancyModel"]
 
@@ -42,7 +42,7 @@ class OccupancyModel:
         self.name, self.sha256 = name, sha256
         self._device = pick_device(device)
         self.device = self._device.type
-        self._vae, self._flow = placed(vae, self._device), placed(flow, self._device)
+        self._vae, self._flow = to_device(vae, self._device), to_device(flow, self._device)
         for net in (vae, flow):
             net.eval().requires_grad_(False)
         self.channels, self.latent_channels, self.patch = vae.config.channels, vae.config.latent, vae.config.patch
@@ -72,9 +72,9 @@ class OccupancyModel:
     def encode(self, labels: np.ndarray, layout: np.ndarray | None = None) -> np.ndarray:
         """Latents float32 (B, c, X/4, Y/4), about unit variance, of labels uint8 (B, X, Y, Z)."""
         self._check(labels.shape[-1] == self.height, "labels", f"height {self.height}", labels.shape)
-        with torch.no_grad(), precision(self._device):
+        with torch.no_grad(), autocast_for(self._device):
             mean, _ = self._vae.encode(self._tensor(labels))
-            return self._vae.normalised(mean.float()).cpu().numpy()
+            return self._vae.normalise(mean.float()).cpu().numpy()
 
     def generate(
         self,
@@ -103,7 +103,7 @@ class OccupancyModel:
         known = np.zeros_like(noise) if known is None else known
         mask = np.zeros((b, nx, ny), dtype=bool) if mask is None else mask
         self._check(known.shape == noise.shape and mask.shape == (b, nx, ny), "known", str(noise.shape), known.shape)
-        with torch.no_grad(), precision(self._device), memory_told(b):
+        with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
             given = self._tensor(mask.astype(np.float32)[:, None])
             made = sample(self._flow, self._tensor(noise), self._layout(layout), self._tensor(known), given, steps,
                           guidance)  # type: ignore[arg-type]  # fmt: skip
@@ -116,8 +116,10 @@ class OccupancyModel:
         if layout is None:
             layout = np.zeros((b, len(self.channels), self.patch * nx, self.patch * ny), dtype=np.uint8)
         self._check_layout(layout, nx, ny, b)
-        with torch.no_grad(), precision(self._device), memory_told(b):
-            return self._vae.decode(self._vae.restored(self._tensor(latents)), self._layout(layout), told).cpu().numpy()
+        with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
+            return (
+                self._vae.decode(self._vae.denormalise(self._tensor(latents)), self._layout(layout), told).cpu().numpy()
+            )
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -146,5 +148,5 @@ def _fill(net: nn.Module, tensors: dict[str, np.ndarray], file: str) -> None:
     Raises:
         InputError: some are missing, too many, or of other shapes.
     """
-    expect(tensors, {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}, file)
+    check_tensors(tensors, {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}, file)
     net.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()})

@@ -11,7 +11,7 @@ from torch import nn
 
 from uniscene_sim.errors import InputError
 
-__all__ = ["memory_told", "pick_device", "placed", "precision"]
+__all__ = ["autocast_for", "explain_out_of_memory", "pick_device", "to_device"]
 
 _Net = TypeVar("_Net", bound=nn.Module)
 
@@ -27,21 +27,21 @@ def pick_device(name: str | None = None) -> torch.device:
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def placed(net: _Net, device: torch.device) -> _Net:
+def to_device(net: _Net, device: torch.device) -> _Net:
     """A network on a device, its convolutions laid out as they run fastest."""
     net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
 
 
-def precision(device: torch.device) -> torch.autocast:
+def autocast_for(device: torch.device) -> torch.autocast:
     """bfloat16 where the device multiplies it faster than float32."""
     fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(fast))
 
 
 @contextmanager
-def memory_told(batch: int) -> Iterator[None]:
+def explain_out_of_memory(batch: int) -> Iterator[None]:
     """Says how large a batch was where the device has no memory left for it."""
     try:
         yield

@@ -7,15 +7,15 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.dense_labels import condition
-from uniscene_sim.occupancy.from_labels.raise_tile import raise_tile
+from uniscene_sim.occupancy.dense_labels import condition_layout
+from uniscene_sim.occupancy.from_labels.build_tile import build_tile
 from uniscene_sim.occupancy.learned.interface import LatentModel
 from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID, MARGIN_CELLS, MARGIN_M, TileLatents
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 from uniscene_sim.storage.source_key import source_key
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 from uniscene_sim.tile import TILE_CELLS, TILE_M, Tile
-from uniscene_sim.zoo import need_learned
+from uniscene_sim.zoo import require_learned
 
 __all__ = ["OccflowTiles"]
 
@@ -44,7 +44,7 @@ class OccflowTiles:
 
     def __init__(self, static_map: StaticMap, seed: int, model: LatentModel | None = None):
         if model is None:
-            need_learned()
+            require_learned()
             from uniscene_sim.occupancy.learned.model import OccupancyModel  # torch comes with it
 
             model = OccupancyModel.load(_MODEL)
@@ -61,13 +61,15 @@ class OccflowTiles:
             return self._procedural.tile(ix, iy)
         (labels,) = self.model.decode(self._latents.canvas(ix, iy)[None], self.layout(ix, iy)[None])
         site = self._procedural.site(ix, iy)
-        return raise_tile(site, labels, self._procedural.objects(site.x0, site.y0), self.seed)
+        return build_tile(site, labels, self._procedural.objects(site.x0, site.y0), self.seed)
 
     def layout(self, ix: int, iy: int) -> np.ndarray:
         """What is known of a tile and 10 m around it: uint8 (C, 208, 208), channels as the model wants them."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         objects = self._procedural.objects(x0, y0, MARGIN_M)
-        layout = condition(self.map, objects, Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M, _ALL_DECKS), CANVAS_GRID)
+        layout = condition_layout(
+            self.map, objects, Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M, _ALL_DECKS), CANVAS_GRID
+        )
         return layout.data[[layout.schema.index(channel) for channel in self.model.channels]]
 
     def has_road(self, ix: int, iy: int) -> bool:

@@ -20,7 +20,7 @@ from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.occupancy.learned.interface import LatentModel
 from uniscene_sim.tile import CELL_M, TILE_CELLS
 
-__all__ = ["CANVAS_CELLS", "CANVAS_GRID", "MARGIN_CELLS", "MARGIN_M", "TileLatents", "colour", "world_noise"]
+__all__ = ["CANVAS_CELLS", "CANVAS_GRID", "MARGIN_CELLS", "MARGIN_M", "TileLatents", "tile_colour", "world_noise"]
 
 MARGIN_CELLS = 24  # six latent cells: an even number, so that tiles end where a network's patches of two do
 MARGIN_M = MARGIN_CELLS * CELL_M
@@ -80,7 +80,7 @@ class TileLatents:
         for dx in (-1, 0, 1):
             for dy in (-1, 0, 1):
                 other = (ix + dx, iy + dy)
-                if colour(*other) < colour(ix, iy) and self.exists(*other):
+                if tile_colour(*other) < tile_colour(ix, iy) and self.exists(*other):
                     known[:, here[dx], here[dy]] = self.canvas(*other)[:, there[dx], there[dy]]
                     mask[here[dx], here[dy]] = True
         return known, mask
@@ -89,7 +89,7 @@ class TileLatents:
         return ix * self.tile - self.margin, iy * self.tile - self.margin
 
 
-def colour(ix: int, iy: int) -> int:
+def tile_colour(ix: int, iy: int) -> int:
     """Turn of a tile, 0 to 3."""
     return ix % 2 + 2 * (iy % 2)
 

@@ -12,10 +12,10 @@ from uniscene_sim.occupancy.learned.layers import (
     LayoutEmbedding,
     PixelNorm,
     ResBlock,
-    attend,
     rope_2d,
+    rotary_attention,
     time_features,
-    zeroed,
+    zero_initialised,
 )
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 
@@ -39,12 +39,12 @@ class _Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm, self.qkv = PixelNorm(width), nn.Linear(width, 3 * width)
-        self.out = zeroed(nn.Linear(width, width))
+        self.out = zero_initialised(nn.Linear(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         b, c, nx, ny = x.shape
         tokens = self.norm(x).flatten(2).transpose(1, 2)
-        mixed = self.out(attend(self.qkv(tokens), self.heads, rope_2d(nx, ny, c // self.heads, x.device)))
+        mixed = self.out(rotary_attention(self.qkv(tokens), self.heads, rope_2d(nx, ny, c // self.heads, x.device)))
         return x + mixed.transpose(1, 2).view(b, c, nx, ny)
 
 

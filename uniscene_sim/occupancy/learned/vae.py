@@ -18,9 +18,9 @@ from uniscene_sim.occupancy.learned.layers import (
     LayoutEmbedding,
     PixelNorm,
     ResBlock,
-    attend,
     rope,
-    zeroed,
+    rotary_attention,
+    zero_initialised,
 )
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 
@@ -126,10 +126,10 @@ class OccupancyVae(nn.Module):
         b, _, nx, ny = layout.shape
         return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
 
-    def normalised(self, latents: Tensor) -> Tensor:
+    def normalise(self, latents: Tensor) -> Tensor:
         return (latents - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
 
-    def restored(self, latents: Tensor) -> Tensor:
+    def denormalise(self, latents: Tensor) -> Tensor:
         return latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
 
 
@@ -154,23 +154,23 @@ class TemporalMix(nn.Module):
         self.heads = heads
         self.norm1, self.norm2 = PixelNorm(width), PixelNorm(width)
         self.conv = nn.Conv1d(width, width, 3, padding=1)
-        self.qkv, self.out = nn.Linear(width, 3 * width), zeroed(nn.Linear(width, width))
+        self.qkv, self.out = nn.Linear(width, 3 * width), zero_initialised(nn.Linear(width, width))
         nn.init.zeros_(self.conv.weight)
 
     def forward(self, x: Tensor, frames: int) -> Tensor:
-        x = x + self._placed(self.conv(self._clips(self.norm1(x), frames).transpose(1, 2)).transpose(1, 2), x)
-        clips = self._clips(self.norm2(x), frames)
+        x = x + self._from_clips(self.conv(self._to_clips(self.norm1(x), frames).transpose(1, 2)).transpose(1, 2), x)
+        clips = self._to_clips(self.norm2(x), frames)
         angles = rope(torch.arange(frames, device=x.device), clips.shape[2] // self.heads)
-        return x + self._placed(self.out(attend(self.qkv(clips), self.heads, angles)), x)
+        return x + self._from_clips(self.out(rotary_attention(self.qkv(clips), self.heads, angles)), x)
 
     @staticmethod
-    def _clips(x: Tensor, frames: int) -> Tensor:
+    def _to_clips(x: Tensor, frames: int) -> Tensor:
         """Maps (clips frames, C, X, Y) as sequences (clips X Y, frames, C)."""
         b, c, nx, ny = x.shape
         return x.view(b // frames, frames, c, nx * ny).permute(0, 3, 1, 2).reshape(-1, frames, c)
 
     @staticmethod
-    def _placed(clips: Tensor, like: Tensor) -> Tensor:
+    def _from_clips(clips: Tensor, like: Tensor) -> Tensor:
         b, c, nx, ny = like.shape
         frames = clips.shape[1]
         return clips.view(b // frames, nx * ny, frames, c).permute(0, 2, 3, 1).reshape(b, c, nx, ny)

@@ -6,15 +6,15 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.maps.terrain import unit_hash as _unit
-from uniscene_sim.occupancy.bricks import _SUB, _bit, _box
-from uniscene_sim.occupancy.procedural.houses import _LEAVES, _building
-from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.occupancy.bricks import _SUB, _bit, _draw_box
+from uniscene_sim.occupancy.procedural.houses import _LEAVES, _draw_building
+from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["draw", "stems"]
+__all__ = ["draw_objects", "draw_stems"]
 
 _NONE = np.uint8(Material.NONE)
-_BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _, _, _BEAM = (int(k) for k in Kind)
+_BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _, _, _BEAM = (int(k) for k in PlanKind)
 # Plain uint8, since numba unifies no enum with what stands in arrays.
 _TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP_M, _RAIL_M, _BRIDGE, _RED, _WHITE = (
     np.uint8(m)
@@ -34,7 +34,7 @@ _LEAF_LOW, _LEAF_HIGH = np.uint8(Material.FOLIAGE), np.uint8(Material.FOLIAGE_LI
 
 
 @njit(cache=True)
-def _crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
+def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
     """A crown of leaves: an ellipsoid whose edge is ragged by noise fixed to the map."""
     n, m, h = material.shape
     i0, i1 = max(int((cx - rx - x0) / _SUB), 0), min(int((cx + rx - x0) / _SUB), 4 * n - 1)
@@ -71,19 +71,19 @@ def _crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
 
 
 @njit(cache=True)
-def _stem(material, mask, x0, y0, z0, o):
-    _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, 0.34 * o.height + 0.5, _TRUNK)
+def _draw_stem(material, mask, x0, y0, z0, o):
+    _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, 0.34 * o.height + 0.5, _TRUNK)
 
 
 @njit(cache=True, nogil=True)
-def stems(material, mask, x0, y0, z0, trees):
+def draw_stems(material, mask, x0, y0, z0, trees):
     """Draw the stems alone of trees (N,) PLAN_DTYPE; arguments as those of `draw`."""
     for q in range(trees.size):
-        _stem(material, mask, x0, y0, z0, trees[q])
+        _draw_stem(material, mask, x0, y0, z0, trees[q])
 
 
 @njit(cache=True, nogil=True)
-def draw(material, mask, x0, y0, z0, objects):
+def draw_objects(material, mask, x0, y0, z0, objects):
     """Draw objects (N,) PLAN_DTYPE into a tile's cells.
 
     Args:
@@ -95,35 +95,35 @@ def draw(material, mask, x0, y0, z0, objects):
     for q in range(objects.size):
         o = objects[q]
         if o.kind == _BUILDING:
-            _building(material, mask, x0, y0, z0, o)
+            _draw_building(material, mask, x0, y0, z0, o)
         elif o.kind == _TREE:
             leaf = _LEAVES[o.variant % 3]
-            _stem(material, mask, x0, y0, z0, o)
+            _draw_stem(material, mask, x0, y0, z0, o)
             if o.variant % 3 == 1:  # a conifer, three tiers
                 for tier in range(4):
                     radius = 0.42 * o.length * (1.0 - 0.22 * tier)
-                    _crown(material, mask, x0, y0, z0, o.x, o.y, o.z + o.height * (0.32 + 0.19 * tier), radius,
+                    _draw_crown(material, mask, x0, y0, z0, o.x, o.y, o.z + o.height * (0.32 + 0.19 * tier), radius,
                            0.15 * o.height, leaf, np.floor(o.style * 50))  # fmt: skip
             else:
-                _crown(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.66 * o.height, 0.5 * o.length, 0.34 * o.height,
+                _draw_crown(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.66 * o.height, 0.5 * o.length, 0.34 * o.height,
                        leaf, np.floor(o.style * 50))  # fmt: skip
         elif o.kind == _BUSH:
-            _crown(
+            _draw_crown(
                 material, mask, x0, y0, z0, o.x, o.y, o.z + 0.6, 0.6 * o.length, 0.9, _HEDGE_M, np.floor(o.style * 50)
             )
         elif o.kind == _LAMP:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.2, 0.2, o.height, _POLE)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.2, 0.2, o.height, _POLE)
             a = 0.5 * o.length
-            _box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.1,
+            _draw_box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.1,
                  o.yaw, o.length, 0.12, 0.12, _POLE)  # fmt: skip
             a = o.length
-            _box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.25,
+            _draw_box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.25,
                  o.yaw, 0.7, 0.3, 0.2, _LAMP_M)  # fmt: skip
         elif o.kind == _HEDGE:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _HEDGE_M)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _HEDGE_M)
         elif o.kind == _FENCE:
             for level in range(3):
-                _box(
+                _draw_box(
                     material,
                     mask,
                     x0,
@@ -141,19 +141,19 @@ def draw(material, mask, x0, y0, z0, objects):
             posts = max(round(o.length / 2.0), 1)
             for post in range(posts + 1):
                 a = (post / posts - 0.5) * o.length
-                _box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z, o.yaw, 0.14,
+                _draw_box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z, o.yaw, 0.14,
                      0.14, o.height, _FENCE_M)  # fmt: skip
         elif o.kind == _RAIL:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, 0.12, 0.14, 0.6, _POLE)
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, 0.12, 0.14, 0.6, _POLE)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)
         elif o.kind == _POST:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, o.length, o.width, o.height, _POLE)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, o.length, o.width, o.height, _POLE)
         elif o.kind == _BEAM:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _RAIL_M)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _RAIL_M)
         elif o.kind == _SIGN:
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.1, 0.1, o.height, _POLE)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.1, 0.1, o.height, _POLE)
             what = _RED if o.variant == 0 else _WHITE
-            _box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw),
+            _draw_box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw),
                  o.z + o.height - 0.75, o.yaw, 0.1, 0.75, 0.75, what)  # fmt: skip
         else:  # pillars and parapets
-            _box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)
+            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)

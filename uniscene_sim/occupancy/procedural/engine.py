@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.bricks import slab
-from uniscene_sim.occupancy.procedural.draw import draw
+from uniscene_sim.occupancy.bricks import draw_bridge_slab
+from uniscene_sim.occupancy.procedural.draw import draw_objects
 from uniscene_sim.occupancy.procedural.plan import plan_map
 from uniscene_sim.occupancy.site import Site
 from uniscene_sim.storage.source_key import source_key
@@ -47,7 +47,7 @@ class ProceduralOccupancy:
     def tile(self, ix: int, iy: int) -> Tile:
         """The tile at [64 ix, 64 iy), made anew each time."""
         site = self.site(ix, iy)
-        draw(site.material, site.mask, site.x0, site.y0, site.base, self.objects(site.x0, site.y0))
+        draw_objects(site.material, site.mask, site.x0, site.y0, site.base, self.objects(site.x0, site.y0))
         return site.tile()
 
     def site(self, ix: int, iy: int) -> Site:
@@ -60,7 +60,7 @@ class ProceduralOccupancy:
         self._material.fill(Material.NONE)
         self._mask.fill(0)
         for deck in ground[1:]:
-            slab(self._material, self._mask, base, deck)
+            draw_bridge_slab(self._material, self._mask, base, deck)
         return Site((ix, iy), x0, y0, base, self._material, self._mask, ground, paint)
 
     def objects(self, x0: float, y0: float, margin_m: float = 0.0) -> np.ndarray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.occupancy.bricks import _ONE, _SUB, _box
+from uniscene_sim.occupancy.bricks import _ONE, _SUB, _draw_box
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["house_material", "house_of", "house_top"]
+__all__ = ["house_material", "house_style", "house_top"]
 
 _WALLS = np.array(
     [Material.WALL_BRICK, Material.WALL_PLASTER, Material.WALL_CONCRETE, Material.WALL_SAND, Material.WALL_BLUE],
@@ -23,7 +23,7 @@ _STOREY = 3.1
 
 
 @njit(cache=True)
-def house_of(o):
+def house_style(o):
     """What a house's looks hang on: wall, kind of roof (0 flat, 1 gabled, 2 hipped), its material and rise in m,
     whether there are shops, and the widths in m of bays along the front and the sides."""
     storeys = round((o.height - 0.9) / _STOREY)
@@ -64,11 +64,11 @@ def house_material(o, house, u, v, z, top):
 
 
 @njit(cache=True)
-def _building(material, mask, x0, y0, z0, o):
+def _draw_building(material, mask, x0, y0, z0, o):
     """A house: walls with windows and doors, a flat, gabled or hipped roof; solid, so that no ray gets inside."""
     c, s = np.cos(o.yaw), np.sin(o.yaw)
     depth, width, height = o.length, o.width, o.height
-    house = house_of(o)
+    house = house_style(o)
     roof_kind, rise = house[1], house[3]
     reach = 0.5 * np.hypot(depth, width) + 0.6
     n, m, h = material.shape
@@ -98,7 +98,7 @@ def _building(material, mask, x0, y0, z0, o):
                 material[i // 4, j // 4, cell] = house_material(o, house, u, v, z0 + (last + 0.5) * _SUB - o.z, top)
     if roof_kind != 0:
         a = 0.25 * width * (1.0 if o.style < 0.5 else -1.0)
-        _box(
+        _draw_box(
             material,
             mask,
             x0,

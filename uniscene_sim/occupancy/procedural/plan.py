@@ -16,10 +16,10 @@ from uniscene_sim.maps.signals import signal_heads
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.paths import unit_hash
 
-__all__ = ["PLAN_DTYPE", "Kind", "plan_map"]
+__all__ = ["PLAN_DTYPE", "PlanKind", "plan_map"]
 
 
-class Kind(IntEnum):
+class PlanKind(IntEnum):
     BUILDING, TREE, BUSH, LAMP, HEDGE, FENCE, RAIL, POST, SIGN, PILLAR, PARAPET, BEAM = range(12)
 
 
@@ -36,11 +36,11 @@ def plan_map(static_map: StaticMap, seed: int) -> np.ndarray:
     """All objects of a map (N,) PLAN_DTYPE."""
     planner = _Planner(static_map, seed)
     frontages = static_map.frontages()
-    planner.posts()
-    planner.placed()
+    planner.add_posts()
+    planner.add_map_objects()
     if "building" not in static_map.complete:
-        planner.buildings(frontages)
-    planner.roadside(frontages)
+        planner.add_buildings(frontages)
+    planner.add_roadside(frontages)
     if "tree" not in static_map.complete:
         planner.fields(frontages)
     return np.array(planner.out, dtype=PLAN_DTYPE) if planner.out else np.zeros(0, PLAN_DTYPE)
@@ -54,20 +54,20 @@ class _Planner:
         self._rails = np.array([o.position[:2] for o in static_map.objects if o.kind == "guard_rail"]).reshape(-1, 2)
         self._rails = self._rails[np.argsort(self._rails[:, 0], kind="stable")]
 
-    def posts(self) -> None:
+    def add_posts(self) -> None:
         """Poles of traffic lights, and signs."""
         for head in signal_heads(self.map):
             x, y, z = head["pos"]
             yaw = head["rpy"][2]
-            self._add(Kind.POST, x - 0.3 * np.cos(yaw), y - 0.3 * np.sin(yaw), z - 3.0, yaw, 0.16, 0.16, 4.1)
+            self._add(PlanKind.POST, x - 0.3 * np.cos(yaw), y - 0.3 * np.sin(yaw), z - 3.0, yaw, 0.16, 0.16, 4.1)
         for signal in self.map.signals:
             if signal.kind in ("stop", "yield", "speed"):
                 variant = ("stop", "yield", "speed").index(signal.kind)
                 x, y, z = (float(v) for v in signal.position)
                 if self._rank(np.array([x]), np.array([y]), np.array([z]))[0] < 2:
-                    self._add(Kind.SIGN, x, y, self._height(x, y, z), signal.yaw, 0.1, 0.7, 2.5, variant)
+                    self._add(PlanKind.SIGN, x, y, self._height(x, y, z), signal.yaw, 0.1, 0.7, 2.5, variant)
 
-    def placed(self) -> None:
+    def add_map_objects(self) -> None:
         """What the map itself places. Where its foot would block a driving lane it is left out."""
         u, v = (w.ravel() for w in np.meshgrid(np.linspace(-0.5, 0.5, 7), np.linspace(-0.5, 0.5, 5)))
         for thing in self.map.objects:
@@ -81,29 +81,29 @@ class _Planner:
             ground = self._height(x, y, z)
             style = unit_hash(self.seed, 26, round(10 * x), round(10 * y))
             if thing.kind == "guard_rail":
-                kind = Kind.RAIL if height >= 0.5 else Kind.BEAM
-                self._add(kind, x, y, z - (0.1 if kind == Kind.RAIL else 0.0), thing.yaw, length, max(width, 0.1),
+                kind = PlanKind.RAIL if height >= 0.5 else PlanKind.BEAM
+                self._add(kind, x, y, z - (0.1 if kind == PlanKind.RAIL else 0.0), thing.yaw, length, max(width, 0.1),
                           max(height, 0.1))  # fmt: skip
             elif thing.kind == "pole":
-                self._add(Kind.POST, x, y, min(z, ground + 1.0), 0.0, max(length, 0.1), max(width, 0.1), height)
+                self._add(PlanKind.POST, x, y, min(z, ground + 1.0), 0.0, max(length, 0.1), max(width, 0.1), height)
             elif thing.kind == "sign":
-                self._add(Kind.SIGN, x, y, ground, thing.yaw, 0.1, 0.7, max(height, 2.0), 2)
+                self._add(PlanKind.SIGN, x, y, ground, thing.yaw, 0.1, 0.7, max(height, 2.0), 2)
             elif thing.kind == "tree":
                 size = max(length, width)
                 if height < 3.0:
-                    self._add(Kind.BUSH, x, y, ground - 0.2, 0.0, size / 1.2, size / 1.2, height, 0, style)
+                    self._add(PlanKind.BUSH, x, y, ground - 0.2, 0.0, size / 1.2, size / 1.2, height, 0, style)
                 else:
-                    self._add(Kind.TREE, x, y, ground - 0.2, 0.0, size, size, height, int(30 * style), style)
+                    self._add(PlanKind.TREE, x, y, ground - 0.2, 0.0, size, size, height, int(30 * style), style)
             else:
-                self._claim(np.array([x, y, thing.yaw, length, width]))
+                self._reserve_footprint(np.array([x, y, thing.yaw, length, width]))
                 foot = float(self.surface.height(px, py, np.full(len(px), z)).min()) - 0.4
-                self._add(Kind.BUILDING, x, y, foot, thing.yaw, length, width, height, int(1000 * style), style)
+                self._add(PlanKind.BUILDING, x, y, foot, thing.yaw, length, width, height, int(1000 * style), style)
 
-    def buildings(self, frontages: list[Frontage]) -> None:
+    def add_buildings(self, frontages: list[Frontage]) -> None:
         """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
         for n, front in enumerate(frontages):
             town = front.town
-            if front.fast or self._bridge(front):
+            if front.fast or self._on_bridge(front):
                 continue
             u = [unit_hash(self.seed, 21, *front.border, round(front.s), k) for k in range(8)]
             if town:
@@ -128,9 +128,9 @@ class _Planner:
             heights = self.surface.height(px, py, np.full(len(px), front.z))
             if heights.max() - heights.min() > 3.5:
                 continue
-            self._claim(box)
+            self._reserve_footprint(box)
             self._add(
-                Kind.BUILDING,
+                PlanKind.BUILDING,
                 x,
                 y,
                 float(heights.min()) - 0.4,
@@ -143,18 +143,18 @@ class _Planner:
             )
             x, y = front.x + 1.6 * front.nx, front.y + 1.6 * front.ny
             if n % 5 == 0 and not town and self._free(np.array([x, y, front.yaw, 5.0, 0.8]), 0.3, 0.0):
-                self._add(Kind.HEDGE, x, y, front.z - 0.2, front.yaw, 5.0, 0.8, 1.4)
+                self._add(PlanKind.HEDGE, x, y, front.z - 0.2, front.yaw, 5.0, 0.8, 1.4)
 
-    def roadside(self, frontages: list[Frontage]) -> None:
+    def add_roadside(self, frontages: list[Frontage]) -> None:
         """Lamps and trees along walkways, rails along fast roads, parapets and pillars along bridges."""
         for front in frontages:
             town = front.town
             slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots alone
             u = unit_hash(self.seed, 22, *front.border, slot)
-            if self._bridge(front):
+            if self._on_bridge(front):
                 # Outside the border, and down over the edge of the slab.
                 x, y = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
-                self._add(Kind.PARAPET, x, y, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
+                self._add(PlanKind.PARAPET, x, y, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
                 if slot % 10 == 5:
                     self._pillar(front)
                 continue
@@ -162,26 +162,26 @@ class _Planner:
             x, y = front.x + out * front.nx, front.y + out * front.ny
             if front.fast and not town:
                 x, y = front.x + 0.7 * front.nx, front.y + 0.7 * front.ny
-                if self._clear(x, y, front.z, 0.5) and not self._railed(x, y):
-                    self._add(Kind.RAIL, x, y, front.z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.2, 0.85)
+                if self._clear(x, y, front.z, 0.5) and not self._near_map_rail(x, y):
+                    self._add(PlanKind.RAIL, x, y, front.z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.2, 0.85)
                 continue
             if not self._clear(x, y, front.z, 0.7) or not self._free(np.array([x, y, 0.0, 0.5, 0.5]), 0.6, 0.2):
                 continue
             z = self._height(x, y, front.z)
             if town and slot % 14 == 3:
                 yaw = float(np.arctan2(-front.ny, -front.nx))
-                self._add(Kind.LAMP, x, y, z, yaw, 1.6, 0.16, 6.5)
+                self._add(PlanKind.LAMP, x, y, z, yaw, 1.6, 0.16, 6.5)
             elif town and slot % 7 == 6 and u < 0.75 and "tree" not in self.map.complete:
                 size = 3.2 + 1.2 * u
                 # Broad-leaved, its crown above people's heads and clear of what drives or parks.
-                if self._around(x, y, front.z, 0.5 * size) < 2:
-                    self._add(Kind.TREE, x, y, z - 0.1, 0.0, size, size, 8.0 + 2.5 * u, 2 * (int(u * 1000) % 2), u)
+                if self._highest_rank_around(x, y, front.z, 0.5 * size) < 2:
+                    self._add(PlanKind.TREE, x, y, z - 0.1, 0.0, size, size, 8.0 + 2.5 * u, 2 * (int(u * 1000) % 2), u)
             elif not town and unit_hash(self.seed, 25, *front.border, slot // 16) < 0.2:
                 # A run of panels, each at its own height.
                 x, y = x + 1.5 * front.nx, y + 1.5 * front.ny
                 if self._free(np.array([x, y, front.yaw, FRONTAGE_STEP_M + 0.1, 0.4]), 0.6, 0.0):
                     z = self._height(x, y, front.z)
-                    self._add(Kind.FENCE, x, y, z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.12, 1.2)
+                    self._add(PlanKind.FENCE, x, y, z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.12, 1.2)
 
     def fields(self, frontages: list[Frontage]) -> None:
         """Trees and bushes on open ground, in groups."""
@@ -204,9 +204,9 @@ class _Planner:
                 ):
                     continue
                 if u[4] < 0.2:
-                    self._add(Kind.BUSH, x, y, z - 0.2, 0.0, 0.4 * size, 0.4 * size, 1.6, 0, u[3])
+                    self._add(PlanKind.BUSH, x, y, z - 0.2, 0.0, 0.4 * size, 0.4 * size, 1.6, 0, u[3])
                 else:
-                    self._add(Kind.TREE, x, y, z - 0.2, 0.0, size, size, 7.0 + 6.0 * u[3], int(u[4] * 10) % 3, u[3])
+                    self._add(PlanKind.TREE, x, y, z - 0.2, 0.0, size, size, 7.0 + 6.0 * u[3], int(u[4] * 10) % 3, u[3])
 
     def _pillar(self, front: Frontage) -> None:
         x, y = front.x - 1.2 * front.nx, front.y - 1.2 * front.ny
@@ -215,9 +215,9 @@ class _Planner:
         # Lanes of every deck from the ground up to our own; the search reaches 2 m to either side of a height.
         levels = np.arange(ground, front.z - 2.5, 2.0)
         if front.z - ground > 3.5 and all(self._rank(x + dx, y + dy, np.full(9, z)).max() < 0 for z in levels):
-            self._add(Kind.PILLAR, x, y, ground - 0.5, front.yaw, 1.0, 1.0, front.z - ground - 0.3)
+            self._add(PlanKind.PILLAR, x, y, ground - 0.5, front.yaw, 1.0, 1.0, front.z - ground - 0.3)
 
-    def _add(self, kind: Kind, x: float, y: float, z: float, yaw: float, length: float, width: float, height: float,
+    def _add(self, kind: PlanKind, x: float, y: float, z: float, yaw: float, length: float, width: float, height: float,
              variant: int = 0, style: float = 0.5) -> None:  # fmt: skip
         self.out.append((int(kind), x, y, z, yaw, length, width, height, style, variant))
 
@@ -227,7 +227,7 @@ class _Planner:
     def _height(self, x: float, y: float, hint: float) -> float:
         return float(self.surface.height(np.array([x]), np.array([y]), np.array([hint]))[0])
 
-    def _bridge(self, front: Frontage) -> bool:
+    def _on_bridge(self, front: Frontage) -> bool:
         terrain = self.surface.terrain_height(np.array([front.x]), np.array([front.y]))[0]
         return bool(front.z - terrain > 1.5)
 
@@ -238,12 +238,12 @@ class _Planner:
         ys = np.concatenate([[y], y + radius * np.sin(angle), y + 0.5 * radius * np.sin(angle)])
         return bool(self._rank_any(xs, ys).max() < 0)
 
-    def _around(self, x: float, y: float, z: float, radius: float) -> int:
+    def _highest_rank_around(self, x: float, y: float, z: float, radius: float) -> int:
         """Highest rank on a circle."""
         angle = np.linspace(0, 2 * np.pi, 13)[:-1]
         return int(self._rank(x + radius * np.cos(angle), y + radius * np.sin(angle), np.full(12, z)).max())
 
-    def _railed(self, x: float, y: float) -> bool:
+    def _near_map_rail(self, x: float, y: float) -> bool:
         """Whether the map itself has a rail near by."""
         low, high = np.searchsorted(self._rails[:, 0], (x - _RAIL_GAP_M, x + _RAIL_GAP_M))
         return bool((np.abs(self._rails[low:high, 1] - y) < _RAIL_GAP_M).any())
@@ -270,5 +270,5 @@ class _Planner:
         uu, vv = (w.ravel() for w in np.meshgrid(u, v))
         return bool(self._rank_any(box[0] + c * uu - s * vv, box[1] + s * uu + c * vv).max() < 0)
 
-    def _claim(self, box: np.ndarray) -> None:
+    def _reserve_footprint(self, box: np.ndarray) -> None:
         self._boxes.setdefault((int(box[0] // 32), int(box[1] // 32)), []).append(box)

@@ -7,16 +7,16 @@ from math import cos, pi, sin
 import numpy as np
 
 from uniscene_sim.taxonomy import Material as M
-from uniscene_sim.tracing.templates.shapes import Solid
+from uniscene_sim.tracing.templates.shapes import VoxelCanvas
 
 __all__ = ["cyclist", "motorcyclist", "pedestrian"]
 
 _VOXEL = 0.03
 
 
-def pedestrian(phase: float, skirt: bool, long_hair: bool) -> Solid:
+def pedestrian(phase: float, skirt: bool, long_hair: bool) -> VoxelCanvas:
     """A person 1.75 m tall at a phase (0..1) of the stride."""
-    solid = Solid(0.9, 0.6, 1.75, _VOXEL)
+    solid = VoxelCanvas(0.9, 0.6, 1.75, _VOXEL)
     swing = sin(2 * pi * phase)
     for side, sign in ((-1, 1), (1, -1)):
         reach = 0.26 * swing * sign
@@ -45,7 +45,7 @@ def pedestrian(phase: float, skirt: bool, long_hair: bool) -> Solid:
     return solid
 
 
-def _head(solid: Solid, x: float, z: float, long_hair: bool) -> None:
+def _head(solid: VoxelCanvas, x: float, z: float, long_hair: bool) -> None:
     solid.paint(solid.capsule((x, 0, z - 0.2), (x, 0, z - 0.08), 0.05), M.SKIN)
     solid.paint(solid.ellipsoid((x, 0, z), (0.10, 0.08, 0.125)), M.SKIN)
     hair = solid.ellipsoid((x - 0.015, 0, z + 0.025), (0.11, 0.09, 0.12))
@@ -54,7 +54,9 @@ def _head(solid: Solid, x: float, z: float, long_hair: bool) -> None:
         solid.paint(solid.ellipsoid((x - 0.08, 0, z - 0.1), (0.045, 0.085, 0.16)), M.HAIR)
 
 
-def _rider(solid: Solid, seat: tuple[float, float], lean: float, hands: tuple[float, float], helmet: bool) -> None:
+def _rider(
+    solid: VoxelCanvas, seat: tuple[float, float], lean: float, hands: tuple[float, float], helmet: bool
+) -> None:
     """Torso, arms and head above a seat at (x, z)."""
     x, z = seat
     neck = (x + lean, 0.0, z + 0.52)
@@ -71,7 +73,7 @@ def _rider(solid: Solid, seat: tuple[float, float], lean: float, hands: tuple[fl
         solid.paint(solid.ellipsoid((neck[0] + 0.12, 0, neck[2] + 0.22), (0.09, 0.1, 0.06)), M.GLASS)
 
 
-def _spoked_wheel(solid: Solid, x: float, radius: float, thick: float) -> None:
+def _spoked_wheel(solid: VoxelCanvas, x: float, radius: float, thick: float) -> None:
     r = np.sqrt((solid.x - x) ** 2 + (solid.z - radius) ** 2)
     solid.paint((np.abs(r - radius + thick) < thick) & (np.abs(solid.y) < thick), M.TYRE)
     solid.paint((r < 0.05) & (np.abs(solid.y) < 0.06), M.CHROME)
@@ -79,9 +81,9 @@ def _spoked_wheel(solid: Solid, x: float, radius: float, thick: float) -> None:
     solid.paint((r < radius - thick) & (np.abs(solid.y) < 0.016) & (np.abs(np.sin(3 * angle)) * r < 0.025), M.RIM)
 
 
-def cyclist(phase: float) -> Solid:
+def cyclist(phase: float) -> VoxelCanvas:
     """A bicycle and its rider at a phase (0..1) of the pedals."""
-    solid = Solid(1.8, 0.64, 1.8, _VOXEL)
+    solid = VoxelCanvas(1.8, 0.64, 1.8, _VOXEL)
     for x in (-0.53, 0.53):
         _spoked_wheel(solid, x, 0.34, 0.03)
     crank = (-0.05, 0.0, 0.3)
@@ -103,9 +105,9 @@ def cyclist(phase: float) -> Solid:
     return solid
 
 
-def motorcyclist() -> Solid:
+def motorcyclist() -> VoxelCanvas:
     """A motorcycle and its rider."""
-    solid = Solid(2.1, 0.84, 1.65, _VOXEL)
+    solid = VoxelCanvas(2.1, 0.84, 1.65, _VOXEL)
     for x in (-0.7, 0.72):
         _spoked_wheel(solid, x, 0.32, 0.06)
     solid.paint(solid.ellipsoid((0.2, 0, 0.78), (0.32, 0.16, 0.17)), M.BODY)

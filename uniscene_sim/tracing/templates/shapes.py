@@ -1,4 +1,4 @@
-"""`Solid`: a small voxel canvas on which templates are drawn in metres."""
+"""`VoxelCanvas`: a small voxel canvas on which templates are drawn in metres."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["Solid"]
+__all__ = ["VoxelCanvas"]
 
 
-class Solid:
+class VoxelCanvas:
     """A box of voxels, x forward, y left (0 is the middle), z up from the ground.
 
     Args:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.taxonomy import Material as M
-from uniscene_sim.tracing.templates.shapes import Solid
+from uniscene_sim.tracing.templates.shapes import VoxelCanvas
 
 __all__ = ["barrier", "cone", "signal_head"]
 
 
-def cone() -> Solid:
-    solid = Solid(0.42, 0.42, 0.75, 0.025)
+def cone() -> VoxelCanvas:
+    solid = VoxelCanvas(0.42, 0.42, 0.75, 0.025)
     r = np.sqrt(solid.x**2 + solid.y**2)
     body = (r < 0.155 - 0.16 * solid.z) & (solid.z > 0.03)
     solid.paint(body, M.CONE_ORANGE)
@@ -20,9 +20,9 @@ def cone() -> Solid:
     return solid
 
 
-def barrier() -> Solid:
+def barrier() -> VoxelCanvas:
     """A plank barrier across, red and white."""
-    solid = Solid(0.4, 1.6, 1.0, 0.04)
+    solid = VoxelCanvas(0.4, 1.6, 1.0, 0.04)
     for y in (-0.65, 0.65):
         solid.paint(solid.box((-0.03, 0.03), (y - 0.04, y + 0.04), (0, 1.0)), M.BODY_TRIM)
         solid.paint(solid.box((-0.2, 0.2), (y - 0.04, y + 0.04), (0, 0.08)), M.BODY_TRIM)
@@ -33,9 +33,9 @@ def barrier() -> Solid:
     return solid
 
 
-def signal_head() -> Solid:
+def signal_head() -> VoxelCanvas:
     """Three lamps facing forward (+x): red on top."""
-    solid = Solid(0.35, 0.35, 1.0, 0.025)
+    solid = VoxelCanvas(0.35, 0.35, 1.0, 0.025)
     solid.paint(solid.box((-0.175, 0.06), (-0.175, 0.175), (0, 1.0)), M.SIGNAL_HOUSING)
     for z, lamp in ((0.83, M.LAMP_RED), (0.5, M.LAMP_YELLOW), (0.17, M.LAMP_GREEN)):
         r2 = solid.y**2 + (solid.z - z) ** 2

@@ -14,11 +14,11 @@ from scipy import ndimage
 
 from uniscene_sim.taxonomy import AgentClass, Material
 from uniscene_sim.tracing.templates.people import cyclist, motorcyclist, pedestrian
-from uniscene_sim.tracing.templates.shapes import Solid
+from uniscene_sim.tracing.templates.shapes import VoxelCanvas
 from uniscene_sim.tracing.templates.street import barrier, cone, signal_head
 from uniscene_sim.tracing.templates.vehicles import bus, car, excavator, trailer, truck
 
-__all__ = ["GAIT_PHASES", "STRIDE_M", "TemplateSet", "body_rgb", "templates"]
+__all__ = ["GAIT_PHASES", "STRIDE_M", "TemplateSet", "body_rgb", "built_in_templates"]
 
 GAIT_PHASES = 8
 STRIDE_M = 1.4  # two steps
@@ -59,9 +59,9 @@ def body_rgb(colour: np.ndarray) -> np.ndarray:
 
 
 @cache
-def templates() -> TemplateSet:
+def built_in_templates() -> TemplateSet:
     """Every template, built once a process."""
-    per_class: dict[AgentClass, list[list[Solid]]] = {
+    per_class: dict[AgentClass, list[list[VoxelCanvas]]] = {
         AgentClass.CAR: [[car("hatchback")], [car("sedan")], [car("suv")], [car("van")]],
         AgentClass.TRUCK: [[truck()]],
         AgentClass.CONSTRUCTION_VEHICLE: [[excavator()]],
@@ -77,7 +77,7 @@ def templates() -> TemplateSet:
         AgentClass.TRAFFIC_CONE: [[cone()]],
         AgentClass.SIGNAL_HEAD: [[signal_head()]],
     }
-    solids: list[Solid] = []
+    solids: list[VoxelCanvas] = []
     first, gaits = np.zeros((len(AgentClass), 2), np.int64), np.ones(len(AgentClass), np.int64)
     for cls, variants in per_class.items():
         first[cls], gaits[cls] = (len(solids), len(variants)), len(variants[0])

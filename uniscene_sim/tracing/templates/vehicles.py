@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.taxonomy import Material as M
-from uniscene_sim.tracing.templates.shapes import Solid
+from uniscene_sim.tracing.templates.shapes import VoxelCanvas
 
 __all__ = ["bus", "car", "excavator", "trailer", "truck"]
 
@@ -37,10 +37,10 @@ _CARS: dict[str, tuple[float, float, float, list[tuple[float, float]], tuple[flo
 _LINE = 0.1  # m, pillars and gaps
 
 
-def car(kind: str) -> Solid:
+def car(kind: str) -> VoxelCanvas:
     """A passenger car by kind: hatchback, sedan, suv or van."""
     length, width, height, outline, cabin = _CARS[kind]
-    solid = Solid(length, width, height)
+    solid = VoxelCanvas(length, width, height)
     fx, fz = np.array(outline).T
     f = solid.x / length + 0.5
     top = np.interp(f, fx, fz) * height
@@ -94,7 +94,7 @@ def car(kind: str) -> Solid:
 
 
 def _lights(
-    solid: Solid, shell: np.ndarray, f: np.ndarray, length: float, half: np.ndarray, low: float, high: float
+    solid: VoxelCanvas, shell: np.ndarray, f: np.ndarray, length: float, half: np.ndarray, low: float, high: float
 ) -> None:
     outer = np.abs(solid.y) > half - 0.38
     band = (solid.z > low) & (solid.z < high)
@@ -106,7 +106,7 @@ def _lights(
     solid.paint(both & (solid.y < 0), M.INDICATOR_RIGHT)
 
 
-def _lorry_lights(solid: Solid, length: float, width: float, z: float) -> None:
+def _lorry_lights(solid: VoxelCanvas, length: float, width: float, z: float) -> None:
     near = np.abs(np.abs(solid.y) - 0.5 * width + 0.22) < 0.16
     band = np.abs(solid.z - z) < 0.12
     solid.paint(solid.filled & near & band & (solid.x > 0.5 * length - 0.12), M.HEADLIGHT)
@@ -116,10 +116,10 @@ def _lorry_lights(solid: Solid, length: float, width: float, z: float) -> None:
     solid.paint(solid.filled & edge & (solid.y < 0), M.INDICATOR_RIGHT)
 
 
-def truck() -> Solid:
+def truck() -> VoxelCanvas:
     """A two-axle lorry: cab and box."""
     length, width, height = 8.2, 2.5, 3.4
-    solid = Solid(length, width, height)
+    solid = VoxelCanvas(length, width, height)
     solid.paint(solid.box((-4.1, 2.0), (-1.25, 1.25), (1.0, 3.4)), M.CARGO)
     solid.paint(solid.box((-4.1, 2.0), (-1.25, 1.25), (1.0, 1.12)), M.BODY_TRIM)
     solid.paint(solid.box((-4.0, 3.9), (-0.5, 0.5), (0.6, 1.0)), M.BODY_TRIM)
@@ -139,10 +139,10 @@ def truck() -> Solid:
     return solid
 
 
-def bus() -> Solid:
+def bus() -> VoxelCanvas:
     """A city bus with rows of windows and doors on its right."""
     length, width, height = 11.8, 2.55, 3.2
-    solid = Solid(length, width, height)
+    solid = VoxelCanvas(length, width, height)
     rounded = np.abs(solid.y) < 0.5 * width - 0.18 * np.clip((solid.z - 2.9) / 0.3, 0, 1) ** 2
     body = solid.box((-5.9, 5.9), (-1.275, 1.275), (0.32, 3.2)) & rounded
     solid.paint(body, M.BODY)
@@ -166,10 +166,10 @@ def bus() -> Solid:
     return solid
 
 
-def trailer() -> Solid:
+def trailer() -> VoxelCanvas:
     """A box semi-trailer."""
     length, width, height = 10.0, 2.5, 3.6
-    solid = Solid(length, width, height)
+    solid = VoxelCanvas(length, width, height)
     solid.paint(solid.box((-5, 5), (-1.25, 1.25), (1.15, 3.6)), M.CARGO)
     solid.paint(solid.box((-5, 5), (-0.5, 0.5), (0.8, 1.15)), M.BODY_TRIM)
     solid.paint(solid.box((-5, -4.9), (-1.25, 1.25), (0.6, 1.15)), M.BODY_TRIM)
@@ -181,10 +181,10 @@ def trailer() -> Solid:
     return solid
 
 
-def excavator() -> Solid:
+def excavator() -> VoxelCanvas:
     """A tracked excavator, its arm folded forward."""
     length, width, height = 6.5, 2.5, 3.2
-    solid = Solid(length, width, height)
+    solid = VoxelCanvas(length, width, height)
     for side in (-1, 1):
         track = solid.box((-3.2, 0.9), (side * 0.95 - 0.3, side * 0.95 + 0.3), (0, 0.85))
         rounded = (np.abs(solid.x + 1.15) < 1.65) | (

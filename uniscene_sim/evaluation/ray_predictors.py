@@ -7,20 +7,27 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from uniscene_sim.datasets.sweeps import Sweep, TownSweeps
+from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
 from uniscene_sim.frames import OccupancyGrid
-from uniscene_sim.lidar.learned.voxels import near_cells
+from uniscene_sim.lidar.learned.voxels import dense_labels_near
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.tracing.label_grid import label_arrays, trace_labels
-from uniscene_sim.tracing.label_mesh import mesh_of
+from uniscene_sim.tracing.label_mesh import mesh_of_labels
 
-__all__ = ["Cast", "Half", "Hard", "Open3d", "RayCaster", "grid_of"]
+__all__ = [
+    "FirstHitBaseline",
+    "HalfVoxelBaseline",
+    "Open3dBaseline",
+    "RayPredictions",
+    "RayPredictor",
+    "label_grid_around",
+]
 
 _REACH_M = 72.0
 
 
-class Cast(NamedTuple):
+class RayPredictions(NamedTuple):
     """What is told of R rays."""
 
     range_m: np.ndarray  # (R,) m, inf where nothing is met
@@ -29,46 +36,46 @@ class Cast(NamedTuple):
     dropout: np.ndarray | None = None  # (R,), probability that the ray does not return; None: not told
 
 
-class RayCaster(Protocol):
+class RayPredictor(Protocol):
     """A LiDAR under test. It may look at the cells and agents of the town, and at the sensor's origin, directions and
     ranges in the sweep; the rest of the sweep is the truth."""
 
     name: str
 
-    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast: ...
+    def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions: ...
 
 
-def grid_of(town: TownSweeps, sweep: Sweep) -> OccupancyGrid:
+def label_grid_around(town: TownSweeps, sweep: GroundTruthSweep) -> OccupancyGrid:
     """The cells around a sensor with those of the agents of its moment, in the map frame."""
     cells, agents = town.cells, town.agents[sweep.moment]
     parts = town.agents_cells[sweep.moment]
     kinds = AGENT_OCC_CLASS[agents["cls"]]
     ijk = np.concatenate([cells.ijk, *parts])
     label = np.concatenate([cells.label, *(np.full(len(p), k, np.uint8) for p, k in zip(parts, kinds, strict=True))])
-    return near_cells(ijk, label, sweep.origin[:2], _REACH_M)
+    return dense_labels_near(ijk, label, sweep.origin[:2], _REACH_M)
 
 
-class Hard:
+class FirstHitBaseline:
     """The first full cell along each ray."""
 
     name = "raycast on labels"
 
-    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
-        grid = label_arrays(grid_of(town, sweep))
-        return Cast(*trace_labels(grid, *_rays(sweep), sweep.max_range_m))
+    def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
+        grid = label_arrays(label_grid_around(town, sweep))
+        return RayPredictions(*trace_labels(grid, *_rays(sweep), sweep.max_range_m))
 
 
-class Half(Hard):
+class HalfVoxelBaseline(FirstHitBaseline):
     """The same, half a cell farther: the middle of what it may be."""
 
     name = "raycast on labels + half a voxel"
 
-    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
+    def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
         cast = super().__call__(town, sweep)
         return cast._replace(range_m=cast.range_m + 0.5 * CELL_M)
 
 
-class Open3d:
+class Open3dBaseline:
     """Open3D's ray casting against the faces of the cells; the label is that of the cell behind the face."""
 
     name = "Open3D RaycastingScene"
@@ -77,11 +84,11 @@ class Open3d:
     def installed() -> bool:
         return find_spec("open3d") is not None
 
-    def __call__(self, town: TownSweeps, sweep: Sweep) -> Cast:
+    def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
         import open3d
 
-        grid = grid_of(town, sweep)
-        vertices, triangles = mesh_of(grid)
+        grid = label_grid_around(town, sweep)
+        vertices, triangles = mesh_of_labels(grid)
         tensor: Any = open3d.core.Tensor
         scene = open3d.t.geometry.RaycastingScene()
         # about the sensor, since it takes floats of 32 bits only
@@ -94,10 +101,10 @@ class Open3d:
         inside = origins[hit] + (range_m[hit, None] + 1e-3) * directions[hit]
         at = np.clip(grid.grid.index(inside), 0, np.array(grid.grid.shape) - 1)
         label[hit] = grid.labels[tuple(at.T)]
-        return Cast(range_m, label)
+        return RayPredictions(range_m, label)
 
 
-def _rays(sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+def _rays(sweep: GroundTruthSweep) -> tuple[np.ndarray, np.ndarray]:
     """Origins and directions float64 (R, 3)."""
     directions = sweep.direction.astype(np.float64)
     return np.broadcast_to(sweep.origin, directions.shape).copy(), directions

@@ -14,13 +14,23 @@ from sensor_msgs.msg import Imu, NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 
 from uniscene_ros2.messages.geodesy import Origin
-from uniscene_ros2.messages.prefilled import BLANK, BLANK_TIME, Form, blank, blank_header
-from uniscene_ros2.messages.stamps import move, pose_numbers, turn
+from uniscene_ros2.messages.prefilled import BLANK, BLANK_TIME, PrefilledMessage, blank_header, set_blanks
+from uniscene_ros2.messages.stamps import pose_numbers, write_rotation, write_xyz
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import BODY_FROM_OPTICAL
 
-__all__ = ["clock", "fix", "imu", "motion", "odometry", "optical", "pose_with_covariance", "speed_mps", "transform"]
+__all__ = [
+    "clock",
+    "ego_transform",
+    "gnss_fix",
+    "imu",
+    "odometry",
+    "optical_pose",
+    "pose_with_covariance",
+    "speed_mps",
+    "transform",
+]
 
 _GRAVITY = 9.80665
 
@@ -32,8 +42,8 @@ def speed_mps(layout: LayoutFrame) -> float:
 
 
 @cache
-def _clock() -> Form:
-    return Form(Clock(clock=BLANK_TIME))
+def _clock() -> PrefilledMessage:
+    return PrefilledMessage(Clock(clock=BLANK_TIME))
 
 
 def clock(stamp_us: int) -> bytes:
@@ -41,11 +51,11 @@ def clock(stamp_us: int) -> bytes:
 
 
 @cache
-def _odometry(frame_id: str, base: str) -> Form:
+def _odometry(frame_id: str, base: str) -> PrefilledMessage:
     out = Odometry(header=blank_header(frame_id), child_frame_id=base)
-    blank(out.pose.pose.position, out.pose.pose.orientation)
+    set_blanks(out.pose.pose.position, out.pose.pose.orientation)
     out.twist.twist.linear.x = out.twist.twist.angular.z = BLANK
-    return Form(out)
+    return PrefilledMessage(out)
 
 
 def odometry(layout: LayoutFrame, stamp_us: int, frame_id: str, base: str) -> bytes:
@@ -55,11 +65,11 @@ def odometry(layout: LayoutFrame, stamp_us: int, frame_id: str, base: str) -> by
 
 
 @cache
-def _imu(frame_id: str) -> Form:
+def _imu(frame_id: str) -> PrefilledMessage:
     out = Imu(header=blank_header(frame_id))
-    blank(out.orientation, out.linear_acceleration)
+    set_blanks(out.orientation, out.linear_acceleration)
     out.angular_velocity.z = BLANK
-    return Form(out)
+    return PrefilledMessage(out)
 
 
 def imu(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
@@ -71,23 +81,23 @@ def imu(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
 
 
 @cache
-def _fix(frame_id: str) -> Form:
+def _fix(frame_id: str) -> PrefilledMessage:
     out = NavSatFix(header=blank_header(frame_id), latitude=BLANK, longitude=BLANK, altitude=BLANK)
     out.status.status, out.status.service = NavSatStatus.STATUS_FIX, NavSatStatus.SERVICE_GPS
     out.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
-    return Form(out)
+    return PrefilledMessage(out)
 
 
-def fix(layout: LayoutFrame, stamp_us: int, frame_id: str, origin: Origin) -> bytes:
+def gnss_fix(layout: LayoutFrame, stamp_us: int, frame_id: str, origin: Origin) -> bytes:
     pose = layout.ego_pose
     return _fix(frame_id).filled(stamp_us, origin.locate(pose.x, pose.y, pose.z))
 
 
 @cache
-def _pose_with_covariance(frame_id: str) -> Form:
+def _pose_with_covariance(frame_id: str) -> PrefilledMessage:
     out = PoseWithCovarianceStamped(header=blank_header(frame_id))
-    blank(out.pose.pose.position, out.pose.pose.orientation)
-    return Form(out)
+    set_blanks(out.pose.pose.position, out.pose.pose.orientation)
+    return PrefilledMessage(out)
 
 
 def pose_with_covariance(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
@@ -95,25 +105,25 @@ def pose_with_covariance(layout: LayoutFrame, stamp_us: int, frame_id: str) -> b
 
 
 @cache
-def _motion(kind: Any, parent: str, child: str) -> Form:
+def _motion(kind: Any, parent: str, child: str) -> PrefilledMessage:
     out = TransformStamped(header=blank_header(parent), child_frame_id=child)
-    blank(out.transform.translation, out.transform.rotation)
-    return Form(kind(transforms=[out]))
+    set_blanks(out.transform.translation, out.transform.rotation)
+    return PrefilledMessage(kind(transforms=[out]))
 
 
-def motion(kind: Any, layout: LayoutFrame, stamp_us: int, parent: str, child: str) -> bytes:
+def ego_transform(kind: Any, layout: LayoutFrame, stamp_us: int, parent: str, child: str) -> bytes:
     """The ego's pose in `parent`, as tf2_msgs/TFMessage; `kind` is that class."""
     return _motion(kind, parent, child).filled(stamp_us, pose_numbers(layout.ego_pose))
 
 
 def transform(header: Header, child: str, pose: Pose) -> TransformStamped:
     out = TransformStamped(header=header, child_frame_id=child)
-    move(out.transform.translation, pose.x, pose.y, pose.z)
-    turn(out.transform.rotation, pose)
+    write_xyz(out.transform.translation, pose.x, pose.y, pose.z)
+    write_rotation(out.transform.rotation, pose)
     return out
 
 
-def optical(pose: Pose) -> Pose:
+def optical_pose(pose: Pose) -> Pose:
     """Pose of a camera's optical axes (z forward, x right) from that of its body axes."""
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = pose.rotation @ BODY_FROM_OPTICAL, pose.position

@@ -10,25 +10,25 @@ from tqdm import tqdm
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.metrics.occupancy import Seams
-from uniscene_sim.occupancy.dense_labels import condition, labels_of
+from uniscene_sim.occupancy.dense_labels import condition_layout, window_labels
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID, MARGIN_CELLS, TileLatents
 from uniscene_sim.occupancy.procedural.plan import plan_map
 from uniscene_sim.tile import TILE_CELLS, TILE_M
 
-__all__ = ["mosaics", "seam_ratios"]
+__all__ = ["seam_ratios", "tile_mosaics"]
 
 
 def seam_ratios(model: OccupancyGenerator, towns: Sequence[int], seed: int) -> tuple[float, float]:
     """Seam ratio of the truth and of what a model makes, over places in towns, by the towns' seeds."""
     truth, made = (Seams(TILE_CELLS, model.patch) for _ in range(2))
     for town in tqdm(towns, desc="tiles", unit="town", disable=None):
-        for seams, labels in zip((truth, made), mosaics(model, town, seed), strict=True):
+        for seams, labels in zip((truth, made), tile_mosaics(model, town, seed), strict=True):
             seams.add(labels)
     return truth.ratio, made.ratio
 
 
-def mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def tile_mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Static labels uint8 (480, 480, 16) of 3 x 3 tiles where a town has most roads: as planned, and as generated.
 
     The tile in the middle has the last of the four colours, so all its neighbours are there before it.
@@ -44,13 +44,13 @@ def mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray
         return Pose(x, y, float(static_map.surface_height(np.array([x]), np.array([y]), np.zeros(1))[0]))
 
     def layout(ix: int, iy: int) -> np.ndarray:
-        drawn = condition(static_map, objects, pose(ix, iy), CANVAS_GRID)
+        drawn = condition_layout(static_map, objects, pose(ix, iy), CANVAS_GRID)
         return drawn.data[[drawn.schema.index(name) for name in model.channels]]
 
     latents = TileLatents(model, layout, lambda ix, iy: True, seed)
 
     def planned(ix: int, iy: int) -> np.ndarray:
-        return labels_of(objects, static_map, pose(ix, iy), CANVAS_GRID)[middle, middle]
+        return window_labels(objects, static_map, pose(ix, iy), CANVAS_GRID)[middle, middle]
 
     def generated(ix: int, iy: int) -> np.ndarray:
         return model.decode(latents.canvas(ix, iy)[None], layout(ix, iy)[None])[0, middle, middle]

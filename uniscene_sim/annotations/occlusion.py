@@ -7,14 +7,14 @@ from math import ceil, floor
 import numpy as np
 from numba import njit
 
-__all__ = ["in_sight", "in_sight_many"]
+__all__ = ["are_unoccluded", "is_unoccluded"]
 
 _NEARER_M = 0.02
 _ON_PX = 0.01  # so near a pixel's centre that pixel alone counts
 
 
 @njit(cache=True)
-def in_sight(depth, u, v, own, nearer):
+def is_unoccluded(depth, u, v, own, nearer):
     """Whether a point at image point (u, v) and depth `own` lies in the image and no farther than what is seen there:
     the farthest of the four pixels around, between which the depth of slanting ground may change much. What is nearer
     by 2 cm and by the share `nearer` hides."""
@@ -31,9 +31,9 @@ def in_sight(depth, u, v, own, nearer):
 
 
 @njit(cache=True)
-def in_sight_many(depth, pixels, own, nearer):
+def are_unoccluded(depth, pixels, own, nearer):
     """The same of points (N, 2) with depths (N,): bool (N,)."""
     out = np.empty(len(pixels), np.bool_)
     for i in range(len(pixels)):
-        out[i] = in_sight(depth, pixels[i, 0], pixels[i, 1], own[i], nearer)
+        out[i] = is_unoccluded(depth, pixels[i, 0], pixels[i, 1], own[i], nearer)
     return out

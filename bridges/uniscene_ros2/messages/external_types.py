@@ -10,9 +10,9 @@ from typing import Any
 
 from std_msgs.msg import Header
 
-from uniscene_ros2.messages.ego import speed_mps
-from uniscene_ros2.messages.scene import box_pose, objects_near
-from uniscene_ros2.messages.stamps import move, place, turn
+from uniscene_ros2.messages.ego_state import speed_mps
+from uniscene_ros2.messages.stamps import write_pose, write_rotation, write_xyz
+from uniscene_ros2.messages.surroundings import box_pose, objects_near
 from uniscene_sim.layout import LayoutFrame, SignalState
 from uniscene_sim.taxonomy import AgentClass
 
@@ -80,7 +80,7 @@ def traffic_lights(kind: Any, layout: LayoutFrame, header: Header) -> Any:
 def carla_status(kind: Any, layout: LayoutFrame, header: Header) -> Any:
     """carla_msgs/CarlaEgoVehicleStatus; CARLA steers to the right, in shares of the largest angle."""
     out = kind(header=header, velocity=speed_mps(layout))
-    turn(out.orientation, layout.ego_pose)
+    write_rotation(out.orientation, layout.ego_pose)
     out.acceleration.linear.x = float(layout.ego_accel)
     vehicle, control = layout.ego_vehicle, out.control
     control.header, control.gear = header, 1
@@ -97,10 +97,10 @@ def carla_objects(kind: Any, layout: LayoutFrame, header: Header) -> Any:
     out = kind(header=header)
     for agent in objects_near(layout):
         item = one(header=header, id=int(agent["id"]), object_classified=True)
-        place(item.pose, box_pose(agent))
+        write_pose(item.pose, box_pose(agent))
         item.shape = box(type=box.BOX, dimensions=agent["size"].tolist())
         item.classification = _DERIVED[AgentClass(agent["cls"])]
-        move(item.twist.linear, *agent["vel"])
+        write_xyz(item.twist.linear, *agent["vel"])
         out.objects.append(item)
     return out
 
@@ -111,8 +111,8 @@ def detections(kind: Any, layout: LayoutFrame, header: Header) -> Any:
     out = kind(header=header)
     for agent in objects_near(layout):
         item = messages.Detection3D(header=header, id=str(agent["id"]))
-        place(item.bbox.center, box_pose(agent))
-        move(item.bbox.size, *agent["size"])
+        write_pose(item.bbox.center, box_pose(agent))
+        write_xyz(item.bbox.size, *agent["size"])
         guess = messages.ObjectHypothesisWithPose()
         guess.hypothesis.class_id, guess.hypothesis.score = AgentClass(agent["cls"]).name.lower(), 1.0
         item.results.append(guess)

@@ -8,16 +8,16 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.occupancy.learned.tile_latents import CANVAS_CELLS, MARGIN_M
-from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.tile import CELL_M
 
-__all__ = ["Owners", "owners_of"]
+__all__ = ["CellOwners", "cell_owners"]
 
-_HOUSE, _TREE = int(Kind.BUILDING), int(Kind.TREE)
+_HOUSE, _TREE = int(PlanKind.BUILDING), int(PlanKind.TREE)
 _HOUSE_REACH_M, _TREE_REACH_M = 2.0, 1.5
 
 
-class Owners(NamedTuple):
+class CellOwners(NamedTuple):
     x0: float  # m, the canvas's corner
     y0: float
     objects: np.ndarray  # (N,) PLAN_DTYPE
@@ -26,18 +26,18 @@ class Owners(NamedTuple):
     tree: np.ndarray  # int32 (208, 208): index of the tree whose crown is nearest, within 1.5 m, or -1
 
 
-def owners_of(objects: np.ndarray, x0: float, y0: float) -> Owners:
+def cell_owners(objects: np.ndarray, x0: float, y0: float) -> CellOwners:
     """Owners among objects (N,) PLAN_DTYPE of the cells of the canvas of the tile at (x0, y0)."""
     shape = (CANVAS_CELLS, CANVAS_CELLS)
     x0, y0 = x0 - MARGIN_M, y0 - MARGIN_M
     house, tree = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
     gap, far = np.full(shape, _HOUSE_REACH_M), np.full(shape, _TREE_REACH_M)
-    _own(house, gap, tree, far, objects, x0, y0)
-    return Owners(x0, y0, objects, house, gap, tree)
+    _assign_owners(house, gap, tree, far, objects, x0, y0)
+    return CellOwners(x0, y0, objects, house, gap, tree)
 
 
 @njit(cache=True, nogil=True)
-def _own(house, gap, tree, far, objects, x0, y0):
+def _assign_owners(house, gap, tree, far, objects, x0, y0):
     n, m = house.shape
     for q in range(objects.size):
         o = objects[q]

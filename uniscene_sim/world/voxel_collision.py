@@ -8,12 +8,14 @@ from math import cos, sin
 
 import numpy as np
 
-from uniscene_sim.world.physics import Vehicle
+from uniscene_sim.world.physics import VehicleParameters
 
-__all__ = ["touches_voxels"]
+__all__ = ["collides_with_voxels"]
 
 
-def touches_voxels(ego: np.ndarray, vehicle: Vehicle, solid: Callable[[np.ndarray], np.ndarray]) -> bool:
+def collides_with_voxels(
+    ego: np.ndarray, vehicle: VehicleParameters, solid: Callable[[np.ndarray], np.ndarray]
+) -> bool:
     """Whether generated voxels reach into the body of an ego (10,), columns `physics.EGO`; `solid` maps points (N, 3)
     to bool (N,)."""
     x, y, z, _, _, yaw = ego[:6].tolist()

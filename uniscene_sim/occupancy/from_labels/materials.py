@@ -7,11 +7,11 @@ from numba import njit
 
 from uniscene_sim.maps.terrain import unit_hash
 from uniscene_sim.occupancy.from_labels.above_grid import BLOCK_M
-from uniscene_sim.occupancy.procedural.houses import _LEAVES, _WALLS, _facade, house_material, house_of, house_top
+from uniscene_sim.occupancy.procedural.houses import _LEAVES, _WALLS, _facade, house_material, house_style, house_top
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M
 
-__all__ = ["dress"]
+__all__ = ["assign_materials"]
 
 _LABEL = MATERIAL_LABEL
 _NONE, _MANMADE, _VEGETATION = (np.uint8(c) for c in (Material.NONE, OccClass.MANMADE, OccClass.VEGETATION))
@@ -24,7 +24,7 @@ _STEM_M = 2.8  # trunks are seen below this
 
 
 @njit(cache=True, nogil=True)
-def dress(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, seed):
+def assign_materials(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, seed):
     """Give cells that are but a label, `MANMADE` or `VEGETATION`, a material and bricks.
 
     Args:
@@ -32,7 +32,7 @@ def dress(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, s
         x0, y0, base: corner of the tile, m.
         layers: cells above this are empty.
         z: ground (160, 160), m.
-        objects, house_at, tree_at: as in `Owners`.
+        objects, house_at, tree_at: as in `CellOwners`.
         seed: of what nobody planned.
     """
     n, m, _ = material.shape
@@ -51,43 +51,52 @@ def dress(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, s
                 high = base + (k + 0.5) * CELL_M
                 low = low and high - z[i, j] < _LOW_M
                 if what == _MANMADE:
-                    if house_at[i, j] < 0 and _around(material, i, j, k, what, 2) < 7:
-                        mask[i, j, k] = _line(material, i, j, k, what) if low else _stem(material, i, j, k, what, 0.15)
+                    if house_at[i, j] < 0 and _same_label_count(material, i, j, k, what, 2) < 7:
+                        mask[i, j, k] = (
+                            _fence_bricks(material, i, j, k, what)
+                            if low
+                            else _pole_bricks(material, i, j, k, what, 0.15)
+                        )
                         material[i, j, k] = _FENCE if low else _POLE
                     else:
                         roofed = not walled and high - z[i, j] > _LOW_M
                         walled = True
-                        material[i, j, k] = _wall(x, y, high, roofed, z[i, j], objects, house_at[i, j], seed)
-                elif k < stem and not low and high - z[i, j] < _STEM_M and _around(material, i, j, k, what, 1) < 6:
-                    mask[i, j, k] = _stem(material, i, j, k, what, 0.2)
+                        material[i, j, k] = _wall_material(x, y, high, roofed, z[i, j], objects, house_at[i, j], seed)
+                elif (
+                    k < stem
+                    and not low
+                    and high - z[i, j] < _STEM_M
+                    and _same_label_count(material, i, j, k, what, 1) < 6
+                ):
+                    mask[i, j, k] = _pole_bricks(material, i, j, k, what, 0.2)
                     material[i, j, k] = _TRUNK
                 else:
-                    mask[i, j, k] = _ragged(mask, i, j, k, x0, y0)
-                    material[i, j, k] = _HEDGE if low else _leaf(x, y, objects, tree_at[i, j], seed)
+                    mask[i, j, k] = _leaf_bricks(mask, i, j, k, x0, y0)
+                    material[i, j, k] = _HEDGE if low else _leaf_material(x, y, objects, tree_at[i, j], seed)
 
 
 @njit(cache=True)
-def _around(material, i, j, k, label, reach):
+def _same_label_count(material, i, j, k, label, reach):
     """How many cells of a square about one in its layer have its label, itself among them."""
     count = 0
     for a in range(max(i - reach, 0), min(i + reach + 1, material.shape[0])):
         for b in range(max(j - reach, 0), min(j + reach + 1, material.shape[1])):
-            count += _is(material[a, b, k], label)
+            count += _has_label(material[a, b, k], label)
     return count
 
 
 @njit(cache=True)
-def _is(material, label):
+def _has_label(material, label):
     return material != _NONE and _LABEL[material] == label
 
 
 @njit(cache=True)
-def _stem(material, i, j, k, label, radius):
+def _pole_bricks(material, i, j, k, label, radius):
     """Bricks of a cell within a radius, m, of the middle of the cells next to it that have its label."""
     count, di, dj = 0, 0.0, 0.0
     for a in range(max(i - 1, 0), min(i + 2, material.shape[0])):
         for b in range(max(j - 1, 0), min(j + 2, material.shape[1])):
-            if _is(material[a, b, k], label):
+            if _has_label(material[a, b, k], label):
                 count, di, dj = count + 1, di + a - i, dj + b - j
     bits = _ZERO
     for a in range(4):
@@ -99,7 +108,7 @@ def _stem(material, i, j, k, label, radius):
 
 
 @njit(cache=True)
-def _line(material, i, j, k, label):
+def _fence_bricks(material, i, j, k, label):
     """Bricks of the middle of a cell and of what joins it to those around it that have its label."""
     bits = _ZERO
     n, m, _ = material.shape
@@ -107,19 +116,19 @@ def _line(material, i, j, k, label):
         for b in range(4):
             di, dj = (a == 3) - (a == 0), (b == 3) - (b == 0)
             p, q = i + di, j + dj
-            if (di == 0 and dj == 0) or (0 <= p < n and 0 <= q < m and _is(material[p, q, k], label)):
+            if (di == 0 and dj == 0) or (0 <= p < n and 0 <= q < m and _has_label(material[p, q, k], label)):
                 bits |= np.uint64(15) << np.uint64(16 * a + 4 * b)
     return bits
 
 
 @njit(cache=True)
-def _wall(x, y, high, roofed, ground, objects, house, seed):
+def _wall_material(x, y, high, roofed, ground, objects, house, seed):
     if house < 0:
         block_x, block_y = np.floor(x / BLOCK_M), np.floor(y / BLOCK_M)
         wall = _WALLS[int(5 * unit_hash(block_x + 104729.0 * seed, block_y))]
         return _ROOF if roofed else _facade(high - ground, x + y, 2.6, 0.0, wall, False, False, 0.5)
     o = objects[house]
-    looks = house_of(o)
+    looks = house_style(o)
     if roofed:
         return looks[2]
     c, s = np.cos(o.yaw), np.sin(o.yaw)
@@ -135,14 +144,14 @@ def _wall(x, y, high, roofed, ground, objects, house, seed):
 
 
 @njit(cache=True)
-def _leaf(x, y, objects, tree, seed):
+def _leaf_material(x, y, objects, tree, seed):
     if tree >= 0:
         return _LEAVES[objects[tree].variant % 3]
     return _LEAVES[int(3 * unit_hash(np.floor(x / 8.0) + 15485863.0 * seed, np.floor(y / 8.0)))]
 
 
 @njit(cache=True)
-def _ragged(mask, i, j, k, x0, y0):
+def _leaf_bricks(mask, i, j, k, x0, y0):
     """Bricks of a cell of leaves: where it is open to the air, lumps of 0.2 m are left out."""
     n, m, h = mask.shape
     west, east = i > 0 and mask[i - 1, j, k] == 0, i < n - 1 and mask[i + 1, j, k] == 0

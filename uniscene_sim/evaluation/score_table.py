@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
-__all__ = ["Row", "as_markdown", "as_records"]
+__all__ = ["OccupancyScores", "as_markdown", "as_records"]
 
 
 @dataclass(frozen=True)
-class Row:
+class OccupancyScores:
     """Scores of one way to make occupancy, as fractions; None where it has none."""
 
     name: str

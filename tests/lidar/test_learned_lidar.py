@@ -12,19 +12,19 @@ from scipy.spatial import cKDTree
 
 from uniscene_sim.cli.main import main
 from uniscene_sim.conformance.sensors import _LIDARS, _views, sensor_rules
-from uniscene_sim.datasets.drives import drives
-from uniscene_sim.datasets.sweeps import SENSORS, read_sweeps, sweeps_of, write_sweeps
+from uniscene_sim.datasets.drives import sample_drives
+from uniscene_sim.datasets.sweeps import SENSORS, read_sweeps, simulate_sweeps, write_sweeps
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import digest
 from uniscene_sim.layout import AGENT_DTYPE
+from uniscene_sim.lidar.learned.cpu_unet import cpu_features
 from uniscene_sim.lidar.learned.engine import SparseSdf
-from uniscene_sim.lidar.learned.march import REACH_M, agent_grids, march
 from uniscene_sim.lidar.learned.model import LidarModel
-from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet, streamless
-from uniscene_sim.lidar.learned.on_cpu import features_of
-from uniscene_sim.lidar.learned.render import depth_of, surface_of, weights_of
-from uniscene_sim.lidar.learned.scene import tile_features
-from uniscene_sim.lidar.learned.voxels import SOLID, Cells, agent_cells, cell_grid, join
+from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet, spconv_backward_on_cpu
+from uniscene_sim.lidar.learned.ray_samples import REACH_M, agent_grids, sample_rays
+from uniscene_sim.lidar.learned.render import render_weights, rendered_depth, surface_sample
+from uniscene_sim.lidar.learned.voxel_scene import tile_features
+from uniscene_sim.lidar.learned.voxels import SOLID, Cells, agent_cells, cell_grid, join_cells
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import OccClass
@@ -68,7 +68,7 @@ def test_samples_are_those_of_dense_uniform_ones():
     full[tuple((cells.ijk - low).T)] = True
     origin, direction = rays()
     none = np.zeros(len(cells.ijk), bool)
-    made = march(cell_grid(cells), cells.ijk, none, agent_grids([], 0), origin, direction, 30.0, 8)
+    made = sample_rays(cell_grid(cells), cells.ijk, none, agent_grids([], 0), origin, direction, 30.0, 8)
     t = np.arange(0.0, 30.0, 1e-3)
     seen = 0
     for r, ray in enumerate(direction):
@@ -110,7 +110,7 @@ def test_ground_is_counted_by_height_and_stops_a_ray():
     cells = Cells(ijk, np.full(len(ijk), OccClass.TERRAIN, np.uint8), len(ijk))
     direction = np.array([[0.99, 0.0, -0.1]]) / np.hypot(0.99, 0.1)
     origin = np.array([[0.1, 0.7, 1.0]])
-    made = march(cell_grid(cells), ijk, np.ones(len(ijk), bool), agent_grids([], 0), origin, direction, 50.0, 8)
+    made = sample_rays(cell_grid(cells), ijk, np.ones(len(ijk), bool), agent_grids([], 0), origin, direction, 50.0, 8)
     height = origin[0, 2] + made.t[0] * direction[0, 2]
     assert np.allclose(np.diff(height), np.diff(height)[0], atol=1e-5)  # evenly in height
     assert -0.43 < height[-1] < -0.36 and -0.03 < height[0] < 0.03
@@ -121,7 +121,7 @@ def test_a_ray_ends_at_hidden_cells():
     cells = Cells(ijk, np.full(3, OccClass.MANMADE, np.uint8), 1)
     grid = cell_grid(cells)
     assert (grid.cells == SOLID).sum() == 2
-    made = march(grid, ijk, np.zeros(3, bool), agent_grids([], 0), np.array([[0.0, 0.2, 0.2]]),
+    made = sample_rays(grid, ijk, np.zeros(3, bool), agent_grids([], 0), np.array([[0.0, 0.2, 0.2]]),
                  np.array([[1.0, 0.0, 0.0]]), 20.0, 4)  # fmt: skip
     assert made.t[0].max() < 2.6 and (made.row[0] == 0).all()
 
@@ -154,9 +154,9 @@ def test_a_ray_that_fires_before_meets_an_agent_where_it_was():
     direction = np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     move = np.zeros((2, 1, 4))
     move[1, 0, 0] = -1.5  # it was nearer then
-    made = march(empty, cells.ijk, ground, agent_grids([cells.ijk], 0), origin, direction, 50.0, 8, move)
+    made = sample_rays(empty, cells.ijk, ground, agent_grids([cells.ijk], 0), origin, direction, 50.0, 8, move)
     assert np.allclose(made.t[0] - made.t[1], 1.5, atol=1e-5)
-    assert (made.who == 0).all() and np.allclose(made.offset[0], made.offset[1], atol=1e-4)
+    assert (made.agent_row == 0).all() and np.allclose(made.offset[0], made.offset[1], atol=1e-4)
 
 
 # --- rendering --------------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_a_ray_that_fires_before_meets_an_agent_where_it_was():
 
 def test_weights_and_depth_are_equations_9_and_10():
     s, t = torch.randn(20, 6), torch.rand(20, 6).cumsum(dim=1)
-    weights, k = weights_of(s, torch.tensor(1.7)), 1.7
+    weights, k = render_weights(s, torch.tensor(1.7)), 1.7
     for r in range(20):
         left, depth = 1.0, 0.0
         for i in range(6):
@@ -174,10 +174,10 @@ def test_weights_and_depth_are_equations_9_and_10():
             assert weights[r, i].item() == pytest.approx(left * alpha, abs=1e-5)
             depth += left * alpha * t[r, i].item()
             left *= 1 - alpha
-        assert depth_of(weights, t)[r].item() == pytest.approx(depth, abs=1e-4)
+        assert rendered_depth(weights, t)[r].item() == pytest.approx(depth, abs=1e-4)
     assert torch.allclose(weights.sum(dim=1), torch.ones(20), atol=1e-5)
     far = torch.tensor([[-800.0, -500.0, -900.0], [700.0, 600.0, 500.0]], requires_grad=True)
-    weights = weights_of(far, torch.tensor(k))
+    weights = render_weights(far, torch.tensor(k))
     assert torch.allclose(weights, torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     weights.square().sum().backward()
     assert torch.isfinite(far.grad).all()
@@ -186,9 +186,9 @@ def test_weights_and_depth_are_equations_9_and_10():
 def test_a_surface_is_not_mixed_with_what_is_behind_it():
     t = torch.tensor([[1.0, 1.2, 1.4, 9.0, 9.2, 9.4]])
     weights = torch.tensor([[0.1, 0.3, 0.2, 0.1, 0.2, 0.1]])
-    chosen, depth = surface_of(weights, t, torch.full((1, 6), 0.2))
+    chosen, depth = surface_sample(weights, t, torch.full((1, 6), 0.2))
     assert chosen.item() == 2 and depth.item() == pytest.approx((0.1 + 0.36 + 0.28) / 0.6)
-    _, depth = surface_of(weights.flip(1), t, torch.full((1, 6), 0.2))
+    _, depth = surface_sample(weights.flip(1), t, torch.full((1, 6), 0.2))
     assert depth.item() == pytest.approx((0.2 * 9.0 + 0.3 * 9.2 + 0.1 * 9.4) / 0.6)
 
 
@@ -226,21 +226,21 @@ def moved_norms(net):
 def test_features_without_spconv_are_its(config):
     net, cells = moved_norms(SparseSdfNet(config)), scattered()
     alone = np.zeros(len(cells.ijk), np.int32)
-    made, wanted = features_of(net, cells.ijk, cells.label, alone), of_all(net, cells)
+    made, wanted = cpu_features(net, cells.ijk, cells.label, alone), of_all(net, cells)
     assert wanted.std() > 0.5 and np.abs(made - wanted).max() < 1e-5
     group = np.random.default_rng(0).integers(0, 3, len(cells.ijk)).astype(np.int32)
     with torch.no_grad():
         wanted = net.features(*(torch.from_numpy(x) for x in (cells.ijk, cells.label.astype(np.int64), group)))
-    assert np.abs(features_of(net, cells.ijk, cells.label, group) - wanted.numpy()).max() < 1e-5
-    assert features_of(net, cells.ijk[:0], cells.label[:0], alone[:0]).shape == (0, config.widths[0])
+    assert np.abs(cpu_features(net, cells.ijk, cells.label, group) - wanted.numpy()).max() < 1e-5
+    assert cpu_features(net, cells.ijk[:0], cells.label[:0], alone[:0]).shape == (0, config.widths[0])
 
 
 @pytest.mark.parametrize("config", [SMALL, SdfConfig(widths=(8, 8, 8), blocks=(1, 1, 1))])
 def test_features_of_a_tile_are_those_of_the_whole_world(config):
     """To the last bit, whatever tiles are asked for along with it, and however many threads make them."""
     net, parts = moved_norms(SparseSdfNet(config)), tiles()
-    whole = join(list(parts.values()))
-    every = features_of(net, whole.ijk, whole.label, np.zeros(len(whole.ijk), np.int32))
+    whole = join_cells(list(parts.values()))
+    every = cpu_features(net, whole.ijk, whole.label, np.zeros(len(whole.ijk), np.int32))
     assert np.abs(every - of_all(net, whole)).max() < 1e-5
     start = sum(len(parts[k].ijk) for k in list(parts)[:4])
     numba.set_num_threads(1)
@@ -265,7 +265,7 @@ def test_groups_do_not_see_each_other():
 
 def test_spconv_goes_backwards_on_the_cpu():
     net, cells = SparseSdfNet(SMALL), scattered(300, 12)
-    with streamless():
+    with spconv_backward_on_cpu():
         out = net.features(torch.from_numpy(cells.ijk), torch.from_numpy(cells.label.astype(np.int64)),
                            torch.zeros(len(cells.ijk), dtype=torch.int32))  # fmt: skip
         out.square().sum().backward()
@@ -404,8 +404,8 @@ def town(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweeps")
     few = (replace(SENSORS[0], azimuth_steps=180), replace(SENSORS[2], azimuth_steps=90))
     static_map = make_town(3)
-    moments = [m for m in drives(static_map, 3, 6) if len(m.agents)][:2]
-    made = sweeps_of(static_map, 3000, moments, few)
+    moments = [m for m in sample_drives(static_map, 3, 6) if len(m.agents)][:2]
+    made = simulate_sweeps(static_map, 3000, moments, few)
     write_sweeps(folder / "sweeps_3.npz", made)
     return made, read_sweeps(folder / "sweeps_3.npz")
 

@@ -11,8 +11,8 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from uniscene_ros2.messages.prefilled import BLANK, Form, blank, blank_header, labelled_array
-from uniscene_ros2.messages.stamps import move, place
+from uniscene_ros2.messages.prefilled import BLANK, PrefilledMessage, blank_header, labelled_array, set_blanks
+from uniscene_ros2.messages.stamps import write_pose, write_xyz
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB, AgentClass
@@ -21,7 +21,7 @@ __all__ = ["box_pose", "markers", "objects_near", "route", "signals"]
 
 _NEAR_M = 100.0
 #: Name and colour of each class.
-_LOOKS = {int(c): (c.name.lower(), *(OCC_RGB[AGENT_OCC_CLASS[c]] / 255.0).tolist()) for c in AgentClass}
+_CLASS_STYLES = {int(c): (c.name.lower(), *(OCC_RGB[AGENT_OCC_CLASS[c]] / 255.0).tolist()) for c in AgentClass}
 
 
 def objects_near(layout: LayoutFrame) -> np.ndarray:
@@ -42,7 +42,7 @@ def box_pose(agent: np.void) -> Pose:
 def _box(number: int, kind: int) -> Marker:
     """A marker of this object, kept from one time to the next: to construct one costs more than to fill it in."""
     box = Marker(id=number, type=Marker.CUBE)
-    box.ns, box.color.r, box.color.g, box.color.b = _LOOKS[kind]
+    box.ns, box.color.r, box.color.g, box.color.b = _CLASS_STYLES[kind]
     box.color.a = 0.8
     return box
 
@@ -57,21 +57,21 @@ def markers(layout: LayoutFrame, header: Header) -> bytes:
     for number, kind, (x, y, z), rpy, size, mps in zip(*(column.tolist() for column in columns), strict=True):
         box = _box(number, kind)
         box.header, box.text = header, f"{mps:.2f}"
-        place(box.pose, Pose(x, y, z + 0.5 * size[2], *rpy))
-        move(box.scale, *size)
+        write_pose(box.pose, Pose(x, y, z + 0.5 * size[2], *rpy))
+        write_xyz(box.scale, *size)
         out.append(box)
     return serialize_message(MarkerArray(markers=out))
 
 
 @cache
-def _path(count: int, frame_id: str) -> Form:
+def _path(count: int, frame_id: str) -> PrefilledMessage:
     out = Path(header=blank_header(frame_id))
     for _ in range(count):
         at = PoseStamped(header=out.header)
-        blank(at.pose.position)
+        set_blanks(at.pose.position)
         at.pose.orientation.z = at.pose.orientation.w = BLANK
         out.poses.append(at)
-    return Form(out)
+    return PrefilledMessage(out)
 
 
 def route(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:

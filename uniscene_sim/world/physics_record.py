@@ -10,14 +10,14 @@ import numpy as np
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.world.ego import EgoState
-from uniscene_sim.world.physics import EGO
+from uniscene_sim.world.physics import EGO_COLUMNS
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic import BODY_DTYPE
 
-__all__ = ["Frames", "Record"]
+__all__ = ["LazyLayouts", "PhysicsRecord"]
 
 
-class Record:
+class PhysicsRecord:
     """Rows of `steps` + 1 moments, 10 ms apart; the first one is the state that it begins with.
 
     Attributes:
@@ -29,7 +29,7 @@ class Record:
 
     def __init__(self, state: WorldState, steps: int):
         self.begin_us, self.steps = state.time_us, steps
-        self.egos = np.empty((steps + 1, len(EGO)))
+        self.egos = np.empty((steps + 1, len(EGO_COLUMNS)))
         self.bodies = np.empty((steps + 1, len(state.bodies)), dtype=BODY_DTYPE)
         self.route_at = np.empty(steps + 1, dtype=np.int64)
         self.events: list[tuple[str, ...]] = [()] * (steps + 1)
@@ -48,10 +48,10 @@ class Record:
         self.bodies[k], self.route_at[k] = state.bodies, state.route_at
 
 
-class Frames(Sequence[LayoutFrame]):
+class LazyLayouts(Sequence[LayoutFrame]):
     """The layouts of a record but for its first row, each made by `make` (record, row) when it is first asked for."""
 
-    def __init__(self, record: Record, make: Callable[[Record, int], LayoutFrame]):
+    def __init__(self, record: PhysicsRecord, make: Callable[[PhysicsRecord, int], LayoutFrame]):
         self._record, self._make = record, make
         self._made: dict[int, LayoutFrame] = {}
 

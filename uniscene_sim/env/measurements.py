@@ -8,10 +8,10 @@ from uniscene_sim.env.state_vectors import left_of_route
 from uniscene_sim.metrics.driving import comfort_of
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["COUNTED", "MEASURED", "info_of", "measure", "tick"]
+__all__ = ["INFO_COUNTERS", "MEASUREMENT_DTYPE", "episode_info", "finish_measurement", "write_measurement"]
 
 #: One world now; counts are since its episode began.
-MEASURED = np.dtype(
+MEASUREMENT_DTYPE = np.dtype(
     [
         ("progress_m", float),  # along the route
         ("left_of_route_m", float),
@@ -29,10 +29,10 @@ MEASURED = np.dtype(
     ]
 )
 #: What `info` tells as it is.
-COUNTED = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "min_ttc_s")
+INFO_COUNTERS = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "min_ttc_s")
 
 
-def measure(source: ScenarioSource, row: np.ndarray) -> None:
+def write_measurement(source: ScenarioSource, row: np.ndarray) -> None:
     """Write what a source says now into a row of MEASURED; what needs the tick before is left to `tick`."""
     state, tally = source.state, source.state.tally
     row["progress_m"] = state.route_at + state.bodies[0]["s"]
@@ -44,7 +44,7 @@ def measure(source: ScenarioSource, row: np.ndarray) -> None:
     row["collisions"], row["off_road_s"], row["red_lights"] = tally.collisions, tally.off_road_s, tally.red_lights
 
 
-def tick(before: np.ndarray, after: np.ndarray, dt_s: float) -> None:
+def finish_measurement(before: np.ndarray, after: np.ndarray, dt_s: float) -> None:
     """Write into measurements (N,) what hangs on those of the tick before (N,)."""
     comfort = comfort_of(before["motion"], after["motion"], dt_s)
     after["jerk_mps3"] = comfort.jerk_mps3
@@ -52,9 +52,9 @@ def tick(before: np.ndarray, after: np.ndarray, dt_s: float) -> None:
     after["comfortable"] = before["comfortable"] + comfort.comfortable
 
 
-def info_of(measured: np.ndarray) -> dict[str, np.ndarray]:
+def episode_info(measured: np.ndarray) -> dict[str, np.ndarray]:
     """Entries (N,) of `info`: COUNTED, `comfort`, the share of ticks within nuPlan's bounds, and `speed_mps`."""
-    info = {name: measured[name].copy() for name in COUNTED}
+    info = {name: measured[name].copy() for name in INFO_COUNTERS}
     info["comfort"] = np.where(measured["ticks"] > 0, measured["comfortable"] / np.maximum(measured["ticks"], 1), 1.0)
     info["speed_mps"] = measured["motion"][:, 0].copy()
     return info

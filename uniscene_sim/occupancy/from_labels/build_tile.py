@@ -10,29 +10,29 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, MIDDLE, continue_up
-from uniscene_sim.occupancy.from_labels.looks import dress
-from uniscene_sim.occupancy.from_labels.planned_owner import owners_of
-from uniscene_sim.occupancy.from_labels.poles import lamps_of, walls_of
-from uniscene_sim.occupancy.from_labels.support import by_bridges, standing
-from uniscene_sim.occupancy.procedural.draw import draw, stems
-from uniscene_sim.occupancy.procedural.plan import Kind
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, TILE_IN_CANVAS, extend_above_grid
+from uniscene_sim.occupancy.from_labels.cell_owners import cell_owners
+from uniscene_sim.occupancy.from_labels.materials import assign_materials
+from uniscene_sim.occupancy.from_labels.poles import lamps_from_poles, walls_and_poles
+from uniscene_sim.occupancy.from_labels.support import keep_supported, near_bridges
+from uniscene_sim.occupancy.procedural.draw import draw_objects, draw_stems
+from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.occupancy.site import Site
 from uniscene_sim.taxonomy import Material, OccClass
 from uniscene_sim.tile import CELL_M, PAINT_CELLS, TILE_CELLS, Tile
 
-__all__ = ["raise_tile"]
+__all__ = ["build_tile"]
 
 _OPEN = (Material.GRASS, Material.SOIL)
-_LAID = {OccClass.SIDEWALK: Material.PAVING, OccClass.OTHER_FLAT: Material.MEDIAN}
-_THIN = (Kind.POST, Kind.SIGN, Kind.RAIL, Kind.BEAM)
-_EXACT = (*_THIN, Kind.PARAPET, Kind.PILLAR)
+_PAVING = {OccClass.SIDEWALK: Material.PAVING, OccClass.OTHER_FLAT: Material.MEDIAN}
+_THIN = (PlanKind.POST, PlanKind.SIGN, PlanKind.RAIL, PlanKind.BEAM)
+_EXACT = (*_THIN, PlanKind.PARAPET, PlanKind.PILLAR)
 _ROOTS = 2  # cells below the lowest, since ground falls away beside it
-_LAMP, _FREE = int(Kind.LAMP), int(OccClass.FREE)
+_LAMP, _FREE = int(PlanKind.LAMP), int(OccClass.FREE)
 _NONE, _MANMADE, _ALL = np.uint8(Material.NONE), np.uint8(OccClass.MANMADE), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-def raise_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -> Tile:
+def build_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -> Tile:
     """The tile that generated labels describe.
 
     Args:
@@ -44,29 +44,29 @@ def raise_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -
     x0, y0 = site.x0, site.y0
     cells = site.material, site.mask
     z = np.ascontiguousarray(site.ground[0, 1::2, 1::2])
-    owners = owners_of(objects, x0, y0)
-    labels = standing(labels, site, owners.tree)
-    walls, poles = walls_of(labels)
+    owners = cell_owners(objects, x0, y0)
+    labels = keep_supported(labels, site, owners.tree)
+    walls, poles = walls_and_poles(labels)
     thin = objects[np.isin(objects["kind"], _THIN)]
-    lamps = lamps_of(labels, poles, z, x0, y0, thin)
+    lamps = lamps_from_poles(labels, poles, z, x0, y0, thin)
     exact = np.concatenate([objects[np.isin(objects["kind"], _EXACT)], lamps])
     _repaint(site.paint[0], labels[:, :, GROUND_LAYER])
-    above = continue_up(labels, walls, z, x0, y0, owners, seed)
-    layers = _fill(*cells, site.base, labels[MIDDLE, MIDDLE], z, by_bridges(site), above)
-    house, gap, tree = (a[MIDDLE, MIDDLE] for a in (owners.house, owners.gap, owners.tree))
+    above = extend_above_grid(labels, walls, z, x0, y0, owners, seed)
+    layers = _fill_cells(*cells, site.base, labels[TILE_IN_CANVAS, TILE_IN_CANVAS], z, near_bridges(site), above)
+    house, gap, tree = (a[TILE_IN_CANVAS, TILE_IN_CANVAS] for a in (owners.house, owners.gap, owners.tree))
     _clear_around(*cells, x0, y0, site.base, np.concatenate([thin, lamps]), gap)
-    dress(*cells, x0, y0, site.base, layers, z, objects, house, tree, seed)
-    stems(*cells, x0, y0, site.base, _leafy(labels, objects, x0, y0))
-    draw(*cells, x0, y0, site.base, exact)
+    assign_materials(*cells, x0, y0, site.base, layers, z, objects, house, tree, seed)
+    draw_stems(*cells, x0, y0, site.base, _trees_with_leaves(labels, objects, x0, y0))
+    draw_objects(*cells, x0, y0, site.base, exact)
     return site.tile()
 
 
-def _leafy(labels: np.ndarray, objects: np.ndarray, x0: float, y0: float) -> np.ndarray:
+def _trees_with_leaves(labels: np.ndarray, objects: np.ndarray, x0: float, y0: float) -> np.ndarray:
     """Planned trees (N,) whose leaves were generated: a stem may be too thin to have been."""
     leaves = (labels[:, :, GROUND_LAYER + 1 :] == OccClass.VEGETATION).any(axis=2)
     leaves = ndimage.maximum_filter(leaves, 3)
-    trees = objects[objects["kind"] == Kind.TREE]
-    i, j = (np.floor((trees[a] - o) / CELL_M).astype(int) + MIDDLE.start for a, o in (("x", x0), ("y", y0)))
+    trees = objects[objects["kind"] == PlanKind.TREE]
+    i, j = (np.floor((trees[a] - o) / CELL_M).astype(int) + TILE_IN_CANVAS.start for a, o in (("x", x0), ("y", y0)))
     near = (np.minimum(i, j) >= 0) & (np.maximum(i, j) < len(leaves))
     return trees[near][leaves[i[near], j[near]]]
 
@@ -76,14 +76,16 @@ def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:
     fine = PAINT_CELLS // TILE_CELLS
     is_open = np.isin(paint, _OPEN).reshape(TILE_CELLS, fine, TILE_CELLS, fine).all(axis=(1, 3))
     is_open = ndimage.minimum_filter(is_open, 3, mode="nearest")  # what the map lays out keeps its smooth edge
-    for label, material in _LAID.items():
-        share = ndimage.uniform_filter((generated == label).astype(np.float32), 3, mode="nearest")[MIDDLE, MIDDLE]
+    for label, material in _PAVING.items():
+        share = ndimage.uniform_filter((generated == label).astype(np.float32), 3, mode="nearest")[
+            TILE_IN_CANVAS, TILE_IN_CANVAS
+        ]
         laid = is_open & (share > 0.5)
         paint[np.repeat(np.repeat(laid, fine, axis=0), fine, axis=1)] = material
 
 
 @njit(cache=True, nogil=True)
-def _fill(material, mask, base, labels, z, bridge, above):
+def _fill_cells(material, mask, base, labels, z, bridge, above):
     """Fill cells with labels and what goes on above them; the highest layer filled."""
     n, m, layers = labels.shape
     what, begin, end = above

@@ -15,18 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uniscene_sim.datasets.drives import drives
-from uniscene_sim.datasets.sweeps import sweeps_of
+from uniscene_sim.datasets.drives import sample_drives
+from uniscene_sim.datasets.sweeps import simulate_sweeps
 from uniscene_sim.errors import InputError
-from uniscene_sim.evaluation.casters import RayCaster
-from uniscene_sim.evaluation.lidar import kept
+from uniscene_sim.evaluation.lidar import returning_rays
+from uniscene_sim.evaluation.ray_predictors import RayPredictor
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.metrics.lidar import total_variation
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import lidar_model
 
-__all__ = ["RealRow", "Seen", "compare_with_real", "read_pandaset", "rows_against"]
+__all__ = ["RealSweepScores", "SweepPoints", "compare_with_real", "read_pandaset", "score_against_real"]
 
 #: Where PandaSet's LiDAR is in the frame of its points; angles are fitted to the rings of a standing car.
 _AT = Pose(0.26, -0.07, 1.876, roll=-0.0016, pitch=-0.0108)
@@ -37,7 +37,7 @@ _TOWN = 20_000
 
 
 @dataclass(frozen=True)
-class RealRow:
+class RealSweepScores:
     """How far histograms are from those of all real sweeps: total variation, 0 alike and 1 apart; of drop-out the mean
     difference between rings of the share of beams that do not return. None where nothing is told."""
 
@@ -48,7 +48,7 @@ class RealRow:
     dropout: float
 
 
-class Seen(NamedTuple):
+class SweepPoints(NamedTuple):
     """N points of some sweeps of a Pandar64."""
 
     range_m: np.ndarray  # (N,)
@@ -57,7 +57,7 @@ class Seen(NamedTuple):
     sweeps: int
 
 
-def read_pandaset(path: str | Path) -> Seen:
+def read_pandaset(path: str | Path) -> SweepPoints:
     """A real sweep; rings are those of the nearest elevation.
 
     Raises:
@@ -74,10 +74,12 @@ def read_pandaset(path: str | Path) -> Seen:
     range_m = np.linalg.norm(xyz, axis=1)
     elevation = np.arcsin(np.clip(xyz[:, 2] / np.maximum(range_m, 1e-6), -1, 1))
     ring = np.abs(elevation[:, None] - np.array(_SENSOR.elevation_rad)).argmin(axis=1)
-    return Seen(range_m, ring, points[:, 3] / 255.0, 1)
+    return SweepPoints(range_m, ring, points[:, 3] / 255.0, 1)
 
 
-def compare_with_real(folder: str | Path, casters: Sequence[RayCaster] = (), moments: int = 4) -> list[RealRow]:
+def compare_with_real(
+    folder: str | Path, casters: Sequence[RayPredictor] = (), moments: int = 4
+) -> list[RealSweepScores]:
     """Rows of `raycast` in a held-out town and of what sees its labels alone; none where the folder is missing.
 
     Args:
@@ -91,37 +93,37 @@ def compare_with_real(folder: str | Path, casters: Sequence[RayCaster] = (), mom
     real = [read_pandaset(path) for path in sorted(Path(folder).glob("*.bin"))]
     if not real:
         return []
-    return rows_against(real, _ours(casters, _SENSOR, moments))
+    return score_against_real(real, _simulated_sweeps(casters, _SENSOR, moments))
 
 
-def rows_against(real: Sequence[Seen], ours: dict[str, Seen]) -> list[RealRow]:
+def score_against_real(real: Sequence[SweepPoints], ours: dict[str, SweepPoints]) -> list[RealSweepScores]:
     """Rows of some sets of sweeps, by name; before them that of the first real sweep against the others."""
-    rows = [_row("one real sweep, the others", real[0], _together(real[1:]))] if len(real) > 1 else []
-    every = _together(real)
-    return rows + [_row(name, seen, every) for name, seen in ours.items()]
+    rows = [_score_row("one real sweep, the others", real[0], _concatenated(real[1:]))] if len(real) > 1 else []
+    every = _concatenated(real)
+    return rows + [_score_row(name, seen, every) for name, seen in ours.items()]
 
 
-def _ours(casters: Sequence[RayCaster], sensor: LidarSpec, moments: int) -> dict[str, Seen]:
+def _simulated_sweeps(casters: Sequence[RayPredictor], sensor: LidarSpec, moments: int) -> dict[str, SweepPoints]:
     static_map = make_town(_TOWN)
     # every other one, so that not all are of one place
-    chosen = list(islice(drives(static_map, _TOWN, 2 * moments), 0, None, 2))
-    town = sweeps_of(static_map, 1000 * _TOWN, chosen, (sensor,), ("clear",))
+    chosen = list(islice(sample_drives(static_map, _TOWN, 2 * moments), 0, None, 2))
+    town = simulate_sweeps(static_map, 1000 * _TOWN, chosen, (sensor,), ("clear",))
     ring = np.arange(_RINGS * _COLUMNS) % _RINGS
-    parts: dict[str, list[Seen]] = {"raycast": []}
+    parts: dict[str, list[SweepPoints]] = {"raycast": []}
     for sweep in town.sweeps:
         there = np.isfinite(sweep.range_m) & ~sweep.dropped
-        parts["raycast"].append(Seen(sweep.range_m[there], ring[there], sweep.intensity[there], 1))
+        parts["raycast"].append(SweepPoints(sweep.range_m[there], ring[there], sweep.intensity[there], 1))
         for caster in casters:
             cast = caster(town, sweep)
-            there = kept(cast, sweep.moment)
+            there = returning_rays(cast, sweep.moment)
             bright = None if cast.intensity is None else cast.intensity[there]
-            parts.setdefault(caster.name, []).append(Seen(cast.range_m[there], ring[there], bright, 1))
-    return {name: _together(sweeps) for name, sweeps in parts.items()}
+            parts.setdefault(caster.name, []).append(SweepPoints(cast.range_m[there], ring[there], bright, 1))
+    return {name: _concatenated(sweeps) for name, sweeps in parts.items()}
 
 
-def _together(parts: Sequence[Seen]) -> Seen:
+def _concatenated(parts: Sequence[SweepPoints]) -> SweepPoints:
     bright = [part.intensity for part in parts if part.intensity is not None]
-    return Seen(
+    return SweepPoints(
         np.concatenate([part.range_m for part in parts]),
         np.concatenate([part.ring for part in parts]),
         np.concatenate(bright) if len(bright) == len(parts) else None,
@@ -129,15 +131,15 @@ def _together(parts: Sequence[Seen]) -> Seen:
     )
 
 
-def _row(name: str, seen: Seen, real: Seen) -> RealRow:
-    def counts(of: Seen) -> list[np.ndarray]:
+def _score_row(name: str, seen: SweepPoints, real: SweepPoints) -> RealSweepScores:
+    def counts(of: SweepPoints) -> list[np.ndarray]:
         bright = np.zeros(0) if of.intensity is None else of.intensity
         return [np.histogram(of.range_m, _RANGES_M)[0], np.bincount(of.ring, minlength=_RINGS),
                 np.histogram(bright, _LEVELS)[0]]  # fmt: skip
 
     (range_m, ring, bright), (real_range, real_ring, real_bright) = counts(seen), counts(real)
     gone, really = (1.0 - np.minimum(n / (_COLUMNS * of.sweeps), 1.0) for n, of in ((ring, seen), (real_ring, real)))
-    return RealRow(
+    return RealSweepScores(
         name,
         total_variation(range_m, real_range),
         total_variation(ring, real_ring),

@@ -14,16 +14,16 @@ from uniscene_sim.datasets.windows import Windows, read_town
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.towns.town import make_town
-from uniscene_sim.occupancy.dense_labels import labels_of
+from uniscene_sim.occupancy.dense_labels import window_labels
 from uniscene_sim.occupancy.procedural.plan import plan_map
 
-__all__ = ["Scenes", "choose", "make_held_out", "read_scenes", "seeds_of"]
+__all__ = ["HeldOutWindows", "choose_windows", "make_held_out", "read_held_out", "town_files"]
 
 _ANOTHER_PLAN = 999_999_937  # added to a town's seed; no drive of its data is planned with it
 
 
 @dataclass(frozen=True)
-class Scenes:
+class HeldOutWindows:
     """Held-out windows in the order of their towns, of which there are at least two."""
 
     data: str  # what they are of
@@ -32,7 +32,7 @@ class Scenes:
     replanned: np.ndarray | None = None  # labels of `procedural` with another seed
 
 
-def seeds_of(folder: str | Path) -> list[tuple[int, Path]]:
+def town_files(folder: str | Path) -> list[tuple[int, Path]]:
     """Towns of a folder of data with their files, by seed.
 
     Raises:
@@ -45,9 +45,9 @@ def seeds_of(folder: str | Path) -> list[tuple[int, Path]]:
     return sorted(files)
 
 
-def choose(folder: str | Path, count: int) -> Iterator[tuple[int, Windows, list[int]]]:
-    """The seed and the windows of each town, and which of them make up `count` in all, as evenly as may be."""
-    towns = seeds_of(folder)
+def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[int, Windows, list[int]]]:
+    """The seed and the windows of each town, and which of them make up `update_tally` in all, as evenly as may be."""
+    towns = town_files(folder)
     for (seed, path), share in zip(towns, np.array_split(np.arange(count), len(towns)), strict=True):
         if len(share):
             town = read_town(path)
@@ -55,8 +55,8 @@ def choose(folder: str | Path, count: int) -> Iterator[tuple[int, Windows, list[
             yield seed, town, sorted(set(at.tolist()))
 
 
-def read_scenes(folder: str | Path, count: int) -> Scenes:
-    """About `count` windows of a folder of data, and those of its seeded towns planned anew.
+def read_held_out(folder: str | Path, count: int) -> HeldOutWindows:
+    """About `update_tally` windows of a folder of data, and those of its seeded towns planned anew.
 
     Raises:
         InputError: the folder has fewer than two windows, or one of its files is damaged.
@@ -65,7 +65,7 @@ def read_scenes(folder: str | Path, count: int) -> Scenes:
     labels: list[np.ndarray] = []
     replanned: list[np.ndarray] = []
     seeds = SPLITS.get(Path(folder).name, ())  # of maps that can be made again
-    for seed, town, at in tqdm(list(choose(folder, count)), desc="read", unit="town", disable=None):
+    for seed, town, at in tqdm(list(choose_windows(folder, count)), desc="read", unit="town", disable=None):
         here = [town.sample(n, agents=True) for n in at]
         layouts += [layout for layout, _ in here]
         labels += [truth for _, truth in here]
@@ -73,7 +73,9 @@ def read_scenes(folder: str | Path, count: int) -> Scenes:
             replanned += _replanned(seed, town, at, [truth for _, truth in here])
     if len(labels) < 2:
         raise InputError("expected at least two windows", file=folder)
-    return Scenes(Path(folder).name, np.stack(layouts), np.stack(labels), np.stack(replanned) if replanned else None)
+    return HeldOutWindows(
+        Path(folder).name, np.stack(layouts), np.stack(labels), np.stack(replanned) if replanned else None
+    )
 
 
 def _replanned(seed: int, town: Windows, at: list[int], truths: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -82,13 +84,13 @@ def _replanned(seed: int, town: Windows, at: list[int], truths: list[np.ndarray]
     objects = plan_map(static_map, seed + _ANOTHER_PLAN)
     for n, truth in zip(at, truths, strict=True):
         x, y, z, yaw = town.pose[n]
-        labels = labels_of(objects, static_map, Pose(x, y, z, yaw=yaw))
+        labels = window_labels(objects, static_map, Pose(x, y, z, yaw=yaw))
         agents = truth != town.labels[n]
         labels[agents] = truth[agents]
         yield labels
 
 
 def make_held_out(folder: str | Path, count: int) -> None:
-    """Make a small set of data: at least `count` windows of test towns, and some of training towns."""
+    """Make a small set of data: at least `update_tally` windows of test towns, and some of training towns."""
     make_data(folder, "train", SPLITS["train"][:4], 12)
     make_data(folder, "test", SPLITS["test"][: max(count // 4, 2)], 4)

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compute.threads import each, ranges
+from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.learned.voxels import SOLID, CellGrid
 from uniscene_sim.tile import CELL_M
 
-__all__ = ["AgentGrids", "Samples", "agent_grids", "empty_samples", "march"]
+__all__ = ["AgentGrids", "RaySamples", "agent_grids", "empty_ray_samples", "sample_rays"]
 
 REACH_M = 2.0
 _MARGIN_M = 0.5 * CELL_M
@@ -38,8 +38,8 @@ class AgentGrids(NamedTuple):
     radius: np.ndarray  # float64 (N,) m
 
 
-class Samples(NamedTuple):
-    """Of R rays n points each; a ray that crosses nothing has `count` 0."""
+class RaySamples(NamedTuple):
+    """Of R rays n points each; a ray that crosses nothing has `update_tally` 0."""
 
     t: np.ndarray  # float32 (R, n) m
     row: np.ndarray  # int32 (R, n), of the cell, -1 in free space
@@ -47,11 +47,11 @@ class Samples(NamedTuple):
     slope: np.ndarray  # float32 (R, n), probability by metre: 1, or less where a ray grazes the ground
     gap: np.ndarray  # float32 (R,), probability between two points
     first: np.ndarray  # float32 (R,) m, where the ray enters the first cell, inf where there is none
-    who: np.ndarray  # int32 (R, n), agent of the cell, -1 for the world
+    agent_row: np.ndarray  # int32 (R, n), agent of the cell, -1 for the world
 
 
-def empty_samples(rays: int, n: int) -> Samples:
-    return Samples(
+def empty_ray_samples(rays: int, n: int) -> RaySamples:
+    return RaySamples(
         np.zeros((rays, n), np.float32), np.zeros((rays, n), np.int32), np.zeros((rays, n, 3), np.float32),
         np.ones((rays, n), np.float32), np.zeros(rays, np.float32), np.full(rays, np.inf, np.float32),
         np.full((rays, n), -1, np.int32),
@@ -67,7 +67,7 @@ def agent_grids(cells: list[np.ndarray], first_row: int) -> AgentGrids:
         low[a] = 2 * ijk.min(axis=0) - 1
         shape[a] = 2 * ijk.max(axis=0) + 3 - low[a]
         grid = np.full(tuple(shape[a].tolist()), -1, np.int32)
-        _spread(grid, low[a], ijk, first_row)
+        _rasterise_half_cells(grid, low[a], ijk, first_row)
         first_row += len(ijk)
         rows.append(grid.ravel())
     sizes = shape.prod(axis=1)
@@ -78,7 +78,7 @@ def agent_grids(cells: list[np.ndarray], first_row: int) -> AgentGrids:
 
 
 @njit(cache=True)
-def _spread(grid, low, ijk, first):
+def _rasterise_half_cells(grid, low, ijk, first):
     """A cell's own eight half cells, then those around it that are nobody's own."""
     for own in (True, False):
         for n in range(ijk.shape[0]):
@@ -179,7 +179,7 @@ def _cross_world(grid: CellGrid, is_ground, ox, oy, oz, dx, dy, dz, far, begin, 
 
 @njit(cache=True)
 def _cross_agent(a: AgentGrids, n, ox, oy, oz, dx, dy, dz, far, begin, end, row, count, most):
-    """The same of an agent's half cells, behind `count` others; how many there are then."""
+    """The same of an agent's half cells, behind `update_tally` others; how many there are then."""
     x, y, z, u, v, w = ox / _HALF_M, oy / _HALF_M, oz / _HALF_M, dx / _HALF_M, dy / _HALF_M, dz / _HALF_M
     lx, ly, lz = a.low[n, 0], a.low[n, 1], a.low[n, 2]
     nx, ny, nz = a.shape[n, 0], a.shape[n, 1], a.shape[n, 2]
@@ -235,8 +235,8 @@ def _sort(begin, end, row, who, count):
 
 
 @njit(cache=True, nogil=True)
-def _march(
-    grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: Samples, first, last
+def _sample_with_prior(
+    grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: RaySamples, first, last
 ):
     n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
     begin, end, weight = np.empty(_MOST), np.empty(_MOST), np.empty(_MOST)
@@ -259,10 +259,10 @@ def _march(
             begin[0] = max(0.0, begin[0] - _MARGIN_M)
         others = count
         for a in range(agents.low.shape[0]):
-            if not _passes(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
+            if not _hits_bounding_sphere(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
                 continue
             # the ray as it lies beside the agent where that will be
-            ax, ay, az = _beside(agents, a, move[column, a], ox, oy, oz)
+            ax, ay, az = _in_agent_frame(agents, a, move[column, a], ox, oy, oz)
             c, s = cos(move[column, a, 3]), sin(move[column, a, 3])
             ux, uy = c * dx + s * dy, c * dy - s * dx
             before = others
@@ -295,13 +295,13 @@ def _march(
             out.t[r, q], out.slope[r, q] = t, weight[m]
             x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
             if who[m] >= 0:
-                x, y, z = _beside(agents, who[m], move[column, who[m]], x, y, z)
-            _note(out, r, q, ijk, row[m], who[m], x, y, z)
+                x, y, z = _in_agent_frame(agents, who[m], move[column, who[m]], x, y, z)
+            _write_sample(out, r, q, ijk, row[m], who[m], x, y, z)
 
 
 @njit(cache=True, nogil=True)
-def _spaced(
-    grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: Samples, first, last
+def _sample_evenly(
+    grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: RaySamples, first, last
 ):
     n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
     near = np.empty(agents.low.shape[0], np.int64)
@@ -310,7 +310,7 @@ def _spaced(
         ox, oy, oz = origins[column, 0], origins[column, 1], origins[column, 2]
         dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
         for a in range(agents.low.shape[0]):
-            if _passes(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
+            if _hits_bounding_sphere(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
                 near[count] = a
                 count += 1
         out.gap[r] = far / n
@@ -320,13 +320,13 @@ def _spaced(
             out.t[r, q], out.row[r, q] = t, -1
             here, who = _cell_at(grid, x, y, z), -1
             for a in near[:count]:
-                ax, ay, az = _beside(agents, a, move[column, a], x, y, z)
+                ax, ay, az = _in_agent_frame(agents, a, move[column, a], x, y, z)
                 theirs = _half_cell_at(agents, a, ax, ay, az)
                 if theirs >= 0:
                     here, who, x, y, z = theirs, a, ax, ay, az
                     break
             if here >= 0:
-                _note(out, r, q, ijk, here, who, x, y, z)
+                _write_sample(out, r, q, ijk, here, who, x, y, z)
                 out.first[r] = min(out.first[r], t)
 
 
@@ -351,7 +351,7 @@ def _half_cell_at(agents: AgentGrids, a, x, y, z):
 
 
 @njit(cache=True, inline="always")
-def _passes(agents: AgentGrids, a, move, ox, oy, oz, dx, dy, dz, far):
+def _hits_bounding_sphere(agents: AgentGrids, a, move, ox, oy, oz, dx, dy, dz, far):
     """Whether a ray crosses the sphere about an agent."""
     x, y, z = ox - agents.centre[a, 0] - move[0], oy - agents.centre[a, 1] - move[1], oz - agents.centre[a, 2] - move[2]
     along, radius = x * dx + y * dy + z * dz, agents.radius[a]
@@ -359,7 +359,7 @@ def _passes(agents: AgentGrids, a, move, ox, oy, oz, dx, dy, dz, far):
 
 
 @njit(cache=True, inline="always")
-def _beside(agents: AgentGrids, a, move, x, y, z):
+def _in_agent_frame(agents: AgentGrids, a, move, x, y, z):
     """A place as it lies beside an agent, where that will be."""
     c, s = cos(move[3]), sin(move[3])
     px, py = x - agents.centre[a, 0] - move[0], y - agents.centre[a, 1] - move[1]
@@ -367,15 +367,15 @@ def _beside(agents: AgentGrids, a, move, x, y, z):
 
 
 @njit(cache=True, inline="always")
-def _note(out: Samples, r, q, ijk, row, who, x, y, z):
+def _write_sample(out: RaySamples, r, q, ijk, row, who, x, y, z):
     """Write in which cell a sample lies, and where in it."""
-    out.row[r, q], out.who[r, q] = row, who
+    out.row[r, q], out.agent_row[r, q] = row, who
     out.offset[r, q, 0] = x / CELL_M - ijk[row, 0] - 0.5
     out.offset[r, q, 1] = y / CELL_M - ijk[row, 1] - 0.5
     out.offset[r, q, 2] = z / CELL_M - ijk[row, 2] - 0.5
 
 
-def march(
+def sample_rays(
     grid: CellGrid,
     ijk: np.ndarray,
     ground: np.ndarray,
@@ -386,7 +386,7 @@ def march(
     n: int,
     move: np.ndarray | None = None,
     prior: bool = True,
-) -> Samples:
+) -> RaySamples:
     """Samples of rays in C columns.
 
     Args:
@@ -405,10 +405,10 @@ def march(
     """
     if move is None:
         move = np.zeros((len(origins), len(agents.low), 4))
-    out = empty_samples(len(directions), n)
-    kernel = _march if prior else _spaced
-    each(
+    out = empty_ray_samples(len(directions), n)
+    kernel = _sample_with_prior if prior else _sample_evenly
+    map_threads(
         lambda rays: kernel(grid, ijk, ground, agents, origins, directions, far, move, out, *rays),
-        ranges(len(directions)),
+        row_ranges(len(directions)),
     )
     return out

@@ -9,12 +9,12 @@ import numpy as np
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["MeanColumns"]
+__all__ = ["MeanColumnBaseline"]
 
 _CLASSES = len(OccClass)
 
 
-class MeanColumns:
+class MeanColumnBaseline:
     """At each height, the most frequent label of the training columns over whose cell the layout says the same.
 
     It knows the static channels of the cell, all of them together, but no neighbours and no agents. Combinations that

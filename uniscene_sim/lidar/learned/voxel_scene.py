@@ -12,15 +12,23 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from uniscene_sim.compute.threads import each, ranges
-from uniscene_sim.lidar.learned.march import AgentGrids, agent_grids
+from uniscene_sim.compute.threads import map_threads, row_ranges
+from uniscene_sim.lidar.learned.cpu_unet import cpu_features, receptive_rings
 from uniscene_sim.lidar.learned.network import SparseSdfNet
-from uniscene_sim.lidar.learned.on_cpu import features_of, rings_of
-from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, agent_cells, cell_grid, is_ground, join, tile_cells
+from uniscene_sim.lidar.learned.ray_samples import AgentGrids, agent_grids
+from uniscene_sim.lidar.learned.voxels import (
+    CellGrid,
+    Cells,
+    agent_cells,
+    cell_grid,
+    is_ground_label,
+    join_cells,
+    tile_cells,
+)
 from uniscene_sim.tile import TILE_CELLS
 from uniscene_sim.tracing.atlas import TileSource
 
-__all__ = ["Scene", "Scenes", "tile_features"]
+__all__ = ["VoxelScene", "VoxelSceneCache", "tile_features"]
 
 _TILES = 96  # of each store
 _MAX_BYTES = 2 << 30  # of each store's scenes
@@ -28,7 +36,7 @@ _AT_ONCE = 8  # tiles, which then share their margins
 _ROOM = 1 << 15  # cells of agents
 
 
-class Scene:
+class VoxelScene:
     """N cells of some tiles, and room behind them for those of agents.
 
     Attributes:
@@ -40,12 +48,12 @@ class Scene:
     """
 
     def __init__(self, indices: Sequence[tuple[int, int]], parts: list[Cells], width: int, device: torch.device):
-        cells = join(parts)
+        cells = join_cells(parts)
         self.count = cells.seen
         self.grid: CellGrid = cell_grid(cells)
         self.ijk = np.concatenate([cells.ijk[: cells.seen], np.zeros((_ROOM, 3), np.int32)])
         self.label = np.concatenate([cells.label[: cells.seen], np.zeros(_ROOM, np.uint8)])
-        self.ground = is_ground(self.label)
+        self.ground = is_ground_label(self.label)
         self.ground[self.count :] = False
         self.features = torch.empty((len(self.ijk), width), device=device)
         self.ends = np.cumsum([p.seen for p in parts])
@@ -85,15 +93,15 @@ def _packed_cells(store: TileSource, ix: int, iy: int) -> Cells:
     return tile_cells(store.get(ix, iy), deep=False)
 
 
-class _World(NamedTuple):
+class _StoreCache(NamedTuple):
     """What is known of one store's tiles."""
 
     cells: OrderedDict[tuple[int, int], Cells]
     features: OrderedDict[tuple[int, int], Tensor]
-    scenes: OrderedDict[tuple[tuple[int, int], ...], Scene]
+    scenes: OrderedDict[tuple[tuple[int, int], ...], VoxelScene]
 
 
-class Scenes:
+class VoxelSceneCache:
     """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was asked before.
 
     Args:
@@ -105,23 +113,23 @@ class Scenes:
     def __init__(self, net: SparseSdfNet, device: torch.device, cells_of: CellsOf | None = None):
         self._net, self._device = net, device
         self._cells_of = cells_of or _packed_cells
-        self._worlds: WeakKeyDictionary[Any, _World] = WeakKeyDictionary()
+        self._worlds: WeakKeyDictionary[Any, _StoreCache] = WeakKeyDictionary()
 
-    def of(self, store: Any, indices: Sequence[tuple[int, int]]) -> Scene:
+    def of(self, store: Any, indices: Sequence[tuple[int, int]]) -> VoxelScene:
         """The scene of some tiles of a store."""
         if store not in self._worlds:
-            self._worlds[store] = _World(OrderedDict(), OrderedDict(), OrderedDict())
+            self._worlds[store] = _StoreCache(OrderedDict(), OrderedDict(), OrderedDict())
         world, key = self._worlds[store], tuple(indices)
         if key not in world.scenes:
             parts = list(self._cells(store, world, key).values())
             width = self._net.config.widths[0]
-            world.scenes[key] = Scene(key, parts, width, self._device)
+            world.scenes[key] = VoxelScene(key, parts, width, self._device)
             while len(world.scenes) > 1 and sum(scene.nbytes for scene in world.scenes.values()) > _MAX_BYTES:
                 world.scenes.popitem(last=False)
         world.scenes.move_to_end(key)
         return world.scenes[key]
 
-    def know(self, store: Any, scene: Scene, rows: np.ndarray) -> None:
+    def ensure_features(self, store: Any, scene: VoxelScene, rows: np.ndarray) -> None:
         """Make sure that features of the cells in these rows are there."""
         used = np.zeros(len(scene.known) + 1, np.bool_)
         used[np.searchsorted(scene.ends, np.unique(rows[(rows >= 0) & (rows < scene.count)]), side="right")] = True
@@ -131,9 +139,9 @@ class Scenes:
             scene.features[scene.ends[n] - len(features) : scene.ends[n]] = features
             scene.known[n] = True
 
-    def _cells(self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Cells]:
+    def _cells(self, store: Any, world: _StoreCache, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Cells]:
         new = [index for index in wanted if index not in world.cells]
-        made = dict(zip(new, each(lambda index: self._cells_of(store, *index), new), strict=True))
+        made = dict(zip(new, map_threads(lambda index: self._cells_of(store, *index), new), strict=True))
         cells = {index: made[index] if index in made else world.cells[index] for index in wanted}
         for index in wanted:
             world.cells[index] = cells[index]
@@ -141,12 +149,12 @@ class Scenes:
         _trim(world.cells, _TILES)
         return cells
 
-    def _features(self, store: Any, world: _World, wanted: Sequence[tuple[int, int]]) -> list[Tensor]:
+    def _features(self, store: Any, world: _StoreCache, wanted: Sequence[tuple[int, int]]) -> list[Tensor]:
         made = {index: world.features[index] for index in wanted if index in world.features}
         new = [index for index in wanted if index not in made]
         for first in range(0, len(new), _AT_ONCE):
             some = new[first : first + _AT_ONCE]
-            parts = self._cells(store, world, _around(some))
+            parts = self._cells(store, world, _with_neighbours(some))
             made |= zip(some, tile_features(self._net, some, parts, self._device), strict=True)
         for index in wanted:
             world.features[index] = made[index]
@@ -163,12 +171,12 @@ def tile_features(
     Args:
         parts: cells of these tiles and their neighbours, of which only a margin counts.
     """
-    own = join([parts[index] for index in wanted])
-    others = join([parts[index] for index in sorted(set(parts) - set(wanted))])
+    own = join_cells([parts[index] for index in wanted])
+    others = join_cells([parts[index] for index in sorted(set(parts) - set(wanted))])
     away = np.empty(others.seen, np.int32)
     corners = np.array(wanted, np.int64) * TILE_CELLS
-    each(lambda rows: _measure(others.ijk, corners, away, *rows), ranges(len(away)))
-    rings = rings_of(len(net.config.widths))
+    map_threads(lambda rows: _distance_to_tiles(others.ijk, corners, away, *rows), row_ranges(len(away)))
+    rings = receptive_rings(len(net.config.widths))
     margin = np.flatnonzero(away <= net.config.reach)
     margin = margin[np.argsort(np.searchsorted(rings, away[margin]), kind="stable")]
     ijk, label = (np.concatenate([getattr(own, k)[: own.seen], getattr(others, k)[margin]]) for k in ("ijk", "label"))
@@ -178,7 +186,7 @@ def tile_features(
 
 
 @njit(cache=True, nogil=True)
-def _measure(ijk, corners, away, first, last):
+def _distance_to_tiles(ijk, corners, away, first, last):
     """How far (cells) cells lie from the nearest of some tiles."""
     for n in range(first, last):
         away[n] = 2**30
@@ -187,7 +195,7 @@ def _measure(ijk, corners, away, first, last):
             away[n] = min(away[n], max(-i, i - TILE_CELLS + 1, -j, j - TILE_CELLS + 1))
 
 
-def _around(indices: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _with_neighbours(indices: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """These tiles and their neighbours."""
     return sorted({(i + a, j + b) for i, j in indices for a in (-1, 0, 1) for b in (-1, 0, 1)})
 
@@ -201,7 +209,7 @@ def _features(
     within: Sequence[int] | None = None,
 ) -> Tensor:
     if device.type == "cpu":
-        return torch.from_numpy(features_of(net, ijk, label, group, within))
+        return torch.from_numpy(cpu_features(net, ijk, label, group, within))
     with torch.no_grad():
         return net.features(
             torch.from_numpy(ijk).to(device), torch.from_numpy(label.astype(np.int64)).to(device),

@@ -16,13 +16,13 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor, nn
 
-from uniscene_sim.compute.threads import each, ranges
-from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, coarser
+from uniscene_sim.compute.threads import map_threads, row_ranges
+from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, coarsen
 
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.network import SparseSdfNet
 
-__all__ = ["features_of", "rings_of"]
+__all__ = ["cpu_features", "receptive_rings"]
 
 _ROWS, _LANES = 8, 16  # cells and numbers of each that are summed at once: eight of the widest registers
 
@@ -35,12 +35,12 @@ class _Level(NamedTuple):
     parts: np.ndarray  # int32 (N, 8), rows of the parts of each one level below; (N, 0) of the first level
 
 
-def rings_of(levels: int) -> list[int]:
+def receptive_rings(levels: int) -> list[int]:
     """How far (cells) from those that are asked for a network still needs cells when it goes up through each level."""
     return [3 * 2 ** (n + 1) - 4 for n in range(levels - 1)]
 
 
-def features_of(
+def cpu_features(
     net: SparseSdfNet, ijk: np.ndarray, label: np.ndarray, group: np.ndarray, within: Sequence[int] | None = None
 ) -> np.ndarray:
     """The same as `net.features`, but for rounding.
@@ -49,13 +49,13 @@ def features_of(
         ijk: int32 (N, 3).
         label: (N,) OccClass.
         group: int32 (N,), see there.
-        within: how many of the first cells lie within each of `rings_of` those that are asked for, which come first;
+        within: how many of the first cells lie within each of `receptive_rings` those that are asked for, which come first;
             what is returned of others is not theirs. All are asked for by default.
 
     Returns:
         float32 (N, first width).
     """
-    levels = _levels(_apart(ijk, group, 2 ** (len(net.down) - 1)), len(net.down))
+    levels = _levels(_separate_groups(ijk, group, 2 ** (len(net.down) - 1)), len(net.down))
     x = _rows(len(ijk), net.config.widths[0])
     np.take(_array(net.embed.weight), label, axis=0, out=x[:-1])
     kept = []
@@ -67,7 +67,7 @@ def features_of(
         for block in net.down[n]:  # type: ignore[attr-defined]
             _add_block(x, level, block)
     for n in reversed(range(len(kept))):
-        count = len(kept[n]) - 1 if within is None else _above(levels[:n], within[n])
+        count = len(kept[n]) - 1 if within is None else _count_parents(levels[:n], within[n])
         _add_sums(kept[n], x, levels[n].parent[:count], net.grow[n])
         x = kept[n]
         _add_block(x, levels[n], net.up[n], count)
@@ -75,7 +75,7 @@ def features_of(
 
 
 def _add_block(x: np.ndarray, level: _Level, block: nn.Module, count: int | None = None) -> None:
-    """Two convolutions around a skip; of the first `count` cells."""
+    """Two convolutions around a skip; of the first `update_tally` cells."""
     around = level.around[:count]
     (first, second), (before, between) = block.convs, block.norms  # type: ignore[misc]
     y, z = np.zeros_like(x), np.zeros_like(x)
@@ -85,8 +85,8 @@ def _add_block(x: np.ndarray, level: _Level, block: nn.Module, count: int | None
     _add_sums(x, y, around, second)
 
 
-def _above(levels: Sequence[_Level], count: int) -> int:
-    """How many cells the first `count` smallest ones lie in."""
+def _count_parents(levels: Sequence[_Level], count: int) -> int:
+    """How many cells the first `update_tally` smallest ones lie in."""
     for level in levels:
         count = int(level.parent[:count].max(initial=-1)) + 1
     return count
@@ -95,7 +95,7 @@ def _above(levels: Sequence[_Level], count: int) -> int:
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
-def _apart(ijk: np.ndarray, group: np.ndarray, coarse: int) -> np.ndarray:
+def _separate_groups(ijk: np.ndarray, group: np.ndarray, coarse: int) -> np.ndarray:
     """Groups moved by whole coarse cells, side by side, so that none touches another."""
     if not len(ijk) or not group.any():
         return ijk
@@ -114,17 +114,17 @@ def _levels(ijk: np.ndarray, count: int) -> list[_Level]:
     levels, parts = [], np.zeros((len(ijk), 0), np.int32)
     for n in range(count):
         around, grid = np.empty((len(ijk), 27), np.int32), cell_grid(Cells(ijk, ijk[:, 0], len(ijk)))
-        each(lambda rows, a=around, g=grid, i=ijk: _look_around(g, i, a, *rows), ranges(len(ijk)))  # type: ignore[misc]
+        map_threads(lambda rows, a=around, g=grid, i=ijk: _find_neighbours(g, i, a, *rows), row_ranges(len(ijk)))  # type: ignore[misc]
         parent = np.zeros((len(ijk), 0), np.int32)
         last, below = parts, ijk
         if n + 1 < count:
-            ijk, parent, parts = coarser(below)
+            ijk, parent, parts = coarsen(below)
         levels.append(_Level(around, parent, last))
     return levels
 
 
 @njit(cache=True, nogil=True)
-def _look_around(grid: CellGrid, ijk, around, first, last):
+def _find_neighbours(grid: CellGrid, ijk, around, first, last):
     shape = grid.blocks.shape
     for n in range(first, last):
         q = 0
@@ -157,7 +157,9 @@ def _rows(count: int, width: int) -> np.ndarray:
 
 def _norm(x: np.ndarray, norm: nn.LayerNorm, out: np.ndarray, count: int) -> None:
     """`relu(norm(x))` of the first rows."""
-    each(lambda rows: _norm_rows(x, _array(norm.weight), _array(norm.bias), norm.eps, out, *rows), ranges(count))
+    map_threads(
+        lambda rows: _norm_rows(x, _array(norm.weight), _array(norm.bias), norm.eps, out, *rows), row_ranges(count)
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -188,7 +190,7 @@ def _add_sums(out: np.ndarray, x: np.ndarray, table: np.ndarray, conv: Any) -> N
     width = len(weight)
     matrices = np.zeros((table.shape[1], x.shape[1], -(-width // _LANES) * _LANES), np.float32)
     matrices[:, :, :width] = weight.reshape(width, -1, x.shape[1]).transpose(1, 2, 0)
-    each(lambda rows: _convolve(x, table, matrices, out, *rows), ranges(len(table)))
+    map_threads(lambda rows: _convolve(x, table, matrices, out, *rows), row_ranges(len(table)))
 
 
 @njit(cache=True, nogil=True)
