@@ -1,12 +1,19 @@
-"""The ids that `gymnasium.make` and `gymnasium.make_vec` know."""
+"""The ids that `gymnasium.make` and `gymnasium.make_vec` know, registered as soon as Gymnasium is there.
+
+Gymnasium is never imported for that: where it is loaded already the ids are registered at once, else when it is.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
-import gymnasium
-
-__all__ = ["PRESETS", "register_envs"]
+__all__ = ["PRESETS", "register_envs", "register_with_gymnasium"]
 
 #: Observations and what else differs from the default, by id. All of them take every setting.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -19,10 +26,21 @@ PRESETS: dict[str, dict[str, Any]] = {
         "observations": ("rgb", "depth", "semantic", "points", "layout", "occupancy", "ego", "route", "agents"),
     },
 }
+_GYMNASIUM = "gymnasium"
+
+
+def register_with_gymnasium() -> None:
+    """Register all presets: now where Gymnasium is loaded, else right after it is."""
+    if hasattr(sys.modules.get(_GYMNASIUM), "register"):
+        register_envs()
+    elif not any(isinstance(finder, _AfterGymnasium) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _AfterGymnasium())
 
 
 def register_envs() -> None:
     """Register all presets; those that are registered already stay."""
+    import gymnasium
+
     for name, settings in PRESETS.items():
         if name not in gymnasium.registry:
             gymnasium.register(
@@ -31,3 +49,38 @@ def register_envs() -> None:
                 vector_entry_point="uniscene_sim.env.vector:UniSceneVectorEnv",
                 kwargs=settings,
             )
+
+
+class _AfterGymnasium(MetaPathFinder):
+    """Finds Gymnasium as the other finders do, and registers the presets once it is loaded."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != _GYMNASIUM or self not in sys.meta_path:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(fullname)
+        if spec is None or spec.loader is None:  # not installed: whoever imports it is told so
+            sys.meta_path.insert(0, self)
+            return None
+        spec.loader = _RegisteringLoader(spec.loader)
+        return spec
+
+
+class _RegisteringLoader(Loader):
+    """Loads a module as another loader does, then registers the presets."""
+
+    def __init__(self, loader: Loader):
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Whoever asks the module for its loader afterwards (resources, reloading) gets the real one.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        register_envs()
