@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from uniscene_sim.assemble import assemble
+from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.world.ego import Control
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 TICKS = 3

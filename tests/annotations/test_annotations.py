@@ -572,9 +572,9 @@ def test_only_what_is_asked_for():
         ("boxes", {"boxes"}),
         ("lanes", {"lanes"}),
     ):
-        simulator.annotator = Annotator(simulator.rig, simulator.source.map, (kind,))
-        simulator.reset()
-        annotated = simulator.step()
+        request = replace(simulator.request, annotations=frozenset({kind}))
+        simulator.reset(request)
+        annotated = simulator.step(request=request)
         assert annotated.digests == frames[-1].digests and "annotations" in simulator.stages_ms
         found = annotated.annotations
         camera, sweep = found.cameras["front"], found.sweeps["lidar"]
