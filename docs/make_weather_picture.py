@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import Style
 from uniscene_sim.rig import CameraSpec, SensorRig

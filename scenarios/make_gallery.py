@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.recording.preview import compose_preview
@@ -67,8 +67,8 @@ def picture(scenario: Scenario, tick: int, path: Path) -> None:
 
 
 def row(scenario: Scenario, source: ScenarioSource) -> str:
-    said = ", ".join(f"{c['name']} {c['actual']} ({c['expected']})" for c in source.outcome["criteria"])
-    return f"- seed {scenario.seed}: {source.outcome['status']} after {source.state.time_us / 1e6:.1f} s; {said}"
+    said = ", ".join(f"{c.name} {c.actual} ({c.expected})" for c in source.outcome.criteria)
+    return f"- seed {scenario.seed}: {source.outcome.status} after {source.state.time_us / 1e6:.1f} s; {said}"
 
 
 def main() -> None:

@@ -9,13 +9,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.geometry import box_corners, boxes_overlap, wrap_angle
 from uniscene_sim.layout import EgoVehicle, SignalState
 from uniscene_sim.maps.signals import signal_states
 from uniscene_sim.maps.static_map import Surface
 from uniscene_sim.scenario import Trigger
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.ego import Control, EgoState, Trajectory, pose_on_ground, pure_pursuit
+from uniscene_sim.world.ego import EgoState, pose_on_ground, pure_pursuit
 from uniscene_sim.world.events import apply_action
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
 from uniscene_sim.world.paths import STOP

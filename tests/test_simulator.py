@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
+from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.world.ego import Control
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 TICKS = 3
@@ -95,7 +95,7 @@ def test_driving_into_a_house_is_a_contact():
 
 
 DIGESTS = """
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.world.scenario_source import ScenarioSource
 simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"))

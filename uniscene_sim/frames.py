@@ -1,4 +1,4 @@
-"""What comes out of a tick: occupancy, images, sweeps, their annotations, and the frame that holds them all."""
+"""What a tick is asked for and what comes out of it: occupancy, images, sweeps, and the frame that holds them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import GridSpec
-from uniscene_sim.layout import BevLayout, LayoutFrame
+from uniscene_sim.grid import DEFAULT_GRID, GridSpec
+from uniscene_sim.layout import BevLayout, LayoutFrame, LayoutSchema
 
 __all__ = [
     "ANNOTATION_KINDS",
@@ -19,6 +19,7 @@ __all__ = [
     "CameraAnnotations",
     "CameraFrame",
     "FrameAnnotations",
+    "FrameRequest",
     "LaneLine",
     "LidarAnnotations",
     "LidarSweep",
@@ -26,6 +27,29 @@ __all__ = [
     "SensorFrame",
     "digest",
 ]
+
+
+@dataclass(frozen=True)
+class FrameRequest:
+    """What a tick is to make; nothing else is computed.
+
+    Attributes:
+        sensors: names of the sensors whose records are wanted where they are due, None for all. An engine that is
+            `joint` makes all of its sensors' records as soon as it is called.
+        window_grid: grid of the occupancy window around the ego, None for no window.
+        bev_schema: channels of the layout raster, None for no raster.
+        annotations: kinds of annotation, of "flow", "boxes", "lanes".
+        digests: whether the sensors' records are hashed.
+    """
+
+    sensors: frozenset[str] | None = None
+    window_grid: GridSpec | None = DEFAULT_GRID
+    bev_schema: LayoutSchema | None = LayoutSchema()  # noqa: RUF009 - frozen
+    annotations: frozenset[str] = frozenset()
+    digests: bool = True
+
+    def wants(self, sensor: str) -> bool:
+        return self.sensors is None or sensor in self.sensors
 
 
 @dataclass(frozen=True)

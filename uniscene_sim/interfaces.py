@@ -1,7 +1,8 @@
 """The interfaces of all that another house may write: sources, generators and sinks.
 
 Each names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point. Sources and
-sinks are made by `open`, cameras and LiDARs without arguments, occupancy with the `StaticMap` and the seed.
+sinks are made by `open`, cameras and LiDARs without arguments, occupancy with the `StaticMap` and the seed; engines
+that declare `Options`, a frozen dataclass, are given theirs as `options`, see `uniscene_sim.options`.
 `uniscene-sim check NAME` runs it through these rules:
 
 Sources
@@ -33,23 +34,34 @@ All raise `InputError` for what they cannot do (a file, a lens, a folder), and g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.outcome import Outcome
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.tile import Tile
 from uniscene_sim.tracing.atlas import TileAtlas
-from uniscene_sim.world.ego import Control, Trajectory
 
-__all__ = ["CameraEngine", "FrameSink", "LayoutSource", "LidarEngine", "OccupancyEngine", "RunFacts", "WorldView"]
+__all__ = [
+    "CameraEngine",
+    "FrameSink",
+    "LayoutSource",
+    "LidarEngine",
+    "OccupancyEngine",
+    "RunFacts",
+    "StageTimes",
+    "TileStats",
+    "WorldView",
+]
 
 
 class LayoutSource(Protocol):
@@ -57,6 +69,8 @@ class LayoutSource(Protocol):
 
     Attributes:
         open_loop: the ego moves as it did, whatever the control (a recording).
+        schemes, suffixes: what it opens, as ("carla",) of carla://HOST:PORT and (".mcap",) of files, "/" of folders;
+            both are optional. Without them it opens what `--source NAME` is given.
         solid: set by the simulator; tells which points (N, 3) lie in generated voxels.
     """
 
@@ -98,8 +112,8 @@ class LayoutSource(Protocol):
     def done(self) -> bool: ...
 
     @property
-    def outcome(self) -> dict[str, Any]:
-        """`status`: RUNNING, SUCCESS, ACCEPTABLE or FAILURE; and what else the report should tell."""
+    def outcome(self) -> Outcome:
+        """How the run stands."""
         ...
 
     def reset(self) -> LayoutFrame:
@@ -175,6 +189,36 @@ class RunFacts:
     preview: bool = True  # whether pictures are wanted
 
 
+@dataclass(frozen=True)
+class StageTimes(Mapping[str, float]):
+    """What the stages of a tick took, ms by stage; see `uniscene_sim.simulator` for which there are."""
+
+    ms: Mapping[str, float] = field(default_factory=dict)
+
+    def __getitem__(self, stage: str) -> float:
+        return self.ms[stage]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ms)
+
+    def __len__(self) -> int:
+        return len(self.ms)
+
+    @property
+    def total_ms(self) -> float:
+        return sum(self.ms.values())
+
+
+@dataclass(frozen=True)
+class TileStats:
+    """Where the tiles of a run came from, and how long it waited for them."""
+
+    made: int = 0
+    from_cache: int = 0
+    stalled_ticks: int = 0  # after the first frame
+    worst_stall_ms: float = 0.0  # the longest `tiles` stage of those
+
+
 class FrameSink(Protocol):
     """Takes frames, in order. A context manager: left without `close`, it leaves nothing behind."""
 
@@ -189,11 +233,11 @@ class FrameSink(Protocol):
         """
         ...
 
-    def add(self, frame: SensorFrame, stages_ms: dict[str, float]) -> None:
+    def add(self, frame: SensorFrame, stages_ms: StageTimes) -> None:
         """Take a tick's frame and how long its stages took."""
         ...
 
-    def close(self, outcome: dict[str, Any], tiles: dict[str, float]) -> list[Path]:
+    def close(self, outcome: Outcome, tiles: TileStats) -> list[Path]:
         """The run is over: finish what there is to finish; the files written."""
         ...
 

@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from difflib import get_close_matches
+from functools import cache, partialmethod
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from inspect import isfunction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.options import option_text, parse_options, split
+from uniscene_sim.storage.data_folders import scenario_names
 
-__all__ = ["ENGINES", "SLOTS", "load_plugin", "plugin_names", "plugin_origins"]
+if TYPE_CHECKING:
+    from uniscene_sim.interfaces import CameraEngine, FrameSink, LayoutSource, LidarEngine, OccupancyEngine
 
-#: Slots, and the methods that a class in each must have.
-_METHODS = {
-    "source": ("open", "reset", "step", "driver_control"),
-    "occupancy": ("tile",),
-    "camera": ("step",),
-    "lidar": ("step",),
-    "sink": ("open", "add", "close", "__enter__", "__exit__"),
+__all__ = [
+    "ENGINES",
+    "SLOTS",
+    "find_source",
+    "installed",
+    "load_plugin",
+    "open_source",
+    "plugin_names",
+    "plugin_origins",
+]
+
+#: Slots, and the protocol in `uniscene_sim.interfaces` that a class in each keeps. By name: that module needs numba, which
+#: `--help` can do without.
+_PROTOCOLS = {
+    "source": "LayoutSource",
+    "occupancy": "OccupancyEngine",
+    "camera": "CameraEngine",
+    "lidar": "LidarEngine",
+    "sink": "FrameSink",
 }
-SLOTS = tuple(_METHODS)
+SLOTS = tuple(_PROTOCOLS)
 #: Slots of generators.
 ENGINES = ("occupancy", "camera", "lidar")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+@cache
+def _methods(slot: str) -> tuple[str, ...]:
+    """Methods that a class of a slot must have: those that its protocol defines."""
+    from uniscene_sim import interfaces as engines
+
+    members = vars(getattr(engines, _PROTOCOLS[slot])).items()
+    own = [name for name, member in members if isfunction(member) or isinstance(member, classmethod)]
+    return tuple(name for name in own if name not in ("__init__", "__subclasshook__"))  # typing's own
 
 
 def _table(slot: str) -> dict[str, EntryPoint]:
@@ -49,6 +80,11 @@ def plugin_names(slot: str) -> tuple[str, ...]:
     return tuple(sorted(_table(slot)))
 
 
+def installed(slot: str, text: str) -> bool:
+    """Whether something is installed under the name with which a text begins, options or not."""
+    return (split(text)[0] if slot in ENGINES else text) in _table(slot)
+
+
 def plugin_origins(slot: str) -> dict[str, str]:
     """Distribution and version that each name of a slot comes from."""
     return {
@@ -57,19 +93,39 @@ def plugin_origins(slot: str) -> dict[str, str]:
     }
 
 
-def load_plugin(slot: str, name: str) -> Any:
+@overload
+def load_plugin(slot: Literal["source"], text: str, field: str | None = None) -> type[LayoutSource]: ...
+@overload
+def load_plugin(slot: Literal["occupancy"], text: str, field: str | None = None) -> Callable[..., OccupancyEngine]: ...
+@overload
+def load_plugin(slot: Literal["camera"], text: str, field: str | None = None) -> Callable[..., CameraEngine]: ...
+@overload
+def load_plugin(slot: Literal["lidar"], text: str, field: str | None = None) -> Callable[..., LidarEngine]: ...
+@overload
+def load_plugin(slot: Literal["sink"], text: str, field: str | None = None) -> type[FrameSink]: ...
+@overload
+def load_plugin(slot: str, text: str, field: str | None = None) -> Any: ...
+def load_plugin(slot: str, text: str, field: str | None = None) -> Any:
     """The class of a source, an engine or a sink.
 
+    Args:
+        slot: one of `SLOTS`.
+        text: its name and, of an engine, options as `uniscene_sim.options` says; then the class is one whose engines
+            have these, and its `option_text` tells those that are not as by default.
+        field: what an error names, the slot by default.
+
     Raises:
-        InputError: an unknown name (lists what exists), one that cannot be imported, one whose `name` is another, or
-            one that lacks a method of its interface.
+        InputError: an unknown name (lists what exists), one that cannot be imported, one whose `name` is another, one
+            that lacks a method of its interface, or options that will not do.
     """
+    field = field or slot
     table = _table(slot)
+    name, rest = split(text) if slot in ENGINES else (text, None)
     if name not in table:
-        installed = ", ".join(sorted(table)) or "none"
+        known = ", ".join(sorted(table)) or "none"
         close = get_close_matches(name, table, 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
-        raise InputError(f"no {_describe(slot)} {name!r}{hint}; installed: {installed}", field=f"--{slot}")
+        raise InputError(f"no {_describe(slot)} {name!r}{hint}; installed: {known}", field=field)
     what = f"{_describe(slot)} {name!r} ({_origin(table[name])})"
     try:
         engine = table[name].load()
@@ -79,6 +135,84 @@ def load_plugin(slot: str, name: str) -> Any:
         raise InputError(f"{what} is not a class; expected one to construct the engine with")
     if (own := getattr(engine, "name", None)) != name:
         raise InputError(f"{what} has name = {own!r}; expected {name!r}")
-    if missing := [method for method in _METHODS[slot] if not callable(getattr(engine, method, None))]:
+    if missing := [method for method in _methods(slot) if not callable(getattr(engine, method, None))]:
         raise InputError(f"{what} lacks {', '.join(f'{method}()' for method in missing)}")
-    return engine
+    options = parse_options(engine, rest, field) if slot in ENGINES else None
+    if options is None or not (changed := option_text(options)):
+        return engine
+    body = {"__init__": partialmethod(engine.__init__, options=options), "option_text": changed}
+    return type(engine.__name__, (engine,), body | {"__module__": engine.__module__, "__doc__": engine.__doc__})
+
+
+def open_source(
+    what: str | None, source: str | None = None, seed: int | None = None, fields: tuple[str, str] = ("what", "source")
+) -> LayoutSource:
+    """A source, opened.
+
+    Args:
+        what: what is to be opened: a name of the library, a file, a folder or an address; None where `source` says it.
+        source: name of an installed source, or in place of `what` an address. Where it is None, the scheme of what is
+            opened or the suffix of its name picks the source.
+        seed: replaces its own.
+        fields: what errors call `what` and `source`.
+
+    Raises:
+        InputError: no source or several open such a thing (lists those installed), or it cannot be opened.
+    """
+    source_class, what = find_source(what, source, fields)
+    return source_class.open(what, seed)
+
+
+def find_source(
+    what: str | None, source: str | None = None, fields: tuple[str, str] = ("what", "source")
+) -> tuple[type[LayoutSource], str]:
+    """The class of a source, and what it is to open; see `open_source`."""
+    if source is None:
+        if what is None:
+            raise InputError("expected a scenario, a file, a folder or an address", field=fields[0])
+        return _source_of(what, fields[0]), what
+    if source in _table("source"):
+        if what is None:
+            raise InputError(f"expected what the source {source!r} is to open", field=fields[0])
+        return load_plugin("source", source, fields[1]), what
+    path = Path(source)
+    address = _SCHEME.match(source) or path.suffix or path.exists() or source in scenario_names()
+    if what is not None or not address:
+        return load_plugin("source", source, fields[1]), source  # raises: there is none of that name
+    return _source_of(source, fields[1]), source
+
+
+def _source_of(address: str, field: str) -> type[LayoutSource]:
+    """The class of the source that opens an address."""
+    scheme, path = _SCHEME.match(address), Path(address)
+    if scheme is None and not path.suffix and (not path.is_dir() or address in scenario_names()):
+        return load_plugin("source", "scenario")
+    classes, broken = [], []
+    for name in plugin_names("source"):
+        try:
+            classes.append(load_plugin("source", name))
+        except InputError:
+            broken.append(f"{name} (cannot be loaded)")
+    if scheme is not None:
+        kind = f"{scheme[1].lower()}://"
+        found = [one for one in classes if scheme[1].lower() in getattr(one, "schemes", ())]
+    else:
+        kind = path.suffix.lower()
+        found = [one for one in classes if kind and kind in getattr(one, "suffixes", ())]
+        if not found and path.is_dir():
+            kind = "folders"
+            found = [one for one in classes if "/" in getattr(one, "suffixes", ())]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join([*map(_opened_by, classes), *broken])
+    if found:
+        several = " and ".join(one.name for one in found)
+        raise InputError(f"{several} both open {kind}; say which by --source NAME; installed: {known}", field=field)
+    raise InputError(f"no source opens {kind}, got {address!r}; installed: {known}", field=field)
+
+
+def _opened_by(source: type[LayoutSource]) -> str:
+    """A source's name and what it opens, for people."""
+    schemes = [f"{scheme}://" for scheme in getattr(source, "schemes", ())]
+    kinds = [*schemes, *("folders" if suffix == "/" else suffix for suffix in getattr(source, "suffixes", ()))]
+    return f"{source.name} ({', '.join(kinds)})" if kinds else source.name

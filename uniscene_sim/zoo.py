@@ -153,10 +153,11 @@ def check_tensors(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[
 
 
 def _find(name: str | Path) -> Path:
-    if (folder := Path(name)).is_dir() and (isinstance(name, Path) or folder.name != name):
-        return folder
-    if str(name) in (known := model_names()):
+    known, folder = model_names(), Path(name)
+    if isinstance(name, str) and name in known:
         return data_dir("models") / name
+    if folder.is_dir():
+        return folder
     raise InputError(f"no such model; the zoo has {', '.join(known) or 'none'}", file=name)
 
 

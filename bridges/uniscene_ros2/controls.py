@@ -13,9 +13,9 @@ from builtin_interfaces.msg import Time
 
 from uniscene_ros2.messages.ego_state import speed_mps
 from uniscene_ros2.messages.stamps import to_us
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.world.ego import Control, Trajectory
 
 __all__ = ["COMMAND_KINDS", "Command", "CommandKind", "ControlInbox", "StaleControl"]
 

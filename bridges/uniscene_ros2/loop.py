@@ -13,10 +13,10 @@ from uniscene_ros2.controls import Command, ControlInbox, StaleControl
 from uniscene_ros2.run import RosRun
 from uniscene_ros2.topics import PublishContext, PublisherMessage, PublishTime, TopicTable
 from uniscene_ros2.wall_clock import WallClockPacer
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.layout import PHYSICS_US
-from uniscene_sim.world.ego import Control, Trajectory
 
 __all__ = ["RunLoop"]
 
@@ -141,7 +141,7 @@ class RunLoop:
         if self.budget is not None:
             self.budget -= 1
         if run.source.done:
-            self._end(run.source.outcome["status"])
+            self._end(run.source.outcome.status)
 
     # --- saying it ------------------------------------------------------------------------------------------------
 
@@ -200,7 +200,12 @@ class RunLoop:
 
     def _status(self) -> str:
         run = self.run
-        facts = {"scenario": run.source.title, "seed": run.source.seed, **run.source.outcome, "status": self.status}
+        facts = {
+            "scenario": run.source.title,
+            "seed": run.source.seed,
+            **run.source.outcome.as_dict(),
+            "status": self.status,
+        }
         return json.dumps({**facts, "controls": dict(self.inbox.counts)})
 
     # --- runs -----------------------------------------------------------------------------------------------------

@@ -57,7 +57,14 @@ class UnisceneNode(Node):
         profile, role = PROFILES[self.get("profile")], self.get("role")
         engines = {slot: self.get(slot) for slot in ("occupancy", "camera", "lidar")}
         rig = load_rig(self.get("rig"))
-        self.run = RosRun(self.get("scenario"), rig, seed=self._seed(), engines=engines, tile_cache=user_cache("tiles"))
+        self.run = RosRun(
+            self.get("scenario"),
+            rig,
+            source=self.get("source"),
+            seed=self._seed(),
+            engines=engines,
+            tile_cache=user_cache("tiles"),
+        )
         self.topics = TopicTable(
             self,
             rig,
@@ -179,10 +186,10 @@ class UnisceneNode(Node):
             reason = refusal_reason(settings[name], value) if name in settings else None
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
-        if wishes.keys() & {"scenario", "seed"}:
-            seed = wishes.get("seed", self.get("seed"))
+        if wishes.keys() & {"scenario", "source", "seed"}:
+            scenario, source, seed = (wishes.get(name, self.get(name)) for name in ("scenario", "source", "seed"))
             try:
-                self.run.load(wishes.get("scenario", self.get("scenario")), None if seed < 0 else seed)
+                self.run.load(scenario, source, None if seed < 0 else seed)
             except InputError as error:
                 return SetParametersResult(successful=False, reason=str(error))
             self._open()

@@ -48,7 +48,10 @@ class NodeParameter:
 
 
 NODE_PARAMETERS = (
-    NodeParameter("scenario", "cut_in", "Name of the library or file; setting it loads it.", fixed=False),
+    NodeParameter(
+        "scenario", "cut_in", "Name of the library, file, folder or address; setting it loads it.", fixed=False
+    ),
+    NodeParameter("source", "", "Source that opens the scenario, or an address in its place.", fixed=False),
     NodeParameter("seed", -1, "Replaces the scenario's own; -1 does not.", fixed=False, span=(-1, 2**32 - 1)),
     NodeParameter("rig", "nuscenes-small", "Preset or YAML file."),
     NodeParameter("profile", "plain", "Names of topics and frames.", choices=tuple(PROFILES)),
@@ -62,9 +65,9 @@ NODE_PARAMETERS = (
     NodeParameter(
         "cloud_layout", "XYZIRT", "Fields of point clouds, where the profile does not say.", choices=tuple(LAYOUTS)
     ),
-    NodeParameter("occupancy", "procedural", "Engine of the world."),
-    NodeParameter("camera", "raycast", "Camera engine."),
-    NodeParameter("lidar", "raycast", "LiDAR engine."),
+    NodeParameter("occupancy", "procedural", "Engine of the world, as NAME or NAME:OPTIONS."),
+    NodeParameter("camera", "raycast", "Camera engine, the same."),
+    NodeParameter("lidar", "raycast", "LiDAR engine, the same."),
     NodeParameter(
         "mode",
         "lockstep",

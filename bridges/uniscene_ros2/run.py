@@ -6,15 +6,16 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from uniscene_sim.assemble import assemble
-from uniscene_sim.frames import SensorFrame
+from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.frames import FrameRequest, SensorFrame
 from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
+from uniscene_sim.plugins import open_source, plugin_names
 from uniscene_sim.rig import SensorRig
+from uniscene_sim.run import prepare
 from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.storage.disk_cache import DiskCache
-from uniscene_sim.world.ego import Control, Trajectory
-from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["RosRun"]
 
@@ -25,6 +26,14 @@ _GAP_US = 1_000_000
 class RosRun:
     """Runs scenarios with one rig and the same engines, one after the other.
 
+    Args:
+        scenario: name of the library, or file, folder or address of any source.
+        rig: sensors.
+        source: name of the source that opens `scenario`, or an address in its place; empty where `scenario` tells.
+        seed: replaces the scenario's own.
+        engines: by slot, with options or not.
+        tile_cache: where tiles are kept between runs.
+
     Raises:
         InputError: the scenario, an engine or the map cannot be had.
     """
@@ -34,24 +43,28 @@ class RosRun:
         scenario: str,
         rig: SensorRig,
         *,
+        source: str = "",
         seed: int | None = None,
         engines: dict[str, str] | None = None,
         tile_cache: DiskCache | None = None,
     ):
         self.rig, self._engines, self._cache = rig, engines or {}, tile_cache
         self._zero_us = _GAP_US
-        self.simulator = self._prepare_simulator(scenario, seed)
+        self.simulator = self._prepare_simulator(scenario, source, seed)
         self.tick_us = self.simulator.tick_us
         self._before: dict[str, Any] = {}
         self.begin()
 
-    def load(self, scenario: str, seed: int | None = None) -> None:
+    def load(self, scenario: str, source: str = "", seed: int | None = None) -> None:
         """Go on with another scenario, at its beginning.
+
+        Args:
+            scenario, source, seed: see `Run`.
 
         Raises:
             InputError: it cannot be had; the one at hand goes on.
         """
-        simulator = self._prepare_simulator(scenario, seed)
+        simulator = self._prepare_simulator(scenario, source, seed)
         self._jump_clock()
         self.simulator = simulator
         self.begin()
@@ -66,7 +79,7 @@ class RosRun:
         self._before = dict(self.simulator.memory)
 
     @property
-    def source(self) -> ScenarioSource:
+    def source(self) -> LayoutSource:
         return self.simulator.source
 
     @property
@@ -97,25 +110,29 @@ class RosRun:
         """The frame of now, of what is wanted; may be asked again with other wishes."""
         simulator = self.simulator
         simulator.memory = dict(self._before)
-        simulator.wanted = wanted
-        simulator.window_grid = DEFAULT_GRID if "occupancy" in wanted else None
-        simulator.bev_schema = LayoutSchema() if "bev" in wanted else None
-        return sense([simulator])[0]
+        request = FrameRequest(
+            frozenset(wanted),
+            window_grid=DEFAULT_GRID if "occupancy" in wanted else None,
+            bev_schema=LayoutSchema() if "bev" in wanted else None,
+            digests=False,
+        )
+        return sense([simulator], request)[0]
 
     def map_text(self) -> str:
         """The map as OpenDRIVE, empty where it has no such form."""
-        path = Path(self.source.scenario.map)
+        scenario = getattr(self.source, "scenario", None)  # other sources do not tell the file of their map
+        if scenario is None:
+            return ""
+        path = Path(scenario.map)
         for file in (path, path.with_suffix(".xodr")):
             if file.suffix == ".xodr" and file.is_file():
                 return file.read_text()
         return ""
 
-    def _prepare_simulator(self, scenario: str, seed: int | None) -> Simulator[ScenarioSource]:
-        source = ScenarioSource.open(scenario, seed)
-        simulator = assemble(source, self.rig, tile_cache=self._cache, **self._engines)  # type: ignore[arg-type]
-        simulator.digests = False
-        simulator.prepare(source.route_path)
-        return simulator
+    def _prepare_simulator(self, scenario: str, source: str, seed: int | None) -> Simulator[LayoutSource]:
+        what = None if source and source not in plugin_names("source") else scenario
+        opened = open_source(what, source or None, seed, ("scenario", "source"))
+        return prepare(opened, self.rig, tile_cache=self._cache, **self._engines)  # type: ignore[arg-type]
 
     def _jump_clock(self) -> None:
         self._zero_us = self.stamp_us + _GAP_US

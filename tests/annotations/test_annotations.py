@@ -18,7 +18,7 @@ from uniscene_sim.annotations.boxes import amodal_box, boxes_in, posed_agents, s
 from uniscene_sim.annotations.draw import flow_rgb
 from uniscene_sim.annotations.occlusion import are_unoccluded
 from uniscene_sim.annotations.silhouettes import unoccluded_extent
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
@@ -572,9 +572,9 @@ def test_only_what_is_asked_for():
         ("boxes", {"boxes"}),
         ("lanes", {"lanes"}),
     ):
-        simulator.annotator = Annotator(simulator.rig, simulator.source.map, (kind,))
-        simulator.reset()
-        annotated = simulator.step()
+        request = replace(simulator.request, annotations=frozenset({kind}))
+        simulator.reset(request)
+        annotated = simulator.step(request=request)
         assert annotated.digests == frames[-1].digests and "annotations" in simulator.stages_ms
         found = annotated.annotations
         camera, sweep = found.cameras["front"], found.sweeps["lidar"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.effects import add_noise, blur_motion, image_motion, image_noise_key
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
 from uniscene_sim.camera.raycast.ground_bins import make_ground_bins, rows_at

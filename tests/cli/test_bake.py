@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numba import typeof
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.cli.bake import bake, tiles_to_bake
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
@@ -513,7 +513,7 @@ def test_an_engine_that_cannot_be_cached_cannot_be_baked(urban, tmp_path, monkey
             super().__init__(static_map, seed)
             self.cache_key = None
 
-    monkeypatch.setattr("uniscene_sim.plugins.load_plugin", lambda slot, name: Silent)
+    monkeypatch.setattr("uniscene_sim.plugins.load_plugin", lambda slot, text: Silent)
     with pytest.raises(InputError, match="declares no cache_key"):
         bake(urban, 5, TILES, DiskCache(tmp_path, GIB, strict=True))
 
@@ -544,7 +544,7 @@ def test_what_a_small_memory_cannot_hold_comes_back_from_disk(tmp_path):
         frames.append([simulator.reset().digests] + [simulator.step().digests for _ in range(3)])
     assert frames[0] == frames[1]
     assert simulator.store.made == 0 and simulator.store.nbytes <= 4 << 20
-    assert simulator.tiles["from_cache"] > len(list(tmp_path.iterdir())) - 20
+    assert simulator.tiles.from_cache > len(list(tmp_path.iterdir())) - 20
 
 
 @pytest.mark.slow

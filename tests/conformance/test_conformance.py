@@ -419,6 +419,8 @@ def test_what_somebody_else_installs(tmp_path):
     track = (out / "track.csv").read_text().splitlines()
     assert len(track) == 5 and track[-1].startswith("300000,2.397,")  # 0.3 s at 8 m/s
     assert json.loads((out / "report.json").read_text())["scenario"] == "ring of 30 m"
+    ran = cli("run", "--source", "ring://30", "--no-preview", "--rig", "rl", "--ticks", "1", "--out", str(out))
+    assert ran.returncode == 0 and "ring of 30 m: RUNNING" in ran.stdout, ran.stderr
     refused = cli("run", "wide", "--source", "ring", "--out", str(tmp_path / "none"))
     assert refused.returncode == 2 and "expected a radius in metres, got 'wide'" in refused.stderr
     assert cli("run", "30", "--source", "rign").returncode == 2

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.cuda.engines import CudaCameras, CudaLidar
 from uniscene_sim.geometry import Pose

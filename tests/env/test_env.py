@@ -15,7 +15,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import uniscene_sim  # noqa: F401 - registers the environments
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
+from uniscene_sim.control import Control
 from uniscene_sim.env.actions import ACTIONS, ContinuousAction, DiscreteAction, WaypointAction
 from uniscene_sim.env.observations import AGENTS, EGO, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
@@ -25,7 +26,6 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.ego import Control
 from uniscene_sim.world.paths import LIMIT, STOP
 from uniscene_sim.world.scenario_source import ScenarioSource
 

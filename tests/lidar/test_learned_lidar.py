@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
+from uniscene_sim import plugins
 from uniscene_sim.cli.main import main
 from uniscene_sim.conformance.sensors import _LIDARS, _views, sensor_rules
 from uniscene_sim.datasets.drives import sample_drives
@@ -31,6 +32,7 @@ from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import TILE_CELLS
 from uniscene_sim.training.lidar import LidarCrops, LidarRecipe, lidar_losses, save_lidar, train_sdf
 from uniscene_sim.training.loop import Schedule
+from uniscene_sim.zoo import load_model
 
 CPU = torch.device("cpu")
 SMALL = SdfConfig(widths=(8, 8), blocks=(1, 1), hidden=16)
@@ -381,6 +383,27 @@ def test_it_runs_from_the_command_line(zoo, capfd):
     assert json.loads(report.read_text())["engines"]["lidar"] == "sparse-sdf"
     assert main(["check", "sparse-sdf"]) == 0  # in a process of its own, too
     assert "FAIL" not in capfd.readouterr().out
+
+
+def test_a_model_of_ones_own_is_used(zoo, tmp_path, capfd):
+    """What `train lidar` writes into any folder."""
+    torch.manual_seed(1)
+    mine = tmp_path / "run:2" / "mine"
+    save_lidar(mine, LidarRecipe(net=SMALL), SparseSdfNet(SMALL), {}, "# mine")
+    made, zoos = (plugins.load_plugin("lidar", text)().model for text in (f"sparse-sdf:{mine}", "sparse-sdf"))
+    assert made.sha256 == load_model(mine).sha256 != zoos.sha256
+    run = ["run", "cut_in", "--rig", "rl", "--ticks", "1", "--no-preview", "--no-cache", "--lidar"]
+    digests = []
+    for text in ("sparse-sdf", f"sparse-sdf:model={mine}"):
+        assert main([*run, text, "--out", str(tmp_path / "out")]) == 0
+        report = json.loads((tmp_path / "out" / "report.json").read_text())
+        digests.append(report["digest"])
+        assert report["engines"]["lidar"] == text
+    assert digests[0] != digests[1]
+    assert main(["check", f"sparse-sdf:model={mine}"]) == 0
+    assert "FAIL" not in capfd.readouterr().out
+    assert main([*run, "sparse-sdf:model=nowhere/else", "--out", str(tmp_path / "none")]) == 2
+    assert "nowhere/else: no such model; the zoo has lidar" in capfd.readouterr().err
 
 
 def test_it_is_an_envs_lidar(zoo):

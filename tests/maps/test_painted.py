@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutSchema
@@ -286,7 +286,7 @@ def test_the_ego_drives_its_trajectory_and_agents_theirs(folder):
         others = {int(a["id"]): a["pos"] for a in frame.agents}
         x, _, z = next(p for p in others.values() if abs(p[1] - 2) < 0.1)
         assert (x, z) == (pytest.approx(90 - 8 * t, abs=0.1), pytest.approx(0.0, abs=0.01))
-    assert source.outcome["status"] == "SUCCESS"
+    assert source.outcome.status == "SUCCESS"
     walker = next(a for a in frame.agents if a["size"][0] < 1.2)
     assert walker["pos"][0] == pytest.approx(70 - 1.2 * 6, abs=0.3)
     assert walker["pos"][2] == pytest.approx(0.13, abs=0.01)
@@ -300,7 +300,7 @@ def test_a_trajectory_off_the_road_is_counted(folder):
     source.reset()
     while not source.done:
         source.step(source.driver_control(), 100_000)
-    assert source.outcome["status"] == "FAILURE"
+    assert source.outcome.status == "FAILURE"
 
 
 def test_a_run_sees_the_painted_street_and_repeats(folder):
@@ -395,4 +395,4 @@ def test_an_ego_on_lanes_may_drive_a_trajectory_too(tmp_path):
     source.reset()
     while not source.done:
         source.step(source.driver_control(), 100_000)
-    assert source.outcome["status"] == "SUCCESS", source.outcome
+    assert source.outcome.status == "SUCCESS", source.outcome

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.geometry import Pose
-from uniscene_sim.interfaces import RunFacts
+from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
 from uniscene_sim.metrics.consistency import Consistency, consistency, depth_differences, summarise_consistency
+from uniscene_sim.outcome import Outcome, Status
 from uniscene_sim.recording.recorder import Recorder
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.taxonomy import OccClass
@@ -248,9 +249,9 @@ def test_the_report_tells_of_the_run(tmp_path):
     for kind in (True, False):
         with Recorder(tmp_path / str(kind), RunFacts("made", 1, rig, {}, 100_000, preview=False), compare=kind) as sink:
             for x in (10.0, 10.1, 10.4):
-                sink.add(SensorFrame(layout(), {"front": image}, {"above": points([[x, 0, 0]])}), {})
-            sink.add(SensorFrame(layout(), {"front": image}), {})
-            sink.close({}, {})
+                sink.add(SensorFrame(layout(), {"front": image}, {"above": points([[x, 0, 0]])}), StageTimes())
+            sink.add(SensorFrame(layout(), {"front": image}), StageTimes())
+            sink.close(Outcome(Status.SUCCESS), TileStats())
         reports[kind] = json.loads((tmp_path / str(kind) / "report.json").read_text())
     assert reports[False]["consistency"] is None and "consistency" not in reports[False]["stages_ms"]
     assert reports[True]["consistency"] == {

@@ -1,5 +1,6 @@
 """Generated tiles: the same from every side, true to their labels and to the map, carried on above the grid's end."""
 
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from scipy import ndimage
 
 from tests.occupancy.test_occupancy import URBAN, digest, frame_at, lane_points
 from tests.oracle import oracle_engine
+from uniscene_sim import plugins
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE
@@ -22,6 +24,7 @@ from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.occupancy.window import occupancy_window
+from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.storage.disk_cache import DiskCache
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M, TILE_M
@@ -260,6 +263,21 @@ def test_tiles_are_kept_on_disk_by_the_weights(urban, oracle, tmp_path):
     oracle.model.sha256 = "others"
     assert OccflowTiles(urban, 5, oracle.model).cache_key != before
     oracle.model.sha256 = "oracle"
+
+
+def test_a_model_of_ones_own_is_used_and_stands_in_the_keys_of_its_tiles(urban, tmp_path):
+    pytest.importorskip("torch")
+    shutil.copytree(data_dir("models") / "occupancy", tmp_path / "mine")
+    plain, own = (
+        plugins.load_plugin("occupancy", text)(urban, 5)
+        for text in ("occflow-tiles", f"occflow-tiles:model={tmp_path / 'mine'}")
+    )
+    assert own.model.sha256 == plain.model.sha256 and own.model.name == "mine"
+    disk = DiskCache(tmp_path / "tiles", GIB)
+    keys = [TileCache.of(engine, urban.ref, 5, disk)._name(0, 0) for engine in (plain, own)]
+    assert keys[0] != keys[1]
+    with pytest.raises(InputError, match="no such model; the zoo has"):
+        plugins.load_plugin("occupancy", "occflow-tiles:nowhere")(urban, 5)
 
 
 def test_a_model_of_unknown_channels_is_refused(urban, oracle):

@@ -16,8 +16,9 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.frames import CameraFrame, LidarSweep, OccupancyGrid, SensorFrame, digest
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.interfaces import RunFacts
+from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
 from uniscene_sim.layout import AGENT_DTYPE, BevLayout, EgoVehicle, LayoutFrame, LayoutSchema
+from uniscene_sim.outcome import Outcome, Status
 from uniscene_sim.recording.panels import bev_panel, lidar_from_above, lidar_in_perspective, occupancy_panel
 from uniscene_sim.recording.preview import compose_preview
 from uniscene_sim.recording.recorder import Recorder
@@ -92,8 +93,8 @@ def frame(tick: int = 0) -> SensorFrame:
 def record(out: Path, ticks: int, preview: bool = True, **options: object) -> list[Path]:
     with Recorder(out, replace(FACTS, preview=preview), **options) as recorder:
         for tick in range(ticks):
-            recorder.add(frame(tick), {"camera": 10.0 + tick})
-        return recorder.close({"status": "SUCCESS"}, {"made": 2})
+            recorder.add(frame(tick), StageTimes({"camera": 10.0 + tick}))
+        return recorder.close(Outcome(Status.SUCCESS), TileStats(made=2))
 
 
 def has(picture: np.ndarray, rgb: tuple[int, ...]) -> np.ndarray:
@@ -112,8 +113,8 @@ def test_a_run_leaves_a_video_a_sheet_and_a_report(tmp_path):
     with Image.open(tmp_path / "contact_sheet.png") as sheet:
         assert sheet.size[0] == compose_preview(frame(), RIG).shape[1]
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["ticks"] == 5 and report["outcome"] == {"status": "SUCCESS"} and report["seed"] == 3
-    assert report["tiles"] == {"made": 2}
+    assert report["ticks"] == 5 and report["outcome"] == {"status": "SUCCESS", "criteria": []} and report["seed"] == 3
+    assert report["tiles"] == {"made": 2, "from_cache": 0, "stalled_ticks": 0, "worst_stall_ms": 0.0}
     assert report["sensors"] == ["CAM_FRONT", "LIDAR_TOP"] and report["rig"] == "small"
     assert report["stages_ms"]["camera"] == {"p50": 12.0, "p95": 13.8}
     assert report["ticks_per_s"] == pytest.approx(4 / 0.050, rel=1e-3)  # the first tick is start-up
@@ -145,7 +146,7 @@ def test_no_preview_writes_the_report_alone(tmp_path):
 def test_a_run_that_breaks_off_leaves_nothing(tmp_path):
     def break_off() -> None:
         with Recorder(tmp_path, FACTS) as recorder:
-            recorder.add(frame(), {})
+            recorder.add(frame(), StageTimes())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, Image, Imu, NavSatFix, PointCloud2
 from std_msgs.msg import Float32, String, UInt8MultiArray
 from visualization_msgs.msg import MarkerArray
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import AgentClass, OccClass

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,6 +16,7 @@ from std_msgs.msg import MultiArrayDimension, UInt8MultiArray
 from visualization_msgs.msg import MarkerArray
 
 from tests.ros2.test_messages import cloud
+from tests.third_party.ring_source import RingSource
 from uniscene_ros2 import controls
 from uniscene_ros2.cli import set_transport
 from uniscene_ros2.messages import clouds, images
@@ -25,16 +27,18 @@ from uniscene_ros2.messages.geodesy import Origin
 from uniscene_ros2.messages.stamps import as_header, as_time, to_us, write_pose, write_rotation
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.profiles import PROFILES, fill_name
+from uniscene_ros2.run import RosRun
 from uniscene_ros2.wall_clock import WallClockPacer
-from uniscene_sim.assemble import assemble
+from uniscene_sim import plugins
+from uniscene_sim.assembly import assemble
+from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
-from uniscene_sim.frames import CameraFrame, LidarSweep, OccupancyGrid
+from uniscene_sim.frames import CameraFrame, FrameRequest, LidarSweep, OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.taxonomy import AgentClass, OccClass
-from uniscene_sim.world.ego import Control
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 
@@ -274,11 +278,34 @@ def test_a_simulator_senses_what_is_wanted_and_that_as_ever():
     simulator = assemble(ScenarioSource.open("cut_in"), load_rig("rl"), window_grid=None, bev_schema=None)
     everything = simulator.reset()
     assert [layout.stamp_us for layout in simulator.tick_layouts] == [0]
-    simulator.wanted = {"lidar"}
-    assert simulator.reset().digests == {"lidar": everything.digests["lidar"]}
-    simulator.wanted = set()
-    assert not simulator.step().digests
+    one = FrameRequest(frozenset({"lidar"}), window_grid=None, bev_schema=None)
+    assert simulator.reset(one).digests == {"lidar": everything.digests["lidar"]}
+    assert not simulator.step(request=replace(one, sensors=frozenset())).digests
     assert [layout.stamp_us for layout in simulator.tick_layouts] == list(range(10_000, 110_000, 10_000))
+
+
+def test_a_run_takes_any_source(monkeypatch):
+    """By the name of its plug-in or by its address; and goes on to the next."""
+    point = SimpleNamespace(name="ring", value="tests:RingSource", dist=None, load=lambda: RingSource)
+    own = plugins.entry_points
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [
+        *own(group=group), *([point] if group.endswith("source") else [])])  # fmt: skip
+    run = RosRun("30", load_rig("rl"), source="ring")
+    assert run.source.title == "ring of 30 m" and run.map_text() == ""
+    run.advance(None)
+    assert set(run.sense({"lidar"}).sweeps) == {"lidar"} and run.source.outcome.status == "RUNNING"
+    run.load("cut_in", "ring://40")
+    assert run.source.title == "ring of 40 m" and run.stamp_us > 2_000_000
+    run.load("hard_brake", seed=4)
+    assert (run.source.title, run.source.seed) == ("hard_brake", 4) and run.map_text()
+    for scenario, source, wrong in (
+        ("cut_in", "rign", "source: no source 'rign'"),
+        ("drive.mcap", "", "scenario: no source opens .mcap"),
+        ("cut_in", "carla://x", "source: no source opens carla://"),
+    ):
+        with pytest.raises(InputError, match=wrong):
+            run.load(scenario, source)
+    assert run.source.title == "hard_brake"
 
 
 def test_fast_dds_gets_our_profile_unless_the_user_has_one(monkeypatch):

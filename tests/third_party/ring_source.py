@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
 from uniscene_sim.maps.painted.painted_map import PaintedMap
-from uniscene_sim.world.ego import Control
+from uniscene_sim.outcome import Outcome, Status
 
 SPEED_MPS = 8.0
 STEP_US = 10_000
@@ -14,6 +15,7 @@ STEP_US = 10_000
 
 class RingSource:
     name = "ring"
+    schemes = ("ring",)
     open_loop = True
     duration_s = 20.0
     solid = None
@@ -30,7 +32,7 @@ class RingSource:
     @classmethod
     def open(cls, what, seed=None):
         try:
-            radius_m = float(what)
+            radius_m = float(what.removeprefix("ring://"))
         except ValueError:
             raise InputError(f"expected a radius in metres, got {what!r}", field="SCENARIO") from None
         if not 15.0 <= radius_m <= 500.0:
@@ -43,7 +45,7 @@ class RingSource:
 
     @property
     def outcome(self):
-        return {"status": "SUCCESS" if self.done else "RUNNING"}
+        return Outcome(Status.SUCCESS if self.done else Status.RUNNING)
 
     @property
     def route_path(self):

@@ -10,13 +10,14 @@ import argparse
 import resource
 import sys
 import tempfile
+from dataclasses import astuple
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
 import yaml
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -70,7 +71,7 @@ def main() -> int:
             ticks = len(tiles) - last
             costs.append(1e3 * (process_time() - cpu) / ticks)
             row = (driven / 1000, ticks / (perf_counter() - start), costs[-1], _rss_mib(), _peak_mib(),
-                   *np.percentile(tiles[last:], (50, 99, 100)), *list(simulator.tiles.values())[:3])  # fmt: skip
+                   *np.percentile(tiles[last:], (50, 99, 100)), *astuple(simulator.tiles)[:3])  # fmt: skip
             print(_ROW.format(*row), flush=True)
             begun, start, cpu, last = driven, perf_counter(), process_time(), len(tiles)
     p50, p99, worst = np.percentile(tiles, (50, 99, 100))

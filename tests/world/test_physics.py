@@ -15,13 +15,13 @@ import pytest
 
 from tests.maps.test_painted import street
 from tests.plain_world import plain_steps
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.maps.elements import Lane
 from uniscene_sim.maps.ground import height_at, rank_at
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import EgoSpec, Scenario, Spawn
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.world.ego import Control, Trajectory
 from uniscene_sim.world.paths import unit_hash
 from uniscene_sim.world.physics import run_steps
 from uniscene_sim.world.scenario_source import ScenarioSource

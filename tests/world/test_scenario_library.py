@@ -37,7 +37,7 @@ def drive(name, seed=None):
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_every_scenario_succeeds(name, seed):
     source = drive(name, seed)[0]
-    assert source.outcome["status"] == "SUCCESS", source.outcome
+    assert source.outcome.status == "SUCCESS", source.outcome
 
 
 def test_same_seed_same_end():
@@ -134,7 +134,7 @@ def test_roundabout_is_driven_round():
     angle = np.unwrap(np.arctan2(ego[:, 1], ego[:, 0]))
     near = np.hypot(ego[:, 0], ego[:, 1]) < 20.0
     assert near.any() and 0.9 * np.pi < angle[near][-1] - angle[near][0] < 1.6 * np.pi, "to the third exit"
-    assert source.outcome["status"] == "SUCCESS"
+    assert source.outcome.status == "SUCCESS"
 
 
 def test_cross_traffic_goes_first():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from tests.plain_world import contacts_with_agents, step_ego
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose, box_corners, boxes_overlap
 from uniscene_sim.layout import EgoVehicle, Light, SignalState
@@ -21,7 +22,7 @@ from uniscene_sim.maps.signals import signal_heads, signal_states
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import Action, AgentSpec, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.ego import Control, EgoState, Trajectory
+from uniscene_sim.world.ego import EgoState
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic import IDM, MotionMode
 
@@ -125,7 +126,7 @@ def test_running_a_red_light_is_counted_once(road):
     source.reset()
     events = [e for _ in range(100) for f in source.step(Control(0.0, 1.0), 100_000) for e in f.events]
     assert events.count("red_light:0") == 1
-    assert source.outcome["criteria"][0]["success"] is False
+    assert source.outcome.criteria[0].success is False
 
 
 def test_head_shows_the_signal(road):
@@ -222,7 +223,7 @@ def test_collision_and_off_road_are_counted(road):
     for _ in range(30):
         source.step(Control(-0.2, 0.0), 100_000)
     assert source.state.tally.off_road_s > 0.5
-    row = next(r for r in source.outcome["criteria"] if r["name"] == "off_road")
+    row = next(c for c in source.outcome.criteria if c.name == "off_road")
     assert set(row) == {"name", "actor", "optional", "expected", "actual", "success"} and not row["success"]
 
 

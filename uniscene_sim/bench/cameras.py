@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
 from uniscene_sim.compute.compiled import nogil_kernel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose

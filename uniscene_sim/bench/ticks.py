@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from time import perf_counter
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.bench.timing import BenchRow
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig

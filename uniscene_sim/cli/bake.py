@@ -13,12 +13,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from uniscene_sim import plugins
+from uniscene_sim.assembly import tile_store
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.tile_cache import TileCache
-from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
+from uniscene_sim.occupancy.tile_store import tiles_along
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.simulator import prefetch_range_m
@@ -129,11 +128,9 @@ class _BakeWorker:
     """What a process needs to bake."""
 
     def __init__(self, static_map: StaticMap, seed: int, disk: DiskCache, occupancy: str):
-        engine = plugins.load_plugin("occupancy", occupancy)(static_map, seed)
-        cache = TileCache.of(engine, static_map.ref, seed, disk)
-        if cache is None:
+        self.disk, self.store = disk, tile_store(occupancy, static_map, seed, disk, max_bytes=0)
+        if self.store.cache is None:
             raise InputError(f"{occupancy!r} declares no cache_key, so its tiles cannot be kept", field="--occupancy")
-        self.disk, self.store = disk, TileStore(engine, max_bytes=0, cache=cache)
 
     def bake(self, tiles: Sequence[tuple[int, int]]) -> BakeTotals:
         before = self._total()

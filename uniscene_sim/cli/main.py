@@ -39,13 +39,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a scenario and write what the sensors saw")
-    run.add_argument("what", metavar="SCENARIO", help="file, or name of one of the library; or what --source opens")
+    run.add_argument("what", metavar="SCENARIO", nargs="?",
+                     help="name of the library, file, folder or address; or what --source NAME opens")  # fmt: skip
     run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
     run.add_argument("--seed", type=seed_argument, help="replaces the scenario's seed")
     run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
     for slot, default in (("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast")):
-        run.add_argument(f"--{slot}", default=default, help=f"{slot} engine (default: {default})")
-    run.add_argument("--source", default="scenario", help="what knows the world (default: scenario)")
+        run.add_argument(f"--{slot}", default=default, metavar="NAME[:OPTIONS]",
+                         help=f"{slot} engine, options as key=value,... (default: {default})")  # fmt: skip
+    run.add_argument("--source", metavar="NAME|ADDRESS",
+                     help="what knows the world, where SCENARIO does not tell; or an address in its place")  # fmt: skip
     run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
     run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where rays are traced (default: cpu)")
     run.add_argument("--ticks", type=positive_integer, help="stop after this many ticks")
@@ -71,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     validate.set_defaults(command=_validate)
 
     check = commands.add_parser("check", help="whether an engine, source or sink keeps the rules")
-    check.add_argument("name", help="as installed, or module:attribute of one under development")
+    check.add_argument("name", help="as installed (NAME:OPTIONS, too), or module:attribute")
     check.add_argument("--slot", choices=plugins.SLOTS, help="what it is (default: where the name is installed)")
     check.add_argument("--on", default="cut_in", metavar="WHAT", help="what a source opens (default: cut_in)")
     check.set_defaults(command=_check)
@@ -92,11 +95,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     # Late imports: `--help` needs neither numba nor a map.
-    from tqdm import tqdm
-
-    from uniscene_sim.assemble import assemble
-    from uniscene_sim.interfaces import RunFacts
     from uniscene_sim.rigs.rig_file import load_rig
+    from uniscene_sim.run import prepare, run
     from uniscene_sim.storage.disk_cache import user_cache
 
     engines = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}
@@ -105,32 +105,27 @@ def _run(arguments: argparse.Namespace) -> int:
 
         require_device("--device")
         engines |= {slot: "raycast-cuda" for slot in ("camera", "lidar") if engines[slot] == "raycast"}
+    for slot, text in engines.items():
+        plugins.load_plugin(slot, text, f"--{slot}")
     rig = load_rig(arguments.rig)
-    open_sinks = [plugins.load_plugin("sink", name).open for name in dict.fromkeys(arguments.sink or ["report"])]
-    source = plugins.load_plugin("source", arguments.source).open(arguments.what, arguments.seed)
+    sinks = [plugins.load_plugin("sink", name, "--sink") for name in dict.fromkeys(arguments.sink or ["report"])]
+    source = plugins.open_source(arguments.what, arguments.source, arguments.seed, ("SCENARIO", "--source"))
     disk = None if arguments.no_cache else user_cache("tiles")
     annotations = [kind for kind in arguments.annotations.split(",") if kind]
-    simulator = assemble(source, rig, annotations=annotations, tile_cache=disk, **engines)
-    simulator.prepare(source.route_path, progress=True)
-    ticks = int(source.duration_s * 1e6) // simulator.tick_us
-    if arguments.ticks is not None:
-        ticks = min(ticks, arguments.ticks)
-    facts = RunFacts(source.title, source.seed, rig, engines, simulator.tick_us, not arguments.no_preview)
-    with ExitStack() as stack:
-        sinks = [stack.enter_context(open_sink(arguments.out, facts)) for open_sink in open_sinks]
-        frame = simulator.reset()
-        for tick in tqdm(range(ticks + 1), desc="simulate", unit="tick", disable=None):
-            if tick:
-                frame = simulator.step()
-            for sink in sinks:
-                sink.add(frame, simulator.stages_ms)
-            if source.done:
-                break
-        written = [path for sink in sinks for path in sink.close(source.outcome, simulator.tiles)]
-    for path in written:
+    simulator = prepare(source, rig, tile_cache=disk, progress=True, annotations=annotations, **engines)
+    result = run(
+        simulator,
+        sinks,
+        arguments.out,
+        ticks=arguments.ticks,
+        engines=engines,
+        preview=not arguments.no_preview,
+        progress=True,
+    )
+    for path in result.written:
         print(path)
-    status = source.outcome["status"]
-    print(f"{source.title}: {status}")
+    status = result.outcome.status
+    print(f"{result.title}: {status}")
     return 0 if status in ("SUCCESS", "ACCEPTABLE", "RUNNING") else 1
 
 
@@ -139,6 +134,7 @@ def _bake(arguments: argparse.Namespace) -> int:
     from uniscene_sim.rigs.rig_file import load_rig
     from uniscene_sim.storage.disk_cache import user_cache
 
+    plugins.load_plugin("occupancy", arguments.occupancy, "--occupancy")
     disk = user_cache("tiles", strict=True)
     static_map, seed, tiles = tiles_to_bake(arguments.map, arguments.seed, load_rig(arguments.rig))
     baked = bake(static_map, seed, tiles, disk, arguments.occupancy, arguments.jobs)
@@ -153,7 +149,7 @@ def _info(_: argparse.Namespace) -> int:
 
     from uniscene_sim.cuda.device import cuda_devices
     from uniscene_sim.rigs.presets import PRESETS
-    from uniscene_sim.storage.data_folders import data_dir
+    from uniscene_sim.storage.data_folders import scenario_names
 
     for slot in plugins.SLOTS:
         kind = f"{slot} engines" if slot in plugins.ENGINES else f"{slot}s"
@@ -161,7 +157,7 @@ def _info(_: argparse.Namespace) -> int:
             f"{kind + ':':20}{', '.join(f'{name} ({origin})' for name, origin in plugins.plugin_origins(slot).items())}"
         )
     print(f"{'rigs:':20}{', '.join(PRESETS)}")
-    print(f"{'scenarios:':20}{', '.join(sorted(p.stem for p in data_dir('scenarios').glob('*.yaml')))}")
+    print(f"{'scenarios:':20}{', '.join(scenario_names())}")
     print(f"{'devices:':20}{', '.join([f'cpu ({os.cpu_count()} cores)', *cuda_devices()])}")
     found = []
     for package in ("uniscene_sim", "numpy", "numba", "scipy", "av", "carla"):
@@ -215,9 +211,7 @@ def _is_rig(path: Path) -> bool:
 def _check(arguments: argparse.Namespace) -> int:
     from uniscene_sim.conformance import check
 
-    slots = (
-        [arguments.slot] if arguments.slot else [s for s in plugins.SLOTS if arguments.name in plugins.plugin_names(s)]
-    )
+    slots = [arguments.slot] if arguments.slot else [s for s in plugins.SLOTS if plugins.installed(s, arguments.name)]
     if not slots:
         if ":" in arguments.name:
             kinds = ", ".join(plugins.SLOTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.util import find_spec
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rigs.lidar_makes import lidar_model
 from uniscene_sim.rigs.rig_file import load_rig

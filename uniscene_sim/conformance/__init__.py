@@ -35,7 +35,8 @@ def check(slot: str, name: str, on: str = "cut_in") -> Iterator[Finding]:
 
     Args:
         slot: one of `plugins.SLOTS`.
-        name: as installed, or `module:attribute` of one under development.
+        name: as installed, with options or not; or `module:attribute` of one under development, where nothing is
+            installed under the name before the colon.
         on: what a source opens.
 
     Raises:
@@ -70,8 +71,8 @@ def _rules(slot: str, name: str, on: str) -> Rules:
 
 
 def _class_of(slot: str, name: str) -> Any:
-    if ":" not in name:
-        return plugins.load_plugin(slot, name)
+    if ":" not in name or plugins.installed(slot, name):
+        return plugins.load_plugin(slot, name, "NAME")
     module, _, attribute = name.partition(":")
     try:
         return getattr(import_module(module), attribute)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.assembly import tile_store
 from uniscene_sim.conformance.rules import (
     Rules,
     fingerprint_in_new_process,
@@ -19,8 +20,6 @@ from uniscene_sim.frames import CameraFrame, LidarSweep, digest
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
-from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
-from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import CameraSpec, LidarSpec
 from uniscene_sim.taxonomy import EGO_ID, AgentClass, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
@@ -43,8 +42,7 @@ _NEW_ID = 60_000
 def _views() -> tuple[WorldView, WorldView]:
     """Two moments of a street, half a second apart, each with its history."""
     source = ScenarioSource.open("cut_in")
-    occupancy: Any = ProceduralOccupancy(source.map, source.seed)
-    store = TileStore(occupancy)
+    store = tile_store("procedural", source.map, source.seed)
     views, history = [], [source.reset()]
     for _ in range(2):
         for _ in range(5):

@@ -8,17 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from uniscene_sim.assemble import assemble
+from uniscene_sim.assembly import assemble
 from uniscene_sim.conformance.rules import Rules, refused_with_input_error, require
 from uniscene_sim.frames import SensorFrame, digest
-from uniscene_sim.interfaces import RunFacts
+from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
+from uniscene_sim.outcome import Outcome, Status
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["sink_rules"]
 
-_TILES = {"made": 9, "from_cache": 0, "stalled_ticks": 0, "worst_stall_ms": 0.0}
-_OUTCOME = {"status": "SUCCESS", "criteria": []}
+_TILES = TileStats(made=9)
+_OUTCOME = Outcome(Status.SUCCESS)
 
 
 def sink_rules(sink: Any) -> Rules:
@@ -36,7 +37,7 @@ def sink_rules(sink: Any) -> Rules:
             out = Path(folder) / "out"
             with sink.open(out, _FACTS) as one:
                 for frame in bare:
-                    one.add(frame, {})
+                    one.add(frame, StageTimes())
                 _check_files(one.close(_OUTCOME, _TILES), out)
 
     def untouched() -> None:
@@ -74,7 +75,7 @@ _FACTS = RunFacts("cut_in", 7, load_rig("rl"), {"camera": "raycast"}, 100_000)
 
 
 @cache
-def _short_run() -> list[tuple[SensorFrame, dict[str, float]]]:
+def _short_run() -> list[tuple[SensorFrame, StageTimes]]:
     simulator = assemble(ScenarioSource.open("cut_in"), _FACTS.rig)
     frames = [(simulator.reset(), simulator.stages_ms)]
     for _ in range(3):

@@ -15,15 +15,16 @@ from uniscene_sim.conformance.rules import (
     require,
     require_array,
 )
+from uniscene_sim.control import Control
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame
-from uniscene_sim.world.ego import Control
+from uniscene_sim.outcome import Outcome, Status
 
 __all__ = ["drive_digest", "source_rules"]
 
 _TICK_US = 100_000
 _TICKS = 20
-_STATUS = ("RUNNING", "SUCCESS", "ACCEPTABLE", "FAILURE")
+_STATUS = ", ".join(Status)
 _OF_A_MAP = ("ref", "bounds", "surface", "frontages", "rasterise")
 
 
@@ -56,7 +57,8 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             frames += more
         steps = set(np.diff([f.stamp_us for f in frames]).tolist())
         require(steps == {PHYSICS_US}, f"layouts must come every {PHYSICS_US} us, come {sorted(steps)} apart")
-        require(one.outcome["status"] in _STATUS, f"status must be one of {_STATUS}, is {one.outcome['status']!r}")
+        require(isinstance(one.outcome, Outcome), f"outcome must be an Outcome, is a {type(one.outcome).__name__}")
+        require(one.outcome.status in tuple(Status), f"status must be one of {_STATUS}, is {one.outcome.status!r}")
         require(isinstance(one.done, bool), f"done must be True or False, is {one.done!r}")
 
     def repeats() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from uniscene_sim.assembly import tile_store
 from uniscene_sim.datasets.drives import DriveSample, check_split, sample_drives
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
@@ -24,8 +25,6 @@ from uniscene_sim.lidar.raycast.reflectance import surfaces_of
 from uniscene_sim.lidar.raycast.trace import trace_sweep
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.towns.town import make_town
-from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
-from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import lidar_model
 from uniscene_sim.storage.array_file import read_arrays, write_arrays
@@ -142,7 +141,7 @@ def simulate_sweeps(
         seed: of the plan.
         weathers: one of which each moment has, by the seed.
     """
-    store = TileStore(ProceduralOccupancy(static_map, seed))
+    store = tile_store("procedural", static_map, seed)
     atlas = TileAtlas(store)
     tiles: dict[tuple[int, int], Cells] = {}
     agents, sweeps, rng = [], [], np.random.default_rng([seed, 9])

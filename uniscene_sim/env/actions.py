@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
 
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.world.ego import Control, Trajectory
 
 __all__ = ["ACTIONS", "ActionType", "ContinuousAction", "DiscreteAction", "WaypointAction", "action_type"]
 

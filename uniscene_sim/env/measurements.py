@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from uniscene_sim.env.progress import Progress
 from uniscene_sim.env.state_vectors import left_of_route
 from uniscene_sim.metrics.driving import comfort_of
-from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["INFO_COUNTERS", "MEASUREMENT_DTYPE", "episode_info", "finish_measurement", "write_measurement"]
 
@@ -32,14 +32,14 @@ MEASUREMENT_DTYPE = np.dtype(
 INFO_COUNTERS = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "min_ttc_s")
 
 
-def write_measurement(source: ScenarioSource, row: np.ndarray) -> None:
-    """Write what a source says now into a row of MEASURED; what needs the tick before is left to `tick`."""
-    state, tally = source.state, source.state.tally
-    row["progress_m"] = state.route_at + state.bodies[0]["s"]
-    row["left_of_route_m"] = left_of_route(state.bodies, state.paths, state.counts)
-    row["target_speed_mps"] = source.scenario.ego.target_speed_mps
-    row["motion"] = state.ego.speed, state.ego.accel, state.ego.yaw_rate
-    row["route_completion"] = source.completion
+def write_measurement(progress: Progress, row: np.ndarray) -> None:
+    """Write what is known of a world now into a row of MEASURED; what needs the tick before is left to `tick`."""
+    tally = progress.tally
+    row["progress_m"] = progress.driven_path_m
+    row["left_of_route_m"] = left_of_route(progress.bodies, progress.paths, progress.counts)
+    row["target_speed_mps"] = progress.target_speed_mps
+    row["motion"] = progress.motion
+    row["route_completion"] = progress.completion
     row["driven_m"], row["min_ttc_s"] = tally.driven_m, tally.min_ttc_s
     row["collisions"], row["off_road_s"], row["red_lights"] = tally.collisions, tally.off_road_s, tally.red_lights
 

@@ -26,15 +26,16 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
+from uniscene_sim.env.progress import Progress
 from uniscene_sim.env.state_vectors import AGENTS, EGO, ROUTE, write_agent_states, write_ego_state, write_route_state
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import LayoutSchema
 from uniscene_sim.maps.raster import rasterise
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["AGENTS", "EGO", "ROUTE", "Observation", "ObservationInputs", "make_observations", "rig_for"]
 
@@ -46,7 +47,8 @@ _CELLS, _CELL_M = 84, 0.75
 class ObservationInputs:
     """What observations are read from: a world at the end of a tick, and the latest record of each sensor."""
 
-    world: Simulator[ScenarioSource]
+    world: Simulator[LayoutSource]
+    progress: Progress
     records: Mapping[str, Any]  # CameraFrame or LidarSweep by sensor
     occupancy: np.ndarray | None  # uint8 (X, Y, Z)
 
@@ -78,10 +80,9 @@ class EgoObservation(Observation):
     space = _unit_box(len(EGO))
 
     def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        source = moment.world.source
-        state, frame = source.state, moment.world.moments[-1]
-        write_ego_state(state.bodies, state.paths, state.counts, source.stop_line_states, frame.ego_steer, frame.ego_yaw_rate,
-                source.route_left_m, out)  # fmt: skip
+        on, frame = moment.progress, moment.world.moments[-1]
+        write_ego_state(on.bodies, on.paths, on.counts, on.stop_line_states, frame.ego_steer, frame.ego_yaw_rate,
+                on.route_left_m, out)  # fmt: skip
 
 
 class RouteObservation(Observation):
@@ -89,8 +90,8 @@ class RouteObservation(Observation):
     space = _unit_box(_AHEAD, len(ROUTE))
 
     def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        state, pose = moment.world.source.state, moment.world.moments[-1].ego_pose
-        write_route_state(pose.x, pose.y, pose.yaw, state.bodies, state.paths, state.counts, out)
+        on, pose = moment.progress, moment.world.moments[-1].ego_pose
+        write_route_state(pose.x, pose.y, pose.yaw, on.bodies, on.paths, on.counts, out)
 
 
 class AgentsObservation(Observation):

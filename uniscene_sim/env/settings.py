@@ -21,14 +21,18 @@ class EnvSettings:
     """What an env is made of: the arguments of `gymnasium.make`.
 
     Args:
-        scenario: name of one of the library or path of a file, or several to draw from at each reset.
+        scenario: name of one of the library, or file, folder or address of any source, or several to draw from at each
+            reset.
+        source: name of the source that opens them, where they do not tell; or an address in their place. What a source
+            does not know is read off its layouts, see `env.progress`; states can be saved where it has `get_state` and
+            `set_state`.
         rig: sensors: a preset ("rl", "nuscenes-small", ...), a YAML file or a `SensorRig`.
         observations: what to observe, see `env.observations`; nothing else is computed.
         action: "continuous" (steering, acceleration), "discrete" or "waypoints", see `env.actions`.
         reward: weights of terms in place of the usual ones, see `env.reward`.
         terminate_on: what ends an episode early: some of "collision", "off_road", "red_light".
         step_ms: time between two actions, a multiple of 10.
-        occupancy, camera, lidar: engines by name.
+        occupancy, camera, lidar: engines by name, with options or not, see `uniscene_sim.options`.
         world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file; the seed of
             `reset` is that of traffic and of places drawn at random.
     """
@@ -44,6 +48,7 @@ class EnvSettings:
     camera: str = "raycast"
     lidar: str = "raycast"
     world_seed: int | None = None
+    source: str | None = None
 
 
 def _names(given: Any, field: str) -> list[str]:

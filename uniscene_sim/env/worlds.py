@@ -14,27 +14,28 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim import plugins
+from uniscene_sim.assembly import tile_store
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.env.actions import action_type
+from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
+from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
 from uniscene_sim.env.settings import ENDINGS, EnvSettings, _names
 from uniscene_sim.errors import InputError
+from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.maps.load import load_map
-from uniscene_sim.occupancy.tile_cache import TileCache
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
-from uniscene_sim.scenario import Scenario
-from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.tracing.atlas import PackedTiles
-from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.state import WorldState
 
 __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 
@@ -46,7 +47,7 @@ _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "r
 class Episode:
     """Which scenario, and the seed of its traffic."""
 
-    scenario: int  # of those that the worlds draw from
+    scenario: int  # which of those that the worlds draw from
     seed: int
 
 
@@ -66,11 +67,12 @@ class SavedWorld:
 
     of: tuple[Any, ...]  # what the world is made of, see `Worlds.check`
     episode: Episode
-    state: WorldState
+    state: Any  # the source's
     moments: tuple[LayoutFrame, ...]
     memory: dict[str, Any]
     records: dict[str, Any]
     measured: np.ndarray  # () MEASURED
+    progress: Any = None
 
 
 class Worlds:
@@ -91,7 +93,11 @@ class Worlds:
         several = _names(settings.scenario, "scenario")
         if not several:
             raise InputError("expected a scenario, or several", field="scenario")
-        self.scenarios: list[Scenario] = [load_scenario(find_scenario(which)) for which in several]
+        self._map = cache(load_map)  # kept while this is, also between two runs on them
+        given: list[str | None] = [*several]
+        if settings.source is not None and settings.source not in plugins.plugin_names("source"):
+            given = [None]  # an address
+        self.drives: list[Drive] = [drive_of(what, settings.source, self._map) for what in given]
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {settings.rig!r}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
@@ -105,12 +111,14 @@ class Worlds:
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # equal in all but colour
         self._engines = plugins.load_plugin("camera", camera)(), plugins.load_plugin("lidar", settings.lidar)()
-        self._tiles = plugins.load_plugin("occupancy", settings.occupancy)
-        self._window = DEFAULT_GRID if "occupancy" in self.spaces else None
-        self._map = cache(load_map)  # kept while this is, also between two runs on them
+        plugins.load_plugin("occupancy", settings.occupancy)  # refused now, not at the first reset
+        self._occupancy = settings.occupancy
+        window = DEFAULT_GRID if "occupancy" in self.spaces else None
+        self._request = FrameRequest(window_grid=window, bev_schema=None, digests=False)
         #: By map and seed.
         self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
-        self._simulators: list[dict[int, Simulator[ScenarioSource]]] = [{} for _ in range(count)]
+        self._simulators: list[dict[int, Simulator[LayoutSource]]] = [{} for _ in range(count)]
+        self._progress: list[Progress] = [None] * count  # type: ignore[list-item]
         self.episodes: list[Episode | None] = [None] * count
         self._records: list[dict[str, Any]] = [{} for _ in range(count)]
         self._measured = np.zeros(count, MEASUREMENT_DTYPE)
@@ -127,10 +135,10 @@ class Worlds:
             InputError: an option that there is none of.
         """
         given = dict(options or {})
-        which, seed = int(random.integers(len(self.scenarios))), int(random.integers(2**31))
+        which, seed = int(random.integers(len(self.drives))), int(random.integers(2**31))
         if (name := given.pop("scenario", None)) is not None:
-            names = [s.name for s in self.scenarios]
-            name = Path(name).stem if isinstance(name, str | Path) else name
+            names = [drive.name for drive in self.drives]
+            name = Path(name).stem if isinstance(name, str | Path) and name not in names else name
             if name not in names:
                 raise InputError(f"expected one of {', '.join(names)}, got {name!r}", field="options.scenario")
             which = names.index(name)
@@ -144,10 +152,10 @@ class Worlds:
 
     def begin(self, i: int, episode: Episode) -> None:
         """World `i` starts an episode; nothing is observed yet."""
-        world = self._begun(i, episode)
+        self._begun(i, episode)
         self._records[i] = {}
         self._measured[i] = np.zeros((), MEASUREMENT_DTYPE)
-        write_measurement(world.source, self._measured[i])
+        write_measurement(self._progress[i], self._measured[i])
 
     def advance(self, some: Sequence[int], actions: Sequence[Any]) -> TickResult:
         """A tick of some worlds, each under its action; nothing is observed yet.
@@ -161,14 +169,16 @@ class Worlds:
 
         def move(k: int) -> None:
             worlds[k].advance(controls[k])
-            write_measurement(worlds[k].source, self._measured[some[k]])
+            progress = self._progress[some[k]]
+            progress.update(worlds[k].tick_layouts)
+            write_measurement(progress, self._measured[some[k]])
 
         map_threads(move, range(len(worlds)))
         after = self._measured[list(some)]
         finish_measurement(before, after, self.step_s)
         self._measured[list(some)] = after
         terms = reward_terms(before, after, self.step_s)
-        arrived = np.array([w.source.arrived for w in worlds], dtype=bool)
+        arrived = np.array([self._progress[i].arrived for i in some], dtype=bool)
         ended = np.zeros(len(worlds), dtype=bool)
         for name in self._ends:
             ended |= after[name] > before[name]
@@ -184,7 +194,7 @@ class Worlds:
     def info(self, some: Sequence[int]) -> dict[str, Any]:
         """What is known of the episodes of some worlds so far, arrays (n,)."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
-        names = np.array([self.scenarios[e.scenario].name for e in episodes], dtype=object)
+        names = np.array([self.drives[e.scenario].name for e in episodes], dtype=object)
         seeds = np.array([e.seed for e in episodes], dtype=np.int64)
         return {"scenario": names, "scenario_seed": seeds} | episode_info(self._measured[list(some)])
 
@@ -194,7 +204,7 @@ class Worlds:
         for i, world, frame in zip(some, worlds, sense(worlds), strict=True):
             self._records[i] |= frame.cameras | frame.sweeps
             labels = None if frame.occupancy is None else frame.occupancy.labels
-            moment = ObservationInputs(world, self._records[i], labels)
+            moment = ObservationInputs(world, self._progress[i], self._records[i], labels)
             for observation in self.observations:
                 observation.write(moment, self.out[observation.key][i])
 
@@ -203,17 +213,22 @@ class Worlds:
         return self._records[i]
 
     def save(self, i: int) -> SavedWorld:
-        """All of world `i` now."""
+        """All of world `i` now.
+
+        Raises:
+            InputError: its source cannot be saved.
+        """
         world, episode = self.world(i), self.episodes[i]
         assert episode is not None
         return SavedWorld(
             self._identity(episode),
             episode,
-            world.source.get_state(),
+            _kept_by(world.source).get_state(),
             tuple(world.moments),
             dict(world.memory),
             dict(self._records[i]),
             self._measured[i].copy(),
+            self._progress[i].save(),
         )
 
     def check(self, saved: SavedWorld) -> None:
@@ -222,7 +237,7 @@ class Worlds:
         Raises:
             InputError: it was saved under other arguments.
         """
-        if not isinstance(saved, SavedWorld) or saved.episode.scenario >= len(self.scenarios):
+        if not isinstance(saved, SavedWorld) or saved.episode.scenario >= len(self.drives):
             raise InputError("expected what get_state() gave, of an env with the same arguments", field="state")
         for what, theirs, ours in zip(_IDENTITY, saved.of, self._identity(saved.episode), strict=True):
             if theirs != ours:
@@ -236,12 +251,13 @@ class Worlds:
         """
         self.check(saved)
         world = self._begun(i, saved.episode)
-        world.source.set_state(saved.state)
+        _kept_by(world.source).set_state(saved.state)
+        self._progress[i].restore(saved.progress)
         world.resume(saved.moments, saved.memory)
         self._records[i] = dict(saved.records)
         self._measured[i] = saved.measured
 
-    def world(self, i: int) -> Simulator[ScenarioSource]:
+    def world(self, i: int) -> Simulator[Any]:
         """The simulator of world `i`.
 
         Raises:
@@ -253,40 +269,49 @@ class Worlds:
         return self._simulators[i][episode.scenario]
 
     def _identity(self, episode: Episode) -> tuple[Any, ...]:
-        scenario = self.scenarios[episode.scenario]
+        drive = self.drives[episode.scenario]
         sensors = tuple(sorted({o.sensor for o in self.observations}))
-        return scenario.name, self._map(scenario.map).ref, self._tick_us // 1000, self._tiles_seed(scenario), sensors
+        return drive.name, drive.map.ref, self._tick_us // 1000, self._tiles_seed(drive), sensors
 
-    def _tiles_seed(self, scenario: Scenario) -> int:
-        return scenario.seed if self._world_seed is None else self._world_seed
+    def _tiles_seed(self, drive: Drive) -> int:
+        return drive.seed if self._world_seed is None else self._world_seed
 
-    def _begun(self, i: int, episode: Episode) -> Simulator[ScenarioSource]:
+    def _begun(self, i: int, episode: Episode) -> Simulator[LayoutSource]:
         """The simulator of world `i` at the start of an episode."""
-        scenario = self.scenarios[episode.scenario]
-        source = ScenarioSource(scenario, self._map(scenario.map), episode.seed)
-        if episode.scenario not in self._simulators[i]:
-            store, packed = self._tiles_of(scenario)
-            self._simulators[i][episode.scenario] = Simulator(
+        drive, own = self.drives[episode.scenario], self._simulators[i]
+        source = drive.open(episode.seed)
+        simulator = own.get(episode.scenario)
+        if simulator is None or simulator.source.map.ref != source.map.ref:
+            store, packed = self._tiles_of(source.map, self._tiles_seed(drive))
+            simulator = own[episode.scenario] = Simulator(
                 source,
                 self.rig,
                 store,
                 *self._engines,
                 packed=packed,
-                window_grid=self._window,
-                bev_schema=None,
+                request=self._request,
                 tick_us=self._tick_us,
-                digests=False,
             )
         self.episodes[i] = episode
-        self._simulators[i][episode.scenario].begin(source)
-        return self._simulators[i][episode.scenario]
+        simulator.begin(source)
+        self._progress[i] = progress_of(source, simulator.moments[-1])
+        return simulator
 
-    def _tiles_of(self, scenario: Scenario) -> tuple[TileStore, PackedTiles]:
-        seed = self._tiles_seed(scenario)
-        static_map = self._map(scenario.map)
+    def _tiles_of(self, static_map: StaticMap, seed: int) -> tuple[TileStore, PackedTiles]:
         key = static_map.ref, seed
         if key not in self._packed:
-            engine = self._tiles(static_map, seed)
-            store = TileStore(engine, cache=TileCache.of(engine, static_map.ref, seed, user_cache("tiles")))
+            store = tile_store(self._occupancy, static_map, seed, user_cache("tiles"))
             self._packed[key] = store, PackedTiles(store)
         return self._packed[key]
+
+
+def _kept_by(source: LayoutSource) -> Any:
+    """A source whose state can be saved.
+
+    Raises:
+        InputError: it has not what that needs.
+    """
+    if missing := [name for name in ("get_state", "set_state") if not callable(getattr(source, name, None))]:
+        lacking = " and ".join(f"{name}()" for name in missing)
+        raise InputError(f"the source {source.name!r} cannot be saved: it has no {lacking}", field="state")
+    return source

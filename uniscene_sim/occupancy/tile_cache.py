@@ -25,11 +25,12 @@ _DTYPES = {"bricks": "<u8", "blocks": "<i4", "brick_of": "<i4", "ground": "<f4",
 
 
 class TileCache:
-    """Keyed by the map's content, the seed, the engine's name and `cache_key`, the format and the tile's index."""
+    """Keyed by the map's content, the seed, the engine's name, options and `cache_key`, format and index."""
 
     def __init__(self, disk: DiskCache, map_ref: str, seed: int, engine: OccupancyEngine):
         self.disk = disk
-        self._world = (_FORMAT, map_ref, seed, engine.name, engine.cache_key)
+        options = getattr(engine, "option_text", "")
+        self._world = (_FORMAT, map_ref, seed, engine.name, engine.cache_key, *([options] if options else []))
 
     @classmethod
     def of(cls, engine: OccupancyEngine, map_ref: str, seed: int, disk: DiskCache | None) -> TileCache | None:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from uniscene_sim.interfaces import OccupancyEngine
     from uniscene_sim.occupancy.tile_cache import TileCache
 
-__all__ = ["TileStore", "tiles_along", "tiles_around"]
+__all__ = ["MOST_BYTES", "TileStore", "tiles_along", "tiles_around"]
 
+#: Bound of the tiles that a store holds in memory, where it is not told otherwise.
+MOST_BYTES = 512 << 20
 _EMPTY = int(Material.NONE)
 _AHEAD = 4  # tiles on their way at once
 _SQUARE_M = 8.0
@@ -42,7 +44,7 @@ class TileStore:
         waits: how often `get` had to wait for a tile that was not in memory.
     """
 
-    def __init__(self, engine: OccupancyEngine, max_bytes: int = 512 << 20, cache: TileCache | None = None):
+    def __init__(self, engine: OccupancyEngine, max_bytes: int = MOST_BYTES, cache: TileCache | None = None):
         self.engine, self.max_bytes, self.cache = engine, max_bytes, cache
         self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
         self._pending: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}

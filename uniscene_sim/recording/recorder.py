@@ -8,6 +8,7 @@ import platform
 import resource
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,8 +21,9 @@ from PIL import Image
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
-from uniscene_sim.interfaces import RunFacts
+from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
 from uniscene_sim.metrics.consistency import Consistency, consistency, summarise_consistency
+from uniscene_sim.outcome import Outcome
 from uniscene_sim.recording.preview import compose_preview
 
 __all__ = ["Recorder"]
@@ -80,14 +82,14 @@ class Recorder:
             for name in ("preview.mp4", "contact_sheet.png", "report.json"):
                 self._part(name).unlink(missing_ok=True)
 
-    def add(self, frame: SensorFrame, stages_ms: dict[str, float]) -> None:
+    def add(self, frame: SensorFrame, stages_ms: StageTimes) -> None:
         """Take a tick's frame and how long its stages took."""
         for stage, milliseconds in stages_ms.items():
             self._stages.setdefault(stage, []).append(milliseconds)
         for name in sorted(frame.digests):
             self._sha.update(f"{frame.stamp_us}{name}{frame.digests[name]}".encode())
         if self._ticks:  # the first frame pays for tiles and start-up
-            self._seconds += 1e-3 * sum(stages_ms.values())
+            self._seconds += 1e-3 * stages_ms.total_ms
         if self._compare and frame.cameras and frame.sweeps:
             start = perf_counter()
             if (found := consistency(frame, self.facts.rig)) is not None:
@@ -104,7 +106,7 @@ class Recorder:
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
         self._ticks += 1
 
-    def close(self, outcome: dict[str, Any], tiles: dict[str, float]) -> list[Path]:
+    def close(self, outcome: Outcome, tiles: TileStats) -> list[Path]:
         """Finish all files; their paths."""
         written = []
         try:
@@ -148,7 +150,7 @@ class Recorder:
         for packet in self._stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")):
             self._video.mux(packet)
 
-    def _report(self, outcome: dict[str, Any], tiles: dict[str, float]) -> dict[str, Any]:
+    def _report(self, outcome: Outcome, tiles: TileStats) -> dict[str, Any]:
         stages = {
             name: {"p50": round(float(np.percentile(v, 50)), 3), "p95": round(float(np.percentile(v, 95)), 3)}
             for name, v in self._stages.items()
@@ -164,10 +166,10 @@ class Recorder:
             "stages_ms": stages,
             "ticks_per_s": round((self._ticks - 1) / self._seconds, 3) if self._seconds else None,
             "peak_memory_mib": round(_peak_memory_mib()),
-            "tiles": tiles,
+            "tiles": asdict(tiles),
             "consistency": summarise_consistency(self._agreement),
             "digest": self._sha.hexdigest(),
-            "outcome": outcome,
+            "outcome": outcome.as_dict(),
         }
 
     def _part(self, name: str) -> Path:

@@ -13,7 +13,7 @@ from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.scenario import Action, AgentSpec, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
 from uniscene_sim.scenario_files.schema import scenario_json_schema
 from uniscene_sim.scenario_files.style_text import style_of_text
-from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.storage.data_folders import data_dir, scenario_names
 from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = ["find_scenario", "load_scenario"]
@@ -31,7 +31,7 @@ def find_scenario(name_or_path: str) -> Path:
     library = data_dir("scenarios")
     if (library / f"{name_or_path}.yaml").is_file():
         return library / f"{name_or_path}.yaml"
-    known = ", ".join(sorted(p.stem for p in library.glob("*.yaml")))
+    known = ", ".join(scenario_names())
     raise InputError(f"no scenario {name_or_path!r}; expected a .yaml file or one of {known}", field="scenario")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uniscene_sim.errors import InputError
 
-__all__ = ["data_dir"]
+__all__ = ["data_dir", "scenario_names"]
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 #: Where lib/pythonX.Y/site-packages/uniscene_sim lies, which need not be where Python does (colcon), and Python's own.
@@ -30,3 +30,8 @@ def data_dir(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise InputError(f"data folder {name!r} not found, looked in {', '.join(map(str, tried))}")
+
+
+def scenario_names() -> list[str]:
+    """What is in the library of scenarios, sorted."""
+    return sorted(path.stem for path in data_dir("scenarios").glob("*.yaml"))

@@ -1,58 +1,21 @@
-"""The ego: what drives it and how it stands; `world.physics` moves it."""
+"""The ego: its state, and how a path is followed; `world.physics` moves it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import atan2, cos, hypot, isfinite, sin
+from math import atan2, cos, hypot, sin
 
 import numpy as np
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.control import Trajectory
 from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.static_map import Surface
 
-__all__ = ["Control", "EgoState", "Trajectory", "pose_on_ground", "pure_pursuit", "remaining_trajectory"]
+__all__ = ["EgoState", "pose_on_ground", "pure_pursuit", "remaining_trajectory"]
 
 _STAND_S = 5.0
-
-
-@dataclass(frozen=True)
-class Control:
-    """Front-wheel angle (rad, left positive) and acceleration (m/s2); clipped to the vehicle's limits.
-
-    Raises:
-        InputError: NaN, infinite, or absurdly large (over 10 rad or 1,000 m/s2), which is a unit mistake.
-    """
-
-    steer_rad: float = 0.0
-    accel_mps2: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, most in (("steer_rad", 10.0), ("accel_mps2", 1000.0)):
-            value = getattr(self, name)
-            if not isfinite(value) or abs(value) > most:
-                raise InputError(f"must be a finite number within +-{most:g}, got {value}", field=f"control.{name}")
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """Points (N, 3) of t (s from now), x, y (m, map frame) to be driven; t rises."""
-
-    points: np.ndarray
-
-    def __post_init__(self) -> None:
-        points = np.asarray(self.points, float)
-        if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2 or not np.isfinite(points).all():
-            raise InputError("must be finite rows of t, x, y, at least two", field="control.trajectory")
-        if (np.diff(points[:, 0]) <= 0).any() or np.abs(points[:, 1:]).max() > 1e6:
-            raise InputError("times must rise and places lie within 1,000 km", field="control.trajectory")
-        object.__setattr__(self, "points", points)
-
-    def later(self, seconds: float) -> Trajectory:
-        """The same trajectory as of so many seconds from now."""
-        return Trajectory(self.points - np.array([seconds, 0.0, 0.0]))
 
 
 def remaining_trajectory(rows: Sequence[tuple[float, float, float]], now_s: float) -> Trajectory:

@@ -1,16 +1,14 @@
-"""Criteria: what is counted in each step, and the verdict.
-
-Statuses and the form of a criterion follow scenario_runner: SUCCESS, ACCEPTABLE, FAILURE, and RUNNING before the end.
-"""
+"""Criteria: what is counted in each step, and the verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.outcome import Criterion, Outcome
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.world.physics import TALLY_COLUMNS, VehicleParameters
 from uniscene_sim.world.state import Tally
@@ -67,8 +65,15 @@ def update_tally(
     return Tally(collisions=collisions, red_lights=reds, touching=touching, crossed_line=crossed, **row), events
 
 
-def evaluate_criteria(scenario: Scenario, tally: Tally, completion: float, done: bool) -> dict[str, Any]:
-    """`status` and `criteria` as {name, actor, optional, expected, actual, success}."""
+def evaluate_criteria(scenario: Scenario, tally: Tally, completion: float, done: bool) -> Outcome:
+    """The outcome of a scenario.
+
+    Args:
+        scenario: whose criteria count.
+        tally: what was counted since it began.
+        completion: share of the route that is driven, 0..1.
+        done: whether the run is over.
+    """
     actual = {
         "collision": tally.collisions,
         "off_road": round(tally.off_road_s, 2),
@@ -77,26 +82,11 @@ def evaluate_criteria(scenario: Scenario, tally: Tally, completion: float, done:
         "driven_distance": round(tally.driven_m, 2),
         "min_ttc": None if np.isinf(tally.min_ttc_s) else round(tally.min_ttc_s, 3),
     }
-    rows = []
+    criteria = []
     for criterion in scenario.criteria:
         value = actual[criterion.kind]
         most = criterion.kind in ("collision", "off_road", "red_light")
-        good = value is None or (value <= criterion.value if most else value >= criterion.value)
-        rows.append(
-            {
-                "name": criterion.kind,
-                "actor": "ego",
-                "optional": criterion.optional,
-                "expected": f"{'<=' if most else '>='} {criterion.value:g}",
-                "actual": value,
-                "success": bool(good),
-            }
-        )
-    failed = [r for r in rows if not r["success"]]
-    if not done:
-        status = "RUNNING"
-    elif not failed:
-        status = "SUCCESS"
-    else:
-        status = "ACCEPTABLE" if all(r["optional"] for r in failed) else "FAILURE"
-    return {"status": status, "criteria": rows}
+        good = value is None or bool(value <= criterion.value if most else value >= criterion.value)
+        expected = f"{'<=' if most else '>='} {criterion.value:g}"
+        criteria.append(Criterion(criterion.kind, expected, value, good, optional=criterion.optional))
+    return Outcome.of(criteria, done)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.signals import SignalPrograms, head_lights, signal_heads, signal_states_at, stop_lines_at
 from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.outcome import Outcome
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.taxonomy import AgentClass
@@ -25,7 +26,7 @@ from uniscene_sim.world import outcome
 from uniscene_sim.world.conflicts import Conflicts
 from uniscene_sim.world.crossings import crossing_stop_lines
 from uniscene_sim.world.decisions import TrafficRules, decide
-from uniscene_sim.world.ego import Control, Trajectory, pure_pursuit, remaining_trajectory
+from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
 from uniscene_sim.world.events import Triggers, apply_action
 from uniscene_sim.world.lane_change import change_lanes
 from uniscene_sim.world.motion import place_on_paths
@@ -56,6 +57,7 @@ class ScenarioSource:
     """
 
     name = "scenario"
+    suffixes = (".yaml", ".yml", ".json")
     open_loop = False
 
     def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int | None = None):
@@ -129,7 +131,7 @@ class ScenarioSource:
         return stop_lines_at(self._programs, signal_states_at(self._programs, self._state.time_us * 1e-6))
 
     @property
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self) -> Outcome:
         """Status and criteria so far, see `world.outcome`."""
         return outcome.evaluate_criteria(self.scenario, self._state.tally, self.completion, self.done)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SparseSdf"]
 
-_MODEL = "lidar"
 _ANY_RANGE_M = 60.0  # what a sensor is told to see where everything returns
 #: Numbers of `receiver.uniform`, beyond those of raycast.
 _DROP, _NOISE = 200, 201
@@ -43,7 +43,8 @@ class SparseSdf:
     returns, as bright as its reflectance and incidence make it, at most 1.
 
     Args:
-        model: of the zoo's by default.
+        model: in place of the one that the options name.
+        options: which model.
 
     Raises:
         InputError: torch or spconv is not installed, or the model's weights are missing or damaged.
@@ -52,12 +53,18 @@ class SparseSdf:
     name = "sparse-sdf"
     coupling: Literal["independent", "joint"] = "independent"
 
-    def __init__(self, model: LidarModel | None = None):
+    @dataclass(frozen=True)
+    class Options:
+        """`model`: name of a model of the zoo, or folder of one's own that `train lidar` wrote."""
+
+        model: str = "lidar"
+
+    def __init__(self, model: LidarModel | None = None, *, options: Options = Options()):
         if model is None:
             require_learned("spconv")
             from uniscene_sim.lidar.learned.model import LidarModel  # torch comes with it
 
-            model = LidarModel.load(_MODEL)
+            model = LidarModel.load(options.model)
         self.model = model
         self._frame = _SweepSetup()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from uniscene_sim.errors import InputError
@@ -19,7 +21,6 @@ from uniscene_sim.zoo import require_learned
 
 __all__ = ["OccflowTiles"]
 
-_MODEL = "occupancy"
 _ROAD_M = 40.0
 _ALL_DECKS = float("nan")  # no road is far from this height
 
@@ -33,7 +34,8 @@ class OccflowTiles:
     Args:
         static_map: the map.
         seed: of the noise, and of what is planned where the map is silent.
-        model: of the zoo's by default.
+        model: in place of the one that the options name.
+        options: which model.
 
     Raises:
         InputError: torch is not installed, the model's weights are missing or damaged, or it asks for channels that
@@ -42,12 +44,25 @@ class OccflowTiles:
 
     name = "occflow-tiles"
 
-    def __init__(self, static_map: StaticMap, seed: int, model: LatentModel | None = None):
+    @dataclass(frozen=True)
+    class Options:
+        """`model`: name of a model of the zoo, or folder of one's own that `train occupancy` wrote."""
+
+        model: str = "occupancy"
+
+    def __init__(
+        self,
+        static_map: StaticMap,
+        seed: int,
+        model: LatentModel | None = None,
+        *,
+        options: Options = Options(),
+    ):
         if model is None:
             require_learned()
             from uniscene_sim.occupancy.learned.model import OccupancyModel  # torch comes with it
 
-            model = OccupancyModel.load(_MODEL)
+            model = OccupancyModel.load(options.model)
         _check(model)
         self.cache_key = f"{source_key(__name__)} {model.sha256} {model.device}"
         self.map, self.seed, self.model = static_map, seed, model

@@ -1,0 +1,71 @@
+"""What episodes are drawn from: a scenario, or what another source opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from uniscene_sim import plugins
+from uniscene_sim.interfaces import LayoutSource
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario_files.read import find_scenario, load_scenario
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+__all__ = ["Drive", "drive_of"]
+
+
+class Drive(Protocol):
+    """
+    Attributes:
+        name: what `info` calls it.
+        seed: its own.
+        map: of the first episode at least.
+    """
+
+    name: str
+    seed: int
+
+    @property
+    def map(self) -> StaticMap: ...
+
+    def open(self, seed: int) -> LayoutSource:
+        """A source of an episode with a seed."""
+        ...
+
+
+class _Scenario:
+    def __init__(self, what: str, load_map: Callable[[Path], StaticMap]):
+        self.scenario, self._load_map = load_scenario(find_scenario(what)), load_map
+        self.name, self.seed = self.scenario.name, self.scenario.seed
+
+    @property
+    def map(self) -> StaticMap:
+        return self._load_map(self.scenario.map)
+
+    def open(self, seed: int) -> LayoutSource:
+        return ScenarioSource(self.scenario, self.map, seed)
+
+
+class _Other:
+    def __init__(self, what: str, source: type[LayoutSource]):
+        self._what, self._source = what, source
+        first = source.open(what)
+        self.name, self.seed, self.map = first.title, first.seed, first.map
+
+    def open(self, seed: int) -> LayoutSource:
+        return self._source.open(self._what, seed)
+
+
+def drive_of(what: str | None, source: str | None, load_map: Callable[[Path], StaticMap]) -> Drive:
+    """What episodes of one scenario, file or address are drawn from.
+
+    Args:
+        what, source: see `plugins.open_source`.
+        load_map: keeps maps that several scenarios share.
+
+    Raises:
+        InputError: no source opens it, or it is malformed.
+    """
+    found, opened = plugins.find_source(what, source, ("scenario", "source"))
+    return _Scenario(opened, load_map) if found is ScenarioSource else _Other(opened, found)
