@@ -36,7 +36,7 @@ def assemble(
         source: what knows the world, as `ScenarioSource.open("cut_in")`.
         rig: sensors.
         occupancy, camera, lidar: engines by name, with options or not, as "sparse-sdf:model=FOLDER"; see
-            `uniscene_sim.options`.
+            `uniscene_sim.engines.options`.
         window_grid, bev_schema, annotations: what else ticks make by default, see `FrameRequest`.
         tile_cache: where tiles are kept between runs, None for nowhere.
 

@@ -2,7 +2,7 @@
 
 Each names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point. Sources and
 sinks are made by `open`, cameras and LiDARs without arguments, occupancy with the `StaticMap` and the seed; engines
-that declare `Options`, a frozen dataclass, are given theirs as `options`, see `uniscene_sim.options`.
+that declare `Options`, a frozen dataclass, are given theirs as `options`, see `uniscene_sim.engines.options`.
 `uniscene-sim check NAME` runs it through these rules:
 
 Sources

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.options import option_text, parse_options, split
+from uniscene_sim.engines.options import option_text, parse_options, split
 from uniscene_sim.storage.data_folders import scenario_names
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def load_plugin(slot: str, text: str, field: str | None = None) -> Any:
 
     Args:
         slot: one of `SLOTS`.
-        text: its name and, of an engine, options as `uniscene_sim.options` says; then the class is one whose engines
+        text: its name and, of an engine, options as `uniscene_sim.engines.options` says; then the class is one whose engines
             have these, and its `option_text` tells those that are not as by default.
         field: what an error names, the slot by default.
 

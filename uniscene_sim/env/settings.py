@@ -32,7 +32,7 @@ class EnvSettings:
         reward: weights of terms in place of the usual ones, see `env.reward`.
         terminate_on: what ends an episode early: some of "collision", "off_road", "red_light".
         step_ms: time between two actions, a multiple of 10.
-        occupancy, camera, lidar: engines by name, with options or not, see `uniscene_sim.options`.
+        occupancy, camera, lidar: engines by name, with options or not, see `uniscene_sim.engines.options`.
         world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file; the seed of
             `reset` is that of traffic and of places drawn at random.
     """
