@@ -11,8 +11,8 @@ from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from uniscene_sim.errors import InputError
 from uniscene_sim.engines.options import option_text, parse_options, split
+from uniscene_sim.errors import InputError
 from uniscene_sim.storage.data_folders import scenario_names
 
 if TYPE_CHECKING:
