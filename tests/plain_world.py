@@ -16,14 +16,14 @@ from uniscene_sim.maps.signals import signal_states
 from uniscene_sim.maps.static_map import Surface
 from uniscene_sim.scenario import Trigger
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.bodies import project_to_path
 from uniscene_sim.world.ego import EgoState, pose_on_ground, pure_pursuit
-from uniscene_sim.world.events import apply_action
+from uniscene_sim.world.episode.actions import apply_action
+from uniscene_sim.world.episode.start import ego_row
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
 from uniscene_sim.world.paths import STOP
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.start import ego_row
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import project_to_path
 
 _SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
 

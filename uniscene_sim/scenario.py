@@ -36,7 +36,7 @@ class Spawn:
     lateral_m: float = 0.0  # offset to the left of the lane's centre
     opposite: bool = False  # on the lane of the other direction, facing the other agent
     free: bool = False  # not on a lane: who is there stands where he is put, heading yaw_deg (0: along x)
-    random: bool = False  # of the ego alone: somewhere on the map, as the seed says; see `world.random_spawn`
+    random: bool = False  # of the ego alone: somewhere on the map, as the seed says; see `world.episode.random_spawn`
 
 
 @dataclass(frozen=True)

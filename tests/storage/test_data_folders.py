@@ -18,7 +18,7 @@ from uniscene_sim.world.paths import (
     random_path_ahead,
     unit_hash,
 )
-from uniscene_sim.world.walks import WalkwayNetwork
+from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 
 
 def plain_way(road, lane, s, key):

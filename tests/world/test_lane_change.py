@@ -9,8 +9,8 @@ import pytest
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.scenario_files.read import load_scenario
+from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import MotionMode
 
 MAPS = Path(__file__).parents[1] / "scenarios" / "maps"
 YAML = f"""

@@ -22,10 +22,11 @@ from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import EgoSpec, Scenario, Spawn
 from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.world.bodies import BODY_DTYPE
 from uniscene_sim.world.paths import unit_hash
 from uniscene_sim.world.physics import run_steps
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import BODY_DTYPE, traffic_accelerations
+from uniscene_sim.world.traffic.driving import traffic_accelerations
 
 TICK_US = 100_000
 

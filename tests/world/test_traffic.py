@@ -15,10 +15,12 @@ from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import AgentSpec, EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.conflicts import HOW, MERGE, OTHER, RULE, Conflicts
-from uniscene_sim.world.population import HIDDEN_M
+from uniscene_sim.world.bodies import BODY_DTYPE, MotionMode
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import BODY_DTYPE, IDM, MotionMode, traffic_accelerations
+from uniscene_sim.world.traffic.driving import traffic_accelerations
+from uniscene_sim.world.traffic.idm import IDM
+from uniscene_sim.world.traffic.population import HIDDEN_M
+from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, OTHER, RULE, Conflicts
 
 MAPS = Path(__file__).parents[1] / "scenarios" / "maps"
 NO_MEETINGS = np.zeros(2, np.int64), np.zeros((0, 7))

@@ -22,9 +22,10 @@ from uniscene_sim.maps.signals import signal_heads, signal_states
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import Action, AgentSpec, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.ego import EgoState
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic import IDM, MotionMode
+from uniscene_sim.world.traffic.idm import IDM
 
 
 def lane(index: int, y: float, **fields) -> Lane:

@@ -14,7 +14,7 @@ import numpy as np
 from uniscene_sim.bench.timing import BenchRow
 from uniscene_sim.env.observations import ROUTE
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.world.traffic import MotionMode
+from uniscene_sim.world.bodies import MotionMode
 
 __all__ = ["rows"]
 

@@ -8,7 +8,7 @@ from uniscene_sim.geometry import Pose, boxes_overlap
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.spawn import CLASS_SIZES
+from uniscene_sim.world.bodies import CLASS_SIZES
 
 __all__ = ["scatter_props", "without_overlapping"]
 

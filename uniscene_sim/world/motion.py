@@ -8,7 +8,7 @@ from numba import njit
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.traffic import MotionMode
+from uniscene_sim.world.bodies import MotionMode
 
 __all__ = ["advance_bodies", "place_on_paths"]
 

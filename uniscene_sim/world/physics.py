@@ -16,10 +16,10 @@ from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import PHYSICS_US, EgoVehicle
 from uniscene_sim.maps.ground import has_rank, height_at
 from uniscene_sim.maps.signals import signal_states_at, stop_lines_at
-from uniscene_sim.world.decisions import decide
-from uniscene_sim.world.events import time_to_collision, trigger_holds
+from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
-from uniscene_sim.world.traffic import MotionMode, project_to_path
+from uniscene_sim.world.traffic.decisions import decide
+from uniscene_sim.world.triggers import time_to_collision, trigger_holds
 
 __all__ = [
     "DT_S",

@@ -9,10 +9,10 @@ import numpy as np
 
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
+from uniscene_sim.world.bodies import BODY_DTYPE
 from uniscene_sim.world.ego import EgoState
 from uniscene_sim.world.physics import EGO_COLUMNS
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import BODY_DTYPE
 
 __all__ = ["LazyLayouts", "PhysicsRecord"]
 

@@ -22,22 +22,22 @@ from uniscene_sim.outcome import Outcome
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world import outcome
-from uniscene_sim.world.conflicts import Conflicts
-from uniscene_sim.world.crossings import crossing_stop_lines
-from uniscene_sim.world.decisions import TrafficRules, decide
+from uniscene_sim.world.bodies import CLASS_SIZES, MotionMode, project_to_path, write_agents
 from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
-from uniscene_sim.world.events import Triggers, apply_action
-from uniscene_sim.world.lane_change import change_lanes
+from uniscene_sim.world.episode import criteria as outcome
+from uniscene_sim.world.episode.actions import apply_action
+from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.motion import place_on_paths
-from uniscene_sim.world.overtake import overtake
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
 from uniscene_sim.world.physics import VehicleParameters, decide_and_run_steps, run_steps
 from uniscene_sim.world.physics_record import LazyLayouts, PhysicsRecord
-from uniscene_sim.world.spawn import CLASS_SIZES, write_agents
-from uniscene_sim.world.start import InitialState
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import MotionMode, project_to_path
+from uniscene_sim.world.traffic.crossings import crossing_stop_lines
+from uniscene_sim.world.traffic.decisions import TrafficRules, decide
+from uniscene_sim.world.traffic.lane_change import change_lanes
+from uniscene_sim.world.traffic.overtake import overtake
+from uniscene_sim.world.traffic.right_of_way import Conflicts
+from uniscene_sim.world.triggers import Triggers
 
 __all__ = ["DECIDE_US", "ScenarioSource"]
 
@@ -132,7 +132,7 @@ class ScenarioSource:
 
     @property
     def outcome(self) -> Outcome:
-        """Status and criteria so far, see `world.outcome`."""
+        """Status and criteria so far, see `world.episode.criteria`."""
         return outcome.evaluate_criteria(self.scenario, self._state.tally, self.completion, self.done)
 
     def reset(self) -> LayoutFrame:

@@ -1,73 +1,20 @@
-"""Triggers and actions of a scenario's events."""
+"""Actions of a scenario's events: what begins when a trigger fires."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, get_args
 
 import numpy as np
 
-from uniscene_sim.compute.compiled import device
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.scenario import Action, Trigger, TriggerKind
-from uniscene_sim.world.lane_change import adjacent_lane, begin_lane_change
+from uniscene_sim.scenario import Action
+from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.paths import PATH_POINTS, annotate_path
 from uniscene_sim.world.state import WorldState, with_path
-from uniscene_sim.world.traffic import MotionMode
+from uniscene_sim.world.traffic.lane_change import adjacent_lane, begin_lane_change
 
-__all__ = ["TRIGGER_KINDS", "Triggers", "apply_action", "time_to_collision", "trigger_holds"]
-
-TRIGGER_KINDS = get_args(TriggerKind)
-_TIME, _DISTANCE, _TIME_GAP, _REACH = (TRIGGER_KINDS.index(kind) for kind in ("time", "distance", "time_gap", "reach"))
-
-
-class Triggers(NamedTuple):
-    """The triggers (E,) of a scenario's events; `agent` and `other` are rows of bodies."""
-
-    kind: np.ndarray  # int64, index into `KINDS`
-    value: np.ndarray
-    agent: np.ndarray
-    other: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-
-    @classmethod
-    def of(cls, triggers: Sequence[Trigger], rows: dict[str, int]) -> Triggers:
-        whole = [[TRIGGER_KINDS.index(t.kind), rows[t.agent], rows[t.other]] for t in triggers]
-        kind, agent, other = np.array(whole, dtype=np.int64).reshape(-1, 3).T.copy()
-        value, x, y = np.array([[t.value, t.x, t.y] for t in triggers], dtype=float).reshape(-1, 3).T.copy()
-        return cls(kind, value, agent, other, x, y)
-
-
-@device
-def trigger_holds(triggers, e, time_us, bodies):
-    """Whether the condition of trigger `e` is met now."""
-    kind, value = triggers.kind[e], triggers.value[e]
-    if kind == _TIME:
-        return time_us >= value * 1e6
-    a, b = bodies[triggers.agent[e]], bodies[triggers.other[e]]
-    if kind == _REACH:
-        return np.hypot(a.x - triggers.x[e], a.y - triggers.y[e]) <= value
-    gap = np.hypot(a.x - b.x, a.y - b.y)
-    if kind == _DISTANCE:
-        return gap <= value
-    if kind == _TIME_GAP:
-        return max(gap - 0.5 * (a.length + b.length), 0.0) / max(a.speed, 0.1) <= value
-    return time_to_collision(a, b) <= value
-
-
-@device
-def time_to_collision(a, b):
-    """Seconds until two bodies' circumscribed distance closes at their present velocities; inf where it does not."""
-    dx, dy = b.x - a.x, b.y - a.y
-    gap = np.hypot(dx, dy)
-    vx = b.speed * np.cos(b.yaw) - a.speed * np.cos(a.yaw)
-    vy = b.speed * np.sin(b.yaw) - a.speed * np.sin(a.yaw)
-    closing = -(dx * vx + dy * vy) / max(gap, 1e-6)
-    clear = gap - 0.5 * (a.length + b.length)
-    return max(clear, 0.0) / closing if closing > 0.1 else np.inf
+__all__ = ["apply_action"]
 
 
 def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector_map: StaticMap) -> WorldState:

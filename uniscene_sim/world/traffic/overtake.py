@@ -12,9 +12,10 @@ import numpy as np
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LIMIT, YAW
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import MotionMode, idm, project_to_path
+from uniscene_sim.world.traffic.idm import idm
 
 __all__ = ["overtake"]
 

@@ -3,65 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario, Spawn
-from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.paths import lane_ahead, unit_hash
-from uniscene_sim.world.traffic import BODY_DTYPE, MotionMode
+from uniscene_sim.world.paths import lane_ahead
 
-__all__ = ["CLASS_SIZES", "make_body", "resolve_spawn", "write_agents"]
+__all__ = ["resolve_spawn"]
 
-#: Usual length, width, height of a class, m.
-CLASS_SIZES = {
-    AgentClass.CAR: (4.5, 1.85, 1.5),
-    AgentClass.TRUCK: (8.2, 2.5, 3.4),
-    AgentClass.CONSTRUCTION_VEHICLE: (6.5, 2.5, 3.2),
-    AgentClass.BUS: (11.8, 2.55, 3.2),
-    AgentClass.TRAILER: (10.0, 2.5, 3.6),
-    AgentClass.MOTORCYCLE: (2.1, 0.85, 1.65),
-    AgentClass.BICYCLE: (1.8, 0.6, 1.75),
-    AgentClass.PEDESTRIAN: (0.6, 0.6, 1.75),
-    AgentClass.BARRIER: (1.6, 0.4, 1.0),
-    AgentClass.TRAFFIC_CONE: (0.4, 0.4, 0.75),
-}
 _OFF_LANE_M = 1.0
-_ABSENT, _LAST_VEHICLE = MotionMode.ABSENT, int(AgentClass.MOTORCYCLE)
-
-
-def make_body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: float, **values: object) -> np.ndarray:
-    """One row of BODY_DTYPE at a place, of its class's usual size; a pedestrian's height varies by colour."""
-    row = np.zeros((), dtype=BODY_DTYPE)
-    row["id"], row["cls"] = identity, cls
-    row["x"], row["y"], row["z"], row["yaw"] = x, y, z, yaw
-    row["length"], row["width"], row["height"] = CLASS_SIZES[cls]
-    row["started"] = True
-    row["colour"] = int(unit_hash(identity, 77) * 2**32)
-    for name, value in values.items():
-        row[name] = value
-    return row
-
-
-@njit(cache=True)
-def write_agents(bodies, out, lamps):
-    """Write bodies (N,) BODY_DTYPE that are there, but for the first, which is the ego, as rows of AGENT_DTYPE; `lamps`
-    are bits that all vehicles have lit."""
-    at = 0
-    for i in range(1, bodies.shape[0]):
-        b = bodies[i]
-        if b["mode"] == _ABSENT:
-            continue
-        o = out[at]
-        at += 1
-        o["id"], o["cls"], o["gait"], o["colour"] = b["id"], b["cls"], b["gait"], b["colour"]
-        o["pos"][0], o["pos"][1], o["pos"][2] = b["x"], b["y"], b["z"]
-        o["rpy"][0], o["rpy"][1], o["rpy"][2] = 0.0, b["pitch"], b["yaw"]
-        o["size"][0], o["size"][1], o["size"][2] = b["length"], b["width"], b["height"]
-        speed = b["speed"] if b["started"] else 0.0
-        o["vel"][0], o["vel"][1], o["vel"][2] = speed * np.cos(b["yaw"]), speed * np.sin(b["yaw"]), 0.0
-        o["lights"] = b["lights"] | (lamps if b["cls"] <= _LAST_VEHICLE else 0)
 
 
 def resolve_spawn(

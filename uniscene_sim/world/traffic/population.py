@@ -10,7 +10,7 @@ from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.lane_change import begin_lane_change as begin_change
+from uniscene_sim.world.bodies import MotionMode, make_body, project_to_path
 from uniscene_sim.world.paths import (
     LANE,
     LANE_S,
@@ -24,10 +24,9 @@ from uniscene_sim.world.paths import (
     random_path_ahead,
     unit_hash,
 )
-from uniscene_sim.world.spawn import make_body
 from uniscene_sim.world.state import WorldState, with_path
-from uniscene_sim.world.traffic import MotionMode, project_to_path
-from uniscene_sim.world.walks import WalkwayNetwork
+from uniscene_sim.world.traffic.lane_change import begin_lane_change as begin_change
+from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 
 __all__ = ["HIDDEN_M", "Population", "absent_body"]
 

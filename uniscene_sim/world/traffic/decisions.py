@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.maps.signals import SignalPrograms, signal_states_at, stop_lines_at
-from uniscene_sim.world.traffic import busy_crossings, traffic_accelerations, walking_pace
+from uniscene_sim.world.traffic.driving import traffic_accelerations
+from uniscene_sim.world.traffic.walking import busy_crossings, walking_pace
 
 __all__ = ["TrafficRules", "decide"]
 
@@ -18,7 +19,7 @@ class TrafficRules(NamedTuple):
 
     programs: SignalPrograms  # of the lights
     crossing_stop_lines: np.ndarray  # bool (C, L), stop lines that hold the cars before each crossing
-    first: np.ndarray  # see `world.conflicts`
+    first: np.ndarray  # see `world.traffic.right_of_way`
     meets: np.ndarray
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
-from uniscene_sim.world.traffic import IDM, MotionMode, idm, project_to_path
+from uniscene_sim.world.traffic.idm import IDM, idm
 
 __all__ = ["adjacent_lane", "begin_lane_change", "change_lanes"]
 

@@ -11,15 +11,15 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.vector.routing import resample
 from uniscene_sim.scenario import AgentSpec, Scenario, Spawn
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.bodies import MotionMode, make_body
 from uniscene_sim.world.ego import EgoState, pose_on_ground
-from uniscene_sim.world.lanes_needed import check_lanes
+from uniscene_sim.world.episode.checks import check_lanes
+from uniscene_sim.world.episode.placing import resolve_spawn
+from uniscene_sim.world.episode.random_spawn import random_place, random_route, safe_start_mps
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate_path
-from uniscene_sim.world.population import Population, absent_body
-from uniscene_sim.world.random_spawn import random_place, random_route, safe_start_mps
-from uniscene_sim.world.spawn import make_body, resolve_spawn
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic import MotionMode
+from uniscene_sim.world.traffic.population import Population, absent_body
 
 __all__ = ["InitialState", "ego_row"]
 

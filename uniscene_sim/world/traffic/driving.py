@@ -1,0 +1,210 @@
+"""How bodies drive: IDM along their paths, stops at lines, way given where lanes meet and at pedestrian crossings.
+
+Treiber, Hennecke, Helbing (2000), "Congested traffic states": the acceleration of a follower is
+a (1 - (v / v0)^4 - (s* / s)^2) with s* = s0 + v T + v dv / (2 sqrt(a b)).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from uniscene_sim.compute.compiled import device
+from uniscene_sim.world.bodies import MotionMode, project_to_path
+from uniscene_sim.world.traffic.giving_way import _conflicts_ahead, _give_way
+from uniscene_sim.world.traffic.idm import _A, _HARDEST, _S0, _stop_within, idm
+
+__all__ = ["traffic_accelerations"]
+
+
+_HORIZON_M = 90
+_TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = (
+    MotionMode.TRAFFIC,
+    MotionMode.CONSTANT,
+    MotionMode.WALK,
+    MotionMode.STATIC,
+    MotionMode.ABSENT,
+)
+_SWERVE_M = 8.0
+_PATIENCE_S = 8.0
+_ELBOW_M = 1.1  # people keep this far apart where they can
+_QUEUES_MPS = 3.5  # who is slower counts as standing in a queue
+
+
+@njit(cache=True, nogil=True)
+def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets):
+    """Acceleration (N,) that each body of mode TRAFFIC chooses; others get 0.
+
+    Args:
+        bodies: (N,) BODY_DTYPE.
+        paths: (N, P, 10), see `world.paths`.
+        counts: (N,) points in each path.
+        line_state: uint8 (stop lines,), 0: sign, 1: red, 2: yellow, 3: green or off.
+        busy: bool (crossings,), where somebody walks or is about to.
+        first, meets: see `world.traffic.right_of_way.Conflicts`.
+    """
+    total = bodies.size
+    out, gaps = np.zeros(total), np.empty(total)
+    lanes, starts, stops_in = _conflicts_ahead(bodies, paths, counts, line_state, first)
+    for i in range(total):
+        me = bodies[i]
+        if me.mode != _TRAFFIC:
+            continue
+        path, n = paths[i], counts[i]
+        at = min(max(int(me.s), 0), n - 1)
+        front = me.s + 0.5 * me.length
+        # Slow down in time for what the road asks ahead.
+        limit = min(me.desired, path[at, 4])
+        for k in range(at, min(at + 60, n)):
+            limit = min(limit, np.sqrt(path[k, 4] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
+        accel = idm(me.speed, limit, np.inf, 0.0)
+        if me.speed > limit:
+            accel = min(accel, max(-3.0, -1.5 * (me.speed - limit)))
+        accel = min(accel, _stop_line_accel(me, path, n, at, front, limit, line_state, busy))
+        # The end of the path is the end of the road.
+        if n - 1 - at < _HORIZON_M:
+            accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + _S0, 0.0))
+        gaps[:] = np.inf
+        for j in range(total):
+            other = bodies[j]
+            if j == i or other.mode == _ABSENT:
+                continue
+            dx, dy = other.x - me.x, other.y - me.y
+            if dx * dx + dy * dy > _HORIZON_M * _HORIZON_M or abs(other.z - me.z) > 4.0:
+                continue
+            if np.cos(me.yaw) * dx + np.sin(me.yaw) * dy < -25.0:
+                continue
+            chosen, gaps[j] = _follow_accel(me, other, path, n, at, front, limit)
+            accel = min(accel, chosen)
+        accel = min(accel, _merge_accel(i, bodies, paths, counts, at, limit))
+        room = _queue_room(bodies, gaps)
+        accel = min(accel, _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room))
+        if room < 30.0:
+            accel = min(accel, _keep_off_crossing(me, path, n, at, front, limit, room))
+        if me.brake > 0:
+            accel = min(accel, -me.brake)
+        out[i] = max(accel, -_HARDEST)
+    return out
+
+
+@device
+def _stop_line_accel(me, path, n, at, front, limit, line_state, busy):
+    """Acceleration before stop lines and before crossings that people use."""
+    worst = _A
+    for k in range(at, min(at + _HORIZON_M, n)):
+        if k < front - 1.0:
+            continue
+        gap = k - front - 0.3
+        line = int(path[k, 5])
+        if line > 0:
+            state = line_state[line - 1]
+            can_stop = me.speed**2 / (2.0 * 4.0) < gap + 1.0
+            if state == 1 or (state == 2 and can_stop) or (state == 0 and me.served != line):
+                return min(worst, _stop_within(me, gap, limit))
+        crossing = int(path[k, 9])
+        if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, 9] != crossing):
+            if me.speed**2 / (2.0 * 5.0) < gap - 0.5:
+                return min(worst, _stop_within(me, gap - 0.7, limit))
+    return worst
+
+
+@device
+def _merge_accel(i, bodies, paths, counts, at, limit):
+    """Acceleration before the path moves to the lane beside: who is ahead there leads already, who comes from behind
+    and could not keep off is let past."""
+    me, path, n = bodies[i], paths[i], counts[i]
+    worst = _A
+    for q in range(at + 1, min(at + _HORIZON_M, n)):
+        lane = path[q, 7]
+        # A lane that follows on begins at its own start; one beside is entered somewhere along it.
+        if lane == path[q - 1, 7] or path[q, 8] < 3.0:
+            continue
+        to_go = q - me.s
+        mine = path[q, 8] - to_go
+        for j in range(bodies.size):
+            other = bodies[j]
+            if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
+                continue
+            b = min(max(int(other.s), 0), counts[j] - 1)
+            if paths[j, b, 7] != lane:
+                continue
+            gap = paths[j, b, 8] + other.s - b - mine
+            clear = abs(gap) - 0.5 * (me.length + other.length)
+            if gap >= 0.0:
+                worst = min(worst, max(idm(me.speed, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
+            elif to_go < 50.0 and clear < _S0 + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0:
+                worst = min(worst, max(_stop_within(me, to_go - 4.0, limit), -3.5))
+        break
+    return worst
+
+
+@device
+def _queue_room(bodies, gaps):
+    """How far the front may go until it stands at the end of a queue that stands, once those between have joined it."""
+    room = np.inf
+    for j in range(bodies.size):
+        if gaps[j] < room and bodies[j].speed < _QUEUES_MPS:
+            left = gaps[j] - _S0
+            for k in range(bodies.size):
+                if gaps[k] < gaps[j]:
+                    left -= bodies[k].length + _S0
+            room = min(room, left)
+    return room
+
+
+@device
+def _keep_off_crossing(me, path, n, at, front, limit, room):
+    """Acceleration that does not come to a stand on a pedestrian crossing behind a queue that leaves `room` m."""
+    for k in range(int(front) + 1, min(int(front + max(room, 0.0)) + 12, n)):
+        if path[k, 9] > 0:
+            entry = k - front
+            while k < n - 1 and path[k, 9] > 0:
+                k += 1
+            if room < k - front + me.length and me.speed**2 / (2.0 * 4.0) < entry:
+                return _stop_within(me, entry - 0.8, limit)
+            break
+    return _A
+
+
+@device
+def _follow_accel(me, other, path, n, at, front, limit):
+    """Acceleration behind a body that stands, drives or is about to step into the corridor ahead, and the gap to it."""
+    worst, room = _A, np.inf
+    pedestrian = other.mode == _WALK
+    # The body as a row of discs, which bends and slants leave as wide as it is.
+    radius = 0.5 * min(other.width, other.length)
+    discs = max(int(np.ceil(other.length / (2.0 * radius))), 1)
+    spacing = (other.length - 2.0 * radius) / max(discs - 1, 1)
+    margin = 0.5 if pedestrian and other.speed > 0.2 else 0.2
+    if me.wait > _PATIENCE_S and not pedestrian:
+        margin = 0.0  # who has waited long squeezes past
+    wide = 0.5 * me.width + radius + margin
+    c, d = np.cos(other.yaw), np.sin(other.yaw)
+    last = min(at + _HORIZON_M, n - 1)
+    middle, aside = project_to_path(path, n, other.x, other.y, at, last)
+    if abs(aside) > wide + 0.5 * other.length + 4.0 and not pedestrian:
+        return worst, room
+    near = int(0.5 * other.length) + 3
+    for step in range(3 if pedestrian else 1):
+        ahead = 0.8 * step * other.speed
+        for disc in range(discs):
+            along = ahead + disc * spacing - 0.5 * (other.length - 2.0 * radius)
+            x, y = other.x + along * c, other.y + along * d
+            if pedestrian:
+                s, left = project_to_path(path, n, x, y, at, last)
+            else:
+                s, left = project_to_path(path, n, x, y, max(int(middle) - near, at), min(int(middle) + near, last))
+            gap = s - radius - front
+            if s < front:  # beside us or behind: theirs to mind
+                continue
+            turn = other.yaw - path[min(max(int(s), 0), n - 1), 3]
+            # Who changes lanes minds the one that it leaves as well as the one that it enters, and counts in both.
+            enters = other.offset if other.offset_time > 0.0 and np.cos(turn) > 0.8 else 0.0
+            if abs(left) > wide and abs(left - me.offset) > wide and abs(left - enters) > wide:
+                continue
+            leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
+            # Before what is parked there is room left to drive round it.
+            held = gap - _SWERVE_M if other.mode == _STATIC else gap
+            worst = min(worst, idm(me.speed, max(limit, 3.0), max(held, 0.1), leader_speed))
+            room = min(room, gap)
+    return worst, room
