@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
-from uniscene_sim.assemble import assemble
 
+from uniscene_sim.assembly import assemble
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.recording.panels import bev_panel, lidar_in_perspective, occupancy_panel
 from uniscene_sim.recording.preview import font

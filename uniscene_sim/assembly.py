@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uniscene_sim import plugins
+from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import LayoutSchema
@@ -12,7 +13,7 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.occupancy.tile_store import MOST_BYTES, TileStore
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.simulator import Simulator, Source
+from uniscene_sim.simulator import Simulator, Source, Traced
 from uniscene_sim.storage.disk_cache import DiskCache
 
 __all__ = ["assemble", "tile_store"]
@@ -22,34 +23,38 @@ def assemble(
     source: Source,
     rig: SensorRig,
     *,
-    occupancy: str = "procedural",
-    camera: str = "raycast",
-    lidar: str = "raycast",
+    trace: Traced = "tiles",
     window_grid: GridSpec | None = DEFAULT_GRID,
     bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
     annotations: Sequence[str] = (),
     tile_cache: DiskCache | None = None,
+    **engines: str,
 ) -> Simulator[Source]:
     """The simulator of a source, not yet reset.
 
     Args:
         source: what knows the world, as `ScenarioSource.open("cut_in")`.
         rig: sensors.
-        occupancy, camera, lidar: engines by name, with options or not, as "sparse-sdf:model=FOLDER"; see
-            `uniscene_sim.engines.options`.
+        trace: what rays of sensors go through: "tiles", "window" or "window+tiles", see `simulator.Traced`.
         window_grid, bev_schema, annotations: what else ticks make by default, see `FrameRequest`.
         tile_cache: where tiles are kept between runs, None for nowhere.
+        engines: by slot, as `camera="raycast"`, with options or not, as `lidar="sparse-sdf:model=FOLDER"`; see
+            `uniscene_sim.engines.options`, and `plugins.DEFAULTS` for slots and for what is left out.
 
     Raises:
-        InputError: an unknown engine, option or annotation.
+        InputError: an unknown slot, engine, option, annotation or `trace`.
     """
-    cameras, lidars = plugins.load_plugin("camera", camera), plugins.load_plugin("lidar", lidar)
+    if unknown := [slot for slot in engines if slot not in plugins.ENGINES]:
+        raise InputError(f"no slot of engines, expected some of {', '.join(plugins.ENGINES)}", field=unknown[0])
+    named = plugins.DEFAULTS | engines
+    classes = {slot: plugins.load_plugin(slot, name) for slot, name in named.items()}
+    windows, sensors = classes.pop("window"), {s: c for s, c in classes.items() if s != "occupancy"}
     return Simulator(
         source,
         rig,
-        tile_store(occupancy, source.map, source.seed, tile_cache),
-        cameras(),
-        lidars(),
+        tile_store(named["occupancy"], source.map, source.seed, tile_cache),
+        {"window": windows(source.map, source.seed), **{slot: made() for slot, made in sensors.items()}},
+        trace=trace,
         request=FrameRequest(window_grid=window_grid, bev_schema=bev_schema, annotations=frozenset(annotations)),
     )
 

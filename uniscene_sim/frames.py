@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -54,18 +55,23 @@ class FrameRequest:
 
 @dataclass(frozen=True)
 class OccupancyGrid:
-    """Semantic occupancy of a window; z is height above ground, instance 0 is none."""
+    """Semantic occupancy of a window; z is height above ground, instance 0 is none.
+
+    `stamp_us` is of the moment that it shows, and no part of its digest.
+    """
 
     labels: np.ndarray  # uint8 (X, Y, Z), OccClass
     instances: np.ndarray  # uint16 (X, Y, Z)
     grid: GridSpec
     pose: Pose  # pose_map_from_grid
+    stamp_us: int = field(default=0, metadata={"hashed": False})
 
 
 @dataclass(frozen=True)
 class CameraFrame:
     """One camera's images at one stamp; depth is along the optical axis in metres, inf where nothing was hit."""
 
+    kept_in: ClassVar[str] = "cameras"  # field of `SensorFrame`
     rgb: np.ndarray  # uint8 (H, W, 3)
     depth: np.ndarray  # float32 (H, W)
     semantic: np.ndarray  # uint8 (H, W), OccClass; FREE is sky
@@ -82,6 +88,7 @@ class LidarSweep:
     with one return a beam leave `return_number` out. Rain, snow and fog are of `OccClass.OTHERS` and instance 0.
     """
 
+    kept_in: ClassVar[str] = "sweeps"
     xyz: np.ndarray  # float32 (N, 3) m
     intensity: np.ndarray  # float32 (N,) 0..1
     ring: np.ndarray  # uint16 (N,)
@@ -176,11 +183,15 @@ class FrameAnnotations:
 
 @dataclass(frozen=True)
 class SensorFrame:
-    """All of a tick. Sensors whose period has not come are absent; `digests` names each that is present."""
+    """All of a tick. Sensors whose period has not come are absent; `digests` names each that is present.
+
+    What an engine with latency made has the stamp of the moment that it shows, which is before `stamp_us`. A kind of
+    sensor is a field of its own, which its records name as `kept_in`.
+    """
 
     layout: LayoutFrame
-    cameras: dict[str, CameraFrame] = field(default_factory=dict)
-    sweeps: dict[str, LidarSweep] = field(default_factory=dict)
+    cameras: dict[str, CameraFrame] = field(default_factory=dict, metadata={"sensors": True})
+    sweeps: dict[str, LidarSweep] = field(default_factory=dict, metadata={"sensors": True})
     occupancy: OccupancyGrid | None = None
     bev: BevLayout | None = None
     digests: dict[str, str] = field(default_factory=dict)
@@ -190,12 +201,26 @@ class SensorFrame:
     def stamp_us(self) -> int:
         return self.layout.stamp_us
 
+    @classmethod
+    def of(cls, layout: LayoutFrame, records: Mapping[str, Any], **others: Any) -> Self:
+        """The frame of a tick from the records of its sensors by name, of any kind."""
+        kinds: dict[str, dict[str, Any]] = {}
+        for name, record in records.items():
+            kinds.setdefault(record.kept_in, {})[name] = record
+        return cls(layout, **kinds, **others)  # type: ignore[arg-type]
 
-def digest(record: CameraFrame | LidarSweep | OccupancyGrid) -> str:
+    @property
+    def records(self) -> dict[str, Any]:
+        """The records of all sensors by name."""
+        kinds = (getattr(self, f.name) for f in fields(self) if f.metadata.get("sensors"))
+        return {name: record for kind in kinds for name, record in kind.items()}
+
+
+def digest(record: Any) -> str:
     """SHA-256 over every array and number of a sensor's record, names and shapes included; None is left out."""
     sha = hashlib.sha256()
     for f in fields(record):
-        value = getattr(record, f.name)
+        value = getattr(record, f.name) if f.metadata.get("hashed", True) else None
         if isinstance(value, np.ndarray):
             sha.update(f"{f.name}{value.dtype.str}{value.shape}".encode())
             sha.update(np.ascontiguousarray(value).data)

@@ -1,8 +1,8 @@
 """The interfaces of all that another house may write: sources, generators and sinks.
 
 Each names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point. Sources and
-sinks are made by `open`, cameras and LiDARs without arguments, occupancy with the `StaticMap` and the seed; engines
-that declare `Options`, a frozen dataclass, are given theirs as `options`, see `uniscene_sim.engines.options`.
+sinks are made by `open`, cameras and LiDARs without arguments, occupancy and windows with the `StaticMap` and the seed;
+engines that declare `Options`, a frozen dataclass, are given theirs as `options`, see `uniscene_sim.engines.options`.
 `uniscene-sim check NAME` runs it through these rules:
 
 Sources
@@ -19,10 +19,27 @@ serves one env or many, and a world may begin anew while others go on.
   each spec in each world, stamped with the layout's stamp.
 - The same inputs give the same bytes: in a fresh engine and in a new process.
 - Views are read, never written.
+- Engines that are slow or need several frames at once declare `chunk` and `latency_ticks`; see below.
 - A world's frames do not depend on the other worlds of the batch, nor on their order; those of an `independent`
   engine do not depend on the other specs either.
 - What the layout says is seen: a vehicle set before the ego changes the frame.
 - A tile does not hang on the order of calls; neighbours share the ground samples of their edge.
+
+Chunks and latency
+
+A camera engine with `chunk` C is called once for up to C ticks, and its frames of a tick come `latency_ticks` L later.
+
+- `step` is called with states of W worlds and `views` of W times c moments, 1 <= c <= C: first those of the first
+  world, oldest first, then those of the next. It gives W states and W times c outputs, in the order of the views, each
+  stamped as its own view. So with C = 1 there is one view for each world.
+- c is less than C at the beginning of an episode, where the first moment is made alone and delivered at once; where
+  other sensors are due than before; and at the end of a run.
+- L is at least C - 1: the first moment of a chunk waits for the last. The simulator delivers each frame in the tick
+  that is L ticks after its stamp, one a sensor in each tick; between the first frame and the next there is none.
+- When the run is over, `Simulator.flush` gives what is still under way.
+- States are values: they are kept, copied and pickled with what is under way, and a world may go on from any of them.
+
+The same holds for windows, and for any other engine of sensors that declares the two.
 
 Sinks
 
@@ -43,7 +60,8 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
+from uniscene_sim.frames import CameraFrame, LidarSweep, OccupancyGrid, SensorFrame
+from uniscene_sim.grid import GridSpec
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import Outcome
@@ -60,6 +78,7 @@ __all__ = [
     "RunFacts",
     "StageTimes",
     "TileStats",
+    "WindowEngine",
     "WorldView",
 ]
 
@@ -135,11 +154,16 @@ class LayoutSource(Protocol):
 
 @dataclass(frozen=True)
 class WorldView:
-    """One world as sensors see it: the moment, the one before it (a sweep spans the two), and the tiles around."""
+    """One world as sensors are given it: the moment, the one before it (a sweep spans the two), and the tiles around.
+
+    Where sensors trace an occupancy window, rays through `atlas` hit its voxels within its box, and `frame` and
+    `history` hold the agents beyond it alone: those within are voxels, at rest where they were at its stamp.
+    """
 
     frame: LayoutFrame
     history: Sequence[LayoutFrame]  # earlier moments at the physics rate, oldest first; may be empty
     atlas: TileAtlas  # tiles in sensor range, packed for tracing
+    window: OccupancyGrid | None = None  # the occupancy window that sensors trace
 
 
 class OccupancyEngine(Protocol):
@@ -157,15 +181,51 @@ class OccupancyEngine(Protocol):
     def tile(self, ix: int, iy: int) -> Tile: ...
 
 
+class WindowEngine(Protocol):
+    """Layout to occupancy around the ego, moment by moment: what moves is in it, and it may remember what was.
+
+    Made with the `StaticMap` and the seed, like an `OccupancyEngine`, which beside it makes the tiles beyond.
+    """
+
+    name: str
+    chunk: int  # moments in one call at most
+    latency_ticks: int  # at least chunk - 1
+
+    def step(
+        self, state: Sequence[Any], views: Sequence[WorldView], grid: GridSpec
+    ) -> tuple[Sequence[Any], list[OccupancyGrid]]:
+        """The window about each ego, labels and instances, agents included.
+
+        Args:
+            state: of each world, None at its beginning.
+            views: moments, `chunk` at most of each world; their atlas holds tiles, as of the static world.
+            grid: the voxels that are wanted, about base_link turned by the ego's yaw; z is height above ground.
+
+        Raises:
+            InputError: the engine makes no such grid.
+        """
+        ...
+
+
 class CameraEngine(Protocol):
+    """Images of a moment. See above for what `chunk` and `latency_ticks` mean."""
+
     name: str
     coupling: Literal["independent", "joint"]
-    chunk: int  # frames made at once
-    latency_ticks: int
+    chunk: int  # moments in one call at most
+    latency_ticks: int  # at least chunk - 1
 
     def step(
         self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[CameraSpec]
-    ) -> tuple[Sequence[Any], list[dict[str, CameraFrame]]]: ...
+    ) -> tuple[Sequence[Any], list[dict[str, CameraFrame]]]:
+        """Images by the camera's name, of each view.
+
+        Args:
+            state: of each world, None at its beginning.
+            views: moments, `chunk` at most of each world.
+            specs: cameras that are due.
+        """
+        ...
 
 
 class LidarEngine(Protocol):

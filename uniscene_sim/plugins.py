@@ -16,9 +16,17 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.storage.data_folders import scenario_names
 
 if TYPE_CHECKING:
-    from uniscene_sim.interfaces import CameraEngine, FrameSink, LayoutSource, LidarEngine, OccupancyEngine
+    from uniscene_sim.interfaces import (
+        CameraEngine,
+        FrameSink,
+        LayoutSource,
+        LidarEngine,
+        OccupancyEngine,
+        WindowEngine,
+    )
 
 __all__ = [
+    "DEFAULTS",
     "ENGINES",
     "SLOTS",
     "find_source",
@@ -34,13 +42,15 @@ __all__ = [
 _PROTOCOLS = {
     "source": "LayoutSource",
     "occupancy": "OccupancyEngine",
+    "window": "WindowEngine",
     "camera": "CameraEngine",
     "lidar": "LidarEngine",
     "sink": "FrameSink",
 }
 SLOTS = tuple(_PROTOCOLS)
-#: Slots of generators.
-ENGINES = ("occupancy", "camera", "lidar")
+#: Slots of generators, and what serves each where nobody names another.
+DEFAULTS = {"occupancy": "procedural", "window": "exact", "camera": "raycast", "lidar": "raycast"}
+ENGINES = tuple(DEFAULTS)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -97,6 +107,8 @@ def plugin_origins(slot: str) -> dict[str, str]:
 def load_plugin(slot: Literal["source"], text: str, field: str | None = None) -> type[LayoutSource]: ...
 @overload
 def load_plugin(slot: Literal["occupancy"], text: str, field: str | None = None) -> Callable[..., OccupancyEngine]: ...
+@overload
+def load_plugin(slot: Literal["window"], text: str, field: str | None = None) -> Callable[..., WindowEngine]: ...
 @overload
 def load_plugin(slot: Literal["camera"], text: str, field: str | None = None) -> Callable[..., CameraEngine]: ...
 @overload

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class CameraSpec:
     Depth of a pinhole or Brown-Conrady camera is along its axis, of a fisheye, which sees behind itself, along the ray.
     """
 
+    slot: ClassVar[str] = "camera"  # of the engines that serve it
     name: str
     width: int
     height: int
@@ -95,6 +96,7 @@ class LidarSpec:
     the time; then intensity is calibrated as Velodyne and Ouster do it (`lidar.raycast.receiver`), and weather counts.
     """
 
+    slot: ClassVar[str] = "lidar"
     name: str
     pose: Pose  # pose_base_from_lidar
     elevation_rad: tuple[float, ...]  # one a ring, ring 0 lowest
@@ -137,6 +139,8 @@ def _check_timing(spec: CameraSpec | LidarSpec) -> None:
 
 @dataclass(frozen=True)
 class SensorRig:
+    """Sensors by kind, one field each; a spec names the slot of the engines that serve it."""
+
     name: str
     cameras: tuple[CameraSpec, ...] = ()
     lidars: tuple[LidarSpec, ...] = ()
@@ -147,8 +151,13 @@ class SensorRig:
             raise ValueError(f"rig {self.name}: sensor names must differ, got {names}")
 
     @property
-    def sensors(self) -> tuple[CameraSpec | LidarSpec, ...]:
-        return (*self.cameras, *self.lidars)
+    def sensors(self) -> tuple[Any, ...]:
+        """Specs of all kinds."""
+        return tuple(s for f in fields(self) if f.name != "name" for s in getattr(self, f.name))
+
+    def of(self, slot: str) -> tuple[Any, ...]:
+        """Specs that the engines of a slot serve."""
+        return tuple(s for s in self.sensors if s.slot == slot)
 
     def scaled(self, factor: float) -> SensorRig:
         """The rig with all its cameras scaled."""

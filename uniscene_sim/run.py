@@ -80,7 +80,8 @@ def frames(
     ticks: int | None = None,
     request: FrameRequest | None = None,
 ) -> Iterator[SensorFrame]:
-    """The frames of a run from its beginning, each made when it is asked for, until the source is done.
+    """The frames of a run from its beginning, each made when it is asked for, until the source is done and all that
+    engines with latency have under way has come.
 
     Args:
         simulator: of what runs; it is reset.
@@ -93,9 +94,10 @@ def frames(
     yield frame
     for _ in range(longest):
         if source.done:
-            return
+            break
         frame = simulator.step(driver(frame) if driver else None, request)
         yield frame
+    yield from simulator.flush(request)
 
 
 def ticks_of(simulator: Simulator[Any], most: int | None = None) -> int:

@@ -141,6 +141,9 @@ class RunLoop:
         if self.budget is not None:
             self.budget -= 1
         if run.source.done:
+            for late in run.flush(self.topics.needs):
+                self.frame = late
+                self._send(list(self.topics.made(PublishTime.FRAME, self._now())))
             self._end(run.source.outcome.status)
 
     # --- saying it ------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from uniscene_ros2.profiles import PROFILES
 from uniscene_ros2.run import RosRun
 from uniscene_ros2.topics import PublishTime, TopicTable
 from uniscene_sim.errors import InputError
+from uniscene_sim.plugins import DEFAULTS
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.disk_cache import user_cache
 
@@ -55,7 +56,7 @@ class UnisceneNode(Node):
         self.packages = Packages()
         self.problems = ProblemLog(self.get_logger())
         profile, role = PROFILES[self.get("profile")], self.get("role")
-        engines = {slot: self.get(slot) for slot in ("occupancy", "camera", "lidar")}
+        engines = {slot: self.get(slot) for slot in DEFAULTS}
         rig = load_rig(self.get("rig"))
         self.run = RosRun(
             self.get("scenario"),
@@ -63,6 +64,7 @@ class UnisceneNode(Node):
             source=self.get("source"),
             seed=self._seed(),
             engines=engines,
+            trace=self.get("trace"),
             tile_cache=user_cache("tiles"),
         )
         self.topics = TopicTable(

@@ -10,6 +10,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 
 from uniscene_ros2.messages.clouds import LAYOUTS
 from uniscene_ros2.profiles import PROFILES
+from uniscene_sim.plugins import DEFAULTS
+from uniscene_sim.simulator import TRACED
 
 __all__ = ["NODE_PARAMETERS", "NodeParameter", "descriptor", "refusal_reason"]
 
@@ -65,9 +67,11 @@ NODE_PARAMETERS = (
     NodeParameter(
         "cloud_layout", "XYZIRT", "Fields of point clouds, where the profile does not say.", choices=tuple(LAYOUTS)
     ),
-    NodeParameter("occupancy", "procedural", "Engine of the world, as NAME or NAME:OPTIONS."),
-    NodeParameter("camera", "raycast", "Camera engine, the same."),
-    NodeParameter("lidar", "raycast", "LiDAR engine, the same."),
+    *(
+        NodeParameter(slot, name, f"Engine of the slot {slot}, as NAME or NAME:OPTIONS.")
+        for slot, name in DEFAULTS.items()
+    ),
+    NodeParameter("trace", "tiles", "What rays of sensors go through.", choices=TRACED),
     NodeParameter(
         "mode",
         "lockstep",

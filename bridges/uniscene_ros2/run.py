@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Any
 
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.frames import FrameRequest, SensorFrame
@@ -14,7 +13,7 @@ from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.plugins import open_source, plugin_names
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.run import prepare
-from uniscene_sim.simulator import Simulator, sense
+from uniscene_sim.simulator import Simulator, Traced, sense
 from uniscene_sim.storage.disk_cache import DiskCache
 
 __all__ = ["RosRun"]
@@ -32,6 +31,7 @@ class RosRun:
         source: name of the source that opens `scenario`, or an address in its place; empty where `scenario` tells.
         seed: replaces the scenario's own.
         engines: by slot, with options or not.
+        trace: what rays of sensors go through.
         tile_cache: where tiles are kept between runs.
 
     Raises:
@@ -46,13 +46,13 @@ class RosRun:
         source: str = "",
         seed: int | None = None,
         engines: dict[str, str] | None = None,
+        trace: Traced = "tiles",
         tile_cache: DiskCache | None = None,
     ):
-        self.rig, self._engines, self._cache = rig, engines or {}, tile_cache
+        self.rig, self._engines, self._trace, self._cache = rig, engines or {}, trace, tile_cache
         self._zero_us = _GAP_US
         self.simulator = self._prepare_simulator(scenario, source, seed)
         self.tick_us = self.simulator.tick_us
-        self._before: dict[str, Any] = {}
         self.begin()
 
     def load(self, scenario: str, source: str = "", seed: int | None = None) -> None:
@@ -76,7 +76,6 @@ class RosRun:
 
     def begin(self) -> None:
         self.simulator.begin()
-        self._before = dict(self.simulator.memory)
 
     @property
     def source(self) -> LayoutSource:
@@ -104,19 +103,14 @@ class RosRun:
         left_us = self.tick_us - self.layout.stamp_us % self.tick_us
         self.simulator.tick_us = left_us if whole_tick else PHYSICS_US
         self.simulator.advance(control)
-        self._before = dict(self.simulator.memory)
 
     def sense(self, wanted: Set[str]) -> SensorFrame:
         """The frame of now, of what is wanted; may be asked again with other wishes."""
-        simulator = self.simulator
-        simulator.memory = dict(self._before)
-        request = FrameRequest(
-            frozenset(wanted),
-            window_grid=DEFAULT_GRID if "occupancy" in wanted else None,
-            bev_schema=LayoutSchema() if "bev" in wanted else None,
-            digests=False,
-        )
-        return sense([simulator], request)[0]
+        return sense([self.simulator], _request(wanted))[0]
+
+    def flush(self, wanted: Set[str]) -> Iterator[SensorFrame]:
+        """What engines with latency have under way when a run is over."""
+        return self.simulator.flush(_request(wanted))
 
     def map_text(self) -> str:
         """The map as OpenDRIVE, empty where it has no such form."""
@@ -132,7 +126,16 @@ class RosRun:
     def _prepare_simulator(self, scenario: str, source: str, seed: int | None) -> Simulator[LayoutSource]:
         what = None if source and source not in plugin_names("source") else scenario
         opened = open_source(what, source or None, seed, ("scenario", "source"))
-        return prepare(opened, self.rig, tile_cache=self._cache, **self._engines)  # type: ignore[arg-type]
+        return prepare(opened, self.rig, tile_cache=self._cache, trace=self._trace, **self._engines)  # type: ignore[arg-type]
 
     def _jump_clock(self) -> None:
         self._zero_us = self.stamp_us + _GAP_US
+
+
+def _request(wanted: Set[str]) -> FrameRequest:
+    return FrameRequest(
+        frozenset(wanted),
+        window_grid=DEFAULT_GRID if "occupancy" in wanted else None,
+        bev_schema=LayoutSchema() if "bev" in wanted else None,
+        digests=False,
+    )

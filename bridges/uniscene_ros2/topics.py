@@ -60,6 +60,10 @@ class PublishContext:
     status: Callable[[], str] = str
     map_text: Callable[[], str] = str
 
+    def on_ros_us(self, record_us: int) -> int:
+        """The stamp of a record on the clock of ROS: one of before where its engine has latency."""
+        return self.stamp_us - (self.layout.stamp_us - record_us)
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -209,7 +213,7 @@ class TopicTable:
             lambda now: scene.route(now.layout, now.stamp_us, world))  # fmt: skip
         add("signals", "std_msgs/UInt8MultiArray", qos.STATE, tick, lambda now: scene.signals(now.layout))
         add("occupancy_points", "sensor_msgs/PointCloud2", qos.SENSOR, tick,
-            lambda now: _message_of_part(now, "occupancy", clouds.occupied_points, now.stamp_us, world),
+            lambda now: _message_of_part(now, "occupancy", lambda o: clouds.occupied_points(o, now.ros_stamp_us(o.stamp_us), world)),
             needs="occupancy")  # fmt: skip
         add("occupancy_labels", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
             lambda now: _message_of_part(now, "occupancy", lambda o: labelled_array(o.labels, ("x", "y", "z"))),
@@ -234,7 +238,7 @@ class TopicTable:
 
             def told(now: PublishContext, make: Callable[..., Any] = make) -> Any:
                 record = now.frame.cameras.get(spec.name) if now.frame else None
-                return record and make(record, now.stamp_us, frame_id)
+                return record and make(record, now.ros_stamp_us(record.stamp_us), frame_id)
 
             self._add(what, type_name, qos.SENSOR, PublishTime.FRAME, told, sensor=spec.name, needs=spec.name)
 

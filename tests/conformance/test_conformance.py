@@ -19,20 +19,23 @@ from uniscene_sim.conformance.sensors import sensor_rules
 from uniscene_sim.conformance.sinks import sink_rules
 from uniscene_sim.conformance.sources import source_rules
 from uniscene_sim.conformance.tiles import tile_rules
+from uniscene_sim.conformance.windows import window_rules
 from uniscene_sim.errors import InputError
+from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.occupancy.window import ExactWindow
 from uniscene_sim.recording.recorder import Recorder
 from uniscene_sim.scenario_files.read import find_scenario
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-RANGES = "shapes, types and ranges"
+RANGES, SEVERAL = "shapes, types and ranges", "serves several moments at once"
 THIRD_PARTY = Path(__file__).parents[1] / "third_party"
 
 
-BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast"),
-            ("sink", "report")]  # fmt: skip
+BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("window", "exact"), ("camera", "raycast"),
+            ("lidar", "raycast"), ("sink", "report")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("slot", "name"), BUILT_IN)
@@ -132,9 +135,78 @@ class Sulking(RaycastCameras):
         return state, [{n: replace(f, rgb=f.rgb + np.uint8(self.refused)) for n, f in w.items()} for w in worlds]
 
 
+class Hasty(RaycastCameras):
+    """Makes three frames at once and says that the first of them is a tick late."""
+
+    chunk, latency_ticks = 3, 1
+
+
+class Chunked(RaycastCameras):
+    """Keeps the rules; what is broken goes on from it."""
+
+    chunk, latency_ticks = 2, 3
+
+
+class OneForAll(Chunked):
+    """Believes that each view is a world."""
+
+    def step(self, state, views, specs):
+        _, worlds = super().step(state, views, specs)
+        return [None] * len(views), worlds
+
+
+class LastAlone(Chunked):
+    """Makes the last frame of a chunk alone."""
+
+    def step(self, state, views, specs):
+        each = max(len(views) // max(len(state), 1), 1)
+        return super().step(state, views[each - 1 :: each], specs)
+
+
+class Backwards(Chunked):
+    def step(self, state, views, specs):
+        state, worlds = super().step(state, views, specs)
+        return state, worlds if len(state) == len(views) else worlds[::-1]
+
+
+class Interleaved(Chunked):
+    """Takes the first moments of all worlds before the second ones."""
+
+    def step(self, state, views, specs):
+        _, worlds = super().step(state, views, specs)
+        if len(views) == 2 * len(state):
+            place = np.arange(len(views)).reshape(2, -1).T.ravel()
+            worlds = [worlds[k] for k in (place if len(state) > 1 else range(2))]
+        return state, worlds
+
+
+class InPlace(RaycastCameras):
+    """Writes into the state that it is given."""
+
+    def step(self, state, views, specs):
+        state = [[] if s is None else s for s in state]
+        _, worlds = super().step(state, views, specs)
+        for s in state:
+            s.append(1)
+        return state, [{n: replace(f, rgb=f.rgb + np.uint8(len(s))) for n, f in w.items()}
+                       for s, w in zip(state, worlds, strict=True)]  # fmt: skip
+
+
+class Locked(RaycastCameras):
+    def step(self, state, views, specs):
+        return [lambda: 0 for _ in state], super().step(state, views, specs)[1]
+
+
 @pytest.mark.parametrize(
     ("slot", "engine", "rule", "message"),
     [
+        ("camera", Hasty, "declares its attributes", r"at least chunk - 1 = 2, the ticks that .* is 1"),
+        ("camera", OneForAll, SEVERAL, "must give 1 state, gave 2"),
+        ("camera", LastAlone, SEVERAL, "must give 2 outputs, gave 1"),
+        ("camera", Backwards, SEVERAL, "must have their stamps"),
+        ("camera", Interleaved, SEVERAL, "views are those of the first world"),
+        ("camera", InPlace, "its state is a value", "leave the one that it is given alone"),
+        ("camera", Locked, "its state is a value", "must be one that can be pickled"),
         ("camera", Brittle, "errors", "'fisheye' must be served or refused with InputError, raised KeyError"),
         ("camera", Never, "errors", "list index out of range"),
         ("camera", Sulking, "errors", "after an error the engine goes on in another way"),
@@ -159,6 +231,79 @@ def test_broken_sensors_are_named(slot, engine, rule, message):
     rules = dict(sensor_rules(slot, engine, "unused"))
     with pytest.raises((RuleViolation, IndexError), match=message):
         rules[rule]()
+
+
+def test_an_engine_that_serves_chunks_keeps_the_rules():
+    rules = dict(sensor_rules("camera", Chunked, "unused"))
+    for rule in ("declares its attributes", RANGES, SEVERAL, "its state is a value", "batch equals single worlds"):
+        rules[rule]()
+
+
+def windows(**changes):
+    """A class of window engines whose every grid is changed: each change is a function of the grid."""
+
+    class Engine(ExactWindow):
+        def step(self, state, views, grid):
+            state, grids = super().step(state, views, grid)
+            return state, [replace(g, **{k: f(g) for k, f in changes.items()}) for g in grids]
+
+    return Engine
+
+
+class Static(ExactWindow):
+    """Without agents."""
+
+    def step(self, state, views, grid):
+        bare = [replace(v, frame=replace(v.frame, agents=v.frame.agents[:0])) for v in views]
+        return super().step(state, bare, grid)
+
+
+class Hasting(ExactWindow):
+    chunk = 2
+
+
+class Numberless(ExactWindow):
+    chunk = None
+
+
+class Fixed(ExactWindow):
+    """Makes one grid, whatever is asked for."""
+
+    def step(self, state, views, grid):
+        if grid != DEFAULT_GRID:
+            raise KeyError(grid)
+        return super().step(state, views, grid)
+
+
+class Forgetting(ExactWindow):
+    calls = 0
+
+    def step(self, state, views, grid):
+        self.calls += 1
+        state, grids = super().step(state, views, grid)
+        for made in grids:
+            made.labels[self.calls] = 0
+        return state, grids
+
+
+@pytest.mark.parametrize(
+    ("engine", "rule", "message"),
+    [
+        (Hasting, "declares its attributes", "at least chunk - 1 = 1"),
+        (Numberless, "declares its attributes", "chunk must be an integer of at least 1, is None"),
+        (windows(labels=lambda g: g.labels.astype(np.int32)), RANGES, "labels must be uint8"),
+        (windows(instances=lambda g: g.instances + np.uint16(50_000)), RANGES, "none of the layout's agents"),
+        (windows(stamp_us=lambda g: 1), RANGES, "stamp_us must be 500000, is 1"),
+        (windows(pose=lambda g: replace(g.pose, yaw=g.pose.yaw + 0.1)), RANGES, "0.10 rad off"),
+        (windows(grid=lambda g: replace(g.grid, voxel_m=0.5)), RANGES, "grid must be the one that is asked for"),
+        (Static, "conditions show in the output", "changes nothing"),
+        (Fixed, "errors", "raised KeyError"),
+        (Forgetting, "repeats", "state must be passed, not kept"),
+    ],
+)
+def test_broken_windows_are_named(engine, rule, message):
+    with pytest.raises(RuleViolation, match=message):
+        dict(window_rules(engine, "unused"))[rule]()
 
 
 class Trail(ProceduralOccupancy):
@@ -404,8 +549,9 @@ def test_what_somebody_else_installs(tmp_path):
         command = [sys.executable, "-m", "uniscene_sim.cli", *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
 
-    checked = cli("check", "fog")
-    assert checked.returncode == 0 and checked.stdout.count("ok") == 9, checked.stdout + checked.stderr
+    for camera in ("fog", "late"):
+        checked = cli("check", camera)
+        assert checked.returncode == 0 and checked.stdout.count("ok") == 11, checked.stdout + checked.stderr
     for arguments in (("ring", "--on", "30"), ("track",)):
         checked = cli("check", *arguments)
         assert checked.returncode == 0 and checked.stdout.count("ok") >= 6, checked.stdout + checked.stderr
@@ -413,6 +559,9 @@ def test_what_somebody_else_installs(tmp_path):
     ran = cli("run", "cut_in", "--rig", "rl", "--camera", "fog", "--ticks", "2", "--out", str(out), "--no-cache")
     assert ran.returncode == 0 and (out / "report.json").is_file(), ran.stderr
     assert '"fog"' in (out / "report.json").read_text()
+    ran = cli("run", "cut_in", "--rig", "rl", "--camera", "late", "--ticks", "5", "--out", str(out), "--no-cache",
+              "--no-preview", "--trace", "window+tiles")  # fmt: skip
+    assert ran.returncode == 0 and json.loads((out / "report.json").read_text())["ticks"] == 10, ran.stderr
     ran = cli("run", "30", "--source", "ring", "--sink", "track", "--sink", "report", "--no-preview", "--rig", "rl",
               "--ticks", "3", "--out", str(out), "--no-cache")  # fmt: skip
     assert ran.returncode == 0, ran.stderr

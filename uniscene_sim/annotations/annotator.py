@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,49 +50,73 @@ class Annotator:
         self._before: dict[str, tuple[LayoutFrame, CameraFrame]] = {}
 
     def annotate(
-        self, view: WorldView, cameras: dict[str, CameraFrame], sweeps: dict[str, LidarSweep]
+        self,
+        view: WorldView,
+        cameras: Mapping[str, CameraFrame],
+        sweeps: Mapping[str, LidarSweep],
+        layouts: Mapping[str, LayoutFrame] | None = None,
     ) -> FrameAnnotations:
-        """Annotations of the images and sweeps of a moment."""
+        """Annotations of the images and sweeps of a moment.
+
+        Args:
+            view: the moment.
+            cameras, sweeps: by the sensor's name.
+            layouts: by the sensor's name where records are of another moment than `view`, as of a camera that is late;
+                each is annotated as of its own. A sweep that is late is left out.
+        """
+        layouts = {name: view.frame for name in cameras} | dict(layouts or {})
+        sweeps = {name: s for name, s in sweeps.items() if s.stamp_us == view.frame.stamp_us}
         of_camera: dict[str, dict[str, Any]] = {name: {} for name in cameras}
         of_sweep: dict[str, dict[str, Any]] = {name: {} for name in sweeps}
         boxes = None
         if "flow" in self._kinds:
-            self._flow(view, cameras, sweeps, of_camera, of_sweep)
+            self._flow(view, cameras, sweeps, layouts, of_camera, of_sweep)
         if "boxes" in self._kinds:
-            boxes = self._boxes(view.frame, cameras, sweeps, of_camera, of_sweep)
+            boxes = self._boxes(view.frame, cameras, sweeps, layouts, of_camera, of_sweep)
         if self._lanes is not None:
             for spec in self._rig.cameras:
                 if spec.name in cameras:
-                    of_camera[spec.name]["lanes"] = self._lanes.visible_lines(view.frame, spec, cameras[spec.name])
+                    of_camera[spec.name]["lanes"] = self._lanes.visible_lines(
+                        layouts[spec.name], spec, cameras[spec.name]
+                    )
         return FrameAnnotations(
             boxes,
             {name: CameraAnnotations(**found) for name, found in of_camera.items()},
             {name: LidarAnnotations(**found) for name, found in of_sweep.items()},
         )
 
-    def _flow(self, view: WorldView, cameras: dict, sweeps: dict, of_camera: dict, of_sweep: dict) -> None:
+    def _flow(
+        self, view: WorldView, cameras: Mapping, sweeps: Mapping, layouts: Mapping, of_camera: dict, of_sweep: dict
+    ) -> None:
         for spec in self._rig.cameras:
             if spec.name in cameras:
-                before = self._before.get(spec.name)
-                if before is not None and before[0].stamp_us >= view.frame.stamp_us:  # the source began anew
+                before, layout = self._before.get(spec.name), layouts[spec.name]
+                if before is not None and before[0].stamp_us >= layout.stamp_us:  # the source began anew
                     before = None
-                optical, scene, occluded = camera_flow(view.frame, cameras[spec.name], before, spec)
+                optical, scene, occluded = camera_flow(layout, cameras[spec.name], before, spec)
                 of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene, "occluded": occluded}
-                self._before[spec.name] = (view.frame, cameras[spec.name])
+                self._before[spec.name] = (layout, cameras[spec.name])
         for lidar in self._rig.lidars:
             if lidar.name in sweeps:
                 of_sweep[lidar.name]["scene_flow"] = point_velocity(view, lidar, sweeps[lidar.name])
 
-    def _boxes(self, frame: LayoutFrame, cameras: dict, sweeps: dict, of_camera: dict, of_sweep: dict) -> np.ndarray:
+    def _boxes(
+        self, frame: LayoutFrame, cameras: Mapping, sweeps: Mapping, layouts: Mapping, of_camera: dict, of_sweep: dict
+    ) -> np.ndarray:
         posed = posed_agents(frame)
         hits = {name: np.bincount(sweep.instance, minlength=1 << 16)[posed.id] for name, sweep in sweeps.items()}
         points = np.sum([np.zeros(len(posed.id), np.int64), *hits.values()], axis=0)
         seen, whole = np.zeros(len(posed.id), np.int64), np.zeros(len(posed.id), np.int64)
         for spec in self._rig.cameras:
             if spec.name in cameras:
-                found = camera_boxes(frame, posed, points, spec, cameras[spec.name])
-                seen += found["num_pixels"]
-                whole += found["num_pixels_alone"]
+                then = layouts[spec.name]
+                if then.stamp_us == frame.stamp_us:
+                    found = camera_boxes(frame, posed, points, spec, cameras[spec.name])
+                    seen += found["num_pixels"]
+                    whole += found["num_pixels_alone"]
+                else:
+                    others = posed_agents(then)
+                    found = camera_boxes(then, others, np.zeros(len(others.id), np.int64), spec, cameras[spec.name])
                 of_camera[spec.name]["boxes"] = found[~np.isnan(found["bbox_amodal"][:, 0])]
         for lidar in self._rig.lidars:
             if lidar.name in sweeps:

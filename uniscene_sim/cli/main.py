@@ -44,9 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
     run.add_argument("--seed", type=seed_argument, help="replaces the scenario's seed")
     run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
-    for slot, default in (("occupancy", "procedural"), ("camera", "raycast"), ("lidar", "raycast")):
+    for slot, default in plugins.DEFAULTS.items():
         run.add_argument(f"--{slot}", default=default, metavar="NAME[:OPTIONS]",
                          help=f"{slot} engine, options as key=value,... (default: {default})")  # fmt: skip
+    run.add_argument("--trace", default="tiles", choices=("tiles", "window", "window+tiles"),
+                     help="what rays go through: tiles and agents, the window, or it and tiles beyond")  # fmt: skip
     run.add_argument("--source", metavar="NAME|ADDRESS",
                      help="what knows the world, where SCENARIO does not tell; or an address in its place")  # fmt: skip
     run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
@@ -112,7 +114,9 @@ def _run(arguments: argparse.Namespace) -> int:
     source = plugins.open_source(arguments.what, arguments.source, arguments.seed, ("SCENARIO", "--source"))
     disk = None if arguments.no_cache else user_cache("tiles")
     annotations = [kind for kind in arguments.annotations.split(",") if kind]
-    simulator = prepare(source, rig, tile_cache=disk, progress=True, annotations=annotations, **engines)
+    simulator = prepare(
+        source, rig, tile_cache=disk, progress=True, trace=arguments.trace, annotations=annotations, **engines
+    )
     result = run(
         simulator,
         sinks,

@@ -16,6 +16,7 @@ from uniscene_sim.conformance.sensors import sensor_rules, street_digests
 from uniscene_sim.conformance.sinks import sink_rules
 from uniscene_sim.conformance.sources import drive_digest, source_rules
 from uniscene_sim.conformance.tiles import tile_digests, tile_rules
+from uniscene_sim.conformance.windows import digests_of_windows, window_rules
 from uniscene_sim.errors import InputError
 
 __all__ = ["Finding", "check", "fingerprint"]
@@ -58,6 +59,8 @@ def fingerprint(slot: str, name: str, on: str) -> str:
     made = _class_of(slot, name)
     if slot == "source":
         return drive_digest(made, on)
+    if slot == "window":
+        return digests_of_windows(made)
     return tile_digests(made) if slot == "occupancy" else street_digests(slot, made)
 
 
@@ -67,6 +70,8 @@ def _rules(slot: str, name: str, on: str) -> Rules:
         return source_rules(made, name, on)
     if slot == "occupancy":
         return tile_rules(made, name)
+    if slot == "window":
+        return window_rules(made, name)
     return sink_rules(made) if slot == "sink" else sensor_rules(slot, made, name)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.assembly import tile_store
+from uniscene_sim.conformance.chunks import chunk_rules, expect_chunk_and_latency
 from uniscene_sim.conformance.rules import (
     Rules,
     fingerprint_in_new_process,
@@ -25,7 +26,7 @@ from uniscene_sim.taxonomy import EGO_ID, AgentClass, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["sensor_rules", "street_digests"]
+__all__ = ["NEW_ID", "car_ahead", "sensor_rules", "street_digests", "views_of_a_street"]
 
 _RANGE_M = 40.0
 _CAMERAS = (
@@ -36,10 +37,10 @@ _LIDARS = tuple(
     LidarSpec(name, Pose(x, 0.0, 1.8), tuple(np.radians(np.linspace(-20.0, 5.0, 8))), 90, max_range_m=_RANGE_M)
     for name, x in (("top", 0.9), ("front", 3.4))
 )
-_NEW_ID = 60_000
+NEW_ID = 60_000
 
 
-def _views() -> tuple[WorldView, WorldView]:
+def views_of_a_street() -> tuple[WorldView, WorldView]:
     """Two moments of a street, half a second apart, each with its history."""
     source = ScenarioSource.open("cut_in")
     store = tile_store("procedural", source.map, source.seed)
@@ -67,16 +68,14 @@ def _digests(outputs: list[dict[str, Any]]) -> list[dict[str, str]]:
 def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
     specs: tuple[Any, ...] = _CAMERAS if slot == "camera" else _LIDARS
     record = CameraFrame if slot == "camera" else LidarSweep
-    a, b = _views()
+    a, b = views_of_a_street()
 
     def attributes() -> None:
         require(isinstance(getattr(engine, "name", None), str), "name must be a string")
         coupling = getattr(engine, "coupling", None)
         require(coupling in ("independent", "joint"), f"coupling must be 'independent' or 'joint', is {coupling!r}")
-        for number, least in (("chunk", 1), ("latency_ticks", 0)) if slot == "camera" else ():
-            value = getattr(engine, number, None)
-            require(isinstance(value, int) and value >= least, f"{number} must be an integer of at least {least}, "
-                    f"is {value!r}")  # fmt: skip
+        if slot == "camera" or hasattr(engine, "chunk") or hasattr(engine, "latency_ticks"):
+            expect_chunk_and_latency(engine)
 
     def outputs() -> None:
         found = _step_engine(engine, [a, b], specs)
@@ -122,11 +121,11 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
         require(hash_layouts((a.frame, *a.history)) == before, "step() must not change the layout that it is given")
 
     def conditions() -> None:
-        crowded = replace(a, frame=_with_a_car_ahead(a.frame))
+        crowded = replace(a, frame=car_ahead(a.frame))
         empty, full = _step_engine(engine, [a], specs[:1])[0], _step_engine(engine, [crowded], specs[:1])[0]
         first = specs[0].name
         require(digest(empty[first]) != digest(full[first]), "a car put 9 m ahead of the ego changes nothing")
-        seen = int((full[first].instance == _NEW_ID).sum())
+        seen = int((full[first].instance == NEW_ID).sum())
         require(seen > 3, f"of a car put 9 m ahead of the ego {seen} samples carry its instance, expected some")
 
     def errors() -> None:
@@ -151,6 +150,13 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
         ("repeats in a new process", anew), ("batch equals single worlds", batch),
+        *chunk_rules(
+            engine,
+            lambda one, states, views: one.step(states, views, specs),
+            lambda output: _digests([output]),
+            lambda output: {record.stamp_us for record in output.values()},
+            (a, b),
+        ),
         ("coupling as declared", independent), ("leaves its input alone", untouched),
         ("conditions show in the output", conditions), ("errors", errors),
     ]  # fmt: skip
@@ -215,9 +221,10 @@ def _check_labels(sensor: str, labels: np.ndarray, instances: np.ndarray, layout
     require(not strange, f"{sensor}: instances {sorted(strange)[:5]} are none of the layout's agents")
 
 
-def _with_a_car_ahead(frame: LayoutFrame) -> LayoutFrame:
+def car_ahead(frame: LayoutFrame) -> LayoutFrame:
+    """The layout with a car of id `NEW_ID` 9 m ahead of the ego."""
     row = np.zeros(1, AGENT_DTYPE)
-    row["id"], row["cls"], row["size"] = _NEW_ID, AgentClass.CAR, (4.5, 1.8, 1.5)
+    row["id"], row["cls"], row["size"] = NEW_ID, AgentClass.CAR, (4.5, 1.8, 1.5)
     row["pos"] = frame.ego_pose.apply(np.array([9.0, 0.0, 0.0]))
     row["rpy"][0, 2] = frame.ego_pose.yaw
     return replace(frame, agents=np.concatenate([frame.agents, row]))
@@ -226,4 +233,4 @@ def _with_a_car_ahead(frame: LayoutFrame) -> LayoutFrame:
 def street_digests(slot: str, engine: Any) -> str:
     """What is held against a new process."""
     specs: tuple[Any, ...] = _CAMERAS if slot == "camera" else _LIDARS
-    return repr(_digests(_step_engine(engine, list(_views()), specs)))
+    return repr(_digests(_step_engine(engine, list(views_of_a_street()), specs)))

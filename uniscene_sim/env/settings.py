@@ -9,6 +9,7 @@ from typing import Any
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.rig import SensorRig
+from uniscene_sim.simulator import Traced
 
 __all__ = ["ENDINGS", "EnvSettings"]
 
@@ -32,7 +33,8 @@ class EnvSettings:
         reward: weights of terms in place of the usual ones, see `env.reward`.
         terminate_on: what ends an episode early: some of "collision", "off_road", "red_light".
         step_ms: time between two actions, a multiple of 10.
-        occupancy, camera, lidar: engines by name, with options or not, see `uniscene_sim.engines.options`.
+        occupancy, window, camera, lidar: engines by name, with options or not, see `uniscene_sim.engines.options`.
+        trace: what rays of sensors go through: "tiles", "window" or "window+tiles", see `simulator.Traced`.
         world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file; the seed of
             `reset` is that of traffic and of places drawn at random.
     """
@@ -47,6 +49,8 @@ class EnvSettings:
     occupancy: str = "procedural"
     camera: str = "raycast"
     lidar: str = "raycast"
+    window: str = "exact"
+    trace: Traced = "tiles"
     world_seed: int | None = None
     source: str | None = None
 

@@ -26,19 +26,20 @@ from uniscene_sim.env.settings import ENDINGS, EnvSettings, _names
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.interfaces import LayoutSource
+from uniscene_sim.interfaces import LayoutSource, WindowEngine
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
-from uniscene_sim.simulator import Simulator, sense
+from uniscene_sim.simulator import TRACED, Simulator, sense
 from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.tracing.atlas import PackedTiles
 
 __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 
+_WINDOW = "window/"  # among the records of sensors, whose names cannot be this
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
 
@@ -93,6 +94,8 @@ class Worlds:
         several = _names(settings.scenario, "scenario")
         if not several:
             raise InputError("expected a scenario, or several", field="scenario")
+        if settings.trace not in TRACED:
+            raise InputError(f"expected one of {', '.join(TRACED)}, got {settings.trace!r}", field="trace")
         self._map = cache(load_map)  # kept while this is, also between two runs on them
         given: list[str | None] = [*several]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
@@ -110,13 +113,18 @@ class Worlds:
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # equal in all but colour
-        self._engines = plugins.load_plugin("camera", camera)(), plugins.load_plugin("lidar", settings.lidar)()
+        self._sensors = {
+            "camera": plugins.load_plugin("camera", camera)(),
+            "lidar": plugins.load_plugin("lidar", settings.lidar)(),
+        }
+        self._windows, self._trace = plugins.load_plugin("window", settings.window), settings.trace
         plugins.load_plugin("occupancy", settings.occupancy)  # refused now, not at the first reset
         self._occupancy = settings.occupancy
         window = DEFAULT_GRID if "occupancy" in self.spaces else None
         self._request = FrameRequest(window_grid=window, bev_schema=None, digests=False)
         #: By map and seed.
         self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
+        self._window_engines: dict[tuple[str, int], WindowEngine] = {}
         self._simulators: list[dict[int, Simulator[LayoutSource]]] = [{} for _ in range(count)]
         self._progress: list[Progress] = [None] * count  # type: ignore[list-item]
         self.episodes: list[Episode | None] = [None] * count
@@ -202,8 +210,11 @@ class Worlds:
         """Write what some worlds look like now into `out`."""
         worlds = [self.world(i) for i in some]
         for i, world, frame in zip(some, worlds, sense(worlds), strict=True):
-            self._records[i] |= frame.cameras | frame.sweeps
-            labels = None if frame.occupancy is None else frame.occupancy.labels
+            self._records[i] |= frame.records
+            if frame.occupancy is not None:
+                self._records[i][_WINDOW] = frame.occupancy
+            window = self._records[i].get(_WINDOW)
+            labels = None if window is None else window.labels
             moment = ObservationInputs(world, self._progress[i], self._records[i], labels)
             for observation in self.observations:
                 observation.write(moment, self.out[observation.key][i])
@@ -282,12 +293,14 @@ class Worlds:
         source = drive.open(episode.seed)
         simulator = own.get(episode.scenario)
         if simulator is None or simulator.source.map.ref != source.map.ref:
-            store, packed = self._tiles_of(source.map, self._tiles_seed(drive))
+            world_seed = self._tiles_seed(drive)
+            store, packed = self._tiles_of(source.map, world_seed)
             simulator = own[episode.scenario] = Simulator(
                 source,
                 self.rig,
                 store,
-                *self._engines,
+                self._sensors | {"window": self._window_engine(source.map, world_seed)},
+                trace=self._trace,
                 packed=packed,
                 request=self._request,
                 tick_us=self._tick_us,
@@ -296,6 +309,13 @@ class Worlds:
         simulator.begin(source)
         self._progress[i] = progress_of(source, simulator.moments[-1])
         return simulator
+
+    def _window_engine(self, static_map: StaticMap, seed: int) -> WindowEngine:
+        """One for all worlds on a map with a seed."""
+        key = static_map.ref, seed
+        if key not in self._window_engines:
+            self._window_engines[key] = self._windows(static_map, seed)
+        return self._window_engines[key]
 
     def _tiles_of(self, static_map: StaticMap, seed: int) -> tuple[TileStore, PackedTiles]:
         key = static_map.ref, seed

@@ -48,7 +48,8 @@ class Consistency:
 
 
 def consistency(frame: SensorFrame, rig: SensorRig) -> Consistency | None:
-    """LiDAR depth against camera depth over all pairs of sensors of a tick; None where nothing can be compared."""
+    """LiDAR depth against camera depth over all pairs of sensors of a tick, late images aside, which show another
+    moment; None where nothing can be compared."""
     if not frame.cameras:
         return None
     found = [
@@ -56,7 +57,7 @@ def consistency(frame: SensorFrame, rig: SensorRig) -> Consistency | None:
         for lidar in rig.lidars
         if lidar.name in frame.sweeps
         for camera in rig.cameras
-        if camera.name in frame.cameras
+        if camera.name in frame.cameras and frame.cameras[camera.name].stamp_us == frame.stamp_us
     ]
     of_points = np.concatenate(found) if found else np.zeros(0, np.float32)
     differences = of_points[of_points >= 0.0]

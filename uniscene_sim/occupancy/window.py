@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
+from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.occupancy.tile_store import TileStore
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M, PAINT_M, TILE_M
+from uniscene_sim.tracing.atlas import TileSource
 
-__all__ = ["occupancy_window", "stamp_agent"]
+__all__ = ["ExactWindow", "occupancy_window", "stamp_agent"]
 
 _FREE, _NONE = np.uint8(OccClass.FREE), np.uint8(Material.NONE)
 _LABEL = MATERIAL_LABEL
 
 
-def occupancy_window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> OccupancyGrid:
+class ExactWindow:
+    """What tiles and agents' boxes say of each voxel, without memory."""
+
+    name = "exact"
+    chunk = 1
+    latency_ticks = 0
+
+    def __init__(self, static_map: StaticMap, seed: int):
+        del static_map, seed  # all is in the views
+
+    def step(
+        self, state: Sequence[Any], views: Sequence[WorldView], grid: GridSpec
+    ) -> tuple[Sequence[Any], list[OccupancyGrid]]:
+        """The window of each world, at its stamp."""
+        return state, [occupancy_window(view.atlas.tiles.store, view.frame, grid) for view in views]
+
+
+def occupancy_window(store: TileSource, frame: LayoutFrame, grid: GridSpec) -> OccupancyGrid:
     """Semantic occupancy around the ego.
 
     Args:
@@ -45,7 +67,7 @@ def occupancy_window(store: TileStore, frame: LayoutFrame, grid: GridSpec) -> Oc
         for agent in agents[near]:
             stamp_agent(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
                    AGENT_OCC_CLASS[agent["cls"]], agent["id"])  # fmt: skip
-    return OccupancyGrid(labels, instances, grid, Pose(pose.x, pose.y, pose.z, yaw=pose.yaw))
+    return OccupancyGrid(labels, instances, grid, Pose(pose.x, pose.y, pose.z, yaw=pose.yaw), frame.stamp_us)
 
 
 @njit(cache=True)

@@ -54,6 +54,7 @@ class Recorder:
         self._compare, self._agreement = compare, list[Consistency]()
         self._sha = hashlib.sha256()
         self._ticks, self._seconds = 0, 0.0
+        self._stamp_us: int | None = None  # of the last frame
         self._every = stride
         self._pictures = 0
         self._rate = Fraction(1_000_000, facts.tick_us * stride)
@@ -104,7 +105,8 @@ class Recorder:
             except OSError as error:
                 raise self._refused(error) from error
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
-        self._ticks += 1
+        self._ticks += frame.stamp_us != self._stamp_us  # late frames after the end have that of the last tick
+        self._stamp_us = frame.stamp_us
 
     def close(self, outcome: Outcome, tiles: TileStats) -> list[Path]:
         """Finish all files; their paths."""

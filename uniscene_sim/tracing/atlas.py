@@ -13,7 +13,7 @@ from numba import njit
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_SAMPLES, PAINT_CELLS, TILE_BLOCKS, TILE_M, Tile
 
-__all__ = ["BLOCK_M", "AtlasArrays", "PackedTiles", "TileAtlas", "TileSource"]
+__all__ = ["BLOCK_M", "NO_WINDOW", "AtlasArrays", "PackedTiles", "TileAtlas", "TileSource", "WindowArrays"]
 
 BLOCK_M = CELL_M * BLOCK_CELLS
 _EMPTY = int(Material.NONE)
@@ -27,6 +27,18 @@ class TileSource(Protocol):
     def get(self, ix: int, iy: int) -> Tile: ...
 
     def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]: ...
+
+
+class WindowArrays(NamedTuple):
+    """An occupancy window of X x Y x Z voxels, traced in place of tiles within its box; X = 0 where there is none."""
+
+    labels: np.ndarray  # uint8 (X, Y, Z), OccClass
+    instances: np.ndarray  # uint16 (X, Y, Z)
+    frame: np.ndarray  # float64 (4, 3): voxel axes <- map axes, 1/m, and the corner of voxel (0, 0, 0), m, map frame
+    voxel_m: float
+
+
+NO_WINDOW = WindowArrays(np.zeros((0, 0, 0), np.uint8), np.zeros((0, 0, 0), np.uint16), np.zeros((4, 3)), 1.0)
 
 
 class AtlasArrays(NamedTuple):
@@ -49,6 +61,7 @@ class AtlasArrays(NamedTuple):
     ground_hi: np.ndarray  # float32 (G, 20, 20) m, highest, -inf where there is none
     paint: np.ndarray  # uint8 (G, 640, 640)
     lamps: np.ndarray  # float64 (L, 3) m, street lights
+    occupancy: WindowArrays = NO_WINDOW
 
 
 class _Pool:
@@ -252,7 +265,7 @@ class TileAtlas:
         """What kernels take; valid until the next `update`."""
         if self._window is None:
             raise RuntimeError("call update() before tracing")
-        return AtlasArrays(**self._window, **self.tiles.rows)
+        return AtlasArrays(**self._window, **self.tiles.rows)  # type: ignore[arg-type]
 
     def update(self, x: float, y: float, radius_m: float) -> None:
         """Show every tile within `radius_m` of (x, y) and let go those more than a tile farther."""

@@ -1,4 +1,5 @@
-"""Exact ray traversal, float64: ground decks, 0.4 m cells with their 0.1 m bricks, and posed agent templates.
+"""Exact ray traversal, float64: ground decks, 0.4 m cells with their 0.1 m bricks, the voxels of an occupancy window in
+their place where there is one, and posed agent templates.
 
 A ray walks columns of 3.2 m in x and y. In each it is tested against the ground by deck (bilinear patches of 0.2 m,
 a quadratic in t) and, up to the ground, against the blocks of cells; the first hit ends it. Directions need not have
@@ -13,15 +14,15 @@ from math import inf, sqrt
 import numpy as np
 from numba import njit
 
-from uniscene_sim.compute.compiled import device, floor
-from uniscene_sim.taxonomy import Material
+from uniscene_sim.compute.compiled import device, floor, inlined
+from uniscene_sim.taxonomy import Material, OccClass
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
-from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
+from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, WindowArrays
 
 __all__ = ["occluded", "trace_agent", "trace_agents", "trace_rays", "trace_world"]
 
-_EMPTY = int(Material.NONE)
+_EMPTY, _FREE = int(Material.NONE), int(OccClass.FREE)
 _SUB_M = CELL_M / 4
 _PATCHES = round(BLOCK_M / GROUND_STEP_M)  # ground patches along a column
 _SLACK = 1e-9  # of t, so that rays along seams between patches slip through none
@@ -200,15 +201,11 @@ def _block_hit(materials, brick_of, bricks, lx, ly, lz, ox, oy, oz, dx, dy, dz, 
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
 
 
-@device
-def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
-    """First hit of a ray on the static world, in the map frame.
-
-    Returns:
-        t (inf where nothing is hit up to t_max), material, normal x, y, z, and deck (-1 on cells).
-    """
-    cx, cy = floor(ox / BLOCK_M), floor(oy / BLOCK_M)
-    t0 = 0.0
+@inlined
+def _trace_tiles(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_min, t_max):
+    """First hit of a ray on tiles between t_min and t_max; returns what `trace_world` does."""
+    cx, cy = floor((ox + t_min * dx) / BLOCK_M), floor((oy + t_min * dy) / BLOCK_M)
+    t0 = t_min
     while t0 <= t_max:
         tx = _exit(ox, dx, cx * BLOCK_M, (cx + 1) * BLOCK_M)
         ty = _exit(oy, dy, cy * BLOCK_M, (cy + 1) * BLOCK_M)
@@ -275,6 +272,99 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
         else:
             cy += 1 if dy > 0.0 else -1
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
+
+
+@device
+def _trace_window(w: WindowArrays, ox, oy, oz, dx, dy, dz, t_max):
+    """First full voxel of an occupancy window along a ray.
+
+    Returns:
+        t (inf where there is none up to t_max), label, normal x, y, z, instance, and t where the ray enters the window
+        and where it leaves it: inf and -inf where it misses it.
+    """
+    nx, ny, nz = w.labels.shape
+    f, px, py, pz = w.frame, ox - w.frame[3, 0], oy - w.frame[3, 1], oz - w.frame[3, 2]
+    # in voxels, where t stays what it is
+    x = f[0, 0] * px + f[0, 1] * py + f[0, 2] * pz
+    y = f[1, 0] * px + f[1, 1] * py + f[1, 2] * pz
+    z = f[2, 0] * px + f[2, 1] * py + f[2, 2] * pz
+    u = f[0, 0] * dx + f[0, 1] * dy + f[0, 2] * dz
+    v = f[1, 0] * dx + f[1, 1] * dy + f[1, 2] * dz
+    q = f[2, 0] * dx + f[2, 1] * dy + f[2, 2] * dz
+    miss = (u == 0.0 and not 0.0 <= x <= nx) or (v == 0.0 and not 0.0 <= y <= ny) or (q == 0.0 and not 0.0 <= z <= nz)
+    tx, ty, tz = _entry(x, u, 0.0, nx), _entry(y, v, 0.0, ny), _entry(z, q, 0.0, nz)
+    enter = max(tx, ty, tz, 0.0)
+    leave = min(_exit(x, u, 0.0, nx), _exit(y, v, 0.0, ny), _exit(z, q, 0.0, nz))
+    if miss or enter > leave:
+        return inf, np.uint8(_FREE), 0.0, 0.0, 0.0, 0, inf, -inf
+    axis = 0 if tx >= ty and tx >= tz else (1 if ty >= tz else 2)
+    if enter == 0.0:
+        axis = -1  # it starts inside
+    i = _clamp(floor(x + enter * u), 0, nx - 1)
+    j = _clamp(floor(y + enter * v), 0, ny - 1)
+    k = _clamp(floor(z + enter * q), 0, nz - 1)
+    si, sj, sk = (1 if u > 0.0 else -1), (1 if v > 0.0 else -1), (1 if q > 0.0 else -1)
+    tx, ty, tz = _exit(x, u, i, i + 1), _exit(y, v, j, j + 1), _exit(z, q, k, k + 1)
+    t = enter
+    while t <= t_max:
+        label = w.labels[i, j, k]
+        if label != _FREE:
+            instance = int(w.instances[i, j, k])
+            if axis < 0:
+                length = sqrt(dx * dx + dy * dy + dz * dz)
+                return t, label, -dx / length, -dy / length, -dz / length, instance, enter, leave
+            along = u if axis == 0 else (v if axis == 1 else q)
+            turn = -w.voxel_m if along > 0.0 else w.voxel_m  # rows of the frame are 1 / voxel_m long
+            return t, label, turn * f[axis, 0], turn * f[axis, 1], turn * f[axis, 2], instance, enter, leave
+        if tx <= ty and tx <= tz:
+            t, axis = tx, 0
+            i += si
+            if i < 0 or i >= nx:
+                break
+            tx = _exit(x, u, i, i + 1)
+        elif ty <= tz:
+            t, axis = ty, 1
+            j += sj
+            if j < 0 or j >= ny:
+                break
+            ty = _exit(y, v, j, j + 1)
+        else:
+            t, axis = tz, 2
+            k += sk
+            if k < 0 or k >= nz:
+                break
+            tz = _exit(z, q, k, k + 1)
+    return inf, np.uint8(_FREE), 0.0, 0.0, 0.0, 0, enter, leave
+
+
+@device
+def _trace_window_and_tiles(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
+    """First hit on the window within its box, and on tiles before and behind that; returns what `trace_world` does."""
+    tw, label, wx, wy, wz, instance, enter, leave = _trace_window(a.occupancy, ox, oy, oz, dx, dy, dz, t_max)
+    t_min, t_end = 0.0, min(enter, t_max)
+    for part in range(2):
+        if t_min < t_end:
+            t, material, nx, ny, nz, deck = _trace_tiles(a, ox, oy, oz, dx, dy, dz, t_min, t_end)
+            if t < inf:
+                return max(t, t_min), material, nx, ny, nz, deck
+        if tw < inf:
+            return tw, label, wx, wy, wz, -1 - instance
+        if part == 0:
+            t_min, t_end = max(leave, t_end), t_max
+    return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
+
+
+@device
+def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
+    """First hit of a ray on the world, in the map frame, posed agents aside.
+
+    Returns:
+        t (inf where nothing is hit up to t_max), material, normal x, y, z, and deck (-1 on cells, -1 - instance on
+        voxels of an occupancy window).
+    """
+    if a.occupancy.labels.shape[0]:
+        return _trace_window_and_tiles(a, ox, oy, oz, dx, dy, dz, t_max)
+    return _trace_tiles(a, ox, oy, oz, dx, dy, dz, 0.0, t_max)
 
 
 @device

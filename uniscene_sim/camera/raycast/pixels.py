@@ -75,7 +75,7 @@ def render_pixel(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, so
         picture.semantic[v, u] = AGENT_OCC_CLASS[scene.agents.cls[row]]
         picture.instance[v, u] = scene.agents.id[row]
     elif t < inf:
-        picture.semantic[v, u] = MATERIAL_LABEL[m]
+        picture.semantic[v, u], picture.instance[v, u] = MATERIAL_LABEL[m], -1 - row
     exposure = scene.sky.exposure
     picture.rgb[v, u, 0], picture.rgb[v, u, 1] = tone_map(exposure * r), tone_map(exposure * g)
     picture.rgb[v, u, 2] = tone_map(exposure * b)

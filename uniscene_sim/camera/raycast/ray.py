@@ -60,7 +60,8 @@ def render_ray(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, pixel_an
     """Trace and shade one ray of unit direction, with the agents `some[:count]` in its way.
 
     Returns:
-        distance (inf: sky), material, agent row (-1: world), and linear red, green, blue.
+        distance (inf: sky), material, agent row (-1: world, -1 - instance: a voxel of a window), and linear red,
+        green, blue.
     """
     sky, far = scene.sky, scene.far
     t, m, nx, ny, nz, deck, row = _first_hit(scene, some, count, ox, oy, oz, dx, dy, dz, far)
@@ -96,7 +97,7 @@ def render_ray(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, pixel_an
 def _first_hit(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, far):
     """Distance, material, normal, deck and agent row of what a ray meets first."""
     t, m, nx, ny, nz, deck = trace_world(scene.atlas, ox, oy, oz, dx, dy, dz, far)
-    row = -1
+    row = min(deck, -1)
     if count:
         ta, ma, ax, ay, az, hit = trace_agents(
             scene.agents, scene.templates, some, count, ox, oy, oz, dx, dy, dz, min(t, far)
@@ -181,6 +182,8 @@ def _in_sun_shadow(scene: CameraScene, x, y, z, reach):
         some, count = scene.shadow_bins.rows[begin:end], end - begin
         if trace_agents(scene.agents, scene.templates, some, count, x, y, z, sun[0], sun[1], sun[2], reach)[5] >= 0:
             return True
+    if scene.atlas.occupancy.labels.shape[0]:
+        return trace_world(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)[0] < inf
     return occluded(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numba import njit
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.air import CLEAR, air_of
@@ -71,7 +72,13 @@ class SparseSdf:
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
-        """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
+        """One sweep of each LiDAR in each world, which end at the worlds' stamps.
+
+        Raises:
+            InputError: an occupancy window is to be traced: the network reads the cells of tiles.
+        """
+        if any(view.window is not None for view in views):
+            raise InputError("sparse-sdf reads tiles and traces no occupancy window; expected tiles", field="trace")
         return state, [{spec.name: self._swept(view, spec) for spec in specs} for view in views]
 
     def _swept(self, view: WorldView, spec: LidarSpec) -> LidarSweep:

@@ -144,7 +144,7 @@ def assemble_sweep(
     echo = numbers * beam + np.where(air, 0, of)
     row = np.where(air, -1, echoes.agent_row.reshape(-1)[echo])
     label = np.where(air, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
-    instance = np.zeros(len(row), np.uint16)
+    instance = np.where(row < -1, -1 - row, 0).astype(np.uint16)
     on = row >= 0
     label[on] = AGENT_OCC_CLASS[scene.agents.cls[row[on]]]
     instance[on] = scene.agents.id[row[on]]

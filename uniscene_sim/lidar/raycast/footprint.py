@@ -34,7 +34,7 @@ class Echoes(NamedTuple):
     distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
     strength: np.ndarray  # float64 (A, R, 2), share of a white diffuse surface that faces the sensor and fills the beam
     material: np.ndarray  # uint8 (A, R, 2)
-    agent_row: np.ndarray  # int32 (A, R, 2), row of the agent, -1 on the world
+    agent_row: np.ndarray  # int32 (A, R, 2), as in `Hits`
 
 
 def empty_echoes(hits: Hits) -> Echoes:

@@ -63,7 +63,7 @@ class Hits(NamedTuple):
     cosine: np.ndarray  # float64 (A, R) of incidence
     up: np.ndarray  # float32 (A, R), z of the normal
     material: np.ndarray  # uint8 (A, R)
-    agent_row: np.ndarray  # int32 (A, R), row of the agent, -1 on the world
+    agent_row: np.ndarray  # int32 (A, R), row of the agent, -1 on the world, -1 - instance on a voxel of a window
     origin: np.ndarray  # float64 (A, 3) m
     direction: np.ndarray  # float64 (A, R, 3), of unit length
 
@@ -176,8 +176,8 @@ def first_hit(atlas, templates, local: PosedAgents, chosen, ox, oy, oz, dx, dy, 
 
     Takes a `Scene` by its fields: unpacked for each ray, it would cost a tenth of the sweep.
     """
-    t, m, nx, ny, nz, _ = trace_world(atlas, ox, oy, oz, dx, dy, dz, max_range)
-    row = -1
+    t, m, nx, ny, nz, deck = trace_world(atlas, ox, oy, oz, dx, dy, dz, max_range)
+    row = min(deck, -1)
     if chosen.shape[0]:
         ta, ma, ax, ay, az, hit = trace_agents(
             local, templates, chosen, chosen.shape[0], ox, oy, oz, dx, dy, dz, min(t, max_range)

@@ -1,0 +1,76 @@
+"""Occupancy windows as sensors trace them: within its box the voxels of the grid, beyond it tiles or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from uniscene_sim.frames import OccupancyGrid
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.tile import Tile
+from uniscene_sim.tracing.atlas import AtlasArrays, TileAtlas, WindowArrays
+
+__all__ = ["WindowAtlas", "no_tiles", "outside", "window_arrays"]
+
+
+class WindowAtlas(TileAtlas):
+    """An occupancy window, and beyond its box the tiles of another atlas."""
+
+    def __init__(self, window: WindowArrays, beyond: TileAtlas):
+        super().__init__(beyond.tiles)
+        self._traced, self._beyond = window, beyond
+
+    @property
+    def arrays(self) -> AtlasArrays:
+        """What kernels take; valid until the next `update` of the tiles."""
+        return self._beyond.arrays._replace(occupancy=self._traced)
+
+    def update(self, x: float, y: float, radius_m: float) -> None:
+        self._beyond.update(x, y, radius_m)
+
+
+def window_arrays(grid: OccupancyGrid, ego_pose: Pose) -> WindowArrays:
+    """A window as kernels take it, laid on the plane that the ego stands on.
+
+    Its z is height above ground, so hills are flat in it: on a slope its bottom is parallel to the road at the ego.
+
+    Args:
+        grid: the window; its pose is level, with the ego's yaw.
+        ego_pose: pose_map_from_base at the moment that the window was made of.
+    """
+    level = Pose(ego_pose.x, ego_pose.y, ego_pose.z, yaw=ego_pose.yaw)
+    tilted = ego_pose.roll != 0.0 or ego_pose.pitch != 0.0
+    pose = ego_pose.compose(level.inverse().compose(grid.pose)) if tilted else grid.pose
+    voxel = float(grid.grid.voxel_m)
+    frame = np.concatenate([pose.rotation.T / voxel, [pose.apply(np.array(grid.grid.origin))]])
+    return WindowArrays(
+        np.ascontiguousarray(grid.labels), np.ascontiguousarray(grid.instances), np.ascontiguousarray(frame), voxel
+    )
+
+
+def outside(layout: LayoutFrame, window: WindowArrays) -> LayoutFrame:
+    """The layout with those agents alone whose box has its centre outside of a window: the others are in its voxels."""
+    agents = layout.agents
+    centre = agents["pos"] + 0.5 * agents["size"] * np.array([0.0, 0.0, 1.0])
+    index = (centre - window.frame[3]) @ window.frame[:3].T
+    within = ((index >= 0.0) & (index < window.labels.shape)).all(axis=1)
+    return replace(layout, agents=agents[~within])
+
+
+@cache
+def no_tiles() -> TileAtlas:
+    """An atlas without tiles: rays hit nothing."""
+    atlas = TileAtlas(_NoTiles())
+    atlas.update(0.0, 0.0, 0.0)
+    return atlas
+
+
+class _NoTiles:
+    def get(self, ix: int, iy: int) -> Tile:
+        raise LookupError((ix, iy))
+
+    def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
+        return []
