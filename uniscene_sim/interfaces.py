@@ -66,10 +66,10 @@ from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import Outcome
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
-from uniscene_sim.tile import Tile
-from uniscene_sim.tracing.atlas import TileAtlas
+from uniscene_sim.tile import Tile, TileSource
 
 __all__ = [
+    "Atlas",
     "CameraEngine",
     "FrameSink",
     "LayoutSource",
@@ -152,6 +152,20 @@ class LayoutSource(Protocol):
         ...
 
 
+class Atlas(Protocol):
+    """The tiles around an ego, packed for tracing: a `tracing.atlas.TileAtlas`."""
+
+    @property
+    def store(self) -> TileSource:
+        """Where the tiles come from."""
+        ...
+
+    @property
+    def arrays(self) -> Any:
+        """What kernels take: `tracing.atlas.AtlasArrays`, valid until the tiles change."""
+        ...
+
+
 @dataclass(frozen=True)
 class WorldView:
     """One world as sensors are given it: the moment, the one before it (a sweep spans the two), and the tiles around.
@@ -162,7 +176,7 @@ class WorldView:
 
     frame: LayoutFrame
     history: Sequence[LayoutFrame]  # earlier moments at the physics rate, oldest first; may be empty
-    atlas: TileAtlas  # tiles in sensor range, packed for tracing
+    atlas: Atlas  # tiles in sensor range, packed for tracing
     window: OccupancyGrid | None = None  # the occupancy window that sensors trace
 
 

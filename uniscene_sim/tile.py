@@ -8,6 +8,7 @@ space costs four bytes a block and a ray skips it in one step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +24,7 @@ __all__ = [
     "TILE_CELLS",
     "TILE_M",
     "Tile",
+    "TileSource",
 ]
 
 TILE_M = 64.0
@@ -58,3 +60,15 @@ class Tile:
     @property
     def nbytes(self) -> int:
         return sum(a.nbytes for a in (self.blocks, self.materials, self.brick_of, self.bricks, self.ground, self.paint))
+
+
+class TileSource(Protocol):
+    """What tiles are fetched from: an `occupancy.tile_store.TileStore`, or anything else that makes them."""
+
+    def get(self, ix: int, iy: int) -> Tile:
+        """The tile of an index, made where it is missing."""
+        ...
+
+    def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
+        """Indices of the tiles that come within `radius_m` of a place, m."""
+        ...

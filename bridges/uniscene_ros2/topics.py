@@ -60,7 +60,7 @@ class PublishContext:
     status: Callable[[], str] = str
     map_text: Callable[[], str] = str
 
-    def on_ros_us(self, record_us: int) -> int:
+    def ros_stamp_us(self, record_us: int) -> int:
         """The stamp of a record on the clock of ROS: one of before where its engine has latency."""
         return self.stamp_us - (self.layout.stamp_us - record_us)
 

@@ -130,7 +130,7 @@ def _view() -> WorldView:
 
 def _labels(view: WorldView, far_m: float) -> OccupancyGrid:
     """All cells within range, agents' among them, in the map frame."""
-    at, store = view.frame.ego_pose, view.atlas.tiles.store
+    at, store = view.frame.ego_pose, view.atlas.store
     parts = [tile_cells(store.get(*index)) for index in store.around(at.x, at.y, far_m)]
     cells = join_cells([*parts, *(agent_cells(agent) for agent in view.frame.agents)])
     return dense_labels_near(cells.ijk, cells.label, np.array([at.x, at.y]), far_m)

@@ -53,7 +53,7 @@ class Queue:
     state: Any = None
     pending: Pending = Pending()
     made: tuple[Made, ...] = ()  # the first due first
-    begun: bool = False
+    started: bool = False
 
 
 def ready(queue: Queue, moment: Moment, specs: tuple[Any, ...], chunk: int, latency_us: int) -> tuple[Queue, Pending]:

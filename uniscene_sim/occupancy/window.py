@@ -15,8 +15,7 @@ from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
-from uniscene_sim.tile import CELL_M, PAINT_M, TILE_M
-from uniscene_sim.tracing.atlas import TileSource
+from uniscene_sim.tile import CELL_M, PAINT_M, TILE_M, TileSource
 
 __all__ = ["ExactWindow", "occupancy_window", "stamp_agent"]
 
@@ -38,7 +37,7 @@ class ExactWindow:
         self, state: Sequence[Any], views: Sequence[WorldView], grid: GridSpec
     ) -> tuple[Sequence[Any], list[OccupancyGrid]]:
         """The window of each world, at its stamp."""
-        return state, [occupancy_window(view.atlas.tiles.store, view.frame, grid) for view in views]
+        return state, [occupancy_window(view.atlas.store, view.frame, grid) for view in views]
 
 
 def occupancy_window(store: TileSource, frame: LayoutFrame, grid: GridSpec) -> OccupancyGrid:

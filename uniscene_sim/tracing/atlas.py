@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import RLock
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import njit
 
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_SAMPLES, PAINT_CELLS, TILE_BLOCKS, TILE_M, Tile
+from uniscene_sim.tile import (
+    BLOCK_CELLS,
+    BLOCKS_Z,
+    CELL_M,
+    GROUND_SAMPLES,
+    PAINT_CELLS,
+    TILE_BLOCKS,
+    TILE_M,
+    Tile,
+    TileSource,
+)
 
-__all__ = ["BLOCK_M", "NO_WINDOW", "AtlasArrays", "PackedTiles", "TileAtlas", "TileSource", "WindowArrays"]
+__all__ = ["BLOCK_M", "NO_WINDOW", "AtlasArrays", "PackedTiles", "TileAtlas", "WindowArrays"]
 
 BLOCK_M = CELL_M * BLOCK_CELLS
 _EMPTY = int(Material.NONE)
 _CLUSTER_M = 1.6
 _SAMPLES_A_BLOCK = (GROUND_SAMPLES - 1) // TILE_BLOCKS
-
-
-class TileSource(Protocol):
-    """What an atlas packs from: a `TileStore`, or anything else that makes tiles."""
-
-    def get(self, ix: int, iy: int) -> Tile: ...
-
-    def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]: ...
 
 
 class WindowArrays(NamedTuple):
@@ -259,6 +261,11 @@ class TileAtlas:
         self._kept: set[tuple[int, int]] = set()
         self._shown: tuple[tuple[int, int], ...] | None = None
         self._window: dict[str, np.ndarray] | None = None
+
+    @property
+    def store(self) -> TileSource:
+        """Where the tiles come from."""
+        return self.tiles.store
 
     @property
     def arrays(self) -> AtlasArrays:

@@ -85,7 +85,7 @@ class SparseSdf:
         sweep = self._frame.of(view, spec)
         motions, beams, hits = sweep.scene, sweep.beams, sweep.hits
         _beam_rays(motions, beams, hits.origin, hits.direction)
-        store, indices = view.atlas.tiles.store, _tiles_in_atlas(view)
+        store, indices = view.atlas.store, _tiles_in_atlas(view)
         scene = self.model.scenes.of(store, indices)
         near = np.flatnonzero(_agents_in_reach(motions, hits.origin[-1], sweep.far))
         agents = scene.put_agents(self.model.net, view.frame.agents[near])

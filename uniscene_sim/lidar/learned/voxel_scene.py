@@ -25,8 +25,7 @@ from uniscene_sim.lidar.learned.voxels import (
     join_cells,
     tile_cells,
 )
-from uniscene_sim.tile import TILE_CELLS
-from uniscene_sim.tracing.atlas import TileSource
+from uniscene_sim.tile import TILE_CELLS, TileSource
 
 __all__ = ["VoxelScene", "VoxelSceneCache", "tile_features"]
 
