@@ -18,7 +18,7 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import BODY_DTYPE, MotionMode
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic.driving import traffic_accelerations
-from uniscene_sim.world.traffic.idm import IDM
+from uniscene_sim.world.traffic.idm import HEADWAY_S, STANDSTILL_GAP_M
 from uniscene_sim.world.traffic.population import HIDDEN_M
 from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, OTHER, RULE, Conflicts
 
@@ -64,7 +64,7 @@ def test_platoon_keeps_the_headway_and_flow_of_theory(leader_mps):
         bodies["s"] += 0.01 * bodies["speed"]
         bodies["x"] = bodies["s"]
     gaps = -np.diff(bodies["s"]) - length
-    theory = (IDM.GAP_M + leader_mps * IDM.HEADWAY_S) / np.sqrt(1.0 - (leader_mps / desired) ** 4)
+    theory = (STANDSTILL_GAP_M + leader_mps * HEADWAY_S) / np.sqrt(1.0 - (leader_mps / desired) ** 4)
     flow, expected = leader_mps / (gaps.mean() + length), leader_mps / (theory + length)
     print(f"gap {gaps.mean():.2f} m (theory {theory:.2f}), flow {3600 * flow:.0f}/h (theory {3600 * expected:.0f})")
     assert np.abs(gaps / theory - 1.0).max() < 0.02

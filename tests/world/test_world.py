@@ -25,7 +25,7 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.ego import EgoState
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic.idm import IDM
+from uniscene_sim.world.traffic.idm import HEADWAY_S, STANDSTILL_GAP_M
 
 
 def lane(index: int, y: float, **fields) -> Lane:
@@ -106,7 +106,7 @@ def test_idm_follows_at_the_equilibrium_gap(road):
     drive(source, 45.0)
     front, back = source.state.bodies[1], source.state.bodies[0]
     gap = front["x"] - back["x"] - 0.5 * (front["length"] + back["length"])
-    theory = (IDM.GAP_M + 8.0 * IDM.HEADWAY_S) / np.sqrt(1.0 - (8.0 / 15.0) ** 4)
+    theory = (STANDSTILL_GAP_M + 8.0 * HEADWAY_S) / np.sqrt(1.0 - (8.0 / 15.0) ** 4)
     print(f"IDM gap {gap:.3f} m, theory {theory:.3f} m")
     assert abs(gap - theory) < 0.15 and abs(back["speed"] - 8.0) < 0.05
 

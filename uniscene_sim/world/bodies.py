@@ -11,6 +11,14 @@ from uniscene_sim.world.paths import unit_hash
 
 __all__ = ["BODY_DTYPE", "CLASS_SIZES", "MotionMode", "make_body", "project_to_path", "write_agents"]
 
+
+class MotionMode:
+    """Who moves a body."""
+
+    TRAFFIC, CONSTANT, WALK, STATIC, TRAJECTORY = 0, 1, 2, 3, 4
+    ABSENT = 5  # a row without a body: it waits to enter
+
+
 #: Usual length, width, height of a class, m.
 CLASS_SIZES = {
     AgentClass.CAR: (4.5, 1.85, 1.5),
@@ -24,8 +32,32 @@ CLASS_SIZES = {
     AgentClass.BARRIER: (1.6, 0.4, 1.0),
     AgentClass.TRAFFIC_CONE: (0.4, 0.4, 0.75),
 }
-
-
+#: What moves on a path, as a structure of arrays; row 0 is the ego. Metres, radians, seconds.
+BODY_DTYPE = np.dtype(
+    [
+        ("id", np.uint16),
+        ("cls", np.uint8),
+        ("mode", np.uint8),
+        ("x", float), ("y", float), ("z", float), ("yaw", float), ("pitch", float),
+        ("length", float), ("width", float), ("height", float),
+        ("speed", float), ("accel", float),
+        ("s", float),  # along its path
+        ("offset", float),  # to the left of its path now
+        ("offset_from", float), ("offset_start", float), ("offset_time", float),  # a lane change under way
+        ("desired", float),  # speed it would like, before limits
+        ("brake", float),  # an action's deceleration, 0 where none
+        ("wait", float),  # time stood still
+        ("served", np.int32),  # stop line already stopped at, + 1
+        ("lights", np.uint8),
+        ("gait", float),
+        ("colour", np.uint32),
+        ("ambient", np.bool_),
+        ("plans", np.int32),  # how many paths it was given
+        ("started", np.bool_),  # walkers that wait for their event stand still
+        ("chosen", float), ("pace", float), ("sideways", float),  # decided at 10 Hz: acceleration; walkers' speed, step
+        ("aside", float),  # where on its path an overtaking ends, m; 0 where none is under way
+    ]
+)  # fmt: skip
 _ABSENT, _LAST_VEHICLE = MotionMode.ABSENT, int(AgentClass.MOTORCYCLE)
 
 
@@ -60,41 +92,6 @@ def write_agents(bodies, out, lamps):
         speed = b["speed"] if b["started"] else 0.0
         o["vel"][0], o["vel"][1], o["vel"][2] = speed * np.cos(b["yaw"]), speed * np.sin(b["yaw"]), 0.0
         o["lights"] = b["lights"] | (lamps if b["cls"] <= _LAST_VEHICLE else 0)
-
-
-class MotionMode:
-    """Who moves a body."""
-
-    TRAFFIC, CONSTANT, WALK, STATIC, TRAJECTORY = 0, 1, 2, 3, 4
-    ABSENT = 5  # a row without a body: it waits to enter
-
-
-#: What moves on a path, as a structure of arrays; row 0 is the ego. Metres, radians, seconds.
-BODY_DTYPE = np.dtype(
-    [
-        ("id", np.uint16),
-        ("cls", np.uint8),
-        ("mode", np.uint8),
-        ("x", float), ("y", float), ("z", float), ("yaw", float), ("pitch", float),
-        ("length", float), ("width", float), ("height", float),
-        ("speed", float), ("accel", float),
-        ("s", float),  # along its path
-        ("offset", float),  # to the left of its path now
-        ("offset_from", float), ("offset_start", float), ("offset_time", float),  # a lane change under way
-        ("desired", float),  # speed it would like, before limits
-        ("brake", float),  # an action's deceleration, 0 where none
-        ("wait", float),  # time stood still
-        ("served", np.int32),  # stop line already stopped at, + 1
-        ("lights", np.uint8),
-        ("gait", float),
-        ("colour", np.uint32),
-        ("ambient", np.bool_),
-        ("plans", np.int32),  # how many paths it was given
-        ("started", np.bool_),  # walkers that wait for their event stand still
-        ("chosen", float), ("pace", float), ("sideways", float),  # decided at 10 Hz: acceleration; walkers' speed, step
-        ("aside", float),  # where on its path an overtaking ends, m; 0 where none is under way
-    ]
-)  # fmt: skip
 
 
 @device

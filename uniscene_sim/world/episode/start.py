@@ -24,9 +24,12 @@ from uniscene_sim.world.traffic.population import Population, absent_body
 __all__ = ["InitialState", "ego_row"]
 
 _MODES = {
-    "traffic": MotionMode.TRAFFIC, "constant": MotionMode.CONSTANT, "walk": MotionMode.WALK, "parked": MotionMode.STATIC,
+    "traffic": MotionMode.TRAFFIC,
+    "constant": MotionMode.CONSTANT,
+    "walk": MotionMode.WALK,
+    "parked": MotionMode.STATIC,
     "trajectory": MotionMode.TRAJECTORY,
-}  # fmt: skip
+}
 _BEGINS_M = 2.0  # a trajectory begins this near to the ego
 
 
@@ -185,8 +188,8 @@ def ego_row(scenario: Scenario, ego: EgoState) -> np.ndarray:
     """The ego as a row of BODY_DTYPE."""
     v, p = scenario.ego.vehicle, ego.pose
     forward = v.rear_axle_to_centre_m
-    row = make_body(0, AgentClass.CAR, p.x + forward * np.cos(p.yaw), p.y + forward * np.sin(p.yaw), p.z, p.yaw,
-               speed=ego.speed)  # fmt: skip
+    x, y = p.x + forward * np.cos(p.yaw), p.y + forward * np.sin(p.yaw)
+    row = make_body(0, AgentClass.CAR, x, y, p.z, p.yaw, speed=ego.speed)
     row["length"], row["width"], row["height"] = v.length_m, v.width_m, v.height_m
     row["desired"] = scenario.ego.target_speed_mps
     return row

@@ -1,8 +1,4 @@
-"""How bodies drive: IDM along their paths, stops at lines, way given where lanes meet and at pedestrian crossings.
-
-Treiber, Hennecke, Helbing (2000), "Congested traffic states": the acceleration of a follower is
-a (1 - (v / v0)^4 - (s* / s)^2) with s* = s0 + v T + v dv / (2 sqrt(a b)).
-"""
+"""How bodies drive: IDM along their paths, stops at lines, way given where lanes meet and at pedestrian crossings."""
 
 from __future__ import annotations
 
@@ -11,23 +7,15 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.world.bodies import MotionMode, project_to_path
-from uniscene_sim.world.traffic.giving_way import _conflicts_ahead, _give_way
-from uniscene_sim.world.traffic.idm import _A, _HARDEST, _S0, _stop_within, idm
+from uniscene_sim.world.traffic.giving_way import PATIENCE_S, find_conflicts_ahead, yield_acceleration
+from uniscene_sim.world.traffic.idm import HARDEST_BRAKING_MPS2, MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm, stop_within
 
 __all__ = ["traffic_accelerations"]
 
-
 _HORIZON_M = 90
-_TRAFFIC, _CONSTANT, _WALK, _STATIC, _ABSENT = (
-    MotionMode.TRAFFIC,
-    MotionMode.CONSTANT,
-    MotionMode.WALK,
-    MotionMode.STATIC,
-    MotionMode.ABSENT,
-)
+_TRAFFIC, _CONSTANT, _WALK = MotionMode.TRAFFIC, MotionMode.CONSTANT, MotionMode.WALK
+_STATIC, _ABSENT = MotionMode.STATIC, MotionMode.ABSENT
 _SWERVE_M = 8.0
-_PATIENCE_S = 8.0
-_ELBOW_M = 1.1  # people keep this far apart where they can
 _QUEUES_MPS = 3.5  # who is slower counts as standing in a queue
 
 
@@ -45,7 +33,7 @@ def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets)
     """
     total = bodies.size
     out, gaps = np.zeros(total), np.empty(total)
-    lanes, starts, stops_in = _conflicts_ahead(bodies, paths, counts, line_state, first)
+    lanes, starts, stops_in = find_conflicts_ahead(bodies, paths, counts, line_state, first)
     for i in range(total):
         me = bodies[i]
         if me.mode != _TRAFFIC:
@@ -63,7 +51,7 @@ def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets)
         accel = min(accel, _stop_line_accel(me, path, n, at, front, limit, line_state, busy))
         # The end of the path is the end of the road.
         if n - 1 - at < _HORIZON_M:
-            accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + _S0, 0.0))
+            accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + STANDSTILL_GAP_M, 0.0))
         gaps[:] = np.inf
         for j in range(total):
             other = bodies[j]
@@ -78,19 +66,19 @@ def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets)
             accel = min(accel, chosen)
         accel = min(accel, _merge_accel(i, bodies, paths, counts, at, limit))
         room = _queue_room(bodies, gaps)
-        accel = min(accel, _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room))
+        accel = min(accel, yield_acceleration(i, bodies, lanes, starts, stops_in, first, meets, limit, room))
         if room < 30.0:
             accel = min(accel, _keep_off_crossing(me, path, n, at, front, limit, room))
         if me.brake > 0:
             accel = min(accel, -me.brake)
-        out[i] = max(accel, -_HARDEST)
+        out[i] = max(accel, -HARDEST_BRAKING_MPS2)
     return out
 
 
 @device
 def _stop_line_accel(me, path, n, at, front, limit, line_state, busy):
     """Acceleration before stop lines and before crossings that people use."""
-    worst = _A
+    worst = MAX_ACCEL_MPS2
     for k in range(at, min(at + _HORIZON_M, n)):
         if k < front - 1.0:
             continue
@@ -100,11 +88,11 @@ def _stop_line_accel(me, path, n, at, front, limit, line_state, busy):
             state = line_state[line - 1]
             can_stop = me.speed**2 / (2.0 * 4.0) < gap + 1.0
             if state == 1 or (state == 2 and can_stop) or (state == 0 and me.served != line):
-                return min(worst, _stop_within(me, gap, limit))
+                return min(worst, stop_within(me, gap, limit))
         crossing = int(path[k, 9])
         if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, 9] != crossing):
             if me.speed**2 / (2.0 * 5.0) < gap - 0.5:
-                return min(worst, _stop_within(me, gap - 0.7, limit))
+                return min(worst, stop_within(me, gap - 0.7, limit))
     return worst
 
 
@@ -113,7 +101,7 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
     """Acceleration before the path moves to the lane beside: who is ahead there leads already, who comes from behind
     and could not keep off is let past."""
     me, path, n = bodies[i], paths[i], counts[i]
-    worst = _A
+    worst = MAX_ACCEL_MPS2
     for q in range(at + 1, min(at + _HORIZON_M, n)):
         lane = path[q, 7]
         # A lane that follows on begins at its own start; one beside is entered somewhere along it.
@@ -132,8 +120,11 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
             clear = abs(gap) - 0.5 * (me.length + other.length)
             if gap >= 0.0:
                 worst = min(worst, max(idm(me.speed, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
-            elif to_go < 50.0 and clear < _S0 + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0:
-                worst = min(worst, max(_stop_within(me, to_go - 4.0, limit), -3.5))
+            elif (
+                to_go < 50.0
+                and clear < STANDSTILL_GAP_M + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0
+            ):
+                worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -3.5))
         break
     return worst
 
@@ -144,10 +135,10 @@ def _queue_room(bodies, gaps):
     room = np.inf
     for j in range(bodies.size):
         if gaps[j] < room and bodies[j].speed < _QUEUES_MPS:
-            left = gaps[j] - _S0
+            left = gaps[j] - STANDSTILL_GAP_M
             for k in range(bodies.size):
                 if gaps[k] < gaps[j]:
-                    left -= bodies[k].length + _S0
+                    left -= bodies[k].length + STANDSTILL_GAP_M
             room = min(room, left)
     return room
 
@@ -161,22 +152,22 @@ def _keep_off_crossing(me, path, n, at, front, limit, room):
             while k < n - 1 and path[k, 9] > 0:
                 k += 1
             if room < k - front + me.length and me.speed**2 / (2.0 * 4.0) < entry:
-                return _stop_within(me, entry - 0.8, limit)
+                return stop_within(me, entry - 0.8, limit)
             break
-    return _A
+    return MAX_ACCEL_MPS2
 
 
 @device
 def _follow_accel(me, other, path, n, at, front, limit):
     """Acceleration behind a body that stands, drives or is about to step into the corridor ahead, and the gap to it."""
-    worst, room = _A, np.inf
+    worst, room = MAX_ACCEL_MPS2, np.inf
     pedestrian = other.mode == _WALK
     # The body as a row of discs, which bends and slants leave as wide as it is.
     radius = 0.5 * min(other.width, other.length)
     discs = max(int(np.ceil(other.length / (2.0 * radius))), 1)
     spacing = (other.length - 2.0 * radius) / max(discs - 1, 1)
     margin = 0.5 if pedestrian and other.speed > 0.2 else 0.2
-    if me.wait > _PATIENCE_S and not pedestrian:
+    if me.wait > PATIENCE_S and not pedestrian:
         margin = 0.0  # who has waited long squeezes past
     wide = 0.5 * me.width + radius + margin
     c, d = np.cos(other.yaw), np.sin(other.yaw)

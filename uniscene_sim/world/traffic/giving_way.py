@@ -6,25 +6,22 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device
-from uniscene_sim.world.traffic.driving import _CONSTANT, _PATIENCE_S, _TRAFFIC
-from uniscene_sim.world.traffic.idm import _A, _stop_within, idm
+from uniscene_sim.world.bodies import MotionMode
+from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, idm, stop_within
 
-__all__ = []
+__all__ = ["PATIENCE_S", "find_conflicts_ahead", "yield_acceleration"]
 
-_MAX_CONFLICTS = 6  # lanes that meet others, ahead of a body, that are minded at once
-
-
-_STANDS_MPS = 0.3
-
-
+#: Who has stood still for longer than this takes more than the rules give, lest all wait for each other.
+PATIENCE_S = 8.0
+_TRAFFIC, _CONSTANT = MotionMode.TRAFFIC, MotionMode.CONSTANT
+_MAX_CONFLICTS = 6  # lanes with conflicts that are considered at once, ahead of a body
+_STANDS_MPS = 0.3  # who is slower counts as standing
 _LONG_M = 15.0  # two vehicles longer than this together do not pass in a tight bend
-
-
 _SWING_M = 2.5  # long ones need this much more where they cross others
 
 
 @njit(cache=True)
-def _conflicts_ahead(bodies, paths, counts, line_state, first):
+def find_conflicts_ahead(bodies, paths, counts, line_state, first):
     """What each body comes to: lanes (N, 6) that meet others (-1: none), how far ahead of its centre they start, m, and
     how far its front may go before a line stops it (inf: freely)."""
     total = bodies.size
@@ -58,10 +55,10 @@ def _time_to(distance, speed, accel):
 
 
 @device
-def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
+def yield_acceleration(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
     """Acceleration that gives way where lanes meet, and keeps what is shared clear while there is no room beyond."""
     me = bodies[i]
-    half, worst = 0.5 * me.length, _A
+    half, worst = 0.5 * me.length, MAX_ACCEL_MPS2
     for u in range(_MAX_CONFLICTS):
         lane = lanes[i, u]
         if lane < 0:
@@ -81,7 +78,7 @@ def _give_way(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
                 worst, _yield_at_conflict(i, bodies, lanes, starts, stops_in, meets[row], began, enter, leave, limit)
             )
         if 0.0 < nearest < np.inf and room < clear:
-            worst = min(worst, _stop_within(me, nearest - 0.5, limit))
+            worst = min(worst, stop_within(me, nearest - 0.5, limit))
     return worst
 
 
@@ -91,7 +88,7 @@ def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter
     whether the front is on its lane of the junction already."""
     me = bodies[i]
     rule, merge, tight = meeting[5], meeting[6] == 1, meeting[6] == 2
-    worst = _A
+    worst = MAX_ACCEL_MPS2
     for j in range(bodies.size):
         other = bodies[j]
         if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
@@ -101,7 +98,7 @@ def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter
             continue
         swing = _SWING_M if long and not tight else 0.0
         my_enter, my_leave = enter - swing, leave + swing
-        mine_in, mine_out = _time_to(my_enter, me.speed, _A), _time_to(my_leave, me.speed, _A)
+        mine_in, mine_out = _time_to(my_enter, me.speed, MAX_ACCEL_MPS2), _time_to(my_leave, me.speed, MAX_ACCEL_MPS2)
         for w in range(_MAX_CONFLICTS):
             if lanes[j, w] < 0:
                 break
@@ -114,12 +111,14 @@ def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter
                 continue
             inside = their_enter <= 0.0
             # Of two at its edge the lower number goes, and the higher one once that has not helped.
-            edge = j < i if other.wait < _PATIENCE_S else i < j
+            edge = j < i if other.wait < PATIENCE_S else i < j
             yields = inside and (my_enter > 0.0 or edge)
             if my_enter > 0.0 and not inside and stops_in[j] >= their_enter:
                 theirs_in = _time_to(their_enter, other.speed, 1.0)
                 # Who joins needs time to come up to the speed of those behind.
-                joins = 1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * _A * max(my_enter, 0.0)), 0.0) / 2.5
+                joins = (
+                    1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * MAX_ACCEL_MPS2 * max(my_enter, 0.0)), 0.0) / 2.5
+                )
                 soon = theirs_in < (mine_in + joins if merge else mine_out + 1.0)
                 committed = other.speed**2 / (2.0 * 4.0) > their_enter
                 waits = other.speed < _STANDS_MPS and other.wait > 2.0
@@ -137,7 +136,7 @@ def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter
                     yields = there_too if began != there_too else j < i
             if not yields:
                 continue
-            chosen = _stop_within(me, my_enter - 0.5, limit)
+            chosen = stop_within(me, my_enter - 0.5, limit)
             if merge:  # behind who is ahead already
                 gap = leave - me.length - their_leave
                 if gap > 0.5:

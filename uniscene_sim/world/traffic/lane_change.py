@@ -13,7 +13,7 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
-from uniscene_sim.world.traffic.idm import IDM, idm
+from uniscene_sim.world.traffic.idm import STANDSTILL_GAP_M, idm
 
 __all__ = ["adjacent_lane", "begin_lane_change", "change_lanes"]
 
@@ -108,7 +108,7 @@ def _is_worthwhile(state: WorldState, i: int, path: np.ndarray, present: float, 
         if min(abs(side), abs(target)) > 0.5 * (row["width"] + other["width"]) + 0.6:
             continue
         gap = abs(s - own) - 0.5 * (row["length"] + other["length"])
-        if gap < IDM.GAP_M + 1.0:
+        if gap < STANDSTILL_GAP_M + 1.0:
             return False
         if s > own:
             gain = min(gain, idm(row["speed"], limit, gap, other["speed"]))

@@ -25,7 +25,7 @@ from uniscene_sim.world.paths import (
     unit_hash,
 )
 from uniscene_sim.world.state import WorldState, with_path
-from uniscene_sim.world.traffic.lane_change import begin_lane_change as begin_change
+from uniscene_sim.world.traffic.lane_change import begin_lane_change
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 
 __all__ = ["HIDDEN_M", "Population", "absent_body"]
@@ -190,7 +190,7 @@ class Population:
             assert self._walks is not None
             key = (self._seed, 12, int(row["id"]), int(row["plans"]))
             ahead = self._walks.plan(lane, s, back, self._side(int(row["id"])), key)
-            begin_change(row, ahead, state.time_us * 1e-6, _TURN_S)
+            begin_lane_change(row, ahead, state.time_us * 1e-6, _TURN_S)
         else:
             begin = max(at - _TAIL, 0)
             # From the end of what is planned, so that nothing changes for what is ahead.
@@ -246,8 +246,9 @@ class Population:
                 continue
             way = 1 if unit_hash(*key, 4) < 0.5 else -1
             path = self._walks.plan(lane, s, way, self._side(self._identity(entered)), (self._seed, 12, entered))
-            row = make_body(self._identity(entered), AgentClass.PEDESTRIAN, *path[0, [X, Y, Z, YAW]], mode=MotionMode.WALK,
-                       ambient=True)  # fmt: skip
+            place = path[0, [X, Y, Z, YAW]]
+            cls, mode = AgentClass.PEDESTRIAN, MotionMode.WALK
+            row = make_body(self._identity(entered), cls, *place, mode=mode, ambient=True)
             row["speed"] = row["desired"] = 1.1 + 0.5 * unit_hash(*key, 6)
             row["height"] = 1.6 + 0.25 * unit_hash(*key, 8)
             return row, path

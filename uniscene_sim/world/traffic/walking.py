@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.world.traffic.driving import _ABSENT, _CONSTANT, _ELBOW_M, _WALK
+from uniscene_sim.world.bodies import MotionMode
 
 __all__ = ["busy_crossings", "walking_pace"]
+
+_CONSTANT, _WALK, _ABSENT = MotionMode.CONSTANT, MotionMode.WALK, MotionMode.ABSENT
+_ELBOW_M = 1.1  # people keep this far apart where they can
 
 
 @njit(cache=True)
