@@ -33,7 +33,7 @@ from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.engines.delivery import Made, Moment, Pending, Queue, delivered, finished, ready
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, SensorFrame, digest
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.interfaces import LayoutSource, StageTimes, TileStats, WorldView
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.maps.raster import rasterise
@@ -323,17 +323,22 @@ def sense(worlds: Sequence[Simulator], request: FrameRequest | None = None) -> l
     for world in worlds:
         world._after = dict(world.memory)
     made: list[dict[str, list[Made]]] = [{} for _ in worlds]
-    asked = list(zip(worlds, requests, strict=True))
-    grids = [request.window_grid or (None if world.trace == "tiles" else DEFAULT_GRID) for world, request in asked]
+    grids = [_grid(world, request) for world, request in zip(worlds, requests, strict=True)]
     _sense(worlds, views, made, _WINDOW, [() if grid is None else (grid,) for grid in grids])
     for slot in worlds[0].specs:
-        _sense(worlds, views, made, slot, [_due(world, slot, request) for world, request in asked])
+        due = [_due(w, slot, v, r) for w, v, r in zip(worlds, views, requests, strict=True)]
+        _sense(worlds, views, made, slot, due)
     return [w._frame(v.frame, m, r) for w, v, m, r in zip(worlds, views, made, requests, strict=True)]
 
 
-def _due(world: Simulator, slot: str, request: FrameRequest) -> tuple[Any, ...]:
+def _grid(world: Simulator, request: FrameRequest) -> GridSpec | None:
+    """The window that is asked for or traced."""
+    return request.window_grid or (None if world.trace == "tiles" else DEFAULT_GRID)
+
+
+def _due(world: Simulator, slot: str, view: WorldView, request: FrameRequest) -> tuple[Any, ...]:
     """Specs of the sensors that are due now and asked for."""
-    every, now = world.engines[slot].coupling == "joint", world.moments[-1].stamp_us
+    every, now = world.engines[slot].coupling == "joint", view.frame.stamp_us
     return tuple(
         spec
         for spec in world.specs[slot]
@@ -363,11 +368,8 @@ def _sense(
         queue, pending = ready(world._after.get(slot, Queue()), moment, specs, _chunk(world.engines[slot]), latency_us)
         world._after[slot] = queue
         if pending.moments:
-            key = (
-                id(world.engines[slot]),
-                len(pending.moments),
-                *(getattr(spec, "name", spec) for spec in pending.specs),
-            )
+            names = tuple(getattr(spec, "name", spec) for spec in pending.specs)
+            key = id(world.engines[slot]), len(pending.moments), names
             calls.setdefault(key, []).append((world, queue, pending))
     for together in calls.values():
         with together[0][0].stage(_stage(slot)):

@@ -27,7 +27,7 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 FREE = int(OccClass.FREE)
 FAR_M = 70.0
 CAMERA = CameraSpec("front", 48, 32, 30.0, 30.0, 24.0, 16.0, Pose(1.7, 0.1, 1.5, yaw=0.1), max_range_m=FAR_M)
-LIDAR = LidarSpec("top", Pose(0.9, 0.0, 1.8), tuple(np.radians(np.linspace(-20.0, 5.0, 8))), 60, max_range_m=FAR_M)
+LIDAR = LidarSpec("top", Pose(0.93, 0.05, 1.83), tuple(np.radians(np.linspace(-20.0, 5.0, 8))), 60, max_range_m=FAR_M)
 RIG = SensorRig("window", (CAMERA,), (LIDAR,))
 SMALL = GridSpec(0.4, (60, 50, 16), (-8.0, -10.0, -1.0))
 
@@ -127,11 +127,12 @@ def assemble_agents():
     )
 
 
-@pytest.mark.parametrize("scenario", ["cut_in", "roundabout"])
-def test_a_camera_shows_the_labels_and_instances_of_the_window(scenario):
+@pytest.mark.parametrize(("scenario", "pitch"), [("cut_in", 0.0), ("hard_brake", 0.06)])
+def test_a_camera_shows_the_labels_and_instances_of_the_window(scenario, pitch):
+    """On a slope, too, the window lies on the plane of the ego's wheels."""
     world, now = moment(scenario=scenario)
-    grid = world.step().occupancy
-    now = replace(now, layout=replace(world.moments[-1], ego_velocity=np.zeros(3)))
+    grid, layout = world.step().occupancy, world.moments[-1]
+    now = Moment(replace(layout, ego_pose=replace(layout.ego_pose, pitch=pitch, roll=-0.5 * pitch)), ())
     image = seen(world, now, grid, "window")
     origin, rays, cosine = camera_rays()
     for v in range(CAMERA.height):
