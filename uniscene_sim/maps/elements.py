@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
+
 __all__ = [
     "DRIVABLE_KINDS",
     "FRONTAGE_STEP_M",
@@ -93,7 +95,7 @@ class Lane:
     def border(self, side: int) -> np.ndarray:
         """Left (+1) or right (-1) border (N, 3)."""
         normal = np.stack([-np.sin(self.heading), np.cos(self.heading), np.zeros_like(self.heading)], axis=1)
-        return self.centre + side * 0.5 * self.width[:, None] * normal
+        return fixed(self.centre + side * 0.5 * self.width[:, None] * normal)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
@@ -266,7 +267,7 @@ class ScenarioSource:
         return LayoutFrame(
             stamp_us=time_us,
             ego_pose=ego.pose,
-            ego_velocity=ego.speed * ego.pose.rotation[:, 0],
+            ego_velocity=fixed(ego.speed * ego.pose.rotation[:, 0]),
             ego_yaw_rate=ego.yaw_rate,
             ego_accel=ego.accel,
             ego_steer=ego.steer,

@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull
 
 from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage, MapObject
 from uniscene_sim.maps.painted.markings import stroke_middles
+from uniscene_sim.maps.vector.npz_file import rounded_object
 from uniscene_sim.world.paths import unit_hash
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _NEIGHBOURS = np.ones((3, 3))
 
 def painted_objects(painted: PaintedMap) -> tuple[MapObject, ...]:
     """Houses, trees and barriers in the places where they were painted."""
-    return (*_houses(painted), *_trees(painted), *_barriers(painted))
+    return tuple(map(rounded_object, (*_houses(painted), *_trees(painted), *_barriers(painted))))
 
 
 # --- houses -----------------------------------------------------------------------------------------------------------

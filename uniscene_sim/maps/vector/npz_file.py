@@ -1,32 +1,64 @@
-"""`VectorMap` as one `.npz`: flat arrays with offsets, and one JSON string for all that is not an array. No pickle."""
+"""`VectorMap` as one `.npz`: flat arrays with offsets, and one JSON string for all that is not an array. No pickle.
+
+The head holds the map's identity, which is that of the file it was read from, and the hash of the content, by which
+damage is noticed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import map_metres, map_radians
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
-from uniscene_sim.maps.vector.content import _LANE_META, _pack
+from uniscene_sim.maps.vector.content import _LANE_META, _pack, content_hash
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
 if TYPE_CHECKING:
     pass
 
-__all__ = ["read_map", "save_map", "source_hash"]
+__all__ = ["read_map", "rounded", "rounded_object", "save_map", "saved_ref"]
 
-FORMAT = 1
+FORMAT = 2
 
 
-def save_map(m: VectorMap, path: str | Path, source_sha256: str | None = None) -> None:
+def rounded(m: VectorMap) -> VectorMap:
+    """The map with its numbers rounded to what they mean, so that what is computed from them agrees on all machines."""
+    return replace(
+        m,
+        lanes=tuple(map(_rounded_lane, m.lanes)),
+        crossings=tuple(Crossing(map_metres(c.polygon)) for c in m.crossings),
+        stop_lines=tuple(
+            replace(line, ends=map_metres(line.ends), s_m=float(map_metres(line.s_m))) for line in m.stop_lines
+        ),
+        signals=tuple(replace(s, position=map_metres(s.position), yaw=float(map_radians(s.yaw))) for s in m.signals),
+        objects=tuple(map(rounded_object, m.objects)),
+        _cache={},
+    )
+
+
+def _rounded_lane(lane: Lane) -> Lane:
+    centre, width, height = map_metres(lane.centre), map_metres(lane.width), float(map_metres(lane.height))
+    return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height)
+
+
+def rounded_object(o: MapObject) -> MapObject:
+    """An object with its numbers rounded."""
+    length, width, height = map_metres(np.array(o.size)).tolist()
+    return MapObject(o.kind, map_metres(o.position), float(map_radians(o.yaw)), (length, width, height))
+
+
+def save_map(m: VectorMap, path: str | Path) -> None:
     """Write to a temporary file beside `path`, then rename."""
     arrays, meta = _pack(m)
-    head = json.dumps({"format": FORMAT, "source_sha256": source_sha256, "content_sha256": m.ref})
+    head = json.dumps({"format": FORMAT, "ref": m.ref, "content_sha256": content_hash(m)})
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -39,12 +71,12 @@ def save_map(m: VectorMap, path: str | Path, source_sha256: str | None = None) -
         part.unlink(missing_ok=True)
 
 
-def source_hash(path: str | Path) -> str | None:
-    """Hash of the OpenDRIVE file that a map was made of; None where unknown, damaged or of another format."""
+def saved_ref(path: str | Path) -> str | None:
+    """Identity of the map in a file; None where it is damaged or of another format."""
     try:
         with np.load(path, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
-        return head["source_sha256"] if head["format"] == FORMAT else None
+        return head["ref"] if head["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -64,9 +96,9 @@ def read_map(path: str | Path) -> VectorMap:
     except Exception as error:  # zlib, zip, JSON and index errors of a damaged file have no common base
         why = f"damaged map file ({type(error).__name__}), expected a .npz of uniscene_sim"
         raise InputError(why, file=path) from None
-    if vector_map.ref != head["content_sha256"]:
+    if content_hash(vector_map) != head["content_sha256"]:
         raise InputError("damaged map file, its content does not match its hash", file=path)
-    return vector_map
+    return replace(vector_map, _cache={"ref": str(head["ref"])})
 
 
 def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> VectorMap:

@@ -18,7 +18,11 @@ __all__ = ["VectorMap"]
 
 @dataclass(frozen=True)
 class VectorMap:
-    """A map of lanes and what belongs to them. Built by `maps.opendrive.reader`, shipped as `.npz`."""
+    """A map of lanes and what belongs to them. Built by `maps.opendrive.reader`, shipped as `.npz`.
+
+    `_cache` holds what was made of it, and under "ref" the identity that a reader gave it: `replace(m, ..., _cache={})`
+    makes another map with an identity of its own.
+    """
 
     name: str
     lanes: tuple[Lane, ...]
@@ -32,7 +36,7 @@ class VectorMap:
 
     @property
     def ref(self) -> str:
-        """SHA-256 of the content."""
+        """Identity: of the file that it was read from, its reader included; of one made otherwise, its content's."""
         if "ref" not in self._cache:
             from uniscene_sim.maps.vector.content import content_hash
 
@@ -119,11 +123,11 @@ class VectorMap:
         """Height of the ground of the deck nearest to `z_hint`, m."""
         return self.surface.height(x, y, z_hint)
 
-    def save(self, path: str | Path, source_sha256: str | None = None) -> None:
-        """Write `.npz` (no pickle), whole or not at all."""
+    def save(self, path: str | Path) -> None:
+        """Write `.npz` (no pickle), its identity in it, whole or not at all."""
         from uniscene_sim.maps.vector.npz_file import save_map
 
-        save_map(self, path, source_sha256)
+        save_map(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> VectorMap:
