@@ -154,16 +154,13 @@ def test_time_goes_forward_over_resets_and_scenarios(start, domain, client):
 
 
 def test_resets_leave_nothing_behind(start, domain, client):
-    """The short form; `uniscene-sim bench ros2` makes 1,000 of them."""
-    client.listen(PointCloud2, "/lidar/lidar/points", SENSOR)
-    node = start("node", domain, scenario="hard_brake")
-    for _ in range(30):
-        client.trigger("reset")
-    before = node.rss_kib()
-    for _ in range(60):
-        client.trigger("reset")
-    assert node.rss_kib() - before < 3 * 1024
-    assert len(client.heard["/lidar/lidar/points"]) >= 80
+    """What Python holds, which does not hang on how busy the machine is; `uniscene-sim bench ros2` gives the process's
+    memory."""
+    sweeps = client.listen(PointCloud2, "/lidar/lidar/points", SENSOR)
+    node = start("resets", domain, "40")
+    client.until(lambda: "grew by" in node.log, 120, "the resets")
+    assert int(node.log.split("grew by ")[1].split()[0]) < 40 * 600  # a layout alone is more
+    assert len(sweeps) >= 20
 
 
 def test_a_sensor_that_nobody_listens_to_is_not_made(start, domain, client):

@@ -29,6 +29,8 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic.driving import traffic_accelerations
 
 TICK_US = 100_000
+#: What rounding the state to 2^-30 after each of ten steps makes of it, which the plain step leaves out.
+ROUNDED = 2e-8
 
 
 def wild(seed: int, k: int) -> Control:
@@ -60,9 +62,9 @@ def test_the_kernel_does_what_the_plain_step_does(name, seed):
         for frame, plain in zip(frames, plain_steps(source, before, control), strict=True):
             if frame.stamp_us % TICK_US:  # others may decide to enter, leave or change lanes at the end of a tick
                 for field in ("pos", "vel", "rpy"):
-                    assert np.allclose(frame.agents[field], plain.agents[field], atol=1e-9), field
-            assert np.allclose(frame.ego_pose.matrix, plain.ego.pose.matrix, atol=1e-9)
-            assert frame.ego_accel == pytest.approx(plain.ego.accel, abs=1e-9)
+                    assert np.allclose(frame.agents[field], plain.agents[field], atol=ROUNDED), field
+            assert np.allclose(frame.ego_pose.matrix, plain.ego.pose.matrix, atol=ROUNDED)
+            assert frame.ego_accel == pytest.approx(plain.ego.accel, abs=ROUNDED)
             assert frame.events == plain.events
             seen |= {event.split(":")[0] for event in frame.events}
         assert np.allclose(

@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
+
 __all__ = [
     "DRIVABLE_KINDS",
     "FRONTAGE_STEP_M",
@@ -65,7 +67,7 @@ class Lane:
     def border(self, side: int) -> np.ndarray:
         """Left (+1) or right (-1) border (N, 3)."""
         normal = np.stack([-np.sin(self.heading), np.cos(self.heading), np.zeros_like(self.heading)], axis=1)
-        return self.centre + side * 0.5 * self.width[:, None] * normal
+        return fixed(self.centre + side * 0.5 * self.width[:, None] * normal)
 
 
 @dataclass(frozen=True)
@@ -167,3 +169,4 @@ class RoadNetwork:
     programs: tuple[SignalProgram, ...] = ()
     objects: tuple[MapObject, ...] = ()
     left_hand_traffic: bool = False
+    source_ref: str = ""  # identity that a reader gave it, see `StaticMap.ref`; empty: that of the content

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from uniscene_sim.maps.opendrive.extract import opendrive_ref
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.maps.painted.painted_map import PaintedMap
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.maps.vector.npz_file import source_hash
+from uniscene_sim.maps.vector.npz_file import saved_ref
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
 __all__ = ["extract_to", "load_map"]
@@ -19,9 +19,9 @@ _loaded: WeakValueDictionary[tuple, StaticMap] = WeakValueDictionary()
 
 
 def extract_to(path: str | Path, out: str | Path) -> VectorMap:
-    """Read an OpenDRIVE file and keep the result as `.npz`, bound to the file's content."""
+    """Read an OpenDRIVE file and keep the result as `.npz`, under the identity that the file has."""
     vector_map = read_opendrive(path)
-    vector_map.save(out, source_sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    vector_map.save(out)
     return vector_map
 
 
@@ -29,7 +29,7 @@ def load_map(path: str | Path) -> StaticMap:
     """A map from `.npz` or from `.xodr`, or a painted one from `.npz` or a folder; the same one as before while the
     file is the same and the map is still in use.
 
-    A `foo.npz` beside `foo.xodr` is taken where it was made of that content.
+    A `foo.npz` beside `foo.xodr` is taken where this reader made it of that content.
     """
     path = Path(path)
     content = _as_of(path)
@@ -53,6 +53,6 @@ def _load(path: Path) -> StaticMap:
         return VectorMap.load(path)
     beside = path.with_suffix(".npz")
     if path.is_file() and beside.is_file():
-        if source_hash(beside) == hashlib.sha256(path.read_bytes()).hexdigest():
+        if saved_ref(beside) == opendrive_ref(path.read_bytes()):
             return VectorMap.load(beside)
     return read_opendrive(path)

@@ -71,7 +71,7 @@ class StaticMap(Protocol):
 
     @property
     def ref(self) -> str:
-        """SHA-256 of the content."""
+        """SHA-256 of what it was read from or, where it was made, of its content: the same on every machine."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
+from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.layout import LayoutFrame
 
@@ -190,7 +191,9 @@ def pose_at(motion: Motion, n, time_s):
     roll = here[0] + f * (there[0] - here[0])
     pitch = here[1] + f * (there[1] - here[1])
     yaw = here[2] + f * (there[2] - here[2])
-    cr, sr, cp, sp, cy, sy = cos(roll), sin(roll), cos(pitch), sin(pitch), cos(yaw), sin(yaw)
+    cr, sr = fixed_in_kernel(cos(roll)), fixed_in_kernel(sin(roll))
+    cp, sp = fixed_in_kernel(cos(pitch)), fixed_in_kernel(sin(pitch))
+    cy, sy = fixed_in_kernel(cos(yaw)), fixed_in_kernel(sin(yaw))
     return position_at(motion, n, knot), (
         (cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr),
         (sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr),

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.paths import unit_hash
 
@@ -90,7 +91,8 @@ def write_agents(bodies, out, lamps):
         o["rpy"][0], o["rpy"][1], o["rpy"][2] = 0.0, b["pitch"], b["yaw"]
         o["size"][0], o["size"][1], o["size"][2] = b["length"], b["width"], b["height"]
         speed = b["speed"] if b["started"] else 0.0
-        o["vel"][0], o["vel"][1], o["vel"][2] = speed * np.cos(b["yaw"]), speed * np.sin(b["yaw"]), 0.0
+        o["vel"][0], o["vel"][1] = fixed_in_kernel(speed * np.cos(b["yaw"])), fixed_in_kernel(speed * np.sin(b["yaw"]))
+        o["vel"][2] = 0.0
         o["lights"] = b["lights"] | (lamps if b["cls"] <= _LAST_VEHICLE else 0)
 
 

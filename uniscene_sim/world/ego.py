@@ -8,6 +8,7 @@ from math import atan2, cos, hypot, sin
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.control import Trajectory
 from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle
@@ -45,7 +46,7 @@ def pose_on_ground(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVe
     ys = np.array([y, y + base * s, y + half * c, y - half * c])
     z = surface.height(xs, ys, np.full(4, z_hint))
     pitch, roll = -atan2(z[1] - z[0], base), atan2(z[2] - z[3], 2 * half)
-    return Pose(float(x), float(y), float(z[0]), float(roll), float(pitch), yaw)
+    return Pose(*fixed(np.array([x, y, z[0], roll, pitch, yaw])).tolist())
 
 
 def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode
@@ -41,7 +42,7 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
             elif mode == _CONSTANT:
                 accel = -me.brake
             if mode == _TRAFFIC or mode == _CONSTANT or walking:
-                speed = max(me.speed + accel * dt, 0.0)
+                speed = fixed_in_kernel(max(me.speed + accel * dt, 0.0))
                 moved = 0.5 * (speed + me.speed) * dt
                 bodies[i].speed, bodies[i].accel = speed, accel
                 bodies[i].gait += moved
@@ -52,7 +53,8 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
                     bodies[i].s = time_s * 10.0
                     a = min(max(int(bodies[i].s), 0), n - 1)
                     b = min(a + 1, n - 1)
-                    bodies[i].speed = 10.0 * np.hypot(paths[i, b, 0] - paths[i, a, 0], paths[i, b, 1] - paths[i, a, 1])
+                    way = np.hypot(paths[i, b, 0] - paths[i, a, 0], paths[i, b, 1] - paths[i, a, 1])
+                    bodies[i].speed = fixed_in_kernel(10.0 * way)
                     bodies[i].gait += bodies[i].speed * dt
             bodies[i].s = min(bodies[i].s, n - 1.0)
         bodies[i].wait = me.wait + dt if bodies[i].speed < 0.2 else 0.0
@@ -124,7 +126,7 @@ def place_on_paths(bodies, paths, counts, first):
             dx, dy = front[0] - rear[0], front[1] - rear[1]
             yaw = np.arctan2(dy, dx)
             yaw = me.yaw + (yaw - me.yaw + np.pi) % (2.0 * np.pi) - np.pi
-            bodies[i].pitch = -np.arctan2(front[2] - rear[2], max(np.hypot(dx, dy), 0.1))
-        bodies[i].x = x - me.offset * np.sin(yaw)
-        bodies[i].y = y + me.offset * np.cos(yaw)
-        bodies[i].z, bodies[i].yaw = z, yaw + slide
+            bodies[i].pitch = -fixed_in_kernel(np.arctan2(front[2] - rear[2], max(np.hypot(dx, dy), 0.1)))
+        bodies[i].x = fixed_in_kernel(x - me.offset * np.sin(yaw))
+        bodies[i].y = fixed_in_kernel(y + me.offset * np.cos(yaw))
+        bodies[i].z, bodies[i].yaw = fixed_in_kernel(z), fixed_in_kernel(yaw + slide)

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import PHYSICS_US, EgoVehicle
 from uniscene_sim.maps.ground import has_rank, height_at
@@ -125,7 +126,7 @@ def run_steps(
         advance_bodies(now, paths, counts, time_us * 1e-6, DT_S)
         _copy_ego_to_bodies(ego, now, vehicle)
         low, high = max(int(now[0].s) - 12, 0), int(now[0].s) + 20
-        now[0].s = max(project_to_path(paths[0], counts[0], now[0].x, now[0].y, low, high)[0], 0.0)
+        now[0].s = max(fixed_in_kernel(project_to_path(paths[0], counts[0], now[0].x, now[0].y, low, high)[0]), 0.0)
         place_on_paths(now, paths, counts, 1)
 
         tally[_DRIVEN] += np.hypot(ego[_X] - egos[k, _X], ego[_Y] - egos[k, _Y])
@@ -191,6 +192,8 @@ def _step_bicycle(ego, want_steer, want_accel, vehicle, ground):
     right = height_at(ground, x + half * s, y - half * c, hint)
     ego[_X], ego[_Y], ego[_Z], ego[_YAW] = x, y, rear, yaw
     ego[_ROLL], ego[_PITCH] = np.arctan2(left - right, 2 * half), -np.arctan2(front - rear, base)
+    for q in range(len(ego)):
+        ego[q] = fixed_in_kernel(ego[q])
 
 
 @device
@@ -217,7 +220,8 @@ def _track_trajectory(ego, trajectory, gone, vehicle):
 def _copy_ego_to_bodies(ego, bodies, vehicle):
     """The ego as the first of the bodies."""
     me, forward = bodies[0], vehicle.rear_axle_to_centre_m
-    me.x, me.y = ego[_X] + forward * np.cos(ego[_YAW]), ego[_Y] + forward * np.sin(ego[_YAW])
+    me.x = fixed_in_kernel(ego[_X] + forward * np.cos(ego[_YAW]))
+    me.y = fixed_in_kernel(ego[_Y] + forward * np.sin(ego[_YAW]))
     me.z, me.yaw, me.speed, me.accel = ego[_Z], ego[_YAW], ego[_SPEED], ego[_ACCEL]
 
 

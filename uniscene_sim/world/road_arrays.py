@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
@@ -70,6 +71,9 @@ def annotate_columns(road, path, lanes, lane_s):
         if k > 0:  # without jumps of a whole turn
             yaw += 2.0 * np.pi * np.round((out[k - 1, 3] - yaw) / (2.0 * np.pi))
         out[k, 3] = yaw
+    for k in range(n):
+        for q in range(4):
+            out[k, q] = fixed_in_kernel(out[k, q])
     smooth = np.empty(n)
     for k in range(n):
         total = 0.0

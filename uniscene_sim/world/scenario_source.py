@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
@@ -268,7 +269,7 @@ class ScenarioSource:
         return LayoutFrame(
             stamp_us=time_us,
             ego_pose=ego.pose,
-            ego_velocity=ego.speed * ego.pose.rotation[:, 0],
+            ego_velocity=fixed(ego.speed * ego.pose.rotation[:, 0]),
             ego_yaw_rate=ego.yaw_rate,
             ego_accel=ego.accel,
             ego_steer=ego.steer,

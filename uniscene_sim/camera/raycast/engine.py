@@ -22,6 +22,7 @@ from uniscene_sim.camera.raycast.ray import CameraScene
 from uniscene_sim.camera.raycast.shading import LINEAR_RGB, agent_albedo
 from uniscene_sim.camera.sky import sky_of
 from uniscene_sim.compute.compiled import nogil_kernel
+from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
@@ -139,7 +140,7 @@ class RaycastCameras:
 
     def _scene(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraScene:
         """What the rays of one camera share."""
-        centre = view.frame.ego_pose.compose(spec.pose).position
+        centre = fixed(view.frame.ego_pose.compose(spec.pose).position)
         sky = sky_of(view.frame.style)
         sky = sky._replace(exposure=sky.exposure * 2.0**spec.exposure_ev)
         level = np.hypot(sky.sun[0], sky.sun[1]) + 1e-12
@@ -164,15 +165,15 @@ class RaycastCameras:
         )
 
     def _render_job(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> RenderJob:
-        pose = view.frame.ego_pose.compose(spec.pose)
-        rotation = view.frame.ego_pose.rotation @ spec.rotation_base_from_optical
+        rotation = fixed(np.ascontiguousarray(view.frame.ego_pose.rotation @ spec.rotation_base_from_optical))
+        position = fixed(view.frame.ego_pose.compose(spec.pose).position)
         spans = np.empty((len(agents.id), 4), np.int64)
         find = agent_pixel_bounds if spec.lens[0] == PINHOLE else agent_pixel_bounds_distorted
-        find(agents, rotation, pose.position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
+        find(agents, rotation, position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
         shape = (spec.height, spec.width)
         return RenderJob(
             self._scene(view, spec, agents, paint),
-            PosedCamera(np.ascontiguousarray(rotation), pose.position, spec.lens, spans),
+            PosedCamera(rotation, position, spec.lens, spans),
             ImageBuffers(
                 np.empty((*shape, 3), np.uint8),
                 np.empty(shape, np.float32),

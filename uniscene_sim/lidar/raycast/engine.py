@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
@@ -152,7 +153,10 @@ def assemble_sweep(
     if spec.deskewed:
         sensor = view.frame.ego_pose.compose(spec.pose)
         points = hits.origin.take(column, axis=0) + far * hits.direction.reshape(-1, 3).take(beam, axis=0)
-        xyz = (points - sensor.position) @ sensor.rotation
+        # Term by term, for what a library makes of a product of matrices is not the same on all machines.
+        x, y, z = (points - fixed(sensor.position)).T
+        turn = fixed(sensor.rotation)
+        xyz = np.stack([x * turn[0, k] + y * turn[1, k] + z * turn[2, k] for k in range(3)], axis=1)
     else:
         azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
         flat = np.cos(elevation)

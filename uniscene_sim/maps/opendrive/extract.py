@@ -6,6 +6,7 @@ OpenDRIVE's right-handed one in `_waypoint` and `_location`, and nowhere else.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,19 @@ except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.elements import Crossing, Lane
+from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork
 from uniscene_sim.maps.opendrive.links import link_lanes
 from uniscene_sim.maps.opendrive.objects import read_crossings, read_objects
 from uniscene_sim.maps.opendrive.road_xml import LaneRecord, RoadRecord, SectionRecord, XmlMap, read_xml
 from uniscene_sim.maps.opendrive.signals import read_signals
+from uniscene_sim.maps.precision import rounded_lane, rounded_network
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
-__all__ = ["extract", "main"]
+__all__ = ["extract", "main", "opendrive_ref"]
 
 Key = tuple[int, int, int]
+#: Raised whenever this reader makes another map of the same file, so that maps of two readers are never mixed up.
+READER_VERSION = 2
 STEP_M = 1.0
 MAX_LANE_M = 1e7  # all lanes together; a broken length must not fill the memory
 MAX_MEMORY = 12 << 30  # bytes of address space
@@ -162,6 +166,12 @@ def _beside(
     return {"left_mark": "none", "right_mark": "none"} | out
 
 
+def opendrive_ref(source: bytes) -> str:
+    """Identity of the map that this reader makes of a file's bytes: of these, the reader's version and its options."""
+    reader = f"opendrive {READER_VERSION} {STEP_M!r} {DEFAULT_SPEED_MPS!r}\n"
+    return hashlib.sha256(reader.encode() + source).hexdigest()
+
+
 def extract(path: str | Path) -> VectorMap:
     """Read a file in this process (a bad one may kill it)."""
     import carla  # type: ignore[import-not-found]
@@ -180,13 +190,16 @@ def extract(path: str | Path) -> VectorMap:
         raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
     if not lanes:
         raise InputError("no lane could be read", file=path, field="laneSection")
-    lanes = link_lanes(lanes, index, xml)
+    # Rounded at once: what is derived from lanes then agrees on all machines, too.
+    lanes = link_lanes([rounded_lane(lane) for lane in lanes], index, xml)
     crossings: tuple[Crossing, ...] = read_crossings(corners, xml)
     stop_lines, signals, programs = read_signals(lanes, index, xml, crossings)
-    return VectorMap(
+    network = RoadNetwork(
         name=Path(path).stem, lanes=tuple(lanes), crossings=crossings, stop_lines=stop_lines, signals=signals,
         programs=programs, objects=read_objects(xml), left_hand_traffic=any(r.left_hand for r in xml.roads.values()),
+        source_ref=opendrive_ref(Path(path).read_bytes()),
     )  # fmt: skip
+    return VectorMap(**vars(rounded_network(network)))
 
 
 def main(arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage, MapObject
 from uniscene_sim.maps.painted.markings import stroke_middles
 from uniscene_sim.maps.painted.painted_raster import PaintedRaster
 from uniscene_sim.maps.painted.surface import PaintedSurface
+from uniscene_sim.maps.precision import rounded_object
 from uniscene_sim.world.paths import unit_hash
 
 __all__ = ["painted_frontages", "painted_objects"]
@@ -31,7 +32,7 @@ _NEIGHBOURS = np.ones((3, 3))
 
 def painted_objects(painted: PaintedRaster, surface: PaintedSurface) -> tuple[MapObject, ...]:
     """Houses, trees and barriers in the places where they were painted."""
-    return (*_houses(painted), *_trees(painted, surface), *_barriers(painted))
+    return tuple(map(rounded_object, (*_houses(painted), *_trees(painted, surface), *_barriers(painted))))
 
 
 # --- houses -----------------------------------------------------------------------------------------------------------

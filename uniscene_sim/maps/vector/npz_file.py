@@ -1,10 +1,15 @@
-"""A road network as one `.npz`: flat arrays with offsets, and one JSON string for all that is no array. No pickle."""
+"""A road network as one `.npz`: flat arrays with offsets, and one JSON string for all that is no array. No pickle.
+
+The head holds the map's identity, which is that of the file it was read from, and the hash of the content, by which
+damage is noticed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +19,15 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, Lane, MapObject, RoadNetwork, Signal, SignalProgram, StopLine
 from uniscene_sim.maps.vector.content import LANE_FIELDS, content_hash, pack
 
-__all__ = ["read_map", "save_map", "source_hash"]
+__all__ = ["read_map", "save_map", "saved_ref"]
 
-FORMAT = 1
+FORMAT = 2
 
 
-def save_map(m: RoadNetwork, path: str | Path, source_sha256: str | None = None) -> None:
-    """Write to a temporary file beside `path`, then rename."""
+def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
+    """Write a map of an identity to a temporary file beside `path`, then rename."""
     arrays, meta = pack(m)
-    head = json.dumps({"format": FORMAT, "source_sha256": source_sha256, "content_sha256": content_hash(m)})
+    head = json.dumps({"format": FORMAT, "ref": ref, "content_sha256": content_hash(m)})
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -35,12 +40,12 @@ def save_map(m: RoadNetwork, path: str | Path, source_sha256: str | None = None)
         part.unlink(missing_ok=True)
 
 
-def source_hash(path: str | Path) -> str | None:
-    """Hash of the OpenDRIVE file that a map was made of; None where unknown, damaged or of another format."""
+def saved_ref(path: str | Path) -> str | None:
+    """Identity of the map in a file; None where it is damaged or of another format."""
     try:
         with np.load(path, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
-        return head["source_sha256"] if head["format"] == FORMAT else None
+        return head["ref"] if head["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -62,7 +67,7 @@ def read_map(path: str | Path) -> RoadNetwork:
         raise InputError(why, file=path) from None
     if content_hash(network) != head["content_sha256"]:
         raise InputError("damaged map file, its content does not match its hash", file=path)
-    return network
+    return replace(network, source_ref=str(head["ref"]))
 
 
 def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:

@@ -28,8 +28,8 @@ class VectorMap(RoadNetwork):
 
     @cached_property
     def ref(self) -> str:
-        """SHA-256 of the content."""
-        return content_hash(self)
+        """Identity: of the file that it was read from, its reader included; of one made otherwise, its content's."""
+        return self.source_ref or content_hash(self)
 
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -96,9 +96,9 @@ class VectorMap(RoadNetwork):
         """Height of the ground of the deck nearest to `z_hint`, m."""
         return self.surface.height(x, y, z_hint)
 
-    def save(self, path: str | Path, source_sha256: str | None = None) -> None:
-        """Write `.npz` (no pickle), whole or not at all."""
-        save_map(self, path, source_sha256)
+    def save(self, path: str | Path) -> None:
+        """Write `.npz` (no pickle), its identity in it, whole or not at all."""
+        save_map(self, path, self.ref)
 
     @classmethod
     def load(cls, path: str | Path) -> VectorMap:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.maps.signals import SignalPrograms, signal_states_at, stop_lines_at
 from uniscene_sim.world.traffic.driving import traffic_accelerations
 from uniscene_sim.world.traffic.walking import busy_crossings, walking_pace
@@ -36,4 +37,7 @@ def decide(time_us, bodies, paths, counts, rules):
     busy = busy_crossings(bodies, paths, counts, may_walk)
     chosen = traffic_accelerations(bodies, paths, counts, lines, busy, rules.first, rules.meets)
     pace, sideways = walking_pace(bodies, paths, counts, may_walk)
+    for i in range(len(chosen)):
+        chosen[i], pace[i] = fixed_in_kernel(chosen[i]), fixed_in_kernel(pace[i])
+        sideways[i] = fixed_in_kernel(sideways[i])
     return chosen, pace, sideways

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
@@ -40,8 +41,8 @@ def begin_lane_change(row: np.ndarray, path: np.ndarray, time_s: float, duration
     near = int(np.hypot(path[:, 0] - row["x"], path[:, 1] - row["y"]).argmin())
     c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
     dx, dy = row["x"] - path[near, 0], row["y"] - path[near, 1]
-    row["offset"] = row["offset_from"] = -s * dx + c * dy
-    row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, near + c * dx + s * dy
+    row["offset"] = row["offset_from"] = fixed(-s * dx + c * dy)
+    row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, fixed(near + c * dx + s * dy)
 
 
 def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldState:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
@@ -138,6 +139,7 @@ def _shifted_path(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
     out[:, 1] += aside * np.cos(path[:, YAW])
     slope = np.gradient(aside)
     out[:, YAW] = path[:, YAW] + np.arctan2(slope, 1.0)
+    out[:, : YAW + 1] = fixed(out[:, : YAW + 1])
     bend = np.abs(np.gradient(out[:, YAW]))
     out[:, LIMIT] = np.minimum(path[:, LIMIT], np.sqrt(_LATERAL_MPS2 / np.maximum(bend, 1e-4)))
     return out

@@ -1,0 +1,41 @@
+"""Numbers of a map rounded to what they mean, 0.1 mm and 1e-7 rad, so that what is computed from them agrees on machines
+whose last bits differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from uniscene_sim.compute.rounding import map_metres, map_radians
+from uniscene_sim.maps.elements import Crossing, Lane, MapObject, RoadNetwork
+
+__all__ = ["rounded_lane", "rounded_network", "rounded_object"]
+
+
+def rounded_network(network: RoadNetwork) -> RoadNetwork:
+    """The same network with all of its numbers rounded."""
+    return replace(
+        network,
+        lanes=tuple(map(rounded_lane, network.lanes)),
+        crossings=tuple(Crossing(map_metres(c.polygon)) for c in network.crossings),
+        stop_lines=tuple(
+            replace(line, ends=map_metres(line.ends), s_m=float(map_metres(line.s_m))) for line in network.stop_lines
+        ),
+        signals=tuple(
+            replace(s, position=map_metres(s.position), yaw=float(map_radians(s.yaw))) for s in network.signals
+        ),
+        objects=tuple(map(rounded_object, network.objects)),
+    )
+
+
+def rounded_lane(lane: Lane) -> Lane:
+    """The same lane with its numbers rounded."""
+    centre, width, height = map_metres(lane.centre), map_metres(lane.width), float(map_metres(lane.height))
+    return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height)
+
+
+def rounded_object(o: MapObject) -> MapObject:
+    """The same object with its numbers rounded."""
+    length, width, height = map_metres(np.array(o.size)).tolist()
+    return MapObject(o.kind, map_metres(o.position), float(map_radians(o.yaw)), (length, width, height))
