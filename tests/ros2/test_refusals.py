@@ -121,6 +121,8 @@ def test_wrong_names_and_missing_packages_are_said_once(start, domain, client):
         ({"scenario": "no_such"}, "no_such"),
         ({"rig": "no_such"}, "no_such"),
         ({"camera": "no_such"}, "no camera engine"),
+        ({"lidar": "raycast:x=1"}, "lidar: raycast takes no options"),
+        ({"source": "carla://x:1"}, "source: no source opens carla://"),
         ({"realtime_factor": "-1"}, "realtime_factor"),
         ({"role": "a b"}, "role: expected letters"),
     ],
@@ -142,6 +144,7 @@ def test_parameters_are_described_and_refused_with_a_reason(start, domain, clien
         ({"mode": "warp"}, "expected one of lockstep, realtime"),
         ({"driver": "me"}, "expected one of stack, builtin"),
         ({"scenario": "no_such"}, "no_such"),
+        ({"source": "no_such"}, "source: no source 'no_such'"),
     ):
         result = client.set(**wish)
         assert not result.successful and words in result.reason
