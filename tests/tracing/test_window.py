@@ -267,3 +267,19 @@ def test_shadows_are_those_of_the_window():
     road = seen(world, noon, flat, "window").semantic == OccClass.DRIVEABLE_SURFACE
     light, dark = (seen(world, noon, g, "window").rgb[road].mean() for g in (flat, roofed))
     assert dark < 0.8 * light
+
+
+def test_an_env_traces_it_too():
+    pytest.importorskip("gymnasium")
+    from uniscene_sim.env.env import UniSceneEnv
+
+    settings = {"scenario": "cut_in", "observations": ("front_rgb", "occupancy")}
+    tiles, voxels = (UniSceneEnv(trace=trace, **settings) for trace in ("tiles", "window"))
+    a, b = (env.reset(seed=3)[0] for env in (tiles, voxels))
+    assert np.array_equal(a["occupancy"], b["occupancy"]) and not np.array_equal(a["front_rgb"], b["front_rgb"])
+    saved = voxels.get_state()
+    after = voxels.step(np.array([0.0, 0.5], np.float32))[0]["front_rgb"]
+    voxels.set_state(saved)
+    assert np.array_equal(voxels.step(np.array([0.0, 0.5], np.float32))[0]["front_rgb"], after)
+    with pytest.raises(InputError, match=r"trace: expected one of tiles, window, window\+tiles, got 'rays'"):
+        UniSceneEnv(trace="rays", **settings)

@@ -32,15 +32,17 @@ _SAMPLES_A_BLOCK = (GROUND_SAMPLES - 1) // TILE_BLOCKS
 
 
 class WindowArrays(NamedTuple):
-    """An occupancy window of X x Y x Z voxels, traced in place of tiles within its box; X = 0 where there is none."""
+    """An occupancy window, traced in place of tiles within its box; without voxels where there is none.
 
-    labels: np.ndarray  # uint8 (X, Y, Z), OccClass
-    instances: np.ndarray  # uint16 (X, Y, Z)
-    frame: np.ndarray  # float64 (4, 3): voxel axes <- map axes, 1/m, and the corner of voxel (0, 0, 0), m, map frame
-    voxel_m: float
+    Two flat arrays, since each word that kernels hand on costs every ray.
+    """
+
+    voxels: np.ndarray  # uint32 (X * Y * Z,), OccClass + 256 instance
+    #: float64 (15,): voxel axes <- map axes (3, 3), 1/m; the corner of voxel (0, 0, 0) (3,), m, map frame; X, Y, Z
+    frame: np.ndarray
 
 
-NO_WINDOW = WindowArrays(np.zeros((0, 0, 0), np.uint8), np.zeros((0, 0, 0), np.uint16), np.zeros((4, 3)), 1.0)
+NO_WINDOW = WindowArrays(np.zeros(0, np.uint32), np.zeros(15))
 
 
 class AtlasArrays(NamedTuple):

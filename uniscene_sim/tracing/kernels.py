@@ -282,15 +282,16 @@ def _trace_window(w: WindowArrays, ox, oy, oz, dx, dy, dz, t_max):
         t (inf where there is none up to t_max), label, normal x, y, z, instance, and t where the ray enters the window
         and where it leaves it: inf and -inf where it misses it.
     """
-    nx, ny, nz = w.labels.shape
-    f, px, py, pz = w.frame, ox - w.frame[3, 0], oy - w.frame[3, 1], oz - w.frame[3, 2]
+    f = w.frame
+    px, py, pz = ox - f[9], oy - f[10], oz - f[11]
+    nx, ny, nz = int(f[12]), int(f[13]), int(f[14])
     # in voxels, where t stays what it is
-    x = f[0, 0] * px + f[0, 1] * py + f[0, 2] * pz
-    y = f[1, 0] * px + f[1, 1] * py + f[1, 2] * pz
-    z = f[2, 0] * px + f[2, 1] * py + f[2, 2] * pz
-    u = f[0, 0] * dx + f[0, 1] * dy + f[0, 2] * dz
-    v = f[1, 0] * dx + f[1, 1] * dy + f[1, 2] * dz
-    q = f[2, 0] * dx + f[2, 1] * dy + f[2, 2] * dz
+    x = f[0] * px + f[1] * py + f[2] * pz
+    y = f[3] * px + f[4] * py + f[5] * pz
+    z = f[6] * px + f[7] * py + f[8] * pz
+    u = f[0] * dx + f[1] * dy + f[2] * dz
+    v = f[3] * dx + f[4] * dy + f[5] * dz
+    q = f[6] * dx + f[7] * dy + f[8] * dz
     miss = (u == 0.0 and not 0.0 <= x <= nx) or (v == 0.0 and not 0.0 <= y <= ny) or (q == 0.0 and not 0.0 <= z <= nz)
     tx, ty, tz = _entry(x, u, 0.0, nx), _entry(y, v, 0.0, ny), _entry(z, q, 0.0, nz)
     enter = max(tx, ty, tz, 0.0)
@@ -307,15 +308,16 @@ def _trace_window(w: WindowArrays, ox, oy, oz, dx, dy, dz, t_max):
     tx, ty, tz = _exit(x, u, i, i + 1), _exit(y, v, j, j + 1), _exit(z, q, k, k + 1)
     t = enter
     while t <= t_max:
-        label = w.labels[i, j, k]
+        voxel = np.int64(w.voxels[(i * ny + j) * nz + k])
+        label = np.uint8(voxel & 255)
         if label != _FREE:
-            instance = int(w.instances[i, j, k])
+            instance = voxel >> 8
             if axis < 0:
                 length = sqrt(dx * dx + dy * dy + dz * dz)
                 return t, label, -dx / length, -dy / length, -dz / length, instance, enter, leave
-            along = u if axis == 0 else (v if axis == 1 else q)
-            turn = -w.voxel_m if along > 0.0 else w.voxel_m  # rows of the frame are 1 / voxel_m long
-            return t, label, turn * f[axis, 0], turn * f[axis, 1], turn * f[axis, 2], instance, enter, leave
+            along, at = u if axis == 0 else (v if axis == 1 else q), 3 * axis
+            turn = (-1.0 if along > 0.0 else 1.0) / sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2])
+            return t, label, turn * f[at], turn * f[at + 1], turn * f[at + 2], instance, enter, leave
         if tx <= ty and tx <= tz:
             t, axis = tx, 0
             i += si
@@ -362,7 +364,7 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
         t (inf where nothing is hit up to t_max), material, normal x, y, z, and deck (-1 on cells, -1 - instance on
         voxels of an occupancy window).
     """
-    if a.occupancy.labels.shape[0]:
+    if a.occupancy.voxels.shape[0]:
         return _trace_window_and_tiles(a, ox, oy, oz, dx, dy, dz, t_max)
     return _trace_tiles(a, ox, oy, oz, dx, dy, dz, 0.0, t_max)
 

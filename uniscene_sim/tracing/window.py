@@ -44,19 +44,19 @@ def window_arrays(grid: OccupancyGrid, ego_pose: Pose) -> WindowArrays:
     level = Pose(ego_pose.x, ego_pose.y, ego_pose.z, yaw=ego_pose.yaw)
     tilted = ego_pose.roll != 0.0 or ego_pose.pitch != 0.0
     pose = ego_pose.compose(level.inverse().compose(grid.pose)) if tilted else grid.pose
-    voxel = float(grid.grid.voxel_m)
-    frame = np.concatenate([pose.rotation.T / voxel, [pose.apply(np.array(grid.grid.origin))]])
-    return WindowArrays(
-        np.ascontiguousarray(grid.labels), np.ascontiguousarray(grid.instances), np.ascontiguousarray(frame), voxel
-    )
+    axes, corner = pose.rotation.T / grid.grid.voxel_m, pose.apply(np.array(grid.grid.origin))
+    voxels = grid.labels.astype(np.uint32)
+    voxels |= grid.instances.astype(np.uint32) << np.uint32(8)
+    return WindowArrays(voxels.reshape(-1), np.concatenate([axes.ravel(), corner, grid.labels.shape]))
 
 
 def outside(layout: LayoutFrame, window: WindowArrays) -> LayoutFrame:
     """The layout with those agents alone whose box has its centre outside of a window: the others are in its voxels."""
     agents = layout.agents
     centre = agents["pos"] + 0.5 * agents["size"] * np.array([0.0, 0.0, 1.0])
-    index = (centre - window.frame[3]) @ window.frame[:3].T
-    within = ((index >= 0.0) & (index < window.labels.shape)).all(axis=1)
+    axes, corner, shape = window.frame[:9].reshape(3, 3), window.frame[9:12], window.frame[12:]
+    index = (centre - corner) @ axes.T
+    within = ((index >= 0.0) & (index < shape)).all(axis=1)
     return replace(layout, agents=agents[~within])
 
 

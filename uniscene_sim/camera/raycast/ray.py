@@ -182,7 +182,7 @@ def _in_sun_shadow(scene: CameraScene, x, y, z, reach):
         some, count = scene.shadow_bins.rows[begin:end], end - begin
         if trace_agents(scene.agents, scene.templates, some, count, x, y, z, sun[0], sun[1], sun[2], reach)[5] >= 0:
             return True
-    if scene.atlas.occupancy.labels.shape[0]:
+    if scene.atlas.occupancy.voxels.shape[0]:
         return trace_world(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)[0] < inf
     return occluded(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)
 
