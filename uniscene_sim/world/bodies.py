@@ -7,6 +7,7 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.path_columns import YAW, X, Y
 from uniscene_sim.world.paths import unit_hash
 
 __all__ = ["BODY_DTYPE", "CLASS_SIZES", "MotionMode", "make_body", "project_to_path", "write_agents"]
@@ -99,9 +100,9 @@ def project_to_path(path, n, x, y, low, high):
     """Arc length and left offset of a place on path points low..high (a point each metre)."""
     best, at = np.inf, low
     for k in range(low, min(high, n - 1) + 1):
-        d = (path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2
+        d = (path[k, X] - x) ** 2 + (path[k, Y] - y) ** 2
         if d < best:
             best, at = d, k
-    c, s = np.cos(path[at, 3]), np.sin(path[at, 3])
-    dx, dy = x - path[at, 0], y - path[at, 1]
+    c, s = np.cos(path[at, YAW]), np.sin(path[at, YAW])
+    dx, dy = x - path[at, X], y - path[at, Y]
     return at + c * dx + s * dy, -s * dx + c * dy

@@ -9,6 +9,7 @@ from uniscene_sim.compute.compiled import device
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode
+from uniscene_sim.world.path_columns import JUNCTION, STOP, YAW, X, Y
 
 __all__ = ["advance_bodies", "place_on_paths"]
 
@@ -52,15 +53,15 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
                     bodies[i].s = time_s * 10.0
                     a = min(max(int(bodies[i].s), 0), n - 1)
                     b = min(a + 1, n - 1)
-                    bodies[i].speed = 10.0 * np.hypot(paths[i, b, 0] - paths[i, a, 0], paths[i, b, 1] - paths[i, a, 1])
+                    bodies[i].speed = 10.0 * np.hypot(paths[i, b, X] - paths[i, a, X], paths[i, b, Y] - paths[i, a, Y])
                     bodies[i].gait += bodies[i].speed * dt
             bodies[i].s = min(bodies[i].s, n - 1.0)
         bodies[i].wait = me.wait + dt if bodies[i].speed < 0.2 else 0.0
         at = min(max(int(bodies[i].s), 0), n - 1)
         if mode == _TRAFFIC and bodies[i].wait > _SIGN_WAIT_S:
             for k in range(at, min(at + 9, n)):  # who has stood at a stop sign may go on
-                if paths[i, k, 5] > 0:
-                    bodies[i].served = int(paths[i, k, 5])
+                if paths[i, k, STOP] > 0:
+                    bodies[i].served = int(paths[i, k, STOP])
                     break
         t = min(max((time_s - me.offset_start) / max(me.offset_time, 1e-6), 0.0), 1.0)
         if me.offset_time > 0.0:
@@ -78,8 +79,8 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
             changing = bodies[i].offset_time > 0.0
             ahead = min(at + 22, n - 1)
             turn = 0.0
-            if paths[i, ahead, 6] > 0 or paths[i, at, 6] > 0:
-                turn = paths[i, ahead, 3] - paths[i, at, 3]
+            if paths[i, ahead, JUNCTION] > 0 or paths[i, at, JUNCTION] > 0:
+                turn = paths[i, ahead, YAW] - paths[i, at, YAW]
             if (changing and me.offset_from < 0.0) or turn > 0.45:
                 lights |= _LEFT
             if (changing and me.offset_from > 0.0) or turn < -0.45:
@@ -95,7 +96,7 @@ def _path_pose(path, n, s, out):
     for k in range(3):
         out[k] = path[a, k] + f * (path[b, k] - path[a, k])
     f = min(max(f, 0.0), 1.0)
-    out[3] = path[a, 3] + f * (path[b, 3] - path[a, 3])
+    out[YAW] = path[a, YAW] + f * (path[b, YAW] - path[a, YAW])
 
 
 @njit(cache=True)

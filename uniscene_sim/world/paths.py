@@ -9,19 +9,15 @@ import numpy as np
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.road_arrays import (
-    PATH_COLUMNS,
     RoadArrays,
     annotate_columns,
     lanes_along_path,
     path_along_lanes,
 )
 
-__all__ = ["PATH_COLUMNS", "PATH_POINTS", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
+__all__ = ["PATH_POINTS", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
 
 PATH_POINTS = 400
-#: Columns of an annotated path: x, y, z, yaw, speed limit (curves included), stop line + 1, junction + 1, lane (-1: on
-#: none), arc length on that lane, pedestrian crossing + 1.
-X, Y, Z, YAW, LIMIT, STOP, JUNCTION, LANE, LANE_S, CROSSING = range(10)
 
 
 def unit_hash(*keys: int) -> float:

@@ -10,10 +10,10 @@ from numba import njit
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LANE_S, LIMIT, PATH_COLUMNS, STOP, YAW, X, Y, Z
 
 __all__ = [
     "COMFORTABLE_LATERAL_MPS2",
-    "PATH_COLUMNS",
     "RoadArrays",
     "annotate_columns",
     "lanes_along_path",
@@ -22,7 +22,6 @@ __all__ = [
 ]
 
 COMFORTABLE_LATERAL_MPS2 = 2.2
-PATH_COLUMNS = 10
 _OPEN_MPS = 60.0  # limit where there is no lane
 _LINE_M = 2.5
 _LEVEL_M = 3.0
@@ -63,35 +62,35 @@ def annotate_columns(road, path, lanes, lane_s):
     """A path (R, 3) with all its columns (R, 10), see `world.paths`; `lanes` and `lane_s` (R,) say where it is."""
     n = len(path)
     out = np.zeros((n, PATH_COLUMNS))
-    out[:, :3], out[:, 7], out[:, 8] = path, lanes, lane_s
+    out[:, : Z + 1], out[:, LANE], out[:, LANE_S] = path, lanes, lane_s
     for k in range(n):
         a, b = max(k - 1, 0), min(k + 1, n - 1)
-        yaw = np.arctan2(path[b, 1] - path[a, 1], path[b, 0] - path[a, 0])
+        yaw = np.arctan2(path[b, Y] - path[a, Y], path[b, X] - path[a, X])
         if k > 0:  # without jumps of a whole turn
-            yaw += 2.0 * np.pi * np.round((out[k - 1, 3] - yaw) / (2.0 * np.pi))
-        out[k, 3] = yaw
+            yaw += 2.0 * np.pi * np.round((out[k - 1, YAW] - yaw) / (2.0 * np.pi))
+        out[k, YAW] = yaw
     smooth = np.empty(n)
     for k in range(n):
         total = 0.0
         for q in range(-2, 3):
-            total += out[min(max(k + q, 0), n - 1), 3]
+            total += out[min(max(k + q, 0), n - 1), YAW]
         smooth[k] = 0.2 * total
     for k in range(n):
         a, b = max(k - 1, 0), min(k + 1, n - 1)
         bend = abs(smooth[b] - smooth[a]) / (b - a)
         limit = _OPEN_MPS
         if lanes[k] >= 0:
-            limit, out[k, 6] = road.limit[lanes[k]], road.junction[lanes[k]] + 1
-        out[k, 4] = min(limit, np.sqrt(COMFORTABLE_LATERAL_MPS2 / max(bend, 1e-4)))
+            limit, out[k, JUNCTION] = road.limit[lanes[k]], road.junction[lanes[k]] + 1
+        out[k, LIMIT] = min(limit, np.sqrt(COMFORTABLE_LATERAL_MPS2 / max(bend, 1e-4)))
     for line in range(len(road.line_lane)):
         lane, centre = road.line_lane[line], road.line_centre[line]
         before, here = np.inf, np.inf
         for k in range(n + 1):  # a way that comes by more than once stops each time
             after = np.inf
-            if k < n and lanes[k] == lane and abs(path[k, 2] - centre[2]) <= _LEVEL_M:
-                after = np.hypot(path[k, 0] - centre[0], path[k, 1] - centre[1])
+            if k < n and lanes[k] == lane and abs(path[k, Z] - centre[2]) <= _LEVEL_M:
+                after = np.hypot(path[k, X] - centre[0], path[k, Y] - centre[1])
             if here < _LINE_M and here <= before and here < after:
-                out[k - 1, 5] = line + 1
+                out[k - 1, STOP] = line + 1
             before, here = here, after
     _mark_crossings(road, path, out)
     return out
@@ -100,7 +99,7 @@ def annotate_columns(road, path, lanes, lane_s):
 @njit(cache=True, nogil=True)
 def _mark_crossings(road, path, out):
     """Mark which points of a path lie on a crossing."""
-    low_x, high_x, low_y, high_y = path[:, 0].min(), path[:, 0].max(), path[:, 1].min(), path[:, 1].max()
+    low_x, high_x, low_y, high_y = path[:, X].min(), path[:, X].max(), path[:, Y].min(), path[:, Y].max()
     for crossing in range(len(road.corner_offset) - 1):
         area = road.corners[road.corner_offset[crossing] : road.corner_offset[crossing + 1]]
         x0, x1, y0, y1 = area[:, 0].min(), area[:, 0].max(), area[:, 1].min(), area[:, 1].max()
@@ -108,10 +107,10 @@ def _mark_crossings(road, path, out):
             continue
         height = area[:, 2].mean()
         for k in range(len(path)):
-            x, y = path[k, 0], path[k, 1]
-            if x0 <= x <= x1 and y0 <= y <= y1 and abs(path[k, 2] - height) < _LEVEL_M:
+            x, y = path[k, X], path[k, Y]
+            if x0 <= x <= x1 and y0 <= y <= y1 and abs(path[k, Z] - height) < _LEVEL_M:
                 if point_in_polygon(x, y, area):
-                    out[k, 9] = crossing + 1
+                    out[k, CROSSING] = crossing + 1
 
 
 @njit(cache=True, nogil=True)

@@ -17,7 +17,8 @@ from uniscene_sim.world.episode.checks import check_lanes
 from uniscene_sim.world.episode.placing import resolve_spawn
 from uniscene_sim.world.episode.random_spawn import random_place, random_route, safe_start_mps
 from uniscene_sim.world.motion import place_on_paths
-from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate_path
+from uniscene_sim.world.path_columns import PATH_COLUMNS
+from uniscene_sim.world.paths import PATH_POINTS, annotate_path
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic.population import Population, absent_body
 

@@ -11,7 +11,8 @@ import numpy as np
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
-from uniscene_sim.world.paths import JUNCTION, LANE, LIMIT, YAW, random_path_ahead
+from uniscene_sim.world.path_columns import JUNCTION, LANE, LIMIT, YAW, X, Y
+from uniscene_sim.world.paths import random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.traffic.idm import STANDSTILL_GAP_M, idm
 
@@ -37,9 +38,9 @@ def adjacent_lane(vector_map: StaticMap, lane: int, x: float, y: float, left: bo
 
 def begin_lane_change(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -> None:
     """Put a body onto a path beside it, with an offset that fades over the duration."""
-    near = int(np.hypot(path[:, 0] - row["x"], path[:, 1] - row["y"]).argmin())
+    near = int(np.hypot(path[:, X] - row["x"], path[:, Y] - row["y"]).argmin())
     c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
-    dx, dy = row["x"] - path[near, 0], row["y"] - path[near, 1]
+    dx, dy = row["x"] - path[near, X], row["y"] - path[near, Y]
     row["offset"] = row["offset_from"] = -s * dx + c * dy
     row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, near + c * dx + s * dy
 
@@ -101,8 +102,8 @@ def _is_worthwhile(state: WorldState, i: int, path: np.ndarray, present: float, 
         s, side = project_to_path(path, len(path), other["x"], other["y"], 0, len(path) - 1)
         if s < 1.0:  # behind where the path begins: along its first direction
             c, n = np.cos(path[0, YAW]), np.sin(path[0, YAW])
-            s = c * (other["x"] - path[0, 0]) + n * (other["y"] - path[0, 1])
-            side = -n * (other["x"] - path[0, 0]) + c * (other["y"] - path[0, 1])
+            s = c * (other["x"] - path[0, X]) + n * (other["y"] - path[0, Y])
+            side = -n * (other["x"] - path[0, X]) + c * (other["y"] - path[0, Y])
         # Whoever is changing towards this lane counts as being there.
         target = side - other["offset"] if abs(other["offset"]) > 0.3 else side
         if min(abs(side), abs(target)) > 0.5 * (row["width"] + other["width"]) + 0.6:

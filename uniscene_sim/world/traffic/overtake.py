@@ -13,7 +13,7 @@ from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
-from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LIMIT, YAW
+from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LIMIT, YAW, X, Y, Z
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic.idm import idm
 
@@ -134,8 +134,8 @@ def _smooth(q: np.ndarray) -> np.ndarray:
 def _shifted_path(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
     """A path moved to its left by `aside` (R,) m, slower where it bends."""
     out = path.copy()
-    out[:, 0] -= aside * np.sin(path[:, YAW])
-    out[:, 1] += aside * np.cos(path[:, YAW])
+    out[:, X] -= aside * np.sin(path[:, YAW])
+    out[:, Y] += aside * np.cos(path[:, YAW])
     slope = np.gradient(aside)
     out[:, YAW] = path[:, YAW] + np.arctan2(slope, 1.0)
     bend = np.abs(np.gradient(out[:, YAW]))
@@ -148,8 +148,8 @@ def _on_road(vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width
     part = bent[low : high + 1][share[low : high + 1] > 0.02]
     side = 0.5 * width + 0.1
     for sign in (-1.0, 1.0):
-        x, y = part[:, 0] - sign * side * np.sin(part[:, YAW]), part[:, 1] + sign * side * np.cos(part[:, YAW])
-        if not vector_map.surface.drivable(x, y, part[:, 2]).all():
+        x, y = part[:, X] - sign * side * np.sin(part[:, YAW]), part[:, Y] + sign * side * np.cos(part[:, YAW])
+        if not vector_map.surface.drivable(x, y, part[:, Z]).all():
             return False
     return True
 
@@ -169,9 +169,9 @@ def _gap_is_free(
         s, _ = project_to_path(path, len(path), other["x"], other["y"], max(here - 80, 0), len(path) - 1)
         if s <= 1.0 and here < 80:
             c, n = np.cos(path[0, YAW]), np.sin(path[0, YAW])
-            s = c * (other["x"] - path[0, 0]) + n * (other["y"] - path[0, 1])
+            s = c * (other["x"] - path[0, X]) + n * (other["y"] - path[0, Y])
         at = int(min(max(s, 0), len(path) - 1))
-        left = -np.sin(path[at, YAW]) * (other["x"] - path[at, 0]) + np.cos(path[at, YAW]) * (other["y"] - path[at, 1])
+        left = -np.sin(path[at, YAW]) * (other["x"] - path[at, X]) + np.cos(path[at, YAW]) * (other["y"] - path[at, Y])
         if abs(left) < 0.5 * (me["width"] + other["width"]):
             if me["s"] < s < end + 0.5 * (me["length"] + other["length"]) + 4.0:
                 return False  # no room to come back to

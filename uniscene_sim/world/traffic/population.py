@@ -11,19 +11,8 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, make_body, project_to_path
-from uniscene_sim.world.paths import (
-    LANE,
-    LANE_S,
-    PATH_COLUMNS,
-    PATH_POINTS,
-    STOP,
-    YAW,
-    X,
-    Y,
-    Z,
-    random_path_ahead,
-    unit_hash,
-)
+from uniscene_sim.world.path_columns import LANE, LANE_S, PATH_COLUMNS, STOP, YAW, X, Y, Z
+from uniscene_sim.world.paths import PATH_POINTS, random_path_ahead, unit_hash
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.traffic.lane_change import begin_lane_change
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork

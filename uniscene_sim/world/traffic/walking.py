@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.world.bodies import MotionMode
+from uniscene_sim.world.path_columns import CROSSING
 
 __all__ = ["busy_crossings", "walking_pace"]
 
@@ -26,11 +27,11 @@ def busy_crossings(bodies, paths, counts, may_walk):
         if me.mode != _WALK or not me.started or me.desired <= 0.05:
             continue
         at = min(max(int(me.s), 0), counts[i] - 1)
-        on = int(paths[i, at, 9])
+        on = int(paths[i, at, CROSSING])
         if on > 0:
             busy[on - 1] = True
         for k in range(at + 1, min(at + 4, counts[i])):
-            c = int(paths[i, k, 9])
+            c = int(paths[i, k, CROSSING])
             if c > 0 and may_walk[c - 1]:
                 busy[c - 1] = True
     return busy
@@ -47,8 +48,8 @@ def walking_pace(bodies, paths, counts, may_walk):
         if me.mode != _WALK or not me.ambient:
             continue
         at = min(max(int(me.s), 0), counts[i] - 1)
-        crossing = int(paths[i, min(at + 2, counts[i] - 1), 9])
-        if crossing == 0 or paths[i, at, 9] == crossing:
+        crossing = int(paths[i, min(at + 2, counts[i] - 1), CROSSING])
+        if crossing == 0 or paths[i, at, CROSSING] == crossing:
             crossing = 0
         elif not may_walk[crossing - 1]:
             pace[i] = 0.0
@@ -81,7 +82,7 @@ def walking_pace(bodies, paths, counts, may_walk):
             if crossing > 0 and other.mode <= _CONSTANT and other.speed > 0.5:
                 start, front = int(max(other.s - 0.5 * other.length, 0.0)), other.s + 0.5 * other.length
                 for k in range(start, min(start + 60, counts[j])):
-                    if paths[j, k, 9] == crossing:
+                    if paths[j, k, CROSSING] == crossing:
                         # Over it now, or too fast to stop before it.
                         if k - front < other.speed**2 / (2.0 * 3.0) + 1.0:
                             pace[i] = 0.0
