@@ -225,15 +225,15 @@ def _step_bicycle(ego, want_steer, want_accel, vehicle, ground):
 
 
 @device
-def _track_trajectory(ego, trajectory, gone, vehicle):
-    """Front-wheel angle and acceleration along a trajectory (M, 3) of which `gone` seconds are over."""
-    last = trajectory[len(trajectory) - 1, 0] - gone
+def _track_trajectory(ego, trajectory, driven_s, vehicle):
+    """Front-wheel angle and acceleration along a trajectory (M, 3) of which `driven_s` seconds are over."""
+    last = trajectory[len(trajectory) - 1, 0] - driven_s
     horizon = min(max(0.5, 0.2 + 4.0 / max(ego[_SPEED], 4.0)), max(last, 0.1))
     k = 0
-    while k < len(trajectory) - 2 and trajectory[k + 1, 0] - gone <= horizon:
+    while k < len(trajectory) - 2 and trajectory[k + 1, 0] - driven_s <= horizon:
         k += 1
     a, b = trajectory[k], trajectory[k + 1]
-    f = min(max((horizon - (a[0] - gone)) / ((b[0] - gone) - (a[0] - gone)), 0.0), 1.0)
+    f = min(max((horizon - (a[0] - driven_s)) / ((b[0] - driven_s) - (a[0] - driven_s)), 0.0), 1.0)
     dx, dy = a[1] + f * (b[1] - a[1]) - ego[_X], a[2] + f * (b[2] - a[2]) - ego[_Y]
     c, s = np.cos(ego[_YAW]), np.sin(ego[_YAW])
     along, aside = c * dx + s * dy, c * dy - s * dx

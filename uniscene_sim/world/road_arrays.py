@@ -59,7 +59,14 @@ class RoadArrays(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def annotate_columns(road, path, lanes, lane_s):
-    """A path (R, 3) with all its columns (R, 10), see `world.paths`; `lanes` and `lane_s` (R,) say where it is."""
+    """A path with all its columns (R, 10), see `world.path_columns`.
+
+    Args:
+        road: RoadArrays.
+        path: (R, 3) float64, m.
+        lanes: (R,) int64, lane of each point, -1 for none.
+        lane_s: (R,) float64, arc length on that lane, m.
+    """
     n = len(path)
     out = np.zeros((n, PATH_COLUMNS))
     out[:, : Z + 1], out[:, LANE], out[:, LANE_S] = path, lanes, lane_s
@@ -85,7 +92,7 @@ def annotate_columns(road, path, lanes, lane_s):
     for line in range(len(road.line_lane)):
         lane, centre = road.line_lane[line], road.line_centre[line]
         before, here = np.inf, np.inf
-        for k in range(n + 1):  # a way that comes by more than once stops each time
+        for k in range(n + 1):  # a path that passes the line more than once stops each time
             after = np.inf
             if k < n and lanes[k] == lane and abs(path[k, Z] - centre[2]) <= _LEVEL_M:
                 after = np.hypot(path[k, X] - centre[0], path[k, Y] - centre[1])
@@ -114,17 +121,23 @@ def _mark_crossings(road, path, out):
 
 
 @njit(cache=True, nogil=True)
-def path_along_lanes(road, way, s, length):
-    """Path (R, 3), a point each metre, from arc length s along lanes `way`, with the lane and the arc length on it (R,)
-    of each point; at most `length` points."""
+def path_along_lanes(road, route, s, length):
+    """Path (R, 3), a point each metre, with the lane (R,) of each point and the arc length (R,) on it, m.
+
+    Args:
+        road: RoadArrays.
+        route: (L,) int64, lanes that follow each other.
+        s: arc length on the first lane at which the path begins, m.
+        length: most points of the path.
+    """
     total = 0
-    for lane in way:
+    for lane in route:
         total += road.offset[lane + 1] - road.offset[lane]
     points, at, owner = np.empty((total, 3)), np.empty(total), np.empty(total, np.int64)
-    begins = np.zeros(len(way) + 1)
+    begins = np.zeros(len(route) + 1)
     n, gone = 0, 0.0
-    for k in range(len(way)):
-        first, last = road.offset[way[k]], road.offset[way[k] + 1]
+    for k in range(len(route)):
+        first, last = road.offset[route[k]], road.offset[route[k] + 1]
         begins[k + 1] = begins[k] + road.points[last - 1, 3]
         for row in range(first, last):
             x, y = road.points[row, 0], road.points[row, 1]
@@ -145,7 +158,7 @@ def path_along_lanes(road, way, s, length):
     lanes, lane_s = np.empty(len(want), np.int64), np.empty(len(want))
     for k in range(len(want)):
         turn = owner[on[k]]
-        lanes[k], lane_s[k] = way[turn], max(want[k] - begins[turn], 0.0)
+        lanes[k], lane_s[k] = route[turn], max(want[k] - begins[turn], 0.0)
     return path, lanes, lane_s
 
 
@@ -192,20 +205,19 @@ def resample_by_metre(points, length, aside):
 
 
 @njit(cache=True, nogil=True)
-def lanes_along_path(road, path, way):
-    """Lane (R,) and arc length on it (R,) of each point of a path (R, 3) along lanes `way`, which are never gone back
-    on."""
+def lanes_along_path(road, path, route):
+    """Lane (R,) and arc length on it (R,) of each point of a path (R, 3) along lanes `route`, in their order."""
     owner, arc = np.zeros(len(path), np.int64), np.zeros(len(path))
     here = 0
     for k in range(len(path)):
         best, found = np.inf, here
-        for step in range(here, min(here + 4, len(way))):
+        for step in range(here, min(here + 4, len(route))):
             nearest, at = np.inf, 0
-            for row in range(road.offset[way[step]], road.offset[way[step] + 1]):
+            for row in range(road.offset[route[step]], road.offset[route[step] + 1]):
                 gap = (road.points[row, 0] - path[k, 0]) ** 2 + (road.points[row, 1] - path[k, 1]) ** 2
                 if gap < nearest:
                     nearest, at = gap, row
             if np.sqrt(nearest) < best - 1e-6:
-                best, found, owner[k], arc[k] = np.sqrt(nearest), step, way[step], road.points[at, 3]
+                best, found, owner[k], arc[k] = np.sqrt(nearest), step, route[step], road.points[at, 3]
         here = found
     return owner, arc

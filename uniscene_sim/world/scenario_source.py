@@ -1,7 +1,7 @@
-"""`ScenarioSource`: a scenario that runs, 10 ms at a time, and hands out layout frames.
+"""`ScenarioSource`: a scenario that runs, 10 ms at a time, and gives layout frames.
 
-Everybody decides at 10 Hz, when the time is a multiple of 100 ms: how hard to brake, whether to change lanes, who
-enters and who leaves. What was decided stands in the state. Between two decisions `world.physics` moves all at 100 Hz.
+All bodies decide at 10 Hz, when the time is a multiple of 100 ms: how hard to brake, whether to change lanes, which
+bodies enter and leave. The state holds the decisions. Between two of them `world.physics` moves all bodies at 100 Hz.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class ScenarioSource:
         self._state = state
 
     def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
-        """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is asked for.
+        """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is read.
 
         Raises:
             InputError: `dt_us` is not a positive multiple of 10,000.
@@ -176,9 +176,9 @@ class ScenarioSource:
         return LazyLayouts(record, self._frame)
 
     def driver_control(self) -> Control | Trajectory:
-        """The built-in driver: keeps its lane by pure pursuit, its distance by IDM, and minds lights and people.
+        """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
 
-        An ego with a trajectory drives that, whatever comes; one without lanes or a trajectory stands.
+        An ego with a trajectory follows it and reacts to nothing; one without lanes or a trajectory brakes.
         """
         state, spec = self._state, self.scenario.ego
         if spec.trajectory:
@@ -251,13 +251,13 @@ class ScenarioSource:
         return _placed_bodies(state, before)
 
     def _decide_slowly(self, state: WorldState) -> WorldState:
-        """Slow decisions: the ego's window, who enters and leaves, lane changes, overtaking."""
+        """Decisions in Python: the window of the ego's route, bodies that enter or leave, lane changes, overtaking."""
         after = self._begin.population.step(self._advance_route_window(state))
         after = overtake(change_lanes(after, self.map, self.seed), self.map)
         return _placed_bodies(after, state)
 
     def _advance_route_window(self, state: WorldState) -> WorldState:
-        """Of a long route a state holds the part around the ego."""
+        """The state with the part of a long route that lies around the ego now."""
         route, row = self._begin.route, state.bodies[0]
         at = state.route_at + int(row["s"]) - 20
         if row["s"] < _WINDOW_STEP_M or row["aside"] > 0 or state.route_at + PATH_POINTS >= len(route):

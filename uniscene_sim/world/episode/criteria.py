@@ -1,4 +1,4 @@
-"""Criteria: what is counted in each step, and the verdict."""
+"""Criteria: the tally of each step, and the verdict."""
 
 from __future__ import annotations
 

@@ -17,7 +17,14 @@ _OFF_LANE_M = 1.0
 def resolve_spawn(
     scenario: Scenario, vector_map: StaticMap, spawn: Spawn, field: str, places: dict[str, tuple[int, float]]
 ) -> tuple[int, float, float]:
-    """Lane, arc length and left offset of a spawn; lane -1 where it is free.
+    """Lane, arc length and offset to the left, m, of a spawn; lane -1 where it is free.
+
+    Args:
+        scenario: for messages.
+        vector_map: the map.
+        spawn: the spawn.
+        field: of the scenario file, for messages.
+        places: lane and arc length, m, of other agents by name.
 
     Raises:
         InputError: off the road, or no such lane beside the other agent's.

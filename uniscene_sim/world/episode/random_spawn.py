@@ -1,4 +1,4 @@
-"""Anywhere on a map: a place on a driving lane and a way from it, both drawn from the seed."""
+"""A random start: a place on a driving lane and a route from it, both drawn from the seed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from uniscene_sim.world.paths import random_path_ahead, unit_hash
 
 __all__ = ["random_place", "random_route", "safe_start_mps"]
 
-_DEAD_END_M = 80.0  # of road at least are left where the route ends: traffic queues at a dead end
-_BEHIND_M = 8.0  # and so much behind
-_SIDE_M = 0.3  # between the ego's body and the borders of its lane
+_DEAD_END_M = 80.0  # least length of road beyond the end of the route: traffic queues at a dead end
+_BEHIND_M = 8.0  # least length of road behind the start
+_SIDE_M = 0.3  # least gap between the ego's body and the borders of its lane
 _TRIES = 400
 _SLOWS_MPS2 = 1.5
 
@@ -49,7 +49,14 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[
 
 
 def random_route(vector_map: StaticMap, lane: int, s: float, seed: int, length_m: float) -> np.ndarray:
-    """Annotated path (R, 10) of so many metres, whose turns at forks the seed draws."""
+    """Annotated path (R, 10) whose branches at forks are drawn from the seed.
+
+    Args:
+        vector_map: the map.
+        lane, s: index of the first lane and arc length on it, m.
+        seed: of the scenario.
+        length_m: of the path.
+    """
     return random_path_ahead(vector_map, lane, s, (seed, 22), np.floor(length_m) + 1.5)
 
 

@@ -1,4 +1,4 @@
-"""The first moment of a scenario: ego and agents where the file puts them, ambient traffic around."""
+"""The first moment of a scenario: the ego and agents of the file, and ambient traffic around them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,17 @@ _MODES = {
     "parked": MotionMode.STATIC,
     "trajectory": MotionMode.TRAJECTORY,
 }
-_BEGINS_M = 2.0  # a trajectory begins this near to the ego
+_BEGINS_M = 2.0  # most distance of the start of a trajectory from the ego
 
 
 class InitialState:
     """Builds the first state of a scenario.
+
+    Args:
+        scenario: the scenario.
+        vector_map: its map.
+        seed: of the run.
+        first_id: id of the first agent.
 
     Attributes:
         state: the first state.
@@ -74,7 +80,7 @@ class InitialState:
         ego = EgoState(pose_on_ground(x, y, z, yaw, spec.vehicle, vector_map.surface), speed)
         rows, paths = [ego_row(scenario, ego)], [self.route[:PATH_POINTS]]
         if spec.trajectory or lane < 0:
-            rows[0]["mode"] = MotionMode.CONSTANT  # others mind it; it does not overtake, nor wait for them
+            rows[0]["mode"] = MotionMode.CONSTANT  # others react to it; it does not overtake, nor wait for them
         for i, agent in enumerate(scenario.agents):
             row, path, place = self._agent(agent, f"agents[{i}].spawn", first_id + i, places)
             rows.append(row)
@@ -161,7 +167,7 @@ class InitialState:
         return spawn.x, spawn.y, float(z), float(np.radians(spawn.yaw_deg or 0.0))
 
     def _trajectory_route(self, x: float, y: float, z: float) -> np.ndarray:
-        """The way of the ego's trajectory from where it begins, by the metre."""
+        """The path of the ego's trajectory, a point each metre."""
         points = np.array(self._scenario.ego.trajectory)[:, 1:]
         away = float(np.hypot(*(points[0] - (x, y))))
         if away > _BEGINS_M:

@@ -44,7 +44,7 @@ def traffic_accelerations(bodies, paths, counts, line_states, busy, conflicts):
         path, n = paths[i], counts[i]
         at = min(max(int(me.s), 0), n - 1)
         front = me.s + 0.5 * me.length
-        # Slow down in time for what the road asks ahead.
+        # Slow down in time for lower limits ahead.
         limit = min(me.desired, path[at, LIMIT])
         for k in range(at, min(at + 60, n)):
             limit = min(limit, np.sqrt(path[k, LIMIT] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
@@ -134,7 +134,7 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
 
 @device
 def _queue_room(bodies, gaps):
-    """How far the front may go until it stands at the end of a queue that stands, once those between have joined it."""
+    """How far the front may go until it stands at the end of a queue, m, once the bodies between have joined it."""
     room = np.inf
     for j in range(bodies.size):
         if gaps[j] < room and bodies[j].speed < _QUEUES_MPS:
@@ -148,7 +148,7 @@ def _queue_room(bodies, gaps):
 
 @device
 def _keep_off_crossing(me, path, n, at, front, limit, room):
-    """Acceleration that does not come to a stand on a pedestrian crossing behind a queue that leaves `room` m."""
+    """Acceleration that avoids a standstill on a pedestrian crossing behind a queue that leaves `room` m."""
     for k in range(int(front) + 1, min(int(front + max(room, 0.0)) + 12, n)):
         if path[k, CROSSING] > 0:
             entry = k - front
@@ -197,7 +197,7 @@ def _follow_accel(me, other, path, n, at, front, limit):
             if abs(left) > wide and abs(left - me.offset) > wide and abs(left - enters) > wide:
                 continue
             leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
-            # Before what is parked there is room left to drive round it.
+            # Before a parked body room is left to drive round it.
             held = gap - _SWERVE_M if other.mode == _STATIC else gap
             worst = min(worst, idm(me.speed, max(limit, 3.0), max(held, 0.1), leader_speed))
             room = min(room, gap)

@@ -1,4 +1,4 @@
-"""How vehicles give way where lanes conflict; `right_of_way` says who goes first."""
+"""How vehicles give way where lanes conflict; which lane goes first stands in `right_of_way`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, MY_IN, MY_OUT, O
 
 __all__ = ["PATIENCE_S", "ConflictsAhead", "find_conflicts_ahead", "yield_acceleration"]
 
-#: Who has stood still for longer than this takes more than the rules give, lest all wait for each other.
+#: A driver that has stood for longer than this drives on where the rules alone would let all wait for each other.
 PATIENCE_S = 8.0
 _TRAFFIC, _CONSTANT = MotionMode.TRAFFIC, MotionMode.CONSTANT
 _SIGN, _RED = StopLineState.SIGN, StopLineState.RED
 _MAX_CONFLICTS = 6  # lanes with conflicts that are considered at once, ahead of a body
-_STANDS_MPS = 0.3  # who is slower counts as standing
+_STANDS_MPS = 0.3  # a slower vehicle counts as standing
 _LONG_M = 15.0  # two vehicles longer than this together do not pass in a tight bend
 _SWING_M = 2.5  # long ones need this much more where they cross others
 

@@ -1,6 +1,6 @@
-"""Driving past what blocks the lane: cyclists, parked cars, closed lanes.
+"""Driving past bodies that block the lane: cyclists, parked cars, barriers and cones.
 
-The path itself is bent aside and back, so that everybody else, who minds paths, minds the manoeuvre as well.
+The path itself is bent aside and back, so that others, who react to paths, react to the manoeuvre as well.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _MOST_ASIDE_M = 4.6
 _CLEAR_M = {AgentClass.BICYCLE: 1.2, AgentClass.PEDESTRIAN: 1.2, AgentClass.TRAFFIC_CONE: 0.4, AgentClass.BARRIER: 0.4}
 _CLEAR_CAR_M = 0.7
 _LATERAL_MPS2 = 2.2
-_RIDES_MPS = 2.0  # a cyclist who is slower waits for something
+_RIDES_MPS = 2.0  # a slower cyclist is waiting
 
 
 def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
-    """The state with paths bent around slow or standing bodies where the way past is free; each vehicle looks five
-    times a second."""
+    """The state with paths bent around slow or standing bodies where the way past is free; each vehicle checks
+    five times a second."""
     if state.time_us % _PERIOD_US:
         return state
     bodies = state.bodies
@@ -98,7 +98,7 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         return state
     pace = max(0.7 * min(float(me["desired"]), float(path[here, LIMIT])), 3.0)
     if speed > 0:
-        # What moves on is passed later, where there is a lane beside to be on for long.
+        # A moving body is passed later, where there is an adjacent lane for long enough.
         lane = vector_map.lanes[int(path[here, LANE])] if path[here, LANE] >= 0 else None
         beside = lane is not None and (lane.left >= 0 or (lane.opposite >= 0 and lane.left_mark.startswith("broken")))
         if not beside or pace < speed + 1.5:
@@ -157,7 +157,7 @@ def _on_road(vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width
 def _gap_is_free(
     state: WorldState, i: int, path: np.ndarray, here: int, end: float, pace: float, obstacles: set[int]
 ) -> bool:  # fmt: skip
-    """Whether nobody needs the room beside the lane while we are there."""
+    """Whether the room beside the lane stays free while it is used."""
     me = state.bodies[i]
     takes_s = (end - me["s"]) / max(0.5 * (pace + float(me["speed"])), 2.0)
     for j, other in enumerate(state.bodies):
@@ -179,7 +179,7 @@ def _gap_is_free(
         if left < 0 or left > 8.0:
             continue  # on the other side, or beyond the lane beside
         turn = float(wrap_angle(other["yaw"] - path[at, YAW]))
-        if abs(turn) > 2.0:  # comes towards us: must not meet us before we are back
+        if abs(turn) > 2.0:  # oncoming: must not arrive before we are back
             if s > me["s"] and s - 1.3 * other["speed"] * takes_s < end + 8.0:
                 return False
             if s <= me["s"] and s > me["s"] - me["length"]:

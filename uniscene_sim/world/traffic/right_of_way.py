@@ -1,8 +1,8 @@
 """Where lanes conflict, and who goes first there.
 
-Right of way follows the signs where there are any, then the lights; between equals a left turn gives way to those who
-come the other way, and at junctions without signs who comes from the right goes first. Whoever drives round a
-roundabout goes before those who enter it.
+Right of way follows the signs where there are any, then the lights. Between equals a left turn gives way to oncoming
+traffic, and at junctions without signs traffic from the right goes first. Traffic on a roundabout goes before traffic
+that enters it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ConflictTable(NamedTuple):
 
 
 class _RightOfWay:
-    """Who gives way to whom on a map."""
+    """Which lanes of a map give way to which."""
 
     def __init__(self, vector_map: StaticMap):
         self._map = vector_map
@@ -117,7 +117,7 @@ class _RightOfWay:
             turned += side * _turning_angle(here)
             if gone > _RING_M or not here.successors:
                 return False
-            # Round the island: of the ways on, the one that bends most towards it.
+            # Round the island: the successor that bends most towards it.
             here = lanes[max(here.successors, key=lambda i: side * _turning_angle(lanes[i]))]
             if here.index == lane.index:
                 return 1.6 * np.pi < turned < 2.4 * np.pi and gone > 25.0
@@ -135,10 +135,10 @@ class _RightOfWay:
         side = -1.0 if self._map.left_hand_traffic else 1.0
         turn_a, turn_b = side * _turning_angle(a), side * _turning_angle(b)
         towards = side * float(wrap_angle(b.heading[0] - a.heading[0]))
-        if abs(towards) > 1.5 * _QUARTER:  # from opposite sides: across the other's way, one waits
+        if abs(towards) > 1.5 * _QUARTER:  # from opposite sides: the one that turns across waits
             left_a, left_b = turn_a > 0.5, turn_b > 0.5
             return 0 if left_a == left_b else (1 if left_a else -1)
-        if abs(towards) < 0.5 * _QUARTER:  # side by side: who bends more joins the other
+        if abs(towards) < 0.5 * _QUARTER:  # side by side: the one that bends more merges into the other
             return 0 if abs(abs(turn_a) - abs(turn_b)) < 0.05 else (1 if abs(turn_a) > abs(turn_b) else -1)
         if a.junction in self._signalised:
             return 0

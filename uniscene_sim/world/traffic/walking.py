@@ -16,10 +16,13 @@ _ELBOW_M = 1.1  # people keep this far apart where they can
 
 @njit(cache=True)
 def busy_crossings(bodies, paths, counts, may_walk):
-    """Crossings (C,) on which somebody walks, or that somebody at the kerb is about to use.
+    """Crossings, bool (C,), on which somebody walks or that somebody at the kerb is about to use.
 
     Args:
-        may_walk: bool (C,), false where the cars' light is green.
+        bodies: (N,) BODY_DTYPE.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        may_walk: bool (C,), false where the cars' light is green or yellow.
     """
     busy = np.zeros(may_walk.size, np.bool_)
     for i in range(bodies.size):
@@ -39,9 +42,16 @@ def busy_crossings(bodies, paths, counts, may_walk):
 
 @njit(cache=True)
 def walking_pace(bodies, paths, counts, may_walk):
-    """Speed (N,) that each walker would like now, m/s, and how it steps aside for others (N,), right to left about
-    -1 to 1. Nobody steps off the kerb while the light is against them or before a car that cannot stop any more, nor
-    walks into what stands, and who walks ahead is followed."""
+    """Speed (N,) that each walker wants now, m/s, and how it steps aside for others (N,), from right to left about -1
+    to 1. Walkers do not leave the kerb while the light is against them or before a car that can no longer stop, do not
+    walk into standing bodies, and follow slower walkers ahead.
+
+    Args:
+        bodies: (N,) BODY_DTYPE.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        may_walk: bool (C,), false where the cars' light is green or yellow.
+    """
     pace, sideways = bodies["desired"].copy(), np.zeros(bodies.size)
     for i in range(bodies.size):
         me = bodies[i]
