@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,9 +16,17 @@ from uniscene_sim.world.road_arrays import (
     path_along_lanes,
 )
 
-__all__ = ["PATH_POINTS", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
+__all__ = ["PATH_POINTS", "LanePlace", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
 
+#: Points of a path that a state holds.
 PATH_POINTS = 400
+
+
+class LanePlace(NamedTuple):
+    """A place on a lane."""
+
+    lane: int  # index; -1 for a place on no lane
+    s: float  # arc length, m
 
 
 def unit_hash(*keys: int) -> float:
@@ -30,7 +39,7 @@ def unit_hash(*keys: int) -> float:
     return ((h ^ (h >> 32)) >> 11) / 2**53
 
 
-def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[int, float]:
+def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> LanePlace:
     """Lane and arc length `ds` ahead of (or behind) a place, straight on where lanes fork.
 
     Args:
@@ -46,7 +55,7 @@ def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[i
     while s > lanes[lane].length and lanes[lane].successors:
         s -= lanes[lane].length
         lane = min(lanes[lane].successors, key=lambda n: abs(_turn(vector_map, n)))
-    return lane, min(max(s, 0.0), lanes[lane].length)
+    return LanePlace(lane, min(max(s, 0.0), lanes[lane].length))
 
 
 def _turn(vector_map: StaticMap, lane: int) -> float:

@@ -8,7 +8,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.world.path_columns import LIMIT, STOP
-from uniscene_sim.world.paths import random_path_ahead, unit_hash
+from uniscene_sim.world.paths import LanePlace, random_path_ahead, unit_hash
 
 __all__ = ["random_place", "random_route", "safe_start_mps"]
 
@@ -19,8 +19,8 @@ _TRIES = 400
 _SLOWS_MPS2 = 1.5
 
 
-def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[int, float]:
-    """Lane and arc length, as likely on each metre of driving lane outside junctions that has the road for the route.
+def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> LanePlace:
+    """A place, as likely on each metre of driving lane outside junctions that has the road for the route.
 
     Raises:
         InputError: nowhere on the map is there a road as long as `messages.ego_state.route_m`.
@@ -38,7 +38,7 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[
             continue
         ahead = len(random_route(vector_map, lane.index, s, seed, room)) - 1.0
         if ahead >= np.floor(room):
-            return lane.index, s
+            return LanePlace(lane.index, s)
         longest = max(longest, ahead)
     raise InputError(
         f"found no place on map {vector_map.name!r} with {room - _DEAD_END_M:g} m of road and "

@@ -12,7 +12,7 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.path_columns import JUNCTION, LANE, LIMIT, YAW, X, Y
-from uniscene_sim.world.paths import random_path_ahead
+from uniscene_sim.world.paths import LanePlace, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.traffic.idm import STANDSTILL_GAP_M, idm
 
@@ -26,7 +26,7 @@ _PERIOD_US = 1_000_000
 _LANE_ENDS_M = 260.0
 
 
-def adjacent_lane(vector_map: StaticMap, lane: int, x: float, y: float, left: bool) -> tuple[int, float] | None:
+def adjacent_lane(vector_map: StaticMap, lane: int, x: float, y: float, left: bool) -> LanePlace | None:
     """Driving lane beside a place and the arc length on it a little behind the place, m; None where there is none.
 
     Args:
@@ -40,7 +40,7 @@ def adjacent_lane(vector_map: StaticMap, lane: int, x: float, y: float, left: bo
         return None
     centre = vector_map.lanes[target].centre
     near = int(np.hypot(centre[:, 0] - x, centre[:, 1] - y).argmin())
-    return target, float(vector_map.lanes[target].s[max(near - 2, 0)])
+    return LanePlace(target, float(vector_map.lanes[target].s[max(near - 2, 0)]))
 
 
 def begin_lane_change(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -> None:

@@ -6,6 +6,7 @@ The path itself is bent aside and back, so that others, who react to paths, reac
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,11 +61,20 @@ def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
     return state
 
 
+class _Obstacle(NamedTuple):
+    """A body that blocks a path."""
+
+    rear: float  # along the path, m
+    front: float
+    left: float  # offset of its left side with clearance, m
+    speed: float  # m/s
+
+
 def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.ndarray) -> WorldState:
     me, path, n = state.bodies[i], state.paths[i], int(state.counts[i])
     here = int(min(max(me["s"], 0), n - 1))
     front = me["s"] + 0.5 * me["length"]
-    blocking = []  # rear, front and left edge along the path, clearance
+    blocking: list[_Obstacle] = []
     for j in near:
         other = state.bodies[j]
         if j == i or abs(other["z"] - me["z"]) > 3.0:
@@ -81,16 +91,15 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
             continue
         clear = _CLEAR_M.get(AgentClass(int(other["cls"])), _CLEAR_CAR_M)
         edge = float(left + half_wide) + clear
-        blocking.append((float(s - half_long), float(s + half_long), edge, float(other["speed"])))
+        blocking.append(_Obstacle(float(s - half_long), float(s + half_long), edge, float(other["speed"])))
     if not blocking:
         return state
     blocking.sort()
-    first = blocking[0][0]
-    last, aside, speed = blocking[0][1], blocking[0][2], blocking[0][3]
-    for low, high, edge, moving in blocking[1:]:
-        if low - last > _CHAIN_M:
+    first, last, aside, speed = blocking[0]
+    for obstacle in blocking[1:]:
+        if obstacle.rear - last > _CHAIN_M:
             break
-        last, aside, speed = max(last, high), max(aside, edge), max(speed, moving)
+        last, aside, speed = max(last, obstacle.front), max(aside, obstacle.left), max(speed, obstacle.speed)
     aside += 0.5 * float(me["width"])
     if first - front < _NEAREST_M or aside <= 0.1 or aside > _MOST_ASIDE_M:
         return state

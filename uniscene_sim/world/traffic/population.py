@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, make_body, project_to_path
 from uniscene_sim.world.path_columns import LANE, LANE_S, PATH_COLUMNS, STOP, YAW, X, Y, Z
-from uniscene_sim.world.paths import PATH_POINTS, random_path_ahead, unit_hash
+from uniscene_sim.world.paths import PATH_POINTS, LanePlace, random_path_ahead, unit_hash
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.traffic.lane_change import begin_lane_change
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
@@ -33,8 +34,13 @@ _TURN_S = 3.0  # duration of a walker's turn round
 _TAIL = 10  # points of the path behind a body that a longer one keeps
 _CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
 _NOWHERE_M = 1e7
-_Places = tuple[tuple[tuple[int, float], ...], np.ndarray]  # lanes with arc lengths (P,); x, y, z, yaw (P, 4) there
-_NOWHERE: _Places = (), np.zeros((0, 4))
+
+
+class _EntryPlaces(NamedTuple):
+    """Where vehicles may enter."""
+
+    on_lanes: tuple[LanePlace, ...]
+    poses: np.ndarray  # (P, 4) x, y, z, m, and yaw, rad
 
 
 class Population:
@@ -52,7 +58,8 @@ class Population:
     def __init__(self, vector_map: StaticMap, spec: TrafficSpec, seed: int, first_row: int, first_id: int):
         self._map, self._spec, self._seed = vector_map, spec, seed
         self._first_row, self._first_id = first_row, first_id
-        self._places, self._at = _places(vector_map) if spec.vehicles_per_km else _NOWHERE
+        entries = _entry_places(vector_map) if spec.vehicles_per_km else _EntryPlaces((), np.zeros((0, 4)))
+        self._places, self._at = entries.on_lanes, entries.poses
         self._walks = once_per_map(WalkwayNetwork)(vector_map) if spec.pedestrians else None
 
     # --- how many -------------------------------------------------------------------------------------------------
@@ -166,7 +173,7 @@ class Population:
         for attempt in range(24):
             k = int(some[int(unit_hash(self._seed, 11, state.entered, state.time_us, attempt) * len(some))])
             px, py, pz, yaw = self._at[k]
-            lane = self._map.lanes[self._places[k][0]]
+            lane = self._map.lanes[self._places[k].lane]
             dx, dy = bodies["x"] - px, bodies["y"] - py
             far, aside = np.hypot(dx, dy), np.abs(-np.sin(yaw) * dx + np.cos(yaw) * dy)
             # Bodies on the same lane need time to react, those beside it only the room.
@@ -256,15 +263,14 @@ class Population:
 
 
 @once_per_map
-def _places(vector_map: StaticMap) -> _Places:
-    """Where vehicles may enter."""
+def _entry_places(vector_map: StaticMap) -> _EntryPlaces:
     places = tuple(
-        (lane.index, float(s))
+        LanePlace(lane.index, float(s))
         for lane in vector_map.lanes
         if lane.kind == "driving" and lane.junction < 0
         for s in np.arange(4.0, lane.length - (4.0 if lane.successors else _DEAD_END_M), _SPACING_M)
     )
-    return places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4)
+    return _EntryPlaces(places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4))
 
 
 def absent_body(walker: bool) -> np.ndarray:
