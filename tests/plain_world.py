@@ -21,7 +21,7 @@ from uniscene_sim.world.ego import EgoState, pose_on_ground, pure_pursuit
 from uniscene_sim.world.episode.actions import apply_action
 from uniscene_sim.world.episode.start import ego_row
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
-from uniscene_sim.world.paths import STOP
+from uniscene_sim.world.path_columns import STOP
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.state import WorldState
 
@@ -146,7 +146,7 @@ def plain_steps(
     """`ego`, `agents`, `events` and `tally` after each 10 ms from a state at which everybody decides."""
     scenario, static_map, vehicle = source.scenario, source.map, source.scenario.ego.vehicle
     bodies = state.bodies.copy()
-    for name, values in zip(("chosen", "pace", "sideways"), source._decisions(state), strict=True):
+    for name, values in source._decisions(state)._asdict().items():
         bodies[name] = values
     state = replace(state, bodies=bodies)
     for k in range(steps):

@@ -23,10 +23,11 @@ from uniscene_sim.env.registration import PRESETS, register_envs
 from uniscene_sim.env.render import render_world
 from uniscene_sim.env.reward import TERMS, WEIGHTS
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.paths import LIMIT, STOP
+from uniscene_sim.world.path_columns import LIMIT, STOP
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 GO = np.array([0.0, 0.3], np.float32)
@@ -230,8 +231,8 @@ def test_state_observations_against_plain_arithmetic():
         lines = [k for k in range(int(np.ceil(front)), len(path)) if path[k, STOP] > 0 and k < int(front + 80)]
         if lines:
             assert ego["next_line"] == pytest.approx(min(lines[0] - front, 80), abs=1e-4)
-            said = source.stop_line_states[int(path[lines[0], STOP]) - 1]
-            assert ego["line_stops"] == (said in (1, 2))
+            state = source.stop_line_states[int(path[lines[0], STOP]) - 1]
+            assert ego["line_stops"] == (state in (StopLineState.RED, StopLineState.YELLOW))
         for k, (x, y, _) in enumerate(obs["route"] * np.array(list(ROUTE.values()))):
             s = row["s"] + 4.0 * (k + 1)
             if s < len(path) - 1:

@@ -19,12 +19,11 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.elements import Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
 from uniscene_sim.maps.load import extract_to, load_map
-from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.vector.routing import plan_route
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.world.traffic.right_of_way import Conflicts
+from uniscene_sim.world.traffic.right_of_way import ConflictTable
 
 DATA = Path(__file__).parents[2].parent / "shared/data/xodr"
 FILES = sorted(DATA.glob("*/*.xodr"))
@@ -483,6 +482,6 @@ def test_a_map_in_use_is_not_read_again(tmp_path):
 
 def test_what_hangs_on_a_map_is_made_once():
     road = load_map(data_dir("scenarios") / "maps" / "roundabout.npz")
-    assert once_per_map(Conflicts)(road) is once_per_map(Conflicts)(road)
+    assert ConflictTable.of(road) is ConflictTable.of(road)
     other = VectorMap.load(data_dir("scenarios") / "maps" / "roundabout.npz")
-    assert once_per_map(Conflicts)(other) is not once_per_map(Conflicts)(road)
+    assert ConflictTable.of(other) is not ConflictTable.of(road)

@@ -6,18 +6,8 @@ import pytest
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.world.paths import (
-    CROSSING,
-    JUNCTION,
-    LANE,
-    LANE_S,
-    LIMIT,
-    STOP,
-    YAW,
-    annotate_path,
-    random_path_ahead,
-    unit_hash,
-)
+from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LANE_S, LIMIT, STOP, YAW
+from uniscene_sim.world.paths import annotate_path, random_path_ahead, unit_hash
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 
 

@@ -14,7 +14,7 @@ from uniscene_sim.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.bodies import MotionMode
-from uniscene_sim.world.paths import LIMIT
+from uniscene_sim.world.path_columns import LIMIT
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 MAPS = ("motorway", "roundabout", "rural", "urban_grid")

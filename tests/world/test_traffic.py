@@ -16,14 +16,15 @@ from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import AgentSpec, EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import BODY_DTYPE, MotionMode
+from uniscene_sim.world.path_columns import LANE, LIMIT, X
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic.driving import traffic_accelerations
 from uniscene_sim.world.traffic.idm import HEADWAY_S, STANDSTILL_GAP_M
 from uniscene_sim.world.traffic.population import HIDDEN_M
-from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, OTHER, RULE, Conflicts
+from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, OTHER, RULE, ConflictTable
 
 MAPS = Path(__file__).parents[2] / "scenarios" / "maps"
-NO_MEETINGS = np.zeros(2, np.int64), np.zeros((0, 7))
+NO_CONFLICTS = ConflictTable(np.zeros(2, np.int64), np.zeros((0, 7)))
 
 
 @cache
@@ -55,11 +56,11 @@ def test_platoon_keeps_the_headway_and_flow_of_theory(leader_mps):
     bodies[0]["mode"] = MotionMode.CONSTANT
     points = 6000
     path = np.zeros((points, 10))
-    path[:, 0], path[:, 4], path[:, 7] = np.arange(points), 60.0, -1
+    path[:, X], path[:, LIMIT], path[:, LANE] = np.arange(points), 60.0, -1
     paths, counts = np.broadcast_to(path, (total, points, 10)), np.full(total, points)
     none = np.zeros(0, np.uint8), np.zeros(0, bool)
     for _ in range(30_000):
-        accel = traffic_accelerations(bodies, paths, counts, *none, *NO_MEETINGS)
+        accel = traffic_accelerations(bodies, paths, counts, *none, NO_CONFLICTS)
         bodies["speed"] = np.maximum(bodies["speed"] + 0.01 * accel, 0.0)
         bodies["s"] += 0.01 * bodies["speed"]
         bodies["x"] = bodies["s"]
@@ -73,19 +74,19 @@ def test_platoon_keeps_the_headway_and_flow_of_theory(leader_mps):
 
 def test_signs_and_the_ring_decide_who_gives_way():
     ring = shipped("roundabout")
-    conflicts = Conflicts(ring)
+    conflicts = ConflictTable.of(ring)
     rules = {}
     for lane in ring.lanes:
-        for row in conflicts.meets[conflicts.first[lane.index] : conflicts.first[lane.index + 1]]:
+        for row in conflicts.rows[conflicts.first[lane.index] : conflicts.first[lane.index + 1]]:
             other = ring.lanes[int(row[OTHER])]
             if row[HOW] == MERGE:
                 rules[lane.key[0] % 10, other.key[0] % 10] = row[RULE]
     assert rules == {(0, 1): -1.0, (1, 0): 1.0}, "who enters (1) gives way to who drives round (0)"
     grid = shipped("urban_grid")
-    conflicts = Conflicts(grid)
+    conflicts = ConflictTable.of(grid)
     for lane in grid.lanes:
-        for row in conflicts.meets[conflicts.first[lane.index] : conflicts.first[lane.index + 1]]:
-            back = conflicts.meets[conflicts.first[int(row[OTHER])] : conflicts.first[int(row[OTHER]) + 1]]
+        for row in conflicts.rows[conflicts.first[lane.index] : conflicts.first[lane.index + 1]]:
+            back = conflicts.rows[conflicts.first[int(row[OTHER])] : conflicts.first[int(row[OTHER]) + 1]]
             (mirrored,) = back[back[:, OTHER] == lane.index]
             assert mirrored[RULE] == -row[RULE] and mirrored[HOW] == row[HOW]
 

@@ -13,7 +13,7 @@ from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.outcome import Status
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import BODY_DTYPE
-from uniscene_sim.world.paths import LIMIT, PATH_COLUMNS, YAW, X, Y, Z
+from uniscene_sim.world.path_columns import LIMIT, PATH_COLUMNS, YAW, X, Y, Z
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.state import Tally
 

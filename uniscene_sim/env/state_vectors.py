@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world import paths
+from uniscene_sim.world.path_columns import LIMIT, STOP, YAW, X, Y
 
 __all__ = ["AGENTS", "EGO", "ROUTE", "left_of_route", "write_agent_states", "write_ego_state", "write_route_state"]
 
@@ -34,7 +35,7 @@ _EGO = np.array(list(EGO.values()))
 _ROUTE = np.array(list(ROUTE.values()))
 _AGENTS = np.array(list(AGENTS.values()))
 _STEP_M, _NEAR_M = 4.0, 80.0
-_LIMIT, _STOP, _YAW = paths.LIMIT, paths.STOP, paths.YAW
+_RED, _YELLOW = StopLineState.RED, StopLineState.YELLOW
 _SIGNAL_HEAD, _PERSON = int(AgentClass.SIGNAL_HEAD), int(AgentClass.PEDESTRIAN)
 
 
@@ -56,9 +57,9 @@ def _point_on_path(path, n, s):
     b = min(a + 1, n - 1)
     f = min(max(s - a, 0.0), 1.0)
     return (
-        path[a, 0] + f * (path[b, 0] - path[a, 0]),
-        path[a, 1] + f * (path[b, 1] - path[a, 1]),
-        path[a, _YAW] + f * (path[b, _YAW] - path[a, _YAW]),
+        path[a, X] + f * (path[b, X] - path[a, X]),
+        path[a, Y] + f * (path[b, Y] - path[a, Y]),
+        path[a, YAW] + f * (path[b, YAW] - path[a, YAW]),
     )
 
 
@@ -77,10 +78,10 @@ def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, lef
     line, stops = _NEAR_M, 0.0
     front = me.s + 0.5 * me.length
     for k in range(max(int(np.ceil(front)), 0), min(int(front + _NEAR_M), n)):
-        if path[k, _STOP] > 0:
+        if path[k, STOP] > 0:
             line = k - front
-            said = line_states[int(path[k, _STOP]) - 1]
-            stops = 1.0 if said == 1 or said == 2 else 0.0
+            state = line_states[int(path[k, STOP]) - 1]
+            stops = 1.0 if state == _RED or state == _YELLOW else 0.0
             break
     values = np.array([
         me.speed,
@@ -89,7 +90,7 @@ def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, lef
         yaw_rate,
         left_of_route(bodies, all_paths, counts),
         _wrapped(me.yaw - heading),
-        path[min(max(int(me.s), 0), n - 1), _LIMIT],
+        path[min(max(int(me.s), 0), n - 1), LIMIT],
         line,
         stops,
         left_m,

@@ -15,17 +15,24 @@ from uniscene_sim.taxonomy import AgentClass
 __all__ = [
     "HEAD_SIZE",
     "SignalPrograms",
+    "StopLineState",
     "head_lights",
     "signal_heads",
     "signal_states",
     "signal_states_at",
-    "stop_lines_at",
+    "stop_line_states_at",
 ]
 
 HEAD_SIZE = (0.35, 0.35, 1.0)
 _HEAD_ABOVE_FOOT_M = 3.0
 _OFF, _RED, _YELLOW, _GREEN = SignalState.OFF, SignalState.RED, SignalState.YELLOW, SignalState.GREEN
 _LIGHTS = np.array([0, Light.RED, Light.YELLOW, Light.GREEN], dtype=np.uint8)
+
+
+class StopLineState:
+    """What a stop line asks: to stop once at its sign, or what its light shows; a light that is off counts as green."""
+
+    SIGN, RED, YELLOW, GREEN = 0, SignalState.RED, SignalState.YELLOW, SignalState.GREEN
 
 
 class SignalPrograms(NamedTuple):
@@ -80,14 +87,14 @@ def signal_states_at(programs, time_s):
 
 
 @njit(cache=True)
-def stop_lines_at(programs, states):
-    """What each stop line says, uint8 (lines,): 0 sign, 1 red, 2 yellow, 3 green or off."""
-    said = np.zeros(len(programs.signal_of_line), np.uint8)
-    for k in range(len(said)):
+def stop_line_states_at(programs, signal_states):
+    """StopLineState uint8 (L,) of every stop line under SignalState uint8 (S,) of every signal."""
+    out = np.zeros(len(programs.signal_of_line), np.uint8)  # StopLineState.SIGN
+    for k in range(len(out)):
         signal = programs.signal_of_line[k]
         if signal >= 0:
-            said[k] = _GREEN if states[signal] == _OFF else states[signal]
-    return said
+            out[k] = _GREEN if signal_states[signal] == _OFF else signal_states[signal]
+    return out
 
 
 def signal_heads(vector_map: StaticMap) -> np.ndarray:

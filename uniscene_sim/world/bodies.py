@@ -1,4 +1,4 @@
-"""Bodies: the ego, agents of the scenario and ambient traffic as rows of one array; how each moves."""
+"""Bodies: the ego, agents of the scenario and ambient traffic as rows of one array."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from numba import njit
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.path_columns import YAW, X, Y
 from uniscene_sim.world.paths import unit_hash
 
 __all__ = ["BODY_DTYPE", "CLASS_SIZES", "MotionMode", "make_body", "project_to_path", "write_agents"]
 
 
 class MotionMode:
-    """Who moves a body."""
+    """What moves a body: the traffic model, a constant speed, walking, nothing, or a trajectory in time."""
 
     TRAFFIC, CONSTANT, WALK, STATIC, TRAJECTORY = 0, 1, 2, 3, 4
     ABSENT = 5  # a row without a body: it waits to enter
@@ -33,7 +34,7 @@ CLASS_SIZES = {
     AgentClass.BARRIER: (1.6, 0.4, 1.0),
     AgentClass.TRAFFIC_CONE: (0.4, 0.4, 0.75),
 }
-#: What moves on a path, as a structure of arrays; row 0 is the ego. Metres, radians, seconds.
+#: A body; row 0 of an array of bodies is the ego. Metres, radians, seconds.
 BODY_DTYPE = np.dtype(
     [
         ("id", np.uint16),
@@ -45,25 +46,33 @@ BODY_DTYPE = np.dtype(
         ("s", float),  # along its path
         ("offset", float),  # to the left of its path now
         ("offset_from", float), ("offset_start", float), ("offset_time", float),  # a lane change under way
-        ("desired", float),  # speed it would like, before limits
+        ("desired", float),  # speed on a free road, before limits
         ("brake", float),  # an action's deceleration, 0 where none
-        ("wait", float),  # time stood still
-        ("served", np.int32),  # stop line already stopped at, + 1
+        ("wait", float),  # time at standstill
+        ("served", np.int32),  # stop line at which it has stopped already, + 1
         ("lights", np.uint8),
         ("gait", float),
         ("colour", np.uint32),
         ("ambient", np.bool_),
-        ("plans", np.int32),  # how many paths it was given
-        ("started", np.bool_),  # walkers that wait for their event stand still
+        ("plans", np.int32),  # how many paths it has had
+        ("started", np.bool_),  # false while a walker waits for its event
         ("chosen", float), ("pace", float), ("sideways", float),  # decided at 10 Hz: acceleration; walkers' speed, step
-        ("aside", float),  # where on its path an overtaking ends, m; 0 where none is under way
+        ("aside", float),  # where on its path overtaking ends, m; 0 where none is under way
     ]
 )  # fmt: skip
 _ABSENT, _LAST_VEHICLE = MotionMode.ABSENT, int(AgentClass.MOTORCYCLE)
 
 
 def make_body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: float, **values: object) -> np.ndarray:
-    """One row of BODY_DTYPE at a place, of its class's usual size; a pedestrian's height varies by colour."""
+    """One row of BODY_DTYPE, of the usual size of its class.
+
+    Args:
+        identity: id, unique among agents; its colour follows from it.
+        cls: class.
+        x, y, z: m.
+        yaw: rad.
+        **values: other columns.
+    """
     row = np.zeros((), dtype=BODY_DTYPE)
     row["id"], row["cls"] = identity, cls
     row["x"], row["y"], row["z"], row["yaw"] = x, y, z, yaw
@@ -77,8 +86,13 @@ def make_body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw:
 
 @njit(cache=True)
 def write_agents(bodies, out, lamps):
-    """Write bodies (N,) BODY_DTYPE that are there, but for the first, which is the ego, as rows of AGENT_DTYPE; `lamps`
-    are bits that all vehicles have lit."""
+    """Write bodies that are present, but for the ego, as agents.
+
+    Args:
+        bodies: (N,) BODY_DTYPE, the ego first.
+        out: AGENT_DTYPE, a row for each such body, written.
+        lamps: bits of `Light` that all vehicles have lit.
+    """
     at = 0
     for i in range(1, bodies.shape[0]):
         b = bodies[i]
@@ -98,12 +112,19 @@ def write_agents(bodies, out, lamps):
 
 @device
 def project_to_path(path, n, x, y, low, high):
-    """Arc length and left offset of a place on path points low..high (a point each metre)."""
+    """Arc length and offset to the left, m, of a place from a path.
+
+    Args:
+        path: (R, 10), see `world.path_columns`.
+        n: points of it that count.
+        x, y: the place, m.
+        low, high: first and last point of the path that are considered.
+    """
     best, at = np.inf, low
     for k in range(low, min(high, n - 1) + 1):
-        d = (path[k, 0] - x) ** 2 + (path[k, 1] - y) ** 2
+        d = (path[k, X] - x) ** 2 + (path[k, Y] - y) ** 2
         if d < best:
             best, at = d, k
-    c, s = np.cos(path[at, 3]), np.sin(path[at, 3])
-    dx, dy = x - path[at, 0], y - path[at, 1]
+    c, s = np.cos(path[at, YAW]), np.sin(path[at, YAW])
+    dx, dy = x - path[at, X], y - path[at, Y]
     return at + c * dx + s * dy, -s * dx + c * dy

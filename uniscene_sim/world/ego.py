@@ -20,7 +20,7 @@ _STAND_S = 5.0
 
 
 def remaining_trajectory(rows: Sequence[tuple[float, float, float]], now_s: float) -> Trajectory:
-    """What is left of a trajectory (t s, x m, y m) at a time; at its end it stands."""
+    """The rest of a trajectory (t s, x m, y m) from a time on; it ends with some seconds at its last point."""
     t, x, y = np.array(rows).T
     ahead = np.flatnonzero(t - now_s > 1e-6)
     here = [0.0, np.interp(now_s, t, x), np.interp(now_s, t, y)]
@@ -40,7 +40,15 @@ class EgoState:
 
 
 def pose_on_ground(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVehicle, surface: Surface) -> Pose:
-    """Pose of base_link on the ground: height at the rear axle, pitch and roll from the wheels' contact."""
+    """Pose of base_link on the ground: height at the rear axle, pitch and roll from the wheels' contact.
+
+    Args:
+        x, y: of the rear axle, m.
+        z_hint: about how high the ground is, m: it picks the road where one leads over another.
+        yaw: rad.
+        vehicle: whose wheelbase and width count.
+        surface: the ground.
+    """
     c, s, base, half = cos(yaw), sin(yaw), vehicle.wheelbase_m, 0.5 * vehicle.width_m
     xs = np.array([x, x + base * c, x - half * s, x + half * s])
     ys = np.array([y, y + base * s, y + half * c, y - half * c])
@@ -50,7 +58,14 @@ def pose_on_ground(x: float, y: float, z_hint: float, yaw: float, vehicle: EgoVe
 
 
 def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> float:
-    """Steering angle towards a point ahead on a path (R, >=2) with a point each metre, `at` the nearest one."""
+    """Front-wheel angle, rad, towards a point ahead on a path.
+
+    Args:
+        ego: now.
+        path: (R, >=2) x, y, a point each metre.
+        at: the point nearest to the ego.
+        vehicle: whose wheelbase counts.
+    """
     ahead = path[min(at + round(4.0 + 0.7 * ego.speed), len(path) - 1)]
     dx, dy = ahead[0] - ego.pose.x, ahead[1] - ego.pose.y
     reach = max(hypot(dx, dy), 1.0)

@@ -10,6 +10,7 @@ from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode
+from uniscene_sim.world.path_columns import JUNCTION, STOP, YAW, X, Y
 
 __all__ = ["advance_bodies", "place_on_paths"]
 
@@ -17,14 +18,22 @@ _TRAFFIC, _CONSTANT, _WALK, _STATIC = MotionMode.TRAFFIC, MotionMode.CONSTANT, M
 _TRAJECTORY, _ABSENT = MotionMode.TRAJECTORY, MotionMode.ABSENT
 _BRAKE, _LEFT, _RIGHT = int(Light.BRAKE), int(Light.LEFT), int(Light.RIGHT)
 _LAST_VEHICLE, _PEDESTRIAN = int(AgentClass.MOTORCYCLE), int(AgentClass.PEDESTRIAN)
-_AXLE = 0.3  # of a body's length: how far its axles are from its middle
+_AXLE = 0.3  # of a body's length, from its middle to an axle
 _SIGN_WAIT_S = 1.0
 
 
 @njit(cache=True)
 def advance_bodies(bodies, paths, counts, time_s, dt):
-    """Move bodies 1.. in place by one step of `dt` seconds as they decided: by `chosen`, walkers by `pace` and
-    `sideways`. Row 0, the ego, keeps its own time but is moved by its vehicle model."""
+    """Move bodies 1.. by one step as they have decided: by `chosen`, walkers by `pace` and `sideways`. Row 0, the ego,
+    keeps its own time but is moved by its vehicle model.
+
+    Args:
+        bodies: (N,) BODY_DTYPE, changed.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        time_s: at the end of the step, s.
+        dt: of the step, s.
+    """
     for i in range(bodies.size):
         me = bodies[i]
         n, mode = counts[i], me.mode
@@ -36,7 +45,7 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
             if mode == _TRAFFIC:
                 accel = me.chosen
             elif walking or (mode == _CONSTANT and me.brake == 0.0):
-                # A body of constant speed moves to a new one when an action asks for it.
+                # A body of constant speed changes to the one that an action sets.
                 desired = me.pace if walking else me.desired
                 accel = min(max((desired - me.speed) / 0.4, -3.0), 3.0)
             elif mode == _CONSTANT:
@@ -53,16 +62,16 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
                     bodies[i].s = time_s * 10.0
                     a = min(max(int(bodies[i].s), 0), n - 1)
                     b = min(a + 1, n - 1)
-                    way = np.hypot(paths[i, b, 0] - paths[i, a, 0], paths[i, b, 1] - paths[i, a, 1])
+                    way = np.hypot(paths[i, b, X] - paths[i, a, X], paths[i, b, Y] - paths[i, a, Y])
                     bodies[i].speed = fixed_in_kernel(10.0 * way)
                     bodies[i].gait += bodies[i].speed * dt
             bodies[i].s = min(bodies[i].s, n - 1.0)
         bodies[i].wait = me.wait + dt if bodies[i].speed < 0.2 else 0.0
         at = min(max(int(bodies[i].s), 0), n - 1)
         if mode == _TRAFFIC and bodies[i].wait > _SIGN_WAIT_S:
-            for k in range(at, min(at + 9, n)):  # who has stood at a stop sign may go on
-                if paths[i, k, 5] > 0:
-                    bodies[i].served = int(paths[i, k, 5])
+            for k in range(at, min(at + 9, n)):  # after standing at a stop sign it may go on
+                if paths[i, k, STOP] > 0:
+                    bodies[i].served = int(paths[i, k, STOP])
                     break
         t = min(max((time_s - me.offset_start) / max(me.offset_time, 1e-6), 0.0), 1.0)
         if me.offset_time > 0.0:
@@ -80,8 +89,8 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
             changing = bodies[i].offset_time > 0.0
             ahead = min(at + 22, n - 1)
             turn = 0.0
-            if paths[i, ahead, 6] > 0 or paths[i, at, 6] > 0:
-                turn = paths[i, ahead, 3] - paths[i, at, 3]
+            if paths[i, ahead, JUNCTION] > 0 or paths[i, at, JUNCTION] > 0:
+                turn = paths[i, ahead, YAW] - paths[i, at, YAW]
             if (changing and me.offset_from < 0.0) or turn > 0.45:
                 lights |= _LEFT
             if (changing and me.offset_from > 0.0) or turn < -0.45:
@@ -97,13 +106,20 @@ def _path_pose(path, n, s, out):
     for k in range(3):
         out[k] = path[a, k] + f * (path[b, k] - path[a, k])
     f = min(max(f, 0.0), 1.0)
-    out[3] = path[a, 3] + f * (path[b, 3] - path[a, 3])
+    out[YAW] = path[a, YAW] + f * (path[b, YAW] - path[a, YAW])
 
 
 @njit(cache=True)
 def place_on_paths(bodies, paths, counts, first):
-    """Put bodies `first`.. that move on their paths at their offset, in place. A vehicle's axles are on the path, so
-    that a long one cuts corners as it does on the road."""
+    """Put bodies where they are on their paths, at their offset. A vehicle's axles are on the path, so that a long one
+    cuts corners as it does on the road.
+
+    Args:
+        bodies: (N,) BODY_DTYPE, changed.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        first: row of the first body that is placed.
+    """
     front, rear = np.empty(4), np.empty(4)
     for i in range(first, bodies.size):
         me = bodies[i]

@@ -1,27 +1,32 @@
-"""Paths that bodies follow: a point each metre, with what the road says there."""
+"""Annotated paths that bodies follow: a point each metre with the columns of `world.path_columns`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.road_arrays import (
-    PATH_COLUMNS,
     RoadArrays,
     annotate_columns,
     lanes_along_path,
     path_along_lanes,
 )
 
-__all__ = ["PATH_COLUMNS", "PATH_POINTS", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
+__all__ = ["PATH_POINTS", "LanePlace", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
 
+#: Points of a path that a state holds.
 PATH_POINTS = 400
-#: Columns of an annotated path: x, y, z, yaw, speed limit (curves included), stop line + 1, junction + 1, lane (-1: on
-#: none), arc length on that lane, pedestrian crossing + 1.
-X, Y, Z, YAW, LIMIT, STOP, JUNCTION, LANE, LANE_S, CROSSING = range(10)
+
+
+class LanePlace(NamedTuple):
+    """A place on a lane."""
+
+    lane: int  # index; -1 for a place on no lane
+    s: float  # arc length, m
 
 
 def unit_hash(*keys: int) -> float:
@@ -34,8 +39,14 @@ def unit_hash(*keys: int) -> float:
     return ((h ^ (h >> 32)) >> 11) / 2**53
 
 
-def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[int, float]:
-    """Lane and arc length `ds` ahead of (or behind) a place, straight on where lanes part."""
+def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> LanePlace:
+    """Lane and arc length `ds` ahead of (or behind) a place, straight on where lanes fork.
+
+    Args:
+        vector_map: the map.
+        lane, s: index of a lane and arc length on it, m.
+        ds: m; negative for behind.
+    """
     s += ds
     lanes = vector_map.lanes
     while s < 0 and lanes[lane].predecessors:
@@ -44,7 +55,7 @@ def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[i
     while s > lanes[lane].length and lanes[lane].successors:
         s -= lanes[lane].length
         lane = min(lanes[lane].successors, key=lambda n: abs(_turn(vector_map, n)))
-    return lane, min(max(s, 0.0), lanes[lane].length)
+    return LanePlace(lane, min(max(s, 0.0), lanes[lane].length))
 
 
 def _turn(vector_map: StaticMap, lane: int) -> float:
@@ -55,17 +66,24 @@ def _turn(vector_map: StaticMap, lane: int) -> float:
 def random_path_ahead(
     vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...], length_m: float = PATH_POINTS
 ) -> np.ndarray:
-    """Annotated path (R, 10) of a length that takes one way at random at each fork, the same for the same key; shorter
-    where the road ends. A lane that leads nowhere is not entered where another one is open."""
+    """Annotated path (R, 10) that takes a random branch at each fork, the same for the same key; shorter where the road
+    ends. A lane without a successor is not entered where another branch has one.
+
+    Args:
+        vector_map: the map.
+        lane, s: index of the first lane and arc length on it, m.
+        key: of the random choices.
+        length_m: of the path.
+    """
     lanes = vector_map.lanes
-    way, length = [lane], lanes[lane].length - s
-    while length < length_m and lanes[way[-1]].successors:
-        options = lanes[way[-1]].successors
+    route, length = [lane], lanes[lane].length - s
+    while length < length_m and lanes[route[-1]].successors:
+        options = lanes[route[-1]].successors
         options = tuple(b for b in options if lanes[b].successors) or options
-        way.append(options[int(unit_hash(*key, way[-1], len(way)) * len(options))])
-        length += lanes[way[-1]].length
+        route.append(options[int(unit_hash(*key, route[-1], len(route)) * len(options))])
+        length += lanes[route[-1]].length
     road = RoadArrays.of(vector_map)
-    return annotate_columns(road, *path_along_lanes(road, np.array(way), float(s), float(length_m)))
+    return annotate_columns(road, *path_along_lanes(road, np.array(route), float(s), float(length_m)))
 
 
 def annotate_path(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int] | None = None) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Physics at 100 Hz between two decisions: one kernel moves everybody and notes what happens.
+"""Physics at 100 Hz between two decisions: one kernel moves all bodies and records what happens.
 
 The ego is a kinematic bicycle about its rear axle, with limits and lag, exact along the arc that a constant steering
-angle drives. The plain form of all this stands in `tests/plain_world.py`.
+angle drives. `tests/plain_world.py` is a plain reference for all of this.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ from uniscene_sim.compute.compiled import device
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import PHYSICS_US, EgoVehicle
-from uniscene_sim.maps.ground import has_rank, height_at
-from uniscene_sim.maps.signals import signal_states_at, stop_lines_at
+from uniscene_sim.maps.ground import Ground, has_rank, height_at
+from uniscene_sim.maps.signals import SignalPrograms, StopLineState, signal_states_at, stop_line_states_at
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
+from uniscene_sim.world.path_columns import STOP
 from uniscene_sim.world.traffic.decisions import decide
-from uniscene_sim.world.triggers import time_to_collision, trigger_holds
+from uniscene_sim.world.triggers import Triggers, time_to_collision, trigger_holds
 
 __all__ = [
     "DT_S",
     "EGO_COLUMNS",
     "MARK_COLUMNS",
     "TALLY_COLUMNS",
+    "EpisodeConstants",
+    "PhysicsInputs",
+    "StepArrays",
     "VehicleParameters",
     "decide_and_run_steps",
     "run_steps",
@@ -35,15 +39,15 @@ __all__ = [
 DT_S = PHYSICS_US / 1e6
 #: Columns of the ego: base_link in the map frame, then speed, acceleration, front-wheel angle, yaw rate.
 EGO_COLUMNS = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
-#: Columns of the tally that physics keeps.
+#: Columns of the part of the tally that physics keeps.
 TALLY_COLUMNS = ("off_road_s", "driven_m", "min_ttc_s", "crossed_line")
-#: Columns of what is noted in each step: a corner where no car may be, part of the body beside the lanes for driving,
-#: red line run (-1: none).
-MARK_COLUMNS = ("off", "beside", "red")
+#: Columns of the marks of a step: whether a corner of the ego is where no car may be, whether part of its body is
+#: beside the lanes for driving, and the stop line that it passed at red (-1: none).
+MARK_COLUMNS = ("off_road", "beside_lanes", "red_line")
 _X, _Y, _Z, _ROLL, _PITCH, _YAW, _SPEED, _ACCEL, _STEER, _RATE = range(len(EGO_COLUMNS))
 _OFF_ROAD, _DRIVEN, _TTC, _CROSSED = range(len(TALLY_COLUMNS))
-_OFF, _BESIDE, _RED = range(len(MARK_COLUMNS))
-_RED_LIGHT, _ABSENT = 1, MotionMode.ABSENT
+_OFF, _BESIDE, _RED_LINE = range(len(MARK_COLUMNS))
+_RED, _ABSENT = StopLineState.RED, MotionMode.ABSENT
 _FOR_CARS, _DRIVING = 2, 3  # ranks of the ground
 _SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
 _TTC_RANGE_M = 60.0
@@ -71,47 +75,74 @@ class VehicleParameters(NamedTuple):
         return cls(*(float(getattr(vehicle, name)) for name in cls._fields))
 
 
-@njit(cache=True, nogil=True)
-def decide_and_run_steps(
-    rules, time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers,
-    fired, watches, tally, marks, touched,
-):  # fmt: skip
-    """Everybody decides by the `rules`, then `run`: one call, so that worlds in threads seldom wait for each other."""
-    chosen, pace, sideways = decide(time_us, bodies[0], paths, counts, rules)
-    for i in range(bodies.shape[1]):
-        bodies[0, i].chosen, bodies[0, i].pace, bodies[0, i].sideways = chosen[i], pace[i], sideways[i]
-    return run_steps(
-        time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers,
-        fired, watches, tally, marks, touched,
-    )  # fmt: skip
+class EpisodeConstants(NamedTuple):
+    """What stays as it is while a scenario runs."""
+
+    vehicle: VehicleParameters
+    ground: Ground
+    programs: SignalPrograms
+    triggers: Triggers
+    props: np.ndarray  # (H, 7) float64, boxes of standing objects: x, y, yaw, length, width, foot, top; m, rad
+
+
+class PhysicsInputs(NamedTuple):
+    """What steps from a moment on are computed from, beside the ego and the bodies of that moment."""
+
+    time_us: int
+    paths: np.ndarray  # (N, P, 10) float64, see `world.path_columns`
+    counts: np.ndarray  # (N,) int64, points in each path
+    control: np.ndarray  # (2,) float64, front-wheel angle, rad, and acceleration, m/s2
+    trajectory: np.ndarray  # (M, 3) float64, t (s), x, y (m), followed instead of `control`; empty for none
+    steps_driven: int  # steps of the trajectory that are over
+    checks_voxels: bool  # whether it matters if part of the ego is beside the lanes for driving
+
+
+class StepArrays(NamedTuple):
+    """What K steps write, in place; all but `fired` and `tally` hold a row for each step."""
+
+    egos: np.ndarray  # (K + 1, 10) float64, columns EGO_COLUMNS; row 0 is given
+    bodies: np.ndarray  # (K + 1, N) BODY_DTYPE, the ego first; row 0 is given
+    marks: np.ndarray  # (K, 3) int64, columns MARK_COLUMNS
+    contacts: np.ndarray  # bool (K, H + N), props and bodies that the ego touches
+    fired: np.ndarray  # bool (E,), events that have happened; those of these steps are added
+    tally: np.ndarray  # (4,) float64, columns TALLY_COLUMNS; brought up to date
 
 
 @njit(cache=True, nogil=True)
-def run_steps(
-    time_us, egos, bodies, paths, counts, control, trajectory, gone, vehicle, ground, props, programs, triggers, fired,
-    watches, tally, marks, touched,
-):  # fmt: skip
-    """Steps of 10 ms from a moment on, row k + 1 of the record from row k; ends early when an event's trigger holds.
+def decide_and_run_steps(rules, constants, inputs, steps):
+    """All bodies decide, then `run_steps`: one call, so that worlds in threads seldom wait for each other.
 
     Args:
-        time_us: of row 0.
-        egos: (K + 1, 10) columns `EGO`.
-        bodies: (K + 1, N) BODY_DTYPE; the ego is the first of each row.
-        paths, counts: (N, P, 10) and (N,), see `world.paths`.
-        control: (2,) front-wheel angle rad and acceleration m/s2.
-        trajectory: (M, 3) t (s), x, y that is followed instead; empty for none.
-        gone: steps of it that are over.
-        vehicle, ground, programs, triggers: see their classes.
-        props: (H, 7) boxes that stand: x, y, yaw, length, width, foot, top.
-        fired: bool (E,), events that have happened; those of this call are added.
-        watches: whether somebody wants to know of parts of the body beside the lanes for driving.
-        tally: (4,) columns `TALLY_COLUMNS`, brought up to date.
-        marks: int64 (K, 3) columns `MARK_COLUMNS`.
-        touched: bool (K, H + N), props and bodies that the ego touches.
+        rules: TrafficRules.
+        constants: EpisodeConstants.
+        inputs: PhysicsInputs.
+        steps: StepArrays, written.
 
     Returns:
         How many steps were made.
     """
+    now = steps.bodies[0]
+    decisions = decide(inputs.time_us, now, inputs.paths, inputs.counts, rules)
+    for i in range(now.size):
+        now[i].chosen, now[i].pace, now[i].sideways = decisions.chosen[i], decisions.pace[i], decisions.sideways[i]
+    return run_steps(constants, inputs, steps)
+
+
+@njit(cache=True, nogil=True)
+def run_steps(constants, inputs, steps):
+    """Steps of 10 ms, row k + 1 of the arrays from row k; ends early when the trigger of an event holds.
+
+    Args:
+        constants: EpisodeConstants.
+        inputs: PhysicsInputs.
+        steps: StepArrays, written.
+
+    Returns:
+        How many steps were made.
+    """
+    vehicle, ground, programs, triggers, props = constants
+    time_us, paths, counts, control, trajectory, steps_driven, checks_voxels = inputs
+    egos, bodies, marks, contacts, fired, tally = steps
     total, front = bodies.shape[1], 0.5 * bodies[0, 0].length
     box, other, last = np.empty(5), np.empty(5), np.full(1, -1)
     for k in range(len(marks)):
@@ -120,7 +151,7 @@ def run_steps(
         now[:] = bodies[k]
         steer, accel = control[0], control[1]
         if len(trajectory):
-            steer, accel = _track_trajectory(ego, trajectory, (gone + k) * DT_S, vehicle)
+            steer, accel = _track_trajectory(ego, trajectory, (steps_driven + k) * DT_S, vehicle)
         _step_bicycle(ego, steer, accel, vehicle, ground)
         time_us += PHYSICS_US
         advance_bodies(now, paths, counts, time_us * 1e-6, DT_S)
@@ -131,13 +162,13 @@ def run_steps(
 
         tally[_DRIVEN] += np.hypot(ego[_X] - egos[k, _X], ego[_Y] - egos[k, _Y])
         tally[_TTC] = min(tally[_TTC], _min_time_to_collision(now))
-        marks[k, _RED] = -1
+        marks[k, _RED_LINE] = -1
         for q in range(int(np.ceil(bodies[k, 0].s + front)), int(np.floor(now[0].s + front)) + 1):
-            if q < counts[0] and paths[0, q, 5] > 0:
-                line = int(paths[0, q, 5]) - 1
-                red = stop_lines_at(programs, signal_states_at(programs, time_us * 1e-6))[line] == _RED_LIGHT
-                if red and line != tally[_CROSSED]:
-                    marks[k, _RED] = line
+            if q < counts[0] and paths[0, q, STOP] > 0:
+                line = int(paths[0, q, STOP]) - 1
+                line_states = stop_line_states_at(programs, signal_states_at(programs, time_us * 1e-6))
+                if line_states[line] == _RED and line != tally[_CROSSED]:
+                    marks[k, _RED_LINE] = line
                 tally[_CROSSED] = line
                 break
 
@@ -145,17 +176,17 @@ def run_steps(
         marks[k, _OFF] = not _footprint_on(box, ego[_Z], 2, 2, ground, _FOR_CARS, last)
         if marks[k, _OFF]:
             tally[_OFF_ROAD] += DT_S
-        marks[k, _BESIDE] = watches and not _footprint_on(box, ego[_Z], _ALONG, _ACROSS, ground, _DRIVING, last)
+        marks[k, _BESIDE] = checks_voxels and not _footprint_on(box, ego[_Z], _ALONG, _ACROSS, ground, _DRIVING, last)
         for p in range(len(props)):
             other[:] = props[p, :5]
-            touched[k, p] = _boxes_collide(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
+            contacts[k, p] = _boxes_collide(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
         for i in range(1, total):
             b = now[i]
             touch = False
             if b.mode != _ABSENT:
                 other[0], other[1], other[2], other[3], other[4] = b.x, b.y, b.yaw, b.length, b.width
                 touch = _boxes_collide(box, ego[_Z], vehicle.height_m, other, b.z, b.z + b.height)
-            touched[k, len(props) + i] = touch
+            contacts[k, len(props) + i] = touch
 
         begins = False
         for e in range(len(fired)):
@@ -197,15 +228,15 @@ def _step_bicycle(ego, want_steer, want_accel, vehicle, ground):
 
 
 @device
-def _track_trajectory(ego, trajectory, gone, vehicle):
-    """Front-wheel angle and acceleration along a trajectory (M, 3) of which `gone` seconds are over."""
-    last = trajectory[len(trajectory) - 1, 0] - gone
+def _track_trajectory(ego, trajectory, driven_s, vehicle):
+    """Front-wheel angle and acceleration along a trajectory (M, 3) of which `driven_s` seconds are over."""
+    last = trajectory[len(trajectory) - 1, 0] - driven_s
     horizon = min(max(0.5, 0.2 + 4.0 / max(ego[_SPEED], 4.0)), max(last, 0.1))
     k = 0
-    while k < len(trajectory) - 2 and trajectory[k + 1, 0] - gone <= horizon:
+    while k < len(trajectory) - 2 and trajectory[k + 1, 0] - driven_s <= horizon:
         k += 1
     a, b = trajectory[k], trajectory[k + 1]
-    f = min(max((horizon - (a[0] - gone)) / ((b[0] - gone) - (a[0] - gone)), 0.0), 1.0)
+    f = min(max((horizon - (a[0] - driven_s)) / ((b[0] - driven_s) - (a[0] - driven_s)), 0.0), 1.0)
     dx, dy = a[1] + f * (b[1] - a[1]) - ego[_X], a[2] + f * (b[2] - a[2]) - ego[_Y]
     c, s = np.cos(ego[_YAW]), np.sin(ego[_YAW])
     along, aside = c * dx + s * dy, c * dy - s * dx

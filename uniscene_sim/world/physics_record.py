@@ -1,4 +1,4 @@
-"""What physics wrote down, step by step, and the layouts of these moments."""
+"""The record of physics, step by step, and the layouts of its moments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PhysicsRecord:
     """Rows of `steps` + 1 moments, 10 ms apart; the first one is the state that it begins with.
 
     Attributes:
-        egos: (K + 1, 10) columns `physics.EGO`.
+        egos: (K + 1, 10) columns `physics.EGO_COLUMNS`.
         bodies: (K + 1, N) BODY_DTYPE.
         route_at: int64 (K + 1,), see `WorldState`.
         events: names of what happened in the step up to each moment.
@@ -43,13 +43,13 @@ class PhysicsRecord:
         return EgoState(Pose(*pose), speed, accel, steer, rate)
 
     def put(self, state: WorldState) -> None:
-        """Let the row of a state's moment be as the state is."""
+        """Write a state into the row of its moment."""
         k = (state.time_us - self.begin_us) // PHYSICS_US
         self.bodies[k], self.route_at[k] = state.bodies, state.route_at
 
 
 class LazyLayouts(Sequence[LayoutFrame]):
-    """The layouts of a record but for its first row, each made by `make` (record, row) when it is first asked for."""
+    """The layouts of a record but for its first row, each made by `make` (record, row) when it is first read."""
 
     def __init__(self, record: PhysicsRecord, make: Callable[[PhysicsRecord, int], LayoutFrame]):
         self._record, self._make = record, make

@@ -11,10 +11,10 @@ from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LANE_S, LIMIT, PATH_COLUMNS, STOP, YAW, X, Y, Z
 
 __all__ = [
     "COMFORTABLE_LATERAL_MPS2",
-    "PATH_COLUMNS",
     "RoadArrays",
     "annotate_columns",
     "lanes_along_path",
@@ -23,7 +23,6 @@ __all__ = [
 ]
 
 COMFORTABLE_LATERAL_MPS2 = 2.2
-PATH_COLUMNS = 10
 _OPEN_MPS = 60.0  # limit where there is no lane
 _LINE_M = 2.5
 _LEVEL_M = 3.0
@@ -61,41 +60,48 @@ class RoadArrays(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def annotate_columns(road, path, lanes, lane_s):
-    """A path (R, 3) with all its columns (R, 10), see `world.paths`; `lanes` and `lane_s` (R,) say where it is."""
+    """A path with all its columns (R, 10), see `world.path_columns`.
+
+    Args:
+        road: RoadArrays.
+        path: (R, 3) float64, m.
+        lanes: (R,) int64, lane of each point, -1 for none.
+        lane_s: (R,) float64, arc length on that lane, m.
+    """
     n = len(path)
     out = np.zeros((n, PATH_COLUMNS))
-    out[:, :3], out[:, 7], out[:, 8] = path, lanes, lane_s
+    out[:, : Z + 1], out[:, LANE], out[:, LANE_S] = path, lanes, lane_s
     for k in range(n):
         a, b = max(k - 1, 0), min(k + 1, n - 1)
-        yaw = np.arctan2(path[b, 1] - path[a, 1], path[b, 0] - path[a, 0])
+        yaw = np.arctan2(path[b, Y] - path[a, Y], path[b, X] - path[a, X])
         if k > 0:  # without jumps of a whole turn
-            yaw += 2.0 * np.pi * np.round((out[k - 1, 3] - yaw) / (2.0 * np.pi))
-        out[k, 3] = yaw
+            yaw += 2.0 * np.pi * np.round((out[k - 1, YAW] - yaw) / (2.0 * np.pi))
+        out[k, YAW] = yaw
     for k in range(n):
-        for q in range(4):
+        for q in range(YAW + 1):
             out[k, q] = fixed_in_kernel(out[k, q])
     smooth = np.empty(n)
     for k in range(n):
         total = 0.0
         for q in range(-2, 3):
-            total += out[min(max(k + q, 0), n - 1), 3]
+            total += out[min(max(k + q, 0), n - 1), YAW]
         smooth[k] = 0.2 * total
     for k in range(n):
         a, b = max(k - 1, 0), min(k + 1, n - 1)
         bend = abs(smooth[b] - smooth[a]) / (b - a)
         limit = _OPEN_MPS
         if lanes[k] >= 0:
-            limit, out[k, 6] = road.limit[lanes[k]], road.junction[lanes[k]] + 1
-        out[k, 4] = min(limit, np.sqrt(COMFORTABLE_LATERAL_MPS2 / max(bend, 1e-4)))
+            limit, out[k, JUNCTION] = road.limit[lanes[k]], road.junction[lanes[k]] + 1
+        out[k, LIMIT] = min(limit, np.sqrt(COMFORTABLE_LATERAL_MPS2 / max(bend, 1e-4)))
     for line in range(len(road.line_lane)):
         lane, centre = road.line_lane[line], road.line_centre[line]
         before, here = np.inf, np.inf
-        for k in range(n + 1):  # a way that comes by more than once stops each time
+        for k in range(n + 1):  # a path that passes the line more than once stops each time
             after = np.inf
-            if k < n and lanes[k] == lane and abs(path[k, 2] - centre[2]) <= _LEVEL_M:
-                after = np.hypot(path[k, 0] - centre[0], path[k, 1] - centre[1])
+            if k < n and lanes[k] == lane and abs(path[k, Z] - centre[2]) <= _LEVEL_M:
+                after = np.hypot(path[k, X] - centre[0], path[k, Y] - centre[1])
             if here < _LINE_M and here <= before and here < after:
-                out[k - 1, 5] = line + 1
+                out[k - 1, STOP] = line + 1
             before, here = here, after
     _mark_crossings(road, path, out)
     return out
@@ -104,7 +110,7 @@ def annotate_columns(road, path, lanes, lane_s):
 @njit(cache=True, nogil=True)
 def _mark_crossings(road, path, out):
     """Mark which points of a path lie on a crossing."""
-    low_x, high_x, low_y, high_y = path[:, 0].min(), path[:, 0].max(), path[:, 1].min(), path[:, 1].max()
+    low_x, high_x, low_y, high_y = path[:, X].min(), path[:, X].max(), path[:, Y].min(), path[:, Y].max()
     for crossing in range(len(road.corner_offset) - 1):
         area = road.corners[road.corner_offset[crossing] : road.corner_offset[crossing + 1]]
         x0, x1, y0, y1 = area[:, 0].min(), area[:, 0].max(), area[:, 1].min(), area[:, 1].max()
@@ -112,24 +118,30 @@ def _mark_crossings(road, path, out):
             continue
         height = area[:, 2].mean()
         for k in range(len(path)):
-            x, y = path[k, 0], path[k, 1]
-            if x0 <= x <= x1 and y0 <= y <= y1 and abs(path[k, 2] - height) < _LEVEL_M:
+            x, y = path[k, X], path[k, Y]
+            if x0 <= x <= x1 and y0 <= y <= y1 and abs(path[k, Z] - height) < _LEVEL_M:
                 if point_in_polygon(x, y, area):
-                    out[k, 9] = crossing + 1
+                    out[k, CROSSING] = crossing + 1
 
 
 @njit(cache=True, nogil=True)
-def path_along_lanes(road, way, s, length):
-    """Path (R, 3), a point each metre, from arc length s along lanes `way`, with the lane and the arc length on it (R,)
-    of each point; at most `length` points."""
+def path_along_lanes(road, route, s, length):
+    """Path (R, 3), a point each metre, with the lane (R,) of each point and the arc length (R,) on it, m.
+
+    Args:
+        road: RoadArrays.
+        route: (L,) int64, lanes that follow each other.
+        s: arc length on the first lane at which the path begins, m.
+        length: most points of the path.
+    """
     total = 0
-    for lane in way:
+    for lane in route:
         total += road.offset[lane + 1] - road.offset[lane]
     points, at, owner = np.empty((total, 3)), np.empty(total), np.empty(total, np.int64)
-    begins = np.zeros(len(way) + 1)
+    begins = np.zeros(len(route) + 1)
     n, gone = 0, 0.0
-    for k in range(len(way)):
-        first, last = road.offset[way[k]], road.offset[way[k] + 1]
+    for k in range(len(route)):
+        first, last = road.offset[route[k]], road.offset[route[k] + 1]
         begins[k + 1] = begins[k] + road.points[last - 1, 3]
         for row in range(first, last):
             x, y = road.points[row, 0], road.points[row, 1]
@@ -150,7 +162,7 @@ def path_along_lanes(road, way, s, length):
     lanes, lane_s = np.empty(len(want), np.int64), np.empty(len(want))
     for k in range(len(want)):
         turn = owner[on[k]]
-        lanes[k], lane_s[k] = way[turn], max(want[k] - begins[turn], 0.0)
+        lanes[k], lane_s[k] = route[turn], max(want[k] - begins[turn], 0.0)
     return path, lanes, lane_s
 
 
@@ -197,20 +209,19 @@ def resample_by_metre(points, length, aside):
 
 
 @njit(cache=True, nogil=True)
-def lanes_along_path(road, path, way):
-    """Lane (R,) and arc length on it (R,) of each point of a path (R, 3) along lanes `way`, which are never gone back
-    on."""
+def lanes_along_path(road, path, route):
+    """Lane (R,) and arc length on it (R,) of each point of a path (R, 3) along lanes `route`, in their order."""
     owner, arc = np.zeros(len(path), np.int64), np.zeros(len(path))
     here = 0
     for k in range(len(path)):
         best, found = np.inf, here
-        for step in range(here, min(here + 4, len(way))):
+        for step in range(here, min(here + 4, len(route))):
             nearest, at = np.inf, 0
-            for row in range(road.offset[way[step]], road.offset[way[step] + 1]):
+            for row in range(road.offset[route[step]], road.offset[route[step] + 1]):
                 gap = (road.points[row, 0] - path[k, 0]) ** 2 + (road.points[row, 1] - path[k, 1]) ** 2
                 if gap < nearest:
                     nearest, at = gap, row
             if np.sqrt(nearest) < best - 1e-6:
-                best, found, owner[k], arc[k] = np.sqrt(nearest), step, way[step], road.points[at, 3]
+                best, found, owner[k], arc[k] = np.sqrt(nearest), step, route[step], road.points[at, 3]
         here = found
     return owner, arc

@@ -1,7 +1,7 @@
-"""`ScenarioSource`: a scenario that runs, 10 ms at a time, and hands out layout frames.
+"""`ScenarioSource`: a scenario that runs, 10 ms at a time, and gives layout frames.
 
-Everybody decides at 10 Hz, when the time is a multiple of 100 ms: how hard to brake, whether to change lanes, who
-enters and who leaves. What was decided stands in the state. Between two decisions `world.physics` moves all at 100 Hz.
+All bodies decide at 10 Hz, when the time is a multiple of 100 ms: how hard to brake, whether to change lanes, which
+bodies enter and leave. The state holds the decisions. Between two of them `world.physics` moves all bodies at 100 Hz.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.once_per_map import once_per_map
-from uniscene_sim.maps.signals import SignalPrograms, head_lights, signal_heads, signal_states_at, stop_lines_at
+from uniscene_sim.maps.signals import SignalPrograms, head_lights, signal_heads, signal_states_at, stop_line_states_at
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import Outcome
 from uniscene_sim.scenario import Scenario
@@ -25,19 +25,27 @@ from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import CLASS_SIZES, MotionMode, project_to_path, write_agents
 from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
-from uniscene_sim.world.episode import criteria as outcome
 from uniscene_sim.world.episode.actions import apply_action
+from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.paths import PATH_POINTS, unit_hash
-from uniscene_sim.world.physics import VehicleParameters, decide_and_run_steps, run_steps
+from uniscene_sim.world.physics import (
+    MARK_COLUMNS,
+    EpisodeConstants,
+    PhysicsInputs,
+    StepArrays,
+    VehicleParameters,
+    decide_and_run_steps,
+    run_steps,
+)
 from uniscene_sim.world.physics_record import LazyLayouts, PhysicsRecord
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic.crossings import crossing_stop_lines
-from uniscene_sim.world.traffic.decisions import TrafficRules, decide
+from uniscene_sim.world.traffic.decisions import Decisions, TrafficRules, decide
 from uniscene_sim.world.traffic.lane_change import change_lanes
 from uniscene_sim.world.traffic.overtake import overtake
-from uniscene_sim.world.traffic.right_of_way import Conflicts
+from uniscene_sim.world.traffic.right_of_way import ConflictTable
 from uniscene_sim.world.triggers import Triggers
 
 __all__ = ["DECIDE_US", "ScenarioSource"]
@@ -68,17 +76,21 @@ class ScenarioSource:
         self._heads, self._props = once_per_map(signal_heads)(vector_map), _props(vector_map)
         self._first_id = len(self._heads) + len(self._props) + 1
         self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
-        self._programs, self._ground = SignalPrograms.of(vector_map), vector_map.surface.arrays
-        meetings = once_per_map(Conflicts)(vector_map)
+        self._programs = SignalPrograms.of(vector_map)
         self._rules = TrafficRules(
-            self._programs, once_per_map(crossing_stop_lines)(vector_map), meetings.first, meetings.meets
+            self._programs, once_per_map(crossing_stop_lines)(vector_map), ConflictTable.of(vector_map)
         )
         self._begin = InitialState(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
-        self._vehicle = VehicleParameters.of(scenario.ego.vehicle)
-        self._triggers = Triggers.of([event.trigger for event in scenario.events], self._rows)
-        self._boxes = _boxes(self._props)
-        self._decision_cache: tuple[WorldState | None, tuple[np.ndarray, ...]] = (None, ())
+        self._constants = EpisodeConstants(
+            VehicleParameters.of(scenario.ego.vehicle),
+            vector_map.surface.arrays,
+            self._programs,
+            Triggers.of([event.trigger for event in scenario.events], self._rows),
+            _boxes(self._props),
+        )
+        self._decided_for: WorldState | None = None
+        self._decided = Decisions(np.zeros(0), np.zeros(0), np.zeros(0))
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
@@ -128,13 +140,13 @@ class ScenarioSource:
 
     @property
     def stop_line_states(self) -> np.ndarray:
-        """What each stop line of the map says now, uint8 (L,): 0 sign, 1 red, 2 yellow, 3 green or off."""
-        return stop_lines_at(self._programs, signal_states_at(self._programs, self._state.time_us * 1e-6))
+        """StopLineState uint8 (L,) of every stop line of the map now."""
+        return stop_line_states_at(self._programs, signal_states_at(self._programs, self._state.time_us * 1e-6))
 
     @property
     def outcome(self) -> Outcome:
         """Status and criteria so far, see `world.episode.criteria`."""
-        return outcome.evaluate_criteria(self.scenario, self._state.tally, self.completion, self.done)
+        return evaluate_criteria(self.scenario, self._state.tally, self.completion, self.done)
 
     def reset(self) -> LayoutFrame:
         self._state = self._begin.state
@@ -147,7 +159,7 @@ class ScenarioSource:
         self._state = state
 
     def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
-        """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is asked for.
+        """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is read.
 
         Raises:
             InputError: `dt_us` is not a positive multiple of 10,000.
@@ -165,9 +177,9 @@ class ScenarioSource:
         return LazyLayouts(record, self._frame)
 
     def driver_control(self) -> Control | Trajectory:
-        """The built-in driver: keeps its lane by pure pursuit, its distance by IDM, and minds lights and people.
+        """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
 
-        An ego with a trajectory drives that, whatever comes; one without lanes or a trajectory stands.
+        An ego with a trajectory follows it and reacts to nothing; one without lanes or a trajectory brakes.
         """
         state, spec = self._state, self.scenario.ego
         if spec.trajectory:
@@ -176,15 +188,16 @@ class ScenarioSource:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
         steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
-        return Control(steer, float(self._decisions(state)[0][0]))
+        return Control(steer, float(self._decisions(state).chosen[0]))
 
     # --- stepping -------------------------------------------------------------------------------------------------
 
-    def _decisions(self, state: WorldState) -> tuple[np.ndarray, ...]:
-        """What everybody chooses now: acceleration (N,), pace and step aside of walkers (N,)."""
-        if self._decision_cache[0] is not state:
-            self._decision_cache = state, decide(state.time_us, state.bodies, state.paths, state.counts, self._rules)
-        return self._decision_cache[1]
+    def _decisions(self, state: WorldState) -> Decisions:
+        """What all bodies decide now."""
+        if self._decided_for is not state:
+            self._decided = decide(state.time_us, state.bodies, state.paths, state.counts, self._rules)
+            self._decided_for = state
+        return self._decided
 
     def _ego_s(self, state: WorldState) -> float:
         guess = int(state.bodies[0]["s"])
@@ -195,39 +208,40 @@ class ScenarioSource:
         self, state: WorldState, control: Control | Trajectory, record: PhysicsRecord, at: int
     ) -> WorldState:
         """Physics up to the next decision, the end of the record or an event, whose actions begin."""
-        trajectory, wanted = _NO_TRAJECTORY, np.zeros(2)
+        wanted, trajectory = np.zeros(2), _NO_TRAJECTORY
         if isinstance(control, Trajectory):
             trajectory = control.points
         else:
             wanted[:] = control.steer_rad, control.accel_mps2
-        steps = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // PHYSICS_US)
-        rows = slice(at, at + steps + 1)
-        marks = np.empty((steps, 3), dtype=np.int64)
-        touched = np.zeros((steps, len(self._props) + len(state.bodies)), dtype=np.bool_)
-        fired, tally = np.array(state.fired, dtype=np.bool_), outcome.tally_row(state.tally)
-        moment = (
-            state.time_us, record.egos[rows], record.bodies[rows], state.paths, state.counts, wanted, trajectory, at,
-            self._vehicle, self._ground, self._boxes, self._programs, self._triggers, fired, self.solid is not None,
-            tally, marks, touched,
-        )  # fmt: skip
+        total = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // PHYSICS_US)
+        inputs = PhysicsInputs(
+            state.time_us, state.paths, state.counts, wanted, trajectory, at, checks_voxels=self.solid is not None
+        )
+        steps = StepArrays(
+            egos=record.egos[at : at + total + 1],
+            bodies=record.bodies[at : at + total + 1],
+            marks=np.empty((total, len(MARK_COLUMNS)), dtype=np.int64),
+            contacts=np.zeros((total, len(self._props) + len(state.bodies)), dtype=np.bool_),
+            fired=np.array(state.fired, dtype=np.bool_),
+            tally=tally_row(state.tally),
+        )
         if state.time_us % DECIDE_US:
-            made = run_steps(*moment)
-        elif self._decision_cache[0] is state:
-            for name, values in zip(("chosen", "pace", "sideways"), self._decision_cache[1], strict=True):
-                record.bodies[at][name] = values
-            made = run_steps(*moment)
+            made = run_steps(self._constants, inputs, steps)
+        elif self._decided_for is state:
+            for name, values in self._decided._asdict().items():
+                steps.bodies[0][name] = values
+            made = run_steps(self._constants, inputs, steps)
         else:
-            made = decide_and_run_steps(self._rules, *moment)
+            made = decide_and_run_steps(self._rules, self._constants, inputs, steps)
         end = at + made
         record.route_at[at + 1 : end + 1] = state.route_at
         ids = np.concatenate([self._props["id"], record.bodies[end]["id"]])
-        noted = outcome.PhysicsLog(record.egos[at + 1 : end + 1], marks[:made], touched[:made], ids, tally)
-        done, events = outcome.update_tally(self.map, self._vehicle, state.tally, noted, self.solid)
+        done, events = update_tally(self.map, self._constants.vehicle, state.tally, steps, made, ids, self.solid)
         record.events[at + 1 : end + 1] = events
         after = replace(
             state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
         )
-        return self._apply_fired_events(after, fired) if fired.sum() > sum(state.fired) else after
+        return self._apply_fired_events(after, steps.fired) if steps.fired.sum() > sum(state.fired) else after
 
     def _apply_fired_events(self, state: WorldState, fired: np.ndarray) -> WorldState:
         """The state once the actions of events that are new in `fired` have begun."""
@@ -238,13 +252,13 @@ class ScenarioSource:
         return _placed_bodies(state, before)
 
     def _decide_slowly(self, state: WorldState) -> WorldState:
-        """Slow decisions: the ego's window, who enters and leaves, lane changes, overtaking."""
+        """Decisions in Python: the window of the ego's route, bodies that enter or leave, lane changes, overtaking."""
         after = self._begin.population.step(self._advance_route_window(state))
         after = overtake(change_lanes(after, self.map, self.seed), self.map)
         return _placed_bodies(after, state)
 
     def _advance_route_window(self, state: WorldState) -> WorldState:
-        """Of a long route a state holds the part around the ego."""
+        """The state with the part of a long route that lies around the ego now."""
         route, row = self._begin.route, state.bodies[0]
         at = state.route_at + int(row["s"]) - 20
         if row["s"] < _WINDOW_STEP_M or row["aside"] > 0 or state.route_at + PATH_POINTS >= len(route):

@@ -13,7 +13,12 @@ __all__ = ["Tally", "WorldState", "with_path"]
 
 @dataclass(frozen=True)
 class Tally:
-    """What the criteria count."""
+    """What the criteria count.
+
+    Attributes:
+        touching: ids of what the ego touches now, -1 for generated voxels.
+        crossed_line: the last stop line that the ego passed, -1 for none.
+    """
 
     collisions: int = 0
     off_road_s: float = 0.0
@@ -40,7 +45,14 @@ class WorldState:
 
 
 def with_path(state: WorldState, i: int, row: np.ndarray, path: np.ndarray) -> WorldState:
-    """The state with body `i` changed to `row` and put on a path (R, 10), cut to what a state holds."""
+    """The state with a body changed and put on another path.
+
+    Args:
+        state: before.
+        i: row of the body.
+        row: () BODY_DTYPE, the body.
+        path: (R, 10), its annotated path, cut to the points that a state holds.
+    """
     bodies, paths, counts = state.bodies.copy(), state.paths.copy(), state.counts.copy()
     bodies[i] = row
     counts[i] = min(len(path), paths.shape[1])

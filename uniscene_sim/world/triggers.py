@@ -1,4 +1,4 @@
-"""Triggers and actions of a scenario's events."""
+"""Triggers of a scenario's events."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TIME, _DISTANCE, _TIME_GAP, _REACH = (TRIGGER_KINDS.index(kind) for kind in ("t
 class Triggers(NamedTuple):
     """The triggers (E,) of a scenario's events; `agent` and `other` are rows of bodies."""
 
-    kind: np.ndarray  # int64, index into `KINDS`
-    value: np.ndarray
-    agent: np.ndarray
-    other: np.ndarray
-    x: np.ndarray
+    kind: np.ndarray  # int64, index into TRIGGER_KINDS
+    value: np.ndarray  # float64, s or m: the threshold of its kind
+    agent: np.ndarray  # int64
+    other: np.ndarray  # int64
+    x: np.ndarray  # float64, m, the place of a trigger "reach"
     y: np.ndarray
 
     @classmethod
@@ -36,7 +36,14 @@ class Triggers(NamedTuple):
 
 @device
 def trigger_holds(triggers, e, time_us, bodies):
-    """Whether the condition of trigger `e` is met now."""
+    """Whether the condition of a trigger holds now.
+
+    Args:
+        triggers: Triggers.
+        e: which of them.
+        time_us: now, us.
+        bodies: (N,) BODY_DTYPE.
+    """
     kind, value = triggers.kind[e], triggers.value[e]
     if kind == _TIME:
         return time_us >= value * 1e6

@@ -16,8 +16,13 @@ __all__ = ["collides_with_voxels"]
 def collides_with_voxels(
     ego: np.ndarray, vehicle: VehicleParameters, solid: Callable[[np.ndarray], np.ndarray]
 ) -> bool:
-    """Whether generated voxels reach into the body of an ego (10,), columns `physics.EGO`; `solid` maps points (N, 3)
-    to bool (N,)."""
+    """Whether generated voxels reach into the body of the ego.
+
+    Args:
+        ego: (10,), columns `physics.EGO_COLUMNS`.
+        vehicle: whose size counts.
+        solid: maps points (N, 3), m, to whether a voxel is there, bool (N,).
+    """
     x, y, z, _, _, yaw = ego[:6].tolist()
     c, s, forward = cos(yaw), sin(yaw), vehicle.rear_axle_to_centre_m
     turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])

@@ -1,3 +1,3 @@
-"""One run of a scenario: where all start, what events do, and how it is judged.
+"""One run of a scenario: where bodies start, what events do, and the verdict.
 
 Nothing here steps the physics."""

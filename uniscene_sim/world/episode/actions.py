@@ -18,7 +18,14 @@ __all__ = ["apply_action"]
 
 
 def apply_action(action: Action, state: WorldState, rows: dict[str, int], vector_map: StaticMap) -> WorldState:
-    """The state once an action has begun."""
+    """The state once an action has begun.
+
+    Args:
+        action: of an event.
+        state: before.
+        rows: row of bodies by name of an agent.
+        vector_map: the map.
+    """
     i = rows[action.agent]
     bodies = state.bodies.copy()
     row = bodies[i]

@@ -1,4 +1,4 @@
-"""What a scenario may not ask of a map without lanes."""
+"""Checks of scenarios on maps without lanes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ __all__ = ["check_lanes"]
 
 
 def check_lanes(scenario: Scenario, static_map: StaticMap) -> None:
-    """InputError where a scenario needs lanes and the map has none; says what to use instead."""
+    """Check that a scenario on a map without lanes needs none.
+
+    Raises:
+        InputError: it does; the message names what to use instead.
+    """
     if static_map.lanes:
         return
     for field, what, instead in _needs(scenario):
@@ -26,15 +30,15 @@ def check_lanes(scenario: Scenario, static_map: StaticMap) -> None:
 
 
 def _needs(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
-    """Field, why it needs lanes, and what to use instead."""
+    """Fields of a scenario that need lanes: field, reason, and what to use instead."""
     ego, driven = scenario.ego, "ego.trajectory: [[t, x, y], ...]"
-    yield from _of_spawn("ego.spawn", ego.spawn)
+    yield from _needs_of_spawn("ego.spawn", ego.spawn)
     if ego.route_m is not None:
         yield "ego.route_m", "a route leads along lanes", driven
     if ego.goal is not None or ego.via:
         yield "ego.goal" if ego.goal is not None else "ego.via", "a route leads along lanes", driven
     for i, agent in enumerate(scenario.agents):
-        yield from _of_spawn(f"agents[{i}].spawn", agent.spawn)
+        yield from _needs_of_spawn(f"agents[{i}].spawn", agent.spawn)
         if agent.behaviour == "traffic":
             yield f"agents[{i}].behaviour", "traffic keeps to lanes", "trajectory, constant, walk or parked"
         if agent.goal is not None:
@@ -53,7 +57,7 @@ def _needs(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
                 yield f"criteria[{i}]", "without a trajectory a route follows lanes", driven
 
 
-def _of_spawn(field: str, spawn: Spawn) -> Iterator[tuple[str, str, str]]:
+def _needs_of_spawn(field: str, spawn: Spawn) -> Iterator[tuple[str, str, str]]:
     if spawn.random:
         yield f"{field}.random", "it is a place on a lane", "x, y and yaw_deg"
     for name in ("relative_to", "lanes_left", "lateral_m", "opposite"):

@@ -1,36 +1,25 @@
-"""Criteria: what is counted in each step, and the verdict."""
+"""Criteria: the tally of each step, and the verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import Criterion, Outcome
 from uniscene_sim.scenario import Scenario
-from uniscene_sim.world.physics import TALLY_COLUMNS, VehicleParameters
+from uniscene_sim.world.physics import TALLY_COLUMNS, StepArrays, VehicleParameters
 from uniscene_sim.world.state import Tally
 from uniscene_sim.world.voxel_collision import collides_with_voxels
 
-__all__ = ["PhysicsLog", "evaluate_criteria", "tally_row", "update_tally"]
+__all__ = ["evaluate_criteria", "tally_row", "update_tally"]
 
 _VOXELS = -1  # the "agent" that generated voxels are
 
 
-class PhysicsLog(NamedTuple):
-    """What physics noted in K steps; see `world.physics.run_steps`."""
-
-    egos: np.ndarray  # (K, 10) after each step
-    marks: np.ndarray  # (K, 3)
-    contacts: np.ndarray  # bool (K, A)
-    ids: np.ndarray  # (A,) of what may be touched
-    tally: np.ndarray  # (4,) at the end
-
-
 def tally_row(tally: Tally) -> np.ndarray:
-    """The part of a tally that physics keeps, columns `physics.TALLY`."""
+    """The part of a tally that physics keeps, columns `physics.TALLY_COLUMNS`."""
     return np.array([getattr(tally, name) for name in TALLY_COLUMNS], dtype=float)
 
 
@@ -38,29 +27,39 @@ def update_tally(
     static_map: StaticMap,
     vehicle: VehicleParameters,
     before: Tally,
-    noted: PhysicsLog,
+    steps: StepArrays,
+    made: int,
+    ids: np.ndarray,
     solid: Callable[[np.ndarray], np.ndarray] | None,
 ) -> tuple[Tally, list[tuple[str, ...]]]:
     """The tally after some steps, and the events of each step by name.
 
-    Voxels are asked about only where the ego is not wholly on lanes for driving: none stands there.
+    Args:
+        static_map: the map.
+        vehicle: the ego's.
+        before: the tally at the first row of `steps`.
+        steps: what physics has written.
+        made: how many steps were made.
+        ids: (H + N,) of what may be touched, in the order of `steps.contacts`.
+        solid: maps points (N, 3), m, to whether a generated voxel is there, bool (N,). It is asked only where the ego
+            is not wholly on lanes for driving: there are none on these.
     """
     touching, collisions, reds = before.touching, before.collisions, before.red_lights
     events: list[tuple[str, ...]] = []
-    for k, (off, beside, red) in enumerate(noted.marks.tolist()):
-        now = frozenset(noted.ids[noted.contacts[k]].tolist()) if noted.contacts[k].any() else frozenset()
-        if beside and solid is not None and collides_with_voxels(noted.egos[k], vehicle, solid):
+    for k, (off_road, beside_lanes, red_line) in enumerate(steps.marks[:made].tolist()):
+        now = frozenset(ids[steps.contacts[k]].tolist()) if steps.contacts[k].any() else frozenset()
+        if beside_lanes and solid is not None and collides_with_voxels(steps.egos[k + 1], vehicle, solid):
             now |= {_VOXELS}
-        said = [f"contact:{'static' if i == _VOXELS else i}" for i in sorted(now - touching)]
-        collisions += len(said)
+        names = [f"contact:{'static' if i == _VOXELS else i}" for i in sorted(now - touching)]
+        collisions += len(names)
         touching = now
-        if off:
-            said.append("off_road")
-        if red >= 0:
-            said.append(f"red_light:{static_map.stop_lines[red].signal}")
+        if off_road:
+            names.append("off_road")
+        if red_line >= 0:
+            names.append(f"red_light:{static_map.stop_lines[red_line].signal}")
             reds += 1
-        events.append(tuple(said))
-    row = dict(zip(TALLY_COLUMNS, noted.tally.tolist(), strict=True))
+        events.append(tuple(names))
+    row = dict(zip(TALLY_COLUMNS, steps.tally.tolist(), strict=True))
     crossed = int(row.pop("crossed_line"))
     return Tally(collisions=collisions, red_lights=reds, touching=touching, crossed_line=crossed, **row), events
 

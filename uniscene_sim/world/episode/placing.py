@@ -7,7 +7,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario, Spawn
-from uniscene_sim.world.paths import lane_ahead
+from uniscene_sim.world.paths import LanePlace, lane_ahead
 
 __all__ = ["resolve_spawn"]
 
@@ -15,9 +15,16 @@ _OFF_LANE_M = 1.0
 
 
 def resolve_spawn(
-    scenario: Scenario, vector_map: StaticMap, spawn: Spawn, field: str, places: dict[str, tuple[int, float]]
-) -> tuple[int, float, float]:
-    """Lane, arc length and left offset of a spawn; lane -1 where it is free.
+    scenario: Scenario, vector_map: StaticMap, spawn: Spawn, field: str, places: dict[str, LanePlace]
+) -> tuple[LanePlace, float]:
+    """The place of a spawn and the offset to its left, m; on no lane where the spawn is free.
+
+    Args:
+        scenario: for messages.
+        vector_map: the map.
+        spawn: the spawn.
+        field: of the scenario file, for messages.
+        places: of other agents by name.
 
     Raises:
         InputError: off the road, or no such lane beside the other agent's.
@@ -25,7 +32,7 @@ def resolve_spawn(
     if spawn.relative_to is None:
         yaw = None if spawn.yaw_deg is None else float(np.radians(spawn.yaw_deg))
         if spawn.free or not vector_map.lanes:
-            return -1, 0.0, 0.0
+            return LanePlace(-1, 0.0), 0.0
         lane, s, _ = vector_map.nearest_lane(spawn.x, spawn.y, yaw=yaw)
         x, y, _, _ = vector_map.lane_point(lane, s)
         away = float(np.hypot(x - spawn.x, y - spawn.y))
@@ -36,7 +43,7 @@ def resolve_spawn(
                 file=scenario.file,
                 field=field,
             )
-        return lane, s, spawn.lateral_m
+        return LanePlace(lane, s), spawn.lateral_m
     lane, s = lane_ahead(vector_map, *places[spawn.relative_to], spawn.ahead_m)
     x, y = vector_map.lane_point(lane, s)[:2]
     for _ in range(abs(spawn.lanes_left)):
@@ -55,4 +62,4 @@ def resolve_spawn(
             raise InputError("no lane of the other direction there", file=scenario.file, field=field)
     centre = vector_map.lanes[lane].centre
     s = float(vector_map.lanes[lane].s[int(np.hypot(centre[:, 0] - x, centre[:, 1] - y).argmin())])
-    return lane, s, spawn.lateral_m
+    return LanePlace(lane, s), spawn.lateral_m

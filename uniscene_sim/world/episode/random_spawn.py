@@ -1,4 +1,4 @@
-"""Anywhere on a map: a place on a driving lane and a way from it, both drawn from the seed."""
+"""A random start: a place on a driving lane and a route from it, both drawn from the seed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
-from uniscene_sim.world.paths import LIMIT, STOP, random_path_ahead, unit_hash
+from uniscene_sim.world.path_columns import LIMIT, STOP
+from uniscene_sim.world.paths import LanePlace, random_path_ahead, unit_hash
 
 __all__ = ["random_place", "random_route", "safe_start_mps"]
 
-_DEAD_END_M = 80.0  # of road at least are left where the route ends: traffic queues at a dead end
-_BEHIND_M = 8.0  # and so much behind
-_SIDE_M = 0.3  # between the ego's body and the borders of its lane
+_DEAD_END_M = 80.0  # least length of road beyond the end of the route: traffic queues at a dead end
+_BEHIND_M = 8.0  # least length of road behind the start
+_SIDE_M = 0.3  # least gap between the ego's body and the borders of its lane
 _TRIES = 400
 _SLOWS_MPS2 = 1.5
 
 
-def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[int, float]:
-    """Lane and arc length, as likely on each metre of driving lane outside junctions that has the road for the route.
+def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> LanePlace:
+    """A place, as likely on each metre of driving lane outside junctions that has the road for the route.
 
     Raises:
         InputError: nowhere on the map is there a road as long as `messages.ego_state.route_m`.
@@ -37,7 +38,7 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[
             continue
         ahead = len(random_route(vector_map, lane.index, s, seed, room)) - 1.0
         if ahead >= np.floor(room):
-            return lane.index, s
+            return LanePlace(lane.index, s)
         longest = max(longest, ahead)
     raise InputError(
         f"found no place on map {vector_map.name!r} with {room - _DEAD_END_M:g} m of road and "
@@ -48,7 +49,14 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> tuple[
 
 
 def random_route(vector_map: StaticMap, lane: int, s: float, seed: int, length_m: float) -> np.ndarray:
-    """Annotated path (R, 10) of so many metres, whose turns at forks the seed draws."""
+    """Annotated path (R, 10) whose branches at forks are drawn from the seed.
+
+    Args:
+        vector_map: the map.
+        lane, s: index of the first lane and arc length on it, m.
+        seed: of the scenario.
+        length_m: of the path.
+    """
     return random_path_ahead(vector_map, lane, s, (seed, 22), np.floor(length_m) + 1.5)
 
 

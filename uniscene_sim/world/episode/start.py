@@ -1,4 +1,4 @@
-"""The first moment of a scenario: ego and agents where the file puts them, ambient traffic around."""
+"""The first moment of a scenario: the ego and agents of the file, and ambient traffic around them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from uniscene_sim.world.episode.checks import check_lanes
 from uniscene_sim.world.episode.placing import resolve_spawn
 from uniscene_sim.world.episode.random_spawn import random_place, random_route, safe_start_mps
 from uniscene_sim.world.motion import place_on_paths
-from uniscene_sim.world.paths import PATH_COLUMNS, PATH_POINTS, annotate_path
+from uniscene_sim.world.path_columns import PATH_COLUMNS
+from uniscene_sim.world.paths import PATH_POINTS, LanePlace, annotate_path
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic.population import Population, absent_body
 
@@ -30,11 +31,17 @@ _MODES = {
     "parked": MotionMode.STATIC,
     "trajectory": MotionMode.TRAJECTORY,
 }
-_BEGINS_M = 2.0  # a trajectory begins this near to the ego
+_BEGINS_M = 2.0  # most distance of the start of a trajectory from the ego
 
 
 class InitialState:
     """Builds the first state of a scenario.
+
+    Args:
+        scenario: the scenario.
+        vector_map: its map.
+        seed: of the run.
+        first_id: id of the first agent.
 
     Attributes:
         state: the first state.
@@ -49,15 +56,15 @@ class InitialState:
         self._scenario, self._map = scenario, vector_map
         check_lanes(scenario, vector_map)
         spec = scenario.ego
-        places: dict[str, tuple[int, float]] = {}
+        places: dict[str, LanePlace] = {}
         if spec.spawn.random:
             (lane, s), left = random_place(scenario, vector_map, seed), 0.0
         else:
-            lane, s, left = resolve_spawn(scenario, vector_map, spec.spawn, "ego.spawn", places)
+            (lane, s), left = resolve_spawn(scenario, vector_map, spec.spawn, "ego.spawn", places)
         x, y, z, yaw = self._spawn_pose(spec.spawn, lane, s, left)
         if lane < 0:
             lane, s, _ = vector_map.nearest_lane(x, y)
-        places["ego"] = (lane, s)
+        places["ego"] = LanePlace(lane, s)
         speed = spec.speed_mps
         if spec.trajectory:
             self.route = self._trajectory_route(x, y, z)
@@ -73,12 +80,12 @@ class InitialState:
         ego = EgoState(pose_on_ground(x, y, z, yaw, spec.vehicle, vector_map.surface), speed)
         rows, paths = [ego_row(scenario, ego)], [self.route[:PATH_POINTS]]
         if spec.trajectory or lane < 0:
-            rows[0]["mode"] = MotionMode.CONSTANT  # others mind it; it does not overtake, nor wait for them
+            rows[0]["mode"] = MotionMode.CONSTANT  # others react to it; it does not overtake, nor wait for them
         for i, agent in enumerate(scenario.agents):
             row, path, place = self._agent(agent, f"agents[{i}].spawn", first_id + i, places)
             rows.append(row)
             paths.append(path)
-            if place[0] >= 0:
+            if place.lane >= 0:
                 places[agent.name] = place
         named = len(rows)
         self.population = Population(vector_map, scenario.traffic, seed, named, first_id + named)
@@ -122,11 +129,11 @@ class InitialState:
         return annotate_path(vector_map, np.concatenate(pieces), lanes)
 
     def _agent(
-        self, spec: AgentSpec, field: str, identity: int, places: dict[str, tuple[int, float]]
-    ) -> tuple[np.ndarray, np.ndarray, tuple[int, float]]:
+        self, spec: AgentSpec, field: str, identity: int, places: dict[str, LanePlace]
+    ) -> tuple[np.ndarray, np.ndarray, LanePlace]:
         vector_map = self._map
         cls, mode = AgentClass[spec.cls.upper()], _MODES[spec.behaviour]
-        lane, s, left = resolve_spawn(self._scenario, vector_map, spec.spawn, field, places)
+        (lane, s), left = resolve_spawn(self._scenario, vector_map, spec.spawn, field, places)
         x, y, z, yaw = self._spawn_pose(spec.spawn, lane, s, left)
         row = make_body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=max(spec.speed_mps, 0.1))
         if spec.size is not None:
@@ -147,7 +154,7 @@ class InitialState:
             row["offset"] = left
         if mode == MotionMode.CONSTANT:
             row["desired"] = spec.speed_mps
-        return row, path[:PATH_POINTS], (lane, s)
+        return row, path[:PATH_POINTS], LanePlace(lane, s)
 
     def _spawn_pose(self, spawn: Spawn, lane: int, s: float, left: float) -> tuple[float, float, float, float]:
         """x, y, z, yaw of a place on a lane, or of a free one where `lane` is -1."""
@@ -160,7 +167,7 @@ class InitialState:
         return spawn.x, spawn.y, float(z), float(np.radians(spawn.yaw_deg or 0.0))
 
     def _trajectory_route(self, x: float, y: float, z: float) -> np.ndarray:
-        """The way of the ego's trajectory from where it begins, by the metre."""
+        """The path of the ego's trajectory, a point each metre."""
         points = np.array(self._scenario.ego.trajectory)[:, 1:]
         away = float(np.hypot(*(points[0] - (x, y))))
         if away > _BEGINS_M:

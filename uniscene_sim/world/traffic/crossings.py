@@ -1,4 +1,4 @@
-"""Pedestrian crossings and the lights that rule them."""
+"""Pedestrian crossings and the stop lines before them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uniscene_sim.maps.static_map import StaticMap
 
 __all__ = ["crossing_stop_lines"]
 
-_RULES_M = 6.5  # a stop line this near to a crossing holds the cars before it
+_NEAR_M = 6.5  # a stop line this near to a crossing holds the cars before it
 
 
 def crossing_stop_lines(static_map: StaticMap) -> np.ndarray:
@@ -19,7 +19,7 @@ def crossing_stop_lines(static_map: StaticMap) -> np.ndarray:
     for c, crossing in enumerate(static_map.crossings):
         for i in lit:
             middle = lines[i].ends.mean(axis=0)
-            held[c, i] = _distance(middle, crossing.polygon) < _RULES_M
+            held[c, i] = _distance(middle, crossing.polygon) < _NEAR_M
     return held
 
 

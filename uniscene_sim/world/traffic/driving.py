@@ -1,4 +1,4 @@
-"""How bodies drive: IDM along their paths, stops at lines, way given where lanes meet and at pedestrian crossings."""
+"""How bodies drive: IDM along their paths, stops at lines, giving way at conflicts and pedestrian crossings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device
+from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode, project_to_path
+from uniscene_sim.world.path_columns import CROSSING, LANE, LANE_S, LIMIT, STOP, YAW
 from uniscene_sim.world.traffic.giving_way import PATIENCE_S, find_conflicts_ahead, yield_acceleration
 from uniscene_sim.world.traffic.idm import HARDEST_BRAKING_MPS2, MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm, stop_within
 
@@ -15,25 +17,26 @@ __all__ = ["traffic_accelerations"]
 _HORIZON_M = 90
 _TRAFFIC, _CONSTANT, _WALK = MotionMode.TRAFFIC, MotionMode.CONSTANT, MotionMode.WALK
 _STATIC, _ABSENT = MotionMode.STATIC, MotionMode.ABSENT
+_SIGN, _RED, _YELLOW = StopLineState.SIGN, StopLineState.RED, StopLineState.YELLOW
 _SWERVE_M = 8.0
-_QUEUES_MPS = 3.5  # who is slower counts as standing in a queue
+_QUEUES_MPS = 3.5  # a slower vehicle counts as standing in a queue
 
 
 @njit(cache=True, nogil=True)
-def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets):
-    """Acceleration (N,) that each body of mode TRAFFIC chooses; others get 0.
+def traffic_accelerations(bodies, paths, counts, line_states, busy, conflicts):
+    """Acceleration (N,), m/s2, that each body of mode TRAFFIC chooses; others get 0.
 
     Args:
         bodies: (N,) BODY_DTYPE.
-        paths: (N, P, 10), see `world.paths`.
-        counts: (N,) points in each path.
-        line_state: uint8 (stop lines,), 0: sign, 1: red, 2: yellow, 3: green or off.
-        busy: bool (crossings,), where somebody walks or is about to.
-        first, meets: see `world.traffic.right_of_way.Conflicts`.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        line_states: StopLineState uint8 (L,).
+        busy: bool (C,), crossings on which somebody walks or is about to.
+        conflicts: ConflictTable.
     """
     total = bodies.size
     out, gaps = np.zeros(total), np.empty(total)
-    lanes, starts, stops_in = find_conflicts_ahead(bodies, paths, counts, line_state, first)
+    ahead = find_conflicts_ahead(bodies, paths, counts, line_states, conflicts.first)
     for i in range(total):
         me = bodies[i]
         if me.mode != _TRAFFIC:
@@ -41,14 +44,14 @@ def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets)
         path, n = paths[i], counts[i]
         at = min(max(int(me.s), 0), n - 1)
         front = me.s + 0.5 * me.length
-        # Slow down in time for what the road asks ahead.
-        limit = min(me.desired, path[at, 4])
+        # Slow down in time for lower limits ahead.
+        limit = min(me.desired, path[at, LIMIT])
         for k in range(at, min(at + 60, n)):
-            limit = min(limit, np.sqrt(path[k, 4] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
+            limit = min(limit, np.sqrt(path[k, LIMIT] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
         accel = idm(me.speed, limit, np.inf, 0.0)
         if me.speed > limit:
             accel = min(accel, max(-3.0, -1.5 * (me.speed - limit)))
-        accel = min(accel, _stop_line_accel(me, path, n, at, front, limit, line_state, busy))
+        accel = min(accel, _stop_line_accel(me, path, n, at, front, limit, line_states, busy))
         # The end of the path is the end of the road.
         if n - 1 - at < _HORIZON_M:
             accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + STANDSTILL_GAP_M, 0.0))
@@ -66,7 +69,7 @@ def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets)
             accel = min(accel, chosen)
         accel = min(accel, _merge_accel(i, bodies, paths, counts, at, limit))
         room = _queue_room(bodies, gaps)
-        accel = min(accel, yield_acceleration(i, bodies, lanes, starts, stops_in, first, meets, limit, room))
+        accel = min(accel, yield_acceleration(i, bodies, ahead, conflicts, limit, room))
         if room < 30.0:
             accel = min(accel, _keep_off_crossing(me, path, n, at, front, limit, room))
         if me.brake > 0:
@@ -76,21 +79,21 @@ def traffic_accelerations(bodies, paths, counts, line_state, busy, first, meets)
 
 
 @device
-def _stop_line_accel(me, path, n, at, front, limit, line_state, busy):
+def _stop_line_accel(me, path, n, at, front, limit, line_states, busy):
     """Acceleration before stop lines and before crossings that people use."""
     worst = MAX_ACCEL_MPS2
     for k in range(at, min(at + _HORIZON_M, n)):
         if k < front - 1.0:
             continue
         gap = k - front - 0.3
-        line = int(path[k, 5])
+        line = int(path[k, STOP])
         if line > 0:
-            state = line_state[line - 1]
+            state = line_states[line - 1]
             can_stop = me.speed**2 / (2.0 * 4.0) < gap + 1.0
-            if state == 1 or (state == 2 and can_stop) or (state == 0 and me.served != line):
+            if state == _RED or (state == _YELLOW and can_stop) or (state == _SIGN and me.served != line):
                 return min(worst, stop_within(me, gap, limit))
-        crossing = int(path[k, 9])
-        if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, 9] != crossing):
+        crossing = int(path[k, CROSSING])
+        if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, CROSSING] != crossing):
             if me.speed**2 / (2.0 * 5.0) < gap - 0.5:
                 return min(worst, stop_within(me, gap - 0.7, limit))
     return worst
@@ -98,25 +101,25 @@ def _stop_line_accel(me, path, n, at, front, limit, line_state, busy):
 
 @device
 def _merge_accel(i, bodies, paths, counts, at, limit):
-    """Acceleration before the path moves to the lane beside: who is ahead there leads already, who comes from behind
-    and could not keep off is let past."""
+    """Acceleration before the path changes to the adjacent lane: a vehicle ahead there is followed already, one that
+    comes from behind and could not brake in time is let past."""
     me, path, n = bodies[i], paths[i], counts[i]
     worst = MAX_ACCEL_MPS2
     for q in range(at + 1, min(at + _HORIZON_M, n)):
-        lane = path[q, 7]
+        lane = path[q, LANE]
         # A lane that follows on begins at its own start; one beside is entered somewhere along it.
-        if lane == path[q - 1, 7] or path[q, 8] < 3.0:
+        if lane == path[q - 1, LANE] or path[q, LANE_S] < 3.0:
             continue
         to_go = q - me.s
-        mine = path[q, 8] - to_go
+        mine = path[q, LANE_S] - to_go
         for j in range(bodies.size):
             other = bodies[j]
             if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
                 continue
             b = min(max(int(other.s), 0), counts[j] - 1)
-            if paths[j, b, 7] != lane:
+            if paths[j, b, LANE] != lane:
                 continue
-            gap = paths[j, b, 8] + other.s - b - mine
+            gap = paths[j, b, LANE_S] + other.s - b - mine
             clear = abs(gap) - 0.5 * (me.length + other.length)
             if gap >= 0.0:
                 worst = min(worst, max(idm(me.speed, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
@@ -131,7 +134,7 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
 
 @device
 def _queue_room(bodies, gaps):
-    """How far the front may go until it stands at the end of a queue that stands, once those between have joined it."""
+    """How far the front may go until it stands at the end of a queue, m, once the bodies between have joined it."""
     room = np.inf
     for j in range(bodies.size):
         if gaps[j] < room and bodies[j].speed < _QUEUES_MPS:
@@ -145,11 +148,11 @@ def _queue_room(bodies, gaps):
 
 @device
 def _keep_off_crossing(me, path, n, at, front, limit, room):
-    """Acceleration that does not come to a stand on a pedestrian crossing behind a queue that leaves `room` m."""
+    """Acceleration that avoids a standstill on a pedestrian crossing behind a queue that leaves `room` m."""
     for k in range(int(front) + 1, min(int(front + max(room, 0.0)) + 12, n)):
-        if path[k, 9] > 0:
+        if path[k, CROSSING] > 0:
             entry = k - front
-            while k < n - 1 and path[k, 9] > 0:
+            while k < n - 1 and path[k, CROSSING] > 0:
                 k += 1
             if room < k - front + me.length and me.speed**2 / (2.0 * 4.0) < entry:
                 return stop_within(me, entry - 0.8, limit)
@@ -168,7 +171,7 @@ def _follow_accel(me, other, path, n, at, front, limit):
     spacing = (other.length - 2.0 * radius) / max(discs - 1, 1)
     margin = 0.5 if pedestrian and other.speed > 0.2 else 0.2
     if me.wait > PATIENCE_S and not pedestrian:
-        margin = 0.0  # who has waited long squeezes past
+        margin = 0.0  # after a long wait it squeezes past
     wide = 0.5 * me.width + radius + margin
     c, d = np.cos(other.yaw), np.sin(other.yaw)
     last = min(at + _HORIZON_M, n - 1)
@@ -186,15 +189,15 @@ def _follow_accel(me, other, path, n, at, front, limit):
             else:
                 s, left = project_to_path(path, n, x, y, max(int(middle) - near, at), min(int(middle) + near, last))
             gap = s - radius - front
-            if s < front:  # beside us or behind: theirs to mind
+            if s < front:  # beside us or behind: they react to us
                 continue
-            turn = other.yaw - path[min(max(int(s), 0), n - 1), 3]
-            # Who changes lanes minds the one that it leaves as well as the one that it enters, and counts in both.
+            turn = other.yaw - path[min(max(int(s), 0), n - 1), YAW]
+            # A vehicle that changes lanes occupies both, the one that it leaves and the one that it enters.
             enters = other.offset if other.offset_time > 0.0 and np.cos(turn) > 0.8 else 0.0
             if abs(left) > wide and abs(left - me.offset) > wide and abs(left - enters) > wide:
                 continue
             leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
-            # Before what is parked there is room left to drive round it.
+            # Before a parked body room is left to drive round it.
             held = gap - _SWERVE_M if other.mode == _STATIC else gap
             worst = min(worst, idm(me.speed, max(limit, 3.0), max(held, 0.1), leader_speed))
             room = min(room, gap)

@@ -1,29 +1,50 @@
-"""Who gives way where the lanes of two vehicles conflict."""
+"""How vehicles give way where lanes conflict; which lane goes first stands in `right_of_way`."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device
+from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode
+from uniscene_sim.world.path_columns import LANE, LANE_S, STOP
 from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, idm, stop_within
+from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, MY_IN, MY_OUT, OTHER, OTHER_IN, OTHER_OUT, RULE, TIGHT
 
-__all__ = ["PATIENCE_S", "find_conflicts_ahead", "yield_acceleration"]
+__all__ = ["PATIENCE_S", "ConflictsAhead", "find_conflicts_ahead", "yield_acceleration"]
 
-#: Who has stood still for longer than this takes more than the rules give, lest all wait for each other.
+#: A driver that has stood for longer than this drives on where the rules alone would let all wait for each other.
 PATIENCE_S = 8.0
 _TRAFFIC, _CONSTANT = MotionMode.TRAFFIC, MotionMode.CONSTANT
+_SIGN, _RED = StopLineState.SIGN, StopLineState.RED
 _MAX_CONFLICTS = 6  # lanes with conflicts that are considered at once, ahead of a body
-_STANDS_MPS = 0.3  # who is slower counts as standing
+_STANDS_MPS = 0.3  # a slower vehicle counts as standing
 _LONG_M = 15.0  # two vehicles longer than this together do not pass in a tight bend
 _SWING_M = 2.5  # long ones need this much more where they cross others
 
 
+class ConflictsAhead(NamedTuple):
+    """What each body comes to."""
+
+    lanes: np.ndarray  # (N, 6) int64, lanes with conflicts in the order of its path, -1: none
+    starts: np.ndarray  # (N, 6) float64, how far ahead of its centre each lane starts, m
+    stops_in: np.ndarray  # (N,) float64, how far its front may go before a stop line holds it, m; inf: none does
+
+
 @njit(cache=True)
-def find_conflicts_ahead(bodies, paths, counts, line_state, first):
-    """What each body comes to: lanes (N, 6) that meet others (-1: none), how far ahead of its centre they start, m, and
-    how far its front may go before a line stops it (inf: freely)."""
+def find_conflicts_ahead(bodies, paths, counts, line_states, first):
+    """`ConflictsAhead` of all bodies.
+
+    Args:
+        bodies: (N,) BODY_DTYPE.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        line_states: StopLineState uint8 (L,).
+        first: int64 (lanes + 1,), see `ConflictTable`.
+    """
     total = bodies.size
     lanes, starts = np.full((total, _MAX_CONFLICTS), -1), np.zeros((total, _MAX_CONFLICTS))
     stops_in = np.full(total, np.inf)
@@ -34,18 +55,18 @@ def find_conflicts_ahead(bodies, paths, counts, line_state, first):
         path, n, at = paths[i], counts[i], min(max(int(me.s), 0), counts[i] - 1)
         front, last, k = me.s + 0.5 * me.length, -1, 0
         for q in range(max(at - 15, 0), min(at + 70, n)):
-            lane = int(path[q, 7])
+            lane = int(path[q, LANE])
             if lane != last:
                 last = lane
                 if lane >= 0 and first[lane + 1] > first[lane] and k < _MAX_CONFLICTS:
-                    lanes[i, k], starts[i, k] = lane, q - me.s - path[q, 8]
+                    lanes[i, k], starts[i, k] = lane, q - me.s - path[q, LANE_S]
                     k += 1
-            line = int(path[q, 5])
+            line = int(path[q, STOP])
             if line > 0 and q >= front - 1.0 and stops_in[i] == np.inf:
-                state = line_state[line - 1]
-                if state == 1 or (state == 0 and me.served != line):
+                state = line_states[line - 1]
+                if state == _RED or (state == _SIGN and me.served != line):
                     stops_in[i] = q - front
-    return lanes, starts, stops_in
+    return ConflictsAhead(lanes, starts, stops_in)
 
 
 @device
@@ -55,39 +76,46 @@ def _time_to(distance, speed, accel):
 
 
 @device
-def yield_acceleration(i, bodies, lanes, starts, stops_in, first, meets, limit, room):
-    """Acceleration that gives way where lanes meet, and keeps what is shared clear while there is no room beyond."""
-    me = bodies[i]
+def yield_acceleration(i, bodies, ahead, conflicts, limit, room):
+    """Acceleration, m/s2, that gives way where lanes conflict, and keeps the shared stretch clear while there is no
+    room beyond.
+
+    Args:
+        i: row of the body that decides.
+        bodies: (N,) BODY_DTYPE.
+        ahead: ConflictsAhead.
+        conflicts: ConflictTable.
+        limit: speed limit, m/s.
+        room: how far the front may go until it stands at the end of a queue, m; inf for none.
+    """
+    me, rows = bodies[i], conflicts.rows
     half, worst = 0.5 * me.length, MAX_ACCEL_MPS2
     for u in range(_MAX_CONFLICTS):
-        lane = lanes[i, u]
+        lane, start = ahead.lanes[i, u], ahead.starts[i, u]
         if lane < 0:
             break
         nearest, clear = np.inf, -np.inf
-        for row in range(first[lane], first[lane + 1]):
-            enter, leave = starts[i, u] + meets[row, 1] - half, starts[i, u] + meets[row, 2] + half
-            # Whoever is in goes on; so does who can no longer stop.
+        for row in range(conflicts.first[lane], conflicts.first[lane + 1]):
+            enter, leave = start + rows[row, MY_IN] - half, start + rows[row, MY_OUT] + half
+            # A vehicle that is in the stretch goes on; so does one that can no longer stop.
             if enter <= 0.0 or enter > me.speed**2 / 3.0 + 15.0 or me.speed**2 / (2.0 * 5.0) > enter:
                 if enter <= 0.0:
                     nearest = -np.inf
                 continue
-            if meets[row, 6] < 2:
+            if rows[row, HOW] != TIGHT:
                 nearest, clear = min(nearest, enter), max(clear, leave)
-            began = starts[i, u] < half
-            worst = min(
-                worst, _yield_at_conflict(i, bodies, lanes, starts, stops_in, meets[row], began, enter, leave, limit)
-            )
+            worst = min(worst, _yield_at_conflict(i, bodies, ahead, rows[row], start < half, enter, leave, limit))
         if 0.0 < nearest < np.inf and room < clear:
             worst = min(worst, stop_within(me, nearest - 0.5, limit))
     return worst
 
 
 @device
-def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter, leave, limit):
+def _yield_at_conflict(i, bodies, ahead, conflict, began, enter, leave, limit):
     """Acceleration at one shared stretch, `enter` ahead of the front and `leave` ahead when the tail is out; `began`:
     whether the front is on its lane of the junction already."""
     me = bodies[i]
-    rule, merge, tight = meeting[5], meeting[6] == 1, meeting[6] == 2
+    rule, merge, tight = conflict[RULE], conflict[HOW] == MERGE, conflict[HOW] == TIGHT
     worst = MAX_ACCEL_MPS2
     for j in range(bodies.size):
         other = bodies[j]
@@ -100,22 +128,22 @@ def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter
         my_enter, my_leave = enter - swing, leave + swing
         mine_in, mine_out = _time_to(my_enter, me.speed, MAX_ACCEL_MPS2), _time_to(my_leave, me.speed, MAX_ACCEL_MPS2)
         for w in range(_MAX_CONFLICTS):
-            if lanes[j, w] < 0:
+            if ahead.lanes[j, w] < 0:
                 break
-            if lanes[j, w] != int(meeting[0]):
+            if ahead.lanes[j, w] != int(conflict[OTHER]):
                 continue
-            there = 0.5 * other.length
-            their_enter = starts[j, w] + meeting[3] - there - swing
-            their_leave = starts[j, w] + meeting[4] + there + swing
+            start, there = ahead.starts[j, w], 0.5 * other.length
+            their_enter = start + conflict[OTHER_IN] - there - swing
+            their_leave = start + conflict[OTHER_OUT] + there + swing
             if their_leave < 0.0:
                 continue
             inside = their_enter <= 0.0
-            # Of two at its edge the lower number goes, and the higher one once that has not helped.
+            # Of two at its edge the body of the lower row goes, and the other one once that has waited long.
             edge = j < i if other.wait < PATIENCE_S else i < j
             yields = inside and (my_enter > 0.0 or edge)
-            if my_enter > 0.0 and not inside and stops_in[j] >= their_enter:
+            if my_enter > 0.0 and not inside and ahead.stops_in[j] >= their_enter:
                 theirs_in = _time_to(their_enter, other.speed, 1.0)
-                # Who joins needs time to come up to the speed of those behind.
+                # A vehicle that merges needs time to reach the speed of those behind.
                 joins = (
                     1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * MAX_ACCEL_MPS2 * max(my_enter, 0.0)), 0.0) / 2.5
                 )
@@ -126,18 +154,18 @@ def _yield_at_conflict(i, bodies, lanes, starts, stops_in, meeting, began, enter
                     yields = soon
                 elif rule < 0:
                     yields = soon and committed
-                elif began != (starts[j, w] < there):
-                    yields = not began or (soon and committed)  # who is in the junction clears it first
+                elif began != (start < there):
+                    yields = not began or (soon and committed)  # a vehicle in the junction clears it first
                 else:
                     yields = soon and (theirs_in < mine_in or (theirs_in == mine_in and j < i))
                 if waits and me.wait > 3.0:
-                    # Of two that wait for each other goes who is in the junction, then the lower number.
-                    there_too = starts[j, w] < there
+                    # Of two that wait for each other the one in the junction goes, then the one of the lower row.
+                    there_too = start < there
                     yields = there_too if began != there_too else j < i
             if not yields:
                 continue
             chosen = stop_within(me, my_enter - 0.5, limit)
-            if merge:  # behind who is ahead already
+            if merge:  # behind a vehicle that is ahead already
                 gap = leave - me.length - their_leave
                 if gap > 0.5:
                     chosen = max(chosen, idm(me.speed, max(limit, 3.0), gap, other.speed))

@@ -1,11 +1,12 @@
-"""Driving past what blocks the lane: cyclists, parked cars, closed lanes.
+"""Driving past bodies that block the lane: cyclists, parked cars, barriers and cones.
 
-The path itself is bent aside and back, so that everybody else, who minds paths, minds the manoeuvre as well.
+The path itself is bent aside and back, so that others, who react to paths, react to the manoeuvre as well.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
-from uniscene_sim.world.paths import CROSSING, JUNCTION, LANE, LIMIT, YAW
+from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LIMIT, YAW, X, Y, Z
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic.idm import idm
 
@@ -29,12 +30,12 @@ _MOST_ASIDE_M = 4.6
 _CLEAR_M = {AgentClass.BICYCLE: 1.2, AgentClass.PEDESTRIAN: 1.2, AgentClass.TRAFFIC_CONE: 0.4, AgentClass.BARRIER: 0.4}
 _CLEAR_CAR_M = 0.7
 _LATERAL_MPS2 = 2.2
-_RIDES_MPS = 2.0  # a cyclist who is slower waits for something
+_RIDES_MPS = 2.0  # a slower cyclist is waiting
 
 
 def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
-    """The state with paths bent around slow or standing bodies where the way past is free; each vehicle looks five
-    times a second."""
+    """The state with paths bent around slow or standing bodies where the way past is free; each vehicle checks
+    five times a second."""
     if state.time_us % _PERIOD_US:
         return state
     bodies = state.bodies
@@ -61,11 +62,20 @@ def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
     return state
 
 
+class _Obstacle(NamedTuple):
+    """A body that blocks a path."""
+
+    rear: float  # along the path, m
+    front: float
+    left: float  # offset of its left side with clearance, m
+    speed: float  # m/s
+
+
 def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.ndarray) -> WorldState:
     me, path, n = state.bodies[i], state.paths[i], int(state.counts[i])
     here = int(min(max(me["s"], 0), n - 1))
     front = me["s"] + 0.5 * me["length"]
-    blocking = []  # rear, front and left edge along the path, clearance
+    blocking: list[_Obstacle] = []
     for j in near:
         other = state.bodies[j]
         if j == i or abs(other["z"] - me["z"]) > 3.0:
@@ -82,16 +92,15 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
             continue
         clear = _CLEAR_M.get(AgentClass(int(other["cls"])), _CLEAR_CAR_M)
         edge = float(left + half_wide) + clear
-        blocking.append((float(s - half_long), float(s + half_long), edge, float(other["speed"])))
+        blocking.append(_Obstacle(float(s - half_long), float(s + half_long), edge, float(other["speed"])))
     if not blocking:
         return state
     blocking.sort()
-    first = blocking[0][0]
-    last, aside, speed = blocking[0][1], blocking[0][2], blocking[0][3]
-    for low, high, edge, moving in blocking[1:]:
-        if low - last > _CHAIN_M:
+    first, last, aside, speed = blocking[0]
+    for obstacle in blocking[1:]:
+        if obstacle.rear - last > _CHAIN_M:
             break
-        last, aside, speed = max(last, high), max(aside, edge), max(speed, moving)
+        last, aside, speed = max(last, obstacle.front), max(aside, obstacle.left), max(speed, obstacle.speed)
     aside += 0.5 * float(me["width"])
     if first - front < _NEAREST_M or aside <= 0.1 or aside > _MOST_ASIDE_M:
         return state
@@ -99,7 +108,7 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         return state
     pace = max(0.7 * min(float(me["desired"]), float(path[here, LIMIT])), 3.0)
     if speed > 0:
-        # What moves on is passed later, where there is a lane beside to be on for long.
+        # A moving body is passed later, where there is an adjacent lane for long enough.
         lane = vector_map.lanes[int(path[here, LANE])] if path[here, LANE] >= 0 else None
         beside = lane is not None and (lane.left >= 0 or (lane.opposite >= 0 and lane.left_mark.startswith("broken")))
         if not beside or pace < speed + 1.5:
@@ -135,8 +144,8 @@ def _smooth(q: np.ndarray) -> np.ndarray:
 def _shifted_path(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
     """A path moved to its left by `aside` (R,) m, slower where it bends."""
     out = path.copy()
-    out[:, 0] -= aside * np.sin(path[:, YAW])
-    out[:, 1] += aside * np.cos(path[:, YAW])
+    out[:, X] -= aside * np.sin(path[:, YAW])
+    out[:, Y] += aside * np.cos(path[:, YAW])
     slope = np.gradient(aside)
     out[:, YAW] = path[:, YAW] + np.arctan2(slope, 1.0)
     out[:, : YAW + 1] = fixed(out[:, : YAW + 1])
@@ -150,8 +159,8 @@ def _on_road(vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width
     part = bent[low : high + 1][share[low : high + 1] > 0.02]
     side = 0.5 * width + 0.1
     for sign in (-1.0, 1.0):
-        x, y = part[:, 0] - sign * side * np.sin(part[:, YAW]), part[:, 1] + sign * side * np.cos(part[:, YAW])
-        if not vector_map.surface.drivable(x, y, part[:, 2]).all():
+        x, y = part[:, X] - sign * side * np.sin(part[:, YAW]), part[:, Y] + sign * side * np.cos(part[:, YAW])
+        if not vector_map.surface.drivable(x, y, part[:, Z]).all():
             return False
     return True
 
@@ -159,7 +168,7 @@ def _on_road(vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width
 def _gap_is_free(
     state: WorldState, i: int, path: np.ndarray, here: int, end: float, pace: float, obstacles: set[int]
 ) -> bool:  # fmt: skip
-    """Whether nobody needs the room beside the lane while we are there."""
+    """Whether the room beside the lane stays free while it is used."""
     me = state.bodies[i]
     takes_s = (end - me["s"]) / max(0.5 * (pace + float(me["speed"])), 2.0)
     for j, other in enumerate(state.bodies):
@@ -171,9 +180,9 @@ def _gap_is_free(
         s, _ = project_to_path(path, len(path), other["x"], other["y"], max(here - 80, 0), len(path) - 1)
         if s <= 1.0 and here < 80:
             c, n = np.cos(path[0, YAW]), np.sin(path[0, YAW])
-            s = c * (other["x"] - path[0, 0]) + n * (other["y"] - path[0, 1])
+            s = c * (other["x"] - path[0, X]) + n * (other["y"] - path[0, Y])
         at = int(min(max(s, 0), len(path) - 1))
-        left = -np.sin(path[at, YAW]) * (other["x"] - path[at, 0]) + np.cos(path[at, YAW]) * (other["y"] - path[at, 1])
+        left = -np.sin(path[at, YAW]) * (other["x"] - path[at, X]) + np.cos(path[at, YAW]) * (other["y"] - path[at, Y])
         if abs(left) < 0.5 * (me["width"] + other["width"]):
             if me["s"] < s < end + 0.5 * (me["length"] + other["length"]) + 4.0:
                 return False  # no room to come back to
@@ -181,7 +190,7 @@ def _gap_is_free(
         if left < 0 or left > 8.0:
             continue  # on the other side, or beyond the lane beside
         turn = float(wrap_angle(other["yaw"] - path[at, YAW]))
-        if abs(turn) > 2.0:  # comes towards us: must not meet us before we are back
+        if abs(turn) > 2.0:  # oncoming: must not arrive before we are back
             if s > me["s"] and s - 1.3 * other["speed"] * takes_s < end + 8.0:
                 return False
             if s <= me["s"] and s > me["s"] - me["length"]:

@@ -1,8 +1,9 @@
-"""Ambient traffic: as many bodies around the ego as the scenario asks for, which enter and leave out of its sight."""
+"""Ambient traffic of a given density around the ego, which enters and leaves out of its sensors' range."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,51 +12,54 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, make_body, project_to_path
-from uniscene_sim.world.paths import (
-    LANE,
-    LANE_S,
-    PATH_COLUMNS,
-    PATH_POINTS,
-    STOP,
-    YAW,
-    X,
-    Y,
-    Z,
-    random_path_ahead,
-    unit_hash,
-)
+from uniscene_sim.world.path_columns import LANE, LANE_S, PATH_COLUMNS, STOP, YAW, X, Y, Z
+from uniscene_sim.world.paths import PATH_POINTS, LanePlace, random_path_ahead, unit_hash
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.traffic.lane_change import begin_lane_change
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 
 __all__ = ["HIDDEN_M", "Population", "absent_body"]
 
-#: No sensor of the presets sees this far: bodies come and go at least this far from the ego.
+#: Beyond the range of all sensors of the presets: bodies enter and leave at least this far from the ego.
 HIDDEN_M = 170.0
 _LIVE_M = 250.0  # bodies live within this distance of the ego
 _LEAVE_M = 290.0
 _SPACING_M = 8.0  # of places along lanes where bodies may enter
-_DEAD_END_M = 80.0  # nobody enters this near to where a road ends
+_DEAD_END_M = 80.0  # no body enters this near to the end of a road
 _PERIOD_US = 500_000
 _ENTER_AT_ONCE = 6
 _STUCK_S = 60.0
-_NO_CYCLING_MPS = 20.0  # nobody cycles where the others are this fast
-_TURN_S = 3.0  # people take to turn round
-_TAIL = 10  # points of the path driven so far that a new one keeps
+_NO_CYCLING_MPS = 20.0  # no bicycles on lanes of a higher limit
+_TURN_S = 3.0  # duration of a walker's turn round
+_TAIL = 10  # points of the path behind a body that a longer one keeps
 _CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
 _NOWHERE_M = 1e7
-_Places = tuple[tuple[tuple[int, float], ...], np.ndarray]  # lanes with arc lengths (P,); x, y, z, yaw (P, 4) there
-_NOWHERE: _Places = (), np.zeros((0, 4))
+
+
+class _EntryPlaces(NamedTuple):
+    """Where vehicles may enter."""
+
+    on_lanes: tuple[LanePlace, ...]
+    poses: np.ndarray  # (P, 4) x, y, z, m, and yaw, rad
 
 
 class Population:
     """Bodies of the scenario's ambient traffic, in the rows from `first_row` on; ids from `first_id` on, a new one for
-    each body that enters."""
+    each body that enters.
+
+    Args:
+        vector_map: the map.
+        spec: how much traffic there is.
+        seed: of the run.
+        first_row: row of bodies.
+        first_id: id of an agent.
+    """
 
     def __init__(self, vector_map: StaticMap, spec: TrafficSpec, seed: int, first_row: int, first_id: int):
         self._map, self._spec, self._seed = vector_map, spec, seed
         self._first_row, self._first_id = first_row, first_id
-        self._places, self._at = _places(vector_map) if spec.vehicles_per_km else _NOWHERE
+        entries = _entry_places(vector_map) if spec.vehicles_per_km else _EntryPlaces((), np.zeros((0, 4)))
+        self._places, self._at = entries.on_lanes, entries.poses
         self._walks = once_per_map(WalkwayNetwork)(vector_map) if spec.pedestrians else None
 
     # --- how many -------------------------------------------------------------------------------------------------
@@ -73,7 +77,7 @@ class Population:
             vehicles = max(self._wanted(p[0], p[1]) for p in route[:: max(1, min(50, len(route) - 1))])
         return vehicles, self._spec.pedestrians if self._walks and self._walks.lanes else 0
 
-    # --- the start ------------------------------------------------------------------------------------------------
+    # --- at the start ---------------------------------------------------------------------------------------------
 
     def populate(self, state: WorldState, vehicles: int) -> WorldState:
         """The state with all ambient rows filled as far as there is room around the ego."""
@@ -94,7 +98,7 @@ class Population:
             if ((np.hypot(dx, dy) < clear) & (np.abs(bodies["z"][:row] - pz) < 4.0)).any():
                 continue
             bodies[row], path = self._vehicle(int(k), entered, bodies[:row])
-            bodies[row]["speed"] *= 0.7  # nobody has had time yet to mind the others
+            bodies[row]["speed"] *= 0.7  # none has reacted yet to the others
             paths[row], counts[row] = _fit_path(path), min(len(path), PATH_POINTS)
             row, entered = row + 1, entered + 1
         for i in range(self._first_row + vehicles, len(bodies)):
@@ -108,7 +112,7 @@ class Population:
     # --- as it goes on --------------------------------------------------------------------------------------------
 
     def step(self, state: WorldState) -> WorldState:
-        """Longer ways for bodies whose path runs out; twice a second bodies leave and enter, out of sight."""
+        """Longer paths for bodies whose path runs out; twice a second bodies leave and enter, out of range."""
         left, mode = state.counts - state.bodies["s"], state.bodies["mode"]
         drives = (mode == MotionMode.TRAFFIC) | (mode == MotionMode.CONSTANT)
         drives[0] = False
@@ -125,7 +129,7 @@ class Population:
         ends = vehicle & (left < 30.0) & (bodies["speed"] < 1.0)
         stuck = vehicle & (bodies["wait"] > _STUCK_S)
         leaves = there & ((gap > _LEAVE_M) | ((gap > HIDDEN_M) & (ends | stuck)))
-        # Where the ego comes to quieter roads some of those out of sight leave.
+        # Where the ego comes to quieter roads some bodies out of range leave.
         many = int(vehicle.sum() - leaves.sum()) - self._wanted(x, y)
         if many > 1:
             far = np.flatnonzero(vehicle & ~leaves & (gap > HIDDEN_M))
@@ -159,7 +163,7 @@ class Population:
         return state
 
     def _hidden_place(self, state: WorldState, x: float, y: float) -> int | None:
-        """A place out of the ego's sight where a body may enter without making another one brake."""
+        """A place out of range of the ego where a body may enter without making another one brake."""
         gap = np.hypot(self._at[:, 0] - x, self._at[:, 1] - y)
         some = np.flatnonzero((gap > HIDDEN_M) & (gap < _LIVE_M))
         if not len(some):
@@ -169,10 +173,10 @@ class Population:
         for attempt in range(24):
             k = int(some[int(unit_hash(self._seed, 11, state.entered, state.time_us, attempt) * len(some))])
             px, py, pz, yaw = self._at[k]
-            lane = self._map.lanes[self._places[k][0]]
+            lane = self._map.lanes[self._places[k].lane]
             dx, dy = bodies["x"] - px, bodies["y"] - py
             far, aside = np.hypot(dx, dy), np.abs(-np.sin(yaw) * dx + np.cos(yaw) * dy)
-            # Who drives on the same lane needs time to see us, whoever is beside it only the room.
+            # Bodies on the same lane need time to react, those beside it only the room.
             clear = np.where((on == lane.index) | (aside < 2.5), 14.0 + 1.5 * lane.speed_limit_mps, 9.0)
             if not ((far < clear) & (np.abs(bodies["z"] - pz) < 4.0)).any():
                 return k
@@ -210,11 +214,11 @@ class Population:
         return with_path(state, i, row, ahead)
 
     def _side(self, identity: int) -> float:
-        """How far left of the middle of a walkway somebody walks, m: on the own side, past whom they meet."""
+        """How far left of the middle of a walkway somebody walks, m: people pass each other on the side of traffic."""
         side = 1.0 if self._map.left_hand_traffic else -1.0
         return side * (0.35 + 0.5 * unit_hash(self._seed, 7, identity))
 
-    # --- who ------------------------------------------------------------------------------------------------------
+    # --- one body -------------------------------------------------------------------------------------------------
 
     def _vehicle(self, place: int, entered: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, y, z, yaw = self._at[place]
@@ -259,15 +263,14 @@ class Population:
 
 
 @once_per_map
-def _places(vector_map: StaticMap) -> _Places:
-    """Where vehicles may enter."""
+def _entry_places(vector_map: StaticMap) -> _EntryPlaces:
     places = tuple(
-        (lane.index, float(s))
+        LanePlace(lane.index, float(s))
         for lane in vector_map.lanes
         if lane.kind == "driving" and lane.junction < 0
         for s in np.arange(4.0, lane.length - (4.0 if lane.successors else _DEAD_END_M), _SPACING_M)
     )
-    return places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4)
+    return _EntryPlaces(places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4))
 
 
 def absent_body(walker: bool) -> np.ndarray:

@@ -1,43 +1,77 @@
-"""Where the ways of lanes meet, and who goes first there.
+"""Where lanes conflict, and who goes first there.
 
-Right of way follows the signs where there are any, then the lights; between equals a left turn gives way to those who
-come the other way, and at junctions without signs who comes from the right goes first. Whoever drives round a
-roundabout goes before those who enter it.
+Right of way follows the signs where there are any, then the lights. Between equals a left turn gives way to oncoming
+traffic, and at junctions without signs traffic from the right goes first. Traffic on a roundabout goes before traffic
+that enters it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.elements import Lane
+from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 
-__all__ = ["CONFLICT_COLUMNS", "Conflicts"]
+__all__ = [
+    "CONFLICT_COLUMNS",
+    "CROSS",
+    "HOW",
+    "MERGE",
+    "MY_IN",
+    "MY_OUT",
+    "OTHER",
+    "OTHER_IN",
+    "OTHER_OUT",
+    "RULE",
+    "TIGHT",
+    "ConflictTable",
+]
 
-#: Columns of a meeting: the other lane, where the shared stretch begins and ends on this lane and on the other (m),
-#: whether this lane gives way (1), goes first (-1) or neither (0), and how they meet: 0 they cross, 1 they merge, 2
-#: they bend beside each other so tightly that two long vehicles do not pass.
-OTHER, MY_IN, MY_OUT, OTHER_IN, OTHER_OUT, RULE, HOW = range(7)
-CROSS, MERGE, TIGHT = 0, 1, 2
 CONFLICT_COLUMNS = 7
+#: Columns of a conflict: the other lane; where the shared stretch begins and ends on this lane and on the other, m of
+#: arc length; whether this lane gives way (1), goes first (-1) or neither (0); and how the lanes conflict.
+OTHER, MY_IN, MY_OUT, OTHER_IN, OTHER_OUT, RULE, HOW = range(CONFLICT_COLUMNS)
+#: Values of HOW: the lanes cross, they merge, or they bend beside each other so tightly that two long vehicles do not
+#: pass.
+CROSS, MERGE, TIGHT = 0, 1, 2
 _CORRIDOR_M = 2.7  # lanes whose centres come this near cannot be used at once
 _TIGHT_M = 4.4  # nor in a bend by two long vehicles, which need more room there
 _RING_M = 260.0  # a roundabout is at most this long round
 _QUARTER = np.pi / 2
 
 
-class Conflicts:
-    """Meetings by lane: rows `first[lane]` to `first[lane + 1]` of `meets` (K, 7)."""
+class ConflictTable(NamedTuple):
+    """Conflicts by lane: rows `first[lane]` to `first[lane + 1]` of `rows`."""
+
+    first: np.ndarray  # (lanes + 1,) int64
+    rows: np.ndarray  # (K, 7) float64, columns OTHER .. HOW
+
+    @staticmethod
+    @once_per_map
+    def of(static_map: StaticMap) -> ConflictTable:
+        rows = _RightOfWay(static_map).conflicts()
+        first = np.concatenate([[0], np.cumsum([len(of_lane) for of_lane in rows])]).astype(np.int64)
+        packed = np.array([row for of_lane in rows for row in of_lane], dtype=float)
+        return ConflictTable(first, packed.reshape(-1, CONFLICT_COLUMNS))
+
+
+class _RightOfWay:
+    """Which lanes of a map give way to which."""
 
     def __init__(self, vector_map: StaticMap):
         self._map = vector_map
-        lanes = vector_map.lanes
-        self._level = [self._control(lane) for lane in lanes]
+        self._level = [self._control(lane) for lane in vector_map.lanes]
         self._signalised = self._signalised_junctions()
+
+    def conflicts(self) -> list[list[list[float]]]:
+        """Rows of `ConflictTable` by lane."""
+        lanes = self._map.lanes
         groups: dict[tuple[str, int], set[int]] = defaultdict(set)
         for lane in lanes:
             if lane.kind != "driving":
@@ -47,19 +81,18 @@ class Conflicts:
             for successor in lane.successors:
                 groups["into", successor].add(lane.index)
         pairs = {pair for group in groups.values() for pair in combinations(sorted(group), 2)}
-        meets: list[list[list[float]]] = [[] for _ in lanes]
+        rows: list[list[list[float]]] = [[] for _ in lanes]
         for a, b in sorted(pairs):
             if set(lanes[a].predecessors) & set(lanes[b].predecessors):
-                continue  # who comes from one lane follows those ahead
+                continue  # vehicles from one lane follow each other
             span, rule = _shared_stretch(lanes[a], lanes[b], _CORRIDOR_M), self._rule(lanes[a], lanes[b])
             how = MERGE if set(lanes[a].successors) & set(lanes[b].successors) else CROSS
             if span is None and min(abs(_turning_angle(lanes[a])), abs(_turning_angle(lanes[b]))) > 0.5:
                 span, rule, how = _shared_stretch(lanes[a], lanes[b], _TIGHT_M), 0, TIGHT
             if span is not None:
-                meets[a].append([b, *span, rule, how])
-                meets[b].append([a, *span[2:], *span[:2], -rule, how])
-        self.first = np.concatenate([[0], np.cumsum([len(m) for m in meets])]).astype(np.int64)
-        self.meets = np.array([row for m in meets for row in m], dtype=float).reshape(-1, CONFLICT_COLUMNS)
+                rows[a].append([b, *span, rule, how])
+                rows[b].append([a, *span[2:], *span[:2], -rule, how])
+        return rows
 
     def _control(self, lane: Lane) -> int:
         """-1 round a roundabout, 0 free, 1 under a yield sign, 2 under a stop sign."""
@@ -84,7 +117,7 @@ class Conflicts:
             turned += side * _turning_angle(here)
             if gone > _RING_M or not here.successors:
                 return False
-            # Round the island: of the ways on, the one that bends most towards it.
+            # Round the island: the successor that bends most towards it.
             here = lanes[max(here.successors, key=lambda i: side * _turning_angle(lanes[i]))]
             if here.index == lane.index:
                 return 1.6 * np.pi < turned < 2.4 * np.pi and gone > 25.0
@@ -102,10 +135,10 @@ class Conflicts:
         side = -1.0 if self._map.left_hand_traffic else 1.0
         turn_a, turn_b = side * _turning_angle(a), side * _turning_angle(b)
         towards = side * float(wrap_angle(b.heading[0] - a.heading[0]))
-        if abs(towards) > 1.5 * _QUARTER:  # from opposite sides: across the other's way, one waits
+        if abs(towards) > 1.5 * _QUARTER:  # from opposite sides: the one that turns across waits
             left_a, left_b = turn_a > 0.5, turn_b > 0.5
             return 0 if left_a == left_b else (1 if left_a else -1)
-        if abs(towards) < 0.5 * _QUARTER:  # side by side: who bends more joins the other
+        if abs(towards) < 0.5 * _QUARTER:  # side by side: the one that bends more merges into the other
             return 0 if abs(abs(turn_a) - abs(turn_b)) < 0.05 else (1 if abs(turn_a) > abs(turn_b) else -1)
         if a.junction in self._signalised:
             return 0

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.world.bodies import MotionMode
+from uniscene_sim.world.path_columns import CROSSING
 
 __all__ = ["busy_crossings", "walking_pace"]
 
@@ -15,10 +16,13 @@ _ELBOW_M = 1.1  # people keep this far apart where they can
 
 @njit(cache=True)
 def busy_crossings(bodies, paths, counts, may_walk):
-    """Crossings (C,) on which somebody walks, or that somebody at the kerb is about to use.
+    """Crossings, bool (C,), on which somebody walks or that somebody at the kerb is about to use.
 
     Args:
-        may_walk: bool (C,), false where the cars' light is green.
+        bodies: (N,) BODY_DTYPE.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        may_walk: bool (C,), false where the cars' light is green or yellow.
     """
     busy = np.zeros(may_walk.size, np.bool_)
     for i in range(bodies.size):
@@ -26,11 +30,11 @@ def busy_crossings(bodies, paths, counts, may_walk):
         if me.mode != _WALK or not me.started or me.desired <= 0.05:
             continue
         at = min(max(int(me.s), 0), counts[i] - 1)
-        on = int(paths[i, at, 9])
+        on = int(paths[i, at, CROSSING])
         if on > 0:
             busy[on - 1] = True
         for k in range(at + 1, min(at + 4, counts[i])):
-            c = int(paths[i, k, 9])
+            c = int(paths[i, k, CROSSING])
             if c > 0 and may_walk[c - 1]:
                 busy[c - 1] = True
     return busy
@@ -38,17 +42,24 @@ def busy_crossings(bodies, paths, counts, may_walk):
 
 @njit(cache=True)
 def walking_pace(bodies, paths, counts, may_walk):
-    """Speed (N,) that each walker would like now, m/s, and how it steps aside for others (N,), right to left about
-    -1 to 1. Nobody steps off the kerb while the light is against them or before a car that cannot stop any more, nor
-    walks into what stands, and who walks ahead is followed."""
+    """Speed (N,) that each walker wants now, m/s, and how it steps aside for others (N,), from right to left about -1
+    to 1. Walkers do not leave the kerb while the light is against them or before a car that can no longer stop, do not
+    walk into standing bodies, and follow slower walkers ahead.
+
+    Args:
+        bodies: (N,) BODY_DTYPE.
+        paths: (N, P, 10), see `world.path_columns`.
+        counts: (N,) int64 points in each path.
+        may_walk: bool (C,), false where the cars' light is green or yellow.
+    """
     pace, sideways = bodies["desired"].copy(), np.zeros(bodies.size)
     for i in range(bodies.size):
         me = bodies[i]
         if me.mode != _WALK or not me.ambient:
             continue
         at = min(max(int(me.s), 0), counts[i] - 1)
-        crossing = int(paths[i, min(at + 2, counts[i] - 1), 9])
-        if crossing == 0 or paths[i, at, 9] == crossing:
+        crossing = int(paths[i, min(at + 2, counts[i] - 1), CROSSING])
+        if crossing == 0 or paths[i, at, CROSSING] == crossing:
             crossing = 0
         elif not may_walk[crossing - 1]:
             pace[i] = 0.0
@@ -81,7 +92,7 @@ def walking_pace(bodies, paths, counts, may_walk):
             if crossing > 0 and other.mode <= _CONSTANT and other.speed > 0.5:
                 start, front = int(max(other.s - 0.5 * other.length, 0.0)), other.s + 0.5 * other.length
                 for k in range(start, min(start + 60, counts[j])):
-                    if paths[j, k, 9] == crossing:
+                    if paths[j, k, CROSSING] == crossing:
                         # Over it now, or too fast to stop before it.
                         if k - front < other.speed**2 / (2.0 * 3.0) + 1.0:
                             pace[i] = 0.0

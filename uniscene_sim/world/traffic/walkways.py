@@ -1,4 +1,4 @@
-"""Ways of people on foot: along walkways, and over crossings to the other side."""
+"""Paths of pedestrians: along walkways, and over crossings to the other side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["WalkwayNetwork"]
 
 _ATTACH_M = 5.0  # a crossing belongs to walkways whose middle is this near to one of its ends
 _JOINT_M = 2.5  # ends of walkways this near to each other are one walkway
-_CROSSES = 0.45  # chance to take a crossing that one comes by
+_CROSSES = 0.45  # probability that a walker takes a crossing that it comes by
 
 
 class WalkwayNetwork:
@@ -49,7 +49,7 @@ class WalkwayNetwork:
         return found
 
     def _joined(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
-        """By lane and direction: what its end meets, whether or not the map links the two, as lane and direction on."""
+        """By lane and direction: lanes that touch its end, linked by the map or not, each with a direction."""
         ends = [(i, d, self._map.lanes[i].centre[-1 if d > 0 else 0]) for i in self.lanes for d in (1, -1)]
         out: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         if ends:
@@ -60,8 +60,14 @@ class WalkwayNetwork:
         return out
 
     def plan(self, lane: int, s: float, direction: int, aside_m: float, key: tuple[int, ...]) -> np.ndarray:
-        """Annotated path (R, 10) from a place on a walkway to where it ends, `aside_m` to the left of its middle, the
-        same for the same key."""
+        """Annotated path (R, 10) from a place on a walkway to where it ends, the same for the same key.
+
+        Args:
+            lane, s: index of the walkway and arc length on it, m.
+            direction: 1 along the lane, -1 against it.
+            aside_m: to the left of the middle of the walkway.
+            key: of the random choices.
+        """
         pieces: list[np.ndarray] = []
         length = 0.0
         for step in range(40):
