@@ -41,6 +41,7 @@ def scenario(map_name: str) -> dict:
     x = 20.0 + 6.0 * t
     y = middle(x) - 2.0  # on the right
     yaw = np.degrees(np.arctan2(y[1] - y[0], x[1] - x[0]))
+    crossing_m = float(middle(np.array(95.0)))
     return {
         "map": map_name,
         "duration_s": 12,
@@ -53,8 +54,8 @@ def scenario(map_name: str) -> dict:
             "name": "walker",
             "class": "pedestrian",
             "behaviour": "trajectory",
-            "spawn": {"x": 95.0, "y": float(middle(95.0)) + 6.0, "yaw_deg": -90},
-            "trajectory": [[0.0, 95.0, float(middle(95.0)) + 6.0], [9.0, 95.0, float(middle(95.0)) - 6.0]],
+            "spawn": {"x": 95.0, "y": crossing_m + 6.0, "yaw_deg": -90},
+            "trajectory": [[0.0, 95.0, crossing_m + 6.0], [9.0, 95.0, crossing_m - 6.0]],
         }],
         "criteria": [{"kind": "collision", "value": 0}, {"kind": "driven_distance", "value": 50}],
     }  # fmt: skip
