@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test install install-dev clean
+.PHONY: demo test quick install install-dev clean
 
 install: .venv/.installed
 
@@ -25,6 +25,12 @@ test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile -q
+
+# For daily use: the same without what takes long.
+quick: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
 
 clean:
 	rm -rf .venv out build dist *.egg-info

@@ -14,6 +14,8 @@ from uniscene_sim.rigs.rig_file import load_rig
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: Without snippets.
+MORE_PAGES = ("CHANGELOG.md", "scenarios/README.md", "examples/README.md")
 #: What snippets print.
 PRINTED = r"|SUCCESS|FAILURE|\d+ agents are visible, \d+ lane lines|\(4, 84, 84, 3\)"
 
@@ -71,7 +73,7 @@ def test_every_scenario_has_its_row_and_its_picture():
         assert f"scenarios/{path.stem}.jpg" in page
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "scenarios" / "README.md"], ids=str)
+@pytest.mark.parametrize("page", [*PAGES, *(ROOT / name for name in MORE_PAGES)], ids=str)
 def test_links_lead_somewhere(page):
     for target, source in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text()):
         path, _, heading = (target or source).partition("#")

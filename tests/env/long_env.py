@@ -1,6 +1,6 @@
 """Many steps of an env: steps a second and memory, by tenths. Run by hand:
 
-    python tests/long_env.py [--env UniScene-v0] [--steps 100000]
+    python tests/env/long_env.py [--env UniScene-v0] [--steps 100000]
 
 Exits with 1 where the process holds over 5 % more memory at the end than after a tenth of the way.
 """

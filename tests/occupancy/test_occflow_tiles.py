@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from tests.occupancy.oracle import oracle_engine
 from tests.occupancy.test_occupancy import URBAN, digest, frame_at, lane_points
-from tests.oracle import oracle_engine
 from uniscene_sim import plugins
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose

@@ -18,7 +18,7 @@ except ImportError:  # the extra ros2 is not installed
     collect_ignore_glob = ["test_*.py"]
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-HERE = Path(__file__).parent
+STACK = Path(__file__).parents[2] / "examples" / "ros2_stack.py"
 _domains = itertools.count(os.getpid())
 
 
@@ -93,7 +93,7 @@ def start(tmp_path):
     running = []
 
     def begin(what, domain, *words, **options):
-        command = ["-m", "uniscene_ros2.cli"] if what == "node" else [HERE / f"{what}.py"]
+        command = ["-m", "uniscene_ros2.cli"] if what == "node" else [STACK]
         if what == "node":
             options = {"rig": "rl", **options}
         flags = [w for k, v in options.items() if v is not None for w in (f"--{k.replace('_', '-')}", v)]

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from nav_msgs.msg import Odometry
 
+from tests.checkout import copy_of_the_checkout
 from uniscene_ros2.parameters import NODE_PARAMETERS
 from uniscene_sim.storage.data_folders import data_dir
 
@@ -28,11 +28,6 @@ def colcon(tmp_path_factory):
     if done.returncode:
         pytest.skip(f"colcon cannot be installed: {done.stderr.strip().splitlines()[-1]}")
     return folder / "bin"
-
-
-def copy_of_the_checkout(target):
-    ignored = shutil.ignore_patterns(".*", "out", "build", "dist", "install", "log", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, target, ignore=ignored)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """A long drive, kilometre by kilometre: ticks a second, memory, and what new tiles cost a tick. Run by hand:
 
-    python tests/long_drive.py Town04.xodr --from -508.2 -245.9 --metres 5000 --rig rl
+    python tests/world/long_drive.py Town04.xodr --from -508.2 -245.9 --metres 5000 --rig rl
 
 Exits with 1 where the process grew past 1.5 GiB, a new tile cost a tick more than 50 ms, or a tick of the last
 kilometre took over 15 % more processor time than one of the first.

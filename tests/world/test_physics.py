@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.maps.test_painted import street
-from tests.plain_world import plain_steps
+from tests.world.plain_world import plain_steps
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.maps.elements import Lane
 from uniscene_sim.maps.ground import height_at, rank_at

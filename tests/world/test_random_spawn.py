@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.plain_world import off_road
+from tests.world.plain_world import off_road
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.scenario import EgoSpec, Scenario, Spawn, TrafficSpec

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.plain_world import on_road
+from tests.world.plain_world import on_road
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.maps.elements import Crossing, Lane
 from uniscene_sim.maps.load import load_map

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from tests.plain_world import contacts_with_agents, step_ego
+from tests.world.plain_world import contacts_with_agents, step_ego
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose, box_corners, boxes_overlap

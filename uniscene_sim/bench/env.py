@@ -134,7 +134,7 @@ def _many_worlds() -> Iterator[BenchRow]:
         single = [gymnasium.make("UniScene-v0", **settings) for _ in range(_WORLDS)]
         jobs = _driving_all_worlds(many), [_driving(env, _keep_lane) for env in single]
         rates = _interleaved_rates(
-            {"together": jobs[0], "in turn": lambda steps=jobs[1]: sum(step() for step in steps)}
-        )  # type: ignore[misc]
+            {"together": jobs[0], "in turn": lambda steps=jobs[1]: sum(s() for s in steps)}  # type: ignore[misc]
+        )
         what = f"env steps, {_WORLDS} worlds at once, {name}, `cut_in`"
         yield BenchRow(what, rates["together"], "1/s", f"{_WORLDS} single envs in turn", rates["in turn"])

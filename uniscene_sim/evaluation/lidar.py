@@ -209,11 +209,17 @@ class _LidarScoreboard:
             rest.within(0.5),
             every.missed,
             every.ghosts,
-            float(np.nanmean(self.chamfer)),
+            _mean(np.array(self.chamfer)),
             self.above.mmd,
             self.above.jsd,
-            float(np.concatenate(self.bright).mean()),
+            _mean(np.concatenate(self.bright)),
             roc_auc(np.concatenate(self.dropped), np.concatenate(self.risk)),
             best,
             float(np.median(self.seconds)),
         )
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of values (N,) without the NaN; NaN where none is left: of clouds without points, say."""
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,7 +1,10 @@
-"""A small driving stack, written against the topics alone: it keeps its lane from odometry and route, sees the leader
+"""A small driving stack, written against the topics alone: it keeps its lane from odometry and route, finds the leader
 in the LiDAR, and answers each sweep with a Twist. It ends when the scenario does and prints its status.
 
-    python stack.py [--cruise 14] [--blind] [--die-after 20] [--runs 2]
+    uniscene-ros2 --scenario hard_brake --rig rl        # the node, in another terminal
+    python examples/ros2_stack.py [--cruise 14] [--runs 2]
+
+`--blind` drives without looking, `--die-after 20` dies after so many commands: to see what the node does then.
 """
 
 import argparse
