@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.storage.data_folders import data_dir
@@ -16,7 +17,6 @@ from uniscene_sim.world.paths import (
     YAW,
     annotate_path,
     random_path_ahead,
-    unit_hash,
 )
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 

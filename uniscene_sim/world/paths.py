@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.road_arrays import (
@@ -16,22 +17,12 @@ from uniscene_sim.world.road_arrays import (
     path_along_lanes,
 )
 
-__all__ = ["PATH_COLUMNS", "PATH_POINTS", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
+__all__ = ["PATH_COLUMNS", "PATH_POINTS", "annotate_path", "lane_ahead", "random_path_ahead"]
 
 PATH_POINTS = 400
 #: Columns of an annotated path: x, y, z, yaw, speed limit (curves included), stop line + 1, junction + 1, lane (-1: on
 #: none), arc length on that lane, pedestrian crossing + 1.
 X, Y, Z, YAW, LIMIT, STOP, JUNCTION, LANE, LANE_S, CROSSING = range(10)
-
-
-def unit_hash(*keys: int) -> float:
-    """Hash of whole numbers to [0, 1); noise keyed by what it is for, never drawn from a shared stream."""
-    h = 0x9E3779B97F4A7C15
-    for key in keys:
-        h = ((h ^ (key & 0xFFFFFFFFFFFFFFFF)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        h ^= h >> 29
-    h = (h * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return ((h ^ (h >> 32)) >> 11) / 2**53
 
 
 def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> tuple[int, float]:

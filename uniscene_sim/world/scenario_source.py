@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
@@ -27,7 +28,7 @@ from uniscene_sim.world.episode import criteria as outcome
 from uniscene_sim.world.episode.actions import apply_action
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.motion import place_on_paths
-from uniscene_sim.world.paths import PATH_POINTS, unit_hash
+from uniscene_sim.world.paths import PATH_POINTS
 from uniscene_sim.world.physics import VehicleParameters, decide_and_run_steps, run_steps
 from uniscene_sim.world.physics_record import LazyLayouts, PhysicsRecord
 from uniscene_sim.world.state import WorldState

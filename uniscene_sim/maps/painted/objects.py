@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage, MapObject
 from uniscene_sim.maps.painted.markings import stroke_middles
-from uniscene_sim.world.paths import unit_hash
 
 if TYPE_CHECKING:
     from uniscene_sim.maps.painted.painted_map import PaintedMap

@@ -19,7 +19,6 @@ from uniscene_sim.maps.terrain import DECK_M as _DECK_M
 from uniscene_sim.maps.terrain import PAD_M as _PAD_M
 from uniscene_sim.maps.terrain import STEP_M as _TERRAIN_STEP_M
 from uniscene_sim.maps.terrain import fill_terrain, make_terrain, terrain_many
-from uniscene_sim.maps.terrain import unit_hash as _unit  # noqa: F401 - imported from here by occupancy
 
 if TYPE_CHECKING:
     from uniscene_sim.maps.vector.vector_map import VectorMap

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.maps.vector.surface import _unit
+from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.keyed_random import unit_hash5
 from uniscene_sim.occupancy.bricks import _SUB, _bit, _draw_box
 from uniscene_sim.occupancy.procedural.houses import _LEAVES, _draw_building
 from uniscene_sim.occupancy.procedural.plan import PlanKind
@@ -25,6 +26,7 @@ _WINDOW, _DOOR, _SHOP, _CHIMNEY, _FLAT, _TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP
     )
 )  # fmt: skip
 _LEAF_LOW, _LEAF_HIGH = np.uint8(Material.FOLIAGE), np.uint8(Material.FOLIAGE_LIGHT)
+_LUMP, _LEAVES_OUT = 111, 112  # uses of random numbers
 
 
 @njit(cache=True)
@@ -40,7 +42,7 @@ def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
             flat = ((x - cx) / rx) ** 2 + ((y - cy) / rx) ** 2
             if flat > 1.0:
                 continue
-            lump, lump_at = 0.0, np.inf
+            lump, lump_at = 0.0, -(2**62)
             for k in range(k0, k1 + 1):
                 z = z0 + (k + 0.5) * _SUB
                 r = flat + ((z - cz) / rz) ** 2
@@ -48,12 +50,12 @@ def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
                     continue
                 inside = r < 0.375  # whatever the noise says
                 if not inside:
-                    level = np.floor(z / 0.7)
+                    level = floor(z / 0.7)
                     if level != lump_at:
-                        lump, lump_at = _unit(np.floor(x / 0.7) + salt, np.floor(y / 0.7) * 4096.0 + level), level
+                        lump, lump_at = unit_hash5(_LUMP, salt, floor(x / 0.7), floor(y / 0.7), level), level
                     if r > 0.585 + 0.4 * lump:
                         continue
-                    fine = _unit(np.floor(x / 0.3), np.floor(y / 0.3) * 4096.0 + np.floor(z / 0.3) + salt)
+                    fine = unit_hash5(_LEAVES_OUT, salt, floor(x / 0.3), floor(y / 0.3), floor(z / 0.3))
                     inside = r < 0.45 + 0.4 * lump + 0.2 * (fine - 0.35)
                 if inside:
                     # A cell has one material: leaves that touch a wall must not repaint the wall.
@@ -97,13 +99,13 @@ def draw_objects(material, mask, x0, y0, z0, objects):
                 for tier in range(4):
                     radius = 0.42 * o.length * (1.0 - 0.22 * tier)
                     _draw_crown(material, mask, x0, y0, z0, o.x, o.y, o.z + o.height * (0.32 + 0.19 * tier), radius,
-                           0.15 * o.height, leaf, np.floor(o.style * 50))  # fmt: skip
+                           0.15 * o.height, leaf, int(o.style * 50))  # fmt: skip
             else:
                 _draw_crown(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.66 * o.height, 0.5 * o.length, 0.34 * o.height,
-                       leaf, np.floor(o.style * 50))  # fmt: skip
+                       leaf, int(o.style * 50))  # fmt: skip
         elif o.kind == _BUSH:
             _draw_crown(
-                material, mask, x0, y0, z0, o.x, o.y, o.z + 0.6, 0.6 * o.length, 0.9, _HEDGE_M, np.floor(o.style * 50)
+                material, mask, x0, y0, z0, o.x, o.y, o.z + 0.6, 0.6 * o.length, 0.9, _HEDGE_M, int(o.style * 50)
             )
         elif o.kind == _LAMP:
             _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.2, 0.2, o.height, _POLE)
