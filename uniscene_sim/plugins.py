@@ -37,8 +37,8 @@ __all__ = [
     "plugin_origins",
 ]
 
-#: Slots, and the protocol in `uniscene_sim.interfaces` that a class in each keeps. By name: that module needs numba, which
-#: `--help` can do without.
+#: Slots, and the protocol in `uniscene_sim.interfaces` that a class in each keeps. By name: that module needs numba,
+#: which `--help` can do without.
 _PROTOCOLS = {
     "source": "LayoutSource",
     "occupancy": "OccupancyEngine",
@@ -122,8 +122,8 @@ def load_plugin(slot: str, text: str, field: str | None = None) -> Any:
 
     Args:
         slot: one of `SLOTS`.
-        text: its name and, of an engine, options as `uniscene_sim.engines.options` says; then the class is one whose engines
-            have these, and its `option_text` tells those that are not as by default.
+        text: its name and, of an engine, options as `uniscene_sim.engines.options` says; then the class is one whose
+            engines have these, and its `option_text` tells those that are not as by default.
         field: what an error names, the slot by default.
 
     Raises:

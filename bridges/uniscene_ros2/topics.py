@@ -213,13 +213,17 @@ class TopicTable:
             lambda now: scene.route(now.layout, now.stamp_us, world))  # fmt: skip
         add("signals", "std_msgs/UInt8MultiArray", qos.STATE, tick, lambda now: scene.signals(now.layout))
         add("occupancy_points", "sensor_msgs/PointCloud2", qos.SENSOR, tick,
-            lambda now: _message_of_part(now, "occupancy", lambda o: clouds.occupied_points(o, now.ros_stamp_us(o.stamp_us), world)),
+            lambda now: _message_of_part(
+                now, "occupancy", lambda o: clouds.occupied_points(o, now.ros_stamp_us(o.stamp_us), world)
+            ),
             needs="occupancy")  # fmt: skip
         add("occupancy_labels", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
             lambda now: _message_of_part(now, "occupancy", lambda o: labelled_array(o.labels, ("x", "y", "z"))),
             needs="occupancy")  # fmt: skip
         add("layout", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
-            lambda now: _message_of_part(now, "bev", lambda b: labelled_array(b.data, (",".join(b.schema.channels), "x", "y"))),
+            lambda now: _message_of_part(
+                now, "bev", lambda b: labelled_array(b.data, (",".join(b.schema.channels), "x", "y"))
+            ),
             needs="bev")  # fmt: skip
         add("diagnostics", "diagnostic_msgs/DiagnosticArray", qos.STATE, tick,
             lambda now: now.diagnostics() if now.diagnostics else None)  # fmt: skip

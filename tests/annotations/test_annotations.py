@@ -37,6 +37,7 @@ from uniscene_sim.tile import TILE_M, Tile
 from uniscene_sim.tracing.agents import template_arrays
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.tracing.kernels import trace_agent
+from uniscene_sim.tracing.slabs import Ray
 from uniscene_sim.tracing.templates.template_set import built_in_templates
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -338,8 +339,8 @@ def test_pixels_alone_as_reference(spec, at):
     rays, seen = spec.unproject(pixels)
     rays = rays @ rotation.T
     hit = [
-        seen[i] and trace_agent(shapes, number, posed.rotation[0], posed.position[0], posed.size[0], *position,
-                                *rays[i], spec.max_range_m)[0] < np.inf
+        seen[i] and trace_agent(shapes, number, posed.rotation[0], posed.position[0], posed.size[0],
+                                Ray(*position, *rays[i]), spec.max_range_m)[0] < np.inf
         for i in range(len(rays))
     ]  # fmt: skip
     assert count[0] == np.sum(hit)

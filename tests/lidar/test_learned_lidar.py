@@ -371,7 +371,7 @@ def test_what_it_lacks_it_says(zoo, monkeypatch, capsys):
     assert main(run) == 2 and "net.safetensors: cannot be read" in capsys.readouterr().err
     (zoo / "models" / "lidar" / "config.yaml").unlink()
     assert main(run) == 2 and "lidar: no such model; the zoo has none" in capsys.readouterr().err
-    monkeypatch.setattr("uniscene_sim.zoo.find_spec", lambda name: None if name == "spconv" else object())
+    monkeypatch.setattr("uniscene_sim.zoo.models.find_spec", lambda name: None if name == "spconv" else object())
     assert main(run) == 2 and "spconv: pip install 'uniscene_sim[learned]'" in capsys.readouterr().err
     assert not (zoo / "out").exists()
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tracing.test_tracing import Shapes, make_agents, make_frame
+from uniscene_sim.compute.keyed_random import key_of, unit_hash
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep, digest
 from uniscene_sim.geometry import Pose
@@ -18,7 +19,7 @@ from uniscene_sim.layout import Style
 from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.lidar.raycast.footprint import group_echoes
-from uniscene_sim.lidar.raycast.receiver import FLUCTUATION, NEAR_M, sweep_key, uniform
+from uniscene_sim.lidar.raycast.receiver import FLUCTUATION, NEAR_M
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, lidar_model
 from uniscene_sim.rigs.ouster import ouster_beams
@@ -245,7 +246,7 @@ def test_a_dark_target_returns_half_of_the_time_at_its_range(engine, far):
 
 def reference(view: WorldView, spec: LidarSpec, exact: LidarSweep) -> dict[tuple[int, int], tuple[float, float]]:
     """(range, intensity) by (column, ring) of what is seen of the exact hits on street and wall, slowly."""
-    air, key = air_of(view.frame.style), sweep_key(view.frame.seed, view.frame.stamp_us, spec.name)
+    air, key = air_of(view.frame.style), key_of(view.frame.seed, view.frame.stamp_us, spec.name)
     diffuse = {OccClass.DRIVEABLE_SURFACE: 0.11, OccClass.MANMADE: 0.45}
     seen = {}
     columns = np.round((exact.time_s.astype(np.float64) + 0.1) / 0.1 * spec.azimuth_steps).astype(int) - 1
@@ -257,8 +258,8 @@ def reference(view: WorldView, spec: LidarSpec, exact: LidarSweep) -> dict[tuple
         strength = diffuse[OccClass(label)] * cosine
         if air.wet and label == OccClass.DRIVEABLE_SURFACE:
             strength *= 0.5 * (1 - 0.02 - 0.98 * (1 - cosine) ** 5) ** 2
-        radius = math.sqrt(-2 * math.log(uniform(key, column, int(ring), 0)))
-        angle = 2 * math.pi * uniform(key, column, int(ring), 1)
+        radius = math.sqrt(-2 * math.log(1 - unit_hash(key, column, ring, 0)))
+        angle = 2 * math.pi * unit_hash(key, column, ring, 1)
         strength *= math.exp(FLUCTUATION * radius * math.cos(angle) - 2 * air.extinction * far)
         if strength / 0.1 * (spec.detect_range_m**2 + 25) / (far**2 + 25) >= 1:
             bright = 100 * strength if strength <= 1 else 100 + 155 * math.log(strength, 100)

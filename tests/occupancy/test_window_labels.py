@@ -1,12 +1,14 @@
 """Static labels without tiles against the window over tiles; footprints and thin agents against slow references."""
 
+from math import floor
+
 import numpy as np
 import pytest
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
-from uniscene_sim.maps.terrain import unit_hash
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.occupancy.dense_labels import condition_layout, window_labels
 from uniscene_sim.occupancy.procedural.draw import draw_objects
@@ -130,14 +132,14 @@ def test_a_crown_is_what_its_formula_says():
     material = np.full((16, 16, 8), Material.NONE, np.uint8)
     mask = np.zeros(material.shape, np.uint64)
     draw_objects(material, mask, 0.0, 0.0, 0.0, tree)
-    salt, wide, high = np.floor(0.37 * 50), 0.6 * 2.6, 0.9
+    salt, wide, high = 18, 0.6 * 2.6, 0.9
     inside = np.zeros((64, 64, 32), bool)
     for i, j, k in np.ndindex(inside.shape):
         x, y, z = (i + 0.5) * 0.1, (j + 0.5) * 0.1, (k + 0.5) * 0.1
         r = ((x - 3.1) / wide) ** 2 + ((y - 2.7) / wide) ** 2 + ((z - 0.6) / high) ** 2
         if r <= 1.0:
-            lump = unit_hash(np.floor(x / 0.7) + salt, np.floor(y / 0.7) * 4096.0 + np.floor(z / 0.7))
-            fine = unit_hash(np.floor(x / 0.3), np.floor(y / 0.3) * 4096.0 + np.floor(z / 0.3) + salt)
+            lump = unit_hash(111, salt, floor(x / 0.7), floor(y / 0.7), floor(z / 0.7))
+            fine = unit_hash(112, salt, floor(x / 0.3), floor(y / 0.3), floor(z / 0.3))
             inside[i, j, k] = r < 0.45 + 0.4 * lump + 0.2 * (fine - 0.35)
     bits = inside.reshape(16, 4, 16, 4, 8, 4).transpose(0, 2, 4, 1, 3, 5).reshape(16, 16, 8, 64)
     assert np.array_equal((mask[..., None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1), bits)

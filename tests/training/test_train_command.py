@@ -104,7 +104,7 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path, capsys):
 def test_without_torch_one_line_says_what_to_install(monkeypatch, capsys):
     from importlib import util
 
-    from uniscene_sim import zoo
+    from uniscene_sim.zoo import models as zoo
 
     monkeypatch.setattr(zoo, "find_spec", lambda name: None if name == "torch" else util.find_spec(name))
     for arguments in (["eval", "occupancy"], ["run", "cut_in", "--occupancy", "occflow-tiles", "--ticks", "1"]):

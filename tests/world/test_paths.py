@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LANE_S, LIMIT, STOP, YAW
-from uniscene_sim.world.paths import annotate_path, random_path_ahead, unit_hash
+from uniscene_sim.world.paths import annotate_path, random_path_ahead
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.maps.test_painted import street
 from tests.world.plain_world import plain_steps
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.maps.elements import Lane
 from uniscene_sim.maps.ground import height_at, rank_at
@@ -23,7 +24,6 @@ from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import EgoSpec, Scenario, Spawn
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.bodies import BODY_DTYPE
-from uniscene_sim.world.paths import unit_hash
 from uniscene_sim.world.physics import run_steps
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic.driving import traffic_accelerations

@@ -105,8 +105,8 @@ def test_errors_name_the_field(tmp_path, ego, expected):
 
 def test_lane_following_is_not_driven_by_chance():
     """The built-in driver completes it, random steering leaves the road."""
+    from uniscene_sim.compute.keyed_random import unit_hash
     from uniscene_sim.control import Control
-    from uniscene_sim.world.paths import unit_hash
 
     scenario = load_scenario(find_scenario("lane_following"))
     for seed in (11, 12, 13):

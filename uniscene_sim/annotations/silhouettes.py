@@ -11,6 +11,7 @@ from uniscene_sim.lens import project_points, unproject_pixels
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.kernels import trace_agent
+from uniscene_sim.tracing.slabs import Ray
 
 __all__ = ["share_outside_image", "unoccluded_extent", "visible_pixels"]
 
@@ -130,23 +131,9 @@ def _unit(value):
 @njit(cache=True)
 def _intersects_agent(agents: PosedAgents, templates: TemplateArrays, n, position, ray, far):
     """Whether a ray hits an agent within range."""
-    return (
-        trace_agent(
-            templates,
-            agents.template[n],
-            agents.rotation[n],
-            agents.position[n],
-            agents.size[n],
-            position[0],
-            position[1],
-            position[2],
-            ray[0],
-            ray[1],
-            ray[2],
-            far,
-        )[0]
-        < inf
-    )
+    along = Ray(position[0], position[1], position[2], ray[0], ray[1], ray[2])
+    hit = trace_agent(templates, agents.template[n], agents.rotation[n], agents.position[n], agents.size[n], along, far)
+    return hit[0] < inf
 
 
 @njit(cache=True)

@@ -17,6 +17,7 @@ from uniscene_sim.rig import CameraSpec
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.tracing.atlas import AtlasArrays
 from uniscene_sim.tracing.kernels import trace_world
+from uniscene_sim.tracing.slabs import Ray
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["rows", "street_view", "trace_bare_rays"]
@@ -27,7 +28,7 @@ def _bare_rows(a: AtlasArrays, origin, directions, far, t, begin, end):
     for v in range(begin, end):
         for u in range(directions.shape[1]):
             d = directions[v, u]
-            t[v, u] = trace_world(a, origin[0], origin[1], origin[2], d[0], d[1], d[2], far)[0]
+            t[v, u] = trace_world(a, Ray(origin[0], origin[1], origin[2], d[0], d[1], d[2]), far)[0]
 
 
 def trace_bare_rays(a: AtlasArrays, origin: np.ndarray, directions: np.ndarray, far: float, t: np.ndarray) -> None:

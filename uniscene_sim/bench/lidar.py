@@ -21,7 +21,7 @@ from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.tracing.label_grid import label_arrays, trace_labels
 from uniscene_sim.tracing.label_mesh import mesh_of_labels
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.zoo import model_names
+from uniscene_sim.zoo.models import model_names
 
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.model import LidarModel

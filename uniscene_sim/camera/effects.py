@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from math import cos, log, pi, sqrt
+from math import sqrt
 
 import numpy as np
 from numba import njit
 
 from uniscene_sim.camera.raycast.shading import GAMMA
 from uniscene_sim.camera.sky import Sky
-from uniscene_sim.compute.compiled import device, nogil_kernel
+from uniscene_sim.compute.compiled import nogil_kernel
+from uniscene_sim.compute.keyed_random import key_of, normal_pair, unit_hash, unit_hash3
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec
 
-__all__ = ["add_noise", "add_precipitation", "blur_motion", "image_motion", "image_noise_key"]
+__all__ = ["add_noise", "add_precipitation", "blur_motion", "image_motion"]
 
 #: Linear value of each uint8.
 _LINEAR = (np.arange(256) / 255.0) ** 2.2
@@ -25,22 +25,6 @@ _SKY_M = 1e5
 _STREAKS_PX, _FLAKES_PX = 900, 700  # pixels for each
 _DROPS = 9  # on the lens
 _DROP_US = 2_500_000  # a drop runs off after so long
-
-
-def image_noise_key(frame: LayoutFrame, spec: CameraSpec) -> np.uint64:
-    """Noise is keyed by seed, time and camera."""
-    text = f"{frame.seed} {frame.stamp_us} {spec.name}".encode()
-    return np.uint64(int.from_bytes(hashlib.sha256(text).digest()[:8], "little"))
-
-
-@device
-def _random(key, count):
-    """0..1 for a key and a number (splitmix64)."""
-    z = np.uint64(key) + np.uint64(0x9E3779B97F4A7C15) * (np.uint64(count) + np.uint64(1))
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return np.float64(z >> np.uint64(11)) / 9007199254740992.0
 
 
 def add_noise(rgb: np.ndarray, sigma: float, key: np.uint64) -> None:
@@ -55,7 +39,7 @@ def _add_noise(rgb, sigma, key, first, last):
         for u in range(width):
             for c in range(3):
                 at = (v * width + u) * 3 + c
-                normal = sqrt(-2.0 * log(1.0 - _random(key, 2 * at))) * cos(2.0 * pi * _random(key, 2 * at + 1))
+                normal, _ = normal_pair(unit_hash3(key, at, 0), unit_hash3(key, at, 1))
                 value = _LINEAR[rgb[v, u, c]]
                 value += sigma * sqrt(value + 0.01) * normal
                 rgb[v, u, c] = GAMMA[int(min(max(value, 0.0), 1.0) * 4095.0)]
@@ -124,15 +108,14 @@ def _blur_motion(rgb, motion, out, first, last):
 
 def add_precipitation(rgb: np.ndarray, depth: np.ndarray, sky: Sky, frame: LayoutFrame, spec: CameraSpec) -> None:
     """Rain or snow in the air before the scene, and rain drops on the lens, written into `rgb`."""
-    key = image_noise_key(frame, spec)
+    key = key_of(frame.seed, frame.stamp_us, spec.name)
     light = np.clip(255.0 * (0.72 * sky.exposure * sky.horizon) ** (1 / 2.2), 40.0, 235.0)
     if sky.precipitation == 1:
         _draw_rain_streaks(rgb, depth, light, key)
-        drops = []
+        drops, lens = [], int(key_of(frame.seed, spec.name))
         for k in range(_DROPS):  # each lives for a while, at its own time
             life = (frame.stamp_us + k * _DROP_US // _DROPS) // _DROP_US
-            text = f"{frame.seed} {spec.name} {k} {life}".encode()
-            u, v, r = np.frombuffer(hashlib.sha256(text).digest()[:12], np.uint32) / 2.0**32
+            u, v, r = (unit_hash(lens, k, life, n) for n in range(3))
             drops.append((u * rgb.shape[1], v * rgb.shape[0], (0.010 + 0.022 * r) * rgb.shape[0]))
         _draw_lens_drops(rgb, rgb.copy(), np.array(drops))
     elif sky.precipitation == 2:
@@ -143,10 +126,10 @@ def add_precipitation(rgb: np.ndarray, depth: np.ndarray, sky: Sky, frame: Layou
 def _draw_rain_streaks(rgb, depth, light, key):
     height, width, _ = rgb.shape
     for q in range(height * width // _STREAKS_PX):
-        x, y = _random(key, 4 * q) * width, _random(key, 4 * q + 1) * height
-        metres = 1.5 + 14.0 * _random(key, 4 * q + 2) ** 2
+        x, y = unit_hash3(key, q, 0) * width, unit_hash3(key, q, 1) * height
+        metres = 1.5 + 14.0 * unit_hash3(key, q, 2) ** 2
         length = 0.55 * height / metres
-        slant = 0.06 * (_random(key, 4 * q + 3) - 0.3)
+        slant = 0.06 * (unit_hash3(key, q, 3) - 0.3)
         alpha = 0.20 / sqrt(metres)
         for s in range(int(length) + 1):
             i, j = int(y + s), int(x + s * slant)
@@ -159,8 +142,8 @@ def _draw_rain_streaks(rgb, depth, light, key):
 def _draw_snowflakes(rgb, depth, light, key):
     height, width, _ = rgb.shape
     for q in range(height * width // _FLAKES_PX):
-        x, y = _random(key, 3 * q) * width, _random(key, 3 * q + 1) * height
-        metres = 1.2 + 22.0 * _random(key, 3 * q + 2) ** 1.5
+        x, y = unit_hash3(key, q, 0) * width, unit_hash3(key, q, 1) * height
+        metres = 1.2 + 22.0 * unit_hash3(key, q, 2) ** 1.5
         radius = 0.011 * height / metres
         low, high = 0.45, min(1.0, 0.35 + radius)
         for i in range(int(y - radius), int(y + radius) + 1):

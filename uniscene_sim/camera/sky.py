@@ -24,6 +24,7 @@ _WEATHER = {
     "snow": (0.10, 1.0, 0.0060, 0.1, 1.0, 2),
 }
 _THICK_M = 45.0  # of air up to the sky
+_CLOUDS = 121  # use of random numbers, and the two after it
 _NOON_DEG = 58.0  # highest the sun gets
 _MOON = np.array([0.42, -0.55, 0.72]) / np.linalg.norm([0.42, -0.55, 0.72])
 
@@ -98,11 +99,8 @@ def sky_radiance(sky: Sky, dx, dy, dz, clouds):
     r, g, b = r + near * sky.glow[0], g + near * sky.glow[1], b + near * sky.glow[2]
     if clouds and dz > 0.01:
         x, y = dx / (dz + 0.12), dy / (dz + 0.12)
-        n = (
-            0.55 * value_noise(1.1 * x, 1.1 * y, 1)
-            + 0.28 * value_noise(2.7 * x, 2.7 * y, 2)
-            + 0.17 * value_noise(6.1 * x, 6.1 * y, 3)
-        )
+        n = 0.55 * value_noise(1.1 * x, 1.1 * y, _CLOUDS) + 0.28 * value_noise(2.7 * x, 2.7 * y, _CLOUDS + 1)
+        n += 0.17 * value_noise(6.1 * x, 6.1 * y, _CLOUDS + 2)
         cover = min(max((n - 0.85 + 0.7 * sky.clouds) * 2.2, 0.0), 0.85) * min(1.0, 8.0 * dz)
         wr = 0.28 * sky.horizon[0] + 0.3 * sky.sunlight[0] + 0.4 * near * sky.glow[0]
         wg = 0.28 * sky.horizon[1] + 0.3 * sky.sunlight[1] + 0.4 * near * sky.glow[1]

@@ -74,7 +74,7 @@ def _train_data(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import require_learned
+    from uniscene_sim.zoo.models import require_learned
 
     require_learned("spconv")
     from uniscene_sim.cli.train import train_lidar, train_occupancy
@@ -86,7 +86,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _eval_occupancy(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import require_learned
+    from uniscene_sim.zoo.models import require_learned
 
     require_learned()
     from uniscene_sim.evaluation.held_out import read_held_out
@@ -112,7 +112,7 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
 
 
 def _eval_lidar(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.zoo import require_learned
+    from uniscene_sim.zoo.models import require_learned
 
     require_learned("spconv")
     from uniscene_sim.datasets.sweeps import read_all_sweeps

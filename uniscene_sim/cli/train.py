@@ -15,12 +15,12 @@ from uniscene_sim.evaluation.score_table import as_markdown
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
-from uniscene_sim.occupancy.learned.precision import pick_device
 from uniscene_sim.occupancy.learned.unet import UNetConfig
 from uniscene_sim.training.card import device_name, lidar_card, occupancy_card
 from uniscene_sim.training.lidar import LidarRecipe, save_lidar, train_sdf
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
+from uniscene_sim.zoo.torch_device import pick_device
 
 if TYPE_CHECKING:
     from torch import nn

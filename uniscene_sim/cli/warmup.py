@@ -10,7 +10,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.rigs.lidar_makes import lidar_model
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.zoo import model_names
+from uniscene_sim.zoo.models import model_names
 
 __all__ = ["compile_kernels"]
 

@@ -22,8 +22,11 @@ def expect_chunk_and_latency(engine: Any) -> None:
             isinstance(value, int) and value >= least, f"{number} must be an integer of at least {least}, is {value!r}"
         )
     wait = engine.chunk - 1
-    require(engine.latency_ticks >= wait, f"latency_ticks must be at least chunk - 1 = {wait}, the ticks that the first "
-            f"moment of a chunk waits for the last; is {engine.latency_ticks}")  # fmt: skip
+    require(
+        engine.latency_ticks >= wait,
+        f"latency_ticks must be at least chunk - 1 = {wait}, the ticks that the first "
+        f"moment of a chunk waits for the last; is {engine.latency_ticks}",
+    )
 
 
 def chunk_rules(

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim.assembly import tile_store
+from uniscene_sim.compute.keyed_random import key_of
 from uniscene_sim.datasets.drives import DriveSample, check_split, sample_drives
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
@@ -20,7 +21,7 @@ from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join_cells, tile_cells
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.lidar.raycast.footprint import empty_echoes, find_echoes
-from uniscene_sim.lidar.raycast.receiver import Receiver, empty_returns, receive, sweep_key
+from uniscene_sim.lidar.raycast.receiver import Receiver, empty_returns, receive
 from uniscene_sim.lidar.raycast.reflectance import surfaces_of
 from uniscene_sim.lidar.raycast.trace import trace_sweep
 from uniscene_sim.maps.static_map import StaticMap
@@ -97,7 +98,7 @@ class _GroundTruthLidar(RaycastLidar):
         surfaces = surfaces_of(agents.colour, air.wet, air.snow)
         find_echoes(sweep.scene, sweep.beams, sweep.spread, sweep.far, 0.0, spec.clockwise, hits, surfaces, echoes)
         receiver = Receiver(spec.min_range_m, spec.max_range_m, spec.detect_range_m, 0.0, 0)
-        key = sweep_key(view.frame.seed, view.frame.stamp_us, spec.name)
+        key = key_of(view.frame.seed, view.frame.stamp_us, spec.name)
         receive(key, receiver, air._replace(backscatter=0.0), echoes, returns)
         far, who = hits.distance.ravel(), hits.agent_row.ravel()
         label = MATERIAL_LABEL[hits.material.ravel()]

@@ -202,8 +202,13 @@ def make_observations(asked: Iterable[str], rig: SensorRig) -> list[Observation]
     Raises:
         InputError: an unknown name, or one that the rig has no sensor for.
     """
-    groups: dict[str, list[Observation]] = {"ego": [EgoObservation()], "route": [RouteObservation()], "agents": [AgentsObservation()],
-                                            "layout": [LayoutObservation()], "occupancy": [OccupancyObservation()]}  # fmt: skip
+    groups: dict[str, list[Observation]] = {
+        "ego": [EgoObservation()],
+        "route": [RouteObservation()],
+        "agents": [AgentsObservation()],
+        "layout": [LayoutObservation()],
+        "occupancy": [OccupancyObservation()],
+    }
     for part in ("rgb", "depth", "semantic"):
         groups[part] = [ImageObservation(camera, part) for camera in rig.cameras]
     groups["points"] = [kind(lidar) for lidar in rig.lidars for kind in (PointsObservation, PointCountObservation)]

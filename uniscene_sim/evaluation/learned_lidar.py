@@ -12,12 +12,11 @@ from uniscene_sim.evaluation.ray_predictors import RayPredictions
 from uniscene_sim.layout import Style
 from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.learned.model import LidarModel
-from uniscene_sim.lidar.learned.ray_samples import sample_rays
-from uniscene_sim.lidar.learned.voxel_scene import VoxelSceneCache
+from uniscene_sim.lidar.learned.readings import RayBundle
+from uniscene_sim.lidar.learned.sensing import LearnedSensor
 from uniscene_sim.lidar.learned.voxels import Cells
 from uniscene_sim.occupancy.tile_store import tiles_around
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import TILE_CELLS
 
 __all__ = ["LearnedRayPredictor", "learned_predictors"]
@@ -55,30 +54,19 @@ class LearnedRayPredictor:
     """
 
     def __init__(self, model: LidarModel, name: str = "sparse-sdf", drops: bool = True):
-        self.name, self._model, self._drops = name, model, drops
-        self._scenes = VoxelSceneCache(model.net, next(model.net.parameters()).device, _TownTiles.cells)
+        self.name, self._drops = name, drops
+        self._sensor = LearnedSensor(model, _TownTiles.cells)
         self._tiles: _TownTiles | None = None
 
     def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
         if self._tiles is None or self._tiles.town is not town:
             self._tiles = _TownTiles(town)
-        scene = self._scenes.of(self._tiles, tiles_around(sweep.origin[0], sweep.origin[1], _REACH_M))
-        rays = len(sweep.direction)
-        agents = scene.put_agents(self._model.net, town.agents[sweep.moment])
-        samples = sample_rays(scene.grid, scene.ijk, scene.ground, agents, sweep.origin[None],
-                        sweep.direction.astype(np.float64), sweep.max_range_m, self._model.config.samples,
-                        prior=self._model.config.prior)  # fmt: skip
-        met = np.flatnonzero(np.isfinite(samples.first))
-        samples = type(samples)(*(x[met] for x in samples))
-        self._scenes.ensure_features(self._tiles, scene, samples.row)
-        made = self._model.render(scene, samples, sweep.direction[met], sweep.detect_range_m,
-                                  air_of(Style(sweep.weather)))  # fmt: skip
-        range_m, label = np.full(rays, np.inf), np.full(rays, OccClass.FREE, np.uint8)
-        range_m[met] = np.where(made["missed"] < 0.5, made["depth"], np.inf)
-        label[met] = scene.label[samples.row[np.arange(len(met)), made["chosen"]]]
-        intensity, dropout = np.zeros((2, rays), np.float32)
-        intensity[met], dropout[met] = made["intensity"], made["dropped"]
-        return RayPredictions(range_m, label, intensity, dropout if self._drops else None)
+        rays = RayBundle(sweep.origin[None], sweep.direction.astype(np.float64), sweep.max_range_m,
+                         sweep.detect_range_m, air_of(Style(sweep.weather)))  # fmt: skip
+        tiles = tiles_around(sweep.origin[0], sweep.origin[1], _REACH_M)
+        readings = self._sensor.read(self._tiles, tiles, town.agents[sweep.moment], rays)
+        return RayPredictions(readings.range_m, readings.label, readings.intensity,
+                    readings.drop_probability if self._drops else None)  # fmt: skip
 
 
 class _TownTiles:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.maps.terrain import unit_hash
+from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.keyed_random import unit_hash3
+from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.taxonomy import Material
 
 __all__ = ["paint_kerbs", "paint_terrain"]
 
 _GRASS, _SOIL, _PAVING, _KERB, _NONE = Material.GRASS, Material.SOIL, Material.PAVING, Material.KERB, Material.NONE
+_PATCH, _SPECKLE = 103, 104  # uses of random numbers
 
 
 @njit(cache=True)
@@ -19,13 +22,8 @@ def paint_terrain(out, i0, j0, step):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
-            u, v = x / 9.0, y / 9.0
-            a, b = np.floor(u), np.floor(v)
-            fu, fv = u - a, v - b
-            fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
-            low = unit_hash(a, b) * (1 - fu) + unit_hash(a + 1, b) * fu
-            high = unit_hash(a, b + 1) * (1 - fu) + unit_hash(a + 1, b + 1) * fu
-            patch = low * (1 - fv) + high * fv + 0.12 * (unit_hash(np.floor(x / 0.4), np.floor(y / 0.4)) - 0.5)
+            speckle = unit_hash3(_SPECKLE, floor(x / 0.4), floor(y / 0.4))
+            patch = value_noise(x / 9.0, y / 9.0, _PATCH) + 0.12 * (speckle - 0.5)
             out[i, j] = _SOIL if patch > 0.82 else _GRASS
 
 

@@ -1,5 +1,7 @@
-"""Numbers of a map rounded to what they mean, 0.1 mm and 1e-7 rad, so that what is computed from them agrees on machines
-whose last bits differ."""
+"""Numbers of a map rounded to what they mean, 0.1 mm and 1e-7 rad.
+
+What is computed from them then agrees on machines whose last bits differ.
+"""
 
 from __future__ import annotations
 

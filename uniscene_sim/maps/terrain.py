@@ -10,6 +10,7 @@ from numba import njit
 from scipy import ndimage
 
 from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.value_noise import value_noise
 
 __all__ = [
     "DECK_M",
@@ -20,7 +21,6 @@ __all__ = [
     "rolling_terrain",
     "terrain_at",
     "terrain_many",
-    "unit_hash",
 ]
 
 STEP_M = 2.0
@@ -28,6 +28,7 @@ PAD_M = 256.0  # it reaches this far around a map
 DECK_M = 1.5  # a lane this far above the terrain it could stand on is a bridge
 _SLOPE = 0.5  # of embankments
 _REACH_M = 3.2  # a bilinear cell of 2 m that a road's edge crosses has its corners no farther off
+_BROAD, _FINE = 101, 102  # uses of random numbers
 _SAME_M = 1.0  # roads within this height of the lowest shape its terrain; higher ones are above it
 
 
@@ -138,29 +139,12 @@ def _smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
 def _bumps(nx, ny, origin, step):
     """Value noise in metres, a function of map coordinates alone: 40 m and 13 m waves."""
     out = np.zeros((nx, ny))
-    for wave, height in ((40.0, 1.6), (13.0, 0.35)):
+    for use, wave, height in ((_BROAD, 40.0, 1.6), (_FINE, 13.0, 0.35)):
         for i in range(nx):
             for j in range(ny):
                 u, v = (origin[0] + i * step) / wave, (origin[1] + j * step) / wave
-                a, b = np.floor(u), np.floor(v)
-                fu, fv = u - a, v - b
-                fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
-                top = unit_hash(a, b) * (1 - fu) + unit_hash(a + 1, b) * fu
-                bottom = unit_hash(a, b + 1) * (1 - fu) + unit_hash(a + 1, b + 1) * fu
-                out[i, j] += height * (top * (1 - fv) + bottom * fv - 0.5)
+                out[i, j] += height * (value_noise(u, v, use) - 0.5)
     return out
-
-
-@njit(cache=True)
-def unit_hash(a, b):
-    """Hash of two whole numbers to [0, 1)."""
-    h = (np.uint64(np.int64(a)) * np.uint64(0x9E3779B97F4A7C15)) ^ (
-        np.uint64(np.int64(b)) * np.uint64(0xC2B2AE3D27D4EB4F)
-    )
-    h ^= h >> np.uint64(29)
-    h *= np.uint64(0xBF58476D1CE4E5B9)
-    h ^= h >> np.uint64(32)
-    return (h >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @njit(cache=True)

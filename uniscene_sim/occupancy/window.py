@@ -64,8 +64,19 @@ def occupancy_window(store: TileSource, frame: LayoutFrame, grid: GridSpec) -> O
     if len(agents):
         near = np.hypot(agents["pos"][:, 0] - pose.x, agents["pos"][:, 1] - pose.y) < reach + 10.0
         for agent in agents[near]:
-            stamp_agent(labels, instances, ground, grid.voxel_m, origin, view, agent["pos"], agent["rpy"][2], agent["size"],
-                   AGENT_OCC_CLASS[agent["cls"]], agent["id"])  # fmt: skip
+            stamp_agent(
+                labels,
+                instances,
+                ground,
+                grid.voxel_m,
+                origin,
+                view,
+                agent["pos"],
+                agent["rpy"][2],
+                agent["size"],
+                AGENT_OCC_CLASS[agent["cls"]],
+                agent["id"],
+            )
     return OccupancyGrid(labels, instances, grid, Pose(pose.x, pose.y, pose.z, yaw=pose.yaw), frame.stamp_us)
 
 

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compute.compiled import inlined
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import (
     BLOCK_CELLS,
@@ -23,9 +24,10 @@ from uniscene_sim.tile import (
     TileSource,
 )
 
-__all__ = ["BLOCK_M", "NO_WINDOW", "AtlasArrays", "PackedTiles", "TileAtlas", "WindowArrays"]
+__all__ = ["BEYOND", "BLOCK_M", "NO_WINDOW", "AtlasArrays", "PackedTiles", "TileAtlas", "WindowArrays", "slot_of"]
 
 BLOCK_M = CELL_M * BLOCK_CELLS
+BEYOND = -2
 _EMPTY = int(Material.NONE)
 _CLUSTER_M = 1.6
 _SAMPLES_A_BLOCK = (GROUND_SAMPLES - 1) // TILE_BLOCKS
@@ -66,6 +68,15 @@ class AtlasArrays(NamedTuple):
     paint: np.ndarray  # uint8 (G, 640, 640)
     lamps: np.ndarray  # float64 (L, 3) m, street lights
     occupancy: WindowArrays = NO_WINDOW
+
+
+@inlined
+def slot_of(a: AtlasArrays, tile_x, tile_y):
+    """Slot of a tile, -1 where there is none, `BEYOND` outside of the window."""
+    wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
+    if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
+        return BEYOND
+    return np.int64(a.window[wx, wy])
 
 
 class _Pool:

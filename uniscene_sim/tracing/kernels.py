@@ -15,42 +15,29 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device, floor, inlined
-from uniscene_sim.taxonomy import Material, OccClass
+from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
-from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, WindowArrays
+from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, slot_of
+from uniscene_sim.tracing.slabs import (
+    Corner,
+    Ray,
+    cell_exits,
+    clamp,
+    first_cell,
+    next_cell,
+    next_column,
+    slab_entry,
+    slab_exit,
+)
+from uniscene_sim.tracing.voxels import trace_window
 
-__all__ = ["occluded", "trace_agent", "trace_agents", "trace_rays", "trace_world"]
+__all__ = ["SLACK_T", "SUB_M", "brick_hit", "ground_hit", "trace_agent", "trace_agents", "trace_rays", "trace_world"]
 
-_EMPTY, _FREE = int(Material.NONE), int(OccClass.FREE)
-_SUB_M = CELL_M / 4
+_EMPTY = int(Material.NONE)
+SUB_M = CELL_M / 4
 _PATCHES = round(BLOCK_M / GROUND_STEP_M)  # ground patches along a column
-_SLACK = 1e-9  # of t, so that rays along seams between patches slip through none
-
-
-@njit(cache=True, inline="always")
-def _exit(origin, direction, low, high):
-    """t at which a ray leaves the slab [low, high] along one axis."""
-    if direction > 0.0:
-        return (high - origin) / direction
-    if direction < 0.0:
-        return (low - origin) / direction
-    return inf
-
-
-@njit(cache=True, inline="always")
-def _entry(origin, direction, low, high):
-    """t at which a ray enters the slab [low, high] along one axis."""
-    if direction > 0.0:
-        return (low - origin) / direction
-    if direction < 0.0:
-        return (high - origin) / direction
-    return -inf
-
-
-@njit(cache=True, inline="always")
-def _clamp(value, low, high):
-    return low if value < low else (high if value > high else value)
+SLACK_T = 1e-9  # of t, so that rays along seams between patches slip through none
 
 
 @njit(cache=True, inline="always")
@@ -65,32 +52,43 @@ def _root(a, b, c, t_end):
     best = inf
     if q != 0.0:
         t = c / q
-        if -_SLACK <= t <= t_end + _SLACK:
+        if -SLACK_T <= t <= t_end + SLACK_T:
             best = t
     if a != 0.0:
         t = q / a
-        if -_SLACK <= t <= t_end + _SLACK and t < best:
+        if -SLACK_T <= t <= t_end + SLACK_T and t < best:
             best = t
     return max(best, 0.0)
 
 
 @device
-def _ground_hit(ground, bx, by, ox, oy, oz, dx, dy, dz, t0, t1):
-    """First hit on one deck within a column. Origin relative to the tile's corner; returns t and the normal."""
+def ground_hit(ground, bx, by, ray, t0, t1):
+    """First hit on one deck within a column.
+
+    Args:
+        ground: float32 (321, 321) m, NaN where the deck has none.
+        bx, by: the column, 0..19 in its tile.
+        ray: its origin relative to the tile's corner in x and y.
+        t0, t1: between which the ray is in the column.
+
+    Returns:
+        t (inf where there is none) and the normal's x, y, z.
+    """
+    ox, oy, oz, dx, dy, dz = ray
     i0, j0 = bx * _PATCHES, by * _PATCHES
-    i = _clamp(floor((ox + t0 * dx) / GROUND_STEP_M), i0, i0 + _PATCHES - 1)
-    j = _clamp(floor((oy + t0 * dy) / GROUND_STEP_M), j0, j0 + _PATCHES - 1)
+    i = clamp(floor((ox + t0 * dx) / GROUND_STEP_M), i0, i0 + _PATCHES - 1)
+    j = clamp(floor((oy + t0 * dy) / GROUND_STEP_M), j0, j0 + _PATCHES - 1)
     du, dv = dx / GROUND_STEP_M, dy / GROUND_STEP_M
     ta = t0
     while True:
-        tx = _exit(ox, dx, i * GROUND_STEP_M, (i + 1) * GROUND_STEP_M)
-        ty = _exit(oy, dy, j * GROUND_STEP_M, (j + 1) * GROUND_STEP_M)
+        tx = slab_exit(ox, dx, i * GROUND_STEP_M, (i + 1) * GROUND_STEP_M)
+        ty = slab_exit(oy, dy, j * GROUND_STEP_M, (j + 1) * GROUND_STEP_M)
         tb = min(tx, ty, t1)
         z00, z10 = np.float64(ground[i, j]), np.float64(ground[i + 1, j])
         z01, z11 = np.float64(ground[i, j + 1]), np.float64(ground[i + 1, j + 1])
         za, zb = oz + ta * dz, oz + tb * dz
-        over = min(za, zb) > max(z00, z10, z01, z11) + _SLACK
-        under = max(za, zb) < min(z00, z10, z01, z11) - _SLACK
+        over = min(za, zb) > max(z00, z10, z01, z11) + SLACK_T
+        under = max(za, zb) < min(z00, z10, z01, z11) - SLACK_T
         if not (over or under or np.isnan(z00 + z10 + z01 + z11)):
             u, v = (ox + ta * dx) / GROUND_STEP_M - i, (oy + ta * dy) / GROUND_STEP_M - j
             b, c, e = z10 - z00, z01 - z00, z11 - z10 - z01 + z00
@@ -109,23 +107,19 @@ def _ground_hit(ground, bx, by, ox, oy, oz, dx, dy, dz, t0, t1):
         if tb >= t1:
             break
         ta = max(ta, tb)
-        if tx <= ty:
-            i += 1 if dx > 0.0 else -1
-            if i < i0 or i >= i0 + _PATCHES:
-                break
-        else:
-            j += 1 if dy > 0.0 else -1
-            if j < j0 or j >= j0 + _PATCHES:
-                break
+        i, j = next_column(i, j, dx, dy, tx, ty)
+        if i < i0 or i >= i0 + _PATCHES or j < j0 or j >= j0 + _PATCHES:
+            break
     return inf, 0.0, 0.0, 0.0
 
 
 @device
-def _box_hit(ox, oy, oz, dx, dy, dz, lx, ly, lz, edge):
-    """t and normal where a ray that meets a cube enters it."""
-    tx = _entry(ox, dx, lx, lx + edge)
-    ty = _entry(oy, dy, ly, ly + edge)
-    tz = _entry(oz, dz, lz, lz + edge)
+def _box_hit(ray, x, y, z, edge):
+    """t and normal where a ray that intersects a cube, by its lowest corner and edge (m), enters it."""
+    dx, dy, dz = ray.dx, ray.dy, ray.dz
+    tx = slab_entry(ray.ox, dx, x, x + edge)
+    ty = slab_entry(ray.oy, dy, y, y + edge)
+    tz = slab_entry(ray.oz, dz, z, z + edge)
     if tx < 0.0 and ty < 0.0 and tz < 0.0:
         length = sqrt(dx * dx + dy * dy + dz * dz)
         return 0.0, -dx / length, -dy / length, -dz / length
@@ -137,94 +131,94 @@ def _box_hit(ox, oy, oz, dx, dy, dz, lx, ly, lz, edge):
 
 
 @device
-def _brick_hit(mask, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
-    """Bit of the first solid sub-cell of a brick along a ray, -1 where it passes through."""
-    i = _clamp(floor((ox + ta * dx - lx) / _SUB_M), 0, 3)
-    j = _clamp(floor((oy + ta * dy - ly) / _SUB_M), 0, 3)
-    k = _clamp(floor((oz + ta * dz - lz) / _SUB_M), 0, 3)
+def brick_hit(mask, corner, ray, ta, t_end):
+    """Bit of the first solid sub-cell of a brick along a ray, -1 where it passes through.
+
+    Args:
+        mask: uint64, bit 16 i + 4 j + k for each of 4 x 4 x 4 sub-cells.
+        corner: of the brick.
+        ray: in the same frame.
+        ta, t_end: between which it is in the brick.
+    """
+    i, j, k = first_cell(ray, corner, SUB_M, 3, ta)
     while True:
         bit = 16 * i + 4 * j + k
         if (mask >> np.uint64(bit)) & np.uint64(1):
             return bit
-        tx = _exit(ox, dx, lx + i * _SUB_M, lx + (i + 1) * _SUB_M)
-        ty = _exit(oy, dy, ly + j * _SUB_M, ly + (j + 1) * _SUB_M)
-        tz = _exit(oz, dz, lz + k * _SUB_M, lz + (k + 1) * _SUB_M)
+        tx, ty, tz = cell_exits(ray, corner, SUB_M, i, j, k)
         if min(tx, ty, tz) >= t_end:
             return -1
-        if tx <= ty and tx <= tz:
-            i += 1 if dx > 0.0 else -1
-        elif ty <= tz:
-            j += 1 if dy > 0.0 else -1
-        else:
-            k += 1 if dz > 0.0 else -1
+        i, j, k = next_cell(i, j, k, ray.dx, ray.dy, ray.dz, tx, ty, tz)
         if i < 0 or i > 3 or j < 0 or j > 3 or k < 0 or k > 3:
             return -1
 
 
 @device
-def _block_hit(materials, brick_of, bricks, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
-    """First hit in one block of cells, whose lowest corner is (lx, ly, lz), between ta and t_end."""
+def _block_hit(materials, brick_of, bricks, corner, ray, ta, t_end):
+    """First hit in one block of cells.
+
+    Args:
+        materials: uint8 (8, 8, 8).
+        brick_of: int32 (8, 8, 8), row of `bricks`, -1 where the cell is full.
+        bricks: uint64 (K,) masks.
+        corner: of the block.
+        ray: in the same frame.
+        ta, t_end: between which it is in the block.
+
+    Returns:
+        t (inf where there is none), material and the normal's x, y, z.
+    """
     last = BLOCK_CELLS - 1
-    i = _clamp(floor((ox + ta * dx - lx) / CELL_M), 0, last)
-    j = _clamp(floor((oy + ta * dy - ly) / CELL_M), 0, last)
-    k = _clamp(floor((oz + ta * dz - lz) / CELL_M), 0, last)
+    i, j, k = first_cell(ray, corner, CELL_M, last, ta)
     while True:
-        x, y, z = lx + i * CELL_M, ly + j * CELL_M, lz + k * CELL_M
-        tx = _exit(ox, dx, x, lx + (i + 1) * CELL_M)
-        ty = _exit(oy, dy, y, ly + (j + 1) * CELL_M)
-        tz = _exit(oz, dz, z, lz + (k + 1) * CELL_M)
+        tx, ty, tz = cell_exits(ray, corner, CELL_M, i, j, k)
         tb = min(tx, ty, tz)
         material = materials[i, j, k]
         if material != _EMPTY:
+            x, y, z = corner.x + i * CELL_M, corner.y + j * CELL_M, corner.z + k * CELL_M
             brick = brick_of[i, j, k]
             bit, edge = 0, CELL_M
             if brick >= 0:
-                edge = _SUB_M
-                bit = _brick_hit(bricks[brick], x, y, z, ox, oy, oz, dx, dy, dz, ta, min(tb, t_end))
-                x, y, z = x + (bit >> 4) * _SUB_M, y + ((bit >> 2) & 3) * _SUB_M, z + (bit & 3) * _SUB_M
+                edge = SUB_M
+                bit = brick_hit(bricks[brick], Corner(x, y, z), ray, ta, min(tb, t_end))
+                x, y, z = x + (bit >> 4) * SUB_M, y + ((bit >> 2) & 3) * SUB_M, z + (bit & 3) * SUB_M
             if bit >= 0:
-                t, nx, ny, nz = _box_hit(ox, oy, oz, dx, dy, dz, x, y, z, edge)
+                t, nx, ny, nz = _box_hit(ray, x, y, z, edge)
                 if t <= t_end:
                     return t, material, nx, ny, nz
                 return inf, material, 0.0, 0.0, 0.0
         if tb >= t_end:
             break
         ta = max(ta, tb)
-        if tx <= ty and tx <= tz:
-            i += 1 if dx > 0.0 else -1
-        elif ty <= tz:
-            j += 1 if dy > 0.0 else -1
-        else:
-            k += 1 if dz > 0.0 else -1
+        i, j, k = next_cell(i, j, k, ray.dx, ray.dy, ray.dz, tx, ty, tz)
         if i < 0 or i > last or j < 0 or j > last or k < 0 or k > last:
             break
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
 
 
 @inlined
-def _trace_tiles(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_min, t_max):
+def _trace_tiles(a: AtlasArrays, ray: Ray, t_min, t_max):
     """First hit of a ray on tiles between t_min and t_max; returns what `trace_world` does."""
+    ox, oy, oz, dx, dy, dz = ray
     cx, cy = floor((ox + t_min * dx) / BLOCK_M), floor((oy + t_min * dy) / BLOCK_M)
     t0 = t_min
     while t0 <= t_max:
-        tx = _exit(ox, dx, cx * BLOCK_M, (cx + 1) * BLOCK_M)
-        ty = _exit(oy, dy, cy * BLOCK_M, (cy + 1) * BLOCK_M)
+        tx = slab_exit(ox, dx, cx * BLOCK_M, (cx + 1) * BLOCK_M)
+        ty = slab_exit(oy, dy, cy * BLOCK_M, (cy + 1) * BLOCK_M)
         t1 = min(tx, ty, t_max)
         za, zb = oz + t0 * dz, oz + t1 * dz
         zl, zh = min(za, zb), max(za, zb)
         tile_x, tile_y = cx // TILE_BLOCKS, cy // TILE_BLOCKS
-        wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
-        slot = -1
-        if 0 <= wx < a.window.shape[0] and 0 <= wy < a.window.shape[1]:
-            slot = a.window[wx, wy]
+        slot = slot_of(a, tile_x, tile_y)
         if slot >= 0:
             bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
             x, y = ox - tile_x * TILE_M, oy - tile_y * TILE_M  # origin from the tile's corner
+            local = Ray(x, y, oz, dx, dy, dz)
             tg, gx, gy, gz, deck = inf, 0.0, 0.0, 0.0, -1
             for d in range(a.decks[slot, 1]):
                 row = a.decks[slot, 0] + d
-                if zl <= a.ground_hi[row, bx, by] + _SLACK and zh >= a.ground_lo[row, bx, by] - _SLACK:
-                    t, nx, ny, nz = _ground_hit(a.ground[row], bx, by, x, y, oz, dx, dy, dz, t0, min(t1, tg))
+                if zl <= a.ground_hi[row, bx, by] + SLACK_T and zh >= a.ground_lo[row, bx, by] - SLACK_T:
+                    t, nx, ny, nz = ground_hit(a.ground[row], bx, by, local, t0, min(t1, tg))
                     if t < tg:
                         tg, gx, gy, gz, deck = t, nx, ny, nz, d
             if zl <= a.cells_hi[slot, bx, by] and zh >= a.cells_lo[slot, bx, by]:
@@ -233,25 +227,13 @@ def _trace_tiles(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_min, t_max):
                 bz = floor((za - base) / BLOCK_M)
                 ta = t0
                 while True:
-                    tz = _exit(oz, dz, base + bz * BLOCK_M, base + (bz + 1) * BLOCK_M)
+                    tz = slab_exit(oz, dz, base + bz * BLOCK_M, base + (bz + 1) * BLOCK_M)
                     if 0 <= bz < BLOCKS_Z:
                         row = a.blocks[slot, bx, by, bz]
                         if row >= 0:
+                            corner = Corner(bx * BLOCK_M, by * BLOCK_M, base + bz * BLOCK_M)
                             t, material, nx, ny, nz = _block_hit(
-                                a.materials[row],
-                                a.brick_of[row],
-                                a.bricks,
-                                bx * BLOCK_M,
-                                by * BLOCK_M,
-                                base + bz * BLOCK_M,
-                                x,
-                                y,
-                                oz,
-                                dx,
-                                dy,
-                                dz,
-                                ta,
-                                min(tz, t_end),
+                                a.materials[row], a.brick_of[row], a.bricks, corner, local, ta, min(tz, t_end)
                             )
                             if t < inf:
                                 return t, material, nx, ny, nz, -1
@@ -261,92 +243,24 @@ def _trace_tiles(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_min, t_max):
                     bz += 1 if dz > 0.0 else -1
             if tg <= t_max:
                 row = a.decks[slot, 0] + deck
-                px = _clamp(floor((x + tg * dx) / PAINT_M), 0, PAINT_CELLS - 1)
-                py = _clamp(floor((y + tg * dy) / PAINT_M), 0, PAINT_CELLS - 1)
+                px = clamp(floor((x + tg * dx) / PAINT_M), 0, PAINT_CELLS - 1)
+                py = clamp(floor((y + tg * dy) / PAINT_M), 0, PAINT_CELLS - 1)
                 return tg, a.paint[row, px, py], gx, gy, gz, deck
         if t1 >= t_max or (dz >= 0.0 and zl > a.z_range[1]) or (dz <= 0.0 and zh < a.z_range[0]):
             break
         t0 = max(t0, t1)
-        if tx <= ty:
-            cx += 1 if dx > 0.0 else -1
-        else:
-            cy += 1 if dy > 0.0 else -1
+        cx, cy = next_column(cx, cy, dx, dy, tx, ty)
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
 
 
 @device
-def _trace_window(w: WindowArrays, ox, oy, oz, dx, dy, dz, t_max):
-    """First full voxel of an occupancy window along a ray.
-
-    Returns:
-        t (inf where there is none up to t_max), label, normal x, y, z, instance, and t where the ray enters the window
-        and where it leaves it: inf and -inf where it misses it.
-    """
-    f = w.frame
-    px, py, pz = ox - f[9], oy - f[10], oz - f[11]
-    nx, ny, nz = int(f[12]), int(f[13]), int(f[14])
-    # in voxels, where t stays what it is
-    x = f[0] * px + f[1] * py + f[2] * pz
-    y = f[3] * px + f[4] * py + f[5] * pz
-    z = f[6] * px + f[7] * py + f[8] * pz
-    u = f[0] * dx + f[1] * dy + f[2] * dz
-    v = f[3] * dx + f[4] * dy + f[5] * dz
-    q = f[6] * dx + f[7] * dy + f[8] * dz
-    miss = (u == 0.0 and not 0.0 <= x <= nx) or (v == 0.0 and not 0.0 <= y <= ny) or (q == 0.0 and not 0.0 <= z <= nz)
-    tx, ty, tz = _entry(x, u, 0.0, nx), _entry(y, v, 0.0, ny), _entry(z, q, 0.0, nz)
-    enter = max(tx, ty, tz, 0.0)
-    leave = min(_exit(x, u, 0.0, nx), _exit(y, v, 0.0, ny), _exit(z, q, 0.0, nz))
-    if miss or enter > leave:
-        return inf, np.uint8(_FREE), 0.0, 0.0, 0.0, 0, inf, -inf
-    axis = 0 if tx >= ty and tx >= tz else (1 if ty >= tz else 2)
-    if enter == 0.0:
-        axis = -1  # it starts inside
-    i = _clamp(floor(x + enter * u), 0, nx - 1)
-    j = _clamp(floor(y + enter * v), 0, ny - 1)
-    k = _clamp(floor(z + enter * q), 0, nz - 1)
-    si, sj, sk = (1 if u > 0.0 else -1), (1 if v > 0.0 else -1), (1 if q > 0.0 else -1)
-    tx, ty, tz = _exit(x, u, i, i + 1), _exit(y, v, j, j + 1), _exit(z, q, k, k + 1)
-    t = enter
-    while t <= t_max:
-        voxel = np.int64(w.voxels[(i * ny + j) * nz + k])
-        label = np.uint8(voxel & 255)
-        if label != _FREE:
-            instance = voxel >> 8
-            if axis < 0:
-                length = sqrt(dx * dx + dy * dy + dz * dz)
-                return t, label, -dx / length, -dy / length, -dz / length, instance, enter, leave
-            along, at = u if axis == 0 else (v if axis == 1 else q), 3 * axis
-            turn = (-1.0 if along > 0.0 else 1.0) / sqrt(f[0] * f[0] + f[1] * f[1] + f[2] * f[2])
-            return t, label, turn * f[at], turn * f[at + 1], turn * f[at + 2], instance, enter, leave
-        if tx <= ty and tx <= tz:
-            t, axis = tx, 0
-            i += si
-            if i < 0 or i >= nx:
-                break
-            tx = _exit(x, u, i, i + 1)
-        elif ty <= tz:
-            t, axis = ty, 1
-            j += sj
-            if j < 0 or j >= ny:
-                break
-            ty = _exit(y, v, j, j + 1)
-        else:
-            t, axis = tz, 2
-            k += sk
-            if k < 0 or k >= nz:
-                break
-            tz = _exit(z, q, k, k + 1)
-    return inf, np.uint8(_FREE), 0.0, 0.0, 0.0, 0, enter, leave
-
-
-@device
-def _trace_window_and_tiles(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
+def _trace_window_and_tiles(a: AtlasArrays, ray: Ray, t_max):
     """First hit on the window within its box, and on tiles before and behind that; returns what `trace_world` does."""
-    tw, label, wx, wy, wz, instance, enter, leave = _trace_window(a.occupancy, ox, oy, oz, dx, dy, dz, t_max)
+    tw, label, wx, wy, wz, instance, enter, leave = trace_window(a.occupancy, ray, t_max)
     t_min, t_end = 0.0, min(enter, t_max)
     for part in range(2):
         if t_min < t_end:
-            t, material, nx, ny, nz, deck = _trace_tiles(a, ox, oy, oz, dx, dy, dz, t_min, t_end)
+            t, material, nx, ny, nz, deck = _trace_tiles(a, ray, t_min, t_end)
             if t < inf:
                 return max(t, t_min), material, nx, ny, nz, deck
         if tw < inf:
@@ -357,7 +271,7 @@ def _trace_window_and_tiles(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
 
 
 @device
-def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
+def trace_world(a: AtlasArrays, ray: Ray, t_max):
     """First hit of a ray on the world, in the map frame, posed agents aside.
 
     Returns:
@@ -365,99 +279,29 @@ def trace_world(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
         voxels of an occupancy window).
     """
     if a.occupancy.voxels.shape[0]:
-        return _trace_window_and_tiles(a, ox, oy, oz, dx, dy, dz, t_max)
-    return _trace_tiles(a, ox, oy, oz, dx, dy, dz, 0.0, t_max)
+        return _trace_window_and_tiles(a, ray, t_max)
+    return _trace_tiles(a, ray, 0.0, t_max)
 
 
 @device
-def _block_occludes(materials, brick_of, bricks, row, lx, ly, lz, ox, oy, oz, dx, dy, dz, ta, t_end):
-    """Whether anything in one block stops a ray between ta and t_end."""
-    last = BLOCK_CELLS - 1
-    i = _clamp(floor((ox + ta * dx - lx) / CELL_M), 0, last)
-    j = _clamp(floor((oy + ta * dy - ly) / CELL_M), 0, last)
-    k = _clamp(floor((oz + ta * dz - lz) / CELL_M), 0, last)
-    while True:
-        x, y, z = lx + i * CELL_M, ly + j * CELL_M, lz + k * CELL_M
-        tx = _exit(ox, dx, x, lx + (i + 1) * CELL_M)
-        ty = _exit(oy, dy, y, ly + (j + 1) * CELL_M)
-        tz = _exit(oz, dz, z, lz + (k + 1) * CELL_M)
-        tb = min(tx, ty, tz)
-        if materials[row, i, j, k] != _EMPTY:
-            brick = brick_of[row, i, j, k]
-            if brick < 0 or _brick_hit(bricks[brick], x, y, z, ox, oy, oz, dx, dy, dz, ta, min(tb, t_end)) >= 0:
-                return True
-        if tb >= t_end:
-            return False
-        ta = max(ta, tb)
-        if tx <= ty and tx <= tz:
-            i += 1 if dx > 0.0 else -1
-        elif ty <= tz:
-            j += 1 if dy > 0.0 else -1
-        else:
-            k += 1 if dz > 0.0 else -1
-        if i < 0 or i > last or j < 0 or j > last or k < 0 or k > last:
-            return False
+def trace_agent(templates: TemplateArrays, template, rotation, position, size, ray: Ray, t_max):
+    """First hit of a ray on one agent.
 
+    The ray is taken into units of voxels, where the template is scaled per axis to the agent's size.
 
-@device
-def occluded(a: AtlasArrays, ox, oy, oz, dx, dy, dz, t_max):
-    """Whether cells or bridge decks stop a ray that rises. The open ground does not: hills are too low to shade."""
-    cx, cy = floor(ox / BLOCK_M), floor(oy / BLOCK_M)
-    t0 = 0.0
-    while t0 <= t_max:
-        tx = _exit(ox, dx, cx * BLOCK_M, (cx + 1) * BLOCK_M)
-        ty = _exit(oy, dy, cy * BLOCK_M, (cy + 1) * BLOCK_M)
-        t1 = min(tx, ty, t_max)
-        zl, zh = oz + t0 * dz, oz + t1 * dz
-        tile_x, tile_y = cx // TILE_BLOCKS, cy // TILE_BLOCKS
-        wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
-        if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
-            return False
-        slot = a.window[wx, wy]
-        if slot >= 0:
-            bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
-            x, y = ox - tile_x * TILE_M, oy - tile_y * TILE_M
-            for d in range(1, a.decks[slot, 1]):
-                row = a.decks[slot, 0] + d
-                if zl <= a.ground_hi[row, bx, by] + _SLACK and zh >= a.ground_lo[row, bx, by] - _SLACK:
-                    if _ground_hit(a.ground[row], bx, by, x, y, oz, dx, dy, dz, t0, t1)[0] < inf:
-                        return True
-            if zl <= a.cells_hi[slot, bx, by] and zh >= a.cells_lo[slot, bx, by]:
-                base = a.base_z[slot]
-                bz = floor((zl - base) / BLOCK_M)
-                ta = t0
-                while True:
-                    tz = _exit(oz, dz, base + bz * BLOCK_M, base + (bz + 1) * BLOCK_M)
-                    if 0 <= bz < BLOCKS_Z:
-                        row = a.blocks[slot, bx, by, bz]
-                        if row >= 0 and _block_occludes(
-                            a.materials, a.brick_of, a.bricks, row, bx * BLOCK_M, by * BLOCK_M, base + bz * BLOCK_M,
-                            x, y, oz, dx, dy, dz, ta, min(tz, t1),
-                        ):  # fmt: skip
-                            return True
-                    if tz >= t1:
-                        break
-                    ta = max(ta, tz)
-                    bz += 1
-        if t1 >= t_max or zl > a.z_range[1]:
-            return False
-        t0 = max(t0, t1)
-        if tx <= ty:
-            cx += 1 if dx > 0.0 else -1
-        else:
-            cy += 1 if dy > 0.0 else -1
-    return False
-
-
-@device
-def trace_agent(templates: TemplateArrays, template, rotation, position, size, ox, oy, oz, dx, dy, dz, t_max):
-    """First hit of a ray on one agent: `rotation` (3, 3) map <- box, `position` (3,) of the footprint's centre.
-
-    The ray is taken into units of voxels, where the template is scaled per axis to the agent's `size`.
+    Args:
+        templates: all shapes.
+        template: int, which of them it has.
+        rotation: float64 (3, 3), map <- box.
+        position: float64 (3,) m, of the footprint's centre.
+        size: float64 (3,) m.
+        ray: in the map frame.
+        t_max: how far it goes.
 
     Returns:
         t, material and normal in the map frame.
     """
+    ox, oy, oz, dx, dy, dz = ray
     nx, ny, nz = templates.shape[template, 0], templates.shape[template, 1], templates.shape[template, 2]
     voxel = templates.voxel_m[template]
     ex = voxel * size[0] / templates.size_m[template, 0]
@@ -473,15 +317,15 @@ def trace_agent(templates: TemplateArrays, template, rotation, position, size, o
     w = (r[0, 2] * dx + r[1, 2] * dy + r[2, 2] * dz) / ez
     if (u == 0.0 and not 0.0 <= x <= nx) or (v == 0.0 and not 0.0 <= y <= ny) or (w == 0.0 and not 0.0 <= z <= nz):
         return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
-    ta = max(_entry(x, u, 0.0, nx), _entry(y, v, 0.0, ny), _entry(z, w, 0.0, nz), 0.0)
-    t_end = min(_exit(x, u, 0.0, nx), _exit(y, v, 0.0, ny), _exit(z, w, 0.0, nz), t_max)
+    ta = max(slab_entry(x, u, 0.0, nx), slab_entry(y, v, 0.0, ny), slab_entry(z, w, 0.0, nz), 0.0)
+    t_end = min(slab_exit(x, u, 0.0, nx), slab_exit(y, v, 0.0, ny), slab_exit(z, w, 0.0, nz), t_max)
     if ta > t_end:
         return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
-    i = _clamp(floor(x + ta * u), 0, nx - 1)
-    j = _clamp(floor(y + ta * v), 0, ny - 1)
-    k = _clamp(floor(z + ta * w), 0, nz - 1)
+    i = clamp(floor(x + ta * u), 0, nx - 1)
+    j = clamp(floor(y + ta * v), 0, ny - 1)
+    k = clamp(floor(z + ta * w), 0, nz - 1)
     si, sj, sk = (1 if u > 0.0 else -1), (1 if v > 0.0 else -1), (1 if w > 0.0 else -1)
-    tx, ty, tz = _exit(x, u, i, i + 1), _exit(y, v, j, j + 1), _exit(z, w, k, k + 1)
+    tx, ty, tz = slab_exit(x, u, i, i + 1), slab_exit(y, v, j, j + 1), slab_exit(z, w, k, k + 1)
     at = templates.offset[template] + (i * ny + j) * nz + k
     while True:
         if templates.material[at] != _EMPTY:
@@ -500,33 +344,34 @@ def trace_agent(templates: TemplateArrays, template, rotation, position, size, o
             at += si * ny * nz
             if i < 0 or i >= nx:
                 break
-            tx = _exit(x, u, i, i + 1)
+            tx = slab_exit(x, u, i, i + 1)
         elif ty <= tz:
             ta = ty
             j += sj
             at += sj * nz
             if j < 0 or j >= ny:
                 break
-            ty = _exit(y, v, j, j + 1)
+            ty = slab_exit(y, v, j, j + 1)
         else:
             ta = tz
             k += sk
             at += sk
             if k < 0 or k >= nz:
                 break
-            tz = _exit(z, w, k, k + 1)
+            tz = slab_exit(z, w, k, k + 1)
         if ta > t_end:
             break
     return inf, np.uint8(_EMPTY), 0.0, 0.0, 0.0
 
 
 @device
-def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, ox, oy, oz, dx, dy, dz, t_max):
+def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, ray: Ray, t_max):
     """First hit of a ray of unit direction on the agents `chosen[:count]`.
 
     Returns:
         t, material, normal in the map frame, and the agent's row (-1 where none is hit).
     """
+    ox, oy, oz, dx, dy, dz = ray
     best, material, nx, ny, nz, who = t_max, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
     for q in range(count):
         n = chosen[q]
@@ -542,12 +387,7 @@ def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, 
             agents.rotation[n],
             agents.position[n],
             agents.size[n],
-            ox,
-            oy,
-            oz,
-            dx,
-            dy,
-            dz,
+            ray,
             best,
         )
         if t < best or (t == best and who < 0):
@@ -571,14 +411,12 @@ def trace_rays(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, o
     who = np.empty(n, np.int32)
     everyone = np.arange(agents.template.shape[0])
     for r in range(n):
-        ox, oy, oz = origins[r, 0], origins[r, 1], origins[r, 2]
-        dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
-        t[r], material[r], nx, ny, nz, _ = trace_world(a, ox, oy, oz, dx, dy, dz, t_max)
+        o, d = origins[r], directions[r]
+        ray = Ray(o[0], o[1], o[2], d[0], d[1], d[2])
+        t[r], material[r], nx, ny, nz, _ = trace_world(a, ray, t_max)
         who[r] = -1
         near = min(t[r], t_max)
-        ta, m, ax, ay, az, n_agent = trace_agents(
-            agents, templates, everyone, everyone.shape[0], ox, oy, oz, dx, dy, dz, near
-        )
+        ta, m, ax, ay, az, n_agent = trace_agents(agents, templates, everyone, everyone.shape[0], ray, near)
         if n_agent >= 0 and ta < t[r]:
             t[r], material[r], nx, ny, nz, who[r] = ta, m, ax, ay, az, n_agent
         normal[r, 0], normal[r, 1], normal[r, 2] = nx, ny, nz

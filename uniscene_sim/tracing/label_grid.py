@@ -6,15 +6,16 @@ where it dips below the column's top.
 
 from __future__ import annotations
 
-from math import floor, inf
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, floor
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.tracing.slabs import Ray, cell_exit, clamp, clip, next_column
 
 __all__ = ["LabelArrays", "label_arrays", "trace_labels"]
 
@@ -63,53 +64,39 @@ def trace_labels(a: LabelArrays, origins, directions, t_max):
     n = directions.shape[0]
     t, label = np.empty(n), np.empty(n, np.uint8)
     for r in prange(n):
-        t[r], label[r] = _trace(a, origins[r, 0], origins[r, 1], origins[r, 2], directions[r, 0], directions[r, 1],
-                                directions[r, 2], t_max)  # fmt: skip
+        o, d = origins[r], directions[r]
+        t[r], label[r] = _trace(a, Ray(o[0], o[1], o[2], d[0], d[1], d[2]), t_max)
     return t, label
 
 
 @device
-def _leave(at, step, cell, size):
-    """t at which a ray leaves [cell size, (cell + 1) size) along one axis."""
-    if step > 0.0:
-        return ((cell + 1) * size - at) / step
-    if step < 0.0:
-        return (cell * size - at) / step
-    return inf
-
-
-@device
-def _trace(a: LabelArrays, ox, oy, oz, dx, dy, dz, t_max):
+def _trace(a: LabelArrays, ray: Ray, t_max):
     # In cells; t stays in metres.
-    x, y, z = (ox - a.low[0]) / a.voxel_m[0], (oy - a.low[1]) / a.voxel_m[1], (oz - a.low[2]) / a.voxel_m[2]
-    u, v, w = dx / a.voxel_m[0], dy / a.voxel_m[1], dz / a.voxel_m[2]
+    x, u = (ray.ox - a.low[0]) / a.voxel_m[0], ray.dx / a.voxel_m[0]
+    y, v = (ray.oy - a.low[1]) / a.voxel_m[1], ray.dy / a.voxel_m[1]
+    z, w = (ray.oz - a.low[2]) / a.voxel_m[2], ray.dz / a.voxel_m[2]
     nx, ny, nz = a.labels.shape
-    t, t_end = 0.0, t_max
-    for at, step, size in ((x, u, nx), (y, v, ny), (z, w, nz)):
-        if step == 0.0:
-            if at < 0.0 or at >= size:
-                return inf, np.uint8(_FREE)
-            continue
-        one, other = -at / step, (size - at) / step
-        t, t_end = max(t, min(one, other)), min(t_end, max(one, other))
+    t, t_end = clip(x, u, 0, nx, 0.0, t_max)
+    t, t_end = clip(y, v, 0, ny, t, t_end)
+    t, t_end = clip(z, w, 0, nz, t, t_end)
     if t >= t_end:
         return inf, np.uint8(_FREE)
-    i = min(max(floor(x + t * u), 0), nx - 1)
-    j = min(max(floor(y + t * v), 0), ny - 1)
+    i = clamp(floor(x + t * u), 0, nx - 1)
+    j = clamp(floor(y + t * v), 0, ny - 1)
     while True:
         bx, by = i // _BROAD, j // _BROAD
-        tb = min(_leave(x, u, bx, _BROAD), _leave(y, v, by, _BROAD), t_end)
+        tb = min(cell_exit(x, u, bx, _BROAD), cell_exit(y, v, by, _BROAD), t_end)
         if min(z + t * w, z + tb * w) < a.coarse[bx, by]:
             while True:
-                tx, ty = _leave(x, u, i, 1), _leave(y, v, j, 1)
+                tx, ty = cell_exit(x, u, i, 1), cell_exit(y, v, j, 1)
                 tc = min(tx, ty, t_end)
                 if min(z + t * w, z + tc * w) < a.top[i, j]:
-                    k = min(max(floor(z + t * w), 0), nz - 1)
+                    k = clamp(floor(z + t * w), 0, nz - 1)
                     tk = t
                     while True:
                         if a.labels[i, j, k] != _FREE:
                             return tk, a.labels[i, j, k]
-                        tk = _leave(z, w, k, 1)
+                        tk = cell_exit(z, w, k, 1)
                         if tk >= tc:
                             break
                         k += 1 if w > 0.0 else -1
@@ -118,10 +105,7 @@ def _trace(a: LabelArrays, ox, oy, oz, dx, dy, dz, t_max):
                 if tc >= t_end:
                     return inf, np.uint8(_FREE)
                 t = max(t, tc)
-                if tx <= ty:
-                    i += 1 if u > 0.0 else -1
-                else:
-                    j += 1 if v > 0.0 else -1
+                i, j = next_column(i, j, u, v, tx, ty)
                 if i < 0 or j < 0 or i >= nx or j >= ny:
                     return inf, np.uint8(_FREE)
                 if i // _BROAD != bx or j // _BROAD != by:
@@ -130,11 +114,11 @@ def _trace(a: LabelArrays, ox, oy, oz, dx, dy, dz, t_max):
             if tb >= t_end:
                 return inf, np.uint8(_FREE)
             t = max(t, tb)
-            if _leave(x, u, bx, _BROAD) <= _leave(y, v, by, _BROAD):
+            if cell_exit(x, u, bx, _BROAD) <= cell_exit(y, v, by, _BROAD):
                 i = (bx + 1) * _BROAD if u > 0.0 else bx * _BROAD - 1
-                j = min(max(floor(y + t * v), by * _BROAD), by * _BROAD + _BROAD - 1)
+                j = clamp(floor(y + t * v), by * _BROAD, by * _BROAD + _BROAD - 1)
             else:
                 j = (by + 1) * _BROAD if v > 0.0 else by * _BROAD - 1
-                i = min(max(floor(x + t * u), bx * _BROAD), bx * _BROAD + _BROAD - 1)
+                i = clamp(floor(x + t * u), bx * _BROAD, bx * _BROAD + _BROAD - 1)
             if i < 0 or j < 0 or i >= nx or j >= ny:
                 return inf, np.uint8(_FREE)

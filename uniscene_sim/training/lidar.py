@@ -22,7 +22,7 @@ from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_gro
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.zoo import save_model
+from uniscene_sim.zoo.models import save_model
 
 __all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "depth_errors", "lidar_losses", "save_lidar", "train_sdf"]
 

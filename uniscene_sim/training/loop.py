@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from uniscene_sim.occupancy.learned.precision import autocast_for
+from uniscene_sim.zoo.torch_device import autocast_for
 
 __all__ = ["Schedule", "train"]
 

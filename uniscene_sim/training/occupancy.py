@@ -16,14 +16,14 @@ from uniscene_sim.datasets.windows import Windows, class_frequencies
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
-from uniscene_sim.occupancy.learned.precision import autocast_for, to_device
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 from uniscene_sim.training.batches import Batch, Crops, prefetch_batches
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
-from uniscene_sim.zoo import save_model
+from uniscene_sim.zoo.models import save_model
+from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
 __all__ = ["OccupancyRecipe", "reconstruction_iou", "save_occupancy", "train_flow", "train_vae"]
 

@@ -6,10 +6,10 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.path_columns import YAW, X, Y
-from uniscene_sim.world.paths import unit_hash
 
 __all__ = ["BODY_DTYPE", "CLASS_SIZES", "MotionMode", "make_body", "project_to_path", "write_agents"]
 

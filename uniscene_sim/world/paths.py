@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.road_arrays import (
@@ -16,7 +17,7 @@ from uniscene_sim.world.road_arrays import (
     path_along_lanes,
 )
 
-__all__ = ["PATH_POINTS", "LanePlace", "annotate_path", "lane_ahead", "random_path_ahead", "unit_hash"]
+__all__ = ["PATH_POINTS", "LanePlace", "annotate_path", "lane_ahead", "random_path_ahead"]
 
 #: Points of a path that a state holds.
 PATH_POINTS = 400
@@ -27,16 +28,6 @@ class LanePlace(NamedTuple):
 
     lane: int  # index; -1 for a place on no lane
     s: float  # arc length, m
-
-
-def unit_hash(*keys: int) -> float:
-    """Hash of whole numbers to [0, 1); noise keyed by what it is for, never drawn from a shared stream."""
-    h = 0x9E3779B97F4A7C15
-    for key in keys:
-        h = ((h ^ (key & 0xFFFFFFFFFFFFFFFF)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        h ^= h >> 29
-    h = (h * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return ((h ^ (h >> 32)) >> 11) / 2**53
 
 
 def lane_ahead(vector_map: StaticMap, lane: int, s: float, ds: float) -> LanePlace:

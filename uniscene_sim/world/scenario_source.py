@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
@@ -29,7 +30,7 @@ from uniscene_sim.world.episode.actions import apply_action
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.motion import place_on_paths
-from uniscene_sim.world.paths import PATH_POINTS, unit_hash
+from uniscene_sim.world.paths import PATH_POINTS
 from uniscene_sim.world.physics import (
     MARK_COLUMNS,
     EpisodeConstants,

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.effects import add_noise, add_precipitation, blur_motion, image_motion, image_noise_key
+from uniscene_sim.camera.effects import add_noise, add_precipitation, blur_motion, image_motion
 from uniscene_sim.camera.raycast.ground_bins import make_ground_bins
 from uniscene_sim.camera.raycast.lamps import lit_lamps
 from uniscene_sim.camera.raycast.pixel_bounds import (
@@ -22,6 +22,7 @@ from uniscene_sim.camera.raycast.ray import CameraScene
 from uniscene_sim.camera.raycast.shading import LINEAR_RGB, agent_albedo
 from uniscene_sim.camera.sky import sky_of
 from uniscene_sim.compute.compiled import nogil_kernel
+from uniscene_sim.compute.keyed_random import key_of
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import CameraFrame
@@ -32,6 +33,7 @@ from uniscene_sim.rig import CameraSpec
 from uniscene_sim.taxonomy import EGO_ID, AgentClass
 from uniscene_sim.tracing.agents import PosedAgents, TemplateSource, agent_motion, pose_agents, template_arrays
 from uniscene_sim.tracing.kernels import trace_agents
+from uniscene_sim.tracing.slabs import Ray
 from uniscene_sim.tracing.templates.template_set import body_rgb
 from uniscene_sim.tracing.templates.template_set import built_in_templates as built_in
 
@@ -128,7 +130,7 @@ class RaycastCameras:
         """Whether a camera is inside the ego's body, the last of the agents, which then would hide all else from it."""
         x, y, z = view.frame.ego_pose.compose(spec.pose).position
         last = np.array([len(agents.id) - 1])
-        return trace_agents(agents, self._templates, last, 1, x, y, z, 1.0, 0.0, 0.0, 1e-3)[5] >= 0
+        return trace_agents(agents, self._templates, last, 1, Ray(x, y, z, 1.0, 0.0, 0.0), 1e-3)[5] >= 0
 
     def _posed_agents(self, view: WorldView, with_ego: bool) -> tuple[PosedAgents, np.ndarray]:
         """The agents of a moment, the ego among them where it is to be seen, and their colours."""
@@ -200,7 +202,7 @@ class RaycastCameras:
         if sky.precipitation and not self.plain:
             add_precipitation(rgb, image.depth, sky, frame, spec)
         if spec.noise > 0.0:
-            add_noise(rgb, spec.noise, image_noise_key(frame, spec))
+            add_noise(rgb, spec.noise, key_of(frame.seed, frame.stamp_us, spec.name))
         return rgb
 
 

@@ -94,7 +94,7 @@ def agents_in_row(spans, v, row_of):
 
 @device
 def agents_at_pixel(spans, v, u, some):
-    """Write the agents whose span holds a pixel; their number. What `agents_in_row` and `agents_in_column` find together."""
+    """Write the agents whose bounds hold a pixel; their number. As `agents_in_row` and `agents_in_column` together."""
     count = 0
     for n in range(spans.shape[0]):
         if spans[n, 2] <= v <= spans[n, 3] and spans[n, 0] <= u <= spans[n, 1]:

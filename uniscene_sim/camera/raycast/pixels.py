@@ -12,6 +12,7 @@ from uniscene_sim.camera.raycast.shading import tone_map
 from uniscene_sim.compute.compiled import device, inlined
 from uniscene_sim.lens import FISHEYE, PINHOLE, pixel_ray
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
+from uniscene_sim.tracing.slabs import Ray
 
 __all__ = ["ImageBuffers", "PosedCamera", "antialias_pixel", "is_edge", "render_pixel"]
 
@@ -41,8 +42,8 @@ class ImageBuffers(NamedTuple):
 
 @device
 def _pixel_direction(lens, rotation, px, py):
-    """Unit direction in the map frame of an image point, and its cosine to the optical axis (`_OUTSIDE_LENS`: the lens sees
-    nothing there)."""
+    """Unit direction in the map frame of an image point, and its cosine to the optical axis; `_OUTSIDE_LENS` where the
+    lens has no ray."""
     if lens[0] == PINHOLE:
         cu, cv = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
         scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
@@ -68,7 +69,7 @@ def render_pixel(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, so
         picture.depth[v, u], picture.semantic[v, u], picture.instance[v, u] = inf, _SKY, 0
         picture.rgb[v, u, 0], picture.rgb[v, u, 1], picture.rgb[v, u, 2] = 0, 0, 0
         return
-    t, m, row, r, g, b = render_ray(scene, some, count, ox, oy, oz, dx, dy, dz, 1.0 / eye.lens[1])
+    t, m, row, r, g, b = render_ray(scene, some, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / eye.lens[1])
     along = 1.0 if eye.lens[0] == FISHEYE else scale
     picture.depth[v, u], picture.semantic[v, u], picture.instance[v, u] = t * along, _SKY, 0
     if row >= 0:
@@ -106,7 +107,7 @@ def antialias_pixel(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers,
         dx, dy, dz, scale = _pixel_direction(eye.lens, eye.rotation, x, y)
         if scale == _OUTSIDE_LENS:
             continue
-        _, _, _, r, g, b = render_ray(scene, some, count, ox, oy, oz, dx, dy, dz, 1.0 / eye.lens[1])
+        _, _, _, r, g, b = render_ray(scene, some, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / eye.lens[1])
         most = 1.4 / exposure
         red, green, blue = red + min(r, most), green + min(g, most), blue + min(b, most)
     quarter = 0.25 * exposure

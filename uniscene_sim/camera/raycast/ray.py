@@ -10,6 +10,9 @@ import numpy as np
 from uniscene_sim.camera.raycast.ground_bins import GroundBins, rows_at
 from uniscene_sim.camera.raycast.lamps import Lamps, lamp_light
 from uniscene_sim.camera.raycast.shading import (
+    Illumination,
+    Point,
+    Skin,
     apply_haze,
     is_ground_material,
     is_wall_material,
@@ -22,13 +25,16 @@ from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
-from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
-from uniscene_sim.tracing.kernels import occluded, trace_agents, trace_world
+from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, slot_of
+from uniscene_sim.tracing.kernels import trace_agents, trace_world
+from uniscene_sim.tracing.occlusion import occluded
+from uniscene_sim.tracing.slabs import Ray
 
 __all__ = ["CameraScene", "render_ray"]
 
 _BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
 _EMPTY = int(Material.NONE)
+_PUDDLES = 124  # use of random numbers
 _SHADOW_M = 70.0  # shadows reach no farther
 _LIFT_M = 0.01  # rays from a surface start this far off it
 _AGENT_LIFT_M = 0.08  # more than a voxel of a template, so that its steps do not shade themselves
@@ -55,8 +61,20 @@ class CameraScene(NamedTuple):
     plain: bool  # sun and sky alone: no shadows, detail, weather
 
 
+class Hit(NamedTuple):
+    """Where a ray ends."""
+
+    t: float  # m, inf where nothing is hit
+    material: int
+    nx: float  # normal, map frame
+    ny: float
+    nz: float
+    deck: int  # of the ground, -1 on all else
+    row: int  # of the agent, -1 on the world
+
+
 @inlined
-def render_ray(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, pixel_angle):
+def render_ray(scene: CameraScene, some, count, ray: Ray, pixel_angle):
     """Trace and shade one ray of unit direction, with the agents `some[:count]` in its way.
 
     Returns:
@@ -64,7 +82,9 @@ def render_ray(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, pixel_an
         green, blue.
     """
     sky, far = scene.sky, scene.far
-    t, m, nx, ny, nz, deck, row = _first_hit(scene, some, count, ox, oy, oz, dx, dy, dz, far)
+    ox, oy, oz, dx, dy, dz = ray
+    hit = _first_hit(scene, some, count, ray, far)
+    t, m, nx, ny, nz, deck, row = hit
     if t == inf:
         r, g, b = sky_radiance(sky, dx, dy, dz, not scene.plain)
         return t, m, row, r, g, b
@@ -72,39 +92,37 @@ def render_ray(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, pixel_an
         ar, ag, ab = _albedo(scene, m, row)
         r, g, b = shade_surface_plain(sky, ar, ag, ab, nx, ny, nz)
         return t, m, row, r, g, b
-    r, g, b = _shade_hit(scene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle)
+    r, g, b = _shade_hit(scene, hit, ray, pixel_angle)
     if sky.wet > 0.0 and deck >= 0 and is_ground_material(m):
         x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
         cosine = min(1.0, max(0.0, -(nx * dx + ny * dy + nz * dz)))
         # Puddles where the ground is a little lower; a film of water between them.
-        pool = min(1.0, max(0.0, (value_noise(0.35 * x, 0.35 * y, 21) - 0.42) * 4.0))
+        pool = min(1.0, max(0.0, (value_noise(0.35 * x, 0.35 * y, _PUDDLES) - 0.42) * 4.0))
         mirror = sky.wet * (0.14 + 0.76 * pool) * (0.02 + 0.98 * (1.0 - cosine) ** 5)
         if mirror > 0.03:
             mx, my, mz = dx + 2 * cosine * nx, dy + 2 * cosine * ny, dz + 2 * cosine * nz
             sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
             reach = min(_MIRROR_M, far - t)
             if reach > 0.0 and mirror > 0.08:
-                px, py, pz = x + _LIFT_M * nx, y + _LIFT_M * ny, z + _LIFT_M * nz
-                s, n, ax, ay, az, _, who = _first_hit(scene, some, count, px, py, pz, mx, my, mz, reach)
-                if s < inf:
-                    sr, sg, sb = _shade_reflection(scene, s, n, ax, ay, az, who, px, py, pz, mx, my, mz)
+                mirrored = Ray(x + _LIFT_M * nx, y + _LIFT_M * ny, z + _LIFT_M * nz, mx, my, mz)
+                seen = _first_hit(scene, some, count, mirrored, reach)
+                if seen.t < inf:
+                    sr, sg, sb = _shade_reflection(scene, seen, mirrored)
             r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
     r, g, b = apply_haze(sky, t, r, g, b)
     return t, m, row, r, g, b
 
 
 @inlined
-def _first_hit(scene: CameraScene, some, count, ox, oy, oz, dx, dy, dz, far):
-    """Distance, material, normal, deck and agent row of what a ray meets first."""
-    t, m, nx, ny, nz, deck = trace_world(scene.atlas, ox, oy, oz, dx, dy, dz, far)
+def _first_hit(scene: CameraScene, some, count, ray: Ray, far):
+    """The first hit of a ray within `far` (m)."""
+    t, m, nx, ny, nz, deck = trace_world(scene.atlas, ray, far)
     row = min(deck, -1)
     if count:
-        ta, ma, ax, ay, az, hit = trace_agents(
-            scene.agents, scene.templates, some, count, ox, oy, oz, dx, dy, dz, min(t, far)
-        )
-        if hit >= 0 and ta < t:
-            return ta, ma, ax, ay, az, -1, hit
-    return t, m, nx, ny, nz, deck, row
+        ta, ma, ax, ay, az, agent = trace_agents(scene.agents, scene.templates, some, count, ray, min(t, far))
+        if agent >= 0 and ta < t:
+            t, m, nx, ny, nz, deck, row = ta, ma, ax, ay, az, -1, agent
+    return Hit(t, m, nx, ny, nz, deck, row)
 
 
 @inlined
@@ -117,9 +135,11 @@ def _albedo(scene: CameraScene, m, row):
 
 
 @inlined
-def _shade_hit(scene: CameraScene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, dy, dz, pixel_angle):
+def _shade_hit(scene: CameraScene, hit: Hit, ray: Ray, pixel_angle):
     """Linear RGB that a hit sends back, without the air between."""
     a, sky = scene.atlas, scene.sky
+    ox, oy, oz, dx, dy, dz = ray
+    t, m, nx, ny, nz, deck, row = hit
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
     pixel = t * pixel_angle
     lights, lift = 0, _LIFT_M
@@ -150,23 +170,23 @@ def _shade_hit(scene: CameraScene, t, m, nx, ny, nz, deck, row, ox, oy, oz, dx, 
     lr, lg, lb = 0.0, 0.0, 0.0
     if sky.darkness > 0.0:
         lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, sx, sy, nz)
-    return shade_surface(
-        sky, m, ar, ag, ab, lights, x, y, z, sx, sy, nz, dx, dy, dz, t, pixel, row >= 0, lit, open_, lr, lg, lb
-    )
+    skin, at = Skin(m, ar, ag, ab, lights, row >= 0), Point(x, y, z, sx, sy, nz)
+    return shade_surface(sky, skin, at, dx, dy, dz, pixel, Illumination(lit, open_, lr, lg, lb))
 
 
 @device
-def _shade_reflection(scene: CameraScene, t, m, nx, ny, nz, row, ox, oy, oz, dx, dy, dz):
+def _shade_reflection(scene: CameraScene, hit: Hit, ray: Ray):
     """What wet ground mirrors, without shadows."""
+    ox, oy, oz, dx, dy, dz = ray
+    t, m, nx, ny, nz, _, row = hit
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
     ar, ag, ab = _albedo(scene, m, row)
     lights = int(scene.agents.lights[row]) if row >= 0 else 0
     lr, lg, lb = 0.0, 0.0, 0.0
     if scene.sky.darkness > 0.0:
         lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, nx, ny, nz)
-    return shade_surface(
-        scene.sky, m, ar, ag, ab, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, 1.0, row >= 0, 0.5, 0.8, lr, lg, lb
-    )
+    skin, at = Skin(m, ar, ag, ab, lights, row >= 0), Point(x, y, z, nx, ny, nz)
+    return shade_surface(scene.sky, skin, at, dx, dy, dz, 1.0, Illumination(0.5, 0.8, lr, lg, lb))
 
 
 # --- light that is kept away ------------------------------------------------------------------------------------------
@@ -176,15 +196,16 @@ def _shade_reflection(scene: CameraScene, t, m, nx, ny, nz, row, ox, oy, oz, dx,
 def _in_sun_shadow(scene: CameraScene, x, y, z, reach):
     """Whether something within `reach` stands between a point and the sun."""
     sun = scene.sky.sun
+    to_sun = Ray(x, y, z, sun[0], sun[1], sun[2])
     level = sqrt(sun[0] ** 2 + sun[1] ** 2) + 1e-12
     begin, end = rows_at(scene.shadow_bins, (y * sun[0] - x * sun[1]) / level, 0.0)
     if end > begin:
         some, count = scene.shadow_bins.rows[begin:end], end - begin
-        if trace_agents(scene.agents, scene.templates, some, count, x, y, z, sun[0], sun[1], sun[2], reach)[5] >= 0:
+        if trace_agents(scene.agents, scene.templates, some, count, to_sun, reach)[5] >= 0:
             return True
     if scene.atlas.occupancy.voxels.shape[0]:
-        return trace_world(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)[0] < inf
-    return occluded(scene.atlas, x, y, z, sun[0], sun[1], sun[2], reach)
+        return trace_world(scene.atlas, to_sun, reach)[0] < inf
+    return occluded(scene.atlas, to_sun, reach)
 
 
 @device
@@ -221,10 +242,7 @@ def _cell_density(a: AtlasArrays, x, y, z):
             continue
         bx, by = ci >> 1, cj >> 1
         tile_x, tile_y = bx // TILE_BLOCKS, by // TILE_BLOCKS
-        wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
-        if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
-            continue
-        slot = a.window[wx, wy]
+        slot = slot_of(a, tile_x, tile_y)
         if slot < 0:
             continue
         bx, by = bx - tile_x * TILE_BLOCKS, by - tile_y * TILE_BLOCKS
@@ -251,10 +269,7 @@ def _is_occupied(a: AtlasArrays, i, j, k_m):
     """Whether the cell with map indices (i, j) at height k_m is full."""
     bx, by = i >> 3, j >> 3
     tile_x, tile_y = bx // TILE_BLOCKS, by // TILE_BLOCKS
-    wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
-    if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
-        return False
-    slot = a.window[wx, wy]
+    slot = slot_of(a, tile_x, tile_y)
     if slot < 0:
         return False
     k = floor((k_m - a.base_z[slot]) / CELL_M)
@@ -285,10 +300,7 @@ def _smoothed_wall_normal(a: AtlasArrays, x, y, z, nx, ny):
 def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
     """Paint of a deck at a point, `otherwise` where the deck or the tile is absent."""
     tile_x, tile_y = floor(x / TILE_M), floor(y / TILE_M)
-    wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
-    if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
-        return otherwise
-    slot = a.window[wx, wy]
+    slot = slot_of(a, tile_x, tile_y)
     if slot < 0 or deck >= a.decks[slot, 1]:
         return otherwise
     i = min(int((x - tile_x * TILE_M) / PAINT_M), PAINT_CELLS - 1)

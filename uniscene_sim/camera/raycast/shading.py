@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import exp, sqrt
+from typing import NamedTuple
 
 import numpy as np
 
 from uniscene_sim.camera.sky import Sky, sky_radiance
 from uniscene_sim.compute.compiled import device, floor
-from uniscene_sim.compute.value_noise import lattice_noise, value_noise
+from uniscene_sim.compute.keyed_random import unit_hash3, unit_hash4
+from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import MATERIAL_RGB, Material
 from uniscene_sim.tracing.agents import PosedAgents
@@ -17,6 +19,9 @@ from uniscene_sim.tracing.agents import PosedAgents
 __all__ = [
     "GAMMA",
     "LINEAR_RGB",
+    "Illumination",
+    "Point",
+    "Skin",
     "agent_albedo",
     "apply_haze",
     "is_ground_material",
@@ -61,6 +66,8 @@ _GRASS, _SOIL, _SHOP, _WINDOW = int(Material.GRASS), int(Material.SOIL), int(Mat
 _AMBIENT = 0.42
 _ROOM_M, _STOREY_M = 2.6, 3.1  # windows this near each other belong to one room
 _ROOMS_LIT = 0.35
+# Uses of random numbers.
+_ROOM, _GRAVEL, _BROAD, _BROADER, _DRIFT, _FINE, _COARSE, _LEAF_X, _LEAF_Y, _LEAF_Z = range(131, 141)
 
 
 def agent_albedo(agents: PosedAgents, body: np.ndarray) -> np.ndarray:
@@ -121,7 +128,7 @@ def _emission(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
         return 4.0 * sky.darkness, False
     if material == _WINDOW or material == _SHOP:
         px, py = x - 0.2 * nx, y - 0.2 * ny
-        room = lattice_noise(floor(px / _ROOM_M), floor(py / _ROOM_M), floor(z / _STOREY_M) + 40)
+        room = unit_hash4(_ROOM, floor(px / _ROOM_M), floor(py / _ROOM_M), floor(z / _STOREY_M))
         if material == _SHOP:
             return sky.darkness * (0.5 + 0.3 * room), True
         if room < _ROOMS_LIT:
@@ -129,23 +136,53 @@ def _emission(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
     return 0.0, False
 
 
+class Skin(NamedTuple):
+    """What a surface is made of."""
+
+    material: int
+    red: float  # albedo, linear
+    green: float
+    blue: float
+    lights: int  # bits of the agent, 0 on the world
+    on_agent: bool  # detail is fixed to the world and would swim over what moves
+
+
+class Point(NamedTuple):
+    """A point of a surface and its normal, map frame."""
+
+    x: float  # m
+    y: float
+    z: float
+    nx: float
+    ny: float
+    nz: float
+
+
+class Illumination(NamedTuple):
+    """What light reaches a point."""
+
+    sun: float  # share of it, 0..1
+    sky: float  # share of it, 0..1
+    lamp_r: float  # of lamps, linear
+    lamp_g: float
+    lamp_b: float
+
+
 @device
-def shade_surface(
-    sky: Sky, material, red, green, blue, lights, x, y, z, nx, ny, nz, dx, dy, dz, t, pixel_m, on_agent, lit, open_,
-    lamp_r, lamp_g, lamp_b,
-):  # fmt: skip
+def shade_surface(sky: Sky, skin: Skin, at: Point, dx, dy, dz, pixel_m, light: Illumination):
     """Linear RGB that a surface sends to the camera, without the air between.
 
     Args:
-        red, green, blue: albedo.
-        lights: bits of the agent, 0 on the world.
-        x, y, z: the point; nx, ny, nz: normal; dx, dy, dz: from the camera; t: distance, m.
+        sky: sun, sky and weather.
+        skin: what the surface is made of.
+        at: where it is.
+        dx, dy, dz: unit direction from the camera.
         pixel_m: width of a pixel there; detail finer than it is faded out.
-        on_agent: whether it is an agent's: detail is fixed to the world and would swim over what moves.
-        lit: share of the sun that reaches the point, 0..1.
-        open_: share of the sky that does, 0..1.
-        lamp_r, lamp_g, lamp_b: light of lamps there.
+        light: what reaches it.
     """
+    material, red, green, blue, lights, on_agent = skin
+    x, y, z, nx, ny, nz = at
+    lit, open_, lamp_r, lamp_g, lamp_b = light
     kind = _KIND[material]
     glow, room = _emission(sky, material, lights, on_agent, x, y, z, nx, ny)
     if glow > 0.0 and not room:
@@ -158,13 +195,13 @@ def shade_surface(
         if kind == _GROUND:
             near = max(0.0, 1.0 - pixel_m / 0.15)
             if near > 0.0:
-                detail += 0.16 * near * (lattice_noise(floor(px * 16), floor(py * 16), 5) - 0.5)
-            broad = value_noise(0.55 * px, 0.55 * py, 6)
-            detail += 0.22 * (broad - 0.5) + 0.14 * (value_noise(0.08 * px, 0.08 * py, 7) - 0.5)
+                detail += 0.16 * near * (unit_hash3(_GRAVEL, floor(px * 16), floor(py * 16)) - 0.5)
+            broad = value_noise(0.55 * px, 0.55 * py, _BROAD)
+            detail += 0.22 * (broad - 0.5) + 0.14 * (value_noise(0.08 * px, 0.08 * py, _BROADER) - 0.5)
             if sky.snow > 0.0:
                 # Deep on open ground, swept and driven off where people and cars go.
                 depth = 1.0 if material == _GRASS or material == _SOIL else 0.45
-                drift = 0.6 * broad + 0.4 * value_noise(2.1 * px, 2.1 * py, 8) - 0.5
+                drift = 0.6 * broad + 0.4 * value_noise(2.1 * px, 2.1 * py, _DRIFT) - 0.5
                 cover = sky.snow * min(max(depth + 1.1 * drift, 0.04), 0.96)
                 red += (0.85 - red) * cover
                 green += (0.88 - green) * cover
@@ -177,13 +214,13 @@ def shade_surface(
             strength = 0.45 if kind == _LEAF else 0.10
             i, j, k = floor(px * 10), floor(py * 10), floor(pz * 10)
             if near > 0.0:
-                detail += strength * near * (lattice_noise(i, j, k) - 0.5)
-            coarse = lattice_noise(floor(px * 2.5), floor(py * 2.5), floor(pz * 2.5))
+                detail += strength * near * (unit_hash4(_FINE, i, j, k) - 0.5)
+            coarse = unit_hash4(_COARSE, floor(px * 2.5), floor(py * 2.5), floor(pz * 2.5))
             detail += (0.25 if kind == _LEAF else 0.06) * (coarse - 0.5)
             if kind == _LEAF:  # leaves face anywhere, mostly up
-                nx += 0.9 * (lattice_noise(i, j, k + 1013) - 0.5)
-                ny += 0.9 * (lattice_noise(i, j, k + 2017) - 0.5)
-                nz += 0.45 + 0.6 * (lattice_noise(i, j, k + 3023) - 0.5)
+                nx += 0.9 * (unit_hash4(_LEAF_X, i, j, k) - 0.5)
+                ny += 0.9 * (unit_hash4(_LEAF_Y, i, j, k) - 0.5)
+                nz += 0.45 + 0.6 * (unit_hash4(_LEAF_Z, i, j, k) - 0.5)
                 length = sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
                 nx, ny, nz = nx / length, ny / length, nz / length
     if sky.snow > 0.0 and nz > 0.45 and kind != _GROUND:

@@ -49,8 +49,8 @@ def cpu_features(
         ijk: int32 (N, 3).
         label: (N,) OccClass.
         group: int32 (N,), see there.
-        within: how many of the first cells lie within each of `receptive_rings` those that are asked for, which come first;
-            what is returned of others is not theirs. All are asked for by default.
+        within: how many of the first cells lie within each of `receptive_rings` of those that are asked for, which come
+            first; what is returned of others is not theirs. All are asked for by default.
 
     Returns:
         float32 (N, first width).

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compute.keyed_random import key_of, normal_pair, unit_hash4
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.air import CLEAR, air_of
-from uniscene_sim.lidar.learned.ray_samples import RaySamples, sample_rays
+from uniscene_sim.lidar.learned.readings import RayBundle
 from uniscene_sim.lidar.raycast.engine import RaycastLidar, SweepJob, assemble_sweep
 from uniscene_sim.lidar.raycast.footprint import Echoes
-from uniscene_sim.lidar.raycast.receiver import Returns, sweep_key, uniform
+from uniscene_sim.lidar.raycast.receiver import Returns
 from uniscene_sim.lidar.raycast.trace import Beams, sensor_pose_at
 from uniscene_sim.lidar.raycast.trace import LidarScene as Motions
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import pose_at
-from uniscene_sim.zoo import require_learned
+from uniscene_sim.zoo.models import require_learned
 
 if TYPE_CHECKING:
     from uniscene_sim.lidar.learned.model import LidarModel
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["SparseSdf"]
 
 _ANY_RANGE_M = 60.0  # what a sensor is told to see where everything returns
-#: Numbers of `receiver.uniform`, beyond those of raycast.
+#: Uses of random numbers, beyond those of raycast.
 _DROP, _NOISE = 200, 201
 
 
@@ -66,7 +67,9 @@ class SparseSdf:
             from uniscene_sim.lidar.learned.model import LidarModel  # torch comes with it
 
             model = LidarModel.load(options.model)
-        self.model = model
+        from uniscene_sim.lidar.learned.sensing import LearnedSensor
+
+        self.model, self._sensor = model, LearnedSensor(model)
         self._frame = _SweepSetup()
 
     def step(
@@ -85,34 +88,24 @@ class SparseSdf:
         sweep = self._frame.of(view, spec)
         motions, beams, hits = sweep.scene, sweep.beams, sweep.hits
         _beam_rays(motions, beams, hits.origin, hits.direction)
-        store, indices = view.atlas.store, _tiles_in_atlas(view)
-        scene = self.model.scenes.of(store, indices)
         near = np.flatnonzero(_agents_in_reach(motions, hits.origin[-1], sweep.far))
-        agents = scene.put_agents(self.model.net, view.frame.agents[near])
-        direction = hits.direction.reshape(-1, 3)
-        samples = sample_rays(scene.grid, scene.ijk, scene.ground, agents, hits.origin, direction, sweep.far,
-                        self.model.config.samples, _agent_offsets(motions, beams, near), self.model.config.prior)  # fmt: skip
-        met = np.flatnonzero(np.isfinite(samples.first))
-        samples = RaySamples(*(x[met] for x in samples))
-        self.model.scenes.ensure_features(store, scene, samples.row)
-        air = air_of(view.frame.style) if spec.detect_range_m else CLEAR
-        made = self.model.render(scene, samples, direction[met].astype(np.float32),
-                                 spec.detect_range_m or _ANY_RANGE_M, air)  # fmt: skip
-        there = np.arange(len(met)), made["chosen"]
-        who = samples.agent_row[there]
+        calibrated = spec.detect_range_m > 0.0
+        rays = RayBundle(
+            hits.origin, hits.direction.reshape(-1, 3), sweep.far, spec.detect_range_m or _ANY_RANGE_M,
+            air_of(view.frame.style) if calibrated else CLEAR, _agent_offsets(motions, beams, near),
+        )  # fmt: skip
+        readings = self._sensor.read(view.atlas.store, _tiles_in_atlas(view), view.frame.agents[near], rays)
         shape = hits.distance.shape
-        far = np.full(hits.distance.size, np.inf)
-        far[met] = np.where(made["missed"] < 0.5, made["depth"], np.inf)
-        hits.material.reshape(-1)[met] = scene.label[samples.row[there]]  # the bare material of a class is its number
-        hits.agent_row.reshape(-1)[met] = np.where(who >= 0, near[who] if len(near) else -1, -1)
-        intensity, dropped = np.zeros(far.shape, np.float32), np.zeros(far.shape, np.float32)
-        bright = np.round(255.0 * made["intensity"])  # in hundredths of what is white, up to that
-        intensity[met] = bright / 255.0 if spec.detect_range_m else np.minimum(bright / 100.0, 1.0)
-        dropped[met] = made["dropped"]
-        hits.distance[:] = far.reshape(shape)
-        key = sweep_key(view.frame.seed, view.frame.stamp_us, spec.name)
-        _drop_and_add_noise(key, hits.distance, dropped.reshape(shape), spec.detect_range_m > 0.0, spec.range_noise_m,
-                 spec.min_range_m, spec.max_range_m)  # fmt: skip
+        hits.distance[:] = readings.range_m.reshape(shape)
+        hits.material[:] = readings.label.reshape(shape)  # the bare material of a class is its number
+        hits.agent_row[:] = np.append(near, -1)[readings.agent].reshape(shape)
+        bright = np.round(255.0 * readings.intensity)  # in hundredths of what is white, up to that
+        intensity = bright / 255.0 if calibrated else np.minimum(bright / 100.0, 1.0)
+        dropped = readings.drop_probability.reshape(shape)
+        key = key_of(view.frame.seed, view.frame.stamp_us, spec.name)
+        _drop_and_add_noise(
+            key, hits.distance, dropped, calibrated, spec.range_noise_m, spec.min_range_m, spec.max_range_m
+        )
         one = (..., None)
         echoes = Echoes(hits.distance[one], hits.cosine[one], hits.material[one], hits.agent_row[one])
         returns = Returns(hits.distance[one], intensity.reshape(shape)[one], np.zeros((*shape, 1), np.uint8))
@@ -177,11 +170,12 @@ def _drop_and_add_noise(key, distance, dropped, drops, noise, nearest, farthest)
         for r in range(distance.shape[1]):
             if distance[c, r] == np.inf:
                 continue
-            if drops and uniform(key, c, r, _DROP) < dropped[c, r]:
+            if drops and unit_hash4(key, c, r, _DROP) < dropped[c, r]:
                 distance[c, r] = np.inf
                 continue
             if noise > 0.0:
-                radius = np.sqrt(-2.0 * np.log(uniform(key, c, r, _NOISE)))
-                distance[c, r] += noise * radius * np.cos(2.0 * np.pi * uniform(key, c, r, _NOISE + 1))
+                distance[c, r] += (
+                    noise * normal_pair(unit_hash4(key, c, r, _NOISE), unit_hash4(key, c, r, _NOISE + 1))[0]
+                )
             if not nearest <= distance[c, r] <= farthest:
                 distance[c, r] = np.inf

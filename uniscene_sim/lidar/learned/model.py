@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uniscene_sim.errors import InputError
 from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_features
 from uniscene_sim.lidar.learned.ray_samples import RaySamples
-from uniscene_sim.lidar.learned.voxel_scene import VoxelScene, VoxelSceneCache
-from uniscene_sim.occupancy.learned.precision import autocast_for, explain_out_of_memory, pick_device
-from uniscene_sim.zoo import ZooModel, check_tensors, load_model
+from uniscene_sim.lidar.learned.voxel_scene import VoxelScene
+from uniscene_sim.zoo.models import load_model
+from uniscene_sim.zoo.networks import load_network
+from uniscene_sim.zoo.torch_device import autocast_for, explain_out_of_memory, pick_device
 
 __all__ = ["LidarModel"]
 
@@ -27,7 +27,6 @@ class LidarModel:
         name: as in the zoo.
         config: of the network.
         sha256: of the weights.
-        scenes: features of tiles.
     """
 
     def __init__(self, name: str, net: SparseSdfNet, sha256: str, device: str | None = None):
@@ -35,7 +34,6 @@ class LidarModel:
         self._device = pick_device(device)
         self.net = net.to(self._device).eval().requires_grad_(False)
         self.config = net.config
-        self.scenes = VoxelSceneCache(self.net, self._device)
 
     @classmethod
     def load(cls, name: str | Path, device: str | None = None) -> LidarModel:
@@ -44,19 +42,9 @@ class LidarModel:
         Raises:
             InputError: no such model, weights of another version or damaged ones.
         """
-        return cls.of(load_model(name), str(name), device)
-
-    @classmethod
-    def of(cls, model: ZooModel, name: str, device: str | None = None) -> LidarModel:
-        try:
-            sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in model.config["net"].items()}
-            net = SparseSdfNet(SdfConfig(**sizes))  # type: ignore[arg-type]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"expected the sizes of a LiDAR model, {error}", field=f"{name}: config") from error
-        weights = model.weights.get("net", {})
-        check_tensors(weights, {k: tuple(v.shape) for k, v in net.state_dict().items()}, f"{name}: net.safetensors")
-        net.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in weights.items()})
-        return cls(Path(name).name, net, model.sha256, device)
+        model = load_model(name)
+        net = load_network(model, "net", lambda sizes: SparseSdfNet(SdfConfig(**sizes)))
+        return cls(model.name, net, model.sha256, device)
 
     def render(
         self, scene: VoxelScene, samples: RaySamples, direction: np.ndarray, detect_range_m: float, air: Air

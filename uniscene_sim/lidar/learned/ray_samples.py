@@ -8,15 +8,17 @@ knows no more of where the surface lies. Only the first 2 m count: what is behin
 
 from __future__ import annotations
 
-from math import cos, floor, inf, sin
+from math import cos, inf, sin
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compute.compiled import floor, inlined
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.learned.voxels import SOLID, CellGrid
 from uniscene_sim.tile import CELL_M
+from uniscene_sim.tracing.slabs import Ray, cell_exit, clamp, clip, next_cell
 
 __all__ = ["AgentGrids", "RaySamples", "agent_grids", "empty_ray_samples", "sample_rays"]
 
@@ -91,115 +93,93 @@ def _rasterise_half_cells(grid, low, ijk, first):
                             grid[a, b, c] = first + n
 
 
-@njit(cache=True, inline="always")
-def _leave(at, step, cell, size):
-    """t at which a ray leaves [cell size, (cell + 1) size) along one axis."""
-    if step > 0.0:
-        return ((cell + 1) * size - at) / step
-    if step < 0.0:
-        return (cell * size - at) / step
-    return inf
-
-
-@njit(cache=True, inline="always")
-def _clip(at, step, low, high, t0, t1):
-    """What is left of [t0, t1] within [low, high] along one axis."""
-    if step == 0.0:
-        return (t0, t1) if low <= at < high else (inf, -inf)
-    a, b = (low - at) / step, (high - at) / step
-    return max(t0, min(a, b)), min(t1, max(a, b))
-
-
-@njit(cache=True, inline="always")
-def _within(value, low, high):
-    return low if value < low else (high if value > high else value)
+@inlined
+def _scaled(ray: Ray, cell_m):
+    """A ray in units of cells, t in metres."""
+    return ray.ox / cell_m, ray.oy / cell_m, ray.oz / cell_m, ray.dx / cell_m, ray.dy / cell_m, ray.dz / cell_m
 
 
 @njit(cache=True)
-def _cross_world(grid: CellGrid, is_ground, ox, oy, oz, dx, dy, dz, far, begin, end, row):
+def _cross_world(grid: CellGrid, is_ground, ray: Ray, far, begin, end, row):
     """Write where a ray enters and leaves each cell that it crosses, until it is surely stopped; how many."""
-    x, y, z, u, v, w = ox / CELL_M, oy / CELL_M, oz / CELL_M, dx / CELL_M, dy / CELL_M, dz / CELL_M
+    x, y, z, u, v, w = _scaled(ray, CELL_M)
     lx, ly, lz = 8 * grid.low[0], 8 * grid.low[1], 8 * grid.low[2]
     nx, ny, nz = grid.blocks.shape
-    t, t_end = _clip(x, u, lx, lx + 8 * nx, 0.0, far)
-    t, t_end = _clip(y, v, ly, ly + 8 * ny, t, t_end)
-    t, t_end = _clip(z, w, lz, lz + 8 * nz, t, t_end)
+    t, t_end = clip(x, u, lx, lx + 8 * nx, 0.0, far)
+    t, t_end = clip(y, v, ly, ly + 8 * ny, t, t_end)
+    t, t_end = clip(z, w, lz, lz + 8 * nz, t, t_end)
     count, gone = 0, 0.0
     if t >= t_end:
         return 0
-    i = _within(floor(x + t * u), lx, lx + 8 * nx - 1)
-    j = _within(floor(y + t * v), ly, ly + 8 * ny - 1)
-    k = _within(floor(z + t * w), lz, lz + 8 * nz - 1)
+    i = clamp(floor(x + t * u), lx, lx + 8 * nx - 1)
+    j = clamp(floor(y + t * v), ly, ly + 8 * ny - 1)
+    k = clamp(floor(z + t * w), lz, lz + 8 * nz - 1)
     while True:
         bi, bj, bk = i >> 3, j >> 3, k >> 3
         block = grid.blocks[bi - grid.low[0], bj - grid.low[1], bk - grid.low[2]]
         if block < 0:  # on to the next block
-            tx, ty, tz = _leave(x, u, bi, 8.0), _leave(y, v, bj, 8.0), _leave(z, w, bk, 8.0)
+            tx, ty, tz = cell_exit(x, u, bi, 8.0), cell_exit(y, v, bj, 8.0), cell_exit(z, w, bk, 8.0)
             t = max(t, min(tx, ty, tz))
             if t >= t_end:
                 return count
             if tx <= ty and tx <= tz:
                 i = 8 * bi + 8 if u > 0.0 else 8 * bi - 1
-                j = _within(floor(y + t * v), 8 * bj, 8 * bj + 7)
-                k = _within(floor(z + t * w), 8 * bk, 8 * bk + 7)
+                j = clamp(floor(y + t * v), 8 * bj, 8 * bj + 7)
+                k = clamp(floor(z + t * w), 8 * bk, 8 * bk + 7)
             elif ty <= tz:
                 j = 8 * bj + 8 if v > 0.0 else 8 * bj - 1
-                i = _within(floor(x + t * u), 8 * bi, 8 * bi + 7)
-                k = _within(floor(z + t * w), 8 * bk, 8 * bk + 7)
+                i = clamp(floor(x + t * u), 8 * bi, 8 * bi + 7)
+                k = clamp(floor(z + t * w), 8 * bk, 8 * bk + 7)
             else:
                 k = 8 * bk + 8 if w > 0.0 else 8 * bk - 1
-                i = _within(floor(x + t * u), 8 * bi, 8 * bi + 7)
-                j = _within(floor(y + t * v), 8 * bj, 8 * bj + 7)
+                i = clamp(floor(x + t * u), 8 * bi, 8 * bi + 7)
+                j = clamp(floor(y + t * v), 8 * bj, 8 * bj + 7)
         else:
             here = grid.cells[block, i & 7, j & 7, k & 7]
             if here == SOLID:
                 return count
-            tx, ty, tz = _leave(x, u, i, 1.0), _leave(y, v, j, 1.0), _leave(z, w, k, 1.0)
+            tx, ty, tz = cell_exit(x, u, i, 1.0), cell_exit(y, v, j, 1.0), cell_exit(z, w, k, 1.0)
             leave = min(tx, ty, tz, t_end)
             if here >= 0 and leave > t:
                 begin[count], end[count], row[count] = t, leave, here
                 count += 1
-                gone += (leave - t) * (max(abs(dz), _FLATTEST) if is_ground[here] else 1.0)
+                gone += (leave - t) * (max(abs(ray.dz), _FLATTEST) if is_ground[here] else 1.0)
                 if gone >= REACH_M or count == _MOST // 2:
                     return count
             t = max(t, leave)
             if t >= t_end:
                 return count
-            if tx <= ty and tx <= tz:
-                i += 1 if u > 0.0 else -1
-            elif ty <= tz:
-                j += 1 if v > 0.0 else -1
-            else:
-                k += 1 if w > 0.0 else -1
-                if here >= 0 and w < 0.0 and is_ground[here]:
-                    return count  # under the ground
+            above = k
+            i, j, k = next_cell(i, j, k, u, v, w, tx, ty, tz)
+            if k < above and here >= 0 and is_ground[here]:
+                return count  # under the ground
         if not (lx <= i < lx + 8 * nx and ly <= j < ly + 8 * ny and lz <= k < lz + 8 * nz):
             return count
 
 
 @njit(cache=True)
-def _cross_agent(a: AgentGrids, n, ox, oy, oz, dx, dy, dz, far, begin, end, row, count, most):
+def _cross_agent(a: AgentGrids, n, ray: Ray, far, begin, end, row, count):
     """The same of an agent's half cells, behind `update_tally` others; how many there are then."""
-    x, y, z, u, v, w = ox / _HALF_M, oy / _HALF_M, oz / _HALF_M, dx / _HALF_M, dy / _HALF_M, dz / _HALF_M
+    x, y, z, u, v, w = _scaled(ray, _HALF_M)
     lx, ly, lz = a.low[n, 0], a.low[n, 1], a.low[n, 2]
     nx, ny, nz = a.shape[n, 0], a.shape[n, 1], a.shape[n, 2]
-    t, t_end = _clip(x, u, lx, lx + nx, 0.0, far)
-    t, t_end = _clip(y, v, ly, ly + ny, t, t_end)
-    t, t_end = _clip(z, w, lz, lz + nz, t, t_end)
+    t, t_end = clip(x, u, lx, lx + nx, 0.0, far)
+    t, t_end = clip(y, v, ly, ly + ny, t, t_end)
+    t, t_end = clip(z, w, lz, lz + nz, t, t_end)
     if t >= t_end:
         return count
-    i = _within(floor(x + t * u), lx, lx + nx - 1)
-    j = _within(floor(y + t * v), ly, ly + ny - 1)
-    k = _within(floor(z + t * w), lz, lz + nz - 1)
+    i = clamp(floor(x + t * u), lx, lx + nx - 1)
+    j = clamp(floor(y + t * v), ly, ly + ny - 1)
+    k = clamp(floor(z + t * w), lz, lz + nz - 1)
     gone, last = 0.0, -1
     while True:
-        tx, ty, tz = _leave(x, u, i, 1.0), _leave(y, v, j, 1.0), _leave(z, w, k, 1.0)
+        tx, ty, tz = cell_exit(x, u, i, 1.0), cell_exit(y, v, j, 1.0), cell_exit(z, w, k, 1.0)
         leave = min(tx, ty, tz, t_end)
         here = a.row[a.offset[n] + ((i - lx) * ny + (j - ly)) * nz + (k - lz)]
         if here >= 0 and leave > t:
             if here == last:
                 end[count - 1] = leave
-            elif count < most:
+            elif count < _MOST:
                 begin[count], end[count], row[count] = t, leave, here
                 count += 1
             gone += leave - t
@@ -207,12 +187,7 @@ def _cross_agent(a: AgentGrids, n, ox, oy, oz, dx, dy, dz, far, begin, end, row,
         t = max(t, leave)
         if t >= t_end or gone >= REACH_M:
             return count
-        if tx <= ty and tx <= tz:
-            i += 1 if u > 0.0 else -1
-        elif ty <= tz:
-            j += 1 if v > 0.0 else -1
-        else:
-            k += 1 if w > 0.0 else -1
+        i, j, k = next_cell(i, j, k, u, v, w, tx, ty, tz)
         if not (lx <= i < lx + nx and ly <= j < ly + ny and lz <= k < lz + nz):
             return count
 
@@ -245,7 +220,8 @@ def _sample_with_prior(
         column = r // rings
         ox, oy, oz = origins[column, 0], origins[column, 1], origins[column, 2]
         dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
-        count = _cross_world(grid, is_ground, ox, oy, oz, dx, dy, dz, far, begin, end, row)
+        ray = Ray(ox, oy, oz, dx, dy, dz)
+        count = _cross_world(grid, is_ground, ray, far, begin, end, row)
         who[:count] = -1
         near = begin[0] if count else inf
         # half a cell more at both ends of what is crossed in one go
@@ -259,14 +235,14 @@ def _sample_with_prior(
             begin[0] = max(0.0, begin[0] - _MARGIN_M)
         others = count
         for a in range(agents.low.shape[0]):
-            if not _hits_bounding_sphere(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
+            if not _hits_bounding_sphere(agents, a, move[column, a], ray, far):
                 continue
             # the ray as it lies beside the agent where that will be
             ax, ay, az = _in_agent_frame(agents, a, move[column, a], ox, oy, oz)
             c, s = cos(move[column, a, 3]), sin(move[column, a, 3])
             ux, uy = c * dx + s * dy, c * dy - s * dx
             before = others
-            others = _cross_agent(agents, a, ax, ay, az, ux, uy, dz, far, begin, end, row, others, _MOST)
+            others = _cross_agent(agents, a, Ray(ax, ay, az, ux, uy, dz), far, begin, end, row, others)
             for m in range(before, others):
                 who[m] = a
                 near = min(near, begin[m])
@@ -309,8 +285,9 @@ def _sample_evenly(
         column, count = r // rings, 0
         ox, oy, oz = origins[column, 0], origins[column, 1], origins[column, 2]
         dx, dy, dz = directions[r, 0], directions[r, 1], directions[r, 2]
+        ray = Ray(ox, oy, oz, dx, dy, dz)
         for a in range(agents.low.shape[0]):
-            if _hits_bounding_sphere(agents, a, move[column, a], ox, oy, oz, dx, dy, dz, far):
+            if _hits_bounding_sphere(agents, a, move[column, a], ray, far):
                 near[count] = a
                 count += 1
         out.gap[r] = far / n
@@ -351,10 +328,11 @@ def _half_cell_at(agents: AgentGrids, a, x, y, z):
 
 
 @njit(cache=True, inline="always")
-def _hits_bounding_sphere(agents: AgentGrids, a, move, ox, oy, oz, dx, dy, dz, far):
+def _hits_bounding_sphere(agents: AgentGrids, a, move, ray: Ray, far):
     """Whether a ray crosses the sphere about an agent."""
-    x, y, z = ox - agents.centre[a, 0] - move[0], oy - agents.centre[a, 1] - move[1], oz - agents.centre[a, 2] - move[2]
-    along, radius = x * dx + y * dy + z * dz, agents.radius[a]
+    x, y = ray.ox - agents.centre[a, 0] - move[0], ray.oy - agents.centre[a, 1] - move[1]
+    z = ray.oz - agents.centre[a, 2] - move[2]
+    along, radius = x * ray.dx + y * ray.dy + z * ray.dz, agents.radius[a]
     return x * x + y * y + z * z - along * along <= radius * radius and -far - radius <= along <= radius
 
 

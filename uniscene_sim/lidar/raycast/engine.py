@@ -7,13 +7,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import key_of
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.air import CLEAR, air_of
 from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echoes
-from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive, sweep_key
+from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive
 from uniscene_sim.lidar.raycast.reflectance import ALBEDO, plain_surfaces, surfaces_of
 from uniscene_sim.lidar.raycast.trace import Beams, Hits, LidarScene, beams_of, empty_hits, trace_sweep
 from uniscene_sim.rig import RETURNS, LidarSpec
@@ -128,7 +129,7 @@ def _receiver_returns(
         float(spec.range_noise_m),
         RETURNS.index(spec.returns),
     )
-    receive(sweep_key(view.frame.seed, view.frame.stamp_us, spec.name), receiver, air, echoes, returns)
+    receive(key_of(view.frame.seed, view.frame.stamp_us, spec.name), receiver, air, echoes, returns)
     return echoes, returns
 
 

@@ -19,6 +19,7 @@ from uniscene_sim.lidar.raycast.trace import (
     sensor_pose_at,
 )
 from uniscene_sim.tracing.agents import PosedAgents
+from uniscene_sim.tracing.slabs import Ray
 
 __all__ = ["Echoes", "empty_echoes", "find_echoes", "group_echoes"]
 
@@ -150,11 +151,10 @@ def _find_column_echoes(
         above = _unit_cross(d, left, d)
         for q in range(1, 5):
             side = left if q < 3 else above
-            ray = d + (_RING * divergence if q % 2 else -_RING * divergence) * side
-            ray /= np.sqrt((ray * ray).sum())
-            t, m, cosine, up, w = first_hit(
-                atlas, templates, local, some, ox, oy, oz, ray[0], ray[1], ray[2], max_range
-            )
+            to = d + (_RING * divergence if q % 2 else -_RING * divergence) * side
+            to /= np.sqrt((to * to).sum())
+            ray = Ray(ox, oy, oz, to[0], to[1], to[2])
+            t, m, cosine, up, w = first_hit(atlas, templates, local, some, ray, max_range)
             distance[q], material[q], who[q], strength[q] = t, m, w, 0.0
             if t < np.inf:
                 strength[q] = _RING_SHARE * echo_strength(surfaces, m, cosine, up, w)

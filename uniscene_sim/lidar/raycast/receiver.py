@@ -9,33 +9,23 @@ sensor has its reflectance in hundredths, 0 to 100; 101 to 255 is for retro-refl
 brighter than white they are, 255 for a hundred times. Range is calibrated out; incidence, a part of the beam that
 misses, and rain, snow and fog are not, since no sensor knows of them.
 
-Every random number is a hash of seed, stamp, sensor, column, ring and its use: nothing hangs on order or on threads.
+Every random number is keyed by seed, stamp, sensor, column, ring and its use.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compute.keyed_random import normal_pair, unit_hash4
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.raycast.footprint import Echoes
 from uniscene_sim.rig import RETURNS
 
-__all__ = [
-    "AIR",
-    "Receiver",
-    "Returns",
-    "calibrated_intensity",
-    "empty_returns",
-    "receive",
-    "received_power",
-    "sweep_key",
-    "uniform",
-]
+__all__ = ["AIR", "Receiver", "Returns", "calibrated_intensity", "empty_returns", "receive", "received_power"]
 
 #: Standard deviation of the logarithm of power: speckle, and the receiver's noise.
 FLUCTUATION = 0.12
@@ -70,23 +60,6 @@ def empty_returns(shape: tuple[int, ...]) -> Returns:
     return Returns(np.full((*shape, 2), np.inf), np.zeros((*shape, 2), np.float32), np.zeros((*shape, 2), np.uint8))
 
 
-def sweep_key(seed: int, stamp_us: int, name: str) -> np.uint64:
-    """What the random numbers of a sweep hang on, beside the beam."""
-    digest = hashlib.blake2b(f"{seed} {stamp_us} {name}".encode(), digest_size=8).digest()
-    return np.uint64(int.from_bytes(digest, "little"))
-
-
-@njit(cache=True, inline="always")
-def uniform(key, column, ring, use):
-    """A number in (0, 1), fixed for its keys."""
-    h = key + np.uint64(column) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(ring) * np.uint64(0xC2B2AE3D27D4EB4F)
-    h += np.uint64(use) * np.uint64(0x165667B19E3779F9)
-    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    h ^= h >> np.uint64(31)
-    return (np.float64(h >> np.uint64(11)) + 0.5) / 9007199254740992.0
-
-
 @njit(cache=True, inline="always")
 def received_power(strength, distance, detect_range, extinction):
     """Power that comes back, in units of what is seen half of the time."""
@@ -112,12 +85,12 @@ def _strongest_gate(key, c, r, nearest, receiver: Receiver, air: Air):
         if near + _GATE_M > nearest:
             break
         filled = min(1.0, air.fill * near * near)
-        if filled < 1.0 and uniform(key, c, r, 8 + 3 * gate) > filled:
+        if filled < 1.0 and unit_hash4(key, c, r, 8 + 3 * gate) > filled:
             continue
-        strength = -air.backscatter / filled * np.log(uniform(key, c, r, 9 + 3 * gate))
+        strength = -air.backscatter / filled * np.log(1.0 - unit_hash4(key, c, r, 9 + 3 * gate))
         power = received_power(strength, near, receiver.detect_range_m, air.extinction)
         if power > best:
-            best, at = power, near + _GATE_M * uniform(key, c, r, 10 + 3 * gate)
+            best, at = power, near + _GATE_M * unit_hash4(key, c, r, 10 + 3 * gate)
             seems = strength * np.exp(-2.0 * air.extinction * near)
     return best, at, seems
 
@@ -133,14 +106,12 @@ def _detect_echoes(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, powe
         if t == np.inf:
             continue
         nearest = min(nearest, t)
-        # two normal numbers (Box-Muller): of power and of range
-        radius = np.sqrt(-2.0 * np.log(uniform(key, c, r, 2 * k)))
-        angle = 2.0 * np.pi * uniform(key, c, r, 2 * k + 1)
-        seen[k], seems[k] = t + receiver.range_noise_m * radius * np.sin(angle), strength
+        flicker, noise = normal_pair(unit_hash4(key, c, r, 2 * k), unit_hash4(key, c, r, 2 * k + 1))
+        seen[k], seems[k] = t + receiver.range_noise_m * noise, strength
         if detect_range > 0.0:
-            flicker = np.exp(FLUCTUATION * radius * np.cos(angle))
-            power[k] = flicker * received_power(strength, t, detect_range, air.extinction)
-            seems[k] *= flicker * np.exp(-2.0 * air.extinction * t)
+            factor = np.exp(FLUCTUATION * flicker)
+            power[k] = factor * received_power(strength, t, detect_range, air.extinction)
+            seems[k] *= factor * np.exp(-2.0 * air.extinction * t)
             if power[k] < 1.0:
                 power[k] = 0.0
         else:

@@ -14,6 +14,7 @@ from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays, knot_at, pose_at, position_at, set_pose
 from uniscene_sim.tracing.atlas import AtlasArrays
 from uniscene_sim.tracing.kernels import trace_agents, trace_world
+from uniscene_sim.tracing.slabs import Ray
 
 __all__ = [
     "Beams",
@@ -171,20 +172,18 @@ def _beam_direction(rot, ca, sa, ce, se):
 
 
 @njit(cache=True, inline="always")
-def first_hit(atlas, templates, local: PosedAgents, chosen, ox, oy, oz, dx, dy, dz, max_range):
+def first_hit(atlas, templates, local: PosedAgents, chosen, ray: Ray, max_range):
     """Range (inf on a miss), material, cosine of incidence, z of the normal, agent row of what a ray meets.
 
     Takes a `Scene` by its fields: unpacked for each ray, it would cost a tenth of the sweep.
     """
-    t, m, nx, ny, nz, deck = trace_world(atlas, ox, oy, oz, dx, dy, dz, max_range)
+    t, m, nx, ny, nz, deck = trace_world(atlas, ray, max_range)
     row = min(deck, -1)
     if chosen.shape[0]:
-        ta, ma, ax, ay, az, hit = trace_agents(
-            local, templates, chosen, chosen.shape[0], ox, oy, oz, dx, dy, dz, min(t, max_range)
-        )
+        ta, ma, ax, ay, az, hit = trace_agents(local, templates, chosen, chosen.shape[0], ray, min(t, max_range))
         if hit >= 0 and ta < t:
             t, m, nx, ny, nz, row = ta, ma, ax, ay, az, hit
-    return t, m, min(1.0, abs(nx * dx + ny * dy + nz * dz)), nz, row
+    return t, m, min(1.0, abs(nx * ray.dx + ny * ray.dy + nz * ray.dz)), nz, row
 
 
 @njit(cache=True)
@@ -198,7 +197,7 @@ def trace_beam(atlas, templates, local: PosedAgents, chosen, rot, ca, sa, ce, se
     there already."""
     ox, oy, oz = hits.origin[c, 0], hits.origin[c, 1], hits.origin[c, 2]
     dx, dy, dz = _beam_direction(rot, ca, sa, ce, se)
-    t, material, cosine, up, who = first_hit(atlas, templates, local, chosen, ox, oy, oz, dx, dy, dz, max_range)
+    t, material, cosine, up, who = first_hit(atlas, templates, local, chosen, Ray(ox, oy, oz, dx, dy, dz), max_range)
     hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r] = t, material, who
     hits.cosine[c, r], hits.up[c, r] = cosine, up
     hits.direction[c, r, 0], hits.direction[c, r, 1], hits.direction[c, r, 2] = dx, dy, dz

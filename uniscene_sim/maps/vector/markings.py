@@ -6,11 +6,11 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import box_corners, point_in_polygon
 from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.maps.ground import z_in_triangle
 from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
-from uniscene_sim.maps.terrain import unit_hash
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
 from uniscene_sim.maps.vector.triangles import LaneTriangles
 from uniscene_sim.taxonomy import Material
@@ -27,6 +27,7 @@ _BAY_M, _BAY_LINE_M = 6.0, 0.12
 _DASH_M, _PERIOD_M = 3.0, 9.0
 _STOP_LINE_M = 0.4
 _STRIPE_M = 0.5
+_WORN = 105  # use of random numbers
 
 _ASPHALT, _ASPHALT_OLD, _PAVING, _KERB = Material.ASPHALT, Material.ASPHALT_OLD, Material.PAVING, Material.KERB
 _GRASS, _SOIL, _NONE = Material.GRASS, Material.SOIL, Material.NONE
@@ -178,7 +179,7 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarr
             material[lane.index] = Material.MEDIAN
         elif lane.kind in ("none", "curb"):
             material[lane.index] = _PAVING if lane.height > 0 else _GRASS
-        elif lane.junction < 0 and (lane.kind == "shoulder" or unit_hash(float(lane.key[0]), 7.0) < 0.25):
+        elif lane.junction < 0 and (lane.kind == "shoulder" or unit_hash(_WORN, lane.key[0]) < 0.25):
             material[lane.index] = _ASPHALT_OLD
         else:
             material[lane.index] = _ASPHALT

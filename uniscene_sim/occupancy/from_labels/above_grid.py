@@ -8,8 +8,9 @@ import numpy as np
 from numba import njit
 from scipy import ndimage
 
+from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.keyed_random import unit_hash4
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.maps.terrain import unit_hash
 from uniscene_sim.occupancy.from_labels.cell_owners import CellOwners
 from uniscene_sim.occupancy.learned.tile_latents import MARGIN_CELLS
 from uniscene_sim.occupancy.procedural.houses import house_style, house_top
@@ -28,6 +29,8 @@ _PIT = 3  # layers that a column may lack below its neighbours' walls and still 
 _EDGE_M = 2.5  # over this width a crown that nobody planned rises from its edge to its full height
 _ALIVE = 0.25  # a planned tree stands where this share of the middle of its crown reaches the last layer
 _LUMPY = 0.85  # a crown reaches about this share of its planned half axes; leaves farther out are few
+
+_STOREYS, _LUMP, _GROVE = 116, 117, 118  # uses of random numbers
 
 
 class AboveGrid(NamedTuple):
@@ -103,10 +106,10 @@ def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, al
                     v = min(max(-s * dx + c * dy, -0.5 * o.width), 0.5 * o.width)
                     end[i, j] = o.z + house_top(o, house_style(o), u, v)
                 else:
-                    storeys = 2 + int(3.0 * unit_hash(np.floor(x / BLOCK_M) + 7919.0 * seed, np.floor(y / BLOCK_M)))
+                    storeys = 2 + int(3.0 * unit_hash4(_STOREYS, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))
                     end[i, j] = z[i, j] + 3.1 * storeys + 0.9
                 continue
-            lump = unit_hash(np.floor(x / 0.8) + 7919.0 * seed, np.floor(y / 0.8))
+            lump = unit_hash4(_LUMP, seed, floor(x / 0.8), floor(y / 0.8))
             q = tree_at[i, j]
             if q >= 0 and alive[q]:
                 o = objects[q]
@@ -116,7 +119,7 @@ def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, al
                     end[i, j] = o.z + high
                     what[i, j] = _LEAF
             elif what[i, j] == _LEAF and q < 0:
-                top = 7.0 + 4.0 * unit_hash(np.floor(x / _GROVE_M) + 7919.0 * seed, np.floor(y / _GROVE_M) + 3571.0)
+                top = 7.0 + 4.0 * unit_hash4(_GROVE, seed, floor(x / _GROVE_M), floor(y / _GROVE_M))
                 rise = 1.0 - (1.0 - min(depth[i, j] / _EDGE_M, 1.0)) ** 2
                 end[i, j] = begin[i, j] + (top - _ABOVE_M) * np.sqrt(rise) + 1.2 * (lump - 0.6)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.maps.terrain import unit_hash
+from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.keyed_random import unit_hash4
 from uniscene_sim.occupancy.from_labels.above_grid import BLOCK_M
 from uniscene_sim.occupancy.procedural.houses import _LEAVES, _WALLS, _facade, house_material, house_style, house_top
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
@@ -21,6 +22,7 @@ _POLE, _FENCE, _TRUNK, _HEDGE, _ROOF = (
 _ZERO, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW_M = 1.9  # fences and hedges are lower
 _STEM_M = 2.8  # trunks are seen below this
+_COLOUR, _SPECIES, _OPEN = 113, 114, 115  # uses of random numbers
 
 
 @njit(cache=True, nogil=True)
@@ -124,8 +126,7 @@ def _fence_bricks(material, i, j, k, label):
 @njit(cache=True)
 def _wall_material(x, y, high, roofed, ground, objects, house, seed):
     if house < 0:
-        block_x, block_y = np.floor(x / BLOCK_M), np.floor(y / BLOCK_M)
-        wall = _WALLS[int(5 * unit_hash(block_x + 104729.0 * seed, block_y))]
+        wall = _WALLS[int(5 * unit_hash4(_COLOUR, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))]
         return _ROOF if roofed else _facade(high - ground, x + y, 2.6, 0.0, wall, False, False, 0.5)
     o = objects[house]
     looks = house_style(o)
@@ -147,7 +148,7 @@ def _wall_material(x, y, high, roofed, ground, objects, house, seed):
 def _leaf_material(x, y, objects, tree, seed):
     if tree >= 0:
         return _LEAVES[objects[tree].variant % 3]
-    return _LEAVES[int(3 * unit_hash(np.floor(x / 8.0) + 15485863.0 * seed, np.floor(y / 8.0)))]
+    return _LEAVES[int(3 * unit_hash4(_SPECIES, seed, floor(x / 8.0), floor(y / 8.0)))]
 
 
 @njit(cache=True)
@@ -165,8 +166,7 @@ def _leaf_bricks(mask, i, j, k, x0, y0):
         for b in range(2):
             for c in range(2):
                 sides = (west if a == 0 else east) + (south if b == 0 else north) + (below if c == 0 else above)
-                place = (2.0 * corner_j + b) * 4096.0 + 2.0 * k + c
-                if unit_hash(2.0 * corner_i + a, place) < 1.0 - 0.28 * sides:
+                if unit_hash4(_OPEN, 2 * corner_i + a, 2 * corner_j + b, 2 * k + c) < 1.0 - 0.28 * sides:
                     for p in range(2):
                         for q in range(2):
                             bits |= np.uint64(3) << np.uint64(16 * (2 * a + p) + 4 * (2 * b + q) + 2 * c)

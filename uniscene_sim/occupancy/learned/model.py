@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from uniscene_sim.errors import InputError
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import sample
-from uniscene_sim.occupancy.learned.precision import autocast_for, explain_out_of_memory, pick_device, to_device
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
-from uniscene_sim.zoo import ZooModel, check_tensors, load_model
+from uniscene_sim.zoo.models import load_model
+from uniscene_sim.zoo.networks import load_network
+from uniscene_sim.zoo.torch_device import autocast_for, explain_out_of_memory, pick_device, to_device
 
 __all__ = ["OccupancyModel"]
 
-_NETS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "unet": lambda config: UNet(UNetConfig(**config)),
-    "dit": lambda config: DiT(DiTConfig(**config)),
+_FLOWS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "unet": lambda sizes: UNet(UNetConfig(**sizes)),
+    "dit": lambda sizes: DiT(DiTConfig(**sizes)),
 }
 
 
@@ -55,19 +56,9 @@ class OccupancyModel:
         Raises:
             InputError: no such model, weights of another version or damaged ones.
         """
-        return cls.of(load_model(name), str(name), device)
-
-    @classmethod
-    def of(cls, model: ZooModel, name: str, device: str | None = None) -> OccupancyModel:
-        try:
-            vae = OccupancyVae(VaeConfig(**_tuples(model.config["vae"])))
-            kind = model.config["flow"]["kind"]
-            flow = _NETS[kind](_tuples({k: v for k, v in model.config["flow"].items() if k != "kind"}))
-        except (KeyError, TypeError) as error:
-            raise InputError(f"expected the sizes of an occupancy model, {error}", field=f"{name}: config") from error
-        for part, net in (("vae", vae), ("flow", flow)):
-            _fill(net, model.weights.get(part, {}), f"{name}: {part}.safetensors")
-        return cls(Path(name).name, vae, flow, model.sha256, device)
+        model = load_model(name)
+        vae = load_network(model, "vae", lambda sizes: OccupancyVae(VaeConfig(**sizes)))
+        return cls(model.name, vae, load_network(model, "flow", _flow), model.sha256, device)
 
     def encode(self, labels: np.ndarray, layout: np.ndarray | None = None) -> np.ndarray:
         """Latents float32 (B, c, X/4, Y/4), about unit variance, of labels uint8 (B, X, Y, Z)."""
@@ -138,15 +129,5 @@ class OccupancyModel:
             raise InputError(f"expected {expected}, got {got}", field=what)
 
 
-def _tuples(config: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-
-
-def _fill(net: nn.Module, tensors: dict[str, np.ndarray], file: str) -> None:
-    """Weights of a file into a network.
-
-    Raises:
-        InputError: some are missing, too many, or of other shapes.
-    """
-    check_tensors(tensors, {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}, file)
-    net.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()})
+def _flow(sizes: dict[str, Any]) -> nn.Module:
+    return _FLOWS[sizes.pop("kind")](sizes)

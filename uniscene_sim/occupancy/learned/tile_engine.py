@@ -17,7 +17,7 @@ from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 from uniscene_sim.storage.source_key import source_key
 from uniscene_sim.taxonomy import CONDITION_CHANNELS
 from uniscene_sim.tile import TILE_CELLS, TILE_M, Tile
-from uniscene_sim.zoo import require_learned
+from uniscene_sim.zoo.models import require_learned
 
 __all__ = ["OccflowTiles"]
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 from numba import njit
 
+from uniscene_sim.compute.keyed_random import normal_pair, unit_hash5
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.occupancy.learned.interface import LatentModel
 from uniscene_sim.tile import CELL_M, TILE_CELLS
@@ -31,6 +32,7 @@ CANVAS_GRID = replace(
     shape=(CANVAS_CELLS, CANVAS_CELLS, DEFAULT_GRID.shape[2]),
     origin=(-0.5 * CANVAS_CELLS * CELL_M, -0.5 * CANVAS_CELLS * CELL_M, DEFAULT_GRID.origin[2]),
 )
+_NOISE = 119  # use of random numbers
 _KEPT = 1024  # canvases; some 40 KB each
 
 
@@ -98,30 +100,13 @@ def tile_colour(ix: int, iy: int) -> int:
 def world_noise(seed, channels, i0, j0, size):
     """Standard normals float32 (channels, size, size) at latent cells (i0 + i, j0 + j) of the world.
 
-    Each hangs on the seed, its cell and its channel alone: two hashed uniforms by Box and Muller's transform.
+    Each hangs on the seed, its cell and its channel alone.
     """
     out = np.empty((channels, size, size), np.float32)
     for c in range(channels):
         for i in range(size):
             for j in range(size):
-                h = _mix(np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15))
-                h = _mix(h ^ np.uint64(i0 + i))
-                h = _mix(h ^ np.uint64(j0 + j))
-                h = _mix(h ^ np.uint64(c))
-                u, v = _unit(h), _unit(_mix(h))
-                out[c, i, j] = np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * v)
+                u = unit_hash5(_NOISE, seed, i0 + i, j0 + j, 2 * c)
+                v = unit_hash5(_NOISE, seed, i0 + i, j0 + j, 2 * c + 1)
+                out[c, i, j] = normal_pair(u, v)[0]
     return out
-
-
-@njit(cache=True)
-def _mix(h):
-    """One step of SplitMix64: a bijection that scatters."""
-    h = h + np.uint64(0x9E3779B97F4A7C15)
-    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return h ^ (h >> np.uint64(31))
-
-
-@njit(cache=True)
-def _unit(h):
-    return (h >> np.uint64(11)) * (1.0 / 9007199254740992.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from uniscene_sim.maps.terrain import unit_hash as _unit
+from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.keyed_random import unit_hash5
 from uniscene_sim.occupancy.bricks import _SUB, _bit, _draw_box
 from uniscene_sim.occupancy.procedural.houses import _LEAVES, _draw_building
 from uniscene_sim.occupancy.procedural.plan import PlanKind
@@ -31,6 +32,7 @@ _TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP_M, _RAIL_M, _BRIDGE, _RED, _WHITE = (
     )
 )
 _LEAF_LOW, _LEAF_HIGH = np.uint8(Material.FOLIAGE), np.uint8(Material.FOLIAGE_LIGHT)
+_LUMP, _LEAVES_OUT = 111, 112  # uses of random numbers
 
 
 @njit(cache=True)
@@ -46,7 +48,7 @@ def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
             flat = ((x - cx) / rx) ** 2 + ((y - cy) / rx) ** 2
             if flat > 1.0:
                 continue
-            lump, lump_at = 0.0, np.inf
+            lump, lump_at = 0.0, -(2**62)
             for k in range(k0, k1 + 1):
                 z = z0 + (k + 0.5) * _SUB
                 r = flat + ((z - cz) / rz) ** 2
@@ -54,12 +56,12 @@ def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
                     continue
                 inside = r < 0.375  # whatever the noise says
                 if not inside:
-                    level = np.floor(z / 0.7)
+                    level = floor(z / 0.7)
                     if level != lump_at:
-                        lump, lump_at = _unit(np.floor(x / 0.7) + salt, np.floor(y / 0.7) * 4096.0 + level), level
+                        lump, lump_at = unit_hash5(_LUMP, salt, floor(x / 0.7), floor(y / 0.7), level), level
                     if r > 0.585 + 0.4 * lump:
                         continue
-                    fine = _unit(np.floor(x / 0.3), np.floor(y / 0.3) * 4096.0 + np.floor(z / 0.3) + salt)
+                    fine = unit_hash5(_LEAVES_OUT, salt, floor(x / 0.3), floor(y / 0.3), floor(z / 0.3))
                     inside = r < 0.45 + 0.4 * lump + 0.2 * (fine - 0.35)
                 if inside:
                     # A cell has one material: leaves that touch a wall must not repaint the wall.
@@ -103,22 +105,60 @@ def draw_objects(material, mask, x0, y0, z0, objects):
                 for tier in range(4):
                     radius = 0.42 * o.length * (1.0 - 0.22 * tier)
                     _draw_crown(material, mask, x0, y0, z0, o.x, o.y, o.z + o.height * (0.32 + 0.19 * tier), radius,
-                           0.15 * o.height, leaf, np.floor(o.style * 50))  # fmt: skip
+                           0.15 * o.height, leaf, int(o.style * 50))  # fmt: skip
             else:
-                _draw_crown(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.66 * o.height, 0.5 * o.length, 0.34 * o.height,
-                       leaf, np.floor(o.style * 50))  # fmt: skip
+                _draw_crown(
+                    material,
+                    mask,
+                    x0,
+                    y0,
+                    z0,
+                    o.x,
+                    o.y,
+                    o.z + 0.66 * o.height,
+                    0.5 * o.length,
+                    0.34 * o.height,
+                    leaf,
+                    int(o.style * 50),
+                )
         elif o.kind == _BUSH:
             _draw_crown(
-                material, mask, x0, y0, z0, o.x, o.y, o.z + 0.6, 0.6 * o.length, 0.9, _HEDGE_M, np.floor(o.style * 50)
+                material, mask, x0, y0, z0, o.x, o.y, o.z + 0.6, 0.6 * o.length, 0.9, _HEDGE_M, int(o.style * 50)
             )
         elif o.kind == _LAMP:
             _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.2, 0.2, o.height, _POLE)
             a = 0.5 * o.length
-            _draw_box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.1,
-                 o.yaw, o.length, 0.12, 0.12, _POLE)  # fmt: skip
+            _draw_box(
+                material,
+                mask,
+                x0,
+                y0,
+                z0,
+                o.x + a * np.cos(o.yaw),
+                o.y + a * np.sin(o.yaw),
+                o.z + o.height - 0.1,
+                o.yaw,
+                o.length,
+                0.12,
+                0.12,
+                _POLE,
+            )
             a = o.length
-            _draw_box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z + o.height - 0.25,
-                 o.yaw, 0.7, 0.3, 0.2, _LAMP_M)  # fmt: skip
+            _draw_box(
+                material,
+                mask,
+                x0,
+                y0,
+                z0,
+                o.x + a * np.cos(o.yaw),
+                o.y + a * np.sin(o.yaw),
+                o.z + o.height - 0.25,
+                o.yaw,
+                0.7,
+                0.3,
+                0.2,
+                _LAMP_M,
+            )
         elif o.kind == _HEDGE:
             _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _HEDGE_M)
         elif o.kind == _FENCE:
@@ -141,8 +181,21 @@ def draw_objects(material, mask, x0, y0, z0, objects):
             posts = max(round(o.length / 2.0), 1)
             for post in range(posts + 1):
                 a = (post / posts - 0.5) * o.length
-                _draw_box(material, mask, x0, y0, z0, o.x + a * np.cos(o.yaw), o.y + a * np.sin(o.yaw), o.z, o.yaw, 0.14,
-                     0.14, o.height, _FENCE_M)  # fmt: skip
+                _draw_box(
+                    material,
+                    mask,
+                    x0,
+                    y0,
+                    z0,
+                    o.x + a * np.cos(o.yaw),
+                    o.y + a * np.sin(o.yaw),
+                    o.z,
+                    o.yaw,
+                    0.14,
+                    0.14,
+                    o.height,
+                    _FENCE_M,
+                )
         elif o.kind == _RAIL:
             _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, 0.12, 0.14, 0.6, _POLE)
             _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)

@@ -10,11 +10,11 @@ from enum import IntEnum
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage
 from uniscene_sim.maps.signals import signal_heads
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.world.paths import unit_hash
 
 __all__ = ["PLAN_DTYPE", "PlanKind", "plan_map"]
 

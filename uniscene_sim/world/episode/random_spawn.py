@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.world.path_columns import LIMIT, STOP
-from uniscene_sim.world.paths import LanePlace, random_path_ahead, unit_hash
+from uniscene_sim.world.paths import LanePlace, random_path_ahead
 
 __all__ = ["random_place", "random_route", "safe_start_mps"]
 

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, make_body, project_to_path
 from uniscene_sim.world.path_columns import LANE, LANE_S, PATH_COLUMNS, STOP, YAW, X, Y, Z
-from uniscene_sim.world.paths import PATH_POINTS, LanePlace, random_path_ahead, unit_hash
+from uniscene_sim.world.paths import PATH_POINTS, LanePlace, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.traffic.lane_change import begin_lane_change
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork

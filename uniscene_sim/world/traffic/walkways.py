@@ -7,9 +7,10 @@ from collections import defaultdict
 import numpy as np
 from scipy.spatial import cKDTree
 
+from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.maps.elements import Crossing
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.world.paths import PATH_POINTS, annotate_path, unit_hash
+from uniscene_sim.world.paths import PATH_POINTS, annotate_path
 from uniscene_sim.world.road_arrays import resample_by_metre
 
 __all__ = ["WalkwayNetwork"]

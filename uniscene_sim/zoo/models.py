@@ -23,11 +23,20 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.storage.yaml_file import YamlFile
 
-__all__ = ["FORMAT", "ZooModel", "check_tensors", "load_model", "model_names", "require_learned", "save_model"]
+__all__ = [
+    "CONFIG",
+    "FORMAT",
+    "ZooModel",
+    "check_tensors",
+    "load_model",
+    "model_names",
+    "require_learned",
+    "save_model",
+]
 
 FORMAT = 1
 _MAX_BYTES = 16 * 2**20
-_CONFIG, _CARD = "config.yaml", "README.md"
+CONFIG, _CARD = "config.yaml", "README.md"
 _FILE = r"^[A-Za-z0-9_-]+\.safetensors$"
 _SCHEMA = {
     "type": "object",
@@ -74,7 +83,7 @@ def require_learned(*more: str) -> None:
 def model_names() -> list[str]:
     """What is in the zoo."""
     try:
-        return sorted(path.parent.name for path in data_dir("models").glob(f"*/{_CONFIG}"))
+        return sorted(path.parent.name for path in data_dir("models").glob(f"*/{CONFIG}"))
     except InputError:  # no zoo at all
         return []
 
@@ -87,7 +96,7 @@ def load_model(name: str | Path) -> ZooModel:
             a file is missing, is not what its hash says, or holds anything but half-precision tensors.
     """
     folder = _find(name)
-    file = YamlFile(folder / _CONFIG, _SCHEMA)
+    file = YamlFile(folder / CONFIG, _SCHEMA)
     if file.data["format"] != FORMAT:
         raise file.error(("format",), f"this version reads format {FORMAT}, got {file.data['format']}")
     weights = {Path(part).stem: _read(folder / part, sha256) for part, sha256 in file.data["weights"].items()}
@@ -120,7 +129,7 @@ def save_model(
     whole = {**config, "format": FORMAT, "weights": {name: _hash(body) for name, body in files.items()}}
     files[_CARD] = card.encode()
     # Last, since a folder whose config is old or missing is refused by its hashes, never loaded half.
-    files[_CONFIG] = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).encode()
+    files[CONFIG] = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).encode()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as aside:
@@ -170,7 +179,7 @@ def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     if (found := _hash(body)) != sha256:
-        raise InputError(f"expected the SHA-256 {sha256} that {_CONFIG} names, got {found}", file=path)
+        raise InputError(f"expected the SHA-256 {sha256} that {CONFIG} names, got {found}", file=path)
     try:
         tensors = load(body)
     except (SafetensorError, KeyError, ValueError) as error:
