@@ -1,7 +1,7 @@
 """Threads side by side.
 
-Kernels that Python calls are `nogil_kernel`: while one runs, other threads run Python or kernels of their own, so worlds
-are best rendered one a thread, and a single large picture by ranges of its rows.
+Kernels that Python calls are `nogil_kernel`: while one runs, other threads run Python or kernels of their own, so
+worlds are best rendered one a thread, and a single large picture by ranges of its rows.
 
 numba's parallel loops would share out each small picture anew, and not every threading layer lets two threads start
 one at once.

@@ -1,7 +1,7 @@
 """Static labels of an ego-aligned window without making tiles: what learned occupancy is taught, at any pose.
 
-The same rules as `occupancy.window` over procedural tiles, drawn straight into the window's own cells: objects are turned
-into its frame, each at its height above the ground at its foot. Bridges' slabs are not drawn.
+The same rules as `occupancy.window` over procedural tiles, drawn straight into the window's own cells: objects are
+turned into its frame, each at its height above the ground at its foot. Bridges' slabs are not drawn.
 """
 
 from __future__ import annotations
