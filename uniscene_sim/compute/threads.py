@@ -1,5 +1,5 @@
-"""Threads side by side. Kernels that Python calls are `nogil_kernel`: while one runs, other threads run Python or kernels
-of their own, so worlds are best rendered one a thread, and a single large picture by ranges of its rows.
+"""Threads side by side. Kernels that Python calls are `nogil_kernel`: while one runs, other threads run Python or
+kernels of their own, so worlds are best rendered one a thread, and a single large picture by ranges of its rows.
 
 numba's parallel loops would share out each small picture anew, and not every threading layer lets two threads start
 one at once.
@@ -55,7 +55,7 @@ def map_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def row_ranges(count: int) -> list[tuple[int, int]]:
-    """Begins and ends that part `update_tally` rows for `each`."""
+    """Begins and ends that part `count` rows for `each`."""
     parts = min(_RANGES * _threads(), count) if _threads() > 1 else min(1, count)
     return [(count * k // parts, count * (k + 1) // parts) for k in range(parts)]
 
