@@ -57,7 +57,7 @@ def map_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def row_ranges(count: int) -> list[tuple[int, int]]:
-    """Begins and ends that part `update_tally` rows for `each`."""
+    """Begins and ends that part `count` rows for `each`."""
     parts = min(_RANGES * _threads(), count) if _threads() > 1 else min(1, count)
     return [(count * k // parts, count * (k + 1) // parts) for k in range(parts)]
 

@@ -46,7 +46,7 @@ def town_files(folder: str | Path) -> list[tuple[int, Path]]:
 
 
 def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[int, Windows, list[int]]]:
-    """The seed and the windows of each town, and which of them make up `update_tally` in all, as evenly as may be."""
+    """The seed and the windows of each town, and which of them make up `count` in all, as evenly as may be."""
     towns = town_files(folder)
     for (seed, path), share in zip(towns, np.array_split(np.arange(count), len(towns)), strict=True):
         if len(share):
@@ -56,7 +56,7 @@ def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[int, Window
 
 
 def read_held_out(folder: str | Path, count: int) -> HeldOutWindows:
-    """About `update_tally` windows of a folder of data, and those of its seeded towns planned anew.
+    """About `count` windows of a folder of data, and those of its seeded towns planned anew.
 
     Raises:
         InputError: the folder has fewer than two windows, or one of its files is damaged.
@@ -91,6 +91,6 @@ def _replanned(seed: int, town: Windows, at: list[int], truths: list[np.ndarray]
 
 
 def make_held_out(folder: str | Path, count: int) -> None:
-    """Make a small set of data: at least `update_tally` windows of test towns, and some of training towns."""
+    """Make a small set of data: at least `count` windows of test towns, and some of training towns."""
     make_data(folder, "train", SPLITS["train"][:4], 12)
     make_data(folder, "test", SPLITS["test"][: max(count // 4, 2)], 4)

@@ -26,7 +26,7 @@ _ABOVE = Pose(0.0, 0.0, 1.8)
 def lidar_comparison_picture(
     casters: Sequence[RayPredictor], towns: Sequence[TownSweeps], count: int = 2
 ) -> np.ndarray:
-    """RGB uint8 (H, W, 3): for `update_tally` sweeps the truth and what each LiDAR returns, from above and from behind.
+    """RGB uint8 (H, W, 3): for `count` sweeps the truth and what each LiDAR returns, from above and from behind.
 
     In clear air where there are such sweeps, and of them by the sensor with the most beams.
     """

@@ -62,7 +62,7 @@ def occupancy_comparison_picture(
     seed: int = 0,
 ) -> np.ndarray:
     """RGB uint8 (H, W, 3): for each of some scenes its layout, the truth, the VAE's reconstruction and the flow's
-    world, from above and from behind. Arguments as those of `score`, `update_tally` the number of scenes."""
+    world, from above and from behind. Arguments as those of `score`, `count` the number of scenes."""
     chosen = np.unique(np.linspace(0, len(scenes.labels) - 1, count).round().astype(int))
     order = [CONDITION_CHANNELS.index(name) for name in model.channels]
     rows = []
