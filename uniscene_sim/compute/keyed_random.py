@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from math import cos, log, pi, sin, sqrt
 from operator import index
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -31,7 +32,7 @@ _BEGIN, _EACH, _LAST = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111E
 _BEGIN_64, _EACH_64, _LAST_64 = np.uint64(_BEGIN), np.uint64(_EACH), np.uint64(_LAST)
 
 
-def unit_hash(*keys: int) -> float:
+def unit_hash(*keys: SupportsIndex) -> float:
     """A number in [0, 1) that is fixed for its keys, from Python; kernels call `unit_hash2` and so on."""
     h = _BEGIN
     for key in keys:

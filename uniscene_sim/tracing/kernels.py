@@ -18,7 +18,7 @@ from uniscene_sim.compute.compiled import device, floor, inlined
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
-from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, slot_of
+from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
 from uniscene_sim.tracing.slabs import (
     Corner,
     Ray,
@@ -107,9 +107,15 @@ def ground_hit(ground, bx, by, ray, t0, t1):
         if tb >= t1:
             break
         ta = max(ta, tb)
-        i, j = next_column(i, j, dx, dy, tx, ty)
-        if i < i0 or i >= i0 + _PATCHES or j < j0 or j >= j0 + _PATCHES:
-            break
+        # not by `next_column`: to test both of i and j, and not the one that changed, is 3 % slower
+        if tx <= ty:
+            i += 1 if dx > 0.0 else -1
+            if i < i0 or i >= i0 + _PATCHES:
+                break
+        else:
+            j += 1 if dy > 0.0 else -1
+            if j < j0 or j >= j0 + _PATCHES:
+                break
     return inf, 0.0, 0.0, 0.0
 
 
@@ -209,7 +215,10 @@ def _trace_tiles(a: AtlasArrays, ray: Ray, t_min, t_max):
         za, zb = oz + t0 * dz, oz + t1 * dz
         zl, zh = min(za, zb), max(za, zb)
         tile_x, tile_y = cx // TILE_BLOCKS, cy // TILE_BLOCKS
-        slot = slot_of(a, tile_x, tile_y)
+        wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
+        slot = -1  # not by `slot_of`, which is 5 % slower here
+        if 0 <= wx < a.window.shape[0] and 0 <= wy < a.window.shape[1]:
+            slot = a.window[wx, wy]
         if slot >= 0:
             bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
             x, y = ox - tile_x * TILE_M, oy - tile_y * TILE_M  # origin from the tile's corner
