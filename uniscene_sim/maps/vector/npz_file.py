@@ -38,7 +38,7 @@ def save_map(m: RoadNetwork, path: str | Path, source_sha256: str | None = None)
 def source_hash(path: str | Path) -> str | None:
     """Hash of the OpenDRIVE file that a map was made of; None where unknown, damaged or of another format."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
         return head["source_sha256"] if head["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
@@ -50,7 +50,7 @@ def read_map(path: str | Path) -> RoadNetwork:
     if not Path(path).is_file():
         raise InputError("no such map file", file=path)
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
             if head["format"] != FORMAT:
                 raise InputError(f"expected map format {FORMAT}, got {head['format']}; extract it again", file=path)
