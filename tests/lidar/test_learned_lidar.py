@@ -313,7 +313,7 @@ def test_it_keeps_the_rules_of_engines(engine):
 
     rules = dict(sensor_rules("lidar", Small, "sparse-sdf"))
     del rules["repeats in a new process"]  # which would take the zoo's model
-    assert len(rules) == 8
+    assert len(rules) == 10
     for rule in rules.values():
         rule()
 
