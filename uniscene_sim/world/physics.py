@@ -1,7 +1,7 @@
 """Physics at 100 Hz between two decisions: one kernel moves everybody and notes what happens.
 
 The ego is a kinematic bicycle about its rear axle, with limits and lag, exact along the arc that a constant steering
-angle drives. The plain form of all this stands in `tests/plain_world.py`.
+angle drives. The plain form of all this stands in `tests/world/plain_world.py`.
 """
 
 from __future__ import annotations
