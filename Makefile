@@ -26,11 +26,12 @@ test: install-dev
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile -q
 
-# For daily use: the same without what takes long.
+# For daily use: without slow tests, and without folders whose tests start many processes or compare whole engines.
+LONG := annotations bench cli conformance cuda evaluation examples packaging ros2 training test_readme.py
 quick: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" $(LONG:%=--ignore=tests/%)
 
 clean:
 	rm -rf .venv out build dist *.egg-info

@@ -49,7 +49,7 @@ def test_what_is_offered_is_what_its_module_holds():
     from uniscene_sim.assembly import assemble
     from uniscene_sim.maps.load import load_map
 
-    assert uniscene_sim.assembly is assemble and uniscene_sim.load_map is load_map
+    assert uniscene_sim.assemble is assemble and uniscene_sim.load_map is load_map
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         uniscene_sim.nothing  # noqa: B018
 

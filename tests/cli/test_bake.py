@@ -42,6 +42,7 @@ def test_bake_a_map_twice(here, capsys):
     assert f"{count} tiles, 0 made, {count} found" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_finds_what_bake_has_made_and_sees_the_same(here, tmp_path, capsys):
     assert main(["bake", "cut_in", "--rig", "rl"]) == 0
     reports = []
@@ -86,6 +87,7 @@ def test_a_bound_that_cannot_hold_all_tiles_is_an_error(urban, tmp_path):
         bake(urban, 5, TILES, DiskCache(tmp_path, 1 << 20, strict=True))
 
 
+@pytest.mark.slow
 def test_two_bakes_at_once_are_both_right(here, capsys):
     arguments = [sys.executable, "-m", "uniscene_sim.cli", "bake", "cut_in", "--rig", "rl"]
     both = [subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]

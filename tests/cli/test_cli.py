@@ -64,6 +64,7 @@ def run(out, *extra):
     return json.loads((out / "report.json").read_text())
 
 
+@pytest.mark.slow
 def test_run_twice_in_new_processes_gives_the_same_digest(tmp_path):
     first, second = run(tmp_path / "a"), run(tmp_path / "b", "--no-preview")
     assert first["digest"] == second["digest"]

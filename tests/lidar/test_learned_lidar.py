@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from uniscene_sim import plugins
 from uniscene_sim.cli.main import main
-from uniscene_sim.conformance.sensors import _LIDARS, _views, sensor_rules
+from uniscene_sim.conformance.sensors import _LIDARS, sensor_rules, views_of_a_street
 from uniscene_sim.datasets.drives import sample_drives
 from uniscene_sim.datasets.sweeps import SENSORS, read_sweeps, simulate_sweeps, write_sweeps
 from uniscene_sim.errors import InputError
@@ -281,7 +281,7 @@ def test_spconv_goes_backwards_on_the_cpu():
 
 @pytest.fixture(scope="module")
 def street():
-    return _views()
+    return views_of_a_street()
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +314,7 @@ def test_it_keeps_the_rules_of_engines(engine):
 
     rules = dict(sensor_rules("lidar", Small, "sparse-sdf"))
     del rules["repeats in a new process"]  # which would take the zoo's model
-    assert len(rules) == 8
+    assert len(rules) == 10
     for rule in rules.values():
         rule()
 

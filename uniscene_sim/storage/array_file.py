@@ -34,7 +34,7 @@ def read_arrays(path: Path, names: Collection[str], what: str) -> dict[str, np.n
         InputError: it is missing or damaged, or lacks one of them.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             if lacking := [name for name in names if name not in file]:
                 raise InputError(f"not there, expected arrays {', '.join(names)}", file=path, field=lacking[0])
             return {name: file[name] for name in names}

@@ -1,7 +1,7 @@
 """Physics at 100 Hz between two decisions: one kernel moves all bodies and records what happens.
 
 The ego is a kinematic bicycle about its rear axle, with limits and lag, exact along the arc that a constant steering
-angle drives. `tests/plain_world.py` is a plain reference for all of this.
+angle drives. `tests/world/plain_world.py` is a plain reference for all of this.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
 def saved_ref(path: str | Path) -> str | None:
     """Identity of the map in a file; None where it is damaged or of another format."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
         return head["ref"] if head["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
@@ -55,7 +55,7 @@ def read_map(path: str | Path) -> RoadNetwork:
     if not Path(path).is_file():
         raise InputError("no such map file", file=path)
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
             if head["format"] != FORMAT:
                 raise InputError(f"expected map format {FORMAT}, got {head['format']}; extract it again", file=path)
