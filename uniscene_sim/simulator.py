@@ -220,7 +220,6 @@ class Simulator(Generic[Source]):
         """
         now = self._moments[-1]
         wanted = replace(request or self.request, bev_schema=None)
-        self._stages_ms = {}
         for slot in self.engines:
             queue = self._after.get(slot, Queue())
             if queue.pending.moments:

@@ -12,7 +12,7 @@ from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast import engine as raycast
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
-from uniscene_sim.simulator import sense
+from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.taxonomy import EGO_ID, OccClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -99,8 +99,10 @@ def look():
     simulator.step()
 
     def frames(*specs: CameraSpec):
-        simulator.rig = SensorRig("r", specs)
-        return sense([simulator])[0].cameras
+        rig = SensorRig("r", specs)
+        fresh = Simulator(simulator.source, rig, simulator.store, simulator.engines, request=simulator.request)
+        fresh.resume(simulator.moments, {})
+        return sense([fresh])[0].cameras
 
     return frames
 

@@ -1,8 +1,8 @@
 """Engines with chunk and latency: each frame comes once, as late as it is declared, with the stamp of what it shows."""
 
 import pickle
-import sys
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,11 @@ from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-sys.path.append(str(Path(__file__).parents[1] / "third_party"))
-from late_camera import LateCameras
+_LATE = spec_from_file_location("late_camera", Path(__file__).parents[1] / "third_party" / "late_camera.py")
+assert _LATE is not None and _LATE.loader is not None
+_late_camera = module_from_spec(_LATE)
+_LATE.loader.exec_module(_late_camera)
+LateCameras = _late_camera.LateCameras
 
 TICKS, TICK_US = 11, 100_000
 BARE = FrameRequest(window_grid=None, bev_schema=None)

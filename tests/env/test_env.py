@@ -263,7 +263,7 @@ def test_nothing_is_computed_that_nobody_asked_for():
     obs, _ = env.reset(seed=0)
     env.step(GO)
     assert set(obs) == {"front_depth"} and set(env.worlds.world(0).stages_ms) == {"world", "tiles", "camera"}
-    assert env.worlds.world(0).camera.name == "raycast-plain"
+    assert env.worlds.world(0).engines["camera"].name == "raycast-plain"
 
 
 def test_a_slow_sensor_shows_its_latest_record():

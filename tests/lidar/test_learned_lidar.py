@@ -33,7 +33,7 @@ from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import TILE_CELLS
 from uniscene_sim.training.lidar import LidarCrops, LidarRecipe, lidar_losses, save_lidar, train_sdf
 from uniscene_sim.training.loop import Schedule
-from uniscene_sim.zoo import load_model
+from uniscene_sim.zoo.models import load_model
 
 CPU = torch.device("cpu")
 SMALL = SdfConfig(widths=(8, 8), blocks=(1, 1), hidden=16)

@@ -78,7 +78,7 @@ def test_a_tile_is_the_same_from_every_side_and_after_eviction(urban):
 
 def test_a_tile_is_the_same_in_another_process(store):
     code = (
-        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/tests']\n"
+        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/tests/occupancy']\n"
         "from test_occupancy import *\n"
         "print(digest(ProceduralOccupancy(VectorMap.load(URBAN), 5).tile(1, 0)))"
     )

@@ -156,7 +156,9 @@ def test_an_engine_without_a_key_is_not_cached(urban, tmp_path):
 
 
 def test_the_key_of_procedural_covers_what_shapes_a_tile(monkeypatch):
-    before = source_key("uniscene_sim.occupancy.procedural.engine")
+    modules = "uniscene_sim.occupancy.procedural.engine", "uniscene_sim.maps.vector.vector_map"
+    before = source_key(*modules)
+    assert ProceduralOccupancy(VectorMap.load(URBAN), 0).cache_key == before
     read = Path.read_bytes
     root = ROOT / "uniscene_sim"
     for name in ("occupancy/procedural/plan", "occupancy/procedural/draw", "occupancy/procedural/houses", "tile",
@@ -166,7 +168,7 @@ def test_the_key_of_procedural_covers_what_shapes_a_tile(monkeypatch):
         monkeypatch.setattr(
             Path, "read_bytes", lambda self, edited=edited: read(self) + b"\n# edited" * (self == edited)
         )
-        assert source_key("uniscene_sim.occupancy.procedural.engine") != before, name
+        assert source_key(*modules) != before, name
 
 
 @pytest.mark.parametrize("strict", [False, True])

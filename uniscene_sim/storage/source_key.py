@@ -13,16 +13,16 @@ from pathlib import Path
 __all__ = ["source_key"]
 
 
-def source_key(module: str) -> str:
-    """SHA-256 over the source of a module and of all that it imports, directly or not.
+def source_key(*modules: str) -> str:
+    """SHA-256 over the source of modules of one package and of all that they import, directly or not.
 
     Of its own package the files count, of others their versions (absolute imports only), and the kind of processor,
     since the last bit of a sine may hang on it.
     """
-    package = module.partition(".")[0]
+    package = modules[0].partition(".")[0]
     files: dict[str, bytes] = {}
     versions: dict[str, str] = {}
-    left = [module]
+    left = list(modules)
     while left:
         name = left.pop()
         other = name.partition(".")[0]

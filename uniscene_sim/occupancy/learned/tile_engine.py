@@ -64,7 +64,7 @@ class OccflowTiles:
 
             model = OccupancyModel.load(options.model)
         _check(model)
-        self.cache_key = f"{source_key(__name__)} {model.sha256} {model.device}"
+        self.cache_key = f"{source_key(__name__, type(static_map).__module__)} {model.sha256} {model.device}"
         self.map, self.seed, self.model = static_map, seed, model
         self._procedural = ProceduralOccupancy(static_map, seed)
         self._latents = TileLatents(model, self.layout, self.has_road, seed)

@@ -36,7 +36,7 @@ class ProceduralOccupancy:
     name = "procedural"
 
     def __init__(self, static_map: StaticMap, seed: int):
-        self.cache_key = source_key(__name__)
+        self.cache_key = source_key(__name__, type(static_map).__module__)  # ground and paint are the map's
         self.map, self.seed = static_map, seed
         self._objects = plan_map(static_map, seed)
         self._reach = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
