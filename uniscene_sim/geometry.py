@@ -43,6 +43,7 @@ class Pose:
 
     @property
     def position(self) -> np.ndarray:
+        """Position (3,), m."""
         return np.array([self.x, self.y, self.z])
 
     @property
@@ -59,6 +60,7 @@ class Pose:
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray) -> Pose:
+        """The pose of a homogeneous matrix (4, 4), parent <- child."""
         r = matrix[:3, :3]
         pitch = np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0]))
         x, y, z = (float(v) for v in matrix[:3, 3])

@@ -109,6 +109,7 @@ class LayoutSchema:
     channels: tuple[str, ...] = LAYOUT_CHANNELS
 
     def index(self, name: str) -> int:
+        """Index of a channel by name."""
         return self.channels.index(name)
 
 

@@ -82,6 +82,7 @@ class CameraSpec:
 
     @property
     def rotation_base_from_optical(self) -> np.ndarray:
+        """Rotation (3, 3), base_link <- optical frame."""
         return self.pose.rotation @ BODY_FROM_OPTICAL
 
 
@@ -101,15 +102,15 @@ class LidarSpec:
     slot: ClassVar[str] = "lidar"
     name: str
     pose: Pose  # pose_base_from_lidar
-    elevation_rad: tuple[float, ...]  # one a ring, ring 0 lowest
+    elevation_rad: tuple[float, ...]  # one for each ring, ring 0 lowest
     azimuth_steps: int
     period_us: int = 100_000
     phase_us: int = 0
     min_range_m: float = 1.0
     max_range_m: float = 100.0
     clockwise: bool = True
-    azimuth_offset_rad: tuple[float, ...] = ()  # one a ring, counter-clockwise from its column; empty: none
-    firing_us: tuple[float, ...] = ()  # one a ring, after the first of its column; empty: all at once
+    azimuth_offset_rad: tuple[float, ...] = ()  # one for each ring, counter-clockwise from its column; empty: none
+    firing_us: tuple[float, ...] = ()  # one for each ring, after the first of its column; empty: all at once
     range_noise_m: float = 0.0  # standard deviation
     detect_range_m: float = 0.0  # 0: every hit returns
     divergence_rad: float = 0.0  # full angle of a beam; 0: no beam is split by an edge

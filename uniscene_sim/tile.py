@@ -45,9 +45,9 @@ class Tile:
 
     index: tuple[int, int]
     base_z: float  # m, bottom of the cells; a multiple of CELL_M
-    blocks: np.ndarray  # int32 (20, 20, 24): row of `materials` and `brick_of`, -1 where the block is empty
+    blocks: np.ndarray  # int32 (20, 20, 24): row of `materials` and `brick_of`, -1 if the block is empty
     materials: np.ndarray  # uint8 (B, 8, 8, 8), Material; NONE is empty
-    brick_of: np.ndarray  # int32 (B, 8, 8, 8): row of `bricks`, -1 where the cell is full
+    brick_of: np.ndarray  # int32 (B, 8, 8, 8): row of `bricks`, -1 if the cell is full
     bricks: np.ndarray  # uint64 (K,): bit 16 i + 4 j + k is set where sub-cell (i, j, k) of 0.1 m is solid
     ground: np.ndarray  # float32 (D, 321, 321) m: height at [x, y] samples by deck, NaN where the deck is absent
     paint: np.ndarray  # uint8 (D, 640, 640), Material of the ground at [x, y]

@@ -69,11 +69,13 @@ class Ground(NamedTuple):
 
     @staticmethod
     def of_lanes(lanes: LaneGround, terrain: np.ndarray, origin: np.ndarray) -> Ground:
+        """The ground of a vector map; terrain (X, Y), m, and its origin (2,), m."""
         none = EdgeDistance(np.zeros((2, 2), np.float32), np.zeros(2), 1.0)
         return Ground(False, lanes, PaintedGround(none, none, none), terrain, origin)
 
     @staticmethod
     def of_paint(painted: PaintedGround, terrain: np.ndarray, origin: np.ndarray) -> Ground:
+        """The ground of a painted map; terrain (X, Y), m, and its origin (2,), m."""
         none = LaneGround(
             np.zeros((0, 3, 3)), np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(2),
             np.zeros(2, np.int64),
@@ -88,7 +90,7 @@ def height_at(ground, x, y, hint):
     Args:
         ground: a `Ground`.
         x, y: place, m, map frame.
-        hint: height that tells decks apart, m.
+        hint: height that distinguishes decks, m.
     """
     open_ground = terrain_at(x, y, ground.terrain_origin[0], ground.terrain_origin[1], ground.terrain)
     if ground.is_painted:

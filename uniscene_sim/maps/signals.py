@@ -50,6 +50,7 @@ class SignalPrograms(NamedTuple):
     @staticmethod
     @once_per_map
     def of(static_map: StaticMap) -> SignalPrograms:
+        """The programs of a map."""
         rows = [
             (signal, phase, len(p.phases), p.green_s, p.yellow_s, p.green_s + p.yellow_s + p.all_red_s)
             for p in static_map.programs

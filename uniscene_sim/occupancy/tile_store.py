@@ -158,9 +158,11 @@ def tiles_along(points: np.ndarray, radius_m: float) -> list[tuple[int, int]]:
 
 @njit(cache=True)
 def _solid(blocks, materials, brick_of, bricks, ix, iy, base_z, xyz, out):
-    """Write to `out`, bool (N,), whether each of the points (N, 3), m, that lie in tile (ix, iy) is in a solid cell.
+    """Write to `out`, bool (N,), whether each of the points `xyz` (N, 3), m, that lie in one tile is in a solid cell.
 
-    `blocks`, `materials`, `brick_of`, `bricks` and `base_z` are those of the `Tile`.
+    Arguments by group:
+        blocks, materials, brick_of, bricks: of the `Tile`.
+        ix, iy, base_z: its index, and the bottom of its cells, m.
     """
     sub_m = CELL_M / 4
     for n in range(xyz.shape[0]):

@@ -51,7 +51,9 @@ class TemplateSource(Protocol):
     @property
     def size_m(self) -> np.ndarray: ...
 
-    def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray: ...
+    def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray:
+        """Template index int (N,) by class (N,), colour seed (N,) and distance travelled (N,), m."""
+        ...
 
 
 class TemplateArrays(NamedTuple):
@@ -149,7 +151,14 @@ def _knots(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) ->
 def _extend_to_span_start(
     time_s: np.ndarray, position: np.ndarray, rpy: np.ndarray, velocity: np.ndarray, rate: np.ndarray, span_s: float
 ) -> Motion:
-    """Motion with unwrapped angles, and with one more knot in front if the first one is after the start of the span."""
+    """Motion with unwrapped angles, and with one more knot in front if the first one is after the start of the span.
+
+    Args:
+        time_s: (K,), ascending.
+        position, rpy: (K, N, 3), m and rad.
+        velocity, rate: (N, 3), m/s and rad/s, for the knot in front.
+        span_s: length of the span.
+    """
     for k in range(len(time_s) - 2, -1, -1):
         rpy[k] = rpy[k + 1] + wrap_angle(rpy[k] - rpy[k + 1])
     if time_s[0] > -span_s:

@@ -60,7 +60,7 @@ class AtlasArrays(NamedTuple):
     decks: np.ndarray  # int32 (S, 2), first row of `ground` and number of decks
     materials: np.ndarray  # uint8 (P, 8, 8, 8)
     density: np.ndarray  # uint8 (P, 2, 2, 2), share of solid cells in cubes of 1.6 m, times 255
-    brick_of: np.ndarray  # int32 (P, 8, 8, 8), row of `bricks`, -1 where the cell is full
+    brick_of: np.ndarray  # int32 (P, 8, 8, 8), row of `bricks`, -1 if the cell is full
     bricks: np.ndarray  # uint64 (K,)
     ground: np.ndarray  # float32 (G, 321, 321) m
     ground_lo: np.ndarray  # float32 (G, 20, 20) m, lowest sample of each column, inf if none
@@ -337,7 +337,8 @@ def _lamps(tile: Tile) -> np.ndarray:
 
 @njit(cache=True)
 def _density(materials: np.ndarray, density: np.ndarray) -> None:
-    """Share of solid cells in each eighth of a block, times 255."""
+    """Share of solid cells in each eighth of a block, times 255: from materials uint8 (P, 8, 8, 8) into uint8 (P, 2, 2,
+    2)."""
     half = BLOCK_CELLS // 2
     for p in range(materials.shape[0]):
         for e in range(8):
@@ -352,7 +353,8 @@ def _density(materials: np.ndarray, density: np.ndarray) -> None:
 
 @njit(cache=True)
 def _ground_range(ground: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Lowest and highest sample of each column, edges included; NaN samples are ignored."""
+    """Lowest and highest sample of each column, edges included: from ground (321, 321), m, into (20, 20) each. NaN
+    samples are ignored."""
     for bx in range(TILE_BLOCKS):
         for by in range(TILE_BLOCKS):
             lo, hi = np.inf, -np.inf
@@ -368,7 +370,8 @@ def _ground_range(ground: np.ndarray, low: np.ndarray, high: np.ndarray) -> None
 
 @njit(cache=True)
 def _cells_range(blocks: np.ndarray, base_z: float, low: np.ndarray, high: np.ndarray) -> None:
-    """Bottom of the lowest and top of the highest non-empty block of each column.
+    """Bottom of the lowest and top of the highest non-empty block of each column: from blocks int32 (20, 20, 24) into
+    (20, 20), m, each.
 
     A centimetre is added on both sides, so that rounding to float32 excludes nothing.
     """

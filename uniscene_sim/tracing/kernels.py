@@ -390,7 +390,7 @@ def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, 
         t, material, normal x, y, z in the map frame, and the agent's row (-1 if none is hit).
     """
     ox, oy, oz, dx, dy, dz = ray
-    best, material, nx, ny, nz, who = t_max, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
+    best, material, nx, ny, nz, agent = t_max, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
     for q in range(count):
         n = chosen[q]
         cx, cy, cz = agents.centre[n, 0] - ox, agents.centre[n, 1] - oy, agents.centre[n, 2] - oz
@@ -408,11 +408,11 @@ def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, 
             ray,
             best,
         )
-        if t < best or (t == best and who < 0):
-            best, material, nx, ny, nz, who = t, m, a, b, c, n
-    if who < 0:
-        return inf, material, nx, ny, nz, who
-    return best, material, nx, ny, nz, who
+        if t < best or (t == best and agent < 0):
+            best, material, nx, ny, nz, agent = t, m, a, b, c, n
+    if agent < 0:
+        return inf, material, nx, ny, nz, agent
+    return best, material, nx, ny, nz, agent
 
 
 @njit(cache=True)
@@ -433,16 +433,16 @@ def trace_rays(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, o
     t = np.empty(n)
     material = np.empty(n, np.uint8)
     normal = np.empty((n, 3))
-    who = np.empty(n, np.int32)
-    everyone = np.arange(agents.template.shape[0])
+    agent = np.empty(n, np.int32)
+    all_agents = np.arange(agents.template.shape[0])
     for r in range(n):
         o, d = origins[r], directions[r]
         ray = Ray(o[0], o[1], o[2], d[0], d[1], d[2])
         t[r], material[r], nx, ny, nz, _ = trace_world(a, ray, t_max)
-        who[r] = -1
+        agent[r] = -1
         near = min(t[r], t_max)
-        ta, m, ax, ay, az, n_agent = trace_agents(agents, templates, everyone, everyone.shape[0], ray, near)
-        if n_agent >= 0 and ta < t[r]:
-            t[r], material[r], nx, ny, nz, who[r] = ta, m, ax, ay, az, n_agent
+        ta, m, ax, ay, az, hit = trace_agents(agents, templates, all_agents, all_agents.shape[0], ray, near)
+        if hit >= 0 and ta < t[r]:
+            t[r], material[r], nx, ny, nz, agent[r] = ta, m, ax, ay, az, hit
         normal[r, 0], normal[r, 1], normal[r, 2] = nx, ny, nz
-    return t, material, normal, who
+    return t, material, normal, agent

@@ -120,7 +120,7 @@ def agent_hit(
         templates: their shapes.
         origin, direction: (3,), of the ray, m, map frame.
     """
-    best, material, who = np.inf, int(Material.NONE), -1
+    best, material, agent = np.inf, int(Material.NONE), -1
     for n, template in enumerate(agents.template):
         shape = templates.shape[template].astype(np.int64)
         at = templates.offset[template]
@@ -131,5 +131,5 @@ def agent_hit(
         local = agents.rotation[n].T @ (origin - agents.position[n])
         t, row = nearest_box(low, low + edge, local, agents.rotation[n].T @ direction)
         if t < best:
-            best, material, who = t, int(voxels[tuple(solid[row])]), n
-    return best, material, who
+            best, material, agent = t, int(voxels[tuple(solid[row])]), n
+    return best, material, agent

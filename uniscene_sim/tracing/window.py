@@ -29,6 +29,7 @@ class WindowAtlas(TileAtlas):
         return self._beyond.arrays._replace(occupancy=self._traced)
 
     def update(self, x: float, y: float, radius_m: float) -> None:
+        """Update the tiles beyond the window."""
         self._beyond.update(x, y, radius_m)
 
 

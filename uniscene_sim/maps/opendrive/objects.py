@@ -57,7 +57,7 @@ def placed_corners(road: RoadRecord, record: dict[str, Any], corners: np.ndarray
 
 
 def _open(polygon: np.ndarray) -> np.ndarray:
-    """A polygon without its repeated last corner, anticlockwise."""
+    """A polygon (N, 3), m, without its repeated last corner, anticlockwise."""
     if len(polygon) > 1 and np.linalg.norm(polygon[0] - polygon[-1]) < 1e-3:
         polygon = polygon[:-1]
     x, y = polygon[:, 0], polygon[:, 1]

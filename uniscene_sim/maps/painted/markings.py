@@ -45,6 +45,7 @@ class Markings:
 
     @classmethod
     def of(cls, painted: PaintedRaster) -> Markings:
+        """The markings of a painted map."""
         found = [(_segments(painted.cells(name), painted), width, material) for name, width, material in _LINES]
         cells = painted.cells("ped_crossing")
         # Extended beyond the road, but drawn on it only, so that a crossing ends exactly at the kerb.

@@ -122,7 +122,7 @@ def _parts(
 
 
 def _trees(painted: PaintedRaster, surface: PaintedSurface) -> Iterator[MapObject]:
-    """In each square one tree, or a bush where the road is too near, at the cell whose number comes up."""
+    """One tree in each square, or a bush if the road is too near, at a randomly chosen cell."""
     at = np.argwhere(painted.cells("vegetation") & ~painted.road & ~painted.cells("building"))
     square = (at * painted.resolution_m // _TREE_M).astype(np.int64)
     number = np.array([unit_hash(32, i, j) for i, j in at.tolist()])

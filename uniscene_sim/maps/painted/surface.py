@@ -108,5 +108,6 @@ class PaintedSurface:
 
 
 def _kerb(road: np.ndarray) -> np.ndarray:
-    """Height of pavement, m, by the distance into the road: a short ramp, smooth where samples are coarse."""
+    """Height (...), m, of pavement, by the distance (...), m, into the road: a short ramp, smooth where samples are
+    coarse."""
     return KERB_M * np.clip(-road / KERB_RAMP_M, 0.0, 1.0)

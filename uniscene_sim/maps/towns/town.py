@@ -40,7 +40,7 @@ class _StreetEnd:
     out: float  # heading away from the junction, rad
     ingoing: list[int]  # driving lanes towards the junction, from the centre line outwards
     outgoing: list[int]
-    walk_in: int  # walkway on the side of the ingoing lanes, -1 where there is none
+    walk_in: int  # walkway on the side of the ingoing lanes, -1 if none
     walk_out: int
     side_in: int  # which side of the street that is: 0 right, 1 left
     length_m: float  # of the street between its ends
@@ -54,6 +54,8 @@ class _StreetEnd:
 
 @dataclass
 class _TownBuilder:
+    """Lanes and rules of a town, added street by street and junction by junction."""
+
     rng: np.random.Generator
     seed: int
     lanes: list[dict[str, Any]] = field(default_factory=list)
@@ -64,6 +66,7 @@ class _TownBuilder:
     roads: int = 0
 
     def build(self, places: np.ndarray, edges: list[Edge]) -> VectorMap:
+        """The town of a street graph: positions of nodes (N, 2), m, and the streets between them."""
         rng = self.rng
         hilly = rng.random() < 0.5
         self.hills = [
@@ -133,7 +136,8 @@ class _TownBuilder:
         return [row | {k: tuple(row[k]) for k in ("successors", "predecessors")} for row in self.lanes]
 
     def _street(self, edge: Edge, cut: np.ndarray) -> tuple[_StreetEnd, _StreetEnd] | None:
-        """The lanes of a street and its two ends; None if its junctions leave no room for it."""
+        """The lanes of a street and its two ends, which are cut back from its nodes by `cut` (2,), m; None if its
+        junctions leave no room for it."""
         t = np.linspace(0.0, 1.0, 801)[:, None]
         b = edge.curve
         fine = (1 - t) ** 3 * b[0] + 3 * t * (1 - t) ** 2 * b[1] + 3 * t**2 * (1 - t) * b[2] + t**3 * b[3]
@@ -158,7 +162,8 @@ class _TownBuilder:
         )
 
     def _side(self, street: Street, side: int, line: np.ndarray, yaw: np.ndarray) -> tuple[list[int], int]:
-        """The lanes on one side, from the centre line outwards: those for driving, and the walkway."""
+        """The lanes on one side of a centre line (N, 3), m, with headings (N,), rad, from the centre outwards: indices
+        of those for driving, and of the walkway or -1."""
         parts = [("median", 0.5 * street.median_m)] + [("driving", street.lane_m)] * street.lanes
         parts += [("biking" if street.walk_m[side] else "shoulder", street.shoulder_m)]
         parts += [("parking", street.parking_m[side]), ("sidewalk", street.walk_m[side])]

@@ -32,6 +32,7 @@ class LaneGraph:
 
     @classmethod
     def build(cls, lanes: Sequence[Lane]) -> LaneGraph:
+        """The graph of lanes."""
         offset = np.cumsum([0] + [len(lane.centre) for lane in lanes]).astype(np.int64)
         rows = np.zeros((int(offset[-1]), 6))
         lane_of = np.zeros(len(rows), dtype=np.int32)

@@ -90,7 +90,7 @@ class RoadMarkings:
         return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
 
     def _paint_crossings(self, out: np.ndarray, i0: int, j0: int, step: float) -> None:
-        """Paint crossings and stop lines, each on its deck."""
+        """Paint crossings and stop lines on `out`, uint8 (decks, n, n), each on its deck."""
         size = out.shape[1]
         x0, y0, x1, y1 = i0 * step, j0 * step, (i0 + size) * step, (j0 + size) * step
 
@@ -119,8 +119,8 @@ class RoadMarkings:
 
 
 def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
-    """Morphological closing of paved ground: narrow gaps take the material of their nearest neighbour, asphalt where
-    that is a line."""
+    """Morphological closing of paved ground in `paint`, uint8 (n, n), changed: narrow gaps take the material of their
+    nearest neighbour, asphalt where that is a line. `radius` and `hole` are in cells."""
     paved = (paint != _GRASS) & (paint != _SOIL)
     if paved.all() or not paved.any():
         return
@@ -207,7 +207,8 @@ def _square_to(yaw: float, polygon: np.ndarray) -> float:
 
 @njit(cache=True)
 def _window(corner, i0, j0, step, n, m):
-    """Range of cells (first and last i, first and last j) that a triangle (3, 3) covers in a raster of (n, m)."""
+    """Range of cells (first and last i, first and last j) that a triangle (3, 3), m, covers in a raster of (n, m)
+    cells, the first of which has index (i0, j0) in the map frame and size `step`, m."""
     a = max(int(np.ceil(corner[:, 0].min() / step - 0.5)) - i0, 0)
     b = min(int(np.floor(corner[:, 0].max() / step - 0.5)) - i0, n - 1)
     c = max(int(np.ceil(corner[:, 1].min() / step - 0.5)) - j0, 0)

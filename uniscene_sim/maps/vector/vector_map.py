@@ -69,7 +69,7 @@ class VectorMap(RoadNetwork):
 
         Args:
             x, y: place, m.
-            z: height, m, which tells decks apart; None ignores it.
+            z: height, m, which distinguishes decks; None ignores it.
             yaw: heading, rad, in favour of lanes of like heading; None ignores it.
             kinds: kinds of lanes to search.
 

@@ -40,6 +40,14 @@ def cell_owners(objects: np.ndarray, x0: float, y0: float) -> CellOwners:
 
 @njit(cache=True, nogil=True)
 def _assign_owners(house, gap, tree, far, objects, x0, y0):
+    """Write the owners of cells and the distances to them.
+
+    Arguments by group:
+        house, tree: int32 (208, 208), index of the owner, changed.
+        gap, far: float64 (208, 208) m, distance to the house and to the crown, changed.
+        objects: (N,) PLAN_DTYPE.
+        x0, y0: corner of the canvas, m.
+    """
     n, m = house.shape
     for q in range(objects.size):
         o = objects[q]

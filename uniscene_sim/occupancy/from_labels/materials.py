@@ -87,7 +87,8 @@ def assign_materials(material, mask, x0, y0, base, layers, z, objects, house_at,
 
 @njit(cache=True)
 def _same_label_count(material, i, j, k, label, reach):
-    """Number of cells with a label in a square of a layer, within `reach` cells of (i, j)."""
+    """Number of cells with a label in layer k of `material`, uint8 (160, 160, 192), at most `reach` cells from (i, j)
+    in x and in y."""
     count = 0
     for a in range(max(i - reach, 0), min(i + reach + 1, material.shape[0])):
         for b in range(max(j - reach, 0), min(j + reach + 1, material.shape[1])):
@@ -97,12 +98,14 @@ def _same_label_count(material, i, j, k, label, reach):
 
 @njit(cache=True)
 def _has_label(material, label):
+    """Whether a cell with a material has a label."""
     return material != _NONE and _LABEL[material] == label
 
 
 @njit(cache=True)
 def _pole_bricks(material, i, j, k, label, radius):
-    """Brick of a cell: sub-cells within a radius, m, of the centre of the adjacent cells with its label."""
+    """Brick of a cell (i, j, k) of `material`, uint8 (160, 160, 192): sub-cells within a radius, m, of the centre of
+    the adjacent cells with its label."""
     count, di, dj = 0, 0.0, 0.0
     for a in range(max(i - 1, 0), min(i + 2, material.shape[0])):
         for b in range(max(j - 1, 0), min(j + 2, material.shape[1])):
@@ -133,6 +136,14 @@ def _fence_bricks(material, i, j, k, label):
 
 @njit(cache=True)
 def _wall_material(x, y, high, roofed, ground, objects, house, seed):
+    """Material of a cell of a wall.
+
+    Arguments by group:
+        x, y, high, ground: centre of the cell and height of the ground below it, m, map frame.
+        roofed: whether the cell is the top of the wall.
+        objects, house: (N,) PLAN_DTYPE, and the row of its house, -1 if unplanned.
+        seed: of unplanned walls.
+    """
     if house < 0:
         wall = WALL_MATERIALS[int(5 * unit_hash4(_COLOUR, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))]
         return _ROOF if roofed else facade_material(high - ground, x + y, 2.6, 0.0, wall, False, False, 0.5)
@@ -154,6 +165,8 @@ def _wall_material(x, y, high, roofed, ground, objects, house, seed):
 
 @njit(cache=True)
 def _leaf_material(x, y, objects, tree, seed):
+    """Material of leaves at a place, m: that of the planned tree in row `tree` of `objects`, or by `seed`
+    if it is -1."""
     if tree >= 0:
         return LEAF_MATERIALS[objects[tree].variant % 3]
     return LEAF_MATERIALS[int(3 * unit_hash4(_SPECIES, seed, floor(x / 8.0), floor(y / 8.0)))]
@@ -161,7 +174,8 @@ def _leaf_material(x, y, objects, tree, seed):
 
 @njit(cache=True)
 def _leaf_bricks(mask, i, j, k, x0, y0):
-    """Brick of a cell of leaves: towards the open air, lumps of 0.2 m are left out."""
+    """Brick of a cell (i, j, k) of leaves; towards the open air, lumps of 0.2 m are left out. `mask`, uint64 (160, 160,
+    192), says which cells are empty; (x0, y0) is the corner of the tile, m."""
     n, m, h = mask.shape
     west, east = i > 0 and mask[i - 1, j, k] == 0, i < n - 1 and mask[i + 1, j, k] == 0
     south, north = j > 0 and mask[i, j - 1, k] == 0, j < m - 1 and mask[i, j + 1, k] == 0

@@ -24,6 +24,8 @@ __all__ = ["DiT", "DiTConfig"]
 
 @dataclass(frozen=True)
 class DiTConfig:
+    """Sizes of a `DiT`."""
+
     latent: int = 4
     patch: int = 4  # cells of the layout along a latent cell
     token: int = 2  # latent cells along a token

@@ -52,7 +52,7 @@ class OccupancyGenerator(LatentModel, Protocol):
         steps: int = 2,
         guidance: float = 1.0,
     ) -> np.ndarray:
-        """As `LatentModel.generate`.
+        """Latents float32 (B, c, x, y), as `LatentModel.generate`.
 
         Args:
             layout, noise, known, mask: as there.
@@ -62,5 +62,5 @@ class OccupancyGenerator(LatentModel, Protocol):
         ...
 
     def decode(self, latents: np.ndarray, layout: np.ndarray | None) -> np.ndarray:
-        """As `LatentModel.decode`; without a layout, from the latents alone."""
+        """Labels uint8 (B, X, Y, Z), as `LatentModel.decode`; without a layout, from the latents alone."""
         ...

@@ -24,6 +24,8 @@ __all__ = ["UNet", "UNetConfig"]
 
 @dataclass(frozen=True)
 class UNetConfig:
+    """Sizes of a `UNet`."""
+
     latent: int = 4
     patch: int = 4  # cells of the layout along a latent cell
     widths: tuple[int, int] = (128, 224)

@@ -105,7 +105,7 @@ class OccupancyVae(nn.Module):
 
     def features(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
         """Features (B X Y Z, 2 embed), in the order of `fold`, of latents (B, c, X/4, Y/4), not normalised, and a
-        layout (B, C, X, Y), where bool (B,) says that it is given."""
+        layout (B, C, X, Y), which counts where `has_layout`, bool (B,), is set."""
         beside = self.layout(layout, has_layout)
         x = self.lift(latents) + self.layout_down(F.pixel_unshuffle(beside, 2))
         for block in self.decoder_quarter:
@@ -128,9 +128,11 @@ class OccupancyVae(nn.Module):
         return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
 
     def normalise(self, latents: Tensor) -> Tensor:
+        """Latents (B, c, x, y) at zero mean and unit variance."""
         return (latents - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
 
     def denormalise(self, latents: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
         return latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
 
 

@@ -83,6 +83,7 @@ def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
 
 @njit(cache=True)
 def _draw_stem(material, mask, x0, y0, z0, o):
+    """Draw the stem of a tree; arguments as in `draw_house`."""
     draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, 0.34 * o.height + 0.5, _TRUNK)
 
 

@@ -19,6 +19,8 @@ __all__ = ["PLAN_DTYPE", "PlanKind", "plan_map"]
 
 
 class PlanKind(IntEnum):
+    """Kinds of planned objects."""
+
     BUILDING, TREE, BUSH, LAMP, HEDGE, FENCE, RAIL, POST, SIGN, PILLAR, PARAPET, BEAM = range(12)
 
 
@@ -149,7 +151,7 @@ class _Planner:
         """Lamps and trees along walkways, rails along fast roads, parapets and pillars along bridges."""
         for front in frontages:
             town = front.town
-            slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots alone
+            slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots only
             u = unit_hash(self.seed, 22, *front.border, slot)
             if self._on_bridge(front):
                 # Outside the border, and down past the edge of the slab.

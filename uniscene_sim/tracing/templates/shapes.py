@@ -39,22 +39,22 @@ class VoxelCanvas:
         return self.material != Material.NONE
 
     def paint(self, where: np.ndarray, material: Material) -> None:
-        """Set the material of a mask that broadcasts to the canvas."""
+        """Set the material of a mask that broadcasts to the canvas (X, Y, Z)."""
         self.material[np.broadcast_to(where, self.material.shape)] = material
 
     def box(self, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
-        """Mask of an axis-aligned box, by its ranges, m."""
+        """Mask (X, Y, Z) of an axis-aligned box, by its ranges, m."""
         return (
             (self.x >= x[0]) & (self.x < x[1]) & (self.y >= y[0]) & (self.y < y[1]) & (self.z >= z[0]) & (self.z < z[1])
         )
 
     def ellipsoid(self, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> np.ndarray:
-        """Mask of an axis-aligned ellipsoid, by its centre and radii, m."""
+        """Mask (X, Y, Z) of an axis-aligned ellipsoid, by its centre and radii, m."""
         (cx, cy, cz), (rx, ry, rz) = centre, radii
         return ((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 + ((self.z - cz) / rz) ** 2 < 1
 
     def capsule(self, a: tuple[float, float, float], b: tuple[float, float, float], radius: float) -> np.ndarray:
-        """Mask of all within `radius` of the segment from a to b, m."""
+        """Mask (X, Y, Z) of all within `radius` of the segment from a to b, m."""
         ab = np.subtract(b, a)
         ax, ay, az = self.x - a[0], self.y - a[1], self.z - a[2]
         t = np.clip((ax * ab[0] + ay * ab[1] + az * ab[2]) / max(float(ab @ ab), 1e-9), 0, 1)
