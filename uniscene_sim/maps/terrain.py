@@ -1,4 +1,4 @@
-"""Terrain around roads: it joins their edges, falls from them by at most 1:2, and rolls far from them.
+"""Terrain around roads: it joins their edges, rises from none by more than 1:2, and rolls far from them.
 
 It is a grid of heights with nodes every `STEP_M`, bilinear between them.
 """

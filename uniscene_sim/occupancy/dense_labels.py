@@ -88,7 +88,7 @@ def condition_layout(
     u, v = 0.5 * (extent[0] + extent[3]), 0.5 * (extent[1] + extent[4])
     c, s = np.cos(pose.yaw), np.sin(pose.yaw)
     centre = (pose.x + c * u - s * v, pose.y + s * u + c * v, pose.yaw)
-    # Heights separate bridges from what is below. Without bridges they are ignored, lest a steep street be cut off.
+    # Heights separate bridges from what is below. Without bridges they are ignored: they would cut off steep streets.
     bridges = getattr(static_map.surface, "tri_deck", np.zeros(1)).any()
     layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z if bridges else None, _SCHEMA, agents)
     near = _in_window_axes(objects[_in_window(objects, pose, grid)], pose)

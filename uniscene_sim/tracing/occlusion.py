@@ -21,8 +21,8 @@ def _block_occludes(materials, brick_of, bricks, row, corner, ray, ta, t_end):
     """Whether anything in one block of cells blocks a ray between ta and t_end.
 
     Arguments by group:
-        materials, brick_of, bricks, row: of `AtlasArrays`, and the row of the block. Passing a view of the block
-            instead would cost a tenth of the time of an image.
+        materials, brick_of, bricks, row: fields of `AtlasArrays`, and the row of the block. Passing the whole tuple for
+            each block would cost a tenth of the time of an image.
         corner, ray: of the block, and the ray in the same frame.
         ta, t_end: t at which the ray enters and leaves the block.
     """

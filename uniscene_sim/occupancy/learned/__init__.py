@@ -1,6 +1,6 @@
 """Learned occupancy: a VAE of labels, and a flow over its latents conditioned on the layout. Needs torch.
 
-Nothing here is trained or evaluated.
+Training and evaluation are elsewhere.
 """
 
 import os
