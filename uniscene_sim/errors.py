@@ -1,4 +1,4 @@
-"""The one error of bad input."""
+"""`InputError`, which all bad input raises."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ __all__ = ["InputError"]
 
 
 class InputError(ValueError):
-    """Bad input. Its message is one line that names the file, the field and what was expected.
+    """Bad input, reported in one line that names the file, the field and what was expected.
 
     The command line prints it without a traceback and exits with code 2.
+
+    Args:
+        message: what was expected and what was found.
+        file: file that holds the input.
+        line: its line, from 1.
+        field: name of the field.
     """
 
     def __init__(

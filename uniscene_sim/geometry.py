@@ -43,6 +43,7 @@ class Pose:
 
     @property
     def position(self) -> np.ndarray:
+        """Position (3,), m."""
         return np.array([self.x, self.y, self.z])
 
     @property
@@ -59,6 +60,7 @@ class Pose:
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray) -> Pose:
+        """The pose of a homogeneous matrix (4, 4), parent <- child."""
         r = matrix[:3, :3]
         pitch = np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0]))
         x, y, z = (float(v) for v in matrix[:3, 3])
@@ -85,7 +87,13 @@ class Pose:
 
 @njit(cache=True)
 def box_corners(x: float, y: float, yaw: float, length: float, width: float) -> np.ndarray:
-    """Corners (4, 2), anticlockwise, of an oriented rectangle about its centre."""
+    """Corners (4, 2), m, anticlockwise, of an oriented rectangle.
+
+    Args:
+        x, y: its centre, m.
+        yaw: direction of its length, rad.
+        length, width: m.
+    """
     c, s = np.cos(yaw), np.sin(yaw)
     out = np.empty((4, 2))
     for i in range(4):
@@ -98,7 +106,8 @@ def box_corners(x: float, y: float, yaw: float, length: float, width: float) -> 
 
 @njit(cache=True)
 def boxes_overlap(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two oriented rectangles (x, y, yaw, length, width) share area, by separating axes."""
+    """Whether two oriented rectangles (5,) of x, y, yaw, length, width (m, rad) share area, by the separating-axis
+    test."""
     dx, dy = b[0] - a[0], b[1] - a[1]
     for k in range(4):
         yaw = a[2] if k < 2 else b[2]
@@ -117,7 +126,7 @@ def boxes_overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 @njit(cache=True)
 def point_in_polygon(x: float, y: float, polygon: np.ndarray) -> bool:
-    """Whether a point lies inside a simple polygon (N, >=2), by crossing number."""
+    """Whether a point (m) lies inside a simple polygon (N, >=2), by crossing number."""
     inside = False
     j = polygon.shape[0] - 1
     for i in range(polygon.shape[0]):

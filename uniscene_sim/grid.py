@@ -1,4 +1,4 @@
-"""`GridSpec`: the one type of voxel grid, shared by occupancy, sensors and metrics."""
+"""`GridSpec`: the voxel grid that occupancy, sensors and metrics share."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class GridSpec:
         return (*low, *high)  # type: ignore[return-value]
 
     def index(self, xyz: np.ndarray) -> np.ndarray:
-        """Voxel index int64 (..., 3) of points (..., 3) in metres; may lie outside the grid."""
+        """Voxel index int64 (..., 3) of points (..., 3), m; may lie outside the grid."""
         return np.floor((np.asarray(xyz) - self.origin) / self.voxel_m).astype(np.int64)
 
     def centres(self, axis: int) -> np.ndarray:
-        """Centre coordinates, metres, of the voxels along one axis."""
+        """Coordinates (N,), m, of the centres of the voxels along one axis."""
         return self.origin[axis] + (np.arange(self.shape[axis]) + 0.5) * self.voxel_m
 
 

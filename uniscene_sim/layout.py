@@ -1,4 +1,4 @@
-"""What a source says of one moment: `LayoutFrame`, its agents, and the BEV raster drawn from it."""
+"""One moment of the world: `LayoutFrame`, its agents, and the BEV raster drawn from it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = [
     "Style",
 ]
 
-#: From one moment to the next: all that happens, happens at a multiple of it.
+#: Physics step, us; whatever happens, happens at a multiple of it.
 PHYSICS_US = 10_000
 
 #: Agents as a structure of arrays; every field has shape (N,) or (N, 3). `pos` is the centre of the box's footprint
 #: on the ground (m, map frame), `rpy` radians, `size` length, width, height in m, `vel` m/s in the map frame.
-#: `gait` is the distance walked or rolled so far in m (drives legs and wheels); `tile_colour` seeds the paint.
+#: `gait` is the distance walked or rolled so far in m (drives legs and wheels); `colour` seeds the paint.
 AGENT_DTYPE = np.dtype(
     [
         ("id", np.uint16),
@@ -56,7 +56,7 @@ class SignalState:
 
 @dataclass(frozen=True)
 class EgoVehicle:
-    """Body and limits of the ego; its pose is `base_link`: centre of the rear axle on the ground."""
+    """Body and limits of the ego; its pose is that of `base_link`, the centre of the rear axle on the ground."""
 
     name: str = "sedan"
     length_m: float = 4.6
@@ -75,7 +75,7 @@ class EgoVehicle:
 
 @dataclass(frozen=True)
 class Style:
-    """How it looks outside. `style_of_text` finds weather and time in free text, which learned engines read whole."""
+    """Weather and time of day. `style_of_text` finds both in free text; learned engines may use the text itself."""
 
     weather: str = "clear"
     time_of_day_h: float = 13.0
@@ -84,7 +84,7 @@ class Style:
 
 @dataclass(frozen=True)
 class LayoutFrame:
-    """One moment of the world, in kilobytes: all that a generator may know beside the `StaticMap`."""
+    """One moment of the world, a few kilobytes: all that an engine may know besides the `StaticMap`."""
 
     stamp_us: int
     ego_pose: Pose  # pose_map_from_base
@@ -93,7 +93,7 @@ class LayoutFrame:
     ego_accel: float  # m/s2, forward
     ego_steer: float  # rad at the front wheels
     ego_vehicle: EgoVehicle
-    agents: np.ndarray  # (N,) AGENT_DTYPE: what moves, live props and signal heads
+    agents: np.ndarray  # (N,) AGENT_DTYPE: what moves, dynamic props and signal heads
     signals: np.ndarray  # (S,) uint8 SignalState, in the order of the map's signals
     route: np.ndarray  # (R, 3) m, map frame: the path ahead
     map_ref: str  # hash of the StaticMap
@@ -109,6 +109,7 @@ class LayoutSchema:
     channels: tuple[str, ...] = LAYOUT_CHANNELS
 
     def index(self, name: str) -> int:
+        """Index of a channel by name."""
         return self.channels.index(name)
 
 

@@ -1,4 +1,4 @@
-"""How lenses bend rays: pinhole, Brown-Conrady and equidistant fisheye, both ways, to float precision.
+"""Lens models: pinhole, Brown-Conrady and equidistant fisheye, projection and its inverse to float precision.
 
 Brown (1966), "Decentering distortion of lenses", with OpenCV's order k1, k2, p1, p2, k3; Kannala and Brandt (2006), "A
 generic camera model", as OpenCV's `fisheye`: r = theta (1 + k1 theta^2 + k2 theta^4 + k3 theta^6 + k4 theta^8).
@@ -26,14 +26,24 @@ __all__ = [
 ]
 
 PINHOLE, BROWN_CONRADY, FISHEYE = 0, 1, 2
-#: Names of the models, at their numbers, and how many coefficients each takes.
+#: Number and count of distortion coefficients of each model, by its name.
 LENSES = {"pinhole": (PINHOLE, 0), "brown_conrady": (BROWN_CONRADY, 5), "fisheye": (FISHEYE, 4)}
-_STEPS = 60
+_STEPS = 60  # iterations, at most
 
 
 def lens_array(model: str, fx: float, fy: float, cx: float, cy: float, distortion: tuple[float, ...]) -> np.ndarray:
-    """Float64 (11,): model, fx, fy, cx, cy, five coefficients, and how far the model holds: the largest radius
-    (Brown-Conrady) or angle (fisheye, rad) up to which farther out in the world is farther out in the image."""
+    """A lens as kernels take it.
+
+    Args:
+        model: one of `LENSES`.
+        fx, fy: focal lengths, px.
+        cx, cy: principal point, px.
+        distortion: coefficients of the model; trailing ones may be left out.
+
+    Returns:
+        float64 (11,): model, fx, fy, cx, cy, five coefficients, and the limit of the model: the largest radius
+        (Brown-Conrady) or angle (fisheye, rad) up to which the image radius still grows.
+    """
     number = LENSES[model][0]
     k = np.zeros(5)
     k[: len(distortion)] = distortion
@@ -46,7 +56,8 @@ def lens_array(model: str, fx: float, fy: float, cx: float, cy: float, distortio
 
 
 def _first_fold(slope: tuple[float, ...], most: float) -> float:
-    """Smallest positive root of a polynomial in the square, or `most` where it has none before."""
+    """Where the derivative of the image radius, a polynomial in the square of its argument, first is zero; `most` where
+    that is farther or nowhere."""
     roots = np.roots(slope[::-1])
     real = roots[(np.abs(roots.imag) < 1e-12) & (roots.real > 0)].real
     return min(float(np.sqrt(real.min())) if len(real) else inf, most)
@@ -54,7 +65,7 @@ def _first_fold(slope: tuple[float, ...], most: float) -> float:
 
 @device
 def _distort_brown_conrady(lens, x, y):
-    """Brown-Conrady: where a point (x, y) of the plane z = 1 comes to lie, and the four derivatives."""
+    """Distorted image of a point (x, y) of the plane z = 1 by Brown-Conrady, and its four derivatives."""
     k1, k2, p1, p2, k3 = lens[5], lens[6], lens[7], lens[8], lens[9]
     r2 = x * x + y * y
     radial = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))
@@ -69,7 +80,7 @@ def _distort_brown_conrady(lens, x, y):
 
 @device
 def _distort_fisheye(lens, theta):
-    """Fisheye: radius of an angle off the axis, and its derivative."""
+    """Image radius of a fisheye at an angle off the axis, and its derivative."""
     t2 = theta * theta
     k1, k2, k3, k4 = lens[5], lens[6], lens[7], lens[8]
     r = theta * (1.0 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
@@ -78,7 +89,8 @@ def _distort_fisheye(lens, theta):
 
 @device
 def pixel_ray(lens, px, py):
-    """Unit direction in the optical frame (x right, y down, z forward) of an image point, and whether there is one."""
+    """Unit direction x, y, z in the optical frame (x right, y down, z forward) of an image point (px), and whether the
+    lens has one there. `lens` is a `lens_array` (11,)."""
     u, v = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
     if lens[0] == PINHOLE:
         scale = 1.0 / sqrt(u * u + v * v + 1.0)
@@ -89,7 +101,7 @@ def pixel_ray(lens, px, py):
         if r > _distort_fisheye(lens, high)[0]:
             return 0.0, 0.0, 1.0, False
         theta = min(r, high)
-        for _ in range(_STEPS):  # Newton, kept within what bisection has left
+        for _ in range(_STEPS):  # Newton's method, kept within the bracket of a bisection
             value, slope = _distort_fisheye(lens, theta)
             if value > r:
                 high = theta
@@ -107,7 +119,7 @@ def pixel_ray(lens, px, py):
     for _ in range(_STEPS):
         a, b, ux, uy, vx, vy = _distort_brown_conrady(lens, x, y)
         det = ux * vy - uy * vx
-        if det <= 1e-9:  # over the fold: come back towards the axis
+        if det <= 1e-9:  # beyond the fold: back towards the axis
             x, y = 0.7 * x, 0.7 * y
             continue
         du, dv = a - u, b - v
@@ -122,7 +134,15 @@ def pixel_ray(lens, px, py):
 
 @device
 def image_point(lens, x, y, z):
-    """Image point of a point in the optical frame, and whether it is seen at all."""
+    """Image point of a point in the optical frame.
+
+    Args:
+        lens: float64 (11,), see `lens_array`.
+        x, y, z: the point, m.
+
+    Returns:
+        u, v, px, and whether the lens images it at all.
+    """
     if lens[0] == FISHEYE:
         across = sqrt(x * x + y * y)
         theta = atan2(across, z)
@@ -142,17 +162,18 @@ def image_point(lens, x, y, z):
 
 @njit(cache=True)
 def project_points(lens, points):
-    """Image points (N, 2) of points (N, 3) m in the optical frame, and whether each is before the lens (N,)."""
-    pixels, seen = np.zeros((points.shape[0], 2)), np.zeros(points.shape[0], np.bool_)
+    """Image points (N, 2), px, of points (N, 3), m, in the optical frame, and whether the lens images each,
+    bool (N,)."""
+    pixels, imaged = np.zeros((points.shape[0], 2)), np.zeros(points.shape[0], np.bool_)
     for i in range(points.shape[0]):
-        pixels[i, 0], pixels[i, 1], seen[i] = image_point(lens, points[i, 0], points[i, 1], points[i, 2])
-    return pixels, seen
+        pixels[i, 0], pixels[i, 1], imaged[i] = image_point(lens, points[i, 0], points[i, 1], points[i, 2])
+    return pixels, imaged
 
 
 @njit(cache=True)
 def unproject_pixels(lens, pixels):
-    """Unit directions (N, 3) in the optical frame seen at image points (N, 2), and whether there is one (N,)."""
-    rays, seen = np.zeros((pixels.shape[0], 3)), np.zeros(pixels.shape[0], np.bool_)
+    """Unit directions (N, 3) in the optical frame of image points (N, 2), px, and whether there is one: bool (N,)."""
+    rays, found = np.zeros((pixels.shape[0], 3)), np.zeros(pixels.shape[0], np.bool_)
     for i in range(pixels.shape[0]):
-        rays[i, 0], rays[i, 1], rays[i, 2], seen[i] = pixel_ray(lens, pixels[i, 0], pixels[i, 1])
-    return rays, seen
+        rays[i, 0], rays[i, 1], rays[i, 2], found[i] = pixel_ray(lens, pixels[i, 0], pixels[i, 1])
+    return rays, found

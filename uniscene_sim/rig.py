@@ -12,7 +12,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.lens import LENSES, lens_array, project_points, unproject_pixels
 
-__all__ = ["RETURNS", "CameraSpec", "LidarSpec", "SensorRig"]
+__all__ = ["BODY_FROM_OPTICAL", "RETURNS", "CameraSpec", "LidarSpec", "SensorRig"]
 
 #: Which echoes of a beam a LiDAR reports.
 RETURNS = ("strongest", "last", "dual")
@@ -23,12 +23,12 @@ BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0
 
 @dataclass(frozen=True)
 class CameraSpec:
-    """A camera. `pose` places its body axes (x along the view) in `base_link`; `lens` says what its model means.
+    """A camera. `pose` places its body axes (x along the optical axis) in `base_link`; `lens` describes the models.
 
-    Depth of a pinhole or Brown-Conrady camera is along its axis, of a fisheye, which sees behind itself, along the ray.
+    Depth is along the optical axis, but along the ray for fisheyes, whose field of view may exceed 180 degrees.
     """
 
-    slot: ClassVar[str] = "camera"  # of the engines that serve it
+    slot: ClassVar[str] = "camera"  # kind of engine that renders it
     name: str
     width: int
     height: int
@@ -41,11 +41,11 @@ class CameraSpec:
     phase_us: int = 0
     max_range_m: float = 150.0
     model: Literal["pinhole", "brown_conrady", "fisheye"] = "pinhole"
-    distortion: tuple[float, ...] = ()  # brown_conrady: k1, k2, p1, p2, k3; fisheye: k1, k2, k3, k4; the last may lack
-    ego_visible: bool = False  # whether the ego's own body is seen and shades; never by a camera inside it
-    exposure_ev: float = 0.0  # stops brighter than the engine's own choice
+    distortion: tuple[float, ...] = ()  # brown_conrady: k1, k2, p1, p2, k3; fisheye: k1, k2, k3, k4; last ones optional
+    ego_visible: bool = False  # whether the ego's body is rendered and casts shadows; not in cameras inside it
+    exposure_ev: float = 0.0  # stops brighter than the engine's own exposure
     noise: float = 0.0  # standard deviation of shot noise at white, of full scale
-    shutter_ms: float = 0.0  # how long the shutter is open: what moves is blurred
+    shutter_ms: float = 0.0  # how long the shutter is open, which blurs what moves
 
     def __post_init__(self) -> None:
         if self.model not in LENSES:
@@ -61,58 +61,61 @@ class CameraSpec:
 
     @cached_property
     def lens(self) -> np.ndarray:
-        """The lens as `uniscene_sim.lens` takes it."""
+        """The lens, float64 (11,), see `lens.lens_array`."""
         return lens_array(self.model, self.fx, self.fy, self.cx, self.cy, self.distortion)
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Image points (N, 2), px, of points (N, 3) m in the optical frame, and whether each is before the lens (N,);
-        whether it lies inside the image is not asked."""
+        """Image points (N, 2), px, of points (N, 3), m, in the optical frame, and whether the lens images each: bool
+        (N,). They may lie outside the image."""
         return project_points(self.lens, np.ascontiguousarray(points, dtype=np.float64))
 
     def unproject(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Unit rays (N, 3) in the optical frame of image points (N, 2), px, and whether the lens sees there (N,)."""
+        """Unit rays (N, 3) in the optical frame of image points (N, 2), px, and whether the lens has one there: bool
+        (N,)."""
         return unproject_pixels(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
 
     def scaled(self, factor: float) -> CameraSpec:
-        """The same view in `factor` times as many pixels across."""
+        """The same view with `factor` times as many pixels across."""
         width, height = max(round(self.width * factor), 1), max(round(self.height * factor), 1)
         a, b = width / self.width, height / self.height
         return replace(self, width=width, height=height, fx=self.fx * a, fy=self.fy * b, cx=self.cx * a, cy=self.cy * b)
 
     @property
     def rotation_base_from_optical(self) -> np.ndarray:
+        """Rotation (3, 3), base_link <- optical frame."""
         return self.pose.rotation @ BODY_FROM_OPTICAL
 
 
 @dataclass(frozen=True)
 class LidarSpec:
-    """A spinning LiDAR by beam table. A revolution starts behind (azimuth -pi) and ends at the stamp.
+    """A spinning LiDAR, by its beam table. A revolution starts at the rear (azimuth -pi) and ends at the stamp.
 
-    What makes it like a real one is off by default: every beam that hits something within range returns its exact
-    range, with albedo times incidence as its intensity. `rigs.lidar_makes` has the numbers of real sensors.
+    Measurement effects are off by default: every beam that hits something within range returns its exact range, with
+    albedo times cosine of incidence as intensity. `rigs.lidar_makes` has the numbers of real sensors.
 
-    A column is as many beams as there are rings; its last one fires as the column ends. With `detect_range_m` power
-    decides what returns: a diffuse target of 10 % that faces the sensor in clear air at that range returns half of
-    the time; then intensity is calibrated as Velodyne and Ouster do it (`lidar.raycast.receiver`), and weather counts.
+    A column has one beam for each ring; the last of them fires as the column ends. With `detect_range_m`, received
+    power decides what returns: a diffuse target of 10 % reflectivity that faces the sensor in clear air at that range
+    returns half of the time. Intensity is then calibrated as Velodyne and Ouster do it (`lidar.raycast.receiver`), and
+    weather attenuates.
     """
 
     slot: ClassVar[str] = "lidar"
     name: str
     pose: Pose  # pose_base_from_lidar
-    elevation_rad: tuple[float, ...]  # one a ring, ring 0 lowest
+    elevation_rad: tuple[float, ...]  # one for each ring, ring 0 lowest
     azimuth_steps: int
     period_us: int = 100_000
     phase_us: int = 0
     min_range_m: float = 1.0
     max_range_m: float = 100.0
     clockwise: bool = True
-    azimuth_offset_rad: tuple[float, ...] = ()  # one a ring, counter-clockwise from its column; empty: none
-    firing_us: tuple[float, ...] = ()  # one a ring, after the first of its column; empty: all at once
+    azimuth_offset_rad: tuple[float, ...] = ()  # one for each ring, counter-clockwise from its column; empty: none
+    firing_us: tuple[float, ...] = ()  # one for each ring, after the first of its column; empty: all at once
     range_noise_m: float = 0.0  # standard deviation
-    detect_range_m: float = 0.0  # 0: all that is hit returns
-    divergence_rad: float = 0.0  # full angle of a beam; 0: an edge never splits it
-    returns: Literal["strongest", "last", "dual"] = "strongest"  # dual: both, of beams that an edge splits
-    deskewed: bool = True  # False: points as measured, in the sensor frame at each one's own time
+    detect_range_m: float = 0.0  # 0: every hit returns
+    divergence_rad: float = 0.0  # full angle of a beam; 0: no beam is split by an edge
+    returns: Literal["strongest", "last", "dual"] = "strongest"  # dual: both, where an edge splits the beam
+    deskewed: bool = True  # False: points in the sensor frame at the time of each one
 
     def __post_init__(self) -> None:
         if not self.elevation_rad or self.azimuth_steps <= 0 or not 0 <= self.min_range_m < self.max_range_m:
@@ -139,7 +142,7 @@ def _check_timing(spec: CameraSpec | LidarSpec) -> None:
 
 @dataclass(frozen=True)
 class SensorRig:
-    """Sensors by kind, one field each; a spec names the slot of the engines that serve it."""
+    """Sensors by kind, one field each; a spec names the slot of the engines that render it."""
 
     name: str
     cameras: tuple[CameraSpec, ...] = ()
@@ -156,7 +159,7 @@ class SensorRig:
         return tuple(s for f in fields(self) if f.name != "name" for s in getattr(self, f.name))
 
     def of(self, slot: str) -> tuple[Any, ...]:
-        """Specs that the engines of a slot serve."""
+        """Specs that the engines of a slot render."""
         return tuple(s for s in self.sensors if s.slot == slot)
 
     def scaled(self, factor: float) -> SensorRig:

@@ -1,4 +1,4 @@
-"""Names and numbers of everything a label can say: occupancy classes, layout channels, agent classes, materials."""
+"""Classes and their numbers: occupancy classes, layout channels, agent classes and materials."""
 
 from enum import IntEnum
 
@@ -17,7 +17,7 @@ __all__ = [
     "OccClass",
 ]
 
-#: Instance id of the ego's own body, in cameras that see it.
+#: Instance id of the ego's own body, where a camera shows it.
 EGO_ID = 65_535
 
 
@@ -48,7 +48,7 @@ class OccClass(IntEnum):
 
 
 class AgentClass(IntEnum):
-    """What can move or be placed: an agent or a static object of the map."""
+    """What can move or be placed: agents and static objects of the map."""
 
     CAR = 0
     TRUCK = 1
@@ -84,7 +84,7 @@ LAYOUT_CHANNELS: tuple[str, ...] = (
     "traffic_cone",
 )
 
-#: What learned occupancy is conditioned on: the layout, and where houses and plants stand.
+#: Condition of learned occupancy: the layout, and the footprints of houses and plants.
 CONDITION_CHANNELS: tuple[str, ...] = (*LAYOUT_CHANNELS, "building", "vegetation")
 
 #: Occupancy class of each agent class, indexed by `AgentClass`.
@@ -107,8 +107,8 @@ AGENT_OCC_CLASS = np.array(
 
 
 class Material(IntEnum):
-    """What a surface is made of. Numbers below `OccClass.FREE` are the classes themselves with a default look, so a
-    generator that knows only labels writes them as materials unchanged; from 32 on, finer looks of those classes."""
+    """What a surface is made of. Numbers below `OccClass.FREE` are the classes themselves in a default appearance, so
+    that a generator of labels can write them as materials unchanged; from 32 on, finer materials of those classes."""
 
     NONE = 20  # empty
     # ground
@@ -186,7 +186,7 @@ class Material(IntEnum):
 
 _O, _M = OccClass, Material
 
-#: Class shown in previews as RGB, indexed by `OccClass`.
+#: Preview colour of each class as RGB, indexed by `OccClass`.
 OCC_RGB = np.array(
     [
         (0, 0, 0),

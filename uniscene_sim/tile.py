@@ -1,8 +1,8 @@
-"""World tiles: 64 m squares of the static world, map-aligned, made once and traced in place.
+"""World tiles: 64 m squares of the static world, aligned with the map's axes.
 
-A tile holds ground as height fields by deck with a fine paint texture, and what stands on it as 0.4 m cells of
-material, refined where it matters to 0.1 m bricks. Cells live in sparse blocks of 8x8x8 (3.2 m), so that empty
-space costs four bytes a block and a ray skips it in one step.
+A tile holds the ground as height fields by deck with a fine paint texture, and what stands on it as 0.4 m cells of
+material, refined into bricks of 0.1 m where a cell is partly full. Cells lie in sparse blocks of 8x8x8 (3.2 m), so that
+empty space costs four bytes a block and a ray skips it in one step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CELL_M = 0.4
 TILE_CELLS = 160  # cells along x and y
 BLOCK_CELLS = 8
 TILE_BLOCKS = 20  # blocks along x and y
-BLOCKS_Z = 24  # 76.8 m: 40 m above ground that itself rises by up to 36 m within a tile
+BLOCKS_Z = 24  # 76.8 m: 40 m above ground that rises by up to 36 m within a tile
 GROUND_STEP_M = 0.2
 GROUND_SAMPLES = 321  # both edges included, so that neighbours share their samples
 PAINT_M = 0.1
@@ -45,9 +45,9 @@ class Tile:
 
     index: tuple[int, int]
     base_z: float  # m, bottom of the cells; a multiple of CELL_M
-    blocks: np.ndarray  # int32 (20, 20, 24): row of `materials` and `brick_of`, -1 where the block is empty
+    blocks: np.ndarray  # int32 (20, 20, 24): row of `materials` and `brick_of`, -1 if the block is empty
     materials: np.ndarray  # uint8 (B, 8, 8, 8), Material; NONE is empty
-    brick_of: np.ndarray  # int32 (B, 8, 8, 8): row of `bricks`, -1 where the cell is full
+    brick_of: np.ndarray  # int32 (B, 8, 8, 8): row of `bricks`, -1 if the cell is full
     bricks: np.ndarray  # uint64 (K,): bit 16 i + 4 j + k is set where sub-cell (i, j, k) of 0.1 m is solid
     ground: np.ndarray  # float32 (D, 321, 321) m: height at [x, y] samples by deck, NaN where the deck is absent
     paint: np.ndarray  # uint8 (D, 640, 640), Material of the ground at [x, y]
@@ -63,12 +63,12 @@ class Tile:
 
 
 class TileSource(Protocol):
-    """What tiles are fetched from: an `occupancy.tile_store.TileStore`, or anything else that makes them."""
+    """Where tiles are fetched from: an `occupancy.tile_store.TileStore`, or anything else that makes them."""
 
     def get(self, ix: int, iy: int) -> Tile:
-        """The tile of an index, made where it is missing."""
+        """The tile of an index, made if it does not exist yet."""
         ...
 
     def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
-        """Indices of the tiles that come within `radius_m` of a place, m."""
+        """Indices of the tiles within `radius_m` of a place x, y, m."""
         ...

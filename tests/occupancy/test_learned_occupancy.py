@@ -92,10 +92,10 @@ def test_a_window_decodes_as_the_canvas_around_it_does():
     for parameter in vae.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     latents, layout = torch.randn(1, 4, 40, 40), (torch.rand(1, CHANNELS, 160, 160) < 0.2).float()
-    told = torch.ones(1, dtype=torch.bool)
+    has_layout = torch.ones(1, dtype=torch.bool)
     with torch.no_grad():
-        whole = vae.decode(latents, layout, told)
-        part = vae.decode(latents[:, :, 8:32, 8:32], layout[:, :, 32:128, 32:128], told)
+        whole = vae.decode(latents, layout, has_layout)
+        part = vae.decode(latents[:, :, 8:32, 8:32], layout[:, :, 32:128, 32:128], has_layout)
     inner = slice(28, 68)
     assert (part[:, inner, inner] != whole[:, 32 + 28 : 32 + 68, 32 + 28 : 32 + 68]).float().mean() < 1e-3
 
@@ -112,7 +112,7 @@ def test_frames_of_a_clip_hear_of_each_other_and_clips_do_not():
     assert (moved[:3] > 1e-5).all() and (moved[3:] < 1e-6).all()
 
 
-def test_a_layout_that_is_not_told_does_not_matter():
+def test_a_layout_that_is_not_given_does_not_matter():
     vae = OccupancyVae(SMALL_VAE).eval()
     vae.layout.unknown.data.normal_()
     latents, layout = torch.randn(2, 4, 6, 6), (torch.rand(2, CHANNELS, 24, 24) < 0.3).float()
@@ -141,28 +141,32 @@ def test_what_is_given_is_kept_and_what_is_not_hangs_on_it(kind):
 
 
 def test_euler_and_guidance_by_hand():
-    def net(x, t, layout, told, known, mask):
-        return told.float()[:, None, None, None] * 2.0 + t[:, None, None, None] + 0.0 * x
+    def net(x, t, layout, has_layout, known, mask):
+        return has_layout.float()[:, None, None, None] * 2.0 + t[:, None, None, None] + 0.0 * x
 
     noise = torch.zeros(1, 4, 2, 2)
     args = noise, torch.zeros(1, CHANNELS, 8, 8), noise, torch.zeros(1, 1, 2, 2)
-    # Told 2 + t, untold t: guided by 1.5 it is t + 3; Euler over t = 0, 0.5.
+    # With the layout 2 + t, without it t: guided by 1.5 it is t + 3; Euler over t = 0, 0.5.
     assert sample(net, *args, steps=2, guidance=1.5).mean().item() == pytest.approx(3.25)
     assert sample(net, *args, steps=2, guidance=1.0).mean().item() == pytest.approx(2.25)
 
 
 def test_the_loss_counts_only_what_is_not_given_and_by_weight():
-    data, layout, told = torch.randn(2, 4, 6, 6), torch.zeros(2, CHANNELS, 24, 24), torch.ones(2, dtype=torch.bool)
+    data, layout, has_layout = (
+        torch.randn(2, 4, 6, 6),
+        torch.zeros(2, CHANNELS, 24, 24),
+        torch.ones(2, dtype=torch.bool),
+    )
     mask, weight = torch.zeros(2, 1, 6, 6), torch.ones(2, 1, 6, 6)
     mask[:, :, :3] = 1
     weight[:, :, 5] = 5.0
     seen = {}
 
-    def net(x, t, layout, told, known, mask):
+    def net(x, t, layout, has_layout, known, mask):
         seen["known"], seen["x"], seen["t"] = known, x, t[:, None, None, None]
         return torch.zeros_like(x)
 
-    loss = flow_loss(net, data, layout, told, mask, weight, torch.Generator().manual_seed(1))
+    loss = flow_loss(net, data, layout, has_layout, mask, weight, torch.Generator().manual_seed(1))
     assert torch.equal(seen["known"], data * mask)
     noise = (seen["x"] - seen["t"] * data) / (1 - seen["t"])
     error = ((data - noise) ** 2).mean(1)

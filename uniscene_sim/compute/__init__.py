@@ -1,3 +1,4 @@
-"""How kernels run: compiling, threads, keyed random numbers, value noise.
+"""How kernels run: compiling, threads, keyed random numbers, rounding, value noise.
 
-Nothing here knows of maps, worlds or sensors."""
+Nothing here knows of maps, worlds or sensors.
+"""

@@ -1,7 +1,7 @@
-"""How kernels are compiled, and where what was compiled is kept.
+"""How kernels are compiled, and where compiled kernels are cached.
 
-numba notices that a function's own file has changed, but not one that it calls: kernels are kept by the content of all
-files with kernels and of what these import, so that none is ever out of date.
+numba notices when a function's own file has changed, but not when one that it calls has: so the cache is keyed by the
+content of all files with kernels and of what these import, and no kernel is ever out of date.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from numba import njit
 
 __all__ = ["device", "floor", "inlined", "nogil_kernel"]
 
-_KEPT = 3  # versions of the package whose kernels stay
+_KEPT = 3  # versions of the package whose kernels stay cached
 
-#: A function that other kernels call for each ray, CUDA kernels too: it makes no array and returns none, so numba need
-#: not count references to those that it is given. Counting them costs more than a short ray does.
+#: A function that kernels call for each ray, on the CPU and in CUDA: it neither makes nor returns an array, so numba
+#: need not count references to its arguments, which would cost more than a short ray does.
 device = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
-#: The same, written out in its caller: for those that take many arrays.
+#: The same, inlined into its caller: for functions that take many arrays.
 inlined = njit(cache=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
-#: A kernel that Python calls and that lets other threads run, see `compute.threads`. It makes no array either.
+#: A kernel that Python calls and that releases the GIL, see `compute.threads`. It makes no array either.
 nogil_kernel = njit(cache=True, _nrt=False, nogil=True)  # type: ignore[call-overload]
 
 
 @inlined
 def floor(x):
-    """Largest whole number up to x, an integer on CUDA too, where `math.floor` gives a float."""
+    """Largest integer up to x; an integer on CUDA too, where `math.floor` gives a float."""
     return int(math.floor(x))  # noqa: RUF046
 
 

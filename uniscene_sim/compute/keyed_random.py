@@ -1,9 +1,9 @@
-"""Random numbers that are functions of whole numbers: what they are for, a seed, a place, a time.
+"""Random numbers as functions of integer keys: a use, a seed, a place, a time.
 
-None is drawn from a shared stream, so nothing hangs on order or on threads. Python and kernels, on the CPU and in CUDA,
-get the same number for the same keys. Keys are whole numbers, of which the low 64 bits count: as floats they would lose
-their low bits beside a large seed, and neighbours would share a number. They are combined one after the other, never
-added up, so a seed is a key of its own, and so is a number that says what it is all for.
+None is drawn from a shared stream, so that nothing depends on order or threads. Python and kernels, on the CPU and in
+CUDA, get the same number for the same keys. Keys are integers, of which the low 64 bits count: floats would lose their
+low bits next to a large seed, and neighbouring places would share a number. Keys are hashed one after the other and
+never added up, so a seed is a key of its own, and so is the number of the use.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BEGIN_64, _EACH_64, _LAST_64 = np.uint64(_BEGIN), np.uint64(_EACH), np.uint64(_
 
 
 def unit_hash(*keys: SupportsIndex) -> float:
-    """A number in [0, 1) that is fixed for its keys, from Python; kernels call `unit_hash2` and so on."""
+    """A number in [0, 1) that is fixed for its integer keys, from Python; kernels call `unit_hash2` and so on."""
     h = _BEGIN
     for key in keys:
         h = ((h ^ (index(key) & _MASK)) * _EACH) & _MASK
@@ -56,7 +56,7 @@ def _unit(h):
 
 @inlined
 def unit_hash2(a, b):
-    """A number in [0, 1) that is fixed for its keys, as `unit_hash`, in kernels."""
+    """A number in [0, 1) that is fixed for two integer keys, equal to `unit_hash`, in kernels."""
     return _unit(_mixed(_mixed(_BEGIN_64, a), b))
 
 
@@ -68,24 +68,32 @@ def unit_hash3(a, b, c):
 
 @inlined
 def unit_hash4(a, b, c, d):
-    """The same for four keys."""
+    """The same for four keys.
+
+    Args:
+        a, b, c, d: integers; order matters.
+    """
     return _unit(_mixed(_mixed(_mixed(_mixed(_BEGIN_64, a), b), c), d))
 
 
 @inlined
 def unit_hash5(a, b, c, d, e):
-    """The same for five keys."""
+    """The same for five keys.
+
+    Args:
+        a, b, c, d, e: integers; order matters.
+    """
     return _unit(_mixed(_mixed(_mixed(_mixed(_mixed(_BEGIN_64, a), b), c), d), e))
 
 
 @inlined
 def normal_pair(u, v):
-    """Two independent standard normal numbers from two uniform ones in [0, 1), by Box and Muller's transform."""
+    """Two independent standard normal numbers from two uniform ones in [0, 1), by the Box-Muller transform."""
     radius = sqrt(-2.0 * log(1.0 - u))
     return radius * cos(2.0 * pi * v), radius * sin(2.0 * pi * v)
 
 
 def key_of(*parts: int | str) -> np.uint64:
-    """A key that stands for numbers and names."""
+    """A 64-bit key for numbers and names."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "little"))

@@ -1,8 +1,8 @@
-"""Rounding where numbers leave a stage, so that a last bit that differs between two machines ends there.
+"""Rounding where numbers leave a stage, so that last bits that differ between two machines do not spread.
 
 Sums, products, quotients and square roots are the same on every processor. Sines, exponentials and products of matrices
 are not: libraries choose other instructions for them, and the last bit differs. Rounded to a step far above it, two
-such results agree but for the one in ten million that lies beside a half step.
+such results agree, but for about one in ten million that lies beside a half step.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from uniscene_sim.compute.compiled import inlined
 
 __all__ = ["fixed", "fixed_in_kernel", "map_metres", "map_radians"]
 
-_STEPS = 2.0**30  # a unit: rounded to 0.9 nanometres, and exact, for the steps are a power of two
+_STEPS = 2.0**30  # per unit: 0.9 nanometres; rounding is exact, since it is a power of two
 
 
 def fixed(x: np.ndarray) -> np.ndarray:
-    """Values (...) at whole steps of 2^-30; no zero is negative."""
+    """Values (...) rounded to multiples of 2^-30; no zero is negative."""
     return np.floor(x * _STEPS + 0.5) / _STEPS + 0.0
 
 
@@ -31,10 +31,10 @@ def fixed_in_kernel(x):
 
 
 def map_metres(x: Any) -> Any:
-    """A length or an array (...) of lengths or places that leave a reader of maps, to 0.1 mm."""
+    """A length, or an array (...) of lengths or positions, from a map reader, rounded to 0.1 mm."""
     return np.round(x, 4) + 0.0
 
 
 def map_radians(x: Any) -> Any:
-    """An angle or an array (...) of angles that leave a reader of maps, to 1e-7 rad."""
+    """An angle, or an array (...) of angles, from a map reader, rounded to 1e-7 rad."""
     return np.round(x, 7) + 0.0

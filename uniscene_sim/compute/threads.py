@@ -1,10 +1,10 @@
-"""Threads side by side.
+"""Work on several threads.
 
-Kernels that Python calls are `nogil_kernel`: while one runs, other threads run Python or kernels of their own, so
-worlds are best rendered one a thread, and a single large picture by ranges of its rows.
+Kernels that Python calls are `nogil_kernel`s: while one runs, other threads run Python or kernels of their own. So
+worlds are best rendered one per thread, and a single large image by ranges of its rows.
 
-numba's parallel loops would share out each small picture anew, and not every threading layer lets two threads start
-one at once.
+numba's parallel loops would divide each small image anew, and not every threading layer allows two threads to start one
+at the same time.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = ["map_threads", "row_ranges"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-_RANGES = 4  # for each thread, so that one with easy rows can take more of them
+_RANGES = 4  # for each thread, so that one with cheap rows can take more of them
 _thread_state = threading.local()
 
 
 def map_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Results of `work` on some items, in their order, by as many threads as numba may use (`set_num_threads`).
+    """Results of `work` on `items`, in their order, on as many threads as numba may use (`set_num_threads`).
 
-    What is done within such work keeps to its thread. Items fewer than threads come one after the other, so that what
-    is done within each may use them all.
+    Nested calls stay on their thread. If there are fewer items than threads, items run one after the other, so that
+    each may use all threads itself.
     """
     threads = _threads()
     if threads == 1 or len(items) < threads:
@@ -57,7 +57,7 @@ def map_threads(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def row_ranges(count: int) -> list[tuple[int, int]]:
-    """Begins and ends that part `count` rows for `each`."""
+    """Ranges (begin, end) that divide `count` rows into items for `map_threads`."""
     parts = min(_RANGES * _threads(), count) if _threads() > 1 else min(1, count)
     return [(count * k // parts, count * (k + 1) // parts) for k in range(parts)]
 
@@ -68,7 +68,7 @@ def _threads() -> int:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "crew")  # type: ignore[attr-defined]
+    return ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS, "worker")  # type: ignore[attr-defined]
 
 
 os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads

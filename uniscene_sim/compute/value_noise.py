@@ -1,4 +1,4 @@
-"""Noise that is a function of place: it neither swims nor flickers."""
+"""Value noise as a function of map coordinates, so that patterns stay in place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["value_noise"]
 
 @device
 def value_noise(x, y, use):
-    """Smooth noise in [0, 1) with cells of one unit; `use` says what for, as the first key of a `unit_hash` does."""
+    """Smooth noise in [0, 1) with lattice cells of one unit at (x, y); `use` is the first key, as in `unit_hash`."""
     i, j = floor(x), floor(y)
     u, v = x - i, y - j
     u, v = u * u * (3.0 - 2.0 * u), v * v * (3.0 - 2.0 * v)

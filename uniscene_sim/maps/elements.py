@@ -1,5 +1,5 @@
-"""What maps are made of: lanes, stop lines, signals, crossings, placed objects, frontages, routes; and all of a road
-network together."""
+"""Elements of maps: lanes, stop lines, signals, crossings, placed objects, frontages, routes; and `RoadNetwork`, all
+elements of a map with lanes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ __all__ = [
     "StopLine",
 ]
 
+#: Lane kinds on which a car is not off the road.
 DRIVABLE_KINDS = frozenset(
     {"driving", "parking", "shoulder", "border", "stop", "bidirectional", "entry", "exit", "onRamp", "offRamp",
      "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
 )  # fmt: skip
-FRONTAGE_STEP_M = 2.0
+FRONTAGE_STEP_M = 2.0  # between samples of frontages
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,16 @@ class Lane:
     width: np.ndarray  # float64 (N,) m
     left_mark: str  # mark on its left border: none, solid, broken, solid_solid, ...; "-yellow" appended when yellow
     right_mark: str
-    left: int = -1  # lane beside it with the same direction, -1 where none
+    left: int = -1  # adjacent lane of the same direction, -1 if none
     right: int = -1
     can_change_left: bool = False
     can_change_right: bool = False
-    opposite: int = -1  # driving lane beside it with the other direction
+    opposite: int = -1  # adjacent driving lane of the other direction
     successors: tuple[int, ...] = ()
     predecessors: tuple[int, ...] = ()
     junction: int = -1  # junction id, -1 outside
     speed_limit_mps: float = 13.9
-    height: float = 0.0  # of its surface above the road plane (kerbs), m
+    height: float = 0.0  # of its surface above the road plane, m, as of a kerb
 
     @cached_property
     def s(self) -> np.ndarray:
@@ -65,7 +66,7 @@ class Lane:
         return float(self.s[-1])
 
     def border(self, side: int) -> np.ndarray:
-        """Left (+1) or right (-1) border (N, 3)."""
+        """Left (+1) or right (-1) border (N, 3), m."""
         normal = np.stack([-np.sin(self.heading), np.cos(self.heading), np.zeros_like(self.heading)], axis=1)
         return fixed(self.centre + side * 0.5 * self.width[:, None] * normal)
 
@@ -76,26 +77,26 @@ class StopLine:
 
     ends: np.ndarray
     lane: int  # lane whose traffic it stops
-    s_m: float  # where on that lane
-    signal: int = -1  # index of the traffic light that rules it, -1: a stop sign
+    s_m: float  # arc length on that lane
+    signal: int = -1  # index of the traffic light that controls it, -1: a stop sign
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A traffic light or sign, once for each id."""
+    """A traffic light or sign; one for each id."""
 
     index: int
     id: str
     kind: str  # traffic_light, stop, yield, speed, other
     position: np.ndarray  # (3,) m, foot of its pole
-    yaw: float  # direction that it faces (towards the traffic it rules), rad
-    lanes: tuple[int, ...]  # lanes ruled
+    yaw: float  # direction that it faces (towards the traffic it controls), rad
+    lanes: tuple[int, ...]  # lanes that it controls
     value: float = 0.0  # speed limit of a speed sign, m/s
 
 
 @dataclass(frozen=True)
 class SignalProgram:
-    """Phases of one controller, repeated for ever: in each phase its signals are green, then yellow; others red."""
+    """Phases of one controller in a cycle: in each phase its signals are green, then yellow; all others are red."""
 
     phases: tuple[tuple[int, ...], ...]  # signal indices that are green together
     green_s: float = 12.0
@@ -105,14 +106,14 @@ class SignalProgram:
 
 @dataclass(frozen=True)
 class Crossing:
-    """A pedestrian crossing; polygon (N, 3)."""
+    """A pedestrian crossing; polygon (N, 3), m."""
 
     polygon: np.ndarray
 
 
 @dataclass(frozen=True)
 class MapObject:
-    """Something placed that does not move."""
+    """A placed object that does not move."""
 
     kind: str  # parked_car, cone, barrier, pole, tree, building, sign, guard_rail, parking_space (flat), other
     position: np.ndarray  # (3,) m, centre of its foot
@@ -120,12 +121,9 @@ class MapObject:
     size: tuple[float, float, float]  # length, width, height m
 
 
-#: Lane kinds that a car may stand on without being off the road.
-
-
 @dataclass(frozen=True)
 class Frontage:
-    """One sample: place (m) and heading along the border, outward normal, and what lies inside."""
+    """A sample of a roadside: its place (m), heading along the border, and outward unit normal."""
 
     x: float
     y: float
@@ -133,15 +131,15 @@ class Frontage:
     yaw: float
     nx: float
     ny: float
-    border: tuple[int, int]  # which border it belongs to, the same for all samples of it
-    s: float  # metres along that border
-    town: bool  # the border of a walkway
-    fast: bool  # of a road with rails instead of houses
+    border: tuple[int, int]  # id of its border
+    s: float  # m along that border
+    town: bool  # whether it is the border of a walkway
+    fast: bool  # whether the road is too fast for houses and has guard rails
 
 
 @dataclass(frozen=True)
 class Route:
-    """A way through the map: its lanes in order, and its path (R, 3), a point each metre."""
+    """A route through the map: its lanes in order, and its path (R, 3), m, one point per metre."""
 
     lanes: tuple[int, ...]
     path: np.ndarray
@@ -159,7 +157,7 @@ class Route:
 
 @dataclass(frozen=True)
 class RoadNetwork:
-    """All elements of a map of lanes, as a file of them holds it."""
+    """All elements of a map with lanes, as a file holds them."""
 
     name: str
     lanes: tuple[Lane, ...]
@@ -169,4 +167,4 @@ class RoadNetwork:
     programs: tuple[SignalProgram, ...] = ()
     objects: tuple[MapObject, ...] = ()
     left_hand_traffic: bool = False
-    source_ref: str = ""  # identity that a reader gave it, see `StaticMap.ref`; empty: that of the content
+    source_ref: str = ""  # identity given by its reader, see `StaticMap.ref`; empty: that of the content

@@ -1,4 +1,4 @@
-"""The ground under one place, for kernels: of lanes or of a painted map."""
+"""The ground at a place, for kernels: of a vector map or of a painted map."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ __all__ = [
     "z_in_triangle",
 ]
 
-HASH_M = 4.0
-KERB_M = 0.13
-KERB_RAMP_M = 0.2
-SAME_LEVEL_M = 2.0
+HASH_M = 4.0  # cells of `LaneGround`
+KERB_M = 0.13  # height
+KERB_RAMP_M = 0.2  # width over which a painted kerb rises
+SAME_LEVEL_M = 2.0  # ground this near in height belongs to a place
 
 
 class LaneGround(NamedTuple):
-    """Triangles of lanes, by cells of 4 m: see `maps.vector.surface.SurfaceModel`."""
+    """Triangles of lanes, by cells of 4 m, see `maps.vector.triangles.LaneTriangles`."""
 
     tri: np.ndarray  # (M, 3, 3) m
     rank: np.ndarray  # (M,) int32
-    start: np.ndarray  # (cells + 1,) int64
-    items: np.ndarray  # int32
+    start: np.ndarray  # (cells + 1,) int64, first of each cell in `items`
+    items: np.ndarray  # int32, rows of `tri`
     origin: np.ndarray  # (2,) m
     shape: np.ndarray  # (2,) int64
 
 
 class EdgeDistance(NamedTuple):
-    """Distance to the edge of an area, m, positive inside, at nodes `first` + `step` (i, j)."""
+    """Distance to the edge of an area, m, positive inside, at the nodes `first` + `step` (i, j)."""
 
     distance: np.ndarray  # float32 (X, Y)
     first: np.ndarray  # (2,) m
@@ -59,7 +59,7 @@ class PaintedGround(NamedTuple):
 
 
 class Ground(NamedTuple):
-    """One of the two, the other one empty, and the open ground around."""
+    """The ground of a map: lanes or painted areas, the other one empty, and the open terrain around."""
 
     is_painted: bool
     lanes: LaneGround
@@ -69,11 +69,13 @@ class Ground(NamedTuple):
 
     @staticmethod
     def of_lanes(lanes: LaneGround, terrain: np.ndarray, origin: np.ndarray) -> Ground:
+        """The ground of a vector map; terrain (X, Y), m, and its origin (2,), m."""
         none = EdgeDistance(np.zeros((2, 2), np.float32), np.zeros(2), 1.0)
         return Ground(False, lanes, PaintedGround(none, none, none), terrain, origin)
 
     @staticmethod
     def of_paint(painted: PaintedGround, terrain: np.ndarray, origin: np.ndarray) -> Ground:
+        """The ground of a painted map; terrain (X, Y), m, and its origin (2,), m."""
         none = LaneGround(
             np.zeros((0, 3, 3)), np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(2),
             np.zeros(2, np.int64),
@@ -83,7 +85,13 @@ class Ground(NamedTuple):
 
 @device
 def height_at(ground, x, y, hint):
-    """Height of the ground at a place on the deck nearest to `hint`, m."""
+    """Height of the ground on the deck nearest to a height, m.
+
+    Args:
+        ground: a `Ground`.
+        x, y: place, m, map frame.
+        hint: height that distinguishes decks, m.
+    """
     open_ground = terrain_at(x, y, ground.terrain_origin[0], ground.terrain_origin[1], ground.terrain)
     if ground.is_painted:
         road = _inside(ground.painted.road, x, y)
@@ -100,7 +108,7 @@ def height_at(ground, x, y, hint):
             if np.isnan(z):
                 continue
             gap = abs(z - hint)
-            # Within one deck the higher rank wins; between decks the nearer.
+            # Within one deck the higher rank counts; between decks the nearer one.
             if gap < best_gap - 1.0 or (gap < best_gap + 1.0 and lanes.rank[t] > best_rank):
                 best, best_gap, best_rank = z, gap, lanes.rank[t]
     if np.isnan(best) or abs(open_ground - hint) < best_gap - 2.0:
@@ -110,7 +118,14 @@ def height_at(ground, x, y, hint):
 
 @device
 def rank_at(ground, x, y, hint, enough):
-    """Highest rank at a place within 2 m of height, -1 where nothing is laid out; looks no further than `enough`."""
+    """Highest rank of what lies at a place, see `Surface.rank`; -1 on open ground.
+
+    Args:
+        ground: a `Ground`.
+        x, y: place, m, map frame.
+        hint: height, m; ground within 2 m of it counts.
+        enough: rank at which the search ends.
+    """
     best = -1
     if ground.is_painted:
         if abs(hint) >= SAME_LEVEL_M:
@@ -132,8 +147,15 @@ def rank_at(ground, x, y, hint, enough):
 
 @device
 def has_rank(ground, x, y, hint, least, last):
-    """Whether a place lies on ground of a rank at least; `last` (1,) keeps the triangle where the one before lay (-1:
-    none), which a neighbour likely shares."""
+    """Whether a place lies on ground of at least a given rank.
+
+    Args:
+        ground: a `Ground`.
+        x, y: place, m, map frame.
+        hint: height, m; ground within 2 m of it counts.
+        least: the rank.
+        last: int (1,), the triangle of the previous place, -1 if none; the next place likely lies in the same one.
+    """
     if ground.is_painted:
         return rank_at(ground, x, y, hint, least) >= least
     lanes, t = ground.lanes, last[0]
@@ -151,7 +173,7 @@ def has_rank(ground, x, y, hint, least, last):
 
 @device
 def z_in_triangle(x, y, t):
-    """Height of the plane of triangle (3, 3) at a place inside it; NaN outside."""
+    """Height, m, of a triangle (3, 3), m, at a place inside it; NaN outside."""
     ax, ay, bx, by, cx, cy = t[0, 0], t[0, 1], t[1, 0], t[1, 1], t[2, 0], t[2, 1]
     area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
     u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
@@ -164,7 +186,13 @@ def z_in_triangle(x, y, t):
 
 @device
 def cell_at(x, y, origin, shape):
-    """Cell of `LaneGround` that holds a place, -1 outside."""
+    """Cell of `LaneGround` that holds a place, -1 outside.
+
+    Args:
+        x, y: place, m, map frame.
+        origin: (2,) m, corner of cell (0, 0).
+        shape: (2,) number of cells.
+    """
     i, j = int(np.floor((x - origin[0]) / HASH_M)), int(np.floor((y - origin[1]) / HASH_M))
     if i < 0 or j < 0 or i >= shape[0] or j >= shape[1]:
         return -1
@@ -173,7 +201,7 @@ def cell_at(x, y, origin, shape):
 
 @device
 def _inside(area, x, y):
-    """Distance into an area at a place, bilinear between nodes; far outside that of the border."""
+    """Distance into an area, m, at a place, bilinear between nodes; beyond them, that of the nearest one."""
     d = area.distance
     u = min(max((x - area.first[0]) / area.step, 0.0), d.shape[0] - 1.001)
     v = min(max((y - area.first[1]) / area.step, 0.0), d.shape[1] - 1.001)

@@ -1,4 +1,4 @@
-"""Materials of open ground and kerbs, painted onto the ground samples of any map."""
+"""Materials of open ground and kerbs, painted on the ground samples of any map."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ _PATCH, _SPECKLE = 103, 104  # uses of random numbers
 
 @njit(cache=True)
 def paint_terrain(out, i0, j0, step):
-    """Grass with patches of soil at the cells of `out` (n, n), the first of which has its corner at (i0, j0) step."""
+    """Paint grass with patches of soil.
+
+    Args:
+        out: uint8 (n, n) Material, written.
+        i0, j0: index of its first cell in the map frame, whose corner lies at (i0, j0) step.
+        step: size of a cell, m.
+    """
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
@@ -29,7 +35,7 @@ def paint_terrain(out, i0, j0, step):
 
 @njit(cache=True)
 def paint_kerbs(out):
-    """The edge of paving towards asphalt, two samples wide."""
+    """Turn the edge of paving towards asphalt into kerb, two cells wide, in `out`, uint8 (n, m) Material."""
     n, m = out.shape
     kerb = np.zeros((n, m), np.bool_)
     for i in range(2, n - 2):

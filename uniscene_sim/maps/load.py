@@ -1,4 +1,4 @@
-"""Maps from files: whatever format a file or folder has."""
+"""Maps from files, whatever the format."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _loaded: WeakValueDictionary[tuple, StaticMap] = WeakValueDictionary()
 
 
 def extract_to(path: str | Path, out: str | Path) -> VectorMap:
-    """Read an OpenDRIVE file and keep the result as `.npz`, under the identity that the file has."""
+    """Read an OpenDRIVE file and save the map as `.npz`, with the identity of the OpenDRIVE file."""
     vector_map = read_opendrive(path)
     vector_map.save(out)
     return vector_map
 
 
 def load_map(path: str | Path) -> StaticMap:
-    """A map from `.npz` or from `.xodr`, or a painted one from `.npz` or a folder; the same one as before while the
-    file is the same and the map is still in use.
+    """A map from `.npz` or `.xodr`, or a painted one from `.npz` or a folder.
 
-    A `foo.npz` beside `foo.xodr` is taken where this reader made it of that content.
+    While the file is unchanged and the map still in use, the same object is returned. A `foo.npz` beside `foo.xodr` is
+    read instead of it if this version of the reader made it from the same content.
     """
     path = Path(path)
-    content = _as_of(path)
+    content = _file_state(path)
     found = _loaded.get(content)
     if found is None:
         found = _loaded[content] = _load(path)
     return found
 
 
-def _as_of(path: Path) -> tuple:
+def _file_state(path: Path) -> tuple:
     """Path, time and size of all files that a map is read from."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path, path.with_suffix(".npz")]
     stats = [(str(file), file.stat()) for file in files if file.is_file()]

@@ -1,4 +1,4 @@
-"""What hangs on a map alone is made once and lives as long as the map."""
+"""Caching of what depends on a map alone: computed once, it lives as long as the map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Map = TypeVar("Map")
 
 
 def once_per_map(make: Callable[[Map], T]) -> Callable[[Map], T]:
-    """A function of a map, or a class made of one, that gives the same object for the same map ever after."""
+    """Decorator of a function of a map, or a class made from one: the same map gives the same object."""
     name = f"{make.__module__}.{make.__qualname__}"
 
     @wraps(make)

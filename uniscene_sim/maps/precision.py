@@ -1,4 +1,4 @@
-"""Numbers of a map rounded to what they mean, 0.1 mm and 1e-7 rad.
+"""Numbers of a map rounded to a meaningful precision, 0.1 mm and 1e-7 rad.
 
 What is computed from them then agrees on machines whose last bits differ.
 """
@@ -16,7 +16,7 @@ __all__ = ["rounded_lane", "rounded_network", "rounded_object"]
 
 
 def rounded_network(network: RoadNetwork) -> RoadNetwork:
-    """The same network with all of its numbers rounded."""
+    """The network with all of its numbers rounded."""
     return replace(
         network,
         lanes=tuple(map(rounded_lane, network.lanes)),
@@ -32,12 +32,12 @@ def rounded_network(network: RoadNetwork) -> RoadNetwork:
 
 
 def rounded_lane(lane: Lane) -> Lane:
-    """The same lane with its numbers rounded."""
+    """The lane with its numbers rounded."""
     centre, width, height = map_metres(lane.centre), map_metres(lane.width), float(map_metres(lane.height))
     return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height)
 
 
 def rounded_object(o: MapObject) -> MapObject:
-    """The same object with its numbers rounded."""
+    """The object with its numbers rounded."""
     length, width, height = map_metres(np.array(o.size)).tolist()
     return MapObject(o.kind, map_metres(o.position), float(map_radians(o.yaw)), (length, width, height))

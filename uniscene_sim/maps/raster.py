@@ -1,4 +1,4 @@
-"""Static maps and agents as a multi-hot BEV raster, at any pose."""
+"""A static map and agents as a multi-hot BEV raster, at any pose."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def rasterise(
         shape: cells (X, Y).
         resolution_m: size of a cell.
         z_hint: height of the deck to draw, m; None draws all.
-        schema: channels; those that nothing here can fill stay empty.
-        agents: (N,) AGENT_DTYPE, drawn by their boxes: a cell is theirs when its centre is. Boxes are a cell thick at
-            least, and the cell of their middle is always theirs.
+        schema: channels; those that neither map nor agents fill stay empty.
+        agents: (N,) AGENT_DTYPE. A box covers the cells whose centres lie in it; it is drawn at least one cell wide,
+            and always covers the cell of its centre.
     """
     layout = static_map.rasterise(pose_xyyaw, shape, resolution_m, z_hint, schema)
     names, frame = layout.schema.channels, np.array([*pose_xyyaw, resolution_m])
@@ -67,14 +67,22 @@ def rasterise(
 def bev_layout(
     data: np.ndarray, schema: LayoutSchema, pose: tuple[float, float, float], resolution_m: float, z: float | None
 ) -> BevLayout:
-    """The raster of cells uint8 (C, X, Y) centred on a pose x, y (m), yaw (rad) at height `z`, m."""
+    """A layout, centred on a pose, from its cells.
+
+    Args:
+        data: uint8 (C, X, Y), the cells.
+        schema: channels, C.
+        pose: x, y (m) and yaw (rad) of the centre in the map frame.
+        resolution_m: size of a cell.
+        z: height of the pose, m; None is 0.
+    """
     corner = (-0.5 * resolution_m * data.shape[1], -0.5 * resolution_m * data.shape[2])
     return BevLayout(data, schema, resolution_m, Pose(pose[0], pose[1], z or 0.0, yaw=pose[2]), corner)
 
 
 @njit(cache=True, nogil=True)
 def _draw_middle(out, x, y, frame):
-    """The cell that holds a place."""
+    """Set the cell that holds a place."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
     dx, dy = x - frame[0], y - frame[1]
     i = int(np.floor((c * dx + s * dy) / frame[3] + 0.5 * out.shape[0]))
@@ -85,7 +93,8 @@ def _draw_middle(out, x, y, frame):
 
 @njit(cache=True, nogil=True)
 def draw_polygon(out, polygon, frame):
-    """Every cell whose centre lies in a polygon (N, 2) of the map frame."""
+    """Set every cell of `out`, uint8 (X, Y), whose centre lies in a polygon (N, 2), m, of the map frame; `frame` (4,)
+    is the raster's centre x, y (m), yaw (rad) and resolution (m)."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
     local = np.empty_like(polygon)
     for k in range(polygon.shape[0]):

@@ -1,4 +1,4 @@
-"""Traffic lights: their state as a function of time, and where their heads hang."""
+"""Traffic lights: their states as a function of time, and their signal heads."""
 
 from __future__ import annotations
 
@@ -23,33 +23,34 @@ __all__ = [
     "stop_line_states_at",
 ]
 
-HEAD_SIZE = (0.35, 0.35, 1.0)
+HEAD_SIZE = (0.35, 0.35, 1.0)  # length, width, height, m
 _HEAD_ABOVE_FOOT_M = 3.0
 _OFF, _RED, _YELLOW, _GREEN = SignalState.OFF, SignalState.RED, SignalState.YELLOW, SignalState.GREEN
 _LIGHTS = np.array([0, Light.RED, Light.YELLOW, Light.GREEN], dtype=np.uint8)
 
 
 class StopLineState:
-    """What a stop line asks: to stop once at its sign, or what its light shows; a light that is off counts as green."""
+    """Kinds and states of a stop line: a stop sign, or the state of its light; a light that is off counts as green."""
 
     SIGN, RED, YELLOW, GREEN = 0, SignalState.RED, SignalState.YELLOW, SignalState.GREEN
 
 
 class SignalPrograms(NamedTuple):
-    """The programs of all signals, a row for each signal in each phase."""
+    """The programs of all signals as arrays; one row for each phase in which a signal is green."""
 
     signal: np.ndarray  # (M,) int64
     phase: np.ndarray  # (M,) int64
-    phases: np.ndarray  # (M,) how many its program has
-    green_s: np.ndarray  # (M,)
+    phases: np.ndarray  # (M,) int64, number of phases of its program
+    green_s: np.ndarray  # (M,) float64
     yellow_s: np.ndarray
-    length_s: np.ndarray  # of a phase
-    signal_of_line: np.ndarray  # (stop lines,) int64 signal that rules it, -1: a sign
-    signals: int
+    length_s: np.ndarray  # (M,) float64, of a phase
+    signal_of_line: np.ndarray  # (L,) int64, signal that controls each stop line, -1: a stop sign
+    signals: int  # number of signals, S
 
     @staticmethod
     @once_per_map
     def of(static_map: StaticMap) -> SignalPrograms:
+        """The programs of a map."""
         rows = [
             (signal, phase, len(p.phases), p.green_s, p.yellow_s, p.green_s + p.yellow_s + p.all_red_s)
             for p in static_map.programs
@@ -64,13 +65,13 @@ class SignalPrograms(NamedTuple):
 
 
 def signal_states(static_map: StaticMap, time_s: float) -> np.ndarray:
-    """SignalState uint8 (S,) of every signal; lights that no program rules stay off."""
+    """SignalState uint8 (S,) of every signal at a time; lights without a program stay off."""
     return signal_states_at(SignalPrograms.of(static_map), time_s)
 
 
 @njit(cache=True)
 def signal_states_at(programs, time_s):
-    """SignalState uint8 (S,) of every signal."""
+    """The same from `SignalPrograms`, for kernels."""
     states = np.zeros(programs.signals, np.uint8)
     for k in range(len(programs.signal)):
         signal, length = programs.signal[k], programs.length_s[k]
@@ -88,7 +89,7 @@ def signal_states_at(programs, time_s):
 
 @njit(cache=True)
 def stop_line_states_at(programs, signal_states):
-    """StopLineState uint8 (L,) of every stop line under SignalState uint8 (S,) of every signal."""
+    """StopLineState uint8 (L,) of every stop line, from SignalState uint8 (S,) of every signal."""
     out = np.zeros(len(programs.signal_of_line), np.uint8)  # StopLineState.SIGN
     for k in range(len(out)):
         signal = programs.signal_of_line[k]
@@ -98,7 +99,7 @@ def stop_line_states_at(programs, signal_states):
 
 
 def signal_heads(vector_map: StaticMap) -> np.ndarray:
-    """Heads of all traffic lights as (H,) AGENT_DTYPE at ids 1..H; their `tile_colour` is the signal's index."""
+    """Heads of all traffic lights as (H,) AGENT_DTYPE at ids 1..H; `colour` is the signal's index."""
     signals = [s for s in vector_map.signals if s.kind == "traffic_light"]
     heads = np.zeros(len(signals), dtype=AGENT_DTYPE)
     for i, signal in enumerate(signals):
@@ -111,5 +112,5 @@ def signal_heads(vector_map: StaticMap) -> np.ndarray:
 
 
 def head_lights(heads: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """Light bits uint8 (H,) of the heads under signal states (S,)."""
+    """Light bits uint8 (H,) of the heads (H,) AGENT_DTYPE, from SignalState uint8 (S,)."""
     return _LIGHTS[states[heads["colour"].astype(np.int64)]]

@@ -1,8 +1,7 @@
-"""`StaticMap`: what does not move, in the map frame, behind one interface; and `VectorMap`, its OpenDRIVE form.
+"""`StaticMap`: the static world in the map frame, behind one interface.
 
-Its other form is `maps.painted.painted_map.PaintedMap`, a raster.
-
-The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Nothing here imports `carla`.
+Its two forms are `maps.vector.vector_map.VectorMap`, lanes from OpenDRIVE, and `maps.painted.painted_map.PaintedMap`, a
+raster. The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Nothing here imports `carla`.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ __all__ = ["StaticMap", "Surface"]
 class Surface(Protocol):
     """The ground: what tiles are made of, what bodies stand on and what counts as road.
 
-    Decks are numbered from the ground up; deck 0 is everywhere, others are bridges.
+    Decks are numbered from the ground up; deck 0 is everywhere, higher ones are bridges.
     """
 
     @property
     def arrays(self) -> Ground:
-        """The same for kernels; asked for by scenarios alone."""
+        """The same for kernels; used by scenarios only."""
         ...
 
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
@@ -38,32 +37,51 @@ class Surface(Protocol):
         ...
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Height (N,) of the open ground at places (N,), under whatever is built on it, m."""
+        """Height (N,), m, of the open ground at places (N,), under whatever is built on it."""
         ...
 
     def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """What lies at places (N,) within 2 m of height, int32 (N,): 3 road for driving, 2 other ground for cars, 1
-        walkway, 0 anything else that is laid out, -1 open ground."""
+        """Kind of ground at places (N,) within 2 m of height `z` (N,): int32 (N,), 3 road for driving, 2 other ground
+        for cars, 1 walkway, 0 other lanes, -1 open ground."""
         ...
 
     def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Whether cars may be at places (N,): rank 2 or 3."""
+        """Whether cars may be at places (N,), bool (N,): rank 2 or 3."""
         ...
 
     def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
-        """Heights float32 (D, n, n) at the samples (x0 + i step, y0 + j step); NaN where a deck above 0 is absent."""
+        """Heights by deck.
+
+        Args:
+            x0, y0: first sample, m, map frame; a multiple of `step_m`.
+            n: samples along each side.
+            step_m: between samples.
+
+        Returns:
+            float32 (D, n, n) m, at (x0 + i step, y0 + j step); NaN where a deck above 0 is absent.
+        """
         ...
 
     def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
-        """Material uint8 (D, n, n) of the cells with corners (x0 + i step, y0 + j step), by deck; NONE where absent."""
+        """Materials by deck.
+
+        Args:
+            x0, y0: corner of the first cell, m, map frame; a multiple of `step_m`.
+            n: cells along each side.
+            step_m: size of a cell.
+            decks: number of decks, D.
+
+        Returns:
+            uint8 (D, n, n) Material, of the cells with corners (x0 + i step, y0 + j step); NONE where a deck is absent.
+        """
         ...
 
 
 class StaticMap(Protocol):
-    """The static world as generators, sensors and sources may ask for it.
+    """The static world as generators, sensors and sources query it.
 
-    Lanes and what hangs on them are empty where a map knows none. Places and paths on lanes may be asked for only
-    where there are lanes.
+    On a map without lanes, lanes and everything attached to them are empty, and `lane_point` and `route` raise
+    InputError.
     """
 
     @property
@@ -71,7 +89,8 @@ class StaticMap(Protocol):
 
     @property
     def ref(self) -> str:
-        """SHA-256 of what it was read from or, where it was made, of its content: the same on every machine."""
+        """SHA-256 of the source that it was read from or, if it was made in memory, of its content: the same on every
+        machine."""
         ...
 
     @property
@@ -87,7 +106,7 @@ class StaticMap(Protocol):
 
     @property
     def complete(self) -> frozenset[str]:
-        """Kinds of objects of which the map gives all that there are, so that generators add none: building, tree."""
+        """Kinds of objects (building, tree) of which the map holds every one, so that generators add none."""
         ...
 
     @property
@@ -109,15 +128,15 @@ class StaticMap(Protocol):
     def left_hand_traffic(self) -> bool: ...
 
     def frontages(self) -> list[Frontage]:
-        """Sides of roads and walkways with open ground beyond, every 2 m."""
+        """Sides of roads and walkways with open ground beyond, sampled every 2 m."""
         ...
 
     def road_points(self) -> np.ndarray:
-        """Places (N, 2) on all roads, a few metres apart at most."""
+        """Points (N, 2), m, on all roads, a few metres apart at most."""
         ...
 
     def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
-        """Height (N,) of the ground of the deck nearest to `z_hint`, m."""
+        """Height (N,), m, of the ground at places (N,) on the deck nearest to `z_hint` (N,)."""
         ...
 
     def rasterise(
@@ -128,21 +147,46 @@ class StaticMap(Protocol):
         z_hint: float | None = None,
         schema: LayoutSchema | None = None,
     ) -> BevLayout:
-        """Multi-hot raster of the static map centred on a pose; see `maps.raster`."""
+        """Multi-hot raster of the static map, without agents.
+
+        Args:
+            bev_pose_xyyaw: x, y (m) and yaw (rad) of the raster's centre in the map frame.
+            shape: cells (X, Y).
+            resolution_m: size of a cell.
+            z_hint: height of the deck to draw, m; None draws all.
+            schema: channels; None is the default.
+        """
         ...
 
     def nearest_lane(
         self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
     ) -> tuple[int, float, float]:
-        """Index, arc length and left offset of the nearest lane; (-1, 0, 0) where the map has none of these kinds."""
+        """The lane at or nearest to a place.
+
+        Args:
+            x, y: place, m.
+            z: height, m, which distinguishes decks; None ignores it.
+            yaw: heading, rad, in favour of lanes of like heading; None ignores it.
+            kinds: kinds of lanes to search.
+
+        Returns:
+            Index of the lane, arc length on it and offset to its left, m; (-1, 0, 0) if the map has no such lane.
+        """
         ...
 
     def lane_point(self, lane: int, s: float) -> tuple[float, float, float, float]:
-        """x, y, z, yaw on a lane's centre."""
+        """x, y, z (m) and yaw (rad) on the centre line of a lane at arc length `s`, m."""
         ...
 
     def route(
         self, start_lane: int, start_s: float = 0.0, goal_lane: int | None = None, length_m: float = 300.0
     ) -> Route:
-        """Path along lanes."""
+        """Route along lanes.
+
+        Args:
+            start_lane: index of the first lane.
+            start_s: arc length on it, m.
+            goal_lane: lane at whose end the route ends; None goes straight ahead.
+            length_m: length without a goal.
+        """
         ...

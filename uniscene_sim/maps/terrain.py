@@ -1,6 +1,6 @@
-"""Terrain around roads: it meets their edges, never stands above an embankment of 1:2, and rolls far from them.
+"""Terrain around roads: it joins their edges, rises from none by more than 1:2, and rolls far from them.
 
-It is a grid of heights with nodes each `STEP_M`, bilinear between them.
+It is a grid of heights with nodes every `STEP_M`, bilinear between them.
 """
 
 from __future__ import annotations
@@ -24,16 +24,26 @@ __all__ = [
 ]
 
 STEP_M = 2.0
-PAD_M = 256.0  # it reaches this far around a map
-DECK_M = 1.5  # a lane this far above the terrain it could stand on is a bridge
+PAD_M = 256.0  # width of the terrain around a map
+DECK_M = 1.5  # a lane higher than this above the terrain is a bridge
 _SLOPE = 0.5  # of embankments
-_REACH_M = 3.2  # a bilinear cell of 2 m that a road's edge crosses has its corners no farther off
+_REACH_M = 3.2  # the corners of a cell of 2 m that a road's edge crosses are no farther from it
 _BROAD, _FINE = 101, 102  # uses of random numbers
-_SAME_M = 1.0  # roads within this height of the lowest shape its terrain; higher ones are above it
+_SAME_M = 1.0  # roads within this height of the lowest one shape the terrain; higher ones are bridges
 
 
 def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], step: float) -> np.ndarray:
-    """Height (X, Y) at nodes `origin` + `step` (i, j), m, under and around road triangles `tri` (M, 3, 3)."""
+    """Terrain under and around roads.
+
+    Args:
+        tri: float64 (M, 3, 3) m, triangles of roads.
+        origin: (2,) m, node (0, 0).
+        shape: nodes (X, Y).
+        step: between nodes, m.
+
+    Returns:
+        float64 (X, Y) m, height at nodes `origin` + `step` (i, j).
+    """
     height, metres = _road_nodes(tri, origin, step, *shape)
     envelope = height.copy()
     for _ in range(2):
@@ -44,10 +54,20 @@ def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], st
 
 
 def rolling_terrain(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray, step: float) -> np.ndarray:
-    """Height (X, Y) of terrain from the height (X, Y) of the road nearest to each node and the metres (X, Y) to it."""
+    """Terrain that levels out from roads into rolling ground.
+
+    Args:
+        nearest: (X, Y) m, height of the road nearest to each node.
+        metres: (X, Y) m, distance to it.
+        origin: (2,) m, node (0, 0).
+        step: between nodes, m.
+
+    Returns:
+        float64 (X, Y) m, height.
+    """
     nx, ny = nearest.shape
     base = nearest
-    # The farther from a road, the smoother: the nearest road's height alone would fall in steps.
+    # Smoother the farther from a road: the height of the nearest road alone would have steps.
     for sigma, low, high in ((1.5, _REACH_M, 8.0), (4.0, 6.0, 20.0), (24.0, 16.0, 90.0)):
         blend = _smoothstep(metres, low, high)
         base = base * (1 - blend) + ndimage.gaussian_filter(nearest, sigma) * blend
@@ -56,7 +76,8 @@ def rolling_terrain(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray,
 
 @njit(cache=True)
 def _road_nodes(tri, origin, step, nx, ny):
-    """Height and distance (m) of the nearest road at nodes within 3.2 m of one; inf elsewhere. Low roads win."""
+    """Height and distance (m) of the nearest road at nodes within 3.2 m of one; inf elsewhere. Where roads overlap, the
+    lowest counts."""
     lowest = np.full((nx, ny), np.inf)
     height = np.full((nx, ny), np.inf)
     nearest = np.full((nx, ny), np.inf)
@@ -82,7 +103,7 @@ def _road_nodes(tri, origin, step, nx, ny):
 
 @njit(cache=True)
 def _nearest_on_triangle(x, y, t):
-    """Distance in plan from a place to triangle (3, 3), and the triangle's height where it is nearest."""
+    """Horizontal distance from a place to a triangle (3, 3), and the height of the triangle at its nearest point."""
     area = (t[1, 0] - t[0, 0]) * (t[2, 1] - t[0, 1]) - (t[1, 1] - t[0, 1]) * (t[2, 0] - t[0, 0])
     u = ((t[1, 0] - x) * (t[2, 1] - y) - (t[1, 1] - y) * (t[2, 0] - x)) / area
     v = ((t[2, 0] - x) * (t[0, 1] - y) - (t[2, 1] - y) * (t[0, 0] - x)) / area
@@ -103,7 +124,13 @@ def _nearest_on_triangle(x, y, t):
 
 @device
 def terrain_at(x, y, ox, oy, terrain):
-    """Height at a place; beyond the grid that of its edge."""
+    """Height, m, at a place; beyond the grid, that of its edge.
+
+    Args:
+        x, y: place, m.
+        ox, oy: node (0, 0), m.
+        terrain: float64 (X, Y) m, nodes every 2 m.
+    """
     u = min(max((x - ox) / STEP_M, 0.0), terrain.shape[0] - 1.001)
     v = min(max((y - oy) / STEP_M, 0.0), terrain.shape[1] - 1.001)
     i, j = int(u), int(v)
@@ -115,7 +142,13 @@ def terrain_at(x, y, ox, oy, terrain):
 
 @njit(cache=True)
 def terrain_many(x, y, origin, terrain):
-    """Height (N,) at places (N,)."""
+    """Height (N,), m, at many places.
+
+    Args:
+        x, y: places (N,), m.
+        origin: (2,) m, node (0, 0).
+        terrain: float64 (X, Y) m, nodes every 2 m.
+    """
     out = np.empty(x.size)
     for k in range(x.size):
         out[k] = terrain_at(x[k], y[k], origin[0], origin[1], terrain)
@@ -124,7 +157,15 @@ def terrain_many(x, y, origin, terrain):
 
 @njit(cache=True)
 def fill_terrain(out, i0, j0, step, origin, terrain):
-    """Height at the samples ((i0 + i) step, (j0 + j) step) into `out` (n, n)."""
+    """Write the height at samples on a square grid.
+
+    Args:
+        out: float (n, n) m, written.
+        i0, j0: index of its first sample, which lies at (i0, j0) step in the map frame.
+        step: between samples, m.
+        origin: (2,) m, node (0, 0) of the terrain.
+        terrain: float64 (X, Y) m, nodes every 2 m.
+    """
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = terrain_at((i0 + i) * step, (j0 + j) * step, origin[0], origin[1], terrain)
@@ -137,7 +178,7 @@ def _smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
 
 @njit(cache=True)
 def _bumps(nx, ny, origin, step):
-    """Value noise in metres, a function of map coordinates alone: 40 m and 13 m waves."""
+    """Value noise (nx, ny), m, a function of map coordinates alone, in waves of 40 m and 13 m."""
     out = np.zeros((nx, ny))
     for use, wave, height in ((_BROAD, 40.0, 1.6), (_FINE, 13.0, 0.35)):
         for i in range(nx):
@@ -149,7 +190,8 @@ def _bumps(nx, ny, origin, step):
 
 @njit(cache=True)
 def _lower_envelope(z, rise):
-    """One forward and one backward chamfer pass of the lower envelope with `rise` per cell."""
+    """Cap heights `z` at their lower envelope with a slope of `rise` per cell, by a forward and a backward chamfer
+    pass."""
     nx, ny = z.shape
     diagonal = rise * np.sqrt(2.0)
     for i in range(nx):

@@ -1,3 +1,4 @@
-"""Layout to occupancy: tiles of the static world, and the window around the ego.
+"""From layout to occupancy: tiles of the static world, and the occupancy window around the ego.
 
-No ray is traced here."""
+No ray is traced here.
+"""

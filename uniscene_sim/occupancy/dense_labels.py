@@ -1,7 +1,7 @@
-"""Static labels of an ego-aligned window without making tiles: what learned occupancy is taught, at any pose.
+"""Labels of the static world in an ego-aligned window, without tiles, at any pose: training data of learned occupancy.
 
-The same rules as `occupancy.window` over procedural tiles, drawn straight into the window's own cells: objects are
-turned into its frame, each at its height above the ground at its foot. Bridges' slabs are not drawn.
+They follow the rules of `occupancy.window` over procedural tiles, but objects are rotated into the frame of the window
+and drawn into its cells, each at its height above the ground at its foot. Slabs of bridges are not drawn.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _GROUND = np.array(
     [OccClass.TERRAIN, OccClass.OTHER_FLAT, OccClass.SIDEWALK, OccClass.DRIVEABLE_SURFACE, OccClass.DRIVEABLE_SURFACE],
     dtype=np.uint8,
 )
-#: What is painted on the ground, in the order of painting.
+#: Labels painted on the ground by channel, in the order of painting.
 _PAINT = (
     ("lane_divider", OccClass.LANE_DIVIDER),
     ("road_divider", OccClass.ROAD_DIVIDER),
@@ -41,14 +41,14 @@ def window_labels(
     objects: np.ndarray, static_map: StaticMap, pose: Pose, grid: GridSpec = DEFAULT_GRID,
     layout: BevLayout | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Labels uint8 (X, Y, Z) of what does not move.
+    """Labels uint8 (X, Y, Z) of the static world.
 
     Args:
-        objects: of the map, (N,) PLAN_DTYPE, from `plan_map`.
+        objects: (N,) PLAN_DTYPE, objects of the map, from `plan_map`.
         static_map: the map.
-        pose: base_link; the window turns with its yaw.
+        pose: base_link; the window has its yaw.
         grid: the window's voxels, of 0.4 m.
-        layout: `condition_layout` at the same pose; made where it is missing.
+        layout: `condition_layout` at the same pose; computed if None.
     """
     if layout is None:
         layout = condition_layout(static_map, objects, pose, grid)
@@ -59,7 +59,7 @@ def window_labels(
     local["z"] = xy["z"] - static_map.surface.height(xy["x"], xy["y"], np.full(len(xy), pose.z))
     material = np.full(grid.shape, Material.NONE, dtype=np.uint8)
     mask = np.zeros(grid.shape, dtype=np.uint64)
-    # A voxel shows the cell that holds its centre, and cells are counted from the ground.
+    # A voxel takes the label of the cell at its centre, and cells are counted from the ground.
     low = np.floor((grid.origin[2] + 0.5 * voxel) / voxel + 1e-6)
     draw_objects(material, mask, pose.x + grid.origin[0], pose.y + grid.origin[1], low * voxel, local)
     labels = MATERIAL_LABEL[material]
@@ -74,13 +74,21 @@ def condition_layout(
     static_map: StaticMap, objects: np.ndarray, pose: Pose, grid: GridSpec = DEFAULT_GRID,
     agents: np.ndarray | None = None,
 ) -> BevLayout:  # fmt: skip
-    """What learned occupancy is conditioned on around a pose: the raster of map and agents (N,) AGENT_DTYPE, with the
-    footprints of buildings, plants and rails (as `road_block`) among `objects` (N,) PLAN_DTYPE."""
+    """The condition of learned occupancy around a pose: the raster of map and agents, with the footprints of buildings,
+    plants and guard rails (as `road_block`).
+
+    Args:
+        static_map: the map.
+        objects: (N,) PLAN_DTYPE, objects of the map, from `plan_map`.
+        pose: base_link; the window has its yaw.
+        grid: the window's voxels.
+        agents: (M,) AGENT_DTYPE.
+    """
     extent = grid.extent
     u, v = 0.5 * (extent[0] + extent[3]), 0.5 * (extent[1] + extent[4])
     c, s = np.cos(pose.yaw), np.sin(pose.yaw)
     centre = (pose.x + c * u - s * v, pose.y + s * u + c * v, pose.yaw)
-    # Heights tell bridges from what is below; where there are none, a steep street is not to be cut off by them.
+    # Heights separate bridges from what is below. Without bridges they are ignored: they would cut off steep streets.
     bridges = getattr(static_map.surface, "tri_deck", np.zeros(1)).any()
     layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z if bridges else None, _SCHEMA, agents)
     near = _in_window_axes(objects[_in_window(objects, pose, grid)], pose)
@@ -91,7 +99,7 @@ def condition_layout(
 
 
 def column_heights(static_map: StaticMap, pose: Pose, grid: GridSpec = DEFAULT_GRID) -> np.ndarray:
-    """Ground height (X, Y), m, in the middle of each column of a window, on the deck nearest to the ego."""
+    """Ground height (X, Y), m, at the centre of each column of a window, on the deck nearest to the ego."""
     x, y = _columns(pose, grid)
     return static_map.surface.height(x, y, np.full(len(x), pose.z)).reshape(grid.shape[:2])
 
@@ -103,7 +111,7 @@ def _columns(pose: Pose, grid: GridSpec) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ground(static_map: StaticMap, pose: Pose, grid: GridSpec, layout: BevLayout) -> np.ndarray:
-    """Labels (X, Y) of the ground."""
+    """Labels uint8 (X, Y) of the ground."""
     x, y = _columns(pose, grid)
     surface = static_map.surface
     rank = surface.rank(x, y, surface.height(x, y, np.full(len(x), pose.z)))
@@ -114,7 +122,7 @@ def _ground(static_map: StaticMap, pose: Pose, grid: GridSpec, layout: BevLayout
 
 
 def _in_window(objects: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
-    """Whether each object (N,) may reach into a window, bool."""
+    """Whether each object (N,) may reach into a window, bool (N,)."""
     extent = np.abs(grid.extent)
     reach = np.hypot(max(extent[0], extent[3]), max(extent[1], extent[4]))
     size = 0.6 * np.hypot(objects["length"], objects["width"]) + 1.0
@@ -122,9 +130,9 @@ def _in_window(objects: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
 
 
 def _in_window_axes(objects: np.ndarray, pose: Pose) -> np.ndarray:
-    """Objects turned about a pose into the directions of its window, their heights as they were.
+    """Objects (N,) rotated about a pose into the axes of its window; their heights are unchanged.
 
-    The place stays, so that where nothing turns leaves are the same as in tiles.
+    The position of the pose is kept, so that without rotation leaves are the same as in tiles.
     """
     out = objects.copy()
     c, s = np.cos(pose.yaw), np.sin(pose.yaw)
@@ -135,8 +143,14 @@ def _in_window_axes(objects: np.ndarray, pose: Pose) -> np.ndarray:
 
 @njit(cache=True)
 def _footprints(building, vegetation, rail, origin, voxel, objects):
-    """Mark the cells whose centre lies in a house, a crown, a hedge or a rail, seen from above. Rails are a cell wide
-    at least, so that none runs between the centres."""
+    """Mark the cells whose centre lies in the footprint of a house, a crown, a hedge or a rail. Rails are drawn at
+    least a cell wide, so that none passes between cell centres.
+
+    Arguments by group:
+        building, vegetation, rail: uint8 (X, Y), changed.
+        origin, voxel: (2,) m, corner of cell (0, 0), and size of a cell, m.
+        objects: (N,) PLAN_DTYPE in the axes of the window.
+    """
     n, m = building.shape
     for q in range(objects.size):
         o = objects[q]

@@ -1,4 +1,4 @@
-"""`Site`: what an occupancy engine knows of a tile before it is filled."""
+"""`Site`: a tile with its ground, before an occupancy engine fills it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["Site"]
 
 @dataclass(frozen=True)
 class Site:
-    """A tile before anything stands on it."""
+    """A tile with ground and bridges, and its cells, to be filled."""
 
     index: tuple[int, int]
     x0: float  # m, its corner
     y0: float
-    base: float
+    base: float  # m, bottom of its cells
     material: np.ndarray  # uint8 (160, 160, 192)
     mask: np.ndarray  # uint64 (160, 160, 192), 0.1 m bricks of each cell
     ground: np.ndarray  # as in `Tile`
     paint: np.ndarray
 
     def tile(self) -> Tile:
-        """The tile as it stands now."""
+        """The tile with the cells as they are now."""
         blocks, materials, brick_of, bricks = pack_blocks(self.material, self.mask)
         return Tile(self.index, self.base, blocks, materials, brick_of, bricks, self.ground, self.paint)

@@ -1,4 +1,4 @@
-"""`TileCache`: the tiles of one world on disk, by what they depend on."""
+"""`TileCache`: the tiles of one world on disk, keyed by everything that they depend on."""
 
 from __future__ import annotations
 
@@ -19,13 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["TileCache"]
 
 _FORMAT = 1
-_HEAD = struct.Struct("<d3I4x")  # base_z, number of blocks, bricks and decks; eight bytes align what follows
+_HEAD = struct.Struct(
+    "<d3I4x"
+)  # base_z; number of blocks, bricks and decks; padding, which aligns the arrays to eight bytes
 _CELLS = (BLOCK_CELLS,) * 3
 _DTYPES = {"bricks": "<u8", "blocks": "<i4", "brick_of": "<i4", "ground": "<f4", "materials": "|u1", "paint": "|u1"}
 
 
 class TileCache:
-    """Keyed by the map's content, the seed, the engine's name, options and `cache_key`, format and index."""
+    """Tiles on disk, keyed by the map, the seed, the engine's name, options and `cache_key`, the format and the index.
+
+    Args:
+        disk: where they are stored.
+        map_ref: identity of the map.
+        seed: of the world.
+        engine: makes the tiles.
+    """
 
     def __init__(self, disk: DiskCache, map_ref: str, seed: int, engine: OccupancyEngine):
         self.disk = disk
@@ -34,11 +43,18 @@ class TileCache:
 
     @classmethod
     def of(cls, engine: OccupancyEngine, map_ref: str, seed: int, disk: DiskCache | None) -> TileCache | None:
-        """None without a disk cache, and for an engine that does not say what its tiles hang on."""
+        """The cache of a world; None without a disk cache, and for an engine that has no `cache_key`.
+
+        Args:
+            engine: makes the tiles.
+            map_ref: identity of the map.
+            seed: of the world.
+            disk: where they are stored.
+        """
         return cls(disk, map_ref, seed, engine) if disk and getattr(engine, "cache_key", None) else None
 
     def load(self, ix: int, iy: int) -> Tile | None:
-        """A tile bit for bit as it was saved; None where it is not there whole."""
+        """A tile, bit for bit as it was saved; None if it is missing or damaged."""
         name = self._name(ix, iy)
         body = self.disk.read(name)
         if body is None:
@@ -50,10 +66,10 @@ class TileCache:
             return None
 
     def save(self, tile: Tile) -> None:
-        """Keep a tile.
+        """Store a tile.
 
         Raises:
-            ValueError: an array of the tile has not the dtype or shape that `Tile` says.
+            ValueError: an array of the tile has the wrong dtype or shape, see `Tile`.
         """
         self.disk.write(self._name(*tile.index), _encode(tile))
 
@@ -84,7 +100,7 @@ def _encode(tile: Tile) -> bytes:
 
 
 def _decode(index: tuple[int, int], body: bytearray) -> Tile:
-    # Kernels are compiled for arrays that can be written to, so the bytes become a bytearray.
+    # Kernels are compiled for writeable arrays, so the bytes become a bytearray.
     data = bytearray(zlib.decompress(body))
     base_z, *counts = _HEAD.unpack_from(data)
     arrays, at = {}, _HEAD.size

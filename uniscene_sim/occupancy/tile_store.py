@@ -1,4 +1,4 @@
-"""`TileStore`: tiles fetched when first asked for or ahead of that, kept within a bound of memory."""
+"""`TileStore`: tiles in memory of bounded size, fetched on demand or ahead."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_BYTES", "TileStore", "tiles_along", "tiles_around"]
 
-#: Bound of the tiles that a store holds in memory, where it is not told otherwise.
+#: Default bound of the tiles that a store holds in memory.
 MOST_BYTES = 512 << 20
 _EMPTY = int(Material.NONE)
-_AHEAD = 4  # tiles on their way at once
-_SQUARE_M = 8.0
+_AHEAD = 4  # tiles fetched in the background at once
+_SQUARE_M = 8.0  # points are gathered in squares of this size
 
 
 class TileStore:
-    """The least recently used tiles go first once `max_bytes` are held; they are the same when fetched again. Worlds in
-    several threads may share a store.
+    """Tiles in memory; the least recently used are dropped when `max_bytes` are exceeded, and are the same when fetched
+    again. Worlds in several threads may share a store.
 
     Args:
         engine: makes tiles.
         max_bytes: bound of the tiles held in memory.
-        cache: where tiles are looked for before they are made, and kept afterwards.
+        cache: where tiles are looked up before they are made, and stored afterwards.
 
     Attributes:
         made, from_cache: tiles fetched so far, by where they came from.
@@ -48,7 +48,7 @@ class TileStore:
         self.engine, self.max_bytes, self.cache = engine, max_bytes, cache
         self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
         self._pending: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}
-        self._missing: WeakKeyDictionary[object, list[tuple[int, int]]] = WeakKeyDictionary()  # by who asked
+        self._missing: WeakKeyDictionary[object, list[tuple[int, int]]] = WeakKeyDictionary()  # by requester
         self._worker: ThreadPoolExecutor | None = None
         self._lock, self._engine_lock = RLock(), Lock()
         self.nbytes = 0
@@ -56,29 +56,30 @@ class TileStore:
         self.largest = (0, 0, 0)
 
     def get(self, ix: int, iy: int) -> Tile:
+        """The tile of an index, made if it does not exist yet."""
         key = (ix, iy)
         with self._lock:
             if key in self._tiles:
                 self._tiles.move_to_end(key)
                 return self._tiles[key]
-            coming = self._pending.pop(key, None)
-            self.waits += coming is None or not coming.done()
-            return self._keep(coming.result() if coming and not coming.cancel() else self._fetch(key))
+            future = self._pending.pop(key, None)
+            self.waits += future is None or not future.done()
+            return self._keep(future.result() if future and not future.cancel() else self._fetch(key))
 
-    def ahead(self, wanted: Iterable[tuple[int, int]], who: object = None) -> None:
-        """Fetch tiles in the background, the first named first; whatever else was still to come is forgotten, but for
-        what others, as the worlds that share a store, have asked for and not yet got."""
+    def ahead(self, wanted: Iterable[tuple[int, int]], requester: object = None) -> None:
+        """Fetch tiles in the background, in the order given. Earlier requests that are still pending are cancelled,
+        except those of other requesters, such as the worlds that share a store."""
         with self._lock:
-            self._order([key for key in wanted if key not in self._tiles][:_AHEAD], who or self)
+            self._order([key for key in wanted if key not in self._tiles][:_AHEAD], requester or self)
 
-    def _order(self, missing: list[tuple[int, int]], who: object) -> None:
-        self._missing[who] = missing
+    def _order(self, missing: list[tuple[int, int]], requester: object) -> None:
+        self._missing[requester] = missing
         needed = {key for keys in self._missing.values() for key in keys}
         for key in list(self._pending):
-            coming = self._pending[key]
-            if coming.done() and not coming.exception():
+            future = self._pending[key]
+            if future.done() and not future.exception():
                 self._keep(self._pending.pop(key).result())
-            elif key not in needed and coming.cancel():
+            elif key not in needed and future.cancel():
                 del self._pending[key]
         for key in missing:
             if key not in self._pending and key not in self._tiles:
@@ -91,11 +92,12 @@ class TileStore:
             self.get(ix, iy)
 
     def around(self, x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
-        """Indices of the tiles that a disc meets, by row."""
+        """Indices of the tiles that intersect a disc (m), by row."""
         return tiles_around(x, y, radius_m)
 
     def solid(self, xyz: np.ndarray) -> np.ndarray:
-        """Whether points (N, 3) of the map frame lie in a voxel; exact at 0.1 m. Ground does not count."""
+        """Whether points (N, 3), m, of the map frame lie in a solid cell, bool (N,); exact at 0.1 m. Ground does not
+        count."""
         xyz = np.ascontiguousarray(xyz, float)
         out = np.zeros(len(xyz), dtype=np.bool_)
         index = np.floor(xyz[:, :2] / TILE_M).astype(int)
@@ -128,7 +130,7 @@ class TileStore:
 
 
 def tiles_around(x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
-    """Indices of the tiles that a disc meets, by row."""
+    """Indices of the tiles that intersect a disc (m), by row."""
     low_x, high_x = int((x - radius_m) // TILE_M), int((x + radius_m) // TILE_M)
     low_y, high_y = int((y - radius_m) // TILE_M), int((y + radius_m) // TILE_M)
     out = []
@@ -142,9 +144,9 @@ def tiles_around(x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
 
 
 def tiles_along(points: np.ndarray, radius_m: float) -> list[tuple[int, int]]:
-    """Indices of the tiles within `radius_m` of any of some points (N, 2 or more), in the order of the points.
+    """Indices of the tiles within `radius_m` of any of the points (N, 2 or more), m, in the order of the points.
 
-    Points are gathered in squares first, so a few tiles up to 12 m farther are among them.
+    Points are gathered in squares first, so some tiles up to 12 m farther are among them.
     """
     squares = dict.fromkeys(map(tuple, (points[:, :2] // _SQUARE_M).tolist()))
     found: dict[tuple[int, int], None] = {}
@@ -156,7 +158,12 @@ def tiles_along(points: np.ndarray, radius_m: float) -> list[tuple[int, int]]:
 
 @njit(cache=True)
 def _solid(blocks, materials, brick_of, bricks, ix, iy, base_z, xyz, out):
-    """Write of the points (N, 3) in tile (ix, iy) whether they lie in a voxel."""
+    """Write to `out`, bool (N,), whether each of the points `xyz` (N, 3), m, that lie in one tile is in a solid cell.
+
+    Arguments by group:
+        blocks, materials, brick_of, bricks: of the `Tile`.
+        ix, iy, base_z: its index, and the bottom of its cells, m.
+    """
     sub_m = CELL_M / 4
     for n in range(xyz.shape[0]):
         if np.floor(xyz[n, 0] / TILE_M) != ix or np.floor(xyz[n, 1] / TILE_M) != iy:

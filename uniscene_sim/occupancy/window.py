@@ -1,4 +1,4 @@
-"""The ego-aligned window: labels and instances of a `GridSpec`, z as height above the ground of the ego's deck."""
+"""The ego-aligned occupancy window: labels and instances of a `GridSpec`, with z as height above the ground."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _LABEL = MATERIAL_LABEL
 
 
 class ExactWindow:
-    """What tiles and agents' boxes say of each voxel, without memory."""
+    """A `WindowEngine` that reads each voxel from tiles and agent boxes; it has no state."""
 
     name = "exact"
     chunk = 1
     latency_ticks = 0
 
     def __init__(self, static_map: StaticMap, seed: int):
-        del static_map, seed  # all is in the views
+        del static_map, seed  # everything is in the views
 
     def step(
         self, state: Sequence[Any], views: Sequence[WorldView], grid: GridSpec
     ) -> tuple[Sequence[Any], list[OccupancyGrid]]:
-        """The window of each world, at its stamp."""
+        """The window of each world, at its stamp; `state` is passed through."""
         return state, [occupancy_window(view.atlas.store, view.frame, grid) for view in views]
 
 
@@ -44,9 +44,9 @@ def occupancy_window(store: TileSource, frame: LayoutFrame, grid: GridSpec) -> O
     """Semantic occupancy around the ego.
 
     Args:
-        store: tiles; those that the window meets are made where they are missing.
-        frame: the moment; its agents are stamped in by their boxes, with their ids as instances.
-        grid: the window's voxels, about base_link turned by the ego's yaw.
+        store: tiles; those that the window intersects are made if they do not exist yet.
+        frame: the layout; its agents are drawn as boxes, with their ids as instances.
+        grid: the window's voxels, in base_link with the ego's yaw.
     """
     pose = frame.ego_pose
     labels = np.full(grid.shape, _FREE, dtype=np.uint8)
@@ -82,7 +82,16 @@ def occupancy_window(store: TileSource, frame: LayoutFrame, grid: GridSpec) -> O
 
 @njit(cache=True)
 def _sample(labels, ground, voxel, origin, view, ix, iy, base_z, blocks, materials, heights, paint):
-    """Fill the columns whose centre lies in one tile, by the cell that holds each voxel's centre."""
+    """Fill the columns whose centre lies in one tile, by the cell at the centre of each voxel.
+
+    Arguments by group:
+        labels: uint8 (X, Y, Z), changed.
+        ground: float64 (X, Y) m, height of the ground, changed.
+        voxel, origin: size of a voxel, m, and (3,) m, corner of the window in base_link.
+        view: (4,) x, y, z (m) and yaw (rad) of base_link.
+        ix, iy, base_z, blocks, materials: of the `Tile`.
+        heights, paint: `ground` and `paint` of the `Tile`.
+    """
     c, s = np.cos(view[3]), np.sin(view[3])
     nx, ny, nz = labels.shape
     for i in range(nx):
@@ -91,7 +100,7 @@ def _sample(labels, ground, voxel, origin, view, ix, iy, base_z, blocks, materia
             x, y = view[0] + c * u - s * v - ix * TILE_M, view[1] + s * u + c * v - iy * TILE_M
             if x < 0 or y < 0 or x >= TILE_M or y >= TILE_M:
                 continue
-            # Of all decks here, the one nearest to the ego's height is its ground.
+            # The deck nearest to the ego's height is the ground.
             deck, z0, best = 0, 0.0, np.inf
             a, b = min(int(x / 0.2 + 0.5), 320), min(int(y / 0.2 + 0.5), 320)
             for d in range(heights.shape[0]):
@@ -117,8 +126,21 @@ def _sample(labels, ground, voxel, origin, view, ix, iy, base_z, blocks, materia
 
 @njit(cache=True)
 def stamp_agent(labels, instances, ground, voxel, origin, view, pos, yaw, size, label, identity):
-    """Mark the voxels whose centre lies in an agent's box; a thin box is a voxel thick, and marks
-    the voxel of its middle whichever way it is turned."""
+    """Mark the voxels whose centre lies in an agent's box. The box is taken to be at least a voxel wide, and always
+    covers the voxel of its centre.
+
+    Args:
+        labels, instances: uint8 and uint16 (X, Y, Z), changed.
+        ground: float64 (X, Y) m, height of the ground in each column.
+        voxel: size of a voxel, m.
+        origin: (3,) m, corner of the window in base_link.
+        view: (4,) x, y, z (m) and yaw (rad) of base_link.
+        pos: (3,) m, centre of the box's foot, map frame.
+        yaw: of the box, rad.
+        size: (3,) m, length, width, height.
+        label: OccClass.
+        identity: id of the agent.
+    """
     c, s = np.cos(view[3]), np.sin(view[3])
     dx, dy = pos[0] - view[0], pos[1] - view[1]
     u, v = c * dx + s * dy, -s * dx + c * dy

@@ -1,3 +1,4 @@
-"""Rigs from files, calibrations and presets, and the makes of LiDARs.
+"""Rigs from files, calibrations and presets, and models of real LiDARs.
 
-No sensor is rendered here."""
+No sensor is rendered here.
+"""

@@ -1,7 +1,7 @@
 """Rigs from the calibration files of recorded data sets: nuScenes tables and KITTI text files.
 
-`base_link` is the centre of the rear axle on the ground. nuScenes' ego frame is just that. KITTI gives poses about the
-Velodyne, which stands 0.81 m before the rear axle and 1.73 m above the ground (Geiger et al. 2013, figure 3).
+`base_link` is the centre of the rear axle on the ground, which is nuScenes' ego frame. KITTI gives poses relative to
+the Velodyne, which is 0.81 m ahead of the rear axle and 1.73 m above the ground (Geiger et al. 2013, figure 3).
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ _TABLES = ("sensor.json", "calibrated_sensor.json")
 
 
 def is_calibration(path: Path) -> bool:
-    """Whether a path looks like calibration files: a folder with them, or a KITTI text file."""
+    """Whether a path holds calibration files: a folder with them, or a KITTI text file."""
     if path.is_dir():
         return any((path / name).exists() for name in (*_TABLES, "calib_cam_to_cam.txt", "calib.txt"))
     return path.suffix == ".txt" and path.is_file()
 
 
 def load_calibration(path: Path) -> SensorRig:
-    """A rig from nuScenes tables (a folder with sensor.json and calibrated_sensor.json; of a sensor that was calibrated
-    more than once the first calibration counts), KITTI's raw folder (calib_cam_to_cam.txt, calib_velo_to_cam.txt) or
-    one of its object or odometry files. Cameras are the rectified pinholes; LiDARs have the beams of the presets.
+    """A rig from calibration files.
+
+    These are nuScenes tables (a folder with sensor.json and calibrated_sensor.json; the first calibration of each
+    sensor is used), KITTI's raw folder (calib_cam_to_cam.txt, calib_velo_to_cam.txt) or one of its object or odometry
+    files. Cameras are the rectified pinholes; LiDARs have the beams of the presets.
 
     Raises:
         InputError: a table, key or number is missing or malformed; names the file and the field.
@@ -69,7 +71,7 @@ def _nuscenes(folder: Path) -> SensorRig:
             size, pose = _NUSCENES_SIZE, Pose.from_matrix(matrix)
             cameras[name] = _camera(file, name, size, k, pose)
         elif sensor["modality"] == "lidar" and name not in lidars:
-            # The sensor's x axis points to the right and its y axis ahead; of ours x points ahead.
+            # The x axis of nuScenes' LiDAR points right and its y axis ahead; here x points ahead.
             turned = matrix.copy()
             turned[:3, :3] = matrix[:3, :3] @ np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
             lidars[name] = replace(beams, name=name, pose=Pose.from_matrix(turned))
@@ -170,7 +172,7 @@ def _kitti_rig(
     velodyne_from_rectified = np.linalg.inv(rectified_from_velodyne)
     cameras = {}
     for key, p in matrices.items():
-        # P = K [I | t]: the camera's centre lies at -t of the rectified frame.
+        # P = K [I | t]: the camera's centre is at -t in the rectified frame.
         k = p[:, :3]
         if k[0, 0] <= 0 or k[1, 1] <= 0:
             raise InputError("expected positive focal lengths", file=file, field=key)
@@ -195,9 +197,9 @@ def _text(file: Path) -> dict[str, str]:
 def _row(file: Path, values: dict[str, str], key: str, shape: tuple[int, ...]) -> np.ndarray:
     if key not in values:
         raise InputError("is missing", file=file, field=key)
-    words = values[key].split()
+    texts = values[key].split()
     try:
-        flat = np.array([float(w) for w in words])
+        flat = np.array([float(w) for w in texts])
     except ValueError:
         flat = np.full(1, np.nan)
     if flat.size != np.prod(shape) or not np.isfinite(flat).all():

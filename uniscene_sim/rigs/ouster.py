@@ -1,4 +1,4 @@
-"""Beam tables of Ouster units, from the metadata JSON that a sensor gives out, flat (firmware 2) or nested (later)."""
+"""Beam tables of Ouster units, from the metadata JSON of a sensor, flat (firmware 2) or nested (later)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MODE = re.compile(r"(\d+)x(\d+)")
 def ouster_beams(path: str | Path) -> dict[str, Any]:
     """Rings, `azimuth_steps` and `period_us` of an Ouster metadata file, as fields of a `LidarSpec`.
 
-    Ring 0 is the lowest beam, which is the last row of Ouster's images.
+    Ring 0 is the lowest beam, the last row of Ouster's images.
 
     Raises:
         InputError: it cannot be read, or a field is missing or malformed; names the file and the field.
@@ -49,7 +49,7 @@ def ouster_beams(path: str | Path) -> dict[str, Any]:
 
 
 def _field(path: Path, data: Any, sections: tuple[str, ...], key: str) -> Any:
-    """A field where the old files have it, or in one of the sections of the new ones."""
+    """A field, at the root as in old files, or in one of the sections of new ones."""
     for place in (data, *(data.get(s) for s in sections if isinstance(data, dict))):
         if isinstance(place, dict) and key in place:
             return place[key]

@@ -13,7 +13,7 @@ from uniscene_sim.rigs.lidar_makes import lidar_model
 
 __all__ = ["PRESETS"]
 
-#: Mounting of the nuScenes cameras about base_link: x, y, z in m, yaw in degrees, focal length in px at 1600 wide.
+#: Mounts of the nuScenes cameras in base_link: x, y, z (m), yaw (degrees), focal length (px) at 1600 px width.
 _NUSCENES_CAMERAS = {
     "CAM_FRONT_LEFT": (1.52, 0.49, 1.51, 55.0, 1257.0),
     "CAM_FRONT": (1.70, 0.0, 1.51, 0.0, 1266.0),
@@ -39,19 +39,19 @@ def _nuscenes(name: str, width: int, height: int) -> SensorRig:
         )
         for camera, (x, y, z, yaw, focal) in _NUSCENES_CAMERAS.items()
     )
-    # about as many columns as at the 20 Hz of nuScenes
+    # about as many columns as at 20 Hz, as in nuScenes
     lidar = lidar_model("hdl-32e", "LIDAR_TOP", Pose(0.94, 0.0, 1.84), azimuth_steps=1090)
     return SensorRig(name, cameras, (lidar,))
 
 
 def _kitti() -> SensorRig:
-    """Colour camera 2 (1242 x 375) and the HDL-64E, about a base_link 0.81 m behind the Velodyne."""
+    """Colour camera 2 (1242 x 375) and the HDL-64E, with base_link 0.81 m behind the Velodyne."""
     camera = CameraSpec("image_02", 1242, 375, 721.5, 721.5, 609.6, 172.9, Pose(1.08, 0.06, 1.65))
     return SensorRig("kitti", (camera,), (lidar_model("hdl-64e", "velodyne", Pose(0.81, 0.0, 1.73)),))
 
 
 def _rl() -> SensorRig:
-    """One 84 x 84 camera of 90 degrees and a 16 x 360 LiDAR without noise or drop-out."""
+    """A camera of 84 x 84 pixels and 90 degrees, and a 16 x 360 LiDAR without noise or drop-out."""
     focal = 42.0 / tan(radians(45.0))
     camera = CameraSpec("front", 84, 84, focal, focal, 42.0, 42.0, Pose(1.7, 0.0, 1.5), max_range_m=80.0)
     beams = tuple(float(e) for e in np.radians(np.linspace(-15.0, 15.0, 16)))

@@ -1,4 +1,4 @@
-"""Rigs from YAML files, or from a preset's name."""
+"""Rigs from YAML files or by preset name."""
 
 from __future__ import annotations
 
@@ -105,15 +105,15 @@ RIG_SCHEMA: dict[str, Any] = {
 
 
 def load_rig(name_or_path: str) -> SensorRig:
-    """A preset by name, a YAML file, or calibration files of nuScenes or KITTI, see `rig_calibration`.
+    """A preset by name, a YAML file, or calibration files of nuScenes or KITTI, see `rigs.calibration`.
 
-    Cameras take `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy. LiDARs take `model`, one of
-    `rigs.lidar_makes`, or `beams`, an Ouster metadata file beside the YAML file, or both, or `elevation_deg`, a number
-    for each laser or {from, to, beams}, with `azimuth_offset_deg` (counter-clockwise) and `firing_us` in the same
-    order; and what else a `LidarSpec` has.
+    Cameras have `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy. LiDARs have `model`, one of
+    `rigs.lidar_makes`; or `beams`, an Ouster metadata file relative to the YAML file; or both; or `elevation_deg`, a
+    number for each laser or {from, to, beams}, with `azimuth_offset_deg` (counter-clockwise) and `firing_us` in the
+    same order; and the other fields of a `LidarSpec`.
 
     Raises:
-        InputError: neither; or the file is malformed.
+        InputError: it is none of these, or the file is malformed.
     """
     if name_or_path in PRESETS:
         return PRESETS[name_or_path]()
@@ -147,7 +147,7 @@ def _read(file: YamlFile, kind: str, i: int, build: Any) -> Any:
     try:
         return build(file.path.parent, entry, mount)
     except InputError:
-        raise  # it names a file of its own
+        raise  # it names another file
     except ValueError as error:
         raise file.error((kind, i), str(error)) from error
 
@@ -161,21 +161,22 @@ def _camera(_: Path, entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec
         half = radians(entry["fov_deg"]) / 2
         if model != "fisheye" and half >= radians(89.5):
             raise ValueError(f"fov_deg of a {model} camera must be less than 179")
-        # Of a fisheye the angle is what its edge sees, distortion included; of the others what it would see without.
+        # For a fisheye, the angle is that of its edge, distortion included; for the others, without distortion.
         edge = float(np.polyval([*distortion[::-1], 1.0], half**2)) * half if model == "fisheye" else tan(half)
         fx = fy = 0.5 * width / edge
         cx, cy = width / 2, height / 2
     else:
         fx, fy, cx, cy = map(float, entry["intrinsics"])
-    asked = {k: entry[k] for k in ("ego_visible", "exposure_ev", "noise", "shutter_ms") if k in entry}
+    given = {k: entry[k] for k in ("ego_visible", "exposure_ev", "noise", "shutter_ms") if k in entry}
     return CameraSpec(
-        width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, model=model, distortion=distortion, **asked,
+        width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy, model=model, distortion=distortion, **given,
         **mount,
     )  # fmt: skip
 
 
 def _lidar(folder: Path, entry: dict[str, Any], mount: dict[str, Any]) -> LidarSpec:
-    """The numbers of a model, over them the beams of an Ouster file, over them a table and all else that is given."""
+    """The fields of a model, overridden by the beams of an Ouster file, and these by the table and fields
+    of the entry."""
     values: dict[str, Any] = dict(LIDAR_MODELS[entry["model"]]) if "model" in entry else {}
     if "beams" in entry:
         values |= {"firing_us": ()} | ouster_beams(folder / entry["beams"])

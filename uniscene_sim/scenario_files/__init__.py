@@ -1,3 +1,4 @@
-"""Scenarios from files: YAML and its schema, styles from words.
+"""Scenarios from files: YAML and its schema, and styles from free text.
 
-Nothing here runs a scenario."""
+Nothing here runs a scenario.
+"""

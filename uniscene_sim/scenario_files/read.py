@@ -1,4 +1,4 @@
-"""Scenarios from YAML files, checked field by field."""
+"""Scenarios from YAML files, validated field by field."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["find_scenario", "load_scenario"]
 
 
 def find_scenario(name_or_path: str) -> Path:
-    """A file as it is, or one of the library by name.
+    """The file at a path, or a scenario of the library by name.
 
     Raises:
-        InputError: neither; lists the library.
+        InputError: it is neither; the message lists the library.
     """
     path = Path(name_or_path)
     if path.is_file() or path.suffix in (".yaml", ".yml"):

@@ -1,4 +1,4 @@
-"""Free text to weather and time of day: "rainy dusk in a suburb"."""
+"""Weather and time of day from free text: "rainy dusk in a suburb"."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from uniscene_sim.layout import Style
 
 __all__ = ["WEATHERS", "style_of_text"]
 
-#: Weathers that engines know.
+#: Kinds of weather that engines support.
 WEATHERS = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
 
-#: Words by what they mean, as stems; where a text has several, the first row that holds one counts.
+#: Stems of words by meaning; if a text has several, the first row with one of them counts.
 _WEATHER_WORDS = {
     "snow": "snow blizzard sleet winter",
     "rain": "rain drizzl shower wet storm downpour thunder",
@@ -29,11 +29,11 @@ _HOUR_WORDS = {
     15.5: "afternoon",
     12.5: "noon midday daytime",
 }
-_NOT = {"cloudless": "cloud"}  # words that begin with another's stem and mean the contrary
+_NOT = {"cloudless": "cloud"}  # words that begin with the stem of their opposite
 
 
 def style_of_text(text: str) -> Style:
-    """The style that a text asks for; what it does not speak of stays as in `Style()`."""
+    """The style that a text describes; what it does not mention is as in `Style()`."""
     words = re.findall(r"[a-z]+", text.lower())
     weather = next((w for w, stems in _WEATHER_WORDS.items() if _named(words, stems)), Style.weather)
     hour = next((h for h, stems in _HOUR_WORDS.items() if _named(words, stems)), Style.time_of_day_h)

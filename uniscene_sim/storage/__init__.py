@@ -1,3 +1,4 @@
-"""How files are kept: disk cache, source key, data folders, YAML, arrays.
+"""How files are stored: disk cache, source key, data folders, YAML, arrays.
 
-Nothing here knows what the files mean."""
+Nothing here knows what the files mean.
+"""

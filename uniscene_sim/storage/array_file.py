@@ -1,4 +1,4 @@
-"""Arrays of training data as files: written whole or not at all, read or refused by name."""
+"""Arrays of training data as files: written whole or not at all, and checked when read."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def read_arrays(path: Path, names: Collection[str], what: str) -> dict[str, np.n
     """Arrays of a file by name.
 
     Args:
-        what: the file holds, for people.
+        path: the file.
+        names: arrays that it must hold.
+        what: what the file holds, for the error message.
 
     Raises:
-        InputError: it is missing or damaged, or lacks one of them.
+        InputError: the file is missing or damaged, or lacks an array.
     """
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:

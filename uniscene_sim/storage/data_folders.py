@@ -1,4 +1,4 @@
-"""Where scenarios, maps and models lie: an environment variable, then the checkout, then the installed share folder."""
+"""Where scenarios, maps and models are found: an environment variable, the checkout, the installed share folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uniscene_sim.errors import InputError
 __all__ = ["data_dir", "scenario_names"]
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-#: Where lib/pythonX.Y/site-packages/uniscene_sim lies, which need not be where Python does (colcon), and Python's own.
+#: The prefix of lib/pythonX.Y/site-packages/uniscene_sim, which need not be Python's own (colcon), and Python's own.
 _PREFIXES = (*Path(__file__).resolve().parents[5:6], Path(sys.prefix))
 
 
@@ -19,7 +19,7 @@ def data_dir(name: str) -> Path:
     """Folder `name` ("scenarios" or "models").
 
     Raises:
-        InputError: it is nowhere; the message lists the places that were tried.
+        InputError: there is none; the message lists the places that were tried.
     """
     tried = []
     if root := os.environ.get("UNISCENE_SIM_DATA"):
@@ -33,5 +33,5 @@ def data_dir(name: str) -> Path:
 
 
 def scenario_names() -> list[str]:
-    """What is in the library of scenarios, sorted."""
+    """Names of the scenarios in the library, sorted."""
     return sorted(path.stem for path in data_dir("scenarios").glob("*.yaml"))

@@ -1,7 +1,7 @@
-"""`DiskCache`: named bytes in a folder, within a bound of size, shared by any number of processes.
+"""`DiskCache`: bytes by name in a folder of bounded size, shared by any number of processes.
 
-Each file holds a checksum over its name and content and is checked at every read, so a damaged, cut off or misplaced
-one counts as missing. Files appear under their names only once they are whole.
+Each file holds a checksum of its name and content that is checked at every read, so a damaged, truncated or misplaced
+file counts as missing. Files appear under their names only when they are complete.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from uniscene_sim.errors import InputError
 __all__ = ["DiskCache", "user_cache"]
 
 _SUM_BYTES = 32
-_OURS = re.compile(r"[0-9a-f]{64}(\.[a-z0-9_]+\.part)?")
-_ABANDONED_S = 3600.0  # a part this old belongs to a process that was killed
+_CACHE_FILE = re.compile(r"[0-9a-f]{64}(\.[a-z0-9_]+\.part)?")
+_ABANDONED_S = 3600.0  # a partial file this old belongs to a process that was killed
 _log = logging.getLogger(__name__)
 
 
 def user_cache(name: str, strict: bool = False) -> DiskCache:
-    """This user's cache of a kind: below $UNISCENE_CACHE, $XDG_CACHE_HOME/uniscene_sim or ~/.cache/uniscene_sim, and
+    """The user's cache `name`: below $UNISCENE_CACHE, $XDG_CACHE_HOME/uniscene_sim or ~/.cache/uniscene_sim, and
     within $UNISCENE_CACHE_GB (default: 4).
 
     Raises:
@@ -45,25 +45,25 @@ def user_cache(name: str, strict: bool = False) -> DiskCache:
 
 
 class DiskCache:
-    """The files used longest ago go first once `max_bytes` are held.
+    """The least recently used files are removed when `max_bytes` are exceeded.
 
-    Where the folder cannot be written or the disk is full, a cache says so once and takes nothing more; a `strict`
-    one raises InputError instead.
+    If the folder cannot be written or the disk is full, a cache warns at the first failure and stores nothing more; a
+    `strict` one raises InputError instead.
 
     Args:
-        folder: made when first written to.
+        folder: made at the first write.
         max_bytes: bound of all files together; each other process that writes at the same time may add a twentieth.
-        strict: whether what cannot be kept is an error.
+        strict: whether a failed write is an error.
     """
 
     def __init__(self, folder: Path, max_bytes: int, strict: bool = False):
         self.folder, self.max_bytes, self.strict = Path(folder), max_bytes, strict
         self.nbytes_read = self.nbytes_written = 0
-        self._room = 0  # bytes that may be written before the folder is looked through again
+        self._room = 0  # bytes that may be written before the folder is scanned again
         self._warned: set[str] = set()
 
     def read(self, name: str) -> bytearray | None:
-        """The content kept under a name (64 hexadecimal digits), None where there is none that can be trusted."""
+        """The content under a name (64 hexadecimal digits); None if there is none or it is damaged."""
         path = self.folder / name
         try:
             with open(path, "rb") as file:
@@ -83,11 +83,11 @@ class DiskCache:
         return None
 
     def warn_unusable(self, name: str, why: str) -> None:
-        """Say, at most once, that a file is not used."""
+        """Warn that a file is not used, at the first such file only."""
         self._warn("read", f"{self.folder / name} {why}; it and others like it are made anew")
 
     def write(self, name: str, body: bytes) -> None:
-        """Keep content under a name; what was there is replaced."""
+        """Store content under a name, in place of what was there."""
         size = _SUM_BYTES + len(body)
         if "write" in self._warned or size > self.max_bytes:
             return
@@ -112,11 +112,12 @@ class DiskCache:
             self._warn("write", f"{self.folder} cannot be written ({why}); going on without")
 
     def _make_room(self, size: int) -> int:
-        """Bytes free for this process, at least `size`; a file that another process has removed is no error."""
+        """Free at least `size` bytes, and return how many this process may write. A file that another process has
+        removed is no error."""
         held, files = 0, []
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                if not _OURS.fullmatch(entry.name):
+                if not _CACHE_FILE.fullmatch(entry.name):
                     continue
                 with suppress(OSError):
                     stat = entry.stat()

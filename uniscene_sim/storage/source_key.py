@@ -1,4 +1,4 @@
-"""A key for what code makes: it changes with the code, so that nobody need remember to count a version up."""
+"""A cache key for what code makes: it changes with the code, so that nobody has to remember a version number."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["source_key"]
 def source_key(*modules: str) -> str:
     """SHA-256 over the source of modules of one package and of all that they import, directly or not.
 
-    Of its own package the files count, of others their versions (absolute imports only), and the kind of processor,
-    since the last bit of a sine may hang on it.
+    Of the module's own package it covers the files, of other packages their versions (absolute imports only). The kind
+    of processor counts too, since the last bit of a sine may depend on it.
     """
     package = modules[0].partition(".")[0]
     files: dict[str, bytes] = {}
@@ -39,7 +39,7 @@ def source_key(*modules: str) -> str:
 
 
 def _file(name: str) -> Path | None:
-    """A module's source; None where the name is no module but something inside one."""
+    """A module's source file; None if the name is not a module but something inside one."""
     try:
         spec = find_spec(name)
     except ModuleNotFoundError:
@@ -48,7 +48,7 @@ def _file(name: str) -> Path | None:
 
 
 def _imports(source: bytes) -> list[str]:
-    """Names of what a source imports; each name taken from a module may be a module too."""
+    """Names that a source imports; each name imported from a module may be a module too."""
     names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""YAML files read safely, with the line of every field kept for error messages."""
+"""YAML files, loaded safely and validated, with the line of every field for error messages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class YamlFile:
         self._refuse_nonfinite(self.data, ())
         errors = list(jsonschema.Draft202012Validator(schema).iter_errors(self.data))
         if errors:
-            # A misspelt field is also a missing one; the spelling is what the user wants to hear of.
+            # A misspelt field is also a missing one; the misspelling is what the user has to know.
             unknown = [e for e in errors if e.validator == "additionalProperties"]
             self._explain(unknown[0] if unknown else jsonschema.exceptions.best_match(errors))
 

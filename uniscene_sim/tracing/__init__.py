@@ -1,3 +1,4 @@
 """Rays through tiles and posed agents, for cameras and LiDARs alike.
 
-No sensor is known here."""
+No sensor is known here.
+"""

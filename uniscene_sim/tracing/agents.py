@@ -1,4 +1,4 @@
-"""Agents as kernels take them: templates, poses, and motion through a sweep."""
+"""Agents for kernels: templates, poses, and motion during a sweep."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class TemplateSource(Protocol):
-    """What templates are taken from, a `TemplateSet` or another."""
+    """What templates are taken from: a `TemplateSet` or another. The arrays are those of `TemplateArrays`."""
 
     @property
     def material(self) -> np.ndarray: ...
@@ -51,18 +51,20 @@ class TemplateSource(Protocol):
     @property
     def size_m(self) -> np.ndarray: ...
 
-    def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray: ...
+    def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray:
+        """Template index int (N,) by class (N,), colour seed (N,) and distance travelled (N,), m."""
+        ...
 
 
 class TemplateArrays(NamedTuple):
-    """T voxel templates end to end. Axes x forward, y left, z up; the footprint's centre is the origin."""
+    """T voxel templates, concatenated. Axes x forward, y left, z up; the origin is the footprint's centre."""
 
     material: np.ndarray  # uint8 (V,), Material; NONE is empty
     normal: np.ndarray  # int8 (V, 3), outward, not of unit length
     offset: np.ndarray  # int64 (T,), first voxel of each
     shape: np.ndarray  # int32 (T, 3)
     voxel_m: np.ndarray  # float64 (T,) m
-    size_m: np.ndarray  # float64 (T, 3) m, natural size; an agent's box scales the template from it
+    size_m: np.ndarray  # float64 (T, 3) m, natural size, from which it is scaled to an agent's box
 
 
 class PosedAgents(NamedTuple):
@@ -83,13 +85,13 @@ class PosedAgents(NamedTuple):
 class Motion(NamedTuple):
     """Poses of N bodies at K knots, linear between them; angles are unwrapped."""
 
-    time_s: np.ndarray  # float64 (K,), rising, the last is 0
+    time_s: np.ndarray  # float64 (K,), ascending, the last is 0
     position: np.ndarray  # float64 (K, N, 3) m
     rpy: np.ndarray  # float64 (K, N, 3) rad
 
 
 def template_arrays(templates: TemplateSource) -> TemplateArrays:
-    """A template set as kernels take it."""
+    """A template set for kernels."""
     return TemplateArrays(
         np.ascontiguousarray(templates.material, np.uint8).reshape(-1),
         np.ascontiguousarray(templates.normal, np.int8).reshape(-1, 3),
@@ -103,7 +105,7 @@ def template_arrays(templates: TemplateSource) -> TemplateArrays:
 def agent_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> Motion:
     """Motion of the agents of `frame` over the `span_s` before it.
 
-    An agent that an earlier frame lacks, and any time before the first frame, is filled in from the velocity.
+    Where an agent is missing from an earlier frame, and before the first frame, it is extrapolated from its velocity.
     """
     frames = _knots(frame, history, span_s)
     time_s = np.array([(f.stamp_us - frame.stamp_us) * 1e-6 for f in frames])
@@ -121,7 +123,8 @@ def agent_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: flo
 
 
 def ego_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> Motion:
-    """Motion of `base_link` over the `span_s` before a frame, before the first one from velocity and yaw rate."""
+    """Motion of `base_link` over the `span_s` before a frame; extrapolated from velocity and yaw rate before the first
+    one."""
     frames = _knots(frame, history, span_s)
     time_s = np.array([(f.stamp_us - frame.stamp_us) * 1e-6 for f in frames])
     poses = [f.ego_pose for f in frames]
@@ -134,7 +137,8 @@ def ego_motion(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float
 
 
 def _knots(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) -> list[LayoutFrame]:
-    """The frame, last, and what lies before it within the span, one earlier one included; stamps rise."""
+    """The frame, last, and the frames within the span before it, with one earlier than the span if there is one; by
+    ascending stamp."""
     kept = [frame]
     for earlier in reversed(history):
         if (frame.stamp_us - kept[-1].stamp_us) * 1e-6 >= span_s:
@@ -147,7 +151,14 @@ def _knots(frame: LayoutFrame, history: Sequence[LayoutFrame], span_s: float) ->
 def _extend_to_span_start(
     time_s: np.ndarray, position: np.ndarray, rpy: np.ndarray, velocity: np.ndarray, rate: np.ndarray, span_s: float
 ) -> Motion:
-    """Motion with unwrapped angles, and one more knot in front where the first is too late."""
+    """Motion with unwrapped angles, and with one more knot in front if the first one is after the start of the span.
+
+    Args:
+        time_s: (K,), ascending.
+        position, rpy: (K, N, 3), m and rad.
+        velocity, rate: (N, 3), m/s and rad/s, for the knot in front.
+        span_s: length of the span.
+    """
     for k in range(len(time_s) - 2, -1, -1):
         rpy[k] = rpy[k + 1] + wrap_angle(rpy[k] - rpy[k + 1])
     if time_s[0] > -span_s:
@@ -160,7 +171,7 @@ def _extend_to_span_start(
 
 @inlined
 def knot_at(motion: Motion, time_s):
-    """The knots before and after a time, and how far it lies between them."""
+    """The knots before and after a time, and the fraction of the way between them."""
     last = motion.time_s.shape[0] - 1
     k = 0
     while k < last - 1 and motion.time_s[k + 1] <= time_s:
@@ -172,7 +183,7 @@ def knot_at(motion: Motion, time_s):
 
 @inlined
 def position_at(motion: Motion, n, knot):
-    """Position (x, y, z) of body `n`, by `knot_at` of a time."""
+    """Position (x, y, z), m, of body `n` at a time, given by its `knot_at`."""
     k, to, f = knot
     here, there = motion.position[k, n], motion.position[to, n]
     return (
@@ -184,7 +195,7 @@ def position_at(motion: Motion, n, knot):
 
 @inlined
 def pose_at(motion: Motion, n, time_s):
-    """Position (x, y, z) and rotation (three rows) of body `n` at a time."""
+    """Position (x, y, z), m, and rotation (three rows) of body `n` at a time."""
     knot = knot_at(motion, time_s)
     k, to, f = knot
     here, there = motion.rpy[k, n], motion.rpy[to, n]
@@ -203,7 +214,15 @@ def pose_at(motion: Motion, n, time_s):
 
 @device
 def interpolate(motion: Motion, n, time_s, position, rotation):
-    """Write position (3,) and rotation (3, 3) of body `n` at a time."""
+    """Write the pose of a body at a time.
+
+    Args:
+        motion: of the bodies.
+        n: index of the body.
+        time_s: relative to the last knot, <= 0.
+        position: (3,) m, written.
+        rotation: (3, 3), map <- body, written.
+    """
     at, turn = pose_at(motion, n, time_s)
     for q in range(3):
         position[q] = at[q]
@@ -213,7 +232,14 @@ def interpolate(motion: Motion, n, time_s, position, rotation):
 
 @device
 def set_pose(agents: PosedAgents, motion: Motion, n, time_s):
-    """Move agent `n` to where it is at a time."""
+    """Move an agent to its pose at a time.
+
+    Args:
+        agents: changed.
+        motion: of the agents.
+        n: index of the agent.
+        time_s: relative to the last knot, <= 0.
+    """
     interpolate(motion, n, time_s, agents.position[n], agents.rotation[n])
     for q in range(3):
         agents.centre[n, q] = agents.position[n, q] + 0.5 * agents.rotation[n, q, 2] * agents.size[n, 2]
@@ -226,19 +252,26 @@ def _set_poses(agents: PosedAgents, motion: Motion, time_s):
 
 
 def pose_agents(frame: LayoutFrame, motion: Motion, templates: TemplateSource, time_s: float = 0.0) -> PosedAgents:
-    """The agents of a frame, posed at `time_s` (<= 0) before its stamp."""
+    """The agents of a frame, posed at a time before its stamp.
+
+    Args:
+        frame: the layout.
+        motion: of its agents.
+        templates: their shapes.
+        time_s: relative to the stamp, <= 0.
+    """
     agents = frame.agents
     n = len(agents)
     template = np.asarray(templates.template_of(agents["cls"], agents["colour"], agents["gait"]), np.int32).reshape(n)
     size = np.ascontiguousarray(agents["size"], np.float64)
     grid = np.asarray(templates.shape)[template] * np.asarray(templates.voxel_m)[template][:, None]
-    reach = np.maximum(grid / np.asarray(templates.size_m)[template], 1.0) * size  # grids may overhang their box
+    reach = np.maximum(grid / np.asarray(templates.size_m)[template], 1.0) * size  # grids may extend beyond their box
     posed = PosedAgents(
         position=np.empty((n, 3)),
         rotation=np.empty((n, 3, 3)),
         size=size,
         centre=np.empty((n, 3)),
-        # the overhang is all upward, half of it to either side: the farthest corner from the box's centre
+        # they extend upward and evenly to both sides: distance of the farthest corner from the box's centre
         radius=np.sqrt((0.5 * reach[:, :2]) ** 2 @ np.ones(2) + (reach[:, 2] - 0.5 * size[:, 2]) ** 2) + 1e-6,
         template=template,
         id=np.ascontiguousarray(agents["id"]),

@@ -1,4 +1,4 @@
-"""Tiles in sensor range, packed into flat arrays that kernels can walk."""
+"""The tiles in sensor range, packed into flat arrays for kernels."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from uniscene_sim.tile import (
 __all__ = ["BEYOND", "BLOCK_M", "NO_WINDOW", "AtlasArrays", "PackedTiles", "TileAtlas", "WindowArrays", "slot_of"]
 
 BLOCK_M = CELL_M * BLOCK_CELLS
-BEYOND = -2
+BEYOND = -2  # slot of tiles outside the window
 _EMPTY = int(Material.NONE)
-_CLUSTER_M = 1.6
+_CLUSTER_M = 1.6  # cells of lamp material this near belong to one lamp
 _SAMPLES_A_BLOCK = (GROUND_SAMPLES - 1) // TILE_BLOCKS
 
 
 class WindowArrays(NamedTuple):
-    """An occupancy window, traced in place of tiles within its box; without voxels where there is none.
+    """An occupancy window, traced in place of tiles within its box; without voxels if there is none.
 
-    Two flat arrays, since each word that kernels hand on costs every ray.
+    Two flat arrays, since every value that kernels pass on costs time for each ray.
     """
 
     voxels: np.ndarray  # uint32 (X * Y * Z,), OccClass + 256 instance
@@ -51,20 +51,20 @@ class AtlasArrays(NamedTuple):
     """S slots of tiles, P blocks, K bricks and G ground decks in pools; a column is 3.2 m square in x and y."""
 
     window_at: np.ndarray  # int64 (2,), tile index of window[0, 0]
-    window: np.ndarray  # int32 (W, H), slot of each tile, -1 where there is none
+    window: np.ndarray  # int32 (W, H), slot of each tile, -1 if none
     z_range: np.ndarray  # float64 (2,) m, lowest and highest of everything in the window
     base_z: np.ndarray  # float64 (S,) m
-    blocks: np.ndarray  # int32 (S, 20, 20, 24), row of `materials`, -1 where empty
-    cells_lo: np.ndarray  # float32 (S, 20, 20) m, lowest cell of each column, inf where there is none
-    cells_hi: np.ndarray  # float32 (S, 20, 20) m, highest, -inf where there is none
+    blocks: np.ndarray  # int32 (S, 20, 20, 24), row of `materials`, -1 if empty
+    cells_lo: np.ndarray  # float32 (S, 20, 20) m, lowest cell of each column, inf if none
+    cells_hi: np.ndarray  # float32 (S, 20, 20) m, highest, -inf if none
     decks: np.ndarray  # int32 (S, 2), first row of `ground` and number of decks
     materials: np.ndarray  # uint8 (P, 8, 8, 8)
-    density: np.ndarray  # uint8 (P, 2, 2, 2), share of full cells in 1.6 m, of 255
-    brick_of: np.ndarray  # int32 (P, 8, 8, 8), row of `bricks`, -1 where the cell is full
+    density: np.ndarray  # uint8 (P, 2, 2, 2), share of solid cells in cubes of 1.6 m, times 255
+    brick_of: np.ndarray  # int32 (P, 8, 8, 8), row of `bricks`, -1 if the cell is full
     bricks: np.ndarray  # uint64 (K,)
     ground: np.ndarray  # float32 (G, 321, 321) m
-    ground_lo: np.ndarray  # float32 (G, 20, 20) m, lowest sample of each column, inf where there is none
-    ground_hi: np.ndarray  # float32 (G, 20, 20) m, highest, -inf where there is none
+    ground_lo: np.ndarray  # float32 (G, 20, 20) m, lowest sample of each column, inf if none
+    ground_hi: np.ndarray  # float32 (G, 20, 20) m, highest, -inf if none
     paint: np.ndarray  # uint8 (G, 640, 640)
     lamps: np.ndarray  # float64 (L, 3) m, street lights
     occupancy: WindowArrays = NO_WINDOW
@@ -72,7 +72,7 @@ class AtlasArrays(NamedTuple):
 
 @inlined
 def slot_of(a: AtlasArrays, tile_x, tile_y):
-    """Slot of a tile, -1 where there is none, `BEYOND` outside of the window."""
+    """Slot of a tile, -1 if it is absent, `BEYOND` outside the window."""
     wx, wy = tile_x - a.window_at[0], tile_y - a.window_at[1]
     if wx < 0 or wx >= a.window.shape[0] or wy < 0 or wy >= a.window.shape[1]:
         return BEYOND
@@ -80,7 +80,7 @@ def slot_of(a: AtlasArrays, tile_x, tile_y):
 
 
 class _Pool:
-    """Rows of parallel arrays, handed out in runs: first gap that fits, doubled when none does."""
+    """Rows of parallel arrays, allocated in runs: first fit; capacity doubles if none fits."""
 
     def __init__(self, **rows: tuple[tuple[int, ...], type]):
         self.arrays: dict[str, np.ndarray] = {
@@ -91,16 +91,16 @@ class _Pool:
 
     @property
     def used(self) -> int:
-        """Rows up to the last that is used."""
+        """Rows up to the last one in use."""
         return max((start + count for start, count in self._runs.items()), default=0)
 
     @property
     def nbytes(self) -> int:
-        """Memory of the rows that are used."""
+        """Memory of the rows in use."""
         return sum(self._runs.values()) * sum(array[0].nbytes for array in self.arrays.values())
 
     def place(self, count: int) -> int:
-        """First row of a free run."""
+        """Allocate a run of `count` rows; returns the first one."""
         at = 0
         for start, length in sorted(self._runs.items()):
             if start - at >= count:
@@ -112,8 +112,8 @@ class _Pool:
         return at
 
     def reserve(self, capacity: int) -> None:
-        """Room for so many rows. What is not used yet takes no memory, only addresses. Rows move into new arrays, and
-        stay in the old ones for those who still hold them."""
+        """Make room for `capacity` rows. Rows that are not used yet take address space, but no memory. Rows are copied
+        into new arrays; the old ones stay valid for whoever still holds them."""
         if capacity > self.capacity:
             used, self.capacity = self.used, max(capacity, 2 * self.capacity)
             for name, array in self.arrays.items():
@@ -121,15 +121,16 @@ class _Pool:
                 self.arrays[name][:used] = array[:used]
 
     def free(self, start: int, count: int) -> None:
+        """Free a run of `count` rows."""
         if count:
             del self._runs[start]
 
 
 class PackedTiles:
-    """Tiles of a store, each packed once for all the atlases that show it; they may live in several threads.
+    """Tiles of a store, each packed once for all atlases that show it, which may be in several threads.
 
     Attributes:
-        store: what tiles are taken from.
+        store: where tiles are fetched from.
     """
 
     def __init__(self, store: TileSource):
@@ -152,7 +153,9 @@ class PackedTiles:
             paint=((PAINT_CELLS, PAINT_CELLS), np.uint8),
         )
         self._pools = self._tiles, self._blocks, self._bricks, self._ground
-        self._where: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = {}  # first row and rows by pool
+        self._where: dict[
+            tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]
+        ] = {}  # first row and number of rows by pool
         self._range: dict[tuple[int, int], tuple[float, float]] = {}
         self._lamps: dict[tuple[int, int], np.ndarray] = {}
         self._kept: WeakKeyDictionary[TileAtlas, set[tuple[int, int]]] = WeakKeyDictionary()
@@ -164,12 +167,12 @@ class PackedTiles:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the tiles that are packed."""
+        """Memory of the packed tiles."""
         return sum(pool.nbytes for pool in self._pools)
 
     @property
     def rows(self) -> dict[str, np.ndarray]:
-        """The rows of all pools that are used; the same arrays until a tile comes or goes."""
+        """The rows of all pools in use; the same arrays until a tile is added or dropped."""
         with self._lock:
             if self._rows is None:
                 self._rows = {name: array[: pool.used] for pool in self._pools for name, array in pool.arrays.items()}
@@ -178,15 +181,16 @@ class PackedTiles:
     def show(
         self, atlas: TileAtlas, kept: set[tuple[int, int]], shown: Sequence[tuple[int, int]], room: int
     ) -> dict[str, np.ndarray]:
-        """Pack what an atlas keeps from now on, and drop what none does any more.
+        """Pack the tiles that an atlas keeps from now on, and drop those that no atlas keeps any longer.
 
         Args:
-            kept: tiles that the atlas keeps.
+            atlas: the atlas.
+            kept: tiles that it keeps.
             shown: those of them that it shows.
-            room: how many it ever keeps; it is made when the atlas first comes.
+            room: most tiles that it ever keeps, reserved at its first call.
 
         Returns:
-            The fields of `AtlasArrays` that say what is shown.
+            The fields of `AtlasArrays` that depend on the shown tiles.
         """
         with self._lock:
             new = {index: self.store.get(*index) for index in sorted(kept) if index not in self._where}
@@ -202,7 +206,7 @@ class PackedTiles:
             return self._window(shown)
 
     def reserve(self, tiles: int, counts: Sequence[tuple[int, int, int]]) -> None:
-        """Room for so many tiles, each with the most blocks, bricks and decks of some."""
+        """Make room for a number of tiles, each with the largest `counts` (blocks, bricks and decks) of those given."""
         with self._lock:
             self._rows = None
             for pool, most in zip(self._pools, (1, *np.max(counts, axis=0).tolist()), strict=True):
@@ -261,12 +265,11 @@ class PackedTiles:
 class TileAtlas:
     """The tiles around a point, kept up to date as the point moves.
 
-    The window holds exactly the tiles that the last `update` asked for, so what a ray meets depends neither on where
-    the point has been nor on other atlases of the same tiles; tiles up to one tile farther stay packed in case it
-    turns back.
+    The window holds exactly the tiles that the last `update` requested, so hits depend neither on where the point has
+    been nor on other atlases of the same tiles. Tiles up to one tile farther stay packed in case it turns back.
 
     Args:
-        tiles: a store of its own, or what it shares with the atlases of other worlds.
+        tiles: a store, or packed tiles that it shares with the atlases of other worlds.
     """
 
     def __init__(self, tiles: TileSource | PackedTiles):
@@ -277,18 +280,18 @@ class TileAtlas:
 
     @property
     def store(self) -> TileSource:
-        """Where the tiles come from."""
+        """Where tiles are fetched from."""
         return self.tiles.store
 
     @property
     def arrays(self) -> AtlasArrays:
-        """What kernels take; valid until the next `update`."""
+        """The atlas for kernels; valid until the next `update`."""
         if self._window is None:
             raise RuntimeError("call update() before tracing")
         return AtlasArrays(**self._window, **self.tiles.rows)  # type: ignore[arg-type]
 
     def update(self, x: float, y: float, radius_m: float) -> None:
-        """Show every tile within `radius_m` of (x, y) and let go those more than a tile farther."""
+        """Show every tile within `radius_m` of (x, y), m, and drop those more than a tile farther."""
         wanted = tuple(sorted(self.tiles.store.around(x, y, radius_m)))
         if wanted == self._shown:
             return
@@ -297,24 +300,24 @@ class TileAtlas:
         self._kept, self._shown = kept, wanted
 
     def reserve(self, radius_m: float, counts: Sequence[tuple[int, int, int]]) -> None:
-        """Room for as many tiles as ever are packed at once, each with the most blocks, bricks and decks of some tiles:
-        then no array need be moved on the way."""
+        """Make room for as many tiles as are ever packed at once, each with the largest `counts` (blocks, bricks and
+        decks) of those given, so that no array has to be copied during a run."""
         self.tiles.reserve(self._most(radius_m), counts)
 
     def _most(self, radius_m: float) -> int:
-        """Tiles that it ever keeps at once."""
+        """Most tiles that it ever keeps at once."""
         return len(self.tiles.store.around(0.0, 0.0, radius_m + TILE_M)) + 4
 
 
 def _distance(index: tuple[int, int], x: float, y: float) -> float:
-    """From a point to the nearest point of a tile, m."""
+    """Distance from a point to the nearest point of a tile, m."""
     dx = max(index[0] * TILE_M - x, 0.0, x - (index[0] + 1) * TILE_M)
     dy = max(index[1] * TILE_M - y, 0.0, y - (index[1] + 1) * TILE_M)
     return float(np.hypot(dx, dy))
 
 
 def _lamps(tile: Tile) -> np.ndarray:
-    """Street lights (L, 3), m: the middle of each cluster of lamp material, in whatever a generator made."""
+    """Street lamps (L, 3), m: the centre of each cluster of lamp material, whatever engine made it."""
     block, *cell = np.nonzero(tile.materials == Material.LAMP)
     if not len(block):
         return np.zeros((0, 3))
@@ -334,7 +337,8 @@ def _lamps(tile: Tile) -> np.ndarray:
 
 @njit(cache=True)
 def _density(materials: np.ndarray, density: np.ndarray) -> None:
-    """Share of full cells in each eighth of a block, of 255."""
+    """Share of solid cells in each eighth of a block, times 255: from materials uint8 (P, 8, 8, 8) into uint8 (P, 2, 2,
+    2)."""
     half = BLOCK_CELLS // 2
     for p in range(materials.shape[0]):
         for e in range(8):
@@ -349,7 +353,8 @@ def _density(materials: np.ndarray, density: np.ndarray) -> None:
 
 @njit(cache=True)
 def _ground_range(ground: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Lowest and highest sample of each column, its edges included; NaN samples are left out."""
+    """Lowest and highest sample of each column, edges included: from ground (321, 321), m, into (20, 20) each. NaN
+    samples are ignored."""
     for bx in range(TILE_BLOCKS):
         for by in range(TILE_BLOCKS):
             lo, hi = np.inf, -np.inf
@@ -365,9 +370,10 @@ def _ground_range(ground: np.ndarray, low: np.ndarray, high: np.ndarray) -> None
 
 @njit(cache=True)
 def _cells_range(blocks: np.ndarray, base_z: float, low: np.ndarray, high: np.ndarray) -> None:
-    """Bottom of the lowest and top of the highest block of each column that is not empty.
+    """Bottom of the lowest and top of the highest non-empty block of each column: from blocks int32 (20, 20, 24) into
+    (20, 20), m, each.
 
-    A centimetre is added on both sides, so that rounding to float32 leaves nothing out.
+    A centimetre is added on both sides, so that rounding to float32 excludes nothing.
     """
     for bx in range(TILE_BLOCKS):
         for by in range(TILE_BLOCKS):

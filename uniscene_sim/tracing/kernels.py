@@ -1,10 +1,10 @@
-"""Exact ray traversal, float64: ground decks, 0.4 m cells with their 0.1 m bricks, the voxels of an occupancy window in
-their place where there is one, and posed agent templates.
+"""Exact ray traversal in float64: ground decks, 0.4 m cells with their 0.1 m bricks, the voxels of an occupancy window
+in their place if there is one, and posed agent templates.
 
-A ray walks columns of 3.2 m in x and y. In each it is tested against the ground by deck (bilinear patches of 0.2 m,
-a quadratic in t) and, up to the ground, against the blocks of cells; the first hit ends it. Directions need not have
-unit length: t is in units of the direction's length. A ray that starts inside something solid hits it at t = 0 with
-the normal facing back along the ray. Ground has two sides.
+A ray traverses columns of 3.2 m in x and y. In each, it is intersected with the ground by deck (bilinear patches of 0.2
+m, a quadratic in t) and, up to the ground, with the blocks of cells; the first hit ends it. Directions need not be of
+unit length: t is in units of the direction's length. A ray that starts inside a solid hits it at t = 0, with the normal
+opposite to the ray. Ground is two-sided.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ __all__ = ["SLACK_T", "SUB_M", "brick_hit", "ground_hit", "trace_agent", "trace_
 _EMPTY = int(Material.NONE)
 SUB_M = CELL_M / 4
 _PATCHES = round(BLOCK_M / GROUND_STEP_M)  # ground patches along a column
-SLACK_T = 1e-9  # of t, so that rays along seams between patches slip through none
+SLACK_T = 1e-9  # of t, so that rays along seams between patches do not slip through
 
 
 @njit(cache=True, inline="always")
 def _root(a, b, c, t_end):
-    """Smallest root in [0, t_end] (with slack) of a t^2 + b t + c, inf where there is none."""
+    """Smallest root in [0, t_end] (with slack) of a t^2 + b t + c, inf if there is none."""
     if c == 0.0:
         return 0.0
     discriminant = b * b - 4.0 * a * c
@@ -66,13 +66,13 @@ def ground_hit(ground, bx, by, ray, t0, t1):
     """First hit on one deck within a column.
 
     Args:
-        ground: float32 (321, 321) m, NaN where the deck has none.
+        ground: float32 (321, 321) m, NaN where the deck is absent.
         bx, by: the column, 0..19 in its tile.
         ray: its origin relative to the tile's corner in x and y.
-        t0, t1: between which the ray is in the column.
+        t0, t1: t at which the ray enters and leaves the column.
 
     Returns:
-        t (inf where there is none) and the normal's x, y, z.
+        t (inf if there is none) and the normal's x, y, z.
     """
     ox, oy, oz, dx, dy, dz = ray
     i0, j0 = bx * _PATCHES, by * _PATCHES
@@ -107,7 +107,7 @@ def ground_hit(ground, bx, by, ray, t0, t1):
         if tb >= t1:
             break
         ta = max(ta, tb)
-        # not by `next_column`: to test both of i and j, and not the one that changed, is 3 % slower
+        # not by `next_column`: testing both i and j instead of the one that changed is 3 % slower
         if tx <= ty:
             i += 1 if dx > 0.0 else -1
             if i < i0 or i >= i0 + _PATCHES:
@@ -121,7 +121,7 @@ def ground_hit(ground, bx, by, ray, t0, t1):
 
 @device
 def _box_hit(ray, x, y, z, edge):
-    """t and normal where a ray that intersects a cube, by its lowest corner and edge (m), enters it."""
+    """t and normal at which a ray that intersects a cube, given by its lowest corner and edge (m), enters it."""
     dx, dy, dz = ray.dx, ray.dy, ray.dz
     tx = slab_entry(ray.ox, dx, x, x + edge)
     ty = slab_entry(ray.oy, dy, y, y + edge)
@@ -138,13 +138,13 @@ def _box_hit(ray, x, y, z, edge):
 
 @device
 def brick_hit(mask, corner, ray, ta, t_end):
-    """Bit of the first solid sub-cell of a brick along a ray, -1 where it passes through.
+    """Bit of the first solid sub-cell of a brick along a ray, -1 if it passes through.
 
     Args:
         mask: uint64, bit 16 i + 4 j + k for each of 4 x 4 x 4 sub-cells.
         corner: of the brick.
         ray: in the same frame.
-        ta, t_end: between which it is in the brick.
+        ta, t_end: t at which it enters and leaves the brick.
     """
     i, j, k = first_cell(ray, corner, SUB_M, 3, ta)
     while True:
@@ -165,14 +165,14 @@ def _block_hit(materials, brick_of, bricks, corner, ray, ta, t_end):
 
     Args:
         materials: uint8 (8, 8, 8).
-        brick_of: int32 (8, 8, 8), row of `bricks`, -1 where the cell is full.
+        brick_of: int32 (8, 8, 8), row of `bricks`, -1 if the cell is full.
         bricks: uint64 (K,) masks.
         corner: of the block.
         ray: in the same frame.
-        ta, t_end: between which it is in the block.
+        ta, t_end: t at which it enters and leaves the block.
 
     Returns:
-        t (inf where there is none), material and the normal's x, y, z.
+        t (inf if there is none), material and the normal's x, y, z.
     """
     last = BLOCK_CELLS - 1
     i, j, k = first_cell(ray, corner, CELL_M, last, ta)
@@ -221,7 +221,7 @@ def _trace_tiles(a: AtlasArrays, ray: Ray, t_min, t_max):
             slot = a.window[wx, wy]
         if slot >= 0:
             bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
-            x, y = ox - tile_x * TILE_M, oy - tile_y * TILE_M  # origin from the tile's corner
+            x, y = ox - tile_x * TILE_M, oy - tile_y * TILE_M  # origin relative to the tile's corner
             local = Ray(x, y, oz, dx, dy, dz)
             tg, gx, gy, gz, deck = inf, 0.0, 0.0, 0.0, -1
             for d in range(a.decks[slot, 1]):
@@ -264,7 +264,7 @@ def _trace_tiles(a: AtlasArrays, ray: Ray, t_min, t_max):
 
 @device
 def _trace_window_and_tiles(a: AtlasArrays, ray: Ray, t_max):
-    """First hit on the window within its box, and on tiles before and behind that; returns what `trace_world` does."""
+    """First hit on the window within its box, and on tiles before and behind it; returns what `trace_world` does."""
     tw, label, wx, wy, wz, instance, enter, leave = trace_window(a.occupancy, ray, t_max)
     t_min, t_end = 0.0, min(enter, t_max)
     for part in range(2):
@@ -281,11 +281,12 @@ def _trace_window_and_tiles(a: AtlasArrays, ray: Ray, t_max):
 
 @device
 def trace_world(a: AtlasArrays, ray: Ray, t_max):
-    """First hit of a ray on the world, in the map frame, posed agents aside.
+    """First hit of a ray on the world, in the map frame, without posed agents.
 
     Returns:
-        t (inf where nothing is hit up to t_max), material, normal x, y, z, and deck (-1 on cells, -1 - instance on
-        voxels of an occupancy window).
+        t (inf if nothing is hit up to t_max), material, normal x, y, z, and deck (-1 for cells, -1 - instance for
+        voxels
+        of an occupancy window).
     """
     if a.occupancy.voxels.shape[0]:
         return _trace_window_and_tiles(a, ray, t_max)
@@ -296,16 +297,16 @@ def trace_world(a: AtlasArrays, ray: Ray, t_max):
 def trace_agent(templates: TemplateArrays, template, rotation, position, size, ray: Ray, t_max):
     """First hit of a ray on one agent.
 
-    The ray is taken into units of voxels, where the template is scaled per axis to the agent's size.
+    The ray is transformed into units of voxels, since the template is scaled per axis to the agent's size.
 
     Args:
-        templates: all shapes.
-        template: int, which of them it has.
+        templates: all templates.
+        template: index of that of the agent.
         rotation: float64 (3, 3), map <- box.
         position: float64 (3,) m, of the footprint's centre.
         size: float64 (3,) m.
         ray: in the map frame.
-        t_max: how far it goes.
+        t_max: end of the ray.
 
     Returns:
         t, material and normal in the map frame.
@@ -375,13 +376,21 @@ def trace_agent(templates: TemplateArrays, template, rotation, position, size, r
 
 @device
 def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, ray: Ray, t_max):
-    """First hit of a ray of unit direction on the agents `chosen[:count]`.
+    """First hit of a ray of unit direction on some agents.
+
+    Args:
+        agents: all agents.
+        templates: their shapes.
+        chosen: int (>=count,), rows of agents to test.
+        count: how many of them.
+        ray: in the map frame.
+        t_max: end of the ray, m.
 
     Returns:
-        t, material, normal in the map frame, and the agent's row (-1 where none is hit).
+        t, material, normal x, y, z in the map frame, and the agent's row (-1 if none is hit).
     """
     ox, oy, oz, dx, dy, dz = ray
-    best, material, nx, ny, nz, who = t_max, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
+    best, material, nx, ny, nz, agent = t_max, np.uint8(_EMPTY), 0.0, 0.0, 0.0, -1
     for q in range(count):
         n = chosen[q]
         cx, cy, cz = agents.centre[n, 0] - ox, agents.centre[n, 1] - oy, agents.centre[n, 2] - oz
@@ -399,34 +408,41 @@ def trace_agents(agents: PosedAgents, templates: TemplateArrays, chosen, count, 
             ray,
             best,
         )
-        if t < best or (t == best and who < 0):
-            best, material, nx, ny, nz, who = t, m, a, b, c, n
-    if who < 0:
-        return inf, material, nx, ny, nz, who
-    return best, material, nx, ny, nz, who
+        if t < best or (t == best and agent < 0):
+            best, material, nx, ny, nz, agent = t, m, a, b, c, n
+    if agent < 0:
+        return inf, material, nx, ny, nz, agent
+    return best, material, nx, ny, nz, agent
 
 
 @njit(cache=True)
 def trace_rays(a: AtlasArrays, agents: PosedAgents, templates: TemplateArrays, origins, directions, t_max):
-    """Trace rays (N, 3) of unit direction against world and agents, one after the other.
+    """Trace rays of unit direction against world and agents, one after the other.
+
+    Args:
+        a: the world.
+        agents: all agents.
+        templates: their shapes.
+        origins, directions: (N, 3), m and unit vectors, map frame.
+        t_max: end of the rays, m.
 
     Returns:
-        t (N,), material uint8 (N,), normal (N, 3), and agent row int32 (N,), -1 on the world.
+        t (N,) m, material uint8 (N,), normal (N, 3), and agent row int32 (N,), -1 for the world.
     """
     n = origins.shape[0]
     t = np.empty(n)
     material = np.empty(n, np.uint8)
     normal = np.empty((n, 3))
-    who = np.empty(n, np.int32)
-    everyone = np.arange(agents.template.shape[0])
+    agent = np.empty(n, np.int32)
+    all_agents = np.arange(agents.template.shape[0])
     for r in range(n):
         o, d = origins[r], directions[r]
         ray = Ray(o[0], o[1], o[2], d[0], d[1], d[2])
         t[r], material[r], nx, ny, nz, _ = trace_world(a, ray, t_max)
-        who[r] = -1
+        agent[r] = -1
         near = min(t[r], t_max)
-        ta, m, ax, ay, az, n_agent = trace_agents(agents, templates, everyone, everyone.shape[0], ray, near)
-        if n_agent >= 0 and ta < t[r]:
-            t[r], material[r], nx, ny, nz, who[r] = ta, m, ax, ay, az, n_agent
+        ta, m, ax, ay, az, hit = trace_agents(agents, templates, all_agents, all_agents.shape[0], ray, near)
+        if hit >= 0 and ta < t[r]:
+            t[r], material[r], nx, ny, nz, agent[r] = ta, m, ax, ay, az, hit
         normal[r, 0], normal[r, 1], normal[r, 2] = nx, ny, nz
-    return t, material, normal, who
+    return t, material, normal, agent

@@ -1,7 +1,7 @@
-"""Rays through a window of labels alone: what a sensor sees of an `OccupancyGrid`, whoever made it.
+"""Rays through a window of labels alone, an `OccupancyGrid`, whatever made it.
 
-A ray walks columns of cells, eight by eight at once where it passes above all of them, and looks into a column only
-where it dips below the column's top.
+A ray traverses columns of cells, eight by eight at once where it passes above all of them, and is intersected with the
+cells of a column only where it is below the column's top.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from uniscene_sim.tracing.slabs import Ray, cell_exit, clamp, clip, next_column
 __all__ = ["LabelArrays", "label_arrays", "trace_labels"]
 
 _FREE = int(OccClass.FREE)
-_BROAD = 8
+_BROAD = 8  # columns along a side of a coarse one
 
 
 class LabelArrays(NamedTuple):
+    """A window of labels for kernels."""
+
     labels: np.ndarray  # uint8 (X, Y, Z)
-    top: np.ndarray  # int32 (X, Y): cells up to the top of the highest full one
-    coarse: np.ndarray  # int32 (X / 8, Y / 8): the highest of eight by eight
+    top: np.ndarray  # int32 (X, Y): number of cells up to the highest full one
+    coarse: np.ndarray  # int32 (X / 8, Y / 8): the maximum over eight by eight columns
     low: np.ndarray  # float64 (3,) m, corner of cell (0, 0, 0)
     voxel_m: np.ndarray  # float64 (3,)
 
 
 def label_arrays(grid: OccupancyGrid) -> LabelArrays:
-    """A window as kernels take it; rays are then given in the frame of the grid."""
+    """A window for kernels; rays are then given in the frame of the grid."""
     top, broad = _column_tops(grid.labels)
     voxel = np.broadcast_to(np.asarray(grid.grid.voxel_m, float), 3).copy()
     return LabelArrays(grid.labels, top, broad, np.asarray(grid.grid.origin, float), voxel)
@@ -56,10 +58,15 @@ def _column_tops(labels):
 
 @njit(cache=True, parallel=True)
 def trace_labels(a: LabelArrays, origins, directions, t_max):
-    """First full cell along rays (N, 3) of unit direction.
+    """First full cell along rays of unit direction.
+
+    Args:
+        a: the window.
+        origins, directions: (N, 3), m and unit vectors, frame of the grid.
+        t_max: end of the rays, m.
 
     Returns:
-        t float64 (N,) m, inf where there is none, and its label uint8 (N,).
+        t float64 (N,) m, inf if there is none, and its label uint8 (N,).
     """
     n = directions.shape[0]
     t, label = np.empty(n), np.empty(n, np.uint8)

@@ -1,4 +1,4 @@
-"""Whether anything keeps the sun from a point: the same walk as `trace_world`, which stops at the first thing solid."""
+"""Whether anything blocks the sun from a point: the traversal of `trace_world`, which ends at the first solid."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ _EMPTY = int(Material.NONE)
 
 @device
 def _block_occludes(materials, brick_of, bricks, row, corner, ray, ta, t_end):
-    """Whether anything in the block of cells in a row of the atlas stops a ray between ta and t_end.
+    """Whether anything in one block of cells blocks a ray between ta and t_end.
 
-    Takes an `AtlasArrays` by its fields: unpacked for each block, it would cost a tenth of a picture.
+    Arguments by group:
+        materials, brick_of, bricks, row: fields of `AtlasArrays`, and the row of the block. Passing the whole tuple for
+            each block would cost a tenth of the time of an image.
+        corner, ray: of the block, and the ray in the same frame.
+        ta, t_end: t at which the ray enters and leaves the block.
     """
     last = BLOCK_CELLS - 1
     i, j, k = first_cell(ray, corner, CELL_M, last, ta)
@@ -44,7 +48,8 @@ def _block_occludes(materials, brick_of, bricks, row, corner, ray, ta, t_end):
 
 @device
 def occluded(a: AtlasArrays, ray: Ray, t_max):
-    """Whether cells or bridge decks stop a ray that rises. The open ground does not: hills are too low to shade."""
+    """Whether cells or bridge decks block an ascending ray (map frame) up to t_max. The open ground does not: hills are
+    too low to cast shadows."""
     ox, oy, oz, dx, dy, dz = ray
     cx, cy = floor(ox / BLOCK_M), floor(oy / BLOCK_M)
     t0 = 0.0

@@ -1,4 +1,4 @@
-"""A plain tracer to hold the kernels to: every box, patch and voxel is tested, nothing is skipped. Slow."""
+"""A brute-force tracer to test the kernels against: every box, patch and voxel is intersected. Slow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["agent_hit", "cell_boxes", "ground_hits", "nearest_box", "world_hit"]
 
 
 def cell_boxes(tile: Tile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every solid of a tile as boxes: low corner (N, 3) in the map frame, edge (N,) m, material (N,)."""
+    """Every solid of a tile as boxes: low corner (N, 3), m, in the map frame, edge (N,), m, material uint8 (N,)."""
     low, edge, material = [], [], []
     corner = np.array([tile.index[0] * TILE_M, tile.index[1] * TILE_M, tile.base_z])
     for block in np.argwhere(tile.blocks >= 0):
@@ -36,7 +36,12 @@ def cell_boxes(tile: Tile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def nearest_box(low: np.ndarray, high: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> tuple[float, int]:
-    """t and row of the first of boxes (N, 3) that a ray meets, by slabs; (inf, -1) where it meets none."""
+    """t and row of the first box that a ray hits, by slabs; (inf, -1) if it hits none.
+
+    Args:
+        low, high: (N, 3) m, corners of the boxes.
+        origin, direction: (3,), of the ray, m.
+    """
     if not len(low):
         return np.inf, -1
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -51,7 +56,13 @@ def nearest_box(low: np.ndarray, high: np.ndarray, origin: np.ndarray, direction
 
 
 def ground_hits(tile: Tile, deck: int, origin: np.ndarray, direction: np.ndarray) -> float:
-    """t of the first patch of a deck that a ray meets: every patch, by the roots of its quadratic."""
+    """t of the first patch of a deck that a ray hits, inf if none: every patch, by the roots of its quadratic.
+
+    Args:
+        tile: the tile.
+        deck: number of the deck.
+        origin, direction: (3,), of the ray, m, map frame.
+    """
     g = tile.ground[deck].astype(np.float64)
     z00, z10, z01, z11 = g[:-1, :-1], g[1:, :-1], g[:-1, 1:], g[1:, 1:]
     i, j = np.meshgrid(np.arange(GROUND_SAMPLES - 1), np.arange(GROUND_SAMPLES - 1), indexing="ij")
@@ -70,14 +81,20 @@ def ground_hits(tile: Tile, deck: int, origin: np.ndarray, direction: np.ndarray
             u, v = u0 + t * du, v0 + t * dv
             ok = np.isfinite(t) & (t >= 0) & (u >= -1e-9) & (u <= 1 + 1e-9) & (v >= -1e-9) & (v <= 1 + 1e-9)
             best = min(best, float(t[ok].min(initial=np.inf)))
-    on_it = (qc == 0.0) & (u0 >= 0) & (u0 <= 1) & (v0 >= 0) & (v0 <= 1)  # where roots may be 0 / 0
+    on_it = (qc == 0.0) & (u0 >= 0) & (u0 <= 1) & (v0 >= 0) & (v0 <= 1)  # the roots may be 0 / 0 there
     return 0.0 if on_it.any() else best
 
 
 def world_hit(
     tiles: Iterable[Tile], boxes: dict[tuple[int, int], tuple], origin: np.ndarray, direction: np.ndarray
 ) -> tuple[float, int]:
-    """t and material of the first hit on tiles, whose `cell_boxes` are given by index."""
+    """t and material of the first hit on tiles.
+
+    Args:
+        tiles: the tiles.
+        boxes: `cell_boxes` of each, by its index.
+        origin, direction: (3,), of the ray, m, map frame.
+    """
     best, material = np.inf, int(Material.NONE)
     for tile in tiles:
         low, edge, materials = boxes[tile.index]
@@ -96,8 +113,14 @@ def world_hit(
 def agent_hit(
     agents: PosedAgents, templates: TemplateArrays, origin: np.ndarray, direction: np.ndarray
 ) -> tuple[float, int, int]:
-    """t, material and row of the first agent that a ray meets: every voxel of every agent as a box."""
-    best, material, who = np.inf, int(Material.NONE), -1
+    """t, material and row of the first agent that a ray hits: every voxel of every agent as a box.
+
+    Args:
+        agents: posed agents.
+        templates: their shapes.
+        origin, direction: (3,), of the ray, m, map frame.
+    """
+    best, material, agent = np.inf, int(Material.NONE), -1
     for n, template in enumerate(agents.template):
         shape = templates.shape[template].astype(np.int64)
         at = templates.offset[template]
@@ -108,5 +131,5 @@ def agent_hit(
         local = agents.rotation[n].T @ (origin - agents.position[n])
         t, row = nearest_box(low, low + edge, local, agents.rotation[n].T @ direction)
         if t < best:
-            best, material, who = t, int(voxels[tuple(solid[row])]), n
-    return best, material, who
+            best, material, agent = t, int(voxels[tuple(solid[row])]), n
+    return best, material, agent

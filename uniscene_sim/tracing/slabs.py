@@ -1,6 +1,6 @@
-"""Where rays enter and leave slabs and cells, and which cell comes next: what all marching through grids shares.
+"""Grid traversal: where rays enter and leave slabs and cells, and which cell comes next.
 
-Each function is written out in its caller, on the CPU and in CUDA kernels alike.
+Each function is inlined into its caller, on the CPU and in CUDA kernels alike.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Ray(NamedTuple):
     ox: float  # origin, m
     oy: float
     oz: float
-    dx: float  # direction
+    dx: float  # direction, of any length
     dy: float
     dz: float
 
 
 class Corner(NamedTuple):
-    """Where cell (0, 0, 0) of a grid has its lowest corner, in the frame of the rays."""
+    """The lowest corner of cell (0, 0, 0) of a grid, in the frame of the rays."""
 
     x: float  # m
     y: float
@@ -46,7 +46,12 @@ class Corner(NamedTuple):
 
 @inlined
 def slab_exit(origin, direction, low, high):
-    """t at which a ray leaves the slab [low, high] along one axis, inf where it runs along it."""
+    """t at which a ray leaves the slab [low, high] along one axis, inf if it is parallel to it.
+
+    Args:
+        origin, direction: of the ray along the axis.
+        low, high: bounds of the slab.
+    """
     if direction > 0.0:
         return (high - origin) / direction
     if direction < 0.0:
@@ -56,7 +61,12 @@ def slab_exit(origin, direction, low, high):
 
 @inlined
 def slab_entry(origin, direction, low, high):
-    """t at which a ray enters the slab [low, high] along one axis, -inf where it runs along it."""
+    """t at which a ray enters the slab [low, high] along one axis, -inf if it is parallel to it.
+
+    Args:
+        origin, direction: of the ray along the axis.
+        low, high: bounds of the slab.
+    """
     if direction > 0.0:
         return (low - origin) / direction
     if direction < 0.0:
@@ -66,13 +76,25 @@ def slab_entry(origin, direction, low, high):
 
 @inlined
 def cell_exit(origin, direction, cell, size):
-    """t at which a ray leaves [cell size, (cell + 1) size) along one axis."""
+    """t at which a ray leaves [cell size, (cell + 1) size) along one axis.
+
+    Args:
+        origin, direction: of the ray along the axis.
+        cell: index of the cell.
+        size: of a cell.
+    """
     return slab_exit(origin, direction, cell * size, (cell + 1) * size)
 
 
 @inlined
 def clip(origin, direction, low, high, t0, t1):
-    """What is left of [t0, t1] within [low, high) along one axis; nothing is (inf, -inf)."""
+    """The part of [t0, t1] in which a ray is within [low, high) along one axis; (inf, -inf) if it never is.
+
+    Args:
+        origin, direction: of the ray along the axis.
+        low, high: bounds of the slab.
+        t0, t1: interval to clip.
+    """
     if direction == 0.0:
         return (t0, t1) if low <= origin < high else (inf, -inf)
     a, b = (low - origin) / direction, (high - origin) / direction
@@ -81,12 +103,21 @@ def clip(origin, direction, low, high, t0, t1):
 
 @inlined
 def clamp(value, low, high):
+    """`value` limited to [low, high]."""
     return low if value < low else (high if value > high else value)
 
 
 @inlined
 def first_cell(ray, corner, edge, last, t):
-    """The cell (i, j, k), each of 0..last, in which a ray is at t; cells are cubes with this edge, m."""
+    """The cell (i, j, k) in which a ray is at t.
+
+    Args:
+        ray: a `Ray`.
+        corner: `Corner` of the grid.
+        edge: of a cubic cell, m.
+        last: greatest index along each axis, to which the result is limited.
+        t: along the ray.
+    """
     return (
         clamp(floor((ray.ox + t * ray.dx - corner.x) / edge), 0, last),
         clamp(floor((ray.oy + t * ray.dy - corner.y) / edge), 0, last),
@@ -96,7 +127,14 @@ def first_cell(ray, corner, edge, last, t):
 
 @inlined
 def cell_exits(ray, corner, edge, i, j, k):
-    """t at which a ray leaves a cell along x, y and z; it leaves by the least of them."""
+    """t at which a ray leaves a cell along x, y and z; it leaves by the least of them.
+
+    Args:
+        ray: a `Ray`.
+        corner: `Corner` of the grid.
+        edge: of a cubic cell, m.
+        i, j, k: the cell.
+    """
     return (
         slab_exit(ray.ox, ray.dx, corner.x + i * edge, corner.x + (i + 1) * edge),
         slab_exit(ray.oy, ray.dy, corner.y + j * edge, corner.y + (j + 1) * edge),
@@ -106,7 +144,13 @@ def cell_exits(ray, corner, edge, i, j, k):
 
 @inlined
 def next_cell(i, j, k, dx, dy, dz, tx, ty, tz):
-    """The cell into which a ray of direction (dx, dy, dz) goes on from (i, j, k), which it leaves at tx, ty, tz."""
+    """The cell that a ray enters next.
+
+    Args:
+        i, j, k: the present cell.
+        dx, dy, dz: direction of the ray.
+        tx, ty, tz: t at which it leaves the cell along each axis, see `cell_exits`.
+    """
     if tx <= ty and tx <= tz:
         return i + (1 if dx > 0.0 else -1), j, k
     if ty <= tz:
@@ -116,7 +160,13 @@ def next_cell(i, j, k, dx, dy, dz, tx, ty, tz):
 
 @inlined
 def next_column(i, j, dx, dy, tx, ty):
-    """The same among columns."""
+    """The column that a ray enters next.
+
+    Args:
+        i, j: the present column.
+        dx, dy: direction of the ray.
+        tx, ty: t at which it leaves the column along each axis.
+    """
     if tx <= ty:
         return i + (1 if dx > 0.0 else -1), j
     return i, j + (1 if dy > 0.0 else -1)

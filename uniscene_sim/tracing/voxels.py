@@ -1,4 +1,4 @@
-"""Rays through the voxels of an occupancy window, which lies at any yaw in the map frame."""
+"""Rays through the voxels of an occupancy window, at any yaw in the map frame."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def trace_window(w: WindowArrays, ray: Ray, t_max):
     """First full voxel of an occupancy window along a ray.
 
     Returns:
-        t (inf where there is none up to t_max), label, normal x, y, z, instance, and t where the ray enters the window
-        and where it leaves it: inf and -inf where it misses it.
+        t (inf if there is none up to t_max), label, normal x, y, z, instance, and t at which the ray enters and leaves
+        the
+        window: inf and -inf if it misses it.
     """
     ox, oy, oz, dx, dy, dz = ray
     f = w.frame
     px, py, pz = ox - f[9], oy - f[10], oz - f[11]
     nx, ny, nz = int(f[12]), int(f[13]), int(f[14])
-    # in voxels, where t stays what it is
+    # in voxels; t is unchanged
     x = f[0] * px + f[1] * py + f[2] * pz
     y = f[3] * px + f[4] * py + f[5] * pz
     z = f[6] * px + f[7] * py + f[8] * pz

@@ -1,4 +1,4 @@
-"""Occupancy windows as sensors trace them: within its box the voxels of the grid, beyond it tiles or nothing."""
+"""Occupancy windows as sensors trace them: the voxels of the grid within its box, beyond it tiles or nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["WindowAtlas", "no_tiles", "outside", "window_arrays"]
 
 
 class WindowAtlas(TileAtlas):
-    """An occupancy window, and beyond its box the tiles of another atlas."""
+    """An occupancy window, with the tiles of another atlas beyond its box."""
 
     def __init__(self, window: WindowArrays, beyond: TileAtlas):
         super().__init__(beyond.tiles)
@@ -25,21 +25,23 @@ class WindowAtlas(TileAtlas):
 
     @property
     def arrays(self) -> AtlasArrays:
-        """What kernels take; valid until the next `update` of the tiles."""
+        """The atlas for kernels; valid until the next `update` of the tiles."""
         return self._beyond.arrays._replace(occupancy=self._traced)
 
     def update(self, x: float, y: float, radius_m: float) -> None:
+        """Update the tiles beyond the window."""
         self._beyond.update(x, y, radius_m)
 
 
 def window_arrays(grid: OccupancyGrid, ego_pose: Pose) -> WindowArrays:
-    """A window as kernels take it, laid on the plane that the ego stands on.
+    """A window for kernels, on the plane on which the ego stands.
 
-    Its z is height above ground, so hills are flat in it: on a slope its bottom is parallel to the road at the ego.
+    Its z is height above ground, so the ground is a plane in it: on a slope, its bottom is parallel to the road at the
+    ego.
 
     Args:
         grid: the window; its pose is level, with the ego's yaw.
-        ego_pose: pose_map_from_base at the moment that the window was made of.
+        ego_pose: pose_map_from_base at the stamp of the window.
     """
     level = Pose(ego_pose.x, ego_pose.y, ego_pose.z, yaw=ego_pose.yaw)
     tilted = ego_pose.roll != 0.0 or ego_pose.pitch != 0.0
@@ -51,7 +53,7 @@ def window_arrays(grid: OccupancyGrid, ego_pose: Pose) -> WindowArrays:
 
 
 def outside(layout: LayoutFrame, window: WindowArrays) -> LayoutFrame:
-    """The layout with those agents alone whose box has its centre outside of a window: the others are in its voxels."""
+    """The layout with only those agents whose box centre is outside a window, since the others are in its voxels."""
     agents = layout.agents
     centre = agents["pos"] + 0.5 * agents["size"] * np.array([0.0, 0.0, 1.0])
     axes, corner, shape = window.frame[:9].reshape(3, 3), window.frame[9:12], window.frame[12:]
@@ -62,7 +64,7 @@ def outside(layout: LayoutFrame, window: WindowArrays) -> LayoutFrame:
 
 @cache
 def no_tiles() -> TileAtlas:
-    """An atlas without tiles: rays hit nothing."""
+    """An atlas without tiles, in which rays hit nothing."""
     atlas = TileAtlas(_NoTiles())
     atlas.update(0.0, 0.0, 0.0)
     return atlas

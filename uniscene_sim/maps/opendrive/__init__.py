@@ -1,3 +1,4 @@
 """OpenDRIVE files read into vector maps, in a child process.
 
-`carla` and `lxml` are imported here and nowhere else."""
+`carla` and `lxml` are imported here and nowhere else.
+"""

@@ -1,7 +1,7 @@
 """Child process of the OpenDRIVE reader: `python -m uniscene_sim.maps.opendrive.extract IN.xodr OUT.npz`.
 
-`carla.Map` may kill the process on a bad file, so nothing else lives here. Its left-handed frame is turned into
-OpenDRIVE's right-handed one in `_waypoint` and `_location`, and nowhere else.
+`carla.Map` may kill the process on a bad file, so it runs in a process of its own. Its left-handed frame is converted
+to OpenDRIVE's right-handed one in `_waypoint` and `_location`, and nowhere else.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from uniscene_sim.maps.vector.vector_map import VectorMap
 __all__ = ["extract", "main", "opendrive_ref"]
 
 Key = tuple[int, int, int]
-#: Raised whenever this reader makes another map of the same file, so that maps of two readers are never mixed up.
+#: To be increased whenever this reader makes another map of the same file, so that maps of two versions never mix.
 READER_VERSION = 2
 STEP_M = 1.0
-MAX_LANE_M = 1e7  # all lanes together; a broken length must not fill the memory
+MAX_LANE_M = 1e7  # all lanes together; a wrong length must not fill the memory
 MAX_MEMORY = 12 << 30  # bytes of address space
-_EDGE_M = 4e-3  # carla looks a section up in single precision: stay this far inside
+_EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
 DEFAULT_SPEED_MPS = 50 / 3.6
 
 
@@ -44,7 +44,7 @@ def _location(location: Any) -> tuple[float, float, float]:
 
 
 def _waypoint(waypoint: Any) -> tuple[float, float, float, float, float]:
-    """x, y, z, yaw of the lane (carla turns it with the traffic), width."""
+    """x, y, z (m), yaw (rad) of the lane (carla gives it along the traffic), width (m)."""
     transform = waypoint.transform
     x, y, z = _location(transform.location)
     return x, y, z, -np.radians(transform.rotation.yaw), waypoint.lane_width
@@ -56,7 +56,7 @@ def _mark_name(kind: str, colour: str) -> str:
 
 
 def _main_mark(lane: LaneRecord | None, length: float) -> tuple[str, str]:
-    """The mark that covers most of a lane's outer border, and its laneChange attribute."""
+    """The mark that covers most of the outer border of a lane, and its laneChange attribute."""
     if lane is None or not lane.marks:
         return "none", ""
     ends = [m[0] for m in lane.marks[1:]] + [length]
@@ -66,11 +66,12 @@ def _main_mark(lane: LaneRecord | None, length: float) -> tuple[str, str]:
 
 
 def _may_cross(mark: str, rule: str, outwards: bool, id_grows: bool) -> bool:
-    """Whether a mark may be crossed, to the outside of the road or not, towards greater lane ids or not."""
+    """Whether traffic may cross a mark, away from the centre line (`outwards`) or towards it, to greater lane ids
+    (`id_grows`) or smaller ones."""
     if rule in ("both", "none", "increase", "decrease"):
         return rule == "both" or (rule == "increase" and id_grows) or (rule == "decrease" and not id_grows)
     name = mark.removesuffix("-yellow")
-    if name == "solid_broken":  # from inside to outside: the side of the driver must be the broken one
+    if name == "solid_broken":  # from inside to outside: the driver's side must be the broken one
         return not outwards
     if name == "broken_solid":
         return outwards
@@ -80,7 +81,8 @@ def _may_cross(mark: str, rule: str, outwards: bool, id_grows: bool) -> bool:
 def _geometry(
     carla_map: Any, road: RoadRecord, section: SectionRecord, lane_id: int, forward: bool
 ) -> np.ndarray | None:
-    """Rows x, y, z, yaw, width of a lane in its direction of travel, (N, 5); None where carla has no such lane."""
+    """Rows x, y, z, yaw, width of a lane in its direction of travel, (N, 5), m and rad; None if carla has
+    no such lane."""
     length = section.s1 - section.s0
     edge = min(_EDGE_M, 0.1 * length)
     places = np.linspace(section.s0 + edge, section.s1 - edge, max(2, int(np.ceil(length / STEP_M)) + 1))
@@ -96,7 +98,7 @@ def _geometry(
         return None
     table = np.array(rows)
     across, _ = road.lane_t(section, lane_id, table[:, 5])
-    table[:, 2] += across * np.sin(road.superelevation(table[:, 5]))  # carla keeps the road flat across
+    table[:, 2] += across * np.sin(road.superelevation(table[:, 5]))  # carla ignores superelevation
     steps = np.diff(table[:, :2], axis=0)
     if np.hypot(steps[:, 0], steps[:, 1]).sum() < 1e-3 or not np.isfinite(table).all():
         return None
@@ -121,7 +123,7 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
                 rows.append((road, section, record, table))
     keys = list(index)
     for i, (road, section, record, table) in enumerate(rows):
-        beside = _beside(keys[i], road, section, record, index)
+        beside = _neighbours(keys[i], road, section, record, index)
         middle = 0.5 * (section.s0 + section.s1)
         speed = record.speed_mps or road.speed_at(middle) or DEFAULT_SPEED_MPS
         lanes.append(
@@ -134,10 +136,10 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
     return lanes, index
 
 
-def _beside(
+def _neighbours(
     key: Key, road: RoadRecord, section: SectionRecord, lane: LaneRecord, index: dict[Key, int]
 ) -> dict[str, Any]:
-    """Marks, neighbours and permission to change of a lane."""
+    """Marks, neighbours and permitted lane changes of a lane."""
     side = 1 if lane.id > 0 else -1
     length = section.s1 - section.s0
     forward = road.forward(lane)
@@ -149,10 +151,10 @@ def _beside(
         if other_id == 0:
             other_id = -side  # across the centre line
         while other_id in section.lanes and (key[0], key[1], other_id) not in index:
-            other_id += 1 if other_id > lane.id else -1  # lanes of no width
+            other_id += 1 if other_id > lane.id else -1  # skip lanes of no width
         beside = section.lanes.get(other_id)
         where = index.get((key[0], key[1], other_id), -1)
-        # Towards greater t is left of the reference line; travel against it swaps the sides.
+        # Greater t is left of the reference line; traffic against it swaps the sides.
         name = "left" if (other_id > lane.id) == forward else "right"
         out[f"{name}_mark"] = mark
         if beside is None or where < 0:
@@ -167,13 +169,13 @@ def _beside(
 
 
 def opendrive_ref(source: bytes) -> str:
-    """Identity of the map that this reader makes of a file's bytes: of these, the reader's version and its options."""
+    """Identity of the map that this reader makes of a file: hash of its bytes, the reader's version and its options."""
     reader = f"opendrive {READER_VERSION} {STEP_M!r} {DEFAULT_SPEED_MPS!r}\n"
     return hashlib.sha256(reader.encode() + source).hexdigest()
 
 
 def extract(path: str | Path) -> VectorMap:
-    """Read a file in this process (a bad one may kill it)."""
+    """Read a file in this process, which a bad file may kill."""
     import carla  # type: ignore[import-not-found]
 
     xml = read_xml(path)
@@ -190,7 +192,7 @@ def extract(path: str | Path) -> VectorMap:
         raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
     if not lanes:
         raise InputError("no lane could be read", file=path, field="laneSection")
-    # Rounded at once: what is derived from lanes then agrees on all machines, too.
+    # Rounded before anything is derived from lanes, so that that agrees on all machines too.
     lanes = link_lanes([rounded_lane(lane) for lane in lanes], index, xml)
     crossings: tuple[Crossing, ...] = read_crossings(corners, xml)
     stop_lines, signals, programs = read_signals(lanes, index, xml, crossings)
@@ -203,7 +205,7 @@ def extract(path: str | Path) -> VectorMap:
 
 
 def main(arguments: list[str]) -> int:
-    """Extract `arguments[0]` to `arguments[1]`; the error's line goes to stderr."""
+    """Extract `arguments[0]` to `arguments[1]`; an error is printed to stderr as one line."""
     if resource is not None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         limit = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(MAX_MEMORY, hard)

@@ -1,4 +1,5 @@
-"""Successors and predecessors of lanes, from the file's links, checked against and mended by where the lanes meet."""
+"""Successors and predecessors of lanes: the links of the file, checked against and completed by where lane
+ends join."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from uniscene_sim.maps.opendrive.road_xml import XmlMap
 __all__ = ["link_lanes"]
 
 Key = tuple[int, int, int]
-#: Ends closer than this meet, m; linked ends further apart are not joined.
-JOINED_M, TEAR_M, TURN_RAD = 0.6, 3.0, 0.6
+#: Ends closer than this join, m; linked ends farther apart than the second do not; headings differ by less, rad.
+JOIN_M, MAX_GAP_M, MAX_TURN_RAD = 0.6, 3.0, 0.6
 
 
 def _declared(xml: XmlMap) -> Iterator[tuple[Key, Key]]:
@@ -27,7 +28,7 @@ def _declared(xml: XmlMap) -> Iterator[tuple[Key, Key]]:
 
 
 def _links(xml: XmlMap) -> Iterator[tuple[Key, Key, bool]]:
-    """Lane, the lane it is linked with, and whether that lies at the greater s of the first."""
+    """A lane, the lane that it is linked to, and whether the link is at the end of greater s of the first."""
     for road in xml.roads.values():
         for n, section in enumerate(road.sections):
             for lane in section.lanes.values():
@@ -54,27 +55,27 @@ def _links(xml: XmlMap) -> Iterator[tuple[Key, Key, bool]]:
 
 
 def link_lanes(lanes: list[Lane], index: dict[Key, int], xml: XmlMap) -> list[Lane]:
-    """The same lanes with successors and predecessors set."""
+    """The lanes with successors and predecessors set; `index` maps (road, section, lane id) to their position."""
     starts = np.array([lane.centre[0] for lane in lanes])
     ends = np.array([lane.centre[-1] for lane in lanes])
     first = np.array([lane.heading[0] for lane in lanes])
     last = np.array([lane.heading[-1] for lane in lanes])
     pairs: set[tuple[int, int]] = set()
 
-    def meets(a: int, b: int, reach: float) -> bool:
-        return bool(np.linalg.norm(ends[a] - starts[b]) < reach and abs(wrap_angle(last[a] - first[b])) < TURN_RAD)
+    def continues(a: int, b: int, reach: float) -> bool:
+        return bool(np.linalg.norm(ends[a] - starts[b]) < reach and abs(wrap_angle(last[a] - first[b])) < MAX_TURN_RAD)
 
     for one, two in _declared(xml):
         if one in index and two in index:
             a, b = index[one], index[two]
-            if meets(a, b, TEAR_M):
+            if continues(a, b, MAX_GAP_M):
                 pairs.add((a, b))
     with_next, with_previous = {a for a, _ in pairs}, {b for _, b in pairs}
     tree = cKDTree(starts)
     for a, lane in enumerate(lanes):
-        for b in tree.query_ball_point(ends[a], JOINED_M):
-            mended = a not in with_next or b not in with_previous
-            if a != b and mended and lanes[b].kind == lane.kind and meets(a, b, JOINED_M):
+        for b in tree.query_ball_point(ends[a], JOIN_M):
+            missing = a not in with_next or b not in with_previous
+            if a != b and missing and lanes[b].kind == lane.kind and continues(a, b, JOIN_M):
                 pairs.add((a, b))
     successors: dict[int, list[int]] = {}
     predecessors: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""OpenDRIVE files as `VectorMap`s. The extraction runs in a child process: a bad file can kill it, never the caller."""
+"""OpenDRIVE files as `VectorMap`s. A child process reads them: a bad file may kill it, never the caller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["read_opendrive"]
 
 
 def read_opendrive(path: str | Path, timeout_s: float = 300.0) -> VectorMap:
-    """The map of an OpenDRIVE file; InputError where it cannot be read."""
+    """The map of an OpenDRIVE file; InputError if it cannot be read within `timeout_s`."""
     path = Path(path)
     if not path.is_file():
         raise InputError("no such OpenDRIVE file", file=path)

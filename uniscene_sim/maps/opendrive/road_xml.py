@@ -1,4 +1,4 @@
-"""What an OpenDRIVE file says in its XML, as plain records: roads, lanes, links, signals, objects, controllers."""
+"""The XML of an OpenDRIVE file as plain records: roads, lanes, links, signals, objects, controllers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uniscene_sim.errors import InputError
 __all__ = ["Cubics", "RoadRecord", "XmlMap", "read_xml"]
 
 _MPS = {"mph": 0.44704, "km/h": 1 / 3.6, "m/s": 1.0, "": 1.0}
-#: Lane types on which through traffic drives, by other names.
+#: Other names of lanes on which through traffic drives.
 _DRIVING = {
     "entry",
     "exit",
@@ -32,7 +32,7 @@ _KIND = {"walking": "sidewalk", "bikeLane": "biking"} | dict.fromkeys(_DRIVING, 
 
 
 class Cubics:
-    """Piecewise cubic a + b ds + c ds2 + d ds3, each piece valid from its own start; zero where there is none."""
+    """Piecewise cubic a + b ds + c ds2 + d ds3, each piece valid from its own start; zero if there is none."""
 
     def __init__(self, rows: list[tuple[float, float, float, float, float]]):
         self.rows = np.array(sorted(rows, key=lambda row: row[0]) or [(0.0, 0.0, 0.0, 0.0, 0.0)])
@@ -88,7 +88,7 @@ class RoadRecord:
     objects: list[dict[str, Any]] = field(default_factory=list)
 
     def reference(self, s: float) -> tuple[float, float, float]:
-        """x, y and heading of the reference line."""
+        """x, y (m) and heading (rad) of the reference line at s, m."""
         s = min(max(s, 0.0), self.length)
         piece = self.geometry[0]
         for candidate in self.geometry:
@@ -100,13 +100,13 @@ class RoadRecord:
         return x + c * u - n * v, y + n * u + c * v, hdg + turn
 
     def point(self, s: float, t: float, h: float = 0.0) -> tuple[float, float, float, float]:
-        """x, y, z, heading of a place given along, across and above the road."""
+        """x, y, z (m) and heading (rad) of a point given along (s), across (t) and above (h) the road, m."""
         x, y, heading = self.reference(s)
         z = float(self.elevation(s)) + t * float(np.sin(self.superelevation(s))) + h
         return x - t * float(np.sin(heading)), y + t * float(np.cos(heading)), z, heading
 
     def lane_t(self, section: SectionRecord, lane_id: int, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lateral place of a lane's centre, and its width, at each s."""
+        """Lateral position (N,) of a lane's centre, and its width (N,), at arc lengths s (N,), m."""
         sign = 1 if lane_id > 0 else -1
         ds = np.asarray(s) - section.s0
         inner = np.zeros_like(ds)
@@ -117,11 +117,11 @@ class RoadRecord:
         return self.lane_offset(s) + sign * (inner + 0.5 * width), width
 
     def forward(self, lane: LaneRecord) -> bool:
-        """Whether traffic on a lane goes with the reference line."""
+        """Whether traffic on a lane follows the direction of the reference line."""
         return ((lane.id < 0) != self.left_hand) != lane.reversed
 
     def speed_at(self, s: float) -> float | None:
-        """Speed limit by the road's type at s."""
+        """Speed limit, m/s, from the road's type at s; None if there is none."""
         limit = None
         for start, value in self.speeds:
             if start <= s + 1e-6:
@@ -131,7 +131,7 @@ class RoadRecord:
 
 @dataclass
 class XmlMap:
-    """All of a file that is used."""
+    """Everything in a file that is used."""
 
     roads: dict[int, RoadRecord]
     connections: dict[int, list[tuple[int, int, str, list[tuple[int, int]]]]]  # junction -> (incoming, connecting, ...)
@@ -140,7 +140,7 @@ class XmlMap:
 
 
 def _local(shape: str, p: dict[str, Any], ds: float, length: float) -> tuple[float, float, float]:
-    """Place and turn along a piece of the reference line, in the frame of its start."""
+    """Position and turn after `ds` along a piece of the reference line, in the frame of its start."""
     if shape == "arc" and abs(p["curvature"]) > 1e-12:
         k = p["curvature"]
         return np.sin(k * ds) / k, (1 - np.cos(k * ds)) / k, k * ds
@@ -297,7 +297,7 @@ def _road(node: Any) -> RoadRecord:
 
 
 def read_xml(path: str | Path) -> XmlMap:
-    """Read a file; InputError where it is not OpenDRIVE or has no roads."""
+    """Read a file; InputError if it is not OpenDRIVE or has no roads."""
     from lxml import etree
 
     try:

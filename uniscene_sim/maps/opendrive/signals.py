@@ -1,4 +1,4 @@
-"""Lights, signs, stop lines and light programs of an OpenDRIVE file."""
+"""Traffic lights, signs, stop lines and signal programs of an OpenDRIVE file."""
 
 from __future__ import annotations
 
@@ -15,59 +15,60 @@ from uniscene_sim.maps.opendrive.road_xml import RoadRecord, XmlMap
 __all__ = ["read_signals"]
 
 Key = tuple[int, int, int]
-_APPROACH_M = 60.0  # a light rules the lane end this far ahead at most
+_APPROACH_M = 60.0  # a light controls the end of a lane at most this far ahead
 
 
-def _kind(thing: dict[str, Any]) -> str:
-    code, name = thing.get("type", ""), thing.get("name", "").lower()
+def _kind(record: dict[str, Any]) -> str:
+    code, name = record.get("type", ""), record.get("name", "").lower()
     if code in ("1000001", "1000009", "1000010", "1000011"):
         return "traffic_light"
     if code in ("206", "R1-1") or "sign_stop" in name:
         return "stop"
     if code in ("205", "R1-2") or "sign_yield" in name:
         return "yield"
-    if code in ("274", "R2-1") or (code == "c" and thing.get("subtype") == "31"):
+    if code in ("274", "R2-1") or (code == "c" and record.get("subtype") == "31"):
         return "speed"
     return "other"
 
 
-def _speed_sign(thing: dict[str, Any]) -> dict[str, Any] | None:
-    """CARLA's towns place speed signs as objects called Speed_90, in km/h, on the side of the traffic they rule."""
-    name = thing.get("name", "")
+def _speed_sign(record: dict[str, Any]) -> dict[str, Any] | None:
+    """A speed sign of CARLA's towns, which are objects called Speed_90 (km/h) on the side of the traffic that they
+    address."""
+    name = record.get("name", "")
     if not name.startswith("Speed_") or not name[6:].isdigit():
         return None
-    sides = [(-999, -1)] if thing["t"] < 0 else [(1, 999)]
-    return {**thing, "type": "274", "value": name[6:], "unit": "km/h", "validity": sides}
+    sides = [(-999, -1)] if record["t"] < 0 else [(1, 999)]
+    return {**record, "type": "274", "value": name[6:], "unit": "km/h", "validity": sides}
 
 
-def _speed(thing: dict[str, Any]) -> float:
+def _speed(record: dict[str, Any]) -> float:
     try:
-        value = float(thing.get("value", 0.0))
+        value = float(record.get("value", 0.0))
     except ValueError:
         return 0.0
     if value <= 0:
-        digits = "".join(c for c in thing.get("name", "") if c.isdigit())
+        digits = "".join(c for c in record.get("name", "") if c.isdigit())
         value = float(digits or 0.0)
-    if thing.get("type") == "c":  # Sweden writes tens of km/h
+    if record.get("type") == "c":  # Sweden writes tens of km/h
         value *= 10
-    return value * (0.44704 if thing.get("unit") == "mph" else 1 / 3.6)
+    return value * (0.44704 if record.get("unit") == "mph" else 1 / 3.6)
 
 
-def _lanes_here(road: RoadRecord, thing: dict[str, Any], index: dict[Key, int], lanes: Sequence[Lane]) -> list[int]:
-    """Driving lanes that a signal or a reference to it rules where it stands."""
-    number = max((n for n, section in enumerate(road.sections) if section.s0 <= thing["s"] + 1e-6), default=0)
+def _lanes_here(road: RoadRecord, record: dict[str, Any], index: dict[Key, int], lanes: Sequence[Lane]) -> list[int]:
+    """Driving lanes to which a signal, or a reference to one, applies at its place."""
+    number = max((n for n, section in enumerate(road.sections) if section.s0 <= record["s"] + 1e-6), default=0)
     ids = sorted(k for k in road.sections[number].lanes if k) if road.sections else []
-    if thing["validity"]:
-        ids = [k for k in ids if any(min(v) <= k <= max(v) for v in thing["validity"])]
-    elif thing.get("orientation") in ("+", "-"):
-        negative = (thing["orientation"] == "+") != road.left_hand
+    if record["validity"]:
+        ids = [k for k in ids if any(min(v) <= k <= max(v) for v in record["validity"])]
+    elif record.get("orientation") in ("+", "-"):
+        negative = (record["orientation"] == "+") != road.left_hand
         ids = [k for k in ids if (k < 0) == negative]
     found = [index[road.id, number, k] for k in ids if (road.id, number, k) in index]
     return [i for i in found if lanes[i].kind in ("driving", "bidirectional")]
 
 
 def _approaches(start: int, lanes: Sequence[Lane]) -> list[int]:
-    """Lanes outside a junction that lead into a ruled lane of a junction, or the lane's own end before the next one."""
+    """Lanes outside a junction that lead into a lane of it, or else the lane itself up to the next junction ahead."""
     if lanes[start].junction >= 0:
         seen, todo, out = {start}, [start], []
         while todo:
@@ -80,56 +81,56 @@ def _approaches(start: int, lanes: Sequence[Lane]) -> list[int]:
                 else:
                     out.append(p)
         return sorted(out)
-    lane, gone = start, 0.0
-    while gone < _APPROACH_M:
+    lane, covered = start, 0.0
+    while covered < _APPROACH_M:
         ahead = lanes[lane].successors
         if not ahead:
             break
         if any(lanes[a].junction >= 0 for a in ahead):
             return [lane]
         lane = ahead[0]
-        gone += lanes[lane].length
+        covered += lanes[lane].length
     return [start]
 
 
-def _at(lane: Lane, s: float) -> tuple[np.ndarray, float, float]:
-    """Centre, heading and width of a lane at s."""
+def _pose_at(lane: Lane, s: float) -> tuple[np.ndarray, float, float]:
+    """Centre (3,), m, heading, rad, and width, m, of a lane at s."""
     along = lane.s
     centre = np.array([np.interp(s, along, lane.centre[:, k]) for k in range(3)])
     return centre, float(np.interp(s, along, np.unwrap(lane.heading))), float(np.interp(s, along, lane.width))
 
 
-def _line(lane: Lane, s: float, signal: int) -> StopLine:
-    centre, heading, width = _at(lane, s)
+def _stop_line_at(lane: Lane, s: float, signal: int) -> StopLine:
+    centre, heading, width = _pose_at(lane, s)
     normal = np.array([-np.sin(heading), np.cos(heading), 0.0])
     half = 0.5 * max(width, 2.0)
     return StopLine(np.stack([centre + half * normal, centre - half * normal]), lane.index, float(s), signal)
 
 
-def _painted(xml: XmlMap) -> list[np.ndarray]:
-    """End points (2, 3) of stop lines that the file draws, as objects or as signals of type 294."""
+def _drawn_stop_lines(xml: XmlMap) -> list[np.ndarray]:
+    """End points (2, 3), m, of stop lines that the file draws, as objects or as signals of type 294."""
     lines = []
     for road in xml.roads.values():
-        for thing in road.objects:
-            if "stopline" not in (thing.get("name", "") + thing.get("type", "")).lower().replace(" ", ""):
+        for record in road.objects:
+            if "stopline" not in (record.get("name", "") + record.get("type", "")).lower().replace(" ", ""):
                 continue
-            if thing["cornerRoad"] or thing["cornerLocal"]:
-                corners = np.array([road.point(s, t, dz)[:3] for s, t, dz in thing["cornerRoad"]])
+            if record["cornerRoad"] or record["cornerLocal"]:
+                corners = np.array([road.point(s, t, dz)[:3] for s, t, dz in record["cornerRoad"]])
                 if not len(corners):
-                    corners = placed_corners(road, thing, np.array(thing["cornerLocal"]))
+                    corners = placed_corners(road, record, np.array(record["cornerLocal"]))
             else:
-                corners = outline(road, thing)
+                corners = outline(road, record)
             gaps = np.linalg.norm(corners[:, None] - corners[None], axis=2)
             lines.append(corners[list(np.unravel_index(int(gaps.argmax()), gaps.shape))])
-        for thing in road.signals:
-            if thing.get("type") == "294":
-                half = 0.5 * max(thing["width"], 2.5)
-                lines.append(np.array([road.point(thing["s"], thing["t"] + side * half)[:3] for side in (1, -1)]))
+        for record in road.signals:
+            if record.get("type") == "294":
+                half = 0.5 * max(record["width"], 2.5)
+                lines.append(np.array([road.point(record["s"], record["t"] + side * half)[:3] for side in (1, -1)]))
     return lines
 
 
 def _crossed_at(lane: Lane, line: np.ndarray) -> float | None:
-    """Where on its last 30 m a lane passes over a drawn line (up to 2 m past either end of the line)."""
+    """Arc length at which a lane crosses a drawn line (2, 3), m, on its last 30 m; None if it does not."""
     middle, along = line.mean(axis=0), line[1] - line[0]
     length = float(np.linalg.norm(along[:2]))
     if length < 0.5 or abs(lane.centre[-1, 2] - middle[2]) > 3 or np.linalg.norm(lane.centre[-1] - middle) > 40:
@@ -146,9 +147,9 @@ def _crossed_at(lane: Lane, line: np.ndarray) -> float | None:
     return None
 
 
-def _stop_at(lane: Lane, lanes: Sequence[Lane], painted: list[np.ndarray], crossings: Sequence[Crossing]) -> float:
-    """Where traffic of an approach stops: on the line drawn across it or a lane beside it, else before a crossing, else
-    just before the lane's end."""
+def _stop_s(lane: Lane, lanes: Sequence[Lane], painted: list[np.ndarray], crossings: Sequence[Crossing]) -> float:
+    """Arc length at which traffic of an approach stops: at the line drawn across it or an adjacent lane, else before a
+    crossing, else just before the end of the lane."""
     s = lane.s
     for side in ("", "left", "right"):
         beside = lane if not side else lanes[getattr(lane, side)] if getattr(lane, side) >= 0 else None
@@ -168,7 +169,7 @@ def _stop_at(lane: Lane, lanes: Sequence[Lane], painted: list[np.ndarray], cross
 
 
 def _axis(i: int, signals: list[Signal], lanes: Sequence[Lane]) -> float:
-    """Direction of a light's approach, modulo half a turn."""
+    """Direction of a light's approach, rad, modulo half a turn."""
     return float(lanes[signals[i].lanes[0]].heading[-1] if signals[i].lanes else signals[i].yaw) % np.pi
 
 
@@ -188,7 +189,7 @@ def _by_heading(junction: list[int], signals: list[Signal], lanes: Sequence[Lane
         else:
             groups.append((axis, [i]))
     phases = tuple(tuple(members) for _, members in groups)
-    return phases if len(phases) > 1 else (*phases, ())  # alone: red now and then, for those who cross
+    return phases if len(phases) > 1 else (*phases, ())  # alone: an empty phase, in which pedestrians cross
 
 
 def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tuple[SignalProgram, ...]:
@@ -217,7 +218,7 @@ def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tupl
         if i not in taken:
             loose.setdefault(junction_of(i), []).append(i)
     for jid in [j for j in by_junction if j in loose]:
-        # Lights that no controller lists, at a junction that has some: green with those who face them, or on their own.
+        # Lights without a controller at a junction that has some: green with those opposite, or in their own phase.
         for phase in _by_heading(loose.pop(jid), signals, lanes):
             axis = _axis(phase[0], signals, lanes) if phase else 0.0
             for k, (sequence, members) in enumerate(by_junction[jid]):
@@ -238,36 +239,43 @@ def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tupl
 def read_signals(
     lanes: Sequence[Lane], index: dict[Key, int], xml: XmlMap, crossings: Sequence[Crossing]
 ) -> tuple[tuple[StopLine, ...], tuple[Signal, ...], tuple[SignalProgram, ...]]:
-    """Stop lines, signals and programs."""
+    """Stop lines, signals and signal programs.
+
+    Args:
+        lanes: all lanes, linked.
+        index: position of each lane by road, section and lane id.
+        xml: the file.
+        crossings: pedestrian crossings, before which traffic stops.
+    """
     ruled: dict[str, list[int]] = {}
     for road in xml.roads.values():
         road.signals += [sign for sign in map(_speed_sign, road.objects) if sign]
-        for thing in (*road.signals, *road.references):
-            ruled.setdefault(thing.get("id", ""), []).extend(_lanes_here(road, thing, index, lanes))
-    painted = _painted(xml)
+        for record in (*road.signals, *road.references):
+            ruled.setdefault(record.get("id", ""), []).extend(_lanes_here(road, record, index, lanes))
+    painted = _drawn_stop_lines(xml)
     roadside = _Roadside(lanes)
     signals: list[Signal] = []
     stops: dict[int, StopLine] = {}
     seen: set[str] = set()
     for road in xml.roads.values():
-        for thing in road.signals:
-            sid, kind = thing.get("id", ""), _kind(thing)
-            if sid in seen or thing.get("type") in ("294", "1000003"):
+        for record in road.signals:
+            sid, kind = record.get("id", ""), _kind(record)
+            if sid in seen or record.get("type") in ("294", "1000003"):
                 continue
             seen.add(sid)
             here = ruled[sid]
             if not here and kind != "traffic_light":
-                here = _lanes_here(road, {**thing, "validity": []}, index, lanes)
-                here = here or _lanes_here(road, {**thing, "validity": [], "orientation": "none"}, index, lanes)
+                here = _lanes_here(road, {**record, "validity": []}, index, lanes)
+                here = here or _lanes_here(road, {**record, "validity": [], "orientation": "none"}, index, lanes)
             if kind in ("traffic_light", "stop", "yield"):
                 here = [a for i in here for a in _approaches(i, lanes)]
             here = sorted(set(here))
-            x, y, z, heading = road.point(thing["s"], thing["t"])
+            x, y, z, heading = road.point(record["s"], record["t"])
             if here:
                 yaw = float(lanes[here[0]].heading[-1]) + np.pi
             else:
-                yaw = heading + thing["hOffset"] + (np.pi if thing.get("orientation") != "-" else 0.0)
-            value = _speed(thing) if kind == "speed" else 0.0
+                yaw = heading + record["hOffset"] + (np.pi if record.get("orientation") != "-" else 0.0)
+            value = _speed(record) if kind == "speed" else 0.0
             foot = roadside(np.array([x, y, z]))
             signal = Signal(len(signals), sid, kind, foot, float(wrap_angle(yaw)), tuple(here), value)
             signals.append(signal)
@@ -275,18 +283,18 @@ def read_signals(
                 rules = signal.index if kind == "traffic_light" else -1
                 for i in here:
                     if i not in stops or (stops[i].signal < 0 <= rules):
-                        at = _stop_at(lanes[i], lanes, painted, crossings)
+                        at = _stop_s(lanes[i], lanes, painted, crossings)
                         if not any(lanes[a].junction >= 0 for a in lanes[i].successors):
-                            at = _beside(lanes[i], signal.position)  # a light between junctions
-                        stops[i] = _line(lanes[i], at, rules)
+                            at = _s_before(lanes[i], signal.position)  # a light between junctions
+                        stops[i] = _stop_line_at(lanes[i], at, rules)
     for i in _stencilled(lanes, xml):
         if i not in stops:
-            stops[i] = _line(lanes[i], _stop_at(lanes[i], lanes, painted, crossings), -1)
+            stops[i] = _stop_line_at(lanes[i], _stop_s(lanes[i], lanes, painted, crossings), -1)
     return tuple(stops[i] for i in sorted(stops)), tuple(signals), _programs(xml, signals, lanes)
 
 
 class _Roadside:
-    """Moves a pole that a file puts on a carriageway to the nearest place beside it."""
+    """Moves a pole that the file places on a carriageway to the nearest place beside it."""
 
     def __init__(self, lanes: Sequence[Lane]):
         driving = [lane for lane in lanes if lane.kind in ("driving", "bidirectional") and lane.width.max() > 0.5]
@@ -294,7 +302,7 @@ class _Roadside:
         self.half = 0.5 * np.concatenate([lane.width for lane in driving]) if driving else np.zeros(0)
 
     def clearance(self, at: np.ndarray) -> np.ndarray:
-        """Distance (N,) of places (N, 3) from the nearest driving lane of their deck."""
+        """Distance (N,), m, of places (N, 3) from the nearest driving lane of their deck."""
         near = np.abs(self.points[:, 2] - at[0, 2]) < 3.0
         near &= np.linalg.norm(self.points[:, :2] - at[0, :2], axis=1) < 60.0
         if not near.any():
@@ -312,14 +320,14 @@ class _Roadside:
         return places[clear[0]] if len(clear) else foot
 
 
-def _beside(lane: Lane, position: np.ndarray) -> float:
-    """Arc length of the lane's point nearest to a place, a metre before it."""
+def _s_before(lane: Lane, position: np.ndarray) -> float:
+    """Arc length one metre before the point of a lane that is nearest to a place (3,), m."""
     i = int(np.argmin(np.linalg.norm(lane.centre[:, :2] - position[:2], axis=1)))
     return float(max(lane.s[i] - 1.0, 0.0))
 
 
 def _stencilled(lanes: Sequence[Lane], xml: XmlMap) -> list[int]:
-    """Approach lanes with STOP painted on them."""
+    """Approach lanes on which STOP is painted."""
     found = []
     ends = np.array([lane.centre[-1] for lane in lanes])
     approach = np.array(
@@ -329,10 +337,10 @@ def _stencilled(lanes: Sequence[Lane], xml: XmlMap) -> list[int]:
         ]
     )
     for road in xml.roads.values():
-        for thing in road.objects:
-            if "stencil_stop" not in thing.get("name", "").lower():
+        for record in road.objects:
+            if "stencil_stop" not in record.get("name", "").lower():
                 continue
-            x, y, z, _ = road.point(thing["s"], thing["t"])
+            x, y, z, _ = road.point(record["s"], record["t"])
             near = np.flatnonzero(approach & (np.linalg.norm(ends - (x, y, z), axis=1) < 20)).tolist()
             gaps = [np.linalg.norm(lanes[i].centre - (x, y, z), axis=1).min() for i in near]
             if gaps and min(gaps) < 1.6:

@@ -1,3 +1,4 @@
 """Maps painted as rasters: `PaintedMap` with its surface, markings, objects and files.
 
-Nothing here knows lanes."""
+Nothing here knows of lanes.
+"""

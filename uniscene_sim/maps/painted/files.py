@@ -44,7 +44,7 @@ _HEAD_SCHEMA = {
 
 
 def is_painted(path: str | Path) -> bool:
-    """Whether a file or folder is a painted map by what it holds: a `map.yaml`, or an array `raster`."""
+    """Whether a file or folder is a painted map, by its content: a `map.yaml`, or an array `raster`."""
     path = Path(path)
     if path.is_dir():
         return (path / HEAD_FILE).is_file()
@@ -56,7 +56,7 @@ def is_painted(path: str | Path) -> bool:
 
 
 def read_painted(path: str | Path) -> PaintedRaster:
-    """A painted map; InputError, which names file and field, where it is malformed."""
+    """A painted map; InputError, naming file and field, if it is malformed."""
     path = Path(path)
     if path.is_dir():
         return _read_folder(path)
@@ -84,7 +84,7 @@ def read_painted(path: str | Path) -> PaintedRaster:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of an NPZ, of which no one is unpacked before its size is known to be sane."""
+    """Arrays of an NPZ; none is unpacked before its size is checked."""
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             with archive.open(name) as stream:
@@ -129,7 +129,7 @@ def _read_picture(file: Path) -> np.ndarray:
         check_channel(file.stem)
         with Image.open(file) as image:
             check_size(*image.size)
-            pixels = np.asarray(image.convert("RGBA"))  # as one sees it, whatever the palette
+            pixels = np.asarray(image.convert("RGBA"))  # the visible colours, whatever the palette
     except InputError as error:
         raise InputError(str(error), file=file) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -138,7 +138,7 @@ def _read_picture(file: Path) -> np.ndarray:
 
 
 def save_painted(painted: PaintedRaster, path: str | Path) -> None:
-    """Write beside `path` first, then put it in its place. A folder takes the place of nothing but a painted map."""
+    """Write the map beside `path`, then move it into place. A folder replaces nothing but a painted map."""
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

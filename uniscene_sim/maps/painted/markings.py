@@ -1,7 +1,7 @@
-"""What the ground of a painted map looks like, 0.1 m or finer.
+"""Materials of the ground of a painted map, at 0.1 m or finer.
 
-A painted stroke is as wide as its cells; the line drawn for it runs through its middle, as wide as road paint is. A
-crossing has stripes along the traffic, whose direction is where the road goes on from the crossing.
+A painted stroke is as wide as its cells; the line drawn for it runs through its middle, as wide as road markings are. A
+crossing has stripes along the traffic, whose direction is that of the road next to the crossing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["GroundAreas", "Markings", "paint_cells", "stroke_middles"]
 
 _MARGIN = 3  # samples around a window, so that kerbs do not depend on where it ends
 _STRIPE_M = 0.5
-_RING_M = 3.0  # the road this near around a crossing tells where traffic comes from
+_RING_M = 3.0  # road this near to a crossing gives the direction of traffic
 #: Width of the line drawn for a stroke, m, and its material; stop lines last, since they lie on top.
 _LINES = (
     ("lane_divider", 0.15, Material.LINE_WHITE),
@@ -33,21 +33,22 @@ _LINES = (
 
 @dataclass(frozen=True)
 class Markings:
-    """Lines and crossings of a map, found once."""
+    """Lines and crossings of a map."""
 
     segments: np.ndarray  # float64 (S, 4): x, y of both ends, m
     width: np.ndarray  # float64 (S,), m
     material: np.ndarray  # uint8 (S,)
     crossing: SmoothArea
-    label: np.ndarray  # int32 (X, Y): crossing that each cell belongs to or is next to, -1 where the map has none
-    across: np.ndarray  # float64 (K, 3): unit vector along which stripes and gaps of a crossing take turns, and phase
+    label: np.ndarray  # int32 (X, Y): nearest crossing of each cell, -1 if the map has none
+    across: np.ndarray  # float64 (K, 3): unit vector across the stripes of each crossing, and phase, m
     frame: np.ndarray  # x, y of the corner of cell (0, 0), and resolution, m
 
     @classmethod
     def of(cls, painted: PaintedRaster) -> Markings:
+        """The markings of a painted map."""
         found = [(_segments(painted.cells(name), painted), width, material) for name, width, material in _LINES]
         cells = painted.cells("ped_crossing")
-        # Drawn on the road alone: reaching beyond it, a crossing ends at the very kerb.
+        # Extended beyond the road, but drawn on it only, so that a crossing ends exactly at the kerb.
         cells |= ndimage.binary_dilation(cells, np.ones((3, 3)), iterations=2) & ~painted.road
         label, across = _crossings(painted)
         return cls(
@@ -103,7 +104,7 @@ def paint_cells(areas: GroundAreas, marks: Markings, x0: float, y0: float, n: in
 
 
 def _stripes(marks: Markings, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-    """Stripe or gap at all pairs of coordinates (N,) and (M,), as if every place were on its nearest crossing."""
+    """Stripe or gap, uint8 (N, M), at all pairs of coordinates (N,) and (M,), m, as part of the nearest crossing."""
     i, j = (
         np.clip(((at - marks.frame[k]) // marks.frame[2]).astype(np.int64), 0, marks.label.shape[k] - 1)
         for k, at in enumerate((xs, ys))
@@ -114,7 +115,7 @@ def _stripes(marks: Markings, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
 
 
 def _crossings(painted: PaintedRaster) -> tuple[np.ndarray, np.ndarray]:
-    """Which crossing each cell (X, Y) is nearest to, and the direction across the stripes of each, with phase."""
+    """Nearest crossing of each cell (X, Y), and the unit vector across the stripes of each with its phase, (K, 3)."""
     cells = painted.cells("ped_crossing")
     label, count = ndimage.label(cells, np.ones((3, 3)))
     if not count:
@@ -128,26 +129,28 @@ def _crossings(painted: PaintedRaster) -> tuple[np.ndarray, np.ndarray]:
         reach = int(np.ceil(_RING_M / painted.resolution_m))
         near = tuple(slice(max(s.start - reach, 0), s.stop + reach) for s in box)
         mine = ring[near] & (nearest[near] == k)
-        # Each road cell around points away from the crossing's edge: along the traffic, one way or the other.
+        # Road cells around lie away from the crossing's edge along the traffic, in either direction.
         dx, dy = (i - ni)[near][mine], (j - nj)[near][mine]
         inside = np.argwhere(label[box] == k + 1) + [s.start for s in box]
-        traffic = 0.5 * np.arctan2((2 * dx * dy).sum(), (dx * dx - dy * dy).sum()) if mine.any() else _short(inside)
+        traffic = (
+            0.5 * np.arctan2((2 * dx * dy).sum(), (dx * dx - dy * dy).sum()) if mine.any() else _short_axis(inside)
+        )
         ux, uy = -np.sin(traffic), np.cos(traffic)
         x, y = np.array(painted.origin) + (inside.mean(axis=0) + 0.5) * painted.resolution_m
         across[k] = ux, uy, ux * x + uy * y
     return nearest.astype(np.int32), across
 
 
-def _short(cells: np.ndarray) -> float:
-    """Heading of the shorter axis of cells (N, 2): people walk along the longer."""
+def _short_axis(cells: np.ndarray) -> float:
+    """Heading, rad, of the shorter axis of cells (N, 2): pedestrians walk along the longer one."""
     spread = cells - cells.mean(axis=0)
     (a, b), (_, d) = spread.T @ spread
     return float(0.5 * np.arctan2(2 * b, a - d) + np.pi / 2)
 
 
 def stroke_middles(at: np.ndarray) -> np.ndarray:
-    """Middle of a stroke (N, 2) next to each of its cells (N, 2), in cells: cells shifted to the mean of those around,
-    twice, which draws what is broad together and makes steps smooth."""
+    """Middle (N, 2) of a stroke next to each of its cells (N, 2), in cells: each cell moved to the mean of those around
+    it, twice, which thins broad strokes and smooths steps."""
     at = at.astype(float)
     neighbours = cKDTree(at).query_ball_point(at, 2.5, return_sorted=True)
     middle = np.array([at[near].mean(axis=0) for near in neighbours])
@@ -155,7 +158,7 @@ def stroke_middles(at: np.ndarray) -> np.ndarray:
 
 
 def _segments(cells: np.ndarray, painted: PaintedRaster) -> np.ndarray:
-    """Lines (S, 4) between the middles of a stroke at cells that touch, m."""
+    """Segments (S, 4), m, between the middles of a stroke at touching cells."""
     at = np.argwhere(cells)
     if not len(at):
         return np.zeros((0, 4))
@@ -168,7 +171,13 @@ def _segments(cells: np.ndarray, painted: PaintedRaster) -> np.ndarray:
 
 @njit(cache=True)
 def _draw_segments(out, road, i0, j0, step, segments, width, material):
-    """Cells of the road whose middle is within half a width of a segment."""
+    """Paint cells of the road whose centre is within half a width of a segment.
+
+    Arguments by group:
+        out, road: uint8 and bool (n, m); `out` is changed.
+        i0, j0, step: index of the first cell in the map frame and size of a cell, m.
+        segments, width, material: as in `Markings`, (S, 4), (S,), (S,).
+    """
     n, m = out.shape
     for q in range(segments.shape[0]):
         ax, ay, bx, by = segments[q]

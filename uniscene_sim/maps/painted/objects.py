@@ -1,4 +1,4 @@
-"""What stands on a painted map, and along it: houses, trees and barriers as painted, and the edges to build along."""
+"""Objects of a painted map: houses, trees and barriers as painted, and the frontages along its roads."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from uniscene_sim.maps.precision import rounded_object
 __all__ = ["painted_frontages", "painted_objects"]
 
 _STOREY_M, _ATTIC_M = 3.1, 0.9
-_FULL = 0.85  # part of its bounding box that a house fills, at least; others are built of several boxes
-_GAP_M = 0.1  # boxes of houses stay this far inside of what was painted
-_PART_M, _RAGGED = 0.5, 3  # grain of houses built of several boxes, and grains by which their sides may be uneven
-_CRUMB = 0.03  # of a house's area: parts smaller than this are but uneven sides
+_BOX_SHARE = 0.85  # share of its bounding box that a house fills, at least; others are built of several boxes
+_GAP_M = 0.1  # boxes of houses are this far inside the painted cells
+_PART_M, _RAGGED = 0.5, 3  # grid of houses built of several boxes, and cells by which their sides may be uneven
+_SMALL_PART = 0.03  # share of a house's area: smaller parts are uneven sides
 _TREE_M = 5.0  # one tree in each square of this size
 _ROW_M = 1.7  # between barriers
-_STROKE_M = 2.0  # a road block broader than this is no row of barriers, but an area as nuScenes means it
+_STROKE_M = 2.0  # a broader road block is an area, as in nuScenes, not a row of barriers
 _BARRIER = (0.4, 1.6, 1.0)
-_SMOOTH_M = 1.5  # edges to build along are smoothed over this length
+_SMOOTH_M = 1.5  # frontages are smoothed over this length
 _NEIGHBOURS = np.ones((3, 3))
 
 
 def painted_objects(painted: PaintedRaster, surface: PaintedSurface) -> tuple[MapObject, ...]:
-    """Houses, trees and barriers in the places where they were painted."""
+    """Houses, trees and barriers where they were painted."""
     return tuple(map(rounded_object, (*_houses(painted), *_trees(painted, surface), *_barriers(painted))))
 
 
@@ -48,7 +48,7 @@ def _houses(painted: PaintedRaster) -> Iterator[MapObject]:
         middle = tuple(np.clip(centre.astype(int), 0, np.array(cells.shape) - 1))
         street = np.array([t[middle] for t in towards]) + 0.5 - centre
         u = [unit_hash(*at[0].tolist(), 31, n) for n in range(2)]
-        if len(at) >= _FULL * size[0] * size[1]:
+        if len(at) >= _BOX_SHARE * size[0] * size[1]:
             # Its own x axis points to the street.
             turn = max(range(4), key=lambda q: float(_turned(axis, q) @ street))
             storeys = 1 + round(u[0]) if len(at) * painted.resolution_m**2 < 70.0 else 2 + int(3.2 * u[1])
@@ -56,7 +56,7 @@ def _houses(painted: PaintedRaster) -> Iterator[MapObject]:
         else:
             storeys = 4 + round(u[0])  # flat roofs, that fit together
             for part, extent in _parts(label == k + 1, centre, axis, size, _PART_M / painted.resolution_m):
-                if np.prod(extent) > _CRUMB * len(at):
+                if np.prod(extent) > _SMALL_PART * len(at):
                     yield _house(painted, part, axis, extent, storeys)
 
 
@@ -75,7 +75,7 @@ def _turned(axis: np.ndarray, quarters: int) -> np.ndarray:
 
 
 def _bounding_box(at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least box around cells (N, 2): its middle, first axis and size, in cells."""
+    """Smallest box around cells (N, 2): its centre, first axis and size, in cells."""
     corners = np.concatenate([at + step for step in ((0, 0), (0, 1), (1, 0), (1, 1))]).astype(float)
     hull = corners[ConvexHull(corners).vertices]
     best: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -122,7 +122,7 @@ def _parts(
 
 
 def _trees(painted: PaintedRaster, surface: PaintedSurface) -> Iterator[MapObject]:
-    """In each square one tree, or a bush where the road is too near, at the cell whose number comes up."""
+    """One tree in each square, or a bush if the road is too near, at a randomly chosen cell."""
     at = np.argwhere(painted.cells("vegetation") & ~painted.road & ~painted.cells("building"))
     square = (at * painted.resolution_m // _TREE_M).astype(np.int64)
     number = np.array([unit_hash(32, i, j) for i, j in at.tolist()])
@@ -166,7 +166,7 @@ def _long_axis(at: np.ndarray) -> np.ndarray:
 
 
 def painted_frontages(painted: PaintedRaster, surface: PaintedSurface) -> list[Frontage]:
-    """Samples every 2 m along the edges of roads and walkways, but for where the raster ends."""
+    """Samples every 2 m along the edges of roads and walkways, except at the border of the raster."""
     origin, step = np.array(painted.origin), painted.resolution_m
     x_min, y_min, x_max, y_max = painted.bounds
     found = []
@@ -180,7 +180,7 @@ def painted_frontages(painted: PaintedRaster, surface: PaintedSurface) -> list[F
         way = np.roll(points, -2, axis=0) - np.roll(points, 2, axis=0)
         way = np.concatenate([way, way[:1]])
         yaw = np.arctan2(np.interp(s, at, way[:, 1]), np.interp(s, at, way[:, 0]))
-        nx, ny = np.sin(yaw), -np.cos(yaw)  # outlines have what they surround to their left
+        nx, ny = np.sin(yaw), -np.cos(yaw)  # what an outline surrounds is on its left
         margin = 2.0
         within = (x > x_min + margin) & (x < x_max - margin) & (y > y_min + margin) & (y < y_max - margin)
         z = np.zeros(len(s))
@@ -195,10 +195,10 @@ def painted_frontages(painted: PaintedRaster, surface: PaintedSurface) -> list[F
 
 
 def _outlines(cells: np.ndarray) -> list[np.ndarray]:
-    """Edges of an area as closed loops of corners (N, 2), in cells, with the area to their left."""
+    """Edges of an area (X, Y) as closed loops of corners (N, 2), in cells, with the area on their left."""
     padded = np.pad(cells, 1)
     onward: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    # Sides of set cells next to cells that are not, each from its first corner to its second.
+    # Sides between set and unset cells, each from its first corner to its second.
     for (di, dj), (a, b) in {
         (0, -1): ((0, 0), (1, 0)),
         (1, 0): ((1, 0), (1, 1)),

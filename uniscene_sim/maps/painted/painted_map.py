@@ -1,4 +1,4 @@
-"""`PaintedMap`: a static map as a multi-hot raster, painted by somebody or taken from another data set."""
+"""`PaintedMap`: a static map as a multi-hot raster, painted by hand or taken from another data set."""
 
 from __future__ import annotations
 
@@ -24,11 +24,7 @@ __all__ = ["PaintedMap"]
 
 @dataclass(frozen=True, eq=False)
 class PaintedMap(PaintedRaster):
-    """Flat ground, painted cell by cell: raster[c, i, j] covers [origin + (i, j) resolution_m, ... + resolution_m).
-
-    What is neither road nor walkway is open ground. Cars may be on `drivable_area`, on `carpark_area`, and on markings
-    painted outside of a walkway. With a channel `building` (or `vegetation`) houses (or trees) stand there and nowhere
-    else; without it they are grown along the streets. A stroke of `road_block` is a row of barriers.
+    """A `StaticMap` of flat ground without lanes, see `PaintedRaster`.
 
     Raises:
         InputError: names the field and what was expected.
@@ -36,17 +32,17 @@ class PaintedMap(PaintedRaster):
 
     @cached_property
     def surface(self) -> PaintedSurface:
-        """Heights, paint and what counts as road."""
+        """Heights, materials and kinds of ground."""
         return PaintedSurface(self)
 
     @cached_property
     def objects(self) -> tuple[MapObject, ...]:
-        """Buildings, trees and barriers that stand where they were painted."""
+        """Buildings, trees and barriers where they were painted."""
         return painted_objects(self, self.surface)
 
     @property
     def complete(self) -> frozenset[str]:
-        """Buildings and trees, where they were painted."""
+        """Buildings and trees, if their channels were painted."""
         return frozenset(kind for c, kind in (("building", "building"), ("vegetation", "tree")) if c in self.channels)
 
     def frontages(self) -> list[Frontage]:
@@ -54,7 +50,7 @@ class PaintedMap(PaintedRaster):
         return painted_frontages(self, self.surface)
 
     def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
-        """Height (N,) of the ground, m."""
+        """Height (N,), m, of the ground at places (N,)."""
         return self.surface.height(x, y, z_hint)
 
     def rasterise(
@@ -65,10 +61,18 @@ class PaintedMap(PaintedRaster):
         z_hint: float | None = None,
         schema: LayoutSchema | None = None,
     ) -> BevLayout:
-        """The painted cells around a pose: a cell of the window is what the cell that holds its centre is."""
+        """The painted cells around a pose: a cell of the raster takes the value of the painted cell at its centre.
+
+        Args:
+            bev_pose_xyyaw: x, y (m) and yaw (rad) of the raster's centre in the map frame.
+            shape: cells (X, Y).
+            resolution_m: size of a cell.
+            z_hint: height of the raster's pose, m; None is 0.
+            schema: channels; None is the default.
+        """
         return rasterise_cells(self, bev_pose_xyyaw, shape, resolution_m, z_hint, schema or LayoutSchema())
 
-    # Nobody painted lanes, nor what hangs on them.
+    # There are no lanes, nor anything attached to them.
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -97,17 +101,25 @@ class PaintedMap(PaintedRaster):
     def nearest_lane(
         self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
     ) -> tuple[int, float, float]:
-        """(-1, 0, 0): there is none."""
+        """(-1, 0, 0): there are no lanes.
+
+        Args:
+            x, y, z, yaw, kinds: as in `StaticMap.nearest_lane`.
+        """
         return -1, 0.0, 0.0
 
     def lane_point(self, lane: int, s: float) -> tuple[float, float, float, float]:
-        """InputError."""
+        """Raises InputError: there are no lanes."""
         self._refuse()
 
     def route(
         self, start_lane: int, start_s: float = 0.0, goal_lane: int | None = None, length_m: float = 300.0
     ) -> Route:
-        """InputError."""
+        """Raises InputError: there are no lanes.
+
+        Args:
+            start_lane, start_s, goal_lane, length_m: as in `StaticMap.route`.
+        """
         self._refuse()
 
     def _refuse(self) -> NoReturn:
@@ -116,11 +128,11 @@ class PaintedMap(PaintedRaster):
     # --- files ------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write one `.npz`, or a folder with a PNG for each channel and `map.yaml`; whole or not at all."""
+        """Write one `.npz`, or a folder with a PNG for each channel and `map.yaml`, completely or not at all."""
         save_painted(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> PaintedMap:
-        """Read what `save` wrote, or what somebody painted in the same form; InputError where it is malformed."""
+        """Read what `save` wrote, or what was painted by hand in the same form; InputError if it is malformed."""
         painted = read_painted(path)
         return cls(painted.name, painted.channels, painted.raster, painted.resolution_m, painted.origin)

@@ -1,4 +1,4 @@
-"""The raster that somebody painted, and what follows from its cells alone."""
+"""The raster of a painted map, and what follows from its cells alone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from uniscene_sim.taxonomy import LAYOUT_CHANNELS
 __all__ = ["COARSEST_M", "FINEST_M", "PAINTABLE", "PaintedRaster", "check_channel", "check_size"]
 
 _STATIC = LAYOUT_CHANNELS[: LAYOUT_CHANNELS.index("car")]
-#: Channels that a map may have. The last two are of no default schema, but a model may ask for them.
+#: Channels that a map may have. The last two are in no default schema, but a model may ask for them.
 PAINTABLE: tuple[str, ...] = (*_STATIC, "building", "vegetation")
 _MARKINGS = ("ped_crossing", "stop_line", "road_divider", "lane_divider")
-FINEST_M, COARSEST_M = 0.05, 2.0  # cells
+FINEST_M, COARSEST_M = 0.05, 2.0  # size of cells
 _MOST_CELLS = 1 << 24
 _FARTHEST_M = 1e6
 _ROAD_STEP_M = 4.0
@@ -29,16 +29,17 @@ class PaintedRaster:
     """Flat ground, painted cell by cell: raster[c, i, j] covers [origin + (i, j) resolution_m, ... + resolution_m).
 
     What is neither road nor walkway is open ground. Cars may be on `drivable_area`, on `carpark_area`, and on markings
-    painted outside of a walkway. With a channel `building` (or `vegetation`) houses (or trees) stand there and nowhere
-    else; without it they are grown along the streets. A stroke of `road_block` is a row of barriers.
+    painted outside a walkway. With a channel `building` (or `vegetation`), there are houses (or trees) where it is
+    painted and nowhere else; without it, they are generated along the roads. A stroke of `road_block` is a row of
+    barriers.
 
     Raises:
         InputError: names the field and what was expected.
     """
 
     name: str
-    channels: tuple[str, ...]  # of PAINTABLE; kept in its order
-    raster: np.ndarray  # bool or uint8 (C, X, Y), kept as 0 and 1
+    channels: tuple[str, ...]  # of PAINTABLE; sorted in its order
+    raster: np.ndarray  # bool or uint8 (C, X, Y), converted to 0 and 1
     resolution_m: float
     origin: tuple[float, float] = (0.0, 0.0)  # m, map frame: corner of cell (0, 0)
 
@@ -72,25 +73,25 @@ class PaintedRaster:
             raise InputError("nothing is drivable; expected at least one cell set", field="drivable_area")
 
     def cells(self, channel: str) -> np.ndarray:
-        """Whether each cell is set: bool (X, Y); none is of a channel that was not painted."""
+        """Whether each cell of a channel is set, bool (X, Y); all False if the channel was not painted."""
         if channel in self.channels:
             return self.raster[self.channels.index(channel)].astype(bool)
         return np.zeros(self.raster.shape[1:], dtype=bool)
 
     @cached_property
     def road(self) -> np.ndarray:
-        """Cells (X, Y) that cars may be on."""
+        """Cells that cars may be on, bool (X, Y)."""
         marked = np.any([self.cells(c) for c in _MARKINGS], axis=0)
         return self.cells("drivable_area") | self.cells("carpark_area") | (marked & ~self.cells("walkway"))
 
     @cached_property
     def walk(self) -> np.ndarray:
-        """Cells (X, Y) of walkways beside the road."""
+        """Cells of walkways beside the road, bool (X, Y)."""
         return self.cells("walkway") & ~self.road
 
     @cached_property
     def ref(self) -> str:
-        """SHA-256 of what is painted and where."""
+        """SHA-256 of the cells and where they lie."""
         head = f"painted {self.channels} {self.resolution_m!r} {self.origin!r} {self.raster.shape}"
         sha = hashlib.sha256(head.encode())
         sha.update(self.raster.data)
@@ -103,20 +104,20 @@ class PaintedRaster:
         return x, y, x + self.resolution_m * self.raster.shape[1], y + self.resolution_m * self.raster.shape[2]
 
     def road_points(self) -> np.ndarray:
-        """Middles (N, 2) of some road cells, one in each square of 4 m that has any."""
+        """Centres (N, 2), m, of road cells, one in each square of 4 m that has any."""
         at = np.argwhere(self.road)
         _, first = np.unique((at * self.resolution_m // _ROAD_STEP_M).astype(np.int64), axis=0, return_index=True)
         return np.array(self.origin) + (at[first] + 0.5) * self.resolution_m
 
 
 def check_size(*shape: int) -> None:
-    """InputError where a raster (X, Y) is empty or too large."""
+    """InputError if a raster (X, Y) is empty or too large."""
     if min(shape) < 1 or int(np.prod(shape, dtype=np.float64)) > _MOST_CELLS:
         raise InputError(f"expected 1 to {_MOST_CELLS:,} cells, got {' x '.join(map(str, shape))}", field="raster")
 
 
 def check_channel(name: str) -> None:
-    """InputError where nobody may paint such a channel."""
+    """InputError if a map may not have such a channel."""
     if name in PAINTABLE:
         return
     if name in LAYOUT_CHANNELS:

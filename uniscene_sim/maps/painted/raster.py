@@ -1,4 +1,4 @@
-"""The cells of a painted map as a multi-hot raster from above."""
+"""The cells of a painted map as a multi-hot BEV raster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ def rasterise_cells(
     z_hint: float | None,
     schema: LayoutSchema,
 ) -> BevLayout:
-    """Raster of a painted map alone: each cell is what the painted cell that holds its centre is."""
+    """Raster of a painted map, without agents: each cell takes the value of the painted cell at its centre.
+
+    Args:
+        painted: the map.
+        pose_xyyaw: x, y (m) and yaw (rad) of the raster's centre in the map frame.
+        shape: cells (X, Y).
+        resolution_m: size of a cell.
+        z_hint: height of the raster's pose, m; None is 0.
+        schema: channels.
+    """
     data = np.zeros((len(schema.channels), *shape), dtype=np.uint8)
     x, y, yaw = pose_xyyaw
     u, v = np.meshgrid(*((np.arange(n) + 0.5 - 0.5 * n) * resolution_m for n in shape), indexing="ij")

@@ -1,4 +1,4 @@
-"""The ground of a painted map: edges smooth although cells are square, a kerb around walkways, open ground beyond."""
+"""The ground of a painted map: smooth edges between square cells, kerbs around walkways, open ground beyond."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ __all__ = ["PaintedSurface"]
 
 
 class PaintedSurface:
-    """Flat road at height 0, walkways a kerb above it, open ground that rolls far from both. There is one deck.
+    """The `Surface` of a painted map: road at height 0, walkways a kerb above it, open ground that rolls far from both.
+    There is one deck.
 
     Attributes:
         road, paved, parking: `SmoothArea` of road, of road and walkways together, and of parking.
@@ -35,27 +36,33 @@ class PaintedSurface:
         self.terrain = self._make_terrain(*(self._terrain_origin[k] + STEP_M * np.arange(nodes[k]) for k in (0, 1)))
 
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
-        """Ground height (N,) at places (N,), m; `z_hint` tells decks apart, of which there is one."""
+        """Ground height (N,), m, at places (N,); `z_hint` is not used, since there is one deck."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         return np.where(self._laid_out(x, y), _kerb(self.road.at(x, y)), self.terrain_height(x, y))
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Height of the open ground at places (N,), m."""
+        """Height (N,), m, of the open ground at places (N,)."""
         return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
 
     def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """3 road, 2 parking, 1 walkway, -1 open ground, at places (N,) within 2 m of height."""
+        """int32 (N,): 3 road, 2 parking, 1 walkway, -1 open ground, at places (N,) within 2 m of height `z` (N,)."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         road = np.where(self.parking.at(x, y) > 0, 2, 3)
         rank = np.where(self.road.at(x, y) > 0, road, np.where(self._laid_out(x, y), 1, -1))
         return np.where(np.abs(np.asarray(z, float)) < SAME_LEVEL_M, rank, -1).astype(np.int32)
 
     def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Whether cars may be at places (N,)."""
+        """Whether cars may be at places (N,), bool (N,)."""
         return self.rank(x, y, z) >= 2
 
     def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
-        """Heights float32 (1, n, n) at the samples (x0 + i step, y0 + j step)."""
+        """Heights, float32 (1, n, n) m, see `Surface.ground`.
+
+        Args:
+            x0, y0: first sample, m, map frame; a multiple of `step_m`.
+            n: samples along each side.
+            step_m: between samples.
+        """
         i0, j0 = round(x0 / step_m), round(y0 / step_m)
         xs, ys = (i0 + np.arange(n)) * step_m, (j0 + np.arange(n)) * step_m
         out = np.empty((1, n, n), dtype=np.float32)
@@ -66,13 +73,20 @@ class PaintedSurface:
         return out
 
     def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
-        """Material uint8 (1, n, n) of the cells with corners (x0 + i step, y0 + j step)."""
+        """Materials, uint8 (1, n, n), see `Surface.paint`.
+
+        Args:
+            x0, y0: corner of the first cell, m, map frame; a multiple of `step_m`.
+            n: cells along each side.
+            step_m: size of a cell.
+            decks: not used, since there is one.
+        """
         areas = GroundAreas(self.road, self.paved, self.parking)
         return paint_cells(areas, self.markings, x0, y0, n, step_m)[None]
 
     @cached_property
     def arrays(self) -> Ground:
-        """The same for kernels."""
+        """The ground for kernels."""
         painted = PaintedGround(self.road.arrays, self.paved.arrays, self.parking.arrays)
         return Ground.of_paint(painted, self.terrain, self._terrain_origin)
 
@@ -85,7 +99,7 @@ class PaintedSurface:
         return (self.paved.at(x, y) > 0) | (self.road.at(x, y) > 0)
 
     def _make_terrain(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-        """Height (X, Y) at nodes: that of the pavement whose edge is near, so that both meet."""
+        """Height (X, Y), m, at nodes: that of the nearest pavement at its edge, so that both join."""
         road, paved = self.road.over(xs, ys), self.paved.over(xs, ys)
         near = np.maximum(road, paved) > -STEP_M
         kerb = np.where(paved > road + 0.5, _kerb(road), 0.0)
@@ -94,5 +108,6 @@ class PaintedSurface:
 
 
 def _kerb(road: np.ndarray) -> np.ndarray:
-    """Height of pavement by the distance into the road: a short ramp, smooth where samples are coarse."""
+    """Height (...), m, of pavement, by the distance (...), m, into the road: a short ramp, smooth where samples are
+    coarse."""
     return KERB_M * np.clip(-road / KERB_RAMP_M, 0.0, 1.0)

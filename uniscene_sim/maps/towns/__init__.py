@@ -1,3 +1,4 @@
-"""Towns made at random, to train and judge models on.
+"""Random towns to train and evaluate models on.
 
-They are written as OpenDRIVE; nothing here is needed to run a scenario."""
+They are vector maps in memory; nothing here is needed to run a scenario.
+"""

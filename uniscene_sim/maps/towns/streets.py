@@ -1,4 +1,4 @@
-"""Street graphs: where the streets of a seeded town run, where they meet, and what each is like."""
+"""Street graphs of random towns: junctions, the streets between them, and the cross-section of each."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ __all__ = ["Edge", "Street", "street_graph"]
 
 @dataclass(frozen=True)
 class Street:
-    """A cross-section, the same to both sides but for parking and walkways (right, left of the way it is drawn)."""
+    """A cross-section, the same on both sides except for parking and walkways (right, left of the direction of its
+    curve)."""
 
-    lanes: int = 1  # to each side
+    lanes: int = 1  # in each direction
     lane_m: float = 3.25
     median_m: float = 0.0
     parking_m: tuple[float, float] = (0.0, 0.0)
@@ -24,20 +25,21 @@ class Street:
     edge: str = "none"  # mark at the edge of the carriageway
 
     def drive_edge(self, side: int) -> float:
-        """From the middle to the outer edge of the driving lanes, m."""
+        """Distance from the centre line to the outer edge of the driving lanes, m."""
         return 0.5 * self.median_m + self.lanes * self.lane_m
 
     def kerb(self, side: int) -> float:
-        """From the middle to where the walkway begins, m; side 0 is right, 1 left."""
+        """Distance from the centre line to the walkway, m; side 0 is right, 1 left."""
         return self.drive_edge(side) + self.shoulder_m + self.parking_m[side]
 
     def outside(self, side: int) -> float:
+        """Distance from the centre line to the outer edge of the walkway, m."""
         return self.kerb(side) + self.walk_m[side]
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One street between two junctions: a Bezier curve (4, 2) from node `a` to node `b`, m."""
+    """A street between two junctions: a Bezier curve (4, 2), m, from node `a` to node `b`."""
 
     a: int
     b: int
@@ -46,7 +48,7 @@ class Edge:
 
 
 def street_graph(rng: np.random.Generator) -> tuple[np.ndarray, list[Edge]]:
-    """Places of nodes (N, 2), m, and the streets between them: a grid, bent, turned and thinned out."""
+    """Positions of nodes (N, 2), m, and the streets between them: a grid, bent, rotated and thinned out."""
     theme = _THEMES[int(rng.integers(len(_THEMES)))]
     low, high, bend, thin, dead_ends, kinds = theme
     extent = rng.uniform(300.0, 380.0)
@@ -66,15 +68,15 @@ def street_graph(rng: np.random.Generator) -> tuple[np.ndarray, list[Edge]]:
     for axis, line, node, sign in _rim(index):
         if any(node in (e.a, e.b) for e in edges) and rng.random() < 0.35:
             way = sign * flat[axis][node]
-            end = nodes[node] + rng.uniform(50.0, 110.0) * _turned(way, rng.uniform(-0.3, 0.3))
+            end = nodes[node] + rng.uniform(50.0, 110.0) * _rotated(way, rng.uniform(-0.3, 0.3))
             street = streets[axis][line]
             edges.append(Edge(node, len(places), _bezier(nodes[node], end, way, end - nodes[node]), street))
             places.append(end)
     return np.array(places), edges
 
 
-#: Distance between streets at least and at most (m), how bent, share of streets left out, whether they may end blind,
-#: and how likely each kind of street is (lane, street, avenue, boulevard, country, fast).
+#: Least and greatest distance between streets (m), amplitude of bends (m), share of streets left out, whether dead ends
+#: are allowed, and probability of each kind of street (lane, street, avenue, boulevard, country, fast).
 _THEMES: tuple[tuple[float, float, float, float, bool, tuple[float, ...]], ...] = (
     (60.0, 85.0, 26.0, 0.25, True, (0.6, 0.4, 0.0, 0.0, 0.0, 0.0)),  # an old town
     (75.0, 110.0, 3.0, 0.08, False, (0.1, 0.5, 0.25, 0.15, 0.0, 0.0)),  # blocks
@@ -116,7 +118,7 @@ def _street(rng: np.random.Generator, kinds: tuple[float, ...]) -> Street:
 
 
 def _lines(rng: np.random.Generator, extent: float, low: float, high: float) -> np.ndarray:
-    """Where parallel streets lie across the town, m."""
+    """Positions (N,), m, of parallel streets across the town."""
     at = [0.0]
     while at[-1] < extent - 0.5 * low:
         at.append(at[-1] + rng.uniform(low, high))
@@ -124,7 +126,7 @@ def _lines(rng: np.random.Generator, extent: float, low: float, high: float) -> 
 
 
 def _bent(rng: np.random.Generator, xs: np.ndarray, ys: np.ndarray, bend: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (N, 2) of a grid bent by long waves and turned by any angle; their numbers by row and column."""
+    """Nodes (N, 2), m, of a grid bent by long waves and rotated by any angle; and their numbers by row and column."""
     x, y = (v.ravel() for v in np.meshgrid(xs, ys, indexing="ij"))
     at = np.stack([x, y], axis=1)
     for _ in range(3):
@@ -137,19 +139,19 @@ def _bent(rng: np.random.Generator, xs: np.ndarray, ys: np.ndarray, bend: float)
 
 
 def _thinned(rng: np.random.Generator, ends: list, nodes: int, share: float, dead_ends: bool) -> list:
-    """What is left of streets when some are taken away and all is still one town."""
+    """The streets without a share of them, such that the town stays connected."""
     degree = np.bincount([n for a, b, _ in ends for n in (a, b)], minlength=nodes)
     least = 1 if dead_ends else 2
     for k in rng.permutation(len(ends))[: int(share * len(ends))]:
         a, b, _ = ends[k]
         rest = [e for n, e in enumerate(ends) if n != k and e is not None]
-        if degree[a] > least and degree[b] > least and _joined(rest, nodes):
+        if degree[a] > least and degree[b] > least and _is_connected(rest, nodes):
             ends = [*ends[:k], None, *ends[k + 1 :]]
             degree[[a, b]] -= 1
     return [e for e in ends if e is not None]
 
 
-def _joined(ends: list, nodes: int) -> bool:
+def _is_connected(ends: list, nodes: int) -> bool:
     beside: dict[int, list[int]] = {n: [] for n in range(nodes)}
     for e in ends:
         if e is not None:
@@ -171,12 +173,12 @@ def _tangents(grid: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _rim(index: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """Streets' ends: axis, line, node, and which way is outwards."""
+    """Ends of streets at the rim: axis, line, node, and sign of the outward direction."""
     out = [(1, j, int(index[i, j]), sign) for i, sign in ((0, -1), (-1, 1)) for j in range(index.shape[1])]
     return out + [(0, i, int(index[i, j]), sign) for j, sign in ((0, -1), (-1, 1)) for i in range(index.shape[0])]
 
 
-def _turned(way: np.ndarray, angle: float) -> np.ndarray:
+def _rotated(way: np.ndarray, angle: float) -> np.ndarray:
     c, s = np.cos(angle), np.sin(angle)
     return np.array([c * way[0] - s * way[1], s * way[0] + c * way[1]])
 

@@ -1,7 +1,7 @@
-"""Endless seeded towns, each a `VectorMap` of its own: what learned occupancy learns from.
+"""Random towns by seed, each a `VectorMap`, on which learned occupancy is trained.
 
-Streets of `streets.street_graph` become lanes. Each is cut back before its junctions, where lanes that turn, walkways
-round the corners and pavement join what was cut.
+Streets of `streets.street_graph` become lanes. Each ends before its junctions, where turning lanes, walkways around the
+corners and pavement join them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from uniscene_sim.maps.vector.vector_map import VectorMap
 __all__ = ["make_town"]
 
 _KERB_M = 0.15
-_STRAIGHT_RAD = 0.6  # turns below this go straight on
-_CORNER_RAD = 2.6  # arms farther apart than this have no corner between them
+_STRAIGHT_RAD = 0.6  # turns below this count as straight on
+_CORNER_RAD = 2.6  # streets farther apart in angle than this have no corner between them
 
 
 def make_town(seed: int) -> VectorMap:
@@ -33,26 +33,29 @@ def make_town(seed: int) -> VectorMap:
 
 @dataclass(eq=False)
 class _StreetEnd:
-    """Where a street ends before a junction: the middle of its cut, which way is out, and its lanes there."""
+    """The end of a street at a junction."""
 
     street: Street
-    place: np.ndarray  # (3,) m
+    place: np.ndarray  # (3,) m, centre of the cross-section
     out: float  # heading away from the junction, rad
-    ingoing: list[int]  # driving lanes towards the junction, from the middle outwards
+    ingoing: list[int]  # driving lanes towards the junction, from the centre line outwards
     outgoing: list[int]
-    walk_in: int  # walkway on the side of the ingoing lanes, -1 where there is none
+    walk_in: int  # walkway on the side of the ingoing lanes, -1 if none
     walk_out: int
     side_in: int  # which side of the street that is: 0 right, 1 left
-    length_m: float  # of the street, between its cuts
+    length_m: float  # of the street between its ends
 
     def at(self, ingoing: bool, offset: float) -> tuple[np.ndarray, float]:
-        """Place and heading of travel at an offset from the middle to the side of the lanes in or out."""
+        """Place (3,), m, and heading of travel, rad, at an offset (m) from the centre line to the side of the lanes in
+        or out."""
         heading = self.out + (np.pi if ingoing else 0.0)
         return self.place + offset * np.array([np.sin(heading), -np.cos(heading), 0.0]), heading
 
 
 @dataclass
 class _TownBuilder:
+    """Lanes and rules of a town, added street by street and junction by junction."""
+
     rng: np.random.Generator
     seed: int
     lanes: list[dict[str, Any]] = field(default_factory=list)
@@ -63,6 +66,7 @@ class _TownBuilder:
     roads: int = 0
 
     def build(self, places: np.ndarray, edges: list[Edge]) -> VectorMap:
+        """The town of a street graph: positions of nodes (N, 2), m, and the streets between them."""
         rng = self.rng
         hilly = rng.random() < 0.5
         self.hills = [
@@ -80,32 +84,32 @@ class _TownBuilder:
             around.sort()
             for (_, k, end), cut in zip(around, self._cuts(around, edges), strict=True):
                 cuts[k, end] = cut
-        mouths = [self._street(edge, cuts[k]) for k, edge in enumerate(edges)]
+        end_pairs = [self._street(edge, cuts[k]) for k, edge in enumerate(edges)]
         for node, around in enumerate(arms):
-            met = [pair[end] for _, k, end in around if (pair := mouths[k]) is not None]
-            if len(met) == 1 and len(around) == 1 and node < len(places):
-                self._blind_end(met[0], node)
-            elif met:
-                self._junction(met, node, places[node])
+            street_ends = [pair[end] for _, k, end in around if (pair := end_pairs[k]) is not None]
+            if len(street_ends) == 1 and len(around) == 1 and node < len(places):
+                self._dead_end(street_ends[0], node)
+            elif street_ends:
+                self._junction(street_ends, node, places[node])
         lanes = tuple(Lane(index=i, **row) for i, row in enumerate(self._linked()))
         return VectorMap(f"town_{self.seed}", lanes, tuple(self.crossings), tuple(self.stops), tuple(self.signals),
                          tuple(self.programs))  # fmt: skip
 
     def _with_height(self, xy: np.ndarray) -> np.ndarray:
-        """Places (..., 2) with the height of the hills there, (..., 3) m."""
+        """Places (..., 2) as (..., 3), m, with the height of the hills."""
         z = np.zeros(xy.shape[:-1])
         for amplitude, angle, length, phase in self.hills:
             z = z + amplitude * np.sin(2 * np.pi * (xy @ [np.cos(angle), np.sin(angle)]) / length + phase)
         return np.concatenate([xy, z[..., None]], axis=-1)
 
     def _cuts(self, around: Sequence[tuple[float, int, int]], edges: list[Edge]) -> list[float]:
-        """How far from a node each street ends, m: where its sides and its neighbours' are clear of each other."""
+        """Distance from a node at which each street ends, m: where it is clear of its neighbours."""
         n = len(around)
         cuts = [0.0 if n == 1 else 5.0] * n
         for i in range(n if n > 1 else 0):
             (angle, k, end), (beyond, q, other) = around[i], around[(i + 1) % n]
             between = (beyond - angle) % (2 * np.pi) or 2 * np.pi
-            # Looking out, the left side of one arm meets the right side of the next.
+            # Seen from the node, the left side of one street is next to the right side of the following one.
             left, right = edges[k].street.outside(1 - end), edges[q].street.outside(other)
             if between < _CORNER_RAD:
                 c, s = np.cos(between), np.sin(between)
@@ -132,7 +136,8 @@ class _TownBuilder:
         return [row | {k: tuple(row[k]) for k in ("successors", "predecessors")} for row in self.lanes]
 
     def _street(self, edge: Edge, cut: np.ndarray) -> tuple[_StreetEnd, _StreetEnd] | None:
-        """The lanes of a street and its two mouths; None where its junctions leave no room for it."""
+        """The lanes of a street and its two ends, which are cut back from its nodes by `cut` (2,), m; None if its
+        junctions leave no room for it."""
         t = np.linspace(0.0, 1.0, 801)[:, None]
         b = edge.curve
         fine = (1 - t) ** 3 * b[0] + 3 * t * (1 - t) ** 2 * b[1] + 3 * t**2 * (1 - t) * b[2] + t**3 * b[3]
@@ -142,7 +147,7 @@ class _TownBuilder:
         if length < 8.0:
             return None
         at = np.linspace(cut[0], s[-1] - cut[1], int(np.ceil(length)) + 1)
-        # Streets are level across: all their lanes have the height of the middle.
+        # Streets are level across: all lanes have the height of the centre line.
         line = self._with_height(np.stack([np.interp(at, s, fine[:, k]) for k in range(2)], axis=1))
         yaw = np.interp(at, s, np.unwrap(np.arctan2(slope[:, 1], slope[:, 0])))
         self.roads += 1
@@ -157,7 +162,8 @@ class _TownBuilder:
         )
 
     def _side(self, street: Street, side: int, line: np.ndarray, yaw: np.ndarray) -> tuple[list[int], int]:
-        """The lanes on one side, from the middle outwards: those for driving, and the walkway."""
+        """The lanes on one side of a centre line (N, 3), m, with headings (N,), rad, from the centre outwards: indices
+        of those for driving, and of the walkway or -1."""
         parts = [("median", 0.5 * street.median_m)] + [("driving", street.lane_m)] * street.lanes
         parts += [("biking" if street.walk_m[side] else "shoulder", street.shoulder_m)]
         parts += [("parking", street.parking_m[side]), ("sidewalk", street.walk_m[side])]
@@ -191,7 +197,7 @@ class _TownBuilder:
 
     def _add_connector(self, key: tuple[int, int, int], kind: str, ends: Sequence[tuple[np.ndarray, float]],
               widths: tuple[float, float], junction: int, reach: float = 1.0) -> int:  # fmt: skip
-        """A lane from one place and heading to another, about an arc."""
+        """A lane from one place and heading to another, approximately an arc."""
         (begin, yaw_a), (end, yaw_b) = ends
         a, b = begin[:2], end[:2]
         turn = min(abs(float(wrap_angle(yaw_b - yaw_a))), 3.0)
@@ -214,7 +220,7 @@ class _TownBuilder:
         return row["centre"][k], float(row["heading"][k])
 
     def _connect(self, before: int, after: int, junction: int, reach: float = 1.0) -> int:
-        """A lane that leads from the end of one to the beginning of another."""
+        """A lane from the end of one lane to the beginning of another."""
         self.roads += 1
         a, b = self.lanes[before], self.lanes[after]
         ends = (self._end_of(before, True), self._end_of(after, False))
@@ -227,122 +233,129 @@ class _TownBuilder:
 
     # --- junctions ------------------------------------------------------------------------------------------------
 
-    def _blind_end(self, mouth: _StreetEnd, node: int) -> None:
-        """A place to turn at the end of slow streets; others lead out of the map."""
-        if mouth.street.speed_mps > 15.0 or self.rng.random() < 0.4:
+    def _dead_end(self, street_end: _StreetEnd, node: int) -> None:
+        """A turning place at the end of slow streets; other streets lead out of the map."""
+        if street_end.street.speed_mps > 15.0 or self.rng.random() < 0.4:
             return
-        self._connect(mouth.ingoing[0], mouth.outgoing[0], node, 4.0)
-        wide = mouth.street.drive_edge(0)
+        self._connect(street_end.ingoing[0], street_end.outgoing[0], node, 4.0)
+        wide = street_end.street.drive_edge(0)
         for sign in (-1, 1):
             self.roads += 1
-            ends = (mouth.at(True, 0.5 * wide), mouth.at(False, 0.5 * wide))
+            ends = (street_end.at(True, 0.5 * wide), street_end.at(False, 0.5 * wide))
             self._add_connector((self.roads, 0, sign), "shoulder", ends, (wide, wide), node, 3.0)
-        if mouth.walk_in >= 0 and mouth.walk_out >= 0:
-            self._connect(mouth.walk_in, mouth.walk_out, node, 2.0)
+        if street_end.walk_in >= 0 and street_end.walk_out >= 0:
+            self._connect(street_end.walk_in, street_end.walk_out, node, 2.0)
 
-    def _junction(self, met: list[_StreetEnd], node: int, place: np.ndarray) -> None:
-        n = len(met)
-        for mouth in met:
-            self._pave(mouth, node, place)
-        for i, mouth in enumerate(met):
-            following = met[(i + 1) % n]
+    def _junction(self, street_ends: list[_StreetEnd], node: int, place: np.ndarray) -> None:
+        n = len(street_ends)
+        for street_end in street_ends:
+            self._pave(street_end, node, place)
+        for i, street_end in enumerate(street_ends):
+            following = street_ends[(i + 1) % n]
             if n > 1:
-                self._corner(mouth, following, node)
-        for i, mouth in enumerate(met):
-            self._turns(mouth, [met[(i + k) % n] for k in range(1, n)], node)
+                self._corner(street_end, following, node)
+        for i, street_end in enumerate(street_ends):
+            self._turns(street_end, [street_ends[(i + k) % n] for k in range(1, n)], node)
         fed = {b for row in self.lanes for b in row["successors"]}
-        for i, mouth in enumerate(met):
-            for lane in mouth.outgoing:
+        for i, street_end in enumerate(street_ends):
+            for lane in street_end.outgoing:
                 if lane not in fed and n > 1:
-                    source = min((met[(i + k) % n] for k in range(1, n)), key=lambda m: abs(_turn(m, mouth)))
+                    source = min(
+                        (street_ends[(i + k) % n] for k in range(1, n)), key=lambda m: abs(_turn(m, street_end))
+                    )
                     self._connect(source.ingoing[-1], lane, node)
         if n > 2:
-            self._rules(met, node)
+            self._traffic_control(street_ends, node)
 
-    def _pave(self, mouth: _StreetEnd, node: int, place: np.ndarray) -> None:
+    def _pave(self, street_end: _StreetEnd, node: int, place: np.ndarray) -> None:
         self.roads += 1
-        street, k = mouth.street, mouth.side_in
+        street, k = street_end.street, street_end.side_in
         inner, outer = street.kerb(k), street.kerb(1 - k)
-        begin, yaw = mouth.at(True, 0.5 * (inner - outer))
+        begin, yaw = street_end.at(True, 0.5 * (inner - outer))
         middle = self._with_height(place)
-        gap = (middle - mouth.place)[:2]
+        gap = (middle - street_end.place)[:2]
         if np.linalg.norm(gap) > 1.0:
             towards = float(np.arctan2(gap[1], gap[0]))
             wide = inner + outer
             self._add_connector((self.roads, 0, -1), "border", ((begin, yaw), (middle, towards)), (wide, wide), node)
 
-    def _corner(self, mouth: _StreetEnd, following: _StreetEnd, node: int) -> None:
-        """From the side of one street's ingoing lanes round to that of the next one's outgoing lanes."""
-        walks = mouth.walk_in >= 0 and following.walk_out >= 0
-        a, b = mouth.street, following.street
-        side_a, side_b = mouth.side_in, 1 - following.side_in
+    def _corner(self, street_end: _StreetEnd, following: _StreetEnd, node: int) -> None:
+        """Pavement and walkway around a corner, from the ingoing side of one street to the outgoing side of
+        the next."""
+        walks = street_end.walk_in >= 0 and following.walk_out >= 0
+        a, b = street_end.street, following.street
+        side_a, side_b = street_end.side_in, 1 - following.side_in
         low, high = (a.drive_edge(side_a), b.drive_edge(side_b)), (a.kerb(side_a), b.kerb(side_b))
         if max(high[0] - low[0], high[1] - low[1]) > 0.05:
             self.roads += 1
-            ends = (mouth.at(True, 0.5 * (low[0] + high[0])), following.at(False, 0.5 * (low[1] + high[1])))
+            ends = (street_end.at(True, 0.5 * (low[0] + high[0])), following.at(False, 0.5 * (low[1] + high[1])))
             self._add_connector((self.roads, 0, -1), "shoulder", ends, (high[0] - low[0], high[1] - low[1]), node)
         if walks:
-            self._connect(mouth.walk_in, following.walk_out, node)
+            self._connect(street_end.walk_in, following.walk_out, node)
 
-    def _turns(self, mouth: _StreetEnd, others: list[_StreetEnd], node: int) -> None:
-        """Right turns from the outermost lane, left turns from the innermost, the others straight on."""
-        ahead = [m for m in others if abs(_turn(mouth, m)) < _STRAIGHT_RAD]
+    def _turns(self, street_end: _StreetEnd, others: list[_StreetEnd], node: int) -> None:
+        """Connect lanes: right turns from the outermost lane, left turns from the innermost, others straight on."""
+        ahead = [m for m in others if abs(_turn(street_end, m)) < _STRAIGHT_RAD]
         wanted: list[tuple[int, int]] = []
         for other in others:
-            turn = _turn(mouth, other)
+            turn = _turn(street_end, other)
             if other in ahead or len(others) == 1:
                 last = len(other.outgoing) - 1
-                wanted += [(lane, other.outgoing[min(k, last)]) for k, lane in enumerate(mouth.ingoing)]
+                wanted += [(lane, other.outgoing[min(k, last)]) for k, lane in enumerate(street_end.ingoing)]
             elif turn < 0:
-                wanted.append((mouth.ingoing[-1], other.outgoing[-1]))
+                wanted.append((street_end.ingoing[-1], other.outgoing[-1]))
             else:
-                wanted.append((mouth.ingoing[0], other.outgoing[0]))
-        for lane in mouth.ingoing:
+                wanted.append((street_end.ingoing[0], other.outgoing[0]))
+        for lane in street_end.ingoing:
             if others and all(lane != a for a, _ in wanted):
                 wanted.append((lane, max(others, key=lambda m: len(m.outgoing)).outgoing[-1]))
         for before, after in wanted:
             self._connect(before, after, node)
 
-    def _rules(self, met: list[_StreetEnd], node: int) -> None:
-        """Crossings, and lights or stop lines."""
-        wide = sum(m.street.lanes for m in met) > 4
+    def _traffic_control(self, street_ends: list[_StreetEnd], node: int) -> None:
+        """Add crossings, and traffic lights or stop signs."""
+        wide = sum(m.street.lanes for m in street_ends) > 4
         lit = self.rng.random() < (self.lit if wide else 0.3 * self.lit)
-        main = max(m.street.lanes * 10 + m.street.speed_mps for m in met)
+        main = max(m.street.lanes * 10 + m.street.speed_mps for m in street_ends)
         ruled: dict[int, int] = {}
-        for i, mouth in enumerate(met):
-            if mouth.length_m < 16.0:
+        for i, street_end in enumerate(street_ends):
+            if street_end.length_m < 16.0:
                 continue
-            street, walked = mouth.street, min(mouth.walk_in, mouth.walk_out) >= 0
+            street, walked = street_end.street, min(street_end.walk_in, street_end.walk_out) >= 0
             crossed = walked and self.rng.random() < (0.9 if lit else 0.35)
             near, deep = self.rng.uniform(0.5, 1.5), self.rng.uniform(2.5, 4.0)
             if crossed:
-                self.crossings.append(self._crossing(mouth, near, deep))
+                self.crossings.append(self._crossing(street_end, near, deep))
             minor = street.lanes * 10 + street.speed_mps < main - 0.1 and self.rng.random() < 0.8
             if not (lit or minor):
                 continue
             back = near + deep + 1.0 if crossed else 1.0
             if lit:
                 ruled[i] = len(self.signals)
-            self._stop(mouth, back, ruled.get(i, -1))
+            self._stop(street_end, back, ruled.get(i, -1))
         if ruled:
             pairs: list[tuple[int, ...]] = []
             for i, signal in ruled.items():
                 if not any(signal in pair for pair in pairs):
-                    facing = [ruled[k] for k in ruled if k != i and abs(_turn(met[i], met[k])) < _STRAIGHT_RAD
+                    facing = [ruled[k] for k in ruled if k != i
+                              and abs(_turn(street_ends[i], street_ends[k])) < _STRAIGHT_RAD
                               and not any(ruled[k] in pair for pair in pairs)]  # fmt: skip
                     pairs.append((signal, *facing[:1]))
             self.programs.append(SignalProgram(tuple(pairs)))
 
-    def _crossing(self, mouth: _StreetEnd, near: float, deep: float) -> Crossing:
-        out = np.array([np.cos(mouth.out), np.sin(mouth.out), 0.0])
-        k = mouth.side_in
-        (left, _), (right, _) = mouth.at(True, mouth.street.kerb(k)), mouth.at(False, mouth.street.kerb(1 - k))
+    def _crossing(self, street_end: _StreetEnd, near: float, deep: float) -> Crossing:
+        out = np.array([np.cos(street_end.out), np.sin(street_end.out), 0.0])
+        k = street_end.side_in
+        (left, _), (right, _) = (
+            street_end.at(True, street_end.street.kerb(k)),
+            street_end.at(False, street_end.street.kerb(1 - k)),
+        )
         corners = [left + near * out, left + (near + deep) * out, right + (near + deep) * out, right + near * out]
         return Crossing(np.array(corners))
 
-    def _stop(self, mouth: _StreetEnd, back: float, signal: int) -> None:
-        """Stop lines of all lanes towards a junction, and the light or sign that they belong to."""
-        for lane in mouth.ingoing:
+    def _stop(self, street_end: _StreetEnd, back: float, signal: int) -> None:
+        """Stop lines of all lanes towards a junction, and their traffic light or sign."""
+        for lane in street_end.ingoing:
             row = self.lanes[lane]
             s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(row["centre"][:, :2], axis=0), axis=1))])
             at = float(s[-1] - back)
@@ -351,10 +364,10 @@ class _TownBuilder:
             across = 0.5 * wide * np.array([-np.sin(yaw), np.cos(yaw), 0.0])
             ends = np.array([x, y, z]) + np.stack([across, -across])
             self.stops.append(StopLine(ends, lane, at, signal))
-        foot, _ = mouth.at(True, mouth.street.kerb(mouth.side_in) + 0.6)
+        foot, _ = street_end.at(True, street_end.street.kerb(street_end.side_in) + 0.6)
         kind, index = "traffic_light" if signal >= 0 else "stop", len(self.signals)
-        self.signals.append(Signal(index, str(index), kind, foot, float(wrap_angle(mouth.out)),
-                                   tuple(mouth.ingoing)))  # fmt: skip
+        self.signals.append(Signal(index, str(index), kind, foot, float(wrap_angle(street_end.out)),
+                                   tuple(street_end.ingoing)))  # fmt: skip
 
 
 def _turn(a: _StreetEnd, b: _StreetEnd) -> float:

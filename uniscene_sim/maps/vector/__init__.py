@@ -1,3 +1,4 @@
-"""Maps of lanes: `VectorMap` with its lane graph, routes, surface, markings and file.
+"""Vector maps: `VectorMap` with its lane graph, routes, surface, markings and file.
 
-No file format of others is read here."""
+OpenDRIVE is not read here.
+"""

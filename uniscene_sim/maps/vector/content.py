@@ -1,4 +1,4 @@
-"""What a vector map holds, as flat arrays, and the hash of it."""
+"""The content of a vector map as flat arrays, and its hash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uniscene_sim.maps.elements import RoadNetwork
 
 __all__ = ["LANE_FIELDS", "content_hash", "pack"]
 
-#: Fields of a `Lane` that are no arrays.
+#: Fields of a `Lane` that are not arrays.
 LANE_FIELDS = (
     "key", "kind", "left_mark", "right_mark", "left", "right", "can_change_left", "can_change_right", "opposite",
     "successors", "predecessors", "junction", "speed_limit_mps", "height",
@@ -27,7 +27,7 @@ def _flat(arrays: Sequence[np.ndarray], width: int) -> tuple[np.ndarray, np.ndar
 
 
 def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
-    """Arrays by name, and all that is no array as JSON."""
+    """Arrays by name, and everything that is not an array as JSON."""
     table = [np.column_stack([lane.centre, lane.heading, lane.width]) for lane in m.lanes]
     arrays = dict(zip(("lane_rows", "lane_offset"), _flat(table, 5), strict=True))
     polygons = [c.polygon for c in m.crossings]

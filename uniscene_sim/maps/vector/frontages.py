@@ -1,4 +1,4 @@
-"""Frontages: samples of road sides with open ground beyond, along which houses, trees and lamps are planned."""
+"""Frontages: samples of roadsides with open ground beyond, along which houses, trees and lamps are planned."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from uniscene_sim.maps.vector.surface import SurfaceModel
 
 __all__ = ["lane_frontages"]
 
-_BESIDE_M, _BEYOND_M = 0.25, 1.2  # off the border, where no lane may be
-_FAST_MPS = 21.0  # roads faster than this have rails instead of houses, unless they are two-way country roads
+_BESIDE_M, _BEYOND_M = 0.25, 1.2  # beyond the border, where there may be no lane
+_FAST_MPS = 21.0  # roads faster than this have rails instead of houses, except two-way country roads
 _MOTORWAY_MPS = 27.0  # faster than any country road
 
 
 def lane_frontages(network: RoadNetwork, graph: LaneGraph, surface: SurfaceModel) -> list[Frontage]:
-    """Samples every 2 m along lane borders that have no lane within 1.2 m beyond them."""
+    """Samples every 2 m along lane borders without a lane within 1.2 m beyond them."""
     rank, fast = surface.rank, _fast_lanes(network)
     found = []
     for lane in network.lanes:
@@ -45,7 +45,7 @@ def lane_frontages(network: RoadNetwork, graph: LaneGraph, surface: SurfaceModel
 
 
 def _fast_lanes(network: RoadNetwork) -> np.ndarray:
-    """Whether each lane (L,) belongs to a road too fast for houses."""
+    """Whether each lane belongs to a road too fast for houses: bool (L,)."""
     sections: dict[tuple[int, int], list[int]] = {}
     walks: set[tuple[int, int]] = set()
     for lane in network.lanes:

@@ -1,33 +1,26 @@
-"""The lane graph: lanes as flat arrays, nearest-lane search by grid, and routes."""
+"""The lane graph: lanes as flat arrays, with nearest-lane search on a grid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from uniscene_sim.maps.elements import Lane
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["LaneGraph", "lane_point", "nearest_lane"]
 
 _CELL_M = 8.0
-_LANE_CHANGE_M = 40.0  # length over which a route moves to the next lane, where there is room
-_LANE_CHANGE_S = 3.0  # and at least this long at the speed limit
-_LANE_CHANGE_COST_M = 25.0
 
 
 @dataclass(frozen=True)
 class LaneGraph:
-    """All lanes' points in flat arrays. Lane i owns rows offset[i] to offset[i + 1]; a segment joins two of its rows.
-    Cells of `_CELL_M` list the segments that begin in them."""
+    """The points of all lanes in flat arrays. Lane i owns rows offset[i] to offset[i + 1]; a segment joins two of its
+    rows. Cells of 8 m list the segments that begin in them."""
 
-    rows: np.ndarray  # (P, 6) x, y, z, yaw (unwrapped), width, s
+    rows: np.ndarray  # float64 (P, 6): x, y, z (m), yaw (rad, unwrapped), width (m), s (m)
     offset: np.ndarray  # (L + 1,) int64
     lane_of: np.ndarray  # (P,) int32
     kind: np.ndarray  # (L,) int32 index into `kinds`
@@ -39,6 +32,7 @@ class LaneGraph:
 
     @classmethod
     def build(cls, lanes: Sequence[Lane]) -> LaneGraph:
+        """The graph of lanes."""
         offset = np.cumsum([0] + [len(lane.centre) for lane in lanes]).astype(np.int64)
         rows = np.zeros((int(offset[-1]), 6))
         lane_of = np.zeros(len(rows), dtype=np.int32)
@@ -62,6 +56,13 @@ class LaneGraph:
     def nearest(
         self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
     ) -> tuple[int, float, float]:
+        """The lane at or nearest to a place, see `StaticMap.nearest_lane`.
+
+        Args:
+            x, y, z: place, m; z may be None.
+            yaw: heading, rad, or None.
+            kinds: kinds of lanes to search.
+        """
         lane, s, lateral = nearest_lane(
             self.rows, self.lane_of, self._wanted_kinds(tuple(kinds)), self.kind, self.grid_origin, self.grid_shape,
             self.cell_offset, self.cell_rows, float(x), float(y), np.nan if z is None else float(z),
@@ -73,13 +74,23 @@ class LaneGraph:
         return np.array([k in kinds for k in self.kinds])
 
     def point(self, lane: int, s: float) -> tuple[float, float, float, float]:
+        """x, y, z (m) and yaw (rad) on the centre line of a lane at arc length `s`, m."""
         x, y, z, yaw = lane_point(self.rows, self.offset, int(lane), float(s))[:4]
         return float(x), float(y), float(z), float(yaw)
 
 
 @njit(cache=True)
 def lane_point(rows, offset, lane, s):
-    """x, y, z, yaw, width on a lane at arc length s, clipped to its ends."""
+    """A point of a lane's centre line, for kernels.
+
+    Args:
+        rows, offset: as in `LaneGraph`.
+        lane: index of the lane.
+        s: arc length, m, clipped to the lane.
+
+    Returns:
+        float64 (5,): x, y, z (m), yaw (rad), width (m).
+    """
     low, high = offset[lane], offset[lane + 1] - 1
     first, last = low, high
     while high - low > 1:
@@ -100,16 +111,26 @@ def lane_point(rows, offset, lane, s):
 
 @njit(cache=True)
 def nearest_lane(rows, lane_of, wanted_kind, kind, origin, shape, cell_offset, cell_rows, x, y, z, yaw):
-    """Lane, arc length and left offset of the best lane segment.
+    """The lane whose segment has the least cost, for kernels.
 
-    Cost, m: distance outside the lane, plus a tenth of the distance from its centre, plus that in height beyond 0.5 m,
-    plus up to 10 m for a heading that differs by more than 45 degrees. NaN for z or yaw leaves it out.
+    Cost, m: distance outside the lane, plus a tenth of the distance from its centre, plus the difference in height
+    beyond 0.5 m, plus up to 10 m for a heading that differs by more than 45 degrees.
+
+    Args:
+        rows, lane_of, kind, cell_offset, cell_rows: as in `LaneGraph`.
+        wanted_kind: bool (kinds,), kinds of lanes to search.
+        origin, shape: `grid_origin` and `grid_shape` of `LaneGraph`.
+        x, y, z: place, m; NaN for z ignores height.
+        yaw: heading, rad; NaN ignores it.
+
+    Returns:
+        Lane, arc length and offset to the left, m; (-1, 0, 0) if there is none.
     """
     cx = min(max(int(np.floor((x - origin[0]) / _CELL_M)), 0), shape[0] - 1)
     cy = min(max(int(np.floor((y - origin[1]) / _CELL_M)), 0), shape[1] - 1)
     best, best_lane, best_s, best_lateral = np.inf, -1, 0.0, 0.0
     for ring in range(max(shape[0], shape[1]) + 1):
-        # A segment begun in this ring or beyond is at least this far; the cost grows with a tenth of it at least.
+        # Segments that begin in this ring or beyond are at least this far; that bounds their cost from below.
         if ring > 1 and 0.1 * ((ring - 1) * _CELL_M) + max((ring - 1) * _CELL_M - 12.0, 0.0) > best:
             break
         for ix in range(cx - ring, cx + ring + 1):

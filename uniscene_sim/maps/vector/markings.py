@@ -1,4 +1,4 @@
-"""What the ground looks like: materials of asphalt, lane paint, crossings, kerbs and terrain, 0.1 m or finer."""
+"""Materials of the ground of a vector map: asphalt, lane markings, crossings, kerbs and terrain, at 0.1 m or finer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from uniscene_sim.taxonomy import Material
 
 __all__ = ["RoadMarkings"]
 
-_FILL_M = 1.6  # wedges between lanes narrower than twice this are paved over
-_HOLE_M = 4.4  # and holes that fit into a square of this size
+_FILL_M = 1.6  # gaps between lanes narrower than twice this are paved
+_HOLE_M = 4.4  # and so are holes that fit into a square of this size
 _KERB_MARGIN = 3  # samples
 _LINE_HALF_M = 0.07
 _DOUBLE_M = (0.06, 0.19)  # from the border: each of the two lines of a double mark
-_INSIDE_M = 0.3  # a lane's lines stop where they are this far inside a lane of another road
+_INSIDE_M = 0.3  # lines end where they are this far inside a lane of another road
 _BAY_M, _BAY_LINE_M = 6.0, 0.12
 _DASH_M, _PERIOD_M = 3.0, 9.0
 _STOP_LINE_M = 0.4
@@ -39,13 +39,13 @@ _WHITE, _YELLOW, _CENTRE, _EDGE = (
 )
 _NO_ROAD, _MANY_ROADS = -(2**31), -(2**31) + 1
 _STOP, _STRIPE, _GAP, _PARKING = Material.STOP_LINE, Material.CROSSING_STRIPE, Material.CROSSING_GAP, Material.PARKING
-#: How a mark is drawn: 0 not, 1 solid, 2 broken, 3 double.
+#: How a mark is drawn: 0 not at all, 1 solid, 2 broken, 3 double.
 _PATTERN = {"none": 0, "": 0, "broken": 2, "broken_broken": 2, "botts_dots": 2, "curb": 0, "grass": 0,
             "solid_solid": 3, "solid_broken": 3, "broken_solid": 3}  # fmt: skip
 
 
 class RoadMarkings:
-    """What is painted on the lanes of a map: materials, lines, crossings and stop lines."""
+    """Materials of the lanes of a map with their lines, crossings and stop lines."""
 
     def __init__(self, network: RoadNetwork, graph: LaneGraph, triangles: LaneTriangles):
         self._network, self._graph, self._triangles = network, graph, triangles
@@ -61,12 +61,12 @@ class RoadMarkings:
             x0, y0: corner of the window, m; a multiple of `step_m`.
             n: cells along each side.
             step_m: size of a cell.
-            decks: levels of the ground to paint, from the lowest.
+            decks: number of decks to paint, from the lowest.
 
         Returns:
-            uint8 (decks, n, n), at the centres of the cells whose corner is (x0 + i step, y0 + j step).
+            uint8 (decks, n, n), of the cells with corners (x0 + i step, y0 + j step).
         """
-        # Drawn around the window too, so that filled wedges and kerbs do not depend on where it ends.
+        # Drawn with a margin, so that filled gaps and kerbs do not depend on where the window ends.
         margin = _KERB_MARGIN + 2 * int(_FILL_M / step_m) + int(_HOLE_M / step_m) + 2
         i0, j0 = round(x0 / step_m) - margin, round(y0 / step_m) - margin
         size = n + 2 * margin
@@ -90,7 +90,7 @@ class RoadMarkings:
         return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
 
     def _paint_crossings(self, out: np.ndarray, i0: int, j0: int, step: float) -> None:
-        """Crossings and stop lines, on the deck that they lie on."""
+        """Paint crossings and stop lines on `out`, uint8 (decks, n, n), each on its deck."""
         size = out.shape[1]
         x0, y0, x1, y1 = i0 * step, j0 * step, (i0 + size) * step, (j0 + size) * step
 
@@ -119,13 +119,14 @@ class RoadMarkings:
 
 
 def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
-    """Morphological closing of what is paved: narrow gaps take the material beside them, lines taken as asphalt."""
+    """Morphological closing of paved ground in `paint`, uint8 (n, n), changed: narrow gaps take the material of their
+    nearest neighbour, asphalt where that is a line. `radius` and `hole` are in cells."""
     paved = (paint != _GRASS) & (paint != _SOIL)
     if paved.all() or not paved.any():
         return
     distance, (i, j) = ndimage.distance_transform_edt(~paved, return_indices=True)
     gap = ~paved & (ndimage.distance_transform_edt(distance <= radius) > radius)
-    # What is left may be small yet round: a wedge that roads and walkways enclose.
+    # What remains may be small but round: a hole enclosed by roads and walkways.
     label, _ = ndimage.label(~paved & ~gap)
     small = np.array([max(s.stop - s.start for s in box) <= hole for box in ndimage.find_objects(label)], dtype=bool)
     gap |= np.concatenate([[False], small])[label]
@@ -137,7 +138,7 @@ def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
 def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
     """Distance (M, 3) along the road at each corner of each triangle, m.
 
-    The same for all lanes of a road whichever way they go, so that both halves of a line between them break together.
+    The same for all lanes of a road in either direction, so that both halves of a broken line have the same dashes.
     """
     lanes = network.lanes
     sections: dict[tuple[int, int], list] = {}
@@ -151,7 +152,7 @@ def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
         forward = start.get(road, 0.0) + (inner.length - inner.s[::-1] if against[inner.index] else inner.s)
         start[road] = float(forward[-1])
         for lane in members:
-            # A section's lanes are sampled at the same places of its road.
+            # Lanes of a section are sampled at the same arc lengths of the road.
             if len(lane.s) == len(forward):
                 phase[lane.index] = forward[::-1] if against[lane.index] else forward
     s = triangles.st[:, :, 0]
@@ -164,8 +165,8 @@ def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
 
 
 def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Material uint8 (L,) of each lane, (L, 2, 2) pattern and material of its left and right line, and its road
-    int32 (L,) if it is a driving lane."""
+    """Material uint8 (L,) of each lane; pattern and material of its left and right line, uint8 (L, 2, 2); and its road,
+    int32 (L,), for driving lanes."""
     lanes = network.lanes
     material = np.full(len(lanes), _GRASS, dtype=np.uint8)
     lines = np.zeros((len(lanes), 2, 2), dtype=np.uint8)
@@ -194,9 +195,9 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def _square_to(yaw: float, polygon: np.ndarray) -> float:
-    """The heading along or across a polygon's longest edge that is nearest to `yaw`, up to half turns.
+    """The heading along or across the longest edge of a polygon (N, 3) that is nearest to `yaw`, up to half turns.
 
-    The nearest lane may be one that turns; a crossing is square to the road all the same.
+    The nearest lane may be one that turns, while a crossing is square to the road.
     """
     edge = np.roll(polygon, -1, axis=0)[:, :2] - polygon[:, :2]
     k = int(np.argmax(np.hypot(edge[:, 0], edge[:, 1])))
@@ -206,6 +207,8 @@ def _square_to(yaw: float, polygon: np.ndarray) -> float:
 
 @njit(cache=True)
 def _window(corner, i0, j0, step, n, m):
+    """Range of cells (first and last i, first and last j) that a triangle (3, 3), m, covers in a raster of (n, m)
+    cells, the first of which has index (i0, j0) in the map frame and size `step`, m."""
     a = max(int(np.ceil(corner[:, 0].min() / step - 0.5)) - i0, 0)
     b = min(int(np.floor(corner[:, 0].max() / step - 0.5)) - i0, n - 1)
     c = max(int(np.ceil(corner[:, 1].min() / step - 0.5)) - j0, 0)
@@ -215,9 +218,10 @@ def _window(corner, i0, j0, step, n, m):
 
 @njit(cache=True)
 def _offset_planes(tri, st):
-    """Triangle (3, 3) twice, with the offset from the lane's left border and from its right border as height."""
+    """A triangle (3, 3) as two planes, whose heights are the offsets from the left and from the right border of the
+    lane."""
     left, right = tri.copy(), tri.copy()
-    # Across a triangle with two left corners the lane's width is that of its one right corner, and conversely.
+    # With two left corners, the lane's width is that at the one right corner, and conversely.
     width = max(st[0, 1], st[1, 1], st[2, 1])
     for q in range(3):
         left[q, 2] = st[q, 1]
@@ -227,7 +231,16 @@ def _offset_planes(tri, st):
 
 @njit(cache=True)
 def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road):
-    """Materials of lanes; and in `inside` (n, n) the one road that a cell lies well within a driving lane of."""
+    """Paint the materials of lanes on one deck.
+
+    Arguments by group:
+        out, inside: uint8 and int32 (n, n), written; `inside` is the road of whose driving lane a cell lies well
+            inside.
+        i0, j0, step: index of the first cell in the map frame and size of a cell, m.
+        tri, st, lane: triangles as in `LaneTriangles`: float64 (M, 3, 3), float64 (M, 3, 2), int32 (M,).
+        order: int64 (K,), triangles to paint, in this order.
+        material, road: by lane, uint8 and int32 (L,).
+    """
     n, m = out.shape
     for t in order:
         left, right = _offset_planes(tri[t], st[t])
@@ -247,13 +260,18 @@ def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road
 
 @njit(cache=True)
 def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, lines, material, road):
+    """Paint the lines of lanes, and parking bays, on one deck.
+
+    Arguments as `_paint_lanes`, and: phase: float64 (M, 3) m, distance along the road at the corners of triangles,
+    which places dashes. lines: uint8 (L, 2, 2), pattern and material of the left and right line of each lane.
+    """
     n, m = out.shape
     for t in order:
         style = lines[lane[t]]
         bays = material[lane[t]] == _PARKING
         if style[0, 0] == 0 and style[1, 0] == 0 and not bays:
             continue
-        # Arc length and offsets from both borders are linear over a triangle: three planes instead of one height.
+        # Arc length and the offsets from both borders are linear over a triangle.
         left, right = _offset_planes(tri[t], st[t])
         along = tri[t].copy()
         along[:, 2] = phase[t]
@@ -285,7 +303,13 @@ def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, lines, 
 
 @njit(cache=True)
 def _paint_polygon(out, i0, j0, step, polygon, yaw, stripe, gap):
-    """Stripes parallel to the traffic's heading `yaw`, over drivable ground alone."""
+    """Paint stripes along the heading `yaw` (rad) of traffic in a polygon (N, 2), m, on drivable ground only.
+
+    Arguments by group:
+        out: uint8 (n, n), written.
+        i0, j0, step: index of the first cell in the map frame and size of a cell, m.
+        stripe, gap: Material of stripes and between them.
+    """
     n, m = out.shape
     a = max(int(np.floor(polygon[:, 0].min() / step)) - i0, 0)
     b = min(int(np.ceil(polygon[:, 0].max() / step)) - i0, n - 1)

@@ -1,7 +1,7 @@
-"""A road network as one `.npz`: flat arrays with offsets, and one JSON string for all that is no array. No pickle.
+"""A road network as one `.npz`: flat arrays with offsets, and one JSON string for everything else. No pickle.
 
-The head holds the map's identity, which is that of the file it was read from, and the hash of the content, by which
-damage is noticed.
+The head holds the map's identity, which is that of the file it was read from, and the hash of the content, which
+reveals damage.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT = 2
 
 
 def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
-    """Write a map of an identity to a temporary file beside `path`, then rename."""
+    """Write a map and its identity to a temporary file beside `path`, then rename it."""
     arrays, meta = pack(m)
     head = json.dumps({"format": FORMAT, "ref": ref, "content_sha256": content_hash(m)})
     path = Path(path)
@@ -41,7 +41,7 @@ def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
 
 
 def saved_ref(path: str | Path) -> str | None:
-    """Identity of the map in a file; None where it is damaged or of another format."""
+    """Identity of the map in a file; None if the file is damaged or of another format."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))

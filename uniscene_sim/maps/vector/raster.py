@@ -1,4 +1,4 @@
-"""Lanes, areas and markings of a vector map as a multi-hot raster from above."""
+"""Lanes, areas and markings of a vector map as a multi-hot BEV raster."""
 
 from __future__ import annotations
 
@@ -25,8 +25,18 @@ def rasterise_lanes(
     z_hint: float | None,
     schema: LayoutSchema,
 ) -> BevLayout:
-    """Raster of a vector map alone: a cell belongs to an area when its centre does, and to a line when the line passes
-    through it."""
+    """Raster of a vector map, without agents: an area covers the cells whose centres lie in it, a line those that it
+    passes through.
+
+    Args:
+        network: the map.
+        triangles: its lanes as triangles.
+        pose_xyyaw: x, y (m) and yaw (rad) of the raster's centre in the map frame.
+        shape: cells (X, Y).
+        resolution_m: size of a cell.
+        z_hint: height of the deck to draw, m; None draws all.
+        schema: channels.
+    """
     data = np.zeros((len(schema.channels), *shape), dtype=np.uint8)
     frame = np.array([*pose_xyyaw, resolution_m])
     hint = np.nan if z_hint is None else float(z_hint)
@@ -62,7 +72,7 @@ def _area_bits(kind: str) -> int:
 
 @once_per_map
 def _area_kinds(network: RoadNetwork) -> np.ndarray:
-    """Bits uint8 (L,) of each lane."""
+    """Bits of the areas that each lane belongs to, uint8 (L,): 1 drivable, 2 walkway, 4 parking."""
     return np.array([_area_bits(lane.kind) for lane in network.lanes], dtype=np.uint8)
 
 
@@ -92,14 +102,23 @@ def _borders(network: RoadNetwork) -> _Borders:
 
 
 def _bounds_near(bounds: np.ndarray, x: float, y: float, reach: float) -> np.ndarray:
-    """Whether bounds (B, 4) come within `reach` of a place: bool (B,)."""
+    """Whether bounds (B, 4), m, come within `reach` of a place: bool (B,)."""
     near_x = (bounds[:, 0] < x + reach) & (bounds[:, 2] > x - reach)
     return near_x & (bounds[:, 1] < y + reach) & (bounds[:, 3] > y - reach)
 
 
 @njit(cache=True, nogil=True)
 def _fill_areas(out, frame, hint, tri, lane, kinds, near):
-    """Bits of all triangles `near` in every cell whose centre they hold."""
+    """Set the bits of the triangles `near` in every cell whose centre they contain.
+
+    Arguments by group:
+        out: uint8 (n, m), bits of `_area_kinds`, changed.
+        frame: (4,) x, y (m), yaw (rad) of the centre, resolution (m).
+        hint: height of the deck, m; NaN draws all.
+        tri, lane: triangles as in `LaneTriangles`, (M, 3, 3) and (M,).
+        kinds: uint8 (L,), see `_area_kinds`.
+        near: int64 (K,), triangles to draw.
+    """
     c, s = np.cos(frame[2]), np.sin(frame[2])
     n, m = out.shape
     at = np.empty((3, 2))  # corners in cells
@@ -130,7 +149,7 @@ def _fill_areas(out, frame, hint, tri, lane, kinds, near):
 
 @njit(cache=True, nogil=True)
 def _draw_line(out, points, frame, hint):
-    """Every cell that a polyline (N, 3) passes through, by steps of a tenth of a cell."""
+    """Set every cell that a polyline (N, 3), m, passes through, by steps of a tenth of a cell."""
     c, s = np.cos(frame[2]), np.sin(frame[2])
     for k in range(points.shape[0] - 1):
         if abs(points[k, 2] - hint) >= DECK_GAP_M:

@@ -10,49 +10,54 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.elements import Lane, RoadNetwork, Route
-from uniscene_sim.maps.vector.lane_graph import _LANE_CHANGE_COST_M, _LANE_CHANGE_M, _LANE_CHANGE_S
 
 __all__ = ["plan_route", "resample"]
 
+_LANE_CHANGE_M = 40.0  # length of a lane change, where there is room
+_LANE_CHANGE_S = 3.0  # and its duration at the speed limit, at least
+_LANE_CHANGE_COST_M = 25.0
 
-def _straightness(lanes: Sequence[Lane], a: int, b: int) -> float:
-    """How much the way from a through b turns, rad."""
+
+def _turn_angle(lanes: Sequence[Lane], a: int, b: int) -> float:
+    """Angle by which the way from lane a through lane b turns, rad."""
     return abs(float(wrap_angle(lanes[b].heading[-1] - lanes[a].heading[-1])))
 
 
-def _ahead(lanes: Sequence[Lane], start: int, start_s: float, length_m: float) -> list[tuple[int, int]]:
-    """Lanes straight ahead until `length_m` is covered; of equal ones the longest way on, then the lowest index."""
-    way, gone = [(start, 0)], lanes[start].length - start_s
-    while gone < length_m:
+def _lanes_ahead(lanes: Sequence[Lane], start: int, start_s: float, length_m: float) -> list[tuple[int, int]]:
+    """Lanes straight ahead until `length_m` is covered; of equally straight ones, one that continues for 60 m, then the
+    lowest index."""
+    way, covered = [(start, 0)], lanes[start].length - start_s
+    while covered < length_m:
         here = way[-1][0]
         options = [b for b in lanes[here].successors if lanes[b].kind == lanes[here].kind]
         if not options:
             break
         best = min(
-            options, key=lambda b: (not _goes_on_for(lanes, b, 60.0), round(_straightness(lanes, here, b), 2), b)
+            options, key=lambda b: (not _continues_for(lanes, b, 60.0), round(_turn_angle(lanes, here, b), 2), b)
         )
         way.append((best, 0))
-        gone += max(lanes[best].length, 1e-3)
+        covered += max(lanes[best].length, 1e-3)
     return way
 
 
-def _goes_on_for(lanes: Sequence[Lane], start: int, length_m: float) -> bool:
-    """Whether a lane goes on for `length_m`."""
+def _continues_for(lanes: Sequence[Lane], start: int, length_m: float) -> bool:
+    """Whether lanes continue from a lane for `length_m`."""
     todo, seen = [(start, 0.0)], {start}
     while todo:
-        lane, gone = todo.pop()
-        gone += lanes[lane].length
-        if gone >= length_m:
+        lane, covered = todo.pop()
+        covered += lanes[lane].length
+        if covered >= length_m:
             return True
         for b in lanes[lane].successors:
             if b not in seen:
                 seen.add(b)
-                todo.append((b, gone))
+                todo.append((b, covered))
     return False
 
 
 def _dijkstra(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> list[tuple[int, int]] | None:
-    """Cheapest way as (lane, how entered: 0 along, +1 from the right, -1 from the left), by Dijkstra."""
+    """Cheapest sequence of (lane, how it is entered: 0 along, +1 from the right, -1 from the left); Dijkstra's
+    algorithm."""
     cost = {start: 0.0}
     came: dict[int, tuple[int, int]] = {}
     heap = [(0.0, start)]
@@ -89,14 +94,14 @@ def _dijkstra(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> l
 
 
 def _stretch(lane: Lane, low: float, high: float) -> np.ndarray:
-    """Points (N, 3) of a lane between two fractions of its length, about a metre apart."""
+    """Points (N, 3), m, of a lane between two fractions of its length, about a metre apart."""
     s = lane.s
     at = np.linspace(low, high, max(2, int(np.ceil((high - low) * s[-1])) + 1)) * s[-1]
     return np.stack([np.interp(at, s, lane.centre[:, k]) for k in range(3)], axis=1)
 
 
-def _fraction_beside(lane: Lane, point: np.ndarray) -> float:
-    """Fraction of a lane's length at which it is beside a point."""
+def _fraction_nearest(lane: Lane, point: np.ndarray) -> float:
+    """Fraction of the length of a lane at its point nearest to `point` (3,), m."""
     a, d = lane.centre[:-1, :2], np.diff(lane.centre[:, :2], axis=0)
     q = np.clip(((point[:2] - a) * d).sum(axis=1) / np.maximum((d * d).sum(axis=1), 1e-12), 0.0, 1.0)
     i = int(np.argmin(np.linalg.norm(a + q[:, None] * d - point[:2], axis=1)))
@@ -105,7 +110,8 @@ def _fraction_beside(lane: Lane, point: np.ndarray) -> float:
 
 
 def _pieces(lanes: Sequence[Lane], groups: list[list[int]], low: float) -> list[np.ndarray]:
-    """Points of each lane for as long as the route is on it; lanes side by side share their section evenly."""
+    """Points (N, 3) of each lane for as long as the route is on it; adjacent lanes of a group share the group's length
+    evenly."""
     pieces = []
     for n, group in enumerate(groups):
         first = low if n == 0 else 0.0
@@ -113,13 +119,13 @@ def _pieces(lanes: Sequence[Lane], groups: list[list[int]], low: float) -> list[
             last = first + (1.0 - first) / (len(group) - k)
             pieces.append(_stretch(lanes[lane], first, last))
             if k + 1 < len(group):
-                first = _fraction_beside(lanes[group[k + 1]], pieces[-1][-1])
+                first = _fraction_nearest(lanes[group[k + 1]], pieces[-1][-1])
     return pieces
 
 
 def _blend_lane_changes(pieces: list[np.ndarray], change_m: float) -> np.ndarray:
-    """One path (N, 3). Where it jumps aside (a lane change, a lane that tapers to nothing), the points before and after
-    lean towards each other over `change_m`, or as much of it as the ends and the next jump leave."""
+    """One path (N, 3), m. Where it jumps sideways (a lane change, a lane that tapers to nothing), the points before and
+    after are shifted towards each other over `change_m`, or as much of it as the ends and the next jump leave."""
     path = np.concatenate(pieces)
     step = np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1)
     joints = np.cumsum([len(piece) for piece in pieces])[:-1]
@@ -134,7 +140,7 @@ def _blend_lane_changes(pieces: list[np.ndarray], change_m: float) -> np.ndarray
     for k, j in enumerate(jumps):
         before = s[j] if k == 0 else 0.5 * (s[j] - s[jumps[k - 1]])
         after = s[-1] - s[j] if k == len(jumps) - 1 else 0.5 * (s[jumps[k + 1]] - s[j])
-        # What one side lacks the other may take.
+        # Length that one side lacks is taken from the other.
         back = min(before, max(0.5 * change_m, change_m - after))
         ahead = min(after, change_m - back)
         q = np.clip((s - s[j] + back) / max(back + ahead, 1e-6), 0.0, 1.0)
@@ -146,7 +152,7 @@ def _blend_lane_changes(pieces: list[np.ndarray], change_m: float) -> np.ndarray
 
 
 def resample(path: np.ndarray, length_m: float) -> np.ndarray:
-    """A point about each metre, at most `length_m` long, the last point kept."""
+    """A path (N, 3), m, with about one point per metre, cut to `length_m`; the last point is kept."""
     step = np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1)
     keep = np.concatenate([[True], step > 1e-6])
     path = path[keep]
@@ -157,14 +163,25 @@ def resample(path: np.ndarray, length_m: float) -> np.ndarray:
 
 
 def plan_route(network: RoadNetwork, start_lane: int, start_s: float, goal_lane: int | None, length_m: float) -> Route:
-    """See `VectorMap.route`."""
+    """See `VectorMap.route`.
+
+    Args:
+        network: the lanes.
+        start_lane: index of the first lane.
+        start_s: arc length on it, m.
+        goal_lane: lane at whose end the route ends; None goes straight ahead.
+        length_m: length without a goal.
+
+    Raises:
+        InputError: there is no such lane, or no way to it.
+    """
     lanes = network.lanes
     for name, lane in (("start_lane", start_lane), ("goal_lane", goal_lane)):
         if lane is not None and not 0 <= lane < len(lanes):
             raise InputError(f"no lane {lane} on map {network.name}, expected 0..{len(lanes) - 1}", field=name)
     start_s = float(np.clip(start_s, 0.0, lanes[start_lane].length))
     if goal_lane is None:
-        way, limit = _ahead(lanes, start_lane, start_s, length_m), length_m
+        way, limit = _lanes_ahead(lanes, start_lane, start_s, length_m), length_m
     else:
         found, limit = _dijkstra(lanes, start_lane, start_s, goal_lane), np.inf
         if found is None:

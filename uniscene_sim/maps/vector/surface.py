@@ -1,6 +1,6 @@
-"""The ground of a vector map: heights by deck, and what lies on lanes exactly.
+"""The ground of a vector map: heights by deck, and exact queries of what lies on lanes.
 
-Terrain is capped by the lower Lipschitz envelope of the roads (an embankment never steeper than 1:2), so a road high
+Terrain is capped by the lower Lipschitz envelope of the roads (embankments are never steeper than 1:2), so a road high
 above another becomes a bridge: its triangles belong to deck 1.
 """
 
@@ -21,15 +21,15 @@ from uniscene_sim.maps.vector.triangles import LaneTriangles
 
 __all__ = ["SurfaceModel"]
 
-_STACK_M = 3.0  # bridges this far apart are decks of their own
+_STACK_M = 3.0  # bridges this far apart in height are separate decks
 
 
 class SurfaceModel:
-    """Heights and membership on a map.
+    """The `Surface` of a vector map.
 
     Attributes:
         triangles: those of the lanes, with their decks.
-        terrain: float64 (X, Y), height of the open ground at nodes 2 m apart, m.
+        terrain: float64 (X, Y) m, height of the open ground at nodes 2 m apart.
     """
 
     def __init__(self, network: RoadNetwork, graph: LaneGraph):
@@ -39,27 +39,33 @@ class SurfaceModel:
         self._assign_decks()
 
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
-        """Ground height (N,) at places (N,) on the deck nearest to `z_hint` (N,), m."""
+        """Ground height (N,), m, at places (N,) on the deck nearest to `z_hint` (N,)."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z_hint = np.broadcast_to(np.asarray(z_hint, float), x.shape)
         return _heights(x, y, z_hint, self.arrays)
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Height of the terrain alone at places (N,), m."""
+        """Height (N,), m, of the terrain alone at places (N,)."""
         return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
 
     def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Whether places (N,) lie on a lane that cars may use, within 2 m of height; exact by polygons."""
+        """Whether places (N,) lie on a lane for cars, within 2 m of height `z` (N,); exact by polygons."""
         return self.rank(x, y, z) >= 2
 
     def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Highest `LaneTriangles.rank` (N,) at places within 2 m of height; -1 off every lane."""
+        """Highest `LaneTriangles.rank` at places within 2 m of height `z` (N,): int32 (N,); -1 off every lane."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z = np.broadcast_to(np.asarray(z, float), x.shape)
         return _ranks(x, y, z, self.arrays)
 
     def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
-        """Heights float32 (D, n, n) at the samples (x0 + i step, y0 + j step); NaN where a deck above 0 is absent."""
+        """Heights by deck, float32 (D, n, n) m, see `Surface.ground`.
+
+        Args:
+            x0, y0: first sample, m, map frame; a multiple of `step_m`.
+            n: samples along each side.
+            step_m: between samples.
+        """
         i0, j0 = round(x0 / step_m), round(y0 / step_m)
         triangles = self.triangles
         near = triangles.within(x0, y0, x0 + n * step_m, y0 + n * step_m)
@@ -73,12 +79,19 @@ class SurfaceModel:
         return out
 
     def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
-        """Material uint8 (D, n, n) of the cells with corners (x0 + i step, y0 + j step), by deck; NONE where absent."""
+        """Materials by deck, uint8 (D, n, n), see `Surface.paint`.
+
+        Args:
+            x0, y0: corner of the first cell, m, map frame; a multiple of `step_m`.
+            n: cells along each side.
+            step_m: size of a cell.
+            decks: number of decks, D.
+        """
         return self.markings.paint(x0, y0, n, step_m, decks)
 
     @cached_property
     def markings(self) -> RoadMarkings:
-        """What is painted on the lanes."""
+        """Materials and lines of the lanes."""
         return RoadMarkings(self._network, self._graph, self.triangles)
 
     @cached_property
@@ -87,7 +100,7 @@ class SurfaceModel:
         return Ground.of_lanes(self.triangles.cells, self.terrain, self._terrain_origin)
 
     def _make_terrain(self) -> tuple[np.ndarray, np.ndarray]:
-        """Origin, and terrain height on a 2 m grid over the whole map and 256 m around it."""
+        """Origin (2,), m, and height (X, Y), m, of terrain on a 2 m grid over the whole map and 256 m around it."""
         corners = self.triangles.corners
         points = corners.reshape(-1, 3)
         if not len(points):
@@ -125,7 +138,7 @@ def _ranks(x, y, hint, ground):
 
 @njit(cache=True)
 def _stack(centre, deck, lanes):
-    """Raise bridges over bridges to a deck of their own, from the lowest up."""
+    """Assign bridges over bridges to separate decks, from the lowest up."""
     out = deck.copy()
     for t in np.argsort(centre[:, 2]):
         if deck[t] == 0:
@@ -142,6 +155,14 @@ def _stack(centre, deck, lanes):
 
 @njit(cache=True)
 def _fill_heights(out, best, i0, j0, step, tri, rank, members):
+    """Write the heights of triangles at samples, the highest rank on top.
+
+    Arguments by group:
+        out, best: float32 m and int32 (n, n), height and its rank so far, changed.
+        i0, j0, step: index of the first sample in the map frame and distance between samples, m.
+        tri, rank: triangles as in `LaneTriangles`, (M, 3, 3) and (M,).
+        members: int64 (K,), triangles to write.
+    """
     n, m = out.shape
     for t in members:
         corner = tri[t]

@@ -1,4 +1,4 @@
-"""`LaneTriangles`: lanes as strips of triangles, with a grid of cells to find them by."""
+"""`LaneTriangles`: lanes as strips of triangles, with a spatial index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uniscene_sim.maps.ground import HASH_M, KERB_M, LaneGround
 __all__ = ["LaneTriangles"]
 
 _WALK_KINDS = frozenset({"sidewalk", "walking"})
-_JOINT_M = 0.006  # strips reach this far past their ends: lanes are sampled up to 5 mm short of where they join
+_JOINT_M = 0.006  # overlap of strips at their ends: lanes are sampled up to 5 mm short of where they join
 
 
 class LaneTriangles:
@@ -23,10 +23,10 @@ class LaneTriangles:
         corners: float64 (M, 3, 3), m; their order is left, right, right or left, right, left.
         lane: int32 (M,), lane of each triangle.
         st: float64 (M, 3, 2), arc length and offset from the left border at each corner, m.
-        rank: int32 (M,), who wins where lanes of one deck overlap: 3 driving, 2 other drivable, 1 walkway, 0 rest.
-        deck: int32 (M,), level of the ground; 0 until the surface has told bridges apart.
+        rank: int32 (M,), which counts where lanes of one deck overlap: 3 driving, 2 other drivable, 1 walkway, 0 rest.
+        deck: int32 (M,); 0 until `SurfaceModel` assigns bridges.
         ramp: bool (M,), whether a triangle is a bridge or leads up to one.
-        cells: the same for kernels, by cells of 4 m.
+        cells: the triangles for kernels, by cells of 4 m.
     """
 
     def __init__(self, lanes: Sequence[Lane]):
@@ -68,14 +68,18 @@ class LaneTriangles:
         return len(self.lane)
 
     def within(self, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
-        """Indices int64 of triangles whose bounds intersect a rectangle, m."""
+        """Indices int64 (K,) of the triangles whose bounds intersect a rectangle.
+
+        Args:
+            x0, y0, x1, y1: its lowest and highest corner, m.
+        """
         b = self._bounds
         return np.flatnonzero((b[:, 0] <= x1) & (b[:, 2] >= x0) & (b[:, 1] <= y1) & (b[:, 3] >= y0))
 
     def of_deck(self, deck: int, among: np.ndarray) -> np.ndarray:
-        """Those of some triangles (K,) that are drawn for a deck.
+        """Those of the triangles `among` (K,) that are drawn on a deck.
 
-        The next lower deck reaches a little under this one, so that no gap opens where a ramp becomes a bridge.
+        Ramps of the next lower deck are drawn too, so that no gap opens where a ramp becomes a bridge.
         """
         return among[(self.deck[among] == deck) | ((self.deck[among] == deck - 1) & self.ramp[among])]
 
@@ -90,14 +94,14 @@ class LaneTriangles:
 
 
 def _areas(tri: np.ndarray) -> np.ndarray:
-    """Signed areas (M,) of triangles (M, 3, 3) from above, m2."""
+    """Signed areas (M,), m2, of triangles (M, 3, 3), m, projected to the ground."""
     a, b = tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0]
     return 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
 
 
 @njit(cache=True)
 def _hash_triangles(bounds, origin, shape):
-    """Cells of 4 m to the triangles that may touch them, as compressed rows."""
+    """Triangles whose bounds (M, 4), m, touch each cell of 4 m, as compressed rows: start (cells + 1,) and items."""
     count = np.zeros(shape[0] * shape[1] + 1, np.int64)
     for phase in range(2):
         if phase == 1:

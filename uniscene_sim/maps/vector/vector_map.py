@@ -1,4 +1,4 @@
-"""`VectorMap`: lanes, signals, crossings and placed objects of an OpenDRIVE file."""
+"""`VectorMap`: a static map of lanes, signals, crossings and placed objects."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["VectorMap"]
 
 @dataclass(frozen=True)
 class VectorMap(RoadNetwork):
-    """A map of lanes and what belongs to them. Built by `maps.opendrive.reader`, shipped as `.npz`."""
+    """A static map of lanes. Made from OpenDRIVE by `maps.opendrive.reader`, shipped as `.npz`."""
 
     @cached_property
     def ref(self) -> str:
-        """Identity: of the file that it was read from, its reader included; of one made otherwise, its content's."""
+        """Identity: that of the source file and its reader or, for a map made in memory, of its content."""
         return self.source_ref or content_hash(self)
 
     @cached_property
@@ -58,26 +58,44 @@ class VectorMap(RoadNetwork):
         return lane_frontages(self, self.graph, self.surface)
 
     def road_points(self) -> np.ndarray:
-        """Centres (N, 2) of all driving lanes, about every metre."""
+        """Points (N, 2), m, of the centre lines of all driving lanes, about a metre apart."""
         centres = [lane.centre[:, :2] for lane in self.lanes if lane.kind == "driving"]
         return np.concatenate(centres) if centres else np.zeros((0, 2))
 
     def nearest_lane(
         self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
     ) -> tuple[int, float, float]:
-        """Lane that a place is on or nearest to: its index, arc length and offset to the left, m. (-1, 0, 0) where the
-        map has no lane of these kinds. With `z` decks are told apart; with `yaw` lanes of that heading come first."""
+        """The lane at or nearest to a place, see `StaticMap.nearest_lane`.
+
+        Args:
+            x, y: place, m.
+            z: height, m, which distinguishes decks; None ignores it.
+            yaw: heading, rad, in favour of lanes of like heading; None ignores it.
+            kinds: kinds of lanes to search.
+
+        Returns:
+            Index of the lane, arc length on it and offset to its left, m; (-1, 0, 0) if the map has no such lane.
+        """
         return self.graph.nearest(x, y, z, yaw, kinds)
 
     def lane_point(self, lane: int, s: float) -> tuple[float, float, float, float]:
-        """x, y, z, yaw on a lane's centre at arc length `s` (clipped to the lane)."""
+        """x, y, z (m) and yaw (rad) on the centre line of a lane at arc length `s`, m, clipped to the lane."""
         return self.graph.point(lane, s)
 
     def route(
         self, start_lane: int, start_s: float = 0.0, goal_lane: int | None = None, length_m: float = 300.0
     ) -> Route:
-        """Path from a place on a lane: to the end of `goal_lane` (InputError where none leads there), or without a goal
-        as straight ahead as the map goes, for `length_m`."""
+        """Route from a place on a lane.
+
+        Args:
+            start_lane: index of the first lane.
+            start_s: arc length on it, m.
+            goal_lane: lane at whose end the route ends; None goes as straight ahead as the map allows.
+            length_m: length without a goal.
+
+        Raises:
+            InputError: no such lane, or no route to the goal.
+        """
         return plan_route(self, start_lane, start_s, goal_lane, length_m)
 
     def rasterise(
@@ -88,19 +106,27 @@ class VectorMap(RoadNetwork):
         z_hint: float | None = None,
         schema: LayoutSchema | None = None,
     ) -> BevLayout:
-        """Multi-hot raster of the static map around a pose."""
+        """Multi-hot raster of the static map, without agents.
+
+        Args:
+            bev_pose_xyyaw: x, y (m) and yaw (rad) of the raster's centre in the map frame.
+            shape: cells (X, Y).
+            resolution_m: size of a cell.
+            z_hint: height of the deck to draw, m; None draws all.
+            schema: channels; None is the default.
+        """
         pose, triangles = bev_pose_xyyaw, self.surface.triangles
         return rasterise_lanes(self, triangles, pose, shape, resolution_m, z_hint, schema or LayoutSchema())
 
     def surface_height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
-        """Height of the ground of the deck nearest to `z_hint`, m."""
+        """Height (N,), m, of the ground at places (N,) on the deck nearest to `z_hint` (N,)."""
         return self.surface.height(x, y, z_hint)
 
     def save(self, path: str | Path) -> None:
-        """Write `.npz` (no pickle), its identity in it, whole or not at all."""
+        """Write `.npz` (no pickle) with the identity of the map, completely or not at all."""
         save_map(self, path, self.ref)
 
     @classmethod
     def load(cls, path: str | Path) -> VectorMap:
-        """Read `.npz`; InputError where it is damaged."""
+        """Read `.npz`; InputError if it is damaged."""
         return cls(**vars(read_map(path)))

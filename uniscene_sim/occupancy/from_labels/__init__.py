@@ -1,3 +1,4 @@
-"""Tiles from 0.4 m labels: heights, materials, fine looks and owners.
+"""Tiles from 0.4 m labels: heights, materials and fine shapes of what the labels describe.
 
-Whoever made the labels is not known here."""
+How the labels were made is not known here.
+"""

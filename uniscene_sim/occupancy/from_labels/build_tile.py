@@ -1,7 +1,7 @@
 """A tile from generated labels: cells of 0.4 m on the map's own smooth ground.
 
-Labels say what stands there, by height above ground. What a map lays down is not theirs to say: roads keep their fine
-paint and stay clear, bridges and what stands by the map's word (posts, signs, rails, parapets) are built exactly.
+Labels describe what stands on the ground, by height above it. What the map defines takes precedence: roads keep their
+fine paint and stay clear; bridges, posts, signs, rails and parapets are drawn exactly.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OPEN = (Material.GRASS, Material.SOIL)
 _PAVING = {OccClass.SIDEWALK: Material.PAVING, OccClass.OTHER_FLAT: Material.MEDIAN}
 _THIN = (PlanKind.POST, PlanKind.SIGN, PlanKind.RAIL, PlanKind.BEAM)
 _EXACT = (*_THIN, PlanKind.PARAPET, PlanKind.PILLAR)
-_ROOTS = 2  # cells below the lowest, since ground falls away beside it
+_ROOTS = 2  # cells filled below the lowest one, since the ground may slope
 _LAMP, _FREE = int(PlanKind.LAMP), int(OccClass.FREE)
 _NONE, _MANMADE, _ALL = np.uint8(Material.NONE), np.uint8(OccClass.MANMADE), np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -38,8 +38,8 @@ def build_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -
     Args:
         site: the tile's ground and bridges.
         labels: uint8 (208, 208, 16) `OccClass` of its canvas, cells of `DEFAULT_GRID` along the map's axes.
-        objects: (N,) PLAN_DTYPE near the tile: heights and looks of houses and trees, and what is built exactly.
-        seed: of heights and looks that nobody planned.
+        objects: (N,) PLAN_DTYPE near the tile: heights and appearance of houses and trees, and what is drawn exactly.
+        seed: of unplanned heights and appearances.
     """
     x0, y0 = site.x0, site.y0
     cells = site.material, site.mask
@@ -62,7 +62,7 @@ def build_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -
 
 
 def _trees_with_leaves(labels: np.ndarray, objects: np.ndarray, x0: float, y0: float) -> np.ndarray:
-    """Planned trees (N,) whose leaves were generated: a stem may be too thin to have been."""
+    """Planned trees (N,) whose leaves were generated; their stems may be too thin to have been generated."""
     leaves = (labels[:, :, GROUND_LAYER + 1 :] == OccClass.VEGETATION).any(axis=2)
     leaves = ndimage.maximum_filter(leaves, 3)
     trees = objects[objects["kind"] == PlanKind.TREE]
@@ -72,10 +72,11 @@ def _trees_with_leaves(labels: np.ndarray, objects: np.ndarray, x0: float, y0: f
 
 
 def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:
-    """Lay pavement on open ground (640, 640) where the generated ground (208, 208) has it, and has it around too."""
+    """Paint pavement on open ground (640, 640) where the generated ground (208, 208) has it in the cell and
+    around it."""
     fine = PAINT_CELLS // TILE_CELLS
     is_open = np.isin(paint, _OPEN).reshape(TILE_CELLS, fine, TILE_CELLS, fine).all(axis=(1, 3))
-    is_open = ndimage.minimum_filter(is_open, 3, mode="nearest")  # what the map lays out keeps its smooth edge
+    is_open = ndimage.minimum_filter(is_open, 3, mode="nearest")  # the map's own areas keep their smooth edges
     for label, material in _PAVING.items():
         share = ndimage.uniform_filter((generated == label).astype(np.float32), 3, mode="nearest")[
             TILE_IN_CANVAS, TILE_IN_CANVAS
@@ -86,7 +87,13 @@ def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True)
 def _fill_cells(material, mask, base, labels, z, bridge, above):
-    """Fill cells with labels and what goes on above them; the highest layer filled."""
+    """Fill cells with labels and with what is above the grid; returns the highest layer filled.
+
+    Arguments by group:
+        material, mask, base: cells (160, 160, 192) of the tile, changed, and their bottom, m.
+        labels, z: uint8 (160, 160, 16), and height of the ground (160, 160), m.
+        bridge, above: bool (160, 160) under or at a bridge, and `AboveGrid`.
+    """
     n, m, layers = labels.shape
     what, begin, end = above
     highest = 0
@@ -114,7 +121,13 @@ def _fill_cells(material, mask, base, labels, z, bridge, above):
 
 @njit(cache=True, nogil=True)
 def _clear_around(material, mask, x0, y0, base, objects, gap):
-    """Take away what was generated for things that are drawn exactly: cells of theirs outside of houses."""
+    """Remove generated cells around objects (N,) PLAN_DTYPE that are drawn exactly, except in houses.
+
+    Arguments by group:
+        material, mask: cells (160, 160, 192) of the tile, changed.
+        x0, y0, base: corner of the tile, m.
+        gap: float64 (160, 160) m, distance to the nearest house.
+    """
     n, m, h = material.shape
     for q in range(objects.size):
         o = objects[q]

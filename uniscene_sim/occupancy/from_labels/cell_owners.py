@@ -1,4 +1,4 @@
-"""Which planned house and tree each cell of a tile's canvas belongs to."""
+"""The planned house and tree that each cell of a tile and its margin belongs to."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ _HOUSE_REACH_M, _TREE_REACH_M = 2.0, 1.5
 
 
 class CellOwners(NamedTuple):
+    """Owners of the cells of a canvas, which is a tile and its margin."""
+
     x0: float  # m, the canvas's corner
     y0: float
     objects: np.ndarray  # (N,) PLAN_DTYPE
-    house: np.ndarray  # int32 (208, 208): index of the nearest house within 2 m, -1 where there is none
-    gap: np.ndarray  # float64 (208, 208) m to it; negative inside
-    tree: np.ndarray  # int32 (208, 208): index of the tree whose crown is nearest, within 1.5 m, or -1
+    house: np.ndarray  # int32 (208, 208): index of the nearest house within 2 m, -1 if none
+    gap: np.ndarray  # float64 (208, 208) m, distance to it; negative inside
+    tree: np.ndarray  # int32 (208, 208): index of the tree with the nearest crown within 1.5 m, -1 if none
 
 
 def cell_owners(objects: np.ndarray, x0: float, y0: float) -> CellOwners:
-    """Owners among objects (N,) PLAN_DTYPE of the cells of the canvas of the tile at (x0, y0)."""
+    """Owners, among objects (N,) PLAN_DTYPE, of the cells of the canvas of the tile with its corner at (x0, y0), m."""
     shape = (CANVAS_CELLS, CANVAS_CELLS)
     x0, y0 = x0 - MARGIN_M, y0 - MARGIN_M
     house, tree = np.full(shape, -1, np.int32), np.full(shape, -1, np.int32)
@@ -38,6 +40,14 @@ def cell_owners(objects: np.ndarray, x0: float, y0: float) -> CellOwners:
 
 @njit(cache=True, nogil=True)
 def _assign_owners(house, gap, tree, far, objects, x0, y0):
+    """Write the owners of cells and the distances to them.
+
+    Arguments by group:
+        house, tree: int32 (208, 208), index of the owner, changed.
+        gap, far: float64 (208, 208) m, distance to the house and to the crown, changed.
+        objects: (N,) PLAN_DTYPE.
+        x0, y0: corner of the canvas, m.
+    """
     n, m = house.shape
     for q in range(objects.size):
         o = objects[q]

@@ -1,4 +1,5 @@
-"""Looks of generated cells: walls with windows, roofs, trunks and ragged leaves; thin things thinner than a cell."""
+"""Materials and bricks of generated cells: walls with windows, roofs, trunks, ragged leaves, and thin poles
+and fences."""
 
 from __future__ import annotations
 
@@ -8,7 +9,14 @@ from numba import njit
 from uniscene_sim.compute.compiled import floor
 from uniscene_sim.compute.keyed_random import unit_hash4
 from uniscene_sim.occupancy.from_labels.above_grid import BLOCK_M
-from uniscene_sim.occupancy.procedural.houses import _LEAVES, _WALLS, _facade, house_material, house_style, house_top
+from uniscene_sim.occupancy.procedural.draw import LEAF_MATERIALS
+from uniscene_sim.occupancy.procedural.houses import (
+    WALL_MATERIALS,
+    facade_material,
+    house_material,
+    house_style,
+    house_top,
+)
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M
 
@@ -20,30 +28,30 @@ _POLE, _FENCE, _TRUNK, _HEDGE, _ROOF = (
     np.uint8(m) for m in (Material.POLE, Material.FENCE, Material.TRUNK, Material.HEDGE, Material.ROOF_FLAT)
 )
 _ZERO, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
-_LOW_M = 1.9  # fences and hedges are lower
-_STEM_M = 2.8  # trunks are seen below this
+_LOW_M = 1.9  # fences and hedges are lower than this
+_STEM_M = 2.8  # trunks are visible below this
 _COLOUR, _SPECIES, _OPEN = 113, 114, 115  # uses of random numbers
 
 
 @njit(cache=True, nogil=True)
 def assign_materials(material, mask, x0, y0, base, layers, z, objects, house_at, tree_at, seed):
-    """Give cells that are but a label, `MANMADE` or `VEGETATION`, a material and bricks.
+    """Give cells that have only a label, `MANMADE` or `VEGETATION`, a material and bricks.
 
     Args:
-        material, mask: cells (160, 160, 192), changed in place.
+        material, mask: uint8 and uint64 (160, 160, 192), cells, changed.
         x0, y0, base: corner of the tile, m.
         layers: cells above this are empty.
-        z: ground (160, 160), m.
-        objects, house_at, tree_at: as in `CellOwners`.
-        seed: of what nobody planned.
+        z: (160, 160) m, height of the ground.
+        objects, house_at, tree_at: as in `CellOwners`, but (160, 160).
+        seed: of unplanned appearances.
     """
     n, m, _ = material.shape
     for i in range(n):
         for j in range(m):
             x, y = x0 + (i + 0.5) * CELL_M, y0 + (j + 0.5) * CELL_M
-            walled = False  # whether a wall was seen higher up
-            low = True  # whether the column ends below fences' and hedges' height
-            stem = int((z[i, j] - base) / CELL_M)  # it stands on the ground up to here
+            walled = False  # whether there was a wall higher up
+            low = True  # whether the column ends below the height of fences and hedges
+            stem = int((z[i, j] - base) / CELL_M)  # top of the leaves that stand on the ground
             while stem < layers and material[i, j, stem] == _VEGETATION:
                 stem += 1
             for k in range(layers, -1, -1):
@@ -79,7 +87,8 @@ def assign_materials(material, mask, x0, y0, base, layers, z, objects, house_at,
 
 @njit(cache=True)
 def _same_label_count(material, i, j, k, label, reach):
-    """How many cells of a square about one in its layer have its label, itself among them."""
+    """Number of cells with a label in layer k of `material`, uint8 (160, 160, 192), at most `reach` cells from (i, j)
+    in x and in y."""
     count = 0
     for a in range(max(i - reach, 0), min(i + reach + 1, material.shape[0])):
         for b in range(max(j - reach, 0), min(j + reach + 1, material.shape[1])):
@@ -89,12 +98,14 @@ def _same_label_count(material, i, j, k, label, reach):
 
 @njit(cache=True)
 def _has_label(material, label):
+    """Whether a cell with a material has a label."""
     return material != _NONE and _LABEL[material] == label
 
 
 @njit(cache=True)
 def _pole_bricks(material, i, j, k, label, radius):
-    """Bricks of a cell within a radius, m, of the middle of the cells next to it that have its label."""
+    """Brick of a cell (i, j, k) of `material`, uint8 (160, 160, 192): sub-cells within a radius, m, of the centre of
+    the adjacent cells with its label."""
     count, di, dj = 0, 0.0, 0.0
     for a in range(max(i - 1, 0), min(i + 2, material.shape[0])):
         for b in range(max(j - 1, 0), min(j + 2, material.shape[1])):
@@ -111,7 +122,7 @@ def _pole_bricks(material, i, j, k, label, radius):
 
 @njit(cache=True)
 def _fence_bricks(material, i, j, k, label):
-    """Bricks of the middle of a cell and of what joins it to those around it that have its label."""
+    """Brick of a cell: its middle, and connections to the adjacent cells with its label."""
     bits = _ZERO
     n, m, _ = material.shape
     for a in range(4):
@@ -125,35 +136,46 @@ def _fence_bricks(material, i, j, k, label):
 
 @njit(cache=True)
 def _wall_material(x, y, high, roofed, ground, objects, house, seed):
+    """Material of a cell of a wall.
+
+    Arguments by group:
+        x, y, high, ground: centre of the cell and height of the ground below it, m, map frame.
+        roofed: whether the cell is the top of the wall.
+        objects, house: (N,) PLAN_DTYPE, and the row of its house, -1 if unplanned.
+        seed: of unplanned walls.
+    """
     if house < 0:
-        wall = _WALLS[int(5 * unit_hash4(_COLOUR, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))]
-        return _ROOF if roofed else _facade(high - ground, x + y, 2.6, 0.0, wall, False, False, 0.5)
+        wall = WALL_MATERIALS[int(5 * unit_hash4(_COLOUR, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))]
+        return _ROOF if roofed else facade_material(high - ground, x + y, 2.6, 0.0, wall, False, False, 0.5)
     o = objects[house]
-    looks = house_style(o)
+    style = house_style(o)
     if roofed:
-        return looks[2]
+        return style[2]
     c, s = np.cos(o.yaw), np.sin(o.yaw)
     u, v = c * (x - o.x) + s * (y - o.y), -s * (x - o.x) + c * (y - o.y)
-    # What is seen of a generated wall is what the planned one next to it shows.
+    # A generated wall looks like the planned wall next to it.
     if abs(u) - 0.5 * o.length > abs(v) - 0.5 * o.width:
         u = 0.5 * o.length if u > 0 else -0.5 * o.length
         v = min(max(v, -0.5 * o.width), 0.5 * o.width)
     else:
         v = 0.5 * o.width if v > 0 else -0.5 * o.width
         u = min(max(u, 0.45 - 0.5 * o.length), 0.5 * o.length - 0.45)
-    return house_material(o, looks, u, v, high - o.z, house_top(o, looks, u, v))
+    return house_material(o, style, u, v, high - o.z, house_top(o, style, u, v))
 
 
 @njit(cache=True)
 def _leaf_material(x, y, objects, tree, seed):
+    """Material of leaves at a place, m: that of the planned tree in row `tree` of `objects`, or by `seed`
+    if it is -1."""
     if tree >= 0:
-        return _LEAVES[objects[tree].variant % 3]
-    return _LEAVES[int(3 * unit_hash4(_SPECIES, seed, floor(x / 8.0), floor(y / 8.0)))]
+        return LEAF_MATERIALS[objects[tree].variant % 3]
+    return LEAF_MATERIALS[int(3 * unit_hash4(_SPECIES, seed, floor(x / 8.0), floor(y / 8.0)))]
 
 
 @njit(cache=True)
 def _leaf_bricks(mask, i, j, k, x0, y0):
-    """Bricks of a cell of leaves: where it is open to the air, lumps of 0.2 m are left out."""
+    """Brick of a cell (i, j, k) of leaves; towards the open air, lumps of 0.2 m are left out. `mask`, uint64 (160, 160,
+    192), says which cells are empty; (x0, y0) is the corner of the tile, m."""
     n, m, h = mask.shape
     west, east = i > 0 and mask[i - 1, j, k] == 0, i < n - 1 and mask[i + 1, j, k] == 0
     south, north = j > 0 and mask[i, j - 1, k] == 0, j < m - 1 and mask[i, j + 1, k] == 0

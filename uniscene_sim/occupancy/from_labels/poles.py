@@ -1,4 +1,4 @@
-"""Poles that reach the grid's end: lamps, where a road is near."""
+"""Poles that reach the top of the label grid: street lamps, if a road is near."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from uniscene_sim.tile import CELL_M
 
 __all__ = ["lamps_from_poles", "walls_and_poles"]
 
-_POLE_CELLS = 6  # of a layer, at most
+_POLE_CELLS = 6  # in the last layer, at most
 _ROAD_M = 6.0
-_APART_M = 1.5  # from posts of the map's, whose own label it may be
+_APART_M = 1.5  # from posts of the map, which may have caused the label
 _HEIGHT_M, _ARM_M = 6.5, 1.6
 _EIGHT = np.ones((3, 3))
 
 
 def walls_and_poles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What of the last layer of a canvas (208, 208, 16) is walls, bool (208, 208), and the middles (N, 2) of what is
-    poles, in cells."""
+    """Walls in the last layer of a canvas (208, 208, 16), bool (208, 208), and the centres (N, 2) of poles in it, in
+    cells."""
     manmade = labels[:, :, -1] == OccClass.MANMADE
     part, count = ndimage.label(manmade, _EIGHT)
     size = np.bincount(part.ravel(), minlength=count + 1)
-    rim = np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]])  # may go on beyond
+    rim = np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]])  # may extend beyond
     size[rim] = _POLE_CELLS + 1
     poles = np.flatnonzero(size[1:] <= _POLE_CELLS) + 1
     middles = np.array(ndimage.center_of_mass(manmade, part, poles)).reshape(-1, 2) + 0.5
@@ -36,14 +36,14 @@ def walls_and_poles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def lamps_from_poles(
     labels: np.ndarray, middles: np.ndarray, ground: np.ndarray, x0: float, y0: float, posts: np.ndarray
 ) -> np.ndarray:
-    """Lamps (N,) PLAN_DTYPE that stand where poles are, their arms towards the road.
+    """Lamps (N,) PLAN_DTYPE in place of poles, their arms towards the road.
 
     Args:
-        labels: uint8 (208, 208, 16) of a tile's canvas.
-        middles: (N, 2) of poles, in cells of the canvas.
+        labels: uint8 (208, 208, 16), the canvas of a tile.
+        middles: (N, 2), centres of poles, in cells of the canvas.
         ground: (160, 160) m, the tile's.
-        x0, y0: the tile's corner, m.
-        posts: (M,) PLAN_DTYPE: poles near these are theirs.
+        x0, y0: corner of the tile, m.
+        posts: (M,) PLAN_DTYPE; poles near these belong to them.
     """
     no_road = ~np.isin(labels[:, :, GROUND_LAYER], (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING))
     distance, towards = ndimage.distance_transform_edt(no_road, return_indices=True)

@@ -1,4 +1,4 @@
-"""What of generated labels can stand there: nothing on roads, no agents, nothing in mid-air."""
+"""Removal of generated labels that cannot be there: objects on roads, agents, and what hangs in mid-air."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["keep_supported", "near_bridges"]
 
 _STANDS = (OccClass.OTHERS, OccClass.MANMADE, OccClass.VEGETATION)
 _DRIVEN = (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
-_LEAVES_M, _WALK_M = 4.0, 2.4  # lower than this leaves hang over no road, and nothing over a walkway
-_FOOT = 2  # layers above the ground, one of which a thing must reach to stand on it
-_BRIDGE_EDGE = 3  # cells beyond a bridge's edge that its parapet may have left its label in
+_LEAVES_M, _WALK_M = 4.0, 2.4  # clearance of leaves over roads, and of anything over walkways
+_FOOT = 2  # layers above the ground, one of which a part must reach to be supported
+_BRIDGE_EDGE = 3  # cells beyond a bridge's edge that may have the label of its parapet
 _TOUCHING = np.ones((3, 3, 3))
 
 
 def keep_supported(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
-    """Labels (208, 208, 16) of a tile's canvas with the rest above ground made `FREE`.
+    """Labels (208, 208, 16) of the canvas of a tile, with what cannot be there set to `FREE`.
 
     Args:
         labels: uint8 (208, 208, 16).
-        site: the tile, as the map lays it out.
-        tree: int32 (208, 208), -1 where no planned tree is near. Leaves of one need no stem.
+        site: the tile, as the map defines it.
+        tree: int32 (208, 208), -1 if no planned tree is near. Its leaves need no stem.
     """
     above = labels[:, :, GROUND_LAYER + 1 :]
     stands: np.ndarray = np.isin(above, _STANDS)
@@ -48,6 +48,6 @@ def keep_supported(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarr
 
 
 def near_bridges(site: Site) -> np.ndarray:
-    """Cells (160, 160) under a bridge or at its edge, where all is built exactly."""
+    """Cells under a bridge or at its edge, where everything is drawn exactly, bool (160, 160)."""
     deck = np.isfinite(site.ground[1:]).any(axis=0)[1::2, 1::2]
     return ndimage.binary_dilation(deck, iterations=_BRIDGE_EDGE)

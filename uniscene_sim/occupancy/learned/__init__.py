@@ -1,6 +1,9 @@
-"""Learned occupancy: a VAE of labels, and a flow over its latents conditioned on the layout. Needs torch."""
+"""Learned occupancy: a VAE of labels, and a flow over its latents conditioned on the layout. Needs torch.
+
+Training and evaluation are elsewhere.
+"""
 
 import os
 
-# Threads that wait must not keep a core from those that work; heard only before torch is loaded.
+# Waiting threads must not occupy a core; OpenMP reads this when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

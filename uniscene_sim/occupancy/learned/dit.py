@@ -1,5 +1,6 @@
-"""A diffusion transformer that predicts the velocity of latents: AdaLN-Zero with one modulation for all blocks, rotary
-positions of two dimensions, SwiGLU, the layout as channels of each token (AnyScene's DiT, UniScene's conditioning)."""
+"""A diffusion transformer that predicts the velocity of latents: AdaLN-Zero with one modulation shared by all blocks,
+rotary position embedding in two dimensions, SwiGLU, the layout as channels of each token (AnyScene's DiT, UniScene's
+conditioning)."""
 
 from __future__ import annotations
 
@@ -23,6 +24,8 @@ __all__ = ["DiT", "DiTConfig"]
 
 @dataclass(frozen=True)
 class DiTConfig:
+    """Sizes of a `DiT`."""
+
     latent: int = 4
     patch: int = 4  # cells of the layout along a latent cell
     token: int = 2  # latent cells along a token
@@ -65,10 +68,15 @@ class DiT(nn.Module):
         self.blocks = nn.ModuleList(_DiTBlock(c.width, c.heads) for _ in range(c.depth))
         self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
 
-    def forward(self, x: Tensor, t: Tensor, layout: Tensor, told: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, layout: Tensor, has_layout: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+        """Velocity (B, c, x, y).
+
+        Args:
+            x, t, layout, has_layout, known, mask: as in `FlowNet`.
+        """
         c = self.config
         stacked = torch.cat([x, known, mask], dim=1)
-        h = self.stem(F.pixel_unshuffle(stacked, c.token)) + self.layout(layout, told)
+        h = self.stem(F.pixel_unshuffle(stacked, c.token)) + self.layout(layout, has_layout)
         b, _, nx, ny = h.shape
         angles = rope_2d(nx, ny, c.width // c.heads, x.device)
         modulation = self.time(time_features(t, c.width))

@@ -1,7 +1,7 @@
 """Rectified flow over latents (AnyScene's flow matching): straight paths from noise to data, sampled by Euler steps.
 
 A network behind `FlowNet` predicts the velocity data - noise at time t, where t = 0 is noise and t = 1 data. Known
-latents go in beside the noisy ones, so the same network generates a scene, or the rest of one.
+latents are inputs besides the noisy ones, so that one network generates a scene or completes one.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ class FlowNet(Protocol):
         x: (B, c, x, y) noisy latents.
         t: (B,) time in [0, 1].
         layout: (B, C, X, Y) multi-hot.
-        told: (B,) bool, whether the layout is known (False for guidance).
-        known: (B, c, x, y) latents given, 0 where none.
+        has_layout: (B,) bool, whether the layout is given (False for guidance).
+        known: (B, c, x, y) given latents, 0 elsewhere.
         mask: (B, 1, x, y), 1 where they are given.
     """
 
-    def __call__(self, x: Tensor, t: Tensor, layout: Tensor, told: Tensor, known: Tensor, mask: Tensor) -> Tensor: ...
+    def __call__(
+        self, x: Tensor, t: Tensor, layout: Tensor, has_layout: Tensor, known: Tensor, mask: Tensor
+    ) -> Tensor: ...
 
 
 def flow_loss(
     net: FlowNet,
     data: Tensor,
     layout: Tensor,
-    told: Tensor,
+    has_layout: Tensor,
     mask: Tensor,
     weight: Tensor,
     generator: torch.Generator | None = None,
@@ -41,15 +43,19 @@ def flow_loss(
     """Mean squared error of the velocity at logit-normal times, over cells that are not given.
 
     Args:
+        net: predicts the velocity.
         data: (B, c, x, y) latents at unit variance.
+        layout: (B, C, X, Y) multi-hot.
+        has_layout: (B,) bool, whether the layout is given.
         mask: (B, 1, x, y), 1 where latents are given.
         weight: (B, 1, x, y) of each cell.
+        generator: of times and noise.
     """
     b = len(data)
     t = torch.sigmoid(torch.randn(b, generator=generator).to(data.device))
     noise = torch.randn(data.shape, generator=generator).to(data.device)
     at = t[:, None, None, None]
-    velocity = net((1 - at) * noise + at * data, t, layout, told, data * mask, mask)
+    velocity = net((1 - at) * noise + at * data, t, layout, has_layout, data * mask, mask)
     weight = weight * (1 - mask)
     error = ((velocity.float() - (data - noise)) ** 2).mean(dim=1, keepdim=True)
     return (error * weight).sum() / weight.sum().clamp(min=1.0)
@@ -58,9 +64,18 @@ def flow_loss(
 def sample(
     net: FlowNet, noise: Tensor, layout: Tensor, known: Tensor, mask: Tensor, steps: int, guidance: float
 ) -> Tensor:
-    """Latents (B, c, x, y) from noise in Euler steps, with classifier-free guidance where it is not 1.
+    """Latents (B, c, x, y) from noise by Euler steps, with classifier-free guidance unless it is 1.
 
-    What is given is returned as it is.
+    Given latents are returned unchanged.
+
+    Args:
+        net: predicts the velocity.
+        noise: (B, c, x, y), standard normal.
+        layout: (B, C, X, Y) multi-hot.
+        known: (B, c, x, y), given latents.
+        mask: (B, 1, x, y), 1 where they are given.
+        steps: number of Euler steps.
+        guidance: weight of the condition; 1 is no guidance.
     """
     b = len(noise)
     yes = torch.ones(b, dtype=torch.bool, device=noise.device)
@@ -68,14 +83,14 @@ def sample(
     x = noise
     for step in range(steps):
         t = torch.full((b,), step / steps, device=noise.device)
-        # What is given moves on its own straight path, as in training.
+        # Given latents move on their own straight path, as in training.
         x = x * (1 - mask) + ((1 - step / steps) * noise + step / steps * known) * mask
         if guidance == 1.0:
             velocity = net(x, t, layout, yes, known, mask).float()
         else:
             twice = [torch.cat([a, a]) for a in (x, t, layout, known, mask)]
             x2, t2, layout2, known2, mask2 = twice
-            told, untold = net(x2, t2, layout2, torch.cat([yes, ~yes]), known2, mask2).float().chunk(2)
-            velocity = untold + guidance * (told - untold)
+            with_layout, without = net(x2, t2, layout2, torch.cat([yes, ~yes]), known2, mask2).float().chunk(2)
+            velocity = without + guidance * (with_layout - without)
         x = x + velocity / steps
     return known + x * (1 - mask)

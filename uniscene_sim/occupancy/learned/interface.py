@@ -1,4 +1,4 @@
-"""What evaluation asks of a learned generator of occupancy."""
+"""Interfaces of learned generators of occupancy, as tiles and evaluation use them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ __all__ = ["LatentModel", "OccupancyGenerator"]
 
 
 class LatentModel(Protocol):
-    """What `learned.model.OccupancyModel` gives to tiles."""
+    """What tiles need of a model; `learned.model.OccupancyModel` is one."""
 
     channels: tuple[str, ...]  # of the layout, in order
     patch: int  # cells along a latent cell
     latent_channels: int
     sha256: str
-    device: str  # where it runs: last bits hang on it
+    device: str  # where it runs, on which last bits depend
 
     def generate(
         self, layout: np.ndarray, noise: np.ndarray, known: np.ndarray | None = None, mask: np.ndarray | None = None
     ) -> np.ndarray:
-        """Latents float32 (B, c, x, y) of a layout uint8 (B, C, X, Y), begun from noise (B, c, x, y); those `known`
-        (B, c, x, y) are kept where `mask` bool (B, x, y) says."""
+        """Latents float32 (B, c, x, y).
+
+        Args:
+            layout: uint8 (B, C, X, Y), multi-hot over `channels`.
+            noise: float32 (B, c, x, y), standard normal.
+            known: float32 (B, c, x, y), latents to be kept where `mask` is set.
+            mask: bool (B, x, y).
+        """
         ...
 
     def decode(self, latents: np.ndarray, layout: np.ndarray) -> np.ndarray:
-        """Labels uint8 (B, X, Y, Z) of a `GridSpec`'s cells."""
+        """Labels uint8 (B, X, Y, Z), in cells of a `GridSpec`, of latents (B, c, x, y) and layouts (B, C, X, Y)."""
         ...
 
 
@@ -46,9 +52,15 @@ class OccupancyGenerator(LatentModel, Protocol):
         steps: int = 2,
         guidance: float = 1.0,
     ) -> np.ndarray:
-        """As for tiles, in a number of Euler steps and with a weight of the condition."""
+        """Latents float32 (B, c, x, y), as `LatentModel.generate`.
+
+        Args:
+            layout, noise, known, mask: as there.
+            steps: number of Euler steps.
+            guidance: weight of the condition; 1 is no guidance.
+        """
         ...
 
     def decode(self, latents: np.ndarray, layout: np.ndarray | None) -> np.ndarray:
-        """As for tiles; without a layout, from the latents alone."""
+        """Labels uint8 (B, X, Y, Z), as `LatentModel.decode`; without a layout, from the latents alone."""
         ...

@@ -1,5 +1,5 @@
-"""Layers that the VAE and the flow share. Feature maps are (B, C, X, Y); norms are of each pixel alone, so that what a
-network makes of a place does not hang on the size of the canvas."""
+"""Layers that the VAE and the flow share. Feature maps are (B, C, X, Y); norms are per pixel, so that the output at a
+place does not depend on the size of the canvas."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PixelNorm(nn.LayerNorm):
 
 
 class ResBlock(nn.Module):
-    """Two 3x3 convolutions around a skip; scaled and shifted by a condition (B, `cond`) where there is one."""
+    """Residual block of two 3x3 convolutions, scaled and shifted by a condition (B, `cond`) if there is one."""
 
     def __init__(self, width: int, cond: int = 0):
         super().__init__()
@@ -48,7 +48,7 @@ class ResBlock(nn.Module):
 
 
 def zero_initialised(layer: nn.Linear) -> nn.Linear:
-    """A layer that does not hear its input yet, so that a block begins as what it adds to."""
+    """A layer whose output is zero at first, so that its residual block begins as the identity."""
     nn.init.zeros_(layer.weight)
     return layer
 
@@ -60,7 +60,13 @@ def rope(positions: Tensor, width: int) -> Tensor:
 
 
 def rope_2d(nx: int, ny: int, width: int, device: torch.device) -> Tensor:
-    """Angles (nx ny, width / 2) for tokens of a grid, by row: half of them for x, half for y."""
+    """Angles (nx ny, width / 2) for tokens of a grid, by row: half of them for x, half for y.
+
+    Args:
+        nx, ny: tokens along x and y.
+        width: of a head.
+        device: of the result.
+    """
     i, j = torch.meshgrid(torch.arange(nx, device=device), torch.arange(ny, device=device), indexing="ij")
     return torch.cat([rope(i.reshape(-1), width // 2), rope(j.reshape(-1), width // 2)], dim=1)
 
@@ -72,7 +78,7 @@ def _rotate(x: Tensor, angles: Tensor) -> Tensor:
 
 
 def rotary_attention(qkv: Tensor, heads: int, angles: Tensor) -> Tensor:
-    """Attention of tokens (B, N, 3 C) with rotary positions (N, C / heads / 2): (B, N, C)."""
+    """Attention (B, N, C) of tokens (B, N, 3 C), query, key and value, with rotary angles (N, C / heads / 2)."""
     b, n, c = qkv.shape
     q, k, v = qkv.view(b, n, 3, heads, c // (3 * heads)).permute(2, 0, 3, 1, 4)
     out = F.scaled_dot_product_attention(_rotate(q, angles), _rotate(k, angles), v)
@@ -80,7 +86,7 @@ def rotary_attention(qkv: Tensor, heads: int, angles: Tensor) -> Tensor:
 
 
 class AxialAttention(nn.Module):
-    """Attention along x, then along y (AnyScene's and UniScene's VAE), with relative positions."""
+    """Attention along x, then along y, with relative positions (the VAEs of AnyScene and UniScene)."""
 
     def __init__(self, width: int, heads: int = 4):
         super().__init__()
@@ -100,8 +106,14 @@ class AxialAttention(nn.Module):
 
 
 class LayoutEmbedding(nn.Module):
-    """A multi-hot layout as features: a learned embedding for each channel, one for cells where nothing is, and one
-    for a layout that is not told (UniScene's layout encoder; for guidance and for a decoder that must not lean on it).
+    """Features of a multi-hot layout: a learned embedding for each channel, one for empty cells, and one for a layout
+    that is not given (UniScene's layout encoder; for guidance, and for a decoder that must not rely on it).
+
+    Args:
+        channels: of the layout, C.
+        width: of an embedding.
+        fold: cells of the layout along a pixel of the features.
+        out: channels of the features.
     """
 
     def __init__(self, channels: int, width: int, fold: int, out: int):
@@ -111,13 +123,14 @@ class LayoutEmbedding(nn.Module):
         self.unknown = nn.Parameter(torch.zeros(width))
         self.project = nn.Conv2d(width * fold * fold, out, 1)
 
-    def forward(self, layout: Tensor, told: Tensor) -> Tensor:
-        """Features (B, out, X / fold, Y / fold) of a layout (B, C, X, Y); `told` (B,) bool says which are known."""
+    def forward(self, layout: Tensor, has_layout: Tensor) -> Tensor:
+        """Features (B, out, X / fold, Y / fold) of a layout (B, C, X, Y); `has_layout`, bool (B,), says which are
+        given."""
         table = self.of_channel.to(layout.dtype)
         embedded = torch.einsum("bcxy,ce->bexy", layout, table[:-1])
         empty = (layout.amax(dim=1, keepdim=True) == 0).to(layout.dtype)
         embedded = embedded + empty * table[-1][:, None, None]
-        embedded = torch.where(told[:, None, None, None], embedded, self.unknown[:, None, None].to(layout.dtype))
+        embedded = torch.where(has_layout[:, None, None, None], embedded, self.unknown[:, None, None].to(layout.dtype))
         return self.project(F.pixel_unshuffle(embedded, self.fold))
 
 

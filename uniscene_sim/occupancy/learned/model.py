@@ -1,4 +1,4 @@
-"""`OccupancyModel`: the VAE and the flow of the zoo behind arrays."""
+"""`OccupancyModel`: a trained VAE and flow, numpy in and out."""
 
 from __future__ import annotations
 
@@ -28,15 +28,19 @@ _FLOWS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
 
 
 class OccupancyModel:
-    """Layouts to latents to labels; the same bytes for the same inputs on one machine.
+    """From layouts to latents to labels; equal inputs give equal bytes on one machine.
+
+    Args:
+        name: as in the zoo.
+        vae, flow: the networks.
+        sha256: of the weights.
+        device: where it runs; None picks one.
 
     Attributes:
-        name: as in the zoo.
         channels: of the layout, in order.
         patch: cells along a side of a latent cell.
         latent_channels: c.
-        sha256: of the weights.
-        device: where it runs: the last bits of what it makes hang on it.
+        device: kind of device, on which the last bits of outputs depend.
     """
 
     def __init__(self, name: str, vae: OccupancyVae, flow: nn.Module, sha256: str, device: str | None = None):
@@ -51,10 +55,10 @@ class OccupancyModel:
 
     @classmethod
     def load(cls, name: str | Path, device: str | None = None) -> OccupancyModel:
-        """Of the zoo, by its name or folder.
+        """A model of the zoo by name, or of a folder.
 
         Raises:
-            InputError: no such model, weights of another version or damaged ones.
+            InputError: no such model, or weights of another version or damaged ones.
         """
         model = load_model(name)
         vae = load_network(model, "vae", lambda sizes: OccupancyVae(VaeConfig(**sizes)))
@@ -81,9 +85,10 @@ class OccupancyModel:
         Args:
             layout: uint8 (B, C, 4 x, 4 y), multi-hot over `channels`.
             noise: float32 (B, c, x, y), standard normal.
-            known: latents to be kept where `mask` (B, x, y) is True.
-            steps: of Euler.
-            guidance: how far to go beyond what would be made without a layout; 1 for no guidance.
+            known: float32 (B, c, x, y), latents to be kept where `mask` is set.
+            mask: bool (B, x, y).
+            steps: number of Euler steps.
+            guidance: weight of the condition; 1 is no guidance.
 
         Raises:
             InputError: wrong shapes, or the device has no memory left.
@@ -101,15 +106,17 @@ class OccupancyModel:
             return made.float().cpu().numpy()
 
     def decode(self, latents: np.ndarray, layout: np.ndarray | None) -> np.ndarray:
-        """Labels uint8 (B, 4 x, 4 y, Z) of latents and their layouts, None for a decoder that is not told."""
+        """Labels uint8 (B, 4 x, 4 y, Z) of latents (B, c, x, y) and layouts (B, C, 4 x, 4 y); None for no layout."""
         b, _, nx, ny = latents.shape
-        told = torch.full((b,), layout is not None, device=self._device)
+        has_layout = torch.full((b,), layout is not None, device=self._device)
         if layout is None:
             layout = np.zeros((b, len(self.channels), self.patch * nx, self.patch * ny), dtype=np.uint8)
         self._check_layout(layout, nx, ny, b)
         with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
             return (
-                self._vae.decode(self._vae.denormalise(self._tensor(latents)), self._layout(layout), told).cpu().numpy()
+                self._vae.decode(self._vae.denormalise(self._tensor(latents)), self._layout(layout), has_layout)
+                .cpu()
+                .numpy()
             )
 
     def _tensor(self, array: np.ndarray) -> Tensor:

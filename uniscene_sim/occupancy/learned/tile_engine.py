@@ -1,4 +1,4 @@
-"""`occflow-tiles`: a world generated from its layout by a learned model, tile by tile."""
+"""`occflow-tiles`: tiles generated from the layout by a learned model."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from uniscene_sim.zoo.models import require_learned
 __all__ = ["OccflowTiles"]
 
 _ROAD_M = 40.0
-_ALL_DECKS = float("nan")  # no road is far from this height
+_ALL_DECKS = float("nan")  # no height: roads of all decks count
 
 
 class OccflowTiles:
     """Houses, trees and street furniture as the model generates them around the map's roads.
 
     A tile depends on the map, the seed, its index and the model's weights, and on nothing else. Where no road is within
-    40 m of a tile it is `procedural`, whole and by rule: there the layout has nothing to say.
+    40 m of a tile, it is that of `procedural`, since the layout is empty there.
 
     Args:
         static_map: the map.
-        seed: of the noise, and of what is planned where the map is silent.
-        model: in place of the one that the options name.
+        seed: of the noise, and of objects that the map does not hold.
+        model: overrides the model that the options name.
         options: which model.
 
     Raises:
         InputError: torch is not installed, the model's weights are missing or damaged, or it asks for channels that
-            nobody can fill.
+            do not exist.
     """
 
     name = "occflow-tiles"
 
     @dataclass(frozen=True)
     class Options:
-        """`model`: name of a model of the zoo, or folder of one's own that `train occupancy` wrote."""
+        """`model`: name of a model of the zoo, or a folder that `train occupancy` wrote."""
 
         model: str = "occupancy"
 
@@ -60,7 +60,7 @@ class OccflowTiles:
     ):
         if model is None:
             require_learned()
-            from uniscene_sim.occupancy.learned.model import OccupancyModel  # torch comes with it
+            from uniscene_sim.occupancy.learned.model import OccupancyModel  # imports torch
 
             model = OccupancyModel.load(options.model)
         _check(model)
@@ -79,7 +79,7 @@ class OccflowTiles:
         return build_tile(site, labels, self._procedural.objects(site.x0, site.y0), self.seed)
 
     def layout(self, ix: int, iy: int) -> np.ndarray:
-        """What is known of a tile and 10 m around it: uint8 (C, 208, 208), channels as the model wants them."""
+        """The condition of a tile and 10 m around it, uint8 (C, 208, 208), in the channels of the model."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         objects = self._procedural.objects(x0, y0, MARGIN_M)
         layout = condition_layout(

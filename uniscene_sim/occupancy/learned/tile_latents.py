@@ -1,10 +1,10 @@
-"""Latents of tiles, each generated around those of its neighbours that come before it in four colours.
+"""Latents of tiles, each generated around those of its neighbours of earlier colours.
 
-Tiles take the colours (0, 0), (1, 0), (0, 1), (1, 1) of their index modulo two. One is generated on a canvas that
-reaches 10 m into its neighbours; there the latents of neighbours of earlier colours are known and kept, as in
-inpainting, and of the rest only what lies in the tile itself counts. No tile hangs on one of its own colour or a later
-one, so all come out the same in whatever order they are asked for. Noise belongs to places of the world, so that what
-two neighbours generate of the same place begins alike.
+Tiles have one of four colours, (0, 0), (1, 0), (0, 1), (1, 1), by their index modulo two. A tile is generated on a
+canvas that reaches 10 m into its neighbours. There the latents of neighbours of earlier colours are known and kept, as
+in inpainting; of the rest, only what lies in the tile itself is used. No tile depends on one of its own or a later
+colour, so tiles are the same in whatever order they are requested. Noise is a function of the place in the world, so
+that two neighbours start from the same noise where they overlap.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from uniscene_sim.tile import CELL_M, TILE_CELLS
 
 __all__ = ["CANVAS_CELLS", "CANVAS_GRID", "MARGIN_CELLS", "MARGIN_M", "TileLatents", "tile_colour", "world_noise"]
 
-MARGIN_CELLS = 24  # six latent cells: an even number, so that tiles end where a network's patches of two do
+MARGIN_CELLS = 24  # six latent cells: an even number, so that tiles end at the network's patches of two
 MARGIN_M = MARGIN_CELLS * CELL_M
 CANVAS_CELLS = TILE_CELLS + 2 * MARGIN_CELLS
-#: A canvas as a window about the middle of its tile.
+#: A canvas as a window around the centre of its tile.
 CANVAS_GRID = replace(
     DEFAULT_GRID,
     shape=(CANVAS_CELLS, CANVAS_CELLS, DEFAULT_GRID.shape[2]),
     origin=(-0.5 * CANVAS_CELLS * CELL_M, -0.5 * CANVAS_CELLS * CELL_M, DEFAULT_GRID.origin[2]),
 )
 _NOISE = 119  # use of random numbers
-_KEPT = 1024  # canvases; some 40 KB each
+_KEPT = 1024  # canvases; about 40 KB each
 
 
 class TileLatents:
-    """Latents of any tile's canvas, those used last kept.
+    """Latents of the canvases of tiles; the most recently used are kept.
 
     Args:
-        model: makes latents.
-        layout: of the canvas (C, 208, 208) of a tile, without agents.
+        model: generates latents.
+        layout: layout (C, 208, 208) of the canvas of a tile, without agents.
         exists: whether a tile is generated at all.
         seed: of the noise.
     """
@@ -72,11 +72,11 @@ class TileLatents:
         return self._canvases[key]
 
     def known(self, ix: int, iy: int) -> tuple[np.ndarray, np.ndarray]:
-        """Latents (c, x, y) of neighbours that come before, on a tile's canvas, and where they are, bool (x, y)."""
+        """Latents (c, x, y) of neighbours of earlier colours on a tile's canvas, and where they are, bool (x, y)."""
         size, tile, margin = self.tile + 2 * self.margin, self.tile, self.margin
         known = np.zeros((self.model.latent_channels, size, size), np.float32)
         mask = np.zeros((size, size), np.bool_)
-        # What of a canvas lies in the neighbour on one side, and what of that neighbour's own canvas it is.
+        # Part of the canvas in the neighbour on each side, and the same part in that neighbour's own canvas.
         here = {-1: slice(0, margin), 0: slice(margin, margin + tile), 1: slice(margin + tile, size)}
         there = {-1: slice(tile, tile + margin), 0: here[0], 1: slice(margin, 2 * margin)}
         for dx in (-1, 0, 1):
@@ -92,7 +92,7 @@ class TileLatents:
 
 
 def tile_colour(ix: int, iy: int) -> int:
-    """Turn of a tile, 0 to 3."""
+    """Colour of a tile, 0 to 3, which orders generation."""
     return ix % 2 + 2 * (iy % 2)
 
 
@@ -100,7 +100,13 @@ def tile_colour(ix: int, iy: int) -> int:
 def world_noise(seed, channels, i0, j0, size):
     """Standard normals float32 (channels, size, size) at latent cells (i0 + i, j0 + j) of the world.
 
-    Each hangs on the seed, its cell and its channel alone.
+    Each depends on the seed, its cell and its channel alone.
+
+    Args:
+        seed: of the world.
+        channels: number of channels.
+        i0, j0: index of the first latent cell.
+        size: latent cells along each side.
     """
     out = np.empty((channels, size, size), np.float32)
     for c in range(channels):

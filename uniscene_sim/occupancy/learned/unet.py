@@ -1,4 +1,4 @@
-"""A convolutional U-Net that predicts the velocity of latents; attention at its bottom."""
+"""A convolutional U-Net that predicts the velocity of latents, with attention at its lowest resolution."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ __all__ = ["UNet", "UNetConfig"]
 
 @dataclass(frozen=True)
 class UNetConfig:
+    """Sizes of a `UNet`."""
+
     latent: int = 4
     patch: int = 4  # cells of the layout along a latent cell
     widths: tuple[int, int] = (128, 224)
@@ -33,7 +35,7 @@ class UNetConfig:
 
 
 class _Attention(nn.Module):
-    """Of each place to all others."""
+    """Attention between all places."""
 
     def __init__(self, width: int, heads: int = 4):
         super().__init__()
@@ -67,9 +69,14 @@ class UNet(nn.Module):
         self.rising = nn.ModuleList(ResBlock(top, top) for _ in range(c.blocks[2]))
         self.head = nn.Sequential(PixelNorm(top), nn.SiLU(), nn.Conv2d(top, c.latent, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, layout: Tensor, told: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, layout: Tensor, has_layout: Tensor, known: Tensor, mask: Tensor) -> Tensor:
+        """Velocity (B, c, x, y).
+
+        Args:
+            x, t, layout, has_layout, known, mask: as in `FlowNet`.
+        """
         cond = self.time(time_features(t, self.config.widths[0]))
-        h = self.stem(torch.cat([x, known, mask], dim=1)) + self.layout(layout, told)
+        h = self.stem(torch.cat([x, known, mask], dim=1)) + self.layout(layout, has_layout)
         for block in self.falling:
             h = block(h, cond)
         nx, ny = h.shape[2:]

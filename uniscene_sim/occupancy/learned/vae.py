@@ -1,8 +1,8 @@
 """`OccupancyVae`: labels to latents and back (UniScene, section 3.1; AnyScene's VAE).
 
-Each class has an embedding; height is folded into channels, so all convolutions are of two dimensions. The decoder may
-also see the layout, which is sharper than any latent; in part of training it is not told, or told wrongly, so that the
-latents must carry the scene.
+Each class has an embedding; height is folded into channels, so all convolutions are two-dimensional. The decoder may
+also use the layout, which is sharper than any latent; in part of the training, the layout is missing or wrong, so that
+the latents must carry the scene.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class VaeConfig:
     encoder_blocks: tuple[int, int] = (1, 2)
     decoder_blocks: tuple[int, int] = (2, 4)
     axial: bool = True  # attention along x and y in the encoder
-    frames: int = 1  # of a clip coded together, as UniScene does; 1 for single frames
+    frames: int = 1  # of a clip that is encoded together, as in UniScene; 1 for single frames
     layout_width: int = 16
     channels: tuple[str, ...] = CONDITION_CHANNELS
 
-    #: Cells along one side of a latent cell.
+    #: Cells along a side of a latent cell.
     patch = 4
 
     @property
@@ -52,7 +52,7 @@ class VaeConfig:
 
 
 class OccupancyVae(nn.Module):
-    """Labels uint8 (B, X, Y, Z) to latents (B, c, X/4, Y/4), and latents to features of which logits are made."""
+    """Labels uint8 (B, X, Y, Z) to latents (B, c, X/4, Y/4), and latents to features and logits."""
 
     embedding: Tensor
     latent_mean: Tensor
@@ -82,12 +82,12 @@ class OccupancyVae(nn.Module):
         self.decoder_half = nn.ModuleList(ResBlock(half) for _ in range(c.decoder_blocks[0]))
         self.head = nn.Sequential(PixelNorm(half), nn.Conv2d(half, 4 * c.height * 2 * c.embed, 1))
         self.classify = nn.Linear(2 * c.embed, classes)
-        #: Mean and deviation of each latent channel over the training set: latents are handed out at unit variance.
+        #: Mean and standard deviation of each latent channel over the training set, by which latents are normalised.
         self.register_buffer("latent_mean", torch.zeros(c.latent))
         self.register_buffer("latent_std", torch.ones(c.latent))
 
     def encode(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance (B, c, X/4, Y/4), as they come."""
+        """Mean and log variance of latents, (B, c, X/4, Y/4) each, not normalised, of labels uint8 (B, X, Y, Z)."""
         folded = fold(labels)
         embedded = self.embedding.index_select(0, folded.reshape(-1).int()).view(*folded.shape[:3], -1)
         x = self.stem(embedded.permute(0, 3, 1, 2))
@@ -103,9 +103,10 @@ class OccupancyVae(nn.Module):
         mean, log_variance = self.moments(x).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-10, 4)
 
-    def features(self, latents: Tensor, layout: Tensor, told: Tensor) -> Tensor:
-        """Features (B X Y Z, 2 embed), in the order of `fold`, of latents as they come and a layout (B, C, X, Y)."""
-        beside = self.layout(layout, told)
+    def features(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
+        """Features (B X Y Z, 2 embed), in the order of `fold`, of latents (B, c, X/4, Y/4), not normalised, and a
+        layout (B, C, X, Y), which counts where `has_layout`, bool (B,), is set."""
+        beside = self.layout(layout, has_layout)
         x = self.lift(latents) + self.layout_down(F.pixel_unshuffle(beside, 2))
         for block in self.decoder_quarter:
             x = block(x)
@@ -120,34 +121,36 @@ class OccupancyVae(nn.Module):
         """Logits (..., 21) of features (..., 2 embed)."""
         return self.classify(features)
 
-    def decode(self, latents: Tensor, layout: Tensor, told: Tensor) -> Tensor:
-        """Labels uint8 (B, X, Y, Z), the likeliest of each voxel."""
-        labels = self.logits(self.features(latents, layout, told)).argmax(-1).to(torch.uint8)
+    def decode(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
+        """Labels uint8 (B, X, Y, Z), the likeliest of each voxel; arguments as `features`."""
+        labels = self.logits(self.features(latents, layout, has_layout)).argmax(-1).to(torch.uint8)
         b, _, nx, ny = layout.shape
         return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
 
     def normalise(self, latents: Tensor) -> Tensor:
+        """Latents (B, c, x, y) at zero mean and unit variance."""
         return (latents - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
 
     def denormalise(self, latents: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
         return latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
 
 
 def fold(labels: Tensor) -> Tensor:
-    """Labels (B, X, Y, Z) as (B, X/2, Y/2, 4 Z): a column of each of four cells beside one another."""
+    """Labels (B, X, Y, Z) as (B, X/2, Y/2, 4 Z): the columns of four adjacent cells as channels."""
     b, nx, ny, nz = labels.shape
     return labels.view(b, nx // 2, 2, ny // 2, 2, nz).permute(0, 1, 3, 2, 4, 5).reshape(b, nx // 2, ny // 2, 4 * nz)
 
 
 def unfold(folded: Tensor) -> Tensor:
-    """The other way round."""
+    """The inverse of `fold`."""
     b, nx, ny, nz = folded.shape
     return folded.view(b, nx, ny, 2, 2, nz // 4).permute(0, 1, 3, 2, 4, 5).reshape(b, 2 * nx, 2 * ny, nz // 4)
 
 
 class TemporalMix(nn.Module):
-    """What the frames of a clip, which lie next to each other in the batch, tell each other of each place: a
-    convolution over time, then attention along it (UniScene's 3D convolution and temporal axial attention)."""
+    """Exchange between the frames of a clip, which are adjacent in the batch, at each place: a convolution over time,
+    then attention along it (UniScene's 3D convolution and temporal axial attention)."""
 
     def __init__(self, width: int, heads: int = 4):
         super().__init__()

@@ -1,3 +1,4 @@
-"""The analytic engine: houses, vegetation, street furniture and terrain around the layout.
+"""The procedural engine: houses, vegetation, street furniture and terrain around the map's roads.
 
-No weights are loaded here."""
+No weights are loaded here.
+"""

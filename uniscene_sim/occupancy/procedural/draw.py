@@ -7,16 +7,19 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import floor
 from uniscene_sim.compute.keyed_random import unit_hash5
-from uniscene_sim.occupancy.bricks import _SUB, _bit, _draw_box
-from uniscene_sim.occupancy.procedural.houses import _LEAVES, _draw_building
+from uniscene_sim.occupancy.bricks import SUB_CELL_M, draw_box, sub_cell_bit
+from uniscene_sim.occupancy.procedural.houses import draw_house
 from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["draw_objects", "draw_stems"]
+__all__ = ["LEAF_MATERIALS", "draw_objects", "draw_stems"]
+
+#: Material of leaves by variant.
+LEAF_MATERIALS = np.array([Material.FOLIAGE, Material.FOLIAGE_DARK, Material.FOLIAGE_LIGHT], np.uint8)
 
 _NONE = np.uint8(Material.NONE)
 _BUILDING, _TREE, _BUSH, _LAMP, _HEDGE, _FENCE, _RAIL, _POST, _SIGN, _, _, _BEAM = (int(k) for k in PlanKind)
-# Plain uint8, since numba unifies no enum with what stands in arrays.
+# Plain uint8, since numba cannot unify an enum with elements of arrays.
 _TRUNK, _HEDGE_M, _FENCE_M, _POLE, _LAMP_M, _RAIL_M, _BRIDGE, _RED, _WHITE = (
     np.uint8(m)
     for m in (
@@ -37,24 +40,30 @@ _LUMP, _LEAVES_OUT = 111, 112  # uses of random numbers
 
 @njit(cache=True)
 def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
-    """A crown of leaves: an ellipsoid whose edge is ragged by noise fixed to the map."""
+    """Draw a crown of leaves: an ellipsoid with an edge that is ragged by noise fixed to the map.
+
+    Arguments by group:
+        material, mask, x0, y0, z0: as in `draw_objects`.
+        cx, cy, cz, rx, rz: centre, m, and half axes across and up, m.
+        leaf, salt: Material, and a key of the noise.
+    """
     n, m, h = material.shape
-    i0, i1 = max(int((cx - rx - x0) / _SUB), 0), min(int((cx + rx - x0) / _SUB), 4 * n - 1)
-    j0, j1 = max(int((cy - rx - y0) / _SUB), 0), min(int((cy + rx - y0) / _SUB), 4 * m - 1)
-    k0, k1 = max(int((cz - rz - z0) / _SUB), 0), min(int((cz + rz - z0) / _SUB), 4 * h - 1)
+    i0, i1 = max(int((cx - rx - x0) / SUB_CELL_M), 0), min(int((cx + rx - x0) / SUB_CELL_M), 4 * n - 1)
+    j0, j1 = max(int((cy - rx - y0) / SUB_CELL_M), 0), min(int((cy + rx - y0) / SUB_CELL_M), 4 * m - 1)
+    k0, k1 = max(int((cz - rz - z0) / SUB_CELL_M), 0), min(int((cz + rz - z0) / SUB_CELL_M), 4 * h - 1)
     for i in range(i0, i1 + 1):
         for j in range(j0, j1 + 1):
-            x, y = x0 + (i + 0.5) * _SUB, y0 + (j + 0.5) * _SUB
+            x, y = x0 + (i + 0.5) * SUB_CELL_M, y0 + (j + 0.5) * SUB_CELL_M
             flat = ((x - cx) / rx) ** 2 + ((y - cy) / rx) ** 2
             if flat > 1.0:
                 continue
             lump, lump_at = 0.0, -(2**62)
             for k in range(k0, k1 + 1):
-                z = z0 + (k + 0.5) * _SUB
+                z = z0 + (k + 0.5) * SUB_CELL_M
                 r = flat + ((z - cz) / rz) ** 2
                 if r > 1.0:
                     continue
-                inside = r < 0.375  # whatever the noise says
+                inside = r < 0.375  # whatever the noise
                 if not inside:
                     level = floor(z / 0.7)
                     if level != lump_at:
@@ -69,37 +78,43 @@ def _draw_crown(material, mask, x0, y0, z0, cx, cy, cz, rx, rz, leaf, salt):
                     if here != _NONE and here != _TRUNK and (here < _LEAF_LOW or here > _LEAF_HIGH):
                         continue
                     material[i // 4, j // 4, k // 4] = leaf
-                    mask[i // 4, j // 4, k // 4] |= _bit(i % 4, j % 4, k % 4)
+                    mask[i // 4, j // 4, k // 4] |= sub_cell_bit(i % 4, j % 4, k % 4)
 
 
 @njit(cache=True)
 def _draw_stem(material, mask, x0, y0, z0, o):
-    _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, 0.34 * o.height + 0.5, _TRUNK)
+    """Draw the stem of a tree; arguments as in `draw_house`."""
+    draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.4, 0.3, 0.3, 0.34 * o.height + 0.5, _TRUNK)
 
 
 @njit(cache=True, nogil=True)
 def draw_stems(material, mask, x0, y0, z0, trees):
-    """Draw the stems alone of trees (N,) PLAN_DTYPE; arguments as those of `draw`."""
+    """Draw only the stems of trees.
+
+    Args:
+        material, mask, x0, y0, z0: as in `draw_objects`.
+        trees: (N,) PLAN_DTYPE.
+    """
     for q in range(trees.size):
         _draw_stem(material, mask, x0, y0, z0, trees[q])
 
 
 @njit(cache=True, nogil=True)
 def draw_objects(material, mask, x0, y0, z0, objects):
-    """Draw objects (N,) PLAN_DTYPE into a tile's cells.
+    """Draw planned objects into the cells of a tile.
 
     Args:
-        material: uint8 (160, 160, Z), changed in place.
-        mask: uint64 (160, 160, Z), changed in place.
+        material: uint8 (160, 160, Z), changed.
+        mask: uint64 (160, 160, Z), bricks of the cells, changed.
         x0, y0, z0: corner of the tile, m.
-        objects: those that may reach into the tile.
+        objects: (N,) PLAN_DTYPE, those that may reach into the tile.
     """
     for q in range(objects.size):
         o = objects[q]
         if o.kind == _BUILDING:
-            _draw_building(material, mask, x0, y0, z0, o)
+            draw_house(material, mask, x0, y0, z0, o)
         elif o.kind == _TREE:
-            leaf = _LEAVES[o.variant % 3]
+            leaf = LEAF_MATERIALS[o.variant % 3]
             _draw_stem(material, mask, x0, y0, z0, o)
             if o.variant % 3 == 1:  # a conifer, three tiers
                 for tier in range(4):
@@ -126,9 +141,9 @@ def draw_objects(material, mask, x0, y0, z0, objects):
                 material, mask, x0, y0, z0, o.x, o.y, o.z + 0.6, 0.6 * o.length, 0.9, _HEDGE_M, int(o.style * 50)
             )
         elif o.kind == _LAMP:
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.2, 0.2, o.height, _POLE)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.2, 0.2, o.height, _POLE)
             a = 0.5 * o.length
-            _draw_box(
+            draw_box(
                 material,
                 mask,
                 x0,
@@ -144,7 +159,7 @@ def draw_objects(material, mask, x0, y0, z0, objects):
                 _POLE,
             )
             a = o.length
-            _draw_box(
+            draw_box(
                 material,
                 mask,
                 x0,
@@ -160,10 +175,10 @@ def draw_objects(material, mask, x0, y0, z0, objects):
                 _LAMP_M,
             )
         elif o.kind == _HEDGE:
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _HEDGE_M)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _HEDGE_M)
         elif o.kind == _FENCE:
             for level in range(3):
-                _draw_box(
+                draw_box(
                     material,
                     mask,
                     x0,
@@ -181,7 +196,7 @@ def draw_objects(material, mask, x0, y0, z0, objects):
             posts = max(round(o.length / 2.0), 1)
             for post in range(posts + 1):
                 a = (post / posts - 0.5) * o.length
-                _draw_box(
+                draw_box(
                     material,
                     mask,
                     x0,
@@ -197,16 +212,16 @@ def draw_objects(material, mask, x0, y0, z0, objects):
                     _FENCE_M,
                 )
         elif o.kind == _RAIL:
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, 0.12, 0.14, 0.6, _POLE)
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, 0.12, 0.14, 0.6, _POLE)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z + 0.5, o.yaw, o.length, 0.12, 0.32, _RAIL_M)
         elif o.kind == _POST:
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, o.length, o.width, o.height, _POLE)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, o.length, o.width, o.height, _POLE)
         elif o.kind == _BEAM:
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _RAIL_M)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _RAIL_M)
         elif o.kind == _SIGN:
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.1, 0.1, o.height, _POLE)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, 0.0, 0.1, 0.1, o.height, _POLE)
             what = _RED if o.variant == 0 else _WHITE
-            _draw_box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw),
+            draw_box(material, mask, x0, y0, z0, o.x + 0.1 * np.cos(o.yaw), o.y + 0.1 * np.sin(o.yaw),
                  o.z + o.height - 0.75, o.yaw, 0.1, 0.75, 0.75, what)  # fmt: skip
         else:  # pillars and parapets
-            _draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)
+            draw_box(material, mask, x0, y0, z0, o.x, o.y, o.z, o.yaw, o.length, o.width, o.height, _BRIDGE)

@@ -1,4 +1,4 @@
-"""`procedural`: a world grown around the layout by seeded rules, tile by tile."""
+"""`procedural`: a world generated around the map by seeded rules, tile by tile."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ class ProceduralOccupancy:
         self.map, self.seed = static_map, seed
         self._objects = plan_map(static_map, seed)
         self._reach = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
-        # One scratch volume for all tiles: 44 MB that need not be allocated again.
+        # One scratch volume of 44 MB for all tiles.
         shape = (TILE_CELLS, TILE_CELLS, BLOCKS_Z * BLOCK_CELLS)
         self._material, self._mask = np.empty(shape, np.uint8), np.empty(shape, np.uint64)
 
     def tile(self, ix: int, iy: int) -> Tile:
-        """The tile at [64 ix, 64 iy), made anew each time."""
+        """The tile at [64 ix, 64 iy), made anew at each call."""
         site = self.site(ix, iy)
         draw_objects(site.material, site.mask, site.x0, site.y0, site.base, self.objects(site.x0, site.y0))
         return site.tile()
 
     def site(self, ix: int, iy: int) -> Site:
-        """A tile's ground and bridges. Its cells are the same memory each time."""
+        """A tile's ground and bridges. Its cells use the same memory at each call."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         surface = self.map.surface
         ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)
@@ -64,7 +64,7 @@ class ProceduralOccupancy:
         return Site((ix, iy), x0, y0, base, self._material, self._mask, ground, paint)
 
     def objects(self, x0: float, y0: float, margin_m: float = 0.0) -> np.ndarray:
-        """What is planned (N,) PLAN_DTYPE that may reach into the tile at (x0, y0), or within a margin of it."""
+        """Planned objects (N,) PLAN_DTYPE that may reach into the tile at (x0, y0), m, or within a margin of it."""
         o, r = self._objects, self._reach + margin_m
         inside = (o["x"] + r > x0) & (o["x"] - r < x0 + TILE_M) & (o["y"] + r > y0) & (o["y"] - r < y0 + TILE_M)
         return o[inside]

@@ -1,7 +1,6 @@
-"""Where things stand: buildings, trees, lamps, rails and posts of a whole map, planned once from its frontages.
+"""The plan of a map: places of buildings, trees, lamps, rails and posts, from its frontages.
 
-Objects are functions of the map and the seed alone, in an order of their own, so a tile finds the same ones from
-wherever it is asked.
+Objects are functions of the map and the seed alone, in a fixed order, so every tile finds the same ones.
 """
 
 from __future__ import annotations
@@ -20,16 +19,19 @@ __all__ = ["PLAN_DTYPE", "PlanKind", "plan_map"]
 
 
 class PlanKind(IntEnum):
+    """Kinds of planned objects."""
+
     BUILDING, TREE, BUSH, LAMP, HEDGE, FENCE, RAIL, POST, SIGN, PILLAR, PARAPET, BEAM = range(12)
 
 
-#: One object: centre of its foot (m, map frame), heading, length (along), width (across), height, style in [0, 1).
+#: An object: centre of its foot (m, map frame), heading (rad), length (along), width (across) and height (m); random
+#: style in [0, 1) and variant.
 PLAN_DTYPE = np.dtype(
     [("kind", np.int64), ("x", float), ("y", float), ("z", float), ("yaw", float), ("length", float), ("width", float),
      ("height", float), ("style", float), ("variant", np.int64)]
 )  # fmt: skip
 
-_RAIL_GAP_M = 6.0  # no rail of ours within this of one of the map's
+_RAIL_GAP_M = 6.0  # no rail is planned this near to one of the map
 
 
 def plan_map(static_map: StaticMap, seed: int) -> np.ndarray:
@@ -42,7 +44,7 @@ def plan_map(static_map: StaticMap, seed: int) -> np.ndarray:
         planner.add_buildings(frontages)
     planner.add_roadside(frontages)
     if "tree" not in static_map.complete:
-        planner.fields(frontages)
+        planner.add_woodland(frontages)
     return np.array(planner.out, dtype=PLAN_DTYPE) if planner.out else np.zeros(0, PLAN_DTYPE)
 
 
@@ -68,36 +70,36 @@ class _Planner:
                     self._add(PlanKind.SIGN, x, y, self._height(x, y, z), signal.yaw, 0.1, 0.7, 2.5, variant)
 
     def add_map_objects(self) -> None:
-        """What the map itself places. Where its foot would block a driving lane it is left out."""
+        """Objects of the map itself, except where their foot would block a driving lane."""
         u, v = (w.ravel() for w in np.meshgrid(np.linspace(-0.5, 0.5, 7), np.linspace(-0.5, 0.5, 5)))
-        for thing in self.map.objects:
-            if thing.kind not in ("pole", "tree", "building", "sign", "guard_rail"):
+        for placed in self.map.objects:
+            if placed.kind not in ("pole", "tree", "building", "sign", "guard_rail"):
                 continue
-            (x, y, z), (length, width, height) = (float(w) for w in thing.position), thing.size
-            c, s = np.cos(thing.yaw), np.sin(thing.yaw)
+            (x, y, z), (length, width, height) = (float(w) for w in placed.position), placed.size
+            c, s = np.cos(placed.yaw), np.sin(placed.yaw)
             px, py = x + c * u * length - s * v * width, y + s * u * length + c * v * width
             if self._rank(px, py, np.full(len(px), z)).max() >= 3:
                 continue
             ground = self._height(x, y, z)
             style = unit_hash(self.seed, 26, round(10 * x), round(10 * y))
-            if thing.kind == "guard_rail":
+            if placed.kind == "guard_rail":
                 kind = PlanKind.RAIL if height >= 0.5 else PlanKind.BEAM
-                self._add(kind, x, y, z - (0.1 if kind == PlanKind.RAIL else 0.0), thing.yaw, length, max(width, 0.1),
+                self._add(kind, x, y, z - (0.1 if kind == PlanKind.RAIL else 0.0), placed.yaw, length, max(width, 0.1),
                           max(height, 0.1))  # fmt: skip
-            elif thing.kind == "pole":
+            elif placed.kind == "pole":
                 self._add(PlanKind.POST, x, y, min(z, ground + 1.0), 0.0, max(length, 0.1), max(width, 0.1), height)
-            elif thing.kind == "sign":
-                self._add(PlanKind.SIGN, x, y, ground, thing.yaw, 0.1, 0.7, max(height, 2.0), 2)
-            elif thing.kind == "tree":
+            elif placed.kind == "sign":
+                self._add(PlanKind.SIGN, x, y, ground, placed.yaw, 0.1, 0.7, max(height, 2.0), 2)
+            elif placed.kind == "tree":
                 size = max(length, width)
                 if height < 3.0:
                     self._add(PlanKind.BUSH, x, y, ground - 0.2, 0.0, size / 1.2, size / 1.2, height, 0, style)
                 else:
                     self._add(PlanKind.TREE, x, y, ground - 0.2, 0.0, size, size, height, int(30 * style), style)
             else:
-                self._reserve_footprint(np.array([x, y, thing.yaw, length, width]))
+                self._reserve_footprint(np.array([x, y, placed.yaw, length, width]))
                 foot = float(self.surface.height(px, py, np.full(len(px), z)).min()) - 0.4
-                self._add(PlanKind.BUILDING, x, y, foot, thing.yaw, length, width, height, int(1000 * style), style)
+                self._add(PlanKind.BUILDING, x, y, foot, placed.yaw, length, width, height, int(1000 * style), style)
 
     def add_buildings(self, frontages: list[Frontage]) -> None:
         """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
@@ -116,7 +118,7 @@ class _Planner:
                 continue
             distance = setback + 0.5 * depth
             x, y = front.x + distance * front.nx, front.y + distance * front.ny
-            # The front looks at the road: the building's own x axis points to it.
+            # The front faces the road: the building's own x axis points to it.
             yaw = float(np.arctan2(-front.ny, -front.nx))
             box = np.array([x, y, yaw, depth, width])
             if not self._free(box, 1.5 if town else 4.0, 0.05 if town else 6.0):
@@ -149,10 +151,10 @@ class _Planner:
         """Lamps and trees along walkways, rails along fast roads, parapets and pillars along bridges."""
         for front in frontages:
             town = front.town
-            slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots alone
+            slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots only
             u = unit_hash(self.seed, 22, *front.border, slot)
             if self._on_bridge(front):
-                # Outside the border, and down over the edge of the slab.
+                # Outside the border, and down past the edge of the slab.
                 x, y = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
                 self._add(PlanKind.PARAPET, x, y, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
                 if slot % 10 == 5:
@@ -173,17 +175,17 @@ class _Planner:
                 self._add(PlanKind.LAMP, x, y, z, yaw, 1.6, 0.16, 6.5)
             elif town and slot % 7 == 6 and u < 0.75 and "tree" not in self.map.complete:
                 size = 3.2 + 1.2 * u
-                # Broad-leaved, its crown above people's heads and clear of what drives or parks.
+                # Broad-leaved, with its crown above pedestrians and clear of vehicles.
                 if self._highest_rank_around(x, y, front.z, 0.5 * size) < 2:
                     self._add(PlanKind.TREE, x, y, z - 0.1, 0.0, size, size, 8.0 + 2.5 * u, 2 * (int(u * 1000) % 2), u)
             elif not town and unit_hash(self.seed, 25, *front.border, slot // 16) < 0.2:
-                # A run of panels, each at its own height.
+                # A row of panels, each at its own height.
                 x, y = x + 1.5 * front.nx, y + 1.5 * front.ny
                 if self._free(np.array([x, y, front.yaw, FRONTAGE_STEP_M + 0.1, 0.4]), 0.6, 0.0):
                     z = self._height(x, y, front.z)
                     self._add(PlanKind.FENCE, x, y, z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.12, 1.2)
 
-    def fields(self, frontages: list[Frontage]) -> None:
+    def add_woodland(self, frontages: list[Frontage]) -> None:
         """Trees and bushes on open ground, in groups."""
         if not frontages:
             return
@@ -212,7 +214,7 @@ class _Planner:
         x, y = front.x - 1.2 * front.nx, front.y - 1.2 * front.ny
         ground = float(self.surface.terrain_height(np.array([x]), np.array([y]))[0])
         dx, dy = (v.ravel() for v in np.meshgrid([-1.5, 0.0, 1.5], [-1.5, 0.0, 1.5]))
-        # Lanes of every deck from the ground up to our own; the search reaches 2 m to either side of a height.
+        # Lanes of every deck below this one; the query covers 2 m to either side of a height.
         levels = np.arange(ground, front.z - 2.5, 2.0)
         if front.z - ground > 3.5 and all(self._rank(x + dx, y + dy, np.full(9, z)).max() < 0 for z in levels):
             self._add(PlanKind.PILLAR, x, y, ground - 0.5, front.yaw, 1.0, 1.0, front.z - ground - 0.3)
@@ -232,30 +234,31 @@ class _Planner:
         return bool(front.z - terrain > 1.5)
 
     def _clear(self, x: float, y: float, z: float, radius: float) -> bool:
-        """No lane of any deck near the ground within a radius."""
+        """Whether there is no lane of any deck within a radius, m."""
         angle = np.linspace(0, 2 * np.pi, 9)[:-1]
         xs = np.concatenate([[x], x + radius * np.cos(angle), x + 0.5 * radius * np.cos(angle)])
         ys = np.concatenate([[y], y + radius * np.sin(angle), y + 0.5 * radius * np.sin(angle)])
         return bool(self._rank_any(xs, ys).max() < 0)
 
     def _highest_rank_around(self, x: float, y: float, z: float, radius: float) -> int:
-        """Highest rank on a circle."""
+        """Highest rank on a circle, m."""
         angle = np.linspace(0, 2 * np.pi, 13)[:-1]
         return int(self._rank(x + radius * np.cos(angle), y + radius * np.sin(angle), np.full(12, z)).max())
 
     def _near_map_rail(self, x: float, y: float) -> bool:
-        """Whether the map itself has a rail near by."""
+        """Whether the map itself has a rail nearby."""
         low, high = np.searchsorted(self._rails[:, 0], (x - _RAIL_GAP_M, x + _RAIL_GAP_M))
         return bool((np.abs(self._rails[low:high, 1] - y) < _RAIL_GAP_M).any())
 
     def _rank_any(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Rank on whatever deck there is: nothing is planted under bridges either."""
+        """Highest rank on any deck, int (N,): nothing is planted under bridges either."""
         low = self.surface.height(x, y, np.full(len(x), -1e3))
         high = self.surface.height(x, y, np.full(len(x), 1e3))
         return np.maximum(self._rank(x, y, low), self._rank(x, y, high))
 
     def _free(self, box: np.ndarray, lanes_m: float, others_m: float) -> bool:
-        """No lane within `lanes_m` of a box and no building within `others_m`."""
+        """Whether there is no lane within `lanes_m` of a box (5,) x, y, yaw, length, width, and no building within
+        `others_m`."""
         grown = box + np.array([0, 0, 0, 2 * others_m, 2 * others_m])
         i, j = int(box[0] // 32), int(box[1] // 32)
         for a in (-1, 0, 1):

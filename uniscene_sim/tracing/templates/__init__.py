@@ -1,3 +1,4 @@
-"""Fine shapes of agents' classes, scaled to their boxes.
+"""Fine shapes of agent classes, to be scaled to agents' boxes.
 
-Nothing here is posed or traced."""
+Nothing here is posed or traced.
+"""

@@ -1,4 +1,4 @@
-"""People on foot, on bicycles and on motorcycles, with legs that move."""
+"""Pedestrians, cyclists and motorcyclists, with moving legs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`VoxelCanvas`: a small voxel canvas on which templates are drawn in metres."""
+"""`VoxelCanvas`: a small grid of voxels on which templates are drawn in metres."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ class VoxelCanvas:
     Args:
         length, width, height: extent, m.
         voxel_m: size of a voxel.
+
+    Attributes:
+        material: uint8 (X, Y, Z).
+        x, y, z: coordinates of voxel centres, m, which broadcast to (X, Y, Z).
     """
 
     def __init__(self, length: float, width: float, height: float, voxel_m: float = 0.05):
@@ -31,30 +35,38 @@ class VoxelCanvas:
 
     @property
     def filled(self) -> np.ndarray:
+        """Voxels that are not empty, bool (X, Y, Z)."""
         return self.material != Material.NONE
 
     def paint(self, where: np.ndarray, material: Material) -> None:
-        """Fill a mask that broadcasts to the canvas."""
+        """Set the material of a mask that broadcasts to the canvas (X, Y, Z)."""
         self.material[np.broadcast_to(where, self.material.shape)] = material
 
     def box(self, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
+        """Mask (X, Y, Z) of an axis-aligned box, by its ranges, m."""
         return (
             (self.x >= x[0]) & (self.x < x[1]) & (self.y >= y[0]) & (self.y < y[1]) & (self.z >= z[0]) & (self.z < z[1])
         )
 
     def ellipsoid(self, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> np.ndarray:
+        """Mask (X, Y, Z) of an axis-aligned ellipsoid, by its centre and radii, m."""
         (cx, cy, cz), (rx, ry, rz) = centre, radii
         return ((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 + ((self.z - cz) / rz) ** 2 < 1
 
     def capsule(self, a: tuple[float, float, float], b: tuple[float, float, float], radius: float) -> np.ndarray:
-        """All within `radius` of the segment from a to b."""
+        """Mask (X, Y, Z) of all within `radius` of the segment from a to b, m."""
         ab = np.subtract(b, a)
         ax, ay, az = self.x - a[0], self.y - a[1], self.z - a[2]
         t = np.clip((ax * ab[0] + ay * ab[1] + az * ab[2]) / max(float(ab @ ab), 1e-9), 0, 1)
         return (ax - t * ab[0]) ** 2 + (ay - t * ab[1]) ** 2 + (az - t * ab[2]) ** 2 < radius**2
 
     def wheel(self, x: float, y: float, radius: float, width: float) -> None:
-        """A tyre and its rim, upright, its middle `y` from the centre line, standing on the ground."""
+        """Draw a tyre and its rim, upright on the ground.
+
+        Args:
+            x, y: centre, m; y is from the centre line.
+            radius, width: m.
+        """
         r2 = (self.x - x) ** 2 + (self.z - radius) ** 2
         side = np.abs(self.y - y) < 0.5 * width
         self.paint((r2 < radius**2) & side, Material.TYRE)

@@ -34,7 +34,7 @@ def barrier() -> VoxelCanvas:
 
 
 def signal_head() -> VoxelCanvas:
-    """Three lamps facing forward (+x): red on top."""
+    """Three lamps facing forward (+x), red at the top."""
     solid = VoxelCanvas(0.35, 0.35, 1.0, 0.025)
     solid.paint(solid.box((-0.175, 0.06), (-0.175, 0.175), (0, 1.0)), M.SIGNAL_HOUSING)
     for z, lamp in ((0.83, M.LAMP_RED), (0.5, M.LAMP_YELLOW), (0.17, M.LAMP_GREEN)):

@@ -1,4 +1,4 @@
-"""Fine voxel templates of what moves: cars, trucks, riders, people, built from simple solids, without assets.
+"""Fine voxel templates of agents: cars, trucks, riders, pedestrians, built from simple solids, without assets.
 
 A template's axes are x forward, y left, z up, its origin the centre of its footprint; posed, it is scaled along each
 axis to the agent's box.
@@ -21,7 +21,7 @@ from uniscene_sim.tracing.templates.vehicles import bus, car, excavator, trailer
 __all__ = ["GAIT_PHASES", "STRIDE_M", "TemplateSet", "body_rgb", "built_in_templates"]
 
 GAIT_PHASES = 8
-STRIDE_M = 1.4  # two steps
+STRIDE_M = 1.4  # length of two steps
 _PAINTS = np.array(
     [
         (196, 198, 200), (34, 36, 40), (228, 228, 226), (120, 124, 130), (150, 24, 28), (28, 62, 124), (70, 84, 74),
@@ -41,11 +41,11 @@ class TemplateSet:
     shape: np.ndarray  # int32 (T, 3)
     voxel_m: np.ndarray  # float64 (T,)
     size_m: np.ndarray  # float64 (T, 3)
-    first: np.ndarray  # int64 (classes, 2): first template and number of variants of each class; gaits beside
-    gaits: np.ndarray  # int64 (classes,): gait phases of each variant
+    first: np.ndarray  # int64 (classes, 2): first template and number of variants of each class
+    gaits: np.ndarray  # int64 (classes,): number of gait phases of each variant, which are adjacent templates
 
     def template_of(self, cls: np.ndarray, colour: np.ndarray, gait: np.ndarray) -> np.ndarray:
-        """Template index int64 (N,) of agents by class (N,), colour seed (N,) and distance gone (N,), m."""
+        """Template index int64 (N,) of agents, by class (N,), colour seed (N,) and distance travelled (N,), m."""
         cls = np.asarray(cls, np.int64)
         phases = self.gaits[cls]
         variant = (np.asarray(colour, np.int64) >> 8) % self.first[cls, 1]
@@ -54,13 +54,13 @@ class TemplateSet:
 
 
 def body_rgb(colour: np.ndarray) -> np.ndarray:
-    """Paint or cloth uint8 (N, 3) of colour seeds (N,)."""
+    """Colour of paint or clothes, uint8 (N, 3), by colour seed (N,)."""
     return _PAINTS[np.asarray(colour, np.int64) % len(_PAINTS)]
 
 
 @cache
 def built_in_templates() -> TemplateSet:
-    """Every template, built once a process."""
+    """All templates, built once per process."""
     per_class: dict[AgentClass, list[list[VoxelCanvas]]] = {
         AgentClass.CAR: [[car("hatchback")], [car("sedan")], [car("suv")], [car("van")]],
         AgentClass.TRUCK: [[truck()]],
@@ -97,7 +97,7 @@ def built_in_templates() -> TemplateSet:
 
 
 def _normals(material: np.ndarray) -> np.ndarray:
-    """Smooth outward normals int8 (X, Y, Z, 3): the falling gradient of the blurred solid, in its surface voxels."""
+    """Smooth outward normals int8 (X, Y, Z, 3), the negative gradient of the blurred solid."""
     solid = np.pad((material != Material.NONE).astype(np.float32), 3)
     blurred = ndimage.gaussian_filter(solid, 1.3)
     gradient = -np.stack(np.gradient(blurred), axis=-1)[3:-3, 3:-3, 3:-3]

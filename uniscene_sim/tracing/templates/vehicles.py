@@ -34,7 +34,7 @@ _CARS: dict[str, tuple[float, float, float, list[tuple[float, float]], tuple[flo
         (0.62, 0.87),
     ),
 }  # fmt: skip
-_LINE = 0.1  # m, pillars and gaps
+_LINE = 0.1  # m, width of pillars and gaps
 
 
 def car(kind: str) -> VoxelCanvas:
