@@ -67,11 +67,13 @@ class CameraSpec:
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image points (N, 2), px, of points (N, 3) m in the optical frame, and whether each is before the lens (N,);
         whether it lies inside the image is not asked."""
-        return project_points(self.lens, np.ascontiguousarray(points, dtype=np.float64))
+        pixels, before_lens = project_points(self.lens, np.ascontiguousarray(points, dtype=np.float64))
+        return pixels, before_lens
 
     def unproject(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Unit rays (N, 3) in the optical frame of image points (N, 2), px, and whether the lens sees there (N,)."""
-        return unproject_pixels(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
+        rays, seen = unproject_pixels(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
+        return rays, seen
 
     def scaled(self, factor: float) -> CameraSpec:
         """The same view in `factor` times as many pixels across."""
@@ -81,7 +83,8 @@ class CameraSpec:
 
     @property
     def rotation_base_from_optical(self) -> np.ndarray:
-        return self.pose.rotation @ BODY_FROM_OPTICAL
+        rotation: np.ndarray = self.pose.rotation @ BODY_FROM_OPTICAL
+        return rotation
 
 
 @dataclass(frozen=True)

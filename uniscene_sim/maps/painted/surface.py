@@ -41,7 +41,10 @@ class PaintedSurface:
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Height of the open ground at places (N,), m."""
-        return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
+        height: np.ndarray = terrain_many(
+            np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain
+        )
+        return height
 
     def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """3 road, 2 parking, 1 walkway, -1 open ground, at places (N,) within 2 m of height."""

@@ -42,11 +42,15 @@ class SurfaceModel:
         """Ground height (N,) at places (N,) on the deck nearest to `z_hint` (N,), m."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z_hint = np.broadcast_to(np.asarray(z_hint, float), x.shape)
-        return _heights(x, y, z_hint, self.arrays)
+        height: np.ndarray = _heights(x, y, z_hint, self.arrays)
+        return height
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Height of the terrain alone at places (N,), m."""
-        return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
+        height: np.ndarray = terrain_many(
+            np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain
+        )
+        return height
 
     def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Whether places (N,) lie on a lane that cars may use, within 2 m of height; exact by polygons."""
@@ -56,7 +60,8 @@ class SurfaceModel:
         """Highest `LaneTriangles.rank` (N,) at places within 2 m of height; -1 off every lane."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z = np.broadcast_to(np.asarray(z, float), x.shape)
-        return _ranks(x, y, z, self.arrays)
+        rank: np.ndarray = _ranks(x, y, z, self.arrays)
+        return rank
 
     def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
         """Heights float32 (D, n, n) at the samples (x0 + i step, y0 + j step); NaN where a deck above 0 is absent."""
