@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def paint(path: Path) -> None:
     PaintedMap(path.stem, tuple(channels), np.stack(list(channels.values())), CELL_M).save(path)
 
 
-def scenario(map_name: str) -> dict:
+def scenario(map_name: str) -> dict[str, Any]:
     t = np.arange(16.0)
     x = 20.0 + 6.0 * t
     y = middle(x) - 2.0  # on the right

@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -28,28 +29,31 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, relia
 
 
 class Stack(Node):
-    def __init__(self, options):
+    def __init__(self, options: argparse.Namespace):
         super().__init__("stack")
-        self.options, self.odom, self.route, self.sent, self.gaps = options, None, None, 0, []
-        self.ended = []
+        self.options, self.sent = options, 0
+        self.odom: Odometry | None = None
+        self.route: Path | None = None
+        self.gaps: list[float] = []
+        self.ended: list[dict[str, Any]] = []
         self.create_subscription(Odometry, "/odom", self.on_odom, 20)
         self.create_subscription(Path, "/route", self.on_route, 5)
         self.create_subscription(String, "/scenario/status", self.on_status, LATCHED)
         self.create_subscription(PointCloud2, "/lidar/lidar/points", self.on_sweep, qos_profile_sensor_data)
         self.command = self.create_publisher(Twist, "/cmd_vel", 1)
 
-    def on_odom(self, message):
+    def on_odom(self, message: Odometry) -> None:
         self.odom = message
 
-    def on_route(self, message):
+    def on_route(self, message: Path) -> None:
         self.route = message
 
-    def on_status(self, message):
+    def on_status(self, message: String) -> None:
         status = json.loads(message.data)
         if status["status"] != "RUNNING":
             self.ended.append(status)
 
-    def on_sweep(self, sweep):
+    def on_sweep(self, sweep: PointCloud2) -> None:
         if self.odom is None or self.route is None or not self.route.poses:
             return
         pose, v = self.odom.pose.pose, self.odom.twist.twist.linear.x
@@ -71,7 +75,7 @@ class Stack(Node):
             os._exit(9)
 
     @staticmethod
-    def gap(sweep, ahead):
+    def gap(sweep: PointCloud2, ahead: np.ndarray) -> float:
         """Distance from the nose to the nearest thing in our lane, m."""
         step = sweep.point_step
         data = np.frombuffer(sweep.data, np.uint8).reshape(-1, step)
@@ -83,7 +87,7 @@ class Stack(Node):
         return float(np.sort(seen)[2] - NOSE) if len(seen) > 2 else math.inf
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cruise", type=float, default=14.0)
     parser.add_argument("--blind", action="store_true")

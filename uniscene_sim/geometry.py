@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -10,8 +11,8 @@ from numba import njit
 __all__ = ["Pose", "box_corners", "boxes_overlap", "point_in_polygon", "rotation_from_rpy", "wrap_angle"]
 
 
-def wrap_angle(angle_rad):
-    """Angle(s) wrapped to [-pi, pi)."""
+def wrap_angle(angle_rad: float | np.ndarray) -> Any:
+    """An angle, or an array of them, wrapped to [-pi, pi): a number or an array of the same shape."""
     return (np.asarray(angle_rad) + np.pi) % (2 * np.pi) - np.pi
 
 
@@ -82,7 +83,8 @@ class Pose:
 
     def apply(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 3) of the child frame, in the parent frame."""
-        return np.asarray(points) @ self.rotation.T + self.position
+        moved: np.ndarray = np.asarray(points) @ self.rotation.T + self.position
+        return moved
 
 
 @njit(cache=True)

@@ -67,12 +67,14 @@ class CameraSpec:
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image points (N, 2), px, of points (N, 3), m, in the optical frame, and whether the lens images each: bool
         (N,). They may lie outside the image."""
-        return project_points(self.lens, np.ascontiguousarray(points, dtype=np.float64))
+        pixels, before_lens = project_points(self.lens, np.ascontiguousarray(points, dtype=np.float64))
+        return pixels, before_lens
 
     def unproject(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Unit rays (N, 3) in the optical frame of image points (N, 2), px, and whether the lens has one there: bool
         (N,)."""
-        return unproject_pixels(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
+        rays, seen = unproject_pixels(self.lens, np.ascontiguousarray(pixels, dtype=np.float64))
+        return rays, seen
 
     def scaled(self, factor: float) -> CameraSpec:
         """The same view with `factor` times as many pixels across."""
@@ -83,7 +85,8 @@ class CameraSpec:
     @property
     def rotation_base_from_optical(self) -> np.ndarray:
         """Rotation (3, 3), base_link <- optical frame."""
-        return self.pose.rotation @ BODY_FROM_OPTICAL
+        rotation: np.ndarray = self.pose.rotation @ BODY_FROM_OPTICAL
+        return rotation
 
 
 @dataclass(frozen=True)

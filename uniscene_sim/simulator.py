@@ -301,7 +301,8 @@ class Simulator(Generic[Source]):
     def _way_ahead(self, frame: LayoutFrame) -> np.ndarray:
         """Where the ego will be (N, 2) if it keeps its speed and heading, m."""
         seconds = np.arange(1.0, _AHEAD_S + 1.0)[:, None]
-        return np.array([frame.ego_pose.x, frame.ego_pose.y]) + seconds * frame.ego_velocity[:2]
+        places: np.ndarray = np.array([frame.ego_pose.x, frame.ego_pose.y]) + seconds * frame.ego_velocity[:2]
+        return places
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -310,7 +311,7 @@ class Simulator(Generic[Source]):
         self._stages_ms[name] = self._stages_ms.get(name, 0.0) + 1e3 * (perf_counter() - start)
 
 
-def sense(worlds: Sequence[Simulator], request: FrameRequest | None = None) -> list[SensorFrame]:
+def sense(worlds: Sequence[Simulator[Any]], request: FrameRequest | None = None) -> list[SensorFrame]:
     """Frames of now of worlds with one rig and the same engines, in one call of each engine for all.
 
     Args:
@@ -330,12 +331,12 @@ def sense(worlds: Sequence[Simulator], request: FrameRequest | None = None) -> l
     return [w._frame(v.frame, m, r) for w, v, m, r in zip(worlds, views, made, requests, strict=True)]
 
 
-def _grid(world: Simulator, request: FrameRequest) -> GridSpec | None:
+def _grid(world: Simulator[Any], request: FrameRequest) -> GridSpec | None:
     """The window that is asked for or traced."""
     return request.window_grid or (None if world.trace == "tiles" else DEFAULT_GRID)
 
 
-def _due(world: Simulator, slot: str, view: WorldView, request: FrameRequest) -> tuple[Any, ...]:
+def _due(world: Simulator[Any], slot: str, view: WorldView, request: FrameRequest) -> tuple[Any, ...]:
     """Specs of the sensors that are due now and asked for."""
     every, now = world.engines[slot].coupling == "joint", view.frame.stamp_us
     return tuple(
@@ -346,7 +347,7 @@ def _due(world: Simulator, slot: str, view: WorldView, request: FrameRequest) ->
 
 
 def _sense(
-    worlds: Sequence[Simulator],
+    worlds: Sequence[Simulator[Any]],
     views: Sequence[WorldView],
     made: Sequence[dict[str, list[Made]]],
     slot: str,
@@ -360,7 +361,7 @@ def _sense(
         slot: of the engine.
         due: specs that are due, for each world.
     """
-    calls: dict[tuple[Any, ...], list[tuple[Simulator, Queue, Pending]]] = {}
+    calls: dict[tuple[Any, ...], list[tuple[Simulator[Any], Queue, Pending]]] = {}
     for world, view, specs in zip(worlds, views, due, strict=True):
         traced = world._after.get(_TRACED) if slot != _WINDOW and world.trace != "tiles" else None
         moment, latency_us = Moment(view.frame, view.history, traced), world._latency_us[slot]
@@ -381,7 +382,7 @@ def _sense(
             world._after[_TRACED] = of_world[slot][-1]
 
 
-def _call(slot: str, calls: Sequence[tuple[Simulator, Queue, Pending]]) -> list[Queue]:
+def _call(slot: str, calls: Sequence[tuple[Simulator[Any], Queue, Pending]]) -> list[Queue]:
     """One call of an engine for worlds that share it, with as many moments each and the same sensors; the queues then.
 
     Args:

@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
+        from rclpy.utilities import try_shutdown
     except ImportError as error:
         print(f"uniscene-ros2: no ROS 2 here ({error}): pip install 'uniscene_sim[ros2]', or source an installation",
               file=sys.stderr)  # fmt: skip
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        rclpy.try_shutdown()
+        try_shutdown()
 
 
 def set_transport() -> list[str]:

@@ -57,7 +57,8 @@ class ProblemLog:
 
 def policy_name(event: Any) -> str:
     """The policy over which two qualities of service fell out."""
-    return qos_policy_name_from_kind(event.last_policy_kind)
+    name: str = qos_policy_name_from_kind(event.last_policy_kind)
+    return name
 
 
 def diagnostics(loop: RunLoop, troubles: ProblemLog, packages: Packages) -> DiagnosticArray:

@@ -26,6 +26,8 @@ from uniscene_sim.rig import SensorRig
 
 __all__ = ["Annotator"]
 
+_Found = dict[str, dict[str, Any]]  # fields of annotations by name, of each sensor by name
+
 
 class Annotator:
     """Annotates one world's frames, in order.
@@ -66,8 +68,8 @@ class Annotator:
         """
         layouts = {name: view.frame for name in cameras} | dict(layouts or {})
         sweeps = {name: s for name, s in sweeps.items() if s.stamp_us == view.frame.stamp_us}
-        of_camera: dict[str, dict[str, Any]] = {name: {} for name in cameras}
-        of_sweep: dict[str, dict[str, Any]] = {name: {} for name in sweeps}
+        of_camera: _Found = {name: {} for name in cameras}
+        of_sweep: _Found = {name: {} for name in sweeps}
         boxes = None
         if "flow" in self._kinds:
             self._flow(view, cameras, sweeps, layouts, of_camera, of_sweep)
@@ -86,7 +88,13 @@ class Annotator:
         )
 
     def _flow(
-        self, view: WorldView, cameras: Mapping, sweeps: Mapping, layouts: Mapping, of_camera: dict, of_sweep: dict
+        self,
+        view: WorldView,
+        cameras: Mapping[str, CameraFrame],
+        sweeps: Mapping[str, LidarSweep],
+        layouts: Mapping[str, LayoutFrame],
+        of_camera: _Found,
+        of_sweep: _Found,
     ) -> None:
         for spec in self._rig.cameras:
             if spec.name in cameras:
@@ -101,7 +109,13 @@ class Annotator:
                 of_sweep[lidar.name]["scene_flow"] = point_velocity(view, lidar, sweeps[lidar.name])
 
     def _boxes(
-        self, frame: LayoutFrame, cameras: Mapping, sweeps: Mapping, layouts: Mapping, of_camera: dict, of_sweep: dict
+        self,
+        frame: LayoutFrame,
+        cameras: Mapping[str, CameraFrame],
+        sweeps: Mapping[str, LidarSweep],
+        layouts: Mapping[str, LayoutFrame],
+        of_camera: _Found,
+        of_sweep: _Found,
     ) -> np.ndarray:
         posed = posed_agents(frame)
         hits = {name: np.bincount(sweep.instance, minlength=1 << 16)[posed.id] for name, sweep in sweeps.items()}
@@ -132,4 +146,5 @@ class Annotator:
 
 
 def _within(boxes: np.ndarray, radius: np.ndarray, range_m: float) -> np.ndarray:
-    return boxes[np.linalg.norm(boxes["centre"], axis=1) - radius < range_m]
+    within: np.ndarray = boxes[np.linalg.norm(boxes["centre"], axis=1) - radius < range_m]
+    return within

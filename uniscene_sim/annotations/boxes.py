@@ -71,7 +71,9 @@ def camera_boxes(
 
 def box_corners_3d(boxes: np.ndarray) -> np.ndarray:
     """Corners (N, 8, 3) m of boxes (N,), in their frame."""
-    return boxes["centre"][:, None] + (0.5 * boxes["size"][:, None] * _CORNERS) @ boxes["rotation"].transpose(0, 2, 1)
+    from_centre = (0.5 * boxes["size"][:, None] * _CORNERS) @ boxes["rotation"].transpose(0, 2, 1)
+    corners: np.ndarray = boxes["centre"][:, None] + from_centre
+    return corners
 
 
 def amodal_box(spec: CameraSpec, boxes: np.ndarray, extent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,8 @@ def flow_rgb(flow: np.ndarray, longest_px: float | None = None) -> np.ndarray:
     turn = np.arctan2(v, u) / (2 * np.pi)
     hue = np.abs((turn[..., None] + (1.0, 2 / 3, 1 / 3)) % 1.0 * 6.0 - 3.0) - 1.0
     rgb = 1.0 - full[..., None] * (1.0 - np.clip(hue, 0.0, 1.0))
-    return (255 * rgb * known[..., None]).round().astype(np.uint8)
+    picture: np.ndarray = (255 * rgb * known[..., None]).round().astype(np.uint8)
+    return picture
 
 
 def draw_annotations(image: Image.Image, found: CameraAnnotations, spec: CameraSpec) -> Image.Image:
@@ -58,5 +59,5 @@ def draw_annotations(image: Image.Image, found: CameraAnnotations, spec: CameraS
     return image.reduce(_FINE)
 
 
-def _line(draw: ImageDraw.ImageDraw, pixels: np.ndarray, colour: tuple, width: int) -> None:
+def _line(draw: ImageDraw.ImageDraw, pixels: np.ndarray, colour: tuple[int, int, int], width: int) -> None:
     draw.line([tuple(p) for p in pixels.tolist()], fill=colour, width=_FINE * width)

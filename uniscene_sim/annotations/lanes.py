@@ -118,13 +118,15 @@ def _is_visible(spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.
     pixels, seen = spec.project(points)
     seen &= (np.linalg.norm(points, axis=1) < spec.max_range_m) & (pixels >= 0).all(axis=1)
     seen &= (pixels < (spec.width, spec.height)).all(axis=1)
-    return seen & (_in_sight(spec, depth, points) | _in_sight(spec, depth, points + up))
+    visible: np.ndarray = seen & (_in_sight(spec, depth, points) | _in_sight(spec, depth, points + up))
+    return visible
 
 
 def _in_sight(spec: CameraSpec, depth: np.ndarray, points: np.ndarray) -> np.ndarray:
     pixels, seen = spec.project(points)
     own = np.linalg.norm(points, axis=1) if spec.model == "fisheye" else points[:, 2]
-    return seen & are_unoccluded(depth, pixels, own, _NEARER)
+    in_sight: np.ndarray = seen & are_unoccluded(depth, pixels, own, _NEARER)
+    return in_sight
 
 
 def _last_visible(
@@ -138,7 +140,8 @@ def _last_visible(
 ) -> np.ndarray:
     """Points (K, 3) up to which lines are seen from the points `at` (K,) towards their neighbours, which are not."""
     beside = np.clip(at + step, 0, len(points) - 1)
-    inside, beyond = points[at], np.where((owner[beside] == owner[at])[:, None], points[beside], points[at])
+    inside: np.ndarray = points[at]
+    beyond = np.where((owner[beside] == owner[at])[:, None], points[beside], inside)
     for _ in range(12):
         middle = 0.5 * (inside + beyond)
         seen = _is_visible(spec, depth, up, middle)[:, None]

@@ -161,9 +161,10 @@ def share_outside_image(
 ) -> np.ndarray:  # fmt: skip
     """Share float64 (K,) of the solid angle of each of the agents `rows` (K,), seen alone by an eye that sees all
     around, that is not in the image."""
-    return _outside(
+    share: np.ndarray = _outside(
         agents, templates, spec.lens, np.ascontiguousarray(rotation), position, (spec.height, spec.width), rows
     )
+    return share
 
 
 @njit(cache=True, parallel=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -58,7 +58,7 @@ def rows() -> Iterator[BenchRow]:
         view = street_view(scenario)
         rays = [(*camera_rays(view, spec), np.empty((spec.height, spec.width))) for spec in cameras]
 
-        def bare(view: WorldView = view, rays: list = rays) -> None:
+        def bare(view: WorldView = view, rays: Sequence[tuple[np.ndarray, ...]] = rays) -> None:
             for origin, directions, t in rays:
                 trace_bare_rays(view.atlas.arrays, origin, directions, 150.0, t)
 

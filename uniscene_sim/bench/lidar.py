@@ -56,7 +56,8 @@ def rows() -> Iterator[BenchRow]:
     def cast(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         scene = open3d.t.geometry.RaycastingScene()
         scene.add_triangles(tensor(vertices), tensor(triangles))
-        return scene.cast_rays(rays)["t_hit"].numpy()
+        t: np.ndarray = scene.cast_rays(rays)["t_hit"].numpy()
+        return t
 
     mesh = mesh_of_labels(grid)
     jobs["built and cast"] = lambda: cast(*mesh)
@@ -94,7 +95,8 @@ def _learned_rows(far_m: float) -> Iterator[BenchRow]:
     def cast() -> np.ndarray:
         scene = open3d.t.geometry.RaycastingScene()
         scene.add_triangles(tensor(about), tensor(triangles))
-        return scene.cast_rays(rays)["t_hit"].numpy()
+        t: np.ndarray = scene.cast_rays(rays)["t_hit"].numpy()
+        return t
 
     jobs = {
         "warm": lambda: warm.step([None], [view], (spec,)),

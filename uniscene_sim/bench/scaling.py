@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from uniscene_sim.bench.cameras import street_view
 from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.interfaces import WorldView
+from uniscene_sim.rig import CameraSpec
 from uniscene_sim.rigs.rig_file import load_rig
 
 __all__ = ["rows"]
@@ -22,7 +23,7 @@ def rows() -> Iterator[BenchRow]:
     short = replace(front, max_range_m=50.0)
     engine = RaycastCameras()
 
-    def shot(view: WorldView, spec=front):
+    def shot(view: WorldView, spec: CameraSpec = front) -> Callable[[], object]:
         return lambda: engine.step(None, [view], [spec])
 
     jobs = {"1": shot(wide)}

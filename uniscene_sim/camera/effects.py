@@ -68,7 +68,8 @@ def image_motion(spec: CameraSpec, depth: np.ndarray, instance: np.ndarray, fram
     pixels, before_lens = spec.project((world - then_at) @ then)
     motion = np.column_stack([u.ravel() + 0.5, v.ravel() + 0.5]) - pixels
     motion[~(seen & before_lens)] = np.nan
-    return motion.reshape(*depth.shape, 2)
+    flow: np.ndarray = motion.reshape(*depth.shape, 2)
+    return flow
 
 
 def blur_motion(rgb: np.ndarray, motion: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from uniscene_sim import __version__
 from uniscene_sim.errors import InputError
@@ -30,7 +31,7 @@ def positive_integer(text: str) -> int:
     return value
 
 
-def json_writer(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
+def json_writer(stack: ExitStack, path: Path | None) -> Callable[[list[dict[str, Any]]], None]:
     """What writes rows of a table, with a few facts, to a file that is opened before the rows are measured."""
     if path is None:
         return lambda rows: None
@@ -39,7 +40,7 @@ def json_writer(stack: ExitStack, path: Path | None) -> Callable[[list], None]:
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", file=path, field="--json") from error
 
-    def write(rows: list) -> None:
+    def write(rows: list[dict[str, Any]]) -> None:
         facts = {"version": __version__, "machine": platform.machine(), "cores": os.cpu_count()}
         file.truncate(0)
         file.write(json.dumps({**facts, "rows": rows}, indent=2) + "\n")

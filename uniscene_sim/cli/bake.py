@@ -112,7 +112,9 @@ def _late_interrupts() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _bake_all(ingredients: tuple, chunks: list[Sequence[tuple[int, int]]], jobs: int) -> Iterator[BakeTotals]:
+def _bake_all(
+    ingredients: tuple[StaticMap, int, DiskCache, str], chunks: list[Sequence[tuple[int, int]]], jobs: int
+) -> Iterator[BakeTotals]:
     oven = _BakeWorker(*ingredients)
     if jobs == 1:
         yield from map(oven.bake, chunks)

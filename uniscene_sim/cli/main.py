@@ -21,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; 0 when all went well, 1 when a scenario failed its criteria, 2 for bad input."""
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.command(arguments)
+        code: int = arguments.command(arguments)
+        return code
     except InputError as error:
         print(f"uniscene-sim: {error}", file=sys.stderr)
         return 2

@@ -19,7 +19,7 @@ _DATA = Path("out/data")
 _DEVICE: dict[str, Any] = {"choices": ("cpu", "cuda"), "help": "where (default: cuda where there is one)"}
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `train` and `eval` to a parser's commands."""
     train = commands.add_parser("train", help="train a model of the zoo, or make the data that it learns from")
     names = train.add_subparsers(required=True, metavar="NAME")

@@ -58,7 +58,8 @@ def _step_engine(engine: Any, views: list[WorldView], specs: tuple[Any, ...]) ->
     result = engine().step([None] * len(views), views, specs)
     require(isinstance(result, tuple) and len(result) == 2, "step() must return (state, outputs)")
     require(len(result[0]) == len(views), "step() must return a state for each world")
-    return result[1]
+    outputs: list[dict[str, Any]] = result[1]
+    return outputs
 
 
 def _digests(outputs: list[dict[str, Any]]) -> list[dict[str, str]]:

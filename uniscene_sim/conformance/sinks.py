@@ -94,7 +94,8 @@ def _record(sink: Any, out: Path, facts: RunFacts) -> list[Path]:
     with sink.open(out, facts) as one:
         for frame, stages in _short_run():
             one.add(frame, stages)
-        return one.close(_OUTCOME, _TILES)
+        written: list[Path] = one.close(_OUTCOME, _TILES)
+        return written
 
 
 def _check_files(written: Any, out: Path) -> None:

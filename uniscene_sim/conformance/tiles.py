@@ -30,7 +30,8 @@ def tile_rules(engine: Any, name: str) -> Rules:
     static_map = load_map(load_scenario(find_scenario("cut_in")).map)
 
     def tile(index: tuple[int, int], seed: int = 7) -> Tile:
-        return engine(static_map, seed).tile(*index)
+        made: Tile = engine(static_map, seed).tile(*index)
+        return made
 
     def attributes() -> None:
         require(isinstance(getattr(engine, "name", None), str), "name must be a string")

@@ -36,7 +36,8 @@ def window_rules(engine: Any, name: str) -> Rules:
     def step(one: Any, states: Sequence[Any], views: Sequence[WorldView]) -> tuple[Sequence[Any], list[OccupancyGrid]]:
         result = one.step(states, views, DEFAULT_GRID)
         require(isinstance(result, tuple) and len(result) == 2, "step() must return (state, grids)")
-        return result
+        states, grids = result
+        return states, grids
 
     def made(*views: WorldView) -> list[OccupancyGrid]:
         states, grids = step(_new(engine), [None] * len(views), views)

@@ -85,8 +85,8 @@ def _align_up(size: int) -> int:
 
 def _address(array: Any) -> int:
     if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
-        return array.ctypes.data
-    return array.__cuda_array_interface__["data"][0]
+        return int(array.ctypes.data)
+    return int(array.__cuda_array_interface__["data"][0])
 
 
 def _resident_array(array: np.ndarray) -> Any:

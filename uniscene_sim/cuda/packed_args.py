@@ -43,10 +43,10 @@ def _dtype(layout: types.Array) -> np.dtype:
     return np.dtype(str(layout.dtype))
 
 
-def _unpack(typingctx, address, job, layout):
+def _unpack(typingctx: Any, address: Any, job: Any, layout: Any) -> tuple[Any, Callable[..., Any]]:
     kind = layout.instance_type
 
-    def codegen(context, builder, signature, args):
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
         first = builder.mul(args[1], ir.Constant(ir.IntType(64), _width(kind)))
         return _value(context, builder, kind, words, first, [0])
@@ -65,13 +65,13 @@ def _width(kind: types.Type) -> int:
     return 1 + kind.ndim if isinstance(kind, types.Array) else 1
 
 
-def _value(context, builder, kind, words, first, at):
+def _value(context: Any, builder: Any, kind: types.Type, words: Any, first: Any, at: list[int]) -> Any:
     """Build what begins `at` so many words after the first; moves `at` on."""
     if isinstance(kind, types.NamedTuple):
         fields = [_value(context, builder, k, words, first, at) for k in kind.types]
         return context.make_tuple(builder, kind, fields)
 
-    def word():
+    def word() -> Any:
         place = builder.add(first, ir.Constant(ir.IntType(64), at[0]))
         at[0] += 1
         return builder.load(builder.gep(words, [place]))

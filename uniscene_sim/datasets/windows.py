@@ -114,4 +114,5 @@ def class_frequencies(towns: Sequence[Windows], agents: bool = True) -> np.ndarr
             covered = town.labels.reshape(len(town), -1)[town.agents_window, town.agents_voxel]
             count += np.bincount(town.agents_label, minlength=len(OccClass))
             count -= np.bincount(covered, minlength=len(OccClass))
-    return count / count.sum()
+    share: np.ndarray = count / count.sum()
+    return share

@@ -46,7 +46,9 @@ class UniSceneEnv(gymnasium.Env):
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Begin an episode. `options` may name the "scenario", of those given, and its "scenario_seed".
 
         Raises:
@@ -56,7 +58,7 @@ class UniSceneEnv(gymnasium.Env):
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
         return self._observation(), _unbatched(self.worlds.info([0]))
 
-    def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
+    def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Drive for `step_ms`.
 
         Raises:
@@ -74,7 +76,7 @@ class UniSceneEnv(gymnasium.Env):
         """All of the world and of the random stream of resets; it can be pickled."""
         return self.worlds.save(0), self.np_random.bit_generator.state
 
-    def set_state(self, state: tuple[SavedWorld, Mapping[str, Any]]) -> tuple[dict, dict]:
+    def set_state(self, state: tuple[SavedWorld, Mapping[str, Any]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Go on from a state of this env or of another one with the same arguments: the same future, bit for bit.
 
         Returns:

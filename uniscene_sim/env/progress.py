@@ -101,7 +101,8 @@ class ScenarioProgress:
 
     @property
     def driven_path_m(self) -> float:
-        return self._source.state.route_at + self._source.state.bodies[0]["s"]
+        driven: float = self._source.state.route_at + self._source.state.bodies[0]["s"]
+        return driven
 
     @property
     def route_left_m(self) -> float:

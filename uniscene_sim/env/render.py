@@ -89,7 +89,8 @@ class Window:
     @property
     def pixels(self) -> np.ndarray:
         """What is on the screen, uint8 (H, W, 3)."""
-        return self._pygame.surfarray.array3d(self._window.get_surface()).swapaxes(0, 1)
+        drawn: np.ndarray = self._pygame.surfarray.array3d(self._window.get_surface()).swapaxes(0, 1)
+        return drawn
 
     def close(self) -> None:
         if self._window is not None:

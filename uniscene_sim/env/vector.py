@@ -70,7 +70,7 @@ class UniSceneVectorEnv(VectorEnv):
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict, dict]:
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Begin episodes: in all worlds, or in those of the bool array `options["reset_mask"]` (N,).
 
         Args:
@@ -99,7 +99,7 @@ class UniSceneVectorEnv(VectorEnv):
         self.worlds.observe(some)
         return self._observation(), self._add_infos({}, self.worlds.info(some), some)
 
-    def step(self, actions: Any) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray, dict]:
+    def step(self, actions: Any) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Drive all worlds for a step; those that are over begin anew as the autoreset mode says.
 
         Raises:

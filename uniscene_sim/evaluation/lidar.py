@@ -134,7 +134,7 @@ def score_predictors(
 
 def returning_rays(cast: RayPredictions, seed: int) -> np.ndarray:
     """Which rays return, bool (R,): all that meet something, where drop-out is not told."""
-    returns = np.isfinite(cast.range_m)
+    returns: np.ndarray = np.isfinite(cast.range_m)
     if cast.dropout is not None:
         returns &= np.random.default_rng(seed).random(len(returns)) >= cast.dropout
     return returns

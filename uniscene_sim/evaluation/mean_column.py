@@ -44,4 +44,5 @@ class MeanColumnBaseline:
 
     def _kind(self, layout: np.ndarray) -> np.ndarray:
         """Static channels of each cell as a number, int64 (X, Y)."""
-        return sum((layout[row] > 0).astype(np.int64) << bit for bit, row in enumerate(self._rows))
+        kind: np.ndarray = sum((layout[row] > 0).astype(np.int64) << bit for bit, row in enumerate(self._rows))
+        return kind

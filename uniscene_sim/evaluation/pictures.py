@@ -48,7 +48,7 @@ def top_view(labels: np.ndarray) -> np.ndarray:
     top = labels.shape[2] - 1 - full[..., ::-1].argmax(axis=2)
     label = np.take_along_axis(labels, top[..., None], axis=2)[..., 0]
     shade = 0.7 + 0.3 * top / max(labels.shape[2] - 1, 1)
-    rgb = (OCC_RGB[label] * shade[..., None]).astype(np.uint8)
+    rgb: np.ndarray = (OCC_RGB[label] * shade[..., None]).astype(np.uint8)
     rgb[~full.any(axis=2)] = _DARK
     return rgb[::-1, ::-1]
 

@@ -15,7 +15,7 @@ from uniscene_sim.maps.vector.vector_map import VectorMap
 
 __all__ = ["extract_to", "load_map"]
 
-_loaded: WeakValueDictionary[tuple, StaticMap] = WeakValueDictionary()
+_loaded: WeakValueDictionary[tuple[object, ...], StaticMap] = WeakValueDictionary()
 
 
 def extract_to(path: str | Path, out: str | Path) -> VectorMap:
@@ -39,7 +39,7 @@ def load_map(path: str | Path) -> StaticMap:
     return found
 
 
-def _file_state(path: Path) -> tuple:
+def _file_state(path: Path) -> tuple[object, ...]:
     """Path, time and size of all files that a map is read from."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path, path.with_suffix(".npz")]
     stats = [(str(file), file.stat()) for file in files if file.is_file()]

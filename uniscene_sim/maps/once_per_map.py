@@ -19,6 +19,7 @@ def once_per_map(make: Callable[[Map], T]) -> Callable[[Map], T]:
     @wraps(make)
     def of(static_map: Map) -> T:
         kept = vars(static_map)
-        return kept[name] if name in kept else kept.setdefault(name, make(static_map))
+        made: T = kept[name] if name in kept else kept.setdefault(name, make(static_map))
+        return made
 
     return of

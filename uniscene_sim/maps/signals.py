@@ -66,7 +66,8 @@ class SignalPrograms(NamedTuple):
 
 def signal_states(static_map: StaticMap, time_s: float) -> np.ndarray:
     """SignalState uint8 (S,) of every signal at a time; lights without a program stay off."""
-    return signal_states_at(SignalPrograms.of(static_map), time_s)
+    states: np.ndarray = signal_states_at(SignalPrograms.of(static_map), time_s)
+    return states
 
 
 @njit(cache=True)
@@ -113,4 +114,5 @@ def signal_heads(vector_map: StaticMap) -> np.ndarray:
 
 def head_lights(heads: np.ndarray, states: np.ndarray) -> np.ndarray:
     """Light bits uint8 (H,) of the heads (H,) AGENT_DTYPE, from SignalState uint8 (S,)."""
-    return _LIGHTS[states[heads["colour"].astype(np.int64)]]
+    lights: np.ndarray = _LIGHTS[states[heads["colour"].astype(np.int64)]]
+    return lights

@@ -32,6 +32,11 @@ class Surface(Protocol):
         """The same for kernels; used by scenarios only."""
         ...
 
+    @property
+    def decks(self) -> int:
+        """Levels of the ground on the whole map: 1 without bridges."""
+        ...
+
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
         """Ground height (N,) at places (N,) on the deck nearest to `z_hint` (N,), m."""
         ...

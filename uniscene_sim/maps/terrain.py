@@ -50,7 +50,10 @@ def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], st
         _lower_envelope(envelope, _SLOPE * step)
     road = np.isfinite(height) & (height - envelope < DECK_M)
     distance, (ni, nj) = ndimage.distance_transform_edt(~road, return_indices=True)
-    return np.minimum(rolling_terrain(height[ni, nj], metres[ni, nj] + distance * step, origin, step), envelope)
+    terrain: np.ndarray = np.minimum(
+        rolling_terrain(height[ni, nj], metres[ni, nj] + distance * step, origin, step), envelope
+    )
+    return terrain
 
 
 def rolling_terrain(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray, step: float) -> np.ndarray:
@@ -71,7 +74,8 @@ def rolling_terrain(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray,
     for sigma, low, high in ((1.5, _REACH_M, 8.0), (4.0, 6.0, 20.0), (24.0, 16.0, 90.0)):
         blend = _smoothstep(metres, low, high)
         base = base * (1 - blend) + ndimage.gaussian_filter(nearest, sigma) * blend
-    return base + _bumps(nx, ny, origin, step) * _smoothstep(metres, 4.0, 60.0)
+    height: np.ndarray = base + _bumps(nx, ny, origin, step) * _smoothstep(metres, 4.0, 60.0)
+    return height
 
 
 @njit(cache=True)

@@ -122,7 +122,8 @@ def _deskewed(sweep: LidarSweep, lidar: LidarSpec, layout: LayoutFrame) -> np.nd
     c, s = np.cos(layout.ego_yaw_rate * time_s), np.sin(layout.ego_yaw_rate * time_s)
     went = layout.ego_velocity @ layout.ego_pose.rotation
     base = np.stack([c * x - s * y, s * x + c * y, z], axis=1) + time_s[:, None] * went
-    return ((base - lidar.pose.position) @ mount).astype(np.float32)
+    xyz: np.ndarray = ((base - lidar.pose.position) @ mount).astype(np.float32)
+    return xyz
 
 
 @njit(cache=True)

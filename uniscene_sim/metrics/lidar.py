@@ -102,7 +102,8 @@ def birds_eye_histogram(xyz: np.ndarray) -> np.ndarray:
     begin, end = np.floor(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
     voxel = np.arange(shape[0])
     pool = ((voxel >= begin[:, None]) & (voxel < end[:, None])) / (end - begin)[:, None]
-    return pool @ full.mean(axis=2) @ pool.T
+    histogram: np.ndarray = pool @ full.mean(axis=2) @ pool.T
+    return histogram
 
 
 @dataclass
@@ -156,12 +157,14 @@ class LabelStatistics:
     def intensity(self, label: np.ndarray) -> np.ndarray:
         """Mean intensity of classes (R,); of those never seen that of all."""
         mean = np.where(self._seen > 0, self._bright / np.maximum(self._seen, 1), _ratio(self._bright, self._seen))
-        return mean[label]
+        expected: np.ndarray = mean[label]
+        return expected
 
     def dropout(self, label: np.ndarray, range_m: np.ndarray) -> np.ndarray:
         """How often rays of such classes and ranges (R,) do not return; of those never seen that of all."""
         mean = np.where(self._rays > 0, self._dropped / np.maximum(self._rays, 1), _ratio(self._dropped, self._rays))
-        return mean[label, self._bin(range_m)]
+        share: np.ndarray = mean[label, self._bin(range_m)]
+        return share
 
     def _bin(self, range_m: np.ndarray) -> np.ndarray:
         return np.minimum(range_m / _BIN_M, self._bins - 1).astype(int)

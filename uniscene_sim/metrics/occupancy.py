@@ -80,7 +80,8 @@ def layout_from_above(labels: np.ndarray) -> np.ndarray:
     and is an error that the layout will not excuse.
     """
     column = np.bitwise_or.reduce(np.uint32(1) << labels, axis=-1)
-    return column & _BITS[:, None, None] > 0
+    layout: np.ndarray = column & _BITS[:, None, None] > 0
+    return layout
 
 
 class LayoutScore:

@@ -89,7 +89,7 @@ def condition_layout(
     c, s = np.cos(pose.yaw), np.sin(pose.yaw)
     centre = (pose.x + c * u - s * v, pose.y + s * u + c * v, pose.yaw)
     # Heights separate bridges from what is below. Without bridges they are ignored: they would cut off steep streets.
-    bridges = getattr(static_map.surface, "tri_deck", np.zeros(1)).any()
+    bridges = static_map.surface.decks > 1
     layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z if bridges else None, _SCHEMA, agents)
     near = _in_window_axes(objects[_in_window(objects, pose, grid)], pose)
     building, vegetation, rail = (layout.data[_SCHEMA.index(name)] for name in ("building", "vegetation", "road_block"))
@@ -115,7 +115,7 @@ def _ground(static_map: StaticMap, pose: Pose, grid: GridSpec, layout: BevLayout
     x, y = _columns(pose, grid)
     surface = static_map.surface
     rank = surface.rank(x, y, surface.height(x, y, np.full(len(x), pose.z)))
-    out = _GROUND[rank + 1].reshape(grid.shape[:2])
+    out: np.ndarray = _GROUND[rank + 1].reshape(grid.shape[:2])
     for name, label in _PAINT:
         out[layout.data[layout.schema.index(name)] > 0] = label
     return out
@@ -126,7 +126,8 @@ def _in_window(objects: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
     extent = np.abs(grid.extent)
     reach = np.hypot(max(extent[0], extent[3]), max(extent[1], extent[4]))
     size = 0.6 * np.hypot(objects["length"], objects["width"]) + 1.0
-    return np.hypot(objects["x"] - pose.x, objects["y"] - pose.y) < reach + size
+    near: np.ndarray = np.hypot(objects["x"] - pose.x, objects["y"] - pose.y) < reach + size
+    return near
 
 
 def _in_window_axes(objects: np.ndarray, pose: Pose) -> np.ndarray:

@@ -106,7 +106,8 @@ def _ego_points(vehicle: EgoVehicle) -> tuple[np.ndarray, np.ndarray]:
 
 def _bright(label: np.ndarray) -> np.ndarray:
     """Class colours (N, 3), none too dark for a dark background."""
-    return np.maximum(OCC_RGB, 70)[label]
+    bright: np.ndarray = np.maximum(OCC_RGB, 70)[label]
+    return bright
 
 
 def _fit(rgb: np.ndarray, size: int) -> np.ndarray:

@@ -97,7 +97,7 @@ class _Pool:
     @property
     def nbytes(self) -> int:
         """Memory of the rows in use."""
-        return sum(self._runs.values()) * sum(array[0].nbytes for array in self.arrays.values())
+        return int(sum(self._runs.values()) * sum(array[0].nbytes for array in self.arrays.values()))
 
     def place(self, count: int) -> int:
         """Allocate a run of `count` rows; returns the first one."""

@@ -86,7 +86,10 @@ def ground_hits(tile: Tile, deck: int, origin: np.ndarray, direction: np.ndarray
 
 
 def world_hit(
-    tiles: Iterable[Tile], boxes: dict[tuple[int, int], tuple], origin: np.ndarray, direction: np.ndarray
+    tiles: Iterable[Tile],
+    boxes: dict[tuple[int, int], tuple[np.ndarray, ...]],
+    origin: np.ndarray,
+    direction: np.ndarray,
 ) -> tuple[float, int]:
     """t and material of the first hit on tiles.
 

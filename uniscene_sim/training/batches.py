@@ -101,7 +101,8 @@ def _first_of_clips(sequence: np.ndarray, frames: int) -> np.ndarray:
     if (end - begin).min() < frames:
         raise InputError(f"a drive has {(end - begin).min()} windows, expected at least {frames}", field="frames")
     at = begin + (np.arange(len(sequence)) - begin) // frames * frames
-    return np.minimum(at, end - frames)
+    first: np.ndarray = np.minimum(at, end - frames)
+    return first
 
 
 def prefetch_batches(crops: Crops, first: int, last: int) -> Iterator[Batch]:

@@ -132,7 +132,7 @@ def train_flow(
         small = F.max_pool2d(layout[:, _SMALL].amax(dim=1, keepdim=True), recipe.vae.patch)
         agent = F.max_pool2d(layout[:, _AGENTS].amax(dim=1, keepdim=True), recipe.vae.patch)
         weight = 1.0 + torch.maximum(recipe.small * small, 0.5 * recipe.small * agent)
-        return flow_loss(net, data, layout, told, mask, weight.float(), generator)  # type: ignore[arg-type]
+        return flow_loss(net, data, layout, told, mask, weight.float(), generator)
 
     def check(net: nn.Module) -> dict[str, float]:
         with torch.no_grad(), autocast_for(device):

@@ -29,7 +29,8 @@ def read_recipe(path: Path, default: _T, choices: dict[str, dict[str, Any]]) -> 
         told = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"cannot be read as YAML: {error}", file=path) from error
-    return _filled(default, told or {}, path, "", choices)
+    recipe: _T = _filled(default, told or {}, path, "", choices)
+    return recipe
 
 
 def _filled(value: Any, told: Any, path: Path, where: str, choices: dict[str, dict[str, Any]]) -> Any:

@@ -74,7 +74,8 @@ def random_path_ahead(
         route.append(options[int(unit_hash(*key, route[-1], len(route)) * len(options))])
         length += lanes[route[-1]].length
     road = RoadArrays.of(vector_map)
-    return annotate_columns(road, *path_along_lanes(road, np.array(route), float(s), float(length_m)))
+    path: np.ndarray = annotate_columns(road, *path_along_lanes(road, np.array(route), float(s), float(length_m)))
+    return path
 
 
 def annotate_path(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int] | None = None) -> np.ndarray:
@@ -85,7 +86,10 @@ def annotate_path(vector_map: StaticMap, path: np.ndarray, lanes: Sequence[int] 
         direction = np.gradient(path[:, :2], axis=0)
         yaw = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
         found = [vector_map.nearest_lane(x, y, z, a)[:2] for (x, y, z), a in zip(path, yaw, strict=True)]
-        return annotate_columns(road, path, np.array([f[0] for f in found]), np.array([f[1] for f in found]))
-    if not lanes:
-        return annotate_columns(road, path, np.full(len(path), -1), np.zeros(len(path)))
-    return annotate_columns(road, path, *lanes_along_path(road, path, np.array(lanes)))
+        places = np.array([f[0] for f in found]), np.array([f[1] for f in found])
+    elif lanes:
+        places = lanes_along_path(road, path, np.array(lanes))
+    else:
+        places = np.full(len(path), -1), np.zeros(len(path))
+    annotated: np.ndarray = annotate_columns(road, path, *places)
+    return annotated

@@ -142,7 +142,10 @@ class ScenarioSource:
     @property
     def stop_line_states(self) -> np.ndarray:
         """StopLineState uint8 (L,) of every stop line of the map now."""
-        return stop_line_states_at(self._programs, signal_states_at(self._programs, self._state.time_us * 1e-6))
+        states: np.ndarray = stop_line_states_at(
+            self._programs, signal_states_at(self._programs, self._state.time_us * 1e-6)
+        )
+        return states
 
     @property
     def outcome(self) -> Outcome:

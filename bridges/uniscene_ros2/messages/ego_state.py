@@ -38,7 +38,7 @@ _GRAVITY = 9.80665
 def speed_mps(layout: LayoutFrame) -> float:
     """Along the ego's x axis."""
     pose, (vx, vy, vz) = layout.ego_pose, layout.ego_velocity.tolist()
-    return cos(pose.pitch) * (cos(pose.yaw) * vx + sin(pose.yaw) * vy) - sin(pose.pitch) * vz
+    return float(cos(pose.pitch) * (cos(pose.yaw) * vx + sin(pose.yaw) * vy) - sin(pose.pitch) * vz)
 
 
 @cache

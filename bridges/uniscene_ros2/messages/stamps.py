@@ -19,7 +19,7 @@ def as_time(stamp_us: int) -> Time:
 
 
 def to_us(time: Time) -> int:
-    return time.sec * 1_000_000 + time.nanosec // 1000
+    return int(time.sec * 1_000_000 + time.nanosec // 1000)
 
 
 def as_header(stamp_us: int, frame_id: str) -> Header:

@@ -28,7 +28,8 @@ def objects_near(layout: LayoutFrame) -> np.ndarray:
     """Agents and props within 100 m of the ego, without signal heads."""
     agents, at = layout.agents, layout.ego_pose
     away = np.hypot(agents["pos"][:, 0] - at.x, agents["pos"][:, 1] - at.y)
-    return agents[(away < _NEAR_M) & (agents["cls"] != AgentClass.SIGNAL_HEAD)]
+    near: np.ndarray = agents[(away < _NEAR_M) & (agents["cls"] != AgentClass.SIGNAL_HEAD)]
+    return near
 
 
 def box_pose(agent: np.void) -> Pose:

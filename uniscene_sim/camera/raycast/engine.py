@@ -130,7 +130,7 @@ class RaycastCameras:
         """Whether a camera is inside the ego's body, the last of the agents, which then would hide all else from it."""
         x, y, z = view.frame.ego_pose.compose(spec.pose).position
         last = np.array([len(agents.id) - 1])
-        return trace_agents(agents, self._templates, last, 1, Ray(x, y, z, 1.0, 0.0, 0.0), 1e-3)[5] >= 0
+        return bool(trace_agents(agents, self._templates, last, 1, Ray(x, y, z, 1.0, 0.0, 0.0), 1e-3)[5] >= 0)
 
     def _posed_agents(self, view: WorldView, with_ego: bool) -> tuple[PosedAgents, np.ndarray]:
         """The agents of a moment, the ego among them where it is to be seen, and their colours."""

@@ -6,7 +6,7 @@ many threads there are: features of a cell are a function of the cells around it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -106,7 +106,8 @@ def _separate_groups(ijk: np.ndarray, group: np.ndarray, coarse: int) -> np.ndar
     low = low // coarse * coarse
     wide = ((high[:, 0] - low[:, 0]) // coarse + 2) * coarse
     low[:, 0] -= np.cumsum(wide) - wide
-    return (ijk - low[group]).astype(np.int32)
+    apart: np.ndarray = (ijk - low[group]).astype(np.int32)
+    return apart
 
 
 def _levels(ijk: np.ndarray, count: int) -> list[_Level]:
@@ -216,7 +217,9 @@ def _convolve(x, table, matrices, out, first, last):
 
 
 @intrinsic
-def _add_products(typing, sums, x, rows, matrix, deep, wide):
+def _add_products(
+    typing: Any, sums: Any, x: Any, rows: Any, matrix: Any, deep: Any, wide: Any
+) -> tuple[Any, Callable[..., Any]]:
     """`sums[p] += x[rows[p]:][:deep] @ matrix[:deep, :16]` for eight p, with the sums in registers.
 
     Compilers leave them in memory, since they cannot know that nothing else lies there, and are six times as slow.
@@ -228,7 +231,7 @@ def _add_products(typing, sums, x, rows, matrix, deep, wide):
         matrix: address of float32 (deep, wide).
     """
 
-    def generate(context, b, signature, args):
+    def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
         sums, x, rows, matrix, deep, wide = args
         number, whole = ir.FloatType(), ir.IntType(64)
         lanes = ir.VectorType(number, _LANES)
@@ -236,10 +239,10 @@ def _add_products(typing, sums, x, rows, matrix, deep, wide):
         first = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
         unset = ir.Constant(lanes, ir.Undefined)
 
-        def place(address, n, kind):
+        def place(address: Any, n: Any, kind: Any) -> Any:
             return b.gep(b.inttoptr(address, kind.as_pointer()), [n])
 
-        def wide_place(address, n):
+        def wide_place(address: Any, n: Any) -> Any:
             return b.bitcast(place(address, n, number), lanes.as_pointer())
 
         held = [cgutils.alloca_once(b, lanes) for _ in range(_ROWS)]

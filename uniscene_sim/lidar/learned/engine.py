@@ -128,7 +128,8 @@ def _tiles_in_atlas(view: WorldView) -> list[tuple[int, int]]:
 def _agents_in_reach(motions: Motions, origin: np.ndarray, far: float) -> np.ndarray:
     """Whether agents may be met, bool (N,)."""
     agents = motions.agents
-    return np.linalg.norm(agents.centre - origin, axis=1) < far + agents.radius + 2.0
+    near: np.ndarray = np.linalg.norm(agents.centre - origin, axis=1) < far + agents.radius + 2.0
+    return near
 
 
 @njit(cache=True)

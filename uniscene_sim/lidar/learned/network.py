@@ -47,8 +47,8 @@ class SdfConfig:
     def reach(self) -> int:
         """How many cells away anything may lie on which a cell's features hang, rounded up to whole coarse cells."""
         levels = len(self.widths)
-        cells = sum(2 * self.blocks[i] * 2**i for i in range(levels)) + sum(2 * 2**i for i in range(levels - 1))
-        coarse = 2 ** (levels - 1)
+        cells: int = sum(2 * self.blocks[i] * 2**i for i in range(levels)) + sum(2 * 2**i for i in range(levels - 1))
+        coarse: int = 2 ** (levels - 1)
         # a cell's features are those of its coarse cells, which begin up to a coarse cell before it
         return coarse * -(-(cells + coarse) // coarse)
 
@@ -142,7 +142,8 @@ class SparseSdfNet(nn.Module):
             for level in reversed(range(len(kept))):
                 x = self.grow[level](x)
                 x = self.up[level](x.replace_feature(x.features + kept[level].features))
-            return x.features
+            features: Tensor = x.features
+            return features
 
     def forward(self, features: Tensor, rays: Rays, air: Tensor) -> RenderedRays:
         """Distance, equations 9 and 10, and the heads.

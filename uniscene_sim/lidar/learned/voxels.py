@@ -59,7 +59,8 @@ class CellGrid(NamedTuple):
 
 def is_ground_label(label: np.ndarray) -> np.ndarray:
     """Whether cells of these labels are ground, bool."""
-    return _GROUND[label]
+    is_ground: np.ndarray = _GROUND[label]
+    return is_ground
 
 
 def tile_cells(tile: Tile, deep: bool = True) -> Cells:
@@ -85,7 +86,7 @@ def _layers(tile: Tile) -> int:
     ground = tile.ground[~np.isnan(tile.ground)]
     height = (float(ground.max()) - tile.base_z) / CELL_M if len(ground) else 0.0
     most = max(BLOCK_CELLS * (int(filled[-1]) + 1) if len(filled) else 0, int(np.ceil(height)))
-    return min(max(most, 0) + 1, tile.blocks.shape[2] * BLOCK_CELLS)
+    return int(min(max(most, 0) + 1, tile.blocks.shape[2] * BLOCK_CELLS))
 
 
 def join_cells(parts: list[Cells]) -> Cells:

@@ -19,7 +19,7 @@ _BODY = int(Material.BODY)
 
 def _albedo() -> np.ndarray:
     """float32 (256,), guessed from colour and kind: all that a LiDAR without `detect_range_m` knows."""
-    albedo = MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0
+    albedo: np.ndarray = MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0
     # leaves are bright in the near infrared; signs and lamps send light back to where it came from; glass does not
     for material in _LEAVES:
         albedo[material] = max(0.45, albedo[material])
@@ -99,7 +99,8 @@ def plain_surfaces(colour: np.ndarray) -> Surfaces:
 def body_reflectance(colour: np.ndarray) -> np.ndarray:
     """Diffuse reflectance of the paint of agents, float64 (N,), from their colour seeds (N,): 4 % black, 60 % white."""
     rgb = np.asarray(body_rgb(colour), np.float64).reshape(-1, 3) / 255.0
-    return 0.04 + 0.68 * (rgb**2.2).mean(axis=1)
+    reflectance: np.ndarray = 0.04 + 0.68 * (rgb**2.2).mean(axis=1)
+    return reflectance
 
 
 @njit(cache=True)

@@ -176,7 +176,7 @@ def opendrive_ref(source: bytes) -> str:
 
 def extract(path: str | Path) -> VectorMap:
     """Read a file in this process, which a bad file may kill."""
-    import carla  # type: ignore[import-not-found]
+    import carla
 
     xml = read_xml(path)
     total = sum(road.length * max(len(section.lanes) for section in road.sections) for road in xml.roads.values())

@@ -41,7 +41,8 @@ class Cubics:
         s = np.asarray(s, dtype=np.float64)
         row = self.rows[np.clip(np.searchsorted(self.rows[:, 0], s, side="right") - 1, 0, None)]
         ds = s - row[..., 0]
-        return row[..., 1] + ds * (row[..., 2] + ds * (row[..., 3] + ds * row[..., 4]))
+        value: np.ndarray = row[..., 1] + ds * (row[..., 2] + ds * (row[..., 3] + ds * row[..., 4]))
+        return value
 
 
 @dataclass

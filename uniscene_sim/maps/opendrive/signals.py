@@ -308,7 +308,8 @@ class _Roadside:
         if not near.any():
             return np.full(len(at), np.inf)
         gaps = np.linalg.norm(at[:, None, :2] - self.points[None, near, :2], axis=2) - self.half[near]
-        return gaps.min(axis=1)
+        nearest: np.ndarray = gaps.min(axis=1)
+        return nearest
 
     def __call__(self, foot: np.ndarray) -> np.ndarray:
         if self.clearance(foot[None])[0] > 0.3:

@@ -75,19 +75,22 @@ class PaintedRaster:
     def cells(self, channel: str) -> np.ndarray:
         """Whether each cell of a channel is set, bool (X, Y); all False if the channel was not painted."""
         if channel in self.channels:
-            return self.raster[self.channels.index(channel)].astype(bool)
+            painted: np.ndarray = self.raster[self.channels.index(channel)].astype(bool)
+            return painted
         return np.zeros(self.raster.shape[1:], dtype=bool)
 
     @cached_property
     def road(self) -> np.ndarray:
         """Cells that cars may be on, bool (X, Y)."""
         marked = np.any([self.cells(c) for c in _MARKINGS], axis=0)
-        return self.cells("drivable_area") | self.cells("carpark_area") | (marked & ~self.cells("walkway"))
+        road: np.ndarray = self.cells("drivable_area") | self.cells("carpark_area") | (marked & ~self.cells("walkway"))
+        return road
 
     @cached_property
     def walk(self) -> np.ndarray:
         """Cells of walkways beside the road, bool (X, Y)."""
-        return self.cells("walkway") & ~self.road
+        walk: np.ndarray = self.cells("walkway") & ~self.road
+        return walk
 
     @cached_property
     def ref(self) -> str:
@@ -107,7 +110,8 @@ class PaintedRaster:
         """Centres (N, 2), m, of road cells, one in each square of 4 m that has any."""
         at = np.argwhere(self.road)
         _, first = np.unique((at * self.resolution_m // _ROAD_STEP_M).astype(np.int64), axis=0, return_index=True)
-        return np.array(self.origin) + (at[first] + 0.5) * self.resolution_m
+        places: np.ndarray = np.array(self.origin) + (at[first] + 0.5) * self.resolution_m
+        return places
 
 
 def check_size(*shape: int) -> None:

@@ -39,7 +39,8 @@ class SmoothArea:
         j, v = self._place(y, 1)
         d = self._distance
         low, high = d[i, j] * (1 - u) + d[i + 1, j] * u, d[i, j + 1] * (1 - u) + d[i + 1, j + 1] * u
-        return low * (1 - v) + high * v
+        distance: np.ndarray = low * (1 - v) + high * v
+        return distance
 
     @property
     def arrays(self) -> EdgeDistance:

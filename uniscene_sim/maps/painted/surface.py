@@ -35,6 +35,11 @@ class PaintedSurface:
         nodes = np.ceil((high - self._terrain_origin) / STEP_M).astype(int) + 2
         self.terrain = self._make_terrain(*(self._terrain_origin[k] + STEP_M * np.arange(nodes[k]) for k in (0, 1)))
 
+    @property
+    def decks(self) -> int:
+        """1: a painted map has no bridges."""
+        return 1
+
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
         """Ground height (N,), m, at places (N,); `z_hint` is not used, since there is one deck."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
@@ -42,7 +47,10 @@ class PaintedSurface:
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Height (N,), m, of the open ground at places (N,)."""
-        return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
+        height: np.ndarray = terrain_many(
+            np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain
+        )
+        return height
 
     def rank(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """int32 (N,): 3 road, 2 parking, 1 walkway, -1 open ground, at places (N,) within 2 m of height `z` (N,)."""

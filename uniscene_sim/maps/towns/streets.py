@@ -8,6 +8,8 @@ import numpy as np
 
 __all__ = ["Edge", "Street", "street_graph"]
 
+_Ends = tuple[int, int, tuple[int, int]]  # two nodes, and which line of which axis joins them
+
 
 @dataclass(frozen=True)
 class Street:
@@ -138,25 +140,25 @@ def _bent(rng: np.random.Generator, xs: np.ndarray, ys: np.ndarray, bend: float)
     return at @ np.array([[c, s], [-s, c]]), np.arange(len(at)).reshape(len(xs), len(ys))
 
 
-def _thinned(rng: np.random.Generator, ends: list, nodes: int, share: float, dead_ends: bool) -> list:
+def _thinned(rng: np.random.Generator, ends: list[_Ends], nodes: int, share: float, dead_ends: bool) -> list[_Ends]:
     """The streets without a share of them, such that the town stays connected."""
     degree = np.bincount([n for a, b, _ in ends for n in (a, b)], minlength=nodes)
     least = 1 if dead_ends else 2
+    gone: set[int] = set()
     for k in rng.permutation(len(ends))[: int(share * len(ends))]:
         a, b, _ = ends[k]
-        rest = [e for n, e in enumerate(ends) if n != k and e is not None]
+        rest = [e for n, e in enumerate(ends) if n != k and n not in gone]
         if degree[a] > least and degree[b] > least and _is_connected(rest, nodes):
-            ends = [*ends[:k], None, *ends[k + 1 :]]
+            gone.add(k)
             degree[[a, b]] -= 1
-    return [e for e in ends if e is not None]
+    return [e for n, e in enumerate(ends) if n not in gone]
 
 
-def _is_connected(ends: list, nodes: int) -> bool:
+def _is_connected(ends: list[_Ends], nodes: int) -> bool:
     beside: dict[int, list[int]] = {n: [] for n in range(nodes)}
-    for e in ends:
-        if e is not None:
-            beside[e[0]].append(e[1])
-            beside[e[1]].append(e[0])
+    for a, b, _ in ends:
+        beside[a].append(b)
+        beside[b].append(a)
     todo, seen = [0], {0}
     while todo:
         for n in beside[todo.pop()]:
@@ -169,7 +171,8 @@ def _is_connected(ends: list, nodes: int) -> bool:
 def _tangents(grid: np.ndarray, axis: int) -> np.ndarray:
     """Directions (X, Y, 2) of the streets along one axis at each node."""
     way = np.gradient(grid, axis=axis)
-    return way / np.linalg.norm(way, axis=2, keepdims=True)
+    tangents: np.ndarray = way / np.linalg.norm(way, axis=2, keepdims=True)
+    return tangents
 
 
 def _rim(index: np.ndarray) -> list[tuple[int, int, int, int]]:

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import box_corners, point_in_polygon
-from uniscene_sim.maps.elements import RoadNetwork
+from uniscene_sim.maps.elements import Lane, RoadNetwork
 from uniscene_sim.maps.ground import z_in_triangle
 from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
@@ -98,7 +98,7 @@ class RoadMarkings:
             near = self._triangles.within(point[0], point[1], point[0], point[1])
             heights = [z_in_triangle(point[0], point[1], self._triangles.corners[t]) for t in near]
             close = [t for t, z in zip(near, heights, strict=True) if abs(z - point[2]) < 1.5]
-            return min(int(self._triangles.deck[close].max(initial=0)), out.shape[0] - 1)
+            return min(int(self._triangles.deck[close].max(initial=0)), len(out) - 1)
 
         for crossing in self._network.crossings:
             p = crossing.polygon
@@ -141,7 +141,7 @@ def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
     The same for all lanes of a road in either direction, so that both halves of a broken line have the same dashes.
     """
     lanes = network.lanes
-    sections: dict[tuple[int, int], list] = {}
+    sections: dict[tuple[int, int], list[Lane]] = {}
     for lane in lanes:
         sections.setdefault(lane.key[:2], []).append(lane)
     against = {lane.index: (lane.key[2] > 0) != network.left_hand_traffic for lane in lanes}

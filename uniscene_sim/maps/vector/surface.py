@@ -38,15 +38,24 @@ class SurfaceModel:
         self._terrain_origin, self.terrain = self._make_terrain()
         self._assign_decks()
 
+    @property
+    def decks(self) -> int:
+        """Levels of the ground on the whole map: 1 without bridges."""
+        return 1 + int(self.triangles.deck.max(initial=0))
+
     def height(self, x: np.ndarray, y: np.ndarray, z_hint: np.ndarray) -> np.ndarray:
         """Ground height (N,), m, at places (N,) on the deck nearest to `z_hint` (N,)."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z_hint = np.broadcast_to(np.asarray(z_hint, float), x.shape)
-        return _heights(x, y, z_hint, self.arrays)
+        height: np.ndarray = _heights(x, y, z_hint, self.arrays)
+        return height
 
     def terrain_height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Height (N,), m, of the terrain alone at places (N,)."""
-        return terrain_many(np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain)
+        height: np.ndarray = terrain_many(
+            np.asarray(x, float), np.asarray(y, float), self._terrain_origin, self.terrain
+        )
+        return height
 
     def drivable(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Whether places (N,) lie on a lane for cars, within 2 m of height `z` (N,); exact by polygons."""
@@ -56,7 +65,8 @@ class SurfaceModel:
         """Highest `LaneTriangles.rank` at places within 2 m of height `z` (N,): int32 (N,); -1 off every lane."""
         x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
         z = np.broadcast_to(np.asarray(z, float), x.shape)
-        return _ranks(x, y, z, self.arrays)
+        rank: np.ndarray = _ranks(x, y, z, self.arrays)
+        return rank
 
     def ground(self, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
         """Heights by deck, float32 (D, n, n) m, see `Surface.ground`.

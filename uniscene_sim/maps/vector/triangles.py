@@ -81,7 +81,8 @@ class LaneTriangles:
 
         Ramps of the next lower deck are drawn too, so that no gap opens where a ramp becomes a bridge.
         """
-        return among[(self.deck[among] == deck) | ((self.deck[among] == deck - 1) & self.ramp[among])]
+        found: np.ndarray = among[(self.deck[among] == deck) | ((self.deck[among] == deck - 1) & self.ramp[among])]
+        return found
 
     def _by_cell(self) -> LaneGround:
         bounds = self._bounds
@@ -96,7 +97,8 @@ class LaneTriangles:
 def _areas(tri: np.ndarray) -> np.ndarray:
     """Signed areas (M,), m2, of triangles (M, 3, 3), m, projected to the ground."""
     a, b = tri[:, 1] - tri[:, 0], tri[:, 2] - tri[:, 0]
-    return 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    areas: np.ndarray = 0.5 * (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    return areas
 
 
 @njit(cache=True)

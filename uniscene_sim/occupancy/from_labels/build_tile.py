@@ -68,7 +68,8 @@ def _trees_with_leaves(labels: np.ndarray, objects: np.ndarray, x0: float, y0: f
     trees = objects[objects["kind"] == PlanKind.TREE]
     i, j = (np.floor((trees[a] - o) / CELL_M).astype(int) + TILE_IN_CANVAS.start for a, o in (("x", x0), ("y", y0)))
     near = (np.minimum(i, j) >= 0) & (np.maximum(i, j) < len(leaves))
-    return trees[near][leaves[i[near], j[near]]]
+    leafy: np.ndarray = trees[near][leaves[i[near], j[near]]]
+    return leafy
 
 
 def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:

@@ -50,4 +50,5 @@ def keep_supported(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarr
 def near_bridges(site: Site) -> np.ndarray:
     """Cells under a bridge or at its edge, where everything is drawn exactly, bool (160, 160)."""
     deck = np.isfinite(site.ground[1:]).any(axis=0)[1::2, 1::2]
-    return ndimage.binary_dilation(deck, iterations=_BRIDGE_EDGE)
+    near: np.ndarray = ndimage.binary_dilation(deck, iterations=_BRIDGE_EDGE)
+    return near

@@ -50,7 +50,8 @@ class _DiTBlock(nn.Module):
         x = x + g1 * self.out(rotary_attention(self.qkv(h), self.heads, angles))
         h = F.layer_norm(x, x.shape[-1:]) * (1 + s2) + b2
         gate, value = self.gate(h).chunk(2, dim=2)
-        return x + g2 * self.back(F.silu(gate) * value)
+        out: Tensor = x + g2 * self.back(F.silu(gate) * value)
+        return out
 
 
 class DiT(nn.Module):

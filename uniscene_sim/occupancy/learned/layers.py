@@ -44,7 +44,8 @@ class ResBlock(nn.Module):
         if self.modulate is not None and cond is not None:
             scale, shift = self.modulate(cond)[:, :, None, None].chunk(2, dim=1)
             h = h * (1 + scale) + shift
-        return x + self.conv2(F.silu(h))
+        out: Tensor = x + self.conv2(F.silu(h))
+        return out
 
 
 def zero_initialised(layer: nn.Linear) -> nn.Linear:
@@ -131,7 +132,8 @@ class LayoutEmbedding(nn.Module):
         empty = (layout.amax(dim=1, keepdim=True) == 0).to(layout.dtype)
         embedded = embedded + empty * table[-1][:, None, None]
         embedded = torch.where(has_layout[:, None, None, None], embedded, self.unknown[:, None, None].to(layout.dtype))
-        return self.project(F.pixel_unshuffle(embedded, self.fold))
+        out: Tensor = self.project(F.pixel_unshuffle(embedded, self.fold))
+        return out
 
 
 def time_features(t: Tensor, width: int) -> Tensor:

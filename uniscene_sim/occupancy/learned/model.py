@@ -101,8 +101,9 @@ class OccupancyModel:
         self._check(known.shape == noise.shape and mask.shape == (b, nx, ny), "known", str(noise.shape), known.shape)
         with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
             given = self._tensor(mask.astype(np.float32)[:, None])
-            made = sample(self._flow, self._tensor(noise), self._layout(layout), self._tensor(known), given, steps,
-                          guidance)  # type: ignore[arg-type]  # fmt: skip
+            made = sample(
+                self._flow, self._tensor(noise), self._layout(layout), self._tensor(known), given, steps, guidance
+            )
             return made.float().cpu().numpy()
 
     def decode(self, latents: np.ndarray, layout: np.ndarray | None) -> np.ndarray:

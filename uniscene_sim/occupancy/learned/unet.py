@@ -47,7 +47,8 @@ class _Attention(nn.Module):
         b, c, nx, ny = x.shape
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         mixed = self.out(rotary_attention(self.qkv(tokens), self.heads, rope_2d(nx, ny, c // self.heads, x.device)))
-        return x + mixed.transpose(1, 2).view(b, c, nx, ny)
+        out: Tensor = x + mixed.transpose(1, 2).view(b, c, nx, ny)
+        return out
 
 
 class UNet(nn.Module):
@@ -88,4 +89,5 @@ class UNet(nn.Module):
         h = self.join(torch.cat([h, F.pixel_shuffle(self.up(low), 2)[:, :, :nx, :ny]], dim=1))
         for block in self.rising:
             h = block(h, cond)
-        return self.head(h)
+        out: Tensor = self.head(h)
+        return out

@@ -115,11 +115,13 @@ class OccupancyVae(nn.Module):
         x = F.pixel_shuffle(self.up(x), 2) + beside
         for block in self.decoder_half:
             x = block(x)
-        return self.head(x).permute(0, 2, 3, 1).reshape(-1, 2 * self.config.embed)
+        out: Tensor = self.head(x).permute(0, 2, 3, 1).reshape(-1, 2 * self.config.embed)
+        return out
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (..., 21) of features (..., 2 embed)."""
-        return self.classify(features)
+        logits: Tensor = self.classify(features)
+        return logits
 
     def decode(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
         """Labels uint8 (B, X, Y, Z), the likeliest of each voxel; arguments as `features`."""

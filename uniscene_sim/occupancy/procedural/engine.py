@@ -67,4 +67,5 @@ class ProceduralOccupancy:
         """Planned objects (N,) PLAN_DTYPE that may reach into the tile at (x0, y0), m, or within a margin of it."""
         o, r = self._objects, self._reach + margin_m
         inside = (o["x"] + r > x0) & (o["x"] - r < x0 + TILE_M) & (o["y"] + r > y0) & (o["y"] - r < y0 + TILE_M)
-        return o[inside]
+        near: np.ndarray = o[inside]
+        return near

@@ -51,7 +51,7 @@ def plan_map(static_map: StaticMap, seed: int) -> np.ndarray:
 class _Planner:
     def __init__(self, static_map: StaticMap, seed: int):
         self.map, self.seed, self.surface = static_map, seed, static_map.surface
-        self.out: list[tuple] = []
+        self.out: list[tuple[float, ...]] = []
         self._boxes: dict[tuple[int, int], list[np.ndarray]] = {}
         self._rails = np.array([o.position[:2] for o in static_map.objects if o.kind == "guard_rail"]).reshape(-1, 2)
         self._rails = self._rails[np.argsort(self._rails[:, 0], kind="stable")]
@@ -254,7 +254,8 @@ class _Planner:
         """Highest rank on any deck, int (N,): nothing is planted under bridges either."""
         low = self.surface.height(x, y, np.full(len(x), -1e3))
         high = self.surface.height(x, y, np.full(len(x), 1e3))
-        return np.maximum(self._rank(x, y, low), self._rank(x, y, high))
+        highest: np.ndarray = np.maximum(self._rank(x, y, low), self._rank(x, y, high))
+        return highest
 
     def _free(self, box: np.ndarray, lanes_m: float, others_m: float) -> bool:
         """Whether there is no lane within `lanes_m` of a box (5,) x, y, yaw, length, width, and no building within

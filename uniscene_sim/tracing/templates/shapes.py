@@ -36,7 +36,8 @@ class VoxelCanvas:
     @property
     def filled(self) -> np.ndarray:
         """Voxels that are not empty, bool (X, Y, Z)."""
-        return self.material != Material.NONE
+        filled: np.ndarray = self.material != Material.NONE
+        return filled
 
     def paint(self, where: np.ndarray, material: Material) -> None:
         """Set the material of a mask that broadcasts to the canvas (X, Y, Z)."""
@@ -44,21 +45,24 @@ class VoxelCanvas:
 
     def box(self, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> np.ndarray:
         """Mask (X, Y, Z) of an axis-aligned box, by its ranges, m."""
-        return (
+        inside: np.ndarray = (
             (self.x >= x[0]) & (self.x < x[1]) & (self.y >= y[0]) & (self.y < y[1]) & (self.z >= z[0]) & (self.z < z[1])
         )
+        return inside
 
     def ellipsoid(self, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> np.ndarray:
         """Mask (X, Y, Z) of an axis-aligned ellipsoid, by its centre and radii, m."""
         (cx, cy, cz), (rx, ry, rz) = centre, radii
-        return ((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 + ((self.z - cz) / rz) ** 2 < 1
+        inside: np.ndarray = ((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 + ((self.z - cz) / rz) ** 2 < 1
+        return inside
 
     def capsule(self, a: tuple[float, float, float], b: tuple[float, float, float], radius: float) -> np.ndarray:
         """Mask (X, Y, Z) of all within `radius` of the segment from a to b, m."""
         ab = np.subtract(b, a)
         ax, ay, az = self.x - a[0], self.y - a[1], self.z - a[2]
         t = np.clip((ax * ab[0] + ay * ab[1] + az * ab[2]) / max(float(ab @ ab), 1e-9), 0, 1)
-        return (ax - t * ab[0]) ** 2 + (ay - t * ab[1]) ** 2 + (az - t * ab[2]) ** 2 < radius**2
+        inside: np.ndarray = (ax - t * ab[0]) ** 2 + (ay - t * ab[1]) ** 2 + (az - t * ab[2]) ** 2 < radius**2
+        return inside
 
     def wheel(self, x: float, y: float, radius: float, width: float) -> None:
         """Draw a tyre and its rim, upright on the ground.

@@ -50,7 +50,8 @@ class TemplateSet:
         phases = self.gaits[cls]
         variant = (np.asarray(colour, np.int64) >> 8) % self.first[cls, 1]
         phase = np.floor(np.asarray(gait) / STRIDE_M * phases).astype(np.int64) % phases
-        return self.first[cls, 0] + variant * phases + phase
+        template: np.ndarray = self.first[cls, 0] + variant * phases + phase
+        return template
 
 
 def body_rgb(colour: np.ndarray) -> np.ndarray:
@@ -102,4 +103,5 @@ def _normals(material: np.ndarray) -> np.ndarray:
     blurred = ndimage.gaussian_filter(solid, 1.3)
     gradient = -np.stack(np.gradient(blurred), axis=-1)[3:-3, 3:-3, 3:-3]
     length = np.linalg.norm(gradient, axis=-1, keepdims=True)
-    return np.rint(127 * gradient / np.maximum(length, 1e-6)).astype(np.int8)
+    normals: np.ndarray = np.rint(127 * gradient / np.maximum(length, 1e-6)).astype(np.int8)
+    return normals

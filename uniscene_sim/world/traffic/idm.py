@@ -42,7 +42,7 @@ def idm(speed: float, desired: float, gap: float, leader_speed: float) -> float:
         return max(MAX_ACCEL_MPS2 * free, -HARDEST_BRAKING_MPS2)
     closing = speed * (speed - leader_speed) / (2.0 * np.sqrt(MAX_ACCEL_MPS2 * COMFORTABLE_BRAKING_MPS2))
     wish = STANDSTILL_GAP_M + max(0.0, speed * HEADWAY_S + closing)
-    return max(MAX_ACCEL_MPS2 * (free - (wish / max(gap, 0.1)) ** 2), -HARDEST_BRAKING_MPS2)
+    return max(MAX_ACCEL_MPS2 * (free - (wish / max(gap, 0.1)) ** 2), -HARDEST_BRAKING_MPS2)  # type: ignore[no-any-return]
 
 
 @device

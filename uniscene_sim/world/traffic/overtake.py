@@ -138,7 +138,8 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
 
 def _smooth(q: np.ndarray) -> np.ndarray:
     q = np.clip(q, 0.0, 1.0)
-    return q * q * (3.0 - 2.0 * q)
+    smooth: np.ndarray = q * q * (3.0 - 2.0 * q)
+    return smooth
 
 
 def _shifted_path(path: np.ndarray, aside: np.ndarray) -> np.ndarray:
