@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane
 from uniscene_sim.maps.vector.vector_map import VectorMap
+from uniscene_sim.occupancy.dense_labels import condition_layout
+from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE
 from uniscene_sim.taxonomy import Material
 
 URBAN = Path(__file__).parents[2] / "scenarios" / "maps" / "urban_grid.npz"
@@ -205,3 +208,13 @@ def test_paint_of_a_window_is_a_part_of_a_bigger_one(urban, dx, dy):
     big = urban.surface.paint(64.0, 64.0, 300, 0.1, 1)
     small = urban.surface.paint(64.0 + 0.1 * dx, 64.0 + 0.1 * dy, 200, 0.1, 1)
     np.testing.assert_array_equal(small, big[:, dx : dx + 200, dy : dy + 200])
+
+
+def test_layouts_of_learned_tiles_keep_decks_apart(two_decks, urban):
+    """Only what lies on the deck of the pose is drawn, on maps with bridges."""
+    assert (two_decks.surface.decks, urban.surface.decks) == (2, 1)
+    below, above = (condition_layout(two_decks, np.zeros(0, PLAN_DTYPE), Pose(0.0, 0.0, z)) for z in (0.0, 7.0))
+    for layout, along_x, along_y in ((below, True, False), (above, False, True)):
+        road = layout.data[layout.schema.index("drivable_area")].astype(bool)
+        n, m = road.shape
+        assert (road[n // 2 + 40, m // 2], road[n // 2, m // 2 + 40]) == (along_x, along_y)
