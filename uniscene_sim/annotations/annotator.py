@@ -106,14 +106,14 @@ class Annotator:
         posed = posed_agents(frame)
         hits = {name: np.bincount(sweep.instance, minlength=1 << 16)[posed.id] for name, sweep in sweeps.items()}
         points = np.sum([np.zeros(len(posed.id), np.int64), *hits.values()], axis=0)
-        seen, whole = np.zeros(len(posed.id), np.int64), np.zeros(len(posed.id), np.int64)
+        visible, alone = np.zeros(len(posed.id), np.int64), np.zeros(len(posed.id), np.int64)
         for spec in self._rig.cameras:
             if spec.name in cameras:
                 then = layouts[spec.name]
                 if then.stamp_us == frame.stamp_us:
                     found = camera_boxes(frame, posed, points, spec, cameras[spec.name])
-                    seen += found["num_pixels"]
-                    whole += found["num_pixels_alone"]
+                    visible += found["num_pixels"]
+                    alone += found["num_pixels_alone"]
                 else:
                     others = posed_agents(then)
                     found = camera_boxes(then, others, np.zeros(len(others.id), np.int64), spec, cameras[spec.name])
@@ -123,11 +123,11 @@ class Annotator:
                 sensor = frame.ego_pose.compose(lidar.pose)
                 found = boxes_in(sensor.rotation, sensor.position, frame, posed)
                 found["num_lidar_pts"] = hits[lidar.name]
-                set_visibility(found, seen, whole)
+                set_visibility(found, visible, alone)
                 of_sweep[lidar.name]["boxes"] = _within(found, posed.radius, lidar.max_range_m)
         boxes = boxes_in(frame.ego_pose.rotation, frame.ego_pose.position, frame, posed)
         boxes["num_lidar_pts"] = points
-        set_visibility(boxes, seen, whole)
+        set_visibility(boxes, visible, alone)
         return _within(boxes, posed.radius, self._rig.max_range_m)
 
 

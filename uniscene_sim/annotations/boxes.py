@@ -1,4 +1,4 @@
-"""Boxes in 3D and 2D, with what is seen of each."""
+"""Boxes in 3D and 2D, with what is visible of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def boxes_in(
     rotation: np.ndarray, position: np.ndarray, frame: LayoutFrame, posed: PosedAgents, dtype: np.dtype = BOX_DTYPE
 ) -> np.ndarray:
     """Boxes (N,) of all agents in a frame with axes `rotation` (3, 3) and origin `position` (3,) in the map frame;
-    what is seen of them is left to be filled in."""
+    what is visible of them is left to be filled in."""
     out = np.zeros(len(posed.id), dtype)
     out["id"], out["cls"], out["size"] = posed.id, posed.cls, posed.size
     out["centre"] = (posed.centre - position) @ rotation
@@ -39,10 +39,10 @@ def boxes_in(
     return out
 
 
-def set_visibility(boxes: np.ndarray, seen: np.ndarray, whole: np.ndarray) -> None:
-    """Fill in visibility and its level from pixels seen and pixels alone (N,)."""
-    boxes["visibility"] = np.where(whole > 0, np.minimum(seen / np.maximum(whole, 1), 1.0), 0.0)
-    boxes["visibility_level"] = np.where(whole > 0, 1 + np.searchsorted(_LEVELS, boxes["visibility"], "right"), 0)
+def set_visibility(boxes: np.ndarray, visible: np.ndarray, alone: np.ndarray) -> None:
+    """Fill in visibility and its level from pixels visible and pixels alone (N,)."""
+    boxes["visibility"] = np.where(alone > 0, np.minimum(visible / np.maximum(alone, 1), 1.0), 0.0)
+    boxes["visibility_level"] = np.where(alone > 0, 1 + np.searchsorted(_LEVELS, boxes["visibility"], "right"), 0)
 
 
 def camera_boxes(
@@ -78,17 +78,17 @@ def amodal_box(spec: CameraSpec, boxes: np.ndarray, extent: np.ndarray) -> tuple
     """Image boxes float64 (N, 4) of projected boxes, clipped to the image, NaN where it cuts nothing of them; and
     whether something of each may lie outside (N,).
 
-    Edges alone may miss what a lens sees of a large box that holds its whole view: `extent` (N, 4), of the pixels
+    Edges alone may miss what a lens sees of a large box that holds its alone view: `extent` (N, 4), of the pixels
     whose rays meet the box, is taken in.
     """
     corners = box_corners_3d(boxes)
     a, b = corners[:, EDGES[:, 0], None], corners[:, EDGES[:, 1], None]
     points = a + _ALONG_EDGE * (b - a)
-    pixels, seen = spec.project(points.reshape(-1, 3))
-    pixels, seen = pixels.reshape(*points.shape[:3], 2), seen.reshape(points.shape[:3])
-    pixels[~seen] = np.nan
-    n, line, step = np.nonzero(seen[..., 1:] != seen[..., :-1])
-    first = seen[n, line, step]
+    pixels, visible = spec.project(points.reshape(-1, 3))
+    pixels, visible = pixels.reshape(*points.shape[:3], 2), visible.reshape(points.shape[:3])
+    pixels[~visible] = np.nan
+    n, line, step = np.nonzero(visible[..., 1:] != visible[..., :-1])
+    first = visible[n, line, step]
     rim = np.full_like(pixels, np.nan)
     rim[n, line, step] = _rim(
         spec, points[n, line, np.where(first, step, step + 1)], points[n, line, np.where(first, step + 1, step)]
@@ -96,7 +96,7 @@ def amodal_box(spec: CameraSpec, boxes: np.ndarray, extent: np.ndarray) -> tuple
     low = np.fmin(np.fmin.reduce(np.fmin(pixels, rim), axis=(1, 2)), extent[:, :2])
     high = np.fmax(np.fmax.reduce(np.fmax(pixels, rim), axis=(1, 2)), extent[:, 2:])
     size = np.array([spec.width, spec.height])
-    cut = ~seen.all(axis=(1, 2)) | (low <= 0).any(axis=1) | (high >= size).any(axis=1)
+    cut = ~visible.all(axis=(1, 2)) | (low <= 0).any(axis=1) | (high >= size).any(axis=1)
     box = np.hstack([np.clip(low, 0, size), np.clip(high, 0, size)])
     empty = ~((box[:, 2:] > box[:, :2]).all(axis=1))
     box[empty] = np.nan
@@ -108,6 +108,6 @@ def _rim(spec: CameraSpec, inside: np.ndarray, beyond: np.ndarray) -> np.ndarray
     view."""
     for _ in range(48):
         middle = 0.5 * (inside + beyond)
-        seen = spec.project(middle)[1][:, None]
-        inside, beyond = np.where(seen, middle, inside), np.where(seen, beyond, middle)
+        visible = spec.project(middle)[1][:, None]
+        inside, beyond = np.where(visible, middle, inside), np.where(visible, beyond, middle)
     return spec.project(inside)[0]

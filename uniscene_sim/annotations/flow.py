@@ -78,12 +78,12 @@ def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene,
         pixels = np.empty((width, 2))
         for u in range(width):
             pixels[u, 0], pixels[u, 1] = u + 0.5, v + 0.5
-        rays, sees = unproject_pixels(lens, pixels)
+        rays, valid = unproject_pixels(lens, pixels)
         before = np.zeros((width, 3))
         for u in range(width):
             body = body_of[instance[v, u]]
-            sees[u] = sees[u] and body >= 0
-            if not sees[u]:
+            valid[u] = valid[u] and body >= 0
+            if not valid[u]:
                 continue
             sky = np.isinf(depth[v, u])
             t = 1.0 if sky else depth[v, u] / (1.0 if fisheye else rays[u, 2])
@@ -95,7 +95,7 @@ def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene,
                     scene[v, u, k] = before[u, k] - t * rays[u, k]
         at, seen = project_points(lens, before)
         for u in range(width):
-            if sees[u] and seen[u]:
+            if valid[u] and seen[u]:
                 flow[v, u, 0], flow[v, u, 1] = at[u, 0] - pixels[u, 0], at[u, 1] - pixels[u, 1]
                 x, y, z = before[u]
                 own = depth[v, u] if np.isinf(depth[v, u]) else (np.sqrt(x * x + y * y + z * z) if fisheye else z)

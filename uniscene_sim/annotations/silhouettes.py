@@ -79,9 +79,9 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
             pixels = np.empty(((v1 - v0) * (u1 - u0), 2))
             for i in range(pixels.shape[0]):
                 pixels[i, 0], pixels[i, 1] = u0 + i % (u1 - u0) + 0.5, v0 + i // (u1 - u0) + 0.5
-            rays, sees = unproject_pixels(lens, pixels)
+            rays, valid = unproject_pixels(lens, pixels)
             rays = rays @ rotation.T
-            axis, half = _cone(rays, sees)
+            axis, half = _cone(rays, valid)
             if half < 0.0:
                 continue
             for n in range(agents.template.shape[0]):
@@ -94,7 +94,7 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
                     if off > half + asin(agents.radius[n] / away) + 1e-9:
                         continue
                 for i in range(pixels.shape[0]):
-                    if not sees[i]:
+                    if not valid[i]:
                         continue
                     if _intersects_box(agents, n, position, rays[i], far):
                         extent[row, n, 0] = min(extent[row, n, 0], pixels[i, 0])
@@ -106,19 +106,19 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
 
 
 @njit(cache=True)
-def _cone(rays, sees):
+def _cone(rays, valid):
     """Axis (3,) and half angle, rad, of a cone that holds all rays (N, 3) that are seen; -1 where none is."""
     axis = np.zeros(3)
     for i in range(rays.shape[0]):
-        if sees[i]:
+        if valid[i]:
             axis += rays[i]
     length = sqrt(axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2)
     if length < 1e-9:
-        return axis, pi if sees.any() else -1.0
+        return axis, pi if valid.any() else -1.0
     axis /= length
     least = 1.0
     for i in range(rays.shape[0]):
-        if sees[i]:
+        if valid[i]:
             least = min(least, rays[i, 0] * axis[0] + rays[i, 1] * axis[1] + rays[i, 2] * axis[2])
     return axis, acos(_unit(least))
 
@@ -159,7 +159,7 @@ def share_outside_image(
     agents: PosedAgents, templates: TemplateArrays, spec: CameraSpec, rotation: np.ndarray, position: np.ndarray,
     rows: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Share float64 (K,) of the solid angle of each of the agents `rows` (K,), seen alone by an eye that sees all
+    """Share float64 (K,) of the solid angle of each of the agents `rows` (K,), seen alone by an eye that valid all
     around, that is not in the image."""
     return _outside(
         agents, templates, spec.lens, np.ascontiguousarray(rotation), position, (spec.height, spec.width), rows

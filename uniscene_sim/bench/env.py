@@ -48,21 +48,21 @@ def _interleaved_rates(jobs: dict[str, Callable[[], int]]) -> dict[str, float]:
 
 def _driving(env: Any, policy: Callable[[Any], Any]) -> Callable[[], int]:
     """A job that takes one step; what it counts is steps."""
-    seen = env.reset(seed=0)[0]
+    observation = env.reset(seed=0)[0]
 
     def step() -> int:
-        nonlocal seen
-        seen, _, terminated, truncated, _ = env.step(policy(seen))
+        nonlocal observation
+        observation, _, terminated, truncated, _ = env.step(policy(observation))
         if terminated or truncated:
-            seen = env.reset()[0]
+            observation = env.reset()[0]
         return 1
 
     return step
 
 
-def _keep_lane(seen: dict[str, np.ndarray]) -> np.ndarray:
+def _keep_lane(observation: dict[str, np.ndarray]) -> np.ndarray:
     """Pure pursuit of the route, 16 m ahead, at constant speed: actions (..., 2)."""
-    point = seen["route"][..., 3, :2] * np.array([ROUTE["x"], ROUTE["y"]])
+    point = observation["route"][..., 3, :2] * np.array([ROUTE["x"], ROUTE["y"]])
     steer = 2.0 * 2.8 * point[..., 1] / (point**2).sum(axis=-1) / 0.6
     return np.stack([np.clip(steer, -1.0, 1.0), np.zeros_like(steer)], axis=-1).astype(np.float32)
 
@@ -75,11 +75,11 @@ def _vehicle_count(env: Any) -> int:
 
 def _driving_all_worlds(env: Any) -> Callable[[], int]:
     """A job that takes one step in each world; what it counts is steps."""
-    seen = env.reset(seed=0)[0]
+    observation = env.reset(seed=0)[0]
 
     def step() -> int:
-        nonlocal seen
-        seen = env.step(_keep_lane(seen))[0]
+        nonlocal observation
+        observation = env.step(_keep_lane(observation))[0]
         return _WORLDS
 
     return step

@@ -39,20 +39,20 @@ class CudaCameras(RaycastCameras):
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Any, list[dict[str, CameraFrame]]]:
-        shots = [self._render_jobs(view, specs) for view in views]
-        self._launch([shot for of_world in shots for shot in of_world])
-        return state, [self._frames(view, specs, of_world) for view, of_world in zip(views, shots, strict=True)]
+        jobs = [self._render_jobs(view, specs) for view in views]
+        self._launch([job for of_world in jobs for job in of_world])
+        return state, [self._camera_frames(view, specs, of_world) for view, of_world in zip(views, jobs, strict=True)]
 
-    def _launch(self, shots: Sequence[RenderJob]) -> None:
-        """Fill the pictures."""
-        if not shots:
+    def _launch(self, jobs: Sequence[RenderJob]) -> None:
+        """Fill the images."""
+        if not jobs:
             return
-        launch = Launch(shots, RENDER_JOB, ImageBuffers)
-        see_all, soften_all = camera_kernels(_power_of_2(max(len(shot.eye.spans) for shot in shots)))
-        height, width = np.max([shot.picture.depth.shape for shot in shots], axis=0).tolist()
-        launch.run(see_all, width, height)
+        launch = Launch(jobs, RENDER_JOB, ImageBuffers)
+        render_pixels, antialias_pixels = camera_kernels(_power_of_2(max(len(job.camera.spans) for job in jobs)))
+        height, width = np.max([job.image.depth.shape for job in jobs], axis=0).tolist()
+        launch.run(render_pixels, width, height)
         if self._smooth:
-            launch.run(soften_all, width, height)
+            launch.run(antialias_pixels, width, height)
         launch.fetch()
 
 
@@ -72,9 +72,11 @@ class CudaLidar(RaycastLidar):
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
-        sweeps = [self._begun(view, specs) for view in views]
+        sweeps = [self._sweep_jobs(view, specs) for view in views]
         self._launch([sweep for of_world in sweeps for sweep in of_world])
-        return state, [self._finished(view, specs, of_world) for view, of_world in zip(views, sweeps, strict=True)]
+        return state, [
+            self._sweeps_of_jobs(view, specs, of_world) for view, of_world in zip(views, sweeps, strict=True)
+        ]
 
     def _launch(self, sweeps: Sequence[SweepJob]) -> None:
         """Fill the hits."""

@@ -67,10 +67,10 @@ class GroundTruthSweep:
     detect_range_m: float
     weather: str
     direction: np.ndarray  # float32 (R, 3), of unit length
-    range_m: np.ndarray  # float32 (R,), inf where nothing is met within range
+    range_m: np.ndarray  # float32 (R,), inf where nothing is hit within range
     intensity: np.ndarray  # float32 (R,), 0 where nothing returns
-    dropped: np.ndarray  # bool (R,): met, but does not return
-    label: np.ndarray  # uint8 (R,) OccClass of what is met
+    dropped: np.ndarray  # bool (R,): hit, but does not return
+    label: np.ndarray  # uint8 (R,) OccClass of what is hit
     is_object: np.ndarray  # bool (R,): an agent
 
 
@@ -91,31 +91,33 @@ class TownSweeps:
 class _GroundTruthLidar(RaycastLidar):
     def of(self, view: WorldView, spec: LidarSpec, moment: int) -> GroundTruthSweep:
         sweep = self._sweep_job(view, spec)
-        trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
+        trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.max_range_m, sweep.hits)
         hits, agents = sweep.hits, sweep.scene.agents
         air = air_of(view.frame.style)
         echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
         surfaces = surfaces_of(agents.colour, air.wet, air.snow)
-        find_echoes(sweep.scene, sweep.beams, sweep.spread, sweep.far, 0.0, spec.clockwise, hits, surfaces, echoes)
+        find_echoes(
+            sweep.scene, sweep.beams, sweep.spread, sweep.max_range_m, 0.0, spec.clockwise, hits, surfaces, echoes
+        )
         receiver = Receiver(spec.min_range_m, spec.max_range_m, spec.detect_range_m, 0.0, 0)
         key = key_of(view.frame.seed, view.frame.stamp_us, spec.name)
         receive(key, receiver, air._replace(backscatter=0.0), echoes, returns)
         far, who = hits.distance.ravel(), hits.agent_row.ravel()
         label = MATERIAL_LABEL[hits.material.ravel()]
         label[who >= 0] = AGENT_OCC_CLASS[agents.cls[who[who >= 0]]]
-        met = far >= spec.min_range_m
+        hit = far >= spec.min_range_m
         return GroundTruthSweep(
             moment,
             hits.origin[0].copy(),
             spec.max_range_m,
             spec.detect_range_m,
             view.frame.style.weather,
-            hits.direction.reshape(-1, 3)[met].astype(np.float32),
-            far[met].astype(np.float32),
-            returns.intensity[..., 0].ravel()[met],
-            (np.isfinite(far) & ~np.isfinite(returns.distance[..., 0].ravel()))[met],
-            label[met],
-            (who >= 0)[met],
+            hits.direction.reshape(-1, 3)[hit].astype(np.float32),
+            far[hit].astype(np.float32),
+            returns.intensity[..., 0].ravel()[hit],
+            (np.isfinite(far) & ~np.isfinite(returns.distance[..., 0].ravel()))[hit],
+            label[hit],
+            (who >= 0)[hit],
         )
 
 
@@ -191,7 +193,7 @@ def write_sweeps(path: Path, town: TownSweeps) -> None:
         low=low,
         ijk=(town.cells.ijk - low).astype(np.int16),
         cell_label=town.cells.label,
-        seen=np.int64(town.cells.seen),
+        seen=np.int64(town.cells.visible_count),
         agents=np.concatenate([np.zeros(0, AGENT_DTYPE), *town.agents]),
         agents_of=np.array([len(a) for a in town.agents]),
         moment=np.array([s.moment for s in town.sweeps]),

@@ -87,4 +87,4 @@ class _TownTiles:
         if 0 <= i < self._shape[0] and 0 <= j < self._shape[1]:
             tile = i * self._shape[1] + j
             at = self._order[self._ends[tile] : self._ends[tile + 1]]
-        return Cells(every.ijk[at], every.label[at], int((at < every.seen).sum()))
+        return Cells(every.ijk[at], every.label[at], int((at < every.visible_count).sum()))

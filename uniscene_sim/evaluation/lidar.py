@@ -1,8 +1,8 @@
 """`uniscene-sim eval lidar`: how good LiDARs that see 0.4 m labels alone are, on towns that no training has seen.
 
 The truth is `raycast` on the fine world: ranges, intensity, and what does not return. Every row sees the same rays and
-the same cells, up to 70 m, which is as far as cells are known. What a caster does not tell itself (intensity, drop-out)
-is told for it by the mean of what labels alone tell, fitted to training towns: what learned heads have to beat.
+the same cells, up to 70 m, which is as far as cells are known. What a predictor does not tell itself (intensity, drop-out)
+is prediction for it by the mean of what labels alone tell, fitted to training towns: what learned heads have to beat.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ def baselines() -> list[RayPredictor]:
 
 
 def evaluate_lidar(
-    casters: Sequence[RayPredictor] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
+    predictors: Sequence[RayPredictor] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
 ) -> list[LidarScores]:
     """Rows of the baselines and of some LiDARs.
 
     Args:
-        casters: learned ones, ablations among them.
+        predictors: learned ones, ablations among them.
         data: folder that `datasets.sweeps.make_sweeps` has written; None to make a small one for this alone.
         towns: held-out towns, at most; of a folder made here, as many.
         moments: sweeps of each town made here.
@@ -92,7 +92,7 @@ def evaluate_lidar(
             fit_label_rates(read_all_sweeps(folder / "train", _FITTED)),
             read_all_sweeps(folder / "test", towns),
         )
-        return score_predictors([*baselines(), *casters], held_out, rates)
+        return score_predictors([*baselines(), *predictors], held_out, rates)
 
 
 def fit_label_rates(towns: Iterable[TownSweeps]) -> LabelRates:
@@ -101,42 +101,45 @@ def fit_label_rates(towns: Iterable[TownSweeps]) -> LabelRates:
     hard = FirstHitBaseline()
     for town in towns:
         for sweep in town.sweeps:
-            met = _true_ranges(sweep) < np.inf
-            told = hard(town, sweep)
+            hit = _true_ranges(sweep) < np.inf
+            prediction = hard(town, sweep)
             for of in (rates[None], rates.setdefault(_sweep_kind(sweep), LabelStatistics())):
-                of.add(told.label[met], told.range_m[met], sweep.intensity[met], sweep.dropped[met])
+                of.add(prediction.label[hit], prediction.range_m[hit], sweep.intensity[hit], sweep.dropped[hit])
     return rates
 
 
 def score_predictors(
-    casters: Sequence[RayPredictor], towns: Sequence[TownSweeps], rates: LabelRates, data: str = "test"
+    predictors: Sequence[RayPredictor], towns: Sequence[TownSweeps], rates: LabelRates, data: str = "test"
 ) -> list[LidarScores]:
     """Rows of some LiDARs on held-out towns.
 
     Args:
-        casters: all that are to be compared.
+        predictors: all that are to be compared.
         towns: with their truth.
         rates: fitted to training towns.
         data: what the towns are called in the rows.
     """
-    boards = [_LidarScoreboard() for _ in casters]
+    scoreboards = [_LidarScoreboard() for _ in predictors]
     sweeps = [(town, sweep) for town in towns for sweep in town.sweeps]
-    with tqdm(total=len(sweeps) * len(casters), desc=f"eval {data}", unit="sweep", disable=None) as bar:
+    with tqdm(total=len(sweeps) * len(predictors), desc=f"eval {data}", unit="sweep", disable=None) as bar:
         for town, sweep in sweeps:
-            for caster, board in zip(casters, boards, strict=True):
+            for predictor, scoreboard in zip(predictors, scoreboards, strict=True):
                 start = perf_counter()
-                cast = caster(town, sweep)
-                board.add(sweep, cast, rates, perf_counter() - start)
+                prediction = predictor(town, sweep)
+                scoreboard.add(sweep, prediction, rates, perf_counter() - start)
                 bar.update()
     best = _best_drop_auc([sweep for _, sweep in sweeps])
-    return [board.row(caster.name, data, best) for caster, board in zip(casters, boards, strict=True)]
+    return [
+        scoreboard.row(predictor.name, data, best)
+        for predictor, scoreboard in zip(predictors, scoreboards, strict=True)
+    ]
 
 
-def returning_rays(cast: RayPredictions, seed: int) -> np.ndarray:
-    """Which rays return, bool (R,): all that meet something, where drop-out is not told."""
-    returns = np.isfinite(cast.range_m)
-    if cast.dropout is not None:
-        returns &= np.random.default_rng(seed).random(len(returns)) >= cast.dropout
+def returning_rays(prediction: RayPredictions, seed: int) -> np.ndarray:
+    """Which rays return, bool (R,): all that meet something, where drop-out is not prediction."""
+    returns = np.isfinite(prediction.range_m)
+    if prediction.dropout is not None:
+        returns &= np.random.default_rng(seed).random(len(returns)) >= prediction.dropout
     return returns
 
 
@@ -150,10 +153,10 @@ def _true_ranges(sweep: GroundTruthSweep) -> np.ndarray:
 
 
 def _best_drop_auc(sweeps: Sequence[GroundTruthSweep]) -> float:
-    met = [_true_ranges(sweep) < np.inf for sweep in sweeps]
-    columns = [[getattr(s, name)[m] for s, m in zip(sweeps, met, strict=True)] for name in _DROP_COLUMNS]
+    hit = [_true_ranges(sweep) < np.inf for sweep in sweeps]
+    columns = [[getattr(s, name)[m] for s, m in zip(sweeps, hit, strict=True)] for name in _DROP_COLUMNS]
     kinds = sorted({_sweep_kind(sweep) for sweep in sweeps})
-    kind = [np.full(int(m.sum()), kinds.index(_sweep_kind(s))) for s, m in zip(sweeps, met, strict=True)]
+    kind = [np.full(int(m.sum()), kinds.index(_sweep_kind(s))) for s, m in zip(sweeps, hit, strict=True)]
     dropped, label, range_m = (np.concatenate(column) for column in columns)
     return best_auc(dropped, label, range_m, np.concatenate(kind))
 
@@ -170,23 +173,23 @@ class _LidarScoreboard:
         self.chamfer, self.seconds = list[float](), list[float]()
         self.bright, self.dropped, self.risk = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
 
-    def add(self, sweep: GroundTruthSweep, cast: RayPredictions, rates: LabelRates, seconds: float) -> None:
+    def add(self, sweep: GroundTruthSweep, prediction: RayPredictions, rates: LabelRates, seconds: float) -> None:
         truth, far = _true_ranges(sweep), min(FAR_M, sweep.max_range_m)
-        guess = np.where(cast.range_m < far, cast.range_m, np.inf)
+        guess = np.where(prediction.range_m < far, prediction.range_m, np.inf)
         self.all.add(truth, guess, far)
         self.objects.add(truth[sweep.is_object], guess[sweep.is_object], far)
         self.rest.add(truth[~sweep.is_object], guess[~sweep.is_object], far)
-        met = truth < np.inf
+        hit = truth < np.inf
         of = rates.get(_sweep_kind(sweep), rates[None])
-        bright = of.intensity(cast.label) if cast.intensity is None else cast.intensity
-        risk = of.dropout(cast.label, cast.range_m) if cast.dropout is None else cast.dropout
-        self.bright.append(np.abs(bright - sweep.intensity)[met & ~sweep.dropped])
-        self.dropped.append(sweep.dropped[met])
-        self.risk.append(risk[met])
-        # what a caster without a drop-out head of its own hits, it returns
-        returns = (guess < np.inf) & returning_rays(cast, len(self.seconds))
+        bright = of.intensity(prediction.label) if prediction.intensity is None else prediction.intensity
+        risk = of.dropout(prediction.label, prediction.range_m) if prediction.dropout is None else prediction.dropout
+        self.bright.append(np.abs(bright - sweep.intensity)[hit & ~sweep.dropped])
+        self.dropped.append(sweep.dropped[hit])
+        self.risk.append(risk[hit])
+        # what a predictor without a drop-out head of its own hits, it returns
+        returns = (guess < np.inf) & returning_rays(prediction, len(self.seconds))
         cloud = sweep.direction[returns] * guess[returns, None]
-        real = met & ~sweep.dropped
+        real = hit & ~sweep.dropped
         true_cloud = sweep.direction[real] * truth[real, None]
         self.above.add(true_cloud, cloud)
         self.chamfer.append(chamfer(true_cloud, cloud))

@@ -95,8 +95,8 @@ def score_generator(
     layouts = scenes.layouts[:, [CONDITION_CHANNELS.index(name) for name in model.channels]]
     noise = np.stack([window_noise(model, scenes.labels.shape[1:], seed, k) for k in range(count)])
 
-    def vae(at: np.ndarray, told: bool) -> np.ndarray:
-        return model.decode(model.encode(scenes.labels[at], layouts[at]), layouts[at] if told else None)
+    def vae(at: np.ndarray, with_layout: bool) -> np.ndarray:
+        return model.decode(model.encode(scenes.labels[at], layouts[at]), layouts[at] if with_layout else None)
 
     def flow(at: np.ndarray) -> np.ndarray:
         return model.decode(model.generate(layouts[at], noise[at], steps=steps, guidance=guidance), layouts[at])
@@ -111,7 +111,7 @@ def score_generator(
     }
     if (replanned := scenes.replanned) is not None:
         ways[PROCEDURAL] = lambda at: replanned[at]
-    boards = {name: _OccupancyScoreboard() for name in ways}
+    scoreboards = {name: _OccupancyScoreboard() for name in ways}
     with tqdm(total=count * len(ways), desc=f"eval {scenes.data}", unit="window", disable=None) as bar:
         for at in np.array_split(np.arange(count), -(-count // _BATCH)):
             # Windows are in the order of towns, so half of them away is another place.
@@ -119,12 +119,15 @@ def score_generator(
             for name, make in ways.items():
                 start = perf_counter()
                 made = make(at)
-                boards[name].seconds.append((perf_counter() - start) / len(at))
+                scoreboards[name].seconds.append((perf_counter() - start) / len(at))
                 for windows in zip(scenes.layouts[at], others, scenes.labels[at], made, strict=True):
-                    boards[name].add(*windows)
+                    scoreboards[name].add(*windows)
                 bar.update(len(at))
-    truth = boards[TRUTH].swapped.mean()
-    return [board.row(name, scenes.data, truth, name not in (TRUTH, PROCEDURAL)) for name, board in boards.items()]
+    truth = scoreboards[TRUTH].swapped.mean()
+    return [
+        scoreboard.row(name, scenes.data, truth, name not in (TRUTH, PROCEDURAL))
+        for name, scoreboard in scoreboards.items()
+    ]
 
 
 def window_noise(model: OccupancyGenerator, shape: tuple[int, ...], seed: int, window: int) -> np.ndarray:

@@ -71,8 +71,8 @@ class HalfVoxelBaseline(FirstHitBaseline):
     name = "raycast on labels + half a voxel"
 
     def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
-        cast = super().__call__(town, sweep)
-        return cast._replace(range_m=cast.range_m + 0.5 * CELL_M)
+        prediction = super().__call__(town, sweep)
+        return prediction._replace(range_m=prediction.range_m + 0.5 * CELL_M)
 
 
 class Open3dBaseline:

@@ -78,13 +78,13 @@ def read_pandaset(path: str | Path) -> SweepPoints:
 
 
 def compare_with_real(
-    folder: str | Path, casters: Sequence[RayPredictor] = (), moments: int = 4
+    folder: str | Path, predictors: Sequence[RayPredictor] = (), moments: int = 4
 ) -> list[RealSweepScores]:
     """Rows of `raycast` in a held-out town and of what sees its labels alone; none where the folder is missing.
 
     Args:
         folder: with PandaSet's `.bin` files.
-        casters: LiDARs under test.
+        predictors: LiDARs under test.
         moments: sweeps, each of a place of its own.
 
     Raises:
@@ -93,7 +93,7 @@ def compare_with_real(
     real = [read_pandaset(path) for path in sorted(Path(folder).glob("*.bin"))]
     if not real:
         return []
-    return score_against_real(real, _simulated_sweeps(casters, _SENSOR, moments))
+    return score_against_real(real, _simulated_sweeps(predictors, _SENSOR, moments))
 
 
 def score_against_real(real: Sequence[SweepPoints], ours: dict[str, SweepPoints]) -> list[RealSweepScores]:
@@ -103,7 +103,7 @@ def score_against_real(real: Sequence[SweepPoints], ours: dict[str, SweepPoints]
     return rows + [_score_row(name, seen, every) for name, seen in ours.items()]
 
 
-def _simulated_sweeps(casters: Sequence[RayPredictor], sensor: LidarSpec, moments: int) -> dict[str, SweepPoints]:
+def _simulated_sweeps(predictors: Sequence[RayPredictor], sensor: LidarSpec, moments: int) -> dict[str, SweepPoints]:
     static_map = make_town(_TOWN)
     # every other one, so that not all are of one place
     chosen = list(islice(sample_drives(static_map, _TOWN, 2 * moments), 0, None, 2))
@@ -113,11 +113,11 @@ def _simulated_sweeps(casters: Sequence[RayPredictor], sensor: LidarSpec, moment
     for sweep in town.sweeps:
         there = np.isfinite(sweep.range_m) & ~sweep.dropped
         parts["raycast"].append(SweepPoints(sweep.range_m[there], ring[there], sweep.intensity[there], 1))
-        for caster in casters:
-            cast = caster(town, sweep)
-            there = returning_rays(cast, sweep.moment)
-            bright = None if cast.intensity is None else cast.intensity[there]
-            parts.setdefault(caster.name, []).append(SweepPoints(cast.range_m[there], ring[there], bright, 1))
+        for predictor in predictors:
+            prediction = predictor(town, sweep)
+            there = returning_rays(prediction, sweep.moment)
+            bright = None if prediction.intensity is None else prediction.intensity[there]
+            parts.setdefault(predictor.name, []).append(SweepPoints(prediction.range_m[there], ring[there], bright, 1))
     return {name: _concatenated(sweeps) for name, sweeps in parts.items()}
 
 

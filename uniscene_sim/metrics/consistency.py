@@ -126,7 +126,7 @@ def _deskewed(sweep: LidarSweep, lidar: LidarSpec, layout: LayoutFrame) -> np.nd
 
 
 @njit(cache=True)
-def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, who, lens, far, out):
+def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, instance_image, lens, far, out):
     height, width = depth.shape
     for n in range(xyz.shape[0]):
         out[n] = -1.0
@@ -151,7 +151,7 @@ def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, wh
         difference, behind = _difference(depth, far, u, v, deep)
         if behind and difference >= AGREE_M:
             i, j = int(v), int(u)
-            before = who[i, j]
+            before = instance_image[i, j]
             came = before and before != own and velocity[before].any()
             if came or not _passes_through(depth, far, lens, origin, x, y, z, deep, i, j):
                 continue

@@ -35,20 +35,20 @@ _CLASSES = len(OccClass)
 
 
 class DepthScore:
-    """Absolute error of range of rays that meet something. A ray that should not miss but does counts as if it met
+    """Absolute error of range of rays that meet something. A ray that should not miss but does counts as if it hit
     something at the sensor's range."""
 
     def __init__(self) -> None:
         self._errors: list[np.ndarray] = []
-        self._missed, self._unmet, self._ghosts = 0, 0, 0
+        self._missed, self._miss_count, self._ghosts = 0, 0, 0
 
     def add(self, truth: np.ndarray, guess: np.ndarray, far_m: float) -> None:
         """Count rays (R,) of a sensor that sees `far_m`."""
-        met, told = np.isfinite(truth), guess < far_m
-        self._errors.append(np.abs(truth[met] - np.minimum(guess[met], far_m)))
-        self._missed += int((met & ~told).sum())
-        self._unmet += int((~met).sum())
-        self._ghosts += int((~met & told).sum())
+        hit, predicted = np.isfinite(truth), guess < far_m
+        self._errors.append(np.abs(truth[hit] - np.minimum(guess[hit], far_m)))
+        self._missed += int((hit & ~predicted).sum())
+        self._miss_count += int((~hit).sum())
+        self._ghosts += int((~hit & predicted).sum())
 
     @property
     def errors(self) -> np.ndarray:
@@ -75,7 +75,7 @@ class DepthScore:
     @property
     def ghosts(self) -> float:
         """Share of rays that meet nothing, but were said to."""
-        return self._ghosts / self._unmet if self._unmet else float("nan")
+        return self._ghosts / self._miss_count if self._miss_count else float("nan")
 
 
 def chamfer(truth: np.ndarray, guess: np.ndarray) -> float:
@@ -141,21 +141,25 @@ class LabelStatistics:
 
     def __init__(self, far_m: float = 250.0) -> None:
         self._bins = int(far_m // _BIN_M) + 1
-        self._bright, self._seen = np.zeros((2, _CLASSES))
+        self._bright, self._return_count = np.zeros((2, _CLASSES))
         self._dropped, self._rays = np.zeros((2, _CLASSES, self._bins))
 
     def add(self, label: np.ndarray, range_m: np.ndarray, intensity: np.ndarray, dropped: np.ndarray) -> None:
-        """Count rays (R,) that meet something, by the label and range that are told of them (inf: none is)."""
+        """Count rays (R,) that meet something, by the label and range that are predicted of them (inf: none is)."""
         there = ~dropped
         self._bright += np.bincount(label[there], intensity[there], _CLASSES)
-        self._seen += np.bincount(label[there], minlength=_CLASSES)
+        self._return_count += np.bincount(label[there], minlength=_CLASSES)
         at = (label, self._bin(range_m))
         np.add.at(self._rays, at, 1)
         np.add.at(self._dropped, at, dropped)
 
     def intensity(self, label: np.ndarray) -> np.ndarray:
         """Mean intensity of classes (R,); of those never seen that of all."""
-        mean = np.where(self._seen > 0, self._bright / np.maximum(self._seen, 1), _ratio(self._bright, self._seen))
+        mean = np.where(
+            self._return_count > 0,
+            self._bright / np.maximum(self._return_count, 1),
+            _ratio(self._bright, self._return_count),
+        )
         return mean[label]
 
     def dropout(self, label: np.ndarray, range_m: np.ndarray) -> np.ndarray:

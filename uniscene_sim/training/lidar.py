@@ -100,7 +100,7 @@ class LidarCrops:
 
     def _sorted(self, t: int) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the cells that are seen by their x, and x."""
-        x = self.towns[t].cells.ijk[: self.towns[t].cells.seen, 0]
+        x = self.towns[t].cells.ijk[: self.towns[t].cells.visible_count, 0]
         order = np.argsort(x, kind="stable")
         return order, x[order]
 
@@ -120,13 +120,13 @@ class LidarCrops:
         counts = [len(p) for p in parts]
         ijk = np.concatenate([np.zeros((0, 3), np.int32), *parts])
         label = np.repeat(kinds, counts).astype(np.uint8)
-        every = np.concatenate([cells.ijk[: cells.seen], ijk])
-        grounds = np.concatenate([ground[: cells.seen], np.zeros(len(ijk), bool)])
+        every = np.concatenate([cells.ijk[: cells.visible_count], ijk])
+        grounds = np.concatenate([ground[: cells.visible_count], np.zeros(len(ijk), bool)])
         origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
         n = self.recipe.net.samples if self.recipe.net.prior else 2
-        agents = agent_grids(parts, cells.seen)
+        agents = agent_grids(parts, cells.visible_count)
         made = sample_rays(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
-        whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.seen :]]), cells.label, len(every)))
+        whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.visible_count :]]), cells.label, len(every)))
         bare = sample_rays(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
         which = np.flatnonzero(np.isfinite(made.first))
         samples = RaySamples(*(x[which] for x in made))
@@ -137,8 +137,8 @@ class LidarCrops:
     def _even_samples(self, t: int, sweep: GroundTruthSweep, agents_cells: np.ndarray, which: np.ndarray) -> RaySamples:
         cells, direction = self.towns[t].cells, sweep.direction[which].astype(np.float64)
         grid, ground = self._grid(t)
-        every = np.concatenate([cells.ijk[: cells.seen], agents_cells])
-        agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.seen)
+        every = np.concatenate([cells.ijk[: cells.visible_count], agents_cells])
+        agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.visible_count)
         return sample_rays(grid, every, ground, agents, sweep.origin[None], direction, sweep.max_range_m,
                      self.recipe.net.samples, prior=False)  # fmt: skip
 
@@ -162,12 +162,12 @@ class LidarCrops:
         near = order[np.searchsorted(x, low[0]) : np.searchsorted(x, high[0])]
         y = cells.ijk[near, 1]
         near = near[(low[1] < y) & (y < high[1])]
-        met = np.unique(m.group[samples.row[samples.agent_row >= 0] - cells.seen])
-        theirs = np.flatnonzero(np.isin(m.group, met))
-        number = np.full(cells.seen + len(m.ijk) + 1, -1, np.int64)  # the last for free space
+        hit = np.unique(m.group[samples.row[samples.agent_row >= 0] - cells.visible_count])
+        theirs = np.flatnonzero(np.isin(m.group, hit))
+        number = np.full(cells.visible_count + len(m.ijk) + 1, -1, np.int64)  # the last for free space
         number[near] = np.arange(len(near))
-        number[cells.seen + theirs] = len(near) + np.arange(len(theirs))
-        group = np.concatenate([np.zeros(len(near), np.int32), 1 + np.searchsorted(met, m.group[theirs])])
+        number[cells.visible_count + theirs] = len(near) + np.arange(len(theirs))
+        group = np.concatenate([np.zeros(len(near), np.int32), 1 + np.searchsorted(hit, m.group[theirs])])
         rays = Rays(
             *(torch.from_numpy(x) for x in (samples.t, number[samples.row], samples.offset, samples.slope,
                                             samples.gap, sweep.direction[which]))
@@ -195,20 +195,20 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     """Equation 11: depth, intensity and drop-out, and the signed distance near the surface. An error of metres, where
     no sample is near the truth, counts by its logarithm."""
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
-    met = torch.isfinite(crop.range_m)
-    truth = torch.where(met, crop.range_m, 0.0)
-    off = torch.stack([made.depth - truth, made.mean - truth])[:, met].abs()
+    hit = torch.isfinite(crop.range_m)
+    truth = torch.where(hit, crop.range_m, 0.0)
+    off = torch.stack([made.depth - truth, made.mean - truth])[:, hit].abs()
     depth = 0.5 * _mean((off / 0.5).log1p())
     apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
-    near = met[:, None] & (apart.abs() < 4 * recipe.near_m)
+    near = hit[:, None] & (apart.abs() < 4 * recipe.near_m)
     wanted = apart.clamp(-recipe.near_m, recipe.near_m)
     # farther away it only has to be at least so far
     over, under = F.relu(made.distance - wanted), F.relu(wanted - made.distance)
     distance = _mean((over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near])
-    back = met & ~crop.dropped
+    back = hit & ~crop.dropped
     intensity = _mean((made.intensity - crop.intensity).abs()[back])
-    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[met])
-    miss = F.binary_cross_entropy_with_logits(made.miss, (~met).float())
+    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[hit])
+    miss = F.binary_cross_entropy_with_logits(made.miss, (~hit).float())
     total = (
         recipe.depth * depth + recipe.distance * distance + recipe.intensity * intensity + recipe.drop * (drop + miss)
     )
@@ -234,14 +234,14 @@ def depth_errors(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.de
         for crop in crops:
             on = crop.to(device)
             made = net(net.features(on.ijk, on.label, on.group), on.rays, on.air)
-            met = torch.isfinite(crop.range_m)
+            hit = torch.isfinite(crop.range_m)
             for name, depth in (
                 ("net", made.depth.cpu()),
                 ("hard", crop.first_hit_m),
                 ("half", crop.first_hit_m + 0.5 * CELL_M),
             ):
-                errors[name].append((depth - crop.range_m).abs()[met].numpy())
-            on_agents.append(crop.is_object[met].numpy())
+                errors[name].append((depth - crop.range_m).abs()[hit].numpy())
+            on_agents.append(crop.is_object[hit].numpy())
     objects = np.concatenate(on_agents)
     out = {}
     for name, parts in errors.items():

@@ -46,12 +46,12 @@ class OccupancyRecipe:
     flow_crop: int = 128
     flow_batch: int = 12
     seed: int = 0
-    untold: float = 0.2  # part of the layouts that the decoder is not told
-    mistold: float = 0.1  # part of them in which it is told another's
+    untold: float = 0.2  # part of the layouts that the decoder is not layout_given
+    mistold: float = 0.1  # part of them in which it is layout_given another's
     gamma: float = 0.0  # of the focal loss
     lovasz: float = 0.5
     kl: float = 1e-3
-    guided: float = 0.1  # part of the layouts that the flow is not told, for guidance
+    guided: float = 0.1  # part of the layouts that the flow is not layout_given, for guidance
     small: float = 3.0  # how much more the latents of small objects count
     near_agents: float = 0.4  # part of the crops that lie around an agent
 
@@ -75,10 +75,10 @@ def train_vae(
     def loss_of(step: int) -> dict[str, Tensor]:
         batch = batches[step].to(device)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        told, layout = _drop_layouts(batch.layout, recipe.untold, recipe.mistold, generator)
+        layout_given, layout = _drop_layouts(batch.layout, recipe.untold, recipe.mistold, generator)
         mean, log_variance = vae.encode(batch.labels)
         noise = torch.randn(mean.shape, generator=generator).to(device)
-        features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, told)
+        features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, layout_given)
         index, weight = _sampled_voxels(batch.labels, generator)
         labels = fold(batch.labels).reshape(-1).index_select(0, index).long()
         logits = vae.logits(features.index_select(0, index)).float()
@@ -127,12 +127,12 @@ def train_flow(
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             data = vae.normalise(vae.encode(batch.labels)[0])
-        told, layout = _drop_layouts(batch.layout, untold, 0.0, generator)
+        layout_given, layout = _drop_layouts(batch.layout, untold, 0.0, generator)
         mask = _known_masks(len(data), data.shape[2], data.shape[3], generator).to(device)
         small = F.max_pool2d(layout[:, _SMALL].amax(dim=1, keepdim=True), recipe.vae.patch)
         agent = F.max_pool2d(layout[:, _AGENTS].amax(dim=1, keepdim=True), recipe.vae.patch)
         weight = 1.0 + torch.maximum(recipe.small * small, 0.5 * recipe.small * agent)
-        return flow_loss(net, data, layout, told, mask, weight.float(), generator)  # type: ignore[arg-type]
+        return flow_loss(net, data, layout, layout_given, mask, weight.float(), generator)  # type: ignore[arg-type]
 
     def check(net: nn.Module) -> dict[str, float]:
         with torch.no_grad(), autocast_for(device):
@@ -150,9 +150,9 @@ def reconstruction_iou(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str,
     voxels = Confusion()
     for batch in batches:
         device = batch.labels.device
-        told = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
+        layout_given = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
         with torch.no_grad(), autocast_for(device):
-            made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), told)
+            made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), layout_given)
         voxels.add(batch.labels.cpu().numpy(), made.cpu().numpy())
     return {"miou": voxels.miou, "iou": voxels.iou}
 
@@ -171,7 +171,7 @@ class _PrefetchedBatches:
 
 
 def _drop_layouts(layout: Tensor, untold: float, mistold: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Which layouts are told (B,), and the layouts (B, C, X, Y) float, some of them another's."""
+    """Which layouts are layout_given (B,), and the layouts (B, C, X, Y) float, some of them another's."""
     u = torch.rand(len(layout), generator=generator).to(layout.device)
     layout = layout.float().contiguous(memory_format=torch.channels_last)
     other = (u > 1 - mistold)[:, None, None, None]

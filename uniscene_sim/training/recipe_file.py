@@ -26,18 +26,18 @@ def read_recipe(path: Path, default: _T, choices: dict[str, dict[str, Any]]) -> 
         InputError: not YAML, an unknown field, or a value of another kind.
     """
     try:
-        told = yaml.safe_load(path.read_text())
+        given = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"cannot be read as YAML: {error}", file=path) from error
-    return _filled(default, told or {}, path, "", choices)
+    return _filled(default, given or {}, path, "", choices)
 
 
-def _filled(value: Any, told: Any, path: Path, where: str, choices: dict[str, dict[str, Any]]) -> Any:
-    if not isinstance(told, dict):
-        raise InputError(f"expected fields and their values, got {told!r}", file=path, field=where or None)
+def _filled(value: Any, given: Any, path: Path, where: str, choices: dict[str, dict[str, Any]]) -> Any:
+    if not isinstance(given, dict):
+        raise InputError(f"expected fields and their values, got {given!r}", file=path, field=where or None)
     known = {f.name: getattr(value, f.name) for f in fields(value)}
     changed = {}
-    for key, new in told.items():
+    for key, new in given.items():
         field = f"{where}.{key}".lstrip(".")
         if key not in known:
             raise InputError(f"no such field, expected some of {', '.join(known)}", file=path, field=field)

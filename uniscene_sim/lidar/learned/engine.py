@@ -82,16 +82,16 @@ class SparseSdf:
         """
         if any(view.window is not None for view in views):
             raise InputError("sparse-sdf reads tiles and traces no occupancy window; expected tiles", field="trace")
-        return state, [{spec.name: self._swept(view, spec) for spec in specs} for view in views]
+        return state, [{spec.name: self._scan(view, spec) for spec in specs} for view in views]
 
-    def _swept(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
+    def _scan(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
         sweep = self._frame.of(view, spec)
         motions, beams, hits = sweep.scene, sweep.beams, sweep.hits
         _beam_rays(motions, beams, hits.origin, hits.direction)
-        near = np.flatnonzero(_agents_in_reach(motions, hits.origin[-1], sweep.far))
+        near = np.flatnonzero(_agents_in_reach(motions, hits.origin[-1], sweep.max_range_m))
         calibrated = spec.detect_range_m > 0.0
         rays = RayBundle(
-            hits.origin, hits.direction.reshape(-1, 3), sweep.far, spec.detect_range_m or _ANY_RANGE_M,
+            hits.origin, hits.direction.reshape(-1, 3), sweep.max_range_m, spec.detect_range_m or _ANY_RANGE_M,
             air_of(view.frame.style) if calibrated else CLEAR, _agent_offsets(motions, beams, near),
         )  # fmt: skip
         readings = self._sensor.read(view.atlas.store, _tiles_in_atlas(view), view.frame.agents[near], rays)

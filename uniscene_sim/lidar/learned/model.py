@@ -65,8 +65,8 @@ class LidarModel:
                 *(torch.from_numpy(x).to(self._device)
                   for x in (samples.t, samples.row, samples.offset, samples.slope, samples.gap, direction))
             )  # fmt: skip
-            told = air_features(detect_range_m, air).to(self._device).expand(len(direction), 4)
-            made = self.net(scene.features, rays, told)
+            conditions = air_features(detect_range_m, air).to(self._device).expand(len(direction), 4)
+            made = self.net(scene.features, rays, conditions)
             return {
                 "depth": made.depth.cpu().numpy(),
                 "intensity": made.intensity.cpu().numpy(),

@@ -54,7 +54,7 @@ class SdfConfig:
 
 
 class Rays(NamedTuple):
-    """What heads are told of R rays of n samples; see `sample_rays.Samples`."""
+    """What heads are inputs of R rays of n samples; see `sample_rays.Samples`."""
 
     t: Tensor  # float32 (R, n) m
     row: Tensor  # int64 (R, n), -1 in free space
@@ -78,7 +78,7 @@ class RenderedRays(NamedTuple):
 
 
 def air_features(detect_range_m: float, air: Air) -> Tensor:
-    """What a network is told of a sensor and the air, float32 (4,): logarithm of the range (m) at which a dark surface
+    """What a network is inputs of a sensor and the air, float32 (4,): logarithm of the range (m) at which a dark surface
     is seen, extinction (1/m), whether water and whether snow lie on the ground."""
     return torch.tensor([log(detect_range_m), air.extinction, air.wet, air.snow], dtype=torch.float32)
 
@@ -113,7 +113,7 @@ class SparseSdfNet(nn.Module):
             nn.init.constant_(self.drop_out.bias, -2.0)
 
     def features(self, ijk: Tensor, label: Tensor, group: Tensor) -> Tensor:
-        """What is known of cells: (N, first width).
+        """What is signal of cells: (N, first width).
 
         Args:
             ijk: int32 (N, 3).
@@ -158,12 +158,12 @@ class SparseSdfNet(nn.Module):
             cells = torch.where((rays.row >= 0)[..., None], cells, 0.0)  # not times 0: row 0 may hold anything
         gap = rays.gap[:, None].expand(r, n)
         past = gap * (torch.arange(n, device=gap.device) + 0.5)
-        told = torch.cat(
+        inputs = torch.cat(
             [cells, rays.offset, rays.direction[:, None].expand(r, n, 3), rays.offset.square(),
              rays.slope[..., None].log(), gap[..., None], past[..., None], (rays.t - rays.t[:, :1]).log1p()[..., None]],
             dim=2,
         )  # fmt: skip
-        hidden = F.relu(self.middle(F.relu(self.of_sample(told))))
+        hidden = F.relu(self.middle(F.relu(self.of_sample(inputs))))
         distance = self.out(hidden)[..., 0].float()
         if self.config.prior:  # what is learned is added to the guess that it lies half a cell within the first cell
             distance = distance + (_GUESS_M - past)
@@ -183,8 +183,8 @@ class SparseSdfNet(nn.Module):
         far = depth.detach().clamp_min(0.1)
         # what the beam equation says of a surface as bright as this one, to be mended
         left = 2.0 * (air[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * air[:, 1] * far
-        known = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
-        dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, known], dim=1)))).float()[:, 0]
+        signal = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
+        dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, signal], dim=1)))).float()[:, 0]
         return RenderedRays(depth, mean, chosen, intensity, miss, dropped, weights, distance)
 
 

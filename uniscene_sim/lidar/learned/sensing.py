@@ -46,7 +46,7 @@ class LearnedSensor:
         """
         config = self.model.config
         scene = self._scenes.of(store, tiles)
-        grids = scene.put_agents(self.model.net, agents)
+        grids = scene.place_agents(self.model.net, agents)
         samples = sample_rays(
             scene.grid,
             scene.ijk,

@@ -48,22 +48,22 @@ class VoxelScene:
 
     def __init__(self, indices: Sequence[tuple[int, int]], parts: list[Cells], width: int, device: torch.device):
         cells = join_cells(parts)
-        self.count = cells.seen
+        self.count = cells.visible_count
         self.grid: CellGrid = cell_grid(cells)
-        self.ijk = np.concatenate([cells.ijk[: cells.seen], np.zeros((_ROOM, 3), np.int32)])
-        self.label = np.concatenate([cells.label[: cells.seen], np.zeros(_ROOM, np.uint8)])
+        self.ijk = np.concatenate([cells.ijk[: cells.visible_count], np.zeros((_ROOM, 3), np.int32)])
+        self.label = np.concatenate([cells.label[: cells.visible_count], np.zeros(_ROOM, np.uint8)])
         self.ground = is_ground_label(self.label)
         self.ground[self.count :] = False
         self.features = torch.empty((len(self.ijk), width), device=device)
-        self.ends = np.cumsum([p.seen for p in parts])
+        self.ends = np.cumsum([p.visible_count for p in parts])
         self.indices = list(indices)
-        self.known = [False] * len(parts)
+        self.has_features = [False] * len(parts)
 
     @property
     def nbytes(self) -> int:
         return self.grid.cells.nbytes + self.ijk.nbytes + self.features.nbytes
 
-    def put_agents(self, net: SparseSdfNet, agents: np.ndarray) -> AgentGrids:
+    def place_agents(self, net: SparseSdfNet, agents: np.ndarray) -> AgentGrids:
         """Lay the cells of agents (N,) AGENT_DTYPE behind those of the tiles."""
         cells = [agent_cells(agent) for agent in agents]
         count = sum(len(c.ijk) for c in cells)
@@ -130,13 +130,13 @@ class VoxelSceneCache:
 
     def ensure_features(self, store: Any, scene: VoxelScene, rows: np.ndarray) -> None:
         """Make sure that features of the cells in these rows are there."""
-        used = np.zeros(len(scene.known) + 1, np.bool_)
+        used = np.zeros(len(scene.has_features) + 1, np.bool_)
         used[np.searchsorted(scene.ends, np.unique(rows[(rows >= 0) & (rows < scene.count)]), side="right")] = True
-        new = [n for n in np.flatnonzero(used[:-1]).tolist() if not scene.known[n]]
+        new = [n for n in np.flatnonzero(used[:-1]).tolist() if not scene.has_features[n]]
         made = self._features(store, self._worlds[store], [scene.indices[n] for n in new])
         for n, features in zip(new, made, strict=True):
             scene.features[scene.ends[n] - len(features) : scene.ends[n]] = features
-            scene.known[n] = True
+            scene.has_features[n] = True
 
     def _cells(self, store: Any, world: _StoreCache, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Cells]:
         new = [index for index in wanted if index not in world.cells]
@@ -172,16 +172,18 @@ def tile_features(
     """
     own = join_cells([parts[index] for index in wanted])
     others = join_cells([parts[index] for index in sorted(set(parts) - set(wanted))])
-    away = np.empty(others.seen, np.int32)
+    away = np.empty(others.visible_count, np.int32)
     corners = np.array(wanted, np.int64) * TILE_CELLS
     map_threads(lambda rows: _distance_to_tiles(others.ijk, corners, away, *rows), row_ranges(len(away)))
     rings = receptive_rings(len(net.config.widths))
     margin = np.flatnonzero(away <= net.config.reach)
     margin = margin[np.argsort(np.searchsorted(rings, away[margin]), kind="stable")]
-    ijk, label = (np.concatenate([getattr(own, k)[: own.seen], getattr(others, k)[margin]]) for k in ("ijk", "label"))
-    within = [own.seen + int((away <= ring).sum()) for ring in rings]
+    ijk, label = (
+        np.concatenate([getattr(own, k)[: own.visible_count], getattr(others, k)[margin]]) for k in ("ijk", "label")
+    )
+    within = [own.visible_count + int((away <= ring).sum()) for ring in rings]
     made = _features(net, ijk, label, np.zeros(len(ijk), np.int32), device, within)
-    return [part.clone() for part in made[: own.seen].split([parts[index].seen for index in wanted])]
+    return [part.clone() for part in made[: own.visible_count].split([parts[index].visible_count for index in wanted])]
 
 
 @njit(cache=True, nogil=True)

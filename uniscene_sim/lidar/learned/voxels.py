@@ -46,7 +46,7 @@ class Cells(NamedTuple):
 
     ijk: np.ndarray  # int32 (N, 3)
     label: np.ndarray  # uint8 (N,) OccClass
-    seen: int  # how many are not hidden
+    visible_count: int  # how many are not hidden
 
 
 class CellGrid(NamedTuple):
@@ -90,12 +90,12 @@ def _layers(tile: Tile) -> int:
 
 def join_cells(parts: list[Cells]) -> Cells:
     """Cells of several tiles."""
-    ijk = [p.ijk[: p.seen] for p in parts] + [p.ijk[p.seen :] for p in parts]
-    label = [p.label[: p.seen] for p in parts] + [p.label[p.seen :] for p in parts]
+    ijk = [p.ijk[: p.visible_count] for p in parts] + [p.ijk[p.visible_count :] for p in parts]
+    label = [p.label[: p.visible_count] for p in parts] + [p.label[p.visible_count :] for p in parts]
     return Cells(
         np.concatenate([np.zeros((0, 3), np.int32), *ijk]),
         np.concatenate([np.zeros(0, np.uint8), *label]),
-        sum(p.seen for p in parts),
+        sum(p.visible_count for p in parts),
     )
 
 
@@ -131,7 +131,9 @@ def cell_grid(cells: Cells) -> CellGrid:
     blocks = np.full(tuple(shape.tolist()), -1, np.int32)
     count = _number_blocks(blocks, low, cells.ijk)
     pool = np.full((count, *(BLOCK_CELLS,) * 3), _EMPTY, np.int32)
-    map_threads(lambda rows: _fill(pool, blocks, low, cells.ijk, cells.seen, *rows), row_ranges(len(cells.ijk)))
+    map_threads(
+        lambda rows: _fill(pool, blocks, low, cells.ijk, cells.visible_count, *rows), row_ranges(len(cells.ijk))
+    )
     return CellGrid(low, blocks, pool)
 
 
@@ -221,7 +223,7 @@ def _mark_hidden(label, hidden, deep):
 @njit(cache=True, nogil=True)
 def _write_cells(label, hidden, low, cells: Cells):
     """Write cells, those that are seen first."""
-    seen, inside = 0, cells.seen
+    seen, inside = 0, cells.visible_count
     for i in range(label.shape[0]):
         for j in range(label.shape[1]):
             for k in range(label.shape[2]):

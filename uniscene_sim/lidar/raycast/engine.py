@@ -31,7 +31,7 @@ class SweepJob(NamedTuple):
     scene: LidarScene
     beams: Beams
     spread: float  # rad, how far beams lie beside the azimuth of their column
-    far: float  # m
+    max_range_m: float  # m
     hits: Hits
 
 
@@ -53,20 +53,20 @@ class RaycastLidar:
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
         """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
-        return state, map_threads(lambda view: self._swept(view, specs), views)
+        return state, map_threads(lambda view: self._scan_world(view, specs), views)
 
-    def _swept(self, view: WorldView, specs: Sequence[LidarSpec]) -> dict[str, LidarSweep]:
+    def _scan_world(self, view: WorldView, specs: Sequence[LidarSpec]) -> dict[str, LidarSweep]:
         """The sweeps of one world."""
-        sweeps = self._begun(view, specs)
+        sweeps = self._sweep_jobs(view, specs)
         for sweep in sweeps:
-            trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
-        return self._finished(view, specs, sweeps)
+            trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.max_range_m, sweep.hits)
+        return self._sweeps_of_jobs(view, specs, sweeps)
 
-    def _begun(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[SweepJob]:
+    def _sweep_jobs(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[SweepJob]:
         """The sweeps of one world, yet to be traced."""
         return [self._sweep_job(view, spec) for spec in specs]
 
-    def _finished(
+    def _sweeps_of_jobs(
         self, view: WorldView, specs: Sequence[LidarSpec], sweeps: Sequence[SweepJob]
     ) -> dict[str, LidarSweep]:
         """The points of sweeps that have been traced."""
@@ -141,7 +141,7 @@ def assemble_sweep(
     seen = np.flatnonzero(returns.distance < np.inf)
     beam, number = np.divmod(seen, numbers) if numbers > 1 else (seen, np.zeros_like(seen))
     column, ring = np.divmod(beam, rings)
-    of = returns.of.reshape(-1)[seen]
+    of = returns.echo.reshape(-1)[seen]
     air = of == AIR
     echo = numbers * beam + np.where(air, 0, of)
     row = np.where(air, -1, echoes.agent_row.reshape(-1)[echo])

@@ -44,12 +44,12 @@ def empty_echoes(hits: Hits) -> Echoes:
 
 
 @njit(cache=True)
-def group_echoes(distance, strength, out_distance, out_strength, out_of):
+def group_echoes(distance, strength, out_distance, out_strength, out_ray):
     """Two echoes of K rays of one beam: those closer than a pulse make one at their mean range, weighted by strength.
 
     Args:
         distance, strength: (K,), inf and 0 for a ray that meets nothing.
-        out_distance, out_strength, out_of: (2,), the strongest as it arrives, the farthest of the others (left alone
+        out_distance, out_strength, out_ray: (2,), the strongest as it arrives, the farthest of the others (left alone
             where there is none), and the strongest ray of each.
     """
     order = np.argsort(distance)
@@ -75,10 +75,10 @@ def group_echoes(distance, strength, out_distance, out_strength, out_of):
     if groups == 0:
         return
     strongest = np.argmax(power[:groups])
-    out_distance[0], out_strength[0], out_of[0] = far[strongest], total[strongest], best[strongest]
+    out_distance[0], out_strength[0], out_ray[0] = far[strongest], total[strongest], best[strongest]
     other = groups - 1 if strongest < groups - 1 else groups - 2
     if other >= 0:
-        out_distance[1], out_strength[1], out_of[1] = far[other], total[other], best[other]
+        out_distance[1], out_strength[1], out_ray[1] = far[other], total[other], best[other]
 
 
 @njit(cache=True)
@@ -128,12 +128,12 @@ def _find_column_echoes(
         t, m, w = hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r]
         echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.agent_row[c, r, 0] = t, m, w
         if t < np.inf:
-            echoes.strength[c, r, 0] = echo_strength(surfaces, m, hits.cosine[c, r], hits.up[c, r], w)
+            echoes.strength[c, r, 0] = echo_strength(surfaces, m, hits.cosine[c, r], hits.normal_z[c, r], w)
         edges[r] = divergence > 0.0 and _on_edge(hits, beams, step, c, r)
     if not edges.any():
         return
     distance, strength = np.empty(5), np.empty(5)
-    material, who = np.empty(5, np.uint8), np.empty(5, np.int32)
+    material, agent_row = np.empty(5, np.uint8), np.empty(5, np.int32)
     of, origin, rot = np.empty(2, np.int64), np.empty(3), np.empty((3, 3))
     sensor_pose_at(scene, beams.time_s[c], origin, rot)
     some = chosen[
@@ -144,7 +144,11 @@ def _find_column_echoes(
     for r in range(edges.shape[0]):
         if not edges[r]:
             continue
-        distance[0], material[0], who[0] = echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.agent_row[c, r, 0]
+        distance[0], material[0], agent_row[0] = (
+            echoes.distance[c, r, 0],
+            echoes.material[c, r, 0],
+            echoes.agent_row[c, r, 0],
+        )
         strength[0] = _AXIS_SHARE * echoes.strength[c, r, 0]
         d = hits.direction[c, r]
         left = _unit_cross(rot[:, 2], d, rot[:, 1])
@@ -155,14 +159,14 @@ def _find_column_echoes(
             to /= np.sqrt((to * to).sum())
             ray = Ray(ox, oy, oz, to[0], to[1], to[2])
             t, m, cosine, up, w = first_hit(atlas, templates, local, some, ray, max_range)
-            distance[q], material[q], who[q], strength[q] = t, m, w, 0.0
+            distance[q], material[q], agent_row[q], strength[q] = t, m, w, 0.0
             if t < np.inf:
                 strength[q] = _RING_SHARE * echo_strength(surfaces, m, cosine, up, w)
         echoes.distance[c, r, 0] = np.inf
         group_echoes(distance, strength, echoes.distance[c, r], echoes.strength[c, r], of)
         for k in range(2):
             if echoes.distance[c, r, k] < np.inf:
-                echoes.material[c, r, k], echoes.agent_row[c, r, k] = material[of[k]], who[of[k]]
+                echoes.material[c, r, k], echoes.agent_row[c, r, k] = material[of[k]], agent_row[of[k]]
 
 
 @njit(cache=True, nogil=True)

@@ -53,7 +53,7 @@ class Returns(NamedTuple):
 
     distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
     intensity: np.ndarray  # float32 (A, R, 2)
-    of: np.ndarray  # uint8 (A, R, 2), the echo, or AIR
+    echo: np.ndarray  # uint8 (A, R, 2), the echo, or AIR
 
 
 def empty_returns(shape: tuple[int, ...]) -> Returns:
@@ -155,7 +155,7 @@ def _receive_column(key, c, receiver: Receiver, air: Air, echoes: Echoes, return
         for number in range(2):
             k = chosen[number]
             if k >= 0:
-                returns.distance[c, r, number], returns.of[c, r, number] = seen[k], k
+                returns.distance[c, r, number], returns.echo[c, r, number] = seen[k], k
                 bright = calibrated_intensity(seems[k]) if receiver.detect_range_m > 0.0 else min(seems[k], 1.0)
                 returns.intensity[c, r, number] = bright
 

@@ -1,4 +1,4 @@
-"""What surfaces send back at 905 nm: a diffuse share, a mirror's glint, and light turned back to where it came from."""
+"""What surfaces send back at 905 nm: a diffuse share, a mirror's specular, and light turned back to where it came from."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Surfaces(NamedTuple):
     """What surfaces send back today, as shares of what a white diffuse one that faces the sensor does."""
 
     diffuse: np.ndarray  # float64 (256,) by Material
-    glint: np.ndarray  # of a smooth surface, head-on; (256,)
+    specular: np.ndarray  # of a smooth surface, head-on; (256,)
     retro: np.ndarray  # of corner cubes and glass beads; (256,)
     body: np.ndarray  # float64 (N,), diffuse, of the agents' paint
     wet: bool  # water on the ground
     snow: bool  # snow on the ground
 
 
-#: Diffuse, glint, retro. Asphalt, leaves and paint as spectral libraries have them in the near infrared; reflective
+#: Diffuse, specular, retro. Asphalt, leaves and paint as spectral libraries have them in the near infrared; reflective
 #: sheeting of signs sends back hundreds of times what white paint does, beads in lane paint less than the paint itself.
 _TABLE: dict[str, tuple[float, float, float]] = {
     "ASPHALT": (0.11, 0, 0), "ASPHALT_OLD": (0.17, 0, 0), "PARKING": (0.15, 0, 0),
@@ -75,10 +75,10 @@ _TABLE: dict[str, tuple[float, float, float]] = {
 def _surfaces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What the table lacks (bare classes among it) is as bright as it looks."""
     diffuse = 0.1 + 0.5 * (MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0) ** 2.2
-    glint, retro = np.zeros(256), np.zeros(256)
+    specular, retro = np.zeros(256), np.zeros(256)
     for name, row in _TABLE.items():
-        diffuse[Material[name]], glint[Material[name]], retro[Material[name]] = row
-    return diffuse, glint, retro
+        diffuse[Material[name]], specular[Material[name]], retro[Material[name]] = row
+    return diffuse, specular, retro
 
 
 _SURFACES = _surfaces()
@@ -103,30 +103,30 @@ def body_reflectance(colour: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def echo_strength(surfaces: Surfaces, material, cosine, up, who):
+def echo_strength(surfaces: Surfaces, material, cosine, normal_z, agent_row):
     """What a surface sends back, as a share of a white diffuse one that faces the sensor.
 
     Diffuse light falls with the cosine of incidence, retro-reflection with its root. A film of water darkens ground,
-    and what meets it at grazing incidence goes on as from a mirror (Fresnel, by Schlick). Snow lies on what faces up.
+    and what meets it at grazing incidence goes on as from a mirror (Fresnel, by Schlick). Snow lies on what faces normal_z.
 
     Args:
-        up: z of the normal.
-        who: row of the agent, -1 for the world.
+        normal_z: z of the normal.
+        agent_row: row of the agent, -1 for the world.
     """
     diffuse = surfaces.diffuse[material]
-    if who >= 0 and material == _BODY:
-        diffuse = surfaces.body[who]
+    if agent_row >= 0 and material == _BODY:
+        diffuse = surfaces.body[agent_row]
     retro = surfaces.retro[material]
-    if who < 0 and up > 0.7:
+    if agent_row < 0 and normal_z > 0.7:
         if surfaces.snow:
             return 0.8 * cosine
         if surfaces.wet:
             through = 1.0 - (0.02 + 0.98 * (1.0 - cosine) ** 5)
             return (0.5 * diffuse * cosine + 0.3 * retro * np.sqrt(cosine)) * through * through
-    glint = surfaces.glint[material]
-    if glint > 0.0:
+    specular = surfaces.specular[material]
+    if specular > 0.0:
         sharp = cosine * cosine
         sharp *= sharp
         sharp *= sharp
-        glint *= (sharp * sharp) ** 8  # cosine to the 128th, 6 degrees wide
-    return diffuse * cosine + glint + retro * np.sqrt(cosine)
+        specular *= (sharp * sharp) ** 8  # cosine to the 128th, 6 degrees wide
+    return diffuse * cosine + specular + retro * np.sqrt(cosine)

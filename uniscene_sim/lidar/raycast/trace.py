@@ -62,7 +62,7 @@ class Hits(NamedTuple):
 
     distance: np.ndarray  # float64 (A, R) m, inf on a miss
     cosine: np.ndarray  # float64 (A, R) of incidence
-    up: np.ndarray  # float32 (A, R), z of the normal
+    normal_z: np.ndarray  # float32 (A, R), z of the normal
     material: np.ndarray  # uint8 (A, R)
     agent_row: np.ndarray  # int32 (A, R), row of the agent, -1 on the world, -1 - instance on a voxel of a window
     origin: np.ndarray  # float64 (A, 3) m
@@ -197,9 +197,11 @@ def trace_beam(atlas, templates, local: PosedAgents, chosen, rot, ca, sa, ce, se
     there already."""
     ox, oy, oz = hits.origin[c, 0], hits.origin[c, 1], hits.origin[c, 2]
     dx, dy, dz = _beam_direction(rot, ca, sa, ce, se)
-    t, material, cosine, up, who = first_hit(atlas, templates, local, chosen, Ray(ox, oy, oz, dx, dy, dz), max_range)
-    hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r] = t, material, who
-    hits.cosine[c, r], hits.up[c, r] = cosine, up
+    t, material, cosine, up, agent_row = first_hit(
+        atlas, templates, local, chosen, Ray(ox, oy, oz, dx, dy, dz), max_range
+    )
+    hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r] = t, material, agent_row
+    hits.cosine[c, r], hits.normal_z[c, r] = cosine, up
     hits.direction[c, r, 0], hits.direction[c, r, 1], hits.direction[c, r, 2] = dx, dy, dz
 
 
