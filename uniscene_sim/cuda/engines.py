@@ -1,4 +1,4 @@
-"""`CudaCameras` and `CudaLidar`: the ray engines on a CUDA device, all worlds and sensors in one launch."""
+"""`CudaCameras` and `CudaLidar`: the ray-casting engines on a CUDA device, all worlds and sensors in one launch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ __all__ = ["CudaCameras", "CudaLidar"]
 
 
 class CudaCameras(RaycastCameras):
-    """`RaycastCameras` with the rays on the device; motion blur, noise and what falls before the lens stay on the CPU.
+    """`RaycastCameras` with its rays on the device; motion blur, precipitation and noise stay on the CPU.
+
+    Args:
+        templates: shapes of agents, by default the built-in ones.
+        smooth_edges: whether edge pixels are anti-aliased.
 
     Raises:
         InputError: there is no CUDA device.
@@ -57,7 +61,10 @@ class CudaCameras(RaycastCameras):
 
 
 class CudaLidar(RaycastLidar):
-    """`RaycastLidar` with the rays on the device; echoes of edges and the receiver stay on the CPU.
+    """`RaycastLidar` with its rays on the device; footprints at edges and the receiver stay on the CPU.
+
+    Args:
+        templates: shapes of agents, by default the built-in ones.
 
     Raises:
         InputError: there is no CUDA device.
@@ -104,5 +111,5 @@ def _column_poses(sweep: SweepJob) -> ColumnPoses:
 
 
 def _power_of_2(number: int) -> int:
-    """The next one, and no less than 16: few kernels serve any number of agents."""
+    """The next power, at least 16: so a few compiled kernels serve any number of agents."""
     return max(16, 1 << (number - 1).bit_length())

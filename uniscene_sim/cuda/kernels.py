@@ -1,4 +1,7 @@
-"""The kernels: one thread a pixel or a beam, a layer of the grid for each camera or LiDAR of each world."""
+"""The kernels: one thread per pixel or beam, one z layer of the grid per job (a sensor of a world).
+
+All take the address (int64) of the packed jobs, see `packed_args`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def _antialias_pixel(address, index, v, u, candidates):
 
 @cache
 def camera_kernels(most: int) -> tuple[Any, Any]:
-    """Kernels that trace images and that smooth their edges, where there are at most so many agents."""
+    """Kernels that trace images and that anti-alias their edges, for at most `most` agents."""
 
     @cuda.jit
     def render_pixels(address):
@@ -103,7 +106,7 @@ def _trace_beam(address, index, c, r):
 
 @cuda.jit
 def pose_columns(address):
-    """Pose the sensor and the agents for each column (x)."""
+    """Pose the sensor and the agents at the time of each column (x)."""
     c, r, index = cuda.grid(3)
     if r == 0:
         _pose_column(address, index, c)
@@ -111,6 +114,6 @@ def pose_columns(address):
 
 @cuda.jit
 def trace_beams(address):
-    """Trace each beam (x) of each column (y): the beams of a column go close together."""
+    """Trace each beam (x) of each column (y); neighbouring threads trace neighbouring beams."""
     r, c, index = cuda.grid(3)
     _trace_beam(address, index, c, r)
