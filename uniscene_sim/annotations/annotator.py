@@ -1,4 +1,4 @@
-"""`Annotator`: what was asked for, of what the sensors just saw."""
+"""`Annotator`: the requested annotations of a frame."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["Annotator"]
 
 
 class Annotator:
-    """Annotates one world's frames, in order.
+    """Annotates the frames of one world, in order.
 
     Args:
         rig: sensors of the frames.
-        static_map: where lanes are taken from.
-        kinds: of `ANNOTATION_KINDS`, what is wanted.
+        static_map: source of lanes.
+        kinds: requested annotations, of `ANNOTATION_KINDS`.
 
     Raises:
         InputError: an unknown kind.
@@ -56,13 +56,14 @@ class Annotator:
         sweeps: Mapping[str, LidarSweep],
         layouts: Mapping[str, LayoutFrame] | None = None,
     ) -> FrameAnnotations:
-        """Annotations of the images and sweeps of a moment.
+        """Annotations of the images and sweeps of a tick.
 
         Args:
-            view: the moment.
-            cameras, sweeps: by the sensor's name.
-            layouts: by the sensor's name where records are of another moment than `view`, as of a camera that is late;
-                each is annotated as of its own. A sweep that is late is left out.
+            view: the world at the tick's stamp.
+            cameras: images by sensor.
+            sweeps: sweeps by sensor; those with another stamp are left out.
+            layouts: by sensor, the layout of images with another stamp than `view`, such as those of cameras with
+                latency; each image is annotated at its own stamp.
         """
         layouts = {name: view.frame for name in cameras} | dict(layouts or {})
         sweeps = {name: s for name, s in sweeps.items() if s.stamp_us == view.frame.stamp_us}
@@ -91,7 +92,7 @@ class Annotator:
         for spec in self._rig.cameras:
             if spec.name in cameras:
                 before, layout = self._before.get(spec.name), layouts[spec.name]
-                if before is not None and before[0].stamp_us >= layout.stamp_us:  # the source began anew
+                if before is not None and before[0].stamp_us >= layout.stamp_us:  # the source was reset
                     before = None
                 optical, scene, occluded = camera_flow(layout, cameras[spec.name], before, spec)
                 of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene, "occluded": occluded}

@@ -1,4 +1,4 @@
-"""Sweeps of towns, as `raycast` sees their fine world, beside the 0.4 m cells that a learned LiDAR may see."""
+"""Ground-truth sweeps of towns by `raycast`, with the 0.4 m cells that are a learned LiDAR's input."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = [
     "write_sweeps",
 ]
 
-#: What towns are seen with: nuScenes', KITTI's, and that of agents that learn. Noise and divergence are off.
+#: Sensors of the sweeps: nuScenes', KITTI's, and that of the rig `rl`. Noise and divergence are off.
 SENSORS = (
     lidar_model("hdl-32e", "nuscenes", Pose(0.94, 0.0, 1.84), azimuth_steps=1090, range_noise_m=0.0,
                 divergence_rad=0.0),
@@ -54,29 +54,29 @@ SENSORS = (
               max_range_m=60.0, detect_range_m=30.0),
 )  # fmt: skip
 WEATHERS = ("clear", "clear", "rain", "snow", "fog")
-_CELLS_M = 72.0  # around each place
+_CELLS_M = 72.0  # tiles around each sensor
 
 
 @dataclass(frozen=True)
 class GroundTruthSweep:
-    """Truth of R rays of one sensor that stands still."""
+    """Ground truth of R rays of a stationary sensor."""
 
-    moment: int  # of its town
+    moment: int  # index in its town
     origin: np.ndarray  # float64 (3,) m, map frame
     max_range_m: float
     detect_range_m: float
     weather: str
     direction: np.ndarray  # float32 (R, 3), of unit length
-    range_m: np.ndarray  # float32 (R,), inf where nothing is hit within range
+    range_m: np.ndarray  # float32 (R,) m, inf where nothing is hit within range
     intensity: np.ndarray  # float32 (R,), 0 where nothing returns
-    dropped: np.ndarray  # bool (R,): hit, but does not return
-    label: np.ndarray  # uint8 (R,) OccClass of what is hit
-    is_object: np.ndarray  # bool (R,): an agent
+    dropped: np.ndarray  # bool (R,), hit but not detected
+    label: np.ndarray  # uint8 (R,) OccClass of the hit
+    is_object: np.ndarray  # bool (R,), hit on an agent
 
 
 @dataclass(frozen=True)
 class TownSweeps:
-    """Sweeps through one plan of a town."""
+    """Sweeps through a town with one plan."""
 
     cells: Cells
     agents: tuple[np.ndarray, ...]  # AGENT_DTYPE, by moment
@@ -122,11 +122,12 @@ class _GroundTruthLidar(RaycastLidar):
 
 
 def sweep_truth(view: WorldView, spec: LidarSpec, moment: int = 0) -> GroundTruthSweep:
-    """What a sensor that stands still meets of a world that stands still, and what of it returns.
+    """Ground truth of a stationary sensor in a static world.
 
     Args:
         view: without history or velocities.
-        spec: with `detect_range_m`; range noise and divergence are left out.
+        spec: with `detect_range_m`; range noise and divergence are ignored.
+        moment: index of the sweep in its town.
     """
     return _GroundTruthLidar().of(view, spec, moment)
 
@@ -138,11 +139,14 @@ def simulate_sweeps(
     sensors: Sequence[LidarSpec] = SENSORS,
     weathers: Sequence[str] = WEATHERS,
 ) -> TownSweeps:
-    """Sweeps at moments of one plan, each with the next of some sensors.
+    """Sweeps of samples with one plan, one each.
 
     Args:
+        static_map: the town.
         seed: of the plan.
-        weathers: one of which each moment has, by the seed.
+        moments: samples.
+        sensors: used in turn.
+        weathers: from which each sample's weather is drawn.
     """
     store = tile_store("procedural", static_map, seed)
     atlas = TileAtlas(store)
@@ -166,10 +170,13 @@ def simulate_sweeps(
 
 
 def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int = 6) -> None:
-    """Write sweeps of towns to `out/split/sweeps_<seed>.npz`; files that are there stay as they are.
+    """Write sweeps of towns to `out/split/sweeps_<seed>.npz`; existing files are kept.
 
     Args:
-        moments: of each town, at most twelve; all share one plan.
+        out: folder of the data.
+        split: of `SPLITS`.
+        seeds: of the towns.
+        moments: sweeps per town, at most twelve; all share one plan.
 
     Raises:
         InputError: no such split, or a seed that belongs to another.
@@ -186,7 +193,7 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
 
 
 def write_sweeps(path: Path, town: TownSweeps) -> None:
-    """One file, whole or not at all; see `read_sweeps`."""
+    """Write one file, completely or not at all; see `read_sweeps`."""
     low = town.cells.ijk.min(axis=0)
     rays = {name: np.concatenate([getattr(s, name) for s in town.sweeps]) for name in _RAYS}
     arrays = dict(
@@ -230,10 +237,11 @@ def read_sweeps(path: str | Path) -> TownSweeps:
 
 
 def read_all_sweeps(folder: str | Path, most: int | None = None) -> list[TownSweeps]:
-    """The sweeps of a folder's towns, by seed.
+    """The sweeps of all towns in a folder, by seed.
 
     Args:
-        most: towns, the first ones; None for all.
+        folder: of the split.
+        most: number of towns, the first ones; None for all.
 
     Raises:
         InputError: there are none, or one is damaged.

@@ -1,4 +1,4 @@
-"""Sweeps through the fine world beside what LiDARs make of its labels."""
+"""Drawings of ground-truth sweeps next to those of predictors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ABOVE = Pose(0.0, 0.0, 1.8)
 def lidar_comparison_picture(
     predictors: Sequence[RayPredictor], towns: Sequence[TownSweeps], count: int = 2
 ) -> np.ndarray:
-    """RGB uint8 (H, W, 3): for `count` sweeps the truth and what each LiDAR returns, from above and from behind.
+    """RGB uint8 (H, W, 3): `count` sweeps as truth and as predicted by each LiDAR, from above and from behind.
 
-    In clear air where there are such sweeps, and of them by the sensor with the most beams.
+    Sweeps in clear air are preferred, and among them those of the sensor with most beams.
     """
     every = [(town, sweep) for town in towns for sweep in town.sweeps]
     clear = [pair for pair in every if pair[1].weather == "clear"] or every
