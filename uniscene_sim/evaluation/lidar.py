@@ -27,7 +27,7 @@ from uniscene_sim.evaluation.ray_predictors import (
 )
 from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, LabelStatistics, best_auc, chamfer, roc_auc
 
-__all__ = ["LidarScores", "baselines", "evaluate_lidar", "returning_rays", "score_predictors"]
+__all__ = ["LIDAR_TABLES", "LidarScores", "baselines", "evaluate_lidar", "returning_rays", "score_predictors"]
 
 FAR_M = 70.0
 #: What drop-out depends on beside the surface: detection range (m) and weather.
@@ -62,6 +62,15 @@ class LidarScores:
     drop_auc: float | None = None
     best_auc: float | None = None  # possible from label, range and kind of sweep
     seconds: float | None = None  # per sweep
+
+
+#: Columns of a model card's tables.
+LIDAR_TABLES = (
+    ("median_m", "mean_m", "within_02", "within_05", "missed", "ghosts"),
+    ("objects_median_m", "objects_mean_m", "objects_within_02", "objects_within_05", "rest_median_m", "rest_within_05"),
+    ("chamfer_m", "mmd", "jsd", "seconds"),
+    ("intensity", "drop_auc", "best_auc"),
+)
 
 
 def baselines() -> list[RayPredictor]:

@@ -1,7 +1,7 @@
 """Figures from papers, measured on other data: for orientation, not for comparison.
 
-Occupancy of real LiDAR scenes has holes and noise that ours lacks, and other classes and grids. The figures are those of
-the papers' tables as quoted in public summaries.
+Occupancy of real LiDAR scenes has holes and noise that ours lacks, and other classes and grids. The figures are those
+of the papers' tables as quoted in public summaries.
 """
 
 from __future__ import annotations

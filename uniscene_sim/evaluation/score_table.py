@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
-__all__ = ["OccupancyScores", "as_markdown", "as_records"]
+__all__ = ["OCCUPANCY_TABLES", "OccupancyScores", "as_markdown", "as_markdown_tables", "as_records"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,13 @@ class OccupancyScores:
     source: str = ""  # of published figures, measured on other data
 
 
+#: Columns of a model card's tables.
+OCCUPANCY_TABLES = (
+    ("miou", "iou", "layout", "layout_map", "layout_agents", "source"),
+    ("swapped", "swapped_truth", "manmade", "vegetation", "seam", "seconds"),
+)
+
+
 def as_records(rows: Iterable[Any]) -> list[dict[str, object]]:
     """Rows, dataclasses of numbers and text, for JSON."""
     return [{name: None if _empty(value) else value for name, value in asdict(row).items()} for row in rows]
@@ -37,7 +44,17 @@ def as_records(rows: Iterable[Any]) -> list[dict[str, object]]:
 
 def as_markdown(rows: Iterable[Any]) -> str:
     """Rows of one kind as a Markdown table."""
+    return _table(as_records(rows))
+
+
+def as_markdown_tables(rows: Iterable[Any], tables: Iterable[Sequence[str]]) -> str:
+    """Rows of one kind as several Markdown tables, each with name, data and some columns; empty rows are left out."""
     records = as_records(rows)
+    parts = [[{name: r[name] for name in ("name", "data", *columns)} for r in records] for columns in tables]
+    return "\n\n".join(_table([r for r in part if any(list(map(_cell, r.values()))[2:])]) for part in parts)
+
+
+def _table(records: Sequence[dict[str, object]]) -> str:
     names = list(records[0]) if records else []
     lines = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * len(names) + "|"]
     return "\n".join(lines + ["| " + " | ".join(map(_cell, record.values())) + " |" for record in records])

@@ -1,4 +1,4 @@
-"""`uniscene-sim train lidar`: cells and sweeps to a `SparseSdfNet`, by the losses of UniScene's equation 11."""
+"""`uniscene-sim train lidar`: training of a `SparseSdfNet` with the losses of UniScene's equation 11."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ __all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "depth_errors", "lidar_loss
 
 @dataclass(frozen=True)
 class LidarRecipe:
-    """All that a training hangs on beside its data. As in UniScene's code, depth and intensity weigh alike."""
+    """Hyperparameters of a training. As in UniScene's code, depth and intensity have equal weights."""
 
     net: SdfConfig = field(default_factory=SdfConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(9000, 3e-3))
-    half_m: float = 14.0  # half the side of the crop that rays end in
-    margin_m: float = 10.0  # that cells are taken from around it
+    half_m: float = 14.0  # half the side of the crop in which rays end
+    margin_m: float = 10.0  # of cells around the crop
     rays: int = 3072
-    on_objects: float = 0.5  # part of the rays, where there are so many
+    on_objects: float = 0.5  # largest share of rays on agents
     seed: int = 0
-    depth: float = 1.0
+    depth: float = 1.0  # weight of the loss; so are the next three
     intensity: float = 1.0
     drop: float = 0.2
-    distance: float = 1.0  # of the signed distance itself, near the surface
+    distance: float = 1.0  # of the signed distance near the surface
     near_m: float = 0.6  # how near
 
 
 class LidarCrop(NamedTuple):
-    """A part of a sweep with the cells around it: N cells, R rays."""
+    """A crop of a sweep: R rays, and N cells around them."""
 
     ijk: Tensor  # int32 (N, 3)
-    label: Tensor  # int64 (N,)
-    group: Tensor  # int32 (N,)
+    label: Tensor  # int64 (N,) OccClass
+    group: Tensor  # int32 (N,), 0 for the static world, then one per agent
     rays: Rays
     air: Tensor  # float32 (R, 4), as of `air_features`
-    range_m: Tensor  # float32 (R,)
+    range_m: Tensor  # float32 (R,) m, inf where nothing is hit
     intensity: Tensor  # float32 (R,)
     dropped: Tensor  # bool (R,)
     is_object: Tensor  # bool (R,)
@@ -65,11 +65,11 @@ class LidarCrop(NamedTuple):
 
 
 class _SweepSamples(NamedTuple):
-    """A sweep's samples, of the rays that cross anything."""
+    """Samples of the R rays of a sweep that cross occupied cells."""
 
-    which: np.ndarray  # int64 (R,), of the sweep's rays
+    which: np.ndarray  # int64 (R,), their indices in the sweep
     samples: RaySamples
-    first_hit_m: np.ndarray  # float32 (R,)
+    first_hit_m: np.ndarray  # float32 (R,) m
     ijk: np.ndarray  # int32 (A, 3), cells of the agents
     label: np.ndarray  # uint8 (A,)
     group: np.ndarray  # int32 (A,), number of the agent from 1
@@ -77,16 +77,19 @@ class _SweepSamples(NamedTuple):
 
 
 class LidarCrops:
-    """Crops by number, the same for the same number.
+    """Endless seeded crops by index.
 
     Args:
-        spread: part of the crops that lie around an agent.
+        towns: sweeps of each town.
+        recipe: sizes of crops.
+        seed: of the crops.
+        around_agents: share of crops around an agent.
     """
 
     def __init__(self, towns: Sequence[TownSweeps], recipe: LidarRecipe, seed: int, around_agents: float = 0.6):
         self.towns, self.recipe, self.seed, self.around_agents = towns, recipe, seed, around_agents
         self._sweeps = [(t, s) for t, town in enumerate(towns) for s in range(len(town.sweeps))]
-        # grids are large, and seldom asked for but by samples without a prior, of which there are too many to keep
+        # Grids are large; they are cached for all towns only without the prior, whose samples are made for each crop.
         self._grid = lru_cache(maxsize=1 if recipe.net.prior else None)(self._make_grid)
         self._marched = lru_cache(maxsize=None)(self._sample_town)
         self._by_x = lru_cache(maxsize=None)(self._sorted)
@@ -99,7 +102,7 @@ class LidarCrops:
                 return crop
 
     def _sorted(self, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the cells that are seen by their x, and x."""
+        """Indices of the visible cells, sorted by x, and their x."""
         x = self.towns[t].cells.ijk[: self.towns[t].cells.visible_count, 0]
         order = np.argsort(x, kind="stable")
         return order, x[order]
@@ -192,8 +195,18 @@ def _pick(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dict[str, Tensor]:
-    """Equation 11: depth, intensity and drop-out, and the signed distance near the surface. An error of metres, where
-    no sample is near the truth, counts by its logarithm."""
+    """The losses of equation 11: depth, intensity, drop-out, and signed distance near the surface.
+
+    The depth loss is logarithmic in the error, so that rays without a sample near the truth do not dominate.
+
+    Args:
+        net: the network.
+        crop: cells, rays and ground truth.
+        recipe: weights of the losses.
+
+    Returns:
+        "loss", the weighted sum, and its detached terms.
+    """
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
     hit = torch.isfinite(crop.range_m)
     truth = torch.where(hit, crop.range_m, 0.0)
@@ -202,7 +215,7 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
     near = hit[:, None] & (apart.abs() < 4 * recipe.near_m)
     wanted = apart.clamp(-recipe.near_m, recipe.near_m)
-    # farther away it only has to be at least so far
+    # farther away the distance is only bounded from one side
     over, under = F.relu(made.distance - wanted), F.relu(wanted - made.distance)
     distance = _mean((over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near])
     back = hit & ~crop.dropped
@@ -219,14 +232,14 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
 
 
 def _mean(x: Tensor) -> Tensor:
-    """0 of nothing: a crop may hold nothing that returns."""
+    """Mean, 0 for an empty tensor: a crop may have no returning ray."""
     return x.sum() / max(1, x.numel())
 
 
 def depth_errors(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -> dict[str, float]:
-    """Error of depth in m, on agents and elsewhere: of the network, of hard rays, and of these with half a cell added.
+    """Median range error (m) and share under 0.5 m over rays with a true hit, on agents and elsewhere.
 
-    Each by its median and the share under 0.5 m, over rays that meet something.
+    For the network ("net"), the first occupied cell ("hard"), and that with half a cell added ("half").
     """
     errors: dict[str, list[np.ndarray]] = {"net": [], "hard": [], "half": []}
     on_agents = []
@@ -260,7 +273,19 @@ def train_sdf(
     device: torch.device,
     every: int = 500,
 ) -> SparseSdfNet:
-    """Train the network, or go on with a training in `folder`."""
+    """Train the network, or resume a training in `folder`.
+
+    Args:
+        recipe: hyperparameters.
+        training: sweeps of training towns.
+        validation: sweeps of validation towns.
+        folder: of checkpoint and log.
+        device: torch device.
+        every: steps between checkpoints and checks.
+
+    Returns:
+        the network with averaged weights.
+    """
     torch.manual_seed(recipe.seed)
     net = SparseSdfNet(recipe.net).to(device)
     crops = LidarCrops(training, recipe, recipe.seed)
@@ -284,7 +309,15 @@ def train_sdf(
 
 
 def save_lidar(folder: Path, recipe: LidarRecipe, net: SparseSdfNet, facts: dict[str, Any], card: str) -> None:
-    """Write the network to the zoo."""
+    """Write the network as a model of the zoo.
+
+    Args:
+        folder: of the model.
+        recipe: for the network's sizes.
+        net: the network.
+        facts: description of the training, for the config.
+        card: text of the model card.
+    """
     sizes = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe.net).items()}
     weights = {key: value.cpu().numpy() for key, value in net.state_dict().items()}
     save_model(folder, {"net": sizes, "training": facts}, {"net": weights}, card)

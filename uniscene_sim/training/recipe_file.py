@@ -1,4 +1,4 @@
-"""Recipes as YAML: any of their fields, the rest as shipped."""
+"""Recipes as YAML files, which override fields of the default recipe."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _T = TypeVar("_T")
 
 
 def read_recipe(path: Path, default: _T, choices: dict[str, dict[str, Any]]) -> _T:
-    """A recipe with what a file says in place of its own.
+    """The default recipe with the fields of a file.
 
     Args:
+        path: the file.
         default: dataclass of dataclasses and plain values.
-        choices: by field, the dataclasses that its `kind` may name, as `net: {kind: dit}`.
+        choices: by field, the dataclasses that its `kind` may name, such as `net: {kind: dit}`.
 
     Raises:
         InputError: not YAML, an unknown field, or a value of another kind.
