@@ -40,6 +40,7 @@ def make_ground_bins(at: np.ndarray, reach: np.ndarray, centre: np.ndarray, half
 
 @njit(cache=True)
 def _fill_bins(at, reach, low, size, n):
+    # at: float64 (N, 2) m; reach: float64 (N,) m; low: float64 (2,) m; size: m; n: bins a side
     first = np.zeros(n * n + 1, np.int64)
     rows = np.empty(0, np.int64)
     for write in range(2):

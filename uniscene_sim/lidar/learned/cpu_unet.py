@@ -196,6 +196,8 @@ def _add_sums(out: np.ndarray, x: np.ndarray, table: np.ndarray, conv: Any) -> N
 
 @njit(cache=True, nogil=True)
 def _convolve(x, table, matrices, out, first, last):
+    # x: float32 (M + 1, depth); table: int32 (N, K); matrices: float32 (K, depth, width padded to 16)
+    # out: float32 (N or more, width), added to in rows first to last - 1
     none, (_, deep, wide) = len(x) - 1, matrices.shape
     sums, rows = np.empty((_ROWS, _LANES), np.float32), np.empty(_ROWS, np.int64)
     for n in range(first, last, _ROWS):

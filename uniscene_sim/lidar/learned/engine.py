@@ -166,6 +166,8 @@ def _write_agent_offsets(motions: Motions, times, near, out):
 @njit(cache=True)
 def _drop_and_add_noise(key, distance, dropped, drops, noise, nearest, farthest):
     """Set dropped and out-of-range beams to inf in `distance` (A, R), and add range noise to the others."""
+    # key: uint64; distance: float64 (A, R) m; dropped: (A, R) probabilities, used if `drops`
+    # noise, nearest, farthest: m
     for c in range(distance.shape[0]):
         for r in range(distance.shape[1]):
             if distance[c, r] == np.inf:

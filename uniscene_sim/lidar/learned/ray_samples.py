@@ -103,6 +103,7 @@ def _scaled(ray: Ray, cell_m):
 @njit(cache=True)
 def _cross_world(grid: CellGrid, is_ground, ray: Ray, far, begin, end, row):
     """Write entry, exit (m) and row of each cell that a ray crosses, until it is stopped; returns their number."""
+    # is_ground: bool (N,) by row; far: m; begin, end: float64 (160,) m and row: int32 (160,), written
     x, y, z, u, v, w = _scaled(ray, CELL_M)
     lx, ly, lz = 8 * grid.low[0], 8 * grid.low[1], 8 * grid.low[2]
     nx, ny, nz = grid.blocks.shape
@@ -214,6 +215,7 @@ def _sort(begin, end, row, who, count):
 def _sample_with_prior(
     grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: RaySamples, first, last
 ):
+    # arguments as of `sample_rays`; out: written in rays first to last - 1
     n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
     begin, end, weight = np.empty(_MOST), np.empty(_MOST), np.empty(_MOST)
     row, who = np.empty(_MOST, np.int32), np.empty(_MOST, np.int32)
@@ -280,6 +282,7 @@ def _sample_with_prior(
 def _sample_evenly(
     grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: RaySamples, first, last
 ):
+    # arguments as of `sample_rays`; out: written in rays first to last - 1
     n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
     near = np.empty(agents.low.shape[0], np.int64)
     for r in range(first, last):

@@ -128,6 +128,8 @@ def _find_column_echoes(
     scene: LidarScene, beams: Beams, local: PosedAgents, chosen, c, spread, max_range, divergence, step, hits: Hits,
     surfaces: Surfaces, echoes: Echoes,
 ):  # fmt: skip
+    # local, chosen: scratch for posed agents and int64 (N,) rows; c: column; spread, divergence: rad; max_range: m
+    # step: azimuth between columns, rad, signed; echoes: written in column c
     edges = np.zeros(beams.elevation.shape[0], np.bool_)
     for r in range(beams.elevation.shape[0]):
         t, m, w = hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r]

@@ -106,6 +106,7 @@ def _strongest_gate(key, c, r, nearest, receiver: Receiver, air: Air):
 @njit(cache=True)
 def _detect_echoes(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, power, seen, seems):
     """Write power (0: not detected), measured range and apparent reflectivity of both echoes and of the air (3,)."""
+    # key: uint64; c, r: column and ring; power, seen (m), seems: float64 (3,), written
     detect_range = receiver.detect_range_m
     power[:] = 0.0
     nearest = np.inf

@@ -271,6 +271,9 @@ def _trace_columns(
     first,
     last,
 ):
+    # trigonometry: float64 (R,) each, cosine and sine of elevation, cosine and sine of offset
+    # local, chosen, rot: scratch for posed agents, int64 (N,) rows and float64 (3, 3) map <- sensor
+    # spread: rad; max_range: m; hits: written in columns first to last - 1
     ce, se, co, so = trigonometry
     atlas, templates = scene.atlas, scene.templates
     for c in range(first, last):
