@@ -9,8 +9,8 @@ import pytest
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.effects import add_noise, blur_motion, image_motion
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
-from uniscene_sim.camera.raycast.ground_bins import make_ground_bins, rows_at
-from uniscene_sim.camera.raycast.lamps import lamp_light, lit_lamps
+from uniscene_sim.camera.raycast.ground_bins import bin_range, make_ground_bins
+from uniscene_sim.camera.raycast.lamps import active_lamps, lamp_light
 from uniscene_sim.camera.sky import sky_of
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
@@ -121,7 +121,7 @@ def test_lamps_light_what_is_near_and_faces_them(view):
     centre = frame.ego_pose.position
     street = np.array([[centre[0] - 60.0, centre[1] + 20.0, 6.0]])
     alone = replace(frame, agents=frame.agents[:0])
-    lamps, bins = lit_lamps(alone, street, 1.0, centre, 80.0)  # the ego's head lights shine the other way
+    lamps, bins = active_lamps(alone, street, 1.0, centre, 80.0)  # the ego's head lights shine the other way
     x, y = street[0, :2]
 
     def light(dx: float, up: float = 1.0) -> float:
@@ -129,13 +129,13 @@ def test_lamps_light_what_is_near_and_faces_them(view):
 
     assert light(0.0) > light(5.0) > light(12.0) > light(20.0) > 0.0 == light(30.0)
     assert light(5.0, up=-1.0) == 0.0
-    assert len(lit_lamps(alone, street, 0.0, centre, 80.0)[0].at) == 0  # by day
+    assert len(active_lamps(alone, street, 0.0, centre, 80.0)[0].position) == 0  # by day
 
 
 def test_a_dipped_beam_lights_the_road_and_not_the_sky():
     frame = LayoutFrame(0, Pose(), np.zeros(3), 0.0, 0.0, 0.0, _vehicle(), _nobody(), np.zeros(0, np.uint8),
                         np.zeros((0, 3)), "none", 1)  # fmt: skip
-    lamps, bins = lit_lamps(frame, np.zeros((0, 3)), 1.0, np.zeros(3), 80.0)
+    lamps, bins = active_lamps(frame, np.zeros((0, 3)), 1.0, np.zeros(3), 80.0)
     assert lamps.kind.tolist() == [1]
 
     def wall(x: float, y: float, z: float) -> float:
@@ -257,11 +257,11 @@ def test_things_by_squares_are_all_found():
     at, reach = rng.uniform(-50, 50, (60, 2)), rng.uniform(0.5, 12.0, 60)
     bins = make_ground_bins(at, reach, np.zeros(2), 64.0, 8.0)
     for x, y in rng.uniform(-60, 60, (200, 2)):
-        begin, end = rows_at(bins, x, y)
+        begin, end = bin_range(bins, x, y)
         found = set(bins.rows[begin:end].tolist())
         needed = set(np.flatnonzero(np.hypot(*(at - (x, y)).T) < reach).tolist())
         assert needed <= found
-    assert rows_at(bins, 500.0, 0.0) == (0, 0)
+    assert bin_range(bins, 500.0, 0.0) == (0, 0)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

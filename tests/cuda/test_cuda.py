@@ -68,10 +68,10 @@ def compiler(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", ["see_all", "soften_all", "turn_columns", "trace_beams"])
+@pytest.mark.parametrize("kernel", ["render_pixels", "antialias_pixels", "pose_columns", "trace_beams"])
 def test_kernels_compile_for_a_device(kernel, compiler):
-    see_all, soften_all = camera_kernels(64)
-    kernels = {k.py_func.__name__: k for k in (see_all, soften_all, pose_columns, trace_beams)}
+    render_pixels, antialias_pixels = camera_kernels(64)
+    kernels = {k.py_func.__name__: k for k in (render_pixels, antialias_pixels, pose_columns, trace_beams)}
     ptx = compiler(kernels[kernel])
     assert ptx.count(".visible .entry") == 1
     assert ".extern" not in ptx, "a kernel that calls what a device has not"

@@ -1,4 +1,4 @@
-"""The evaluation of LiDARs tells apart casters whose faults are known."""
+"""The evaluation of LiDARs tells apart predictors whose faults are known."""
 
 import json
 from dataclasses import replace
@@ -85,7 +85,7 @@ def test_hard_rays_meet_the_first_box(town):
     some = replace(sweep, direction=sweep.direction[::40])
     cells = np.concatenate([town.cells.ijk, *town.agents_cells[sweep.moment]])
     cells = cells[(np.abs((cells[:, :2] + 0.5) * CELL_M - sweep.origin[:2]) < 72.0).all(axis=1)]
-    hard, half = (caster(town, some) for caster in (FirstHitBaseline(), HalfVoxelBaseline()))
+    hard, half = (predictor(town, some) for predictor in (FirstHitBaseline(), HalfVoxelBaseline()))
     for n, direction in enumerate(some.direction.astype(float)):
         t, _ = nearest_box(cells * CELL_M, (cells + 1) * CELL_M, sweep.origin, direction)
         assert hard.range_m[n] == pytest.approx(t if t <= sweep.max_range_m else np.inf, abs=1e-6)
@@ -95,7 +95,7 @@ def test_hard_rays_meet_the_first_box(town):
 
 @pytest.mark.skipif(not Open3dBaseline.installed(), reason="Open3D is not installed (extra `bench`)")
 def test_open3d_says_the_same_of_the_faces_of_cells(town):
-    hard, peer = (caster(town, town.sweeps[0]) for caster in (FirstHitBaseline(), Open3dBaseline()))
+    hard, peer = (predictor(town, town.sweeps[0]) for predictor in (FirstHitBaseline(), Open3dBaseline()))
     same = np.isclose(peer.range_m, hard.range_m, atol=2e-3) | (np.isinf(peer.range_m) & np.isinf(hard.range_m))
     assert same.mean() > 0.98 and (peer.label == hard.label)[same].mean() > 0.95
 
@@ -104,13 +104,13 @@ def test_nothing_around(town):
     nothing = Cells(np.zeros((0, 3), np.int32), np.zeros(0, np.uint8), 0)
     empty = TownSweeps(nothing, (np.zeros(0, AGENT_DTYPE),), town.sweeps)
     assert (label_grid_around(empty, town.sweeps[0]).labels == OccClass.FREE).all()
-    for caster in baselines():
-        assert np.isinf(caster(empty, town.sweeps[0]).range_m).all()
+    for predictor in baselines():
+        assert np.isinf(predictor(empty, town.sweeps[0]).range_m).all()
 
 
 def test_the_whole_evaluation(data):
     rows = evaluate_lidar([Told()], data)
-    assert [row.name for row in rows] == [*(caster.name for caster in baselines()), "oracle"]
+    assert [row.name for row in rows] == [*(predictor.name for predictor in baselines()), "oracle"]
     hard, half, *peer, oracle = rows
     for row in peer:  # Open3D's, where it is installed
         assert row.median_m == pytest.approx(hard.median_m, abs=1e-3) and row.mmd == pytest.approx(hard.mmd, rel=0.05)
@@ -185,13 +185,20 @@ def test_a_learned_one_has_its_place(town):
 
     sweep, cells = town.sweeps[0], town.cells
     near = np.flatnonzero((np.abs((cells.ijk[:, :2] + 0.5) * CELL_M - sweep.origin[:2]) < 10.0).all(axis=1))
-    few = Cells(cells.ijk[near], cells.label[near], int((near < cells.seen).sum()))
+    few = Cells(cells.ijk[near], cells.label[near], int((near < cells.visible_count).sum()))
     small = replace(town, cells=few, sweeps=(replace(sweep, direction=sweep.direction[::10]),))
     net = SparseSdfNet(SdfConfig())
     torch.nn.init.constant_(net.heads.bias, -9.0)  # nothing is missed
     model = LidarModel("small", net, "")
-    cast, hard = (caster(small, small.sweeps[0]) for caster in (LearnedRayPredictor(model), FirstHitBaseline()))
-    both = np.isfinite(cast.range_m) & np.isfinite(hard.range_m)
-    assert both.sum() > 20 and (np.abs(cast.range_m[both] - hard.range_m[both]) < 3.0).mean() > 0.5
-    assert ((cast.dropout >= 0) & (cast.dropout <= 1) & (cast.intensity >= 0) & (cast.intensity <= 1)).all()
+    prediction, hard = (
+        predictor(small, small.sweeps[0]) for predictor in (LearnedRayPredictor(model), FirstHitBaseline())
+    )
+    both = np.isfinite(prediction.range_m) & np.isfinite(hard.range_m)
+    assert both.sum() > 20 and (np.abs(prediction.range_m[both] - hard.range_m[both]) < 3.0).mean() > 0.5
+    assert (
+        (prediction.dropout >= 0)
+        & (prediction.dropout <= 1)
+        & (prediction.intensity >= 0)
+        & (prediction.intensity <= 1)
+    ).all()
     assert LearnedRayPredictor(model, "without ray-drop head", drops=False)(small, small.sweeps[0]).dropout is None

@@ -10,11 +10,18 @@ from uniscene_sim.datasets.drives import make_data
 from uniscene_sim.datasets.windows import read_town
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.held_out import HeldOutWindows, choose_windows, read_held_out
+from uniscene_sim.evaluation.lidar import LIDAR_TABLES, LidarScores
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.occupancy import evaluate_occupancy, score_generator
 from uniscene_sim.evaluation.pictures import layout_picture, occupancy_comparison_picture, top_view
 from uniscene_sim.evaluation.published import PUBLISHED
-from uniscene_sim.evaluation.score_table import as_markdown, as_records
+from uniscene_sim.evaluation.score_table import (
+    OCCUPANCY_TABLES,
+    OccupancyScores,
+    as_markdown,
+    as_markdown_tables,
+    as_records,
+)
 from uniscene_sim.evaluation.seams import tile_mosaics
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, Seams, layout_from_above
 from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass
@@ -288,3 +295,20 @@ def test_rows_for_people_and_for_json(scenes, mean):
     lines = as_markdown(rows).splitlines()
     assert len(lines) == 2 + len(rows) and lines[2].startswith("| truth | test | 1.000 | 1.000 | 1.000 |")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_tables_of_a_card_are_narrow_and_leave_nothing_out():
+    rows = [
+        OccupancyScores("flow", "test", miou=0.5, seconds=0.25),
+        OccupancyScores("theirs", "x", iou=0.75, source="a"),
+    ]
+    first, second = as_markdown_tables(rows, OCCUPANCY_TABLES).split("\n\n")
+    assert first.splitlines()[2:] == [
+        "| flow | test | 0.500 |  |  |  |  |  |",
+        "| theirs | x |  | 0.750 |  |  |  | a |",
+    ]
+    assert second.splitlines()[2:] == ["| flow | test |  |  |  |  |  | 0.250 |"]  # no empty row for the other
+    columns = [name for table in OCCUPANCY_TABLES for name in table]
+    assert sorted(["name", "data", *columns]) == sorted(as_records(rows)[0])
+    columns = [name for table in LIDAR_TABLES for name in table]
+    assert sorted(["name", "data", *columns]) == sorted(as_records([LidarScores("a", "test")])[0])

@@ -436,7 +436,7 @@ def town(tmp_path_factory):
 
 def test_sweeps_are_what_was_written(town):
     made, read = town
-    assert (made.cells.ijk == read.cells.ijk).all() and made.cells.seen == read.cells.seen
+    assert (made.cells.ijk == read.cells.ijk).all() and made.cells.visible_count == read.cells.visible_count
     assert len(read.sweeps) == 2 and [len(a) for a in made.agents] == [len(a) for a in read.agents]
     for a, b in zip(made.sweeps, read.sweeps, strict=True):
         assert (a.range_m == b.range_m).all() and (a.dropped == b.dropped).all()

@@ -1,1 +1,3 @@
-"""What a learner wants beside the images, on request: flow, boxes, lanes. `annotator` makes it, `records` holds it."""
+"""Ground-truth annotations of frames, made on request: optical and scene flow, boxes, lanes.
+
+Their records are defined in `uniscene_sim.frames`; nothing is rendered here but the agents' silhouettes."""

@@ -1,4 +1,4 @@
-"""`Annotator`: what was asked for, of what the sensors just saw."""
+"""`Annotator`: the requested annotations of a frame."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _Found = dict[str, dict[str, Any]]  # fields of annotations by name, of each sen
 
 
 class Annotator:
-    """Annotates one world's frames, in order.
+    """Annotates the frames of one world, in order.
 
     Args:
         rig: sensors of the frames.
-        static_map: where lanes are taken from.
-        kinds: of `ANNOTATION_KINDS`, what is wanted.
+        static_map: source of lanes.
+        kinds: requested annotations, of `ANNOTATION_KINDS`.
 
     Raises:
         InputError: an unknown kind.
@@ -58,13 +58,14 @@ class Annotator:
         sweeps: Mapping[str, LidarSweep],
         layouts: Mapping[str, LayoutFrame] | None = None,
     ) -> FrameAnnotations:
-        """Annotations of the images and sweeps of a moment.
+        """Annotations of the images and sweeps of a tick.
 
         Args:
-            view: the moment.
-            cameras, sweeps: by the sensor's name.
-            layouts: by the sensor's name where records are of another moment than `view`, as of a camera that is late;
-                each is annotated as of its own. A sweep that is late is left out.
+            view: the world at the tick's stamp.
+            cameras: images by sensor.
+            sweeps: sweeps by sensor; those with another stamp are left out.
+            layouts: by sensor, the layout of images with another stamp than `view`, such as those of cameras with
+                latency; each image is annotated at its own stamp.
         """
         layouts = {name: view.frame for name in cameras} | dict(layouts or {})
         sweeps = {name: s for name, s in sweeps.items() if s.stamp_us == view.frame.stamp_us}
@@ -99,7 +100,7 @@ class Annotator:
         for spec in self._rig.cameras:
             if spec.name in cameras:
                 before, layout = self._before.get(spec.name), layouts[spec.name]
-                if before is not None and before[0].stamp_us >= layout.stamp_us:  # the source began anew
+                if before is not None and before[0].stamp_us >= layout.stamp_us:  # the source was reset
                     before = None
                 optical, scene, occluded = camera_flow(layout, cameras[spec.name], before, spec)
                 of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene, "occluded": occluded}
@@ -120,14 +121,14 @@ class Annotator:
         posed = posed_agents(frame)
         hits = {name: np.bincount(sweep.instance, minlength=1 << 16)[posed.id] for name, sweep in sweeps.items()}
         points = np.sum([np.zeros(len(posed.id), np.int64), *hits.values()], axis=0)
-        seen, whole = np.zeros(len(posed.id), np.int64), np.zeros(len(posed.id), np.int64)
+        visible, alone = np.zeros(len(posed.id), np.int64), np.zeros(len(posed.id), np.int64)
         for spec in self._rig.cameras:
             if spec.name in cameras:
                 then = layouts[spec.name]
                 if then.stamp_us == frame.stamp_us:
                     found = camera_boxes(frame, posed, points, spec, cameras[spec.name])
-                    seen += found["num_pixels"]
-                    whole += found["num_pixels_alone"]
+                    visible += found["num_pixels"]
+                    alone += found["num_pixels_alone"]
                 else:
                     others = posed_agents(then)
                     found = camera_boxes(then, others, np.zeros(len(others.id), np.int64), spec, cameras[spec.name])
@@ -137,11 +138,11 @@ class Annotator:
                 sensor = frame.ego_pose.compose(lidar.pose)
                 found = boxes_in(sensor.rotation, sensor.position, frame, posed)
                 found["num_lidar_pts"] = hits[lidar.name]
-                set_visibility(found, seen, whole)
+                set_visibility(found, visible, alone)
                 of_sweep[lidar.name]["boxes"] = _within(found, posed.radius, lidar.max_range_m)
         boxes = boxes_in(frame.ego_pose.rotation, frame.ego_pose.position, frame, posed)
         boxes["num_lidar_pts"] = points
-        set_visibility(boxes, seen, whole)
+        set_visibility(boxes, visible, alone)
         return _within(boxes, posed.radius, self._rig.max_range_m)
 
 

@@ -1,4 +1,4 @@
-"""Annotations as pictures: flow as the usual colour wheel, boxes as wire frames, lanes as lines."""
+"""Drawings of annotations: flow in the usual colour wheel, boxes as wire frames, lanes as lines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OCC_RGB
 __all__ = ["draw_annotations", "flow_rgb"]
 
 _CENTRE, _UNMARKED, _WHITE, _YELLOW = (60, 210, 120), (120, 170, 255), (255, 255, 255), (255, 205, 60)
-_FINE = 3  # lines are drawn so much larger and shrunk, for they are made of many short pieces
-_ALONG = np.linspace(0.0, 1.0, 9)[:, None]  # edges bend in lenses that bend
+_FINE = 3  # supersampling, as lines consist of many short pieces
+_ALONG = np.linspace(0.0, 1.0, 9)[:, None]  # points along an edge, which lens distortion bends
 
 
 def flow_rgb(flow: np.ndarray, longest_px: float | None = None) -> np.ndarray:
-    """Flow (H, W, 2) px as uint8 (H, W, 3): its direction is the hue, its length how far the colour is from white, in
-    parts of `longest_px` (by default the 99th percentile of the image); black where it is NaN."""
+    """Flow (H, W, 2) px as RGB uint8 (H, W, 3): direction as hue, length as saturation, NaN as black.
+
+    `longest_px` is the length of full saturation, by default the 99th percentile of the image.
+    """
     known = ~np.isnan(flow[..., 0])
     u, v = np.where(known[..., None], flow, 0.0).transpose(2, 0, 1)
     length = np.hypot(u, v)
@@ -34,7 +36,7 @@ def flow_rgb(flow: np.ndarray, longest_px: float | None = None) -> np.ndarray:
 
 
 def draw_annotations(image: Image.Image, found: CameraAnnotations, spec: CameraSpec) -> Image.Image:
-    """A camera's image, of any size, with what is annotated on it; flow takes the image's place but for its shades."""
+    """A camera's image, of any size, with its annotations drawn on it; flow replaces the colours of the image."""
     if found.optical_flow is not None:
         wheel = Image.fromarray(flow_rgb(found.optical_flow)).resize(image.size)
         image = Image.blend(wheel, image.convert("L").convert("RGB"), 0.3)

@@ -1,4 +1,4 @@
-"""Where what a pixel shows was at the camera's previous image, and how fast what a LiDAR hit moves."""
+"""Backward optical and scene flow of images, and velocities of LiDAR points."""
 
 from __future__ import annotations
 
@@ -18,15 +18,24 @@ from uniscene_sim.tracing.agents import Motion, agent_motion, interpolate
 __all__ = ["camera_flow", "point_velocity"]
 
 _IDS = 1 << 16
-_NEARER = 0.002  # a share of depth: what is so much nearer hides
-_STEP_S = 0.01  # velocities are over the physics step before a beam
+_NEARER = 0.002  # share of depth by which an occluder is nearer
+_STEP_S = 0.01  # velocities are differences over the physics step before a beam
 
 
 def camera_flow(
     now: LayoutFrame, image: CameraFrame, before: tuple[LayoutFrame, CameraFrame] | None, spec: CameraSpec
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Optical flow float32 (H, W, 2) px, scene flow float32 (H, W, 3) m and occlusion bool (H, W) from an image back to
-    the one `before`, see `CameraAnnotations`; NaN and occluded all over where there was none."""
+    """Flow from an image to the previous one of the same camera, see `CameraAnnotations`.
+
+    Args:
+        now: state at the image's stamp.
+        image: (H, W).
+        before: state and image before it; None: flow is NaN and all is occluded.
+        spec: the camera.
+
+    Returns:
+        optical flow float32 (H, W, 2) px, scene flow float32 (H, W, 3) m, occlusion bool (H, W).
+    """
     flow = np.full((*image.depth.shape, 2), np.nan, np.float32)
     scene = np.full((*image.depth.shape, 3), np.nan, np.float32)
     occluded = np.ones(image.depth.shape, np.bool_)
@@ -47,12 +56,12 @@ def _optical(frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:
 
 
 def _bodies(now: LayoutFrame, before: LayoutFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Rigid motions (N, 4, 4) of all bodies, map before <- map now, the static world first and the ego second; and
-    the body of each instance id int32 (65536,), -1 where it was not there before."""
+    """Body of each instance id, int32 (65536,), -1 if it did not exist before; and rigid motions of the bodies,
+    (N, 4, 4) map before <- map now, the static world first and the ego second."""
     body_of = np.full(_IDS, -1, np.int32)
     mine, theirs = np.nonzero(now.agents["id"][:, None] == before.agents["id"][None, :])
     same = np.ones(len(mine), bool)
-    for name in ("cls", "colour"):  # an id may have been given to another since
+    for name in ("cls", "colour"):  # an id may have been reused
         same &= now.agents[name][mine] == before.agents[name][theirs]
     mine, theirs = mine[same], theirs[same]
     body_of[0], body_of[EGO_ID] = 0, 1
@@ -72,18 +81,27 @@ def _box_poses(agents: np.ndarray) -> np.ndarray:
 
 @njit(cache=True, parallel=True)
 def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene, occluded):
-    """Write both flows and what was hidden; `back` (N, 4, 4): from this optical frame to the last one, by body."""
+    """Write both flows and occlusion.
+
+    Args:
+        lens: float64 (11,).
+        back: float64 (N, 4, 4), previous <- current optical frame, by body.
+        body_of: int32 (65536,), body of an instance id, or -1.
+        depth, instance, old_depth: (H, W), of both images.
+        fisheye: whether depth is the distance from the camera.
+        flow, scene, occluded: (H, W, 2) px, (H, W, 3) m, bool (H, W), written.
+    """
     height, width = depth.shape
     for v in prange(height):
         pixels = np.empty((width, 2))
         for u in range(width):
             pixels[u, 0], pixels[u, 1] = u + 0.5, v + 0.5
-        rays, sees = unproject_pixels(lens, pixels)
+        rays, valid = unproject_pixels(lens, pixels)
         before = np.zeros((width, 3))
         for u in range(width):
             body = body_of[instance[v, u]]
-            sees[u] = sees[u] and body >= 0
-            if not sees[u]:
+            valid[u] = valid[u] and body >= 0
+            if not valid[u]:
                 continue
             sky = np.isinf(depth[v, u])
             t = 1.0 if sky else depth[v, u] / (1.0 if fisheye else rays[u, 2])
@@ -95,7 +113,7 @@ def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene,
                     scene[v, u, k] = before[u, k] - t * rays[u, k]
         at, seen = project_points(lens, before)
         for u in range(width):
-            if sees[u] and seen[u]:
+            if valid[u] and seen[u]:
                 flow[v, u, 0], flow[v, u, 1] = at[u, 0] - pixels[u, 0], at[u, 1] - pixels[u, 1]
                 x, y, z = before[u]
                 own = depth[v, u] if np.isinf(depth[v, u]) else (np.sqrt(x * x + y * y + z * z) if fisheye else z)
@@ -103,7 +121,7 @@ def _flow(lens, back, body_of, depth, instance, old_depth, fisheye, flow, scene,
 
 
 def point_velocity(view: WorldView, spec: LidarSpec, sweep: LidarSweep) -> np.ndarray:
-    """Velocity over the ground float32 (N, 3) m/s of a sweep's points, along the sensor's axes."""
+    """Velocity of a sweep's points in the map, expressed in the sensor's axes: float32 (N, 3) m/s."""
     agents = view.frame.agents
     row_of = np.full(_IDS, -1, np.int32)
     row_of[agents["id"]] = np.arange(len(agents))
@@ -119,7 +137,7 @@ def point_velocity(view: WorldView, spec: LidarSpec, sweep: LidarSweep) -> np.nd
 
 @njit(cache=True, parallel=True)
 def _velocities(moving: Motion, rows, time_s, points):
-    """Velocity (N, 3) m/s of map points (N, 3) on agents, each at its time."""
+    """Velocity (N, 3) m/s of points (N, 3) m, map frame, on the agents `rows` (N,) at `time_s` (N,)."""
     out = np.empty(points.shape)
     for i in prange(points.shape[0]):
         now, before, turn, turn_before = np.empty(3), np.empty(3), np.empty((3, 3)), np.empty((3, 3))

@@ -1,4 +1,4 @@
-"""Lanes in the image: centres and borders as polylines, cut to the view and split where something hides them."""
+"""Lanes in the image: centrelines and borders as polylines, clipped to the view and split where they are occluded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from uniscene_sim.rig import CameraSpec
 
 __all__ = ["LaneLines"]
 
-#: Kinds of lanes whose lines are given.
+#: Kinds of lanes that are annotated.
 _KINDS = frozenset(
     {"driving", "bidirectional", "entry", "exit", "onRamp", "offRamp", "connectingRamp", "biking", "bus", "taxi", "HOV"}
 )
 _STEP_M = 0.5  # between points
-_NEARER = 0.01  # a share of depth that is not told apart
-_KERB_M = 0.15  # what is lower hides no line: the ground that is drawn rises to kerbs within 0.2 m
+_NEARER = 0.01  # share of depth by which an occluder is nearer
+_KERB_M = 0.15  # lower things occlude no line: the rendered ground rises to kerbs within 0.2 m
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class _Line:
 
 
 class LaneLines:
-    """The lines of a map's lanes; each is laid out when a camera first comes near.
+    """The lines of a map's lanes, each sampled when a camera first comes near.
 
-    A border that two lanes share is given once, as the right one of the left lane; between two directions, as the left
-    one of the lane with the smaller index.
+    A border shared by two lanes is given once: as the right border of the left lane, or, between opposite directions,
+    as the left border of the lane with the smaller index.
     """
 
     def __init__(self, static_map: StaticMap):
@@ -51,7 +51,7 @@ class LaneLines:
         self._lines: dict[int, list[_Line]] = {}
 
     def visible_lines(self, frame: LayoutFrame, spec: CameraSpec, image: CameraFrame) -> tuple[LaneLine, ...]:
-        """The pieces that a camera sees within its range."""
+        """The visible pieces of all lines within the camera's range."""
         position = frame.ego_pose.compose(spec.pose).position
         rotation = frame.ego_pose.rotation @ spec.rotation_base_from_optical
         near = np.linalg.norm(self._middle - position, axis=1) - self._reach < spec.max_range_m
@@ -83,7 +83,7 @@ class LaneLines:
 
 
 def _on_surface(lane: Lane, points: np.ndarray) -> np.ndarray:
-    """Points of one of a lane's polylines (N, 3), more of them, on its surface."""
+    """One of a lane's polylines (N, 3) m, resampled, on the lane's surface."""
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
     at = np.linspace(0.0, s[-1], max(int(np.ceil(s[-1] / _STEP_M)), 1) + 1)
     x, y, z = (np.interp(at, s, points[:, k]) for k in range(3))
@@ -93,7 +93,7 @@ def _on_surface(lane: Lane, points: np.ndarray) -> np.ndarray:
 def _visible_runs(
     spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarray, owner: np.ndarray
 ) -> list[tuple[int, np.ndarray]]:
-    """Runs of points (N, 3), in the optical frame, of one owner (N,) that are seen: owner and (P, 3)."""
+    """Visible runs of points (N, 3) m, optical frame, that belong to one line by `owner` (N,): owner and (P, 3) m."""
     seen = _is_visible(spec, depth, up, points)
     begins = np.flatnonzero(seen & np.concatenate([[True], ~seen[:-1] | (owner[1:] != owner[:-1])]))
     ends = np.flatnonzero(seen & np.concatenate([~seen[1:] | (owner[1:] != owner[:-1]), [True]]))
@@ -113,8 +113,8 @@ def _visible_runs(
 
 
 def _is_visible(spec: CameraSpec, depth: np.ndarray, up: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Whether points (N, 3) in the optical frame are in the image, in range, and in sight, they or what is `up` (3,)
-    from them."""
+    """Whether points (N, 3) m, optical frame, are in the image, in range, and unoccluded, they or the points raised by
+    `up` (3,) m."""
     pixels, seen = spec.project(points)
     seen &= (np.linalg.norm(points, axis=1) < spec.max_range_m) & (pixels >= 0).all(axis=1)
     seen &= (pixels < (spec.width, spec.height)).all(axis=1)
@@ -138,7 +138,7 @@ def _last_visible(
     at: np.ndarray,
     step: int,
 ) -> np.ndarray:
-    """Points (K, 3) up to which lines are seen from the points `at` (K,) towards their neighbours, which are not."""
+    """Ends (K, 3) m of visibility between the visible points `at` (K,) and their neighbours at `step`, by bisection."""
     beside = np.clip(at + step, 0, len(points) - 1)
     inside: np.ndarray = points[at]
     beyond = np.where((owner[beside] == owner[at])[:, None], points[beside], inside)

@@ -1,4 +1,4 @@
-"""Whether a place that a camera looks at is hidden, by the depth of its image."""
+"""Occlusion tests against a depth image."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from numba import njit
 __all__ = ["are_unoccluded", "is_unoccluded"]
 
 _NEARER_M = 0.02
-_ON_PX = 0.01  # so near a pixel's centre that pixel alone counts
+_ON_PX = 0.01  # closer to a pixel's centre, that pixel alone counts
 
 
 @njit(cache=True)
 def is_unoccluded(depth, u, v, own, nearer):
-    """Whether a point at image point (u, v) and depth `own` lies in the image and no farther than what is seen there:
-    the farthest of the four pixels around, between which the depth of slanting ground may change much. What is nearer
-    by 2 cm and by the share `nearer` hides."""
+    """Whether a point is in the image and not occluded.
+
+    It is compared with the farthest of the four pixels around it, as the depth of slanting ground varies between them.
+
+    Args:
+        depth: (H, W) m.
+        u, v: image point, px.
+        own: its depth, m.
+        nearer: an occluder is nearer by this share of depth and 2 cm.
+    """
     height, width = depth.shape
     if not (0.0 <= u < width and 0.0 <= v < height):
         return False
@@ -32,7 +39,14 @@ def is_unoccluded(depth, u, v, own, nearer):
 
 @njit(cache=True)
 def are_unoccluded(depth, pixels, own, nearer):
-    """The same of points (N, 2) with depths (N,): bool (N,)."""
+    """`is_unoccluded` of many points: bool (N,).
+
+    Args:
+        depth: (H, W) m.
+        pixels: float64 (N, 2) px.
+        own: float64 (N,) m, their depths.
+        nearer: an occluder is nearer by this share of depth and 2 cm.
+    """
     out = np.empty(len(pixels), np.bool_)
     for i in range(len(pixels)):
         out[i] = is_unoccluded(depth, pixels[i, 0], pixels[i, 1], own[i], nearer)

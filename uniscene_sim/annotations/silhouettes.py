@@ -1,4 +1,4 @@
-"""Objects traced alone: how many pixels each would have, what of it lies outside the image."""
+"""Silhouettes of agents traced alone: unoccluded pixels, extent, and the share outside the image."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _GOLDEN = pi * (3.0 - sqrt(5.0))
 
 
 def visible_pixels(instance: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels int64 (N,) of each id in an image of instances (H, W), and the box around them float32 (N, 4), px: left,
-    top, right, bottom; NaN where there is none."""
+    """Number of pixels, int64 (N,), and bounding box, float32 (N, 4) px (left, top, right, bottom; NaN: no pixel), of
+    each id (N,) in an instance image (H, W)."""
     row_of = np.full(1 << 16, -1, np.int32)
     row_of[ids] = np.arange(len(ids))
     row_of[0] = -1
@@ -49,14 +49,18 @@ def _visible(instance, row_of, n):
 def unoccluded_extent(
     agents: PosedAgents, templates: TemplateArrays, spec: CameraSpec, rotation: np.ndarray, position: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What each agent would show if there were nothing else.
+    """Pixels and extent of each agent without occlusion by anything else.
 
     Args:
-        rotation: (3, 3) map <- optical axes; position: (3,) m of the camera.
+        agents: N agents.
+        templates: their shapes.
+        spec: the camera.
+        rotation: float64 (3, 3), map <- optical.
+        position: float64 (3,) m, of the camera.
 
     Returns:
-        pixels int64 (N,) whose ray hits the agent, and the extent float64 (N, 4) (left, top, right, bottom, px; inf
-        and -inf where there is none) of the pixel centres whose ray meets its box.
+        int64 (N,), pixels whose ray hits the agent; float64 (N, 4) px (left, top, right, bottom; inf and -inf: none),
+        extent of the pixel centres whose ray hits its box.
     """
     rows = -(-spec.height // _BLOCK)
     count = np.zeros((rows, len(agents.id)), np.int64)
@@ -71,7 +75,16 @@ def unoccluded_extent(
 
 @njit(cache=True, parallel=True)
 def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, position, size, far, count, extent):
-    """By blocks of pixels: agents whose bounding sphere a block's cone misses are left out."""
+    """Write counts and extents by rows of blocks; agents whose bounding sphere misses a block's cone are skipped.
+
+    Args:
+        agents, templates: N agents and their shapes.
+        lens: float64 (11,).
+        rotation, position: float64 (3, 3), (3,) m, pose of the camera.
+        size: height and width, px.
+        far: range, m.
+        count, extent: int64 (B, N), float64 (B, N, 4) px, written by row of blocks.
+    """
     for row in prange(count.shape[0]):
         v0, v1 = row * _BLOCK, min((row + 1) * _BLOCK, size[0])
         for u0 in range(0, size[1], _BLOCK):
@@ -79,9 +92,9 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
             pixels = np.empty(((v1 - v0) * (u1 - u0), 2))
             for i in range(pixels.shape[0]):
                 pixels[i, 0], pixels[i, 1] = u0 + i % (u1 - u0) + 0.5, v0 + i // (u1 - u0) + 0.5
-            rays, sees = unproject_pixels(lens, pixels)
+            rays, valid = unproject_pixels(lens, pixels)
             rays = rays @ rotation.T
-            axis, half = _cone(rays, sees)
+            axis, half = _cone(rays, valid)
             if half < 0.0:
                 continue
             for n in range(agents.template.shape[0]):
@@ -94,7 +107,7 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
                     if off > half + asin(agents.radius[n] / away) + 1e-9:
                         continue
                 for i in range(pixels.shape[0]):
-                    if not sees[i]:
+                    if not valid[i]:
                         continue
                     if _intersects_box(agents, n, position, rays[i], far):
                         extent[row, n, 0] = min(extent[row, n, 0], pixels[i, 0])
@@ -106,19 +119,19 @@ def _alone(agents: PosedAgents, templates: TemplateArrays, lens, rotation, posit
 
 
 @njit(cache=True)
-def _cone(rays, sees):
-    """Axis (3,) and half angle, rad, of a cone that holds all rays (N, 3) that are seen; -1 where none is."""
+def _cone(rays, valid):
+    """Axis (3,) and half angle (rad) of a cone around all valid rays (N, 3); a half angle of -1 if there is none."""
     axis = np.zeros(3)
     for i in range(rays.shape[0]):
-        if sees[i]:
+        if valid[i]:
             axis += rays[i]
     length = sqrt(axis[0] ** 2 + axis[1] ** 2 + axis[2] ** 2)
     if length < 1e-9:
-        return axis, pi if sees.any() else -1.0
+        return axis, pi if valid.any() else -1.0
     axis /= length
     least = 1.0
     for i in range(rays.shape[0]):
-        if sees[i]:
+        if valid[i]:
             least = min(least, rays[i, 0] * axis[0] + rays[i, 1] * axis[1] + rays[i, 2] * axis[2])
     return axis, acos(_unit(least))
 
@@ -138,7 +151,7 @@ def _intersects_agent(agents: PosedAgents, templates: TemplateArrays, n, positio
 
 @njit(cache=True)
 def _intersects_box(agents: PosedAgents, n, position, ray, far):
-    """Whether a ray meets an agent's box within range."""
+    """Whether a ray hits an agent's box within range."""
     near, away = 0.0, far
     for k in range(3):
         o, d = 0.0, 0.0
@@ -159,8 +172,16 @@ def share_outside_image(
     agents: PosedAgents, templates: TemplateArrays, spec: CameraSpec, rotation: np.ndarray, position: np.ndarray,
     rows: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Share float64 (K,) of the solid angle of each of the agents `rows` (K,), seen alone by an eye that sees all
-    around, that is not in the image."""
+    """Share of the solid angle of agents, without occlusion by others, that lies outside the image: float64 (K,).
+
+    Args:
+        agents: N agents.
+        templates: their shapes.
+        spec: the camera.
+        rotation: float64 (3, 3), map <- optical.
+        position: float64 (3,) m, of the camera.
+        rows: int64 (K,), the agents in question.
+    """
     share: np.ndarray = _outside(
         agents, templates, spec.lens, np.ascontiguousarray(rotation), position, (spec.height, spec.width), rows
     )
@@ -169,7 +190,7 @@ def share_outside_image(
 
 @njit(cache=True, parallel=True)
 def _outside(agents: PosedAgents, templates: TemplateArrays, lens, rotation, position, size, rows):
-    """By directions of equal solid angle within the cone around each bounding sphere."""
+    """Sample directions of equal solid angle in the cone around each bounding sphere."""
     out = np.zeros(rows.shape[0])
     for k in prange(rows.shape[0]):
         n = rows[k]

@@ -1,3 +1,3 @@
-"""How fast it is, beside peers measured in the same run.
+"""Speed benchmarks, next to peers measured in the same run.
 
-Nothing outside imports from here."""
+Only the command line imports from here."""

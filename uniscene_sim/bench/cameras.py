@@ -1,4 +1,4 @@
-"""Cameras as a multiple of the bare primary rays."""
+"""Benchmark of the cameras, relative to primary rays without shading."""
 
 from __future__ import annotations
 
@@ -32,13 +32,20 @@ def _bare_rows(a: AtlasArrays, origin, directions, far, t, begin, end):
 
 
 def trace_bare_rays(a: AtlasArrays, origin: np.ndarray, directions: np.ndarray, far: float, t: np.ndarray) -> None:
-    """Write the distance t (H, W) of what each ray of an image (H, W, 3) meets in the static world, and nothing else;
-    rows are shared out among threads as those of pictures are."""
+    """Trace the primary rays of an image through the static world, without shading, on all threads.
+
+    Args:
+        a: the world.
+        origin: float64 (3,) m.
+        directions: float64 (H, W, 3) of unit length, map frame.
+        far: range, m.
+        t: float64 (H, W) m, written, inf on a miss.
+    """
     map_threads(lambda rows: _bare_rows(a, origin, directions, far, t, *rows), row_ranges(len(directions)))
 
 
 def street_view(scenario: str = "cut_in", rig: str = "nuscenes-small") -> WorldView:
-    """A moment of a scenario, with the tiles that a rig sees."""
+    """The first tick of a scenario, with the tiles within a rig's range."""
     simulator = assemble(ScenarioSource.open(scenario), load_rig(rig), window_grid=None, bev_schema=None)
     return WorldView(simulator.reset().layout, (), simulator.atlas)
 
@@ -52,6 +59,7 @@ def camera_rays(view: WorldView, spec: CameraSpec) -> tuple[np.ndarray, np.ndarr
 
 
 def rows() -> Iterator[BenchRow]:
+    """Rows of this benchmark."""
     cameras = load_rig("nuscenes-small").cameras
     plain, full = PlainCameras(), RaycastCameras()
     for scenario in ("cut_in", "hard_brake"):

@@ -1,4 +1,4 @@
-"""Environments: beside highway-env with as many vehicles, and many worlds at once beside as many in turn."""
+"""Benchmark of environments: against highway-env with as many vehicles, and batched worlds against single ones."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ criteria: []
 
 
 def _interleaved_rates(jobs: dict[str, Callable[[], int]]) -> dict[str, float]:
-    """How often a second each job does what it counts; jobs take turns, so that what else the machine does falls on all
-    alike, and the median of their slices stands."""
+    """Counts per second of each job, the median of time slices; jobs take turns, so that other load affects all."""
     for job in jobs.values():
         job()
     rates: dict[str, list[float]] = {name: [] for name in jobs}
@@ -47,45 +46,46 @@ def _interleaved_rates(jobs: dict[str, Callable[[], int]]) -> dict[str, float]:
 
 
 def _driving(env: Any, policy: Callable[[Any], Any]) -> Callable[[], int]:
-    """A job that takes one step; what it counts is steps."""
-    seen = env.reset(seed=0)[0]
+    """A job that takes one step and returns 1."""
+    observation = env.reset(seed=0)[0]
 
     def step() -> int:
-        nonlocal seen
-        seen, _, terminated, truncated, _ = env.step(policy(seen))
+        nonlocal observation
+        observation, _, terminated, truncated, _ = env.step(policy(observation))
         if terminated or truncated:
-            seen = env.reset()[0]
+            observation = env.reset()[0]
         return 1
 
     return step
 
 
-def _keep_lane(seen: dict[str, np.ndarray]) -> np.ndarray:
+def _keep_lane(observation: dict[str, np.ndarray]) -> np.ndarray:
     """Pure pursuit of the route, 16 m ahead, at constant speed: actions (..., 2)."""
-    point = seen["route"][..., 3, :2] * np.array([ROUTE["x"], ROUTE["y"]])
+    point = observation["route"][..., 3, :2] * np.array([ROUTE["x"], ROUTE["y"]])
     steer = 2.0 * 2.8 * point[..., 1] / (point**2).sum(axis=-1) / 0.6
     return np.stack([np.clip(steer, -1.0, 1.0), np.zeros_like(steer)], axis=-1).astype(np.float32)
 
 
 def _vehicle_count(env: Any) -> int:
-    """Vehicles in an env of ours, the ego among them."""
+    """Vehicles in one of our environments, ego included."""
     bodies = env.unwrapped.worlds.world(0).source.state.bodies
     return int(np.count_nonzero(bodies["mode"] != MotionMode.ABSENT))
 
 
 def _driving_all_worlds(env: Any) -> Callable[[], int]:
-    """A job that takes one step in each world; what it counts is steps."""
-    seen = env.reset(seed=0)[0]
+    """A job that takes one step in each world and returns their number."""
+    observation = env.reset(seed=0)[0]
 
     def step() -> int:
-        nonlocal seen
-        seen = env.step(_keep_lane(seen))[0]
+        nonlocal observation
+        observation = env.step(_keep_lane(observation))[0]
         return _WORLDS
 
     return step
 
 
 def rows() -> Iterator[BenchRow]:
+    """Rows of this benchmark."""
     yield from _vehicle_steps()
     yield from _many_worlds()
 

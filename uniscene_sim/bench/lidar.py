@@ -1,5 +1,5 @@
-"""A sweep through 0.4 m labels, beside Open3D's ray casting on the same voxels: hard rays through a window, and
-`sparse-sdf` through all that a sensor may see."""
+"""Benchmark of sweeps through 0.4 m labels, against Open3D's ray casting on the same voxels: exact rays through a
+window, and `sparse-sdf` through all cells in range."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ _PEER = "Open3D RaycastingScene"
 
 
 def rows() -> Iterator[BenchRow]:
+    """Rows of this benchmark."""
     rig = load_rig("nuscenes-small")
     grid = assemble(ScenarioSource.open("cut_in"), rig, bev_schema=None).reset().occupancy
     assert grid is not None
     elevation, azimuth = np.linspace(-0.535, 0.186, 32), np.linspace(-np.pi, np.pi, 1090, endpoint=False)
     e, a = np.meshgrid(elevation, azimuth)
     directions = np.stack([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)], axis=-1).reshape(-1, 3)
-    # As floats of 32 bits, which is all that the peer takes.
+    # In float32, the peer's precision.
     directions = directions.astype(np.float32).astype(float)
     origins = np.broadcast_to(np.array([0.9, 0.0, 1.8]), directions.shape).copy()
     jobs: dict[str, Any] = {"ours": lambda: trace_labels(label_arrays(grid), origins, directions, _FAR_M)}
@@ -74,7 +75,7 @@ def rows() -> Iterator[BenchRow]:
 
 
 def _learned_rows(far_m: float) -> Iterator[BenchRow]:
-    """Whole sweeps of `sparse-sdf`, from the view of a world to points, beside building and casting alone."""
+    """Whole sweeps of `sparse-sdf`, from the world to points, against building the scene and casting alone."""
     import open3d
 
     tensor: Any = open3d.core.Tensor
@@ -88,7 +89,7 @@ def _learned_rows(far_m: float) -> Iterator[BenchRow]:
     elevation, azimuth = np.meshgrid(spec.elevation_rad, np.linspace(-np.pi, np.pi, 1090, endpoint=False))
     flat = np.cos(elevation)
     local = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=-1).reshape(-1, 3)
-    # about the sensor, since it takes floats of 32 bits only
+    # relative to the sensor, for the peer's float32
     rays = tensor(np.hstack([np.zeros_like(local), local @ sensor.rotation.T]).astype(np.float32))
     about = (vertices - sensor.position).astype(np.float32)
 
@@ -111,7 +112,7 @@ def _learned_rows(far_m: float) -> Iterator[BenchRow]:
 
 
 def _model() -> tuple[Callable[[], LidarModel], str]:
-    """What makes the zoo's model with nothing known yet, or one that has learned nothing, which is as fast."""
+    """A factory of the zoo's model, or, without one, of an untrained model of the same speed; and its description."""
     from uniscene_sim.lidar.learned.model import LidarModel
     from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet
 
@@ -131,7 +132,7 @@ def _view() -> WorldView:
 
 
 def _labels(view: WorldView, far_m: float) -> OccupancyGrid:
-    """All cells within range, agents' among them, in the map frame."""
+    """All cells within range, agents included, in the map frame."""
     at, store = view.frame.ego_pose, view.atlas.store
     parts = [tile_cells(store.get(*index)) for index in store.around(at.x, at.y, far_m)]
     cells = join_cells([*parts, *(agent_cells(agent) for agent in view.frame.agents)])

@@ -1,4 +1,4 @@
-"""The ROS 2 bridge, measured in a process of its own: the core imports no bridge."""
+"""Benchmark of the ROS 2 bridge, in a separate process: the core does not import the bridge."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = ["rows"]
 
 
 def rows(*options: str) -> Iterator[BenchRow]:
+    """Rows of this benchmark; `options` are those of `uniscene_ros2.bench`."""
     done = subprocess.run([sys.executable, "-m", "uniscene_ros2.bench", *options], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise InputError("the ROS 2 bench failed; it needs rclpy (uniscene_sim[ros2], or a ROS 2 installation)")

@@ -1,4 +1,4 @@
-"""Runs the parts of the bench and prints their rows."""
+"""Runs benchmarks and formats their rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["as_markdown", "as_records", "run_bench"]
 
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[BenchRow]:
-    """Rows as they are measured; of some parts only, where named. `ros2` has to be: it takes minutes."""
+    """Rows as they are measured, of the named benchmarks or of all but `ros2`, which takes minutes."""
     from uniscene_sim.bench import cameras, env, lidar, ros2, scaling, ticks, tiles
 
     usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "env": env, "scaling": scaling}
@@ -28,7 +28,7 @@ def as_records(rows: Iterable[BenchRow]) -> list[dict[str, object]]:
 
 
 def as_markdown(rows: Iterable[BenchRow]) -> str:
-    """Rows as a table for people."""
+    """Rows as a Markdown table."""
     lines = ["| what | value | unit | peer | its value | ratio |", "|---|---|---|---|---|---|"]
     for row in rows:
         peer = "" if row.peer_value is None else f"{row.peer_value:.4g}"

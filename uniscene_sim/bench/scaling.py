@@ -1,4 +1,4 @@
-"""What cost grows with: rays, and not the size of the map or agents out of sight."""
+"""Benchmark of scaling: cost grows with the number of rays, not with the map or with agents out of view."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = ["rows"]
 
 
 def rows() -> Iterator[BenchRow]:
+    """Rows of this benchmark."""
     front = load_rig("nuscenes-small").cameras[1]
     near, wide = street_view("cut_in", "rl"), street_view("cut_in")
     short = replace(front, max_range_m=50.0)
@@ -46,7 +47,7 @@ def rows() -> Iterator[BenchRow]:
 
 
 def _crowded(view: WorldView, count: int) -> WorldView:
-    """The same moment with more cars far behind the ego."""
+    """The same world with `count` more cars far behind the ego."""
     some = view.frame.agents[view.frame.agents["cls"] == 0]
     more = np.resize(some, count).copy()
     more["id"] = 30_000 + np.arange(count)

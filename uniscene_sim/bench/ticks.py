@@ -1,4 +1,4 @@
-"""Whole ticks of the closed loop, tiles at hand."""
+"""Benchmark of whole ticks of the closed loop, with tiles already generated."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def _new_seed_ms(scenario: str, seeds: int = 20) -> float:
 
 
 def rows() -> Iterator[BenchRow]:
+    """Rows of this benchmark."""
     nuscenes, rl, none = load_rig("nuscenes-small"), load_rig("rl"), SensorRig("none")
     yield BenchRow("ticks, `nuscenes-small`, `raycast-plain`", _per_second(nuscenes, 20, camera="raycast-plain"), "1/s")
     yield BenchRow("ticks, `nuscenes-small`, `raycast`", _per_second(nuscenes, 12), "1/s")

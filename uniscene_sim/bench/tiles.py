@@ -1,4 +1,4 @@
-"""Tiles of a map, made one after the other."""
+"""Benchmark of generating tiles, one after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["rows"]
 
 
 def _tile_ms(engine_name: str) -> float:
-    """Mean of all tiles of a map that have roads, in the order of their rows, none made before but one."""
+    """Mean time of all tiles with roads of a map, in ms, after one for compilation."""
     static_map = load_map(data_dir("scenarios") / "maps" / "urban_grid.npz")
     make = plugins.load_plugin("occupancy", engine_name)
     wanted = np.unique(np.floor(static_map.road_points() / TILE_M).astype(int), axis=0).tolist()
@@ -31,6 +31,7 @@ def _tile_ms(engine_name: str) -> float:
 
 
 def rows() -> Iterator[BenchRow]:
+    """Rows of this benchmark."""
     what = "a tile of `urban_grid`, mean of all with roads"
     plain = _tile_ms("procedural")
     yield BenchRow(f"{what}: `procedural`", plain, "ms")

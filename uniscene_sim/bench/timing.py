@@ -1,4 +1,4 @@
-"""A row of the bench, and timing of several functions in turns."""
+"""Rows of benchmarks, and interleaved timing of several functions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _REST_S = 0.05
 
 @dataclass(frozen=True)
 class BenchRow:
-    """One measured quantity; the peer's stays empty where there is none or it is not installed."""
+    """One measured quantity; the peer's value is None if there is no peer or it is not installed."""
 
     name: str
     value: float
-    unit: str  # ms: less is better; 1/s: more is
+    unit: str  # ms: lower is better; otherwise higher is
     peer: str = ""
     peer_value: float | None = None
 
@@ -32,10 +32,10 @@ class BenchRow:
 
 
 def interleaved_ms(jobs: dict[str, Callable[[], object]], repeats: int = 7) -> dict[str, float]:
-    """Median milliseconds of each job.
+    """Median time of each job, ms.
 
-    Jobs take turns, so that what else the machine does falls on all alike; each runs once unmeasured before, when the
-    threads of the one before it have gone to rest.
+    Jobs take turns, so that other load affects all. Before each measurement the threads of the previous job come to
+    rest, and the job runs once unmeasured.
     """
     for job in jobs.values():
         job()

@@ -1,3 +1,3 @@
-"""Occupancy to images: engines of the slot `camera`, the sky and effects of the lens.
+"""Camera engines (occupancy to images), the sky model, and the image effects of shutter, weather and sensor.
 
-Nothing here knows LiDAR."""
+No LiDAR code is imported here."""

@@ -1,4 +1,4 @@
-"""What happens to an image between the street and the file: motion, drops, flakes, noise. Labels stay as they are."""
+"""Image effects after rendering: motion blur, rain, snow and sensor noise. Depth and labels are not changed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ __all__ = ["add_noise", "add_precipitation", "blur_motion", "image_motion"]
 
 #: Linear value of each uint8.
 _LINEAR = (np.arange(256) / 255.0) ** 2.2
-_TAPS = 9
-_SKY_M = 1e5
-_STREAKS_PX, _FLAKES_PX = 900, 700  # pixels for each
+_TAPS = 9  # samples of the motion blur
+_SKY_M = 1e5  # depth that stands for the sky
+_STREAKS_PX, _FLAKES_PX = 900, 700  # pixels per rain streak, per snowflake
 _DROPS = 9  # on the lens
-_DROP_US = 2_500_000  # a drop runs off after so long
+_DROP_US = 2_500_000  # lifetime of a drop
 
 
 def add_noise(rgb: np.ndarray, sigma: float, key: np.uint64) -> None:
-    """Shot and read noise: at white the standard deviation is `sigma` of full scale, in black a tenth of it."""
+    """Add shot and read noise to `rgb` uint8 (H, W, 3), in place.
+
+    The standard deviation is `sigma` (a share of full scale) at white and a tenth of it at black; `key` seeds it.
+    """
     map_threads(lambda rows: _add_noise(rgb, sigma, key, *rows), row_ranges(len(rgb)))
 
 
@@ -46,8 +49,19 @@ def _add_noise(rgb, sigma, key, first, last):
 
 
 def image_motion(spec: CameraSpec, depth: np.ndarray, instance: np.ndarray, frame: LayoutFrame) -> np.ndarray:
-    """Way of each pixel's surface across the image while the shutter is open, px: float64 (H, W, 2), NaN where it is
-    not known. The ego and the agents keep their speeds for so long, the ego turns, the sky only turns."""
+    """Image motion of each pixel's surface while the shutter is open.
+
+    Ego and agents are taken to move at constant velocity, the ego at constant yaw rate; the sky only rotates.
+
+    Args:
+        spec: the camera.
+        depth: float32 (H, W) m, inf on the sky.
+        instance: uint16 (H, W), ids of agents.
+        frame: the state at the end of the exposure.
+
+    Returns:
+        float64 (H, W, 2) px, NaN where unknown.
+    """
     seconds = 1e-3 * spec.shutter_ms
     v, u = np.indices(depth.shape)
     rays, seen = spec.unproject(np.column_stack([u.ravel() + 0.5, v.ravel() + 0.5]))
@@ -73,7 +87,7 @@ def image_motion(spec: CameraSpec, depth: np.ndarray, instance: np.ndarray, fram
 
 
 def blur_motion(rgb: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Mean of light along each pixel's way while the shutter is open.
+    """Average of linear light along each pixel's motion while the shutter is open.
 
     Args:
         rgb: uint8 (H, W, 3).
@@ -108,13 +122,21 @@ def _blur_motion(rgb, motion, out, first, last):
 
 
 def add_precipitation(rgb: np.ndarray, depth: np.ndarray, sky: Sky, frame: LayoutFrame, spec: CameraSpec) -> None:
-    """Rain or snow in the air before the scene, and rain drops on the lens, written into `rgb`."""
+    """Draw rain or snow in the air, and rain drops on the lens, into an image.
+
+    Args:
+        rgb: uint8 (H, W, 3), changed in place.
+        depth: float32 (H, W) m; only what is nearer than the scene is drawn.
+        sky: tells what falls, and how bright it is.
+        frame: seed and stamp.
+        spec: the camera; its name keys the random numbers.
+    """
     key = key_of(frame.seed, frame.stamp_us, spec.name)
     light = np.clip(255.0 * (0.72 * sky.exposure * sky.horizon) ** (1 / 2.2), 40.0, 235.0)
     if sky.precipitation == 1:
         _draw_rain_streaks(rgb, depth, light, key)
         drops, lens = [], int(key_of(frame.seed, spec.name))
-        for k in range(_DROPS):  # each lives for a while, at its own time
+        for k in range(_DROPS):  # their lifetimes are staggered
             life = (frame.stamp_us + k * _DROP_US // _DROPS) // _DROP_US
             u, v, r = (unit_hash(lens, k, life, n) for n in range(3))
             drops.append((u * rgb.shape[1], v * rgb.shape[0], (0.010 + 0.022 * r) * rgb.shape[0]))
@@ -159,7 +181,7 @@ def _draw_snowflakes(rgb, depth, light, key):
 
 @njit(cache=True)
 def _draw_lens_drops(rgb, behind, drops):
-    """Each drop is a small lens: it shows what is around it upside down."""
+    """Each drop (x, y, radius px) is a small lens that shows its surroundings upside down."""
     height, width, _ = rgb.shape
     for q in range(drops.shape[0]):
         x, y, radius = drops[q]

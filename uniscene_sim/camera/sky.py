@@ -1,4 +1,4 @@
-"""Sun, sky and air of a style: what a time of day and a weather mean for light."""
+"""Illumination by time of day and weather: sun, sky, clouds and haze."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uniscene_sim.layout import Style
 
 __all__ = ["Sky", "sky_of", "sky_radiance"]
 
-#: Sunlight left, share of clouds, haze per metre, wetness of the ground, snow on it, what falls (1 rain, 2 snow).
+#: Share of direct sunlight, cloud cover, haze (1/m), wetness of the ground, snow on it, precipitation (1 rain, 2 snow).
 _WEATHER = {
     "clear": (1.0, 0.45, 0.0012, 0.0, 0.0, 0),
     "cloudy": (0.45, 0.8, 0.0020, 0.0, 0.0, 0),
@@ -23,34 +23,36 @@ _WEATHER = {
     "fog": (0.05, 1.0, 0.0200, 0.2, 0.0, 0),
     "snow": (0.10, 1.0, 0.0060, 0.1, 1.0, 2),
 }
-_THICK_M = 45.0  # of air up to the sky
-_CLOUDS = 121  # use of random numbers, and the two after it
-_NOON_DEG = 58.0  # highest the sun gets
+_THICK_M = 45.0  # of haze between camera and zenith
+_CLOUDS = 121  # key of random numbers; the two after it are used, too
+_NOON_DEG = 58.0  # elevation of the sun at noon
 _MOON = np.array([0.42, -0.55, 0.72]) / np.linalg.norm([0.42, -0.55, 0.72])
 
 
 class Sky(NamedTuple):
+    """Illumination of a scene; colours are linear RGB."""
+
     sun: np.ndarray  # (3,) unit vector towards the sun, or the moon, map frame
-    sunlight: np.ndarray  # (3,) linear RGB
+    sunlight: np.ndarray  # (3,)
     zenith: np.ndarray  # (3,)
     horizon: np.ndarray  # (3,)
     glow: np.ndarray  # (3,) of the horizon below the sun, at dawn and dusk
-    bounce: np.ndarray  # (3,) light from below
+    bounce: np.ndarray  # (3,) light reflected by the ground
     clouds: float  # share of the sky
     haze: float  # 1/m
-    darkness: float  # 0 day, 1 night: how far lamps are on
+    darkness: float  # 0 day, 1 night: intensity of lamps
     wet: float  # 0..1, of the ground
     snow: float  # 0..1, on the ground
     precipitation: int  # 0 nothing, 1 rain, 2 snow
-    exposure: float  # factor on linear values before they are encoded
+    exposure: float  # factor on linear values before tone mapping
 
 
 @lru_cache(64)
 def sky_of(style: Style) -> Sky:
-    """Sun and sky of a style; x is taken as east, weather that is not known as clear."""
+    """The sky of a style. The map's x axis is taken as east; unknown weather is clear."""
     left, clouds, haze, wet, snow, falls = _WEATHER.get(style.weather.lower(), _WEATHER["clear"])
     hour = np.pi * (style.time_of_day_h - 6.0) / 12.0
-    height = _NOON_DEG * np.sin(hour)  # of the sun, degrees; below 0 at night
+    height = _NOON_DEG * np.sin(hour)  # elevation of the sun, degrees; negative at night
     day = float(np.clip((height + 7.0) / 26.0, 0.0, 1.0)) ** 1.6
     low = float(np.clip(1.0 - height / 30.0, 0.0, 1.0))  # redder near the horizon
     cover = max(0.0, clouds - 0.45) / 0.55
@@ -88,7 +90,13 @@ def sky_of(style: Style) -> Sky:
 
 @device
 def sky_radiance(sky: Sky, dx, dy, dz, clouds):
-    """Linear RGB of the sky along a unit direction, with or without clouds."""
+    """Radiance of the sky, linear RGB.
+
+    Args:
+        sky: illumination.
+        dx, dy, dz: unit direction, map frame.
+        clouds: whether to add clouds and haze; reflections leave them out.
+    """
     up = max(dz, 0.0)
     f = sqrt(up)
     r = sky.horizon[0] + (sky.zenith[0] - sky.horizon[0]) * f

@@ -124,18 +124,18 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     from uniscene_sim.evaluation.score_table import as_markdown, as_records
 
     _need_data(arguments)
-    casters = learned_predictors(arguments.model, arguments.also, arguments.device)
+    predictors = learned_predictors(arguments.model, arguments.also, arguments.device)
     with ExitStack() as stack:
         write = json_writer(stack, arguments.json)
-        rows = evaluate_lidar(casters, arguments.data, arguments.towns)
+        rows = evaluate_lidar(predictors, arguments.data, arguments.towns)
         print(as_markdown(rows))
-        real = [] if arguments.real is None else compare_with_real(arguments.real, [*baselines(), casters[0]])
+        real = [] if arguments.real is None else compare_with_real(arguments.real, [*baselines(), predictors[0]])
         if real:
             print("\n" + as_markdown(real))
         write(as_records(rows) + as_records(real))
     if arguments.picture is not None:
         towns = read_all_sweeps(arguments.data / "test", arguments.towns)
-        _save(lidar_comparison_picture([FirstHitBaseline(), casters[0]], towns), arguments.picture)
+        _save(lidar_comparison_picture([FirstHitBaseline(), predictors[0]], towns), arguments.picture)
     return 0
 
 

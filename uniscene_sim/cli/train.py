@@ -9,9 +9,9 @@ from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
 from uniscene_sim.datasets.sweeps import read_all_sweeps
 from uniscene_sim.datasets.windows import read_split
 from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor
-from uniscene_sim.evaluation.lidar import evaluate_lidar as evaluate_lidar
+from uniscene_sim.evaluation.lidar import LIDAR_TABLES, evaluate_lidar
 from uniscene_sim.evaluation.occupancy import evaluate_occupancy
-from uniscene_sim.evaluation.score_table import as_markdown
+from uniscene_sim.evaluation.score_table import OCCUPANCY_TABLES, as_markdown_tables
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
@@ -64,7 +64,9 @@ def train_occupancy(
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
     # Judged as it was written, in half precision.
     rows = evaluate_occupancy(OccupancyModel.load(out, device), data)
-    save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown(rows)))
+    save_occupancy(
+        out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown_tables(rows, OCCUPANCY_TABLES))
+    )
 
 
 def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None) -> None:
@@ -91,7 +93,7 @@ def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = No
     }
     save_lidar(out, recipe, net, facts, lidar_card(facts, work, ""))
     rows = evaluate_lidar([LearnedRayPredictor(LidarModel.load(out, device))], data)
-    save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown(rows)))
+    save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown_tables(rows, LIDAR_TABLES)))
 
 
 def _millions(net: nn.Module) -> float:

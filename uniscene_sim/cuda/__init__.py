@@ -1,1 +1,3 @@
-"""The ray engines on CUDA devices. The functions of each ray are those of the CPU engines, compiled again by numba."""
+"""The ray-casting engines on CUDA devices; their per-ray functions are the CPU engines', compiled for the GPU by numba.
+
+Only launching lives here: no shading, reflectance or tracing of its own."""

@@ -1,4 +1,4 @@
-"""What the kernels take, as numba types: fields in order, an array as dtype:dimensions."""
+"""Arguments of the kernels as numba types: the fields of each tuple in order, arrays as dtype:dimensions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ __all__ = ["RENDER_JOB", "SWEEP_COLUMNS_JOB", "ColumnPoses", "SweepColumnsJob"]
 
 
 class ColumnPoses(NamedTuple):
-    """Where the sensor and N agents are when each of A columns fires, and the agents that its beams may meet."""
+    """Poses of the sensor and of N agents at the time of each of A columns, and the agents that its beams may hit."""
 
     rotation: np.ndarray  # float64 (A, 3, 3), map <- sensor
     position: np.ndarray  # float64 (A, N, 3) m
     agent_rotation: np.ndarray  # float64 (A, N, 3, 3)
     centre: np.ndarray  # float64 (A, N, 3) m
-    chosen: np.ndarray  # int64 (A, N)
-    number: np.ndarray  # int64 (A,), how many of them
+    chosen: np.ndarray  # int64 (A, N), rows of agents
+    number: np.ndarray  # int64 (A,), how many of `chosen` are valid
 
 
 class SweepColumnsJob(NamedTuple):
-    """A sweep to be made, and room for its columns."""
+    """A sweep to trace, and scratch for its columns."""
 
     sweep: SweepJob
     columns: ColumnPoses

@@ -1,4 +1,4 @@
-"""Which CUDA devices there are."""
+"""Detection of CUDA devices."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["cuda_devices", "require_device"]
 
 
 def cuda_devices() -> list[str]:
-    """The devices by number and name; none where the driver or the extra `cuda` is absent."""
+    """The devices by index and name; none where the driver or the extra `cuda` is absent."""
     if config.ENABLE_CUDASIM:  # type: ignore[attr-defined]
         return ["cuda:0 (numba's simulator)"]
-    if find_spec("numba_cuda") is None or not cuda.is_available():  # numba's own target lacks some of what rays need
+    if find_spec("numba_cuda") is None or not cuda.is_available():  # numba's built-in target lacks required features
         return []
     names = (device.name for device in cuda.gpus)
     return [f"cuda:{i} ({name.decode() if isinstance(name, bytes) else name})" for i, name in enumerate(names)]
 
 
 def require_device(field: str) -> None:
-    """Look for a CUDA device.
+    """Make sure that there is a CUDA device.
 
     Args:
-        field: what asked for it.
+        field: the option that needs it, for the message.
 
     Raises:
         InputError: there is none.

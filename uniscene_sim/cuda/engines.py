@@ -1,4 +1,4 @@
-"""`CudaCameras` and `CudaLidar`: the ray engines on a CUDA device, all worlds and sensors in one launch."""
+"""`CudaCameras` and `CudaLidar`: the ray-casting engines on a CUDA device, all worlds and sensors in one launch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ __all__ = ["CudaCameras", "CudaLidar"]
 
 
 class CudaCameras(RaycastCameras):
-    """`RaycastCameras` with the rays on the device; motion blur, noise and what falls before the lens stay on the CPU.
+    """`RaycastCameras` with its rays on the device; motion blur, precipitation and noise stay on the CPU.
+
+    Args:
+        templates: shapes of agents, by default the built-in ones.
+        smooth_edges: whether edge pixels are anti-aliased.
 
     Raises:
         InputError: there is no CUDA device.
@@ -39,25 +43,28 @@ class CudaCameras(RaycastCameras):
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Any, list[dict[str, CameraFrame]]]:
-        shots = [self._render_jobs(view, specs) for view in views]
-        self._launch([shot for of_world in shots for shot in of_world])
-        return state, [self._frames(view, specs, of_world) for view, of_world in zip(views, shots, strict=True)]
+        jobs = [self._render_jobs(view, specs) for view in views]
+        self._launch([job for of_world in jobs for job in of_world])
+        return state, [self._camera_frames(view, specs, of_world) for view, of_world in zip(views, jobs, strict=True)]
 
-    def _launch(self, shots: Sequence[RenderJob]) -> None:
-        """Fill the pictures."""
-        if not shots:
+    def _launch(self, jobs: Sequence[RenderJob]) -> None:
+        """Fill the images."""
+        if not jobs:
             return
-        launch = Launch(shots, RENDER_JOB, ImageBuffers)
-        see_all, soften_all = camera_kernels(_power_of_2(max(len(shot.eye.spans) for shot in shots)))
-        height, width = np.max([shot.picture.depth.shape for shot in shots], axis=0).tolist()
-        launch.run(see_all, width, height)
+        launch = Launch(jobs, RENDER_JOB, ImageBuffers)
+        render_pixels, antialias_pixels = camera_kernels(_power_of_2(max(len(job.camera.spans) for job in jobs)))
+        height, width = np.max([job.image.depth.shape for job in jobs], axis=0).tolist()
+        launch.run(render_pixels, width, height)
         if self._smooth:
-            launch.run(soften_all, width, height)
+            launch.run(antialias_pixels, width, height)
         launch.fetch()
 
 
 class CudaLidar(RaycastLidar):
-    """`RaycastLidar` with the rays on the device; echoes of edges and the receiver stay on the CPU.
+    """`RaycastLidar` with its rays on the device; footprints at edges and the receiver stay on the CPU.
+
+    Args:
+        templates: shapes of agents, by default the built-in ones.
 
     Raises:
         InputError: there is no CUDA device.
@@ -72,9 +79,11 @@ class CudaLidar(RaycastLidar):
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
-        sweeps = [self._begun(view, specs) for view in views]
+        sweeps = [self._sweep_jobs(view, specs) for view in views]
         self._launch([sweep for of_world in sweeps for sweep in of_world])
-        return state, [self._finished(view, specs, of_world) for view, of_world in zip(views, sweeps, strict=True)]
+        return state, [
+            self._sweeps_of_jobs(view, specs, of_world) for view, of_world in zip(views, sweeps, strict=True)
+        ]
 
     def _launch(self, sweeps: Sequence[SweepJob]) -> None:
         """Fill the hits."""
@@ -102,5 +111,5 @@ def _column_poses(sweep: SweepJob) -> ColumnPoses:
 
 
 def _power_of_2(number: int) -> int:
-    """The next one, and no less than 16: few kernels serve any number of agents."""
+    """The next power, at least 16: so a few compiled kernels serve any number of agents."""
     return max(16, 1 << (number - 1).bit_length())

@@ -1,4 +1,7 @@
-"""The kernels: one thread a pixel or a beam, a layer of the grid for each camera or LiDAR of each world."""
+"""The kernels: one thread per pixel or beam, one z layer of the grid per job (a sensor of a world).
+
+All take the address (int64) of the packed jobs, see `packed_args`.
+"""
 
 from __future__ import annotations
 
@@ -20,55 +23,67 @@ __all__ = ["camera_kernels", "pose_columns", "trace_beams"]
 
 
 @device
-def _render_pixel(address, job, v, u, some):
-    shot = unpack_args(address, job, RENDER_JOB)
-    if v < shot.picture.depth.shape[0] and u < shot.picture.depth.shape[1]:
-        render_pixel(shot.scene, shot.eye, shot.picture, some, agents_at_pixel(shot.eye.spans, v, u, some), v, u)
+def _render_pixel(address, index, v, u, candidates):
+    job = unpack_args(address, index, RENDER_JOB)
+    if v < job.image.depth.shape[0] and u < job.image.depth.shape[1]:
+        render_pixel(
+            job.scene, job.camera, job.image, candidates, agents_at_pixel(job.camera.spans, v, u, candidates), v, u
+        )
 
 
 @device
-def _antialias_pixel(address, job, v, u, some):
-    shot = unpack_args(address, job, RENDER_JOB)
-    if v < shot.picture.depth.shape[0] and u < shot.picture.depth.shape[1] and is_edge(shot.picture, v, u):
-        antialias_pixel(shot.scene, shot.eye, shot.picture, some, agents_at_pixel(shot.eye.spans, v, u, some), v, u)
+def _antialias_pixel(address, index, v, u, candidates):
+    job = unpack_args(address, index, RENDER_JOB)
+    if v < job.image.depth.shape[0] and u < job.image.depth.shape[1] and is_edge(job.image, v, u):
+        antialias_pixel(
+            job.scene, job.camera, job.image, candidates, agents_at_pixel(job.camera.spans, v, u, candidates), v, u
+        )
 
 
 @cache
 def camera_kernels(most: int) -> tuple[Any, Any]:
-    """Kernels that trace pictures and that smooth their edges, where there are at most so many agents."""
+    """Kernels that trace images and that anti-alias their edges, for at most `most` agents."""
 
     @cuda.jit
-    def see_all(address):
-        u, v, job = cuda.grid(3)
-        some = cuda.local.array(most, np.int64)
-        _render_pixel(address, job, v, u, some)
+    def render_pixels(address):
+        u, v, index = cuda.grid(3)
+        candidates = cuda.local.array(most, np.int64)
+        _render_pixel(address, index, v, u, candidates)
 
     @cuda.jit
-    def soften_all(address):
-        u, v, job = cuda.grid(3)
-        some = cuda.local.array(most, np.int64)
-        _antialias_pixel(address, job, v, u, some)
+    def antialias_pixels(address):
+        u, v, index = cuda.grid(3)
+        candidates = cuda.local.array(most, np.int64)
+        _antialias_pixel(address, index, v, u, candidates)
 
-    return see_all, soften_all
+    return render_pixels, antialias_pixels
 
 
 @device
-def _pose_column(address, job, c):
-    turn = unpack_args(address, job, SWEEP_COLUMNS_JOB)
-    sweep, columns = turn.sweep, turn.columns
+def _pose_column(address, index, c):
+    job = unpack_args(address, index, SWEEP_COLUMNS_JOB)
+    sweep, columns = job.sweep, job.columns
     if c < columns.number.shape[0]:
         scene, beams, origin, rot = sweep.scene, sweep.beams, sweep.hits.origin[c], columns.rotation[c]
         sensor_pose_at(scene, beams.time_s[c], origin, rot)
         local = with_poses(scene.agents, columns.position[c], columns.agent_rotation[c], columns.centre[c])
         columns.number[c] = pose_agents_near(
-            scene, beams.time_s[c], origin, rot, beams.azimuth[c], sweep.spread, sweep.far, local, columns.chosen[c]
+            scene,
+            beams.time_s[c],
+            origin,
+            rot,
+            beams.azimuth[c],
+            sweep.spread,
+            sweep.max_range_m,
+            local,
+            columns.chosen[c],
         )
 
 
 @device
-def _trace_beam(address, job, c, r):
-    turn = unpack_args(address, job, SWEEP_COLUMNS_JOB)
-    scene, beams, columns = turn.sweep.scene, turn.sweep.beams, turn.columns
+def _trace_beam(address, index, c, r):
+    job = unpack_args(address, index, SWEEP_COLUMNS_JOB)
+    scene, beams, columns = job.sweep.scene, job.sweep.beams, job.columns
     if c < beams.azimuth.shape[0] and r < beams.elevation.shape[0]:
         local = with_poses(scene.agents, columns.position[c], columns.agent_rotation[c], columns.centre[c])
         ca, sa, co, so = cos(beams.azimuth[c]), sin(beams.azimuth[c]), cos(beams.offset[r]), sin(beams.offset[r])
@@ -84,21 +99,21 @@ def _trace_beam(address, job, c, r):
             sin(beams.elevation[r]),
             c,
             r,
-            turn.sweep.far,
-            turn.sweep.hits,
+            job.sweep.max_range_m,
+            job.sweep.hits,
         )
 
 
 @cuda.jit
 def pose_columns(address):
-    """Pose the sensor and the agents for each column (x)."""
-    c, r, job = cuda.grid(3)
+    """Pose the sensor and the agents at the time of each column (x)."""
+    c, r, index = cuda.grid(3)
     if r == 0:
-        _pose_column(address, job, c)
+        _pose_column(address, index, c)
 
 
 @cuda.jit
 def trace_beams(address):
-    """Trace each beam (x) of each column (y): the beams of a column go close together."""
-    r, c, job = cuda.grid(3)
-    _trace_beam(address, job, c, r)
+    """Trace each beam (x) of each column (y); neighbouring threads trace neighbouring beams."""
+    r, c, index = cuda.grid(3)
+    _trace_beam(address, index, c, r)

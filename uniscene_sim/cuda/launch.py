@@ -1,4 +1,4 @@
-"""What a launch takes and gives: one block of device memory, and the tiles and templates that stay there beside it."""
+"""Transfer and launch: one block of device memory per launch, while tiles and templates stay resident."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from uniscene_sim.tracing.atlas import AtlasArrays
 __all__ = ["Launch"]
 
 _ALIGN = 256
-#: Tuples whose arrays stay on the device: the content of each is the same as long as it lives.
+#: Tuples whose arrays stay on the device; the content of such an array never changes.
 _RESIDENT = (AtlasArrays, TemplateArrays)
-_on_device: dict[int, Any] = {}  # device arrays by the ids of those
+_on_device: dict[int, Any] = {}  # device arrays by `id` of the host array
 
 
 class Launch:
-    """Jobs of one layout on the device, and where: `address` is what their kernels take.
+    """Jobs of one type, copied to the device; kernels take their `address`.
 
     Args:
-        jobs: values.
+        jobs: named tuples.
         layout: their numba type.
-        results: class of the tuples that kernels write and `fetch` brings back.
-        scratch: class of those that kernels write and nobody reads.
+        results: class of the tuples that kernels write and `fetch` copies back.
+        scratch: class of the tuples that only kernels use.
     """
 
     def __init__(self, jobs: Sequence[Any], layout: types.Type, results: type, scratch: type | None = None):
@@ -68,11 +68,11 @@ class Launch:
         self.jobs = len(jobs)
 
     def run(self, kernel: Callable[..., Any], width: int, height: int) -> None:
-        """Start a kernel with `width` x `height` threads for each job; neighbours go together."""
+        """Launch a kernel with `width` x `height` threads for each job, in blocks of 8 x 8."""
         kernel[(-(-width // 8), -(-height // 8), self.jobs), (8, 8, 1)](self.address)  # type: ignore[index]
 
     def fetch(self) -> None:
-        """Wait for the kernels, and bring what they wrote back into the arrays of the jobs."""
+        """Wait for the kernels, and copy the results back into the arrays of the jobs."""
         back = self._block[self._results].copy_to_host()
         for key, array in self._wanted.items():
             at = self._offsets[key] - self._results.start
@@ -90,8 +90,8 @@ def _address(array: Any) -> int:
 
 
 def _resident_array(array: np.ndarray) -> Any:
-    """The device array of an array; it goes when that goes."""
+    """The device copy of an array, freed together with it."""
     if id(array) not in _on_device:
         _on_device[id(array)] = cuda.to_device(array)
-        weakref.finalize(array, _on_device.pop, id(array), None).atexit = False  # then the device itself is let go
+        weakref.finalize(array, _on_device.pop, id(array), None).atexit = False  # at exit the driver frees it
     return _on_device[id(array)]

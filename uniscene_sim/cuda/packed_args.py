@@ -1,7 +1,7 @@
-"""Named tuples of arrays as rows of 64-bit words, so that one launch takes any number of worlds.
+"""Named tuples of arrays, packed as rows of 64-bit words, so that one launch takes any number of worlds.
 
-An array is its address and its shape, a number its bits; a kernel is given the address of the rows alone and makes the
-tuple of its own job anew.
+An array is packed as address and shape, a number as its bits. A kernel is given the address of the rows, and unpacks
+the tuple of its own job.
 """
 
 from __future__ import annotations
@@ -22,10 +22,16 @@ __all__ = ["pack_args", "unpack_args"]
 def pack_args(
     value: Any, layout: types.Type, address: Callable[[np.ndarray, Any], int], owner: Any = None
 ) -> list[int]:
-    """Words of a value; `address` places an array, given the tuple that it belongs to.
+    """Words of a value.
+
+    Args:
+        value: a number, an array or a named tuple of these.
+        layout: its numba type.
+        address: function of an array and the tuple it belongs to, to the array's device address.
+        owner: the tuple that the value belongs to.
 
     Raises:
-        TypeError: the value is not laid out so.
+        TypeError: the value is not of this type.
     """
     if isinstance(layout, types.NamedTuple):
         if type(value) is not layout.instance_class:
@@ -54,19 +60,19 @@ def _unpack(typingctx: Any, address: Any, job: Any, layout: Any) -> tuple[Any, C
     return kind(types.int64, types.int64, layout), codegen
 
 
-#: unpack(address, job, layout) in a kernel: the value in row `job` of the rows of words at an address.
+#: unpack_args(address, job, layout), in a kernel: the value in row `job` of the words at an address.
 unpack_args: Any = intrinsic(_unpack)
 
 
 def _width(kind: types.Type) -> int:
-    """Words of a value."""
+    """Number of words of a type."""
     if isinstance(kind, types.NamedTuple):
         return sum(map(_width, kind.types), start=0)
     return 1 + kind.ndim if isinstance(kind, types.Array) else 1
 
 
 def _value(context: Any, builder: Any, kind: types.Type, words: Any, first: Any, at: list[int]) -> Any:
-    """Build what begins `at` so many words after the first; moves `at` on."""
+    """Build the value of a type from the words at `first + at[0]`, and advance `at[0]`."""
     if isinstance(kind, types.NamedTuple):
         fields = [_value(context, builder, k, words, first, at) for k in kind.types]
         return context.make_tuple(builder, kind, fields)

@@ -1,3 +1,3 @@
-"""Readers and makers of training data: drives, windows, sweeps.
+"""Generation and reading of training data: drives, occupancy windows, LiDAR sweeps.
 
-Nothing here trains or judges a model."""
+No model is trained or evaluated here."""

@@ -1,4 +1,4 @@
-"""Drives through towns with traffic around, window by window, and the data written of them."""
+"""Sampling of windows along drives through towns with traffic, and the files written of them."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "sample_drives", "window_arrays"]
 
-#: Which seeds belong to which split: a town is in one alone.
+#: Seeds of the towns of each split; the splits are disjoint.
 SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
-SEQUENCE = 6  # windows of a drive
+SEQUENCE = 6  # windows per drive
 _STEP_US, _DECIDE_US = 500_000, 100_000
-_DENSITIES = ((0.0, 0), (4.0, 6), (8.0, 14), (14.0, 25), (22.0, 40))  # vehicles each km and pedestrians
+_DENSITIES = ((0.0, 0), (4.0, 6), (8.0, 14), (14.0, 25), (22.0, 40))  # vehicles per km, number of pedestrians
 
 
 @dataclass(frozen=True)
 class DriveSample:
-    """One window: where it is, what stands there (PLAN_DTYPE) and who is there (AGENT_DTYPE)."""
+    """One window of a drive."""
 
-    sequence: int
+    sequence: int  # index of the drive
     stamp_us: int
-    pose: Pose
-    objects: np.ndarray
-    agents: np.ndarray
+    pose: Pose  # map <- base_link
+    objects: np.ndarray  # PLAN_DTYPE, houses and plants of the town
+    agents: np.ndarray  # AGENT_DTYPE
 
 
 def sample_drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[DriveSample]:
-    """Windows at 2 Hz of drives through a map, six each, the same for the same seed.
+    """Windows at 2 Hz along drives through a map, six per drive, reproducible by seed.
 
     Two drives share a plan of houses and plants; each has its own traffic, and every fifth leads over open country.
     """
@@ -67,7 +67,7 @@ def sample_drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[Dr
 
 
 def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
-    """Moments of the ego's way from a random place; over open country where the map has no such place."""
+    """Stamps, ego poses and agents of a drive from a random start; over open country if the map has no start."""
     vehicles, people = _DENSITIES[int(rng.integers(len(_DENSITIES)))]
     ego = EgoSpec(Spawn(random=True), speed_mps=rng.uniform(0.0, 10.0), target_speed_mps=rng.uniform(6.0, 22.0))
     scenario = Scenario("drive", Path(), seed, 3600.0, ego, traffic=TrafficSpec(vehicles, people))
@@ -84,7 +84,7 @@ def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterat
 
 
 def _open_country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
-    """Moments of a straight way over open ground beside a road."""
+    """Stamps, ego poses and no agents of a straight drive over open ground beside a road."""
     points = static_map.road_points()
     x, y = points[int(rng.integers(len(points)))]
     away, yaw, speed = rng.uniform(0, 2 * np.pi), rng.uniform(-np.pi, np.pi), rng.uniform(0.0, 8.0)
@@ -102,10 +102,10 @@ def _open_country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[t
 
 
 def check_split(split: str, seeds: Sequence[int]) -> None:
-    """Make sure that towns of these seeds are of a split.
+    """Make sure that seeds of towns belong to a split.
 
     Raises:
-        InputError: no such split, or a seed that belongs to another.
+        InputError: no such split, or a seed of another.
     """
     if split not in SPLITS:
         raise InputError(f"no split {split!r}, expected one of {', '.join(SPLITS)}", field="split")
@@ -115,7 +115,14 @@ def check_split(split: str, seeds: Sequence[int]) -> None:
 
 
 def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_town: int = 30, jobs: int = 1) -> None:
-    """Write windows of towns to `out/split/town_<seed>.npz`; files that are there stay as they are.
+    """Write windows of towns to `out/split/town_<seed>.npz`; existing files are kept.
+
+    Args:
+        out: folder of the data.
+        split: of `SPLITS`.
+        seeds: of the towns.
+        windows_per_town: number of windows.
+        jobs: processes.
 
     Raises:
         InputError: no such split, or a seed that belongs to another.
@@ -125,8 +132,13 @@ def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_tow
 
 
 def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int = 12, jobs: int = 1) -> None:
-    """Write windows of all OpenDRIVE maps in a folder to `out/carla/town_<n>.npz`, n their order; nothing where there
-    are none.
+    """Write windows of all OpenDRIVE maps in a folder to `out/carla/town_<n>.npz`, n by the order of their paths.
+
+    Args:
+        out: folder of the data.
+        folder: searched for `.xodr` files.
+        windows_per_town: number of windows.
+        jobs: processes.
 
     Raises:
         InputError: a map that is damaged.
@@ -161,7 +173,7 @@ def _write(make: Callable[[], StaticMap], path: Path, seed: int, windows: int) -
 
 
 def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample]) -> dict[str, np.ndarray]:
-    """Arrays of a file: see `dataset.read_town`."""
+    """Arrays of a file, see `datasets.windows.Windows`."""
     labels, layouts, voxels, kinds, poses, sequences, stamps = [], [], [], [], [], [], []
     for moment in moments:
         layout = condition_layout(static_map, moment.objects, moment.pose, agents=moment.agents)
@@ -188,7 +200,7 @@ def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample]) -> dict
 
 
 def _agent_voxels(static_map: StaticMap, moment: DriveSample) -> tuple[np.ndarray, np.ndarray]:
-    """Flat indices and labels of the voxels that agents fill."""
+    """Flat indices int64 (K,) and labels uint8 (K,) of the voxels of agents."""
     grid, pose = DEFAULT_GRID, moment.pose
     labels, instances = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint16)
     ground = column_heights(static_map, pose, grid)

@@ -1,4 +1,4 @@
-"""`uniscene-sim train data`: what models learn from and are judged on, as their recipes have it."""
+"""`uniscene-sim train data`: the data sets that the shipped models are trained and evaluated on."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from uniscene_sim.errors import InputError
 
 __all__ = ["make_all_sweeps", "train_data"]
 
-#: Towns of each split and windows of each of them.
+#: Towns of each split, and windows per town, for occupancy.
 TOWNS = {"train": (56, 30), "validation": (8, 12), "test": (10, 12)}
-#: The same of those that LiDARs learn from, with their sweeps.
+#: Towns of each split, and sweeps per town, for LiDAR.
 SWEPT_TOWNS = {"train": (56, 6), "validation": (4, 6), "test": (8, 6)}
 
 
 def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path | None = None) -> None:
-    """Write windows of seeded towns; files that are there stay as they are.
+    """Write windows of seeded towns; existing files are kept.
 
     Args:
-        towns: for training, in place of those of the recipe.
-        xodr: folder of OpenDRIVE maps, a second held-out set.
+        folder: of the data.
+        towns: number of training towns, by default that of `TOWNS`.
+        jobs: processes.
+        xodr: folder of OpenDRIVE maps, for a second held-out set.
 
     Raises:
-        InputError: a folder of maps that has none.
+        InputError: `xodr` has no map.
     """
     for split, (count, windows) in TOWNS.items():
         first = SPLITS[split].start
@@ -37,7 +39,7 @@ def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path
 
 
 def make_all_sweeps(folder: Path) -> None:
-    """Write sweeps of seeded towns; files that are there stay as they are."""
+    """Write sweeps of seeded towns; existing files are kept."""
     for split, (count, moments) in SWEPT_TOWNS.items():
         first = SPLITS[split].start
         make_sweeps(folder, split, range(first, first + count), moments)

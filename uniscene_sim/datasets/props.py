@@ -1,4 +1,4 @@
-"""What stands about in towns beside the traffic: parked cars, building sites, people, and classes seen seldom."""
+"""Static props in towns: parked vehicles, construction sites, people, and rare classes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["scatter_props", "without_overlapping"]
 
 _A = AgentClass
 _REACH_M = 55.0
-_CLEAR_M = 1.6  # from the ego's way to the side of anything
-_FIRST_ID = 40_000  # beyond those of the simulated ones nearby
-#: On each kind of lane: who stands there, how often, and how far off the middle as a share of the width.
+_CLEAR_M = 1.6  # from the ego's path to the side of any prop
+_FIRST_ID = 40_000  # beyond the ids of simulated agents
+#: By kind of lane: class, relative frequency, and largest offset from the centre as a share of the lane's width.
 _PLACES: dict[str, tuple[tuple[AgentClass, float, float], ...]] = {
     "driving": ((_A.CAR, 3, 0.0), (_A.TRUCK, 2, 0.0), (_A.BUS, 2, 0.0), (_A.TRAILER, 3, 0.0), (_A.MOTORCYCLE, 3, 0.3),
                 (_A.BICYCLE, 3, 0.4), (_A.CONSTRUCTION_VEHICLE, 3, 0.0), (_A.BARRIER, 3, 0.4),
@@ -30,12 +30,12 @@ _PLACES: dict[str, tuple[tuple[AgentClass, float, float], ...]] = {
     "biking": ((_A.BICYCLE, 6, 0.2), (_A.MOTORCYCLE, 1, 0.2)),
     "median": ((_A.BARRIER, 2, 0.2), (_A.TRAFFIC_CONE, 2, 0.4), (_A.PEDESTRIAN, 1, 0.3)),
 }  # fmt: skip
-#: Those that stand in rows, and how far apart, m.
+#: Classes that are placed in rows, and their spacing, m.
 _ROWS = {_A.BARRIER: 1.9, _A.TRAFFIC_CONE: 2.6}
 
 
 def scatter_props(static_map: StaticMap, way: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Agents (N,) AGENT_DTYPE that stand within 55 m of the ego's way (R, 2), clear of it and of each other."""
+    """Static agents (N,) AGENT_DTYPE within 55 m of the ego's path (R, 2) m, clear of it and of each other."""
     weight = {"parking": rng.uniform(0.0, 0.14), "sidewalk": rng.uniform(0.0, 0.07), "driving": rng.uniform(0.0, 0.03),
               "shoulder": rng.uniform(0.0, 0.05), "biking": 0.02, "median": rng.uniform(0.0, 0.02)}  # fmt: skip
     rows: list[tuple[AgentClass, np.ndarray, float]] = []
@@ -70,7 +70,7 @@ def scatter_props(static_map: StaticMap, way: np.ndarray, rng: np.random.Generat
 
 
 def without_overlapping(props: np.ndarray, agents: np.ndarray, ego: Pose) -> np.ndarray:
-    """Those of the props (P,) that neither an agent (N,) nor the ego drives over now."""
+    """The props (P,) AGENT_DTYPE that overlap neither an agent (N,) AGENT_DTYPE nor the ego."""
     moving = _boxes(agents)
     moving.append(np.array([ego.x + 1.35 * np.cos(ego.yaw), ego.y + 1.35 * np.sin(ego.yaw), ego.yaw, 4.6, 1.9]))
     centres = np.array(moving)[:, :2]

@@ -1,4 +1,4 @@
-"""Sweeps of towns, as `raycast` sees their fine world, beside the 0.4 m cells that a learned LiDAR may see."""
+"""Ground-truth sweeps of towns by `raycast`, with the 0.4 m cells that are a learned LiDAR's input."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = [
     "write_sweeps",
 ]
 
-#: What towns are seen with: nuScenes', KITTI's, and that of agents that learn. Noise and divergence are off.
+#: Sensors of the sweeps: nuScenes', KITTI's, and that of the rig `rl`. Noise and divergence are off.
 SENSORS = (
     lidar_model("hdl-32e", "nuscenes", Pose(0.94, 0.0, 1.84), azimuth_steps=1090, range_noise_m=0.0,
                 divergence_rad=0.0),
@@ -54,29 +54,29 @@ SENSORS = (
               max_range_m=60.0, detect_range_m=30.0),
 )  # fmt: skip
 WEATHERS = ("clear", "clear", "rain", "snow", "fog")
-_CELLS_M = 72.0  # around each place
+_CELLS_M = 72.0  # tiles around each sensor
 
 
 @dataclass(frozen=True)
 class GroundTruthSweep:
-    """Truth of R rays of one sensor that stands still."""
+    """Ground truth of R rays of a stationary sensor."""
 
-    moment: int  # of its town
+    moment: int  # index in its town
     origin: np.ndarray  # float64 (3,) m, map frame
     max_range_m: float
     detect_range_m: float
     weather: str
     direction: np.ndarray  # float32 (R, 3), of unit length
-    range_m: np.ndarray  # float32 (R,), inf where nothing is met within range
+    range_m: np.ndarray  # float32 (R,) m, inf where nothing is hit within range
     intensity: np.ndarray  # float32 (R,), 0 where nothing returns
-    dropped: np.ndarray  # bool (R,): met, but does not return
-    label: np.ndarray  # uint8 (R,) OccClass of what is met
-    is_object: np.ndarray  # bool (R,): an agent
+    dropped: np.ndarray  # bool (R,), hit but not detected
+    label: np.ndarray  # uint8 (R,) OccClass of the hit
+    is_object: np.ndarray  # bool (R,), hit on an agent
 
 
 @dataclass(frozen=True)
 class TownSweeps:
-    """Sweeps through one plan of a town."""
+    """Sweeps through a town with one plan."""
 
     cells: Cells
     agents: tuple[np.ndarray, ...]  # AGENT_DTYPE, by moment
@@ -91,40 +91,43 @@ class TownSweeps:
 class _GroundTruthLidar(RaycastLidar):
     def of(self, view: WorldView, spec: LidarSpec, moment: int) -> GroundTruthSweep:
         sweep = self._sweep_job(view, spec)
-        trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
+        trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.max_range_m, sweep.hits)
         hits, agents = sweep.hits, sweep.scene.agents
         air = air_of(view.frame.style)
         echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
         surfaces = surfaces_of(agents.colour, air.wet, air.snow)
-        find_echoes(sweep.scene, sweep.beams, sweep.spread, sweep.far, 0.0, spec.clockwise, hits, surfaces, echoes)
+        find_echoes(
+            sweep.scene, sweep.beams, sweep.spread, sweep.max_range_m, 0.0, spec.clockwise, hits, surfaces, echoes
+        )
         receiver = Receiver(spec.min_range_m, spec.max_range_m, spec.detect_range_m, 0.0, 0)
         key = key_of(view.frame.seed, view.frame.stamp_us, spec.name)
         receive(key, receiver, air._replace(backscatter=0.0), echoes, returns)
         far, who = hits.distance.ravel(), hits.agent_row.ravel()
         label = MATERIAL_LABEL[hits.material.ravel()]
         label[who >= 0] = AGENT_OCC_CLASS[agents.cls[who[who >= 0]]]
-        met = far >= spec.min_range_m
+        hit = far >= spec.min_range_m
         return GroundTruthSweep(
             moment,
             hits.origin[0].copy(),
             spec.max_range_m,
             spec.detect_range_m,
             view.frame.style.weather,
-            hits.direction.reshape(-1, 3)[met].astype(np.float32),
-            far[met].astype(np.float32),
-            returns.intensity[..., 0].ravel()[met],
-            (np.isfinite(far) & ~np.isfinite(returns.distance[..., 0].ravel()))[met],
-            label[met],
-            (who >= 0)[met],
+            hits.direction.reshape(-1, 3)[hit].astype(np.float32),
+            far[hit].astype(np.float32),
+            returns.intensity[..., 0].ravel()[hit],
+            (np.isfinite(far) & ~np.isfinite(returns.distance[..., 0].ravel()))[hit],
+            label[hit],
+            (who >= 0)[hit],
         )
 
 
 def sweep_truth(view: WorldView, spec: LidarSpec, moment: int = 0) -> GroundTruthSweep:
-    """What a sensor that stands still meets of a world that stands still, and what of it returns.
+    """Ground truth of a stationary sensor in a static world.
 
     Args:
         view: without history or velocities.
-        spec: with `detect_range_m`; range noise and divergence are left out.
+        spec: with `detect_range_m`; range noise and divergence are ignored.
+        moment: index of the sweep in its town.
     """
     return _GroundTruthLidar().of(view, spec, moment)
 
@@ -136,11 +139,14 @@ def simulate_sweeps(
     sensors: Sequence[LidarSpec] = SENSORS,
     weathers: Sequence[str] = WEATHERS,
 ) -> TownSweeps:
-    """Sweeps at moments of one plan, each with the next of some sensors.
+    """Sweeps of samples with one plan, one each.
 
     Args:
+        static_map: the town.
         seed: of the plan.
-        weathers: one of which each moment has, by the seed.
+        moments: samples.
+        sensors: used in turn.
+        weathers: from which each sample's weather is drawn.
     """
     store = tile_store("procedural", static_map, seed)
     atlas = TileAtlas(store)
@@ -164,10 +170,13 @@ def simulate_sweeps(
 
 
 def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int = 6) -> None:
-    """Write sweeps of towns to `out/split/sweeps_<seed>.npz`; files that are there stay as they are.
+    """Write sweeps of towns to `out/split/sweeps_<seed>.npz`; existing files are kept.
 
     Args:
-        moments: of each town, at most twelve; all share one plan.
+        out: folder of the data.
+        split: of `SPLITS`.
+        seeds: of the towns.
+        moments: sweeps per town, at most twelve; all share one plan.
 
     Raises:
         InputError: no such split, or a seed that belongs to another.
@@ -184,14 +193,14 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
 
 
 def write_sweeps(path: Path, town: TownSweeps) -> None:
-    """One file, whole or not at all; see `read_sweeps`."""
+    """Write one file, completely or not at all; see `read_sweeps`."""
     low = town.cells.ijk.min(axis=0)
     rays = {name: np.concatenate([getattr(s, name) for s in town.sweeps]) for name in _RAYS}
     arrays = dict(
         low=low,
         ijk=(town.cells.ijk - low).astype(np.int16),
         cell_label=town.cells.label,
-        seen=np.int64(town.cells.seen),
+        seen=np.int64(town.cells.visible_count),
         agents=np.concatenate([np.zeros(0, AGENT_DTYPE), *town.agents]),
         agents_of=np.array([len(a) for a in town.agents]),
         moment=np.array([s.moment for s in town.sweeps]),
@@ -228,10 +237,11 @@ def read_sweeps(path: str | Path) -> TownSweeps:
 
 
 def read_all_sweeps(folder: str | Path, most: int | None = None) -> list[TownSweeps]:
-    """The sweeps of a folder's towns, by seed.
+    """The sweeps of all towns in a folder, by seed.
 
     Args:
-        most: towns, the first ones; None for all.
+        folder: of the split.
+        most: number of towns, the first ones; None for all.
 
     Raises:
         InputError: there are none, or one is damaged.

@@ -1,4 +1,4 @@
-"""Windows of towns as they lie on disk: what learned occupancy is trained and judged on."""
+"""Files of occupancy windows of towns, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one map: N of them, whose agents fill K voxels."""
+    """N windows of one map, whose agents occupy K voxels."""
 
     labels: np.ndarray  # uint8 (N, 200, 200, 16) OccClass, without agents
     layout: np.ndarray  # uint32 (N, 200, 200): bit k is channel k of CONDITION_CHANNELS, agents included
-    agents_window: np.ndarray  # int32 (K,), rising
+    agents_window: np.ndarray  # int32 (K,), index of the window, non-decreasing
     agents_voxel: np.ndarray  # int32 (K,) flat index into (200, 200, 16)
     agents_label: np.ndarray  # uint8 (K,) OccClass
     pose: np.ndarray  # float64 (N, 4) x, y, z (m), yaw (rad) of base_link in the map frame
@@ -50,8 +50,16 @@ class Windows:
     def sample(
         self, n: int, agents: bool, area: tuple[slice, slice] = (slice(None), slice(None))
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Layout uint8 (20, 200, 200) and labels uint8 (200, 200, 16) of one window, with its agents or without; or an
-        area of it alone."""
+        """Layout and labels of one window.
+
+        Args:
+            n: index of the window.
+            agents: whether to include its agents.
+            area: slices along x and y, by default the whole window.
+
+        Returns:
+            layout uint8 (20, X, Y) and labels uint8 (X, Y, 16); X = Y = 200 for the whole window.
+        """
         layout, labels = self.layout[n][area], self.labels[n].copy()
         if agents:
             here = slice(*np.searchsorted(self.agents_window, (n, n + 1)))
@@ -93,7 +101,7 @@ def read_town(path: str | Path) -> Windows:
 
 
 def read_split(folder: str | Path) -> list[Windows]:
-    """All towns of a folder, in the order of their seeds.
+    """All towns of a folder, by seed.
 
     Raises:
         InputError: there are none, or one is damaged.
@@ -105,7 +113,7 @@ def read_split(folder: str | Path) -> list[Windows]:
 
 
 def class_frequencies(towns: Sequence[Windows], agents: bool = True) -> np.ndarray:
-    """Share (21,) of all voxels that each class fills."""
+    """Share of each class among all voxels, float64 (21,)."""
     count = np.zeros(len(OccClass), dtype=np.int64)
     for town in towns:
         for labels in town.labels:

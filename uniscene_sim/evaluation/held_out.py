@@ -1,4 +1,4 @@
-"""Held-out windows, chosen evenly over towns, and what else their towns tell."""
+"""Held-out windows, chosen evenly over towns, and the same windows with another plan of houses and plants."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from uniscene_sim.occupancy.procedural.plan import plan_map
 
 __all__ = ["HeldOutWindows", "choose_windows", "make_held_out", "read_held_out", "town_files"]
 
-_ANOTHER_PLAN = 999_999_937  # added to a town's seed; no drive of its data is planned with it
+_ANOTHER_PLAN = 999_999_937  # added to a town's seed, for a plan that its data does not use
 
 
 @dataclass(frozen=True)
 class HeldOutWindows:
-    """Held-out windows in the order of their towns, of which there are at least two."""
+    """At least two held-out windows, in the order of their towns."""
 
-    data: str  # what they are of
+    data: str  # name of the set
     layouts: np.ndarray  # uint8 (N, C, X, Y) of CONDITION_CHANNELS, agents included
     labels: np.ndarray  # uint8 (N, X, Y, Z)
     replanned: np.ndarray | None = None  # labels of `procedural` with another seed
 
 
 def town_files(folder: str | Path) -> list[tuple[int, Path]]:
-    """Towns of a folder of data with their files, by seed.
+    """Seed and file of each town in a folder, by seed.
 
     Raises:
         InputError: there are none.
@@ -46,7 +46,7 @@ def town_files(folder: str | Path) -> list[tuple[int, Path]]:
 
 
 def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[int, Windows, list[int]]]:
-    """The seed and the windows of each town, and which of them make up `count` in all, as evenly as may be."""
+    """Seed, windows and chosen indices of each town, about `count` windows in all, spread evenly."""
     towns = town_files(folder)
     for (seed, path), share in zip(towns, np.array_split(np.arange(count), len(towns)), strict=True):
         if len(share):
@@ -56,7 +56,7 @@ def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[int, Window
 
 
 def read_held_out(folder: str | Path, count: int) -> HeldOutWindows:
-    """About `count` windows of a folder of data, and those of its seeded towns planned anew.
+    """About `count` windows of a folder, and for seeded towns the same windows with another plan.
 
     Raises:
         InputError: the folder has fewer than two windows, or one of its files is damaged.
@@ -64,7 +64,7 @@ def read_held_out(folder: str | Path, count: int) -> HeldOutWindows:
     layouts: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     replanned: list[np.ndarray] = []
-    seeds = SPLITS.get(Path(folder).name, ())  # of maps that can be made again
+    seeds = SPLITS.get(Path(folder).name, ())  # of maps that can be generated again
     for seed, town, at in tqdm(list(choose_windows(folder, count)), desc="read", unit="town", disable=None):
         here = [town.sample(n, agents=True) for n in at]
         layouts += [layout for layout, _ in here]
@@ -91,6 +91,6 @@ def _replanned(seed: int, town: Windows, at: list[int], truths: list[np.ndarray]
 
 
 def make_held_out(folder: str | Path, count: int) -> None:
-    """Make a small set of data: at least `count` windows of test towns, and some of training towns."""
+    """Generate a small data set: at least `count` windows of test towns, and some of training towns."""
     make_data(folder, "train", SPLITS["train"][:4], 12)
     make_data(folder, "test", SPLITS["test"][: max(count // 4, 2)], 4)

@@ -1,4 +1,4 @@
-"""A model of `sparse-sdf` as evaluation calls it; ablations are models of their own."""
+"""Models of `sparse-sdf` as predictors; each ablation is a model of its own."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from uniscene_sim.tile import TILE_CELLS
 __all__ = ["LearnedRayPredictor", "learned_predictors"]
 
 _ABLATIONS = "lidar_ablations"  # beside the models of the zoo
-_REACH_M = 75.0  # around a sensor; evaluation looks less far
+_REACH_M = 75.0  # tiles around a sensor; more than the evaluated range
 
 
 def learned_predictors(
     model: str | Path, others: Sequence[str | Path] = (), device: str | None = None
 ) -> list[LearnedRayPredictor]:
-    """A model, the same with its drop-out head unheard, and others; of the zoo's own, its ablations.
+    """A model, the same without its drop-out head, and others; for the zoo's `lidar` also its ablations.
 
     Raises:
         InputError: no such model, or a damaged one.
@@ -45,12 +45,12 @@ def learned_predictors(
 
 
 class LearnedRayPredictor:
-    """Rays through the cells around a sensor, with features as the engine makes them: of tiles that rays meet, once.
+    """A learned LiDAR as a predictor, with cached features of tiles as in the engine.
 
     Args:
-        model: what tells of them.
+        model: the model.
         name: of its rows.
-        drops: whether its drop-out head is heard.
+        drops: whether to use its drop-out head.
     """
 
     def __init__(self, model: LidarModel, name: str = "sparse-sdf", drops: bool = True):
@@ -70,7 +70,7 @@ class LearnedRayPredictor:
 
 
 class _TownTiles:
-    """The cells of a town by tiles."""
+    """The cells of a town, by tile."""
 
     def __init__(self, town: TownSweeps):
         self.town = town
@@ -78,7 +78,7 @@ class _TownTiles:
         self._low = index.min(axis=0)
         self._shape = index.max(axis=0) - self._low + 1
         number = (index - self._low) @ np.array([self._shape[1], 1])
-        self._order = np.argsort(number, kind="stable")  # those that are seen stay before the others
+        self._order = np.argsort(number, kind="stable")  # stable: visible cells stay first
         self._ends = np.searchsorted(number[self._order], np.arange(self._shape.prod() + 1))
 
     def cells(self, ix: int, iy: int) -> Cells:
@@ -87,4 +87,4 @@ class _TownTiles:
         if 0 <= i < self._shape[0] and 0 <= j < self._shape[1]:
             tile = i * self._shape[1] + j
             at = self._order[self._ends[tile] : self._ends[tile + 1]]
-        return Cells(every.ijk[at], every.label[at], int((at < every.seen).sum()))
+        return Cells(every.ijk[at], every.label[at], int((at < every.visible_count).sum()))

@@ -1,8 +1,8 @@
-"""`uniscene-sim eval lidar`: how good LiDARs that see 0.4 m labels alone are, on towns that no training has seen.
+"""`uniscene-sim eval lidar`: LiDAR predictors from 0.4 m labels, scored on held-out towns.
 
-The truth is `raycast` on the fine world: ranges, intensity, and what does not return. Every row sees the same rays and
-the same cells, up to 70 m, which is as far as cells are known. What a caster does not tell itself (intensity, drop-out)
-is told for it by the mean of what labels alone tell, fitted to training towns: what learned heads have to beat.
+The ground truth is `raycast` on the full-resolution world: range, intensity and drop-out. All predictors get the same
+rays and cells, up to 70 m, the extent of the cells. Intensity and drop-out that a predictor lacks are filled in with
+means by label, fitted to training towns: the baseline that learned heads have to beat.
 """
 
 from __future__ import annotations
@@ -27,58 +27,67 @@ from uniscene_sim.evaluation.ray_predictors import (
 )
 from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, LabelStatistics, best_auc, chamfer, roc_auc
 
-__all__ = ["LidarScores", "baselines", "evaluate_lidar", "returning_rays", "score_predictors"]
+__all__ = ["LIDAR_TABLES", "LidarScores", "baselines", "evaluate_lidar", "returning_rays", "score_predictors"]
 
 FAR_M = 70.0
-#: Sweeps of which as much is dropped of the same surface: detection range (m) and weather.
+#: What drop-out depends on beside the surface: detection range (m) and weather.
 SweepKind = tuple[float, str]
-#: What labels tell of sweeps of a kind; None: of all, for kinds that were not seen.
+#: Statistics by kind of sweep; None: of all sweeps, for kinds without data.
 LabelRates = dict[SweepKind | None, LabelStatistics]
-_FITTED = 8  # training towns that tell what labels alone do
+_FITTED = 8  # training towns that label statistics are fitted to
 
 
 @dataclass(frozen=True)
 class LidarScores:
-    """Scores of one LiDAR; None where it has none."""
+    """Scores of one predictor; None where not applicable."""
 
     name: str
     data: str
-    median_m: float | None = None  # absolute error of range of rays that meet something
+    median_m: float | None = None  # absolute error of range of rays with a true hit
     mean_m: float | None = None
     within_02: float | None = None  # share of these rays
     within_05: float | None = None
-    objects_median_m: float | None = None  # of rays that meet an agent
+    objects_median_m: float | None = None  # of rays that hit an agent
     objects_mean_m: float | None = None
     objects_within_02: float | None = None
     objects_within_05: float | None = None
     rest_median_m: float | None = None
     rest_within_05: float | None = None
-    missed: float | None = None  # share of rays that should meet something and do not
-    ghosts: float | None = None  # share of rays that should not and do
+    missed: float | None = None  # share of rays with a true hit that are predicted to miss
+    ghosts: float | None = None  # share of rays without a true hit that are predicted to hit
     chamfer_m: float | None = None
     mmd: float | None = None
     jsd: float | None = None
     intensity: float | None = None  # mean absolute error
     drop_auc: float | None = None
-    best_auc: float | None = None  # that labels and range allow
-    seconds: float | None = None  # a sweep
+    best_auc: float | None = None  # possible from label, range and kind of sweep
+    seconds: float | None = None  # per sweep
+
+
+#: Columns of a model card's tables.
+LIDAR_TABLES = (
+    ("median_m", "mean_m", "within_02", "within_05", "missed", "ghosts"),
+    ("objects_median_m", "objects_mean_m", "objects_within_02", "objects_within_05", "rest_median_m", "rest_within_05"),
+    ("chamfer_m", "mmd", "jsd", "seconds"),
+    ("intensity", "drop_auc", "best_auc"),
+)
 
 
 def baselines() -> list[RayPredictor]:
-    """What needs no training; Open3D's where it is installed."""
+    """Predictors without training; Open3D's only if it is installed."""
     return [FirstHitBaseline(), HalfVoxelBaseline(), *([Open3dBaseline()] if Open3dBaseline.installed() else [])]
 
 
 def evaluate_lidar(
-    casters: Sequence[RayPredictor] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
+    predictors: Sequence[RayPredictor] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
 ) -> list[LidarScores]:
-    """Rows of the baselines and of some LiDARs.
+    """Scores of the baselines and of some predictors.
 
     Args:
-        casters: learned ones, ablations among them.
-        data: folder that `datasets.sweeps.make_sweeps` has written; None to make a small one for this alone.
-        towns: held-out towns, at most; of a folder made here, as many.
-        moments: sweeps of each town made here.
+        predictors: learned ones, including ablations.
+        data: folder written by `datasets.sweeps.make_sweeps`; None to make a small temporary one.
+        towns: held-out towns, at most; in a temporary folder, exactly.
+        moments: sweeps of each town of a temporary folder.
 
     Raises:
         InputError: the folder lacks training or test towns, or a file is damaged.
@@ -92,51 +101,54 @@ def evaluate_lidar(
             fit_label_rates(read_all_sweeps(folder / "train", _FITTED)),
             read_all_sweeps(folder / "test", towns),
         )
-        return score_predictors([*baselines(), *casters], held_out, rates)
+        return score_predictors([*baselines(), *predictors], held_out, rates)
 
 
 def fit_label_rates(towns: Iterable[TownSweeps]) -> LabelRates:
-    """What labels tell of training towns."""
+    """Label statistics of training towns."""
     rates: LabelRates = {None: LabelStatistics()}
     hard = FirstHitBaseline()
     for town in towns:
         for sweep in town.sweeps:
-            met = _true_ranges(sweep) < np.inf
-            told = hard(town, sweep)
+            hit = _true_ranges(sweep) < np.inf
+            prediction = hard(town, sweep)
             for of in (rates[None], rates.setdefault(_sweep_kind(sweep), LabelStatistics())):
-                of.add(told.label[met], told.range_m[met], sweep.intensity[met], sweep.dropped[met])
+                of.add(prediction.label[hit], prediction.range_m[hit], sweep.intensity[hit], sweep.dropped[hit])
     return rates
 
 
 def score_predictors(
-    casters: Sequence[RayPredictor], towns: Sequence[TownSweeps], rates: LabelRates, data: str = "test"
+    predictors: Sequence[RayPredictor], towns: Sequence[TownSweeps], rates: LabelRates, data: str = "test"
 ) -> list[LidarScores]:
-    """Rows of some LiDARs on held-out towns.
+    """Scores of predictors on held-out towns.
 
     Args:
-        casters: all that are to be compared.
-        towns: with their truth.
-        rates: fitted to training towns.
-        data: what the towns are called in the rows.
+        predictors: those to compare.
+        towns: sweeps with their ground truth.
+        rates: label statistics, fitted to training towns.
+        data: name of the data in the rows.
     """
-    boards = [_LidarScoreboard() for _ in casters]
+    scoreboards = [_LidarScoreboard() for _ in predictors]
     sweeps = [(town, sweep) for town in towns for sweep in town.sweeps]
-    with tqdm(total=len(sweeps) * len(casters), desc=f"eval {data}", unit="sweep", disable=None) as bar:
+    with tqdm(total=len(sweeps) * len(predictors), desc=f"eval {data}", unit="sweep", disable=None) as bar:
         for town, sweep in sweeps:
-            for caster, board in zip(casters, boards, strict=True):
+            for predictor, scoreboard in zip(predictors, scoreboards, strict=True):
                 start = perf_counter()
-                cast = caster(town, sweep)
-                board.add(sweep, cast, rates, perf_counter() - start)
+                prediction = predictor(town, sweep)
+                scoreboard.add(sweep, prediction, rates, perf_counter() - start)
                 bar.update()
     best = _best_drop_auc([sweep for _, sweep in sweeps])
-    return [board.row(caster.name, data, best) for caster, board in zip(casters, boards, strict=True)]
+    return [
+        scoreboard.row(predictor.name, data, best)
+        for predictor, scoreboard in zip(predictors, scoreboards, strict=True)
+    ]
 
 
-def returning_rays(cast: RayPredictions, seed: int) -> np.ndarray:
-    """Which rays return, bool (R,): all that meet something, where drop-out is not told."""
-    returns: np.ndarray = np.isfinite(cast.range_m)
-    if cast.dropout is not None:
-        returns &= np.random.default_rng(seed).random(len(returns)) >= cast.dropout
+def returning_rays(prediction: RayPredictions, seed: int) -> np.ndarray:
+    """Which rays return, bool (R,): hits, sampled by their drop-out probability if it is predicted."""
+    returns: np.ndarray = np.isfinite(prediction.range_m)
+    if prediction.dropout is not None:
+        returns &= np.random.default_rng(seed).random(len(returns)) >= prediction.dropout
     return returns
 
 
@@ -145,15 +157,15 @@ def _sweep_kind(sweep: GroundTruthSweep) -> SweepKind:
 
 
 def _true_ranges(sweep: GroundTruthSweep) -> np.ndarray:
-    """Ranges (R,) m as far as anybody may see, inf beyond."""
+    """True ranges (R,) m, inf beyond the evaluated range."""
     return np.where(sweep.range_m < min(FAR_M, sweep.max_range_m), sweep.range_m, np.inf)
 
 
 def _best_drop_auc(sweeps: Sequence[GroundTruthSweep]) -> float:
-    met = [_true_ranges(sweep) < np.inf for sweep in sweeps]
-    columns = [[getattr(s, name)[m] for s, m in zip(sweeps, met, strict=True)] for name in _DROP_COLUMNS]
+    hit = [_true_ranges(sweep) < np.inf for sweep in sweeps]
+    columns = [[getattr(s, name)[m] for s, m in zip(sweeps, hit, strict=True)] for name in _DROP_COLUMNS]
     kinds = sorted({_sweep_kind(sweep) for sweep in sweeps})
-    kind = [np.full(int(m.sum()), kinds.index(_sweep_kind(s))) for s, m in zip(sweeps, met, strict=True)]
+    kind = [np.full(int(m.sum()), kinds.index(_sweep_kind(s))) for s, m in zip(sweeps, hit, strict=True)]
     dropped, label, range_m = (np.concatenate(column) for column in columns)
     return best_auc(dropped, label, range_m, np.concatenate(kind))
 
@@ -162,7 +174,7 @@ _DROP_COLUMNS = ("dropped", "label", "range_m")
 
 
 class _LidarScoreboard:
-    """Scores of one LiDAR while sweeps come in."""
+    """Accumulates the scores of one predictor."""
 
     def __init__(self) -> None:
         self.all, self.objects, self.rest = DepthScore(), DepthScore(), DepthScore()
@@ -170,23 +182,23 @@ class _LidarScoreboard:
         self.chamfer, self.seconds = list[float](), list[float]()
         self.bright, self.dropped, self.risk = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
 
-    def add(self, sweep: GroundTruthSweep, cast: RayPredictions, rates: LabelRates, seconds: float) -> None:
+    def add(self, sweep: GroundTruthSweep, prediction: RayPredictions, rates: LabelRates, seconds: float) -> None:
         truth, far = _true_ranges(sweep), min(FAR_M, sweep.max_range_m)
-        guess = np.where(cast.range_m < far, cast.range_m, np.inf)
+        guess = np.where(prediction.range_m < far, prediction.range_m, np.inf)
         self.all.add(truth, guess, far)
         self.objects.add(truth[sweep.is_object], guess[sweep.is_object], far)
         self.rest.add(truth[~sweep.is_object], guess[~sweep.is_object], far)
-        met = truth < np.inf
+        hit = truth < np.inf
         of = rates.get(_sweep_kind(sweep), rates[None])
-        bright = of.intensity(cast.label) if cast.intensity is None else cast.intensity
-        risk = of.dropout(cast.label, cast.range_m) if cast.dropout is None else cast.dropout
-        self.bright.append(np.abs(bright - sweep.intensity)[met & ~sweep.dropped])
-        self.dropped.append(sweep.dropped[met])
-        self.risk.append(risk[met])
-        # what a caster without a drop-out head of its own hits, it returns
-        returns = (guess < np.inf) & returning_rays(cast, len(self.seconds))
+        bright = of.intensity(prediction.label) if prediction.intensity is None else prediction.intensity
+        risk = of.dropout(prediction.label, prediction.range_m) if prediction.dropout is None else prediction.dropout
+        self.bright.append(np.abs(bright - sweep.intensity)[hit & ~sweep.dropped])
+        self.dropped.append(sweep.dropped[hit])
+        self.risk.append(risk[hit])
+        # without a predicted drop-out, every hit returns
+        returns = (guess < np.inf) & returning_rays(prediction, len(self.seconds))
         cloud = sweep.direction[returns] * guess[returns, None]
-        real = met & ~sweep.dropped
+        real = hit & ~sweep.dropped
         true_cloud = sweep.direction[real] * truth[real, None]
         self.above.add(true_cloud, cloud)
         self.chamfer.append(chamfer(true_cloud, cloud))
@@ -220,6 +232,6 @@ class _LidarScoreboard:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean of values (N,) without the NaN; NaN where none is left: of clouds without points, say."""
+    """Mean of values (N,) that are not NaN (as for clouds without points); NaN if there is none."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else float("nan")

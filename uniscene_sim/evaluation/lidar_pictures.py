@@ -1,4 +1,4 @@
-"""Sweeps through the fine world beside what LiDARs make of its labels."""
+"""Drawings of ground-truth sweeps next to those of predictors."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _ABOVE = Pose(0.0, 0.0, 1.8)
 
 
 def lidar_comparison_picture(
-    casters: Sequence[RayPredictor], towns: Sequence[TownSweeps], count: int = 2
+    predictors: Sequence[RayPredictor], towns: Sequence[TownSweeps], count: int = 2
 ) -> np.ndarray:
-    """RGB uint8 (H, W, 3): for `count` sweeps the truth and what each LiDAR returns, from above and from behind.
+    """RGB uint8 (H, W, 3): `count` sweeps as truth and as predicted by each LiDAR, from above and from behind.
 
-    In clear air where there are such sweeps, and of them by the sensor with the most beams.
+    Sweeps in clear air are preferred, and among them those of the sensor with most beams.
     """
     every = [(town, sweep) for town in towns for sweep in town.sweeps]
     clear = [pair for pair in every if pair[1].weather == "clear"] or every
     most = max(len(sweep.direction) for _, sweep in clear)
     sweeps = [pair for pair in clear if len(pair[1].direction) > 0.8 * most]
     chosen = np.unique(np.linspace(0, len(sweeps) - 1, count).round().astype(int))
-    names = ["raycast on the fine world", *(caster.name for caster in casters)]
+    names = ["raycast on the fine world", *(predictor.name for predictor in predictors)]
     step = _SIZE + _GAP
     canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + 2 * len(chosen) * step), _DARK)
     draw = ImageDraw.Draw(canvas)
@@ -43,10 +43,13 @@ def lidar_comparison_picture(
         draw.text((_GAP + column * step, 6), name, font=font(17))
     for line, k in enumerate(chosen):
         town, sweep = sweeps[k]
-        casts = [caster(town, sweep) for caster in casters]
+        predictions = [predictor(town, sweep) for predictor in predictors]
         clouds = [
             _cloud(sweep, sweep.range_m, np.isfinite(sweep.range_m) & ~sweep.dropped, sweep.label),
-            *(_cloud(sweep, cast.range_m, returning_rays(cast, int(k)), cast.label) for cast in casts),
+            *(
+                _cloud(sweep, prediction.range_m, returning_rays(prediction, int(k)), prediction.label)
+                for prediction in predictions
+            ),
         ]
         for column, cloud in enumerate(clouds):
             panels = (

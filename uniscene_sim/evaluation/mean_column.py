@@ -1,4 +1,4 @@
-"""The baseline that copies the mean: what most often stands over such ground."""
+"""A baseline for occupancy: the most frequent column of labels for the layout of a cell."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _CLASSES = len(OccClass)
 
 
 class MeanColumnBaseline:
-    """At each height, the most frequent label of the training columns over whose cell the layout says the same.
+    """For each cell and height, the most frequent label among training cells with the same static layout channels.
 
-    It knows the static channels of the cell, all of them together, but no neighbours and no agents. Combinations that
-    training never showed get the most frequent label of all columns.
+    Neighbouring cells and agents are not used. Combinations of channels without training data get the most frequent
+    labels of all columns.
 
     Args:
         channels: names of the layouts' channels, in order.
-        heights: Z.
+        heights: Z, number of voxels of a column.
     """
 
     def __init__(self, channels: Sequence[str], heights: int):
@@ -30,13 +30,13 @@ class MeanColumnBaseline:
         self._counts = np.zeros((1 << len(self._rows), heights, _CLASSES), np.int64)
 
     def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
-        """Count a window: layout uint8 (C, X, Y), labels uint8 (X, Y, Z)."""
+        """Add a window: layout uint8 (C, X, Y), labels uint8 (X, Y, Z)."""
         _, heights, classes = self._counts.shape
         cell = (self._kind(layout)[..., None] * heights + np.arange(heights)) * classes + labels
         self._counts += np.bincount(cell.ravel(), minlength=self._counts.size).reshape(self._counts.shape)
 
     def __call__(self, layouts: np.ndarray) -> np.ndarray:
-        """Labels uint8 (B, X, Y, Z) of layouts (B, C, X, Y)."""
+        """Labels uint8 (B, X, Y, Z) for layouts uint8 (B, C, X, Y)."""
         never = ~self._counts.any(axis=(1, 2))
         column = self._counts.argmax(axis=2).astype(np.uint8)
         column[never] = self._counts.sum(axis=0).argmax(axis=1)

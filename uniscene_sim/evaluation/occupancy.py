@@ -1,9 +1,9 @@
-"""`uniscene-sim eval occupancy`: how good generated occupancy is on towns that no training has seen.
+"""`uniscene-sim eval occupancy`: generated occupancy, scored on held-out towns.
 
-Every row is scored on the same held-out windows, agents included. What bounds a generator from above is the VAE's
-ceiling (its own windows, encoded and decoded); what it has to beat is the decoder alone, which sees the layout but only
-mean latents, and the mean column over such ground. `procedural` is the same map planned with another seed: as right as
-the truth, and another world, so its 3D scores show how much of a world a layout leaves open.
+All rows are scored on the same windows, agents included. The upper bound of a generator is the VAE (the truth encoded
+and decoded); the lower bounds are the decoder with mean latents and the mean column. `procedural` is the same map
+planned with another seed: as plausible as the truth but another world, so its 3D scores show how much of the world the
+layout leaves open.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
 __all__ = ["evaluate_occupancy", "score_generator", "window_noise"]
 
 _BATCH = 4
-_TOWNS = 4  # of which tiles are made: where houses happen to stand makes a quarter of one town's ratio
-_TRAINING = 64  # windows that the mean column is of
+_TOWNS = 4  # for seams: a single town's ratio varies by a quarter with the places of its houses
+_TRAINING = 64  # windows that the mean column is fitted to
 TRUTH, FLOW, PROCEDURAL = "truth", "flow", "procedural, another seed"
 
 
@@ -43,14 +43,14 @@ def evaluate_occupancy(
     guidance: float = 1.0,
     seed: int = 0,
 ) -> list[OccupancyScores]:
-    """All rows: of the held-out towns, of CARLA's where `data` has them, and what others have published.
+    """All rows: held-out towns, CARLA's towns if `data` has them, and published figures.
 
     Args:
         model: the generator.
-        data: folder that `train data` has written; None to make a small one for this alone.
-        windows: held-out windows of each set, about.
+        data: folder written by `train data`; None to make a small temporary one.
+        windows: about how many held-out windows of each set.
         steps: Euler steps of the flow.
-        guidance: weight of the condition.
+        guidance: weight of classifier-free guidance.
         seed: of the noise.
 
     Raises:
@@ -81,22 +81,22 @@ def score_generator(
     guidance: float = 1.0,
     seed: int = 0,
 ) -> list[OccupancyScores]:
-    """Rows of a model on held-out windows.
+    """Rows of a model and its baselines on held-out windows.
 
     Args:
         model: the generator.
         scenes: N windows, at least two.
-        mean: fitted to the training windows.
+        mean: baseline, fitted to training windows.
         steps: Euler steps of the flow.
-        guidance: weight of the condition.
-        seed: of the noise, with the number of the window.
+        guidance: weight of classifier-free guidance.
+        seed: of the noise, together with the index of the window.
     """
     count = len(scenes.labels)
     layouts = scenes.layouts[:, [CONDITION_CHANNELS.index(name) for name in model.channels]]
     noise = np.stack([window_noise(model, scenes.labels.shape[1:], seed, k) for k in range(count)])
 
-    def vae(at: np.ndarray, told: bool) -> np.ndarray:
-        return model.decode(model.encode(scenes.labels[at], layouts[at]), layouts[at] if told else None)
+    def vae(at: np.ndarray, with_layout: bool) -> np.ndarray:
+        return model.decode(model.encode(scenes.labels[at], layouts[at]), layouts[at] if with_layout else None)
 
     def flow(at: np.ndarray) -> np.ndarray:
         return model.decode(model.generate(layouts[at], noise[at], steps=steps, guidance=guidance), layouts[at])
@@ -111,30 +111,43 @@ def score_generator(
     }
     if (replanned := scenes.replanned) is not None:
         ways[PROCEDURAL] = lambda at: replanned[at]
-    boards = {name: _OccupancyScoreboard() for name in ways}
+    scoreboards = {name: _OccupancyScoreboard() for name in ways}
     with tqdm(total=count * len(ways), desc=f"eval {scenes.data}", unit="window", disable=None) as bar:
         for at in np.array_split(np.arange(count), -(-count // _BATCH)):
-            # Windows are in the order of towns, so half of them away is another place.
+            # Windows are in the order of towns, so the one half of them away is another place.
             others = scenes.layouts[(at + count // 2) % count]
             for name, make in ways.items():
                 start = perf_counter()
                 made = make(at)
-                boards[name].seconds.append((perf_counter() - start) / len(at))
+                scoreboards[name].seconds.append((perf_counter() - start) / len(at))
                 for windows in zip(scenes.layouts[at], others, scenes.labels[at], made, strict=True):
-                    boards[name].add(*windows)
+                    scoreboards[name].add(*windows)
                 bar.update(len(at))
-    truth = boards[TRUTH].swapped.mean()
-    return [board.row(name, scenes.data, truth, name not in (TRUTH, PROCEDURAL)) for name, board in boards.items()]
+    truth = scoreboards[TRUTH].swapped.mean()
+    return [
+        scoreboard.row(name, scenes.data, truth, name not in (TRUTH, PROCEDURAL))
+        for name, scoreboard in scoreboards.items()
+    ]
 
 
 def window_noise(model: OccupancyGenerator, shape: tuple[int, ...], seed: int, window: int) -> np.ndarray:
-    """Noise float32 (c, x, y) for a window of labels of a shape (X, Y, Z), by its number."""
+    """Noise of latents for a window.
+
+    Args:
+        model: the generator, for patch and channels.
+        shape: (X, Y, Z) of the window's labels.
+        seed: of the noise.
+        window: index of the window.
+
+    Returns:
+        float32 (channels, X / patch, Y / patch).
+    """
     nx, ny = (n // model.patch for n in shape[:2])
     return np.random.default_rng([seed, window]).standard_normal((model.latent_channels, nx, ny), np.float32)
 
 
 class _OccupancyScoreboard:
-    """Scores of one way to make occupancy while windows come in."""
+    """Accumulates the scores of one method."""
 
     def __init__(self) -> None:
         self.voxels, self.seconds = Confusion(), list[float]()

@@ -1,4 +1,4 @@
-"""Layouts, the truth and what a model makes of them, side by side."""
+"""Drawings of layouts, the truth and a model's output, side by side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["layout_picture", "occupancy_comparison_picture", "top_view"]
 _SIZE, _GAP, _HEADER = 400, 6, 28
 _FREE = int(OccClass.FREE)
 _DARK = (28, 30, 36)
-#: Classes in whose colour channels are drawn, where it is not their own name; later ones lie on earlier ones.
+#: Class whose colour a channel is drawn in, where it is not the class of the same name.
 _COLOUR_OF = {
     "drivable_area": OccClass.DRIVEABLE_SURFACE,
     "walkway": OccClass.SIDEWALK,
@@ -33,7 +33,7 @@ _COLOUR_OF = {
 
 
 def layout_picture(layout: np.ndarray) -> np.ndarray:
-    """A layout uint8 (C, X, Y) of `CONDITION_CHANNELS` as RGB (X, Y, 3), forward up."""
+    """A layout uint8 (C, X, Y) of `CONDITION_CHANNELS` as RGB uint8 (X, Y, 3), forward up."""
     rgb = np.full((*layout.shape[1:], 3), _DARK, np.uint8)
     first = ("drivable_area", "walkway", "carpark_area", "building", "vegetation")
     for name in (*first, *(name for name in CONDITION_CHANNELS if name not in first)):
@@ -43,7 +43,7 @@ def layout_picture(layout: np.ndarray) -> np.ndarray:
 
 
 def top_view(labels: np.ndarray) -> np.ndarray:
-    """Occupancy uint8 (X, Y, Z) from above, the higher the brighter, as RGB (X, Y, 3), forward up."""
+    """Occupancy uint8 (X, Y, Z) from above as RGB uint8 (X, Y, 3), higher voxels brighter, forward up."""
     full = labels != _FREE
     top = labels.shape[2] - 1 - full[..., ::-1].argmax(axis=2)
     label = np.take_along_axis(labels, top[..., None], axis=2)[..., 0]
@@ -61,8 +61,16 @@ def occupancy_comparison_picture(
     guidance: float = 1.0,
     seed: int = 0,
 ) -> np.ndarray:
-    """RGB uint8 (H, W, 3): for each of some scenes its layout, the truth, the VAE's reconstruction and the flow's
-    world, from above and from behind. Arguments as those of `score`, `count` the number of scenes."""
+    """RGB uint8 (H, W, 3): layout, truth, VAE reconstruction and flow output of some windows, from above and behind.
+
+    Args:
+        model: the generator.
+        scenes: held-out windows.
+        count: how many of them to draw.
+        steps: Euler steps of the flow.
+        guidance: weight of classifier-free guidance.
+        seed: of the noise.
+    """
     chosen = np.unique(np.linspace(0, len(scenes.labels) - 1, count).round().astype(int))
     order = [CONDITION_CHANNELS.index(name) for name in model.channels]
     rows = []

@@ -1,7 +1,7 @@
-"""What the papers report, measured on other data: beside ours for orientation, not for comparison.
+"""Figures from papers, measured on other data: for orientation, not for comparison.
 
-Real scenes seen by LiDAR have holes and noise that ours have not, and other classes and grids. The numbers are those of
-the papers' tables as public summaries of them give them.
+Occupancy of real LiDAR scenes has holes and noise that ours lacks, and other classes and grids. The figures are those
+of the papers' tables as quoted in public summaries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LiDARs that see 0.4 m labels alone, as evaluation calls them, and those that need no training."""
+"""The interface of LiDAR predictors from 0.4 m labels, and baselines without training."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _REACH_M = 72.0
 
 
 class RayPredictions(NamedTuple):
-    """What is told of R rays."""
+    """Predictions for R rays."""
 
-    range_m: np.ndarray  # (R,) m, inf where nothing is met
-    label: np.ndarray  # uint8 (R,) OccClass, FREE where nothing is met
-    intensity: np.ndarray | None = None  # (R,) 0..1; None: not told
-    dropout: np.ndarray | None = None  # (R,), probability that the ray does not return; None: not told
+    range_m: np.ndarray  # (R,) m, inf where nothing is hit
+    label: np.ndarray  # uint8 (R,) OccClass, FREE where nothing is hit
+    intensity: np.ndarray | None = None  # (R,) 0..1; None: not predicted
+    dropout: np.ndarray | None = None  # (R,), probability that the ray does not return; None: not predicted
 
 
 class RayPredictor(Protocol):
-    """A LiDAR under test. It may look at the cells and agents of the town, and at the sensor's origin, directions and
-    ranges in the sweep; the rest of the sweep is the truth."""
+    """A LiDAR under test. Its input is the town's cells and agents, and the sweep's origin, directions, sensor ranges
+    and weather; the rest of the sweep is ground truth, which it may not read."""
 
     name: str
 
@@ -46,7 +46,7 @@ class RayPredictor(Protocol):
 
 
 def label_grid_around(town: TownSweeps, sweep: GroundTruthSweep) -> OccupancyGrid:
-    """The cells around a sensor with those of the agents of its moment, in the map frame."""
+    """Dense labels around a sensor, agents included, in the map frame."""
     cells, agents = town.cells, town.agents[sweep.moment]
     parts = town.agents_cells[sweep.moment]
     kinds = AGENT_OCC_CLASS[agents["cls"]]
@@ -56,7 +56,7 @@ def label_grid_around(town: TownSweeps, sweep: GroundTruthSweep) -> OccupancyGri
 
 
 class FirstHitBaseline:
-    """The first full cell along each ray."""
+    """The first occupied cell along each ray."""
 
     name = "raycast on labels"
 
@@ -66,13 +66,13 @@ class FirstHitBaseline:
 
 
 class HalfVoxelBaseline(FirstHitBaseline):
-    """The same, half a cell farther: the middle of what it may be."""
+    """The first occupied cell, half a cell farther: the middle of the surface's possible range."""
 
     name = "raycast on labels + half a voxel"
 
     def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
-        cast = super().__call__(town, sweep)
-        return cast._replace(range_m=cast.range_m + 0.5 * CELL_M)
+        prediction = super().__call__(town, sweep)
+        return prediction._replace(range_m=prediction.range_m + 0.5 * CELL_M)
 
 
 class Open3dBaseline:
@@ -91,7 +91,7 @@ class Open3dBaseline:
         vertices, triangles = mesh_of_labels(grid)
         tensor: Any = open3d.core.Tensor
         scene = open3d.t.geometry.RaycastingScene()
-        # about the sensor, since it takes floats of 32 bits only
+        # relative to the sensor, for Open3D's float32
         scene.add_triangles(tensor((vertices - sweep.origin).astype(np.float32)), tensor(triangles))
         origins, directions = _rays(sweep)
         rays = np.hstack([np.zeros_like(origins), directions]).astype(np.float32)

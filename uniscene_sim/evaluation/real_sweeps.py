@@ -1,8 +1,8 @@
-"""Sweeps of towns beside real ones, as a sanity check: histograms that hang little on where somebody drives.
+"""A sanity check against real sweeps, by histograms that depend little on the place.
 
-The real ones are PandaSet's, of a Pandar64 on a car in San Francisco, as `.bin` files of x, y, z and intensity by 255
-in the frame of the car (float32). Streets, traffic and paint differ from ours, as they do from one real sweep to
-another: numbers show what is badly off, no more.
+The real sweeps are PandaSet's, of a Pandar64 on a car in San Francisco: `.bin` files of x, y, z (m, frame of the car)
+and intensity (0 to 255) as float32. Streets, traffic and paint differ from ours, as they do between real sweeps, so the
+figures only reveal gross errors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from uniscene_sim.rigs.lidar_makes import lidar_model
 
 __all__ = ["RealSweepScores", "SweepPoints", "compare_with_real", "read_pandaset", "score_against_real"]
 
-#: Where PandaSet's LiDAR is in the frame of its points; angles are fitted to the rings of a standing car.
+#: Pose of PandaSet's LiDAR in the frame of its points; the angles are fitted to the rings of a stationary car.
 _AT = Pose(0.26, -0.07, 1.876, roll=-0.0016, pitch=-0.0108)
 _RANGES_M, _LEVELS = np.linspace(0.0, 100.0, 21), np.linspace(0.0, 1.0, 33)
 _SENSOR = lidar_model("pandar64", "pandar64", _AT, min_range_m=0.0, range_noise_m=0.0, divergence_rad=0.0)
@@ -38,8 +38,8 @@ _TOWN = 20_000
 
 @dataclass(frozen=True)
 class RealSweepScores:
-    """How far histograms are from those of all real sweeps: total variation, 0 alike and 1 apart; of drop-out the mean
-    difference between rings of the share of beams that do not return. None where nothing is told."""
+    """Total variation (0 equal, 1 disjoint) between the histograms of some sweeps and of all real ones; for drop-out
+    the mean absolute difference of the rate by ring. None where not predicted."""
 
     name: str
     range: float
@@ -78,14 +78,14 @@ def read_pandaset(path: str | Path) -> SweepPoints:
 
 
 def compare_with_real(
-    folder: str | Path, casters: Sequence[RayPredictor] = (), moments: int = 4
+    folder: str | Path, predictors: Sequence[RayPredictor] = (), moments: int = 4
 ) -> list[RealSweepScores]:
-    """Rows of `raycast` in a held-out town and of what sees its labels alone; none where the folder is missing.
+    """Rows of `raycast` and of predictors in a held-out town; none if the folder has no sweeps.
 
     Args:
-        folder: with PandaSet's `.bin` files.
-        casters: LiDARs under test.
-        moments: sweeps, each of a place of its own.
+        folder: PandaSet's `.bin` files.
+        predictors: LiDARs under test.
+        moments: number of sweeps, each at another place.
 
     Raises:
         InputError: a file is damaged.
@@ -93,19 +93,19 @@ def compare_with_real(
     real = [read_pandaset(path) for path in sorted(Path(folder).glob("*.bin"))]
     if not real:
         return []
-    return score_against_real(real, _simulated_sweeps(casters, _SENSOR, moments))
+    return score_against_real(real, _simulated_sweeps(predictors, _SENSOR, moments))
 
 
 def score_against_real(real: Sequence[SweepPoints], ours: dict[str, SweepPoints]) -> list[RealSweepScores]:
-    """Rows of some sets of sweeps, by name; before them that of the first real sweep against the others."""
+    """Rows of sets of sweeps by name, after a row of the first real sweep against the others."""
     rows = [_score_row("one real sweep, the others", real[0], _concatenated(real[1:]))] if len(real) > 1 else []
     every = _concatenated(real)
     return rows + [_score_row(name, seen, every) for name, seen in ours.items()]
 
 
-def _simulated_sweeps(casters: Sequence[RayPredictor], sensor: LidarSpec, moments: int) -> dict[str, SweepPoints]:
+def _simulated_sweeps(predictors: Sequence[RayPredictor], sensor: LidarSpec, moments: int) -> dict[str, SweepPoints]:
     static_map = make_town(_TOWN)
-    # every other one, so that not all are of one place
+    # every other sample, for more places
     chosen = list(islice(sample_drives(static_map, _TOWN, 2 * moments), 0, None, 2))
     town = simulate_sweeps(static_map, 1000 * _TOWN, chosen, (sensor,), ("clear",))
     ring = np.arange(_RINGS * _COLUMNS) % _RINGS
@@ -113,11 +113,11 @@ def _simulated_sweeps(casters: Sequence[RayPredictor], sensor: LidarSpec, moment
     for sweep in town.sweeps:
         there = np.isfinite(sweep.range_m) & ~sweep.dropped
         parts["raycast"].append(SweepPoints(sweep.range_m[there], ring[there], sweep.intensity[there], 1))
-        for caster in casters:
-            cast = caster(town, sweep)
-            there = returning_rays(cast, sweep.moment)
-            bright = None if cast.intensity is None else cast.intensity[there]
-            parts.setdefault(caster.name, []).append(SweepPoints(cast.range_m[there], ring[there], bright, 1))
+        for predictor in predictors:
+            prediction = predictor(town, sweep)
+            there = returning_rays(prediction, sweep.moment)
+            bright = None if prediction.intensity is None else prediction.intensity[there]
+            parts.setdefault(predictor.name, []).append(SweepPoints(prediction.range_m[there], ring[there], bright, 1))
     return {name: _concatenated(sweeps) for name, sweeps in parts.items()}
 
 

@@ -1,4 +1,4 @@
-"""Seams of a world made tile by tile, as `occflow-tiles` makes it, beside those of the same place planned whole."""
+"""Seams at tile borders of worlds generated tile by tile, as by `occflow-tiles`, and of the truth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["seam_ratios", "tile_mosaics"]
 
 
 def seam_ratios(model: OccupancyGenerator, towns: Sequence[int], seed: int) -> tuple[float, float]:
-    """Seam ratio of the truth and of what a model makes, over places in towns, by the towns' seeds."""
+    """Seam ratios of the truth and of a model, over one place in each town (by the towns' seeds)."""
     truth, made = (Seams(TILE_CELLS, model.patch) for _ in range(2))
     for town in tqdm(towns, desc="tiles", unit="town", disable=None):
         for seams, labels in zip((truth, made), tile_mosaics(model, town, seed), strict=True):
@@ -31,7 +31,7 @@ def seam_ratios(model: OccupancyGenerator, towns: Sequence[int], seed: int) -> t
 def tile_mosaics(model: OccupancyGenerator, town: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Static labels uint8 (480, 480, 16) of 3 x 3 tiles where a town has most roads: as planned, and as generated.
 
-    The tile in the middle has the last of the four colours, so all its neighbours are there before it.
+    The middle tile has the last of the four colours, so it is generated after all its neighbours.
     """
     static_map = make_town(town)
     objects = plan_map(static_map, town)

@@ -1,3 +1,3 @@
-"""Occupancy to sweeps: engines of the slot `lidar`, and the air between.
+"""LiDAR engines (occupancy to sweeps), and how the atmosphere attenuates and scatters their beams.
 
-Nothing here knows cameras."""
+No camera code is imported here."""

@@ -1,1 +1,3 @@
-"""How well somebody drove, and how good what was generated is."""
+"""Metrics of driving comfort, generated occupancy, generated LiDAR, and agreement between sensors.
+
+They take arrays and records alone: no engine, model or file is opened here."""

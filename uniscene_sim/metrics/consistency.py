@@ -1,12 +1,12 @@
-"""Whether the sensors of a tick agree: the depth of LiDAR points against what the cameras see there.
+"""Consistency of sensors within a tick: the depth of LiDAR points against the cameras' depth images.
 
-A point is carried to the images' moment: what stands is where it was, agents go on at their velocity, and points of a
-LiDAR that is not deskewed move with the ego. Rain, snow and fog are left out, since depth images do not have them.
+Points are moved to the images' stamp: static ones stay, agents continue at their velocity, and points of a LiDAR that
+is not deskewed are compensated for ego motion. Points on rain, snow and fog are left out, as depth images lack them.
 
-It is compared with depth interpolated between pixels, as a plane has it. At edges of the image it may lie anywhere
-between the nearest and the farthest of 3 x 3 pixels. Where it lies behind what the camera sees, LiDAR and camera may
-look past an edge on different sides of it, or somebody may have come between since; then the point is not compared. If
-its beam passes through the middle of a surface that the camera sees, they disagree. Sky counts as the camera's range.
+A point's depth is compared with the image's, interpolated between pixels as on a plane. At depth edges it may lie
+anywhere between the nearest and the farthest of 3 x 3 pixels. A point behind the visible surface is not compared where
+parallax at an edge or an agent that has moved in between explains it; where its beam passes through the middle of a
+surface, the sensors disagree. Sky counts as the camera's range.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["AGREE_M", "Consistency", "consistency", "depth_differences", "summarise_consistency"]
 
-#: Nearer than this LiDAR and camera count as agreeing, m.
+#: Difference below which LiDAR and camera agree, m.
 AGREE_M = 0.2
-#: Inverse depth that bends by more than this share from pixel to pixel is an edge.
+#: Relative second difference of inverse depth above which a pixel is an edge.
 _BEND = 0.02
-_CLOSE_M = 0.05  # so near no edge need be looked for
+_CLOSE_M = 0.05  # smaller differences need no test for edges
 _NEAREST_M = 1e-3
-_STEPS = 32  # of a beam's way before a hidden point
+_STEPS = 32  # along a beam in front of a hidden point
 _OTHERS = np.uint8(OccClass.OTHERS)
 
 
 @dataclass(frozen=True)
 class Consistency:
-    """How LiDAR and cameras agree in one tick."""
+    """Agreement of LiDARs and cameras in one tick."""
 
-    points: int  # compared
+    points: int  # number compared
     median_m: float  # of the absolute difference
     p95_m: float
     within: float  # share of points that differ by less than AGREE_M
 
 
 def consistency(frame: SensorFrame, rig: SensorRig) -> Consistency | None:
-    """LiDAR depth against camera depth over all pairs of sensors of a tick, late images aside, which show another
-    moment; None where nothing can be compared."""
+    """LiDAR depth against camera depth over all pairs of sensors with the tick's stamp; None if no point can be
+    compared."""
     if not frame.cameras:
         return None
     found = [
@@ -68,7 +68,7 @@ def consistency(frame: SensorFrame, rig: SensorRig) -> Consistency | None:
 
 
 def summarise_consistency(ticks: Sequence[Consistency]) -> dict[str, object] | None:
-    """A run for its report: of each number the median tick's and the worst one's; None where no tick was compared."""
+    """Summary of a run for its report: median and worst tick of each figure; None if no tick was compared."""
     if not ticks:
         return None
     out: dict[str, object] = {"ticks": len(ticks), "points": sum(tick.points for tick in ticks)}
@@ -84,14 +84,14 @@ def summarise_consistency(ticks: Sequence[Consistency]) -> dict[str, object] | N
 def depth_differences(
     sweep: LidarSweep, lidar: LidarSpec, image: CameraFrame, camera: CameraSpec, layout: LayoutFrame
 ) -> np.ndarray:
-    """Absolute difference of depth, float32 (N,) m; -1 for points that the camera cannot tell of.
+    """Absolute difference of depth, float32 (N,) m; -1 for points that are not compared.
 
     Args:
         sweep: N points.
-        lidar: the sensor they are of.
-        image: of the same moment.
-        camera: the camera it is of.
-        layout: the moment.
+        lidar: its sensor.
+        image: with the same stamp.
+        camera: its sensor.
+        layout: the state at that stamp.
     """
     mount, turn = lidar.pose.rotation, camera.rotation_base_from_optical.T
     agents = layout.agents
@@ -116,7 +116,7 @@ def depth_differences(
 
 
 def _deskewed(sweep: LidarSweep, lidar: LidarSpec, layout: LayoutFrame) -> np.ndarray:
-    """Points float32 (N, 3) in the sensor's frame at the stamp, as far as the ego keeps its speed and yaw rate."""
+    """Points float32 (N, 3) m in the sensor's frame at the stamp, at constant speed and yaw rate of the ego."""
     time_s, mount = sweep.time_s.astype(np.float64), lidar.pose.rotation
     x, y, z = (sweep.xyz @ mount.T + lidar.pose.position).T
     c, s = np.cos(layout.ego_yaw_rate * time_s), np.sin(layout.ego_yaw_rate * time_s)
@@ -127,7 +127,10 @@ def _deskewed(sweep: LidarSweep, lidar: LidarSpec, layout: LayoutFrame) -> np.nd
 
 
 @njit(cache=True)
-def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, who, lens, far, out):
+def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, instance_image, lens, far, out):
+    # points: xyz (N, 3) m and time_s (N,), LiDAR frame; label uint8 (N,), instance uint16 (N,)
+    # velocity: float32 (65536, 3) m/s by id, LiDAR frame; rotation (3, 3), origin (3,) m: optical <- LiDAR
+    # image: depth (H, W) m, instance_image uint16 (H, W), lens (11,), far m; out: float32 (N,) m, written
     height, width = depth.shape
     for n in range(xyz.shape[0]):
         out[n] = -1.0
@@ -152,7 +155,7 @@ def _compare(xyz, time_s, label, instance, velocity, rotation, origin, depth, wh
         difference, behind = _difference(depth, far, u, v, deep)
         if behind and difference >= AGREE_M:
             i, j = int(v), int(u)
-            before = who[i, j]
+            before = instance_image[i, j]
             came = before and before != own and velocity[before].any()
             if came or not _passes_through(depth, far, lens, origin, x, y, z, deep, i, j):
                 continue
@@ -171,7 +174,7 @@ def _depth_at(depth, far, i, j):
 
 @device
 def _around(depth, far, i, j):
-    """Whether inverse depth is plane about a pixel, and the nearest and farthest depth of 3 x 3 pixels."""
+    """Whether inverse depth is planar around a pixel, and the nearest and farthest depth of 3 x 3 pixels."""
     height, width = depth.shape
     low, high = far, 0.0
     for a in range(max(i - 1, 0), min(i + 2, height)):
@@ -189,7 +192,7 @@ def _around(depth, far, i, j):
 
 @device
 def _difference(depth, far, u, v, deep):
-    """How far a point at image point (u, v) is from what is seen there, m, and whether it lies behind it."""
+    """Difference (m) between the depth `deep` of a point and the image's at (u, v), and whether the point is behind."""
     height, width = depth.shape
     a, b = min(max(int(v - 0.5), 0), height - 2), min(max(int(u - 0.5), 0), width - 2)
     s, t = v - 0.5 - a, u - 0.5 - b
@@ -206,9 +209,9 @@ def _difference(depth, far, u, v, deep):
 
 @device
 def _passes_through(depth, far, lens, origin, x, y, z, deep, i, j):
-    """Whether the beam to a point hidden at pixel (i, j) goes through a surface, not past its edge.
+    """Whether the beam to a point hidden at pixel (i, j) passes through a surface rather than past its edge.
 
-    Its way is walked back from the point, evenly in inverse depth, to where it comes out of hiding.
+    The beam is followed back from the point, evenly in inverse depth, to where it becomes visible.
     """
     height, width = depth.shape
     stretch = 2.0 * deep / _depth_at(depth, far, i, j) - 1.0

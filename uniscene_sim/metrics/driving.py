@@ -1,8 +1,8 @@
-"""What driving papers report, kept up tick by tick for many worlds at once.
+"""Comfort of driving, tick by tick, for many worlds at once.
 
-Comfort is nuPlan's: a tick is comfortable when longitudinal acceleration lies in [-4.05, 2.40] m/s2, lateral
+The limits are nuPlan's: a tick is comfortable when longitudinal acceleration lies in [-4.05, 2.40] m/s2, lateral
 acceleration within 4.89 m/s2, yaw rate within 0.95 rad/s, yaw acceleration within 1.93 rad/s2, longitudinal jerk within
-4.13 m/s3 and jerk within 8.37 m/s3. nuPlan smooths trajectories first; here they are differences from tick to tick.
+4.13 m/s3 and jerk within 8.37 m/s3. nuPlan smooths trajectories first; here derivatives are differences between ticks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ MOTION = ("speed_mps", "accel_mps2", "yaw_rate_rad_s")
 
 
 class Comfort(NamedTuple):
+    """Comfort of a tick in N worlds."""
+
     jerk_mps3: np.ndarray  # (N,)
     comfortable: np.ndarray  # bool (N,)
 
 
 def comfort_of(before: np.ndarray, after: np.ndarray, dt_s: float) -> Comfort:
-    """Comfort of a tick of `dt_s` seconds between motions (N, 3) as `MOTION`."""
+    """Comfort of a tick of `dt_s` seconds, from the motion (N, 3) before and after it, columns as `MOTION`."""
     lateral = [m[:, 0] * m[:, 2] for m in (before, after)]
     along, across = (after[:, 1] - before[:, 1]) / dt_s, (lateral[1] - lateral[0]) / dt_s
     jerk = np.hypot(along, across)

@@ -1,6 +1,6 @@
-"""How good generated LiDAR is: depth ray by ray, points by their nearest, clouds from above, intensity and drop-out.
+"""Metrics of generated LiDAR: range per ray, Chamfer distance, bird's-eye histograms, intensity and drop-out.
 
-Ranges are float (R,) m, inf where a ray meets nothing. Scores are kept up sweep by sweep, of all sweeps together.
+Ranges are float (R,) m, inf where a ray hits nothing. Scores accumulate over all sweeps.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ _CLASSES = len(OccClass)
 
 
 class DepthScore:
-    """Absolute error of range of rays that meet something. A ray that should not miss but does counts as if it met
-    something at the sensor's range."""
+    """Absolute error of range over rays with a true hit. A ray that misses instead counts as a hit at the sensor's
+    range."""
 
     def __init__(self) -> None:
         self._errors: list[np.ndarray] = []
-        self._missed, self._unmet, self._ghosts = 0, 0, 0
+        self._missed, self._miss_count, self._ghosts = 0, 0, 0
 
     def add(self, truth: np.ndarray, guess: np.ndarray, far_m: float) -> None:
-        """Count rays (R,) of a sensor that sees `far_m`."""
-        met, told = np.isfinite(truth), guess < far_m
-        self._errors.append(np.abs(truth[met] - np.minimum(guess[met], far_m)))
-        self._missed += int((met & ~told).sum())
-        self._unmet += int((~met).sum())
-        self._ghosts += int((~met & told).sum())
+        """Add true and predicted ranges (R,) m of a sensor with a range of `far_m`."""
+        hit, predicted = np.isfinite(truth), guess < far_m
+        self._errors.append(np.abs(truth[hit] - np.minimum(guess[hit], far_m)))
+        self._missed += int((hit & ~predicted).sum())
+        self._miss_count += int((~hit).sum())
+        self._ghosts += int((~hit & predicted).sum())
 
     @property
     def errors(self) -> np.ndarray:
-        """All of them, m."""
+        """All errors, float64 (K,) m."""
         return np.concatenate([np.zeros(0), *self._errors])
 
     @property
@@ -69,17 +69,18 @@ class DepthScore:
 
     @property
     def missed(self) -> float:
-        """Share of rays that meet something, but were said to miss."""
+        """Share of rays with a true hit that are predicted to miss."""
         return self._missed / len(self.errors) if len(self.errors) else float("nan")
 
     @property
     def ghosts(self) -> float:
-        """Share of rays that meet nothing, but were said to."""
-        return self._ghosts / self._unmet if self._unmet else float("nan")
+        """Share of rays without a true hit that are predicted to hit."""
+        return self._ghosts / self._miss_count if self._miss_count else float("nan")
 
 
 def chamfer(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean distance of each point (N, 3) to the nearest of the other cloud, mean of both ways, m; NaN for no points."""
+    """Chamfer distance, m, of points (N, 3) and (M, 3): mean distance to the nearest point of the other cloud, averaged
+    over both directions; NaN if one is empty."""
     if not len(truth) or not len(guess):
         return float("nan")
     there, back = cKDTree(guess).query(truth)[0], cKDTree(truth).query(guess)[0]
@@ -87,11 +88,11 @@ def chamfer(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def birds_eye_histogram(xyz: np.ndarray) -> np.ndarray:
-    """Bird's-eye histogram float64 (100, 100) of points (N, 3) in the sensor's frame, as UniScene and LidarDM have it.
+    """Bird's-eye histogram float64 (100, 100) of points (N, 3) m in the sensor's frame, as in UniScene and LidarDM.
 
-    Points within 51.2 m, 5 m below to 3 m above the sensor, mark voxels of 0.15625 x 0.15625 x 0.2 m, each once. A cell
-    is the mean of the voxels above it. 656 voxels a side go to 100 cells as adaptive average pooling shares them out:
-    cell i takes those from floor(656 i / 100) up to ceil(656 (i + 1) / 100), so neighbours may share one.
+    Points within 51.2 m, 5 m below to 3 m above the sensor, occupy voxels of 0.15625 x 0.15625 x 0.2 m. A cell is the
+    mean of the voxels above it. 656 voxels a side are pooled to 100 cells by adaptive average pooling: cell i takes
+    those from floor(656 i / 100) up to ceil(656 (i + 1) / 100), so neighbours may share one.
     """
     shape = np.ceil((_HIGH - _LOW) / _VOXEL).astype(int)
     at = np.floor((np.asarray(xyz, np.float64) - _LOW) / _VOXEL).astype(int)
@@ -108,20 +109,20 @@ def birds_eye_histogram(xyz: np.ndarray) -> np.ndarray:
 
 @dataclass
 class BirdsEye:
-    """MMD and JSD of two sets of clouds by their bird's-eye histograms, as UniScene and LidarDM compute them."""
+    """MMD and JSD of two sets of clouds by their bird's-eye histograms, as in UniScene and LidarDM."""
 
     truth: list[np.ndarray] = field(default_factory=list)
     guess: list[np.ndarray] = field(default_factory=list)
 
     def add(self, truth: np.ndarray, guess: np.ndarray) -> None:
-        """Count clouds (N, 3) and (M, 3) in the sensor's frame; the two need not belong together."""
+        """Add clouds (N, 3) and (M, 3) m in the sensor's frame; they need not be paired."""
         self.truth.append(birds_eye_histogram(truth).ravel())
         self.guess.append(birds_eye_histogram(guess).ravel())
 
     @property
     def mmd(self) -> float:
-        """Squared maximum mean discrepancy of histograms that sum to 1, each pair (and each with itself) through a
-        Gaussian of width 0.5; 0 where the sets are the same."""
+        """Squared maximum mean discrepancy of normalised histograms with a Gaussian kernel of width 0.5, over all
+        pairs (each with itself, too); 0 for equal sets."""
         a, b = (np.array([one / max(one.sum(), 1e-12) for one in side]) for side in (self.truth, self.guess))
 
         def kernel(x: np.ndarray, y: np.ndarray) -> float:
@@ -131,37 +132,48 @@ class BirdsEye:
 
     @property
     def jsd(self) -> float:
-        """Jensen-Shannon distance (root of the divergence, in nats) of the sums of histograms: 0 where they are the
-        same, 0.83 where nowhere both have points; NaN where one side has none."""
+        """Jensen-Shannon distance (root of the divergence, in nats) of the summed histograms: 0 if equal, 0.83 if
+        disjoint, NaN if one has no points."""
         truth, guess = np.sum(self.truth, axis=0), np.sum(self.guess, axis=0)
         return float(jensenshannon(truth, guess)) if truth.any() and guess.any() else float("nan")
 
 
 class LabelStatistics:
-    """What labels alone tell: mean intensity of each class, and how often rays of a class and range do not return."""
+    """Prediction from labels alone: mean intensity of each class, and drop-out rate of each class and range."""
 
     def __init__(self, far_m: float = 250.0) -> None:
         self._bins = int(far_m // _BIN_M) + 1
-        self._bright, self._seen = np.zeros((2, _CLASSES))
+        self._bright, self._return_count = np.zeros((2, _CLASSES))
         self._dropped, self._rays = np.zeros((2, _CLASSES, self._bins))
 
     def add(self, label: np.ndarray, range_m: np.ndarray, intensity: np.ndarray, dropped: np.ndarray) -> None:
-        """Count rays (R,) that meet something, by the label and range that are told of them (inf: none is)."""
+        """Add R rays with a true hit.
+
+        Args:
+            label: uint8 (R,) OccClass, predicted.
+            range_m: float (R,) m, predicted; inf: a miss.
+            intensity: float (R,), true.
+            dropped: bool (R,), true.
+        """
         there = ~dropped
         self._bright += np.bincount(label[there], intensity[there], _CLASSES)
-        self._seen += np.bincount(label[there], minlength=_CLASSES)
+        self._return_count += np.bincount(label[there], minlength=_CLASSES)
         at = (label, self._bin(range_m))
         np.add.at(self._rays, at, 1)
         np.add.at(self._dropped, at, dropped)
 
     def intensity(self, label: np.ndarray) -> np.ndarray:
-        """Mean intensity of classes (R,); of those never seen that of all."""
-        mean = np.where(self._seen > 0, self._bright / np.maximum(self._seen, 1), _ratio(self._bright, self._seen))
+        """Mean intensity of classes (R,); the overall mean for classes without data."""
+        mean = np.where(
+            self._return_count > 0,
+            self._bright / np.maximum(self._return_count, 1),
+            _ratio(self._bright, self._return_count),
+        )
         expected: np.ndarray = mean[label]
         return expected
 
     def dropout(self, label: np.ndarray, range_m: np.ndarray) -> np.ndarray:
-        """How often rays of such classes and ranges (R,) do not return; of those never seen that of all."""
+        """Drop-out rate by class and range (R,); the overall rate for combinations without data."""
         mean = np.where(self._rays > 0, self._dropped / np.maximum(self._rays, 1), _ratio(self._dropped, self._rays))
         share: np.ndarray = mean[label, self._bin(range_m)]
         return share
@@ -171,7 +183,7 @@ class LabelStatistics:
 
 
 def roc_auc(positive: np.ndarray, score: np.ndarray) -> float:
-    """How often a ray that is positive (R,) scores higher than one that is not, ties as half; NaN without both."""
+    """Area under the ROC curve of `score` (R,) for `positive` bool (R,), ties as half; NaN if a class is empty."""
     ones = int(positive.sum())
     if ones in (0, len(positive)):
         return float("nan")
@@ -179,13 +191,13 @@ def roc_auc(positive: np.ndarray, score: np.ndarray) -> float:
 
 
 def best_auc(dropped: np.ndarray, label: np.ndarray, range_m: np.ndarray, sensor: np.ndarray | None = None) -> float:
-    """The best AUC of drop-out that labels and ranges in bins of 5 m allow: that of these very rays' own rates.
+    """The best AUC of drop-out from labels and ranges in bins of 5 m: that of the rates of these very rays.
 
     Args:
         dropped: bool (R,).
         label: uint8 (R,) OccClass.
         range_m: (R,) m.
-        sensor: (R,), rays of different sensors have rates of their own; None for one.
+        sensor: int (R,), sensors with separate rates; None for one sensor.
     """
     sensor = np.zeros(len(label), int) if sensor is None else sensor
     score = np.zeros(len(label))
@@ -197,7 +209,7 @@ def best_auc(dropped: np.ndarray, label: np.ndarray, range_m: np.ndarray, sensor
 
 
 def total_variation(one: np.ndarray, other: np.ndarray) -> float:
-    """How much of one histogram lies elsewhere than in another of the same bins: 0 alike, 1 apart."""
+    """Total variation distance of two histograms with the same bins, normalised: 0 if equal, 1 if disjoint."""
     return 0.5 * float(np.abs(one / max(one.sum(), 1e-12) - other / max(other.sum(), 1e-12)).sum())
 
 

@@ -1,7 +1,7 @@
-"""How good generated occupancy is: voxel by voxel, from above against the layout, by volume, and across tile borders.
+"""Metrics of generated occupancy: voxel IoU, IoU with the layout from above, volumes, and seams at tile borders.
 
-Labels are uint8 (X, Y, Z) of `OccClass`; layouts uint8 (C, X, Y), multi-hot. All scores are kept up scene by scene, so
-IoUs are of all scenes together, not means over scenes.
+Labels are uint8 (X, Y, Z) of `OccClass`; layouts uint8 (C, X, Y), multi-hot. Scores accumulate over scenes, so IoUs are
+of all scenes together, not means over scenes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["AGENT_CHANNELS", "LAYOUT_15", "MAP_CHANNELS", "Confusion", "LayoutSc
 _FREE = int(OccClass.FREE)
 _CLASSES = len(OccClass)
 
-#: AnyScene's 15 layout channels (arXiv 2605.26113: five map elements and ten agent classes), as those of our 18 that an
-#: occupancy class can show: nothing in a voxel tells a stop line or a car park from the road.
+#: AnyScene's 15 layout channels (arXiv 2605.26113: five map elements and ten agent classes): those of our 18 that have
+#: an occupancy class. Stop lines and car parks are labelled as road.
 MAP_CHANNELS = ("drivable_area", "ped_crossing", "walkway", "road_divider", "lane_divider")
 AGENT_CHANNELS = LAYOUT_CHANNELS[8:]
 LAYOUT_15 = (*MAP_CHANNELS, *AGENT_CHANNELS)
 
-#: Classes that show a channel, where its name is not theirs. Crossings and dividers lie on the road.
+#: Classes of a channel, where it is not the class of the same name. Crossings and dividers lie on the road.
 _SHOWN_BY = {
     "drivable_area": (
         OccClass.DRIVEABLE_SURFACE,
@@ -43,13 +43,13 @@ _BITS = np.array([_bits(name) for name in LAYOUT_15], dtype=np.uint32)
 
 
 class Confusion:
-    """Voxels by true and by generated class."""
+    """Confusion matrix of voxels: rows by true class, columns by generated class."""
 
     def __init__(self) -> None:
-        self.counts = np.zeros((_CLASSES, _CLASSES), np.int64)  # rows: truth
+        self.counts = np.zeros((_CLASSES, _CLASSES), np.int64)
 
     def add(self, truth: np.ndarray, guess: np.ndarray) -> None:
-        """Count labels, uint8 of one shape."""
+        """Add true and generated labels, uint8 of one shape."""
         if truth.shape != guess.shape:
             raise ValueError(f"expected labels of one shape, got {truth.shape} and {guess.shape}")
         pair = truth.astype(np.uint16) * np.uint16(_CLASSES) + guess
@@ -69,15 +69,14 @@ class Confusion:
         return _ratio(both, self.counts.sum() - self.counts[_FREE, _FREE])
 
     def volume_ratio(self, label: int) -> float:
-        """Voxels generated of a class over those there are."""
+        """Generated voxels of a class over true ones."""
         return _ratio(self.counts[:, label].sum(), self.counts[label].sum())
 
 
 def layout_from_above(labels: np.ndarray) -> np.ndarray:
-    """What occupancy (X, Y, Z) shows of `LAYOUT_15`: bool (15, X, Y).
+    """Channels of `LAYOUT_15` in occupancy (X, Y, Z), from above: bool (15, X, Y).
 
-    A channel is there where any voxel of the column is of a class that shows it. A map class in mid-air counts, too,
-    and is an error that the layout will not excuse.
+    A channel is set where any voxel of the column has one of its classes, even in mid-air.
     """
     column = np.bitwise_or.reduce(np.uint32(1) << labels, axis=-1)
     layout: np.ndarray = column & _BITS[:, None, None] > 0
@@ -85,11 +84,11 @@ def layout_from_above(labels: np.ndarray) -> np.ndarray:
 
 
 class LayoutScore:
-    """IoU of a layout as drawn with what occupancy shows from above, channel by channel.
+    """IoU of layouts with occupancy from above, by channel.
 
-    Agents fill the voxels of the ground that they stand on, so the map's channels are compared where the layout has no
-    agent: who leaves out a car does not gain the road under it. A road block is a row of barriers. Means leave out the
-    channels that no layout has drawn.
+    Agents replace the ground voxels below them, so map channels are compared only where the layout has no agent: a
+    generator gains nothing by leaving out a car. A road block is a row of barriers. Means leave out the channels that
+    occur in no layout.
 
     Args:
         channels: names of the layouts' channels, in order; `LAYOUT_15` are among them.
@@ -102,7 +101,7 @@ class LayoutScore:
         self._drawn, self._both, self._either = np.zeros((3, len(LAYOUT_15)), np.int64)
 
     def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
-        """Count a layout uint8 (C, X, Y) and labels (X, Y, Z)."""
+        """Add a layout uint8 (C, X, Y) and labels uint8 (X, Y, Z)."""
         drawn, seen = layout[self._rows] > 0, layout_from_above(labels)
         drawn[self._barrier] |= layout[self._block] > 0
         hidden = self._map & (drawn & ~self._map).any(axis=0)
@@ -125,11 +124,11 @@ class LayoutScore:
 
 
 class Seams:
-    """How much more often classes change across tile borders than across other lines of latent cells.
+    """Ratio of the rates at which classes change across tile borders and across other borders of latent cells.
 
-    Inside a latent cell a decoder changes classes less often than between two, so borders are compared with lines in
-    phase: multiples of `phase_cells` that are no border. Pairs of neighbouring columns count where either has a voxel
-    that is not free; the rate is of voxels whose class changes to pairs.
+    A decoder changes classes less often inside a latent cell than between two, so tile borders are compared with the
+    other multiples of `phase_cells`. A rate is the number of voxels whose class changes over the number of pairs of
+    neighbouring columns of which one is not free.
 
     Args:
         tile_cells: edge of a tile, a multiple of `phase_cells`.
@@ -143,7 +142,7 @@ class Seams:
         self._changes, self._pairs = np.zeros((2, 2), np.int64)  # inside, across a border
 
     def add(self, labels: np.ndarray) -> None:
-        """Count a mosaic (X, Y, Z) whose first tile begins at cell (0, 0)."""
+        """Add a mosaic uint8 (X, Y, Z) whose first tile begins at cell (0, 0)."""
         for axis in (0, 1):
             at = np.arange(self.phase_cells, labels.shape[axis], self.phase_cells)
             here, there = np.take(labels, at, axis), np.take(labels, at - 1, axis)
@@ -155,7 +154,7 @@ class Seams:
 
     @property
     def ratio(self) -> float:
-        """About 1 where borders cannot be seen."""
+        """About 1 where borders are invisible."""
         inside, border = self._changes / np.maximum(self._pairs, 1)
         return _ratio(border, inside)
 

@@ -1,1 +1,3 @@
-"""What a run leaves behind: previews, the contact sheet and the report."""
+"""Output of a run: preview video, contact sheet and report.
+
+Frames are only read here; nothing is rendered but previews."""

@@ -1,4 +1,4 @@
-"""Pictures of one modality each, as uint8 RGB arrays: LiDAR from above and in perspective, occupancy, layout."""
+"""Panels of one modality each, RGB uint8 (size, size, 3): LiDAR from above and in perspective, occupancy, layout."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LAYOUT_RGB = {
 }  # fmt: skip
 _ROUTE = (60, 210, 120)
 _FREE = int(OccClass.FREE)
-_EGO_LABEL = len(OccClass)  # the ego among the classes, for the picture alone
+_EGO_LABEL = len(OccClass)  # pseudo-class of the ego
 _OCC_RGB = np.concatenate([OCC_RGB, np.array([_EGO], np.uint8)])
 
 
 def bev_panel(bev: BevLayout, layout: LayoutFrame, size: int) -> np.ndarray:
-    """The layout's channels in class colours (size, size, 3), the route and the ego on them, forward up."""
+    """The layout's channels in class colours with route and ego, forward up."""
     rgb = np.full((*bev.data.shape[1:], 3), _BACKGROUND, dtype=np.uint8)
     for name, colour in _LAYOUT_RGB.items():
         if name in bev.schema.channels:
@@ -43,7 +43,15 @@ def bev_panel(bev: BevLayout, layout: LayoutFrame, size: int) -> np.ndarray:
 def lidar_from_above(
     sweep: LidarSweep, pose: Pose, vehicle: EgoVehicle, size: int, range_m: float = 45.0
 ) -> np.ndarray:
-    """Points by class colour (size, size, 3), base_link in the middle, forward up."""
+    """Points in class colours from above, base_link in the middle, forward up.
+
+    Args:
+        sweep: the points.
+        pose: base_link <- sensor.
+        vehicle: the ego.
+        size: of the panel, px.
+        range_m: distance from the middle to the border.
+    """
     picture = np.full((size, size, 3), _BACKGROUND, dtype=np.uint8)
     points = pose.apply(sweep.xyz)
     scale = 0.5 * size / range_m
@@ -57,7 +65,14 @@ def lidar_from_above(
 
 
 def lidar_in_perspective(sweep: LidarSweep, pose: Pose, vehicle: EgoVehicle, size: int) -> np.ndarray:
-    """Points by class colour (size, size, 3) and the ego's box, seen from behind and above."""
+    """Points in class colours and the ego's box, from behind and above.
+
+    Args:
+        sweep: the points.
+        pose: base_link <- sensor.
+        vehicle: the ego.
+        size: of the panel, px.
+    """
     picture = np.full((size, size, 3), _BACKGROUND, dtype=np.uint8)
     body, body_rgb = _ego_points(vehicle)
     points = np.concatenate([pose.apply(sweep.xyz), body]) - np.array([-16.0, 0.0, 11.0])
@@ -80,7 +95,7 @@ def lidar_in_perspective(sweep: LidarSweep, pose: Pose, vehicle: EgoVehicle, siz
 
 
 def occupancy_panel(grid: OccupancyGrid, vehicle: EgoVehicle, size: int) -> np.ndarray:
-    """The voxels in class colours (size, size, 3) and the ego's box, seen from behind and above."""
+    """The voxels in class colours and the ego's box, from behind and above."""
     middle, spec = vehicle.rear_axle_to_centre_m, grid.grid
     reach = ((middle, vehicle.length_m), (0.0, vehicle.width_m), (0.5 * vehicle.height_m, vehicle.height_m))
     inside = [np.abs(spec.centres(axis) - at) < 0.5 * extent for axis, (at, extent) in enumerate(reach)]
@@ -92,7 +107,7 @@ def occupancy_panel(grid: OccupancyGrid, vehicle: EgoVehicle, size: int) -> np.n
 
 
 def _ego_points(vehicle: EgoVehicle) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, 3) over the roof, rear and sides of the ego's box, and their colours: the roof brighter."""
+    """Points (N, 3) m on the roof, rear and sides of the ego's box, and their colours uint8 (N, 3)."""
     u = np.linspace(0.0, 1.0, 60)
     a, b = (g.ravel() for g in np.meshgrid(u, u))
     one, zero = np.ones_like(a), np.zeros_like(a)
@@ -105,7 +120,7 @@ def _ego_points(vehicle: EgoVehicle) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _bright(label: np.ndarray) -> np.ndarray:
-    """Class colours (N, 3), none too dark for a dark background."""
+    """Class colours uint8 (N, 3), brightened for the dark background."""
     bright: np.ndarray = np.maximum(OCC_RGB, 70)[label]
     return bright
 
@@ -117,7 +132,7 @@ def _fit(rgb: np.ndarray, size: int) -> np.ndarray:
 
 
 def _draw_route(picture: np.ndarray, layout: LayoutFrame, scale: float) -> None:
-    """The path ahead as a line two pixels wide, base_link in the middle."""
+    """Draw the route as a line two pixels wide, base_link in the middle; `scale` in px/m."""
     if len(layout.route) < 2:
         return
     route = layout.ego_pose.inverse().apply(layout.route)[:, :2]
@@ -141,7 +156,15 @@ def _draw_ego(picture: np.ndarray, vehicle: EgoVehicle, scale: float) -> None:
 
 @njit(cache=True)
 def _render_voxels(labels, voxel, origin, colours, out):
-    """Walk a ray for each pixel from voxel face to voxel face until one is not free."""
+    """Traverse the grid along each pixel's ray up to the first voxel that is not free.
+
+    Args:
+        labels: uint8 (X, Y, Z).
+        voxel: edge, m.
+        origin: float64 (3,) m, corner of the grid, base_link frame.
+        colours: uint8 (classes, 3).
+        out: uint8 (size, size, 3), written.
+    """
     size = out.shape[0]
     tilt = np.radians(33.0)
     ct, st = np.cos(tilt), np.sin(tilt)

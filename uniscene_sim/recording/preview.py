@@ -1,4 +1,4 @@
-"""One picture of a tick: all cameras above, LiDAR, occupancy and layout below."""
+"""The preview of a tick: all cameras above, LiDAR, occupancy and layout below."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["compose_preview", "font"]
 
 _WIDTH, _GAP, _HEADER = 1216, 4, 30
 _BACKGROUND, _TEXT, _FAINT = (28, 30, 36), (235, 236, 240), (160, 166, 176)
-#: Cameras as a driver would lay them out: left, front, right; then the rear ones.
+#: Order of cameras: left, front, right, then the rear ones.
 _ORDER = ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT")
 
 
 def compose_preview(frame: SensorFrame, rig: SensorRig, title: str = "") -> np.ndarray:
-    """RGB uint8 (H, 1216, 3) with H even, the same for every frame of a rig; what a frame lacks stays dark."""
+    """The preview, RGB uint8 (H, 1216, 3), H even and constant for a rig; missing records stay dark."""
     specs = {c.name: c for c in rig.cameras}
     names = list(specs)
     names.sort(key=lambda n: _ORDER.index(n) if n in _ORDER else len(_ORDER))
@@ -57,7 +57,7 @@ def compose_preview(frame: SensorFrame, rig: SensorRig, title: str = "") -> np.n
 
 
 def _camera_rows(names: list[str], rig: SensorRig) -> list[tuple[list[tuple[str, int]], int]]:
-    """Up to three cameras a row, each row as high as fits; (name, width) and the row's height."""
+    """Rows of up to three cameras: (name, width px) of each, and the row's height, px, as large as fits."""
     aspect = {c.name: c.width / c.height for c in rig.cameras}
     rows = []
     for i in range(0, len(names), 3):
@@ -91,5 +91,5 @@ def _label(draw: ImageDraw.ImageDraw, x: int, y: int, text: str) -> None:
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font of all pictures."""
+    """The font of previews and other drawings."""
     return ImageFont.load_default(size)

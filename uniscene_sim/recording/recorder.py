@@ -1,4 +1,4 @@
-"""`Recorder`: what a run leaves behind. Each file appears under its name only once it is whole."""
+"""`Recorder`: writes the output of a run. A file gets its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _SHEET_MOMENTS = 2
 
 
 class Recorder:
-    """Writes `preview.mp4`, `contact_sheet.png` and `report.json` into a folder: a `FrameSink`.
+    """A `FrameSink` that writes `preview.mp4`, `contact_sheet.png` and `report.json` into a folder.
 
     Args:
-        out: folder, made where it is missing.
-        facts: the run.
-        stride: a picture is drawn every so many frames; the video still plays in real time.
-        compare: whether to tell how LiDAR and cameras agree, which takes about 2 ms a tick with six cameras.
+        out: folder, created if missing.
+        facts: description of the run.
+        stride: frames per preview image; the video still plays in real time.
+        compare: whether to measure the consistency of sensors, which takes about 2 ms a tick with six cameras.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full.
@@ -75,7 +75,7 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Whatever is not whole goes away."""
+        """Remove incomplete files."""
         if not self._whole:
             if self._video is not None:
                 with suppress(Exception):
@@ -84,12 +84,12 @@ class Recorder:
                 self._part(name).unlink(missing_ok=True)
 
     def add(self, frame: SensorFrame, stages_ms: StageTimes) -> None:
-        """Take a tick's frame and how long its stages took."""
+        """Add a tick's frame and the durations of its stages."""
         for stage, milliseconds in stages_ms.items():
             self._stages.setdefault(stage, []).append(milliseconds)
         for name in sorted(frame.digests):
             self._sha.update(f"{frame.stamp_us}{name}{frame.digests[name]}".encode())
-        if self._ticks:  # the first frame pays for tiles and start-up
+        if self._ticks:  # the first frame includes tiles and start-up
             self._seconds += 1e-3 * stages_ms.total_ms
         if self._compare and frame.cameras and frame.sweeps:
             start = perf_counter()
@@ -105,11 +105,11 @@ class Recorder:
             except OSError as error:
                 raise self._refused(error) from error
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
-        self._ticks += frame.stamp_us != self._stamp_us  # late frames after the end have that of the last tick
+        self._ticks += frame.stamp_us != self._stamp_us  # delayed frames after the end repeat the last stamp
         self._stamp_us = frame.stamp_us
 
     def close(self, outcome: Outcome, tiles: TileStats) -> list[Path]:
-        """Finish all files; their paths."""
+        """Complete all files and return their paths."""
         written = []
         try:
             if self.facts.preview and self._video is not None:
@@ -130,7 +130,7 @@ class Recorder:
         return [self.out / name for name in written]
 
     def _keep(self, picture: np.ndarray) -> None:
-        """A few moments spread over the run, however long it gets."""
+        """Keep up to 16 images, evenly spread over a run of any length."""
         if self._pictures % self._stride == 0:
             self._moments.append(picture)
             if len(self._moments) > 16:
@@ -182,9 +182,9 @@ class Recorder:
 
 
 def _peak_memory_mib() -> float:
-    """Most memory that this process has held at once."""
+    """Peak resident memory of this process."""
     if (status := Path("/proc/self/status")).is_file():
-        # Linux counts into `ru_maxrss` what the parent held when it started this process.
+        # On Linux `ru_maxrss` includes the parent's memory at the fork.
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

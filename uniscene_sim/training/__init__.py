@@ -1,1 +1,3 @@
-"""Recipes that train the learned engines, and the data they learn from."""
+"""Training of the learned engines: recipes, losses, batches, the training loop and model cards.
+
+Data are generated in `datasets` and models are scored in `evaluation`, not here."""

@@ -1,4 +1,4 @@
-"""Batches of crops: anywhere in a window or around an agent, turned and mirrored, with their agents or without."""
+"""Batches of crops of windows, anywhere or around an agent, with random flips and transposition."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ __all__ = ["Batch", "Crops", "prefetch_batches"]
 
 @dataclass(frozen=True)
 class Batch:
+    """B crops, or B / F clips of F frames, whose frames are consecutive."""
+
     layout: Tensor  # uint8 (B, C, X, Y)
     labels: Tensor  # uint8 (B, X, Y, Z)
 
@@ -27,15 +29,16 @@ class Batch:
 
 
 class Crops:
-    """Seeded endless batches: the n-th is the same on every machine.
+    """Endless seeded batches by index; batch n is the same on every machine.
 
     Args:
-        windows: of towns.
-        cells: along both sides of a crop.
-        batch: crops, or clips.
-        frames: of a clip, one after the other of a drive; they lie next to each other in the batch.
-        near_agents: part of the crops that lie around an agent, all kinds alike.
-        without_agents: part of the crops that show the static world alone.
+        windows: of each town.
+        cells: side of a crop.
+        batch: number of crops, or of clips, per batch.
+        seed: of the crops.
+        near_agents: share of crops around an agent, of classes drawn uniformly.
+        without_agents: share of crops of the static world alone.
+        frames: of a clip, consecutive windows of one drive.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class Crops:
     ):
         self._windows, self._cells, self._batch, self._seed = windows, cells, batch, seed
         self._near, self._without, self._frames = near_agents, without_agents, frames
-        #: First window of the clip that each window belongs to.
+        #: First window of each window's clip, by town.
         self._first = [_first_of_clips(town.sequence, frames) for town in windows]
         self._all = [(w, n) for w, first in enumerate(self._first) for n in np.unique(first).tolist()]
         shape = windows[0].labels.shape[1:]
@@ -94,7 +97,7 @@ class Crops:
 
 
 def _first_of_clips(sequence: np.ndarray, frames: int) -> np.ndarray:
-    """First window (N,) of a clip of `frames` windows of one drive that holds each window, or is near it."""
+    """First window, int64 (N,), of a clip of `frames` windows of one drive that contains each window or is near it."""
     begins = np.r_[0, np.flatnonzero(np.diff(sequence)) + 1]
     ends = np.r_[begins[1:], len(sequence)]
     begin, end = (np.repeat(edge, ends - begins) for edge in (begins, ends))
@@ -106,7 +109,7 @@ def _first_of_clips(sequence: np.ndarray, frames: int) -> np.ndarray:
 
 
 def prefetch_batches(crops: Crops, first: int, last: int) -> Iterator[Batch]:
-    """Batches `first` to `last` - 1, made by a thread while the one before is learned from."""
+    """Batches `first` to `last` - 1, made by a background thread during training on the previous one."""
     queue: Queue[Batch] = Queue(maxsize=2)
 
     def make() -> None:

@@ -1,4 +1,4 @@
-"""Model cards and curves: what a model was trained on, for how long, and how its losses fell."""
+"""Model cards: data, duration, loss curves and evaluation of a training."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Occupancy from layouts: a VAE of 0.4 m labels (compression ratio {ratio:.0f}) an
 ({flow}), as the engine `occflow-tiles` uses them. {vae_parameters:.1f} and {flow_parameters:.1f} million parameters.
 
 ## Training
-- Data: {windows} windows of {towns} seeded towns, as `uniscene-sim train data` makes them. Nothing real was seen.
+- Data: {windows} windows of {towns} seeded towns, as `uniscene-sim train data` makes them. No real data was used.
 - {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {flow_steps} of the flow in {flow_minutes:.0f}, on
   {device}.
-- `uniscene-sim train occupancy` makes it again.
+- `uniscene-sim train occupancy` repeats the training.
 
 | VAE: step | loss | mIoU | IoU |   | flow: step | loss | held-out loss |
 |---|---|---|---|---|---|---|---|
 {curves}
 
-mIoU and IoU are those of averaged weights on windows of held-out towns, coded and decoded with their layout.
+mIoU and IoU are those of averaged weights on windows of held-out towns, encoded and decoded with their layout.
 
 ## On held-out towns
 {evaluation}
@@ -35,12 +35,12 @@ mIoU and IoU are those of averaged weights on windows of held-out towns, coded a
 
 
 def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
-    """Text of the card.
+    """Text of the card of an occupancy model.
 
     Args:
-        facts: what the text names.
+        facts: values of the template's fields.
         work: folder of the training, with its logs.
-        evaluation: what was measured on held-out towns, as Markdown.
+        evaluation: scores on held-out towns, as Markdown.
     """
     vae, flow = read_log(work / "vae.jsonl"), read_log(work / "flow.jsonl")
     for name, log in (("vae", vae), ("flow", flow)):
@@ -56,13 +56,13 @@ distance, and heads for intensity and drop-out (UniScene, section 3.3), as the e
 {parameters:.2f} million parameters.
 
 ## Training
-- Data: {sweeps} sweeps of {towns} seeded towns by `raycast` on their fine world, with its model of intensity and
-  drop-out, by {sensors} kinds of sensors, in clear air, rain, snow and fog. Nothing real was seen.
+- Data: {sweeps} sweeps of {towns} seeded towns by `raycast` at full resolution, with its model of intensity and
+  drop-out, by {sensors} kinds of sensors, in clear air, rain, snow and fog. No real data was used.
 - {steps} steps in {minutes:.0f} minutes, on {device}.
-- `uniscene-sim train lidar` makes it again.
+- `uniscene-sim train lidar` repeats the training.
 
-Error of depth on held-out towns, m (median, and share under 0.5 m), on agents and elsewhere; below, that of rays that
-end where they enter the first cell, and of these with half a cell added:
+Range error on held-out towns (median in m, and share under 0.5 m), on agents and elsewhere; the last rows are rays that
+end where they enter the first cell, and the same with half a cell added:
 
 | step | loss | agents | | elsewhere | |
 |---|---|---|---|---|---|
@@ -74,7 +74,7 @@ end where they enter the first cell, and of these with half a cell added:
 
 
 def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
-    """Text of the card of a LiDAR; arguments as of `occupancy_card`."""
+    """Text of the card of a LiDAR model; arguments as of `occupancy_card`."""
     log = read_log(work / "lidar.jsonl")
     last = log[-1] if log else {"step": 0, "seconds": 0.0}
     checked = [r for r in log if "net_rest_median" in r]
@@ -86,18 +86,18 @@ def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
 
 
 def _depth(row: dict[str, float], name: str) -> str:
-    """Cells of a table."""
+    """Four cells of a table: median and share under 0.5 m, on agents and elsewhere."""
     places = [(row[f"{name}_{where}_median"], row[f"{name}_{where}_under_50cm"]) for where in ("objects", "rest")]
     return " | ".join(f"{median:.3f} | {100 * share:.1f} %" for median, share in places)
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """Rows of a log; empty where there is none."""
+    """Rows of a log; none if the file is missing."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def _curves(vae: Sequence[dict[str, float]], flow: Sequence[dict[str, float]], rows: int = 10) -> str:
-    """Lines of a table, spread over both logs where the averaged weights were checked."""
+    """Lines of a table with up to `rows` checks of each log, evenly spread."""
     left = [
         f"{r['step']} | {r['loss']:.3f} | {r['miou']:.3f} | {r['iou']:.3f}"
         for r in _spread([r for r in vae if "miou" in r], rows)
@@ -117,7 +117,7 @@ def _spread(rows: list[dict[str, float]], most: int) -> list[dict[str, float]]:
 
 
 def device_name(kind: str) -> str:
-    """What a training ran on, for people."""
+    """Description of the training device."""
     if kind == "cuda":
         import torch
 

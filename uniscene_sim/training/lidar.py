@@ -1,4 +1,4 @@
-"""`uniscene-sim train lidar`: cells and sweeps to a `SparseSdfNet`, by the losses of UniScene's equation 11."""
+"""`uniscene-sim train lidar`: training of a `SparseSdfNet` with the losses of UniScene's equation 11."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ __all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "depth_errors", "lidar_loss
 
 @dataclass(frozen=True)
 class LidarRecipe:
-    """All that a training hangs on beside its data. As in UniScene's code, depth and intensity weigh alike."""
+    """Hyperparameters of a training. As in UniScene's code, depth and intensity have equal weights."""
 
     net: SdfConfig = field(default_factory=SdfConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(9000, 3e-3))
-    half_m: float = 14.0  # half the side of the crop that rays end in
-    margin_m: float = 10.0  # that cells are taken from around it
+    half_m: float = 14.0  # half the side of the crop in which rays end
+    margin_m: float = 10.0  # of cells around the crop
     rays: int = 3072
-    on_objects: float = 0.5  # part of the rays, where there are so many
+    on_objects: float = 0.5  # largest share of rays on agents
     seed: int = 0
-    depth: float = 1.0
+    depth: float = 1.0  # weight of the loss; so are the next three
     intensity: float = 1.0
     drop: float = 0.2
-    distance: float = 1.0  # of the signed distance itself, near the surface
+    distance: float = 1.0  # of the signed distance near the surface
     near_m: float = 0.6  # how near
 
 
 class LidarCrop(NamedTuple):
-    """A part of a sweep with the cells around it: N cells, R rays."""
+    """A crop of a sweep: R rays, and N cells around them."""
 
     ijk: Tensor  # int32 (N, 3)
-    label: Tensor  # int64 (N,)
-    group: Tensor  # int32 (N,)
+    label: Tensor  # int64 (N,) OccClass
+    group: Tensor  # int32 (N,), 0 for the static world, then one per agent
     rays: Rays
     air: Tensor  # float32 (R, 4), as of `air_features`
-    range_m: Tensor  # float32 (R,)
+    range_m: Tensor  # float32 (R,) m, inf where nothing is hit
     intensity: Tensor  # float32 (R,)
     dropped: Tensor  # bool (R,)
     is_object: Tensor  # bool (R,)
@@ -65,11 +65,11 @@ class LidarCrop(NamedTuple):
 
 
 class _SweepSamples(NamedTuple):
-    """A sweep's samples, of the rays that cross anything."""
+    """Samples of the R rays of a sweep that cross occupied cells."""
 
-    which: np.ndarray  # int64 (R,), of the sweep's rays
+    which: np.ndarray  # int64 (R,), their indices in the sweep
     samples: RaySamples
-    first_hit_m: np.ndarray  # float32 (R,)
+    first_hit_m: np.ndarray  # float32 (R,) m
     ijk: np.ndarray  # int32 (A, 3), cells of the agents
     label: np.ndarray  # uint8 (A,)
     group: np.ndarray  # int32 (A,), number of the agent from 1
@@ -77,16 +77,19 @@ class _SweepSamples(NamedTuple):
 
 
 class LidarCrops:
-    """Crops by number, the same for the same number.
+    """Endless seeded crops by index.
 
     Args:
-        spread: part of the crops that lie around an agent.
+        towns: sweeps of each town.
+        recipe: sizes of crops.
+        seed: of the crops.
+        around_agents: share of crops around an agent.
     """
 
     def __init__(self, towns: Sequence[TownSweeps], recipe: LidarRecipe, seed: int, around_agents: float = 0.6):
         self.towns, self.recipe, self.seed, self.around_agents = towns, recipe, seed, around_agents
         self._sweeps = [(t, s) for t, town in enumerate(towns) for s in range(len(town.sweeps))]
-        # grids are large, and seldom asked for but by samples without a prior, of which there are too many to keep
+        # Grids are large; they are cached for all towns only without the prior, whose samples are made for each crop.
         self._grid = lru_cache(maxsize=1 if recipe.net.prior else None)(self._make_grid)
         self._marched = lru_cache(maxsize=None)(self._sample_town)
         self._by_x = lru_cache(maxsize=None)(self._sorted)
@@ -99,8 +102,8 @@ class LidarCrops:
                 return crop
 
     def _sorted(self, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the cells that are seen by their x, and x."""
-        x = self.towns[t].cells.ijk[: self.towns[t].cells.seen, 0]
+        """Indices of the visible cells, sorted by x, and their x."""
+        x = self.towns[t].cells.ijk[: self.towns[t].cells.visible_count, 0]
         order = np.argsort(x, kind="stable")
         return order, x[order]
 
@@ -120,13 +123,13 @@ class LidarCrops:
         counts = [len(p) for p in parts]
         ijk = np.concatenate([np.zeros((0, 3), np.int32), *parts])
         label = np.repeat(kinds, counts).astype(np.uint8)
-        every = np.concatenate([cells.ijk[: cells.seen], ijk])
-        grounds = np.concatenate([ground[: cells.seen], np.zeros(len(ijk), bool)])
+        every = np.concatenate([cells.ijk[: cells.visible_count], ijk])
+        grounds = np.concatenate([ground[: cells.visible_count], np.zeros(len(ijk), bool)])
         origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
         n = self.recipe.net.samples if self.recipe.net.prior else 2
-        agents = agent_grids(parts, cells.seen)
+        agents = agent_grids(parts, cells.visible_count)
         made = sample_rays(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
-        whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.seen :]]), cells.label, len(every)))
+        whole = cell_grid(Cells(np.concatenate([every, cells.ijk[cells.visible_count :]]), cells.label, len(every)))
         bare = sample_rays(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
         which = np.flatnonzero(np.isfinite(made.first))
         samples = RaySamples(*(x[which] for x in made))
@@ -137,8 +140,8 @@ class LidarCrops:
     def _even_samples(self, t: int, sweep: GroundTruthSweep, agents_cells: np.ndarray, which: np.ndarray) -> RaySamples:
         cells, direction = self.towns[t].cells, sweep.direction[which].astype(np.float64)
         grid, ground = self._grid(t)
-        every = np.concatenate([cells.ijk[: cells.seen], agents_cells])
-        agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.seen)
+        every = np.concatenate([cells.ijk[: cells.visible_count], agents_cells])
+        agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.visible_count)
         return sample_rays(grid, every, ground, agents, sweep.origin[None], direction, sweep.max_range_m,
                      self.recipe.net.samples, prior=False)  # fmt: skip
 
@@ -162,12 +165,12 @@ class LidarCrops:
         near = order[np.searchsorted(x, low[0]) : np.searchsorted(x, high[0])]
         y = cells.ijk[near, 1]
         near = near[(low[1] < y) & (y < high[1])]
-        met = np.unique(m.group[samples.row[samples.agent_row >= 0] - cells.seen])
-        theirs = np.flatnonzero(np.isin(m.group, met))
-        number = np.full(cells.seen + len(m.ijk) + 1, -1, np.int64)  # the last for free space
+        hit = np.unique(m.group[samples.row[samples.agent_row >= 0] - cells.visible_count])
+        theirs = np.flatnonzero(np.isin(m.group, hit))
+        number = np.full(cells.visible_count + len(m.ijk) + 1, -1, np.int64)  # the last for free space
         number[near] = np.arange(len(near))
-        number[cells.seen + theirs] = len(near) + np.arange(len(theirs))
-        group = np.concatenate([np.zeros(len(near), np.int32), 1 + np.searchsorted(met, m.group[theirs])])
+        number[cells.visible_count + theirs] = len(near) + np.arange(len(theirs))
+        group = np.concatenate([np.zeros(len(near), np.int32), 1 + np.searchsorted(hit, m.group[theirs])])
         rays = Rays(
             *(torch.from_numpy(x) for x in (samples.t, number[samples.row], samples.offset, samples.slope,
                                             samples.gap, sweep.direction[which]))
@@ -192,23 +195,33 @@ def _pick(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dict[str, Tensor]:
-    """Equation 11: depth, intensity and drop-out, and the signed distance near the surface. An error of metres, where
-    no sample is near the truth, counts by its logarithm."""
+    """The losses of equation 11: depth, intensity, drop-out, and signed distance near the surface.
+
+    The depth loss is logarithmic in the error, so that rays without a sample near the truth do not dominate.
+
+    Args:
+        net: the network.
+        crop: cells, rays and ground truth.
+        recipe: weights of the losses.
+
+    Returns:
+        "loss", the weighted sum, and its detached terms.
+    """
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
-    met = torch.isfinite(crop.range_m)
-    truth = torch.where(met, crop.range_m, 0.0)
-    off = torch.stack([made.depth - truth, made.mean - truth])[:, met].abs()
+    hit = torch.isfinite(crop.range_m)
+    truth = torch.where(hit, crop.range_m, 0.0)
+    off = torch.stack([made.depth - truth, made.mean - truth])[:, hit].abs()
     depth = 0.5 * _mean((off / 0.5).log1p())
     apart = (truth[:, None] - crop.rays.t) * crop.rays.slope
-    near = met[:, None] & (apart.abs() < 4 * recipe.near_m)
+    near = hit[:, None] & (apart.abs() < 4 * recipe.near_m)
     wanted = apart.clamp(-recipe.near_m, recipe.near_m)
-    # farther away it only has to be at least so far
+    # farther away the distance is only bounded from one side
     over, under = F.relu(made.distance - wanted), F.relu(wanted - made.distance)
     distance = _mean((over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near])
-    back = met & ~crop.dropped
+    back = hit & ~crop.dropped
     intensity = _mean((made.intensity - crop.intensity).abs()[back])
-    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[met])
-    miss = F.binary_cross_entropy_with_logits(made.miss, (~met).float())
+    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[hit])
+    miss = F.binary_cross_entropy_with_logits(made.miss, (~hit).float())
     total = (
         recipe.depth * depth + recipe.distance * distance + recipe.intensity * intensity + recipe.drop * (drop + miss)
     )
@@ -219,14 +232,14 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
 
 
 def _mean(x: Tensor) -> Tensor:
-    """0 of nothing: a crop may hold nothing that returns."""
+    """Mean, 0 for an empty tensor: a crop may have no returning ray."""
     return x.sum() / max(1, x.numel())
 
 
 def depth_errors(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.device) -> dict[str, float]:
-    """Error of depth in m, on agents and elsewhere: of the network, of hard rays, and of these with half a cell added.
+    """Median range error (m) and share under 0.5 m over rays with a true hit, on agents and elsewhere.
 
-    Each by its median and the share under 0.5 m, over rays that meet something.
+    For the network ("net"), the first occupied cell ("hard"), and that with half a cell added ("half").
     """
     errors: dict[str, list[np.ndarray]] = {"net": [], "hard": [], "half": []}
     on_agents = []
@@ -234,14 +247,14 @@ def depth_errors(net: SparseSdfNet, crops: Sequence[LidarCrop], device: torch.de
         for crop in crops:
             on = crop.to(device)
             made = net(net.features(on.ijk, on.label, on.group), on.rays, on.air)
-            met = torch.isfinite(crop.range_m)
+            hit = torch.isfinite(crop.range_m)
             for name, depth in (
                 ("net", made.depth.cpu()),
                 ("hard", crop.first_hit_m),
                 ("half", crop.first_hit_m + 0.5 * CELL_M),
             ):
-                errors[name].append((depth - crop.range_m).abs()[met].numpy())
-            on_agents.append(crop.is_object[met].numpy())
+                errors[name].append((depth - crop.range_m).abs()[hit].numpy())
+            on_agents.append(crop.is_object[hit].numpy())
     objects = np.concatenate(on_agents)
     out = {}
     for name, parts in errors.items():
@@ -260,7 +273,19 @@ def train_sdf(
     device: torch.device,
     every: int = 500,
 ) -> SparseSdfNet:
-    """Train the network, or go on with a training in `folder`."""
+    """Train the network, or resume a training in `folder`.
+
+    Args:
+        recipe: hyperparameters.
+        training: sweeps of training towns.
+        validation: sweeps of validation towns.
+        folder: of checkpoint and log.
+        device: torch device.
+        every: steps between checkpoints and checks.
+
+    Returns:
+        the network with averaged weights.
+    """
     torch.manual_seed(recipe.seed)
     net = SparseSdfNet(recipe.net).to(device)
     crops = LidarCrops(training, recipe, recipe.seed)
@@ -284,7 +309,15 @@ def train_sdf(
 
 
 def save_lidar(folder: Path, recipe: LidarRecipe, net: SparseSdfNet, facts: dict[str, Any], card: str) -> None:
-    """Write the network to the zoo."""
+    """Write the network as a model of the zoo.
+
+    Args:
+        folder: of the model.
+        recipe: for the network's sizes.
+        net: the network.
+        facts: description of the training, for the config.
+        card: text of the model card.
+    """
     sizes = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe.net).items()}
     weights = {key: value.cpu().numpy() for key, value in net.state_dict().items()}
     save_model(folder, {"net": sizes, "training": facts}, {"net": weights}, card)

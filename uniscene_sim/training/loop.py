@@ -1,4 +1,4 @@
-"""The loop around a loss: schedule, averaged weights, log, checkpoints that a stopped training goes on from."""
+"""The training loop: learning-rate schedule, averaged weights, log, and checkpoints to resume from."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ from uniscene_sim.zoo.torch_device import autocast_for
 __all__ = ["Schedule", "train"]
 
 _Net = TypeVar("_Net", bound=nn.Module)
-_LOGGED = 50  # steps of a row of the log
+_LOGGED = 50  # steps per row of the log
 
 
 @dataclass(frozen=True)
 class Schedule:
+    """Learning rate and weight averaging over a training."""
+
     steps: int
-    rate: float
-    warmup: int = 100
-    decay: float = 0.3  # last part of the steps, over which the rate falls to zero; 0 for a rate that stays
-    average: float = 0.999  # of weights, a step
+    rate: float  # learning rate after warm-up
+    warmup: int = 100  # steps
+    decay: float = 0.3  # last share of the steps, over which the rate falls to zero; 0: constant rate
+    average: float = 0.999  # decay of the moving average of weights, per step
 
     def rate_at(self, step: int) -> float:
+        """Learning rate of a step."""
         left = (self.steps - step) / (self.decay * self.steps) if self.decay else 1.0
         return self.rate * min(1.0, (step + 1) / self.warmup, left)
 
@@ -45,13 +48,20 @@ def train(
     check: Callable[[_Net], dict[str, float]] | None = None,
     every: int = 500,
 ) -> _Net:
-    """Train a network; its averaged weights.
+    """Train a network, or resume an interrupted training.
 
     Args:
-        loss_of: losses by name of one step, of which "loss" is minimised.
-        folder: where `NAME.ckpt` and the log `NAME.jsonl` lie; a training that was stopped goes on from there.
-        check: figures of the averaged network, asked for with each checkpoint.
+        net: the network.
+        loss_of: function of a step to its losses by name, of which "loss" is minimised.
+        schedule: steps, learning rate and averaging.
+        folder: of the checkpoint `NAME.ckpt` and the log `NAME.jsonl`.
+        name: of the files.
+        device: torch device.
+        check: metrics of the averaged network, computed with each checkpoint.
         every: steps between checkpoints.
+
+    Returns:
+        a copy of the network with averaged weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{name}.ckpt"

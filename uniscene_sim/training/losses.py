@@ -1,4 +1,4 @@
-"""Losses of labels."""
+"""Losses for labels and latents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ __all__ = ["focal_loss", "kl_loss", "lovasz_softmax"]
 
 
 def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float) -> Tensor:
-    """Focal loss of logits (N, K) against labels (N,), weighted (N,); cross-entropy at gamma 0."""
+    """Weighted mean focal loss.
+
+    Args:
+        logits: float (N, K).
+        labels: int64 (N,).
+        weight: float (N,).
+        gamma: exponent; 0 is cross-entropy.
+    """
     loss = F.cross_entropy(logits, labels, reduction="none")
     if gamma:
         loss = loss * (1 - torch.exp(-loss)) ** gamma
@@ -18,7 +25,8 @@ def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float) -> 
 
 
 def lovasz_softmax(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Lovasz-softmax of probabilities (N, K), the convex surrogate of 1 - IoU, mean over the classes that occur."""
+    """Lovasz-softmax loss of probabilities (N, K) against labels (N,): a convex surrogate of 1 - IoU, averaged over the
+    classes that occur."""
     losses = []
     for k in labels.unique().tolist():
         truth = (labels == k).float()
@@ -31,5 +39,5 @@ def lovasz_softmax(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def kl_loss(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Mean over latents of the divergence from a standard normal."""
+    """KL divergence of normals from the standard normal, averaged over all latents; both arguments of one shape."""
     return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()

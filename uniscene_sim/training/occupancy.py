@@ -1,4 +1,4 @@
-"""`uniscene-sim train occupancy`: first the VAE, then the flow over its latents."""
+"""`uniscene-sim train occupancy`: training of the VAE, then of the flow over its latents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _VOXELS_FOR_LOVASZ = 40_000
 
 @dataclass(frozen=True)
 class OccupancyRecipe:
-    """All that a training hangs on beside its data."""
+    """Hyperparameters of a training."""
 
     vae: VaeConfig = field(default_factory=VaeConfig)
     net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
@@ -46,14 +46,14 @@ class OccupancyRecipe:
     flow_crop: int = 128
     flow_batch: int = 12
     seed: int = 0
-    untold: float = 0.2  # part of the layouts that the decoder is not told
-    mistold: float = 0.1  # part of them in which it is told another's
+    untold: float = 0.2  # share of layouts that are withheld from the decoder
+    mistold: float = 0.1  # share of layouts that are swapped for another crop's
     gamma: float = 0.0  # of the focal loss
     lovasz: float = 0.5
     kl: float = 1e-3
-    guided: float = 0.1  # part of the layouts that the flow is not told, for guidance
-    small: float = 3.0  # how much more the latents of small objects count
-    near_agents: float = 0.4  # part of the crops that lie around an agent
+    guided: float = 0.1  # share of layouts that are withheld from the flow, for classifier-free guidance
+    small: float = 3.0  # extra weight of latents at small objects
+    near_agents: float = 0.4  # share of crops around an agent
 
 
 def train_vae(
@@ -63,7 +63,18 @@ def train_vae(
     folder: Path,
     device: torch.device,
 ) -> OccupancyVae:
-    """Train the VAE, or go on with a training in `folder`; with latents scaled to unit variance."""
+    """Train the VAE, or resume a training in `folder`, and set the statistics that normalise its latents.
+
+    Args:
+        recipe: hyperparameters.
+        training: windows of training towns.
+        validation: windows of validation towns.
+        folder: of checkpoint and log.
+        device: torch device.
+
+    Returns:
+        the VAE with averaged weights.
+    """
     torch.manual_seed(recipe.seed)
     vae = to_device(OccupancyVae(recipe.vae), device)
     frames = recipe.vae.frames
@@ -75,10 +86,10 @@ def train_vae(
     def loss_of(step: int) -> dict[str, Tensor]:
         batch = batches[step].to(device)
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        told, layout = _drop_layouts(batch.layout, recipe.untold, recipe.mistold, generator)
+        layout_given, layout = _drop_layouts(batch.layout, recipe.untold, recipe.mistold, generator)
         mean, log_variance = vae.encode(batch.labels)
         noise = torch.randn(mean.shape, generator=generator).to(device)
-        features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, told)
+        features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, layout_given)
         index, weight = _sampled_voxels(batch.labels, generator)
         labels = fold(batch.labels).reshape(-1).index_select(0, index).long()
         logits = vae.logits(features.index_select(0, index)).float()
@@ -112,7 +123,20 @@ def train_flow(
     device: torch.device,
     name: str = "flow",
 ) -> nn.Module:
-    """Train the flow over the latents of a VAE, or go on with a training in `folder`."""
+    """Train the flow over the latents of a VAE, or resume a training in `folder`.
+
+    Args:
+        recipe: hyperparameters.
+        vae: trained.
+        training: windows of training towns.
+        validation: windows of validation towns.
+        folder: of checkpoint and log.
+        device: torch device.
+        name: of the files.
+
+    Returns:
+        the network with averaged weights.
+    """
     torch.manual_seed(recipe.seed + 1)
     net: nn.Module = UNet(recipe.net) if isinstance(recipe.net, UNetConfig) else DiT(recipe.net)
     to_device(net, device)
@@ -127,12 +151,12 @@ def train_flow(
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             data = vae.normalise(vae.encode(batch.labels)[0])
-        told, layout = _drop_layouts(batch.layout, untold, 0.0, generator)
+        layout_given, layout = _drop_layouts(batch.layout, untold, 0.0, generator)
         mask = _known_masks(len(data), data.shape[2], data.shape[3], generator).to(device)
         small = F.max_pool2d(layout[:, _SMALL].amax(dim=1, keepdim=True), recipe.vae.patch)
         agent = F.max_pool2d(layout[:, _AGENTS].amax(dim=1, keepdim=True), recipe.vae.patch)
         weight = 1.0 + torch.maximum(recipe.small * small, 0.5 * recipe.small * agent)
-        return flow_loss(net, data, layout, told, mask, weight.float(), generator)
+        return flow_loss(net, data, layout, layout_given, mask, weight.float(), generator)
 
     def check(net: nn.Module) -> dict[str, float]:
         with torch.no_grad(), autocast_for(device):
@@ -146,19 +170,19 @@ def train_flow(
 
 
 def reconstruction_iou(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str, float]:
-    """mIoU over the classes that occur, and IoU of what is occupied, of labels coded and decoded with their layout."""
+    """mIoU over the classes that occur, and IoU of occupied voxels, of labels encoded and decoded with their layout."""
     voxels = Confusion()
     for batch in batches:
         device = batch.labels.device
-        told = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
+        layout_given = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
         with torch.no_grad(), autocast_for(device):
-            made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), told)
+            made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), layout_given)
         voxels.add(batch.labels.cpu().numpy(), made.cpu().numpy())
     return {"miou": voxels.miou, "iou": voxels.iou}
 
 
 class _PrefetchedBatches:
-    """Batches by step, made ahead for as long as they are asked for in order."""
+    """Batches by step, prefetched as long as they are requested in order."""
 
     def __init__(self, crops: Crops, steps: int):
         self._crops, self._steps, self._next = crops, steps, -1
@@ -171,7 +195,7 @@ class _PrefetchedBatches:
 
 
 def _drop_layouts(layout: Tensor, untold: float, mistold: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Which layouts are told (B,), and the layouts (B, C, X, Y) float, some of them another's."""
+    """Whether each layout is given, bool (B,), and the layouts (B, C, X, Y) as float, some swapped for another's."""
     u = torch.rand(len(layout), generator=generator).to(layout.device)
     layout = layout.float().contiguous(memory_format=torch.channels_last)
     other = (u > 1 - mistold)[:, None, None, None]
@@ -179,7 +203,7 @@ def _drop_layouts(layout: Tensor, untold: float, mistold: float, generator: torc
 
 
 def _known_masks(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor:
-    """Masks (B, 1, nx, ny) of latents that are given: strips along some sides, as around a tile, or none."""
+    """Masks (B, 1, nx, ny) of known latents: strips along some sides, like those around a tile, or none."""
     i, j = torch.arange(nx)[:, None], torch.arange(ny)[None, :]
     masks = torch.zeros(b, 1, nx, ny)
     for n in range(b):
@@ -195,8 +219,10 @@ def _known_masks(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor
 
 
 def _sampled_voxels(labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Indices, in the order of `fold`, of some voxels and one over how likely each was: all of agents, and more of
-    surfaces than of the air."""
+    """Indices (K,), in the order of `fold`, of sampled voxels, and their inverse probabilities (K,).
+
+    All voxels of agents are taken, and more near surfaces than in the air.
+    """
     occupied = (labels != _FREE).float()[:, None]
     near = F.max_pool3d(occupied, 3, stride=1, padding=1)[:, 0] > 0
     agent = (labels <= int(OccClass.TRUCK)) & (labels > 0)
@@ -206,7 +232,7 @@ def _sampled_voxels(labels: Tensor, generator: torch.Generator) -> tuple[Tensor,
 
 
 def _class_weights(windows: Sequence[Windows]) -> Tensor:
-    """Rare classes count somewhat more: one over the fourth root of how often they occur, within bounds."""
+    """Class weights (21,): the inverse fourth root of a class's frequency relative to the median, within bounds."""
     frequency = class_frequencies(windows)
     weight = (np.maximum(frequency, 1e-7) / np.median(frequency[frequency > 0])) ** -0.25
     return torch.from_numpy(np.clip(weight, 0.5, 2.5).astype(np.float32))
@@ -215,7 +241,16 @@ def _class_weights(windows: Sequence[Windows]) -> Tensor:
 def save_occupancy(
     folder: Path, recipe: OccupancyRecipe, vae: OccupancyVae, flow: nn.Module, facts: dict[str, Any], card: str
 ) -> None:
-    """Write both networks to the zoo."""
+    """Write both networks as a model of the zoo.
+
+    Args:
+        folder: of the model.
+        recipe: for the networks' sizes.
+        vae: the VAE.
+        flow: network of the flow.
+        facts: description of the training, for the config.
+        card: text of the model card.
+    """
     kind = "unet" if isinstance(recipe.net, UNetConfig) else "dit"
     config = {"vae": _plain(recipe.vae), "flow": {"kind": kind, **_plain(recipe.net)}, "training": facts}
     weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in

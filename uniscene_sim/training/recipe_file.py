@@ -1,4 +1,4 @@
-"""Recipes as YAML: any of their fields, the rest as shipped."""
+"""Recipes as YAML files, which override fields of the default recipe."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ _T = TypeVar("_T")
 
 
 def read_recipe(path: Path, default: _T, choices: dict[str, dict[str, Any]]) -> _T:
-    """A recipe with what a file says in place of its own.
+    """The default recipe with the fields of a file.
 
     Args:
+        path: the file.
         default: dataclass of dataclasses and plain values.
-        choices: by field, the dataclasses that its `kind` may name, as `net: {kind: dit}`.
+        choices: by field, the dataclasses that its `kind` may name, such as `net: {kind: dit}`.
 
     Raises:
         InputError: not YAML, an unknown field, or a value of another kind.
     """
     try:
-        told = yaml.safe_load(path.read_text())
+        given = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"cannot be read as YAML: {error}", file=path) from error
-    recipe: _T = _filled(default, told or {}, path, "", choices)
+    recipe: _T = _filled(default, given or {}, path, "", choices)
     return recipe
 
 
-def _filled(value: Any, told: Any, path: Path, where: str, choices: dict[str, dict[str, Any]]) -> Any:
-    if not isinstance(told, dict):
-        raise InputError(f"expected fields and their values, got {told!r}", file=path, field=where or None)
+def _filled(value: Any, given: Any, path: Path, where: str, choices: dict[str, dict[str, Any]]) -> Any:
+    if not isinstance(given, dict):
+        raise InputError(f"expected fields and their values, got {given!r}", file=path, field=where or None)
     known = {f.name: getattr(value, f.name) for f in fields(value)}
     changed = {}
-    for key, new in told.items():
+    for key, new in given.items():
         field = f"{where}.{key}".lstrip(".")
         if key not in known:
             raise InputError(f"no such field, expected some of {', '.join(known)}", file=path, field=field)

@@ -1,2 +1,3 @@
-"""Trained models: where they are kept, how their weights come into networks, and on which device these run.
-No network is defined here, and no engine: those live beside the sensors that they serve."""
+"""Trained models: storage, checked loading of weights into networks, and the device these run on.
+
+No network and no engine is defined here; those live in the rooms of their sensors."""

@@ -1,7 +1,7 @@
-"""The zoo: trained models under `models/`, a folder each, loaded by name with checked hashes.
+"""The model zoo: trained models, a folder each under `models/`, loaded by name with checked hashes.
 
-A model is `config.yaml` (what its code needs, the version of the format, the SHA-256 of each file of weights), files of
-half-precision weights in safetensors, at most 16 MiB each, and its card, `README.md`. Nothing is unpickled.
+A model is `config.yaml` (sizes of its networks, version of the format, SHA-256 of each weights file), half-precision
+weights in safetensors files of at most 16 MiB, and its card, `README.md`. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class ZooModel:
-    """A model as it lies in the zoo."""
+    """Config and weights of a model."""
 
     folder: Path
     config: dict[str, Any]
-    weights: dict[str, dict[str, np.ndarray]]  # by file without its ending, then by tensor; float16
-    sha256: str  # of the config, and with it of all weights, whose hashes it holds
+    weights: dict[str, dict[str, np.ndarray]]  # float16 tensors, by file stem and name
+    sha256: str  # of the config, which holds the hashes of all weights
 
     @property
     def name(self) -> str:
@@ -68,20 +68,20 @@ class ZooModel:
 
 
 def require_learned(*more: str) -> None:
-    """Make sure that what learned models run on is installed.
+    """Make sure that the dependencies of learned models are installed.
 
     Args:
-        more: modules that some need beside torch.
+        more: required modules besides torch and safetensors.
 
     Raises:
-        InputError: it is not; says how to install it.
+        InputError: one is missing; says how to install it.
     """
     if missing := [name for name in ("torch", "safetensors", *more) if find_spec(name) is None]:
         raise InputError(f"learned models need {' and '.join(missing)}: pip install 'uniscene_sim[learned]'")
 
 
 def model_names() -> list[str]:
-    """What is in the zoo."""
+    """Names of the models in the zoo, sorted."""
     try:
         return sorted(path.parent.name for path in data_dir("models").glob(f"*/{CONFIG}"))
     except InputError:  # no zoo at all
@@ -89,11 +89,11 @@ def model_names() -> list[str]:
 
 
 def load_model(name: str | Path) -> ZooModel:
-    """A model of the zoo by its name, or any other by its folder.
+    """Load a model of the zoo by name, or any other by folder.
 
     Raises:
-        InputError: there is no such model (the message lists those there are), it is of another version of the format,
-            a file is missing, is not what its hash says, or holds anything but half-precision tensors.
+        InputError: there is no such model (the message lists the existing ones), it has another version of the format,
+            or a file is missing, does not match its hash, or holds anything but half-precision tensors.
     """
     folder = _find(name)
     file = YamlFile(folder / CONFIG, _SCHEMA)
@@ -106,12 +106,12 @@ def load_model(name: str | Path) -> ZooModel:
 def save_model(
     folder: str | Path, config: Mapping[str, Any], weights: Mapping[str, Mapping[str, np.ndarray]], card: str
 ) -> None:
-    """Write a model, whole or not at all; other files of the folder stay.
+    """Write a model, completely or not at all; other files of the folder stay.
 
     Args:
-        folder: made where it is missing.
-        config: what can stand in YAML; `format` and `weights` are added.
-        weights: tensors of each file, by the file's name without its ending; written as float16.
+        folder: created if missing.
+        config: values for YAML; `format` and `weights` are added.
+        weights: tensors by file stem and name; written as float16.
         card: text of the model card.
 
     Raises:
@@ -128,7 +128,7 @@ def save_model(
         files[f"{stem}.safetensors"] = body
     whole = {**config, "format": FORMAT, "weights": {name: _hash(body) for name, body in files.items()}}
     files[_CARD] = card.encode()
-    # Last, since a folder whose config is old or missing is refused by its hashes, never loaded half.
+    # Written last: with an old or missing config, a half-written folder is refused by its hashes.
     files[CONFIG] = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).encode()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -146,10 +146,15 @@ def save_model(
 
 
 def check_tensors(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], file: str | Path) -> None:
-    """Make sure that tensors are those that a model's code has, by name and shape.
+    """Make sure that tensors match those of a network by name and shape.
+
+    Args:
+        tensors: as read.
+        shapes: as expected.
+        file: for the message.
 
     Raises:
-        InputError: one is missing, has another shape, or is not known; names the tensor.
+        InputError: a tensor is missing, unknown, or has another shape; names it.
     """
     for name, shape in shapes.items():
         if name not in tensors:

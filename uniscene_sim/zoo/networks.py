@@ -1,4 +1,4 @@
-"""Weights of the zoo in the networks that they were trained for."""
+"""Loading of weights from the zoo into networks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def load_network(model: ZooModel, part: str, build: Callable[[dict[str, Any]], _
     """One network of a model, float32 on the CPU.
 
     Args:
-        model: whose config has the network's sizes as `part`, and its weights in the file of that name.
-        part: which of its networks.
-        build: makes the network from its sizes, which hold tuples where the config has lists.
+        model: config and weights.
+        part: which network: the key of its sizes in the config and the stem of its weights file.
+        build: function of the sizes (lists as tuples) to the network.
 
     Raises:
         InputError: sizes are missing or unknown, or tensors are missing, unknown or of other shapes.

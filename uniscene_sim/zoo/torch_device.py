@@ -1,4 +1,4 @@
-"""Number formats and memory of devices."""
+"""Choice of torch device, its precision, and its memory errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _Net = TypeVar("_Net", bound=nn.Module)
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """The device of a name, else a GPU where there is one.
+    """The device of a name; by default a GPU if there is one.
 
     Raises:
-        InputError: no such device here.
+        InputError: there is no such device.
     """
     if name and name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError("no CUDA device here, expected cpu", field="--device")
@@ -28,21 +28,21 @@ def pick_device(name: str | None = None) -> torch.device:
 
 
 def to_device(net: _Net, device: torch.device) -> _Net:
-    """A network on a device, its convolutions laid out as they run fastest."""
+    """Move a network to a device, in channels-last layout, the fastest for convolutions."""
     net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
 
 
 def autocast_for(device: torch.device) -> torch.autocast:
-    """bfloat16 where the device multiplies it faster than float32."""
+    """Autocast to bfloat16 where the device multiplies it faster than float32."""
     fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(fast))
 
 
 @contextmanager
 def explain_out_of_memory(batch: int) -> Iterator[None]:
-    """Says how large a batch was where the device has no memory left for it."""
+    """Turns out-of-memory errors into an `InputError` that names the batch size."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -1,3 +1,3 @@
-"""The analytic camera engine: exact rays, shaded by weather and sun.
+"""The analytic camera engine: ray casting and shading by sun, sky, lamps and weather.
 
-No weights are loaded here."""
+No learned weights are loaded here."""

@@ -1,4 +1,4 @@
-"""`RaycastCameras`: images by exact tracing of tiles and agents, lit by sun, sky and lamps."""
+"""`RaycastCameras`: images by ray casting into tiles and agents, shaded by sun, sky and lamps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from uniscene_sim.camera.effects import add_noise, add_precipitation, blur_motion, image_motion
 from uniscene_sim.camera.raycast.ground_bins import make_ground_bins
-from uniscene_sim.camera.raycast.lamps import lit_lamps
+from uniscene_sim.camera.raycast.lamps import active_lamps
 from uniscene_sim.camera.raycast.pixel_bounds import (
     agent_pixel_bounds,
     agent_pixel_bounds_distorted,
@@ -40,46 +40,63 @@ from uniscene_sim.tracing.templates.template_set import built_in_templates as bu
 __all__ = ["PlainCameras", "RaycastCameras", "RenderJob"]
 
 _EGO_COLOUR = 0x2A6F
-_STRIP_M, _FOOT_M = 4.0, 8.0  # bins of agents across the sunlight, and around their feet
-_FEET_M = 80.0  # ground beside agents is darker up to so far from the camera
-_BESIDE_M = 1.2
+_SHADOW_STRIP_M, _CONTACT_BIN_M = 4.0, 8.0  # widths of the bins of agents for sun shadows and ambient occlusion
+_CONTACT_RANGE_M = 80.0  # from the camera: ambient occlusion by agents
+_CONTACT_MARGIN_M = 1.2  # reach of ambient occlusion beside an agent
 
 
 class RenderJob(NamedTuple):
-    """One picture to be made: what is there, who looks, and what is written."""
+    """One image to render."""
 
     scene: CameraScene
-    eye: PosedCamera
-    picture: ImageBuffers
+    camera: PosedCamera
+    image: ImageBuffers
 
 
 @nogil_kernel
-def _render_rows(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, row_of, some, first, last):
-    """Trace and shade rows of a picture; `row_of` and `some` (N,) are room for agents."""
+def _render_rows(scene: CameraScene, camera: PosedCamera, image: ImageBuffers, row_of, candidates, first, last):
+    """Trace and shade the rows `first` to `last` - 1 of an image.
+
+    `row_of` and `candidates` are scratch int64 (N,) for rows of agents: those on an image row, and those at a pixel.
+    """
     for v in range(first, last):
-        count_in_row = agents_in_row(eye.spans, v, row_of)
-        for u in range(picture.depth.shape[1]):
-            render_pixel(scene, eye, picture, some, agents_in_column(eye.spans, row_of, count_in_row, u, some), v, u)
+        count_in_row = agents_in_row(camera.spans, v, row_of)
+        for u in range(image.depth.shape[1]):
+            render_pixel(
+                scene,
+                camera,
+                image,
+                candidates,
+                agents_in_column(camera.spans, row_of, count_in_row, u, candidates),
+                v,
+                u,
+            )
 
 
 @nogil_kernel
-def _antialias_rows(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, row_of, some, first, last):
-    """Smooth the edges in rows of a picture whose every pixel has been seen."""
+def _antialias_rows(scene: CameraScene, camera: PosedCamera, image: ImageBuffers, row_of, candidates, first, last):
+    """Anti-alias edge pixels in rows of an image that has been traced as a whole."""
     for v in range(first, last):
-        count_in_row = agents_in_row(eye.spans, v, row_of)
-        for u in range(picture.depth.shape[1]):
-            if is_edge(picture, v, u):
+        count_in_row = agents_in_row(camera.spans, v, row_of)
+        for u in range(image.depth.shape[1]):
+            if is_edge(image, v, u):
                 antialias_pixel(
-                    scene, eye, picture, some, agents_in_column(eye.spans, row_of, count_in_row, u, some), v, u
+                    scene,
+                    camera,
+                    image,
+                    candidates,
+                    agents_in_column(camera.spans, row_of, count_in_row, u, candidates),
+                    v,
+                    u,
                 )
 
 
 class RaycastCameras:
-    """Cameras by exact tracing. Depth, semantics and instances are those of the ray through the pixel's centre.
+    """Cameras by ray casting. Depth, semantics and instances are those of the ray through the pixel's centre.
 
     Args:
         templates: shapes of agents, by default the built-in ones.
-        smooth_edges: whether pixels on edges get the mean colour of four rays.
+        smooth_edges: whether edge pixels are anti-aliased with four rays.
     """
 
     name = "raycast"
@@ -97,51 +114,51 @@ class RaycastCameras:
         self, state: Any, views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Any, list[dict[str, CameraFrame]]]:
         """One image of each camera in each world, at the worlds' stamps."""
-        return state, map_threads(lambda view: self._seen(view, specs), views)
+        return state, map_threads(lambda view: self._render_world(view, specs), views)
 
-    def _seen(self, view: WorldView, specs: Sequence[CameraSpec]) -> dict[str, CameraFrame]:
+    def _render_world(self, view: WorldView, specs: Sequence[CameraSpec]) -> dict[str, CameraFrame]:
         """The images of one world."""
-        shots = self._render_jobs(view, specs)
-        for shot in shots:
-            self._trace(shot)
-        return self._frames(view, specs, shots)
+        jobs = self._render_jobs(view, specs)
+        for job in jobs:
+            self._trace(job)
+        return self._camera_frames(view, specs, jobs)
 
-    def _trace(self, shot: RenderJob) -> None:
-        """Fill the picture."""
-        n, rows = len(shot.eye.spans), row_ranges(len(shot.picture.depth))
-        map_threads(lambda part: _render_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
+    def _trace(self, job: RenderJob) -> None:
+        """Fill the image."""
+        n, rows = len(job.camera.spans), row_ranges(len(job.image.depth))
+        map_threads(lambda part: _render_rows(*job, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
         if self._smooth and not self.plain:
-            map_threads(lambda part: _antialias_rows(*shot, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
+            map_threads(lambda part: _antialias_rows(*job, np.empty(n, np.int64), np.empty(n, np.int64), *part), rows)
 
     def _render_jobs(self, view: WorldView, specs: Sequence[CameraSpec]) -> list[RenderJob]:
-        """The pictures of one world, yet to be made."""
+        """Jobs for the images of one world, with buffers still to be filled."""
         posed = {with_ego: self._posed_agents(view, with_ego) for with_ego in {s.ego_visible for s in specs}}
-        shots = []
+        jobs = []
         for spec in specs:
             agents, paint = posed[spec.ego_visible]
             if spec.ego_visible and self._inside_ego_body(view, spec, agents):
                 if False not in posed:
                     posed[False] = self._posed_agents(view, False)
                 agents, paint = posed[False]
-            shots.append(self._render_job(view, spec, agents, paint))
-        return shots
+            jobs.append(self._render_job(view, spec, agents, paint))
+        return jobs
 
     def _inside_ego_body(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> bool:
-        """Whether a camera is inside the ego's body, the last of the agents, which then would hide all else from it."""
+        """Whether a camera lies inside the ego's body (the last agent), which would then occlude everything."""
         x, y, z = view.frame.ego_pose.compose(spec.pose).position
         last = np.array([len(agents.id) - 1])
         return bool(trace_agents(agents, self._templates, last, 1, Ray(x, y, z, 1.0, 0.0, 0.0), 1e-3)[5] >= 0)
 
     def _posed_agents(self, view: WorldView, with_ego: bool) -> tuple[PosedAgents, np.ndarray]:
-        """The agents of a moment, the ego among them where it is to be seen, and their colours."""
+        """The agents at the frame's stamp, with the ego last if wanted, and their albedo (N, 3, 3)."""
         frame = view.frame
         if with_ego:
             frame = replace(frame, agents=np.concatenate([frame.agents, _ego_as_agent(frame)]))
         agents = pose_agents(frame, agent_motion(frame, (), 0.0), self._template_set)
         return agents, agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3))
 
-    def _scene(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraScene:
-        """What the rays of one camera share."""
+    def _camera_scene(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraScene:
+        """The scene of one camera's rays."""
         centre = fixed(view.frame.ego_pose.compose(spec.pose).position)
         sky = sky_of(view.frame.style)
         sky = sky._replace(exposure=sky.exposure * 2.0**spec.exposure_ev)
@@ -149,17 +166,17 @@ class RaycastCameras:
         across = np.array([-sky.sun[1], sky.sun[0]]) / level
         strips = np.column_stack([agents.centre[:, :2] @ across, np.zeros(len(agents.id))])
         middle = np.array([float(centre[:2] @ across), 0.0])
-        # Feet of what only stands on the ground: a signal head hangs above it.
-        reach = np.where(agents.cls == AgentClass.SIGNAL_HEAD, -1e9, agents.radius + _BESIDE_M)
+        # A signal head hangs above the ground, so it does not darken it.
+        reach = np.where(agents.cls == AgentClass.SIGNAL_HEAD, -1e9, agents.radius + _CONTACT_MARGIN_M)
         dark, far = 0.0 if self.plain else sky.darkness, spec.max_range_m
         return CameraScene(
             view.atlas.arrays,
             agents,
             self._templates,
             sky,
-            *lit_lamps(view.frame, view.atlas.arrays.lamps, dark, centre, far),
-            make_ground_bins(strips, agents.radius, middle, far + _FOOT_M, _STRIP_M),
-            make_ground_bins(agents.position[:, :2], reach, centre, _FEET_M, _FOOT_M),
+            *active_lamps(view.frame, view.atlas.arrays.lamps, dark, centre, far),
+            make_ground_bins(strips, agents.radius, middle, far + _CONTACT_BIN_M, _SHADOW_STRIP_M),
+            make_ground_bins(agents.position[:, :2], reach, centre, _CONTACT_RANGE_M, _CONTACT_BIN_M),
             LINEAR_RGB,
             paint,
             far,
@@ -174,7 +191,7 @@ class RaycastCameras:
         find(agents, rotation, position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
         shape = (spec.height, spec.width)
         return RenderJob(
-            self._scene(view, spec, agents, paint),
+            self._camera_scene(view, spec, agents, paint),
             PosedCamera(rotation, position, spec.lens, spans),
             ImageBuffers(
                 np.empty((*shape, 3), np.uint8),
@@ -184,18 +201,18 @@ class RaycastCameras:
             ),
         )
 
-    def _frames(
-        self, view: WorldView, specs: Sequence[CameraSpec], shots: Sequence[RenderJob]
+    def _camera_frames(
+        self, view: WorldView, specs: Sequence[CameraSpec], jobs: Sequence[RenderJob]
     ) -> dict[str, CameraFrame]:
-        """What the cameras of one world make of pictures that have been traced."""
-        return {spec.name: self._frame(shot, view, spec) for spec, shot in zip(specs, shots, strict=True)}
+        """Frames of one world from its traced images."""
+        return {spec.name: self._camera_frame(job, view, spec) for spec, job in zip(specs, jobs, strict=True)}
 
-    def _frame(self, shot: RenderJob, view: WorldView, spec: CameraSpec) -> CameraFrame:
-        image = CameraFrame(*shot.picture, view.frame.stamp_us)
+    def _camera_frame(self, job: RenderJob, view: WorldView, spec: CameraSpec) -> CameraFrame:
+        image = CameraFrame(*job.image, view.frame.stamp_us)
         return replace(image, rgb=self._apply_effects(image, view.frame, spec))
 
     def _apply_effects(self, image: CameraFrame, frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:
-        """What motion, weather before the lens and the sensor make of the colours."""
+        """The colours after motion blur, precipitation and sensor noise."""
         rgb, sky = image.rgb, sky_of(frame.style)
         if spec.shutter_ms > 0.0:
             rgb = blur_motion(rgb, image_motion(spec, image.depth, image.instance, frame))
@@ -207,7 +224,7 @@ class RaycastCameras:
 
 
 class PlainCameras(RaycastCameras):
-    """The same rays and labels, with colour by sun and sky alone: no shadows, detail, lamps or weather."""
+    """The same rays and labels, shaded by sun and sky alone: no shadows, detail, lamps or weather."""
 
     name = "raycast-plain"
     plain = True

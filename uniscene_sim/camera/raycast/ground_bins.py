@@ -1,4 +1,4 @@
-"""Things by squares of ground, so that a point asks only those that reach it."""
+"""Items binned by squares of ground, so that a point tests only those that can reach it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import device, floor
 
-__all__ = ["GroundBins", "make_ground_bins", "rows_at"]
+__all__ = ["GroundBins", "bin_range", "make_ground_bins"]
 
 
 class GroundBins(NamedTuple):
-    """Squares of `size_m` from `low`; the things of square (i, j) are rows[first[k] : first[k + 1]], k = i n + j."""
+    """n x n squares from `low`; the items of square (i, j) are rows[first[k] : first[k + 1]], k = i n + j."""
 
     low: np.ndarray  # float64 (2,) m
     size_m: float
@@ -23,7 +23,15 @@ class GroundBins(NamedTuple):
 
 
 def make_ground_bins(at: np.ndarray, reach: np.ndarray, centre: np.ndarray, half_m: float, size_m: float) -> GroundBins:
-    """Bins of things at places (N, 2) that each reach so far (N,), m, over a square around a centre."""
+    """Bin N items over a square region.
+
+    Args:
+        at: float64 (N, 2) m, places of the items.
+        reach: float64 (N,) m, radius of each item's influence; negative: none.
+        centre: (2,) or more, m, of the region.
+        half_m: half the side of the region.
+        size_m: side of a bin.
+    """
     n = max(int(2 * half_m / size_m), 1)
     low = np.floor(centre[:2] / size_m) * size_m - half_m
     first, rows = _fill_bins(np.ascontiguousarray(at), reach, low, size_m, n)
@@ -32,6 +40,7 @@ def make_ground_bins(at: np.ndarray, reach: np.ndarray, centre: np.ndarray, half
 
 @njit(cache=True)
 def _fill_bins(at, reach, low, size, n):
+    # at: float64 (N, 2) m; reach: float64 (N,) m; low: float64 (2,) m; size: m; n: bins a side
     first = np.zeros(n * n + 1, np.int64)
     rows = np.empty(0, np.int64)
     for write in range(2):
@@ -56,8 +65,8 @@ def _fill_bins(at, reach, low, size, n):
 
 
 @device
-def rows_at(bins: GroundBins, x, y):
-    """Begin and end of the rows of things that may reach a place."""
+def bin_range(bins: GroundBins, x, y):
+    """Begin and end in `rows` of the items that may reach a place (x, y), m."""
     i, j = floor((x - bins.low[0]) / bins.size_m), floor((y - bins.low[1]) / bins.size_m)
     if i < 0 or j < 0 or i >= bins.n or j >= bins.n:
         return 0, 0

@@ -1,4 +1,4 @@
-"""Lamps at night: street lights where a tile has lamp material, head lights of vehicles and of the ego."""
+"""Lamps at night: street lights where a tile has lamp material, headlights and brake lights of all vehicles."""
 
 from __future__ import annotations
 
@@ -7,40 +7,42 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.raycast.ground_bins import GroundBins, make_ground_bins, rows_at
+from uniscene_sim.camera.raycast.ground_bins import GroundBins, bin_range, make_ground_bins
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.layout import LayoutFrame, Light
 from uniscene_sim.taxonomy import AgentClass
 
-__all__ = ["Lamps", "lamp_light", "lit_lamps"]
+__all__ = ["Lamps", "active_lamps", "lamp_light"]
 
 _STREET_REACH_M, _HEAD_REACH_M = 24.0, 60.0
 _STREET_RGB, _HEAD_RGB, _BRAKE_RGB = (40.0, 31.0, 19.0), (260.0, 250.0, 225.0), (1.1, 0.05, 0.03)
-_BROAD_M2 = 6.0  # a street light is no point: what is right beside it is not lit without bounds
-_EVEN_M2 = 130.0  # a dipped beam lights the road near the car no more than farther ahead
+_BROAD_M2 = 6.0  # added to the squared distance: a street light is an area, so nearby light stays bounded
+_EVEN_M2 = 130.0  # added to the squared distance: a dipped beam lights the road evenly
 _BRAKE_REACH_M = 7.0
 _BIN_M = 16.0
 _STREET, _HEAD, _BRAKE = 0, 1, 2
 
 
 class Lamps(NamedTuple):
-    at: np.ndarray  # float64 (L, 3) m
-    axis: np.ndarray  # float64 (L, 2) unit, where a head light points
-    kind: np.ndarray  # uint8 (L,): 0 street light, 1 head light, 2 brake light
+    """L light sources."""
+
+    position: np.ndarray  # float64 (L, 3) m
+    axis: np.ndarray  # float64 (L, 2) unit, direction of a headlight
+    kind: np.ndarray  # uint8 (L,): 0 street light, 1 headlight, 2 brake light
     rgb: np.ndarray  # float64 (L, 3) linear, at 1 m
 
 
-def lit_lamps(
+def active_lamps(
     frame: LayoutFrame, street: np.ndarray, dark: float, centre: np.ndarray, far_m: float
 ) -> tuple[Lamps, GroundBins]:
-    """What shines around a place, and by the ground that it reaches; nothing by day.
+    """Lamps around a place, and bins of the ground that each reaches; none by day.
 
     Args:
-        frame: whose agents have lights, and the ego.
-        street: (S, 3) street lights, m.
-        dark: 0..1, how far lamps are on.
-        centre: (3,) m.
-        far_m: as far as anything is seen; street lights beyond are left out: their tiles may not be there.
+        frame: agents and ego with their lights.
+        street: float (S, 3) m, street lights.
+        dark: 0..1, intensity of lamps.
+        centre: float64 (3,) m.
+        far_m: the camera's range; street lights beyond are left out, since their tiles may not be loaded.
     """
     at, axis, kind, rgb, reach = [], [], [], [], []
     if dark > 0.0:
@@ -79,12 +81,19 @@ def lit_lamps(
 
 @device
 def lamp_light(lamps: Lamps, bins: GroundBins, x, y, z, nx, ny, nz):
-    """Linear RGB that lamps cast on a surface, before its albedo."""
+    """Irradiance from lamps on a surface, linear RGB.
+
+    Args:
+        lamps: all light sources.
+        bins: lamps by the ground that they reach.
+        x, y, z: point, m.
+        nx, ny, nz: its unit normal.
+    """
     r, g, b = 0.0, 0.0, 0.0
-    begin, end = rows_at(bins, x, y)
+    begin, end = bin_range(bins, x, y)
     for q in range(begin, end):
         n = bins.rows[q]
-        vx, vy, vz = lamps.at[n, 0] - x, lamps.at[n, 1] - y, lamps.at[n, 2] - z
+        vx, vy, vz = lamps.position[n, 0] - x, lamps.position[n, 1] - y, lamps.position[n, 2] - z
         d2 = vx * vx + vy * vy + vz * vz + 0.05
         d = sqrt(d2)
         facing = (nx * vx + ny * vy + nz * vz) / d

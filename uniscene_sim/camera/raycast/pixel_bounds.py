@@ -1,4 +1,4 @@
-"""Which pixels an agent may cover."""
+"""Screen-space bounds of agents, so that a pixel tests only agents that may cover it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from uniscene_sim.tracing.agents import PosedAgents
 
 __all__ = ["agent_pixel_bounds", "agent_pixel_bounds_distorted", "agents_at_pixel", "agents_in_column", "agents_in_row"]
 
-#: Directions around the rim of a cone.
+#: Unit circle (48, 2): directions around the rim of a cone.
 _RIM = np.stack([f(np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)) for f in (np.cos, np.sin)], axis=1)
 
 
 @njit(cache=True)
 def agent_pixel_bounds(agents: PosedAgents, rotation, position, lens, width, height, far, spans):
-    """Write the columns and rows (N, 4: u0, u1, v0, v1) that each agent's bounding sphere may cover."""
+    """Write the columns and rows that each agent's bounding sphere may cover in a pinhole image.
+
+    Args:
+        agents: N agents.
+        rotation: float64 (3, 3), map <- optical.
+        position: float64 (3,) m, of the camera.
+        lens: float64 (11,), see `uniscene_sim.lens`.
+        width, height: px.
+        far: range, m.
+        spans: int64 (N, 4), written: u0, u1, v0, v1 inclusive, u0 > u1 if the agent is out of view.
+    """
     fx, fy, cx, cy = lens[1], lens[2], lens[3], lens[4]
     for n in range(agents.template.shape[0]):
         x, y, z = (
@@ -46,8 +56,20 @@ def agent_pixel_bounds_distorted(
     agents: PosedAgents, rotation: np.ndarray, position: np.ndarray, lens: np.ndarray, width: int, height: int,
     far: float, spans: np.ndarray,
 ) -> None:  # fmt: skip
-    """The same for a lens that bends: the image of the rim of the cone around each sphere holds that of its inside, but
-    where the cone leaves the field of view."""
+    """As `agent_pixel_bounds`, for lenses with distortion.
+
+    The image of the rim of the cone around a sphere encloses the image of its inside, unless the cone leaves the field
+    of view; the whole image is then taken.
+
+    Args:
+        agents: N agents.
+        rotation: float64 (3, 3), map <- optical.
+        position: float64 (3,) m, of the camera.
+        lens: float64 (11,), see `uniscene_sim.lens`.
+        width, height: px.
+        far: range, m.
+        spans: int64 (N, 4), written: u0, u1, v0, v1 inclusive.
+    """
     centre = (agents.centre - position) @ rotation
     away = np.linalg.norm(centre, axis=1)
     spans[:] = (1, 0, 1, 0)
@@ -71,19 +93,30 @@ def agent_pixel_bounds_distorted(
 
 
 @device
-def agents_in_column(spans, row_of, in_row, u, some):
-    """Write the agents whose span holds column `u`; their number."""
+def agents_in_column(spans, row_of, in_row, u, candidates):
+    """Select the agents of an image row that may cover column `u`.
+
+    Args:
+        spans: int64 (N, 4).
+        row_of: int64 (N,), from `agents_in_row`.
+        in_row: how many of these count.
+        u: column.
+        candidates: int64 (N,), written.
+
+    Returns:
+        how many were written.
+    """
     count = 0
     for q in range(in_row):
         if spans[row_of[q], 0] <= u <= spans[row_of[q], 1]:
-            some[count] = row_of[q]
+            candidates[count] = row_of[q]
             count += 1
     return count
 
 
 @device
 def agents_in_row(spans, v, row_of):
-    """Write the agents whose span holds row `v`; their number."""
+    """Write the agents that may cover image row `v` into `row_of`, and return their number."""
     count = 0
     for n in range(spans.shape[0]):
         if spans[n, 2] <= v <= spans[n, 3]:
@@ -93,11 +126,20 @@ def agents_in_row(spans, v, row_of):
 
 
 @device
-def agents_at_pixel(spans, v, u, some):
-    """Write the agents whose bounds hold a pixel; their number. As `agents_in_row` and `agents_in_column` together."""
+def agents_at_pixel(spans, v, u, candidates):
+    """Select the agents that may cover one pixel: `agents_in_row` and `agents_in_column` in one pass.
+
+    Args:
+        spans: int64 (N, 4).
+        v, u: row and column.
+        candidates: int64 (N,), written.
+
+    Returns:
+        how many were written.
+    """
     count = 0
     for n in range(spans.shape[0]):
         if spans[n, 2] <= v <= spans[n, 3] and spans[n, 0] <= u <= spans[n, 1]:
-            some[count] = n
+            candidates[count] = n
             count += 1
     return count

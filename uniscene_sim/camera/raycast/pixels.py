@@ -1,4 +1,4 @@
-"""One pixel of a picture: what the ray through its centre meets, and the mean of more rays where it lies on an edge."""
+"""Rendering of one pixel: colour, depth and labels by the ray through its centre, and anti-aliasing of edges."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from uniscene_sim.tracing.slabs import Ray
 __all__ = ["ImageBuffers", "PosedCamera", "antialias_pixel", "is_edge", "render_pixel"]
 
 _SKY = int(OccClass.FREE)
-# ground: seen at a slant, its depth jumps from row to row without an edge
+# ground classes: at grazing angles their depth jumps from row to row without an edge
 _FLAT = (11, 12, 13, 14, 17, 18, 19)
 _OUTSIDE_LENS = -2.0
 
 
 class PosedCamera(NamedTuple):
-    """Where a camera is, how it sees, and the pixels that each agent may cover."""
+    """Pose and lens of a camera, and the pixels that each agent may cover."""
 
     rotation: np.ndarray  # float64 (3, 3), map <- optical
     position: np.ndarray  # float64 (3,) m
@@ -32,7 +32,7 @@ class PosedCamera(NamedTuple):
 
 
 class ImageBuffers(NamedTuple):
-    """What is written; fields as in `CameraFrame`."""
+    """Buffers to be filled; fields as in `CameraFrame`."""
 
     rgb: np.ndarray  # uint8 (H, W, 3)
     depth: np.ndarray  # float32 (H, W) m
@@ -42,8 +42,8 @@ class ImageBuffers(NamedTuple):
 
 @device
 def _pixel_direction(lens, rotation, px, py):
-    """Unit direction in the map frame of an image point, and its cosine to the optical axis; `_OUTSIDE_LENS` where the
-    lens has no ray."""
+    """Unit direction (3 numbers, map frame) of an image point, and its cosine to the optical axis, `_OUTSIDE_LENS`
+    where the lens has no ray."""
     if lens[0] == PINHOLE:
         cu, cv = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
         scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
@@ -61,31 +61,39 @@ def _pixel_direction(lens, rotation, px, py):
 
 
 @inlined
-def render_pixel(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, some, count, v, u):
-    """Write the pixel in row `v` and column `u`, with the agents `some[:count]` in its way."""
-    ox, oy, oz = eye.position[0], eye.position[1], eye.position[2]
-    dx, dy, dz, scale = _pixel_direction(eye.lens, eye.rotation, u + 0.5, v + 0.5)
+def render_pixel(scene: CameraScene, camera: PosedCamera, image: ImageBuffers, candidates, count, v, u):
+    """Trace, shade and write one pixel.
+
+    Args:
+        scene: what is rendered.
+        camera: pose and lens.
+        image: buffers, written.
+        candidates, count: int64 (N,), of which the first `count` are the agents to test.
+        v, u: row and column.
+    """
+    ox, oy, oz = camera.position[0], camera.position[1], camera.position[2]
+    dx, dy, dz, scale = _pixel_direction(camera.lens, camera.rotation, u + 0.5, v + 0.5)
     if scale == _OUTSIDE_LENS:
-        picture.depth[v, u], picture.semantic[v, u], picture.instance[v, u] = inf, _SKY, 0
-        picture.rgb[v, u, 0], picture.rgb[v, u, 1], picture.rgb[v, u, 2] = 0, 0, 0
+        image.depth[v, u], image.semantic[v, u], image.instance[v, u] = inf, _SKY, 0
+        image.rgb[v, u, 0], image.rgb[v, u, 1], image.rgb[v, u, 2] = 0, 0, 0
         return
-    t, m, row, r, g, b = render_ray(scene, some, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / eye.lens[1])
-    along = 1.0 if eye.lens[0] == FISHEYE else scale
-    picture.depth[v, u], picture.semantic[v, u], picture.instance[v, u] = t * along, _SKY, 0
+    t, m, row, r, g, b = render_ray(scene, candidates, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / camera.lens[1])
+    along = 1.0 if camera.lens[0] == FISHEYE else scale
+    image.depth[v, u], image.semantic[v, u], image.instance[v, u] = t * along, _SKY, 0
     if row >= 0:
-        picture.semantic[v, u] = AGENT_OCC_CLASS[scene.agents.cls[row]]
-        picture.instance[v, u] = scene.agents.id[row]
+        image.semantic[v, u] = AGENT_OCC_CLASS[scene.agents.cls[row]]
+        image.instance[v, u] = scene.agents.id[row]
     elif t < inf:
-        picture.semantic[v, u], picture.instance[v, u] = MATERIAL_LABEL[m], -1 - row
+        image.semantic[v, u], image.instance[v, u] = MATERIAL_LABEL[m], -1 - row
     exposure = scene.sky.exposure
-    picture.rgb[v, u, 0], picture.rgb[v, u, 1] = tone_map(exposure * r), tone_map(exposure * g)
-    picture.rgb[v, u, 2] = tone_map(exposure * b)
+    image.rgb[v, u, 0], image.rgb[v, u, 1] = tone_map(exposure * r), tone_map(exposure * g)
+    image.rgb[v, u, 2] = tone_map(exposure * b)
 
 
 @device
-def is_edge(picture: ImageBuffers, v, u):
-    """Whether a pixel differs in kind from one beside it, or lies far before or behind it."""
-    depth, semantic, instance = picture.depth, picture.semantic, picture.instance
+def is_edge(image: ImageBuffers, v, u):
+    """Whether a pixel differs from one of its four neighbours in class, instance, or much in depth."""
+    depth, semantic, instance = image.depth, image.semantic, image.instance
     for q in range(4):
         i, j = v + (1 if q == 0 else (-1 if q == 1 else 0)), u + (1 if q == 2 else (-1 if q == 3 else 0))
         if 0 <= i < depth.shape[0] and 0 <= j < depth.shape[1]:
@@ -98,18 +106,26 @@ def is_edge(picture: ImageBuffers, v, u):
 
 
 @inlined
-def antialias_pixel(scene: CameraScene, eye: PosedCamera, picture: ImageBuffers, some, count, v, u):
-    """Give a pixel on an edge the mean colour of four rays."""
-    ox, oy, oz, exposure = eye.position[0], eye.position[1], eye.position[2], scene.sky.exposure
+def antialias_pixel(scene: CameraScene, camera: PosedCamera, image: ImageBuffers, candidates, count, v, u):
+    """Give an edge pixel the mean colour of four rays.
+
+    Args:
+        scene: what is rendered.
+        camera: pose and lens.
+        image: buffers, of which the colour is written.
+        candidates, count: int64 (N,), of which the first `count` are the agents to test.
+        v, u: row and column.
+    """
+    ox, oy, oz, exposure = camera.position[0], camera.position[1], camera.position[2], scene.sky.exposure
     red, green, blue = 0.0, 0.0, 0.0
     for q in range(4):  # a rotated grid
         x, y = u + 0.125 + 0.25 * q, v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2))
-        dx, dy, dz, scale = _pixel_direction(eye.lens, eye.rotation, x, y)
+        dx, dy, dz, scale = _pixel_direction(camera.lens, camera.rotation, x, y)
         if scale == _OUTSIDE_LENS:
             continue
-        _, _, _, r, g, b = render_ray(scene, some, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / eye.lens[1])
-        most = 1.4 / exposure
+        _, _, _, r, g, b = render_ray(scene, candidates, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / camera.lens[1])
+        most = 1.4 / exposure  # clamped, so that one bright sample does not decide the mean
         red, green, blue = red + min(r, most), green + min(g, most), blue + min(b, most)
     quarter = 0.25 * exposure
-    picture.rgb[v, u, 0], picture.rgb[v, u, 1] = tone_map(quarter * red), tone_map(quarter * green)
-    picture.rgb[v, u, 2] = tone_map(quarter * blue)
+    image.rgb[v, u, 0], image.rgb[v, u, 1] = tone_map(quarter * red), tone_map(quarter * green)
+    image.rgb[v, u, 2] = tone_map(quarter * blue)

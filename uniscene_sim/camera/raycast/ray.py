@@ -1,4 +1,4 @@
-"""One ray of a camera: what it meets, and the light that comes back along it."""
+"""One camera ray: its first hit, and the radiance along it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.raycast.ground_bins import GroundBins, rows_at
+from uniscene_sim.camera.raycast.ground_bins import GroundBins, bin_range
 from uniscene_sim.camera.raycast.lamps import Lamps, lamp_light
 from uniscene_sim.camera.raycast.shading import (
     Illumination,
-    Point,
-    Skin,
+    SurfaceMaterial,
+    SurfacePoint,
     apply_haze,
     is_ground_material,
     is_wall_material,
@@ -34,30 +34,30 @@ __all__ = ["CameraScene", "render_ray"]
 
 _BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
 _EMPTY = int(Material.NONE)
-_PUDDLES = 124  # use of random numbers
-_SHADOW_M = 70.0  # shadows reach no farther
-_LIFT_M = 0.01  # rays from a surface start this far off it
-_AGENT_LIFT_M = 0.08  # more than a voxel of a template, so that its steps do not shade themselves
+_PUDDLES = 124  # key of random numbers
+_SHADOW_M = 70.0  # length of shadow rays
+_RAY_OFFSET_M = 0.01  # rays from a surface start this far off it
+_AGENT_RAY_OFFSET_M = 0.08  # more than a voxel of a template, so that voxel steps do not shadow themselves
 _MOST_SAMPLES = 12
-_SOFT_M = 2 * BLOCK_M / 4  # cells are averaged over this length for the light of the sky
-_AROUND = 2  # cells to each side that tell which way a wall faces
-_MIRROR_M = 60.0  # wet ground mirrors no farther
+_SOFT_M = 2 * BLOCK_M / 4  # cell density is averaged over this length, for ambient occlusion
+_AROUND = 2  # cells to each side that a wall's smoothed normal is estimated from
+_MIRROR_M = 60.0  # range of reflections in wet ground
 
 
 class CameraScene(NamedTuple):
-    """What the rays of one image share."""
+    """What all rays of one image share."""
 
     atlas: AtlasArrays
     agents: PosedAgents
     templates: TemplateArrays
     sky: Sky
     lamps: Lamps
-    lit: GroundBins  # lamps by the ground that they reach
-    shadow_bins: GroundBins  # agents by the strips of ground that the sun lets them shade, across it
-    contact_bins: GroundBins  # agents by the ground that they keep the sky from
+    lamp_bins: GroundBins  # lamps by the ground that they reach
+    shadow_bins: GroundBins  # agents by strips along the sun's azimuth, in which their shadows lie
+    contact_bins: GroundBins  # agents by the ground that they darken by ambient occlusion
     albedo: np.ndarray  # float64 (256, 3) linear
     agent_rgb: np.ndarray  # float64 (N, 3, 3): body, upper and lower clothes
-    far: float  # m
+    max_range_m: float  # m
     plain: bool  # sun and sky alone: no shadows, detail, weather
 
 
@@ -74,16 +74,22 @@ class Hit(NamedTuple):
 
 
 @inlined
-def render_ray(scene: CameraScene, some, count, ray: Ray, pixel_angle):
-    """Trace and shade one ray of unit direction, with the agents `some[:count]` in its way.
+def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
+    """Trace and shade one ray.
+
+    Args:
+        scene: what is rendered.
+        candidates, count: int64 (N,), of which the first `count` are the agents to test.
+        ray: of unit direction, map frame.
+        pixel_angle: width of a pixel, rad.
 
     Returns:
         distance (inf: sky), material, agent row (-1: world, -1 - instance: a voxel of a window), and linear red,
         green, blue.
     """
-    sky, far = scene.sky, scene.far
+    sky, far = scene.sky, scene.max_range_m
     ox, oy, oz, dx, dy, dz = ray
-    hit = _first_hit(scene, some, count, ray, far)
+    hit = _first_hit(scene, candidates, count, ray, far)
     t, m, nx, ny, nz, deck, row = hit
     if t == inf:
         r, g, b = sky_radiance(sky, dx, dy, dz, not scene.plain)
@@ -96,7 +102,7 @@ def render_ray(scene: CameraScene, some, count, ray: Ray, pixel_angle):
     if sky.wet > 0.0 and deck >= 0 and is_ground_material(m):
         x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
         cosine = min(1.0, max(0.0, -(nx * dx + ny * dy + nz * dz)))
-        # Puddles where the ground is a little lower; a film of water between them.
+        # Puddles by value noise, a film of water between them; Fresnel reflection by Schlick.
         pool = min(1.0, max(0.0, (value_noise(0.35 * x, 0.35 * y, _PUDDLES) - 0.42) * 4.0))
         mirror = sky.wet * (0.14 + 0.76 * pool) * (0.02 + 0.98 * (1.0 - cosine) ** 5)
         if mirror > 0.03:
@@ -104,22 +110,22 @@ def render_ray(scene: CameraScene, some, count, ray: Ray, pixel_angle):
             sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
             reach = min(_MIRROR_M, far - t)
             if reach > 0.0 and mirror > 0.08:
-                mirrored = Ray(x + _LIFT_M * nx, y + _LIFT_M * ny, z + _LIFT_M * nz, mx, my, mz)
-                seen = _first_hit(scene, some, count, mirrored, reach)
-                if seen.t < inf:
-                    sr, sg, sb = _shade_reflection(scene, seen, mirrored)
+                mirrored = Ray(x + _RAY_OFFSET_M * nx, y + _RAY_OFFSET_M * ny, z + _RAY_OFFSET_M * nz, mx, my, mz)
+                mirrored_hit = _first_hit(scene, candidates, count, mirrored, reach)
+                if mirrored_hit.t < inf:
+                    sr, sg, sb = _shade_reflection(scene, mirrored_hit, mirrored)
             r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
     r, g, b = apply_haze(sky, t, r, g, b)
     return t, m, row, r, g, b
 
 
 @inlined
-def _first_hit(scene: CameraScene, some, count, ray: Ray, far):
+def _first_hit(scene: CameraScene, candidates, count, ray: Ray, far):
     """The first hit of a ray within `far` (m)."""
     t, m, nx, ny, nz, deck = trace_world(scene.atlas, ray, far)
     row = min(deck, -1)
     if count:
-        ta, ma, ax, ay, az, agent = trace_agents(scene.agents, scene.templates, some, count, ray, min(t, far))
+        ta, ma, ax, ay, az, agent = trace_agents(scene.agents, scene.templates, candidates, count, ray, min(t, far))
         if agent >= 0 and ta < t:
             t, m, nx, ny, nz, deck, row = ta, ma, ax, ay, az, -1, agent
     return Hit(t, m, nx, ny, nz, deck, row)
@@ -136,47 +142,47 @@ def _albedo(scene: CameraScene, m, row):
 
 @inlined
 def _shade_hit(scene: CameraScene, hit: Hit, ray: Ray, pixel_angle):
-    """Linear RGB that a hit sends back, without the air between."""
+    """Radiance of a hit towards the camera, linear RGB, before haze."""
     a, sky = scene.atlas, scene.sky
     ox, oy, oz, dx, dy, dz = ray
     t, m, nx, ny, nz, deck, row = hit
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
     pixel = t * pixel_angle
-    lights, lift = 0, _LIFT_M
+    lights, ray_offset = 0, _RAY_OFFSET_M
     ar, ag, ab = _albedo(scene, m, row)
-    open_ = 1.0
-    sx, sy = nx, ny  # which way it faces as a whole
+    sky_share = 1.0
+    sx, sy = nx, ny  # shading normal
     if row >= 0:
-        lights, lift = int(scene.agents.lights[row]), _AGENT_LIFT_M
-        open_ = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
+        lights, ray_offset = int(scene.agents.lights[row]), _AGENT_RAY_OFFSET_M
+        sky_share = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
     else:
         if deck >= 0:
             slant = max(0.02, abs(nx * dx + ny * dy + nz * dz))
             ar, ag, ab = _ground_albedo(a, m, deck, x, y, dx, dy, pixel / slant, pixel, scene.albedo)
-            open_ = _agent_ambient_occlusion(scene, x, y, z)
+            sky_share = _agent_ambient_occlusion(scene, x, y, z)
         elif nz == 0.0 and is_wall_material(m):
             sx, sy = _smoothed_wall_normal(a, x, y, z, nx, ny)
-        open_ *= 1.0 - min(0.8, 1.5 * _cell_density(a, x + 0.9 * sx, y + 0.9 * sy, z + 0.9 * nz))
-    lit = 1.0
+        sky_share *= 1.0 - min(0.8, 1.5 * _cell_density(a, x + 0.9 * sx, y + 0.9 * sy, z + 0.9 * nz))
+    sunlit = 1.0
     if sx * sky.sun[0] + sy * sky.sun[1] + nz * sky.sun[2] <= 0.0:
-        lit = 0.0
+        sunlit = 0.0
     elif sky.sunlight[0] > 0.002:
-        # what lies beyond the camera's own range is left out: it may not be in the atlas
-        reach = min(_SHADOW_M, (scene.far - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
+        # shadow rays stay within the camera's range, as tiles beyond may not be in the atlas
+        reach = min(_SHADOW_M, (scene.max_range_m - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
         if sx != nx or sy != ny:
-            lift = CELL_M  # a slanting wall of cells has steps: its own next step is no shade
-        if reach > 0.0 and _in_sun_shadow(scene, x + lift * sx, y + lift * sy, z + lift * nz, reach):
-            lit = 0.0
+            ray_offset = CELL_M  # the next step of a slanting wall of cells is not to shadow it
+        if reach > 0.0 and _in_sun_shadow(scene, x + ray_offset * sx, y + ray_offset * sy, z + ray_offset * nz, reach):
+            sunlit = 0.0
     lr, lg, lb = 0.0, 0.0, 0.0
     if sky.darkness > 0.0:
-        lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, sx, sy, nz)
-    skin, at = Skin(m, ar, ag, ab, lights, row >= 0), Point(x, y, z, sx, sy, nz)
-    return shade_surface(sky, skin, at, dx, dy, dz, pixel, Illumination(lit, open_, lr, lg, lb))
+        lr, lg, lb = lamp_light(scene.lamps, scene.lamp_bins, x, y, z, sx, sy, nz)
+    surface, at = SurfaceMaterial(m, ar, ag, ab, lights, row >= 0), SurfacePoint(x, y, z, sx, sy, nz)
+    return shade_surface(sky, surface, at, dx, dy, dz, pixel, Illumination(sunlit, sky_share, lr, lg, lb))
 
 
 @device
 def _shade_reflection(scene: CameraScene, hit: Hit, ray: Ray):
-    """What wet ground mirrors, without shadows."""
+    """Radiance of what wet ground reflects, without shadows."""
     ox, oy, oz, dx, dy, dz = ray
     t, m, nx, ny, nz, _, row = hit
     x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
@@ -184,24 +190,24 @@ def _shade_reflection(scene: CameraScene, hit: Hit, ray: Ray):
     lights = int(scene.agents.lights[row]) if row >= 0 else 0
     lr, lg, lb = 0.0, 0.0, 0.0
     if scene.sky.darkness > 0.0:
-        lr, lg, lb = lamp_light(scene.lamps, scene.lit, x, y, z, nx, ny, nz)
-    skin, at = Skin(m, ar, ag, ab, lights, row >= 0), Point(x, y, z, nx, ny, nz)
-    return shade_surface(scene.sky, skin, at, dx, dy, dz, 1.0, Illumination(0.5, 0.8, lr, lg, lb))
+        lr, lg, lb = lamp_light(scene.lamps, scene.lamp_bins, x, y, z, nx, ny, nz)
+    surface, at = SurfaceMaterial(m, ar, ag, ab, lights, row >= 0), SurfacePoint(x, y, z, nx, ny, nz)
+    return shade_surface(scene.sky, surface, at, dx, dy, dz, 1.0, Illumination(0.5, 0.8, lr, lg, lb))
 
 
-# --- light that is kept away ------------------------------------------------------------------------------------------
+# --- shadows and ambient occlusion ------------------------------------------------------------------------------------
 
 
 @device
 def _in_sun_shadow(scene: CameraScene, x, y, z, reach):
-    """Whether something within `reach` stands between a point and the sun."""
+    """Whether something within `reach` (m) occludes the sun from a point."""
     sun = scene.sky.sun
     to_sun = Ray(x, y, z, sun[0], sun[1], sun[2])
     level = sqrt(sun[0] ** 2 + sun[1] ** 2) + 1e-12
-    begin, end = rows_at(scene.shadow_bins, (y * sun[0] - x * sun[1]) / level, 0.0)
+    begin, end = bin_range(scene.shadow_bins, (y * sun[0] - x * sun[1]) / level, 0.0)
     if end > begin:
-        some, count = scene.shadow_bins.rows[begin:end], end - begin
-        if trace_agents(scene.agents, scene.templates, some, count, to_sun, reach)[5] >= 0:
+        candidates, count = scene.shadow_bins.rows[begin:end], end - begin
+        if trace_agents(scene.agents, scene.templates, candidates, count, to_sun, reach)[5] >= 0:
             return True
     if scene.atlas.occupancy.voxels.shape[0]:
         return trace_world(scene.atlas, to_sun, reach)[0] < inf
@@ -210,9 +216,9 @@ def _in_sun_shadow(scene: CameraScene, x, y, z, reach):
 
 @device
 def _agent_ambient_occlusion(scene: CameraScene, x, y, z):
-    """Share of the sky that agents leave to a point of the ground."""
-    open_ = 1.0
-    begin, end = rows_at(scene.contact_bins, x, y)
+    """Share of the sky that agents leave visible from a point of the ground."""
+    sky_share = 1.0
+    begin, end = bin_range(scene.contact_bins, x, y)
     for q in range(begin, end):
         n = scene.contact_bins.rows[q]
         if abs(scene.agents.position[n, 2] - z) > 1.5:
@@ -224,13 +230,13 @@ def _agent_ambient_occlusion(scene: CameraScene, x, y, z):
         away = sqrt(max(u, 0.0) ** 2 + max(v, 0.0) ** 2)
         deep = min(1.0, max(0.0, -max(u, v)) / 0.4)
         broad = min(1.0, scene.agents.size[n, 1] / 1.5)
-        open_ *= 1.0 - broad * (0.5 * exp(-away / 0.35) + 0.35 * deep)
-    return open_
+        sky_share *= 1.0 - broad * (0.5 * exp(-away / 0.35) + 0.35 * deep)
+    return sky_share
 
 
 @device
 def _cell_density(a: AtlasArrays, x, y, z):
-    """Share of full cells around a point, trilinear over 1.6 m."""
+    """Share of occupied cells around a point, trilinear over 1.6 m."""
     u, v = x / _SOFT_M - 0.5, y / _SOFT_M - 0.5
     i, j = floor(u), floor(v)
     fu, fv = u - i, v - j
@@ -261,12 +267,12 @@ def _cell_density(a: AtlasArrays, x, y, z):
     return total / 255.0
 
 
-# --- what is seen -----------------------------------------------------------------------------------------------------
+# --- normals and paint ------------------------------------------------------------------------------------------------
 
 
 @device
 def _is_occupied(a: AtlasArrays, i, j, k_m):
-    """Whether the cell with map indices (i, j) at height k_m is full."""
+    """Whether the cell with map indices (i, j) at height `k_m` (m) is occupied."""
     bx, by = i >> 3, j >> 3
     tile_x, tile_y = bx // TILE_BLOCKS, by // TILE_BLOCKS
     slot = slot_of(a, tile_x, tile_y)
@@ -282,7 +288,7 @@ def _is_occupied(a: AtlasArrays, i, j, k_m):
 
 @device
 def _smoothed_wall_normal(a: AtlasArrays, x, y, z, nx, ny):
-    """Which way a wall of cells faces as a whole: a house need not stand along the grid."""
+    """Horizontal normal of a wall, averaged over its cells: houses need not be aligned with the grid."""
     i, j = floor((x - 0.01 * nx) / CELL_M), floor((y - 0.01 * ny) / CELL_M)
     gx, gy = 0.0, 0.0
     for u in range(-_AROUND, _AROUND + 1):
@@ -298,7 +304,7 @@ def _smoothed_wall_normal(a: AtlasArrays, x, y, z, nx, ny):
 
 @device
 def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
-    """Paint of a deck at a point, `otherwise` where the deck or the tile is absent."""
+    """Paint material of a ground deck at a point, `otherwise` where the deck or the tile is absent."""
     tile_x, tile_y = floor(x / TILE_M), floor(y / TILE_M)
     slot = slot_of(a, tile_x, tile_y)
     if slot < 0 or deck >= a.decks[slot, 1]:
@@ -310,7 +316,7 @@ def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
 
 @device
 def _ground_albedo(a: AtlasArrays, material, deck, x, y, dx, dy, long_m, wide_m, albedo):
-    """Mean albedo of the paint under a pixel: samples along its footprint, which slant makes long and thin."""
+    """Mean albedo of the paint in a pixel's footprint of `long_m` along the ray by `wide_m` across it."""
     count = int(min(1.0 * _MOST_SAMPLES, 1.0 + max(long_m, wide_m) / PAINT_M))
     r, g, b = 0.0, 0.0, 0.0
     length = sqrt(dx * dx + dy * dy) + 1e-12

@@ -1,4 +1,4 @@
-"""What a surface sends to the camera, in linear RGB. All of it is a function of place."""
+"""Radiance of surfaces towards the camera, in linear RGB: a function of position alone, so it is stable over time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = [
     "GAMMA",
     "LINEAR_RGB",
     "Illumination",
-    "Point",
-    "Skin",
+    "SurfaceMaterial",
+    "SurfacePoint",
     "agent_albedo",
     "apply_haze",
     "is_ground_material",
@@ -51,7 +51,7 @@ for _label in (11, 12, 13, 14, 17):
     _KIND[_label] = _GROUND
 _KIND[16] = _LEAF
 
-#: Bits of `lights` that light a lamp of each material up; 0 is not a lamp.
+#: Bits of `Light` that switch a lamp of each material on; 0 is not a lamp.
 _LIT = np.zeros(256, np.uint8)
 _LIT[Material.HEADLIGHT] = Light.HEAD
 _LIT[Material.TAILLIGHT] = Light.BRAKE
@@ -64,14 +64,17 @@ _HEAD, _TAIL, _LAMP = Light.HEAD, int(Material.TAILLIGHT), int(Material.LAMP)
 _FIRST_WALL, _LAST_WALL = int(Material.WALL_BRICK), int(Material.SHOP_FRONT)
 _GRASS, _SOIL, _SHOP, _WINDOW = int(Material.GRASS), int(Material.SOIL), int(Material.SHOP_FRONT), int(Material.WINDOW)
 _AMBIENT = 0.42
-_ROOM_M, _STOREY_M = 2.6, 3.1  # windows this near each other belong to one room
+_ROOM_M, _STOREY_M = 2.6, 3.1  # size of a room, whose windows are lit together
 _ROOMS_LIT = 0.35
-# Uses of random numbers.
+# Keys of random numbers.
 _ROOM, _GRAVEL, _BROAD, _BROADER, _DRIFT, _FINE, _COARSE, _LEAF_X, _LEAF_Y, _LEAF_Z = range(131, 141)
 
 
 def agent_albedo(agents: PosedAgents, body: np.ndarray) -> np.ndarray:
-    """Linear (N, 3, 3): body, upper and lower clothes of each agent; `body` (N, 3) is 0..255."""
+    """Linear albedo float64 (N, 3, 3) of each agent's body, upper and lower clothes.
+
+    `body` (N, 3) is the paint as sRGB, 0..255.
+    """
     n = len(agents.id)
     out = np.empty((n, 3, 3))
     out[:, 0] = (body / 255.0) ** 2.2
@@ -82,7 +85,7 @@ def agent_albedo(agents: PosedAgents, body: np.ndarray) -> np.ndarray:
 
 @lru_cache(4096)
 def _clothes(colour: int) -> np.ndarray:
-    """Linear (2, 3): upper and lower clothes of a colour seed."""
+    """Linear albedo (2, 3) of upper and lower clothes, by a colour seed."""
     random = np.random.default_rng([colour, 77])
     upper = (0.12 + 0.75 * random.random(3)) ** 2.2
     return np.stack([upper, (0.10 + 0.30 * random.random() + 0.12 * random.random(3)) ** 2.2])
@@ -90,7 +93,7 @@ def _clothes(colour: int) -> np.ndarray:
 
 @device
 def is_ground_material(material):
-    """Whether a material lies flat and gets wet and white."""
+    """Whether a material is ground, which puddles and snow may cover."""
     return _KIND[material] == _GROUND
 
 
@@ -102,7 +105,13 @@ def is_wall_material(material):
 
 @device
 def shade_surface_plain(sky: Sky, red, green, blue, nx, ny, nz):
-    """Linear RGB by sun and sky alone: no shadow, no detail, no air."""
+    """Radiance by sun and sky alone, linear RGB: no shadow, no detail, no haze.
+
+    Args:
+        sky: illumination.
+        red, green, blue: linear albedo.
+        nx, ny, nz: unit normal, map frame.
+    """
     facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2])
     up = (0.5 + 0.5 * nz) * _AMBIENT
     return (
@@ -114,7 +123,7 @@ def shade_surface_plain(sky: Sky, red, green, blue, nx, ny, nz):
 
 @device
 def _emission(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
-    """How brightly a lamp or a lit room shines, 0 where it is none or is off, and whether it is a room."""
+    """Emission of a lamp or of a window with its light on, 0 elsewhere, and whether it is a window."""
     if on_agent:
         mask = _LIT[material]
         if mask and lights & mask:
@@ -136,18 +145,18 @@ def _emission(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
     return 0.0, False
 
 
-class Skin(NamedTuple):
-    """What a surface is made of."""
+class SurfaceMaterial(NamedTuple):
+    """Material, albedo and lights of a surface."""
 
     material: int
     red: float  # albedo, linear
     green: float
     blue: float
     lights: int  # bits of the agent, 0 on the world
-    on_agent: bool  # detail is fixed to the world and would swim over what moves
+    on_agent: bool  # then without the world-fixed detail, which would slide over a moving body
 
 
-class Point(NamedTuple):
+class SurfacePoint(NamedTuple):
     """A point of a surface and its normal, map frame."""
 
     x: float  # m
@@ -159,30 +168,30 @@ class Point(NamedTuple):
 
 
 class Illumination(NamedTuple):
-    """What light reaches a point."""
+    """Light that reaches a point."""
 
-    sun: float  # share of it, 0..1
-    sky: float  # share of it, 0..1
-    lamp_r: float  # of lamps, linear
+    sun: float  # visible share, 0..1
+    sky: float  # visible share, 0..1
+    lamp_r: float  # irradiance from lamps, linear
     lamp_g: float
     lamp_b: float
 
 
 @device
-def shade_surface(sky: Sky, skin: Skin, at: Point, dx, dy, dz, pixel_m, light: Illumination):
-    """Linear RGB that a surface sends to the camera, without the air between.
+def shade_surface(sky: Sky, surface: SurfaceMaterial, at: SurfacePoint, dx, dy, dz, pixel_m, light: Illumination):
+    """Radiance of a surface towards the camera, linear RGB, before haze.
 
     Args:
-        sky: sun, sky and weather.
-        skin: what the surface is made of.
-        at: where it is.
+        sky: illumination and weather.
+        surface: material and albedo.
+        at: point and normal.
         dx, dy, dz: unit direction from the camera.
-        pixel_m: width of a pixel there; detail finer than it is faded out.
-        light: what reaches it.
+        pixel_m: width of a pixel there, m; finer detail is faded out.
+        light: that reaches the point.
     """
-    material, red, green, blue, lights, on_agent = skin
+    material, red, green, blue, lights, on_agent = surface
     x, y, z, nx, ny, nz = at
-    lit, open_, lamp_r, lamp_g, lamp_b = light
+    sunlit, sky_share, lamp_r, lamp_g, lamp_b = light
     kind = _KIND[material]
     glow, room = _emission(sky, material, lights, on_agent, x, y, z, nx, ny)
     if glow > 0.0 and not room:
@@ -199,7 +208,7 @@ def shade_surface(sky: Sky, skin: Skin, at: Point, dx, dy, dz, pixel_m, light: I
             broad = value_noise(0.55 * px, 0.55 * py, _BROAD)
             detail += 0.22 * (broad - 0.5) + 0.14 * (value_noise(0.08 * px, 0.08 * py, _BROADER) - 0.5)
             if sky.snow > 0.0:
-                # Deep on open ground, swept and driven off where people and cars go.
+                # Deeper on open ground than on roads and walkways, which are cleared.
                 depth = 1.0 if material == _GRASS or material == _SOIL else 0.45
                 drift = 0.6 * broad + 0.4 * value_noise(2.1 * px, 2.1 * py, _DRIFT) - 0.5
                 cover = sky.snow * min(max(depth + 1.1 * drift, 0.04), 0.96)
@@ -227,9 +236,9 @@ def shade_surface(sky: Sky, skin: Skin, at: Point, dx, dy, dz, pixel_m, light: I
         cover = sky.snow * min(1.0, (nz - 0.45) * 3.0) * (0.75 if kind == _LEAF or on_agent else 0.95)
         red, green, blue = red + (0.82 - red) * cover, green + (0.85 - green) * cover, blue + (0.90 - blue) * cover
     red, green, blue = red * detail, green * detail, blue * detail
-    facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2]) * lit
-    up = (0.5 + 0.5 * nz) * _AMBIENT * open_
-    down = (0.5 - 0.5 * nz) * (0.4 + 0.6 * open_)
+    facing = max(0.0, nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2]) * sunlit
+    up = (0.5 + 0.5 * nz) * _AMBIENT * sky_share
+    down = (0.5 - 0.5 * nz) * (0.4 + 0.6 * sky_share)
     r = red * (facing * sky.sunlight[0] + up * (sky.zenith[0] + sky.horizon[0]) + down * sky.bounce[0] + lamp_r)
     g = green * (facing * sky.sunlight[1] + up * (sky.zenith[1] + sky.horizon[1]) + down * sky.bounce[1] + lamp_g)
     b = blue * (facing * sky.sunlight[2] + up * (sky.zenith[2] + sky.horizon[2]) + down * sky.bounce[2] + lamp_b)
@@ -239,13 +248,13 @@ def shade_surface(sky: Sky, skin: Skin, at: Point, dx, dy, dz, pixel_m, light: I
         fresnel = (1.0 - min(1.0, abs(cosine))) ** 4
         mirror = 0.16 + 0.7 * fresnel if kind == _PANE else 0.05 + 0.5 * fresnel
         sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
-        below = min(max(0.5 - 6.0 * mz, 0.0), 1.0)  # what lies below the horizon is a blur of the ground
+        below = min(max(0.5 - 6.0 * mz, 0.0), 1.0)  # below the horizon, the ground is reflected as one blur
         sr, sg, sb = (
             sr + below * (1.5 * sky.bounce[0] - sr),
             sg + below * (1.5 * sky.bounce[1] - sg),
             sb + below * (1.5 * sky.bounce[2] - sb),
         )
-        glint = 0.45 * lit * max(0.0, mx * sky.sun[0] + my * sky.sun[1] + mz * sky.sun[2]) ** 80
+        glint = 0.45 * sunlit * max(0.0, mx * sky.sun[0] + my * sky.sun[1] + mz * sky.sun[2]) ** 80
         r = r * (1 - mirror) + mirror * sr + glint * sky.sunlight[0]
         g = g * (1 - mirror) + mirror * sg + glint * sky.sunlight[1]
         b = b * (1 - mirror) + mirror * sb + glint * sky.sunlight[2]
@@ -256,7 +265,13 @@ def shade_surface(sky: Sky, skin: Skin, at: Point, dx, dy, dz, pixel_m, light: I
 
 @device
 def apply_haze(sky: Sky, t, r, g, b):
-    """What is left of light after t metres of haze, and what the haze adds."""
+    """Radiance (r, g, b) after t metres of haze, which absorbs light and adds the horizon's.
+
+    Args:
+        sky: its haze and horizon.
+        t: distance, m.
+        r, g, b: linear radiance of the surface.
+    """
     clear = exp(-sky.haze * t)
     return (
         r * clear + sky.horizon[0] * 0.92 * (1 - clear),
@@ -267,7 +282,7 @@ def apply_haze(sky: Sky, t, r, g, b):
 
 @device
 def tone_map(value):
-    """uint8 of a linear value; highlights are rolled off above 0.7."""
+    """uint8 sRGB of a linear value; highlights are compressed above 0.7."""
     v = 0.72 * value
     if v > 0.7:
         v = 0.7 + 0.3 * (1.0 - exp(-(v - 0.7) / 0.3))

@@ -1,1 +1,3 @@
-"""The learned LiDAR: a sparse U-Net over 0.4 m labels, rays sampled where it is occupied, and distances along them."""
+"""The learned LiDAR: sparse U-Net over 0.4 m labels, ray samples in occupied cells, rendered signed distances.
+
+Training and data live elsewhere; modules that need torch are imported by the engine only when it is built."""

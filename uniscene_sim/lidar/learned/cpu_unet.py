@@ -1,7 +1,7 @@
-"""The U-Net of `SparseSdfNet` on the CPU, for what is not to be learned: several times as fast as spconv is there.
+"""Inference of the U-Net of `SparseSdfNet` on the CPU, several times as fast as spconv.
 
-Each cell's sums are made in one fixed order of their own, whatever other cells are asked for along with it and however
-many threads there are: features of a cell are a function of the cells around it, to the last bit.
+Each cell's sums have one fixed order, independent of the other cells in the call and of the number of threads: features
+of a cell are a function of the cells around it, to the last bit.
 """
 
 from __future__ import annotations
@@ -24,33 +24,34 @@ if TYPE_CHECKING:
 
 __all__ = ["cpu_features", "receptive_rings"]
 
-_ROWS, _LANES = 8, 16  # cells and numbers of each that are summed at once: eight of the widest registers
+_ROWS, _LANES = 8, 16  # cells, and channels of each, summed at once: eight registers of 16 floats
 
 
 class _Level(NamedTuple):
-    """N cells as large as each other."""
+    """The N cells of one resolution."""
 
-    around: np.ndarray  # int32 (N, 27), rows of the cells around each and of its own, -1 where there is none
-    parent: np.ndarray  # int32 (N, 8), row of the cell of twice the size that each is a part of, by which part it is
-    parts: np.ndarray  # int32 (N, 8), rows of the parts of each one level below; (N, 0) of the first level
+    around: np.ndarray  # int32 (N, 27), rows of the 3x3x3 neighbourhood, -1 where a cell is free
+    parent: np.ndarray  # int32 (N, 8), row of the parent in the column of the octant that the cell is, -1 in the others
+    parts: np.ndarray  # int32 (N, 8), rows of the child octants, -1 where free; (N, 0) on the finest level
 
 
 def receptive_rings(levels: int) -> list[int]:
-    """How far (cells) from those that are asked for a network still needs cells when it goes up through each level."""
+    """Margin (cells) around the wanted cells that the decoder needs on each level."""
     return [3 * 2 ** (n + 1) - 4 for n in range(levels - 1)]
 
 
 def cpu_features(
     net: SparseSdfNet, ijk: np.ndarray, label: np.ndarray, group: np.ndarray, within: Sequence[int] | None = None
 ) -> np.ndarray:
-    """The same as `net.features`, but for rounding.
+    """As `net.features`, up to rounding.
 
     Args:
-        ijk: int32 (N, 3).
+        net: the network, on the CPU.
+        ijk: int32 (N, 3), cells.
         label: (N,) OccClass.
-        group: int32 (N,), see there.
-        within: how many of the first cells lie within each of `receptive_rings` of those that are asked for, which come
-            first; what is returned of others is not theirs. All are asked for by default.
+        group: int32 (N,), see `net.features`.
+        within: if only the first cells are wanted and the others are sorted by distance: the number of cells within
+            each of `receptive_rings`. Features of the others are then invalid. By default all are wanted.
 
     Returns:
         float32 (N, first width).
@@ -75,7 +76,7 @@ def cpu_features(
 
 
 def _add_block(x: np.ndarray, level: _Level, block: nn.Module, count: int | None = None) -> None:
-    """Two convolutions around a skip; of the first `update_tally` cells."""
+    """Add a residual block (two convolutions) to the first `count` cells of `x`."""
     around = level.around[:count]
     (first, second), (before, between) = block.convs, block.norms  # type: ignore[misc]
     y, z = np.zeros_like(x), np.zeros_like(x)
@@ -86,7 +87,7 @@ def _add_block(x: np.ndarray, level: _Level, block: nn.Module, count: int | None
 
 
 def _count_parents(levels: Sequence[_Level], count: int) -> int:
-    """How many cells the first `update_tally` smallest ones lie in."""
+    """The number of coarse cells that contain the first `count` finest cells."""
     for level in levels:
         count = int(level.parent[:count].max(initial=-1)) + 1
     return count
@@ -96,7 +97,7 @@ def _count_parents(levels: Sequence[_Level], count: int) -> int:
 
 
 def _separate_groups(ijk: np.ndarray, group: np.ndarray, coarse: int) -> np.ndarray:
-    """Groups moved by whole coarse cells, side by side, so that none touches another."""
+    """Cells (N, 3) with their groups shifted apart by whole coarse cells, so that none is adjacent to another."""
     if not len(ijk) or not group.any():
         return ijk
     count = int(group.max()) + 1
@@ -111,7 +112,7 @@ def _separate_groups(ijk: np.ndarray, group: np.ndarray, coarse: int) -> np.ndar
 
 
 def _levels(ijk: np.ndarray, count: int) -> list[_Level]:
-    """From the smallest cells to the largest."""
+    """`count` levels, from the finest to the coarsest."""
     levels, parts = [], np.zeros((len(ijk), 0), np.int32)
     for n in range(count):
         around, grid = np.empty((len(ijk), 27), np.int32), cell_grid(Cells(ijk, ijk[:, 0], len(ijk)))
@@ -152,12 +153,12 @@ def _array(x: Tensor) -> np.ndarray:
 
 
 def _rows(count: int, width: int) -> np.ndarray:
-    """Zeros for cells, and behind them for what is missing."""
+    """Zeros (count + 1, width); the last row stands for free neighbours."""
     return np.zeros((count + 1, width), np.float32)
 
 
 def _norm(x: np.ndarray, norm: nn.LayerNorm, out: np.ndarray, count: int) -> None:
-    """`relu(norm(x))` of the first rows."""
+    """Write `relu(norm(x))` of the first `count` rows to `out`."""
     map_threads(
         lambda rows: _norm_rows(x, _array(norm.weight), _array(norm.bias), norm.eps, out, *rows), row_ranges(count)
     )
@@ -179,13 +180,13 @@ def _norm_rows(x, weight, bias, eps, out, first, last):
 
 
 def _add_sums(out: np.ndarray, x: np.ndarray, table: np.ndarray, conv: Any) -> None:
-    """Add to the first N rows the sums over the rows of `x` that a table (N, K) names, each times the matrix of its
-    column.
+    """Sparse convolution: add to row n the sum over k of `x[table[n, k]]` times the k-th matrix.
 
     Args:
-        out: (N or more, width).
-        x: (M + 1, depth), zeros at the end.
-        conv: has K matrices, (width, K..., depth).
+        out: float32 (N or more, width), added to.
+        x: float32 (M + 1, depth), of which the last row is zero.
+        table: int32 (N, K), rows of `x`, -1 for none.
+        conv: module with weights (width, K..., depth).
     """
     weight = _array(conv.weight)
     width = len(weight)
@@ -196,6 +197,8 @@ def _add_sums(out: np.ndarray, x: np.ndarray, table: np.ndarray, conv: Any) -> N
 
 @njit(cache=True, nogil=True)
 def _convolve(x, table, matrices, out, first, last):
+    # x: float32 (M + 1, depth); table: int32 (N, K); matrices: float32 (K, depth, width padded to 16)
+    # out: float32 (N or more, width), added to in rows first to last - 1
     none, (_, deep, wide) = len(x) - 1, matrices.shape
     sums, rows = np.empty((_ROWS, _LANES), np.float32), np.empty(_ROWS, np.int64)
     for n in range(first, last, _ROWS):
@@ -222,13 +225,14 @@ def _add_products(
 ) -> tuple[Any, Callable[..., Any]]:
     """`sums[p] += x[rows[p]:][:deep] @ matrix[:deep, :16]` for eight p, with the sums in registers.
 
-    Compilers leave them in memory, since they cannot know that nothing else lies there, and are six times as slow.
+    A compiler keeps them in memory, since it cannot rule out aliasing, which is six times as slow.
 
     Args:
         sums: address of float32 (8, 16).
         x: address of float32.
-        rows: address of int64 (8,), places in x.
+        rows: address of int64 (8,), offsets into x.
         matrix: address of float32 (deep, wide).
+        deep, wide: shape of the matrix.
     """
 
     def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`sparse-sdf`: a spinning LiDAR learned from exact sweeps, which sees 0.4 m labels alone (UniScene, section 3.3)."""
+"""`sparse-sdf`: a spinning LiDAR, learned from ray-cast sweeps, whose input is 0.4 m labels (UniScene, section 3.3)."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 
 __all__ = ["SparseSdf"]
 
-_ANY_RANGE_M = 60.0  # what a sensor is told to see where everything returns
-#: Uses of random numbers, beyond those of raycast.
+_ANY_RANGE_M = 60.0  # detection range that the network is given for sensors without one
+#: Keys of random numbers, beyond those of raycast.
 _DROP, _NOISE = 200, 201
 
 
 class SparseSdf:
-    """Sweeps by signed distances that a network reads off labelled cells.
+    """Sweeps by signed distances that a network predicts from labelled cells.
 
-    The sensor and the agents move while it turns, as in `raycast`. Of the weather, air takes light from beams; drops
-    and flakes that send some back are not generated, and a beam has one return, never split by an edge: it is both the
-    strongest and the last, and of a sensor with dual returns the only one, as where in `raycast` both coincide.
+    Sensor and agents move during the revolution, as in `raycast`. Weather attenuates beams; backscatter from drops and
+    flakes is not generated. A beam has one return, never split by an edge: it is both the strongest and the last, and
+    the only one of a sensor with dual returns, as where both coincide in `raycast`.
 
-    Intensity is calibrated reflectivity in 255ths where the sensor has a `detect_range_m`. Elsewhere all that is met
-    returns, as bright as its reflectance and incidence make it, at most 1.
+    Intensity is calibrated reflectivity in 1/255 where the sensor has a `detect_range_m`. Elsewhere every hit returns,
+    with an intensity by reflectance and incidence of at most 1.
 
     Args:
-        model: in place of the one that the options name.
-        options: which model.
+        model: the model, instead of the one that the options name.
+        options: which model to load.
 
     Raises:
         InputError: torch or spconv is not installed, or the model's weights are missing or damaged.
@@ -57,7 +57,7 @@ class SparseSdf:
 
     @dataclass(frozen=True)
     class Options:
-        """`model`: name of a model of the zoo, or folder of one's own that `train lidar` wrote."""
+        """`model`: name of a model of the zoo, or a folder that `train lidar` has written."""
 
         model: str = "lidar"
 
@@ -75,31 +75,31 @@ class SparseSdf:
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
-        """One sweep of each LiDAR in each world, which end at the worlds' stamps.
+        """One sweep of each LiDAR in each world, ending at the world's stamp.
 
         Raises:
             InputError: an occupancy window is to be traced: the network reads the cells of tiles.
         """
         if any(view.window is not None for view in views):
             raise InputError("sparse-sdf reads tiles and traces no occupancy window; expected tiles", field="trace")
-        return state, [{spec.name: self._swept(view, spec) for spec in specs} for view in views]
+        return state, [{spec.name: self._scan(view, spec) for spec in specs} for view in views]
 
-    def _swept(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
+    def _scan(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
         sweep = self._frame.of(view, spec)
         motions, beams, hits = sweep.scene, sweep.beams, sweep.hits
         _beam_rays(motions, beams, hits.origin, hits.direction)
-        near = np.flatnonzero(_agents_in_reach(motions, hits.origin[-1], sweep.far))
+        near = np.flatnonzero(_agents_in_reach(motions, hits.origin[-1], sweep.max_range_m))
         calibrated = spec.detect_range_m > 0.0
         rays = RayBundle(
-            hits.origin, hits.direction.reshape(-1, 3), sweep.far, spec.detect_range_m or _ANY_RANGE_M,
+            hits.origin, hits.direction.reshape(-1, 3), sweep.max_range_m, spec.detect_range_m or _ANY_RANGE_M,
             air_of(view.frame.style) if calibrated else CLEAR, _agent_offsets(motions, beams, near),
         )  # fmt: skip
         readings = self._sensor.read(view.atlas.store, _tiles_in_atlas(view), view.frame.agents[near], rays)
         shape = hits.distance.shape
         hits.distance[:] = readings.range_m.reshape(shape)
-        hits.material[:] = readings.label.reshape(shape)  # the bare material of a class is its number
+        hits.material[:] = readings.label.reshape(shape)  # each class is also the index of its default material
         hits.agent_row[:] = np.append(near, -1)[readings.agent].reshape(shape)
-        bright = np.round(255.0 * readings.intensity)  # in hundredths of what is white, up to that
+        bright = np.round(255.0 * readings.intensity)  # up to 100 it is reflectance in percent
         intensity = bright / 255.0 if calibrated else np.minimum(bright / 100.0, 1.0)
         dropped = readings.drop_probability.reshape(shape)
         key = key_of(view.frame.seed, view.frame.stamp_us, spec.name)
@@ -113,20 +113,20 @@ class SparseSdf:
 
 
 class _SweepSetup(RaycastLidar):
-    """How sensor, agents and beams move is as in `raycast`."""
+    """Beams and motion of a sweep, as in `raycast`."""
 
     def of(self, view: WorldView, spec: LidarSpec) -> SweepJob:
         return self._sweep_job(view, spec)
 
 
 def _tiles_in_atlas(view: WorldView) -> list[tuple[int, int]]:
-    """Indices of the tiles in the atlas."""
+    """Indices (ix, iy) of the tiles in the atlas."""
     arrays = view.atlas.arrays
     return [tuple(index) for index in (np.argwhere(arrays.window >= 0) + arrays.window_at).tolist()]
 
 
 def _agents_in_reach(motions: Motions, origin: np.ndarray, far: float) -> np.ndarray:
-    """Whether agents may be met, bool (N,)."""
+    """Whether agents may be hit, bool (N,)."""
     agents = motions.agents
     near: np.ndarray = np.linalg.norm(agents.centre - origin, axis=1) < far + agents.radius + 2.0
     return near
@@ -134,7 +134,7 @@ def _agents_in_reach(motions: Motions, origin: np.ndarray, far: float) -> np.nda
 
 @njit(cache=True)
 def _beam_rays(motions: Motions, beams: Beams, origins, directions):
-    """Write where columns stand (A, 3), and where their beams point (A, R, 3), in the map frame."""
+    """Write the origins (A, 3) of columns and the directions (A, R, 3) of their beams, in the map frame."""
     rot = np.empty((3, 3))
     for c in range(beams.azimuth.shape[0]):
         sensor_pose_at(motions, beams.time_s[c], origins[c], rot)
@@ -146,7 +146,7 @@ def _beam_rays(motions: Motions, beams: Beams, origins, directions):
 
 
 def _agent_offsets(motions: Motions, beams: Beams, near: np.ndarray) -> np.ndarray:
-    """How far agents are from where they will be, float64 (A, N, 4): x, y, z (m) and yaw (rad)."""
+    """Displacement of agents at each column's time from their pose at the stamp, float64 (A, N, 4): m, yaw in rad."""
     out = np.empty((len(beams.time_s), len(near), 4))
     _write_agent_offsets(motions, beams.time_s, near, out)
     return out
@@ -166,7 +166,9 @@ def _write_agent_offsets(motions: Motions, times, near, out):
 
 @njit(cache=True)
 def _drop_and_add_noise(key, distance, dropped, drops, noise, nearest, farthest):
-    """Take what does not return out of ranges (A, R), and add noise to the others."""
+    """Set dropped and out-of-range beams to inf in `distance` (A, R), and add range noise to the others."""
+    # key: uint64; distance: float64 (A, R) m; dropped: (A, R) probabilities, used if `drops`
+    # noise, nearest, farthest: m
     for c in range(distance.shape[0]):
         for r in range(distance.shape[1]):
             if distance[c, r] == np.inf:

@@ -1,4 +1,4 @@
-"""`LidarModel`: the network of the zoo behind arrays."""
+"""`LidarModel`: a trained network with a numpy interface."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ __all__ = ["LidarModel"]
 
 
 class LidarModel:
-    """Samples to ranges and what returns of them; the same bytes for the same inputs on one machine.
+    """Ray samples to ranges, intensity and drop-out; bit-identical for the same inputs on one machine.
+
+    Args:
+        name: as in the zoo.
+        net: the network.
+        sha256: of the weights.
+        device: torch device; by default a GPU if there is one.
 
     Attributes:
-        name: as in the zoo.
         config: of the network.
-        sha256: of the weights.
     """
 
     def __init__(self, name: str, net: SparseSdfNet, sha256: str, device: str | None = None):
@@ -37,7 +41,7 @@ class LidarModel:
 
     @classmethod
     def load(cls, name: str | Path, device: str | None = None) -> LidarModel:
-        """Of the zoo, by its name or folder.
+        """Load a model of the zoo, by name or folder.
 
         Raises:
             InputError: no such model, weights of another version or damaged ones.
@@ -49,9 +53,11 @@ class LidarModel:
     def render(
         self, scene: VoxelScene, samples: RaySamples, direction: np.ndarray, detect_range_m: float, air: Air
     ) -> dict[str, np.ndarray]:
-        """What becomes of rays with samples in a scene.
+        """Render R rays.
 
         Args:
+            scene: cells and their features.
+            samples: (R, n), in these cells.
             direction: float32 (R, 3), map frame.
             detect_range_m: of the sensor, for a dark surface in clear air.
             air: between sensor and surfaces.
@@ -65,8 +71,8 @@ class LidarModel:
                 *(torch.from_numpy(x).to(self._device)
                   for x in (samples.t, samples.row, samples.offset, samples.slope, samples.gap, direction))
             )  # fmt: skip
-            told = air_features(detect_range_m, air).to(self._device).expand(len(direction), 4)
-            made = self.net(scene.features, rays, told)
+            conditions = air_features(detect_range_m, air).to(self._device).expand(len(direction), 4)
+            made = self.net(scene.features, rays, conditions)
             return {
                 "depth": made.depth.cpu().numpy(),
                 "intensity": made.intensity.cpu().numpy(),
@@ -78,8 +84,8 @@ class LidarModel:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Layers as narrow as these gain little from torch's threads, which on a busy machine wait for each other for ten
-    times as long as one takes."""
+    """Runs torch on one thread: layers this narrow gain little from more, which on a busy machine wait for each other
+    for ten times as long as the work takes."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

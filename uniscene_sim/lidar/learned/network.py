@@ -1,4 +1,4 @@
-"""`SparseSdfNet`: a sparse U-Net over labelled cells, a signed distance at samples, and heads for what returns."""
+"""`SparseSdfNet`: sparse U-Net over labelled cells, signed distance at samples, heads for intensity and drop-out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from uniscene_sim.tile import CELL_M
 __all__ = ["Rays", "RenderedRays", "SdfConfig", "SparseSdfNet", "air_features", "spconv_backward_on_cpu"]
 
 _CLASSES = int(OccClass.FREE)
-_GUESS_M = CELL_M  # past half a cell before the first cell, and half a cell in it
+_GUESS_M = CELL_M  # prior: samples start half a cell before the first cell, and the surface lies half a cell within it
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class SdfConfig:
     """Sizes of the network.
 
     Attributes:
-        widths: of features at each level; a level's cells are twice as large as those before.
-        blocks: of two convolutions at each level, on the way down; there is one on the way up.
-        hidden: width of the signed distance.
-        samples: on each ray.
-        prior: whether samples are drawn from occupied cells (section 3.3), or lie evenly on rays.
+        widths: channels of each level; cells double in size from level to level.
+        blocks: residual blocks of each level of the encoder; the decoder has one each.
+        hidden: width of the signed-distance head.
+        samples: per ray.
+        prior: whether samples are drawn from occupied cells (section 3.3), or evenly spaced.
     """
 
     widths: tuple[int, ...] = (16, 24, 32, 32)
@@ -45,16 +45,16 @@ class SdfConfig:
 
     @property
     def reach(self) -> int:
-        """How many cells away anything may lie on which a cell's features hang, rounded up to whole coarse cells."""
+        """Receptive field of a cell's features, in cells to each side, rounded up to whole coarse cells."""
         levels = len(self.widths)
         cells: int = sum(2 * self.blocks[i] * 2**i for i in range(levels)) + sum(2 * 2**i for i in range(levels - 1))
         coarse: int = 2 ** (levels - 1)
-        # a cell's features are those of its coarse cells, which begin up to a coarse cell before it
+        # the coarse cells that a cell lies in begin up to a coarse cell before it
         return coarse * -(-(cells + coarse) // coarse)
 
 
 class Rays(NamedTuple):
-    """What heads are told of R rays of n samples; see `sample_rays.Samples`."""
+    """R rays of n samples, as tensors; see `ray_samples.RaySamples`."""
 
     t: Tensor  # float32 (R, n) m
     row: Tensor  # int64 (R, n), -1 in free space
@@ -65,25 +65,31 @@ class Rays(NamedTuple):
 
 
 class RenderedRays(NamedTuple):
-    """What becomes of R rays."""
+    """Predictions for R rays."""
 
-    depth: Tensor  # (R,) m, of the surface that is met
+    depth: Tensor  # (R,) m, of the surface at the median of the weights
     mean: Tensor  # (R,) m, by equation 10 over all samples
     chosen: Tensor  # int64 (R,), the sample at that surface
     intensity: Tensor  # (R,) 0..1
-    miss: Tensor  # (R,) logit that nothing is met at all
-    dropped: Tensor  # (R,) logit that what is met does not return
-    weights: Tensor  # (R, n)
+    miss: Tensor  # (R,) logit that the ray hits nothing
+    dropped: Tensor  # (R,) logit that the hit is not detected
+    weights: Tensor  # (R, n), of equation 9
     distance: Tensor  # (R, n) m, signed
 
 
 def air_features(detect_range_m: float, air: Air) -> Tensor:
-    """What a network is told of a sensor and the air, float32 (4,): logarithm of the range (m) at which a dark surface
-    is seen, extinction (1/m), whether water and whether snow lie on the ground."""
+    """Features of sensor and air, float32 (4,): logarithm of the detection range (m) for a dark surface, extinction
+    (1/m), whether the ground is wet, whether it has snow."""
     return torch.tensor([log(detect_range_m), air.extinction, air.wet, air.snow], dtype=torch.float32)
 
 
 class SparseSdfNet(nn.Module):
+    """Features of cells by a sparse U-Net, then signed distances, intensity and drop-out of rays through them.
+
+    Args:
+        config: sizes.
+    """
+
     def __init__(self, config: SdfConfig):
         super().__init__()
         self.config = config
@@ -108,17 +114,17 @@ class SparseSdfNet(nn.Module):
         self.of_ray = nn.Linear(h + w[0] + 10, h)
         self.heads = nn.Linear(h, 2)
         self.drop, self.drop_out = nn.Linear(h + 3, h), nn.Linear(h, 1)
-        with torch.no_grad():  # to begin with, nearly all rays meet something that returns
+        with torch.no_grad():  # initially nearly all rays hit something and return
             self.heads.bias[1] = -3.0
             nn.init.constant_(self.drop_out.bias, -2.0)
 
     def features(self, ijk: Tensor, label: Tensor, group: Tensor) -> Tensor:
-        """What is known of cells: (N, first width).
+        """Features of cells: (N, first width).
 
         Args:
-            ijk: int32 (N, 3).
-            label: int64 (N,).
-            group: int32 (N,): cells of different groups do not see each other.
+            ijk: int32 (N, 3), cells.
+            label: int64 (N,) OccClass.
+            group: int32 (N,): cells of different groups do not influence each other.
         """
         coarse = 2 ** (len(self.config.widths) - 1)
         if not len(ijk):
@@ -127,7 +133,7 @@ class SparseSdfNet(nn.Module):
             groups = int(group.max()) + 1
             low = ijk.new_full((groups, 3), 2**30)
             low.scatter_reduce_(0, group.long()[:, None].expand(-1, 3), ijk, "amin")
-            # moved by whole coarse cells, so that all groups begin near the origin
+            # shifted by whole coarse cells, so that all groups begin near the origin
             at = ijk - low.div(coarse, rounding_mode="floor").mul(coarse).index_select(0, group)
             shape = [int(s) // coarse * coarse + coarse for s in at.amax(dim=0)]
             where = torch.cat([group[:, None], at], dim=1).int().contiguous()
@@ -146,10 +152,10 @@ class SparseSdfNet(nn.Module):
             return features
 
     def forward(self, features: Tensor, rays: Rays, air: Tensor) -> RenderedRays:
-        """Distance, equations 9 and 10, and the heads.
+        """Signed distances, rendering by equations 9 and 10, and the heads.
 
         Args:
-            features: of cells, from `features`.
+            features: (N, first width), from `features`.
             rays: with samples in these cells.
             air: (R, 4), as `air_features` gives it.
         """
@@ -159,16 +165,16 @@ class SparseSdfNet(nn.Module):
             cells = torch.where((rays.row >= 0)[..., None], cells, 0.0)  # not times 0: row 0 may hold anything
         gap = rays.gap[:, None].expand(r, n)
         past = gap * (torch.arange(n, device=gap.device) + 0.5)
-        told = torch.cat(
+        inputs = torch.cat(
             [cells, rays.offset, rays.direction[:, None].expand(r, n, 3), rays.offset.square(),
              rays.slope[..., None].log(), gap[..., None], past[..., None], (rays.t - rays.t[:, :1]).log1p()[..., None]],
             dim=2,
         )  # fmt: skip
-        hidden = F.relu(self.middle(F.relu(self.of_sample(told))))
+        hidden = F.relu(self.middle(F.relu(self.of_sample(inputs))))
         distance = self.out(hidden)[..., 0].float()
-        if self.config.prior:  # what is learned is added to the guess that it lies half a cell within the first cell
+        if self.config.prior:  # the network learns a correction to a surface half a cell within the first cell
             distance = distance + (_GUESS_M - past)
-        # Distances are weighed by how far samples lie apart, so that depth lies between them, not at them.
+        # Distances are in units of the sample spacing, so that depth is interpolated between samples.
         weights = render_weights(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
         mean = rendered_depth(weights, rays.t)
         chosen, depth = surface_sample(weights, rays.t, (gap / rays.slope).clamp_min(1e-3))
@@ -182,17 +188,17 @@ class SparseSdfNet(nn.Module):
         bright, miss = self.heads(ray).float().unbind(dim=1)
         intensity = torch.sigmoid(bright)
         far = depth.detach().clamp_min(0.1)
-        # what the beam equation says of a surface as bright as this one, to be mended
+        # detection margin by the LiDAR equation for a surface of this intensity; the network learns a correction
         left = 2.0 * (air[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * air[:, 1] * far
-        known = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
-        dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, known], dim=1)))).float()[:, 0]
+        signal = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
+        dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, signal], dim=1)))).float()[:, 0]
         return RenderedRays(depth, mean, chosen, intensity, miss, dropped, weights, distance)
 
 
 class _SparseResBlock(nn.Module):
-    """Two 3x3x3 convolutions around a skip; norms are of each cell alone, so that tiles agree with the whole.
+    """Residual block of two 3x3x3 convolutions; each cell is normalised alone, so that tiles agree with the whole.
 
-    No convolution has a bias, since on the CPU spconv adds none outside training.
+    Convolutions have no bias, since on the CPU spconv adds none outside training.
     """
 
     def __init__(self, width: int, key: str):
@@ -209,7 +215,7 @@ class _SparseResBlock(nn.Module):
 
 @contextmanager
 def spconv_backward_on_cpu() -> Iterator[None]:
-    """Lets spconv go backwards on the CPU, where it asks for a CUDA stream that it then does not use."""
+    """Lets spconv backpropagate on the CPU, where it asks for a CUDA stream that it then does not use."""
     if torch.cuda.is_available():
         yield
         return

@@ -1,9 +1,9 @@
-"""Samples along rays, where the world is occupied (UniScene, section 3.3): a probability of 1 in occupied cells and
-half a cell around them, 0 elsewhere, and n points drawn from it by its inverse distribution function.
+"""Samples along rays in occupied space (UniScene, section 3.3): the density is 1 in occupied cells and half a cell
+around them, 0 elsewhere, and n points are drawn from it by its inverse distribution function.
 
-What uniform samples along a ray tend to as they grow dense, the cells that it crosses say exactly. Probability is
-counted along the ray, but in the ground by height, since a ray that grazes it stays within its cell for metres and yet
-knows no more of where the surface lies. Only the first 2 m count: what is behind them is not seen.
+The density is computed exactly from the cells that a ray crosses, the limit of dense uniform samples. It is measured
+along the ray, but by height in ground cells: a grazing ray stays within a ground cell for metres, which makes the
+surface no less certain. Only the first 2 m count, since what lies behind is occluded.
 """
 
 from __future__ import annotations
@@ -24,35 +24,36 @@ __all__ = ["AgentGrids", "RaySamples", "agent_grids", "empty_ray_samples", "samp
 
 REACH_M = 2.0
 _MARGIN_M = 0.5 * CELL_M
-_FLATTEST = 0.02  # of a direction's z, in the ground
-_MOST = 160  # cells of a ray
+_FLATTEST = 0.02  # lower bound of |dz| in ground cells
+_MOST = 160  # intervals of a ray
 _HALF_M = 0.5 * CELL_M
 
 
 class AgentGrids(NamedTuple):
-    """N agents: cells of half the size, those within half a cell of an agent's with the row of the nearest of these."""
+    """Grids of half cells around N agents: each within half a cell of an agent's cell holds the nearest one's row."""
 
     low: np.ndarray  # int64 (N, 3), of half cells
     shape: np.ndarray  # int64 (N, 3)
     offset: np.ndarray  # int64 (N,), first half cell of each
     row: np.ndarray  # int32 (V,), -1 where there is none
-    centre: np.ndarray  # float64 (N, 3) m, of a sphere about all half cells
+    centre: np.ndarray  # float64 (N, 3) m, of the bounding sphere
     radius: np.ndarray  # float64 (N,) m
 
 
 class RaySamples(NamedTuple):
-    """Of R rays n points each; a ray that crosses nothing has `update_tally` 0."""
+    """n samples of each of R rays; `first` is inf for rays that cross no occupied cell."""
 
     t: np.ndarray  # float32 (R, n) m
     row: np.ndarray  # int32 (R, n), of the cell, -1 in free space
-    offset: np.ndarray  # float32 (R, n, 3) from the cell's middle, in cells
-    slope: np.ndarray  # float32 (R, n), probability by metre: 1, or less where a ray grazes the ground
-    gap: np.ndarray  # float32 (R,), probability between two points
+    offset: np.ndarray  # float32 (R, n, 3) from the cell's centre, in cells
+    slope: np.ndarray  # float32 (R, n), density per metre: 1, or less where a ray grazes the ground
+    gap: np.ndarray  # float32 (R,), density between two samples, m
     first: np.ndarray  # float32 (R,) m, where the ray enters the first cell, inf where there is none
     agent_row: np.ndarray  # int32 (R, n), agent of the cell, -1 for the world
 
 
 def empty_ray_samples(rays: int, n: int) -> RaySamples:
+    """Room for n samples of each ray."""
     return RaySamples(
         np.zeros((rays, n), np.float32), np.zeros((rays, n), np.int32), np.zeros((rays, n, 3), np.float32),
         np.ones((rays, n), np.float32), np.zeros(rays, np.float32), np.full(rays, np.inf, np.float32),
@@ -61,7 +62,7 @@ def empty_ray_samples(rays: int, n: int) -> RaySamples:
 
 
 def agent_grids(cells: list[np.ndarray], first_row: int) -> AgentGrids:
-    """Grids of agents' cells, int32 (M, 3) each; rows count on from `first_row`."""
+    """Grids of half cells of agents, from the cells int32 (M, 3) of each; their rows continue from `first_row`."""
     n = len(cells)
     low, shape = np.zeros((n, 3), np.int64), np.zeros((n, 3), np.int64)
     rows = []
@@ -81,7 +82,7 @@ def agent_grids(cells: list[np.ndarray], first_row: int) -> AgentGrids:
 
 @njit(cache=True)
 def _rasterise_half_cells(grid, low, ijk, first):
-    """A cell's own eight half cells, then those around it that are nobody's own."""
+    """Write each cell's own eight half cells, then the unclaimed ones around it."""
     for own in (True, False):
         for n in range(ijk.shape[0]):
             i, j, k = 2 * ijk[n, 0] - low[0], 2 * ijk[n, 1] - low[1], 2 * ijk[n, 2] - low[2]
@@ -101,7 +102,8 @@ def _scaled(ray: Ray, cell_m):
 
 @njit(cache=True)
 def _cross_world(grid: CellGrid, is_ground, ray: Ray, far, begin, end, row):
-    """Write where a ray enters and leaves each cell that it crosses, until it is surely stopped; how many."""
+    """Write entry, exit (m) and row of each cell that a ray crosses, until it is stopped; returns their number."""
+    # is_ground: bool (N,) by row; far: m; begin, end: float64 (160,) m and row: int32 (160,), written
     x, y, z, u, v, w = _scaled(ray, CELL_M)
     lx, ly, lz = 8 * grid.low[0], 8 * grid.low[1], 8 * grid.low[2]
     nx, ny, nz = grid.blocks.shape
@@ -159,7 +161,7 @@ def _cross_world(grid: CellGrid, is_ground, ray: Ray, far, begin, end, row):
 
 @njit(cache=True)
 def _cross_agent(a: AgentGrids, n, ray: Ray, far, begin, end, row, count):
-    """The same of an agent's half cells, behind `update_tally` others; how many there are then."""
+    """As `_cross_world`, for an agent's half cells; intervals are appended to `count` others. Returns the new count."""
     x, y, z, u, v, w = _scaled(ray, _HALF_M)
     lx, ly, lz = a.low[n, 0], a.low[n, 1], a.low[n, 2]
     nx, ny, nz = a.shape[n, 0], a.shape[n, 1], a.shape[n, 2]
@@ -194,7 +196,7 @@ def _cross_agent(a: AgentGrids, n, ray: Ray, far, begin, end, row, count):
 
 @njit(cache=True)
 def _sort(begin, end, row, who, count):
-    """By where they begin; of two that overlap the later one gives way."""
+    """Sort intervals by their begin; of two that overlap the later one is cut."""
     for m in range(1, count):
         b, e, r, p = begin[m], end[m], row[m], who[m]
         q = m - 1
@@ -213,6 +215,7 @@ def _sort(begin, end, row, who, count):
 def _sample_with_prior(
     grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: RaySamples, first, last
 ):
+    # arguments as of `sample_rays`; out: written in rays first to last - 1
     n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
     begin, end, weight = np.empty(_MOST), np.empty(_MOST), np.empty(_MOST)
     row, who = np.empty(_MOST, np.int32), np.empty(_MOST, np.int32)
@@ -224,7 +227,7 @@ def _sample_with_prior(
         count = _cross_world(grid, is_ground, ray, far, begin, end, row)
         who[:count] = -1
         near = begin[0] if count else inf
-        # half a cell more at both ends of what is crossed in one go
+        # contiguous intervals are widened by half a cell at both ends
         for m in range(count):
             if m + 1 == count or begin[m + 1] > end[m] + 1e-9:
                 wide = _MARGIN_M if m + 1 == count else min(_MARGIN_M, 0.5 * (begin[m + 1] - end[m]))
@@ -237,7 +240,7 @@ def _sample_with_prior(
         for a in range(agents.low.shape[0]):
             if not _hits_bounding_sphere(agents, a, move[column, a], ray, far):
                 continue
-            # the ray as it lies beside the agent where that will be
+            # the ray relative to the agent's pose at the stamp
             ax, ay, az = _in_agent_frame(agents, a, move[column, a], ox, oy, oz)
             c, s = cos(move[column, a, 3]), sin(move[column, a, 3])
             ux, uy = c * dx + s * dy, c * dy - s * dx
@@ -279,6 +282,7 @@ def _sample_with_prior(
 def _sample_evenly(
     grid: CellGrid, ijk, is_ground, agents: AgentGrids, origins, directions, far, move, out: RaySamples, first, last
 ):
+    # arguments as of `sample_rays`; out: written in rays first to last - 1
     n, rings = out.t.shape[1], directions.shape[0] // move.shape[0]
     near = np.empty(agents.low.shape[0], np.int64)
     for r in range(first, last):
@@ -329,7 +333,7 @@ def _half_cell_at(agents: AgentGrids, a, x, y, z):
 
 @njit(cache=True, inline="always")
 def _hits_bounding_sphere(agents: AgentGrids, a, move, ray: Ray, far):
-    """Whether a ray crosses the sphere about an agent."""
+    """Whether a ray crosses an agent's bounding sphere."""
     x, y = ray.ox - agents.centre[a, 0] - move[0], ray.oy - agents.centre[a, 1] - move[1]
     z = ray.oz - agents.centre[a, 2] - move[2]
     along, radius = x * ray.dx + y * ray.dy + z * ray.dz, agents.radius[a]
@@ -338,7 +342,7 @@ def _hits_bounding_sphere(agents: AgentGrids, a, move, ray: Ray, far):
 
 @njit(cache=True, inline="always")
 def _in_agent_frame(agents: AgentGrids, a, move, x, y, z):
-    """A place as it lies beside an agent, where that will be."""
+    """A point at a column's time, carried along with an agent to the agent's pose at the stamp."""
     c, s = cos(move[3]), sin(move[3])
     px, py = x - agents.centre[a, 0] - move[0], y - agents.centre[a, 1] - move[1]
     return c * px + s * py + agents.centre[a, 0], c * py - s * px + agents.centre[a, 1], z - move[2]
@@ -346,7 +350,7 @@ def _in_agent_frame(agents: AgentGrids, a, move, x, y, z):
 
 @njit(cache=True, inline="always")
 def _write_sample(out: RaySamples, r, q, ijk, row, who, x, y, z):
-    """Write in which cell a sample lies, and where in it."""
+    """Write a sample's cell, agent, and offset in the cell."""
     out.row[r, q], out.agent_row[r, q] = row, who
     out.offset[r, q, 0] = x / CELL_M - ijk[row, 0] - 0.5
     out.offset[r, q, 1] = y / CELL_M - ijk[row, 1] - 0.5
@@ -365,21 +369,21 @@ def sample_rays(
     move: np.ndarray | None = None,
     prior: bool = True,
 ) -> RaySamples:
-    """Samples of rays in C columns.
+    """Samples of R rays in C columns.
 
     Args:
-        grid: of the world that stands.
-        ijk: int32 (N, 3), cells of the world, then those of agents.
+        grid: of the static world.
+        ijk: int32 (N, 3), cells of the static world, then those of agents.
         ground: bool (N,), whether they are ground.
-        agents: half cells of the agents, where they are at the end of the sweep.
+        agents: half cells of A agents, posed at the stamp.
         origins: float64 (C, 3) m.
         directions: float64 (R, 3) of unit length, R / C of each column.
-        far: of the sensor, m.
-        n: points of each ray.
-        move: float64 (C, A, 4), how far (m) and turned (rad, about its middle) each agent is from there when a column
-            fires.
-        prior: draw them from occupied cells; else they lie evenly on all of each ray, most of them in free space, and
-            `first` is the first that does not.
+        far: range of the sensor, m.
+        n: samples per ray.
+        move: float64 (C, A, 4), displacement (m) and yaw (rad, about the centre) of each agent at a column's time,
+            relative to the stamp; None for static agents.
+        prior: draw samples from occupied cells; otherwise they are evenly spaced, most of them in free space, and
+            `first` is the first sample in an occupied cell.
     """
     if move is None:
         move = np.zeros((len(origins), len(agents.low), 4))

@@ -1,4 +1,4 @@
-"""What a learned LiDAR is asked, and what it answers."""
+"""Rays that a learned LiDAR is given, and its readings of them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["RayBundle", "Readings"]
 
 @dataclass(frozen=True)
 class RayBundle:
-    """R rays of one sensor, R / C from each of C places, in the map frame.
+    """R rays of one sensor in the map frame: C columns, each of R / C rays from one origin.
 
     Attributes:
         origins: float64 (C, 3) m.
         directions: float64 (R, 3) of unit length.
-        max_range_m: how far they are followed.
+        max_range_m: of the sensor.
         detect_range_m: of the sensor, for a dark surface in clear air.
         air: between sensor and surfaces.
-        agent_motion: float64 (C, A, 4), how far (m) and turned (rad) each agent is from where it was given when the
-            rays of a place are sent; None where all stand still.
+        agent_motion: float64 (C, A, 4), displacement (m) and yaw (rad) of each agent at a column's time, relative to
+            its given pose; None for static agents.
     """
 
     origins: np.ndarray
@@ -35,14 +35,14 @@ class RayBundle:
 
 @dataclass(frozen=True)
 class Readings:
-    """What comes back along R rays.
+    """Readings of R rays.
 
     Attributes:
         range_m: float64 (R,), inf where nothing is hit.
-        label: uint8 (R,) `OccClass` of the cell that is hit, FREE along rays that cross none.
-        agent: int64 (R,), its row among the agents, -1 on the static world and where nothing is hit.
+        label: uint8 (R,) `OccClass` of the cell that is hit, FREE for rays that cross none.
+        agent: int64 (R,), row of the agent that is hit, -1 on the static world and where nothing is hit.
         intensity: float32 (R,), calibrated reflectivity in 0..1.
-        drop_probability: float32 (R,), of a hit that is too weak to be detected.
+        drop_probability: float32 (R,), that a hit is too weak to be detected.
     """
 
     range_m: np.ndarray

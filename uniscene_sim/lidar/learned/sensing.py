@@ -1,10 +1,10 @@
-"""From rays to what a learned LiDAR reads of them, in five steps:
+"""From rays to readings of a learned LiDAR, in five steps:
 
-1. the scene: cells of the tiles within reach, with those of the agents behind them,
-2. samples along the rays, and with them the cells that are crossed,
-3. features of the tiles in which these lie,
-4. rendering of signed distances to range and intensity, and the heads for rays that miss and pulses that are lost,
-5. readings by ray, with the label and the agent of the cell in which the surface lies.
+1. the scene: cells of the tiles in range, followed by those of the agents,
+2. samples along the rays, in the cells that they cross,
+3. features of the tiles that these cells belong to,
+4. rendering of signed distances to range, and heads for intensity, misses and drop-out,
+5. readings by ray, with the label and the agent of the cell that is hit.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ["LearnedSensor"]
 
 
 class LearnedSensor:
-    """Rays through tiles and agents by a model; features of tiles are kept.
+    """Readings of rays through tiles and agents by a model; features of tiles are cached.
 
     Args:
-        model: what renders rays and makes features.
-        cells_of: cells of a tile (ix, iy) of a store; by default those of a `Tile`.
+        model: network for features and rendering.
+        cells_of: function of a store and a tile index (ix, iy) to cells; by default the cells of a `Tile`.
     """
 
     def __init__(self, model: LidarModel, cells_of: CellsOf | None = None):
@@ -39,14 +39,14 @@ class LearnedSensor:
         """Readings of rays.
 
         Args:
-            store: what tiles are taken from; it can be referenced weakly.
-            tiles: indices of those within reach.
+            store: source of tiles; it must support weak references.
+            tiles: indices (ix, iy) of the tiles in range.
             agents: AGENT_DTYPE (A,), those that may be hit.
-            rays: R of them.
+            rays: R rays.
         """
         config = self.model.config
         scene = self._scenes.of(store, tiles)
-        grids = scene.put_agents(self.model.net, agents)
+        grids = scene.place_agents(self.model.net, agents)
         samples = sample_rays(
             scene.grid,
             scene.ijk,

@@ -1,4 +1,4 @@
-"""The world as a learned LiDAR knows it: cells of tiles with their features, made once, and agents' of the moment."""
+"""Cells and features of a scene: those of tiles are cached, those of agents are made for each sweep."""
 
 from __future__ import annotations
 
@@ -29,42 +29,51 @@ from uniscene_sim.tile import TILE_CELLS, TileSource
 
 __all__ = ["VoxelScene", "VoxelSceneCache", "tile_features"]
 
-_TILES = 96  # of each store
-_MAX_BYTES = 2 << 30  # of each store's scenes
-_AT_ONCE = 8  # tiles, which then share their margins
-_ROOM = 1 << 15  # cells of agents
+_TILES = 96  # cached tiles of each store
+_MAX_BYTES = 2 << 30  # of each store's cached scenes
+_AT_ONCE = 8  # tiles per call of the network, which share their margins
+_ROOM = 1 << 15  # initial capacity for cells of agents
 
 
 class VoxelScene:
-    """N cells of some tiles, and room behind them for those of agents.
+    """The N visible cells of some tiles, followed by room for those of agents.
+
+    Args:
+        indices: (ix, iy) of the tiles.
+        parts: cells of each tile.
+        width: channels of the features.
+        device: torch device of the features.
 
     Attributes:
+        count: N.
         grid: of the tiles' cells.
         ijk: int32 (N + room, 3).
-        label: uint8 (N + room,).
+        label: uint8 (N + room,) OccClass.
         ground: bool (N + room,).
-        features: (N + room, width), of tiles that have been asked for.
+        features: (N + room, width), valid for tiles with `has_features`.
+        ends: int64, end of each tile's rows.
+        has_features: by tile.
     """
 
     def __init__(self, indices: Sequence[tuple[int, int]], parts: list[Cells], width: int, device: torch.device):
         cells = join_cells(parts)
-        self.count = cells.seen
+        self.count = cells.visible_count
         self.grid: CellGrid = cell_grid(cells)
-        self.ijk = np.concatenate([cells.ijk[: cells.seen], np.zeros((_ROOM, 3), np.int32)])
-        self.label = np.concatenate([cells.label[: cells.seen], np.zeros(_ROOM, np.uint8)])
+        self.ijk = np.concatenate([cells.ijk[: cells.visible_count], np.zeros((_ROOM, 3), np.int32)])
+        self.label = np.concatenate([cells.label[: cells.visible_count], np.zeros(_ROOM, np.uint8)])
         self.ground = is_ground_label(self.label)
         self.ground[self.count :] = False
         self.features = torch.empty((len(self.ijk), width), device=device)
-        self.ends = np.cumsum([p.seen for p in parts])
+        self.ends = np.cumsum([p.visible_count for p in parts])
         self.indices = list(indices)
-        self.known = [False] * len(parts)
+        self.has_features = [False] * len(parts)
 
     @property
     def nbytes(self) -> int:
         return self.grid.cells.nbytes + self.ijk.nbytes + self.features.nbytes
 
-    def put_agents(self, net: SparseSdfNet, agents: np.ndarray) -> AgentGrids:
-        """Lay the cells of agents (N,) AGENT_DTYPE behind those of the tiles."""
+    def place_agents(self, net: SparseSdfNet, agents: np.ndarray) -> AgentGrids:
+        """Write the cells and features of agents AGENT_DTYPE (A,) behind those of the tiles."""
         cells = [agent_cells(agent) for agent in agents]
         count = sum(len(c.ijk) for c in cells)
         if count > len(self.ijk) - self.count:
@@ -93,7 +102,7 @@ def _packed_cells(store: TileSource, ix: int, iy: int) -> Cells:
 
 
 class _StoreCache(NamedTuple):
-    """What is known of one store's tiles."""
+    """Cached cells, features and scenes of one store, least recently used first."""
 
     cells: OrderedDict[tuple[int, int], Cells]
     features: OrderedDict[tuple[int, int], Tensor]
@@ -101,12 +110,12 @@ class _StoreCache(NamedTuple):
 
 
 class VoxelSceneCache:
-    """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was asked before.
+    """Scenes by store and tiles. Features are a function of a tile and its neighbours, whatever was requested before.
 
     Args:
-        net: what makes features.
-        device: where they are.
-        cells_of: cells of a tile (ix, iy) of a store; it is called from several threads.
+        net: network of the features.
+        device: torch device of the features.
+        cells_of: function of a store and a tile index (ix, iy) to cells; called from several threads.
     """
 
     def __init__(self, net: SparseSdfNet, device: torch.device, cells_of: CellsOf | None = None):
@@ -129,14 +138,14 @@ class VoxelSceneCache:
         return world.scenes[key]
 
     def ensure_features(self, store: Any, scene: VoxelScene, rows: np.ndarray) -> None:
-        """Make sure that features of the cells in these rows are there."""
-        used = np.zeros(len(scene.known) + 1, np.bool_)
+        """Compute missing features of the tiles whose cells are in `rows` (any shape; -1: none)."""
+        used = np.zeros(len(scene.has_features) + 1, np.bool_)
         used[np.searchsorted(scene.ends, np.unique(rows[(rows >= 0) & (rows < scene.count)]), side="right")] = True
-        new = [n for n in np.flatnonzero(used[:-1]).tolist() if not scene.known[n]]
+        new = [n for n in np.flatnonzero(used[:-1]).tolist() if not scene.has_features[n]]
         made = self._features(store, self._worlds[store], [scene.indices[n] for n in new])
         for n, features in zip(new, made, strict=True):
             scene.features[scene.ends[n] - len(features) : scene.ends[n]] = features
-            scene.known[n] = True
+            scene.has_features[n] = True
 
     def _cells(self, store: Any, world: _StoreCache, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Cells]:
         new = [index for index in wanted if index not in world.cells]
@@ -165,28 +174,36 @@ class VoxelSceneCache:
 def tile_features(
     net: SparseSdfNet, wanted: Sequence[tuple[int, int]], parts: dict[tuple[int, int], Cells], device: torch.device
 ) -> list[Tensor]:
-    """Features of the cells of tiles that are seen, as they would be in the whole world.
+    """Features of the visible cells of tiles, as they would be in the whole world.
 
     Args:
-        parts: cells of these tiles and their neighbours, of which only a margin counts.
+        net: the network.
+        wanted: indices (ix, iy) of T tiles.
+        parts: cells of these tiles and of their neighbours, of which only the receptive field is used.
+        device: torch device of the network.
+
+    Returns:
+        T tensors float32 (visible cells of the tile, width).
     """
     own = join_cells([parts[index] for index in wanted])
     others = join_cells([parts[index] for index in sorted(set(parts) - set(wanted))])
-    away = np.empty(others.seen, np.int32)
+    away = np.empty(others.visible_count, np.int32)
     corners = np.array(wanted, np.int64) * TILE_CELLS
     map_threads(lambda rows: _distance_to_tiles(others.ijk, corners, away, *rows), row_ranges(len(away)))
     rings = receptive_rings(len(net.config.widths))
     margin = np.flatnonzero(away <= net.config.reach)
     margin = margin[np.argsort(np.searchsorted(rings, away[margin]), kind="stable")]
-    ijk, label = (np.concatenate([getattr(own, k)[: own.seen], getattr(others, k)[margin]]) for k in ("ijk", "label"))
-    within = [own.seen + int((away <= ring).sum()) for ring in rings]
+    ijk, label = (
+        np.concatenate([getattr(own, k)[: own.visible_count], getattr(others, k)[margin]]) for k in ("ijk", "label")
+    )
+    within = [own.visible_count + int((away <= ring).sum()) for ring in rings]
     made = _features(net, ijk, label, np.zeros(len(ijk), np.int32), device, within)
-    return [part.clone() for part in made[: own.seen].split([parts[index].seen for index in wanted])]
+    return [part.clone() for part in made[: own.visible_count].split([parts[index].visible_count for index in wanted])]
 
 
 @njit(cache=True, nogil=True)
 def _distance_to_tiles(ijk, corners, away, first, last):
-    """How far (cells) cells lie from the nearest of some tiles."""
+    """Write the distance (cells) of cells (N, 3) to the nearest of some tiles, by their corners (T, 2)."""
     for n in range(first, last):
         away[n] = 2**30
         for c in range(corners.shape[0]):

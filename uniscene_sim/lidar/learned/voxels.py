@@ -1,8 +1,8 @@
-"""What a learned LiDAR sees of the world: 0.4 m cells with their labels, and nothing finer.
+"""The input of a learned LiDAR: labelled cells of 0.4 m.
 
-Cells are counted from the origin of the map frame: cell (i, j, k) is [0.4 i, 0.4 i + 0.4) and so on. Ground is the
-cell whose inside or top its height meets in the middle of a column. Agents are stamped by their boxes as in
-`occupancy_window.stamp`.
+Cells are indexed from the origin of the map frame: cell (i, j, k) spans [0.4 i, 0.4 i + 0.4) along x, and so on. The
+ground of a column is the cell that contains its height at the column's centre (its top included). Agents are rasterised
+by their boxes, as in `occupancy.window.stamp_agent`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 _NONE = int(Material.NONE)
 _MANMADE, _FREE = int(OccClass.MANMADE), int(OccClass.FREE)
-#: In a grid: nothing there; no ray gets through, and none sees it.
+#: Values in a grid: free; opaque without a feature, inside a building.
 _EMPTY, SOLID = -1, -2
 _GROUND = np.zeros(len(OccClass), dtype=np.bool_)
 _GROUND[[OccClass.DRIVEABLE_SURFACE, OccClass.OTHER_FLAT, OccClass.SIDEWALK, OccClass.TERRAIN, OccClass.LANE_DIVIDER,
@@ -42,19 +42,19 @@ _GROUND[[OccClass.DRIVEABLE_SURFACE, OccClass.OTHER_FLAT, OccClass.SIDEWALK, Occ
 
 
 class Cells(NamedTuple):
-    """N occupied cells; those that lie within buildings are `hidden` and come last."""
+    """N occupied cells; hidden ones, inside buildings, come last."""
 
     ijk: np.ndarray  # int32 (N, 3)
     label: np.ndarray  # uint8 (N,) OccClass
-    seen: int  # how many are not hidden
+    visible_count: int  # the first cells, which are not hidden
 
 
 class CellGrid(NamedTuple):
-    """Cells as rays look them up: blocks of 8 x 8 x 8."""
+    """Lookup of cells by index, in blocks of 8 x 8 x 8."""
 
     low: np.ndarray  # int64 (3,), index of block (0, 0, 0)
     blocks: np.ndarray  # int32 (X, Y, Z), row of `cells`, -1 where the block is empty
-    cells: np.ndarray  # int32 (P, 8, 8, 8), row of what is known of the cell; -1 free, SOLID
+    cells: np.ndarray  # int32 (P, 8, 8, 8), row of the cell, -1 where free, SOLID where hidden
 
 
 def is_ground_label(label: np.ndarray) -> np.ndarray:
@@ -64,10 +64,11 @@ def is_ground_label(label: np.ndarray) -> np.ndarray:
 
 
 def tile_cells(tile: Tile, deep: bool = True) -> Cells:
-    """The cells of a tile, its ground among them; walls' insides are hidden.
+    """The cells of a tile, ground included; the insides of buildings are hidden.
 
     Args:
-        deep: whether to tell of hidden cells that have hidden ones on all sides, which no ray gets to.
+        tile: the tile.
+        deep: whether to include hidden cells that are enclosed by hidden ones, which no ray reaches.
     """
     label = np.full((TILE_CELLS, TILE_CELLS, _layers(tile)), _FREE, dtype=np.uint8)
     _unpack(label, tile.blocks, MATERIAL_LABEL, tile.materials)
@@ -81,7 +82,7 @@ def tile_cells(tile: Tile, deep: bool = True) -> Cells:
 
 
 def _layers(tile: Tile) -> int:
-    """How high cells of a tile lie at most, and one more."""
+    """Layers of cells that a tile needs, and one more."""
     filled = np.flatnonzero((tile.blocks >= 0).any(axis=(0, 1)))
     ground = tile.ground[~np.isnan(tile.ground)]
     height = (float(ground.max()) - tile.base_z) / CELL_M if len(ground) else 0.0
@@ -91,18 +92,18 @@ def _layers(tile: Tile) -> int:
 
 def join_cells(parts: list[Cells]) -> Cells:
     """Cells of several tiles."""
-    ijk = [p.ijk[: p.seen] for p in parts] + [p.ijk[p.seen :] for p in parts]
-    label = [p.label[: p.seen] for p in parts] + [p.label[p.seen :] for p in parts]
+    ijk = [p.ijk[: p.visible_count] for p in parts] + [p.ijk[p.visible_count :] for p in parts]
+    label = [p.label[: p.visible_count] for p in parts] + [p.label[p.visible_count :] for p in parts]
     return Cells(
         np.concatenate([np.zeros((0, 3), np.int32), *ijk]),
         np.concatenate([np.zeros(0, np.uint8), *label]),
-        sum(p.seen for p in parts),
+        sum(p.visible_count for p in parts),
     )
 
 
 def agent_cells(agent: np.void) -> Cells:
-    """The cells that an agent (AGENT_DTYPE) fills: those whose middle lies in its box, which is a cell thick at least,
-    and those about its own middle."""
+    """The cells of an agent (AGENT_DTYPE): those whose centre lies in its box, which is at least one cell thick, and
+    the column at its position."""
     ijk = _box_cells(
         agent["pos"].astype(np.float64), float(agent["rpy"][2]), np.maximum(agent["size"].astype(np.float64), CELL_M)
     )
@@ -110,8 +111,14 @@ def agent_cells(agent: np.void) -> Cells:
 
 
 def dense_labels_near(ijk: np.ndarray, label: np.ndarray, at: np.ndarray, reach_m: float) -> OccupancyGrid:
-    """Cells (N, 3) with labels (N,) in a square around a place (x, y) as dense labels in the map frame; without
-    instances."""
+    """Cells in a square as a dense grid in the map frame, without instances.
+
+    Args:
+        ijk: int32 (N, 3), cells.
+        label: uint8 (N,) OccClass.
+        at: float64 (2,) m, centre of the square.
+        reach_m: half its side.
+    """
     near = (np.abs((ijk[:, :2] + 0.5) * CELL_M - at) < reach_m).all(axis=1)
     ijk, label = ijk[near], label[near]
     if not len(ijk):
@@ -124,7 +131,7 @@ def dense_labels_near(ijk: np.ndarray, label: np.ndarray, at: np.ndarray, reach_
 
 
 def cell_grid(cells: Cells) -> CellGrid:
-    """Cells in a grid; the rows of those seen are their numbers."""
+    """The grid of cells; it holds the rows of visible ones."""
     if not len(cells.ijk):
         return CellGrid(np.zeros(3, np.int64), np.full((1, 1, 1), -1, np.int32), np.zeros((0, 8, 8, 8), np.int32))
     low = cells.ijk.min(axis=0).astype(np.int64) // BLOCK_CELLS
@@ -132,16 +139,18 @@ def cell_grid(cells: Cells) -> CellGrid:
     blocks = np.full(tuple(shape.tolist()), -1, np.int32)
     count = _number_blocks(blocks, low, cells.ijk)
     pool = np.full((count, *(BLOCK_CELLS,) * 3), _EMPTY, np.int32)
-    map_threads(lambda rows: _fill(pool, blocks, low, cells.ijk, cells.seen, *rows), row_ranges(len(cells.ijk)))
+    map_threads(
+        lambda rows: _fill(pool, blocks, low, cells.ijk, cells.visible_count, *rows), row_ranges(len(cells.ijk))
+    )
     return CellGrid(low, blocks, pool)
 
 
 def coarsen(ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cells of twice the size that hold others, int32 (N, 3), in the order of these.
+    """Parent cells, of twice the size, of cells int32 (N, 3), in the order of their first child.
 
     Returns:
-        Cells int32 (M, 3); the row of each one's (N, 8), in the column that says which part of it a cell is, -1 in the
-        others; rows of the parts (M, 8), -1 where one is empty.
+        parents int32 (M, 3); int32 (N, 8), row of each cell's parent in the column of its octant, -1 in the others;
+        int32 (M, 8), rows of each parent's children, -1 where free.
     """
     half = ijk >> 1
     grid = cell_grid(Cells(half, half[:, 0], len(half)))
@@ -169,7 +178,7 @@ def _unpack(label, blocks, label_of, materials):
 
 @njit(cache=True, nogil=True)
 def _lay_ground(label, ground, paint, base):
-    """Ground of all decks, where nothing stands in the same cell."""
+    """Write the ground of all decks where the cell is free."""
     for d in range(ground.shape[0]):
         for i in range(label.shape[0]):
             for j in range(label.shape[1]):
@@ -183,10 +192,9 @@ def _lay_ground(label, ground, paint, base):
 
 @njit(cache=True, nogil=True)
 def _mark_hidden(label, hidden, deep):
-    """Mark cells that lie behind walls on all sides. Leaves hide nothing.
+    """Mark man-made cells that are enclosed by man-made ones. Vegetation hides nothing.
 
-    Where it is not to be `deep`, those with such cells on all sides are free afterwards. Returns how many are seen and
-    how many hidden.
+    Unless `deep`, hidden cells enclosed by hidden ones are set free. Returns the numbers of visible and hidden cells.
     """
     nx, ny, nz = label.shape
     seen, inside = 0, 0
@@ -221,8 +229,8 @@ def _mark_hidden(label, hidden, deep):
 
 @njit(cache=True, nogil=True)
 def _write_cells(label, hidden, low, cells: Cells):
-    """Write cells, those that are seen first."""
-    seen, inside = 0, cells.seen
+    """Write cells, visible ones first."""
+    seen, inside = 0, cells.visible_count
     for i in range(label.shape[0]):
         for j in range(label.shape[1]):
             for k in range(label.shape[2]):
@@ -280,7 +288,7 @@ def _fill(pool, blocks, low, ijk, seen, first, last):
 
 @njit(cache=True)
 def _gather(grid: CellGrid, ijk, parent, parts, first):
-    """Number the cells of a grid of cells of twice the size, by the first of their parts; how many there are."""
+    """Number parent cells by their first child, write the tables of `coarsen`, and return the number of parents."""
     count = 0
     grid.cells[:] = _EMPTY
     for n in range(ijk.shape[0]):

@@ -1,3 +1,3 @@
-"""The analytic LiDAR engine: exact rays, what comes back and what the receiver makes of it.
+"""The analytic LiDAR engine: ray casting, reflectance, beam footprint and receiver.
 
-No weights are loaded here."""
+No learned weights are loaded here."""

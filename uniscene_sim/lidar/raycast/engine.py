@@ -1,4 +1,4 @@
-"""`RaycastLidar`: a spinning LiDAR by exact tracing of tiles and agents, each where it is when its beam fires."""
+"""`RaycastLidar`: a spinning LiDAR by ray casting, with sensor and agents posed at each beam's firing time."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ __all__ = ["RaycastLidar", "SweepJob", "assemble_sweep"]
 
 
 class SweepJob(NamedTuple):
-    """One sweep to be made: what is there, what is sent, and what is written."""
+    """One sweep to trace."""
 
     scene: LidarScene
     beams: Beams
-    spread: float  # rad, how far beams lie beside the azimuth of their column
-    far: float  # m
+    spread: float  # rad, largest azimuth between a beam and its column, divergence included
+    max_range_m: float  # m
     hits: Hits
 
 
 class RaycastLidar:
-    """Sweeps by exact tracing. The sensor and the agents move while it turns; what does not come back is left out.
+    """Sweeps by ray casting. Sensor and agents move during the revolution; beams without a return yield no point.
 
-    Points are given in the sensor's frame at the stamp, as if each had been compensated for the ego's motion, unless
-    the sensor is not `deskewed`.
+    Points are given in the sensor's frame at the stamp, compensated for ego motion if the sensor is `deskewed`.
     """
 
     name = "raycast"
@@ -52,24 +51,24 @@ class RaycastLidar:
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
     ) -> tuple[Any, list[dict[str, LidarSweep]]]:
-        """One sweep of each LiDAR in each world, which end at the worlds' stamps."""
-        return state, map_threads(lambda view: self._swept(view, specs), views)
+        """One sweep of each LiDAR in each world, ending at the world's stamp."""
+        return state, map_threads(lambda view: self._scan_world(view, specs), views)
 
-    def _swept(self, view: WorldView, specs: Sequence[LidarSpec]) -> dict[str, LidarSweep]:
+    def _scan_world(self, view: WorldView, specs: Sequence[LidarSpec]) -> dict[str, LidarSweep]:
         """The sweeps of one world."""
-        sweeps = self._begun(view, specs)
+        sweeps = self._sweep_jobs(view, specs)
         for sweep in sweeps:
-            trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.far, sweep.hits)
-        return self._finished(view, specs, sweeps)
+            trace_sweep(sweep.scene, sweep.beams, sweep.spread, sweep.max_range_m, sweep.hits)
+        return self._sweeps_of_jobs(view, specs, sweeps)
 
-    def _begun(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[SweepJob]:
-        """The sweeps of one world, yet to be traced."""
+    def _sweep_jobs(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[SweepJob]:
+        """Jobs for the sweeps of one world, with hits still to be traced."""
         return [self._sweep_job(view, spec) for spec in specs]
 
-    def _finished(
+    def _sweeps_of_jobs(
         self, view: WorldView, specs: Sequence[LidarSpec], sweeps: Sequence[SweepJob]
     ) -> dict[str, LidarSweep]:
-        """The points of sweeps that have been traced."""
+        """The sweeps of traced jobs, by sensor."""
         return {spec.name: sweep_of_job(view, spec, sweep) for spec, sweep in zip(specs, sweeps, strict=True)}
 
     def _sweep_job(self, view: WorldView, spec: LidarSpec) -> SweepJob:
@@ -89,7 +88,7 @@ class RaycastLidar:
 
 
 def sweep_of_job(view: WorldView, spec: LidarSpec, sweep: SweepJob) -> LidarSweep:
-    """The points of a sweep that has been traced."""
+    """The sweep of a traced job, after its receiver."""
     scene, beams, spread, _, hits = sweep
     if spec.detect_range_m or spec.range_noise_m or spec.divergence_rad:
         echoes, returns = _receiver_returns(view, spec, scene, beams, spread, hits)
@@ -99,7 +98,7 @@ def sweep_of_job(view: WorldView, spec: LidarSpec, sweep: SweepJob) -> LidarSwee
 
 
 def _ideal_returns(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
-    """Everything that is hit returns."""
+    """Echoes and returns of an ideal sensor: every hit returns."""
     bright = (ALBEDO[hits.material] * hits.cosine).astype(np.float32)
     far = np.where(hits.distance >= spec.min_range_m, hits.distance, np.inf)
     only = (..., None)
@@ -112,7 +111,7 @@ def _ideal_returns(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
 def _receiver_returns(
     view: WorldView, spec: LidarSpec, scene: LidarScene, beams: Beams, spread: float, hits: Hits
 ) -> tuple[Echoes, Returns]:
-    """What a receiver sees of what returns."""
+    """Echoes of the beams' footprints, and what the receiver reports of them."""
     colour = scene.agents.colour
     if spec.detect_range_m:
         air = air_of(view.frame.style)
@@ -136,12 +135,22 @@ def _receiver_returns(
 def assemble_sweep(
     view: WorldView, spec: LidarSpec, scene: LidarScene, beams: Beams, hits: Hits, echoes: Echoes, returns: Returns
 ) -> LidarSweep:
-    """What is reported, as a sweep in the sensor's frame."""
+    """The points of returns, in the sensor's frame.
+
+    Args:
+        view: the world, at the sweep's stamp.
+        spec: the sensor.
+        scene: its agents, for labels and instances.
+        beams: A columns of R beams.
+        hits: origins (A, 3) and directions (A, R, 3) of the rays.
+        echoes: (A, R, K), materials and agents.
+        returns: (A, R, K), ranges and intensities.
+    """
     rings, numbers = returns.distance.shape[1:]
     seen = np.flatnonzero(returns.distance < np.inf)
     beam, number = np.divmod(seen, numbers) if numbers > 1 else (seen, np.zeros_like(seen))
     column, ring = np.divmod(beam, rings)
-    of = returns.of.reshape(-1)[seen]
+    of = returns.echo.reshape(-1)[seen]
     air = of == AIR
     echo = numbers * beam + np.where(air, 0, of)
     row = np.where(air, -1, echoes.agent_row.reshape(-1)[echo])
@@ -154,7 +163,7 @@ def assemble_sweep(
     if spec.deskewed:
         sensor = view.frame.ego_pose.compose(spec.pose)
         points = hits.origin.take(column, axis=0) + far * hits.direction.reshape(-1, 3).take(beam, axis=0)
-        # Term by term, for what a library makes of a product of matrices is not the same on all machines.
+        # Term by term, since a library's matrix product is not bit-identical on all machines.
         x, y, z = (points - fixed(sensor.position)).T
         turn = fixed(sensor.rotation)
         xyz = np.stack([x * turn[0, k] + y * turn[1, k] + z * turn[2, k] for k in range(3)], axis=1)

@@ -1,4 +1,4 @@
-"""Beams have a width: on an edge one beam meets two surfaces, and sends back two echoes or one between them."""
+"""Beam footprint: at an edge one beam hits two surfaces, and returns two echoes or one in between."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from uniscene_sim.tracing.slabs import Ray
 
 __all__ = ["Echoes", "empty_echoes", "find_echoes", "group_echoes"]
 
-#: Surfaces nearer to each other than this, m, are one echo: half of a pulse of 5 ns.
+#: Surfaces closer to each other than this, m, merge into one echo: half of a pulse of 5 ns.
 _PULSE_M = 0.75
-#: A beam as five rays: its axis and four on a ring about it, this share of the full divergence away from the axis.
+#: A beam as five rays: its axis and four on a ring around it, at this share of the divergence from the axis.
 _RING, _AXIS_SHARE, _RING_SHARE = 0.35, 0.4, 0.15
 
 
@@ -33,24 +33,29 @@ class Echoes(NamedTuple):
     """Up to two echoes of each of A x R beams: the strongest, and the farthest of the others."""
 
     distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
-    strength: np.ndarray  # float64 (A, R, 2), share of a white diffuse surface that faces the sensor and fills the beam
+    strength: np.ndarray  # float64 (A, R, 2), relative to a white diffuse surface that faces the sensor
     material: np.ndarray  # uint8 (A, R, 2)
     agent_row: np.ndarray  # int32 (A, R, 2), as in `Hits`
 
 
 def empty_echoes(hits: Hits) -> Echoes:
+    """Room for the echoes of hits."""
     shape = (*hits.distance.shape, 2)
     return Echoes(np.full(shape, np.inf), np.zeros(shape), np.zeros(shape, np.uint8), np.full(shape, -1, np.int32))
 
 
 @njit(cache=True)
-def group_echoes(distance, strength, out_distance, out_strength, out_of):
-    """Two echoes of K rays of one beam: those closer than a pulse make one at their mean range, weighted by strength.
+def group_echoes(distance, strength, out_distance, out_strength, out_ray):
+    """Merge K rays of one beam into up to two echoes.
+
+    Hits closer than a pulse form one echo at their mean range, weighted by strength. The first echo is the strongest by
+    received power, the second the farthest of the others; where there is none its entries are not written.
 
     Args:
-        distance, strength: (K,), inf and 0 for a ray that meets nothing.
-        out_distance, out_strength, out_of: (2,), the strongest as it arrives, the farthest of the others (left alone
-            where there is none), and the strongest ray of each.
+        distance: float64 (K,) m, inf for a ray without a hit.
+        strength: float64 (K,), 0 for a ray without a hit.
+        out_distance, out_strength: float64 (2,), written.
+        out_ray: int64 (2,), written: the strongest ray of each echo.
     """
     order = np.argsort(distance)
     groups = 0
@@ -75,15 +80,15 @@ def group_echoes(distance, strength, out_distance, out_strength, out_of):
     if groups == 0:
         return
     strongest = np.argmax(power[:groups])
-    out_distance[0], out_strength[0], out_of[0] = far[strongest], total[strongest], best[strongest]
+    out_distance[0], out_strength[0], out_ray[0] = far[strongest], total[strongest], best[strongest]
     other = groups - 1 if strongest < groups - 1 else groups - 2
     if other >= 0:
-        out_distance[1], out_strength[1], out_of[1] = far[other], total[other], best[other]
+        out_distance[1], out_strength[1], out_ray[1] = far[other], total[other], best[other]
 
 
 @njit(cache=True)
 def _unit_cross(a, b, otherwise):
-    """Unit vector across two others (3,); `otherwise` where they are parallel."""
+    """Normalised cross product (3,); `otherwise` if the vectors are parallel."""
     out = np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
     length = np.sqrt((out * out).sum())
     return out / length if length > 0.0 else otherwise.copy()
@@ -91,7 +96,7 @@ def _unit_cross(a, b, otherwise):
 
 @njit(cache=True, inline="always")
 def _is_discontinuity(hits: Hits, c, r, c2, r2, angle):
-    """Whether a beam and its neighbour, `angle` rad beside it, meet surfaces that do not go on into each other."""
+    """Whether the hits of two beams, `angle` rad apart, lie on surfaces that are not continuous."""
     a, b = hits.distance[c, r], hits.distance[c2, r2]
     if a == np.inf or b == np.inf:
         return a != b
@@ -102,14 +107,14 @@ def _is_discontinuity(hits: Hits, c, r, c2, r2, angle):
 
 @njit(cache=True, inline="always")
 def _on_edge(hits: Hits, beams: Beams, step, c, r):
-    """Whether one of the four beams around another meets something else. `step` is the azimuth of a column, rad."""
+    """Whether a beam's hit is discontinuous with one of its four neighbours'. `step`: azimuth between columns, rad."""
     columns, rings = hits.distance.shape
     for side in (-1, 1):
         if 0 <= c + side < columns and _is_discontinuity(hits, c, r, c + side, r, abs(step)):
             return True
         above = r + side
         if 0 <= above < rings:
-            # the column in which that ring looks the same way
+            # the column in which that ring has the same azimuth
             there = int(np.round((beams.offset[r] - beams.offset[above]) / step))
             if _is_discontinuity(
                 hits, c, r, (c + there) % columns, above, abs(beams.elevation[r] - beams.elevation[above])
@@ -123,17 +128,19 @@ def _find_column_echoes(
     scene: LidarScene, beams: Beams, local: PosedAgents, chosen, c, spread, max_range, divergence, step, hits: Hits,
     surfaces: Surfaces, echoes: Echoes,
 ):  # fmt: skip
+    # local, chosen: scratch for posed agents and int64 (N,) rows; c: column; spread, divergence: rad; max_range: m
+    # step: azimuth between columns, rad, signed; echoes: written in column c
     edges = np.zeros(beams.elevation.shape[0], np.bool_)
     for r in range(beams.elevation.shape[0]):
         t, m, w = hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r]
         echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.agent_row[c, r, 0] = t, m, w
         if t < np.inf:
-            echoes.strength[c, r, 0] = echo_strength(surfaces, m, hits.cosine[c, r], hits.up[c, r], w)
+            echoes.strength[c, r, 0] = echo_strength(surfaces, m, hits.cosine[c, r], hits.normal_z[c, r], w)
         edges[r] = divergence > 0.0 and _on_edge(hits, beams, step, c, r)
     if not edges.any():
         return
     distance, strength = np.empty(5), np.empty(5)
-    material, who = np.empty(5, np.uint8), np.empty(5, np.int32)
+    material, agent_row = np.empty(5, np.uint8), np.empty(5, np.int32)
     of, origin, rot = np.empty(2, np.int64), np.empty(3), np.empty((3, 3))
     sensor_pose_at(scene, beams.time_s[c], origin, rot)
     some = chosen[
@@ -144,7 +151,11 @@ def _find_column_echoes(
     for r in range(edges.shape[0]):
         if not edges[r]:
             continue
-        distance[0], material[0], who[0] = echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.agent_row[c, r, 0]
+        distance[0], material[0], agent_row[0] = (
+            echoes.distance[c, r, 0],
+            echoes.material[c, r, 0],
+            echoes.agent_row[c, r, 0],
+        )
         strength[0] = _AXIS_SHARE * echoes.strength[c, r, 0]
         d = hits.direction[c, r]
         left = _unit_cross(rot[:, 2], d, rot[:, 1])
@@ -155,14 +166,14 @@ def _find_column_echoes(
             to /= np.sqrt((to * to).sum())
             ray = Ray(ox, oy, oz, to[0], to[1], to[2])
             t, m, cosine, up, w = first_hit(atlas, templates, local, some, ray, max_range)
-            distance[q], material[q], who[q], strength[q] = t, m, w, 0.0
+            distance[q], material[q], agent_row[q], strength[q] = t, m, w, 0.0
             if t < np.inf:
                 strength[q] = _RING_SHARE * echo_strength(surfaces, m, cosine, up, w)
         echoes.distance[c, r, 0] = np.inf
         group_echoes(distance, strength, echoes.distance[c, r], echoes.strength[c, r], of)
         for k in range(2):
             if echoes.distance[c, r, k] < np.inf:
-                echoes.material[c, r, k], echoes.agent_row[c, r, k] = material[of[k]], who[of[k]]
+                echoes.material[c, r, k], echoes.agent_row[c, r, k] = material[of[k]], agent_row[of[k]]
 
 
 @njit(cache=True, nogil=True)
@@ -178,8 +189,19 @@ def find_echoes(
     scene: LidarScene, beams: Beams, spread: float, max_range: float, divergence: float, clockwise: bool, hits: Hits,
     surfaces: Surfaces, echoes: Echoes,
 ) -> None:  # fmt: skip
-    """Fill `echoes` from `hits`. A beam of some `divergence` (rad) beside whose hit another begins is traced anew, with
-    rays about its axis."""
+    """Fill `echoes` from `hits`; beams at edges are traced again, with four more rays around the axis.
+
+    Args:
+        scene: what is traced.
+        beams: A columns of R beams.
+        spread: rad, see `SweepJob`.
+        max_range: m.
+        divergence: of a beam, full angle, rad; 0: beams have no width.
+        clockwise: direction of rotation.
+        hits: (A, R), traced.
+        surfaces: reflectances.
+        echoes: (A, R, 2), written.
+    """
     step = (-2.0 if clockwise else 2.0) * np.pi / len(beams.azimuth)
 
     def find(columns: tuple[int, int]) -> None:

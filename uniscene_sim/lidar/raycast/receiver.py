@@ -1,15 +1,15 @@
-"""What a LiDAR makes of the light that comes back: which echoes it sees, how far and how bright they seem.
+"""The receiver of a LiDAR: which echoes are detected, with which range and intensity.
 
-Power falls as the beam equation says: reflectance and incidence, the square of range, and extinction there and back.
-It is counted in units of what is seen half of the time, which a diffuse surface of 10 % that faces the sensor sends
-back from `detect_range_m` in clear air.
+Received power follows the LiDAR equation: reflectance and incidence, the square of range, and extinction both ways. Its
+unit is the power that is detected half of the time: that of a diffuse surface of 10 % that faces the sensor at
+`detect_range_m` in clear air.
 
 Intensity is calibrated reflectivity, as Velodyne and Ouster report it, over 255: a diffuse surface that faces the
-sensor has its reflectance in hundredths, 0 to 100; 101 to 255 is for retro-reflectors, by the logarithm of how much
-brighter than white they are, 255 for a hundred times. Range is calibrated out; incidence, a part of the beam that
-misses, and rain, snow and fog are not, since no sensor knows of them.
+sensor has its reflectance in percent, 0 to 100; 101 to 255 are for retro-reflectors, by the logarithm of their
+brightness relative to white, 255 for a hundred times. It is corrected for range; it is not for incidence, partial hits,
+rain, snow and fog, which no sensor can correct for.
 
-Every random number is keyed by seed, stamp, sensor, column, ring and its use.
+Every random number is keyed by seed, stamp, sensor, column, ring and purpose.
 """
 
 from __future__ import annotations
@@ -29,47 +29,55 @@ __all__ = ["AIR", "Receiver", "Returns", "calibrated_intensity", "empty_returns"
 
 #: Standard deviation of the logarithm of power: speckle, and the receiver's noise.
 FLUCTUATION = 0.12
-#: Nearer than this, m, sender and receiver do not look at quite the same place, so power rises no more.
+#: Closer than this, m, the fields of emitter and receiver no longer overlap fully, so power rises no more.
 NEAR_M = 5.0
-#: `of` of an echo from the air.
+#: Value of `Returns.echo` for backscatter from the air.
 AIR = 2
 _LAST, _DUAL = RETURNS.index("last"), RETURNS.index("dual")
 _DARK = 0.1  # reflectance for which detection ranges are given
-_GATE_M, _GATES = 1.0, 40  # air is heard this far
+_GATE_M, _GATES = 1.0, 40  # range gates that are tested for backscatter
 
 
 class Receiver(NamedTuple):
-    """What `receive` needs of a `LidarSpec`."""
+    """Properties of the receiver, from a `LidarSpec`."""
 
     min_range_m: float
     max_range_m: float
-    detect_range_m: float  # 0: all is seen, and intensity is strength
+    detect_range_m: float  # 0: every echo is detected, and intensity is strength
     range_noise_m: float
     mode: int  # index in rig.RETURNS
 
 
 class Returns(NamedTuple):
-    """What is reported of each of A x R beams, by return number."""
+    """Reported returns of each of A x R beams, by return number."""
 
     distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
     intensity: np.ndarray  # float32 (A, R, 2)
-    of: np.ndarray  # uint8 (A, R, 2), the echo, or AIR
+    echo: np.ndarray  # uint8 (A, R, 2), index of the echo, or AIR
 
 
 def empty_returns(shape: tuple[int, ...]) -> Returns:
+    """Room for the returns of beams of shape (A, R)."""
     return Returns(np.full((*shape, 2), np.inf), np.zeros((*shape, 2), np.float32), np.zeros((*shape, 2), np.uint8))
 
 
 @njit(cache=True, inline="always")
 def received_power(strength, distance, detect_range, extinction):
-    """Power that comes back, in units of what is seen half of the time."""
+    """Received power, in units of the power that is detected half of the time.
+
+    Args:
+        strength: of the echo, relative to a white diffuse surface that faces the sensor.
+        distance: m.
+        detect_range: m, of a diffuse surface of 10 % in clear air.
+        extinction: 1/m.
+    """
     spread = (detect_range * detect_range + NEAR_M * NEAR_M) / (distance * distance + NEAR_M * NEAR_M)
     return strength / _DARK * spread * np.exp(-2.0 * extinction * distance)
 
 
 @njit(cache=True, inline="always")
 def calibrated_intensity(reflectivity):
-    """Intensity of a reflectivity, in whole 255ths."""
+    """Intensity of a reflectivity (1: white), quantised to 1/255."""
     byte = 100.0 * reflectivity
     if reflectivity > 1.0:
         byte = 100.0 + 155.0 * np.log(reflectivity) / np.log(100.0)
@@ -78,7 +86,7 @@ def calibrated_intensity(reflectivity):
 
 @njit(cache=True)
 def _strongest_gate(key, c, r, nearest, receiver: Receiver, air: Air):
-    """Power (0 where nothing is heard), range and reflectivity of the loudest range gate of air before a surface."""
+    """Power (0: none), range and apparent reflectivity of the strongest backscatter in front of a surface."""
     best, at, seems = 0.0, np.inf, 0.0
     for gate in range(_GATES):
         near = receiver.min_range_m + _GATE_M * gate
@@ -97,7 +105,8 @@ def _strongest_gate(key, c, r, nearest, receiver: Receiver, air: Air):
 
 @njit(cache=True)
 def _detect_echoes(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, power, seen, seems):
-    """Write power (0 where it is not seen), range and reflectivity of both echoes of a beam and of the air (3,)."""
+    """Write power (0: not detected), measured range and apparent reflectivity of both echoes and of the air (3,)."""
+    # key: uint64; c, r: column and ring; power, seen (m), seems: float64 (3,), written
     detect_range = receiver.detect_range_m
     power[:] = 0.0
     nearest = np.inf
@@ -126,7 +135,7 @@ def _detect_echoes(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, powe
 
 @njit(cache=True)
 def _select_returns(mode, power, seen):
-    """The echoes to report first and second, -1 for none, by the receiver's mode."""
+    """Indices of the echoes to report first and second, -1 for none, by the receiver's mode."""
     strongest, last, other = -1, -1, -1
     for k in range(3):
         if power[k] > 0.0:
@@ -138,7 +147,7 @@ def _select_returns(mode, power, seen):
         return last, -1
     if mode == _DUAL:
         other = last
-        if last == strongest:  # then, as real sensors do, the second strongest
+        if last == strongest:  # then the second strongest, as on real sensors
             other = -1
             for k in range(3):
                 if k != strongest and power[k] > 0.0 and (other < 0 or power[k] > power[other]):
@@ -155,7 +164,7 @@ def _receive_column(key, c, receiver: Receiver, air: Air, echoes: Echoes, return
         for number in range(2):
             k = chosen[number]
             if k >= 0:
-                returns.distance[c, r, number], returns.of[c, r, number] = seen[k], k
+                returns.distance[c, r, number], returns.echo[c, r, number] = seen[k], k
                 bright = calibrated_intensity(seems[k]) if receiver.detect_range_m > 0.0 else min(seems[k], 1.0)
                 returns.intensity[c, r, number] = bright
 
@@ -167,7 +176,15 @@ def _receive_columns(key, receiver: Receiver, air: Air, echoes: Echoes, returns:
 
 
 def receive(key: np.uint64, receiver: Receiver, air: Air, echoes: Echoes, returns: Returns) -> None:
-    """Fill `returns` with what is seen of the echoes, and of the air before them."""
+    """Fill `returns` with the detected echoes, and backscatter from the air in front of them.
+
+    Args:
+        key: of random numbers.
+        receiver: properties of the sensor.
+        air: extinction and backscatter.
+        echoes: (A, R, 2).
+        returns: (A, R, 2), written.
+    """
     map_threads(
         lambda columns: _receive_columns(key, receiver, air, echoes, returns, *columns),
         row_ranges(len(echoes.distance)),

@@ -1,4 +1,4 @@
-"""What surfaces send back at 905 nm: a diffuse share, a mirror's glint, and light turned back to where it came from."""
+"""Reflectance of surfaces at 905 nm: diffuse, specular and retro-reflective."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _BODY = int(Material.BODY)
 
 
 def _albedo() -> np.ndarray:
-    """float32 (256,), guessed from colour and kind: all that a LiDAR without `detect_range_m` knows."""
+    """float32 (256,), estimated from colour and material; used by LiDARs without `detect_range_m`."""
     albedo: np.ndarray = MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0
-    # leaves are bright in the near infrared; signs and lamps send light back to where it came from; glass does not
+    # leaves are bright in the near infrared; signs and lamps are retro-reflective; glass lets light through
     for material in _LEAVES:
         albedo[material] = max(0.45, albedo[material])
     for material in _SIGNS:
@@ -36,18 +36,18 @@ ALBEDO = _albedo()
 
 
 class Surfaces(NamedTuple):
-    """What surfaces send back today, as shares of what a white diffuse one that faces the sensor does."""
+    """Reflectances in the current weather, relative to a white diffuse surface that faces the sensor."""
 
     diffuse: np.ndarray  # float64 (256,) by Material
-    glint: np.ndarray  # of a smooth surface, head-on; (256,)
-    retro: np.ndarray  # of corner cubes and glass beads; (256,)
+    specular: np.ndarray  # float64 (256,), at normal incidence
+    retro: np.ndarray  # float64 (256,), of corner cubes and glass beads
     body: np.ndarray  # float64 (N,), diffuse, of the agents' paint
     wet: bool  # water on the ground
     snow: bool  # snow on the ground
 
 
-#: Diffuse, glint, retro. Asphalt, leaves and paint as spectral libraries have them in the near infrared; reflective
-#: sheeting of signs sends back hundreds of times what white paint does, beads in lane paint less than the paint itself.
+#: Diffuse, specular, retro. Asphalt, leaves and paint as in spectral libraries for the near infrared; the reflective
+#: sheeting of signs returns hundreds of times what white paint does, beads in lane paint less than the paint itself.
 _TABLE: dict[str, tuple[float, float, float]] = {
     "ASPHALT": (0.11, 0, 0), "ASPHALT_OLD": (0.17, 0, 0), "PARKING": (0.15, 0, 0),
     "LINE_WHITE": (0.45, 0, 0.25), "LINE_YELLOW": (0.40, 0, 0.20), "STOP_LINE": (0.45, 0, 0.20),
@@ -73,12 +73,12 @@ _TABLE: dict[str, tuple[float, float, float]] = {
 
 
 def _surfaces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the table lacks (bare classes among it) is as bright as it looks."""
+    """Diffuse, specular and retro, float64 (256,) each; materials without a row are estimated from their colour."""
     diffuse = 0.1 + 0.5 * (MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0) ** 2.2
-    glint, retro = np.zeros(256), np.zeros(256)
+    specular, retro = np.zeros(256), np.zeros(256)
     for name, row in _TABLE.items():
-        diffuse[Material[name]], glint[Material[name]], retro[Material[name]] = row
-    return diffuse, glint, retro
+        diffuse[Material[name]], specular[Material[name]], retro[Material[name]] = row
+    return diffuse, specular, retro
 
 
 _SURFACES = _surfaces()
@@ -86,12 +86,12 @@ _NOTHING = np.zeros(256)
 
 
 def surfaces_of(colour: np.ndarray, wet: bool, snow: bool) -> Surfaces:
-    """Surfaces among agents of these colour seeds (N,)."""
+    """Surfaces of a scene with agents of these colour seeds (N,)."""
     return Surfaces(*_SURFACES, body_reflectance(colour), wet, snow)
 
 
 def plain_surfaces(colour: np.ndarray) -> Surfaces:
-    """Surfaces as a LiDAR without `detect_range_m` sees them."""
+    """Surfaces for a LiDAR without `detect_range_m`: diffuse alone, paint alike on all agents."""
     body = np.full(len(colour), ALBEDO[_BODY], np.float64)
     return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, body, False, False)
 
@@ -104,30 +104,33 @@ def body_reflectance(colour: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def echo_strength(surfaces: Surfaces, material, cosine, up, who):
-    """What a surface sends back, as a share of a white diffuse one that faces the sensor.
+def echo_strength(surfaces: Surfaces, material, cosine, normal_z, agent_row):
+    """Strength of an echo, relative to a white diffuse surface that faces the sensor.
 
-    Diffuse light falls with the cosine of incidence, retro-reflection with its root. A film of water darkens ground,
-    and what meets it at grazing incidence goes on as from a mirror (Fresnel, by Schlick). Snow lies on what faces up.
+    Diffuse reflection falls with the cosine of incidence, retro-reflection with its root. A film of water darkens
+    ground and reflects grazing beams away (Fresnel, by Schlick). Snow lies on surfaces that face up.
 
     Args:
-        up: z of the normal.
-        who: row of the agent, -1 for the world.
+        surfaces: reflectances.
+        material: index.
+        cosine: of incidence.
+        normal_z: z of the unit normal.
+        agent_row: row of the agent, negative for the world.
     """
     diffuse = surfaces.diffuse[material]
-    if who >= 0 and material == _BODY:
-        diffuse = surfaces.body[who]
+    if agent_row >= 0 and material == _BODY:
+        diffuse = surfaces.body[agent_row]
     retro = surfaces.retro[material]
-    if who < 0 and up > 0.7:
+    if agent_row < 0 and normal_z > 0.7:
         if surfaces.snow:
             return 0.8 * cosine
         if surfaces.wet:
             through = 1.0 - (0.02 + 0.98 * (1.0 - cosine) ** 5)
             return (0.5 * diffuse * cosine + 0.3 * retro * np.sqrt(cosine)) * through * through
-    glint = surfaces.glint[material]
-    if glint > 0.0:
+    specular = surfaces.specular[material]
+    if specular > 0.0:
         sharp = cosine * cosine
         sharp *= sharp
         sharp *= sharp
-        glint *= (sharp * sharp) ** 8  # cosine to the 128th, 6 degrees wide
-    return diffuse * cosine + glint + retro * np.sqrt(cosine)
+        specular *= (sharp * sharp) ** 8  # cosine to the 128th, 6 degrees wide
+    return diffuse * cosine + specular + retro * np.sqrt(cosine)

@@ -1,4 +1,4 @@
-"""What each beam of a sweep meets: exact tracing from where the sensor is, past agents where they are, as it fires."""
+"""First hits of the beams of a sweep, with sensor and agents posed at the time of each column."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ __all__ = [
 ]
 
 
-_SLACK_M = 1e-6  # more than rounding makes of a distance
+_SLACK_M = 1e-6  # more than the rounding error of a distance
 
 
 class Beams(NamedTuple):
-    """Where A columns of R beams point in the sensor's frame, and when each fires."""
+    """Directions in the sensor's frame and firing times of A columns of R beams."""
 
-    azimuth: np.ndarray  # float64 (A,) rad, counter-clockwise, of a beam without offset that fires last of its column
-    time_s: np.ndarray  # float64 (A,) <= 0, of each column's end
+    azimuth: np.ndarray  # float64 (A,) rad, counter-clockwise, at the end of the column
+    time_s: np.ndarray  # float64 (A,) <= 0, end of each column, relative to the stamp
     elevation: np.ndarray  # float64 (R,) rad
-    offset: np.ndarray  # float64 (R,) rad, beside the column's azimuth: the table's, and the turn since the beam fired
-    delay_s: np.ndarray  # float64 (R,) <= 0, of each beam before its column's end
+    offset: np.ndarray  # float64 (R,) rad, from the column's azimuth: the calibration's, and the turn since firing
+    delay_s: np.ndarray  # float64 (R,) <= 0, firing time of each beam, relative to the column's end
 
 
 class LidarScene(NamedTuple):
-    """The world of a sweep, and the sensor's way through it."""
+    """The world of a sweep, and the motion of ego and agents during it."""
 
     atlas: AtlasArrays
-    agents: PosedAgents
+    agents: PosedAgents  # at the stamp
     templates: TemplateArrays
-    agent_motion: Motion  # of the agents
-    ego: Motion
+    agent_motion: Motion
+    ego: Motion  # one body, base_link
     mount_rotation: np.ndarray  # float64 (3, 3), base <- sensor
     mount_position: np.ndarray  # float64 (3,) m
 
 
 class Hits(NamedTuple):
-    """What A x R beams meet, and the rays themselves in the map frame."""
+    """First hits of A x R beams, and the rays themselves in the map frame."""
 
     distance: np.ndarray  # float64 (A, R) m, inf on a miss
     cosine: np.ndarray  # float64 (A, R) of incidence
-    up: np.ndarray  # float32 (A, R), z of the normal
+    normal_z: np.ndarray  # float32 (A, R), z of the normal
     material: np.ndarray  # uint8 (A, R)
     agent_row: np.ndarray  # int32 (A, R), row of the agent, -1 on the world, -1 - instance on a voxel of a window
     origin: np.ndarray  # float64 (A, 3) m
@@ -70,7 +70,7 @@ class Hits(NamedTuple):
 
 
 def beams_of(spec: LidarSpec) -> Beams:
-    """A revolution begins behind and ends there at the stamp."""
+    """The beams of a revolution, which begins and, at the stamp, ends at the back."""
     step = np.arange(1, spec.azimuth_steps + 1) / spec.azimuth_steps
     azimuth = np.pi - 2 * np.pi * step if spec.clockwise else -np.pi + 2 * np.pi * step
     rings = len(spec.elevation_rad)
@@ -87,6 +87,7 @@ def beams_of(spec: LidarSpec) -> Beams:
 
 
 def empty_hits(beams: Beams) -> Hits:
+    """Room for the hits of beams."""
     shape = (len(beams.azimuth), len(beams.elevation))
     return Hits(
         np.full(shape, np.inf),
@@ -101,7 +102,14 @@ def empty_hits(beams: Beams) -> Hits:
 
 @device
 def sensor_pose_at(scene: LidarScene, time_s, origin, rot):
-    """Write the sensor's position (3,) and rotation (3, 3), map <- sensor, at a time."""
+    """Write the sensor's pose at a time.
+
+    Args:
+        scene: ego motion and mounting.
+        time_s: <= 0, relative to the stamp.
+        origin: float64 (3,) m, written.
+        rot: float64 (3, 3), map <- sensor, written.
+    """
     base, turn = pose_at(scene.ego, 0, time_s)
     at, mount = scene.mount_position, scene.mount_rotation
     for q in range(3):
@@ -112,26 +120,43 @@ def sensor_pose_at(scene: LidarScene, time_s, origin, rot):
 
 @inlined
 def _outside_wedge(across, far, radius, narrow, wide, max_range):
-    """Whether a sphere lies beyond the range or beside a wedge about a plane, by its distance from the plane and the
-    square of that from the sensor."""
+    """Whether a sphere lies outside the range, or outside a wedge around a plane through the sensor.
+
+    `across` is its distance from the plane, `far` its squared distance from the sensor; `narrow` and `wide` are cosine
+    and sine of the wedge's half angle.
+    """
     reach = max_range + radius
     return narrow * abs(across) - wide * sqrt(far) > radius or far > reach * reach
 
 
 @device
 def pose_agents_near(scene: LidarScene, time_s, origin, rot, azimuth, spread, max_range, local: PosedAgents, chosen):
-    """Write the rows of the agents that beams within `spread` (rad) of an azimuth may meet at a time, and their poses
-    then into `local`; their number."""
+    """Select and pose the agents that the beams of a column may hit.
+
+    Args:
+        scene: agents and their motion.
+        time_s: of the column, <= 0, relative to the stamp.
+        origin: float64 (3,) m, of the sensor then.
+        rot: float64 (3, 3), map <- sensor, then.
+        azimuth: rad, of the column.
+        spread: rad, how far beams may lie from the column's plane.
+        max_range: m.
+        local: poses of the agents then, written.
+        chosen: int64 (N,), rows of the selected agents, written.
+
+    Returns:
+        how many were selected.
+    """
     count = 0
     ca, sa = cos(azimuth), sin(azimuth)
-    # the beams of a column lie near a half plane: agents whose sphere it misses are left out
+    # the beams of a column lie near a plane; agents whose bounding sphere misses it are left out
     px, py, pz = rot[0, 1] * ca - rot[0, 0] * sa, rot[1, 1] * ca - rot[1, 0] * sa, rot[2, 1] * ca - rot[2, 0] * sa
     narrow, wide = cos(spread), sin(spread)
     moment = knot_at(scene.agent_motion, time_s)
     for i in range(local.template.shape[0]):
         x, y, z = position_at(scene.agent_motion, i, moment)
         x, y, z = x - origin[0], y - origin[1], z - origin[2]
-        # most are left out by their feet alone, from which the centre of the sphere is half a height away
+        # cheap test first, around the position on the ground, half a height from the sphere's centre
         radius = local.radius[i] + 0.5 * local.size[i, 2] + _SLACK_M
         if _outside_wedge(px * x + py * y + pz * z, x * x + y * y + z * z, radius, narrow, wide, max_range):
             continue
@@ -147,7 +172,14 @@ def pose_agents_near(scene: LidarScene, time_s, origin, rot, azimuth, spread, ma
 
 @njit(cache=True)
 def with_poses(agents: PosedAgents, position, rotation, centre):
-    """The same agents with other poses."""
+    """The same agents with other poses.
+
+    Args:
+        agents: N of them.
+        position: float64 (N, 3) m, on the ground.
+        rotation: float64 (N, 3, 3), map <- body.
+        centre: float64 (N, 3) m, of the bounding spheres.
+    """
     return PosedAgents(
         position, rotation, agents.size, centre, agents.radius, agents.template, agents.id, agents.cls, agents.lights,
         agents.colour,
@@ -155,7 +187,7 @@ def with_poses(agents: PosedAgents, position, rotation, centre):
 
 
 def near_agent_buffers(agents: PosedAgents) -> tuple[PosedAgents, np.ndarray]:
-    """Room for what `pose_agents_near` writes."""
+    """Buffers for `pose_agents_near`: `local` and `chosen`."""
     n = len(agents.id)
     poses = {"position": np.empty((n, 3)), "rotation": np.empty((n, 3, 3)), "centre": np.empty((n, 3))}
     return agents._replace(**poses), np.empty(n, np.int64)
@@ -163,7 +195,7 @@ def near_agent_buffers(agents: PosedAgents) -> tuple[PosedAgents, np.ndarray]:
 
 @njit(cache=True, inline="always")
 def _beam_direction(rot, ca, sa, ce, se):
-    """A direction of the sensor's frame, by cosine and sine of azimuth and elevation, in the map frame."""
+    """Unit direction in the map frame, from cosine and sine of azimuth and elevation in the sensor's frame."""
     bx, by = ce * ca, ce * sa
     dx = rot[0, 0] * bx + rot[0, 1] * by + rot[0, 2] * se
     dy = rot[1, 0] * bx + rot[1, 1] * by + rot[1, 2] * se
@@ -173,9 +205,19 @@ def _beam_direction(rot, ca, sa, ce, se):
 
 @njit(cache=True, inline="always")
 def first_hit(atlas, templates, local: PosedAgents, chosen, ray: Ray, max_range):
-    """Range (inf on a miss), material, cosine of incidence, z of the normal, agent row of what a ray meets.
+    """First hit of a ray in the world and among some agents.
 
-    Takes a `Scene` by its fields: unpacked for each ray, it would cost a tenth of the sweep.
+    A `LidarScene` is passed by its fields: unpacked for each ray, it would cost a tenth of the sweep.
+
+    Args:
+        atlas, templates: of the scene.
+        local: agents, posed at the time of the ray.
+        chosen: int64 (K,), rows of the agents to test.
+        ray: of unit direction, map frame.
+        max_range: m.
+
+    Returns:
+        range (m, inf on a miss), material, cosine of incidence, z of the normal, agent row (as in `Hits`).
     """
     t, m, nx, ny, nz, deck = trace_world(atlas, ray, max_range)
     row = min(deck, -1)
@@ -193,13 +235,25 @@ def _trigonometry(beams: Beams):
 
 @inlined
 def trace_beam(atlas, templates, local: PosedAgents, chosen, rot, ca, sa, ce, se, c, r, max_range, hits: Hits):
-    """Write what beam `r` of column `c` meets, by cosine and sine of its azimuth and elevation; the column's origin is
-    there already."""
+    """Trace one beam and write its hit; the origin of its column has been written before.
+
+    Args:
+        atlas, templates: of the scene.
+        local: agents, posed at the time of the column.
+        chosen: int64 (K,), rows of the agents to test.
+        rot: float64 (3, 3), map <- sensor.
+        ca, sa, ce, se: cosine and sine of azimuth and elevation, sensor frame.
+        c, r: column and beam.
+        max_range: m.
+        hits: written at (c, r).
+    """
     ox, oy, oz = hits.origin[c, 0], hits.origin[c, 1], hits.origin[c, 2]
     dx, dy, dz = _beam_direction(rot, ca, sa, ce, se)
-    t, material, cosine, up, who = first_hit(atlas, templates, local, chosen, Ray(ox, oy, oz, dx, dy, dz), max_range)
-    hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r] = t, material, who
-    hits.cosine[c, r], hits.up[c, r] = cosine, up
+    t, material, cosine, up, agent_row = first_hit(
+        atlas, templates, local, chosen, Ray(ox, oy, oz, dx, dy, dz), max_range
+    )
+    hits.distance[c, r], hits.material[c, r], hits.agent_row[c, r] = t, material, agent_row
+    hits.cosine[c, r], hits.normal_z[c, r] = cosine, up
     hits.direction[c, r, 0], hits.direction[c, r, 1], hits.direction[c, r, 2] = dx, dy, dz
 
 
@@ -217,6 +271,9 @@ def _trace_columns(
     first,
     last,
 ):
+    # trigonometry: float64 (R,) each, cosine and sine of elevation, cosine and sine of offset
+    # local, chosen, rot: scratch for posed agents, int64 (N,) rows and float64 (3, 3) map <- sensor
+    # spread: rad; max_range: m; hits: written in columns first to last - 1
     ce, se, co, so = trigonometry
     atlas, templates = scene.atlas, scene.templates
     for c in range(first, last):
@@ -231,7 +288,17 @@ def _trace_columns(
 
 
 def trace_sweep(scene: LidarScene, beams: Beams, spread: float, max_range: float, hits: Hits) -> None:
-    """Fill `hits`. The beams of a column share the pose of its end, which moves by millimetres while they fire."""
+    """Trace all beams of a sweep.
+
+    The beams of a column share the pose at its end; it moves by millimetres while they fire.
+
+    Args:
+        scene: what is traced.
+        beams: A columns of R beams.
+        spread: rad, see `SweepJob`.
+        max_range: m.
+        hits: (A, R), written.
+    """
     trigonometry = _trigonometry(beams)
 
     def trace(columns: tuple[int, int]) -> None:
