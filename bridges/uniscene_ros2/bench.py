@@ -37,7 +37,7 @@ from uniscene_sim.storage.disk_cache import user_cache
 __all__ = ["main"]
 
 _FRAMES, _TICK_US = 10, 100_000
-_END = "/bench/end"
+_END_TOPIC = "/bench/end"
 _Ticks = Sequence[tuple[Sequence[LayoutFrame], SensorFrame, Sequence[LayoutFrame]]]
 #: What a stack with cameras and a LiDAR listens to.
 _STACK = ("image_raw", "camera_info", "/lidar/", "/odom", "/clock", "/imu/data")
@@ -77,13 +77,13 @@ def _rendered() -> _Ticks:
     ticks = []
     for _ in range(_FRAMES):
         run.advance(None)
-        ticks.append((run.simulator.tick_layouts, run.sense(wanted), list(run.simulator.moments)))
+        ticks.append((run.simulator.tick_layouts, run.sense(wanted), list(run.simulator.recent_layouts)))
     return ticks
 
 
 def _published(node: Node, ticks: _Ticks, what: str, words: Sequence[str], seconds: float) -> list[dict[str, Any]]:
     topics = TopicTable(node, load_rig("nuscenes-small"), PROFILES["plain"], Packages())
-    end = node.create_publisher(_message("std_msgs/Empty"), _END, qos.LATCHED)
+    end = node.create_publisher(_message("std_msgs/Empty"), _END_TOPIC, qos.LATCHED)
     heard = [
         t
         for t in topics.table
@@ -145,7 +145,7 @@ def _tick(
     """All messages of a tick, as the node makes them."""
     past = [PublishContext(stamp_us - (frame.stamp_us - layout.stamp_us), layout) for layout in passed]
     now = PublishContext(stamp_us, frame.layout, frame, moments)
-    return [*topics.made(PublishTime.PHYSICS_STEP, *past), *topics.made(PublishTime.FRAME, now)]
+    return [*topics.messages(PublishTime.PHYSICS_STEP, *past), *topics.messages(PublishTime.FRAME, now)]
 
 
 def _share(values: Sequence[float], share: float) -> float:
@@ -173,7 +173,7 @@ def _listen(kinds: dict[str, str]) -> int:
         # Ten moments come at once: who wants them all keeps more than the last five.
         quality = _deep(50) if kind.endswith(("Clock", "Imu", "Odometry")) else qos.SENSOR
         node.create_subscription(_message(kind), name, on(name), quality)
-    node.create_subscription(_message("std_msgs/Empty"), _END, ended.append, qos.LATCHED)
+    node.create_subscription(_message("std_msgs/Empty"), _END_TOPIC, ended.append, qos.LATCHED)
     deadline = time.monotonic() + 600
     while not ended and time.monotonic() < deadline:
         rclpy.spin_once(node, timeout_sec=0.5)

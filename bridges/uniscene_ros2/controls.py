@@ -164,7 +164,9 @@ class ControlInbox:
         self.trouble = ""
         self._last: ReceivedCommand | None = None
 
-    def take(self, kind: CommandKind, message: Any, received_ns: int, layout: LayoutFrame, now_us: int) -> str | None:
+    def receive(
+        self, kind: CommandKind, message: Any, received_ns: int, layout: LayoutFrame, now_us: int
+    ) -> str | None:
         """Take a message in; why it is refused, None where it is not."""
         self.counts["received"] += 1
         try:

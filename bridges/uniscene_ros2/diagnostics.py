@@ -62,16 +62,16 @@ def policy_name(event: Any) -> str:
 
 def diagnostics(loop: RunLoop, troubles: ProblemLog, packages: Packages) -> DiagnosticArray:
     """The run, what its stages cost, how LiDAR and cameras agree, controls, and all troubles."""
-    run, desk, overruns = loop.run, loop.inbox, loop.real_time.overruns
-    refused = desk.counts["refused"] + desk.counts["stale"]
+    run, inbox, overruns = loop.run, loop.inbox, loop.real_time.overruns
+    refused = inbox.counts["refused"] + inbox.counts["stale"]
     stages = {f"{name}_ms": f"{ms:.2f}" for name, ms in run.simulator.stages_ms.items()}
     out = [
         _status("run", {"status": loop.status, "scenario": run.source.title, "paused": str(loop.budget == 0)}),
         _status("tick", {**stages, "bridge_ms": f"{loop.bridge_ms:.2f}", "overruns": str(overruns)},
                 f"{overruns} ticks took longer than real time" if overruns else ""),
         _status("consistency", _agreement(loop)),
-        _status("controls", {k: str(desk.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
-                desk.trouble if refused else ""),
+        _status("controls", {k: str(inbox.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
+                inbox.trouble if refused else ""),
         _status("topics", {**troubles.reported, **{k: ", ".join(v) for k, v in packages.missing.items()}},
                 "; ".join(v for k, v in troubles.reported.items() if k != "control")),
     ]  # fmt: skip

@@ -47,12 +47,12 @@ class RunLoop:
         self,
         run: RosRun,
         topics: TopicTable,
-        desk: ControlInbox,
+        inbox: ControlInbox,
         setting: Callable[[str], Any],
         diagnostics: Callable[[], DiagnosticArray],
         complain: Callable[[str], None],
     ):
-        self.run, self.topics, self.inbox, self._setting = run, topics, desk, setting
+        self.run, self.topics, self.inbox, self._setting = run, topics, inbox, setting
         self._diagnostics, self._complain = diagnostics, complain
         self.real_time = WallClockPacer()
         self.status, self.started, self.bridge_ms = _RUNNING, False, 0.0
@@ -143,7 +143,7 @@ class RunLoop:
         if run.source.done:
             for late in run.flush(self.topics.needs):
                 self.frame = late
-                self._send(list(self.topics.made(PublishTime.FRAME, self._now())))
+                self._send(list(self.topics.messages(PublishTime.FRAME, self._now())))
             self._end(run.source.outcome.status)
 
     # --- saying it ------------------------------------------------------------------------------------------------
@@ -152,14 +152,14 @@ class RunLoop:
         """Make the frame of now and say it."""
         self.frame = self.run.sense(self.topics.needs)
         start = time.perf_counter()
-        self._send([*self._moments(), *self.topics.made(PublishTime.FRAME, self._now())])
+        self._send([*self._moments(), *self.topics.messages(PublishTime.FRAME, self._now())])
         self.bridge_ms = 1e3 * (time.perf_counter() - start)
         self._sent_at = time.monotonic()
 
     def _moments(self) -> list[PublisherMessage]:
         run, passed = self.run, self.run.simulator.tick_layouts
         return list(
-            self.topics.made(
+            self.topics.messages(
                 PublishTime.PHYSICS_STEP, *(PublishContext(run.ros_stamp_us(layout), layout) for layout in passed)
             )
         )
@@ -190,7 +190,7 @@ class RunLoop:
                 [
                     m
                     for when in (PublishTime.PHYSICS_STEP, PublishTime.FRAME)
-                    for m in self.topics.made(when, told, only=names)
+                    for m in self.topics.messages(when, told, only=names)
                 ]
             )
             self._sent_ns = asked_ns
@@ -198,7 +198,13 @@ class RunLoop:
     def _now(self) -> PublishContext:
         run = self.run
         return PublishContext(
-            run.stamp_us, run.layout, self.frame, run.simulator.moments, self._diagnostics, self._status, run.map_text
+            run.stamp_us,
+            run.layout,
+            self.frame,
+            run.simulator.recent_layouts,
+            self._diagnostics,
+            self._status,
+            run.map_text,
         )
 
     def _status(self) -> str:
@@ -218,12 +224,12 @@ class RunLoop:
         self.status, self.started = _RUNNING, False
         self.inbox.clear()
         now = self._now()
-        self._send([m for when in (PublishTime.SCENARIO, PublishTime.STATUS) for m in self.topics.made(when, now)])
+        self._send([m for when in (PublishTime.SCENARIO, PublishTime.STATUS) for m in self.topics.messages(when, now)])
         self._sense()
 
     def _end(self, status: str) -> None:
         self.status = status
-        self._send(list(self.topics.made(PublishTime.STATUS, self._now())))
+        self._send(list(self.topics.messages(PublishTime.STATUS, self._now())))
 
     def reset(self) -> str:
         self.run.restart()

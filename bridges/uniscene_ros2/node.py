@@ -146,7 +146,7 @@ class UnisceneNode(Node):
 
     def _on_control(self, kind: CommandKind) -> Any:
         def take(message: Any, info: Any) -> None:
-            reason = self.inbox.take(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
+            reason = self.inbox.receive(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
             if reason:
                 self.problems.report("control", f"refused: {reason}")
 

@@ -11,7 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from uniscene_ros2.messages.clouds import LAYOUTS
 from uniscene_ros2.profiles import PROFILES
 from uniscene_sim.plugins import DEFAULTS
-from uniscene_sim.simulator import TRACED
+from uniscene_sim.simulator import TRACE_MODES
 
 __all__ = ["NODE_PARAMETERS", "NodeParameter", "descriptor", "refusal_reason"]
 
@@ -33,7 +33,7 @@ class NodeParameter:
     fixed: bool = True
     span: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
-    good: Callable[[Any], bool] = lambda value: True
+    is_valid: Callable[[Any], bool] = lambda value: True
     expected: str = ""
 
     def parse(self, text: str) -> Any:
@@ -61,7 +61,7 @@ NODE_PARAMETERS = (
         "role",
         "ego_vehicle",
         "The ego in the names of the profile carla.",
-        good=lambda v: v.isidentifier(),
+        is_valid=lambda v: v.isidentifier(),
         expected="letters, digits and underscores",
     ),
     NodeParameter(
@@ -71,7 +71,7 @@ NODE_PARAMETERS = (
         NodeParameter(slot, name, f"Engine of the slot {slot}, as NAME or NAME:OPTIONS.")
         for slot, name in DEFAULTS.items()
     ),
-    NodeParameter("trace", "tiles", "What rays of sensors go through.", choices=TRACED),
+    NodeParameter("trace", "tiles", "What rays of sensors go through.", choices=TRACE_MODES),
     NodeParameter(
         "mode",
         "lockstep",
@@ -138,6 +138,6 @@ def refusal_reason(setting: NodeParameter, value: Any) -> str | None:
         return f"{setting.name}: expected one of {', '.join(setting.choices)}, got {value!r}"
     if setting.span is not None and not setting.span[0] <= value <= setting.span[1]:
         return f"{setting.name}: expected {setting.span[0]:g} to {setting.span[1]:g}, got {value!r}"
-    if not setting.good(value):
+    if not setting.is_valid(value):
         return f"{setting.name}: expected {setting.expected}, got {value!r}"
     return None

@@ -13,7 +13,7 @@ from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.plugins import open_source, plugin_names
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.run import prepare
-from uniscene_sim.simulator import Simulator, Traced, sense
+from uniscene_sim.simulator import Simulator, TraceMode, sense
 from uniscene_sim.storage.disk_cache import DiskCache
 
 __all__ = ["RosRun"]
@@ -46,7 +46,7 @@ class RosRun:
         source: str = "",
         seed: int | None = None,
         engines: dict[str, str] | None = None,
-        trace: Traced = "tiles",
+        trace: TraceMode = "tiles",
         tile_cache: DiskCache | None = None,
     ):
         self.rig, self._engines, self._trace, self._cache = rig, engines or {}, trace, tile_cache
@@ -83,7 +83,7 @@ class RosRun:
 
     @property
     def layout(self) -> LayoutFrame:
-        return self.simulator.moments[-1]
+        return self.simulator.recent_layouts[-1]
 
     @property
     def stamp_us(self) -> int:

@@ -49,13 +49,13 @@ class PublishContext:
 
     Attributes:
         stamp_us: on the clock of ROS; that of the layout begins anew with each run.
-        moments: of the ego, oldest first, the last one now.
+        recent_layouts: oldest first, the last one now.
     """
 
     stamp_us: int
     layout: LayoutFrame
     frame: SensorFrame | None = None
-    moments: Sequence[LayoutFrame] = ()
+    recent_layouts: Sequence[LayoutFrame] = ()
     diagnostics: Callable[[], DiagnosticArray] | None = None
     status: Callable[[], str] = str
     map_text: Callable[[], str] = str
@@ -79,7 +79,7 @@ class TopicTable:
 
     Args:
         node: whose publishers they are.
-        on_mismatch: told the name of a topic and the event, when a subscriber asks for more than there is.
+        on_mismatch: make_message the name of a topic and the event, when a subscriber asks for more than there is.
     """
 
     def __init__(
@@ -109,14 +109,14 @@ class TopicTable:
 
     # --- publishing -----------------------------------------------------------------------------------------------
 
-    def made(
+    def messages(
         self, when: PublishTime, *nows: PublishContext, only: Set[str] | None = None
     ) -> Iterator[PublisherMessage]:
-        """What is told at such times and has subscribers, one `now` after the other, with the publishers; of some
+        """What is make_message at such times and has subscribers, one `now` after the other, with the publishers; of some
         topics `only`."""
-        heard = [t for t in self.table if t.when is when and (only is None or t.name in only) and self._wanted(t)]
+        topics = [t for t in self.table if t.when is when and (only is None or t.name in only) and self._wanted(t)]
         for now in nows:
-            for topic in heard:
+            for topic in topics:
                 message = topic.make(now)
                 if message is not None:
                     yield topic.publisher, message
@@ -240,23 +240,23 @@ class TopicTable:
         }
         for what, (type_name, make) in makers.items():
 
-            def told(now: PublishContext, make: Callable[..., Any] = make) -> Any:
+            def make_message(now: PublishContext, make: Callable[..., Any] = make) -> Any:
                 record = now.frame.cameras.get(spec.name) if now.frame else None
                 return record and make(record, now.ros_stamp_us(record.stamp_us), frame_id)
 
-            self._add(what, type_name, qos.SENSOR, PublishTime.FRAME, told, sensor=spec.name, needs=spec.name)
+            self._add(what, type_name, qos.SENSOR, PublishTime.FRAME, make_message, sensor=spec.name, needs=spec.name)
 
     def _add_lidar(self, spec: LidarSpec, usual: str) -> None:
         frame_id = fill_name(self._profile.lidar, self._role, spec.name)
         for name, named in self._profile.clouds.items():
             layout = named or usual
 
-            def told(now: PublishContext, layout: str = layout) -> Any:
+            def make_message(now: PublishContext, layout: str = layout) -> Any:
                 record = now.frame.sweeps.get(spec.name) if now.frame else None
                 stamp_us = now.stamp_us - clouds.sweep_start_us(layout, spec)
-                return record and clouds.sweep_points(record, spec, layout, now.moments, stamp_us, frame_id)
+                return record and clouds.sweep_points(record, spec, layout, now.recent_layouts, stamp_us, frame_id)
 
-            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, PublishTime.FRAME, told,
+            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, PublishTime.FRAME, make_message,
                       name=fill_name(name, self._role, spec.name), needs=spec.name)  # fmt: skip
 
     # --- transforms -----------------------------------------------------------------------------------------------

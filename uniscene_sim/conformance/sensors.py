@@ -1,4 +1,4 @@
-"""The rules of cameras and LiDARs, on two moments of a street and with sensors of a few pixels or beams."""
+"""Rules of camera and LiDAR engines, tested at two times in a street with sensors of few pixels or beams."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from uniscene_sim.taxonomy import EGO_ID, AgentClass, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["NEW_ID", "car_ahead", "sensor_rules", "street_digests", "views_of_a_street"]
+__all__ = ["NEW_ID", "TEST_LIDARS", "car_ahead", "sensor_rules", "street_digests", "views_of_a_street"]
 
 _RANGE_M = 40.0
-_CAMERAS = (
+TEST_CAMERAS = (
     CameraSpec("front", 48, 32, 30.0, 30.0, 24.0, 16.0, Pose(1.7, 0.0, 1.5), max_range_m=_RANGE_M),
     CameraSpec("left", 32, 24, 20.0, 20.0, 16.0, 12.0, Pose(1.0, 0.4, 1.5, yaw=1.2), max_range_m=_RANGE_M),
 )
-_LIDARS = tuple(
+TEST_LIDARS = tuple(
     LidarSpec(name, Pose(x, 0.0, 1.8), tuple(np.radians(np.linspace(-20.0, 5.0, 8))), 90, max_range_m=_RANGE_M)
     for name, x in (("top", 0.9), ("front", 3.4))
 )
@@ -41,7 +41,7 @@ NEW_ID = 60_000
 
 
 def views_of_a_street() -> tuple[WorldView, WorldView]:
-    """Two moments of a street, half a second apart, each with its history."""
+    """Two views of a street, half a second apart, each with its history."""
     source = ScenarioSource.open("cut_in")
     store = tile_store("procedural", source.map, source.seed)
     views, history = [], [source.reset()]
@@ -66,7 +66,8 @@ def _digests(outputs: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
-    specs: tuple[Any, ...] = _CAMERAS if slot == "camera" else _LIDARS
+    """Rules of an engine of the slot `camera` or `lidar`."""
+    specs: tuple[Any, ...] = TEST_CAMERAS if slot == "camera" else TEST_LIDARS
     record = CameraFrame if slot == "camera" else LidarSweep
     a, b = views_of_a_street()
 
@@ -163,16 +164,16 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
 
 
 def _unusual_sensors(slot: str) -> tuple[Any, ...]:
-    """Sensors that not every engine can serve; each is to be served well or refused."""
+    """Sensors that an engine need not support; it must simulate each correctly or refuse it."""
     if slot == "lidar":
         single = LidarSpec("one_beam", Pose(0.9, 0.0, 1.8), (-0.1,), 30, max_range_m=_RANGE_M)
         return (
             single,
             replace(single, name="backwards", pose=Pose(0.0, 0.0, 1.8, yaw=np.pi)),
-            replace(_LIDARS[0], name="real", detect_range_m=30.0, range_noise_m=0.02, divergence_rad=0.01),
-            replace(_LIDARS[0], name="dual", divergence_rad=0.01, returns="dual"),
+            replace(TEST_LIDARS[0], name="real", detect_range_m=30.0, range_noise_m=0.02, divergence_rad=0.01),
+            replace(TEST_LIDARS[0], name="dual", divergence_rad=0.01, returns="dual"),
         )
-    pinhole = _CAMERAS[0]
+    pinhole = TEST_CAMERAS[0]
     return (
         replace(pinhole, name="fisheye", model="fisheye", distortion=(0.01, 0.0, 0.0, 0.0), fx=9.0, fy=9.0),
         replace(pinhole, name="brown_conrady", model="brown_conrady", distortion=(-0.1, 0.01, 0.0, 0.0, 0.0)),
@@ -217,8 +218,8 @@ def _check_sweep(sweep: LidarSweep, spec: LidarSpec, layout: LayoutFrame) -> Non
 
 def _check_labels(sensor: str, labels: np.ndarray, instances: np.ndarray, layout: LayoutFrame) -> None:
     require(int(labels.max()) <= max(OccClass), f"{sensor}: labels must be of the taxonomy, has {int(labels.max())}")
-    strange = set(np.unique(instances).tolist()) - {0, EGO_ID} - set(layout.agents["id"].tolist())
-    require(not strange, f"{sensor}: instances {sorted(strange)[:5]} are none of the layout's agents")
+    unknown = set(np.unique(instances).tolist()) - {0, EGO_ID} - set(layout.agents["id"].tolist())
+    require(not unknown, f"{sensor}: instances {sorted(unknown)[:5]} are none of the layout's agents")
 
 
 def car_ahead(frame: LayoutFrame) -> LayoutFrame:
@@ -231,6 +232,6 @@ def car_ahead(frame: LayoutFrame) -> LayoutFrame:
 
 
 def street_digests(slot: str, engine: Any) -> str:
-    """What is held against a new process."""
-    specs: tuple[Any, ...] = _CAMERAS if slot == "camera" else _LIDARS
+    """Digests of both views, to be compared with those of a new process."""
+    specs: tuple[Any, ...] = TEST_CAMERAS if slot == "camera" else TEST_LIDARS
     return repr(_digests(_step_engine(engine, list(views_of_a_street()), specs)))

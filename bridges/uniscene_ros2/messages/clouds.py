@@ -28,14 +28,14 @@ def _layout(step: int, **fields: tuple[int, str]) -> np.dtype:
 
 _XYZ = {"x": (0, "<f4"), "y": (4, "<f4"), "z": (8, "<f4")}
 _XYZIRC = {**_XYZ, "intensity": (12, "u1"), "return_type": (13, "u1"), "channel": (14, "<u2")}
-_SKY = {"azimuth": (16, "<f4"), "elevation": (20, "<f4"), "distance": (24, "<f4"), "time_stamp": (28, "<u4")}
+_POLAR = {"azimuth": (16, "<f4"), "elevation": (20, "<f4"), "distance": (24, "<f4"), "time_stamp": (28, "<u4")}
 #: Layouts by name. Intensity is 0..255. `time` is in s, from the stamp, which is the sweep's end; `time_stamp` is in
 #: ns, from the stamp, which is then the sweep's begin.
 LAYOUTS = {
     "XYZI": _layout(16, **_XYZ, intensity=(12, "<f4")),
     "XYZIRT": _layout(22, **_XYZ, intensity=(12, "<f4"), ring=(16, "<u2"), time=(18, "<f4")),
     "XYZIRC": _layout(16, **_XYZIRC),
-    "XYZIRCAEDT": _layout(32, **_XYZIRC, **_SKY),
+    "XYZIRCAEDT": _layout(32, **_XYZIRC, **_POLAR),
 }
 _OCCUPIED = _layout(16, **_XYZ, label=(12, "u1"), instance=(14, "<u2"))
 _NUMBERS = {
@@ -55,20 +55,20 @@ def sweep_start_us(layout: str, spec: LidarSpec) -> int:
 
 
 def sweep_points(
-    sweep: LidarSweep, spec: LidarSpec, layout: str, moments: Sequence[LayoutFrame], stamp_us: int, frame_id: str
+    sweep: LidarSweep, spec: LidarSpec, layout: str, layouts: Sequence[LayoutFrame], stamp_us: int, frame_id: str
 ) -> bytes:
     """A whole sweep, as `PointCloud2`.
 
     Args:
         layout: one of `LAYOUTS`.
-        moments: of the ego, from where the sweep began until its end.
+        layouts: of the ego, from the beginning of the sweep to its end.
         stamp_us: `sweep_start_us` before the sweep's end.
     """
     kind = LAYOUTS[layout]
     names = kind.names or ()
     xyz = sweep.xyz
     if spec.deskewed and "time_stamp" in names:
-        xyz = _in_start_frame(sweep, spec, moments)
+        xyz = _in_start_frame(sweep, spec, layouts)
     points = np.empty(len(xyz), kind)
     points["x"], points["y"], points["z"] = xyz[:, 0], xyz[:, 1], xyz[:, 2]
     scaled = np.float32(255.0) * sweep.intensity
@@ -124,13 +124,14 @@ def _occupied(labels, instances, first, step, places, names):
     return n
 
 
-def _in_start_frame(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:
-    """Points (N, 3) in the sensor frame of the sweep's begin; a first sweep has none before it, and stands."""
-    end = moments[-1].ego_pose.compose(spec.pose)
-    begun = [m for m in moments if m.stamp_us <= sweep.stamp_us - spec.period_us]
-    begin = (begun[-1] if begun else moments[0]).ego_pose.compose(spec.pose)
-    turn = begin.inverse().compose(end).matrix.astype(np.float32)
-    return sweep.xyz @ turn[:3, :3].T + turn[:3, 3]
+def _in_start_frame(sweep: LidarSweep, spec: LidarSpec, layouts: Sequence[LayoutFrame]) -> np.ndarray:
+    """Points (N, 3), m, in the sensor frame at the start of the sweep; the first sweep of a run, with no earlier layout,
+    is taken as at rest."""
+    end = layouts[-1].ego_pose.compose(spec.pose)
+    earlier = [layout for layout in layouts if layout.stamp_us <= sweep.stamp_us - spec.period_us]
+    start = (earlier[-1] if earlier else layouts[0]).ego_pose.compose(spec.pose)
+    start_from_end = start.inverse().compose(end).matrix.astype(np.float32)
+    return sweep.xyz @ start_from_end[:3, :3].T + start_from_end[:3, 3]
 
 
 def _return_types(sweep: LidarSweep, spec: LidarSpec) -> np.ndarray | int:
@@ -171,4 +172,4 @@ def _message(points: np.ndarray, stamp_us: int, frame_id: str) -> bytes:
             is_dense=True,
         )
     )
-    return form.filled(stamp_us, data=points)
+    return form.fill(stamp_us, data=points)

@@ -47,7 +47,7 @@ def _clock() -> PrefilledMessage:
 
 
 def clock(stamp_us: int) -> bytes:
-    return _clock().filled(stamp_us)
+    return _clock().fill(stamp_us)
 
 
 @cache
@@ -61,7 +61,7 @@ def _odometry(frame_id: str, base: str) -> PrefilledMessage:
 def odometry(layout: LayoutFrame, stamp_us: int, frame_id: str, base: str) -> bytes:
     """Pose in the header's frame; twist in `base`, as REP-105 has it. Exact: the covariances stay zero."""
     twist = speed_mps(layout), layout.ego_yaw_rate
-    return _odometry(frame_id, base).filled(stamp_us, (*pose_numbers(layout.ego_pose), *twist))
+    return _odometry(frame_id, base).fill(stamp_us, (*pose_numbers(layout.ego_pose), *twist))
 
 
 @cache
@@ -77,7 +77,7 @@ def imu(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
     pose, rate, g = layout.ego_pose, layout.ego_yaw_rate, _GRAVITY * cos(layout.ego_pose.pitch)
     ax, ay, az = -_GRAVITY * sin(pose.pitch), g * sin(pose.roll), g * cos(pose.roll)
     felt = ax + layout.ego_accel, ay + speed_mps(layout) * rate, az
-    return _imu(frame_id).filled(stamp_us, (*pose_numbers(pose)[3:], rate, *felt))
+    return _imu(frame_id).fill(stamp_us, (*pose_numbers(pose)[3:], rate, *felt))
 
 
 @cache
@@ -90,7 +90,7 @@ def _fix(frame_id: str) -> PrefilledMessage:
 
 def gnss_fix(layout: LayoutFrame, stamp_us: int, frame_id: str, origin: Origin) -> bytes:
     pose = layout.ego_pose
-    return _fix(frame_id).filled(stamp_us, origin.locate(pose.x, pose.y, pose.z))
+    return _fix(frame_id).fill(stamp_us, origin.locate(pose.x, pose.y, pose.z))
 
 
 @cache
@@ -101,7 +101,7 @@ def _pose_with_covariance(frame_id: str) -> PrefilledMessage:
 
 
 def pose_with_covariance(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
-    return _pose_with_covariance(frame_id).filled(stamp_us, pose_numbers(layout.ego_pose))
+    return _pose_with_covariance(frame_id).fill(stamp_us, pose_numbers(layout.ego_pose))
 
 
 @cache
@@ -113,7 +113,7 @@ def _motion(kind: Any, parent: str, child: str) -> PrefilledMessage:
 
 def ego_transform(kind: Any, layout: LayoutFrame, stamp_us: int, parent: str, child: str) -> bytes:
     """The ego's pose in `parent`, as tf2_msgs/TFMessage; `kind` is that class."""
-    return _motion(kind, parent, child).filled(stamp_us, pose_numbers(layout.ego_pose))
+    return _motion(kind, parent, child).fill(stamp_us, pose_numbers(layout.ego_pose))
 
 
 def transform(header: Header, child: str, pose: Pose) -> TransformStamped:

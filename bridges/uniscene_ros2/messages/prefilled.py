@@ -40,9 +40,7 @@ class PrefilledMessage:
         self._stamps = np.flatnonzero(self._words == BLANK_TIME.sec)
         self._blanks = np.flatnonzero(self._numbers == BLANK)
 
-    def filled(
-        self, stamp_us: int, numbers: Sequence[float] | np.ndarray = (), data: np.ndarray | None = None
-    ) -> bytes:
+    def fill(self, stamp_us: int, numbers: Sequence[float] | np.ndarray = (), data: np.ndarray | None = None) -> bytes:
         """The bytes of the message with this stamp, these numbers in the order of its fields, and these data."""
         self._words[self._stamps] = stamp_us // 1_000_000
         self._words[self._stamps + 1] = stamp_us % 1_000_000 * 1000
@@ -65,7 +63,7 @@ def blank_header(frame_id: str) -> Header:
 
 def labelled_array(values: np.ndarray, labels: tuple[str, ...]) -> bytes:
     """An array of uint8 with the name of each of its axes, as `UInt8MultiArray`."""
-    return _labelled(values.shape, labels).filled(0, data=values)
+    return _labelled(values.shape, labels).fill(0, data=values)
 
 
 @cache

@@ -80,7 +80,7 @@ def route(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
     step = np.gradient(points[:, :2], axis=0) if len(points) > 1 else np.zeros((len(points), 2))
     yaws = np.arctan2(step[:, 1], step[:, 0])
     numbers = np.column_stack([points, np.sin(yaws / 2), np.cos(yaws / 2)])
-    return _path(len(points), frame_id).filled(stamp_us, numbers.ravel())
+    return _path(len(points), frame_id).fill(stamp_us, numbers.ravel())
 
 
 def signals(layout: LayoutFrame) -> bytes:
