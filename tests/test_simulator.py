@@ -139,7 +139,7 @@ def test_a_window_engine_is_needed_only_for_windows(small):
     bare = Simulator(world.source, world.rig, world.store, engines, request=FrameRequest(window_grid=None))
     frame = bare.reset()
     assert frame.occupancy is None and frame.digests == frames[0].digests
-    with pytest.raises(InputError, match="window: .*no window engine"):
+    with pytest.raises(InputError, match=r"window: .*no window engine"):
         bare.step(request=FrameRequest())
-    with pytest.raises(InputError, match="trace: .*needs a window engine"):
+    with pytest.raises(InputError, match=r"trace: .*needs a window engine"):
         Simulator(world.source, world.rig, world.store, engines, trace="window")

@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         run.add_argument(f"--{slot}", default=default, metavar="NAME[:OPTIONS]",
                          help=f"{slot} engine, options as key=value,... (default: {default})")  # fmt: skip
     run.add_argument("--trace", default="tiles", choices=("tiles", "window", "window+tiles"),
-                     help="what rays are traced through: tiles, the window, or the window and tiles beyond")  # fmt: skip
+                     help="what rays are traced through: tiles, the window, or the window, then tiles")  # fmt: skip
     run.add_argument("--source", metavar="NAME|ADDRESS",
                      help="source that opens SCENARIO, if its name does not select one; or an address")  # fmt: skip
     run.add_argument("--sink", action="append", help="sink for the frames; may be repeated (default: report)")

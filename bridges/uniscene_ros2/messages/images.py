@@ -1,4 +1,4 @@
-"""Camera frames as `ImageObservation` and `CameraInfo`."""
+"""Camera frames as `Image` and `CameraInfo`."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def rgb_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
 
 
 def depth_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
-    """Metres, inf where nothing was hit (REP-118)."""
+    """Depth in metres, inf where nothing was hit (REP-118)."""
     return _fill(frame.depth.astype("<f4", copy=False), "32FC1", stamp_us, frame_id)
 
 
 def semantic_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
-    """Numbers of `OccClass`."""
+    """Labels, see `OccClass`."""
     return _fill(frame.semantic, "mono8", stamp_us, frame_id)
 
 
@@ -48,7 +48,7 @@ def camera_info(spec: CameraSpec, stamp_us: int, frame_id: str) -> bytes:
 
 @cache
 def _camera_info(spec: CameraSpec, frame_id: str) -> PrefilledMessage:
-    """ROS has the centre of the first pixel at (0, 0), rigs have it at (0.5, 0.5)."""
+    """In ROS the centre of the first pixel is at (0, 0), in rigs at (0.5, 0.5)."""
     model, count = _LENSES[spec.model]
     cx, cy = spec.cx - 0.5, spec.cy - 0.5
     return PrefilledMessage(
