@@ -66,7 +66,7 @@ def received():
 
 
 def from_above(axes, messages):
-    """Draw sweep, boxes and route around the ego, seen from above."""
+    """Draw sweep, boxes and route around the ego, from above."""
     pose = messages["/odom"].pose.pose
     yaw = 2 * np.arctan2(pose.orientation.z, pose.orientation.w)
     turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])

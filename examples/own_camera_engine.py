@@ -1,4 +1,4 @@
-"""A camera engine of your own: depth as grey levels, handed to a `Simulator` or installed as a plug-in.
+"""A camera engine of your own: depth as grey levels, used in a `Simulator` or installed as a plug-in.
 
 python examples/own_camera_engine.py [--out depth.png]
 

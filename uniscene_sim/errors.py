@@ -1,4 +1,4 @@
-"""The one error of bad input."""
+"""The error for bad input."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ class InputError(ValueError):
     """Bad input. Its message is one line that names the file, the field and what was expected.
 
     The command line prints it without a traceback and exits with code 2.
+
+    Args:
+        message: what is wrong, and what was expected.
+        file: the file that it is about.
+        line: line in the file, from 1.
+        field: name of the field, option or argument.
     """
 
     def __init__(

@@ -116,7 +116,8 @@ _BOX = [
 #: A box in a frame: `base_link`, a LiDAR's axes or a camera's optical axes. Visibility is over all cameras of the
 #: frame, for a camera its own; points are of all LiDARs, for a LiDAR its own.
 BOX_DTYPE = np.dtype(_BOX)
-#: A box as one camera sees it. Image boxes are left, top, right, bottom in px; the first pixel spans 0 to 1.
+#: A box in one camera's optical frame and image. Image boxes are left, top, right, bottom in px; the first pixel spans
+#: 0 to 1.
 CAMERA_BOX_DTYPE = np.dtype(
     [
         *_BOX,
@@ -124,7 +125,7 @@ CAMERA_BOX_DTYPE = np.dtype(
         ("bbox_amodal", np.float32, 4),  # of the projected 3D box, clipped to the image
         ("num_pixels", np.int32),  # visible
         ("num_pixels_alone", np.int32),  # were there nothing but the object
-        ("truncation", np.float32),  # share of the solid angle of the object, seen alone, that is not in the image
+        ("truncation", np.float32),  # share of the unoccluded object's solid angle that is outside the image
     ]
 )
 

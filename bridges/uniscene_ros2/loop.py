@@ -238,7 +238,7 @@ class RunLoop:
     def reset(self) -> str:
         self.run.restart()
         self.open()
-        return f"{self.run.source.title} begins anew at {1e-6 * self.run.stamp_us:.2f} s"
+        return f"{self.run.source.title} starts again at {1e-6 * self.run.stamp_us:.2f} s"
 
     def play(self) -> str:
         self.budget = None

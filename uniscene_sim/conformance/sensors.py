@@ -126,8 +126,8 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
         empty, full = _step_engine(engine, [a], specs[:1])[0], _step_engine(engine, [crowded], specs[:1])[0]
         first = specs[0].name
         require(digest(empty[first]) != digest(full[first]), "a car put 9 m ahead of the ego changes nothing")
-        seen = int((full[first].instance == NEW_ID).sum())
-        require(seen > 3, f"of a car put 9 m ahead of the ego {seen} samples carry its instance, expected some")
+        count = int((full[first].instance == NEW_ID).sum())
+        require(count > 3, f"of a car put 9 m ahead of the ego {count} samples carry its instance, expected some")
 
     def errors() -> None:
         before = _digests(_step_engine(engine, [a], specs))
@@ -143,14 +143,14 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
             refused_with_input_error(f"the sensor {spec.name!r}", call)
         require(_digests(one.step([None], [a], specs)[1]) == before, "after an error the engine goes on in another way")
 
-    def anew() -> None:
+    def new_process() -> None:
         require(
             fingerprint_in_new_process(slot, name) == street_digests(slot, engine), "a new process gave other output"
         )
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
-        ("repeats in a new process", anew), ("batch equals single worlds", batch),
+        ("repeats in a new process", new_process), ("batch equals single worlds", batch),
         *chunk_rules(
             engine,
             lambda one, states, views: one.step(states, views, specs),

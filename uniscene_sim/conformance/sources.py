@@ -77,7 +77,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             one.step(one.driver_control(), _TICK_US)
         require(hash_layouts(frames) == before, "a layout changed after it was handed out")
 
-    def anew() -> None:
+    def new_process() -> None:
         there = fingerprint_in_new_process("source", name, on)
         require(there == drive_digest(source, on), "a new process gave other layouts")
 
@@ -107,7 +107,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
 
     return [
         ("declares its attributes", attributes), ("takes a seed", seeded), ("layouts every 10 ms", layouts),
-        ("repeats", repeats), ("repeats in a new process", anew), ("what is handed out stays", kept),
+        ("repeats", repeats), ("repeats in a new process", new_process), ("what is handed out stays", kept),
         ("controls move the ego", controls), ("errors", errors),
     ]  # fmt: skip
 

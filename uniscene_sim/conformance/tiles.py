@@ -49,7 +49,7 @@ def tile_rules(engine: Any, name: str) -> Rules:
         require(forth == back, "a tile changes with the tiles made before it")
         require(forth == [_tile_hash(tile(i)) for i in _TILES], "a new engine made another tile")
 
-    def anew() -> None:
+    def new_process() -> None:
         there = fingerprint_in_new_process("occupancy", name)
         require(there == tile_digests(engine), "a new process made another tile")
 
@@ -70,8 +70,8 @@ def tile_rules(engine: Any, name: str) -> Rules:
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
-        ("repeats in a new process", anew), ("seed shows in the world", seeded), ("ground meets at edges", seams),
-        ("errors", errors),
+        ("repeats in a new process", new_process), ("seed shows in the world", seeded),
+        ("ground meets at edges", seams), ("errors", errors),
     ]  # fmt: skip
 
 

@@ -92,14 +92,14 @@ def window_rules(engine: Any, name: str) -> Rules:
         )
         require([digest(step(one, [None], [a])[1][0])] == before, "after an error the engine goes on in another way")
 
-    def anew() -> None:
+    def new_process() -> None:
         require(
             fingerprint_in_new_process("window", name) == digests_of_windows(engine), "a new process gave other output"
         )
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
-        ("repeats in a new process", anew), ("batch equals single worlds", batch),
+        ("repeats in a new process", new_process), ("batch equals single worlds", batch),
         *chunk_rules(lambda: _new(engine), step, digest, lambda grid: {grid.stamp_us}, (a, b)),
         ("leaves its input alone", untouched), ("conditions show in the output", conditions), ("errors", errors),
     ]  # fmt: skip

@@ -60,7 +60,7 @@ class DiscreteAction(ActionType):
 class WaypointAction(ActionType):
     """Positions of base_link in 0.5, 1, ... 3 s, relative to the current base_link: x forward and y left, in [-1, 1].
 
-    For a waypoint in t seconds, x stands for (1 + x) / 2 * 30 t m and y for y * 5 t m; x = -1 throughout stops the ego.
+    For a waypoint in t seconds, x stands for (1 + x) / 2 * 30 t m and y for y * 5 t m; x = -1 for all stops the ego.
     """
 
     TIMES_S = np.arange(1, 7) * 0.5

@@ -40,7 +40,12 @@ def write_rotation(target: Quaternion, pose: Pose) -> None:
 
 
 def write_xyz(target: Point | Vector3, x: float, y: float, z: float) -> None:
-    """Write three numbers into a message."""
+    """Write three numbers into a message.
+
+    Args:
+        target: a point or vector of a message, written.
+        x, y, z: its components.
+    """
     target.x, target.y, target.z = float(x), float(y), float(z)
 
 
