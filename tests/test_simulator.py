@@ -141,5 +141,6 @@ def test_a_window_engine_is_needed_only_for_windows(small):
     assert frame.occupancy is None and frame.digests == frames[0].digests
     with pytest.raises(InputError, match=r"window: .*no window engine"):
         bare.step(request=FrameRequest())
+    assert bare.recent_layouts[-1].stamp_us == 0, "the world has not moved"
     with pytest.raises(InputError, match=r"trace: .*needs a window engine"):
         Simulator(world.source, world.rig, world.store, engines, trace="window")

@@ -169,6 +169,7 @@ class Simulator(Generic[Source]):
         Raises:
             InputError: the control is NaN or out of range, or a window is requested and there is no window engine.
         """
+        self._window_grid(request or self.request)  # refused before the world moves
         waits = self.store.waits
         self.advance(control)
         frame = sense([self], request)[0]
