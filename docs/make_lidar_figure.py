@@ -1,10 +1,10 @@
-"""Sets our LiDARs beside real ones and writes `docs/lidar.png`: ranges, rings, intensities and drop-out.
+"""Compares our LiDARs with real ones and draws `docs/lidar.png`: ranges, rings, intensities and drop-out.
 
     python docs/make_lidar_figure.py DATA_FOLDER
 
-DATA_FOLDER holds sweeps made by others: `pandaset/*.bin` (float32 x, y, z, intensity of a Pandar64) and
+DATA_FOLDER holds recorded sweeps: `pandaset/*.bin` (float32 x, y, z, intensity of a Pandar64) and
 `ouster/*.pcap` with the metadata `*.json` of their units beside them. Ours are of streets of the scenario library, in
-clear weather; the places differ, and the OS0 stood under a roof, which our streets have none of.
+clear weather. The places differ, and the OS0 was under a roof, which our streets do not have.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 OUT = Path(__file__).with_name("lidar.png")
 STREETS = ("cut_in", "red_light", "cross_traffic", "child_from_behind_parked_car")
 MOMENTS_S = (2.0, 6.0)
-#: Where the Pandar64 stands in PandaSet's points, m, and how it is pitched and rolled, rad: so its beam table fits the
-#: sweep of the standing car to hundredths of a degree.
+#: Pose of the Pandar64 in PandaSet's points, m and rad, with which its beam table fits the sweep of the parked car to
+#: hundredths of a degree.
 PANDAR = Pose(0.26, -0.07, 1.876, roll=-0.0016, pitch=-0.0108)
 
 
-#: What an OS0 does not share with an OS1.
+#: Properties in which an OS0 differs from an OS1.
 OS0 = {"min_range_m": 0.3, "max_range_m": 75.0, "detect_range_m": 35.0, "divergence_rad": 6.1e-3}
 
 
@@ -55,7 +55,7 @@ class Points:
 
 
 def pandaset(folder: Path, spec: LidarSpec) -> Points:
-    """Rings are told by elevation, which is blurred where the car drove and the points were compensated for it."""
+    """Points of PandaSet, with rings derived from elevation, which motion compensation blurs where the car moved."""
     files = sorted(folder.glob("*.bin"))
     points = np.concatenate([np.fromfile(f, np.float32).reshape(-1, 4) for f in files])
     at = (points[:, :3] - PANDAR.position) @ PANDAR.rotation
@@ -102,7 +102,7 @@ def packets(path: Path) -> Iterator[bytes]:
 
 
 def views() -> Iterator[WorldView]:
-    """The moments of the streets."""
+    """Views of the streets at `MOMENTS_S`."""
     for street in STREETS:
         source = ScenarioSource.open(street)
         occupancy = ProceduralOccupancy(source.map, source.seed)
@@ -115,7 +115,7 @@ def views() -> Iterator[WorldView]:
 
 
 def ours(specs: list[LidarSpec]) -> list[Points]:
-    """Our sweeps of the streets, at the moments."""
+    """Our sweeps of the streets."""
     engine = RaycastLidar()
     sweeps: list[list[LidarSweep]] = [[] for _ in specs]
     for view in views():

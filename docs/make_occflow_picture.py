@@ -33,7 +33,7 @@ RIG = SensorRig(
 )
 
 
-def look(scenario: str, engine: str) -> list[np.ndarray]:
+def render(scenario: str, engine: str) -> list[np.ndarray]:
     simulator = assemble(ScenarioSource.open(scenario), RIG, occupancy=engine, window_grid=None, bev_schema=None)
     simulator.source.reset()
     for _ in range(round(MOMENTS_S[scenario] / 0.1) - 1):
@@ -47,7 +47,7 @@ def main() -> None:
     for scenario in MOMENTS_S:
         row = []
         for engine in ENGINES:
-            for view in look(scenario, engine):
+            for view in render(scenario, engine):
                 picture = Image.fromarray(view).resize(SIZE, Image.Resampling.LANCZOS)
                 label = f"{scenario}, {engine}"
                 ImageDraw.Draw(picture).text((8, 6), label, fill=(255, 255, 255), stroke_width=2, stroke_fill=0)

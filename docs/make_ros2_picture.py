@@ -37,7 +37,7 @@ def points(message):
 
 
 def received():
-    """The newest message of each topic at that moment."""
+    """The latest message of each topic after the ticks."""
     os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
     rclpy.init()
     node = rclpy.create_node("picture")
@@ -45,9 +45,9 @@ def received():
     kinds |= {"/camera/CAM_FRONT/depth": Image, "/camera/CAM_FRONT/semantic": Image, "/route": Path}
     kinds |= {"/lidar/LIDAR_TOP/points": PointCloud2, "/occupancy/points": PointCloud2}
     kinds |= {"/objects": MarkerArray, "/odom": Odometry}
-    heard = {}
+    messages = {}
     for name, kind in kinds.items():
-        node.create_subscription(kind, name, lambda m, name=name: heard.__setitem__(name, m), SENSOR)
+        node.create_subscription(kind, name, lambda m, name=name: messages.__setitem__(name, m), SENSOR)
     words = ["--scenario", "cut_in", "--driver", "builtin", "--paused"]
     child = subprocess.Popen([sys.executable, "-m", "uniscene_ros2.cli", *words])
     step = node.create_client(Trigger, "/uniscene/step")
@@ -61,21 +61,21 @@ def received():
     finally:
         child.terminate()
         child.wait()
-    assert heard.keys() == kinds.keys(), kinds.keys() - heard.keys()
-    return heard
+    assert messages.keys() == kinds.keys(), kinds.keys() - messages.keys()
+    return messages
 
 
-def from_above(axes, heard):
-    """Sweep, boxes and route about the ego."""
-    pose = heard["/odom"].pose.pose
+def from_above(axes, messages):
+    """Draw sweep, boxes and route around the ego, from above."""
+    pose = messages["/odom"].pose.pose
     yaw = 2 * np.arctan2(pose.orientation.z, pose.orientation.w)
     turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
     here = np.array([pose.position.x, pose.position.y])
-    sweep = points(heard["/lidar/LIDAR_TOP/points"])
+    sweep = points(messages["/lidar/LIDAR_TOP/points"])
     axes.scatter(sweep["x"] + 0.94, sweep["y"], c=sweep["ring"], s=0.4, cmap="viridis", linewidths=0)
-    way = np.array([(p.pose.position.x, p.pose.position.y) for p in heard["/route"].poses])
+    way = np.array([(p.pose.position.x, p.pose.position.y) for p in messages["/route"].poses])
     axes.plot(*((way - here) @ turn.T).T, color="#ffb000", linewidth=1.5)
-    for box in heard["/objects"].markers[1:]:
+    for box in messages["/objects"].markers[1:]:
         at = turn @ (np.array([box.pose.position.x, box.pose.position.y]) - here)
         angle = 2 * np.arctan2(box.pose.orientation.z, box.pose.orientation.w) - yaw
         colour = (box.color.r, box.color.g, box.color.b)
@@ -89,22 +89,22 @@ def from_above(axes, heard):
 
 
 def main(out):
-    heard = received()
+    messages = received()
     figure, axes = plt.subplot_mosaic(
         [[*CAMERAS[:3]], [*CAMERAS[3:]], ["depth", "above", "above"], ["semantic", "above", "above"]],
         figsize=(12, 9.6),
         layout="constrained",
     )
     for camera in CAMERAS:
-        axes[camera].imshow(picture(heard[f"/camera/{camera}/image_raw"]))
+        axes[camera].imshow(picture(messages[f"/camera/{camera}/image_raw"]))
         axes[camera].set_title(f"/camera/{camera}/image_raw", fontsize=8)
-    axes["depth"].imshow(np.log(picture(heard["/camera/CAM_FRONT/depth"])), cmap="magma")
+    axes["depth"].imshow(np.log(picture(messages["/camera/CAM_FRONT/depth"])), cmap="magma")
     axes["depth"].set_title("/camera/CAM_FRONT/depth", fontsize=8)
-    axes["semantic"].imshow(picture(heard["/camera/CAM_FRONT/semantic"]), cmap="tab20", interpolation="nearest")
+    axes["semantic"].imshow(picture(messages["/camera/CAM_FRONT/semantic"]), cmap="tab20", interpolation="nearest")
     axes["semantic"].set_title("/camera/CAM_FRONT/semantic", fontsize=8)
     for name in (*CAMERAS, "depth", "semantic"):
         axes[name].axis("off")
-    from_above(axes["above"], heard)
+    from_above(axes["above"], messages)
     figure.savefig(out, dpi=100)
 
 

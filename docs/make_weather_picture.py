@@ -17,7 +17,7 @@ from uniscene_sim.layout import Style
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-LOOKS = {
+STYLES = {
     "noon": Style("clear", 12.5),
     "dusk": Style("clear", 18.1),
     "night": Style("clear", 22.0),
@@ -29,7 +29,7 @@ RIG = SensorRig("one", (CameraSpec("front", 800, 450, 480.0, 480.0, 400.0, 225.0
 AT_S = 2.0
 
 
-def look(style: Style) -> np.ndarray:
+def render(style: Style) -> np.ndarray:
     source = ScenarioSource.open("cut_in")
     simulator = assemble(ScenarioSource(replace(source.scenario, style=style), source.map), RIG)
     simulator.source.reset()
@@ -40,8 +40,8 @@ def look(style: Style) -> np.ndarray:
 
 def main() -> None:
     pictures = []
-    for name, style in LOOKS.items():
-        picture = Image.fromarray(look(style)).resize((480, 270), Image.Resampling.LANCZOS)
+    for name, style in STYLES.items():
+        picture = Image.fromarray(render(style)).resize((480, 270), Image.Resampling.LANCZOS)
         ImageDraw.Draw(picture).text((8, 6), name, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0))
         pictures.append(np.asarray(picture))
     sheet = np.concatenate([np.concatenate(pictures[k : k + 3], axis=1) for k in (0, 3)])

@@ -66,7 +66,7 @@ def main() -> None:
 
 
 class _Progress(BaseCallback):
-    """Stops in time and keeps the curve: steps, minutes, mean route completion of the last 100 training episodes."""
+    """Stops after a time and records: steps, minutes, mean route completion of the last 100 training episodes."""
 
     def __init__(self, seconds: float):
         super().__init__()

@@ -20,7 +20,7 @@ NOSE_M = 3.65  # front of the ego before base_link
 
 
 def drive(frame: SensorFrame) -> Control:
-    """Steering and acceleration, from what the frame tells."""
+    """Steering and acceleration for a frame."""
     layout = frame.layout
     to_base = layout.ego_pose.inverse().matrix
     route = layout.route @ to_base[:3, :3].T + to_base[:3, 3]  # (R, 3) m: x forward, y left
@@ -28,16 +28,16 @@ def drive(frame: SensorFrame) -> Control:
     # Pure pursuit: the arc from the rear axle through a point ahead.
     ahead = route[np.argmax(route[:, 0] > 4.0 + 0.5 * speed)]
     steer = math.atan(2.0 * layout.ego_vehicle.wheelbase_m * ahead[1] / float(ahead[:2] @ ahead[:2]))
-    # As fast as still stops 5 m behind what the LiDAR sees in the lane.
+    # The speed from which the ego can still stop 5 m behind the nearest LiDAR point in the lane.
     gap = free_distance(frame.sweeps["lidar"].xyz + LIDAR.position, route)
     wanted = min(CRUISE_MPS, math.sqrt(max(2.0 * 3.0 * (gap - 5.0), 0.0)))
     return Control(steer, float(np.clip(2.0 * (wanted - speed), -6.0, 2.0)))
 
 
 def free_distance(points: np.ndarray, route: np.ndarray) -> float:
-    """Distance from the nose to what stands in the lane, m, from points (N, 3) and route (R, 3) about `base_link`."""
+    """Distance, m, from the nose to the nearest object in the lane; points (N, 3) and route (R, 3) in `base_link`."""
     x, y, z = points.T
-    lane = np.interp(x, route[:, 0], route[:, 1])  # the route goes forward as far as it matters here
+    lane = np.interp(x, route[:, 0], route[:, 1])  # x increases along the part of the route that matters here
     hits = np.sort(x[(x > NOSE_M) & (x < 55.0) & (abs(y - lane) < 1.2) & (z > 0.4) & (z < 2.0)])
     return float(hits[2]) - NOSE_M if len(hits) > 2 else math.inf
 

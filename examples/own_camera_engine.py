@@ -1,4 +1,4 @@
-"""A camera engine of your own: depth as grey levels, handed to a `Simulator` or installed as a plug-in.
+"""A camera engine of your own: depth as grey levels, used in a `Simulator` or installed as a plug-in.
 
 python examples/own_camera_engine.py [--out depth.png]
 
@@ -33,7 +33,7 @@ from uniscene_sim.rig import CameraSpec
 
 
 class GreyDepth:
-    """Cameras whose image is white near by and black from `far_m` on; geometry is that of the built-in engine."""
+    """Images that are white nearby and black beyond `far_m`; geometry comes from the built-in engine."""
 
     name = "grey-depth"
     coupling = "independent"  # a camera's frame does not depend on the other cameras
@@ -50,7 +50,7 @@ class GreyDepth:
     def step(
         self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Sequence[Any], list[dict[str, CameraFrame]]]:
-        """Frames by the camera's name, of each world."""
+        """States and, for each view, frames by the camera's name."""
         state, worlds = self.rays.step(state, views, specs)
         return state, [{name: self.grey(frame) for name, frame in world.items()} for world in worlds]
 

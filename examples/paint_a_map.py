@@ -1,4 +1,4 @@
-"""A map painted with NumPy, a scenario on it, and a run: an S-bend with a crossing and somebody who walks over it.
+"""A map painted with NumPy, a scenario on it, and a run: an S-bend with a crossing and a pedestrian on it.
 
 python examples/paint_a_map.py [--out out/painted]
 """
@@ -19,7 +19,7 @@ CELL_M = 0.4
 
 
 def middle(x: np.ndarray) -> np.ndarray:
-    """Where the middle of the street is, m."""
+    """y of the street's centre line, m."""
     return 60.0 + 15.0 * np.sin(x / 30.0)
 
 

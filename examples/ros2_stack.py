@@ -1,10 +1,10 @@
-"""A small driving stack, written against the topics alone: it keeps its lane from odometry and route, finds the leader
-in the LiDAR, and answers each sweep with a Twist. It ends when the scenario does and prints its status.
+"""A small driving stack that uses ROS topics alone: it follows the route by odometry, finds the leading vehicle in the
+LiDAR sweep, and answers each sweep with a Twist. It ends when the scenario does and prints its status.
 
     uniscene-ros2 --scenario hard_brake --rig rl        # the node, in another terminal
     python examples/ros2_stack.py [--cruise 14] [--runs 2]
 
-`--blind` drives without looking, `--die-after 20` dies after so many commands: to see what the node does then.
+`--blind` ignores the LiDAR, `--die-after 20` exits after 20 commands: to see what the node does then.
 """
 
 import argparse
@@ -64,7 +64,7 @@ class Stack(Node):
         target = ahead[min(int(4 + 0.7 * v), len(ahead) - 1)]
         gap = math.inf if self.options.blind else self.gap(sweep, ahead)
         self.gaps.append(gap)
-        # As fast as still stops 5 m behind what stands there.
+        # The speed from which the ego can still stop 5 m behind the object.
         speed = min(self.options.cruise, math.sqrt(max(2 * 3.0 * (gap - 5.0), 0.0)))
         command = Twist()
         command.linear.x = speed
@@ -76,15 +76,15 @@ class Stack(Node):
 
     @staticmethod
     def gap(sweep: PointCloud2, ahead: np.ndarray) -> float:
-        """Distance from the nose to the nearest thing in our lane, m."""
+        """Distance from the nose to the nearest object in our lane, m."""
         step = sweep.point_step
         data = np.frombuffer(sweep.data, np.uint8).reshape(-1, step)
         xyz = np.ascontiguousarray(data[:, :12]).view(np.float32)
         x, y, z = xyz[:, 0] + LIDAR_X, xyz[:, 1], xyz[:, 2] + LIDAR_Z
         order = np.argsort(ahead[:, 0])
         lane = np.interp(x, ahead[order, 0], ahead[order, 1])
-        seen = x[(x > NOSE) & (x < 55) & (abs(y - lane) < 1.2) & (z > 0.35) & (z < 2.0)]
-        return float(np.sort(seen)[2] - NOSE) if len(seen) > 2 else math.inf
+        hits = x[(x > NOSE) & (x < 55) & (abs(y - lane) < 1.2) & (z > 0.35) & (z < 2.0)]
+        return float(np.sort(hits)[2] - NOSE) if len(hits) > 2 else math.inf
 
 
 def main() -> int:
@@ -100,8 +100,8 @@ def main() -> int:
     start = time.monotonic()
     while len(stack.ended) < options.runs and time.monotonic() - start < options.limit_s:
         rclpy.spin_once(stack, timeout_sec=0.2)
-    seen = [g for g in stack.gaps if math.isfinite(g)]
-    print(json.dumps({"ended": stack.ended, "sent": stack.sent, "nearest_m": min(seen, default=None)}))
+    gaps = [g for g in stack.gaps if math.isfinite(g)]
+    print(json.dumps({"ended": stack.ended, "sent": stack.sent, "nearest_m": min(gaps, default=None)}))
     return 0 if len(stack.ended) >= options.runs else 1
 
 

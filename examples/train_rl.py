@@ -1,4 +1,4 @@
-"""PPO of Stable-Baselines3 on `UniScene-v0`, whose observations are states alone.
+"""PPO of Stable-Baselines3 on `UniScene-v0`, whose observations are state vectors.
 
 python examples/train_rl.py [--steps 20000] [--worlds 4] [--out out/ppo.zip]
 """
@@ -19,7 +19,7 @@ import uniscene_sim  # noqa: F401 - registers the environments
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=20_000, help="environment steps (default: 20000)")
-    parser.add_argument("--worlds", type=int, default=4, help="worlds in turn (default: 4)")
+    parser.add_argument("--worlds", type=int, default=4, help="number of environments (default: 4)")
     parser.add_argument("--episodes", type=int, default=5, help="episodes of the test (default: 5)")
     parser.add_argument("--out", type=Path, default=Path("out/ppo.zip"), help="trained agent (default: out/ppo.zip)")
     arguments = parser.parse_args()

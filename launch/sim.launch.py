@@ -9,7 +9,7 @@ from uniscene_ros2.parameters import NODE_PARAMETERS
 
 
 def _node(context):
-    """The node with those parameters that were given; what is left empty keeps the node's own default."""
+    """The node with the given parameters; empty ones keep the node's defaults."""
     given = {setting: LaunchConfiguration(setting.name).perform(context) for setting in NODE_PARAMETERS}
     return [
         Node(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from uniscene_sim.cli.main import _parser
+from uniscene_sim.cli.main import build_parser
 from uniscene_sim.rigs.rig_file import load_rig
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def test_commands_are_taken_as_they_stand():
     commands = [line.split("#")[0].split("||")[0].strip() for line in lines if line.strip().startswith("uniscene-sim ")]
     assert len(commands) > 25
     for command in commands:
-        _parser().parse_args(shlex.split(command)[1:])
+        build_parser().parse_args(shlex.split(command)[1:])
 
 
 def test_targets_of_make_exist():

@@ -10,9 +10,11 @@ import pytest
 from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
+from uniscene_sim.frames import FrameRequest
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -129,3 +131,16 @@ def test_layouts_that_nobody_looks_at_are_not_made():
             made.clear()
             simulator.step()
             assert 1 <= len(made) <= most
+
+
+def test_a_window_engine_is_needed_only_for_windows(small):
+    world, frames = small
+    engines = {slot: engine for slot, engine in world.engines.items() if slot != "window"}
+    bare = Simulator(world.source, world.rig, world.store, engines, request=FrameRequest(window_grid=None))
+    frame = bare.reset()
+    assert frame.occupancy is None and frame.digests == frames[0].digests
+    with pytest.raises(InputError, match=r"window: .*no window engine"):
+        bare.step(request=FrameRequest())
+    assert bare.recent_layouts[-1].stamp_us == 0, "the world has not moved"
+    with pytest.raises(InputError, match=r"trace: .*needs a window engine"):
+        Simulator(world.source, world.rig, world.store, engines, trace="window")

@@ -1,7 +1,7 @@
 """uniscene_sim: a closed-loop generative sensor simulator for driving stacks.
 
-What most programs need is offered here and imported when it is first asked for, so that `import uniscene_sim` is light.
-With Gymnasium, in whichever order the two are imported, `gymnasium.make("UniScene-v0")` works.
+The names that most programs need are available here and imported on first use, so that `import uniscene_sim` is fast.
+`gymnasium.make("UniScene-v0")` works in whichever order the two packages are imported.
 """
 
 from __future__ import annotations

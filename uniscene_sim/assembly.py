@@ -1,4 +1,4 @@
-"""A simulator from names: what the command line, the env and the bridges share."""
+"""Simulators from the names of engines, for command line, environments and bridges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_cache import TileCache
 from uniscene_sim.occupancy.tile_store import MOST_BYTES, TileStore
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.simulator import Simulator, Source, Traced
+from uniscene_sim.simulator import Simulator, Source, TraceMode
 from uniscene_sim.storage.disk_cache import DiskCache
 
 __all__ = ["assemble", "tile_store"]
@@ -23,7 +23,7 @@ def assemble(
     source: Source,
     rig: SensorRig,
     *,
-    trace: Traced = "tiles",
+    trace: TraceMode = "tiles",
     window_grid: GridSpec | None = DEFAULT_GRID,
     bev_schema: LayoutSchema | None = LayoutSchema(),  # noqa: B008 - frozen
     annotations: Sequence[str] = (),
@@ -33,13 +33,13 @@ def assemble(
     """The simulator of a source, not yet reset.
 
     Args:
-        source: what knows the world, as `ScenarioSource.open("cut_in")`.
+        source: for example `ScenarioSource.open("cut_in")`.
         rig: sensors.
-        trace: what rays of sensors go through: "tiles", "window" or "window+tiles", see `simulator.Traced`.
-        window_grid, bev_schema, annotations: what else ticks make by default, see `FrameRequest`.
-        tile_cache: where tiles are kept between runs, None for nowhere.
-        engines: by slot, as `camera="raycast"`, with options or not, as `lidar="sparse-sdf:model=FOLDER"`; see
-            `uniscene_sim.engines.options`, and `plugins.DEFAULTS` for slots and for what is left out.
+        trace: what sensor rays are traced through: "tiles", "window" or "window+tiles", see `simulator.TraceMode`.
+        window_grid, bev_schema, annotations: what frames hold by default besides sensor records, see `FrameRequest`.
+        tile_cache: keeps tiles between runs; None to keep none.
+        engines: by slot, with or without options: `camera="raycast"`, `lidar="sparse-sdf:model=FOLDER"`. See
+            `uniscene_sim.engines.options`, and `plugins.DEFAULTS` for slots and default engines.
 
     Raises:
         InputError: an unknown slot, engine, option, annotation or `trace`.
@@ -66,14 +66,14 @@ def tile_store(
     tile_cache: DiskCache | None = None,
     max_bytes: int = MOST_BYTES,
 ) -> TileStore:
-    """The tiles of a map as an engine makes them.
+    """The tiles of a map, made by an occupancy engine.
 
     Args:
-        occupancy: name of the engine, with options or not.
+        occupancy: name of the engine, with or without options.
         static_map: the map.
-        seed: of what is planned where the map is silent.
-        tile_cache: where tiles are kept between runs, None for nowhere.
-        max_bytes: bound of the tiles held in memory.
+        seed: of everything that the map does not determine.
+        tile_cache: keeps tiles between runs; None to keep none.
+        max_bytes: limit of the tiles held in memory.
 
     Raises:
         InputError: an unknown engine or option.

@@ -1,4 +1,4 @@
-"""What may be asked of the ego: `Control`, or `Trajectory`."""
+"""Commands to the ego: `Control` or `Trajectory`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Control:
     """Front-wheel angle (rad, left positive) and acceleration (m/s2); clipped to the vehicle's limits.
 
     Raises:
-        InputError: NaN, infinite, or absurdly large (over 10 rad or 1,000 m/s2), which is a unit mistake.
+        InputError: NaN, infinite, or so large (over 10 rad or 1,000 m/s2) that the unit must be wrong.
     """
 
     steer_rad: float = 0.0
@@ -32,7 +32,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Points (N, 3) of t (s from now), x, y (m, map frame) to be driven; t rises."""
+    """Points (N, 3) of t (s from now), x, y (m, map frame) to drive through; t increases."""
 
     points: np.ndarray
 
@@ -45,5 +45,5 @@ class Trajectory:
         object.__setattr__(self, "points", points)
 
     def later(self, seconds: float) -> Trajectory:
-        """The same trajectory as of so many seconds from now."""
+        """The same trajectory, with times counted from `seconds` later."""
         return Trajectory(self.points - np.array([seconds, 0.0, 0.0]))

@@ -1,4 +1,4 @@
-"""`InputError`, which all bad input raises."""
+"""The error for bad input."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class InputError(ValueError):
     The command line prints it without a traceback and exits with code 2.
 
     Args:
-        message: what was expected and what was found.
-        file: file that holds the input.
-        line: its line, from 1.
-        field: name of the field.
+        message: what is wrong, and what was expected.
+        file: the file that it is about.
+        line: line in the file, from 1.
+        field: name of the field, option or argument.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a tick is asked for and what comes out of it: occupancy, images, sweeps, and the frame that holds them."""
+"""The request for a tick and its result: occupancy, images, sweeps, annotations, and the frame that holds them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """What a tick is to make; nothing else is computed.
+    """What a frame is to hold; nothing else is computed.
 
     Attributes:
-        sensors: names of the sensors whose records are wanted where they are due, None for all. An engine that is
-            `joint` makes all of its sensors' records as soon as it is called.
+        sensors: names of the sensors to simulate when they are due, None for all. A `joint` engine that is called
+            simulates all of its sensors.
         window_grid: grid of the occupancy window around the ego, None for no window.
         bev_schema: channels of the layout raster, None for no raster.
         annotations: kinds of annotation, of "flow", "boxes", "lanes".
@@ -57,7 +57,7 @@ class FrameRequest:
 class OccupancyGrid:
     """Semantic occupancy of a window; z is height above ground, instance 0 is none.
 
-    `stamp_us` is of the moment that it shows, and no part of its digest.
+    `stamp_us` is the time of the layout that it shows; it is not part of the digest.
     """
 
     labels: np.ndarray  # uint8 (X, Y, Z), OccClass
@@ -84,8 +84,8 @@ class LidarSweep:
     """One sweep; points are in the sensor frame at `stamp_us`, the sweep's end, or, of a LiDAR that is not `deskewed`,
     each in the sensor frame at its own time.
 
-    Of a beam with two returns the strongest has number 0 and the other 1; two such points share ring and time. Sensors
-    with one return a beam leave `return_number` out. Rain, snow and fog are of `OccClass.OTHERS` and instance 0.
+    The stronger of two returns of a beam has number 0 and the other one 1; the two points share ring and time. Sensors
+    with one return a beam have no `return_number`. Rain, snow and fog have `OccClass.OTHERS` and instance 0.
     """
 
     kept_in: ClassVar[str] = "sweeps"
@@ -99,7 +99,7 @@ class LidarSweep:
     return_number: np.ndarray | None = None  # uint8 (N,)
 
 
-#: Annotations that may be asked for.
+#: Kinds of annotation that may be requested.
 ANNOTATION_KINDS = ("flow", "boxes", "lanes")
 
 _BOX = [
@@ -116,7 +116,8 @@ _BOX = [
 #: A box in a frame: `base_link`, a LiDAR's axes or a camera's optical axes. Visibility is over all cameras of the
 #: frame, for a camera its own; points are of all LiDARs, for a LiDAR its own.
 BOX_DTYPE = np.dtype(_BOX)
-#: A box as one camera sees it. Image boxes are left, top, right, bottom in px; the first pixel spans 0 to 1.
+#: A box in one camera's optical frame and image. Image boxes are left, top, right, bottom in px; the first pixel spans
+#: 0 to 1.
 CAMERA_BOX_DTYPE = np.dtype(
     [
         *_BOX,
@@ -124,14 +125,14 @@ CAMERA_BOX_DTYPE = np.dtype(
         ("bbox_amodal", np.float32, 4),  # of the projected 3D box, clipped to the image
         ("num_pixels", np.int32),  # visible
         ("num_pixels_alone", np.int32),  # were there nothing but the object
-        ("truncation", np.float32),  # share of the solid angle of the object, seen alone, that is not in the image
+        ("truncation", np.float32),  # share of the unoccluded object's solid angle that is outside the image
     ]
 )
 
 
 @dataclass(frozen=True)
 class LaneLine:
-    """A piece of a lane's centre or border that a camera sees, in the lane's direction of travel."""
+    """A visible piece of a lane's centre or border, in the lane's direction of travel."""
 
     lane: int  # index in the map's lanes
     kind: Literal["centre", "left", "right"]
@@ -142,51 +143,51 @@ class LaneLine:
 
 @dataclass(frozen=True)
 class CameraAnnotations:
-    """Of one camera's image; what was not asked for is None.
+    """Annotations of one camera's image; those not requested are None.
 
-    `optical_flow` points back in time: the point that pixel (u, v) shows was at (u, v) + flow in this camera's
-    previous image, so `previous[v + flow[1], u + flow[0]]` looks like `now[v, u]`. `scene_flow` is where that point was
-    in the previous optical frame less where it is in this one, the camera's own motion included: projected, it gives
-    `optical_flow`. The sky, endlessly far, turns only. NaN is what cannot be said: all of a camera's first image, what
-    was not yet in the world, what lay outside of the lens, the motion of the sky in metres. Bodies are rigid boxes: a
-    walker's legs move with the body, not against it. `occluded` is what the previous image did not show: what lay
-    outside of it or, by its depth, behind something.
+    `optical_flow` points back in time: the point at pixel (u, v) was at (u, v) + flow in this camera's previous image,
+    so `previous[v + flow[1], u + flow[0]]` shows the same point as `now[v, u]`. `scene_flow` is the point's position in
+    the previous optical frame minus its position in this one, the camera's own motion included; projected, it gives
+    `optical_flow`. The sky is infinitely far away, so only the camera's rotation moves it. NaN means undefined: all of
+    a camera's first image, objects that did not exist yet, points outside the lens's field of view, and the scene flow
+    of the sky. Bodies are rigid boxes, so a pedestrian's legs move with the body. `occluded` marks what the previous
+    image did not show: points outside of it or, by its depth, behind something.
     """
 
     optical_flow: np.ndarray | None = None  # float32 (H, W, 2) px
     scene_flow: np.ndarray | None = None  # float32 (H, W, 3) m
     occluded: np.ndarray | None = None  # bool (H, W)
-    boxes: np.ndarray | None = None  # (B,) CAMERA_BOX_DTYPE in the optical frame: what the image cuts, hidden or not
+    boxes: np.ndarray | None = None  # (B,) CAMERA_BOX_DTYPE in the optical frame: agents in the image, occluded or not
     lanes: tuple[LaneLine, ...] | None = None
 
 
 @dataclass(frozen=True)
 class LidarAnnotations:
-    """Of one sweep; what was not asked for is None.
+    """Annotations of one sweep; those not requested are None.
 
     `scene_flow` is each point's own velocity over the ground when its beam fired, along the sensor's axes at the
-    stamp (as Waymo's scene flow has it): zero on all that stands.
+    stamp (as in Waymo's scene flow): zero on everything static.
     """
 
     scene_flow: np.ndarray | None = None  # float32 (N, 3) m/s
-    boxes: np.ndarray | None = None  # (B,) BOX_DTYPE in the sensor's frame: what is within its range
+    boxes: np.ndarray | None = None  # (B,) BOX_DTYPE in the sensor's frame: agents within its range
 
 
 @dataclass(frozen=True)
 class FrameAnnotations:
-    """Of all sensors that fired, by name."""
+    """Annotations of all sensors that fired, by name."""
 
-    boxes: np.ndarray | None = None  # (B,) BOX_DTYPE in base_link: what is within the rig's range, without the ego
+    boxes: np.ndarray | None = None  # (B,) BOX_DTYPE in base_link: agents within the rig's range
     cameras: dict[str, CameraAnnotations] = field(default_factory=dict)
     sweeps: dict[str, LidarAnnotations] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SensorFrame:
-    """All of a tick. Sensors whose period has not come are absent; `digests` names each that is present.
+    """The output of a tick. Sensors that are not due are absent; `digests` has an entry for each that is present.
 
-    What an engine with latency made has the stamp of the moment that it shows, which is before `stamp_us`. A kind of
-    sensor is a field of its own, which its records name as `kept_in`.
+    Records of an engine with latency keep their own stamp, which is before `stamp_us`. Each kind of sensor has a field,
+    which its records name as `kept_in`.
     """
 
     layout: LayoutFrame
@@ -203,7 +204,7 @@ class SensorFrame:
 
     @classmethod
     def of(cls, layout: LayoutFrame, records: Mapping[str, Any], **others: Any) -> Self:
-        """The frame of a tick from the records of its sensors by name, of any kind."""
+        """A frame from the records of its sensors, of any kind, by name."""
         kinds: dict[str, dict[str, Any]] = {}
         for name, record in records.items():
             kinds.setdefault(record.kept_in, {})[name] = record
@@ -217,7 +218,7 @@ class SensorFrame:
 
 
 def digest(record: Any) -> str:
-    """SHA-256 over every array and number of a sensor's record, names and shapes included; None is left out."""
+    """SHA-256 over all arrays and numbers of a sensor's record, with names and shapes; None is skipped."""
     sha = hashlib.sha256()
     for f in fields(record):
         value = getattr(record, f.name) if f.metadata.get("hashed", True) else None

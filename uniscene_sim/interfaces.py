@@ -1,52 +1,55 @@
-"""The interfaces of all that another house may write: sources, generators and sinks.
+"""The interfaces of all plug-ins: sources, engines and sinks.
 
-Each names its class under the entry point `uniscene_sim.<slot>`, with `name` the name of that entry point. Sources and
-sinks are made by `open`, cameras and LiDARs without arguments, occupancy and windows with the `StaticMap` and the seed;
-engines that declare `Options`, a frozen dataclass, are given theirs as `options`, see `uniscene_sim.engines.options`.
-`uniscene-sim check NAME` runs it through these rules:
+A plug-in names its class in the entry point `uniscene_sim.<slot>`; the class attribute `name` equals the name of that
+entry point. Sources and sinks are constructed by `open`, camera and LiDAR engines without arguments, occupancy and
+window engines with the `StaticMap` and the seed. Engines that declare a frozen dataclass `Options` get an instance as
+`options`, see `uniscene_sim.engines.options`. `uniscene-sim check NAME` tests these rules:
 
 Sources
 
-- Layouts come every 10 ms, the last one at the end of the step, and are what `uniscene_sim.layout` says.
-- The same controls give the same layouts: after a reset, in a fresh source and in a new process; what has been handed
-  out is not changed later.
+- Layouts come every 10 ms, the last one at the end of the step, and follow `uniscene_sim.layout`.
+- The same controls give the same layouts: after a reset, in a new source and in a new process. A returned layout does
+  not change later.
 - Unless `open_loop`, controls move the ego.
 
-Generators take a batch of worlds and explicit state, one item for each world and None at its beginning, so one call
-serves one env or many, and a world may begin anew while others go on.
+Engines take a batch of worlds and explicit state, one item for each world and None at its beginning. So one call serves
+one environment or many, and a world may be reset while the others continue.
 
-- Records have the dtypes, shapes, units and ranges that `uniscene_sim.frames` and `tile` give, one for
-  each spec in each world, stamped with the layout's stamp.
-- The same inputs give the same bytes: in a fresh engine and in a new process.
-- Views are read, never written.
+- Records have the dtypes, shapes, units and ranges given in `uniscene_sim.frames` and `tile`: one for each spec in each
+  world, with the layout's stamp.
+- The same inputs give the same bytes, also in a new engine and in a new process.
+- Views are read, never written to.
 - Engines that are slow or need several frames at once declare `chunk` and `latency_ticks`; see below.
-- A world's frames do not depend on the other worlds of the batch, nor on their order; those of an `independent`
-  engine do not depend on the other specs either.
-- What the layout says is seen: a vehicle set before the ego changes the frame.
-- A tile does not hang on the order of calls; neighbours share the ground samples of their edge.
+- A world's frames do not depend on the other worlds of the batch, nor on their order. Frames of an `independent` engine
+  do not depend on the other specs either.
+- The layout has an effect: a vehicle added in front of the ego changes the frame.
+- A tile does not depend on the order of calls; neighbours share the ground samples of their common edge.
 
 Chunks and latency
 
-A camera engine with `chunk` C is called once for up to C ticks, and its frames of a tick come `latency_ticks` L later.
+A camera engine with `chunk` C is called once for up to C ticks. The frames of a tick are delivered `latency_ticks` L
+later.
 
-- `step` is called with states of W worlds and `views` of W times c moments, 1 <= c <= C: first those of the first
-  world, oldest first, then those of the next. It gives W states and W times c outputs, in the order of the views, each
-  stamped as its own view. So with C = 1 there is one view for each world.
-- c is less than C at the beginning of an episode, where the first moment is made alone and delivered at once; where
-  other sensors are due than before; and at the end of a run.
-- L is at least C - 1: the first moment of a chunk waits for the last. The simulator delivers each frame in the tick
-  that is L ticks after its stamp, one a sensor in each tick; between the first frame and the next there is none.
-- When the run is over, `Simulator.flush` gives what is still under way.
-- States are values: they are kept, copied and pickled with what is under way, and a world may go on from any of them.
+- `step` is called with the states of W worlds and `views` of W times c moments, 1 <= c <= C: those of the first world,
+  oldest first, then those of the next. It returns W states and W times c outputs in the order of the views, each with
+  the stamp of its view. With C = 1 there is one view for each world.
+- c is less than C for the first moment of an episode, which is computed alone and delivered at once; before a tick in
+  which other sensors are due; and at the end of a run.
+- L is at least C - 1, since the first moment of a chunk waits for the last. The simulator delivers each frame L ticks
+  after its stamp, at most one of each sensor in a tick. There are no frames in the ticks between the first frame and
+  the next.
+- At the end of a run, `Simulator.flush` returns what has not been delivered.
+- States are values: they are kept, copied and pickled together with pending frames, and a world may continue from any
+  of them.
 
-The same holds for windows, and for any other engine of sensors that declares the two.
+The same holds for window engines, and for other sensor engines that declare the two attributes.
 
 Sinks
 
-- What `close` names lies in the folder that `open` was given; frames are read, never written.
-- Left without `close`, a sink leaves nothing behind.
+- The files that `close` returns lie in the folder that `open` got; frames are read, never written to.
+- A sink that is left without `close` leaves no files behind.
 
-All raise `InputError` for what they cannot do (a file, a lens, a folder), and go on as before after it.
+All raise `InputError` for unsupported input (a file, a lens, a folder), and work as before after it.
 """
 
 from __future__ import annotations
@@ -84,13 +87,13 @@ __all__ = [
 
 
 class LayoutSource(Protocol):
-    """What knows the world: controls in, layouts out.
+    """The simulated or recorded world: controls in, layouts out.
 
     Attributes:
-        open_loop: the ego moves as it did, whatever the control (a recording).
-        schemes, suffixes: what it opens, as ("carla",) of carla://HOST:PORT and (".mcap",) of files, "/" of folders;
-            both are optional. Without them it opens what `--source NAME` is given.
-        solid: set by the simulator; tells which points (N, 3) lie in generated voxels.
+        open_loop: whether the ego ignores controls (a recording).
+        schemes, suffixes: what it opens: ("carla",) for carla://HOST:PORT, (".mcap",) for files, "/" for folders. Both
+            are optional; without them the source is chosen by `--source NAME`.
+        solid: set by the simulator; which points (N, 3), m, lie inside generated voxels, as bool (N,).
     """
 
     name: str
@@ -99,16 +102,16 @@ class LayoutSource(Protocol):
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> Self:
-        """The source of what `run` was asked to run: a name, a file, an address. `seed` replaces its own.
+        """Open a name, a file or an address; `seed` replaces the seed given there.
 
         Raises:
-            InputError: there is no such thing, or it is malformed.
+            InputError: it does not exist or is malformed.
         """
         ...
 
     @property
     def title(self) -> str:
-        """What runs, for people."""
+        """Human-readable name of the run."""
         ...
 
     @property
@@ -119,12 +122,12 @@ class LayoutSource(Protocol):
 
     @property
     def duration_s(self) -> float:
-        """Length of the run at most."""
+        """Maximum length of the run."""
         ...
 
     @property
     def route_path(self) -> np.ndarray:
-        """Where the ego is expected to drive (R, 3), m; tiles along it are made before the run."""
+        """Expected path of the ego (R, 3), m; tiles along it are made before the run."""
         ...
 
     @property
@@ -132,15 +135,15 @@ class LayoutSource(Protocol):
 
     @property
     def outcome(self) -> Outcome:
-        """How the run stands."""
+        """Status and criteria so far."""
         ...
 
     def reset(self) -> LayoutFrame:
-        """Begin anew."""
+        """Return to the start and give the first layout."""
         ...
 
     def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
-        """Layouts of each 10 ms up to `dt_us` from now, the last one then.
+        """Advance by `dt_us`: layouts every 10 ms, the last one at the end.
 
         Raises:
             InputError: `dt_us` is not a positive multiple of 10,000.
@@ -148,7 +151,7 @@ class LayoutSource(Protocol):
         ...
 
     def driver_control(self) -> Control | Trajectory:
-        """What the built-in driver does now."""
+        """The control of the built-in driver."""
         ...
 
 
@@ -162,29 +165,29 @@ class Atlas(Protocol):
 
     @property
     def arrays(self) -> Any:
-        """What kernels take: `tracing.atlas.AtlasArrays`, valid until the tiles change."""
+        """Arrays for kernels: `tracing.atlas.AtlasArrays`, valid until the tiles change."""
         ...
 
 
 @dataclass(frozen=True)
 class WorldView:
-    """One world as sensors are given it: the moment, the one before it (a sweep spans the two), and the tiles around.
+    """One world as sensor engines receive it: the current layout, earlier ones (a sweep takes time), and the tiles.
 
-    Where sensors trace an occupancy window, rays through `atlas` hit its voxels within its box, and `frame` and
-    `history` hold the agents beyond it alone: those within are voxels, at rest where they were at its stamp.
+    If sensors trace an occupancy window, rays through `atlas` hit the window's voxels inside its box, and `frame` and
+    `history` hold only the agents outside it. Agents inside are voxels, at rest where they were at the window's stamp.
     """
 
     frame: LayoutFrame
-    history: Sequence[LayoutFrame]  # earlier moments at the physics rate, oldest first; may be empty
+    history: Sequence[LayoutFrame]  # earlier layouts at the physics rate, oldest first; may be empty
     atlas: Atlas  # tiles in sensor range, packed for tracing
     window: OccupancyGrid | None = None  # the occupancy window that sensors trace
 
 
 class OccupancyEngine(Protocol):
-    """Layout to occupancy: a tile is a function of the static map, the seed and its index, and of nothing else.
+    """Layout to occupancy: a tile is a function of the static map, the seed and its index alone.
 
-    `tile` is called from one thread at a time, though not always the same. What `cache_key` says is what else the
-    content hangs on: code, weights, settings. Tiles of an engine whose key is None are not kept on disk.
+    `tile` is called from one thread at a time, though not always the same one. `cache_key` identifies what else the
+    content depends on: code, weights, settings. Tiles of an engine whose key is None are not kept on disk.
     """
 
     name: str
@@ -196,9 +199,9 @@ class OccupancyEngine(Protocol):
 
 
 class WindowEngine(Protocol):
-    """Layout to occupancy around the ego, moment by moment: what moves is in it, and it may remember what was.
+    """Layout to an occupancy grid around the ego each tick, agents included; may keep state between ticks.
 
-    Made with the `StaticMap` and the seed, like an `OccupancyEngine`, which beside it makes the tiles beyond.
+    Constructed with the `StaticMap` and the seed, like the `OccupancyEngine` that makes the tiles outside the window.
     """
 
     name: str
@@ -208,21 +211,24 @@ class WindowEngine(Protocol):
     def step(
         self, state: Sequence[Any], views: Sequence[WorldView], grid: GridSpec
     ) -> tuple[Sequence[Any], list[OccupancyGrid]]:
-        """The window about each ego, labels and instances, agents included.
+        """Labels and instances around each ego, agents included.
 
         Args:
-            state: of each world, None at its beginning.
-            views: moments, `chunk` at most of each world; their atlas holds tiles, as of the static world.
-            grid: the voxels that are wanted, about base_link turned by the ego's yaw; z is height above ground.
+            state: of each of W worlds, None at its beginning.
+            views: up to `chunk` moments of each world; their atlas holds the tiles of the static world.
+            grid: the requested voxels, in base_link turned by the ego's yaw; z is height above ground, m.
+
+        Returns:
+            W new states, and a grid for each view.
 
         Raises:
-            InputError: the engine makes no such grid.
+            InputError: the engine does not support the grid.
         """
         ...
 
 
 class CameraEngine(Protocol):
-    """Images of a moment. See above for what `chunk` and `latency_ticks` mean."""
+    """Images of all cameras that are due. The module's docstring explains `chunk` and `latency_ticks`."""
 
     name: str
     coupling: Literal["independent", "joint"]
@@ -232,28 +238,35 @@ class CameraEngine(Protocol):
     def step(
         self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[CameraSpec]
     ) -> tuple[Sequence[Any], list[dict[str, CameraFrame]]]:
-        """Images by the camera's name, of each view.
+        """Render images.
 
         Args:
-            state: of each world, None at its beginning.
-            views: moments, `chunk` at most of each world.
+            state: of each of W worlds, None at its beginning.
+            views: up to `chunk` moments of each world.
             specs: cameras that are due.
+
+        Returns:
+            W new states, and for each view its images by the camera's name.
         """
         ...
 
 
 class LidarEngine(Protocol):
+    """Sweeps of all LiDARs that are due."""
+
     name: str
     coupling: Literal["independent", "joint"]
 
     def step(
         self, state: Sequence[Any], views: Sequence[WorldView], specs: Sequence[LidarSpec]
-    ) -> tuple[Sequence[Any], list[dict[str, LidarSweep]]]: ...
+    ) -> tuple[Sequence[Any], list[dict[str, LidarSweep]]]:
+        """Simulate sweeps; arguments and result as for `CameraEngine.step`."""
+        ...
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a sink is told of a run."""
+    """What a sink gets at the start of a run."""
 
     title: str
     seed: int
@@ -265,7 +278,7 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class StageTimes(Mapping[str, float]):
-    """What the stages of a tick took, ms by stage; see `uniscene_sim.simulator` for which there are."""
+    """Durations of the stages of a tick, ms; `uniscene_sim.simulator` lists the stages."""
 
     ms: Mapping[str, float] = field(default_factory=dict)
 
@@ -285,7 +298,7 @@ class StageTimes(Mapping[str, float]):
 
 @dataclass(frozen=True)
 class TileStats:
-    """Where the tiles of a run came from, and how long it waited for them."""
+    """Where the tiles of a run came from, and how long ticks waited for them."""
 
     made: int = 0
     from_cache: int = 0
@@ -294,13 +307,13 @@ class TileStats:
 
 
 class FrameSink(Protocol):
-    """Takes frames, in order. A context manager: left without `close`, it leaves nothing behind."""
+    """Receives frames in order. A context manager: if it is left without `close`, no files remain."""
 
     name: str
 
     @classmethod
     def open(cls, out: Path, facts: RunFacts) -> Self:
-        """A sink that writes into the folder `out`, made where it is missing.
+        """A sink that writes into the folder `out`, which is created if it is missing.
 
         Raises:
             InputError: the folder cannot be written.
@@ -308,11 +321,11 @@ class FrameSink(Protocol):
         ...
 
     def add(self, frame: SensorFrame, stages_ms: StageTimes) -> None:
-        """Take a tick's frame and how long its stages took."""
+        """Receive the frame of a tick and the durations of its stages."""
         ...
 
     def close(self, outcome: Outcome, tiles: TileStats) -> list[Path]:
-        """The run is over: finish what there is to finish; the files written."""
+        """Finish at the end of the run; returns the files written."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -1,8 +1,10 @@
-"""One moment of the world: `LayoutFrame`, its agents, and the BEV raster drawn from it."""
+"""The state of the world at one time: `LayoutFrame`, its agents, and the BEV raster drawn from it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 import numpy as np
 
@@ -15,13 +17,14 @@ __all__ = [
     "BevLayout",
     "EgoVehicle",
     "LayoutFrame",
+    "LayoutHistory",
     "LayoutSchema",
     "Light",
     "SignalState",
     "Style",
 ]
 
-#: Physics step, us; whatever happens, happens at a multiple of it.
+#: Length of a physics step; all events happen at multiples of it.
 PHYSICS_US = 10_000
 
 #: Agents as a structure of arrays; every field has shape (N,) or (N, 3). `pos` is the centre of the box's footprint
@@ -100,6 +103,32 @@ class LayoutFrame:
     seed: int
     style: Style = field(default_factory=Style)
     events: tuple[str, ...] = ()  # what happened since the last frame: "contact:17", "off_road", "red_light:3"
+
+
+class LayoutHistory(Sequence[LayoutFrame]):
+    """Earlier layouts, oldest first. Layouts that a source computes lazily are computed when they are read."""
+
+    def __init__(self, entries: tuple[tuple[Sequence[LayoutFrame], int], ...] = ()):
+        self._entries = entries  # a sequence and an index into it, for each layout
+
+    def then(self, frames: Sequence[LayoutFrame], most: int) -> LayoutHistory:
+        """This history followed by `frames`, cut to the latest `most` layouts."""
+        return LayoutHistory((*self._entries, *((frames, k) for k in range(len(frames))))[-most:])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, k: int) -> LayoutFrame: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> LayoutHistory: ...
+
+    def __getitem__(self, k: int | slice) -> LayoutFrame | LayoutHistory:
+        if isinstance(k, slice):
+            return LayoutHistory(self._entries[k])
+        frames, index = self._entries[k]
+        return frames[index]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`Outcome`: the verdict over a run. Statuses and the form of a criterion follow scenario_runner."""
+"""`Outcome`: the result of a run. Statuses and criteria follow the report format of CARLA's scenario_runner."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Criterion:
-    """One criterion, what it expects and what came out.
+    """One criterion with its expected and actual value.
 
     Attributes:
-        expected: bound, as "<= 0".
-        actual: the number held against it; None where there is nothing to measure.
+        expected: bound, for example "<= 0".
+        actual: the measured value; None if there is nothing to measure.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run stands, or how it ended.
+    """Status of a run, or its result.
 
     Attributes:
-        details: what else the report should tell, by key; values can stand in JSON.
+        details: further entries of the report, by key; values that JSON can hold.
     """
 
     status: Status
@@ -48,7 +48,7 @@ class Outcome:
 
     @classmethod
     def of(cls, criteria: Iterable[Criterion], done: bool) -> Outcome:
-        """The outcome that criteria give: RUNNING until the run is done."""
+        """The outcome of criteria; RUNNING until the run is done."""
         criteria = tuple(criteria)
         failed = [criterion for criterion in criteria if not criterion.success]
         if not done:
@@ -58,7 +58,7 @@ class Outcome:
         return cls(Status.ACCEPTABLE if all(c.optional for c in failed) else Status.FAILURE, criteria)
 
     def as_dict(self) -> dict[str, Any]:
-        """What stands in report.json and, in ROS 2, in /scenario/status."""
+        """The form used in report.json and in the ROS 2 topic /scenario/status."""
         names = ("name", "actor", "optional", "expected", "actual", "success")
         rows = [{name: row[name] for name in names} for row in map(asdict, self.criteria)]
         return {"status": str(self.status), "criteria": rows, **self.details}

@@ -37,8 +37,8 @@ __all__ = [
     "plugin_origins",
 ]
 
-#: Slots, and the protocol in `uniscene_sim.interfaces` that a class in each keeps. By name: that module needs numba,
-#: which `--help` can do without.
+#: Slots, and the protocol in `uniscene_sim.interfaces` that classes in each follow. By name, since importing that
+#: module needs numba, which `--help` does without.
 _PROTOCOLS = {
     "source": "LayoutSource",
     "occupancy": "OccupancyEngine",
@@ -48,7 +48,7 @@ _PROTOCOLS = {
     "sink": "FrameSink",
 }
 SLOTS = tuple(_PROTOCOLS)
-#: Slots of generators, and what serves each where nobody names another.
+#: Slots of engines, and the default engine of each.
 DEFAULTS = {"occupancy": "procedural", "window": "exact", "camera": "raycast", "lidar": "raycast"}
 ENGINES = tuple(DEFAULTS)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -56,12 +56,12 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 @cache
 def _methods(slot: str) -> tuple[str, ...]:
-    """Methods that a class of a slot must have: those that its protocol defines."""
-    from uniscene_sim import interfaces as engines
+    """Methods that a class of a slot must have: those of its protocol."""
+    from uniscene_sim import interfaces
 
-    members = vars(getattr(engines, _PROTOCOLS[slot])).items()
+    members = vars(getattr(interfaces, _PROTOCOLS[slot])).items()
     own = [name for name, member in members if isfunction(member) or isinstance(member, classmethod)]
-    return tuple(name for name in own if name not in ("__init__", "__subclasshook__"))  # typing's own
+    return tuple(name for name in own if name not in ("__init__", "__subclasshook__"))  # added by typing
 
 
 def _table(slot: str) -> dict[str, EntryPoint]:
@@ -81,17 +81,17 @@ def _describe(slot: str) -> str:
 
 
 def _origin(point: EntryPoint) -> str:
-    """What an entry point names, and the distribution that it comes from."""
+    """The object that an entry point names, and its distribution."""
     return f"{point.value} of {point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def plugin_names(slot: str) -> tuple[str, ...]:
-    """What is installed for a slot, sorted."""
+    """Names installed for a slot, sorted."""
     return tuple(sorted(_table(slot)))
 
 
 def installed(slot: str, text: str) -> bool:
-    """Whether something is installed under the name with which a text begins, options or not."""
+    """Whether the name at the start of a text, with or without options, is installed."""
     return (split(text)[0] if slot in ENGINES else text) in _table(slot)
 
 
@@ -122,13 +122,13 @@ def load_plugin(slot: str, text: str, field: str | None = None) -> Any:
 
     Args:
         slot: one of `SLOTS`.
-        text: its name and, of an engine, options as `uniscene_sim.engines.options` says; then the class is one whose
-            engines have these, and its `option_text` tells those that are not as by default.
-        field: what an error names, the slot by default.
+        text: its name; for an engine also options, see `uniscene_sim.engines.options`. The result is then a subclass
+            whose instances have these options, and whose `option_text` lists those that differ from the defaults.
+        field: name of the input in error messages, the slot by default.
 
     Raises:
-        InputError: an unknown name (lists what exists), one that cannot be imported, one whose `name` is another, one
-            that lacks a method of its interface, or options that will not do.
+        InputError: an unknown name (lists the installed ones), a class that cannot be imported, has another `name` or
+            lacks a method of its interface, or invalid options.
     """
     field = field or slot
     table = _table(slot)
@@ -159,17 +159,17 @@ def load_plugin(slot: str, text: str, field: str | None = None) -> Any:
 def open_source(
     what: str | None, source: str | None = None, seed: int | None = None, fields: tuple[str, str] = ("what", "source")
 ) -> LayoutSource:
-    """A source, opened.
+    """Open a source.
 
     Args:
-        what: what is to be opened: a name of the library, a file, a folder or an address; None where `source` says it.
-        source: name of an installed source, or in place of `what` an address. Where it is None, the scheme of what is
-            opened or the suffix of its name picks the source.
-        seed: replaces its own.
-        fields: what errors call `what` and `source`.
+        what: name of a scenario, file, folder or address; None if `source` is an address.
+        source: name of an installed source, or an address in place of `what`. If it is None, the scheme of the address
+            or the suffix of the file selects the source.
+        seed: replaces the source's own.
+        fields: names of `what` and `source` in error messages.
 
     Raises:
-        InputError: no source or several open such a thing (lists those installed), or it cannot be opened.
+        InputError: no source, or more than one, opens it (lists the installed ones), or it cannot be opened.
     """
     source_class, what = find_source(what, source, fields)
     return source_class.open(what, seed)
@@ -178,7 +178,7 @@ def open_source(
 def find_source(
     what: str | None, source: str | None = None, fields: tuple[str, str] = ("what", "source")
 ) -> tuple[type[LayoutSource], str]:
-    """The class of a source, and what it is to open; see `open_source`."""
+    """The class of a source and what it opens; arguments as for `open_source`."""
     if source is None:
         if what is None:
             raise InputError("expected a scenario, a file, a folder or an address", field=fields[0])
@@ -190,7 +190,7 @@ def find_source(
     path = Path(source)
     address = _SCHEME.match(source) or path.suffix or path.exists() or source in scenario_names()
     if what is not None or not address:
-        return load_plugin("source", source, fields[1]), source  # raises: there is none of that name
+        return load_plugin("source", source, fields[1]), source  # raises: no source has this name
     return _source_of(source, fields[1]), source
 
 
@@ -224,7 +224,7 @@ def _source_of(address: str, field: str) -> type[LayoutSource]:
 
 
 def _opened_by(source: type[LayoutSource]) -> str:
-    """A source's name and what it opens, for people."""
+    """A source's name and what it opens, for error messages."""
     schemes = [f"{scheme}://" for scheme in getattr(source, "schemes", ())]
     kinds = [*schemes, *("folders" if suffix == "/" else suffix for suffix in getattr(source, "suffixes", ()))]
     return f"{source.name} ({', '.join(kinds)})" if kinds else source.name

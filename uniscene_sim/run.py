@@ -1,4 +1,4 @@
-"""The run loop: a source is opened, moved on tick by tick, and its frames go to sinks."""
+"""The run loop: opens a source, simulates it tick by tick, and passes the frames to sinks."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from uniscene_sim.storage.disk_cache import DiskCache
 
 __all__ = ["Driver", "RunResult", "frames", "prepare", "run", "ticks_of"]
 
-#: What drives the ego: it is given the last frame; None lets the source's built-in driver drive.
+#: Drives the ego: gets the last frame and returns a control, or None for the built-in driver's.
 Driver = Callable[[SensorFrame], Control | Trajectory | None]
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        ticks: how many frames there were.
-        written: files that sinks wrote.
+        ticks: number of frames.
+        written: files that the sinks wrote.
     """
 
     title: str
@@ -53,19 +53,19 @@ def prepare(
     progress: bool = False,
     **options: Any,
 ) -> Simulator[Any]:
-    """The simulator of what is to run, with the tiles of its route at hand; not yet reset.
+    """A simulator with the tiles along the route made; not yet reset.
 
     Args:
-        what: name of the library, file, folder or address; or a source that is open already.
+        what: name of a scenario, file, folder or address; or an open source.
         rig: sensors.
-        source: name of a source plug-in or, in place of `what`, an address; see `plugins.open_source`.
+        source: name of a source plug-in, or an address in place of `what`; see `plugins.open_source`.
         seed: replaces the source's own.
-        tile_cache: where tiles are kept between runs, None for nowhere.
-        progress: whether a bar is shown while tiles are made.
-        options: engines and what ticks make, see `assemble`.
+        tile_cache: keeps tiles between runs; None to keep none.
+        progress: whether to show a progress bar while tiles are made.
+        options: engines and content of frames, see `assemble`.
 
     Raises:
-        InputError: it cannot be opened, or there is no such engine.
+        InputError: it cannot be opened, or an engine is unknown.
     """
     opened = open_source(what, source, seed) if what is None or isinstance(what, str) else what
     simulator = assemble(opened, rig, tile_cache=tile_cache, **options)
@@ -80,14 +80,13 @@ def frames(
     ticks: int | None = None,
     request: FrameRequest | None = None,
 ) -> Iterator[SensorFrame]:
-    """The frames of a run from its beginning, each made when it is asked for, until the source is done and all that
-    engines with latency have under way has come.
+    """The frames of a run, computed lazily, until the source is done and late engines have delivered everything.
 
     Args:
-        simulator: of what runs; it is reset.
-        driver: what drives, None for the source's own driver.
-        ticks: frames after the first one at most, None for as many as the source lasts.
-        request: what each frame is to hold, None for the simulator's default.
+        simulator: it is reset first.
+        driver: drives the ego; None for the built-in driver.
+        ticks: maximum number of frames after the first one; None for the whole run.
+        request: content of the frames, None for the simulator's default.
     """
     source, longest = simulator.source, ticks_of(simulator, ticks)
     frame = simulator.reset(request)
@@ -101,7 +100,7 @@ def frames(
 
 
 def ticks_of(simulator: Simulator[Any], most: int | None = None) -> int:
-    """How many ticks a run has after its first frame, at most."""
+    """Maximum number of ticks of a run after its first frame."""
     longest = int(simulator.source.duration_s * 1e6) // simulator.tick_us
     return longest if most is None else min(longest, most)
 
@@ -117,17 +116,17 @@ def run(
     preview: bool = True,
     progress: bool = False,
 ) -> RunResult:
-    """Run to the end and hand each frame to sinks; where anything goes wrong they leave nothing behind.
+    """Run to the end and pass each frame to the sinks; after an error they leave no files behind.
 
     Args:
-        simulator: of what runs, as `prepare` makes it.
-        sinks: classes of what takes the frames.
+        simulator: as returned by `prepare`.
+        sinks: classes of the sinks.
         out: folder that they write into.
-        driver: what drives, None for the source's own driver.
+        driver: drives the ego; None for the built-in driver.
         ticks: stop after this many.
-        engines: what sinks are told of the engines, by slot.
-        preview: whether pictures are wanted.
-        progress: whether a bar is shown.
+        engines: names by slot, for the sinks.
+        preview: whether the sinks draw pictures.
+        progress: whether to show a progress bar.
 
     Raises:
         InputError: the folder cannot be written, or a control is out of range.
@@ -135,13 +134,13 @@ def run(
     source, count = simulator.source, 0
     facts = RunFacts(source.title, source.seed, simulator.rig, engines or {}, simulator.tick_us, preview)
     with ExitStack() as stack:
-        takers = [stack.enter_context(sink.open(out, facts)) for sink in sinks]
+        open_sinks = [stack.enter_context(sink.open(out, facts)) for sink in sinks]
         total = ticks_of(simulator, ticks) + 1
-        made = frames(simulator, driver, ticks=ticks)
-        for frame in tqdm(made, desc="simulate", unit="tick", total=total, disable=None if progress else True):
+        run_frames = frames(simulator, driver, ticks=ticks)
+        for frame in tqdm(run_frames, desc="simulate", unit="tick", total=total, disable=None if progress else True):
             count += 1
-            for taker in takers:
-                taker.add(frame, simulator.stages_ms)
+            for sink in open_sinks:
+                sink.add(frame, simulator.stages_ms)
         outcome = source.outcome
-        written = tuple(path for taker in takers for path in taker.close(outcome, simulator.tiles))
+        written = tuple(path for sink in open_sinks for path in sink.close(outcome, simulator.tiles))
     return RunResult(source.title, source.seed, outcome, count, simulator.tiles, written)

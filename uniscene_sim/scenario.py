@@ -1,4 +1,4 @@
-"""Scenario files: what a driving test is made of, as frozen dataclasses read from validated YAML."""
+"""Scenarios: the parts of a driving test, as frozen dataclasses read from validated YAML."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ CriterionKind = Literal["collision", "off_road", "red_light", "route_completion"
 
 @dataclass(frozen=True)
 class Spawn:
-    """A place: absolute (x, y, snapped to the nearest lane unless `free`), ahead of another agent along its lane, or
-    anywhere.
+    """A position: absolute (x, y, moved to the nearest lane unless `free`), ahead of another agent along its lane, or
+    random.
 
-    On a map without lanes every place is free.
+    On a map without lanes every position is free.
     """
 
     x: float = 0.0
     y: float = 0.0
-    yaw_deg: float | None = None  # tells lanes of two directions apart; None takes the nearest
+    yaw_deg: float | None = None  # chooses between lanes of opposite directions; None takes the nearest lane
     relative_to: str | None = None  # name of an agent, or "ego"
     ahead_m: float = 0.0
-    lanes_left: int = 0  # how many lanes to the left of the other agent's (negative: right)
+    lanes_left: int = 0  # number of lanes to the left of the other agent's (negative: right)
     lateral_m: float = 0.0  # offset to the left of the lane's centre
-    opposite: bool = False  # on the lane of the other direction, facing the other agent
-    free: bool = False  # not on a lane: who is there stands where he is put, heading yaw_deg (0: along x)
-    random: bool = False  # of the ego alone: somewhere on the map, as the seed says; see `world.episode.random_spawn`
+    opposite: bool = False  # on the oncoming lane, facing the other agent
+    free: bool = False  # exactly at x, y with heading yaw_deg (0: along x), not on a lane
+    random: bool = False  # ego only: a position on the map that depends on the seed
 
 
 @dataclass(frozen=True)
 class EgoSpec:
     spawn: Spawn
-    speed_mps: float  # at the start; at a random place no more than is safe there
-    target_speed_mps: float  # cruise of the built-in driver; the lane's limit caps it
-    goal: tuple[float, float] | None = None  # the route ends on the lane nearest to it; None: as straight as it goes
+    speed_mps: float  # at the start; limited to a safe speed at a random position
+    target_speed_mps: float  # cruise speed of the built-in driver, limited by the lane's speed limit
+    goal: tuple[float, float] | None = None  # the route ends on the nearest lane; None: straight on at junctions
     via: tuple[tuple[float, float], ...] = ()
-    route_m: float | None = None  # length of a route without a goal, done at its end; None: as far as the ego can come
-    trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m): what the built-in driver drives instead
+    route_m: float | None = None  # length of a route without a goal; None: as far as the ego can get
+    trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m): driven instead of a route
     vehicle: EgoVehicle = field(default_factory=EgoVehicle)
 
 
@@ -81,13 +81,13 @@ class Action:
     decel_mps2: float = 6.0  # brake, stop
     direction: Literal["left", "right"] = "left"  # lane_change, cut_in
     duration_s: float = 3.0  # lane_change, cut_in
-    to: tuple[float, float] | None = None  # cross: where to
+    to: tuple[float, float] | None = None  # cross: target position, m
     trajectory: tuple[tuple[float, float, float], ...] = ()  # follow_trajectory
 
 
 @dataclass(frozen=True)
 class Event:
-    """Its actions start, once, when its trigger first holds."""
+    """Actions that start when the trigger first holds."""
 
     trigger: Trigger
     actions: tuple[Action, ...]
@@ -95,14 +95,14 @@ class Event:
 
 @dataclass(frozen=True)
 class TrafficSpec:
-    vehicles_per_km: float = 0.0  # of driving lane within reach of the ego
+    vehicles_per_km: float = 0.0  # of driving lane around the ego
     pedestrians: int = 0
 
 
 @dataclass(frozen=True)
 class Criterion:
     kind: CriterionKind
-    value: float = 0.0  # most (collision, off_road s, red_light) or least (the others) that is accepted
+    value: float = 0.0  # maximum (collision, off_road s, red_light) or minimum (the others) that is accepted
     optional: bool = False
 
 

@@ -1,1 +1,1 @@
-"""A ROS 2 node that runs scenarios and lets the stack under test drive: `uniscene-ros2 --scenario cut_in`."""
+"""A ROS 2 node that runs scenarios and is driven by the stack under test: `uniscene-ros2 --scenario cut_in`."""

@@ -1,7 +1,7 @@
-"""What the bridge costs: `python -m uniscene_ros2.bench` prints rows as JSON; `uniscene-sim bench ros2` their table.
+"""Benchmark of the bridge: `python -m uniscene_ros2.bench` prints rows as JSON, `uniscene-sim bench ros2` a table.
 
-Frames of `nuscenes-small` are rendered beforehand and published at 10 Hz; another process listens and notes when what
-came. Then a node is reset again and again while its memory is watched.
+Frames of `nuscenes-small` are rendered beforehand and published at 10 Hz; another process subscribes and records when
+messages arrive. Then a node is reset many times while its memory is measured.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from uniscene_sim.storage.disk_cache import user_cache
 __all__ = ["main"]
 
 _FRAMES, _TICK_US = 10, 100_000
-_END = "/bench/end"
+_END_TOPIC = "/bench/end"
 _Ticks = Sequence[tuple[Sequence[LayoutFrame], SensorFrame, Sequence[LayoutFrame]]]
-#: What a stack with cameras and a LiDAR listens to.
+#: Topics that a stack with cameras and a LiDAR subscribes to.
 _STACK = ("image_raw", "camera_info", "/lidar/", "/odom", "/clock", "/imu/data")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="What the ROS 2 bridge costs.")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of publishing (default: 60)")
-    parser.add_argument("--resets", type=int, default=1000, help="of a node (default: 1000)")
+    parser = argparse.ArgumentParser(description="Benchmark of the ROS 2 bridge.")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration of publishing (default: 60)")
+    parser.add_argument("--resets", type=int, default=1000, help="resets of a node (default: 1000)")
     parser.add_argument("--listen", metavar="JSON", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
@@ -70,33 +70,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _rendered() -> _Ticks:
-    """Moments of a tick, its frame with all that can be asked for, and the moments that sweeps need."""
+    """For each tick its layouts, its frame with everything in it, and the layouts that sweeps need."""
     rig = load_rig("nuscenes-small")
     run = RosRun("cut_in", rig, tile_cache=user_cache("tiles"))
     wanted = {sensor.name for sensor in rig.sensors} | {"occupancy", "bev"}
     ticks = []
     for _ in range(_FRAMES):
         run.advance(None)
-        ticks.append((run.simulator.tick_layouts, run.sense(wanted), list(run.simulator.moments)))
+        ticks.append((run.simulator.tick_layouts, run.sense(wanted), list(run.simulator.recent_layouts)))
     return ticks
 
 
 def _published(node: Node, ticks: _Ticks, what: str, words: Sequence[str], seconds: float) -> list[dict[str, Any]]:
     topics = TopicTable(node, load_rig("nuscenes-small"), PROFILES["plain"], Packages())
-    end = node.create_publisher(_message("std_msgs/Empty"), _END, qos.LATCHED)
-    heard = [
+    end = node.create_publisher(_message("std_msgs/Empty"), _END_TOPIC, qos.LATCHED)
+    subscribed = [
         t
         for t in topics.table
         if t.when in (PublishTime.PHYSICS_STEP, PublishTime.FRAME) and any(w in t.name for w in words)
     ]
-    kinds = {t.name: f"{t.publisher.msg_type.__module__.split('.')[0]}/{t.publisher.msg_type.__name__}" for t in heard}
+    kinds = {
+        t.name: f"{t.publisher.msg_type.__module__.split('.')[0]}/{t.publisher.msg_type.__name__}" for t in subscribed
+    }
     listener = subprocess.Popen(
         [sys.executable, "-m", "uniscene_ros2.bench", "--listen", json.dumps(kinds)], stdout=subprocess.PIPE, text=True
     )
-    while any(t.publisher.get_subscription_count() == 0 for t in heard):
+    while any(t.publisher.get_subscription_count() == 0 for t in subscribed):
         rclpy.spin_once(node, timeout_sec=0.05)
         if listener.poll() is not None:
-            raise SystemExit("the listener ended before it heard anything")
+            raise SystemExit("the listener ended before it received anything")
     time.sleep(1.0)
     gc.collect()
     gc.freeze()
@@ -130,22 +132,25 @@ def _published(node: Node, ticks: _Ticks, what: str, words: Sequence[str], secon
             row = {"name": f"ROS 2, {what}: the bridge's own work a tick{how}, p{share}"}
             rows.append(row | {"value": _share(took, share), "unit": "ms"})
     points = ticks[0][1].sweeps["LIDAR_TOP"].xyz.shape[0]
-    for name, thing in (("LIDAR_TOP/points", f"a sweep of {points} points"), ("CAM_FRONT/image_raw", "an image")):
+    for name, what_arrives in (
+        ("LIDAR_TOP/points", f"a sweep of {points} points"),
+        ("CAM_FRONT/image_raw", "an image"),
+    ):
         key = next(k for k in report["at"] if name in k)
         took = [1e-6 * (at - ready[int(stamp)]) for stamp, at in report["at"][key].items()]
         for share in (50, 99):
-            row = {"name": f"ROS 2, {what}: {thing}, frame ready to received, p{share}"}
+            row = {"name": f"ROS 2, {what}: {what_arrives}, frame ready to received, p{share}"}
             rows.append(row | {"value": _share(took, share), "unit": "ms"})
     return rows
 
 
 def _tick(
-    topics: TopicTable, stamp_us: int, passed: Sequence[LayoutFrame], frame: SensorFrame, moments: Sequence[LayoutFrame]
+    topics: TopicTable, stamp_us: int, layouts: Sequence[LayoutFrame], frame: SensorFrame, recent: Sequence[LayoutFrame]
 ) -> list[PublisherMessage]:
-    """All messages of a tick, as the node makes them."""
-    past = [PublishContext(stamp_us - (frame.stamp_us - layout.stamp_us), layout) for layout in passed]
-    now = PublishContext(stamp_us, frame.layout, frame, moments)
-    return [*topics.made(PublishTime.PHYSICS_STEP, *past), *topics.made(PublishTime.FRAME, now)]
+    """All messages of a tick, as in the node."""
+    steps = [PublishContext(stamp_us - (frame.stamp_us - layout.stamp_us), layout) for layout in layouts]
+    now = PublishContext(stamp_us, frame.layout, frame, recent)
+    return [*topics.messages(PublishTime.PHYSICS_STEP, *steps), *topics.messages(PublishTime.FRAME, now)]
 
 
 def _share(values: Sequence[float], share: float) -> float:
@@ -153,27 +158,27 @@ def _share(values: Sequence[float], share: float) -> float:
 
 
 def _listen(kinds: dict[str, str]) -> int:
-    """Subscribe as stacks do; print how many messages came on each topic, and when those of each stamp did."""
+    """Subscribe as stacks do; print the number of messages on each topic, and the time of arrival for each stamp."""
     rclpy.init()
     node = Node("listener")
     count, at = Counter[str](), defaultdict[str, dict[int, int]](dict)
     ended: list[Any] = []
 
     def on(name: str) -> Any:
-        def take(message: Any) -> None:
+        def receive(message: Any) -> None:
             now = time.monotonic_ns()
             count[name] += 1
             if hasattr(message, "header"):
                 stamp = message.header.stamp
                 at[name][stamp.sec * 1_000_000 + stamp.nanosec // 1000] = now
 
-        return take
+        return receive
 
     for name, kind in kinds.items():
-        # Ten moments come at once: who wants them all keeps more than the last five.
+        # Messages of ten physics steps arrive at once, more than the five that a sensor subscription keeps.
         quality = _deep(50) if kind.endswith(("Clock", "Imu", "Odometry")) else qos.SENSOR
         node.create_subscription(_message(kind), name, on(name), quality)
-    node.create_subscription(_message("std_msgs/Empty"), _END, ended.append, qos.LATCHED)
+    node.create_subscription(_message("std_msgs/Empty"), _END_TOPIC, ended.append, qos.LATCHED)
     deadline = time.monotonic() + 600
     while not ended and time.monotonic() < deadline:
         rclpy.spin_once(node, timeout_sec=0.5)
@@ -195,7 +200,7 @@ def _message(kind: str) -> Any:
 
 
 def _reset(node: Node, times: int) -> list[dict[str, Any]]:
-    """Memory of a node before and after resets; the first hundred are not counted."""
+    """Growth of a node's memory over resets, the first hundred excluded."""
     command = [sys.executable, "-m", "uniscene_ros2.cli", "--scenario", "hard_brake", "--rig", "rl", "--paused"]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     client = node.create_client(Trigger, "/uniscene/reset")

@@ -1,4 +1,4 @@
-"""`uniscene-ros2`: the node from the command line; each parameter is an option."""
+"""`uniscene-ros2`: the node on the command line; each parameter is an option."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEGMENT = 128 * 2**20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point: 0 or, with --exit-at-end, 1 for a run that failed its criteria; 2 for bad input."""
+    """Entry point: returns 0; with --exit-at-end 1 if the run failed its criteria; 2 for bad input."""
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         node = UnisceneNode(overrides)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, node.stop)
-        gc.freeze()  # what is loaded stays: the collector need not look through it in the midst of a tick
+        gc.freeze()  # loaded objects stay, so the garbage collector need not scan them during a tick
         code = node.spin()
         node.close()
         return code
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def set_transport() -> list[str]:
-    """Give Fast DDS, unless the user has, the profile that images and sweeps need; what may be wrong with it."""
+    """Give Fast DDS the profile that images and sweeps need, unless the user set one; returns warnings."""
     names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
     given = next((os.environ[name] for name in names if os.environ.get(name)), None)
     if given is not None:
@@ -62,19 +62,19 @@ def set_transport() -> list[str]:
     profile = str(files("uniscene_ros2") / "fastdds.xml")
     os.environ.update(dict.fromkeys(names, profile))
     if _SHM.is_dir():
-        room = os.statvfs(_SHM)
-        if room.f_bavail * room.f_frsize < _SEGMENT:
+        space = os.statvfs(_SHM)
+        if space.f_bavail * space.f_frsize < _SEGMENT:
             return [f"{_SHM} has less than {_SEGMENT >> 20} MB left: images and sweeps will be lost "
                     "(docker run --shm-size=1g)"]  # fmt: skip
     return []
 
 
 def _arguments(argv: Sequence[str] | None) -> tuple[dict[str, Any], list[str]]:
-    """Parameters that are given, and what is left for ROS (--ros-args ...)."""
+    """The given parameters, and the remaining arguments for ROS (--ros-args ...)."""
     from uniscene_ros2.parameters import NODE_PARAMETERS
 
     parser = argparse.ArgumentParser(
-        prog="uniscene-ros2", description="Run scenarios for a ROS 2 stack. What else ROS takes comes after --ros-args."
+        prog="uniscene-ros2", description="Run scenarios for a ROS 2 stack. Arguments for ROS come after --ros-args."
     )
     for setting in NODE_PARAMETERS:
         option = f"--{setting.name.replace('_', '-')}"

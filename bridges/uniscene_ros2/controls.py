@@ -1,4 +1,4 @@
-"""What a stack sends: messages -> `Control` or `Trajectory`, and the desk that takes them in."""
+"""Control messages: converted to `Control` or `Trajectory`, and received by `ControlInbox`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,28 @@ from uniscene_sim.layout import LayoutFrame
 
 __all__ = ["COMMAND_KINDS", "Command", "CommandKind", "ControlInbox", "StaleControl"]
 
-#: What a command asks of the vehicle, given where it is and the time on the clock of ROS, us.
+#: The control that a message stands for, given the current layout and the ROS time, us.
 Command = Callable[[LayoutFrame, int], Control | Trajectory]
-#: A wanted speed is reached as by a driver who takes this long, s.
+#: Time constant with which a requested speed is approached, s.
 _REACH_S = 0.5
 _SLOWEST_MPS = 0.5
 _WALL_CLOCK_US = 3_600_000_000
 
 
 class StaleControl(Exception):
-    """A control that comes too late, or from a clock that is not the simulation's."""
+    """A control that comes too late, or whose stamp is from another clock."""
 
 
 @dataclass(frozen=True)
 class CommandKind:
-    """A message that may steer: the name of its topic in a profile, its type, and what it asks for."""
+    """A kind of control message.
+
+    Attributes:
+        what: its topic's key in a profile.
+        type_name: for example "geometry_msgs/Twist".
+        command: converts a message.
+        stamp: a message's stamp; None if it has none.
+    """
 
     what: str
     type_name: str
@@ -53,7 +60,7 @@ def _accel_to(speed: float, layout: LayoutFrame) -> float:
 
 
 def twist(message: Any) -> Command:
-    """geometry_msgs/Twist: forward speed, m/s, and yaw rate, rad/s; the rest must be there, but is not used."""
+    """geometry_msgs/Twist: forward speed, m/s, and yaw rate, rad/s; the rest must be finite, but has no effect."""
     _finite("twist", message.linear.x, message.linear.y, message.linear.z)
     _finite("twist", message.angular.x, message.angular.y, message.angular.z)
     speed, rate = message.linear.x, message.angular.z
@@ -66,7 +73,7 @@ def twist(message: Any) -> Command:
 
 
 def ackermann(message: Any) -> Command:
-    """ackermann_msgs/AckermannDrive: an acceleration of 0 is "as fast as can be" to the wanted speed."""
+    """ackermann_msgs/AckermannDrive: an acceleration of 0 means no limit on the way to the requested speed."""
     _finite("ackermann", message.steering_angle, message.speed, message.acceleration)
 
     def command(layout: LayoutFrame, now_us: int) -> Control:
@@ -92,7 +99,7 @@ def autoware(message: Any) -> Command:
 
 
 def carla(message: Any) -> Command:
-    """carla_msgs/CarlaEgoVehicleControl: pedals in shares of what the vehicle can, steering to the right."""
+    """carla_msgs/CarlaEgoVehicleControl: shares of the vehicle's limits, steering positive to the right."""
     _finite("control", message.throttle, message.steer, message.brake)
 
     def command(layout: LayoutFrame, now_us: int) -> Control:
@@ -105,7 +112,7 @@ def carla(message: Any) -> Command:
 
 
 def path(message: Any) -> Command:
-    """nav_msgs/Path: each pose's stamp says when to be there, on the clock of ROS; in the map frame."""
+    """nav_msgs/Path in the map frame: each pose's stamp is the ROS time at which to be there."""
     if message.header.frame_id not in ("", "map", "odom"):
         raise InputError(f"must be in frame map, is in {message.header.frame_id!r}", field="path.header.frame_id")
     rows = [(to_us(p.header.stamp), p.pose.position.x, p.pose.position.y) for p in message.poses]
@@ -122,8 +129,8 @@ def trajectory(message: Any) -> Command:
 
 
 def _trajectory(rows: np.ndarray) -> Command:
-    """Of rows of time, us, x, y."""
-    Trajectory(rows * (1e-6, 1.0, 1.0))  # as bad now as ever
+    """A trajectory command from rows (N, 3) of ROS time, us, x, y, m."""
+    Trajectory(rows * (1e-6, 1.0, 1.0))  # refuses invalid points now
 
     def command(layout: LayoutFrame, now_us: int) -> Trajectory:
         if rows[-1, 0] <= now_us:
@@ -150,12 +157,12 @@ COMMAND_KINDS = (
 
 
 class ControlInbox:
-    """Takes controls in, one at a time; refuses those that are no good, and counts them.
+    """Keeps the latest control message, refuses invalid ones, and counts them.
 
     Attributes:
-        counts: of "received", "used", "refused" (not finite, absurd, malformed), "stale" and "early" (before the last
-            message of the frame that lockstep waits to be answered).
-        trouble: what was last refused, and why.
+        counts: of "received", "used", "refused" (not finite, too large, malformed), "stale" and "early" (in lockstep:
+            received before the last message of the frame that waits for an answer).
+        trouble: the last refusal and its reason.
     """
 
     def __init__(self, stale_us: int):
@@ -164,23 +171,36 @@ class ControlInbox:
         self.trouble = ""
         self._last: ReceivedCommand | None = None
 
-    def take(self, kind: CommandKind, message: Any, received_ns: int, layout: LayoutFrame, now_us: int) -> str | None:
-        """Take a message in; why it is refused, None where it is not."""
+    def receive(
+        self, kind: CommandKind, message: Any, received_ns: int, layout: LayoutFrame, now_us: int
+    ) -> str | None:
+        """Receive a message.
+
+        Args:
+            kind: of the message.
+            message: of the type `kind.type_name`.
+            received_ns: wall-clock time of its arrival.
+            layout: the current one.
+            now_us: ROS time.
+
+        Returns:
+            The reason for a refusal, None if the message is accepted.
+        """
         self.counts["received"] += 1
         try:
             if kind.stamp is not None:
-                self._in_time(to_us(kind.stamp(message)), now_us)
+                self._check_stamp(to_us(kind.stamp(message)), now_us)
             command = kind.command(message)
             command(layout, now_us)
         except InputError as error:
-            return self._refused("refused", kind, str(error))
+            return self._refuse("refused", kind, str(error))
         except StaleControl as error:
-            return self._refused("stale", kind, str(error))
+            return self._refuse("stale", kind, str(error))
         self._last = ReceivedCommand(command, received_ns, kind.what)
         return None
 
     def take_reply(self, after_ns: int) -> Command | None:
-        """The control that came after a moment, if one did; it is used up."""
+        """Remove and return the control, if it was received after `after_ns` (wall clock)."""
         last, self._last = self._last, None
         if last is None:
             return None
@@ -191,7 +211,7 @@ class ControlInbox:
         return last.command
 
     def latest(self, since_ns: int) -> Command | None:
-        """The last control, unless it is older; it stays."""
+        """The last control, unless it was received before `since_ns` (wall clock); it stays."""
         if self._last is None:
             return None
         if self._last.received_ns < since_ns:
@@ -203,17 +223,17 @@ class ControlInbox:
         return self._last.command
 
     def clear(self) -> None:
-        """Forget what was meant for another run."""
+        """Forget the controls of another run."""
         self._last, self.trouble = None, ""
         self.counts.clear()
 
-    def _in_time(self, stamp_us: int, now_us: int) -> None:
+    def _check_stamp(self, stamp_us: int, now_us: int) -> None:
         if stamp_us > now_us + _WALL_CLOCK_US:
             raise StaleControl("its stamp is of another clock; the stack needs use_sim_time:=true")
         if stamp_us < now_us - self.stale_us:
             raise StaleControl(f"its stamp is {1e-6 * (now_us - stamp_us):.3f} s old")
 
-    def _refused(self, why: str, kind: CommandKind, reason: str) -> str:
+    def _refuse(self, why: str, kind: CommandKind, reason: str) -> str:
         self.counts[why] += 1
         self.trouble = f"{kind.what}: {reason}"
         return self.trouble

@@ -1,4 +1,4 @@
-"""What is wrong, said loudly and once; and the numbers of each tick."""
+"""Diagnostics: problems, each logged once, and the numbers of each tick."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ProblemLog", "diagnostics", "policy_name"]
 
 
 class ProblemLog:
-    """Things that silently starve stacks. Each is logged once and stays in the diagnostics."""
+    """Problems because of which a stack gets no data. Each is logged once and stays in the diagnostics."""
 
     def __init__(self, logger: Any):
         self._logger = logger
@@ -30,12 +30,12 @@ class ProblemLog:
             self._logger.warning(what)
 
     def forget(self, *about: str) -> None:
-        """What was of the last run."""
-        for one in about:
-            self.reported.pop(one, None)
+        """Remove the problems of the last run."""
+        for key in about:
+            self.reported.pop(key, None)
 
     def qos(self, topic: str, policy: str) -> None:
-        """Somebody's quality of service does not go with ours."""
+        """Report a node whose quality of service is incompatible with ours."""
         what = (
             f"{topic}: another node asks for a {policy} that this topic does not offer; no message passes between them"
         )
@@ -44,7 +44,7 @@ class ProblemLog:
             self._logger.error(what)
 
     def check_topics(self, node: Node, ours: list[str], inputs: list[str]) -> None:
-        """Topics that somebody waits for in vain: wrong names, wrong types."""
+        """Report topics that other nodes use with a wrong name or type."""
         known = {*ours, *inputs}
         for name, types in node.get_topic_names_and_types():
             if name in known and len(types) > 1:
@@ -56,25 +56,25 @@ class ProblemLog:
 
 
 def policy_name(event: Any) -> str:
-    """The policy over which two qualities of service fell out."""
+    """The policy in which two qualities of service are incompatible."""
     name: str = qos_policy_name_from_kind(event.last_policy_kind)
     return name
 
 
-def diagnostics(loop: RunLoop, troubles: ProblemLog, packages: Packages) -> DiagnosticArray:
-    """The run, what its stages cost, how LiDAR and cameras agree, controls, and all troubles."""
-    run, desk, overruns = loop.run, loop.inbox, loop.real_time.overruns
-    refused = desk.counts["refused"] + desk.counts["stale"]
+def diagnostics(loop: RunLoop, problems: ProblemLog, packages: Packages) -> DiagnosticArray:
+    """Status of the run, durations of its stages, agreement of LiDAR and cameras, controls and problems."""
+    run, inbox, overruns = loop.run, loop.inbox, loop.real_time.overruns
+    refused = inbox.counts["refused"] + inbox.counts["stale"]
     stages = {f"{name}_ms": f"{ms:.2f}" for name, ms in run.simulator.stages_ms.items()}
     out = [
         _status("run", {"status": loop.status, "scenario": run.source.title, "paused": str(loop.budget == 0)}),
         _status("tick", {**stages, "bridge_ms": f"{loop.bridge_ms:.2f}", "overruns": str(overruns)},
                 f"{overruns} ticks took longer than real time" if overruns else ""),
         _status("consistency", _agreement(loop)),
-        _status("controls", {k: str(desk.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
-                desk.trouble if refused else ""),
-        _status("topics", {**troubles.reported, **{k: ", ".join(v) for k, v in packages.missing.items()}},
-                "; ".join(v for k, v in troubles.reported.items() if k != "control")),
+        _status("controls", {k: str(inbox.counts[k]) for k in ("received", "used", "refused", "stale", "early")},
+                inbox.trouble if refused else ""),
+        _status("topics", {**problems.reported, **{k: ", ".join(v) for k, v in packages.missing.items()}},
+                "; ".join(v for k, v in problems.reported.items() if k != "control")),
     ]  # fmt: skip
     array = DiagnosticArray(status=out)
     array.header.stamp = as_time(run.stamp_us)
@@ -82,7 +82,7 @@ def diagnostics(loop: RunLoop, troubles: ProblemLog, packages: Packages) -> Diag
 
 
 def _agreement(loop: RunLoop) -> dict[str, str]:
-    """LiDAR depth against camera depth in the frame of now; nothing where nobody hears one of the two."""
+    """LiDAR depth against camera depth in the current frame; empty if one of the two has no subscriber."""
     frame = loop.frame
     found = consistency(frame, loop.run.rig) if frame is not None else None
     if found is None:

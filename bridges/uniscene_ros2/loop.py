@@ -1,4 +1,4 @@
-"""The loop: frames go out, controls come in, the world moves on. One thread, and nothing waits without end."""
+"""The loop: publish a frame, receive a control, advance the world; in one thread, with a timeout on every wait."""
 
 from __future__ import annotations
 
@@ -20,52 +20,55 @@ from uniscene_sim.layout import PHYSICS_US
 
 __all__ = ["RunLoop"]
 
-#: Whoever comes hears the frame of now when nobody else has come for so long, s: before, it may not listen yet.
+#: The current frame is sent again to new subscribers after this time without further ones, s; they may connect slowly.
 _RESEND_AFTER_S = 0.5
-#: So an ego whose stack says nothing in real time comes to a stop.
+#: Braking of an ego whose stack sends no controls in real time.
 _BRAKE_MPS2 = 4.0
 _RUNNING = "RUNNING"
 
 
 class RunLoop:
-    """Moves a run on, at the pace of the stack's answers or of the wall's clock.
+    """Advances a run, at the pace of the stack's answers or of the wall clock.
 
     Args:
-        setting: the value of a parameter by its name.
-        diagnostics: what to publish of the run and its troubles.
-        complain: told what went wrong.
+        run: the run.
+        topics: where messages are published.
+        inbox: controls received.
+        setting: returns a parameter's value by name.
+        diagnostics: returns the diagnostics to publish.
+        complain: called with a description of each problem.
 
     Attributes:
-        status: RUNNING, or how the run ended.
-        begun: whether the first control came; until then the world stands at its first frame.
-        budget: ticks that may still be made, None for all of them.
-        frame: what was sensed last.
-        bridge_ms: what making and publishing the last frame's messages took.
+        status: RUNNING, or the result of the run.
+        started: whether the first control was received; until then the world stays at its first frame.
+        budget: number of ticks that may still be simulated, None for no limit.
+        frame: the last frame.
+        bridge_ms: time for making and publishing the messages of the last frame.
     """
 
     def __init__(
         self,
         run: RosRun,
         topics: TopicTable,
-        desk: ControlInbox,
+        inbox: ControlInbox,
         setting: Callable[[str], Any],
         diagnostics: Callable[[], DiagnosticArray],
         complain: Callable[[str], None],
     ):
-        self.run, self.topics, self.inbox, self._setting = run, topics, desk, setting
+        self.run, self.topics, self.inbox, self._setting = run, topics, inbox, setting
         self._diagnostics, self._complain = diagnostics, complain
         self.real_time = WallClockPacer()
         self.status, self.started, self.bridge_ms = _RUNNING, False, 0.0
         self.budget: int | None = 0 if setting("paused") else None
         self.frame: SensorFrame | None = None
-        self._sent_ns, self._sent_at = 0, 0.0  # when the frame was out: the wall's clock, as controls have it, and s
+        self._sent_ns, self._sent_at = 0, 0.0  # when the frame was sent: wall clock, ns, and monotonic clock, s
         self._new: set[str] = set()
         self._resend_at = 0.0
 
     # --- turns ----------------------------------------------------------------------------------------------------
 
     def idle_s(self) -> float:
-        """For so long nothing is due but what others send."""
+        """How long to wait for messages before something else is due."""
         if self.is_idle:
             return 0.05
         if self._setting("mode") == "realtime" and self.started:
@@ -73,21 +76,21 @@ class RunLoop:
         return 0.0 if self._setting("driver") == "builtin" else 0.02
 
     def spin_once(self) -> None:
-        """Do what is due now."""
+        """Do what is due."""
         now = time.monotonic()
         self._resend_to_newcomers(now)
         if self.is_idle:
             return
         builtin = self._setting("driver") == "builtin"
         if builtin and not self.started:
-            self._begin(now)
+            self._start(now)
         if self._setting("mode") == "realtime" and self.started:
             if now >= self.real_time.due:
-                self._move(None if builtin else self._latest(), whole_tick=False)
+                self._advance(None if builtin else self._latest(), whole_tick=False)
                 step_s = 1e-6 * PHYSICS_US / self._setting("realtime_factor")
                 self.real_time.step_done(time.monotonic(), step_s, self.run.at_tick)
         elif builtin:
-            self._move(None)
+            self._advance(None)
         elif self.started or not self._new:
             self._advance_if_answered(now)
 
@@ -96,18 +99,18 @@ class RunLoop:
         """Whether the run is over or paused."""
         return self.status != _RUNNING or self.budget == 0
 
-    def _begin(self, now: float) -> None:
+    def _start(self, now: float) -> None:
         self.started = True
         self.real_time.start(now)
 
     def _advance_if_answered(self, now: float) -> None:
-        """Move on if the frame is answered, give up if nobody has for too long."""
+        """Advance if the frame is answered; end the run if no answer comes in time."""
         command = self.inbox.take_reply(self._sent_ns)
         control = command and self._control_of(command)
         if control is not None:
             if not self.started:
-                self._begin(now)
-            self._move(control)
+                self._start(now)
+            self._advance(control)
         elif now - self._sent_at > self._setting("lockstep_timeout_s" if self.started else "connect_timeout_s"):
             at, counts = 1e-6 * self.run.stamp_us, dict(self.inbox.counts)
             hint = "; does it answer before all of a frame is sent? answer_from:=first_message"
@@ -123,7 +126,7 @@ class RunLoop:
         return (command and self._control_of(command)) or Control(self.run.layout.ego_steer, -_BRAKE_MPS2)
 
     def _control_of(self, command: Command) -> Control | Trajectory | None:
-        """What a command asks for now; None where it has gone stale since it came."""
+        """The control for a command now; None if it has become stale since it was received."""
         try:
             return command(self.run.layout, self.run.stamp_us)
         except (InputError, StaleControl) as error:
@@ -131,11 +134,11 @@ class RunLoop:
             self._complain(str(error))
             return None
 
-    def _move(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
+    def _advance(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
         run = self.run
         run.advance(control, whole_tick)
         if not run.at_tick:
-            self._send(self._moments())
+            self._send(self._step_messages())
             return
         self._sense()
         if self.budget is not None:
@@ -143,37 +146,37 @@ class RunLoop:
         if run.source.done:
             for late in run.flush(self.topics.needs):
                 self.frame = late
-                self._send(list(self.topics.made(PublishTime.FRAME, self._now())))
+                self._send(list(self.topics.messages(PublishTime.FRAME, self._now())))
             self._end(run.source.outcome.status)
 
-    # --- saying it ------------------------------------------------------------------------------------------------
+    # --- publishing ------------------------------------------------------------------------------------------------
 
     def _sense(self) -> None:
-        """Make the frame of now and say it."""
+        """Simulate the sensors and publish the frame."""
         self.frame = self.run.sense(self.topics.needs)
         start = time.perf_counter()
-        self._send([*self._moments(), *self.topics.made(PublishTime.FRAME, self._now())])
+        self._send([*self._step_messages(), *self.topics.messages(PublishTime.FRAME, self._now())])
         self.bridge_ms = 1e3 * (time.perf_counter() - start)
         self._sent_at = time.monotonic()
 
-    def _moments(self) -> list[PublisherMessage]:
-        run, passed = self.run, self.run.simulator.tick_layouts
+    def _step_messages(self) -> list[PublisherMessage]:
+        run, layouts = self.run, self.run.simulator.tick_layouts
         return list(
-            self.topics.made(
-                PublishTime.PHYSICS_STEP, *(PublishContext(run.ros_stamp_us(layout), layout) for layout in passed)
+            self.topics.messages(
+                PublishTime.PHYSICS_STEP, *(PublishContext(run.ros_stamp_us(layout), layout) for layout in layouts)
             )
         )
 
-    def _send(self, made: list[PublisherMessage]) -> None:
-        """Publish; what comes after the last message answers it, so its moment is taken just before."""
+    def _send(self, messages: list[PublisherMessage]) -> None:
+        """Publish messages and note the time just before the last one: controls received later answer the frame."""
         self._sent_ns, last = time.time_ns(), self._setting("answer_from") == "last_message"
-        for k, (publisher, message) in enumerate(made, start=1):
-            if k == len(made) and last:
+        for k, (publisher, message) in enumerate(messages, start=1):
+            if k == len(messages) and last:
                 self._sent_ns = time.time_ns()
             publisher.publish(message)
 
     def _resend_to_newcomers(self, now: float) -> None:
-        """Say the frame to those who came after it was said, unless another follows it anyway."""
+        """Publish the frame again for subscribers that came after it was sent, unless another one follows anyway."""
         new = self.topics.topics_with_new_subscribers()
         if new:
             self._new |= new
@@ -182,23 +185,30 @@ class RunLoop:
             return
         names, self._new = self._new, set()
         if not self.started:
-            self._sense()  # the whole frame: only answers to that count, so a stack that heard it twice keeps step
+            # The whole frame: only answers to this one count, so a stack that received it twice stays in step.
+            self._sense()
         elif self.is_idle or self._setting("mode") == "lockstep":
-            asked_ns, self.frame = self._sent_ns, self.run.sense(self.topics.needs)
-            told = self._now()
+            sent_ns, self.frame = self._sent_ns, self.run.sense(self.topics.needs)
+            context = self._now()
             self._send(
                 [
                     m
                     for when in (PublishTime.PHYSICS_STEP, PublishTime.FRAME)
-                    for m in self.topics.made(when, told, only=names)
+                    for m in self.topics.messages(when, context, only=names)
                 ]
             )
-            self._sent_ns = asked_ns
+            self._sent_ns = sent_ns
 
     def _now(self) -> PublishContext:
         run = self.run
         return PublishContext(
-            run.stamp_us, run.layout, self.frame, run.simulator.moments, self._diagnostics, self._status, run.map_text
+            run.stamp_us,
+            run.layout,
+            self.frame,
+            run.simulator.recent_layouts,
+            self._diagnostics,
+            self._status,
+            run.map_text,
         )
 
     def _status(self) -> str:
@@ -214,21 +224,21 @@ class RunLoop:
     # --- runs -----------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """A run begins: say what it is, and its first frame."""
+        """Start a run: publish its description and its first frame."""
         self.status, self.started = _RUNNING, False
         self.inbox.clear()
         now = self._now()
-        self._send([m for when in (PublishTime.SCENARIO, PublishTime.STATUS) for m in self.topics.made(when, now)])
+        self._send([m for when in (PublishTime.SCENARIO, PublishTime.STATUS) for m in self.topics.messages(when, now)])
         self._sense()
 
     def _end(self, status: str) -> None:
         self.status = status
-        self._send(list(self.topics.made(PublishTime.STATUS, self._now())))
+        self._send(list(self.topics.messages(PublishTime.STATUS, self._now())))
 
     def reset(self) -> str:
         self.run.restart()
         self.open()
-        return f"{self.run.source.title} begins anew at {1e-6 * self.run.stamp_us:.2f} s"
+        return f"{self.run.source.title} starts again at {1e-6 * self.run.stamp_us:.2f} s"
 
     def play(self) -> str:
         self.budget = None
@@ -245,6 +255,6 @@ class RunLoop:
         return f"one tick from {1e-6 * self.run.stamp_us:.2f} s"
 
     def restart_clock(self) -> None:
-        """From now on the wall's clock counts again."""
+        """Restart timeouts and real-time pacing from now."""
         self._sent_at = time.monotonic()
         self.real_time.start(self._sent_at)

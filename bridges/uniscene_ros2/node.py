@@ -1,9 +1,9 @@
-"""The node: parameters, services and controls on the side of ROS, a run and its loop on the other.
+"""The node: connects parameters, services and control topics of ROS to a run and its loop.
 
 The next scenario is loaded by setting the parameter `scenario`: `ros2 param set /uniscene scenario red_light`, or a
-call of `/uniscene/set_parameters` (rcl_interfaces/srv/SetParameters), which takes parameters one by one and loads at
-each; of `/uniscene/set_parameters_atomically` where a seed comes with it: one load, or none if either will not do. The
-answer comes when the new run has begun; a refusal gives its reason, and the run at hand goes on.
+call of `/uniscene/set_parameters` (rcl_interfaces/srv/SetParameters), which sets parameters one by one and loads at
+each. `/uniscene/set_parameters_atomically` sets scenario and seed together: one load, or none if either is refused. The
+answer comes when the new run has started; a refusal gives its reason, and the present run continues.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class UnisceneNode(Node):
     """Runs scenarios for a stack.
 
     Args:
-        overrides: of parameters, by name.
+        overrides: values of parameters, by name.
 
     Raises:
-        InputError: a parameter, scenario or rig that will not do.
+        InputError: an invalid parameter, scenario or rig.
     """
 
     def __init__(self, overrides: dict[str, Any] | None = None):
@@ -100,7 +100,7 @@ class UnisceneNode(Node):
         self._open()
 
     def spin(self) -> int:
-        """Go on until `stop`, or until the run ends and `exit_at_end` is set; the exit code."""
+        """Run until `stop`, or until the run ends if `exit_at_end` is set; returns the exit code."""
         status = ""
         while self.exit_code is None:
             self._callbacks.spin_once(timeout_sec=self.loop.idle_s())
@@ -112,11 +112,11 @@ class UnisceneNode(Node):
         return self.exit_code
 
     def stop(self, *_: object) -> None:
-        """End the loop; takes what a signal handler is given."""
+        """End the loop; accepts the arguments of a signal handler."""
         self.exit_code = 130 if self.get("exit_at_end") else 0
 
     def close(self) -> None:
-        """Let the last words be heard, and go."""
+        """Wait until the last status is delivered, and destroy the node."""
         for topic in self.topics.table:
             if topic.when is PublishTime.STATUS:
                 topic.publisher.wait_for_all_acked(Duration(seconds=1))
@@ -145,12 +145,12 @@ class UnisceneNode(Node):
             self.create_subscription(message, name, self._on_carla_control, qos.COMMAND)
 
     def _on_control(self, kind: CommandKind) -> Any:
-        def take(message: Any, info: Any) -> None:
-            reason = self.inbox.take(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
+        def receive(message: Any, info: Any) -> None:
+            reason = self.inbox.receive(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
             if reason:
                 self.problems.report("control", f"refused: {reason}")
 
-        return take
+        return receive
 
     def _on_mismatch(self, topic: str, event: Any) -> None:
         self.problems.qos(topic, policy_name(event))
@@ -183,20 +183,20 @@ class UnisceneNode(Node):
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
         settings = {setting.name: setting for setting in NODE_PARAMETERS}
-        wishes = {p.name: p.value for p in parameters}
-        for name, value in wishes.items():
+        values = {p.name: p.value for p in parameters}
+        for name, value in values.items():
             reason = refusal_reason(settings[name], value) if name in settings else None
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
-        if wishes.keys() & {"scenario", "source", "seed"}:
-            scenario, source, seed = (wishes.get(name, self.get(name)) for name in ("scenario", "source", "seed"))
+        if values.keys() & {"scenario", "source", "seed"}:
+            scenario, source, seed = (values.get(name, self.get(name)) for name in ("scenario", "source", "seed"))
             try:
                 self.run.load(scenario, source, None if seed < 0 else seed)
             except InputError as error:
                 return SetParametersResult(successful=False, reason=str(error))
             self._open()
-        self.inbox.stale_us = int(1e6 * wishes.get("control_stale_s", self.get("control_stale_s")))
-        if "mode" in wishes or "realtime_factor" in wishes:
+        self.inbox.stale_us = int(1e6 * values.get("control_stale_s", self.get("control_stale_s")))
+        if "mode" in values or "realtime_factor" in values:
             self.loop.restart_clock()
         return SetParametersResult(successful=True)
 

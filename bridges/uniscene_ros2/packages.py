@@ -1,4 +1,4 @@
-"""Message types by name: of packages that are installed, and the names of those that are not."""
+"""Message types by name, and the message packages that are not installed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["Packages"]
 
 
 class Packages:
-    """Finds message types; remembers what was asked for in vain.
+    """Finds message types and remembers missing packages.
 
     Attributes:
-        missing: package -> what it would have been used for.
+        missing: package -> topics that need it.
     """
 
     def __init__(self) -> None:
         self.missing: dict[str, list[str]] = {}
 
     def find(self, type_name: str, used_for: str) -> Any | None:
-        """The class of "sensor_msgs/Image" and so on, None where its package is not installed."""
+        """The class of a type like "sensor_msgs/Image", None if its package is not installed."""
         package, name = type_name.split("/")
         try:
             return getattr(import_module(f"{package}.msg"), name)

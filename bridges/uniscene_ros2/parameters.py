@@ -11,7 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from uniscene_ros2.messages.clouds import LAYOUTS
 from uniscene_ros2.profiles import PROFILES
 from uniscene_sim.plugins import DEFAULTS
-from uniscene_sim.simulator import TRACED
+from uniscene_sim.simulator import TRACE_MODES
 
 __all__ = ["NODE_PARAMETERS", "NodeParameter", "descriptor", "refusal_reason"]
 
@@ -21,10 +21,10 @@ class NodeParameter:
     """A parameter.
 
     Attributes:
-        fixed: read once, at the start.
-        span: least and most.
-        choices: what it may be, where that can be listed.
-        good: whether a value will do, where neither says; `expected` says what would.
+        fixed: read only at the start.
+        span: minimum and maximum.
+        choices: allowed values, if they can be listed.
+        is_valid: a further check of a value; `expected` describes valid values.
     """
 
     name: str
@@ -33,14 +33,14 @@ class NodeParameter:
     fixed: bool = True
     span: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
-    good: Callable[[Any], bool] = lambda value: True
+    is_valid: Callable[[Any], bool] = lambda value: True
     expected: str = ""
 
     def parse(self, text: str) -> Any:
-        """A value from a launch file's text.
+        """Parse the text of a launch argument.
 
         Raises:
-            ValueError: it is not of this parameter's type.
+            ValueError: the text is not of this parameter's type.
         """
         if isinstance(self.default, bool):
             if text.lower() not in ("true", "false"):
@@ -51,31 +51,31 @@ class NodeParameter:
 
 NODE_PARAMETERS = (
     NodeParameter(
-        "scenario", "cut_in", "Name of the library, file, folder or address; setting it loads it.", fixed=False
+        "scenario", "cut_in", "Name of a scenario, file, folder or address; setting it loads it.", fixed=False
     ),
     NodeParameter("source", "", "Source that opens the scenario, or an address in its place.", fixed=False),
-    NodeParameter("seed", -1, "Replaces the scenario's own; -1 does not.", fixed=False, span=(-1, 2**32 - 1)),
+    NodeParameter("seed", -1, "Replaces the scenario's own; -1 keeps it.", fixed=False, span=(-1, 2**32 - 1)),
     NodeParameter("rig", "nuscenes-small", "Preset or YAML file."),
     NodeParameter("profile", "plain", "Names of topics and frames.", choices=tuple(PROFILES)),
     NodeParameter(
         "role",
         "ego_vehicle",
-        "The ego in the names of the profile carla.",
-        good=lambda v: v.isidentifier(),
+        "Name of the ego in topics of the profile carla.",
+        is_valid=lambda v: v.isidentifier(),
         expected="letters, digits and underscores",
     ),
     NodeParameter(
-        "cloud_layout", "XYZIRT", "Fields of point clouds, where the profile does not say.", choices=tuple(LAYOUTS)
+        "cloud_layout", "XYZIRT", "Fields of point clouds, if the profile does not define them.", choices=tuple(LAYOUTS)
     ),
     *(
         NodeParameter(slot, name, f"Engine of the slot {slot}, as NAME or NAME:OPTIONS.")
         for slot, name in DEFAULTS.items()
     ),
-    NodeParameter("trace", "tiles", "What rays of sensors go through.", choices=TRACED),
+    NodeParameter("trace", "tiles", "What sensor rays are traced through.", choices=TRACE_MODES),
     NodeParameter(
         "mode",
         "lockstep",
-        "Wait for the stack after each frame, or go on in real time.",
+        "Wait for the stack after each frame, or run in real time.",
         fixed=False,
         choices=("lockstep", "realtime"),
     ),
@@ -90,14 +90,14 @@ NODE_PARAMETERS = (
     NodeParameter(
         "answer_from",
         "last_message",
-        "In lockstep the first control after this message of a frame answers it.",
+        "In lockstep: the first control received after this message of a frame answers it.",
         fixed=False,
         choices=("last_message", "first_message"),
     ),
     NodeParameter(
         "lockstep_timeout_s",
         10.0,
-        "A stack that does not answer for so long ends the run as TIMEOUT.",
+        "A run whose stack does not answer for this long ends as TIMEOUT.",
         fixed=False,
         span=(0.1, 3600.0),
     ),
@@ -107,15 +107,15 @@ NODE_PARAMETERS = (
     NodeParameter(
         "control_stale_s",
         0.5,
-        "In real time the ego brakes when no control came for so long; older stamps are refused.",
+        "In real time the ego brakes after this long without a control; older stamps are refused.",
         fixed=False,
         span=(0.01, 60.0),
     ),
-    NodeParameter("realtime_factor", 1.0, "Simulated seconds in one of the wall's.", fixed=False, span=(0.01, 100.0)),
+    NodeParameter("realtime_factor", 1.0, "Simulated seconds per second.", fixed=False, span=(0.01, 100.0)),
     NodeParameter("origin_lat_deg", 0.0, "Latitude of the map's origin.", span=(-90.0, 90.0)),
     NodeParameter("origin_lon_deg", 0.0, "Longitude of the map's origin.", span=(-180.0, 180.0)),
     NodeParameter("origin_alt_m", 0.0, "Height of the map's origin over the ellipsoid.", span=(-500.0, 9000.0)),
-    NodeParameter("exit_at_end", False, "End the node with the run: exit code 0 where the criteria hold."),
+    NodeParameter("exit_at_end", False, "End the node with the run: exit code 0 if the criteria hold."),
 )
 
 
@@ -131,13 +131,13 @@ def descriptor(setting: NodeParameter) -> ParameterDescriptor:
 
 
 def refusal_reason(setting: NodeParameter, value: Any) -> str | None:
-    """Why a value will not do, None where it will."""
+    """Why a value is invalid, None if it is valid."""
     if type(value) is not type(setting.default):
         return f"{setting.name}: expected {type(setting.default).__name__}, got {value!r}"
     if setting.choices and value not in setting.choices:
         return f"{setting.name}: expected one of {', '.join(setting.choices)}, got {value!r}"
     if setting.span is not None and not setting.span[0] <= value <= setting.span[1]:
         return f"{setting.name}: expected {setting.span[0]:g} to {setting.span[1]:g}, got {value!r}"
-    if not setting.good(value):
+    if not setting.is_valid(value):
         return f"{setting.name}: expected {setting.expected}, got {value!r}"
     return None

@@ -1,4 +1,4 @@
-"""Profiles: the names of topics and frames that stacks already listen to."""
+"""Profiles: names of topics and frames that existing stacks use."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["PROFILES", "Profile", "fill_name"]
 
 @dataclass(frozen=True)
 class Profile:
-    """Names by what a topic carries; {role}, {sensor} and {place} (LIDAR_TOP: top) are filled in. What a profile does
-    not name is not there."""
+    """Topic names by content; {role}, {sensor} and {place} (LIDAR_TOP: top) are filled in. A topic that a profile does
+    not name is not published."""
 
     topics: Mapping[str, str]
     clouds: Mapping[str, str]  # topic -> layout, "" for the one that the parameter `cloud_layout` names
@@ -23,7 +23,7 @@ class Profile:
     lidar: str = "{sensor}"
     imu: str = "imu_link"
     gnss: str = "gnss_link"
-    odometry_in: str = "odom"  # frame that odometry is told in
+    odometry_in: str = "odom"  # frame of odometry
     fixed: Mapping[str, str] = field(default_factory=dict)  # the rest of the tree, child -> parent, all identity
 
     def topic(self, what: str, role: str, sensor: str = "") -> str | None:
@@ -32,7 +32,7 @@ class Profile:
 
 
 def fill_name(name: str, role: str, sensor: str = "") -> str:
-    """A name with its blanks filled; ROS takes letters, digits and underscores."""
+    """A name with its placeholders filled; ROS allows letters, digits and underscores."""
     place = re.sub(r"^lidar_|_lidar$", "", _plain(sensor).lower())
     return name.format(role=_plain(role), sensor=_plain(sensor), place=place)
 

@@ -1,4 +1,4 @@
-"""Qualities of service, as stacks expect them."""
+"""Quality-of-service profiles that stacks expect."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def _qos(reliability: ReliabilityPolicy, depth: int, durability: DurabilityPolic
 _BEST, _RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 _VOLATILE, _LOCAL = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
 
-#: Images, sweeps, IMU and GNSS: one slow reader must not starve the others.
+#: Images, sweeps, IMU and GNSS: a slow subscriber must not delay the others.
 SENSOR = _qos(_BEST, 5, _VOLATILE)
 CLOCK = _qos(_BEST, 1, _VOLATILE)
-#: Small messages that default subscribers, which ask for reliable ones, must hear; deep enough for a tick of 10 ms.
+#: Small messages for default subscribers, which ask for reliable ones; deep enough for the 10 ms steps of a tick.
 STATE = _qos(_RELIABLE, 50, _VOLATILE)
 TF = _qos(_RELIABLE, 100, _VOLATILE)
-#: The last word is said to whoever comes later.
+#: Late subscribers get the last message.
 LATCHED = _qos(_RELIABLE, 1, _LOCAL)
 COMMAND = _qos(_RELIABLE, 1, _VOLATILE)

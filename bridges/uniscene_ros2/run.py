@@ -1,4 +1,4 @@
-"""`Run`: a scenario on the clock of ROS, which only goes forward, whatever is run."""
+"""`RosRun`: scenarios on ROS time, which never goes back, not even from one run to the next."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.plugins import open_source, plugin_names
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.run import prepare
-from uniscene_sim.simulator import Simulator, Traced, sense
+from uniscene_sim.simulator import Simulator, TraceMode, sense
 from uniscene_sim.storage.disk_cache import DiskCache
 
 __all__ = ["RosRun"]
 
-#: So far the clock leaps between runs; a stack sees where one ends.
+#: Jump of the clock between runs, us, by which a stack notices a new run.
 _GAP_US = 1_000_000
 
 
@@ -26,16 +26,16 @@ class RosRun:
     """Runs scenarios with one rig and the same engines, one after the other.
 
     Args:
-        scenario: name of the library, or file, folder or address of any source.
+        scenario: name of a scenario, or file, folder or address of any source.
         rig: sensors.
-        source: name of the source that opens `scenario`, or an address in its place; empty where `scenario` tells.
+        source: name of the source that opens `scenario`, or an address in its place; empty to select it by `scenario`.
         seed: replaces the scenario's own.
-        engines: by slot, with options or not.
-        trace: what rays of sensors go through.
-        tile_cache: where tiles are kept between runs.
+        engines: by slot, with or without options.
+        trace: what sensor rays are traced through.
+        tile_cache: keeps tiles between runs.
 
     Raises:
-        InputError: the scenario, an engine or the map cannot be had.
+        InputError: the scenario, an engine or the map cannot be loaded.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RosRun:
         source: str = "",
         seed: int | None = None,
         engines: dict[str, str] | None = None,
-        trace: Traced = "tiles",
+        trace: TraceMode = "tiles",
         tile_cache: DiskCache | None = None,
     ):
         self.rig, self._engines, self._trace, self._cache = rig, engines or {}, trace, tile_cache
@@ -56,13 +56,13 @@ class RosRun:
         self.begin()
 
     def load(self, scenario: str, source: str = "", seed: int | None = None) -> None:
-        """Go on with another scenario, at its beginning.
+        """Load and start another scenario.
 
         Args:
-            scenario, source, seed: see `Run`.
+            scenario, source, seed: see `RosRun`.
 
         Raises:
-            InputError: it cannot be had; the one at hand goes on.
+            InputError: it cannot be loaded; the present one continues.
         """
         simulator = self._prepare_simulator(scenario, source, seed)
         self._jump_clock()
@@ -70,11 +70,12 @@ class RosRun:
         self.begin()
 
     def restart(self) -> None:
-        """The same scenario from its beginning."""
+        """Start the same scenario again."""
         self._jump_clock()
         self.begin()
 
     def begin(self) -> None:
+        """Put the world at the start of the scenario."""
         self.simulator.begin()
 
     @property
@@ -83,11 +84,11 @@ class RosRun:
 
     @property
     def layout(self) -> LayoutFrame:
-        return self.simulator.moments[-1]
+        return self.simulator.recent_layouts[-1]
 
     @property
     def stamp_us(self) -> int:
-        """Now, on the clock of ROS."""
+        """Current ROS time."""
         return self.ros_stamp_us(self.layout)
 
     def ros_stamp_us(self, layout: LayoutFrame) -> int:
@@ -95,26 +96,26 @@ class RosRun:
 
     @property
     def at_tick(self) -> bool:
-        """Whether a frame is due now."""
+        """Whether a frame is due."""
         return self.layout.stamp_us % self.tick_us == 0
 
     def advance(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
-        """Move on to the next tick, or by 10 ms; None lets the built-in driver drive."""
+        """Advance to the next tick, or by 10 ms; a control of None is the built-in driver's."""
         left_us = self.tick_us - self.layout.stamp_us % self.tick_us
         self.simulator.tick_us = left_us if whole_tick else PHYSICS_US
         self.simulator.advance(control)
 
     def sense(self, wanted: Set[str]) -> SensorFrame:
-        """The frame of now, of what is wanted; may be asked again with other wishes."""
+        """The current frame with the wanted sensors, "occupancy" and "bev"; can be called again with others."""
         return sense([self.simulator], _request(wanted))[0]
 
     def flush(self, wanted: Set[str]) -> Iterator[SensorFrame]:
-        """What engines with latency have under way when a run is over."""
+        """Frames that late engines have not delivered at the end of a run."""
         return self.simulator.flush(_request(wanted))
 
     def map_text(self) -> str:
-        """The map as OpenDRIVE, empty where it has no such form."""
-        scenario = getattr(self.source, "scenario", None)  # other sources do not tell the file of their map
+        """The map as OpenDRIVE text, empty if it has no such form."""
+        scenario = getattr(self.source, "scenario", None)  # other sources have no map file
         if scenario is None:
             return ""
         path = Path(scenario.map)

@@ -1,4 +1,4 @@
-"""All that is published: what each topic carries, and when."""
+"""All published topics: what each carries, and when."""
 
 from __future__ import annotations
 
@@ -32,36 +32,38 @@ from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 __all__ = ["PublishContext", "PublishTime", "TopicTable"]
 
 
-#: A publisher and what it is to publish: a message, or its bytes.
+#: A publisher, and the message or serialised message for it.
 PublisherMessage = tuple[Any, Any]
 
 
 class PublishTime(Enum):
-    PHYSICS_STEP = "each 10 ms"
-    FRAME = "each tick"
+    """When a topic is published."""
+
+    PHYSICS_STEP = "every 10 ms"
+    FRAME = "every tick"
     SCENARIO = "when one is loaded"
     STATUS = "when it changes"
 
 
 @dataclass(frozen=True)
 class PublishContext:
-    """What there is to tell. Of a moment within a tick there is no sensor frame.
+    """Content of messages. Physics steps within a tick have no sensor frame.
 
     Attributes:
-        stamp_us: on the clock of ROS; that of the layout begins anew with each run.
-        moments: of the ego, oldest first, the last one now.
+        stamp_us: ROS time; the layout's own stamp starts at 0 in each run.
+        recent_layouts: oldest first, the last one now.
     """
 
     stamp_us: int
     layout: LayoutFrame
     frame: SensorFrame | None = None
-    moments: Sequence[LayoutFrame] = ()
+    recent_layouts: Sequence[LayoutFrame] = ()
     diagnostics: Callable[[], DiagnosticArray] | None = None
     status: Callable[[], str] = str
     map_text: Callable[[], str] = str
 
     def ros_stamp_us(self, record_us: int) -> int:
-        """The stamp of a record on the clock of ROS: one of before where its engine has latency."""
+        """ROS time of a record's stamp, which is earlier than `stamp_us` if its engine has latency."""
         return self.stamp_us - (self.layout.stamp_us - record_us)
 
 
@@ -69,17 +71,23 @@ class PublishContext:
 class Topic:
     name: str
     when: PublishTime
-    make: Callable[[PublishContext], Any]  # None where there is nothing to say
+    make: Callable[[PublishContext], Any]  # returns None if there is nothing to publish
     publisher: Any
-    needs: str = ""  # the sensor that it tells of, or "occupancy" or "bev"
+    needs: str = ""  # the sensor that it depends on, or "occupancy" or "bev"
 
 
 class TopicTable:
-    """Publishes what has subscribers, and makes nothing else.
+    """The publishers of a node; makes messages only for topics with subscribers.
 
     Args:
-        node: whose publishers they are.
-        on_mismatch: told the name of a topic and the event, when a subscriber asks for more than there is.
+        node: owner of the publishers.
+        rig: sensors.
+        profile: names of topics and frames.
+        packages: message types.
+        role: name of the ego in the profile `carla`.
+        cloud_layout: fields of point clouds, see `messages.clouds.LAYOUTS`.
+        origin: of the map frame, for GNSS.
+        on_mismatch: called with a topic's name and the event if a subscriber's quality of service is incompatible.
     """
 
     def __init__(
@@ -103,31 +111,31 @@ class TopicTable:
         self._add_scene()
         for camera in rig.cameras:
             self._add_camera(camera)
-        # A stack that waits for the sweep has then been sent all else of the frame.
+        # LiDARs come last: a stack that waits for the sweep then has everything else of the frame.
         for lidar in rig.lidars:
             self._add_lidar(lidar, cloud_layout)
 
     # --- publishing -----------------------------------------------------------------------------------------------
 
-    def made(
-        self, when: PublishTime, *nows: PublishContext, only: Set[str] | None = None
+    def messages(
+        self, when: PublishTime, *contexts: PublishContext, only: Set[str] | None = None
     ) -> Iterator[PublisherMessage]:
-        """What is told at such times and has subscribers, one `now` after the other, with the publishers; of some
-        topics `only`."""
-        heard = [t for t in self.table if t.when is when and (only is None or t.name in only) and self._wanted(t)]
-        for now in nows:
-            for topic in heard:
+        """Messages for topics that are published at a time and have subscribers, for one context after another; `only`
+        limits the topics."""
+        topics = [t for t in self.table if t.when is when and (only is None or t.name in only) and self._wanted(t)]
+        for now in contexts:
+            for topic in topics:
                 message = topic.make(now)
                 if message is not None:
                     yield topic.publisher, message
 
     @property
     def needs(self) -> set[str]:
-        """Sensors, and of "occupancy" and "bev", what subscribers listen for."""
+        """The sensors, "occupancy" and "bev" whose topics have subscribers."""
         return {topic.needs for topic in self.table if topic.needs and topic.publisher.get_subscription_count()}
 
     def topics_with_new_subscribers(self) -> set[str]:
-        """Topics that have more subscribers than when this was last asked."""
+        """Topics with more subscribers than at the last call."""
         counts = {topic.name: topic.publisher.get_subscription_count() for topic in self.table}
         more = {name for name, count in counts.items() if count > self._subscriber_counts.get(name, 0)}
         self._subscriber_counts = counts
@@ -135,7 +143,7 @@ class TopicTable:
 
     @staticmethod
     def _wanted(topic: Topic) -> bool:
-        """Latched topics keep their last word for those who come later."""
+        """Whether a topic has subscribers or is latched, so that late subscribers get its last message."""
         return topic.when in (PublishTime.SCENARIO, PublishTime.STATUS) or topic.publisher.get_subscription_count() > 0
 
     # --- the table ------------------------------------------------------------------------------------------------
@@ -153,7 +161,7 @@ class TopicTable:
         name: str | None = None,
         with_kind: bool = False,
     ) -> None:
-        """A topic, unless the profile has no name for it or its package is not installed."""
+        """Add a topic, unless the profile has no name for it or its message package is not installed."""
         name = name or self._profile.topic(what, self._role, sensor)
         if name is None:
             return
@@ -240,23 +248,23 @@ class TopicTable:
         }
         for what, (type_name, make) in makers.items():
 
-            def told(now: PublishContext, make: Callable[..., Any] = make) -> Any:
+            def make_message(now: PublishContext, make: Callable[..., Any] = make) -> Any:
                 record = now.frame.cameras.get(spec.name) if now.frame else None
                 return record and make(record, now.ros_stamp_us(record.stamp_us), frame_id)
 
-            self._add(what, type_name, qos.SENSOR, PublishTime.FRAME, told, sensor=spec.name, needs=spec.name)
+            self._add(what, type_name, qos.SENSOR, PublishTime.FRAME, make_message, sensor=spec.name, needs=spec.name)
 
-    def _add_lidar(self, spec: LidarSpec, usual: str) -> None:
+    def _add_lidar(self, spec: LidarSpec, default_layout: str) -> None:
         frame_id = fill_name(self._profile.lidar, self._role, spec.name)
-        for name, named in self._profile.clouds.items():
-            layout = named or usual
+        for name, own_layout in self._profile.clouds.items():
+            layout = own_layout or default_layout
 
-            def told(now: PublishContext, layout: str = layout) -> Any:
+            def make_message(now: PublishContext, layout: str = layout) -> Any:
                 record = now.frame.sweeps.get(spec.name) if now.frame else None
                 stamp_us = now.stamp_us - clouds.sweep_start_us(layout, spec)
-                return record and clouds.sweep_points(record, spec, layout, now.moments, stamp_us, frame_id)
+                return record and clouds.sweep_points(record, spec, layout, now.recent_layouts, stamp_us, frame_id)
 
-            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, PublishTime.FRAME, told,
+            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, PublishTime.FRAME, make_message,
                       name=fill_name(name, self._role, spec.name), needs=spec.name)  # fmt: skip
 
     # --- transforms -----------------------------------------------------------------------------------------------
@@ -280,6 +288,6 @@ class TopicTable:
 
 
 def _message_of_part(now: PublishContext, what: str, make: Callable[..., Any], *rest: Any) -> Any:
-    """A message made of a part of the frame, None where nobody asked for that part."""
+    """A message made of a part of the frame, None if the frame lacks that part."""
     part = getattr(now.frame, what, None)
     return None if part is None else make(part, *rest)

@@ -1,4 +1,4 @@
-"""Real time: when the next 10 ms are due on the wall's clock."""
+"""Real-time pacing: when the next physics step is due on the wall clock."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ __all__ = ["WallClockPacer"]
 
 
 class WallClockPacer:
-    """Steps that keep pace with the wall. What is late is made up for within the tick; a tick that begins late for all
-    that is an overrun: it is counted and time slips, so that the world never hurries.
+    """Paces physics steps by the wall clock. Delays within a tick are made up for; a tick that still starts late is
+    counted as an overrun, and the schedule is shifted, so that the world never runs faster than real time.
 
     Attributes:
-        due: when the next step is to be made, on the monotonic clock, s.
-        overruns: ticks so far that were not in time.
+        due: when the next step is due, on the monotonic clock, s.
+        overruns: number of late ticks so far.
     """
 
     _SLACK_S = 0.01
@@ -23,7 +23,7 @@ class WallClockPacer:
         self.due = now
 
     def step_done(self, now: float, step_s: float, at_tick: bool) -> None:
-        """A step of so many seconds of the wall was begun; whether the next one begins a tick."""
+        """Schedule the next step, `step_s` seconds of wall-clock time later; `at_tick` if it starts a tick."""
         self.due += step_s
         if at_tick and now > self.due + self._SLACK_S:
             self.overruns += 1

@@ -41,7 +41,7 @@ BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("window", "exa
 @pytest.mark.parametrize(("slot", "name"), BUILT_IN)
 def test_what_is_built_in_keeps_the_rules(slot, name):
     findings = list(conformance.check(slot, name))
-    assert len(findings) >= 6 and all(f.good for f in findings), [f for f in findings if not f.good]
+    assert len(findings) >= 6 and all(f.passed for f in findings), [f for f in findings if not f.passed]
 
 
 def altered(base, **changes):
@@ -523,7 +523,7 @@ def test_what_hangs_on_the_process_is_named(tmp_path, monkeypatch, slot, name):
     (tmp_path / "of_this_process.py").write_text(OF_THIS_PROCESS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    bad = {f.rule: f.detail for f in conformance.check(slot, f"of_this_process:{name}") if not f.good}
+    bad = {f.rule: f.detail for f in conformance.check(slot, f"of_this_process:{name}") if not f.passed}
     assert "a new process" in bad.pop("repeats in a new process")
     assert not bad, bad
 

@@ -11,7 +11,7 @@ import pytest
 from uniscene_sim import plugins
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import PlainCameras
-from uniscene_sim.engines.delivery import Moment, Queue, delivered, finished, ready
+from uniscene_sim.engines.delivery import EngineQueue, Moment, add_results, next_call, take_due
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, digest
 from uniscene_sim.metrics.consistency import consistency
@@ -196,17 +196,17 @@ def test_a_queue_against_a_plain_account():
     for _ in range(200):
         chunk, period = int(random.integers(1, 5)), int(random.integers(1, 4))
         latency = int(random.integers(chunk - 1, 9))
-        queue, expected, got, known = Queue(), [], [], 0
+        queue, expected, got, known = EngineQueue(), [], [], 0
         for tick in range(30):
             due = tick % period == 0 and random.random() < 0.8
             now = Moment(replace(layout, stamp_us=tick), ())
-            queue, pending = ready(queue, now, ("spec",) if due else (), chunk, latency)
+            queue, pending = next_call(queue, now, ("spec",) if due else (), chunk, latency)
             if due:
                 expected.append((tick if tick == 0 else tick + latency, tick))
             if pending.moments:
                 known += len(pending.moments)
                 records = [{"camera": m.layout.stamp_us} for m in pending.moments]
-                queue = finished(queue, pending, known, records, latency)
-            queue, made = delivered(queue, tick)
+                queue = add_results(queue, pending, known, records, latency)
+            queue, made = take_due(queue, tick)
             got += [(tick, m.records["camera"]) for m in made]
         assert got == [(when, of) for when, of in expected if when < 30]

@@ -146,7 +146,7 @@ def test_the_end_of_the_route_is_success():
     over = False
     while not over:
         control = env.worlds.world(0).source.driver_control()
-        vehicle = env.worlds.world(0).moments[-1].ego_vehicle
+        vehicle = env.worlds.world(0).recent_layouts[-1].ego_vehicle
         limit = vehicle.max_accel_mps2 if control.accel_mps2 > 0 else vehicle.max_brake_mps2
         action = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
         _, _, terminated, truncated, info = env.step(action)
@@ -202,7 +202,7 @@ def test_a_range_image_is_the_points_in_their_places():
 def test_the_layout_is_the_raster_with_forward_up():
     env = gymnasium.make("UniScene-v0", scenario="cut_in", observations=("layout",)).unwrapped
     obs, _ = env.reset(seed=0)
-    layout, frame = obs["layout"], env.worlds.world(0).moments[-1]
+    layout, frame = obs["layout"], env.worlds.world(0).recent_layouts[-1]
     assert set(np.unique(layout)) == {0, 255} and layout[42, 42, 0] == 255
     car = 8  # of the layout's channels
     pose = frame.ego_pose
@@ -217,7 +217,7 @@ def test_state_observations_against_plain_arithmetic():
     env = gymnasium.make("UniScene-v0", scenario="cross_traffic").unwrapped
     obs, _ = env.reset(seed=2)
     for _ in range(25):
-        source, frame = env.worlds.world(0).source, env.worlds.world(0).moments[-1]
+        source, frame = env.worlds.world(0).source, env.worlds.world(0).recent_layouts[-1]
         state, pose = source.state, frame.ego_pose
         path, row = state.paths[0, : state.counts[0]], state.bodies[0]
         ego = dict(zip(EGO, obs["ego"] * np.array(list(EGO.values())), strict=True))

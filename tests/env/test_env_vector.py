@@ -80,7 +80,7 @@ def test_a_bad_action_in_one_world_moves_none():
     actions[2, 0] = np.nan
     with pytest.raises(InputError, match="action"):
         env.step(actions)
-    assert all(env.unwrapped.worlds.world(i).moments[-1].stamp_us == 0 for i in range(3))
+    assert all(env.unwrapped.worlds.world(i).recent_layouts[-1].stamp_us == 0 for i in range(3))
 
 
 def test_worlds_share_maps_and_tiles():

@@ -72,7 +72,7 @@ def mean(scenes):
 class Drawn:
     """Draws what the layout says, and lets latents decide the rest: where the first is above 1 stands a house.
 
-    `tone_map` keeps nothing but those houses; `generate` gives back the noise.
+    `encode` keeps nothing but those houses; `generate` gives back the noise.
     """
 
     name, channels, patch, latent_channels = "drawn", CONDITION_CHANNELS, 4, 2

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from uniscene_sim import plugins
 from uniscene_sim.cli.main import main
-from uniscene_sim.conformance.sensors import _LIDARS, sensor_rules, views_of_a_street
+from uniscene_sim.conformance.sensors import TEST_LIDARS, sensor_rules, views_of_a_street
 from uniscene_sim.datasets.drives import sample_drives
 from uniscene_sim.datasets.sweeps import SENSORS, read_sweeps, simulate_sweeps, write_sweeps
 from uniscene_sim.errors import InputError
@@ -292,7 +292,7 @@ def engine():
 
 def test_an_untrained_engine_already_keeps_to_what_is_occupied(engine, street):
     """Points lie on rays of the sensor, not farther than 2 m behind where these enter the world."""
-    view, spec = street[1], _LIDARS[0]
+    view, spec = street[1], TEST_LIDARS[0]
     sweep = engine.step([None], [view], (spec,))[1][0]["top"]
     again = SparseSdf(LidarModel("small", engine.model.net, "0")).step([None], [view], (spec,))[1][0]["top"]
     assert digest(sweep) == digest(again)
@@ -321,15 +321,15 @@ def test_it_keeps_the_rules_of_engines(engine):
 
 def test_dual_returns_coincide(engine, street):
     """As of `raycast` where a beam meets one surface: each is told once."""
-    dual = replace(_LIDARS[0], returns="dual")
-    one, two = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (_LIDARS[0], dual))
+    dual = replace(TEST_LIDARS[0], returns="dual")
+    one, two = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (TEST_LIDARS[0], dual))
     assert one.return_number is None and (two.return_number == 0).all() and len(two.return_number) == len(two.xyz)
     assert (one.xyz == two.xyz).all() and (one.intensity == two.intensity).all()
 
 
 def test_intensity_is_that_of_the_sensor(engine, street):
     """Calibrated, in 255ths, where it has a detection range; reflectance, of which white is 1, elsewhere."""
-    plain, real = _LIDARS[0], replace(_LIDARS[0], detect_range_m=60.0)
+    plain, real = TEST_LIDARS[0], replace(TEST_LIDARS[0], detect_range_m=60.0)
     a, b = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (plain, real))
     where = {(r, t): i for r, t, i in zip(b.ring, b.time_s, b.intensity, strict=True)}
     pairs = np.array([(i, where[r, t]) for r, t, i in zip(a.ring, a.time_s, a.intensity, strict=True)
@@ -339,11 +339,11 @@ def test_intensity_is_that_of_the_sensor(engine, street):
 
 
 def test_nothing_is_asked_and_nothing_comes(engine, street):
-    assert engine.step([], [], _LIDARS)[1] == [] and engine.step([None], [street[0]], ())[1] == [{}]
+    assert engine.step([], [], TEST_LIDARS)[1] == [] and engine.step([None], [street[0]], ())[1] == [{}]
 
 
 def test_noise_and_drop_out_come_with_the_sensor(engine, street):
-    view, plain = street[0], _LIDARS[0]
+    view, plain = street[0], TEST_LIDARS[0]
     noisy, weak = replace(plain, range_noise_m=0.1), replace(plain, detect_range_m=20.0)
     a, b, c = (engine.step([None], [view], (s,))[1][0]["top"] for s in (plain, noisy, weak))
     near = np.isin(a.ring * 1e6 + np.round(a.time_s * 1e5), b.ring * 1e6 + np.round(b.time_s * 1e5))

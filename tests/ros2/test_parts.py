@@ -215,23 +215,23 @@ def test_a_twist_asks_for_a_speed_and_a_yaw_rate(layout):
 
 def test_the_desk_tells_early_stale_and_refused_controls_apart(layout):
     kinds = {kind.what: kind for kind in controls.COMMAND_KINDS}
-    desk = controls.ControlInbox(stale_us=500_000)
-    assert desk.take_reply(0) is None
-    assert desk.take(kinds["twist_cmd"], twist(5.0), 100, layout, 0) is None
-    assert desk.take_reply(101) is None and desk.counts["early"] == 1
-    assert desk.take(kinds["twist_cmd"], twist(5.0), 102, layout, 0) is None
-    assert isinstance(desk.take_reply(101)(layout, 0), Control)
-    assert desk.take_reply(101) is None  # used up
+    inbox = controls.ControlInbox(stale_us=500_000)
+    assert inbox.take_reply(0) is None
+    assert inbox.receive(kinds["twist_cmd"], twist(5.0), 100, layout, 0) is None
+    assert inbox.take_reply(101) is None and inbox.counts["early"] == 1
+    assert inbox.receive(kinds["twist_cmd"], twist(5.0), 102, layout, 0) is None
+    assert isinstance(inbox.take_reply(101)(layout, 0), Control)
+    assert inbox.take_reply(101) is None  # used up
     late = TwistStamped()
     late.header.stamp = as_time(1_000_000)
-    assert desk.take(kinds["twist_stamped_cmd"], late, 0, layout, 1_400_000) is None
-    assert "old" in desk.take(kinds["twist_stamped_cmd"], late, 0, layout, 1_600_000)
-    assert "number" in desk.take(kinds["twist_cmd"], twist(float("inf")), 0, layout, 0)
-    assert (desk.counts["received"], desk.counts["refused"], desk.counts["stale"]) == (5, 1, 1)
-    assert desk.latest(-1) is desk.latest(-1) is not None
-    assert desk.latest(1) is None and desk.counts["stale"] == 2
-    desk.clear()
-    assert not desk.counts and desk.latest(0) is None
+    assert inbox.receive(kinds["twist_stamped_cmd"], late, 0, layout, 1_400_000) is None
+    assert "old" in inbox.receive(kinds["twist_stamped_cmd"], late, 0, layout, 1_600_000)
+    assert "number" in inbox.receive(kinds["twist_cmd"], twist(float("inf")), 0, layout, 0)
+    assert (inbox.counts["received"], inbox.counts["refused"], inbox.counts["stale"]) == (5, 1, 1)
+    assert inbox.latest(-1) is inbox.latest(-1) is not None
+    assert inbox.latest(1) is None and inbox.counts["stale"] == 2
+    inbox.clear()
+    assert not inbox.counts and inbox.latest(0) is None
 
 
 def test_real_time_makes_up_within_a_tick_and_counts_what_it_cannot():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from uniscene_sim.assembly import assemble
-from uniscene_sim.engines.delivery import Made, Moment
+from uniscene_sim.engines.delivery import Delivery, Moment
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, OccupancyGrid
 from uniscene_sim.geometry import Pose
@@ -61,7 +61,7 @@ def moment(ticks: int = 4, scenario: str = "cut_in", **options) -> tuple[Simulat
     world.reset()
     for _ in range(ticks):
         world.step()
-    layout = replace(world.moments[-1], ego_velocity=np.zeros(3), ego_yaw_rate=0.0)
+    layout = replace(world.recent_layouts[-1], ego_velocity=np.zeros(3), ego_yaw_rate=0.0)
     world.current_view()
     return world, Moment(layout, ())
 
@@ -69,7 +69,7 @@ def moment(ticks: int = 4, scenario: str = "cut_in", **options) -> tuple[Simulat
 def seen(world: Simulator, now: Moment, grid: OccupancyGrid | None, trace: str, slot: str = "camera"):
     """The record of a sensor that traces a window, or tiles where there is none."""
     world.trace = trace
-    window = None if grid is None else Made(0, now.layout, {"window": grid})
+    window = None if grid is None else Delivery(0, now.layout, {"window": grid})
     view = world.view_of(replace(now, window=window), world.atlas)
     specs = world.specs[slot]
     return world.engines[slot].step([None], [view], specs)[1][0][specs[0].name]
@@ -131,7 +131,7 @@ def assemble_agents():
 def test_a_camera_shows_the_labels_and_instances_of_the_window(scenario, pitch):
     """On a slope, too, the window lies on the plane of the ego's wheels."""
     world, now = moment(scenario=scenario)
-    grid, layout = world.step().occupancy, world.moments[-1]
+    grid, layout = world.step().occupancy, world.recent_layouts[-1]
     now = Moment(replace(layout, ego_pose=replace(layout.ego_pose, pitch=pitch, roll=-0.5 * pitch)), ())
     image = seen(world, now, grid, "window")
     origin, rays, cosine = camera_rays()
@@ -245,7 +245,7 @@ def test_what_cannot_trace_a_window_says_so():
     world, now = moment(ticks=0)
     world.trace = "window"
     grid = world.reset().occupancy
-    view = world.view_of(replace(now, window=Made(0, now.layout, {"window": grid})), world.atlas)
+    view = world.view_of(replace(now, window=Delivery(0, now.layout, {"window": grid})), world.atlas)
     with pytest.raises(InputError, match="sparse-sdf reads tiles"):
         SparseSdf.step(None, [None], [view], [LIDAR])
     with pytest.raises(InputError, match=r"trace: expected one of tiles, window, window\+tiles, got 'voxels'"):

@@ -1,3 +1,4 @@
 """The command line `uniscene-sim`, a file for each group of commands.
 
-No logic lives here that Python users would miss."""
+It only adapts: everything that Python users need lives elsewhere.
+"""

@@ -1,4 +1,4 @@
-"""What the commands of `uniscene-sim` share: kinds of arguments, and tables written as JSON."""
+"""Shared by the commands of `uniscene-sim`: types of arguments, and tables written as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def positive_integer(text: str) -> int:
 
 
 def json_writer(stack: ExitStack, path: Path | None) -> Callable[[list[dict[str, Any]]], None]:
-    """What writes rows of a table, with a few facts, to a file that is opened before the rows are measured."""
+    """A function that writes rows of a table to a JSON file, which is opened before the rows are measured."""
     if path is None:
         return lambda rows: None
     try:

@@ -1,4 +1,4 @@
-"""`uniscene-sim bake`: all tiles of a map, or of a scenario's route, made and kept on disk ahead of any run."""
+"""`uniscene-sim bake`: makes all tiles of a map, or those along a scenario's route, and keeps them on disk."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["BakeTotals", "bake", "tiles_to_bake"]
 
-_CHUNK = 4  # tiles handed to a process at once
+_CHUNK = 4  # tiles that a process gets at once
 
 
 @dataclass(frozen=True)
 class BakeTotals:
-    """How many tiles were made, how many were there already, and the bytes of both on disk."""
+    """Number of tiles made and of tiles found on disk, and the bytes of both."""
 
     made: int = 0
     found: int = 0
@@ -43,15 +43,15 @@ class BakeTotals:
 
 
 def tiles_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMap, int, list[tuple[int, int]]]:
-    """A map, a seed and the tiles in sensor range: of the ego's route for a scenario, else of every road.
+    """A map, a seed and the tiles in sensor range: of the ego's route for a scenario, otherwise of every road.
 
     Args:
-        name: map file, folder of a painted map, name of a shipped map, scenario file or name of one of the library.
+        name: map file, folder of a painted map, name of a shipped map, scenario file or name of a scenario.
         seed: replaces the scenario's; 0 for a map where None.
-        rig: its range counts.
+        rig: its range determines the tiles.
 
     Raises:
-        InputError: no such map or scenario, or one that cannot be read.
+        InputError: the map or scenario does not exist or cannot be read.
     """
     reach = prefetch_range_m(rig)
     shipped = data_dir("scenarios") / "maps" / f"{name}.npz"
@@ -77,15 +77,19 @@ def bake(
     occupancy: str = "procedural",
     jobs: int = 1,
 ) -> BakeTotals:
-    """See that tiles are on disk and whole, with a progress bar; from the main thread.
+    """Make sure that tiles are on disk and undamaged, with a progress bar; call it from the main thread.
 
     Args:
-        disk: cache, a strict one.
+        static_map: the map.
+        seed: of the tiles.
+        tiles: indices (ix, iy).
+        disk: the cache, a strict one.
         occupancy: name of the engine.
-        jobs: processes that work at it.
+        jobs: number of processes.
 
     Raises:
-        InputError: an unknown engine or one that cannot be cached, or a folder that cannot be written or hold them all.
+        InputError: an unknown engine, one that cannot be cached, or a cache folder that cannot be written to or is too
+            small.
     """
     total = BakeTotals()
     chunks = [tiles[i : i + _CHUNK] for i in range(0, len(tiles), _CHUNK)]
@@ -103,23 +107,23 @@ def bake(
 
 @contextmanager
 def _late_interrupts() -> Iterator[list[int]]:
-    """Interrupts that have come; they raise nothing, since inside a kernel or a start of a process that does harm."""
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    """Collect interrupts instead of raising them: raising inside a kernel or while a process starts is harmful."""
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
-        yield came
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def _bake_all(
-    ingredients: tuple[StaticMap, int, DiskCache, str], chunks: list[Sequence[tuple[int, int]]], jobs: int
+    arguments: tuple[StaticMap, int, DiskCache, str], chunks: list[Sequence[tuple[int, int]]], jobs: int
 ) -> Iterator[BakeTotals]:
-    oven = _BakeWorker(*ingredients)
+    worker = _BakeWorker(*arguments)
     if jobs == 1:
-        yield from map(oven.bake, chunks)
+        yield from map(worker.bake, chunks)
         return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, ingredients)
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, arguments)
     try:
         yield from pool.map(_bake_chunk, chunks)
     finally:
@@ -127,7 +131,7 @@ def _bake_all(
 
 
 class _BakeWorker:
-    """What a process needs to bake."""
+    """The tile store of a process that bakes."""
 
     def __init__(self, static_map: StaticMap, seed: int, disk: DiskCache, occupancy: str):
         self.disk, self.store = disk, tile_store(occupancy, static_map, seed, disk, max_bytes=0)
@@ -144,13 +148,13 @@ class _BakeWorker:
         return BakeTotals(self.store.made, self.store.from_cache, self.disk.nbytes_read + self.disk.nbytes_written)
 
 
-_bake_worker: _BakeWorker  # of a process of the pool
+_bake_worker: _BakeWorker  # one in each process of the pool
 
 
-def _start_worker(*ingredients: Any) -> None:
+def _start_worker(*arguments: Any) -> None:
     global _bake_worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and lets this one finish its chunk
-    _bake_worker = _BakeWorker(*ingredients)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles it, and lets this one finish its chunk
+    _bake_worker = _BakeWorker(*arguments)
 
 
 def _bake_chunk(tiles: Sequence[tuple[int, int]]) -> BakeTotals:

@@ -1,4 +1,4 @@
-"""`uniscene-sim`: run scenarios, check files, say what is installed."""
+"""`uniscene-sim`: the parser and the commands, except for `train` and `eval`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from uniscene_sim.cli.arguments import json_writer, positive_integer, seed_argum
 from uniscene_sim.cli.models import add_commands
 from uniscene_sim.errors import InputError
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; 0 when all went well, 1 when a scenario failed its criteria, 2 for bad input."""
-    arguments = _parser().parse_args(argv)
+    """Entry point: returns 0 on success, 1 if a scenario failed its criteria or `check` failed, 2 for bad input."""
+    arguments = build_parser().parse_args(argv)
     try:
         code: int = arguments.command(arguments)
         return code
@@ -29,33 +29,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except SystemError as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a compiled kernel ran
+        if isinstance(error.__cause__, KeyboardInterrupt):  # interrupted while a compiled kernel ran
             return 130
         raise
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="uniscene-sim", description="Closed-loop generative sensor simulator.")
     parser.add_argument("--version", action="version", version=f"uniscene-sim {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run a scenario and write what the sensors saw")
+    run = commands.add_parser("run", help="run a scenario and write what the sensors measured")
     run.add_argument("what", metavar="SCENARIO", nargs="?",
-                     help="name of the library, file, folder or address; or what --source NAME opens")  # fmt: skip
-    run.add_argument("--out", type=Path, default=Path("out"), help="folder for what is written (default: out)")
+                     help="name of a scenario, file, folder or address; or what --source NAME opens")  # fmt: skip
+    run.add_argument("--out", type=Path, default=Path("out"), help="folder for the output (default: out)")
     run.add_argument("--seed", type=seed_argument, help="replaces the scenario's seed")
     run.add_argument("--rig", default="nuscenes-small", help="preset or YAML file (default: nuscenes-small)")
     for slot, default in plugins.DEFAULTS.items():
         run.add_argument(f"--{slot}", default=default, metavar="NAME[:OPTIONS]",
                          help=f"{slot} engine, options as key=value,... (default: {default})")  # fmt: skip
     run.add_argument("--trace", default="tiles", choices=("tiles", "window", "window+tiles"),
-                     help="what rays go through: tiles and agents, the window, or it and tiles beyond")  # fmt: skip
+                     help="what rays are traced through: tiles, the window, or the window, then tiles")  # fmt: skip
     run.add_argument("--source", metavar="NAME|ADDRESS",
-                     help="what knows the world, where SCENARIO does not tell; or an address in its place")  # fmt: skip
-    run.add_argument("--sink", action="append", help="what takes the frames; may be repeated (default: report)")
+                     help="source that opens SCENARIO, if its name does not select one; or an address")  # fmt: skip
+    run.add_argument("--sink", action="append", help="sink for the frames; may be repeated (default: report)")
     run.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where rays are traced (default: cpu)")
     run.add_argument("--ticks", type=positive_integer, help="stop after this many ticks")
-    run.add_argument("--no-cache", action="store_true", help="make all tiles anew and keep none on disk")
+    run.add_argument("--no-cache", action="store_true", help="make all tiles again and keep none on disk")
     run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
     run.add_argument("--annotations", default="", metavar="LIST", help="of flow,boxes,lanes: drawn onto the cameras")
     run.set_defaults(command=_run)
@@ -64,8 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     bake.add_argument("map", help="map file or folder, name of a shipped map, or a scenario: then its route alone")
     bake.add_argument("--seed", type=seed_argument, help="of the world (default: 0, or the scenario's)")
     bake.add_argument("--occupancy", default="procedural", help="occupancy engine (default: procedural)")
-    bake.add_argument("--rig", default="nuscenes-small", help="how far it sees (default: nuscenes-small)")
-    bake.add_argument("--jobs", type=positive_integer, default=1, help="processes at work (default: 1)")
+    bake.add_argument(
+        "--rig", default="nuscenes-small", help="its range determines the tiles (default: nuscenes-small)"
+    )
+    bake.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     bake.set_defaults(command=_bake)
 
     info = commands.add_parser("info", help="engines, rigs, scenarios, devices and versions")
@@ -76,17 +79,19 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
     validate.set_defaults(command=_validate)
 
-    check = commands.add_parser("check", help="whether an engine, source or sink keeps the rules")
-    check.add_argument("name", help="as installed (NAME:OPTIONS, too), or module:attribute")
-    check.add_argument("--slot", choices=plugins.SLOTS, help="what it is (default: where the name is installed)")
+    check = commands.add_parser("check", help="test whether an engine, source or sink follows the rules")
+    check.add_argument("name", help="installed name (also NAME:OPTIONS), or module:attribute")
+    check.add_argument(
+        "--slot", choices=plugins.SLOTS, help="slot to test (default: those in which the name is installed)"
+    )
     check.add_argument("--on", default="cut_in", metavar="WHAT", help="what a source opens (default: cut_in)")
     check.set_defaults(command=_check)
 
-    bench = commands.add_parser("bench", help="how fast it is, beside peers measured in the same run")
+    bench = commands.add_parser("bench", help="measure speed, with peers in the same run")
     parts = ("cameras", "lidar", "tiles", "ticks", "env", "scaling", "ros2")
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
                        help=f"{', '.join(parts)} (default: all but ros2)")  # fmt: skip
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     bench.set_defaults(command=_bench)
 
     add_commands(commands)
@@ -164,13 +169,13 @@ def _info(_: argparse.Namespace) -> int:
     print(f"{'rigs:':20}{', '.join(PRESETS)}")
     print(f"{'scenarios:':20}{', '.join(scenario_names())}")
     print(f"{'devices:':20}{', '.join([f'cpu ({os.cpu_count()} cores)', *cuda_devices()])}")
-    found = []
+    versions = []
     for package in ("uniscene_sim", "numpy", "numba", "scipy", "av", "carla"):
         try:
-            found.append(f"{package} {version(package)}")
+            versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            found.append(f"{package} not installed")
-    print(f"{'versions:':20}python {platform.python_version()}, {', '.join(found)}")
+            versions.append(f"{package} not installed")
+    print(f"{'versions:':20}python {platform.python_version()}, {', '.join(versions)}")
     return 0
 
 
@@ -187,7 +192,7 @@ def _validate(arguments: argparse.Namespace) -> int:
         print(json.dumps(scenario_json_schema(), indent=2))
     elif not arguments.files:
         raise InputError("expected at least one file, or --schema")
-    bad = 0
+    failed = 0
     for path in arguments.files:
         try:
             if path.is_dir() or path.suffix in (".xodr", ".npz"):
@@ -198,11 +203,11 @@ def _validate(arguments: argparse.Namespace) -> int:
                 scenario = load_scenario(path)
                 ScenarioSource(scenario, load_map(scenario.map)).reset()
         except InputError as error:
-            bad += 1
+            failed += 1
             print(f"uniscene-sim: {error}", file=sys.stderr)
         else:
             print(f"{path}: ok")
-    return 2 if bad else 0
+    return 2 if failed else 0
 
 
 def _is_rig(path: Path) -> bool:
@@ -223,13 +228,13 @@ def _check(arguments: argparse.Namespace) -> int:
             raise InputError(f"says what module:attribute is, expected one of {kinds}", field="--slot")
         installed = ", ".join(sorted({name for slot in plugins.SLOTS for name in plugins.plugin_names(slot)}))
         raise InputError(f"nothing is called {arguments.name!r}; installed: {installed}", field="NAME")
-    bad = 0
+    failed = 0
     for slot in slots:
         for finding in check(slot, arguments.name, arguments.on):
-            bad += not finding.good
-            print(f"{slot:10}{'ok  ' if finding.good else 'FAIL'}  {finding.rule}"
+            failed += not finding.passed
+            print(f"{slot:10}{'ok  ' if finding.passed else 'FAIL'}  {finding.rule}"
                   + (f": {finding.detail}" if finding.detail else ""))  # fmt: skip
-    return 1 if bad else 0
+    return 1 if failed else 0
 
 
 def _bench(arguments: argparse.Namespace) -> int:

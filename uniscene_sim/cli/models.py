@@ -1,4 +1,4 @@
-"""`uniscene-sim train` and `uniscene-sim eval`: models of the zoo, and how good they are."""
+"""`uniscene-sim train` and `uniscene-sim eval`: training and evaluation of the models of the zoo."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 _DATA = Path("out/data")
-_DEVICE: dict[str, Any] = {"choices": ("cpu", "cuda"), "help": "where (default: cuda where there is one)"}
+_DEVICE: dict[str, Any] = {"choices": ("cpu", "cuda"), "help": "device (default: cuda if available)"}
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `train` and `eval` to a parser's commands."""
-    train = commands.add_parser("train", help="train a model of the zoo, or make the data that it learns from")
+    train = commands.add_parser("train", help="train a model of the zoo, or make training data")
     names = train.add_subparsers(required=True, metavar="NAME")
-    data = names.add_parser("data", help="windows of towns, which `occupancy` learns from")
-    data.add_argument("--data", type=Path, default=_DATA, help=f"where (default: {_DATA})")
-    data.add_argument("--towns", type=positive_integer, help="to train on (default: 56)")
-    data.add_argument("--xodr", type=Path, help="folder of OpenDRIVE maps to judge models on, too")
-    data.add_argument("--jobs", type=positive_integer, default=1, help="processes at work (default: 1)")
+    data = names.add_parser("data", help="windows of towns, the training data of `occupancy`")
+    data.add_argument("--data", type=Path, default=_DATA, help=f"folder (default: {_DATA})")
+    data.add_argument("--towns", type=positive_integer, help="number of towns to train on (default: 56)")
+    data.add_argument("--xodr", type=Path, help="folder of OpenDRIVE maps for a second test set")
+    data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
                                ("lidar", "sweeps", "the network of `sparse-sdf`")):  # fmt: skip
         one = names.add_parser(name, help=learns)
         one.add_argument("--data", type=Path, default=_DATA,
-                         help=f"{what} of towns, made where there are none (default: {_DATA})")  # fmt: skip
-        one.add_argument("--recipe", type=Path, metavar="YAML", help="what to change of the recipe")
+                         help=f"{what} of towns, made if missing (default: {_DATA})")  # fmt: skip
+        one.add_argument("--recipe", type=Path, metavar="YAML", help="changes to the recipe")
         one.add_argument("--work", type=Path, default=Path("out/training") / name,
-                         help=f"checkpoints; what was stopped goes on (default: out/training/{name})")  # fmt: skip
+                         help=f"checkpoints; a stopped training resumes (default: out/training/{name})")  # fmt: skip
         one.add_argument("--out", type=Path, default=Path("out/models") / name,
                          help=f"folder of the model (default: out/models/{name})")  # fmt: skip
         one.add_argument("--device", **_DEVICE)
         one.set_defaults(command=_train, name=name)
 
-    judge = commands.add_parser("eval", help="how good a model is on towns that no training has seen")
-    names = judge.add_subparsers(required=True, metavar="NAME")
-    occupancy = names.add_parser("occupancy", help="worlds from layouts")
-    occupancy.add_argument("--model", default="occupancy", help="of the zoo, or a folder (default: occupancy)")
+    evaluation = commands.add_parser("eval", help="evaluate a model on held-out towns")
+    names = evaluation.add_subparsers(required=True, metavar="NAME")
+    occupancy = names.add_parser("occupancy", help="generated worlds")
+    occupancy.add_argument("--model", default="occupancy", help="model of the zoo, or a folder (default: occupancy)")
     occupancy.add_argument(
         "--windows", type=positive_integer, default=32, help="held-out windows of each set (default: 32)"
     )
-    occupancy.add_argument("--steps", type=positive_integer, default=2, help="of the flow (default: 2)")
+    occupancy.add_argument("--steps", type=positive_integer, default=2, help="steps of the flow (default: 2)")
     occupancy.add_argument("--guidance", type=float, default=1.0, help="weight of the layout (default: 1)")
     occupancy.set_defaults(command=_eval_occupancy)
-    lidar = names.add_parser("lidar", help="sweeps from labels")
-    lidar.add_argument("--model", default="lidar", help="of the zoo, or a folder (default: lidar)")
+    lidar = names.add_parser("lidar", help="generated sweeps")
+    lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
     lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
     lidar.add_argument("--towns", type=positive_integer, default=8, help="held-out towns, at most (default: 8)")
-    lidar.add_argument("--real", type=Path, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to be set beside ours")
+    lidar.add_argument("--real", type=Path, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to compare with")
     lidar.set_defaults(command=_eval_lidar)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
-        one.add_argument("--data", type=Path, help=f"{what} of towns (default: made for this alone)")
-        one.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+        one.add_argument("--data", type=Path, help=f"{what} of towns (default: made for this evaluation)")
+        one.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
         one.add_argument("--picture", type=Path, metavar="PNG", help=f"draw some of the {what} of --data")
         one.add_argument("--device", **_DEVICE)
 
@@ -95,7 +95,7 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     from uniscene_sim.evaluation.score_table import as_markdown, as_records
     from uniscene_sim.occupancy.learned.model import OccupancyModel
 
-    _need_data(arguments)
+    _require_data(arguments)
     model = OccupancyModel.load(arguments.model, arguments.device)
     with ExitStack() as stack:
         write = json_writer(stack, arguments.json)
@@ -123,7 +123,7 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     from uniscene_sim.evaluation.real_sweeps import compare_with_real
     from uniscene_sim.evaluation.score_table import as_markdown, as_records
 
-    _need_data(arguments)
+    _require_data(arguments)
     predictors = learned_predictors(arguments.model, arguments.also, arguments.device)
     with ExitStack() as stack:
         write = json_writer(stack, arguments.json)
@@ -139,7 +139,7 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _need_data(arguments: argparse.Namespace) -> None:
+def _require_data(arguments: argparse.Namespace) -> None:
     if arguments.picture is not None and arguments.data is None:
         raise InputError("draws some of --data, expected its folder", field="--picture")
 

@@ -1,4 +1,4 @@
-"""`uniscene-sim train`: models of the zoo from data, judged as they were written."""
+"""`uniscene-sim train`: trains models of the zoo and evaluates them as they were written."""
 
 from __future__ import annotations
 
@@ -34,35 +34,37 @@ def train_occupancy(
     """Train the VAE and the flow and write them as a model of the zoo, with its card.
 
     Args:
-        data: windows of towns, made where there are none.
-        work: where checkpoints and logs lie; a training that was stopped goes on from there.
+        data: folder of windows of towns, which are made if missing.
+        work: folder of checkpoints and logs; a stopped training resumes from it.
         out: folder of the model.
+        recipe_file: YAML with changes to the recipe.
+        device: "cpu" or "cuda"; None for cuda if available.
 
     Raises:
-        InputError: damaged data, a recipe that is not one, or a folder that cannot be written.
+        InputError: damaged data, an invalid recipe, or a folder that cannot be written to.
     """
     recipe = OccupancyRecipe()
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
-    on = pick_device(device)
+    torch_device = pick_device(device)
     if not list((data / "train").glob("town_*.npz")):
         train_data(data)
     training, validation = read_split(data / "train"), read_split(data / "validation")
-    vae = train_vae(recipe, training, validation, work, on)
-    flow = train_flow(recipe, vae, training, validation, work, on)
+    vae = train_vae(recipe, training, validation, work, torch_device)
+    flow = train_flow(recipe, vae, training, validation, work, torch_device)
     facts = {
         "name": out.name,
         "seed": recipe.seed,
         "towns": len(training),
         "windows": sum(map(len, training)),
-        "device": device_name(on.type),
+        "device": device_name(torch_device.type),
         "ratio": recipe.vae.ratio,
         "flow": "convolutional U-Net" if isinstance(recipe.net, UNetConfig) else "transformer",
         "vae_parameters": _millions(vae),
         "flow_parameters": _millions(flow),
     }
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
-    # Judged as it was written, in half precision.
+    # Evaluated as it was written, in half precision.
     rows = evaluate_occupancy(OccupancyModel.load(out, device), data)
     save_occupancy(
         out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown_tables(rows, OCCUPANCY_TABLES))
@@ -70,16 +72,23 @@ def train_occupancy(
 
 
 def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None) -> None:
-    """Train the network of `sparse-sdf` and write it as a model of the zoo, with its card; arguments as of
-    `train_occupancy`, the data sweeps of towns."""
+    """Train the network of `sparse-sdf` and write it as a model of the zoo, with its card.
+
+    Args:
+        data: folder of sweeps of towns, which are made if missing.
+        work, out, recipe_file, device: as for `train_occupancy`.
+
+    Raises:
+        InputError: as for `train_occupancy`.
+    """
     recipe = LidarRecipe()
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {})
-    on = pick_device(device)
+    torch_device = pick_device(device)
     if not list((data / "train").glob("sweeps_*.npz")):
         make_all_sweeps(data)
     training, validation = read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
-    net = train_sdf(recipe, training, validation, work, on)
+    net = train_sdf(recipe, training, validation, work, torch_device)
     sweeps = [sweep for town in training for sweep in town.sweeps]
     facts = {
         "name": out.name,
@@ -87,7 +96,7 @@ def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = No
         "towns": len(training),
         "sweeps": len(sweeps),
         "sensors": len({(sweep.max_range_m, sweep.detect_range_m) for sweep in sweeps}),
-        "device": device_name(on.type),
+        "device": device_name(torch_device.type),
         "samples": recipe.net.samples,
         "parameters": _millions(net),
     }

@@ -1,4 +1,4 @@
-"""Compile every kernel ahead of the first run, by running a short one."""
+"""Compiles all kernels ahead of the first run, by short runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["compile_kernels"]
 
 
 def compile_kernels() -> None:
-    """Two ticks of `cut_in` with the smallest rig and a real LiDAR, of each kind that can be had, and with Gymnasium a
-    step of an environment; numba keeps what it compiles beside the package."""
+    """Run two ticks of `cut_in` with the smallest rig and a LiDAR with noise, for each LiDAR engine that is available,
+    and a step of an environment if Gymnasium is installed. Numba caches the compiled code beside the package."""
     rig = load_rig("rl")
-    real = lidar_model("vlp-16", "real", Pose(0.9, 0.0, 1.8), azimuth_steps=90)
+    noisy = lidar_model("vlp-16", "real", Pose(0.9, 0.0, 1.8), azimuth_steps=90)
     learned = find_spec("torch") and find_spec("spconv") and "lidar" in model_names()
     for lidar in ("raycast", "sparse-sdf") if learned else ("raycast",):
-        simulator = assemble(ScenarioSource.open("cut_in"), replace(rig, lidars=(*rig.lidars, real)), lidar=lidar)
+        simulator = assemble(ScenarioSource.open("cut_in"), replace(rig, lidars=(*rig.lidars, noisy)), lidar=lidar)
         simulator.reset()
         simulator.step()
     if find_spec("gymnasium") is not None:

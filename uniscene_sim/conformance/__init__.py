@@ -1,6 +1,6 @@
-"""`uniscene-sim check`: whether a source, an engine or a sink keeps the rules of its interface, and what is wrong.
+"""`uniscene-sim check`: tests whether a source, an engine or a sink follows the rules of its interface.
 
-The rules are said in `uniscene_sim.interfaces`; here they are tests, one file for each kind.
+`uniscene_sim.interfaces` documents the rules; here they are tests, one file for each kind of plug-in.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ __all__ = ["Finding", "check", "fingerprint"]
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether one rule is kept; `detail` says what was expected and what was seen where it is not."""
+    """Result of testing one rule; for a failure, `detail` gives what was expected and what was found."""
 
     rule: str
-    good: bool
+    passed: bool
     detail: str = ""
 
 
 def check(slot: str, name: str, on: str = "cut_in") -> Iterator[Finding]:
-    """Findings, one a rule, as they are made.
+    """Test the rules of a slot, one by one.
 
     Args:
         slot: one of `plugins.SLOTS`.
-        name: as installed, with options or not; or `module:attribute` of one under development, where nothing is
-            installed under the name before the colon.
+        name: installed name, with or without options; or `module:attribute` of a class under development, if the part
+            before the colon is not an installed name.
         on: what a source opens.
 
     Raises:
-        InputError: no such thing, or one that cannot be constructed.
+        InputError: it does not exist or cannot be constructed.
     """
     for rule, test in _rules(slot, name, on):
         try:
             test()
-        except RuleViolation as broken:
-            yield Finding(rule, False, str(broken))
+        except RuleViolation as violation:
+            yield Finding(rule, False, str(violation))
         except Exception as error:
             yield Finding(rule, False, f"raised {type(error).__name__}: {error}")
         else:
@@ -55,24 +55,24 @@ def check(slot: str, name: str, on: str = "cut_in") -> Iterator[Finding]:
 
 
 def fingerprint(slot: str, name: str, on: str) -> str:
-    """What is held against a new process."""
-    made = _class_of(slot, name)
+    """Digest of a plug-in's output, to be compared with that of a new process."""
+    plugin = _class_of(slot, name)
     if slot == "source":
-        return drive_digest(made, on)
+        return drive_digest(plugin, on)
     if slot == "window":
-        return digests_of_windows(made)
-    return tile_digests(made) if slot == "occupancy" else street_digests(slot, made)
+        return digests_of_windows(plugin)
+    return tile_digests(plugin) if slot == "occupancy" else street_digests(slot, plugin)
 
 
 def _rules(slot: str, name: str, on: str) -> Rules:
-    made = _class_of(slot, name)
+    plugin = _class_of(slot, name)
     if slot == "source":
-        return source_rules(made, name, on)
+        return source_rules(plugin, name, on)
     if slot == "occupancy":
-        return tile_rules(made, name)
+        return tile_rules(plugin, name)
     if slot == "window":
-        return window_rules(made, name)
-    return sink_rules(made) if slot == "sink" else sensor_rules(slot, made, name)
+        return window_rules(plugin, name)
+    return sink_rules(plugin) if slot == "sink" else sensor_rules(slot, plugin, name)
 
 
 def _class_of(slot: str, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The rules of what engines remember and how they are called: chunks, latency, states."""
+"""Rules on chunks, latency and states of engines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ Step = Callable[[Any, Sequence[Any], Sequence[WorldView]], tuple[Sequence[Any], 
 
 
 def expect_chunk_and_latency(engine: Any) -> None:
+    """Require valid `chunk` and `latency_ticks`."""
     for number, least in (("chunk", 1), ("latency_ticks", 0)):
         value = getattr(engine, number, None)
         require(
@@ -36,14 +37,14 @@ def chunk_rules(
     stamps: Callable[[Any], set[int]],
     moments: tuple[WorldView, WorldView],
 ) -> Rules:
-    """Rules of engines with memory.
+    """Rules of engines with state.
 
     Args:
-        make: makes an engine.
-        step: calls its `step` with all else that this takes.
-        digests: what is compared of an output.
-        stamps: those of the records of an output.
-        moments: two of one world, the earlier one first.
+        make: constructs an engine.
+        step: calls the engine's `step`: (engine, states, views) -> (states, outputs).
+        digests: the part of an output that is compared.
+        stamps: stamps of the records of an output, us.
+        moments: two views of one world, the earlier one first.
     """
     a, b = moments
 

@@ -1,4 +1,4 @@
-"""What rules are made of."""
+"""Building blocks of rules."""
 
 from __future__ import annotations
 
@@ -24,27 +24,36 @@ __all__ = [
     "require_array",
 ]
 
-#: What a rule asks, and the test that raises `RuleViolation` where it is not kept.
+#: Description of each rule, and a test that raises `RuleViolation` if it is broken.
 Rules = list[tuple[str, Callable[[], None]]]
 
 
 class RuleViolation(Exception):
-    """A rule is not kept."""
+    """A rule is broken."""
 
 
 def require(condition: bool, message: str) -> None:
+    """Raise `RuleViolation` with a message unless a condition holds."""
     if not condition:
         raise RuleViolation(message)
 
 
 def require_array(name: str, value: Any, dtype: Any, shape: tuple[int, ...]) -> None:
+    """Require an array of a dtype and a shape.
+
+    Args:
+        name: of the value, for the message.
+        value: what should be an array.
+        dtype: expected dtype.
+        shape: expected shape.
+    """
     require(isinstance(value, np.ndarray), f"{name} must be an array, is a {type(value).__name__}")
     require(value.dtype == dtype and value.shape == shape,
             f"{name} must be {np.dtype(dtype).name} {shape}, is {value.dtype.name} {value.shape}")  # fmt: skip
 
 
 def refused_with_input_error(what: str, call: Callable[[], object]) -> bool:
-    """Whether a call was refused; anything but an `InputError` of one line is no refusal."""
+    """Whether a call raised `InputError` with a message of one line; any other exception breaks the rule."""
     try:
         call()
     except InputError as error:
@@ -53,13 +62,13 @@ def refused_with_input_error(what: str, call: Callable[[], object]) -> bool:
     except RuleViolation:
         raise
     except Exception as error:
-        seen = f"raised {type(error).__name__}: {error}"
-        raise RuleViolation(f"{what} must be served or refused with InputError, {seen}") from None
+        raised = f"raised {type(error).__name__}: {error}"
+        raise RuleViolation(f"{what} must be served or refused with InputError, {raised}") from None
     return False
 
 
 def hash_layouts(frames: Iterable[LayoutFrame]) -> str:
-    """SHA-256 over every field of each."""
+    """SHA-256 over all fields of all layouts."""
     sha = hashlib.sha256()
     for frame in frames:
         for f in fields(frame):
@@ -69,7 +78,7 @@ def hash_layouts(frames: Iterable[LayoutFrame]) -> str:
 
 
 def fingerprint_in_new_process(slot: str, name: str, on: str = "") -> str:
-    """The fingerprint that another process finds."""
+    """The fingerprint computed in a new process."""
     code = f"from uniscene_sim import conformance as c\nprint(c.fingerprint({slot!r}, {name!r}, {on!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     require(done.returncode == 0, f"failed there: {done.stderr.strip().splitlines()[-1:]}")

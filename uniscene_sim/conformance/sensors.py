@@ -1,4 +1,4 @@
-"""The rules of cameras and LiDARs, on two moments of a street and with sensors of a few pixels or beams."""
+"""Rules of camera and LiDAR engines, tested at two times in a street with sensors of few pixels or beams."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from uniscene_sim.taxonomy import EGO_ID, AgentClass, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["NEW_ID", "car_ahead", "sensor_rules", "street_digests", "views_of_a_street"]
+__all__ = ["NEW_ID", "TEST_LIDARS", "car_ahead", "sensor_rules", "street_digests", "views_of_a_street"]
 
 _RANGE_M = 40.0
-_CAMERAS = (
+TEST_CAMERAS = (
     CameraSpec("front", 48, 32, 30.0, 30.0, 24.0, 16.0, Pose(1.7, 0.0, 1.5), max_range_m=_RANGE_M),
     CameraSpec("left", 32, 24, 20.0, 20.0, 16.0, 12.0, Pose(1.0, 0.4, 1.5, yaw=1.2), max_range_m=_RANGE_M),
 )
-_LIDARS = tuple(
+TEST_LIDARS = tuple(
     LidarSpec(name, Pose(x, 0.0, 1.8), tuple(np.radians(np.linspace(-20.0, 5.0, 8))), 90, max_range_m=_RANGE_M)
     for name, x in (("top", 0.9), ("front", 3.4))
 )
@@ -41,7 +41,7 @@ NEW_ID = 60_000
 
 
 def views_of_a_street() -> tuple[WorldView, WorldView]:
-    """Two moments of a street, half a second apart, each with its history."""
+    """Two views of a street, half a second apart, each with its history."""
     source = ScenarioSource.open("cut_in")
     store = tile_store("procedural", source.map, source.seed)
     views, history = [], [source.reset()]
@@ -67,7 +67,8 @@ def _digests(outputs: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
-    specs: tuple[Any, ...] = _CAMERAS if slot == "camera" else _LIDARS
+    """Rules of an engine of the slot `camera` or `lidar`."""
+    specs: tuple[Any, ...] = TEST_CAMERAS if slot == "camera" else TEST_LIDARS
     record = CameraFrame if slot == "camera" else LidarSweep
     a, b = views_of_a_street()
 
@@ -126,8 +127,8 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
         empty, full = _step_engine(engine, [a], specs[:1])[0], _step_engine(engine, [crowded], specs[:1])[0]
         first = specs[0].name
         require(digest(empty[first]) != digest(full[first]), "a car put 9 m ahead of the ego changes nothing")
-        seen = int((full[first].instance == NEW_ID).sum())
-        require(seen > 3, f"of a car put 9 m ahead of the ego {seen} samples carry its instance, expected some")
+        count = int((full[first].instance == NEW_ID).sum())
+        require(count > 3, f"of a car put 9 m ahead of the ego {count} samples carry its instance, expected some")
 
     def errors() -> None:
         before = _digests(_step_engine(engine, [a], specs))
@@ -143,14 +144,14 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
             refused_with_input_error(f"the sensor {spec.name!r}", call)
         require(_digests(one.step([None], [a], specs)[1]) == before, "after an error the engine goes on in another way")
 
-    def anew() -> None:
+    def new_process() -> None:
         require(
             fingerprint_in_new_process(slot, name) == street_digests(slot, engine), "a new process gave other output"
         )
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
-        ("repeats in a new process", anew), ("batch equals single worlds", batch),
+        ("repeats in a new process", new_process), ("batch equals single worlds", batch),
         *chunk_rules(
             engine,
             lambda one, states, views: one.step(states, views, specs),
@@ -164,16 +165,16 @@ def sensor_rules(slot: str, engine: Any, name: str) -> Rules:
 
 
 def _unusual_sensors(slot: str) -> tuple[Any, ...]:
-    """Sensors that not every engine can serve; each is to be served well or refused."""
+    """Sensors that an engine need not support; it must simulate each correctly or refuse it."""
     if slot == "lidar":
         single = LidarSpec("one_beam", Pose(0.9, 0.0, 1.8), (-0.1,), 30, max_range_m=_RANGE_M)
         return (
             single,
             replace(single, name="backwards", pose=Pose(0.0, 0.0, 1.8, yaw=np.pi)),
-            replace(_LIDARS[0], name="real", detect_range_m=30.0, range_noise_m=0.02, divergence_rad=0.01),
-            replace(_LIDARS[0], name="dual", divergence_rad=0.01, returns="dual"),
+            replace(TEST_LIDARS[0], name="real", detect_range_m=30.0, range_noise_m=0.02, divergence_rad=0.01),
+            replace(TEST_LIDARS[0], name="dual", divergence_rad=0.01, returns="dual"),
         )
-    pinhole = _CAMERAS[0]
+    pinhole = TEST_CAMERAS[0]
     return (
         replace(pinhole, name="fisheye", model="fisheye", distortion=(0.01, 0.0, 0.0, 0.0), fx=9.0, fy=9.0),
         replace(pinhole, name="brown_conrady", model="brown_conrady", distortion=(-0.1, 0.01, 0.0, 0.0, 0.0)),
@@ -218,8 +219,8 @@ def _check_sweep(sweep: LidarSweep, spec: LidarSpec, layout: LayoutFrame) -> Non
 
 def _check_labels(sensor: str, labels: np.ndarray, instances: np.ndarray, layout: LayoutFrame) -> None:
     require(int(labels.max()) <= max(OccClass), f"{sensor}: labels must be of the taxonomy, has {int(labels.max())}")
-    strange = set(np.unique(instances).tolist()) - {0, EGO_ID} - set(layout.agents["id"].tolist())
-    require(not strange, f"{sensor}: instances {sorted(strange)[:5]} are none of the layout's agents")
+    unknown = set(np.unique(instances).tolist()) - {0, EGO_ID} - set(layout.agents["id"].tolist())
+    require(not unknown, f"{sensor}: instances {sorted(unknown)[:5]} are none of the layout's agents")
 
 
 def car_ahead(frame: LayoutFrame) -> LayoutFrame:
@@ -232,6 +233,6 @@ def car_ahead(frame: LayoutFrame) -> LayoutFrame:
 
 
 def street_digests(slot: str, engine: Any) -> str:
-    """What is held against a new process."""
-    specs: tuple[Any, ...] = _CAMERAS if slot == "camera" else _LIDARS
+    """Digests of both views, to be compared with those of a new process."""
+    specs: tuple[Any, ...] = TEST_CAMERAS if slot == "camera" else TEST_LIDARS
     return repr(_digests(_step_engine(engine, list(views_of_a_street()), specs)))

@@ -1,4 +1,4 @@
-"""The rules of sinks, on a few ticks of a street."""
+"""Rules of sinks, tested with a few ticks of a street."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ _OUTCOME = Outcome(Status.SUCCESS)
 
 
 def sink_rules(sink: Any) -> Rules:
+    """Rules of a sink."""
+
     def attributes() -> None:
         require(isinstance(getattr(sink, "name", None), str), "name must be a string")
 

@@ -1,4 +1,4 @@
-"""The rules of sources, on the first two seconds of what they are asked to open."""
+"""Rules of sources, tested with the first two seconds of what they open."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ __all__ = ["drive_digest", "source_rules"]
 _TICK_US = 100_000
 _TICKS = 20
 _STATUS = ", ".join(Status)
-_OF_A_MAP = ("ref", "bounds", "surface", "frontages", "rasterise")
+_MAP_ATTRIBUTES = ("ref", "bounds", "surface", "frontages", "rasterise")
 
 
 def source_rules(source: Any, name: str, on: str) -> Rules:
+    """Rules of a source that opens `on`."""
+
     def attributes() -> None:
         require(isinstance(getattr(source, "name", None), str), "name must be a string")
         one = source.open(on)
@@ -36,7 +38,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
         require(isinstance(one.title, str) and bool(one.title), f"title must be a string, is {one.title!r}")
         require(isinstance(one.seed, int), f"seed must be an integer, is {one.seed!r}")
         require(one.duration_s > 0, f"duration_s must be above 0, is {one.duration_s!r}")
-        for attribute in _OF_A_MAP:
+        for attribute in _MAP_ATTRIBUTES:
             require(hasattr(one.map, attribute), f"map must be a StaticMap, lacks {attribute}")
         route = one.route_path
         require_array("route_path", route, np.float64, (len(route), 3))
@@ -75,7 +77,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             one.step(one.driver_control(), _TICK_US)
         require(hash_layouts(frames) == before, "a layout changed after it was handed out")
 
-    def anew() -> None:
+    def new_process() -> None:
         there = fingerprint_in_new_process("source", name, on)
         require(there == drive_digest(source, on), "a new process gave other layouts")
 
@@ -105,13 +107,13 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
 
     return [
         ("declares its attributes", attributes), ("takes a seed", seeded), ("layouts every 10 ms", layouts),
-        ("repeats", repeats), ("repeats in a new process", anew), ("what is handed out stays", kept),
+        ("repeats", repeats), ("repeats in a new process", new_process), ("what is handed out stays", kept),
         ("controls move the ego", controls), ("errors", errors),
     ]  # fmt: skip
 
 
 def drive_digest(source: Any, on: str) -> str:
-    """What is held against a new process."""
+    """Digest of the layouts, to be compared with that of a new process."""
     return _drive(source.open(on))
 
 

@@ -1,4 +1,4 @@
-"""The rules of occupancy engines, on three tiles of a town."""
+"""Rules of occupancy engines, tested with three tiles of a town."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim import tile as layout_of_tiles
+from uniscene_sim import tile as tile_format
 from uniscene_sim.conformance.rules import (
     Rules,
     fingerprint_in_new_process,
@@ -27,6 +27,7 @@ _FAR = (5000, -5000)
 
 
 def tile_rules(engine: Any, name: str) -> Rules:
+    """Rules of an engine of the slot `occupancy`."""
     static_map = load_map(load_scenario(find_scenario("cut_in")).map)
 
     def tile(index: tuple[int, int], seed: int = 7) -> Tile:
@@ -49,7 +50,7 @@ def tile_rules(engine: Any, name: str) -> Rules:
         require(forth == back, "a tile changes with the tiles made before it")
         require(forth == [_tile_hash(tile(i)) for i in _TILES], "a new engine made another tile")
 
-    def anew() -> None:
+    def new_process() -> None:
         there = fingerprint_in_new_process("occupancy", name)
         require(there == tile_digests(engine), "a new process made another tile")
 
@@ -70,13 +71,13 @@ def tile_rules(engine: Any, name: str) -> Rules:
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
-        ("repeats in a new process", anew), ("seed shows in the world", seeded), ("ground meets at edges", seams),
-        ("errors", errors),
+        ("repeats in a new process", new_process), ("seed shows in the world", seeded),
+        ("ground meets at edges", seams), ("errors", errors),
     ]  # fmt: skip
 
 
 def _check_tile(tile: Tile, index: tuple[int, int]) -> None:
-    t = layout_of_tiles
+    t = tile_format
     require(tile.index == index, f"index must be {index}, is {tile.index}")
     cells = tile.base_z / CELL_M
     require(abs(cells - round(cells)) < 1e-6, f"base_z must be a multiple of {CELL_M} m, is {tile.base_z}")
@@ -104,6 +105,6 @@ def _tile_hash(tile: Tile) -> str:
 
 
 def tile_digests(engine: Any) -> str:
-    """What is held against a new process."""
+    """Digests of the tiles, to be compared with those of a new process."""
     static_map = load_map(load_scenario(find_scenario("cut_in")).map)
     return repr([_tile_hash(engine(static_map, 7).tile(*i)) for i in _TILES])

@@ -1,4 +1,4 @@
-"""The rules of window engines, on two moments of a street."""
+"""Rules of window engines, tested at two times in a street."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["digests_of_windows", "window_rules"]
 
-_STRANGE = GridSpec(0.8, (30, 20, 8), (-4.0, -8.0, -0.8))
+_OTHER_GRID = GridSpec(0.8, (30, 20, 8), (-4.0, -8.0, -0.8))
 
 
 def window_rules(engine: Any, name: str) -> Rules:
+    """Rules of an engine of the slot `window`."""
     a, b = views_of_a_street()
 
     def step(one: Any, states: Sequence[Any], views: Sequence[WorldView]) -> tuple[Sequence[Any], list[OccupancyGrid]]:
@@ -39,20 +40,20 @@ def window_rules(engine: Any, name: str) -> Rules:
         states, grids = result
         return states, grids
 
-    def made(*views: WorldView) -> list[OccupancyGrid]:
+    def grids_of(*views: WorldView) -> list[OccupancyGrid]:
         states, grids = step(_new(engine), [None] * len(views), views)
         require(len(states) == len(views), "step() must return a state for each world")
         return grids
 
     def digests(*views: WorldView) -> list[str]:
-        return [digest(grid) for grid in made(*views)]
+        return [digest(grid) for grid in grids_of(*views)]
 
     def attributes() -> None:
         require(isinstance(getattr(engine, "name", None), str), "name must be a string")
         expect_chunk_and_latency(engine)
 
     def outputs() -> None:
-        grids = made(a, b)
+        grids = grids_of(a, b)
         require(len(grids) == 2, f"2 worlds must give 2 grids, gave {len(grids)}")
         for view, grid in zip((a, b), grids, strict=True):
             _check_grid(grid, view, DEFAULT_GRID)
@@ -72,12 +73,12 @@ def window_rules(engine: Any, name: str) -> Rules:
 
     def untouched() -> None:
         before = hash_layouts((a.frame, *a.history))
-        made(a)
+        grids_of(a)
         require(hash_layouts((a.frame, *a.history)) == before, "step() must not change the layout that it is given")
 
     def conditions() -> None:
-        crowded = made(replace(a, frame=car_ahead(a.frame)))[0]
-        require(digest(made(a)[0]) != digest(crowded), "a car put 9 m ahead of the ego changes nothing")
+        crowded = grids_of(replace(a, frame=car_ahead(a.frame)))[0]
+        require(digest(grids_of(a)[0]) != digest(crowded), "a car put 9 m ahead of the ego changes nothing")
         count = int(((crowded.instances == NEW_ID) & (crowded.labels == OccClass.CAR)).sum())
         require(
             count > 3, f"of a car put 9 m ahead of the ego {count} voxels carry its label and instance, expected some"
@@ -86,18 +87,20 @@ def window_rules(engine: Any, name: str) -> Rules:
     def errors() -> None:
         before, one = digests(a), _new(engine)
         require(list(step(one, [], [])[1]) == [], "no worlds must give no grids")
-        refused_with_input_error("a grid of other voxels",
-                                 lambda: _check_grid(one.step([None], [a], _STRANGE)[1][0], a, _STRANGE))  # fmt: skip
+        other = _OTHER_GRID
+        refused_with_input_error(
+            "a grid of other voxels", lambda: _check_grid(one.step([None], [a], other)[1][0], a, other)
+        )
         require([digest(step(one, [None], [a])[1][0])] == before, "after an error the engine goes on in another way")
 
-    def anew() -> None:
+    def new_process() -> None:
         require(
             fingerprint_in_new_process("window", name) == digests_of_windows(engine), "a new process gave other output"
         )
 
     return [
         ("declares its attributes", attributes), ("shapes, types and ranges", outputs), ("repeats", repeats),
-        ("repeats in a new process", anew), ("batch equals single worlds", batch),
+        ("repeats in a new process", new_process), ("batch equals single worlds", batch),
         *chunk_rules(lambda: _new(engine), step, digest, lambda grid: {grid.stamp_us}, (a, b)),
         ("leaves its input alone", untouched), ("conditions show in the output", conditions), ("errors", errors),
     ]  # fmt: skip
@@ -115,18 +118,20 @@ def _check_grid(grid: OccupancyGrid, view: WorldView, spec: GridSpec) -> None:
     require_array("instances", grid.instances, np.uint16, spec.shape)
     require(int(grid.labels.max()) <= max(OccClass), f"labels must be of the taxonomy, has {int(grid.labels.max())}")
     require(bool((grid.labels != OccClass.FREE).any()), "labels are all free on a street with houses")
-    strange = set(np.unique(grid.instances).tolist()) - {0} - set(view.frame.agents["id"].tolist())
-    require(not strange, f"instances {sorted(strange)[:5]} are none of the layout's agents")
-    lost = int(grid.instances[grid.labels == OccClass.FREE].max(initial=0))
-    require(not lost, f"free voxels must be of instance 0, some are of {lost}")
+    unknown = set(np.unique(grid.instances).tolist()) - {0} - set(view.frame.agents["id"].tolist())
+    require(not unknown, f"instances {sorted(unknown)[:5]} are none of the layout's agents")
+    of_free = int(grid.instances[grid.labels == OccClass.FREE].max(initial=0))
+    require(not of_free, f"free voxels must be of instance 0, some are of {of_free}")
     stamp_us, ego, pose = view.frame.stamp_us, view.frame.ego_pose, grid.pose
     require(grid.stamp_us == stamp_us, f"stamp_us must be {stamp_us}, is {grid.stamp_us}")
-    turn = abs(float(wrap_angle(pose.yaw - ego.yaw)))
-    away = float(np.abs(pose.position - ego.position).max())
-    require(away < 1e-6 and turn < 1e-6 and pose.roll == 0.0 == pose.pitch,
-            f"pose must be level and at base_link with its yaw, lies {away:.2f} m and {turn:.2f} rad off")  # fmt: skip
+    yaw_error = abs(float(wrap_angle(pose.yaw - ego.yaw)))
+    offset = float(np.abs(pose.position - ego.position).max())
+    require(
+        offset < 1e-6 and yaw_error < 1e-6 and pose.roll == 0.0 == pose.pitch,
+        f"pose must be level and at base_link with its yaw, lies {offset:.2f} m and {yaw_error:.2f} rad off",
+    )
 
 
 def digests_of_windows(engine: Any) -> str:
-    """What is held against a new process."""
+    """Digests of both windows, to be compared with those of a new process."""
     return repr([digest(_new(engine).step([None], [v], DEFAULT_GRID)[1][0]) for v in views_of_a_street()])

@@ -1,4 +1,4 @@
-"""What all engines share: options by one grammar, and the delivery of records that come late.
+"""What all engines share: options in one grammar, and the delivery of late records.
 
-No engine lives here.
+Engines themselves live with their sensors, not here.
 """

@@ -1,13 +1,13 @@
-"""Options of engines: one grammar for the command line, Python, the env and the node.
+"""Options of engines: one grammar for command line, Python, environments and ROS 2 node.
 
-    NAME                       the engine as it is
-    NAME:VALUE                 its first option set
-    NAME:VALUE,KEY=VALUE       its first option, and others by name
-    NAME:KEY=VALUE,KEY=VALUE
+    NAME                       the engine with its defaults
+    NAME:VALUE                 sets the first option
+    NAME:VALUE,KEY=VALUE       sets the first option, and others by name
+    NAME:KEY=VALUE,KEY=VALUE   sets options by name
 
-Values may hold `:`, `/` and `=`, but no comma. An engine declares its options as a frozen dataclass `Options`, a class
-attribute: each field is an option, typed as str, int, float, bool, Path, `Literal[...]` or one of these or None, with
-a default. It takes them as the keyword argument `options`.
+Values may contain `:`, `/` and `=`, but no comma. An engine declares its options as a frozen dataclass `Options`, which
+is a class attribute. Each field is an option with a default; its type is str, int, float, bool, Path, `Literal[...]`,
+or one of these or None. The engine's constructor takes an instance as the keyword argument `options`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BOOL = {"true": True, "false": False}
 
 
 def split(text: str) -> tuple[str, str | None]:
-    """An engine's name, and what is written of its options: None where nothing is."""
+    """An engine's name and the text of its options, None if there is none."""
     name, colon, rest = text.partition(":")
     return name, rest if colon else None
 
@@ -38,14 +38,14 @@ def parse_options(engine: Any, text: str | None, field: str) -> Any:
 
     Args:
         engine: class of the engine.
-        text: what stands after its name and the colon, None where nothing does.
-        field: what an error names, as "--camera".
+        text: what follows the name and the colon, None if nothing does.
+        field: name of the input in error messages, for example "--camera".
 
     Returns:
-        An instance of `engine.Options`; None of an engine that has none.
+        An instance of `engine.Options`; None for an engine without options.
 
     Raises:
-        InputError: an unknown option, one given twice, a value that will not do, or options of an engine without any.
+        InputError: an unknown or repeated option, an invalid value, or options for an engine without any.
     """
     declared = getattr(engine, "Options", None)
     if declared is None:
@@ -75,14 +75,14 @@ def parse_options(engine: Any, text: str | None, field: str) -> Any:
 
 
 def option_text(options: Any) -> str:
-    """Those options that are not as by default, in their order: `key=value,key=value`."""
+    """The options that differ from the defaults, in order: `key=value,key=value`."""
     default = type(options)()
     changed = [f.name for f in fields(options) if getattr(options, f.name) != getattr(default, f.name)]
     return ",".join(f"{name}={getattr(options, name)}" for name in changed)
 
 
 def _value(kind: Any, text: str, what: str, field: str) -> Any:
-    """A value of a type from its text."""
+    """Parse a value of a type."""
     if get_origin(kind) in (Union, UnionType):
         (kind,) = (one for one in get_args(kind) if one is not NoneType)
     if get_origin(kind) is Literal:

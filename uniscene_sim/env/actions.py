@@ -1,4 +1,4 @@
-"""What an agent may do: each kind of action is a space, and what an action in it means for the vehicle."""
+"""Types of actions: each has a space and converts an action into a control."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ __all__ = ["ACTIONS", "ActionType", "ContinuousAction", "DiscreteAction", "Waypo
 
 
 class ActionType(ABC):
+    """A space of actions, and the control that an action stands for."""
+
     space: Space[Any]
 
     @abstractmethod
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Control | Trajectory:
-        """What an action asks of the vehicle at a moment.
+        """The control for an action, given the current layout.
 
         Raises:
-            InputError: it is not one of the space.
+            InputError: the action is not in the space.
         """
 
 
 class ContinuousAction(ActionType):
-    """Steering (left positive) and acceleration in [-1, 1], of the vehicle's limits: 1 is full throttle, -1 full
-    braking. What lies outside is clipped."""
+    """Steering (left positive) and acceleration in [-1, 1], as shares of the vehicle's limits: 1 is full throttle, -1
+    full braking. Values outside are clipped."""
 
     space = Box(-1.0, 1.0, (2,), np.float32)
 
@@ -41,7 +43,7 @@ class ContinuousAction(ActionType):
 
 
 class DiscreteAction(ActionType):
-    """One of 5 x 3: steering by -0.2, -0.05, 0, 0.05 or 0.2 rad, fastest, and acceleration of -4, 0 or 2 m/s2."""
+    """5 steering angles (-0.2, -0.05, 0, 0.05, 0.2 rad), the faster index, times 3 accelerations (-4, 0, 2 m/s2)."""
 
     STEER_RAD = (-0.2, -0.05, 0.0, 0.05, 0.2)
     ACCEL_MPS2 = (-4.0, 0.0, 2.0)
@@ -56,22 +58,22 @@ class DiscreteAction(ActionType):
 
 
 class WaypointAction(ActionType):
-    """Where base_link is to be in 0.5, 1, ... 3 s: x forward and y left in base_link now, in [-1, 1] each.
+    """Positions of base_link in 0.5, 1, ... 3 s, relative to the current base_link: x forward and y left, in [-1, 1].
 
-    Of a waypoint in t seconds x is (1 + a) / 2 of 30 t m, and y a times 5 t m; a = -1 in every x brings it to a stand.
+    For a waypoint in t seconds, x stands for (1 + x) / 2 * 30 t m and y for y * 5 t m; x = -1 for all stops the ego.
     """
 
     TIMES_S = np.arange(1, 7) * 0.5
-    FASTEST_MPS, ASIDE_MPS = 30.0, 5.0
+    FORWARD_MPS, LATERAL_MPS = 30.0, 5.0
     space = Box(-1.0, 1.0, (6, 2), np.float32)
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Trajectory:
         share = _clipped(action, self.space)
         points = np.zeros((len(self.TIMES_S) + 1, 3))
-        points[1:, 0] = 0.5 * (1.0 + share[:, 0]) * self.FASTEST_MPS * self.TIMES_S
-        points[1:, 1] = share[:, 1] * self.ASIDE_MPS * self.TIMES_S
-        places = frame.ego_pose.apply(points)
-        return Trajectory(np.column_stack([[0.0, *self.TIMES_S], places[:, :2]]))
+        points[1:, 0] = 0.5 * (1.0 + share[:, 0]) * self.FORWARD_MPS * self.TIMES_S
+        points[1:, 1] = share[:, 1] * self.LATERAL_MPS * self.TIMES_S
+        in_map = frame.ego_pose.apply(points)
+        return Trajectory(np.column_stack([[0.0, *self.TIMES_S], in_map[:, :2]]))
 
 
 ACTIONS: dict[str, type[ActionType]] = {
@@ -82,10 +84,10 @@ ACTIONS: dict[str, type[ActionType]] = {
 
 
 def action_type(name: str) -> ActionType:
-    """The kind of action of a name.
+    """The action type with a name.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: an unknown name.
     """
     if name not in ACTIONS:
         raise InputError(f"expected one of {', '.join(ACTIONS)}, got {name!r}", field="action")

@@ -1,4 +1,4 @@
-"""What episodes are drawn from: a scenario, or what another source opens."""
+"""Where episodes come from: a scenario, or a file or address that another source opens."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ __all__ = ["Drive", "drive_of"]
 
 
 class Drive(Protocol):
-    """
+    """A scenario or recording from which episodes with different seeds are opened.
+
     Attributes:
-        name: what `info` calls it.
-        seed: its own.
-        map: of the first episode at least.
+        name: used in `info`.
+        seed: default seed.
+        map: static map, of the first episode at least.
     """
 
     name: str
@@ -30,11 +31,11 @@ class Drive(Protocol):
     def map(self) -> StaticMap: ...
 
     def open(self, seed: int) -> LayoutSource:
-        """A source of an episode with a seed."""
+        """The source of an episode."""
         ...
 
 
-class _Scenario:
+class _ScenarioDrive:
     def __init__(self, what: str, load_map: Callable[[Path], StaticMap]):
         self.scenario, self._load_map = load_scenario(find_scenario(what)), load_map
         self.name, self.seed = self.scenario.name, self.scenario.seed
@@ -47,7 +48,7 @@ class _Scenario:
         return ScenarioSource(self.scenario, self.map, seed)
 
 
-class _Other:
+class _SourceDrive:
     def __init__(self, what: str, source: type[LayoutSource]):
         self._what, self._source = what, source
         first = source.open(what)
@@ -58,14 +59,14 @@ class _Other:
 
 
 def drive_of(what: str | None, source: str | None, load_map: Callable[[Path], StaticMap]) -> Drive:
-    """What episodes of one scenario, file or address are drawn from.
+    """The drive of a scenario, file or address.
 
     Args:
         what, source: see `plugins.open_source`.
-        load_map: keeps maps that several scenarios share.
+        load_map: loads maps, and caches those that several scenarios share.
 
     Raises:
         InputError: no source opens it, or it is malformed.
     """
     found, opened = plugins.find_source(what, source, ("scenario", "source"))
-    return _Scenario(opened, load_map) if found is ScenarioSource else _Other(opened, found)
+    return _ScenarioDrive(opened, load_map) if found is ScenarioSource else _SourceDrive(opened, found)

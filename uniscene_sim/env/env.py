@@ -1,4 +1,4 @@
-"""`UniSceneEnv`: one world as a Gymnasium environment."""
+"""`UniSceneEnv`: a Gymnasium environment with one world."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["UniSceneEnv"]
 
 
 class UniSceneEnv(gymnasium.Env):
-    """A scenario to drive through.
+    """The agent drives the ego of a scenario.
 
-    An episode ends as terminated at the end of the route, and on what `terminate_on` names; at the scenario's time
+    An episode terminates at the end of the route and on the events named in `terminate_on`; at the scenario's time
     limit it is truncated. The same seed gives the same episode, bit for bit, in any process.
 
-    `info`: `scenario` and `scenario_seed`; `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`,
-    `red_lights` and `min_ttc_s` (inf while nothing was near) since the episode began; `comfort`, the share of steps
-    within nuPlan's bounds; `speed_mps`; and after a step `reward`, each term with its weight, and `success`, the end of
-    the route without collision, off-road or red light.
+    `info` has `scenario` and `scenario_seed`; since the start of the episode `route_completion` (0..1), `driven_m`,
+    `collisions`, `off_road_s`, `red_lights`, `min_ttc_s` (inf while nothing was near) and `comfort` (the share of steps
+    within nuPlan's bounds); `speed_mps`; and after a step `reward`, the weighted terms, and `success`, whether the end
+    of the route was reached without collision, off-road or red light.
 
     Args:
         render_mode: None, "rgb_array" or "human".
         settings: see `uniscene_sim.env.settings.EnvSettings`.
 
     Raises:
-        InputError: any of these is not what it should be.
+        InputError: an invalid argument.
     """
 
-    metadata = {"render_modes": list(MODES), "render_fps": FPS}  # noqa: RUF012 - Gymnasium's own way
+    metadata = {"render_modes": list(MODES), "render_fps": FPS}  # noqa: RUF012 - as Gymnasium has it
 
     def __init__(self, render_mode: str | None = None, **settings: Any):
         self._window = Window.of(render_mode)
@@ -49,10 +49,10 @@ class UniSceneEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begin an episode. `options` may name the "scenario", of those given, and its "scenario_seed".
+        """Start an episode. `options` may set "scenario", one of those given, and its "scenario_seed".
 
         Raises:
-            InputError: an option that there is none of.
+            InputError: an unknown option or an invalid value.
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
@@ -62,34 +62,34 @@ class UniSceneEnv(gymnasium.Env):
         """Drive for `step_ms`.
 
         Raises:
-            InputError: NaN, or not an action of the space; the world has not moved.
+            InputError: NaN, or not in the action space; the world is unchanged.
         """
-        judged = self.worlds.advance([0], [action])
-        reward, terminated, truncated = float(judged.reward[0]), bool(judged.terminated[0]), bool(judged.truncated[0])
-        return self._observation(), reward, terminated, truncated, _unbatched(judged.info)
+        result = self.worlds.advance([0], [action])
+        reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
+        return self._observation(), reward, terminated, truncated, _unbatched(result.info)
 
     def render(self) -> np.ndarray | None:
-        """The world from above, and what the first camera sees: uint8 (H, W, 3) in the mode "rgb_array"."""
+        """The world from above beside the first camera's image, uint8 (H, W, 3), in the mode "rgb_array"."""
         return render_world(self.worlds, 0) if self.render_mode == "rgb_array" else None
 
     def get_state(self) -> tuple[SavedWorld, Mapping[str, Any]]:
-        """All of the world and of the random stream of resets; it can be pickled."""
+        """The complete state of the world and of the random generator of resets; it can be pickled."""
         return self.worlds.save(0), self.np_random.bit_generator.state
 
     def set_state(self, state: tuple[SavedWorld, Mapping[str, Any]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Go on from a state of this env or of another one with the same arguments: the same future, bit for bit.
+        """Continue from a state of this environment or of another one with the same arguments, bit for bit.
 
         Returns:
-            The observation and info of then.
+            The observation and info of that state.
 
         Raises:
-            InputError: it was saved under other arguments; nothing has changed.
+            InputError: it was saved with other arguments; nothing has changed.
         """
         if not isinstance(state, tuple) or len(state) != 2:
             raise InputError("expected what get_state() gave", field="state")
-        saved, random = state
+        saved, generator_state = state
         self.worlds.restore(0, saved)
-        self.np_random.bit_generator.state = random
+        self.np_random.bit_generator.state = generator_state
         return self._observation(), _unbatched(self.worlds.info([0]))
 
     def close(self) -> None:
@@ -104,5 +104,5 @@ class UniSceneEnv(gymnasium.Env):
 
 
 def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the only world, as plain numbers and words."""
+    """The entries of the only world, as plain numbers and strings."""
     return {k: _unbatched(v) if isinstance(v, dict) else v.tolist()[0] for k, v in info.items()}

@@ -1,4 +1,4 @@
-"""What is known of each world beside its observations: rewards and `info` are made of it."""
+"""Measurements of each world beside its observations; rewards and `info` are computed from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uniscene_sim.metrics.driving import comfort_of
 
 __all__ = ["INFO_COUNTERS", "MEASUREMENT_DTYPE", "episode_info", "finish_measurement", "write_measurement"]
 
-#: One world now; counts are since its episode began.
+#: The current state of one world; counts are since the start of its episode.
 MEASUREMENT_DTYPE = np.dtype(
     [
         ("progress_m", float),  # along the route
@@ -28,12 +28,12 @@ MEASUREMENT_DTYPE = np.dtype(
         ("comfortable", np.int64),
     ]
 )
-#: What `info` tells as it is.
+#: Measurements that `info` holds unchanged.
 INFO_COUNTERS = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "min_ttc_s")
 
 
 def write_measurement(progress: Progress, row: np.ndarray) -> None:
-    """Write what is known of a world now into a row of MEASURED; what needs the tick before is left to `tick`."""
+    """Write the measurements () `MEASUREMENT_DTYPE` of a world, except for those that `finish_measurement` adds."""
     tally = progress.tally
     row["progress_m"] = progress.driven_path_m
     row["left_of_route_m"] = left_of_route(progress.bodies, progress.paths, progress.counts)
@@ -45,7 +45,7 @@ def write_measurement(progress: Progress, row: np.ndarray) -> None:
 
 
 def finish_measurement(before: np.ndarray, after: np.ndarray, dt_s: float) -> None:
-    """Write into measurements (N,) what hangs on those of the tick before (N,)."""
+    """Complete measurements (N,) with what depends on those of the previous tick (N,)."""
     comfort = comfort_of(before["motion"], after["motion"], dt_s)
     after["jerk_mps3"] = comfort.jerk_mps3
     after["ticks"] = before["ticks"] + 1
@@ -53,7 +53,7 @@ def finish_measurement(before: np.ndarray, after: np.ndarray, dt_s: float) -> No
 
 
 def episode_info(measured: np.ndarray) -> dict[str, np.ndarray]:
-    """Entries (N,) of `info`: COUNTED, `comfort`, the share of ticks within nuPlan's bounds, and `speed_mps`."""
+    """Entries (N,) of `info`: `INFO_COUNTERS`, `comfort` (share of ticks within nuPlan's bounds) and `speed_mps`."""
     info = {name: measured[name].copy() for name in INFO_COUNTERS}
     info["comfort"] = np.where(measured["ticks"] > 0, measured["comfortable"] / np.maximum(measured["ticks"], 1), 1.0)
     info["speed_mps"] = measured["motion"][:, 0].copy()

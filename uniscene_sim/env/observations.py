@@ -1,19 +1,19 @@
-"""What an agent may be shown. Each observation is one entry of the env's flat `Dict`; nothing else is computed.
+"""Observations. Each is one entry of the environment's flat `Dict`; nothing else is computed.
 
-| asked for | entries | space | what it is |
+| name | entries | space | content |
 |---|---|---|---|
-| ego | ego | (10,) in [-1, 1] | motion, place in the lane, what the road asks: `EGO` |
-| route | route | (16, 3) in [-1, 1] | points of the route each 4 m ahead, in base_link: `ROUTE` |
-| agents | agents | (16, 9) in [-1, 1] | who is nearest, nearest first: `AGENTS` |
+| ego | ego | (10,) in [-1, 1] | motion, position in the lane, speed limit, next stop line: `EGO` |
+| route | route | (16, 3) in [-1, 1] | points of the route every 4 m ahead, in base_link: `ROUTE` |
+| agents | agents | (16, 9) in [-1, 1] | the nearest agents, nearest first: `AGENTS` |
 | layout | layout | uint8 (84, 84, 18) | layout raster of 0.75 m, 0 or 255 a channel, the ego in the middle, forward up |
 | occupancy | occupancy | uint8 (200, 200, 16) | labels of 0.4 m in [-40, 40) x [-40, 40) x [-1, 5.4) m of base_link |
 | rgb | CAMERA_rgb | uint8 (H, W, 3) | images of every camera of the rig |
-| depth | CAMERA_depth | float32 (H, W, 1) | m along the optical axis, the camera's range where there is nothing |
+| depth | CAMERA_depth | float32 (H, W, 1) | m along the optical axis; the camera's range where nothing was hit |
 | semantic | CAMERA_semantic | uint8 (H, W, 1) | `OccClass`; FREE is sky |
-| points | LIDAR_points, LIDAR_count | float32 (P, 4), int32 (1,) | x, y, z (m), intensity; zeros after `update_tally` rows |
-| range | LIDAR_range | float32 (rings, columns, 1) in [0, 1] | share of the range, 1 where nothing returned; the highest ring on top, forward in the middle |
+| points | LIDAR_points, LIDAR_count | float32 (P, 4), int32 (1,) | x, y, z (m), intensity; zeros after the first `count` rows |
+| range | LIDAR_range | float32 (rings, columns, 1) in [0, 1] | share of the range, 1 where nothing returned; highest ring on top, forward in the middle |
 
-Any single entry may be asked for too, as "CAM_FRONT_rgb".
+A single entry may be requested too, for example "CAM_FRONT_rgb".
 """  # noqa: E501
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["AGENTS", "EGO", "ROUTE", "Observation", "ObservationInputs", "make_observations", "rig_for"]
 
-_NEAREST, _AHEAD = 16, 16
+_AGENT_ROWS, _ROUTE_POINTS = 16, 16
 _CELLS, _CELL_M = 84, 0.75
 
 
 @dataclass(frozen=True)
 class ObservationInputs:
-    """What observations are read from: a world at the end of a tick, and the latest record of each sensor."""
+    """Input of observations: a world at the end of a tick, and the latest record of each sensor."""
 
     world: Simulator[LayoutSource]
     progress: Progress
@@ -54,12 +54,12 @@ class ObservationInputs:
 
 
 class Observation(ABC):
-    """One entry.
+    """One entry of the observation.
 
     Attributes:
-        key: its name in the `Dict`.
-        space: what it looks like.
-        sensor: name of the sensor that it needs, or none.
+        key: name in the `Dict`.
+        space: bounds, shape and dtype.
+        sensor: name of the sensor that it needs, or empty.
     """
 
     key: str
@@ -67,8 +67,8 @@ class Observation(ABC):
     sensor: str = ""
 
     @abstractmethod
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        """Write it into an array of the space's shape and dtype."""
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        """Write the entry into an array with the space's shape and dtype."""
 
 
 def _unit_box(*shape: int) -> Box:
@@ -79,27 +79,27 @@ class EgoObservation(Observation):
     key = "ego"
     space = _unit_box(len(EGO))
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        on, frame = moment.progress, moment.world.moments[-1]
-        write_ego_state(on.bodies, on.paths, on.counts, on.stop_line_states, frame.ego_steer, frame.ego_yaw_rate,
-                on.route_left_m, out)  # fmt: skip
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        progress, frame = inputs.progress, inputs.world.recent_layouts[-1]
+        write_ego_state(progress.bodies, progress.paths, progress.counts, progress.stop_line_states, frame.ego_steer,
+                        frame.ego_yaw_rate, progress.route_left_m, out)  # fmt: skip
 
 
 class RouteObservation(Observation):
     key = "route"
-    space = _unit_box(_AHEAD, len(ROUTE))
+    space = _unit_box(_ROUTE_POINTS, len(ROUTE))
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        on, pose = moment.progress, moment.world.moments[-1].ego_pose
-        write_route_state(pose.x, pose.y, pose.yaw, on.bodies, on.paths, on.counts, out)
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        progress, pose = inputs.progress, inputs.world.recent_layouts[-1].ego_pose
+        write_route_state(pose.x, pose.y, pose.yaw, progress.bodies, progress.paths, progress.counts, out)
 
 
 class AgentsObservation(Observation):
     key = "agents"
-    space = _unit_box(_NEAREST, len(AGENTS))
+    space = _unit_box(_AGENT_ROWS, len(AGENTS))
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        frame = moment.world.moments[-1]
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        frame = inputs.world.recent_layouts[-1]
         pose, velocity = frame.ego_pose, frame.ego_velocity
         write_agent_states(pose.x, pose.y, pose.yaw, velocity[0], velocity[1], frame.agents, out)
 
@@ -109,10 +109,10 @@ class LayoutObservation(Observation):
     schema = LayoutSchema()
     space = Box(0, 255, (_CELLS, _CELLS, len(schema.channels)), np.uint8)
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        frame = moment.world.moments[-1]
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        frame = inputs.world.recent_layouts[-1]
         pose = frame.ego_pose
-        raster = rasterise(moment.world.source.map, (pose.x, pose.y, pose.yaw), (_CELLS, _CELLS), _CELL_M, pose.z,
+        raster = rasterise(inputs.world.source.map, (pose.x, pose.y, pose.yaw), (_CELLS, _CELLS), _CELL_M, pose.z,
                            self.schema, frame.agents)  # fmt: skip
         np.multiply(raster.data[:, ::-1, ::-1].transpose(1, 2, 0), 255, out=out)
 
@@ -121,13 +121,13 @@ class OccupancyObservation(Observation):
     key = "occupancy"
     space = Box(0, len(OccClass) - 1, DEFAULT_GRID.shape, np.uint8)
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        assert moment.occupancy is not None
-        np.copyto(out, moment.occupancy)
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        assert inputs.occupancy is not None
+        np.copyto(out, inputs.occupancy)
 
 
 class ImageObservation(Observation):
-    """RGB, depth or semantics of one camera."""
+    """RGB, depth or semantic image of one camera."""
 
     def __init__(self, spec: CameraSpec, part: str):
         self.key, self.sensor, self._part, self._far = f"{spec.name}_{part}", spec.name, part, spec.max_range_m
@@ -139,39 +139,39 @@ class ImageObservation(Observation):
         else:
             self.space = Box(0, len(OccClass) - 1, (*shape, 1), np.uint8)
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        image = getattr(moment.records[self.sensor], self._part)
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        image = getattr(inputs.records[self.sensor], self._part)
         if self._part == "depth":
             image = np.minimum(image, self._far)
         np.copyto(out, image.reshape(out.shape))
 
 
 class PointsObservation(Observation):
-    """Points of a LiDAR, as many rows as it can have."""
+    """Points of a LiDAR, with as many rows as a sweep can have points."""
 
     def __init__(self, spec: LidarSpec):
         self.key, self.sensor = f"{spec.name}_points", spec.name
         most = spec.azimuth_steps * len(spec.elevation_rad) * (2 if spec.returns == "dual" else 1)
-        # Range noise and motion carry points a little beyond the range.
+        # Range noise and the ego's motion move points a little beyond the range.
         far = 1.1 * spec.max_range_m + 10.0
         low, high = np.array([-far, -far, -far, 0.0], np.float32), np.array([far, far, far, 1.0], np.float32)
         self.space = Box(np.tile(low, (most, 1)), np.tile(high, (most, 1)), dtype=np.float32)
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        sweep = moment.records[self.sensor]
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        sweep = inputs.records[self.sensor]
         count = len(sweep.xyz)
         out[:count, :3], out[:count, 3], out[count:] = sweep.xyz, sweep.intensity, 0.0
 
 
 class PointCountObservation(Observation):
-    """How many rows of a LiDAR's points there are."""
+    """Number of points of a LiDAR's sweep."""
 
     def __init__(self, spec: LidarSpec):
         self.key, self.sensor = f"{spec.name}_count", spec.name
         self.space = Box(0, PointsObservation(spec).space.shape[0], (1,), np.int32)
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        out[0] = len(moment.records[self.sensor].xyz)
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        out[0] = len(inputs.records[self.sensor].xyz)
 
 
 class RangeImageObservation(Observation):
@@ -186,8 +186,8 @@ class RangeImageObservation(Observation):
         self._delay_s = (firing - firing.max()) * 1e-6
         self.space = Box(0.0, 1.0, (rings, spec.azimuth_steps, 1), np.float32)
 
-    def write(self, moment: ObservationInputs, out: np.ndarray) -> None:
-        sweep, steps = moment.records[self.sensor], self._spec.azimuth_steps
+    def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
+        sweep, steps = inputs.records[self.sensor], self._spec.azimuth_steps
         turned = 1.0 + (sweep.time_s - self._delay_s[sweep.ring]) / (1e-6 * self._spec.period_us)
         column = np.clip(np.rint(steps * turned).astype(np.int64) - 1, 0, steps - 1)
         column = column if self._spec.clockwise else steps - 1 - column
@@ -196,11 +196,11 @@ class RangeImageObservation(Observation):
         np.minimum.at(out[..., 0], (self._row[sweep.ring], column), share)
 
 
-def make_observations(asked: Iterable[str], rig: SensorRig) -> list[Observation]:
-    """The entries that some names ask for, in their order.
+def make_observations(names: Iterable[str], rig: SensorRig) -> list[Observation]:
+    """The entries with some names, in the order of the names.
 
     Raises:
-        InputError: an unknown name, or one that the rig has no sensor for.
+        InputError: an unknown name, or a sensor that the rig lacks.
     """
     groups: dict[str, list[Observation]] = {
         "ego": [EgoObservation()],
@@ -215,11 +215,11 @@ def make_observations(asked: Iterable[str], rig: SensorRig) -> list[Observation]
     groups["range"] = [RangeImageObservation(lidar) for lidar in rig.lidars]
     single = {o.key: [o] for group in groups.values() for o in group}
     found: dict[str, Observation] = {}
-    for name in asked:
+    for name in names:
         entries = groups.get(name, single.get(name))
         if entries is None:
-            some = ", ".join(dict.fromkeys([*groups, *single]))
-            raise InputError(f"expected some of {some}, got {name!r}", field="observations")
+            known = ", ".join(dict.fromkeys([*groups, *single]))
+            raise InputError(f"expected some of {known}, got {name!r}", field="observations")
         if not entries:
             raise InputError(f"{name!r} needs a sensor that the rig {rig.name!r} lacks", field="observations")
         found |= {entry.key: entry for entry in entries}
@@ -229,7 +229,7 @@ def make_observations(asked: Iterable[str], rig: SensorRig) -> list[Observation]
 
 
 def rig_for(observations: Iterable[Observation], rig: SensorRig) -> SensorRig:
-    """The sensors that some observations need; each fires at the first moment, so that there is always a record."""
+    """The sensors that some observations need, without phases, so that each has a record from the first tick on."""
     needed = {o.sensor for o in observations}
     cameras = tuple(replace(c, phase_us=0) for c in rig.cameras if c.name in needed)
     return SensorRig(rig.name, cameras, tuple(replace(l, phase_us=0) for l in rig.lidars if l.name in needed))

@@ -1,4 +1,4 @@
-"""How far the ego is on its route, and what has happened on the way: of a scenario, and of any other source."""
+"""Progress of the ego along its route, and counts of events: for scenarios and for any other source."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from uniscene_sim.world.state import Tally
 
 __all__ = ["Progress", "RouteProgress", "ScenarioProgress", "progress_of"]
 
-#: Speed that a source without `target_speed_mps` is taken to aim at: 50 km/h.
+#: Target speed for a source without `target_speed_mps`: 50 km/h.
 _TARGET_MPS = 13.9
-#: The ego is looked for on its route so far behind and ahead of where it was, m.
+#: The ego is searched for on its route this far behind and ahead of its last position, m.
 _BEHIND_M, _AHEAD_M = 20, 60
 
 
 class Progress(Protocol):
-    """What observations, rewards and `info` are made of, beside the layouts.
+    """Input of observations, rewards and `info` beside the layouts.
 
     Attributes:
         bodies: BODY_DTYPE (N,), the ego first.
-        paths, counts: (N, R, 10) and (N,), the paths that bodies follow and how many points each has.
+        paths, counts: (N, R, 10) and (N,), the paths that bodies follow, see `world.path_columns`, and their lengths.
         stop_line_states: uint8 (L,), see `ScenarioSource.stop_line_states`.
         driven_path_m: arc length along the whole route.
     """
@@ -61,12 +61,12 @@ class Progress(Protocol):
     @property
     def tally(self) -> Tally: ...
 
-    def update(self, passed: Sequence[LayoutFrame]) -> None:
-        """The world has moved on through some layouts."""
+    def update(self, layouts: Sequence[LayoutFrame]) -> None:
+        """Take in the layouts of a tick."""
         ...
 
     def save(self) -> Any:
-        """What `restore` takes."""
+        """The state, for `restore`."""
         ...
 
     def restore(self, saved: Any) -> None: ...
@@ -78,7 +78,7 @@ def progress_of(source: LayoutSource, frame: LayoutFrame) -> Progress:
 
 
 class ScenarioProgress:
-    """Of a scenario, which knows all this itself."""
+    """Progress of a scenario, read from the source's own state."""
 
     def __init__(self, source: ScenarioSource):
         self._source = source
@@ -129,23 +129,24 @@ class ScenarioProgress:
     def tally(self) -> Tally:
         return self._source.state.tally
 
-    def update(self, passed: Sequence[LayoutFrame]) -> None:
-        """The source has counted already."""
+    def update(self, layouts: Sequence[LayoutFrame]) -> None:
+        """Nothing to do: the source counts by itself."""
 
     def save(self) -> None:
         return None
 
     def restore(self, saved: None) -> None:
-        """All is in the source's state."""
+        """Nothing to do: everything is in the source's state."""
 
 
 @dataclass
 class RouteProgress:
-    """Of a source that keeps the protocol and no more: read off its `route_path` and its layouts.
+    """Progress of any other source, computed from its `route_path` and its layouts.
 
-    Collisions, time off the road and red lights are counted from the layouts' events, "contact:...", "off_road" and
-    "red_light:..."; there are no stop lines and no time to collision. The end is reached where the source says
-    `arrived`, or else where it is done with SUCCESS; `target_speed_mps` is the source's, or else 50 km/h.
+    Collisions, time off the road and red lights are counted from the layouts' events "contact:...", "off_road" and
+    "red_light:..."; there are no stop lines and no time to collision. The end of the route is reached if the source
+    has an attribute `arrived` that is true, or else if it is done with SUCCESS. `target_speed_mps` is the source's, or
+    else 50 km/h.
     """
 
     source: LayoutSource
@@ -153,15 +154,15 @@ class RouteProgress:
 
     def __post_init__(self) -> None:
         self.target_speed_mps = float(getattr(self.source, "target_speed_mps", _TARGET_MPS))
-        path = _by_the_metre(self.source.route_path, self.frame, self.target_speed_mps)
+        path = _sample_path(self.source.route_path, self.frame, self.target_speed_mps)
         self.paths, self.counts = path[None], np.array([len(path)])
         self.bodies, self.tally = np.zeros(1, BODY_DTYPE), Tally()
         self.stop_line_states = np.zeros(0, np.uint8)
         self._place(self.frame, 0, len(path))
 
-    def update(self, passed: Sequence[LayoutFrame]) -> None:
+    def update(self, layouts: Sequence[LayoutFrame]) -> None:
         tally, (x, y) = self.tally, (self.frame.ego_pose.x, self.frame.ego_pose.y)
-        for frame in passed:
+        for frame in layouts:
             kinds = [event.partition(":")[0] for event in frame.events]
             pose = frame.ego_pose
             tally = replace(
@@ -173,7 +174,7 @@ class RouteProgress:
             )
             x, y = pose.x, pose.y
         s = int(self.bodies[0]["s"])
-        self.tally, self.frame = tally, passed[-1]
+        self.tally, self.frame = tally, layouts[-1]
         self._place(self.frame, max(s - _BEHIND_M, 0), s + _AHEAD_M)
 
     @property
@@ -205,13 +206,13 @@ class RouteProgress:
         self.bodies = bodies.copy()
 
     def _place(self, frame: LayoutFrame, low: int, high: int) -> None:
-        """Write the ego's row; its place on the path is the nearest between two points."""
+        """Write the ego's row: its arc length is searched for between two points of the path."""
         pose, vehicle, row = frame.ego_pose, frame.ego_vehicle, self.bodies[0]
         x, y, _ = pose.apply(np.array([[vehicle.rear_axle_to_centre_m, 0.0, 0.0]]))[0]
         path = self.paths[0]
         low = min(low, len(path) - 1)
-        away = np.hypot(*(path[low : high + 1, [X, Y]] - (x, y)).T)
-        at = low + int(np.argmin(away))
+        distance = np.hypot(*(path[low : high + 1, [X, Y]] - (x, y)).T)
+        at = low + int(np.argmin(distance))
         along = np.cos(path[at, YAW]) * (x - path[at, X]) + np.sin(path[at, YAW]) * (y - path[at, Y])
         row["s"] = min(max(at + along, 0.0), len(path) - 1.0)
         row["cls"], row["x"], row["y"], row["z"], row["yaw"] = AgentClass.CAR, x, y, pose.z, pose.yaw
@@ -219,8 +220,8 @@ class RouteProgress:
         row["speed"], row["accel"] = float(frame.ego_velocity @ pose.rotation[:, 0]), frame.ego_accel
 
 
-def _by_the_metre(route: np.ndarray, frame: LayoutFrame, target_mps: float) -> np.ndarray:
-    """A route (R, 3) as a path (M, 10) with a point each metre; where there is none, the ego's place alone."""
+def _sample_path(route: np.ndarray, frame: LayoutFrame, target_mps: float) -> np.ndarray:
+    """A route (R, 3), m, as a path (M, 10) with a point every metre; for an empty route, the ego's position alone."""
     pose = frame.ego_pose
     points = np.asarray(route, float).reshape(-1, 3)
     steps = np.hypot(*np.diff(points[:, :2], axis=0).T) if len(points) > 1 else np.zeros(0)

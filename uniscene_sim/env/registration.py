@@ -1,6 +1,6 @@
-"""The ids that `gymnasium.make` and `gymnasium.make_vec` know, registered as soon as Gymnasium is there.
+"""Ids for `gymnasium.make` and `gymnasium.make_vec`, registered as soon as Gymnasium is imported.
 
-Gymnasium is never imported for that: where it is loaded already the ids are registered at once, else when it is.
+Gymnasium is not imported for that: if it is loaded already the ids are registered at once, otherwise when it is loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["PRESETS", "register_envs", "register_with_gymnasium"]
 
-#: Observations and what else differs from the default, by id. All of them take every setting.
+#: Settings that differ from the defaults, by id. Every id takes all settings.
 PRESETS: dict[str, dict[str, Any]] = {
     "UniScene-v0": {},
     "UniSceneLayout-v0": {"observations": ("layout", "ego")},
@@ -30,7 +30,7 @@ _GYMNASIUM = "gymnasium"
 
 
 def register_with_gymnasium() -> None:
-    """Register all presets: now where Gymnasium is loaded, else right after it is."""
+    """Register all presets: now if Gymnasium is loaded, otherwise right after it is."""
     if hasattr(sys.modules.get(_GYMNASIUM), "register"):
         register_envs()
     elif not any(isinstance(finder, _AfterGymnasium) for finder in sys.meta_path):
@@ -38,7 +38,7 @@ def register_with_gymnasium() -> None:
 
 
 def register_envs() -> None:
-    """Register all presets; those that are registered already stay."""
+    """Register all presets that are not registered yet."""
     import gymnasium
 
     for name, settings in PRESETS.items():
@@ -61,7 +61,7 @@ class _AfterGymnasium(MetaPathFinder):
             return None
         sys.meta_path.remove(self)
         spec = find_spec(fullname)
-        if spec is None or spec.loader is None:  # not installed: whoever imports it is told so
+        if spec is None or spec.loader is None:  # not installed: the import statement raises
             sys.meta_path.insert(0, self)
             return None
         spec.loader = _RegisteringLoader(spec.loader)
@@ -78,7 +78,7 @@ class _RegisteringLoader(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # Whoever asks the module for its loader afterwards (resources, reloading) gets the real one.
+        # Later users of the module's loader (resources, reloading) get the real one.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader

@@ -1,4 +1,4 @@
-"""What an env shows to people: the world from above, the first camera, and how it goes."""
+"""Rendering for people: the world from above, the first camera's image, and a line of status."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _BACKGROUND, _TEXT = (28, 30, 36), (235, 236, 240)
 
 
 def render_world(worlds: Worlds, i: int) -> np.ndarray:
-    """World `i` now, uint8 (424, 400 or more, 3)."""
-    world, layout = worlds.world(i), worlds.world(i).moments[-1]
+    """A picture of world `i`, uint8 (424, at least 400, 3)."""
+    world, layout = worlds.world(i), worlds.world(i).recent_layouts[-1]
     pose, cells = layout.ego_pose, (_SIZE // 2, _SIZE // 2)
     resolution = 80.0 / cells[0]
     bev = rasterise(world.source.map, (pose.x, pose.y, pose.yaw), cells, resolution, pose.z, LayoutSchema(),
@@ -41,8 +41,10 @@ def render_world(worlds: Worlds, i: int) -> np.ndarray:
         canvas.paste(picture, (x, _LINE))
         x += picture.width
     info = worlds.info([i])
-    said = f"{layout.stamp_us / 1e6:.1f} s   {3.6 * info['speed_mps'][0]:.0f} km/h   {info['route_completion'][0]:.0%}"
-    ImageDraw.Draw(canvas).text((6, 4), f"{world.source.title}   {said}", fill=_TEXT, font=font(13))
+    status = (
+        f"{layout.stamp_us / 1e6:.1f} s   {3.6 * info['speed_mps'][0]:.0f} km/h   {info['route_completion'][0]:.0%}"
+    )
+    ImageDraw.Draw(canvas).text((6, 4), f"{world.source.title}   {status}", fill=_TEXT, font=font(13))
     return np.asarray(canvas)
 
 
@@ -50,7 +52,7 @@ class Window:
     """A window on the screen.
 
     Raises:
-        InputError: there is no screen, or pygame is not installed.
+        InputError: there is no display, or pygame is not installed.
     """
 
     def __init__(self) -> None:
@@ -68,10 +70,10 @@ class Window:
 
     @classmethod
     def of(cls, mode: str | None) -> Window | None:
-        """The window of a render mode, None where it needs none.
+        """The window of a render mode, None if it needs none.
 
         Raises:
-            InputError: there is no such mode.
+            InputError: an unknown mode.
         """
         if mode not in (None, *MODES):
             raise InputError(f"expected one of {', '.join(MODES)} or None, got {mode!r}", field="render_mode")
@@ -88,9 +90,9 @@ class Window:
 
     @property
     def pixels(self) -> np.ndarray:
-        """What is on the screen, uint8 (H, W, 3)."""
-        drawn: np.ndarray = self._pygame.surfarray.array3d(self._window.get_surface()).swapaxes(0, 1)
-        return drawn
+        """Content of the window, uint8 (H, W, 3)."""
+        pixels: np.ndarray = self._pygame.surfarray.array3d(self._window.get_surface()).swapaxes(0, 1)
+        return pixels
 
     def close(self) -> None:
         if self._window is not None:

@@ -1,4 +1,4 @@
-"""The reward: a weighted sum of terms, each of which is in `info` too. All are of one step, however long it is."""
+"""The reward of a step: a weighted sum of terms, each of which is in `info` too."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from uniscene_sim.metrics.driving import MOST_JERK_MPS3
 
 __all__ = ["TERMS", "WEIGHTS", "reward_terms", "reward_weights"]
 
-#: Terms and their weights. What costs is negative already, so no weight is.
+#: Terms and their default weights. Penalties are negative terms with positive weights.
 WEIGHTS: dict[str, float] = {
-    "progress": 1.0,  # way made along the route, of what the target speed would make: within -1 and 1
-    "comfort": 0.1,  # minus jerk, of nuPlan's bound: -1 at least
-    "lane_keeping": 0.2,  # minus distance from the route, of 1.75 m: -1 at least
-    "collision": 10.0,  # -1 for each thing that is newly touched
+    "progress": 1.0,  # distance along the route, as a share of what the target speed gives; in [-1, 1]
+    "comfort": 0.1,  # minus jerk, as a share of nuPlan's bound; at least -1
+    "lane_keeping": 0.2,  # minus distance from the route, as a share of 1.75 m; at least -1
+    "collision": 10.0,  # -1 for each new collision
     "off_road": 10.0,  # -1 in a step in which a corner of the body is off the road
     "red_light": 5.0,  # -1 for each line crossed at red
 }
@@ -25,7 +25,7 @@ _LANE_M = 1.75
 
 
 def reward_weights(given: Mapping[str, float] | None) -> np.ndarray:
-    """Weights (6,) of the terms, with those given in place of the usual ones.
+    """Weights (6,) of the terms: the given ones replace the defaults.
 
     Raises:
         InputError: an unknown term, or a weight that is not a finite number.
@@ -41,11 +41,11 @@ def reward_weights(given: Mapping[str, float] | None) -> np.ndarray:
 
 
 def reward_terms(before: np.ndarray, after: np.ndarray, dt_s: float) -> np.ndarray:
-    """Terms (N, 6) of a tick of `dt_s` seconds between two measurements (N,) MEASURED."""
-    way = (after["progress_m"] - before["progress_m"]) / (after["target_speed_mps"] * dt_s)
+    """Terms (N, 6) of a tick of `dt_s` seconds between two measurements (N,) `MEASUREMENT_DTYPE`."""
+    progress = (after["progress_m"] - before["progress_m"]) / (after["target_speed_mps"] * dt_s)
     return np.stack(
         [
-            np.clip(way, -1.0, 1.0),
+            np.clip(progress, -1.0, 1.0),
             -np.minimum(after["jerk_mps3"] / MOST_JERK_MPS3, 1.0),
             -np.minimum(np.abs(after["left_of_route_m"]) / _LANE_M, 1.0),
             -(after["collisions"] - before["collisions"]).astype(float),

@@ -9,34 +9,34 @@ from typing import Any
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.rig import SensorRig
-from uniscene_sim.simulator import Traced
+from uniscene_sim.simulator import TraceMode
 
-__all__ = ["ENDINGS", "EnvSettings"]
+__all__ = ["ENDINGS", "EnvSettings", "name_list"]
 
-#: What may end an episode before its goal or its time.
+#: Events that may terminate an episode.
 ENDINGS = ("collision", "off_road", "red_light")
 
 
 @dataclass(frozen=True)
 class EnvSettings:
-    """What an env is made of: the arguments of `gymnasium.make`.
+    """The arguments of `gymnasium.make`.
 
     Args:
-        scenario: name of one of the library, or file, folder or address of any source, or several to draw from at each
-            reset.
-        source: name of the source that opens them, where they do not tell; or an address in their place. What a source
-            does not know is read off its layouts, see `env.progress`; states can be saved where it has `get_state` and
-            `set_state`.
+        scenario: name of a scenario, or file, folder or address of any source; or several, one of which is drawn at
+            each reset.
+        source: name of the source that opens them, if their names do not select it; or an address in their place.
+            Progress and events of other sources are computed from their layouts, see `env.progress`; their states can
+            be saved if they have `get_state` and `set_state`.
         rig: sensors: a preset ("rl", "nuscenes-small", ...), a YAML file or a `SensorRig`.
-        observations: what to observe, see `env.observations`; nothing else is computed.
+        observations: names, see `env.observations`; nothing else is computed.
         action: "continuous" (steering, acceleration), "discrete" or "waypoints", see `env.actions`.
-        reward: weights of terms in place of the usual ones, see `env.reward`.
-        terminate_on: what ends an episode early: some of "collision", "off_road", "red_light".
+        reward: weights of terms that replace the defaults, see `env.reward`.
+        terminate_on: events that terminate an episode: some of "collision", "off_road", "red_light".
         step_ms: time between two actions, a multiple of 10.
-        occupancy, window, camera, lidar: engines by name, with options or not, see `uniscene_sim.engines.options`.
-        trace: what rays of sensors go through: "tiles", "window" or "window+tiles", see `simulator.Traced`.
-        world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file; the seed of
-            `reset` is that of traffic and of places drawn at random.
+        occupancy, window, camera, lidar: engines by name, with or without options, see `uniscene_sim.engines.options`.
+        trace: what sensor rays are traced through: "tiles", "window" or "window+tiles", see `simulator.TraceMode`.
+        world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file. The seed of
+            `reset` determines traffic and random positions.
     """
 
     scenario: str | Path | Sequence[str | Path] = "lane_following"
@@ -50,16 +50,16 @@ class EnvSettings:
     camera: str = "raycast"
     lidar: str = "raycast"
     window: str = "exact"
-    trace: Traced = "tiles"
+    trace: TraceMode = "tiles"
     world_seed: int | None = None
     source: str | None = None
 
 
-def _names(given: Any, field: str) -> list[str]:
-    """One name or several.
+def name_list(given: Any, field: str) -> list[str]:
+    """One name or several, as a list.
 
     Raises:
-        InputError: neither.
+        InputError: the value is neither.
     """
     if isinstance(given, str | Path):
         return [str(given)]

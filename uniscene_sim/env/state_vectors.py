@@ -1,4 +1,4 @@
-"""State as numbers in [-1, 1], for agents that see no sensors. All lengths in m, speeds in m/s, angles in rad."""
+"""State vectors in [-1, 1], for agents without sensors. Lengths are in m, speeds in m/s, angles in rad."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uniscene_sim.world.path_columns import LIMIT, STOP, YAW, X, Y
 
 __all__ = ["AGENTS", "EGO", "ROUTE", "left_of_route", "write_agent_states", "write_ego_state", "write_route_state"]
 
-#: Entries of the ego's state and what each is divided by.
+#: Entries of the ego's state, and the value that each is divided by.
 EGO = {
     "speed": 30.0,
     "acceleration": 8.0,
@@ -20,13 +20,13 @@ EGO = {
     "left_of_route": 4.0,
     "heading_off_route": np.pi,
     "speed_limit": 30.0,
-    "next_line": 80.0,  # distance to the next stop line, 1 where none is near
-    "line_stops": 1.0,  # 1 where it must not be crossed now: red or yellow
+    "next_line": 80.0,  # distance to the next stop line, 1 if none is near
+    "line_stops": 1.0,  # 1 if it must not be crossed now: red or yellow
     "route_left": 500.0,
 }
-#: Of a point of the route: x, y and heading in base_link.
+#: Entries of a point of the route: x, y and heading in base_link.
 ROUTE = {"x": 64.0, "y": 32.0, "heading": np.pi}
-#: Of an agent: whether there is one, its place in base_link, velocity relative to the ego, heading, size, kind.
+#: Entries of an agent: presence, position in base_link, velocity relative to the ego, heading, length, pedestrian.
 AGENTS = {
     "present": 1.0, "x": 80.0, "y": 80.0, "vx": 30.0, "vy": 30.0, "cos": 1.0, "sin": 1.0, "length": 20.0, "person": 1.0,
 }  # fmt: skip
@@ -52,7 +52,7 @@ def _write(values, scale, out):
 
 @njit(cache=True)
 def _point_on_path(path, n, s):
-    """x, y, heading of a path at arc length `s`, at its end beyond it."""
+    """x, y, heading of a path (R, 10) with n points at arc length `s`, limited to the path."""
     a = min(max(int(np.floor(s)), 0), n - 1)
     b = min(a + 1, n - 1)
     f = min(max(s - a, 0.0), 1.0)
@@ -65,18 +65,29 @@ def _point_on_path(path, n, s):
 
 @njit(cache=True)
 def left_of_route(bodies, all_paths, counts):
-    """How far the middle of the ego is to the left of its route."""
+    """Distance of the ego's centre to the left of its route, m; arguments as for `write_ego_state`."""
     x, y, heading = _point_on_path(all_paths[0], counts[0], bodies[0].s)
     return -np.sin(heading) * (bodies[0].x - x) + np.cos(heading) * (bodies[0].y - y)
 
 
 @njit(cache=True)
 def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out):
-    """Write the entries of `EGO` (10,)."""
-    me, path, n = bodies[0], all_paths[0], counts[0]
-    heading = _point_on_path(path, n, me.s)[2]
+    """Write the entries of `EGO`.
+
+    Args:
+        bodies: (N,) BODY_DTYPE, the ego first.
+        all_paths: (N, R, 10) paths that the bodies follow, see `world.path_columns`.
+        counts: (N,) number of points of each path.
+        line_states: uint8 (L,) `StopLineState` of the stop lines.
+        steer: front-wheel angle, rad.
+        yaw_rate: rad/s.
+        left_m: rest of the route, m.
+        out: float32 (10,), written.
+    """
+    ego, path, n = bodies[0], all_paths[0], counts[0]
+    heading = _point_on_path(path, n, ego.s)[2]
     line, stops = _NEAR_M, 0.0
-    front = me.s + 0.5 * me.length
+    front = ego.s + 0.5 * ego.length
     for k in range(max(int(np.ceil(front)), 0), min(int(front + _NEAR_M), n)):
         if path[k, STOP] > 0:
             line = k - front
@@ -84,13 +95,13 @@ def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, lef
             stops = 1.0 if state == _RED or state == _YELLOW else 0.0
             break
     values = np.array([
-        me.speed,
-        me.accel,
+        ego.speed,
+        ego.accel,
         steer,
         yaw_rate,
         left_of_route(bodies, all_paths, counts),
-        _wrapped(me.yaw - heading),
-        path[min(max(int(me.s), 0), n - 1), LIMIT],
+        _wrapped(ego.yaw - heading),
+        path[min(max(int(ego.s), 0), n - 1), LIMIT],
         line,
         stops,
         left_m,
@@ -100,7 +111,13 @@ def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, lef
 
 @njit(cache=True)
 def write_route_state(x, y, yaw, bodies, all_paths, counts, out):
-    """Write the points ahead (K, 3) as `ROUTE`; beyond the end of the route they stay at its end."""
+    """Write the next points of the route as `ROUTE`; points beyond its end are at its end.
+
+    Args:
+        x, y, yaw: pose of base_link in the map frame, m and rad.
+        bodies, all_paths, counts: as for `write_ego_state`.
+        out: float32 (K, 3), written.
+    """
     c, s = np.cos(yaw), np.sin(yaw)
     for k in range(out.shape[0]):
         px, py, heading = _point_on_path(all_paths[0], counts[0], bodies[0].s + _STEP_M * (k + 1))
@@ -110,23 +127,30 @@ def write_route_state(x, y, yaw, bodies, all_paths, counts, out):
 
 @njit(cache=True)
 def write_agent_states(x, y, yaw, vx, vy, agents, out):
-    """Write the nearest agents within 80 m (K, 9) as `AGENTS`, nearest first; rows without one are 0."""
+    """Write the nearest agents within 80 m as `AGENTS`, nearest first; the remaining rows are 0.
+
+    Args:
+        x, y, yaw: pose of base_link in the map frame, m and rad.
+        vx, vy: velocity of the ego in the map frame, m/s.
+        agents: (A,) AGENT_DTYPE.
+        out: float32 (K, 9), written.
+    """
     c, s = np.cos(yaw), np.sin(yaw)
-    gap = np.empty(agents.size)
+    distance = np.empty(agents.size)
     for i in range(agents.size):
         dx, dy = agents[i].pos[0] - x, agents[i].pos[1] - y
-        gap[i] = np.inf if agents[i].cls == _SIGNAL_HEAD else np.hypot(dx, dy)
+        distance[i] = np.inf if agents[i].cls == _SIGNAL_HEAD else np.hypot(dx, dy)
     out[:] = 0.0
     for k in range(min(out.shape[0], agents.size)):
-        i = int(np.argmin(gap))
-        if gap[i] > _NEAR_M:
+        i = int(np.argmin(distance))
+        if distance[i] > _NEAR_M:
             break
-        gap[i] = np.inf
-        it = agents[i]
-        dx, dy, turn = it.pos[0] - x, it.pos[1] - y, it.rpy[2] - yaw
-        ux, uy = it.vel[0] - vx, it.vel[1] - vy
+        distance[i] = np.inf
+        agent = agents[i]
+        dx, dy, turn = agent.pos[0] - x, agent.pos[1] - y, agent.rpy[2] - yaw
+        ux, uy = agent.vel[0] - vx, agent.vel[1] - vy
         values = np.array([
             1.0, c * dx + s * dy, -s * dx + c * dy, c * ux + s * uy, -s * ux + c * uy, np.cos(turn), np.sin(turn),
-            it.size[0], 1.0 if it.cls == _PERSON else 0.0,
+            agent.size[0], 1.0 if agent.cls == _PERSON else 0.0,
         ])  # fmt: skip
         _write(values, _AGENTS, out[k])

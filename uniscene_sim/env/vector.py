@@ -1,4 +1,4 @@
-"""`UniSceneVectorEnv`: many worlds in one process, which share maps, tiles and engines."""
+"""`UniSceneVectorEnv`: many worlds in one process that share maps, tiles and engines."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["UniSceneVectorEnv"]
 
 
 class UniSceneVectorEnv(VectorEnv):
-    """Each world is bit for bit what `UniSceneEnv` is with the same seed; sensors of all are made in one call.
+    """Each world equals a `UniSceneEnv` with the same seed, bit for bit; each engine is called once for all worlds.
 
     Args:
-        num_envs: how many worlds.
-        autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium means them.
-        max_episode_steps: truncates episodes that are longer, None for those of the scenario alone.
+        num_envs: number of worlds.
+        autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
+        max_episode_steps: truncates longer episodes; None for the scenario's time limit alone.
         render_mode: None or "rgb_array".
         settings: see `uniscene_sim.env.settings.EnvSettings`.
 
     Raises:
-        InputError: any of these is not what it should be.
+        InputError: an invalid argument.
     """
 
-    metadata = {"render_modes": list(MODES[:1]), "render_fps": FPS}  # noqa: RUF012 - Gymnasium's own way
+    metadata = {"render_modes": list(MODES[:1]), "render_fps": FPS}  # noqa: RUF012 - as Gymnasium has it
 
     def __init__(
         self,
@@ -71,14 +71,15 @@ class UniSceneVectorEnv(VectorEnv):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begin episodes: in all worlds, or in those of the bool array `options["reset_mask"]` (N,).
+        """Start episodes in all worlds, or in those that the bool array `options["reset_mask"]` (N,) selects.
 
         Args:
-            seed: of the first world, the others get the next numbers; or one for each; None to go on.
-            options: of all episodes, as those of `UniSceneEnv.reset`.
+            seed: of the first world, the others get the following numbers; or one for each; None to continue the
+                random generators.
+            options: for all episodes, as for `UniSceneEnv.reset`.
 
         Raises:
-            InputError: as many seeds as worlds or a mask of them were expected, or an option that there is none of.
+            InputError: a wrong number of seeds, an invalid mask, or an invalid option.
         """
         given = dict(options or {})
         mask = given.pop("reset_mask", np.ones(self.num_envs, dtype=bool))
@@ -100,43 +101,43 @@ class UniSceneVectorEnv(VectorEnv):
         return self._observation(), self._add_infos({}, self.worlds.info(some), some)
 
     def step(self, actions: Any) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Drive all worlds for a step; those that are over begin anew as the autoreset mode says.
+        """Drive all worlds for a step; worlds whose episode has ended are reset according to the autoreset mode.
 
         Raises:
-            InputError: an action is NaN or not one of the space; no world has moved.
+            InputError: an action is NaN or not in the action space; all worlds are unchanged.
         """
         over = self._episode_ended.copy()
         if self._mode == AutoresetMode.DISABLED and over.any():
             raise InputError(f"worlds {np.flatnonzero(over).tolist()} are over: reset them", field="reset")
-        begin, go_on = np.flatnonzero(over).tolist(), np.flatnonzero(~over).tolist()
+        begin, active = np.flatnonzero(over).tolist(), np.flatnonzero(~over).tolist()
         reward = np.zeros(self.num_envs)
         terminated, truncated = np.zeros(self.num_envs, dtype=bool), np.zeros(self.num_envs, dtype=bool)
         info: dict[str, Any] = {}
-        if go_on:
+        if active:
             given = list(iterate(self.action_space, actions))
             if len(given) != self.num_envs:
                 raise InputError(f"expected {self.num_envs}, one for each world, got {len(given)}", field="actions")
-            judged = self.worlds.advance(go_on, [given[i] for i in go_on])
-            self._steps[go_on] += 1
-            reward[go_on], terminated[go_on], truncated[go_on] = judged.reward, judged.terminated, judged.truncated
+            result = self.worlds.advance(active, [given[i] for i in active])
+            self._steps[active] += 1
+            reward[active], terminated[active], truncated[active] = result.reward, result.terminated, result.truncated
             if self._most is not None:
-                truncated[go_on] |= ~terminated[go_on] & (self._steps[go_on] >= self._most)
+                truncated[active] |= ~terminated[active] & (self._steps[active] >= self._most)
         self._begin(begin)
         self._episode_ended = terminated | truncated
         self.worlds.observe(range(self.num_envs))
-        told = judged.info if go_on else {}
+        entries = result.info if active else {}
         if self._mode == AutoresetMode.SAME_STEP and self._episode_ended.any():
-            last = self._episode_ended[go_on]
+            last = self._episode_ended[active]
             ended = np.flatnonzero(self._episode_ended).tolist()
             final, finals = self._observation(), np.full(self.num_envs, None, dtype=object)
             for i in ended:
                 finals[i] = {key: values[i] for key, values in final.items()}
             info["final_obs"], info["_final_obs"] = finals, self._episode_ended.copy()
-            self._add_infos(info, {"final_info": _masked_info(told, last)}, ended)
-            told, go_on, begin = _masked_info(told, ~last), np.flatnonzero(~self._episode_ended).tolist(), ended
+            self._add_infos(info, {"final_info": _masked_info(entries, last)}, ended)
+            entries, active, begin = _masked_info(entries, ~last), np.flatnonzero(~self._episode_ended).tolist(), ended
             self._begin(ended)
             self.worlds.observe(ended)
-        self._add_infos(info, told, go_on)
+        self._add_infos(info, entries, active)
         self._add_infos(info, self.worlds.info(begin), begin)
         return self._observation(), reward, terminated, truncated, info
 
@@ -145,28 +146,28 @@ class UniSceneVectorEnv(VectorEnv):
         return tuple(render_world(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
 
     def get_state(self) -> list[tuple[SavedWorld, Mapping[str, Any], bool, int]]:
-        """All of each world, of its random stream, and whether and how far its episode is; it can be pickled."""
+        """The complete state of each world: world, random generator, whether its episode ended, steps; picklable."""
         return [
             (self.worlds.save(i), random.bit_generator.state, bool(self._episode_ended[i]), int(self._steps[i]))
             for i, random in enumerate(self._randoms)
         ]
 
     def set_state(self, state: Sequence[tuple[SavedWorld, Mapping[str, Any], bool, int]]) -> dict[str, np.ndarray]:
-        """Go on from a state of this env or of another one with the same arguments: the same future, bit for bit.
+        """Continue from a state of this environment or of another one with the same arguments, bit for bit.
 
         Returns:
-            The observations of then.
+            The observations of that state.
 
         Raises:
-            InputError: it is not of as many worlds, or of worlds with other arguments; nothing has changed.
+            InputError: it has another number of worlds, or was saved with other arguments; nothing has changed.
         """
         if len(state) != self.num_envs:
             raise InputError(f"expected {self.num_envs} worlds, got {len(state)}", field="state")
         for saved, *_ in state:
             self.worlds.check(saved)
-        for i, (saved, random, over, steps) in enumerate(state):
+        for i, (saved, generator_state, over, steps) in enumerate(state):
             self.worlds.restore(i, saved)
-            self._randoms[i].bit_generator.state = random
+            self._randoms[i].bit_generator.state = generator_state
             self._episode_ended[i], self._steps[i] = over, steps
         self.worlds.observe(range(self.num_envs))
         return self._observation()
@@ -179,9 +180,9 @@ class UniSceneVectorEnv(VectorEnv):
     def _observation(self) -> dict[str, np.ndarray]:
         return {key: values.copy() for key, values in self.worlds.out.items()}
 
-    def _add_infos(self, info: dict[str, Any], told: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
-        """`info` with what is told (n,) of some worlds, in Gymnasium's form: an array (N,) and a mask for each key."""
-        for key, value in told.items() if len(some) else ():
+    def _add_infos(self, info: dict[str, Any], entries: dict[str, Any], some: Sequence[int]) -> dict[str, Any]:
+        """`info` with entries (n,) of n worlds added in Gymnasium's form: an array (N,) and a mask for each key."""
+        for key, value in entries.items() if len(some) else ():
             if isinstance(value, dict):
                 info[key] = self._add_infos(info.get(key, {}), value, some)
             else:
@@ -191,6 +192,6 @@ class UniSceneVectorEnv(VectorEnv):
         return info
 
 
-def _masked_info(told: dict[str, Any], some: np.ndarray) -> dict[str, Any]:
-    """Those rows of what is told (n,) that a mask (n,) names."""
-    return {k: _masked_info(v, some) if isinstance(v, dict) else v[some] for k, v in told.items()}
+def _masked_info(entries: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
+    """Those rows of entries (n,) that a mask (n,) selects."""
+    return {k: _masked_info(v, mask) if isinstance(v, dict) else v[mask] for k, v in entries.items()}

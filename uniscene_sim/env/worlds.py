@@ -1,6 +1,6 @@
-"""`Worlds`: episodes of many worlds side by side, with observations in arrays that have the world as first axis.
+"""`Worlds`: episodes of many worlds, with observations in arrays whose first axis is the world.
 
-The env is one world, the vector env many; both say the same of the same episode.
+`UniSceneEnv` has one world, `UniSceneVectorEnv` many; both give the same results for the same episode.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finis
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
-from uniscene_sim.env.settings import ENDINGS, EnvSettings, _names
+from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
@@ -33,78 +33,78 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
-from uniscene_sim.simulator import TRACED, Simulator, sense
+from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
 from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.tracing.atlas import PackedTiles
 
 __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 
-_WINDOW = "window/"  # among the records of sensors, whose names cannot be this
+_WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
 
 
 @dataclass(frozen=True)
 class Episode:
-    """Which scenario, and the seed of its traffic."""
+    """A scenario, and the seed of its traffic."""
 
-    scenario: int  # which of those that the worlds draw from
+    scenario: int  # index among the scenarios given
     seed: int
 
 
 @dataclass(frozen=True)
 class TickResult:
-    """What a tick was worth in some worlds, in their order."""
+    """Result of a tick of n worlds."""
 
     reward: np.ndarray  # float64 (n,)
     terminated: np.ndarray  # bool (n,)
     truncated: np.ndarray  # bool (n,)
-    info: dict[str, Any]  # arrays (n,), "reward" a dict of them
+    info: dict[str, Any]  # arrays (n,); "reward" is a dict of arrays
 
 
 @dataclass(frozen=True)
 class SavedWorld:
-    """All of one world: going on from it gives the same future, bit for bit. It can be pickled."""
+    """The complete state of one world: continuing from it gives the same future, bit for bit. It can be pickled."""
 
-    of: tuple[Any, ...]  # what the world is made of, see `Worlds.check`
+    identity: tuple[Any, ...]  # scenario, map and settings, see `Worlds.check`
     episode: Episode
     state: Any  # the source's
-    moments: tuple[LayoutFrame, ...]
+    recent_layouts: tuple[LayoutFrame, ...]
     memory: dict[str, Any]
     records: dict[str, Any]
-    measured: np.ndarray  # () MEASURED
+    measured: np.ndarray  # () MEASUREMENT_DTYPE
     progress: Any = None
 
 
 class Worlds:
-    """Episodes of `update_tally` worlds that share maps, tiles and engines.
+    """Episodes of `count` worlds that share maps, tiles and engines.
 
     Raises:
-        InputError: a setting is not what it should be.
+        InputError: an invalid setting.
     """
 
     def __init__(self, count: int, settings: EnvSettings):
         step_ms = settings.step_ms
         if not isinstance(step_ms, int | np.integer) or step_ms <= 0 or (step_ms * 1000) % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10, got {step_ms!r}", field="step_ms")
-        terminate_on = _names(settings.terminate_on, "terminate_on")
+        terminate_on = name_list(settings.terminate_on, "terminate_on")
         for name in terminate_on:
             if name not in ENDINGS:
                 raise InputError(f"expected some of {', '.join(ENDINGS)}, got {name!r}", field="terminate_on")
-        several = _names(settings.scenario, "scenario")
-        if not several:
+        scenarios = name_list(settings.scenario, "scenario")
+        if not scenarios:
             raise InputError("expected a scenario, or several", field="scenario")
-        if settings.trace not in TRACED:
-            raise InputError(f"expected one of {', '.join(TRACED)}, got {settings.trace!r}", field="trace")
-        self._map = cache(load_map)  # kept while this is, also between two runs on them
-        given: list[str | None] = [*several]
+        if settings.trace not in TRACE_MODES:
+            raise InputError(f"expected one of {', '.join(TRACE_MODES)}, got {settings.trace!r}", field="trace")
+        self._map = cache(load_map)  # maps stay loaded as long as this object, also between episodes
+        given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
         self.drives: list[Drive] = [drive_of(what, settings.source, self._map) for what in given]
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {settings.rig!r}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
-        self.observations = make_observations(_names(settings.observations, "observations"), rig)
+        self.observations = make_observations(name_list(settings.observations, "observations"), rig)
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
         self.action = action_type(settings.action)
@@ -112,13 +112,15 @@ class Worlds:
         self._tick_us, self._world_seed = int(step_ms) * 1000, settings.world_seed
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
-            camera = "raycast-plain"  # equal in all but colour
+            camera = "raycast-plain"  # the same except for colour
         self._sensors = {
             "camera": plugins.load_plugin("camera", camera)(),
             "lidar": plugins.load_plugin("lidar", settings.lidar)(),
         }
         self._windows, self._trace = plugins.load_plugin("window", settings.window), settings.trace
-        plugins.load_plugin("occupancy", settings.occupancy)  # refused now, not at the first reset
+        plugins.load_plugin(
+            "occupancy", settings.occupancy
+        )  # an unknown engine is refused here, not at the first reset
         self._occupancy = settings.occupancy
         window = DEFAULT_GRID if "occupancy" in self.spaces else None
         self._request = FrameRequest(window_grid=window, bev_schema=None, digests=False)
@@ -137,10 +139,10 @@ class Worlds:
         return self._tick_us * 1e-6
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any] | None = None) -> Episode:
-        """The next episode of a world with a random stream of its own; `options` may name the scenario and its seed.
+        """Draw the next episode with a world's own random generator; `options` may set the scenario and its seed.
 
         Raises:
-            InputError: an option that there is none of.
+            InputError: an unknown option or an invalid value.
         """
         given = dict(options or {})
         which, seed = int(random.integers(len(self.drives))), int(random.integers(2**31))
@@ -159,20 +161,24 @@ class Worlds:
         return Episode(which, seed)
 
     def begin(self, i: int, episode: Episode) -> None:
-        """World `i` starts an episode; nothing is observed yet."""
-        self._begun(i, episode)
+        """Start an episode in world `i`, without observing it."""
+        self._start_episode(i, episode)
         self._records[i] = {}
         self._measured[i] = np.zeros((), MEASUREMENT_DTYPE)
         write_measurement(self._progress[i], self._measured[i])
 
     def advance(self, some: Sequence[int], actions: Sequence[Any]) -> TickResult:
-        """A tick of some worlds, each under its action; nothing is observed yet.
+        """Advance some worlds by a tick, each with its action, without observing them.
+
+        Args:
+            some: indices of n worlds.
+            actions: n actions.
 
         Raises:
-            InputError: an action is not one of the space; no world has moved.
+            InputError: an action is not in the action space; all worlds are unchanged.
         """
         worlds = [self.world(i) for i in some]
-        controls = [self.action.control(a, w.moments[-1]) for a, w in zip(actions, worlds, strict=True)]
+        controls = [self.action.control(a, w.recent_layouts[-1]) for a, w in zip(actions, worlds, strict=True)]
         before = self._measured[list(some)]
 
         def move(k: int) -> None:
@@ -193,21 +199,21 @@ class Worlds:
         over = np.array([w.source.done for w in worlds], dtype=bool)
         terminated = arrived | ended
         info = self.info(some)
-        worth = self._weights * terms
-        info["reward"] = {name: worth[:, k].copy() for k, name in enumerate(TERMS)}
+        weighted = self._weights * terms
+        info["reward"] = {name: weighted[:, k].copy() for k, name in enumerate(TERMS)}
         clean = (after["collisions"] == 0) & (after["off_road_s"] == 0.0) & (after["red_lights"] == 0)
         info["success"] = arrived & clean
-        return TickResult(worth.sum(axis=1), terminated, over & ~terminated, info)
+        return TickResult(weighted.sum(axis=1), terminated, over & ~terminated, info)
 
     def info(self, some: Sequence[int]) -> dict[str, Any]:
-        """What is known of the episodes of some worlds so far, arrays (n,)."""
+        """Entries (n,) of `info` on the episodes of n worlds so far."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
         names = np.array([self.drives[e.scenario].name for e in episodes], dtype=object)
         seeds = np.array([e.seed for e in episodes], dtype=np.int64)
         return {"scenario": names, "scenario_seed": seeds} | episode_info(self._measured[list(some)])
 
     def observe(self, some: Sequence[int]) -> None:
-        """Write what some worlds look like now into `out`."""
+        """Simulate the sensors of some worlds and write their observations into `out`."""
         worlds = [self.world(i) for i in some]
         for i, world, frame in zip(some, worlds, sense(worlds), strict=True):
             self._records[i] |= frame.records
@@ -215,16 +221,16 @@ class Worlds:
                 self._records[i][_WINDOW] = frame.occupancy
             window = self._records[i].get(_WINDOW)
             labels = None if window is None else window.labels
-            moment = ObservationInputs(world, self._progress[i], self._records[i], labels)
+            inputs = ObservationInputs(world, self._progress[i], self._records[i], labels)
             for observation in self.observations:
-                observation.write(moment, self.out[observation.key][i])
+                observation.write(inputs, self.out[observation.key][i])
 
     def records(self, i: int) -> Mapping[str, Any]:
         """The latest record of each sensor of world `i`."""
         return self._records[i]
 
     def save(self, i: int) -> SavedWorld:
-        """All of world `i` now.
+        """The complete state of world `i`.
 
         Raises:
             InputError: its source cannot be saved.
@@ -234,8 +240,8 @@ class Worlds:
         return SavedWorld(
             self._identity(episode),
             episode,
-            _kept_by(world.source).get_state(),
-            tuple(world.moments),
+            _savable(world.source).get_state(),
+            tuple(world.recent_layouts),
             dict(world.memory),
             dict(self._records[i]),
             self._measured[i].copy(),
@@ -243,28 +249,28 @@ class Worlds:
         )
 
     def check(self, saved: SavedWorld) -> None:
-        """Whether what was saved may go on here.
+        """Check that a saved world can be restored here.
 
         Raises:
-            InputError: it was saved under other arguments.
+            InputError: it was saved with other arguments.
         """
         if not isinstance(saved, SavedWorld) or saved.episode.scenario >= len(self.drives):
             raise InputError("expected what get_state() gave, of an env with the same arguments", field="state")
-        for what, theirs, ours in zip(_IDENTITY, saved.of, self._identity(saved.episode), strict=True):
-            if theirs != ours:
-                raise InputError(f"was saved with {what} {theirs!r}, this env has {ours!r}", field="state")
+        for what, saved_value, own in zip(_IDENTITY, saved.identity, self._identity(saved.episode), strict=True):
+            if saved_value != own:
+                raise InputError(f"was saved with {what} {saved_value!r}, this env has {own!r}", field="state")
 
     def restore(self, i: int, saved: SavedWorld) -> None:
-        """World `i` becomes what was saved, there or in another one; nothing is observed yet.
+        """Restore a saved world, of this index or another, as world `i`, without observing it.
 
         Raises:
-            InputError: it was saved under other arguments; nothing has changed.
+            InputError: it was saved with other arguments; nothing has changed.
         """
         self.check(saved)
-        world = self._begun(i, saved.episode)
-        _kept_by(world.source).set_state(saved.state)
+        world = self._start_episode(i, saved.episode)
+        _savable(world.source).set_state(saved.state)
         self._progress[i].restore(saved.progress)
-        world.resume(saved.moments, saved.memory)
+        world.resume(saved.recent_layouts, saved.memory)
         self._records[i] = dict(saved.records)
         self._measured[i] = saved.measured
 
@@ -272,7 +278,7 @@ class Worlds:
         """The simulator of world `i`.
 
         Raises:
-            RuntimeError: its first episode has not begun.
+            RuntimeError: its first episode has not started.
         """
         episode = self.episodes[i]
         if episode is None:
@@ -287,8 +293,8 @@ class Worlds:
     def _tiles_seed(self, drive: Drive) -> int:
         return drive.seed if self._world_seed is None else self._world_seed
 
-    def _begun(self, i: int, episode: Episode) -> Simulator[LayoutSource]:
-        """The simulator of world `i` at the start of an episode."""
+    def _start_episode(self, i: int, episode: Episode) -> Simulator[LayoutSource]:
+        """Set up the simulator of world `i` at the start of an episode."""
         drive, own = self.drives[episode.scenario], self._simulators[i]
         source = drive.open(episode.seed)
         simulator = own.get(episode.scenario)
@@ -307,11 +313,11 @@ class Worlds:
             )
         self.episodes[i] = episode
         simulator.begin(source)
-        self._progress[i] = progress_of(source, simulator.moments[-1])
+        self._progress[i] = progress_of(source, simulator.recent_layouts[-1])
         return simulator
 
     def _window_engine(self, static_map: StaticMap, seed: int) -> WindowEngine:
-        """One for all worlds on a map with a seed."""
+        """The engine shared by all worlds with this map and seed."""
         key = static_map.ref, seed
         if key not in self._window_engines:
             self._window_engines[key] = self._windows(static_map, seed)
@@ -325,11 +331,11 @@ class Worlds:
         return self._packed[key]
 
 
-def _kept_by(source: LayoutSource) -> Any:
-    """A source whose state can be saved.
+def _savable(source: LayoutSource) -> Any:
+    """The source, if its state can be saved.
 
     Raises:
-        InputError: it has not what that needs.
+        InputError: it lacks `get_state` or `set_state`.
     """
     if missing := [name for name in ("get_state", "set_state") if not callable(getattr(source, name, None))]:
         lacking = " and ".join(f"{name}()" for name in missing)

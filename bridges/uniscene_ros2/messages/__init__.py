@@ -1,3 +1,4 @@
-"""ROS 2 messages, written from frames and layouts.
+"""ROS 2 messages from frames and layouts.
 
-Nothing here publishes."""
+Nothing here publishes.
+"""

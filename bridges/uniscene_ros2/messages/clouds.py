@@ -1,4 +1,4 @@
-"""Sweeps as `PointCloud2`, in the layouts that drivers and stacks use."""
+"""Sweeps as `PointCloud2`, in the field layouts that drivers and stacks use."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def _layout(step: int, **fields: tuple[int, str]) -> np.dtype:
 
 _XYZ = {"x": (0, "<f4"), "y": (4, "<f4"), "z": (8, "<f4")}
 _XYZIRC = {**_XYZ, "intensity": (12, "u1"), "return_type": (13, "u1"), "channel": (14, "<u2")}
-_SKY = {"azimuth": (16, "<f4"), "elevation": (20, "<f4"), "distance": (24, "<f4"), "time_stamp": (28, "<u4")}
-#: Layouts by name. Intensity is 0..255. `time` is in s, from the stamp, which is the sweep's end; `time_stamp` is in
-#: ns, from the stamp, which is then the sweep's begin.
+_POLAR = {"azimuth": (16, "<f4"), "elevation": (20, "<f4"), "distance": (24, "<f4"), "time_stamp": (28, "<u4")}
+#: Layouts by name. Intensity is 0..255. `time` is in s, relative to the stamp, which is the end of the sweep.
+#: `time_stamp` is in ns, relative to the stamp, which is then the start of the sweep.
 LAYOUTS = {
     "XYZI": _layout(16, **_XYZ, intensity=(12, "<f4")),
     "XYZIRT": _layout(22, **_XYZ, intensity=(12, "<f4"), ring=(16, "<u2"), time=(18, "<f4")),
     "XYZIRC": _layout(16, **_XYZIRC),
-    "XYZIRCAEDT": _layout(32, **_XYZIRC, **_SKY),
+    "XYZIRCAEDT": _layout(32, **_XYZIRC, **_POLAR),
 }
 _OCCUPIED = _layout(16, **_XYZ, label=(12, "u1"), instance=(14, "<u2"))
 _NUMBERS = {
@@ -45,30 +45,33 @@ _NUMBERS = {
     "f4": PointField.FLOAT32,
 }
 _FREE = np.uint8(OccClass.FREE)
-#: Autoware's numbers of kinds of returns.
+#: Autoware's return types.
 _STRONGEST, _LAST, _STRONGEST_FIRST, _STRONGEST_LAST, _WEAK_FIRST, _WEAK_LAST, _ONLY = 1, 2, 3, 4, 5, 6, 7
 
 
 def sweep_start_us(layout: str, spec: LidarSpec) -> int:
-    """How long before the sweep's end the stamp of a message in this layout lies, us."""
+    """Time from the stamp of a message in this layout to the end of the sweep, us."""
     return spec.period_us if "time_stamp" in (LAYOUTS[layout].names or ()) else 0
 
 
 def sweep_points(
-    sweep: LidarSweep, spec: LidarSpec, layout: str, moments: Sequence[LayoutFrame], stamp_us: int, frame_id: str
+    sweep: LidarSweep, spec: LidarSpec, layout: str, layouts: Sequence[LayoutFrame], stamp_us: int, frame_id: str
 ) -> bytes:
-    """A whole sweep, as `PointCloud2`.
+    """A sweep as `PointCloud2`.
 
     Args:
+        sweep: N points.
+        spec: of the LiDAR.
         layout: one of `LAYOUTS`.
-        moments: of the ego, from where the sweep began until its end.
-        stamp_us: `sweep_start_us` before the sweep's end.
+        layouts: of the ego, from the beginning of the sweep to its end.
+        stamp_us: `sweep_start_us` before the end of the sweep.
+        frame_id: of the sensor.
     """
     kind = LAYOUTS[layout]
     names = kind.names or ()
     xyz = sweep.xyz
     if spec.deskewed and "time_stamp" in names:
-        xyz = _in_start_frame(sweep, spec, moments)
+        xyz = _in_start_frame(sweep, spec, layouts)
     points = np.empty(len(xyz), kind)
     points["x"], points["y"], points["z"] = xyz[:, 0], xyz[:, 1], xyz[:, 2]
     scaled = np.float32(255.0) * sweep.intensity
@@ -78,9 +81,9 @@ def sweep_points(
     if "channel" in names:
         points["channel"], points["return_type"] = sweep.ring, _return_types(sweep, spec)
     if "time_stamp" in names:
-        away = np.hypot(xyz[:, 0], xyz[:, 1])
-        points["azimuth"], points["elevation"] = np.arctan2(xyz[:, 1], xyz[:, 0]), np.arctan2(xyz[:, 2], away)
-        points["distance"] = np.hypot(away, xyz[:, 2])
+        horizontal = np.hypot(xyz[:, 0], xyz[:, 1])
+        points["azimuth"], points["elevation"] = np.arctan2(xyz[:, 1], xyz[:, 0]), np.arctan2(xyz[:, 2], horizontal)
+        points["distance"] = np.hypot(horizontal, xyz[:, 2])
         points["time_stamp"] = np.maximum(1e9 * sweep.time_s.astype(np.float64) + 1e3 * spec.period_us, 0.0)
     return _message(points, stamp_us, frame_id)
 
@@ -88,25 +91,31 @@ def sweep_points(
 def occupied_points(occupancy: OccupancyGrid, stamp_us: int, frame_id: str) -> bytes:
     """Centres of the voxels that are not free, in the map frame, with label and instance, as `PointCloud2`."""
     matrix, grid = occupancy.pose.matrix, occupancy.grid
-    room = _point_buffer(occupancy.labels.size)
+    buffer = _point_buffer(occupancy.labels.size)
     first = matrix[:3, :3] @ (np.array(grid.origin) + 0.5 * grid.voxel_m) + matrix[:3, 3]
     step = grid.voxel_m * matrix[:3, :3]
-    # Label and instance are one number, the last of four in each point.
-    numbers = room.view(np.float32).reshape(-1, 4), room.view(np.uint32).reshape(-1, 4)
+    # Label and instance are the last of four 32-bit numbers of each point.
+    numbers = buffer.view(np.float32).reshape(-1, 4), buffer.view(np.uint32).reshape(-1, 4)
     count = _occupied(occupancy.labels, occupancy.instances, first, step, *numbers)
-    return _message(room[:count], stamp_us, frame_id)
+    return _message(buffer[:count], stamp_us, frame_id)
 
 
 @lru_cache(1)
 def _point_buffer(size: int) -> np.ndarray:
-    """Kept from one time to the next: new memory costs as much as the points in it."""
+    """A buffer that is reused, since allocating it costs as much as filling it."""
     return np.empty(size, _OCCUPIED)
 
 
 @njit(cache=True)
 def _occupied(labels, instances, first, step, places, names):
-    """Fill in what is not free, in the order of the grid, and count it; `first` is the centre of the first voxel,
-    `step` has the way to the next one along each axis as its columns."""
+    """Write the voxels that are not free, in the order of the grid, and count them.
+
+    Args:
+        labels, instances: (X, Y, Z).
+        first: centre (3,) of the first voxel in the map frame, m.
+        step: (3, 3), the offset to the next voxel along each axis as columns, m.
+        places, names: the points (N, 4) viewed as float32 and uint32, written.
+    """
     n = 0
     for i in range(labels.shape[0]):
         for j in range(labels.shape[1]):
@@ -124,13 +133,14 @@ def _occupied(labels, instances, first, step, places, names):
     return n
 
 
-def _in_start_frame(sweep: LidarSweep, spec: LidarSpec, moments: Sequence[LayoutFrame]) -> np.ndarray:
-    """Points (N, 3) in the sensor frame of the sweep's begin; a first sweep has none before it, and stands."""
-    end = moments[-1].ego_pose.compose(spec.pose)
-    begun = [m for m in moments if m.stamp_us <= sweep.stamp_us - spec.period_us]
-    begin = (begun[-1] if begun else moments[0]).ego_pose.compose(spec.pose)
-    turn = begin.inverse().compose(end).matrix.astype(np.float32)
-    return sweep.xyz @ turn[:3, :3].T + turn[:3, 3]
+def _in_start_frame(sweep: LidarSweep, spec: LidarSpec, layouts: Sequence[LayoutFrame]) -> np.ndarray:
+    """Points (N, 3), m, in the sensor frame at the start of the sweep; for the first sweep of a run, without earlier
+    layouts, as if the ego stood still."""
+    end = layouts[-1].ego_pose.compose(spec.pose)
+    earlier = [layout for layout in layouts if layout.stamp_us <= sweep.stamp_us - spec.period_us]
+    start = (earlier[-1] if earlier else layouts[0]).ego_pose.compose(spec.pose)
+    start_from_end = start.inverse().compose(end).matrix.astype(np.float32)
+    return sweep.xyz @ start_from_end[:3, :3].T + start_from_end[:3, 3]
 
 
 def _return_types(sweep: LidarSweep, spec: LidarSpec) -> np.ndarray | int:
@@ -140,12 +150,12 @@ def _return_types(sweep: LidarSweep, spec: LidarSpec) -> np.ndarray | int:
     beam = np.rec.fromarrays([sweep.ring, sweep.time_s, sweep.return_number])
     order = np.argsort(beam, kind="stable")
     ring, time, number = sweep.ring[order], sweep.time_s[order], sweep.return_number[order]
-    strong = np.flatnonzero((ring[1:] == ring[:-1]) & (time[1:] == time[:-1]) & (number[1:] > number[:-1]))
-    away = np.linalg.norm(sweep.xyz[order], axis=1)
-    nearer = away[strong] < away[strong + 1]
+    first = np.flatnonzero((ring[1:] == ring[:-1]) & (time[1:] == time[:-1]) & (number[1:] > number[:-1]))
+    distance = np.linalg.norm(sweep.xyz[order], axis=1)
+    nearer = distance[first] < distance[first + 1]
     kinds = np.full(len(order), _ONLY, np.uint8)
-    kinds[strong] = np.where(nearer, _STRONGEST_FIRST, _STRONGEST_LAST)
-    kinds[strong + 1] = np.where(nearer, _WEAK_LAST, _WEAK_FIRST)
+    kinds[first] = np.where(nearer, _STRONGEST_FIRST, _STRONGEST_LAST)
+    kinds[first + 1] = np.where(nearer, _WEAK_LAST, _WEAK_FIRST)
     out = np.empty_like(kinds)
     out[order] = kinds
     return out
@@ -158,7 +168,7 @@ def _message(points: np.ndarray, stamp_us: int, frame_id: str) -> bytes:
         PointField(name=name, offset=places[name][1], datatype=_NUMBERS[kind[name].str[1:]], count=1)
         for name in kind.names or ()
     ]  # fmt: skip
-    form = PrefilledMessage(
+    message = PrefilledMessage(
         PointCloud2(
             header=blank_header(frame_id),
             height=1,
@@ -171,4 +181,4 @@ def _message(points: np.ndarray, stamp_us: int, frame_id: str) -> bytes:
             is_dense=True,
         )
     )
-    return form.filled(stamp_us, data=points)
+    return message.fill(stamp_us, data=points)

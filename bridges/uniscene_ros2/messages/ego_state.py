@@ -1,4 +1,4 @@
-"""What the ego knows of itself: odometry, IMU, GNSS, speed, transforms."""
+"""Messages on the ego: odometry, IMU, GNSS, speed, transforms."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _GRAVITY = 9.80665
 
 
 def speed_mps(layout: LayoutFrame) -> float:
-    """Along the ego's x axis."""
+    """Speed along the ego's x axis."""
     pose, (vx, vy, vz) = layout.ego_pose, layout.ego_velocity.tolist()
     return float(cos(pose.pitch) * (cos(pose.yaw) * vx + sin(pose.yaw) * vy) - sin(pose.pitch) * vz)
 
@@ -47,7 +47,7 @@ def _clock() -> PrefilledMessage:
 
 
 def clock(stamp_us: int) -> bytes:
-    return _clock().filled(stamp_us)
+    return _clock().fill(stamp_us)
 
 
 @cache
@@ -59,9 +59,16 @@ def _odometry(frame_id: str, base: str) -> PrefilledMessage:
 
 
 def odometry(layout: LayoutFrame, stamp_us: int, frame_id: str, base: str) -> bytes:
-    """Pose in the header's frame; twist in `base`, as REP-105 has it. Exact: the covariances stay zero."""
+    """nav_msgs/Odometry, exact, so its covariances are zero.
+
+    Args:
+        layout: the ego's state.
+        stamp_us: ROS time.
+        frame_id: frame of the pose.
+        base: the ego's frame, in which the twist is given (REP-105).
+    """
     twist = speed_mps(layout), layout.ego_yaw_rate
-    return _odometry(frame_id, base).filled(stamp_us, (*pose_numbers(layout.ego_pose), *twist))
+    return _odometry(frame_id, base).fill(stamp_us, (*pose_numbers(layout.ego_pose), *twist))
 
 
 @cache
@@ -73,11 +80,11 @@ def _imu(frame_id: str) -> PrefilledMessage:
 
 
 def imu(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
-    """Of an exact IMU at base_link: what it feels of gravity is in its acceleration (9.8 upwards at rest)."""
+    """sensor_msgs/Imu, exact, at base_link; the acceleration includes gravity (9.8 m/s2 upwards at rest)."""
     pose, rate, g = layout.ego_pose, layout.ego_yaw_rate, _GRAVITY * cos(layout.ego_pose.pitch)
     ax, ay, az = -_GRAVITY * sin(pose.pitch), g * sin(pose.roll), g * cos(pose.roll)
-    felt = ax + layout.ego_accel, ay + speed_mps(layout) * rate, az
-    return _imu(frame_id).filled(stamp_us, (*pose_numbers(pose)[3:], rate, *felt))
+    acceleration = ax + layout.ego_accel, ay + speed_mps(layout) * rate, az
+    return _imu(frame_id).fill(stamp_us, (*pose_numbers(pose)[3:], rate, *acceleration))
 
 
 @cache
@@ -89,8 +96,16 @@ def _fix(frame_id: str) -> PrefilledMessage:
 
 
 def gnss_fix(layout: LayoutFrame, stamp_us: int, frame_id: str, origin: Origin) -> bytes:
+    """sensor_msgs/NavSatFix.
+
+    Args:
+        layout: the ego's state.
+        stamp_us: ROS time.
+        frame_id: of the receiver.
+        origin: of the map frame on the earth.
+    """
     pose = layout.ego_pose
-    return _fix(frame_id).filled(stamp_us, origin.locate(pose.x, pose.y, pose.z))
+    return _fix(frame_id).fill(stamp_us, origin.locate(pose.x, pose.y, pose.z))
 
 
 @cache
@@ -101,7 +116,7 @@ def _pose_with_covariance(frame_id: str) -> PrefilledMessage:
 
 
 def pose_with_covariance(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
-    return _pose_with_covariance(frame_id).filled(stamp_us, pose_numbers(layout.ego_pose))
+    return _pose_with_covariance(frame_id).fill(stamp_us, pose_numbers(layout.ego_pose))
 
 
 @cache
@@ -112,8 +127,16 @@ def _motion(kind: Any, parent: str, child: str) -> PrefilledMessage:
 
 
 def ego_transform(kind: Any, layout: LayoutFrame, stamp_us: int, parent: str, child: str) -> bytes:
-    """The ego's pose in `parent`, as tf2_msgs/TFMessage; `kind` is that class."""
-    return _motion(kind, parent, child).filled(stamp_us, pose_numbers(layout.ego_pose))
+    """The ego's pose as tf2_msgs/TFMessage.
+
+    Args:
+        kind: the class TFMessage.
+        layout: the ego's state.
+        stamp_us: ROS time.
+        parent: frame of the pose.
+        child: the ego's frame.
+    """
+    return _motion(kind, parent, child).fill(stamp_us, pose_numbers(layout.ego_pose))
 
 
 def transform(header: Header, child: str, pose: Pose) -> TransformStamped:
@@ -124,7 +147,7 @@ def transform(header: Header, child: str, pose: Pose) -> TransformStamped:
 
 
 def optical_pose(pose: Pose) -> Pose:
-    """Pose of a camera's optical axes (z forward, x right) from that of its body axes."""
+    """Pose of a camera's optical frame (z forward, x right) from the pose of its body axes."""
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = pose.rotation @ BODY_FROM_OPTICAL, pose.position
     return Pose.from_matrix(matrix)

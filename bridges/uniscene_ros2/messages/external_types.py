@@ -1,6 +1,6 @@
-"""Messages of Autoware, CARLA and vision_msgs, written by their definitions; used where their packages are installed.
+"""Messages of Autoware, CARLA and vision_msgs, written after their definitions; used if their packages are installed.
 
-A maker is given the message's class, since nothing here imports what may be absent.
+Functions get the message's class, since nothing here may import a package that may be missing.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def gear(kind: Any, layout: LayoutFrame, header: Header) -> Any:
 
 
 def traffic_lights(kind: Any, layout: LayoutFrame, header: Header) -> Any:
-    """autoware_perception_msgs/TrafficLightGroupArray; groups are numbered as the map's signals."""
+    """autoware_perception_msgs/TrafficLightGroupArray; a group's id is the index of the map's signal."""
     messages = import_module("autoware_perception_msgs.msg")
     groups = []
     for index, state in enumerate(layout.signals.tolist()):
@@ -78,7 +78,7 @@ def traffic_lights(kind: Any, layout: LayoutFrame, header: Header) -> Any:
 
 
 def carla_status(kind: Any, layout: LayoutFrame, header: Header) -> Any:
-    """carla_msgs/CarlaEgoVehicleStatus; CARLA steers to the right, in shares of the largest angle."""
+    """carla_msgs/CarlaEgoVehicleStatus; steering is a share of the largest angle, positive to the right."""
     out = kind(header=header, velocity=speed_mps(layout))
     write_rotation(out.orientation, layout.ego_pose)
     out.acceleration.linear.x = float(layout.ego_accel)
@@ -92,11 +92,11 @@ def carla_status(kind: Any, layout: LayoutFrame, header: Header) -> Any:
 
 def carla_objects(kind: Any, layout: LayoutFrame, header: Header) -> Any:
     """derived_object_msgs/ObjectArray."""
-    one = import_module("derived_object_msgs.msg").Object
+    object_type = import_module("derived_object_msgs.msg").Object
     box = import_module("shape_msgs.msg").SolidPrimitive
     out = kind(header=header)
     for agent in objects_near(layout):
-        item = one(header=header, id=int(agent["id"]), object_classified=True)
+        item = object_type(header=header, id=int(agent["id"]), object_classified=True)
         write_pose(item.pose, box_pose(agent))
         item.shape = box(type=box.BOX, dimensions=agent["size"].tolist())
         item.classification = _DERIVED[AgentClass(agent["cls"])]
@@ -113,8 +113,8 @@ def detections(kind: Any, layout: LayoutFrame, header: Header) -> Any:
         item = messages.Detection3D(header=header, id=str(agent["id"]))
         write_pose(item.bbox.center, box_pose(agent))
         write_xyz(item.bbox.size, *agent["size"])
-        guess = messages.ObjectHypothesisWithPose()
-        guess.hypothesis.class_id, guess.hypothesis.score = AgentClass(agent["cls"]).name.lower(), 1.0
-        item.results.append(guess)
+        hypothesis = messages.ObjectHypothesisWithPose()
+        hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = AgentClass(agent["cls"]).name.lower(), 1.0
+        item.results.append(hypothesis)
         out.detections.append(item)
     return out

@@ -1,4 +1,4 @@
-"""East, north, up about an origin -> WGS 84."""
+"""Conversion from east, north, up about an origin to WGS 84."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _E2 = _F * (2 - _F)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where on earth the map frame's origin lies; its x axis points east."""
+    """Position of the map frame's origin on the earth; its x axis points east."""
 
     lat_deg: float = 0.0
     lon_deg: float = 0.0
@@ -29,10 +29,10 @@ class Origin:
         ey = across * sin(lon) + x * cos(lon)
         ez = (n * (1 - _E2) + self.alt_m) * sin(lat) + y * cos(lat) + z * sin(lat)
         p = hypot(ex, ey)
-        there = atan2(ez, p * (1 - _E2))
+        latitude = atan2(ez, p * (1 - _E2))
         for _ in range(5):
-            n = _A / sqrt(1 - _E2 * sin(there) ** 2)
-            there = atan2(ez + _E2 * n * sin(there), p)
-        n = _A / sqrt(1 - _E2 * sin(there) ** 2)
-        height = p * cos(there) + ez * sin(there) - n * (1 - _E2 * sin(there) ** 2)
-        return degrees(there), degrees(atan2(ey, ex)), height
+            n = _A / sqrt(1 - _E2 * sin(latitude) ** 2)
+            latitude = atan2(ez + _E2 * n * sin(latitude), p)
+        n = _A / sqrt(1 - _E2 * sin(latitude) ** 2)
+        height = p * cos(latitude) + ez * sin(latitude) - n * (1 - _E2 * sin(latitude) ** 2)
+        return degrees(latitude), degrees(atan2(ey, ex)), height

@@ -1,4 +1,4 @@
-"""Camera frames as `ImageObservation` and `CameraInfo`."""
+"""Camera frames as `Image` and `CameraInfo`."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ def _image(height: int, width: int, step: int, encoding: str, frame_id: str) -> 
     return PrefilledMessage(image)
 
 
-def _filled(values: np.ndarray, encoding: str, stamp_us: int, frame_id: str) -> bytes:
+def _fill(values: np.ndarray, encoding: str, stamp_us: int, frame_id: str) -> bytes:
     height, width = values.shape[:2]
-    return _image(height, width, values.nbytes // height, encoding, frame_id).filled(stamp_us, data=values)
+    return _image(height, width, values.nbytes // height, encoding, frame_id).fill(stamp_us, data=values)
 
 
 def rgb_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
-    return _filled(frame.rgb, "rgb8", stamp_us, frame_id)
+    return _fill(frame.rgb, "rgb8", stamp_us, frame_id)
 
 
 def depth_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
-    """Metres, inf where nothing was hit (REP-118)."""
-    return _filled(frame.depth.astype("<f4", copy=False), "32FC1", stamp_us, frame_id)
+    """Depth in metres, inf where nothing was hit (REP-118)."""
+    return _fill(frame.depth.astype("<f4", copy=False), "32FC1", stamp_us, frame_id)
 
 
 def semantic_image(frame: CameraFrame, stamp_us: int, frame_id: str) -> bytes:
-    """Numbers of `OccClass`."""
-    return _filled(frame.semantic, "mono8", stamp_us, frame_id)
+    """Labels, see `OccClass`."""
+    return _fill(frame.semantic, "mono8", stamp_us, frame_id)
 
 
 def camera_info(spec: CameraSpec, stamp_us: int, frame_id: str) -> bytes:
-    return _camera_info(spec, frame_id).filled(stamp_us)
+    return _camera_info(spec, frame_id).fill(stamp_us)
 
 
 @cache
 def _camera_info(spec: CameraSpec, frame_id: str) -> PrefilledMessage:
-    """ROS has the centre of the first pixel at (0, 0), rigs have it at (0.5, 0.5)."""
+    """In ROS the centre of the first pixel is at (0, 0), in rigs at (0.5, 0.5)."""
     model, count = _LENSES[spec.model]
     cx, cy = spec.cx - 0.5, spec.cy - 0.5
     return PrefilledMessage(

@@ -1,7 +1,7 @@
-"""Messages as the bytes that ROS makes of them, which a publisher takes as well.
+"""Messages in serialised form, which publishers accept as well.
 
-To fill in a message and to have it converted, each time, is most of what telling it costs. So ROS serialises one of a
-kind, and only what changes is written into its bytes.
+Filling and serialising a message is most of the cost of publishing it. So one message of each kind is serialised by
+ROS, and later only the values that change are written into its bytes.
 """
 
 from __future__ import annotations
@@ -18,32 +18,30 @@ from std_msgs.msg import Header, MultiArrayDimension, MultiArrayLayout, UInt8Mul
 
 __all__ = ["BLANK", "BLANK_TIME", "DATA", "PrefilledMessage", "blank_header", "labelled_array", "set_blanks"]
 
-#: What a form knows its blanks by: values that nothing else has.
+#: Values by which the fields to fill are found; no other field has them.
 BLANK, BLANK_TIME = -1.6180339887498949e300, Time(sec=-1_618_033_988)
 DATA = array("B", b"here go the data")
 
 
 class PrefilledMessage:
-    """A message that was serialised once, with blanks that are filled in each time it is told.
+    """A message that is serialised once, and whose blanks are filled each time it is published.
 
     Args:
-        message: its blanks are stamps that are `BLANK_TIME`, float64s that are `BLANK`, and bytes that are `DATA`.
+        message: its blanks are stamps equal to `BLANK_TIME`, float64 values `BLANK`, and bytes `DATA`.
     """
 
     def __init__(self, message: Any):
         size = np.uint32(len(DATA)).tobytes()
         head, _, self._tail = serialize_message(message).partition(size + DATA.tobytes())
         self._head = bytearray(head)
-        # CDR aligns numbers to their size, from after the four bytes that say which CDR it is.
+        # CDR aligns numbers to their size, counted from after the four bytes of the encapsulation header.
         self._words = np.frombuffer(self._head, np.int32, len(head) // 4)
         self._numbers = np.frombuffer(self._head, np.float64, (len(head) - 4) // 8, 4)
         self._stamps = np.flatnonzero(self._words == BLANK_TIME.sec)
         self._blanks = np.flatnonzero(self._numbers == BLANK)
 
-    def filled(
-        self, stamp_us: int, numbers: Sequence[float] | np.ndarray = (), data: np.ndarray | None = None
-    ) -> bytes:
-        """The bytes of the message with this stamp, these numbers in the order of its fields, and these data."""
+    def fill(self, stamp_us: int, numbers: Sequence[float] | np.ndarray = (), data: np.ndarray | None = None) -> bytes:
+        """The serialised message with a stamp, numbers in the order of its fields, and data."""
         self._words[self._stamps] = stamp_us // 1_000_000
         self._words[self._stamps + 1] = stamp_us % 1_000_000 * 1000
         self._numbers[self._blanks] = numbers
@@ -53,7 +51,7 @@ class PrefilledMessage:
 
 
 def set_blanks(*parts: Any) -> None:
-    """Make blanks of all numbers of parts of a message: of points, vectors, quaternions."""
+    """Make all numbers of some parts of a message (points, vectors, quaternions) blanks."""
     for part in parts:
         for field in part.get_fields_and_field_types():
             setattr(part, field, BLANK)
@@ -64,8 +62,8 @@ def blank_header(frame_id: str) -> Header:
 
 
 def labelled_array(values: np.ndarray, labels: tuple[str, ...]) -> bytes:
-    """An array of uint8 with the name of each of its axes, as `UInt8MultiArray`."""
-    return _labelled(values.shape, labels).filled(0, data=values)
+    """A uint8 array with the names of its axes, as `UInt8MultiArray`."""
+    return _labelled(values.shape, labels).fill(0, data=values)
 
 
 @cache

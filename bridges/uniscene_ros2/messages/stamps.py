@@ -1,4 +1,4 @@
-"""Stamps, headers and poses: what all messages are made of."""
+"""Stamps, headers and poses, used by all messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def as_header(stamp_us: int, frame_id: str) -> Header:
 
 
 def pose_numbers(pose: Pose) -> tuple[float, ...]:
-    """x, y, z, then the quaternion x, y, z, w: a pose in the order of messages."""
+    """x, y, z and the quaternion x, y, z, w, as in pose messages."""
     cr, sr, cp, sp = cos(pose.roll / 2), sin(pose.roll / 2), cos(pose.pitch / 2), sin(pose.pitch / 2)
     cy, sy = cos(pose.yaw / 2), sin(pose.yaw / 2)
     x, y = sr * cp * cy - cr * sp * sy, cr * sp * cy + sr * cp * sy
@@ -35,12 +35,17 @@ def pose_numbers(pose: Pose) -> tuple[float, ...]:
 
 
 def write_rotation(target: Quaternion, pose: Pose) -> None:
-    """Write a pose's rotation into a message. (A message's constructor makes all parts anew, given ones too.)"""
+    """Write a pose's rotation into a message. (A message's constructor copies its parts, which is slower.)"""
     target.x, target.y, target.z, target.w = pose_numbers(pose)[3:]
 
 
 def write_xyz(target: Point | Vector3, x: float, y: float, z: float) -> None:
-    """Write three numbers into a message."""
+    """Write three numbers into a message.
+
+    Args:
+        target: a point or vector of a message, written.
+        x, y, z: its components.
+    """
     target.x, target.y, target.z = float(x), float(y), float(z)
 
 

@@ -1,4 +1,4 @@
-"""What is around the ego: objects, the route ahead, traffic lights."""
+"""Messages on the ego's surroundings: objects, the route ahead, traffic lights."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _CLASS_STYLES = {int(c): (c.name.lower(), *(OCC_RGB[AGENT_OCC_CLASS[c]] / 255.0)
 
 def objects_near(layout: LayoutFrame) -> np.ndarray:
     """Agents and props within 100 m of the ego, without signal heads."""
-    agents, at = layout.agents, layout.ego_pose
-    away = np.hypot(agents["pos"][:, 0] - at.x, agents["pos"][:, 1] - at.y)
-    near: np.ndarray = agents[(away < _NEAR_M) & (agents["cls"] != AgentClass.SIGNAL_HEAD)]
+    agents, ego = layout.agents, layout.ego_pose
+    distance = np.hypot(agents["pos"][:, 0] - ego.x, agents["pos"][:, 1] - ego.y)
+    near: np.ndarray = agents[(distance < _NEAR_M) & (agents["cls"] != AgentClass.SIGNAL_HEAD)]
     return near
 
 
@@ -41,7 +41,7 @@ def box_pose(agent: np.void) -> Pose:
 
 @lru_cache(1024)
 def _box(number: int, kind: int) -> Marker:
-    """A marker of this object, kept from one time to the next: to construct one costs more than to fill it in."""
+    """The marker of an object, reused, since constructing one costs more than filling it."""
     box = Marker(id=number, type=Marker.CUBE)
     box.ns, box.color.r, box.color.g, box.color.b = _CLASS_STYLES[kind]
     box.color.a = 0.8
@@ -49,8 +49,8 @@ def _box(number: int, kind: int) -> Marker:
 
 
 def markers(layout: LayoutFrame, header: Header) -> bytes:
-    """One box for each object, with its id, its class as namespace, and its speed, m/s, as text, as `MarkerArray`. The
-    first one clears what was before."""
+    """`MarkerArray` with a box for each object: its id, its class as namespace, its speed, m/s, as text. The first
+    marker deletes the previous ones."""
     out = [Marker(header=header, action=Marker.DELETEALL)]
     agents = objects_near(layout)
     speed = np.hypot(agents["vel"][:, 0], agents["vel"][:, 1])
@@ -76,14 +76,14 @@ def _path(count: int, frame_id: str) -> PrefilledMessage:
 
 
 def route(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
-    """The path ahead, a point each metre, headed along itself."""
+    """The route ahead as `Path`, a pose every metre along the route."""
     points = layout.route
     step = np.gradient(points[:, :2], axis=0) if len(points) > 1 else np.zeros((len(points), 2))
     yaws = np.arctan2(step[:, 1], step[:, 0])
     numbers = np.column_stack([points, np.sin(yaws / 2), np.cos(yaws / 2)])
-    return _path(len(points), frame_id).filled(stamp_us, numbers.ravel())
+    return _path(len(points), frame_id).fill(stamp_us, numbers.ravel())
 
 
 def signals(layout: LayoutFrame) -> bytes:
-    """`SignalState` of each signal of the map: 0 off, 1 red, 2 yellow, 3 green."""
+    """State of each signal of the map, see `SignalState`: 0 off, 1 red, 2 yellow, 3 green."""
     return labelled_array(layout.signals, ("signal",))
