@@ -39,7 +39,7 @@ def assemble(
         window_grid, bev_schema, annotations: what frames hold by default besides sensor records, see `FrameRequest`.
         tile_cache: keeps tiles between runs; None to keep none.
         engines: by slot, with or without options: `camera="raycast"`, `lidar="sparse-sdf:model=FOLDER"`. See
-            `uniscene_sim.engines.options`, and `plugins.DEFAULTS` for slots and default engines.
+            `uniscene_sim.engine_support.options`, and `plugins.DEFAULTS` for slots and default engines.
 
     Raises:
         InputError: an unknown slot, engine, option, annotation or `trace`.

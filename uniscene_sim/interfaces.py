@@ -3,7 +3,7 @@
 A plug-in names its class in the entry point `uniscene_sim.<slot>`; the class attribute `name` equals the name of that
 entry point. Sources and sinks are constructed by `open`, camera and LiDAR engines without arguments, occupancy and
 window engines with the `StaticMap` and the seed. Engines that declare a frozen dataclass `Options` get an instance as
-`options`, see `uniscene_sim.engines.options`. `uniscene-sim check NAME` tests these rules:
+`options`, see `uniscene_sim.engine_support.options`. `uniscene-sim check NAME` tests these rules:
 
 Sources
 

@@ -9,10 +9,11 @@ from typing import overload
 import numpy as np
 
 from uniscene_sim.geometry import Pose
-from uniscene_sim.taxonomy import LAYOUT_CHANNELS
 
 __all__ = [
     "AGENT_DTYPE",
+    "CONDITION_CHANNELS",
+    "LAYOUT_CHANNELS",
     "PHYSICS_US",
     "BevLayout",
     "EgoVehicle",
@@ -23,6 +24,31 @@ __all__ = [
     "SignalState",
     "Style",
 ]
+
+LAYOUT_CHANNELS: tuple[str, ...] = (
+    "drivable_area",
+    "ped_crossing",
+    "walkway",
+    "stop_line",
+    "carpark_area",
+    "road_divider",
+    "lane_divider",
+    "road_block",
+    "car",
+    "truck",
+    "construction_vehicle",
+    "bus",
+    "trailer",
+    "barrier",
+    "motorcycle",
+    "bicycle",
+    "pedestrian",
+    "traffic_cone",
+)
+
+#: Condition of learned occupancy: the layout, and the footprints of houses and plants.
+CONDITION_CHANNELS: tuple[str, ...] = (*LAYOUT_CHANNELS, "building", "vegetation")
+
 
 #: Length of a physics step; all events happen at multiples of it.
 PHYSICS_US = 10_000

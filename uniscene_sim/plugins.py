@@ -11,7 +11,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from uniscene_sim.engines.options import option_text, parse_options, split
+from uniscene_sim.engine_support.options import option_text, parse_options, split
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.data_folders import scenario_names
 
@@ -122,7 +122,7 @@ def load_plugin(slot: str, text: str, field: str | None = None) -> Any:
 
     Args:
         slot: one of `SLOTS`.
-        text: its name; for an engine also options, see `uniscene_sim.engines.options`. The result is then a subclass
+        text: its name; for an engine also options, see `engine_support.options`. The result is then a subclass
             whose instances have these options, and whose `option_text` lists those that differ from the defaults.
         field: name of the input in error messages, the slot by default.
 

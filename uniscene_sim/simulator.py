@@ -12,7 +12,7 @@
 | digest      | sensors                 | SHA-256 for each         | sensors present, on request      |
 
 Any other kind of sensor is a stage like `camera`, named by the slot of its specs. The output of engines with latency is
-delivered some ticks later, see `uniscene_sim.engines.delivery`.
+delivered some ticks later, see `uniscene_sim.engine_support.late_frames`.
 
 Many worlds with the same rig and engines are advanced one by one, then their sensors are simulated together: `sense`.
 """
@@ -30,7 +30,7 @@ import numpy as np
 
 from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.engines.delivery import (
+from uniscene_sim.engine_support.late_frames import (
     Delivery,
     EngineQueue,
     Moment,
@@ -46,7 +46,7 @@ from uniscene_sim.frames import FrameRequest, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.interfaces import LayoutSource, StageTimes, TileStats, WorldView
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutHistory
-from uniscene_sim.maps.raster import rasterise
+from uniscene_sim.maps.layout_raster import rasterise
 from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas

@@ -6,9 +6,7 @@ import numpy as np
 
 __all__ = [
     "AGENT_OCC_CLASS",
-    "CONDITION_CHANNELS",
     "EGO_ID",
-    "LAYOUT_CHANNELS",
     "MATERIAL_LABEL",
     "MATERIAL_RGB",
     "OCC_RGB",
@@ -62,30 +60,6 @@ class AgentClass(IntEnum):
     TRAFFIC_CONE = 9
     SIGNAL_HEAD = 10  # the lamp box of a traffic light, lit by its state
 
-
-LAYOUT_CHANNELS: tuple[str, ...] = (
-    "drivable_area",
-    "ped_crossing",
-    "walkway",
-    "stop_line",
-    "carpark_area",
-    "road_divider",
-    "lane_divider",
-    "road_block",
-    "car",
-    "truck",
-    "construction_vehicle",
-    "bus",
-    "trailer",
-    "barrier",
-    "motorcycle",
-    "bicycle",
-    "pedestrian",
-    "traffic_cone",
-)
-
-#: Condition of learned occupancy: the layout, and the footprints of houses and plants.
-CONDITION_CHANNELS: tuple[str, ...] = (*LAYOUT_CHANNELS, "building", "vegetation")
 
 #: Occupancy class of each agent class, indexed by `AgentClass`.
 AGENT_OCC_CLASS = np.array(

@@ -11,7 +11,7 @@ from uniscene_sim.camera.effects import add_noise, blur_motion, image_motion
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
 from uniscene_sim.camera.raycast.ground_bins import bin_range, make_ground_bins
 from uniscene_sim.camera.raycast.lamps import active_lamps, lamp_light
-from uniscene_sim.camera.sky import sky_of
+from uniscene_sim.camera.weather import sky_of
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame, Light, Style

@@ -6,7 +6,8 @@ import pytest
 from uniscene_sim.datasets.drives import make_carla_data, make_data
 from uniscene_sim.datasets.windows import class_frequencies, read_split, read_town
 from uniscene_sim.errors import InputError
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, CONDITION_CHANNELS, OccClass
+from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
 
 SEED, WINDOWS = 10_001, 8
 

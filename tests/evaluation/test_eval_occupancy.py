@@ -23,8 +23,9 @@ from uniscene_sim.evaluation.score_table import (
     as_records,
 )
 from uniscene_sim.evaluation.seams import tile_mosaics
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, Seams, layout_from_above
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass
+from uniscene_sim.taxonomy import OCC_RGB, OccClass
 from uniscene_sim.tile import TILE_CELLS
 
 FREE = int(OccClass.FREE)

@@ -16,10 +16,10 @@ from uniscene_sim.frames import LidarSweep, digest
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import Style
-from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.lidar.raycast.footprint import group_echoes
 from uniscene_sim.lidar.raycast.receiver import FLUCTUATION, NEAR_M
+from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, lidar_model
 from uniscene_sim.rigs.ouster import ouster_beams

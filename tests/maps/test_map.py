@@ -23,7 +23,7 @@ from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.vector.routing import plan_route
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.world.traffic.right_of_way import ConflictTable
+from uniscene_sim.world.traffic.conflict_table import ConflictTable
 
 DATA = Path(__file__).parents[2].parent / "shared/data/xodr"
 FILES = sorted(DATA.glob("*/*.xodr"))

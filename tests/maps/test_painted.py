@@ -11,9 +11,9 @@ from uniscene_sim.assembly import assemble
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.maps.layout_raster import rasterise
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.painted.painted_map import PaintedMap
-from uniscene_sim.maps.raster import rasterise
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.scenario_files.read import load_scenario

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.metrics.occupancy import (
     AGENT_CHANNELS,
     LAYOUT_15,
@@ -12,7 +13,7 @@ from uniscene_sim.metrics.occupancy import (
     Seams,
     layout_from_above,
 )
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+from uniscene_sim.taxonomy import OccClass
 
 FREE = int(OccClass.FREE)
 RNG = np.random.default_rng(7)

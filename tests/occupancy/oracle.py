@@ -7,11 +7,11 @@ import hashlib
 import numpy as np
 
 from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.dense_labels import window_labels
 from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID
 from uniscene_sim.occupancy.procedural.plan import plan_map
-from uniscene_sim.taxonomy import CONDITION_CHANNELS
 from uniscene_sim.tile import TILE_M
 
 

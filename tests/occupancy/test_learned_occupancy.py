@@ -10,12 +10,12 @@ import torch
 from uniscene_sim.datasets.drives import make_data
 from uniscene_sim.datasets.windows import read_split
 from uniscene_sim.errors import InputError
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss, sample
 from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold, unfold
-from uniscene_sim.taxonomy import CONDITION_CHANNELS
 from uniscene_sim.training.batches import Crops
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax

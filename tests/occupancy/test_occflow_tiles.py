@@ -13,7 +13,7 @@ from tests.occupancy.test_occupancy import URBAN, digest, frame_at, lane_points
 from uniscene_sim import plugins
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
-from uniscene_sim.layout import AGENT_DTYPE
+from uniscene_sim.layout import AGENT_DTYPE, CONDITION_CHANNELS
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.occupancy.from_labels.above_grid import TILE_IN_CANVAS
 from uniscene_sim.occupancy.from_labels.build_tile import build_tile
@@ -26,7 +26,7 @@ from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.storage.disk_cache import DiskCache
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M, TILE_M
 
 GIB = 1 << 30

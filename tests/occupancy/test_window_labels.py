@@ -8,7 +8,7 @@ import pytest
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
+from uniscene_sim.layout import AGENT_DTYPE, CONDITION_CHANNELS, EgoVehicle, LayoutFrame
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.occupancy.dense_labels import condition_layout, window_labels
 from uniscene_sim.occupancy.procedural.draw import draw_objects
@@ -17,7 +17,7 @@ from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind, plan_ma
 from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, AgentClass, Material, OccClass
+from uniscene_sim.taxonomy import AgentClass, Material, OccClass
 
 PAINT = (OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
 ALIGNED, TURNED = Pose(40.0, 1.6, 0.0), Pose(40.3, 85.1, 0.0, yaw=0.7)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from uniscene_sim.assembly import assemble
-from uniscene_sim.engines.delivery import Delivery, Moment
+from uniscene_sim.engine_support.late_frames import Delivery, Moment
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, OccupancyGrid
 from uniscene_sim.geometry import Pose

@@ -26,7 +26,7 @@ from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.bodies import BODY_DTYPE
 from uniscene_sim.world.physics import run_steps
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic.driving import traffic_accelerations
+from uniscene_sim.world.traffic.vehicle_rules import traffic_accelerations
 
 TICK_US = 100_000
 #: What rounding the state to 2^-30 after each of ten steps makes of it, which the plain step leaves out.

@@ -18,10 +18,10 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import BODY_DTYPE, MotionMode
 from uniscene_sim.world.path_columns import LANE, LIMIT, X
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic.driving import traffic_accelerations
+from uniscene_sim.world.traffic.conflict_table import HOW, MERGE, OTHER, RULE, ConflictTable
 from uniscene_sim.world.traffic.idm import HEADWAY_S, STANDSTILL_GAP_M
 from uniscene_sim.world.traffic.population import HIDDEN_M
-from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, OTHER, RULE, ConflictTable
+from uniscene_sim.world.traffic.vehicle_rules import traffic_accelerations
 
 MAPS = Path(__file__).parents[2] / "scenarios" / "maps"
 NO_CONFLICTS = ConflictTable(np.zeros(2, np.int64), np.zeros((0, 7)))

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.camera.raycast.shading import GAMMA
-from uniscene_sim.camera.sky import Sky
+from uniscene_sim.camera.weather import Sky
 from uniscene_sim.compute.compiled import nogil_kernel
 from uniscene_sim.compute.keyed_random import key_of, normal_pair, unit_hash, unit_hash3
 from uniscene_sim.compute.threads import map_threads, row_ranges

@@ -13,7 +13,7 @@ from uniscene_sim.camera.raycast.ground_bins import GroundBins
 from uniscene_sim.camera.raycast.lamps import Lamps
 from uniscene_sim.camera.raycast.pixels import ImageBuffers, PosedCamera
 from uniscene_sim.camera.raycast.ray import CameraScene as CameraScene
-from uniscene_sim.camera.sky import Sky
+from uniscene_sim.camera.weather import Sky
 from uniscene_sim.lidar.raycast.engine import SweepJob
 from uniscene_sim.lidar.raycast.trace import Beams, Hits
 from uniscene_sim.lidar.raycast.trace import LidarScene as LidarScene

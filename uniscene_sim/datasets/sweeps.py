@@ -17,13 +17,13 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
-from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join_cells, tile_cells
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.lidar.raycast.footprint import empty_echoes, find_echoes
 from uniscene_sim.lidar.raycast.receiver import Receiver, empty_returns, receive
 from uniscene_sim.lidar.raycast.reflectance import surfaces_of
 from uniscene_sim.lidar.raycast.trace import trace_sweep
+from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.rig import LidarSpec

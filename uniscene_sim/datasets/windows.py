@@ -10,8 +10,9 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS
 from uniscene_sim.storage.array_file import read_arrays
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, LAYOUT_CHANNELS, OccClass
+from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["Windows", "class_frequencies", "read_split", "read_town"]
 

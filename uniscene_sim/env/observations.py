@@ -32,7 +32,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import LayoutSchema
-from uniscene_sim.maps.raster import rasterise
+from uniscene_sim.maps.layout_raster import rasterise
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import OccClass

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutSchema
-from uniscene_sim.maps.raster import rasterise
+from uniscene_sim.maps.layout_raster import rasterise
 from uniscene_sim.recording.panels import bev_panel
 from uniscene_sim.recording.preview import font
 

@@ -33,7 +33,7 @@ class EnvSettings:
         reward: weights of terms that replace the defaults, see `env.reward`.
         terminate_on: events that terminate an episode: some of "collision", "off_road", "red_light".
         step_ms: time between two actions, a multiple of 10.
-        occupancy, window, camera, lidar: engines by name, with or without options, see `uniscene_sim.engines.options`.
+        occupancy, window, camera, lidar: engines by name, with or without options, see `engine_support.options`.
         trace: what sensor rays are traced through: "tiles", "window" or "window+tiles", see `simulator.TraceMode`.
         world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file. The seed of
             `reset` determines traffic and random positions.

@@ -10,11 +10,11 @@ import numpy as np
 from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
 from uniscene_sim.evaluation.ray_predictors import RayPredictions
 from uniscene_sim.layout import Style
-from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.readings import RayBundle
 from uniscene_sim.lidar.learned.sensing import LearnedSensor
 from uniscene_sim.lidar.learned.voxels import Cells
+from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.occupancy.tile_store import tiles_around
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.tile import TILE_CELLS

@@ -23,9 +23,10 @@ from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.score_table import OccupancyScores
 from uniscene_sim.evaluation.seams import seam_ratios
 from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["evaluate_occupancy", "score_generator", "window_noise"]
 

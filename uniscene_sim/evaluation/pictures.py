@@ -10,11 +10,11 @@ from uniscene_sim.evaluation.occupancy import window_noise
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.layout import CONDITION_CHANNELS, EgoVehicle
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.recording.panels import occupancy_panel
 from uniscene_sim.recording.preview import font
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, OCC_RGB, OccClass
+from uniscene_sim.taxonomy import OCC_RGB, OccClass
 
 __all__ = ["layout_picture", "occupancy_comparison_picture", "top_view"]
 

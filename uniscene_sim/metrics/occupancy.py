@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from uniscene_sim.taxonomy import LAYOUT_CHANNELS, OccClass
+from uniscene_sim.layout import LAYOUT_CHANNELS
+from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["AGENT_CHANNELS", "LAYOUT_15", "MAP_CHANNELS", "Confusion", "LayoutScore", "Seams", "layout_from_above"]
 

@@ -11,12 +11,12 @@ from numba import njit
 
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
-from uniscene_sim.layout import BevLayout, LayoutSchema
-from uniscene_sim.maps.raster import rasterise
+from uniscene_sim.layout import CONDITION_CHANNELS, BevLayout, LayoutSchema
+from uniscene_sim.maps.layout_raster import rasterise
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.procedural.draw import draw_objects
 from uniscene_sim.occupancy.procedural.plan import PlanKind
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 
 __all__ = ["column_heights", "condition_layout", "window_labels"]
 

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
 from uniscene_sim.layout import Style
-from uniscene_sim.lidar.air import air_of
 from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_features, spconv_backward_on_cpu
 from uniscene_sim.lidar.learned.ray_samples import RaySamples, agent_grids, sample_rays
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground_label
+from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.training.loop import Schedule, train

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uniscene_sim.datasets.windows import Windows, class_frequencies
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.batches import Batch, Crops, prefetch_batches
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax

@@ -10,12 +10,7 @@ import numpy as np
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.world.road_arrays import (
-    RoadArrays,
-    annotate_columns,
-    lanes_along_path,
-    path_along_lanes,
-)
+from uniscene_sim.world.road_arrays import RoadArrays, annotate_columns, lanes_along_path, path_along_lanes
 
 __all__ = ["PATH_POINTS", "LanePlace", "annotate_path", "lane_ahead", "random_path_ahead"]
 

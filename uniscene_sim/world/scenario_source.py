@@ -42,11 +42,11 @@ from uniscene_sim.world.physics import (
 )
 from uniscene_sim.world.physics_record import LazyLayouts, PhysicsRecord
 from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.traffic.conflict_table import ConflictTable
 from uniscene_sim.world.traffic.crossings import crossing_stop_lines
 from uniscene_sim.world.traffic.decisions import Decisions, TrafficRules, decide
 from uniscene_sim.world.traffic.lane_change import change_lanes
 from uniscene_sim.world.traffic.overtake import overtake
-from uniscene_sim.world.traffic.right_of_way import ConflictTable
 from uniscene_sim.world.triggers import Triggers
 
 __all__ = ["DECIDE_US", "ScenarioSource"]

@@ -20,7 +20,7 @@ from uniscene_sim.camera.raycast.pixel_bounds import (
 from uniscene_sim.camera.raycast.pixels import ImageBuffers, PosedCamera, antialias_pixel, is_edge, render_pixel
 from uniscene_sim.camera.raycast.ray import CameraScene
 from uniscene_sim.camera.raycast.shading import LINEAR_RGB, agent_albedo
-from uniscene_sim.camera.sky import sky_of
+from uniscene_sim.camera.weather import sky_of
 from uniscene_sim.compute.compiled import nogil_kernel
 from uniscene_sim.compute.keyed_random import key_of
 from uniscene_sim.compute.rounding import fixed

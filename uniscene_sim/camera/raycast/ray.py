@@ -19,7 +19,7 @@ from uniscene_sim.camera.raycast.shading import (
     shade_surface,
     shade_surface_plain,
 )
-from uniscene_sim.camera.sky import Sky, sky_radiance
+from uniscene_sim.camera.weather import Sky, sky_radiance
 from uniscene_sim.compute.compiled import device, floor, inlined
 from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.taxonomy import Material

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uniscene_sim.camera.sky import Sky, sky_radiance
+from uniscene_sim.camera.weather import Sky, sky_radiance
 from uniscene_sim.compute.compiled import device, floor
 from uniscene_sim.compute.keyed_random import unit_hash3, unit_hash4
 from uniscene_sim.compute.value_noise import value_noise

@@ -13,13 +13,13 @@ from uniscene_sim.compute.keyed_random import key_of, normal_pair, unit_hash4
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.lidar.air import CLEAR, air_of
 from uniscene_sim.lidar.learned.readings import RayBundle
 from uniscene_sim.lidar.raycast.engine import RaycastLidar, SweepJob, assemble_sweep
 from uniscene_sim.lidar.raycast.footprint import Echoes
 from uniscene_sim.lidar.raycast.receiver import Returns
 from uniscene_sim.lidar.raycast.trace import Beams, sensor_pose_at
 from uniscene_sim.lidar.raycast.trace import LidarScene as Motions
+from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import pose_at
 from uniscene_sim.zoo.models import require_learned

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_features
 from uniscene_sim.lidar.learned.ray_samples import RaySamples
 from uniscene_sim.lidar.learned.voxel_scene import VoxelScene
+from uniscene_sim.lidar.weather import Air
 from uniscene_sim.zoo.models import load_model
 from uniscene_sim.zoo.networks import load_network
 from uniscene_sim.zoo.torch_device import autocast_for, explain_out_of_memory, pick_device

@@ -14,8 +14,8 @@ from spconv.pytorch import cppcore, ops
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.learned.render import render_weights, rendered_depth, surface_sample
+from uniscene_sim.lidar.weather import Air
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
 

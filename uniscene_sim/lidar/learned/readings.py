@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uniscene_sim.lidar.air import Air
+from uniscene_sim.lidar.weather import Air
 
 __all__ = ["RayBundle", "Readings"]
 

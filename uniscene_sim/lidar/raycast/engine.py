@@ -12,11 +12,11 @@ from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.lidar.air import CLEAR, air_of
 from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echoes
 from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive
 from uniscene_sim.lidar.raycast.reflectance import ALBEDO, plain_surfaces, surfaces_of
 from uniscene_sim.lidar.raycast.trace import Beams, Hits, LidarScene, beams_of, empty_hits, trace_sweep
+from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import RETURNS, LidarSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
 from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays

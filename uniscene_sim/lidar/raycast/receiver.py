@@ -21,8 +21,8 @@ from numba import njit
 
 from uniscene_sim.compute.keyed_random import normal_pair, unit_hash4
 from uniscene_sim.compute.threads import map_threads, row_ranges
-from uniscene_sim.lidar.air import Air
 from uniscene_sim.lidar.raycast.footprint import Echoes
+from uniscene_sim.lidar.weather import Air
 from uniscene_sim.rig import RETURNS
 
 __all__ = ["AIR", "Receiver", "Returns", "calibrated_intensity", "empty_returns", "receive", "received_power"]

@@ -17,14 +17,7 @@ import yaml
 from PIL import Image
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.painted.painted_raster import (
-    COARSEST_M,
-    FINEST_M,
-    PAINTABLE,
-    PaintedRaster,
-    check_channel,
-    check_size,
-)
+from uniscene_sim.maps.painted.cells import COARSEST_M, FINEST_M, PAINTABLE, PaintedRaster, check_channel, check_size
 from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = ["HEAD_FILE", "is_painted", "read_painted", "save_painted"]

@@ -13,8 +13,8 @@ from numba import njit
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
-from uniscene_sim.maps.painted.painted_raster import PaintedRaster
+from uniscene_sim.maps.ground_materials import paint_kerbs, paint_terrain
+from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
 from uniscene_sim.taxonomy import Material
 

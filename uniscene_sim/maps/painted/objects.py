@@ -10,8 +10,8 @@ from scipy.spatial import ConvexHull
 
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage, MapObject
+from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.markings import stroke_middles
-from uniscene_sim.maps.painted.painted_raster import PaintedRaster
 from uniscene_sim.maps.painted.surface import PaintedSurface
 from uniscene_sim.maps.precision import rounded_object
 

@@ -13,10 +13,10 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.elements import Crossing, Frontage, Lane, MapObject, Route, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.files import read_painted, save_painted
+from uniscene_sim.maps.painted.layout_raster import rasterise_cells
 from uniscene_sim.maps.painted.objects import painted_frontages, painted_objects
-from uniscene_sim.maps.painted.painted_raster import PaintedRaster
-from uniscene_sim.maps.painted.raster import rasterise_cells
 from uniscene_sim.maps.painted.surface import PaintedSurface
 
 __all__ = ["PaintedMap"]

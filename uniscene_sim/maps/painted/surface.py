@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from uniscene_sim.maps.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Ground, PaintedGround
+from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.markings import GroundAreas, Markings, paint_cells
-from uniscene_sim.maps.painted.painted_raster import PaintedRaster
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
 from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, rolling_terrain, terrain_many
 

@@ -10,7 +10,7 @@ from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import box_corners, point_in_polygon
 from uniscene_sim.maps.elements import Lane, RoadNetwork
 from uniscene_sim.maps.ground import z_in_triangle
-from uniscene_sim.maps.ground_paint import paint_kerbs, paint_terrain
+from uniscene_sim.maps.ground_materials import paint_kerbs, paint_terrain
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
 from uniscene_sim.maps.vector.triangles import LaneTriangles
 from uniscene_sim.taxonomy import Material

@@ -14,8 +14,8 @@ from uniscene_sim.maps.elements import Frontage, RoadNetwork, Route
 from uniscene_sim.maps.vector.content import content_hash
 from uniscene_sim.maps.vector.frontages import lane_frontages
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
+from uniscene_sim.maps.vector.layout_raster import rasterise_lanes
 from uniscene_sim.maps.vector.npz_file import read_map, save_map
-from uniscene_sim.maps.vector.raster import rasterise_lanes
 from uniscene_sim.maps.vector.routing import plan_route
 from uniscene_sim.maps.vector.surface import SurfaceModel
 

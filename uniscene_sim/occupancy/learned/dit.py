@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.layers import (
     LayoutEmbedding,
     rope_2d,
@@ -17,7 +18,6 @@ from uniscene_sim.occupancy.learned.layers import (
     time_features,
     zero_initialised,
 )
-from uniscene_sim.taxonomy import CONDITION_CHANNELS
 
 __all__ = ["DiT", "DiTConfig"]
 

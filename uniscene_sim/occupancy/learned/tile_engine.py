@@ -8,6 +8,7 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.dense_labels import condition_layout
 from uniscene_sim.occupancy.from_labels.build_tile import build_tile
@@ -15,7 +16,6 @@ from uniscene_sim.occupancy.learned.interface import LatentModel
 from uniscene_sim.occupancy.learned.tile_latents import CANVAS_GRID, MARGIN_CELLS, MARGIN_M, TileLatents
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 from uniscene_sim.storage.source_key import source_key
-from uniscene_sim.taxonomy import CONDITION_CHANNELS
 from uniscene_sim.tile import TILE_CELLS, TILE_M, Tile
 from uniscene_sim.zoo.models import require_learned
 

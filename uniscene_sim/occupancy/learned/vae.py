@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.layers import (
     AxialAttention,
     LayoutEmbedding,
@@ -22,7 +23,7 @@ from uniscene_sim.occupancy.learned.layers import (
     rotary_attention,
     zero_initialised,
 )
-from uniscene_sim.taxonomy import CONDITION_CHANNELS, OccClass
+from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["OccupancyVae", "VaeConfig", "fold"]
 

@@ -9,9 +9,9 @@ from numba import njit
 
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.maps.signals import SignalPrograms, StopLineState, signal_states_at, stop_line_states_at
-from uniscene_sim.world.traffic.driving import traffic_accelerations
-from uniscene_sim.world.traffic.right_of_way import ConflictTable
-from uniscene_sim.world.traffic.walking import busy_crossings, walking_pace
+from uniscene_sim.world.traffic.conflict_table import ConflictTable
+from uniscene_sim.world.traffic.pedestrian_rules import busy_crossings, walking_pace
+from uniscene_sim.world.traffic.vehicle_rules import traffic_accelerations
 
 __all__ = ["Decisions", "TrafficRules", "decide"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
-from uniscene_sim.maps.painted.painted_raster import PaintedRaster
-from uniscene_sim.maps.raster import bev_layout
+from uniscene_sim.maps.layout_raster import bev_layout
+from uniscene_sim.maps.painted.cells import PaintedRaster
 
 __all__ = ["rasterise_cells"]
 

@@ -9,8 +9,8 @@ from numba import njit
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, RoadNetwork
+from uniscene_sim.maps.layout_raster import DECK_GAP_M, bev_layout, draw_polygon
 from uniscene_sim.maps.once_per_map import once_per_map
-from uniscene_sim.maps.raster import DECK_GAP_M, bev_layout, draw_polygon
 from uniscene_sim.maps.vector.triangles import LaneTriangles
 
 __all__ = ["rasterise_lanes"]

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from uniscene_sim import plugins
-from uniscene_sim.engines.options import option_text, parse_options
+from uniscene_sim.engine_support.options import option_text, parse_options
 from uniscene_sim.errors import InputError
 from uniscene_sim.occupancy.tile_cache import TileCache
 

@@ -11,8 +11,8 @@ from uniscene_sim.compute.compiled import device
 from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.path_columns import LANE, LANE_S, STOP
+from uniscene_sim.world.traffic.conflict_table import HOW, MERGE, MY_IN, MY_OUT, OTHER, OTHER_IN, OTHER_OUT, RULE, TIGHT
 from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, idm, stop_within
-from uniscene_sim.world.traffic.right_of_way import HOW, MERGE, MY_IN, MY_OUT, OTHER, OTHER_IN, OTHER_OUT, RULE, TIGHT
 
 __all__ = ["PATIENCE_S", "ConflictsAhead", "find_conflicts_ahead", "yield_acceleration"]
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.taxonomy import LAYOUT_CHANNELS
+from uniscene_sim.layout import LAYOUT_CHANNELS
 
 __all__ = ["COARSEST_M", "FINEST_M", "PAINTABLE", "PaintedRaster", "check_channel", "check_size"]
 

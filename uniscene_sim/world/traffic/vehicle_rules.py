@@ -9,8 +9,8 @@ from uniscene_sim.compute.compiled import device
 from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.path_columns import CROSSING, LANE, LANE_S, LIMIT, STOP, YAW
-from uniscene_sim.world.traffic.giving_way import PATIENCE_S, find_conflicts_ahead, yield_acceleration
 from uniscene_sim.world.traffic.idm import HARDEST_BRAKING_MPS2, MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm, stop_within
+from uniscene_sim.world.traffic.priority_rules import PATIENCE_S, find_conflicts_ahead, yield_acceleration
 
 __all__ = ["traffic_accelerations"]
 

@@ -11,7 +11,7 @@ import pytest
 from uniscene_sim import plugins
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import PlainCameras
-from uniscene_sim.engines.delivery import EngineQueue, Moment, add_results, next_call, take_due
+from uniscene_sim.engine_support.late_frames import EngineQueue, Moment, add_results, next_call, take_due
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, digest
 from uniscene_sim.metrics.consistency import consistency
