@@ -7,7 +7,7 @@ from tests.third_party.track_sink import TrackSink
 from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
 from uniscene_sim.interfaces import StageTimes, TileStats
-from uniscene_sim.outcome import Criterion, Outcome, Status
+from uniscene_sim.outcome import CriterionResult, Outcome, Status
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.run import frames, prepare, run
 
@@ -56,8 +56,11 @@ def test_what_runs_is_opened_by_name_too():
 
 
 def test_an_outcome_as_plain_words():
-    bad, optional = Criterion("collision", "<= 0", 2, False), Criterion("min_ttc", ">= 1", 0.5, False, optional=True)
-    good = Criterion("red_light", "<= 0", 0, True)
+    bad, optional = (
+        CriterionResult("collision", "<= 0", 2, False),
+        CriterionResult("min_ttc", ">= 1", 0.5, False, optional=True),
+    )
+    good = CriterionResult("red_light", "<= 0", 0, True)
     for criteria, done, status in (
         ((good, bad), False, "RUNNING"),
         ((good,), True, "SUCCESS"),

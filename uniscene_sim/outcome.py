@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Criterion", "Outcome", "Status"]
+__all__ = ["CriterionResult", "Outcome", "Status"]
 
 
 class Status(StrEnum):
@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Criterion:
+class CriterionResult:
     """One criterion with its expected and actual value.
 
     Attributes:
@@ -43,11 +43,11 @@ class Outcome:
     """
 
     status: Status
-    criteria: tuple[Criterion, ...] = ()
+    criteria: tuple[CriterionResult, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, criteria: Iterable[Criterion], done: bool) -> Outcome:
+    def of(cls, criteria: Iterable[CriterionResult], done: bool) -> Outcome:
         """The outcome of criteria; RUNNING until the run is done."""
         criteria = tuple(criteria)
         failed = [criterion for criterion in criteria if not criterion.success]

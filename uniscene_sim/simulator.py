@@ -339,7 +339,7 @@ def sense(worlds: Sequence[Simulator[Any]], request: FrameRequest | None = None)
     return [w._frame(v.frame, d, r) for w, v, d, r in zip(worlds, views, deliveries, requests, strict=True)]
 
 
-def _due_specs(world: Simulator, slot: str, view: WorldView, request: FrameRequest) -> tuple[Any, ...]:
+def _due_specs(world: Simulator[Any], slot: str, view: WorldView, request: FrameRequest) -> tuple[Any, ...]:
     """Specs of the sensors that are due and requested; a `joint` engine gets all that are due."""
     joint, now_us = world.engines[slot].coupling == "joint", view.frame.stamp_us
     return tuple(
@@ -350,7 +350,7 @@ def _due_specs(world: Simulator, slot: str, view: WorldView, request: FrameReque
 
 
 def _run_slot(
-    worlds: Sequence[Simulator],
+    worlds: Sequence[Simulator[Any]],
     views: Sequence[WorldView],
     deliveries: Sequence[dict[str, list[Delivery]]],
     slot: str,
@@ -365,7 +365,7 @@ def _run_slot(
         slot: the engines' slot.
         due: specs that are due, for each world.
     """
-    calls: dict[tuple[Any, ...], list[tuple[Simulator, EngineQueue, PendingCall]]] = {}
+    calls: dict[tuple[Any, ...], list[tuple[Simulator[Any], EngineQueue, PendingCall]]] = {}
     for world, view, specs in zip(worlds, views, due, strict=True):
         window = world._after.get(_TRACED_WINDOW) if slot != _WINDOW and world.trace != "tiles" else None
         queue, pending = next_call(
@@ -391,7 +391,7 @@ def _run_slot(
             world._after[_TRACED_WINDOW] = of_world[slot][-1]
 
 
-def _call_engine(slot: str, batch: Sequence[tuple[Simulator, EngineQueue, PendingCall]]) -> list[EngineQueue]:
+def _call_engine(slot: str, batch: Sequence[tuple[Simulator[Any], EngineQueue, PendingCall]]) -> list[EngineQueue]:
     """Call an engine once for worlds that share it and need the same number of moments and the same sensors.
 
     Args:

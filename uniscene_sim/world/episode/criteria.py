@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.outcome import Criterion, Outcome
+from uniscene_sim.outcome import CriterionResult, Outcome
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.world.physics import TALLY_COLUMNS, StepArrays, VehicleParameters
 from uniscene_sim.world.state import Tally
@@ -87,5 +87,5 @@ def evaluate_criteria(scenario: Scenario, tally: Tally, completion: float, done:
         most = criterion.kind in ("collision", "off_road", "red_light")
         good = value is None or bool(value <= criterion.value if most else value >= criterion.value)
         expected = f"{'<=' if most else '>='} {criterion.value:g}"
-        criteria.append(Criterion(criterion.kind, expected, value, good, optional=criterion.optional))
+        criteria.append(CriterionResult(criterion.kind, expected, value, good, optional=criterion.optional))
     return Outcome.of(criteria, done)
