@@ -144,7 +144,7 @@ def test_no_agent_is_cut_off_by_its_span(look, spec, monkeypatch):
     def everywhere(agents, rotation, position, lens, width, height, far, spans):
         spans[:] = (0, width, 0, height)
 
-    monkeypatch.setattr(raycast, "spans_of_cones", everywhere)
+    monkeypatch.setattr(raycast, "agent_pixel_bounds_distorted", everywhere)
     plain = look(spec)[spec.name]
     for name in ("rgb", "depth", "semantic", "instance"):
         np.testing.assert_array_equal(getattr(quick, name), getattr(plain, name))

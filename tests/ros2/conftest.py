@@ -89,11 +89,11 @@ class Process:
 
 @pytest.fixture
 def start(tmp_path):
-    """`start("node", domain, scenario="cut_in")` or `start("stack", domain, "--blind")`."""
+    """`start("node", domain, scenario="cut_in")`, `start("stack", domain, "--blind")` or `start("resets", domain, "40")`."""
     running = []
 
     def begin(what, domain, *words, **options):
-        command = ["-m", "uniscene_ros2.cli"] if what == "node" else [STACK]
+        command = {"node": ["-m", "uniscene_ros2.cli"], "stack": [STACK], "resets": [HERE / "resets.py"]}[what]
         if what == "node":
             options = {"rig": "rl", **options}
         flags = [w for k, v in options.items() if v is not None for w in (f"--{k.replace('_', '-')}", v)]
