@@ -89,11 +89,11 @@ class Process:
 
 @pytest.fixture
 def start(tmp_path):
-    """`start("node", domain, scenario="cut_in")`, `start("stack", domain, "--blind")` or `start("resets", domain, "40")`."""
+    """`start("node", domain, scenario="cut_in")`, or "stack" or "resets" and the words of their command lines."""
     running = []
 
     def begin(what, domain, *words, **options):
-        command = {"node": ["-m", "uniscene_ros2.cli"], "stack": [STACK], "resets": [HERE / "resets.py"]}[what]
+        command = {"node": ["-m", "uniscene_ros2.cli"], "stack": [STACK], "resets": [Path(__file__).parent / "resets.py"]}[what]
         if what == "node":
             options = {"rig": "rl", **options}
         flags = [w for k, v in options.items() if v is not None for w in (f"--{k.replace('_', '-')}", v)]
