@@ -93,7 +93,8 @@ def start(tmp_path):
     running = []
 
     def begin(what, domain, *words, **options):
-        command = {"node": ["-m", "uniscene_ros2.cli"], "stack": [STACK], "resets": [Path(__file__).parent / "resets.py"]}[what]
+        scripts = {"stack": STACK, "resets": Path(__file__).with_name("resets.py")}
+        command = ["-m", "uniscene_ros2.cli"] if what == "node" else [scripts[what]]
         if what == "node":
             options = {"rig": "rl", **options}
         flags = [w for k, v in options.items() if v is not None for w in (f"--{k.replace('_', '-')}", v)]
