@@ -65,7 +65,7 @@ def _fields(record: Any, prefix: str = "") -> dict[str, np.ndarray]:
         value = getattr(record, f.name)
         if is_dataclass(value):
             out |= _fields(value, f"{prefix}{f.name}.")
-        elif value is not None and f.name not in ("map_ref", "stamp_us"):
+        elif value is not None and f.name != "map_ref":
             array = np.asarray(value)
             names = array.dtype.names or ()
             out |= {f"{prefix}{f.name}.{n}": array[n] for n in names} if names else {f"{prefix}{f.name}": array}
