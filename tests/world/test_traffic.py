@@ -172,9 +172,9 @@ def _vehicles_that_overlap(bodies: np.ndarray) -> set[tuple[int, int]]:
     return found
 
 
-def ten_minutes(vector_map: VectorMap, ego: EgoSpec, density: float, seed: int) -> None:
-    """No vehicle overlaps anything, none leaves the road, none comes or goes where the ego could see it, none stands
-    for ever."""
+def ten_minutes(vector_map: VectorMap, ego: EgoSpec, density: float, seed: int, overlapping_pairs: int = 0) -> None:
+    """No vehicle overlaps anything, but for so many pairs; none leaves the road, none comes or goes where the ego could
+    see it, none stands for ever."""
     spec = scenario(ego=ego, traffic=TrafficSpec(density, 10), seed=seed)
     source = ScenarioSource(spec, vector_map)
     before, overlaps, off, seen, longest = source.state.bodies, set(), 0, 0, 0.0
@@ -197,7 +197,7 @@ def ten_minutes(vector_map: VectorMap, ego: EgoSpec, density: float, seed: int) 
     present = int((before["mode"] != MotionMode.ABSENT).sum())
     print(f"{vector_map.name} at {density}/km: {present} bodies at the end, {state.entered} entered, longest stop "
           f"{longest:.0f} s, driven {state.tally.driven_m:.0f} m")  # fmt: skip
-    assert not overlaps and off == 0 and seen == 0
+    assert len(overlaps) <= overlapping_pairs and off == 0 and seen == 0, overlaps
     assert state.tally.red_lights == 0 and state.tally.collisions == 0 and longest < 150.0
 
 
