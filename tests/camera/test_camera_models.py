@@ -101,7 +101,7 @@ def look():
     def frames(*specs: CameraSpec):
         rig = SensorRig("r", specs)
         fresh = Simulator(simulator.source, rig, simulator.store, simulator.engines, request=simulator.request)
-        fresh.resume(simulator.moments, {})
+        fresh.resume(simulator.recent_layouts, {})
         return sense([fresh])[0].cameras
 
     return frames

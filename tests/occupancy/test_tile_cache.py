@@ -162,7 +162,7 @@ def test_the_key_of_procedural_covers_what_shapes_a_tile(monkeypatch):
     read = Path.read_bytes
     root = ROOT / "uniscene_sim"
     for name in ("occupancy/procedural/plan", "occupancy/procedural/draw", "occupancy/procedural/houses", "tile",
-                 "maps/vector/surface", "maps/vector/markings", "maps/terrain", "maps/ground_paint",
+                 "maps/vector/surface", "maps/vector/markings", "maps/terrain", "maps/ground_materials",
                  "taxonomy"):  # fmt: skip
         edited = root / f"{name}.py"
         monkeypatch.setattr(
