@@ -27,8 +27,8 @@ test: install-dev
 	$(BIN)/pytest -n 2 --dist loadfile -q
 
 # For daily use: without slow tests, and without folders whose tests start many processes or compare whole engines.
-LONG := annotations bench cli conformance cuda env/test_env.py evaluation examples lidar/test_learned_lidar.py packaging ros2 \
-	training test_readme.py
+LONG := annotations bench cli conformance cuda env/test_env.py evaluation examples lidar maps/test_map.py occupancy \
+	packaging ros2 training test_readme.py
 quick: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
