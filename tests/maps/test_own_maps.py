@@ -181,3 +181,12 @@ def test_country_road_is_hilly() -> None:
     grade = np.diff(lane.centre[:, 2]) / np.diff(lane.s)
     assert np.abs(grade).max() < 0.12
     assert round(lane.speed_limit_mps * 3.6) == 80
+
+
+def test_a_damaged_npz_beside_an_intact_map_is_not_taken(tmp_path: Path) -> None:
+    """One byte of the compressed head is flipped, wherever it is."""
+    whole = (MAPS / "rural.npz").read_bytes()
+    for at in range(40, 140, 7):
+        damaged = tmp_path / "rural.npz"
+        damaged.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        assert saved_ref(damaged) in (None, saved_ref(MAPS / "rural.npz"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ def saved_ref(path: str | Path) -> str | None:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
         return head["ref"] if head["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return None  # RuntimeError: encrypted, or compressed in a way that is not known here
 
 
 def read_map(path: str | Path) -> RoadNetwork:
