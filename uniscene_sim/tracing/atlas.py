@@ -57,6 +57,7 @@ class AtlasArrays(NamedTuple):
     blocks: np.ndarray  # int32 (S, 20, 20, 24), row of `materials`, -1 if empty
     cells_lo: np.ndarray  # float32 (S, 20, 20) m, lowest cell of each column, inf if none
     cells_hi: np.ndarray  # float32 (S, 20, 20) m, highest, -inf if none
+    top: np.ndarray  # float32 (S, 20, 20) m, highest of cells and ground: rays above it skip the column
     decks: np.ndarray  # int32 (S, 2), first row of `ground` and number of decks
     materials: np.ndarray  # uint8 (P, 8, 8, 8)
     density: np.ndarray  # uint8 (P, 2, 2, 2), share of solid cells in cubes of 1.6 m, times 255
@@ -141,6 +142,7 @@ class PackedTiles:
             blocks=((*column, BLOCKS_Z), np.int32),
             cells_lo=(column, np.float32),
             cells_hi=(column, np.float32),
+            top=(column, np.float32),
             decks=((2,), np.int32),
         )
         cells = (BLOCK_CELLS,) * 3
@@ -248,6 +250,9 @@ class PackedTiles:
         for row in range(deck, deck + n_decks):
             _ground_range(g["ground"][row], g["ground_lo"][row], g["ground_hi"][row])
         _cells_range(tile.blocks, tile.base_z, t["cells_lo"][slot], t["cells_hi"][slot])
+        # a centimetre more, so that neither rounding nor the slack of hits excludes anything
+        highest = g["ground_hi"][decks].max(axis=0, initial=-np.inf) + np.float32(0.01)
+        np.maximum(t["cells_hi"][slot], highest, out=t["top"][slot])
         t["decks"][slot] = deck, n_decks
         low = min(float(t["cells_lo"][slot].min()), float(g["ground_lo"][decks].min(initial=np.inf)))
         high = max(float(t["cells_hi"][slot].max()), float(g["ground_hi"][decks].max(initial=-np.inf)))

@@ -219,8 +219,8 @@ def _trace_tiles(a: AtlasArrays, ray: Ray, t_min, t_max):
         slot = -1  # not by `slot_of`, which is 5 % slower here
         if 0 <= wx < a.window.shape[0] and 0 <= wy < a.window.shape[1]:
             slot = a.window[wx, wy]
-        if slot >= 0:
-            bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
+        bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
+        if slot >= 0 and zl <= a.top[slot, bx, by]:
             x, y = ox - tile_x * TILE_M, oy - tile_y * TILE_M  # origin relative to the tile's corner
             local = Ray(x, y, oz, dx, dy, dz)
             tg, gx, gy, gz, deck = inf, 0.0, 0.0, 0.0, -1

@@ -62,8 +62,8 @@ def occluded(a: AtlasArrays, ray: Ray, t_max):
         slot = slot_of(a, tile_x, tile_y)
         if slot == BEYOND:
             return False
-        if slot >= 0:
-            bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
+        bx, by = cx - tile_x * TILE_BLOCKS, cy - tile_y * TILE_BLOCKS
+        if slot >= 0 and zl <= a.top[slot, bx, by]:
             local = Ray(ox - tile_x * TILE_M, oy - tile_y * TILE_M, oz, dx, dy, dz)
             for d in range(1, a.decks[slot, 1]):
                 row = a.decks[slot, 0] + d
