@@ -44,7 +44,8 @@ def _add_cubics(parent: Any, tag: str, cubics: Cubics, start: str = "s") -> None
 
 
 def _add_road(root: Any, number: int, road: RoadRecord) -> None:
-    node = _add(root, "road", name="", length=road.length, id=number, junction="-1")
+    rule = "LHT" if road.left_hand else "RHT"
+    node = _add(root, "road", name="", length=road.length, id=number, junction="-1", rule=rule)
     plan = _add(node, "planView")
     for s, x, y, hdg, length, shape, values in road.geometry:
         piece = _add(_add(plan, "geometry", s=s, x=x, y=y, hdg=hdg, length=length), shape)
