@@ -60,12 +60,13 @@ def _add_road(root: Any, number: int, road: RoadRecord) -> None:
     for section in road.sections:
         part = _add(lanes, "laneSection", s=section.s0)
         for side, sign in (("left", 1), ("center", 0), ("right", -1)):
-            ids = sorted((k for k in section.lanes if (k > 0) - (k < 0) == sign), reverse=True)
-            group = _add(part, side) if ids else None
-            for lane_id in ids:
+            group = _add(part, side)
+            if side == "center":
+                _add(group, "lane", id=0, type="none", level="false")
+                continue
+            for lane_id in sorted((k for k in section.lanes if sign * k > 0), reverse=True):
                 lane = _add(group, "lane", id=lane_id, type=section.lanes[lane_id].kind, level="false")
-                if lane_id:
-                    _add_cubics(lane, "width", section.lanes[lane_id].width, "sOffset")
+                _add_cubics(lane, "width", section.lanes[lane_id].width, "sOffset")
     objects = _add(node, "objects")
     for record in road.objects:
         if record.get("type") == "crosswalk" and record["cornerLocal"]:
