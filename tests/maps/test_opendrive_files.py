@@ -184,6 +184,23 @@ def test_a_bad_object_costs_only_itself(read):
     assert len(m.lanes) == 2 and len(m.objects) == 1 and "object 'o'" in m.losses[0] and "signal 'g'" in m.losses[0]
 
 
+def test_a_bad_link_or_height_costs_only_itself(read):
+    more = '<link><successor id="x"/></link><height sOffset="0" inner="0" outer="nan"/><speed sOffset="x" max="9"/>'
+    m = read(road("1", f"<right>{lane(-1, more=more)}</right>"), losses=1)
+    assert len(m.lanes) == 1 and all(word in m.losses[0] for word in ("lane link", "lane height", "speed limit"))
+
+
+def test_lanes_without_a_centre_lane_or_with_gaps_in_their_numbers(read):
+    m = read(road("1", f"<right>{lane(-1)}{lane(-3)}</right>"))
+    assert by_key(m, "1", 0, -3).centre[:, 1] == pytest.approx(-5.25)
+
+
+def test_a_planview_that_begins_late(read):
+    pieces = '<geometry s="{}" x="0" y="0" hdg="0" length="200"><line/></geometry>'
+    assert len(read(road("1", geometry=pieces.format("1e-9"))).lanes) == 2
+    assert "begins at s = 5" in read(road("1"), road("2", geometry=pieces.format(5)), losses=1).losses[0]
+
+
 def test_where_nothing_is_left_the_file_is_refused(read):
     with pytest.raises(InputError, match=r"nothing to drive on.*length"):
         read(BROKEN["length 0"])

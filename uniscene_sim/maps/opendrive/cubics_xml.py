@@ -12,9 +12,9 @@ __all__ = ["read_cubics", "read_lateral"]
 
 
 def read_cubics(parent: Any, path: str, start: str = "s") -> Cubics:
-    """Records of an element; what changes along a road is zero before its first one."""
+    """Records of an element, zero before the first one."""
     cubics = Cubics([]) if parent is None else _records(parent.findall(path), start)
-    if start == "s" and cubics.rows[0, 0] > 0:
+    if cubics.rows[0, 0] > 0:
         return Cubics([(0.0, 0.0, 0.0, 0.0, 0.0), *cubics.rows.tolist()])
     return cubics
 

@@ -133,7 +133,11 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
             for lane_id in sorted(k for k in section.lanes if k):
                 record = section.lanes[lane_id]
                 shape = _geometry(carla_map, numbers[road.id], road, section, lane_id)
-                if shape is None or shape[0][:, 4].max() < (0.05 if record.kind != "driving" else 1e-6):
+                if shape is None or (shape[0][:, 4].max() < 0.05 and record.kind != "driving"):
+                    continue
+                if shape[0][:, 4].max() <= 0:
+                    where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
+                    xml.losses.add("lanes of no width left out", where)
                     continue
                 index[road.id, number, lane_id] = len(rows)
                 rows.append((road, section, record, *shape))
@@ -184,6 +188,24 @@ def _neighbours(
     return {"left_mark": "none", "right_mark": "none"} | out
 
 
+def _open(xml: XmlMap, name: str) -> Any:
+    """The map as carla has it; roads that it cannot read are left out of `xml`."""
+    import carla
+
+    try:
+        return carla.Map(name, carla_text(xml))
+    except (RuntimeError, IndexError, ValueError):
+        for road in list(xml.roads):
+            try:
+                carla.Map(name, carla_text(xml, road))
+            except (RuntimeError, IndexError, ValueError) as error:
+                xml.losses.add("left out", f"road {road!r} (carla cannot read it: {str(error).splitlines()[0]})")
+                del xml.roads[road]
+        if not xml.roads:
+            raise
+        return carla.Map(name, carla_text(xml))
+
+
 def opendrive_ref(source: bytes) -> str:
     """Identity of the map that this reader makes of a file: hash of its bytes, the reader's version and its options."""
     reader = f"opendrive {READER_VERSION} {STEP_M!r} {DEFAULT_SPEED_MPS!r}\n"
@@ -192,14 +214,12 @@ def opendrive_ref(source: bytes) -> str:
 
 def extract(path: str | Path) -> VectorMap:
     """Read a file in this process, which a bad file may kill."""
-    import carla
-
     xml = read_xml(path)
     total = sum(road.length * max(len(section.lanes) for section in road.sections) for road in xml.roads.values())
     if not total <= MAX_LANE_M:
         raise InputError(f"{total:.3g} m of lanes, expected at most {MAX_LANE_M:.0e}", file=path, field="length")
     try:
-        carla_map = carla.Map(Path(path).stem, carla_text(xml))
+        carla_map = _open(xml, Path(path).stem)
         lanes, index = _lanes(carla_map, xml)
         corners = [_location(corner) for corner in carla_map.get_crosswalks()]
     except (RuntimeError, IndexError, ValueError) as error:

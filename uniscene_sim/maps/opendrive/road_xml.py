@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 MAX_LANE_M = 1e7  # all lanes together; a wrong length must not fill the memory
+_JOINT_M = 0.01  # what is this near is at the same place
+_MOST_LANES = 200  # on a side
 DEFAULT_SPEED_MPS = 50 / 3.6  # where a file gives no limit
 #: Other names of lanes on which through traffic drives.
 _DRIVING = {
@@ -202,20 +204,34 @@ def _lane(node: Any, losses: Losses) -> LaneRecord:
         (finite_number(m, "sOffset", 0.0), m.get("type", "none"), m.get("color", "standard"), m.get("laneChange", ""))
         for m in node.findall("roadMark")
     ]
-    heights = [finite_number(n, "outer", 0.0) for n in node.findall("height")]
-    link = {k: node.find(f"link/{k}") for k in ("predecessor", "successor")}
+    heights = losses.readable(
+        "left out", node.findall("height"), lambda n: finite_number(n, "outer", 0.0), "lane height"
+    )
+    link = {
+        k: losses.readable("left out", node.findall(f"link/{k}"), lambda n: whole_number(n, "id"), "lane link")
+        for k in ("predecessor", "successor")
+    }
     return LaneRecord(
-        id=whole_number(node, "id"),
+        id=_lane_id(node),
         kind=_KIND.get(kind, kind),
         width=read_cubics(node, "width", "sOffset"),
         marks=sorted(marks),
         speeds=read_speeds(node, losses),
         is_level=node.get("level") in ("true", "1"),
         height=heights[0] if heights else 0.0,
-        predecessor=None if link["predecessor"] is None else whole_number(link["predecessor"], "id"),
-        successor=None if link["successor"] is None else whole_number(link["successor"], "id"),
+        predecessor=next(iter(link["predecessor"]), None),
+        successor=next(iter(link["successor"]), None),
         reversed=node.get("direction") == "reversed",
     )
+
+
+def _lane_id(node: Any) -> int:
+    number = whole_number(node, "id")
+    if abs(number) > _MOST_LANES:
+        raise InputError(
+            f"<lane> needs a number from -{_MOST_LANES} to {_MOST_LANES}, got {float(number):g}", field="id"
+        )
+    return number
 
 
 def _geometry(node: Any) -> tuple[float, float, float, float, float, str, dict[str, Any]]:
@@ -232,7 +248,7 @@ def _geometry(node: Any) -> tuple[float, float, float, float, float, str, dict[s
 def _sections(node: Any, length: float, losses: Losses) -> list[SectionRecord]:
     sections = []
     for n in node.findall("lanes/laneSection"):
-        section = SectionRecord(finite_number(n, "s", 0.0), length)
+        section = SectionRecord(max(finite_number(n, "s", 0.0), 0.0), length)
         widths, borders = {}, {}
         for lane in n.findall(".//lane"):
             record = _lane(lane, losses)
@@ -241,7 +257,7 @@ def _sections(node: Any, length: float, losses: Losses) -> list[SectionRecord]:
                 borders[record.id] = read_cubics(lane, "border", "sOffset")
             else:
                 widths[record.id] = record.width
-                if record.id and lane.find("width") is None and record.kind != "none":
+                if record.id and lane.find("width") is None and record.kind not in ("none", "driving"):
                     where = f"lane {record.id} of road {node.get('id')!r} from s = {section.s0:g}"
                     losses.add("lanes without <width> or <border> left out", where)
         offset = read_cubics(node.find("lanes"), "laneOffset")
@@ -259,7 +275,10 @@ def _geometries(node: Any) -> list[tuple[float, float, float, float, float, str,
     geometry = [piece for piece in geometry if piece[4] > 0]
     if not geometry:
         raise InputError("<road> has no geometry longer than 0", line=node.sourceline, field="planView")
-    return geometry
+    if geometry[0][0] > _JOINT_M:
+        why = f"<planView> begins at s = {geometry[0][0]:g}, expected 0"
+        raise InputError(why, line=node.sourceline, field="planView")
+    return [(0.0, *geometry[0][1:]), *geometry[1:]]
 
 
 def _road(node: Any, losses: Losses) -> RoadRecord:

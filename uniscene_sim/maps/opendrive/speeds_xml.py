@@ -19,10 +19,11 @@ def read_speeds(node: Any, losses: Losses) -> list[tuple[float, float | None]]:
     found = []
     for n in node.findall("speed"):
         limit = _speed(n)
+        places = losses.readable("left out", [n], lambda x: finite_number(x, "sOffset", 0.0), "speed limit")
         if limit is None and _limit_word(n) != "undefined":
             losses.add("speed limits not understood", f"max={n.get('max')!r} unit={n.get('unit')!r}")
         else:
-            found.append((finite_number(n, "sOffset", 0.0), limit))
+            found += [(s, limit) for s in places]
     return sorted(found, key=lambda item: item[0])
 
 
