@@ -138,7 +138,8 @@ def read_objects(xml: XmlMap) -> tuple[MapObject, ...]:
 def _height(record: dict[str, Any]) -> float:
     """The greatest height, m, that is told of an object."""
     corners = [float(h) for o in record["outlines"] for h in o.corners[:, 3]]
-    return max([record["height"], *corners, *(h for row in record["repeat"] for h in row.both["height"])])
+    repeated = [h for row in record["repeat"] for h in row.both["height"]]
+    return max(float(record["height"]), *corners, *repeated, 0.0)
 
 
 def _is_line(record: dict[str, Any]) -> bool:
