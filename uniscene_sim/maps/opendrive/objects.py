@@ -139,7 +139,7 @@ def _height(record: dict[str, Any]) -> float:
     """The greatest height, m, that is told of an object."""
     corners = [float(h) for o in record["outlines"] for h in o.corners[:, 3]]
     repeated = [h for row in record["repeat"] for h in row.both["height"]]
-    return max(float(record["height"]), *corners, *repeated, 0.0)
+    return float(max(record["height"], *corners, *repeated, 0.0))
 
 
 def _is_line(record: dict[str, Any]) -> bool:
