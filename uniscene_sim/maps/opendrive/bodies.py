@@ -99,7 +99,7 @@ def _placed_outline(road: RoadRecord, record: dict[str, Any], o: OutlineRecord, 
 
 
 def _bends(length: float) -> int:
-    return max(int(np.ceil(abs(length) / _BEND_M)), 1)
+    return max(min(int(np.ceil(abs(length) / _BEND_M)), _MOST_COPIES), 1)
 
 
 def _around(ring: np.ndarray) -> Box:

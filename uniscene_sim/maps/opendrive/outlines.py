@@ -16,6 +16,7 @@ __all__ = ["Box", "boxes_along", "boxes_within"]
 
 _LEAN_M, _STEP_M, _THINNEST_M = 0.05, 0.3, 0.5  # edges this slanted are cut; into such steps; no thinner than that
 _MOST = 40  # strips of one outline
+_MOST_PIECES = 1000  # of one stretch
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def boxes_within(rings: Sequence[np.ndarray], thinnest_m: float = _THINNEST_M) -
 
 def _pieces(length: float, longest: float, change: float) -> int:
     """How many pieces a stretch is cut into so that what changes along it changes by a step in each."""
-    return max(int(np.ceil(length / longest - 1e-6)), min(int(np.ceil(change / _STEP_M)), int(length / _THINNEST_M)), 1)
+    count = max(np.ceil(length / longest - 1e-6), min(np.ceil(change / _STEP_M), length // _THINNEST_M), 1.0)
+    return int(min(count, _MOST_PIECES))
 
 
 def _levels(v: np.ndarray) -> np.ndarray:

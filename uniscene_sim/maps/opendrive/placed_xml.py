@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
 
 __all__ = ["OutlineRecord", "RepeatRecord", "read_placed"]
+
+_FARTHEST_M = 1e6  # along a road, or from an object
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def _outline(node: Any, height: float) -> OutlineRecord:
     local = [[finite_number(c, k, 0.0) for k in ("u", "v", "z")] for c in node.findall("cornerLocal")]
     heights = [finite_number(c, "height", height) for c in node.findall("cornerRoad" if road else "cornerLocal")]
     corners = np.column_stack([road or local, heights]) if heights else np.zeros((0, 4))
+    if np.abs(corners).max(initial=0.0) > _FARTHEST_M:
+        raise InputError(f"<outline> must stay within {_FARTHEST_M:.0e} m", line=node.sourceline, field="outline")
     return OutlineRecord(corners, bool(road), node.get("closed", "true") not in ("false", "0"))
 
 
