@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.maps.elements import Crossing, MapObject
+from uniscene_sim.maps.opendrive.bodies import bodies, placed_corners
 from uniscene_sim.maps.opendrive.road_xml import RoadRecord, XmlMap
 
-__all__ = ["outline", "placed_corners", "read_crossings", "read_objects"]
+__all__ = ["outline", "read_crossings", "read_objects"]
 
 _OBJECT_KIND = {
     "tree": "tree", "vegetation": "tree", "pole": "pole", "streetLamp": "pole", "rail-pole": "pole",
     "guide-post": "pole", "barrier": "barrier", "railing": "guard_rail", "building": "building",
     "obstacle": "other", "parkingSpace": "parking_space",
 }  # fmt: skip
-_DEFAULT_SIZE = {
-    "tree": (4.0, 4.0, 7.0),
-    "pole": (0.2, 0.2, 6.0),
-    "barrier": (2.0, 0.5, 0.9),
-    "guard_rail": (4.0, 0.3, 0.8),
-}
+#: Words in the names of objects of other types, and their kinds.
+_NAMED = (("sign", "sign"), ("post", "pole"), ("pole", "pole"), ("cone", "cone"), ("building", "building"),
+          ("house", "building"), ("wall", "wall"))  # fmt: skip
+_LONGEST_BARRIER_M = 2.5  # longer ones are no single barriers to be set up, but walls
 #: Names of paint on the road, which is not an object.
 _PAINT = (
     "stopline",
@@ -46,14 +45,6 @@ def outline(road: RoadRecord, record: dict[str, Any]) -> np.ndarray:
         a, b = 0.5 * record["length"], 0.5 * record["width"]
         corners = np.array([(-a, -b, 0.0), (a, -b, 0.0), (a, b, 0.0), (-a, b, 0.0)])
     return placed_corners(road, record, corners)
-
-
-def placed_corners(road: RoadRecord, record: dict[str, Any], corners: np.ndarray) -> np.ndarray:
-    """Corners (N, 3), m, in the map, from corners (N, 3) in the object's own frame."""
-    x, y, z, heading = road.point(record["s"], record["t"], record["zOffset"])
-    c, n = np.cos(heading + record["hdg"]), np.sin(heading + record["hdg"])
-    u, v, w = corners.T
-    return np.stack([x + c * u - n * v, y + n * u + c * v, z + w], axis=1)
 
 
 def _open(polygon: np.ndarray) -> np.ndarray:
@@ -112,55 +103,45 @@ def _along_tangent(road: RoadRecord, s: float, ds: float, t: float) -> tuple[flo
 
 
 def _kind(record: dict[str, Any]) -> str:
-    kind, name = _OBJECT_KIND.get(record.get("type", ""), "other"), record.get("name", "").lower()
+    name = (record.get("subtype", "") + " " + record.get("name", "")).lower().replace("_", "").replace(" ", "")
+    kind = _OBJECT_KIND.get(record.get("type", ""), "other")
+    if kind == "barrier" and ("guardrail" in name or "railing" in name):
+        return "guard_rail"
     if kind == "other":
-        return "sign" if "sign" in name else "pole" if "post" in name or "pole" in name else kind
+        kind = next((k for word, k in _NAMED if word in name), "wall" if record.get("type") == "obstacle" else kind)
     return kind
 
 
-def _size(record: dict[str, Any], kind: str) -> tuple[float, float, float]:
-    default = _DEFAULT_SIZE.get(kind, (1.0, 1.0, 1.0))
-    round_m = 2 * record["radius"]
-    length, width, height = record["length"] or round_m, record["width"] or round_m, record["height"]
-    return (length or default[0], width or default[1], height or default[2])
-
-
 def read_objects(xml: XmlMap) -> tuple[MapObject, ...]:
-    """Placed objects; repeated ones are expanded."""
+    """Placed objects as upright boxes, those with an outline and long ones in several."""
     found: list[MapObject] = []
+    groups = 0
     for road in xml.roads.values():
         for record in road.objects:
             label = (record.get("type", "") + " " + record.get("name", "")).lower()
             kind = _kind(record)
-            if any(word in label for word in _PAINT) or (kind == "other" and record["height"] <= 0.05):
+            if any(word in label for word in _PAINT) or (kind in ("other", "wall") and _height(record) <= 0.05):
                 continue
             if record.get("name", "").startswith("Speed_"):
                 continue  # a signal, see `read_signals`
-            length, width, height = _size(record, kind)
-            if kind == "parking_space":
-                height = 0.0
-            repeats = record["repeat"]
-            if not repeats:
-                x, y, z, heading = road.point(record["s"], record["t"], record["zOffset"])
-                if len(record["cornerRoad"]) > 2 or len(record["cornerLocal"]) > 2:
-                    corners = outline(road, record)
-                    x, y = corners[:, :2].mean(axis=0)
-                    c, n = np.cos(heading + record["hdg"]), np.sin(heading + record["hdg"])
-                    offset = corners[:, :2] - (x, y)
-                    length, width = float(np.ptp(offset @ (c, n))), float(np.ptp(offset @ (-n, c)))
-                found.append(MapObject(kind, np.array([x, y, z]), heading + record["hdg"], (length, width, height)))
-            for row in repeats:
-                gap = row["distance"] if row["distance"] > 0 else max(min(length, 4.0), 1.0)
-                count = max(1, int(np.floor(row["length"] / gap + 1e-6)) + (row["distance"] > 0))
-                high = row["heightStart"] if row["heightStart"] > 0 else height
-                along = length if row["distance"] > 0 else gap
-                wide = row["widthStart"] if row["widthStart"] > 0 else width
-                for k in range(min(count, 2000)):
-                    s = row["s"] + gap * (k + (0.0 if row["distance"] > 0 else 0.5))
-                    if s > road.length:
-                        break
-                    q = min((s - row["s"]) / max(row["length"], 1e-6), 1.0)
-                    t = row["tStart"] + q * (row["tEnd"] - row["tStart"])
-                    x, y, z, heading = road.point(s, t, max(row["zOffsetStart"], 0.0))
-                    found.append(MapObject(kind, np.array([x, y, z]), heading + record["hdg"], (along, wide, high)))
+            boxes = bodies(road, record, kind)
+            groups += len(boxes) > 1
+            group = groups if len(boxes) > 1 and kind == "building" else 0
+            if kind == "barrier" and (
+                _is_line(record) or max((box.size[0] for box in boxes), default=0.0) > _LONGEST_BARRIER_M
+            ):
+                kind = "wall"
+            found += [MapObject(kind, box.foot, box.yaw, box.size, group) for box in boxes]
     return tuple(found)
+
+
+def _height(record: dict[str, Any]) -> float:
+    """The greatest height, m, that is told of an object."""
+    corners = [float(h) for o in record["outlines"] for h in o.corners[:, 3]]
+    repeated = [h for row in record["repeat"] for h in row.both["height"]]
+    return float(max(record["height"], *corners, *repeated, 0.0))
+
+
+def _is_line(record: dict[str, Any]) -> bool:
+    """Whether an object is one body along a line."""
+    return any(row.distance <= 0 for row in record["repeat"]) or any(len(o.corners) for o in record["outlines"])
