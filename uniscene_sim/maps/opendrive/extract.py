@@ -182,9 +182,8 @@ def extract(path: str | Path) -> VectorMap:
     total = sum(road.length * max(len(section.lanes) for section in road.sections) for road in xml.roads.values())
     if not total <= MAX_LANE_M:
         raise InputError(f"{total:.3g} m of lanes, expected at most {MAX_LANE_M:.0e}", file=path, field="length")
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
     try:
-        carla_map = carla.Map(Path(path).stem, text)
+        carla_map = carla.Map(Path(path).stem, xml.text)
         lanes, index = _lanes(carla_map, xml)
         corners = [_location(corner) for corner in carla_map.get_crosswalks()]
     except (RuntimeError, IndexError, ValueError) as error:
@@ -199,7 +198,8 @@ def extract(path: str | Path) -> VectorMap:
     network = RoadNetwork(
         name=Path(path).stem, lanes=tuple(lanes), crossings=crossings, stop_lines=stop_lines, signals=signals,
         programs=programs, objects=read_objects(xml), left_hand_traffic=any(r.left_hand for r in xml.roads.values()),
-        source_ref=opendrive_ref(Path(path).read_bytes()),
+        source_ref=opendrive_ref(Path(path).read_bytes()), frame_origin=xml.header.frame_origin,
+        geo_reference=xml.header.geo_reference, losses=xml.header.losses,
     )  # fmt: skip
     return VectorMap(**vars(rounded_network(network)))
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.opendrive.header import Header, place_roads
 
 __all__ = ["Cubics", "RoadRecord", "XmlMap", "read_xml"]
 
@@ -138,6 +139,8 @@ class XmlMap:
     connections: dict[int, list[tuple[int, int, str, list[tuple[int, int]]]]]  # junction -> (incoming, connecting, ...)
     junction_controllers: dict[int, list[tuple[str, int]]]  # junction -> (controller id, sequence)
     controllers: dict[str, tuple[int, list[str]]]  # controller -> (sequence, signal ids)
+    header: Header
+    text: str  # the file with its roads in the map frame
 
 
 def _local(shape: str, p: dict[str, Any], ds: float, length: float) -> tuple[float, float, float]:
@@ -312,6 +315,7 @@ def read_xml(path: str | Path) -> XmlMap:
             node.tag = node.tag.rsplit("}", 1)[1]
     if root.tag != "OpenDRIVE":
         raise InputError(f"expected <OpenDRIVE> at the root, got <{root.tag}>", file=path)
+    header = place_roads(root)
     try:
         roads = {road.id: road for road in map(_road, root.findall("road"))}
         connections: dict[int, list[tuple[int, int, str, list[tuple[int, int]]]]] = {}
@@ -341,4 +345,5 @@ def read_xml(path: str | Path) -> XmlMap:
         raise InputError(str(error), file=path) from None
     if not roads:
         raise InputError("the file has no <road>", file=path, field="road")
-    return XmlMap(roads, connections, junction_controllers, controllers)
+    text = etree.tostring(root, encoding="unicode")
+    return XmlMap(roads, connections, junction_controllers, controllers, header, text)

@@ -18,6 +18,7 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, Lane, MapObject, RoadNetwork, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
 from uniscene_sim.maps.vector.content import LANE_FIELDS, content_hash, pack
 
 __all__ = ["read_map", "save_map", "saved_ref"]
@@ -81,6 +82,8 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
         centre, heading, width = (np.ascontiguousarray(part) for part in (rows[:, :3], rows[:, 3], rows[:, 4]))
         lanes.append(Lane(index=i, centre=centre, heading=heading, width=width, **fields))
     corners, offset = a["crossing_rows"], a["crossing_offset"]
+    x, y = meta.get("frame_origin", (0.0, 0.0))
+    projection, *shift = meta.get("geo_reference", ("",))
     return RoadNetwork(
         name=meta["name"],
         lanes=tuple(lanes),
@@ -98,4 +101,6 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
             for i, (kind, yaw, size) in enumerate(meta["objects"])
         ),
         left_hand_traffic=meta["left_hand_traffic"],
+        frame_origin=(float(x), float(y)),
+        geo_reference=GeoReference(projection, MapOffset(*map(float, shift))) if projection else None,
     )

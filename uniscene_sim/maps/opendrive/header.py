@@ -1,0 +1,125 @@
+"""The header of an OpenDRIVE file: its `<offset>` and `<geoReference>`, and the frame that its roads are put in.
+
+By the standard (1.7 and 1.8, georeferencing) the offset leads from the file's coordinates to the world's, which the
+projection maps: world = R(hdg) file + (x, y, z). Where the world's coordinates are near the origin, the offset is there
+to bring a far data set back, and they are the map's own. Elsewhere they are a place in a country's grid, and the map's
+own coordinates are the file's, as in other simulators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from uniscene_sim.compute.rounding import fixed
+from uniscene_sim.errors import InputError
+from uniscene_sim.maps.frame_origin import best_frame_origin, is_near
+from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
+
+__all__ = ["Header", "place_roads"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a header says on where the map lies."""
+
+    frame_origin: tuple[float, float]  # m, see `StaticMap.frame_origin`
+    geo_reference: GeoReference | None
+    losses: tuple[str, ...]  # what could not be used, a sentence each
+
+
+def place_roads(root: Any) -> Header:
+    """Put the roads of a parsed file into the map frame, in double precision."""
+    losses: list[str] = []
+    offset = _offset(root.find("header/offset"), losses)
+    nodes = [node for node in root.findall("road/planView/geometry") if _place(node) is not None]
+    in_file = np.array([_place(node) for node in nodes]).reshape(-1, 2)
+    in_world = np.stack(offset.apply(*in_file.T), axis=1)
+    own, left = in_file, offset
+    if is_near(in_world) and offset != MapOffset():
+        _turn_and_raise(root, offset)
+        own, left = in_world, MapOffset()
+    origin = best_frame_origin(own)
+    # Rounded, so that a map is the same wherever it was moved by whole tiles: this is what doubles hold there.
+    for node, (x, y) in zip(nodes, fixed(own - origin).tolist(), strict=True):
+        node.set("x", repr(x))
+        node.set("y", repr(y))
+    x, y = own[0].tolist() if len(own) else (0.0, 0.0)
+    return Header(origin, _geo_reference(root, left, x, y, losses), tuple(losses))
+
+
+def _place(node: Any) -> tuple[float, float] | None:
+    """x, y, m; None if they are no finite numbers, which the reader of roads refuses."""
+    try:
+        x, y = float(node.get("x")), float(node.get("y"))
+    except (TypeError, ValueError):
+        return None
+    return (x, y) if isfinite(x) and isfinite(y) else None
+
+
+def _offset(node: Any, losses: list[str]) -> MapOffset:
+    if node is None:
+        return MapOffset()
+    try:
+        offset = MapOffset(*(float(node.get(name, 0.0)) for name in ("x", "y", "z", "hdg")))
+    except ValueError:
+        offset = MapOffset(float("nan"))
+    if all(map(isfinite, vars(offset).values())):
+        return offset
+    losses.append(f"<offset> of the header: expected numbers x, y, z and hdg, got {dict(node.attrib)}; it is not used")
+    return MapOffset()
+
+
+def _turn_and_raise(root: Any, offset: MapOffset) -> None:
+    """The part of an offset that is not x and y."""
+    if offset.hdg:
+        for node in root.findall("road/planView/geometry"):
+            _add(node, "hdg", offset.hdg)
+    if offset.z:
+        for road in root.findall("road"):
+            profile = road.find("elevationProfile")
+            if profile is None:
+                profile = road.makeelement("elevationProfile", {})
+                road.append(profile)
+            if profile.find("elevation") is None:
+                flat = dict.fromkeys("sabcd", "0")
+                profile.append(profile.makeelement("elevation", flat))
+            for node in profile.findall("elevation"):
+                _add(node, "a", offset.z)
+
+
+def _add(node: Any, name: str, value: float) -> None:
+    try:
+        node.set(name, repr(float(node.get(name, 0.0)) + value))
+    except ValueError:
+        pass  # no number: the reader of roads says so
+
+
+def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: list[str]) -> GeoReference | None:
+    """The projection, if there is one and it is known; it is cut from the tree, since carla may fail on it.
+
+    Args:
+        root: of the file.
+        offset: from the map's own coordinates to those of the projection.
+        x, y: a place of the map in its own coordinates, m.
+        losses: written.
+    """
+    node = root.find("header/geoReference")
+    if node is None:
+        return None
+    text = "".join(node.itertext()).strip()
+    node.getparent().remove(node)
+    if not text:
+        return None
+    reference = GeoReference(text, offset)
+    try:
+        reference.locate(x, y)
+    except ModuleNotFoundError:
+        pass  # told where latitudes are asked for
+    except InputError as error:
+        losses.append(f"{error}; latitude and longitude are those of the options")
+        return None
+    return reference
