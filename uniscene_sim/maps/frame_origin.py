@@ -17,12 +17,14 @@ from uniscene_sim.tile import TILE_M
 __all__ = ["FARTHEST_M", "best_frame_origin", "is_near", "network_near_origin"]
 
 NEAR_M = 64 * TILE_M  # single precision holds 0.25 mm here
+_FEW = 0.1
 FARTHEST_M = 2.0**24  # no place on earth is farther from the origin of its projection
 
 
 def is_near(places: np.ndarray) -> bool:
-    """Whether any of some places (N, 2), m, lies near the origin; True if there is none."""
-    return not len(places) or bool(np.abs(places).max(axis=1).min() < NEAR_M)
+    """Whether a map with some places (N, 2), m, lies near the origin. It does not if only few places do, as those of a
+    broken road."""
+    return not len(places) or float(_near(places).mean()) >= _FEW
 
 
 def best_frame_origin(places: np.ndarray) -> tuple[float, float]:
@@ -31,8 +33,12 @@ def best_frame_origin(places: np.ndarray) -> tuple[float, float]:
     """
     if is_near(places):
         return 0.0, 0.0
-    x, y = (TILE_M * np.floor(places[0] / TILE_M)).tolist()
+    x, y = (TILE_M * np.floor(places[~_near(places)][0] / TILE_M)).tolist()
     return x, y
+
+
+def _near(places: np.ndarray) -> np.ndarray:
+    return np.abs(places).max(axis=1) < NEAR_M
 
 
 def network_near_origin(network: RoadNetwork) -> RoadNetwork:

@@ -35,7 +35,7 @@ class MapOffset:
 
 @dataclass(frozen=True)
 class GeoReference:
-    """A projection, by its PROJ string, code ("EPSG:25832") or WKT, and the offset of the map's own coordinates in it."""
+    """A projection, as PROJ string, code ("EPSG:25832") or WKT, and the offset of the map's own coordinates in it."""
 
     projection: str
     offset: MapOffset = MapOffset()

@@ -8,8 +8,8 @@ own coordinates are the file's, as in other simulators.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,22 +18,22 @@ from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.frame_origin import best_frame_origin, is_near
 from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
+from uniscene_sim.maps.opendrive.losses import Losses
+from uniscene_sim.maps.opendrive.xml_values import finite_number
 
 __all__ = ["Header", "place_roads"]
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says on where the map lies."""
+    """Where the map lies."""
 
     frame_origin: tuple[float, float]  # m, see `StaticMap.frame_origin`
     geo_reference: GeoReference | None
-    losses: tuple[str, ...]  # what could not be used, a sentence each
 
 
-def place_roads(root: Any) -> Header:
+def place_roads(root: Any, losses: Losses) -> Header:
     """Put the roads of a parsed file into the map frame, in double precision."""
-    losses: list[str] = []
     offset = _offset(root.find("header/offset"), losses)
     nodes = [node for node in root.findall("road/planView/geometry") if _place(node) is not None]
     in_file = np.array([_place(node) for node in nodes]).reshape(-1, 2)
@@ -48,29 +48,24 @@ def place_roads(root: Any) -> Header:
         node.set("x", repr(x))
         node.set("y", repr(y))
     x, y = own[0].tolist() if len(own) else (0.0, 0.0)
-    return Header(origin, _geo_reference(root, left, x, y, losses), tuple(losses))
+    return Header(origin, _geo_reference(root, left, x, y, losses))
 
 
 def _place(node: Any) -> tuple[float, float] | None:
-    """x, y, m; None if they are no finite numbers, which the reader of roads refuses."""
-    try:
-        x, y = float(node.get("x")), float(node.get("y"))
-    except (TypeError, ValueError):
-        return None
-    return (x, y) if isfinite(x) and isfinite(y) else None
+    """x, y, m; None if they are no numbers, which the reader of roads says."""
+    with suppress(InputError):
+        return finite_number(node, "x"), finite_number(node, "y")
+    return None
 
 
-def _offset(node: Any, losses: list[str]) -> MapOffset:
+def _offset(node: Any, losses: Losses) -> MapOffset:
     if node is None:
         return MapOffset()
     try:
-        offset = MapOffset(*(float(node.get(name, 0.0)) for name in ("x", "y", "z", "hdg")))
-    except ValueError:
-        offset = MapOffset(float("nan"))
-    if all(map(isfinite, vars(offset).values())):
-        return offset
-    losses.append(f"<offset> of the header: expected numbers x, y, z and hdg, got {dict(node.attrib)}; it is not used")
-    return MapOffset()
+        return MapOffset(*(finite_number(node, name, 0.0) for name in ("x", "y", "z", "hdg")))
+    except InputError as error:
+        losses.add("not used", f"<offset> of the header ({error})")
+        return MapOffset()
 
 
 def _turn_and_raise(root: Any, offset: MapOffset) -> None:
@@ -92,14 +87,12 @@ def _turn_and_raise(root: Any, offset: MapOffset) -> None:
 
 
 def _add(node: Any, name: str, value: float) -> None:
-    try:
-        node.set(name, repr(float(node.get(name, 0.0)) + value))
-    except ValueError:
-        pass  # no number: the reader of roads says so
+    with suppress(InputError):  # the reader of roads says so
+        node.set(name, repr(finite_number(node, name, 0.0) + value))
 
 
-def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: list[str]) -> GeoReference | None:
-    """The projection, if there is one and it is known; it is cut from the tree, since carla may fail on it.
+def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: Losses) -> GeoReference | None:
+    """The projection, if there is one and it is known.
 
     Args:
         root: of the file.
@@ -111,7 +104,6 @@ def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: lis
     if node is None:
         return None
     text = "".join(node.itertext()).strip()
-    node.getparent().remove(node)
     if not text:
         return None
     reference = GeoReference(text, offset)
@@ -120,6 +112,6 @@ def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: lis
     except ModuleNotFoundError:
         pass  # told where latitudes are asked for
     except InputError as error:
-        losses.append(f"{error}; latitude and longitude are those of the options")
+        losses.add("not used", f"geoReference ({error})")
         return None
     return reference

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import numpy as np
 from numba import njit
 from scipy import ndimage
@@ -141,12 +143,12 @@ def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
     The same for all lanes of a road in either direction, so that both halves of a broken line have the same dashes.
     """
     lanes = network.lanes
-    sections: dict[tuple[int, int], list[Lane]] = {}
+    sections: dict[tuple[str, int], list[Lane]] = {}
     for lane in lanes:
         sections.setdefault(lane.key[:2], []).append(lane)
     against = {lane.index: (lane.key[2] > 0) != network.left_hand_traffic for lane in lanes}
     phase: list[np.ndarray] = [lane.s for lane in lanes]
-    start: dict[int, float] = {}
+    start: dict[str, float] = {}
     for (road, _), members in sorted(sections.items()):
         inner = min(members, key=lambda lane: (abs(lane.key[2]), lane.key[2]))
         forward = start.get(road, 0.0) + (inner.length - inner.s[::-1] if against[inner.index] else inner.s)
@@ -170,7 +172,9 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarr
     lanes = network.lanes
     material = np.full(len(lanes), _GRASS, dtype=np.uint8)
     lines = np.zeros((len(lanes), 2, 2), dtype=np.uint8)
-    road = np.array([lane.key[0] if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32)
+    road = np.array(
+        [_road_number(lane.key[0]) if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32
+    )
     for lane in lanes:
         if lane.kind in ("sidewalk", "walking"):
             material[lane.index] = _PAVING
@@ -180,7 +184,7 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarr
             material[lane.index] = Material.MEDIAN
         elif lane.kind in ("none", "curb"):
             material[lane.index] = _PAVING if lane.height > 0 else _GRASS
-        elif lane.junction < 0 and (lane.kind == "shoulder" or unit_hash(_WORN, lane.key[0]) < 0.25):
+        elif not lane.junction and (lane.kind == "shoulder" or unit_hash(_WORN, _road_number(lane.key[0])) < 0.25):
             material[lane.index] = _ASPHALT_OLD
         else:
             material[lane.index] = _ASPHALT
@@ -192,6 +196,11 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarr
             kind = _YELLOW if colour == "yellow" else _CENTRE if divides else _WHITE if driving else _EDGE
             lines[lane.index, side] = _PATTERN.get(name, 1), kind
     return material, lines, road
+
+
+def _road_number(road: str) -> int:
+    """A number, below 2^31, that stands for the id of a road: the id itself where it is such a number."""
+    return int(road) if road.isascii() and road.isdecimal() and len(road) < 10 else crc32(road.encode()) >> 1
 
 
 def _square_to(yaw: float, polygon: np.ndarray) -> float:
