@@ -17,7 +17,7 @@ from uniscene_sim.tile import TILE_M
 __all__ = ["FARTHEST_M", "best_frame_origin", "is_near", "network_near_origin"]
 
 NEAR_M = 64 * TILE_M  # single precision holds 0.25 mm here
-_FEW = 0.1
+_FEW = 0.1  # share of the places of a map
 FARTHEST_M = 2.0**24  # no place on earth is farther from the origin of its projection
 
 
@@ -38,7 +38,8 @@ def best_frame_origin(places: np.ndarray) -> tuple[float, float]:
 
 
 def _near(places: np.ndarray) -> np.ndarray:
-    return np.abs(places).max(axis=1) < NEAR_M
+    near: np.ndarray = np.abs(places).max(axis=1) < NEAR_M
+    return near
 
 
 def network_near_origin(network: RoadNetwork) -> RoadNetwork:
