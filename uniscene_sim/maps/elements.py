@@ -150,10 +150,11 @@ class Crossing:
 class MapObject:
     """A placed object that does not move."""
 
-    kind: str  # parked_car, cone, barrier, pole, tree, building, sign, guard_rail, parking_space (flat), other
+    kind: str  # parked_car, cone, barrier, wall, pole, tree, building, sign, guard_rail, parking_space (flat), other
     position: np.ndarray  # (3,) m, centre of its foot
     yaw: float
     size: tuple[float, float, float]  # length, width, height m
+    group: int = 0  # number of the building that it is a part of; 0: it is whole
 
 
 @dataclass(frozen=True)

@@ -42,4 +42,4 @@ def rounded_lane(lane: Lane) -> Lane:
 def rounded_object(o: MapObject) -> MapObject:
     """The object with its numbers rounded."""
     length, width, height = map_metres(np.array(o.size)).tolist()
-    return MapObject(o.kind, map_metres(o.position), float(map_radians(o.yaw)), (length, width, height))
+    return MapObject(o.kind, map_metres(o.position), float(map_radians(o.yaw)), (length, width, height), o.group)

@@ -44,7 +44,8 @@ def _add_cubics(parent: Any, tag: str, cubics: Cubics, start: str = "s") -> None
 
 
 def _add_road(root: Any, number: int, road: RoadRecord) -> None:
-    node = _add(root, "road", name="", length=road.length, id=number, junction="-1")
+    rule = "LHT" if road.left_hand else "RHT"
+    node = _add(root, "road", name="", length=road.length, id=number, junction="-1", rule=rule)
     plan = _add(node, "planView")
     for s, x, y, hdg, length, shape, values in road.geometry:
         piece = _add(_add(plan, "geometry", s=s, x=x, y=y, hdg=hdg, length=length), shape)
@@ -59,12 +60,13 @@ def _add_road(root: Any, number: int, road: RoadRecord) -> None:
     for section in road.sections:
         part = _add(lanes, "laneSection", s=section.s0)
         for side, sign in (("left", 1), ("center", 0), ("right", -1)):
-            ids = sorted((k for k in section.lanes if (k > 0) - (k < 0) == sign), reverse=True)
-            group = _add(part, side) if ids else None
-            for lane_id in ids:
+            group = _add(part, side)
+            if side == "center":
+                _add(group, "lane", id=0, type="none", level="false")
+                continue
+            for lane_id in sorted((k for k in section.lanes if sign * k > 0), reverse=True):
                 lane = _add(group, "lane", id=lane_id, type=section.lanes[lane_id].kind, level="false")
-                if lane_id:
-                    _add_cubics(lane, "width", section.lanes[lane_id].width, "sOffset")
+                _add_cubics(lane, "width", section.lanes[lane_id].width, "sOffset")
     objects = _add(node, "objects")
     for record in road.objects:
         if record.get("type") == "crosswalk" and record["cornerLocal"]:

@@ -144,11 +144,11 @@ def _tilt(table: np.ndarray, road: RoadRecord, section: SectionRecord, lane_id: 
     table[:, 1] += aside * np.cos(heading)
     table[:, 2] += above
     table[:, 4] *= np.abs(surface(1.0)[0] - surface(0.0)[0]) / np.maximum(np.abs(outer - inner), 1e-9)
-    fine = np.stack([surface(part)[1] for part in np.linspace(1.0, 0.0, _FINEST)], axis=1) - above[:, None]
+    fine: np.ndarray = np.stack([surface(part)[1] for part in np.linspace(1.0, 0.0, _FINEST)], axis=1) - above[:, None]
     if np.abs(fine).max() < _LEVEL_M:
         return np.zeros((0, 2))
     for count in (2, 3, 5, 9):  # as many places across as its shape needs
-        coarse = fine[:, :: (_FINEST - 1) // (count - 1)]
+        coarse: np.ndarray = fine[:, :: (_FINEST - 1) // (count - 1)]
         between = np.linspace(0, count - 1, _FINEST)
         low = np.minimum(between.astype(int), count - 2)
         filled = coarse[:, low] + (between - low) * (coarse[:, low + 1] - coarse[:, low])

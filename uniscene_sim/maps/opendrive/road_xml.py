@@ -74,6 +74,33 @@ class SectionRecord:
 
 
 @dataclass(frozen=True)
+class OutlineRecord:
+    """An outline of an object: corners (N, 4), m, along s and t of the road or u and v of the object (`by_road`), above
+    its foot, and height."""
+
+    corners: np.ndarray
+    by_road: bool
+    closed: bool
+
+
+@dataclass(frozen=True)
+class RepeatRecord:
+    """A row of copies of an object from s on, or one long body where the distance between copies is 0, m; what changes
+    along it by name (t, height, width, length, zOffset, radius), from the first value to the second."""
+
+    s: float
+    length: float
+    distance: float
+    both: dict[str, tuple[float, float]]
+    straight: bool  # from end to end, whatever the bends of the road
+
+    def at(self, name: str, q: float) -> float:
+        """A value at a part of the way."""
+        start, end = self.both[name]
+        return start + q * (end - start)
+
+
+@dataclass(frozen=True)
 class RoadLink:
     """What comes before or after a road: the start or end of a road, a place `s` on one that is entered in direction
     + or -, or a junction."""
@@ -286,15 +313,28 @@ def _placed(node: Any) -> dict[str, Any]:
     record["cornerRoad"] = [
         tuple(finite_number(c, k, 0.0) for k in ("s", "t", "dz")) for c in node.findall(".//cornerRoad")
     ]
-    record["repeat"] = [
-        {
-            **{k: finite_number(r, k, -1.0) for k in ("s", "length", "distance", "heightStart", "widthStart")},
-            **{k: finite_number(r, k, record["t"]) for k in ("tStart", "tEnd")},
-            "zOffsetStart": finite_number(r, "zOffsetStart", record["zOffset"]),
-        }
-        for r in node.findall("repeat")
-    ]
+    record["outlines"] = [_outline(n, record["height"]) for n in node.iter("outline")]
+    record["repeat"] = [_repeat(r, record) for r in node.findall("repeat")]
     return record
+
+
+def _outline(node: Any, height: float) -> OutlineRecord:
+    road = [[finite_number(c, k, 0.0) for k in ("s", "t", "dz")] for c in node.findall("cornerRoad")]
+    local = [[finite_number(c, k, 0.0) for k in ("u", "v", "z")] for c in node.findall("cornerLocal")]
+    heights = [finite_number(c, "height", height) for c in node.findall("cornerRoad" if road else "cornerLocal")]
+    corners = np.column_stack([road or local, heights]) if heights else np.zeros((0, 4))
+    return OutlineRecord(corners, bool(road), node.get("closed", "true") not in ("false", "0"))
+
+
+def _repeat(node: Any, record: dict[str, Any]) -> RepeatRecord:
+    """A repeat; what it does not say is as with the object itself."""
+    both = {}
+    for name, usual in (("t", "t"), ("height", "height"), ("width", "width"), ("length", "length"),
+                        ("zOffset", "zOffset"), ("radius", "radius")):  # fmt: skip
+        start = finite_number(node, f"{name}Start", record[usual])
+        both[name] = (start, finite_number(node, f"{name}End", start))
+    s, length, distance = (finite_number(node, k, 0.0) for k in ("s", "length", "distance"))
+    return RepeatRecord(s, length, distance, both, node.get("detachFromReferenceLine") in ("true", "1"))
 
 
 def _lateral(node: Any) -> LateralProfile:

@@ -48,7 +48,7 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
         "stop_lines": [[line.lane, line.s_m, line.signal] for line in m.stop_lines],
         "signals": [[s.id, s.kind, s.yaw, s.lanes, s.value] for s in m.signals],
         "programs": [[p.phases, p.green_s, p.yellow_s, p.all_red_s] for p in m.programs],
-        "objects": [[o.kind, o.yaw, o.size] for o in m.objects],
+        "objects": [[o.kind, o.yaw, o.size, o.group] for o in m.objects],
     }
     if any(m.frame_origin):
         meta["frame_origin"] = m.frame_origin

@@ -230,11 +230,7 @@ def _offset_planes(tri, st):
     """A triangle (3, 3) as two planes, whose heights are the offsets from the left and from the right border of the
     lane."""
     left, right = tri.copy(), tri.copy()
-    # With two left corners, the lane's width is that at the one right corner, and conversely.
-    width = max(st[0, 1], st[1, 1], st[2, 1])
-    for q in range(3):
-        left[q, 2] = st[q, 1]
-        right[q, 2] = 0.0 if st[q, 1] > 0.0 else width
+    left[:, 2], right[:, 2] = st[:, 1], st[:, 2]
     return left, right
 
 
@@ -246,7 +242,7 @@ def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road
         out, inside: uint8 and int32 (n, n), written; `inside` is the road of whose driving lane a cell lies well
             inside.
         i0, j0, step: index of the first cell in the map frame and size of a cell, m.
-        tri, st, lane: triangles as in `LaneTriangles`: float64 (M, 3, 3), float64 (M, 3, 2), int32 (M,).
+        tri, st, lane: triangles as in `LaneTriangles`: float64 (M, 3, 3), float64 (M, 3, 3), int32 (M,).
         order: int64 (K,), triangles to paint, in this order.
         material, road: by lane, uint8 and int32 (L,).
     """

@@ -115,8 +115,8 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
         ),
         programs=tuple(SignalProgram(tuple(map(tuple, phases)), *times) for phases, *times in meta["programs"]),
         objects=tuple(
-            MapObject(kind, a["object_position"][i].copy(), yaw, tuple(size))
-            for i, (kind, yaw, size) in enumerate(meta["objects"])
+            MapObject(kind, a["object_position"][i].copy(), yaw, tuple(size), group)
+            for i, (kind, yaw, size, group) in enumerate(meta["objects"])
         ),
         left_hand_traffic=meta["left_hand_traffic"],
         frame_origin=(float(x), float(y)),

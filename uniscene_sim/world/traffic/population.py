@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from uniscene_sim.compute.keyed_random import unit_hash
+from uniscene_sim.maps.elements import FREE_SPEED_MPS
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import TrafficSpec
@@ -35,6 +36,8 @@ _TURN_S = 3.0  # duration of a walker's turn round
 _TAIL = 10  # points of the path behind a body that a longer one keeps
 _CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
 _NOWHERE_M = 1e7
+#: What drives slower than a car where there is no limit, m/s.
+_FREE_MPS = {AgentClass.TRUCK: 25.0, AgentClass.BUS: 27.8, AgentClass.BICYCLE: 5.5}
 
 
 class _EntryPlaces(NamedTuple):
@@ -228,7 +231,7 @@ class Population:
         cls = _CLASSES[int(unit_hash(*key, 9) * len(_CLASSES))]
         if cls == AgentClass.BICYCLE and self._map.lanes[lane].limit_at(s) > _NO_CYCLING_MPS:
             cls = AgentClass.CAR
-        slow = 5.5 if cls == AgentClass.BICYCLE else 40.0
+        slow = _FREE_MPS.get(cls, FREE_SPEED_MPS)
         row = make_body(self._identity(entered), cls, x, y, z, yaw, mode=MotionMode.TRAFFIC, ambient=True)
         row["desired"] = slow * (0.85 + 0.25 * unit_hash(*key, 8)) if slow < 10 else slow
         row["speed"] = 0.8 * min(slow, self._map.lanes[lane].limit_at(s))
