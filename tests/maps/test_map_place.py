@@ -270,6 +270,7 @@ MUNICH = (48.130577083, 11.567056567)  # of UTM 32 (691000.25, 5334000.75)
         ("+init=epsg:25832", (691000.25, 5334000.75), MUNICH),
         ("urn:ogc:def:crs:EPSG::32632", (691000.25, 5334000.75), MUNICH),
         (f"{UTM} +geoidgrids=egm96_15.gtx +vunits=m", (691000.25, 5334000.75), MUNICH),
+        (f"+lat_0=37.3 +lon_0=-122 +k_0=1 +x_0=0 {UTM} +geoidgrids=egm96_15.gtx", (691000.25, 5334000.75), MUNICH),
         ("+lat_0=4.9e+1 +lon_0=8.0", (0.0, 0.0), (49.0, 8.0)),  # as in CARLA's towns
     ],
 )

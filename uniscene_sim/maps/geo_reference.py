@@ -79,7 +79,9 @@ def _to_degrees(projection: str) -> Callable[[float, float], tuple[float, float]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # +init=epsg:
             crs = CRS.from_user_input(text)
-        horizontal = crs.sub_crs_list[0] if crs.is_compound else crs  # heights need grids that few have
+        horizontal = crs
+        if crs.is_compound:  # heights need grids that few have; a remark repeats the text, and them
+            horizontal = CRS.from_json_dict({**crs.sub_crs_list[0].to_json_dict(), "remarks": ""})
         if not horizontal.is_projected:
             raise InputError(f"{text!r} projects nothing to metres", field="geoReference")
         transform = Transformer.from_crs(horizontal, "EPSG:4326", always_xy=True).transform

@@ -112,6 +112,6 @@ def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: Los
     except ModuleNotFoundError:
         pass  # told where latitudes are asked for
     except InputError as error:
-        losses.add("not used", f"geoReference ({error})")
+        losses.add("not used", str(error))
         return None
     return reference
