@@ -29,11 +29,11 @@ def is_near(places: np.ndarray) -> bool:
 
 def best_frame_origin(places: np.ndarray) -> tuple[float, float]:
     """Origin x, y, m, of the map frame of a map with some places (N, 2), m: (0, 0) if it lies near; otherwise the
-    corner of the tile that holds the first place, so that a map keeps its frame wherever it is moved by whole tiles.
-    """
+    corner of a tile that is nearest to the first place, so that a map keeps its frame wherever it is moved by whole
+    tiles."""
     if is_near(places):
         return 0.0, 0.0
-    x, y = (TILE_M * np.floor(places[~_near(places)][0] / TILE_M)).tolist()
+    x, y = (TILE_M * np.floor(places[~_near(places)][0] / TILE_M + 0.5)).tolist()
     return x, y
 
 
