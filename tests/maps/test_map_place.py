@@ -306,6 +306,27 @@ def test_geo_reference_of_a_far_file(tmp_path: Path, cdata: bool) -> None:
 
 
 @needs_reader
+@pytest.mark.parametrize("hdg", [0.0, 0.4])
+@pytest.mark.parametrize("projection, place", [(UTM, MUNICH), (TMERC, None)])
+def test_geo_reference_of_a_file_that_its_header_brings_back(
+    tmp_path: Path, projection: str, place: tuple[float, float] | None, hdg: float
+) -> None:
+    """Of the grid that the file is in, or of the coordinates that the offset leads to."""
+    pytest.importorskip("pyproj")
+    x, y = (691000.25, 5334000.75) if place else (-5e6, 5e6)
+    turned = MapOffset(hdg=hdg).apply(x, y)
+    header = (
+        f'<geoReference>{projection}</geoReference><offset x="{-turned[0]!r}" y="{-turned[1]!r}" z="3" hdg="{hdg}"/>'
+    )
+    m = extract(straight(tmp_path / "back.xodr", x, y, 0.0, header))
+    assert m.frame_origin == (0.0, 0.0) and m.geo_reference is not None
+    expected = (*place, -3.0) if place else (48.1, 11.5, 0.0)
+    assert m.geo_reference.locate(0.0, 0.0) == pytest.approx(expected, abs=1e-7)
+    ahead = GeoReference(UTM).x_axis_yaw(x, y) - hdg if place else 0.0
+    assert m.geo_reference.x_axis_yaw(0.0, 0.0) == pytest.approx(ahead, abs=2e-5)
+
+
+@needs_reader
 @pytest.mark.parametrize("text", ["+proj=nonsense", "hello", "EPSG:999999", "EPSG:4326", "+lat_0=abc +lon_0=8"])
 def test_an_unknown_projection_is_told_once(tmp_path: Path, text: str) -> None:
     pytest.importorskip("pyproj")

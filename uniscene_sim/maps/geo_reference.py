@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, isfinite, pi, radians, sin
+from typing import Any
 
 from uniscene_sim.errors import InputError
 
@@ -32,6 +33,11 @@ class MapOffset:
         c, n = cos(self.hdg), sin(self.hdg)
         return x * c - y * n + self.x, x * n + y * c + self.y
 
+    def inverse(self) -> MapOffset:
+        """The offset that leads back."""
+        x, y = MapOffset(hdg=-self.hdg).apply(-self.x, -self.y)
+        return MapOffset(x, y, -self.z, -self.hdg)
+
 
 @dataclass(frozen=True)
 class GeoReference:
@@ -53,6 +59,10 @@ class GeoReference:
             raise InputError(f"{self.projection!r} has no place ({east:.10g}, {north:.10g})", field="geoReference")
         return lat, lon, z + self.offset.z
 
+    def off_meridian_m(self, x: float, y: float) -> float:
+        """Distance of a place, m, from the middle of its projection, along its easting; raises as `locate` does."""
+        return abs(self.offset.apply(x, y)[0] - _false_easting(self.projection))
+
     def x_axis_yaw(self, x: float, y: float) -> float:
         """Direction of the map's x axis at a place, m, in rad anticlockwise from true east.
 
@@ -69,7 +79,27 @@ class GeoReference:
 @lru_cache(16)
 def _to_degrees(projection: str) -> Callable[[float, float], tuple[float, float]]:
     """Longitude and latitude of easting and northing, m."""
-    from pyproj import CRS, Transformer
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    try:
+        transform = Transformer.from_crs(_projected(projection), "EPSG:4326", always_xy=True).transform
+    except ProjError as error:
+        raise _unknown(projection, error) from None
+    return lambda east, north: transform(east, north)
+
+
+@lru_cache(16)
+def _false_easting(projection: str) -> float:
+    """Easting of the middle of a projection, m; 0 if it says nothing of it."""
+    crs = _projected(projection)
+    operation = (crs.source_crs if crs.is_bound else crs).coordinate_operation
+    return next((float(p.value) for p in operation.params if p.name.startswith(("False east", "Easting"))), 0.0)
+
+
+def _projected(projection: str) -> Any:
+    """The horizontal part of a projection as a `pyproj.CRS`."""
+    from pyproj import CRS
     from pyproj.exceptions import ProjError
 
     text = projection.strip()
@@ -79,13 +109,15 @@ def _to_degrees(projection: str) -> Callable[[float, float], tuple[float, float]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # +init=epsg:
             crs = CRS.from_user_input(text)
-        horizontal = crs
         if crs.is_compound:  # heights need grids that few have; a remark repeats the text, and them
-            horizontal = CRS.from_json_dict({**crs.sub_crs_list[0].to_json_dict(), "remarks": ""})
-        if not horizontal.is_projected:
-            raise InputError(f"{text!r} projects nothing to metres", field="geoReference")
-        transform = Transformer.from_crs(horizontal, "EPSG:4326", always_xy=True).transform
+            crs = CRS.from_json_dict({**crs.sub_crs_list[0].to_json_dict(), "remarks": ""})
     except ProjError as error:
-        why = str(error).split(": (Internal")[0]
-        raise InputError(f"expected a projection that PROJ knows, got {text!r} ({why})", field="geoReference") from None
-    return lambda east, north: transform(east, north)
+        raise _unknown(text, error) from None
+    if not crs.is_projected:
+        raise InputError(f"{text!r} projects nothing to metres", field="geoReference")
+    return crs
+
+
+def _unknown(text: str, error: Exception) -> InputError:
+    why = str(error).split(": (Internal")[0]
+    return InputError(f"expected a projection that PROJ knows, got {text!r} ({why})", field="geoReference")

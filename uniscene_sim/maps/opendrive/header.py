@@ -4,10 +4,14 @@ By the standard (1.7 and 1.8, georeferencing) the offset leads from the file's c
 projection maps: world = R(hdg) file + (x, y, z). Where the world's coordinates are near the origin, the offset is there
 to bring a far data set back, and they are the map's own. Elsewhere they are a place in a country's grid, and the map's
 own coordinates are the file's, as in other simulators.
+
+Some write an offset that leads from a country's grid to the origin, and leave the projection of the grid. Of the
+coordinates before and after an offset that brings a map back, those nearer to the middle of the projection are its.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -38,10 +42,10 @@ def place_roads(root: Any, losses: Losses) -> Header:
     nodes = [node for node in root.findall("road/planView/geometry") if _place(node) is not None]
     in_file = np.array([_place(node) for node in nodes]).reshape(-1, 2)
     in_world = np.stack(offset.apply(*in_file.T), axis=1)
-    own, left = in_file, offset
+    own, left = in_file, [offset]
     if is_near(in_world) and offset != MapOffset():
         _turn_and_raise(root, offset)
-        own, left = in_world, MapOffset()
+        own, left = in_world, [MapOffset(), offset.inverse()]
     origin = best_frame_origin(own)
     # Rounded, so that a map is the same wherever it was moved by whole tiles: this is what doubles hold there.
     for node, (x, y) in zip(nodes, fixed(own - origin).tolist(), strict=True):
@@ -91,12 +95,12 @@ def _add(node: Any, name: str, value: float) -> None:
         node.set(name, repr(finite_number(node, name, 0.0) + value))
 
 
-def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: Losses) -> GeoReference | None:
+def _geo_reference(root: Any, offsets: Sequence[MapOffset], x: float, y: float, losses: Losses) -> GeoReference | None:
     """The projection, if there is one and it is known.
 
     Args:
         root: of the file.
-        offset: from the map's own coordinates to those of the projection.
+        offsets: from the map's own coordinates to those that may be the projection's, the likeliest first.
         x, y: a place of the map in its own coordinates, m.
         losses: written.
     """
@@ -106,11 +110,12 @@ def _geo_reference(root: Any, offset: MapOffset, x: float, y: float, losses: Los
     text = "".join(node.itertext()).strip()
     if not text:
         return None
-    reference = GeoReference(text, offset)
+    references = [GeoReference(text, offset) for offset in offsets]
     try:
+        reference = min(references, key=lambda r: r.off_meridian_m(x, y))
         reference.locate(x, y)
     except ModuleNotFoundError:
-        pass  # told where latitudes are asked for
+        return references[0]  # told where latitudes are asked for
     except InputError as error:
         losses.add("not used", str(error))
         return None
