@@ -46,7 +46,8 @@ def traffic_accelerations(bodies, paths, counts, line_states, busy, conflicts):
         front = me.s + 0.5 * me.length
         # Slow down in time for lower limits ahead.
         limit = min(me.desired, path[at, LIMIT])
-        for k in range(at, min(at + 60, n)):
+        braking_m = me.speed * me.speed / (2.0 * 1.5)
+        for k in range(at, min(at + max(60, int(braking_m)), n)):
             limit = min(limit, np.sqrt(path[k, LIMIT] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
         accel = idm(me.speed, limit, np.inf, 0.0)
         if me.speed > limit:
