@@ -40,8 +40,8 @@ class Trajectory:
         points = np.asarray(self.points, float)
         if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2 or not np.isfinite(points).all():
             raise InputError("must be finite rows of t, x, y, at least two", field="control.trajectory")
-        if (np.diff(points[:, 0]) <= 0).any() or np.abs(points[:, 1:]).max() > 1e6:
-            raise InputError("times must rise and places lie within 1,000 km", field="control.trajectory")
+        if (np.diff(points[:, 0]) <= 0).any() or np.abs(points[:, 1:]).max() > 2.0**24:
+            raise InputError("times must rise and places lie within 16,777 km", field="control.trajectory")
         object.__setattr__(self, "points", points)
 
     def later(self, seconds: float) -> Trajectory:

@@ -119,3 +119,8 @@ class Scenario:
     traffic: TrafficSpec = field(default_factory=TrafficSpec)
     criteria: tuple[Criterion, ...] = ()
     file: Path | None = None
+    frame_origin: tuple[float, float] = (0.0, 0.0)  # m: what its places are relative to, in the map's own coordinates
+
+    def told(self, x: float, y: float) -> str:
+        """A place of the scenario, m, as messages give it: in the map's own coordinates."""
+        return f"({round(x + self.frame_origin[0], 2):.12g}, {round(y + self.frame_origin[1], 2):.12g})"

@@ -163,7 +163,13 @@ class RunLoop:
         run, layouts = self.run, self.run.simulator.tick_layouts
         return list(
             self.topics.messages(
-                PublishTime.PHYSICS_STEP, *(PublishContext(run.ros_stamp_us(layout), layout) for layout in layouts)
+                PublishTime.PHYSICS_STEP,
+                *(
+                    PublishContext(
+                        run.ros_stamp_us(layout), layout, frame_origin=run.source.map.frame_origin, earth=run.earth
+                    )
+                    for layout in layouts
+                ),
             )
         )
 
@@ -209,6 +215,8 @@ class RunLoop:
             self._diagnostics,
             self._status,
             run.map_text,
+            run.source.map.frame_origin,
+            run.earth,
         )
 
     def _status(self) -> str:

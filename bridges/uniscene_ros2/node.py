@@ -66,6 +66,7 @@ class UnisceneNode(Node):
             engines=engines,
             trace=self.get("trace"),
             tile_cache=user_cache("tiles"),
+            origin=Origin(self.get("origin_lat_deg"), self.get("origin_lon_deg"), self.get("origin_alt_m")),
         )
         self.topics = TopicTable(
             self,
@@ -74,7 +75,6 @@ class UnisceneNode(Node):
             self.packages,
             role=role,
             cloud_layout=self.get("cloud_layout"),
-            origin=Origin(self.get("origin_lat_deg"), self.get("origin_lon_deg"), self.get("origin_alt_m")),
             on_mismatch=self._on_mismatch,
         )
         self.inbox = ControlInbox(int(1e6 * self.get("control_stale_s")))
@@ -201,7 +201,9 @@ class UnisceneNode(Node):
         return SetParametersResult(successful=True)
 
     def _open(self) -> None:
-        self.problems.forget("run", "control")
+        self.problems.forget("run", "control", "earth")
+        if self.run.earth_problem:
+            self.problems.report("earth", self.run.earth_problem)
         if not self.run.map_text():
             self.problems.report("map", "this map has no OpenDRIVE form: none is published")
         self.loop.open()

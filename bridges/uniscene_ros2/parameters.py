@@ -112,8 +112,12 @@ NODE_PARAMETERS = (
         span=(0.01, 60.0),
     ),
     NodeParameter("realtime_factor", 1.0, "Simulated seconds per second.", fixed=False, span=(0.01, 100.0)),
-    NodeParameter("origin_lat_deg", 0.0, "Latitude of the map's origin.", span=(-90.0, 90.0)),
-    NodeParameter("origin_lon_deg", 0.0, "Longitude of the map's origin.", span=(-180.0, 180.0)),
+    NodeParameter(
+        "origin_lat_deg", 0.0, "Latitude of the map's origin, if it has no geoReference.", span=(-90.0, 90.0)
+    ),
+    NodeParameter(
+        "origin_lon_deg", 0.0, "Longitude of the map's origin, if it has no geoReference.", span=(-180.0, 180.0)
+    ),
     NodeParameter("origin_alt_m", 0.0, "Height of the map's origin over the ellipsoid.", span=(-500.0, 9000.0)),
     NodeParameter("exit_at_end", False, "End the node with the run: exit code 0 if the criteria hold."),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from pathlib import Path
 
+from uniscene_ros2.messages.geodesy import Origin, earth_place
+from uniscene_ros2.own_coordinates import control_in_map_frame
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.frames import FrameRequest, SensorFrame
 from uniscene_sim.grid import DEFAULT_GRID
@@ -33,6 +35,11 @@ class RosRun:
         engines: by slot, with or without options.
         trace: what sensor rays are traced through.
         tile_cache: keeps tiles between runs.
+        origin: place on the earth of the map frame's origin, for maps without a geoReference.
+
+    Attributes:
+        earth: where the map frame lies on the earth.
+        earth_problem: what is to be said about it.
 
     Raises:
         InputError: the scenario, an engine or the map cannot be loaded.
@@ -48,8 +55,10 @@ class RosRun:
         engines: dict[str, str] | None = None,
         trace: TraceMode = "tiles",
         tile_cache: DiskCache | None = None,
+        origin: Origin = Origin(),  # noqa: B008 - frozen
     ):
         self.rig, self._engines, self._trace, self._cache = rig, engines or {}, trace, tile_cache
+        self._origin = origin
         self._zero_us = _GAP_US
         self.simulator = self._prepare_simulator(scenario, source, seed)
         self.tick_us = self.simulator.tick_us
@@ -76,6 +85,7 @@ class RosRun:
 
     def begin(self) -> None:
         """Put the world at the start of the scenario."""
+        self.earth, self.earth_problem = earth_place(self.source.map, self._origin)
         self.simulator.begin()
 
     @property
@@ -100,10 +110,11 @@ class RosRun:
         return self.layout.stamp_us % self.tick_us == 0
 
     def advance(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
-        """Advance to the next tick, or by 10 ms; a control of None is the built-in driver's."""
+        """Advance to the next tick, or by 10 ms; a control of None is the built-in driver's, places in another one are
+        in the map's own coordinates."""
         left_us = self.tick_us - self.layout.stamp_us % self.tick_us
         self.simulator.tick_us = left_us if whole_tick else PHYSICS_US
-        self.simulator.advance(control)
+        self.simulator.advance(control_in_map_frame(control, self.source.map.frame_origin))
 
     def sense(self, wanted: Set[str]) -> SensorFrame:
         """The current frame with the wanted sensors, "occupancy" and "bev"; can be called again with others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import rclpy.node
@@ -19,9 +19,10 @@ from uniscene_ros2.messages import clouds, images
 from uniscene_ros2.messages import ego_state as ego
 from uniscene_ros2.messages import external_types as foreign
 from uniscene_ros2.messages import surroundings as scene
-from uniscene_ros2.messages.geodesy import Origin
+from uniscene_ros2.messages.geodesy import EarthPlace, Origin
 from uniscene_ros2.messages.prefilled import labelled_array
 from uniscene_ros2.messages.stamps import as_header
+from uniscene_ros2.own_coordinates import layout_in_own_coordinates
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.profiles import Profile, fill_name
 from uniscene_sim.frames import SensorFrame
@@ -51,7 +52,10 @@ class PublishContext:
 
     Attributes:
         stamp_us: ROS time; the layout's own stamp starts at 0 in each run.
+        layout: in the map frame of Python, as frame and `recent_layouts` are.
         recent_layouts: oldest first, the last one now.
+        frame_origin: see `StaticMap`.
+        earth: where the map frame of Python lies.
     """
 
     stamp_us: int
@@ -61,6 +65,13 @@ class PublishContext:
     diagnostics: Callable[[], DiagnosticArray] | None = None
     status: Callable[[], str] = str
     map_text: Callable[[], str] = str
+    frame_origin: tuple[float, float] = (0.0, 0.0)
+    earth: EarthPlace = Origin()  # noqa: RUF009 - frozen
+
+    @cached_property
+    def own(self) -> LayoutFrame:
+        """The layout in the map's own coordinates."""
+        return layout_in_own_coordinates(self.layout, self.frame_origin)
 
     def ros_stamp_us(self, record_us: int) -> int:
         """ROS time of a record's stamp, which is earlier than `stamp_us` if its engine has latency."""
@@ -86,7 +97,6 @@ class TopicTable:
         packages: message types.
         role: name of the ego in the profile `carla`.
         cloud_layout: fields of point clouds, see `messages.clouds.LAYOUTS`.
-        origin: of the map frame, for GNSS.
         on_mismatch: called with a topic's name and the event if a subscriber's quality of service is incompatible.
     """
 
@@ -99,7 +109,6 @@ class TopicTable:
         *,
         role: str = "ego_vehicle",
         cloud_layout: str = "XYZIRT",
-        origin: Origin = Origin(),  # noqa: B008 - frozen
         on_mismatch: Callable[[str, Any], None] = lambda topic, event: None,
     ):
         self._node, self._rig, self._profile, self._packages = node, rig, profile, packages
@@ -107,7 +116,7 @@ class TopicTable:
         self.table: list[Topic] = []
         self._subscriber_counts: dict[str, int] = {}
         self._base = fill_name(profile.base, role)
-        self._add_ego(origin)
+        self._add_ego()
         self._add_scene()
         for camera in rig.cameras:
             self._add_camera(camera)
@@ -172,7 +181,7 @@ class TopicTable:
         publisher = self._node.create_publisher(kind, name, quality, event_callbacks=events)
         self.table.append(Topic(name, when, partial(make, kind) if with_kind else make, publisher, needs))
 
-    def _add_ego(self, origin: Origin) -> None:
+    def _add_ego(self) -> None:
         frames, base = self._profile, self._base
         imu_frame, gnss_frame = fill_name(frames.imu, self._role), fill_name(frames.gnss, self._role)
         moment, tick = PublishTime.PHYSICS_STEP, PublishTime.FRAME
@@ -188,13 +197,13 @@ class TopicTable:
             with_kind=True,
         )
         add("odometry", "nav_msgs/Odometry", qos.STATE, moment,
-            lambda now: ego.odometry(now.layout, now.stamp_us, frames.odometry_in, base))  # fmt: skip
+            lambda now: ego.odometry(now.own, now.stamp_us, frames.odometry_in, base))  # fmt: skip
         add("imu", "sensor_msgs/Imu", qos.SENSOR, moment,
-            lambda now: ego.imu(now.layout, now.stamp_us, imu_frame))  # fmt: skip
+            lambda now: ego.imu(now.layout, now.stamp_us, imu_frame, now.earth))  # fmt: skip
         add("gnss", "sensor_msgs/NavSatFix", qos.SENSOR, tick,
-            lambda now: ego.gnss_fix(now.layout, now.stamp_us, gnss_frame, origin))  # fmt: skip
+            lambda now: ego.gnss_fix(now.layout, now.stamp_us, gnss_frame, now.earth))  # fmt: skip
         add("gnss_pose", "geometry_msgs/PoseWithCovarianceStamped", qos.SENSOR, tick,
-            lambda now: ego.pose_with_covariance(now.layout, now.stamp_us, frames.map))  # fmt: skip
+            lambda now: ego.pose_with_covariance(now.own, now.stamp_us, frames.map))  # fmt: skip
         add("speed", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=ego.speed_mps(now.layout)))
         add("steering", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=float(now.layout.ego_steer)))
         for what, type_name, make in (
@@ -210,7 +219,7 @@ class TopicTable:
         tick, world = PublishTime.FRAME, self._profile.map
         add = self._add
         add("objects", "visualization_msgs/MarkerArray", qos.STATE, tick,
-            lambda now: scene.markers(now.layout, as_header(now.stamp_us, world)))  # fmt: skip
+            lambda now: scene.markers(now.own, as_header(now.stamp_us, world)))  # fmt: skip
         add("detections", "vision_msgs/Detection3DArray", qos.STATE, tick,
             self._foreign(foreign.detections, world), with_kind=True)  # fmt: skip
         add("carla_objects", "derived_object_msgs/ObjectArray", qos.STATE, tick,
@@ -218,11 +227,13 @@ class TopicTable:
         add("autoware_signals", "autoware_perception_msgs/TrafficLightGroupArray", qos.STATE, tick,
             self._foreign(foreign.traffic_lights, world), with_kind=True)  # fmt: skip
         add("route", "nav_msgs/Path", qos.STATE, tick,
-            lambda now: scene.route(now.layout, now.stamp_us, world))  # fmt: skip
+            lambda now: scene.route(now.own, now.stamp_us, world))  # fmt: skip
         add("signals", "std_msgs/UInt8MultiArray", qos.STATE, tick, lambda now: scene.signals(now.layout))
         add("occupancy_points", "sensor_msgs/PointCloud2", qos.SENSOR, tick,
             lambda now: _message_of_part(
-                now, "occupancy", lambda o: clouds.occupied_points(o, now.ros_stamp_us(o.stamp_us), world)
+                now,
+                "occupancy",
+                lambda o: clouds.occupied_points(o, now.ros_stamp_us(o.stamp_us), _frame_of_clouds(world, now)),
             ),
             needs="occupancy")  # fmt: skip
         add("occupancy_labels", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
@@ -270,11 +281,13 @@ class TopicTable:
     # --- transforms -----------------------------------------------------------------------------------------------
 
     def _dynamic_transforms(self, kind: Any, now: PublishContext) -> Any:
-        return ego.ego_transform(kind, now.layout, now.stamp_us, self._profile.odom, self._base)
+        return ego.ego_transform(kind, now.own, now.stamp_us, self._profile.odom, self._base)
 
     def _static_transforms(self, kind: Any, now: PublishContext) -> Any:
         frames, role = self._profile, self._role
         places = [(parent, child, Pose()) for child, parent in frames.fixed.items()]
+        if any(now.frame_origin):
+            places.append((frames.map, _frame_of_clouds(frames.map, now), Pose(*now.frame_origin)))
         places += [(self._base, fill_name(name, role), Pose()) for name in (frames.imu, frames.gnss)]
         places += [
             (self._base, fill_name(frames.camera, role, c.name), ego.optical_pose(c.pose)) for c in self._rig.cameras
@@ -284,7 +297,12 @@ class TopicTable:
 
     @staticmethod
     def _foreign(make: Callable[..., Any], frame_id: str) -> Callable[[Any, PublishContext], Any]:
-        return lambda kind, now: make(kind, now.layout, as_header(now.stamp_us, frame_id))
+        return lambda kind, now: make(kind, now.own, as_header(now.stamp_us, frame_id))
+
+
+def _frame_of_clouds(world: str, now: PublishContext) -> str:
+    """Frame for points in single precision: on maps far away not the map's own, but one near the ego."""
+    return f"{world}_near" if any(now.frame_origin) else world
 
 
 def _message_of_part(now: PublishContext, what: str, make: Callable[..., Any], *rest: Any) -> Any:

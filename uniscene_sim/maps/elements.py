@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
+from uniscene_sim.maps.geo_reference import GeoReference
 
 __all__ = [
     "DRIVABLE_KINDS",
@@ -202,5 +203,7 @@ class RoadNetwork:
     programs: tuple[SignalProgram, ...] = ()
     objects: tuple[MapObject, ...] = ()
     left_hand_traffic: bool = False
+    frame_origin: tuple[float, float] = (0.0, 0.0)  # see `StaticMap.frame_origin`
+    geo_reference: GeoReference | None = None  # of the map's own coordinates
     source_ref: str = ""  # identity given by its reader, see `StaticMap.ref`; empty: that of the content
     losses: tuple[str, ...] = ()  # what its reader left out or could not tell, a sentence each

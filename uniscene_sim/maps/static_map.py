@@ -1,7 +1,8 @@
 """`StaticMap`: the static world in the map frame, behind one interface.
 
 Its two forms are `maps.vector.vector_map.VectorMap`, lanes from OpenDRIVE, and `maps.painted.painted_map.PaintedMap`, a
-raster. The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Nothing here imports `carla`.
+raster. The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Its axes are those of the map's own
+coordinates, its origin is `StaticMap.frame_origin`. Nothing here imports `carla`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from uniscene_sim.maps.elements import Crossing, Lane, MapObject, Signal, Signal
 
 if TYPE_CHECKING:
     from uniscene_sim.maps.elements import Frontage, Route
+    from uniscene_sim.maps.geo_reference import GeoReference
     from uniscene_sim.maps.ground import Ground
 
 __all__ = ["StaticMap", "Surface"]
@@ -101,6 +103,18 @@ class StaticMap(Protocol):
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """x_min, y_min, x_max, y_max, m."""
+        ...
+
+    @property
+    def frame_origin(self) -> tuple[float, float]:
+        """x, y, m, of the origin of the map frame in the map's own coordinates, those of its file: (0, 0), but of maps
+        far away the corner of a tile. Scenario files and ROS use the map's own coordinates; everything in Python is in
+        the map frame."""
+        ...
+
+    @property
+    def geo_reference(self) -> GeoReference | None:
+        """Where the map's own coordinates lie on the earth; None if its file does not say."""
         ...
 
     @property

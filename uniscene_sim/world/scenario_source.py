@@ -28,6 +28,7 @@ from uniscene_sim.world.bodies import CLASS_SIZES, MotionMode, project_to_path, 
 from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
 from uniscene_sim.world.episode.actions import apply_action
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
+from uniscene_sim.world.episode.map_frame import in_map_frame
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.paths import PATH_POINTS
@@ -72,6 +73,7 @@ class ScenarioSource:
     open_loop = False
 
     def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int | None = None):
+        scenario = in_map_frame(scenario, vector_map.frame_origin)
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from math import cos, sin
 from typing import Any
@@ -13,7 +14,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 
-from uniscene_ros2.messages.geodesy import Origin
+from uniscene_ros2.messages.geodesy import EarthPlace, Origin
 from uniscene_ros2.messages.prefilled import BLANK, BLANK_TIME, PrefilledMessage, blank_header, set_blanks
 from uniscene_ros2.messages.stamps import pose_numbers, write_rotation, write_xyz
 from uniscene_sim.geometry import Pose
@@ -79,11 +80,19 @@ def _imu(frame_id: str) -> PrefilledMessage:
     return PrefilledMessage(out)
 
 
-def imu(layout: LayoutFrame, stamp_us: int, frame_id: str) -> bytes:
-    """sensor_msgs/Imu, exact, at base_link; the acceleration includes gravity (9.8 m/s2 upwards at rest)."""
+def imu(layout: LayoutFrame, stamp_us: int, frame_id: str, earth: EarthPlace = Origin()) -> bytes:  # noqa: B008 - frozen
+    """sensor_msgs/Imu, exact, at base_link; the acceleration includes gravity (9.8 m/s2 upwards at rest).
+
+    Args:
+        layout: the ego's state.
+        stamp_us: ROS time.
+        frame_id: of the IMU.
+        earth: where the map lies: the yaw is measured from true east (REP-145).
+    """
     pose, rate, g = layout.ego_pose, layout.ego_yaw_rate, _GRAVITY * cos(layout.ego_pose.pitch)
     ax, ay, az = -_GRAVITY * sin(pose.pitch), g * sin(pose.roll), g * cos(pose.roll)
     acceleration = ax + layout.ego_accel, ay + speed_mps(layout) * rate, az
+    pose = replace(pose, yaw=pose.yaw + earth.x_axis_yaw(pose.x, pose.y))
     return _imu(frame_id).fill(stamp_us, (*pose_numbers(pose)[3:], rate, *acceleration))
 
 
@@ -95,17 +104,17 @@ def _fix(frame_id: str) -> PrefilledMessage:
     return PrefilledMessage(out)
 
 
-def gnss_fix(layout: LayoutFrame, stamp_us: int, frame_id: str, origin: Origin) -> bytes:
+def gnss_fix(layout: LayoutFrame, stamp_us: int, frame_id: str, earth: EarthPlace) -> bytes:
     """sensor_msgs/NavSatFix.
 
     Args:
         layout: the ego's state.
         stamp_us: ROS time.
         frame_id: of the receiver.
-        origin: of the map frame on the earth.
+        earth: where the map lies.
     """
     pose = layout.ego_pose
-    return _fix(frame_id).fill(stamp_us, origin.locate(pose.x, pose.y, pose.z))
+    return _fix(frame_id).fill(stamp_us, earth.locate(pose.x, pose.y, pose.z))
 
 
 @cache

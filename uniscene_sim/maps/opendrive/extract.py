@@ -235,6 +235,7 @@ def extract(path: str | Path) -> VectorMap:
         name=Path(path).stem, lanes=tuple(lanes), crossings=crossings, stop_lines=stop_lines, signals=signals,
         programs=programs, objects=read_objects(xml), left_hand_traffic=any(r.left_hand for r in xml.roads.values()),
         source_ref=opendrive_ref(Path(path).read_bytes()), losses=xml.losses.sentences(),
+        frame_origin=xml.header.frame_origin, geo_reference=xml.header.geo_reference,
     )  # fmt: skip
     return VectorMap(**vars(rounded_network(network)))
 

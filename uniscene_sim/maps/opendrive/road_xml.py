@@ -12,6 +12,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.cubics import Cubics
 from uniscene_sim.maps.opendrive.cubics_xml import read_cubics, read_lateral
+from uniscene_sim.maps.opendrive.header import Header, place_roads
 from uniscene_sim.maps.opendrive.lane_borders import widths_from_borders
 from uniscene_sim.maps.opendrive.lateral_profile import LateralProfile
 from uniscene_sim.maps.opendrive.losses import Losses
@@ -166,6 +167,7 @@ class XmlMap:
     connections: dict[str, list[tuple[str, str, str, list[tuple[int, int]]]]]  # junction -> (incoming, connecting, ...)
     junction_controllers: dict[str, list[tuple[str, int]]]  # junction -> (controller id, sequence)
     controllers: dict[str, tuple[int, list[str]]]  # controller -> (sequence, signal ids)
+    header: Header
     losses: Losses
 
 
@@ -341,8 +343,9 @@ def read_xml(path: str | Path) -> XmlMap:
             node.tag = node.tag.rsplit("}", 1)[1]
     if root.tag != "OpenDRIVE":
         raise InputError(f"expected <OpenDRIVE> at the root, got <{root.tag}>", file=path)
-    cut_main_roads(root)
     losses = Losses()
+    header = place_roads(root, losses)
+    cut_main_roads(root)
     roads: dict[str, RoadRecord] = {}
     for road in losses.readable("left out", root.findall("road"), lambda node: _road(node, losses), "road"):
         if road.id in roads:
@@ -362,7 +365,7 @@ def read_xml(path: str | Path) -> XmlMap:
         for n in junctions
     }
     controllers = losses.readable("left out", root.findall("controller"), _controller, "controller")
-    return XmlMap(roads, connections, junction_controllers, dict(controllers), losses)
+    return XmlMap(roads, connections, junction_controllers, dict(controllers), header, losses)
 
 
 def _connection(node: Any) -> tuple[str, str, str, list[tuple[int, int]]]:

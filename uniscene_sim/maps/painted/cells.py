@@ -11,6 +11,7 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LAYOUT_CHANNELS
+from uniscene_sim.maps.frame_origin import FARTHEST_M, best_frame_origin
 
 __all__ = ["COARSEST_M", "FINEST_M", "PAINTABLE", "PaintedRaster", "check_channel", "check_size"]
 
@@ -20,7 +21,6 @@ PAINTABLE: tuple[str, ...] = (*_STATIC, "building", "vegetation")
 _MARKINGS = ("ped_crossing", "stop_line", "road_divider", "lane_divider")
 FINEST_M, COARSEST_M = 0.05, 2.0  # size of cells
 _MOST_CELLS = 1 << 24
-_FARTHEST_M = 1e6
 _ROAD_STEP_M = 4.0
 
 
@@ -41,7 +41,8 @@ class PaintedRaster:
     channels: tuple[str, ...]  # of PAINTABLE; sorted in its order
     raster: np.ndarray  # bool or uint8 (C, X, Y), converted to 0 and 1
     resolution_m: float
-    origin: tuple[float, float] = (0.0, 0.0)  # m, map frame: corner of cell (0, 0)
+    origin: tuple[float, float] = (0.0, 0.0)  # m: corner of cell (0, 0), once made in the map frame
+    frame_origin: tuple[float, float] = (0.0, 0.0)  # m, see `StaticMap.frame_origin`
 
     def __post_init__(self) -> None:
         for channel in self.channels:
@@ -51,14 +52,17 @@ class PaintedRaster:
         if not FINEST_M <= self.resolution_m <= COARSEST_M:
             expected = f"expected {FINEST_M:g} to {COARSEST_M:g} m"
             raise InputError(f"{expected}, got {self.resolution_m:g}", field="resolution_m")
-        if len(self.origin) != 2 or not np.abs(self.origin).max() <= _FARTHEST_M:
-            raise InputError(f"expected x, y within 1,000 km, got {self.origin}", field="origin")
+        if len(self.origin) != 2 or not np.abs(self.origin).max() <= FARTHEST_M:
+            raise InputError(f"expected x, y within {FARTHEST_M / 1e3:,.0f} km, got {self.origin}", field="origin")
         raster = np.asarray(self.raster)
         if raster.dtype not in (np.dtype(bool), np.dtype(np.uint8)):
             raise InputError(f"expected uint8 or bool, got {raster.dtype}", field="raster")
         if raster.ndim != 3 or raster.shape[0] != len(self.channels):
             raise InputError(f"expected ({len(self.channels)} channels, X, Y), got {raster.shape}", field="raster")
         check_size(*raster.shape[1:])
+        corner = float(self.origin[0]), float(self.origin[1])
+        far = best_frame_origin(np.array([corner]))
+        frame_origin = self.frame_origin[0] + far[0], self.frame_origin[1] + far[1]
         order = [self.channels.index(c) for c in PAINTABLE if c in self.channels]
         cells = np.ascontiguousarray(raster[order] != 0).astype(np.uint8)
         cells.flags.writeable = False
@@ -66,11 +70,17 @@ class PaintedRaster:
             ("channels", tuple(self.channels[k] for k in order)),
             ("raster", cells),
             ("resolution_m", float(self.resolution_m)),
-            ("origin", (float(self.origin[0]) + 0.0, float(self.origin[1]) + 0.0)),
+            ("origin", (corner[0] - far[0] + 0.0, corner[1] - far[1] + 0.0)),
+            ("frame_origin", frame_origin),
         ):
             object.__setattr__(self, name, value)
         if not self.cells("drivable_area").any():
             raise InputError("nothing is drivable; expected at least one cell set", field="drivable_area")
+
+    @property
+    def own_origin(self) -> tuple[float, float]:
+        """Corner of cell (0, 0) in the map's own coordinates, m."""
+        return self.frame_origin[0] + self.origin[0], self.frame_origin[1] + self.origin[1]
 
     def cells(self, channel: str) -> np.ndarray:
         """Whether each cell of a channel is set, bool (X, Y); all False if the channel was not painted."""

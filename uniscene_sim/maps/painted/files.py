@@ -155,7 +155,7 @@ def _write_npz(painted: PaintedRaster, stream: Any) -> None:
         channels=np.array(painted.channels),
         raster=painted.raster,
         resolution_m=np.array(painted.resolution_m),
-        origin=np.array(painted.origin),
+        origin=np.array(painted.own_origin),
     )
 
 
@@ -168,7 +168,7 @@ def _write_folder(painted: PaintedRaster, path: Path, part: Path) -> None:
     part.mkdir(parents=True)
     for name, cells in zip(painted.channels, painted.raster, strict=True):
         Image.fromarray(np.flipud(cells.T) * np.uint8(255)).save(part / f"{name}.png")
-    head = {"resolution_m": painted.resolution_m, "origin": list(painted.origin)}
+    head = {"resolution_m": painted.resolution_m, "origin": list(painted.own_origin)}
     (part / HEAD_FILE).write_text(yaml.safe_dump(head, sort_keys=False), encoding="utf-8")
     if path.is_dir():
         shutil.rmtree(path)

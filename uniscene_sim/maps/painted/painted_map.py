@@ -75,6 +75,10 @@ class PaintedMap(PaintedRaster):
     # There are no lanes, nor anything attached to them.
 
     @property
+    def geo_reference(self) -> None:
+        return None
+
+    @property
     def lanes(self) -> tuple[Lane, ...]:
         return ()
 
@@ -135,4 +139,6 @@ class PaintedMap(PaintedRaster):
     def load(cls, path: str | Path) -> PaintedMap:
         """Read what `save` wrote, or what was painted by hand in the same form; InputError if it is malformed."""
         painted = read_painted(path)
-        return cls(painted.name, painted.channels, painted.raster, painted.resolution_m, painted.origin)
+        return cls(
+            painted.name, painted.channels, painted.raster, painted.resolution_m, painted.origin, painted.frame_origin
+        )

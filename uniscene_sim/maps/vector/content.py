@@ -39,7 +39,7 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
     arrays["stop_ends"] = np.array([line.ends for line in m.stop_lines], dtype=np.float64).reshape(-1, 2, 3)
     arrays["signal_position"] = np.array([s.position for s in m.signals], dtype=np.float64).reshape(-1, 3)
     arrays["object_position"] = np.array([o.position for o in m.objects], dtype=np.float64).reshape(-1, 3)
-    meta = {
+    meta: dict[str, Any] = {
         "name": m.name,
         "left_hand_traffic": m.left_hand_traffic,
         "lanes": [[getattr(lane, k) for k in LANE_FIELDS] for lane in m.lanes],
@@ -50,6 +50,10 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
         "programs": [[p.phases, p.green_s, p.yellow_s, p.all_red_s] for p in m.programs],
         "objects": [[o.kind, o.yaw, o.size, o.group] for o in m.objects],
     }
+    if any(m.frame_origin):
+        meta["frame_origin"] = m.frame_origin
+    if m.geo_reference is not None:
+        meta["geo_reference"] = [m.geo_reference.projection, *vars(m.geo_reference.offset).values()]
     return arrays, json.dumps(meta, separators=(",", ":"), default=_plain)
 
 

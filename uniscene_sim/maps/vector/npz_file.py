@@ -28,6 +28,7 @@ from uniscene_sim.maps.elements import (
     SpeedLimit,
     StopLine,
 )
+from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
 from uniscene_sim.maps.vector.content import LANE_FIELDS, content_hash, pack
 
 __all__ = ["read_map", "save_map", "saved_ref"]
@@ -99,6 +100,8 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
             )
         )  # fmt: skip
     corners, offset = a["crossing_rows"], a["crossing_offset"]
+    x, y = meta.get("frame_origin", (0.0, 0.0))
+    projection, *shift = meta.get("geo_reference", ("",))
     return RoadNetwork(
         name=meta["name"],
         lanes=tuple(lanes),
@@ -116,5 +119,7 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
             for i, (kind, yaw, size, group) in enumerate(meta["objects"])
         ),
         left_hand_traffic=meta["left_hand_traffic"],
+        frame_origin=(float(x), float(y)),
+        geo_reference=GeoReference(projection, MapOffset(*map(float, shift))) if projection else None,
         losses=tuple(meta["losses"]),
     )

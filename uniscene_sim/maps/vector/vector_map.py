@@ -11,6 +11,7 @@ import numpy as np
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.elements import Frontage, RoadNetwork, Route
+from uniscene_sim.maps.frame_origin import network_near_origin
 from uniscene_sim.maps.vector.content import content_hash
 from uniscene_sim.maps.vector.frontages import lane_frontages
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
@@ -129,4 +130,4 @@ class VectorMap(RoadNetwork):
     @classmethod
     def load(cls, path: str | Path) -> VectorMap:
         """Read `.npz`; InputError if it is damaged."""
-        return cls(**vars(read_map(path)))
+        return cls(**vars(network_near_origin(read_map(path))))

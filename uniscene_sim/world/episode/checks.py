@@ -25,8 +25,9 @@ def check_lanes(scenario: Scenario, static_map: StaticMap) -> None:
     x_min, y_min, x_max, y_max = static_map.bounds
     at = scenario.ego.spawn
     if not (x_min <= at.x < x_max and y_min <= at.y < y_max):
-        inside = f"expected x in [{x_min:g}, {x_max:g}) and y in [{y_min:g}, {y_max:g})"
-        raise InputError(f"({at.x:g}, {at.y:g}) lies outside the map; {inside}", file=scenario.file, field="ego.spawn")
+        inside = f"expected a place from {scenario.told(x_min, y_min)} to {scenario.told(x_max, y_max)}"
+        why = f"{scenario.told(at.x, at.y)} lies outside the map; {inside}"
+        raise InputError(why, file=scenario.file, field="ego.spawn")
 
 
 def _needs(scenario: Scenario) -> Iterator[tuple[str, str, str]]:

@@ -38,11 +38,8 @@ def resolve_spawn(
         away = float(np.hypot(x - spawn.x, y - spawn.y))
         width = float(np.interp(s, vector_map.lanes[lane].s, vector_map.lanes[lane].width))
         if away > 0.5 * width + _OFF_LANE_M:
-            raise InputError(
-                f"({spawn.x:g}, {spawn.y:g}) lies {away:.1f} m from the nearest driving lane; expected one on it",
-                file=scenario.file,
-                field=field,
-            )
+            why = f"{scenario.told(spawn.x, spawn.y)} lies {away:.1f} m from the nearest driving lane"
+            raise InputError(f"{why}; expected one on it", file=scenario.file, field=field)
         return LanePlace(lane, s), spawn.lateral_m
     lane, s = lane_ahead(vector_map, *places[spawn.relative_to], spawn.ahead_m)
     x, y = vector_map.lane_point(lane, s)[:2]

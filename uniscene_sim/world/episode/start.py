@@ -171,7 +171,7 @@ class InitialState:
         points = np.array(self._scenario.ego.trajectory)[:, 1:]
         away = float(np.hypot(*(points[0] - (x, y))))
         if away > _BEGINS_M:
-            why = f"begins {away:.1f} m from the ego, expected at ({x:g}, {y:g})"
+            why = f"begins {away:.1f} m from the ego, expected at {self._scenario.told(x, y)}"
             raise InputError(why, file=self._scenario.file, field="ego.trajectory")
         way = resample(np.column_stack([points, np.full(len(points), z)]), np.inf)
         way[:, 2] = self._map.surface_height(way[:, 0], way[:, 1], way[:, 2])

@@ -1,0 +1,71 @@
+"""A scenario in the map frame: its file gives places in the map's own coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from uniscene_sim.compute.rounding import fixed
+from uniscene_sim.scenario import Action, AgentSpec, Event, Scenario, Spawn
+
+__all__ = ["in_map_frame"]
+
+Place = tuple[float, float]
+Rows = tuple[tuple[float, float, float], ...]
+
+
+def in_map_frame(scenario: Scenario, frame_origin: Place) -> Scenario:
+    """The scenario with all places relative to an origin, m, that is given in the map's own coordinates; the same again
+    if they already are. Places are rounded as the state is, so that they do not depend on where the map lies."""
+    back = _Move(scenario.frame_origin[0] - frame_origin[0], scenario.frame_origin[1] - frame_origin[1])
+    ego = scenario.ego
+    return replace(
+        scenario,
+        frame_origin=frame_origin,
+        ego=replace(
+            ego,
+            spawn=back.spawn(ego.spawn),
+            goal=back.place(ego.goal),
+            via=tuple(back.xy(*via) for via in ego.via),
+            trajectory=back.rows(ego.trajectory),
+        ),
+        agents=tuple(map(back.agent, scenario.agents)),
+        events=tuple(map(back.event, scenario.events)),
+    )
+
+
+class _Move:
+    """Adds dx, dy, m, to places."""
+
+    def __init__(self, dx: float, dy: float):
+        self.dx, self.dy = dx, dy
+
+    def xy(self, x: float, y: float) -> Place:
+        x, y = fixed(np.array([x + self.dx, y + self.dy])).tolist()
+        return x, y
+
+    def place(self, place: Place | None) -> Place | None:
+        return None if place is None else self.xy(*place)
+
+    def rows(self, rows: Rows) -> Rows:
+        if not rows:
+            return ()
+        t, x, y = np.array(rows).T
+        return tuple(zip(t.tolist(), fixed(x + self.dx).tolist(), fixed(y + self.dy).tolist(), strict=True))
+
+    def spawn(self, spawn: Spawn) -> Spawn:
+        x, y = self.xy(spawn.x, spawn.y)
+        return replace(spawn, x=x, y=y)
+
+    def agent(self, agent: AgentSpec) -> AgentSpec:
+        spawn, goal, trajectory = self.spawn(agent.spawn), self.place(agent.goal), self.rows(agent.trajectory)
+        return replace(agent, spawn=spawn, goal=goal, trajectory=trajectory)
+
+    def event(self, event: Event) -> Event:
+        x, y = self.xy(event.trigger.x, event.trigger.y)
+        trigger = replace(event.trigger, x=x, y=y)
+        return replace(event, trigger=trigger, actions=tuple(map(self.action, event.actions)))
+
+    def action(self, action: Action) -> Action:
+        return replace(action, to=self.place(action.to), trajectory=self.rows(action.trajectory))
