@@ -1,0 +1,67 @@
+"""`Strokes`: what is painted along the borders of lanes, as strips with dashes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane, RoadNetwork
+from uniscene_sim.taxonomy import Material
+
+__all__ = ["Strokes", "lane_strokes"]
+
+_LINE_HALF_M = 0.07
+_DOUBLE_M = (0.06, 0.19)  # from the border: each of the two lines of a double mark
+_DASH_M, _PERIOD_M = 3.0, 9.0
+_EVER = (-np.inf, np.inf)
+_DOUBLE = frozenset({"solid_solid", "solid_broken", "broken_solid"})
+_BROKEN = frozenset({"broken", "broken_broken", "botts_dots"})
+_NOTHING = frozenset({"", "none", "curb", "grass"})
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """Strips along borders, each within its lane, by lane and side (left, right)."""
+
+    #: float64 (K, 7), m: arc length on the lane at which it begins and ends; its edges by distance from the border,
+    #: inwards; length of a dash, and of a dash with its gap (0: solid); where along the road a dash begins
+    table: np.ndarray
+    material: np.ndarray  # uint8 (K,)
+    start: np.ndarray  # int64 (2 L + 1,): rows of a side are start[2 lane + side] to start[2 lane + side + 1]
+
+    def of_side(self, lane: int, side: int) -> range:
+        """Rows of the left (0) or right (1) border of a lane."""
+        return range(self.start[2 * lane + side], self.start[2 * lane + side + 1])
+
+
+def lane_strokes(network: RoadNetwork) -> Strokes:
+    """The strokes of all lanes of a map."""
+    rows: list[tuple[float, ...]] = []
+    material: list[int] = []
+    start = [0]
+    for lane in network.lanes:
+        for side, mark in enumerate((lane.left_mark, lane.right_mark)):
+            name, _, colour = mark.partition("-")
+            if name not in _NOTHING and lane.kind in DRIVABLE_KINDS:
+                kind = _line_material(network, lane, side, colour)
+                half = _LINE_HALF_M if kind != Material.EDGE_LINE else 2 * _LINE_HALF_M
+                strip = _DOUBLE_M if name in _DOUBLE else (-1.0, half)
+                rows.append((*_EVER, *strip, *((_DASH_M, _PERIOD_M) if name in _BROKEN else (0.0, 0.0)), 0.0))
+                material.append(kind)
+            start.append(len(rows))
+    return Strokes(
+        np.array(rows, dtype=np.float64).reshape(-1, 7), np.array(material, np.uint8), np.array(start, np.int64)
+    )
+
+
+def _line_material(network: RoadNetwork, lane: Lane, side: int, colour: str) -> int:
+    """Material of a line on the left (0) or right (1) border of a lane."""
+    beside = lane.left if side == 0 else lane.right
+    driving = beside >= 0 and network.lanes[beside].kind == "driving"
+    divides = side == (1 if network.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
+    if colour == "yellow":
+        return int(Material.LINE_YELLOW)
+    if divides:
+        return int(Material.CENTRE_LINE_WHITE)
+    return int(Material.LINE_WHITE if driving else Material.EDGE_LINE)
