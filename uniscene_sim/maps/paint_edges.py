@@ -152,10 +152,11 @@ def _take(differs, line, beyond, rank, slot, i, j, nx, ny, d, inside, order):
         wanted &= ~int(beyond[i, j, 0])
     mask, count = 0, 0
     for k in range(8):
-        if nx * _DI[k] + ny * _DJ[k] > d:
-            bit = 1 << k
-            if int(differs[i, j]) & bit == 0:
+        past, bit = nx * _DI[k] + ny * _DJ[k] - d, 1 << k
+        if int(differs[i, j]) & bit == 0:
+            if past > _SLACK:
                 return
+        elif past > -_SLACK:
             mask |= bit
             if wanted & bit:
                 count += 1
