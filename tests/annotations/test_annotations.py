@@ -443,7 +443,7 @@ def test_hidden_by_depth():
 def straight_lane(index: int, y: float, yaw: float = 0.0, **more) -> Lane:
     x = np.arange(-20.0, 81.0)[:: -1 if yaw else 1]
     centre = np.stack([x, np.full_like(x, y), 0 * x], axis=1)
-    return Lane(index, (1, 0, -1 - index), "driving", centre, 0 * x + yaw, np.full_like(x, 3.5), **more)
+    return Lane(index, ("1", 0, -1 - index), "driving", centre, 0 * x + yaw, np.full_like(x, 3.5), **more)
 
 
 LANES = VectorMap(

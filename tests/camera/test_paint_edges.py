@@ -63,8 +63,8 @@ def road(axis: Line | Arc) -> VectorMap:
         centre, yaw = axis.at(s)
         centre = centre + left * np.stack([-np.sin(yaw), np.cos(yaw)], axis=1)
         lanes.append(
-            Lane(len(lanes), (1, 0, -1 - len(lanes)), kind, np.column_stack([centre, 0 * s]), yaw,
-                 np.full(len(s), WIDTH_M), *marks, junction=7)
+            Lane(len(lanes), ("1", 0, -1 - len(lanes)), kind, np.column_stack([centre, 0 * s]), yaw,
+                 np.full(len(s), WIDTH_M), *marks, junction="7")
         )  # fmt: skip
     return VectorMap("road", tuple(lanes))
 

@@ -39,7 +39,7 @@ def straight_lane(index: int, y: float, x0: float = 0.0, length: float = 60.0, *
     z = fields.pop("z", 0.0)
     centre = np.stack([x, np.full(n, y), np.full(n, z)], axis=1)
     return Lane(
-        index=index, key=(0, 0, -1 - index), kind=fields.pop("kind", "driving"), centre=centre, heading=np.zeros(n),
+        index=index, key=("0", 0, -1 - index), kind=fields.pop("kind", "driving"), centre=centre, heading=np.zeros(n),
         width=np.full(n, 3.5), left_mark="broken", right_mark="solid", **fields,
     )  # fmt: skip
 
@@ -226,7 +226,7 @@ def test_route_ahead_and_its_ends(toy: VectorMap) -> None:
 
 def test_routes_of_a_town(town10: VectorMap) -> None:
     rng = np.random.default_rng(3)
-    driving = [lane.index for lane in town10.lanes if lane.kind == "driving" and lane.junction < 0]
+    driving = [lane.index for lane in town10.lanes if lane.kind == "driving" and not lane.junction]
     found = 0
     for _ in range(30):
         a, b = (int(v) for v in rng.choice(driving, 2))
@@ -279,7 +279,7 @@ def check_map(m: VectorMap) -> None:
     assert len({s.id for s in m.signals}) == len(m.signals)
 
 
-def dead_ends(m: VectorMap) -> list[tuple[int, int, int]]:
+def dead_ends(m: VectorMap) -> list[tuple[str, int, int]]:
     """Driving lanes without a successor although another driving lane goes on from their end."""
     driving = [lane for lane in m.lanes if lane.kind == "driving"]
     found = []
@@ -297,12 +297,12 @@ def dead_ends(m: VectorMap) -> list[tuple[int, int, int]]:
 @pytest.mark.parametrize(
     "path", [pytest.param(p, id=p.stem, marks=() if p.stem in QUICK else pytest.mark.slow) for p in FILES]
 )
-def test_every_file_loads_or_is_refused(path: Path) -> None:
+def test_every_file_loads(path: Path) -> None:
     try:
         m = read_opendrive(path)
     except InputError as error:
         assert str(path) in str(error) and "\n" not in str(error)
-        assert path.stem == "od_merge"  # kills carla's reader
+        pytest.fail(str(error))
     else:
         check_map(m)
         assert dead_ends(m) == []
@@ -316,7 +316,7 @@ def test_town10_lights(town10: VectorMap) -> None:
     for light in lights:
         for i in light.lanes:
             lane = town10.lanes[i]
-            assert lane.junction < 0 and any(town10.lanes[b].junction >= 0 for b in lane.successors)
+            assert not lane.junction and any(town10.lanes[b].junction for b in lane.successors)
             assert lane.length - ruled[i].s_m < 6.0
             assert abs(wrap_angle(light.yaw - lane.heading[-1] - np.pi)) < 0.8
         beside, s, lateral = town10.nearest_lane(*light.position)
@@ -330,11 +330,11 @@ def test_town10_marks_agree_with_carla(town10: VectorMap) -> None:
     source = carla.Map("t", (DATA / "carla_towns/Town10HD.xodr").read_text())
     agree = total = 0
     for lane in town10.lanes:
-        if lane.kind != "driving" or lane.length < 5 or lane.junction >= 0:
+        if lane.kind != "driving" or lane.length < 5 or lane.junction:
             continue
         x, y, z, yaw = town10.lane_point(lane.index, 0.5 * lane.length)
         waypoint = source.get_waypoint(carla.Location(x, -y, z))
-        assert waypoint.lane_id == lane.key[2] and waypoint.road_id == lane.key[0]
+        assert waypoint.lane_id == lane.key[2] and str(waypoint.road_id) == lane.key[0]
         assert abs(wrap_angle(-np.radians(waypoint.transform.rotation.yaw) - yaw)) < 0.02
         for mark, ours in (
             (waypoint.left_lane_marking, lane.left_mark),
@@ -358,7 +358,7 @@ def test_town04_decks_are_told_apart() -> None:
     for i in stacked.ravel():
         found, s, _ = m.nearest_lane(*points[i])
         assert abs(m.lane_point(found, s)[2] - points[i, 2]) < 0.5
-        assert found == owner[i] or m.lanes[found].junction >= 0 or m.lanes[owner[i]].width.min() < 1.0
+        assert found == owner[i] or m.lanes[found].junction or m.lanes[owner[i]].width.min() < 1.0
 
 
 @needs_reader

@@ -28,7 +28,7 @@ def straight(index: int, start, end, kind="driving", width=4.0, marks=("solid-ye
     centre = np.asarray(start, float) * (1 - t) + np.asarray(end, float) * t
     yaw = np.arctan2(end[1] - start[1], end[0] - start[0])
     ones = np.ones(len(centre))
-    return Lane(index, (index + 1, 0, -1), kind, centre, yaw * ones, width * ones, *marks)
+    return Lane(index, (str(index + 1), 0, -1), kind, centre, yaw * ones, width * ones, *marks)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_walkway_stands_above_the_road(two_decks, urban):
     road, walk = surface.height(np.array([30.0, 30.0]), np.array([0.5, -3.5]), np.zeros(2))
     assert 0.12 <= walk - road <= 0.15
     for lane in urban.lanes:
-        if lane.kind == "sidewalk" and lane.junction < 0:
+        if lane.kind == "sidewalk" and not lane.junction:
             x, y, z = lane.centre[len(lane.centre) // 2]
             assert 0.12 <= urban.surface.height([x], [y], [z])[0] - z <= 0.15 + 1e-9
 

@@ -61,7 +61,7 @@ def test_lanes_know_who_is_beside_them(towns):
 
 def test_every_driving_lane_into_a_junction_leads_on(towns):
     for town in towns:
-        inner = [lane for lane in town.lanes if lane.kind == "driving" and lane.junction >= 0]
+        inner = [lane for lane in town.lanes if lane.kind == "driving" and lane.junction]
         assert all(lane.successors and lane.predecessors for lane in inner)
         blind = [lane for lane in town.lanes if lane.kind == "driving" and not lane.successors]
         last = np.array([lane.centre[-1, :2] for lane in blind]).reshape(-1, 2)

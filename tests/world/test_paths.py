@@ -42,7 +42,8 @@ def plain_columns(road, path, lanes, lane_s):
     out[:, :3], out[:, YAW], out[:, LANE], out[:, LANE_S], out[:, LIMIT] = path, yaw, lanes, lane_s, 60.0
     on = lanes >= 0
     out[on, LIMIT] = [road.lanes[i].speed_limit_mps for i in lanes[on]]
-    out[on, JUNCTION] = [road.lanes[i].junction + 1 for i in lanes[on]]
+    names = sorted({lane.junction for lane in road.lanes} | {""})
+    out[on, JUNCTION] = [names.index(road.lanes[i].junction) for i in lanes[on]]
     bend = np.abs(np.gradient(np.convolve(np.pad(yaw, 2, mode="edge"), np.full(5, 0.2), "valid")))
     out[:, LIMIT] = np.minimum(out[:, LIMIT], np.sqrt(2.2 / np.maximum(bend, 1e-4)))
     for index, line in enumerate(road.stop_lines):

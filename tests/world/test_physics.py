@@ -157,7 +157,7 @@ def test_an_island_under_the_middle_of_the_ego_is_found():
     """Two lanes with 0.6 m of open ground between, and all wheels on the road."""
     along = np.arange(200.0)
     lanes = tuple(
-        Lane(i, (0, 0, i), "driving", np.stack([along, along * 0 + y, along * 0], axis=1), along * 0, along * 0 + 3.5,
+        Lane(i, ("0", 0, i), "driving", np.stack([along, along * 0 + y, along * 0], axis=1), along * 0, along * 0 + 3.5,
              "solid", "solid")
         for i, y in enumerate((0.0, 4.1))
     )  # fmt: skip

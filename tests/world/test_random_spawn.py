@@ -38,7 +38,7 @@ def test_two_hundred_seeds_stand_on_the_road_and_see_their_route(name):
         source = ScenarioSource(spec, road, seed)
         ego, path = source.state.ego, source.route_path
         lane = road.lanes[road.nearest_lane(ego.pose.x, ego.pose.y, ego.pose.z, ego.pose.yaw)[0]]
-        assert lane.junction < 0 and not off_road(ego, spec.ego.vehicle, road.surface)
+        assert not lane.junction and not off_road(ego, spec.ego.vehicle, road.surface)
         assert len(path) == 201 and np.hypot(*(path[0, :2] - (ego.pose.x, ego.pose.y))) < 0.1
         steps = np.hypot(*np.diff(path[:, :2], axis=0).T)
         assert steps.max() < 1.1, "the route has no gap"

@@ -117,7 +117,7 @@ def test_merge_ends_on_the_motorway():
     source, ego, _, _ = drive("motorway_merge")
     begin = source.map.lanes[source.map.nearest_lane(*ego[0, :2])[0]]
     end = source.map.lanes[source.map.nearest_lane(*ego[-1, :2])[0]]
-    assert begin.key[0] == 4 and end.key[0] == 3 and end.key[2] == -4
+    assert begin.key[0] == "4" and end.key[0] == "3" and end.key[2] == -4
 
 
 def test_closed_lane_is_left_and_taken_again():

@@ -80,7 +80,7 @@ def test_signs_and_the_ring_decide_who_gives_way():
         for row in conflicts.rows[conflicts.first[lane.index] : conflicts.first[lane.index + 1]]:
             other = ring.lanes[int(row[OTHER])]
             if row[HOW] == MERGE:
-                rules[lane.key[0] % 10, other.key[0] % 10] = row[RULE]
+                rules[int(lane.key[0]) % 10, int(other.key[0]) % 10] = row[RULE]
     assert rules == {(0, 1): -1.0, (1, 0): 1.0}, "who enters (1) gives way to who drives round (0)"
     grid = shipped("urban_grid")
     conflicts = ConflictTable.of(grid)
@@ -106,12 +106,12 @@ def test_right_before_left_where_nothing_is_signed():
     def street(index: int, x, y, **links) -> Lane:
         centre = np.stack([x, y, np.zeros(len(x))], axis=1)
         heading = np.arctan2(np.gradient(centre[:, 1]), np.gradient(centre[:, 0]))
-        return Lane(index=index, key=(index, 0, -1), kind="driving", centre=centre, heading=heading,
+        return Lane(index=index, key=(str(index), 0, -1), kind="driving", centre=centre, heading=heading,
                     width=np.full(len(x), 3.5), left_mark="none", right_mark="none", **links)  # fmt: skip
 
     def ways(first: int, x: np.ndarray, y: np.ndarray) -> list[Lane]:
         """In, across and out along one line of points."""
-        inside = dict(successors=(first + 2,), predecessors=(first,), junction=7)
+        inside = dict(successors=(first + 2,), predecessors=(first,), junction="7")
         return [
             street(first, x[:71], y[:71], successors=(first + 1,)),
             street(first + 1, x[70:91], y[70:91], **inside),
@@ -150,7 +150,7 @@ def test_cars_stop_for_people_on_a_crossing(road_with_crossing):
 def road_with_crossing() -> VectorMap:
     n = 400
     centre = np.stack([np.arange(n, dtype=float), np.zeros(n), np.zeros(n)], axis=1)
-    lane = Lane(index=0, key=(0, 0, -1), kind="driving", centre=centre, heading=np.zeros(n), width=np.full(n, 4.0),
+    lane = Lane(index=0, key=("0", 0, -1), kind="driving", centre=centre, heading=np.zeros(n), width=np.full(n, 4.0),
                 left_mark="solid", right_mark="solid", speed_limit_mps=14.0)  # fmt: skip
     area = np.array([[98.5, -2, 0], [101.5, -2, 0], [101.5, 2, 0], [98.5, 2, 0]], float)
     return VectorMap("road", (lane,), crossings=(Crossing(area),))
@@ -209,7 +209,7 @@ def test_ten_minutes_on_the_urban_grid(density):
 
 def test_nobody_is_born_into_another():
     for name in ("urban_grid", "roundabout", "motorway"):
-        lane = next(lane for lane in shipped(name).lanes if lane.kind == "driving" and lane.junction < 0)
+        lane = next(lane for lane in shipped(name).lanes if lane.kind == "driving" and not lane.junction)
         x, y, _ = lane.centre[5]
         ego = EgoSpec(Spawn(x=x, y=y, yaw_deg=float(np.degrees(lane.heading[5]))), 5.0, 10.0)
         for seed in (1, 2, 3):

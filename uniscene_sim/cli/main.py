@@ -76,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     validate = commands.add_parser("validate", help="check scenario, rig and map files")
     validate.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    validate.add_argument("--strict", action="store_true", help="exit with 2 for what is only warned of, too")
     validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
     validate.set_defaults(command=_validate)
 
@@ -181,6 +182,7 @@ def _info(_: argparse.Namespace) -> int:
 
 def _validate(arguments: argparse.Namespace) -> int:
     import json
+    import warnings
 
     from uniscene_sim.maps.load import load_map
     from uniscene_sim.rigs.rig_file import load_rig
@@ -195,18 +197,23 @@ def _validate(arguments: argparse.Namespace) -> int:
     failed = 0
     for path in arguments.files:
         try:
-            if path.is_dir() or path.suffix in (".xodr", ".npz"):
-                load_map(path)
-            elif path.suffix in (".yaml", ".yml") and _is_rig(path):
-                load_rig(str(path))
-            else:
-                scenario = load_scenario(path)
-                ScenarioSource(scenario, load_map(scenario.map)).reset()
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                if path.is_dir() or path.suffix in (".xodr", ".npz"):
+                    load_map(path)
+                elif path.suffix in (".yaml", ".yml") and _is_rig(path):
+                    load_rig(str(path))
+                else:
+                    scenario = load_scenario(path)
+                    ScenarioSource(scenario, load_map(scenario.map)).reset()
         except InputError as error:
             failed += 1
             print(f"uniscene-sim: {error}", file=sys.stderr)
         else:
-            print(f"{path}: ok")
+            for warning in told:
+                print(f"uniscene-sim: warning: {warning.message}", file=sys.stderr)
+            failed += arguments.strict and bool(told)
+            print(f"{path}: {'ok, with warnings' if told else 'ok'}")
     return 2 if failed else 0
 
 

@@ -43,7 +43,7 @@ def scatter_props(static_map: StaticMap, way: np.ndarray, rng: np.random.Generat
     for lane in static_map.lanes:
         kinds = _PLACES.get(lane.kind, ())
         near = np.hypot(*(lane.centre[:, None, :2] - way[None]).transpose(2, 0, 1)).min(axis=1) < _REACH_M
-        if not kinds or lane.junction >= 0 or not near.any():
+        if not kinds or lane.junction or not near.any():
             continue
         odds = np.array([often for _, often, _ in kinds], dtype=float)
         for s in lane.s[near][rng.random(int(near.sum())) < weight[lane.kind]]:

@@ -3,7 +3,7 @@ elements of a map with lanes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from uniscene_sim.compute.rounding import fixed
 
 __all__ = [
     "DRIVABLE_KINDS",
+    "FREE_SPEED_MPS",
     "FRONTAGE_STEP_M",
     "Crossing",
     "Frontage",
@@ -21,6 +22,7 @@ __all__ = [
     "Route",
     "Signal",
     "SignalProgram",
+    "SpeedLimit",
     "StopLine",
 ]
 
@@ -30,6 +32,15 @@ DRIVABLE_KINDS = frozenset(
      "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
 )  # fmt: skip
 FRONTAGE_STEP_M = 2.0  # between samples of frontages
+FREE_SPEED_MPS = 130 / 3.6  # what cars drive where there is no limit
+
+
+@dataclass(frozen=True)
+class SpeedLimit:
+    """A speed limit from a place on a lane on; infinite where there is none."""
+
+    s_m: float
+    mps: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Lane:
     """One lane of one lane section, sampled about every metre in its direction of travel."""
 
     index: int  # position in VectorMap.lanes
-    key: tuple[int, int, int]  # OpenDRIVE road, section, lane id
+    key: tuple[str, int, int]  # OpenDRIVE road id, number of the section, lane id
     kind: str  # OpenDRIVE type: driving, shoulder, sidewalk, parking, biking, median, border, ...
     centre: np.ndarray  # float64 (N, 3) m
     heading: np.ndarray  # float64 (N,) rad
@@ -51,9 +62,12 @@ class Lane:
     opposite: int = -1  # adjacent driving lane of the other direction
     successors: tuple[int, ...] = ()
     predecessors: tuple[int, ...] = ()
-    junction: int = -1  # junction id, -1 outside
-    speed_limit_mps: float = 13.9
+    junction: str = ""  # junction id, empty outside
+    speed_limit_mps: float = 13.9  # at its start; infinite where there is none
     height: float = 0.0  # of its surface above the road plane, m, as of a kerb
+    speed_changes: tuple[SpeedLimit, ...] = ()  # further limits, by rising s
+    #: Heights (N, K) of its surface above `centre`, m, evenly from the left border to the right one; (0, 2) if level.
+    profile: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
 
     @cached_property
     def s(self) -> np.ndarray:
@@ -67,8 +81,28 @@ class Lane:
 
     def border(self, side: int) -> np.ndarray:
         """Left (+1) or right (-1) border (N, 3), m."""
+        return self.across(0.5 * side)
+
+    def across(self, part: float) -> np.ndarray:
+        """The line (N, 3), m, that runs a part of the width to the left of its centre; 0.5 is the left border."""
         normal = np.stack([-np.sin(self.heading), np.cos(self.heading), np.zeros_like(self.heading)], axis=1)
-        return fixed(self.centre + side * 0.5 * self.width[:, None] * normal)
+        line = self.centre + part * self.width[:, None] * normal
+        if len(self.profile):
+            at = (0.5 - part) * (self.profile.shape[1] - 1)
+            low = min(int(at), self.profile.shape[1] - 2)
+            line[:, 2] += self.profile[:, low] + (at - low) * (self.profile[:, low + 1] - self.profile[:, low])
+        return fixed(line)
+
+    def limit_at(self, s_m: float) -> float:
+        """Speed limit at an arc length, m/s; infinite where there is none."""
+        passed = [limit.mps for limit in self.speed_changes if limit.s_m <= s_m]
+        return passed[-1] if passed else self.speed_limit_mps
+
+    @property
+    def pace_mps(self) -> float:
+        """The most that traffic drives on it, m/s, whatever its curves."""
+        limits = (self.speed_limit_mps, *(limit.mps for limit in self.speed_changes))
+        return min(max(limits), FREE_SPEED_MPS)
 
 
 @dataclass(frozen=True)
@@ -115,10 +149,11 @@ class Crossing:
 class MapObject:
     """A placed object that does not move."""
 
-    kind: str  # parked_car, cone, barrier, pole, tree, building, sign, guard_rail, parking_space (flat), other
+    kind: str  # parked_car, cone, barrier, wall, pole, tree, building, sign, guard_rail, parking_space (flat), other
     position: np.ndarray  # (3,) m, centre of its foot
     yaw: float
     size: tuple[float, float, float]  # length, width, height m
+    group: int = 0  # number of the building that it is a part of; 0: it is whole
 
 
 @dataclass(frozen=True)
@@ -168,3 +203,4 @@ class RoadNetwork:
     objects: tuple[MapObject, ...] = ()
     left_hand_traffic: bool = False
     source_ref: str = ""  # identity given by its reader, see `StaticMap.ref`; empty: that of the content
+    losses: tuple[str, ...] = ()  # what its reader left out or could not tell, a sentence each

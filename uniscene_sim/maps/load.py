@@ -6,6 +6,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from uniscene_sim.maps.opendrive.extract import opendrive_ref
+from uniscene_sim.maps.opendrive.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.maps.painted.painted_map import PaintedMap
@@ -50,9 +51,15 @@ def _load(path: Path) -> StaticMap:
     if path.is_dir() or (path.suffix == ".npz" and is_painted(path)):
         return PaintedMap.load(path)
     if path.suffix == ".npz":
-        return VectorMap.load(path)
+        return _told(VectorMap.load(path), path)
     beside = path.with_suffix(".npz")
     if path.is_file() and beside.is_file():
         if saved_ref(beside) == opendrive_ref(path.read_bytes()):
-            return VectorMap.load(beside)
+            return _told(VectorMap.load(beside), path)
     return read_opendrive(path)
+
+
+def _told(vector_map: VectorMap, path: Path) -> VectorMap:
+    """The map, after a warning for each loss when it was extracted."""
+    warn_of_losses(vector_map.losses, path)
+    return vector_map

@@ -34,10 +34,12 @@ def rounded_network(network: RoadNetwork) -> RoadNetwork:
 def rounded_lane(lane: Lane) -> Lane:
     """The lane with its numbers rounded."""
     centre, width, height = map_metres(lane.centre), map_metres(lane.width), float(map_metres(lane.height))
-    return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height)
+    changes = tuple(replace(limit, s_m=float(map_metres(limit.s_m))) for limit in lane.speed_changes)
+    return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height,
+                   speed_changes=changes, profile=map_metres(lane.profile))  # fmt: skip
 
 
 def rounded_object(o: MapObject) -> MapObject:
     """The object with its numbers rounded."""
     length, width, height = map_metres(np.array(o.size)).tolist()
-    return MapObject(o.kind, map_metres(o.position), float(map_radians(o.yaw)), (length, width, height))
+    return MapObject(o.kind, map_metres(o.position), float(map_radians(o.yaw)), (length, width, height), o.group)

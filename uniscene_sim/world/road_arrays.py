@@ -34,8 +34,9 @@ class RoadArrays(NamedTuple):
 
     points: np.ndarray  # (P, 4) x, y, z, arc length, m
     offset: np.ndarray  # (L + 1,) int64
-    limit: np.ndarray  # (L,) m/s
-    junction: np.ndarray  # (L,) int64, -1 outside
+    limits: np.ndarray  # (Q, 2) speed limit (m/s) from an arc length (m) on
+    limit_offset: np.ndarray  # (L + 1,) int64, rows of each lane in `limits`
+    junction: np.ndarray  # (L,) int64 number of its junction, -1 outside
     line_lane: np.ndarray  # (S,) int64
     line_centre: np.ndarray  # (S, 3)
     corners: np.ndarray  # (K, 3)
@@ -46,11 +47,14 @@ class RoadArrays(NamedTuple):
     def of(static_map: StaticMap) -> RoadArrays:
         lanes, lines, areas = static_map.lanes, static_map.stop_lines, [c.polygon for c in static_map.crossings]
         rows = [np.column_stack([lane.centre, lane.s]) for lane in lanes]
+        limits = [[(lane.speed_limit_mps, 0.0), *((c.mps, c.s_m) for c in lane.speed_changes)] for lane in lanes]
+        numbers = {name: k - 1 for k, name in enumerate(sorted({"", *(lane.junction for lane in lanes)}))}
         return RoadArrays(
             np.concatenate([np.zeros((0, 4)), *rows]),
             np.cumsum([0, *map(len, rows)]),
-            np.array([lane.speed_limit_mps for lane in lanes]),
-            np.array([lane.junction for lane in lanes], dtype=np.int64),
+            np.array([row for of_lane in limits for row in of_lane]).reshape(-1, 2),
+            np.cumsum([0, *map(len, limits)]),
+            np.array([numbers[lane.junction] for lane in lanes], dtype=np.int64),
             np.array([line.lane for line in lines], dtype=np.int64),
             np.array([line.ends.mean(axis=0) for line in lines]).reshape(-1, 3),
             np.concatenate([np.zeros((0, 3)), *areas]),
@@ -91,7 +95,10 @@ def annotate_columns(road, path, lanes, lane_s):
         bend = abs(smooth[b] - smooth[a]) / (b - a)
         limit = _OPEN_MPS
         if lanes[k] >= 0:
-            limit, out[k, JUNCTION] = road.limit[lanes[k]], road.junction[lanes[k]] + 1
+            out[k, JUNCTION] = road.junction[lanes[k]] + 1
+            for row in range(road.limit_offset[lanes[k]], road.limit_offset[lanes[k] + 1]):
+                if road.limits[row, 1] <= lane_s[k]:
+                    limit = road.limits[row, 0]
         out[k, LIMIT] = min(limit, np.sqrt(COMFORTABLE_LATERAL_MPS2 / max(bend, 1e-4)))
     for line in range(len(road.line_lane)):
         lane, centre = road.line_lane[line], road.line_centre[line]

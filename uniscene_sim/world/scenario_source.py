@@ -41,6 +41,7 @@ from uniscene_sim.world.physics import (
     run_steps,
 )
 from uniscene_sim.world.physics_record import LazyLayouts, PhysicsRecord
+from uniscene_sim.world.standing import has_tilted_roads, stand_on_ground
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic.conflict_table import ConflictTable
 from uniscene_sim.world.traffic.crossings import crossing_stop_lines
@@ -311,6 +312,8 @@ class ScenarioSource:
         hour = self.scenario.style.time_of_day_h
         dim = hour < 7.0 or hour > 18.0 or self.scenario.style.weather in ("rain", "fog", "snow")
         write_agents(bodies, out[still:], Light.HEAD if dim else 0)
+        if has_tilted_roads(self.map):
+            stand_on_ground(out[still:], self.map)
         return out
 
 

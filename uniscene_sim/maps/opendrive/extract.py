@@ -19,24 +19,33 @@ except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork
+from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork, SpeedLimit
+from uniscene_sim.maps.opendrive.carla_file import carla_text, road_numbers
 from uniscene_sim.maps.opendrive.links import link_lanes
 from uniscene_sim.maps.opendrive.objects import read_crossings, read_objects
-from uniscene_sim.maps.opendrive.road_xml import LaneRecord, RoadRecord, SectionRecord, XmlMap, read_xml
+from uniscene_sim.maps.opendrive.road_xml import (
+    DEFAULT_SPEED_MPS,
+    MAX_LANE_M,
+    LaneRecord,
+    RoadRecord,
+    SectionRecord,
+    XmlMap,
+    read_xml,
+)
 from uniscene_sim.maps.opendrive.signals import read_signals
 from uniscene_sim.maps.precision import rounded_lane, rounded_network
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
 __all__ = ["extract", "main", "opendrive_ref"]
 
-Key = tuple[int, int, int]
+Key = tuple[str, int, int]
 #: To be increased whenever this reader makes another map of the same file, so that maps of two versions never mix.
-READER_VERSION = 2
+READER_VERSION = 3
 STEP_M = 1.0
-MAX_LANE_M = 1e7  # all lanes together; a wrong length must not fill the memory
 MAX_MEMORY = 12 << 30  # bytes of address space
+_LEVEL_M, _SHAPE_M = 1e-4, 2e-3  # what is this level is level; how well a profile follows the shape of a road
+_FINEST = 17  # places across a lane
 _EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
-DEFAULT_SPEED_MPS = 50 / 3.6
 
 
 def _location(location: Any) -> tuple[float, float, float]:
@@ -79,58 +88,121 @@ def _may_cross(mark: str, rule: str, outwards: bool, id_grows: bool) -> bool:
 
 
 def _geometry(
-    carla_map: Any, road: RoadRecord, section: SectionRecord, lane_id: int, forward: bool
-) -> np.ndarray | None:
-    """Rows x, y, z, yaw, width of a lane in its direction of travel, (N, 5), m and rad; None if carla has
-    no such lane."""
-    length = section.s1 - section.s0
+    carla_map: Any, number: int, road: RoadRecord, section: SectionRecord, lane_id: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows x, y, z, yaw, width, s of a lane in its direction of travel, (N, 6), m and rad, and its profile as in
+    `Lane.profile`; None if carla has no such lane.
+
+    Args:
+        carla_map: of the file.
+        number: of the road there.
+        road, section: with the lane.
+        lane_id: id of the lane.
+    """
+    length, forward = section.s1 - section.s0, road.forward(section.lanes[lane_id])
     edge = min(_EDGE_M, 0.1 * length)
     places = np.linspace(section.s0 + edge, section.s1 - edge, max(2, int(np.ceil(length / STEP_M)) + 1))
     rows = []
     for s in places if forward else places[::-1]:
         try:
-            waypoint = carla_map.get_waypoint_xodr(road.id, lane_id, float(s))
+            waypoint = carla_map.get_waypoint_xodr(number, lane_id, float(s))
         except RuntimeError:
             waypoint = None
         if waypoint is not None:
             rows.append((*_waypoint(waypoint), s))
     if len(rows) < 2:
         return None
-    table = np.array(rows)
-    across, _ = road.lane_t(section, lane_id, table[:, 5])
-    table[:, 2] += across * np.sin(road.superelevation(table[:, 5]))  # carla ignores superelevation
+    table, profile = np.array(rows), np.zeros((0, 2))
+    if not road.lateral.is_level:  # carla knows nothing of it
+        profile = _tilt(table, road, section, lane_id)
     steps = np.diff(table[:, :2], axis=0)
     if np.hypot(steps[:, 0], steps[:, 1]).sum() < 1e-3 or not np.isfinite(table).all():
         return None
     table[:, 3] = np.unwrap(table[:, 3])
-    return table[:, :5]
+    return table, profile
+
+
+def _tilt(table: np.ndarray, road: RoadRecord, section: SectionRecord, lane_id: int) -> np.ndarray:
+    """Move the rows (N, 6) of a lane onto the tilted and shaped road, in place, and return its profile (N, K), m."""
+    s = table[:, 5]
+    inner, outer = road.lane_span(section, lane_id, s)
+    level_from = _level_from(road, section, lane_id, s)
+    to_left = (inner, outer) if (lane_id > 0) == road.forward(section.lanes[lane_id]) else (outer, inner)
+
+    def surface(part: float) -> tuple[np.ndarray, np.ndarray]:
+        """Offset and height (N,), m, at a part of the way from the right border to the left one."""
+        t = to_left[0] + part * (to_left[1] - to_left[0])
+        if level_from is None:
+            return road.lateral.place(s, t)
+        beside, above = road.lateral.place(s, level_from)
+        return beside + t - level_from, above
+
+    middle, above = surface(0.5)
+    aside = middle - 0.5 * (inner + outer)
+    heading = np.array([road.reference(float(at))[2] for at in s])
+    table[:, 0] -= aside * np.sin(heading)
+    table[:, 1] += aside * np.cos(heading)
+    table[:, 2] += above
+    table[:, 4] *= np.abs(surface(1.0)[0] - surface(0.0)[0]) / np.maximum(np.abs(outer - inner), 1e-9)
+    fine: np.ndarray = np.stack([surface(part)[1] for part in np.linspace(1.0, 0.0, _FINEST)], axis=1) - above[:, None]
+    if np.abs(fine).max() < _LEVEL_M:
+        return np.zeros((0, 2))
+    for count in (2, 3, 5, 9):  # as many places across as its shape needs
+        coarse: np.ndarray = fine[:, :: (_FINEST - 1) // (count - 1)]
+        between = np.linspace(0, count - 1, _FINEST)
+        low = np.minimum(between.astype(int), count - 2)
+        filled = coarse[:, low] + (between - low) * (coarse[:, low + 1] - coarse[:, low])
+        if np.abs(filled - fine).max() < _SHAPE_M:
+            return coarse
+    return fine
+
+
+def _level_from(road: RoadRecord, section: SectionRecord, lane_id: int, s: np.ndarray) -> np.ndarray | None:
+    """Lateral position (N,), m, from which the lanes of a side are level, if a lane is among these."""
+    side = 1 if lane_id > 0 else -1
+    for k in range(1, abs(lane_id) + 1):
+        if side * k in section.lanes and section.lanes[side * k].is_level:
+            return road.lane_span(section, side * k, s)[0]
+    return None
+
+
+def _limits(table: np.ndarray, road: RoadRecord, section: SectionRecord, lane: LaneRecord) -> tuple[SpeedLimit, ...]:
+    """Speed limits of a lane with rows (N, 6), by rising arc length in its direction of travel."""
+    limits = road.speed_limits(section, lane)
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(table[:, :2], axis=0).T))])
+    if road.forward(lane):
+        return tuple(SpeedLimit(float(np.interp(s, table[:, 5], along)), mps) for s, mps in limits)
+    ends = [*(s for s, _ in limits[1:]), section.s1]
+    at = [float(np.interp(-end, -table[:, 5], along)) for end in ends]
+    return tuple(SpeedLimit(s, mps) for s, (_, mps) in zip(at[::-1], limits[::-1], strict=True))
 
 
 def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
     lanes: list[Lane] = []
     index: dict[Key, int] = {}
-    rows: list[tuple[RoadRecord, SectionRecord, LaneRecord, np.ndarray]] = []
+    rows: list[tuple[RoadRecord, SectionRecord, LaneRecord, np.ndarray, np.ndarray]] = []
+    numbers = road_numbers(xml)
     for road in xml.roads.values():
         for number, section in enumerate(road.sections):
             if section.s1 - section.s0 < 1e-4:
                 continue
             for lane_id in sorted(k for k in section.lanes if k):
                 record = section.lanes[lane_id]
-                table = _geometry(carla_map, road, section, lane_id, road.forward(record))
-                if table is None or (table[:, 4].max() < 0.05 and record.kind != "driving"):
+                shape = _geometry(carla_map, numbers[road.id], road, section, lane_id)
+                if shape is None or shape[0][:, 4].max() < (0.05 if record.kind != "driving" else 1e-6):
                     continue
                 index[road.id, number, lane_id] = len(rows)
-                rows.append((road, section, record, table))
+                rows.append((road, section, record, *shape))
     keys = list(index)
-    for i, (road, section, record, table) in enumerate(rows):
+    for i, (road, section, record, table, profile) in enumerate(rows):
         beside = _neighbours(keys[i], road, section, record, index)
-        middle = 0.5 * (section.s0 + section.s1)
-        speed = record.speed_mps or road.speed_at(middle) or DEFAULT_SPEED_MPS
+        limits = _limits(table, road, section, record)
         lanes.append(
             Lane(
                 index=i, key=keys[i], kind=record.kind, centre=np.ascontiguousarray(table[:, :3]),
                 heading=np.ascontiguousarray(table[:, 3]), width=np.maximum(table[:, 4], 0.0),
-                junction=road.junction, speed_limit_mps=float(speed), height=record.height, **beside,
+                junction=road.junction, speed_limit_mps=limits[0].mps, speed_changes=limits[1:], height=record.height,
+                profile=profile, **beside,
             )
         )  # fmt: skip
     return lanes, index
@@ -161,7 +233,7 @@ def _neighbours(
             continue
         if road.forward(beside) == forward:
             out[name] = where
-            both = lane.kind == beside.kind == "driving" and road.junction < 0
+            both = lane.kind == beside.kind == "driving" and not road.junction
             out[f"can_change_{name}"] = both and _may_cross(mark, rule, outwards, other_id > lane.id)
         elif lane.kind == beside.kind == "driving":
             out["opposite"] = where
@@ -182,9 +254,8 @@ def extract(path: str | Path) -> VectorMap:
     total = sum(road.length * max(len(section.lanes) for section in road.sections) for road in xml.roads.values())
     if not total <= MAX_LANE_M:
         raise InputError(f"{total:.3g} m of lanes, expected at most {MAX_LANE_M:.0e}", file=path, field="length")
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
     try:
-        carla_map = carla.Map(Path(path).stem, text)
+        carla_map = carla.Map(Path(path).stem, carla_text(xml))
         lanes, index = _lanes(carla_map, xml)
         corners = [_location(corner) for corner in carla_map.get_crosswalks()]
     except (RuntimeError, IndexError, ValueError) as error:
@@ -199,7 +270,7 @@ def extract(path: str | Path) -> VectorMap:
     network = RoadNetwork(
         name=Path(path).stem, lanes=tuple(lanes), crossings=crossings, stop_lines=stop_lines, signals=signals,
         programs=programs, objects=read_objects(xml), left_hand_traffic=any(r.left_hand for r in xml.roads.values()),
-        source_ref=opendrive_ref(Path(path).read_bytes()),
+        source_ref=opendrive_ref(Path(path).read_bytes()), losses=xml.losses.sentences(),
     )  # fmt: skip
     return VectorMap(**vars(rounded_network(network)))
 

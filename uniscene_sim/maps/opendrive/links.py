@@ -11,11 +11,11 @@ from scipy.spatial import cKDTree
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.elements import Lane
-from uniscene_sim.maps.opendrive.road_xml import XmlMap
+from uniscene_sim.maps.opendrive.road_xml import RoadLink, RoadRecord, XmlMap
 
 __all__ = ["link_lanes"]
 
-Key = tuple[int, int, int]
+Key = tuple[str, int, int]
 #: Ends closer than this join, m; linked ends farther apart than the second do not; headings differ by less, rad.
 JOIN_M, MAX_GAP_M, MAX_TURN_RAD = 0.6, 3.0, 0.6
 
@@ -37,10 +37,10 @@ def _links(xml: XmlMap) -> Iterator[tuple[Key, Key, bool]]:
                         continue
                     if 0 <= n + step < len(road.sections):
                         yield (road.id, n, lane.id), (road.id, n + step, link), step > 0
-                    elif name in road.link and road.link[name][0] == "road" and road.link[name][1] in xml.roads:
-                        _, other, contact = road.link[name]
-                        m = 0 if contact == "start" else len(xml.roads[other].sections) - 1
-                        yield (road.id, n, lane.id), (other, m, link), step > 0
+                    elif name in road.link and road.link[name].element == "road" and road.link[name].id in xml.roads:
+                        other = road.link[name]
+                        m = _section_met(xml.roads[other.id], other, step > 0)
+                        yield (road.id, n, lane.id), (other.id, m, link), step > 0
     for junction, connections in xml.connections.items():
         for incoming, connecting, contact, lane_links in connections:
             if incoming not in xml.roads or connecting not in xml.roads:
@@ -49,9 +49,18 @@ def _links(xml: XmlMap) -> Iterator[tuple[Key, Key, bool]]:
             road = xml.roads[incoming]
             for source, target in lane_links:
                 for name, n in (("predecessor", 0), ("successor", len(road.sections) - 1)):
-                    if road.link.get(name, ("", 0, ""))[:2] == ("junction", junction):
+                    other_end = road.link.get(name)
+                    if other_end and (other_end.element, other_end.id) == ("junction", junction):
                         if source in road.sections[n].lanes:
                             yield (incoming, n, source), (connecting, m, target), name == "successor"
+
+
+def _section_met(road: RoadRecord, link: RoadLink, follows: bool) -> int:
+    """Number of the section of a road that another one meets, which it leads to (`follows`) or comes from."""
+    if link.s is None:
+        return 0 if link.contact == "start" else len(road.sections) - 1
+    after = int(np.argmin([abs(section.s0 - link.s) for section in road.sections]))
+    return after if follows == (link.direction != "-") else max(after - 1, 0)
 
 
 def link_lanes(lanes: list[Lane], index: dict[Key, int], xml: XmlMap) -> list[Lane]:

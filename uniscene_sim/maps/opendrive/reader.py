@@ -8,13 +8,15 @@ import tempfile
 from pathlib import Path
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.opendrive.losses import warn_of_losses
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
 __all__ = ["read_opendrive"]
 
 
 def read_opendrive(path: str | Path, timeout_s: float = 300.0) -> VectorMap:
-    """The map of an OpenDRIVE file; InputError if it cannot be read within `timeout_s`."""
+    """The map of an OpenDRIVE file, with an InputWarning for each kind of loss; InputError if it cannot be read within
+    `timeout_s`."""
     path = Path(path)
     if not path.is_file():
         raise InputError("no such OpenDRIVE file", file=path)
@@ -29,7 +31,9 @@ def read_opendrive(path: str | Path, timeout_s: float = 300.0) -> VectorMap:
             raise InputError(done.stderr.strip().splitlines()[-1].removeprefix(f"{path.resolve()}: "), file=path)
         if done.returncode or not out.is_file():
             raise InputError(_why(done.returncode, done.stderr), file=path)
-        return VectorMap.load(out)
+        found = VectorMap.load(out)
+    warn_of_losses(found.losses, path)
+    return found
 
 
 def _package_root() -> Path:

@@ -14,7 +14,7 @@ from uniscene_sim.maps.opendrive.road_xml import RoadRecord, XmlMap
 
 __all__ = ["read_signals"]
 
-Key = tuple[int, int, int]
+Key = tuple[str, int, int]
 _APPROACH_M = 60.0  # a light controls the end of a lane at most this far ahead
 
 
@@ -69,14 +69,14 @@ def _lanes_here(road: RoadRecord, record: dict[str, Any], index: dict[Key, int],
 
 def _approaches(start: int, lanes: Sequence[Lane]) -> list[int]:
     """Lanes outside a junction that lead into a lane of it, or else the lane itself up to the next junction ahead."""
-    if lanes[start].junction >= 0:
+    if lanes[start].junction:
         seen, todo, out = {start}, [start], []
         while todo:
             for p in lanes[todo.pop()].predecessors:
                 if p in seen:
                     continue
                 seen.add(p)
-                if lanes[p].junction >= 0:
+                if lanes[p].junction:
                     todo.append(p)
                 else:
                     out.append(p)
@@ -86,7 +86,7 @@ def _approaches(start: int, lanes: Sequence[Lane]) -> list[int]:
         ahead = lanes[lane].successors
         if not ahead:
             break
-        if any(lanes[a].junction >= 0 for a in ahead):
+        if any(lanes[a].junction for a in ahead):
             return [lane]
         lane = ahead[0]
         covered += lanes[lane].length
@@ -192,28 +192,34 @@ def _by_heading(junction: list[int], signals: list[Signal], lanes: Sequence[Lane
     return phases if len(phases) > 1 else (*phases, ())  # alone: an empty phase, in which pedestrians cross
 
 
+def _in_order(identity: str) -> tuple[bool, int, str]:
+    """Sorts ids: those that are numbers first."""
+    is_number = identity.removeprefix("-").isdecimal()
+    return not is_number, int(identity) if is_number else 0, identity
+
+
 def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tuple[SignalProgram, ...]:
     lights = {signal.id: signal.index for signal in signals if signal.kind == "traffic_light"}
 
-    def junction_of(i: int) -> int:
+    def junction_of(i: int) -> str:
         for lane in signals[i].lanes:
             for ahead in lanes[lane].successors:
-                if lanes[ahead].junction >= 0:
+                if lanes[ahead].junction:
                     return lanes[ahead].junction
-        return -1 - i
+        return str(-1 - i)
 
-    claimed: dict[str, int] = {}
+    claimed: dict[str, str] = {}
     for jid, listed in xml.junction_controllers.items():
         for controller, _ in listed:
             claimed.setdefault(controller, jid)
-    by_junction: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    by_junction: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
     taken: set[int] = set()
     for name, (sequence, ids) in xml.controllers.items():
         members = tuple(lights[i] for i in ids if i in lights and lights[i] not in taken)
         if members:
             taken.update(members)
             by_junction.setdefault(claimed.get(name, junction_of(members[0])), []).append((sequence, members))
-    loose: dict[int, list[int]] = {}
+    loose: dict[str, list[int]] = {}
     for i in lights.values():
         if i not in taken:
             loose.setdefault(junction_of(i), []).append(i)
@@ -229,10 +235,10 @@ def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tupl
                 if phase:
                     by_junction[jid].append((len(by_junction[jid]), phase))
     programs = []
-    for jid in sorted(by_junction):
+    for jid in sorted(by_junction, key=_in_order):
         phases = tuple(members for _, members in sorted(by_junction[jid], key=lambda item: item[0]))
         programs.append(SignalProgram(phases if len(phases) > 1 else (*phases, ())))
-    programs += [SignalProgram(_by_heading(loose[jid], signals, lanes)) for jid in sorted(loose)]
+    programs += [SignalProgram(_by_heading(loose[jid], signals, lanes)) for jid in sorted(loose, key=_in_order)]
     return tuple(programs)
 
 
@@ -284,7 +290,7 @@ def read_signals(
                 for i in here:
                     if i not in stops or (stops[i].signal < 0 <= rules):
                         at = _stop_s(lanes[i], lanes, painted, crossings)
-                        if not any(lanes[a].junction >= 0 for a in lanes[i].successors):
+                        if not any(lanes[a].junction for a in lanes[i].successors):
                             at = _s_before(lanes[i], signal.position)  # a light between junctions
                         stops[i] = _stop_line_at(lanes[i], at, rules)
     for i in _stencilled(lanes, xml):
@@ -333,7 +339,7 @@ def _stencilled(lanes: Sequence[Lane], xml: XmlMap) -> list[int]:
     ends = np.array([lane.centre[-1] for lane in lanes])
     approach = np.array(
         [
-            lane.kind == "driving" and lane.junction < 0 and any(lanes[a].junction >= 0 for a in lane.successors)
+            lane.kind == "driving" and not lane.junction and any(lanes[a].junction for a in lane.successors)
             for lane in lanes
         ]
     )

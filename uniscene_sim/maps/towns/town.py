@@ -120,7 +120,7 @@ class _TownBuilder:
     # --- lanes ----------------------------------------------------------------------------------------------------
 
     def _add(
-        self, key: tuple[int, int, int], kind: str, centre: np.ndarray, heading: np.ndarray, width: np.ndarray
+        self, key: tuple[str, int, int], kind: str, centre: np.ndarray, heading: np.ndarray, width: np.ndarray
     ) -> int:
         row: dict[str, Any] = {"key": key, "kind": kind, "centre": centre, "heading": heading, "width": width,
                "left_mark": "none", "right_mark": "none", "successors": [], "predecessors": []}  # fmt: skip
@@ -178,7 +178,7 @@ class _TownBuilder:
             if side == 1:
                 centre, heading = centre[::-1], yaw[::-1] + np.pi
             offset += width
-            key = (self.roads, 0, (len(made) + 1) * (-1 if side == 0 else 1))
+            key = (str(self.roads), 0, (len(made) + 1) * (-1 if side == 0 else 1))
             lane = self._add(key, kind, centre, wrap_angle(heading), np.full(len(centre), width))
             row = self.lanes[lane]
             row["speed_limit_mps"] = street.speed_mps
@@ -195,7 +195,7 @@ class _TownBuilder:
             made.append(lane)
         return driving, walk
 
-    def _add_connector(self, key: tuple[int, int, int], kind: str, ends: Sequence[tuple[np.ndarray, float]],
+    def _add_connector(self, key: tuple[str, int, int], kind: str, ends: Sequence[tuple[np.ndarray, float]],
               widths: tuple[float, float], junction: int, reach: float = 1.0) -> int:  # fmt: skip
         """A lane from one place and heading to another, approximately an arc."""
         (begin, yaw_a), (end, yaw_b) = ends
@@ -212,7 +212,7 @@ class _TownBuilder:
         width = widths[0] + (widths[1] - widths[0]) * t[:, 0]
         centre = np.concatenate([xy, begin[2] + (end[2] - begin[2]) * t], axis=1)
         lane = self._add(key, kind, centre, np.arctan2(slope[:, 1], slope[:, 0]), width)
-        self.lanes[lane]["junction"] = junction
+        self.lanes[lane]["junction"] = str(junction)
         return lane
 
     def _end_of(self, lane: int, last: bool) -> tuple[np.ndarray, float]:
@@ -225,7 +225,7 @@ class _TownBuilder:
         a, b = self.lanes[before], self.lanes[after]
         ends = (self._end_of(before, True), self._end_of(after, False))
         widths = (float(a["width"][-1]), float(b["width"][0]))
-        lane = self._add_connector((self.roads, 0, -1), a["kind"], ends, widths, junction, reach)
+        lane = self._add_connector((str(self.roads), 0, -1), a["kind"], ends, widths, junction, reach)
         self.lanes[lane]["speed_limit_mps"] = min(a["speed_limit_mps"], b["speed_limit_mps"])
         self._link(before, lane)
         self._link(lane, after)
@@ -242,7 +242,7 @@ class _TownBuilder:
         for sign in (-1, 1):
             self.roads += 1
             ends = (street_end.at(True, 0.5 * wide), street_end.at(False, 0.5 * wide))
-            self._add_connector((self.roads, 0, sign), "shoulder", ends, (wide, wide), node, 3.0)
+            self._add_connector((str(self.roads), 0, sign), "shoulder", ends, (wide, wide), node, 3.0)
         if street_end.walk_in >= 0 and street_end.walk_out >= 0:
             self._connect(street_end.walk_in, street_end.walk_out, node, 2.0)
 
@@ -277,7 +277,9 @@ class _TownBuilder:
         if np.linalg.norm(gap) > 1.0:
             towards = float(np.arctan2(gap[1], gap[0]))
             wide = inner + outer
-            self._add_connector((self.roads, 0, -1), "border", ((begin, yaw), (middle, towards)), (wide, wide), node)
+            self._add_connector(
+                (str(self.roads), 0, -1), "border", ((begin, yaw), (middle, towards)), (wide, wide), node
+            )
 
     def _corner(self, street_end: _StreetEnd, following: _StreetEnd, node: int) -> None:
         """Pavement and walkway around a corner, from the ingoing side of one street to the outgoing side of
@@ -289,7 +291,7 @@ class _TownBuilder:
         if max(high[0] - low[0], high[1] - low[1]) > 0.05:
             self.roads += 1
             ends = (street_end.at(True, 0.5 * (low[0] + high[0])), following.at(False, 0.5 * (low[1] + high[1])))
-            self._add_connector((self.roads, 0, -1), "shoulder", ends, (high[0] - low[0], high[1] - low[1]), node)
+            self._add_connector((str(self.roads), 0, -1), "shoulder", ends, (high[0] - low[0], high[1] - low[1]), node)
         if walks:
             self._connect(street_end.walk_in, following.walk_out, node)
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from uniscene_sim.maps.elements import RoadNetwork
+from uniscene_sim.maps.elements import Lane, RoadNetwork
 
 __all__ = ["LANE_FIELDS", "content_hash", "pack"]
 
-#: Fields of a `Lane` that are not arrays.
+#: Fields of a `Lane` that are not arrays, but for its speed limits.
 LANE_FIELDS = (
     "key", "kind", "left_mark", "right_mark", "left", "right", "can_change_left", "can_change_right", "opposite",
-    "successors", "predecessors", "junction", "speed_limit_mps", "height",
+    "successors", "predecessors", "junction", "height",
 )  # fmt: skip
 
 
@@ -30,6 +31,9 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
     """Arrays by name, and everything that is not an array as JSON."""
     table = [np.column_stack([lane.centre, lane.heading, lane.width]) for lane in m.lanes]
     arrays = dict(zip(("lane_rows", "lane_offset"), _flat(table, 5), strict=True))
+    arrays |= zip(
+        ("profile_rows", "profile_offset"), _flat([x.profile.reshape(-1, 1) for x in m.lanes], 1), strict=True
+    )
     polygons = [c.polygon for c in m.crossings]
     arrays |= zip(("crossing_rows", "crossing_offset"), _flat(polygons, 3), strict=True)
     arrays["stop_ends"] = np.array([line.ends for line in m.stop_lines], dtype=np.float64).reshape(-1, 2, 3)
@@ -39,12 +43,20 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
         "name": m.name,
         "left_hand_traffic": m.left_hand_traffic,
         "lanes": [[getattr(lane, k) for k in LANE_FIELDS] for lane in m.lanes],
+        "speed_limits": [[limit for row in _speed_limits(lane) for limit in row] for lane in m.lanes],
+        "losses": m.losses,
         "stop_lines": [[line.lane, line.s_m, line.signal] for line in m.stop_lines],
         "signals": [[s.id, s.kind, s.yaw, s.lanes, s.value] for s in m.signals],
         "programs": [[p.phases, p.green_s, p.yellow_s, p.all_red_s] for p in m.programs],
-        "objects": [[o.kind, o.yaw, o.size] for o in m.objects],
+        "objects": [[o.kind, o.yaw, o.size, o.group] for o in m.objects],
     }
     return arrays, json.dumps(meta, separators=(",", ":"), default=_plain)
+
+
+def _speed_limits(lane: Lane) -> list[tuple[float, float | None]]:
+    """Speed limits of a lane, m/s, each after its place, m: JSON has no infinite number."""
+    limits = [(0.0, lane.speed_limit_mps), *((limit.s_m, limit.mps) for limit in lane.speed_changes)]
+    return [(s_m, mps if mps < inf else None) for s_m, mps in limits]
 
 
 def _plain(value: Any) -> Any:

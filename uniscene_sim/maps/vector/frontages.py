@@ -17,7 +17,7 @@ _MOTORWAY_MPS = 27.0  # faster than any country road
 
 def lane_frontages(network: RoadNetwork, graph: LaneGraph, surface: SurfaceModel) -> list[Frontage]:
     """Samples every 2 m along lane borders without a lane within 1.2 m beyond them."""
-    rank, fast = surface.rank, _fast_lanes(network)
+    rank, is_fast = surface.rank, _SpeedOfRoads(network)
     found = []
     for lane in network.lanes:
         if lane.length < 1.0:
@@ -36,28 +36,32 @@ def lane_frontages(network: RoadNetwork, graph: LaneGraph, surface: SurfaceModel
             )
             width = np.interp(s, lane.s, lane.width)
             for k in np.flatnonzero(free & (width > 0.3)):
-                near = graph.nearest(x[k], y[k], z[k])[0]
+                near, near_s, _ = graph.nearest(x[k], y[k], z[k])
                 found.append(
                     Frontage(x[k], y[k], z[k], yaw[k], nx[k], ny[k], (lane.index, side), float(s[k]), town,
-                             near >= 0 and bool(fast[near]))
+                             near >= 0 and is_fast(near, near_s))
                 )  # fmt: skip
     return found
 
 
-def _fast_lanes(network: RoadNetwork) -> np.ndarray:
-    """Whether each lane belongs to a road too fast for houses: bool (L,)."""
-    sections: dict[tuple[int, int], list[int]] = {}
-    walks: set[tuple[int, int]] = set()
-    for lane in network.lanes:
-        if lane.kind == "driving":
-            sections.setdefault(lane.key[:2], []).append(lane.key[2])
-        elif lane.kind in ("sidewalk", "walking"):
-            walks.add(lane.key[:2])
-    fast = np.zeros(len(network.lanes), dtype=bool)
-    for lane in network.lanes:
-        ids = sections.get(lane.key[:2], [])
+class _SpeedOfRoads:
+    """Tells whether a road is too fast for houses."""
+
+    def __init__(self, network: RoadNetwork):
+        self._lanes = network.lanes
+        self._driving: dict[tuple[str, int], list[int]] = {}
+        self._walks: set[tuple[str, int]] = set()
+        for lane in network.lanes:
+            if lane.kind == "driving":
+                self._driving.setdefault(lane.key[:2], []).append(lane.key[2])
+            elif lane.kind in ("sidewalk", "walking"):
+                self._walks.add(lane.key[:2])
+
+    def __call__(self, index: int, s_m: float) -> bool:
+        """Whether the road of a lane is so at an arc length on that lane, m."""
+        lane = self._lanes[index]
+        ids = self._driving.get(lane.key[:2], [])
         country = len(ids) <= 2 and min(ids, default=0) < 0 < max(ids, default=0)
-        limit = lane.speed_limit_mps
-        wide = len(ids) >= 4 and lane.key[:2] not in walks
-        fast[lane.index] = limit > _MOTORWAY_MPS or wide or (limit > _FAST_MPS and not country)
-    return fast
+        limit = lane.limit_at(s_m)
+        wide = len(ids) >= 4 and lane.key[:2] not in self._walks
+        return limit > _MOTORWAY_MPS or wide or (limit > _FAST_MPS and not country)

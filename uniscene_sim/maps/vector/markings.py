@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from zlib import crc32
 
 import numpy as np
 from numba import njit
@@ -203,12 +204,12 @@ def _road_distance(network: RoadNetwork) -> list[np.ndarray]:
     The same for all lanes of a road in either direction, so that both halves of a broken line have the same dashes.
     """
     lanes = network.lanes
-    sections: dict[tuple[int, int], list[Lane]] = {}
+    sections: dict[tuple[str, int], list[Lane]] = {}
     for lane in lanes:
         sections.setdefault(lane.key[:2], []).append(lane)
     against = {lane.index: (lane.key[2] > 0) != network.left_hand_traffic for lane in lanes}
     phase: list[np.ndarray] = [lane.s for lane in lanes]
-    start: dict[int, float] = {}
+    start: dict[str, float] = {}
     for (road, _), members in sorted(sections.items()):
         inner = min(members, key=lambda lane: (abs(lane.key[2]), lane.key[2]))
         forward = start.get(road, 0.0) + (inner.length - inner.s[::-1] if against[inner.index] else inner.s)
@@ -235,7 +236,9 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray]:
     """Material uint8 (L,) of each lane, and its road, int32 (L,), for driving lanes."""
     lanes = network.lanes
     material = np.full(len(lanes), _GRASS, dtype=np.uint8)
-    road = np.array([lane.key[0] if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32)
+    road = np.array(
+        [_road_number(lane.key[0]) if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32
+    )
     for lane in lanes:
         if lane.kind in ("sidewalk", "walking"):
             material[lane.index] = _PAVING
@@ -245,11 +248,16 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray]:
             material[lane.index] = Material.MEDIAN
         elif lane.kind in ("none", "curb"):
             material[lane.index] = _PAVING if lane.height > 0 else _GRASS
-        elif lane.junction < 0 and (lane.kind == "shoulder" or unit_hash(_WORN, lane.key[0]) < 0.25):
+        elif not lane.junction and (lane.kind == "shoulder" or unit_hash(_WORN, _road_number(lane.key[0])) < 0.25):
             material[lane.index] = _ASPHALT_OLD
         else:
             material[lane.index] = _ASPHALT
     return material, road
+
+
+def _road_number(road: str) -> int:
+    """A number, below 2^31, that stands for the id of a road: the id itself where it is such a number."""
+    return int(road) if road.isascii() and road.isdecimal() and len(road) < 10 else crc32(road.encode()) >> 1
 
 
 def _square_to(yaw: float, polygon: np.ndarray) -> float:
@@ -279,11 +287,7 @@ def _offset_planes(tri, st):
     """A triangle (3, 3) as two planes, whose heights are the offsets from the left and from the right border of the
     lane."""
     left, right = tri.copy(), tri.copy()
-    # With two left corners, the lane's width is that at the one right corner, and conversely.
-    width = max(st[0, 1], st[1, 1], st[2, 1])
-    for q in range(3):
-        left[q, 2] = st[q, 1]
-        right[q, 2] = 0.0 if st[q, 1] > 0.0 else width
+    left[:, 2], right[:, 2] = st[:, 1], st[:, 2]
     return left, right
 
 
@@ -295,7 +299,7 @@ def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road
         out, inside: uint8 and int32 (n, n), written; `inside` is the road of whose driving lane a cell lies well
             inside.
         i0, j0, step: index of the first cell in the map frame and size of a cell, m.
-        tri, st, lane: triangles as in `LaneTriangles`: float64 (M, 3, 3), float64 (M, 3, 2), int32 (M,).
+        tri, st, lane: triangles as in `LaneTriangles`: float64 (M, 3, 3), float64 (M, 3, 3), int32 (M,).
         order: int64 (K,), triangles to paint, in this order.
         material, road: by lane, uint8 and int32 (L,).
     """

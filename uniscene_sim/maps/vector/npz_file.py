@@ -11,18 +11,28 @@ import os
 import zipfile
 import zlib
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.elements import Crossing, Lane, MapObject, RoadNetwork, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.elements import (
+    Crossing,
+    Lane,
+    MapObject,
+    RoadNetwork,
+    Signal,
+    SignalProgram,
+    SpeedLimit,
+    StopLine,
+)
 from uniscene_sim.maps.vector.content import LANE_FIELDS, content_hash, pack
 
 __all__ = ["read_map", "save_map", "saved_ref"]
 
-FORMAT = 2
+FORMAT = 3
 
 
 def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
@@ -78,8 +88,16 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
         fields = dict(zip(LANE_FIELDS, values, strict=True))
         for name in ("key", "successors", "predecessors"):
             fields[name] = tuple(fields[name])
+        places, limits = meta["speed_limits"][i][::2], [inf if v is None else v for v in meta["speed_limits"][i][1::2]]
+        profile = a["profile_rows"][a["profile_offset"][i] : a["profile_offset"][i + 1]]
         centre, heading, width = (np.ascontiguousarray(part) for part in (rows[:, :3], rows[:, 3], rows[:, 4]))
-        lanes.append(Lane(index=i, centre=centre, heading=heading, width=width, **fields))
+        lanes.append(
+            Lane(
+                index=i, centre=centre, heading=heading, width=width, speed_limit_mps=limits[0],
+                speed_changes=tuple(map(SpeedLimit, places[1:], limits[1:])),
+                profile=profile.reshape(len(rows), -1) if len(profile) else np.zeros((0, 2)), **fields,
+            )
+        )  # fmt: skip
     corners, offset = a["crossing_rows"], a["crossing_offset"]
     return RoadNetwork(
         name=meta["name"],
@@ -94,8 +112,9 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
         ),
         programs=tuple(SignalProgram(tuple(map(tuple, phases)), *times) for phases, *times in meta["programs"]),
         objects=tuple(
-            MapObject(kind, a["object_position"][i].copy(), yaw, tuple(size))
-            for i, (kind, yaw, size) in enumerate(meta["objects"])
+            MapObject(kind, a["object_position"][i].copy(), yaw, tuple(size), group)
+            for i, (kind, yaw, size, group) in enumerate(meta["objects"])
         ),
         left_hand_traffic=meta["left_hand_traffic"],
+        losses=tuple(meta["losses"]),
     )

@@ -195,6 +195,6 @@ def plan_route(network: RoadNetwork, start_lane: int, start_s: float, goal_lane:
         else:
             groups.append([lane])
     low = start_s / max(lanes[start_lane].length, 1e-9)
-    fastest = max((lanes[i].speed_limit_mps for group in groups if len(group) > 1 for i in group), default=0.0)
+    fastest = max((lanes[i].pace_mps for group in groups if len(group) > 1 for i in group), default=0.0)
     path = _blend_lane_changes(_pieces(lanes, groups, low), max(_LANE_CHANGE_M, _LANE_CHANGE_S * fastest))
     return Route(tuple(lane for lane, _ in way), resample(path, limit))

@@ -44,7 +44,10 @@ def _smooth(lane: Lane) -> tuple[Lane, np.ndarray]:
     at = np.arange(len(lane.width))
     z = np.interp(place, at, lane.centre[:, 2])
     heading, width = np.interp(place, at, lane.heading), np.interp(place, at, lane.width)
-    return replace(lane, centre=fixed(np.column_stack([xy, z])), heading=heading, width=width), place
+    columns = [np.interp(place, at, column) for column in lane.profile.T if len(column)]
+    profile = np.stack(columns, axis=1) if columns else lane.profile
+    centre = fixed(np.column_stack([xy, z]))
+    return replace(lane, centre=centre, heading=heading, width=width, profile=profile), place
 
 
 def _pieces(lane: Lane) -> np.ndarray:

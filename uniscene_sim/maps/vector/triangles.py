@@ -22,7 +22,7 @@ class LaneTriangles:
     Attributes:
         corners: float64 (M, 3, 3), m; their order is left, right, right or left, right, left.
         lane: int32 (M,), lane of each triangle.
-        st: float64 (M, 3, 2), arc length and offset from the left border at each corner, m.
+        st: float64 (M, 3, 3), arc length and offsets from the left and from the right border at each corner, m.
         rank: int32 (M,), which counts where lanes of one deck overlap: 3 driving, 2 other drivable, 1 walkway, 0 rest.
         deck: int32 (M,); 0 until `SurfaceModel` assigns bridges.
         ramp: bool (M,), whether a triangle is a bridge or leads up to one.
@@ -34,27 +34,22 @@ class LaneTriangles:
         for lane in lanes:
             walk = lane.kind in _WALK_KINDS
             lift = lane.height if lane.height or not walk else KERB_M
-            left, right = lane.border(1), lane.border(-1)
-            left[:, 2] += lift
-            right[:, 2] += lift
+            strips = max(lane.profile.shape[1] - 1, 1)  # as many as its shape across has
+            parts = np.linspace(0.5, -0.5, strips + 1)
+            lines = [lane.across(part) + np.array([0.0, 0.0, lift]) for part in parts]
             for end, sign in ((0, -1), (-1, 1)):
                 ahead = sign * _JOINT_M * np.array([np.cos(lane.heading[end]), np.sin(lane.heading[end])])
-                left[end, :2] += ahead
-                right[end, :2] += ahead
-            s, width = lane.s, lane.width
-            zero = np.zeros(len(s) - 1)
-            a, b, c, d = left[:-1], right[:-1], right[1:], left[1:]
-            sa, sc = s[:-1], s[1:]
-            corners += [np.stack([a, b, c], 1), np.stack([a, c, d], 1)]
-            st += [
-                np.stack([np.stack([sa, zero], 1), np.stack([sa, width[:-1]], 1), np.stack([sc, width[1:]], 1)], 1),
-                np.stack([np.stack([sa, zero], 1), np.stack([sc, width[1:]], 1), np.stack([sc, zero], 1)], 1),
-            ]
+                for line in lines:
+                    line[end, :2] += ahead
+            at = [np.stack([lane.s, (0.5 - part) * lane.width, (0.5 + part) * lane.width], axis=1) for part in parts]
+            for left, right, st_left, st_right in zip(lines[:-1], lines[1:], at[:-1], at[1:], strict=True):
+                corners += [_first(left, right), _second(left, right)]
+                st += [_first(st_left, st_right), _second(st_left, st_right)]
             value = 3 if lane.kind == "driving" else 2 if lane.kind in DRIVABLE_KINDS else 1 if walk else 0
-            owner.append(np.full(2 * len(zero), lane.index))
-            rank.append(np.full(2 * len(zero), value))
+            owner.append(np.full(2 * strips * (len(lane.s) - 1), lane.index))
+            rank.append(np.full(2 * strips * (len(lane.s) - 1), value))
         self.corners = np.concatenate(corners) if corners else np.zeros((0, 3, 3))
-        self.st = np.concatenate(st) if st else np.zeros((0, 3, 2))
+        self.st = np.concatenate(st) if st else np.zeros((0, 3, 3))
         self.lane = np.concatenate(owner).astype(np.int32) if owner else np.zeros(0, np.int32)
         self.rank = np.concatenate(rank).astype(np.int32) if rank else np.zeros(0, np.int32)
         keep = np.abs(_areas(self.corners)) > 1e-6  # lanes taper to nothing
@@ -105,6 +100,16 @@ class LaneTriangles:
         shape = np.floor((high - origin) / HASH_M).astype(np.int64) + 1
         start, items = _hash_triangles(bounds, origin, shape)
         return LaneGround(self.corners, self.rank, start, items, origin, shape)
+
+
+def _first(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The triangles left, right, right (N - 1, 3, 3) between two lines (N, 3)."""
+    return np.stack([left[:-1], right[:-1], right[1:]], axis=1)
+
+
+def _second(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The triangles left, right, left (N - 1, 3, 3) between two lines (N, 3)."""
+    return np.stack([left[:-1], right[1:], left[1:]], axis=1)
 
 
 def _areas(tri: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ class _Planner:
         """Objects of the map itself, except where their foot would block a driving lane."""
         u, v = (w.ravel() for w in np.meshgrid(np.linspace(-0.5, 0.5, 7), np.linspace(-0.5, 0.5, 5)))
         for placed in self.map.objects:
-            if placed.kind not in ("pole", "tree", "building", "sign", "guard_rail"):
+            if placed.kind not in ("pole", "tree", "building", "sign", "guard_rail", "wall"):
                 continue
             (x, y, z), (length, width, height) = (float(w) for w in placed.position), placed.size
             c, s = np.cos(placed.yaw), np.sin(placed.yaw)
@@ -81,11 +81,15 @@ class _Planner:
             if self._rank(px, py, np.full(len(px), z)).max() >= 3:
                 continue
             ground = self._height(x, y, z)
-            style = unit_hash(self.seed, 26, round(10 * x), round(10 * y))
+            # All parts of a building look alike.
+            style = unit_hash(self.seed, 26, *((placed.group,) if placed.group else (round(10 * x), round(10 * y))))
             if placed.kind == "guard_rail":
                 kind = PlanKind.RAIL if height >= 0.5 else PlanKind.BEAM
                 self._add(kind, x, y, z - (0.1 if kind == PlanKind.RAIL else 0.0), placed.yaw, length, max(width, 0.1),
                           max(height, 0.1))  # fmt: skip
+            elif placed.kind == "wall":
+                foot = min(z, ground - 0.1) if z < ground + 0.5 else z  # on sloping ground, too
+                self._add(PlanKind.PARAPET, x, y, foot, placed.yaw, length, max(width, 0.1), z + height - foot)
             elif placed.kind == "pole":
                 self._add(PlanKind.POST, x, y, min(z, ground + 1.0), 0.0, max(length, 0.1), max(width, 0.1), height)
             elif placed.kind == "sign":

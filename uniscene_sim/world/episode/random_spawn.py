@@ -26,7 +26,7 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> LanePl
     Raises:
         InputError: nowhere on the map is there a road as long as `messages.ego_state.route_m`.
     """
-    lanes = [lane for lane in vector_map.lanes if lane.kind == "driving" and lane.junction < 0]
+    lanes = [lane for lane in vector_map.lanes if lane.kind == "driving" and not lane.junction]
     ends = np.cumsum([lane.length for lane in lanes])
     room = (scenario.ego.route_m or 0.0) + _DEAD_END_M
     needed = scenario.ego.vehicle.width_m + 2 * _SIDE_M

@@ -72,11 +72,11 @@ class _RightOfWay:
     def conflicts(self) -> list[list[list[float]]]:
         """Rows of `ConflictTable` by lane."""
         lanes = self._map.lanes
-        groups: dict[tuple[str, int], set[int]] = defaultdict(set)
+        groups: dict[tuple[str, str | int], set[int]] = defaultdict(set)
         for lane in lanes:
             if lane.kind != "driving":
                 continue
-            if lane.junction >= 0:
+            if lane.junction:
                 groups["junction", lane.junction].add(lane.index)
             for successor in lane.successors:
                 groups["into", successor].add(lane.index)
@@ -96,7 +96,7 @@ class _RightOfWay:
 
     def _control(self, lane: Lane) -> int:
         """-1 round a roundabout, 0 free, 1 under a yield sign, 2 under a stop sign."""
-        if lane.junction < 0:
+        if not lane.junction:
             return 0
         ways = set(lane.predecessors)
         level = 0
@@ -123,7 +123,7 @@ class _RightOfWay:
                 return 1.6 * np.pi < turned < 2.4 * np.pi and gone > 25.0
         return False
 
-    def _signalised_junctions(self) -> set[int]:
+    def _signalised_junctions(self) -> set[str]:
         """Junctions with lights."""
         ruled = [i for s in self._map.signals if s.kind == "traffic_light" for i in s.lanes]
         return {self._map.lanes[n].junction for i in ruled for n in self._map.lanes[i].successors}

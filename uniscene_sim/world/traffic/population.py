@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from uniscene_sim.compute.keyed_random import unit_hash
+from uniscene_sim.maps.elements import FREE_SPEED_MPS
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import TrafficSpec
@@ -35,6 +36,8 @@ _TURN_S = 3.0  # duration of a walker's turn round
 _TAIL = 10  # points of the path behind a body that a longer one keeps
 _CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
 _NOWHERE_M = 1e7
+#: What drives slower than a car where there is no limit, m/s.
+_FREE_MPS = {AgentClass.TRUCK: 25.0, AgentClass.BUS: 27.8, AgentClass.BICYCLE: 5.5}
 
 
 class _EntryPlaces(NamedTuple):
@@ -178,7 +181,7 @@ class Population:
             dx, dy = bodies["x"] - px, bodies["y"] - py
             far, aside = np.hypot(dx, dy), np.abs(-np.sin(yaw) * dx + np.cos(yaw) * dy)
             # Bodies on the same lane need time to react, those beside it only the room.
-            clear = np.where((on == lane.index) | (aside < 2.5), 14.0 + 1.5 * lane.speed_limit_mps, 9.0)
+            clear = np.where((on == lane.index) | (aside < 2.5), 14.0 + 1.5 * lane.pace_mps, 9.0)
             if not ((far < clear) & (np.abs(bodies["z"] - pz) < 4.0)).any():
                 return k
         return None
@@ -226,12 +229,12 @@ class Population:
         lane, s = self._places[place]
         key = (self._seed, entered)
         cls = _CLASSES[int(unit_hash(*key, 9) * len(_CLASSES))]
-        if cls == AgentClass.BICYCLE and self._map.lanes[lane].speed_limit_mps > _NO_CYCLING_MPS:
+        if cls == AgentClass.BICYCLE and self._map.lanes[lane].limit_at(s) > _NO_CYCLING_MPS:
             cls = AgentClass.CAR
-        slow = 5.5 if cls == AgentClass.BICYCLE else 40.0
+        slow = _FREE_MPS.get(cls, FREE_SPEED_MPS)
         row = make_body(self._identity(entered), cls, x, y, z, yaw, mode=MotionMode.TRAFFIC, ambient=True)
         row["desired"] = slow * (0.85 + 0.25 * unit_hash(*key, 8)) if slow < 10 else slow
-        row["speed"] = 0.8 * min(slow, self._map.lanes[lane].speed_limit_mps)
+        row["speed"] = 0.8 * min(slow, self._map.lanes[lane].limit_at(s))
         if cls == AgentClass.CAR:
             row["length"] = 4.1 + 0.8 * unit_hash(*key, 10)
         path = random_path_ahead(self._map, lane, s, (self._seed, 2, int(row["id"]), 0))
@@ -268,7 +271,7 @@ def _entry_places(vector_map: StaticMap) -> _EntryPlaces:
     places = tuple(
         LanePlace(lane.index, float(s))
         for lane in vector_map.lanes
-        if lane.kind == "driving" and lane.junction < 0
+        if lane.kind == "driving" and not lane.junction
         for s in np.arange(4.0, lane.length - (4.0 if lane.successors else _DEAD_END_M), _SPACING_M)
     )
     return _EntryPlaces(places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4))
