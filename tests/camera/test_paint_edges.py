@@ -117,7 +117,7 @@ def looks(x: float, y: float, yaw: float) -> tuple[Pose, Pose]:
 def test_edges_at_ten_metres_deviate_by_less_than_five_millimetres(frame, axis):
     world = road(axis)
     _, (yaw,) = axis.at(np.zeros(1))
-    for border_m, classes in ((0.5 * WIDTH_M - 0.07, (ROAD_DIVIDER,)), (-0.5 * WIDTH_M, (ROAD, ROAD_DIVIDER))):
+    for border_m, classes in ((0.5 * WIDTH_M - 0.14, (ROAD_DIVIDER,)), (-0.5 * WIDTH_M, (ROAD, ROAD_DIVIDER))):
         for pose in looks(-border_m * np.sin(yaw), border_m * np.cos(yaw), yaw + 0.2):
             spec, picture = image(frame, world, pose, 2500.0, PlainCameras)
             assert deviation(picture, axis.left_of(places(spec, picture)) - border_m, classes) < 0.005
@@ -135,9 +135,9 @@ def test_edges_of_painted_areas_are_those_of_the_map(frame):
 
 
 def test_pixels_on_an_edge_show_the_mean_of_both_sides(frame):
-    """A yellow line of 7 cm: where it is as wide as a pixel, its pixels add up to what it covers."""
+    """A yellow line of 14 cm: where it is less than two pixels wide, its pixels add up to what it covers."""
     axis = Line(17.0)
-    border_m = 0.5 * WIDTH_M - 0.035
+    border_m = 0.5 * WIDTH_M - 0.07
     above, _ = looks(-border_m * np.sin(axis.yaw), border_m * np.cos(axis.yaw), 0.0)
     fine_spec, fine = image(frame, road(axis), above, 1500.0, RaycastCameras)
     spec, coarse = image(frame, road(axis), above, 120.0, RaycastCameras)

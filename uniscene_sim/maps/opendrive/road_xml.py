@@ -13,6 +13,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.cubics import Cubics
 from uniscene_sim.maps.opendrive.lateral_profile import LateralProfile, ShapeProfile
 from uniscene_sim.maps.opendrive.losses import Losses
+from uniscene_sim.maps.opendrive.road_marks import RoadMark, read_road_marks
 from uniscene_sim.maps.opendrive.virtual_junctions import cut_main_roads
 from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
 
@@ -49,12 +50,12 @@ _KIND = {"walking": "sidewalk", "bikeLane": "biking"} | dict.fromkeys(_DRIVING, 
 
 @dataclass
 class LaneRecord:
-    """A lane of a section; marks are (ds, mark name, colour, laneChange) of its outer border."""
+    """A lane of a section; marks are those of its outer border."""
 
     id: int
     kind: str
     width: Cubics
-    marks: list[tuple[float, str, str, str]]
+    marks: list[RoadMark]
     speeds: list[tuple[float, float | None]] = field(default_factory=list)  # (ds, m/s, None: that of the road)
     is_level: bool = False  # across, whatever the tilt of the road
     height: float = 0.0
@@ -262,17 +263,13 @@ def _speed(node: Any) -> float | None:
 
 def _lane(node: Any, losses: Losses) -> LaneRecord:
     kind = node.get("type", "none")
-    marks = [
-        (finite_number(m, "sOffset", 0.0), m.get("type", "none"), m.get("color", "standard"), m.get("laneChange", ""))
-        for m in node.findall("roadMark")
-    ]
     heights = [finite_number(n, "outer", 0.0) for n in node.findall("height")]
     link = {k: node.find(f"link/{k}") for k in ("predecessor", "successor")}
     return LaneRecord(
         id=whole_number(node, "id"),
         kind=_KIND.get(kind, kind),
         width=_cubics(node, "width", "sOffset"),
-        marks=sorted(marks),
+        marks=read_road_marks(node, losses),
         speeds=_speeds(node, losses),
         is_level=node.get("level") in ("true", "1"),
         height=heights[0] if heights else 0.0,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from math import inf
 from typing import Any
 
 import numpy as np
 
-from uniscene_sim.maps.elements import Lane, RoadNetwork
+from uniscene_sim.maps.elements import BORDER_FIELDS, Lane, RoadNetwork
 
 __all__ = ["LANE_FIELDS", "content_hash", "pack"]
 
@@ -44,6 +45,7 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
         "left_hand_traffic": m.left_hand_traffic,
         "lanes": [[getattr(lane, k) for k in LANE_FIELDS] for lane in m.lanes],
         "speed_limits": [[limit for row in _speed_limits(lane) for limit in row] for lane in m.lanes],
+        "borders": [[[astuple(part) for part in getattr(lane, k)] for k in BORDER_FIELDS] for lane in m.lanes],
         "losses": m.losses,
         "stop_lines": [[line.lane, line.s_m, line.signal] for line in m.stop_lines],
         "signals": [[s.id, s.kind, s.yaw, s.lanes, s.value] for s in m.signals],

@@ -60,11 +60,9 @@ class RoadMarkings:
         lanes, places = smooth_lanes(network.lanes)
         self.fine = triangles.refined(lanes)
         self._material, self._road = _lane_styles(network)
-        self._strokes = lane_strokes(network)
-        phase = [
-            np.interp(place, np.arange(len(along)), along)
-            for place, along in zip(places, _road_distance(network), strict=True)
-        ]
+        distance = _road_distance(network)
+        self._strokes = lane_strokes(network, distance)
+        phase = [np.interp(place, np.arange(len(along)), along) for place, along in zip(places, distance, strict=True)]
         self._along = _at_corners(lanes, phase, self.fine)
         rank = np.zeros(len(lanes), np.int64)
         rank[self.fine.lane] = self.fine.rank
