@@ -69,7 +69,7 @@ def test_marks_by_s(world):
         (0, "broken", True), (60, "solid", False), (120, "solid_broken", False), (160, "none", True)
     ]  # fmt: skip
     outer = by_id(world, -2)
-    assert [s.may_cross for s in outer.left_stretches] == [True, False, True]  # solid broken: from outside one may
+    assert [s.may_cross for s in outer.left_stretches] == [True, False, True, True]  # solid broken: from outside one may
     assert inner.can_change_right and outer.can_change_left
     assert inner.may_change(False, 30.0) and not inner.may_change(False, 130.0) and outer.may_change(True, 130.0)
     assert not inner.may_overtake(50.0) and inner.may_overtake(150.0)
