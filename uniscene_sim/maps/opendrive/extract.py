@@ -49,7 +49,7 @@ __all__ = ["extract", "main", "opendrive_ref"]
 
 Key = tuple[str, int, int]
 #: To be increased whenever this reader makes another map of the same file, so that maps of two versions never mix.
-READER_VERSION = 3
+READER_VERSION = 4
 STEP_M = 1.0
 MAX_MEMORY = 12 << 30  # bytes of address space
 _LEVEL_M, _SHAPE_M = 1e-4, 2e-3  # what is this level is level; how well a profile follows the shape of a road

@@ -68,7 +68,7 @@ class RoadMark:
     @property
     def is_plain(self) -> bool:
         """Whether its name tells everything."""
-        return self.kind in _PLAIN and not self.lines and self.width is None
+        return self.kind in _PLAIN and not self.lines and (self.width is None or self.kind in _UNPAINTED)
 
 
 def read_road_marks(lane: Any, losses: Losses) -> list[RoadMark]:

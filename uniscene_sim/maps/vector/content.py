@@ -45,13 +45,15 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
         "left_hand_traffic": m.left_hand_traffic,
         "lanes": [[getattr(lane, k) for k in LANE_FIELDS] for lane in m.lanes],
         "speed_limits": [[limit for row in _speed_limits(lane) for limit in row] for lane in m.lanes],
-        "borders": [[[astuple(part) for part in getattr(lane, k)] for k in BORDER_FIELDS] for lane in m.lanes],
         "losses": m.losses,
         "stop_lines": [[line.lane, line.s_m, line.signal] for line in m.stop_lines],
         "signals": [[s.id, s.kind, s.yaw, s.lanes, s.value] for s in m.signals],
         "programs": [[p.phases, p.green_s, p.yellow_s, p.all_red_s] for p in m.programs],
         "objects": [[o.kind, o.yaw, o.size, o.group] for o in m.objects],
     }
+    borders = {lane.index: [list(map(astuple, getattr(lane, k))) for k in BORDER_FIELDS] for lane in m.lanes}
+    if described := {k: parts for k, parts in borders.items() if any(parts)}:
+        meta["borders"] = described
     return arrays, json.dumps(meta, separators=(",", ":"), default=_plain)
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -84,7 +85,7 @@ def read_map(path: str | Path) -> RoadNetwork:
     return replace(network, source_ref=str(head["ref"]))
 
 
-def _borders(parts: list[list[list[Any]]]) -> dict[str, Any]:
+def _borders(parts: Sequence[Sequence[Sequence[Any]]]) -> dict[str, Any]:
     """Fields of a lane's borders, from the values of their parts."""
     kinds = (BorderStretch, BorderStretch, MarkLine, MarkLine)
     return {
@@ -108,7 +109,7 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
                 index=i, centre=centre, heading=heading, width=width, speed_limit_mps=limits[0],
                 speed_changes=tuple(map(SpeedLimit, places[1:], limits[1:])),
                 profile=profile.reshape(len(rows), -1) if len(profile) else np.zeros((0, 2)), **fields,
-                **_borders(meta["borders"][i]),
+                **_borders(meta.get("borders", {}).get(str(i), [(), (), (), ()])),
             )
         )  # fmt: skip
     corners, offset = a["crossing_rows"], a["crossing_offset"]

@@ -79,7 +79,7 @@ def _is_shared(lane: Lane, side: int, kind: int) -> bool:
 def _line_material(network: RoadNetwork, lane: Lane, side: int, colour: str) -> int:
     """Material of a line on the left (0) or right (1) border of a lane."""
     beside = lane.left if side == 0 else lane.right
-    driving = beside >= 0 and network.lanes[beside].kind == "driving"
+    driving = beside >= 0 and network.lanes[beside].kind == lane.kind == "driving"
     divides = side == (1 if network.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
     if colour in _COLOURS:
         return int(_COLOURS[colour])
