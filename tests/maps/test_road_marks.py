@@ -51,15 +51,15 @@ def by_id(world: VectorMap, number: int):
 
 
 def across(world: VectorMap, x: float, y: float, reach_m: float = 0.6) -> dict[int, tuple[float, float]]:
-    """Where each material other than asphalt begins and ends across the road at x, relative to y, to 2 cm."""
+    """Where each material of lines begins and ends across the road at x, relative to y, to 2 cm."""
     step = 0.02
     x0, y0 = np.floor(x / step - 2) * step, np.floor((y - reach_m) / step) * step
     row = world.surface.paint(x0, y0, int(2 * reach_m / step), step, 1)[0, int((x - x0) / step)]
     at = y0 + (np.arange(len(row)) + 0.5) * step - y
-    road = (Material.ASPHALT, Material.ASPHALT_OLD)
+    other = (Material.ASPHALT, Material.ASPHALT_OLD, Material.GRASS, Material.SOIL)
     return {
         int(m): pytest.approx((at[row == m].min() - step / 2, at[row == m].max() + step / 2), abs=0.021)
-        for m in np.unique(row) if m not in road
+        for m in np.unique(row) if m not in other
     }  # fmt: skip
 
 
