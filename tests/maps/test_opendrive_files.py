@@ -9,35 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.maps.opendrive_text import lane, road
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.maps.elements import FREE_SPEED_MPS, Lane
 from uniscene_sim.maps.load import extract_to, load_map
 from uniscene_sim.maps.opendrive.extract import extract
-from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
 CAN_READ = importlib.util.find_spec("carla") is not None and importlib.util.find_spec("lxml") is not None
 pytestmark = pytest.mark.skipif(not CAN_READ, reason="needs uniscene_sim[maps] (carla, lxml)")
-
-
-def lane(number: int, width: str = '<width sOffset="0" a="3.5" b="0" c="0" d="0"/>', more: str = "", **values) -> str:
-    """A lane; `more` follows its widths, `values` are its attributes."""
-    said = "".join(f' {k}="{v}"' for k, v in ({"type": "driving"} | values).items())
-    return f'<lane id="{number}"{said}>{width}{more}</lane>'
-
-
-def road(name: str, lanes: str = "", **o) -> str:
-    """A road along x of 200 m with lanes 1 and -1, unless told otherwise."""
-    length = o.get("length", 200)
-    shape = o.get("geometry", f'<geometry s="0" x="{o.get("x", 0)}" y="{o.get("y", 0)}" hdg="{o.get("hdg", 0)}" '
-                  f'length="{length}">{o.get("shape", "<line/>")}</geometry>')  # fmt: skip
-    lanes = lanes or f"<left>{lane(1)}</left><right>{lane(-1)}</right>"
-    sections = o.get("sections", f'<laneSection s="0">{lanes}</laneSection>')
-    return f"""<road id="{name}" length="{length}" junction="{o.get("junction", -1)}"><link>{o.get("link", "")}</link>
-      {o.get("type", "")}<planView>{shape}</planView><elevationProfile>{o.get("elevation", "")}</elevationProfile>
-      <lateralProfile>{o.get("lateral", "")}</lateralProfile><lanes>{o.get("offset", "")}{sections}</lanes>
-      <objects>{o.get("objects", "")}</objects><signals>{o.get("signals", "")}</signals></road>"""
 
 
 @pytest.fixture
@@ -203,6 +184,23 @@ def test_a_bad_object_costs_only_itself(read):
     assert len(m.lanes) == 2 and len(m.objects) == 1 and "object 'o'" in m.losses[0] and "signal 'g'" in m.losses[0]
 
 
+def test_a_bad_link_or_height_costs_only_itself(read):
+    more = '<link><successor id="x"/></link><height sOffset="0" inner="0" outer="nan"/><speed sOffset="x" max="9"/>'
+    m = read(road("1", f"<right>{lane(-1, more=more)}</right>"), losses=1)
+    assert len(m.lanes) == 1 and all(word in m.losses[0] for word in ("lane link", "lane height", "speed limit"))
+
+
+def test_lanes_without_a_centre_lane_or_with_gaps_in_their_numbers(read):
+    m = read(road("1", f"<right>{lane(-1)}{lane(-3)}</right>"))
+    assert by_key(m, "1", 0, -3).centre[:, 1] == pytest.approx(-5.25)
+
+
+def test_a_planview_that_begins_late(read):
+    pieces = '<geometry s="{}" x="0" y="0" hdg="0" length="200"><line/></geometry>'
+    assert len(read(road("1", geometry=pieces.format("1e-9"))).lanes) == 2
+    assert "begins at s = 5" in read(road("1"), road("2", geometry=pieces.format(5)), losses=1).losses[0]
+
+
 def test_where_nothing_is_left_the_file_is_refused(read):
     with pytest.raises(InputError, match=r"nothing to drive on.*length"):
         read(BROKEN["length 0"])
@@ -212,10 +210,8 @@ def test_losses_are_warned_of_once_and_strict_makes_them_an_error(tmp_path, caps
     path = tmp_path / "lossy.xodr"
     path.write_text(f"<OpenDRIVE>{road('1')}{BROKEN['length 0']}{BROKEN['nan'].replace('x', 'y', 1)}</OpenDRIVE>")
     with pytest.warns(InputWarning, match="left out: road 'x'") as told:
-        read_opendrive(path)
-    assert len(told) == 1
-    with pytest.warns(InputWarning):
         extract_to(path, path.with_suffix(".npz"))
+    assert len(told) == 1
     with pytest.warns(InputWarning, match="left out"):
         load_map(path)  # from the .npz beside it
     assert main(["validate", str(path)]) == 0

@@ -1,11 +1,15 @@
 """Paths by the metre, held to a plain reference in numpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import point_in_polygon
+from uniscene_sim.maps.elements import Lane, SpeedLimit
 from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LANE_S, LIMIT, STOP, YAW
 from uniscene_sim.world.paths import annotate_path, random_path_ahead
@@ -99,3 +103,16 @@ def test_walkers_keep_to_their_side_by_the_metre():
         left = np.stack([-step[:, 1], step[:, 0]], axis=1) / np.hypot(*step.T)[:, None]
         assert np.allclose(aside[:, :2] - middle[:, :2], 0.6 * left)
         assert np.hypot(*np.diff(middle[:, :2], axis=0).T).max() < 1.0 + 1e-9
+
+
+def test_limits_hold_from_where_they_begin():
+    x = np.arange(400.0)
+    lane = Lane(
+        0, ("a", 0, -1), "driving", np.stack([x, 0 * x, 0 * x], axis=1), 0 * x, 0 * x + 3.5, "none", "none",
+        speed_limit_mps=np.inf, speed_changes=(SpeedLimit(100.0, 27.0), SpeedLimit(250.0, 13.0)),
+    )  # fmt: skip
+    path = random_path_ahead(VectorMap("limits", (lane,)), 0, 20.0, (1,))
+    at, limit = path[:, 0], path[:, LIMIT]
+    assert (limit[at < 100] > 100).all(), "none: drivers drive as fast as they want"
+    assert (limit[(at >= 100) & (at < 250)] == 27.0).all() and (limit[at >= 250] == 13.0).all()
+    assert replace(lane, speed_changes=()).limit_at(300.0) == np.inf

@@ -32,8 +32,8 @@ def lane(index: int, y: float, **fields) -> Lane:
     n = 801
     centre = np.stack([np.arange(n, dtype=float), np.full(n, y), np.zeros(n)], axis=1)
     return Lane(
-        index=index, key=("0", 0, -1 - index), kind="driving", centre=centre, heading=np.zeros(n), width=np.full(n, 3.5),
-        left_mark="broken", right_mark="solid", speed_limit_mps=20.0, **fields,
+        index=index, key=("0", 0, -1 - index), kind="driving", centre=centre, heading=np.zeros(n),
+        width=np.full(n, 3.5), left_mark="broken", right_mark="solid", speed_limit_mps=20.0, **fields,
     )  # fmt: skip
 
 

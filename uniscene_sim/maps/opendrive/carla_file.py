@@ -11,9 +11,11 @@ from typing import Any
 from lxml import etree
 
 from uniscene_sim.maps.opendrive.cubics import Cubics
-from uniscene_sim.maps.opendrive.road_xml import RoadRecord, XmlMap
+from uniscene_sim.maps.opendrive.road_xml import LaneRecord, RoadRecord, XmlMap
 
 __all__ = ["carla_text", "road_numbers"]
+
+_MISSING = LaneRecord(id=0, kind="none", width=Cubics([]), marks=[])
 
 
 def road_numbers(xml: XmlMap) -> dict[str, int]:
@@ -23,13 +25,14 @@ def road_numbers(xml: XmlMap) -> dict[str, int]:
     return {road: numbers[road] if road in numbers else next(free) for road in xml.roads}
 
 
-def carla_text(xml: XmlMap) -> str:
-    """An OpenDRIVE file with these numbers."""
+def carla_text(xml: XmlMap, only: str | None = None) -> str:
+    """An OpenDRIVE file with these numbers, of all roads or only one."""
     root = etree.Element("OpenDRIVE")
     etree.SubElement(root, "header", revMajor="1", revMinor="4")
     numbers = road_numbers(xml)
     for road in xml.roads.values():
-        _add_road(root, numbers[road.id], road)
+        if only is None or road.id == only:
+            _add_road(root, numbers[road.id], road)
     text: str = etree.tostring(root, encoding="unicode")
     return text
 
@@ -64,9 +67,11 @@ def _add_road(root: Any, number: int, road: RoadRecord) -> None:
             if side == "center":
                 _add(group, "lane", id=0, type="none", level="false")
                 continue
-            for lane_id in sorted((k for k in section.lanes if sign * k > 0), reverse=True):
-                lane = _add(group, "lane", id=lane_id, type=section.lanes[lane_id].kind, level="false")
-                _add_cubics(lane, "width", section.lanes[lane_id].width, "sOffset")
+            most = max((sign * k for k in section.lanes), default=0)
+            for lane_id in sorted((sign * k for k in range(1, most + 1)), reverse=True):
+                found = section.lanes.get(lane_id, _MISSING)  # carla wants them without gaps
+                lane = _add(group, "lane", id=lane_id, type=found.kind, level="false")
+                _add_cubics(lane, "width", found.width, "sOffset")
     objects = _add(node, "objects")
     for record in road.objects:
         if record.get("type") == "crosswalk" and record["cornerLocal"]:

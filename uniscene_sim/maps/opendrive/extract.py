@@ -20,18 +20,13 @@ except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.elements import DRIVABLE_KINDS, Crossing, Lane, RoadNetwork, SpeedLimit
+from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork
 from uniscene_sim.maps.opendrive.carla_file import carla_text, road_numbers
+from uniscene_sim.maps.opendrive.lane_marks import lane_marks
+from uniscene_sim.maps.opendrive.lane_surface import lane_limits, tilt
 from uniscene_sim.maps.opendrive.links import link_lanes
 from uniscene_sim.maps.opendrive.objects import read_crossings, read_objects
-from uniscene_sim.maps.opendrive.road_marks import (
-    border_lines,
-    border_stretches,
-    main_mark,
-    mark_name,
-    mark_stretches,
-    may_cross,
-)
+from uniscene_sim.maps.opendrive.road_marks import main_mark, mark_name, mark_stretches, may_cross
 from uniscene_sim.maps.opendrive.road_xml import (
     DEFAULT_SPEED_MPS,
     MAX_LANE_M,
@@ -52,8 +47,6 @@ Key = tuple[str, int, int]
 READER_VERSION = 4
 STEP_M = 1.0
 MAX_MEMORY = 12 << 30  # bytes of address space
-_LEVEL_M, _SHAPE_M = 1e-4, 2e-3  # what is this level is level; how well a profile follows the shape of a road
-_FINEST = 17  # places across a lane
 _EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
 
 
@@ -95,67 +88,12 @@ def _geometry(
         return None
     table, profile = np.array(rows), np.zeros((0, 2))
     if not road.lateral.is_level:  # carla knows nothing of it
-        profile = _tilt(table, road, section, lane_id)
+        profile = tilt(table, road, section, lane_id)
     steps = np.diff(table[:, :2], axis=0)
     if np.hypot(steps[:, 0], steps[:, 1]).sum() < 1e-3 or not np.isfinite(table).all():
         return None
     table[:, 3] = np.unwrap(table[:, 3])
     return table, profile
-
-
-def _tilt(table: np.ndarray, road: RoadRecord, section: SectionRecord, lane_id: int) -> np.ndarray:
-    """Move the rows (N, 6) of a lane onto the tilted and shaped road, in place, and return its profile (N, K), m."""
-    s = table[:, 5]
-    inner, outer = road.lane_span(section, lane_id, s)
-    level_from = _level_from(road, section, lane_id, s)
-    to_left = (inner, outer) if (lane_id > 0) == road.forward(section.lanes[lane_id]) else (outer, inner)
-
-    def surface(part: float) -> tuple[np.ndarray, np.ndarray]:
-        """Offset and height (N,), m, at a part of the way from the right border to the left one."""
-        t = to_left[0] + part * (to_left[1] - to_left[0])
-        if level_from is None:
-            return road.lateral.place(s, t)
-        beside, above = road.lateral.place(s, level_from)
-        return beside + t - level_from, above
-
-    middle, above = surface(0.5)
-    aside = middle - 0.5 * (inner + outer)
-    heading = np.array([road.reference(float(at))[2] for at in s])
-    table[:, 0] -= aside * np.sin(heading)
-    table[:, 1] += aside * np.cos(heading)
-    table[:, 2] += above
-    table[:, 4] *= np.abs(surface(1.0)[0] - surface(0.0)[0]) / np.maximum(np.abs(outer - inner), 1e-9)
-    fine: np.ndarray = np.stack([surface(part)[1] for part in np.linspace(1.0, 0.0, _FINEST)], axis=1) - above[:, None]
-    if np.abs(fine).max() < _LEVEL_M:
-        return np.zeros((0, 2))
-    for count in (2, 3, 5, 9):  # as many places across as its shape needs
-        coarse: np.ndarray = fine[:, :: (_FINEST - 1) // (count - 1)]
-        between = np.linspace(0, count - 1, _FINEST)
-        low = np.minimum(between.astype(int), count - 2)
-        filled = coarse[:, low] + (between - low) * (coarse[:, low + 1] - coarse[:, low])
-        if np.abs(filled - fine).max() < _SHAPE_M:
-            return coarse
-    return fine
-
-
-def _level_from(road: RoadRecord, section: SectionRecord, lane_id: int, s: np.ndarray) -> np.ndarray | None:
-    """Lateral position (N,), m, from which the lanes of a side are level, if a lane is among these."""
-    side = 1 if lane_id > 0 else -1
-    for k in range(1, abs(lane_id) + 1):
-        if side * k in section.lanes and section.lanes[side * k].is_level:
-            return road.lane_span(section, side * k, s)[0]
-    return None
-
-
-def _limits(table: np.ndarray, road: RoadRecord, section: SectionRecord, lane: LaneRecord) -> tuple[SpeedLimit, ...]:
-    """Speed limits of a lane with rows (N, 6), by rising arc length in its direction of travel."""
-    limits = road.speed_limits(section, lane)
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(table[:, :2], axis=0).T))])
-    if road.forward(lane):
-        return tuple(SpeedLimit(float(np.interp(s, table[:, 5], along)), mps) for s, mps in limits)
-    ends = [*(s for s, _ in limits[1:]), section.s1]
-    at = [float(np.interp(-end, -table[:, 5], along)) for end in ends]
-    return tuple(SpeedLimit(s, mps) for s, (_, mps) in zip(at[::-1], limits[::-1], strict=True))
 
 
 def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
@@ -170,21 +108,25 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
             for lane_id in sorted(k for k in section.lanes if k):
                 record = section.lanes[lane_id]
                 shape = _geometry(carla_map, numbers[road.id], road, section, lane_id)
-                if shape is None or shape[0][:, 4].max() < (0.05 if record.kind != "driving" else 1e-6):
+                if shape is None or (shape[0][:, 4].max() < 0.05 and record.kind != "driving"):
+                    continue
+                if shape[0][:, 4].max() <= 0:
+                    where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
+                    xml.losses.add("lanes of no width left out", where)
                     continue
                 index[road.id, number, lane_id] = len(rows)
                 rows.append((road, section, record, *shape))
     keys = list(index)
     for i, (road, section, record, table, profile) in enumerate(rows):
         beside = _neighbours(keys[i], road, section, record, index)
-        limits = _limits(table, road, section, record)
+        limits = lane_limits(table, road, section, record)
         lane = Lane(
             index=i, key=keys[i], kind=record.kind, centre=np.ascontiguousarray(table[:, :3]),
             heading=np.ascontiguousarray(table[:, 3]), width=np.maximum(table[:, 4], 0.0),
             junction=road.junction, speed_limit_mps=limits[0].mps, speed_changes=limits[1:], height=record.height,
             profile=profile, **beside,
         )  # fmt: skip
-        lanes.append(replace(lane, **_marks(lane, road, section, record)))
+        lanes.append(replace(lane, **lane_marks(lane, road, section, record)))
     return lanes, index
 
 
@@ -223,28 +165,22 @@ def _neighbours(
     return {"left_mark": "none", "right_mark": "none"} | out
 
 
-def _marks(lane: Lane, road: RoadRecord, section: SectionRecord, record: LaneRecord) -> dict[str, Any]:
-    """Stretches and lines of the borders of a lane, where its names do not tell everything."""
-    side, forward, length = (1 if record.id > 0 else -1), road.forward(record), section.s1 - section.s0
-    out: dict[str, Any] = {}
-    for outwards in (False, True):
-        border_id = record.id if outwards else record.id - side
-        border, at_centre = section.lanes.get(border_id), border_id == 0
-        if border is None or not border.marks:
-            continue
-        id_grows = (side > 0) == outwards
-        name = "left" if id_grows == forward else "right"
-        beyond = record.id + side if outwards else border_id or -side
-        alone = beyond not in section.lanes or section.lanes[beyond].kind not in DRIVABLE_KINDS
-        # Double marks are named from inside to outside, on the centre line from left to right.
-        outside_t = -1 if at_centre else side
-        out[f"{name}_stretches"] = border_stretches(
-            border.marks, length, lane, forward, outwards or (at_centre and side > 0), id_grows
-        )
-        out[f"{name}_lines"] = border_lines(
-            border.marks, length, lane, forward, -1 if id_grows else 1, outside_t, alone
-        )
-    return out
+def _open(xml: XmlMap, name: str) -> Any:
+    """The map as carla has it; roads that it cannot read are left out of `xml`."""
+    import carla
+
+    try:
+        return carla.Map(name, carla_text(xml))
+    except (RuntimeError, IndexError, ValueError):
+        for road in list(xml.roads):
+            try:
+                carla.Map(name, carla_text(xml, road))
+            except (RuntimeError, IndexError, ValueError) as error:
+                xml.losses.add("left out", f"road {road!r} (carla cannot read it: {str(error).splitlines()[0]})")
+                del xml.roads[road]
+        if not xml.roads:
+            raise
+        return carla.Map(name, carla_text(xml))
 
 
 def opendrive_ref(source: bytes) -> str:
@@ -255,14 +191,12 @@ def opendrive_ref(source: bytes) -> str:
 
 def extract(path: str | Path) -> VectorMap:
     """Read a file in this process, which a bad file may kill."""
-    import carla
-
     xml = read_xml(path)
     total = sum(road.length * max(len(section.lanes) for section in road.sections) for road in xml.roads.values())
     if not total <= MAX_LANE_M:
         raise InputError(f"{total:.3g} m of lanes, expected at most {MAX_LANE_M:.0e}", file=path, field="length")
     try:
-        carla_map = carla.Map(Path(path).stem, carla_text(xml))
+        carla_map = _open(xml, Path(path).stem)
         lanes, index = _lanes(carla_map, xml)
         corners = [_location(corner) for corner in carla_map.get_crosswalks()]
     except (RuntimeError, IndexError, ValueError) as error:

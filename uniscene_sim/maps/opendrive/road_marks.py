@@ -1,23 +1,19 @@
-"""Road marks of OpenDRIVE: the marks of a border by s, as stretches that may be crossed or not, and as lines."""
+"""Road marks of OpenDRIVE, as they are written, and which of them may be crossed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from uniscene_sim.maps.elements import BorderStretch, Lane, MarkLine
 from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.xml_values import finite_number
 
 __all__ = [
+    "MARK_WIDTH_M",
+    "UNPAINTED",
     "LinePattern",
     "RoadMark",
-    "border_lines",
-    "border_stretches",
     "main_mark",
     "mark_name",
     "mark_stretches",
@@ -25,13 +21,10 @@ __all__ = [
     "read_road_marks",
 ]
 
-_WIDTH_M = 0.14
-_DASH_M, _SPACE_M = 3.0, 6.0
-_DOTS_M = 0.1, 1.1  # Botts' dots: size and space
+MARK_WIDTH_M = 0.14
 _PLAIN = frozenset({"solid", "broken", "none", "curb", "grass"})
-_UNPAINTED = frozenset({"none", "curb", "grass", "custom"})
+UNPAINTED = frozenset({"none", "curb", "grass", "custom"})
 _STANDARD = frozenset({"standard", "white", ""})
-_NEVER = 1e9  # beyond any lane
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ class RoadMark:
     @property
     def is_plain(self) -> bool:
         """Whether its name tells everything."""
-        return self.kind in _PLAIN and not self.lines and (self.width is None or self.kind in _UNPAINTED)
+        return self.kind in _PLAIN and not self.lines and (self.width is None or self.kind in UNPAINTED)
 
 
 def read_road_marks(lane: Any, losses: Losses) -> list[RoadMark]:
@@ -93,7 +86,7 @@ def _road_mark(node: Any) -> RoadMark:
 
 def _line(node: Any, colour: str, width: float | None, once: bool) -> LinePattern:
     mark_type = node.getparent()
-    own = _positive(node, "width") or _positive(mark_type, "width") or width or _WIDTH_M
+    own = _positive(node, "width") or _positive(mark_type, "width") or width or MARK_WIDTH_M
     return LinePattern(
         length=max(finite_number(node, "length", 0.0), 0.0),
         space=max(finite_number(node, "space", 0.0), 0.0),
@@ -161,97 +154,3 @@ def _may_cross(mark: RoadMark, outwards: bool, id_grows: bool) -> bool:
     if mark.kind == "custom":
         return all(line.rule != "no passing" and (line.space > 0.0 or line.once) for line in mark.lines)
     return mark.kind in ("none", "broken", "broken_broken", "botts_dots")
-
-
-def border_stretches(
-    marks: Sequence[RoadMark], length: float, lane: Lane, forward: bool, outwards: bool, id_grows: bool
-) -> tuple[BorderStretch, ...]:
-    """The stretches of a border of a lane in its direction of travel; none if they are alike.
-
-    Args:
-        marks: of the border.
-        length: of the section, m.
-        lane: the lane.
-        forward: whether its traffic follows the road.
-        outwards: whether the border is the lane's outer one.
-        id_grows: whether the lane beyond has the greater id.
-    """
-    found = []
-    for begin, end, beside in mark_stretches(marks, length):
-        at = begin if forward else length - end
-        stretch = BorderStretch(at / length * lane.length, mark_name(beside), may_cross(beside, outwards, id_grows))
-        found.append(stretch)
-    found = found if forward else found[::-1]
-    kept = found[:1] + [b for a, b in pairwise(found) if (a.mark, a.may_cross) != (b.mark, b.may_cross)]
-    return tuple(kept) if len(kept) > 1 else ()
-
-
-def border_lines(
-    marks: Sequence[RoadMark], length: float, lane: Lane, forward: bool, towards_t: int, outside_t: int, alone: bool
-) -> tuple[MarkLine, ...]:
-    """The lines of a border as its lane draws them; none if its name tells everything.
-
-    Args:
-        marks: of the border.
-        length: of the section, m.
-        lane: the lane.
-        forward: whether its traffic follows the road.
-        towards_t: 1 if the lane lies to the left of the border as seen along the road, else -1.
-        outside_t: 1 if what is named second in a double mark lies to the left as seen along the road, else -1.
-        alone: whether no lane beyond draws the other half of the lines.
-    """
-    stretches = mark_stretches(marks, length)
-    if len(stretches) == 1 and len(stretches[0][2]) < 2 and all(mark.is_plain for mark in stretches[0][2]):
-        return ()
-    lines = []
-    scale = lane.length / length
-    for begin, end, beside in stretches:
-        for line in _side_by_side(beside, outside_t):
-            first = begin + line.s
-            low, high = begin, end
-            if line.once:
-                low, high = max(first, begin), min(first + line.length, length)
-            places = (low, high) if forward else (length - high, length - low)
-            offset = line.t * towards_t
-            if alone:  # all of it lies in this lane
-                offset = max(offset, 0.5 * line.width)
-            broken = line.space > 0.0 and line.length > 0.0 and not line.once
-            lines.append(
-                MarkLine(
-                    begin_m=places[0] * scale, end_m=places[1] * scale, offset_m=offset, width_m=line.width,
-                    dash_m=line.length if broken else 0.0, space_m=line.space if broken else 0.0,
-                    dash_at_m=(first if forward else length - first) * scale, colour=line.colour,
-                )
-            )  # fmt: skip
-    return tuple(lines) or (MarkLine(_NEVER, _NEVER, 0.0, _WIDTH_M),)
-
-
-def _side_by_side(beside: Sequence[RoadMark], outside_t: int) -> list[LinePattern]:
-    """The lines of marks on one border; several plain ones get a place each, the first one inside."""
-    groups = [list(mark.lines) or _lines_of_kind(mark, outside_t) for mark in beside]
-    groups = [group for group in groups if group]
-    if len(groups) < 2 or any(line.t for group in groups for line in group):
-        return [line for group in groups for line in group]
-    widths = np.array([group[0].width for group in groups])
-    middles = 2.0 * (np.cumsum(widths) - 0.5 * widths)
-    middles -= 0.5 * (middles[0] + middles[-1])
-    return [replace(group[0], t=float(outside_t * t)) for group, t in zip(groups, middles, strict=True)]
-
-
-def _lines_of_kind(mark: RoadMark, outside_t: int) -> list[LinePattern]:
-    """The lines of a mark that only has a name, from inside to outside."""
-    if mark.kind in _UNPAINTED:
-        return []
-    width = mark.width or _WIDTH_M
-
-    def line(kind: str, t: float) -> LinePattern:
-        if kind == "botts":
-            return LinePattern(*_DOTS_M, t, 0.0, _DOTS_M[0], mark.colour)
-        return LinePattern(_DASH_M, _SPACE_M if kind == "broken" else 0.0, t, 0.0, width, mark.colour)
-
-    parts = [part for part in mark.kind.split("_") if part in ("solid", "broken")]
-    if mark.kind == "botts_dots":
-        return [line("botts", 0.0)]
-    if len(parts) == 2:
-        return [line(parts[0], -outside_t * width), line(parts[1], outside_t * width)]
-    return [line(parts[0] if parts else "solid", 0.0)]

@@ -11,9 +11,13 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.cubics import Cubics
-from uniscene_sim.maps.opendrive.lateral_profile import LateralProfile, ShapeProfile
+from uniscene_sim.maps.opendrive.cubics_xml import read_cubics, read_lateral
+from uniscene_sim.maps.opendrive.lane_borders import widths_from_borders
+from uniscene_sim.maps.opendrive.lateral_profile import LateralProfile
 from uniscene_sim.maps.opendrive.losses import Losses
+from uniscene_sim.maps.opendrive.placed_xml import read_placed
 from uniscene_sim.maps.opendrive.road_marks import RoadMark, read_road_marks
+from uniscene_sim.maps.opendrive.speeds_xml import read_speeds
 from uniscene_sim.maps.opendrive.virtual_junctions import cut_main_roads
 from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
 
@@ -29,8 +33,9 @@ __all__ = [
 ]
 
 MAX_LANE_M = 1e7  # all lanes together; a wrong length must not fill the memory
+_JOINT_M = 0.01  # what is this near is at the same place
+_MOST_LANES = 200  # on a side
 DEFAULT_SPEED_MPS = 50 / 3.6  # where a file gives no limit
-_MPS = {"mph": 0.44704, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "kph": 1 / 3.6, "m/s": 1.0, "": 1.0}
 #: Other names of lanes on which through traffic drives.
 _DRIVING = {
     "entry",
@@ -71,33 +76,6 @@ class SectionRecord:
     s0: float
     s1: float
     lanes: dict[int, LaneRecord] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class OutlineRecord:
-    """An outline of an object: corners (N, 4), m, along s and t of the road or u and v of the object (`by_road`), above
-    its foot, and height."""
-
-    corners: np.ndarray
-    by_road: bool
-    closed: bool
-
-
-@dataclass(frozen=True)
-class RepeatRecord:
-    """A row of copies of an object from s on, or one long body where the distance between copies is 0, m; what changes
-    along it by name (t, height, width, length, zOffset, radius), from the first value to the second."""
-
-    s: float
-    length: float
-    distance: float
-    both: dict[str, tuple[float, float]]
-    straight: bool  # from end to end, whatever the bends of the road
-
-    def at(self, name: str, q: float) -> float:
-        """A value at a part of the way."""
-        start, end = self.both[name]
-        return start + q * (end - start)
 
 
 @dataclass(frozen=True)
@@ -221,62 +199,36 @@ def _local(shape: str, p: dict[str, Any], ds: float, length: float) -> tuple[flo
     return ds, 0.0, 0.0
 
 
-def _cubics(parent: Any, path: str, start: str = "s") -> Cubics:
-    """Records of an element; what changes along a road is zero before its first one."""
-    cubics = Cubics([]) if parent is None else _records(parent.findall(path), start)
-    if start == "s" and cubics.rows[0, 0] > 0:
-        return Cubics([(0.0, 0.0, 0.0, 0.0, 0.0), *cubics.rows.tolist()])
-    return cubics
-
-
-def _records(nodes: list[Any], start: str = "s") -> Cubics:
-    return Cubics([(finite_number(n, start, 0.0), *(finite_number(n, k, 0.0) for k in "abcd")) for n in nodes])  # type: ignore[misc]
-
-
-def _speeds(node: Any, losses: Losses) -> list[tuple[float, float | None]]:
-    """Limits (m/s; infinite: no limit, None: not told) of the <speed> of a lane, by their places on it, m."""
-    found = []
-    for n in node.findall("speed"):
-        limit = _speed(n)
-        if limit is None and _limit_word(n) != "undefined":
-            losses.add("speed limits not understood", f"max={n.get('max')!r} unit={n.get('unit')!r}")
-        else:
-            found.append((finite_number(n, "sOffset", 0.0), limit))
-    return sorted(found, key=lambda item: item[0])
-
-
-def _limit_word(node: Any) -> str:
-    return str(node.get("max", "undefined")).strip().lower().replace(" ", "").replace("_", "")
-
-
-def _speed(node: Any) -> float | None:
-    """A limit, m/s; infinite: none; None: not told."""
-    if _limit_word(node) == "nolimit":
-        return float("inf")
-    factor = _MPS.get(node.get("unit", "").strip().lower())
-    try:
-        value = finite_number(node, "max") * (factor or float("nan"))
-    except InputError:
-        return None
-    return value if 0.5 < value < 150 else None
-
-
 def _lane(node: Any, losses: Losses) -> LaneRecord:
     kind = node.get("type", "none")
-    heights = [finite_number(n, "outer", 0.0) for n in node.findall("height")]
-    link = {k: node.find(f"link/{k}") for k in ("predecessor", "successor")}
+    heights = losses.readable(
+        "left out", node.findall("height"), lambda n: finite_number(n, "outer", 0.0), "lane height"
+    )
+    link = {
+        k: losses.readable("left out", node.findall(f"link/{k}"), lambda n: whole_number(n, "id"), "lane link")
+        for k in ("predecessor", "successor")
+    }
     return LaneRecord(
-        id=whole_number(node, "id"),
+        id=_lane_id(node),
         kind=_KIND.get(kind, kind),
-        width=_cubics(node, "width", "sOffset"),
+        width=read_cubics(node, "width", "sOffset"),
         marks=read_road_marks(node, losses),
-        speeds=_speeds(node, losses),
+        speeds=read_speeds(node, losses),
         is_level=node.get("level") in ("true", "1"),
         height=heights[0] if heights else 0.0,
-        predecessor=None if link["predecessor"] is None else whole_number(link["predecessor"], "id"),
-        successor=None if link["successor"] is None else whole_number(link["successor"], "id"),
+        predecessor=next(iter(link["predecessor"]), None),
+        successor=next(iter(link["successor"]), None),
         reversed=node.get("direction") == "reversed",
     )
+
+
+def _lane_id(node: Any) -> int:
+    number = whole_number(node, "id")
+    if abs(number) > _MOST_LANES:
+        raise InputError(
+            f"<lane> needs a number from -{_MOST_LANES} to {_MOST_LANES}, got {float(number):g}", field="id"
+        )
+    return number
 
 
 def _geometry(node: Any) -> tuple[float, float, float, float, float, str, dict[str, Any]]:
@@ -290,91 +242,27 @@ def _geometry(node: Any) -> tuple[float, float, float, float, float, str, dict[s
     return s, x, y, hdg, length, shape, p
 
 
-def _placed(node: Any) -> dict[str, Any]:
-    """A signal, reference or object as a dictionary of its attributes, with its validity and outlines."""
-    record: dict[str, Any] = dict(node.attrib)
-    for name in ("s", "t", "zOffset", "hOffset", "hdg", "length", "width", "height", "radius"):
-        try:
-            value = float(node.get(name, 0.0))
-            record[name] = value if np.isfinite(value) else 0.0
-        except ValueError:
-            record[name] = 0.0
-    record["validity"] = [
-        (whole_number(v, "fromLane", 0), whole_number(v, "toLane", 0)) for v in node.findall("validity")
-    ]
-    record["cornerLocal"] = [
-        tuple(finite_number(c, k, 0.0) for k in ("u", "v", "z")) for c in node.findall(".//cornerLocal")
-    ]
-    record["cornerRoad"] = [
-        tuple(finite_number(c, k, 0.0) for k in ("s", "t", "dz")) for c in node.findall(".//cornerRoad")
-    ]
-    record["outlines"] = [_outline(n, record["height"]) for n in node.iter("outline")]
-    record["repeat"] = [_repeat(r, record) for r in node.findall("repeat")]
-    return record
-
-
-def _outline(node: Any, height: float) -> OutlineRecord:
-    road = [[finite_number(c, k, 0.0) for k in ("s", "t", "dz")] for c in node.findall("cornerRoad")]
-    local = [[finite_number(c, k, 0.0) for k in ("u", "v", "z")] for c in node.findall("cornerLocal")]
-    heights = [finite_number(c, "height", height) for c in node.findall("cornerRoad" if road else "cornerLocal")]
-    corners = np.column_stack([road or local, heights]) if heights else np.zeros((0, 4))
-    return OutlineRecord(corners, bool(road), node.get("closed", "true") not in ("false", "0"))
-
-
-def _repeat(node: Any, record: dict[str, Any]) -> RepeatRecord:
-    """A repeat; what it does not say is as with the object itself."""
-    both = {}
-    for name, usual in (("t", "t"), ("height", "height"), ("width", "width"), ("length", "length"),
-                        ("zOffset", "zOffset"), ("radius", "radius")):  # fmt: skip
-        start = finite_number(node, f"{name}Start", record[usual])
-        both[name] = (start, finite_number(node, f"{name}End", start))
-    s, length, distance = (finite_number(node, k, 0.0) for k in ("s", "length", "distance"))
-    return RepeatRecord(s, length, distance, both, node.get("detachFromReferenceLine") in ("true", "1"))
-
-
-def _lateral(node: Any) -> LateralProfile:
-    if node is None:
-        return LateralProfile(Cubics([]), (Cubics([]), Cubics([])), ())
-    sides = (("left", "both"), ("right", "both"))
-    falls = [[n for n in node.findall("crossfall") if n.get("side", "both") in side] for side in sides]
-    rows: dict[float, list[tuple[float, float, float, float, float]]] = {}
-    for n in node.findall("shape"):
-        a, b, c, d = (finite_number(n, k, 0.0) for k in "abcd")
-        rows.setdefault(finite_number(n, "s", 0.0), []).append((finite_number(n, "t", 0.0), a, b, c, d))
-    shapes = [ShapeProfile(s, Cubics(pieces)) for s, pieces in rows.items()]
-    return LateralProfile(_cubics(node, "superelevation"), (_records(falls[0]), _records(falls[1])), shapes)
-
-
 def _sections(node: Any, length: float, losses: Losses) -> list[SectionRecord]:
     sections = []
     for n in node.findall("lanes/laneSection"):
-        section = SectionRecord(finite_number(n, "s", 0.0), length)
-        borders: dict[int, Cubics] = {}
+        section = SectionRecord(max(finite_number(n, "s", 0.0), 0.0), length)
+        widths, borders = {}, {}
         for lane in n.findall(".//lane"):
             record = _lane(lane, losses)
             section.lanes[record.id] = record
             if lane.find("border") is not None and lane.find("width") is None:
-                borders[record.id] = _cubics(lane, "border", "sOffset")
-            elif record.id and lane.find("width") is None and record.kind != "none":
-                where = f"lane {record.id} of road {node.get('id')!r} from s = {section.s0:g}"
-                losses.add("lanes without <width> or <border> left out", where)
-        _widths_from_borders(section, borders, _cubics(node.find("lanes"), "laneOffset"))
+                borders[record.id] = read_cubics(lane, "border", "sOffset")
+            else:
+                widths[record.id] = record.width
+                if record.id and lane.find("width") is None and record.kind not in ("none", "driving"):
+                    where = f"lane {record.id} of road {node.get('id')!r} from s = {section.s0:g}"
+                    losses.add("lanes without <width> or <border> left out", where)
+        offset = read_cubics(node.find("lanes"), "laneOffset")
+        middle = Cubics([(row[0] - section.s0, *row[1:]) for row in offset.rows.tolist()])
+        for lane_id, width in (widths_from_borders(widths, borders, middle) if borders else {}).items():
+            section.lanes[lane_id].width = width
         sections.append(section)
     return sections
-
-
-def _widths_from_borders(section: SectionRecord, borders: dict[int, Cubics], offset: Cubics) -> None:
-    """Set the widths of lanes whose outer borders, by lane id, are given as positions across the road."""
-    if not borders:
-        return
-    middle = Cubics([(row[0] - section.s0, *row[1:]) for row in offset.rows.tolist()])
-    for sign in (1, -1):
-        inner = middle
-        for lane_id in sorted((k for k in section.lanes if sign * k > 0), key=abs):
-            lane = section.lanes[lane_id]
-            if lane_id in borders:
-                lane.width = (borders[lane_id] - inner).scaled(sign)
-            inner = borders[lane_id] if lane_id in borders else inner - lane.width.scaled(-sign)
 
 
 def _geometries(node: Any) -> list[tuple[float, float, float, float, float, str, dict[str, Any]]]:
@@ -384,7 +272,10 @@ def _geometries(node: Any) -> list[tuple[float, float, float, float, float, str,
     geometry = [piece for piece in geometry if piece[4] > 0]
     if not geometry:
         raise InputError("<road> has no geometry longer than 0", line=node.sourceline, field="planView")
-    return geometry
+    if geometry[0][0] > _JOINT_M:
+        why = f"<planView> begins at s = {geometry[0][0]:g}, expected 0"
+        raise InputError(why, line=node.sourceline, field="planView")
+    return [(0.0, *geometry[0][1:]), *geometry[1:]]
 
 
 def _road(node: Any, losses: Losses) -> RoadRecord:
@@ -410,7 +301,7 @@ def _road(node: Any, losses: Losses) -> RoadRecord:
             link[k] = RoadLink(n.get("elementType", "road"), n.get("elementId"), contact, s, direction)
     speeds = []
     for n in node.findall("type"):
-        limits = _speeds(n, losses)
+        limits = read_speeds(n, losses)
         speeds.append((finite_number(n, "s", 0.0), limits[0][1] if limits else None))
     return RoadRecord(
         id=node.get("id", ""),
@@ -418,15 +309,17 @@ def _road(node: Any, losses: Losses) -> RoadRecord:
         length=length,
         left_hand=node.get("rule", "RHT") == "LHT",
         geometry=geometry,
-        elevation=_cubics(node.find("elevationProfile"), "elevation"),
-        lateral=_lateral(node.find("lateralProfile")),
-        lane_offset=_cubics(node.find("lanes"), "laneOffset"),
+        elevation=read_cubics(node.find("elevationProfile"), "elevation"),
+        lateral=read_lateral(node.find("lateralProfile")),
+        lane_offset=read_cubics(node.find("lanes"), "laneOffset"),
         sections=sections,
         link=link,
         speeds=sorted(speeds, key=lambda item: item[0]),
-        signals=losses.readable("left out", node.findall("signals/signal"), _placed, "signal"),
-        references=losses.readable("left out", node.findall("signals/signalReference"), _placed, "signal reference"),
-        objects=losses.readable("left out", node.findall("objects/object"), _placed, "object"),
+        signals=losses.readable("left out", node.findall("signals/signal"), read_placed, "signal"),
+        references=losses.readable(
+            "left out", node.findall("signals/signalReference"), read_placed, "signal reference"
+        ),
+        objects=losses.readable("left out", node.findall("objects/object"), read_placed, "object"),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from uniscene_sim.geometry import point_in_polygon, wrap_angle
 from uniscene_sim.maps.elements import Crossing, Lane, Signal, SignalProgram, StopLine
-from uniscene_sim.maps.opendrive.objects import outline, placed_corners
+from uniscene_sim.maps.opendrive.bodies import placed_corners
+from uniscene_sim.maps.opendrive.objects import outline
 from uniscene_sim.maps.opendrive.road_xml import RoadRecord, XmlMap
 
 __all__ = ["read_signals"]
