@@ -69,7 +69,12 @@ def test_marks_by_s(world):
         (0, "broken", True), (60, "solid", False), (120, "solid_broken", False), (160, "none", True)
     ]  # fmt: skip
     outer = by_id(world, -2)
-    assert [s.may_cross for s in outer.left_stretches] == [True, False, True, True]  # solid broken: from outside one may
+    assert [s.may_cross for s in outer.left_stretches] == [
+        True,
+        False,
+        True,
+        True,
+    ]  # solid broken: from outside one may
     assert inner.can_change_right and outer.can_change_left
     assert inner.may_change(False, 30.0) and not inner.may_change(False, 130.0) and outer.may_change(True, 130.0)
     assert not inner.may_overtake(50.0) and inner.may_overtake(150.0)
@@ -84,7 +89,7 @@ def test_lines_are_painted_by_s(world):
     assert across(world, 1.5, -4.0) == {white: (-0.06, 0.06)} and across(world, 5.0, -4.0) == {}
     assert across(world, 64.5, -4.0) == {white: (-0.06, 0.06)} and white in across(world, 66.5, -4.0)
     # Solid inside, broken outside: from y = -3.82 to -3.94 and from -4.06 to -4.18.
-    assert across(world, 121.5, -4.0) == {white: (-0.18, 0.18)} and across(world, 125.5, -4.0) == {white: (0.06, 0.18)}
+    assert across(world, 127.5, -4.0) == {white: (-0.18, 0.18)} and across(world, 123.5, -4.0) == {white: (0.06, 0.18)}
     assert across(world, 170.0, -4.0) == {}
 
 

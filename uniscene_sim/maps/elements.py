@@ -67,7 +67,7 @@ class MarkLine:
     width_m: float
     dash_m: float = 0.0  # length of a dash, and of the space after it; 0: solid
     space_m: float = 0.0
-    dash_at_m: float = 0.0  # where a dash begins, as seen along the road
+    dash_at_m: float | None = None  # where a dash begins, as seen along the road; None: at the start of the road
     colour: str = "standard"
 
 

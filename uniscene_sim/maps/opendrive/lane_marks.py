@@ -96,7 +96,7 @@ def _border_lines(
     scale = lane.length / length
     for begin, end, beside in stretches:
         for line in _side_by_side(beside, outside_t):
-            first = begin + line.s
+            first = begin + (line.s or 0.0)
             low, high = begin, end
             if line.once:
                 low, high = max(first, begin), min(first + line.length, length)
@@ -109,7 +109,8 @@ def _border_lines(
                 MarkLine(
                     begin_m=places[0] * scale, end_m=places[1] * scale, offset_m=offset, width_m=line.width,
                     dash_m=line.length if broken else 0.0, space_m=line.space if broken else 0.0,
-                    dash_at_m=(first if forward else length - first) * scale, colour=line.colour,
+                    colour=line.colour,
+                    dash_at_m=None if line.s is None else (first if forward else length - first) * scale,
                 )
             )  # fmt: skip
     return tuple(lines) or (MarkLine(_NEVER, _NEVER, 0.0, MARK_WIDTH_M),)
@@ -135,8 +136,8 @@ def _lines_of_kind(mark: RoadMark, outside_t: int) -> list[LinePattern]:
 
     def line(kind: str, t: float) -> LinePattern:
         if kind == "botts":
-            return LinePattern(*_DOTS_M, t, 0.0, _DOTS_M[0], mark.colour)
-        return LinePattern(_DASH_M, _SPACE_M if kind == "broken" else 0.0, t, 0.0, width, mark.colour)
+            return LinePattern(*_DOTS_M, t, None, _DOTS_M[0], mark.colour)
+        return LinePattern(_DASH_M, _SPACE_M if kind == "broken" else 0.0, t, None, width, mark.colour)
 
     parts = [part for part in mark.kind.split("_") if part in ("solid", "broken")]
     if mark.kind == "botts_dots":

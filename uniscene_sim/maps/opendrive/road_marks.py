@@ -34,7 +34,7 @@ class LinePattern:
     length: float  # of a dash
     space: float  # to the next dash; 0: solid
     t: float  # of its middle, to the left of the border as seen along the road
-    s: float  # where the first dash begins, from where the mark does
+    s: float | None  # where the first dash begins, from where the mark does; None: dashes go on along the road
     width: float
     colour: str
     rule: str = ""
@@ -71,7 +71,8 @@ def read_road_marks(lane: Any, losses: Losses) -> list[RoadMark]:
 
 
 def _road_mark(node: Any) -> RoadMark:
-    colour, width = node.get("color", "standard"), _positive(node, "width")
+    colour, bold = node.get("color", "standard"), node.get("weight") == "bold"
+    width = _positive(node, "width") or (2.0 * MARK_WIDTH_M if bold else None)
     lines = [_line(n, colour, width, once=False) for n in node.findall("type/line")]
     lines += [_line(n, colour, width, once=True) for n in node.findall("explicit/line")]
     return RoadMark(
@@ -79,7 +80,7 @@ def _road_mark(node: Any) -> RoadMark:
         kind=node.get("type", "none").replace(" ", "_") or "none",
         colour=colour,
         rule=node.get("laneChange", ""),
-        width=width * (2.0 if node.get("weight") == "bold" and "width" not in node.attrib else 1.0) if width else None,
+        width=width,
         lines=tuple(lines),
     )
 

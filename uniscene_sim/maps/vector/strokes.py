@@ -54,7 +54,8 @@ def lane_strokes(network: RoadNetwork, along: Sequence[np.ndarray]) -> Strokes:
                 half = 0.5 * max(line.width_m, _THINNEST_M)
                 low, high = line.offset_m - half, line.offset_m + half
                 if high > 0.0 and line.begin_m < lane.length:
-                    first = float(np.interp(line.dash_at_m, lane.s, along[lane.index]))
+                    at = line.dash_at_m
+                    first = 0.0 if at is None else float(np.interp(at, lane.s, along[lane.index]))
                     period = line.dash_m + line.space_m if line.space_m > 0.0 else 0.0
                     rows.append((line.begin_m, line.end_m, low, high, line.dash_m, period, first))
                     material.append(_line_material(network, lane, side, line.colour))
