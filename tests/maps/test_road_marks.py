@@ -97,9 +97,9 @@ def test_patterns_and_colours(world):
     edge, blue, red = Material.EDGE_LINE, Material.LINE_BLUE, Material.LINE_RED
     assert across(world, 1.0, -8.0, 1.2) == {blue: (0.4, 0.6), edge: (0.85, 1.15)}
     assert across(world, 2.5, -8.0, 1.2) == {edge: (0.85, 1.15)} and blue in across(world, 5.0, -8.0, 1.2)
-    assert across(world, 112.0, -8.0) == {edge: (0.3, 0.7)} and across(world, 117.0, -8.0) == {}
+    assert across(world, 112.0, -8.0, 1.2) == {edge: (0.3, 0.7)} and across(world, 117.0, -8.0) == {}
     # Solid and broken side by side, in red, on the side of the only lane.
-    assert red in across(world, 155.0, -8.0)
+    assert across(world, 155.0, -8.0, 1.2) == {red: (0.0, 0.6)} and across(world, 159.0, -8.0, 1.2) == {red: (0.4, 0.6)}
 
 
 def test_lines_survive_saving(world, tmp_path):

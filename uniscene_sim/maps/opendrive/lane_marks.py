@@ -95,15 +95,16 @@ def _border_lines(
     lines = []
     scale = lane.length / length
     for begin, end, beside in stretches:
-        for line in _side_by_side(beside, outside_t):
+        drawn = _side_by_side(beside, outside_t)
+        # Without a lane beyond, all of them lie in this lane.
+        moved = max([0.0, *(0.5 * line.width - line.t * towards_t for line in drawn)]) if alone else 0.0
+        for line in drawn:
             first = begin + (line.s or 0.0)
             low, high = begin, end
             if line.once:
                 low, high = max(first, begin), min(first + line.length, length)
             places = (low, high) if forward else (length - high, length - low)
-            offset = line.t * towards_t
-            if alone:  # all of it lies in this lane
-                offset = max(offset, 0.5 * line.width)
+            offset = line.t * towards_t + moved
             broken = line.space > 0.0 and line.length > 0.0 and not line.once
             lines.append(
                 MarkLine(
