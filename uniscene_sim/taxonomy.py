@@ -102,6 +102,11 @@ class Material(IntEnum):
     ARROW = 45
     EDGE_LINE = 46  # white line at the edge of the carriageway
     CENTRE_LINE_WHITE = 47  # divides directions, painted white
+    LINE_BLUE = 48
+    LINE_RED = 49
+    LINE_ORANGE = 50
+    LINE_GREEN = 51
+    LINE_VIOLET = 52
     # buildings
     WALL_BRICK = 64
     WALL_PLASTER = 65
@@ -205,6 +210,11 @@ _FINE: dict[Material, tuple[OccClass, tuple[int, int, int]]] = {
     _M.ARROW: (_O.DRIVEABLE_SURFACE, (220, 220, 216)),
     _M.EDGE_LINE: (_O.DRIVEABLE_SURFACE, (216, 216, 212)),
     _M.CENTRE_LINE_WHITE: (_O.ROAD_DIVIDER, (222, 222, 218)),
+    _M.LINE_BLUE: (_O.LANE_DIVIDER, (40, 84, 170)),
+    _M.LINE_RED: (_O.LANE_DIVIDER, (176, 40, 40)),
+    _M.LINE_ORANGE: (_O.LANE_DIVIDER, (224, 124, 40)),
+    _M.LINE_GREEN: (_O.LANE_DIVIDER, (52, 136, 76)),
+    _M.LINE_VIOLET: (_O.LANE_DIVIDER, (120, 70, 150)),
     _M.WALL_BRICK: (_O.MANMADE, (150, 84, 66)),
     _M.WALL_PLASTER: (_O.MANMADE, (216, 206, 186)),
     _M.WALL_CONCRETE: (_O.MANMADE, (164, 164, 160)),

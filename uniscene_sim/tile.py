@@ -1,13 +1,13 @@
 """World tiles: 64 m squares of the static world, aligned with the map's axes.
 
-A tile holds the ground as height fields by deck with a fine paint texture, and what stands on it as 0.4 m cells of
-material, refined into bricks of 0.1 m where a cell is partly full. Cells lie in sparse blocks of 8x8x8 (3.2 m), so that
-empty space costs four bytes a block and a ray skips it in one step.
+A tile holds the ground as height fields by deck with paint, whose edges are exact lines, and what stands on it as 0.4 m
+cells of material, refined into bricks of 0.1 m where a cell is partly full. Cells lie in sparse blocks of 8x8x8
+(3.2 m), so that empty space costs four bytes a block and a ray skips it in one step.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -16,8 +16,11 @@ __all__ = [
     "BLOCKS_Z",
     "BLOCK_CELLS",
     "CELL_M",
+    "EDGES_A_CELL",
+    "EDGE_UNIT_M",
     "GROUND_SAMPLES",
     "GROUND_STEP_M",
+    "PAINT_BLOCK",
     "PAINT_CELLS",
     "PAINT_M",
     "TILE_BLOCKS",
@@ -37,6 +40,9 @@ GROUND_STEP_M = 0.2
 GROUND_SAMPLES = 321  # both edges included, so that neighbours share their samples
 PAINT_M = 0.1
 PAINT_CELLS = 640
+PAINT_BLOCK = 4  # cells of paint along a block of edges, which is CELL_M wide
+EDGES_A_CELL = 2
+EDGE_UNIT_M = 0.00125  # of the distance of an edge
 
 
 @dataclass(frozen=True)
@@ -50,16 +56,29 @@ class Tile:
     brick_of: np.ndarray  # int32 (B, 8, 8, 8): row of `bricks`, -1 if the cell is full
     bricks: np.ndarray  # uint64 (K,): bit 16 i + 4 j + k is set where sub-cell (i, j, k) of 0.1 m is solid
     ground: np.ndarray  # float32 (D, 321, 321) m: height at [x, y] samples by deck, NaN where the deck is absent
-    paint: np.ndarray  # uint8 (D, 640, 640), Material of the ground at [x, y]
+    paint: np.ndarray  # uint8 (D, 640, 640), Material of the ground at the middles of cells [x, y]
+    #: int32 (D, 160, 160): row of `edges` for each block of 4 x 4 cells of paint, -1 if each of them has one material
+    edge_of: np.ndarray = None  # type: ignore[assignment]  # none if not given
+    #: int8 (E, 4, 4, 8): up to two edges of each cell: x, y of the unit normal times 127, distance from the middle of
+    #: the cell in `EDGE_UNIT_M`, and the Material beyond, 0 if there is no edge
+    edges: np.ndarray = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.edge_of is None:
+            edge_of = np.full((len(self.paint), TILE_CELLS, TILE_CELLS), -1, np.int32)
+            edges = np.zeros((0, PAINT_BLOCK, PAINT_BLOCK, 4 * EDGES_A_CELL), np.int8)
+            object.__setattr__(self, "edge_of", edge_of)
+            object.__setattr__(self, "edges", edges)
 
     @property
-    def counts(self) -> tuple[int, int, int]:
-        """Number of blocks B, bricks K and decks D."""
-        return len(self.materials), len(self.bricks), len(self.ground)
+    def counts(self) -> tuple[int, int, int, int]:
+        """Number of blocks B, bricks K, decks D and rows of edges E."""
+        return len(self.materials), len(self.bricks), len(self.ground), len(self.edges)
 
     @property
     def nbytes(self) -> int:
-        return sum(a.nbytes for a in (self.blocks, self.materials, self.brick_of, self.bricks, self.ground, self.paint))
+        arrays = (getattr(self, field.name) for field in fields(self))
+        return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
 
 
 class TileSource(Protocol):

@@ -186,7 +186,7 @@ def test_walls_that_nobody_planned_stand_in_storeys_and_their_pits_are_filled(or
     own[60:80, 60:80, 3:] = OccClass.MANMADE
     own[70, 70, 14:] = OccClass.FREE
     site = oracle._procedural.site(0, 0)
-    site.paint[:], site.ground[:] = Material.GRASS, 0.0
+    site.paint.material[:], site.ground[:] = Material.GRASS, 0.0
     tile = build_tile(site, labels, oracle._procedural.objects(5e5, 5e5), 5)
     inside = np.zeros((160, 160), bool)
     inside[60:80, 60:80] = True
@@ -208,7 +208,7 @@ def test_nothing_hangs_in_mid_air(oracle):
     own[100:102, 100:102, 3:] = OccClass.MANMADE
     own[102:106, 100:102, 12:] = OccClass.MANMADE
     site = oracle._procedural.site(0, 0)
-    site.paint[:], site.ground[:] = Material.GRASS, 0.0
+    site.paint.material[:], site.ground[:] = Material.GRASS, 0.0
     solid = cells(build_tile(site, labels, oracle._procedural.objects(5e5, 5e5), 5)) != Material.NONE
     assert not solid[60:70, 60:70].any() and solid[100:106, 100:102].any(axis=2).all()
 
@@ -219,12 +219,12 @@ def test_a_tree_of_leaves_alone_gets_its_stem(oracle):
     tree["x"], tree["y"], tree["z"], tree["height"] = 20.1, 30.1, -0.1, 9.0
     labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
     site = oracle._procedural.site(0, 0)
-    site.paint[:], site.ground[:] = Material.GRASS, 0.0
+    site.paint.material[:], site.ground[:] = Material.GRASS, 0.0
     bare = cells(build_tile(site, labels, tree, 5))
     own = labels[TILE_IN_CANVAS, TILE_IN_CANVAS]
     own[48:53, 73:78, 12:] = OccClass.VEGETATION
     site = oracle._procedural.site(0, 0)
-    site.paint[:], site.ground[:] = Material.GRASS, 0.0
+    site.paint.material[:], site.ground[:] = Material.GRASS, 0.0
     tile = build_tile(site, labels, tree, 5)
     column = cells(tile)[50, 75]
     low, high = (int((z - tile.base_z) / CELL_M) for z in (0.5, 3.0))

@@ -28,7 +28,7 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 
 ROOT = Path(__file__).parents[2]
 URBAN = ROOT / "scenarios" / "maps" / "urban_grid.npz"
-ARRAYS = ("blocks", "materials", "brick_of", "bricks", "ground", "paint")
+ARRAYS = ("blocks", "materials", "brick_of", "bricks", "ground", "paint", "edge_of", "edges")
 TILES = [(0, 0), (1, 0), (1, 1), (0, 1)]
 GIB = 1 << 30
 NAMES = [f"{k:064x}" for k in range(20)]

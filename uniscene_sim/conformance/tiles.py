@@ -88,6 +88,11 @@ def _check_tile(tile: Tile, index: tuple[int, int]) -> None:
     require_array("bricks", tile.bricks, np.uint64, (len(tile.bricks),))
     require_array("ground", tile.ground, np.float32, (decks, t.GROUND_SAMPLES, t.GROUND_SAMPLES))
     require_array("paint", tile.paint, np.uint8, (decks, t.PAINT_CELLS, t.PAINT_CELLS))
+    require_array("edge_of", tile.edge_of, np.int32, (decks, t.TILE_CELLS, t.TILE_CELLS))
+    require_array("edges", tile.edges, np.int8, (len(tile.edges), t.PAINT_BLOCK, t.PAINT_BLOCK, 4 * t.EDGES_A_CELL))
+    if decks:
+        named = -1 <= tile.edge_of.min() and tile.edge_of.max() < len(tile.edges)
+        require(named, "edge_of must name rows of edges")
     require(decks > 0 and bool(np.isfinite(tile.ground[0]).all()), "ground of deck 0 must be complete and finite")
     require(-1 <= tile.blocks.min() and tile.blocks.max() < count, f"blocks must name rows of materials, of {count}")
     if count:

@@ -54,7 +54,7 @@ def _type(kind: str) -> types.Type:
 
 _ATLAS = _layout(
     AtlasArrays,
-    "i8:1 i4:2 f8:1 f8:1 i4:4 f4:3 f4:3 f4:3 i4:2 u1:4 u1:4 i4:4 u8:1 f4:3 f4:3 f4:3 u1:3 f8:2",
+    "i8:1 i4:2 f8:1 f8:1 i4:4 f4:3 f4:3 f4:3 i4:2 u1:4 u1:4 i4:4 u8:1 f4:3 f4:3 f4:3 u1:3 i4:3 i1:4 f8:2",
     _layout(WindowArrays, "u4:1 f8:1"),
 )
 _AGENTS = _layout(PosedAgents, "f8:2 f8:3 f8:2 f8:2 f8:1 i4:1 u2:1 u1:1 u1:1 u4:1")

@@ -12,13 +12,16 @@ from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.maps.geo_reference import GeoReference
 
 __all__ = [
+    "BORDER_FIELDS",
     "DRIVABLE_KINDS",
     "FREE_SPEED_MPS",
     "FRONTAGE_STEP_M",
+    "BorderStretch",
     "Crossing",
     "Frontage",
     "Lane",
     "MapObject",
+    "MarkLine",
     "RoadNetwork",
     "Route",
     "Signal",
@@ -32,6 +35,8 @@ DRIVABLE_KINDS = frozenset(
     {"driving", "parking", "shoulder", "border", "stop", "bidirectional", "entry", "exit", "onRamp", "offRamp",
      "connectingRamp", "biking", "bus", "taxi", "HOV", "roadWorks"}
 )  # fmt: skip
+#: Fields of a `Lane` that describe its borders where their marks alone do not.
+BORDER_FIELDS = ("left_stretches", "right_stretches", "left_lines", "right_lines")
 FRONTAGE_STEP_M = 2.0  # between samples of frontages
 FREE_SPEED_MPS = 130 / 3.6  # what cars drive where there is no limit
 
@@ -45,6 +50,29 @@ class SpeedLimit:
 
 
 @dataclass(frozen=True)
+class BorderStretch:
+    """A stretch of a lane's border, from a place up to the next stretch."""
+
+    begin_m: float  # arc length on the lane
+    mark: str  # as `Lane.left_mark`
+    may_cross: bool  # whether traffic may cross it from this lane
+
+
+@dataclass(frozen=True)
+class MarkLine:
+    """A line painted along the border of a lane, on its own side of it; places are arc lengths on the lane, m."""
+
+    begin_m: float
+    end_m: float
+    offset_m: float  # of its middle from the border, into the lane
+    width_m: float
+    dash_m: float = 0.0  # length of a dash, and of the space after it; 0: solid
+    space_m: float = 0.0
+    dash_at_m: float | None = None  # where a dash begins, as seen along the road; None: at the start of the road
+    colour: str = "standard"
+
+
+@dataclass(frozen=True)
 class Lane:
     """One lane of one lane section, sampled about every metre in its direction of travel."""
 
@@ -54,11 +82,11 @@ class Lane:
     centre: np.ndarray  # float64 (N, 3) m
     heading: np.ndarray  # float64 (N,) rad
     width: np.ndarray  # float64 (N,) m
-    left_mark: str  # mark on its left border: none, solid, broken, solid_solid, ...; "-yellow" appended when yellow
+    left_mark: str  # mark along most of its left border: none, solid, solid_broken-yellow, ...; white has no colour
     right_mark: str
     left: int = -1  # adjacent lane of the same direction, -1 if none
     right: int = -1
-    can_change_left: bool = False
+    can_change_left: bool = False  # somewhere, see `may_change`
     can_change_right: bool = False
     opposite: int = -1  # adjacent driving lane of the other direction
     successors: tuple[int, ...] = ()
@@ -69,6 +97,10 @@ class Lane:
     speed_changes: tuple[SpeedLimit, ...] = ()  # further limits, by rising s
     #: Heights (N, K) of its surface above `centre`, m, evenly from the left border to the right one; (0, 2) if level.
     profile: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    left_stretches: tuple[BorderStretch, ...] = ()  # of the left border, by rising s; none if they are alike
+    right_stretches: tuple[BorderStretch, ...] = ()
+    left_lines: tuple[MarkLine, ...] = ()  # what is painted along the left border; none: as its mark is by default
+    right_lines: tuple[MarkLine, ...] = ()
 
     @cached_property
     def s(self) -> np.ndarray:
@@ -93,6 +125,33 @@ class Lane:
             low = min(int(at), self.profile.shape[1] - 2)
             line[:, 2] += self.profile[:, low] + (at - low) * (self.profile[:, low + 1] - self.profile[:, low])
         return fixed(line)
+
+    def s_near(self, x: float, y: float) -> float:
+        """Arc length of the sample nearest to a place x, y, m."""
+        dx, dy = self.centre[:, 0] - x, self.centre[:, 1] - y
+        return float(self.s[int((dx * dx + dy * dy).argmin())])
+
+    def mark_at(self, left: bool, s_m: float) -> str:
+        """The mark of the left or right border at an arc length, m."""
+        stretch = self._stretch_at(left, s_m)
+        return stretch.mark if stretch else self.left_mark if left else self.right_mark
+
+    def may_change(self, left: bool, s_m: float) -> bool:
+        """Whether traffic may change to the lane on its left or right at an arc length, m."""
+        stretch = self._stretch_at(left, s_m)
+        return (self.can_change_left if left else self.can_change_right) and (stretch is None or stretch.may_cross)
+
+    def may_overtake(self, s_m: float) -> bool:
+        """Whether traffic may use the lane of the other direction at an arc length, m."""
+        if self.opposite < 0:
+            return False
+        stretch = self._stretch_at(True, s_m)
+        return stretch.may_cross if stretch else self.left_mark.startswith("broken")
+
+    def _stretch_at(self, left: bool, s_m: float) -> BorderStretch | None:
+        stretches = self.left_stretches if left else self.right_stretches
+        passed = [stretch for stretch in stretches if stretch.begin_m <= s_m]
+        return passed[-1] if passed else stretches[0] if stretches else None
 
     def limit_at(self, s_m: float) -> float:
         """Speed limit at an arc length, m/s; infinite where there is none."""

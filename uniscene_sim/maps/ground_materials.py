@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.compiled import floor
 from uniscene_sim.compute.keyed_random import unit_hash3
 from uniscene_sim.compute.value_noise import value_noise
+from uniscene_sim.maps.paint_edges import EdgeFit
 from uniscene_sim.taxonomy import Material
 
 __all__ = ["paint_kerbs", "paint_terrain"]
 
 _GRASS, _SOIL, _PAVING, _KERB, _NONE = Material.GRASS, Material.SOIL, Material.PAVING, Material.KERB, Material.NONE
+KERB_WIDTH_M = 0.18
+#: Materials that a kerb divides from paving.
+_CARRIAGEWAY = np.ones(256, bool)
+_CARRIAGEWAY[[_PAVING, _KERB, _GRASS, _SOIL, _NONE]] = False
 _PATCH, _SPECKLE = 103, 104  # uses of random numbers
 
 
@@ -33,19 +40,29 @@ def paint_terrain(out, i0, j0, step):
             out[i, j] = _SOIL if patch > 0.82 else _GRASS
 
 
-@njit(cache=True)
-def paint_kerbs(out):
-    """Turn the edge of paving towards asphalt into kerb, two cells wide, in `out`, uint8 (n, m) Material."""
-    n, m = out.shape
-    kerb = np.zeros((n, m), np.bool_)
-    for i in range(2, n - 2):
-        for j in range(2, m - 2):
-            if out[i, j] == _PAVING:
-                for di, dj in ((2, 0), (-2, 0), (0, 2), (0, -2), (1, 1), (1, -1), (-1, 1), (-1, -1)):
-                    other = out[i + di, j + dj]
-                    if other != _PAVING and other != _GRASS and other != _SOIL and other != _NONE:
-                        kerb[i, j] = True
-    for i in range(n):
-        for j in range(m):
-            if kerb[i, j]:
-                out[i, j] = _KERB
+def paint_kerbs(
+    out: np.ndarray,
+    i0: int,
+    j0: int,
+    step: float,
+    segments: np.ndarray,
+    order: np.ndarray,
+    fields: Sequence[np.ndarray] = (),
+) -> np.ndarray:
+    """Turn paving next to the carriageway into kerb.
+
+    Args:
+        out: uint8 (n, n) Material, changed.
+        i0, j0: index of its first cell in the map frame.
+        step: size of a cell, m.
+        segments, order, fields: curves at which paving may end, see `EdgeFit.fit`.
+
+    Returns:
+        float64 (n, n, 3), the field of the inner border of the kerbs, see `EdgeFit.fit`.
+    """
+    fit = EdgeFit(out, i0, j0, step, only=int(_PAVING))
+    fit.fit(segments, order, list(fields))
+    field = fit.distance_from(_CARRIAGEWAY, KERB_WIDTH_M + 2 * step)
+    out[(out == _PAVING) & (field[:, :, 2] < KERB_WIDTH_M)] = _KERB
+    field[:, :, 2] = (KERB_WIDTH_M - field[:, :, 2]) / step
+    return field

@@ -6,11 +6,14 @@ What is computed from them then agrees on machines whose last bits differ.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from uniscene_sim.compute.rounding import map_metres, map_radians
-from uniscene_sim.maps.elements import Crossing, Lane, MapObject, RoadNetwork
+from uniscene_sim.maps.elements import BORDER_FIELDS, BorderStretch, Crossing, Lane, MapObject, MarkLine, RoadNetwork
+
+_Part = TypeVar("_Part", BorderStretch, MarkLine)
 
 __all__ = ["rounded_lane", "rounded_network", "rounded_object"]
 
@@ -36,7 +39,14 @@ def rounded_lane(lane: Lane) -> Lane:
     centre, width, height = map_metres(lane.centre), map_metres(lane.width), float(map_metres(lane.height))
     changes = tuple(replace(limit, s_m=float(map_metres(limit.s_m))) for limit in lane.speed_changes)
     return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height,
-                   speed_changes=changes, profile=map_metres(lane.profile))  # fmt: skip
+                   speed_changes=changes, profile=map_metres(lane.profile),
+                   **{name: tuple(map(_rounded, getattr(lane, name))) for name in BORDER_FIELDS})  # fmt: skip
+
+
+def _rounded(part: _Part) -> _Part:
+    """A part of a border with its numbers rounded."""
+    numbers = {name: float(map_metres(value)) for name, value in vars(part).items() if isinstance(value, float)}
+    return replace(part, **numbers)
 
 
 def rounded_object(o: MapObject) -> MapObject:

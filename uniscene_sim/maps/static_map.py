@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uniscene_sim.maps.elements import Frontage, Route
     from uniscene_sim.maps.geo_reference import GeoReference
     from uniscene_sim.maps.ground import Ground
+    from uniscene_sim.maps.paint_edges import GroundPaint
 
 __all__ = ["StaticMap", "Surface"]
 
@@ -80,6 +81,17 @@ class Surface(Protocol):
 
         Returns:
             uint8 (D, n, n) Material, of the cells with corners (x0 + i step, y0 + j step); NONE where a deck is absent.
+        """
+        ...
+
+    def edged_paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> GroundPaint:
+        """The same with the edges between materials.
+
+        Args:
+            x0, y0: corner of the first cell, m, map frame; a multiple of `step_m`.
+            n: cells along each side, a multiple of 4.
+            step_m: size of a cell.
+            decks: number of decks, D.
         """
         ...
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uniscene_sim.maps.paint_edges import GroundPaint
 from uniscene_sim.occupancy.bricks import pack_blocks
 from uniscene_sim.tile import Tile
 
@@ -23,9 +24,11 @@ class Site:
     material: np.ndarray  # uint8 (160, 160, 192)
     mask: np.ndarray  # uint64 (160, 160, 192), 0.1 m bricks of each cell
     ground: np.ndarray  # as in `Tile`
-    paint: np.ndarray
+    paint: GroundPaint
 
     def tile(self) -> Tile:
         """The tile with the cells as they are now."""
+        paint = self.paint
         blocks, materials, brick_of, bricks = pack_blocks(self.material, self.mask)
-        return Tile(self.index, self.base, blocks, materials, brick_of, bricks, self.ground, self.paint)
+        return Tile(self.index, self.base, blocks, materials, brick_of, bricks, self.ground, paint.material,
+                    paint.edge_of, paint.edges)  # fmt: skip

@@ -11,19 +11,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uniscene_sim.storage.disk_cache import DiskCache
-from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, GROUND_SAMPLES, PAINT_CELLS, TILE_BLOCKS, Tile
+from uniscene_sim.tile import (
+    BLOCK_CELLS,
+    BLOCKS_Z,
+    EDGES_A_CELL,
+    GROUND_SAMPLES,
+    PAINT_BLOCK,
+    PAINT_CELLS,
+    TILE_BLOCKS,
+    TILE_CELLS,
+    Tile,
+)
 
 if TYPE_CHECKING:
     from uniscene_sim.interfaces import OccupancyEngine
 
 __all__ = ["TileCache"]
 
-_FORMAT = 1
+_FORMAT = 2
 _HEAD = struct.Struct(
-    "<d3I4x"
-)  # base_z; number of blocks, bricks and decks; padding, which aligns the arrays to eight bytes
+    "<d4I"
+)  # base_z; number of blocks, bricks, decks and rows of edges; the arrays are aligned to eight bytes
 _CELLS = (BLOCK_CELLS,) * 3
-_DTYPES = {"bricks": "<u8", "blocks": "<i4", "brick_of": "<i4", "ground": "<f4", "materials": "|u1", "paint": "|u1"}
+_DTYPES = {"bricks": "<u8", "blocks": "<i4", "brick_of": "<i4", "ground": "<f4", "edge_of": "<i4", "materials": "|u1",
+           "paint": "|u1", "edges": "|i1"}  # fmt: skip
 
 
 class TileCache:
@@ -77,14 +88,16 @@ class TileCache:
         return hashlib.sha256(json.dumps([*self._world, ix, iy]).encode()).hexdigest()
 
 
-def _shapes(blocks: int, bricks: int, decks: int) -> dict[str, tuple[int, ...]]:
+def _shapes(blocks: int, bricks: int, decks: int, edges: int) -> dict[str, tuple[int, ...]]:
     return {
         "bricks": (bricks,),
         "blocks": (TILE_BLOCKS, TILE_BLOCKS, BLOCKS_Z),
         "brick_of": (blocks, *_CELLS),
         "ground": (decks, GROUND_SAMPLES, GROUND_SAMPLES),
+        "edge_of": (decks, TILE_CELLS, TILE_CELLS),
         "materials": (blocks, *_CELLS),
         "paint": (decks, PAINT_CELLS, PAINT_CELLS),
+        "edges": (edges, PAINT_BLOCK, PAINT_BLOCK, 4 * EDGES_A_CELL),
     }
 
 

@@ -40,7 +40,7 @@ class TileStore:
 
     Attributes:
         made, from_cache: tiles fetched so far, by where they came from.
-        largest: most blocks, bricks and decks that any of them had.
+        largest: most blocks, bricks, decks and edges that any of them had.
         waits: how often `get` had to wait for a tile that was not in memory.
     """
 
@@ -53,7 +53,7 @@ class TileStore:
         self._lock, self._engine_lock = RLock(), Lock()
         self.nbytes = 0
         self.made = self.from_cache = self.waits = 0
-        self.largest = (0, 0, 0)
+        self.largest = (0, 0, 0, 0)
 
     def get(self, ix: int, iy: int) -> Tile:
         """The tile of an index, made if it does not exist yet."""

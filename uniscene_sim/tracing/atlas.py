@@ -16,9 +16,12 @@ from uniscene_sim.tile import (
     BLOCK_CELLS,
     BLOCKS_Z,
     CELL_M,
+    EDGES_A_CELL,
     GROUND_SAMPLES,
+    PAINT_BLOCK,
     PAINT_CELLS,
     TILE_BLOCKS,
+    TILE_CELLS,
     TILE_M,
     Tile,
     TileSource,
@@ -67,6 +70,8 @@ class AtlasArrays(NamedTuple):
     ground_lo: np.ndarray  # float32 (G, 20, 20) m, lowest sample of each column, inf if none
     ground_hi: np.ndarray  # float32 (G, 20, 20) m, highest, -inf if none
     paint: np.ndarray  # uint8 (G, 640, 640)
+    edge_of: np.ndarray  # int32 (G, 160, 160), row of `edges` for blocks of 4 x 4 cells of paint, -1 if none
+    edges: np.ndarray  # int8 (E, 4, 4, 8), see `Tile`
     lamps: np.ndarray  # float64 (L, 3) m, street lights
     occupancy: WindowArrays = NO_WINDOW
 
@@ -153,8 +158,10 @@ class PackedTiles:
             ground_lo=(column, np.float32),
             ground_hi=(column, np.float32),
             paint=((PAINT_CELLS, PAINT_CELLS), np.uint8),
+            edge_of=((TILE_CELLS, TILE_CELLS), np.int32),
         )
-        self._pools = self._tiles, self._blocks, self._bricks, self._ground
+        self._edges = _Pool(edges=((PAINT_BLOCK, PAINT_BLOCK, 4 * EDGES_A_CELL), np.int8))
+        self._pools = self._tiles, self._blocks, self._bricks, self._ground, self._edges
         self._where: dict[
             tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]
         ] = {}  # first row and number of rows by pool
@@ -207,8 +214,8 @@ class PackedTiles:
                 self._add(index, tile)
             return self._window(shown)
 
-    def reserve(self, tiles: int, counts: Sequence[tuple[int, int, int]]) -> None:
-        """Make room for a number of tiles, each with the largest `counts` (blocks, bricks and decks) of those given."""
+    def reserve(self, tiles: int, counts: Sequence[tuple[int, ...]]) -> None:
+        """Make room for a number of tiles, each with the largest `counts` of those given, see `Tile.counts`."""
         with self._lock:
             self._rows = None
             for pool, most in zip(self._pools, (1, *np.max(counts, axis=0).tolist()), strict=True):
@@ -234,7 +241,7 @@ class PackedTiles:
         rows = (1, *tile.counts)
         starts = tuple(pool.place(count) for pool, count in zip(self._pools, rows, strict=True))
         self._where[index] = starts, rows
-        (slot, block, brick, deck), (_, n_blocks, n_bricks, n_decks) = starts, rows
+        (slot, block, brick, deck, edge), (_, n_blocks, n_bricks, n_decks, n_edges) = starts, rows
         t, b, g = self._tiles.arrays, self._blocks.arrays, self._ground.arrays
         t["base_z"][slot] = tile.base_z
         np.copyto(t["blocks"][slot], tile.blocks)
@@ -247,6 +254,8 @@ class PackedTiles:
         decks = slice(deck, deck + n_decks)
         g["ground"][decks] = tile.ground
         g["paint"][decks] = tile.paint
+        g["edge_of"][decks] = np.where(tile.edge_of >= 0, tile.edge_of + edge, -1)
+        self._edges.arrays["edges"][edge : edge + n_edges] = tile.edges
         for row in range(deck, deck + n_decks):
             _ground_range(g["ground"][row], g["ground_lo"][row], g["ground_hi"][row])
         _cells_range(tile.blocks, tile.base_z, t["cells_lo"][slot], t["cells_hi"][slot])
@@ -304,9 +313,9 @@ class TileAtlas:
         self._window = self.tiles.show(self, kept, wanted, self._most(radius_m))
         self._kept, self._shown = kept, wanted
 
-    def reserve(self, radius_m: float, counts: Sequence[tuple[int, int, int]]) -> None:
-        """Make room for as many tiles as are ever packed at once, each with the largest `counts` (blocks, bricks and
-        decks) of those given, so that no array has to be copied during a run."""
+    def reserve(self, radius_m: float, counts: Sequence[tuple[int, ...]]) -> None:
+        """Make room for as many tiles as are ever packed at once, each with the largest `counts` (blocks, bricks,
+        decks, edges) of those given, so that no array has to be copied during a run."""
         self.tiles.reserve(self._most(radius_m), counts)
 
     def _most(self, radius_m: float) -> int:

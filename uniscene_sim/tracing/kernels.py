@@ -16,9 +16,10 @@ from numba import njit
 
 from uniscene_sim.compute.compiled import device, floor, inlined
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
+from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays
+from uniscene_sim.tracing.paint import paint_at
 from uniscene_sim.tracing.slabs import (
     Corner,
     Ray,
@@ -251,10 +252,7 @@ def _trace_tiles(a: AtlasArrays, ray: Ray, t_min, t_max):
                     ta = max(ta, tz)
                     bz += 1 if dz > 0.0 else -1
             if tg <= t_max:
-                row = a.decks[slot, 0] + deck
-                px = clamp(floor((x + tg * dx) / PAINT_M), 0, PAINT_CELLS - 1)
-                py = clamp(floor((y + tg * dy) / PAINT_M), 0, PAINT_CELLS - 1)
-                return tg, a.paint[row, px, py], gx, gy, gz, deck
+                return tg, paint_at(a, a.decks[slot, 0] + deck, x + tg * dx, y + tg * dy), gx, gy, gz, deck
         if t1 >= t_max or (dz >= 0.0 and zl > a.z_range[1]) or (dz <= 0.0 and zh < a.z_range[0]):
             break
         t0 = max(t0, t1)

@@ -7,7 +7,18 @@ from collections.abc import Iterable
 import numpy as np
 
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.tile import BLOCK_CELLS, CELL_M, GROUND_SAMPLES, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_M, Tile
+from uniscene_sim.tile import (
+    BLOCK_CELLS,
+    CELL_M,
+    EDGE_UNIT_M,
+    GROUND_SAMPLES,
+    GROUND_STEP_M,
+    PAINT_BLOCK,
+    PAINT_CELLS,
+    PAINT_M,
+    TILE_M,
+    Tile,
+)
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 
 __all__ = ["agent_hit", "cell_boxes", "ground_hits", "nearest_box", "world_hit"]
@@ -108,9 +119,19 @@ def world_hit(
             t = ground_hits(tile, deck, origin, direction)
             if t < best:
                 at = (origin + t * direction)[:2] - np.array(tile.index) * TILE_M
-                cell = np.clip(np.floor(at / PAINT_M).astype(int), 0, PAINT_CELLS - 1)
-                best, material = t, int(tile.paint[deck][tuple(cell)])
+                best, material = t, paint_at_point(tile, deck, at)
     return best, material
+
+
+def paint_at_point(tile: Tile, deck: int, at: np.ndarray) -> int:
+    """Material of a deck's paint at a point (2,), m from the tile's corner."""
+    cell = np.clip(np.floor(at / PAINT_M).astype(int), 0, PAINT_CELLS - 1)
+    row = tile.edge_of[deck][tuple(cell // PAINT_BLOCK)]
+    if row >= 0:
+        for nx, ny, d, material in tile.edges[row][tuple(cell % PAINT_BLOCK)].reshape(-1, 4).astype(float):
+            if material and np.array([nx, ny]) / 127.0 @ (at - (cell + 0.5) * PAINT_M) > d * EDGE_UNIT_M:
+                return int(material)
+    return int(tile.paint[deck][tuple(cell)])
 
 
 def agent_hit(

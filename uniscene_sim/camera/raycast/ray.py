@@ -23,11 +23,21 @@ from uniscene_sim.camera.weather import Sky, sky_radiance
 from uniscene_sim.compute.compiled import device, floor, inlined
 from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_M
+from uniscene_sim.tile import (
+    BLOCK_CELLS,
+    BLOCKS_Z,
+    CELL_M,
+    EDGES_A_CELL,
+    PAINT_BLOCK,
+    PAINT_M,
+    TILE_BLOCKS,
+    TILE_M,
+)
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, slot_of
 from uniscene_sim.tracing.kernels import trace_agents, trace_world
 from uniscene_sim.tracing.occlusion import occluded
+from uniscene_sim.tracing.paint import beyond_edge, paint_cell
 from uniscene_sim.tracing.slabs import Ray
 
 __all__ = ["CameraScene", "render_ray"]
@@ -303,15 +313,34 @@ def _smoothed_wall_normal(a: AtlasArrays, x, y, z, nx, ny):
 
 
 @device
-def _paint_at(a: AtlasArrays, x, y, deck, otherwise):
-    """Paint material of a ground deck at a point, `otherwise` where the deck or the tile is absent."""
+def _paint_albedo(a: AtlasArrays, material, deck, x, y, ux, uy, long_m, wide_m, albedo):
+    """Mean albedo of the paint in a footprint of `long_m` along (ux, uy) by `wide_m` across, up to the size of a cell,
+    around a point; that of `material` where the deck or the tile is absent."""
     tile_x, tile_y = floor(x / TILE_M), floor(y / TILE_M)
     slot = slot_of(a, tile_x, tile_y)
     if slot < 0 or deck >= a.decks[slot, 1]:
-        return otherwise
-    i = min(int((x - tile_x * TILE_M) / PAINT_M), PAINT_CELLS - 1)
-    j = min(int((y - tile_y * TILE_M) / PAINT_M), PAINT_CELLS - 1)
-    return a.paint[a.decks[slot, 0] + deck, i, j]
+        return albedo[material, 0], albedo[material, 1], albedo[material, 2]
+    px, py, deck_row = x - tile_x * TILE_M, y - tile_y * TILE_M, a.decks[slot, 0] + deck
+    i, j = paint_cell(px), paint_cell(py)
+    m = a.paint[deck_row, i, j]
+    r, g, b = albedo[m, 0], albedo[m, 1], albedo[m, 2]
+    row = a.edge_of[deck_row, i // PAINT_BLOCK, j // PAINT_BLOCK]
+    if row < 0:
+        return r, g, b
+    share = 1.0  # of the footprint that no edge before cut off
+    for k in range(EDGES_A_CELL):
+        beyond, nx, ny, other = beyond_edge(a, row, i, j, k, px, py)
+        if other == 0:
+            break
+        span = abs(nx * ux + ny * uy) * long_m + abs(nx * uy - ny * ux) * wide_m + 1e-9
+        part = min(max(0.5 + beyond / span, 0.0), share)
+        share -= part
+        r, g, b = (
+            r + part * (albedo[other, 0] - albedo[m, 0]),
+            g + part * (albedo[other, 1] - albedo[m, 1]),
+            b + part * (albedo[other, 2] - albedo[m, 2]),
+        )
+    return r, g, b
 
 
 @device
@@ -321,9 +350,11 @@ def _ground_albedo(a: AtlasArrays, material, deck, x, y, dx, dy, long_m, wide_m,
     r, g, b = 0.0, 0.0, 0.0
     length = sqrt(dx * dx + dy * dy) + 1e-12
     ux, uy = dx / length, dy / length
+    part_m, scatter_m = long_m / count, max(wide_m - PAINT_M, 0.0)
     for s in range(count):
-        along = ((s + 0.5) / count - 0.5) * long_m
-        across = (((s * 0.618034) % 1.0) - 0.5) * wide_m if count > 1 else 0.0
-        m = _paint_at(a, x + along * ux - across * uy, y + along * uy + across * ux, deck, material)
-        r, g, b = r + albedo[m, 0], g + albedo[m, 1], b + albedo[m, 2]
+        along = (s + 0.5 - 0.5 * count) * part_m
+        across = (((s * 0.618034) % 1.0) - 0.5) * scatter_m
+        at_x, at_y = x + along * ux - across * uy, y + along * uy + across * ux
+        sr, sg, sb = _paint_albedo(a, material, deck, at_x, at_y, ux, uy, part_m, wide_m - scatter_m, albedo)
+        r, g, b = r + sr, g + sg, b + sb
     return r / count, g / count, b / count

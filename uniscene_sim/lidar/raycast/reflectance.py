@@ -53,6 +53,8 @@ _TABLE: dict[str, tuple[float, float, float]] = {
     "LINE_WHITE": (0.45, 0, 0.25), "LINE_YELLOW": (0.40, 0, 0.20), "STOP_LINE": (0.45, 0, 0.20),
     "CROSSING_STRIPE": (0.42, 0, 0.15), "CROSSING_GAP": (0.12, 0, 0), "ARROW": (0.42, 0, 0.20),
     "EDGE_LINE": (0.42, 0, 0.20), "CENTRE_LINE_WHITE": (0.45, 0, 0.25),
+    "LINE_BLUE": (0.25, 0, 0.12), "LINE_RED": (0.38, 0, 0.15), "LINE_ORANGE": (0.40, 0, 0.18),
+    "LINE_GREEN": (0.25, 0, 0.12), "LINE_VIOLET": (0.30, 0, 0.12),
     "PAVING": (0.28, 0, 0), "KERB": (0.32, 0, 0), "GRASS": (0.50, 0, 0), "SOIL": (0.25, 0, 0), "MEDIAN": (0.25, 0, 0),
     "WALL_BRICK": (0.35, 0, 0), "WALL_PLASTER": (0.60, 0, 0), "WALL_CONCRETE": (0.35, 0, 0),
     "WALL_SAND": (0.45, 0, 0), "WALL_BLUE": (0.45, 0, 0), "WINDOW": (0.03, 1.0, 0), "DOOR": (0.25, 0, 0),

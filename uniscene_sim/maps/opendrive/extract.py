@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ except ImportError:  # not on Windows
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork
 from uniscene_sim.maps.opendrive.carla_file import carla_text, road_numbers
+from uniscene_sim.maps.opendrive.lane_marks import lane_marks
 from uniscene_sim.maps.opendrive.lane_surface import lane_limits, tilt
 from uniscene_sim.maps.opendrive.links import link_lanes
 from uniscene_sim.maps.opendrive.objects import read_crossings, read_objects
+from uniscene_sim.maps.opendrive.road_marks import main_mark, mark_name, mark_stretches, may_cross
 from uniscene_sim.maps.opendrive.road_xml import (
     DEFAULT_SPEED_MPS,
     MAX_LANE_M,
@@ -41,7 +44,7 @@ __all__ = ["extract", "main", "opendrive_ref"]
 
 Key = tuple[str, int, int]
 #: To be increased whenever this reader makes another map of the same file, so that maps of two versions never mix.
-READER_VERSION = 3
+READER_VERSION = 4
 STEP_M = 1.0
 MAX_MEMORY = 12 << 30  # bytes of address space
 _EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
@@ -56,34 +59,6 @@ def _waypoint(waypoint: Any) -> tuple[float, float, float, float, float]:
     transform = waypoint.transform
     x, y, z = _location(transform.location)
     return x, y, z, -np.radians(transform.rotation.yaw), waypoint.lane_width
-
-
-def _mark_name(kind: str, colour: str) -> str:
-    name = kind.replace(" ", "_").replace("botts_dots", "broken") or "none"
-    return f"{name}-yellow" if colour == "yellow" and name != "none" else name
-
-
-def _main_mark(lane: LaneRecord | None, length: float) -> tuple[str, str]:
-    """The mark that covers most of the outer border of a lane, and its laneChange attribute."""
-    if lane is None or not lane.marks:
-        return "none", ""
-    ends = [m[0] for m in lane.marks[1:]] + [length]
-    spans = [end - max(m[0], 0.0) for m, end in zip(lane.marks, ends, strict=True)]
-    mark = lane.marks[int(np.argmax(spans))]
-    return _mark_name(mark[1], mark[2]), mark[3]
-
-
-def _may_cross(mark: str, rule: str, outwards: bool, id_grows: bool) -> bool:
-    """Whether traffic may cross a mark, away from the centre line (`outwards`) or towards it, to greater lane ids
-    (`id_grows`) or smaller ones."""
-    if rule in ("both", "none", "increase", "decrease"):
-        return rule == "both" or (rule == "increase" and id_grows) or (rule == "decrease" and not id_grows)
-    name = mark.removesuffix("-yellow")
-    if name == "solid_broken":  # from inside to outside: the driver's side must be the broken one
-        return not outwards
-    if name == "broken_solid":
-        return outwards
-    return name in ("none", "broken", "broken_broken")
 
 
 def _geometry(
@@ -145,14 +120,13 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
     for i, (road, section, record, table, profile) in enumerate(rows):
         beside = _neighbours(keys[i], road, section, record, index)
         limits = lane_limits(table, road, section, record)
-        lanes.append(
-            Lane(
-                index=i, key=keys[i], kind=record.kind, centre=np.ascontiguousarray(table[:, :3]),
-                heading=np.ascontiguousarray(table[:, 3]), width=np.maximum(table[:, 4], 0.0),
-                junction=road.junction, speed_limit_mps=limits[0].mps, speed_changes=limits[1:], height=record.height,
-                profile=profile, **beside,
-            )
+        lane = Lane(
+            index=i, key=keys[i], kind=record.kind, centre=np.ascontiguousarray(table[:, :3]),
+            heading=np.ascontiguousarray(table[:, 3]), width=np.maximum(table[:, 4], 0.0),
+            junction=road.junction, speed_limit_mps=limits[0].mps, speed_changes=limits[1:], height=record.height,
+            profile=profile, **beside,
         )  # fmt: skip
+        lanes.append(replace(lane, **lane_marks(lane, road, section, record)))
     return lanes, index
 
 
@@ -167,7 +141,7 @@ def _neighbours(
     for outwards in (False, True):
         other_id = lane.id + side * (1 if outwards else -1)
         border = section.lanes.get(lane.id if outwards else other_id)
-        mark, rule = _main_mark(border, length)
+        marks = border.marks if border is not None else []
         if other_id == 0:
             other_id = -side  # across the centre line
         while other_id in section.lanes and (key[0], key[1], other_id) not in index:
@@ -176,13 +150,16 @@ def _neighbours(
         where = index.get((key[0], key[1], other_id), -1)
         # Greater t is left of the reference line; traffic against it swaps the sides.
         name = "left" if (other_id > lane.id) == forward else "right"
-        out[f"{name}_mark"] = mark
+        out[f"{name}_mark"] = mark_name(main_mark(marks, length))
         if beside is None or where < 0:
             continue
         if road.forward(beside) == forward:
             out[name] = where
             both = lane.kind == beside.kind == "driving" and not road.junction
-            out[f"can_change_{name}"] = both and _may_cross(mark, rule, outwards, other_id > lane.id)
+            out[f"can_change_{name}"] = both and any(
+                may_cross(beside_each_other, outwards, other_id > lane.id)
+                for _, _, beside_each_other in mark_stretches(marks, length)
+            )
         elif lane.kind == beside.kind == "driving":
             out["opposite"] = where
     return {"left_mark": "none", "right_mark": "none"} | out

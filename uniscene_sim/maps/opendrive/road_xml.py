@@ -17,6 +17,7 @@ from uniscene_sim.maps.opendrive.lane_borders import widths_from_borders
 from uniscene_sim.maps.opendrive.lateral_profile import LateralProfile
 from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.placed_xml import read_placed
+from uniscene_sim.maps.opendrive.road_marks import RoadMark, read_road_marks
 from uniscene_sim.maps.opendrive.speeds_xml import read_speeds
 from uniscene_sim.maps.opendrive.virtual_junctions import cut_main_roads
 from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
@@ -55,12 +56,12 @@ _KIND = {"walking": "sidewalk", "bikeLane": "biking"} | dict.fromkeys(_DRIVING, 
 
 @dataclass
 class LaneRecord:
-    """A lane of a section; marks are (ds, mark name, colour, laneChange) of its outer border."""
+    """A lane of a section; marks are those of its outer border."""
 
     id: int
     kind: str
     width: Cubics
-    marks: list[tuple[float, str, str, str]]
+    marks: list[RoadMark]
     speeds: list[tuple[float, float | None]] = field(default_factory=list)  # (ds, m/s, None: that of the road)
     is_level: bool = False  # across, whatever the tilt of the road
     height: float = 0.0
@@ -202,10 +203,6 @@ def _local(shape: str, p: dict[str, Any], ds: float, length: float) -> tuple[flo
 
 def _lane(node: Any, losses: Losses) -> LaneRecord:
     kind = node.get("type", "none")
-    marks = [
-        (finite_number(m, "sOffset", 0.0), m.get("type", "none"), m.get("color", "standard"), m.get("laneChange", ""))
-        for m in node.findall("roadMark")
-    ]
     heights = losses.readable(
         "left out", node.findall("height"), lambda n: finite_number(n, "outer", 0.0), "lane height"
     )
@@ -217,7 +214,7 @@ def _lane(node: Any, losses: Losses) -> LaneRecord:
         id=_lane_id(node),
         kind=_KIND.get(kind, kind),
         width=read_cubics(node, "width", "sOffset"),
-        marks=sorted(marks),
+        marks=read_road_marks(node, losses),
         speeds=read_speeds(node, losses),
         is_level=node.get("level") in ("true", "1"),
         height=heights[0] if heights else 0.0,

@@ -14,14 +14,16 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from uniscene_sim.maps.ground_materials import paint_kerbs, paint_terrain
+from uniscene_sim.maps.paint_edges import EdgeFit, GroundPaint
 from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
 from uniscene_sim.taxonomy import Material
 
 __all__ = ["GroundAreas", "Markings", "paint_cells", "stroke_middles"]
 
-_MARGIN = 3  # samples around a window, so that kerbs do not depend on where it ends
+_MARGIN = 8  # cells around a window, so that kerbs and edges do not depend on where it ends
 _STRIPE_M = 0.5
+_LINE_ORDER = 16  # lines are painted after areas
 _RING_M = 3.0  # road this near to a crossing gives the direction of traffic
 #: Width of the line drawn for a stroke, m, and its material; stop lines last, since they lie on top.
 _LINES = (
@@ -71,18 +73,18 @@ class GroundAreas:
     parking: SmoothArea
 
 
-def paint_cells(areas: GroundAreas, marks: Markings, x0: float, y0: float, n: int, step_m: float) -> np.ndarray:
-    """Material of the ground in a square window.
+def paint_cells(areas: GroundAreas, marks: Markings, x0: float, y0: float, n: int, step_m: float) -> GroundPaint:
+    """Material of the ground in a square window, and its edges.
 
     Args:
         areas: what is road, pavement and parking.
         marks: lines and crossings.
         x0, y0: corner of the window, m; a multiple of `step_m`.
-        n: cells along each side.
+        n: cells along each side, a multiple of 4.
         step_m: size of a cell.
 
     Returns:
-        uint8 (n, n), at the middles of the cells with corners (x0 + i step, y0 + j step).
+        one deck, at the middles of the cells with corners (x0 + i step, y0 + j step).
     """
     i0, j0, size = round(x0 / step_m) - _MARGIN, round(y0 / step_m) - _MARGIN, n + 2 * _MARGIN
     xs, ys = ((at + np.arange(size) + 0.5) * step_m for at in (i0, j0))
@@ -92,26 +94,54 @@ def paint_cells(areas: GroundAreas, marks: Markings, x0: float, y0: float, n: in
     out[areas.paved.over(xs, ys) > 0] = Material.PAVING
     out[road] = Material.ASPHALT
     out[road & (areas.parking.over(xs, ys) > 0)] = Material.PARKING
-    paint_kerbs(out)
+    fields = [area.edge_field(xs, ys) for area in (areas.road, areas.paved, areas.parking)]
+    fields.append(paint_kerbs(out, i0, j0, step_m, np.zeros((0, 4)), np.zeros(0, np.int32), fields))
     # Crossings lie over dividers, stop lines over crossings.
     top = marks.material == Material.STOP_LINE
     _draw_segments(out, road, i0, j0, step_m, marks.segments[~top], marks.width[~top], marks.material[~top])
     if len(marks.across):
         striped = road & (marks.crossing.over(xs, ys) > 0)
-        out[striped] = _stripes(marks, xs, ys)[striped]
+        number, field = _stripes(marks, xs, ys, step_m)
+        out[striped] = np.where(number % 2 == 0, Material.CROSSING_STRIPE, Material.CROSSING_GAP)[striped]
+        fields += [marks.crossing.edge_field(xs, ys), field]
     _draw_segments(out, road, i0, j0, step_m, marks.segments[top], marks.width[top], marks.material[top])
-    return np.ascontiguousarray(out[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+    fit = EdgeFit(out, i0, j0, step_m)
+    sides = _stroke_sides(marks, xs[0] - 1.0, ys[0] - 1.0, xs[-1] + 1.0, ys[-1] + 1.0)
+    fit.fit(sides, np.full(len(sides), _LINE_ORDER, np.int32), fields)
+    inner = slice(_MARGIN, -_MARGIN)
+    return GroundPaint.of_decks(np.ascontiguousarray(out[inner, inner])[None], [fit.packed[inner, inner]])
 
 
-def _stripes(marks: Markings, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-    """Stripe or gap, uint8 (N, M), at all pairs of coordinates (N,) and (M,), m, as part of the nearest crossing."""
+def _stroke_sides(marks: Markings, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    """Both sides of the strokes in a rectangle, (S, 4), m, the stroke to the left.
+
+    Args:
+        marks: of the map.
+        x0, y0, x1, y1: lowest and highest corner, m.
+    """
+    s = marks.segments
+    low, high = np.minimum(s[:, :2], s[:, 2:]), np.maximum(s[:, :2], s[:, 2:])
+    near = (low[:, 0] < x1) & (high[:, 0] > x0) & (low[:, 1] < y1) & (high[:, 1] > y0)
+    s, half = s[near], 0.5 * marks.width[near]
+    ahead = s[:, 2:] - s[:, :2]
+    length = np.sqrt((ahead * ahead).sum(axis=1))
+    s, ahead, scale = s[length > 1e-6], ahead[length > 1e-6], (half / np.maximum(length, 1e-6))[length > 1e-6]
+    right = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1) * scale[:, None]
+    a, b = s[:, :2], s[:, 2:]
+    return np.concatenate([np.hstack([a + right, b + right]), np.hstack([b - right, a - right])])
+
+
+def _stripes(marks: Markings, xs: np.ndarray, ys: np.ndarray, step_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the stripe, int64 (N, M), at all pairs of coordinates (N,) and (M,), m, as part of the nearest
+    crossing; even ones are white. And the field of the borders of stripes, see `EdgeFit.fit`, for cells of `step_m`."""
     i, j = (
         np.clip(((at - marks.frame[k]) // marks.frame[2]).astype(np.int64), 0, marks.label.shape[k] - 1)
         for k, at in enumerate((xs, ys))
     )
     ux, uy, phase = marks.across[marks.label[np.ix_(i, j)]].transpose(2, 0, 1)
-    number = np.floor((ux * xs[:, None] + uy * ys[None, :] - phase) / _STRIPE_M)
-    return np.where(number % 2 == 0, Material.CROSSING_STRIPE, Material.CROSSING_GAP).astype(np.uint8)
+    at = (ux * xs[:, None] + uy * ys[None, :] - phase) / _STRIPE_M
+    field = np.stack([ux, uy, (np.floor(at + 0.5) - at) * _STRIPE_M / step_m], axis=-1)
+    return np.floor(at).astype(np.int64), field
 
 
 def _crossings(painted: PaintedRaster) -> tuple[np.ndarray, np.ndarray]:

@@ -51,6 +51,15 @@ class SmoothArea:
         """Distance (N, M), m, at all pairs of coordinates (N,) and (M,), m."""
         return self.at(xs[:, None], ys[None, :])
 
+    def edge_field(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+        """The edge as `EdgeFit.fit` takes it, (N, M, 3), at equally spaced coordinates (N,) and (M,), m."""
+        step = xs[1] - xs[0]
+        distance = self.over(xs, ys) / step
+        gx, gy = np.gradient(distance)
+        slope = np.maximum(np.sqrt(gx * gx + gy * gy), 1e-6)
+        field: np.ndarray = np.stack([-gx, -gy, distance], axis=-1) / slope[:, :, None]
+        return field
+
     def _place(self, at: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
         t = (at - self._first[axis]) / self._resolution_m
         t = np.clip(t, 0.0, self._distance.shape[axis] - 1.001)

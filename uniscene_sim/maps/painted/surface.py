@@ -8,10 +8,12 @@ import numpy as np
 from scipy import ndimage
 
 from uniscene_sim.maps.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Ground, PaintedGround
+from uniscene_sim.maps.paint_edges import GroundPaint
 from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.markings import GroundAreas, Markings, paint_cells
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
 from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, rolling_terrain, terrain_many
+from uniscene_sim.tile import PAINT_BLOCK
 
 __all__ = ["PaintedSurface"]
 
@@ -89,8 +91,19 @@ class PaintedSurface:
             step_m: size of a cell.
             decks: not used, since there is one.
         """
+        return self.edged_paint(x0, y0, n + -n % PAINT_BLOCK, step_m, decks).material[:, :n, :n]
+
+    def edged_paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> GroundPaint:
+        """Materials and the edges between them, see `Surface.edged_paint`.
+
+        Args:
+            x0, y0: corner of the first cell, m, map frame; a multiple of `step_m`.
+            n: cells along each side, a multiple of 4.
+            step_m: size of a cell.
+            decks: not used, since there is one.
+        """
         areas = GroundAreas(self.road, self.paved, self.parking)
-        return paint_cells(areas, self.markings, x0, y0, n, step_m)[None]
+        return paint_cells(areas, self.markings, x0, y0, n, step_m)
 
     @cached_property
     def arrays(self) -> Ground:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from math import inf
 from typing import Any
 
 import numpy as np
 
-from uniscene_sim.maps.elements import Lane, RoadNetwork
+from uniscene_sim.maps.elements import BORDER_FIELDS, Lane, RoadNetwork
 
 __all__ = ["LANE_FIELDS", "content_hash", "pack"]
 
@@ -54,6 +55,9 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
         meta["frame_origin"] = m.frame_origin
     if m.geo_reference is not None:
         meta["geo_reference"] = [m.geo_reference.projection, *vars(m.geo_reference.offset).values()]
+    borders = {lane.index: [list(map(astuple, getattr(lane, k))) for k in BORDER_FIELDS] for lane in m.lanes}
+    if described := {k: parts for k, parts in borders.items() if any(parts)}:
+        meta["borders"] = described
     return arrays, json.dumps(meta, separators=(",", ":"), default=_plain)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from zlib import crc32
 
 import numpy as np
@@ -13,46 +15,58 @@ from uniscene_sim.geometry import box_corners, point_in_polygon
 from uniscene_sim.maps.elements import Lane, RoadNetwork
 from uniscene_sim.maps.ground import z_in_triangle
 from uniscene_sim.maps.ground_materials import paint_kerbs, paint_terrain
+from uniscene_sim.maps.paint_edges import EdgeFit, GroundPaint
+from uniscene_sim.maps.vector.border_curves import (
+    BAY_LINE_M,
+    BAY_M,
+    INSIDE_M,
+    ON_TOP,
+    BorderCurves,
+    polygon_pieces,
+    stripe_pieces,
+)
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
+from uniscene_sim.maps.vector.smooth_lanes import smooth_lanes
+from uniscene_sim.maps.vector.strokes import lane_strokes
 from uniscene_sim.maps.vector.triangles import LaneTriangles
 from uniscene_sim.taxonomy import Material
+from uniscene_sim.tile import PAINT_BLOCK
 
 __all__ = ["RoadMarkings"]
 
 _FILL_M = 1.6  # gaps between lanes narrower than twice this are paved
 _HOLE_M = 4.4  # and so are holes that fit into a square of this size
-_KERB_MARGIN = 3  # samples
-_LINE_HALF_M = 0.07
-_DOUBLE_M = (0.06, 0.19)  # from the border: each of the two lines of a double mark
-_INSIDE_M = 0.3  # lines end where they are this far inside a lane of another road
-_BAY_M, _BAY_LINE_M = 6.0, 0.12
-_DASH_M, _PERIOD_M = 3.0, 9.0
+_MARGIN = 8  # cells, of kerbs and edges
 _STOP_LINE_M = 0.4
 _STRIPE_M = 0.5
 _WORN = 105  # use of random numbers
 
 _ASPHALT, _ASPHALT_OLD, _PAVING, _KERB = Material.ASPHALT, Material.ASPHALT_OLD, Material.PAVING, Material.KERB
 _GRASS, _SOIL, _NONE = Material.GRASS, Material.SOIL, Material.NONE
-_WHITE, _YELLOW, _CENTRE, _EDGE = (
-    Material.LINE_WHITE,
-    Material.LINE_YELLOW,
-    Material.CENTRE_LINE_WHITE,
-    Material.EDGE_LINE,
-)
+_EDGE = Material.EDGE_LINE
 _NO_ROAD, _MANY_ROADS = -(2**31), -(2**31) + 1
 _STOP, _STRIPE, _GAP, _PARKING = Material.STOP_LINE, Material.CROSSING_STRIPE, Material.CROSSING_GAP, Material.PARKING
-#: How a mark is drawn: 0 not at all, 1 solid, 2 broken, 3 double.
-_PATTERN = {"none": 0, "": 0, "broken": 2, "broken_broken": 2, "botts_dots": 2, "curb": 0, "grass": 0,
-            "solid_solid": 3, "solid_broken": 3, "broken_solid": 3}  # fmt: skip
 
 
 class RoadMarkings:
-    """Materials of the lanes of a map with their lines, crossings and stop lines."""
+    """Materials of the lanes of a map with their lines, crossings and stop lines.
+
+    Attributes:
+        fine: the triangles of the lanes, with more of them where lanes turn.
+    """
 
     def __init__(self, network: RoadNetwork, graph: LaneGraph, triangles: LaneTriangles):
-        self._network, self._graph, self._triangles = network, graph, triangles
-        self._material, self._lines, self._road = _lane_styles(network)
-        self._along = _dash_phase(network, triangles)
+        self._network, self._graph, self._decks = network, graph, triangles
+        lanes, places = smooth_lanes(network.lanes)
+        self.fine = triangles.refined(lanes)
+        self._material, self._road = _lane_styles(network)
+        distance = _road_distance(network)
+        self._strokes = lane_strokes(network, distance)
+        phase = [np.interp(place, np.arange(len(along)), along) for place, along in zip(places, distance, strict=True)]
+        self._along = _at_corners(lanes, phase, self.fine)
+        rank = np.zeros(len(lanes), np.int64)
+        rank[self.fine.lane] = self.fine.rank
+        self._curves = BorderCurves.of_lanes(lanes, phase, rank.tolist(), self._strokes) + self._curves_on_top()
 
     def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
         """Material of the ground in a square window.
@@ -68,12 +82,23 @@ class RoadMarkings:
         Returns:
             uint8 (decks, n, n), of the cells with corners (x0 + i step, y0 + j step).
         """
+        return self.edged_paint(x0, y0, n + -n % PAINT_BLOCK, step_m, decks).material[:, :n, :n]
+
+    def edged_paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> GroundPaint:
+        """The same with the edges of materials; `n` is a multiple of 4.
+
+        Args:
+            x0, y0: corner of the window, m; a multiple of `step_m`.
+            n: cells along each side.
+            step_m: size of a cell.
+            decks: number of decks to paint, from the lowest.
+        """
         # Drawn with a margin, so that filled gaps and kerbs do not depend on where the window ends.
-        margin = _KERB_MARGIN + 2 * int(_FILL_M / step_m) + int(_HOLE_M / step_m) + 2
+        margin = _MARGIN + 2 * int(_FILL_M / step_m) + int(_HOLE_M / step_m) + 2
         i0, j0 = round(x0 / step_m) - margin, round(y0 / step_m) - margin
         size = n + 2 * margin
         low_x, low_y, extent = i0 * step_m, j0 * step_m, size * step_m
-        triangles = self._triangles
+        triangles = self.fine
         near = triangles.within(low_x, low_y, low_x + extent, low_y + extent)
         out = np.full((decks, size, size), _NONE, dtype=np.uint8)
         paint_terrain(out[0], i0, j0, step_m)
@@ -84,12 +109,54 @@ class RoadMarkings:
             _paint_lanes(out[deck], inside, i0, j0, step_m, triangles.corners, triangles.st, triangles.lane, order,
                          self._material, self._road)  # fmt: skip
             _paint_lines(out[deck], inside, i0, j0, step_m, triangles.corners, triangles.st, self._along,
-                         triangles.lane, order, self._lines, self._material, self._road)  # fmt: skip
+                         triangles.lane, order, *self._strokes_by_side, self._material, self._road)  # fmt: skip
             if deck == 0 and len(order):
                 _fill_wedges(out[0], _FILL_M / step_m, _HOLE_M / step_m)
-            paint_kerbs(out[deck])
-        self._paint_crossings(out, i0, j0, step_m)
-        return np.ascontiguousarray(out[:, margin:-margin, margin:-margin])
+        # What is far outside the window has done its part.
+        cut = margin - _MARGIN
+        out = np.ascontiguousarray(out[:, cut : size - cut, cut : size - cut])
+        frame = (i0 + cut, j0 + cut, step_m)
+        curves = self._curves.within(frame[0] * step_m, frame[1] * step_m, len(out[0]) * step_m)
+        kerbs = [paint_kerbs(of_deck, *frame, curves.segments, curves.order) for of_deck in out]
+        self._paint_crossings(out, *frame)
+        edges = []
+        for of_deck, kerb in zip(out, kerbs, strict=True):
+            fit = EdgeFit(of_deck, *frame)
+            fit.fit(curves.segments, curves.order, [kerb])
+            edges.append(fit.packed[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+        return GroundPaint.of_decks(np.ascontiguousarray(out[:, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]), edges)
+
+    @property
+    def _strokes_by_side(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._strokes.table, self._strokes.material, self._strokes.start
+
+    @cached_property
+    def _crossings(self) -> list[tuple[np.ndarray, float]]:
+        """Polygon (N, 3), m, of each crossing, and heading of its stripes, rad."""
+        found = []
+        for crossing in self._network.crossings:
+            lane, s, _ = self._graph.nearest(*crossing.polygon.mean(axis=0))
+            yaw = _square_to(self._graph.point(lane, s)[3] if lane >= 0 else 0.0, crossing.polygon)
+            found.append((crossing.polygon, yaw))
+        return found
+
+    @cached_property
+    def _stop_lines(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Middle (3,) and corners (4, 2) of each stop line, m."""
+        found = []
+        for line in self._network.stop_lines:
+            a, b = line.ends
+            centre, yaw = 0.5 * (a + b), np.arctan2(b[1] - a[1], b[0] - a[0])
+            found.append((centre, box_corners(centre[0], centre[1], yaw, float(np.hypot(*(b - a)[:2])), _STOP_LINE_M)))
+        return found
+
+    def _curves_on_top(self) -> BorderCurves:
+        """The borders of crossings, their stripes and stop lines."""
+        parts = [(polygon_pieces(box), ON_TOP + 2) for _, box in self._stop_lines]
+        for polygon, yaw in self._crossings:
+            parts.append((polygon_pieces(polygon[:, :2]), ON_TOP))
+            parts.append((stripe_pieces(polygon[:, :2], yaw, _STRIPE_M), ON_TOP + 1))
+        return BorderCurves.of(parts)
 
     def _paint_crossings(self, out: np.ndarray, i0: int, j0: int, step: float) -> None:
         """Paint crossings and stop lines on `out`, uint8 (decks, n, n), each on its deck."""
@@ -97,27 +164,19 @@ class RoadMarkings:
         x0, y0, x1, y1 = i0 * step, j0 * step, (i0 + size) * step, (j0 + size) * step
 
         def deck_of(point: np.ndarray) -> int:
-            near = self._triangles.within(point[0], point[1], point[0], point[1])
-            heights = [z_in_triangle(point[0], point[1], self._triangles.corners[t]) for t in near]
+            near = self._decks.within(point[0], point[1], point[0], point[1])
+            heights = [z_in_triangle(point[0], point[1], self._decks.corners[t]) for t in near]
             close = [t for t, z in zip(near, heights, strict=True) if abs(z - point[2]) < 1.5]
-            return min(int(self._triangles.deck[close].max(initial=0)), len(out) - 1)
+            return min(int(self._decks.deck[close].max(initial=0)), len(out) - 1)
 
-        for crossing in self._network.crossings:
-            p = crossing.polygon
+        for p, yaw in self._crossings:
             if p[:, 0].max() < x0 or p[:, 0].min() > x1 or p[:, 1].max() < y0 or p[:, 1].min() > y1:
                 continue
-            centre = p.mean(axis=0)
-            lane, s, _ = self._graph.nearest(*centre)
-            yaw = _square_to(self._graph.point(lane, s)[3] if lane >= 0 else 0.0, p)
-            _paint_polygon(out[deck_of(centre)], i0, j0, step, np.ascontiguousarray(p[:, :2]), yaw, _STRIPE, _GAP)
-        for line in self._network.stop_lines:
-            a, b = line.ends
-            centre = 0.5 * (a + b)
-            if not (x0 - 10 < centre[0] < x1 + 10 and y0 - 10 < centre[1] < y1 + 10):
-                continue
-            yaw = np.arctan2(b[1] - a[1], b[0] - a[0])
-            box = box_corners(centre[0], centre[1], yaw, float(np.hypot(*(b - a)[:2])), _STOP_LINE_M)
-            _paint_polygon(out[deck_of(centre)], i0, j0, step, box, 0.0, _STOP, _STOP)
+            deck = out[deck_of(p.mean(axis=0))]
+            _paint_polygon(deck, i0, j0, step, np.ascontiguousarray(p[:, :2]), yaw, _STRIPE, _GAP)
+        for centre, box in self._stop_lines:
+            if x0 - 10 < centre[0] < x1 + 10 and y0 - 10 < centre[1] < y1 + 10:
+                _paint_polygon(out[deck_of(centre)], i0, j0, step, box, 0.0, _STOP, _STOP)
 
 
 def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
@@ -137,8 +196,8 @@ def _fill_wedges(paint: np.ndarray, radius: float, hole: float) -> None:
     paint[gap] = fill
 
 
-def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
-    """Distance (M, 3) along the road at each corner of each triangle, m.
+def _road_distance(network: RoadNetwork) -> list[np.ndarray]:
+    """Distance (N,) along the road at each sample of each lane, m.
 
     The same for all lanes of a road in either direction, so that both halves of a broken line have the same dashes.
     """
@@ -157,21 +216,24 @@ def _dash_phase(network: RoadNetwork, triangles: LaneTriangles) -> np.ndarray:
             # Lanes of a section are sampled at the same arc lengths of the road.
             if len(lane.s) == len(forward):
                 phase[lane.index] = forward[::-1] if against[lane.index] else forward
+    return phase
+
+
+def _at_corners(lanes: Sequence[Lane], values: Sequence[np.ndarray], triangles: LaneTriangles) -> np.ndarray:
+    """Values (M, 3) at the corners of triangles, from those at the samples of lanes."""
     s = triangles.st[:, :, 0]
-    along = np.empty(s.shape)
+    out = np.empty(s.shape)
     first = np.searchsorted(triangles.lane, np.arange(len(lanes) + 1))
     for lane in lanes:
         rows = slice(first[lane.index], first[lane.index + 1])
-        along[rows] = np.interp(s[rows], lane.s, phase[lane.index])
-    return along
+        out[rows] = np.interp(s[rows], lane.s, values[lane.index])
+    return out
 
 
-def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Material uint8 (L,) of each lane; pattern and material of its left and right line, uint8 (L, 2, 2); and its road,
-    int32 (L,), for driving lanes."""
+def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """Material uint8 (L,) of each lane, and its road, int32 (L,), for driving lanes."""
     lanes = network.lanes
     material = np.full(len(lanes), _GRASS, dtype=np.uint8)
-    lines = np.zeros((len(lanes), 2, 2), dtype=np.uint8)
     road = np.array(
         [_road_number(lane.key[0]) if lane.kind == "driving" else _NO_ROAD for lane in lanes], dtype=np.int32
     )
@@ -188,14 +250,7 @@ def _lane_styles(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarr
             material[lane.index] = _ASPHALT_OLD
         else:
             material[lane.index] = _ASPHALT
-        for side, mark in enumerate((lane.left_mark, lane.right_mark)):
-            name, _, colour = mark.partition("-")
-            beside = lane.left if side == 0 else lane.right
-            driving = beside >= 0 and lanes[beside].kind == "driving"
-            divides = side == (1 if network.left_hand_traffic else 0) and lane.opposite >= 0 and not driving
-            kind = _YELLOW if colour == "yellow" else _CENTRE if divides else _WHITE if driving else _EDGE
-            lines[lane.index, side] = _PATTERN.get(name, 1), kind
-    return material, lines, road
+    return material, road
 
 
 def _road_number(road: str) -> int:
@@ -259,51 +314,54 @@ def _paint_lanes(out, inside, i0, j0, step, tri, st, lane, order, material, road
                     continue
                 out[i, j] = material[lane[t]]
                 if own != _NO_ROAD and inside[i, j] != own:
-                    if offset > _INSIDE_M and z_in_triangle(x, y, right) > _INSIDE_M:
+                    if offset > INSIDE_M and z_in_triangle(x, y, right) > INSIDE_M:
                         inside[i, j] = own if inside[i, j] == _NO_ROAD else _MANY_ROADS
 
 
 @njit(cache=True)
-def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, lines, material, road):
+def _paint_lines(out, inside, i0, j0, step, tri, st, phase, lane, order, strokes, kind, start, material, road):
     """Paint the lines of lanes, and parking bays, on one deck.
 
     Arguments as `_paint_lanes`, and: phase: float64 (M, 3) m, distance along the road at the corners of triangles,
-    which places dashes. lines: uint8 (L, 2, 2), pattern and material of the left and right line of each lane.
+    which places dashes. strokes, kind, start: table, material and start of `Strokes`.
     """
     n, m = out.shape
     for t in order:
-        style = lines[lane[t]]
-        bays = material[lane[t]] == _PARKING
-        if style[0, 0] == 0 and style[1, 0] == 0 and not bays:
+        own = lane[t]
+        bays = material[own] == _PARKING
+        if start[2 * own] == start[2 * own + 2] and not bays:
             continue
-        # Arc length and the offsets from both borders are linear over a triangle.
+        # Arc lengths and the offsets from both borders are linear over a triangle.
         left, right = _offset_planes(tri[t], st[t])
-        along = tri[t].copy()
-        along[:, 2] = phase[t]
+        along, place = tri[t].copy(), tri[t].copy()
+        along[:, 2], place[:, 2] = phase[t], st[t, :, 0]
         a, b, c, d = _window(along, i0, j0, step, n, m)
         for i in range(a, b + 1):
             for j in range(c, d + 1):
-                if out[i, j] != material[lane[t]]:
+                if out[i, j] != material[own]:
                     continue
-                if inside[i, j] != _NO_ROAD and inside[i, j] != road[lane[t]]:
+                if inside[i, j] != _NO_ROAD and inside[i, j] != road[own]:
                     continue
                 x, y = (i0 + i + 0.5) * step, (j0 + j + 0.5) * step
                 offset = z_in_triangle(x, y, left)
                 if np.isnan(offset):
                     continue
                 s = z_in_triangle(x, y, along)
-                if bays and s % _BAY_M < _BAY_LINE_M:
+                if bays and s % BAY_M < BAY_LINE_M:
                     out[i, j] = _EDGE
                 for side in range(2):
                     gap = offset if side == 0 else z_in_triangle(x, y, right)
-                    pattern = style[side, 0]
-                    low = _DOUBLE_M[0] if pattern == 3 else -1.0
-                    half = _LINE_HALF_M if style[side, 1] != _EDGE else 2 * _LINE_HALF_M
-                    high = _DOUBLE_M[1] if pattern == 3 else half
-                    if pattern == 0 or gap < low or gap > high:
-                        continue
-                    if pattern != 2 or s % _PERIOD_M < _DASH_M:
-                        out[i, j] = style[side, 1]
+                    for row in range(start[2 * own + side], start[2 * own + side + 1]):
+                        begin, end, low, high = strokes[row, 0], strokes[row, 1], strokes[row, 2], strokes[row, 3]
+                        if gap < low or gap > high:
+                            continue
+                        if begin > 0.0 or end < np.inf:
+                            on_lane = z_in_triangle(x, y, place)
+                            if on_lane < begin or on_lane >= end:
+                                continue
+                        dash, period = strokes[row, 4], strokes[row, 5]
+                        if period == 0.0 or (s - strokes[row, 6]) % period < dash:
+                            out[i, j] = kind[row]
 
 
 @njit(cache=True)

@@ -10,6 +10,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -19,9 +20,12 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import (
+    BORDER_FIELDS,
+    BorderStretch,
     Crossing,
     Lane,
     MapObject,
+    MarkLine,
     RoadNetwork,
     Signal,
     SignalProgram,
@@ -82,6 +86,15 @@ def read_map(path: str | Path) -> RoadNetwork:
     return replace(network, source_ref=str(head["ref"]))
 
 
+def _borders(parts: Sequence[Sequence[Sequence[Any]]]) -> dict[str, Any]:
+    """Fields of a lane's borders, from the values of their parts."""
+    kinds = (BorderStretch, BorderStretch, MarkLine, MarkLine)
+    return {
+        name: tuple(kind(*values) for values in of_field)
+        for name, kind, of_field in zip(BORDER_FIELDS, kinds, parts, strict=True)
+    }
+
+
 def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
     lanes = []
     for i, values in enumerate(meta["lanes"]):
@@ -97,6 +110,7 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
                 index=i, centre=centre, heading=heading, width=width, speed_limit_mps=limits[0],
                 speed_changes=tuple(map(SpeedLimit, places[1:], limits[1:])),
                 profile=profile.reshape(len(rows), -1) if len(profile) else np.zeros((0, 2)), **fields,
+                **_borders(meta.get("borders", {}).get(str(i), [(), (), (), ()])),
             )
         )  # fmt: skip
     corners, offset = a["crossing_rows"], a["crossing_offset"]

@@ -13,7 +13,8 @@ from numba import njit
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import RoadNetwork
-from uniscene_sim.maps.ground import Ground, cell_at, height_at, rank_at, z_in_triangle
+from uniscene_sim.maps.ground import KERB_RAMP_M, Ground, cell_at, height_at, rank_at, z_in_triangle
+from uniscene_sim.maps.paint_edges import GroundPaint
 from uniscene_sim.maps.terrain import DECK_M, PAD_M, STEP_M, fill_terrain, make_terrain, terrain_many
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
 from uniscene_sim.maps.vector.markings import RoadMarkings
@@ -21,6 +22,7 @@ from uniscene_sim.maps.vector.triangles import LaneTriangles
 
 __all__ = ["SurfaceModel"]
 
+_HIGH_KERB_M = 0.4
 _STACK_M = 3.0  # bridges this far apart in height are separate decks
 
 
@@ -86,6 +88,12 @@ class SurfaceModel:
         for deck in range(decks):
             members = triangles.of_deck(deck, near)
             _fill_heights(out[deck], rank[deck], i0, j0, step_m, triangles.corners, triangles.rank, members)
+            fine = self.markings.fine
+            beside = fine.of_deck(deck, fine.within(x0 - KERB_RAMP_M, y0 - KERB_RAMP_M, *(
+                low + n * step_m + KERB_RAMP_M for low in (x0, y0)
+            )))  # fmt: skip
+            roads = np.ascontiguousarray(fine.corners[beside[fine.rank[beside] >= 2]])
+            _slope_kerbs(out[deck], rank[deck], i0, j0, step_m, roads)
         return out
 
     def paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> np.ndarray:
@@ -98,6 +106,17 @@ class SurfaceModel:
             decks: number of decks, D.
         """
         return self.markings.paint(x0, y0, n, step_m, decks)
+
+    def edged_paint(self, x0: float, y0: float, n: int, step_m: float, decks: int) -> GroundPaint:
+        """Materials by deck and the edges between them, see `Surface.edged_paint`.
+
+        Args:
+            x0, y0: corner of the first cell, m, map frame; a multiple of `step_m`.
+            n: cells along each side, a multiple of 4.
+            step_m: size of a cell.
+            decks: number of decks, D.
+        """
+        return self.markings.edged_paint(x0, y0, n, step_m, decks)
 
     @cached_property
     def markings(self) -> RoadMarkings:
@@ -187,3 +206,48 @@ def _fill_heights(out, best, i0, j0, step, tri, rank, members):
                     if not np.isnan(z):
                         out[i, j] = z
                         best[i, j] = rank[t]
+
+
+@njit(cache=True)
+def _slope_kerbs(out, rank, i0, j0, step, roads):
+    """Let what stands beside roads by up to a high kerb rise over `KERB_RAMP_M`, for samples at a step of that size
+    would leave the kerb jagged.
+
+    Arguments by group:
+        out, rank: float32 m and int32 (n, n), height, changed, and rank at samples.
+        i0, j0, step: index of the first sample in the map frame and distance between samples, m.
+        roads: float64 (M, 3, 3) m, triangles of drivable lanes.
+    """
+    n, m = out.shape
+    away = np.full((n, m), KERB_RAMP_M)
+    foot = np.zeros((n, m))
+    for t in range(roads.shape[0]):
+        corner = roads[t]
+        a = max(int(np.ceil((corner[:, 0].min() - KERB_RAMP_M) / step)) - i0, 0)
+        b = min(int(np.floor((corner[:, 0].max() + KERB_RAMP_M) / step)) - i0, n - 1)
+        c = max(int(np.ceil((corner[:, 1].min() - KERB_RAMP_M) / step)) - j0, 0)
+        d = min(int(np.floor((corner[:, 1].max() + KERB_RAMP_M) / step)) - j0, m - 1)
+        for i in range(a, b + 1):
+            for j in range(c, d + 1):
+                if rank[i, j] < 0 or rank[i, j] > 1:
+                    continue
+                x, y = (i0 + i) * step, (j0 + j) * step
+                inside = z_in_triangle(x, y, corner)
+                if not np.isnan(inside):
+                    away[i, j], foot[i, j] = 0.0, inside
+                    continue
+                for q in range(3):
+                    p, e = corner[q], corner[(q + 1) % 3]
+                    ex, ey = e[0] - p[0], e[1] - p[1]
+                    square = ex * ex + ey * ey
+                    u = 0.0
+                    if square > 0.0:
+                        u = min(max(((x - p[0]) * ex + (y - p[1]) * ey) / square, 0.0), 1.0)
+                    gap = np.sqrt((x - p[0] - u * ex) ** 2 + (y - p[1] - u * ey) ** 2)
+                    if gap < away[i, j]:
+                        away[i, j], foot[i, j] = gap, p[2] + u * (e[2] - p[2])
+    for i in range(n):
+        for j in range(m):
+            rise = out[i, j] - foot[i, j]
+            if away[i, j] < KERB_RAMP_M and 0.0 < rise < _HIGH_KERB_M:
+                out[i, j] = foot[i, j] + rise * away[i, j] / KERB_RAMP_M

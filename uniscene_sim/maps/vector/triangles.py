@@ -62,6 +62,19 @@ class LaneTriangles:
     def __len__(self) -> int:
         return len(self.lane)
 
+    def refined(self, lanes: Sequence[Lane]) -> LaneTriangles:
+        """The triangles of the same lanes, sampled finer; with the decks of these."""
+        fine = LaneTriangles(lanes)
+        if not (self.deck.any() or self.ramp.any()):
+            return fine
+        first, last = (np.searchsorted(self.lane, fine.lane, side=side) for side in ("left", "right"))
+        share = fine.st[:, :, 0].mean(axis=1) / np.array([lane.length for lane in lanes])[fine.lane]
+        for t in range(len(fine)):
+            mine = self.st[first[t] : last[t], :, 0]
+            k = first[t] + int(np.argmin(np.abs(mine.mean(axis=1) / mine.max() - share[t])))
+            fine.deck[t], fine.ramp[t] = self.deck[k], self.ramp[k]
+        return fine
+
     def within(self, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
         """Indices int64 (K,) of the triangles whose bounds intersect a rectangle.
 

@@ -6,10 +6,13 @@ fine paint and stay clear; bridges, posts, signs, rails and parapets are drawn e
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
 from scipy import ndimage
 
+from uniscene_sim.maps.paint_edges import EdgeFit, GroundPaint
 from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, TILE_IN_CANVAS, extend_above_grid
 from uniscene_sim.occupancy.from_labels.cell_owners import cell_owners
 from uniscene_sim.occupancy.from_labels.materials import assign_materials
@@ -19,7 +22,7 @@ from uniscene_sim.occupancy.procedural.draw import draw_objects, draw_stems
 from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.occupancy.site import Site
 from uniscene_sim.taxonomy import Material, OccClass
-from uniscene_sim.tile import CELL_M, PAINT_CELLS, TILE_CELLS, Tile
+from uniscene_sim.tile import CELL_M, PAINT_CELLS, PAINT_M, TILE_CELLS, Tile
 
 __all__ = ["build_tile"]
 
@@ -50,7 +53,7 @@ def build_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -
     thin = objects[np.isin(objects["kind"], _THIN)]
     lamps = lamps_from_poles(labels, poles, z, x0, y0, thin)
     exact = np.concatenate([objects[np.isin(objects["kind"], _EXACT)], lamps])
-    _repaint(site.paint[0], labels[:, :, GROUND_LAYER])
+    site = replace(site, paint=_repaint(site.paint, labels[:, :, GROUND_LAYER]))
     above = extend_above_grid(labels, walls, z, x0, y0, owners, seed)
     layers = _fill_cells(*cells, site.base, labels[TILE_IN_CANVAS, TILE_IN_CANVAS], z, near_bridges(site), above)
     house, gap, tree = (a[TILE_IN_CANVAS, TILE_IN_CANVAS] for a in (owners.house, owners.gap, owners.tree))
@@ -72,18 +75,27 @@ def _trees_with_leaves(labels: np.ndarray, objects: np.ndarray, x0: float, y0: f
     return leafy
 
 
-def _repaint(paint: np.ndarray, generated: np.ndarray) -> None:
-    """Paint pavement on open ground (640, 640) where the generated ground (208, 208) has it in the cell and
-    around it."""
+def _repaint(paint: GroundPaint, generated: np.ndarray) -> GroundPaint:
+    """Paint pavement on open ground where the generated ground (208, 208) has it in the cell and around it."""
     fine = PAINT_CELLS // TILE_CELLS
-    is_open = np.isin(paint, _OPEN).reshape(TILE_CELLS, fine, TILE_CELLS, fine).all(axis=(1, 3))
+    is_open = np.isin(paint.material[0], _OPEN).reshape(TILE_CELLS, fine, TILE_CELLS, fine).all(axis=(1, 3))
     is_open = ndimage.minimum_filter(is_open, 3, mode="nearest")  # the map's own areas keep their smooth edges
-    for label, material in _PAVING.items():
-        share = ndimage.uniform_filter((generated == label).astype(np.float32), 3, mode="nearest")[
-            TILE_IN_CANVAS, TILE_IN_CANVAS
-        ]
-        laid = is_open & (share > 0.5)
-        paint[np.repeat(np.repeat(laid, fine, axis=0), fine, axis=1)] = material
+    around = slice(TILE_IN_CANVAS.start - 1, TILE_IN_CANVAS.stop + 1)
+    material, changed = paint.material.copy(), np.zeros((TILE_CELLS, TILE_CELLS), bool)
+    for label, pavement in _PAVING.items():
+        share = ndimage.uniform_filter((generated == label).astype(np.float32), 3, mode="nearest")[around, around]
+        smooth = ndimage.zoom(share, fine, order=1, mode="nearest", grid_mode=True)[fine:-fine, fine:-fine]
+        laid = (smooth > 0.5) & is_open.repeat(fine, axis=0).repeat(fine, axis=1)
+        material[0][laid] = pavement
+        changed |= laid.reshape(TILE_CELLS, fine, TILE_CELLS, fine).any(axis=(1, 3))
+    if not changed.any():
+        return paint
+    fit = EdgeFit(material[0], 0, 0, PAINT_M)
+    fit.fit(np.zeros((0, 4)), np.zeros(0, np.int32), [])
+    edges = paint.edges_by_cell()
+    near = ndimage.maximum_filter(changed, 3, mode="nearest").repeat(fine, axis=0).repeat(fine, axis=1)
+    edges[0][near] = fit.packed[near]
+    return GroundPaint.of_decks(material, list(edges))
 
 
 @njit(cache=True, nogil=True)

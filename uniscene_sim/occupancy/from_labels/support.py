@@ -32,7 +32,7 @@ def keep_supported(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarr
     stands: np.ndarray = np.isin(above, _STANDS)
     high = CELL_M * np.arange(1, above.shape[2] + 1)
     fine = PAINT_CELLS // TILE_CELLS
-    laid = MATERIAL_LABEL[site.paint[0]].reshape(TILE_CELLS, fine, TILE_CELLS, fine)
+    laid = MATERIAL_LABEL[site.paint.material[0]].reshape(TILE_CELLS, fine, TILE_CELLS, fine)
     road = np.asarray(np.isin(laid, _DRIVEN).any(axis=(1, 3)))[:, :, None]
     walk = np.asarray((laid == OccClass.SIDEWALK).all(axis=(1, 3)))[:, :, None]
     leaves = above[TILE_IN_CANVAS, TILE_IN_CANVAS] == OccClass.VEGETATION

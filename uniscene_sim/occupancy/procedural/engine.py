@@ -55,7 +55,7 @@ class ProceduralOccupancy:
         x0, y0 = ix * TILE_M, iy * TILE_M
         surface = self.map.surface
         ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)
-        paint = surface.paint(x0, y0, PAINT_CELLS, PAINT_M, len(ground))
+        paint = surface.edged_paint(x0, y0, PAINT_CELLS, PAINT_M, len(ground))
         base = float(np.floor((ground[0].min() - 1.0) / CELL_M) * CELL_M)
         self._material.fill(Material.NONE)
         self._mask.fill(0)

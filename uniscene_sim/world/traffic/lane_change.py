@@ -84,7 +84,7 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
             continue
         lane = vector_map.lanes[int(ahead[0, LANE])]
         for left in (True, False):
-            if not (lane.can_change_left if left else lane.can_change_right):
+            if not lane.may_change(left, lane.s_near(row["x"], row["y"])):
                 continue
             place = adjacent_lane(vector_map, lane.index, row["x"], row["y"], left)
             if place is None:

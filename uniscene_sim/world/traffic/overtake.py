@@ -110,7 +110,7 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
     if speed > 0:
         # A moving body is passed later, where there is an adjacent lane for long enough.
         lane = vector_map.lanes[int(path[here, LANE])] if path[here, LANE] >= 0 else None
-        beside = lane is not None and (lane.left >= 0 or (lane.opposite >= 0 and lane.left_mark.startswith("broken")))
+        beside = lane is not None and (lane.left >= 0 or lane.may_overtake(lane.s_near(me["x"], me["y"])))
         if not beside or pace < speed + 1.5:
             return state
         last = front + 1.4 * (last + 8.0 - front) * pace / (pace - speed)
