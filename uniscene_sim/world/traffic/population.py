@@ -195,7 +195,7 @@ class Population:
             assert self._walks is not None
             key = (self._seed, 12, int(row["id"]), int(row["plans"]))
             ahead = self._walks.plan(lane, s, back, self._side(int(row["id"])), key)
-            begin_lane_change(row, ahead, state.time_us * 1e-6, _TURN_S)
+            begin_lane_change(row, ahead, _TURN_S)
         else:
             begin = max(at - _TAIL, 0)
             # From the end of what is planned, so that nothing changes for what is ahead.
@@ -210,6 +210,7 @@ class Population:
             yaw = ahead[:, YAW]
             ahead[:, YAW] = np.unwrap(yaw)
             row["s"] -= begin
+            row["offset_begin"] -= begin
             row["aside"] = max(row["aside"] - begin, 0.0)
         row["plans"] += 1
         return with_path(state, i, row, ahead)
