@@ -77,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="check scenario, rig and map files")
     validate.add_argument("files", nargs="*", type=Path, metavar="FILE")
     validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
+    validate.add_argument("--strict", action="store_true", help="exit with 2 where there are warnings")
     validate.set_defaults(command=_validate)
 
     check = commands.add_parser("check", help="test whether an engine, source or sink follows the rules")
@@ -181,12 +182,10 @@ def _info(_: argparse.Namespace) -> int:
 
 def _validate(arguments: argparse.Namespace) -> int:
     import json
+    import warnings
 
-    from uniscene_sim.maps.load import load_map
-    from uniscene_sim.rigs.rig_file import load_rig
-    from uniscene_sim.scenario_files.read import load_scenario
+    from uniscene_sim.cli.validate import check_file
     from uniscene_sim.scenario_files.schema import scenario_json_schema
-    from uniscene_sim.world.scenario_source import ScenarioSource
 
     if arguments.schema:
         print(json.dumps(scenario_json_schema(), indent=2))
@@ -195,27 +194,18 @@ def _validate(arguments: argparse.Namespace) -> int:
     failed = 0
     for path in arguments.files:
         try:
-            if path.is_dir() or path.suffix in (".xodr", ".npz"):
-                load_map(path)
-            elif path.suffix in (".yaml", ".yml") and _is_rig(path):
-                load_rig(str(path))
-            else:
-                scenario = load_scenario(path)
-                ScenarioSource(scenario, load_map(scenario.map)).reset()
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                check_file(path)
         except InputError as error:
             failed += 1
             print(f"uniscene-sim: {error}", file=sys.stderr)
         else:
-            print(f"{path}: ok")
+            for warning in told:
+                print(f"uniscene-sim: {path}: warning: {warning.message}", file=sys.stderr)
+            failed += arguments.strict and len(told) > 0
+            print(f"{path}: ok" + (f", with {len(told)} warnings" if told else ""))
     return 2 if failed else 0
-
-
-def _is_rig(path: Path) -> bool:
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", file=path) from error
-    return any(line.startswith(("cameras:", "lidars:")) for line in lines)
 
 
 def _check(arguments: argparse.Namespace) -> int:

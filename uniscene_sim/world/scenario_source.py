@@ -28,7 +28,10 @@ from uniscene_sim.world.bodies import CLASS_SIZES, MotionMode, project_to_path, 
 from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
 from uniscene_sim.world.episode.actions import BeginActions
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
+from uniscene_sim.world.episode.hidden import Houses, hidden_agents
+from uniscene_sim.world.episode.hints import impossible_parts, possible_actions
 from uniscene_sim.world.episode.start import InitialState
+from uniscene_sim.world.episode.whereabouts import whereabouts_of
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.paths import PATH_POINTS
 from uniscene_sim.world.physics import (
@@ -103,6 +106,19 @@ class ScenarioSource:
         """Of a scenario file, or of one of the library by its name."""
         scenario = load_scenario(find_scenario(what))
         return cls(scenario, load_map(scenario.map), seed)
+
+    def hints(self, houses: Houses) -> list[str]:
+        """What cannot happen in the scenario, and what nobody can see, a line each.
+
+        Args:
+            houses: gives boxes (N, 5) x, y, yaw, length, width of all houses, m and rad.
+        """
+        parts = self.scenario, self.map, self._begin, self._rows
+        happens = possible_actions(*parts)
+        moves = {name: whereabouts_of(name, row, self.scenario, self._begin, happens).moves
+                 for name, row in self._rows.items()}  # fmt: skip
+        hidden = hidden_agents(self.scenario, self.map, self._begin, moves, houses)
+        return [*impossible_parts(*parts), *hidden]
 
     @property
     def title(self) -> str:
