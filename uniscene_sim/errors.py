@@ -1,10 +1,10 @@
-"""The error for bad input."""
+"""The error for bad input, and the warning for input that is used in part."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "InputWarning"]
 
 
 class InputError(ValueError):
@@ -25,3 +25,7 @@ class InputError(ValueError):
         where = "" if file is None else f"{file}:{line}: " if line is not None else f"{file}: "
         super().__init__(f"{where}{field}: {message}" if field else f"{where}{message}")
         self.file, self.line, self.field = file, line, field
+
+
+class InputWarning(UserWarning):
+    """Something in a file was left out or could not be told; the rest was loaded."""

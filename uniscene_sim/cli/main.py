@@ -76,8 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     validate = commands.add_parser("validate", help="check scenario, rig and map files")
     validate.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    validate.add_argument("--strict", action="store_true", help="exit with 2 for what is only warned of, too")
     validate.add_argument("--schema", action="store_true", help="print the JSON Schema of scenario files")
-    validate.add_argument("--strict", action="store_true", help="exit with 2 where there are warnings")
     validate.set_defaults(command=_validate)
 
     check = commands.add_parser("check", help="test whether an engine, source or sink follows the rules")
@@ -202,9 +202,9 @@ def _validate(arguments: argparse.Namespace) -> int:
             print(f"uniscene-sim: {error}", file=sys.stderr)
         else:
             for warning in told:
-                print(f"uniscene-sim: {path}: warning: {warning.message}", file=sys.stderr)
-            failed += arguments.strict and len(told) > 0
-            print(f"{path}: ok" + (f", with {len(told)} warnings" if told else ""))
+                print(f"uniscene-sim: warning: {warning.message}", file=sys.stderr)
+            failed += arguments.strict and bool(told)
+            print(f"{path}: {'ok, with warnings' if told else 'ok'}")
     return 2 if failed else 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.procedural.plan import PlanKind, plan_map
@@ -27,7 +27,7 @@ def check_file(path: Path) -> None:
         InputError: it cannot be used.
     """
     if path.is_dir() or path.suffix in (".xodr", ".npz"):
-        _tell(hidden_objects(load_map(path)))
+        _tell(path, hidden_objects(load_map(path)))
     elif path.suffix in (".yaml", ".yml") and _is_rig(path):
         load_rig(str(path))
     else:
@@ -35,12 +35,12 @@ def check_file(path: Path) -> None:
         static_map = load_map(scenario.map)
         source = ScenarioSource(scenario, static_map)
         source.reset()
-        _tell(source.hints(lambda: _houses(static_map, source.seed)))
+        _tell(path, source.hints(lambda: _houses(static_map, source.seed)))
 
 
-def _tell(lines: Iterable[str]) -> None:
+def _tell(path: Path, lines: Iterable[str]) -> None:
     for line in lines:
-        warnings.warn(line, stacklevel=2)
+        warnings.warn(f"{path}: {line}", InputWarning, stacklevel=2)
 
 
 def _houses(static_map: StaticMap, seed: int) -> np.ndarray:

@@ -65,7 +65,8 @@ def advance_bodies(bodies, paths, counts, tracks, time_s, dt):
         changing = me.offset_length > 0.0
         if changing:
             bodies[i].offset = _offset_at(bodies[i], bodies[i].s)
-            if bodies[i].s >= me.offset_begin + me.offset_length:
+            reach = 0.0 if me.cls == _PEDESTRIAN else AXLE_SHARE * me.length
+            if bodies[i].s - reach >= me.offset_begin + me.offset_length:  # the rear axle, too
                 bodies[i].offset = bodies[i].offset_length = 0.0
         elif walking and me.ambient:
             drift = 2.0 * me.sideways if me.sideways != 0.0 else -min(max(me.offset / 0.5, -0.25), 0.25)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from uniscene_sim.errors import InputWarning
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Action, Scenario
@@ -65,6 +66,7 @@ class BeginActions:
                 warnings.warn(
                     f"scenario {self._scenario.name}: events[{event}].actions[{k}]: {action.kind} of {action.agent!r} "
                     f"at {state.time_us * 1e-6:.2f} s is left out: {why}",
+                    InputWarning,
                     stacklevel=2,
                 )
         return state

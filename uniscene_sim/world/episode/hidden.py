@@ -10,7 +10,6 @@ import numpy as np
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
-from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.traffic.population import HIDDEN_M
 
@@ -70,10 +69,9 @@ def hidden_agents(
             yield f"{field} cannot be seen: it stays {away:.0f} m from the ego's route, beyond all sensors"
         elif static_map.surface.rank(np.array([x]), np.array([y]), np.array([z]))[0] < 2 and _within(x, y, houses()):
             yield f"{field} cannot be seen: it stands in a house"
-    if scenario.traffic.pedestrians and not (begin.state.bodies["mode"] == MotionMode.WALK).any():
-        wanted = scenario.traffic.pedestrians
-        if begin.population.row_counts(begin.route)[1] == 0:
-            yield f"traffic.pedestrians: the map has no walkways: none of {wanted} appears"
+    wanted = scenario.traffic.pedestrians
+    if wanted and begin.population.row_counts(begin.route)[1] == 0:
+        yield f"traffic.pedestrians: the map has no walkways: none of {wanted} appears"
 
 
 def _outside(static_map: StaticMap, x: float, y: float) -> bool:

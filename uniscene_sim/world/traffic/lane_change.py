@@ -16,6 +16,7 @@ from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.path_columns import JUNCTION, LANE, LIMIT, YAW, X, Y
 from uniscene_sim.world.paths import LanePlace, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
+from uniscene_sim.world.tracks import AXLE_SHARE
 from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm
 
 __all__ = ["adjacent_lane", "begin_lane_change", "change_lanes", "turning_radius_m"]
@@ -60,15 +61,17 @@ def begin_lane_change(row: np.ndarray, path: np.ndarray, duration_s: float) -> N
     dx, dy = row["x"] - path[near, X], row["y"] - path[near, Y]
     aside, turn = float(-s * dx + c * dy), float(wrap_angle(row["yaw"] - path[near, YAW]))
     row["s"] = fixed(near + c * dx + s * dy)
-    row["offset"] = row["offset_from"] = fixed(aside)
     walks = row["cls"] == AgentClass.PEDESTRIAN  # turns on the spot
-    row["offset_slope"] = 0.0 if walks else fixed(np.clip(np.tan(np.clip(turn, -1.0, 1.0)), -_MOST_SLOPE, _MOST_SLOPE))
-    row["offset_begin"], row["offset_length"] = row["s"], fixed(_lane_change_m(row, duration_s))
+    slope = 0.0 if walks else float(np.clip(np.tan(np.clip(turn, -1.0, 1.0)), -_MOST_SLOPE, _MOST_SLOPE))
+    reach = 0.0 if walks else AXLE_SHARE * float(row["length"])  # it begins at the front axle
+    row["offset"], row["offset_slope"], row["offset_from"] = fixed(aside), fixed(slope), fixed(aside + slope * reach)
+    row["offset_begin"] = row["s"] + fixed(reach)
+    row["offset_length"] = fixed(_lane_change_m(row, duration_s, reach))
 
 
-def _lane_change_m(row: np.ndarray, duration_s: float) -> float:
-    """Length of a lane change, m: as long as the duration at the present speed, and no sharper than a vehicle turns or
-    its tyres hold, speeding up included."""
+def _lane_change_m(row: np.ndarray, duration_s: float, reach_m: float) -> float:
+    """Length of a lane change, m, for axles `reach_m` from the middle: as long as the duration at the present speed, and
+    no sharper than a vehicle turns or its tyres hold, speeding up included."""
     speed, desired = float(row["speed"]), float(row["desired"])
     pace = 0.5 * (speed + max(desired, speed - 3.0 * duration_s)) if desired < speed and row["brake"] == 0 else speed
     if row["cls"] == AgentClass.PEDESTRIAN:
@@ -81,7 +84,7 @@ def _lane_change_m(row: np.ndarray, duration_s: float) -> float:
     if desired > speed:
         gain = MAX_ACCEL_MPS2 if row["mode"] == MotionMode.TRAFFIC else 3.0
         holds = min(np.sqrt(grip) * desired, grip * gain + np.sqrt((grip * gain) ** 2 + grip * speed**2))
-    return float(max(pace * duration_s, holds, np.sqrt(bend * radius), straightens, 1.0))
+    return float(max(pace * duration_s - 2.0 * reach_m, holds, np.sqrt(bend * radius), straightens, 1.0))
 
 
 def turning_radius_m(length_m: float) -> float:
