@@ -64,7 +64,9 @@ def test_a_log_of_ten_minutes_costs_no_more_than_a_car():
 
 
 def test_a_restored_replay_goes_on_bit_for_bit():
-    action = Action("follow_trajectory", "car", trajectory=((0.0, 101.0, -1.75), (9.0, 180.0, -4.0), (30.0, 200.0, -4.0)))
+    action = Action(
+        "follow_trajectory", "car", trajectory=((0.0, 101.0, -1.75), (9.0, 180.0, -4.0), (30.0, 200.0, -4.0))
+    )
     events = (Event(Trigger("time", 50.0), (action,)),)
     one = scene((on_lane("car", 100.0, 0),), 100.0, events=events)
     list(states(one, 53.0))

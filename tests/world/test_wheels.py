@@ -99,7 +99,8 @@ def test_what_cannot_happen_is_told_and_left_out(action, why):
     walker = AgentSpec("walker", "pedestrian", Spawn(x=90.0, y=-12.0, free=True), 0.0, "walk")
     log = on_lane("log", 300.0, 0, 0.0, "trajectory", trajectory=((0.0, 300.0, -1.75), (9.0, 400.0, -1.75)))
     agents = (on_lane("a", 100.0, 2, 10.0), on_lane("b", 100.0, 0, 10.0), on_lane("stands", 200.0, 0),
-              on_lane("parked", 250.0, 2, 0.0, "parked"), walker, log, on_lane("near_end", 1470.0, 1, 10.0))  # fmt: skip
+              on_lane("parked", 250.0, 2, 0.0, "parked"), walker, log,
+              on_lane("near_end", 1470.0, 1, 10.0))  # fmt: skip
     source, plain = scene(agents, 2.5, events=(at(1.0, action),)), scene(agents, 2.5)
     with pytest.warns(UserWarning, match=rf"events\[0\].*'{action.agent}' at 1.00 s is left out: .*{why}"):
         *_, state = states(source)

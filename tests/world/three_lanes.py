@@ -21,7 +21,8 @@ def road() -> VectorMap:
         x, heading = (along, 0.0) if y < 0 else (along[::-1], np.pi)
         centre = np.stack([x, np.full(1501, y), np.zeros(1501)], axis=1)
         return Lane(index=index, key=(1, 0, index), kind="driving", centre=centre, heading=np.full(1501, heading),
-                    width=np.full(1501, 3.5), left_mark="broken", right_mark="broken", speed_limit_mps=36.0, **beside)  # fmt: skip
+                    width=np.full(1501, 3.5), left_mark="broken", right_mark="broken",
+                    speed_limit_mps=36.0, **beside)  # fmt: skip
 
     return VectorMap(
         "three",

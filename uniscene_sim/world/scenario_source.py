@@ -86,9 +86,7 @@ class ScenarioSource:
         )
         self._begin = InitialState(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
-        self._begin_actions = BeginActions(
-            scenario, vector_map, self._rows, self._begin.tracks, self._begin.track_of
-        )
+        self._begin_actions = BeginActions(scenario, vector_map, self._rows, self._begin.tracks, self._begin.track_of)
         self._ego_trajectory = np.array(scenario.ego.trajectory)
         self._constants = EpisodeConstants(
             VehicleParameters.of(scenario.ego.vehicle),

@@ -102,7 +102,7 @@ class BeginActions:
             raise ImpossibleActionError("it is on no lane")
         if row["speed"] == 0.0 and (row["desired"] == 0.0 or row["brake"] > 0.0):
             raise ImpossibleActionError("it stands, and wheels do not move sideways")
-        place = adjacent_lane(self._map, lane, row["x"], row["y"], action.direction == "left")
+        place = adjacent_lane(self._map, lane, float(row["x"]), float(row["y"]), action.direction == "left")
         if place is None:
             raise ImpossibleActionError(f"there is no driving lane to the {action.direction} of its own")
         route = self._map.route(*place, None, PATH_POINTS - 1.0)
@@ -145,7 +145,7 @@ class BeginActions:
         away = float(np.hypot(row["x"] - x, row["y"] - y))
         if away > _AWAY_M:
             raise ImpossibleActionError(
-                f"its trajectory begins at ({x:g}, {y:g}), {away:.1f} m from where it is; expected {_AWAY_M:g} m at most"
+                f"it begins at ({x:g}, {y:g}), {away:.1f} m from where it is; expected at most {_AWAY_M:g} m"
             )
         turn, backwards = float(wrap_angle(row["yaw"] - yaw)), False
         moves = self._tracks.rows[self._tracks.first[track + 1] - 1, -1] > 0.0

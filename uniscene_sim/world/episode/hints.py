@@ -8,7 +8,6 @@ import numpy as np
 
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Action, Scenario, Trigger
-from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.episode.actions import CHANGES_LANE, ImpossibleActionError, check_mode
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.episode.whereabouts import Whereabouts, whereabouts_of
@@ -87,7 +86,7 @@ def _trajectories(scenario: Scenario, begin: InitialState) -> Iterator[str]:
             yield f"{field}.trajectory: {fast[k]:.0f} m/s between {t[k]:g} and {t[k + 1]:g} s is faster than anybody"
         moving = t[:-1][steps > 0.0]
         if len(moving) and starts + moving[0] >= scenario.duration_s > starts:
-            yield f"{field}.trajectory: begins to move {starts + moving[0]:g} s after the start, the scenario ends before"
+            yield f"{field}.trajectory: begins to move {starts + moving[0]:g} s after the start, when all is over"
     for i, agent in enumerate(scenario.agents):
         if agent.trajectory and not agent.spawn.relative_to:
             away = float(np.hypot(agent.spawn.x - agent.trajectory[0][1], agent.spawn.y - agent.trajectory[0][2]))

@@ -37,7 +37,7 @@ class Whereabouts:
     def distance_to(self, other: Whereabouts) -> float:
         """Least distance from another body, m."""
         some = self.places[:: max(len(self.places) // 2000, 1)]
-        skipped = float(np.hypot(*np.diff(some, axis=0).T).max()) if len(some) > 1 and len(some) < len(self.places) else 0.0
+        skipped = float(np.hypot(*np.diff(some, axis=0).T).max()) if 1 < len(some) < len(self.places) else 0.0
         return max(min(other.distance(x, y) for x, y in some.tolist()) - self.slack_m - skipped, 0.0)
 
 

@@ -62,16 +62,16 @@ def begin_lane_change(row: np.ndarray, path: np.ndarray, duration_s: float) -> N
     aside, turn = float(-s * dx + c * dy), float(wrap_angle(row["yaw"] - path[near, YAW]))
     row["s"] = fixed(near + c * dx + s * dy)
     walks = row["cls"] == AgentClass.PEDESTRIAN  # turns on the spot
-    slope = 0.0 if walks else float(np.clip(np.tan(np.clip(turn, -1.0, 1.0)), -_MOST_SLOPE, _MOST_SLOPE))
-    reach = 0.0 if walks else AXLE_SHARE * float(row["length"])  # it begins at the front axle
-    row["offset"], row["offset_slope"], row["offset_from"] = fixed(aside), fixed(slope), fixed(aside + slope * reach)
-    row["offset_begin"] = row["s"] + fixed(reach)
-    row["offset_length"] = fixed(_lane_change_m(row, duration_s, reach))
+    slope = 0.0 if walks else np.clip(np.tan(np.clip(turn, -1.0, 1.0)), -_MOST_SLOPE, _MOST_SLOPE)
+    reach = 0.0 if walks else AXLE_SHARE * row["length"]  # it begins at the front axle
+    at_front = np.array([aside, slope, aside + slope * reach, row["s"] + reach])
+    row["offset"], row["offset_slope"], row["offset_from"], row["offset_begin"] = fixed(at_front)
+    row["offset_length"] = fixed(np.array(_lane_change_m(row, duration_s, float(reach))))
 
 
 def _lane_change_m(row: np.ndarray, duration_s: float, reach_m: float) -> float:
-    """Length of a lane change, m, for axles `reach_m` from the middle: as long as the duration at the present speed, and
-    no sharper than a vehicle turns or its tyres hold, speeding up included."""
+    """Length of a lane change, m, for axles `reach_m` from the middle: as long as the duration at the present speed,
+    and no sharper than a vehicle turns or its tyres hold, speeding up included."""
     speed, desired = float(row["speed"]), float(row["desired"])
     pace = 0.5 * (speed + max(desired, speed - 3.0 * duration_s)) if desired < speed and row["brake"] == 0 else speed
     if row["cls"] == AgentClass.PEDESTRIAN:
