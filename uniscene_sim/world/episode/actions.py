@@ -122,13 +122,15 @@ class BeginActions:
         away = float(np.hypot(*(end - start)))
         if away < 0.1:
             raise ImpossibleActionError("it is there already")
-        steps = max(int(away), 1) + 1
-        way = np.linspace(start, end, steps)
-        height = self._map.surface_height(way[:, 0], way[:, 1], np.full(steps, row["z"]))
+        walks = row["cls"] == AgentClass.PEDESTRIAN
+        # Wheels need points each metre, as a lane change counts them.
+        share = np.linspace(0.0, 1.0, max(int(away), 1) + 1) if walks else np.arange(0.0, max(away, 1.0) + 0.5) / away
+        way = start + share[:, None] * (end - start)
+        height = self._map.surface_height(way[:, 0], way[:, 1], np.full(len(way), row["z"]))
         path = annotate_path(self._map, np.column_stack([way, height]), ())
         row["s"] = row["offset"] = row["offset_length"] = 0.0
         row["desired"], row["brake"], row["started"] = action.speed_mps or _CROSS_MPS, 0.0, True
-        if row["cls"] == AgentClass.PEDESTRIAN:
+        if walks:
             row["mode"] = MotionMode.WALK
         else:
             turn = np.arctan2(*(end - start)[::-1]) - row["yaw"]

@@ -84,7 +84,7 @@ def _lane_change_m(row: np.ndarray, duration_s: float, reach_m: float) -> float:
     if desired > speed:
         gain = MAX_ACCEL_MPS2 if row["mode"] == MotionMode.TRAFFIC else 3.0
         holds = min(np.sqrt(grip) * desired, grip * gain + np.sqrt((grip * gain) ** 2 + grip * speed**2))
-    return float(max(pace * duration_s - 2.0 * reach_m, holds, np.sqrt(bend * radius), straightens, 1.0))
+    return float(max(pace * duration_s - 2.0 * reach_m, holds, np.sqrt(bend * radius) + straightens, 1.0))
 
 
 def turning_radius_m(length_m: float) -> float:
