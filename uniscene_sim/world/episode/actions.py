@@ -124,8 +124,8 @@ class BeginActions:
             raise ImpossibleActionError("it is there already")
         walks = row["cls"] == AgentClass.PEDESTRIAN
         # Wheels need points each metre, as a lane change counts them.
-        share = np.linspace(0.0, 1.0, max(int(away), 1) + 1) if walks else np.arange(0.0, max(away, 1.0) + 0.5) / away
-        way = start + share[:, None] * (end - start)
+        at = np.arange(0.0, max(away, 1.0) + 0.5)[:, None] / away
+        way = np.linspace(start, end, max(int(away), 1) + 1) if walks else start + at * (end - start)
         height = self._map.surface_height(way[:, 0], way[:, 1], np.full(len(way), row["z"]))
         path = annotate_path(self._map, np.column_stack([way, height]), ())
         row["s"] = row["offset"] = row["offset_length"] = 0.0
