@@ -34,7 +34,7 @@ class YamlFile:
         try:
             loader = _LOADER(self.path.read_text(encoding="utf-8"))
             node = loader.get_single_node()
-            self.data = None if node is None else loader.construct_document(node)
+            self.data: Any = None if node is None else loader.construct_document(node)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise InputError(f"cannot be read: {reason}", file=path) from error
