@@ -16,9 +16,8 @@ from uniscene_sim.maps.signals import signal_states
 from uniscene_sim.maps.static_map import Surface
 from uniscene_sim.scenario import Trigger
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.bodies import project_to_path
+from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.ego import EgoState, pose_on_ground, pure_pursuit
-from uniscene_sim.world.episode.actions import apply_action
 from uniscene_sim.world.episode.start import ego_row
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
 from uniscene_sim.world.path_columns import STOP
@@ -117,27 +116,81 @@ def holds(trigger: Trigger, state: WorldState, rows: dict[str, int]) -> bool:
     clear = max(gap - 0.5 * (a["length"] + b["length"]), 0.0)
     if trigger.kind == "time_gap":
         return bool(clear / max(a["speed"], 0.1) <= trigger.value)
-    return time_to_collision(a, b) <= trigger.value
+    found = time_to_collision(state, rows[trigger.agent], rows[trigger.other], trigger.value)
+    return found <= trigger.value
 
 
-def time_to_collision(a: np.ndarray, b: np.ndarray) -> float:
-    """Seconds until two bodies' circumscribed distance closes at their present velocities; inf where it does not."""
-    away = np.array([b["x"] - a["x"], b["y"] - a["y"]])
-    va, vb = (row["speed"] * np.array([cos(row["yaw"]), sin(row["yaw"])]) for row in (a, b))
-    gap = float(np.hypot(*away))
-    closing = -float(away @ (vb - va)) / max(gap, 1e-6)
-    return max(gap - 0.5 * float(a["length"] + b["length"]), 0.0) / closing if closing > 0.1 else np.inf
+def time_to_collision(state: WorldState, i: int, j: int, most_s: float = 10.0) -> float:
+    """Seconds until two boxes touch, by looking each 10 ms at where their paths lead; inf where they never do."""
+    t = np.arange(0.0, most_s + 0.005, 0.01)
+    a, b = predicted(state, i, t), predicted(state, j, t)
+    first, second = state.bodies[i], state.bodies[j]
+    reach = 0.5 * (np.hypot(first["length"], first["width"]) + np.hypot(second["length"], second["width"]))
+    near = (np.hypot(*(a[:, :2] - b[:, :2]).T) < reach) & (np.abs(a[:, 2] - b[:, 2]) < 3.0)
+    for k in np.flatnonzero(near):
+        boxes = [np.array([*p[k, [0, 1, 3]], r["length"], r["width"]]) for p, r in ((a, first), (b, second))]
+        if boxes_overlap(*boxes):
+            return float(t[k])
+    return np.inf
 
 
-def soonest(bodies: np.ndarray) -> float:
-    """Least time to collision with a body within 60 m in the strip ahead of the ego, the first one."""
-    ego, best = bodies[0], np.inf
-    c, s = cos(ego["yaw"]), sin(ego["yaw"])
-    for other in bodies[1:]:
-        dx, dy = other["x"] - ego["x"], other["y"] - ego["y"]
-        if c * dx + s * dy > 0 and abs(c * dy - s * dx) < 0.5 * (ego["width"] + other["width"]) and hypot(dx, dy) < 60:
-            best = min(best, time_to_collision(ego, other))
-    return best
+def predicted(state: WorldState, i: int, t: np.ndarray) -> np.ndarray:
+    """x, y, z, yaw (T, 4) of a body at times (T,) from now, if it goes on at its speed; replayed ones excepted."""
+    row, path = state.bodies[i], state.paths[i, : state.counts[i]]
+    pose = np.array([row[n] for n in ("x", "y", "z", "yaw")])
+    stands = row["mode"] == MotionMode.STATIC or (row["mode"] == MotionMode.WALK and not row["started"])
+    way = 0.0 * t if stands else row["speed"] * t
+    if not way.any():
+        return np.tile(pose, (len(t), 1))
+
+    def on_path(s: np.ndarray) -> np.ndarray:
+        k = np.clip(np.floor(s).astype(int), 0, len(path) - 2)
+        out = path[k, :4] + (s - k)[:, None] * (path[k + 1, :4] - path[k, :4])
+        out[:, 3] = path[k, 3] + np.clip(s - k, 0, 1) * (path[k + 1, 3] - path[k, 3])
+        return out
+
+    def beside(points: np.ndarray, left: np.ndarray) -> np.ndarray:
+        points[:, 0] -= left * np.sin(points[:, 3])
+        points[:, 1] += left * np.cos(points[:, 3])
+        return points
+
+    if i == 0:
+        at = on_path(np.array([row["s"]]))[0]
+        dx, dy = pose[:2] - at[:2]
+        along, left = cos(at[3]) * dx + sin(at[3]) * dy, cos(at[3]) * dy - sin(at[3]) * dx
+        turn = float(wrap_angle(pose[3] - at[3]))
+        if len(path) < 3 or abs(left) > 8 or abs(along) > 8 or abs(turn) > 0.6:
+            return pose + way[:, None] * np.array([cos(pose[3]), sin(pose[3]), 0.0, 0.0])
+        out = beside(on_path(row["s"] + along + way), left + way / (1 + t) * tan(turn))
+        out[:, 3] += turn / (1 + t) ** 2
+        return out
+    s = row["s"] + way
+    if row["mode"] == MotionMode.WALK:
+        s = np.minimum(s, len(path) - 1.0)
+
+    def offset(s: np.ndarray) -> np.ndarray:
+        if not row["offset_length"]:
+            return 0.0 * s
+        x, length = s - row["offset_begin"], row["offset_length"]
+        q = np.clip(x / length, 0.0, 1.0)
+        at_end, slope = row["offset_from"], row["offset_slope"]
+        fades, turns = 1 - 10 * q**3 + 15 * q**4 - 6 * q**5, q - 6 * q**3 + 8 * q**4 - 3 * q**5
+        return at_end * fades + slope * length * turns + slope * np.minimum(x, 0.0)
+
+    if row["cls"] == AgentClass.PEDESTRIAN:
+        out = beside(on_path(s), offset(s))
+    else:
+        reach = 0.3 * row["length"]
+        front, rear = (beside(on_path(s + d), offset(s + d)) for d in (reach, -reach))
+        out = 0.5 * (front + rear)
+        out[:, 3] = np.arctan2(front[:, 1] - rear[:, 1], front[:, 0] - rear[:, 0])
+    return out if row["offset_length"] else beside(out, np.full(len(t), row["offset"]))
+
+
+def soonest(state: WorldState) -> float:
+    """Least time to collision of the ego, the first body, with anybody."""
+    there = np.flatnonzero(state.bodies["mode"] != MotionMode.ABSENT)[1:]
+    return min((time_to_collision(state, 0, j) for j in there.tolist()), default=np.inf)
 
 
 def plain_steps(
@@ -153,7 +206,7 @@ def plain_steps(
         now = control.later(k * 0.01) if isinstance(control, Trajectory) else control
         before, time_us = state, state.time_us + 10_000
         ego, bodies = step_ego(state.ego, now, vehicle, static_map.surface, 0.01), state.bodies.copy()
-        advance_bodies(bodies, state.paths, state.counts, time_us * 1e-6, 0.01)
+        advance_bodies(bodies, state.paths, state.counts, source._begin.tracks, time_us * 1e-6, 0.01)
         row = ego_row(scenario, ego)
         for name in ("x", "y", "z", "yaw", "speed"):
             bodies[0][name] = row[name]
@@ -178,7 +231,8 @@ def plain_steps(
             off_road_s=state.tally.off_road_s + 0.01 * off,
             red_lights=state.tally.red_lights + ran,
             driven_m=state.tally.driven_m + hypot(ego.pose.x - before.ego.pose.x, ego.pose.y - before.ego.pose.y),
-            min_ttc_s=min(state.tally.min_ttc_s, soonest(bodies)),
+            ttc_s=(ttc := soonest(state) if time_us % 100_000 == 0 else state.tally.ttc_s),
+            min_ttc_s=min(state.tally.min_ttc_s, ttc),
             touching=touching,
             crossed_line=line if line >= 0 else state.tally.crossed_line,
         )
@@ -186,8 +240,7 @@ def plain_steps(
         for e, event in enumerate(scenario.events):
             if not state.fired[e] and holds(event.trigger, state, source._rows):
                 state = replace(state, fired=(*state.fired[:e], True, *state.fired[e + 1 :]))
-                for action in event.actions:
-                    state = apply_action(action, state, source._rows, static_map)
+                state = source._begin_actions(e, state)
                 bodies = state.bodies.copy()
                 place_on_paths(bodies, state.paths, state.counts, 1)
                 state = replace(state, bodies=bodies)

@@ -40,7 +40,7 @@ def test_motorway_traffic_overtakes_without_touching(tmp_path, seed):
     while not source.done:
         source.step(source.driver_control(), 500_000)
         bodies = present(source.state.bodies)
-        changed |= set(bodies["id"][1:][bodies["offset_time"][1:] > 0].tolist())
+        changed |= set(bodies["id"][1:][bodies["offset_length"][1:] > 0].tolist())
         boxes = np.stack([bodies[k] for k in ("x", "y", "yaw", "length", "width")], axis=1)
         for a, b in combinations(boxes, 2):
             assert abs(a[0] - b[0]) > 15 or not boxes_overlap(a, b)

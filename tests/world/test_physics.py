@@ -68,9 +68,11 @@ def test_the_kernel_does_what_the_plain_step_does(name, seed):
             assert frame.events == plain.events
             seen |= {event.split(":")[0] for event in frame.events}
         assert np.allclose(
-            [source.state.tally.driven_m, source.state.tally.off_road_s, source.state.tally.min_ttc_s],
-            [plain.tally.driven_m, plain.tally.off_road_s, plain.tally.min_ttc_s],
+            [source.state.tally.driven_m, source.state.tally.off_road_s],
+            [plain.tally.driven_m, plain.tally.off_road_s],
         )
+        # The plain one looks each 10 ms; a touch of corners may fall between.
+        assert source.state.tally.ttc_s == pytest.approx(plain.tally.ttc_s, abs=0.05)
         assert source.state.tally.collisions == plain.tally.collisions
         assert source.state.tally.crossed_line == plain.tally.crossed_line
     assert seen, "the drive is wild enough that something happens"

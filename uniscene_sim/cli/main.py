@@ -184,11 +184,8 @@ def _validate(arguments: argparse.Namespace) -> int:
     import json
     import warnings
 
-    from uniscene_sim.maps.load import load_map
-    from uniscene_sim.rigs.rig_file import load_rig
-    from uniscene_sim.scenario_files.read import load_scenario
+    from uniscene_sim.cli.validate import check_file
     from uniscene_sim.scenario_files.schema import scenario_json_schema
-    from uniscene_sim.world.scenario_source import ScenarioSource
 
     if arguments.schema:
         print(json.dumps(scenario_json_schema(), indent=2))
@@ -199,13 +196,7 @@ def _validate(arguments: argparse.Namespace) -> int:
         try:
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always")
-                if path.is_dir() or path.suffix in (".xodr", ".npz"):
-                    load_map(path)
-                elif path.suffix in (".yaml", ".yml") and _is_rig(path):
-                    load_rig(str(path))
-                else:
-                    scenario = load_scenario(path)
-                    ScenarioSource(scenario, load_map(scenario.map)).reset()
+                check_file(path)
         except InputError as error:
             failed += 1
             print(f"uniscene-sim: {error}", file=sys.stderr)
@@ -215,14 +206,6 @@ def _validate(arguments: argparse.Namespace) -> int:
             failed += arguments.strict and bool(told)
             print(f"{path}: {'ok, with warnings' if told else 'ok'}")
     return 2 if failed else 0
-
-
-def _is_rig(path: Path) -> bool:
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", file=path) from error
-    return any(line.startswith(("cameras:", "lidars:")) for line in lines)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -24,8 +24,9 @@ class UniSceneEnv(gymnasium.Env):
     limit it is truncated. The same seed gives the same episode, bit for bit, in any process.
 
     `info` has `scenario` and `scenario_seed`; since the start of the episode `route_completion` (0..1), `driven_m`,
-    `collisions`, `off_road_s`, `red_lights`, `min_ttc_s` (inf while nothing was near) and `comfort` (the share of steps
-    within nuPlan's bounds); `speed_mps`; and after a step `reward`, the weighted terms, and `success`, whether the end
+    `collisions`, `off_road_s`, `red_lights`, `min_ttc_s`, the least time to collision (inf for none within 10 s, see
+    `world.time_to_collision`) and `comfort` (the share of steps within nuPlan's bounds); `ttc_s`, the present one;
+    `speed_mps`; and after a step `reward`, the weighted terms, and `success`, whether the end
     of the route was reached without collision, off-road or red light.
 
     Args:

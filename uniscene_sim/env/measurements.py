@@ -23,13 +23,14 @@ MEASUREMENT_DTYPE = np.dtype(
         ("collisions", np.int64),
         ("off_road_s", float),
         ("red_lights", np.int64),
+        ("ttc_s", float),
         ("min_ttc_s", float),
         ("ticks", np.int64),
         ("comfortable", np.int64),
     ]
 )
 #: Measurements that `info` holds unchanged.
-INFO_COUNTERS = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "min_ttc_s")
+INFO_COUNTERS = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "ttc_s", "min_ttc_s")
 
 
 def write_measurement(progress: Progress, row: np.ndarray) -> None:
@@ -40,7 +41,7 @@ def write_measurement(progress: Progress, row: np.ndarray) -> None:
     row["target_speed_mps"] = progress.target_speed_mps
     row["motion"] = progress.motion
     row["route_completion"] = progress.completion
-    row["driven_m"], row["min_ttc_s"] = tally.driven_m, tally.min_ttc_s
+    row["driven_m"], row["ttc_s"], row["min_ttc_s"] = tally.driven_m, tally.ttc_s, tally.min_ttc_s
     row["collisions"], row["off_road_s"], row["red_lights"] = tally.collisions, tally.off_road_s, tally.red_lights
 
 

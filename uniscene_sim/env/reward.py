@@ -19,13 +19,15 @@ WEIGHTS: dict[str, float] = {
     "collision": 10.0,  # -1 for each new collision
     "off_road": 10.0,  # -1 in a step in which a corner of the body is off the road
     "red_light": 5.0,  # -1 for each line crossed at red
+    "time_to_collision": 1.0,  # -1 in a step that ends with less than nuPlan's bound of 0.95 s
 }
 TERMS = tuple(WEIGHTS)
 _LANE_M = 1.75
+_LEAST_TTC_S = 0.95
 
 
 def reward_weights(given: Mapping[str, float] | None) -> np.ndarray:
-    """Weights (6,) of the terms: the given ones replace the defaults.
+    """Weights (7,) of the terms: the given ones replace the defaults.
 
     Raises:
         InputError: an unknown term, or a weight that is not a finite number.
@@ -41,7 +43,7 @@ def reward_weights(given: Mapping[str, float] | None) -> np.ndarray:
 
 
 def reward_terms(before: np.ndarray, after: np.ndarray, dt_s: float) -> np.ndarray:
-    """Terms (N, 6) of a tick of `dt_s` seconds between two measurements (N,) `MEASUREMENT_DTYPE`."""
+    """Terms (N, 7) of a tick of `dt_s` seconds between two measurements (N,) `MEASUREMENT_DTYPE`."""
     progress = (after["progress_m"] - before["progress_m"]) / (after["target_speed_mps"] * dt_s)
     return np.stack(
         [
@@ -51,6 +53,7 @@ def reward_terms(before: np.ndarray, after: np.ndarray, dt_s: float) -> np.ndarr
             -(after["collisions"] - before["collisions"]).astype(float),
             -(after["off_road_s"] > before["off_road_s"]).astype(float),
             -(after["red_lights"] - before["red_lights"]).astype(float),
+            -(after["ttc_s"] < _LEAST_TTC_S).astype(float),
         ],
         axis=1,
     )

@@ -45,7 +45,12 @@ BODY_DTYPE = np.dtype(
         ("speed", float), ("accel", float),
         ("s", float),  # along its path
         ("offset", float),  # to the left of its path now
-        ("offset_from", float), ("offset_start", float), ("offset_time", float),  # a lane change under way
+        # A lane change under way: the offset and its slope where it began, where on the path that was, and its length;
+        # 0 where none is.
+        ("offset_from", float), ("offset_slope", float), ("offset_begin", float), ("offset_length", float),
+        # On a trajectory: which track, when it began, whether it is driven backwards, and how far from its first row.
+        ("track", np.int32), ("track_begin", float), ("backwards", np.bool_),
+        ("shift_x", float), ("shift_y", float), ("shift_yaw", float),
         ("desired", float),  # speed on a free road, before limits
         ("brake", float),  # an action's deceleration, 0 where none
         ("wait", float),  # time at standstill

@@ -17,15 +17,19 @@ from uniscene_sim.maps.static_map import Surface
 __all__ = ["EgoState", "pose_on_ground", "pure_pursuit", "remaining_trajectory"]
 
 _STAND_S = 5.0
+_AHEAD_S = 10.0
 
 
-def remaining_trajectory(rows: Sequence[tuple[float, float, float]], now_s: float) -> Trajectory:
-    """The rest of a trajectory (t s, x m, y m) from a time on; it ends with some seconds at its last point."""
-    t, x, y = np.array(rows).T
-    ahead = np.flatnonzero(t - now_s > 1e-6)
+def remaining_trajectory(rows: Sequence[tuple[float, float, float]] | np.ndarray, now_s: float) -> Trajectory:
+    """The next ten seconds of a trajectory (t s, x m, y m); it ends with some seconds at its last point."""
+    t, x, y = np.asarray(rows, float).T
+    begin, end = np.searchsorted(t, (now_s + 1e-6, now_s + _AHEAD_S), side="right")
+    ahead = slice(begin, end + 1)
     here = [0.0, np.interp(now_s, t, x), np.interp(now_s, t, y)]
-    end = [max(t[-1] - now_s, 0.0) + _STAND_S, x[-1], y[-1]]
-    return Trajectory(np.vstack([here, np.column_stack([t - now_s, x, y])[ahead], end]))
+    points = np.vstack([here, np.column_stack([t[ahead] - now_s, x[ahead], y[ahead]])])
+    if end >= len(t):
+        points = np.vstack([points, [max(t[-1] - now_s, 0.0) + _STAND_S, x[-1], y[-1]]])
+    return Trajectory(points)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""How bodies move along their paths in one step, and where that puts them."""
+"""How bodies move along their paths in one step, and where that puts them.
+
+Vehicles move as wheels let them: both axles are on the path, beside it by the offset of a lane change, which fades with
+the way that is driven. So nothing moves sideways without moving forward, and a body that stands keeps its heading.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,20 @@ from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.path_columns import JUNCTION, STOP, YAW, X, Y
+from uniscene_sim.world.tracks import AXLE_SHARE, TRACK_COLUMNS, follow_track
 
-__all__ = ["advance_bodies", "place_on_paths"]
+__all__ = ["advance_bodies", "place_on_paths", "point_on_path", "pose_on_path"]
 
 _TRAFFIC, _CONSTANT, _WALK, _STATIC = MotionMode.TRAFFIC, MotionMode.CONSTANT, MotionMode.WALK, MotionMode.STATIC
 _TRAJECTORY, _ABSENT = MotionMode.TRAJECTORY, MotionMode.ABSENT
 _BRAKE, _LEFT, _RIGHT = int(Light.BRAKE), int(Light.LEFT), int(Light.RIGHT)
 _LAST_VEHICLE, _PEDESTRIAN = int(AgentClass.MOTORCYCLE), int(AgentClass.PEDESTRIAN)
-_AXLE = 0.3  # of a body's length, from its middle to an axle
 _SIGN_WAIT_S = 1.0
+_SETTLED_MPS = 0.01  # a speed this near to the one that is wanted becomes it
 
 
 @njit(cache=True)
-def advance_bodies(bodies, paths, counts, time_s, dt):
+def advance_bodies(bodies, paths, counts, tracks, time_s, dt):
     """Move bodies 1.. by one step as they have decided: by `chosen`, walkers by `pace` and `sideways`. Row 0, the ego,
     keeps its own time but is moved by its vehicle model.
 
@@ -31,9 +36,11 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
         bodies: (N,) BODY_DTYPE, changed.
         paths: (N, P, 10), see `world.path_columns`.
         counts: (N,) int64 points in each path.
+        tracks: Tracks.
         time_s: at the end of the step, s.
         dt: of the step, s.
     """
+    scratch = np.empty(TRACK_COLUMNS)
     for i in range(bodies.size):
         me = bodies[i]
         n, mode = counts[i], me.mode
@@ -41,43 +48,26 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
             continue
         walking = mode == _WALK and me.started
         if i > 0:
-            accel = 0.0
-            if mode == _TRAFFIC:
-                accel = me.chosen
-            elif walking or (mode == _CONSTANT and me.brake == 0.0):
-                # A body of constant speed changes to the one that an action sets.
-                desired = me.pace if walking else me.desired
-                accel = min(max((desired - me.speed) / 0.4, -3.0), 3.0)
-            elif mode == _CONSTANT:
-                accel = -me.brake
             if mode == _TRAFFIC or mode == _CONSTANT or walking:
-                speed = fixed_in_kernel(max(me.speed + accel * dt, 0.0))
-                moved = 0.5 * (speed + me.speed) * dt
-                bodies[i].speed, bodies[i].accel = speed, accel
-                bodies[i].gait += moved
-                bodies[i].s += moved
+                _advance_on_path(bodies, i, n, dt)
             else:
                 bodies[i].accel = 0.0
-                if mode == _TRAJECTORY:  # rows each 0.1 s
-                    bodies[i].s = time_s * 10.0
-                    a = min(max(int(bodies[i].s), 0), n - 1)
-                    b = min(a + 1, n - 1)
-                    way = np.hypot(paths[i, b, X] - paths[i, a, X], paths[i, b, Y] - paths[i, a, Y])
-                    bodies[i].speed = fixed_in_kernel(10.0 * way)
+                if mode == _TRAJECTORY:
+                    follow_track(bodies, i, tracks, time_s, scratch)
                     bodies[i].gait += bodies[i].speed * dt
-            bodies[i].s = min(bodies[i].s, n - 1.0)
-        bodies[i].wait = me.wait + dt if bodies[i].speed < 0.2 else 0.0
+        bodies[i].wait = me.wait + dt if abs(bodies[i].speed) < 0.2 else 0.0
         at = min(max(int(bodies[i].s), 0), n - 1)
         if mode == _TRAFFIC and bodies[i].wait > _SIGN_WAIT_S:
             for k in range(at, min(at + 9, n)):  # after standing at a stop sign it may go on
                 if paths[i, k, STOP] > 0:
                     bodies[i].served = int(paths[i, k, STOP])
                     break
-        t = min(max((time_s - me.offset_start) / max(me.offset_time, 1e-6), 0.0), 1.0)
-        if me.offset_time > 0.0:
-            bodies[i].offset = me.offset_from * (1.0 - t * t * t * (t * (6.0 * t - 15.0) + 10.0))
-            if t >= 1.0:
-                bodies[i].offset_time = 0.0
+        changing = me.offset_length > 0.0
+        if changing:
+            bodies[i].offset = _offset_at(bodies[i], bodies[i].s)
+            reach = 0.0 if me.cls == _PEDESTRIAN else AXLE_SHARE * me.length
+            if bodies[i].s - reach >= me.offset_begin + me.offset_length:  # the rear axle, too
+                bodies[i].offset = bodies[i].offset_length = 0.0
         elif walking and me.ambient:
             drift = 2.0 * me.sideways if me.sideways != 0.0 else -min(max(me.offset / 0.5, -0.25), 0.25)
             bodies[i].offset = min(max(me.offset + drift * dt, -0.8), 0.8)
@@ -86,7 +76,6 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
             lights = 0
             if bodies[i].accel < -0.6 or (bodies[i].wait > 0.0 and mode != _TRAJECTORY):
                 lights |= _BRAKE
-            changing = bodies[i].offset_time > 0.0
             ahead = min(at + 22, n - 1)
             turn = 0.0
             if paths[i, ahead, JUNCTION] > 0 or paths[i, at, JUNCTION] > 0:
@@ -99,7 +88,52 @@ def advance_bodies(bodies, paths, counts, time_s, dt):
 
 
 @device
-def _path_pose(path, n, s, out):
+def _advance_on_path(bodies, i, n, dt):
+    """Speed and arc length of body `i`, whose path has `n` points, after a step."""
+    me = bodies[i]
+    if me.mode == _TRAFFIC:
+        accel = me.chosen
+    elif me.mode == _CONSTANT and me.brake > 0.0:
+        accel = -me.brake
+    else:  # a body of constant speed changes to the one that an action sets
+        desired = me.pace if me.mode == _WALK else me.desired
+        accel = min(max((desired - me.speed) / 0.4, -3.0), 3.0)
+        if abs(desired - me.speed) < _SETTLED_MPS:
+            accel = (desired - me.speed) / dt
+    speed = fixed_in_kernel(max(me.speed + accel * dt, 0.0))
+    moved = 0.5 * (speed + me.speed) * dt
+    bodies[i].accel = accel if speed > 0.0 or me.speed > 0.0 else 0.0
+    if me.offset_length > 0.0:  # across the path, too
+        slope = _offset_at(me, me.s + 0.5) - _offset_at(me, me.s - 0.5)
+        bodies[i].s += moved / np.sqrt(1.0 + slope * slope)
+    else:
+        bodies[i].s += moved
+    bodies[i].speed = speed
+    if bodies[i].s >= n - 1.0:  # at the end of its path it stands
+        moved = max(n - 1.0 - me.s, 0.0)
+        bodies[i].s = n - 1.0
+        bodies[i].speed = bodies[i].accel = 0.0
+    bodies[i].gait += moved
+
+
+@device
+def _offset_at(me, s):
+    """Offset to the left of the path at arc length `s` in a lane change: a quintic that ends along the path, without a
+    jump in place, slope or bend; straight on before it begins."""
+    x = s - me.offset_begin
+    q = x / me.offset_length
+    if q >= 1.0:
+        return 0.0
+    if q <= 0.0:
+        return me.offset_from + me.offset_slope * x
+    cubed = q * q * q
+    fades = 1.0 - cubed * (10.0 - 15.0 * q + 6.0 * q * q)
+    turns = q - cubed * (6.0 - 8.0 * q + 3.0 * q * q)
+    return me.offset_from * fades + me.offset_slope * me.offset_length * turns
+
+
+@device
+def point_on_path(path, n, s, out):
     """Write x, y, z, yaw at arc length `s`; a path goes straight on beyond its ends."""
     a = min(max(int(np.floor(s)), 0), max(n - 2, 0))
     b, f = min(a + 1, n - 1), s - a
@@ -109,10 +143,51 @@ def _path_pose(path, n, s, out):
     out[YAW] = path[a, YAW] + f * (path[b, YAW] - path[a, YAW])
 
 
+@device
+def _axle(me, path, n, s, out):
+    """Write x, y, z, yaw of a place at arc length `s` of the way that a body takes, lane change included."""
+    point_on_path(path, n, s, out)
+    if me.offset_length > 0.0:
+        offset = _offset_at(me, s)
+        out[X] -= offset * np.sin(out[YAW])
+        out[Y] += offset * np.cos(out[YAW])
+
+
+@device
+def pose_on_path(me, path, n, s, front, rear):
+    """Write x, y, z, yaw, pitch of a body at arc length `s` of its path into `front` (8,). A vehicle's axles are on the
+    path, so that a long one cuts corners as it does on the road.
+
+    Args:
+        me: the body.
+        path: (P, 10), see `world.path_columns`.
+        n: points of it that count.
+        s: m.
+        front, rear: (8,) float64, written.
+    """
+    if me.cls == _PEDESTRIAN:
+        _axle(me, path, n, s, front)
+        front[4] = 0.0
+        if me.offset_length > 0.0:
+            front[YAW] += np.arctan2(_offset_at(me, s + 0.25) - _offset_at(me, s - 0.25), 0.5)
+    else:
+        reach = AXLE_SHARE * me.length
+        _axle(me, path, n, s + reach, front)
+        _axle(me, path, n, s - reach, rear)
+        dx, dy, dz = front[X] - rear[X], front[Y] - rear[Y], front[2] - rear[2]
+        for k in range(3):
+            front[k] = 0.5 * (front[k] + rear[k])
+        yaw = np.arctan2(dy, dx)
+        front[YAW] = me.yaw + (yaw - me.yaw + np.pi) % (2.0 * np.pi) - np.pi
+        front[4] = -np.arctan2(dz, max(np.hypot(dx, dy), 0.1))
+    if me.offset_length == 0.0:
+        front[X] -= me.offset * np.sin(front[YAW])
+        front[Y] += me.offset * np.cos(front[YAW])
+
+
 @njit(cache=True)
 def place_on_paths(bodies, paths, counts, first):
-    """Put bodies where they are on their paths, at their offset. A vehicle's axles are on the path, so that a long one
-    cuts corners as it does on the road.
+    """Put bodies where they are on their paths, at their offset; those on tracks stay where these have them.
 
     Args:
         bodies: (N,) BODY_DTYPE, changed.
@@ -120,29 +195,13 @@ def place_on_paths(bodies, paths, counts, first):
         counts: (N,) int64 points in each path.
         first: row of the first body that is placed.
     """
-    front, rear = np.empty(4), np.empty(4)
+    front, rear = np.empty(TRACK_COLUMNS), np.empty(TRACK_COLUMNS)
     for i in range(first, bodies.size):
-        me = bodies[i]
-        if me.mode == _STATIC or me.mode == _ABSENT:
+        mode = bodies[i].mode
+        if mode == _STATIC or mode == _ABSENT or mode == _TRAJECTORY:
             continue
-        path, n = paths[i], counts[i]
-        slide = 0.0
-        if me.offset_time > 0.0 and abs(me.offset) > 1e-3:  # heading against the path while changing lanes
-            done = min(max(1.0 - me.offset / me.offset_from, 0.0), 1.0)
-            rate = -me.offset_from / me.offset_time * 4.0 * done * (1.0 - done) * 1.5
-            slide = np.arctan2(rate, max(me.speed, 2.0))
-        if me.cls == _PEDESTRIAN or me.mode == _TRAJECTORY:
-            _path_pose(path, n, me.s, front)
-            x, y, z, yaw = front[0], front[1], front[2], front[3]
-        else:
-            reach = _AXLE * me.length
-            _path_pose(path, n, me.s + reach, front)
-            _path_pose(path, n, me.s - reach, rear)
-            x, y, z = 0.5 * (front[0] + rear[0]), 0.5 * (front[1] + rear[1]), 0.5 * (front[2] + rear[2])
-            dx, dy = front[0] - rear[0], front[1] - rear[1]
-            yaw = np.arctan2(dy, dx)
-            yaw = me.yaw + (yaw - me.yaw + np.pi) % (2.0 * np.pi) - np.pi
-            bodies[i].pitch = -fixed_in_kernel(np.arctan2(front[2] - rear[2], max(np.hypot(dx, dy), 0.1)))
-        bodies[i].x = fixed_in_kernel(x - me.offset * np.sin(yaw))
-        bodies[i].y = fixed_in_kernel(y + me.offset * np.cos(yaw))
-        bodies[i].z, bodies[i].yaw = fixed_in_kernel(z), fixed_in_kernel(yaw + slide)
+        pose_on_path(bodies[i], paths[i], counts[i], bodies[i].s, front, rear)
+        bodies[i].x, bodies[i].y = fixed_in_kernel(front[X]), fixed_in_kernel(front[Y])
+        bodies[i].z, bodies[i].yaw = fixed_in_kernel(front[2]), fixed_in_kernel(front[YAW])
+        if bodies[i].cls != _PEDESTRIAN:
+            bodies[i].pitch = -fixed_in_kernel(-front[4])

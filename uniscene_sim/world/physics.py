@@ -20,8 +20,10 @@ from uniscene_sim.maps.signals import SignalPrograms, StopLineState, signal_stat
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
 from uniscene_sim.world.path_columns import STOP
+from uniscene_sim.world.time_to_collision import MEASURE_US, least_time_to_collision
+from uniscene_sim.world.tracks import TRACK_COLUMNS, Tracks
 from uniscene_sim.world.traffic.decisions import decide
-from uniscene_sim.world.triggers import Triggers, time_to_collision, trigger_holds
+from uniscene_sim.world.triggers import Triggers, trigger_holds
 
 __all__ = [
     "DT_S",
@@ -40,17 +42,16 @@ DT_S = PHYSICS_US / 1e6
 #: Columns of the ego: base_link in the map frame, then speed, acceleration, front-wheel angle, yaw rate.
 EGO_COLUMNS = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
 #: Columns of the part of the tally that physics keeps.
-TALLY_COLUMNS = ("off_road_s", "driven_m", "min_ttc_s", "crossed_line")
+TALLY_COLUMNS = ("off_road_s", "driven_m", "ttc_s", "min_ttc_s", "crossed_line")
 #: Columns of the marks of a step: whether a corner of the ego is where no car may be, whether part of its body is
 #: beside the lanes for driving, and the stop line that it passed at red (-1: none).
 MARK_COLUMNS = ("off_road", "beside_lanes", "red_line")
 _X, _Y, _Z, _ROLL, _PITCH, _YAW, _SPEED, _ACCEL, _STEER, _RATE = range(len(EGO_COLUMNS))
-_OFF_ROAD, _DRIVEN, _TTC, _CROSSED = range(len(TALLY_COLUMNS))
+_OFF_ROAD, _DRIVEN, _TTC, _MIN_TTC, _CROSSED = range(len(TALLY_COLUMNS))
 _OFF, _BESIDE, _RED_LINE = range(len(MARK_COLUMNS))
 _RED, _ABSENT = StopLineState.RED, MotionMode.ABSENT
 _FOR_CARS, _DRIVING = 2, 3  # ranks of the ground
 _SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
-_TTC_RANGE_M = 60.0
 _ALONG, _ACROSS = 12, 6  # samples of the body's footprint
 
 
@@ -83,6 +84,7 @@ class EpisodeConstants(NamedTuple):
     programs: SignalPrograms
     triggers: Triggers
     props: np.ndarray  # (H, 7) float64, boxes of standing objects: x, y, yaw, length, width, foot, top; m, rad
+    tracks: Tracks  # of agents that are replayed
 
 
 class PhysicsInputs(NamedTuple):
@@ -105,7 +107,7 @@ class StepArrays(NamedTuple):
     marks: np.ndarray  # (K, 3) int64, columns MARK_COLUMNS
     contacts: np.ndarray  # bool (K, H + N), props and bodies that the ego touches
     fired: np.ndarray  # bool (E,), events that have happened; those of these steps are added
-    tally: np.ndarray  # (4,) float64, columns TALLY_COLUMNS; brought up to date
+    tally: np.ndarray  # (5,) float64, columns TALLY_COLUMNS; brought up to date
 
 
 @njit(cache=True, nogil=True)
@@ -140,11 +142,11 @@ def run_steps(constants, inputs, steps):
     Returns:
         How many steps were made.
     """
-    vehicle, ground, programs, triggers, props = constants
+    vehicle, ground, programs, triggers, props, tracks = constants
     time_us, paths, counts, control, trajectory, steps_driven, checks_voxels = inputs
     egos, bodies, marks, contacts, fired, tally = steps
     total, front = bodies.shape[1], 0.5 * bodies[0, 0].length
-    box, other, last = np.empty(5), np.empty(5), np.full(1, -1)
+    box, other, last, scratch = np.empty(5), np.empty(5), np.full(1, -1), np.empty((3, TRACK_COLUMNS))
     for k in range(len(marks)):
         ego, now = egos[k + 1], bodies[k + 1]
         ego[:] = egos[k]
@@ -154,14 +156,17 @@ def run_steps(constants, inputs, steps):
             steer, accel = _track_trajectory(ego, trajectory, (steps_driven + k) * DT_S, vehicle)
         _step_bicycle(ego, steer, accel, vehicle, ground)
         time_us += PHYSICS_US
-        advance_bodies(now, paths, counts, time_us * 1e-6, DT_S)
+        advance_bodies(now, paths, counts, tracks, time_us * 1e-6, DT_S)
         _copy_ego_to_bodies(ego, now, vehicle)
         low, high = max(int(now[0].s) - 12, 0), int(now[0].s) + 20
         now[0].s = max(fixed_in_kernel(project_to_path(paths[0], counts[0], now[0].x, now[0].y, low, high)[0]), 0.0)
         place_on_paths(now, paths, counts, 1)
 
         tally[_DRIVEN] += np.hypot(ego[_X] - egos[k, _X], ego[_Y] - egos[k, _Y])
-        tally[_TTC] = min(tally[_TTC], _min_time_to_collision(now))
+        moment = (paths, counts, tracks, time_us * 1e-6)
+        if time_us % MEASURE_US == 0:
+            tally[_TTC] = least_time_to_collision(now, moment, scratch)
+            tally[_MIN_TTC] = min(tally[_MIN_TTC], tally[_TTC])
         marks[k, _RED_LINE] = -1
         for q in range(int(np.ceil(bodies[k, 0].s + front)), int(np.floor(now[0].s + front)) + 1):
             if q < counts[0] and paths[0, q, STOP] > 0:
@@ -190,7 +195,7 @@ def run_steps(constants, inputs, steps):
 
         begins = False
         for e in range(len(fired)):
-            if not fired[e] and trigger_holds(triggers, e, time_us, now):
+            if not fired[e] and trigger_holds(triggers, e, time_us, now, moment, scratch):
                 fired[e] = begins = True
         if begins:
             return k + 1
@@ -254,20 +259,6 @@ def _copy_ego_to_bodies(ego, bodies, vehicle):
     me.x = fixed_in_kernel(ego[_X] + forward * np.cos(ego[_YAW]))
     me.y = fixed_in_kernel(ego[_Y] + forward * np.sin(ego[_YAW]))
     me.z, me.yaw, me.speed, me.accel = ego[_Z], ego[_YAW], ego[_SPEED], ego[_ACCEL]
-
-
-@device
-def _min_time_to_collision(bodies):
-    """Least time to collision, s, with a body near in the lane-wide strip ahead of the ego, which is the first."""
-    ego, best = bodies[0], np.inf
-    c, s = np.cos(ego.yaw), np.sin(ego.yaw)
-    for i in range(1, bodies.size):
-        other = bodies[i]
-        dx, dy = other.x - ego.x, other.y - ego.y
-        if dx * dx + dy * dy < _TTC_RANGE_M * _TTC_RANGE_M:
-            if c * dx + s * dy > 0 and abs(c * dy - s * dx) < 0.5 * (ego.width + other.width):
-                best = min(best, time_to_collision(ego, other))
-    return best
 
 
 @device

@@ -26,10 +26,13 @@ from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import CLASS_SIZES, MotionMode, project_to_path, write_agents
 from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
-from uniscene_sim.world.episode.actions import apply_action
+from uniscene_sim.world.episode.actions import BeginActions
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
+from uniscene_sim.world.episode.hidden import Houses, hidden_agents
+from uniscene_sim.world.episode.hints import impossible_parts, possible_actions
 from uniscene_sim.world.episode.map_frame import in_map_frame
 from uniscene_sim.world.episode.start import InitialState
+from uniscene_sim.world.episode.whereabouts import whereabouts_of
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.paths import PATH_POINTS
 from uniscene_sim.world.physics import (
@@ -86,12 +89,15 @@ class ScenarioSource:
         )
         self._begin = InitialState(scenario, vector_map, self.seed, self._first_id)
         self._state = self._begin.state
+        self._begin_actions = BeginActions(scenario, vector_map, self._rows, self._begin.tracks, self._begin.track_of)
+        self._ego_trajectory = np.array(scenario.ego.trajectory)
         self._constants = EpisodeConstants(
             VehicleParameters.of(scenario.ego.vehicle),
             vector_map.surface.arrays,
             self._programs,
             Triggers.of([event.trigger for event in scenario.events], self._rows),
             _boxes(self._props),
+            self._begin.tracks,
         )
         self._decided_for: WorldState | None = None
         self._decided = Decisions(np.zeros(0), np.zeros(0), np.zeros(0))
@@ -101,6 +107,19 @@ class ScenarioSource:
         """Of a scenario file, or of one of the library by its name."""
         scenario = load_scenario(find_scenario(what))
         return cls(scenario, load_map(scenario.map), seed)
+
+    def hints(self, houses: Houses) -> list[str]:
+        """What cannot happen in the scenario, and what nobody can see, a line each.
+
+        Args:
+            houses: gives boxes (N, 5) x, y, yaw, length, width of all houses, m and rad.
+        """
+        parts = self.scenario, self.map, self._begin, self._rows
+        happens = possible_actions(*parts)
+        moves = {name: whereabouts_of(name, row, self.scenario, self._begin, happens).moves
+                 for name, row in self._rows.items()}  # fmt: skip
+        hidden = hidden_agents(self.scenario, self.map, self._begin, moves, houses)
+        return [*impossible_parts(*parts), *hidden]
 
     @property
     def title(self) -> str:
@@ -190,7 +209,7 @@ class ScenarioSource:
         """
         state, spec = self._state, self.scenario.ego
         if spec.trajectory:
-            return remaining_trajectory(spec.trajectory, state.time_us * 1e-6)
+            return remaining_trajectory(self._ego_trajectory, state.time_us * 1e-6)
         if not self.map.lanes:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
@@ -253,9 +272,8 @@ class ScenarioSource:
     def _apply_fired_events(self, state: WorldState, fired: np.ndarray) -> WorldState:
         """The state once the actions of events that are new in `fired` have begun."""
         before, state = state, replace(state, fired=tuple(fired.tolist()))
-        for event, was, now in zip(self.scenario.events, before.fired, state.fired, strict=True):
-            for action in event.actions if now and not was else ():
-                state = apply_action(action, state, self._rows, self.map)
+        for event in np.flatnonzero(fired & ~np.array(before.fired, dtype=bool)).tolist():
+            state = self._begin_actions(event, state)
         return _placed_bodies(state, before)
 
     def _decide_slowly(self, state: WorldState) -> WorldState:

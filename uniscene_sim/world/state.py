@@ -16,6 +16,8 @@ class Tally:
     """What the criteria count.
 
     Attributes:
+        ttc_s: time to collision of the ego, see `world.time_to_collision`, when it was last measured.
+        min_ttc_s: the least one so far.
         touching: ids of what the ego touches now, -1 for generated voxels.
         crossed_line: the last stop line that the ego passed, -1 for none.
     """
@@ -24,6 +26,7 @@ class Tally:
     off_road_s: float = 0.0
     red_lights: int = 0
     driven_m: float = 0.0
+    ttc_s: float = float("inf")
     min_ttc_s: float = float("inf")
     touching: frozenset[int] = frozenset()
     crossed_line: int = -1

@@ -20,6 +20,7 @@ from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.path_columns import PATH_COLUMNS
 from uniscene_sim.world.paths import PATH_POINTS, LanePlace, annotate_path
 from uniscene_sim.world.state import WorldState
+from uniscene_sim.world.tracks import TRACK_COLUMNS, Tracks, follow_track, track_rows
 from uniscene_sim.world.traffic.population import Population, absent_body
 
 __all__ = ["InitialState", "ego_row"]
@@ -47,6 +48,8 @@ class InitialState:
         state: the first state.
         route: the ego's annotated path (R, 10).
         population: the ambient traffic.
+        tracks: trajectories of agents and of actions.
+        track_of: track of each action `follow_trajectory`, by (event, action).
 
     Raises:
         InputError: a spawn off the road, or no way to a goal.
@@ -81,12 +84,24 @@ class InitialState:
         rows, paths = [ego_row(scenario, ego)], [self.route[:PATH_POINTS]]
         if spec.trajectory or lane < 0:
             rows[0]["mode"] = MotionMode.CONSTANT  # others react to it; it does not overtake, nor wait for them
+        tracks: list[np.ndarray] = []
         for i, agent in enumerate(scenario.agents):
             row, path, place = self._agent(agent, f"agents[{i}].spawn", first_id + i, places)
+            if agent.trajectory:
+                row["track"] = len(tracks)
+                tracks.append(self._track(agent.trajectory, row))
             rows.append(row)
             paths.append(path)
             if place.lane >= 0:
                 places[agent.name] = place
+        by_name = {agent.name: row for agent, row in zip(scenario.agents, rows[1:], strict=True)}
+        self.track_of: dict[tuple[int, int], int] = {}
+        for e, event in enumerate(scenario.events):
+            for k, action in enumerate(event.actions):
+                if action.kind == "follow_trajectory" and action.agent in by_name:
+                    self.track_of[e, k] = len(tracks)
+                    tracks.append(self._track(action.trajectory, by_name[action.agent]))
+        self.tracks = Tracks.of(tracks)
         named = len(rows)
         self.population = Population(vector_map, scenario.traffic, seed, named, first_id + named)
         vehicles, walkers = self.population.row_counts(self.route)
@@ -99,6 +114,8 @@ class InitialState:
         if vehicles or walkers:
             state = self.population.populate(state, vehicles)
         place_on_paths(state.bodies, state.paths, state.counts, 1)
+        for i in np.flatnonzero(state.bodies["mode"] == MotionMode.TRAJECTORY).tolist():
+            follow_track(state.bodies, i, self.tracks, 0.0, np.empty(TRACK_COLUMNS))
         self.state = replace(state, bodies=state.bodies)
 
     @property
@@ -135,25 +152,19 @@ class InitialState:
         cls, mode = AgentClass[spec.cls.upper()], _MODES[spec.behaviour]
         (lane, s), left = resolve_spawn(self._scenario, vector_map, spec.spawn, field, places)
         x, y, z, yaw = self._spawn_pose(spec.spawn, lane, s, left)
-        row = make_body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=max(spec.speed_mps, 0.1))
+        row = make_body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=spec.speed_mps)
         if spec.size is not None:
             row["length"], row["width"], row["height"] = spec.size
-        if mode == MotionMode.TRAJECTORY:
-            path = self._timed_path(spec.trajectory, z)
-        elif mode == MotionMode.STATIC or mode == MotionMode.WALK or lane < 0:
-            path = annotate_path(
-                vector_map, self._straight(x, y, z, yaw, 2.0 if mode == MotionMode.STATIC else 60.0), ()
-            )
+        stays = mode == MotionMode.STATIC or mode == MotionMode.TRAJECTORY
+        if stays or mode == MotionMode.WALK or lane < 0:
+            path = annotate_path(vector_map, self._straight(x, y, z, yaw, 2.0 if stays else 60.0), ())
             # Walkers stand until an event sends them, unless the file gives them a speed.
             row["started"] = mode != MotionMode.WALK or spec.speed_mps > 0
-            row["desired"] = spec.speed_mps
         else:
             goal = None if spec.goal is None else vector_map.nearest_lane(*spec.goal)[0]
             route = vector_map.route(lane, s, goal, PATH_POINTS - 1.0)
             path = annotate_path(vector_map, route.path, route.lanes)
             row["offset"] = left
-        if mode == MotionMode.CONSTANT:
-            row["desired"] = spec.speed_mps
         return row, path[:PATH_POINTS], LanePlace(lane, s)
 
     def _spawn_pose(self, spawn: Spawn, lane: int, s: float, left: float) -> tuple[float, float, float, float]:
@@ -177,13 +188,12 @@ class InitialState:
         way[:, 2] = self._map.surface_height(way[:, 0], way[:, 1], way[:, 2])
         return annotate_path(self._map, way, None if self._map.lanes else ())
 
-    def _timed_path(self, trajectory: tuple[tuple[float, float, float], ...], z: float) -> np.ndarray:
-        """A path for a body on a trajectory: its rows each 0.1 s; `s` then counts tenths of a second."""
-        t, x, y = np.array(trajectory).T
-        at = np.arange(0.0, t[-1] + 0.05, 0.1)[:PATH_POINTS]
-        xs, ys = np.interp(at, t, x), np.interp(at, t, y)
-        zs = self._map.surface_height(xs, ys, np.full(len(xs), z))
-        return annotate_path(self._map, np.stack([xs, ys, zs], axis=1), ())
+    def _track(self, points: tuple[tuple[float, float, float], ...], row: np.ndarray) -> np.ndarray:
+        """A trajectory of a body as rows of a track."""
+        lane, s, _ = self._map.nearest_lane(*points[0][1:], float(row["z"]))
+        z = self._map.lane_point(lane, s)[2] if lane >= 0 else float(row["z"])
+        walks = row["cls"] == AgentClass.PEDESTRIAN
+        return track_rows(points, self._map.surface.arrays, z, float(row["yaw"]), float(row["length"]), walks)
 
     def _straight(self, x: float, y: float, z: float, yaw: float, length: float) -> np.ndarray:
         at = np.arange(0.0, length, 1.0)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
+from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.path_columns import JUNCTION, LANE, LIMIT, YAW, X, Y
 from uniscene_sim.world.paths import LanePlace, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
-from uniscene_sim.world.traffic.idm import STANDSTILL_GAP_M, idm
+from uniscene_sim.world.tracks import AXLE_SHARE
+from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm
 
-__all__ = ["adjacent_lane", "begin_lane_change", "change_lanes"]
+__all__ = ["adjacent_lane", "begin_lane_change", "change_lanes", "turning_radius_m"]
 
 _GAIN_MPS2 = 0.4
 _SAFE_MPS2 = 2.0
@@ -25,6 +27,8 @@ _DURATION_S = 4.0
 _HORIZON_M = 70.0
 _PERIOD_US = 1_000_000
 _LANE_ENDS_M = 260.0
+_MOST_LATERAL_MPS2 = 5.0
+_MOST_SLOPE = 0.6
 
 
 def adjacent_lane(vector_map: StaticMap, lane: int, x: float, y: float, left: bool) -> LanePlace | None:
@@ -44,20 +48,49 @@ def adjacent_lane(vector_map: StaticMap, lane: int, x: float, y: float, left: bo
     return LanePlace(target, float(vector_map.lanes[target].s[max(near - 2, 0)]))
 
 
-def begin_lane_change(row: np.ndarray, path: np.ndarray, time_s: float, duration_s: float) -> None:
-    """Put a body onto a path beside it, with an offset that fades over the duration.
+def begin_lane_change(row: np.ndarray, path: np.ndarray, duration_s: float) -> None:
+    """Put a body onto a path beside it, with an offset that fades with the way that it drives.
 
     Args:
         row: () BODY_DTYPE, changed.
         path: (R, 10), annotated path.
-        time_s: now, s.
-        duration_s: of the lane change.
+        duration_s: of the lane change; it takes longer where wheels need more way.
     """
     near = int(np.hypot(path[:, X] - row["x"], path[:, Y] - row["y"]).argmin())
     c, s = np.cos(path[near, YAW]), np.sin(path[near, YAW])
     dx, dy = row["x"] - path[near, X], row["y"] - path[near, Y]
-    row["offset"] = row["offset_from"] = fixed(-s * dx + c * dy)
-    row["offset_start"], row["offset_time"], row["s"] = time_s, duration_s, fixed(near + c * dx + s * dy)
+    aside, turn = float(-s * dx + c * dy), float(wrap_angle(row["yaw"] - path[near, YAW]))
+    row["s"] = fixed(near + c * dx + s * dy)
+    walks = row["cls"] == AgentClass.PEDESTRIAN  # turns on the spot
+    slope = 0.0 if walks else np.clip(np.tan(np.clip(turn, -1.0, 1.0)), -_MOST_SLOPE, _MOST_SLOPE)
+    reach = 0.0 if walks else AXLE_SHARE * row["length"]  # it begins at the front axle
+    at_front = np.array([aside, slope, aside + slope * reach, row["s"] + reach])
+    row["offset"], row["offset_slope"], row["offset_from"], row["offset_begin"] = fixed(at_front)
+    row["offset_length"] = fixed(np.array(_lane_change_m(row, duration_s, float(reach))))
+
+
+def _lane_change_m(row: np.ndarray, duration_s: float, reach_m: float) -> float:
+    """Length of a lane change, m, for axles `reach_m` from the middle: as long as the duration at the present speed,
+    and no sharper than a vehicle turns or its tyres hold, speeding up included."""
+    speed, desired = float(row["speed"]), float(row["desired"])
+    pace = 0.5 * (speed + max(desired, speed - 3.0 * duration_s)) if desired < speed and row["brake"] == 0 else speed
+    if row["cls"] == AgentClass.PEDESTRIAN:
+        return max(pace, desired, 0.1) * duration_s
+    # The sharpest bends of the quintic of length d are 5.77 aside / d^2 and 3.9 slope / d.
+    bend, radius = 5.77 * abs(float(row["offset_from"])), turning_radius_m(float(row["length"]))
+    straightens = 3.9 * abs(float(row["offset_slope"])) * max(radius, speed**2 / _MOST_LATERAL_MPS2)
+    grip = bend / _MOST_LATERAL_MPS2
+    holds = np.sqrt(grip) * speed
+    if desired > speed:
+        gain = MAX_ACCEL_MPS2 if row["mode"] == MotionMode.TRAFFIC else 3.0
+        holds = min(np.sqrt(grip) * desired, grip * gain + np.sqrt((grip * gain) ** 2 + grip * speed**2))
+    return float(max(pace * duration_s - 2.0 * reach_m, holds, np.sqrt(bend * radius) + straightens, 1.0))
+
+
+def turning_radius_m(length_m: float) -> float:
+    """Least radius that a vehicle drives, m: front wheels turn by 34 degrees, and its axles are 0.6 of its length
+    apart."""
+    return 0.9 * length_m
 
 
 def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldState:
@@ -68,11 +101,11 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
         vector_map: the map.
         seed: of the branches that are taken afterwards.
     """
-    now, bodies = state.time_us * 1e-6, state.bodies
+    bodies = state.bodies
     turn = bodies["id"] % 10 == state.time_us % _PERIOD_US // 100_000
     for i in np.flatnonzero(turn & bodies["ambient"] & (bodies["mode"] == MotionMode.TRAFFIC)).tolist():
         row = bodies[i]
-        if now < row["offset_start"] + row["offset_time"] or row["aside"] > 0:
+        if row["offset_length"] > 0 or row["aside"] > 0:
             continue
         at, n, chosen = int(row["s"]), int(state.counts[i]), float(row["chosen"])
         # Where its lane ends soon it must change, whether or not it gains.
@@ -93,7 +126,7 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
             if len(path) < 60 or path[:50, JUNCTION].any() or not _is_worthwhile(state, i, path, chosen, must):
                 continue
             row = row.copy()
-            begin_lane_change(row, path, now, _DURATION_S)
+            begin_lane_change(row, path, _DURATION_S)
             row["plans"] += 1
             state = with_path(state, i, row, path)
             break

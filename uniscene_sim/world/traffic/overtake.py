@@ -18,6 +18,7 @@ from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.path_columns import CROSSING, JUNCTION, LANE, LIMIT, YAW, X, Y, Z
 from uniscene_sim.world.state import WorldState
 from uniscene_sim.world.traffic.idm import idm
+from uniscene_sim.world.traffic.lane_change import turning_radius_m
 
 __all__ = ["overtake"]
 
@@ -51,7 +52,7 @@ def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
         bodies = bodies.copy()
         bodies["aside"][past] = 0.0
         state = replace(state, bodies=bodies)
-    changes = (bodies["offset_time"] > 0) & (state.time_us * 1e-6 < bodies["offset_start"] + bodies["offset_time"])
+    changes = bodies["offset_length"] > 0
     movers, slow = np.flatnonzero(drives & ~changes), np.flatnonzero(stands | rides)
     x, y = bodies["x"], bodies["y"]
     near = np.hypot(x[movers, None] - x[slow], y[movers, None] - y[slow]) < _HORIZON_M
@@ -116,6 +117,8 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         last = front + 1.4 * (last + 8.0 - front) * pace / (pace - speed)
     begin = max(first - 2.0 - _BEND_M, float(me["s"]))
     into = max(first - 2.0 - begin, 6.0)
+    if into < np.sqrt(6.0 * aside * turning_radius_m(float(me["length"]))):
+        return state  # sharper than it turns
     out = last + 2.0 + 0.5 * float(me["length"])
     end = out + _BEND_M
     if end + 5 >= n or end - front > 250.0:

@@ -15,7 +15,7 @@ from uniscene_sim.scenario import TrafficSpec
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, make_body, project_to_path
 from uniscene_sim.world.path_columns import LANE, LANE_S, PATH_COLUMNS, STOP, YAW, X, Y, Z
-from uniscene_sim.world.paths import PATH_POINTS, LanePlace, random_path_ahead
+from uniscene_sim.world.paths import PATH_POINTS, LanePlace, annotate_path, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.traffic.lane_change import begin_lane_change
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
@@ -198,24 +198,35 @@ class Population:
             assert self._walks is not None
             key = (self._seed, 12, int(row["id"]), int(row["plans"]))
             ahead = self._walks.plan(lane, s, back, self._side(int(row["id"])), key)
-            begin_lane_change(row, ahead, state.time_us * 1e-6, _TURN_S)
+            begin_lane_change(row, ahead, _TURN_S)
         else:
             begin = max(at - _TAIL, 0)
             # From the end of what is planned, so that nothing changes for what is ahead.
             keep = n - 1
-            ahead = random_path_ahead(
-                self._map, int(path[keep, LANE]), float(path[keep, LANE_S]),
-                (self._seed, 2, int(row["id"]), int(row["plans"])),
-            )  # fmt: skip
+            if path[keep, LANE] < 0:  # beside all lanes it goes straight on
+                ahead = self._straight_on(path[keep])
+            else:
+                ahead = random_path_ahead(
+                    self._map, int(path[keep, LANE]), float(path[keep, LANE_S]),
+                    (self._seed, 2, int(row["id"]), int(row["plans"])),
+                )  # fmt: skip
             if len(ahead) < 5:
                 return state
             ahead = np.concatenate([path[begin:keep], ahead])
             yaw = ahead[:, YAW]
             ahead[:, YAW] = np.unwrap(yaw)
             row["s"] -= begin
+            row["offset_begin"] -= begin
             row["aside"] = max(row["aside"] - begin, 0.0)
         row["plans"] += 1
         return with_path(state, i, row, ahead)
+
+    def _straight_on(self, end: np.ndarray) -> np.ndarray:
+        """Path (R, 10) straight on from the last point (10,) of another one."""
+        at = np.arange(0.0, PATH_POINTS / 2)
+        x, y = end[X] + at * np.cos(end[YAW]), end[Y] + at * np.sin(end[YAW])
+        z = self._map.surface_height(x, y, np.full(len(at), end[Z]))
+        return annotate_path(self._map, np.stack([x, y, z], axis=1), ())
 
     def _side(self, identity: int) -> float:
         """How far left of the middle of a walkway somebody walks, m: people pass each other on the side of traffic."""

@@ -19,6 +19,7 @@ _TRAFFIC, _CONSTANT, _WALK = MotionMode.TRAFFIC, MotionMode.CONSTANT, MotionMode
 _STATIC, _ABSENT = MotionMode.STATIC, MotionMode.ABSENT
 _SIGN, _RED, _YELLOW = StopLineState.SIGN, StopLineState.RED, StopLineState.YELLOW
 _SWERVE_M = 8.0
+_CHANGE_M = 10.0  # that a vehicle at the end of its lane keeps to change to the next one
 _QUEUES_MPS = 3.5  # a slower vehicle counts as standing in a queue
 
 
@@ -49,13 +50,17 @@ def traffic_accelerations(bodies, paths, counts, line_states, busy, conflicts):
         braking_m = me.speed * me.speed / (2.0 * 1.5)
         for k in range(at, min(at + max(60, int(braking_m)), n)):
             limit = min(limit, np.sqrt(path[k, LIMIT] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
-        accel = idm(me.speed, limit, np.inf, 0.0)
-        if me.speed > limit:
-            accel = min(accel, max(-3.0, -1.5 * (me.speed - limit)))
+        if me.desired > 0.0:
+            accel = idm(me.speed, limit, np.inf, 0.0)
+            if me.speed > limit:
+                accel = min(accel, max(-3.0, -1.5 * (me.speed - limit)))
+        else:  # told to stand
+            accel = -min(max(1.5 * me.speed, 0.5), 3.0)
         accel = min(accel, _stop_line_accel(me, path, n, at, front, limit, line_states, busy))
         # The end of the path is the end of the road.
         if n - 1 - at < _HORIZON_M:
-            accel = min(accel, idm(me.speed, max(limit, 3.0), n - 1 - front + STANDSTILL_GAP_M, 0.0))
+            room = n - 1 - front - (_CHANGE_M if me.ambient else 0.0)
+            accel = min(accel, idm(me.speed, max(limit, 3.0), room + STANDSTILL_GAP_M, 0.0))
         gaps[:] = np.inf
         for j in range(total):
             other = bodies[j]
@@ -194,7 +199,7 @@ def _follow_accel(me, other, path, n, at, front, limit):
                 continue
             turn = other.yaw - path[min(max(int(s), 0), n - 1), YAW]
             # A vehicle that changes lanes occupies both, the one that it leaves and the one that it enters.
-            enters = other.offset if other.offset_time > 0.0 and np.cos(turn) > 0.8 else 0.0
+            enters = other.offset if other.offset_length > 0.0 and np.cos(turn) > 0.8 else 0.0
             if abs(left) > wide and abs(left - me.offset) > wide and abs(left - enters) > wide:
                 continue
             leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)

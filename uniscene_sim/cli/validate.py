@@ -1,0 +1,58 @@
+"""`uniscene-sim validate`: what is wrong with a file, and what is odd about it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from uniscene_sim.errors import InputError, InputWarning
+from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.occupancy.procedural.plan import PlanKind, plan_map
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.scenario_files.read import load_scenario
+from uniscene_sim.world.episode.hidden import hidden_objects
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+__all__ = ["check_file"]
+
+
+def check_file(path: Path) -> None:
+    """Check a map, rig or scenario; warns of what is lost, cannot happen or cannot be seen.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    if path.is_dir() or path.suffix in (".xodr", ".npz"):
+        _tell(path, hidden_objects(load_map(path)))
+    elif path.suffix in (".yaml", ".yml") and _is_rig(path):
+        load_rig(str(path))
+    else:
+        scenario = load_scenario(path)
+        static_map = load_map(scenario.map)
+        source = ScenarioSource(scenario, static_map)
+        source.reset()
+        _tell(path, source.hints(lambda: _houses(static_map, source.seed)))
+
+
+def _tell(path: Path, lines: Iterable[str]) -> None:
+    for line in lines:
+        warnings.warn(f"{path}: {line}", InputWarning, stacklevel=2)
+
+
+def _houses(static_map: StaticMap, seed: int) -> np.ndarray:
+    """Boxes (N, 5) of all houses, generated ones included."""
+    plan = plan_map(static_map, seed)
+    houses = plan[plan["kind"] == PlanKind.BUILDING]
+    return np.stack([houses[name] for name in ("x", "y", "yaw", "length", "width")], axis=1)
+
+
+def _is_rig(path: Path) -> bool:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", file=path) from error
+    return any(line.startswith(("cameras:", "lidars:")) for line in lines)

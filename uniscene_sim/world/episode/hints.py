@@ -1,0 +1,182 @@
+"""What a scenario asks for that cannot happen: events, actions and trajectories. Nothing here is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Action, Scenario, Trigger
+from uniscene_sim.world.episode.actions import CHANGES_LANE, ImpossibleActionError, check_mode
+from uniscene_sim.world.episode.start import InitialState
+from uniscene_sim.world.episode.whereabouts import Whereabouts, whereabouts_of
+from uniscene_sim.world.path_columns import LANE
+from uniscene_sim.world.time_to_collision import HORIZON_S
+
+__all__ = ["impossible_parts", "possible_actions"]
+
+_AWAY_M = 2.0
+_FASTEST_MPS = 80.0
+
+
+def impossible_parts(
+    scenario: Scenario, static_map: StaticMap, begin: InitialState, rows: Mapping[str, int]
+) -> Iterator[str]:
+    """What cannot happen, a line each: the field and why.
+
+    Args:
+        scenario: the scenario.
+        static_map: its map.
+        begin: its first moment.
+        rows: row of bodies by name of an agent.
+    """
+    yield from _trajectories(scenario, begin)
+    happens = possible_actions(scenario, static_map, begin, rows)
+    where = {name: whereabouts_of(name, row, scenario, begin, happens) for name, row in rows.items()}
+    for e, event in enumerate(scenario.events):
+        trigger = event.trigger
+        never = _never(trigger, scenario, where, begin, rows)
+        if never is not None:
+            yield f"events[{e}].trigger: cannot happen: {never}"
+        elif trigger.kind in ("distance", "time_gap", "ttc") and trigger.agent == trigger.other:
+            yield f"events[{e}].trigger: compares {trigger.agent!r} with itself and holds from the start"
+        elif trigger.kind == "ttc" and trigger.value > HORIZON_S:
+            yield f"events[{e}].trigger: times to collision above {HORIZON_S:g} s count as none"
+        for k, action in enumerate(event.actions):
+            why = _left_out(action, e, k, scenario, static_map, where, begin, rows)
+            if why is not None:
+                yield f"events[{e}].actions[{k}]: {action.kind} of {action.agent!r} is left out: {why}"
+
+
+def possible_actions(
+    scenario: Scenario, static_map: StaticMap, begin: InitialState, rows: Mapping[str, int]
+) -> set[tuple[int, int]]:
+    """Actions that may happen, as (event, action). Who moves hangs on events, and events on who moves: so from none on,
+    until no more can happen."""
+    happens: set[tuple[int, int]] = set()
+    while True:
+        where = {name: whereabouts_of(name, row, scenario, begin, happens) for name, row in rows.items()}
+        more = {
+            (e, k)
+            for e, event in enumerate(scenario.events)
+            if _never(event.trigger, scenario, where, begin, rows) is None
+            for k, action in enumerate(event.actions)
+            if _left_out(action, e, k, scenario, static_map, where, begin, rows) is None
+        }
+        if more <= happens:
+            return happens
+        happens |= more
+
+
+def _trajectories(scenario: Scenario, begin: InitialState) -> Iterator[str]:
+    given = [("ego", scenario.ego.trajectory, 0.0)]
+    given += [(f"agents[{i}]", agent.trajectory, 0.0) for i, agent in enumerate(scenario.agents)]
+    for e, event in enumerate(scenario.events):
+        starts = event.trigger.value if event.trigger.kind == "time" else 0.0
+        given += [(f"events[{e}].actions[{k}]", a.trajectory, starts) for k, a in enumerate(event.actions)]
+    for field, points, starts in given:
+        if not points:
+            continue
+        t, x, y = np.array(points).T
+        steps = np.hypot(np.diff(x), np.diff(y))
+        fast = steps / np.diff(t)
+        if fast.max() > _FASTEST_MPS:
+            k = int(fast.argmax())
+            yield f"{field}.trajectory: {fast[k]:.0f} m/s between {t[k]:g} and {t[k + 1]:g} s is faster than anybody"
+        moving = t[:-1][steps > 0.0]
+        if len(moving) and starts + moving[0] >= scenario.duration_s > starts:
+            yield f"{field}.trajectory: begins to move {starts + moving[0]:g} s after the start, when all is over"
+    for i, agent in enumerate(scenario.agents):
+        if agent.trajectory and not agent.spawn.relative_to:
+            away = float(np.hypot(agent.spawn.x - agent.trajectory[0][1], agent.spawn.y - agent.trajectory[0][2]))
+            if away > _AWAY_M:
+                yield f"agents[{i}].trajectory: begins {away:.1f} m from the spawn, and so does the agent"
+
+
+def _never(
+    trigger: Trigger,
+    scenario: Scenario,
+    where: Mapping[str, Whereabouts],
+    begin: InitialState,
+    rows: Mapping[str, int],
+) -> str | None:
+    """Why a trigger never holds; None where it may."""
+    if trigger.kind == "time":
+        late = trigger.value >= scenario.duration_s
+        return f"{trigger.value:g} s is not before the end at {scenario.duration_s:g} s" if late else None
+    for name in (trigger.agent, trigger.other):
+        if name not in where:
+            return f"there is nobody called {name!r}, expected one of {', '.join(where)}"
+    a, b = where[trigger.agent], where[trigger.other]
+    random = scenario.ego.spawn.random
+    if random and "ego" in (trigger.agent, trigger.other):
+        return None
+    if trigger.kind == "reach":
+        near = a.distance(trigger.x, trigger.y)
+        place = f"({trigger.x:g}, {trigger.y:g})"
+        return None if near <= trigger.value else f"{trigger.agent!r} stays {near:.0f} m or more from {place}"
+    if trigger.agent == trigger.other:
+        return None
+    bodies = begin.state.bodies
+    near, within = a.distance_to(b), trigger.value
+    if trigger.kind == "distance":
+        return None if near <= within else f"{trigger.agent!r} and {trigger.other!r} stay {near:.0f} m or more apart"
+    first, second = bodies[rows[trigger.agent]], bodies[rows[trigger.other]]
+    if trigger.kind == "ttc":
+        if not a.moves and not b.moves:
+            return f"neither {trigger.agent!r} nor {trigger.other!r} ever moves"
+        fastest = (a.speed_mps + b.speed_mps) * min(within, HORIZON_S)
+    else:
+        fastest = max(a.speed_mps, 0.1) * within
+    bodies_m = 0.5 * sum(float(np.hypot(r["length"], r["width"])) for r in (first, second))
+    if near <= fastest + bodies_m:
+        return None
+    return f"{trigger.agent!r} and {trigger.other!r} stay {near:.0f} m or more apart"
+
+
+def _left_out(
+    action: Action,
+    e: int,
+    k: int,
+    scenario: Scenario,
+    static_map: StaticMap,
+    where: Mapping[str, Whereabouts],
+    begin: InitialState,
+    rows: Mapping[str, int],
+) -> str | None:
+    """Why an action cannot happen whenever its event does; None where it may."""
+    if action.agent not in where:
+        return f"there is nobody called {action.agent!r}, expected one of {', '.join(where)}"
+    agent, row = where[action.agent], rows[action.agent]
+    why = ""
+    for mode in sorted(agent.modes):
+        try:
+            check_mode(action.kind, row, mode, bool(scenario.ego.trajectory))
+            break
+        except ImpossibleActionError as error:
+            why = str(error)
+    else:
+        return why
+    if action.kind == "follow_trajectory":
+        _, x, y = action.trajectory[0]
+        away = agent.distance(x, y)
+        if away > _AWAY_M:
+            return f"its trajectory begins at ({x:g}, {y:g}), {away:.0f} m or more from where it can be"
+    if action.kind in CHANGES_LANE and static_map.lanes:
+        told_to_move = any(a.agent == action.agent and a.kind == "speed" and a.speed_mps > 0
+                           for event in scenario.events for a in event.actions)  # fmt: skip
+        if agent.speed_mps == 0.0 and not told_to_move:
+            return "it stands, and wheels do not move sideways"
+        on = begin.state.paths[row, : begin.state.counts[row], LANE].astype(int)
+        moved_before = any(a.agent == action.agent and (a.kind in CHANGES_LANE or a.kind == "follow_trajectory")
+                           for f, event in enumerate(scenario.events) for q, a in enumerate(event.actions)
+                           if (f, q) != (e, k))  # fmt: skip
+        if (on < 0).all():
+            return "it is on no lane"
+        if not moved_before and agent.speed_mps * scenario.duration_s < len(on):
+            lanes = [static_map.lanes[i] for i in set(on[: int(agent.speed_mps * scenario.duration_s) + 2].tolist())]
+            sides = {lane.left if action.direction == "left" else lane.right for lane in lanes}
+            if not any(side >= 0 and static_map.lanes[side].kind == "driving" for side in sides):
+                return f"there is no driving lane to the {action.direction} of its own"
+    return None
