@@ -203,6 +203,8 @@ def _check_sweep(sweep: LidarSweep, spec: LidarSpec, layout: LayoutFrame) -> Non
         require_array(f"{spec.name}.{field}", getattr(sweep, field), dtype, shape)
     if sweep.return_number is not None:
         require_array(f"{spec.name}.return_number", sweep.return_number, np.uint8, (count,))
+    if sweep.cause is not None:
+        require_array(f"{spec.name}.cause", sweep.cause, np.uint8, (count,))
     require(bool(np.isfinite(sweep.xyz).all()), f"{spec.name}.xyz must be finite")
     far = float(np.linalg.norm(sweep.xyz, axis=1).max())
     require(far <= spec.max_range_m + 2.0, f"{spec.name}.xyz must lie within {spec.max_range_m:g} m, reach {far:.1f} m")

@@ -14,7 +14,13 @@ import numpy as np
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import LidarSpec
 
-__all__ = ["LIDAR_MODELS", "lidar_model", "ring_fields"]
+__all__ = ["LIDAR_MODELS", "REAL_EFFECTS", "lidar_model", "ring_fields"]
+
+#: What sweeps of a Pandar64 on a car have beside range and noise, see `LidarSpec`; measured on PandaSet.
+REAL_EFFECTS: dict[str, Any] = {
+    "ego_visible": True, "miss_rate": 0.004, "dark_miss_rate": 0.06, "dark_floor": 0.02, "saturation": 2.0,
+    "multipath": True, "bloom": 0.002,
+}  # fmt: skip
 
 
 def ring_fields(elevation_deg: Any, azimuth_offset_deg: Any = (), firing_us: Any = ()) -> dict[str, tuple[float, ...]]:

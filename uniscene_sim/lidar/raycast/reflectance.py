@@ -41,6 +41,7 @@ class Surfaces(NamedTuple):
     diffuse: np.ndarray  # float64 (256,) by Material
     specular: np.ndarray  # float64 (256,), at normal incidence
     retro: np.ndarray  # float64 (256,), of corner cubes and glass beads
+    mirror: np.ndarray  # float64 (256,), share that is mirrored at normal incidence
     body: np.ndarray  # float64 (N,), diffuse, of the agents' paint
     wet: bool  # water on the ground
     snow: bool  # snow on the ground
@@ -72,6 +73,18 @@ _TABLE: dict[str, tuple[float, float, float]] = {
 }  # fmt: skip
 
 
+#: Smooth surfaces by their share of mirrored light at normal incidence: glass on both sides, clear coats on one.
+_MIRRORS = {
+    Material.WINDOW: 0.08, Material.SHOP_FRONT: 0.08, Material.GLASS: 0.08, Material.BODY: 0.04, Material.CHROME: 0.6,
+}  # fmt: skip
+
+
+def _mirrors() -> np.ndarray:
+    mirror = np.zeros(256)
+    mirror[list(_MIRRORS)] = list(_MIRRORS.values())
+    return mirror
+
+
 def _surfaces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Diffuse, specular and retro, float64 (256,) each; materials without a row are estimated from their colour."""
     diffuse = 0.1 + 0.5 * (MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0) ** 2.2
@@ -81,7 +94,7 @@ def _surfaces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return diffuse, specular, retro
 
 
-_SURFACES = _surfaces()
+_SURFACES = (*_surfaces(), _mirrors())
 _NOTHING = np.zeros(256)
 
 
@@ -93,7 +106,7 @@ def surfaces_of(colour: np.ndarray, wet: bool, snow: bool) -> Surfaces:
 def plain_surfaces(colour: np.ndarray) -> Surfaces:
     """Surfaces for a LiDAR without `detect_range_m`: diffuse alone, paint alike on all agents."""
     body = np.full(len(colour), ALBEDO[_BODY], np.float64)
-    return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, body, False, False)
+    return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, _NOTHING, body, False, False)
 
 
 def body_reflectance(colour: np.ndarray) -> np.ndarray:
