@@ -145,6 +145,7 @@ class LidarSpec:
     dark_miss_rate: float = 0.0  # as much again of echoes without any brightness, fading out at an intensity of 1/255
     dark_floor: float = 0.0  # apparent reflectivity that is subtracted before it is reported: darker surfaces read 0
     saturation: float = 100.0  # apparent reflectivity that reads 255/255; white is 1
+    rough_ground: bool = False  # whether dry ground returns at grazing incidence too, as real asphalt does
     multipath: bool = False  # ghosts behind glass, glossy paint and puddles, which mirror other surfaces
     bloom: float = 0.0  # share of a retro-reflector's power that leaks into the beams around it
 

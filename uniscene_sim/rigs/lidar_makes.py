@@ -19,6 +19,7 @@ __all__ = ["LIDAR_MODELS", "REAL_EFFECTS", "lidar_model", "ring_fields"]
 #: What sweeps of a Pandar64 on a car have beside range and noise, see `LidarSpec`; measured on PandaSet.
 REAL_EFFECTS: dict[str, Any] = {
     "ego_visible": True, "miss_rate": 0.004, "dark_miss_rate": 0.06, "dark_floor": 0.02, "saturation": 2.0,
+    "rough_ground": True,
     "multipath": True, "bloom": 0.002,
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ class Effects:
     effects: Literal["rig", "none", "all"] = "rig"
     ego: bool | None = None  # returns from the ego's body
     holes: bool | None = None  # echoes that are lost
-    reading: bool | None = None  # darkest and brightest intensity
+    reading: bool | None = None  # darkest and brightest intensity, and that of the road
     ghosts: bool | None = None  # mirror images and halos
 
 
@@ -30,7 +30,7 @@ class Effects:
 _FIELDS = {
     "ego": ("ego_visible",),
     "holes": ("miss_rate", "dark_miss_rate"),
-    "reading": ("dark_floor", "saturation"),
+    "reading": ("dark_floor", "saturation", "rough_ground"),
     "ghosts": ("multipath", "bloom"),
 }
 _OFF = {name: LidarSpec.__dataclass_fields__[name].default for names in _FIELDS.values() for name in names}

@@ -155,7 +155,7 @@ def _receiver_returns(
     colour = np.append(scene.agents.colour, np.uint32(EGO_COLOUR))  # as rows of hits: the ego after the agents
     if spec.detect_range_m:
         air = air_of(view.frame.style)
-        surfaces = surfaces_of(colour, air.wet, air.snow)
+        surfaces = surfaces_of(colour, air.wet, air.snow, spec.rough_ground)
     else:
         air, surfaces = CLEAR, plain_surfaces(colour)
     echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)

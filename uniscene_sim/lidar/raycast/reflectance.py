@@ -15,6 +15,9 @@ __all__ = ["ALBEDO", "Surfaces", "body_reflectance", "echo_strength", "plain_sur
 _LEAVES = (Material.FOLIAGE, Material.FOLIAGE_DARK, Material.FOLIAGE_LIGHT, Material.HEDGE, Material.GRASS)
 _SIGNS = (Material.SIGN_WHITE, Material.SIGN_RED, Material.SIGN_BLUE, Material.SIGN_YELLOW)
 _BODY = int(Material.BODY)
+#: Oren's and Nayar's coefficients for light that returns whence it came, with slopes of 30 degrees.
+_SLOPE = np.radians(30.0) ** 2
+_FACING, _GRAZING = float(1.0 - 0.5 * _SLOPE / (_SLOPE + 0.33)), float(0.45 * _SLOPE / (_SLOPE + 0.09))
 
 
 def _albedo() -> np.ndarray:
@@ -45,6 +48,7 @@ class Surfaces(NamedTuple):
     body: np.ndarray  # float64 (N,), diffuse, of the agents' paint
     wet: bool  # water on the ground
     snow: bool  # snow on the ground
+    rough: bool  # dry ground returns as rough surfaces do, not as Lambert's
 
 
 #: Diffuse, specular, retro. Asphalt, leaves and paint as in spectral libraries for the near infrared; the reflective
@@ -98,15 +102,21 @@ _SURFACES = (*_surfaces(), _mirrors())
 _NOTHING = np.zeros(256)
 
 
-def surfaces_of(colour: np.ndarray, wet: bool, snow: bool) -> Surfaces:
-    """Surfaces of a scene with agents of these colour seeds (N,)."""
-    return Surfaces(*_SURFACES, body_reflectance(colour), wet, snow)
+def surfaces_of(colour: np.ndarray, wet: bool, snow: bool, rough: bool = False) -> Surfaces:
+    """Surfaces of a scene.
+
+    Args:
+        colour: seeds (N,) of the agents' paint.
+        wet, snow: what lies on the ground.
+        rough: whether dry ground returns as rough surfaces do.
+    """
+    return Surfaces(*_SURFACES, body_reflectance(colour), wet, snow, rough)
 
 
 def plain_surfaces(colour: np.ndarray) -> Surfaces:
     """Surfaces for a LiDAR without `detect_range_m`: diffuse alone, paint alike on all agents."""
     body = np.full(len(colour), ALBEDO[_BODY], np.float64)
-    return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, _NOTHING, body, False, False)
+    return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, _NOTHING, body, False, False, False)
 
 
 def body_reflectance(colour: np.ndarray) -> np.ndarray:
@@ -120,7 +130,8 @@ def body_reflectance(colour: np.ndarray) -> np.ndarray:
 def echo_strength(surfaces: Surfaces, material, cosine, normal_z, agent_row):
     """Strength of an echo, relative to a white diffuse surface that faces the sensor.
 
-    Diffuse reflection falls with the cosine of incidence, retro-reflection with its root. A film of water darkens
+    Diffuse reflection falls with the cosine of incidence, retro-reflection with its root. Rough ground keeps a third of
+    it at grazing incidence, where its grains still face the sensor (Oren and Nayar, with slopes of 30 degrees). A film of water darkens
     ground and reflects grazing beams away (Fresnel, by Schlick). Snow lies on surfaces that face up.
 
     Args:
@@ -140,6 +151,8 @@ def echo_strength(surfaces: Surfaces, material, cosine, normal_z, agent_row):
         if surfaces.wet:
             through = 1.0 - (0.02 + 0.98 * (1.0 - cosine) ** 5)
             return (0.5 * diffuse * cosine + 0.3 * retro * np.sqrt(cosine)) * through * through
+        if surfaces.rough:
+            return diffuse * (_FACING * cosine + _GRAZING * (1.0 - cosine * cosine)) + retro * np.sqrt(cosine)
     specular = surfaces.specular[material]
     if specular > 0.0:
         sharp = cosine * cosine
