@@ -85,8 +85,9 @@ class LidarSweep:
     each in the sensor frame at its own time.
 
     The stronger of two returns of a beam has number 0 and the other one 1; the two points share ring and time. Sensors
-    with one return a beam have no `return_number`. Rain, snow, fog and ghosts have `OccClass.OTHERS` and instance 0, the
-    ego's body `OccClass.CAR` and `EGO_ID`. Sensors that see neither the ego nor ghosts have no `cause`.
+    with one return a beam have no `return_number`. Rain, snow, fog and ghosts have `OccClass.OTHERS` and instance 0.
+    The ego's body has `OccClass.CAR` and `EGO_ID`, and its points are never compensated for the ego's motion. Sensors
+    that see neither the ego nor ghosts have no `cause`.
     """
 
     kept_in: ClassVar[str] = "sweeps"

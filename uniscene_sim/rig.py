@@ -169,7 +169,6 @@ class LidarSpec:
             raise ValueError(f"lidar {self.name}: returns must be one of {', '.join(RETURNS)}, is {self.returns!r}")
         _check_timing(self)
 
-
     @property
     def tells_causes(self) -> bool:
         """Whether points may be of the ego's body or ghosts, so that a sweep says what each of them is."""

@@ -15,7 +15,7 @@ from uniscene_sim.cuda.kernels import camera_kernels, pose_columns, trace_beams
 from uniscene_sim.cuda.launch import Launch
 from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.lidar.raycast.effects import Effects
+from uniscene_sim.lidar.raycast.effects import RIG_EFFECTS, Effects
 from uniscene_sim.lidar.raycast.engine import RaycastLidar, SweepJob
 from uniscene_sim.lidar.raycast.trace import Hits
 from uniscene_sim.rig import CameraSpec, LidarSpec
@@ -74,7 +74,7 @@ class CudaLidar(RaycastLidar):
 
     name = "raycast-cuda"
 
-    def __init__(self, templates: TemplateSource | None = None, *, options: Effects = Effects()):
+    def __init__(self, templates: TemplateSource | None = None, *, options: Effects = RIG_EFFECTS):
         require_device("--lidar")
         super().__init__(templates, options=options)
 

@@ -58,11 +58,12 @@ class SweepEffects:
     sweeps: int
     points: float  # per sweep
     near: float  # points per sweep closer than 2.5 m
+    body: float  # of these, those on the ego itself, by their labels
     holes: float  # share of beams that are missing between two of the same surface, 14 to 25 m away
     dark: float  # share of points of intensity 0
     saturated: float  # share of points of intensity 255
-    behind: float  # share of points that are seen through a surface: up to three in a row, both sides of which are nearer
-    ghosts: float | None  # share of points that are so labelled
+    behind: float  # share of points behind a surface: up to three in a row between two that are nearer
+    ghosts: float  # share of points that are so labelled
 
 
 class SweepInSensor(NamedTuple):
@@ -71,6 +72,7 @@ class SweepInSensor(NamedTuple):
     xyz: np.ndarray  # float64 (N, 3) m
     intensity: np.ndarray  # (N,) 0 to 255
     ghost: np.ndarray  # bool (N,), labelled as a ghost
+    body: np.ndarray  # bool (N,), labelled as the ego
 
 
 def read_drive(folder: str | Path, frames: Iterable[int]) -> Iterator[SweepInSensor]:
@@ -104,8 +106,8 @@ def read_drive(folder: str | Path, frames: Iterable[int]) -> Iterator[SweepInSen
             intensity, label = data["intensity"][of], data["label"][of]
         at = np.stack([np.interp(time_s, stamps, position[:, k]) for k in range(3)], axis=1)
         xyz = (turn(time_s).inv().apply(world - at) - _AT.position) @ _AT.rotation
-        far = np.linalg.norm(xyz, axis=1) > _NEAR_M
-        yield SweepInSensor(xyz, intensity, (label == _REFLECTION) & far)
+        near = np.linalg.norm(xyz, axis=1) < _NEAR_M
+        yield SweepInSensor(xyz, intensity, (label == _REFLECTION) & ~near, (label == _REFLECTION) & near)
     if not found:
         raise InputError("holds none of the frames", file=folder / "lidar")
 
@@ -143,13 +145,14 @@ def count_effects(name: str, sweeps: Iterable[SweepInSensor], sensor: LidarSpec)
         sensor: its beams.
     """
     counts = np.array([_count(sweep, sensor) for sweep in sweeps], np.float64)
-    points, near, surface, holes, dark, saturated, behind, ghosts = counts.sum(axis=0).tolist()
-    return SweepEffects(name, len(counts), points / len(counts), near / len(counts), holes / max(surface + holes, 1),
+    points, near, body, surface, holes, dark, saturated, behind, ghosts = counts.sum(axis=0).tolist()
+    n = len(counts)
+    return SweepEffects(name, n, points / n, near / n, body / n, holes / max(surface + holes, 1),
                         dark / points, saturated / points, behind / points, ghosts / points)  # fmt: skip
 
 
 def _count(sweep: SweepInSensor, sensor: LidarSpec) -> tuple[float, ...]:
-    """Numbers of points, near points, neighbours on a surface, beams missing between them, dark, saturated and hidden
+    """Numbers of points, near ones, those on the ego, neighbours on a surface, beams missing between them, dark, saturated and hidden
     points, and ghosts."""
     far = np.maximum(np.linalg.norm(sweep.xyz, axis=1), 1e-3)
     elevation = np.arcsin(np.clip(sweep.xyz[:, 2] / far, -1.0, 1.0))
@@ -168,12 +171,12 @@ def _count(sweep: SweepInSensor, sensor: LidarSpec) -> tuple[float, ...]:
         for k in range(1, run + 1):
             hidden[k : len(r) - run - 1 + k] |= sides
     dark, saturated = np.count_nonzero(sweep.intensity == 0), np.count_nonzero(sweep.intensity == 255)
-    return (len(r), np.count_nonzero(far < _NEAR_M), len(missing), missing.sum(), dark, saturated,
-            np.count_nonzero(hidden), np.count_nonzero(sweep.ghost))  # fmt: skip
+    return (len(r), np.count_nonzero(far < _NEAR_M), np.count_nonzero(sweep.body), len(missing), missing.sum(),
+            dark, saturated, np.count_nonzero(hidden), np.count_nonzero(sweep.ghost))  # fmt: skip
 
 
 def _same_surface(r: np.ndarray, g: np.ndarray, a: np.ndarray, apart: int) -> np.ndarray:
-    """Whether points that are `apart` in the order of their rings lie on one surface near the sensor, bool (N - apart,).
+    """Whether points that are `apart` in the order of their rings lie on one near surface, bool (N - apart,).
 
     Args:
         r: ranges (N,) m.
@@ -192,7 +195,8 @@ def _as_recorded(sweep: LidarSweep) -> SweepInSensor:
     """One of our sweeps, rounded as PandaSet's are."""
     cause = np.zeros(len(sweep.xyz), np.uint8) if sweep.cause is None else sweep.cause
     xyz = np.round(sweep.xyz.astype(np.float64) / _UNIT_M) * _UNIT_M
-    return SweepInSensor(xyz, np.round(255.0 * sweep.intensity).astype(np.uint8), cause == PointCause.GHOST)
+    return SweepInSensor(xyz, np.round(255.0 * sweep.intensity).astype(np.uint8), cause == PointCause.GHOST,
+                         cause == PointCause.EGO)  # fmt: skip
 
 
 def _views(max_range_m: float) -> Iterator[WorldView]:

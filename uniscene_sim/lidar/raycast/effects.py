@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import REAL_EFFECTS
 
-__all__ = ["Effects", "with_effects"]
+__all__ = ["RIG_EFFECTS", "Effects", "with_effects"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Effects:
     ghosts: bool | None = None  # mirror images and halos
 
 
+RIG_EFFECTS = Effects()
+
 #: Fields of a `LidarSpec` by option.
 _FIELDS = {
     "ego": ("ego_visible",),
@@ -38,7 +40,7 @@ _OFF = {name: LidarSpec.__dataclass_fields__[name].default for names in _FIELDS.
 
 def with_effects(spec: LidarSpec, chosen: Effects) -> LidarSpec:
     """A sensor with the effects that an engine is to apply."""
-    changes = {}
+    changes: dict[str, Any] = {}
     for option, names in _FIELDS.items():
         switch = getattr(chosen, option)
         if switch is None and chosen.effects != "rig":

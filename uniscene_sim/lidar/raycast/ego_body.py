@@ -59,8 +59,9 @@ def ego_body_of(frame: LayoutFrame, spec: LidarSpec, templates: TemplateSource) 
     shape = (len(beams.azimuth), len(beams.elevation))
     distance, cosine, material = np.full(shape, np.inf), np.zeros(shape), np.zeros(shape, np.uint8)
     rotation, position = np.ascontiguousarray(spec.pose.rotation), np.ascontiguousarray(spec.pose.position, np.float64)
-    _trace_body(body, template_arrays(templates), rotation, position, beams, np.zeros(1, np.int64), _corners(spec.ego_parts),
-                float(spec.max_range_m), distance, cosine, material)  # fmt: skip
+    parts, only = _corners(spec.ego_parts), np.zeros(1, np.int64)
+    _trace_body(body, template_arrays(templates), rotation, position, beams, only, parts, float(spec.max_range_m),
+                distance, cosine, material)  # fmt: skip
     beam = np.flatnonzero(np.isfinite(distance))
     return EgoBody(beam, distance.ravel()[beam], cosine.ravel()[beam], material.ravel()[beam])
 

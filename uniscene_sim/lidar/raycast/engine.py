@@ -13,7 +13,7 @@ from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import EgoVehicle
-from uniscene_sim.lidar.raycast.effects import Effects, with_effects
+from uniscene_sim.lidar.raycast.effects import RIG_EFFECTS, Effects, with_effects
 from uniscene_sim.lidar.raycast.ego_body import EgoBody, ego_body_of, put_ego_body
 from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echoes
 from uniscene_sim.lidar.raycast.ghosts import add_halos, add_mirror_images
@@ -33,9 +33,9 @@ from uniscene_sim.tracing.agents import (
 )
 from uniscene_sim.tracing.templates.template_set import built_in_templates as built_in
 
-_KEPT_BODIES = 64  # of sensors and vehicles
-
 __all__ = ["RaycastLidar", "SweepJob", "assemble_sweep"]
+
+_KEPT_BODIES = 64  # by sensor and vehicle
 
 
 class SweepJob(NamedTuple):
@@ -52,6 +52,10 @@ class RaycastLidar:
     """Sweeps by ray casting. Sensor and agents move during the revolution; beams without a return yield no point.
 
     Points are given in the sensor's frame at the stamp, compensated for ego motion if the sensor is `deskewed`.
+
+    Args:
+        templates: shapes of agents, by default the built-in ones.
+        options: which effects of real sweeps to apply, by default the rig's.
     """
 
     name = "raycast"
@@ -59,7 +63,7 @@ class RaycastLidar:
 
     Options = Effects
 
-    def __init__(self, templates: TemplateSource | None = None, *, options: Effects = Effects()):
+    def __init__(self, templates: TemplateSource | None = None, *, options: Effects = RIG_EFFECTS):
         self._template_set: TemplateSource = built_in() if templates is None else templates
         self._templates = template_arrays(self._template_set)
         self._effects = options
@@ -206,13 +210,13 @@ def assemble_sweep(
     row = np.where(nothing, -1, echoes.agent_row.reshape(-1)[echo])
     label = np.where(nothing, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
     instance = np.where(row < -1, -1 - row, 0).astype(np.uint16)
-    on = row >= 0
+    on, ego = row >= 0, row == len(scene.agents.id)
     label[on] = AGENT_OCC_CLASS[np.append(scene.agents.cls, np.uint8(AgentClass.CAR))[row[on]]]
     instance[on] = np.append(scene.agents.id, np.uint16(EGO_ID))[row[on]]
     cause = None
     if spec.tells_causes:
         cause = np.where(ghost, np.uint8(PointCause.GHOST), np.where(air, np.uint8(PointCause.AIR), np.uint8(0)))
-        cause[instance == EGO_ID] = PointCause.EGO
+        cause[ego] = PointCause.EGO
     far = returns.distance.reshape(-1)[seen][:, None]
     if spec.deskewed:
         sensor = view.frame.ego_pose.compose(spec.pose)
@@ -221,10 +225,10 @@ def assemble_sweep(
         x, y, z = (points - fixed(sensor.position)).T
         turn = fixed(sensor.rotation)
         xyz = np.stack([x * turn[0, k] + y * turn[1, k] + z * turn[2, k] for k in range(3)], axis=1)
+        # The ego's body goes along with the sensor, so it stays where it was measured.
+        xyz[ego] = _as_measured(beams, column[ego], ring[ego], far[ego])
     else:
-        azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
-        flat = np.cos(elevation)
-        xyz = far * np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
+        xyz = _as_measured(beams, column, ring, far)
     return LidarSweep(
         xyz=xyz.astype(np.float32),
         intensity=returns.intensity.reshape(-1)[seen],
@@ -236,3 +240,12 @@ def assemble_sweep(
         return_number=number.astype(np.uint8) if spec.returns == "dual" else None,
         cause=cause,
     )
+
+
+def _as_measured(beams: Beams, column: np.ndarray, ring: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Points (N, 3) m in the sensor's frame at the time of each, of beams by column (N,) and ring (N,) and their ranges
+    (N, 1)."""
+    azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
+    flat = np.cos(elevation)
+    xyz: np.ndarray = far * np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
+    return xyz

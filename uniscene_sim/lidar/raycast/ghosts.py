@@ -1,8 +1,9 @@
 """Ghosts: returns from where nothing is.
 
 Glass, clear coats and puddles are mirrors. A beam that meets one goes on to what it mirrors, and the echo of that comes
-back the same way: a point behind the mirror, at the length of the whole path. It matters where the mirror itself returns
-less, mostly at grazing incidence.
+back the same way: a point behind the mirror, at the length of the whole path. It matters where the mirror itself
+returns less, mostly at grazing incidence. Panels of vehicles are bowed, so less of a distant image comes back from
+them.
 
 A retro-reflector is so bright that the light which optics scatter into the beams around is an echo too: a halo at its
 range.
@@ -29,6 +30,8 @@ __all__ = ["add_halos", "add_mirror_images"]
 
 _BRIGHT = 0.6  # strength of most of what is mirrored; retro-reflectors are more, and left out
 _WATER = 0.02  # share of light that water mirrors at normal incidence
+_PANE = 0.15  # power that comes back by way of panes: they are dirty, and not quite flat
+_BOW_M = 0.5  # distance from a panel at which half of the power is lost by its being bowed
 _PUDDLE_M, _PUDDLES = 1.5, 0.08  # size of puddles, and their share of wet ground
 _OFF_M = 0.02  # from the mirror, where the mirrored ray starts
 _OWN_M = 0.5  # hits closer to the mirror than this are its own roughness
@@ -75,7 +78,8 @@ def _mirror_columns(
             if mirror == 0.0:
                 continue
             share = _mirrored(mirror, hits.cosine[c, r])
-            if share * share * _BRIGHT < echoes.strength[c, r, 0]:
+            power = _PANE * share * share  # both ways
+            if power * _BRIGHT < echoes.strength[c, r, 0]:
                 continue
             if not posed:
                 for n in range(count):
@@ -99,7 +103,9 @@ def _mirror_columns(
             on, material, cosine, up, whose = first_hit(atlas, templates, local, chosen, there, max_range - near)
             if on == np.inf or on < _OWN_M:
                 continue
-            strength = share * share * echo_strength(surfaces, material, cosine, up, whose)
+            if row >= 0:
+                power *= _BOW_M / (_BOW_M + on)
+            strength = power * echo_strength(surfaces, material, cosine, up, whose)
             echoes.distance[c, r, 1], echoes.strength[c, r, 1] = near + on, strength
             echoes.material[c, r, 1], echoes.agent_row[c, r, 1], echoes.ghost[c, r] = material, whose, True
 

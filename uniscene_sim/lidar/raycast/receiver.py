@@ -85,11 +85,16 @@ def received_power(strength, distance, detect_range, extinction):
 
 @njit(cache=True, inline="always")
 def calibrated_intensity(reflectivity, dark_floor, saturation):
-    """Intensity of a reflectivity (1: white), quantised to 1/255, of a receiver that reads 0 up to `dark_floor`, and 255
-    from `saturation` on."""
+    """Intensity of a reflectivity (1: white), quantised to 1/255.
+
+    Args:
+        reflectivity: apparent.
+        dark_floor: reflectivity up to which the receiver reads 0.
+        saturation: reflectivity from which on it reads 255.
+    """
     byte = 100.0 * max(reflectivity - dark_floor, 0.0)
     if reflectivity > 1.0:
-        byte = max(byte, 100.0 + 155.0 * np.log(reflectivity) / np.log(saturation))
+        byte = 100.0 + 155.0 * np.log(reflectivity) / np.log(saturation)
     return np.round(min(byte, 255.0)) / 255.0
 
 

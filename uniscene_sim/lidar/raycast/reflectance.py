@@ -131,8 +131,8 @@ def echo_strength(surfaces: Surfaces, material, cosine, normal_z, agent_row):
     """Strength of an echo, relative to a white diffuse surface that faces the sensor.
 
     Diffuse reflection falls with the cosine of incidence, retro-reflection with its root. Rough ground keeps a third of
-    it at grazing incidence, where its grains still face the sensor (Oren and Nayar, with slopes of 30 degrees). A film of water darkens
-    ground and reflects grazing beams away (Fresnel, by Schlick). Snow lies on surfaces that face up.
+    it at grazing incidence, where its grains still face the sensor (Oren and Nayar, with slopes of 30 degrees). A film
+    of water darkens ground and reflects grazing beams away (Fresnel, by Schlick). Snow lies on surfaces that face up.
 
     Args:
         surfaces: reflectances.
