@@ -129,8 +129,8 @@ def compare_effects(folder: str | Path | None = None) -> list[SweepEffects]:
             for name, frames in (("real, calibration", CALIBRATION), ("real, held out", HELD_OUT))
         ]
     views = list(_views(sensor.max_range_m))
-    for name, chosen in (("ours, without effects", "none"), ("ours", "rig")):
-        engine = RaycastLidar(options=Effects(chosen))
+    for name, chosen in (("ours, without effects", Effects("none")), ("ours", Effects())):
+        engine = RaycastLidar(options=chosen)
         made = [engine.step(None, [view], [sensor])[1][0][sensor.name] for view in views]
         rows.append(count_effects(name, map(_as_recorded, made), sensor))
     return rows
@@ -151,9 +151,9 @@ def count_effects(name: str, sweeps: Iterable[SweepInSensor], sensor: LidarSpec)
                         dark / points, saturated / points, behind / points, ghosts / points)  # fmt: skip
 
 
-def _count(sweep: SweepInSensor, sensor: LidarSpec) -> tuple[float, ...]:
-    """Numbers of points, near ones, those on the ego, neighbours on a surface, beams missing between them, dark, saturated and hidden
-    points, and ghosts."""
+def _count(sweep: SweepInSensor, sensor: LidarSpec) -> list[int]:
+    """Numbers of points, near ones, those on the ego, neighbours on a surface, beams missing between them, dark,
+    saturated and hidden points, and ghosts."""
     far = np.maximum(np.linalg.norm(sweep.xyz, axis=1), 1e-3)
     elevation = np.arcsin(np.clip(sweep.xyz[:, 2] / far, -1.0, 1.0))
     ring = np.abs(elevation[:, None] - np.array(sensor.elevation_rad)).argmin(axis=1)
@@ -170,9 +170,9 @@ def _count(sweep: SweepInSensor, sensor: LidarSpec) -> tuple[float, ...]:
             sides &= r[k : len(r) - run - 1 + k] > edge
         for k in range(1, run + 1):
             hidden[k : len(r) - run - 1 + k] |= sides
-    dark, saturated = np.count_nonzero(sweep.intensity == 0), np.count_nonzero(sweep.intensity == 255)
-    return (len(r), np.count_nonzero(far < _NEAR_M), np.count_nonzero(sweep.body), len(missing), missing.sum(),
-            dark, saturated, np.count_nonzero(hidden), np.count_nonzero(sweep.ghost))  # fmt: skip
+    of = (sweep.intensity == 0, sweep.intensity == 255, hidden, sweep.ghost)
+    counts = [len(r), np.count_nonzero(far < _NEAR_M), np.count_nonzero(sweep.body), len(missing), missing.sum()]
+    return [int(n) for n in (*counts, *map(np.count_nonzero, of))]
 
 
 def _same_surface(r: np.ndarray, g: np.ndarray, a: np.ndarray, apart: int) -> np.ndarray:
