@@ -85,7 +85,9 @@ class LidarSweep:
     each in the sensor frame at its own time.
 
     The stronger of two returns of a beam has number 0 and the other one 1; the two points share ring and time. Sensors
-    with one return a beam have no `return_number`. Rain, snow and fog have `OccClass.OTHERS` and instance 0.
+    with one return a beam have no `return_number`. Rain, snow, fog and ghosts have `OccClass.OTHERS` and instance 0.
+    The ego's body has `OccClass.CAR` and `EGO_ID`, and its points are never compensated for the ego's motion. Sensors
+    that see neither the ego nor ghosts have no `cause`.
     """
 
     kept_in: ClassVar[str] = "sweeps"
@@ -97,6 +99,7 @@ class LidarSweep:
     instance: np.ndarray  # uint16 (N,)
     stamp_us: int
     return_number: np.ndarray | None = None  # uint8 (N,)
+    cause: np.ndarray | None = None  # uint8 (N,), PointCause
 
 
 #: Kinds of annotation that may be requested.

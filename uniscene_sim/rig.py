@@ -12,7 +12,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.lens import LENSES, lens_array, project_points, unproject_pixels
 
-__all__ = ["BODY_FROM_OPTICAL", "RETURNS", "CameraSpec", "LidarSpec", "SensorRig"]
+__all__ = ["BODY_FROM_OPTICAL", "RETURNS", "BodyPart", "CameraSpec", "LidarSpec", "SensorRig"]
 
 #: Which echoes of a beam a LiDAR reports.
 RETURNS = ("strongest", "last", "dual")
@@ -90,6 +90,22 @@ class CameraSpec:
 
 
 @dataclass(frozen=True)
+class BodyPart:
+    """A box on the ego that LiDARs see beside its body, upright in `base_link`: a bar of a roof rack, a mount."""
+
+    x: float  # m, its middle
+    y: float
+    z: float
+    length: float  # m, along x
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([self.x, self.y, self.z]).all() or not min(self.length, self.width, self.height) > 0:
+            raise ValueError("a part of the ego's body needs a finite position and a positive size")
+
+
+@dataclass(frozen=True)
 class LidarSpec:
     """A spinning LiDAR, by its beam table. A revolution starts at the rear (azimuth -pi) and ends at the stamp.
 
@@ -100,6 +116,10 @@ class LidarSpec:
     power decides what returns: a diffuse target of 10 % reflectivity that faces the sensor in clear air at that range
     returns half of the time. Intensity is then calibrated as Velodyne and Ouster do it (`lidar.raycast.receiver`), and
     weather attenuates.
+
+    The rest is what real sweeps have beside range and noise, each off by default. All but the ego's body need
+    `detect_range_m`. `PointCause` says of each point what it is of, where the ego's body or
+    ghosts are on.
     """
 
     slot: ClassVar[str] = "lidar"
@@ -119,6 +139,15 @@ class LidarSpec:
     divergence_rad: float = 0.0  # full angle of a beam; 0: no beam is split by an edge
     returns: Literal["strongest", "last", "dual"] = "strongest"  # dual: both, where an edge splits the beam
     deskewed: bool = True  # False: points in the sensor frame at the time of each one
+    ego_visible: bool = False  # whether beams meet the ego's body; not of sensors inside it
+    ego_parts: tuple[BodyPart, ...] = ()  # on the ego, seen if `ego_visible`
+    miss_rate: float = 0.0  # share of detectable echoes that are lost all the same
+    dark_miss_rate: float = 0.0  # as much again of echoes without any brightness, fading out at an intensity of 1/255
+    dark_floor: float = 0.0  # apparent reflectivity that is subtracted before it is reported: darker surfaces read 0
+    saturation: float = 100.0  # apparent reflectivity that reads 255/255; white is 1
+    rough_ground: bool = False  # whether dry ground returns at grazing incidence too, as real asphalt does
+    multipath: bool = False  # ghosts behind glass, glossy paint and puddles, which mirror other surfaces
+    bloom: float = 0.0  # share of a retro-reflector's power that leaks into the beams around it
 
     def __post_init__(self) -> None:
         if not self.elevation_rad or self.azimuth_steps <= 0 or not 0 <= self.min_range_m < self.max_range_m:
@@ -132,9 +161,18 @@ class LidarSpec:
             raise ValueError(f"lidar {self.name}: firing_us must lie in a column of {column_us:.4g} us")
         if min(self.range_noise_m, self.detect_range_m, self.divergence_rad) < 0:
             raise ValueError(f"lidar {self.name}: noise, detection range and divergence must not be negative")
+        if not 0 <= min(self.miss_rate, self.dark_miss_rate) <= self.miss_rate + self.dark_miss_rate <= 1:
+            raise ValueError(f"lidar {self.name}: miss_rate and dark_miss_rate must add up to at most 1")
+        if not (0 <= self.dark_floor < 1 < self.saturation and 0 <= self.bloom < 1):
+            raise ValueError(f"lidar {self.name}: needs dark_floor and bloom in [0, 1) and saturation above 1")
         if self.returns not in RETURNS:
             raise ValueError(f"lidar {self.name}: returns must be one of {', '.join(RETURNS)}, is {self.returns!r}")
         _check_timing(self)
+
+    @property
+    def tells_causes(self) -> bool:
+        """Whether points may be of the ego's body or ghosts, so that a sweep says what each of them is."""
+        return self.ego_visible or self.multipath or self.bloom > 0
 
 
 def _check_timing(spec: CameraSpec | LidarSpec) -> None:

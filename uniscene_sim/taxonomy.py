@@ -13,9 +13,10 @@ __all__ = [
     "AgentClass",
     "Material",
     "OccClass",
+    "PointCause",
 ]
 
-#: Instance id of the ego's own body, where a camera shows it.
+#: Instance id of the ego's own body, where a sensor shows it.
 EGO_ID = 65_535
 
 
@@ -43,6 +44,15 @@ class OccClass(IntEnum):
     ROAD_DIVIDER = 18
     LANE_DIVIDER = 19
     FREE = 20
+
+
+class PointCause(IntEnum):
+    """What a LiDAR's point is a return of."""
+
+    SURFACE = 0  # of the world or of an agent, where it is
+    AIR = 1  # rain, snow, fog
+    EGO = 2  # the ego's own body
+    GHOST = 3  # nothing is there: a mirror image, or the glare of a retro-reflector in the beams around it
 
 
 class AgentClass(IntEnum):

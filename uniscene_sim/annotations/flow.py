@@ -132,6 +132,11 @@ def point_velocity(view: WorldView, spec: LidarSpec, sweep: LidarSweep) -> np.nd
     moving = agent_motion(view.frame, view.history, spec.period_us * 1e-6 + _STEP_S)
     there = _velocities(moving, row[on], sweep.time_s[on].astype(np.float64), sensor.apply(sweep.xyz[on]))
     velocity[on] = there @ sensor.rotation
+    own = sweep.instance == EGO_ID
+    if own.any():
+        from_base = sensor.apply(sweep.xyz[own]) - view.frame.ego_pose.position
+        turning = np.cross([0.0, 0.0, view.frame.ego_yaw_rate], from_base)
+        velocity[own] = (view.frame.ego_velocity + turning) @ sensor.rotation
     return velocity
 
 

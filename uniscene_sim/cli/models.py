@@ -58,6 +58,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     lidar.add_argument("--towns", type=positive_integer, default=8, help="held-out towns, at most (default: 8)")
     lidar.add_argument("--real", type=Path, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to compare with")
     lidar.set_defaults(command=_eval_lidar)
+    sweeps = names.add_parser("sweeps", help="effects of real sweeps in ours")
+    sweeps.add_argument("--real", type=Path, metavar="FOLDER", help="PandaSet's sequence 002 to compare with")
+    sweeps.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
+    sweeps.set_defaults(command=_eval_sweeps)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
         one.add_argument("--data", type=Path, help=f"{what} of towns (default: made for this evaluation)")
         one.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
@@ -136,6 +140,18 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
         towns = read_all_sweeps(arguments.data / "test", arguments.towns)
         _save(lidar_comparison_picture([FirstHitBaseline(), predictors[0]], towns), arguments.picture)
+    return 0
+
+
+def _eval_sweeps(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+    from uniscene_sim.evaluation.sweep_effects import compare_effects
+
+    with ExitStack() as stack:
+        write = json_writer(stack, arguments.json)
+        rows = compare_effects(arguments.real)
+        print(as_markdown(rows))
+        write(as_records(rows))
     return 0
 
 

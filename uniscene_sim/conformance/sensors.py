@@ -22,6 +22,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
 from uniscene_sim.rig import CameraSpec, LidarSpec
+from uniscene_sim.rigs.lidar_makes import REAL_EFFECTS
 from uniscene_sim.taxonomy import EGO_ID, AgentClass, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -172,6 +173,7 @@ def _unusual_sensors(slot: str) -> tuple[Any, ...]:
             single,
             replace(single, name="backwards", pose=Pose(0.0, 0.0, 1.8, yaw=np.pi)),
             replace(TEST_LIDARS[0], name="real", detect_range_m=30.0, range_noise_m=0.02, divergence_rad=0.01),
+            replace(TEST_LIDARS[0], name="effects", detect_range_m=30.0, **REAL_EFFECTS),
             replace(TEST_LIDARS[0], name="dual", divergence_rad=0.01, returns="dual"),
         )
     pinhole = TEST_CAMERAS[0]
@@ -203,6 +205,8 @@ def _check_sweep(sweep: LidarSweep, spec: LidarSpec, layout: LayoutFrame) -> Non
         require_array(f"{spec.name}.{field}", getattr(sweep, field), dtype, shape)
     if sweep.return_number is not None:
         require_array(f"{spec.name}.return_number", sweep.return_number, np.uint8, (count,))
+    if sweep.cause is not None:
+        require_array(f"{spec.name}.cause", sweep.cause, np.uint8, (count,))
     require(bool(np.isfinite(sweep.xyz).all()), f"{spec.name}.xyz must be finite")
     far = float(np.linalg.norm(sweep.xyz, axis=1).max())
     require(far <= spec.max_range_m + 2.0, f"{spec.name}.xyz must lie within {spec.max_range_m:g} m, reach {far:.1f} m")

@@ -15,6 +15,7 @@ from uniscene_sim.cuda.kernels import camera_kernels, pose_columns, trace_beams
 from uniscene_sim.cuda.launch import Launch
 from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.interfaces import WorldView
+from uniscene_sim.lidar.raycast.effects import RIG_EFFECTS, Effects
 from uniscene_sim.lidar.raycast.engine import RaycastLidar, SweepJob
 from uniscene_sim.lidar.raycast.trace import Hits
 from uniscene_sim.rig import CameraSpec, LidarSpec
@@ -65,6 +66,7 @@ class CudaLidar(RaycastLidar):
 
     Args:
         templates: shapes of agents, by default the built-in ones.
+        options: effects of real sweeps.
 
     Raises:
         InputError: there is no CUDA device.
@@ -72,9 +74,9 @@ class CudaLidar(RaycastLidar):
 
     name = "raycast-cuda"
 
-    def __init__(self, templates: TemplateSource | None = None):
+    def __init__(self, templates: TemplateSource | None = None, *, options: Effects = RIG_EFFECTS):
         require_device("--lidar")
-        super().__init__(templates)
+        super().__init__(templates, options=options)
 
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]

@@ -23,7 +23,7 @@ from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.lens import FISHEYE, image_point
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
-from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.taxonomy import EGO_ID, OccClass
 
 __all__ = ["AGREE_M", "Consistency", "consistency", "depth_differences", "summarise_consistency"]
 
@@ -98,11 +98,12 @@ def depth_differences(
     velocity = np.zeros((1 << 16, 3), np.float32)  # by id, in the LiDAR's frame
     velocity[agents["id"]] = agents["vel"] @ (layout.ego_pose.rotation @ mount)
     out = np.empty(len(sweep.xyz), np.float32)
+    ego = sweep.instance == EGO_ID  # most cameras do not see it
     _compare(
         sweep.xyz if lidar.deskewed else _deskewed(sweep, lidar, layout),
         sweep.time_s,
-        sweep.label,
-        sweep.instance,
+        np.where(ego, _OTHERS, sweep.label),
+        np.where(ego, np.uint16(0), sweep.instance),
         velocity,
         np.ascontiguousarray(turn @ mount),
         turn @ (lidar.pose.position - camera.pose.position),

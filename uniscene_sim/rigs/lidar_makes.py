@@ -14,7 +14,14 @@ import numpy as np
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import LidarSpec
 
-__all__ = ["LIDAR_MODELS", "lidar_model", "ring_fields"]
+__all__ = ["LIDAR_MODELS", "REAL_EFFECTS", "effects_of_model", "lidar_model", "ring_fields"]
+
+#: What sweeps of a Pandar64 on a car have beside range and noise, see `LidarSpec`; read from PandaSet's.
+REAL_EFFECTS: dict[str, Any] = {
+    "ego_visible": True, "miss_rate": 0.004, "dark_miss_rate": 0.06, "dark_floor": 0.02, "saturation": 2.0,
+    "rough_ground": True,
+    "multipath": True, "bloom": 0.002,
+}  # fmt: skip
 
 
 def ring_fields(elevation_deg: Any, azimuth_offset_deg: Any = (), firing_us: Any = ()) -> dict[str, tuple[float, ...]]:
@@ -110,6 +117,12 @@ LIDAR_MODELS: dict[str, dict[str, Any]] = {
     "pandar64": _pandar64(),
     "vlp-16": _vlp16(),
 }
+
+
+def effects_of_model(model: str | None) -> dict[str, Any]:
+    """Effects of real sweeps of a model: of Ousters and the Pandar64 as measured; others are taken for a Pandar64."""
+    # Ousters tell 1 % from nothing, and retro-reflectors from each other; they lose as many echoes.
+    return REAL_EFFECTS | ({"dark_floor": 0.005, "saturation": 50.0} if model == "os1-128" else {})
 
 
 def lidar_model(model: str, name: str, pose: Pose, **changes: Any) -> LidarSpec:

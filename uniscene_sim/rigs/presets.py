@@ -1,4 +1,4 @@
-"""Rigs by name: `nuscenes`, `nuscenes-small`, `kitti`, `rl`."""
+"""Rigs by name: `nuscenes`, `nuscenes-small`, `kitti`, `pandaset`, `rl`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from math import radians, tan
 import numpy as np
 
 from uniscene_sim.geometry import Pose
-from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
-from uniscene_sim.rigs.lidar_makes import lidar_model
+from uniscene_sim.rig import BodyPart, CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.rigs.lidar_makes import REAL_EFFECTS, lidar_model
 
 __all__ = ["PRESETS"]
 
@@ -22,6 +22,16 @@ _NUSCENES_CAMERAS = {
     "CAM_BACK": (0.03, 0.0, 1.58, 180.0, 809.0),
     "CAM_BACK_RIGHT": (1.01, -0.48, 1.56, -110.0, 1257.0),
 }
+
+
+#: What PandaSet's Pandar64 sees of the rack below it: middle, relative to the sensor, and size, m.
+_RACK = (
+    (-0.88, 0.0, -0.46, 0.10, 1.06, 0.08),  # the rear bar
+    *((-1.15, y, -0.36, 0.10, 0.16, 0.16) for y in (-0.42, 0.42)),
+    *((-0.75, y, -0.45, 0.14, 0.12, 0.10) for y in (-0.43, 0.43)),
+    *((0.72, y, -0.32, 0.06, 0.08, 0.10) for y in (-0.60, 0.60)),
+    *((0.0, y, -0.30, 0.06, 0.08, 0.10) for y in (-0.60,)),
+)  # fmt: skip
 
 
 def _nuscenes(name: str, width: int, height: int) -> SensorRig:
@@ -50,6 +60,18 @@ def _kitti() -> SensorRig:
     return SensorRig("kitti", (camera,), (lidar_model("hdl-64e", "velodyne", Pose(0.81, 0.0, 1.73)),))
 
 
+def _pandaset() -> SensorRig:
+    """The Pandar64 and the front camera on the roof of a minivan of 1.77 m, with the effects of its real sweeps.
+
+    The sensor is on a roof rack, of which it sees bars and mounts.
+    """
+    at = Pose(1.45, 0.0, 2.24)
+    rack = tuple(BodyPart(at.x + x, at.y + y, at.z + z, *size) for x, y, z, *size in _RACK)
+    lidar = lidar_model("pandar64", "pandar64", at, ego_parts=rack, **REAL_EFFECTS)
+    camera = CameraSpec("front_camera", 1920, 1080, 1970.0, 1970.0, 970.0, 483.3, Pose(1.52, 0.0, 2.19))
+    return SensorRig("pandaset", (camera,), (lidar,))
+
+
 def _rl() -> SensorRig:
     """A camera of 84 x 84 pixels and 90 degrees, and a 16 x 360 LiDAR without noise or drop-out."""
     focal = 42.0 / tan(radians(45.0))
@@ -63,5 +85,6 @@ PRESETS: dict[str, Callable[[], SensorRig]] = {
     "nuscenes": lambda: _nuscenes("nuscenes", 1600, 900),
     "nuscenes-small": lambda: _nuscenes("nuscenes-small", 400, 224),
     "kitti": _kitti,
+    "pandaset": _pandaset,
     "rl": _rl,
 }

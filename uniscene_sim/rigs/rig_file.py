@@ -11,9 +11,9 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.lens import LENSES
-from uniscene_sim.rig import RETURNS, CameraSpec, LidarSpec, SensorRig
+from uniscene_sim.rig import RETURNS, BodyPart, CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.rigs.calibration import is_calibration, load_calibration
-from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, ring_fields
+from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, effects_of_model, ring_fields
 from uniscene_sim.rigs.ouster import ouster_beams
 from uniscene_sim.rigs.presets import PRESETS
 from uniscene_sim.storage.yaml_file import YamlFile
@@ -24,9 +24,10 @@ _NUMBER = {"type": "number"}
 _NOT_NEGATIVE = {"type": "number", "minimum": 0}
 _POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 _COUNT = {"type": "integer", "minimum": 1}
+_THREE = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
 _MOUNT = {
     "name": {"type": "string", "minLength": 1},
-    "position": {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3},
+    "position": _THREE,
     "roll_deg": _NUMBER,
     "pitch_deg": _NUMBER,
     "yaw_deg": _NUMBER,
@@ -36,7 +37,27 @@ _MOUNT = {
 }
 _LIDAR_FIELDS = (
     "azimuth_steps", "min_range_m", "clockwise", "range_noise_m", "detect_range_m", "returns", "deskewed",
+    "ego_visible", "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath", "bloom",
 )  # fmt: skip
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_PART = {
+    "type": "object",
+    "properties": {"position": _THREE, "size": {**_THREE, "items": _POSITIVE}},
+    "required": ["position", "size"],
+    "additionalProperties": False,
+}
+_EFFECTS = {
+    "effects": {"enum": ["none", "real"]},
+    "ego_visible": {"type": "boolean"},
+    "ego_parts": {"type": "array", "items": _PART},
+    "miss_rate": _SHARE,
+    "dark_miss_rate": _SHARE,
+    "dark_floor": _SHARE,
+    "saturation": {"type": "number", "exclusiveMinimum": 1},
+    "rough_ground": {"type": "boolean"},
+    "multipath": {"type": "boolean"},
+    "bloom": _SHARE,
+}
 _BEAMS = {
     "oneOf": [
         {"type": "array", "items": _NUMBER, "minItems": 1},
@@ -94,6 +115,7 @@ RIG_SCHEMA: dict[str, Any] = {
                     "divergence_mrad": _NOT_NEGATIVE,
                     "returns": {"enum": list(RETURNS)},
                     "deskewed": {"type": "boolean"},
+                    **_EFFECTS,
                 },
                 "required": ["name", "position"],
                 "additionalProperties": False,
@@ -110,7 +132,8 @@ def load_rig(name_or_path: str) -> SensorRig:
     Cameras have `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy. LiDARs have `model`, one of
     `rigs.lidar_makes`; or `beams`, an Ouster metadata file relative to the YAML file; or both; or `elevation_deg`, a
     number for each laser or {from, to, beams}, with `azimuth_offset_deg` (counter-clockwise) and `firing_us` in the
-    same order; and the other fields of a `LidarSpec`.
+    same order; and the other fields of a `LidarSpec`. `effects: real` sets those of real sweeps of the model, which
+    the fields may override; `ego_parts` are boxes with position and size.
 
     Raises:
         InputError: it is none of these, or the file is malformed.
@@ -191,9 +214,13 @@ def _lidar(folder: Path, entry: dict[str, Any], mount: dict[str, Any]) -> LidarS
         values |= {"azimuth_offset_rad": (), "firing_us": ()} | ring_fields(table, **columns)
     elif columns:
         raise ValueError(f"{' and '.join(columns)} belong to elevation_deg, which is missing")
+    if entry.get("effects") == "real":
+        values |= effects_of_model("os1-128" if "beams" in entry else entry.get("model"))
     values |= {key: entry[key] for key in _LIDAR_FIELDS if key in entry}
     if "divergence_mrad" in entry:
         values["divergence_rad"] = entry["divergence_mrad"] * 1e-3
+    if "ego_parts" in entry:
+        values["ego_parts"] = tuple(BodyPart(*map(float, [*p["position"], *p["size"]])) for p in entry["ego_parts"])
     if "elevation_rad" not in values or "azimuth_steps" not in values:
         raise ValueError("expected a model, beams, or elevation_deg and azimuth_steps")
     return LidarSpec(**(values | mount))

@@ -11,14 +11,17 @@ import numpy as np
 from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import wrap_angle
-from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
+from uniscene_sim.taxonomy import EGO_ID, AgentClass
 
 __all__ = [
+    "EGO_COLOUR",
     "Motion",
     "PosedAgents",
     "TemplateArrays",
     "TemplateSource",
     "agent_motion",
+    "ego_as_agent",
     "ego_motion",
     "interpolate",
     "knot_at",
@@ -28,6 +31,9 @@ __all__ = [
     "set_pose",
     "template_arrays",
 ]
+
+#: Seed of the ego's paint.
+EGO_COLOUR = 0x2A6F
 
 
 class TemplateSource(Protocol):
@@ -167,6 +173,16 @@ def _extend_to_span_start(
         position = np.concatenate([position[:1] + velocity * back, position])
         rpy = np.concatenate([rpy[:1] + rate * back, rpy])
     return Motion(time_s, np.ascontiguousarray(position), np.ascontiguousarray(rpy))
+
+
+def ego_as_agent(frame: LayoutFrame) -> np.ndarray:
+    """The ego's body as a row (1,) of AGENT_DTYPE."""
+    row, vehicle, pose = np.zeros(1, AGENT_DTYPE), frame.ego_vehicle, frame.ego_pose
+    row["id"], row["cls"] = EGO_ID, AgentClass.CAR
+    row["pos"] = pose.apply(np.array([vehicle.rear_axle_to_centre_m, 0.0, 0.0]))
+    row["rpy"], row["size"] = (pose.roll, pose.pitch, pose.yaw), (vehicle.length_m, vehicle.width_m, vehicle.height_m)
+    row["vel"], row["colour"] = frame.ego_velocity, EGO_COLOUR
+    return row
 
 
 @inlined

@@ -27,11 +27,18 @@ from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame
+from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.lens import PINHOLE
 from uniscene_sim.rig import CameraSpec
-from uniscene_sim.taxonomy import EGO_ID, AgentClass
-from uniscene_sim.tracing.agents import PosedAgents, TemplateSource, agent_motion, pose_agents, template_arrays
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.tracing.agents import (
+    PosedAgents,
+    TemplateSource,
+    agent_motion,
+    ego_as_agent,
+    pose_agents,
+    template_arrays,
+)
 from uniscene_sim.tracing.kernels import trace_agents
 from uniscene_sim.tracing.slabs import Ray
 from uniscene_sim.tracing.templates.template_set import body_rgb
@@ -39,7 +46,6 @@ from uniscene_sim.tracing.templates.template_set import built_in_templates as bu
 
 __all__ = ["PlainCameras", "RaycastCameras", "RenderJob"]
 
-_EGO_COLOUR = 0x2A6F
 _SHADOW_STRIP_M, _CONTACT_BIN_M = 4.0, 8.0  # widths of the bins of agents for sun shadows and ambient occlusion
 _CONTACT_RANGE_M = 80.0  # from the camera: ambient occlusion by agents
 _CONTACT_MARGIN_M = 1.2  # reach of ambient occlusion beside an agent
@@ -153,7 +159,7 @@ class RaycastCameras:
         """The agents at the frame's stamp, with the ego last if wanted, and their albedo (N, 3, 3)."""
         frame = view.frame
         if with_ego:
-            frame = replace(frame, agents=np.concatenate([frame.agents, _ego_as_agent(frame)]))
+            frame = replace(frame, agents=np.concatenate([frame.agents, ego_as_agent(frame)]))
         agents = pose_agents(frame, agent_motion(frame, (), 0.0), self._template_set)
         return agents, agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3))
 
@@ -228,13 +234,3 @@ class PlainCameras(RaycastCameras):
 
     name = "raycast-plain"
     plain = True
-
-
-def _ego_as_agent(frame: LayoutFrame) -> np.ndarray:
-    """The ego's body as a row (1,) of AGENT_DTYPE."""
-    row, vehicle, pose = np.zeros(1, AGENT_DTYPE), frame.ego_vehicle, frame.ego_pose
-    row["id"], row["cls"] = EGO_ID, AgentClass.CAR
-    row["pos"] = pose.apply(np.array([vehicle.rear_axle_to_centre_m, 0.0, 0.0]))
-    row["rpy"], row["size"] = (pose.roll, pose.pitch, pose.yaw), (vehicle.length_m, vehicle.width_m, vehicle.height_m)
-    row["vel"], row["colour"] = frame.ego_velocity, _EGO_COLOUR
-    return row

@@ -107,7 +107,8 @@ class SparseSdf:
             key, hits.distance, dropped, calibrated, spec.range_noise_m, spec.min_range_m, spec.max_range_m
         )
         one = (..., None)
-        echoes = Echoes(hits.distance[one], hits.cosine[one], hits.material[one], hits.agent_row[one])
+        no_ghosts = np.zeros(shape, np.bool_)
+        echoes = Echoes(hits.distance[one], hits.cosine[one], hits.material[one], hits.agent_row[one], no_ghosts)
         returns = Returns(hits.distance[one], intensity.reshape(shape)[one], np.zeros((*shape, 1), np.uint8))
         return assemble_sweep(view, spec, motions, beams, hits, echoes, returns)
 

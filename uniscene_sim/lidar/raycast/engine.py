@@ -12,17 +12,30 @@ from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
+from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.lidar.raycast.effects import RIG_EFFECTS, Effects, with_effects
+from uniscene_sim.lidar.raycast.ego_body import EgoBody, ego_body_of, put_ego_body
 from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echoes
+from uniscene_sim.lidar.raycast.ghosts import add_halos, add_mirror_images
 from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive
 from uniscene_sim.lidar.raycast.reflectance import ALBEDO, plain_surfaces, surfaces_of
 from uniscene_sim.lidar.raycast.trace import Beams, Hits, LidarScene, beams_of, empty_hits, trace_sweep
 from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import RETURNS, LidarSpec
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
-from uniscene_sim.tracing.agents import TemplateSource, agent_motion, ego_motion, pose_agents, template_arrays
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, EGO_ID, MATERIAL_LABEL, AgentClass, OccClass, PointCause
+from uniscene_sim.tracing.agents import (
+    EGO_COLOUR,
+    TemplateSource,
+    agent_motion,
+    ego_motion,
+    pose_agents,
+    template_arrays,
+)
 from uniscene_sim.tracing.templates.template_set import built_in_templates as built_in
 
 __all__ = ["RaycastLidar", "SweepJob", "assemble_sweep"]
+
+_KEPT_BODIES = 64  # by sensor and vehicle
 
 
 class SweepJob(NamedTuple):
@@ -39,14 +52,22 @@ class RaycastLidar:
     """Sweeps by ray casting. Sensor and agents move during the revolution; beams without a return yield no point.
 
     Points are given in the sensor's frame at the stamp, compensated for ego motion if the sensor is `deskewed`.
+
+    Args:
+        templates: shapes of agents, by default the built-in ones.
+        options: which effects of real sweeps to apply, by default the rig's.
     """
 
     name = "raycast"
     coupling: Literal["independent", "joint"] = "independent"
 
-    def __init__(self, templates: TemplateSource | None = None):
+    Options = Effects
+
+    def __init__(self, templates: TemplateSource | None = None, *, options: Effects = RIG_EFFECTS):
         self._template_set: TemplateSource = built_in() if templates is None else templates
         self._templates = template_arrays(self._template_set)
+        self._effects = options
+        self._ego_bodies: dict[tuple[EgoVehicle, LidarSpec], EgoBody] = {}
 
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
@@ -63,13 +84,30 @@ class RaycastLidar:
 
     def _sweep_jobs(self, view: WorldView, specs: Sequence[LidarSpec]) -> list[SweepJob]:
         """Jobs for the sweeps of one world, with hits still to be traced."""
-        return [self._sweep_job(view, spec) for spec in specs]
+        return [self._sweep_job(view, with_effects(spec, self._effects)) for spec in specs]
 
     def _sweeps_of_jobs(
         self, view: WorldView, specs: Sequence[LidarSpec], sweeps: Sequence[SweepJob]
     ) -> dict[str, LidarSweep]:
         """The sweeps of traced jobs, by sensor."""
-        return {spec.name: sweep_of_job(view, spec, sweep) for spec, sweep in zip(specs, sweeps, strict=True)}
+        return {
+            spec.name: self._sweep_of_job(view, with_effects(spec, self._effects), sweep)
+            for spec, sweep in zip(specs, sweeps, strict=True)
+        }
+
+    def _sweep_of_job(self, view: WorldView, spec: LidarSpec, sweep: SweepJob) -> LidarSweep:
+        if spec.ego_visible:
+            put_ego_body(self._ego_body(view, spec), len(sweep.scene.agents.id), sweep.hits)
+        return sweep_of_job(view, spec, sweep)
+
+    def _ego_body(self, view: WorldView, spec: LidarSpec) -> EgoBody:
+        """What a sensor sees of the ego's body, kept from sweep to sweep."""
+        key = (view.frame.ego_vehicle, spec)
+        if key not in self._ego_bodies:
+            while len(self._ego_bodies) >= _KEPT_BODIES:
+                self._ego_bodies.pop(next(iter(self._ego_bodies)), None)
+            self._ego_bodies[key] = ego_body_of(view.frame, spec, self._template_set)
+        return self._ego_bodies[key]
 
     def _sweep_job(self, view: WorldView, spec: LidarSpec) -> SweepJob:
         beams, span_s = beams_of(spec), spec.period_us * 1e-6
@@ -103,7 +141,13 @@ def _ideal_returns(spec: LidarSpec, hits: Hits) -> tuple[Echoes, Returns]:
     far = np.where(hits.distance >= spec.min_range_m, hits.distance, np.inf)
     only = (..., None)
     return (
-        Echoes(hits.distance[only], hits.cosine[only], hits.material[only], hits.agent_row[only]),
+        Echoes(
+            hits.distance[only],
+            hits.cosine[only],
+            hits.material[only],
+            hits.agent_row[only],
+            np.zeros(hits.distance.shape, np.bool_),
+        ),
         Returns(far[only], bright[only], np.zeros((*far.shape, 1), np.uint8)),
     )
 
@@ -112,21 +156,29 @@ def _receiver_returns(
     view: WorldView, spec: LidarSpec, scene: LidarScene, beams: Beams, spread: float, hits: Hits
 ) -> tuple[Echoes, Returns]:
     """Echoes of the beams' footprints, and what the receiver reports of them."""
-    colour = scene.agents.colour
+    colour = np.append(scene.agents.colour, np.uint32(EGO_COLOUR))  # as rows of hits: the ego after the agents
     if spec.detect_range_m:
         air = air_of(view.frame.style)
-        surfaces = surfaces_of(colour, air.wet, air.snow)
+        surfaces = surfaces_of(colour, air.wet, air.snow, spec.rough_ground)
     else:
         air, surfaces = CLEAR, plain_surfaces(colour)
     echoes, returns = empty_echoes(hits), empty_returns(hits.distance.shape)
     reach, divergence = float(spec.max_range_m), float(spec.divergence_rad)
     find_echoes(scene, beams, spread, reach, divergence, spec.clockwise, hits, surfaces, echoes)
+    if spec.detect_range_m and spec.multipath:
+        add_mirror_images(scene, beams, reach, hits, surfaces, echoes)
+    if spec.detect_range_m and spec.bloom:
+        add_halos(float(spec.bloom), beams, spec.clockwise, echoes)
     receiver = Receiver(
         float(spec.min_range_m),
         reach,
         float(spec.detect_range_m),
         float(spec.range_noise_m),
         RETURNS.index(spec.returns),
+        float(spec.miss_rate),
+        float(spec.dark_miss_rate),
+        float(spec.dark_floor),
+        float(spec.saturation),
     )
     receive(key_of(view.frame.seed, view.frame.stamp_us, spec.name), receiver, air, echoes, returns)
     return echoes, returns
@@ -153,12 +205,18 @@ def assemble_sweep(
     of = returns.echo.reshape(-1)[seen]
     air = of == AIR
     echo = numbers * beam + np.where(air, 0, of)
-    row = np.where(air, -1, echoes.agent_row.reshape(-1)[echo])
-    label = np.where(air, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
+    ghost = (of == 1) & echoes.ghost.reshape(-1)[beam]
+    nothing = air | ghost
+    row = np.where(nothing, -1, echoes.agent_row.reshape(-1)[echo])
+    label = np.where(nothing, np.uint8(OccClass.OTHERS), MATERIAL_LABEL[echoes.material.reshape(-1)[echo]])
     instance = np.where(row < -1, -1 - row, 0).astype(np.uint16)
-    on = row >= 0
-    label[on] = AGENT_OCC_CLASS[scene.agents.cls[row[on]]]
-    instance[on] = scene.agents.id[row[on]]
+    on, ego = row >= 0, row == len(scene.agents.id)
+    label[on] = AGENT_OCC_CLASS[np.append(scene.agents.cls, np.uint8(AgentClass.CAR))[row[on]]]
+    instance[on] = np.append(scene.agents.id, np.uint16(EGO_ID))[row[on]]
+    cause = None
+    if spec.tells_causes:
+        cause = np.where(ghost, np.uint8(PointCause.GHOST), np.where(air, np.uint8(PointCause.AIR), np.uint8(0)))
+        cause[ego] = PointCause.EGO
     far = returns.distance.reshape(-1)[seen][:, None]
     if spec.deskewed:
         sensor = view.frame.ego_pose.compose(spec.pose)
@@ -167,10 +225,10 @@ def assemble_sweep(
         x, y, z = (points - fixed(sensor.position)).T
         turn = fixed(sensor.rotation)
         xyz = np.stack([x * turn[0, k] + y * turn[1, k] + z * turn[2, k] for k in range(3)], axis=1)
+        # The ego's body goes along with the sensor, so it stays where it was measured.
+        xyz[ego] = _as_measured(beams, column[ego], ring[ego], far[ego])
     else:
-        azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
-        flat = np.cos(elevation)
-        xyz = far * np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
+        xyz = _as_measured(beams, column, ring, far)
     return LidarSweep(
         xyz=xyz.astype(np.float32),
         intensity=returns.intensity.reshape(-1)[seen],
@@ -180,4 +238,14 @@ def assemble_sweep(
         instance=instance,
         stamp_us=view.frame.stamp_us,
         return_number=number.astype(np.uint8) if spec.returns == "dual" else None,
+        cause=cause,
     )
+
+
+def _as_measured(beams: Beams, column: np.ndarray, ring: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Points (N, 3) m in the sensor's frame at the time of each, of beams by column (N,) and ring (N,) and their ranges
+    (N, 1)."""
+    azimuth, elevation = beams.azimuth[column] + beams.offset[ring], beams.elevation[ring]
+    flat = np.cos(elevation)
+    xyz: np.ndarray = far * np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
+    return xyz

@@ -30,18 +30,25 @@ _RING, _AXIS_SHARE, _RING_SHARE = 0.35, 0.4, 0.15
 
 
 class Echoes(NamedTuple):
-    """Up to two echoes of each of A x R beams: the strongest, and the farthest of the others."""
+    """Up to two echoes of each of A x R beams: the strongest, and the farthest of the others, or a ghost."""
 
     distance: np.ndarray  # float64 (A, R, 2) m, inf where there is none
     strength: np.ndarray  # float64 (A, R, 2), relative to a white diffuse surface that faces the sensor
     material: np.ndarray  # uint8 (A, R, 2)
     agent_row: np.ndarray  # int32 (A, R, 2), as in `Hits`
+    ghost: np.ndarray  # bool (A, R), whether the second one is a ghost, see `lidar.raycast.ghosts`
 
 
 def empty_echoes(hits: Hits) -> Echoes:
     """Room for the echoes of hits."""
     shape = (*hits.distance.shape, 2)
-    return Echoes(np.full(shape, np.inf), np.zeros(shape), np.zeros(shape, np.uint8), np.full(shape, -1, np.int32))
+    return Echoes(
+        np.full(shape, np.inf),
+        np.zeros(shape),
+        np.zeros(shape, np.uint8),
+        np.full(shape, -1, np.int32),
+        np.zeros(shape[:2], np.bool_),
+    )
 
 
 @njit(cache=True)

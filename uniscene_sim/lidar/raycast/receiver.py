@@ -7,7 +7,11 @@ unit is the power that is detected half of the time: that of a diffuse surface o
 Intensity is calibrated reflectivity, as Velodyne and Ouster report it, over 255: a diffuse surface that faces the
 sensor has its reflectance in percent, 0 to 100; 101 to 255 are for retro-reflectors, by the logarithm of their
 brightness relative to white, 255 for a hundred times. It is corrected for range; it is not for incidence, partial hits,
-rain, snow and fog, which no sensor can correct for.
+rain, snow and fog, which no sensor can correct for. Receivers differ in the darkest reflectivity that they tell from
+none and the brightest that they tell apart; both are read from real sweeps.
+
+Real receivers lose echoes that have power enough: a few of any surface, many of dark ones, whose pulse is weak after
+the gain for near echoes is turned down.
 
 Every random number is keyed by seed, stamp, sensor, column, ring and purpose.
 """
@@ -46,6 +50,10 @@ class Receiver(NamedTuple):
     detect_range_m: float  # 0: every echo is detected, and intensity is strength
     range_noise_m: float
     mode: int  # index in rig.RETURNS
+    miss_rate: float = 0.0  # see `LidarSpec`, as the next ones
+    dark_miss_rate: float = 0.0
+    dark_floor: float = 0.0
+    saturation: float = 100.0
 
 
 class Returns(NamedTuple):
@@ -76,12 +84,27 @@ def received_power(strength, distance, detect_range, extinction):
 
 
 @njit(cache=True, inline="always")
-def calibrated_intensity(reflectivity):
-    """Intensity of a reflectivity (1: white), quantised to 1/255."""
-    byte = 100.0 * reflectivity
+def calibrated_intensity(reflectivity, dark_floor, saturation):
+    """Intensity of a reflectivity (1: white), quantised to 1/255.
+
+    Args:
+        reflectivity: apparent.
+        dark_floor: reflectivity up to which the receiver reads 0.
+        saturation: reflectivity from which on it reads 255.
+    """
+    byte = 100.0 * max(reflectivity - dark_floor, 0.0)
     if reflectivity > 1.0:
-        byte = 100.0 + 155.0 * np.log(reflectivity) / np.log(100.0)
+        byte = 100.0 + 155.0 * np.log(reflectivity) / np.log(saturation)
     return np.round(min(byte, 255.0)) / 255.0
+
+
+@njit(cache=True, inline="always")
+def _is_missed(key, c, r, receiver: Receiver, reflectivity):
+    """Whether an echo is lost although its power suffices."""
+    if receiver.miss_rate + receiver.dark_miss_rate <= 0.0:
+        return False
+    dark = np.exp(-100.0 * max(reflectivity - receiver.dark_floor, 0.0))
+    return unit_hash4(key, c, r, 4) < receiver.miss_rate + receiver.dark_miss_rate * dark
 
 
 @njit(cache=True)
@@ -121,7 +144,7 @@ def _detect_echoes(key, c, r, receiver: Receiver, air: Air, echoes: Echoes, powe
             factor = np.exp(FLUCTUATION * flicker)
             power[k] = factor * received_power(strength, t, detect_range, air.extinction)
             seems[k] *= factor * np.exp(-2.0 * air.extinction * t)
-            if power[k] < 1.0:
+            if power[k] < 1.0 or _is_missed(key, c, r, receiver, seems[k]):
                 power[k] = 0.0
         else:
             power[k] = (strength + 1e-30) / (t * t + 1e-9)
@@ -165,7 +188,9 @@ def _receive_column(key, c, receiver: Receiver, air: Air, echoes: Echoes, return
             k = chosen[number]
             if k >= 0:
                 returns.distance[c, r, number], returns.echo[c, r, number] = seen[k], k
-                bright = calibrated_intensity(seems[k]) if receiver.detect_range_m > 0.0 else min(seems[k], 1.0)
+                bright = min(seems[k], 1.0)
+                if receiver.detect_range_m > 0.0:
+                    bright = calibrated_intensity(seems[k], receiver.dark_floor, receiver.saturation)
                 returns.intensity[c, r, number] = bright
 
 

@@ -15,6 +15,9 @@ __all__ = ["ALBEDO", "Surfaces", "body_reflectance", "echo_strength", "plain_sur
 _LEAVES = (Material.FOLIAGE, Material.FOLIAGE_DARK, Material.FOLIAGE_LIGHT, Material.HEDGE, Material.GRASS)
 _SIGNS = (Material.SIGN_WHITE, Material.SIGN_RED, Material.SIGN_BLUE, Material.SIGN_YELLOW)
 _BODY = int(Material.BODY)
+#: Oren's and Nayar's coefficients for light that returns whence it came, with slopes of 30 degrees.
+_SLOPE = np.radians(30.0) ** 2
+_FACING, _GRAZING = float(1.0 - 0.5 * _SLOPE / (_SLOPE + 0.33)), float(0.45 * _SLOPE / (_SLOPE + 0.09))
 
 
 def _albedo() -> np.ndarray:
@@ -41,9 +44,11 @@ class Surfaces(NamedTuple):
     diffuse: np.ndarray  # float64 (256,) by Material
     specular: np.ndarray  # float64 (256,), at normal incidence
     retro: np.ndarray  # float64 (256,), of corner cubes and glass beads
+    mirror: np.ndarray  # float64 (256,), share that is mirrored at normal incidence
     body: np.ndarray  # float64 (N,), diffuse, of the agents' paint
     wet: bool  # water on the ground
     snow: bool  # snow on the ground
+    rough: bool  # dry ground returns as rough surfaces do, not as Lambert's
 
 
 #: Diffuse, specular, retro. Asphalt, leaves and paint as in spectral libraries for the near infrared; the reflective
@@ -74,6 +79,18 @@ _TABLE: dict[str, tuple[float, float, float]] = {
 }  # fmt: skip
 
 
+#: Smooth surfaces by their share of mirrored light at normal incidence: glass on both sides, clear coats on one.
+_MIRRORS = {
+    Material.WINDOW: 0.08, Material.SHOP_FRONT: 0.08, Material.GLASS: 0.08, Material.BODY: 0.04, Material.CHROME: 0.6,
+}  # fmt: skip
+
+
+def _mirrors() -> np.ndarray:
+    mirror = np.zeros(256)
+    mirror[list(_MIRRORS)] = list(_MIRRORS.values())
+    return mirror
+
+
 def _surfaces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Diffuse, specular and retro, float64 (256,) each; materials without a row are estimated from their colour."""
     diffuse = 0.1 + 0.5 * (MATERIAL_RGB.astype(np.float64).mean(axis=1) / 255.0) ** 2.2
@@ -83,19 +100,25 @@ def _surfaces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return diffuse, specular, retro
 
 
-_SURFACES = _surfaces()
+_SURFACES = (*_surfaces(), _mirrors())
 _NOTHING = np.zeros(256)
 
 
-def surfaces_of(colour: np.ndarray, wet: bool, snow: bool) -> Surfaces:
-    """Surfaces of a scene with agents of these colour seeds (N,)."""
-    return Surfaces(*_SURFACES, body_reflectance(colour), wet, snow)
+def surfaces_of(colour: np.ndarray, wet: bool, snow: bool, rough: bool = False) -> Surfaces:
+    """Surfaces of a scene.
+
+    Args:
+        colour: seeds (N,) of the agents' paint.
+        wet, snow: what lies on the ground.
+        rough: whether dry ground returns as rough surfaces do.
+    """
+    return Surfaces(*_SURFACES, body_reflectance(colour), wet, snow, rough)
 
 
 def plain_surfaces(colour: np.ndarray) -> Surfaces:
     """Surfaces for a LiDAR without `detect_range_m`: diffuse alone, paint alike on all agents."""
     body = np.full(len(colour), ALBEDO[_BODY], np.float64)
-    return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, body, False, False)
+    return Surfaces(ALBEDO.astype(np.float64), _NOTHING, _NOTHING, _NOTHING, body, False, False, False)
 
 
 def body_reflectance(colour: np.ndarray) -> np.ndarray:
@@ -109,8 +132,9 @@ def body_reflectance(colour: np.ndarray) -> np.ndarray:
 def echo_strength(surfaces: Surfaces, material, cosine, normal_z, agent_row):
     """Strength of an echo, relative to a white diffuse surface that faces the sensor.
 
-    Diffuse reflection falls with the cosine of incidence, retro-reflection with its root. A film of water darkens
-    ground and reflects grazing beams away (Fresnel, by Schlick). Snow lies on surfaces that face up.
+    Diffuse reflection falls with the cosine of incidence, retro-reflection with its root. Rough ground keeps a third of
+    it at grazing incidence, where its grains still face the sensor (Oren and Nayar, with slopes of 30 degrees). A film
+    of water darkens ground and reflects grazing beams away (Fresnel, by Schlick). Snow lies on surfaces that face up.
 
     Args:
         surfaces: reflectances.
@@ -129,6 +153,8 @@ def echo_strength(surfaces: Surfaces, material, cosine, normal_z, agent_row):
         if surfaces.wet:
             through = 1.0 - (0.02 + 0.98 * (1.0 - cosine) ** 5)
             return (0.5 * diffuse * cosine + 0.3 * retro * np.sqrt(cosine)) * through * through
+        if surfaces.rough:
+            return diffuse * (_FACING * cosine + _GRAZING * (1.0 - cosine * cosine)) + retro * np.sqrt(cosine)
     specular = surfaces.specular[material]
     if specular > 0.0:
         sharp = cosine * cosine

@@ -20,6 +20,7 @@ __all__ = [
     "Beams",
     "Hits",
     "LidarScene",
+    "beam_direction",
     "beams_of",
     "empty_hits",
     "first_hit",
@@ -194,7 +195,7 @@ def near_agent_buffers(agents: PosedAgents) -> tuple[PosedAgents, np.ndarray]:
 
 
 @njit(cache=True, inline="always")
-def _beam_direction(rot, ca, sa, ce, se):
+def beam_direction(rot, ca, sa, ce, se):
     """Unit direction in the map frame, from cosine and sine of azimuth and elevation in the sensor's frame."""
     bx, by = ce * ca, ce * sa
     dx = rot[0, 0] * bx + rot[0, 1] * by + rot[0, 2] * se
@@ -248,7 +249,7 @@ def trace_beam(atlas, templates, local: PosedAgents, chosen, rot, ca, sa, ce, se
         hits: written at (c, r).
     """
     ox, oy, oz = hits.origin[c, 0], hits.origin[c, 1], hits.origin[c, 2]
-    dx, dy, dz = _beam_direction(rot, ca, sa, ce, se)
+    dx, dy, dz = beam_direction(rot, ca, sa, ce, se)
     t, material, cosine, up, agent_row = first_hit(
         atlas, templates, local, chosen, Ray(ox, oy, oz, dx, dy, dz), max_range
     )
