@@ -119,6 +119,7 @@ class LidarSpec:
     divergence_rad: float = 0.0  # full angle of a beam; 0: no beam is split by an edge
     returns: Literal["strongest", "last", "dual"] = "strongest"  # dual: both, where an edge splits the beam
     deskewed: bool = True  # False: points in the sensor frame at the time of each one
+    free_running: bool = False  # firings not locked to azimuth: each sweep's columns begin anywhere within a step
 
     def __post_init__(self) -> None:
         if not self.elevation_rad or self.azimuth_steps <= 0 or not 0 <= self.min_range_m < self.max_range_m:

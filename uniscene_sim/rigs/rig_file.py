@@ -36,6 +36,7 @@ _MOUNT = {
 }
 _LIDAR_FIELDS = (
     "azimuth_steps", "min_range_m", "clockwise", "range_noise_m", "detect_range_m", "returns", "deskewed",
+    "free_running",
 )  # fmt: skip
 _BEAMS = {
     "oneOf": [
@@ -94,6 +95,7 @@ RIG_SCHEMA: dict[str, Any] = {
                     "divergence_mrad": _NOT_NEGATIVE,
                     "returns": {"enum": list(RETURNS)},
                     "deskewed": {"type": "boolean"},
+                    "free_running": {"type": "boolean"},
                 },
                 "required": ["name", "position"],
                 "additionalProperties": False,
