@@ -11,14 +11,13 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.metrics.odometry import path_errors
 from uniscene_sim.rigs.lidar_makes import lidar_model
 
-FULL = {"deskewed": False}
-
 
 @pytest.fixture(scope="module")
 def driven():
     pytest.importorskip("kiss_icp", reason="needs the extra `consumers`")
     pytest.importorskip("pypatchworkpp", reason="needs the extra `consumers`")
-    return drive("red_light", lidar_model("hdl-64e", "lidar", Pose(0.81, 0.0, 1.73), azimuth_steps=1042, **FULL), 2.5)
+    spec = lidar_model("hdl-64e", "lidar", Pose(0.81, 0.0, 1.73), azimuth_steps=521, max_range_m=50.0, deskewed=False)
+    return drive("red_light", spec, 2.0)
 
 
 def test_without_the_extra_the_bench_says_what_to_install(monkeypatch, capsys):
@@ -29,7 +28,7 @@ def test_without_the_extra_the_bench_says_what_to_install(monkeypatch, capsys):
 
 def test_kiss_icp_follows_a_drive(driven):
     errors = path_errors(kiss_icp_poses(driven.spec, driven.sweeps), driven.poses, 8.0)
-    assert errors.driven_m > 15
+    assert errors.driven_m > 12
     # the first sweeps cost it some decimetres: it does not know yet that it moves
     assert errors.translation < 0.06 and np.abs(errors.end_m).max() < 0.6 and abs(errors.end_m[2]) < 0.1
 

@@ -99,15 +99,14 @@ def distance(made: LidarSweep) -> np.ndarray:
 @pytest.mark.parametrize(("model", "locked"), [("hdl-32e", False), ("pandar64", False), ("os1-128", True)])
 def test_only_the_columns_of_sensors_with_an_encoder_are_at_equal_azimuths_in_each_sweep(engine, model, locked):
     """In packets of real Velodynes and Hesais the phase of the columns is spread over the whole step."""
-    spec = lidar_model(model, "x", Pose(0.0, 0.0, 1.8), azimuth_steps=360, range_noise_m=0.0)
-    step, phases = 2 * np.pi / 360, []
-    for sweep_number in range(12):
-        made = sweep(engine, view_of(20.0, stamp_us=100_000 * sweep_number), spec)
-        one = made.xyz[(made.ring == 8) & (made.time_s < -0.05)].astype(np.float64)
-        angle = np.arctan2(one[:, 1], one[:, 0]) / step
-        phases.append(float(np.angle(np.exp(2j * np.pi * angle).mean()) / (2 * np.pi)) % 1.0)
-    # of the circle: 1 where all are equal, near 0 where they are spread
-    together = abs(np.exp(2j * np.pi * np.array(phases)).mean())
+    spec = lidar_model(model, "x", Pose(0.0, 0.0, 1.8), azimuth_steps=90, range_noise_m=0.0, min_range_m=0.0)
+    view, step, phases = view_of(20.0), 2 * np.pi / 90, []
+    for number in range(12):
+        made = sweep(engine, replace(view, frame=replace(view.frame, stamp_us=100_000 * number)), spec)
+        one = made.xyz[made.ring == 8].astype(np.float64)  # it hits the ground all around
+        phases.append(np.exp(2j * np.pi * np.arctan2(one[:, 1], one[:, 0]) / step).mean())
+    assert np.abs(phases) == pytest.approx(1.0, abs=1e-3), "columns are a step apart"
+    together = abs(np.mean(phases))  # 1 where all begin at one azimuth, near 0 where they are spread
     assert together > 0.999 if locked else together < 0.7
 
 
