@@ -27,7 +27,7 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["GROUND", "Drive", "drive", "ground_scores", "kiss_icp_poses", "rows"]
 
-_SCENARIO, _SECONDS, _SUB_PATH_M = "red_light", 12.0, 50.0
+_SCENARIO, _SECONDS, _SUB_PATH_M = "red_light", 12.0, 20.0
 _MODELS = {"hdl-32e": Pose(0.94, 0.0, 1.84), "hdl-64e": Pose(0.81, 0.0, 1.73), "os1-128": Pose(0.94, 0.0, 1.84)}
 #: Classes that are ground.
 GROUND = (OccClass.DRIVEABLE_SURFACE, OccClass.OTHER_FLAT, OccClass.SIDEWALK, OccClass.TERRAIN,
