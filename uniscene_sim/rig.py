@@ -148,6 +148,7 @@ class LidarSpec:
     rough_ground: bool = False  # whether dry ground returns at grazing incidence too, as real asphalt does
     multipath: bool = False  # ghosts behind glass, glossy paint and puddles, which mirror other surfaces
     bloom: float = 0.0  # share of a retro-reflector's power that leaks into the beams around it
+    free_running: bool = False  # firings not locked to azimuth: each sweep's columns begin anywhere within a step
 
     def __post_init__(self) -> None:
         if not self.elevation_rad or self.azimuth_steps <= 0 or not 0 <= self.min_range_m < self.max_range_m:

@@ -96,6 +96,20 @@ def distance(made: LidarSweep) -> np.ndarray:
 # Beam tables
 
 
+@pytest.mark.parametrize(("model", "locked"), [("hdl-32e", False), ("pandar64", False), ("os1-128", True)])
+def test_only_the_columns_of_sensors_with_an_encoder_are_at_equal_azimuths_in_each_sweep(engine, model, locked):
+    """In packets of real Velodynes and Hesais the phase of the columns is spread over the whole step."""
+    spec = lidar_model(model, "x", Pose(0.0, 0.0, 1.8), azimuth_steps=90, range_noise_m=0.0, min_range_m=0.0)
+    view, step, phases = view_of(20.0), 2 * np.pi / 90, []
+    for number in range(12):
+        made = sweep(engine, replace(view, frame=replace(view.frame, stamp_us=100_000 * number)), spec)
+        one = made.xyz[made.ring == 8].astype(np.float64)  # it hits the ground all around
+        phases.append(np.exp(2j * np.pi * np.arctan2(one[:, 1], one[:, 0]) / step).mean())
+    assert np.abs(phases) == pytest.approx(1.0, abs=1e-3), "columns are a step apart"
+    together = abs(np.mean(phases))  # 1 where all begin at one azimuth, near 0 where they are spread
+    assert together > 0.999 if locked else together < 0.7
+
+
 def test_published_tables():
     degrees = {name: np.degrees(values["elevation_rad"]) for name, values in LIDAR_MODELS.items()}
     np.testing.assert_allclose(degrees["vlp-16"], np.arange(-15, 16, 2))

@@ -13,11 +13,11 @@ __all__ = ["as_markdown", "as_records", "run_bench"]
 
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[BenchRow]:
-    """Rows as they are measured, of the named benchmarks or of all but `ros2`, which takes minutes."""
-    from uniscene_sim.bench import cameras, env, lidar, ros2, scaling, ticks, tiles
+    """Rows as they are measured, of the named benchmarks or of all but `ros2` and `consumers`, which take minutes."""
+    from uniscene_sim.bench import cameras, consumers, env, lidar, ros2, scaling, ticks, tiles
 
     usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "env": env, "scaling": scaling}
-    chosen = [{**usual, "ros2": ros2}[name].rows for name in (names or usual)]
+    chosen = [{**usual, "ros2": ros2, "consumers": consumers}[name].rows for name in (names or usual)]
     for part in tqdm(chosen, desc="bench", unit="part", disable=None):
         yield from part()
 

@@ -19,7 +19,7 @@ class BenchRow:
 
     name: str
     value: float
-    unit: str  # ms: lower is better; otherwise higher is
+    unit: str  # ms and units of errors, as "m of error": lower is better; otherwise higher is
     peer: str = ""
     peer_value: float | None = None
 
@@ -28,7 +28,8 @@ class BenchRow:
         """How many times better than the peer."""
         if not self.peer_value:
             return None
-        return self.peer_value / self.value if self.unit == "ms" else self.value / self.peer_value
+        lower_is_better = self.unit == "ms" or self.unit.endswith("of error")
+        return self.peer_value / self.value if lower_is_better else self.value / self.peer_value
 
 
 def interleaved_ms(jobs: dict[str, Callable[[], object]], repeats: int = 7) -> dict[str, float]:

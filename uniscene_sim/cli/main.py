@@ -88,10 +88,10 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--on", default="cut_in", metavar="WHAT", help="what a source opens (default: cut_in)")
     check.set_defaults(command=_check)
 
-    bench = commands.add_parser("bench", help="measure speed, with peers in the same run")
-    parts = ("cameras", "lidar", "tiles", "ticks", "env", "scaling", "ros2")
+    bench = commands.add_parser("bench", help="measure speed, and what others make of our sweeps")
+    parts = ("cameras", "lidar", "tiles", "ticks", "env", "scaling", "ros2", "consumers")
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
-                       help=f"{', '.join(parts)} (default: all but ros2)")  # fmt: skip
+                       help=f"{', '.join(parts)} (default: all but the last two)")  # fmt: skip
     bench.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     bench.set_defaults(command=_bench)
 

@@ -3,6 +3,9 @@
 Tables are the nominal ones of the manuals (HDL-32E, HDL-64E S2, VLP-16, Pandar64); the calibration of a unit differs by
 tenths of a degree. Ouster prints no nominal table: in `os1-128`, rings are evenly spaced over 45 degrees and azimuth
 offsets repeat every four beams, as in the files of its units, which `rigs.ouster` reads.
+
+Velodyne and Hesai fire by the clock, so the phase of their columns differs from revolution to revolution (in packets of
+a VLP-16, a VLP-32 and a Pandar40P it is spread over the whole step). Ouster fires by the encoder, at fixed azimuths.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ def _vlp16() -> dict[str, Any]:
     column."""
     elevation = np.column_stack([np.arange(-15, 0, 2), np.arange(1, 16, 2)]).ravel()
     return ring_fields(elevation, firing_us=2.304 * np.arange(16)) | {
-        "azimuth_steps": 1808, "min_range_m": 0.5, "max_range_m": 100.0, "range_noise_m": 0.015,
+        "free_running": True, "azimuth_steps": 1808, "min_range_m": 0.5, "max_range_m": 100.0, "range_noise_m": 0.015,
         "detect_range_m": 60.0, "divergence_rad": 3.0e-3,
     }  # fmt: skip
 
@@ -55,7 +58,7 @@ def _hdl32e() -> dict[str, Any]:
     """Like the VLP-16, every 1.152 us, 46.08 us per column: 2170 columns at 10 Hz, 1085 at nuScenes' 20 Hz."""
     elevation = -30.67 + 41.34 / 31 * np.column_stack([np.arange(16), np.arange(16, 32)]).ravel()
     return ring_fields(elevation, firing_us=1.152 * np.arange(32)) | {
-        "azimuth_steps": 2170, "min_range_m": 1.0, "max_range_m": 100.0, "range_noise_m": 0.015,
+        "free_running": True, "azimuth_steps": 2170, "min_range_m": 1.0, "max_range_m": 100.0, "range_noise_m": 0.015,
         "detect_range_m": 60.0, "divergence_rad": 2.8e-3,
     }  # fmt: skip
 
@@ -64,7 +67,7 @@ def _hdl64e() -> dict[str, Any]:
     """Two blocks of 32 lasers, spaced a third and half a degree; 48 us per column."""
     elevation = np.concatenate([np.linspace(2.0, -8.33, 32), np.linspace(-8.83, -24.33, 32)])
     return ring_fields(elevation) | {
-        "azimuth_steps": 2083, "min_range_m": 0.9, "max_range_m": 120.0, "range_noise_m": 0.015,
+        "free_running": True, "azimuth_steps": 2083, "min_range_m": 0.9, "max_range_m": 120.0, "range_noise_m": 0.015,
         "detect_range_m": 50.0, "divergence_rad": 2.0e-3,
     }  # fmt: skip
 
@@ -95,7 +98,7 @@ def _pandar64() -> dict[str, Any]:
     firing = np.empty(64)
     firing[np.array(_PANDAR64_PAIRS)] = (1.968 * slow + 1.304 * (step - slow))[:, None]
     return ring_fields(elevation, -clockwise, firing) | {
-        "azimuth_steps": 1800, "min_range_m": 0.3, "max_range_m": 200.0, "range_noise_m": 0.02,
+        "free_running": True, "azimuth_steps": 1800, "min_range_m": 0.3, "max_range_m": 200.0, "range_noise_m": 0.02,
         "detect_range_m": 200.0, "divergence_rad": 1.5e-3,
     }  # fmt: skip
 

@@ -38,6 +38,7 @@ _MOUNT = {
 _LIDAR_FIELDS = (
     "azimuth_steps", "min_range_m", "clockwise", "range_noise_m", "detect_range_m", "returns", "deskewed",
     "ego_visible", "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath", "bloom",
+    "free_running",
 )  # fmt: skip
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _PART = {
@@ -116,6 +117,7 @@ RIG_SCHEMA: dict[str, Any] = {
                     "returns": {"enum": list(RETURNS)},
                     "deskewed": {"type": "boolean"},
                     **_EFFECTS,
+                    "free_running": {"type": "boolean"},
                 },
                 "required": ["name", "position"],
                 "additionalProperties": False,

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from uniscene_sim.compute.keyed_random import key_of
+from uniscene_sim.compute.keyed_random import key_of, unit_hash
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.frames import LidarSweep
@@ -110,7 +110,7 @@ class RaycastLidar:
         return self._ego_bodies[key]
 
     def _sweep_job(self, view: WorldView, spec: LidarSpec) -> SweepJob:
-        beams, span_s = beams_of(spec), spec.period_us * 1e-6
+        beams, span_s = _beams_at(view, spec), spec.period_us * 1e-6
         moving = agent_motion(view.frame, view.history, span_s)
         scene = LidarScene(
             view.atlas.arrays,
@@ -123,6 +123,17 @@ class RaycastLidar:
         )
         spread = float(np.abs(beams.offset).max()) + spec.divergence_rad
         return SweepJob(scene, beams, spread, float(spec.max_range_m), empty_hits(beams))
+
+
+def _beams_at(view: WorldView, spec: LidarSpec) -> Beams:
+    """The beams of a sweep. Of a free-running sensor they are turned by a part of a step, so that a standing one does
+    not fire along the same rays sweep after sweep."""
+    beams = beams_of(spec)
+    if not spec.free_running:
+        return beams
+    step = 2 * np.pi / spec.azimuth_steps
+    turn = (unit_hash(key_of(view.frame.seed, view.frame.stamp_us, spec.name, "azimuth")) - 0.5) * step
+    return beams._replace(azimuth=beams.azimuth + turn)
 
 
 def sweep_of_job(view: WorldView, spec: LidarSpec, sweep: SweepJob) -> LidarSweep:
