@@ -9,7 +9,7 @@ from numba import njit
 from uniscene_sim.compute.compiled import floor
 from uniscene_sim.compute.keyed_random import unit_hash4
 from uniscene_sim.occupancy.from_labels.above_grid import BLOCK_M
-from uniscene_sim.occupancy.procedural.draw import LEAF_MATERIALS
+from uniscene_sim.occupancy.procedural.trees import LEAF_MATERIALS
 from uniscene_sim.occupancy.procedural.houses import (
     WALL_MATERIALS,
     facade_material,
