@@ -16,8 +16,8 @@ from uniscene_sim.occupancy.from_labels.materials import assign_materials
 from uniscene_sim.occupancy.from_labels.poles import lamps_from_poles, walls_and_poles
 from uniscene_sim.occupancy.from_labels.support import keep_supported, near_bridges
 from uniscene_sim.occupancy.procedural.draw import draw_objects
-from uniscene_sim.occupancy.procedural.trees import draw_stems
 from uniscene_sim.occupancy.procedural.plan import PlanKind
+from uniscene_sim.occupancy.procedural.trees import draw_stems
 from uniscene_sim.occupancy.site import Site
 from uniscene_sim.taxonomy import Material, OccClass
 from uniscene_sim.tile import CELL_M, PAINT_CELLS, TILE_CELLS, Tile
