@@ -18,8 +18,9 @@ from uniscene_sim.occupancy.from_labels.cell_owners import cell_owners
 from uniscene_sim.occupancy.from_labels.materials import assign_materials
 from uniscene_sim.occupancy.from_labels.poles import lamps_from_poles, walls_and_poles
 from uniscene_sim.occupancy.from_labels.support import keep_supported, near_bridges
-from uniscene_sim.occupancy.procedural.draw import draw_objects, draw_stems
+from uniscene_sim.occupancy.procedural.draw import draw_objects
 from uniscene_sim.occupancy.procedural.plan import PlanKind
+from uniscene_sim.occupancy.procedural.trees import draw_stems
 from uniscene_sim.occupancy.site import Site
 from uniscene_sim.taxonomy import Material, OccClass
 from uniscene_sim.tile import CELL_M, PAINT_CELLS, PAINT_M, TILE_CELLS, Tile

@@ -9,7 +9,6 @@ from numba import njit
 from uniscene_sim.compute.compiled import floor
 from uniscene_sim.compute.keyed_random import unit_hash4
 from uniscene_sim.occupancy.from_labels.above_grid import BLOCK_M
-from uniscene_sim.occupancy.procedural.draw import LEAF_MATERIALS
 from uniscene_sim.occupancy.procedural.houses import (
     WALL_MATERIALS,
     facade_material,
@@ -17,6 +16,7 @@ from uniscene_sim.occupancy.procedural.houses import (
     house_style,
     house_top,
 )
+from uniscene_sim.occupancy.procedural.trees import LEAF_MATERIALS
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import CELL_M
 

@@ -19,6 +19,7 @@ _ROOFS = np.array([Material.ROOF_TILE, Material.ROOF_SLATE, Material.ROOF_FLAT],
 # Plain uint8, since numba cannot unify an enum with elements of the arrays above.
 _FLAT, _CHIMNEY = np.uint8(Material.ROOF_FLAT), np.uint8(Material.CHIMNEY)
 _WINDOW, _DOOR, _SHOP = np.uint8(Material.WINDOW), np.uint8(Material.DOOR), np.uint8(Material.SHOP_FRONT)
+_COURSE = np.uint8(Material.WALL_CONCRETE)
 _STOREY = 3.1  # m
 _ONE = np.uint64(1)
 
@@ -150,7 +151,7 @@ def facade_material(z, along, bay, extent, wall, shop, street, style):
         wall: Material of the wall itself.
         shop: whether the ground floor has shop fronts.
         street: whether the wall faces the street and has a door.
-        style: random number in [0, 1), which places the door.
+        style: random number in [0, 1), which places the door and selects the kind of windows.
     """
     storey = int(max(z, 0.0) / _STOREY)
     up = z - storey * _STOREY
@@ -161,6 +162,11 @@ def facade_material(z, along, bay, extent, wall, shop, street, style):
             return _DOOR if across < 0.6 and up < 2.3 else wall
         if shop:
             return _SHOP if across < 0.5 * bay - 0.25 and 0.4 < up < 2.5 else wall
-    if 0.9 < up < 2.4 and across < 0.62:
-        return _WINDOW
-    return wall
+    kind = int(style * 997.0) % 3
+    if kind == 1:  # a string course below each storey, and windows in pairs
+        if storey > 0 and up < 0.4:
+            return _COURSE
+        return _WINDOW if 0.9 < up < 2.5 and 0.2 < across < 0.95 else wall
+    if kind == 2:  # tall and narrow
+        return _WINDOW if 0.35 < up < 2.6 and across < 0.45 else wall
+    return _WINDOW if 0.9 < up < 2.4 and across < 0.62 else wall

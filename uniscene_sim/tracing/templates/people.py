@@ -14,35 +14,51 @@ __all__ = ["cyclist", "motorcyclist", "pedestrian"]
 _VOXEL = 0.03
 
 
-def pedestrian(phase: float, skirt: bool, long_hair: bool) -> VoxelCanvas:
-    """A person 1.75 m tall at a phase (0..1) of the stride."""
-    solid = VoxelCanvas(0.9, 0.6, 1.75, _VOXEL)
-    swing = sin(2 * pi * phase)
+def pedestrian(phase: float, skirt: bool = False, long_hair: bool = False, coat: bool = False) -> VoxelCanvas:
+    """A person 1.75 m tall at a phase (0..1) of the stride.
+
+    Args:
+        phase: at 0 and 0.5 the legs pass each other, at 0.25 and 0.75 they are farthest apart.
+        skirt, long_hair, coat: what is worn; a coat reaches to the knees.
+    """
+    solid = VoxelCanvas(0.7, 0.56, 1.75, _VOXEL)
+    swing, passing = sin(2 * pi * phase), cos(2 * pi * phase)
     for side, sign in ((-1, 1), (1, -1)):
-        reach = 0.26 * swing * sign
-        lift = 0.10 * max(0.0, cos(2 * pi * phase) * sign)
-        knee = (0.55 * reach + 0.05, side * 0.09, 0.48 + 0.3 * lift)
-        foot = (reach, side * 0.09, 0.08 + lift)
-        solid.paint(solid.capsule((0, side * 0.085, 0.88), knee, 0.085), M.CLOTH_LOWER)
-        solid.paint(solid.capsule(knee, foot, 0.062), M.SKIN if skirt else M.CLOTH_LOWER)
-        solid.paint(solid.capsule(foot, (foot[0] + 0.13, foot[1], foot[2] - 0.03), 0.05), M.TYRE)
-        hand = (-0.8 * reach + 0.04, side * 0.24, 0.84)
-        elbow = (-0.45 * reach - 0.03, side * 0.23, 1.10)
-        solid.paint(solid.capsule((0, side * 0.19, 1.38), elbow, 0.055), M.CLOTH_UPPER)
+        reach = 0.2 * swing * sign
+        lift = max(0.0, passing * sign)  # of the leg that swings forward
+        hip = (0.0, side * 0.08, 0.9)
+        knee = (0.5 * reach + 0.04 + 0.1 * lift, side * 0.085, 0.5 + 0.02 * lift)
+        ankle = (reach - 0.03 - 0.08 * lift - 0.04 * max(0.0, -reach), side * 0.08, 0.1 + 0.1 * lift)
+        toe = (ankle[0] + 0.15, ankle[1], ankle[2] - 0.05 - 0.03 * lift)
+        solid.paint(solid.capsule(hip, knee, 0.085), M.SKIN if skirt else M.CLOTH_LOWER)
+        solid.paint(solid.capsule(knee, ankle, 0.06), M.SKIN if skirt else M.CLOTH_LOWER)
+        solid.paint(solid.capsule(ankle, toe, 0.05), M.TYRE)
+        shoulder = (0.0, side * 0.175, 1.39)
+        elbow = (-0.4 * reach - 0.03, side * 0.215, 1.12)
+        hand = (-0.85 * reach + 0.05, side * 0.2, 0.9)
+        solid.paint(solid.capsule(shoulder, elbow, 0.055), M.CLOTH_UPPER)
         solid.paint(solid.capsule(elbow, hand, 0.045), M.CLOTH_UPPER)
-        solid.paint(solid.ellipsoid((hand[0], hand[1], hand[2] - 0.04), (0.05, 0.04, 0.07)), M.SKIN)
+        solid.paint(solid.ellipsoid((hand[0], hand[1], hand[2] - 0.05), (0.05, 0.035, 0.075)), M.SKIN)
+    hips = solid.ellipsoid((0, 0, 0.93), (0.13, 0.155, 0.11))
+    solid.paint(hips, M.CLOTH_LOWER)
     if skirt:
-        spread = 0.13 + 0.10 * np.clip((0.95 - solid.z) / 0.4, 0, 1)
-        solid.paint(
-            ((solid.x / spread) ** 2 + (solid.y / (spread + 0.03)) ** 2 < 1) & (solid.z > 0.55) & (solid.z < 0.98),
-            M.CLOTH_LOWER,
-        )
-    torso = 0.15 + 0.05 * np.clip((solid.z - 0.95) / 0.4, 0, 1)
-    chest = ((solid.x / 0.125) ** 2 + (solid.y / torso) ** 2 < 1) & (solid.z > 0.9) & (solid.z < 1.42)
-    solid.paint(chest, M.CLOTH_UPPER)
-    solid.paint(solid.ellipsoid((0, 0, 1.40), (0.11, 0.20, 0.07)), M.CLOTH_UPPER)
-    _head(solid, 0.01, 1.61, long_hair)
+        _flare(solid, 0.55, 0.98, 0.1, M.CLOTH_LOWER)
+    # From the waist, the chest widens towards the shoulders and is deepest below them.
+    rise = np.clip((solid.z - 1.0) / 0.35, 0, 1)
+    chest = (solid.x / (0.11 + 0.025 * rise)) ** 2 + (solid.y / (0.135 + 0.035 * rise)) ** 2 < 1
+    solid.paint(chest & (solid.z > 0.96) & (solid.z < 1.4), M.CLOTH_UPPER)
+    solid.paint(solid.ellipsoid((0, 0, 1.39), (0.11, 0.19, 0.075)), M.CLOTH_UPPER)
+    if coat:
+        _flare(solid, 0.5, 1.05, 0.06, M.CLOTH_UPPER)
+    _head(solid, 0.015, 1.615, long_hair)
     return solid
+
+
+def _flare(solid: VoxelCanvas, low: float, high: float, wider: float, cloth: M) -> None:
+    """A skirt or the lower part of a coat between two heights (m), `wider` (m) at its hem."""
+    spread = 0.135 + wider * np.clip((high - solid.z) / (high - low), 0, 1)
+    around = (solid.x / spread) ** 2 + (solid.y / (spread + 0.025)) ** 2 < 1
+    solid.paint(around & (solid.z > low) & (solid.z < high), cloth)
 
 
 def _head(solid: VoxelCanvas, x: float, z: float, long_hair: bool) -> None:

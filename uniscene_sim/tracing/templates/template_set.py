@@ -16,7 +16,7 @@ from uniscene_sim.taxonomy import AgentClass, Material
 from uniscene_sim.tracing.templates.people import cyclist, motorcyclist, pedestrian
 from uniscene_sim.tracing.templates.shapes import VoxelCanvas
 from uniscene_sim.tracing.templates.street import barrier, cone, signal_head
-from uniscene_sim.tracing.templates.vehicles import bus, car, excavator, trailer, truck
+from uniscene_sim.tracing.templates.vehicles import CAR_KINDS, bus, car, excavator, trailer, truck
 
 __all__ = ["GAIT_PHASES", "STRIDE_M", "TemplateSet", "body_rgb", "built_in_templates"]
 
@@ -63,7 +63,7 @@ def body_rgb(colour: np.ndarray) -> np.ndarray:
 def built_in_templates() -> TemplateSet:
     """All templates, built once per process."""
     per_class: dict[AgentClass, list[list[VoxelCanvas]]] = {
-        AgentClass.CAR: [[car("hatchback")], [car("sedan")], [car("suv")], [car("van")]],
+        AgentClass.CAR: [[car(kind)] for kind in CAR_KINDS],
         AgentClass.TRUCK: [[truck()]],
         AgentClass.CONSTRUCTION_VEHICLE: [[excavator()]],
         AgentClass.BUS: [[bus()]],
@@ -71,8 +71,13 @@ def built_in_templates() -> TemplateSet:
         AgentClass.MOTORCYCLE: [[motorcyclist()]],
         AgentClass.BICYCLE: [[cyclist(k / GAIT_PHASES) for k in range(GAIT_PHASES)]],
         AgentClass.PEDESTRIAN: [
-            [pedestrian(k / GAIT_PHASES, skirt, hair) for k in range(GAIT_PHASES)]
-            for skirt, hair in ((False, False), (True, True), (False, True))
+            [pedestrian(k / GAIT_PHASES, skirt, hair, coat) for k in range(GAIT_PHASES)]
+            for skirt, hair, coat in (
+                (False, False, False),
+                (True, True, False),
+                (False, True, False),
+                (False, False, True),
+            )
         ],
         AgentClass.BARRIER: [[barrier()]],
         AgentClass.TRAFFIC_CONE: [[cone()]],

@@ -7,7 +7,7 @@ import numpy as np
 from uniscene_sim.taxonomy import Material as M
 from uniscene_sim.tracing.templates.shapes import VoxelCanvas
 
-__all__ = ["bus", "car", "excavator", "trailer", "truck"]
+__all__ = ["CAR_KINDS", "bus", "car", "excavator", "trailer", "truck"]
 
 #: Side view of each car: length, width, height, then (x, z) of the upper outline from the rear to the front as
 #: fractions of length and height; the two belts bound the glass.
@@ -28,17 +28,36 @@ _CARS: dict[str, tuple[float, float, float, list[tuple[float, float]], tuple[flo
         [(0, 0.55), (0.02, 0.7), (0.09, 0.97), (0.15, 1), (0.58, 1), (0.74, 0.68), (0.96, 0.62), (1, 0.48)],
         (0.06, 0.73),
     ),
+    "estate": (
+        4.7, 1.85, 1.48,
+        [(0, 0.58), (0.02, 0.68), (0.09, 0.95), (0.14, 0.99), (0.3, 1), (0.56, 0.99), (0.73, 0.67), (0.97, 0.54),
+         (1, 0.43)],
+        (0.06, 0.72),
+    ),
+    "coupe": (
+        4.5, 1.88, 1.33,
+        [(0, 0.6), (0.03, 0.7), (0.09, 0.73), (0.36, 0.98), (0.42, 1), (0.5, 0.99), (0.68, 0.69), (0.96, 0.52),
+         (1, 0.42)],
+        (0.13, 0.68),
+    ),
+    "minivan": (
+        4.8, 1.9, 1.75,
+        [(0, 0.55), (0.01, 0.68), (0.06, 0.96), (0.12, 1), (0.6, 1), (0.68, 0.95), (0.86, 0.62), (0.97, 0.53),
+         (1, 0.42)],
+        (0.05, 0.84),
+    ),
     "van": (
         5.2, 2.0, 2.1,
         [(0, 0.6), (0.01, 0.95), (0.04, 1), (0.7, 1), (0.76, 0.97), (0.88, 0.62), (0.98, 0.5), (1, 0.4)],
         (0.62, 0.87),
     ),
 }  # fmt: skip
+CAR_KINDS = tuple(_CARS)
 _LINE = 0.1  # m, width of pillars and gaps
 
 
 def car(kind: str) -> VoxelCanvas:
-    """A passenger car by kind: hatchback, sedan, suv or van."""
+    """A passenger car by kind: hatchback, sedan, suv, estate, coupe, minivan or van."""
     length, width, height, outline, cabin = _CARS[kind]
     solid = VoxelCanvas(length, width, height)
     fx, fz = np.array(outline).T
