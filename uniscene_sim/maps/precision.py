@@ -6,7 +6,7 @@ What is computed from them then agrees on machines whose last bits differ.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -38,14 +38,16 @@ def rounded_lane(lane: Lane) -> Lane:
     """The lane with its numbers rounded."""
     centre, width, height = map_metres(lane.centre), map_metres(lane.width), float(map_metres(lane.height))
     changes = tuple(replace(limit, s_m=float(map_metres(limit.s_m))) for limit in lane.speed_changes)
+    borders: dict[str, Any] = {name: tuple(map(_rounded, getattr(lane, name))) for name in BORDER_FIELDS}
     return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height,
-                   speed_changes=changes, profile=map_metres(lane.profile),
-                   **{name: tuple(map(_rounded, getattr(lane, name))) for name in BORDER_FIELDS})  # fmt: skip
+                   speed_changes=changes, profile=map_metres(lane.profile), **borders)  # fmt: skip
 
 
 def _rounded(part: _Part) -> _Part:
     """A part of a border with its numbers rounded."""
-    numbers = {name: float(map_metres(value)) for name, value in vars(part).items() if isinstance(value, float)}
+    numbers: dict[str, Any] = {
+        name: float(map_metres(value)) for name, value in vars(part).items() if isinstance(value, float)
+    }
     return replace(part, **numbers)
 
 
