@@ -45,7 +45,9 @@ def rounded_lane(lane: Lane) -> Lane:
 
 def _rounded(part: _Part) -> _Part:
     """A part of a border with its numbers rounded."""
-    numbers: dict[str, Any] = {name: float(map_metres(value)) for name, value in vars(part).items() if isinstance(value, float)}
+    numbers: dict[str, Any] = {
+        name: float(map_metres(value)) for name, value in vars(part).items() if isinstance(value, float)
+    }
     return replace(part, **numbers)
 
 
