@@ -21,7 +21,7 @@ def pedestrian(phase: float, skirt: bool = False, long_hair: bool = False, coat:
         phase: at 0 and 0.5 the legs pass each other, at 0.25 and 0.75 they are farthest apart.
         skirt, long_hair, coat: what is worn; a coat reaches to the knees.
     """
-    solid = VoxelCanvas(0.7, 0.56, 1.75, _VOXEL)
+    solid = VoxelCanvas(0.72, 0.6, 1.75, _VOXEL)
     swing, passing = sin(2 * pi * phase), cos(2 * pi * phase)
     for side, sign in ((-1, 1), (1, -1)):
         reach = 0.2 * swing * sign
