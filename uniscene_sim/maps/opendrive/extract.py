@@ -47,6 +47,7 @@ Key = tuple[str, int, int]
 READER_VERSION = 4
 STEP_M = 1.0
 MAX_MEMORY = 12 << 30  # bytes of address space
+_WIDEST_M = 1000.0
 _EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
 
 
@@ -113,6 +114,10 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
                 if shape[0][:, 4].max() <= 0:
                     where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
                     xml.losses.add("lanes of no width left out", where)
+                    continue
+                if shape[0][:, 4].max() > _WIDEST_M:
+                    where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
+                    xml.losses.add(f"lanes wider than {_WIDEST_M:g} m left out", where)
                     continue
                 index[road.id, number, lane_id] = len(rows)
                 rows.append((road, section, record, *shape))

@@ -20,12 +20,14 @@ import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.frame_origin import best_frame_origin, is_near
+from uniscene_sim.maps.frame_origin import FARTHEST_M, best_frame_origin, is_near
 from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
 from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.xml_values import finite_number
 
 __all__ = ["Header", "place_roads"]
+
+_IMPRECISE_M = 2.0**18  # single precision holds 16 mm here
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,18 @@ def place_roads(root: Any, losses: Losses) -> Header:
     for node, (x, y) in zip(nodes, fixed(own - origin).tolist(), strict=True):
         node.set("x", repr(x))
         node.set("y", repr(y))
+        if max(abs(x), abs(y)) > _IMPRECISE_M:
+            road = node.getparent().getparent().get("id")
+            losses.add("centimetres or more off, so far from the rest of the map", f"road {road!r}")
     x, y = own[0].tolist() if len(own) else (0.0, 0.0)
     return Header(origin, _geo_reference(root, left, x, y, losses))
 
 
 def _place(node: Any) -> tuple[float, float] | None:
-    """x, y, m; None if they are no numbers, which the reader of roads says."""
+    """x, y, m; None if they are no place on earth, which the reader of roads says."""
     with suppress(InputError):
-        return finite_number(node, "x"), finite_number(node, "y")
+        x, y = finite_number(node, "x"), finite_number(node, "y")
+        return (x, y) if max(abs(x), abs(y)) <= FARTHEST_M else None
     return None
 
 
