@@ -46,7 +46,8 @@ class Losses:
     def sentences(self) -> tuple[str, ...]:
         """A sentence for each kind, in the order in which they came up."""
         return tuple(
-            f"{kind}: {', '.join(list(cases)[:_NAMED])}" + (f" and {len(cases) - _NAMED} more" if len(cases) > _NAMED else "")
+            f"{kind}: {', '.join(list(cases)[:_NAMED])}"
+            + (f" and {len(cases) - _NAMED} more" if len(cases) > _NAMED else "")
             for kind, cases in self._cases.items()
         )
 

@@ -344,9 +344,7 @@ def _road(node: Any, losses: Losses) -> RoadRecord:
         link=dict(losses.readable("left out", links, _link, "road link")),
         speeds=sorted(speeds, key=lambda item: item[0]),
         signals=losses.readable("left out", node.findall("signals/signal"), placed, "signal"),
-        references=losses.readable(
-            "left out", node.findall("signals/signalReference"), placed, "signal reference"
-        ),
+        references=losses.readable("left out", node.findall("signals/signalReference"), placed, "signal reference"),
         objects=losses.readable("left out", node.findall("objects/object"), placed, "object"),
     )
 
