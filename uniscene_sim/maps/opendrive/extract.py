@@ -21,6 +21,7 @@ except ImportError:  # not on Windows
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork
+from uniscene_sim.maps.frame_origin import REACH_M
 from uniscene_sim.maps.opendrive.carla_file import carla_text, road_numbers
 from uniscene_sim.maps.opendrive.lane_marks import lane_marks
 from uniscene_sim.maps.opendrive.lane_surface import lane_limits, tilt
@@ -115,9 +116,9 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
                     where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
                     xml.losses.add("lanes of no width left out", where)
                     continue
-                if shape[0][:, 4].max() > _WIDEST_M:
+                if shape[0][:, 4].max() > _WIDEST_M or np.abs(shape[0][:, :3]).max() > 2 * REACH_M:
                     where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
-                    xml.losses.add(f"lanes wider than {_WIDEST_M:g} m left out", where)
+                    xml.losses.add("lanes of endless width or place left out", where)
                     continue
                 index[road.id, number, lane_id] = len(rows)
                 rows.append((road, section, record, *shape))
@@ -208,7 +209,8 @@ def extract(path: str | Path) -> VectorMap:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
     if not lanes:
-        raise InputError("no lane could be read", file=path, field="laneSection")
+        why = "; ".join(["no lane could be read", *xml.losses.sentences()])
+        raise InputError(why, file=path, field="laneSection")
     # Rounded before anything is derived from lanes, so that that agrees on all machines too.
     lanes = link_lanes([rounded_lane(lane) for lane in lanes], index, xml)
     crossings: tuple[Crossing, ...] = read_crossings(corners, xml)

@@ -20,14 +20,12 @@ import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.frame_origin import FARTHEST_M, best_frame_origin, is_near
+from uniscene_sim.maps.frame_origin import FARTHEST_M, REACH_M, best_frame_origin, is_near
 from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
 from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.xml_values import finite_number
 
 __all__ = ["Header", "place_roads"]
-
-_IMPRECISE_M = 2.0**18  # single precision holds 16 mm here
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,13 @@ def place_roads(root: Any, losses: Losses) -> Header:
     for node, (x, y) in zip(nodes, fixed(own - origin).tolist(), strict=True):
         node.set("x", repr(x))
         node.set("y", repr(y))
-        if max(abs(x), abs(y)) > _IMPRECISE_M:
-            road = node.getparent().getparent().get("id")
-            losses.add("centimetres or more off, so far from the rest of the map", f"road {road!r}")
-    x, y = own[0].tolist() if len(own) else (0.0, 0.0)
+    reached = np.abs(own - origin).max(axis=1) <= REACH_M
+    for i in np.flatnonzero(~reached):
+        road = nodes[i].getparent().getparent()
+        if road.getparent() is not None:
+            losses.add("left out", f"road {road.get('id')!r} (it lies far from the rest of the map)")
+            root.remove(road)
+    x, y = own[reached][0].tolist() if reached.any() else (0.0, 0.0)
     return Header(origin, _geo_reference(root, left, x, y, losses))
 
 
