@@ -48,7 +48,7 @@ Key = tuple[str, int, int]
 READER_VERSION = 4
 STEP_M = 1.0
 MAX_MEMORY = 12 << 30  # bytes of address space
-_WIDEST_M = 1000.0
+_WIDEST_M, _MOST_AREA_M2 = 1000.0, 4e9  # indices of a greater area fill the memory
 _EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
 
 
@@ -208,9 +208,16 @@ def extract(path: str | Path) -> VectorMap:
     except (RuntimeError, IndexError, ValueError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
-    if not lanes:
-        why = "; ".join(["no lane could be read", *xml.losses.sentences()])
+    if not any(lane.kind in ("driving", "bidirectional") for lane in lanes):
+        why = "; ".join(["nothing to drive on: no lane for driving could be read", *xml.losses.sentences()])
         raise InputError(why, file=path, field="laneSection")
+    places = np.concatenate([lane.centre[:, :2] for lane in lanes])
+    spans = np.ptp(places, axis=0).tolist()
+    if spans[0] * spans[1] > _MOST_AREA_M2:
+        why = (
+            f"the roads span {spans[0] / 1e3:.0f} x {spans[1] / 1e3:.0f} km, expected up to {_MOST_AREA_M2 / 1e6:g} km2"
+        )
+        raise InputError(why, file=path, field="planView")
     # Rounded before anything is derived from lanes, so that that agrees on all machines too.
     lanes = link_lanes([rounded_lane(lane) for lane in lanes], index, xml)
     crossings: tuple[Crossing, ...] = read_crossings(corners, xml)

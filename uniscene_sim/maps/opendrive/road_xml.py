@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.elements import DRIVABLE_KINDS
 from uniscene_sim.maps.frame_origin import FARTHEST_M
 from uniscene_sim.maps.opendrive.cubics import Cubics
 from uniscene_sim.maps.opendrive.cubics_xml import read_cubics, read_lateral
@@ -59,7 +60,11 @@ _DRIVING = {
     "mwyEntry",
     "mwyExit",
 }
-_KIND = {"walking": "sidewalk", "bikeLane": "biking"} | dict.fromkeys(_DRIVING, "driving")
+_OTHER = DRIVABLE_KINDS | {
+    "none", "sidewalk", "restricted", "median", "curb", "tram", "rail", "special1", "special2", "special3", "shared",
+}  # fmt: skip
+_KIND = {kind.lower(): kind for kind in _OTHER} | {"walking": "sidewalk", "bikelane": "biking"}
+_KIND |= {kind.lower(): "driving" for kind in _DRIVING}
 
 
 @dataclass
@@ -210,7 +215,9 @@ def _local(shape: str, p: dict[str, Any], ds: float, length: float) -> tuple[flo
 
 
 def _lane(node: Any, losses: Losses) -> LaneRecord:
-    kind = node.get("type", "none")
+    kind = node.get("type", "none").strip()
+    if kind.lower() not in _KIND:
+        losses.add("lane types not understood", repr(kind))
     heights = losses.readable(
         "left out", node.findall("height"), lambda n: finite_number(n, "outer", 0.0), "lane height"
     )
@@ -220,7 +227,7 @@ def _lane(node: Any, losses: Losses) -> LaneRecord:
     }
     return LaneRecord(
         id=_lane_id(node),
-        kind=_KIND.get(kind, kind),
+        kind=_KIND.get(kind.lower(), kind),
         width=read_cubics(node, "width", "sOffset"),
         marks=read_road_marks(node, losses),
         speeds=read_speeds(node, losses),
