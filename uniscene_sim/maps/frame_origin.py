@@ -24,8 +24,11 @@ FARTHEST_M = 2.0**24  # no place on earth is farther from the origin of its proj
 
 def is_near(places: np.ndarray) -> bool:
     """Whether a map with some places (N, 2), m, lies near the origin. It does not if only few places do, as those of a
-    broken road."""
-    return not len(places) or float(_near(places).mean()) >= _FEW
+    broken road, or if most lie out of reach."""
+    if not len(places):
+        return True
+    in_reach = np.abs(places).max(axis=1) <= REACH_M
+    return float(_near(places).mean()) >= _FEW and float(in_reach.mean()) >= 0.5
 
 
 def best_frame_origin(places: np.ndarray) -> tuple[float, float]:

@@ -62,10 +62,11 @@ def place_roads(root: Any, losses: Losses) -> Header:
 
 
 def _place(node: Any) -> tuple[float, float] | None:
-    """x, y, m; None if they are no place on earth, which the reader of roads says."""
+    """x, y, m; None if they are no place on earth or of no length, which the reader of roads says."""
     with suppress(InputError):
         x, y = finite_number(node, "x"), finite_number(node, "y")
-        return (x, y) if max(abs(x), abs(y)) <= FARTHEST_M else None
+        if max(abs(x), abs(y)) <= FARTHEST_M and finite_number(node, "length") > 0:
+            return x, y
     return None
 
 
