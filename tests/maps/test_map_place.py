@@ -145,7 +145,9 @@ def test_a_broken_offset_is_told(tmp_path: Path, offset: str) -> None:
 def test_one_broken_road_does_not_hold_a_far_map_at_the_origin(tmp_path: Path) -> None:
     roads = [(0.0, 0.0), *((691000.0 + 10 * k, 5334000.0) for k in range(20))]
     assert best_frame_origin(np.array(roads)) == (691008.0, 5334016.0)
-    assert best_frame_origin(np.array(roads[:5])) == (0.0, 0.0)
+    assert best_frame_origin(np.array([*roads[:1] * 3, *roads[1:3]])) == (0.0, 0.0)
+    assert best_frame_origin(np.array(roads[:3])) == (691008.0, 5334016.0)
+    assert best_frame_origin(np.array([(1e7, 0.0), *roads[1:]])) == (691008.0, 5334016.0), "nor a farther one"
 
 
 # --- worlds ---------------------------------------------------------------------------------------------------------
@@ -327,7 +329,9 @@ def test_geo_reference_of_a_file_that_its_header_brings_back(
 
 
 @needs_reader
-@pytest.mark.parametrize("text", ["+proj=nonsense", "hello", "EPSG:999999", "EPSG:4326", "+lat_0=abc +lon_0=8"])
+@pytest.mark.parametrize(
+    "text", ["+proj=nonsense", "hello", "EPSG:999999", "EPSG:4326", "EPSG:2263", "+lat_0=abc +lon_0=8"]
+)
 def test_an_unknown_projection_is_told_once(tmp_path: Path, text: str) -> None:
     pytest.importorskip("pyproj")
     path = straight(tmp_path / "odd.xodr", 0.0, 0.0, header=f"<geoReference>{text}</geoReference>")

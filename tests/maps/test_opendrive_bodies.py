@@ -256,6 +256,31 @@ def test_people_stand_upright(read):
     assert agents["rpy"][0].tolist() == [0, 0, 0] and agents["rpy"][1, 0] == pytest.approx(0.1, abs=1e-3)
 
 
+@needs_reader
+@pytest.mark.parametrize(
+    "inside",
+    [
+        outline([(0, 0, 0, 1), (5, 0, 0, 1), (9, 0, 0, 1)]),
+        '<repeat s="10" length="0" distance="0"/>',
+        '<repeat s="500" length="10" distance="5"/>',
+        '<repeat s="10" length="50" distance="1e-6"/>',
+    ],
+)
+def test_an_object_of_no_extent_is_told(read, inside):
+    m = read(objects=thing("building", inside, s="20", t="9", height="3"))
+    assert not m.objects and len(m.losses) == 1 and "left out: object" in m.losses[0]
+
+
+@needs_reader
+def test_long_rails_and_open_parking_places_are_there(read):
+    rail = thing("railing", '<repeat s="0" length="30000" distance="0" tStart="9" tEnd="9"/>', height="1", length="4")
+    place = thing("parkingSpace", outline([(0, 0, 0, 0), (5, 0, 0, 0), (5, 2, 0, 0), (0, 2, 0, 0)], closed="false"))
+    m = read(length=30000, objects=rail + place)
+    rails = [o for o in m.objects if o.kind == "guard_rail"]
+    assert sum(o.size[0] for o in rails) == pytest.approx(30000, rel=1e-3)
+    assert [o.size[:2] for o in m.objects if o.kind == "parking_space"] == [(5.0, 2.0)]
+
+
 def test_differences_of_cubics():
     a, b = Cubics([(0, 1, 0.1, 0, 0), (10, 2, 0, 0.01, 0)]), Cubics([(4, 1, 0, 0, 0.001)])
     s = np.linspace(0, 20, 41)

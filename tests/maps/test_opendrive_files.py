@@ -85,6 +85,21 @@ def test_limits_survive_the_file(read, tmp_path):
     assert [limits(a) for a in again.lanes] == [limits(b) for b in m.lanes]
 
 
+def test_a_bad_type_or_speed_is_told_once_and_costs_only_itself(read):
+    bad = lane(-1, more='<speed sOffset="x" max="y"/>')
+    m = read(road("1", f"<right>{bad}</right>", type='<type s="x" type="town"><speed max="9"/></type>'), losses=1)
+    assert "speed limit in line" in m.losses[0] and "road type in line" in m.losses[0]
+    assert limits(m.lanes[0]) == [(0.0, 50.0)]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "kmh"), [("10", "m/s", 36), ("30", "MPH", 48.3), ("30", "", 30), ("nan", "", 0), ("1e9", "", 0)]
+)
+def test_units_of_speed_signs(read, value, unit, kmh):
+    sign = f'<signal id="g" s="50" t="-5" type="274" value="{value}" unit="{unit}" orientation="+"/>'
+    assert 3.6 * read(road("1", signals=sign)).signals[0].value == pytest.approx(kmh, abs=0.1)
+
+
 # ids
 
 
@@ -117,6 +132,14 @@ def test_ids_of_junctions_signals_and_controllers_are_strings(read):
 def test_of_two_roads_with_one_id_the_second_is_told(read):
     m = read(road("a"), road("a", y=50), losses=1)
     assert "'a'" in m.losses[0] and {lane.key[0] for lane in m.lanes} == {"a"} and abs(m.bounds[3]) < 10
+
+
+def test_signals_of_one_id_are_all_there(read):
+    sign = '<signal id="g" s="{}" t="{}" type="274" value="{}" orientation="{}"/>'
+    refer = '<signalReference id="g" s="20" t="0" orientation="-"/>'
+    m = read(road("1", signals=sign.format(50, -5, 30, "+") + sign.format(80, 5, 50, "-") + refer))
+    one, two = (by_key(m, "1", 0, k).index for k in (-1, 1))
+    assert [set(s.lanes) for s in m.signals] == [{one, two}, {two}], "the reference is to the first"
 
 
 # borders
@@ -169,6 +192,16 @@ BROKEN = {
 }
 
 
+BROKEN |= {
+    "arc of no curvature": road("x", shape="<arc/>"),
+    "spiral of no curvature": road("x", shape='<spiral curvStart="0"/>'),
+    "polynomial of few numbers": road("x", shape='<paramPoly3 aU="0" bU="1"/>'),
+    "shape not known": road("x", shape="<clothoid/>"),
+    "far off": road("x", x=4.5e5, y=5.4e6),
+    "not on earth": road("x", x=1e18),
+}
+
+
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 def test_a_bad_road_is_left_out(read, broken):
     m = read(road("1"), broken, road("2", x=200), losses=1)
@@ -182,6 +215,38 @@ def test_a_bad_object_costs_only_itself(read):
     sign = '<signal id="g" s="1" t="1" type="206"><validity fromLane="x" toLane="1"/></signal>'
     m = read(road("1", objects=bad + good, signals=sign), losses=1)
     assert len(m.lanes) == 2 and len(m.objects) == 1 and "object 'o'" in m.losses[0] and "signal 'g'" in m.losses[0]
+
+
+@pytest.mark.parametrize("where", ["s='nan' t='9'", "s='900' t='9'", "s='5' t='1e9'", "s='5' t='9' height='-1'"])
+def test_an_object_at_no_place_is_left_out(read, where):
+    m = read(road("1", objects=f"<object id='o' type='tree' {where}/>"), losses=1)
+    assert not m.objects and "object 'o'" in m.losses[0]
+
+
+ENDLESS = lane(-3, '<width sOffset="0" a="1e6" b="0" c="0" d="0"/>')
+PARTS = {
+    "one id": (f"<right>{lane(-1)}{lane(-1)}{lane(-2)}</right>", {}, "another lane"),
+    "late lanes": ("", {"sections": f'<laneSection s="50"><right>{lane(-1)}{lane(-2)}</right></laneSection>'}, "50"),
+    "lanes twice": ("", {"sections": f'<laneSection s="0"><right>{lane(-1)}</right></laneSection>'
+                                     f'<laneSection s="0"><right>{lane(-1)}{lane(-2)}</right></laneSection>'},
+                    "no length"),
+    "lanes beyond": ("", {"sections": f'<laneSection s="0"><right>{lane(-1)}{lane(-2)}</right></laneSection>'
+                                      f'<laneSection s="300"><right>{lane(-1)}</right></laneSection>'}, "no length"),
+    "short line": (f"<right>{lane(-1)}{lane(-2)}</right>",
+                   {"geometry": '<geometry s="0" x="0" y="0" hdg="0" length="150"><line/></geometry>'}, "150 to 200"),
+    "wide lane": (f"<right>{lane(-1)}{lane(-2)}{ENDLESS}</right>",
+                  {}, "endless"),
+    "bad link": (f"<right>{lane(-1)}{lane(-2)}</right>",
+                 {"link": '<successor elementType="road" elementId="2" elementS="x"/>'}, "road link"),
+    "odd type": (f"<right>{lane(-1, type='Driving')}{lane(-2)}{lane(-3, type='magic')}</right>", {}, "'magic'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lanes", "o", "told"), PARTS.values(), ids=PARTS)
+def test_a_bad_part_of_a_road_is_told_and_the_rest_is_there(read, lanes, o, told):
+    m = read(road("1", lanes, **o), losses=1)
+    assert told in m.losses[0] and len([lane for lane in m.lanes if lane.kind == "driving"]) == 2
+    assert all(lane.length > 100 for lane in m.lanes)
 
 
 def test_a_bad_link_or_height_costs_only_itself(read):
@@ -204,6 +269,10 @@ def test_a_planview_that_begins_late(read):
 def test_where_nothing_is_left_the_file_is_refused(read):
     with pytest.raises(InputError, match=r"nothing to drive on.*length"):
         read(BROKEN["length 0"])
+    with pytest.raises(InputError, match="nothing to drive on"):
+        read(road("1", f"<right>{lane(-1, type='sidewalk')}</right>"))
+    with pytest.raises(InputError, match="span 120 x 120 km"):
+        read(road("1"), road("2", x=1.2e5, y=1.2e5))
 
 
 def test_losses_are_warned_of_once_and_strict_makes_them_an_error(tmp_path, capsys):
@@ -268,3 +337,14 @@ def test_roads_branch_off_at_a_virtual_junction(read):
     assert by_key(m, "m", 1, -1).width[-1] == pytest.approx(4.0, abs=1e-3)
     assert by_key(m, "m", 0, -1).length + by_key(m, "m", 1, -1).length == pytest.approx(200, abs=0.05)
     assert by_key(m, "t", 0, -1).junction == "v"
+
+
+def test_a_connection_of_a_virtual_junction_cuts_its_main_road(read):
+    m = read(
+        road("m"),
+        road("t", f"<right>{lane(-1)}</right>", x=100, length=15.7, shape='<arc curvature="-0.1"/>', junction="v"),
+        '<junction id="v" type="virtual" mainRoad="m" sStart="95" sEnd="125"><connection id="0" type="virtual">'
+        '<predecessor elementType="road" elementId="m" elementS="100" elementDir="+"/>'
+        '<successor elementType="road" elementId="t" contactPoint="start"/></connection></junction>',
+    )
+    assert successors(m, "m", 0, -1) == {("m", 1, -1), ("t", 0, -1)}

@@ -115,3 +115,13 @@ def test_a_bad_mark_is_left_out_and_told(tmp_path):
             tmp_path, "", "", lane(-1, '<roadMark sOffset="often" type="solid"/><roadMark sOffset="0" type="broken"/>')
         )
     assert by_id(world, -1).right_mark == "broken"
+
+
+def test_odd_marks_are_taken_as_usual_ones_and_told(tmp_path):
+    odd = '<roadMark sOffset="0" type="Dashed" color="pink"/><roadMark sOffset="50" type="SOLID" color="Yellow"/>'
+    with pytest.warns(UserWarning) as told:
+        world = read(tmp_path, "", "", lane(-1, odd))
+    assert ["'dashed'" in str(told[0].message), "'pink'" in str(told[1].message), len(told)] == [True, True, 2]
+    assert by_id(world, -1).right_mark == "solid-yellow"
+    with pytest.warns(UserWarning, match="needs a number up to 5"):
+        read(tmp_path, "", "", lane(-1, '<roadMark sOffset="0" type="solid" width="30"/>'))

@@ -14,26 +14,32 @@ import numpy as np
 from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.tile import TILE_M
 
-__all__ = ["FARTHEST_M", "best_frame_origin", "is_near", "network_near_origin"]
+__all__ = ["FARTHEST_M", "REACH_M", "best_frame_origin", "is_near", "network_near_origin"]
 
 NEAR_M = 64 * TILE_M  # single precision holds 0.25 mm here
 _FEW = 0.1  # share of the places of a map
+REACH_M = 2.0**17  # what lies farther from the rest of its map is an error in it
 FARTHEST_M = 2.0**24  # no place on earth is farther from the origin of its projection
 
 
 def is_near(places: np.ndarray) -> bool:
     """Whether a map with some places (N, 2), m, lies near the origin. It does not if only few places do, as those of a
-    broken road."""
-    return not len(places) or float(_near(places).mean()) >= _FEW
+    broken road, or if most lie out of reach."""
+    if not len(places):
+        return True
+    in_reach = np.abs(places).max(axis=1) <= REACH_M
+    return float(_near(places).mean()) >= _FEW and float(in_reach.mean()) >= 0.5
 
 
 def best_frame_origin(places: np.ndarray) -> tuple[float, float]:
     """Origin x, y, m, of the map frame of a map with some places (N, 2), m: (0, 0) if it lies near; otherwise the
     corner of a tile that is nearest to the first place, so that a map keeps its frame wherever it is moved by whole
-    tiles."""
+    tiles; to the first that is not far from most."""
     if is_near(places):
         return 0.0, 0.0
-    x, y = (TILE_M * np.floor(places[~_near(places)][0] / TILE_M + 0.5)).tolist()
+    far = places[~_near(places)]
+    among_others = np.abs(far - np.median(far, axis=0)).max(axis=1) < REACH_M
+    x, y = (TILE_M * np.floor(far[np.argmax(among_others)] / TILE_M + 0.5)).tolist()
     return x, y
 
 

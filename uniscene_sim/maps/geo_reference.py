@@ -115,6 +115,9 @@ def _projected(projection: str) -> Any:
         raise _unknown(text, error) from None
     if not crs.is_projected:
         raise InputError(f"{text!r} projects nothing to metres", field="geoReference")
+    if any(axis.unit_conversion_factor != 1.0 for axis in crs.axis_info):
+        unit = crs.axis_info[0].unit_name
+        raise InputError(f"{text!r} projects to {unit}, expected metres", field="geoReference")
     return crs
 
 

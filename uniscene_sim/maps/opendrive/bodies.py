@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.outlines import Box, boxes_along, boxes_within
 from uniscene_sim.maps.opendrive.placed_xml import OutlineRecord, RepeatRecord
 from uniscene_sim.maps.opendrive.road_xml import RoadRecord
@@ -25,7 +26,7 @@ _PIECE_M = 4.0  # and its longest pieces
 _BEND_M = 2.0  # longest piece of what follows the road
 _TREE_M = 4.0  # size of a tree in a planted area
 _THINNEST_M = {"building": 2.0, "tree": 4.0}  # strips of an outline
-_MOST_COPIES = 2000
+_MOST_COPIES = 20_000
 
 
 def bodies(road: RoadRecord, record: dict[str, Any], kind: str) -> list[Box]:
@@ -74,9 +75,9 @@ def _boxes(road: RoadRecord, record: dict[str, Any], kind: str, s: float, t: flo
             Box(np.array([x, y, z]), heading + record["hdg"], (*size[:2], 0.0 if kind == "parking_space" else size[2]))
         ]
     there = {**record, "s": s, "t": t, "zOffset": z_offset}
-    rings = [_placed_outline(road, there, o, size[2]) for o in outlines if o.closed]
     if kind == "parking_space":
-        return [_around(rings[0])] if rings else []
+        return [_around(_placed_outline(road, there, outlines[0], size[2]))]
+    rings = [_placed_outline(road, there, o, size[2]) for o in outlines if o.closed]
     boxes = boxes_within(rings, _THINNEST_M.get(kind, 0.5)) if rings else []
     for o in outlines:
         if not o.closed:
@@ -128,7 +129,9 @@ def _repeated(road: RoadRecord, record: dict[str, Any], kind: str, row: RepeatRe
     """Copies of an object along its road, or one body that follows it."""
     last = min(row.length, road.length - row.s)
     if row.distance > 0:
-        count = min(int(np.floor(last / row.distance + 1e-6)) + 1, _MOST_COPIES)
+        count = int(np.floor(last / row.distance + 1e-6)) + 1
+        if count > _MOST_COPIES:
+            raise InputError(f"expected up to {_MOST_COPIES} copies, got {count:.3g}", field="repeat")
         boxes: list[Box] = []
         for k in range(count):
             q = min(k * row.distance / max(row.length, 1e-6), 1.0)
@@ -139,7 +142,7 @@ def _repeated(road: RoadRecord, record: dict[str, Any], kind: str, row: RepeatRe
     if last <= 0:
         return []
     gap = {"guard_rail": max(min(_size(record, kind)[0], 4.0), 1.0), "tree": _TREE_M}.get(kind, _BEND_M)
-    at = np.linspace(0.0, last, max(int(np.ceil(last / gap - 1e-6)), 1) + 1)[: _MOST_COPIES + 1]
+    at = np.linspace(0.0, last, min(max(int(np.ceil(last / gap - 1e-6)), 1), _MOST_COPIES) + 1)
     across = float(np.ptp([c for o in record["outlines"] for c in o.corners[:, 1].tolist()] or [0.0]))
     default = _size(record, kind)
     line, wide = np.empty((len(at), 4)), np.empty(len(at))

@@ -21,6 +21,7 @@ except ImportError:  # not on Windows
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork
+from uniscene_sim.maps.frame_origin import REACH_M
 from uniscene_sim.maps.opendrive.carla_file import carla_text, road_numbers
 from uniscene_sim.maps.opendrive.lane_marks import lane_marks
 from uniscene_sim.maps.opendrive.lane_surface import lane_limits, tilt
@@ -47,6 +48,7 @@ Key = tuple[str, int, int]
 READER_VERSION = 4
 STEP_M = 1.0
 MAX_MEMORY = 12 << 30  # bytes of address space
+_WIDEST_M, _MOST_AREA_M2 = 1000.0, 4e9  # indices of a greater area fill the memory
 _EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
 
 
@@ -113,6 +115,10 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
                 if shape[0][:, 4].max() <= 0:
                     where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
                     xml.losses.add("lanes of no width left out", where)
+                    continue
+                if shape[0][:, 4].max() > _WIDEST_M or np.abs(shape[0][:, :3]).max() > 2 * REACH_M:
+                    where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
+                    xml.losses.add("lanes of endless width or place left out", where)
                     continue
                 index[road.id, number, lane_id] = len(rows)
                 rows.append((road, section, record, *shape))
@@ -202,8 +208,16 @@ def extract(path: str | Path) -> VectorMap:
     except (RuntimeError, IndexError, ValueError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
-    if not lanes:
-        raise InputError("no lane could be read", file=path, field="laneSection")
+    if not any(lane.kind in ("driving", "bidirectional") for lane in lanes):
+        why = "; ".join(["nothing to drive on: no lane for driving could be read", *xml.losses.sentences()])
+        raise InputError(why, file=path, field="laneSection")
+    places = np.concatenate([lane.centre[:, :2] for lane in lanes])
+    spans = np.ptp(places, axis=0).tolist()
+    if spans[0] * spans[1] > _MOST_AREA_M2:
+        why = (
+            f"the roads span {spans[0] / 1e3:.0f} x {spans[1] / 1e3:.0f} km, expected up to {_MOST_AREA_M2 / 1e6:g} km2"
+        )
+        raise InputError(why, file=path, field="planView")
     # Rounded before anything is derived from lanes, so that that agrees on all machines too.
     lanes = link_lanes([rounded_lane(lane) for lane in lanes], index, xml)
     crossings: tuple[Crossing, ...] = read_crossings(corners, xml)

@@ -20,7 +20,7 @@ import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.frame_origin import best_frame_origin, is_near
+from uniscene_sim.maps.frame_origin import FARTHEST_M, REACH_M, best_frame_origin, is_near
 from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
 from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.xml_values import finite_number
@@ -51,14 +51,22 @@ def place_roads(root: Any, losses: Losses) -> Header:
     for node, (x, y) in zip(nodes, fixed(own - origin).tolist(), strict=True):
         node.set("x", repr(x))
         node.set("y", repr(y))
-    x, y = own[0].tolist() if len(own) else (0.0, 0.0)
+    reached = np.abs(own - origin).max(axis=1) <= REACH_M
+    for i in np.flatnonzero(~reached):
+        road = nodes[i].getparent().getparent()
+        if road.getparent() is not None:
+            losses.add("left out", f"road {road.get('id')!r} (it lies far from the rest of the map)")
+            root.remove(road)
+    x, y = own[reached][0].tolist() if reached.any() else (0.0, 0.0)
     return Header(origin, _geo_reference(root, left, x, y, losses))
 
 
 def _place(node: Any) -> tuple[float, float] | None:
-    """x, y, m; None if they are no numbers, which the reader of roads says."""
+    """x, y, m; None if they are no place on earth or of no length, which the reader of roads says."""
     with suppress(InputError):
-        return finite_number(node, "x"), finite_number(node, "y")
+        x, y = finite_number(node, "x"), finite_number(node, "y")
+        if max(abs(x), abs(y)) <= FARTHEST_M and finite_number(node, "length") > 0:
+            return x, y
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, MapObject
 from uniscene_sim.maps.opendrive.bodies import bodies, placed_corners
 from uniscene_sim.maps.opendrive.road_xml import RoadRecord, XmlMap
@@ -124,7 +125,13 @@ def read_objects(xml: XmlMap) -> tuple[MapObject, ...]:
                 continue
             if record.get("name", "").startswith("Speed_"):
                 continue  # a signal, see `read_signals`
-            boxes = bodies(road, record, kind)
+            try:
+                boxes = bodies(road, record, kind)
+            except InputError as error:
+                xml.losses.add("left out", f"object {record.get('id')!r} of road {road.id!r} ({error})")
+                continue
+            if not boxes:
+                xml.losses.add("left out", f"object {record.get('id')!r} of road {road.id!r} (it has no extent there)")
             groups += len(boxes) > 1
             group = groups if len(boxes) > 1 and kind == "building" else 0
             if kind == "barrier" and (

@@ -13,6 +13,7 @@ from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
 __all__ = ["OutlineRecord", "RepeatRecord", "read_placed"]
 
 _FARTHEST_M = 1e6  # along a road, or from an object
+_SIZES = ("length", "width", "height", "radius")
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,8 @@ def read_placed(node: Any) -> dict[str, Any]:
     """A signal, reference or object as a dictionary of its attributes, with its validity and outlines."""
     record: dict[str, Any] = dict(node.attrib)
     for name in ("s", "t", "zOffset", "hOffset", "hdg", "length", "width", "height", "radius"):
-        try:
-            value = float(node.get(name, 0.0))
-            record[name] = value if np.isfinite(value) else 0.0
-        except ValueError:
-            record[name] = 0.0
+        record[name] = finite_number(node, name) if node.get(name) else 0.0
+        _check_reach(node, name, record[name])
     record["validity"] = [
         (whole_number(v, "fromLane", 0), whole_number(v, "toLane", 0)) for v in node.findall("validity")
     ]
@@ -63,6 +61,13 @@ def read_placed(node: Any) -> dict[str, Any]:
     record["outlines"] = [_outline(n, record["height"]) for n in node.iter("outline")]
     record["repeat"] = [_repeat(r, record) for r in node.findall("repeat")]
     return record
+
+
+def _check_reach(node: Any, name: str, value: float) -> None:
+    if abs(value) > _FARTHEST_M or (value < 0 and name in _SIZES):
+        low = 0 if name in _SIZES else -_FARTHEST_M
+        why = f"<{node.tag}> needs a number from {low:g} to {_FARTHEST_M:g}, got {value:g}"
+        raise InputError(why, line=node.sourceline, field=name)
 
 
 def _outline(node: Any, height: float) -> OutlineRecord:
@@ -82,5 +87,7 @@ def _repeat(node: Any, record: dict[str, Any]) -> RepeatRecord:
                         ("zOffset", "zOffset"), ("radius", "radius")):  # fmt: skip
         start = finite_number(node, f"{name}Start", record[usual])
         both[name] = (start, finite_number(node, f"{name}End", start))
+        for value in both[name]:
+            _check_reach(node, name, value)
     s, length, distance = (finite_number(node, k, 0.0) for k in ("s", "length", "distance"))
     return RepeatRecord(s, length, distance, both, node.get("detachFromReferenceLine") in ("true", "1"))

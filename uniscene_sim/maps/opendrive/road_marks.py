@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.xml_values import finite_number
 
@@ -24,6 +25,9 @@ __all__ = [
 MARK_WIDTH_M = 0.14
 _PLAIN = frozenset({"solid", "broken", "none", "curb", "grass"})
 UNPAINTED = frozenset({"none", "curb", "grass", "custom"})
+_KINDS = _PLAIN | {"custom", "edge", "botts_dots", "solid_solid", "solid_broken", "broken_solid", "broken_broken"}
+_COLOURS = frozenset({"standard", "", "white", "yellow", "blue", "red", "orange", "green", "violet"})
+_WIDEST_M = 5.0
 _STANDARD = frozenset({"standard", "white", ""})
 
 
@@ -67,17 +71,22 @@ class RoadMark:
 def read_road_marks(lane: Any, losses: Losses) -> list[RoadMark]:
     """The marks of a `<lane>`, by rising s; those with the same s lie side by side."""
     marks = losses.readable("road marks left out", lane.findall("roadMark"), _road_mark, "road mark of lane")
+    for mark in marks:
+        if mark.kind not in _KINDS:
+            losses.add("road marks not understood, taken as solid", f"type={mark.kind!r}")
+        for colour in {mark.colour, *(line.colour for line in mark.lines)} - _COLOURS:
+            losses.add("colours of road marks not understood, taken as white", f"color={colour!r}")
     return sorted(marks, key=lambda mark: mark.s)
 
 
 def _road_mark(node: Any) -> RoadMark:
-    colour, bold = node.get("color", "standard"), node.get("weight") == "bold"
+    colour, bold = node.get("color", "standard").lower(), node.get("weight") == "bold"
     width = _positive(node, "width") or (2.0 * MARK_WIDTH_M if bold else None)
     lines = [_line(n, colour, width, once=False) for n in node.findall("type/line")]
     lines += [_line(n, colour, width, once=True) for n in node.findall("explicit/line")]
     return RoadMark(
         s=max(finite_number(node, "sOffset", 0.0), 0.0),
-        kind=node.get("type", "none").replace(" ", "_") or "none",
+        kind=node.get("type", "none").strip().lower().replace(" ", "_") or "none",
         colour=colour,
         rule=node.get("laneChange", ""),
         width=width,
@@ -94,7 +103,7 @@ def _line(node: Any, colour: str, width: float | None, once: bool) -> LinePatter
         t=finite_number(node, "tOffset", 0.0),
         s=finite_number(node, "sOffset", 0.0),
         width=own,
-        colour=node.get("color", colour),
+        colour=node.get("color", colour).lower(),
         rule=node.get("rule", ""),
         once=once,
     )
@@ -102,6 +111,8 @@ def _line(node: Any, colour: str, width: float | None, once: bool) -> LinePatter
 
 def _positive(node: Any, name: str) -> float | None:
     value = finite_number(node, name, 0.0) if node.get(name) else 0.0
+    if value > _WIDEST_M:
+        raise InputError(f"<{node.tag}> needs a number up to {_WIDEST_M:g}, got {value:g}", field=name)
     return value if value > 0.0 else None
 
 

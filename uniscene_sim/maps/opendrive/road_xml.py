@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.elements import DRIVABLE_KINDS
+from uniscene_sim.maps.frame_origin import FARTHEST_M
 from uniscene_sim.maps.opendrive.cubics import Cubics
 from uniscene_sim.maps.opendrive.cubics_xml import read_cubics, read_lateral
 from uniscene_sim.maps.opendrive.header import Header, place_roads
@@ -35,9 +37,16 @@ __all__ = [
 
 MAX_LANE_M = 1e7  # all lanes together; a wrong length must not fill the memory
 _JOINT_M = 0.01  # what is this near is at the same place
+_SHORT_M = 0.5  # a reference line that is shorter by less than this is as long as its road
+_BEYOND_M = 1.0  # what lies beyond the end of its road by less than this lies at its end
 _MOST_LANES = 200  # on a side
 DEFAULT_SPEED_MPS = 50 / 3.6  # where a file gives no limit
 #: Other names of lanes on which through traffic drives.
+#: Pieces of reference lines, and the numbers that they need.
+_SHAPES: dict[str, tuple[str, ...]] = {
+    "line": (), "arc": ("curvature",), "spiral": ("curvStart", "curvEnd"), "poly3": ("a", "b", "c", "d"),
+    "paramPoly3": ("aU", "bU", "cU", "dU", "aV", "bV", "cV", "dV"),
+}  # fmt: skip
 _DRIVING = {
     "entry",
     "exit",
@@ -51,7 +60,11 @@ _DRIVING = {
     "mwyEntry",
     "mwyExit",
 }
-_KIND = {"walking": "sidewalk", "bikeLane": "biking"} | dict.fromkeys(_DRIVING, "driving")
+_OTHER = DRIVABLE_KINDS | {
+    "none", "sidewalk", "restricted", "median", "curb", "tram", "rail", "special1", "special2", "special3", "shared",
+}  # fmt: skip
+_KIND = {kind.lower(): kind for kind in _OTHER} | {"walking": "sidewalk", "bikelane": "biking"}
+_KIND |= {kind.lower(): "driving" for kind in _DRIVING}
 
 
 @dataclass
@@ -202,7 +215,9 @@ def _local(shape: str, p: dict[str, Any], ds: float, length: float) -> tuple[flo
 
 
 def _lane(node: Any, losses: Losses) -> LaneRecord:
-    kind = node.get("type", "none")
+    kind = node.get("type", "none").strip()
+    if kind.lower() not in _KIND:
+        losses.add("lane types not understood", repr(kind))
     heights = losses.readable(
         "left out", node.findall("height"), lambda n: finite_number(n, "outer", 0.0), "lane height"
     )
@@ -212,7 +227,7 @@ def _lane(node: Any, losses: Losses) -> LaneRecord:
     }
     return LaneRecord(
         id=_lane_id(node),
-        kind=_KIND.get(kind, kind),
+        kind=_KIND.get(kind.lower(), kind),
         width=read_cubics(node, "width", "sOffset"),
         marks=read_road_marks(node, losses),
         speeds=read_speeds(node, losses),
@@ -234,14 +249,16 @@ def _lane_id(node: Any) -> int:
 
 
 def _geometry(node: Any) -> tuple[float, float, float, float, float, str, dict[str, Any]]:
-    shape, p = "line", {}
-    for child in node:
-        if child.tag in ("line", "arc", "spiral", "poly3", "paramPoly3"):
-            shape = child.tag
-            p = {k: finite_number(child, k) for k in child.attrib if k != "pRange"}
-            p["arcLength"] = child.get("pRange", "normalized") == "arcLength"
     s, x, y, hdg, length = (finite_number(node, k) for k in ("s", "x", "y", "hdg", "length"))
-    return s, x, y, hdg, length, shape, p
+    if not max(abs(x), abs(y)) <= FARTHEST_M:
+        why = f"expected x, y within {FARTHEST_M / 1e3:,.0f} km, got {x:g}, {y:g}"
+        raise InputError(why, line=node.sourceline, field="geometry")
+    for child in node:
+        if child.tag in _SHAPES:
+            p: dict[str, Any] = {k: finite_number(child, k) for k in _SHAPES[child.tag]}
+            p["arcLength"] = child.get("pRange", "normalized") == "arcLength"
+            return s, x, y, hdg, length, child.tag, p
+    raise InputError(f"<geometry> needs one of {', '.join(_SHAPES)}", line=node.sourceline, field="geometry")
 
 
 def _sections(node: Any, length: float, losses: Losses) -> list[SectionRecord]:
@@ -251,6 +268,10 @@ def _sections(node: Any, length: float, losses: Losses) -> list[SectionRecord]:
         widths, borders = {}, {}
         for lane in n.findall(".//lane"):
             record = _lane(lane, losses)
+            if record.id in section.lanes:
+                where = f"of road {node.get('id')!r} from s = {section.s0:g}"
+                losses.add("left out", f"lane {record.id} {where} (id: another lane has it, too)")
+                continue
             section.lanes[record.id] = record
             if lane.find("border") is not None and lane.find("width") is None:
                 borders[record.id] = read_cubics(lane, "border", "sOffset")
@@ -264,6 +285,15 @@ def _sections(node: Any, length: float, losses: Losses) -> list[SectionRecord]:
         for lane_id, width in (widths_from_borders(widths, borders, middle) if borders else {}).items():
             section.lanes[lane_id].width = width
         sections.append(section)
+    sections.sort(key=lambda section: section.s0)
+    for section, after in pairwise(sections):
+        section.s1 = min(after.s0, length)
+    for section in sections:
+        if section.s1 <= section.s0:
+            losses.add("lane sections of no length left out", f"that of road {node.get('id')!r} at s = {section.s0:g}")
+    sections = [section for section in sections if section.s1 > section.s0]
+    if sections and sections[0].s0 > _JOINT_M:
+        losses.add("stretches without lanes", f"road {node.get('id')!r} before s = {sections[0].s0:g}")
     return sections
 
 
@@ -282,29 +312,32 @@ def _geometries(node: Any) -> list[tuple[float, float, float, float, float, str,
 
 def _road(node: Any, losses: Losses) -> RoadRecord:
     length = finite_number(node, "length")
-    sections = _sections(node, length, losses)
-    if not sections:
-        raise InputError("<road> has no <laneSection>", line=node.sourceline, field="lanes")
     if not 0 < length <= MAX_LANE_M:
         why = f"expected a length above 0 and up to {MAX_LANE_M:.0e} m, got {length:g}"
         raise InputError(why, line=node.sourceline, field="length")
     geometry = _geometries(node)
+    end = max(s + piece for s, _, _, _, piece, _, _ in geometry)
+    if end < length - _SHORT_M:
+        losses.add("stretches without <planView> left out", f"road {node.get('id')!r} from s = {end:g} to {length:g}")
+        length = end
+    sections = _sections(node, length, losses)
+    if not sections:
+        raise InputError("<road> has no <laneSection>", line=node.sourceline, field="lanes")
     if not any(any(section.lanes) for section in sections):
         raise InputError("<road> has no lanes beside its centre", line=node.sourceline, field="lanes")
-    sections.sort(key=lambda section: section.s0)
-    for section, after in pairwise(sections):
-        section.s1 = after.s0
-    link = {}
-    for k in ("predecessor", "successor"):
-        n = node.find(f"link/{k}")
-        if n is not None and n.get("elementId") is not None:
-            s = None if n.get("elementS") is None else finite_number(n, "elementS")
-            contact, direction = n.get("contactPoint", ""), n.get("elementDir", "+")
-            link[k] = RoadLink(n.get("elementType", "road"), n.get("elementId"), contact, s, direction)
+    links = [n for k in ("predecessor", "successor") for n in node.findall(f"link/{k}")[:1] if n.get("elementId")]
     speeds = []
     for n in node.findall("type"):
         limits = read_speeds(n, losses)
-        speeds.append((finite_number(n, "s", 0.0), limits[0][1] if limits else None))
+        places = losses.readable("left out", [n], lambda x: finite_number(x, "s", 0.0), "road type")
+        speeds += [(s, limits[0][1] if limits else None) for s in places]
+
+    def placed(n: Any) -> dict[str, Any]:
+        record = read_placed(n)
+        if not -_BEYOND_M <= record["s"] <= length + _BEYOND_M:
+            raise InputError(f"expected a place on its road of {length:g} m, got {record['s']:g}", field="s")
+        return record
+
     return RoadRecord(
         id=node.get("id", ""),
         junction="" if node.get("junction") == "-1" else node.get("junction", ""),
@@ -315,14 +348,18 @@ def _road(node: Any, losses: Losses) -> RoadRecord:
         lateral=read_lateral(node.find("lateralProfile")),
         lane_offset=read_cubics(node.find("lanes"), "laneOffset"),
         sections=sections,
-        link=link,
+        link=dict(losses.readable("left out", links, _link, "road link")),
         speeds=sorted(speeds, key=lambda item: item[0]),
-        signals=losses.readable("left out", node.findall("signals/signal"), read_placed, "signal"),
-        references=losses.readable(
-            "left out", node.findall("signals/signalReference"), read_placed, "signal reference"
-        ),
-        objects=losses.readable("left out", node.findall("objects/object"), read_placed, "object"),
+        signals=losses.readable("left out", node.findall("signals/signal"), placed, "signal"),
+        references=losses.readable("left out", node.findall("signals/signalReference"), placed, "signal reference"),
+        objects=losses.readable("left out", node.findall("objects/object"), placed, "object"),
     )
+
+
+def _link(node: Any) -> tuple[str, RoadLink]:
+    s = None if node.get("elementS") is None else finite_number(node, "elementS")
+    contact, direction = node.get("contactPoint", ""), node.get("elementDir", "+")
+    return node.tag, RoadLink(node.get("elementType", "road"), node.get("elementId"), contact, s, direction)
 
 
 def read_xml(path: str | Path) -> XmlMap:

@@ -12,10 +12,12 @@ from uniscene_sim.maps.elements import Crossing, Lane, Signal, SignalProgram, St
 from uniscene_sim.maps.opendrive.bodies import placed_corners
 from uniscene_sim.maps.opendrive.objects import outline
 from uniscene_sim.maps.opendrive.road_xml import RoadRecord, XmlMap
+from uniscene_sim.maps.opendrive.speeds_xml import MPS_OF_UNIT
 
 __all__ = ["read_signals"]
 
 Key = tuple[str, int, int]
+_FASTEST = 1000.0  # no limit is as great, in any unit
 _APPROACH_M = 60.0  # a light controls the end of a lane at most this far ahead
 
 
@@ -47,12 +49,14 @@ def _speed(record: dict[str, Any]) -> float:
         value = float(record.get("value", 0.0))
     except ValueError:
         return 0.0
+    if not value < _FASTEST:
+        return 0.0
     if value <= 0:
         digits = "".join(c for c in record.get("name", "") if c.isdigit())
         value = float(digits or 0.0)
     if record.get("type") == "c":  # Sweden writes tens of km/h
         value *= 10
-    return value * (0.44704 if record.get("unit") == "mph" else 1 / 3.6)
+    return value * MPS_OF_UNIT.get(record.get("unit", "").strip().lower() or "km/h", 1 / 3.6)
 
 
 def _lanes_here(road: RoadRecord, record: dict[str, Any], index: dict[Key, int], lanes: Sequence[Lane]) -> list[int]:
@@ -200,7 +204,8 @@ def _in_order(identity: str) -> tuple[bool, int, str]:
 
 
 def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tuple[SignalProgram, ...]:
-    lights = {signal.id: signal.index for signal in signals if signal.kind == "traffic_light"}
+    every = [signal for signal in signals if signal.kind == "traffic_light"]
+    lights = {signal.id: signal.index for signal in reversed(every)}  # of several with one id, the first
 
     def junction_of(i: int) -> str:
         for lane in signals[i].lanes:
@@ -221,7 +226,7 @@ def _programs(xml: XmlMap, signals: list[Signal], lanes: Sequence[Lane]) -> tupl
             taken.update(members)
             by_junction.setdefault(claimed.get(name, junction_of(members[0])), []).append((sequence, members))
     loose: dict[str, list[int]] = {}
-    for i in lights.values():
+    for i in (light.index for light in every):
         if i not in taken:
             loose.setdefault(junction_of(i), []).append(i)
     for jid in [j for j in by_junction if j in loose]:
@@ -257,20 +262,19 @@ def read_signals(
     ruled: dict[str, list[int]] = {}
     for road in xml.roads.values():
         road.signals += [sign for sign in map(_speed_sign, road.objects) if sign]
-        for record in (*road.signals, *road.references):
+        for record in road.references:
             ruled.setdefault(record.get("id", ""), []).extend(_lanes_here(road, record, index, lanes))
     painted = _drawn_stop_lines(xml)
     roadside = _Roadside(lanes)
     signals: list[Signal] = []
     stops: dict[int, StopLine] = {}
-    seen: set[str] = set()
     for road in xml.roads.values():
         for record in road.signals:
             sid, kind = record.get("id", ""), _kind(record)
-            if sid in seen or record.get("type") in ("294", "1000003"):
+            if record.get("type") in ("294", "1000003"):
                 continue
-            seen.add(sid)
-            here = ruled[sid]
+            # Of several signals with one id, references are to the first.
+            here = [*_lanes_here(road, record, index, lanes), *ruled.pop(sid, [])]
             if not here and kind != "traffic_light":
                 here = _lanes_here(road, {**record, "validity": []}, index, lanes)
                 here = here or _lanes_here(road, {**record, "validity": [], "orientation": "none"}, index, lanes)

@@ -9,9 +9,9 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.xml_values import finite_number
 
-__all__ = ["read_speeds"]
+__all__ = ["MPS_OF_UNIT", "read_speeds"]
 
-_MPS = {"mph": 0.44704, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "kph": 1 / 3.6, "m/s": 1.0, "": 1.0}
+MPS_OF_UNIT = {"mph": 0.44704, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "kph": 1 / 3.6, "m/s": 1.0, "": 1.0}
 
 
 def read_speeds(node: Any, losses: Losses) -> list[tuple[float, float | None]]:
@@ -20,7 +20,7 @@ def read_speeds(node: Any, losses: Losses) -> list[tuple[float, float | None]]:
     for n in node.findall("speed"):
         limit = _speed(n)
         places = losses.readable("left out", [n], lambda x: finite_number(x, "sOffset", 0.0), "speed limit")
-        if limit is None and _limit_word(n) != "undefined":
+        if places and limit is None and _limit_word(n) != "undefined":
             losses.add("speed limits not understood", f"max={n.get('max')!r} unit={n.get('unit')!r}")
         else:
             found += [(s, limit) for s in places]
@@ -35,7 +35,7 @@ def _speed(node: Any) -> float | None:
     """A limit, m/s; infinite: none; None: not told."""
     if _limit_word(node) == "nolimit":
         return inf
-    factor = _MPS.get(node.get("unit", "").strip().lower())
+    factor = MPS_OF_UNIT.get(node.get("unit", "").strip().lower())
     try:
         value = finite_number(node, "max") * (factor or nan)
     except InputError:

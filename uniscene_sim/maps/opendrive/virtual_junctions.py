@@ -23,8 +23,9 @@ def cut_main_roads(root: Any) -> None:
     """Divide the lane sections of main roads, in place, where other roads branch off or join."""
     roads = {road.get("id"): road for road in root.findall("road")}
     cuts: dict[str, set[float]] = {}
-    for road in root.findall("road"):
-        for end in (*road.findall("link/predecessor"), *road.findall("link/successor")):
+    for side in ("road/link/predecessor", "road/link/successor", "junction/connection/predecessor",
+                 "junction/connection/successor"):  # fmt: skip
+        for end in root.findall(side):
             if end.get("elementS") is not None and end.get("elementId") in roads:
                 with suppress(InputError):  # lanes whose ends meet are joined without it
                     cuts.setdefault(end.get("elementId"), set()).add(finite_number(end, "elementS"))
