@@ -130,12 +130,12 @@ class BeginActions:
         path = annotate_path(self._map, np.column_stack([way, height]), ())
         row["s"] = row["offset"] = row["offset_length"] = 0.0
         row["desired"], row["brake"], row["started"] = action.speed_mps or _CROSS_MPS, 0.0, True
-        if walks:
-            row["mode"] = MotionMode.WALK
-        else:
+        row["mode"] = MotionMode.WALK  # whoever it is: at the place it stands
+        if not walks:
             turn = np.arctan2(*(end - start)[::-1]) - row["yaw"]
             if abs(wrap_angle(turn)) > _ASLANT_RAD:
                 raise ImpossibleActionError("the place is not ahead of it, and it does not turn on the spot")
+            row["pace"] = row["desired"]
             begin_lane_change(row, path, 1.0)
         return path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -135,6 +135,12 @@ def _never(
     return f"{trigger.agent!r} and {trigger.other!r} stay {near:.0f} m or more apart"
 
 
+def _begins(points: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Where a trajectory has a body as it begins, m."""
+    t, x, y = np.array(points).T
+    return float(np.interp(0.0, t, x)), float(np.interp(0.0, t, y))
+
+
 def _left_out(
     action: Action,
     e: int,
@@ -160,7 +166,7 @@ def _left_out(
     else:
         return why
     if action.kind == "follow_trajectory":
-        _, x, y = action.trajectory[0]
+        x, y = _begins(action.trajectory)
         away = agent.distance(x, y)
         if away > _AWAY_M and not scenario.begins_anywhere(action.agent):
             return f"its trajectory begins at {scenario.told(x, y)}, {away:.0f} m or more from where it can be"
