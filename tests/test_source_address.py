@@ -97,7 +97,7 @@ def test_the_command_line_names_its_own_fields(monkeypatch, capsys, tmp_path):
         (["--source", "carla://x"], "--source: no source opens carla://"),
         (["x", "--source", "rign"], "--source: no source 'rign' (did you mean ring?)"),
         (["--source", "rign"], "--source: no source 'rign' (did you mean ring?)"),
-        (["cut_in", "--lidar", "raycast:x=1"], "--lidar: raycast takes no options, got 'x=1'"),
+        (["cut_in", "--lidar", "raycast:x=1"], "--lidar: raycast has no option 'x'; expected effects"),
         (["cut_in", "--occupancy", "procedral"], "--occupancy: no occupancy engine 'procedral'"),
     ):
         assert main(["run", *arguments, "--out", str(tmp_path / "out")]) == 2

@@ -72,7 +72,7 @@ def test_days_are_brighter_than_nights_and_fog_hides_what_is_far(view):
     assert mean(noon, sky) > 2 * mean(night, sky)
     far, near = (noon.depth > 60) & ~sky, noon.depth < 12
     assert fog.rgb[far].std() < 0.5 * noon.rgb[far].std()
-    assert fog.rgb[near].std() > 0.5 * noon.rgb[near].std()
+    assert fog.rgb[near].std() > 0.4 * noon.rgb[near].std()
 
 
 def test_an_open_sky_lets_less_light_under_walls_and_cars(view):

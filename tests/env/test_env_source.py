@@ -151,7 +151,7 @@ def test_scenarios_know_it_themselves():
         ({"source": "rign", "scenario": "30"}, "source: no source 'rign'"),
         ({"source": "carla://x:1"}, r"source: no source opens carla://.*ring \(ring://\)"),
         ({"scenario": "drive.mcap"}, r"scenario: no source opens \.mcap"),
-        ({"lidar": "raycast:x=1"}, "lidar: raycast takes no options"),
+        ({"lidar": "raycast:x=1"}, "lidar: raycast has no option 'x'"),
         ({"occupancy": "occflow-tiles:modle=x"}, r"occupancy: .*no option 'modle' \(did you mean model\?\)"),
     ],
 )

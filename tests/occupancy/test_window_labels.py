@@ -49,7 +49,7 @@ def overlap(a, b, cls):
 
 
 @pytest.mark.parametrize(
-    ("pose", "same", "solid", "leaves"), [(ALIGNED, 0.998, 0.99, 0.85), (TURNED, 0.985, 0.95, 0.7)]
+    ("pose", "same", "solid", "leaves"), [(ALIGNED, 0.998, 0.99, 0.85), (TURNED, 0.985, 0.95, 0.55)]
 )
 def test_labels_agree_with_the_window_over_tiles(grid_map, store, objects, pose, same, solid, leaves):
     ours, theirs = window_labels(objects, grid_map, pose), occupancy_window(store, frame_at(pose), DEFAULT_GRID).labels
@@ -57,7 +57,7 @@ def test_labels_agree_with_the_window_over_tiles(grid_map, store, objects, pose,
     assert overlap(ours, theirs, OccClass.MANMADE) > solid
     assert overlap(ours, theirs, OccClass.TERRAIN) > 0.98
     assert overlap(ours, theirs, OccClass.SIDEWALK) > 0.96
-    assert overlap(ours, theirs, OccClass.VEGETATION) > leaves  # leaves are ragged by noise fixed to the map
+    assert overlap(ours, theirs, OccClass.VEGETATION) > leaves  # crowns have gaps, leaves noise fixed to the map
     # Lines are thinner than a voxel: the layout says where one passes, a sample of the paint seldom meets it.
     both_roads = [np.where(np.isin(v, PAINT), OccClass.DRIVEABLE_SURFACE, v) for v in (ours, theirs)]
     # Tiles also pave narrow wedges between lanes.

@@ -121,7 +121,7 @@ def test_wrong_names_and_missing_packages_are_said_once(start, domain, client):
         ({"scenario": "no_such"}, "no_such"),
         ({"rig": "no_such"}, "no_such"),
         ({"camera": "no_such"}, "no camera engine"),
-        ({"lidar": "raycast:x=1"}, "lidar: raycast takes no options"),
+        ({"lidar": "raycast:x=1"}, "lidar: raycast has no option 'x'"),
         ({"source": "carla://x:1"}, "source: no source opens carla://"),
         ({"realtime_factor": "-1"}, "realtime_factor"),
         ({"role": "a b"}, "role: expected letters"),

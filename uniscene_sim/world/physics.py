@@ -18,12 +18,12 @@ from uniscene_sim.layout import PHYSICS_US, EgoVehicle
 from uniscene_sim.maps.ground import Ground, has_rank, height_at
 from uniscene_sim.maps.signals import SignalPrograms, StopLineState, signal_states_at, stop_line_states_at
 from uniscene_sim.world.bodies import MotionMode, project_to_path
+from uniscene_sim.world.episode.triggers import Triggers, trigger_holds
 from uniscene_sim.world.motion import advance_bodies, place_on_paths
 from uniscene_sim.world.path_columns import STOP
 from uniscene_sim.world.time_to_collision import MEASURE_US, least_time_to_collision
 from uniscene_sim.world.tracks import TRACK_COLUMNS, Tracks
 from uniscene_sim.world.traffic.decisions import decide
-from uniscene_sim.world.triggers import Triggers, trigger_holds
 
 __all__ = [
     "DT_S",

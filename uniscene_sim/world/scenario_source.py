@@ -32,6 +32,7 @@ from uniscene_sim.world.episode.hidden import Houses, hidden_agents
 from uniscene_sim.world.episode.hints import impossible_parts, possible_actions
 from uniscene_sim.world.episode.map_frame import in_map_frame
 from uniscene_sim.world.episode.start import InitialState
+from uniscene_sim.world.episode.triggers import Triggers
 from uniscene_sim.world.episode.whereabouts import whereabouts_of
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.paths import PATH_POINTS
@@ -52,7 +53,6 @@ from uniscene_sim.world.traffic.crossings import crossing_stop_lines
 from uniscene_sim.world.traffic.decisions import Decisions, TrafficRules, decide
 from uniscene_sim.world.traffic.lane_change import change_lanes
 from uniscene_sim.world.traffic.overtake import overtake
-from uniscene_sim.world.triggers import Triggers
 
 __all__ = ["DECIDE_US", "ScenarioSource"]
 
