@@ -68,6 +68,11 @@ def test_impossible_actions_do_not_excuse_each_other(hints):
     oncoming = "  - {name: oncoming, class: car, spawn: {x: 400, y: 1.75, yaw_deg: 180}, speed_mps: 10}\n"
     lines = hints(AGENTS + oncoming + f"events: [{change.format(1, 'left')}, {change.format(2, 'right')}]")
     assert len(lines) == 2 and all("no driving lane" in line for line in lines)
+    stands, go = oncoming.replace("speed_mps: 10", "speed_mps: 0"), "{kind: speed, agent: oncoming, speed_mps: 9}"
+    for at, word in ((3, "stands"), (1, "no driving lane")):
+        (line,) = hints(AGENTS + stands + f"events: [{change.format(2, 'left')}, "
+                        f"{{trigger: {{kind: time, value: {at}}}, actions: [{go}]}}]")  # fmt: skip
+        assert word in line
 
 
 def test_what_hangs_on_the_seed_is_not_told(tmp_path):

@@ -135,6 +135,11 @@ def _never(
     return f"{trigger.agent!r} and {trigger.other!r} stay {near:.0f} m or more apart"
 
 
+def _is_later(one: Trigger, other: Trigger) -> bool:
+    """Whether a trigger surely holds later than another."""
+    return one.kind == other.kind == "time" and one.value > other.value
+
+
 def _begins(points: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     """Where a trajectory has a body as it begins, m."""
     t, x, y = np.array(points).T
@@ -171,10 +176,13 @@ def _left_out(
         if away > _AWAY_M and not scenario.begins_anywhere(action.agent):
             return f"its trajectory begins at {scenario.told(x, y)}, {away:.0f} m or more from where it can be"
     if action.kind in CHANGES_LANE and static_map.lanes:
-        others = [scenario.events[f].actions[q] for f, q in happens if (f, q) != (e, k)]
-        told = [a for a in others if a.agent == action.agent]
+        now = scenario.events[e].trigger
+        before = [scenario.events[f].actions[q] for f, q in happens
+                  if (f, q) != (e, k) and not _is_later(scenario.events[f].trigger, now)]  # fmt: skip
+        told = [a for a in before if a.agent == action.agent]
         told_to_move = any(a.kind == "speed" and a.speed_mps > 0 for a in told)
-        if agent.speed_mps == 0.0 and not told_to_move:
+        body = begin.state.bodies[row]
+        if body["speed"] == body["desired"] == 0.0 and not told_to_move:
             return "it stands, and wheels do not move sideways"
         on = begin.state.paths[row, : begin.state.counts[row], LANE].astype(int)
         moved_before = any(a.kind in (*CHANGES_LANE, "follow_trajectory") for a in told)
