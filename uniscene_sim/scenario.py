@@ -121,6 +121,14 @@ class Scenario:
     file: Path | None = None
     frame_origin: tuple[float, float] = (0.0, 0.0)  # m: what its places are relative to, in the map's own coordinates
 
+    def begins_anywhere(self, name: str) -> bool:
+        """Whether the seed draws where an agent, or the ego, begins."""
+        spawns = {"ego": self.ego.spawn} | {agent.name: agent.spawn for agent in self.agents}
+        spawn = spawns[name]
+        while spawn.relative_to is not None:
+            spawn = spawns[spawn.relative_to]
+        return spawn.random
+
     def told(self, x: float, y: float) -> str:
         """A place of the scenario, m, as messages give it: in the map's own coordinates."""
         return f"({round(x + self.frame_origin[0], 2):.12g}, {round(y + self.frame_origin[1], 2):.12g})"

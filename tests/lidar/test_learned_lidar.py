@@ -16,7 +16,7 @@ from uniscene_sim.cli.main import main
 from uniscene_sim.conformance.sensors import TEST_LIDARS, sensor_rules, views_of_a_street
 from uniscene_sim.datasets.drives import sample_drives
 from uniscene_sim.datasets.sweeps import SENSORS, read_sweeps, simulate_sweeps, write_sweeps
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.frames import digest
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.lidar.learned.cpu_unet import cpu_features
@@ -325,6 +325,14 @@ def test_dual_returns_coincide(engine, street):
     one, two = (engine.step([None], [street[0]], (s,))[1][0]["top"] for s in (TEST_LIDARS[0], dual))
     assert one.return_number is None and (two.return_number == 0).all() and len(two.return_number) == len(two.xyz)
     assert (one.xyz == two.xyz).all() and (one.intensity == two.intensity).all()
+
+
+def test_effects_that_it_lacks_are_told_once(engine, street):
+    real = replace(TEST_LIDARS[0], name="real", ego_visible=True, miss_rate=0.1)
+    with pytest.warns(InputWarning, match="'real'") as told:
+        for _ in range(2):
+            engine.step([None], [street[0]], (real, TEST_LIDARS[0]))
+    assert len(told) == 1
 
 
 def test_intensity_is_that_of_the_sensor(engine, street):

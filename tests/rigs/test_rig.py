@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.rigs.presets import PRESETS
@@ -58,6 +58,8 @@ def test_yaml_rig(tmp_path):
         ("width: 320", "widht: 320", r"rig.yaml:.*widht"),
         ("fov_deg: 90", "fov_deg: .nan", r"rig.yaml:6: cameras\[0\].fov_deg"),
         ("period_ms: 50", "period_ms: 33", "multiples of the 10 ms"),
+        ("fov_deg: 90", f"fov_deg: 9{'0' * 400}", r"rig.yaml:6: cameras\[0\].fov_deg: .*finite"),
+        ("name: top", "name: 2026-02-30", "rig.yaml: not valid YAML"),
         ("name: top", "name: front", "names must differ"),
         ("cameras:", "cameras: [", "rig.yaml"),
     ],
@@ -68,6 +70,16 @@ def test_bad_rig_names_file_line_and_field(tmp_path, old, new, expected):
     with pytest.raises(InputError, match=expected) as caught:
         load_rig(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_effects_that_nothing_comes_of_are_told(tmp_path):
+    path = tmp_path / "rig.yaml"
+    text = "lidars:\n  - {name: a, position: [0, 0, 2], elevation_deg: [0], azimuth_steps: 9, miss_rate: 0.1, "
+    path.write_text(text + "ego_parts: [{position: [0, 0, 1], size: [1, 1, 1]}]}")
+    with pytest.warns(InputWarning) as told:
+        load_rig(str(path))
+    (line,) = [str(one.message) for one in told]
+    assert "miss_rate without detect_range_m" in line and "ego_parts without ego_visible" in line
 
 
 def test_unknown_rig_lists_presets():

@@ -1,5 +1,6 @@
 """`validate` tells what cannot happen and what nobody can see; with `--strict` that is an error."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from uniscene_sim.cli.main import main
 from uniscene_sim.cli.validate import _houses
+from uniscene_sim.errors import InputWarning
 from uniscene_sim.maps.elements import MapObject
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.vector.vector_map import VectorMap
@@ -56,6 +58,38 @@ def test_a_good_scenario_is_told_nothing(hints):
     assert hints(AGENTS + GOOD) == []
 
 
+@pytest.mark.parametrize("rows", ["[[-3, 240, -2], [5, 400, -2]]", "[[0, 300, -2], [9, 300, -2]]"])
+def test_a_trajectory_that_has_begun_or_stands_is_told_nothing(hints, rows):
+    assert hints(AGENTS.replace("[[0, 300, -2], [9, 400, -2]]", rows) + GOOD.replace("value: 8", "value: 9")) == []
+
+
+def test_impossible_actions_do_not_excuse_each_other(hints):
+    change = "{{trigger: {{kind: time, value: {}}}, actions: [{{kind: lane_change, agent: oncoming, direction: {}}}]}}"
+    oncoming = "  - {name: oncoming, class: car, spawn: {x: 400, y: 1.75, yaw_deg: 180}, speed_mps: 10}\n"
+    lines = hints(AGENTS + oncoming + f"events: [{change.format(1, 'left')}, {change.format(2, 'right')}]")
+    assert len(lines) == 2 and all("no driving lane" in line for line in lines)
+    stands, go = oncoming.replace("speed_mps: 10", "speed_mps: 0"), "{kind: speed, agent: oncoming, speed_mps: 9}"
+    for at, word in ((3, "stands"), (1, "no driving lane")):
+        (line,) = hints(AGENTS + stands + f"events: [{change.format(2, 'left')}, "
+                        f"{{trigger: {{kind: time, value: {at}}}, actions: [{go}]}}]")  # fmt: skip
+        assert word in line
+
+
+def test_what_hangs_on_the_seed_is_not_told(tmp_path):
+    """Another seed has the ego, and who begins beside it, elsewhere."""
+    path = tmp_path / "drawn.yaml"
+    path.write_text(f"""
+map: {MAP}
+duration_s: 5
+ego: {{spawn: {{random: true}}}}
+agents: [{{name: a, class: car, spawn: {{relative_to: ego, ahead_m: 20}}, speed_mps: 5}}]
+events:
+  - {{trigger: {{kind: reach, agent: a, x: 10, y: -1.75, value: 1}}, actions: [{{kind: lane_change, agent: a}}]}}
+  - {{trigger: {{kind: reach, agent: a, x: 1490, y: -8.75, value: 1}}, actions: [{{kind: brake, agent: a}}]}}
+""")
+    assert ScenarioSource.open(str(path)).hints(lambda: np.zeros((0, 5))) == []
+
+
 @pytest.mark.parametrize(("event", "expected"), [
     ("{trigger: {kind: time, value: 20}, actions: [{kind: brake, agent: car}]}", "not before the end at 20 s"),
     ("{trigger: {kind: reach, x: 900, y: 0, value: 9}, actions: [{kind: brake, agent: car}]}", "'ego' stays"),
@@ -77,6 +111,25 @@ def test_a_good_scenario_is_told_nothing(hints):
 def test_what_cannot_happen_is_told(hints, event, expected):
     (line,) = hints(f"{AGENTS}events:\n  - {event}\n")
     assert expected in line and "events[0]" in line
+
+
+def test_places_are_told_in_the_coordinates_of_the_map(tmp_path):
+    path, far = tmp_path / "far.yaml", (691000.0, 5334000.0)
+    path.write_text(f"""
+map: {MAP}
+duration_s: 5
+ego: {{spawn: {{x: 691050, y: 5333994.75}}}}
+agents: [{{name: a, class: car, spawn: {{x: 691100, y: 5333994.75}}, behaviour: constant, speed_mps: 10}}]
+events:
+  - {{trigger: {{kind: reach, agent: a, x: 691900, y: 5334000, value: 1}}, actions: [{{kind: brake, agent: a}}]}}
+  - trigger: {{kind: time, value: 1}}
+    actions: [{{kind: follow_trajectory, agent: a, trajectory: [[0, 691800, 5334000], [1, 691810, 5334000]]}}]
+""")
+    source = ScenarioSource(load_scenario(path), replace(load_map(MAP), frame_origin=far))
+    never, left_out = source.hints(lambda: np.zeros((0, 5)))
+    assert "(691900, 5334000)" in never and "(691800, 5334000)" in left_out
+    with pytest.warns(InputWarning, match=r"begins at \(691800, 5334000\)"):
+        list(source.step(source.driver_control(), 1_100_000))
 
 
 def test_warnings_are_an_error_where_that_is_asked_for(tmp_path, capsys):

@@ -108,6 +108,23 @@ def test_what_cannot_happen_is_told_and_left_out(action, why):
     assert state.bodies.tobytes() == expected.bodies.tobytes() and state.fired == (True,)
 
 
+@pytest.mark.parametrize("behaviour", ["constant", "traffic", "trajectory"])
+def test_a_car_that_crosses_leaves_its_way_and_stands_at_the_place(behaviour):
+    log = ((0.0, 100.0, -8.75), (9.0, 190.0, -8.75)) if behaviour == "trajectory" else ()
+    car = on_lane("a", 100.0, 2, 10.0, behaviour, trajectory=log)
+    source = scene((car,), 15.0, events=(at(1.0, Action("cross", "a", to=(150.0, -14.0), speed_mps=6.0)),))
+    track = moves_on_wheels(source, 1, 4.0)
+    assert track[-1] == pytest.approx((150.0, -14.0), abs=1.0) and source.state.bodies[1]["speed"] == 0.0
+
+
+def test_a_lane_change_may_be_longer_than_what_is_planned_of_a_road_that_goes_on():
+    source = scene(
+        (on_lane("a", 100.0, 2, 36.0),), 15.0, events=(at(1.0, Action("lane_change", "a", duration_s=12.0)),)
+    )
+    track = moves_on_wheels(source, 1, 4.0)
+    assert track[-1] == pytest.approx((640.0, -5.25), abs=1.0)
+
+
 def test_a_cyclist_crosses_in_a_bend():
     cyclist = AgentSpec("c", "bicycle", Spawn(x=100.0, y=-14.0, yaw_deg=90.0, free=True), 0.0, "walk")
     source = scene((cyclist,), 15.0, events=(at(1.0, Action("cross", "c", to=(104.0, 4.0), speed_mps=3.0)),))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from math import radians, tan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.geometry import Pose
 from uniscene_sim.lens import LENSES
 from uniscene_sim.rig import RETURNS, BodyPart, CameraSpec, LidarSpec, SensorRig
@@ -39,6 +40,10 @@ _LIDAR_FIELDS = (
     "azimuth_steps", "min_range_m", "clockwise", "range_noise_m", "detect_range_m", "returns", "deskewed",
     "ego_visible", "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath", "bloom",
     "free_running",
+)  # fmt: skip
+#: Effects on received power: nothing without a detection range.
+_POWER_EFFECTS = (
+    "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath", "bloom",
 )  # fmt: skip
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _PART = {
@@ -170,11 +175,23 @@ def _read(file: YamlFile, kind: str, i: int, build: Any) -> Any:
         **({"max_range_m": entry["max_range_m"]} if "max_range_m" in entry else {}),
     }
     try:
-        return build(file.path.parent, entry, mount)
+        spec = build(file.path.parent, entry, mount)
     except InputError:
         raise  # it names another file
     except ValueError as error:
         raise file.error((kind, i), str(error)) from error
+    if isinstance(spec, LidarSpec):
+        _warn_of_idle_effects(file, i, spec)
+    return spec
+
+
+def _warn_of_idle_effects(file: YamlFile, i: int, spec: LidarSpec) -> None:
+    idle = [name for name in _POWER_EFFECTS if getattr(spec, name) != LidarSpec.__dataclass_fields__[name].default]
+    told = f"{', '.join(idle)} without detect_range_m" if idle and not spec.detect_range_m else None
+    if spec.ego_parts and not spec.ego_visible:
+        told = f"{told}, and ego_parts without ego_visible" if told else "ego_parts without ego_visible"
+    if told:
+        warnings.warn(f"{file.path}: lidars[{i}]: nothing comes of {told}", InputWarning, stacklevel=4)
 
 
 def _camera(_: Path, entry: dict[str, Any], mount: dict[str, Any]) -> CameraSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class YamlFile:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or "not YAML"
             raise InputError(f"not valid YAML: {problem}", file=path, line=mark.line + 1 if mark else None) from error
+        except ValueError as error:  # a date that is none, a number of thousands of digits
+            raise InputError(f"not valid YAML: {error}", file=path) from error
         self._lines: dict[tuple[str | int, ...], int] = {}
         if node is not None:
             self._keep_lines(node, ())
@@ -68,8 +70,9 @@ class YamlFile:
                 self._keep_lines(value, (*field, i))
 
     def _refuse_nonfinite(self, value: Any, field: tuple[str | int, ...]) -> None:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.error(field, f"must be a finite number, got {value}")
+        if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+            raise self.error(field, f"must be a finite number, got {value:.3g}" if isinstance(value, float)
+                             else "must be a finite number, got one of too many digits")  # fmt: skip
         items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for key, inner in items:
             self._refuse_nonfinite(inner, (*field, key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,10 +11,11 @@ import numpy as np
 from numba import njit
 
 from uniscene_sim.compute.keyed_random import key_of, normal_pair, unit_hash4
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.learned.readings import RayBundle
+from uniscene_sim.lidar.raycast.effects import Effects, with_effects
 from uniscene_sim.lidar.raycast.engine import RaycastLidar, SweepJob, assemble_sweep
 from uniscene_sim.lidar.raycast.footprint import Echoes
 from uniscene_sim.lidar.raycast.receiver import Returns
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["SparseSdf"]
 
 _ANY_RANGE_M = 60.0  # detection range that the network is given for sensors without one
+_NO_EFFECTS = Effects("none")
 #: Keys of random numbers, beyond those of raycast.
 _DROP, _NOISE = 200, 201
 
@@ -71,6 +74,7 @@ class SparseSdf:
 
         self.model, self._sensor = model, LearnedSensor(model)
         self._frame = _SweepSetup()
+        self._told: set[str] = set()
 
     def step(
         self, state: Any, views: Sequence[WorldView], specs: Sequence[LidarSpec]
@@ -85,6 +89,10 @@ class SparseSdf:
         return state, [{spec.name: self._scan(view, spec) for spec in specs} for view in views]
 
     def _scan(self, view: WorldView, spec: LidarSpec) -> LidarSweep:
+        if spec.name not in self._told and with_effects(spec, _NO_EFFECTS) != spec:
+            self._told.add(spec.name)
+            warnings.warn(f"sparse-sdf leaves out the effects of real sweeps that the rig gives {spec.name!r}",
+                          InputWarning, stacklevel=3)  # fmt: skip
         sweep = self._frame.of(view, spec)
         motions, beams, hits = sweep.scene, sweep.beams, sweep.hits
         _beam_rays(motions, beams, hits.origin, hits.direction)

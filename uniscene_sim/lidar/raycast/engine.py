@@ -103,11 +103,12 @@ class RaycastLidar:
     def _ego_body(self, view: WorldView, spec: LidarSpec) -> EgoBody:
         """What a sensor sees of the ego's body, kept from sweep to sweep."""
         key = (view.frame.ego_vehicle, spec)
-        if key not in self._ego_bodies:
-            while len(self._ego_bodies) >= _KEPT_BODIES:
-                self._ego_bodies.pop(next(iter(self._ego_bodies)), None)
-            self._ego_bodies[key] = ego_body_of(view.frame, spec, self._template_set)
-        return self._ego_bodies[key]
+        body = self._ego_bodies.get(key)
+        if body is None:  # worlds are scanned in threads, which may all come here
+            if len(self._ego_bodies) >= _KEPT_BODIES:
+                self._ego_bodies.clear()
+            self._ego_bodies[key] = body = ego_body_of(view.frame, spec, self._template_set)
+        return body
 
     def _sweep_job(self, view: WorldView, spec: LidarSpec) -> SweepJob:
         beams, span_s = _beams_at(view, spec), spec.period_us * 1e-6

@@ -109,7 +109,7 @@ class BeginActions:
         beside = annotate_path(self._map, route.path, route.lanes)
         begin_lane_change(row, beside, action.duration_s)
         left, needed = len(beside) - 1.0 - float(row["s"]), float(row["offset_length"])
-        if left < needed:
+        if left < needed and len(beside) < PATH_POINTS:  # a full path is made longer as it goes on
             raise ImpossibleActionError(
                 f"the lane to the {action.direction} ends {max(left, 0.0):.0f} m ahead, and it needs {needed:.0f} m"
             )
@@ -130,12 +130,12 @@ class BeginActions:
         path = annotate_path(self._map, np.column_stack([way, height]), ())
         row["s"] = row["offset"] = row["offset_length"] = 0.0
         row["desired"], row["brake"], row["started"] = action.speed_mps or _CROSS_MPS, 0.0, True
-        if walks:
-            row["mode"] = MotionMode.WALK
-        else:
+        row["mode"] = MotionMode.WALK  # whoever it is: at the place it stands
+        if not walks:
             turn = np.arctan2(*(end - start)[::-1]) - row["yaw"]
             if abs(wrap_angle(turn)) > _ASLANT_RAD:
                 raise ImpossibleActionError("the place is not ahead of it, and it does not turn on the spot")
+            row["pace"] = row["desired"]
             begin_lane_change(row, path, 1.0)
         return path
 
@@ -147,7 +147,8 @@ class BeginActions:
         away = float(np.hypot(row["x"] - x, row["y"] - y))
         if away > _AWAY_M:
             raise ImpossibleActionError(
-                f"it begins at ({x:g}, {y:g}), {away:.1f} m from where it is; expected at most {_AWAY_M:g} m"
+                f"it begins at {self._scenario.told(x, y)}, {away:.1f} m from where it is; "
+                f"expected at most {_AWAY_M:g} m"
             )
         turn, backwards = float(wrap_angle(row["yaw"] - yaw)), False
         moves = self._tracks.rows[self._tracks.first[track + 1] - 1, -1] > 0.0

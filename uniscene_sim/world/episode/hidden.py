@@ -30,8 +30,9 @@ def hidden_objects(static_map: StaticMap) -> Iterator[str]:
     ground = static_map.surface_height(x, y, z)
     buildings = [item for item in solid if item.kind == "building"]
     houses = np.array([(*item.position[:2], item.yaw, *item.size[:2]) for item in buildings]).reshape(-1, 5)
+    in_file = np.array([x, y]).T + static_map.frame_origin
     for k, item in enumerate(solid):
-        where = f"{item.kind} at ({x[k]:.1f}, {y[k]:.1f})"
+        where = "{} at ({:.1f}, {:.1f})".format(item.kind, *in_file[k])
         if z[k] + max(item.size[2], 0.05) < ground[k]:
             yield f"{where} cannot be seen: it lies {ground[k] - z[k]:.1f} m under the ground"
         elif _outside(static_map, x[k], y[k]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from uniscene_sim.scenario import Action, Scenario, Trigger
 from uniscene_sim.world.episode.actions import CHANGES_LANE, ImpossibleActionError, check_mode
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.episode.whereabouts import Whereabouts, whereabouts_of
-from uniscene_sim.world.path_columns import LANE
+from uniscene_sim.world.path_columns import LANE, X, Y
 from uniscene_sim.world.time_to_collision import HORIZON_S
 
 __all__ = ["impossible_parts", "possible_actions"]
@@ -44,7 +44,7 @@ def impossible_parts(
         elif trigger.kind == "ttc" and trigger.value > HORIZON_S:
             yield f"events[{e}].trigger: times to collision above {HORIZON_S:g} s count as none"
         for k, action in enumerate(event.actions):
-            why = _left_out(action, e, k, scenario, static_map, where, begin, rows)
+            why = _left_out(action, e, k, scenario, static_map, where, begin, rows, happens)
             if why is not None:
                 yield f"events[{e}].actions[{k}]: {action.kind} of {action.agent!r} is left out: {why}"
 
@@ -62,7 +62,7 @@ def possible_actions(
             for e, event in enumerate(scenario.events)
             if _never(event.trigger, scenario, where, begin, rows) is None
             for k, action in enumerate(event.actions)
-            if _left_out(action, e, k, scenario, static_map, where, begin, rows) is None
+            if _left_out(action, e, k, scenario, static_map, where, begin, rows, happens) is None
         }
         if more <= happens:
             return happens
@@ -88,8 +88,9 @@ def _trajectories(scenario: Scenario, begin: InitialState) -> Iterator[str]:
         if len(moving) and starts + moving[0] >= scenario.duration_s > starts:
             yield f"{field}.trajectory: begins to move {starts + moving[0]:g} s after the start, when all is over"
     for i, agent in enumerate(scenario.agents):
-        if agent.trajectory and not agent.spawn.relative_to:
-            away = float(np.hypot(agent.spawn.x - agent.trajectory[0][1], agent.spawn.y - agent.trajectory[0][2]))
+        if agent.trajectory:
+            body, spawn = begin.state.bodies[i + 1], begin.state.paths[i + 1, 0]
+            away = float(np.hypot(body["x"] - spawn[X], body["y"] - spawn[Y]))
             if away > _AWAY_M:
                 yield f"agents[{i}].trajectory: begins {away:.1f} m from the spawn, and so does the agent"
 
@@ -109,12 +110,11 @@ def _never(
         if name not in where:
             return f"there is nobody called {name!r}, expected one of {', '.join(where)}"
     a, b = where[trigger.agent], where[trigger.other]
-    random = scenario.ego.spawn.random
-    if random and "ego" in (trigger.agent, trigger.other):
+    if any(map(scenario.begins_anywhere, (trigger.agent, trigger.other)[: 1 if trigger.kind == "reach" else 2])):
         return None
     if trigger.kind == "reach":
         near = a.distance(trigger.x, trigger.y)
-        place = f"({trigger.x:g}, {trigger.y:g})"
+        place = scenario.told(trigger.x, trigger.y)
         return None if near <= trigger.value else f"{trigger.agent!r} stays {near:.0f} m or more from {place}"
     if trigger.agent == trigger.other:
         return None
@@ -135,6 +135,17 @@ def _never(
     return f"{trigger.agent!r} and {trigger.other!r} stay {near:.0f} m or more apart"
 
 
+def _is_later(one: Trigger, other: Trigger) -> bool:
+    """Whether a trigger surely holds later than another."""
+    return one.kind == other.kind == "time" and one.value > other.value
+
+
+def _begins(points: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Where a trajectory has a body as it begins, m."""
+    t, x, y = np.array(points).T
+    return float(np.interp(0.0, t, x)), float(np.interp(0.0, t, y))
+
+
 def _left_out(
     action: Action,
     e: int,
@@ -144,6 +155,7 @@ def _left_out(
     where: Mapping[str, Whereabouts],
     begin: InitialState,
     rows: Mapping[str, int],
+    happens: Set[tuple[int, int]],
 ) -> str | None:
     """Why an action cannot happen whenever its event does; None where it may."""
     if action.agent not in where:
@@ -159,23 +171,26 @@ def _left_out(
     else:
         return why
     if action.kind == "follow_trajectory":
-        _, x, y = action.trajectory[0]
+        x, y = _begins(action.trajectory)
         away = agent.distance(x, y)
-        if away > _AWAY_M:
-            return f"its trajectory begins at ({x:g}, {y:g}), {away:.0f} m or more from where it can be"
+        if away > _AWAY_M and not scenario.begins_anywhere(action.agent):
+            return f"its trajectory begins at {scenario.told(x, y)}, {away:.0f} m or more from where it can be"
     if action.kind in CHANGES_LANE and static_map.lanes:
-        told_to_move = any(a.agent == action.agent and a.kind == "speed" and a.speed_mps > 0
-                           for event in scenario.events for a in event.actions)  # fmt: skip
-        if agent.speed_mps == 0.0 and not told_to_move:
+        now = scenario.events[e].trigger
+        before = [scenario.events[f].actions[q] for f, q in happens
+                  if (f, q) != (e, k) and not _is_later(scenario.events[f].trigger, now)]  # fmt: skip
+        told = [a for a in before if a.agent == action.agent]
+        told_to_move = any(a.kind == "speed" and a.speed_mps > 0 for a in told)
+        body = begin.state.bodies[row]
+        if body["speed"] == body["desired"] == 0.0 and not told_to_move:
             return "it stands, and wheels do not move sideways"
         on = begin.state.paths[row, : begin.state.counts[row], LANE].astype(int)
-        moved_before = any(a.agent == action.agent and (a.kind in CHANGES_LANE or a.kind == "follow_trajectory")
-                           for f, event in enumerate(scenario.events) for q, a in enumerate(event.actions)
-                           if (f, q) != (e, k))  # fmt: skip
+        moved_before = any(a.kind in (*CHANGES_LANE, "follow_trajectory") for a in told)
         if (on < 0).all():
             return "it is on no lane"
-        if not moved_before and agent.speed_mps * scenario.duration_s < len(on):
-            lanes = [static_map.lanes[i] for i in set(on[: int(agent.speed_mps * scenario.duration_s) + 2].tolist())]
+        way = agent.speed_mps * scenario.duration_s
+        if way < len(on) and not moved_before and not scenario.begins_anywhere(action.agent):
+            lanes = [static_map.lanes[i] for i in set(on[: int(way) + 2].tolist())]
             sides = {lane.left if action.direction == "left" else lane.right for lane in lanes}
             if not any(side >= 0 and static_map.lanes[side].kind == "driving" for side in sides):
                 return f"there is no driving lane to the {action.direction} of its own"
