@@ -307,6 +307,7 @@ def test_an_untrained_engine_already_keeps_to_what_is_occupied(engine, street):
     assert ground.mean() > 0.2 and sweep.xyz[ground, 2].mean() < -1.0
 
 
+@pytest.mark.filterwarnings("ignore::uniscene_sim.errors.InputWarning")  # it has no effects of real sweeps, and says so
 def test_it_keeps_the_rules_of_engines(engine):
     class Small(SparseSdf):
         def __init__(self):
