@@ -7,6 +7,7 @@ import numpy as np
 __all__ = [
     "AGENT_OCC_CLASS",
     "EGO_ID",
+    "GROUND_CLASSES",
     "MATERIAL_LABEL",
     "MATERIAL_RGB",
     "OCC_RGB",
@@ -44,6 +45,13 @@ class OccClass(IntEnum):
     ROAD_DIVIDER = 18
     LANE_DIVIDER = 19
     FREE = 20
+
+
+#: Classes that are ground.
+GROUND_CLASSES = (
+    OccClass.DRIVEABLE_SURFACE, OccClass.OTHER_FLAT, OccClass.SIDEWALK, OccClass.TERRAIN, OccClass.PED_CROSSING,
+    OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER,
+)  # fmt: skip
 
 
 class PointCause(IntEnum):

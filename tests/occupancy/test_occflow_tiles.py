@@ -113,9 +113,8 @@ def test_tiles_are_the_same_in_any_order_and_meet_on_the_smooth_ground(urban, or
     for key in wanted:
         planned = ProceduralOccupancy(urban, 5).site(*key)
         np.testing.assert_array_equal(first[key].ground, planned.ground)
-        np.testing.assert_array_equal(
-            first[key].paint, planned.paint.material
-        )  # the oracle lays no pavement of its own
+        # the oracle lays no pavement of its own
+        np.testing.assert_array_equal(first[key].paint, planned.paint.material)
 
 
 def test_no_road_no_model(urban, oracle):

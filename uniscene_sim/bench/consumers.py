@@ -21,17 +21,14 @@ from uniscene_sim.metrics.odometry import PathErrors, path_errors
 from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
 from uniscene_sim.rig import LidarSpec, SensorRig
 from uniscene_sim.rigs.lidar_makes import lidar_model
-from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.taxonomy import GROUND_CLASSES
 from uniscene_sim.tracing.label_mesh import mesh_of_labels
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["GROUND", "Drive", "drive", "ground_scores", "kiss_icp_poses", "rows"]
+__all__ = ["Drive", "drive", "ground_scores", "kiss_icp_poses", "rows"]
 
 _SCENARIO, _SECONDS, _SUB_PATH_M = "red_light", 12.0, 20.0
 _MODELS = {"hdl-32e": Pose(0.94, 0.0, 1.84), "hdl-64e": Pose(0.81, 0.0, 1.73), "os1-128": Pose(0.94, 0.0, 1.84)}
-#: Classes that are ground.
-GROUND = (OccClass.DRIVEABLE_SURFACE, OccClass.OTHER_FLAT, OccClass.SIDEWALK, OccClass.TERRAIN,
-          OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,7 +162,7 @@ def ground_scores(spec: LidarSpec, sweeps: Sequence[LidarSweep]) -> tuple[float,
     finder, scores = pypatchworkpp.patchworkpp(settings), []
     for sweep in sweeps:
         finder.estimateGround(np.column_stack([sweep.xyz, 255.0 * sweep.intensity]).astype(np.float32))
-        found, true = np.zeros(len(sweep.xyz), np.bool_), np.isin(sweep.label, GROUND)
+        found, true = np.zeros(len(sweep.xyz), np.bool_), np.isin(sweep.label, GROUND_CLASSES)
         found[finder.getGroundIndices()] = True
         right = float((found & true).sum())
         scores.append((right / max(int(found.sum()), 1), right / max(int(true.sum()), 1)))

@@ -11,14 +11,14 @@ from uniscene_sim.camera.raycast.ray import CameraScene, render_ray
 from uniscene_sim.camera.raycast.shading import tone_map
 from uniscene_sim.compute.compiled import device, inlined
 from uniscene_sim.lens import FISHEYE, PINHOLE, pixel_ray
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, GROUND_CLASSES, MATERIAL_LABEL, OccClass
 from uniscene_sim.tracing.slabs import Ray
 
 __all__ = ["ImageBuffers", "PosedCamera", "antialias_pixel", "is_edge", "render_pixel"]
 
 _SKY = int(OccClass.FREE)
-# ground classes: at grazing angles their depth jumps from row to row without an edge
-_FLAT = (11, 12, 13, 14, 17, 18, 19)
+# at grazing angles the depth of ground jumps from row to row without an edge
+_FLAT = tuple(int(c) for c in GROUND_CLASSES)
 _OUTSIDE_LENS = -2.0
 
 

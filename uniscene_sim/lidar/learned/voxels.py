@@ -16,7 +16,7 @@ from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, GROUND_CLASSES, MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import BLOCK_CELLS, CELL_M, TILE_CELLS, Tile
 
 __all__ = [
@@ -37,8 +37,7 @@ _MANMADE, _FREE = int(OccClass.MANMADE), int(OccClass.FREE)
 #: Values in a grid: free; opaque without a feature, inside a building.
 _EMPTY, SOLID = -1, -2
 _GROUND = np.zeros(len(OccClass), dtype=np.bool_)
-_GROUND[[OccClass.DRIVEABLE_SURFACE, OccClass.OTHER_FLAT, OccClass.SIDEWALK, OccClass.TERRAIN, OccClass.LANE_DIVIDER,
-         OccClass.ROAD_DIVIDER, OccClass.PED_CROSSING]] = True  # fmt: skip
+_GROUND[list(GROUND_CLASSES)] = True
 
 
 class Cells(NamedTuple):
