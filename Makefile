@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test quick install install-dev clean
+.PHONY: demo test quick fuzz wire install install-dev clean
 
 install: .venv/.installed
 
@@ -13,26 +13,36 @@ install-dev: .venv/.installed-dev
 	$(BIN)/uniscene-sim warmup
 	touch $@
 
-.venv/.installed-dev: .venv/.installed
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,learned,dev]"
-	$(BIN)/uniscene-sim warmup
+.venv/.installed-dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,learned,recordings,remote,rerun,dev]"
 	touch $@
 
 demo: install
 	$(BIN)/uniscene-sim run scenarios/cut_in.yaml --out out/demo
 
+# Kernels are compiled on one core while mypy has the other.
 test: install-dev
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile -q
+	$(BIN)/uniscene-sim warmup & warm=$$!; $(BIN)/mypy && wait $$warm
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+
+# Every reader with broken input: three quarters of the time drawn by Hypothesis, the rest led by Atheris.
+FUZZ_SECONDS ?= 3600
+fuzz: install-dev
+	$(BIN)/python -m tests.fuzz --seconds $$(($(FUZZ_SECONDS) * 3 / 4)) --guided $$(($(FUZZ_SECONDS) / 4)) --seed $$RANDOM
 
 # For daily use: without slow tests, and without folders whose tests start many processes or compare whole engines.
-LONG := annotations bench cli conformance cuda env/test_env.py evaluation examples lidar maps/test_map.py occupancy \
+LONG := annotations bench cli conformance cuda env/test_env.py evaluation examples fuzz lidar maps/test_map.py occupancy \
 	packaging ros2 training test_readme.py
 quick: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile -q -m "not slow" $(LONG:%=--ignore=tests/%)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow" $(LONG:%=--ignore=tests/%)
+
+# The Python code of the messages.
+wire: install-dev
+	$(BIN)/python -m uniscene_sim.wire.generate
 
 clean:
 	rm -rf .venv out build dist *.egg-info

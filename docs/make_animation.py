@@ -18,6 +18,7 @@ from uniscene_sim.recording.panels import bev_panel, lidar_in_perspective, occup
 from uniscene_sim.recording.preview import font
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.presets import PRESETS
+from uniscene_sim.storage.output_file import output_file
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 OUT = Path(__file__).with_name("animation.webp")
@@ -69,8 +70,9 @@ def main(scenario: str) -> None:
     while not simulator.source.done:
         pictures.append(draw(simulator.step(), simulator.rig))
     first, *rest = pictures
-    first.save(OUT, save_all=True, append_images=rest, duration=simulator.tick_us // 1000, loop=0,
-               quality=QUALITY, method=6)  # fmt: skip
+    with output_file(OUT) as part:
+        first.save(part, save_all=True, append_images=rest, duration=simulator.tick_us // 1000, loop=0,
+                   quality=QUALITY, method=6)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, lidar_model
 from uniscene_sim.rigs.ouster import ouster_beams
+from uniscene_sim.storage.output_file import output_file
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -66,7 +67,7 @@ def pandaset(folder: Path, spec: LidarSpec) -> Points:
 
 def ouster(path: Path) -> Points:
     """All points of a pcap of one Ouster frame, with the metadata beside it."""
-    meta = json.loads(path.with_suffix(".json").read_text())
+    meta = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     rows = len(meta["beam_altitude_angles"])
     legacy = meta["data_format"].get("udp_profile_lidar", "LEGACY") == "LEGACY"
     # head of the packet and of a column, bytes a pixel and after a column, ranges: mask, unit in m
@@ -153,7 +154,8 @@ def draw(rows: list[tuple[Points, Points]], path: Path) -> None:
         line[1].set(ylim=(0, None), ylabel="share of points")
         line[2].set(yscale="log", ylabel="density")
         line[3].set(ylim=(0, 1), ylabel="share of beams without return")
-    figure.savefig(path, dpi=80)
+    with output_file(path) as part:
+        figure.savefig(part, dpi=80)
 
 
 def main(folder: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from uniscene_sim.assembly import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
+from uniscene_sim.storage.output_file import output_file
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 MOMENTS_S = {"cut_in": 1.0, "roundabout_entry": 2.0, "motorway_merge": 2.0}
@@ -54,7 +55,8 @@ def main() -> None:
                 row.append(np.asarray(picture))
         rows.append(np.concatenate(row, axis=1))
     sheet = Image.fromarray(np.concatenate(rows))
-    sheet.quantize(256).save(Path(__file__).parent / "occflow_tiles.png", optimize=True)
+    with output_file(Path(__file__).parent / "occflow_tiles.png") as part:
+        sheet.quantize(256).save(part, optimize=True)
 
 
 if __name__ == "__main__":

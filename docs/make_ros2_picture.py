@@ -20,6 +20,8 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
+from uniscene_sim.storage.output_file import output_file
+
 CAMERAS = ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT", "CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT")
 TICKS = 32
 FORMATS = {2: "u1", 4: "<u2", 6: "<u4", 7: "<f4"}
@@ -105,7 +107,8 @@ def main(out):
     for name in (*CAMERAS, "depth", "semantic"):
         axes[name].axis("off")
     from_above(axes["above"], messages)
-    figure.savefig(out, dpi=100)
+    with output_file(out) as part:
+        figure.savefig(part, dpi=100)
 
 
 if __name__ == "__main__":

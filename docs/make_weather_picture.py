@@ -15,6 +15,7 @@ from uniscene_sim.assembly import assemble
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import Style
 from uniscene_sim.rig import CameraSpec, SensorRig
+from uniscene_sim.storage.output_file import output_file
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 STYLES = {
@@ -45,7 +46,8 @@ def main() -> None:
         ImageDraw.Draw(picture).text((8, 6), name, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0))
         pictures.append(np.asarray(picture))
     sheet = np.concatenate([np.concatenate(pictures[k : k + 3], axis=1) for k in (0, 3)])
-    Image.fromarray(sheet).save(Path(__file__).parent / "weather.png", optimize=True)
+    with output_file(Path(__file__).parent / "weather.png") as part:
+        Image.fromarray(sheet).save(part, optimize=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from tqdm import tqdm
 
 import uniscene_sim  # noqa: F401 - registers the environments
+from uniscene_sim.storage.output_file import output_file, write_file
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -61,7 +62,7 @@ def main() -> None:
         "random": completion(None, arguments.episodes),
     }
     print(json.dumps(result, indent=2))
-    arguments.out.with_suffix(".json").write_text(json.dumps(result | {"curve": rule.curve}) + "\n")
+    write_file(arguments.out.with_suffix(".json"), json.dumps(result | {"curve": rule.curve}).encode() + b"\n")
     draw(rule.curve, result, arguments.out.with_suffix(".png"))
 
 
@@ -122,7 +123,8 @@ def draw(curve: list[tuple[int, float, float]], result: dict, file: Path) -> Non
     axes.set(xlabel=f"minutes on two cores ({int(steps[-1]):,} steps)", ylabel="route completion, %", ylim=(0, 103))
     axes.legend(frameon=False, loc="center right")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, dpi=110)
+    with output_file(file) as part:
+        figure.savefig(part, dpi=110)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ def main() -> None:
     folder = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     paint(folder / "bend.npz")
-    (folder / "bend.yaml").write_text(json.dumps(scenario("bend.npz"), indent=1))  # YAML holds JSON
+    text = json.dumps(scenario("bend.npz"), indent=1)  # YAML holds JSON
+    (folder / "bend.yaml").write_text(text, encoding="utf-8")
     simulator = assemble(ScenarioSource.open(str(folder / "bend.yaml")), load_rig("rl"), bev_schema=None)
     simulator.reset()
     while not simulator.source.done:

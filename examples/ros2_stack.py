@@ -31,7 +31,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL, relia
 class Stack(Node):
     def __init__(self, options: argparse.Namespace):
         super().__init__("stack")
-        self.options, self.sent = options, 0
+        self.options, self.sent, self.run = options, 0, ""
         self.odom: Odometry | None = None
         self.route: Path | None = None
         self.gaps: list[float] = []
@@ -50,7 +50,9 @@ class Stack(Node):
 
     def on_status(self, message: String) -> None:
         status = json.loads(message.data)
-        if status["status"] != "RUNNING":
+        if status["status"] == "RUNNING":
+            self.run = status["run"]
+        elif status["run"] == self.run:  # not the end of a run before this stack came: the topic is latched
             self.ended.append(status)
 
     def on_sweep(self, sweep: PointCloud2) -> None:

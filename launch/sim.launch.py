@@ -17,6 +17,7 @@ def _node(context):
             executable="uniscene-ros2",
             name="uniscene",
             output="screen",
+            arguments=["--network"] if LaunchConfiguration("network").perform(context).lower() == "true" else [],
             parameters=[{setting.name: setting.parse(text) for setting, text in given.items() if text}],
             on_exit=Shutdown(),
         )
@@ -28,4 +29,5 @@ def generate_launch_description():
         DeclareLaunchArgument(s.name, default_value="", description=f"{s.text} (default: {s.default})")
         for s in NODE_PARAMETERS
     ]
+    arguments.append(DeclareLaunchArgument("network", default_value="false", description="Talk to other machines."))
     return LaunchDescription([*arguments, OpaqueFunction(function=_node)])

@@ -22,6 +22,7 @@ from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.rigs.presets import PRESETS
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.read import load_scenario
+from uniscene_sim.storage.output_file import output_file, write_file
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 HERE = Path(__file__).resolve().parent
@@ -63,7 +64,9 @@ def picture(scenario: Scenario, tick: int, path: Path) -> None:
     for _ in range(tick - 1):
         source.step(source.driver_control(), STEP_US)
     sheet = compose_preview(simulator.step(), RIG, scenario.name)
-    Image.fromarray(sheet).resize((960, 960 * sheet.shape[0] // sheet.shape[1])).save(path, quality=82)
+    smaller = Image.fromarray(sheet).resize((960, 960 * sheet.shape[0] // sheet.shape[1]))
+    with output_file(path) as part:
+        smaller.save(part, quality=82)
 
 
 def row(scenario: Scenario, source: ScenarioSource) -> str:
@@ -80,10 +83,10 @@ def main() -> None:
         other = replace(scenario, seed=OTHER_SEED)
         if not sys.argv[1:] or scenario.name in sys.argv[1:]:
             picture(scenario, tick, PICTURES / f"{scenario.name}.jpg")
-        what = path.read_text().splitlines()[0].lstrip("# ")
+        what = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
         text += [f"## {scenario.name}", "", f"{what}", "", f"![{scenario.name}](../docs/scenarios/{scenario.name}.jpg)"]
         text += ["", row(scenario, source), row(other, drive(other)[0]), ""]
-    (HERE / "README.md").write_text("\n".join(text))
+    write_file(HERE / "README.md", "\n".join(text).encode())
 
 
 if __name__ == "__main__":

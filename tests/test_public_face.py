@@ -37,8 +37,8 @@ def test_the_public_names_are_those_of_the_list():
     assert [name for name, count in homes.items() if count > 1] == []
 
 
-def test_at_most_eighteen_modules_at_the_top_level_and_fourteen_in_the_world():
-    assert len(list(PACKAGE.glob("*.py"))) <= 18
+def test_at_most_nineteen_modules_at_the_top_level_and_fourteen_in_the_world():
+    assert len(list(PACKAGE.glob("*.py"))) <= 19
     assert len([p for p in (PACKAGE / "world").glob("*.py") if p.name != "__init__.py"]) <= 14
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.limits.bounds import DAY_S, MAP_FRAME_M, Bound, check_numbers
 
 __all__ = ["Control", "Trajectory"]
+
+#: Beyond these the unit must be wrong.
+_STEER_RAD, _ACCEL_MPS2 = Bound(-10.0, 10.0, "rad"), Bound(-1000.0, 1000.0, "m/s2")
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,7 @@ class Control:
     accel_mps2: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("steer_rad", 10.0), ("accel_mps2", 1000.0)):
-            value = getattr(self, name)
-            if not isfinite(value) or abs(value) > most:
-                raise InputError(f"must be a finite number within +-{most:g}, got {value}", field=f"control.{name}")
+        check_numbers(self, "control.", steer_rad=_STEER_RAD, accel_mps2=_ACCEL_MPS2)
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,16 @@ class Trajectory:
     points: np.ndarray
 
     def __post_init__(self) -> None:
-        points = np.asarray(self.points, float)
+        try:
+            points = np.asarray(self.points, float)
+        except (TypeError, ValueError, OverflowError):
+            points = np.zeros(0)
         if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2 or not np.isfinite(points).all():
             raise InputError("must be finite rows of t, x, y, at least two", field="control.trajectory")
-        if (np.diff(points[:, 0]) <= 0).any() or np.abs(points[:, 1:]).max() > 2.0**24:
-            raise InputError("times must rise and places lie within 16,777 km", field="control.trajectory")
+        if (np.diff(points[:, 0]) <= 0).any() or np.abs(points[:, 0]).max() > DAY_S:
+            raise InputError("times must rise and lie within a day", field="control.trajectory")
+        if np.abs(points[:, 1:]).max() > MAP_FRAME_M.most:
+            raise InputError(f"x and y must be {MAP_FRAME_M}", field="control.trajectory")
         object.__setattr__(self, "points", points)
 
     def later(self, seconds: float) -> Trajectory:

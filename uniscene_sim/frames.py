@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import BevLayout, LayoutFrame, LayoutSchema
@@ -87,7 +88,7 @@ class LidarSweep:
     The stronger of two returns of a beam has number 0 and the other one 1; the two points share ring and time. Sensors
     with one return a beam have no `return_number`. Rain, snow, fog and ghosts have `OccClass.OTHERS` and instance 0.
     The ego's body has `OccClass.CAR` and `EGO_ID`, and its points are never compensated for the ego's motion. Sensors
-    that see neither the ego nor ghosts have no `cause`.
+    that see neither the ego, nor ghosts, nor rooms behind windows have no `cause`.
     """
 
     kept_in: ClassVar[str] = "sweeps"
@@ -190,7 +191,8 @@ class SensorFrame:
     """The output of a tick. Sensors that are not due are absent; `digests` has an entry for each that is present.
 
     Records of an engine with latency keep their own stamp, which is before `stamp_us`. Each kind of sensor has a field,
-    which its records name as `kept_in`.
+    which its records name as `kept_in`. `steps` are the layouts since the frame before, one every 10 ms, `layout` last;
+    `control` moved the ego there, None in the first frame of a run.
     """
 
     layout: LayoutFrame
@@ -200,6 +202,8 @@ class SensorFrame:
     bev: BevLayout | None = None
     digests: dict[str, str] = field(default_factory=dict)
     annotations: FrameAnnotations | None = None
+    steps: Sequence[LayoutFrame] = ()
+    control: Control | Trajectory | None = None
 
     @property
     def stamp_us(self) -> int:

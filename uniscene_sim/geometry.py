@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from uniscene_sim.compute.compiled import njit
+from uniscene_sim.errors import InputError, shown
+from uniscene_sim.limits.bounds import MAP_FRAME_M
 
 __all__ = ["Pose", "box_corners", "boxes_overlap", "point_in_polygon", "rotation_from_rpy", "wrap_angle"]
+
+#: Sums of what places and angles can be, NaN apart.
+_FARTHEST_M, _MOST_TURN = 3.0 * MAP_FRAME_M.most, 1e9
 
 
 def wrap_angle(angle_rad: float | np.ndarray) -> Any:
@@ -33,6 +39,9 @@ class Pose:
     """Pose of a child frame in a parent frame: position in metres, fixed-axis roll, pitch, yaw in radians.
 
     With REP-103 axes a positive pitch points the nose down.
+
+    Raises:
+        InputError: a number that is not finite, or a place that is none on earth.
     """
 
     x: float = 0.0
@@ -41,6 +50,11 @@ class Pose:
     roll: float = 0.0
     pitch: float = 0.0
     yaw: float = 0.0
+
+    def __post_init__(self) -> None:
+        reach, turns = abs(self.x) + abs(self.y) + abs(self.z), abs(self.roll) + abs(self.pitch) + abs(self.yaw)
+        if not (reach <= _FARTHEST_M and turns <= _MOST_TURN):
+            raise InputError(f"expected finite numbers and a place on earth, got {shown(self, 200)}", field="pose")
 
     @property
     def position(self) -> np.ndarray:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uniscene_sim.errors import InputError
+from uniscene_sim.limits import bounds
+from uniscene_sim.limits.bounds import check_numbers
+from uniscene_sim.limits.memory import require_memory
+
 __all__ = ["DEFAULT_GRID", "GridSpec"]
+
+_VOXEL_BYTES = 8  # label, instance, and what making them takes
 
 
 @dataclass(frozen=True)
@@ -18,8 +25,11 @@ class GridSpec:
     origin: tuple[float, float, float] = (-40.0, -40.0, -1.0)
 
     def __post_init__(self) -> None:
-        if self.voxel_m <= 0 or any(n <= 0 for n in self.shape):
-            raise ValueError(f"voxel_m and shape must be positive, got {self.voxel_m} and {self.shape}")
+        check_numbers(self, "grid.", voxel_m=bounds.VOXEL_M, shape=bounds.VOXELS, origin=bounds.GRID_PLACE_M)
+        if len(self.shape) != 3 or len(self.origin) != 3:
+            raise InputError(f"expected a shape and an origin of three, got {self.shape}, {self.origin}", field="grid")
+        told = " x ".join(map(str, self.shape))
+        require_memory(self.shape[0] * self.shape[1] * self.shape[2] * _VOXEL_BYTES, f"{told} voxels", field="grid")
 
     @property
     def extent(self) -> tuple[float, float, float, float, float, float]:

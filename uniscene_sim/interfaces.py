@@ -24,6 +24,7 @@ one environment or many, and a world may be reset while the others continue.
   do not depend on the other specs either.
 - The layout has an effect: a vehicle added in front of the ego changes the frame.
 - A tile does not depend on the order of calls; neighbours share the ground samples of their common edge.
+- A sensor engine that cannot trace an occupancy window declares `traces_windows = False`.
 
 Chunks and latency
 
@@ -40,14 +41,17 @@ later.
   the next.
 - At the end of a run, `Simulator.flush` returns what has not been delivered.
 - States are values: they are kept, copied and pickled together with pending frames, and a world may continue from any
-  of them.
+  of them. None is that of an engine that keeps none. A recording keeps states of named arrays, others where the engine
+  says how, see `uniscene_sim.engine_support.kept_state`; else a replay cannot begin in the middle.
 
 The same holds for window engines, and for other sensor engines that declare the two attributes.
 
 Sinks
 
 - The files that `close` returns lie in the folder that `open` got; frames are read, never written to.
-- A sink that is left without `close` leaves no files behind.
+- A sink that is left without `close` leaves no files behind, unless it `streams`: it writes where it is told while the
+  run goes on, and keeps what it has.
+- A sink with a method `watch` is given the run's simulator, to be read, before the first frame.
 
 All raise `InputError` for unsupported input (a file, a lens, a folder), and work as before after it.
 """
@@ -79,6 +83,7 @@ __all__ = [
     "LidarEngine",
     "OccupancyEngine",
     "RunFacts",
+    "SinkMaker",
     "StageTimes",
     "TileStats",
     "WindowEngine",
@@ -274,6 +279,8 @@ class RunFacts:
     engines: dict[str, str]  # name by slot
     tick_us: int
     preview: bool = True  # whether pictures are wanted
+    static_map: StaticMap | None = None
+    trace: str = "tiles"  # what rays are traced through
 
 
 @dataclass(frozen=True)
@@ -306,14 +313,28 @@ class TileStats:
     worst_stall_ms: float = 0.0  # the longest `tiles` stage of those
 
 
+class SinkMaker(Protocol):
+    """What opens a sink: its class, or an object that adds options to it. One with a true attribute `streams` gets the
+    run's own folder, others one whose files appear in it together at the end."""
+
+    name: str
+
+    def open(self, out: Path, facts: RunFacts) -> FrameSink: ...
+
+
 class FrameSink(Protocol):
-    """Receives frames in order. A context manager: if it is left without `close`, no files remain."""
+    """Receives frames in order. A context manager: if it is left without `close`, no files remain.
+
+    It writes into a folder of its own: `run` moves what lies there to the folder that the user named once all sinks are
+    closed, so that the outputs of a run appear together or not at all. If a sink has an attribute `files`, the names of
+    the files that it writes, what stands in their way is told before the run.
+    """
 
     name: str
 
     @classmethod
     def open(cls, out: Path, facts: RunFacts) -> Self:
-        """A sink that writes into the folder `out`, which is created if it is missing.
+        """A sink that writes into the folder `out`, which is created if it is missing; see above.
 
         Raises:
             InputError: the folder cannot be written.

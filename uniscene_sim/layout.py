@@ -9,13 +9,17 @@ from typing import overload
 import numpy as np
 
 from uniscene_sim.geometry import Pose
+from uniscene_sim.limits import bounds
+from uniscene_sim.limits.bounds import check_numbers
 
 __all__ = [
     "AGENT_DTYPE",
     "CONDITION_CHANNELS",
     "LAYOUT_CHANNELS",
     "PHYSICS_US",
+    "WEATHERS",
     "BevLayout",
+    "Edit",
     "EgoVehicle",
     "LayoutFrame",
     "LayoutHistory",
@@ -49,6 +53,9 @@ LAYOUT_CHANNELS: tuple[str, ...] = (
 #: Condition of learned occupancy: the layout, and the footprints of houses and plants.
 CONDITION_CHANNELS: tuple[str, ...] = (*LAYOUT_CHANNELS, "building", "vegetation")
 
+
+#: Kinds of weather that engines support.
+WEATHERS = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
 
 #: Length of a physics step; all events happen at multiples of it.
 PHYSICS_US = 10_000
@@ -101,6 +108,9 @@ class EgoVehicle:
     steer_lag_s: float = 0.1
     accel_lag_s: float = 0.15
 
+    def __post_init__(self) -> None:
+        check_numbers(self, "", **bounds.EGO_VEHICLE)
+
 
 @dataclass(frozen=True)
 class Style:
@@ -109,6 +119,14 @@ class Style:
     weather: str = "clear"
     time_of_day_h: float = 13.0
     text: str = ""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, time_of_day_h=bounds.HOUR_H)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the world while it runs; `uniscene_sim.edit` has the kinds."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +146,8 @@ class LayoutFrame:
     map_ref: str  # hash of the StaticMap
     seed: int
     style: Style = field(default_factory=Style)
-    events: tuple[str, ...] = ()  # what happened since the last frame: "contact:17", "off_road", "red_light:3"
+    events: tuple[str, ...] = ()  # what happened since the last frame: "contact:17", "off_road", "action:KIND:ID"
+    edits: tuple[Edit, ...] = ()  # in force, in order; some make another map, see `maps.edited_map`
 
 
 class LayoutHistory(Sequence[LayoutFrame]):
@@ -179,5 +198,6 @@ class BevLayout:
     origin: tuple[float, float]
 
     def __post_init__(self) -> None:
+        check_numbers(self, resolution_m=bounds.VOXEL_M)
         if self.data.ndim != 3 or self.data.shape[0] != len(self.schema.channels):
             raise ValueError(f"layout data must be ({len(self.schema.channels)}, X, Y), got {self.data.shape}")

@@ -9,9 +9,8 @@ from __future__ import annotations
 from math import atan2, cos, inf, pi, sin, sqrt
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 
 __all__ = [
     "BROWN_CONRADY",
@@ -57,8 +56,8 @@ def lens_array(model: str, fx: float, fy: float, cx: float, cy: float, distortio
 
 def _first_fold(slope: tuple[float, ...], most: float) -> float:
     """Where the derivative of the image radius, a polynomial in the square of its argument, first is zero; `most` where
-    that is farther or nowhere."""
-    roots = np.roots(slope[::-1])
+    that is farther or nowhere. Coefficients below rounding bend nothing, and would only make the others infinite."""
+    roots = np.roots([c if abs(c) > 1e-15 else 0.0 for c in slope[::-1]])
     real = roots[(np.abs(roots.imag) < 1e-12) & (roots.real > 0)].real
     return min(float(np.sqrt(real.min())) if len(real) else inf, most)
 

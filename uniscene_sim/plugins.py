@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import cache, partialmethod
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isfunction
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from uniscene_sim.engine_support.options import option_text, parse_options, split
-from uniscene_sim.errors import InputError
+from uniscene_sim.engine_support.others_code import others_code
+from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.storage.data_folders import scenario_names
+from uniscene_sim.storage.input_file import is_folder
 
 if TYPE_CHECKING:
     from uniscene_sim.interfaces import (
@@ -29,12 +31,14 @@ __all__ = [
     "DEFAULTS",
     "ENGINES",
     "SLOTS",
+    "construct",
     "find_source",
     "installed",
     "load_plugin",
     "open_source",
     "plugin_names",
     "plugin_origins",
+    "require_plugin",
 ]
 
 #: Slots, and the protocol in `uniscene_sim.interfaces` that classes in each follow. By name, since importing that
@@ -132,28 +136,70 @@ def load_plugin(slot: str, text: str, field: str | None = None) -> Any:
     """
     field = field or slot
     table = _table(slot)
+    if not isinstance(text, str):
+        what = "an engine" if slot in ENGINES else f"a {slot}"
+        raise InputError(f"expected the name of {what}, got {shown(text)}", field=field)
     name, rest = split(text) if slot in ENGINES else (text, None)
     if name not in table:
         known = ", ".join(sorted(table)) or "none"
-        close = get_close_matches(name, table, 1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        raise InputError(f"no {_describe(slot)} {name!r}{hint}; installed: {known}", field=field)
+        hint = did_you_mean(name, table)
+        raise InputError(f"no {_describe(slot)} {shown(name)}{hint}; installed: {known}", field=field)
     what = f"{_describe(slot)} {name!r} ({_origin(table[name])})"
-    try:
+    with others_code(f"{what} cannot be loaded", field):
         engine = table[name].load()
-    except Exception as error:
-        raise InputError(f"{what} cannot be loaded: {error}") from error
-    if not callable(engine):
-        raise InputError(f"{what} is not a class; expected one to construct the engine with")
-    if (own := getattr(engine, "name", None)) != name:
-        raise InputError(f"{what} has name = {own!r}; expected {name!r}")
-    if missing := [method for method in _methods(slot) if not callable(getattr(engine, method, None))]:
-        raise InputError(f"{what} lacks {', '.join(f'{method}()' for method in missing)}")
-    options = parse_options(engine, rest, field) if slot in ENGINES else None
-    if options is None or not (changed := option_text(options)):
-        return engine
-    body = {"__init__": partialmethod(engine.__init__, options=options), "option_text": changed}
-    return type(engine.__name__, (engine,), body | {"__module__": engine.__module__, "__doc__": engine.__doc__})
+    require_plugin(slot, engine, what, field)
+    if (own := engine.name) != name:
+        raise InputError(f"{what} has name = {shown(own)}; expected {name!r}", field=field)
+    with others_code(f"{what} takes no options", field, of=engine):
+        options = parse_options(engine, rest, field) if slot in ENGINES else None
+        if options is None or not (changed := option_text(options)):
+            return engine
+        body = {"__init__": partialmethod(engine.__init__, options=options), "option_text": changed}
+        return type(engine.__name__, (engine,), body | {"__module__": engine.__module__, "__doc__": engine.__doc__})
+
+
+def require_plugin(slot: str, engine: Any, what: str, field: str | None = None) -> None:
+    """Make sure that something looks like a plug-in of a slot.
+
+    Args:
+        slot: one of `SLOTS`.
+        engine: what was loaded.
+        what: its name, for the message.
+        field: name of the input in error messages.
+
+    Raises:
+        InputError: it is no class, has no `name`, lacks a method, or says what it opens in another way than it should.
+    """
+    with others_code(f"{what} cannot be used", field):
+        if not callable(engine):
+            raise InputError(f"{what} is not a class; expected one to construct the engine with", field=field)
+        if not isinstance(own := getattr(engine, "name", None), str):
+            raise InputError(f"{what} has name = {shown(own)}; expected a string", field=field)
+        if missing := [method for method in _methods(slot) if not callable(getattr(engine, method, None))]:
+            raise InputError(f"{what} lacks {', '.join(f'{method}()' for method in missing)}", field=field)
+        for kinds in ("schemes", "suffixes"):
+            given = getattr(engine, kinds, ()) if slot == "source" else ()
+            if not isinstance(given, tuple | list) or not all(isinstance(one, str) for one in given):
+                raise InputError(f"{what} has {kinds} = {shown(given)}; expected a tuple of strings", field=field)
+
+
+def construct(slot: str, engine: Any, *given: Any, field: str | None = None) -> Any:
+    """An engine.
+
+    Args:
+        slot: one of `ENGINES`.
+        engine: its class, as `load_plugin` gives it.
+        given: what its constructor is given.
+        field: name of the input in error messages, the slot by default.
+
+    Raises:
+        InputError: it cannot be constructed.
+    """
+    with others_code(f"{_describe(slot)} {engine.name!r} cannot be constructed", field or slot, of=engine):
+        try:
+            return engine(*given)
+        except InputError as error:
+            raise InputError(f"{engine.name}: {error}", field=field or slot) from error
 
 
 def open_source(
@@ -172,13 +218,19 @@ def open_source(
         InputError: no source, or more than one, opens it (lists the installed ones), or it cannot be opened.
     """
     source_class, what = find_source(what, source, fields)
-    return source_class.open(what, seed)
+    if seed is not None and (isinstance(seed, bool) or not hasattr(seed, "__index__")):  # numpy's integers have it, too
+        raise InputError(f"expected a whole number or None, got {shown(seed)}", field="seed")
+    with others_code(f"source {source_class.name!r} cannot open {shown(what)}", fields[0], of=source_class):
+        return source_class.open(what, seed)
 
 
 def find_source(
     what: str | None, source: str | None = None, fields: tuple[str, str] = ("what", "source")
 ) -> tuple[type[LayoutSource], str]:
     """The class of a source and what it opens; arguments as for `open_source`."""
+    for given, field in zip((what, source), fields, strict=True):
+        if given is not None and not (isinstance(given, str) and given.strip()):
+            raise InputError(f"expected a scenario, a file, a folder or an address, got {shown(given)}", field=field)
     if source is None:
         if what is None:
             raise InputError("expected a scenario, a file, a folder or an address", field=fields[0])
@@ -188,7 +240,7 @@ def find_source(
             raise InputError(f"expected what the source {source!r} is to open", field=fields[0])
         return load_plugin("source", source, fields[1]), what
     path = Path(source)
-    address = _SCHEME.match(source) or path.suffix or path.exists() or source in scenario_names()
+    address = _SCHEME.match(source) or path.suffix or os.path.exists(path) or source in scenario_names()
     if what is not None or not address:
         return load_plugin("source", source, fields[1]), source  # raises: no source has this name
     return _source_of(source, fields[1]), source
@@ -197,7 +249,7 @@ def find_source(
 def _source_of(address: str, field: str) -> type[LayoutSource]:
     """The class of the source that opens an address."""
     scheme, path = _SCHEME.match(address), Path(address)
-    if scheme is None and not path.suffix and (not path.is_dir() or address in scenario_names()):
+    if scheme is None and not path.suffix and (not is_folder(path) or address in scenario_names()):
         return load_plugin("source", "scenario")
     classes, broken = [], []
     for name in plugin_names("source"):
@@ -211,7 +263,7 @@ def _source_of(address: str, field: str) -> type[LayoutSource]:
     else:
         kind = path.suffix.lower()
         found = [one for one in classes if kind and kind in getattr(one, "suffixes", ())]
-        if not found and path.is_dir():
+        if not found and is_folder(path):
             kind = "folders"
             found = [one for one in classes if "/" in getattr(one, "suffixes", ())]
     if len(found) == 1:
@@ -220,7 +272,7 @@ def _source_of(address: str, field: str) -> type[LayoutSource]:
     if found:
         several = " and ".join(one.name for one in found)
         raise InputError(f"{several} both open {kind}; say which by --source NAME; installed: {known}", field=field)
-    raise InputError(f"no source opens {kind}, got {address!r}; installed: {known}", field=field)
+    raise InputError(f"no source opens {kind}, got {shown(address)}; installed: {known}", field=field)
 
 
 def _opened_by(source: type[LayoutSource]) -> str:

@@ -12,13 +12,17 @@ from tqdm import tqdm
 
 from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.engine_support.others_code import others_code
 from uniscene_sim.frames import FrameRequest, SensorFrame
-from uniscene_sim.interfaces import FrameSink, LayoutSource, RunFacts, TileStats
+from uniscene_sim.interfaces import LayoutSource, RunFacts, SinkMaker, TileStats
 from uniscene_sim.outcome import Outcome
 from uniscene_sim.plugins import open_source
+from uniscene_sim.remote.address import Remote
+from uniscene_sim.remote.simulator import assemble_remote
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.storage.disk_cache import DiskCache
+from uniscene_sim.storage.output_file import Outputs
 
 __all__ = ["Driver", "RunResult", "frames", "prepare", "run", "ticks_of"]
 
@@ -51,6 +55,7 @@ def prepare(
     seed: int | None = None,
     tile_cache: DiskCache | None = None,
     progress: bool = False,
+    remote: Remote | str | None = None,
     **options: Any,
 ) -> Simulator[Any]:
     """A simulator with the tiles along the route made; not yet reset.
@@ -62,13 +67,17 @@ def prepare(
         seed: replaces the source's own.
         tile_cache: keeps tiles between runs; None to keep none.
         progress: whether to show a progress bar while tiles are made.
+        remote: HOST:PORT of a `uniscene-sim serve` that simulates the sensors, or a `Remote`; None to do so here.
         options: engines and content of frames, see `assemble`.
 
     Raises:
         InputError: it cannot be opened, or an engine is unknown.
     """
     opened = open_source(what, source, seed) if what is None or isinstance(what, str) else what
-    simulator = assemble(opened, rig, tile_cache=tile_cache, **options)
+    if remote is None:
+        simulator = assemble(opened, rig, tile_cache=tile_cache, **options)
+    else:
+        simulator = assemble_remote(opened, rig, remote, **options)
     simulator.prepare(opened.route_path, progress=progress)
     return simulator
 
@@ -101,13 +110,13 @@ def frames(
 
 def ticks_of(simulator: Simulator[Any], most: int | None = None) -> int:
     """Maximum number of ticks of a run after its first frame."""
-    longest = int(simulator.source.duration_s * 1e6) // simulator.tick_us
+    longest: int = round(simulator.source.duration_s * 1e6) // simulator.tick_us
     return longest if most is None else min(longest, most)
 
 
 def run(
     simulator: Simulator[Any],
-    sinks: Sequence[type[FrameSink]] = (),
+    sinks: Sequence[SinkMaker] = (),
     out: Path = Path("out"),
     *,
     driver: Driver | None = None,
@@ -116,12 +125,13 @@ def run(
     preview: bool = True,
     progress: bool = False,
 ) -> RunResult:
-    """Run to the end and pass each frame to the sinks; after an error they leave no files behind.
+    """Run to the end and pass each frame to the sinks. Their files appear together at the end; after an error none
+    does, and what was there before stays.
 
     Args:
         simulator: as returned by `prepare`.
-        sinks: classes of the sinks.
-        out: folder that they write into.
+        sinks: classes of the sinks, or what else opens one.
+        out: folder that their files appear in.
         driver: drives the ego; None for the built-in driver.
         ticks: stop after this many.
         engines: names by slot, for the sinks.
@@ -132,9 +142,23 @@ def run(
         InputError: the folder cannot be written, or a control is out of range.
     """
     source, count = simulator.source, 0
-    facts = RunFacts(source.title, source.seed, simulator.rig, engines or {}, simulator.tick_us, preview)
-    with ExitStack() as stack:
-        open_sinks = [stack.enter_context(sink.open(out, facts)) for sink in sinks]
+    named = engines or {
+        "occupancy": simulator.occupancy_name,
+        **{slot: engine.name for slot, engine in simulator.engines.items()},
+    }
+    facts = RunFacts(
+        source.title, source.seed, simulator.rig, named, simulator.tick_us, preview, source.map, simulator.trace
+    )
+    with Outputs() as outputs, ExitStack() as stack:
+        if sinks:
+            folder = outputs.folder(out, [name for sink in sinks for name in getattr(sink, "files", ())], "--out")
+        open_sinks = []
+        for kind in sinks:
+            place = Path(out) if getattr(kind, "streams", False) else folder
+            with others_code(f"sink {kind.name!r} cannot be opened", "sink", of=kind):
+                open_sinks.append(stack.enter_context(kind.open(place, facts)))
+                if hasattr(open_sinks[-1], "watch"):
+                    open_sinks[-1].watch(simulator)
         total = ticks_of(simulator, ticks) + 1
         run_frames = frames(simulator, driver, ticks=ticks)
         for frame in tqdm(run_frames, desc="simulate", unit="tick", total=total, disable=None if progress else True):
@@ -142,5 +166,7 @@ def run(
             for sink in open_sinks:
                 sink.add(frame, simulator.stages_ms)
         outcome = source.outcome
-        written = tuple(path for sink in open_sinks for path in sink.close(outcome, simulator.tiles))
+        closed = [Path(path) for sink in open_sinks for path in sink.close(outcome, simulator.tiles)]
+        outputs.publish()
+        written = tuple(out / path.relative_to(folder) if folder in path.parents else path for path in closed)
     return RunResult(source.title, source.seed, outcome, count, simulator.tiles, written)

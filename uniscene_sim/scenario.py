@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from uniscene_sim.layout import EgoVehicle, Style
+import numpy as np
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.layout import Edit, EgoVehicle, Style
+from uniscene_sim.limits import bounds
+from uniscene_sim.limits.bounds import check_numbers
 
 __all__ = ["Action", "AgentSpec", "Criterion", "EgoSpec", "Event", "Scenario", "Spawn", "TrafficSpec", "Trigger"]
 
@@ -38,6 +43,12 @@ class Spawn:
     free: bool = False  # exactly at x, y with heading yaw_deg (0: along x), not on a lane
     random: bool = False  # ego only: a position on the map that depends on the seed
 
+    def __post_init__(self) -> None:
+        check_numbers(
+            self, x=bounds.MAP_FRAME_M, y=bounds.MAP_FRAME_M, yaw_deg=bounds.ANGLE_DEG, ahead_m=bounds.AHEAD_M,
+            lanes_left=bounds.LANES, lateral_m=bounds.ASIDE_M,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class EgoSpec:
@@ -49,6 +60,13 @@ class EgoSpec:
     route_m: float | None = None  # length of a route without a goal; None: as far as the ego can get
     trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m): driven instead of a route
     vehicle: EgoVehicle = field(default_factory=EgoVehicle)
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            self, speed_mps=bounds.EGO_SPEED_MPS, target_speed_mps=bounds.CRUISE_MPS, route_m=bounds.ROUTE_M
+        )  # fmt: skip
+        _keep(self, goal=_place(self.goal, "goal"), trajectory=_rows(self.trajectory))
+        _keep(self, via=tuple(_place(via, f"via[{i}]") for i, via in enumerate(self.via)))
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,12 @@ class AgentSpec:
     trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m)
     size: tuple[float, float, float] | None = None
 
+    def __post_init__(self) -> None:
+        check_numbers(self, speed_mps=bounds.SPEED_MPS)
+        _keep(self, goal=_place(self.goal, "goal"), trajectory=_rows(self.trajectory))
+        if self.size is not None:
+            _keep(self, size=_several(self.size, 3, bounds.SIZE_M, "size"))
+
 
 @dataclass(frozen=True)
 class Trigger:
@@ -71,6 +95,10 @@ class Trigger:
     other: str = "ego"
     x: float = 0.0
     y: float = 0.0
+
+    def __post_init__(self) -> None:
+        value = bounds.DISTANCE_M if self.kind in ("distance", "reach") else bounds.TIME_S
+        check_numbers(self, value=value, x=bounds.MAP_FRAME_M, y=bounds.MAP_FRAME_M)
 
 
 @dataclass(frozen=True)
@@ -84,13 +112,24 @@ class Action:
     to: tuple[float, float] | None = None  # cross: target position, m
     trajectory: tuple[tuple[float, float, float], ...] = ()  # follow_trajectory
 
+    def __post_init__(self) -> None:
+        check_numbers(
+            self, speed_mps=bounds.SPEED_MPS, decel_mps2=bounds.DECEL_MPS2, duration_s=bounds.LANE_CHANGE_S
+        )  # fmt: skip
+        _keep(self, to=_place(self.to, "to"), trajectory=_rows(self.trajectory))
+        if self.kind == "cross" and self.to is None:
+            raise InputError("cross needs `to: [x, y]`")
+        if self.kind == "follow_trajectory" and not self.trajectory:
+            raise InputError("follow_trajectory needs `trajectory`")
+
 
 @dataclass(frozen=True)
 class Event:
-    """Actions that start when the trigger first holds."""
+    """Actions and edits that start when the trigger first holds."""
 
     trigger: Trigger
-    actions: tuple[Action, ...]
+    actions: tuple[Action, ...] = ()
+    edits: tuple[Edit, ...] = ()  # of `uniscene_sim.edit`; they happen before the actions
 
 
 @dataclass(frozen=True)
@@ -98,12 +137,18 @@ class TrafficSpec:
     vehicles_per_km: float = 0.0  # of driving lane around the ego
     pedestrians: int = 0
 
+    def __post_init__(self) -> None:
+        check_numbers(self, vehicles_per_km=bounds.VEHICLES_PER_KM, pedestrians=bounds.PEDESTRIANS)
+
 
 @dataclass(frozen=True)
 class Criterion:
     kind: CriterionKind
     value: float = 0.0  # maximum (collision, off_road s, red_light) or minimum (the others) that is accepted
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        check_numbers(self, value=bounds.THRESHOLD)
 
 
 @dataclass(frozen=True)
@@ -121,6 +166,9 @@ class Scenario:
     file: Path | None = None
     frame_origin: tuple[float, float] = (0.0, 0.0)  # m: what its places are relative to, in the map's own coordinates
 
+    def __post_init__(self) -> None:
+        check_numbers(self, seed=bounds.SEED, duration_s=bounds.SCENARIO_S)
+
     def begins_anywhere(self, name: str) -> bool:
         """Whether the seed draws where an agent, or the ego, begins."""
         spawns = {"ego": self.ego.spawn} | {agent.name: agent.spawn for agent in self.agents}
@@ -132,3 +180,53 @@ class Scenario:
     def told(self, x: float, y: float) -> str:
         """A place of the scenario, m, as messages give it: in the map's own coordinates."""
         return f"({round(x + self.frame_origin[0], 2):.12g}, {round(y + self.frame_origin[1], 2):.12g})"
+
+
+def _keep(noun: Any, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(noun, name, value)
+
+
+def _several(values: Any, count: int, bound: bounds.Bound, field: str) -> tuple[Any, ...]:
+    row = bound.row(values, field)
+    if len(row) != count:
+        raise InputError(f"expected {count} numbers, got {len(row)}", field=field)
+    return row
+
+
+def _place(place: Any, field: str) -> Any:
+    return None if place is None else _several(place, 2, bounds.MAP_FRAME_M, field)
+
+
+def _rows(rows: Any) -> tuple[tuple[float, float, float], ...]:
+    """A trajectory's rows of t (s), x, y (m) as plain floats, none if there is none; an InputError says which row is
+    none."""
+    if isinstance(rows, tuple | list) and not rows:
+        return ()
+    try:
+        table = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        table = np.zeros(0)
+    if table.ndim != 2 or table.shape[1] != 3 or not 2 <= len(table) <= bounds.ROWS:
+        raise InputError(f"expected 2 to {bounds.ROWS:,} rows of t, x, y", field="trajectory")
+    for k, bound in enumerate((bounds.ROW_S, bounds.MAP_FRAME_M, bounds.MAP_FRAME_M)):
+        out = np.flatnonzero(~((table[:, k] >= bound.least) & (table[:, k] <= bound.most)))
+        if len(out):
+            raise InputError(f"expected {'txy'[k]} of {bound}, got {table[out[0], k]:g}", field=f"trajectory[{out[0]}]")
+    took = np.diff(table[:, 0])
+    if (took <= 0).any():
+        row = int(np.argmax(took <= 0)) + 1
+        raise InputError(f"times must rise from row to row, got {table[row, 0]:g}", field=f"trajectory[{row}]")
+    if table[-1, 0] <= 0:
+        raise InputError(
+            f"is over before it begins: expected a last time above 0, got {table[-1, 0]:g}", field="trajectory"
+        )
+    steps = np.hypot(*np.diff(table[:, 1:], axis=0).T)
+    fast = steps > bounds.STEP_MPS.most * took
+    if fast.any():
+        row, most = int(np.argmax(fast)) + 1, bounds.STEP_MPS.most
+        raise InputError(f"expected at most {most:g} m/s since the row before", field=f"trajectory[{row}]")
+    if steps.sum() > bounds.WAY_M.most:
+        why = f"expected a way of at most {bounds.WAY_M.most / 1e3:g} km, got {steps.sum() / 1e3:.0f}"
+        raise InputError(why, field="trajectory")
+    return tuple(zip(*table.T.tolist(), strict=True))

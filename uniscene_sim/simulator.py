@@ -45,8 +45,10 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.interfaces import LayoutSource, StageTimes, TileStats, WorldView
-from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutHistory
+from uniscene_sim.layout import PHYSICS_US, Edit, LayoutFrame, LayoutHistory
+from uniscene_sim.maps.edited_map import edited_map
 from uniscene_sim.maps.layout_raster import rasterise
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore, tiles_along
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.tracing.atlas import PackedTiles, TileAtlas
@@ -81,8 +83,8 @@ class Simulator(Generic[Source]):
         tick_us: length of a tick; None for the greatest common divisor of all periods and phases.
 
     Raises:
-        InputError: an unknown kind of annotation or `trace`; `trace` needs a window engine and there is none; or an
-            engine's latency is too short for its chunk.
+        InputError: an unknown kind of annotation or `trace`; `trace` needs a window engine and there is none, or an
+            engine traces no windows; or an engine's latency is too short for its chunk.
     """
 
     def __init__(
@@ -103,10 +105,17 @@ class Simulator(Generic[Source]):
             if latency_ticks_of(engine) < (wait := chunk_of(engine) - 1):
                 why = f"chunk {wait + 1} needs a latency of {wait} ticks, has {latency_ticks_of(engine)}"
                 raise InputError(f"{slot} engine {engine.name!r}: {why}", field=slot)
+            if trace != "tiles" and not getattr(engine, "traces_windows", True):
+                why = f"{slot} engine {engine.name!r} reads tiles and traces no occupancy window"
+                raise InputError(f"{why}; expected tiles, got {trace!r}", field="trace")
         if trace != "tiles" and _WINDOW not in engines:
             raise InputError(f"{trace!r} needs a window engine, got none", field="trace")
         self.rig, self.engines, self.store, self.trace = rig, dict(engines), store, trace
         self.atlas = TileAtlas(packed or store)
+        #: The map as it is now: the source's, with the edits of the current layout.
+        self.map: StaticMap = source.map
+        self._unedited = self.store, self.atlas
+        self._edits: tuple[Edit, ...] = ()
         self.request = request
         sensors = rig.sensors
         self.specs = {slot: rig.of(slot) for slot in dict.fromkeys(spec.slot for spec in sensors)}
@@ -126,6 +135,7 @@ class Simulator(Generic[Source]):
         self._stages_ms: dict[str, float] = {}
         #: Layouts of the last tick, one every 10 ms, the current one last.
         self.tick_layouts: Sequence[LayoutFrame] = ()
+        self._control: Control | Trajectory | None = None  # that of the last tick
         self._stalled, self._worst_ms = 0, 0.0
 
     @property
@@ -142,7 +152,9 @@ class Simulator(Generic[Source]):
     @property
     def tiles(self) -> TileStats:
         """Tiles made and read so far, and how long ticks waited for them."""
-        return TileStats(self.store.made, self.store.from_cache, self._stalled, round(self._worst_ms, 3))
+        stores = {self.store, self._unedited[0]}
+        made, from_cache = sum(store.made for store in stores), sum(store.from_cache for store in stores)
+        return TileStats(made, from_cache, self._stalled, round(self._worst_ms, 3))
 
     @property
     def stages_ms(self) -> StageTimes:
@@ -150,9 +162,34 @@ class Simulator(Generic[Source]):
         return StageTimes(dict(self._stages_ms))
 
     @property
+    def last_control(self) -> Control | Trajectory | None:
+        """What moved the ego in the last tick; None before the first."""
+        return self._control
+
+    @property
+    def holds_occupancy(self) -> bool:
+        """Whether `store` holds the tiles that rays go through, whole."""
+        return True
+
+    @property
+    def occupancy_name(self) -> str:
+        """Name of the engine that makes the tiles."""
+        return self.store.engine.name
+
+    @property
+    def after(self) -> Mapping[str, Any]:
+        """States and queues of the engines after this tick."""
+        return self._after
+
+    @property
     def recent_layouts(self) -> Sequence[LayoutFrame]:
         """The current layout, last, and as many earlier ones as the sensors need."""
         return self._recent
+
+    @property
+    def kept_us(self) -> int:
+        """How far back the sensors need earlier layouts."""
+        return (self._kept - 1) * PHYSICS_US
 
     def reset(self, request: FrameRequest | None = None) -> SensorFrame:
         """Start the scenario and return its first frame; None for the simulator's default request."""
@@ -170,12 +207,16 @@ class Simulator(Generic[Source]):
             InputError: the control is NaN or out of range, or a window is requested and there is no window engine.
         """
         self._window_grid(request or self.request)  # refused before the world moves
-        waits = self.store.waits
         self.advance(control)
+        waits = self.store.waits
         frame = sense([self], request)[0]
+        self.count_stall(waits)
+        return frame
+
+    def count_stall(self, waits: int) -> None:
+        """Count this tick among those that waited for a tile, if the store has waited since it had `waits`."""
         self._stalled += self.store.waits > waits
         self._worst_ms = max(self._worst_ms, self._stages_ms.get("tiles", 0.0))
-        return frame
 
     def begin(self, source: Source | None = None) -> None:
         """Start the scenario without simulating sensors; `source` replaces the source, on the same map."""
@@ -183,23 +224,46 @@ class Simulator(Generic[Source]):
         self.source.solid = self.store.solid
         self._stages_ms = {}
         with self.stage("world"):
-            self.tick_layouts = [self.source.reset()]
-            self.resume(self.tick_layouts, {})
+            self.resume([self.source.reset()], {})
 
     def advance(self, control: Control | Trajectory | None = None) -> None:
         """Advance the world by one tick without simulating sensors."""
         self._stages_ms = {}
         self.memory = dict(self._after)
         with self.stage("world"):
-            self.tick_layouts = self.source.step(
-                self.source.driver_control() if control is None else control, self.tick_us
-            )
+            self._control = self.source.driver_control() if control is None else control
+            self.tick_layouts = self.source.step(self._control, self.tick_us)
             self._recent = self._recent.then(self.tick_layouts, self._kept)
+            self._follow_edits()
+
+    def edit(self, edit: Edit) -> None:
+        """Change the world, see `uniscene_sim.edit`; the next tick shows it.
+
+        Raises:
+            InputError: it cannot happen, which leaves the world as it is, or the source cannot be edited.
+        """
+        if not callable(apply := getattr(self.source, "edit", None)):
+            raise InputError(f"the source {self.source.name!r} cannot be edited; expected a scenario", field="edit")
+        apply(edit)
 
     def resume(self, layouts: Sequence[LayoutFrame], memory: Mapping[str, Any]) -> None:
         """Continue from saved `recent_layouts`, the last of which is the source's current one, and saved `memory`."""
+        self.tick_layouts, self._control = layouts, None
         self._recent, self.memory = LayoutHistory().then(layouts, len(layouts)), dict(memory)
         self._after = dict(memory)
+        self._follow_edits()
+
+    def _follow_edits(self) -> None:
+        """Take the tiles of the map with the edits of the current layout."""
+        edits = self._recent[-1].edits
+        if edits == self._edits:
+            return
+        edited = edited_map(self.source.map, edits)
+        self._edits, self.map = edits, edited.map
+        store = self._unedited[0].edited(edited)
+        if store is not self.store:
+            self.store, self.atlas = self._unedited if store is self._unedited[0] else (store, TileAtlas(store))
+            self.source.solid = store.solid
 
     def flush(self, request: FrameRequest | None = None) -> Iterator[SensorFrame]:
         """Frames for what late engines have not delivered at the end of a run, one for each tick with a delivery.
@@ -220,6 +284,10 @@ class Simulator(Generic[Source]):
         ]:
             yield self._frame(now, {slot: self._deliver(slot, min(due_us)) for slot in self.engines}, request)
             self._stages_ms = {}
+
+    def frames_of(self, worlds: Sequence[Simulator[Any]], requests: Sequence[FrameRequest]) -> Sequence[SensorFrame]:
+        """Frames of worlds like this one, which may be made elsewhere: see `sense`."""
+        return _frames_here(worlds, requests)
 
     def current_view(self) -> WorldView:
         """The world as the engines receive it now, with tiles loaded."""
@@ -284,7 +352,7 @@ class Simulator(Generic[Source]):
             with self.stage("bev"):
                 at = layout.ego_pose
                 pose, schema, agents = (at.x, at.y, at.yaw), request.bev_schema, layout.agents
-                bev = rasterise(self.source.map, pose, (200, 200), 0.4, at.z, schema, agents)
+                bev = rasterise(self.map, pose, (200, 200), 0.4, at.z, schema, agents)
         frame = SensorFrame.of(layout, records, occupancy=occupancy, bev=bev)
         if annotator := self._annotator(request.annotations):
             with self.stage("annotations"):
@@ -326,6 +394,13 @@ def sense(worlds: Sequence[Simulator[Any]], request: FrameRequest | None = None)
         InputError: a window is requested and there is no window engine.
     """
     requests = [request or world.request for world in worlds]
+    return [
+        replace(frame, steps=world.tick_layouts, control=world._control)
+        for world, frame in zip(worlds, worlds[0].frames_of(worlds, requests), strict=True)
+    ]
+
+
+def _frames_here(worlds: Sequence[Simulator[Any]], requests: Sequence[FrameRequest]) -> list[SensorFrame]:
     grids = [world._window_grid(request) for world, request in zip(worlds, requests, strict=True)]
     views = [world.current_view() for world in worlds]
     for world in worlds:

@@ -61,6 +61,7 @@ class PointCause(IntEnum):
     AIR = 1  # rain, snow, fog
     EGO = 2  # the ego's own body
     GHOST = 3  # nothing is there: a mirror image, or the glare of a retro-reflector in the beams around it
+    ROOM = 4  # the room behind a window, where the world itself is solid
 
 
 class AgentClass(IntEnum):
@@ -138,6 +139,7 @@ class Material(IntEnum):
     ROOF_SLATE = 73
     CHIMNEY = 74
     SHOP_FRONT = 75
+    ROOM = 76  # behind a window: in no map, seen by LiDARs alone
     # street furniture
     POLE = 80
     FENCE = 81
@@ -245,6 +247,7 @@ _FINE: dict[Material, tuple[OccClass, tuple[int, int, int]]] = {
     _M.ROOF_SLATE: (_O.MANMADE, (76, 80, 90)),
     _M.CHIMNEY: (_O.MANMADE, (118, 70, 58)),
     _M.SHOP_FRONT: (_O.MANMADE, (120, 150, 160)),
+    _M.ROOM: (_O.MANMADE, (180, 172, 160)),
     _M.POLE: (_O.MANMADE, (112, 114, 116)),
     _M.FENCE: (_O.MANMADE, (134, 104, 72)),
     _M.SIGN_WHITE: (_O.MANMADE, (236, 236, 236)),

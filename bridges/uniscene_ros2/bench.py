@@ -10,6 +10,7 @@ import argparse
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,11 +25,12 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from uniscene_ros2 import qos
-from uniscene_ros2.cli import set_transport
+from uniscene_ros2.network import set_network
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.profiles import PROFILES
 from uniscene_ros2.run import RosRun
 from uniscene_ros2.topics import PublishContext, PublisherMessage, PublishTime, TopicTable
+from uniscene_sim.compute.processes import PARENT, end_with_parent
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rigs.rig_file import load_rig
@@ -49,9 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--resets", type=int, default=1000, help="resets of a node (default: 1000)")
     parser.add_argument("--listen", metavar="JSON", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
+    end_with_parent()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and so end what was started here
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    set_transport()
+    set_network()
     if options.listen:
         return _listen(json.loads(options.listen))
     rclpy.init()
@@ -93,7 +96,10 @@ def _published(node: Node, ticks: _Ticks, what: str, words: Sequence[str], secon
         t.name: f"{t.publisher.msg_type.__module__.split('.')[0]}/{t.publisher.msg_type.__name__}" for t in subscribed
     }
     listener = subprocess.Popen(
-        [sys.executable, "-m", "uniscene_ros2.bench", "--listen", json.dumps(kinds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "uniscene_ros2.bench", "--listen", json.dumps(kinds)],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        env={**os.environ, PARENT: str(os.getpid())},
     )
     while any(t.publisher.get_subscription_count() == 0 for t in subscribed):
         rclpy.spin_once(node, timeout_sec=0.05)
@@ -176,7 +182,7 @@ def _listen(kinds: dict[str, str]) -> int:
 
     for name, kind in kinds.items():
         # Messages of ten physics steps arrive at once, more than the five that a sensor subscription keeps.
-        quality = _deep(50) if kind.endswith(("Clock", "Imu", "Odometry")) else qos.SENSOR
+        quality = _deep(50) if kind.endswith(("Clock", "Imu", "Odometry", "TFMessage")) else qos.SENSOR["best_effort"]
         node.create_subscription(_message(kind), name, on(name), quality)
     node.create_subscription(_message("std_msgs/Empty"), _END_TOPIC, ended.append, qos.LATCHED)
     deadline = time.monotonic() + 600
@@ -189,7 +195,7 @@ def _listen(kinds: dict[str, str]) -> int:
 def _deep(depth: int) -> Any:
     from rclpy.qos import QoSProfile
 
-    return QoSProfile(depth=depth, reliability=qos.SENSOR.reliability)
+    return QoSProfile(depth=depth, reliability=qos.SENSOR["best_effort"].reliability)
 
 
 def _message(kind: str) -> Any:
@@ -200,16 +206,18 @@ def _message(kind: str) -> Any:
 
 
 def _reset(node: Node, times: int) -> list[dict[str, Any]]:
-    """Growth of a node's memory over resets, the first hundred excluded."""
+    """Growth of a node's memory over resets, after as many before them, at most a hundred."""
     command = [sys.executable, "-m", "uniscene_ros2.cli", "--scenario", "hard_brake", "--rig", "rl", "--paused"]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     client = node.create_client(Trigger, "/uniscene/reset")
-    node.create_subscription(_message("sensor_msgs/Image"), "/camera/front/image_raw", lambda m: None, qos.SENSOR)
+    node.create_subscription(
+        _message("sensor_msgs/Image"), "/camera/front/image_raw", lambda m: None, qos.SENSOR["best_effort"]
+    )
     try:
         client.wait_for_service(60.0)
-        start, before = 0.0, 0
-        for k in range(100 + times):
-            if k == 100:
+        start, before, unseen = 0.0, 0, min(times, 100)
+        for k in range(unseen + times):
+            if k == unseen:
                 start, before = time.monotonic(), _rss_kib(child.pid)
             future = client.call_async(Trigger.Request())
             rclpy.spin_until_future_complete(node, future, timeout_sec=30.0)
@@ -226,7 +234,7 @@ def _reset(node: Node, times: int) -> list[dict[str, Any]]:
 
 
 def _rss_kib(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0])
+    return int(Path(f"/proc/{pid}/status").read_text(encoding="ascii").split("VmRSS:")[1].split()[0])
 
 
 if __name__ == "__main__":

@@ -17,14 +17,18 @@ from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import LayoutFrame
 
-__all__ = ["COMMAND_KINDS", "Command", "CommandKind", "ControlInbox", "StaleControl"]
+__all__ = ["COMMAND_KINDS", "Command", "CommandKind", "ControlInbox", "ReceivedCommand", "StaleControl"]
 
 #: The control that a message stands for, given the current layout and the ROS time, us.
 Command = Callable[[LayoutFrame, int], Control | Trajectory]
 #: Time constant with which a requested speed is approached, s.
 _REACH_S = 0.5
 _SLOWEST_MPS = 0.5
-_WALL_CLOCK_US = 3_600_000_000
+#: Stamps may lie this far ahead of the clock, us; and from here on they are of another clock.
+_AHEAD_US, _OTHER_CLOCK_US = 1_000_000, 3_600_000_000
+
+
+_OTHER_CLOCK = "of the wall's or another clock; the stack needs use_sim_time:=true"
 
 
 class StaleControl(Exception):
@@ -50,9 +54,19 @@ class CommandKind:
 
 @dataclass(frozen=True)
 class ReceivedCommand:
+    """A control as it was received.
+
+    Attributes:
+        received_ns: wall clock of this machine.
+        received_us: ROS time.
+        stamp_us: its own; None if it has none.
+    """
+
     command: Command
-    received_ns: int  # wall clock of this machine
     topic: str
+    received_ns: int
+    received_us: int = 0
+    stamp_us: int | None = None
 
 
 def _accel_to(speed: float, layout: LayoutFrame) -> float:
@@ -130,9 +144,12 @@ def trajectory(message: Any) -> Command:
 
 def _trajectory(rows: np.ndarray) -> Command:
     """A trajectory command from rows (N, 3) of ROS time, us, x, y, m."""
-    Trajectory(rows * (1e-6, 1.0, 1.0))  # refuses invalid points now
+    begin_us = rows[0, 0] if len(rows) else 0.0
+    Trajectory((rows - (begin_us, 0.0, 0.0)) * (1e-6, 1.0, 1.0))  # refuses invalid points now
 
     def command(layout: LayoutFrame, now_us: int) -> Trajectory:
+        if rows[0, 0] > now_us + _OTHER_CLOCK_US:
+            raise StaleControl(f"its points are {_OTHER_CLOCK}")
         if rows[-1, 0] <= now_us:
             raise StaleControl("its last point lies in the past")
         return Trajectory((rows - (now_us, 0.0, 0.0)) * (1e-6, 1.0, 1.0))
@@ -160,14 +177,16 @@ class ControlInbox:
     """Keeps the latest control message, refuses invalid ones, and counts them.
 
     Attributes:
-        counts: of "received", "used", "refused" (not finite, too large, malformed), "stale" and "early" (in lockstep:
-            received before the last message of the frame that waits for an answer).
+        counts: of "received", "refused" (not finite, too large, malformed) and "stale" by the inbox; of "used", "early"
+            and "repeated" (see `exchange`) by the loop.
+        reasons: how often controls were refused, or stale, for each reason; what follows a comma in one is left out.
         trouble: the last refusal and its reason.
     """
 
     def __init__(self, stale_us: int):
         self.stale_us = stale_us
         self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
         self.trouble = ""
         self._last: ReceivedCommand | None = None
 
@@ -188,52 +207,49 @@ class ControlInbox:
         """
         self.counts["received"] += 1
         try:
-            if kind.stamp is not None:
-                self._check_stamp(to_us(kind.stamp(message)), now_us)
+            stamp_us = kind.stamp and to_us(kind.stamp(message))
+            if stamp_us is not None:
+                self._check_stamp(stamp_us, now_us)
             command = kind.command(message)
             command(layout, now_us)
         except InputError as error:
-            return self._refuse("refused", kind, str(error))
+            return self.refuse("refused", kind.what, str(error))
         except StaleControl as error:
-            return self._refuse("stale", kind, str(error))
-        self._last = ReceivedCommand(command, received_ns, kind.what)
+            return self.refuse("stale", kind.what, str(error))
+        self._last = ReceivedCommand(command, kind.what, received_ns, now_us, stamp_us)
         return None
 
-    def take_reply(self, after_ns: int) -> Command | None:
-        """Remove and return the control, if it was received after `after_ns` (wall clock)."""
+    def take(self) -> ReceivedCommand | None:
+        """Remove and return the last control."""
         last, self._last = self._last, None
-        if last is None:
-            return None
-        if last.received_ns < after_ns:
-            self.counts["early"] += 1
-            return None
-        self.counts["used"] += 1
-        return last.command
+        return last
 
-    def latest(self, since_ns: int) -> Command | None:
-        """The last control, unless it was received before `since_ns` (wall clock); it stays."""
-        if self._last is None:
-            return None
-        if self._last.received_ns < since_ns:
-            self.counts["stale"] += 1
-            self.trouble = f"{self._last.topic}: no new control came in time; braking"
+    def latest(self, now_us: int) -> ReceivedCommand | None:
+        """The last control, unless it has become stale by the ROS time `now_us`; it stays."""
+        if self._last is not None and self._last.received_us < now_us - self.stale_us:
+            self.refuse("stale", self._last.topic, "no new control came in time; braking")
             self._last = None
-            return None
-        self.counts["used"] += 1
-        return self._last.command
+        return self._last
 
     def clear(self) -> None:
         """Forget the controls of another run."""
         self._last, self.trouble = None, ""
         self.counts.clear()
+        self.reasons.clear()
+
+    def refuse(self, why: str, topic: str, reason: str) -> str:
+        """Count a control that is "refused" or "stale"; returns what to say about it."""
+        self.counts[why] += 1
+        self.trouble = f"{topic}: {reason}"
+        self.reasons[self.trouble.partition(", ")[0]] += 1
+        return self.trouble
 
     def _check_stamp(self, stamp_us: int, now_us: int) -> None:
-        if stamp_us > now_us + _WALL_CLOCK_US:
-            raise StaleControl("its stamp is of another clock; the stack needs use_sim_time:=true")
+        if stamp_us == 0:
+            raise StaleControl("its stamp is 0, not set or from before the first /clock")
+        if stamp_us > now_us + _OTHER_CLOCK_US:
+            raise StaleControl(f"its stamp is {_OTHER_CLOCK}")
+        if stamp_us > now_us + _AHEAD_US:
+            raise StaleControl(f"its stamp is in the future, by {1e-6 * (stamp_us - now_us):.3f} s")
         if stamp_us < now_us - self.stale_us:
-            raise StaleControl(f"its stamp is {1e-6 * (now_us - stamp_us):.3f} s old")
-
-    def _refuse(self, why: str, kind: CommandKind, reason: str) -> str:
-        self.counts[why] += 1
-        self.trouble = f"{kind.what}: {reason}"
-        return self.trouble
+            raise StaleControl(f"its stamp is too old, by {1e-6 * (now_us - stamp_us):.3f} s")

@@ -4,14 +4,18 @@ The next scenario is loaded by setting the parameter `scenario`: `ros2 param set
 call of `/uniscene/set_parameters` (rcl_interfaces/srv/SetParameters), which sets parameters one by one and loads at
 each. `/uniscene/set_parameters_atomically` sets scenario and seed together: one load, or none if either is refused. The
 answer comes when the new run has started; a refusal gives its reason, and the present run continues.
+
+The service `~/edit` changes the world while it runs, by an edit as scenario files have them.
 """
 
 from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from diagnostic_msgs.srv import AddDiagnostics
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.duration import Duration
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -28,16 +32,21 @@ from uniscene_ros2.messages.geodesy import Origin
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.parameters import NODE_PARAMETERS, descriptor, refusal_reason
 from uniscene_ros2.profiles import PROFILES
-from uniscene_ros2.run import RosRun
-from uniscene_ros2.topics import PublishTime, TopicTable
-from uniscene_sim.errors import InputError
+from uniscene_ros2.recordings import NodeRecordings
+from uniscene_ros2.run import RosRun, answered_sensor
+from uniscene_ros2.topics import PublishTime, TopicTable, in_namespace
+from uniscene_ros2.twins import TwinWatch
+from uniscene_sim.errors import InputError, one_line
 from uniscene_sim.plugins import DEFAULTS
+from uniscene_sim.recording.options import RecordOptions
+from uniscene_sim.remote.address import Remote
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.disk_cache import user_cache
 
 __all__ = ["UnisceneNode"]
 
 _TOPIC_CHECK_S = 5.0
+_RESTART = "call the service reset, or set the parameter scenario"
 
 
 class UnisceneNode(Node):
@@ -51,11 +60,19 @@ class UnisceneNode(Node):
     """
 
     def __init__(self, overrides: dict[str, Any] | None = None):
-        super().__init__("uniscene", parameter_overrides=[Parameter(k, value=v) for k, v in (overrides or {}).items()])
+        given = [Parameter(name, value=value) for name, value in (overrides or {}).items()]
+        try:
+            super().__init__("uniscene", parameter_overrides=given)
+        except Exception as error:  # of an argument or variable of ROS
+            raise InputError(f"no node can be made: {error}", field="ROS") from error
+        twins = TwinWatch(self)
         self._declare()
         self.packages = Packages()
         self.problems = ProblemLog(self.get_logger())
         profile, role = PROFILES[self.get("profile")], self.get("role")
+        options = RecordOptions(self.get("record_images"), self.get("record_sweeps"), self.get("record_limit"))
+        folder = Path(self.get("record")) if self.get("record") else None
+        self.recordings = NodeRecordings(folder, options, self.problems.report)
         engines = {slot: self.get(slot) for slot in DEFAULTS}
         rig = load_rig(self.get("rig"))
         self.run = RosRun(
@@ -66,8 +83,12 @@ class UnisceneNode(Node):
             engines=engines,
             trace=self.get("trace"),
             tile_cache=user_cache("tiles"),
+            remote=Remote(self.get("remote"), self.get("tls_ca") or None) if self.get("remote") else None,
             origin=Origin(self.get("origin_lat_deg"), self.get("origin_lon_deg"), self.get("origin_alt_m")),
         )
+        answered_sensor(rig, self.get("answer_to"))
+        self._twin = ""
+        twins.claim(lambda conflict: setattr(self, "_twin", conflict))
         self.topics = TopicTable(
             self,
             rig,
@@ -75,6 +96,7 @@ class UnisceneNode(Node):
             self.packages,
             role=role,
             cloud_layout=self.get("cloud_layout"),
+            reliability=self.get("reliability"),
             on_mismatch=self._on_mismatch,
         )
         self.inbox = ControlInbox(int(1e6 * self.get("control_stale_s")))
@@ -84,12 +106,15 @@ class UnisceneNode(Node):
             self.inbox,
             self.get,
             lambda: diagnostics(self.loop, self.problems, self.packages),
-            partial(self.problems.report, "run"),
+            self.problems.repeat,
+            self.recordings,
         )
         self._inputs: list[tuple[str, CommandKind]] = []
         self._listen(profile, role)
         for act in (self.loop.reset, self.loop.play, self.loop.pause, self.loop.step):
             self.create_service(Trigger, f"~/{act.__name__}", partial(self._serve, act))
+        # Of the types that all installations have, this one takes a text and answers with success and a message.
+        self.create_service(AddDiagnostics, "~/edit", self._edit)
         for line in self.packages.report:
             self.get_logger().warning(line)
         self._callbacks = SingleThreadedExecutor(context=self.context)
@@ -100,16 +125,29 @@ class UnisceneNode(Node):
         self._open()
 
     def spin(self) -> int:
-        """Run until `stop`, or until the run ends if `exit_at_end` is set; returns the exit code."""
+        """Run until `stop`, or until the run ends if `exit_at_end` is set; returns the exit code.
+
+        Raises:
+            InputError: another node started in this namespace at the same moment, just before this one.
+        """
         status = ""
-        while self.exit_code is None:
-            self._callbacks.spin_once(timeout_sec=self.loop.idle_s())
-            self.loop.spin_once()
-            self._check_topics()
-            if status != self.loop.status:
-                status = self.loop.status
-                self._report(status)
+        with self.recordings:
+            while self.exit_code is None:
+                self._serve_others()
+                if self._twin:
+                    raise InputError(self._twin)
+                self.loop.spin_once()
+                self._check_topics()
+                if status != self.loop.status:
+                    status = self.loop.status
+                    self._report(status)
         return self.exit_code
+
+    def _serve_others(self) -> None:
+        try:
+            self._callbacks.spin_once(timeout_sec=self.loop.idle_s())
+        except Exception as error:  # nobody ends the node by what he sends, such as a parameter of no known type
+            self.problems.repeat("request", f"what another node sent cannot be used, {type(error).__name__}: {error}")
 
     def stop(self, *_: object) -> None:
         """End the loop; accepts the arguments of a signal handler."""
@@ -125,7 +163,7 @@ class UnisceneNode(Node):
     def _report(self, status: str) -> None:
         where = ", ".join(name for name, _ in self._inputs)
         waits = f"waits for a control on {where}" if self.get("driver") == "stack" else "drives itself"
-        self.get_logger().info(f"{self.run.source.title}: {waits if status == 'RUNNING' else status}")
+        self.get_logger().info(f"{one_line(self.run.source.title)}: {waits if status == 'RUNNING' else status}")
         if status != "RUNNING" and self.get("exit_at_end"):
             self.exit_code = 0 if status in ("SUCCESS", "ACCEPTABLE") else 1
 
@@ -134,6 +172,7 @@ class UnisceneNode(Node):
     def _listen(self, profile: Any, role: str) -> None:
         for kind in COMMAND_KINDS:
             name = profile.topic(kind.what, role)
+            name = name and in_namespace(self, name)
             message = name and self.packages.find(kind.type_name, name)
             if name and message:
                 events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_mismatch, name))
@@ -146,9 +185,9 @@ class UnisceneNode(Node):
 
     def _on_control(self, kind: CommandKind) -> Any:
         def receive(message: Any, info: Any) -> None:
-            reason = self.inbox.receive(kind, message, info["received_timestamp"], self.run.layout, self.run.stamp_us)
-            if reason:
-                self.problems.report("control", f"refused: {reason}")
+            self.loop.receive(kind, message, info["received_timestamp"])
+            if self.loop.status != "RUNNING":
+                self.problems.repeat("over", f"a control came, but the run is over ({self.loop.status}): {_RESTART}")
 
         return receive
 
@@ -171,12 +210,19 @@ class UnisceneNode(Node):
         response.success = True
         return response
 
+    def _edit(self, request: Any, response: Any) -> Any:
+        try:
+            response.message, response.success = self.run.edit(request.load_namespace), True
+        except Exception as error:  # whatever it is, the run goes on
+            response.message, response.success = one_line(str(error)), False
+        return response
+
     def _declare(self) -> None:
         for setting in NODE_PARAMETERS:
             try:
                 self.declare_parameter(setting.name, setting.default, descriptor(setting))
             except Exception as error:
-                raise InputError(f"{error}", field=setting.name) from error
+                raise InputError(f"{error}; expected: {setting.text}", field=setting.name) from error
             reason = refusal_reason(setting, self.get(setting.name))
             if reason:
                 raise InputError(reason)
@@ -188,12 +234,17 @@ class UnisceneNode(Node):
             reason = refusal_reason(settings[name], value) if name in settings else None
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
+        try:
+            answered_sensor(self.run.rig, values.get("answer_to", ""))
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
         if values.keys() & {"scenario", "source", "seed"}:
             scenario, source, seed = (values.get(name, self.get(name)) for name in ("scenario", "source", "seed"))
             try:
                 self.run.load(scenario, source, None if seed < 0 else seed)
-            except InputError as error:
-                return SetParametersResult(successful=False, reason=str(error))
+            except Exception as error:  # whatever it is, the present run goes on
+                kind = "" if isinstance(error, InputError) else f"cannot be loaded: {type(error).__name__}: "
+                return SetParametersResult(successful=False, reason=one_line(f"{kind}{error}"))
             self._open()
         self.inbox.stale_us = int(1e6 * values.get("control_stale_s", self.get("control_stale_s")))
         if "mode" in values or "realtime_factor" in values:
@@ -201,7 +252,7 @@ class UnisceneNode(Node):
         return SetParametersResult(successful=True)
 
     def _open(self) -> None:
-        self.problems.forget("run", "control", "earth")
+        self.problems.forget("run", "control", "earth", "resent", "answer_to", "over")
         if self.run.earth_problem:
             self.problems.report("earth", self.run.earth_problem)
         if not self.run.map_text():

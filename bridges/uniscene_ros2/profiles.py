@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from uniscene_sim.rigs.ros_conventions import OPTICAL_FRAME, TOPICS, plain
+
 __all__ = ["PROFILES", "Profile", "fill_name"]
 
 
@@ -19,12 +21,14 @@ class Profile:
     map: str = "map"
     odom: str = "odom"
     base: str = "base_link"
-    camera: str = "{sensor}_optical"
+    camera: str = OPTICAL_FRAME
     lidar: str = "{sensor}"
     imu: str = "imu_link"
     gnss: str = "gnss_link"
     odometry_in: str = "odom"  # frame of odometry
     fixed: Mapping[str, str] = field(default_factory=dict)  # the rest of the tree, child -> parent, all identity
+    reliability: str = "best_effort"  # of sensors and the clock, or "reliable"
+    latched: frozenset[str] = frozenset()  # topics of every tick whose last message late subscribers get
 
     def topic(self, what: str, role: str, sensor: str = "") -> str | None:
         name = self.topics.get(what)
@@ -33,22 +37,15 @@ class Profile:
 
 def fill_name(name: str, role: str, sensor: str = "") -> str:
     """A name with its placeholders filled; ROS allows letters, digits and underscores."""
-    place = re.sub(r"^lidar_|_lidar$", "", _plain(sensor).lower())
-    return name.format(role=_plain(role), sensor=_plain(sensor), place=place)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+    place = re.sub(r"^lidar_|_lidar$", "", plain(sensor).lower())
+    return name.format(role=plain(role), sensor=plain(sensor), place=place)
 
 
 _PLAIN = {
+    **{what: topic for what, topic in TOPICS.items() if what != "cloud"},
     "clock": "/clock",
-    "tf": "/tf",
-    "tf_static": "/tf_static",
-    "image": "/camera/{sensor}/image_raw",
     "depth": "/camera/{sensor}/depth",
     "semantic": "/camera/{sensor}/semantic",
-    "camera_info": "/camera/{sensor}/camera_info",
     "odometry": "/odom",
     "imu": "/imu/data",
     "gnss": "/gnss/fix",
@@ -62,6 +59,7 @@ _PLAIN = {
     "occupancy_points": "/occupancy/points",
     "occupancy_labels": "/occupancy/labels",
     "layout": "/layout",
+    "extrinsics": "/extrinsics",
     "diagnostics": "/diagnostics",
     "status": "/scenario/status",
     "twist_cmd": "/cmd_vel",
@@ -91,6 +89,7 @@ _CARLA = {
     "occupancy_points": "/carla/{role}/occupancy/points",
     "occupancy_labels": "/carla/{role}/occupancy/labels",
     "layout": "/carla/{role}/layout",
+    "extrinsics": "/carla/{role}/extrinsics",
     "status": "/carla/{role}/scenario_status",
     "twist_cmd": "/carla/{role}/twist",
     "twist_stamped_cmd": "/carla/{role}/twist_stamped",
@@ -122,7 +121,7 @@ _AUTOWARE = {
 }
 
 PROFILES: dict[str, Profile] = {
-    "plain": Profile(_PLAIN, {"/lidar/{sensor}/points": ""}, fixed={"odom": "map"}),
+    "plain": Profile(_PLAIN, {TOPICS["cloud"]: ""}, fixed={"odom": "map"}),
     "carla": Profile(
         _CARLA,
         {"/carla/{role}/{sensor}": ""},
@@ -133,6 +132,8 @@ PROFILES: dict[str, Profile] = {
         imu="{role}/imu",
         gnss="{role}/gnss",
         odometry_in="map",
+        reliability="reliable",  # all that carla-ros-bridge publishes
+        latched=frozenset({"route"}),  # as carla-waypoint-publisher's
     ),
     "autoware": Profile(
         _AUTOWARE,

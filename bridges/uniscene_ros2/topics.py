@@ -15,13 +15,16 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Float32, String
 
 from uniscene_ros2 import qos
-from uniscene_ros2.messages import clouds, images
+from uniscene_ros2.fixed_frames import FixedFrame, fixed_frames, frame_of_clouds
+from uniscene_ros2.messages import clouds, images, transforms
 from uniscene_ros2.messages import ego_state as ego
 from uniscene_ros2.messages import external_types as foreign
+from uniscene_ros2.messages import navigation as nav
 from uniscene_ros2.messages import surroundings as scene
 from uniscene_ros2.messages.geodesy import EarthPlace, Origin
 from uniscene_ros2.messages.prefilled import labelled_array
 from uniscene_ros2.messages.stamps import as_header
+from uniscene_ros2.motion import Motion, motion_of
 from uniscene_ros2.own_coordinates import layout_in_own_coordinates
 from uniscene_ros2.packages import Packages
 from uniscene_ros2.profiles import Profile, fill_name
@@ -30,7 +33,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
 
-__all__ = ["PublishContext", "PublishTime", "TopicTable"]
+__all__ = ["PublishContext", "PublishTime", "TopicTable", "in_namespace"]
 
 
 #: A publisher, and the message or serialised message for it.
@@ -56,6 +59,7 @@ class PublishContext:
         recent_layouts: oldest first, the last one now.
         frame_origin: see `StaticMap`.
         earth: where the map frame of Python lies.
+        earlier: the layouts 10 ms apart before this one, as many of the last `motion.BEFORE` as there are.
     """
 
     stamp_us: int
@@ -67,11 +71,21 @@ class PublishContext:
     map_text: Callable[[], str] = str
     frame_origin: tuple[float, float] = (0.0, 0.0)
     earth: EarthPlace = Origin()  # noqa: RUF009 - frozen
+    earlier: Sequence[LayoutFrame] = ()
 
     @cached_property
     def own(self) -> LayoutFrame:
         """The layout in the map's own coordinates."""
         return layout_in_own_coordinates(self.layout, self.frame_origin)
+
+    @cached_property
+    def motion(self) -> Motion:
+        """Of base_link."""
+        return motion_of(Pose(), (*self.earlier, self.layout))
+
+    def motion_at(self, frame: Pose) -> Motion:
+        """Of a frame at a pose in base_link."""
+        return self.motion if frame == Pose() else motion_of(frame, (*self.earlier, self.layout))
 
     def ros_stamp_us(self, record_us: int) -> int:
         """ROS time of a record's stamp, which is earlier than `stamp_us` if its engine has latency."""
@@ -97,6 +111,7 @@ class TopicTable:
         packages: message types.
         role: name of the ego in the profile `carla`.
         cloud_layout: fields of point clouds, see `messages.clouds.LAYOUTS`.
+        reliability: of sensors and the clock: "best_effort", "reliable", or "profile" for the profile's own.
         on_mismatch: called with a topic's name and the event if a subscriber's quality of service is incompatible.
     """
 
@@ -109,10 +124,13 @@ class TopicTable:
         *,
         role: str = "ego_vehicle",
         cloud_layout: str = "XYZIRT",
+        reliability: str = "profile",
         on_mismatch: Callable[[str, Any], None] = lambda topic, event: None,
     ):
         self._node, self._rig, self._profile, self._packages = node, rig, profile, packages
         self._role, self._on_mismatch = role, on_mismatch
+        self._reliability = profile.reliability if reliability == "profile" else reliability
+        self._sensor = qos.SENSOR[self._reliability]
         self.table: list[Topic] = []
         self._subscriber_counts: dict[str, int] = {}
         self._base = fill_name(profile.base, role)
@@ -174,36 +192,41 @@ class TopicTable:
         name = name or self._profile.topic(what, self._role, sensor)
         if name is None:
             return
+        name = in_namespace(self._node, name)
         kind = self._packages.find(type_name, name)
         if kind is None:
             return
+        if what in self._profile.latched:
+            quality = qos.LATCHED
         events = PublisherEventCallbacks(incompatible_qos=partial(self._on_mismatch, name))
         publisher = self._node.create_publisher(kind, name, quality, event_callbacks=events)
         self.table.append(Topic(name, when, partial(make, kind) if with_kind else make, publisher, needs))
 
     def _add_ego(self) -> None:
         frames, base = self._profile, self._base
+        imu, gnss = self._rig.imu, self._rig.gnss
         imu_frame, gnss_frame = fill_name(frames.imu, self._role), fill_name(frames.gnss, self._role)
-        moment, tick = PublishTime.PHYSICS_STEP, PublishTime.FRAME
+        moment, tick, scenario = PublishTime.PHYSICS_STEP, PublishTime.FRAME, PublishTime.SCENARIO
         add = self._add
-        add("clock", "rosgraph_msgs/Clock", qos.CLOCK, moment, lambda now: ego.clock(now.stamp_us))
+        add("clock", "rosgraph_msgs/Clock", qos.CLOCK[self._reliability], moment, lambda now: ego.clock(now.stamp_us))
         add("tf", "tf2_msgs/TFMessage", qos.TF, moment, self._dynamic_transforms, with_kind=True)
-        add(
-            "tf_static",
-            "tf2_msgs/TFMessage",
-            qos.LATCHED,
-            PublishTime.SCENARIO,
-            self._static_transforms,
-            with_kind=True,
-        )
+        add("tf_static", "tf2_msgs/TFMessage", qos.LATCHED, scenario,
+            lambda kind, now: transforms.fixed_transforms(kind, self._fixed_frames(now), now.stamp_us),
+            with_kind=True)  # fmt: skip
+        add("extrinsics", "visualization_msgs/MarkerArray", qos.LATCHED, scenario,
+            lambda now: transforms.extrinsics(self._fixed_frames(now), now.stamp_us))  # fmt: skip
         add("odometry", "nav_msgs/Odometry", qos.STATE, moment,
-            lambda now: ego.odometry(now.own, now.stamp_us, frames.odometry_in, base))  # fmt: skip
-        add("imu", "sensor_msgs/Imu", qos.SENSOR, moment,
-            lambda now: ego.imu(now.layout, now.stamp_us, imu_frame, now.earth))  # fmt: skip
-        add("gnss", "sensor_msgs/NavSatFix", qos.SENSOR, tick,
-            lambda now: ego.gnss_fix(now.layout, now.stamp_us, gnss_frame, now.earth))  # fmt: skip
-        add("gnss_pose", "geometry_msgs/PoseWithCovarianceStamped", qos.SENSOR, tick,
-            lambda now: ego.pose_with_covariance(now.own, now.stamp_us, frames.map))  # fmt: skip
+            lambda now: ego.odometry(now.own, now.motion, now.stamp_us, frames.odometry_in, base))  # fmt: skip
+        add("imu", "sensor_msgs/Imu", qos.IMU[self._reliability], moment,
+            lambda now: nav.imu(
+                now.layout, now.motion_at(imu.pose), now.stamp_us, imu_frame, now.earth, imu
+            ))  # fmt: skip
+        add("gnss", "sensor_msgs/NavSatFix", self._sensor, tick,
+            lambda now: nav.gnss_fix(now.layout, now.stamp_us, gnss_frame, now.earth, gnss))  # fmt: skip
+        add("gnss_pose", "geometry_msgs/PoseWithCovarianceStamped", self._sensor, tick,
+            lambda now: nav.pose_with_covariance(
+                now.own, nav.map_error(now.layout, now.earth, gnss), now.stamp_us, frames.map, gnss
+            ))  # fmt: skip
         add("speed", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=ego.speed_mps(now.layout)))
         add("steering", "std_msgs/Float32", qos.STATE, tick, lambda now: Float32(data=float(now.layout.ego_steer)))
         for what, type_name, make in (
@@ -229,17 +252,19 @@ class TopicTable:
         add("route", "nav_msgs/Path", qos.STATE, tick,
             lambda now: scene.route(now.own, now.stamp_us, world))  # fmt: skip
         add("signals", "std_msgs/UInt8MultiArray", qos.STATE, tick, lambda now: scene.signals(now.layout))
-        add("occupancy_points", "sensor_msgs/PointCloud2", qos.SENSOR, tick,
+        add("occupancy_points", "sensor_msgs/PointCloud2", self._sensor, tick,
             lambda now: _message_of_part(
                 now,
                 "occupancy",
-                lambda o: clouds.occupied_points(o, now.ros_stamp_us(o.stamp_us), _frame_of_clouds(world, now)),
+                lambda o: clouds.occupied_points(
+                    o, now.ros_stamp_us(o.stamp_us), frame_of_clouds(world, now.frame_origin)
+                ),
             ),
             needs="occupancy")  # fmt: skip
-        add("occupancy_labels", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
+        add("occupancy_labels", "std_msgs/UInt8MultiArray", self._sensor, tick,
             lambda now: _message_of_part(now, "occupancy", lambda o: labelled_array(o.labels, ("x", "y", "z"))),
             needs="occupancy")  # fmt: skip
-        add("layout", "std_msgs/UInt8MultiArray", qos.SENSOR, tick,
+        add("layout", "std_msgs/UInt8MultiArray", self._sensor, tick,
             lambda now: _message_of_part(
                 now, "bev", lambda b: labelled_array(b.data, (",".join(b.schema.channels), "x", "y"))
             ),
@@ -263,7 +288,7 @@ class TopicTable:
                 record = now.frame.cameras.get(spec.name) if now.frame else None
                 return record and make(record, now.ros_stamp_us(record.stamp_us), frame_id)
 
-            self._add(what, type_name, qos.SENSOR, PublishTime.FRAME, make_message, sensor=spec.name, needs=spec.name)
+            self._add(what, type_name, self._sensor, PublishTime.FRAME, make_message, sensor=spec.name, needs=spec.name)
 
     def _add_lidar(self, spec: LidarSpec, default_layout: str) -> None:
         frame_id = fill_name(self._profile.lidar, self._role, spec.name)
@@ -275,34 +300,28 @@ class TopicTable:
                 stamp_us = now.stamp_us - clouds.sweep_start_us(layout, spec)
                 return record and clouds.sweep_points(record, spec, layout, now.recent_layouts, stamp_us, frame_id)
 
-            self._add("cloud", "sensor_msgs/PointCloud2", qos.SENSOR, PublishTime.FRAME, make_message,
+            self._add("cloud", "sensor_msgs/PointCloud2", self._sensor, PublishTime.FRAME, make_message,
                       name=fill_name(name, self._role, spec.name), needs=spec.name)  # fmt: skip
 
     # --- transforms -----------------------------------------------------------------------------------------------
 
     def _dynamic_transforms(self, kind: Any, now: PublishContext) -> Any:
-        return ego.ego_transform(kind, now.own, now.stamp_us, self._profile.odom, self._base)
+        return transforms.ego_transform(kind, now.own, now.stamp_us, self._profile.odom, self._base)
 
-    def _static_transforms(self, kind: Any, now: PublishContext) -> Any:
-        frames, role = self._profile, self._role
-        places = [(parent, child, Pose()) for child, parent in frames.fixed.items()]
-        if any(now.frame_origin):
-            places.append((frames.map, _frame_of_clouds(frames.map, now), Pose(*now.frame_origin)))
-        places += [(self._base, fill_name(name, role), Pose()) for name in (frames.imu, frames.gnss)]
-        places += [
-            (self._base, fill_name(frames.camera, role, c.name), ego.optical_pose(c.pose)) for c in self._rig.cameras
-        ]
-        places += [(self._base, fill_name(frames.lidar, role, lidar.name), lidar.pose) for lidar in self._rig.lidars]
-        return kind(transforms=[ego.transform(as_header(now.stamp_us, p), child, pose) for p, child, pose in places])
+    def _fixed_frames(self, now: PublishContext) -> list[FixedFrame]:
+        return fixed_frames(self._profile, self._rig, self._role, now.frame_origin)
 
     @staticmethod
     def _foreign(make: Callable[..., Any], frame_id: str) -> Callable[[Any, PublishContext], Any]:
         return lambda kind, now: make(kind, now.own, as_header(now.stamp_us, frame_id))
 
 
-def _frame_of_clouds(world: str, now: PublishContext) -> str:
-    """Frame for points in single precision: on maps far away not the map's own, but one near the ego."""
-    return f"{world}_near" if any(now.frame_origin) else world
+def in_namespace(node: rclpy.node.Node, name: str) -> str:
+    """A topic's name in the node's namespace; those that all nodes of a domain share stay as they are."""
+    if name in ("/clock", "/tf", "/tf_static"):
+        return name
+    resolved: str = node.resolve_topic_name(name.lstrip("/"), only_expand=True)
+    return resolved
 
 
 def _message_of_part(now: PublishContext, what: str, make: Callable[..., Any], *rest: Any) -> Any:

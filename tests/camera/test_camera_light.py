@@ -9,14 +9,15 @@ import pytest
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.effects import add_noise, blur_motion, image_motion
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
+from uniscene_sim.camera.raycast.glare import add_glare
 from uniscene_sim.camera.raycast.ground_bins import bin_range, make_ground_bins
-from uniscene_sim.camera.raycast.lamps import active_lamps, lamp_light
+from uniscene_sim.camera.raycast.lamps import active_lamps, lamp_light, lamp_retro, lamp_shine
 from uniscene_sim.camera.weather import sky_of
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.layout import LayoutFrame, Light, Style
+from uniscene_sim.layout import WEATHERS, LayoutFrame, Light, Style
 from uniscene_sim.rig import CameraSpec, SensorRig
-from uniscene_sim.scenario_files.style_text import WEATHERS, style_of_text
+from uniscene_sim.scenario_files.style_text import style_of_text
 from uniscene_sim.taxonomy import Material, OccClass
 from uniscene_sim.tracing.kernels import trace_world
 from uniscene_sim.tracing.occlusion import occluded
@@ -24,7 +25,6 @@ from uniscene_sim.tracing.slabs import Ray
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 FRONT = CameraSpec("front", 200, 112, 125.0, 125.0, 100.0, 56.0, Pose(1.7, 0.0, 1.5), max_range_m=100.0)
-GROUND = (OccClass.DRIVEABLE_SURFACE, OccClass.SIDEWALK, OccClass.TERRAIN)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_dipped_beam_lights_the_road_and_not_the_sky():
     frame = LayoutFrame(0, Pose(), np.zeros(3), 0.0, 0.0, 0.0, _vehicle(), _nobody(), np.zeros(0, np.uint8),
                         np.zeros((0, 3)), "none", 1)  # fmt: skip
     lamps, bins = active_lamps(frame, np.zeros((0, 3)), 1.0, np.zeros(3), 80.0)
-    assert lamps.kind.tolist() == [1]
+    assert lamps.kind.tolist() == [1, 2]  # its rear lights, too
 
     def wall(x: float, y: float, z: float) -> float:
         return float(lamp_light(lamps, bins, x, y, z, -1.0, 0.0, 0.0)[0])
@@ -144,6 +144,56 @@ def test_a_dipped_beam_lights_the_road_and_not_the_sky():
     assert wall(20, 0, 0.3) > 5 * wall(20, 0, 3.0)  # the cut-off
     assert wall(20, 0, 0.3) > 3 * wall(20, 15, 0.3)  # the side
     assert wall(-20, 0, 0.3) == 0.0
+
+
+def test_lamps_shine_and_come_back_from_retro_reflectors():
+    """Wet ground shines below a lamp's mirror image; a plate returns the lamps beside the eye, to nobody else."""
+    frame = LayoutFrame(0, Pose(), np.zeros(3), 0.0, 0.0, 0.0, _vehicle(), _nobody(), np.zeros(0, np.uint8),
+                        np.zeros((0, 3)), "none", 1)  # fmt: skip
+    lamps, bins = active_lamps(frame, np.zeros((0, 3)), 1.0, np.zeros(3), 80.0)
+    rear = float(lamps.position[1, 0])
+    assert (lamp_light(lamps, bins, rear - 4.0, 0.0, 0.0, 1.0, 0.0, 0.0) > np.array([0.001, 0.0, 0.0])).all()
+    eye = np.array([rear - 12.0, 0.6, 1.4])  # behind the car, in line with one of its lamps
+
+    def shine(away: float, aside: float = 0.6) -> float:
+        point = np.array([rear - away, aside, 0.0])
+        d = (point - eye) / np.linalg.norm(point - eye)
+        return float(lamp_shine(lamps, bins, *point, 0.0, 0.0, 1.0, *d, 120.0)[0])
+
+    mirrored = 12.0 * 0.7 / 2.1
+    assert shine(mirrored) > 2 * shine(mirrored, 2.0) and shine(mirrored) > 0.001
+
+    def back(eye: tuple[float, float, float]) -> float:
+        plate = np.array([40.0, 0.0, 0.6])
+        d = (plate - eye) / np.linalg.norm(plate - eye)
+        return float(lamp_retro(lamps, bins, *plate, *d)[0])
+
+    light = float(lamp_light(lamps, bins, 40.0, 0.0, 0.6, -1.0, 0.0, 0.0)[0])
+    assert back((1.7, 0.0, 1.4)) > 10 * light
+    assert back((30.0, 5.0, 1.4)) == 0.0
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_glare_surrounds_lamps_that_are_seen(view, hidden):
+    """Around the tail lamps of the car ahead at night, unless something stands before it; never by day."""
+    night = replace(view, frame=replace(view.frame, style=Style("rain", 23.0)))
+    (job,) = RaycastCameras()._render_jobs(night, [FRONT])
+    lamp = np.array([[*view.frame.ego_pose.apply(np.array([14.0, 0.0, 0.7]))]])
+    lamps = job.scene.lamps._replace(
+        position=lamp, axis=np.array([[-np.cos(view.frame.ego_pose.yaw), -np.sin(view.frame.ego_pose.yaw)]]),
+        kind=np.array([2], np.uint8), rgb=np.array([[1.0, 0.04, 0.02]]), aside=np.zeros(1),
+    )  # fmt: skip
+    rgb = np.full((FRONT.height, FRONT.width, 3), 20, np.uint8)
+    depth = np.full(rgb.shape[:2], 5.0 if hidden else 60.0, np.float32)
+    at = view.frame.ego_pose.compose(FRONT.pose).position
+    add_glare(
+        rgb, depth, lamps, job.scene.sky, at, view.frame.ego_pose.rotation @ FRONT.rotation_base_from_optical, FRONT
+    )
+    v, u = np.unravel_index(rgb[..., 0].argmax(), depth.shape)
+    assert (rgb == 20).all() if hidden else rgb[v, u, 0] > 60 > 25 > rgb[v, u, 2]
+    if not hidden:
+        y = FRONT.cy + FRONT.fy * (1.5 - 0.7) / (14.0 - 1.7)
+        assert abs(u + 0.5 - FRONT.cx) < 1.5 and abs(v + 0.5 - y) < 1.5 and (rgb[v, :20] == 20).all()
 
 
 def _vehicle():

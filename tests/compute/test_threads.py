@@ -26,34 +26,45 @@ def whoami(_: object) -> int:
     return threading.get_ident()
 
 
-def test_two_threads_at_once_give_results_in_order(two_threads):
-    meet = threading.Barrier(2)  # nobody passes alone
+@pytest.fixture
+def meeting():
+    """Tells the thread, once two are there: on a busy machine one could do all the work before the other begins."""
+    meet = threading.Barrier(2)
 
+    def whoami_of_two(_: object) -> int:
+        meet.wait(60)
+        return threading.get_ident()
+
+    return whoami_of_two
+
+
+def test_two_threads_at_once_give_results_in_order(two_threads, meeting):
     def square(n: int) -> int:
-        meet.wait(30)
+        meeting(n)
         time.sleep(0.01 * (n % 3))
         return n * n
 
     assert map_threads(square, range(6)) == [0, 1, 4, 9, 16, 25]
 
 
-def test_what_is_done_within_keeps_to_its_thread(two_threads):
+def test_what_is_done_within_keeps_to_its_thread(two_threads, meeting):
     def within(_: int) -> tuple[set[int], int]:
+        meeting(_)
         assert len(row_ranges(100)) == 1
         return set(map_threads(whoami, range(4))), threading.get_ident()
 
     found = map_threads(within, range(4))
     assert all(inner == {outer} for inner, outer in found)
     assert len({outer for _, outer in found}) == 2
-    assert len(set(map_threads(whoami, range(4)))) == 2  # and then it is over
+    assert len(set(map_threads(meeting, range(4)))) == 2  # and then it is over
 
 
-def test_fewer_items_than_threads_leave_all_threads_to_each(two_threads):
-    [inner] = map_threads(lambda _: map_threads(whoami, range(4)), [0])
+def test_fewer_items_than_threads_leave_all_threads_to_each(two_threads, meeting):
+    [inner] = map_threads(lambda _: map_threads(meeting, range(4)), [0])
     assert len(set(inner)) == 2
 
 
-def test_an_error_comes_out_when_all_have_stopped(two_threads):
+def test_an_error_comes_out_when_all_have_stopped(two_threads, meeting):
     done = []
 
     def work(n: int) -> None:
@@ -67,7 +78,7 @@ def test_an_error_comes_out_when_all_have_stopped(two_threads):
     stopped = list(done)
     time.sleep(0.1)
     assert done == stopped
-    assert len(set(map_threads(whoami, range(4)))) == 2
+    assert len(set(map_threads(meeting, range(4)))) == 2
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 84, 1000])

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from uniscene_sim import conformance
+from uniscene_sim.assembly import tile_store
 from uniscene_sim.camera.raycast.engine import RaycastCameras
-from uniscene_sim.conformance.rules import RuleViolation
+from uniscene_sim.conformance.rules import RuleViolation, refused_with_input_error
 from uniscene_sim.conformance.sensors import sensor_rules
 from uniscene_sim.conformance.sinks import sink_rules
 from uniscene_sim.conformance.sources import source_rules
@@ -32,6 +33,18 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 
 RANGES, SEVERAL = "shapes, types and ranges", "serves several moments at once"
 THIRD_PARTY = Path(__file__).parents[1] / "third_party"
+
+
+@pytest.fixture(scope="module")
+def street_tiles():
+    source = ScenarioSource.open("cut_in")
+    return tile_store("procedural", source.map, source.seed)
+
+
+@pytest.fixture
+def one_street(street_tiles, monkeypatch):
+    """What is broken in sensors and windows shows in a street whose tiles are made once."""
+    monkeypatch.setattr("uniscene_sim.conformance.sensors.tile_store", lambda *_: street_tiles)
 
 
 BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("window", "exact"), ("camera", "raycast"),
@@ -227,13 +240,13 @@ class Locked(RaycastCameras):
         ("lidar", _lidar(xyz=lambda s: s.xyz.astype(float)), RANGES, "xyz must be float32"),
     ],
 )  # fmt: skip
-def test_broken_sensors_are_named(slot, engine, rule, message):
+def test_broken_sensors_are_named(one_street, slot, engine, rule, message):
     rules = dict(sensor_rules(slot, engine, "unused"))
     with pytest.raises((RuleViolation, IndexError), match=message):
         rules[rule]()
 
 
-def test_an_engine_that_serves_chunks_keeps_the_rules():
+def test_an_engine_that_serves_chunks_keeps_the_rules(one_street):
     rules = dict(sensor_rules("camera", Chunked, "unused"))
     for rule in ("declares its attributes", RANGES, SEVERAL, "its state is a value", "batch equals single worlds"):
         rules[rule]()
@@ -301,7 +314,7 @@ class Forgetting(ExactWindow):
         (Forgetting, "repeats", "state must be passed, not kept"),
     ],
 )
-def test_broken_windows_are_named(engine, rule, message):
+def test_broken_windows_are_named(one_street, engine, rule, message):
     with pytest.raises(RuleViolation, match=message):
         dict(window_rules(engine, "unused"))[rule]()
 
@@ -528,53 +541,71 @@ def test_what_hangs_on_the_process_is_named(tmp_path, monkeypatch, slot, name):
     assert not bad, bad
 
 
+#: Commands one after the other in one process, each with its code and what it printed: starting takes seconds.
+COMMANDS = """
+import contextlib, io, json, sys
+from uniscene_sim.cli.main import main
+
+results = []
+for words in json.load(sys.stdin):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = end.code
+    results.append((code, out.getvalue(), err.getvalue()))
+json.dump(results, sys.stdout)
+"""
+
+
 def test_what_somebody_else_installs(tmp_path):
     """A source, an engine and a sink: installed for real, checked and run by name."""
-    install = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-build-isolation",
-        "--target",
-        str(tmp_path),
-    ]
-    subprocess.run([*install, str(THIRD_PARTY)], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*pip, str(tmp_path), str(THIRD_PARTY)], check=True, capture_output=True)
     root = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
-
-    def cli(*arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "uniscene_sim.cli", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
-
-    for camera in ("fog", "late"):
-        checked = cli("check", camera)
+    own = {"text": True, "env": environment, "cwd": tmp_path, "capture_output": True}
+    fog, late, track, ring = (tmp_path / name for name in ("fog", "late", "track", "ring"))
+    rl = ("--rig", "rl", "--no-cache", "--out")
+    commands = (
+        ("check", "late"), ("check", "ring", "--on", "30"), ("check", "track"),
+        ("run", "cut_in", "--camera", "fog", "--ticks", "2", *rl, str(fog)),
+        ("run", "cut_in", "--camera", "late", "--ticks", "5", "--trace", "window+tiles", "--no-preview", *rl,
+         str(late)),
+        ("run", "30", "--source", "ring", "--sink", "track", "--sink", "report", "--no-preview", "--ticks", "3", *rl,
+         str(track)),
+        ("run", "--source", "ring://30", "--no-preview", "--ticks", "1", *rl, str(ring)),
+        ("run", "wide", "--source", "ring", "--out", str(tmp_path / "none")), ("run", "30", "--source", "rign"),
+        ("info",), ("check", "fog_camera:FOG_RGB", "--slot", "camera"), ("check", "fogg"),
+    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", COMMANDS], input=json.dumps(commands), **own)
+    assert done.returncode == 0, done.stderr
+    results = [subprocess.CompletedProcess("uniscene-sim", *result) for result in json.loads(done.stdout)]
+    a_late, a_ring, a_track, ran_fog, ran_late, ran_track, ran_ring, wide, rign, info, no_class, fogg = results
+    a_fog = subprocess.run([sys.executable, "-m", "uniscene_sim.cli", "check", "fog"], **own)
+    for checked in (a_fog, a_late):
         assert checked.returncode == 0 and checked.stdout.count("ok") == 11, checked.stdout + checked.stderr
-    for arguments in (("ring", "--on", "30"), ("track",)):
-        checked = cli("check", *arguments)
+    for checked in (a_ring, a_track):
         assert checked.returncode == 0 and checked.stdout.count("ok") >= 6, checked.stdout + checked.stderr
-    out = tmp_path / "out"
-    ran = cli("run", "cut_in", "--rig", "rl", "--camera", "fog", "--ticks", "2", "--out", str(out), "--no-cache")
-    assert ran.returncode == 0 and (out / "report.json").is_file(), ran.stderr
-    assert '"fog"' in (out / "report.json").read_text()
-    ran = cli("run", "cut_in", "--rig", "rl", "--camera", "late", "--ticks", "5", "--out", str(out), "--no-cache",
-              "--no-preview", "--trace", "window+tiles")  # fmt: skip
-    assert ran.returncode == 0 and json.loads((out / "report.json").read_text())["ticks"] == 6, ran.stderr
-    ran = cli("run", "30", "--source", "ring", "--sink", "track", "--sink", "report", "--no-preview", "--rig", "rl",
-              "--ticks", "3", "--out", str(out), "--no-cache")  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    track = (out / "track.csv").read_text().splitlines()
-    assert len(track) == 5 and track[-1].startswith("300000,2.397,")  # 0.3 s at 8 m/s
-    assert json.loads((out / "report.json").read_text())["scenario"] == "ring of 30 m"
-    ran = cli("run", "--source", "ring://30", "--no-preview", "--rig", "rl", "--ticks", "1", "--out", str(out))
-    assert ran.returncode == 0 and "ring of 30 m: RUNNING" in ran.stdout, ran.stderr
-    refused = cli("run", "wide", "--source", "ring", "--out", str(tmp_path / "none"))
-    assert refused.returncode == 2 and "expected a radius in metres, got 'wide'" in refused.stderr
-    assert cli("run", "30", "--source", "rign").returncode == 2
-    listed = cli("info").stdout
-    assert "ring (other_house 1.0)" in listed and "track (other_house 1.0)" in listed
-    broken = cli("check", "fog_camera:FOG_RGB", "--slot", "camera")
-    assert broken.returncode == 1 and "FAIL" in broken.stdout
-    assert cli("check", "fogg").returncode == 2
+    for ran in (ran_fog, ran_late, ran_track, ran_ring):
+        assert ran.returncode == 0, ran.stderr
+    assert '"fog"' in (fog / "report.json").read_text()
+    assert json.loads((late / "report.json").read_text())["ticks"] == 6
+    rows = (track / "track.csv").read_text().splitlines()
+    assert len(rows) == 5 and rows[-1].startswith("300000,2.397,")  # 0.3 s at 8 m/s
+    assert json.loads((track / "report.json").read_text())["scenario"] == "ring of 30 m"
+    assert "ring of 30 m: RUNNING" in ran_ring.stdout
+    assert wide.returncode == 2 and "expected a radius in metres, got 'wide'" in wide.stderr
+    assert rign.returncode == 2 and fogg.returncode == 2
+    assert "ring (other_house 1.0)" in info.stdout and "track (other_house 1.0)" in info.stdout
+    assert no_class.returncode == 2 and "is not a class" in no_class.stderr
+
+
+def test_a_rule_in_which_a_plugin_ends_the_program_fails(monkeypatch):
+    """And does not pass for success."""
+    monkeypatch.setattr(conformance, "_rules", lambda *_: [("ends", lambda: sys.exit(0)), ("goes on", lambda: None)])
+    ends, goes_on = conformance.check("camera", "raycast-plain")
+    assert (ends.passed, ends.detail, goes_on.passed) == (False, "raised SystemExit: 0", True)
+    with pytest.raises(RuleViolation, match="x must be served or refused with InputError, raised SystemExit: 3"):
+        refused_with_input_error("x", lambda: sys.exit(3))

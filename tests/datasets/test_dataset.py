@@ -90,6 +90,8 @@ def test_class_frequencies_count_every_voxel_once(town):
 def test_a_split_takes_its_own_seeds_alone(tmp_path):
     with pytest.raises(InputError, match="seed 5 is not of test, expected 20000 to 29999"):
         make_data(tmp_path, "test", [20_000, 5])
+    with pytest.raises(InputError, match="seed 10000 is not of train"):
+        make_data(tmp_path, "train", range(10**12))
     with pytest.raises(InputError, match="no split 'trian'"):
         make_data(tmp_path, "trian", [1])
     assert not list(tmp_path.iterdir())

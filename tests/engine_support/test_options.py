@@ -46,6 +46,9 @@ class Plain:
     ("text", "expected"),
     [
         (None, {}),
+        ("model=", {"model": ""}),
+        ("weights=", {"weights": None}),
+        ("steps=+3,strength=.5e+1", {"steps": 3, "strength": 5.0}),
         ("tinyvideo", {}),
         ("model=tinyvideo", {}),
         ("big", {"model": "big"}),
@@ -71,17 +74,103 @@ def test_what_is_written_is_what_the_engine_gets(text, expected):
         ("a,b", "expected option=value, got 'b'"),
         ("a,model=b", "option 'model' is given twice"),
         ("steps=2,steps=3", "option 'steps' is given twice"),
-        ("model=", "option 'model': expected a value, got none"),
+        ("steps=", "option 'steps': expected a whole number, got ''"),
         ("steps=2.5", "option 'steps': expected a whole number, got '2.5'"),
         ("strength=much", "option 'strength': expected a number, got 'much'"),
         ("joint=yes", "option 'joint': expected true or false, got 'yes'"),
         ("device=tpu", "option 'device': expected one of cpu, cuda, got 'tpu'"),
         ("steps=0", "dream: steps: must be at least 1, got 0"),
+        ("joint=", "option 'joint': expected true or false, got ''"),
+        ("device=", "option 'device': expected one of cpu, cuda, got ''"),
+        ("strength=", "option 'strength': expected a number, got ''"),
+        *(
+            (f"{key}={text}", f"option '{key}': expected a .*number")
+            for key in ("steps", "strength")
+            for text in (
+                "1_0",
+                "\u0663",
+                "\uff11",
+                "nan",
+                "1e999",
+                "inf",
+                "-Infinity",
+                " 1",
+                "1 ",
+                "0x1",
+                "1e",
+                "+",
+                "--1",
+            )
+        ),
+        ("steps=" + "9" * 400, "option 'steps': expected a whole number of at most 18 digits, got '999.*"),
     ],
 )
 def test_what_will_not_do_is_named(text, wrong):
     with pytest.raises(InputError, match=f"^--camera: .*{wrong}"):
         parse_options(Engine, text, "--camera")
+
+
+@dataclass
+class NoDefault:
+    model: str
+
+
+@dataclass
+class Empty:
+    pass
+
+
+@dataclass
+class Fails:
+    model: str = "x"
+
+    def __post_init__(self):
+        raise ValueError("not today")
+
+
+@dataclass
+class Exits(Fails):
+    def __post_init__(self):
+        raise SystemExit(0)
+
+
+@dataclass
+class Listed:
+    models: list[str] | None = None
+
+
+@dataclass
+class Several:
+    model: "int | str" = 1
+
+
+@dataclass
+class Unknown:
+    model: "Nowhere" = 1  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("declared", "wrong"),
+    [
+        (5, "its Options must be a dataclass, is 5"),
+        (str, "its Options must be a dataclass, is <class 'str'>"),
+        (Engine.Options(), "its Options must be a dataclass, is "),
+        (Empty, "its Options must have a field for each option, has none"),
+        (NoDefault, "its Options must have defaults, 'model' has none"),
+        (Fails, "its options '(x=1)?' cannot be used: ValueError: not today|has no option 'x'"),
+        (Exits, "its options '' cannot be used: SystemExit: 0|has no option 'x'"),
+        (Listed, r"must be of type str, int, .*; 'models' is of type list\[str\] \| None"),
+        (Several, r"must be of type str, int, .*; 'model' is of type int \| str"),
+        (Unknown, "its Options cannot be used: NameError: name 'Nowhere' is not defined"),
+    ],
+)
+@pytest.mark.parametrize("text", [None, "x=1", "1"])
+def test_options_that_are_not_as_they_should_be_are_told(declared, wrong, text):
+    engine = type("Odd", (Plain,), {"name": "odd", "Options": declared})
+    if text == "1" and declared in (Fails, Exits):
+        wrong = "its options '1' cannot be used"
+    with pytest.raises(InputError, match=f"^--camera: odd.*({wrong})"):
+        parse_options(engine, text, "--camera")
 
 
 def test_an_engine_without_options_takes_none():

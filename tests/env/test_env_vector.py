@@ -136,6 +136,12 @@ def test_pictures_of_all_worlds():
     ("settings", "match"),
     [
         ({"num_envs": 0}, "num_envs"),
+        ({"num_envs": 2.5}, "num_envs: expected a whole number"),
+        (
+            {"num_envs": 60_000, "rig": "nuscenes", "observations": ("rgb",)},
+            r"num_envs: needs [0-9,.]+ GiB \(60000 worlds\)",
+        ),
+        ({"num_envs": 1, "max_episode_steps": True}, "max_episode_steps: expected a whole number"),
         ({"autoreset_mode": "sometimes"}, "autoreset_mode: expected one of 'NextStep'"),
         ({"render_mode": "human"}, "render_mode"),
         ({"max_episode_steps": 0}, "max_episode_steps"),

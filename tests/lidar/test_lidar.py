@@ -494,7 +494,7 @@ def test_yaml_models_tables_and_ouster_files(tmp_path, shared_data):
         ("dual", "both", r"rig.yaml:14: lidars\[1\].returns: 'both' is not one of strongest, last, dual"),
         ("0.02", "-0.02", r"rig.yaml:13: lidars\[1\].range_noise_m"),
         ("model: os1-128", "beams: none.json", r"none.json: cannot be read.*expected Ouster metadata"),
-        ("model: os1-128", "beams: rig.yaml", r"rig.yaml: is not JSON"),
+        ("model: os1-128", "beams: rig.yaml", r"rig.yaml:1: is not JSON"),
         ("model: os1-128", "beams: odd.json", r"odd.json: beam_azimuth_angles: expected 2 numbers"),
         ("model: os1-128", "beams: bad.json", r"bad.json: beam_altitude_angles: expected a list of angles"),
         ("model: os1-128", "beams: mode.json", r"mode.json: lidar_mode: expected columns x Hz as '1024x10', got 7"),
@@ -521,8 +521,8 @@ def test_specs_refuse_nonsense():
     for changes, message in (
         ({"azimuth_offset_rad": (0.1,)}, "azimuth_offset_rad must have one number for each of the 24 rings, has 1"),
         ({"returns": "first"}, "returns must be one of strongest, last, dual"),
-        ({"range_noise_m": -0.1}, "must not be negative"),
-        ({"firing_us": (-1.0,) * 24}, "must lie in a column"),
+        ({"range_noise_m": -0.1}, "range_noise_m: expected a number from 0 to 10 m, got -0.1"),
+        ({"firing_us": (-1.0,) * 24}, r"firing_us\[0\]: expected a number from 0"),
     ):
         with pytest.raises(ValueError, match=message):
             replace(RING, **changes)

@@ -131,7 +131,7 @@ def test_pickle_is_refused(tmp_path: Path) -> None:
         archive.writestr("head.npy", "nonsense")
     with pytest.raises(InputError):
         VectorMap.load(tmp_path / "zip.npz")
-    with pytest.raises(InputError, match="no such"):
+    with pytest.raises(InputError, match="No such"):
         VectorMap.load(tmp_path / "none.npz")
 
 
@@ -195,6 +195,18 @@ def test_place_on_a_lane_is_found_again(toy: VectorMap, lane: int, f: float, sid
 def test_decks_and_missing_kinds(toy: VectorMap) -> None:
     assert toy.nearest_lane(30, 0.4, 7.1)[0] == 4 and toy.nearest_lane(30, 0.4, 0.1)[0] == 0
     assert toy.nearest_lane(30, 0.4, kinds=("tram",))[0] == -1
+
+
+def test_nearest_lane_of_points_far_apart() -> None:
+    """As maps of others have them: a segment that began long ago is as near as one that begins here."""
+    ends = {"width": np.full(2, 3.5), "heading": np.zeros(2)}
+    long = Lane(0, ("0", 0, -1), "driving", np.array([[0.0, 0, 0], [400, 0, 0]]), left_mark="", right_mark="", **ends)
+    short = replace(long, index=1, key=("1", 0, -1), centre=np.array([[195.0, 12, 0], [205, 12, 0]]))
+    far = replace(long, index=2, key=("2", 0, -1), kind="sidewalk", centre=np.array([[0.0, 500, 0], [400, 500, 0]]))
+    m = VectorMap(name="sparse", lanes=(long, short, far))
+    assert m.nearest_lane(200, 1.0) == (0, pytest.approx(200), pytest.approx(1))
+    assert m.nearest_lane(200, 11.0)[0] == 1
+    assert m.graph.nearest(200, 400.0, within_m=100.0)[0] == -1 and m.graph.nearest(200, 400.0)[0] == 1
 
 
 def test_lane_point_is_clipped(toy: VectorMap) -> None:
@@ -448,7 +460,7 @@ def check_shape(m: VectorMap) -> None:
 
 
 def test_timeout_and_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such"):
+    with pytest.raises(InputError, match="No such"):
         read_opendrive(tmp_path / "none.xodr")
     (tmp_path / "a.xodr").write_text("<OpenDRIVE/>")
     with pytest.raises(InputError, match="longer than"):

@@ -266,13 +266,37 @@ def test_a_planview_that_begins_late(read):
     assert "begins at s = 5" in read(road("1"), road("2", geometry=pieces.format(5)), losses=1).losses[0]
 
 
+WIDTH = '<width sOffset="0" a="{}" b="0" c="0" d="0"/>'
+
+
 def test_where_nothing_is_left_the_file_is_refused(read):
     with pytest.raises(InputError, match=r"nothing to drive on.*length"):
         read(BROKEN["length 0"])
     with pytest.raises(InputError, match="nothing to drive on"):
         read(road("1", f"<right>{lane(-1, type='sidewalk')}</right>"))
-    with pytest.raises(InputError, match="span 120 x 120 km"):
-        read(road("1"), road("2", x=1.2e5, y=1.2e5))
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (road("2", x=1.2e5, y=1.2e5), "it lies far from the rest"),
+        (road("2", x=9e5), "it lies far from the rest"),
+        (road("2", length=9e5), "expected a length above 0 and up to 100000 m"),
+        (road("2", f"<right>{lane(-1, WIDTH.format('1e6'))}</right>"), "lanes of endless width or place"),
+        (road("2", f"<right>{lane(-1, WIDTH.format('1e300'))}</right>"), "lanes of endless width or place"),
+        (road("2", elevation='<elevation s="0" a="1e300" b="0" c="0" d="0"/>'), "lanes of endless width or place"),
+        (road("2", shape='<arc curvature="1e300"/>'), "lanes of endless width or place"),
+        (road("2", hdg="1e300"), "lanes of endless width or place"),
+    ],
+)
+def test_numbers_beyond_all_measure_leave_out_their_road(read, broken, told):
+    found = read(road("0", y=30), road("1"), broken, losses=1)
+    assert told in found.losses[0] and "'2'" in found.losses[0] and {lane.key[0] for lane in found.lanes} == {"0", "1"}
+
+
+def test_an_offset_that_leads_nowhere_is_not_used(read):
+    for offset in ('x="1e300"', 'z="1e6"'):
+        assert "not used: <offset>" in read(f"<header><offset {offset}/></header>", road("1"), losses=1).losses[0]
 
 
 def test_losses_are_warned_of_once_and_strict_makes_them_an_error(tmp_path, capsys):

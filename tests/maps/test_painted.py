@@ -24,7 +24,6 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 STEP_M = 0.5
 SHAPE = (260, 160)  # 130 x 80 m
 ORIGIN = (-10.0, -40.0)
-END_M = 100.0
 
 
 def street(**more: np.ndarray) -> PaintedMap:
@@ -163,9 +162,9 @@ def test_malformed_files_are_refused_by_name(tmp_path, painted, capsys):
         assert main(["validate", str(folder)]) == (2 if expected else 0)
         assert expected in capsys.readouterr().err
     assert main(["validate", str(damaged)]) == 2
-    assert "damaged.npz: damaged or not a painted map" in capsys.readouterr().err
+    assert "damaged.npz: is damaged or something else, expected a painted map" in capsys.readouterr().err
     assert main(["validate", str(short)]) == 2
-    assert "short.npz: resolution_m: missing" in capsys.readouterr().err
+    assert "short.npz: resolution_m: not there" in capsys.readouterr().err
 
 
 # --- the ground -------------------------------------------------------------------------------------------------------

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
+from uniscene_sim.maps import rolling_ground
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane
+from uniscene_sim.maps.painted.cells import PaintedRaster
+from uniscene_sim.maps.terrain import terrain_frame
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.occupancy.dense_labels import condition_layout
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE
@@ -218,3 +222,25 @@ def test_layouts_of_learned_tiles_keep_decks_apart(two_decks, urban):
         road = layout.data[layout.schema.index("drivable_area")].astype(bool)
         n, m = road.shape
         assert (road[n // 2 + 40, m // 2], road[n // 2, m // 2 + 40]) == (along_x, along_y)
+
+
+def test_terrain_that_no_memory_holds_is_refused_with_the_estimate(monkeypatch):
+    monkeypatch.setenv("UNISCENE_MEMORY_GB", "16")
+    terrain_frame(np.zeros(2), np.full(2, 2e4))
+    with pytest.raises(InputError, match=r"map: needs 40.* GiB \(the terrain of 60.0 x 60.0 km\), expected at most 16"):
+        terrain_frame(np.zeros(2), np.full(2, 6e4))
+    with pytest.raises(InputError, match="raster: expected at most 131 km along a side"):
+        PaintedRaster("strip", ("drivable_area",), np.ones((1, 2**20, 1), bool), 2.0)
+
+
+@pytest.mark.parametrize("window", [64, 200])
+def test_terrain_does_not_depend_on_the_windows_it_is_worked_on(monkeypatch, window):
+    rng = np.random.default_rng(3)
+    height, metres = np.full((420, 300), np.inf), np.zeros((420, 300))
+    for i, j, z in zip(rng.integers(0, 400, 12), rng.integers(0, 280, 12), rng.uniform(0, 12, 12), strict=True):
+        height[i : i + 20, j : j + 4], metres[i : i + 20, j : j + 4] = z, rng.uniform(0, 3)
+    whole = rolling_ground.rolling_terrain(height, metres, np.array([-100.0, 40.0]), 2.0)
+    monkeypatch.setattr(rolling_ground, "_WINDOW", window)
+    parts = rolling_ground.rolling_terrain(height, metres, np.array([-100.0, 40.0]), 2.0)
+    np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-4)
+    assert np.isfinite(whole).all() and np.abs(whole - 6).max() < 8

@@ -284,6 +284,10 @@ def test_a_config_that_does_not_fit_is_refused(raw):
         ("latent: 4", "latent: 8", "expected shape"),
         ("kind: dit", "kind: mlp", "expected the sizes"),
         ("depth: 2", "deep: 2", "expected the sizes"),
+        ("depth: 2", "depth: 100000000", "expected the sizes"),
+        ("depth: 2", "depth: two", "expected the sizes"),
+        ("latent: 4", "latent: 4000", "expected shape"),  # told before it takes memory
+        ("latent: 4", "latent: {a: 4}", "expected the sizes"),
     ):
         config = raw / "config.yaml"
         text = config.read_text()
@@ -302,7 +306,7 @@ def test_a_config_that_does_not_fit_is_refused(raw):
         ("seed: one", "seed: expected int"),
         ("net: {kind: mlp}", "net.kind: expected one of unet, dit"),
         ("vae_schedule: 3", "vae_schedule: expected fields"),
-        ("[", "cannot be read as YAML"),
+        ("[", "not valid YAML"),
     ],
 )
 def test_a_bad_recipe_is_refused(tmp_path, text, message):

@@ -51,7 +51,15 @@ def test_it_holds_the_packages_whole_and_nothing_else(names):
     python = tracked(ROOT / "uniscene_sim", "*.py") | {
         name.removeprefix("bridges/") for name in tracked(ROOT / "bridges", "*.py")
     }
-    data = {"uniscene_sim/py.typed", "uniscene_ros2/fastdds.xml"}
+    messages = tracked(ROOT / "uniscene_sim", "*.proto") | tracked(ROOT / "uniscene_sim", "*.pyi")
+    page = {name for kind in ("html", "css", "js") for name in tracked(ROOT / "uniscene_sim", f"*.{kind}")}
+    data = {
+        "uniscene_sim/py.typed",
+        "uniscene_ros2/fastdds.xml",
+        "uniscene_ros2/fastdds_loopback.xml",
+        *messages,
+        *page,
+    }
     assert {name for name in names if ".data/" not in name and ".dist-info/" not in name} == python | data
     for folder in {Path(name).parent.as_posix() for name in python}:
         assert f"{folder}/__init__.py" in names, f"{folder} is no package"
@@ -60,7 +68,7 @@ def test_it_holds_the_packages_whole_and_nothing_else(names):
 def test_it_shares_scenarios_maps_models_and_what_ros_wants(names):
     shared = {name.split(".data/data/share/")[1] for name in names if ".data/" in name}
     wanted = {
-        *tracked(ROOT / "launch", "*.launch.py"),
+        *tracked(ROOT / "launch", "*.*"),
         *tracked(ROOT / "scenarios", "*.yaml"),
         *tracked(ROOT / "scenarios" / "maps", "*.xodr"),
         *tracked(ROOT / "scenarios" / "maps", "*.npz"),

@@ -62,6 +62,14 @@ def test_nuscenes_tables(nuscenes):
         (lambda c: c[0].update(camera_intrinsic=[]), r"\[0\].camera_intrinsic.*3 x 3"),
         (lambda c: c[1].update(sensor_token="zz"), r"\[1\].sensor_token.*no sensor 'zz'"),
         (lambda c: c.clear(), "expected a list of records"),
+        (lambda c: c[0].update(sensor_token=["s1"]), r"\[0\].sensor_token: expected text, got \['s1'\]"),
+        (lambda c: c[0].update(rotation=[0, 0, 0, 0]), r"\[0\].rotation.*unit quaternion"),
+        (lambda c: c[0].update(translation=["1", "2", "3"]), r"\[0\].translation.*3 finite"),
+        (lambda c: c[0].update(translation=[10**400, 0, 0]), r"\[0\].translation.*3 finite"),
+        (lambda c: c[0].update(translation=[1e9, 0, 0]), r"\[0\].translation\[0\]: expected a number from -200"),
+        (lambda c: c[1].update(translation=[0, 0, 1e9]), r"\[1\].translation\[2\]: expected a number from -200"),
+        (lambda c: c[0].update(camera_intrinsic=[[0.0] * 3] * 3), r"\[0\].camera_intrinsic: expected positive focal"),
+        (lambda c: c[0].update(camera_intrinsic=[[1e-308, 0, 1], [0, 1e-308, 1], [0, 0, 1]]), "fx: expected a number"),
     ],
 )
 def test_nuscenes_errors_name_the_field(nuscenes, change, message):
@@ -128,7 +136,10 @@ def test_kitti_raw_folder(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [("P0: ", "X0: ", None), (P0, "1 2 3", r"P0: expected 3 x 4"), ("Tr_velo", "Tx_velo", r"Tr: is missing"),
-     ("7.215377e+02", "-1", r"P0.*positive focal")],
+     ("7.215377e+02", "-1", r"P0.*positive focal"), ("R0_rect: 1", "R0_rect: 0", r"R0_rect: expected a rotation"),
+     ("R0_rect: 1", "R0_rect: -1", r"R0_rect: expected a rotation"), ("7.5e-03", "0.5", r"Tr_.*expected a rotation"),
+     ("4.485728e+01", "1e9", r"P2\[[0-2]\]: expected a number from -200"),
+     ("0 0 1 0\n", "0 0 0 0\n", r"P0.*positive focal"), ("6.095593e+02", "1e300", r"cx: expected a number")],
 )  # fmt: skip
 def test_kitti_errors_name_the_field(tmp_path, old, new, message):
     file = tmp_path / "calib.txt"

@@ -59,7 +59,7 @@ def test_yaml_rig(tmp_path):
         ("fov_deg: 90", "fov_deg: .nan", r"rig.yaml:6: cameras\[0\].fov_deg"),
         ("period_ms: 50", "period_ms: 33", "multiples of the 10 ms"),
         ("fov_deg: 90", f"fov_deg: 9{'0' * 400}", r"rig.yaml:6: cameras\[0\].fov_deg: .*finite"),
-        ("name: top", "name: 2026-02-30", "rig.yaml: not valid YAML"),
+        ("name: top", "name: 2026-02-30", r"rig.yaml:10: lidars\[0\].name: not valid YAML"),
         ("name: top", "name: front", "names must differ"),
         ("cameras:", "cameras: [", "rig.yaml"),
     ],
@@ -88,7 +88,7 @@ def test_unknown_rig_lists_presets():
 
 
 def test_specs_refuse_nonsense():
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(ValueError, match="width: expected a whole number from 1"):
         CameraSpec("c", 0, 10, 1, 1, 1, 1, Pose())
     with pytest.raises(ValueError, match="beams"):
         LidarSpec("l", Pose(), (), 10)

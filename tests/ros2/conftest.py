@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -48,25 +49,23 @@ def own_domain():
 class Process:
     """A child process with a log."""
 
-    def __init__(self, command, domain, log):
+    def __init__(self, command, domain, log, **environ):
         self.log_path = log
-        environ = {**os.environ, "ROS_DOMAIN_ID": str(domain), "PYTHONUNBUFFERED": "1"}
+        environ = {**os.environ, "ROS_DOMAIN_ID": str(domain), "PYTHONUNBUFFERED": "1", **environ}
         with open(log, "w") as file:
-            self.child = subprocess.Popen(
-                [sys.executable, *map(str, command)], env=environ, stdout=file, stderr=subprocess.STDOUT
-            )
+            self.child = subprocess.Popen([*map(str, command)], env=environ, stdout=file, stderr=subprocess.STDOUT)
 
     @property
     def log(self):
         return self.log_path.read_text()
 
-    def wait(self, seconds=90):
+    def wait(self, seconds=120):
         try:
             return self.child.wait(seconds)
         except subprocess.TimeoutExpired:
             pytest.fail(f"still runs after {seconds} s:\n{self.log}")
 
-    def until(self, words, seconds=60):
+    def until(self, words, seconds=120):
         deadline = time.monotonic() + seconds
         while words not in self.log:
             if self.child.poll() is not None or time.monotonic() > deadline:
@@ -89,22 +88,48 @@ class Process:
 
 @pytest.fixture
 def start(tmp_path):
-    """`start("node", domain, scenario="cut_in")`, or "stack" or "resets" and the words of their command lines."""
+    """`start("node", domain, scenario="cut_in")`, or "stack" or "resets" and the words of their command lines; or
+    `start("sh", domain, "-c", ...)`, some other command and what it adds to the environment."""
     running = []
 
-    def begin(what, domain, *words, **options):
+    def begin(what, domain, *words, environ=(), **options):
         scripts = {"stack": STACK, "resets": Path(__file__).with_name("resets.py")}
-        command = ["-m", "uniscene_ros2.cli"] if what == "node" else [scripts[what]]
+        command = [sys.executable, scripts[what]] if what in scripts else [what]
         if what == "node":
-            options = {"rig": "rl", **options}
+            command, options = [sys.executable, "-m", "uniscene_ros2.cli"], {"rig": "rl", **options}
         flags = [w for k, v in options.items() if v is not None for w in (f"--{k.replace('_', '-')}", v)]
-        process = Process([*command, *words, *flags], domain, tmp_path / f"{what}{len(running)}.log")
-        running.append(process)
-        return process
+        log = tmp_path / f"{what}{len(running)}.log"
+        running.append(Process([*command, *words, *flags], domain, log, **dict(environ)))
+        return running[-1]
 
     yield begin
     for process in running:
         process.stop()
+
+
+@pytest.fixture
+def run_node(domain):
+    """`run_node(scenario="cut_in")` runs a node in a thread of this process; what is lost it soon sends again."""
+    from rclpy.signals import SignalHandlerOptions
+
+    from uniscene_ros2.node import UnisceneNode
+
+    rclpy.init(domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
+    running = []
+
+    def run(**parameters):
+        node = UnisceneNode({"scenario": "cut_in", "rig": "rl", "resend_s": 0.3, **parameters})
+        thread = threading.Thread(target=node.spin)
+        thread.start()
+        running.append((node, thread))
+        return node
+
+    yield run
+    for node, thread in running:
+        node.stop()
+        thread.join()
+        node.destroy_node()
+    rclpy.shutdown()
 
 
 class Client:
@@ -134,7 +159,8 @@ class Client:
         while time.monotonic() < deadline:
             self.executor.spin_once(timeout_sec=0.02)
 
-    def until(self, condition, seconds=30.0, what="it"):
+    def until(self, condition, seconds=60.0, what="it"):
+        """Wait for what must come; how long a busy machine takes for it says nothing."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"

@@ -11,15 +11,19 @@ from sensor_msgs.msg import Imu, NavSatFix
 from visualization_msgs.msg import MarkerArray
 
 from uniscene_ros2.messages import ego_state as ego
+from uniscene_ros2.messages import navigation as nav
 from uniscene_ros2.messages import surroundings as scene
 from uniscene_ros2.messages.geodesy import Origin, ReferencedMap, earth_place
 from uniscene_ros2.messages.stamps import as_header
+from uniscene_ros2.motion import motion_of
 from uniscene_ros2.own_coordinates import control_in_map_frame
 from uniscene_ros2.run import RosRun
 from uniscene_ros2.topics import PublishContext
 from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
 from uniscene_sim.maps.painted.painted_map import PaintedMap
+from uniscene_sim.rig import GnssSpec, ImuSpec
 from uniscene_sim.rigs.rig_file import load_rig
 
 X, Y = 690944.0, 5333952.0
@@ -43,7 +47,9 @@ def run(tmp_path_factory):
 def test_places_in_messages_are_the_maps_own(run):
     now = PublishContext(run.stamp_us, run.layout, frame_origin=run.source.map.frame_origin)
     assert now.frame_origin == (X, Y) and now.layout.ego_pose.x == 20.0
-    at = deserialize_message(ego.odometry(now.own, now.stamp_us, "odom", "base_link"), Odometry).pose.pose.position
+    at = deserialize_message(
+        ego.odometry(now.own, now.motion, now.stamp_us, "odom", "base_link"), Odometry
+    ).pose.pose.position
     assert (at.x, at.y) == (X + 20.0, Y + 17.0)
     boxes = deserialize_message(scene.markers(now.own, as_header(0, "map")), MarkerArray).markers[1:]
     assert [(b.pose.position.x, b.pose.position.y) for b in boxes] == [(X + 50.5, Y + 12.25)]
@@ -61,7 +67,7 @@ def test_trajectories_are_in_the_maps_own_coordinates(run):
 
 def test_options_say_where_a_map_without_a_reference_lies(run):
     assert run.earth == Origin(48.1, 11.5, 500.0) and run.earth_problem == ""
-    fix = deserialize_message(ego.gnss_fix(run.layout, 0, "gnss_link", run.earth), NavSatFix)
+    fix = deserialize_message(nav.gnss_fix(run.layout, 0, "gnss_link", run.earth, GnssSpec()), NavSatFix)
     assert (fix.latitude, fix.longitude, fix.altitude) == pytest.approx((48.1, 11.5, 500.0), abs=2e-3)
 
 
@@ -74,7 +80,8 @@ def test_a_reference_counts_and_says_so_where_options_are_given_too(run):
     assert "do not count" in earth_place(referenced, Origin(1.0, 2.0))[1]
     # The IMU measures from true east, which lies 1.9 degrees from the grid's here.
     turned = replace(run.layout, ego_pose=replace(run.layout.ego_pose, yaw=0.3))
-    q = deserialize_message(ego.imu(turned, 0, "imu_link", earth), Imu).orientation
+    motion = motion_of(Pose(), [turned])
+    q = deserialize_message(nav.imu(turned, motion, 0, "imu_link", earth, ImuSpec()), Imu).orientation
     assert 2 * np.arctan2(q.z, q.w) - 0.3 == pytest.approx(earth.x_axis_yaw(20.0, 17.0), abs=1e-6)
     assert abs(earth.x_axis_yaw(20.0, 17.0)) > 0.03
 

@@ -241,7 +241,9 @@ def test_clock_odometry_and_imu_come_each_10_ms_in_order_and_agree(start, domain
 )
 def test_profiles_have_the_names_that_stacks_know(start, domain, client, profile, topics):
     for name, (kind, _) in topics.items():
-        client.listen(kind, name, LATCHED if name.endswith("map") else SENSOR)
+        # As RViz and stacks made for carla-ros-bridge ask for them.
+        sensor = QoSProfile(depth=10) if profile == "carla" else SENSOR
+        client.listen(kind, name, LATCHED if name.endswith("map") else sensor)
     start("node", domain, scenario="cut_in", profile=profile, role="hero")
     client.until(lambda: all(client.heard.values()), 60, "all topics")
     for name, (_, frame) in topics.items():
@@ -261,6 +263,6 @@ def test_who_comes_late_hears_the_map_the_status_and_the_frame_that_waits(start,
     xodr = client.listen(String, "/map/opendrive", LATCHED)
     statuses = client.statuses()
     image = client.listen(Image, "/camera/front/image_raw", SENSOR)
-    client.until(lambda: xodr and statuses and image, 30, "map, status and image")
+    client.until(lambda: xodr and statuses and image, what="map, status and image")
     assert statuses[0]["status"] == "RUNNING" and statuses[0]["scenario"] == "cut_in"
-    assert us(image[0].header.stamp) == 1_000_000 and len(image) == 1
+    assert {us(one.header.stamp) for one in image} == {1_000_000}

@@ -37,14 +37,14 @@ def test_a_stack_that_comes_late_is_waited_for(start, domain):
 
 def test_a_stack_that_dies_ends_the_run_as_timeout_and_the_next_one_drives_after_a_reset(start, domain, client):
     statuses = client.statuses()
-    node = start("node", domain, scenario="hard_brake", lockstep_timeout_s="3")
+    node = start("node", domain, scenario="hard_brake", lockstep_timeout_s="5")
     dead = start("stack", domain, "--die-after", "20")
-    client.until(lambda: statuses and statuses[-1]["status"] == "TIMEOUT", 60, "TIMEOUT")
+    client.until(lambda: statuses and statuses[-1]["status"] == "TIMEOUT", 120, "TIMEOUT")
     assert dead.wait() == 9
     assert "no control in" in node.log
     assert client.trigger("reset").success
     stack = start("stack", domain)
-    client.until(lambda: statuses[-1]["status"] == "SUCCESS", 60, "SUCCESS")
+    client.until(lambda: statuses[-1]["status"] == "SUCCESS", 120, "SUCCESS")
     assert stack.wait() == 0
     assert [s["status"] for s in statuses] == ["RUNNING", "TIMEOUT", "RUNNING", "SUCCESS"]
 
@@ -53,7 +53,7 @@ def test_the_next_scenario_is_loaded_without_restarting_node_or_stack(start, dom
     statuses = client.statuses()
     start("node", domain, scenario="cut_in")
     stack = start("stack", domain, "--cruise", "8", "--runs", "2")
-    client.until(lambda: statuses and statuses[-1]["status"] == "SUCCESS", 60, "the first end")
+    client.until(lambda: statuses and statuses[-1]["status"] == "SUCCESS", 120, "the first end")
     refused = client.set(scenario="no_such_thing")
     assert not refused.successful and "no_such_thing" in refused.reason
     plain = SetParameters.Request(parameters=[Parameter("scenario", value="no_such_thing").to_parameter_msg()])
@@ -62,6 +62,6 @@ def test_the_next_scenario_is_loaded_without_restarting_node_or_stack(start, dom
     plain.parameters[0].value.string_value = "hard_brake"
     (taken,) = client.call(SetParameters, "/uniscene/set_parameters", plain).results
     assert taken.successful
-    client.until(lambda: statuses[-1]["status"] == "SUCCESS" and statuses[-1]["scenario"] == "hard_brake", 60)
+    client.until(lambda: statuses[-1]["status"] == "SUCCESS" and statuses[-1]["scenario"] == "hard_brake", 120)
     assert stack.wait() == 0
     assert [s["scenario"] for s in said(stack)["ended"]] == ["cut_in", "hard_brake"]

@@ -78,7 +78,7 @@ def test_a_lidar_is_trained_and_judged_beside_another(tmp_path, monkeypatch, cap
         (["eval", "occupancy", "--model", "no_such"], "no_such: no such model"),
         (["eval", "occupancy", "--picture", "a.png"], "--picture: draws some of --data"),
         (["train", "data", "--xodr", "{tmp}"], "--xodr: expected .xodr files"),
-        (["train", "occupancy", "--recipe", "{tmp}/no.yaml"], "no.yaml: cannot be read as YAML"),
+        (["train", "occupancy", "--recipe", "{tmp}/no.yaml"], "no.yaml: cannot be read: No such file"),
         (["eval", "lidar", "--also", "no_such"], "no_such: no such model"),
         (["eval", "lidar", "--data", "{tmp}"], "expected files sweeps_<seed>.npz"),
     ],

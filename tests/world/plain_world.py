@@ -217,7 +217,7 @@ def plain_steps(
         state = replace(state, time_us=time_us, ego=ego, bodies=bodies)
 
         signals = signal_states(static_map, time_us * 1e-6)
-        agents = source._agents(bodies, signals)
+        agents = source._agents(source._world, bodies, signals)
         touching = frozenset(contacts_with_agents(ego, vehicle, agents))
         events = [f"contact:{i}" for i in sorted(touching - state.tally.touching)]
         hits, off, line = len(events), off_road(ego, vehicle, static_map.surface), _line_crossed(before, state)
@@ -240,11 +240,12 @@ def plain_steps(
         for e, event in enumerate(scenario.events):
             if not state.fired[e] and holds(event.trigger, state, source._rows):
                 state = replace(state, fired=(*state.fired[:e], True, *state.fired[e + 1 :]))
-                state = source._begin_actions(e, state)
+                state, begun = source._begin_actions(e, state)
+                events += begun
                 bodies = state.bodies.copy()
                 place_on_paths(bodies, state.paths, state.counts, 1)
                 state = replace(state, bodies=bodies)
-                agents = source._agents(bodies, signals)
+                agents = source._agents(source._world, bodies, signals)
         yield SimpleNamespace(ego=ego, agents=agents, events=tuple(events), tally=tally)
 
 

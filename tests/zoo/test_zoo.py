@@ -96,9 +96,9 @@ def test_a_bad_config_is_refused(home, fields, what):
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"", "not safetensors"),
-        (b"\x80\x04N.", "not safetensors"),
-        (b"\xff" * 64, "not safetensors"),
+        (b"", "expected weights as safetensors"),
+        (b"\x80\x04N.", "expected weights as safetensors"),
+        (b"\xff" * 64, "expected weights as safetensors"),
         (None, "expected float16"),
     ],
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from uniscene_sim.annotations.occlusion import is_unoccluded
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.frames import CameraFrame, LidarSweep
 from uniscene_sim.geometry import Pose, rotation_from_rpy
 from uniscene_sim.interfaces import WorldView

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import ceil, floor
 
 import numpy as np
-from numba import njit
+
+from uniscene_sim.compute.compiled import njit
 
 __all__ = ["are_unoccluded", "is_unoccluded"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import acos, asin, cos, floor, inf, pi, sin, sqrt
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.lens import project_points, unproject_pixels
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from uniscene_sim.bench.timing import BenchRow
 from uniscene_sim.env.observations import ROUTE
 from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.storage.output_file import scratch_folder
 from uniscene_sim.world.bodies import MotionMode
 
 __all__ = ["rows"]
@@ -97,9 +96,10 @@ def _vehicle_steps() -> Iterator[BenchRow]:
         "84x84 front camera": ("rgb", "ego", "route"),
     }
     for density in (12, 30):
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "motorway.yaml"
-            file.write_text(_SCENARIO.format(map=data_dir("scenarios") / "maps" / "motorway.xodr", density=density))
+        with scratch_folder() as folder:
+            file = folder / "motorway.yaml"
+            road = data_dir("scenarios") / "maps" / "motorway.xodr"
+            file.write_text(_SCENARIO.format(map=road, density=density), encoding="utf-8")
             envs = {
                 kind: gymnasium.make("UniScene-v0", scenario=str(file), observations=names, terminate_on=())
                 for kind, names in kinds.items()

@@ -13,11 +13,13 @@ __all__ = ["as_markdown", "as_records", "run_bench"]
 
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[BenchRow]:
-    """Rows as they are measured, of the named benchmarks or of all but `ros2` and `consumers`, which take minutes."""
-    from uniscene_sim.bench import cameras, consumers, env, lidar, ros2, scaling, ticks, tiles
+    """Rows as they are measured, of the named benchmarks or of all but those that take minutes: `ros2`, `consumers`,
+    `serve`."""
+    from uniscene_sim.bench import cameras, consumers, env, lidar, record, ros2, scaling, serve, ticks, tiles
 
-    usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "env": env, "scaling": scaling}
-    chosen = [{**usual, "ros2": ros2, "consumers": consumers}[name].rows for name in (names or usual)]
+    usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "record": record, "env": env}
+    usual |= {"scaling": scaling}
+    chosen = [{**usual, "ros2": ros2, "consumers": consumers, "serve": serve}[name].rows for name in (names or usual)]
     for part in tqdm(chosen, desc="bench", unit="part", disable=None):
         yield from part()
 

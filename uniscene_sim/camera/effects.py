@@ -5,11 +5,10 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from numba import njit
 
 from uniscene_sim.camera.raycast.shading import GAMMA
 from uniscene_sim.camera.weather import Sky
-from uniscene_sim.compute.compiled import nogil_kernel
+from uniscene_sim.compute.compiled import njit, nogil_kernel
 from uniscene_sim.compute.keyed_random import key_of, normal_pair, unit_hash, unit_hash3
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.geometry import Pose

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from uniscene_sim.assembly import tile_store
+from uniscene_sim.compute.processes import in_processes
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
@@ -21,8 +19,10 @@ from uniscene_sim.occupancy.tile_store import tiles_along
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.simulator import prefetch_range_m
-from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.storage.data_folders import data_dir, scenario_names
 from uniscene_sim.storage.disk_cache import DiskCache
+from uniscene_sim.storage.input_file import is_folder, is_regular
+from uniscene_sim.storage.interrupts import deferred_signals
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["BakeTotals", "bake", "tiles_to_bake"]
@@ -55,14 +55,19 @@ def tiles_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMa
     """
     reach = prefetch_range_m(rig)
     shipped = data_dir("scenarios") / "maps" / f"{name}.npz"
-    path = shipped if shipped.is_file() else Path(name)
-    if path.is_dir() or path.suffix in (".xodr", ".npz"):
+    path = shipped if is_regular(shipped) else Path(name)
+    if (is_folder(path) and name not in scenario_names()) or path.suffix in (".xodr", ".npz"):
         static_map = load_map(path)
         roads = static_map.road_points()
         if not len(roads):
             raise InputError("expected at least one driving lane", file=path)
         return static_map, seed or 0, tiles_along(roads, reach)
-    scenario = load_scenario(find_scenario(name))
+    try:
+        scenario = load_scenario(find_scenario(name))
+    except InputError as error:
+        if error.field != "scenario" or error.file is not None:
+            raise
+        raise InputError(f"no map and {str(error).removeprefix('scenario: ')}", field="map") from error
     static_map = load_map(scenario.map)
     seed = scenario.seed if seed is None else seed
     route = ScenarioSource(scenario, static_map, seed).route_path
@@ -93,41 +98,30 @@ def bake(
     """
     total = BakeTotals()
     chunks = [tiles[i : i + _CHUNK] for i in range(0, len(tiles), _CHUNK)]
-    with _late_interrupts() as interrupts, tqdm(total=len(tiles), desc="bake", unit="tile", disable=None) as bar:
-        for part in _bake_all((static_map, seed, disk, occupancy), chunks, jobs):
+    with (
+        deferred_signals(hurry=True) as arrived,
+        tqdm(total=len(tiles), desc="bake", unit="tile", disable=None) as bar,
+        closing(_bake_all((static_map, seed, disk, occupancy), chunks, jobs)) as parts,
+    ):
+        for part in parts:
             total += part
             bar.update(part.made + part.found)
             if total.nbytes > 0.9 * disk.max_bytes:
                 why = f"{total.made + total.found} of {len(tiles)} tiles take {total.nbytes / 2**30:.2g} GiB already"
                 raise InputError(f"{why}; expected a bound that holds them all", field="UNISCENE_CACHE_GB")
-            if interrupts:
-                raise KeyboardInterrupt
+            if arrived:
+                break
     return total
-
-
-@contextmanager
-def _late_interrupts() -> Iterator[list[int]]:
-    """Collect interrupts instead of raising them: raising inside a kernel or while a process starts is harmful."""
-    interrupts: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _bake_all(
     arguments: tuple[StaticMap, int, DiskCache, str], chunks: list[Sequence[tuple[int, int]]], jobs: int
-) -> Iterator[BakeTotals]:
+) -> Generator[BakeTotals, None, None]:
     worker = _BakeWorker(*arguments)
     if jobs == 1:
         yield from map(worker.bake, chunks)
-        return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, arguments)
-    try:
-        yield from pool.map(_bake_chunk, chunks)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    else:
+        yield from in_processes(jobs, _bake_chunk, [(chunk,) for chunk in chunks], _start_worker, arguments)
 
 
 class _BakeWorker:
@@ -153,7 +147,6 @@ _bake_worker: _BakeWorker  # one in each process of the pool
 
 def _start_worker(*arguments: Any) -> None:
     global _bake_worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles it, and lets this one finish its chunk
     _bake_worker = _BakeWorker(*arguments)
 
 

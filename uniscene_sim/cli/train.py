@@ -16,6 +16,7 @@ from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.unet import UNetConfig
+from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.training.card import device_name, lidar_card, occupancy_card
 from uniscene_sim.training.lidar import LidarRecipe, save_lidar, train_sdf
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
@@ -47,7 +48,7 @@ def train_occupancy(
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
     torch_device = pick_device(device)
-    if not list((data / "train").glob("town_*.npz")):
+    if not files_in(data / "train", "town_*.npz"):
         train_data(data)
     training, validation = read_split(data / "train"), read_split(data / "validation")
     vae = train_vae(recipe, training, validation, work, torch_device)
@@ -85,7 +86,7 @@ def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = No
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {})
     torch_device = pick_device(device)
-    if not list((data / "train").glob("sweeps_*.npz")):
+    if not files_in(data / "train", "sweeps_*.npz"):
         make_all_sweeps(data)
     training, validation = read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
     net = train_sdf(recipe, training, validation, work, torch_device)

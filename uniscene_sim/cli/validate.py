@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from uniscene_sim.errors import InputError, InputWarning
+from uniscene_sim.errors import InputWarning
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.procedural.plan import PlanKind, plan_map
 from uniscene_sim.rigs.rig_file import load_rig
-from uniscene_sim.scenario_files.read import load_scenario
+from uniscene_sim.scenario_files.read import is_branch, load_scenario
+from uniscene_sim.storage.input_file import is_folder, read_text, reading
+from uniscene_sim.storage.yaml_file import MOST_YAML
 from uniscene_sim.world.episode.hidden import hidden_objects
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -26,10 +28,17 @@ def check_file(path: Path) -> None:
     Raises:
         InputError: it cannot be used.
     """
-    if path.is_dir() or path.suffix in (".xodr", ".npz"):
+    with reading(path, "a map, a rig or a scenario"):
+        _check(path)
+
+
+def _check(path: Path) -> None:
+    if is_folder(path) or path.suffix in (".xodr", ".npz"):
         _tell(path, hidden_objects(load_map(path)))
     elif path.suffix in (".yaml", ".yml") and _is_rig(path):
         load_rig(str(path))
+    elif is_branch(path):
+        ScenarioSource.open(str(path)).reset()
     else:
         scenario = load_scenario(path)
         static_map = load_map(scenario.map)
@@ -51,8 +60,5 @@ def _houses(static_map: StaticMap, seed: int) -> np.ndarray:
 
 
 def _is_rig(path: Path) -> bool:
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", file=path) from error
-    return any(line.startswith(("cameras:", "lidars:")) for line in lines)
+    lines = read_text(path, MOST_YAML, "a scenario or a rig").splitlines()
+    return any(line.startswith(("cameras:", "lidars:", "imu:", "gnss:")) for line in lines)

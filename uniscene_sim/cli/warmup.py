@@ -17,7 +17,7 @@ __all__ = ["compile_kernels"]
 
 def compile_kernels() -> None:
     """Run two ticks of `cut_in` with the smallest rig and a LiDAR with noise, for each LiDAR engine that is available,
-    and a step of an environment if Gymnasium is installed. Numba caches the compiled code beside the package."""
+    and a step of an environment if Gymnasium is installed. The compiled code is kept, see `compute.kernel_cache`."""
     rig = load_rig("rl")
     noisy = lidar_model("vlp-16", "real", Pose(0.9, 0.0, 1.8), azimuth_steps=90)
     learned = find_spec("torch") and find_spec("spconv") and "lidar" in model_names()

@@ -1,4 +1,4 @@
-"""How kernels are compiled, and where compiled kernels are cached.
+"""How kernels are compiled: numba's decorators, with the compiled code kept by `compute.kernel_cache`.
 
 numba notices when a function's own file has changed, but not when one that it calls has: so the cache is keyed by the
 content of all files with kernels and of what these import, and no kernel is ever out of date.
@@ -8,16 +8,48 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numba
-from numba import njit
+from numba.core.dispatcher import Dispatcher
 
-__all__ = ["device", "floor", "inlined", "nogil_kernel"]
+from uniscene_sim.compute.kernel_cache import KernelCache
 
-_KEPT = 3  # versions of the package whose kernels stay cached
+__all__ = ["device", "floor", "inlined", "njit", "nogil_kernel"]
+
+
+@cache
+def _sources() -> str:
+    """SHA-256 over all files with kernels and what they import."""
+    package = Path(__file__).parents[1]
+    sources = {file: file.read_bytes() for file in sorted(package.rglob("*.py"))}
+    kernels = b"".join(text for text in sources.values() if b"numba import" in text or b"compiled import" in text)
+    sha = hashlib.sha256()
+    for file, text in sources.items():
+        module = ".".join([package.name, *file.relative_to(package).with_suffix("").parts]).encode()
+        if text in kernels or b"from " + module + b" import" in kernels:
+            sha.update(module + text)
+    return sha.hexdigest()
+
+
+if TYPE_CHECKING:
+    from numba import njit
+else:
+
+    def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+        """numba's, except that what `cache=True` keeps is verified before it is read again."""
+
+        def compiled(py_func: Callable[..., Any]) -> Any:
+            kernel = numba.njit(**options)(py_func)
+            if cache and isinstance(kernel, Dispatcher):  # else numba is told to compile nothing
+                kernel._cache = KernelCache(py_func, _sources)
+            return kernel
+
+        return compiled
+
 
 #: A function that kernels call for each ray, on the CPU and in CUDA: it neither makes nor returns an array, so numba
 #: need not count references to its arguments, which would cost more than a short ray does.
@@ -32,25 +64,3 @@ nogil_kernel = njit(cache=True, _nrt=False, nogil=True)  # type: ignore[call-ove
 def floor(x):
     """Largest integer up to x; an integer on CUDA too, where `math.floor` gives a float."""
     return int(math.floor(x))  # noqa: RUF046
-
-
-def _keep_by_content() -> None:
-    if "NUMBA_CACHE_DIR" in os.environ:
-        return
-    package = Path(__file__).parents[1]
-    sources = {file: file.read_bytes() for file in sorted(package.rglob("*.py"))}
-    kernels = b"".join(text for text in sources.values() if b"numba import" in text or b"compiled import" in text)
-    sha = hashlib.sha256()
-    for file, text in sources.items():
-        module = ".".join([package.name, *file.relative_to(package).with_suffix("").parts]).encode()
-        if text in kernels or b"from " + module + b" import" in kernels:
-            sha.update(module + text)
-    root = package / "__pycache__"
-    folder = root / f"kernels-{sha.hexdigest()[:16]}"
-    if not folder.is_dir():
-        for old in sorted(root.glob("kernels-*"), key=lambda p: p.stat().st_mtime)[: 1 - _KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
-    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
-
-
-_keep_by_content()

@@ -18,7 +18,10 @@ from uniscene_sim.conformance.sinks import sink_rules
 from uniscene_sim.conformance.sources import drive_digest, source_rules
 from uniscene_sim.conformance.tiles import tile_digests, tile_rules
 from uniscene_sim.conformance.windows import digests_of_windows, window_rules
-from uniscene_sim.errors import InputError, InputWarning
+from uniscene_sim.engine_support.options import parse_options
+from uniscene_sim.engine_support.others_code import is_interrupt, others_code
+from uniscene_sim.errors import InputError, InputWarning, said, shown
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["Finding", "check", "fingerprint"]
 
@@ -42,9 +45,11 @@ def check(slot: str, name: str, on: str = "cut_in") -> Iterator[Finding]:
         on: what a source opens.
 
     Raises:
-        InputError: it does not exist or cannot be constructed.
+        InputError: it does not exist or cannot be constructed, or a source does not open `on`.
     """
-    for rule, test in _rules(slot, name, on):
+    plugin = _class_of(slot, name)
+    _try(slot, plugin, on)
+    for rule, test in _rules(slot, plugin, name, on):
         try:
             with warnings.catch_warnings():
                 # An engine may leave out what a spec asks for, if it says so.
@@ -52,8 +57,10 @@ def check(slot: str, name: str, on: str = "cut_in") -> Iterator[Finding]:
                 test()
         except RuleViolation as violation:
             yield Finding(rule, False, str(violation))
-        except Exception as error:
-            yield Finding(rule, False, f"raised {type(error).__name__}: {error}")
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            yield Finding(rule, False, f"raised {said(error)}")
         else:
             yield Finding(rule, True)
 
@@ -68,8 +75,21 @@ def fingerprint(slot: str, name: str, on: str) -> str:
     return tile_digests(plugin) if slot == "occupancy" else street_digests(slot, plugin)
 
 
-def _rules(slot: str, name: str, on: str) -> Rules:
-    plugin = _class_of(slot, name)
+def _try(slot: str, plugin: Any, on: str) -> None:
+    """Construct a plug-in, so that what prevents it is told once and not by each rule."""
+    if slot == "source":
+        with others_code(f"source {plugin.name!r} cannot open {shown(on)}", "on"):
+            try:
+                plugin.open(on)
+            except InputError as error:
+                raise InputError(str(error), field="on") from error
+    elif slot != "sink":
+        world = ScenarioSource.open("cut_in")
+        given = (world.map, world.seed) if slot in ("occupancy", "window") else ()
+        plugins.construct(slot, plugin, *given, field="NAME")
+
+
+def _rules(slot: str, plugin: Any, name: str, on: str) -> Rules:
     if slot == "source":
         return source_rules(plugin, name, on)
     if slot == "occupancy":
@@ -83,7 +103,9 @@ def _class_of(slot: str, name: str) -> Any:
     if ":" not in name or plugins.installed(slot, name):
         return plugins.load_plugin(slot, name, "NAME")
     module, _, attribute = name.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except Exception as error:
-        raise InputError(f"{name!r} cannot be loaded: {error}", field="NAME") from error
+    with others_code(f"{shown(name)} cannot be loaded", "NAME"):
+        plugin = getattr(import_module(module), attribute)
+    plugins.require_plugin(slot, plugin, name, "NAME")
+    if slot in plugins.ENGINES:
+        parse_options(plugin, None, "NAME")
+    return plugin

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.compute.processes import run_child
+from uniscene_sim.engine_support.others_code import is_interrupt
+from uniscene_sim.errors import InputError, said
 from uniscene_sim.layout import LayoutFrame
 
 __all__ = [
@@ -61,9 +63,10 @@ def refused_with_input_error(what: str, call: Callable[[], object]) -> bool:
         return True
     except RuleViolation:
         raise
-    except Exception as error:
-        raised = f"raised {type(error).__name__}: {error}"
-        raise RuleViolation(f"{what} must be served or refused with InputError, {raised}") from None
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise RuleViolation(f"{what} must be served or refused with InputError, raised {said(error)}") from None
     return False
 
 
@@ -80,6 +83,6 @@ def hash_layouts(frames: Iterable[LayoutFrame]) -> str:
 def fingerprint_in_new_process(slot: str, name: str, on: str = "") -> str:
     """The fingerprint computed in a new process."""
     code = f"from uniscene_sim import conformance as c\nprint(c.fingerprint({slot!r}, {name!r}, {on!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    done = run_child([sys.executable, "-c", code], 600, stderr=subprocess.PIPE)
     require(done.returncode == 0, f"failed there: {done.stderr.strip().splitlines()[-1:]}")
     return done.stdout.strip()

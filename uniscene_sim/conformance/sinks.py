@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from uniscene_sim.frames import SensorFrame, digest
 from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
 from uniscene_sim.outcome import Outcome, Status
 from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.storage.output_file import scratch_folder
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["sink_rules"]
@@ -29,41 +29,44 @@ def sink_rules(sink: Any) -> Rules:
         require(isinstance(getattr(sink, "name", None), str), "name must be a string")
 
     def takes_a_run() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "new" / "out"
-            _check_files(_record(sink, out, _FACTS), out)
+        with scratch_folder() as folder:
+            out = folder / "new" / "out"
+            _check_files(_record(sink, out, _facts()), out)
 
     def no_sensors() -> None:
         bare = [replace(f, cameras={}, sweeps={}, occupancy=None, bev=None, digests={}) for f, _ in _short_run()]
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "out"
-            with sink.open(out, _FACTS) as one:
+        with scratch_folder() as folder:
+            out = folder / "out"
+            with sink.open(out, _facts()) as one:
                 for frame in bare:
                     one.add(frame, StageTimes())
                 _check_files(one.close(_OUTCOME, _TILES), out)
 
     def untouched() -> None:
         before = _digests()
-        with tempfile.TemporaryDirectory() as folder:
-            _record(sink, Path(folder), _FACTS)
+        with scratch_folder() as folder:
+            _record(sink, folder, _facts())
         require(_digests() == before, "add() must not change the frame that it is given")
 
     def abandoned() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "out"
-            with sink.open(out, _FACTS) as one:
+        with scratch_folder() as folder:
+            out = folder / "out"
+            with sink.open(out, _facts()) as one:
                 for frame, stages in _short_run():
                     one.add(frame, stages)
             left = sorted(p.name for p in out.rglob("*") if p.is_file()) if out.is_dir() else []
-            require(not left, f"left without close(), a sink must leave nothing behind, left {', '.join(left)}")
+            if getattr(sink, "streams", False):
+                require(bool(left), "left without close(), a sink that streams must keep what it has")
+            else:
+                require(not left, f"left without close(), a sink must leave nothing behind, left {', '.join(left)}")
 
     def errors() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "file").write_text("not a folder")
+        with scratch_folder() as folder:
+            (folder / "file").write_text("not a folder", encoding="utf-8")
             refused = refused_with_input_error("a file in the place of the folder",
-                                               lambda: _record(sink, Path(folder) / "file", _FACTS))  # fmt: skip
+                                               lambda: _record(sink, folder / "file", _facts()))  # fmt: skip
             require(refused, "a file in the place of the folder must raise InputError")
-            kept = (Path(folder) / "file").read_text() == "not a folder"
+            kept = (folder / "file").read_text(encoding="utf-8") == "not a folder"
             require(kept, "a file in the place of the folder was changed")
 
     return [
@@ -73,12 +76,15 @@ def sink_rules(sink: Any) -> Rules:
     ]  # fmt: skip
 
 
-_FACTS = RunFacts("cut_in", 7, load_rig("rl"), {"camera": "raycast"}, 100_000)
+@cache
+def _facts() -> RunFacts:
+    static_map = ScenarioSource.open("cut_in").map
+    return RunFacts("cut_in", 7, load_rig("rl"), {"camera": "raycast"}, 100_000, static_map=static_map)
 
 
 @cache
 def _short_run() -> list[tuple[SensorFrame, StageTimes]]:
-    simulator = assemble(ScenarioSource.open("cut_in"), _FACTS.rig)
+    simulator = assemble(ScenarioSource.open("cut_in"), _facts().rig)
     frames = [(simulator.reset(), simulator.stages_ms)]
     for _ in range(3):
         frames.append((simulator.step(), simulator.stages_ms))

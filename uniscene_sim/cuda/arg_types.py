@@ -61,7 +61,7 @@ _AGENTS = _layout(PosedAgents, "f8:2 f8:3 f8:2 f8:2 f8:1 i4:1 u2:1 u1:1 u1:1 u4:
 _TEMPLATES = _layout(TemplateArrays, "u1:1 i1:2 i8:1 i4:2 f8:1 f8:2")
 _BINS = _layout(GroundBins, "f8:1 f8 i8 i8:1 i8:1")
 _SKY = _layout(Sky, "f8:1 f8:1 f8:1 f8:1 f8:1 f8:1 f8 f8 f8 f8 f8 i8 f8")
-_LAMPS = _layout(Lamps, "f8:2 f8:2 u1:1 f8:2")
+_LAMPS = _layout(Lamps, "f8:2 f8:2 u1:1 f8:2 f8:1")
 _CAMERA_SCENE = _layout(CameraScene, _ATLAS, _AGENTS, _TEMPLATES, _SKY, _LAMPS, _BINS, _BINS, _BINS, "f8:2 f8:3 f8 ?")
 RENDER_JOB = _layout(
     RenderJob, _CAMERA_SCENE, _layout(PosedCamera, "f8:2 f8:1 f8:1 i8:2"), _layout(ImageBuffers, "u1:3 f4:2 u1:2 u2:2")

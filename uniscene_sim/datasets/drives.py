@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from uniscene_sim.compute.processes import in_processes
 from uniscene_sim.datasets.props import scatter_props, without_overlapping
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
@@ -25,6 +25,9 @@ from uniscene_sim.occupancy.procedural.plan import plan_map
 from uniscene_sim.occupancy.window import stamp_agent
 from uniscene_sim.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.storage.array_file import write_arrays
+from uniscene_sim.storage.input_file import files_in
+from uniscene_sim.storage.interrupts import deferred_signals
+from uniscene_sim.storage.output_file import told
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -109,9 +112,9 @@ def check_split(split: str, seeds: Sequence[int]) -> None:
     """
     if split not in SPLITS:
         raise InputError(f"no split {split!r}, expected one of {', '.join(SPLITS)}", field="split")
-    if wrong := [seed for seed in seeds if seed not in SPLITS[split]]:
+    if (wrong := next((seed for seed in seeds if seed not in SPLITS[split]), None)) is not None:
         low, high = SPLITS[split].start, SPLITS[split].stop - 1
-        raise InputError(f"seed {wrong[0]} is not of {split}, expected {low} to {high}", field="seeds")
+        raise InputError(f"seed {wrong} is not of {split}, expected {low} to {high}", field="seeds")
 
 
 def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_town: int = 30, jobs: int = 1) -> None:
@@ -143,7 +146,7 @@ def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int =
     Raises:
         InputError: a map that is damaged.
     """
-    files = sorted(Path(folder).rglob("*.xodr"))
+    files = files_in(folder, "**/*.xodr")
     makers = [partial(load_map, file) for file in files]
     _write_all(makers, Path(out) / "carla", range(len(files)), windows_per_town, jobs)
 
@@ -152,7 +155,8 @@ def _write_all(
     makers: Sequence[Callable[[], StaticMap]], folder: Path, seeds: Sequence[int], windows: int, jobs: int
 ) -> None:
     if makers:
-        folder.mkdir(parents=True, exist_ok=True)
+        with told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"town_{seed}.npz" for seed in seeds]
     todo = [args for args in zip(makers, paths, seeds, strict=True) if not args[1].exists()]
     bar = tqdm(total=len(todo), desc=folder.name, unit="town", disable=None)
@@ -162,9 +166,12 @@ def _write_all(
                 _write(*args, windows)
                 bar.update()
             return
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            for _ in pool.map(_write, *zip(*todo, strict=True), [windows] * len(todo)):
+        tasks = [(*args, windows) for args in todo]
+        with deferred_signals(hurry=True) as arrived, closing(in_processes(jobs, _write, tasks)) as written:
+            for _ in written:
                 bar.update()
+                if arrived:
+                    break
 
 
 def _write(make: Callable[[], StaticMap], path: Path, seed: int, windows: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from uniscene_sim.datasets.drives import SPLITS, make_carla_data, make_data
 from uniscene_sim.datasets.sweeps import make_sweeps
 from uniscene_sim.errors import InputError
+from uniscene_sim.storage.input_file import files_in
 
 __all__ = ["make_all_sweeps", "train_data"]
 
@@ -28,13 +29,13 @@ def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path
     Raises:
         InputError: `xodr` has no map.
     """
+    if xodr is not None and not files_in(xodr, "**/*.xodr"):  # told before hours of work
+        raise InputError("expected .xodr files", file=xodr, field="--xodr")
     for split, (count, windows) in TOWNS.items():
         first = SPLITS[split].start
         wanted = towns if towns is not None and split == "train" else count
         make_data(folder, split, range(first, first + wanted), windows, jobs)
     if xodr is not None:
-        if not any(xodr.rglob("*.xodr")):
-            raise InputError("expected .xodr files", file=xodr, field="--xodr")
         make_carla_data(folder, xodr)
 
 

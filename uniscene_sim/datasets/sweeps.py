@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -28,8 +29,10 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import lidar_model
-from uniscene_sim.storage.array_file import read_arrays, write_arrays
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL
+from uniscene_sim.storage.array_file import check_shapes, check_span, read_arrays, write_arrays
+from uniscene_sim.storage.input_file import files_in, reading
+from uniscene_sim.storage.output_file import told
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
 from uniscene_sim.tracing.atlas import TileAtlas
 
 __all__ = [
@@ -183,7 +186,8 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
     """
     check_split(split, seeds)
     folder = Path(out) / split
-    folder.mkdir(parents=True, exist_ok=True)
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
     for seed in tqdm(todo, desc=split, unit="town", disable=None):
         static_map = make_town(seed)
@@ -213,8 +217,27 @@ def write_sweeps(path: Path, town: TownSweeps) -> None:
 
 
 _RAYS = ("direction", "range_m", "intensity", "dropped", "label", "is_object")
-_CELLS = ("low", "ijk", "cell_label", "seen")
-_ARRAYS = (*_CELLS, "agents", "agents_of", "moment", "origin", "ranges", "weather", "rays_of", *_RAYS)
+#: Arrays of a file: dtype, and shape with C cells, M moments with A agents, and S sweeps of R rays, together.
+_ARRAYS: dict[str, tuple[Any, tuple[int | str, ...]]] = {
+    "low": ("int32", (3,)),
+    "ijk": ("int16", ("C", 3)),
+    "cell_label": ("uint8", ("C",)),
+    "seen": ("int64", ()),
+    "agents": (AGENT_DTYPE, ("A",)),
+    "agents_of": ("int64", ("M",)),
+    "moment": ("int64", ("S",)),
+    "origin": ("float64", ("S", 3)),
+    "ranges": ("float64", ("S", 2)),
+    "weather": ("str", ("S",)),
+    "rays_of": ("int64", ("S",)),
+    "direction": ("float32", ("R", 3)),
+    "range_m": ("float32", ("R",)),
+    "intensity": ("float32", ("R",)),
+    "dropped": ("bool", ("R",)),
+    "label": ("uint8", ("R",)),
+    "is_object": ("bool", ("R",)),
+}
+_FARTHEST_CELL, _FARTHEST_M, _LARGEST_M = 10**8, 1e7, 40.0  # of cells, of places, of an agent
 
 
 def read_sweeps(path: str | Path) -> TownSweeps:
@@ -223,7 +246,37 @@ def read_sweeps(path: str | Path) -> TownSweeps:
     Raises:
         InputError: it is missing, damaged, or not such a file.
     """
-    a = read_arrays(Path(path), _ARRAYS, "sweeps of a town")
+    a = read_arrays(path, _ARRAYS, "sweeps of a town")
+    with reading(path, "sweeps of a town"):
+        _check(a, path)
+        return _sweeps(a)
+
+
+def _check(a: dict[str, np.ndarray], path: str | Path) -> None:
+    lengths = check_shapes(a, _ARRAYS, path)
+    agents, classes = a["agents"], len(OccClass) - 1
+    for field, values, low, high in (
+        ("low", a["low"], -_FARTHEST_CELL, _FARTHEST_CELL),
+        ("cell_label", a["cell_label"], 0, classes),
+        ("seen", a["seen"], 0, lengths["C"]),
+        ("agents.pos", agents["pos"], -_FARTHEST_M, _FARTHEST_M),
+        ("agents.rpy", agents["rpy"], -10.0, 10.0),
+        ("agents.size", agents["size"], 0.0, _LARGEST_M),
+        ("agents.cls", agents["cls"], 0, len(AGENT_OCC_CLASS) - 1),
+        ("agents_of", a["agents_of"], 0, lengths["A"]),
+        ("moment", a["moment"], 0, lengths["M"] - 1),
+        ("origin", a["origin"], -_FARTHEST_M, _FARTHEST_M),
+        ("ranges", a["ranges"], 0.0, _FARTHEST_M),
+        ("rays_of", a["rays_of"], 0, lengths["R"]),
+        ("direction", a["direction"], -1.001, 1.001),
+        ("range_m", a["range_m"], 0.0, np.inf),
+        ("intensity", a["intensity"], 0.0, 1.001),
+        ("label", a["label"], 0, classes),
+    ):
+        check_span(values, low, high, path, field)
+
+
+def _sweeps(a: dict[str, np.ndarray]) -> TownSweeps:
     cells = Cells(a["ijk"].astype(np.int32) + a["low"], a["cell_label"], int(a["seen"]))
     agents = tuple(_parts(a["agents"], a["agents_of"]))
     rays = [list(_parts(a[name], a["rays_of"])) for name in _RAYS]
@@ -246,7 +299,7 @@ def read_all_sweeps(folder: str | Path, most: int | None = None) -> list[TownSwe
     Raises:
         InputError: there are none, or one is damaged.
     """
-    files = sorted(Path(folder).glob("sweeps_*.npz"), key=lambda path: (len(path.name), path.name))[:most]
+    files = sorted(files_in(folder, "sweeps_*.npz"), key=lambda path: (len(path.name), path.name))[:most]
     if not files:
         raise InputError("expected files sweeps_<seed>.npz", file=folder)
     return [read_sweeps(file) for file in tqdm(files, desc="read", unit="town", disable=None)]
@@ -254,4 +307,6 @@ def read_all_sweeps(folder: str | Path, most: int | None = None) -> list[TownSwe
 
 def _parts(array: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
     ends = np.cumsum(counts)
+    if (counts < 0).any() or ends[-1:].sum() != len(array):
+        raise InputError(f"expected parts of {len(array)} rows, got {ends[-1:].sum()}")
     return (array[end - count : end] for end, count in zip(ends, counts, strict=True))

@@ -11,7 +11,8 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS
-from uniscene_sim.storage.array_file import read_arrays
+from uniscene_sim.storage.array_file import check_shapes, check_span, read_arrays
+from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["Windows", "class_frequencies", "read_split", "read_town"]
@@ -19,16 +20,16 @@ __all__ = ["Windows", "class_frequencies", "read_split", "read_town"]
 _SHAPE = DEFAULT_GRID.shape
 _CELLS = int(np.prod(_SHAPE))
 _AGENT_BITS = np.uint32(sum(1 << k for k in range(LAYOUT_CHANNELS.index("car"), len(LAYOUT_CHANNELS))))
-#: Arrays of a file: dtype, and shape with N windows as -1 and K agents' voxels as -2.
-_ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "labels": ("uint8", (-1, *_SHAPE)),
-    "layout": ("uint32", (-1, *_SHAPE[:2])),
-    "agents_window": ("int32", (-2,)),
-    "agents_voxel": ("int32", (-2,)),
-    "agents_label": ("uint8", (-2,)),
-    "pose": ("float64", (-1, 4)),
-    "sequence": ("int32", (-1,)),
-    "stamp_us": ("int64", (-1,)),
+#: Arrays of a file: dtype, and shape with N windows and K agents' voxels.
+_ARRAYS: dict[str, tuple[str, tuple[int | str, ...]]] = {
+    "labels": ("uint8", ("N", *_SHAPE)),
+    "layout": ("uint32", ("N", *_SHAPE[:2])),
+    "agents_window": ("int32", ("K",)),
+    "agents_voxel": ("int32", ("K",)),
+    "agents_label": ("uint8", ("K",)),
+    "pose": ("float64", ("N", 4)),
+    "sequence": ("int32", ("N",)),
+    "stamp_us": ("int64", ("N",)),
 }
 
 
@@ -79,23 +80,12 @@ def read_town(path: str | Path) -> Windows:
     """
     path = Path(path)
     arrays = read_arrays(path, _ARRAYS, "windows of a town")
-    sizes: dict[int, int] = {}
-    for name, (dtype, shape) in _ARRAYS.items():
-        array = arrays[name]
-        fits = array.dtype == dtype and array.ndim == len(shape)
-        for n, m in zip(array.shape, shape, strict=False):
-            fits = fits and n == (sizes.setdefault(m, n) if m < 0 else m)
-        if not fits:
-            wanted = ", ".join({-1: "N", -2: "K"}.get(m, str(m)) for m in shape)
-            raise InputError(f"expected {dtype} ({wanted}), got {array.dtype} {array.shape}", file=path, field=name)
-    if not sizes[-1]:
+    if not check_shapes(arrays, _ARRAYS, path)["N"]:
         raise InputError("expected at least one window", file=path, field="labels")
     windows = Windows(**arrays)
-    for name, low, high in (("labels", 0, len(OccClass)), ("agents_label", 0, len(OccClass)),
-                            ("agents_voxel", 0, _CELLS), ("agents_window", 0, len(windows))):  # fmt: skip
-        array = arrays[name]
-        if array.size and not (low <= array.min() and array.max() < high):
-            raise InputError(f"expected values from {low} to {high - 1}", file=path, field=name)
+    for name, end in (("labels", len(OccClass)), ("agents_label", len(OccClass)), ("agents_voxel", _CELLS),
+                      ("agents_window", len(windows))):  # fmt: skip
+        check_span(arrays[name], 0, end - 1, path, name)
     if (np.diff(windows.agents_window) < 0).any():
         raise InputError("expected rising numbers of windows", file=path, field="agents_window")
     return windows
@@ -107,7 +97,7 @@ def read_split(folder: str | Path) -> list[Windows]:
     Raises:
         InputError: there are none, or one is damaged.
     """
-    files = sorted(Path(folder).glob("town_*.npz"), key=lambda p: (len(p.name), p.name))
+    files = sorted(files_in(folder, "town_*.npz"), key=lambda p: (len(p.name), p.name))
     if not files:
         raise InputError("expected files town_<seed>.npz", file=folder)
     return [read_town(file) for file in files]

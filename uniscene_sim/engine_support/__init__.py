@@ -1,4 +1,4 @@
-"""What all engines share: options in one grammar, and the delivery of late records.
+"""What all engines share: options in one grammar, what plug-ins raise, the delivery of late records.
 
 Engines themselves live with their sensors, not here.
 """

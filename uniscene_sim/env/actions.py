@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
 
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
 from uniscene_sim.layout import LayoutFrame
 
 __all__ = ["ACTIONS", "ActionType", "ContinuousAction", "DiscreteAction", "WaypointAction", "action_type"]
@@ -50,9 +50,9 @@ class DiscreteAction(ActionType):
     space = Discrete(len(STEER_RAD) * len(ACCEL_MPS2))
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Control:
-        number = np.asarray(action)
-        if number.size != 1 or number.dtype.kind not in "iu" or not self.space.contains(np.int64(number.item())):
-            raise InputError(f"must be a whole number below {self.space.n}, got {action!r}", field="action")
+        number = _as_array(action)
+        if number.size != 1 or number.dtype.kind not in "iu" or not 0 <= number.item() < self.space.n:
+            raise InputError(f"must be a whole number below {self.space.n}, got {shown(action)}", field="action")
         accel, steer = divmod(int(number.item()), len(self.STEER_RAD))
         return Control(self.STEER_RAD[steer], self.ACCEL_MPS2[accel])
 
@@ -89,13 +89,23 @@ def action_type(name: str) -> ActionType:
     Raises:
         InputError: an unknown name.
     """
-    if name not in ACTIONS:
-        raise InputError(f"expected one of {', '.join(ACTIONS)}, got {name!r}", field="action")
+    if not isinstance(name, str) or name not in ACTIONS:
+        raise InputError(f"expected one of {', '.join(ACTIONS)}, got {shown(name)}", field="action")
     return ACTIONS[name]()
 
 
 def _clipped(action: np.ndarray, space: Box) -> np.ndarray:
-    values = np.asarray(action, np.float64)
+    values = _as_array(action, np.float64)
     if values.shape != space.shape or not np.isfinite(values).all():
-        raise InputError(f"must be {space.shape} finite numbers in [-1, 1], got {action!r}", field="action")
-    return np.clip(values, -1.0, 1.0)
+        raise InputError(f"must be {space.shape} finite numbers in [-1, 1], got {shown(action)}", field="action")
+    clipped: np.ndarray = np.clip(values, -1.0, 1.0)
+    return clipped
+
+
+def _as_array(action: Any, dtype: Any = None) -> np.ndarray:
+    """An action as an array; one that fits no space if it is none."""
+    try:
+        array: np.ndarray = np.asarray(action, dtype)
+    except (TypeError, ValueError, OverflowError):
+        array = np.zeros(0)
+    return array

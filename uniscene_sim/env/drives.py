@@ -9,7 +9,7 @@ from typing import Protocol
 from uniscene_sim import plugins
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.scenario_files.read import find_scenario, load_scenario
+from uniscene_sim.scenario_files.read import find_scenario, is_branch, load_scenario
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["Drive", "drive_of"]
@@ -69,4 +69,5 @@ def drive_of(what: str | None, source: str | None, load_map: Callable[[Path], St
         InputError: no source opens it, or it is malformed.
     """
     found, opened = plugins.find_source(what, source, ("scenario", "source"))
-    return _ScenarioDrive(opened, load_map) if found is ScenarioSource else _SourceDrive(opened, found)
+    scenario = found is ScenarioSource and not is_branch(opened)
+    return _ScenarioDrive(opened, load_map) if scenario else _SourceDrive(opened, found)

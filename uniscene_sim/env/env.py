@@ -13,6 +13,7 @@ from uniscene_sim.env.render import FPS, MODES, Window, render_world
 from uniscene_sim.env.settings import EnvSettings
 from uniscene_sim.env.worlds import SavedWorld, Worlds
 from uniscene_sim.errors import InputError
+from uniscene_sim.layout import Edit
 
 __all__ = ["UniSceneEnv"]
 
@@ -42,7 +43,7 @@ class UniSceneEnv(gymnasium.Env):
     def __init__(self, render_mode: str | None = None, **settings: Any):
         self._window = Window.of(render_mode)
         self.render_mode = render_mode
-        self.worlds = Worlds(1, EnvSettings(**settings))
+        self.worlds = Worlds(1, EnvSettings.of(settings))
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
@@ -69,6 +70,14 @@ class UniSceneEnv(gymnasium.Env):
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
         return self._observation(), reward, terminated, truncated, _unbatched(result.info)
 
+    def edit(self, edit: Edit) -> None:
+        """Change the world, see `uniscene_sim.edit`; the next step shows it, the next reset forgets it.
+
+        Raises:
+            InputError: it cannot happen, and nothing has changed.
+        """
+        self.worlds.edit(0, edit)
+
     def render(self) -> np.ndarray | None:
         """The world from above beside the first camera's image, uint8 (H, W, 3), in the mode "rgb_array"."""
         return render_world(self.worlds, 0) if self.render_mode == "rgb_array" else None
@@ -94,6 +103,7 @@ class UniSceneEnv(gymnasium.Env):
         return self._observation(), _unbatched(self.worlds.info([0]))
 
     def close(self) -> None:
+        self.worlds.close()
         if self._window is not None:
             self._window.close()
 

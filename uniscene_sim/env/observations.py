@@ -112,7 +112,7 @@ class LayoutObservation(Observation):
     def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
         frame = inputs.world.recent_layouts[-1]
         pose = frame.ego_pose
-        raster = rasterise(inputs.world.source.map, (pose.x, pose.y, pose.yaw), (_CELLS, _CELLS), _CELL_M, pose.z,
+        raster = rasterise(inputs.world.map, (pose.x, pose.y, pose.yaw), (_CELLS, _CELLS), _CELL_M, pose.z,
                            self.schema, frame.agents)  # fmt: skip
         np.multiply(raster.data[:, ::-1, ::-1].transpose(1, 2, 0), 255, out=out)
 

@@ -28,7 +28,7 @@ def render_world(worlds: Worlds, i: int) -> np.ndarray:
     world, layout = worlds.world(i), worlds.world(i).recent_layouts[-1]
     pose, cells = layout.ego_pose, (_SIZE // 2, _SIZE // 2)
     resolution = 80.0 / cells[0]
-    bev = rasterise(world.source.map, (pose.x, pose.y, pose.yaw), cells, resolution, pose.z, LayoutSchema(),
+    bev = rasterise(world.map, (pose.x, pose.y, pose.yaw), cells, resolution, pose.z, LayoutSchema(),
                     layout.agents)  # fmt: skip
     pictures = [Image.fromarray(bev_panel(bev, layout, _SIZE))]
     for spec in worlds.rig.cameras[:1]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.limits.bounds import WEIGHT
 from uniscene_sim.metrics.driving import MOST_JERK_MPS3
 
 __all__ = ["TERMS", "WEIGHTS", "reward_terms", "reward_weights"]
@@ -37,8 +38,7 @@ def reward_weights(given: Mapping[str, float] | None) -> np.ndarray:
     for name, value in (given or {}).items():
         if name not in WEIGHTS:
             raise InputError(f"expected terms among {', '.join(TERMS)}, got {name!r}", field="reward")
-        if not isinstance(value, int | float | np.number) or not np.isfinite(value):
-            raise InputError(f"must be a finite number, got {value!r}", field=f"reward.{name}")
+        WEIGHT.number(value, f"reward.{name}")
     return np.array([float((WEIGHTS | dict(given or {}))[name]) for name in TERMS])
 
 

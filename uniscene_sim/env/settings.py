@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, did_you_mean, shown
+from uniscene_sim.layout import PHYSICS_US
+from uniscene_sim.limits import bounds
+from uniscene_sim.limits.bounds import check_numbers
+from uniscene_sim.recording.options import RecordOptions
+from uniscene_sim.remote.address import Remote
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import TraceMode
 
-__all__ = ["ENDINGS", "EnvSettings", "name_list"]
+__all__ = ["ENDINGS", "EnvSettings", "name_list", "options_by_name"]
 
 #: Events that may terminate an episode.
 ENDINGS = ("collision", "off_road", "red_light")
@@ -37,6 +42,9 @@ class EnvSettings:
         trace: what sensor rays are traced through: "tiles", "window" or "window+tiles", see `simulator.TraceMode`.
         world_seed: seed of buildings and trees in all episodes, None for that of the scenario's file. The seed of
             `reset` determines traffic and random positions.
+        record: folder for recordings of all episodes, as MCAP; see `env.recording`.
+        record_options: what they keep.
+        remote: HOST:PORT of a `uniscene-sim serve` that simulates the sensors, or a `remote.address.Remote`.
     """
 
     scenario: str | Path | Sequence[str | Path] = "lane_following"
@@ -53,6 +61,28 @@ class EnvSettings:
     trace: TraceMode = "tiles"
     world_seed: int | None = None
     source: str | None = None
+    record: str | Path | None = None
+    record_options: RecordOptions = RecordOptions()  # noqa: RUF009 - frozen
+    remote: str | Remote | None = None
+
+    def __post_init__(self) -> None:
+        check_numbers(self, step_ms=bounds.STEP_MS, world_seed=bounds.WORLD_SEED)
+        if self.step_ms * 1000 % PHYSICS_US:
+            raise InputError(f"must be a positive multiple of 10, got {self.step_ms}", field="step_ms")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> EnvSettings:
+        """The settings by name.
+
+        Raises:
+            InputError: one is unknown; lists those that there are.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in settings:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise InputError(f"no setting {shown(name)}{hint}; expected some of {', '.join(known)}")
+        return cls(**settings)
 
 
 def name_list(given: Any, field: str) -> list[str]:
@@ -66,4 +96,15 @@ def name_list(given: Any, field: str) -> list[str]:
     several = list(given) if isinstance(given, Iterable) else [None]
     if all(isinstance(name, str | Path) for name in several):
         return [str(name) for name in several]
-    raise InputError(f"expected a name or several, got {given!r}", field=field)
+    raise InputError(f"expected a name or several, got {shown(given)}", field=field)
+
+
+def options_by_name(given: Any) -> dict[str, Any]:
+    """The options of `reset`, none for None.
+
+    Raises:
+        InputError: they are no mapping.
+    """
+    if not isinstance(given, Mapping | None):
+        raise InputError(f"expected options by name, got {shown(given)}", field="options")
+    return dict(given or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, iterate
 
 from uniscene_sim.env.render import FPS, MODES, render_world
-from uniscene_sim.env.settings import EnvSettings
+from uniscene_sim.env.settings import EnvSettings, options_by_name
 from uniscene_sim.env.worlds import SavedWorld, Worlds
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
+from uniscene_sim.layout import Edit
+from uniscene_sim.limits import bounds
 
 __all__ = ["UniSceneVectorEnv"]
 
@@ -45,10 +48,9 @@ class UniSceneVectorEnv(VectorEnv):
         **settings: Any,
     ):
         super().__init__()
-        if num_envs < 1:
-            raise InputError(f"must be at least 1, got {num_envs}", field="num_envs")
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise InputError(f"must be at least 1, got {max_episode_steps}", field="max_episode_steps")
+        num_envs = bounds.WORLDS.number(num_envs, "num_envs")
+        if max_episode_steps is not None:
+            max_episode_steps = bounds.EPISODE_STEPS.number(max_episode_steps, "max_episode_steps")
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"expected rgb_array or None, got {render_mode!r}", field="render_mode")
         try:
@@ -56,7 +58,7 @@ class UniSceneVectorEnv(VectorEnv):
         except ValueError as error:
             modes = ", ".join(repr(mode.value) for mode in AutoresetMode)
             raise InputError(f"expected one of {modes}, got {autoreset_mode!r}", field="autoreset_mode") from error
-        self.worlds = Worlds(num_envs, EnvSettings(**settings))
+        self.worlds = Worlds(num_envs, EnvSettings.of(settings))
         self.num_envs, self.render_mode, self._most = num_envs, render_mode, max_episode_steps
         fps = max(round(1 / self.worlds.step_s), 1)
         self.metadata = {**self.metadata, "render_fps": fps, "autoreset_mode": self._mode}
@@ -67,6 +69,9 @@ class UniSceneVectorEnv(VectorEnv):
         self._randoms: list[np.random.Generator] = [seeding.np_random()[0] for _ in range(num_envs)]
         self._episode_ended = np.zeros(num_envs, dtype=bool)
         self._steps = np.zeros(num_envs, dtype=np.int64)
+
+    def close_extras(self, **_: Any) -> None:
+        self.worlds.close()
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -81,7 +86,7 @@ class UniSceneVectorEnv(VectorEnv):
         Raises:
             InputError: a wrong number of seeds, an invalid mask, or an invalid option.
         """
-        given = dict(options or {})
+        given = options_by_name(options)
         mask = given.pop("reset_mask", np.ones(self.num_envs, dtype=bool))
         if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
             why = f"must be a bool array ({self.num_envs},) with a world in it, got {mask!r}"
@@ -140,6 +145,25 @@ class UniSceneVectorEnv(VectorEnv):
         self._add_infos(info, entries, active)
         self._add_infos(info, self.worlds.info(begin), begin)
         return self._observation(), reward, terminated, truncated, info
+
+    def edit(self, edit: Edit, worlds: Sequence[int] | None = None) -> None:
+        """Change some worlds, or all of them, see `UniSceneEnv.edit`.
+
+        Args:
+            edit: what is to change.
+            worlds: indices; None for all.
+
+        Raises:
+            InputError: it cannot happen in one, and the worlds before it are changed; or there is no such world.
+        """
+        every = range(self.num_envs)
+        try:
+            chosen = every if worlds is None else [every[operator.index(i)] for i in worlds]
+        except (TypeError, IndexError):
+            told = f"expected indices of {self.num_envs} worlds, got {shown(worlds)}"
+            raise InputError(told, field="worlds") from None
+        for i in chosen:
+            self.worlds.edit(i, edit)
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """A picture of each world, uint8 (H, W, 3)."""

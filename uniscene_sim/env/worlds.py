@@ -21,16 +21,23 @@ from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.progress import Progress, progress_of
+from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
-from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list
-from uniscene_sim.errors import InputError
+from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list, options_by_name
+from uniscene_sim.errors import InputError, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.interfaces import LayoutSource, WindowEngine
-from uniscene_sim.layout import PHYSICS_US, LayoutFrame
+from uniscene_sim.interfaces import LayoutSource, RunFacts, WindowEngine
+from uniscene_sim.layout import Edit, LayoutFrame
+from uniscene_sim.limits import bounds
+from uniscene_sim.limits.memory import require_memory
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore
+from uniscene_sim.recording.options import RecordOptions
+from uniscene_sim.remote.address import Remote
+from uniscene_sim.remote.session import Session
+from uniscene_sim.remote.simulator import RemoteSimulator
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
@@ -39,6 +46,8 @@ from uniscene_sim.tracing.atlas import PackedTiles
 
 __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 
+#: Memory of a world: its state, beside its frame and copies of its observations.
+_WORLD_BYTES, _COPIES = 2**20, 3
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
@@ -85,8 +94,6 @@ class Worlds:
 
     def __init__(self, count: int, settings: EnvSettings):
         step_ms = settings.step_ms
-        if not isinstance(step_ms, int | np.integer) or step_ms <= 0 or (step_ms * 1000) % PHYSICS_US:
-            raise InputError(f"must be a positive multiple of 10, got {step_ms!r}", field="step_ms")
         terminate_on = name_list(settings.terminate_on, "terminate_on")
         for name in terminate_on:
             if name not in ENDINGS:
@@ -95,35 +102,47 @@ class Worlds:
         if not scenarios:
             raise InputError("expected a scenario, or several", field="scenario")
         if settings.trace not in TRACE_MODES:
-            raise InputError(f"expected one of {', '.join(TRACE_MODES)}, got {settings.trace!r}", field="trace")
+            raise InputError(f"expected one of {', '.join(TRACE_MODES)}, got {shown(settings.trace)}", field="trace")
         self._map = cache(load_map)  # maps stay loaded as long as this object, also between episodes
         given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
-        self.drives: list[Drive] = [drive_of(what, settings.source, self._map) for what in given]
+        drives = {what: drive_of(what, settings.source, self._map) for what in dict.fromkeys(given)}
+        self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
         if not isinstance(settings.rig, str | Path | SensorRig):
-            raise InputError(f"expected a name, a file or a SensorRig, got {settings.rig!r}", field="rig")
+            raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
         self.observations = make_observations(name_list(settings.observations, "observations"), rig)
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
         self.action = action_type(settings.action)
         self._weights, self._ends = reward_weights(settings.reward), [_ENDS_ON[name] for name in terminate_on]
-        self._tick_us, self._world_seed = int(step_ms) * 1000, settings.world_seed
+        self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # the same except for colour
-        self._sensors = {
-            "camera": plugins.load_plugin("camera", camera)(),
-            "lidar": plugins.load_plugin("lidar", settings.lidar)(),
-        }
-        self._windows, self._trace = plugins.load_plugin("window", settings.window), settings.trace
-        plugins.load_plugin(
-            "occupancy", settings.occupancy
-        )  # an unknown engine is refused here, not at the first reset
-        self._occupancy = settings.occupancy
+        self._engine_names = {slot: getattr(settings, slot) for slot in plugins.ENGINES} | {"camera": camera}
+        self._trace, self._session = settings.trace, None
+        if settings.remote is not None:
+            remote = Remote.of(settings.remote)
+            self._session = Session(remote, self.rig, self._engine_names, settings.trace, self._tick_us)
+        else:
+            classes = {slot: plugins.load_plugin(slot, name) for slot, name in self._engine_names.items()}
+            self._sensors = {slot: plugins.construct(slot, classes[slot]) for slot in ("camera", "lidar")}
+            self._windows = classes["window"]
         window = DEFAULT_GRID if "occupancy" in self.spaces else None
-        self._request = FrameRequest(window_grid=window, bev_schema=None, digests=False)
+        if not isinstance(settings.record, str | Path | None) or settings.record == "":
+            raise InputError(f"expected a folder, got {shown(settings.record)}", field="record")
+        if not isinstance(settings.record_options, RecordOptions):
+            raise InputError(f"expected RecordOptions, got {shown(settings.record_options)}", field="record_options")
+        self._recordings = (
+            None if settings.record is None else EpisodeRecordings(Path(settings.record), settings.record_options)
+        )
+        self._request = FrameRequest(window_grid=window, bev_schema=None, digests=self._recordings is not None)
+        observed = sum(int(np.prod(space.shape)) * space.dtype.itemsize for space in self.spaces.values())
+        require_memory(
+            count * (_WORLD_BYTES + _COPIES * observed + self.rig.frame_bytes), f"{count} worlds", field="num_envs"
+        )  # fmt: skip
         #: By map and seed.
         self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
         self._window_engines: dict[tuple[str, int], WindowEngine] = {}
@@ -144,18 +163,16 @@ class Worlds:
         Raises:
             InputError: an unknown option or an invalid value.
         """
-        given = dict(options or {})
+        given = options_by_name(options)
         which, seed = int(random.integers(len(self.drives))), int(random.integers(2**31))
         if (name := given.pop("scenario", None)) is not None:
             names = [drive.name for drive in self.drives]
             name = Path(name).stem if isinstance(name, str | Path) and name not in names else name
             if name not in names:
-                raise InputError(f"expected one of {', '.join(names)}, got {name!r}", field="options.scenario")
+                raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}", field="options.scenario")
             which = names.index(name)
         if (wanted := given.pop("scenario_seed", None)) is not None:
-            if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool) or not 0 <= wanted < 2**63:
-                raise InputError(f"must be a whole number in [0, 2^63), got {wanted!r}", field="options.scenario_seed")
-            seed = int(wanted)
+            seed = bounds.WORLD_SEED.number(wanted, "options.scenario_seed")
         if given:
             raise InputError(f"expected scenario, scenario_seed, got {', '.join(given)}", field="options")
         return Episode(which, seed)
@@ -205,6 +222,10 @@ class Worlds:
         info["success"] = arrived & clean
         return TickResult(weighted.sum(axis=1), terminated, over & ~terminated, info)
 
+    def edit(self, i: int, edit: Edit) -> None:
+        """Change world `i`, see `Simulator.edit`."""
+        self.world(i).edit(edit)
+
     def info(self, some: Sequence[int]) -> dict[str, Any]:
         """Entries (n,) of `info` on the episodes of n worlds so far."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
@@ -217,6 +238,8 @@ class Worlds:
         worlds = [self.world(i) for i in some]
         for i, world, frame in zip(some, worlds, sense(worlds), strict=True):
             self._records[i] |= frame.records
+            if self._recordings:
+                self._recordings.add(i, frame, world.stages_ms)
             if frame.occupancy is not None:
                 self._records[i][_WINDOW] = frame.occupancy
             window = self._records[i].get(_WINDOW)
@@ -274,6 +297,13 @@ class Worlds:
         self._records[i] = dict(saved.records)
         self._measured[i] = saved.measured
 
+    def close(self) -> None:
+        """Finish recordings, and leave the server."""
+        if self._recordings:
+            self._recordings.close()
+        if self._session is not None:
+            self._session.close()
+
     def world(self, i: int) -> Simulator[Any]:
         """The simulator of world `i`.
 
@@ -299,34 +329,44 @@ class Worlds:
         source = drive.open(episode.seed)
         simulator = own.get(episode.scenario)
         if simulator is None or simulator.source.map.ref != source.map.ref:
-            world_seed = self._tiles_seed(drive)
-            store, packed = self._tiles_of(source.map, world_seed)
-            simulator = own[episode.scenario] = Simulator(
-                source,
-                self.rig,
-                store,
-                self._sensors | {"window": self._window_engine(source.map, world_seed)},
-                trace=self._trace,
-                packed=packed,
-                request=self._request,
-                tick_us=self._tick_us,
-            )
+            simulator = own[episode.scenario] = self._simulator(source, self._tiles_seed(drive))
         self.episodes[i] = episode
         simulator.begin(source)
+        if self._recordings:
+            seed, names = self._tiles_seed(drive), self._engine_names
+            facts = RunFacts(
+                source.title, seed, self.rig, names, self._tick_us, static_map=source.map, trace=self._trace
+            )
+            self._recordings.begin(i, simulator, facts)
         self._progress[i] = progress_of(source, simulator.recent_layouts[-1])
         return simulator
+
+    def _simulator(self, source: LayoutSource, world_seed: int) -> Simulator[LayoutSource]:
+        if self._session is not None:
+            return RemoteSimulator(source, self._session, seed=world_seed, request=self._request)
+        store, packed = self._tiles_of(source.map, world_seed)
+        return Simulator(
+            source,
+            self.rig,
+            store,
+            self._sensors | {"window": self._window_engine(source.map, world_seed)},
+            trace=self._trace,
+            packed=packed,
+            request=self._request,
+            tick_us=self._tick_us,
+        )
 
     def _window_engine(self, static_map: StaticMap, seed: int) -> WindowEngine:
         """The engine shared by all worlds with this map and seed."""
         key = static_map.ref, seed
         if key not in self._window_engines:
-            self._window_engines[key] = self._windows(static_map, seed)
+            self._window_engines[key] = plugins.construct("window", self._windows, static_map, seed)
         return self._window_engines[key]
 
     def _tiles_of(self, static_map: StaticMap, seed: int) -> tuple[TileStore, PackedTiles]:
         key = static_map.ref, seed
         if key not in self._packed:
-            store = tile_store(self._occupancy, static_map, seed, user_cache("tiles"))
+            store = tile_store(self._engine_names["occupancy"], static_map, seed, user_cache("tiles"))
             self._packed[key] = store, PackedTiles(store)
         return self._packed[key]
 

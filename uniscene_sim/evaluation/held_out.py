@@ -16,6 +16,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.occupancy.dense_labels import window_labels
 from uniscene_sim.occupancy.procedural.plan import plan_map
+from uniscene_sim.storage.input_file import files_in
 
 __all__ = ["HeldOutWindows", "choose_windows", "make_held_out", "read_held_out", "town_files"]
 
@@ -38,7 +39,7 @@ def town_files(folder: str | Path) -> list[tuple[int, Path]]:
     Raises:
         InputError: there are none.
     """
-    named = [(path.stem.removeprefix("town_"), path) for path in Path(folder).glob("town_*.npz")]
+    named = [(path.stem.removeprefix("town_"), path) for path in files_in(folder, "town_*.npz")]
     files = [(int(seed), path) for seed, path in named if seed.isdecimal()]
     if not files:
         raise InputError("expected files town_<seed>.npz", file=folder)
@@ -48,10 +49,11 @@ def town_files(folder: str | Path) -> list[tuple[int, Path]]:
 def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[int, Windows, list[int]]]:
     """Seed, windows and chosen indices of each town, about `count` windows in all, spread evenly."""
     towns = town_files(folder)
-    for (seed, path), share in zip(towns, np.array_split(np.arange(count), len(towns)), strict=True):
-        if len(share):
+    each, more = divmod(count, len(towns))
+    for number, (seed, path) in enumerate(towns):
+        if share := each + (number < more):
             town = read_town(path)
-            at = np.linspace(0, len(town) - 1, len(share)).round().astype(int)
+            at = np.linspace(0, len(town) - 1, min(share, len(town))).round().astype(int)
             yield seed, town, sorted(set(at.tolist()))
 
 

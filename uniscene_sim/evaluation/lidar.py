@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
@@ -26,6 +25,7 @@ from uniscene_sim.evaluation.ray_predictors import (
     RayPredictor,
 )
 from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, LabelStatistics, best_auc, chamfer, roc_auc
+from uniscene_sim.storage.output_file import scratch_folder
 
 __all__ = ["LIDAR_TABLES", "LidarScores", "baselines", "evaluate_lidar", "returning_rays", "score_predictors"]
 
@@ -92,8 +92,8 @@ def evaluate_lidar(
     Raises:
         InputError: the folder lacks training or test towns, or a file is damaged.
     """
-    with TemporaryDirectory() as own:
-        folder = Path(own if data is None else data)
+    with scratch_folder() as own:
+        folder = own if data is None else Path(data)
         if data is None:
             make_sweeps(folder, "train", SPLITS["train"][:2], moments)
             make_sweeps(folder, "test", SPLITS["test"][:towns], moments)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
@@ -26,6 +25,7 @@ from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
+from uniscene_sim.storage.output_file import scratch_folder
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["evaluate_occupancy", "score_generator", "window_noise"]
@@ -57,8 +57,8 @@ def evaluate_occupancy(
     Raises:
         InputError: the folder lacks training or test towns, or a file is damaged.
     """
-    with TemporaryDirectory() as own:
-        folder = Path(own if data is None else data)
+    with scratch_folder() as own:
+        folder = own if data is None else Path(data)
         if data is None:
             make_held_out(folder, windows)
         mean = MeanColumnBaseline(CONDITION_CHANNELS, DEFAULT_GRID.shape[2])

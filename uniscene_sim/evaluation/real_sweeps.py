@@ -25,6 +25,7 @@ from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.metrics.lidar import total_variation
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.lidar_makes import lidar_model
+from uniscene_sim.storage.input_file import MIB, files_in, read_input
 
 __all__ = ["RealSweepScores", "SweepPoints", "compare_with_real", "read_pandaset", "score_against_real"]
 
@@ -34,6 +35,7 @@ _RANGES_M, _LEVELS = np.linspace(0.0, 100.0, 21), np.linspace(0.0, 1.0, 33)
 _SENSOR = lidar_model("pandar64", "pandar64", _AT, min_range_m=0.0, range_noise_m=0.0, divergence_rad=0.0)
 _RINGS, _COLUMNS = len(_SENSOR.elevation_rad), _SENSOR.azimuth_steps
 _TOWN = 20_000
+_FARTHEST_M = 1e4  # no LiDAR sees as far, and no intensity is as large
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,9 @@ def read_pandaset(path: str | Path) -> SweepPoints:
     Raises:
         InputError: it cannot be read or is no such file.
     """
-    try:
-        data = np.fromfile(path, np.float32)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    if not data.size or data.size % 4 or not np.isfinite(data).all():
+    body = read_input(path, 256 * MIB, "a sweep of PandaSet")
+    data = np.frombuffer(body[: len(body) // 4 * 4], "<f4")
+    if not data.size or len(body) % 16 or not (np.abs(data) < _FARTHEST_M).all():
         raise InputError("expected points of four floats: x, y, z, intensity", file=path)
     points = data.reshape(-1, 4).astype(np.float64)
     xyz = (points[:, :3] - _AT.position) @ _AT.rotation
@@ -90,7 +90,7 @@ def compare_with_real(
     Raises:
         InputError: a file is damaged.
     """
-    real = [read_pandaset(path) for path in sorted(Path(folder).glob("*.bin"))]
+    real = [read_pandaset(path) for path in files_in(folder, "*.bin")]
     if not real:
         return []
     return score_against_real(real, _simulated_sweeps(predictors, _SENSOR, moments))

@@ -12,7 +12,6 @@ such a grid stay empty although no return is missing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,8 @@ from uniscene_sim.lidar.raycast.effects import Effects
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.rigs.presets import PRESETS
+from uniscene_sim.storage.array_file import read_arrays
+from uniscene_sim.storage.input_file import MIB, read_json, reading
 from uniscene_sim.taxonomy import PointCause
 from uniscene_sim.tracing.atlas import TileAtlas
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -41,6 +42,8 @@ __all__ = ["CALIBRATION", "HELD_OUT", "SweepEffects", "SweepInSensor", "compare_
 CALIBRATION, HELD_OUT = range(0, 56), range(60, 80)
 #: Pose of the LiDAR in the sequence's frames, whose y points forward, fitted to the rings of the standing car.
 _AT = Pose(-0.005, 0.7781, 1.8561, roll=0.0157, pitch=-0.0006)
+_ARRAYS = ("sensor", "t0", "t_100us", "xyz_2cm", "origin", "intensity", "label")  # of a sweep
+_MOST_JSON = 16 * MIB
 _UNIT_M = 0.02  # of the real points' coordinates
 _NEAR_M = 2.5
 _SURFACE_M = (14.0, 25.0)  # between which holes are counted; nearer, 2 cm are more than a step of azimuth
@@ -86,26 +89,26 @@ def read_drive(folder: str | Path, frames: Iterable[int]) -> Iterator[SweepInSen
         InputError: a file cannot be read, or there is none of the frames.
     """
     folder = Path(folder)
-    try:
-        poses = json.loads((folder / "lidar/poses.json").read_text())
-        stamps = np.array(json.loads((folder / "meta/timestamps.json").read_text()))
-        heading = np.array([[p["heading"][k] for k in "xyzw"] for p in poses])
-        position = np.array([[p["position"][k] for k in "xyz"] for p in poses])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"cannot be read: {error}", file=folder) from error
-    turn, found = Slerp(stamps, Rotation.from_quat(heading)), False
+    poses = read_json(folder / "lidar/poses.json", _MOST_JSON, "poses of PandaSet")
+    times = read_json(folder / "meta/timestamps.json", _MOST_JSON, "times of PandaSet")
+    with reading(folder / "lidar/poses.json", "poses of PandaSet, one for each time"):
+        stamps = np.array(times, np.float64)
+        heading = np.array([[p["heading"][k] for k in "xyzw"] for p in poses], np.float64)
+        position = np.array([[p["position"][k] for k in "xyz"] for p in poses], np.float64)
+        turn, found = Slerp(stamps, Rotation.from_quat(heading)), False
     for frame in frames:
         file = folder / f"lidar/{frame:02d}.npz"
         if not file.exists():
             continue
         found = True
-        with np.load(file) as data:
+        data = read_arrays(file, _ARRAYS, "a sweep of PandaSet")
+        with reading(file, "a sweep of PandaSet"):
             of = data["sensor"] == 0
             time_s = np.clip(data["t0"] + data["t_100us"][of] * 1e-4, stamps[0], stamps[-1])
             world = data["xyz_2cm"][of] * _UNIT_M + data["origin"]
             intensity, label = data["intensity"][of], data["label"][of]
-        at = np.stack([np.interp(time_s, stamps, position[:, k]) for k in range(3)], axis=1)
-        xyz = (turn(time_s).inv().apply(world - at) - _AT.position) @ _AT.rotation
+            at = np.stack([np.interp(time_s, stamps, position[:, k]) for k in range(3)], axis=1)
+            xyz = (turn(time_s).inv().apply(world - at) - _AT.position) @ _AT.rotation
         near = np.linalg.norm(xyz, axis=1) < _NEAR_M
         yield SweepInSensor(xyz, intensity, (label == _REFLECTION) & ~near, (label == _REFLECTION) & near)
     if not found:

@@ -17,6 +17,7 @@ __all__ = [
     "FREE_SPEED_MPS",
     "FRONTAGE_STEP_M",
     "BorderStretch",
+    "Closing",
     "Crossing",
     "Frontage",
     "Lane",
@@ -206,6 +207,15 @@ class Crossing:
 
 
 @dataclass(frozen=True)
+class Closing:
+    """A stretch of a lane that is closed to traffic; arc lengths on the lane, m."""
+
+    lane: int
+    begin_m: float
+    end_m: float
+
+
+@dataclass(frozen=True)
 class MapObject:
     """A placed object that does not move."""
 
@@ -266,3 +276,4 @@ class RoadNetwork:
     geo_reference: GeoReference | None = None  # of the map's own coordinates
     source_ref: str = ""  # identity given by its reader, see `StaticMap.ref`; empty: that of the content
     losses: tuple[str, ...] = ()  # what its reader left out or could not tell, a sentence each
+    closings: tuple[Closing, ...] = ()  # of a map that is edited; files hold none

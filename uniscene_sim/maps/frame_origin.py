@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from uniscene_sim.limits.bounds import PLACE_M
 from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.tile import TILE_M
 
@@ -19,7 +20,7 @@ __all__ = ["FARTHEST_M", "REACH_M", "best_frame_origin", "is_near", "network_nea
 NEAR_M = 64 * TILE_M  # single precision holds 0.25 mm here
 _FEW = 0.1  # share of the places of a map
 REACH_M = 2.0**17  # what lies farther from the rest of its map is an error in it
-FARTHEST_M = 2.0**24  # no place on earth is farther from the origin of its projection
+FARTHEST_M = PLACE_M.most  # no place on earth is farther from the origin of its projection
 
 
 def is_near(places: np.ndarray) -> bool:

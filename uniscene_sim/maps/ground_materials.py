@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.compiled import floor, njit
 from uniscene_sim.compute.keyed_random import unit_hash3
 from uniscene_sim.compute.value_noise import value_noise
 from uniscene_sim.maps.paint_edges import EdgeFit

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+import math
 
+import numpy as np
+
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.geometry import Pose, box_corners, point_in_polygon
 from uniscene_sim.layout import BevLayout, LayoutSchema
+from uniscene_sim.limits import bounds
+from uniscene_sim.limits.memory import require_memory
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 
@@ -47,7 +51,14 @@ def rasterise(
         schema: channels; those that neither map nor agents fill stay empty.
         agents: (N,) AGENT_DTYPE. A box covers the cells whose centres lie in it; it is drawn at least one cell wide,
             and always covers the cell of its centre.
+
+    Raises:
+        InputError: a number out of its bounds, or a raster that no memory holds.
     """
+    shape = bounds.CELLS.row(tuple(shape), "shape")
+    bounds.VOXEL_M.number(resolution_m, "resolution_m")
+    channels = len((schema or LayoutSchema()).channels)
+    require_memory(math.prod(shape) * channels, f"{channels} channels of {shape} cells", field="shape")
     layout = static_map.rasterise(pose_xyyaw, shape, resolution_m, z_hint, schema)
     names, frame = layout.schema.channels, np.array([*pose_xyyaw, resolution_m])
     if agents is None:

@@ -8,19 +8,30 @@ from weakref import WeakValueDictionary
 from uniscene_sim.maps.opendrive.extract import opendrive_ref
 from uniscene_sim.maps.opendrive.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.reader import read_opendrive
+from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.maps.painted.painted_map import PaintedMap
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.vector.npz_file import saved_ref
 from uniscene_sim.maps.vector.vector_map import VectorMap
+from uniscene_sim.storage.input_file import is_folder, is_regular, read_input, require_regular
+from uniscene_sim.storage.output_file import Outputs
 
 __all__ = ["extract_to", "load_map"]
+
+_WHAT = "a map: .xodr, .npz, or the folder of a painted map"
 
 _loaded: WeakValueDictionary[tuple[object, ...], StaticMap] = WeakValueDictionary()
 
 
 def extract_to(path: str | Path, out: str | Path) -> VectorMap:
-    """Read an OpenDRIVE file and save the map as `.npz`, with the identity of the OpenDRIVE file."""
+    """Read an OpenDRIVE file and save the map as `.npz`, with the identity of the OpenDRIVE file.
+
+    Raises:
+        InputError: the file cannot be read, or `out` cannot be written.
+    """
+    with Outputs() as outputs:  # told before the map is read
+        outputs.file(out)
     vector_map = read_opendrive(path)
     vector_map.save(out)
     return vector_map
@@ -31,7 +42,12 @@ def load_map(path: str | Path) -> StaticMap:
 
     While the file is unchanged and the map still in use, the same object is returned. A `foo.npz` beside `foo.xodr` is
     read instead of it if this version of the reader made it from the same content.
+
+    Raises:
+        InputError: it is none of these, or damaged.
     """
+    if not path or not (is_regular(path) or is_folder(path)):
+        require_regular(path, MOST_XODR, _WHAT)  # says what it is instead
     path = Path(path)
     content = _file_state(path)
     found = _loaded.get(content)
@@ -42,20 +58,19 @@ def load_map(path: str | Path) -> StaticMap:
 
 def _file_state(path: Path) -> tuple[object, ...]:
     """Path, time and size of all files that a map is read from."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path, path.with_suffix(".npz")]
-    stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    files = sorted(path.glob("*")) if is_folder(path) else [path, path.with_suffix(".npz")]
+    stats = [(str(file), file.stat()) for file in files if is_regular(file)]
     return (str(path.resolve()), *((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
 
 
 def _load(path: Path) -> StaticMap:
-    if path.is_dir() or (path.suffix == ".npz" and is_painted(path)):
+    if is_folder(path) or (path.suffix == ".npz" and is_painted(path)):
         return PaintedMap.load(path)
     if path.suffix == ".npz":
         return _told(VectorMap.load(path), path)
     beside = path.with_suffix(".npz")
-    if path.is_file() and beside.is_file():
-        if saved_ref(beside) == opendrive_ref(path.read_bytes()):
-            return _told(VectorMap.load(beside), path)
+    if is_regular(beside) and saved_ref(beside) == opendrive_ref(read_input(path, MOST_XODR, _WHAT)):
+        return _told(VectorMap.load(beside), path)
     return read_opendrive(path)
 
 

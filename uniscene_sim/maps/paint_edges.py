@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import EDGE_UNIT_M, EDGES_A_CELL, PAINT_BLOCK
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.layout import AGENT_DTYPE, Light, SignalState
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.static_map import StaticMap

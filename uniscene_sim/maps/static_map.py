@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
-from uniscene_sim.maps.elements import Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.elements import Closing, Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
 
 if TYPE_CHECKING:
     from uniscene_sim.maps.elements import Frontage, Route
@@ -157,6 +157,11 @@ class StaticMap(Protocol):
 
     @property
     def left_hand_traffic(self) -> bool: ...
+
+    @property
+    def closings(self) -> tuple[Closing, ...]:
+        """Stretches of lanes that edits have closed to traffic."""
+        ...
 
     def frontages(self) -> list[Frontage]:
         """Sides of roads and walkways with open ground beyond, sampled every 2 m."""

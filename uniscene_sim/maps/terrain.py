@@ -6,11 +6,10 @@ It is a grid of heights with nodes every `STEP_M`, bilinear between them.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
-from scipy import ndimage
 
-from uniscene_sim.compute.compiled import device
-from uniscene_sim.compute.value_noise import value_noise
+from uniscene_sim.compute.compiled import device, njit
+from uniscene_sim.limits.memory import require_memory
+from uniscene_sim.maps.rolling_ground import REACH_M, rolling_terrain
 
 __all__ = [
     "DECK_M",
@@ -18,18 +17,30 @@ __all__ = [
     "STEP_M",
     "fill_terrain",
     "make_terrain",
-    "rolling_terrain",
     "terrain_at",
+    "terrain_frame",
     "terrain_many",
 ]
 
 STEP_M = 2.0
 PAD_M = 256.0  # width of the terrain around a map
 DECK_M = 1.5  # a lane higher than this above the terrain is a bridge
+_NODE_BYTES = 48  # while terrain is made
 _SLOPE = 0.5  # of embankments
-_REACH_M = 3.2  # the corners of a cell of 2 m that a road's edge crosses are no farther from it
-_BROAD, _FINE = 101, 102  # uses of random numbers
 _SAME_M = 1.0  # roads within this height of the lowest one shape the terrain; higher ones are bridges
+
+
+def terrain_frame(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Origin (2,), m, and number of nodes (X, Y) of the terrain of a map that lies between two corners (2,), m.
+
+    Raises:
+        InputError: the map spans more than the memory holds.
+    """
+    origin = np.floor((low - PAD_M) / STEP_M) * STEP_M
+    x, y = (np.ceil((high + PAD_M - origin) / STEP_M).astype(np.int64) + 2).tolist()
+    told = " x ".join(f"{side / 1e3:.1f}" for side in high - low)
+    require_memory(_NODE_BYTES * x * y, f"the terrain of {told} km", field="map")
+    return origin, (x, y)
 
 
 def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], step: float) -> np.ndarray:
@@ -48,34 +59,10 @@ def make_terrain(tri: np.ndarray, origin: np.ndarray, shape: tuple[int, int], st
     envelope = height.copy()
     for _ in range(2):
         _lower_envelope(envelope, _SLOPE * step)
-    road = np.isfinite(height) & (height - envelope < DECK_M)
-    distance, (ni, nj) = ndimage.distance_transform_edt(~road, return_indices=True)
-    terrain: np.ndarray = np.minimum(
-        rolling_terrain(height[ni, nj], metres[ni, nj] + distance * step, origin, step), envelope
-    )
+    _leave_out_bridges(height, envelope)
+    terrain = rolling_terrain(height, metres, origin, step)
+    np.minimum(terrain, envelope, out=terrain)
     return terrain
-
-
-def rolling_terrain(nearest: np.ndarray, metres: np.ndarray, origin: np.ndarray, step: float) -> np.ndarray:
-    """Terrain that levels out from roads into rolling ground.
-
-    Args:
-        nearest: (X, Y) m, height of the road nearest to each node.
-        metres: (X, Y) m, distance to it.
-        origin: (2,) m, node (0, 0).
-        step: between nodes, m.
-
-    Returns:
-        float64 (X, Y) m, height.
-    """
-    nx, ny = nearest.shape
-    base = nearest
-    # Smoother the farther from a road: the height of the nearest road alone would have steps.
-    for sigma, low, high in ((1.5, _REACH_M, 8.0), (4.0, 6.0, 20.0), (24.0, 16.0, 90.0)):
-        blend = _smoothstep(metres, low, high)
-        base = base * (1 - blend) + ndimage.gaussian_filter(nearest, sigma) * blend
-    height: np.ndarray = base + _bumps(nx, ny, origin, step) * _smoothstep(metres, 4.0, 60.0)
-    return height
 
 
 @njit(cache=True)
@@ -88,14 +75,14 @@ def _road_nodes(tri, origin, step, nx, ny):
     for phase in range(2):
         for t in range(tri.shape[0]):
             corner = tri[t]
-            i0 = max(int(np.ceil((corner[:, 0].min() - _REACH_M - origin[0]) / step)), 0)
-            i1 = min(int(np.floor((corner[:, 0].max() + _REACH_M - origin[0]) / step)), nx - 1)
-            j0 = max(int(np.ceil((corner[:, 1].min() - _REACH_M - origin[1]) / step)), 0)
-            j1 = min(int(np.floor((corner[:, 1].max() + _REACH_M - origin[1]) / step)), ny - 1)
+            i0 = max(int(np.ceil((corner[:, 0].min() - REACH_M - origin[0]) / step)), 0)
+            i1 = min(int(np.floor((corner[:, 0].max() + REACH_M - origin[0]) / step)), nx - 1)
+            j0 = max(int(np.ceil((corner[:, 1].min() - REACH_M - origin[1]) / step)), 0)
+            j1 = min(int(np.floor((corner[:, 1].max() + REACH_M - origin[1]) / step)), ny - 1)
             for i in range(i0, i1 + 1):
                 for j in range(j0, j1 + 1):
                     distance, z = _nearest_on_triangle(origin[0] + i * step, origin[1] + j * step, corner)
-                    if distance > _REACH_M:
+                    if distance > REACH_M:
                         continue
                     if phase == 0:
                         lowest[i, j] = min(lowest[i, j], z)
@@ -103,6 +90,15 @@ def _road_nodes(tri, origin, step, nx, ny):
                         if distance < nearest[i, j] or (distance == nearest[i, j] and z < height[i, j]):
                             nearest[i, j], height[i, j] = distance, z
     return height, nearest
+
+
+@njit(cache=True)
+def _leave_out_bridges(height, envelope):
+    """Roads that stand high above the slopes from others do not shape the terrain."""
+    for i in range(height.shape[0]):
+        for j in range(height.shape[1]):
+            if height[i, j] >= envelope[i, j] + DECK_M:
+                height[i, j] = np.inf
 
 
 @njit(cache=True)
@@ -173,23 +169,6 @@ def fill_terrain(out, i0, j0, step, origin, terrain):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = terrain_at((i0 + i) * step, (j0 + j) * step, origin[0], origin[1], terrain)
-
-
-def _smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3 - 2 * t)
-
-
-@njit(cache=True)
-def _bumps(nx, ny, origin, step):
-    """Value noise (nx, ny), m, a function of map coordinates alone, in waves of 40 m and 13 m."""
-    out = np.zeros((nx, ny))
-    for use, wave, height in ((_BROAD, 40.0, 1.6), (_FINE, 13.0, 0.35)):
-        for i in range(nx):
-            for j in range(ny):
-                u, v = (origin[0] + i * step) / wave, (origin[1] + j * step) / wave
-                out[i, j] += height * (value_noise(u, v, use) - 0.5)
-    return out
 
 
 @njit(cache=True)

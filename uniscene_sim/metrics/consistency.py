@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.lens import FISHEYE, image_point

@@ -7,8 +7,8 @@ and drawn into its cells, each at its height above the ground at its foot. Slabs
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.layout import CONDITION_CHANNELS, BevLayout, LayoutSchema
@@ -72,7 +72,7 @@ def window_labels(
 
 def condition_layout(
     static_map: StaticMap, objects: np.ndarray, pose: Pose, grid: GridSpec = DEFAULT_GRID,
-    agents: np.ndarray | None = None,
+    agents: np.ndarray | None = None, *, all_decks: bool = False,
 ) -> BevLayout:  # fmt: skip
     """The condition of learned occupancy around a pose: the raster of map and agents, with the footprints of buildings,
     plants and guard rails (as `road_block`).
@@ -83,14 +83,15 @@ def condition_layout(
         pose: base_link; the window has its yaw.
         grid: the window's voxels.
         agents: (M,) AGENT_DTYPE.
+        all_decks: whether bridges and what is below them are drawn, at any height of the pose.
     """
     extent = grid.extent
     u, v = 0.5 * (extent[0] + extent[3]), 0.5 * (extent[1] + extent[4])
     c, s = np.cos(pose.yaw), np.sin(pose.yaw)
     centre = (pose.x + c * u - s * v, pose.y + s * u + c * v, pose.yaw)
     # Heights separate bridges from what is below. Without bridges they are ignored: they would cut off steep streets.
-    bridges = static_map.surface.decks > 1
-    layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, pose.z if bridges else None, _SCHEMA, agents)
+    z_hint = pose.z if static_map.surface.decks > 1 and not all_decks else None
+    layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, z_hint, _SCHEMA, agents)
     near = _in_window_axes(objects[_in_window(objects, pose, grid)], pose)
     building, vegetation, rail = (layout.data[_SCHEMA.index(name)] for name in ("building", "vegetation", "road_block"))
     corner = np.array([pose.x + grid.origin[0], pose.y + grid.origin[1]])

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
-from numba import njit
 from tqdm import tqdm
 
+from uniscene_sim.compute.compiled import njit
+from uniscene_sim.errors import InputError
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, TILE_M, Tile
 
 if TYPE_CHECKING:
     from uniscene_sim.interfaces import OccupancyEngine
+    from uniscene_sim.maps.edited_map import EditedMap
+    from uniscene_sim.maps.static_map import StaticMap
     from uniscene_sim.occupancy.tile_cache import TileCache
 
 __all__ = ["MOST_BYTES", "TileStore", "tiles_along", "tiles_around"]
@@ -37,6 +40,7 @@ class TileStore:
         engine: makes tiles.
         max_bytes: bound of the tiles held in memory.
         cache: where tiles are looked up before they are made, and stored afterwards.
+        remake: the store of another map, made alike; without it the map cannot be edited.
 
     Attributes:
         made, from_cache: tiles fetched so far, by where they came from.
@@ -44,8 +48,17 @@ class TileStore:
         waits: how often `get` had to wait for a tile that was not in memory.
     """
 
-    def __init__(self, engine: OccupancyEngine, max_bytes: int = MOST_BYTES, cache: TileCache | None = None):
-        self.engine, self.max_bytes, self.cache = engine, max_bytes, cache
+    def __init__(
+        self,
+        engine: OccupancyEngine,
+        max_bytes: int = MOST_BYTES,
+        cache: TileCache | None = None,
+        remake: Callable[[StaticMap], TileStore] | None = None,
+    ):
+        self.engine, self.max_bytes, self.cache, self._remake = engine, max_bytes, cache, remake
+        self._edited: WeakValueDictionary[str, TileStore] = WeakValueDictionary()  # by identity of the map
+        self._unedited: TileStore | None = None  # where tiles beside `_own` come from
+        self._own: frozenset[tuple[int, int]] = frozenset()
         self._tiles: OrderedDict[tuple[int, int], Tile] = OrderedDict()
         self._pending: dict[tuple[int, int], Future[tuple[Tile, bool]]] = {}
         self._missing: WeakKeyDictionary[object, list[tuple[int, int]]] = WeakKeyDictionary()  # by requester
@@ -54,6 +67,25 @@ class TileStore:
         self.nbytes = 0
         self.made = self.from_cache = self.waits = 0
         self.largest = (0, 0, 0, 0)
+
+    def edited(self, edited: EditedMap) -> TileStore:
+        """The store of this one's map with edits: tiles that the edits do not touch are this store's.
+
+        Raises:
+            InputError: it cannot make tiles of another map.
+        """
+        if not edited.tiles:
+            return self
+        if self._remake is None:
+            raise InputError(
+                "these tiles cannot follow an edit of the map; expected those of `tile_store`", field="map"
+            )
+        with self._lock:
+            store = self._edited.get(edited.map.ref)
+            if store is None:
+                store = self._edited[edited.map.ref] = self._remake(edited.map)
+                store._unedited, store._own = self, edited.tiles
+            return store
 
     def get(self, ix: int, iy: int) -> Tile:
         """The tile of an index, made if it does not exist yet."""
@@ -109,6 +141,8 @@ class TileStore:
 
     def _fetch(self, key: tuple[int, int]) -> tuple[Tile, bool]:
         """A tile, and whether it had to be made."""
+        if self._unedited and key not in self._own:
+            return self._unedited.get(*key), False
         if self.cache and (tile := self.cache.load(*key)):
             return tile, False
         with self._engine_lock:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.frames import LidarSweep, OccupancyGrid
 from uniscene_sim.geometry import Pose, box_corners
 from uniscene_sim.layout import BevLayout, EgoVehicle, LayoutFrame

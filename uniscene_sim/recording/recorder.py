@@ -1,16 +1,14 @@
-"""`Recorder`: writes the output of a run. A file gets its name only when it is complete."""
+"""`Recorder`: preview, contact sheet and report of a run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import resource
 import sys
 from contextlib import suppress
 from dataclasses import asdict
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,17 +23,20 @@ from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
 from uniscene_sim.metrics.consistency import Consistency, consistency, summarise_consistency
 from uniscene_sim.outcome import Outcome
 from uniscene_sim.recording.preview import compose_preview
+from uniscene_sim.recording.versions import package_versions
+from uniscene_sim.storage.output_file import told
 
 __all__ = ["Recorder"]
 
+_VIDEO, _SHEET, _REPORT = "preview.mp4", "contact_sheet.png", "report.json"
 _SHEET_MOMENTS = 2
 
 
 class Recorder:
-    """A `FrameSink` that writes `preview.mp4`, `contact_sheet.png` and `report.json` into a folder.
+    """A `FrameSink` that writes `preview.mp4`, `contact_sheet.png` and `report.json`.
 
     Args:
-        out: folder, created if missing.
+        out: folder of this run, created if missing; `run` publishes what lies in it.
         facts: description of the run.
         stride: frames per preview image; the video still plays in real time.
         compare: whether to measure the consistency of sensors, which takes about 2 ms a tick with six cameras.
@@ -45,6 +46,7 @@ class Recorder:
     """
 
     name = "report"
+    files = (_VIDEO, _SHEET, _REPORT)
 
     def __init__(self, out: Path, facts: RunFacts, *, stride: int = 1, compare: bool = True):
         if stride < 1:
@@ -62,10 +64,8 @@ class Recorder:
         self._moments: list[np.ndarray] = []
         self._stride = 1
         self._whole = False
-        try:
+        with told(self.out, "--out"):
             self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._refused(error) from error
 
     @classmethod
     def open(cls, out: Path, facts: RunFacts) -> Recorder:
@@ -80,8 +80,8 @@ class Recorder:
             if self._video is not None:
                 with suppress(Exception):
                     self._video.close()
-            for name in ("preview.mp4", "contact_sheet.png", "report.json"):
-                self._part(name).unlink(missing_ok=True)
+            for name in self.files:
+                (self.out / name).unlink(missing_ok=True)
 
     def add(self, frame: SensorFrame, stages_ms: StageTimes) -> None:
         """Add a tick's frame and the durations of its stages."""
@@ -100,10 +100,8 @@ class Recorder:
             start = perf_counter()
             picture = compose_preview(frame, self.facts.rig, f"{self.facts.title}, seed {self.facts.seed}")
             self._keep(picture)
-            try:
+            with told(_VIDEO, "--out"):
                 self._encode(picture)
-            except OSError as error:
-                raise self._refused(error) from error
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
         self._ticks += frame.stamp_us != self._stamp_us  # delayed frames after the end repeat the last stamp
         self._stamp_us = frame.stamp_us
@@ -111,23 +109,19 @@ class Recorder:
     def close(self, outcome: Outcome, tiles: TileStats) -> list[Path]:
         """Complete all files and return their paths."""
         written = []
-        try:
-            if self.facts.preview and self._video is not None:
+        if self.facts.preview and self._video is not None:
+            with told(_VIDEO, "--out"):
                 for packet in self._stream.encode():
                     self._video.mux(packet)
                 self._video.close()
-                sheet = self._sheet()
-                Image.fromarray(sheet).save(self._part("contact_sheet.png"), format="PNG")
-                written += ["preview.mp4", "contact_sheet.png"]
-            text = json.dumps(self._report(outcome, tiles), indent=2) + "\n"
-            self._part("report.json").write_text(text)
-            written.append("report.json")
-            for name in written:
-                self._part(name).replace(self.out / name)
-        except OSError as error:
-            raise self._refused(error) from error
+            with told(_SHEET, "--out"):
+                Image.fromarray(self._sheet()).save(self.out / _SHEET, format="PNG")
+            written += [_VIDEO, _SHEET]
+        text = json.dumps(self._report(outcome, tiles), indent=2) + "\n"
+        with told(_REPORT, "--out"):
+            (self.out / _REPORT).write_text(text, encoding="utf-8")
         self._whole = True
-        return [self.out / name for name in written]
+        return [self.out / name for name in (*written, _REPORT)]
 
     def _keep(self, picture: np.ndarray) -> None:
         """Keep up to 16 images, evenly spread over a run of any length."""
@@ -144,7 +138,7 @@ class Recorder:
 
     def _encode(self, picture: np.ndarray) -> None:
         if self._video is None:
-            self._video = av.open(str(self._part("preview.mp4")), "w", format="mp4")
+            self._video = av.open(str(self.out / _VIDEO), "w", format="mp4")
             self._stream = self._video.add_stream("libx264", rate=self._rate)
             self._stream.height, self._stream.width = picture.shape[:2]
             self._stream.pix_fmt = "yuv420p"
@@ -163,7 +157,7 @@ class Recorder:
             "rig": self.facts.rig.name,
             "sensors": [s.name for s in self.facts.rig.sensors],
             "engines": self.facts.engines,
-            "versions": _versions(),
+            "versions": package_versions("uniscene_sim", "numpy", "numba", "scipy", "carla"),
             "ticks": self._ticks,
             "stages_ms": stages,
             "ticks_per_s": round((self._ticks - 1) / self._seconds, 3) if self._seconds else None,
@@ -174,25 +168,11 @@ class Recorder:
             "outcome": outcome.as_dict(),
         }
 
-    def _part(self, name: str) -> Path:
-        return self.out / f".{name}.part"
-
-    def _refused(self, error: OSError) -> InputError:
-        return InputError(f"cannot be written: {error.strerror or error}", file=self.out, field="--out")
-
 
 def _peak_memory_mib() -> float:
     """Peak resident memory of this process."""
     if (status := Path("/proc/self/status")).is_file():
         # On Linux `ru_maxrss` includes the parent's memory at the fork.
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**10
+        return int(status.read_text(encoding="ascii").split("VmHWM:")[1].split()[0]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _versions() -> dict[str, str]:
-    out = {"python": platform.python_version()}
-    for package in ("uniscene_sim", "numpy", "numba", "scipy", "carla"):
-        with suppress(PackageNotFoundError):
-            out[package] = version(package)
-    return out

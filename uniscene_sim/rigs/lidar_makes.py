@@ -21,9 +21,9 @@ __all__ = ["LIDAR_MODELS", "REAL_EFFECTS", "effects_of_model", "lidar_model", "r
 
 #: What sweeps of a Pandar64 on a car have beside range and noise, see `LidarSpec`; read from PandaSet's.
 REAL_EFFECTS: dict[str, Any] = {
-    "ego_visible": True, "miss_rate": 0.004, "dark_miss_rate": 0.06, "dark_floor": 0.02, "saturation": 2.0,
+    "ego_visible": True, "miss_rate": 0.004, "dark_miss_rate": 0.06, "dark_floor": 0.02, "saturation": 1.2,
     "rough_ground": True,
-    "multipath": True, "bloom": 0.002,
+    "multipath": True, "bloom": 0.002, "see_through": 0.03,
 }  # fmt: skip
 
 

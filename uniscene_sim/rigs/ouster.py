@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
 from uniscene_sim.rigs.lidar_makes import ring_fields
+from uniscene_sim.storage.input_file import MIB, read_json, reading
 
 __all__ = ["ouster_beams"]
 
-_MODE = re.compile(r"(\d+)x(\d+)")
+_MODE = re.compile(r"([0-9]{1,5})x([0-9]{1,3})")
+_WHAT = "Ouster metadata"
 
 
 def ouster_beams(path: str | Path) -> dict[str, Any]:
@@ -26,12 +27,11 @@ def ouster_beams(path: str | Path) -> dict[str, Any]:
         InputError: it cannot be read, or a field is missing or malformed; names the file and the field.
     """
     path = Path(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}; expected Ouster metadata", file=path) from error
-    except ValueError as error:
-        raise InputError(f"is not JSON: {error}", file=path) from error
+    with reading(path, _WHAT):
+        return _beams(path, read_json(path, MIB, _WHAT))
+
+
+def _beams(path: Path, data: Any) -> dict[str, Any]:
     up = _angles(path, data, "beam_altitude_angles")
     clockwise = _angles(path, data, "beam_azimuth_angles")
     if len(up) != len(clockwise):
@@ -40,7 +40,7 @@ def ouster_beams(path: str | Path) -> dict[str, Any]:
     mode = _field(path, data, ("config_params", "lidar_data_format"), "lidar_mode")
     match = _MODE.fullmatch(mode) if isinstance(mode, str) else None
     if match is None or not int(match[1]) or not int(match[2]):
-        raise InputError(f"expected columns x Hz as '1024x10', got {mode!r}", file=path, field="lidar_mode")
+        raise InputError(f"expected columns x Hz as '1024x10', got {shown(mode)}", file=path, field="lidar_mode")
     return {
         **ring_fields(up, -clockwise),
         "azimuth_steps": int(match[1]),
@@ -59,9 +59,9 @@ def _field(path: Path, data: Any, sections: tuple[str, ...], key: str) -> Any:
 def _angles(path: Path, data: Any, key: str) -> np.ndarray:
     value = _field(path, data, ("beam_intrinsics",), key)
     try:
-        degrees = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        degrees = np.array(value)
+    except (TypeError, ValueError, OverflowError):
         degrees = np.array(np.nan)
-    if degrees.ndim != 1 or not degrees.size or not (np.abs(degrees) < 360).all():
+    if degrees.dtype.kind not in "iuf" or degrees.ndim != 1 or not degrees.size or not (np.abs(degrees) < 360).all():
         raise InputError("expected a list of angles in degrees", file=path, field=key)
-    return degrees
+    return degrees.astype(np.float64)

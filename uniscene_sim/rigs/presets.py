@@ -24,14 +24,19 @@ _NUSCENES_CAMERAS = {
 }
 
 
-#: What PandaSet's Pandar64 sees of the rack below it: middle, relative to the sensor, and size, m.
+#: What PandaSet's Pandar64 sees of the rack below it, fitted to frames 0 to 55 of sequence 002: middle, relative to the
+#: sensor, and size, m. The roof gives it no returns.
 _RACK = (
-    (-0.88, 0.0, -0.46, 0.10, 1.06, 0.08),  # the rear bar
-    *((-1.15, y, -0.36, 0.10, 0.16, 0.16) for y in (-0.42, 0.42)),
-    *((-0.75, y, -0.45, 0.14, 0.12, 0.10) for y in (-0.43, 0.43)),
-    *((0.72, y, -0.32, 0.06, 0.08, 0.10) for y in (-0.60, 0.60)),
-    *((0.0, y, -0.30, 0.06, 0.08, 0.10) for y in (-0.60,)),
-)  # fmt: skip
+    (-0.89, 0.0, -0.453, 0.10, 0.96, 0.08),  # the rear bar
+    *((-0.79, y, -0.385, 0.10, 0.20, 0.23) for y in (-0.41, 0.41)),  # its ends
+    (-1.18, 0.31, -0.42, 0.08, 0.10, 0.08),
+    (-1.18, -0.35, -0.42, 0.08, 0.06, 0.08),
+    (-1.02, -0.19, -0.295, 0.06, 0.09, 0.09),  # an antenna
+    (0.70, 0.60, -0.31, 0.04, 0.03, 0.10),
+    (0.70, -0.60, -0.36, 0.04, 0.03, 0.20),
+    (0.02, 0.62, -0.25, 0.02, 0.03, 0.14),
+    (-0.25, -0.54, -0.28, 0.02, 0.03, 0.10),
+)
 
 
 def _nuscenes(name: str, width: int, height: int) -> SensorRig:

@@ -9,67 +9,74 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.errors import InputError, InputWarning
-from uniscene_sim.geometry import Pose
+from uniscene_sim.errors import InputError, InputWarning, shown
 from uniscene_sim.lens import LENSES
+from uniscene_sim.limits import bounds
 from uniscene_sim.rig import RETURNS, BodyPart, CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.rigs.calibration import is_calibration, load_calibration
 from uniscene_sim.rigs.lidar_makes import LIDAR_MODELS, effects_of_model, ring_fields
+from uniscene_sim.rigs.motion_sensors import MOTION_SENSOR_FIELDS, read_motion_sensors
+from uniscene_sim.rigs.mount import MOUNT_FIELDS, PLACE_FIELD, mount_pose
 from uniscene_sim.rigs.ouster import ouster_beams
 from uniscene_sim.rigs.presets import PRESETS
+from uniscene_sim.storage.input_file import reading
 from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = ["RIG_SCHEMA", "load_rig"]
 
-_NUMBER = {"type": "number"}
-_NOT_NEGATIVE = {"type": "number", "minimum": 0}
-_POSITIVE = {"type": "number", "exclusiveMinimum": 0}
-_COUNT = {"type": "integer", "minimum": 1}
-_THREE = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
 _MOUNT = {
     "name": {"type": "string", "minLength": 1},
-    "position": _THREE,
-    "roll_deg": _NUMBER,
-    "pitch_deg": _NUMBER,
-    "yaw_deg": _NUMBER,
-    "period_ms": _COUNT,
-    "phase_ms": {"type": "integer", "minimum": 0},
-    "max_range_m": _POSITIVE,
+    **MOUNT_FIELDS,
+    "period_ms": bounds.PERIOD_MS.schema,
+    "phase_ms": bounds.PHASE_MS.schema,
+    "max_range_m": bounds.RANGE_M.schema,
 }
 _LIDAR_FIELDS = (
     "azimuth_steps", "min_range_m", "clockwise", "range_noise_m", "detect_range_m", "returns", "deskewed",
-    "ego_visible", "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath", "bloom",
-    "free_running",
+    "ego_visible", "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath",
+    "see_through", "bloom", "free_running",
 )  # fmt: skip
 #: Effects on received power: nothing without a detection range.
 _POWER_EFFECTS = (
-    "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath", "bloom",
+    "miss_rate", "dark_miss_rate", "dark_floor", "saturation", "rough_ground", "multipath", "see_through",
+    "bloom",
 )  # fmt: skip
-_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_SHARE = bounds.SHARE.schema
 _PART = {
     "type": "object",
-    "properties": {"position": _THREE, "size": {**_THREE, "items": _POSITIVE}},
+    "properties": {"position": PLACE_FIELD, "size": {**PLACE_FIELD, "items": bounds.SIZE_M.schema}},
     "required": ["position", "size"],
     "additionalProperties": False,
 }
 _EFFECTS = {
     "effects": {"enum": ["none", "real"]},
     "ego_visible": {"type": "boolean"},
-    "ego_parts": {"type": "array", "items": _PART},
+    "ego_parts": {"type": "array", "items": _PART, "maxItems": bounds.EGO_PARTS},
     "miss_rate": _SHARE,
     "dark_miss_rate": _SHARE,
     "dark_floor": _SHARE,
-    "saturation": {"type": "number", "exclusiveMinimum": 1},
+    "saturation": bounds.SATURATION.schema,
     "rough_ground": {"type": "boolean"},
     "multipath": {"type": "boolean"},
+    "see_through": _SHARE,
     "bloom": _SHARE,
 }
+
+
+def _row(bound: bounds.Bound) -> dict[str, Any]:
+    return {"type": "array", "items": bound.schema, "maxItems": bounds.BEAMS.most}
+
+
 _BEAMS = {
     "oneOf": [
-        {"type": "array", "items": _NUMBER, "minItems": 1},
+        _row(bounds.ELEVATION_DEG) | {"minItems": 1},
         {
             "type": "object",
-            "properties": {"from": _NUMBER, "to": _NUMBER, "beams": _COUNT},
+            "properties": {
+                "from": bounds.ELEVATION_DEG.schema,
+                "to": bounds.ELEVATION_DEG.schema,
+                "beams": bounds.BEAMS.schema,
+            },
             "required": ["from", "to", "beams"],
             "additionalProperties": False,
         },
@@ -83,20 +90,27 @@ RIG_SCHEMA: dict[str, Any] = {
         "name": {"type": "string"},
         "cameras": {
             "type": "array",
+            "maxItems": bounds.SENSORS,
             "items": {
                 "type": "object",
                 "properties": {
                     **_MOUNT,
-                    "width": _COUNT,
-                    "height": _COUNT,
-                    "fov_deg": {"type": "number", "exclusiveMinimum": 0, "maximum": 360},
-                    "intrinsics": {"type": "array", "items": _POSITIVE, "minItems": 4, "maxItems": 4},
+                    "width": bounds.PIXELS.schema,
+                    "height": bounds.PIXELS.schema,
+                    "fov_deg": bounds.FIELD_DEG.schema,
+                    "intrinsics": {
+                        "type": "array",
+                        "prefixItems": [bounds.FOCAL_PX.schema] * 2 + [bounds.CENTRE_PX.schema] * 2,
+                        "minItems": 4,
+                        "maxItems": 4,
+                        "description": "fx, fy, cx, cy",
+                    },
                     "model": {"enum": list(LENSES)},
-                    "distortion": {"type": "array", "items": _NUMBER, "maxItems": 5},
+                    "distortion": {"type": "array", "items": bounds.DISTORTION.schema, "maxItems": 5},
                     "ego_visible": {"type": "boolean"},
-                    "exposure_ev": {"type": "number", "minimum": -16, "maximum": 16},
-                    "noise": {"type": "number", "minimum": 0, "maximum": 1},
-                    "shutter_ms": {"type": "number", "minimum": 0, "maximum": 1000},
+                    "exposure_ev": bounds.EXPOSURE_EV.schema,
+                    "noise": _SHARE,
+                    "shutter_ms": bounds.SHUTTER_MS.schema,
                 },
                 "required": ["name", "width", "height", "position"],
                 "additionalProperties": False,
@@ -104,6 +118,7 @@ RIG_SCHEMA: dict[str, Any] = {
         },
         "lidars": {
             "type": "array",
+            "maxItems": bounds.SENSORS,
             "items": {
                 "type": "object",
                 "properties": {
@@ -111,14 +126,14 @@ RIG_SCHEMA: dict[str, Any] = {
                     "model": {"enum": list(LIDAR_MODELS)},
                     "beams": {"type": "string", "minLength": 1},
                     "elevation_deg": _BEAMS,
-                    "azimuth_offset_deg": {"type": "array", "items": _NUMBER},
-                    "firing_us": {"type": "array", "items": _NOT_NEGATIVE},
-                    "azimuth_steps": _COUNT,
-                    "min_range_m": _NOT_NEGATIVE,
+                    "azimuth_offset_deg": _row(bounds.AZIMUTH_DEG),
+                    "firing_us": _row(bounds.FIRING_US),
+                    "azimuth_steps": bounds.COLUMNS.schema,
+                    "min_range_m": bounds.NEAREST_M.schema,
                     "clockwise": {"type": "boolean"},
-                    "range_noise_m": _NOT_NEGATIVE,
-                    "detect_range_m": _NOT_NEGATIVE,
-                    "divergence_mrad": _NOT_NEGATIVE,
+                    "range_noise_m": bounds.RANGE_NOISE_M.schema,
+                    "detect_range_m": bounds.DETECT_RANGE_M.schema,
+                    "divergence_mrad": bounds.DIVERGENCE_MRAD.schema,
                     "returns": {"enum": list(RETURNS)},
                     "deskewed": {"type": "boolean"},
                     **_EFFECTS,
@@ -128,37 +143,48 @@ RIG_SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
             },
         },
+        **MOTION_SENSOR_FIELDS,
     },
     "additionalProperties": False,
 }
 
 
-def load_rig(name_or_path: str) -> SensorRig:
+def load_rig(name_or_path: str | Path) -> SensorRig:
     """A preset by name, a YAML file, or calibration files of nuScenes or KITTI, see `rigs.calibration`.
 
     Cameras have `fov_deg` across their width, or `intrinsics` fx, fy, cx, cy. LiDARs have `model`, one of
     `rigs.lidar_makes`; or `beams`, an Ouster metadata file relative to the YAML file; or both; or `elevation_deg`, a
     number for each laser or {from, to, beams}, with `azimuth_offset_deg` (counter-clockwise) and `firing_us` in the
     same order; and the other fields of a `LidarSpec`. `effects: real` sets those of real sweeps of the model, which
-    the fields may override; `ego_parts` are boxes with position and size.
+    the fields may override; `ego_parts` are boxes with position and size. `imu` and `gnss` have their place and the
+    errors of `ImuSpec` and `GnssSpec`.
 
     Raises:
         InputError: it is none of these, or the file is malformed.
     """
+    if not isinstance(name_or_path, str | Path):
+        raise InputError(f"expected a preset or a file, got {shown(name_or_path)}", field="rig")
+    name_or_path = str(name_or_path)
     if name_or_path in PRESETS:
         return PRESETS[name_or_path]()
     if is_calibration(Path(name_or_path)):
         return load_calibration(Path(name_or_path))
     if not name_or_path.endswith((".yaml", ".yml")):
         raise InputError(
-            f"no rig {name_or_path!r}; presets: {', '.join(PRESETS)}; or a .yaml file, or calibration files of "
-            "nuScenes or KITTI", field="--rig",
+            f"no rig {shown(name_or_path)}; presets: {', '.join(PRESETS)}; or a .yaml file, or calibration files of "
+            "nuScenes or KITTI", field="rig",
         )  # fmt: skip
-    file = YamlFile(name_or_path, RIG_SCHEMA)
+    with reading(name_or_path, "a rig"):
+        return _rig(name_or_path)
+
+
+def _rig(name_or_path: str) -> SensorRig:
+    file = YamlFile(name_or_path, RIG_SCHEMA, "a rig")
     cameras = tuple(_read(file, "cameras", i, _camera) for i in range(len(file.data.get("cameras", ()))))
     lidars = tuple(_read(file, "lidars", i, _lidar) for i in range(len(file.data.get("lidars", ()))))
+    of_motion = read_motion_sensors(file)
     try:
-        return SensorRig(file.data.get("name", Path(name_or_path).stem), cameras, lidars)
+        return SensorRig(file.data.get("name", Path(name_or_path).stem), cameras, lidars, **of_motion)
     except ValueError as error:
         raise InputError(str(error), file=name_or_path) from error
 
@@ -167,18 +193,15 @@ def _read(file: YamlFile, kind: str, i: int, build: Any) -> Any:
     entry = file.data[kind][i]
     mount = {
         "name": entry["name"],
-        "pose": Pose(
-            *(float(v) for v in entry["position"]),
-            **{axis: radians(entry.get(f"{axis}_deg", 0.0)) for axis in ("roll", "pitch", "yaw")},
-        ),
-        **{f"{key}_us": entry[f"{key}_ms"] * 1000 for key in ("period", "phase") if f"{key}_ms" in entry},
+        "pose": mount_pose(entry),
+        **{f"{key}_us": 1000 * entry[f"{key}_ms"] for key in ("period", "phase") if f"{key}_ms" in entry},
         **({"max_range_m": entry["max_range_m"]} if "max_range_m" in entry else {}),
     }
     try:
         spec = build(file.path.parent, entry, mount)
-    except InputError:
-        raise  # it names another file
     except ValueError as error:
+        if isinstance(error, InputError) and error.file is not None:
+            raise  # it names another file
         raise file.error((kind, i), str(error)) from error
     if isinstance(spec, LidarSpec):
         _warn_of_idle_effects(file, i, spec)
@@ -224,7 +247,7 @@ def _lidar(folder: Path, entry: dict[str, Any], mount: dict[str, Any]) -> LidarS
         values |= {"firing_us": ()} | ouster_beams(folder / entry["beams"])
     table = entry.get("elevation_deg")
     if isinstance(table, dict):
-        table = np.linspace(table["from"], table["to"], table["beams"])
+        table = np.linspace(table["from"], table["to"], int(table["beams"]))
     columns = {key: entry[key] for key in ("azimuth_offset_deg", "firing_us") if key in entry}
     if table is not None:
         for key, column in columns.items():

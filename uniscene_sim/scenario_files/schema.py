@@ -1,50 +1,109 @@
-"""The JSON Schema of scenario files."""
+"""The JSON Schema of scenario files, and of edits."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.edit import BEHAVIOURS
+from uniscene_sim.layout import WEATHERS
+from uniscene_sim.limits import bounds
 from uniscene_sim.scenario import AGENT_CLASSES, ActionKind, CriterionKind, TriggerKind
-from uniscene_sim.scenario_files.style_text import WEATHERS
 
-__all__ = ["scenario_json_schema"]
+__all__ = ["edit_json_schema", "scenario_json_schema"]
 
 
 def _object(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
-def scenario_json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of scenario files."""
-    number, text = {"type": "number"}, {"type": "string", "minLength": 1}
-    positive, least_zero = {"type": "number", "exclusiveMinimum": 0}, {"type": "number", "minimum": 0}
-    point = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
-    timed = {"type": "array", "items": number, "minItems": 3, "maxItems": 3}
-    trajectory = {"type": "array", "items": timed, "minItems": 2, "description": "rows of t (s), x, y (m)"}
-    spawn = _object(
+_TEXT = {"type": "string", "minLength": 1}
+_NAME = _TEXT | {"maxLength": bounds.NAME}
+_PLACE = bounds.PLACE_M.schema
+_POINT = {"type": "array", "items": _PLACE, "minItems": 2, "maxItems": 2}
+
+
+def _trajectory() -> dict[str, Any]:
+    timed = {"type": "array", "prefixItems": [bounds.ROW_S.schema, _PLACE, _PLACE], "minItems": 3, "maxItems": 3}
+    most = f"at most {bounds.STEP_MPS.most:g} m/s apart and {bounds.WAY_M.most:g} m long"
+    return {
+        "type": "array", "items": timed, "minItems": 2, "maxItems": bounds.ROWS,
+        "description": f"rows of t (s, rising), x, y (m), {most}",
+    }  # fmt: skip
+
+
+def _spawn() -> dict[str, Any]:
+    return _object(
         {
-            "x": number,
-            "y": number,
-            "yaw_deg": number,
-            "relative_to": text,
-            "ahead_m": number,
-            "lanes_left": {"type": "integer"},
-            "lateral_m": number,
+            "x": _PLACE,
+            "y": _PLACE,
+            "yaw_deg": bounds.ANGLE_DEG.schema,
+            "relative_to": _TEXT,
+            "ahead_m": bounds.AHEAD_M.schema,
+            "lanes_left": bounds.LANES.schema,
+            "lateral_m": bounds.ASIDE_M.schema,
             "opposite": {"type": "boolean"},
             "free": {"type": "boolean"},
         }
     )
+
+
+def _agent() -> dict[str, Any]:
+    return _object(
+        {
+            "name": _TEXT,
+            "class": {"enum": list(AGENT_CLASSES)},
+            "spawn": _spawn(),
+            "speed_mps": bounds.SPEED_MPS.schema,
+            "behaviour": {"enum": [*BEHAVIOURS, "trajectory"]},
+            "goal": _POINT,
+            "trajectory": _trajectory(),
+            "size": {"type": "array", "items": bounds.SIZE_M.schema, "minItems": 3, "maxItems": 3},
+        },
+        ("name", "class", "spawn"),
+    )
+
+
+def edit_json_schema() -> dict[str, Any]:
+    """JSON Schema of one edit: its kind, and the fields of that kind."""
+    move = bounds.MOVE_M.schema
+    by = {"type": "array", "items": move, "minItems": 2, "maxItems": 2}
+    hour, weather = bounds.HOUR_H.schema, {"enum": list(WEATHERS)}
+    kinds: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+        "add": ({"agent": _agent()}, ("agent",)),
+        "remove": ({"name": _NAME}, ("name",)),
+        "move": ({"name": _NAME, "to": _spawn()}, ("name", "to")),
+        "close_lane": ({"name": _NAME, "at": _spawn(), "length_m": bounds.CLOSING_M.schema}, ("at",)),
+        "move_crossing": ({"x": _PLACE, "y": _PLACE, "by": by}, ("x", "y", "by")),
+        "style": ({"weather": weather, "time_of_day_h": hour}, ()),
+        "undo": ({}, ()),
+    }
+    return {
+        "type": "object",
+        "properties": {"kind": {"enum": list(kinds)}},
+        "required": ["kind"],
+        "allOf": [
+            {
+                "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+                "then": _object({"kind": {"const": kind}, **fields}, ("kind", *required)),
+            }
+            for kind, (fields, required) in kinds.items()
+        ],
+    }
+
+
+def scenario_json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of scenario files."""
+    text, place, point, trajectory, spawn, agent = _TEXT, _PLACE, _POINT, _trajectory(), _spawn(), _agent()
     anywhere = _object({"random": {"const": True, "description": "chosen by the seed"}}, ("random",))
-    vehicle = _object({name: positive for name in EgoVehicle.__dataclass_fields__ if name != "name"} | {"name": text})
+    vehicle = _object({name: bound.schema for name, bound in bounds.EGO_VEHICLE.items()} | {"name": text})
     trigger = _object(
         {
             "kind": {"enum": list(TriggerKind.__args__)},  # type: ignore[attr-defined]
-            "value": least_zero,
+            "value": bounds.THRESHOLD.schema,
             "agent": text,
             "other": text,
-            "x": number,
-            "y": number,
+            "x": place,
+            "y": place,
         },
         ("kind", "value"),
     )
@@ -52,32 +111,19 @@ def scenario_json_schema() -> dict[str, Any]:
         {
             "kind": {"enum": list(ActionKind.__args__)},  # type: ignore[attr-defined]
             "agent": text,
-            "speed_mps": {"type": "number", "minimum": 0, "maximum": 80},
-            "decel_mps2": {"type": "number", "exclusiveMinimum": 0, "maximum": 12},
+            "speed_mps": bounds.SPEED_MPS.schema,
+            "decel_mps2": bounds.DECEL_MPS2.schema,
             "direction": {"enum": ["left", "right"]},
-            "duration_s": positive,
+            "duration_s": bounds.LANE_CHANGE_S.schema,
             "to": point,
             "trajectory": trajectory,
         },
         ("kind", "agent"),
     )
-    agent = _object(
-        {
-            "name": text,
-            "class": {"enum": list(AGENT_CLASSES)},
-            "spawn": spawn,
-            "speed_mps": {"type": "number", "minimum": 0, "maximum": 80},
-            "behaviour": {"enum": ["traffic", "constant", "walk", "parked", "trajectory"]},
-            "goal": point,
-            "trajectory": trajectory,
-            "size": {"type": "array", "items": positive, "minItems": 3, "maxItems": 3},
-        },
-        ("name", "class", "spawn"),
-    )
     criterion = _object(
         {
             "kind": {"enum": list(CriterionKind.__args__)},  # type: ignore[attr-defined]
-            "value": least_zero,
+            "value": bounds.THRESHOLD.schema,
             "optional": {"type": "boolean"},
         },
         ("kind",),
@@ -88,43 +134,54 @@ def scenario_json_schema() -> dict[str, Any]:
         **_object(
             {
                 "map": {**text, "description": "OpenDRIVE, .npz or painted map, beside this file or in scenarios/maps"},
-                "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
-                "duration_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600},
+                "seed": bounds.SEED.schema,
+                "duration_s": bounds.SCENARIO_S.schema,
                 "style": _object(
                     {
                         "weather": {"enum": list(WEATHERS)},
-                        "time_of_day_h": {"type": "number", "minimum": 0, "exclusiveMaximum": 24},
+                        "time_of_day_h": bounds.HOUR_H.schema,
                         "text": {"type": "string"},
                     }
                 ),
                 "ego": _object(
                     {
                         "spawn": {"if": {"required": ["random"]}, "then": anywhere, "else": spawn},
-                        "speed_mps": {"type": "number", "minimum": 0, "maximum": 60},
-                        "target_speed_mps": {"type": "number", "exclusiveMinimum": 0, "maximum": 60},
+                        "speed_mps": bounds.EGO_SPEED_MPS.schema,
+                        "target_speed_mps": bounds.CRUISE_MPS.schema,
                         "goal": point,
-                        "via": {"type": "array", "items": point},
-                        "route_m": {"type": "number", "minimum": 20, "maximum": 20000},
+                        "via": {"type": "array", "items": point, "maxItems": bounds.VIAS},
+                        "route_m": bounds.ROUTE_M.schema,
                         "trajectory": trajectory,
                         "vehicle": vehicle,
                     },
                     ("spawn",),
                 ),
-                "agents": {"type": "array", "items": agent},
+                "agents": {"type": "array", "items": agent, "maxItems": bounds.AGENTS},
                 "events": {
                     "type": "array",
+                    "maxItems": bounds.AGENTS,
                     "items": _object(
-                        {"trigger": trigger, "actions": {"type": "array", "items": action, "minItems": 1}},
-                        ("trigger", "actions"),
-                    ),
+                        {
+                            "trigger": trigger,
+                            "actions": {"type": "array", "items": action, "minItems": 1},
+                            "edits": {
+                                "type": "array",
+                                "items": edit_json_schema(),
+                                "minItems": 1,
+                                "maxItems": bounds.EDITS,
+                            },
+                        },
+                        ("trigger",),
+                    )
+                    | {"minProperties": 2},
                 },
                 "traffic": _object(
                     {
-                        "vehicles_per_km": {"type": "number", "minimum": 0, "maximum": 60},
-                        "pedestrians": {"type": "integer", "minimum": 0, "maximum": 200},
+                        "vehicles_per_km": bounds.VEHICLES_PER_KM.schema,
+                        "pedestrians": bounds.PEDESTRIANS.schema,
                     }
                 ),
-                "criteria": {"type": "array", "items": criterion},
+                "criteria": {"type": "array", "items": criterion, "maxItems": bounds.AGENTS},
             },
             ("map", "duration_s", "ego"),
         ),

@@ -6,10 +6,7 @@ import re
 
 from uniscene_sim.layout import Style
 
-__all__ = ["WEATHERS", "style_of_text"]
-
-#: Kinds of weather that engines support.
-WEATHERS = ("clear", "cloudy", "overcast", "rain", "fog", "snow")
+__all__ = ["style_of_text"]
 
 #: Stems of words by meaning; if a text has several, the first row with one of them counts.
 _WEATHER_WORDS = {

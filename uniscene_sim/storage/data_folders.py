@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.storage.input_file import is_folder
 
 __all__ = ["data_dir", "scenario_names"]
 
@@ -27,9 +28,10 @@ def data_dir(name: str) -> Path:
     else:
         tried += [_CHECKOUT / name, *(prefix / "share" / "uniscene_sim" / name for prefix in dict.fromkeys(_PREFIXES))]
     for folder in tried:
-        if folder.is_dir():
+        if is_folder(folder):
             return folder
-    raise InputError(f"data folder {name!r} not found, looked in {', '.join(map(str, tried))}")
+    field = "UNISCENE_SIM_DATA" if root else None
+    raise InputError(f"data folder {name!r} not found, looked in {', '.join(map(str, tried))}", field=field)
 
 
 def scenario_names() -> list[str]:

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import platform
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +14,13 @@ from pathlib import Path
 __all__ = ["source_key"]
 
 
+@cache
 def source_key(*modules: str) -> str:
     """SHA-256 over the source of modules of one package and of all that they import, directly or not.
 
     Of the module's own package it covers the files, of other packages their versions (absolute imports only). The kind
-    of processor counts too, since the last bit of a sine may depend on it.
+    of processor counts too, since the last bit of a sine may depend on it. A process reads it once: what it has loaded
+    stays as it is when a file is edited later.
     """
     package = modules[0].partition(".")[0]
     files: dict[str, bytes] = {}

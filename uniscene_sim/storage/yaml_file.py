@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
+from uniscene_sim.storage.input_file import MIB, read_text
+from uniscene_sim.storage.schema_errors import first_error
+from uniscene_sim.storage.yaml_bounds import check_bounds
 
-__all__ = ["YamlFile"]
+__all__ = ["MOST_YAML", "YamlFile"]
 
 #: libyaml's where it is compiled in: ten times as fast, which long trajectories need.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_YAML = 16 * MIB  # bytes of a file
 
 
 class YamlFile:
@@ -24,35 +27,35 @@ class YamlFile:
     Args:
         path: the file.
         schema: JSON Schema that it must satisfy.
+        what: what is expected, for the error message.
+        text: its text, if it is at hand; `path` then only names it.
 
     Raises:
         InputError: it cannot be read, is no YAML, or breaks the schema; names file, line and field.
     """
 
-    def __init__(self, path: str | Path, schema: dict[str, Any]):
+    def __init__(self, path: str | Path, schema: dict[str, Any], what: str = "a YAML file", text: str | None = None):
         self.path = Path(path)
-        try:
-            loader = _LOADER(self.path.read_text(encoding="utf-8"))
-            node = loader.get_single_node()
-            self.data: Any = None if node is None else loader.construct_document(node)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InputError(f"cannot be read: {reason}", file=path) from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            problem = getattr(error, "problem", None) or "not YAML"
-            raise InputError(f"not valid YAML: {problem}", file=path, line=mark.line + 1 if mark else None) from error
-        except ValueError as error:  # a date that is none, a number of thousands of digits
-            raise InputError(f"not valid YAML: {error}", file=path) from error
         self._lines: dict[tuple[str | int, ...], int] = {}
-        if node is not None:
-            self._keep_lines(node, ())
-        self._refuse_nonfinite(self.data, ())
-        errors = list(jsonschema.Draft202012Validator(schema).iter_errors(self.data))
-        if errors:
-            # A misspelt field is also a missing one; the misspelling is what the user has to know.
-            unknown = [e for e in errors if e.validator == "additionalProperties"]
-            self._explain(unknown[0] if unknown else jsonschema.exceptions.best_match(errors))
+        text = read_text(path, MOST_YAML, what) if text is None else text
+        try:
+            check_bounds(yaml.parse(text, _LOADER))
+            loader = _LOADER(text)
+            node = loader.get_single_node()
+            if node is None and "null" not in schema.get("type", ()):
+                needs = f" with {', '.join(schema['required'])}" if schema.get("required") else ""
+                raise InputError(f"is empty; expected {what}{needs}", file=path)
+            if node is not None:
+                self._keep_lines(node, ())
+            self.data: Any = None if node is None else self._constructed(loader, node)
+        except yaml.YAMLError as error:
+            mark, at = getattr(error, "problem_mark", None), getattr(error, "position", None)
+            line = mark.line + 1 if mark else None if at is None else text.count("\n", 0, at) + 1
+            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
+            raise InputError(f"not valid YAML: {problem}; expected {what}", file=path, line=line) from None
+        self._refuse_strange(self.data, ())
+        if found := first_error(self.data, schema):
+            raise self.error(found.field, found.message)
 
     def error(self, field: tuple[str | int, ...], message: str) -> InputError:
         """An error at a field, given as keys and indices from the root."""
@@ -63,40 +66,64 @@ class YamlFile:
         self._lines.setdefault(field, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                self._lines[(*field, key.value)] = key.start_mark.line + 1
-                self._keep_lines(value, (*field, key.value))
+                name = key.value if isinstance(key, yaml.ScalarNode) else ""
+                self._lines[(*field, name)] = key.start_mark.line + 1
+                self._keep_lines(value, (*field, name))
         elif isinstance(node, yaml.SequenceNode):
             for i, value in enumerate(node.value):
                 self._keep_lines(value, (*field, i))
 
-    def _refuse_nonfinite(self, value: Any, field: tuple[str | int, ...]) -> None:
-        if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
-            raise self.error(field, f"must be a finite number, got {value:.3g}" if isinstance(value, float)
-                             else "must be a finite number, got one of too many digits")  # fmt: skip
-        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for key, inner in items:
-            self._refuse_nonfinite(inner, (*field, key))
-
-    def _explain(self, error: jsonschema.ValidationError) -> None:
-        field = tuple(error.absolute_path)
-        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-            known = list(error.schema.get("properties", {}))
-            unknown = next(key for key in error.instance if key not in known)
+    def _constructed(self, loader: Any, root: yaml.Node) -> Any:
+        """The value of a document; a date that is none, `!!bool maybe` or a number of thousands of digits is told."""
+        try:
+            return loader.construct_document(root)
+        except yaml.YAMLError:
+            raise
+        except Exception as error:
+            field, value = next(_unreadable(loader, root, ()), ((), ""))
+            reason = f" ({error})" if isinstance(error, ValueError) else ""
             raise self.error(
-                (*field, unknown), f"unknown field{_hint(str(unknown), known)}; expected one of {', '.join(known)}"
-            )
-        if error.validator == "enum":
-            choices = [str(c) for c in error.validator_value]
-            given = str(error.instance)
-            raise self.error(field, f"{given!r} is not one of {', '.join(choices)}{_hint(given, choices)}")
-        raise self.error(field, error.message.splitlines()[0])
+                field, f"not valid YAML: {shown(value)} cannot be read{reason}; put text in quotes"
+            ) from None
+
+    def _refuse_strange(self, value: Any, field: tuple[str | int, ...]) -> None:
+        """Refuse what YAML knows and JSON does not: dates, bytes, sets, keys that are no text, infinities."""
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if not isinstance(key, str):
+                    raise self.error(field, f"expected text as name of a field, got {shown(key)}; put it in quotes")
+                self._refuse_strange(inner, (*field, key))
+        elif isinstance(value, list):
+            for i, inner in enumerate(value):
+                self._refuse_strange(inner, (*field, i))
+        elif isinstance(value, int | float):
+            if not abs(value) <= sys.float_info.max:
+                raise self.error(field, f"must be a finite number, got {shown(value)}" if isinstance(value, float)
+                                 else "must be a finite number, got one of too many digits")  # fmt: skip
+        elif not isinstance(value, str | None):
+            kind = type(value).__name__
+            raise self.error(field, f"expected text, a number, a list or fields, got a {kind}; put text in quotes")
+
+
+def _unreadable(
+    loader: Any, node: yaml.Node, field: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Fields of the values that cannot be made, and their texts."""
+    if isinstance(node, yaml.ScalarNode):
+        try:
+            loader.construct_object(node)
+        except Exception:
+            yield field, node.value
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else ""
+            yield from _unreadable(loader, key, field)
+            yield from _unreadable(loader, value, (*field, name))
+    else:
+        for i, value in enumerate(node.value):
+            yield from _unreadable(loader, value, (*field, i))
 
 
 def _dotted(field: tuple[str | int, ...]) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in field)
     return text.removeprefix(".")
-
-
-def _hint(given: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(given, known, 1)
-    return f" (did you mean {close[0]}?)" if close else ""

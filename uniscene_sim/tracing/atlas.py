@@ -8,9 +8,8 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import inlined
+from uniscene_sim.compute.compiled import inlined, njit
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import (
     BLOCK_CELLS,

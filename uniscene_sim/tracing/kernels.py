@@ -12,9 +12,8 @@ from __future__ import annotations
 from math import inf, sqrt
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device, floor, inlined
+from uniscene_sim.compute.compiled import device, floor, inlined, njit
 from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays

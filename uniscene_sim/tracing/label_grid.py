@@ -10,9 +10,9 @@ from math import inf
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from uniscene_sim.compute.compiled import device, floor
+from uniscene_sim.compute.compiled import device, floor, njit
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.slabs import Ray, cell_exit, clamp, clip, next_column

@@ -10,7 +10,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from uniscene_sim.errors import InputError
+from uniscene_sim.storage.input_file import MIB, read_text, reading
+
 __all__ = ["device_name", "lidar_card", "occupancy_card"]
+
+_LOG = "the log of a training"
 
 _CARD = """# {name}
 
@@ -46,7 +51,9 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     for name, log in (("vae", vae), ("flow", flow)):
         last = log[-1] if log else {"step": 0, "seconds": 0.0}
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
-    return _CARD.format(**facts, curves=_curves(vae, flow), evaluation=evaluation)
+    with reading(work, _LOG):
+        curves = _curves(vae, flow)
+    return _CARD.format(**facts, curves=curves, evaluation=evaluation)
 
 
 _LIDAR_CARD = """# {name}
@@ -78,9 +85,10 @@ def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     log = read_log(work / "lidar.jsonl")
     last = log[-1] if log else {"step": 0, "seconds": 0.0}
     checked = [r for r in log if "net_rest_median" in r]
-    rows = [f"| {r['step']} | {r['loss']:.3f} | {_depth(r, 'net')} |" for r in _spread(checked, 10)]
-    for name, text in (("hard", "first cell"), ("half", "and half a cell")) if checked else ():
-        rows.append(f"| {text} | | {_depth(checked[-1], name)} |")
+    with reading(work, _LOG):
+        rows = [f"| {r['step']} | {r['loss']:.3f} | {_depth(r, 'net')} |" for r in _spread(checked, 10)]
+        for name, text in (("hard", "first cell"), ("half", "and half a cell")) if checked else ():
+            rows.append(f"| {text} | | {_depth(checked[-1], name)} |")
     facts = facts | {"steps": last["step"], "minutes": last["seconds"] / 60}
     return _LIDAR_CARD.format(**facts, curves="\n".join(rows), evaluation=evaluation)
 
@@ -92,8 +100,21 @@ def _depth(row: dict[str, float], name: str) -> str:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """Rows of a log; none if the file is missing."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    """Rows of a log; none if the file is missing. InputError if it is damaged."""
+    if not os.path.lexists(path):
+        return []
+    rows = []
+    for n, line in enumerate(read_text(path, 64 * MIB, _LOG).splitlines(), 1):
+        with reading(path, _LOG):
+            row = json.loads(line)
+        if not isinstance(row, dict) or not {"step", "seconds"} <= row.keys() or not all(map(_is_number, row.values())):
+            raise InputError(f"expected {_LOG}: numbers by name, step and seconds among them", file=path, line=n)
+        rows.append(row)
+    return rows
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def _curves(vae: Sequence[dict[str, float]], flow: Sequence[dict[str, float]], rows: int = 10) -> str:

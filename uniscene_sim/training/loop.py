@@ -14,12 +14,16 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from uniscene_sim.storage.input_file import MIB, reading, require_regular
+from uniscene_sim.storage.output_file import output_file, told, write_file
+from uniscene_sim.training.card import read_log
 from uniscene_sim.zoo.torch_device import autocast_for
 
 __all__ = ["Schedule", "train"]
 
 _Net = TypeVar("_Net", bound=nn.Module)
 _LOGGED = 50  # steps per row of the log
+_CHECKPOINT, _MOST_CHECKPOINT = "the checkpoint of a training, which can be deleted", 16384 * MIB
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,21 @@ def train(
     Returns:
         a copy of the network with averaged weights.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / f"{name}.ckpt"
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, log = folder / f"{name}.ckpt", folder / f"{name}.jsonl"
     optimiser = torch.optim.AdamW(net.parameters(), lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.01)
     averaged = deepcopy(net).eval().requires_grad_(False)
     first, seconds = 0, 0.0
-    if checkpoint.is_file():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(saved["net"])
-        averaged.load_state_dict(saved["averaged"])
-        optimiser.load_state_dict(saved["optimiser"])
-        first, seconds = saved["step"], saved["seconds"]
+    if checkpoint.exists():
+        require_regular(checkpoint, _MOST_CHECKPOINT, _CHECKPOINT)
+        with reading(checkpoint, _CHECKPOINT):
+            saved = torch.load(checkpoint, map_location=device, weights_only=True)
+            net.load_state_dict(saved["net"])
+            averaged.load_state_dict(saved["averaged"])
+            optimiser.load_state_dict(saved["optimiser"])
+            first, seconds = int(saved["step"]), float(saved["seconds"])
+    rows = [row for row in read_log(log) if row["step"] <= first]
     sums: dict[str, float] = {}
     start = time.perf_counter()
     with tqdm(total=schedule.steps, initial=first, desc=name, unit="step", disable=None) as bar:
@@ -103,10 +111,9 @@ def train(
                 row = {"step": done, "seconds": round(spent, 1), **means}
                 if check is not None and (done % every == 0 or last):
                     row |= check(averaged)
-                with (folder / f"{name}.jsonl").open("a") as log:
-                    log.write(json.dumps(row) + "\n")
+                rows.append(row)
+                write_file(log, "".join(json.dumps(row) + "\n" for row in rows).encode())
             if done % every == 0 or last:
-                part = checkpoint.with_suffix(".part")
                 state = {
                     "net": net.state_dict(),
                     "averaged": averaged.state_dict(),
@@ -114,6 +121,6 @@ def train(
                     "step": done,
                     "seconds": seconds + time.perf_counter() - start,
                 }
-                torch.save(state, part)
-                part.replace(checkpoint)
+                with output_file(checkpoint) as part:
+                    torch.save(state, part)
     return averaged

@@ -6,9 +6,9 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
+from uniscene_sim.storage.input_file import reading
+from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = ["read_recipe"]
 
@@ -26,17 +26,15 @@ def read_recipe(path: Path, default: _T, choices: dict[str, dict[str, Any]]) -> 
     Raises:
         InputError: not YAML, an unknown field, or a value of another kind.
     """
-    try:
-        given = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot be read as YAML: {error}", file=path) from error
-    recipe: _T = _filled(default, given or {}, path, "", choices)
+    given = YamlFile(path, {"type": ["object", "null"]}, "a recipe").data
+    with reading(path, "a recipe"):  # of numbers that its networks can have
+        recipe: _T = _filled(default, given or {}, path, "", choices)
     return recipe
 
 
 def _filled(value: Any, given: Any, path: Path, where: str, choices: dict[str, dict[str, Any]]) -> Any:
     if not isinstance(given, dict):
-        raise InputError(f"expected fields and their values, got {given!r}", file=path, field=where or None)
+        raise InputError(f"expected fields and their values, got {shown(given)}", file=path, field=where or None)
     known = {f.name: getattr(value, f.name) for f in fields(value)}
     changed = {}
     for key, new in given.items():
@@ -48,15 +46,16 @@ def _filled(value: Any, given: Any, path: Path, where: str, choices: dict[str, d
             if key in choices and isinstance(new, dict) and "kind" in new:
                 new = dict(new)
                 kind = new.pop("kind")
-                if kind not in choices[key]:
-                    expected = f"expected one of {', '.join(choices[key])}, got {kind!r}"
+                if not isinstance(kind, str) or kind not in choices[key]:
+                    expected = f"expected one of {', '.join(choices[key])}, got {shown(kind)}"
                     raise InputError(expected, file=path, field=f"{field}.kind")
                 old = choices[key][kind]()
             changed[key] = _filled(old, new, path, field, choices)
             continue
         new = tuple(new) if isinstance(new, list) else new
         number = type(old) is float and type(new) is int
-        if type(new) is not type(old) and not number:
-            raise InputError(f"expected {type(old).__name__}, got {new!r}", file=path, field=field)
+        alike = type(new) is type(old) and (type(old) is not tuple or {*map(type, new)} <= {*map(type, old)})
+        if not alike and not number:
+            raise InputError(f"expected {type(old).__name__}, got {shown(new)}", file=path, field=field)
         changed[key] = new
     return replace(value, **changed)

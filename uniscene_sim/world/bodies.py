@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.taxonomy import AgentClass
@@ -65,7 +64,7 @@ BODY_DTYPE = np.dtype(
         ("aside", float),  # where on its path overtaking ends, m; 0 where none is under way
     ]
 )  # fmt: skip
-_ABSENT, _LAST_VEHICLE = MotionMode.ABSENT, int(AgentClass.MOTORCYCLE)
+_ABSENT, _LAST_LIT = MotionMode.ABSENT, int(AgentClass.BICYCLE)
 
 
 def make_body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw: float, **values: object) -> np.ndarray:
@@ -96,7 +95,7 @@ def write_agents(bodies, out, lamps):
     Args:
         bodies: (N,) BODY_DTYPE, the ego first.
         out: AGENT_DTYPE, a row for each such body, written.
-        lamps: bits of `Light` that all vehicles have lit.
+        lamps: bits of `Light` that all vehicles, bicycles too, have lit.
     """
     at = 0
     for i in range(1, bodies.shape[0]):
@@ -112,7 +111,7 @@ def write_agents(bodies, out, lamps):
         speed = b["speed"] if b["started"] else 0.0
         o["vel"][0], o["vel"][1] = fixed_in_kernel(speed * np.cos(b["yaw"])), fixed_in_kernel(speed * np.sin(b["yaw"]))
         o["vel"][2] = 0.0
-        o["lights"] = b["lights"] | (lamps if b["cls"] <= _LAST_VEHICLE else 0)
+        o["lights"] = b["lights"] | (lamps if b["cls"] <= _LAST_LIT else 0)
 
 
 @device

@@ -7,9 +7,8 @@ the way that is driven. So nothing moves sideways without moving forward, and a 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.layout import Light
 from uniscene_sim.taxonomy import AgentClass

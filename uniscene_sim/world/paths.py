@@ -53,7 +53,7 @@ def random_path_ahead(
     vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...], length_m: float = PATH_POINTS
 ) -> np.ndarray:
     """Annotated path (R, 10) that takes a random branch at each fork, the same for the same key; shorter where the road
-    ends. A lane without a successor is not entered where another branch has one.
+    ends. A lane without a successor, or a closed one, is not entered where there is another branch.
 
     Args:
         vector_map: the map.
@@ -61,11 +61,13 @@ def random_path_ahead(
         key: of the random choices.
         length_m: of the path.
     """
-    lanes = vector_map.lanes
+    lanes, closed = vector_map.lanes, {closing.lane for closing in vector_map.closings}
     route, length = [lane], lanes[lane].length - s
     while length < length_m and lanes[route[-1]].successors:
         options = lanes[route[-1]].successors
         options = tuple(b for b in options if lanes[b].successors) or options
+        if closed:
+            options = tuple(b for b in options if b not in closed) or options
         route.append(options[int(unit_hash(*key, route[-1], len(route)) * len(options))])
         length += lanes[route[-1]].length
     road = RoadArrays.of(vector_map)

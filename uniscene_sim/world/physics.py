@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.layout import PHYSICS_US, EgoVehicle

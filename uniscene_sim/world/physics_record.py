@@ -11,6 +11,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.world.bodies import BODY_DTYPE
 from uniscene_sim.world.ego import EgoState
+from uniscene_sim.world.episode.edited_world import EditedWorld
 from uniscene_sim.world.physics import EGO_COLUMNS
 from uniscene_sim.world.state import WorldState
 
@@ -25,9 +26,10 @@ class PhysicsRecord:
         bodies: (K + 1, N) BODY_DTYPE.
         route_at: int64 (K + 1,), see `WorldState`.
         events: names of what happened in the step up to each moment.
+        world: the scenario's fixed parts; after an edit a record of its own goes on.
     """
 
-    def __init__(self, state: WorldState, steps: int):
+    def __init__(self, state: WorldState, steps: int, world: EditedWorld):
         self.begin_us, self.steps = state.time_us, steps
         self.egos = np.empty((steps + 1, len(EGO_COLUMNS)))
         self.bodies = np.empty((steps + 1, len(state.bodies)), dtype=BODY_DTYPE)
@@ -37,6 +39,7 @@ class PhysicsRecord:
         self.egos[0] = p.x, p.y, p.z, p.roll, p.pitch, p.yaw, e.speed, e.accel, e.steer, e.yaw_rate
         self.route_at[0] = state.route_at
         self.bodies[0] = state.bodies
+        self.world = world
 
     def ego(self, k: int) -> EgoState:
         *pose, speed, accel, steer, rate = self.egos[k].tolist()
@@ -49,14 +52,14 @@ class PhysicsRecord:
 
 
 class LazyLayouts(Sequence[LayoutFrame]):
-    """The layouts of a record but for its first row, each made by `make` (record, row) when it is first read."""
+    """The layouts of moments, as records and rows of them, each made by `make` when it is first read."""
 
-    def __init__(self, record: PhysicsRecord, make: Callable[[PhysicsRecord, int], LayoutFrame]):
-        self._record, self._make = record, make
+    def __init__(self, moments: Sequence[tuple[PhysicsRecord, int]], make: Callable[[PhysicsRecord, int], LayoutFrame]):
+        self._moments, self._make = moments, make
         self._made: dict[int, LayoutFrame] = {}
 
     def __len__(self) -> int:
-        return self._record.steps
+        return len(self._moments)
 
     @overload
     def __getitem__(self, k: int) -> LayoutFrame: ...
@@ -69,5 +72,5 @@ class LazyLayouts(Sequence[LayoutFrame]):
         if isinstance(at, range):
             return [self[i] for i in at]
         if at not in self._made:
-            self._made[at] = self._make(self._record, at + 1)
+            self._made[at] = self._make(*self._moments[at])
         return self._made[at]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import point_in_polygon
 from uniscene_sim.maps.once_per_map import once_per_map

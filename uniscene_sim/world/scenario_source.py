@@ -6,51 +6,50 @@ bodies enter and leave. The state holds the decisions. Between two of them `worl
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
-from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.errors import InputError
-from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame, Light
+from uniscene_sim.errors import InputError, InputWarning
+from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, Edit, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.once_per_map import once_per_map
 from uniscene_sim.maps.signals import SignalPrograms, head_lights, signal_heads, signal_states_at, stop_line_states_at
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import Outcome
+from uniscene_sim.plugins import load_plugin
 from uniscene_sim.scenario import Scenario
-from uniscene_sim.scenario_files.read import find_scenario, load_scenario
-from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.bodies import CLASS_SIZES, MotionMode, project_to_path, write_agents
+from uniscene_sim.scenario_files.read import find_scenario, is_branch, load_scenario
+from uniscene_sim.storage.input_file import reading
+from uniscene_sim.world.bodies import MotionMode, project_to_path, write_agents
 from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
 from uniscene_sim.world.episode.actions import BeginActions
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
+from uniscene_sim.world.episode.edited_world import EditedWorld, map_props, with_crossings
+from uniscene_sim.world.episode.edits import Editor
 from uniscene_sim.world.episode.hidden import Houses, hidden_agents
 from uniscene_sim.world.episode.hints import impossible_parts, possible_actions
 from uniscene_sim.world.episode.map_frame import in_map_frame
 from uniscene_sim.world.episode.start import InitialState
-from uniscene_sim.world.episode.triggers import Triggers
 from uniscene_sim.world.episode.whereabouts import whereabouts_of
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.paths import PATH_POINTS
 from uniscene_sim.world.physics import (
     MARK_COLUMNS,
-    EpisodeConstants,
     PhysicsInputs,
     StepArrays,
-    VehicleParameters,
     decide_and_run_steps,
     run_steps,
 )
 from uniscene_sim.world.physics_record import LazyLayouts, PhysicsRecord
 from uniscene_sim.world.standing import has_tilted_roads, stand_on_ground
 from uniscene_sim.world.state import WorldState
-from uniscene_sim.world.traffic.conflict_table import ConflictTable
-from uniscene_sim.world.traffic.crossings import crossing_stop_lines
-from uniscene_sim.world.traffic.decisions import Decisions, TrafficRules, decide
+from uniscene_sim.world.traffic.decisions import Decisions, decide
 from uniscene_sim.world.traffic.lane_change import change_lanes
 from uniscene_sim.world.traffic.overtake import overtake
 
@@ -58,7 +57,6 @@ __all__ = ["DECIDE_US", "ScenarioSource"]
 
 #: Decisions are made when the time is a multiple of this.
 DECIDE_US = 100_000
-_PROPS = {"parked_car": AgentClass.CAR, "cone": AgentClass.TRAFFIC_CONE, "barrier": AgentClass.BARRIER}
 #: The part of the route that a state holds moves on when this much of it is driven.
 _WINDOW_STEP_M = 200
 _NO_TRAJECTORY = np.zeros((0, 3))
@@ -66,6 +64,12 @@ _NO_TRAJECTORY = np.zeros((0, 3))
 
 class ScenarioSource:
     """Runs a scenario: a `LayoutSource`.
+
+    Args:
+        scenario: what happens.
+        vector_map: its map.
+        seed: in place of the scenario's.
+        begin: the state to begin with, in place of the scenario's own.
 
     Raises:
         InputError: a spawn off the road, or no way to a goal.
@@ -75,38 +79,41 @@ class ScenarioSource:
     suffixes = (".yaml", ".yml", ".json")
     open_loop = False
 
-    def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int | None = None):
+    def __init__(
+        self,
+        scenario: Scenario,
+        vector_map: StaticMap,
+        seed: int | None = None,
+        *,
+        begin: InitialState | None = None,
+    ):
         scenario = in_map_frame(scenario, vector_map.frame_origin)
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
-        self._heads, self._props = once_per_map(signal_heads)(vector_map), _props(vector_map)
-        self._first_id = len(self._heads) + len(self._props) + 1
+        self._heads = once_per_map(signal_heads)(vector_map)
+        first_id = len(self._heads) + len(map_props(vector_map)) + 1
         self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
         self._programs = SignalPrograms.of(vector_map)
-        self._rules = TrafficRules(
-            self._programs, once_per_map(crossing_stop_lines)(vector_map), ConflictTable.of(vector_map)
-        )
-        self._begin = InitialState(scenario, vector_map, self.seed, self._first_id)
+        self._begin = begin or InitialState(scenario, vector_map, self.seed, first_id)
         self._state = self._begin.state
         self._begin_actions = BeginActions(scenario, vector_map, self._rows, self._begin.tracks, self._begin.track_of)
         self._ego_trajectory = np.array(scenario.ego.trajectory)
-        self._constants = EpisodeConstants(
-            VehicleParameters.of(scenario.ego.vehicle),
-            vector_map.surface.arrays,
-            self._programs,
-            Triggers.of([event.trigger for event in scenario.events], self._rows),
-            _boxes(self._props),
-            self._begin.tracks,
-        )
+        self._edit = Editor(scenario, vector_map, self._rows)
+        self._unedited = self._world = EditedWorld.of(scenario, vector_map, self._begin, self._rows, ())
         self._decided_for: WorldState | None = None
         self._decided = Decisions(np.zeros(0), np.zeros(0), np.zeros(0))
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
-        """Of a scenario file, or of one of the library by its name."""
-        scenario = load_scenario(find_scenario(what))
-        return cls(scenario, load_map(scenario.map), seed)
+        """Of a scenario file, or of one of the library by its name; a file with `source` is a branch of a recording."""
+        path = find_scenario(what)
+        if is_branch(path):
+            branched: Any = load_plugin("source", "branch")
+            return cast(ScenarioSource, branched.open(str(path), seed))
+        with reading(path, "a scenario that can begin"):
+            scenario = load_scenario(path)
+            return cls(scenario, load_map(scenario.map), seed)
 
     def hints(self, houses: Houses) -> list[str]:
         """What cannot happen in the scenario, and what nobody can see, a line each.
@@ -175,14 +182,23 @@ class ScenarioSource:
         return evaluate_criteria(self.scenario, self._state.tally, self.completion, self.done)
 
     def reset(self) -> LayoutFrame:
-        self._state = self._begin.state
+        """The first moment, without edits."""
+        self.set_state(self._begin.state)
         return self._now()
 
     def get_state(self) -> WorldState:
         return self._state
 
     def set_state(self, state: WorldState) -> None:
-        self._state = state
+        self._state, self._world = state, self._world_of(state.edits)
+
+    def edit(self, edit: Edit) -> None:
+        """Change the world now, see `uniscene_sim.edit`; the next layout shows it.
+
+        Raises:
+            InputError: it cannot happen, and nothing has changed.
+        """
+        self._state, self._world = self._edited(edit, self._state)
 
     def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
         """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is read.
@@ -192,15 +208,27 @@ class ScenarioSource:
         """
         if dt_us <= 0 or dt_us % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
-        begin = state = self._state
-        record = PhysicsRecord(state, dt_us // PHYSICS_US)
-        while (at := (state.time_us - begin.time_us) // PHYSICS_US) < record.steps:
-            state = self._run_physics(state, control, record, at)
-            if state.time_us % DECIDE_US == 0:
-                state = self._decide_slowly(state)
-            record.put(state)
+        state, steps = self._state, dt_us // PHYSICS_US
+        self._world = self._world_of(state.edits)
+        moments: list[tuple[PhysicsRecord, int]] = []
+        while True:
+            record, done = PhysicsRecord(state, steps - len(moments), self._world), len(moments)
+            if moments:  # an edit has changed the moment that the record before ends with
+                record.events[0] = moments[-1][0].events[moments[-1][1]]
+                moments[-1] = record, 0
+            while (at := (state.time_us - record.begin_us) // PHYSICS_US) < record.steps:
+                state = self._run_physics(state, control, record, at, done + at)
+                if state.time_us % DECIDE_US == 0:
+                    state = self._decide_slowly(state)
+                end = (state.time_us - record.begin_us) // PHYSICS_US
+                moments += [(record, k) for k in range(at + 1, end + 1)]
+                if self._world is not record.world:
+                    break
+                record.put(state)
+            if self._world is record.world:
+                break
         self._state = replace(state, bodies=state.bodies.copy())
-        return LazyLayouts(record, self._frame)
+        return LazyLayouts(moments, self._frame)
 
     def driver_control(self) -> Control | Trajectory:
         """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
@@ -221,7 +249,7 @@ class ScenarioSource:
     def _decisions(self, state: WorldState) -> Decisions:
         """What all bodies decide now."""
         if self._decided_for is not state:
-            self._decided = decide(state.time_us, state.bodies, state.paths, state.counts, self._rules)
+            self._decided = decide(state.time_us, state.bodies, state.paths, state.counts, self._world.rules)
             self._decided_for = state
         return self._decided
 
@@ -231,60 +259,103 @@ class ScenarioSource:
         return float(project_to_path(path, state.counts[0], row["x"], row["y"], max(guess - 12, 0), guess + 20)[0])
 
     def _run_physics(
-        self, state: WorldState, control: Control | Trajectory, record: PhysicsRecord, at: int
+        self, state: WorldState, control: Control | Trajectory, record: PhysicsRecord, at: int, driven: int
     ) -> WorldState:
-        """Physics up to the next decision, the end of the record or an event, whose actions begin."""
-        wanted, trajectory = np.zeros(2), _NO_TRAJECTORY
+        """Physics up to the next decision, the end of the record or an event, whose edits and actions begin.
+
+        Args:
+            state: the moment to begin with.
+            control: of the ego.
+            record: where the moments are written.
+            at: row of the record that is the state.
+            driven: steps for which the control has been driven.
+        """
+        wanted, trajectory, world = np.zeros(2), _NO_TRAJECTORY, record.world
         if isinstance(control, Trajectory):
             trajectory = control.points
         else:
             wanted[:] = control.steer_rad, control.accel_mps2
         total = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // PHYSICS_US)
         inputs = PhysicsInputs(
-            state.time_us, state.paths, state.counts, wanted, trajectory, at, checks_voxels=self.solid is not None
+            state.time_us, state.paths, state.counts, wanted, trajectory, driven, checks_voxels=self.solid is not None
         )
         steps = StepArrays(
             egos=record.egos[at : at + total + 1],
             bodies=record.bodies[at : at + total + 1],
             marks=np.empty((total, len(MARK_COLUMNS)), dtype=np.int64),
-            contacts=np.zeros((total, len(self._props) + len(state.bodies)), dtype=np.bool_),
+            contacts=np.zeros((total, len(world.props) + len(state.bodies)), dtype=np.bool_),
             fired=np.array(state.fired, dtype=np.bool_),
             tally=tally_row(state.tally),
         )
         if state.time_us % DECIDE_US:
-            made = run_steps(self._constants, inputs, steps)
+            made = run_steps(world.constants, inputs, steps)
         elif self._decided_for is state:
             for name, values in self._decided._asdict().items():
                 steps.bodies[0][name] = values
-            made = run_steps(self._constants, inputs, steps)
+            made = run_steps(world.constants, inputs, steps)
         else:
-            made = decide_and_run_steps(self._rules, self._constants, inputs, steps)
+            made = decide_and_run_steps(world.rules, world.constants, inputs, steps)
         end = at + made
         record.route_at[at + 1 : end + 1] = state.route_at
-        ids = np.concatenate([self._props["id"], record.bodies[end]["id"]])
-        done, events = update_tally(self.map, self._constants.vehicle, state.tally, steps, made, ids, self.solid)
+        ids = np.concatenate([world.props["id"], record.bodies[end]["id"]])
+        done, events = update_tally(world.map, world.constants.vehicle, state.tally, steps, made, ids, self.solid)
         record.events[at + 1 : end + 1] = events
         after = replace(
             state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
         )
-        return self._apply_fired_events(after, steps.fired) if steps.fired.sum() > sum(state.fired) else after
+        if steps.fired.sum() > sum(state.fired):
+            after, actions = self._apply_fired_events(after, steps.fired)
+            record.events[end] += tuple(actions)
+        return after
 
-    def _apply_fired_events(self, state: WorldState, fired: np.ndarray) -> WorldState:
-        """The state once the actions of events that are new in `fired` have begun."""
-        before, state = state, replace(state, fired=tuple(fired.tolist()))
+    def _apply_fired_events(self, state: WorldState, fired: np.ndarray) -> tuple[WorldState, list[str]]:
+        """The state once the actions of events that are new in `fired` have begun, and the names of these actions."""
+        before, state, actions = state, replace(state, fired=tuple(fired.tolist())), list[str]()
         for event in np.flatnonzero(fired & ~np.array(before.fired, dtype=bool)).tolist():
-            state = self._begin_actions(event, state)
-        return _placed_bodies(state, before)
+            state, begun = self._begin_actions(event, self._begin_edits(event, state))
+            actions += begun
+        return _placed_bodies(state, before), actions
+
+    def _begin_edits(self, event: int, state: WorldState) -> WorldState:
+        """The state after the edits of an event; warns of those that cannot happen."""
+        for k, edit in enumerate(self.scenario.events[event].edits):
+            try:
+                state, self._world = self._edited(edit, state)
+            except InputError as error:
+                at = f"events[{event}].edits[{k}] at {state.time_us * 1e-6:.2f} s"
+                what = f"{self.scenario.name}: {at} is left out: {error.field}: {error.message}"
+                warnings.warn(f"scenario {what}", InputWarning, stacklevel=2)
+        return state
+
+    def _edited(self, edit: Edit, state: WorldState) -> tuple[WorldState, EditedWorld]:
+        """The state after an edit, and the fixed parts of the scenario with it."""
+        after = self._edit(edit, state, self._world)
+        world = self._world_of(after.edits)
+        if world.map is not self._world.map:
+            paths = after.paths.copy()
+            for path, count in zip(paths, after.counts.tolist(), strict=True):
+                if count > 1:  # rows that wait have one point
+                    path[:count] = with_crossings(path[:count], world.map)
+            after = replace(after, paths=paths)
+        return after, world
+
+    def _world_of(self, edits: tuple[Edit, ...]) -> EditedWorld:
+        """The fixed parts of the scenario with edits."""
+        if edits == self._world.edits:
+            return self._world
+        if not edits:
+            return self._unedited
+        return EditedWorld.of(self.scenario, self.map, self._begin, self._rows, edits)
 
     def _decide_slowly(self, state: WorldState) -> WorldState:
         """Decisions in Python: the window of the ego's route, bodies that enter or leave, lane changes, overtaking."""
-        after = self._begin.population.step(self._advance_route_window(state))
-        after = overtake(change_lanes(after, self.map, self.seed), self.map)
+        after = self._world.population.step(self._advance_route_window(state))
+        after = overtake(change_lanes(after, self._world.map, self.seed), self._world.map)
         return _placed_bodies(after, state)
 
     def _advance_route_window(self, state: WorldState) -> WorldState:
         """The state with the part of a long route that lies around the ego now."""
-        route, row = self._begin.route, state.bodies[0]
+        route, row = self._world.route, state.bodies[0]
         at = state.route_at + int(row["s"]) - 20
         if row["s"] < _WINDOW_STEP_M or row["aside"] > 0 or state.route_at + PATH_POINTS >= len(route):
             return state
@@ -298,7 +369,7 @@ class ScenarioSource:
     # --- frames ---------------------------------------------------------------------------------------------------
 
     def _now(self) -> LayoutFrame:
-        return self._frame(PhysicsRecord(self._state, 0), 0)
+        return self._frame(PhysicsRecord(self._state, 0, self._world), 0)
 
     def _frame(self, record: PhysicsRecord, k: int) -> LayoutFrame:
         """The layout of a moment of a record."""
@@ -313,24 +384,31 @@ class ScenarioSource:
             ego_accel=ego.accel,
             ego_steer=ego.steer,
             ego_vehicle=self.scenario.ego.vehicle,
-            agents=self._agents(bodies, signals),
+            agents=self._agents(record.world, bodies, signals),
             signals=signals,
             route=self.route_path[at : at + 80],
-            map_ref=self.map.ref,
+            map_ref=record.world.map.ref,
             seed=self.seed,
-            style=self.scenario.style,
+            style=record.world.style,
             events=record.events[k],
+            edits=record.world.edits,
         )
 
-    def _agents(self, bodies: np.ndarray, signals: np.ndarray) -> np.ndarray:
-        """(N,) AGENT_DTYPE: bodies, props and signal heads, without the ego."""
-        heads, still = len(self._heads), len(self._heads) + len(self._props)
+    def _agents(self, world: EditedWorld, bodies: np.ndarray, signals: np.ndarray) -> np.ndarray:
+        """(N,) AGENT_DTYPE: bodies, props and signal heads, without the ego.
+
+        Args:
+            world: the fixed parts.
+            bodies: (N,) BODY_DTYPE.
+            signals: (S,) uint8 SignalState.
+        """
+        heads, still = len(self._heads), len(self._heads) + len(world.props)
         there = int(np.count_nonzero(bodies["mode"][1:] != MotionMode.ABSENT))
         out = np.empty(still + there, dtype=AGENT_DTYPE)
-        out[:heads], out[heads:still] = self._heads, self._props
+        out[:heads], out[heads:still] = self._heads, world.props
         out["lights"][:heads] = head_lights(self._heads, signals)
-        hour = self.scenario.style.time_of_day_h
-        dim = hour < 7.0 or hour > 18.0 or self.scenario.style.weather in ("rain", "fog", "snow")
+        hour = world.style.time_of_day_h
+        dim = hour < 7.0 or hour > 18.0 or world.style.weather in ("rain", "fog", "snow")
         write_agents(bodies, out[still:], Light.HEAD if dim else 0)
         if has_tilted_roads(self.map):
             stand_on_ground(out[still:], self.map)
@@ -344,24 +422,3 @@ def _placed_bodies(state: WorldState, before: WorldState) -> WorldState:
     bodies = state.bodies.copy()
     place_on_paths(bodies, state.paths, state.counts, 1)
     return replace(state, bodies=bodies)
-
-
-def _boxes(props: np.ndarray) -> np.ndarray:
-    """Props (P,) AGENT_DTYPE as boxes (P, 7): x, y, yaw, length, width, foot, top."""
-    foot = props["pos"][:, 2]
-    top = foot + props["size"][:, 2]
-    return np.column_stack([props["pos"][:, :2], props["rpy"][:, 2], props["size"][:, :2], foot, top])
-
-
-@once_per_map
-def _props(vector_map: StaticMap) -> np.ndarray:
-    """Placed objects that are drawn as instances, (P,) AGENT_DTYPE, at ids after those of the heads."""
-    first_id = len(once_per_map(signal_heads)(vector_map)) + 1
-    objects = [o for o in vector_map.objects if o.kind in _PROPS]
-    out = np.zeros(len(objects), dtype=AGENT_DTYPE)
-    for i, item in enumerate(objects):
-        out[i]["id"], out[i]["cls"], out[i]["pos"] = first_id + i, _PROPS[item.kind], item.position
-        out[i]["rpy"], out[i]["colour"] = (0.0, 0.0, item.yaw), int(unit_hash(first_id + i, 78) * 2**32)
-        usual = CLASS_SIZES[_PROPS[item.kind]]
-        out[i]["size"] = tuple(given if given > 0.05 else use for given, use in zip(item.size, usual, strict=True))
-    return out

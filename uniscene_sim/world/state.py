@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.layout import Edit
 from uniscene_sim.world.ego import EgoState
 
-__all__ = ["Tally", "WorldState", "with_path"]
+__all__ = ["Displaced", "Tally", "WorldState", "added_row", "id_of", "with_path"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ class Tally:
     crossed_line: int = -1
 
 
+class Displaced(NamedTuple):
+    """A body that an edit has removed or moved, as it was."""
+
+    row: np.ndarray  # () BODY_DTYPE
+    path: np.ndarray  # (R, 10)
+
+
 @dataclass(frozen=True)
 class WorldState:
     """One moment; saving it and coming back gives the same future, bit for bit."""
@@ -45,6 +55,19 @@ class WorldState:
     tally: Tally = field(default_factory=Tally)
     route_at: int = 0  # point of the ego's route that paths[0, 0] is
     entered: int = 0  # ambient bodies that have entered so far
+    edits: tuple[Edit, ...] = ()  # in force
+    displaced: tuple[Displaced | None, ...] = ()  # by each of them
+    added: tuple[str, ...] = ()  # whom edits have added, in the last rows of bodies: the name of agent or closing
+
+
+def added_row(state: WorldState, name: str) -> int:
+    """Row of the first body that an edit has added under a name."""
+    return len(state.bodies) - len(state.added) + state.added.index(name)
+
+
+def id_of(name: str) -> int | None:
+    """The id that a name such as "#17" says; None of another name."""
+    return int(name[1:]) if re.fullmatch("#[0-9]+", name) else None
 
 
 def with_path(state: WorldState, i: int, row: np.ndarray, path: np.ndarray) -> WorldState:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.compute.rounding import fixed, fixed_in_kernel
 from uniscene_sim.maps.ground import Ground, height_at
 

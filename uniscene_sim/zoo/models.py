@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,9 +19,12 @@ import yaml
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.storage.input_file import is_folder, read_input, reading
+from uniscene_sim.storage.output_file import Outputs, told
 from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = [
+    "CARD",
     "CONFIG",
     "FORMAT",
     "ZooModel",
@@ -36,7 +37,7 @@ __all__ = [
 
 FORMAT = 1
 _MAX_BYTES = 16 * 2**20
-CONFIG, _CARD = "config.yaml", "README.md"
+CONFIG, CARD = "config.yaml", "README.md"
 _FILE = r"^[A-Za-z0-9_-]+\.safetensors$"
 _SCHEMA = {
     "type": "object",
@@ -65,6 +66,20 @@ class ZooModel:
     @property
     def name(self) -> str:
         return self.folder.name
+
+    def require_networks(self, *parts: str, made_by: str) -> None:
+        """Make sure that it is a model of the expected kind.
+
+        Args:
+            parts: its networks.
+            made_by: the command that writes such models.
+
+        Raises:
+            InputError: it holds other networks.
+        """
+        if missing := [part for part in parts if part not in self.weights]:
+            has = f"is a model with {' and '.join(sorted(self.weights))} and without {' and '.join(missing)}"
+            raise InputError(f"{has}; expected one that `uniscene-sim {made_by}` writes", file=self.folder)
 
 
 def require_learned(*more: str) -> None:
@@ -95,8 +110,10 @@ def load_model(name: str | Path) -> ZooModel:
         InputError: there is no such model (the message lists the existing ones), it has another version of the format,
             or a file is missing, does not match its hash, or holds anything but half-precision tensors.
     """
+    if not str(name):
+        raise InputError(f"expected a folder or a model of the zoo, which has {', '.join(model_names())}; got none")
     folder = _find(name)
-    file = YamlFile(folder / CONFIG, _SCHEMA)
+    file = YamlFile(folder / CONFIG, _SCHEMA, "a model of the zoo")
     if file.data["format"] != FORMAT:
         raise file.error(("format",), f"this version reads format {FORMAT}, got {file.data['format']}")
     weights = {Path(part).stem: _read(folder / part, sha256) for part, sha256 in file.data["weights"].items()}
@@ -127,22 +144,14 @@ def save_model(
             raise InputError(f"expected at most {_MAX_BYTES} bytes, got {len(body)}", file=folder, field=stem)
         files[f"{stem}.safetensors"] = body
     whole = {**config, "format": FORMAT, "weights": {name: _hash(body) for name, body in files.items()}}
-    files[_CARD] = card.encode()
-    # Written last: with an old or missing config, a half-written folder is refused by its hashes.
+    files[CARD] = card.encode()
     files[CONFIG] = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).encode()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as aside:
+    with Outputs() as outputs:
+        part = outputs.folder(folder, files)
+        with told(folder):
             for name, body in files.items():
-                (Path(aside) / name).write_bytes(body)
-            folder.mkdir(exist_ok=True)
-            for name in files:
-                os.replace(Path(aside) / name, folder / name)
-        for path in folder.glob("*.safetensors"):
-            if path.name not in files:
-                path.unlink()
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}", file=folder) from error
+                (part / name).write_bytes(body)
+        outputs.publish(stale=[path for path in folder.glob("*.safetensors") if path.name not in files])
 
 
 def check_tensors(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], file: str | Path) -> None:
@@ -170,25 +179,19 @@ def _find(name: str | Path) -> Path:
     known, folder = model_names(), Path(name)
     if isinstance(name, str) and name in known:
         return data_dir("models") / name
-    if folder.is_dir():
+    if is_folder(folder):
         return folder
     raise InputError(f"no such model; the zoo has {', '.join(known) or 'none'}", file=name)
 
 
 def _read(path: Path, sha256: str) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    body = read_input(path, _MAX_BYTES, "weights as safetensors")
     if (found := _hash(body)) != sha256:
         raise InputError(f"expected the SHA-256 {sha256} that {CONFIG} names, got {found}", file=path)
-    try:
+    with reading(path, "weights as safetensors"):
         tensors = load(body)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"not safetensors: {error}", file=path) from error
     for name, tensor in tensors.items():
         if tensor.dtype != np.float16:
             raise InputError(f"expected float16, got {tensor.dtype}", file=path, field=name)

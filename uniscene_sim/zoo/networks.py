@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
+from uniscene_sim.storage.input_file import reading
 from uniscene_sim.zoo.models import CONFIG, ZooModel, check_tensors
 
 __all__ = ["load_network"]
 
+_LARGEST = 4096
 _Net = TypeVar("_Net", bound=nn.Module)
 
 
@@ -28,13 +30,23 @@ def load_network(model: ZooModel, part: str, build: Callable[[dict[str, Any]], _
     Raises:
         InputError: sizes are missing or unknown, or tensors are missing, unknown or of other shapes.
     """
-    try:
-        net = build({k: tuple(v) if isinstance(v, list) else v for k, v in model.config[part].items()})
-    except (KeyError, TypeError, AttributeError) as error:
-        where = model.folder / CONFIG
-        raise InputError(f"expected the sizes of its network, {error}", file=where, field=part) from error
-    tensors = model.weights.get(part, {})
-    shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    given, tensors = model.config.get(part), model.weights.get(part, {})
+    if not isinstance(given, dict) or not all(map(_is_size, given.values())):
+        what = f"expected the sizes of its network, whole numbers up to {_LARGEST}, got {shown(given)}"
+        raise InputError(what, file=model.folder / CONFIG, field=part)
+    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    with reading(model.folder / CONFIG, f"the sizes of its network {part}"):
+        with torch.device("meta"):  # shapes alone: what the config asks for may be larger than the memory
+            shapes = {name: tuple(tensor.shape) for name, tensor in build(dict(sizes)).state_dict().items()}
     check_tensors(tensors, shapes, model.folder / f"{part}.safetensors")
+    with reading(model.folder / CONFIG, f"the sizes of its network {part}"):
+        net = build(dict(sizes))
     net.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()})
     return net
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a network can have a value among its sizes: a text, a switch, a small number, or a list of these."""
+    if isinstance(value, list):
+        return len(value) <= _LARGEST and all(_is_size(v) and not isinstance(v, list) for v in value)
+    return isinstance(value, str | bool) or (isinstance(value, int | float) and 0 <= value <= _LARGEST)

@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from sensor_msgs.msg import PointCloud2, PointField
 
 from uniscene_ros2.messages.prefilled import DATA, PrefilledMessage, blank_header
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.frames import LidarSweep, OccupancyGrid
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.rig import LidarSpec

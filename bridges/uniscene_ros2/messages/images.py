@@ -10,10 +10,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from uniscene_ros2.messages.prefilled import DATA, PrefilledMessage, blank_header
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.rig import CameraSpec
+from uniscene_sim.rigs.ros_conventions import intrinsics
 
 __all__ = ["camera_info", "depth_image", "rgb_image", "semantic_image"]
-
-_LENSES = {"pinhole": ("plumb_bob", 5), "brown_conrady": ("plumb_bob", 5), "fisheye": ("equidistant", 4)}
 
 
 @cache
@@ -48,18 +47,16 @@ def camera_info(spec: CameraSpec, stamp_us: int, frame_id: str) -> bytes:
 
 @cache
 def _camera_info(spec: CameraSpec, frame_id: str) -> PrefilledMessage:
-    """In ROS the centre of the first pixel is at (0, 0), in rigs at (0.5, 0.5)."""
-    model, count = _LENSES[spec.model]
-    cx, cy = spec.cx - 0.5, spec.cy - 0.5
+    lens = intrinsics(spec)
     return PrefilledMessage(
         CameraInfo(
             header=blank_header(frame_id),
             height=spec.height,
             width=spec.width,
-            distortion_model=model,
-            d=[*map(float, spec.distortion), *[0.0] * (count - len(spec.distortion))],
-            k=[spec.fx, 0.0, cx, 0.0, spec.fy, cy, 0.0, 0.0, 1.0],
-            r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-            p=[spec.fx, 0.0, cx, 0.0, 0.0, spec.fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+            distortion_model=lens.model,
+            d=lens.d,
+            k=lens.k,
+            r=lens.r,
+            p=lens.p,
         )
     )

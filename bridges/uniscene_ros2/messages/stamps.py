@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import cos, sin
-
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Quaternion, Vector3
 from geometry_msgs.msg import Pose as PoseMessage
 from std_msgs.msg import Header
 
 from uniscene_sim.geometry import Pose
+from uniscene_sim.rigs.ros_conventions import quaternion
 
 __all__ = ["as_header", "as_time", "pose_numbers", "to_us", "write_pose", "write_rotation", "write_xyz"]
 
@@ -28,15 +27,12 @@ def as_header(stamp_us: int, frame_id: str) -> Header:
 
 def pose_numbers(pose: Pose) -> tuple[float, ...]:
     """x, y, z and the quaternion x, y, z, w, as in pose messages."""
-    cr, sr, cp, sp = cos(pose.roll / 2), sin(pose.roll / 2), cos(pose.pitch / 2), sin(pose.pitch / 2)
-    cy, sy = cos(pose.yaw / 2), sin(pose.yaw / 2)
-    x, y = sr * cp * cy - cr * sp * sy, cr * sp * cy + sr * cp * sy
-    return pose.x, pose.y, pose.z, x, y, cr * cp * sy - sr * sp * cy, cr * cp * cy + sr * sp * sy
+    return pose.x, pose.y, pose.z, *quaternion(pose)
 
 
 def write_rotation(target: Quaternion, pose: Pose) -> None:
     """Write a pose's rotation into a message. (A message's constructor copies its parts, which is slower.)"""
-    target.x, target.y, target.z, target.w = pose_numbers(pose)[3:]
+    target.x, target.y, target.z, target.w = quaternion(pose)
 
 
 def write_xyz(target: Point | Vector3, x: float, y: float, z: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from uniscene_sim.camera.effects import add_noise, add_precipitation, blur_motion, image_motion
+from uniscene_sim.camera.raycast.glare import add_glare
 from uniscene_sim.camera.raycast.ground_bins import make_ground_bins
 from uniscene_sim.camera.raycast.lamps import active_lamps
 from uniscene_sim.camera.raycast.pixel_bounds import (
@@ -215,11 +216,16 @@ class RaycastCameras:
 
     def _camera_frame(self, job: RenderJob, view: WorldView, spec: CameraSpec) -> CameraFrame:
         image = CameraFrame(*job.image, view.frame.stamp_us)
-        return replace(image, rgb=self._apply_effects(image, view.frame, spec))
+        return replace(image, rgb=self._apply_effects(image, job.scene, view.frame, spec))
 
-    def _apply_effects(self, image: CameraFrame, frame: LayoutFrame, spec: CameraSpec) -> np.ndarray:
-        """The colours after motion blur, precipitation and sensor noise."""
+    def _apply_effects(
+        self, image: CameraFrame, scene: CameraScene, frame: LayoutFrame, spec: CameraSpec
+    ) -> np.ndarray:
+        """The colours after the glare of lamps, motion blur, precipitation and sensor noise."""
         rgb, sky = image.rgb, sky_of(frame.style)
+        if len(scene.lamps.kind):
+            add_glare(rgb, image.depth, scene.lamps, scene.sky, frame.ego_pose.compose(spec.pose).position,
+                      frame.ego_pose.rotation @ spec.rotation_base_from_optical, spec)  # fmt: skip
         if spec.shutter_ms > 0.0:
             rgb = blur_motion(rgb, image_motion(spec, image.depth, image.instance, frame))
         if sky.precipitation and not self.plain:

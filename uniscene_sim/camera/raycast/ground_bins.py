@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device, floor
+from uniscene_sim.compute.compiled import device, floor, njit
 
 __all__ = ["GroundBins", "bin_range", "make_ground_bins"]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device, floor
+from uniscene_sim.compute.compiled import device, floor, njit
 from uniscene_sim.lens import project_points
 from uniscene_sim.tracing.agents import PosedAgents
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from uniscene_sim.camera.raycast.ground_bins import GroundBins, bin_range
-from uniscene_sim.camera.raycast.lamps import Lamps, lamp_light
+from uniscene_sim.camera.raycast.lamps import Lamps, lamp_light, lamp_retro, lamp_shine
 from uniscene_sim.camera.raycast.shading import (
+    GLOSS,
+    RETRO,
     Illumination,
     SurfaceMaterial,
     SurfacePoint,
@@ -51,6 +53,7 @@ _AGENT_RAY_OFFSET_M = 0.08  # more than a voxel of a template, so that voxel ste
 _MOST_SAMPLES = 12
 _SOFT_M = 2 * BLOCK_M / 4  # cell density is averaged over this length, for ambient occlusion
 _AROUND = 2  # cells to each side that a wall's smoothed normal is estimated from
+_WET_GLOSS = 120.0  # exponent of the lobe in which wet ground mirrors lamps
 _MIRROR_M = 60.0  # range of reflections in wet ground
 
 
@@ -184,10 +187,18 @@ def _shade_hit(scene: CameraScene, hit: Hit, ray: Ray, pixel_angle):
         if reach > 0.0 and _in_sun_shadow(scene, x + ray_offset * sx, y + ray_offset * sy, z + ray_offset * nz, reach):
             sunlit = 0.0
     lr, lg, lb = 0.0, 0.0, 0.0
+    hr, hg, hb = 0.0, 0.0, 0.0
     if sky.darkness > 0.0:
-        lr, lg, lb = lamp_light(scene.lamps, scene.lamp_bins, x, y, z, sx, sy, nz)
+        lamps, bins = scene.lamps, scene.lamp_bins
+        lr, lg, lb = lamp_light(lamps, bins, x, y, z, sx, sy, nz)
+        gloss = sky.wet * _WET_GLOSS if deck >= 0 else GLOSS[m]
+        if gloss > 0.0:
+            hr, hg, hb = lamp_shine(lamps, bins, x, y, z, sx, sy, nz, dx, dy, dz, gloss)
+        elif RETRO[m]:
+            hr, hg, hb = lamp_retro(lamps, bins, x, y, z, dx, dy, dz)
+            hr, hg, hb = hr * ar, hg * ag, hb * ab
     surface, at = SurfaceMaterial(m, ar, ag, ab, lights, row >= 0), SurfacePoint(x, y, z, sx, sy, nz)
-    return shade_surface(sky, surface, at, dx, dy, dz, pixel, Illumination(sunlit, sky_share, lr, lg, lb))
+    return shade_surface(sky, surface, at, dx, dy, dz, pixel, Illumination(sunlit, sky_share, lr, lg, lb, hr, hg, hb))
 
 
 @device
@@ -202,7 +213,7 @@ def _shade_reflection(scene: CameraScene, hit: Hit, ray: Ray):
     if scene.sky.darkness > 0.0:
         lr, lg, lb = lamp_light(scene.lamps, scene.lamp_bins, x, y, z, nx, ny, nz)
     surface, at = SurfaceMaterial(m, ar, ag, ab, lights, row >= 0), SurfacePoint(x, y, z, nx, ny, nz)
-    return shade_surface(scene.sky, surface, at, dx, dy, dz, 1.0, Illumination(0.5, 0.8, lr, lg, lb))
+    return shade_surface(scene.sky, surface, at, dx, dy, dz, 1.0, Illumination(0.5, 0.8, lr, lg, lb, 0.0, 0.0, 0.0))
 
 
 # --- shadows and ambient occlusion ------------------------------------------------------------------------------------

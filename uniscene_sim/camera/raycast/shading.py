@@ -18,7 +18,9 @@ from uniscene_sim.tracing.agents import PosedAgents
 
 __all__ = [
     "GAMMA",
+    "GLOSS",
     "LINEAR_RGB",
+    "RETRO",
     "Illumination",
     "SurfaceMaterial",
     "SurfacePoint",
@@ -50,6 +52,15 @@ for _kind, _materials in {
 for _label in (11, 12, 13, 14, 17):
     _KIND[_label] = _GROUND
 _KIND[16] = _LEAF
+
+#: Exponent of the lobe in which lamps shine on varnish and glass, 0 on all else.
+GLOSS = np.zeros(256)
+GLOSS[[Material.BODY, Material.CHROME, Material.RIM]] = 120.0
+GLOSS[[Material.GLASS, Material.WINDOW, Material.SHOP_FRONT]] = 2000.0
+#: Whether a material sends light back to where it came from: number plates, signs, rear lights, sheeting.
+RETRO = np.zeros(256, np.bool_)
+for _name in "SIGN_WHITE SIGN_RED SIGN_BLUE SIGN_YELLOW TAILLIGHT CONE_WHITE BARRIER_WHITE BARRIER_RED".split():
+    RETRO[Material[_name]] = True
 
 #: Bits of `Light` that switch a lamp of each material on; 0 is not a lamp.
 _LIT = np.zeros(256, np.uint8)
@@ -129,7 +140,7 @@ def _emission(sky: Sky, material, lights, on_agent, x, y, z, nx, ny):
         if mask and lights & mask:
             return 3.0, False
         if material == _TAIL and lights & _HEAD:
-            return 0.9, False
+            return 1.5, False
         return 0.0, False
     if sky.darkness <= 0.0:
         return 0.0, False
@@ -175,6 +186,9 @@ class Illumination(NamedTuple):
     lamp_r: float  # irradiance from lamps, linear
     lamp_g: float
     lamp_b: float
+    shine_r: float  # radiance of lamps that a glossy or retro-reflective surface sends to the camera, linear
+    shine_g: float
+    shine_b: float
 
 
 @device
@@ -191,11 +205,11 @@ def shade_surface(sky: Sky, surface: SurfaceMaterial, at: SurfacePoint, dx, dy, 
     """
     material, red, green, blue, lights, on_agent = surface
     x, y, z, nx, ny, nz = at
-    sunlit, sky_share, lamp_r, lamp_g, lamp_b = light
+    sunlit, sky_share, lamp_r, lamp_g, lamp_b, shine_r, shine_g, shine_b = light
     kind = _KIND[material]
     glow, room = _emission(sky, material, lights, on_agent, x, y, z, nx, ny)
     if glow > 0.0 and not room:
-        return glow * red + 0.03, glow * green + 0.03, glow * blue + 0.03
+        return glow * red + 0.03 + shine_r, glow * green + 0.03 + shine_g, glow * blue + 0.03 + shine_b
     if on_agent and material >= 128 and _LIT[material]:
         red, green, blue = 0.12 * red, 0.12 * green, 0.12 * blue
     detail = 1.0
@@ -260,7 +274,7 @@ def shade_surface(sky: Sky, surface: SurfaceMaterial, at: SurfacePoint, dx, dy, 
         b = b * (1 - mirror) + mirror * sb + glint * sky.sunlight[2]
     if room:
         r, g, b = r + 0.55 * glow, g + 0.40 * glow, b + 0.22 * glow
-    return r, g, b
+    return r + shine_r, g + shine_g, b + shine_b
 
 
 @device

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor, nn
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, coarsen
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.keyed_random import key_of, normal_pair, unit_hash4
+from uniscene_sim.engine_support.options import named_option
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.interfaces import WorldView
@@ -57,6 +58,7 @@ class SparseSdf:
 
     name = "sparse-sdf"
     coupling: Literal["independent", "joint"] = "independent"
+    traces_windows = False
 
     @dataclass(frozen=True)
     class Options:
@@ -69,7 +71,8 @@ class SparseSdf:
             require_learned("spconv")
             from uniscene_sim.lidar.learned.model import LidarModel  # torch comes with it
 
-            model = LidarModel.load(options.model)
+            with named_option("model"):
+                model = LidarModel.load(options.model)
         from uniscene_sim.lidar.learned.sensing import LearnedSensor
 
         self.model, self._sensor = model, LearnedSensor(model)

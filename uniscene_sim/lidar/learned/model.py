@@ -47,6 +47,7 @@ class LidarModel:
             InputError: no such model, weights of another version or damaged ones.
         """
         model = load_model(name)
+        model.require_networks("net", made_by="train lidar")
         net = load_network(model, "net", lambda sizes: SparseSdfNet(SdfConfig(**sizes)))
         return cls(model.name, net, model.sha256, device)
 

@@ -12,9 +12,8 @@ from math import cos, inf, sin
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import floor, inlined
+from uniscene_sim.compute.compiled import floor, inlined, njit
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.learned.voxels import SOLID, CellGrid
 from uniscene_sim.tile import CELL_M

@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.learned.cpu_unet import cpu_features, receptive_rings
 from uniscene_sim.lidar.learned.network import SparseSdfNet

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose

@@ -24,6 +24,7 @@ class Effects:
     holes: bool | None = None  # echoes that are lost
     reading: bool | None = None  # darkest and brightest intensity, and that of the road
     ghosts: bool | None = None  # mirror images and halos
+    through: bool | None = None  # beams that pass panes and leaves
 
 
 RIG_EFFECTS = Effects()
@@ -34,6 +35,7 @@ _FIELDS = {
     "holes": ("miss_rate", "dark_miss_rate"),
     "reading": ("dark_floor", "saturation", "rough_ground"),
     "ghosts": ("multipath", "bloom"),
+    "through": ("see_through",),
 }
 _OFF = {name: LidarSpec.__dataclass_fields__[name].default for names in _FIELDS.values() for name in names}
 

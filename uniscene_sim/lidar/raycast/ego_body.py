@@ -1,4 +1,4 @@
-"""What the beams of a LiDAR meet on the ego itself: its body, and the parts on it that the rig names.
+"""What the beams of a LiDAR meet on the ego itself: the parts that the rig names, or its whole body.
 
 The sensor is fixed to the body, so this is the same in every sweep, whatever the ego does.
 """
@@ -45,7 +45,7 @@ class EgoBody(NamedTuple):
 
 
 def ego_body_of(frame: LayoutFrame, spec: LidarSpec, templates: TemplateSource) -> EgoBody:
-    """What a sensor sees of the ego's body; of that without its parts nothing, if the sensor is inside it.
+    """What a sensor sees of the ego: its parts, if it has any, or its body, if the sensor is not inside it.
 
     Args:
         frame: whose ego it is; its pose does not matter.
@@ -59,7 +59,7 @@ def ego_body_of(frame: LayoutFrame, spec: LidarSpec, templates: TemplateSource) 
     shape = (len(beams.azimuth), len(beams.elevation))
     distance, cosine, material = np.full(shape, np.inf), np.zeros(shape), np.zeros(shape, np.uint8)
     rotation, position = np.ascontiguousarray(spec.pose.rotation), np.ascontiguousarray(spec.pose.position, np.float64)
-    parts, only = _corners(spec.ego_parts), np.zeros(1, np.int64)
+    parts, only = _corners(spec.ego_parts), np.zeros(0 if spec.ego_parts else 1, np.int64)
     _trace_body(body, template_arrays(templates), rotation, position, beams, only, parts, float(spec.max_range_m),
                 distance, cosine, material)  # fmt: skip
     beam = np.flatnonzero(np.isfinite(distance))
@@ -94,15 +94,15 @@ def _trace_body(
     body: PosedAgents, templates: TemplateArrays, rotation, position, beams: Beams, only, corners, max_range,
     distance, cosine, material,
 ):  # fmt: skip
-    # rotation, position: base <- sensor; only: rows of `body`; corners: of parts; the last three are written
+    # rotation, position: base <- sensor; only: (0,) or (1,) rows of `body`; corners: of parts; the last three written
     x, y, z = position[0], position[1], position[2]
-    inside = trace_agents(body, templates, only, 1, Ray(x, y, z, 1.0, 0.0, 0.0), 1e-3)[5] >= 0
+    hidden = len(only) == 0 or trace_agents(body, templates, only, 1, Ray(x, y, z, 1.0, 0.0, 0.0), 1e-3)[5] >= 0
     for c in range(distance.shape[0]):
         for r in range(distance.shape[1]):
             azimuth, elevation = beams.azimuth[c] + beams.offset[r], beams.elevation[r]
             d = beam_direction(rotation, cos(azimuth), sin(azimuth), cos(elevation), sin(elevation))
             best = max_range
-            if not inside:
+            if not hidden:
                 t, m, nx, ny, nz, hit = trace_agents(body, templates, only, 1, Ray(x, y, z, d[0], d[1], d[2]), best)
                 if hit >= 0:
                     best = t

@@ -19,10 +19,11 @@ from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echo
 from uniscene_sim.lidar.raycast.ghosts import add_halos, add_mirror_images
 from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive
 from uniscene_sim.lidar.raycast.reflectance import ALBEDO, plain_surfaces, surfaces_of
+from uniscene_sim.lidar.raycast.see_through import let_beams_through
 from uniscene_sim.lidar.raycast.trace import Beams, Hits, LidarScene, beams_of, empty_hits, trace_sweep
 from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import RETURNS, LidarSpec
-from uniscene_sim.taxonomy import AGENT_OCC_CLASS, EGO_ID, MATERIAL_LABEL, AgentClass, OccClass, PointCause
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, EGO_ID, MATERIAL_LABEL, AgentClass, Material, OccClass, PointCause
 from uniscene_sim.tracing.agents import (
     EGO_COLOUR,
     TemplateSource,
@@ -179,6 +180,9 @@ def _receiver_returns(
     find_echoes(scene, beams, spread, reach, divergence, spec.clockwise, hits, surfaces, echoes)
     if spec.detect_range_m and spec.multipath:
         add_mirror_images(scene, beams, reach, hits, surfaces, echoes)
+    key = key_of(view.frame.seed, view.frame.stamp_us, spec.name)
+    if spec.detect_range_m and spec.see_through:
+        let_beams_through(key, float(spec.see_through), scene, beams, reach, hits, surfaces, echoes)
     if spec.detect_range_m and spec.bloom:
         add_halos(float(spec.bloom), beams, spec.clockwise, echoes)
     receiver = Receiver(
@@ -192,7 +196,7 @@ def _receiver_returns(
         float(spec.dark_floor),
         float(spec.saturation),
     )
-    receive(key_of(view.frame.seed, view.frame.stamp_us, spec.name), receiver, air, echoes, returns)
+    receive(key, receiver, air, echoes, returns)
     return echoes, returns
 
 
@@ -229,6 +233,7 @@ def assemble_sweep(
     if spec.tells_causes:
         cause = np.where(ghost, np.uint8(PointCause.GHOST), np.where(air, np.uint8(PointCause.AIR), np.uint8(0)))
         cause[ego] = PointCause.EGO
+        cause[~nothing & (echoes.material.reshape(-1)[echo] == Material.ROOM)] = PointCause.ROOM
     far = returns.distance.reshape(-1)[seen][:, None]
     if spec.deskewed:
         sensor = view.frame.ego_pose.compose(spec.pose)

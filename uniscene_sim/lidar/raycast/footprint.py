@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.raycast.reflectance import Surfaces, echo_strength
 from uniscene_sim.lidar.raycast.trace import (
@@ -143,7 +143,8 @@ def _find_column_echoes(
         echoes.distance[c, r, 0], echoes.material[c, r, 0], echoes.agent_row[c, r, 0] = t, m, w
         if t < np.inf:
             echoes.strength[c, r, 0] = echo_strength(surfaces, m, hits.cosine[c, r], hits.normal_z[c, r], w)
-        edges[r] = divergence > 0.0 and _on_edge(hits, beams, step, c, r)
+        # the ego's body, a row beyond the agents, is not in the scene that would be traced again
+        edges[r] = divergence > 0.0 and w < scene.agents.id.shape[0] and _on_edge(hits, beams, step, c, r)
     if not edges.any():
         return
     distance, strength = np.empty(5), np.empty(5)

@@ -14,9 +14,8 @@ A ghost is a beam's second echo, where its footprint has not found one. The rece
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import inlined
+from uniscene_sim.compute.compiled import inlined, njit
 from uniscene_sim.compute.keyed_random import unit_hash3
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.raycast.footprint import Echoes

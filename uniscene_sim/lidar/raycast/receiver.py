@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.keyed_random import normal_pair, unit_hash4
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.lidar.raycast.footprint import Echoes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.taxonomy import MATERIAL_RGB, Material
 from uniscene_sim.tracing.templates.template_set import body_rgb
 
@@ -64,7 +64,7 @@ _TABLE: dict[str, tuple[float, float, float]] = {
     "WALL_BRICK": (0.35, 0, 0), "WALL_PLASTER": (0.60, 0, 0), "WALL_CONCRETE": (0.35, 0, 0),
     "WALL_SAND": (0.45, 0, 0), "WALL_BLUE": (0.45, 0, 0), "WINDOW": (0.03, 1.0, 0), "DOOR": (0.25, 0, 0),
     "ROOF_TILE": (0.35, 0, 0), "ROOF_FLAT": (0.20, 0, 0), "ROOF_SLATE": (0.12, 0, 0), "CHIMNEY": (0.30, 0, 0),
-    "SHOP_FRONT": (0.08, 1.0, 0), "POLE": (0.25, 0.5, 0), "FENCE": (0.40, 0, 0),
+    "SHOP_FRONT": (0.08, 1.0, 0), "ROOM": (0.45, 0, 0), "POLE": (0.25, 0.5, 0), "FENCE": (0.40, 0, 0),
     "SIGN_WHITE": (0.50, 0, 300), "SIGN_RED": (0.45, 0, 60), "SIGN_BLUE": (0.25, 0, 30), "SIGN_YELLOW": (0.45, 0, 200),
     "BENCH": (0.40, 0, 0), "BRIDGE": (0.35, 0, 0), "GUARD_RAIL": (0.40, 1.0, 0), "LAMP": (0.35, 0, 0.3),
     "TRUNK": (0.35, 0, 0), "FOLIAGE": (0.50, 0, 0), "FOLIAGE_DARK": (0.42, 0, 0), "FOLIAGE_LIGHT": (0.55, 0, 0),

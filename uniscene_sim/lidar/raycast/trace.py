@@ -6,9 +6,8 @@ from math import cos, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
+from uniscene_sim.compute.compiled import device, inlined, njit, nogil_kernel
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.rig import LidarSpec
 from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays, knot_at, pose_at, position_at, set_pose

@@ -7,6 +7,7 @@ to OpenDRIVE's right-handed one in `_waypoint` and `_location`, and nowhere else
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,9 @@ try:
 except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
+from uniscene_sim.compute.processes import end_with_parent
 from uniscene_sim.errors import InputError
+from uniscene_sim.limits.bounds import LANE_WIDTH_M
 from uniscene_sim.maps.elements import Crossing, Lane, RoadNetwork
 from uniscene_sim.maps.frame_origin import REACH_M
 from uniscene_sim.maps.opendrive.carla_file import carla_text, road_numbers
@@ -27,6 +30,7 @@ from uniscene_sim.maps.opendrive.lane_marks import lane_marks
 from uniscene_sim.maps.opendrive.lane_surface import lane_limits, tilt
 from uniscene_sim.maps.opendrive.links import link_lanes
 from uniscene_sim.maps.opendrive.objects import read_crossings, read_objects
+from uniscene_sim.maps.opendrive.reach import roads_together
 from uniscene_sim.maps.opendrive.road_marks import main_mark, mark_name, mark_stretches, may_cross
 from uniscene_sim.maps.opendrive.road_xml import (
     DEFAULT_SPEED_MPS,
@@ -41,14 +45,17 @@ from uniscene_sim.maps.opendrive.signals import read_signals
 from uniscene_sim.maps.precision import rounded_lane, rounded_network
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
-__all__ = ["extract", "main", "opendrive_ref"]
+__all__ = ["SAYS", "extract", "main", "opendrive_ref"]
 
 Key = tuple[str, int, int]
+_Row = tuple[RoadRecord, SectionRecord, LaneRecord, np.ndarray, np.ndarray]
 #: To be increased whenever this reader makes another map of the same file, so that maps of two versions never mix.
 READER_VERSION = 4
 STEP_M = 1.0
+SAYS = "InputError: "  # in front of the line that this process prints
 MAX_MEMORY = 12 << 30  # bytes of address space
-_WIDEST_M, _MOST_AREA_M2 = 1000.0, 4e9  # indices of a greater area fill the memory
+_CARLAS = (RuntimeError, IndexError, ValueError, MemoryError)  # what carla raises over a file
+_CROSSING_M = 100.0  # most distance of a crossing from the box around all lanes
 _EDGE_M = 4e-3  # carla finds a section in single precision: stay this far inside
 
 
@@ -67,7 +74,7 @@ def _geometry(
     carla_map: Any, number: int, road: RoadRecord, section: SectionRecord, lane_id: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Rows x, y, z, yaw, width, s of a lane in its direction of travel, (N, 6), m and rad, and its profile as in
-    `Lane.profile`; None if carla has no such lane.
+    `Lane.profile`; None if carla has no such lane. Numbers beyond all measure are no longer finite.
 
     Args:
         carla_map: of the file.
@@ -89,19 +96,34 @@ def _geometry(
     if len(rows) < 2:
         return None
     table, profile = np.array(rows), np.zeros((0, 2))
+    if not np.isfinite(table).all():
+        return table, profile
     if not road.lateral.is_level:  # carla knows nothing of it
         profile = tilt(table, road, section, lane_id)
     steps = np.diff(table[:, :2], axis=0)
-    if np.hypot(steps[:, 0], steps[:, 1]).sum() < 1e-3 or not np.isfinite(table).all():
+    if np.hypot(steps[:, 0], steps[:, 1]).sum() < 1e-3:
         return None
     table[:, 3] = np.unwrap(table[:, 3])
     return table, profile
 
 
+def _together(keys: list[Key], rows: list[_Row], xml: XmlMap) -> tuple[list[Key], list[_Row]]:
+    """The lanes of roads that lie together; the others are told."""
+    places: dict[str, list[np.ndarray]] = {}
+    for key, row in zip(keys, rows, strict=True):
+        places.setdefault(key[0], []).append(row[3][:, :2])
+    kept = roads_together({name: np.concatenate(some) for name, some in places.items()}) if rows else frozenset()
+    for name in [name for name in places if name not in kept]:
+        xml.losses.add("left out", f"road {name!r} (it lies far from the rest of the map)")
+        del xml.roads[name]
+    some = [i for i, key in enumerate(keys) if key[0] in kept]
+    return [keys[i] for i in some], [rows[i] for i in some]
+
+
 def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
     lanes: list[Lane] = []
-    index: dict[Key, int] = {}
-    rows: list[tuple[RoadRecord, SectionRecord, LaneRecord, np.ndarray, np.ndarray]] = []
+    keys: list[Key] = []
+    rows: list[_Row] = []
     numbers = road_numbers(xml)
     for road in xml.roads.values():
         for number, section in enumerate(road.sections):
@@ -110,19 +132,23 @@ def _lanes(carla_map: Any, xml: XmlMap) -> tuple[list[Lane], dict[Key, int]]:
             for lane_id in sorted(k for k in section.lanes if k):
                 record = section.lanes[lane_id]
                 shape = _geometry(carla_map, numbers[road.id], road, section, lane_id)
+                if shape is not None and not (
+                    shape[0][:, 4].max() <= LANE_WIDTH_M.most and np.abs(shape[0][:, :3]).max() <= 2 * REACH_M
+                    and np.isfinite(shape[0]).all()
+                ):  # fmt: skip
+                    where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
+                    xml.losses.add("lanes of endless width or place left out", where)
+                    continue
                 if shape is None or (shape[0][:, 4].max() < 0.05 and record.kind != "driving"):
                     continue
                 if shape[0][:, 4].max() <= 0:
                     where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
                     xml.losses.add("lanes of no width left out", where)
                     continue
-                if shape[0][:, 4].max() > _WIDEST_M or np.abs(shape[0][:, :3]).max() > 2 * REACH_M:
-                    where = f"lane {lane_id} of road {road.id!r} from s = {section.s0:g}"
-                    xml.losses.add("lanes of endless width or place left out", where)
-                    continue
-                index[road.id, number, lane_id] = len(rows)
+                keys.append((road.id, number, lane_id))
                 rows.append((road, section, record, *shape))
-    keys = list(index)
+    keys, rows = _together(keys, rows, xml)
+    index = {key: i for i, key in enumerate(keys)}
     for i, (road, section, record, table, profile) in enumerate(rows):
         beside = _neighbours(keys[i], road, section, record, index)
         limits = lane_limits(table, road, section, record)
@@ -171,17 +197,25 @@ def _neighbours(
     return {"left_mark": "none", "right_mark": "none"} | out
 
 
+def _near(crossings: tuple[Crossing, ...], lanes: list[Lane]) -> tuple[Crossing, ...]:
+    """The crossings within the box around all lanes: of roads that are left out, carla still has them."""
+    places = np.concatenate([lane.centre[:, :2] for lane in lanes])
+    low, high = places.min(axis=0) - _CROSSING_M, places.max(axis=0) + _CROSSING_M
+    middles = [crossing.polygon[:, :2].mean(axis=0) for crossing in crossings]
+    return tuple(c for c, at in zip(crossings, middles, strict=True) if (low <= at).all() and (at <= high).all())
+
+
 def _open(xml: XmlMap, name: str) -> Any:
     """The map as carla has it; roads that it cannot read are left out of `xml`."""
     import carla
 
     try:
         return carla.Map(name, carla_text(xml))
-    except (RuntimeError, IndexError, ValueError):
+    except _CARLAS:
         for road in list(xml.roads):
             try:
                 carla.Map(name, carla_text(xml, road))
-            except (RuntimeError, IndexError, ValueError) as error:
+            except _CARLAS as error:
                 xml.losses.add("left out", f"road {road!r} (carla cannot read it: {str(error).splitlines()[0]})")
                 del xml.roads[road]
         if not xml.roads:
@@ -205,22 +239,15 @@ def extract(path: str | Path) -> VectorMap:
         carla_map = _open(xml, Path(path).stem)
         lanes, index = _lanes(carla_map, xml)
         corners = [_location(corner) for corner in carla_map.get_crosswalks()]
-    except (RuntimeError, IndexError, ValueError) as error:
+    except _CARLAS as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"carla cannot read this OpenDRIVE file: {why}", file=path) from None
     if not any(lane.kind in ("driving", "bidirectional") for lane in lanes):
         why = "; ".join(["nothing to drive on: no lane for driving could be read", *xml.losses.sentences()])
         raise InputError(why, file=path, field="laneSection")
-    places = np.concatenate([lane.centre[:, :2] for lane in lanes])
-    spans = np.ptp(places, axis=0).tolist()
-    if spans[0] * spans[1] > _MOST_AREA_M2:
-        why = (
-            f"the roads span {spans[0] / 1e3:.0f} x {spans[1] / 1e3:.0f} km, expected up to {_MOST_AREA_M2 / 1e6:g} km2"
-        )
-        raise InputError(why, file=path, field="planView")
     # Rounded before anything is derived from lanes, so that that agrees on all machines too.
     lanes = link_lanes([rounded_lane(lane) for lane in lanes], index, xml)
-    crossings: tuple[Crossing, ...] = read_crossings(corners, xml)
+    crossings = _near(read_crossings(corners, xml), lanes)
     stop_lines, signals, programs = read_signals(lanes, index, xml, crossings)
     network = RoadNetwork(
         name=Path(path).stem, lanes=tuple(lanes), crossings=crossings, stop_lines=stop_lines, signals=signals,
@@ -232,7 +259,7 @@ def extract(path: str | Path) -> VectorMap:
 
 
 def main(arguments: list[str]) -> int:
-    """Extract `arguments[0]` to `arguments[1]`; an error is printed to stderr as one line."""
+    """Extract `arguments[0]` to `arguments[1]`; an error is printed to stderr, as JSON in one line."""
     if resource is not None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         limit = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(MAX_MEMORY, hard)
@@ -240,13 +267,17 @@ def main(arguments: list[str]) -> int:
     try:
         extract(arguments[0]).save(arguments[1])
     except MemoryError:
-        print(f"{arguments[0]}: reading it takes more than {MAX_MEMORY >> 30} GiB of memory", file=sys.stderr)
-        return 2
+        return _tell(InputError(f"reading it takes more than {MAX_MEMORY >> 30} GiB of memory"))
     except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+        return _tell(error)
     return 0
 
 
+def _tell(error: InputError) -> int:
+    print(SAYS + json.dumps({"message": error.message, "line": error.line, "field": error.field}), file=sys.stderr)
+    return 2
+
+
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(sys.argv[1:]))

@@ -27,6 +27,8 @@ from uniscene_sim.maps.opendrive.xml_values import finite_number
 
 __all__ = ["Header", "place_roads"]
 
+_HIGHEST_M = 1e4
+
 
 @dataclass(frozen=True)
 class Header:
@@ -74,7 +76,10 @@ def _offset(node: Any, losses: Losses) -> MapOffset:
     if node is None:
         return MapOffset()
     try:
-        return MapOffset(*(finite_number(node, name, 0.0) for name in ("x", "y", "z", "hdg")))
+        x, y, z, hdg = (finite_number(node, name, 0.0) for name in ("x", "y", "z", "hdg"))
+        if max(abs(x), abs(y)) > FARTHEST_M or abs(z) > _HIGHEST_M:
+            raise InputError(f"expected a place on earth, got {x:g}, {y:g}, {z:g}")
+        return MapOffset(x, y, z, hdg)
     except InputError as error:
         losses.add("not used", f"<offset> of the header ({error})")
         return MapOffset()

@@ -12,7 +12,9 @@ from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
 
 __all__ = ["OutlineRecord", "RepeatRecord", "read_placed"]
 
-_FARTHEST_M = 1e6  # along a road, or from an object
+_FARTHEST_M = 1e5  # of a corner of an outline
+_MOST = {"s": 1e5, "t": 1e4, "zOffset": 1e4, "length": 1e4, "width": 1e4, "height": 1e3, "radius": 1e3}  # m
+_MOST_TURN = 1e6  # rad
 _SIZES = ("length", "width", "height", "radius")
 
 
@@ -64,9 +66,10 @@ def read_placed(node: Any) -> dict[str, Any]:
 
 
 def _check_reach(node: Any, name: str, value: float) -> None:
-    if abs(value) > _FARTHEST_M or (value < 0 and name in _SIZES):
-        low = 0 if name in _SIZES else -_FARTHEST_M
-        why = f"<{node.tag}> needs a number from {low:g} to {_FARTHEST_M:g}, got {value:g}"
+    most = _MOST.get(name, _MOST_TURN)
+    low = 0.0 if name in _SIZES else -most
+    if not low <= value <= most:
+        why = f"<{node.tag}> needs a number from {low:g} to {most:g}, got {value:g}"
         raise InputError(why, line=node.sourceline, field=name)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from uniscene_sim.compute.processes import run_child
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.opendrive.extract import SAYS
 from uniscene_sim.maps.opendrive.losses import warn_of_losses
+from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
 from uniscene_sim.maps.vector.vector_map import VectorMap
+from uniscene_sim.storage.input_file import require_regular
+from uniscene_sim.storage.output_file import scratch_folder
 
 __all__ = ["read_opendrive"]
 
@@ -17,18 +22,17 @@ __all__ = ["read_opendrive"]
 def read_opendrive(path: str | Path, timeout_s: float = 300.0) -> VectorMap:
     """The map of an OpenDRIVE file, with an InputWarning for each kind of loss; InputError if it cannot be read within
     `timeout_s`."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("no such OpenDRIVE file", file=path)
-    with tempfile.TemporaryDirectory(prefix="uniscene-map-") as folder:
-        out = Path(folder) / "map.npz"
+    path = require_regular(path, MOST_XODR, "an OpenDRIVE file")
+    with scratch_folder() as folder:
+        out = folder / "map.npz"
         command = [sys.executable, "-m", "uniscene_sim.maps.opendrive.extract", str(path.resolve()), str(out)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, cwd=_package_root())
+            done = run_child(command, timeout_s, stderr=subprocess.PIPE, cwd=_package_root())
         except subprocess.TimeoutExpired:
             raise InputError(f"extraction took longer than {timeout_s:g} s", file=path) from None
-        if done.returncode == 2 and done.stderr.strip():
-            raise InputError(done.stderr.strip().splitlines()[-1].removeprefix(f"{path.resolve()}: "), file=path)
+        told = [line for line in done.stderr.splitlines() if line.startswith(SAYS)]
+        if done.returncode == 2 and told:
+            raise InputError(**json.loads(told[-1].removeprefix(SAYS)), file=path)
         if done.returncode or not out.is_file():
             raise InputError(_why(done.returncode, done.stderr), file=path)
         found = VectorMap.load(out)

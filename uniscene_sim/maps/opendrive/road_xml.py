@@ -23,10 +23,12 @@ from uniscene_sim.maps.opendrive.road_marks import RoadMark, read_road_marks
 from uniscene_sim.maps.opendrive.speeds_xml import read_speeds
 from uniscene_sim.maps.opendrive.virtual_junctions import cut_main_roads
 from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
+from uniscene_sim.storage.input_file import MIB, read_input
 
 __all__ = [
     "DEFAULT_SPEED_MPS",
     "MAX_LANE_M",
+    "MOST_XODR",
     "LaneRecord",
     "RoadLink",
     "RoadRecord",
@@ -35,7 +37,9 @@ __all__ = [
     "read_xml",
 ]
 
+MOST_XODR = 256 * MIB  # bytes of a file
 MAX_LANE_M = 1e7  # all lanes together; a wrong length must not fill the memory
+_MAX_ROAD_M = 1e5
 _JOINT_M = 0.01  # what is this near is at the same place
 _SHORT_M = 0.5  # a reference line that is shorter by less than this is as long as its road
 _BEYOND_M = 1.0  # what lies beyond the end of its road by less than this lies at its end
@@ -253,6 +257,9 @@ def _geometry(node: Any) -> tuple[float, float, float, float, float, str, dict[s
     if not max(abs(x), abs(y)) <= FARTHEST_M:
         why = f"expected x, y within {FARTHEST_M / 1e3:,.0f} km, got {x:g}, {y:g}"
         raise InputError(why, line=node.sourceline, field="geometry")
+    if length > _MAX_ROAD_M:  # carla would sample all of it
+        why = f"<geometry> needs a length up to {_MAX_ROAD_M:g} m, got {length:g}"
+        raise InputError(why, line=node.sourceline, field="length")
     for child in node:
         if child.tag in _SHAPES:
             p: dict[str, Any] = {k: finite_number(child, k) for k in _SHAPES[child.tag]}
@@ -312,8 +319,8 @@ def _geometries(node: Any) -> list[tuple[float, float, float, float, float, str,
 
 def _road(node: Any, losses: Losses) -> RoadRecord:
     length = finite_number(node, "length")
-    if not 0 < length <= MAX_LANE_M:
-        why = f"expected a length above 0 and up to {MAX_LANE_M:.0e} m, got {length:g}"
+    if not 0 < length <= _MAX_ROAD_M:
+        why = f"expected a length above 0 and up to {_MAX_ROAD_M:g} m, got {length:g}"
         raise InputError(why, line=node.sourceline, field="length")
     geometry = _geometries(node)
     end = max(s + piece for s, _, _, _, piece, _, _ in geometry)
@@ -366,12 +373,16 @@ def read_xml(path: str | Path) -> XmlMap:
     """Read a file; InputError if it is not OpenDRIVE or has no roads."""
     from lxml import etree
 
+    body = read_input(path, MOST_XODR, "an OpenDRIVE file")
     try:
-        root = etree.parse(
-            str(path), etree.XMLParser(resolve_entities=False, huge_tree=True, no_network=True)
-        ).getroot()
-    except (OSError, etree.XMLSyntaxError) as error:
-        raise InputError(f"expected an OpenDRIVE XML file: {str(error).splitlines()[0]}", file=path) from None
+        # Without `huge_tree`, which lifts the bounds of depth and of what entities may grow to.
+        root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
+        why = f"expected an OpenDRIVE XML file: {error.msg}"
+        raise InputError(why, file=path, line=error.lineno) from None
+    rules = root.getroottree().docinfo.internalDTD
+    if rules is not None and any(rules.iterentities()):
+        raise InputError("defines entities, expected plain OpenDRIVE XML", file=path, field="DOCTYPE")
     for node in root.iter():
         if isinstance(node.tag, str) and "}" in node.tag:
             node.tag = node.tag.rsplit("}", 1)[1]

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, did_you_mean
 from uniscene_sim.layout import LAYOUT_CHANNELS
-from uniscene_sim.maps.frame_origin import FARTHEST_M, best_frame_origin
+from uniscene_sim.maps.frame_origin import FARTHEST_M, REACH_M, best_frame_origin
 
-__all__ = ["COARSEST_M", "FINEST_M", "PAINTABLE", "PaintedRaster", "check_channel", "check_size"]
+__all__ = ["COARSEST_M", "FINEST_M", "MOST_CELLS", "PAINTABLE", "PaintedRaster", "check_channel", "check_size"]
 
 _STATIC = LAYOUT_CHANNELS[: LAYOUT_CHANNELS.index("car")]
 #: Channels that a map may have. The last two are in no default schema, but a model may ask for them.
 PAINTABLE: tuple[str, ...] = (*_STATIC, "building", "vegetation")
 _MARKINGS = ("ped_crossing", "stop_line", "road_divider", "lane_divider")
 FINEST_M, COARSEST_M = 0.05, 2.0  # size of cells
-_MOST_CELLS = 1 << 24
+MOST_CELLS = 1 << 24
 _ROAD_STEP_M = 4.0
 
 
@@ -60,6 +59,8 @@ class PaintedRaster:
         if raster.ndim != 3 or raster.shape[0] != len(self.channels):
             raise InputError(f"expected ({len(self.channels)} channels, X, Y), got {raster.shape}", field="raster")
         check_size(*raster.shape[1:])
+        if max(raster.shape[1:]) * self.resolution_m > REACH_M:
+            raise InputError(f"expected at most {REACH_M / 1e3:.0f} km along a side", field="raster")
         corner = float(self.origin[0]), float(self.origin[1])
         far = best_frame_origin(np.array([corner]))
         frame_origin = self.frame_origin[0] + far[0], self.frame_origin[1] + far[1]
@@ -126,8 +127,8 @@ class PaintedRaster:
 
 def check_size(*shape: int) -> None:
     """InputError if a raster (X, Y) is empty or too large."""
-    if min(shape) < 1 or int(np.prod(shape, dtype=np.float64)) > _MOST_CELLS:
-        raise InputError(f"expected 1 to {_MOST_CELLS:,} cells, got {' x '.join(map(str, shape))}", field="raster")
+    if min(shape) < 1 or int(np.prod(shape, dtype=np.float64)) > MOST_CELLS:
+        raise InputError(f"expected 1 to {MOST_CELLS:,} cells, got {' x '.join(map(str, shape))}", field="raster")
 
 
 def check_channel(name: str) -> None:
@@ -136,6 +137,5 @@ def check_channel(name: str) -> None:
         return
     if name in LAYOUT_CHANNELS:
         raise InputError(f"{name!r}: agents and props go into the scenario, under `agents`", field="channels")
-    close = difflib.get_close_matches(name, PAINTABLE, 1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
+    hint = did_you_mean(name, PAINTABLE)
     raise InputError(f"unknown channel {name!r}{hint}; expected some of {', '.join(PAINTABLE)}", field="channels")

@@ -6,24 +6,38 @@ picture `<channel>.png` is north up: its columns run along x, its rows against y
 
 from __future__ import annotations
 
-import os
-import shutil
-import zipfile
+import io
+import struct
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import yaml
 from PIL import Image
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.painted.cells import COARSEST_M, FINEST_M, PAINTABLE, PaintedRaster, check_channel, check_size
+from uniscene_sim.maps.painted.cells import (
+    COARSEST_M,
+    FINEST_M,
+    MOST_CELLS,
+    PAINTABLE,
+    PaintedRaster,
+    check_channel,
+    check_size,
+)
+from uniscene_sim.storage.array_file import array_names, read_arrays
+from uniscene_sim.storage.input_file import MIB, is_folder, is_regular, read_input, reading
+from uniscene_sim.storage.output_file import Outputs, is_private, output_file, told
 from uniscene_sim.storage.yaml_file import YamlFile
 
 __all__ = ["HEAD_FILE", "is_painted", "read_painted", "save_painted"]
 
 HEAD_FILE = "map.yaml"
 _ARRAYS = ("channels", "raster", "resolution_m", "origin")
+_WHAT = "a painted map"
+_MOST = (len(PAINTABLE) * MOST_CELLS) + MIB  # bytes
+_MOST_PICTURE = 4 * MOST_CELLS
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _NUMBER = {"type": "number"}
 _HEAD_SCHEMA = {
     "type": "object",
@@ -38,28 +52,21 @@ _HEAD_SCHEMA = {
 
 def is_painted(path: str | Path) -> bool:
     """Whether a file or folder is a painted map, by its content: a `map.yaml`, or an array `raster`."""
-    path = Path(path)
-    if path.is_dir():
-        return (path / HEAD_FILE).is_file()
+    if is_folder(path):
+        return is_regular(Path(path) / HEAD_FILE)
     try:
-        with zipfile.ZipFile(path) as archive:
-            return "raster.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+        return "raster" in array_names(path, _WHAT, _MOST)
+    except InputError:
         return False
 
 
 def read_painted(path: str | Path) -> PaintedRaster:
     """A painted map; InputError, naming file and field, if it is malformed."""
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         return _read_folder(path)
-    if not path.is_file():
-        raise InputError(f"no such painted map; expected a .npz file or a folder with {HEAD_FILE}", file=path)
-    try:
-        arrays = _read_arrays(path)
-        missing = [name for name in _ARRAYS if name not in arrays]
-        if missing:
-            raise InputError(f"missing; expected the arrays {', '.join(_ARRAYS)}", field=missing[0])
+    arrays = read_arrays(path, _ARRAYS, _WHAT, _MOST)
+    with reading(path, _WHAT):
         for name, shape in (("resolution_m", ()), ("origin", (2,))):
             array = arrays[name]
             if array.dtype.kind not in "fiu" or array.shape != shape:
@@ -69,38 +76,17 @@ def read_painted(path: str | Path) -> PaintedRaster:
         x, y = arrays["origin"].tolist()
         names = tuple(arrays["channels"].tolist())
         return PaintedRaster(path.stem, names, arrays["raster"], float(arrays["resolution_m"]), (x, y))
-    except InputError as error:
-        raise InputError(str(error), file=path) from None
-    except Exception as error:  # zlib, zip and header errors of a damaged file have no common base
-        why = f"damaged or not a painted map ({type(error).__name__}), expected a .npz of {', '.join(_ARRAYS)}"
-        raise InputError(why, file=path) from None
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of an NPZ; none is unpacked before its size is checked."""
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as stream:
-                shape = _shape(stream)
-            if name == "raster.npy" and len(shape) == 3:
-                check_size(*shape[1:])
-            if np.prod(shape, dtype=np.float64) > len(PAINTABLE) * 2.0**24:
-                raise InputError(f"too large, has shape {shape}", field=name.removesuffix(".npy"))
-    with np.load(path, allow_pickle=False) as data:
-        return {name: data[name] for name in data.files}
-
-
-def _shape(stream: IO[bytes]) -> tuple[int, ...]:
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(stream)[0]
 
 
 def _read_folder(path: Path) -> PaintedRaster:
-    if not (path / HEAD_FILE).is_file():
+    if not is_regular(path / HEAD_FILE):
         raise InputError(f"no {HEAD_FILE} in this folder; expected resolution_m and origin there", file=path)
-    head = YamlFile(path / HEAD_FILE, _HEAD_SCHEMA).data
-    pictures = {file.stem: _read_picture(file) for file in sorted(path.glob("*.png"))}
+    head = YamlFile(path / HEAD_FILE, _HEAD_SCHEMA, "the place of a painted map").data
+    files = sorted(path.glob("*.png"))
+    for file in files:
+        with reading(file, "a channel"):
+            check_channel(file.stem)
+    pictures = {file.stem: _read_picture(file) for file in files}
     if not pictures:
         raise InputError("no <channel>.png in this folder, expected at least drivable_area.png", file=path)
     first, shape = next((name, cells.shape) for name, cells in pictures.items())
@@ -110,43 +96,30 @@ def _read_folder(path: Path) -> PaintedRaster:
             raise InputError(f"is {mine} pixels, but {first}.png is {others}", file=path / f"{name}.png")
     x, y = head["origin"]
     raster = np.stack(list(pictures.values()))
-    try:
+    with reading(path, _WHAT):
         return PaintedRaster(path.resolve().name, tuple(pictures), raster, head["resolution_m"], (x, y))
-    except InputError as error:
-        raise InputError(str(error), file=path) from None
 
 
 def _read_picture(file: Path) -> np.ndarray:
-    """Cells bool (X, Y) of a north-up picture."""
-    try:
-        check_channel(file.stem)
-        with Image.open(file) as image:
-            check_size(*image.size)
+    """Cells bool (X, Y) of a north-up picture; its size is read from its head, before anything is unpacked."""
+    with reading(file, "a PNG"):
+        body = read_input(file, _MOST_PICTURE, "a PNG")
+        if not body.startswith(_PNG) or len(body) < 24:
+            raise InputError("cannot be read as a PNG, expected one, black where nothing is set")
+        check_size(*struct.unpack(">II", body[16:24]))
+        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
             pixels = np.asarray(image.convert("RGBA"))  # the visible colours, whatever the palette
-    except InputError as error:
-        raise InputError(str(error), file=file) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"cannot be read as a PNG: {error}", file=file) from None
     return np.flipud(pixels[..., :3].any(axis=2) & (pixels[..., 3] > 0)).T
 
 
 def save_painted(painted: PaintedRaster, path: str | Path) -> None:
-    """Write the map beside `path`, then move it into place. A folder replaces nothing but a painted map."""
+    """Write the map, whole or not at all. A folder replaces nothing but a painted map."""
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        if path.suffix == ".npz":
-            with open(part, "wb") as stream:
-                _write_npz(painted, stream)
-            os.replace(part, path)
-        else:
-            _write_folder(painted, path, part)
-    except OSError as error:
-        raise InputError(f"cannot write the map: {error.strerror}", file=path) from None
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part)
-        part.unlink(missing_ok=True)
+    if path.suffix != ".npz":
+        _write_folder(painted, path)
+        return
+    with output_file(path) as part, open(part, "wb") as stream:
+        _write_npz(painted, stream)
 
 
 def _write_npz(painted: PaintedRaster, stream: Any) -> None:
@@ -159,17 +132,18 @@ def _write_npz(painted: PaintedRaster, stream: Any) -> None:
     )
 
 
-def _write_folder(painted: PaintedRaster, path: Path, part: Path) -> None:
+def _write_folder(painted: PaintedRaster, path: Path) -> None:
     ours = {HEAD_FILE, *(f"{name}.png" for name in PAINTABLE)}
-    strange = sorted(f.name for f in path.iterdir() if f.name not in ours) if path.is_dir() else []
-    if strange or path.is_file():
-        what = f"holds {strange[0]!r} too" if strange else "is a file"
+    there = sorted(f.name for f in path.iterdir() if not is_private(f)) if path.is_dir() else []
+    if strange := [name for name in there if name not in ours]:
+        what = f"holds {strange[0]!r} too"
         raise InputError(f"{what}; expected a new folder, one with a painted map alone, or a .npz", file=path)
-    part.mkdir(parents=True)
-    for name, cells in zip(painted.channels, painted.raster, strict=True):
-        Image.fromarray(np.flipud(cells.T) * np.uint8(255)).save(part / f"{name}.png")
+    pictures = {f"{name}.png": cells for name, cells in zip(painted.channels, painted.raster, strict=True)}
     head = {"resolution_m": painted.resolution_m, "origin": list(painted.own_origin)}
-    (part / HEAD_FILE).write_text(yaml.safe_dump(head, sort_keys=False), encoding="utf-8")
-    if path.is_dir():
-        shutil.rmtree(path)
-    os.replace(part, path)
+    with Outputs() as outputs:
+        part = outputs.folder(path, [*pictures, HEAD_FILE])
+        with told(path):
+            for name, cells in pictures.items():
+                Image.fromarray(np.flipud(cells.T) * np.uint8(255)).save(part / name)
+            (part / HEAD_FILE).write_text(yaml.safe_dump(head, sort_keys=False), encoding="utf-8")
+        outputs.publish(stale=[path / name for name in there if name not in pictures and name != HEAD_FILE])

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.maps.ground_materials import paint_kerbs, paint_terrain
 from uniscene_sim.maps.paint_edges import EdgeFit, GroundPaint
 from uniscene_sim.maps.painted.cells import PaintedRaster

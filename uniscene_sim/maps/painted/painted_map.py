@@ -12,7 +12,17 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import BevLayout, LayoutSchema
-from uniscene_sim.maps.elements import Crossing, Frontage, Lane, MapObject, Route, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.elements import (
+    Closing,
+    Crossing,
+    Frontage,
+    Lane,
+    MapObject,
+    Route,
+    Signal,
+    SignalProgram,
+    StopLine,
+)
 from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.files import read_painted, save_painted
 from uniscene_sim.maps.painted.layout_raster import rasterise_cells
@@ -101,6 +111,10 @@ class PaintedMap(PaintedRaster):
     @property
     def left_hand_traffic(self) -> bool:
         return False
+
+    @property
+    def closings(self) -> tuple[Closing, ...]:
+        return ()
 
     def nearest_lane(
         self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)

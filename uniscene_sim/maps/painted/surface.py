@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
 
 from uniscene_sim.maps.ground import KERB_M, KERB_RAMP_M, SAME_LEVEL_M, Ground, PaintedGround
 from uniscene_sim.maps.paint_edges import GroundPaint
 from uniscene_sim.maps.painted.cells import PaintedRaster
 from uniscene_sim.maps.painted.markings import GroundAreas, Markings, paint_cells
 from uniscene_sim.maps.painted.smooth_area import SmoothArea
-from uniscene_sim.maps.terrain import PAD_M, STEP_M, fill_terrain, rolling_terrain, terrain_many
+from uniscene_sim.maps.rolling_ground import rolling_terrain
+from uniscene_sim.maps.terrain import STEP_M, fill_terrain, terrain_frame, terrain_many
 from uniscene_sim.tile import PAINT_BLOCK
 
 __all__ = ["PaintedSurface"]
@@ -32,9 +32,7 @@ class PaintedSurface:
         self.road = SmoothArea(painted.road, *frame)
         self.paved = SmoothArea(painted.road | painted.walk, *frame) if painted.walk.any() else self.road
         self.parking = SmoothArea(painted.cells("carpark_area"), *frame)
-        low, high = np.array(painted.bounds[:2]) - PAD_M, np.array(painted.bounds[2:]) + PAD_M
-        self._terrain_origin = np.floor(low / STEP_M) * STEP_M
-        nodes = np.ceil((high - self._terrain_origin) / STEP_M).astype(int) + 2
+        self._terrain_origin, nodes = terrain_frame(np.array(painted.bounds[:2]), np.array(painted.bounds[2:]))
         self.terrain = self._make_terrain(*(self._terrain_origin[k] + STEP_M * np.arange(nodes[k]) for k in (0, 1)))
 
     @property
@@ -122,10 +120,9 @@ class PaintedSurface:
     def _make_terrain(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
         """Height (X, Y), m, at nodes: that of the nearest pavement at its edge, so that both join."""
         road, paved = self.road.over(xs, ys), self.paved.over(xs, ys)
-        near = np.maximum(road, paved) > -STEP_M
         kerb = np.where(paved > road + 0.5, _kerb(road), 0.0)
-        distance, (i, j) = ndimage.distance_transform_edt(~near, return_indices=True)
-        return rolling_terrain(kerb[i, j], distance * STEP_M, self._terrain_origin, STEP_M)
+        height = np.where(np.maximum(road, paved) > -STEP_M, kerb, np.inf)
+        return rolling_terrain(height, np.zeros_like(height), self._terrain_origin, STEP_M)
 
 
 def _kerb(road: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from uniscene_sim.maps.vector.surface import SurfaceModel
 __all__ = ["lane_frontages"]
 
 _BESIDE_M, _BEYOND_M = 0.25, 1.2  # beyond the border, where there may be no lane
+_ROAD_WITHIN_M = 100.0  # a road that is farther away does not tell what stands here
 _FAST_MPS = 21.0  # roads faster than this have rails instead of houses, except two-way country roads
 _MOTORWAY_MPS = 27.0  # faster than any country road
 
@@ -36,7 +37,7 @@ def lane_frontages(network: RoadNetwork, graph: LaneGraph, surface: SurfaceModel
             )
             width = np.interp(s, lane.s, lane.width)
             for k in np.flatnonzero(free & (width > 0.3)):
-                near, near_s, _ = graph.nearest(x[k], y[k], z[k])
+                near, near_s, _ = graph.nearest(x[k], y[k], z[k], within_m=_ROAD_WITHIN_M)
                 found.append(
                     Frontage(x[k], y[k], z[k], yaw[k], nx[k], ny[k], (lane.index, side), float(s[k]), town,
                              near >= 0 and is_fast(near, near_s))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.maps.elements import Lane
 
 __all__ = ["LaneGraph", "lane_point", "nearest_lane"]
@@ -18,7 +18,7 @@ _CELL_M = 8.0
 @dataclass(frozen=True)
 class LaneGraph:
     """The points of all lanes in flat arrays. Lane i owns rows offset[i] to offset[i + 1]; a segment joins two of its
-    rows. Cells of 8 m list the segments that begin in them."""
+    rows. Cells of 8 m list the segments that begin in them, and of long segments every piece of 8 m that does."""
 
     rows: np.ndarray  # float64 (P, 6): x, y, z (m), yaw (rad, unwrapped), width (m), s (m)
     offset: np.ndarray  # (L + 1,) int64
@@ -28,7 +28,7 @@ class LaneGraph:
     grid_origin: np.ndarray  # (2,) m
     grid_shape: np.ndarray  # (2,) int64
     cell_offset: np.ndarray  # (cells + 1,) int64
-    cell_rows: np.ndarray  # (segments,) int32 first row of each segment
+    cell_rows: np.ndarray  # (pieces,) int32 first row of each one's segment
 
     @classmethod
     def build(cls, lanes: Sequence[Lane]) -> LaneGraph:
@@ -43,18 +43,24 @@ class LaneGraph:
             lane_of[part] = i
         is_segment = np.ones(len(rows), dtype=bool)
         is_segment[offset[1:] - 1] = False
-        first = np.flatnonzero(is_segment)
+        pieces = _pieces(rows, np.flatnonzero(is_segment))
         origin = rows[:, :2].min(axis=0) - 1.0 if len(rows) else np.zeros(2)
-        cells = np.floor((rows[first, :2] - origin) / _CELL_M).astype(np.int64)
+        cells = np.floor((pieces.begin - origin) / _CELL_M).astype(np.int64)
         shape = cells.max(axis=0) + 1 if len(cells) else np.ones(2, dtype=np.int64)
         flat = cells[:, 0] * shape[1] + cells[:, 1]
         order = np.argsort(flat, kind="stable")
         cell_offset = np.searchsorted(flat[order], np.arange(int(shape.prod()) + 1)).astype(np.int64)
         kind = np.array([kinds.index(lane.kind) for lane in lanes], dtype=np.int32)
-        return cls(rows, offset, lane_of, kind, kinds, origin, shape, cell_offset, first[order].astype(np.int32))
+        return cls(rows, offset, lane_of, kind, kinds, origin, shape, cell_offset, pieces.row[order])
 
     def nearest(
-        self, x: float, y: float, z: float | None = None, yaw: float | None = None, kinds: Sequence[str] = ("driving",)
+        self,
+        x: float,
+        y: float,
+        z: float | None = None,
+        yaw: float | None = None,
+        kinds: Sequence[str] = ("driving",),
+        within_m: float = np.inf,
     ) -> tuple[int, float, float]:
         """The lane at or nearest to a place, see `StaticMap.nearest_lane`.
 
@@ -62,11 +68,12 @@ class LaneGraph:
             x, y, z: place, m; z may be None.
             yaw: heading, rad, or None.
             kinds: kinds of lanes to search.
+            within_m: lanes much farther away may be missed, which bounds the search.
         """
         lane, s, lateral = nearest_lane(
             self.rows, self.lane_of, self._wanted_kinds(tuple(kinds)), self.kind, self.grid_origin, self.grid_shape,
             self.cell_offset, self.cell_rows, float(x), float(y), np.nan if z is None else float(z),
-            np.nan if yaw is None else float(yaw),
+            np.nan if yaw is None else float(yaw), float(within_m),
         )  # fmt: skip
         return int(lane), float(s), float(lateral)
 
@@ -77,6 +84,24 @@ class LaneGraph:
         """x, y, z (m) and yaw (rad) on the centre line of a lane at arc length `s`, m."""
         x, y, z, yaw = lane_point(self.rows, self.offset, int(lane), float(s))[:4]
         return float(x), float(y), float(z), float(yaw)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Pieces of segments, none longer than a cell, so that a search that looks at near cells misses none."""
+
+    row: np.ndarray  # (N,) int32, first row of the segment
+    begin: np.ndarray  # (N, 2) m
+
+
+def _pieces(rows: np.ndarray, first: np.ndarray) -> _Pieces:
+    """The pieces of the segments that begin at rows (S,)."""
+    span = rows[first + 1, :2] - rows[first, :2]
+    count = np.maximum(np.ceil(np.hypot(span[:, 0], span[:, 1]) / _CELL_M), 1).astype(np.int64)
+    of = np.repeat(np.arange(len(first)), count)
+    nth = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
+    begin = rows[first[of], :2] + (nth / count[of])[:, None] * span[of]
+    return _Pieces(first[of].astype(np.int32), begin)
 
 
 @njit(cache=True)
@@ -110,7 +135,7 @@ def lane_point(rows, offset, lane, s):
 
 
 @njit(cache=True)
-def nearest_lane(rows, lane_of, wanted_kind, kind, origin, shape, cell_offset, cell_rows, x, y, z, yaw):
+def nearest_lane(rows, lane_of, wanted_kind, kind, origin, shape, cell_offset, cell_rows, x, y, z, yaw, within):
     """The lane whose segment has the least cost, for kernels.
 
     Cost, m: distance outside the lane, plus a tenth of the distance from its centre, plus the difference in height
@@ -122,6 +147,7 @@ def nearest_lane(rows, lane_of, wanted_kind, kind, origin, shape, cell_offset, c
         origin, shape: `grid_origin` and `grid_shape` of `LaneGraph`.
         x, y, z: place, m; NaN for z ignores height.
         yaw: heading, rad; NaN ignores it.
+        within: where the search ends, m.
 
     Returns:
         Lane, arc length and offset to the left, m; (-1, 0, 0) if there is none.
@@ -131,6 +157,8 @@ def nearest_lane(rows, lane_of, wanted_kind, kind, origin, shape, cell_offset, c
     best, best_lane, best_s, best_lateral = np.inf, -1, 0.0, 0.0
     for ring in range(max(shape[0], shape[1]) + 1):
         # Segments that begin in this ring or beyond are at least this far; that bounds their cost from below.
+        if (ring - 1) * _CELL_M > within:
+            break
         if ring > 1 and 0.1 * ((ring - 1) * _CELL_M) + max((ring - 1) * _CELL_M - 12.0, 0.0) > best:
             break
         for ix in range(cx - ring, cx + ring + 1):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, RoadNetwork
 from uniscene_sim.maps.layout_raster import DECK_GAP_M, bev_layout, draw_polygon

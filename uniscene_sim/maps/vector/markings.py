@@ -7,9 +7,9 @@ from functools import cached_property
 from zlib import crc32
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import box_corners, point_in_polygon
 from uniscene_sim.maps.elements import Lane, RoadNetwork

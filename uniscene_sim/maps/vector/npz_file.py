@@ -7,9 +7,6 @@ reveals damage.
 from __future__ import annotations
 
 import json
-import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
@@ -18,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
 from uniscene_sim.maps.elements import (
     BORDER_FIELDS,
     BorderStretch,
@@ -34,56 +31,54 @@ from uniscene_sim.maps.elements import (
 )
 from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
 from uniscene_sim.maps.vector.content import LANE_FIELDS, content_hash, pack
+from uniscene_sim.maps.vector.network_checks import check_network
+from uniscene_sim.storage.array_file import read_arrays
+from uniscene_sim.storage.input_file import MIB, reading
+from uniscene_sim.storage.output_file import output_file
 
 __all__ = ["read_map", "save_map", "saved_ref"]
 
 FORMAT = 3
+_WHAT = "a map of uniscene_sim"
+_MOST = 512 * MIB
 
 
 def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
-    """Write a map and its identity to a temporary file beside `path`, then rename it."""
+    """Write a map and its identity, whole or not at all."""
     arrays, meta = pack(m)
     head = json.dumps({"format": FORMAT, "ref": ref, "content_sha256": content_hash(m)})
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as stream:
-            np.savez_compressed(stream, head=np.array(head), meta=np.array(meta), **arrays)  # type: ignore[arg-type]
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"cannot write the map: {error.strerror}", file=path) from None
-    finally:
-        part.unlink(missing_ok=True)
+    with output_file(path) as part, open(part, "wb") as stream:
+        np.savez_compressed(stream, head=np.array(head), meta=np.array(meta), **arrays)  # type: ignore[arg-type]
 
 
 def saved_ref(path: str | Path) -> str | None:
     """Identity of the map in a file; None if the file is damaged or of another format."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-            head = json.loads(str(data["head"]))
-        return head["ref"] if head["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
-        return None  # RuntimeError: encrypted, or compressed in a way that is not known here
+        return _head(read_arrays(path, ["head"], _WHAT, _MOST), path)["ref"]
+    except InputError:
+        return None
 
 
 def read_map(path: str | Path) -> RoadNetwork:
     """Read and check a map."""
-    if not Path(path).is_file():
-        raise InputError("no such map file", file=path)
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-            head = json.loads(str(data["head"]))
-            if head["format"] != FORMAT:
-                raise InputError(f"expected map format {FORMAT}, got {head['format']}; extract it again", file=path)
-            network = _unpack({k: data[k] for k in data.files}, json.loads(str(data["meta"])))
-    except InputError:
-        raise
-    except Exception as error:  # zlib, zip, JSON and index errors of a damaged file have no common base
-        why = f"damaged map file ({type(error).__name__}), expected a .npz of uniscene_sim"
-        raise InputError(why, file=path) from None
-    if content_hash(network) != head["content_sha256"]:
-        raise InputError("damaged map file, its content does not match its hash", file=path)
-    return replace(network, source_ref=str(head["ref"]))
+    arrays = read_arrays(path, None, _WHAT, _MOST)
+    head = _head(arrays, path)
+    with reading(path, _WHAT):
+        network = _unpack(arrays, json.loads(str(arrays["meta"])))
+        if content_hash(network) != head["content_sha256"]:
+            raise InputError("damaged map file, its content does not match its hash")
+        check_network(network)
+    return replace(network, source_ref=head["ref"])
+
+
+def _head(arrays: dict[str, np.ndarray], path: str | Path) -> dict[str, str]:
+    with reading(path, _WHAT):
+        head = json.loads(str(arrays["head"]))
+        if head["format"] != FORMAT:
+            raise InputError(f"expected map format {FORMAT}, got {shown(head['format'])}; extract it again")
+        if not isinstance(head["ref"], str):
+            raise InputError(f"expected the identity of a map, got {shown(head['ref'])}", field="ref")
+        return {"ref": head["ref"], "content_sha256": head["content_sha256"]}
 
 
 def _borders(parts: Sequence[Sequence[Sequence[Any]]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 
@@ -23,9 +23,18 @@ def _turn_angle(lanes: Sequence[Lane], a: int, b: int) -> float:
     return abs(float(wrap_angle(lanes[b].heading[-1] - lanes[a].heading[-1])))
 
 
-def _lanes_ahead(lanes: Sequence[Lane], start: int, start_s: float, length_m: float) -> list[tuple[int, int]]:
-    """Lanes straight ahead until `length_m` is covered; of equally straight ones, one that continues for 60 m, then the
-    lowest index."""
+def _lanes_ahead(
+    lanes: Sequence[Lane], closed: Set[int], start: int, start_s: float, length_m: float
+) -> list[tuple[int, int]]:
+    """Lanes straight ahead until `length_m` is covered, open ones if there are any; of equally straight ones, one that
+    continues for 60 m, then the lowest index.
+
+    Args:
+        lanes: of the map.
+        closed: indices of lanes with a closing.
+        start, start_s: index of the first lane, and arc length on it, m.
+        length_m: to cover.
+    """
     way, covered = [(start, 0)], lanes[start].length - start_s
     while covered < length_m:
         here = way[-1][0]
@@ -33,7 +42,8 @@ def _lanes_ahead(lanes: Sequence[Lane], start: int, start_s: float, length_m: fl
         if not options:
             break
         best = min(
-            options, key=lambda b: (not _continues_for(lanes, b, 60.0), round(_turn_angle(lanes, here, b), 2), b)
+            options,
+            key=lambda b: (b in closed, not _continues_for(lanes, b, 60.0), round(_turn_angle(lanes, here, b), 2), b),
         )
         way.append((best, 0))
         covered += max(lanes[best].length, 1e-3)
@@ -55,9 +65,18 @@ def _continues_for(lanes: Sequence[Lane], start: int, length_m: float) -> bool:
     return False
 
 
-def _dijkstra(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> list[tuple[int, int]] | None:
+def _dijkstra(
+    lanes: Sequence[Lane], closed: Set[int], start: int, start_s: float, goal: int
+) -> list[tuple[int, int]] | None:
     """Cheapest sequence of (lane, how it is entered: 0 along, +1 from the right, -1 from the left); Dijkstra's
-    algorithm."""
+    algorithm. Closed lanes are entered only to reach a goal on them.
+
+    Args:
+        lanes: of the map.
+        closed: indices of lanes with a closing.
+        start, start_s: index of the first lane, and arc length on it, m.
+        goal: index of the last lane.
+    """
     cost = {start: 0.0}
     came: dict[int, tuple[int, int]] = {}
     heap = [(0.0, start)]
@@ -77,7 +96,7 @@ def _dijkstra(lanes: Sequence[Lane], start: int, start_s: float, goal: int) -> l
             if may and b >= 0:
                 moves.append((b, side, _LANE_CHANGE_COST_M + 2 * short))
         for b, side, price in moves:
-            if lanes[b].kind not in ("driving", "bidirectional"):
+            if lanes[b].kind not in ("driving", "bidirectional") or (b in closed and b != goal):
                 continue
             if spent + price < cost.get(b, np.inf) - 1e-9:
                 cost[b] = spent + price
@@ -175,15 +194,15 @@ def plan_route(network: RoadNetwork, start_lane: int, start_s: float, goal_lane:
     Raises:
         InputError: there is no such lane, or no way to it.
     """
-    lanes = network.lanes
+    lanes, closed = network.lanes, frozenset(closing.lane for closing in network.closings)
     for name, lane in (("start_lane", start_lane), ("goal_lane", goal_lane)):
         if lane is not None and not 0 <= lane < len(lanes):
             raise InputError(f"no lane {lane} on map {network.name}, expected 0..{len(lanes) - 1}", field=name)
     start_s = float(np.clip(start_s, 0.0, lanes[start_lane].length))
     if goal_lane is None:
-        way, limit = _lanes_ahead(lanes, start_lane, start_s, length_m), length_m
+        way, limit = _lanes_ahead(lanes, closed, start_lane, start_s, length_m), length_m
     else:
-        found, limit = _dijkstra(lanes, start_lane, start_s, goal_lane), np.inf
+        found, limit = _dijkstra(lanes, closed, start_lane, start_s, goal_lane), np.inf
         if found is None:
             start, goal = lanes[start_lane].key, lanes[goal_lane].key
             raise InputError(f"no way from lane {start} to lane {goal} on map {network.name}", field="goal_lane")

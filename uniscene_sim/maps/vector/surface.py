@@ -9,13 +9,13 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.maps.ground import KERB_RAMP_M, Ground, cell_at, height_at, rank_at, z_in_triangle
 from uniscene_sim.maps.paint_edges import GroundPaint
-from uniscene_sim.maps.terrain import DECK_M, PAD_M, STEP_M, fill_terrain, make_terrain, terrain_many
+from uniscene_sim.maps.terrain import DECK_M, STEP_M, fill_terrain, make_terrain, terrain_frame, terrain_many
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
 from uniscene_sim.maps.vector.markings import RoadMarkings
 from uniscene_sim.maps.vector.triangles import LaneTriangles
@@ -129,15 +129,17 @@ class SurfaceModel:
         return Ground.of_lanes(self.triangles.cells, self.terrain, self._terrain_origin)
 
     def _make_terrain(self) -> tuple[np.ndarray, np.ndarray]:
-        """Origin (2,), m, and height (X, Y), m, of terrain on a 2 m grid over the whole map and 256 m around it."""
+        """Origin (2,), m, and height (X, Y), m, of terrain on a 2 m grid over the whole map and 256 m around it.
+
+        Raises:
+            InputError: the map has no lanes, or spans more than the memory holds.
+        """
         corners = self.triangles.corners
         points = corners.reshape(-1, 3)
         if not len(points):
             raise InputError(f"map {self._network.name!r}: expected at least one lane of some width", field="lanes")
-        low, high = points[:, :2].min(0) - PAD_M, points[:, :2].max(0) + PAD_M
-        origin = np.floor(low / STEP_M) * STEP_M
-        size = np.ceil((high - origin) / STEP_M).astype(int) + 2
-        return origin, make_terrain(corners, origin, (int(size[0]), int(size[1])), STEP_M)
+        origin, nodes = terrain_frame(points[:, :2].min(0), points[:, :2].max(0))
+        return origin, make_terrain(corners, origin, nodes, STEP_M)
 
     def _assign_decks(self) -> None:
         triangles = self.triangles

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane
 from uniscene_sim.maps.ground import HASH_M, KERB_M, LaneGround
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 
-from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.compiled import floor, njit
 from uniscene_sim.compute.keyed_random import unit_hash4
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.occupancy.from_labels.cell_owners import CellOwners

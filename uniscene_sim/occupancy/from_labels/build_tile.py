@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from scipy import ndimage
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.maps.paint_edges import EdgeFit, GroundPaint
 from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, TILE_IN_CANVAS, extend_above_grid
 from uniscene_sim.occupancy.from_labels.cell_owners import cell_owners

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.occupancy.learned.tile_latents import CANVAS_CELLS, MARGIN_M
 from uniscene_sim.occupancy.procedural.plan import PlanKind
 from uniscene_sim.tile import CELL_M

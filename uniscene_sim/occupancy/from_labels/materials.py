@@ -4,9 +4,8 @@ and fences."""
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.compiled import floor, njit
 from uniscene_sim.compute.keyed_random import unit_hash4
 from uniscene_sim.occupancy.from_labels.above_grid import BLOCK_M
 from uniscene_sim.occupancy.procedural.houses import (

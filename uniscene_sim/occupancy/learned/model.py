@@ -61,6 +61,7 @@ class OccupancyModel:
             InputError: no such model, or weights of another version or damaged ones.
         """
         model = load_model(name)
+        model.require_networks("vae", "flow", made_by="train occupancy")
         vae = load_network(model, "vae", lambda sizes: OccupancyVae(VaeConfig(**sizes)))
         return cls(model.name, vae, load_network(model, "flow", _flow), model.sha256, device)
 

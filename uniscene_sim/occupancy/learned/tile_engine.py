@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uniscene_sim.engine_support.options import named_option
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import CONDITION_CHANNELS
@@ -22,7 +23,6 @@ from uniscene_sim.zoo.models import require_learned
 __all__ = ["OccflowTiles"]
 
 _ROAD_M = 40.0
-_ALL_DECKS = float("nan")  # no height: roads of all decks count
 
 
 class OccflowTiles:
@@ -62,7 +62,8 @@ class OccflowTiles:
             require_learned()
             from uniscene_sim.occupancy.learned.model import OccupancyModel  # imports torch
 
-            model = OccupancyModel.load(options.model)
+            with named_option("model"):
+                model = OccupancyModel.load(options.model)
         _check(model)
         self.cache_key = f"{source_key(__name__, type(static_map).__module__)} {model.sha256} {model.device}"
         self.map, self.seed, self.model = static_map, seed, model
@@ -82,9 +83,8 @@ class OccflowTiles:
         """The condition of a tile and 10 m around it, uint8 (C, 208, 208), in the channels of the model."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         objects = self._procedural.objects(x0, y0, MARGIN_M)
-        layout = condition_layout(
-            self.map, objects, Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M, _ALL_DECKS), CANVAS_GRID
-        )
+        middle = Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M)
+        layout = condition_layout(self.map, objects, middle, CANVAS_GRID, all_decks=True)
         return layout.data[[layout.schema.index(channel) for channel in self.model.channels]]
 
     def has_road(self, ix: int, iy: int) -> bool:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.keyed_random import normal_pair, unit_hash5
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.occupancy.learned.interface import LatentModel

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.occupancy.bricks import draw_box
 from uniscene_sim.occupancy.procedural.houses import draw_house
 from uniscene_sim.occupancy.procedural.plan import PlanKind

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.occupancy.bricks import SUB_CELL_M, draw_box
 from uniscene_sim.taxonomy import Material
 

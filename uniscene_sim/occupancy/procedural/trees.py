@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import floor
+from uniscene_sim.compute.compiled import floor, njit
 from uniscene_sim.compute.keyed_random import unit_hash2, unit_hash5
 from uniscene_sim.occupancy.bricks import SUB_CELL_M, draw_box, sub_cell_bit
 from uniscene_sim.taxonomy import Material

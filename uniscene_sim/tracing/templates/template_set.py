@@ -69,7 +69,9 @@ def built_in_templates() -> TemplateSet:
         AgentClass.BUS: [[bus()]],
         AgentClass.TRAILER: [[trailer()]],
         AgentClass.MOTORCYCLE: [[motorcyclist()]],
-        AgentClass.BICYCLE: [[cyclist(k / GAIT_PHASES) for k in range(GAIT_PHASES)]],
+        AgentClass.BICYCLE: [
+            [cyclist(k / GAIT_PHASES, helmet) for k in range(GAIT_PHASES)] for helmet in (True, False)
+        ],
         AgentClass.PEDESTRIAN: [
             [pedestrian(k / GAIT_PHASES, skirt, hair, coat) for k in range(GAIT_PHASES)]
             for skirt, hair, coat in (

@@ -16,14 +16,16 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.path_columns import LANE
 from uniscene_sim.world.paths import PATH_POINTS, annotate_path
-from uniscene_sim.world.state import WorldState, with_path
+from uniscene_sim.world.state import WorldState, added_row, with_path
 from uniscene_sim.world.tracks import TRACK_COLUMNS, Tracks, pose_on_track
 from uniscene_sim.world.traffic.lane_change import adjacent_lane, begin_lane_change
 
-__all__ = ["CHANGES_LANE", "BeginActions", "ImpossibleActionError"]
+__all__ = ["CHANGES_LANE", "CROSS_M", "BeginActions", "ImpossibleActionError"]
 
 #: Kinds of action that move a body to another lane.
 CHANGES_LANE = ("lane_change", "cut_in")
+#: Farthest place to cross to: a path has a point each metre.
+CROSS_M = PATH_POINTS - 1.0
 _AWAY_M = 2.0  # most distance of a body from the first row of a trajectory that it is to follow
 _ASLANT_RAD = 0.8  # most angle between its heading and the way that it is to take
 _CROSS_MPS = 1.4
@@ -55,13 +57,16 @@ class BeginActions:
         self._scenario, self._map, self._rows = scenario, static_map, rows
         self._tracks, self._track_of = tracks, track_of
 
-    def __call__(self, event: int, state: WorldState) -> WorldState:
-        """The state once the actions of an event have begun; warns of those that cannot happen."""
+    def __call__(self, event: int, state: WorldState) -> tuple[WorldState, list[str]]:
+        """The state once the actions of an event have begun, and their names for layouts, "action:brake:17" with the
+        agent's id; warns of those that cannot happen."""
+        begun = []
         actions = list(enumerate(self._scenario.events[event].actions))
         # A body that is also told to move can change lanes.
         for k, action in sorted(actions, key=lambda pair: pair[1].kind in CHANGES_LANE):
             try:
                 state = self._begun(action, state, self._track_of.get((event, k), -1))
+                begun.append(f"action:{action.kind}:{state.bodies[self._row(action.agent, state)]['id'] or 'ego'}")
             except ImpossibleActionError as why:
                 warnings.warn(
                     f"scenario {self._scenario.name}: events[{event}].actions[{k}]: {action.kind} of {action.agent!r} "
@@ -69,13 +74,22 @@ class BeginActions:
                     InputWarning,
                     stacklevel=2,
                 )
-        return state
+        return state, begun
+
+    def _row(self, name: str, state: WorldState) -> int:
+        if name in state.added:
+            return added_row(state, name)
+        if name not in self._rows:
+            raise ImpossibleActionError(f"there is nobody of that name, expected one of {', '.join(self._rows)}")
+        return self._rows[name]
 
     def _begun(self, action: Action, state: WorldState, track: int) -> WorldState:
-        i = self._rows.get(action.agent, -1)
-        if i < 0:
-            raise ImpossibleActionError(f"there is nobody of that name, expected one of {', '.join(self._rows)}")
+        i = self._row(action.agent, state)
         row = state.bodies[i].copy()
+        if row["mode"] == MotionMode.ABSENT:
+            raise ImpossibleActionError("it has been removed")
+        if action.kind == "follow_trajectory" and track < 0:
+            raise ImpossibleActionError("trajectories are those of agents that the scenario begins with")
         path: np.ndarray | None = None
         check_mode(action.kind, i, int(row["mode"]), bool(self._scenario.ego.trajectory))
         if action.kind == "speed":
@@ -122,6 +136,8 @@ class BeginActions:
         away = float(np.hypot(*(end - start)))
         if away < 0.1:
             raise ImpossibleActionError("it is there already")
+        if away > CROSS_M:
+            raise ImpossibleActionError(f"the place is {away:.0f} m away, expected at most {CROSS_M:g} m")
         walks = row["cls"] == AgentClass.PEDESTRIAN
         # Wheels need points each metre, as a lane change counts them.
         at = np.arange(0.0, max(away, 1.0) + 0.5)[:, None] / away

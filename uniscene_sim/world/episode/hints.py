@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
+from uniscene_sim.edit import AddAgent, MoveAgent, MoveCrossing, RemoveAgent
+from uniscene_sim.errors import InputError
+from uniscene_sim.maps.edited_map import edited_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Action, Scenario, Trigger
-from uniscene_sim.world.episode.actions import CHANGES_LANE, ImpossibleActionError, check_mode
+from uniscene_sim.world.episode.actions import CHANGES_LANE, CROSS_M, ImpossibleActionError, check_mode
 from uniscene_sim.world.episode.start import InitialState
 from uniscene_sim.world.episode.whereabouts import Whereabouts, whereabouts_of
 from uniscene_sim.world.path_columns import LANE, X, Y
@@ -43,6 +46,12 @@ def impossible_parts(
             yield f"events[{e}].trigger: compares {trigger.agent!r} with itself and holds from the start"
         elif trigger.kind == "ttc" and trigger.value > HORIZON_S:
             yield f"events[{e}].trigger: times to collision above {HORIZON_S:g} s count as none"
+        for k, edit in enumerate(event.edits):
+            if isinstance(edit, MoveCrossing):
+                try:
+                    edited_map(static_map, [edit])
+                except InputError as error:
+                    yield f"events[{e}].edits[{k}]: cannot happen: {error}"
         for k, action in enumerate(event.actions):
             why = _left_out(action, e, k, scenario, static_map, where, begin, rows, happens)
             if why is not None:
@@ -106,6 +115,8 @@ def _never(
     if trigger.kind == "time":
         late = trigger.value >= scenario.duration_s
         return f"{trigger.value:g} s is not before the end at {scenario.duration_s:g} s" if late else None
+    if _edited(scenario) & {trigger.agent, trigger.other}:
+        return None
     for name in (trigger.agent, trigger.other):
         if name not in where:
             return f"there is nobody called {name!r}, expected one of {', '.join(where)}"
@@ -135,6 +146,14 @@ def _never(
     return f"{trigger.agent!r} and {trigger.other!r} stay {near:.0f} m or more apart"
 
 
+def _edited(scenario: Scenario) -> set[str]:
+    """Names of agents that edits of the scenario add, move or remove: they may be anywhere."""
+    edits = [edit for event in scenario.events for edit in event.edits]
+    return {edit.agent.name for edit in edits if isinstance(edit, AddAgent)} | {
+        edit.name for edit in edits if isinstance(edit, MoveAgent | RemoveAgent)
+    }
+
+
 def _is_later(one: Trigger, other: Trigger) -> bool:
     """Whether a trigger surely holds later than another."""
     return one.kind == other.kind == "time" and one.value > other.value
@@ -158,6 +177,8 @@ def _left_out(
     happens: Set[tuple[int, int]],
 ) -> str | None:
     """Why an action cannot happen whenever its event does; None where it may."""
+    if action.agent in _edited(scenario):
+        return None
     if action.agent not in where:
         return f"there is nobody called {action.agent!r}, expected one of {', '.join(where)}"
     agent, row = where[action.agent], rows[action.agent]
@@ -175,6 +196,8 @@ def _left_out(
         away = agent.distance(x, y)
         if away > _AWAY_M and not scenario.begins_anywhere(action.agent):
             return f"its trajectory begins at {scenario.told(x, y)}, {away:.0f} m or more from where it can be"
+    if action.to is not None and agent.distance(*action.to) > CROSS_M and not scenario.begins_anywhere(action.agent):
+        return f"{scenario.told(*action.to)} is more than {CROSS_M:g} m from where it can be"
     if action.kind in CHANGES_LANE and static_map.lanes:
         now = scenario.events[e].trigger
         before = [scenario.events[f].actions[q] for f, q in happens

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
+from uniscene_sim.edit import AddAgent, CloseLane, MoveAgent, MoveCrossing
+from uniscene_sim.layout import Edit
 from uniscene_sim.scenario import Action, AgentSpec, Event, Scenario, Spawn
 
-__all__ = ["in_map_frame"]
+__all__ = ["edit_in_map_frame", "in_map_frame"]
 
 Place = tuple[float, float]
 Rows = tuple[tuple[float, float, float], ...]
@@ -33,6 +35,11 @@ def in_map_frame(scenario: Scenario, frame_origin: Place) -> Scenario:
         agents=tuple(map(back.agent, scenario.agents)),
         events=tuple(map(back.event, scenario.events)),
     )
+
+
+def edit_in_map_frame(edit: Edit, frame_origin: Place) -> Edit:
+    """An edit whose places are given in the map's own coordinates, with those of the map frame."""
+    return _Move(-frame_origin[0], -frame_origin[1]).edit(edit)
 
 
 class _Move:
@@ -65,7 +72,21 @@ class _Move:
     def event(self, event: Event) -> Event:
         x, y = self.xy(event.trigger.x, event.trigger.y)
         trigger = replace(event.trigger, x=x, y=y)
-        return replace(event, trigger=trigger, actions=tuple(map(self.action, event.actions)))
+        actions, edits = tuple(map(self.action, event.actions)), tuple(map(self.edit, event.edits))
+        return replace(event, trigger=trigger, actions=actions, edits=edits)
+
+    def edit(self, edit: Edit) -> Edit:
+        match edit:
+            case AddAgent():
+                return replace(edit, agent=self.agent(edit.agent))
+            case MoveAgent():
+                return replace(edit, to=self.spawn(edit.to))
+            case CloseLane():
+                return replace(edit, at=self.spawn(edit.at))
+            case MoveCrossing():
+                x, y = self.xy(edit.x, edit.y)
+                return replace(edit, x=x, y=y)
+        return edit
 
     def action(self, action: Action) -> Action:
         return replace(action, to=self.place(action.to), trajectory=self.rows(action.trajectory))

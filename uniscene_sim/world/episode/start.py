@@ -9,12 +9,12 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.vector.routing import resample
-from uniscene_sim.scenario import AgentSpec, Scenario, Spawn
+from uniscene_sim.scenario import Scenario
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, make_body
 from uniscene_sim.world.ego import EgoState, pose_on_ground
 from uniscene_sim.world.episode.checks import check_lanes
-from uniscene_sim.world.episode.placing import resolve_spawn
+from uniscene_sim.world.episode.placing import Placer, resolve_spawn
 from uniscene_sim.world.episode.random_spawn import random_place, random_route, safe_start_mps
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.path_columns import PATH_COLUMNS
@@ -25,13 +25,6 @@ from uniscene_sim.world.traffic.population import Population, absent_body
 
 __all__ = ["InitialState", "ego_row"]
 
-_MODES = {
-    "traffic": MotionMode.TRAFFIC,
-    "constant": MotionMode.CONSTANT,
-    "walk": MotionMode.WALK,
-    "parked": MotionMode.STATIC,
-    "trajectory": MotionMode.TRAJECTORY,
-}
 _BEGINS_M = 2.0  # most distance of the start of a trajectory from the ego
 
 
@@ -56,7 +49,7 @@ class InitialState:
     """
 
     def __init__(self, scenario: Scenario, vector_map: StaticMap, seed: int, first_id: int):
-        self._scenario, self._map = scenario, vector_map
+        self._scenario, self._map, self._place = scenario, vector_map, Placer(scenario, vector_map)
         check_lanes(scenario, vector_map)
         spec = scenario.ego
         places: dict[str, LanePlace] = {}
@@ -64,7 +57,7 @@ class InitialState:
             (lane, s), left = random_place(scenario, vector_map, seed), 0.0
         else:
             (lane, s), left = resolve_spawn(scenario, vector_map, spec.spawn, "ego.spawn", places)
-        x, y, z, yaw = self._spawn_pose(spec.spawn, lane, s, left)
+        x, y, z, yaw = self._place.pose(spec.spawn, lane, s, left)
         if lane < 0:
             lane, s, _ = vector_map.nearest_lane(x, y)
         places["ego"] = LanePlace(lane, s)
@@ -72,7 +65,7 @@ class InitialState:
         if spec.trajectory:
             self.route = self._trajectory_route(x, y, z)
         elif lane < 0:
-            self.route = annotate_path(vector_map, self._straight(x, y, z, yaw, 2.0), ())
+            self.route = annotate_path(vector_map, self._place.straight(x, y, z, yaw, 2.0), ())
         elif spec.spawn.random and spec.goal is None:
             self.route = random_route(vector_map, lane, s, seed, self._route_m)
         else:
@@ -86,7 +79,7 @@ class InitialState:
             rows[0]["mode"] = MotionMode.CONSTANT  # others react to it; it does not overtake, nor wait for them
         tracks: list[np.ndarray] = []
         for i, agent in enumerate(scenario.agents):
-            row, path, place = self._agent(agent, f"agents[{i}].spawn", first_id + i, places)
+            row, path, place = self._place.agent(agent, f"agents[{i}].spawn", first_id + i, places)
             if agent.trajectory:
                 row["track"] = len(tracks)
                 tracks.append(self._track(agent.trajectory, row))
@@ -128,54 +121,27 @@ class InitialState:
         spec, vector_map = self._scenario.ego, self._map
         if spec.goal is None:
             route = vector_map.route(lane, s, None, self._route_m)
-            if spec.route_m and route.length < spec.route_m - 1.0:
+            if spec.route_m and route.length < 0.999 * spec.route_m - 1.0:
                 why = f"only {route.length:.0f} m of road lie ahead of the ego, expected {spec.route_m:g}"
                 raise InputError(why, file=self._scenario.file, field="ego.route_m")
             return annotate_path(vector_map, route.path, route.lanes)
         pieces: list[np.ndarray] = []
         lanes: list[int] = []
         here = lane, s
-        for goal in (*spec.via, spec.goal):
-            target, target_s, _ = vector_map.nearest_lane(*goal)
-            route = vector_map.route(*here, target)
+        for k, goal in enumerate((*spec.via, spec.goal)):
+            field = f"ego.via[{k}]" if k < len(spec.via) else "ego.goal"
+            target, target_s = self._place.goal(goal, field)
+            route = self._place.way(*here, target, field)
             end = np.array(vector_map.lane_point(target, target_s)[:3])
             # The lane's end is where a route ends; the goal lies before it.
             pieces.append(route.path[: int(np.hypot(*(route.path[:, :2] - end[:2]).T).argmin()) + 1])
             lanes += route.lanes
             here = (target, target_s)
-        return annotate_path(vector_map, np.concatenate(pieces), lanes)
-
-    def _agent(
-        self, spec: AgentSpec, field: str, identity: int, places: dict[str, LanePlace]
-    ) -> tuple[np.ndarray, np.ndarray, LanePlace]:
-        vector_map = self._map
-        cls, mode = AgentClass[spec.cls.upper()], _MODES[spec.behaviour]
-        (lane, s), left = resolve_spawn(self._scenario, vector_map, spec.spawn, field, places)
-        x, y, z, yaw = self._spawn_pose(spec.spawn, lane, s, left)
-        row = make_body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=spec.speed_mps)
-        if spec.size is not None:
-            row["length"], row["width"], row["height"] = spec.size
-        stays = mode == MotionMode.STATIC or mode == MotionMode.TRAJECTORY
-        if stays or mode == MotionMode.WALK or lane < 0:
-            path = annotate_path(vector_map, self._straight(x, y, z, yaw, 2.0 if stays else 60.0), ())
-            # Walkers stand until an event sends them, unless the file gives them a speed.
-            row["started"] = mode != MotionMode.WALK or spec.speed_mps > 0
-        else:
-            goal = None if spec.goal is None else vector_map.nearest_lane(*spec.goal)[0]
-            route = vector_map.route(lane, s, goal, PATH_POINTS - 1.0)
-            path = annotate_path(vector_map, route.path, route.lanes)
-            row["offset"] = left
-        return row, path[:PATH_POINTS], LanePlace(lane, s)
-
-    def _spawn_pose(self, spawn: Spawn, lane: int, s: float, left: float) -> tuple[float, float, float, float]:
-        """x, y, z, yaw of a place on a lane, or of a free one where `lane` is -1."""
-        if lane >= 0:
-            x, y, z, yaw = self._map.lane_point(lane, s)
-            return x - left * np.sin(yaw), y + left * np.cos(yaw), z, yaw
-        near, near_s, _ = self._map.nearest_lane(spawn.x, spawn.y)
-        hint = self._map.lane_point(near, near_s)[2] if near >= 0 else 0.0
-        z = self._map.surface_height(np.array([spawn.x]), np.array([spawn.y]), np.array([hint]))[0]
-        return spawn.x, spawn.y, float(z), float(np.radians(spawn.yaw_deg or 0.0))
+        path = np.concatenate(pieces)
+        if len(path) < 2:
+            why = "lies where the ego begins, or behind it on its lane; expected a place ahead, or one to go `via`"
+            raise InputError(why, file=self._scenario.file, field="ego.goal")
+        return annotate_path(vector_map, path, lanes)
 
     def _trajectory_route(self, x: float, y: float, z: float) -> np.ndarray:
         """The path of the ego's trajectory, a point each metre."""
@@ -194,11 +160,6 @@ class InitialState:
         z = self._map.lane_point(lane, s)[2] if lane >= 0 else float(row["z"])
         walks = row["cls"] == AgentClass.PEDESTRIAN
         return track_rows(points, self._map.surface.arrays, z, float(row["yaw"]), float(row["length"]), walks)
-
-    def _straight(self, x: float, y: float, z: float, yaw: float, length: float) -> np.ndarray:
-        at = np.arange(0.0, length, 1.0)
-        xs, ys = x + at * np.cos(yaw), y + at * np.sin(yaw)
-        return np.stack([xs, ys, self._map.surface_height(xs, ys, np.full(len(xs), z))], axis=1)
 
 
 def ego_row(scenario: Scenario, ego: EgoState) -> np.ndarray:

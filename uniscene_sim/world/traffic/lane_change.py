@@ -13,13 +13,13 @@ from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, project_to_path
-from uniscene_sim.world.path_columns import JUNCTION, LANE, LIMIT, YAW, X, Y
+from uniscene_sim.world.path_columns import JUNCTION, LANE, LANE_S, LIMIT, YAW, X, Y
 from uniscene_sim.world.paths import LanePlace, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.tracks import AXLE_SHARE
 from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm
 
-__all__ = ["adjacent_lane", "begin_lane_change", "change_lanes", "turning_radius_m"]
+__all__ = ["adjacent_lane", "begin_lane_change", "change_lanes", "is_closed", "turning_radius_m"]
 
 _GAIN_MPS2 = 0.4
 _SAFE_MPS2 = 2.0
@@ -27,6 +27,7 @@ _DURATION_S = 4.0
 _HORIZON_M = 70.0
 _PERIOD_US = 1_000_000
 _LANE_ENDS_M = 260.0
+_CLOSED_M = 150  # how far ahead a closed lane is seen
 _MOST_LATERAL_MPS2 = 5.0
 _MOST_SLOPE = 0.6
 
@@ -108,8 +109,9 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
         if row["offset_length"] > 0 or row["aside"] > 0:
             continue
         at, n, chosen = int(row["s"]), int(state.counts[i]), float(row["chosen"])
-        # Where its lane ends soon it must change, whether or not it gains.
+        # Where its lane ends soon, or is closed, it must change, whether or not it gains.
         must = n - at < _LANE_ENDS_M and not vector_map.lanes[int(state.paths[i, n - 1, LANE])].successors
+        must = must or is_closed(vector_map, state.paths[i, at : min(at + _CLOSED_M, n)])
         if not must and (row["speed"] < 4.0 or row["cls"] == AgentClass.BICYCLE or chosen > 0.3):
             continue
         ahead = state.paths[i, at : min(at + 60, n)]
@@ -123,6 +125,8 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
             if place is None:
                 continue
             path = random_path_ahead(vector_map, *place, (seed, 2, int(row["id"]), int(row["plans"])))
+            if is_closed(vector_map, path[:_CLOSED_M]):
+                continue
             if len(path) < 60 or path[:50, JUNCTION].any() or not _is_worthwhile(state, i, path, chosen, must):
                 continue
             row = row.copy()
@@ -131,6 +135,12 @@ def change_lanes(state: WorldState, vector_map: StaticMap, seed: int) -> WorldSt
             state = with_path(state, i, row, path)
             break
     return state
+
+
+def is_closed(vector_map: StaticMap, path: np.ndarray) -> bool:
+    """Whether a path (R, 10) leads over a stretch of lane that is closed."""
+    lane, s = path[:, LANE], path[:, LANE_S]
+    return any(((lane == c.lane) & (s >= c.begin_m) & (s <= c.end_m)).any() for c in vector_map.closings)
 
 
 def _is_worthwhile(state: WorldState, i: int, path: np.ndarray, present: float, must: bool) -> bool:

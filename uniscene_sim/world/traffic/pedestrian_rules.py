@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.path_columns import CROSSING
 

@@ -28,6 +28,7 @@ _LIVE_M = 250.0  # bodies live within this distance of the ego
 _LEAVE_M = 290.0
 _SPACING_M = 8.0  # of places along lanes where bodies may enter
 _DEAD_END_M = 80.0  # no body enters this near to the end of a road
+_CLOSED_M = 60.0  # nor before a stretch that is closed
 _PERIOD_US = 500_000
 _ENTER_AT_ONCE = 6
 _STUCK_S = 60.0
@@ -65,6 +66,12 @@ class Population:
         entries = _entry_places(vector_map) if spec.vehicles_per_km else _EntryPlaces((), np.zeros((0, 4)))
         self._places, self._at = entries.on_lanes, entries.poses
         self._walks = once_per_map(WalkwayNetwork)(vector_map) if spec.pedestrians else None
+
+    def on(self, vector_map: StaticMap) -> Population:
+        """The same traffic on the map with edits."""
+        if vector_map is self._map:
+            return self
+        return Population(vector_map, self._spec, self._seed, self._first_row, self._first_id)
 
     # --- how many -------------------------------------------------------------------------------------------------
 
@@ -284,6 +291,7 @@ def _entry_places(vector_map: StaticMap) -> _EntryPlaces:
         for lane in vector_map.lanes
         if lane.kind == "driving" and not lane.junction
         for s in np.arange(4.0, lane.length - (4.0 if lane.successors else _DEAD_END_M), _SPACING_M)
+        if not any(c.lane == lane.index and c.begin_m - _CLOSED_M < s < c.end_m for c in vector_map.closings)
     )
     return _EntryPlaces(places, np.array([vector_map.lane_point(*place) for place in places]).reshape(-1, 4))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.path_columns import LANE, LANE_S, STOP

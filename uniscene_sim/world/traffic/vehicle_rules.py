@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from uniscene_sim.compute.compiled import device
+from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.path_columns import CROSSING, LANE, LANE_S, LIMIT, STOP, YAW

@@ -1,0 +1,138 @@
+"""Valid examples of what readers read, small and with as many fields as there are: those of `valid/`, and made ones."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.fuzz.array_formats import npz_bytes
+from tests.fuzz.case import Bases
+from uniscene_sim.storage.data_folders import data_dir
+
+__all__ = ["arrays", "files_of", "models", "painted", "painted_archive", "scenarios", "vector_maps"]
+
+_VALID = Path(__file__).parent / "valid"
+
+
+def files_of(reader: str) -> Callable[[], Bases]:
+    """The examples in `valid/READER/NAME/`."""
+
+    @cache
+    def bases() -> Bases:
+        return {folder.name: _files(folder) for folder in sorted((_VALID / reader).iterdir())}
+
+    return bases
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@cache
+def scenarios() -> Bases:
+    library = {name: data_dir("scenarios") / f"{name}.yaml" for name in ("lane_following", "roundabout_entry")}
+    return {**files_of("scenario")(), **{name: {"s.yaml": path.read_bytes()} for name, path in library.items()}}
+
+
+@cache
+def vector_maps() -> Bases:
+    """Of the OpenDRIVE examples, where their reader is installed, and of the library."""
+    found = {"roundabout": {"m.npz": (data_dir("scenarios") / "maps" / "roundabout.npz").read_bytes()}}
+    try:
+        from uniscene_sim.maps.opendrive.extract import extract
+    except ImportError:
+        return found
+    with tempfile.TemporaryDirectory() as folder:
+        for name in files_of("opendrive")():
+            path = Path(folder, f"{name}.npz")
+            extract(_VALID / "opendrive" / name / "m.xodr").save(path)
+            found[name] = {"m.npz": path.read_bytes()}
+    return found
+
+
+def _cells() -> dict[str, np.ndarray]:
+    i, j = np.indices((60, 24))
+    street = (j > 8) & (j < 16)
+    return {
+        "drivable_area": street,
+        "walkway": (j > 5) & (j < 9),
+        "building": (j > 18) & (i % 20 < 12),
+        "vegetation": j < 2,
+        "ped_crossing": street & (abs(i - 30) < 3),
+        "lane_divider": (j == 12) & (i % 8 < 4),
+    }
+
+
+@cache
+def painted() -> Bases:
+    files = {"map.yaml": b"resolution_m: 0.5\norigin: [-10.0, -6.0]\n"}
+    for name, cells in _cells().items():
+        out = io.BytesIO()
+        Image.fromarray(np.flipud(cells.T).astype(np.uint8) * 255).save(out, "PNG")
+        files[f"{name}.png"] = out.getvalue()
+    return {"street": files}
+
+
+@cache
+def painted_archive() -> Bases:
+    raster = np.stack(list(_cells().values())).astype(np.uint8)
+    origin, resolution = np.array([-10.0, -6.0]), np.array(0.5)
+    arrays = {"channels": np.array(list(_cells())), "raster": raster, "resolution_m": resolution, "origin": origin}
+    return {"street": {"m.npz": npz_bytes(arrays)}}
+
+
+@cache
+def models() -> Bases:
+    """Tiny networks of both kinds of models."""
+    import torch
+
+    from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet
+    from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
+    from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
+    from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
+    from uniscene_sim.training.lidar import LidarRecipe, save_lidar
+    from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy
+
+    torch.manual_seed(0)
+    vae = VaeConfig(widths=(16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), layout_width=4)
+    unet = UNetConfig(widths=(16, 16), blocks=(1, 1, 1), layout_width=4)
+    dit = DiTConfig(width=32, depth=1, heads=2, layout_width=4)
+    sdf = SdfConfig(widths=(8, 8), blocks=(1, 1), hidden=8)
+    with tempfile.TemporaryDirectory() as home:
+        for name, sizes, net in (("unet", unet, UNet(unet)), ("dit", dit, DiT(dit))):
+            recipe = OccupancyRecipe(vae=vae, net=sizes)
+            save_occupancy(Path(home, name), recipe, OccupancyVae(vae), net, {"towns": 1}, "# card\n")
+        save_lidar(Path(home, "sdf"), LidarRecipe(net=sdf), SparseSdfNet(sdf), {"towns": 1}, "# card\n")
+        return {name: _files(Path(home, name)) for name in ("unet", "dit", "sdf")}
+
+
+@cache
+def arrays() -> Bases:
+    """Training data: a window and a sweep."""
+    from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps, write_sweeps
+    from uniscene_sim.layout import AGENT_DTYPE
+    from uniscene_sim.lidar.learned.voxels import Cells
+
+    window = {
+        "labels": np.zeros((1, 200, 200, 16), np.uint8),
+        "layout": np.zeros((1, 200, 200), np.uint32),
+        "agents_window": np.zeros(2, np.int32),
+        "agents_voxel": np.array([5, 9], np.int32),
+        "agents_label": np.full(2, 4, np.uint8),
+        "pose": np.zeros((1, 4)),
+        "sequence": np.zeros(1, np.int32),
+        "stamp_us": np.zeros(1, np.int64),
+    }
+    rays, ones, never = np.eye(3, dtype=np.float32), np.ones(3, np.float32), np.zeros(3, bool)
+    sweep = GroundTruthSweep(0, np.zeros(3), 60.0, 30.0, "clear", rays, ones, ones, never, np.ones(3, np.uint8), never)
+    cells = Cells(np.array([[0, 0, 0], [1, 0, 0]], np.int32), np.array([4, 11], np.uint8), 2)
+    with tempfile.TemporaryDirectory() as home:
+        path = Path(home, "sweeps_1.npz")
+        write_sweeps(path, TownSweeps(cells, (np.zeros(1, AGENT_DTYPE),), (sweep,)))
+        return {"windows": {"town_1.npz": npz_bytes(window)}, "sweeps": {"sweeps_1.npz": path.read_bytes()}}

@@ -1,0 +1,111 @@
+"""A map around a drive as shapes for the page: lanes, their marks, crossings, stop lines, lights, houses, trees; of a
+painted map, its picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from uniscene_sim.geometry import box_corners
+from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.recording.page.drive import NEAR_M, as_integers
+
+__all__ = ["ground_of"]
+
+_STRAIGHT_M = 0.04  # points nearer to the line between others are left out
+_WALKS = ("sidewalk", "walking")
+_MOST_CELLS = 1000
+#: Of a painted map: channels in the order of painting, and their colours.
+_PAINTED = {
+    "drivable_area": (120, 124, 132), "carpark_area": (134, 122, 138), "walkway": (168, 158, 168),
+    "ped_crossing": (226, 226, 222), "lane_divider": (240, 240, 240), "road_divider": (236, 188, 52),
+    "stop_line": (226, 70, 60), "road_block": (200, 60, 60), "building": (150, 120, 100), "vegetation": (100, 150, 90),
+}  # fmt: skip
+
+
+def ground_of(static_map: StaticMap, way: np.ndarray) -> dict[str, Any]:
+    """What lies within `NEAR_M` of a way (M, 2), m; places in cm, flat lists x, y, x, y, ..."""
+    if not static_map.lanes:
+        return {"picture": _picture(static_map, way)}
+    lanes = [lane for lane in static_map.lanes if _near(lane.centre[:, :2], way)]
+    return {
+        "lanes": [shape for lane in lanes if (shape := _lane(lane)) is not None],
+        "crossings": [_flat(c.polygon) for c in static_map.crossings if _near(c.polygon[:, :2], way)],
+        "stops": [_flat(line.ends) for line in static_map.stop_lines if _near(line.ends[:, :2], way)],
+        "signals": [
+            {"index": s.index, "at": _flat(s.position[None]), "yaw": round(s.yaw * 1000)}
+            for s in static_map.signals if s.kind == "traffic_light" and _near(s.position[None, :2], way)
+        ],
+        "houses": [
+            _flat(box_corners(o.position[0], o.position[1], o.yaw, o.size[0], o.size[1]))
+            for o in static_map.objects if o.kind == "building" and _near(o.position[None, :2], way)
+        ],
+        "trees": [
+            _flat(o.position[None])
+            for o in static_map.objects if o.kind == "tree" and _near(o.position[None, :2], way)
+        ],
+    }  # fmt: skip
+
+
+def _near(points: np.ndarray, way: np.ndarray) -> bool:
+    sparse = way[:: max(len(way) // 60, 1)]
+    low, high = points.min(axis=0) - NEAR_M, points.max(axis=0) + NEAR_M
+    if not ((way >= low) & (way <= high)).all(axis=1).any():
+        return False
+    some = points[:: max(len(points) // 20, 1)]
+    gap = np.hypot(some[:, None, 0] - sparse[None, :, 0], some[:, None, 1] - sparse[None, :, 1])
+    return bool(gap.min() < NEAR_M)
+
+
+def _lane(lane: Lane) -> dict[str, Any] | None:
+    """Its two borders, and the marks on them; the mark between two lanes belongs to the one on its right."""
+    kind = "road" if lane.kind in DRIVABLE_KINDS else "walk" if lane.kind in _WALKS else "strip"
+    left, right = lane.border(1)[:, :2], lane.border(-1)[:, :2]
+    keep = _bends(np.concatenate([left, right], axis=1))
+    marks = [lane.left_mark, lane.right_mark if lane.right < 0 else "none"]
+    if lane.junction:
+        marks = ["none", "none"]
+    return {"kind": kind, "left": _flat(left[keep]), "right": _flat(right[keep]), "marks": marks}
+
+
+def _bends(line: np.ndarray) -> np.ndarray:
+    """Indices of the points (N, D) that a line needs, by Douglas and Peucker."""
+    keep, open_parts = {0, len(line) - 1}, [(0, len(line) - 1)]
+    while open_parts:
+        a, b = open_parts.pop()
+        if b - a < 2:
+            continue
+        part, chord = line[a + 1 : b] - line[a], line[b] - line[a]
+        along = np.clip(part @ chord / max(float(chord @ chord), 1e-12), 0.0, 1.0)
+        off = np.linalg.norm(part - along[:, None] * chord, axis=1)
+        if off.max() > _STRAIGHT_M:
+            middle = a + 1 + int(off.argmax())
+            keep.add(middle)
+            open_parts += [(a, middle), (middle, b)]
+    return np.array(sorted(keep))
+
+
+def _flat(points: np.ndarray) -> list[int]:
+    return as_integers(points[:, :2].ravel(), 100)
+
+
+def _picture(static_map: StaticMap, way: np.ndarray) -> dict[str, Any]:
+    """The painted cells as PNG, north up, and its corners, cm."""
+    low, high = way.min(axis=0) - NEAR_M, way.max(axis=0) + NEAR_M
+    cell = max(0.25, float((high - low).max()) / _MOST_CELLS)
+    columns, rows = (int(n) for n in np.ceil((high - low) / cell))
+    middle = low + 0.5 * cell * np.array([columns, rows])
+    bev = static_map.rasterise((float(middle[0]), float(middle[1]), 0.0), (columns, rows), cell)
+    rgba = np.zeros((columns, rows, 4), np.uint8)
+    for name, colour in _PAINTED.items():
+        if name in bev.schema.channels:
+            rgba[bev.data[bev.schema.index(name)] > 0] = (*colour, 255)
+    body = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(rgba.transpose(1, 0, 2)[::-1])).quantize(64).save(body, "png", optimize=True)
+    corners = np.array([low, low + cell * np.array([columns, rows])])
+    return {"png": base64.b64encode(body.getvalue()).decode(), "corners": _flat(corners)}
