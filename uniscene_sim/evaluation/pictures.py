@@ -9,7 +9,7 @@ from uniscene_sim.evaluation.held_out import HeldOutWindows
 from uniscene_sim.evaluation.occupancy import window_noise
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS, EgoVehicle
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.recording.panels import occupancy_panel
@@ -98,5 +98,5 @@ def occupancy_comparison_picture(
 
 
 def _oblique_view(labels: np.ndarray) -> np.ndarray:
-    grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), DEFAULT_GRID, Pose())
+    grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), GENERATED_GRID, Pose())
     return occupancy_panel(grid, EgoVehicle(), _SIZE)
