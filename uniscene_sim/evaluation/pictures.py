@@ -57,8 +57,8 @@ def occupancy_comparison_picture(
     model: OccupancyGenerator,
     scenes: HeldOutWindows,
     count: int = 3,
-    steps: int = 2,
-    guidance: float = 1.0,
+    steps: int | None = None,
+    guidance: float | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """RGB uint8 (H, W, 3): layout, truth, VAE reconstruction and flow output of some windows, from above and behind.
@@ -83,7 +83,7 @@ def occupancy_comparison_picture(
         rows.append(
             [layout_picture(scenes.layouts[k]), *(panel(w) for w in worlds for panel in (top_view, _oblique_view))]
         )
-    names = ["layout", "truth", "", "VAE", "", f"flow, {steps} steps", ""]
+    names = ["layout", "truth", "", "VAE", "", "flow" if steps is None else f"flow, {steps} steps", ""]
     step = _SIZE + _GAP
     canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + len(rows) * step), _DARK)
     draw = ImageDraw.Draw(canvas)
