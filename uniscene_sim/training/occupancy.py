@@ -264,7 +264,12 @@ def save_occupancy(
     """
     kind = "unet" if isinstance(recipe.net, UNetConfig) else "dit"
     used = {"steps": recipe.steps, "guidance": recipe.guidance}
-    config = {"vae": _plain(recipe.vae), "flow": {"kind": kind, **_plain(recipe.net)}, "engine": used, "training": facts}
+    config = {
+        "vae": _plain(recipe.vae),
+        "flow": {"kind": kind, **_plain(recipe.net)},
+        "engine": used,
+        "training": facts,
+    }
     weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
                (("vae", vae), ("flow", flow))}  # fmt: skip
     save_model(folder, config, weights, card)

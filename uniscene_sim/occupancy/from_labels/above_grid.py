@@ -47,7 +47,7 @@ def extend_above_grid(
     trees whose crown reaches the last layer to their planned shape; other crowns, tapering, to a random height.
 
     Args:
-        labels: uint8 (208, 208, 16), the canvas of a tile. Pits in the last layers of walls are filled.
+        labels: uint8 (208, 208, Z), the canvas of a tile. Pits in the last layers of walls are filled.
         walls: bool (208, 208), cells of the last layer that are walls.
         z: float32 (160, 160) m, the tile's ground.
         x0, y0: corner of the tile, m.
@@ -88,7 +88,7 @@ def _leaf_share(leaf, objects, tree_at, x0, y0):
 
 @njit(cache=True, nogil=True)
 def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, grown, seed):
-    """Write where walls and crowns above the grid begin and end; `labels` (160, 160, 16) get pits in walls filled.
+    """Write where walls and crowns above the grid begin and end; `labels` (160, 160, Z) get pits in walls filled.
 
     Arguments by group:
         out: `AboveGrid`, changed.
