@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["HeldOutWindows", "Place", "choose_windows", "held_out_folders", "make_held_out", "read_held_out"]
+__all__ = ["HeldOutWindows", "Place", "choose_windows", "chosen", "evenly", "held_out_folders", "joined", "make_held_out",
+           "read_held_out"]  # fmt: skip
 
 _UNPLANNED = CONDITION_CHANNELS.index("unplanned")
 
@@ -71,7 +72,7 @@ def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[Path, Windo
     for number, path in enumerate(files):
         if share := each + (number < more):
             town = read_town(path)
-            yield path, town, _evenly(np.arange(len(town)), share)
+            yield path, town, evenly(np.arange(len(town)), share)
 
 
 def read_held_out(folder: str | Path, count: int) -> list[HeldOutWindows]:
@@ -82,15 +83,18 @@ def read_held_out(folder: str | Path, count: int) -> list[HeldOutWindows]:
     """
     parts: dict[str, list[HeldOutWindows]] = {}
     for path, town, at in tqdm(list(choose_windows(folder, count)), desc="read", unit="file", disable=None):
-        parts.setdefault(f"{Path(folder).name}, {town.maker}", []).append(chosen(path, town, at))
-    sets = []
-    for data, files in parts.items():
-        arrays = {name: np.concatenate([getattr(part, name) for part in files])
-                  for name in ("layouts", "labels", "observed", "agents", "others")}  # fmt: skip
-        if len(arrays["labels"]) < 2:
-            raise InputError(f"expected at least two windows of {data}", file=folder)
-        sets.append(HeldOutWindows(data, **arrays, places=tuple(place for part in files for place in part.places)))
-    return sets
+        part = chosen(path, town, at)
+        parts.setdefault(part.data, []).append(part)
+    return [joined(files) for files in parts.values()]
+
+
+def joined(parts: Sequence[HeldOutWindows]) -> HeldOutWindows:
+    """Windows of several files of one maker as one set; InputError if it has fewer than two."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts])
+              for name in ("layouts", "labels", "observed", "agents", "others")}  # fmt: skip
+    if len(arrays["labels"]) < 2:
+        raise InputError(f"{parts[0].data}: expected at least two windows, got one", field="windows")
+    return HeldOutWindows(parts[0].data, **arrays, places=tuple(place for part in parts for place in part.places))
 
 
 def chosen(path: Path, town: Windows, at: list[int]) -> HeldOutWindows:
@@ -103,7 +107,7 @@ def chosen(path: Path, town: Windows, at: list[int]) -> HeldOutWindows:
     """
     samples = [town.sample(n, agents=True) for n in at]
     rest = np.setdiff1d(np.arange(len(town)), at)
-    others = [town.sample(n, agents=True) for n in _evenly(rest, len(at))]
+    others = [town.sample(n, agents=True) for n in evenly(rest, len(at))]
     name = path.stem.removeprefix("town_")
     seed = int(name) if town.maker == SEEDED and path.stem != name and name.isdecimal() else None
     places = [
@@ -125,8 +129,8 @@ def _known(window: WindowSample) -> np.ndarray:
     return np.where(window.observed, window.labels, np.uint8(OccClass.FREE))
 
 
-def _evenly(indices: np.ndarray, count: int) -> list[int]:
-    """At most `count` of some indices, from the first to the last."""
+def evenly(indices: np.ndarray, count: int) -> list[int]:
+    """Up to `count` of some indices, from the first to the last."""
     at = np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)
     picked: list[int] = indices[sorted(set(at.tolist()))].tolist() if len(indices) else []
     return picked

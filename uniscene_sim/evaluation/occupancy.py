@@ -35,6 +35,7 @@ from uniscene_sim.evaluation.methods import (
     replanned,
     truth,
 )
+from uniscene_sim.evaluation.predictions import read_predictions
 from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.score_table import OccupancyScores
 from uniscene_sim.evaluation.scoreboard import FeatureSet, Judge, Scoreboard, set_scores, true_surfaces
@@ -80,6 +81,7 @@ def evaluate_occupancy(
     windows: int = 32,
     seed: int = 0,
     judge: Judge | None = None,
+    predictions: Path | None = None,
 ) -> OccupancyTable:
     """All rows: held-out towns and recordings, and published figures.
 
@@ -89,6 +91,8 @@ def evaluate_occupancy(
         windows: about how many held-out windows of each folder.
         seed: of the noise.
         judge: finds features; None leaves out what compares sets of them.
+        predictions: folder of others' occupancy for windows of `data`; then these are judged, and beside them what can
+            be judged alike.
 
     Raises:
         InputError: the folder lacks training or held-out windows, or a file is damaged.
@@ -99,6 +103,14 @@ def evaluate_occupancy(
             make_held_out(folder, windows)
         tables = fit_tables(folder / "train")
         rows: list[OccupancyScores] = []
+        if predictions is not None:
+            for predicted in read_predictions(folder, predictions, windows):
+                scenes = predicted.scenes
+                flows = [m for m in learned_methods(model, scenes, seed) if m.name in (Naming.UNTOLD, Naming.TOLD)]
+                beside = [*lookup_tables(scenes, tables.told, tables.untold), *flows]
+                judged = [truth(predicted.judged), *map(predicted.view, beside), predicted.method]
+                rows += score_methods(predicted.judged, judged, judge)
+            return OccupancyTable(tuple(rows), tables.makers)
         for held_out in held_out_folders(folder) or [folder / "test"]:
             for scenes in read_held_out(held_out, windows):
                 methods = [
