@@ -35,7 +35,8 @@ def train_occupancy(
     """Train the VAE and the flow and write them as a model of the zoo, with its card.
 
     Args:
-        data: folder of windows of towns, which are made if missing.
+        data: folder of windows: of towns, which are made if missing, in `train` and `validation`; of real maps and
+            recordings in `real_train`, if there are any.
         work: folder of checkpoints and logs; a stopped training resumes from it.
         out: folder of the model.
         recipe_file: YAML with changes to the recipe.
@@ -48,14 +49,19 @@ def train_occupancy(
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
     torch_device = pick_device(device)
-    if not files_in(data / "train", "town_*.npz"):
+    if not files_in(data / "train", "*.npz"):
         train_data(data)
     training, validation = read_split(data / "train"), read_split(data / "validation")
+    if (data / "real_train").is_dir():  # towns and recordings of one's own, beside the seeded ones
+        training += read_split(data / "real_train")
     vae = train_vae(recipe, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
     facts = {
         "name": out.name,
         "seed": recipe.seed,
+        "makers": {
+            maker: sum(len(w) for w in training if w.maker == maker) for maker in sorted({w.maker for w in training})
+        },
         "towns": len(training),
         "windows": sum(map(len, training)),
         "device": device_name(torch_device.type),
