@@ -39,7 +39,8 @@ def train_occupancy(
     """Train the VAE and the flow and write them as a model of the zoo, with its card.
 
     Args:
-        data: folder of windows of towns, which are made if missing.
+        data: folder of windows: of towns, which are made if missing, in `train` and `validation`; of real maps and
+            recordings in `real_train`, if there are any.
         work: folder of checkpoints and logs; a stopped training resumes from it.
         out: folder of the model.
         recipe_file: YAML with changes to the recipe.
@@ -52,9 +53,11 @@ def train_occupancy(
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
     torch_device = pick_device(device)
-    if not files_in(data / "train", "town_*.npz"):
+    if not files_in(data / "train", "*.npz"):
         train_data(data)
     training, validation = read_split(data / "train"), read_split(data / "validation")
+    if (data / "real_train").is_dir():  # towns and recordings of one's own, beside the seeded ones
+        training += read_split(data / "real_train")
     vae = train_vae(recipe, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
     facts = {
@@ -142,9 +145,10 @@ def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = No
     save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown_tables(rows, LIDAR_TABLES)))
 
 
-def _makers(training: Sequence[Windows]) -> list[str]:
-    """Who made the maps or recordings, each once."""
-    return list(dict.fromkeys(windows.maker for windows in training))
+def _makers(training: Sequence[Windows]) -> dict[str, int]:
+    """Number of windows by who made the maps or recordings."""
+    makers = sorted({windows.maker for windows in training})
+    return {maker: sum(len(windows) for windows in training if windows.maker == maker) for maker in makers}
 
 
 def _millions(net: nn.Module) -> float:

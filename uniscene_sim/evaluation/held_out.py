@@ -17,8 +17,8 @@ from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["HeldOutWindows", "Place", "choose_windows", "chosen", "evenly", "held_out_folders", "joined", "make_held_out",
-           "read_held_out"]  # fmt: skip
+__all__ = ["HeldOutWindows", "Place", "choose_windows", "chosen", "evenly", "held_out_folders", "joined",
+           "make_held_out", "read_held_out"]  # fmt: skip
 
 _UNPLANNED = CONDITION_CHANNELS.index("unplanned")
 

@@ -15,8 +15,8 @@ _CLASSES = len(OccClass)
 
 
 class MeanColumnBaseline:
-    """A lookup table: for each cell and height, the most frequent label among training cells with the same static layout
-    channels.
+    """A lookup table: for each cell and height, the most frequent label among training cells with the same static
+    channels of the layout.
 
     Neighbouring cells and agents are not used. Combinations of channels without training data get the most frequent
     labels of all columns.

@@ -49,7 +49,7 @@ from uniscene_sim.tile import TILE_CELLS
 __all__ = ["LookupTables", "OccupancyTable", "evaluate_occupancy", "fit_tables", "score_methods"]
 
 _BATCH = 4
-_TRAINING = 64  # windows that the lookup tables are fitted to
+_TRAINING = 64  # windows of each folder that the lookup tables are fitted to
 _PHASE = 4  # cells of a latent cell, for seams of what has none
 
 
@@ -101,7 +101,7 @@ def evaluate_occupancy(
         folder = own if data is None else Path(data)
         if data is None:
             make_held_out(folder, windows)
-        tables = fit_tables(folder / "train")
+        tables = fit_tables([folder / "train", *(more for more in [folder / "real_train"] if more.is_dir())])
         rows: list[OccupancyScores] = []
         if predictions is not None:
             for predicted in read_predictions(folder, predictions, windows):
@@ -124,15 +124,15 @@ def evaluate_occupancy(
     return OccupancyTable((*rows, *PUBLISHED), tables.makers)
 
 
-def fit_tables(folder: Path) -> LookupTables:
-    """Lookup tables of a folder of training windows.
+def fit_tables(folders: Sequence[Path]) -> LookupTables:
+    """Lookup tables of folders of training windows.
 
     Raises:
-        InputError: there are none, or a file is damaged.
+        InputError: one has none, or a file is damaged.
     """
     told, untold = (MeanColumnBaseline(CONDITION_CHANNELS, GENERATED_GRID.shape[2]) for _ in range(2))
     makers = []
-    for _, town, at in choose_windows(folder, _TRAINING):
+    for _, town, at in (one for folder in folders for one in choose_windows(folder, _TRAINING)):
         makers.append(town.maker)
         for n in at:
             window = town.sample(n, agents=True)
@@ -176,7 +176,8 @@ def score_methods(
         row = boards[method.name].row(
             method.name, boards[methods[0].name], tiles.objects if through_tiles and tiles else None
         )
-        rows.append(replace(row, **sets.get(method.name, {}), seam=_seam(method, scenes), pairwise=_pairs(method, scenes)))
+        row = replace(row, seam=_seam(method, scenes), pairwise=_pairs(method, scenes))
+        rows.append(replace(row, **sets.get(method.name, {})))
     return rows
 
 
@@ -221,8 +222,8 @@ def table_head(rows: Sequence[OccupancyScores], trained_on: Sequence[str]) -> st
             if lookup in here and flow in here:
                 table, made = here[lookup], here[flow]
                 lines.append(
-                    f"{data}, {kind}: a lookup table without neighbours reaches mIoU {_share(table.miou_given)} of given "
-                    f"classes and {_share(table.miou_invented)} of the others, where the flow reaches "
+                    f"{data}, {kind}: a lookup table without neighbours reaches mIoU {_share(table.miou_given)} of "
+                    f"given classes and {_share(table.miou_invented)} of the others, where the flow reaches "
                     f"{_share(made.miou_given)} and {_share(made.miou_invented)}; two noises on one layout agree on "
                     f"houses and plants to IoU {_share(made.pairwise)}."
                 )

@@ -1,9 +1,9 @@
 """Occupancy that others predicted, as files of Occ3D's format, for held-out windows.
 
 A prediction for window n of the file `NAME.npz` is `NAME_n.npz`, with `semantics` uint8 (200, 200, 16) of Occ3D's
-classes and the masks of its kind, `mask_lidar` and `mask_camera`. The masks say what a predictor's own sensors saw; what
-is judged is what the windows hold as observed, so that nothing is gained by masking. z is height above ground, as in
-windows.
+classes and the masks of its kind, `mask_lidar` and `mask_camera`. The masks say what a predictor's own sensors saw;
+what is judged is what the windows hold as observed, so that nothing is gained by masking. z is height above ground, as
+in windows.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def read_predictions(data: Path, predictions: Path, count: int) -> list[Predicte
             sets.setdefault(part.data, []).append(part)
     if wanted:
         strange = next(iter(next(iter(wanted.values())).values()))
-        raise InputError(f"is for no window held out in {data}, expected FILE_N.npz for window N of FILE.npz", file=strange)
+        expected = "expected FILE_N.npz for window N of FILE.npz"
+        raise InputError(f"is for no window held out in {data}, {expected}", file=strange)
     return [_predicted(joined(parts), predictions) for parts in sets.values()]
 
 
@@ -92,7 +93,8 @@ def _predicted(scenes: HeldOutWindows, folder: Path) -> PredictedWindows:
         scenes, data=f"{scenes.data}, as Occ3D", layouts=layouts, labels=as_occ3d(scenes.labels),
         observed=scenes.observed[..., :layers], agents=scenes.agents[..., :layers], others=as_occ3d(scenes.others),
     )  # fmt: skip
-    return PredictedWindows(scenes, judged, Method("predictions", lambda at: labels[at], np.arange(len(paths)), timed=False))
+    method = Method("predictions", lambda at: labels[at], np.arange(len(paths)), timed=False)
+    return PredictedWindows(scenes, judged, method)
 
 
 def _read(path: Path) -> np.ndarray:

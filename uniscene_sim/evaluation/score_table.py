@@ -81,7 +81,8 @@ def as_nested_records(rows: Iterable[Any]) -> dict[str, dict[str, dict[str, obje
     """Rows for JSON by data, name and column; columns without a value are left out."""
     out: dict[str, dict[str, dict[str, object]]] = {}
     for record in as_records(rows):
-        columns = {key: value for key, value in record.items() if key not in ("data", "name") and value not in (None, "")}
+        columns = {key: value for key, value in record.items()
+                   if key not in ("data", "name") and value not in (None, "")}  # fmt: skip
         out.setdefault(str(record["data"]), {})[str(record["name"])] = columns
     return out
 

@@ -43,9 +43,8 @@ def precision_recall(true: np.ndarray, made: np.ndarray, k: int = 3) -> Precisio
         raise ValueError(f"expected more than {k} samples in each set, got {len(true)} and {len(made)}")
     between = np.sqrt(_squared_distances(made, true))
     reach_true, reach_made = (np.sort(np.sqrt(_squared_distances(a, a)), axis=1)[:, k] for a in (true, made))
-    return PrecisionRecall(
-        float((between <= reach_true[None]).any(axis=1).mean()), float((between <= reach_made[:, None]).any(axis=0).mean())
-    )
+    precise, recalled = (between <= reach_true[None]).any(axis=1), (between <= reach_made[:, None]).any(axis=0)
+    return PrecisionRecall(float(precise.mean()), float(recalled.mean()))
 
 
 def frechet_distance(true: np.ndarray, made: np.ndarray) -> float:

@@ -57,7 +57,7 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
     with reading(work, _LOG):
         curves = _curves(vae, flow)
-    facts = facts | {"made_by": ", ".join(facts["makers"])}
+    facts = facts | {"made_by": _made_by(facts["makers"])}
     return _CARD.format(**facts, curves=curves, evaluation=evaluation)
 
 
@@ -82,7 +82,7 @@ def features_card(facts: dict[str, Any], work: Path) -> str:
     last = [log[-1] for path in sorted(work.glob("features_*.jsonl")) if (log := read_log(path))]
     with reading(work, _LOG):
         facts = facts | {
-            "made_by": ", ".join(facts["makers"]),
+            "made_by": _made_by(facts["makers"]),
             "steps": max((row["step"] for row in last), default=0),
             "minutes": sum(row["seconds"] for row in last) / 60,
             "losses": " and ".join(f"{row['loss']:.3f}" for row in last),
@@ -125,6 +125,10 @@ def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
             rows.append(f"| {text} | | {_depth(checked[-1], name)} |")
     facts = facts | {"steps": last["step"], "minutes": last["seconds"] / 60}
     return _LIDAR_CARD.format(**facts, curves="\n".join(rows), evaluation=evaluation)
+
+
+def _made_by(makers: dict[str, int]) -> str:
+    return ", ".join(f"{maker} ({windows} windows)" for maker, windows in makers.items())
 
 
 def _depth(row: dict[str, float], name: str) -> str:

@@ -58,7 +58,7 @@ def train_features(
         torch.manual_seed(recipe.seed)
         net = FeatureNet(FeatureSizes(inputs, recipe.widths, recipe.latent, recipe.kinds)).to(device)
 
-        air = shown(torch.full((1, 2, 2, _LAYERS), int(OccClass.FREE), dtype=torch.uint8), net.embedding.cpu()).to(device)
+        air = shown(torch.full((1, 2, 2, _LAYERS), int(OccClass.FREE), dtype=torch.uint8).to(device), net.embedding)
 
         def loss_of(
             step: int, net: FeatureNet = net, shown: Callable[[Tensor, Tensor], Tensor] = shown, air: Tensor = air

@@ -16,7 +16,7 @@ from scipy import ndimage
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, top_layer
 from uniscene_sim.occupancy.procedural.houses import STOREY_M, house_style
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.taxonomy import OccClass
@@ -77,9 +77,8 @@ def house_cells(labels: np.ndarray, barred: np.ndarray) -> np.ndarray:
         barred: bool (X, Y): roads, walkways and bridges.
     """
     wall = labels[:, :, GROUND_LAYER + 1 :] == OccClass.MANMADE
-    layers = np.arange(1, wall.shape[2] + 1)
-    top = (wall * layers).max(axis=2)
-    tall = (top * CELL_M >= _LOWEST_M) & (2 * wall.sum(axis=2) >= top) & ~barred
+    top = top_layer(wall)
+    tall = (top * CELL_M >= _LOWEST_M) & (2 * wall.sum(axis=2, dtype=np.int8) >= top) & ~barred
     body = ndimage.binary_opening(tall, np.ones((3, 3)))
     return np.where(body, top * CELL_M, 0.0)
 

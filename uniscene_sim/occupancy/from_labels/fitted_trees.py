@@ -8,7 +8,7 @@ from scipy import ndimage
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, top_layer
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
@@ -36,10 +36,9 @@ def fit_trees(
         seed: of what labels do not tell: their kinds.
     """
     leaf = labels[:, :, GROUND_LAYER + 1 :] == OccClass.VEGETATION
-    layers = np.arange(1, leaf.shape[2] + 1)
-    top = (leaf * layers).max(axis=2) * CELL_M
+    top = top_layer(leaf) * CELL_M
     edge = ndimage.distance_transform_edt(top >= _LOWEST_M) * CELL_M
-    hill = ndimage.gaussian_filter(np.where(edge > 0, leaf.sum(axis=2) + edge, 0.0), 1.5)
+    hill = ndimage.gaussian_filter(np.where(edge > 0, leaf.sum(axis=2, dtype=np.int8) + edge, 0.0), 1.5)
     peak = (hill == ndimage.maximum_filter(hill, _APART_CELLS)) & (edge > 0) & ~barred
     margin = round(_RADIUS_M[1] / CELL_M)
     near = slice(tile.start - margin, tile.stop + margin)
