@@ -17,8 +17,16 @@ from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.zoo.models import load_model
 from uniscene_sim.zoo.networks import load_network
 
-__all__ = ["FEATURES_MODEL", "VIEWS", "Features", "FeatureNet", "FeatureSizes", "OccupancyFeatures", "view_from_above",
-           "volume"]  # fmt: skip
+__all__ = [
+    "FEATURES_MODEL",
+    "VIEWS",
+    "FeatureNet",
+    "FeatureSizes",
+    "Features",
+    "OccupancyFeatures",
+    "view_from_above",
+    "volume",
+]  # fmt: skip
 
 #: Name of the shipped networks in the zoo.
 FEATURES_MODEL = "occupancy_features"

@@ -33,9 +33,11 @@ class MeanColumnBaseline:
     def add(self, layout: np.ndarray, labels: np.ndarray, observed: np.ndarray | None = None) -> None:
         """Add a window: layout uint8 (C, X, Y), labels uint8 (X, Y, Z), and where these are known, bool (X, Y, Z)."""
         _, heights, classes = self._counts.shape
-        cell = (self._kind(layout)[..., None] * heights + np.arange(heights)) * classes + labels
+        kinds, which = np.unique(self._kind(layout), return_inverse=True)
+        cell = (which.reshape(layout.shape[1:])[..., None] * heights + np.arange(heights)) * classes + labels
         cell = cell.ravel() if observed is None else cell[observed]
-        self._counts += np.bincount(cell, minlength=self._counts.size).reshape(self._counts.shape).astype(np.int32)
+        counts = np.bincount(cell, minlength=len(kinds) * heights * classes)
+        self._counts[kinds] += counts.reshape(-1, heights, classes).astype(np.int32)
 
     def __call__(self, layouts: np.ndarray) -> np.ndarray:
         """Labels uint8 (B, X, Y, Z) for layouts uint8 (B, C, X, Y)."""

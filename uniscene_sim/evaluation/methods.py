@@ -47,9 +47,7 @@ def truth(scenes: HeldOutWindows) -> Method:
     return Method(Naming.TRUTH, lambda at: scenes.labels[at], np.arange(len(scenes.labels)), timed=False)
 
 
-def lookup_tables(
-    scenes: HeldOutWindows, told: MeanColumnBaseline, untold: MeanColumnBaseline
-) -> list[Method]:
+def lookup_tables(scenes: HeldOutWindows, told: MeanColumnBaseline, untold: MeanColumnBaseline) -> list[Method]:
     """Tables fitted to training windows with their plan, and without."""
     every = np.arange(len(scenes.labels))
     out = [Method(Naming.LOOKUP_UNTOLD, lambda at: untold(without_plan(scenes.layouts[at])), every)]
@@ -128,9 +126,7 @@ def emitted(model: OccupancyGenerator, scenes: HeldOutWindows) -> list[Method]:
     some = np.array([k for k, place in enumerate(scenes.places) if place.file in files])
 
     def flow(told: bool) -> Callable[[StaticMap, int], OccflowTiles]:
-        return lambda static_map, seed: OccflowTiles(
-            static_map, seed, model, options=OccflowTiles.Options(told=told)
-        )
+        return lambda static_map, seed: OccflowTiles(static_map, seed, model, options=OccflowTiles.Options(told=told))
 
     def method(name: str, windows: EmittedWindows) -> Method:
         def make(at: np.ndarray) -> np.ndarray:

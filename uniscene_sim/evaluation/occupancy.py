@@ -17,7 +17,7 @@ from time import perf_counter
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.evaluation.diversity import diverse_windows, pairwise_iou
+from uniscene_sim.evaluation.diversity import NOISES, diverse_windows, pairwise_iou
 from uniscene_sim.evaluation.held_out import (
     HeldOutWindows,
     choose_windows,
@@ -49,7 +49,7 @@ from uniscene_sim.tile import TILE_CELLS
 __all__ = ["LookupTables", "OccupancyTable", "evaluate_occupancy", "fit_tables", "score_methods"]
 
 _BATCH = 4
-_TRAINING = 64  # windows of each folder that the lookup tables are fitted to
+_TRAINING = 32  # windows of each folder that the lookup tables are fitted to
 _PHASE = 4  # cells of a latent cell, for seams of what has none
 
 
@@ -189,7 +189,7 @@ def _pairs(method: Method, scenes: HeldOutWindows) -> float | None:
     """How alike what a method makes of one layout is."""
     if method.variant is None:
         return None
-    return pairwise_iou(scenes, diverse_windows(scenes), method.variant)
+    return pairwise_iou(scenes, diverse_windows(scenes), method.variant, NOISES)
 
 
 def _seam(method: Method, scenes: HeldOutWindows) -> float | None:
