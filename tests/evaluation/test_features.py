@@ -78,7 +78,7 @@ def test_what_was_saved_is_loaded(trained):
 def test_other_models_are_refused(trained, tmp_path):
     with pytest.raises(InputError, match="train features"):
         OccupancyFeatures.load("occupancy")
-    folder, nets = trained
+    _, nets = trained
     swapped = {"3d": nets["2d"], "2d": nets["3d"]}
     save_features(tmp_path / "swapped", swapped, {}, "# card\n")
     with pytest.raises(InputError, match="features_3d: expected 512 inputs, got 20"):
@@ -97,5 +97,3 @@ def test_the_shipped_networks_tell_towns_from_noise_and_from_one_town_again_and_
         assert good[f"precision_{view}"] > 0.5 and good[f"recall_{view}"] > 0.5
         assert bad[f"precision_{view}"] < 0.2 and bad[f"fid_{view}"] > 3 * good[f"fid_{view}"]
         assert same[f"recall_{view}"] < 0.2 < good[f"recall_{view}"] and bad[f"kid_{view}"] > good[f"kid_{view}"]
-
-

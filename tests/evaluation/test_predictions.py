@@ -96,7 +96,7 @@ def test_predictions_for_nothing_are_refused(data, tmp_path):
         read_predictions(data, tmp_path, 4)
     predicted(tmp_path / "p", data, "town_5")
     good = (tmp_path / "p" / "town_5_0.npz").read_bytes()
-    for name, said in (("town_5_3", "window of town_5.npz, 0 to 2"), ("town_6_0", "no window held out"), ("x", "FILE_N")):
+    for name, said in (("town_5_3", "of town_5.npz, 0 to 2"), ("town_6_0", "no window held out"), ("x", "FILE_N")):
         strange = tmp_path / "p" / f"{name}.npz"
         strange.write_bytes(good)
         with pytest.raises(InputError, match=said) as caught:
@@ -105,6 +105,7 @@ def test_predictions_for_nothing_are_refused(data, tmp_path):
         strange.unlink()
     masks = np.ones((200, 200, 16), np.uint8)
     for semantics, said in ((np.full((200, 200, 16), 18, np.uint8), "0 to 17"), (masks[..., :8], "expected uint8")):
-        write_arrays(tmp_path / "p" / "town_5_0.npz", {"semantics": semantics, "mask_lidar": masks, "mask_camera": masks})
+        arrays = {"semantics": semantics, "mask_lidar": masks, "mask_camera": masks}
+        write_arrays(tmp_path / "p" / "town_5_0.npz", arrays)
         with pytest.raises(InputError, match=said):
             read_predictions(data, tmp_path / "p", 4)

@@ -134,7 +134,8 @@ def rig_of(text: str) -> SensorRig:
 
 
 def json_writer(outputs: Outputs, path: Path | None) -> Callable[[list[dict[str, Any]] | dict[str, Any]], None]:
-    """A function that writes rows of a table, listed or by name, to a JSON file, whose place is checked before the rows are measured."""
+    """A function that writes rows of a table, listed or by name, to a JSON file, whose place is checked before they are
+    measured."""
     if path is None:
         return lambda rows: None
     part = outputs.file(path, "--json")

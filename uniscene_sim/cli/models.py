@@ -31,7 +31,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
-                               ("features", "windows", "the networks in whose features `eval occupancy` compares sets"),
+                               ("features", "windows", "networks in whose features `eval` compares sets"),
                                ("lidar", "sweeps", "the network of `sparse-sdf`")):  # fmt: skip
         one = names.add_parser(name, help=learns)
         one.add_argument("--data", type=path_argument, default=_DATA,
