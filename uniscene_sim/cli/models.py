@@ -57,8 +57,10 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         "--features", default="occupancy_features", metavar="MODEL",
         help="networks in whose features sets are compared (default: occupancy_features)",
     )  # fmt: skip
-    occupancy.add_argument("--predictions", type=path_argument, metavar="FOLDER",
-                           help="judge others' occupancy for windows of --data: FILE_N.npz as Occ3D has them")  # fmt: skip
+    occupancy.add_argument(
+        "--predictions", type=path_argument, metavar="FOLDER",
+        help="judge others' occupancy for windows of --data: FILE_N.npz as Occ3D has them",
+    )  # fmt: skip
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")

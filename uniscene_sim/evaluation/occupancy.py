@@ -38,7 +38,7 @@ from uniscene_sim.evaluation.methods import (
 from uniscene_sim.evaluation.predictions import read_predictions
 from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.score_table import OccupancyScores
-from uniscene_sim.evaluation.scoreboard import FeatureSet, Judge, Scoreboard, set_scores, true_surfaces
+from uniscene_sim.evaluation.scoreboard import Judge, Scoreboard, set_scores, true_surfaces
 from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
 from uniscene_sim.metrics.occupancy import Seams
@@ -167,8 +167,9 @@ def score_methods(
                 for k, labels in zip(at.tolist(), made, strict=True):
                     board.add(k, labels, surfaces[k])
                 bar.update(len(at))
+            made_set = np.stack(board.taken())
             if judge is not None and others is not None:
-                sets[method.name] = _set_columns(board, judge, others)
+                sets[method.name] = set_scores(others, judge(made_set))
     tiles = boards.get(Naming.TILES)
     rows = []
     for method in methods:
@@ -179,10 +180,6 @@ def score_methods(
         row = replace(row, seam=_seam(method, scenes), pairwise=_pairs(method, scenes))
         rows.append(replace(row, **sets.get(method.name, {})))
     return rows
-
-
-def _set_columns(board: Scoreboard, judge: Judge, others: dict[str, FeatureSet]) -> dict[str, float]:
-    return set_scores(others, board.features(judge))
 
 
 def _pairs(method: Method, scenes: HeldOutWindows) -> float | None:

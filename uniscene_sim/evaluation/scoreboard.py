@@ -58,7 +58,7 @@ class Scoreboard:
         self.voxels, self.objects, self.surface = Confusion(), ObjectStatistics(), VisibleSurface(self._grid)
         self.own, self.swapped = LayoutScore(CONDITION_CHANNELS), LayoutScore(CONDITION_CHANNELS)
         self.seconds: list[float] = []
-        self.made: list[np.ndarray] = []
+        self._made: list[np.ndarray] = []
         self.windows = 0
 
     def add(self, k: int, made: np.ndarray, seen: np.ndarray) -> None:
@@ -80,14 +80,13 @@ class Scoreboard:
         self.swapped.add(scenes.layouts[(k + count // 2) % count], made, columns)
         self.surface.add(truth, made, observed, seen)
         self.objects.add(made, scenes.layouts[k, _ROAD] > 0)
-        self.made.append(made)
+        self._made.append(made)
         self.windows += 1
 
-    def features(self, judge: Judge) -> dict[str, FeatureSet]:
-        """Features of all that was added, which is forgotten."""
-        found = judge(np.stack(self.made))
-        self.made.clear()
-        return found
+    def taken(self) -> list[np.ndarray]:
+        """The labels (X, Y, Z) of all that was added so far, which are kept no longer."""
+        made, self._made = self._made, []
+        return made
 
     def row(self, name: str, truth: Scoreboard, objects: ObjectStatistics | None = None) -> OccupancyScores:
         """The scores so far.

@@ -38,8 +38,26 @@ A VAE of 0.4 m labels (compression ratio {ratio:.0f}) and a rectified flow over 
 
 mIoU and IoU are those of averaged weights on windows of held-out towns, encoded and decoded with their layout.
 
-## On held-out towns
+## On held-out windows
 {evaluation}
+
+Rows: `truth as tiles` is the truth's plan as the engine `procedural` emits it, cut back into windows; the rows of
+engines are what `occflow-tiles` emits, likewise, in a few of the towns (`windows` says how many). `VAE ceiling` is the
+truth encoded and decoded. Lookup tables hold the commonest column of labels for the layout of a single cell. Only
+seeded towns can be made again with another seed, or by an engine.
+
+Columns: only voxels that were observed are judged. mIoU of classes whose channel is told (`given`) and of the others
+(`invented`); IoU of occupied voxels, of manmade and of vegetation; of what is seen first along rays from the ego
+(`surface`). IoU of the layout with the occupancy from above (15 channels, map, agents), the same with another window's
+layout (`swapped`), and of the truth; voxels of manmade and vegetation over the truth's; how much more often classes
+change across borders of tiles than across other borders of latent cells (`seam`). Precision, recall and their harmonic
+mean F (3 nearest neighbours), FID, KID and IS compare quarters of windows with those of other windows of the same
+files, in the features of the model `occupancy_features`, of volumes (3d) and from above (2d). `pairwise` is the IoU of
+houses and plants between eight noises, or seeds, on one layout. Sizes of houses' and crowns' footprints and heights of
+houses are total variations of histograms to the truth's. `off edges` is the share of houses' outline cells off their
+fitted edges, over the truth's share; `melted` the share of houses of which a third of the outline is; `on roads` that
+of houses' cells on roads. `uniscene_sim.metrics` defines each. Rows with a source are published figures, measured on
+other data.
 """
 
 
