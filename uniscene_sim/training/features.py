@@ -22,18 +22,18 @@ from uniscene_sim.zoo.models import save_model
 __all__ = ["FeaturesRecipe", "save_features", "train_features"]
 
 _CELLS, _LAYERS = 100, GENERATED_GRID.shape[2]
-_STATISTICS = 40  # batches that normalise features and make kinds
+_STATISTICS = 60  # batches that normalise features and make kinds
 
 
 @dataclass(frozen=True)
 class FeaturesRecipe:
     """Hyperparameters of a training."""
 
-    schedule: Schedule = field(default_factory=lambda: Schedule(240, 3e-3, warmup=20, decay=0.5, average=0.98))
+    schedule: Schedule = field(default_factory=lambda: Schedule(200, 1e-3, warmup=30, decay=0.5, average=0.98))
     widths: tuple[int, int] = (48, 96)
     latent: int = 32
     kinds: int = 10
-    batch: int = 8
+    batch: int = 4
     occupied: float = 0.5  # share of the loss that voxels with a label other than free have
     seed: int = 0
 
