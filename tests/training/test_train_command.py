@@ -32,17 +32,32 @@ def test_one_command_trains_and_judges_a_model(tmp_path, monkeypatch, capsys):
         "README.md", "config.yaml", "flow.safetensors", "vae.safetensors",
     ]  # fmt: skip
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "6 windows of 1 seeded towns" in card and "3 steps of the VAE" in card and "| VAE ceiling |" in card
+    assert "6 windows of 1 towns" in card and "seeded town (6 windows)" in card and "Told: roads" in card
+    assert "3 steps of the VAE" in card and "| VAE ceiling |" in card
 
     arguments = ["--model", str(tmp_path / "model"), "--data", str(tmp_path / "data"), "--windows", "2"]
     outputs = ["--json", str(tmp_path / "rows.json"), "--picture", str(tmp_path / "scenes.png")]
     capsys.readouterr()
     assert main(["eval", "occupancy", *arguments, "--steps", "1", "--device", "cpu", *outputs]) == 0
     rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
-    by_name = {row["name"]: row for row in rows if row["data"] == "test"}
-    assert by_name["truth"]["miou"] == 1 and by_name["flow"]["miou"] < 0.5 and by_name["flow"]["seam"] > 0
-    assert "| truth | test |" in capsys.readouterr().out
+    by_name = rows["test, seeded town"]
+    assert by_name["truth"]["miou"] == 1 and by_name["flow, untold"]["miou"] < 0.5
+    assert by_name["engine, untold"]["seam"] > 0 and 0 <= by_name["flow, told"]["precision_3d"] <= 1
+    told = capsys.readouterr().out
+    assert "| truth | test, seeded town |" in told and "a lookup table without neighbours reaches" in told
     assert np.asarray(Image.open(tmp_path / "scenes.png")).std() > 10
+
+
+@pytest.mark.slow
+def test_networks_that_judge_are_trained_by_one_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "TOWNS", {"train": (1, 6)})
+    (tmp_path / "tiny.yaml").write_text("{schedule: {steps: 3}, widths: [8, 16], latent: 4, kinds: 2, batch: 2}")
+    folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "judge")]
+    assert main(["train", "features", *folders, "--recipe", str(tmp_path / "tiny.yaml"), "--device", "cpu"]) == 0
+    card = (tmp_path / "judge" / "README.md").read_text()
+    assert "3 steps of each" in card and "seeded town (6 windows)" in card and "no engine uses it" in card
+    config = yaml.safe_load((tmp_path / "judge" / "config.yaml").read_text())
+    assert config["features_3d"]["latent"] == 4 and config["features_2d"]["inputs"] == 20
 
 
 TINY_LIDAR = {"net": {"widths": [8, 8], "blocks": [1, 1], "hidden": 16}, "schedule": {"steps": 8}, "rays": 512}
@@ -77,6 +92,7 @@ def test_a_lidar_is_trained_and_judged_beside_another(tmp_path, monkeypatch, cap
     [
         (["eval", "occupancy", "--model", "no_such"], "no_such: no such model"),
         (["eval", "occupancy", "--picture", "a.png"], "--picture: draws some of --data"),
+        (["eval", "occupancy", "--predictions", "{tmp}"], "--predictions: are for windows of --data"),
         (["train", "data", "--xodr", "{tmp}"], "--xodr: expected .xodr files"),
         (["train", "occupancy", "--recipe", "{tmp}/no.yaml"], "no.yaml: cannot be read: No such file"),
         (["eval", "lidar", "--also", "no_such"], "no_such: no such model"),

@@ -31,6 +31,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
+                               ("features", "windows", "networks in whose features `eval` compares sets"),
                                ("lidar", "sweeps", "the network of `sparse-sdf`")):  # fmt: skip
         one = names.add_parser(name, help=learns)
         one.add_argument("--data", type=path_argument, default=_DATA,
@@ -52,6 +53,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     occupancy.add_argument("--steps", type=positive_integer, help="steps of the flow (default: those of the model)")
     occupancy.add_argument("--guidance", type=real_argument, help="weight of the layout (default: that of the model)")
+    occupancy.add_argument(
+        "--features", default="occupancy_features", metavar="MODEL",
+        help="networks in whose features sets are compared (default: occupancy_features)",
+    )  # fmt: skip
+    occupancy.add_argument(
+        "--predictions", type=path_argument, metavar="FOLDER",
+        help="judge others' occupancy for windows of --data: FILE_N.npz as Occ3D has them",
+    )  # fmt: skip
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
@@ -84,14 +93,14 @@ def _train(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned("spconv")
-    from uniscene_sim.cli.train import train_lidar, train_occupancy
+    from uniscene_sim.cli.train import train_features, train_lidar, train_occupancy
     from uniscene_sim.zoo.models import CARD, CONFIG
 
     with Outputs() as outputs:  # told before hours of training
         outputs.folder(arguments.out, (CARD, CONFIG), "--out")
         outputs.folder(arguments.work, (), "--work")
         outputs.folder(arguments.data, (), "--data")
-    train = {"occupancy": train_occupancy, "lidar": train_lidar}[arguments.name]
+    train = {"occupancy": train_occupancy, "features": train_features, "lidar": train_lidar}[arguments.name]
     train(arguments.data, arguments.work, arguments.out, arguments.recipe, arguments.device)
     print(arguments.out)
     return 0
@@ -101,23 +110,31 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned()
+    from uniscene_sim.evaluation.features import OccupancyFeatures
     from uniscene_sim.evaluation.held_out import read_held_out
     from uniscene_sim.evaluation.occupancy import evaluate_occupancy
     from uniscene_sim.evaluation.pictures import occupancy_comparison_picture
-    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+    from uniscene_sim.evaluation.score_table import OCCUPANCY_TABLES, as_markdown_tables, as_nested_records
     from uniscene_sim.occupancy.learned.model import OccupancyModel
 
     _require_data(arguments)
+    if arguments.predictions is not None and arguments.data is None:
+        raise InputError("are for windows of --data, expected its folder", field="--predictions")
     model = OccupancyModel.load(arguments.model, arguments.device)
+    model.steps = arguments.steps or model.steps
+    model.guidance = model.guidance if arguments.guidance is None else arguments.guidance
+    judge = OccupancyFeatures.load(arguments.features)
     with Outputs() as outputs:
         write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
-        rows = evaluate_occupancy(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
-        write(as_records(rows))
+        table = evaluate_occupancy(
+            model, arguments.data, arguments.windows, judge=judge, predictions=arguments.predictions
+        )
+        write(as_nested_records(table.rows))
         if draw is not None:
             scenes = read_held_out(arguments.data / "test", arguments.windows)
-            draw(occupancy_comparison_picture(model, scenes, steps=arguments.steps, guidance=arguments.guidance))
+            draw(occupancy_comparison_picture(model, scenes[0]))
         outputs.publish()
-    print(as_markdown(rows))
+    print(f"{table.head}\n\n{as_markdown_tables(table.rows, OCCUPANCY_TABLES)}")
     return 0
 
 

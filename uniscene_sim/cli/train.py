@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
 from uniscene_sim.datasets.sweeps import read_all_sweeps
-from uniscene_sim.datasets.windows import read_split
+from uniscene_sim.datasets.windows import Windows, read_split
+from uniscene_sim.evaluation.features import OccupancyFeatures
 from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor
 from uniscene_sim.evaluation.lidar import LIDAR_TABLES, evaluate_lidar
 from uniscene_sim.evaluation.occupancy import evaluate_occupancy
@@ -17,7 +19,9 @@ from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.unet import UNetConfig
 from uniscene_sim.storage.input_file import files_in
-from uniscene_sim.training.card import device_name, lidar_card, occupancy_card
+from uniscene_sim.training.card import device_name, features_card, lidar_card, occupancy_card
+from uniscene_sim.training.features import FeaturesRecipe, save_features
+from uniscene_sim.training.features import train_features as trained_features
 from uniscene_sim.training.lidar import LidarRecipe, save_lidar, train_sdf
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
@@ -26,7 +30,7 @@ from uniscene_sim.zoo.torch_device import pick_device
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["train_lidar", "train_occupancy"]
+__all__ = ["train_features", "train_lidar", "train_occupancy"]
 
 
 def train_occupancy(
@@ -59,9 +63,7 @@ def train_occupancy(
     facts = {
         "name": out.name,
         "seed": recipe.seed,
-        "makers": {
-            maker: sum(len(w) for w in training if w.maker == maker) for maker in sorted({w.maker for w in training})
-        },
+        "makers": _makers(training),
         "towns": len(training),
         "windows": sum(map(len, training)),
         "device": device_name(torch_device.type),
@@ -72,10 +74,41 @@ def train_occupancy(
     }
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
     # Evaluated as it was written, in half precision.
-    rows = evaluate_occupancy(OccupancyModel.load(out, device), data)
-    save_occupancy(
-        out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown_tables(rows, OCCUPANCY_TABLES))
-    )
+    table = evaluate_occupancy(OccupancyModel.load(out, device), data, judge=OccupancyFeatures.load())
+    scores = f"{table.head}\n\n{as_markdown_tables(table.rows, OCCUPANCY_TABLES)}"
+    save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, scores))
+
+
+def train_features(
+    data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None
+) -> None:
+    """Train the networks in whose features occupancy is compared, and write them as a model of the zoo.
+
+    Args:
+        data: folder of windows of towns, which are made if missing.
+        work, out, recipe_file, device: as for `train_occupancy`.
+
+    Raises:
+        InputError: as for `train_occupancy`.
+    """
+    recipe = FeaturesRecipe()
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {})
+    torch_device = pick_device(device)
+    if not files_in(data / "train", "*.npz"):
+        train_data(data)
+    training = read_split(data / "train")
+    nets = trained_features(recipe, training, work, torch_device)
+    facts = {
+        "name": out.name,
+        "seed": recipe.seed,
+        "makers": _makers(training),
+        "towns": len(training),
+        "windows": sum(map(len, training)),
+        "device": device_name(torch_device.type),
+        "parameters": sum(map(_millions, nets.values())),
+    }
+    save_features(out, nets, facts, features_card(facts, work))
 
 
 def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None) -> None:
@@ -110,6 +143,12 @@ def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = No
     save_lidar(out, recipe, net, facts, lidar_card(facts, work, ""))
     rows = evaluate_lidar([LearnedRayPredictor(LidarModel.load(out, device))], data)
     save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown_tables(rows, LIDAR_TABLES)))
+
+
+def _makers(training: Sequence[Windows]) -> dict[str, int]:
+    """Number of windows by who made the maps or recordings."""
+    makers = sorted({windows.maker for windows in training})
+    return {maker: sum(len(windows) for windows in training if windows.maker == maker) for maker in makers}
 
 
 def _millions(net: nn.Module) -> float:
