@@ -11,7 +11,7 @@ from uniscene_sim.limits import bounds
 from uniscene_sim.limits.bounds import check_numbers
 from uniscene_sim.limits.memory import require_memory
 
-__all__ = ["DEFAULT_GRID", "GridSpec"]
+__all__ = ["DEFAULT_GRID", "GENERATED_GRID", "GridSpec"]
 
 _VOXEL_BYTES = 8  # label, instance, and what making them takes
 
@@ -48,3 +48,6 @@ class GridSpec:
 
 
 DEFAULT_GRID = GridSpec()
+
+#: What learned occupancy generates: the default window, twice as high, so that most houses and crowns end within it.
+GENERATED_GRID = GridSpec(shape=(200, 200, 32))

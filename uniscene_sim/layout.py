@@ -17,6 +17,7 @@ __all__ = [
     "CONDITION_CHANNELS",
     "LAYOUT_CHANNELS",
     "PHYSICS_US",
+    "PLAN_CHANNELS",
     "WEATHERS",
     "BevLayout",
     "Edit",
@@ -27,6 +28,7 @@ __all__ = [
     "Light",
     "SignalState",
     "Style",
+    "without_plan",
 ]
 
 LAYOUT_CHANNELS: tuple[str, ...] = (
@@ -50,8 +52,11 @@ LAYOUT_CHANNELS: tuple[str, ...] = (
     "traffic_cone",
 )
 
-#: Condition of learned occupancy: the layout, and the footprints of houses and plants.
-CONDITION_CHANNELS: tuple[str, ...] = (*LAYOUT_CHANNELS, "building", "vegetation")
+#: Footprints of what stands beside roads, which only a map that knows its houses can tell.
+PLAN_CHANNELS: tuple[str, ...] = ("building", "vegetation", "guard_rail")
+
+#: Condition of learned occupancy: the layout, the plan, and where no plan is told, which a plan without houses is not.
+CONDITION_CHANNELS: tuple[str, ...] = (*LAYOUT_CHANNELS, *PLAN_CHANNELS, "unplanned")
 
 
 #: Kinds of weather that engines support.
@@ -201,3 +206,14 @@ class BevLayout:
         check_numbers(self, resolution_m=bounds.VOXEL_M)
         if self.data.ndim != 3 or self.data.shape[0] != len(self.schema.channels):
             raise ValueError(f"layout data must be ({len(self.schema.channels)}, X, Y), got {self.data.shape}")
+
+
+def without_plan(layout: np.ndarray, channels: Sequence[str] = CONDITION_CHANNELS) -> np.ndarray:
+    """A copy of layouts (..., C, X, Y) over `channels` in which houses, plants and rails are withheld as a group."""
+    told = layout.copy()
+    for name in PLAN_CHANNELS:
+        if name in channels:
+            told[..., channels.index(name), :, :] = 0
+    if "unplanned" in channels:
+        told[..., channels.index("unplanned"), :, :] = 1
+    return told

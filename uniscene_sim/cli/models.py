@@ -50,8 +50,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     occupancy.add_argument(
         "--windows", type=positive_integer, default=32, help="held-out windows of each set (default: 32)"
     )
-    occupancy.add_argument("--steps", type=positive_integer, default=2, help="steps of the flow (default: 2)")
-    occupancy.add_argument("--guidance", type=real_argument, default=1.0, help="weight of the layout (default: 1)")
+    occupancy.add_argument("--steps", type=positive_integer, help="steps of the flow (default: those of the model)")
+    occupancy.add_argument("--guidance", type=real_argument, help="weight of the layout (default: that of the model)")
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")

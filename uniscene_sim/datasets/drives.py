@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from uniscene_sim.compute.processes import in_processes
 from uniscene_sim.datasets.props import scatter_props, without_overlapping
+from uniscene_sim.datasets.windows import SEEDED
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
@@ -131,7 +132,8 @@ def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_tow
         InputError: no such split, or a seed that belongs to another.
     """
     check_split(split, seeds)
-    _write_all([partial(make_town, seed) for seed in seeds], Path(out) / split, seeds, windows_per_town, jobs)
+    makers = [partial(make_town, seed) for seed in seeds]
+    _write_all(makers, Path(out) / split, seeds, SEEDED, windows_per_town, jobs)
 
 
 def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int = 12, jobs: int = 1) -> None:
@@ -148,11 +150,11 @@ def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int =
     """
     files = files_in(folder, "**/*.xodr")
     makers = [partial(load_map, file) for file in files]
-    _write_all(makers, Path(out) / "carla", range(len(files)), windows_per_town, jobs)
+    _write_all(makers, Path(out) / "carla", range(len(files)), "OpenDRIVE", windows_per_town, jobs)
 
 
 def _write_all(
-    makers: Sequence[Callable[[], StaticMap]], folder: Path, seeds: Sequence[int], windows: int, jobs: int
+    makers: Sequence[Callable[[], StaticMap]], folder: Path, seeds: Sequence[int], maker: str, windows: int, jobs: int
 ) -> None:
     if makers:
         with told(folder):
@@ -163,10 +165,10 @@ def _write_all(
     with bar:
         if jobs <= 1:
             for args in todo:
-                _write(*args, windows)
+                _write(*args, maker, windows)
                 bar.update()
             return
-        tasks = [(*args, windows) for args in todo]
+        tasks = [(*args, maker, windows) for args in todo]
         with deferred_signals(hurry=True) as arrived, closing(in_processes(jobs, _write, tasks)) as written:
             for _ in written:
                 bar.update()
@@ -174,17 +176,23 @@ def _write_all(
                     break
 
 
-def _write(make: Callable[[], StaticMap], path: Path, seed: int, windows: int) -> None:
+def _write(make: Callable[[], StaticMap], path: Path, seed: int, maker: str, windows: int) -> None:
     static_map = make()
-    write_arrays(path, window_arrays(static_map, sample_drives(static_map, seed, windows)))
+    write_arrays(path, window_arrays(static_map, sample_drives(static_map, seed, windows), maker))
 
 
-def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample]) -> dict[str, np.ndarray]:
-    """Arrays of a file, see `datasets.windows.Windows`."""
+def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample], maker: str) -> dict[str, np.ndarray]:
+    """Arrays of a file, see `datasets.windows.Windows`.
+
+    Args:
+        static_map: the map.
+        moments: of drives through it.
+        maker: of the map.
+    """
     labels, layouts, voxels, kinds, poses, sequences, stamps = [], [], [], [], [], [], []
     for moment in moments:
-        layout = condition_layout(static_map, moment.objects, moment.pose, agents=moment.agents)
-        labels.append(window_labels(moment.objects, static_map, moment.pose, layout=layout))
+        layout = condition_layout(static_map, moment.objects, moment.pose, GENERATED_GRID, agents=moment.agents)
+        labels.append(window_labels(moment.objects, static_map, moment.pose, GENERATED_GRID, layout))
         bits = np.arange(len(layout.data), dtype=np.uint32)[:, None, None]
         layouts.append((layout.data.astype(np.uint32) << bits).sum(axis=0, dtype=np.uint32))
         at, kind = _agent_voxels(static_map, moment)
@@ -203,12 +211,14 @@ def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample]) -> dict
         "pose": np.array(poses, dtype=np.float64),
         "sequence": np.array(sequences, dtype=np.int32),
         "stamp_us": np.array(stamps, dtype=np.int64),
+        "observed": np.full((len(labels), *GENERATED_GRID.shape[:2]), 0xFFFFFFFF, dtype=np.uint32),
+        "maker": np.array(maker),
     }
 
 
 def _agent_voxels(static_map: StaticMap, moment: DriveSample) -> tuple[np.ndarray, np.ndarray]:
     """Flat indices int64 (K,) and labels uint8 (K,) of the voxels of agents."""
-    grid, pose = DEFAULT_GRID, moment.pose
+    grid, pose = GENERATED_GRID, moment.pose
     labels, instances = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint16)
     ground = column_heights(static_map, pose, grid)
     view, origin = np.array([pose.x, pose.y, pose.z, pose.yaw]), np.array(grid.origin)

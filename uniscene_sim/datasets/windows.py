@@ -1,4 +1,4 @@
-"""Files of occupancy windows of towns, for training and evaluation."""
+"""Files of occupancy windows, of seeded towns and of recorded streets, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS
 from uniscene_sim.storage.array_file import check_shapes, check_span, read_arrays
 from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["Windows", "class_frequencies", "read_split", "read_town"]
+__all__ = ["SEEDED", "WindowSample", "Windows", "class_frequencies", "read_split", "read_town"]
 
-_SHAPE = DEFAULT_GRID.shape
+#: `Windows.maker` of towns that can be made again by their seed.
+SEEDED = "seeded town"
+
+_SHAPE = GENERATED_GRID.shape
 _CELLS = int(np.prod(_SHAPE))
 _AGENT_BITS = np.uint32(sum(1 << k for k in range(LAYOUT_CHANNELS.index("car"), len(LAYOUT_CHANNELS))))
 #: Arrays of a file: dtype, and shape with N windows and K agents' voxels.
@@ -30,37 +33,45 @@ _ARRAYS: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "pose": ("float64", ("N", 4)),
     "sequence": ("int32", ("N",)),
     "stamp_us": ("int64", ("N",)),
+    "observed": ("uint32", ("N", *_SHAPE[:2])),
+    "maker": ("str", ()),
 }
 
 
 @dataclass(frozen=True)
-class Windows:
-    """N windows of one map, whose agents occupy K voxels."""
+class WindowSample:
+    """One window, or a part of it."""
 
-    labels: np.ndarray  # uint8 (N, 200, 200, 16) OccClass, without agents
+    layout: np.ndarray  # uint8 (C, X, Y), multi-hot over CONDITION_CHANNELS
+    labels: np.ndarray  # uint8 (X, Y, Z) OccClass
+    observed: np.ndarray  # bool (X, Y, Z): where the labels are known
+
+
+@dataclass(frozen=True)
+class Windows:
+    """N windows of one map or recording, whose agents occupy K voxels."""
+
+    labels: np.ndarray  # uint8 (N, 200, 200, 32) OccClass, cells of GENERATED_GRID, without agents
     layout: np.ndarray  # uint32 (N, 200, 200): bit k is channel k of CONDITION_CHANNELS, agents included
     agents_window: np.ndarray  # int32 (K,), index of the window, non-decreasing
-    agents_voxel: np.ndarray  # int32 (K,) flat index into (200, 200, 16)
+    agents_voxel: np.ndarray  # int32 (K,) flat index into (200, 200, 32)
     agents_label: np.ndarray  # uint8 (K,) OccClass
     pose: np.ndarray  # float64 (N, 4) x, y, z (m), yaw (rad) of base_link in the map frame
     sequence: np.ndarray  # int32 (N,): which drive
     stamp_us: np.ndarray  # int64 (N,)
+    observed: np.ndarray  # uint32 (N, 200, 200): bit k is whether the voxel of layer k was seen; all where made
+    maker: str  # of the file: `SEEDED`, "OpenStreetMap", "PandaSet", ...
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def sample(
-        self, n: int, agents: bool, area: tuple[slice, slice] = (slice(None), slice(None))
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Layout and labels of one window.
+    def sample(self, n: int, agents: bool, area: tuple[slice, slice] = (slice(None), slice(None))) -> WindowSample:
+        """One window.
 
         Args:
             n: index of the window.
             agents: whether to include its agents.
             area: slices along x and y, by default the whole window.
-
-        Returns:
-            layout uint8 (20, X, Y) and labels uint8 (X, Y, 16); X = Y = 200 for the whole window.
         """
         layout, labels = self.layout[n][area], self.labels[n].copy()
         if agents:
@@ -68,8 +79,10 @@ class Windows:
             labels.ravel()[self.agents_voxel[here]] = self.agents_label[here]
         else:
             layout = layout & ~_AGENT_BITS
-        bits = np.arange(len(CONDITION_CHANNELS), dtype=np.uint32)[:, None, None]
-        return ((layout >> bits) & 1).astype(np.uint8), labels[area]
+        channels = np.arange(len(CONDITION_CHANNELS), dtype=np.uint32)[:, None, None]
+        layers = np.arange(_SHAPE[2], dtype=np.uint32)
+        seen = (self.observed[n][area][..., None] >> layers) & 1
+        return WindowSample(((layout >> channels) & 1).astype(np.uint8), labels[area], seen.astype(np.bool_))
 
 
 def read_town(path: str | Path) -> Windows:
@@ -79,10 +92,10 @@ def read_town(path: str | Path) -> Windows:
         InputError: it is missing, damaged, or not such a file.
     """
     path = Path(path)
-    arrays = read_arrays(path, _ARRAYS, "windows of a town")
+    arrays = read_arrays(path, _ARRAYS, "windows of a town or a recording")
     if not check_shapes(arrays, _ARRAYS, path)["N"]:
         raise InputError("expected at least one window", file=path, field="labels")
-    windows = Windows(**arrays)
+    windows = Windows(**arrays | {"maker": str(arrays["maker"])})
     for name, end in (("labels", len(OccClass)), ("agents_label", len(OccClass)), ("agents_voxel", _CELLS),
                       ("agents_window", len(windows))):  # fmt: skip
         check_span(arrays[name], 0, end - 1, path, name)
@@ -92,26 +105,23 @@ def read_town(path: str | Path) -> Windows:
 
 
 def read_split(folder: str | Path) -> list[Windows]:
-    """All towns of a folder, by seed.
+    """All files of a folder, by name.
 
     Raises:
         InputError: there are none, or one is damaged.
     """
-    files = sorted(files_in(folder, "town_*.npz"), key=lambda p: (len(p.name), p.name))
+    files = sorted(files_in(folder, "*.npz"), key=lambda p: (len(p.name), p.name))
     if not files:
-        raise InputError("expected files town_<seed>.npz", file=folder)
+        raise InputError("expected windows (*.npz) of towns or recordings", file=folder)
     return [read_town(file) for file in files]
 
 
 def class_frequencies(towns: Sequence[Windows], agents: bool = True) -> np.ndarray:
-    """Share of each class among all voxels, float64 (21,)."""
+    """Share of each class among all voxels that were observed, float64 (21,)."""
     count = np.zeros(len(OccClass), dtype=np.int64)
     for town in towns:
-        for labels in town.labels:
-            count += np.bincount(labels.ravel(), minlength=len(OccClass))
-        if agents:
-            covered = town.labels.reshape(len(town), -1)[town.agents_window, town.agents_voxel]
-            count += np.bincount(town.agents_label, minlength=len(OccClass))
-            count -= np.bincount(covered, minlength=len(OccClass))
+        for n in range(len(town)):
+            window = town.sample(n, agents)
+            count += np.bincount(window.labels[window.observed], minlength=len(OccClass))
     share: np.ndarray = count / count.sum()
     return share

@@ -13,6 +13,7 @@ from uniscene_sim.datasets.drives import SPLITS, make_data
 from uniscene_sim.datasets.windows import Windows, read_town
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.occupancy.dense_labels import window_labels
 from uniscene_sim.occupancy.procedural.plan import plan_map
@@ -30,6 +31,7 @@ class HeldOutWindows:
     data: str  # name of the set
     layouts: np.ndarray  # uint8 (N, C, X, Y) of CONDITION_CHANNELS, agents included
     labels: np.ndarray  # uint8 (N, X, Y, Z)
+    observed: np.ndarray  # bool (N, X, Y, Z): where they are known
     replanned: np.ndarray | None = None  # labels of `procedural` with another seed
 
 
@@ -65,18 +67,24 @@ def read_held_out(folder: str | Path, count: int) -> HeldOutWindows:
     """
     layouts: list[np.ndarray] = []
     labels: list[np.ndarray] = []
+    observed: list[np.ndarray] = []
     replanned: list[np.ndarray] = []
     seeds = SPLITS.get(Path(folder).name, ())  # of maps that can be generated again
     for seed, town, at in tqdm(list(choose_windows(folder, count)), desc="read", unit="town", disable=None):
         here = [town.sample(n, agents=True) for n in at]
-        layouts += [layout for layout, _ in here]
-        labels += [truth for _, truth in here]
+        layouts += [window.layout for window in here]
+        labels += [window.labels for window in here]
+        observed += [window.observed for window in here]
         if seed in seeds:
-            replanned += _replanned(seed, town, at, [truth for _, truth in here])
+            replanned += _replanned(seed, town, at, [window.labels for window in here])
     if len(labels) < 2:
         raise InputError("expected at least two windows", file=folder)
     return HeldOutWindows(
-        Path(folder).name, np.stack(layouts), np.stack(labels), np.stack(replanned) if replanned else None
+        Path(folder).name,
+        np.stack(layouts),
+        np.stack(labels),
+        np.stack(observed),
+        np.stack(replanned) if replanned else None,
     )
 
 
@@ -86,7 +94,7 @@ def _replanned(seed: int, town: Windows, at: list[int], truths: list[np.ndarray]
     objects = plan_map(static_map, seed + _ANOTHER_PLAN)
     for n, truth in zip(at, truths, strict=True):
         x, y, z, yaw = town.pose[n]
-        labels = window_labels(objects, static_map, Pose(x, y, z, yaw=yaw))
+        labels = window_labels(objects, static_map, Pose(x, y, z, yaw=yaw), GENERATED_GRID)
         agents = truth != town.labels[n]
         labels[agents] = truth[agents]
         yield labels

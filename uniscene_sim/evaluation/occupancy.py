@@ -21,7 +21,7 @@ from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.score_table import OccupancyScores
 from uniscene_sim.evaluation.seams import seam_ratios
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
@@ -40,8 +40,8 @@ def evaluate_occupancy(
     model: OccupancyGenerator,
     data: str | Path | None = None,
     windows: int = 32,
-    steps: int = 2,
-    guidance: float = 1.0,
+    steps: int | None = None,
+    guidance: float | None = None,
     seed: int = 0,
 ) -> list[OccupancyScores]:
     """All rows: held-out towns, CARLA's towns if `data` has them, and published figures.
@@ -61,10 +61,11 @@ def evaluate_occupancy(
         folder = own if data is None else Path(data)
         if data is None:
             make_held_out(folder, windows)
-        mean = MeanColumnBaseline(CONDITION_CHANNELS, DEFAULT_GRID.shape[2])
+        mean = MeanColumnBaseline(CONDITION_CHANNELS, GENERATED_GRID.shape[2])
         for _, town, at in choose_windows(folder / "train", _TRAINING):
             for n in at:
-                mean.add(*town.sample(n, agents=True))
+                window = town.sample(n, agents=True)
+                mean.add(window.layout, window.labels)
         rows = []
         for held_out in (folder / "test", folder / "carla"):
             if held_out.name == "test" or held_out.is_dir():
@@ -78,8 +79,8 @@ def score_generator(
     model: OccupancyGenerator,
     scenes: HeldOutWindows,
     mean: MeanColumnBaseline,
-    steps: int = 2,
-    guidance: float = 1.0,
+    steps: int | None = None,
+    guidance: float | None = None,
     seed: int = 0,
 ) -> list[OccupancyScores]:
     """Rows of a model and its baselines on held-out windows.

@@ -9,7 +9,7 @@ from uniscene_sim.evaluation.held_out import HeldOutWindows
 from uniscene_sim.evaluation.occupancy import window_noise
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS, EgoVehicle
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.recording.panels import occupancy_panel
@@ -57,8 +57,8 @@ def occupancy_comparison_picture(
     model: OccupancyGenerator,
     scenes: HeldOutWindows,
     count: int = 3,
-    steps: int = 2,
-    guidance: float = 1.0,
+    steps: int | None = None,
+    guidance: float | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """RGB uint8 (H, W, 3): layout, truth, VAE reconstruction and flow output of some windows, from above and behind.
@@ -83,7 +83,7 @@ def occupancy_comparison_picture(
         rows.append(
             [layout_picture(scenes.layouts[k]), *(panel(w) for w in worlds for panel in (top_view, _oblique_view))]
         )
-    names = ["layout", "truth", "", "VAE", "", f"flow, {steps} steps", ""]
+    names = ["layout", "truth", "", "VAE", "", "flow" if steps is None else f"flow, {steps} steps", ""]
     step = _SIZE + _GAP
     canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + len(rows) * step), _DARK)
     draw = ImageDraw.Draw(canvas)
@@ -98,5 +98,5 @@ def occupancy_comparison_picture(
 
 
 def _oblique_view(labels: np.ndarray) -> np.ndarray:
-    grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), DEFAULT_GRID, Pose())
+    grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), GENERATED_GRID, Pose())
     return occupancy_panel(grid, EgoVehicle(), _SIZE)

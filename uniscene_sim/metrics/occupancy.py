@@ -49,10 +49,12 @@ class Confusion:
     def __init__(self) -> None:
         self.counts = np.zeros((_CLASSES, _CLASSES), np.int64)
 
-    def add(self, truth: np.ndarray, guess: np.ndarray) -> None:
-        """Add true and generated labels, uint8 of one shape."""
+    def add(self, truth: np.ndarray, guess: np.ndarray, observed: np.ndarray | None = None) -> None:
+        """Add true and generated labels, uint8 of one shape; of the voxels that `observed`, bool, says, or of all."""
         if truth.shape != guess.shape:
             raise ValueError(f"expected labels of one shape, got {truth.shape} and {guess.shape}")
+        if observed is not None:
+            truth, guess = truth[observed], guess[observed]
         pair = truth.astype(np.uint16) * np.uint16(_CLASSES) + guess
         self.counts += np.bincount(pair.ravel(), minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 

@@ -11,7 +11,7 @@ import numpy as np
 from uniscene_sim.compute.compiled import njit
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
-from uniscene_sim.layout import CONDITION_CHANNELS, BevLayout, LayoutSchema
+from uniscene_sim.layout import CONDITION_CHANNELS, PLAN_CHANNELS, BevLayout, LayoutSchema
 from uniscene_sim.maps.layout_raster import rasterise
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.procedural.draw import draw_objects
@@ -75,7 +75,7 @@ def condition_layout(
     agents: np.ndarray | None = None, *, all_decks: bool = False,
 ) -> BevLayout:  # fmt: skip
     """The condition of learned occupancy around a pose: the raster of map and agents, with the footprints of buildings,
-    plants and guard rails (as `road_block`).
+    plants and guard rails.
 
     Args:
         static_map: the map.
@@ -93,7 +93,7 @@ def condition_layout(
     z_hint = pose.z if static_map.surface.decks > 1 and not all_decks else None
     layout = rasterise(static_map, centre, grid.shape[:2], grid.voxel_m, z_hint, _SCHEMA, agents)
     near = _in_window_axes(objects[_in_window(objects, pose, grid)], pose)
-    building, vegetation, rail = (layout.data[_SCHEMA.index(name)] for name in ("building", "vegetation", "road_block"))
+    building, vegetation, rail = (layout.data[_SCHEMA.index(name)] for name in PLAN_CHANNELS)
     corner = np.array([pose.x + grid.origin[0], pose.y + grid.origin[1]])
     _footprints(building, vegetation, rail, corner, grid.voxel_m, near)
     return layout

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from uniscene_sim.compute.compiled import floor, njit
 from uniscene_sim.compute.keyed_random import unit_hash4
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.occupancy.from_labels.cell_owners import CellOwners
 from uniscene_sim.occupancy.learned.tile_latents import MARGIN_CELLS
 from uniscene_sim.occupancy.procedural.houses import house_style, house_top
@@ -19,11 +19,11 @@ from uniscene_sim.tile import CELL_M, TILE_CELLS
 __all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid"]
 
 BLOCK_M = 16.0  # unplanned walls have one height and colour in a square of this size
-GROUND_LAYER = int(DEFAULT_GRID.index(np.array([0.0, 0.0, -0.1]))[2])  # layer of the grid at height zero
+GROUND_LAYER = int(GENERATED_GRID.index(np.array([0.0, 0.0, -0.1]))[2])  # layer of the grid at height zero
 TILE_IN_CANVAS = slice(MARGIN_CELLS, MARGIN_CELLS + TILE_CELLS)  # the tile within its canvas
 _GROVE_M = 8.0  # and unplanned trees in one of this size
 _FREE, _WALL, _LEAF = (int(c) for c in (OccClass.FREE, OccClass.MANMADE, OccClass.VEGETATION))
-_ABOVE_M = CELL_M * (DEFAULT_GRID.shape[2] - GROUND_LAYER)  # centre of the first layer above the grid
+_ABOVE_M = CELL_M * (GENERATED_GRID.shape[2] - GROUND_LAYER)  # centre of the first layer above the grid
 _PIT_LAYERS = 3  # layers that a wall's column may lack at the top
 _EDGE_M = 2.5  # over this width an unplanned crown rises from its edge to its full height
 _MIN_LEAF_SHARE = 0.25  # a planned tree is grown if this share of the centre of its crown reaches the last layer
@@ -47,7 +47,7 @@ def extend_above_grid(
     trees whose crown reaches the last layer to their planned shape; other crowns, tapering, to a random height.
 
     Args:
-        labels: uint8 (208, 208, 16), the canvas of a tile. Pits in the last layers of walls are filled.
+        labels: uint8 (208, 208, Z), the canvas of a tile. Pits in the last layers of walls are filled.
         walls: bool (208, 208), cells of the last layer that are walls.
         z: float32 (160, 160) m, the tile's ground.
         x0, y0: corner of the tile, m.
@@ -88,7 +88,7 @@ def _leaf_share(leaf, objects, tree_at, x0, y0):
 
 @njit(cache=True, nogil=True)
 def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, grown, seed):
-    """Write where walls and crowns above the grid begin and end; `labels` (160, 160, 16) get pits in walls filled.
+    """Write where walls and crowns above the grid begin and end; `labels` (160, 160, Z) get pits in walls filled.
 
     Arguments by group:
         out: `AboveGrid`, changed.
