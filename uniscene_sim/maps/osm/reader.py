@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +59,12 @@ def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
     roads_km = sum(lane.length for lane in lanes if lane.kind == "driving") / 2e3
     objects = standing_objects(beside, lanes, losses)
     complete = ("building",) * bool(beside.buildings) + ("tree",) * knows_trees(beside.trees, roads_km)
-    return rounded_network(
-        RoadNetwork(
-            name, lanes, tuple(control.crossings), tuple(control.stops), tuple(control.signals),
-            tuple(control.programs), objects, left_hand_traffic=hand < 0, geo_reference=extract.geo_reference,
-            source_ref=ref, losses=losses.sentences(), complete_kinds=complete,
-        )
+    network = RoadNetwork(
+        name, lanes, tuple(control.crossings), tuple(control.stops), tuple(control.signals), tuple(control.programs),
+        left_hand_traffic=hand < 0, geo_reference=extract.geo_reference, source_ref=ref, losses=losses.sentences(),
+        complete_kinds=complete,
     )  # fmt: skip
+    return replace(rounded_network(network), objects=objects)
 
 
 def _add_streets(rows: LaneRows, control: Control, graph: StreetGraph, extract: OsmExtract) -> None:

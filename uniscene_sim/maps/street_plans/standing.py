@@ -25,88 +25,94 @@ _SLICE_M = 1.2  # of a house that a road leads through
 _PITCHED_M = 11.5  # houses up to this high have slanted roofs
 _SLOPE, _RISE_M = 0.42, 4.2  # rise of such roofs over the width of the house, and the most of it
 _EAVES_M = 2.2
+_STEM_M = 0.6  # from a road to the middle of a stem
 _TREES_PER_KM = 5.0  # of road, from which on a plan is taken to know its trees
 
 
 def standing_objects(beside: Surroundings, lanes: Sequence[Lane], losses: Losses) -> tuple[MapObject, ...]:
-    """Buildings and trees as placed objects.
+    """Buildings and trees as placed objects, their numbers rounded to 0.1 mm.
 
     Args:
         beside: the surroundings.
         lanes: of the map.
         losses: what is left out is noted here.
     """
-    roads, walks = road_samples(lanes, ("driving",)), road_samples(lanes, ("driving", "parking", "biking", "shoulder"))
-    found = _houses(beside, _Near(roads), losses)
-    houses = _Boxes([box for box in found])
-    planted_trees = planted(beside.covers, road_samples(lanes, ("driving", "sidewalk"))[::4])
-    near = _Near(walks)
-    for trees, told in ((beside.trees, True), (planted_trees, False)):
-        sizes = tree_sizes(trees)
-        for tree, (height, crown) in zip(trees, sizes, strict=True):
-            stem = 0.6 if told else 0.5 * crown
-            if near.within(tree.place, stem) or (not told and houses.hold(tree.place, 0.5 * crown)):
-                if told:
-                    losses.add("left out, for they stand on a road", f"tree {tree.id}")
-                continue
-            found.append(MapObject("tree", np.array([*tree.place, 0.0]), 0.0, (crown, crown, height)))
-    return tuple(found)
+    roads = road_samples(lanes, ("driving",))
+    houses = _houses(beside, _Near(roads), losses)
+    plants = planted(beside.covers, road_samples(lanes, ("driving", "sidewalk"))[::4])
+    wheels = _Near(road_samples(lanes, ("driving", "parking", "biking", "shoulder")))
+    told, drawn = _stand(beside.trees), _stand(plants)
+    on_road = wheels.beside(told[:, :2], np.full(len(told), _STEM_M))
+    for k in np.flatnonzero(on_road).tolist():
+        losses.add("left out, for they stand on a road", f"tree {beside.trees[k].id}")
+    blocked = wheels.beside(drawn[:, :2], 0.5 * drawn[:, 3]) | _in_houses(drawn, houses)
+    trees = np.round(np.concatenate([told[~on_road], drawn[~blocked]]), 4).tolist()
+    return (*houses, *(MapObject("tree", np.array([x, y, 0.0]), 0.0, (crown, crown, height))
+                       for x, y, height, crown in trees))  # fmt: skip
+
+
+def _stand(trees: Sequence[Tree]) -> np.ndarray:
+    """Place, height and crown (N, 4), m, of trees."""
+    sizes = tree_sizes(trees)
+    return np.array([(*t.place, *size) for t, size in zip(trees, sizes, strict=True)]).reshape(-1, 4)
+
+
+def _in_houses(trees: np.ndarray, houses: Sequence[MapObject]) -> np.ndarray:
+    """Whether the crowns of trees (N, 4) reach into houses, bool (N,)."""
+    from scipy.spatial import cKDTree
+
+    inside = np.zeros(len(trees), bool)
+    if not len(trees):
+        return inside
+    tree, widest = cKDTree(trees[:, :2]), 0.5 * float(trees[:, 3].max())
+    for house in houses:
+        near = np.array(tree.query_ball_point(house.position[:2], 0.5 * np.hypot(*house.size[:2]) + widest), int)
+        if not len(near):
+            continue
+        d = trees[near, :2] - house.position[:2]
+        c, s, r = np.cos(house.yaw), np.sin(house.yaw), 0.5 * trees[near, 3]
+        within = np.abs(c * d[:, 0] + s * d[:, 1]) < 0.5 * house.size[0] + r
+        inside[near] |= within & (np.abs(-s * d[:, 0] + c * d[:, 1]) < 0.5 * house.size[1] + r)
+    return inside
 
 
 def knows_trees(trees: Sequence[Tree], roads_km: float) -> bool:
     """Whether a plan tells enough single trees to be taken at its word where it has none."""
-    return len(trees) >= _TREES_PER_KM * roads_km
+    return len(trees) >= max(_TREES_PER_KM * roads_km, 1.0)
 
 
 def road_samples(lanes: Sequence[Lane], kinds: Sequence[str]) -> np.ndarray:
-    """Points (N, 2), m, all over the lanes of some kinds, a metre or less apart."""
-    parts = [lane.across(part)[:, :2] for lane in lanes if lane.kind in kinds for part in (-0.5, -0.25, 0.0, 0.25, 0.5)]
-    return np.concatenate(parts) if parts else np.zeros((0, 2))
+    """Points (N, 2), m, all over the lanes of some kinds, about a metre apart."""
+    wanted = [lane for lane in lanes if lane.kind in kinds]
+    if not wanted:
+        return np.zeros((0, 2))
+    centre = np.concatenate([lane.centre[:, :2] for lane in wanted])
+    yaw, wide = (np.concatenate([getattr(lane, name) for lane in wanted]) for name in ("heading", "width"))
+    across = np.stack([-np.sin(yaw), np.cos(yaw)], axis=1) * wide[:, None]
+    return np.concatenate([centre + part * across for part in (-0.5, -0.25, 0.0, 0.25, 0.5)])
 
 
 class _Near:
-    """Points by cells, to tell what lies near them."""
+    """Points, to tell what lies near them."""
 
     def __init__(self, points: np.ndarray):
         from scipy.spatial import cKDTree
 
-        self.points = points
+        self.points = points if len(points) else np.full((1, 2), np.inf)
         self._tree = cKDTree(points) if len(points) else None
 
-    def within(self, place: np.ndarray, radius: float) -> bool:
-        """Whether a point lies within a radius, m, of a place (2,), m."""
-        return self._tree is not None and bool(self._tree.query(place, distance_upper_bound=radius)[0] < radius)
+    def beside(self, places: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        """Whether a point lies within radii (N,), m, of places (N, 2), m: bool (N,)."""
+        if self._tree is None or not len(places):
+            return np.zeros(len(places), bool)
+        away: np.ndarray = self._tree.query(places, distance_upper_bound=float(radius.max()))[0] < radius
+        return away
 
-    def around(self, place: np.ndarray, radius: float) -> np.ndarray:
-        """The points (N, 2), m, within a radius of a place."""
-        if self._tree is None:
-            return np.zeros((0, 2))
-        found: np.ndarray = self.points[self._tree.query_ball_point(place, radius)]
-        return found
-
-
-class _Boxes:
-    """Boxes of houses by cells of 32 m."""
-
-    def __init__(self, houses: Sequence[MapObject]):
-        self._cells: dict[tuple[int, int], list[MapObject]] = {}
-        for house in houses:
-            x, y = house.position[:2]
-            r = 0.5 * float(np.hypot(*house.size[:2]))
-            for i in range(int((x - r) // 32), int((x + r) // 32) + 1):
-                for j in range(int((y - r) // 32), int((y + r) // 32) + 1):
-                    self._cells.setdefault((i, j), []).append(house)
-
-    def hold(self, place: np.ndarray, margin: float) -> bool:
-        """Whether a place (2,), m, lies within a house or a margin of it."""
-        for house in self._cells.get((int(place[0] // 32), int(place[1] // 32)), ()):
-            dx, dy = place - house.position[:2]
-            c, s = np.cos(house.yaw), np.sin(house.yaw)
-            if abs(c * dx + s * dy) < 0.5 * house.size[0] + margin and (
-                abs(-s * dx + c * dy) < 0.5 * house.size[1] + margin
-            ):
-                return True
-        return False
+    def around(self, places: np.ndarray, radius: np.ndarray) -> list[np.ndarray]:
+        """The points (K, 2), m, within radii (N,), m, of each place (N, 2), m."""
+        if self._tree is None or not len(places):
+            return [np.zeros((0, 2))] * len(places)
+        return [self.points[found] for found in self._tree.query_ball_point(places, radius)]
 
 
 def _houses(beside: Surroundings, roads: _Near, losses: Losses) -> list[MapObject]:
@@ -118,7 +124,9 @@ def _houses(beside: Surroundings, roads: _Near, losses: Losses) -> list[MapObjec
             losses.add("left out, for they have no extent", f"building {building.id // 2}")
             continue
         whole = boxes_of(building.rings)
-        boxes = [part for box in whole for part in _opened(box, roads)]
+        places, reach = np.array([(b.x, b.y) for b in whole]), [0.5 * np.hypot(b.length, b.width) for b in whole]
+        near = roads.around(places, np.array(reach))
+        boxes = [part for box, points in zip(whole, near, strict=True) for part in _opened(box, points)]
         if not boxes:
             losses.add("left out, for roads take their place", f"building {building.id // 2}")
             continue
@@ -131,14 +139,19 @@ def _houses(beside: Surroundings, roads: _Near, losses: Losses) -> list[MapObjec
             top = height
             if len(boxes) == 1 and height < _PITCHED_M:
                 top = max(height - min(_SLOPE * box.length, _RISE_M), min(_EAVES_M, height))
-            place, size = np.array([box.x, box.y, 0.0]), (box.length, box.width, top)
-            found.append(MapObject("building", place, box.yaw, size, groups if len(boxes) > 1 else 0))
+            x, y, length, width, top = (round(float(v), 4) for v in (box.x, box.y, box.length, box.width, top))
+            group = groups if len(boxes) > 1 else 0
+            found.append(MapObject("building", np.array([x, y, 0.0]), round(box.yaw, 7), (length, width, top), group))
     return found
 
 
-def _opened(box: Footprint, roads: _Near) -> list[Footprint]:
-    """What is left of a box where roads lead through: slices across the direction that loses less."""
-    points = roads.around(np.array([box.x, box.y]), 0.5 * float(np.hypot(box.length, box.width)))
+def _opened(box: Footprint, points: np.ndarray) -> list[Footprint]:
+    """What is left of a box where roads lead through: slices across the direction that loses less.
+
+    Args:
+        box: of a house.
+        points: (N, 2) m, on roads near it.
+    """
     c, s = np.cos(box.yaw), np.sin(box.yaw)
     d = points - [box.x, box.y]
     u, v = c * d[:, 0] + s * d[:, 1], -s * d[:, 0] + c * d[:, 1]
