@@ -92,7 +92,8 @@ def _add_edge(rows: list[dict[str, Any]], number: dict[str, int], edge: Edge, ro
 
 def _link(rows: list[dict[str, Any]], number: dict[str, int], net: SumoNet) -> None:
     for link in net.connections:
-        chain = [number.get(name, -1) for name in (link.before, link.via, link.after) if name]
+        # A lane through a junction that has no length is none, and lanes of tracks are none.
+        chain = [number.get(name, -1) for name in (link.before, link.via, link.after) if name != link.via or name in number]
         for a, b in zip(chain[:-1], chain[1:], strict=True):
             if a >= 0 and b >= 0 and b not in rows[a]["successors"]:
                 rows[a]["successors"].append(b)
