@@ -101,7 +101,7 @@ def test_layouts_come_from_above(windows):
 def test_rays_begin_where_the_lidar_was(windows):
     folder, _ = windows
     sweep = read_seen_sweep(folder / "data/sweeps/pandaset_001/000002.npz")
-    assert np.allclose(sweep.origins, LIDAR + [0, 1.0, 0], atol=1e-4)
+    assert np.allclose(sweep.origins, LIDAR + np.array([0, 1.0, 0]), atol=1e-4)
     assert sweep.moving.sum() == (sweep.label == OccClass.CAR).sum() > 100 and np.allclose(sweep.intensity, 0.2)
     wall = sweep.label == OccClass.MANMADE
     assert np.allclose(sweep.ends[wall, 0], 12.1, atol=0.011)

@@ -13,7 +13,17 @@ from uniscene_sim.datasets.formats.street import UNKNOWN
 from uniscene_sim.errors import InputError
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass, OccClass
 
-__all__ = ["PANDASET", "PANDASET_BOXES", "PANDASET_LEFT_OUT", "ClassMap"]
+__all__ = [
+    "CARLA_SC",
+    "NUSCENES_OCCUPANCY",
+    "OCC3D",
+    "PANDASET",
+    "PANDASET_BOXES",
+    "PANDASET_LEFT_OUT",
+    "SEMANTIC_KITTI",
+    "SEMANTIC_KITTI_VOXELS",
+    "ClassMap",
+]
 
 _O, _A = OccClass, AgentClass
 
@@ -118,4 +128,45 @@ PANDASET = ClassMap(
     | {n: (_PANDASET_STATIC | _PANDASET_AGENTS).get(name, _O.OTHERS) for n, name in enumerate(_PANDASET_NAMES, 1)},
     {_O.MANMADE: 41, _O.OTHER_FLAT: 6, _O.PED_CROSSING: 10, _O.ROAD_DIVIDER: 8, _O.OTHERS: 42, _O.TRAFFIC_CONE: 37,
      _O.FREE: None},
+)  # fmt: skip
+
+#: SemanticKITTI's, of points and voxels; who rides a bicycle is of it, as in Occ3D. Numbers from 252 on are of what
+#: moves. Of points, 0 is what nobody labelled; of voxels, what is empty.
+_SEMANTIC_KITTI: dict[int, int] = {
+    0: UNKNOWN, 1: UNKNOWN, 10: _O.CAR, 11: _O.BICYCLE, 13: _O.BUS, 15: _O.MOTORCYCLE, 16: _O.OTHERS, 18: _O.TRUCK,
+    20: _O.OTHERS, 30: _O.PEDESTRIAN, 31: _O.BICYCLE, 32: _O.MOTORCYCLE, 40: _O.DRIVEABLE_SURFACE,
+    44: _O.DRIVEABLE_SURFACE, 48: _O.SIDEWALK, 49: _O.OTHER_FLAT, 50: _O.MANMADE, 51: _O.MANMADE, 52: _O.MANMADE,
+    60: _O.LANE_DIVIDER, 70: _O.VEGETATION, 71: _O.VEGETATION, 72: _O.TERRAIN, 80: _O.MANMADE, 81: _O.MANMADE,
+    99: _O.OTHERS, 252: _O.CAR, 253: _O.BICYCLE, 254: _O.PEDESTRIAN, 255: _O.MOTORCYCLE, 256: _O.OTHERS, 257: _O.BUS,
+    258: _O.TRUCK, 259: _O.OTHERS,
+}  # fmt: skip
+_KITTI_LACKS = {
+    _O.OTHERS: 99, _O.BARRIER: 51, _O.CONSTRUCTION_VEHICLE: 20, _O.TRAILER: 20, _O.TRAFFIC_CONE: 99,
+    _O.PED_CROSSING: 60, _O.ROAD_DIVIDER: 60,
+}  # fmt: skip
+SEMANTIC_KITTI = ClassMap("SemanticKITTI's", _SEMANTIC_KITTI, {**_KITTI_LACKS, _O.FREE: None})
+SEMANTIC_KITTI_VOXELS = ClassMap("SemanticKITTI's", {**_SEMANTIC_KITTI, 0: _O.FREE}, {**_KITTI_LACKS, _O.FREE: 0})
+
+#: nuScenes' classes, as both Occ3D and nuScenes-Occupancy have them; what they call others and noise differs.
+_NUSCENES = {k: k for k in range(1, 17)}
+_ON_ROAD = {_O.PED_CROSSING: 11, _O.ROAD_DIVIDER: 11, _O.LANE_DIVIDER: 11}
+OCC3D = ClassMap("Occ3D's 0 to 17", {0: _O.OTHERS, **_NUSCENES, 17: _O.FREE}, _ON_ROAD)
+#: Of the voxels that a file lists; what it does not list is free.
+NUSCENES_OCCUPANCY = ClassMap(
+    "nuScenes-Occupancy's 0 to 16", {0: UNKNOWN, **_NUSCENES}, {**_ON_ROAD, _O.OTHERS: 0, _O.FREE: None}
+)
+
+#: CarlaSC's: the semantic tags of CARLA 0.9.13. Their ground is what is neither road nor walkway.
+CARLA_SC = ClassMap(
+    "CarlaSC's 0 to 22",
+    {
+        0: _O.FREE, 1: _O.MANMADE, 2: _O.MANMADE, 3: _O.OTHERS, 4: _O.PEDESTRIAN, 5: _O.MANMADE, 6: _O.LANE_DIVIDER,
+        7: _O.DRIVEABLE_SURFACE, 8: _O.SIDEWALK, 9: _O.VEGETATION, 10: _O.CAR, 11: _O.MANMADE, 12: _O.MANMADE,
+        13: UNKNOWN, 14: _O.OTHER_FLAT, 15: _O.MANMADE, 16: _O.OTHER_FLAT, 17: _O.BARRIER, 18: _O.MANMADE,
+        19: _O.OTHERS, 20: _O.OTHERS, 21: _O.OTHER_FLAT, 22: _O.TERRAIN,
+    },
+    {
+        _O.BICYCLE: 10, _O.BUS: 10, _O.CONSTRUCTION_VEHICLE: 10, _O.MOTORCYCLE: 10, _O.TRAILER: 10, _O.TRUCK: 10,
+        _O.TRAFFIC_CONE: 20, _O.PED_CROSSING: 6, _O.ROAD_DIVIDER: 6,
+    },
 )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 
 from uniscene_sim.compute.compiled import njit
 
-__all__ = ["cross"]
+__all__ = ["cross", "look_around"]
 
 _STEP = 0.5  # of a voxel, from point to point of a ray
 _SHORT_M = 0.3  # a ray is free up to this far before its end
@@ -49,3 +49,34 @@ def cross(crossed, ground, low, voxel, origins, ends):
                 last = at
                 if crossed[i, j, k] < 65535:
                     crossed[i, j, k] += 1
+
+
+@njit(cache=True)
+def look_around(solid, seen, eye):
+    """Mark what an eye sees: from it to each voxel of the grid's outside, up to the first that is solid.
+
+    Args:
+        solid: bool (X, Y, Z).
+        seen: bool (X, Y, Z), set where the eye sees.
+        eye: float64 (3,), in voxels, inside the grid.
+    """
+    nx, ny, nz = solid.shape
+    for i in range(nx):
+        for j in range(ny):
+            edge = i == 0 or j == 0 or i == nx - 1 or j == ny - 1
+            step = 1 if edge else max(nz - 1, 1)
+            for k in range(0, nz, step):
+                x, y, z = eye[0], eye[1], eye[2]
+                dx, dy, dz = i + 0.5 - x, j + 0.5 - y, k + 0.5 - z
+                steps = int(np.sqrt(dx * dx + dy * dy + dz * dz) / _STEP) + 1
+                dx, dy, dz = dx / steps, dy / steps, dz / steps
+                for _ in range(steps + 1):
+                    a, b, c = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
+                    if a < 0 or b < 0 or c < 0 or a >= nx or b >= ny or c >= nz:
+                        break
+                    seen[a, b, c] = True
+                    if solid[a, b, c]:
+                        break
+                    x += dx
+                    y += dy
+                    z += dz

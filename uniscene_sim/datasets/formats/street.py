@@ -58,6 +58,7 @@ class SeenStreet:
         plan: channels of a layout, bool (X, Y) by name, that the data set's map has around a pose of `GENERATED_GRID`;
             None without a map.
         losses: what of the data set is left out, a line each.
+        labelled: whether points have classes; without, there are sweeps and no windows.
     """
 
     name: str
@@ -66,3 +67,4 @@ class SeenStreet:
     sweep: Callable[[Moment], SeenSweep | None]
     plan: Callable[[Pose], dict[str, np.ndarray]] | None = None
     losses: tuple[str, ...] = ()
+    labelled: bool = True

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy import ndimage
 from tqdm import tqdm
 
 from uniscene_sim.datasets.formats.seen_world import CELL_M, LEVELS, SeenWorld, see_world
 from uniscene_sim.datasets.formats.street import Moment, SeenStreet, SeenSweep
+from uniscene_sim.datasets.formats.window_parts import (
+    GROUND_PAINT,
+    WindowParts,
+    file_arrays,
+    layout_from_above,
+)
 from uniscene_sim.geometry import Pose, box_corners
 from uniscene_sim.grid import GENERATED_GRID
-from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.maps.layout_raster import draw_polygon
 from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
 from uniscene_sim.occupancy.window import stamp_agent
@@ -22,15 +26,12 @@ __all__ = ["street_arrays"]
 
 _GRID = GENERATED_GRID
 _FREE = int(OccClass.FREE)
-_BIT = {name: np.uint32(1 << k) for k, name in enumerate(CONDITION_CHANNELS)}
-_ROAD = (OccClass.DRIVEABLE_SURFACE, OccClass.LANE_DIVIDER, OccClass.ROAD_DIVIDER, OccClass.PED_CROSSING)
 _REACH_M = 0.5 * _GRID.voxel_m * float(np.hypot(*_GRID.shape[:2])) + 1.0
 _EGO_M, _MIDDLE_M = (5.0, 2.0), 1.5  # the ego from above, and how far ahead of base_link its middle is
-_CLOSED_CELLS = 3  # gaps between beams, to both sides, that are closed in a layout
 
 
 def street_arrays(street: SeenStreet, moments: Sequence[Moment]) -> dict[str, np.ndarray]:
-    """Arrays of a file, see `datasets.windows.Windows`, and `agents_instance` uint16 (K,), the agent of each voxel.
+    """Arrays of a file, see `file_arrays`.
 
     Args:
         street: all its sweeps are laid together.
@@ -44,19 +45,7 @@ def street_arrays(street: SeenStreet, moments: Sequence[Moment]) -> dict[str, np
     size = np.ceil((places.max(axis=0) + _REACH_M - low) / CELL_M).astype(int).tolist()
     world = see_world(_sweeps(street), low, (size[0], size[1]))
     parts = [_window(world, street, moment) for moment in tqdm(moments, desc="windows", unit="window", disable=None)]
-    return {
-        "labels": np.stack([p["labels"] for p in parts]),
-        "layout": np.stack([p["layout"] for p in parts]),
-        "observed": np.stack([p["observed"] for p in parts]),
-        "agents_window": np.repeat(np.arange(len(parts)), [len(p["voxel"]) for p in parts]).astype(np.int32),
-        "agents_voxel": np.concatenate([p["voxel"] for p in parts]).astype(np.int32),
-        "agents_label": np.concatenate([p["kind"] for p in parts]),
-        "agents_instance": np.concatenate([p["instance"] for p in parts]),
-        "pose": np.array([[m.pose.x, m.pose.y, m.pose.z, m.pose.yaw] for m in moments]),
-        "sequence": np.zeros(len(parts), np.int32),
-        "stamp_us": np.array([m.stamp_us for m in moments], np.int64),
-        "maker": np.array(street.maker),
-    }
+    return file_arrays(parts, street.maker)
 
 
 def _sweeps(street: SeenStreet) -> Iterator[SeenSweep]:
@@ -66,21 +55,14 @@ def _sweeps(street: SeenStreet) -> Iterator[SeenSweep]:
             yield sweep
 
 
-def _window(world: SeenWorld, street: SeenStreet, moment: Moment) -> dict[str, np.ndarray]:
-    pose = moment.pose
-    corners = _corners(world, pose)
+def _window(world: SeenWorld, street: SeenStreet, moment: Moment) -> WindowParts:
+    corners = _corners(world, moment.pose)
     labels, seen = _labels(world, corners)
     height = np.mean([world.height[at] for at in corners], axis=0).astype(np.float64)
-    at, kind, instance = _agents(height, moment)
-    seen.reshape(-1)[at] = True  # what stands there is known; nothing static does
-    labels.reshape(-1)[at[at % _GRID.shape[2] > GROUND_LAYER]] = _FREE
-    layout = _layout(labels[:, :, GROUND_LAYER], street, moment)
-    if street.plan is not None:
-        for name, cells in street.plan(pose).items():
-            layout[cells] |= _BIT[name]
-    bits = np.arange(_GRID.shape[2], dtype=np.uint32)
-    observed = (seen.astype(np.uint32) << bits).sum(axis=2, dtype=np.uint32)
-    return {"labels": labels, "layout": layout, "observed": observed, "voxel": at, "kind": kind, "instance": instance}
+    agents, instances = _agents(height, moment)
+    plan = None if street.plan is None else street.plan(moment.pose)
+    layout = layout_from_above(labels[:, :, GROUND_LAYER], _footprints(moment), _driven(street, moment), plan)
+    return WindowParts(labels, seen, layout, agents, instances, moment.pose, moment.stamp_us)
 
 
 def _corners(world: SeenWorld, pose: Pose) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -118,16 +100,16 @@ def _labels(world: SeenWorld, corners: list[tuple[np.ndarray, np.ndarray]]) -> t
     votes[_FREE] = 0
     known = votes.sum(axis=0) > 0
     ground = np.where(known, votes.argmax(axis=0), _FREE)
-    for paint in (OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER):
+    for paint in GROUND_PAINT:
         ground[votes[paint] > 0] = paint  # as in layouts, where a line is never narrower than a cell
     labels[:, :, GROUND_LAYER] = ground
     seen[:, :, : GROUND_LAYER + 1] = known[:, :, None]
     return labels, seen
 
 
-def _agents(height: np.ndarray, moment: Moment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Flat indices, classes and instances (K,) of agents' voxels; each stands on the ground below it."""
-    labels, instances = np.zeros(_GRID.shape, np.uint8), np.zeros(_GRID.shape, np.uint16)
+def _agents(height: np.ndarray, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
+    """Classes uint8 and instances uint16 (X, Y, Z) of agents; each stands on the ground below it."""
+    labels, instances = np.full(_GRID.shape, _FREE, np.uint8), np.zeros(_GRID.shape, np.uint16)
     pose = moment.pose
     view, origin = np.array([pose.x, pose.y, pose.z, pose.yaw]), np.array(_GRID.origin)
     for agent in moment.agents:
@@ -135,8 +117,7 @@ def _agents(height: np.ndarray, moment: Moment) -> tuple[np.ndarray, np.ndarray,
         foot[2] = _ground_at(height, pose, foot)
         stamp_agent(labels, instances, height, _GRID.voxel_m, origin, view, foot, agent["rpy"][2], agent["size"],
                     AGENT_OCC_CLASS[agent["cls"]], agent["id"])  # fmt: skip
-    at = np.flatnonzero(instances)
-    return at, labels.ravel()[at], instances.ravel()[at]
+    return labels, instances
 
 
 def _ground_at(height: np.ndarray, pose: Pose, place: np.ndarray) -> float:
@@ -146,34 +127,26 @@ def _ground_at(height: np.ndarray, pose: Pose, place: np.ndarray) -> float:
     return float(height[np.clip(i, 0, len(height) - 1), np.clip(j, 0, height.shape[1] - 1)])
 
 
-def _layout(ground: np.ndarray, street: SeenStreet, moment: Moment) -> np.ndarray:
-    """uint32 (X, Y) from above: what the ground is labelled as, with gaps between beams closed; where the ego goes, and
-    agents."""
-    pose, shape = moment.pose, _GRID.shape[:2]
-    frame = np.array([pose.x, pose.y, pose.yaw, _GRID.voxel_m])
-    road = np.isin(ground, _ROAD)
-    out = np.full(shape, _BIT["unplanned"], np.uint32)
-    covered = np.zeros(shape, np.uint8)
+def _frame(pose: Pose) -> np.ndarray:
+    return np.array([pose.x, pose.y, pose.yaw, _GRID.voxel_m])
+
+
+def _footprints(moment: Moment) -> dict[str, np.ndarray]:
+    """Cells bool (X, Y) that agents cover, by channel."""
+    out: dict[str, np.ndarray] = {}
     for agent in moment.agents:
-        cells = np.zeros(shape, np.uint8)
+        cells = out.setdefault(AgentClass(int(agent["cls"])).name.lower(), np.zeros(_GRID.shape[:2], np.uint8))
         (x, y, _), (length, width, _) = agent["pos"], np.maximum(agent["size"], _GRID.voxel_m)
-        draw_polygon(cells, box_corners(x, y, agent["rpy"][2], length, width), frame)
-        out[cells > 0] |= _BIT[AgentClass(int(agent["cls"])).name.lower()]
-        covered |= cells
-    driven = np.zeros(shape, np.uint8)
+        draw_polygon(cells, box_corners(x, y, agent["rpy"][2], length, width), _frame(moment.pose))
+    return {name: cells > 0 for name, cells in out.items()}
+
+
+def _driven(street: SeenStreet, moment: Moment) -> np.ndarray:
+    """Cells bool (X, Y) that the ego covers at any moment."""
+    out = np.zeros(_GRID.shape[:2], np.uint8)
     for other in street.moments:
-        if np.hypot(other.pose.x - pose.x, other.pose.y - pose.y) < _REACH_M:
-            ahead = np.array([np.cos(other.pose.yaw), np.sin(other.pose.yaw)])
-            x, y = np.array([other.pose.x, other.pose.y]) + _MIDDLE_M * ahead
-            draw_polygon(driven, box_corners(x, y, other.pose.yaw, *_EGO_M), frame)
-    walk = (ground == OccClass.SIDEWALK) & (driven == 0)
-    near = ndimage.generate_binary_structure(2, 1)
-    drivable = ndimage.binary_closing(road, near, _CLOSED_CELLS) & ~walk
-    drivable |= (covered > 0) & ndimage.binary_dilation(drivable, near, _CLOSED_CELLS) & ~walk
-    drivable |= driven > 0
-    out[drivable] |= _BIT["drivable_area"]
-    out[ndimage.binary_closing(walk, near, _CLOSED_CELLS) & ~drivable] |= _BIT["walkway"]
-    for name, cls in (("lane_divider", OccClass.LANE_DIVIDER), ("road_divider", OccClass.ROAD_DIVIDER),
-                      ("ped_crossing", OccClass.PED_CROSSING)):  # fmt: skip
-        out[ground == cls] |= _BIT[name]
-    return out
+        pose = other.pose
+        if np.hypot(pose.x - moment.pose.x, pose.y - moment.pose.y) < _REACH_M:
+            x, y = pose.x + _MIDDLE_M * np.cos(pose.yaw), pose.y + _MIDDLE_M * np.sin(pose.yaw)
+            draw_polygon(out, box_corners(x, y, pose.yaw, *_EGO_M), _frame(moment.pose))
+    return out > 0
