@@ -82,7 +82,7 @@ def test_semantic_kitti(tmp_path):
     one = town.sample(0, agents=False)
     assert one.labels[at(5, 0, 0)] == O.DRIVEABLE_SURFACE and one.labels[at(5, 10.6, 0)] == O.SIDEWALK
     house = at(15, 10.9, 1.0)
-    assert one.labels[house] == O.MANMADE and one.observed[house] and one.labels[at(15, 10.9, 3.5)] == O.FREE
+    assert one.labels[house] == O.MANMADE and one.observed[house] and one.labels[at(15, 10.9, 3.7)] == O.FREE
     assert not one.observed[at(15, 12.6, 1.0)] and not one.observed[at(-1, 0, 1.0)]
     assert one.observed[at(15, 5, 1.0)] and one.labels[at(15, 5, 1.0)] == O.FREE
     car = at(0.8 + 22.0, 0.0, 0.6)
@@ -297,7 +297,8 @@ def test_bad_occ3d(tmp_path):
     data = json.loads(place.read_text())
     for change, match in (({"version": "1.0"}, "version: expected 1.3"),
                           ({"node": data["node"][:3]}, "has no node 'h3'"),
-                          ({"line": []}, "lane_divider: has no line 'line'"), ({"polygon": 5}, "is damaged")):  # fmt: skip
+                          ({"line": []}, "lane_divider: has no line 'line'"),
+                          ({"polygon": 5}, "is damaged")):  # fmt: skip
         place.write_text(json.dumps(data | change))
         one_line(
             "occ3d", tmp_path / "b/occ3d" if (tmp_path / "b/occ3d").exists() else occ3d(tmp_path / "b/occ3d"), match

@@ -64,19 +64,8 @@ def window_of_voxels(frame: VoxelFrame, plan: Callable[[Pose], dict[str, np.ndar
     Raises:
         InputError: no voxel is labelled as ground.
     """
-    labels, seen, voxel = _pooled(frame)
-    level = _ground_level(labels, voxel[2])
-    grid = GENERATED_GRID
-    i, j = (np.floor((grid.centres(k) - frame.low[k]) / voxel[k]).astype(int) for k in (0, 1))
-    inside = ((i >= 0) & (i < labels.shape[0]))[:, None] & ((j >= 0) & (j < labels.shape[1]))[None]
-    i, j = np.clip(i, 0, labels.shape[0] - 1)[:, None], np.clip(j, 0, labels.shape[1] - 1)[None]
-    up = np.round((np.arange(grid.shape[2]) - GROUND_LAYER) * grid.voxel_m / voxel[2]).astype(int)
-    k = level[i, j][..., None] + up
-    there = inside[..., None] & (k >= 0) & (k < labels.shape[2])
-    k = np.clip(k, 0, labels.shape[2] - 1)
-    out = np.where(there, labels[i[..., None], j[..., None], k], _FREE).astype(np.uint8)
-    known = there & seen[i[..., None], j[..., None], k] & (out != UNKNOWN)
-    out[out == UNKNOWN] = _FREE
+    columns = _columns(frame)
+    out, known = _from_ground_up(frame, columns)
     agents = np.where(np.isin(out, AGENT_CLASSES), out, _FREE).astype(np.uint8)
     static = np.where(agents != _FREE, _FREE, out).astype(np.uint8)
     agents[:, :, :GROUND_LAYER] = _FREE
@@ -94,38 +83,77 @@ def window_of_voxels(frame: VoxelFrame, plan: Callable[[Pose], dict[str, np.ndar
     return WindowParts(static, known, layout, agents, _components(agents), pose, frame.stamp_us, frame.sequence)
 
 
-def _pooled(frame: VoxelFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, what was seen, and the size (3,) of voxels that are about as large as ours."""
-    labels, seen = frame.labels, frame.seen & (frame.labels != UNKNOWN)
-    voxel = np.array(frame.voxel_m)
-    by = np.maximum(np.round(GENERATED_GRID.voxel_m / voxel).astype(int), 1)
-    if (by == 1).all():
-        return labels, seen, voxel
-    x, y, z = (n // b for n, b in zip(labels.shape, by, strict=True))
-    cut = (slice(0, x * by[0]), slice(0, y * by[1]), slice(0, z * by[2]))
+@dataclass(frozen=True)
+class _Columns:
+    """Voxels side by side that make a column of ours: M of them in each layer of the frame.
 
-    def blocks(array: np.ndarray) -> np.ndarray:
-        parts = array[cut].reshape(x, by[0], y, by[1], z, by[2])
-        return parts.transpose(0, 2, 4, 1, 3, 5).reshape(x, y, z, -1)
+    Attributes:
+        labels: uint8 (X, Y, Z, M), UNKNOWN where nothing was seen.
+        voxel_m: (2,), size of such columns.
+        level: int (X, Y), layer of the ground's surface, made up where none is labelled.
+    """
 
-    small, known = blocks(labels), blocks(seen)
-    best, out = np.zeros((x, y, z), np.uint8), np.full((x, y, z), _FREE, np.uint8)
-    for cls in range(_FREE):
-        count = ((small == cls) & known).sum(axis=3, dtype=np.uint8)
+    labels: np.ndarray
+    voxel_m: np.ndarray
+    level: np.ndarray
+
+
+def _columns(frame: VoxelFrame) -> _Columns:
+    voxel = np.array(frame.voxel_m[:2])
+    by = _ratio(voxel)
+    (x, y), z = (n // b for n, b in zip(frame.labels.shape, by, strict=False)), frame.labels.shape[2]
+    known = np.where(frame.seen, frame.labels, np.uint8(UNKNOWN))[: x * by[0], : y * by[1]]
+    parts = known.reshape(x, by[0], y, by[1], z).transpose(0, 2, 4, 1, 3).reshape(x, y, z, -1)
+    level = _ground_level(np.isin(parts, GROUND_CLASSES).any(axis=3), frame.voxel_m[2])
+    return _Columns(parts, voxel * by, level)
+
+
+def _ratio(voxel: np.ndarray) -> np.ndarray:
+    return np.maximum(np.round(GENERATED_GRID.voxel_m / voxel).astype(int), 1)
+
+
+def _from_ground_up(frame: VoxelFrame, columns: _Columns) -> tuple[np.ndarray, np.ndarray]:
+    """Labels uint8 (X, Y, Z) of a window, agents included, and what is known of them."""
+    grid, labels, level = GENERATED_GRID, columns.labels, columns.level
+    i, j = (np.floor((grid.centres(k) - frame.low[k]) / columns.voxel_m[k]).astype(int) for k in (0, 1))
+    inside = ((i >= 0) & (i < labels.shape[0]))[:, None] & ((j >= 0) & (j < labels.shape[1]))[None]
+    i, j = np.clip(i, 0, labels.shape[0] - 1)[:, None, None], np.clip(j, 0, labels.shape[1] - 1)[None, :, None]
+    up = np.round((np.arange(grid.shape[2]) - GROUND_LAYER) * grid.voxel_m / frame.voxel_m[2]).astype(int)
+    first = level[i[..., 0], j[..., 0]][..., None] + up
+    samples = []
+    for more in range(int(_ratio(np.array(frame.voxel_m[2:]))[0])):
+        k = first + more
+        there = inside[..., None] & (k >= 0) & (k < labels.shape[2])
+        found = labels[i, j, np.clip(k, 0, labels.shape[2] - 1)]
+        samples.append(np.where(there[..., None], found, np.uint8(UNKNOWN)))
+    # The ground's own layer takes what is labelled as ground there, not the feet of what stands on it.
+    lowest = samples[0][:, :, GROUND_LAYER]
+    stack = np.concatenate(samples, axis=3)
+    out = _most_frequent(stack)
+    only = np.where(np.isin(lowest, GROUND_CLASSES), lowest, np.uint8(UNKNOWN))
+    ground = _most_frequent(only)
+    out[:, :, GROUND_LAYER] = np.where(ground == _FREE, out[:, :, GROUND_LAYER], ground)
+    return out, (stack != UNKNOWN).any(axis=3)
+
+
+def _most_frequent(samples: np.ndarray) -> np.ndarray:
+    """The class uint8 (...) that most of the samples (..., M) have, free ones apart; FREE if there is none."""
+    best, out = np.zeros(samples.shape[:-1], np.uint8), np.full(samples.shape[:-1], _FREE, np.uint8)
+    for cls in sorted(set(np.unique(samples).tolist()) - {_FREE, UNKNOWN}):
+        count = (samples == cls).sum(axis=-1, dtype=np.uint8)
         out[count > best] = cls
         best = np.maximum(best, count)
-    return out, known.any(axis=3), voxel * by
+    return out
 
 
-def _ground_level(labels: np.ndarray, voxel_z: float) -> np.ndarray:
-    """Layer int (X, Y) of the ground's surface, made up where none is labelled."""
-    ground = np.isin(labels, GROUND_CLASSES)
+def _ground_level(ground: np.ndarray, voxel_z: float) -> np.ndarray:
+    """Layer int (X, Y) of the ground's surface, made up where there is none in bool (X, Y, Z)."""
     any_ground = ground.any(axis=2)
     if not any_ground.any():
         raise InputError("no voxel is labelled as ground; expected streets", field="labels")
     level = ground.argmax(axis=2)
     for _ in range(_RUN - 1):  # on slopes it is two voxels thick: the upper one is the surface
-        above = np.minimum(level + 1, labels.shape[2] - 1)
+        above = np.minimum(level + 1, ground.shape[2] - 1)
         level = np.where(np.take_along_axis(ground, above[..., None], 2)[..., 0], above, level)
     full = _nearest(level, any_ground)
     off = np.abs(full - ndimage.median_filter(full, 9)) * voxel_z > _OFF_M
