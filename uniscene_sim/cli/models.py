@@ -28,6 +28,13 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--data", type=path_argument, default=_DATA, help=f"folder (default: {_DATA})")
     data.add_argument("--towns", type=positive_integer, help="number of towns to train on (default: 56)")
     data.add_argument("--xodr", type=path_argument, help="folder of OpenDRIVE maps for a second test set")
+    data.add_argument("--from", nargs=2, dest="source", metavar=("FORMAT", "FOLDER"),
+                      help="windows of a recorded street in place of towns: pandaset, nuscenes, occ3d, "
+                           "nuscenes-occupancy, semantic-kitti, kitti or carla-sc, and its folder")  # fmt: skip
+    data.add_argument("--held-out", action="store_true", help="of --from: the part that nothing may learn from")
+    data.add_argument("--every", type=positive_integer, default=2, metavar="N",
+                      help="of --from: a window for every N moments (default: 2)")  # fmt: skip
+    data.add_argument("--sweeps", action="store_true", help="of --from: its sweeps too, each ray with its origin")
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
@@ -82,6 +89,17 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _train_data(arguments: argparse.Namespace) -> int:
+    if arguments.source is not None:
+        from uniscene_sim.datasets.formats.convert import convert
+
+        kind, folder = arguments.source
+        options = {name: getattr(arguments, name) for name in ("held_out", "every", "sweeps")}
+        for path in convert(kind, Path(folder), arguments.data, **options):
+            print(path)
+        return 0
+    if arguments.held_out or arguments.sweeps:
+        given = "--held-out" if arguments.held_out else "--sweeps"
+        raise InputError("is of recorded streets, expected --from FORMAT FOLDER too", field=given)
     from uniscene_sim.datasets.make_datasets import train_data
 
     train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
