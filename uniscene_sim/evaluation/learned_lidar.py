@@ -61,9 +61,9 @@ class LearnedRayPredictor:
     def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
         if self._tiles is None or self._tiles.town is not town:
             self._tiles = _TownTiles(town)
-        rays = RayBundle(sweep.origin[None], sweep.direction.astype(np.float64), sweep.max_range_m,
+        rays = RayBundle(sweep.origins(), sweep.direction.astype(np.float64), sweep.max_range_m,
                          sweep.detect_range_m, air_of(Style(sweep.weather)))  # fmt: skip
-        tiles = tiles_around(sweep.origin[0], sweep.origin[1], _REACH_M)
+        tiles = tiles_around(*sweep.middle[:2], _REACH_M)
         readings = self._sensor.read(self._tiles, tiles, town.agents[sweep.moment], rays)
         return RayPredictions(readings.range_m, readings.label, readings.intensity,
                     readings.drop_probability if self._drops else None)  # fmt: skip

@@ -125,7 +125,7 @@ class LidarCrops:
         label = np.repeat(kinds, counts).astype(np.uint8)
         every = np.concatenate([cells.ijk[: cells.visible_count], ijk])
         grounds = np.concatenate([ground[: cells.visible_count], np.zeros(len(ijk), bool)])
-        origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
+        origin, direction = sweep.origins(), sweep.direction.astype(np.float64)
         n = self.recipe.net.samples if self.recipe.net.prior else 2
         agents = agent_grids(parts, cells.visible_count)
         made = sample_rays(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
@@ -133,7 +133,7 @@ class LidarCrops:
         bare = sample_rays(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
         which = np.flatnonzero(np.isfinite(made.first))
         samples = RaySamples(*(x[which] for x in made))
-        ends = sweep.origin[:2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
+        ends = sweep.origins(which)[:, None, :2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
         group = np.repeat(np.arange(1, len(parts) + 1), counts).astype(np.int32)
         return _SweepSamples(which, samples, bare.first[which], ijk, label, group, ends.astype(np.float32))
 
@@ -142,7 +142,7 @@ class LidarCrops:
         grid, ground = self._grid(t)
         every = np.concatenate([cells.ijk[: cells.visible_count], agents_cells])
         agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.visible_count)
-        return sample_rays(grid, every, ground, agents, sweep.origin[None], direction, sweep.max_range_m,
+        return sample_rays(grid, every, ground, agents, sweep.origins(which), direction, sweep.max_range_m,
                      self.recipe.net.samples, prior=False)  # fmt: skip
 
     def _crop(self, t: int, s: int, rng: np.random.Generator) -> LidarCrop | None:

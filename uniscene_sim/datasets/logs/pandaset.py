@@ -29,7 +29,7 @@ from uniscene_sim.storage.array_file import read_arrays
 from uniscene_sim.storage.input_file import MIB, files_in, is_folder, read_json, reading
 from uniscene_sim.taxonomy import AgentClass
 
-__all__ = ["is_pandaset", "read_pandaset_drive"]
+__all__ = ["BOXES_LEFT_OUT", "BOX_CLASSES", "is_pandaset", "read_pandaset_drive"]
 
 _MINIVAN = EgoVehicle("minivan", 5.18, 2.02, 1.77, wheelbase_m=3.09, rear_axle_to_centre_m=1.5)
 #: The LiDAR in PandaSet's frame of the car, as in `evaluation.sweep_effects`, and how far ahead of the rear axle it is
@@ -40,7 +40,7 @@ _ROLL, _PITCH = 0.0157, -0.0006  # of the LiDAR in that frame
 _MOST_JSON, _MOST_IMAGE = 16 * MIB, 32 * MIB
 _FULL = 1920, 1080  # px: what intrinsics refer to
 _EVERY = 4  # of the sweeps that the ground is painted from
-_CLASSES = {
+BOX_CLASSES = {
     "Car": AgentClass.CAR,
     "Pickup Truck": AgentClass.CAR,
     "Medium-sized Truck": AgentClass.TRUCK,
@@ -62,7 +62,7 @@ _CLASSES = {
 }
 #: Labels that our taxonomy takes as something else, or not at all.
 _KEPT_AS = {"Pickup Truck", "Towed Object", "Motorized Scooter", "Other Vehicle - Uncommon", "Emergency Vehicle"}
-_LEFT_OUT = {
+BOXES_LEFT_OUT = {
     "Other Vehicle - Pedicab", "Personal Mobility Device", "Train", "Trolley", "Tram / Subway", "Animals - Bird",
     "Animals - Other", "Signs", "Construction Signs", "Rolling Containers",
 }  # fmt: skip
@@ -172,10 +172,10 @@ def _tracks(folder: Path, times_s: np.ndarray, at: _CarFrame) -> tuple[tuple[Tra
         with reading(file, "boxes of PandaSet"):
             for n, box in enumerate(boxes):
                 label = box["label"]
-                if label not in _CLASSES and label not in _LEFT_OUT:
+                if label not in BOX_CLASSES and label not in BOXES_LEFT_OUT:
                     known = "one of PandaSet's labels, such as 'Car'"
                     raise InputError(f"unknown label {shown(label)}, expected {known}", field=f"[{n}].label")
-                if label in _LEFT_OUT:
+                if label in BOXES_LEFT_OUT:
                     lost[label] += 1
                     continue
                 # Where both LiDARs see an object it has a box for each; that of the spinning one is kept.
@@ -188,7 +188,7 @@ def _tracks(folder: Path, times_s: np.ndarray, at: _CarFrame) -> tuple[tuple[Tra
                 ahead = (frame @ [*place, 1.0])[:3] - _LIDAR_AT
                 rows.setdefault(box["uuid"], []).append((times_s[k] + _looked_at(ahead), box))
     losses = [f"{n} boxes of {label!r} are left out" for label, n in sorted(lost.items())]
-    losses += [f"{label!r} counts as {_CLASSES[label].name.lower()}" for label in sorted(+seen)]
+    losses += [f"{label!r} counts as {BOX_CLASSES[label].name.lower()}" for label in sorted(+seen)]
     if missing:
         losses.append(f"{len(missing)} of {len(times_s)} sweeps have no boxes; tracks are interpolated over them")
     return tuple(_track(name, boxes) for name, boxes in rows.items()), tuple(losses)
@@ -211,7 +211,7 @@ def _track(name: str, boxes: list[tuple[float, dict[str, Any]]]) -> Track:
     yaws = np.unwrap([box["yaw"] + 0.5 * np.pi for box in rows])
     label = Counter(box["label"] for box in rows).most_common(1)[0][0]
     still = all(bool(box.get("stationary")) for box in rows)
-    return Track(name, _CLASSES[label], times[keep], places, yaws, (size[0], size[1], size[2]), still)
+    return Track(name, BOX_CLASSES[label], times[keep], places, yaws, (size[0], size[1], size[2]), still)
 
 
 # --- sensors ----------------------------------------------------------------------------------------------------------
