@@ -39,6 +39,14 @@ TRAINED_ON, HELD_OUT = range(0, 56), range(60, 80)
 KINDS = ("ground", "buildings", "vehicles", "poles", "others")
 #: Pose of the LiDAR in the sequence's frames, whose y points forward, fitted to the rings of the standing car.
 LIDAR_AT = Pose(-0.005, 0.7781, 1.8561, roll=0.0157, pitch=-0.0006)
+#: Frames of rays and of cells that a model is trained on: as in use, the cells are mostly of another part of the drive.
+#: The last is for checks.
+_LESSONS = (
+    (range(30, 49, 3), range(0, 28)),
+    (range(0, 27, 5), range(28, 50)),
+    (range(2, 50, 10), range(0, 50)),
+    (range(50, 56, 2), range(0, 45)),
+)
 _ARRAYS = ("sensor", "t0", "t_100us", "xyz_2cm", "origin", "intensity", "label")
 _MOST_JSON = 16 * MIB
 _UNIT_M = 0.02
@@ -146,6 +154,15 @@ class PandaSetSweeps:
         sweeps, kinds, hits = zip(*made, strict=True)
         town = TownSweeps(cells, tuple(self.movers(k) for k in frames), sweeps)
         return RealSweeps(town, kinds, tuple(frames), float(np.concatenate(hits).mean()))
+
+    def lessons(self) -> tuple[list[TownSweeps], list[TownSweeps]]:
+        """Sweeps to train on and sweeps to check with, all of frames 0 to 55.
+
+        Raises:
+            InputError: a file is damaged, or frames are missing.
+        """
+        made = [self.rays_through(rays, seen).town for rays, seen in _LESSONS]
+        return made[:-1], made[-1:]
 
     # --- one frame ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
+from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Style
+from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_features, spconv_backward_on_cpu
 from uniscene_sim.lidar.learned.ray_samples import RaySamples, agent_grids, sample_rays
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground_label
@@ -31,6 +33,8 @@ __all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "depth_errors", "lidar_loss
 class LidarRecipe:
     """Hyperparameters of a training. As in UniScene's code, depth and intensity have equal weights."""
 
+    start: str = ""  # model of the zoo, or folder, whose weights are the first ones; of the same sizes
+    towns: int = 0  # seeded towns that a training on real sweeps has beside them
     net: SdfConfig = field(default_factory=SdfConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(9000, 3e-3))
     half_m: float = 14.0  # half the side of the crop in which rays end
@@ -53,7 +57,7 @@ class LidarCrop(NamedTuple):
     group: Tensor  # int32 (N,), 0 for the static world, then one per agent
     rays: Rays
     air: Tensor  # float32 (R, 4), as of `air_features`
-    range_m: Tensor  # float32 (R,) m, inf where nothing is hit
+    range_m: Tensor  # float32 (R,) m, inf where nothing is hit, NaN where that is all that is known
     intensity: Tensor  # float32 (R,)
     dropped: Tensor  # bool (R,)
     is_object: Tensor  # bool (R,)
@@ -208,7 +212,8 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
         "loss", the weighted sum, and its detached terms.
     """
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
-    hit = torch.isfinite(crop.range_m)
+    # Of a real beam that did not return it is not known how far it went.
+    hit, there = torch.isfinite(crop.range_m), ~torch.isinf(crop.range_m)
     truth = torch.where(hit, crop.range_m, 0.0)
     off = torch.stack([made.depth - truth, made.mean - truth])[:, hit].abs()
     depth = 0.5 * _mean((off / 0.5).log1p())
@@ -220,8 +225,8 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     distance = _mean((over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near])
     back = hit & ~crop.dropped
     intensity = _mean((made.intensity - crop.intensity).abs()[back])
-    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[hit])
-    miss = F.binary_cross_entropy_with_logits(made.miss, (~hit).float())
+    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[there])
+    miss = F.binary_cross_entropy_with_logits(made.miss, (~there).float())
     total = (
         recipe.depth * depth + recipe.distance * distance + recipe.intensity * intensity + recipe.drop * (drop + miss)
     )
@@ -285,9 +290,12 @@ def train_sdf(
 
     Returns:
         the network with averaged weights.
+
+    Raises:
+        InputError: the recipe starts from a model that is not there, or of other sizes.
     """
     torch.manual_seed(recipe.seed)
-    net = SparseSdfNet(recipe.net).to(device)
+    net = _first_net(recipe).to(device)
     crops = LidarCrops(training, recipe, recipe.seed)
     others = LidarCrops(validation, recipe, 1)
     held_out = [others[n] for n in range(8)]
@@ -306,6 +314,21 @@ def train_sdf(
             lambda net: depth_errors(net, held_out, device),
             every,
         )
+
+
+def _first_net(recipe: LidarRecipe) -> SparseSdfNet:
+    """The network before its training.
+
+    Raises:
+        InputError: there is no model to start from, or it has other sizes.
+    """
+    net = SparseSdfNet(recipe.net)
+    if recipe.start:
+        model = LidarModel.load(recipe.start, "cpu")
+        if model.config != recipe.net:
+            raise InputError(f"{recipe.start!r} has other sizes, expected those of the recipe's net", field="start")
+        net.load_state_dict(model.net.state_dict())
+    return net
 
 
 def save_lidar(folder: Path, recipe: LidarRecipe, net: SparseSdfNet, facts: dict[str, Any], card: str) -> None:
