@@ -35,7 +35,7 @@ __all__ = ["HELD_OUT", "KINDS", "LIDAR_AT", "TRAINED_ON", "LabelledSweep", "Pand
 
 #: Frames that may be learned from, and those that may not.
 TRAINED_ON, HELD_OUT = range(0, 56), range(60, 80)
-#: What rays end on, by PandaSet's classes of points. Poles have none: they are among the signs and other static objects.
+#: What rays end on, by PandaSet's classes of points. Poles have none: signs and other static objects count as poles.
 KINDS = ("ground", "buildings", "vehicles", "poles", "others")
 #: Pose of the LiDAR in the sequence's frames, whose y points forward, fitted to the rings of the standing car.
 LIDAR_AT = Pose(-0.005, 0.7781, 1.8561, roll=0.0157, pitch=-0.0006)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ class TownSweeps:
     agents: tuple[np.ndarray, ...]  # AGENT_DTYPE, by moment
     sweeps: tuple[GroundTruthSweep, ...]
     flat: bool = False  # whether all roads lie at one height
+    name: str = ""  # of its file
 
     @cached_property
     def agents_cells(self) -> list[list[np.ndarray]]:
@@ -267,7 +268,7 @@ def read_sweeps(path: str | Path) -> TownSweeps:
     a = read_arrays(path, _ARRAYS, "sweeps of a town")
     with reading(path, "sweeps of a town"):
         _check(a, path)
-        return _sweeps(a)
+        return replace(_sweeps(a), name=Path(path).stem)
 
 
 def _check(a: dict[str, np.ndarray], path: str | Path) -> None:

@@ -92,7 +92,9 @@ def score_on_real(folder: str | Path, predictors: Sequence[RayPredictor]) -> lis
     rows = []
     for data, parts in held_out_sweeps(PandaSetSweeps(folder)).items():
         boards = [_Scoreboard() for _ in predictors]
-        every = [(part, sweep, kind) for part in parts for sweep, kind in zip(part.town.sweeps, part.kinds, strict=True)]
+        every = [
+            (part, sweep, kind) for part in parts for sweep, kind in zip(part.town.sweeps, part.kinds, strict=True)
+        ]
         for part, sweep, kind in tqdm(every, desc=f"eval {data}", unit="sweep", disable=None):
             for predictor, board in zip(predictors, boards, strict=True):
                 board.add(sweep, kind, predictor(part.town, sweep))
@@ -125,9 +127,7 @@ class _Scoreboard:
             self.risk.append(prediction.dropout[there])
         start = sweep.origin - sweep.middle
         returns = (guess < np.inf) & returning_rays(prediction, len(self.chamfer))
-        clouds = [
-            (start + sweep.direction * far[:, None])[of] for far, of in ((truth, back), (guess, returns))
-        ]
+        clouds = [(start + sweep.direction * far[:, None])[of] for far, of in ((truth, back), (guess, returns))]
         self.above.add(*clouds)
         self.chamfer.append(chamfer(*clouds))
 

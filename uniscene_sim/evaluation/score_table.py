@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
-__all__ = ["OCCUPANCY_TABLES", "OccupancyScores", "as_markdown", "as_markdown_tables", "as_records"]
+__all__ = ["OCCUPANCY_TABLES", "OccupancyScores", "as_keyed", "as_markdown", "as_markdown_tables", "as_records"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ OCCUPANCY_TABLES = (
 def as_records(rows: Iterable[Any]) -> list[dict[str, object]]:
     """Rows, dataclasses of numbers and text, for JSON."""
     return [{name: None if _empty(value) else value for name, value in asdict(row).items()} for row in rows]
+
+
+def as_keyed(rows: Iterable[Any]) -> dict[str, dict[str, dict[str, object]]]:
+    """Cells by data, name of the row and column; rows without data are under "real sweeps"."""
+    tables: dict[str, dict[str, dict[str, object]]] = {}
+    for record in as_records(rows):
+        data, name = record.pop("data", "real sweeps"), record.pop("name")
+        tables.setdefault(str(data), {})[str(name)] = record
+    return tables
 
 
 def as_markdown(rows: Iterable[Any]) -> str:

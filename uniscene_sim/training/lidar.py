@@ -26,7 +26,16 @@ from uniscene_sim.tile import CELL_M
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.zoo.models import save_model
 
-__all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "depth_errors", "lidar_losses", "save_lidar", "train_sdf"]
+__all__ = [
+    "ON_REAL",
+    "LidarCrop",
+    "LidarCrops",
+    "LidarRecipe",
+    "depth_errors",
+    "lidar_losses",
+    "save_lidar",
+    "train_sdf",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,10 @@ class LidarRecipe:
     drop: float = 0.2
     distance: float = 1.0  # of the signed distance near the surface
     near_m: float = 0.6  # how near
+
+
+#: Fields of the recipe of a training on real sweeps, where it is not the usual one: the shipped model goes on.
+ON_REAL: dict[str, Any] = {"start": "lidar", "schedule": Schedule(1200, 1e-3, 50, 0.5, 0.99)}
 
 
 class LidarCrop(NamedTuple):

@@ -35,9 +35,7 @@ class LidarModel:
         config: of the network.
     """
 
-    def __init__(
-        self, name: str, net: SparseSdfNet, sha256: str, device: str | None = None, mean_depth: bool = False
-    ):
+    def __init__(self, name: str, net: SparseSdfNet, sha256: str, device: str | None = None, mean_depth: bool = False):
         self.name, self.sha256, self._mean_depth = name, sha256, mean_depth
         self._device = pick_device(device)
         self.net = net.to(self._device).eval().requires_grad_(False)
@@ -54,6 +52,10 @@ class LidarModel:
         model.require_networks("net", made_by="train lidar")
         net = load_network(model, "net", lambda sizes: SparseSdfNet(SdfConfig(**sizes)))
         return cls(model.name, net, model.sha256, device)
+
+    def by_mean_depth(self) -> LidarModel:
+        """The same model with depth by equation 10."""
+        return LidarModel(self.name, self.net, self.sha256, self._device.type, mean_depth=True)
 
     def render(
         self, scene: VoxelScene, samples: RaySamples, direction: np.ndarray, detect_range_m: float, air: Air

@@ -18,9 +18,9 @@ class Effects:
     `effects` are the rig's, `none`, or `all`, which gives sensors without an effect of their own those of the Pandar64.
     The next ones switch one of them on or off, whatever `effects` says.
 
-    With `measured` intensity and drop-out are what a real Pandar64 showed of each class and range, in place of the model
-    of surfaces and receiver; beams then have one return, and only the ego's body is left of the effects. Where a window
-    of 0.4 m cells is traced, returns also lie as far behind the faces of cells as the real ones.
+    With `measured` intensity and drop-out are what a real Pandar64 showed of each class and range, in place of the
+    model of surfaces and receiver; beams then have one return, and only the ego's body is left of the effects. Where a
+    window of 0.4 m cells is traced, returns also lie as far behind the faces of cells as the real ones.
     """
 
     effects: Literal["rig", "none", "all"] = "rig"

@@ -24,7 +24,7 @@ from uniscene_sim.rig import LidarSpec
 from uniscene_sim.storage.input_file import MIB, read_json, reading
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, GROUND_CLASSES, MATERIAL_LABEL, AgentClass, OccClass
 
-__all__ = ["BIN_M", "BINS", "MeasuredSensor", "measured_returns", "pandar64", "read_measured"]
+__all__ = ["BINS", "BIN_M", "MeasuredSensor", "measured_returns", "pandar64", "read_measured"]
 
 #: Bins of range; the last holds all that is farther.
 BIN_M, BINS = 10.0, 10
