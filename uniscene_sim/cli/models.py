@@ -65,8 +65,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
     lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
     lidar.add_argument("--towns", type=positive_integer, default=8, help="held-out towns, at most (default: 8)")
-    for option, what in (("--predictions", "ranges that another model predicts for the rays of --data"),
-                         ("--real", "PandaSet's sequence 002, for its held-out sweeps; or sweeps (*.bin)")):  # fmt: skip
+    for option, what in (("--predictions", "what another model predicts for the rays of --data"),
+                         ("--real", "PandaSet's sequence 002 or sweeps (*.bin)")):  # fmt: skip
         lidar.add_argument(option, type=path_argument, metavar="FOLDER", help=what)
     lidar.set_defaults(command=_eval_lidar)
     sweeps = names.add_parser("sweeps", help="effects of real sweeps in ours")
@@ -152,6 +152,7 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
 
     require_learned("spconv")
     from uniscene_sim.datasets.logs.pandaset import is_pandaset
+    from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
     from uniscene_sim.datasets.sweeps import read_all_sweeps
     from uniscene_sim.evaluation.foreign_predictions import ForeignPredictions
     from uniscene_sim.evaluation.learned_lidar import learned_predictors, real_predictors
@@ -172,7 +173,9 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     with Outputs() as outputs:
         write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
         if arguments.real is not None and is_pandaset(arguments.real):
-            real = score_on_real(arguments.real, real_predictors(arguments.model, arguments.also, arguments.device))
+            real = score_on_real(
+                PandaSetSweeps(arguments.real), real_predictors(arguments.model, arguments.also, arguments.device)
+            )
             table = as_markdown_tables(real, REAL_TABLES)
         elif arguments.real is not None:
             real = compare_with_real(arguments.real, [*baselines(), predictors[0]])

@@ -97,7 +97,8 @@ def train_lidar(
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {})
     torch_device = pick_device(device)
-    training, validation = _lessons(data, recipe, real)
+    street = None if real is None else PandaSetSweeps(real)
+    training, validation = _lessons(data, recipe, street)
     net = train_sdf(recipe, training, validation, work, torch_device, 500 if real is None else 100)
     sweeps = [sweep for town in training for sweep in town.sweeps]
     facts = {
@@ -111,26 +112,26 @@ def train_lidar(
         "parameters": _millions(net),
     }
     facts |= {"start": recipe.start} if recipe.start else {}
-    card = lidar_card if real is None else real_lidar_card
+    card = lidar_card if street is None else real_lidar_card
     save_lidar(out, recipe, net, facts, card(facts, work, ""))
-    if real is None:
+    if street is None:
         rows = evaluate_lidar([LearnedRayPredictor(LidarModel.load(out, device))], data)
         table = as_markdown_tables(rows, LIDAR_TABLES)
     else:
-        judged = score_on_real(real, real_predictors(recipe.start or out, [out] if recipe.start else [], device))
+        judged = score_on_real(street, real_predictors(recipe.start or out, [out] if recipe.start else [], device))
         table = as_markdown_tables(judged, REAL_TABLES)
         facts["shares"] = ", ".join(f"{100 * row.seen:.0f} % ({row.data})" for row in judged[:: len(judged) // 2])
     save_lidar(out, recipe, net, {k: v for k, v in facts.items() if k != "shares"}, card(facts, work, table))
 
 
-def _lessons(data: Path, recipe: LidarRecipe, real: Path | None) -> tuple[list[TownSweeps], list[TownSweeps]]:
+def _lessons(data: Path, recipe: LidarRecipe, real: PandaSetSweeps | None) -> tuple[list[TownSweeps], list[TownSweeps]]:
     """Sweeps to train on and to check with."""
     towns = real is None or recipe.towns > 0
     if towns and not files_in(data / "train", "sweeps_*.npz"):
         make_all_sweeps(data)
     if real is None:
         return read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
-    training, validation = PandaSetSweeps(real).lessons()
+    training, validation = real.lessons()
     return training + (read_all_sweeps(data / "train", recipe.towns) if towns else []), validation
 
 

@@ -54,13 +54,13 @@ def real_predictors(
     model: str | Path, others: Sequence[str | Path] = (), device: str | None = None
 ) -> list[RayPredictor]:
     """What is compared on real sweeps: rays through cells, `raycast` as it is and as measured, a model as it is and by
-    equation 10, and others; for the zoo's `lidar` the one that has seen real sweeps is among these.
+    equation 10, and others, by default of the zoo's `lidar` the one that has seen real sweeps.
 
     Raises:
         InputError: no such model, or a damaged one.
     """
     learned = [LidarModel.load(name, device) for name in (model, *others)]
-    if str(model) == "lidar" and (data_dir("models") / _REAL / "config.yaml").exists():
+    if str(model) == "lidar" and not others and (data_dir("models") / _REAL / "config.yaml").exists():
         learned.append(LidarModel.load(_REAL, device))
     rows: list[RayPredictor] = [*baselines(), RaycastOnCells(), MeasuredRaycast(pandar64())]
     for one in learned:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -79,18 +78,18 @@ def held_out_sweeps(real: PandaSetSweeps) -> dict[str, list[RealSweeps]]:
     }
 
 
-def score_on_real(folder: str | Path, predictors: Sequence[RayPredictor]) -> list[RealLidarScores]:
+def score_on_real(real: PandaSetSweeps, predictors: Sequence[RayPredictor]) -> list[RealLidarScores]:
     """Scores of predictors on the held-out sweeps of PandaSet's sequence 002.
 
     Args:
-        folder: of the sequence.
+        real: the sequence.
         predictors: those to compare.
 
     Raises:
         InputError: a file is missing or damaged.
     """
     rows = []
-    for data, parts in held_out_sweeps(PandaSetSweeps(folder)).items():
+    for data, parts in held_out_sweeps(real).items():
         boards = [_Scoreboard() for _ in predictors]
         every = [
             (part, sweep, kind) for part in parts for sweep, kind in zip(part.town.sweeps, part.kinds, strict=True)

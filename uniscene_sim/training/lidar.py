@@ -59,7 +59,7 @@ class LidarRecipe:
 
 
 #: Fields of the recipe of a training on real sweeps, where it is not the usual one: the shipped model goes on.
-ON_REAL: dict[str, Any] = {"start": "lidar", "schedule": Schedule(1200, 1e-3, 50, 0.5, 0.99)}
+ON_REAL: dict[str, Any] = {"start": "lidar", "schedule": Schedule(700, 1e-3, 50, 0.5, 0.99)}
 
 
 class LidarCrop(NamedTuple):
