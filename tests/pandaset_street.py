@@ -11,7 +11,7 @@ from uniscene_sim.rigs.lidar_makes import lidar_model
 ROAD_Z, WALL_X, CAR = -0.27, 9.1, (1.8, 4.4, 1.6)  # the car's width, length and height
 SPEED = 0.5  # m per frame, along y
 WALL_READS, ROAD_READS = 100, 20
-RINGS = slice(20, 64, 4)
+RINGS = slice(0, 64, 5)
 _SENSOR = lidar_model("pandar64", "pandar64", LIDAR_AT)
 
 

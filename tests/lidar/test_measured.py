@@ -29,7 +29,7 @@ def test_the_shipped_constants_are_of_a_real_sensor():
 
 def test_a_sweep_reads_as_measured():
     view, spec = views_of_a_street()[0], PRESETS["pandaset"]().lidars[0]
-    spec = replace(spec, range_noise_m=0.0, tells_causes=True) if hasattr(spec, "tells_causes") else spec
+    spec = replace(spec, range_noise_m=0.0)
     plain, made = (
         RaycastLidar(options=chosen).step(None, [view], [spec])[1][0][spec.name]
         for chosen in (Effects("none"), Effects(measured=True))
@@ -49,7 +49,8 @@ def test_constants_of_a_street_by_arithmetic(tmp_path):
     wall, road = OccClass.MANMADE, OccClass.DRIVEABLE_SURFACE
     assert sensor.intensity[wall, 1] == pytest.approx(WALL_READS / 255, rel=0.02)
     assert sensor.intensity[road, 0] == pytest.approx(ROAD_READS / 255, rel=0.1)
-    assert 0.03 < sensor.dropped[wall, 0] < 0.08 and sensor.dropped[road, 1] < 0.01
+    # beams to the wall's foot enter cells of the road first
+    assert 0.03 < sensor.dropped[wall, 0] < 0.08 and sensor.dropped[road, 1] < 0.8 * sensor.dropped[wall, 0]
     assert sensor.behind_m[road] == pytest.approx(-ROAD_Z % CELL_M, abs=0.02), "below the top of its cell"
     assert WALL_X % CELL_M - 0.02 < sensor.behind_m[wall] < 0.5, "along the ray"
     assert sensor.behind_m[OccClass.BUS] == np.median(sensor.behind_m[OccClass.BUS]), "unseen classes get the median"

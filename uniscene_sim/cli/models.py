@@ -161,7 +161,7 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     from uniscene_sim.evaluation.ray_predictors import FirstHitBaseline
     from uniscene_sim.evaluation.real_lidar import REAL_TABLES, score_on_real
     from uniscene_sim.evaluation.real_sweeps import compare_with_real
-    from uniscene_sim.evaluation.score_table import as_keyed, as_markdown, as_markdown_tables, as_records
+    from uniscene_sim.evaluation.score_table import as_markdown, as_markdown_tables, as_nested_records
 
     _require_data(arguments)
     if arguments.predictions is not None and arguments.data is None:
@@ -181,7 +181,7 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
             real = compare_with_real(arguments.real, [*baselines(), predictors[0]])
             table = as_markdown(real)
         rows = evaluate_lidar([*predictors, *others], arguments.data, arguments.towns)
-        write(as_records(rows) + as_records(real), as_keyed([*rows, *real]))
+        write(as_nested_records([*rows, *real]))
         if draw is not None:
             towns = read_all_sweeps(arguments.data / "test", arguments.towns)
             draw(lidar_comparison_picture([FirstHitBaseline(), predictors[0]], towns))

@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
-__all__ = ["OCCUPANCY_TABLES", "OccupancyScores", "as_keyed", "as_markdown", "as_markdown_tables", "as_records"]
+__all__ = [
+    "OCCUPANCY_TABLES",
+    "OccupancyScores",
+    "as_markdown",
+    "as_markdown_tables",
+    "as_nested_records",
+    "as_records",
+]
 
 
 @dataclass(frozen=True)
@@ -42,13 +49,14 @@ def as_records(rows: Iterable[Any]) -> list[dict[str, object]]:
     return [{name: None if _empty(value) else value for name, value in asdict(row).items()} for row in rows]
 
 
-def as_keyed(rows: Iterable[Any]) -> dict[str, dict[str, dict[str, object]]]:
-    """Cells by data, name of the row and column; rows without data are under "real sweeps"."""
-    tables: dict[str, dict[str, dict[str, object]]] = {}
+def as_nested_records(rows: Iterable[Any]) -> dict[str, dict[str, dict[str, object]]]:
+    """Rows for JSON by data, name and column; columns without a value are left out."""
+    out: dict[str, dict[str, dict[str, object]]] = {}
     for record in as_records(rows):
-        data, name = record.pop("data", "real sweeps"), record.pop("name")
-        tables.setdefault(str(data), {})[str(name)] = record
-    return tables
+        columns = {key: value for key, value in record.items()
+                   if key not in ("data", "name") and value not in (None, "")}  # fmt: skip
+        out.setdefault(str(record["data"]), {})[str(record["name"])] = columns
+    return out
 
 
 def as_markdown(rows: Iterable[Any]) -> str:
