@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from uniscene_sim.maps.opendrive.extract import opendrive_ref
 from uniscene_sim.maps.losses import warn_of_losses
+from uniscene_sim.maps.opendrive.extract import opendrive_ref
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
 from uniscene_sim.maps.osm.extract import is_osm

@@ -247,9 +247,15 @@ def _sum(sums, i0, i1, j0, j1):
 
 
 def _house(
-    body: _Body, box: np.ndarray, key: tuple[int, ...], towards: np.ndarray, x0: float, y0: float, static_map: StaticMap,
+    body: _Body,
+    box: np.ndarray,
+    key: tuple[int, ...],
+    towards: np.ndarray,
+    x0: float,
+    y0: float,
+    static_map: StaticMap,
     seed: int,
-) -> tuple[float, ...]:  # fmt: skip
+) -> tuple[float, ...]:
     """A row of PLAN_DTYPE."""
     shape = np.array(body.wall.shape) - 1
     i0, i1, j0, j1 = box
