@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,13 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--data", type=path_argument, default=_DATA, help=f"folder (default: {_DATA})")
     data.add_argument("--towns", type=positive_integer, help="number of towns to train on (default: 56)")
     data.add_argument("--xodr", type=path_argument, help="folder of OpenDRIVE maps for a second test set")
+    data.add_argument("--from", nargs=2, dest="source", metavar=("FORMAT", "FOLDER"),
+                      help="windows of a recorded street in place of towns: pandaset, nuscenes, occ3d, "
+                           "nuscenes-occupancy, semantic-kitti, kitti or carla-sc, and its folder")  # fmt: skip
+    data.add_argument("--held-out", action="store_true", help="of --from: the part that nothing may learn from")
+    data.add_argument("--every", type=positive_integer, default=2, metavar="N",
+                      help="of --from: a window for every N moments (default: 2)")  # fmt: skip
+    data.add_argument("--sweeps", action="store_true", help="of --from: its sweeps too, each ray with its origin")
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
@@ -41,8 +48,16 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
                          help=f"checkpoints; a stopped training resumes (default: out/training/{name})")  # fmt: skip
         one.add_argument("--out", type=path_argument, default=Path("out/models") / name,
                          help=f"folder of the model (default: out/models/{name})")  # fmt: skip
+        if name == "lidar":
+            one.add_argument("--real", type=path_argument, metavar="FOLDER",
+                             help="PandaSet's sequence 002: continue a model on its frames 0 to 55")  # fmt: skip
         one.add_argument("--device", **_DEVICE)
-        one.set_defaults(command=_train, name=name)
+        one.set_defaults(command=_train, name=name, real=None)
+    sensor = names.add_parser("sensor", help="the constants of `raycast:measured=true`")
+    sensor.add_argument("--real", type=path_argument, required=True, metavar="FOLDER", help="PandaSet's sequence 002")
+    sensor.add_argument("--out", type=path_argument, default=Path("out/sensor.json"), metavar="FILE",
+                        help="file of the constants (default: out/sensor.json)")  # fmt: skip
+    sensor.set_defaults(command=_train_sensor)
 
     evaluation = commands.add_parser("eval", help="evaluate a model on held-out towns")
     names = evaluation.add_subparsers(required=True, metavar="NAME")
@@ -66,9 +81,9 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
     lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
     lidar.add_argument("--towns", type=positive_integer, default=8, help="held-out towns, at most (default: 8)")
-    lidar.add_argument(
-        "--real", type=path_argument, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to compare with"
-    )
+    for option, what in (("--predictions", "what another model predicts for the rays of --data"),
+                         ("--real", "PandaSet's sequence 002 or sweeps (*.bin)")):  # fmt: skip
+        lidar.add_argument(option, type=path_argument, metavar="FOLDER", help=what)
     lidar.set_defaults(command=_eval_lidar)
     sweeps = names.add_parser("sweeps", help="effects of real sweeps in ours")
     sweeps.add_argument("--real", type=path_argument, metavar="FOLDER", help="PandaSet's sequence 002 to compare with")
@@ -82,6 +97,17 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _train_data(arguments: argparse.Namespace) -> int:
+    if arguments.source is not None:
+        from uniscene_sim.datasets.formats.convert import convert
+
+        kind, folder = arguments.source
+        options = {name: getattr(arguments, name) for name in ("held_out", "every", "sweeps")}
+        for path in convert(kind, Path(folder), arguments.data, **options):
+            print(path)
+        return 0
+    if arguments.held_out or arguments.sweeps:
+        given = "--held-out" if arguments.held_out else "--sweeps"
+        raise InputError("is of recorded streets, expected --from FORMAT FOLDER too", field=given)
     from uniscene_sim.datasets.make_datasets import train_data
 
     train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
@@ -100,8 +126,27 @@ def _train(arguments: argparse.Namespace) -> int:
         outputs.folder(arguments.out, (CARD, CONFIG), "--out")
         outputs.folder(arguments.work, (), "--work")
         outputs.folder(arguments.data, (), "--data")
-    train = {"occupancy": train_occupancy, "features": train_features, "lidar": train_lidar}[arguments.name]
-    train(arguments.data, arguments.work, arguments.out, arguments.recipe, arguments.device)
+    folders = arguments.data, arguments.work, arguments.out
+    if arguments.name == "lidar":
+        train_lidar(*folders, arguments.recipe, arguments.device, arguments.real)
+    else:
+        train = {"occupancy": train_occupancy, "features": train_features}[arguments.name]
+        train(*folders, arguments.recipe, arguments.device)
+    print(arguments.out)
+    return 0
+
+
+def _train_sensor(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
+    from uniscene_sim.training.sensor import as_json, measure_sensor
+
+    with Outputs() as outputs:
+        part = outputs.file(arguments.out, "--out")
+        sensor = measure_sensor(PandaSetSweeps(arguments.real))
+        source = f"PandaSet, {arguments.real.name}, frames 0 to 55, Pandar64; CC BY 4.0, (c) Hesai and Scale AI"
+        with told(arguments.out, "--out"):
+            part.write_text(as_json(sensor, source), encoding="utf-8")
+        outputs.publish()
     print(arguments.out)
     return 0
 
@@ -142,28 +187,44 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned("spconv")
+    from uniscene_sim.datasets.logs.pandaset import is_pandaset
+    from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
     from uniscene_sim.datasets.sweeps import read_all_sweeps
-    from uniscene_sim.evaluation.learned_lidar import learned_predictors
+    from uniscene_sim.evaluation.foreign_predictions import ForeignPredictions
+    from uniscene_sim.evaluation.learned_lidar import learned_predictors, real_predictors
     from uniscene_sim.evaluation.lidar import baselines, evaluate_lidar
     from uniscene_sim.evaluation.lidar_pictures import lidar_comparison_picture
     from uniscene_sim.evaluation.ray_predictors import FirstHitBaseline
+    from uniscene_sim.evaluation.real_lidar import REAL_TABLES, score_on_real
     from uniscene_sim.evaluation.real_sweeps import compare_with_real
-    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+    from uniscene_sim.evaluation.score_table import as_markdown, as_markdown_tables, as_nested_records
 
     _require_data(arguments)
+    if arguments.predictions is not None and arguments.data is None:
+        raise InputError("holds predictions of the rays of --data, expected its folder", field="--predictions")
     predictors = learned_predictors(arguments.model, arguments.also, arguments.device)
+    others = [] if arguments.predictions is None else [ForeignPredictions(arguments.predictions)]
+    real: Sequence[Any] = []
+    table = ""
     with Outputs() as outputs:
         write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
-        real = [] if arguments.real is None else compare_with_real(arguments.real, [*baselines(), predictors[0]])
-        rows = evaluate_lidar(predictors, arguments.data, arguments.towns)
-        write(as_records(rows) + as_records(real))
+        if arguments.real is not None and is_pandaset(arguments.real):
+            real = score_on_real(
+                PandaSetSweeps(arguments.real), real_predictors(arguments.model, arguments.also, arguments.device)
+            )
+            table = as_markdown_tables(real, REAL_TABLES)
+        elif arguments.real is not None:
+            real = compare_with_real(arguments.real, [*baselines(), predictors[0]])
+            table = as_markdown(real)
+        rows = evaluate_lidar([*predictors, *others], arguments.data, arguments.towns)
+        write(as_nested_records([*rows, *real]))
         if draw is not None:
             towns = read_all_sweeps(arguments.data / "test", arguments.towns)
             draw(lidar_comparison_picture([FirstHitBaseline(), predictors[0]], towns))
         outputs.publish()
     print(as_markdown(rows))
-    if real:
-        print("\n" + as_markdown(real))
+    if table:
+        print("\n" + table)
     return 0
 
 

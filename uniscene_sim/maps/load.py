@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from uniscene_sim.maps.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.extract import opendrive_ref
-from uniscene_sim.maps.opendrive.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
+from uniscene_sim.maps.osm.extract import is_osm
+from uniscene_sim.maps.osm.reader import read_osm
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.maps.painted.painted_map import PaintedMap
 from uniscene_sim.maps.static_map import StaticMap
@@ -19,7 +21,7 @@ from uniscene_sim.storage.output_file import Outputs
 
 __all__ = ["extract_to", "load_map"]
 
-_WHAT = "a map: .xodr, .npz, or the folder of a painted map"
+_WHAT = "a map: .xodr, .npz, .osm, .osm.gz, .osm.pbf, or the folder of a painted map"
 
 _loaded: WeakValueDictionary[tuple[object, ...], StaticMap] = WeakValueDictionary()
 
@@ -38,7 +40,7 @@ def extract_to(path: str | Path, out: str | Path) -> VectorMap:
 
 
 def load_map(path: str | Path) -> StaticMap:
-    """A map from `.npz` or `.xodr`, or a painted one from `.npz` or a folder.
+    """A map from `.npz`, `.xodr` or an extract of OpenStreetMap, or a painted one from `.npz` or a folder.
 
     While the file is unchanged and the map still in use, the same object is returned. A `foo.npz` beside `foo.xodr` is
     read instead of it if this version of the reader made it from the same content.
@@ -66,6 +68,8 @@ def _file_state(path: Path) -> tuple[object, ...]:
 def _load(path: Path) -> StaticMap:
     if is_folder(path) or (path.suffix == ".npz" and is_painted(path)):
         return PaintedMap.load(path)
+    if is_osm(path):
+        return read_osm(path)
     if path.suffix == ".npz":
         return _told(VectorMap.load(path), path)
     beside = path.with_suffix(".npz")

@@ -123,7 +123,9 @@ def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, gr
                     v = min(max(-s * dx + c * dy, -0.5 * o.width), 0.5 * o.width)
                     end[i, j] = o.z + house_top(o, house_style(o), u, v)
                 else:
-                    storeys = _LEAST_STOREYS + int(3.0 * unit_hash4(_STOREYS, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))
+                    storeys = _LEAST_STOREYS + int(
+                        3.0 * unit_hash4(_STOREYS, seed, floor(x / BLOCK_M), floor(y / BLOCK_M))
+                    )
                     end[i, j] = z[i, j] + 3.1 * storeys + 0.9
                 continue
             lump = unit_hash4(_LUMP, seed, floor(x / 0.8), floor(y / 0.8))

@@ -44,7 +44,10 @@ def fit_trees(
     near = slice(tile.start - margin, tile.stop + margin)
     full = CELL_M * (GENERATED_GRID.shape[2] - GROUND_LAYER - 1)
     out = []
-    for i, j in np.argwhere(peak[near, near]) + near.start:
+    tops, count = ndimage.label(peak[near, near], np.ones((3, 3)))  # a flat top is one
+    for i, j in (
+        (first[0].start + near.start, first[1].start + near.start) for first in ndimage.find_objects(tops, count)
+    ):
         x, y = x0 + (i + 0.5) * CELL_M, y0 + (j + 0.5) * CELL_M
         key = round(x / CELL_M - 0.5), round(y / CELL_M - 0.5)
         look, style = unit_hash(seed, _LOOK, *key), unit_hash(seed, _STYLE, *key)
