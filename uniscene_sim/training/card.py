@@ -83,8 +83,9 @@ _FEATURES_CARD = """# {name}
 
 Judges: no engine uses it. Two autoencoders of occupancy, of volumes and of the view from above, in whose features
 `uniscene-sim eval occupancy` compares sets of windows: precision, recall, FID, KID and IS. {parameters:.2f} million
-parameters. A sample is a square of 40 m, a quarter of a window; its features are means and deviations of latents over
-space, normalised over training samples; IS takes the shares of kinds, which are clusters of these features.
+parameters. A sample is a square of 40 m, a quarter of a window; its features are means over space of the activations of
+the first layers, patterns of 2.4 m, whitened over training samples; IS takes the shares of kinds, which are clusters of
+these features.
 
 Figures depend on these networks and on the number of windows: they compare rows of one table, not tables with others'.
 
