@@ -28,6 +28,10 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--data", type=path_argument, default=_DATA, help=f"folder (default: {_DATA})")
     data.add_argument("--towns", type=positive_integer, help="number of towns to train on (default: 56)")
     data.add_argument("--xodr", type=path_argument, help="folder of OpenDRIVE maps for a second test set")
+    data.add_argument("--maps", type=path_argument, nargs="+", metavar="PATH",
+                      help="real towns (OpenStreetMap, SUMO), or folders of some, instead of seeded ones")  # fmt: skip
+    data.add_argument("--held-out", nargs="+", default=[], metavar="NAME", help="towns of --maps kept for tests")
+    data.add_argument("--windows", type=positive_integer, default=80, help="windows of each of --maps (default: 80)")
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
@@ -73,9 +77,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _train_data(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.datasets.make_datasets import train_data
+    if arguments.maps is not None:
+        from uniscene_sim.datasets.real_towns import make_real_data
 
-    train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
+        make_real_data(arguments.data, arguments.maps, arguments.held_out, arguments.windows)
+    else:
+        from uniscene_sim.datasets.make_datasets import train_data
+
+        train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
     print(arguments.data)
     return 0
 

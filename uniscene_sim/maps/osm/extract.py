@@ -193,6 +193,6 @@ def _in_metres(raw: _Raw) -> OsmExtract:
             zip(raw.ways.items(), lines([p for _, p, _ in raw.ways.values()]), strict=True)]  # fmt: skip
     rings = lines([ring for rings, _ in raw.areas.values() for ring in rings])
     areas = [Area(i, tuple(next(rings) for _ in of), tags) for i, (of, tags) in raw.areas.items()]
-    places = [Place(i, xy[0], tags) for (i, (_, tags)), xy in
-              zip(raw.places.items(), lines([[p] for p, _ in raw.places.values()]), strict=True)] if raw.places else []  # fmt: skip
+    points = lines([[p] for p, _ in raw.places.values()])
+    places = [Place(i, next(points)[0], tags) for i, (_, tags) in raw.places.items()]
     return OsmExtract(tuple(ways), tuple(areas), tuple(places), tuple(raw.turns), GeoReference(projection), raw.losses)

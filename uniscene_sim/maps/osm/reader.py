@@ -15,7 +15,7 @@ from uniscene_sim.maps.osm.curves import smooth_line
 from uniscene_sim.maps.osm.extract import OsmExtract, osm_ref, read_extract
 from uniscene_sim.maps.osm.junctions import TurnRules, dead_end, fitted, junction_cuts, make_junction
 from uniscene_sim.maps.osm.lanes import Arm, LaneRows
-from uniscene_sim.maps.osm.streets import Street, StreetGraph, reachable, street_graph
+from uniscene_sim.maps.osm.streets import StreetGraph, reachable, street_graph
 from uniscene_sim.maps.osm.walkways import add_walkways
 from uniscene_sim.maps.precision import rounded_network
 from uniscene_sim.maps.street_plans.standing import knows_trees, standing_objects
@@ -77,7 +77,7 @@ def _add_streets(rows: LaneRows, control: Control, graph: StreetGraph, extract: 
             leading.setdefault(name[street.ends[end]], []).append((k, end))
     cuts = np.zeros((len(graph.streets), 2))
     for around in leading.values():
-        arms = [(graph.streets[k] if end == 0 else graph.streets[k].reversed(), lines[k] if end == 0 else lines[k][::-1])
+        arms = [(graph.streets[k], lines[k]) if end == 0 else (graph.streets[k].reversed(), lines[k][::-1])
                 for k, end in around]  # fmt: skip
         for (k, end), cut in zip(around, junction_cuts(arms), strict=True):
             cuts[k, end] = cut

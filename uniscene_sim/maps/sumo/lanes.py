@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,8 @@ def _add_edge(rows: list[dict[str, Any]], number: dict[str, int], edge: Edge, ro
 def _link(rows: list[dict[str, Any]], number: dict[str, int], net: SumoNet) -> None:
     for link in net.connections:
         # A lane through a junction that has no length is none, and lanes of tracks are none.
-        chain = [number.get(name, -1) for name in (link.before, link.via, link.after) if name != link.via or name in number]
-        for a, b in zip(chain[:-1], chain[1:], strict=True):
+        via = (link.via,) * (link.via in number)
+        for a, b in pairwise(number.get(name, -1) for name in (link.before, *via, link.after)):
             if a >= 0 and b >= 0 and b not in rows[a]["successors"]:
                 rows[a]["successors"].append(b)
                 rows[b]["predecessors"].append(a)
