@@ -138,15 +138,16 @@ def _take(raw: _Raw, element: Any) -> None:
         if any(key in element.tags for key in _AREA_TAGS):
             rings = [_degrees(ring) for outer in element.outer_rings()
                      for ring in (outer, *element.inner_rings(outer))]  # fmt: skip
+            if not rings:
+                what = "way" if element.from_way() else "relation"
+                raw.losses.add("left out, for their outlines cross themselves", f"{what} {element.orig_id()}")
+                return
             raw.areas[element.id] = (rings, dict(element.tags))
     elif element.is_relation() and element.tags.get("type", "").startswith("restriction"):
         _take_turn(raw, element)
 
 
 def _take_way(raw: _Raw, way: Any) -> None:
-    if way.id in raw.ways:
-        raw.losses.add("left out, for their ids occur before", f"way {way.id}")
-        return
     nodes, places = [], []
     for node in way.nodes:
         if node.location.valid():
