@@ -1,4 +1,4 @@
-"""A small road network of SUMO as text: a street from west to east that another one joins from the north, with lights."""
+"""A small road network of SUMO as text: a street to the east that another one joins from the north, with lights."""
 
 NET = """<?xml version="1.0" encoding="UTF-8"?>
 <net version="1.9">

@@ -8,6 +8,7 @@ from uniscene_sim.compute.keyed_random import unit_hash, unit_hashes
 from uniscene_sim.maps.street_plans.crop import cropped
 from uniscene_sim.maps.street_plans.footprints import boxes_of, outline_error_m
 from uniscene_sim.maps.street_plans.heights import building_heights
+from uniscene_sim.maps.street_plans.paving import car_park, paved
 from uniscene_sim.maps.street_plans.planting import planted
 from uniscene_sim.maps.street_plans.rings import inside_rings
 from uniscene_sim.maps.street_plans.surroundings import Building, Cover
@@ -43,7 +44,7 @@ def test_footprints_are_a_few_boxes_near_the_outline(outline, boxes, error, degr
 
 
 def test_courtyards_stay_open_and_round_houses_round():
-    rings = [np.array([(0, 0), (30, 0), (30, 30), (0, 30)], float), np.array([(10, 10), (20, 10), (20, 20), (10, 20)], float)]
+    rings = [_turned([(0, 0), (30, 0), (30, 30), (0, 30)], 0), _turned([(10, 10), (20, 10), (20, 20), (10, 20)], 0)]
     court = boxes_of(rings)
     assert sum(b.length * b.width for b in court) == pytest.approx(800, rel=0.01)
     assert not any(abs(b.x - 15) < b.length / 2 and abs(b.y - 15) < b.width / 2 for b in court if b.yaw == 0.0)
@@ -64,7 +65,8 @@ def test_heights_are_kept_where_told_and_alike_in_area_where_not():
         return Building(number, (np.array([(0, 0), (side, 0), (side, side), (0, side)], float),), height)
 
     known = [house(k, 5.0, 3.0) for k in range(30)] + [house(k, 30.0, 20.0) for k in range(30)]
-    heights = building_heights([*known, *(house(100 + k, 5.2) for k in range(40)), *(house(200 + k, 29) for k in range(40))])
+    unknown = [house(100 + k, 5.2 if k < 40 else 29.0) for k in range(80)]
+    heights = building_heights([*known, *unknown])
     assert (heights[:30] == 3.0).all() and (heights[30:60] == 20.0).all()
     assert (heights[60:100] == 3.0).all() and (heights[100:] == 20.0).all()
     few = building_heights([house(k, 12.0) for k in range(50)])
@@ -121,3 +123,21 @@ def test_houses_of_a_crop_are_those_near_it(tmp_path):
     town = load_map(extract.write(tmp_path / "m.osm"))
     assert len(cropped(town, 0.0, 0.0, 40.0).objects) == 1
     assert cropped(town, 0.0, 0.0, 40.0).complete == {"building"}
+
+
+def test_car_parks_are_rows_of_bays_and_aisles():
+    ring = _turned([(0, 0), (60, 0), (60, 32), (0, 32)], 30)
+    strips = car_park([ring])
+    assert [s.kind for s in strips] == ["parking", "shoulder", "parking"] * 2
+    assert sum(s.width_m * np.ptp(s.centre @ [np.cos(s.yaw), np.sin(s.yaw), 0]) for s in strips) == pytest.approx(1920)
+    x, y = np.concatenate([s.centre[1:-1, :2] for s in strips]).T
+    assert inside_rings(x, y, [ring]).all()
+    assert [s.kind for s in car_park([_turned([(0, 0), (40, 0), (40, 5), (0, 5)], 0)])] == ["parking"]
+
+
+def test_squares_are_filled_to_their_outline():
+    rings = [_turned([(0, 0), (30, 0), (30, 30), (0, 30)], 10), _turned([(10, 10), (20, 10), (20, 20), (10, 20)], 10)]
+    strips = paved(rings, "sidewalk", 2.0)
+    area = sum(s.width_m * np.hypot(*(s.centre[-1] - s.centre[0])[:2]) for s in strips)
+    assert area == pytest.approx(800, rel=0.01)
+    assert all((s.centre[:, 2] == 2.0).all() and s.kind == "sidewalk" for s in strips)

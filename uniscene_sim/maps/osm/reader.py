@@ -16,7 +16,7 @@ from uniscene_sim.maps.osm.extract import OsmExtract, osm_ref, read_extract
 from uniscene_sim.maps.osm.junctions import TurnRules, dead_end, fitted, junction_cuts, make_junction
 from uniscene_sim.maps.osm.lanes import Arm, LaneRows
 from uniscene_sim.maps.osm.streets import StreetGraph, reachable, street_graph
-from uniscene_sim.maps.osm.walkways import add_walkways
+from uniscene_sim.maps.osm.walkways import add_squares, add_walkways
 from uniscene_sim.maps.precision import rounded_network
 from uniscene_sim.maps.street_plans.standing import knows_trees, standing_objects
 from uniscene_sim.maps.vector.vector_map import VectorMap
@@ -54,6 +54,7 @@ def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
     rows, control = LaneRows(hand), Control()
     _add_streets(rows, control, graph, extract)
     add_walkways(rows, extract.ways, losses)
+    add_squares(rows, beside.covers)
     _note_unused_signals(control, extract, losses)
     lanes = rows.lanes()
     roads_km = sum(lane.length for lane in lanes if lane.kind == "driving") / 2e3
