@@ -77,7 +77,8 @@ def test_packed_networks_are_the_same_map(town, tmp_path):
     (tmp_path / "packed").mkdir()
     with gzip.open(tmp_path / "packed/town.net.xml.gz", "wt") as stream:
         stream.write(NET)
-    packed = load_map(tmp_path / "packed/town.net.xml.gz")
+    with pytest.warns(InputWarning, match="nothing drives"):
+        packed = load_map(tmp_path / "packed/town.net.xml.gz")
     assert len(packed.lanes) == len(town.lanes) and not packed.objects
 
 
@@ -110,8 +111,9 @@ def test_a_file_that_is_no_network_gives_one_message(tmp_path, text, told, field
 )
 def test_what_is_broken_is_left_out_and_told(tmp_path, old, new, told):
     (tmp_path / "bad.net.xml").write_text(NET.replace(old, new))
-    with pytest.warns(InputWarning, match=told):
+    with pytest.warns(InputWarning) as warned:
         assert load_map(tmp_path / "bad.net.xml").lanes
+    assert any(told in str(warning.message) for warning in warned)
 
 
 @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(NET.encode())[:200]])
