@@ -76,6 +76,8 @@ def test_damaged_large_and_lying_files_are_refused(tmp_path):
     whole, plain = file.read_bytes(), gzip.decompress(file.read_bytes())
     with pytest.raises(InputError, match="unpacks to more than 0 MiB"):
         read_table(file, 4000)
+    shape = b"K\x01M\xe8\x03\x86"  # 1, 1000
+    assert shape in plain
     for body in (
         whole[:100],
         plain[:-200],
