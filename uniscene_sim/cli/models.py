@@ -29,8 +29,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--towns", type=positive_integer, help="number of towns to train on (default: 56)")
     data.add_argument("--xodr", type=path_argument, help="folder of OpenDRIVE maps for a second test set")
     data.add_argument("--from", nargs=2, dest="source", metavar=("FORMAT", "FOLDER"),
-                      help="windows of a recorded street in place of towns: pandaset, nuscenes, occ3d, "
-                           "nuscenes-occupancy, semantic-kitti, kitti or carla-sc, and its folder")  # fmt: skip
+                      help="windows of a recorded street in place of towns: pandaset, kitti, occ3d, "
+                           "nuscenes-occupancy, semantic-kitti or carla-sc, and its folder")  # fmt: skip
     data.add_argument("--every", type=positive_integer, default=2, metavar="N",
                       help="of --from: a window for every N moments (default: 2)")  # fmt: skip
     data.add_argument("--sweeps", action="store_true", help="of --from: its sweeps too, each ray with its origin")
