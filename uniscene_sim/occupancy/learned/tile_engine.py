@@ -151,6 +151,6 @@ class OccflowTiles:
 def _check(model: LatentModel) -> None:
     if unknown := [c for c in model.channels if c not in CONDITION_CHANNELS]:
         expected = ", ".join(CONDITION_CHANNELS)
-        raise InputError(f"expected some of {expected}, got {', '.join(unknown)}", field="channels")
+        raise InputError(f"no such channels: {', '.join(unknown)}; expected some of {expected}", field="channels")
     if TILE_CELLS % model.patch or MARGIN_CELLS % model.patch:
         raise InputError(f"expected a divisor of {MARGIN_CELLS} cells, got {model.patch}", field="patch")
