@@ -69,7 +69,7 @@ def test_real_rays_through_cells(street):
     made = MeasuredRaycast(MeasuredSensor(bright, lost, behind))(real.town, sweep)
     road = np.isfinite(sweep.range_m) & (hard.label == sweep.label) & (sweep.label == OccClass.DRIVEABLE_SURFACE)
     off = np.abs(made.range_m[road] - sweep.range_m[road])
-    assert np.median(off) < 0.1 < 1 < np.median(sweep.range_m[road] - hard.range_m[road]), "one height, from above"
+    assert np.median(off) < 0.15 < 1 < np.median(sweep.range_m[road] - hard.range_m[road]), "one height, from above"
     np.testing.assert_allclose(made.range_m[wall], hard.range_m[wall] + 0.3)
     assert set(made.intensity.tolist()) == {0.5} and set(made.dropout.tolist()) == {0.25}
 

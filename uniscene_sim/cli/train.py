@@ -159,8 +159,9 @@ def train_lidar(
     else:
         judged = score_on_real(street, real_predictors(recipe.start or out, [out] if recipe.start else [], device))
         table = as_markdown_tables(judged, REAL_TABLES)
-        facts["shares"] = ", ".join(f"{100 * row.seen:.0f} % ({row.data})" for row in judged[:: len(judged) // 2])
-    save_lidar(out, recipe, net, {k: v for k, v in facts.items() if k != "shares"}, card(facts, work, table))
+        shares = " and ".join(f"{100 * row.seen:.0f} % ({row.data})" for row in judged[:: len(judged) // 2])
+        table += f"\n\nOf the returns {shares} lie in a cell."
+    save_lidar(out, recipe, net, facts, card(facts, work, table))
 
 
 def _lessons(data: Path, recipe: LidarRecipe, real: PandaSetSweeps | None) -> tuple[list[TownSweeps], list[TownSweeps]]:

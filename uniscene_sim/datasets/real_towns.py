@@ -35,8 +35,11 @@ _COUNTRY = 0.15  # of the squares may lie there
 
 
 def town_name(path: str | Path) -> str:
-    """What a town is called: its file's name up to the first dot, or the folder's of a SUMO net."""
-    return Path(path).name.split(".")[0]
+    """What a town is called: as its file, up to the first dot; as its folder, if the file is a network of no name of its
+    own, as `osm.net.xml`."""
+    path = Path(path)
+    stem = path.name.split(".")[0]
+    return path.resolve().parent.name if is_sumo(path) and stem.split("_")[0] in ("osm", "net", "map") else stem
 
 
 def town_files(paths: Sequence[str | Path]) -> list[Path]:

@@ -175,16 +175,20 @@ rays that end where they enter the first cell, and the same with half a cell add
 ## On held-out real sweeps
 {evaluation}
 
-Of frames 60 to 79, through cells that frames 0 to 55 saw and through cells that each sweep's neighbours saw; of the
-returns {shares} lie in such a cell. Frames of one drive see the same street: these figures are of new places of the
-car in a known street, not of a new street. What moves is put in by the boxes of the sweep's own frame.
+Of frames 60 to 79, through cells that frames 0 to 55 saw and through cells that each sweep's neighbours saw. Frames of
+one drive see the same street: these figures are of new places of the car in a known street, not of a new street. What
+moves is put in by the boxes of the sweep's own frame. `poles` are PandaSet's signs and other static objects.
+
+## Limits
+One sensor, one street, one afternoon: what other LiDARs, wet roads or other cities return is not learned. PandaSet has
+no drop-outs of its own; beams that are missing between two returns of a ring count as such.
 """
 
 
 def real_lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     """Text of the card of a LiDAR model that has seen real sweeps; arguments as of `occupancy_card`."""
     begun = f"the model `{facts['start']}`" if "start" in facts else "random weights"
-    return _lidar_card(_REAL_CARD, {"shares": "", "begun": begun} | facts, work, evaluation)
+    return _lidar_card(_REAL_CARD, facts | {"begun": begun}, work, evaluation)
 
 
 def _made_by(makers: dict[str, int]) -> str:

@@ -28,7 +28,7 @@ def measure_sensor(real: PandaSetSweeps) -> MeasuredSensor:
     """
     street = real.rays_through(list(TRAINED_ON)[::_EVERY], TRAINED_ON)
     hard = FirstHitBaseline()
-    labels, ranges, bright, lost, behind = [], [], [], [], []
+    labels, ranges, bright, lost, behind = (list[np.ndarray]() for _ in range(5))
     for sweep in street.town.sweeps:
         met = hard(street.town, sweep)
         there = np.isfinite(met.range_m) & ~np.isinf(sweep.range_m)

@@ -112,8 +112,9 @@ def test_raw_recordings_lie_where_the_gps_says(tmp_path):
 @pytest.mark.parametrize("yaw", [0.0, 0.3, 1.2, -0.7])
 def test_boxes_around_points(yaw):
     c, s = np.cos(yaw), np.sin(yaw)
-    edge = np.concatenate([plane(np.linspace(-2, 2, 20), np.array([-0.9, 0.9]), np.linspace(0, 1.5, 4)),
-                           plane(np.array([-2.0, 2.0]), np.linspace(-0.9, 0.9, 10), np.linspace(0, 1.5, 4))])  # fmt: skip
+    z = np.linspace(0, 1.5, 4)
+    sides = plane(np.linspace(-2, 2, 20), np.array([-0.9, 0.9]), z)
+    edge = np.concatenate([sides, plane(np.array([-2.0, 2.0]), np.linspace(-0.9, 0.9, 10), z)])
     turned = edge @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T + [5, 6, 7]
     foot, found, size = box_around(turned)
     assert np.allclose(foot, [5, 6, 7], atol=0.05) and np.allclose(size, [4, 1.8, 1.5], atol=0.1)

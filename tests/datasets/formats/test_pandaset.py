@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from uniscene_sim.cli.main import main
 from uniscene_sim.datasets.formats.class_maps import PANDASET, PANDASET_BOXES, PANDASET_LEFT_OUT
 from uniscene_sim.datasets.formats.convert import convert
 from uniscene_sim.datasets.formats.pandaset import read_pandaset_street
@@ -156,3 +157,15 @@ def test_bad_sequences_are_refused_in_one_line(tmp_path):
     refused(folder, r"02.json: \[0\].label: unknown label 'Spaceship'")
     (folder / "cuboids/02.json").write_text(json.dumps([box | {"dimensions.x": 0.0}]))
     refused(folder, r"02.json: \[0\]: expected finite numbers and sizes above 0")
+
+
+def test_the_command(tmp_path, capsys):
+    folder = pandaset(tmp_path / "001", frames=2)
+    arguments = ["train", "data", "--from", "pandaset", str(folder), "--data", str(tmp_path / "data")]
+    assert main([*arguments, "--every", "1"]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "data/train/pandaset_001.npz")
+    assert len(read_town(tmp_path / "data/train/pandaset_001.npz")) == 2
+    assert main([*arguments, "--held-out"]) == 2
+    assert "has 2 sweeps, expected some from 60 on" in capsys.readouterr().err
+    assert main(["train", "data", "--held-out"]) == 2
+    assert "--held-out: is of recorded streets, expected --from FORMAT FOLDER too" in capsys.readouterr().err

@@ -20,6 +20,7 @@ __all__ = [
     "PANDASET",
     "PANDASET_BOXES",
     "PANDASET_LEFT_OUT",
+    "PANDASET_NAMES",
     "SEMANTIC_KITTI",
     "SEMANTIC_KITTI_VOXELS",
     "ClassMap",
@@ -105,7 +106,7 @@ PANDASET_LEFT_OUT = frozenset({
 })  # fmt: skip
 
 #: Numbers of PandaSet's classes of points, 1 to 42 in this order.
-_PANDASET_NAMES = (
+PANDASET_NAMES = (
     "Smoke", "Exhaust", "Spray or rain", "Reflection", "Vegetation", "Ground", "Road", "Lane Line Marking",
     "Stop Line Marking", "Other Road Marking", "Sidewalk", "Driveway", "Car", "Pickup Truck", "Medium-sized Truck",
     "Semi-truck", "Towed Object", "Motorcycle", "Other Vehicle - Construction Vehicle", "Other Vehicle - Uncommon",
@@ -125,7 +126,7 @@ _PANDASET_AGENTS = {name: int(AGENT_OCC_CLASS[cls]) for name, cls in PANDASET_BO
 PANDASET = ClassMap(
     "PandaSet's 0 to 42",
     {0: UNKNOWN}
-    | {n: (_PANDASET_STATIC | _PANDASET_AGENTS).get(name, _O.OTHERS) for n, name in enumerate(_PANDASET_NAMES, 1)},
+    | {n: (_PANDASET_STATIC | _PANDASET_AGENTS).get(name, _O.OTHERS) for n, name in enumerate(PANDASET_NAMES, 1)},
     {_O.MANMADE: 41, _O.OTHER_FLAT: 6, _O.PED_CROSSING: 10, _O.ROAD_DIVIDER: 8, _O.OTHERS: 42, _O.TRAFFIC_CONE: 37,
      _O.FREE: None},
 )  # fmt: skip

@@ -14,14 +14,14 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from uniscene_sim.datasets.formats.boxes import in_boxes
-from uniscene_sim.datasets.formats.class_maps import PANDASET, PANDASET_BOXES, PANDASET_LEFT_OUT
+from uniscene_sim.datasets.formats.class_maps import PANDASET_BOXES, PANDASET_LEFT_OUT
+from uniscene_sim.datasets.formats.pandaset_files import PandaSetFiles
 from uniscene_sim.datasets.formats.street import UNKNOWN, Moment, SeenStreet, SeenSweep
 from uniscene_sim.datasets.logs.pandaset import LIDAR_AT, CarFrame, level_base, mean_tilt, read_poses
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE
-from uniscene_sim.storage.array_file import check_shapes, read_arrays
-from uniscene_sim.storage.input_file import MIB, files_in, is_regular, read_json, reading
+from uniscene_sim.storage.input_file import reading
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
 
 __all__ = ["HELD_OUT", "read_pandaset_street"]
@@ -33,16 +33,6 @@ _GT_IN_PANDAR = (-0.00045, -0.60565, -0.30153)
 _ROAD = (int(OccClass.DRIVEABLE_SURFACE), int(OccClass.LANE_DIVIDER))
 _NEAR_M = 2.0  # returns as near as this are the car itself
 _ROAD_AROUND_M = 6.0
-_MOST_JSON, _MOST_SWEEP = 16 * MIB, 64 * MIB
-_ARRAYS = {
-    "xyz_2cm": ("int16", ("N", 3)),
-    "origin": ("float64", (3,)),
-    "intensity": ("uint8", ("N",)),
-    "t0": ("float64", ()),
-    "t_100us": ("uint16", ("N",)),
-    "label": ("uint8", ("N",)),
-    "sensor": ("uint8", ("N",)),
-}
 _AGENT_LABELS = np.isin(np.arange(256), AGENT_OCC_CLASS[[cls for cls in set(PANDASET_BOXES.values())]])
 
 
@@ -50,7 +40,7 @@ def read_pandaset_street(folder: Path, held_out: bool = False) -> SeenStreet:
     """Frames 0 to 59 of a sequence, or those that are held out.
 
     Args:
-        folder: of the sequence: `lidar/`, `cuboids/`, `camera/`.
+        folder: of the sequence, see `PandaSetFiles`.
         held_out: frames 60 to 79 in place of those before.
 
     Raises:
@@ -60,10 +50,10 @@ def read_pandaset_street(folder: Path, held_out: bool = False) -> SeenStreet:
     kept = [k for k in range(len(times)) if (k in HELD_OUT) == held_out and k < HELD_OUT.stop]
     if not kept:
         raise InputError(f"has {len(times)} sweeps, expected some from {HELD_OUT.start} on", file=folder)
-    files = _Files(folder)
+    files = PandaSetFiles(folder)
     there = [k for k in kept if files.has(k)]
     if not there:
-        raise InputError("expected labelled sweeps of the frames, as NN.npz", file=folder / "lidar")
+        raise InputError("expected labelled sweeps of the frames, as NN.npz or NN.pkl.gz", file=folder / "lidar")
     reader = _Reader(files, times, frames)
     base = reader.base(there)
     numbers: dict[str, int] = {}
@@ -79,41 +69,8 @@ def read_pandaset_street(folder: Path, held_out: bool = False) -> SeenStreet:
     return SeenStreet(folder.name, "PandaSet", tuple(moments), reader.sweep, None, losses)
 
 
-class _Files:
-    """The files of a sequence by frame."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def has(self, k: int) -> bool:
-        return is_regular(self.folder / f"lidar/{k:02d}.npz")
-
-    def sweep(self, k: int) -> dict[str, np.ndarray]:
-        """xyz (N, 3) m, time (N,) s, intensity 0 to 1, label (numbers of the format), sensor."""
-        file = self.folder / f"lidar/{k:02d}.npz"
-        a = read_arrays(file, _ARRAYS, "a labelled sweep of PandaSet", _MOST_SWEEP)
-        check_shapes(a, _ARRAYS, file)
-        return {
-            "xyz": a["xyz_2cm"] * 0.02 + a["origin"],
-            "time": a["t0"] + a["t_100us"] * 1e-4,
-            "intensity": a["intensity"].astype(np.float32) / 255,
-            "label": PANDASET.read(a["label"], file, "label"),
-            "sensor": a["sensor"],
-        }
-
-    def boxes(self, k: int) -> tuple[Path, list[dict[str, Any]]]:
-        """Rows of the boxes' table, and their file."""
-        file = self.folder / f"cuboids/{k:02d}.json"
-        return file, read_json(file, _MOST_JSON, "boxes of PandaSet")
-
-    def images(self, k: int) -> dict[str, Path]:
-        """Pictures by camera: beside its poses, or in a folder of smaller ones."""
-        found = [*files_in(self.folder, f"images_*/*/{k:02d}.jpg"), *files_in(self.folder, f"camera/*/{k:02d}.jpg")]
-        return {file.parent.name: file for file in found}
-
-
 class _Reader:
-    def __init__(self, files: _Files, times: np.ndarray, frames: list[np.ndarray]):
+    def __init__(self, files: PandaSetFiles, times: np.ndarray, frames: list[np.ndarray]):
         self._files, self._times, self._frames = files, times, frames
         self._at = CarFrame(times, frames)
 
@@ -122,9 +79,9 @@ class _Reader:
         heights = []
         for k in there[:: max(len(there) // 12, 1)]:
             a, frame = self._files.sweep(k), self._frames[k]
-            near = np.isin(a["label"], _ROAD) & (np.hypot(*(a["xyz"][:, :2] - frame[:2, 3]).T) < _ROAD_AROUND_M)
+            near = np.isin(a.label, _ROAD) & (np.hypot(*(a.xyz[:, :2] - frame[:2, 3]).T) < _ROAD_AROUND_M)
             if near.sum() > 50:
-                heights.append(float(np.median(a["xyz"][near, 2])) - frame[2, 3])
+                heights.append(float(np.median(a.xyz[near, 2])) - frame[2, 3])
         if not heights:
             raise InputError("no point of the road near the car; expected labelled sweeps", file=self._files.folder)
         matrices = [self._frames[k] @ level_base(float(np.median(heights))) for k in there]
@@ -139,9 +96,9 @@ class _Reader:
     def sweep(self, moment: Moment) -> SeenSweep | None:
         k = moment.number
         a = self._files.sweep(k)
-        origins = self._origins(a["time"], a["sensor"])
-        keep = np.linalg.norm(a["xyz"] - origins, axis=1) > _NEAR_M
-        xyz, label, sensor = a["xyz"][keep], a["label"][keep], a["sensor"][keep]
+        origins = self._origins(a.time, a.sensor)
+        keep = np.linalg.norm(a.xyz - origins, axis=1) > _NEAR_M
+        xyz, label, sensor = a.xyz[keep], a.label[keep], a.sensor[keep]
         moving = np.zeros(len(xyz), bool)
         file, boxes = self._files.boxes(k)
         rows = list(_rows(file, boxes, {}))
@@ -151,8 +108,8 @@ class _Reader:
             moving[at] = in_boxes(xyz[at], label[at], agents)
         # What is labelled as a vehicle or a person and has no box is no part of the street.
         label = np.where(_AGENT_LABELS[label] & ~moving & (label != OccClass.BARRIER), UNKNOWN, label)
-        return SeenSweep(xyz, origins[keep], label.astype(np.uint8), a["intensity"][keep],
-                         a["time"][keep] - self._times[k], moving, sensor)  # fmt: skip
+        return SeenSweep(xyz, origins[keep], label.astype(np.uint8), a.intensity[keep],
+                         a.time[keep] - self._times[k], moving, sensor)  # fmt: skip
 
     def _origins(self, time: np.ndarray, sensor: np.ndarray) -> np.ndarray:
         """(N, 3) m, world: where each point's LiDAR was at its time, by the millisecond."""

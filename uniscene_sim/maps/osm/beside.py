@@ -20,7 +20,7 @@ _COVERS = {
     ("landuse", "farmland"): "soil", ("landuse", "construction"): "soil", ("natural", "sand"): "soil",
     ("natural", "beach"): "soil", ("leisure", "playground"): "soil", ("natural", "bare_rock"): "soil",
     ("amenity", "parking"): "parking", ("highway", "pedestrian"): "paved", ("highway", "footway"): "paved",
-    ("highway", "service"): "parking", ("natural", "water"): "water",
+    ("natural", "water"): "water",
 }  # fmt: skip
 _OPEN = ("roof", "carport", "no", "ruins", "construction", "bridge", "collapsed", "demolished")
 
@@ -41,6 +41,9 @@ def read_surroundings(extract: OsmExtract) -> Surroundings:
         elif "building:part" in tags:
             losses.add("parts of buildings not told apart", _named(area))
         elif kind := next((k for (key, value), k in _COVERS.items() if tags.get(key) == value), None):
+            if kind == "parking" and tags.get("parking", "surface") not in ("surface", "street_side", "lane"):
+                losses.add("left out, for they lie in houses or below the ground", _named(area))
+                continue
             covers.append(Cover(area.id, kind, area.rings))
     return Surroundings(tuple(buildings), tuple(_trees(extract)), tuple(covers))
 

@@ -138,15 +138,16 @@ def _take(raw: _Raw, element: Any) -> None:
         if any(key in element.tags for key in _AREA_TAGS):
             rings = [_degrees(ring) for outer in element.outer_rings()
                      for ring in (outer, *element.inner_rings(outer))]  # fmt: skip
+            if not rings:
+                what = "way" if element.from_way() else "relation"
+                raw.losses.add("left out, for their outlines cross themselves", f"{what} {element.orig_id()}")
+                return
             raw.areas[element.id] = (rings, dict(element.tags))
     elif element.is_relation() and element.tags.get("type", "").startswith("restriction"):
         _take_turn(raw, element)
 
 
 def _take_way(raw: _Raw, way: Any) -> None:
-    if way.id in raw.ways:
-        raw.losses.add("left out, for their ids occur before", f"way {way.id}")
-        return
     nodes, places = [], []
     for node in way.nodes:
         if node.location.valid():
@@ -193,6 +194,6 @@ def _in_metres(raw: _Raw) -> OsmExtract:
             zip(raw.ways.items(), lines([p for _, p, _ in raw.ways.values()]), strict=True)]  # fmt: skip
     rings = lines([ring for rings, _ in raw.areas.values() for ring in rings])
     areas = [Area(i, tuple(next(rings) for _ in of), tags) for i, (of, tags) in raw.areas.items()]
-    places = [Place(i, xy[0], tags) for (i, (_, tags)), xy in
-              zip(raw.places.items(), lines([[p] for p, _ in raw.places.values()]), strict=True)] if raw.places else []  # fmt: skip
+    points = lines([[p] for p, _ in raw.places.values()])
+    places = [Place(i, next(points)[0], tags) for i, (_, tags) in raw.places.items()]
     return OsmExtract(tuple(ways), tuple(areas), tuple(places), tuple(raw.turns), GeoReference(projection), raw.losses)

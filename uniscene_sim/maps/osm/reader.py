@@ -15,8 +15,8 @@ from uniscene_sim.maps.osm.curves import smooth_line
 from uniscene_sim.maps.osm.extract import OsmExtract, osm_ref, read_extract
 from uniscene_sim.maps.osm.junctions import TurnRules, dead_end, fitted, junction_cuts, make_junction
 from uniscene_sim.maps.osm.lanes import Arm, LaneRows
-from uniscene_sim.maps.osm.streets import Street, StreetGraph, reachable, street_graph
-from uniscene_sim.maps.osm.walkways import add_walkways
+from uniscene_sim.maps.osm.streets import StreetGraph, reachable, street_graph
+from uniscene_sim.maps.osm.walkways import add_squares, add_walkways
 from uniscene_sim.maps.precision import rounded_network
 from uniscene_sim.maps.street_plans.standing import knows_trees, standing_objects
 from uniscene_sim.maps.vector.vector_map import VectorMap
@@ -54,6 +54,7 @@ def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
     rows, control = LaneRows(hand), Control()
     _add_streets(rows, control, graph, extract)
     add_walkways(rows, extract.ways, losses)
+    add_squares(rows, beside.covers)
     _note_unused_signals(control, extract, losses)
     lanes = rows.lanes()
     roads_km = sum(lane.length for lane in lanes if lane.kind == "driving") / 2e3
@@ -77,7 +78,7 @@ def _add_streets(rows: LaneRows, control: Control, graph: StreetGraph, extract: 
             leading.setdefault(name[street.ends[end]], []).append((k, end))
     cuts = np.zeros((len(graph.streets), 2))
     for around in leading.values():
-        arms = [(graph.streets[k] if end == 0 else graph.streets[k].reversed(), lines[k] if end == 0 else lines[k][::-1])
+        arms = [(graph.streets[k], lines[k]) if end == 0 else (graph.streets[k].reversed(), lines[k][::-1])
                 for k, end in around]  # fmt: skip
         for (k, end), cut in zip(around, junction_cuts(arms), strict=True):
             cuts[k, end] = cut

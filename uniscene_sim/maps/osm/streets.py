@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def _cut(extract: OsmExtract, losses: Losses) -> list[Street]:
         seen: Counter[int] = Counter(way.nodes)
         last = len(way.nodes) - 1
         cuts = [k for k, node in enumerate(way.nodes) if k in (0, last) or uses[node] > 1 or seen[node] > 1]
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in pairwise(cuts):
             line = way.xy[a : b + 1]
             keep = np.concatenate([[True], np.hypot(*np.diff(line, axis=0).T) > _GONE_M])
             if keep.sum() < 2 or (b == a + 1 and way.nodes[a] == way.nodes[b]):
@@ -94,7 +95,8 @@ def _cut(extract: OsmExtract, losses: Losses) -> list[Street]:
                           if way.nodes[k] in tagged)  # fmt: skip
             ring = way.tags.get("junction") in ("roundabout", "circular")
             level = max(_layer(way), 1) if way.tags.get("bridge", "no") != "no" else 0
-            found.append(Street((way.nodes[a], way.nodes[b]), line[keep], section, (way.id, way.id), level, ring, nodes))
+            ends, ways = (way.nodes[a], way.nodes[b]), (way.id, way.id)
+            found.append(Street(ends, line[keep], section, ways, level, ring, nodes))
     return found
 
 
@@ -138,8 +140,9 @@ def _joined(pieces: list[Street]) -> list[Street]:
             continue
         length = first.length
         nodes = first.nodes + tuple(StreetNode(n.place, n.s_m + length) for n in second.nodes)
-        street[i] = replace(first, ends=(first.ends[0], second.ends[1]), nodes=nodes,
-                            line=np.concatenate([first.line, second.line[1:]]), ways=(first.ways[0], second.ways[1]))  # fmt: skip
+        line = np.concatenate([first.line, second.line[1:]])
+        ends, ways = (first.ends[0], second.ends[1]), (first.ways[0], second.ways[1])
+        street[i] = replace(first, ends=ends, nodes=nodes, line=line, ways=ways)
         street[j], now[j] = None, i
     return [found for found in street.values() if found is not None]
 

@@ -1,6 +1,9 @@
-"""Ways for people and bicycles that are mapped on their own: footways, paths, steps, cycleways; and tracks."""
+"""Ways for people and bicycles that are mapped on their own: footways, paths, steps, cycleways; and tracks, squares,
+car parks."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,8 +12,10 @@ from uniscene_sim.maps.osm.curves import part_of, smooth_line
 from uniscene_sim.maps.osm.extract import Way
 from uniscene_sim.maps.osm.lanes import LaneRows
 from uniscene_sim.maps.osm.values import length_m
+from uniscene_sim.maps.street_plans.paving import car_park, paved
+from uniscene_sim.maps.street_plans.surroundings import Cover
 
-__all__ = ["add_walkways"]
+__all__ = ["add_squares", "add_walkways"]
 
 #: Kind of lane and usual width, m, by class of way.
 _KINDS = {
@@ -50,3 +55,15 @@ def add_walkways(rows: LaneRows, ways: tuple[Way, ...], losses: Losses) -> None:
             for after in begin.get(node, ()):
                 if before != after:
                     rows.link(before, after)
+
+
+def add_squares(rows: LaneRows, covers: Sequence[Cover]) -> None:
+    """Add strips for squares and car parks."""
+    for cover in covers:
+        if cover.kind not in ("paved", "parking"):
+            continue
+        rows.roads += 1
+        strips = paved(cover.rings, "sidewalk") if cover.kind == "paved" else car_park(cover.rings)
+        for k, strip in enumerate(strips):
+            rows.add((str(rows.roads), 0, -k - 1), strip.kind, strip.centre, np.full(len(strip.centre), strip.yaw),
+                     np.full(len(strip.centre), strip.width_m))  # fmt: skip

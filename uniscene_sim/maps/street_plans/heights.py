@@ -46,8 +46,11 @@ def building_heights(buildings: Sequence[Building]) -> np.ndarray:
     from_area, from_height = np.log(from_area[order]), from_height[order]
     many = min(_ALIKE, len(from_area))
     for i in np.flatnonzero(~told).tolist():
-        at = int(np.searchsorted(from_area, np.log(area[i])))
-        first = min(max(at - many // 2, 0), len(from_area) - many)
+        mine = float(np.log(area[i]))
+        at = int(np.searchsorted(from_area, mine))
+        runs = np.arange(max(at - many, 0), min(at, len(from_area) - many) + 1)
+        unlike = np.maximum(mine - from_area[runs], from_area[runs + many - 1] - mine)
+        first = int(runs[np.argmin(unlike)])
         known[i] = from_height[first + int(many * unit_hash(_HEIGHT, buildings[i].id))]
     heights: np.ndarray = np.clip(known, _LOWEST_M, _HIGHEST_M)
     return heights

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from uniscene_sim.maps.elements import Crossing, Lane
-from uniscene_sim.maps.street_plans.footprints import boxes_of
+from uniscene_sim.maps.street_plans.paving import Strip, car_park, paved
+from uniscene_sim.maps.street_plans.surroundings import Surroundings
 from uniscene_sim.maps.sumo.net import Edge, NetLane, SumoNet
 
 __all__ = ["NetLanes", "lanes_of"]
@@ -26,8 +29,9 @@ class NetLanes:
     number: dict[str, int]  # index by id of the network
 
 
-def lanes_of(net: SumoNet) -> NetLanes:
-    """All lanes of a network: those of edges, those that lead through junctions, and pavement around them."""
+def lanes_of(net: SumoNet, beside: Surroundings) -> NetLanes:
+    """All lanes of a network: those of edges, those that lead through junctions, pavement around them; and car parks of
+    what lies beside."""
     rows: list[dict[str, Any]] = []
     number: dict[str, int] = {}
     crossings: list[Crossing] = []
@@ -36,13 +40,20 @@ def lanes_of(net: SumoNet) -> NetLanes:
             crossings += [Crossing(_band(lane)) for lane in edge.lanes]
         elif edge.function == "walkingarea":
             for lane in edge.lanes:
-                _fill(rows, lane.line[:, :2], float(lane.line[:, 2].mean()), "sidewalk", f"w{road}", _junction_of(edge))
+                area = paved([lane.line[:, :2]], "sidewalk", float(lane.line[:, 2].mean()))
+                _fill(rows, area, f"w{road}", _junction_of(edge))
         else:
             _add_edge(rows, number, edge, str(road), net.left_hand, _junction_of(edge))
     _link(rows, number, net)
     _pair(rows, number, net)
+    driven = {end for edge in net.edges if any(lane.kind == "driving" for lane in edge.lanes) for end in edge.ends}
     for name, outline in net.junctions.items():
-        _fill(rows, outline, 0.0, "border", f"j{name}", name)
+        if name not in driven:
+            continue  # paths meet there
+        _fill(rows, paved([outline], "border"), f"j{name}", name)
+    for area in beside.covers:
+        if area.kind == "parking":
+            _fill(rows, car_park(area.rings), f"c{area.id}", "")
     linked = (row | {k: tuple(row[k]) for k in ("successors", "predecessors")} for row in rows)
     return NetLanes(tuple(Lane(index=i, **row) for i, row in enumerate(linked)), tuple(crossings), number)
 
@@ -93,8 +104,8 @@ def _add_edge(rows: list[dict[str, Any]], number: dict[str, int], edge: Edge, ro
 def _link(rows: list[dict[str, Any]], number: dict[str, int], net: SumoNet) -> None:
     for link in net.connections:
         # A lane through a junction that has no length is none, and lanes of tracks are none.
-        chain = [number.get(name, -1) for name in (link.before, link.via, link.after) if name != link.via or name in number]
-        for a, b in zip(chain[:-1], chain[1:], strict=True):
+        via = (link.via,) * (link.via in number)
+        for a, b in pairwise(number.get(name, -1) for name in (link.before, *via, link.after)):
             if a >= 0 and b >= 0 and b not in rows[a]["successors"]:
                 rows[a]["successors"].append(b)
                 rows[b]["predecessors"].append(a)
@@ -135,14 +146,8 @@ def _band(lane: NetLane) -> np.ndarray:
     return np.array([a - aside, b - aside, b + aside, a + aside])
 
 
-def _fill(rows: list[dict[str, Any]], outline: np.ndarray, z: float, kind: str, road: str, junction: str) -> None:
-    """Fill an outline (N, 2), m, with short lanes that lead nowhere."""
-    for k, box in enumerate(boxes_of([outline])):
-        along, yaw = (box.length, box.yaw) if box.length > box.width else (box.width, box.yaw + np.pi / 2)
-        if min(box.length, box.width) < 0.2:
-            continue
-        half = 0.5 * along * np.array([np.cos(yaw), np.sin(yaw)])
-        middle = np.array([box.x, box.y])
-        line, _ = _sampled(np.array([[*(middle - half), z], [*(middle + half), z]]))
-        width = min(box.length, box.width)
-        rows.append(_row((road, 0, -k - 1), kind, line, np.full(len(line), yaw), width, junction))
+def _fill(rows: list[dict[str, Any]], strips: Sequence[Strip], road: str, junction: str) -> None:
+    """Add strips as lanes that lead nowhere."""
+    for k, strip in enumerate(strips):
+        yaw = np.full(len(strip.centre), strip.yaw)
+        rows.append(_row((road, 0, -k - 1), strip.kind, strip.centre, yaw, strip.width_m, junction))

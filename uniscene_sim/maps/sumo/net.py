@@ -177,7 +177,9 @@ def _kind(node: Any) -> str:
         return "driving"
     if "bicycle" in allowed:
         return "biking"
-    return "bus" if allowed & {"bus", "coach", "emergency", "authority"} else "" if allowed <= _NOT_ROADS else "shoulder"
+    if allowed & {"bus", "coach", "emergency", "authority"}:
+        return "bus"
+    return "" if allowed <= _NOT_ROADS else "shoulder"
 
 
 def _connection(node: Any) -> Connection:

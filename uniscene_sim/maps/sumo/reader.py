@@ -27,9 +27,9 @@ def read_sumo(path: str | Path) -> VectorMap:
     """
     net, files = read_net(path), polygon_files(path)
     losses = net.losses
-    made = lanes_of(net)
-    control = control_of(net, made, losses)
     beside = read_polygons(files, losses)
+    made = lanes_of(net, beside)
+    control = control_of(net, made, losses)
     objects = standing_objects(beside, made.lanes, losses)
     roads_km = sum(lane.length for lane in made.lanes if lane.kind == "driving") / 2e3
     complete = ("building",) * bool(beside.buildings) + ("tree",) * knows_trees(beside.trees, roads_km)
