@@ -293,3 +293,15 @@ def test_neukoelln_has_its_houses_and_streets(shared_data):
     assert 110 <= len(groups) + single <= 126  # of 126 in the file, some are roofs or lie under roads
     driving = [lane for lane in town.lanes if lane.kind == "driving"]
     assert sum(not lane.successors for lane in driving) / len(driving) < 0.1  # ends at the rim alone
+
+
+def test_streets_are_as_wide_as_the_houses_leave_room_for(tmp_path):
+    extract = Extract()
+    extract.way([(-100.0, 0.0), (100.0, 0.0)], highway="residential", sidewalk="both", parking__both="lane")
+    extract.area([(-99, 4), (99, 4), (99, 14), (-99, 14)], building="yes")
+    town = _read(extract, tmp_path)
+    (left,), right = [[lane for lane in town.lanes if lane.kind == "sidewalk" and sign * lane.centre[0, 1] > 0]
+                      for sign in (1, -1)]  # fmt: skip
+    assert left.border(1)[:, 1].max() < 4.0 and 0.9 <= left.width[0] < 1.2
+    assert len(right) == 1 and right[0].width[0] > 1.5
+    assert sum(lane.kind == "parking" for lane in town.lanes) == 1  # on the other side alone

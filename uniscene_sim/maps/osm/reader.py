@@ -15,6 +15,7 @@ from uniscene_sim.maps.osm.curves import smooth_line
 from uniscene_sim.maps.osm.extract import OsmExtract, osm_ref, read_extract
 from uniscene_sim.maps.osm.junctions import TurnRules, dead_end, fitted, junction_cuts, make_junction
 from uniscene_sim.maps.osm.lanes import Arm, LaneRows
+from uniscene_sim.maps.osm.room import between_houses
 from uniscene_sim.maps.osm.streets import StreetGraph, reachable, street_graph
 from uniscene_sim.maps.osm.walkways import add_squares, add_walkways
 from uniscene_sim.maps.precision import rounded_network
@@ -50,6 +51,7 @@ def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
     losses = extract.losses
     beside = read_surroundings(extract)
     graph = street_graph(extract)
+    graph = replace(graph, streets=between_houses(graph.streets, beside.buildings))
     hand = -1 if any(way.tags.get("driving_side") == "left" for way in extract.ways) else 1
     rows, control = LaneRows(hand), Control()
     _add_streets(rows, control, graph, extract)
