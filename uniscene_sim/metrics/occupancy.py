@@ -13,7 +13,17 @@ import numpy as np
 from uniscene_sim.layout import LAYOUT_CHANNELS
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["AGENT_CHANNELS", "LAYOUT_15", "MAP_CHANNELS", "Confusion", "LayoutScore", "Seams", "layout_from_above"]
+__all__ = [
+    "AGENT_CHANNELS",
+    "GIVEN_CLASSES",
+    "INVENTED_CLASSES",
+    "LAYOUT_15",
+    "MAP_CHANNELS",
+    "Confusion",
+    "LayoutScore",
+    "Seams",
+    "layout_from_above",
+]
 
 _FREE = int(OccClass.FREE)
 _CLASSES = len(OccClass)
@@ -43,6 +53,11 @@ def _bits(channel: str) -> int:
 _BITS = np.array([_bits(name) for name in LAYOUT_15], dtype=np.uint32)
 
 
+#: Classes that a channel of the layout tells, and those that a generator has to find a place for.
+GIVEN_CLASSES = tuple(label for label in range(_FREE) if (_BITS >> np.uint32(label) & 1).any())
+INVENTED_CLASSES = tuple(label for label in range(_FREE) if label not in GIVEN_CLASSES)
+
+
 class Confusion:
     """Confusion matrix of voxels: rows by true class, columns by generated class."""
 
@@ -61,9 +76,16 @@ class Confusion:
     @property
     def miou(self) -> float:
         """Mean IoU of the occupied classes that occur in the truth."""
-        truth, guess, both = self.counts.sum(axis=1), self.counts.sum(axis=0), np.diag(self.counts)
-        there = truth[:_FREE] > 0
-        return _mean((both / np.maximum(truth + guess - both, 1))[:_FREE][there])
+        return self.miou_of(range(_FREE))
+
+    def miou_of(self, classes: Sequence[int]) -> float:
+        """Mean IoU of those of some classes that occur in the truth."""
+        return _mean([self.class_iou(label) for label in classes if self.counts[label].any()])
+
+    def class_iou(self, label: int) -> float:
+        """IoU of the voxels of a class."""
+        both = self.counts[label, label]
+        return _ratio(both, self.counts[label].sum() + self.counts[:, label].sum() - both)
 
     @property
     def iou(self) -> float:
@@ -103,11 +125,13 @@ class LayoutScore:
         self._map = np.array([name in MAP_CHANNELS for name in LAYOUT_15])[:, None, None]
         self._drawn, self._both, self._either = np.zeros((3, len(LAYOUT_15)), np.int64)
 
-    def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
-        """Add a layout uint8 (C, X, Y) and labels uint8 (X, Y, Z)."""
+    def add(self, layout: np.ndarray, labels: np.ndarray, columns: np.ndarray | None = None) -> None:
+        """Add a layout uint8 (C, X, Y) and labels uint8 (X, Y, Z); only the columns, bool (X, Y), that count."""
         drawn, seen = layout[self._rows] > 0, layout_from_above(labels)
         drawn[self._barrier] |= layout[self._block] > 0
         hidden = self._map & (drawn & ~self._map).any(axis=0)
+        if columns is not None:
+            hidden = hidden | ~columns
         drawn, seen = drawn & ~hidden, seen & ~hidden
         self._drawn += drawn.sum(axis=(1, 2))
         self._both += (drawn & seen).sum(axis=(1, 2))

@@ -40,12 +40,12 @@ class OccupancyRecipe:
 
     vae: VaeConfig = field(default_factory=VaeConfig)
     net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
-    vae_schedule: Schedule = field(default_factory=lambda: Schedule(1800, 1.2e-3, decay=0.25))
+    vae_schedule: Schedule = field(default_factory=lambda: Schedule(1400, 1.2e-3, decay=0.25))
     flow_schedule: Schedule = field(default_factory=lambda: Schedule(3600, 6e-4, decay=0.25))
-    vae_crop: int = 96
-    vae_batch: int = 8
+    vae_crop: int = 80
+    vae_batch: int = 4
     flow_crop: int = 128
-    flow_batch: int = 12
+    flow_batch: int = 6
     seed: int = 0
     unplanned: float = 0.6  # share of crops whose layout lacks houses, plants and rails
     untold: float = 0.2  # share of layouts that are withheld from the decoder

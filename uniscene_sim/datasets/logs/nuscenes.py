@@ -18,7 +18,7 @@ from uniscene_sim.rigs.lidar_makes import lidar_model
 from uniscene_sim.storage.input_file import is_regular, read_json, reading
 from uniscene_sim.taxonomy import AgentClass
 
-__all__ = ["is_nuscenes", "read_nuscenes_drive"]
+__all__ = ["Table", "is_nuscenes", "matrix_of_row", "read_nuscenes_drive"]
 
 _ZOE = EgoVehicle("zoe", 4.08, 1.73, 1.56, wheelbase_m=2.588, rear_axle_to_centre_m=1.2)
 _MOST_JSON = 2**30  # sample_data.json of the whole set has 900 MB
@@ -62,7 +62,7 @@ def read_nuscenes_drive(folder: Path, scene: str | None = None) -> LoggedDrive:
     Raises:
         InputError: a table is missing or damaged, a row it names is not there, or a category is unknown.
     """
-    tables = {name: _Table(folder / f"{name}.json") for name in _TABLES}
+    tables = {name: Table(folder / f"{name}.json") for name in _TABLES}
     which = _scene(tables["scene"], scene)
     samples = [row for row in tables["sample"].rows if row["scene_token"] == which["token"]]
     with reading(folder / "sample_data.json", "a table of nuScenes"):
@@ -78,7 +78,7 @@ def read_nuscenes_drive(folder: Path, scene: str | None = None) -> LoggedDrive:
         stamps = np.array(sorted(t for t in stamped if begin_us <= t <= last_us))
         if len(stamps) < 2:
             raise InputError(f"has {len(stamps)} ego poses of the scene, expected two at least", field="ego_pose")
-    poses = np.array([_row(_matrix(stamped[t], folder / "ego_pose.json")) for t in stamps.tolist()])
+    poses = np.array([_row(matrix_of_row(stamped[t], folder / "ego_pose.json")) for t in stamps.tolist()])
     poses[:, 3:] = np.unwrap(poses[:, 3:], axis=0)
     tracks, losses = _tracks(tables, samples, begin_us, folder)
     images = tuple(
@@ -93,26 +93,26 @@ def read_nuscenes_drive(folder: Path, scene: str | None = None) -> LoggedDrive:
     return LoggedDrive(str(which["name"]), _ZOE, (stamps - stamps[0]) * 1e-6, poses, tracks, rig, None, images, losses)
 
 
-class _Table:
+class Table:
     """Rows of a table, and those by token."""
 
     def __init__(self, file: Path):
-        self._file = file
+        self.file = file
         self.rows: list[dict[str, Any]] = read_json(file, _MOST_JSON, "a table of nuScenes")
         with reading(file, "a table of nuScenes: a list of rows"):
             self._by_token = {row["token"]: row for row in self.rows}
 
     def __getitem__(self, token: str) -> dict[str, Any]:
         if token not in self._by_token:
-            raise InputError(f"has no row {shown(token)}, which another table names", file=self._file, field="token")
+            raise InputError(f"has no row {shown(token)}, which another table names", file=self.file, field="token")
         row: dict[str, Any] = self._by_token[token]
         return row
 
 
-def _scene(table: _Table, name: str | None) -> dict[str, Any]:
+def _scene(table: Table, name: str | None) -> dict[str, Any]:
     names = [str(row["name"]) for row in table.rows]
     if not names:
-        raise InputError("holds no scene", file=table._file)
+        raise InputError("holds no scene", file=table.file)
     if name is not None and name not in names:
         known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise InputError(f"no scene {shown(name)}{did_you_mean(name, names)}; expected one of {known}", field="scene")
@@ -120,7 +120,7 @@ def _scene(table: _Table, name: str | None) -> dict[str, Any]:
     return found
 
 
-def _matrix(row: dict[str, Any], file: Path) -> np.ndarray:
+def matrix_of_row(row: dict[str, Any], file: Path) -> np.ndarray:
     """(4, 4) of a row with translation and rotation (w, x, y, z)."""
     with reading(file, "poses of nuScenes"):
         w, x, y, z = (float(v) for v in row["rotation"])
@@ -138,7 +138,7 @@ def _row(matrix: np.ndarray) -> list[float]:
 
 
 def _tracks(
-    tables: dict[str, _Table], samples: list[dict[str, Any]], begin_us: int, folder: Path
+    tables: dict[str, Table], samples: list[dict[str, Any]], begin_us: int, folder: Path
 ) -> tuple[tuple[Track, ...], tuple[str, ...]]:
     when = {row["token"]: (row["timestamp"] - begin_us) * 1e-6 for row in samples}
     boxes: dict[str, list[tuple[float, dict[str, Any]]]] = {}
@@ -164,7 +164,7 @@ def _tracks(
 
 
 def _track(name: str, cls: AgentClass, rows: list[tuple[float, dict[str, Any]]], file: Path) -> Track:
-    matrices = np.array([_matrix(row, file) for _, row in rows])
+    matrices = np.array([matrix_of_row(row, file) for _, row in rows])
     width, length, height = np.median([row["size"] for _, row in rows], axis=0).tolist()
     places = matrices[:, :3, 3].copy()
     places[:, 2] -= 0.5 * np.array([float(row["size"][2]) for _, row in rows])
@@ -172,7 +172,7 @@ def _track(name: str, cls: AgentClass, rows: list[tuple[float, dict[str, Any]]],
     return Track(name, cls, np.array([time for time, _ in rows]), places, yaws, (length, width, height))
 
 
-def _rig(tables: dict[str, _Table], data: list[dict[str, Any]], begin_us: int, folder: Path) -> SensorRig:
+def _rig(tables: dict[str, Table], data: list[dict[str, Any]], begin_us: int, folder: Path) -> SensorRig:
     cameras, lidars = dict[str, CameraSpec](), dict[str, LidarSpec]()
     file = folder / "calibrated_sensor.json"
     for row in data:
@@ -181,11 +181,11 @@ def _rig(tables: dict[str, _Table], data: list[dict[str, Any]], begin_us: int, f
         name = str(sensor["channel"])
         with reading(file, "calibrations of nuScenes"):
             if sensor["modality"] == "lidar" and name not in lidars:
-                pose = _matrix(mount, file)
+                pose = matrix_of_row(mount, file)
                 pose[:3, :3] = pose[:3, :3] @ Rotation.from_euler("z", 90, degrees=True).as_matrix()  # y is forward
                 lidars[name] = lidar_model("hdl-32e", name, Pose.from_matrix(pose), azimuth_steps=1090)
             elif sensor["modality"] == "camera" and name not in cameras:
-                pose = _matrix(mount, file)
+                pose = matrix_of_row(mount, file)
                 pose[:3, :3] = pose[:3, :3] @ BODY_FROM_OPTICAL.T
                 k = np.array(mount["camera_intrinsic"], float)
                 late_us = round((row["timestamp"] - begin_us) % 100_000 / 10_000) % 10 * 10_000

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation, Slerp
 
+from uniscene_sim.datasets.formats.class_maps import PANDASET_BOXES, PANDASET_LEFT_OUT
 from uniscene_sim.datasets.logs.drive import GroundPoints, LoggedDrive, LoggedImage, Track
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.geometry import Pose
@@ -27,45 +28,29 @@ from uniscene_sim.rig import BODY_FROM_OPTICAL, CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.rigs.presets import PRESETS
 from uniscene_sim.storage.array_file import read_arrays
 from uniscene_sim.storage.input_file import MIB, files_in, is_folder, read_json, reading
-from uniscene_sim.taxonomy import AgentClass
 
-__all__ = ["is_pandaset", "read_pandaset_drive"]
+__all__ = [
+    "LIDAR_AT",
+    "CarFrame",
+    "is_pandaset",
+    "level_base",
+    "looked_at",
+    "mean_tilt",
+    "read_pandaset_drive",
+    "read_poses",
+]
 
-_MINIVAN = EgoVehicle("minivan", 5.18, 2.02, 1.77, wheelbase_m=3.09, rear_axle_to_centre_m=1.5)
+MINIVAN = EgoVehicle("minivan", 5.18, 2.02, 1.77, wheelbase_m=3.09, rear_axle_to_centre_m=1.5)
 #: The LiDAR in PandaSet's frame of the car, as in `evaluation.sweep_effects`, and how far ahead of the rear axle it is
 #: on the rig `pandaset`.
-_LIDAR_AT, _LIDAR_AHEAD_M = (-0.005, 0.7781, 1.8561), 1.45
+LIDAR_AT, _LIDAR_AHEAD_M = (-0.005, 0.7781, 1.8561), 1.45
 _REVOLUTION_S = 0.1
 _ROLL, _PITCH = 0.0157, -0.0006  # of the LiDAR in that frame
 _MOST_JSON, _MOST_IMAGE = 16 * MIB, 32 * MIB
 _FULL = 1920, 1080  # px: what intrinsics refer to
 _EVERY = 4  # of the sweeps that the ground is painted from
-_CLASSES = {
-    "Car": AgentClass.CAR,
-    "Pickup Truck": AgentClass.CAR,
-    "Medium-sized Truck": AgentClass.TRUCK,
-    "Semi-truck": AgentClass.TRUCK,
-    "Towed Object": AgentClass.TRAILER,
-    "Motorcycle": AgentClass.MOTORCYCLE,
-    "Motorized Scooter": AgentClass.MOTORCYCLE,
-    "Other Vehicle - Construction Vehicle": AgentClass.CONSTRUCTION_VEHICLE,
-    "Other Vehicle - Uncommon": AgentClass.CAR,
-    "Emergency Vehicle": AgentClass.TRUCK,
-    "Bus": AgentClass.BUS,
-    "Bicycle": AgentClass.BICYCLE,
-    "Pedestrian": AgentClass.PEDESTRIAN,
-    "Pedestrian with Object": AgentClass.PEDESTRIAN,
-    "Cones": AgentClass.TRAFFIC_CONE,
-    "Pylons": AgentClass.TRAFFIC_CONE,
-    "Road Barriers": AgentClass.BARRIER,
-    "Temporary Construction Barriers": AgentClass.BARRIER,
-}
 #: Labels that our taxonomy takes as something else, or not at all.
 _KEPT_AS = {"Pickup Truck", "Towed Object", "Motorized Scooter", "Other Vehicle - Uncommon", "Emergency Vehicle"}
-_LEFT_OUT = {
-    "Other Vehicle - Pedicab", "Personal Mobility Device", "Train", "Trolley", "Tram / Subway", "Animals - Bird",
-    "Animals - Other", "Signs", "Construction Signs", "Rolling Containers",
-}  # fmt: skip
 #: Channels of the classes of points that the ground is painted from.
 _PAINT = {7: 0, 8: 0, 9: 0, 10: 0, 12: 0, 11: 1, 41: 2, 5: 3, 6: -1}
 
@@ -80,23 +65,23 @@ def read_pandaset_drive(folder: Path) -> LoggedDrive:
     Raises:
         InputError: a file is missing or damaged, a sweep has no pose, or a label is unknown.
     """
-    times, frames = _poses(folder / "lidar/poses.json", folder / "lidar/timestamps.json")
+    times, frames = read_poses(folder / "lidar/poses.json", folder / "lidar/timestamps.json")
     begin_s = float(times[0])
-    at = _CarFrame(times, frames)
+    at = CarFrame(times, frames)
     ground = _ground(folder, len(times))
-    height = _height_of_car(ground, frames) if ground is not None else -(2.24 - _LIDAR_AT[2])
-    base = [frame @ _level_base(height) for frame in frames]
-    tilt = _mean_tilt(base)
+    height = _height_of_car(ground, frames) if ground is not None else -(2.24 - LIDAR_AT[2])
+    base = [frame @ level_base(height) for frame in frames]
+    tilt = mean_tilt(base)
     base = [matrix @ tilt for matrix in base]
     poses = np.array([_row(matrix) for matrix in base])
     poses[:, 3:] = np.unwrap(poses[:, 3:], axis=0)
     tracks, losses = _tracks(folder, times - begin_s, at)
     images = tuple(_images(folder, begin_s, float(times[-1]) - begin_s))
-    rig = _rig(folder, at, _level_base(height) @ tilt, begin_s, {image.camera for image in images})
-    return LoggedDrive(folder.name, _MINIVAN, times - begin_s, poses, tracks, rig, ground, images, losses)
+    rig = _rig(folder, at, level_base(height) @ tilt, begin_s, {image.camera for image in images})
+    return LoggedDrive(folder.name, MINIVAN, times - begin_s, poses, tracks, rig, ground, images, losses)
 
 
-class _CarFrame:
+class CarFrame:
     """PandaSet's frame of the car in the world at any time."""
 
     def __init__(self, times: np.ndarray, frames: list[np.ndarray]):
@@ -112,11 +97,11 @@ class _CarFrame:
         return out
 
 
-def _level_base(height_m: float) -> np.ndarray:
+def level_base(height_m: float) -> np.ndarray:
     """(4, 4), PandaSet's frame of the car <- a level base_link on the ground `height_m` above its origin."""
     out = np.eye(4)
     out[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
-    out[:3, 3] = _LIDAR_AT[0], _LIDAR_AT[1] - _LIDAR_AHEAD_M, height_m
+    out[:3, 3] = LIDAR_AT[0], LIDAR_AT[1] - _LIDAR_AHEAD_M, height_m
     return out
 
 
@@ -125,13 +110,13 @@ def _row(matrix: np.ndarray) -> list[float]:
     return [pose.x, pose.y, pose.z, pose.roll, pose.pitch, pose.yaw]
 
 
-def _mean_tilt(base: list[np.ndarray]) -> np.ndarray:
+def mean_tilt(base: list[np.ndarray]) -> np.ndarray:
     """(4, 4) that takes the mean roll and pitch out of poses: how the frame is mounted, not how the car leans."""
     rolls, pitches = np.array([_row(matrix)[3:5] for matrix in base]).T
     return np.linalg.inv(Pose(roll=float(np.median(rolls)), pitch=float(np.median(pitches))).matrix)
 
 
-def _poses(poses_file: Path, times_file: Path) -> tuple[np.ndarray, list[np.ndarray]]:
+def read_poses(poses_file: Path, times_file: Path) -> tuple[np.ndarray, list[np.ndarray]]:
     """Times (N,), s, and poses (4, 4) in the world, one for each."""
     poses = read_json(poses_file, _MOST_JSON, "poses of PandaSet")
     times = read_json(times_file, _MOST_JSON, "times of PandaSet")
@@ -158,7 +143,7 @@ def _poses(poses_file: Path, times_file: Path) -> tuple[np.ndarray, list[np.ndar
 # --- boxes ------------------------------------------------------------------------------------------------------------
 
 
-def _tracks(folder: Path, times_s: np.ndarray, at: _CarFrame) -> tuple[tuple[Track, ...], tuple[str, ...]]:
+def _tracks(folder: Path, times_s: np.ndarray, at: CarFrame) -> tuple[tuple[Track, ...], tuple[str, ...]]:
     rows: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     seen, lost = Counter[str](), Counter[str]()
     begin = at._times[0]
@@ -172,10 +157,10 @@ def _tracks(folder: Path, times_s: np.ndarray, at: _CarFrame) -> tuple[tuple[Tra
         with reading(file, "boxes of PandaSet"):
             for n, box in enumerate(boxes):
                 label = box["label"]
-                if label not in _CLASSES and label not in _LEFT_OUT:
+                if label not in PANDASET_BOXES and label not in PANDASET_LEFT_OUT:
                     known = "one of PandaSet's labels, such as 'Car'"
                     raise InputError(f"unknown label {shown(label)}, expected {known}", field=f"[{n}].label")
-                if label in _LEFT_OUT:
+                if label in PANDASET_LEFT_OUT:
                     lost[label] += 1
                     continue
                 # Where both LiDARs see an object it has a box for each; that of the spinning one is kept.
@@ -185,16 +170,16 @@ def _tracks(folder: Path, times_s: np.ndarray, at: _CarFrame) -> tuple[tuple[Tra
                 place = np.array([box[f"position.{c}"] for c in "xyz"], float)
                 if not np.isfinite(place).all():
                     raise InputError("expected finite numbers", field=f"[{n}].position")
-                ahead = (frame @ [*place, 1.0])[:3] - _LIDAR_AT
-                rows.setdefault(box["uuid"], []).append((times_s[k] + _looked_at(ahead), box))
+                ahead = (frame @ [*place, 1.0])[:3] - LIDAR_AT
+                rows.setdefault(box["uuid"], []).append((times_s[k] + looked_at(ahead), box))
     losses = [f"{n} boxes of {label!r} are left out" for label, n in sorted(lost.items())]
-    losses += [f"{label!r} counts as {_CLASSES[label].name.lower()}" for label in sorted(+seen)]
+    losses += [f"{label!r} counts as {PANDASET_BOXES[label].name.lower()}" for label in sorted(+seen)]
     if missing:
         losses.append(f"{len(missing)} of {len(times_s)} sweeps have no boxes; tracks are interpolated over them")
     return tuple(_track(name, boxes) for name, boxes in rows.items()), tuple(losses)
 
 
-def _looked_at(ahead: np.ndarray) -> float:
+def looked_at(ahead: np.ndarray) -> float:
     """When a direction (3,) in the frame of the car was looked at, s after the sweep's stamp: it turns clockwise and
     ends behind the car."""
     clockwise = np.arctan2(ahead[0], ahead[1])  # 0 ahead, pi/2 on the right
@@ -211,17 +196,17 @@ def _track(name: str, boxes: list[tuple[float, dict[str, Any]]]) -> Track:
     yaws = np.unwrap([box["yaw"] + 0.5 * np.pi for box in rows])
     label = Counter(box["label"] for box in rows).most_common(1)[0][0]
     still = all(bool(box.get("stationary")) for box in rows)
-    return Track(name, _CLASSES[label], times[keep], places, yaws, (size[0], size[1], size[2]), still)
+    return Track(name, PANDASET_BOXES[label], times[keep], places, yaws, (size[0], size[1], size[2]), still)
 
 
 # --- sensors ----------------------------------------------------------------------------------------------------------
 
 
-def _rig(folder: Path, at: _CarFrame, base: np.ndarray, begin_s: float, with_images: set[str]) -> SensorRig:
+def _rig(folder: Path, at: CarFrame, base: np.ndarray, begin_s: float, with_images: set[str]) -> SensorRig:
     cameras = []
     for place in sorted(path for path in (folder / "camera").glob("*") if (path / "poses.json").is_file()):
         k = read_json(place / "intrinsics.json", _MOST_JSON, "intrinsics of PandaSet")
-        times, poses = _poses(place / "poses.json", place / "timestamps.json")
+        times, poses = read_poses(place / "poses.json", place / "timestamps.json")
         inside = [(t, pose) for t, pose in zip(times, poses, strict=True) if at._times[0] <= t <= at._times[-1]]
         if not inside:
             raise InputError("has no pose while the LiDAR has", file=place / "poses.json")
@@ -238,7 +223,7 @@ def _rig(folder: Path, at: _CarFrame, base: np.ndarray, begin_s: float, with_ima
         cameras.append(spec.scaled(size[0] / _FULL[0]))
     mount = np.eye(4)
     mount[:3, :3] = Pose(roll=_ROLL, pitch=_PITCH).rotation @ Rotation.from_euler("z", 90, degrees=True).as_matrix()
-    mount[:3, 3] = _LIDAR_AT
+    mount[:3, 3] = LIDAR_AT
     real: LidarSpec = PRESETS["pandaset"]().lidars[0]
     lidar = _placed(real, Pose.from_matrix(np.linalg.inv(base) @ mount))
     return SensorRig("pandaset", tuple(cameras), (lidar,))
@@ -306,4 +291,4 @@ def _height_of_car(ground: GroundPoints, frames: list[np.ndarray]) -> float:
         near = road[np.hypot(*(road[:, :2] - frame[:2, 3]).T) < 6.0]
         if len(near) > 50:
             heights.append(float(np.median(near[:, 2])) - frame[2, 3])
-    return float(np.median(heights)) if heights else -(2.24 - _LIDAR_AT[2])
+    return float(np.median(heights)) if heights else -(2.24 - LIDAR_AT[2])

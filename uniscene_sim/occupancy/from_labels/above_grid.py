@@ -1,4 +1,4 @@
-"""Walls and trees above the top of the label grid at 5.4 m, extended from what reaches its last layer."""
+"""Walls and trees above the top of the label grid at 11.8 m, extended from what reaches its last layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uniscene_sim.occupancy.procedural.houses import house_style, house_top
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M, TILE_CELLS
 
-__all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid"]
+__all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid", "top_layer"]
 
 BLOCK_M = 16.0  # unplanned walls have one height and colour in a square of this size
 GROUND_LAYER = int(GENERATED_GRID.index(np.array([0.0, 0.0, -0.1]))[2])  # layer of the grid at height zero
@@ -24,6 +24,7 @@ TILE_IN_CANVAS = slice(MARGIN_CELLS, MARGIN_CELLS + TILE_CELLS)  # the tile with
 _GROVE_M = 8.0  # and unplanned trees in one of this size
 _FREE, _WALL, _LEAF = (int(c) for c in (OccClass.FREE, OccClass.MANMADE, OccClass.VEGETATION))
 _ABOVE_M = CELL_M * (GENERATED_GRID.shape[2] - GROUND_LAYER)  # centre of the first layer above the grid
+_LEAST_STOREYS = 4  # of an unplanned house that reaches the last layer
 _PIT_LAYERS = 3  # layers that a wall's column may lack at the top
 _EDGE_M = 2.5  # over this width an unplanned crown rises from its edge to its full height
 _MIN_LEAF_SHARE = 0.25  # a planned tree is grown if this share of the centre of its crown reaches the last layer
@@ -38,6 +39,13 @@ class AboveGrid(NamedTuple):
     what: np.ndarray  # uint8 (160, 160) OccClass; FREE if nothing
     begin: np.ndarray  # float64 (160, 160) m, map frame
     end: np.ndarray  # float64 (160, 160) m, map frame
+
+
+def top_layer(filled: np.ndarray) -> np.ndarray:
+    """Number of the highest filled layer, from 1, in each column of cells bool (X, Y, Z); int64 (X, Y), 0 if none."""
+    down = filled[:, :, ::-1]
+    top: np.ndarray = np.where(down.any(axis=2), filled.shape[2] - down.argmax(axis=2), 0)
+    return top
 
 
 def extend_above_grid(
@@ -115,7 +123,9 @@ def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, gr
                     v = min(max(-s * dx + c * dy, -0.5 * o.width), 0.5 * o.width)
                     end[i, j] = o.z + house_top(o, house_style(o), u, v)
                 else:
-                    storeys = 2 + int(3.0 * unit_hash4(_STOREYS, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))
+                    storeys = _LEAST_STOREYS + int(
+                        3.0 * unit_hash4(_STOREYS, seed, floor(x / BLOCK_M), floor(y / BLOCK_M))
+                    )
                     end[i, j] = z[i, j] + 3.1 * storeys + 0.9
                 continue
             lump = unit_hash4(_LUMP, seed, floor(x / 0.8), floor(y / 0.8))
@@ -128,7 +138,7 @@ def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, gr
                     end[i, j] = o.z + high
                     what[i, j] = _LEAF
             elif what[i, j] == _LEAF and q < 0:
-                top = 7.0 + 4.0 * unit_hash4(_GROVE, seed, floor(x / _GROVE_M), floor(y / _GROVE_M))
+                top = _ABOVE_M + 0.5 + 3.0 * unit_hash4(_GROVE, seed, floor(x / _GROVE_M), floor(y / _GROVE_M))
                 rise = 1.0 - (1.0 - min(depth[i, j] / _EDGE_M, 1.0)) ** 2
                 end[i, j] = begin[i, j] + (top - _ABOVE_M) * np.sqrt(rise) + 1.2 * (lump - 0.6)
 

@@ -7,16 +7,16 @@ taken apart along its own axes into boxes of one height each, which are then dra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, top_layer
 from uniscene_sim.occupancy.procedural.houses import STOREY_M, house_style
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.taxonomy import OccClass
@@ -27,10 +27,11 @@ __all__ = ["fit_houses", "house_cells"]
 _LOWEST_M = 2.4  # of a house
 _LEAST_CELLS = 24  # of its footprint
 _LEAST_SIDE = 5  # cells of a box
-_GOOD = 0.1  # cells that a box may have wrong, as a share of its own
+_GOOD = 0.08  # cells that a box may have wrong, as a share of its own
 _STEP_M = 2.5  # a wall that is this much too high or too low counts as a wrong cell
 _ON_ROAD = 25.0  # wrong cells for each cell of road in a box
-_DEPTH = 5  # a house has at most two to this power boxes
+_CUT = 0.4  # wrong cells for each cell along a cut
+_DEPTH = 6  # cuts on the way to a box, and one
 _ONE_HOUSE_CELLS = 2500  # up to 400 m2, all boxes of a body look alike
 _FOOT_M = 0.4  # below the lowest ground
 _TOP_M = CELL_M * (GENERATED_GRID.shape[2] - GROUND_LAYER - 1)
@@ -45,28 +46,10 @@ class _Body:
 
     centre: tuple[float, float]  # m, of the grid
     yaw: float
-    wall: np.ndarray  # int64 (U + 1, V + 1), sums up to a corner: cells of wall,
-    high: np.ndarray  # their heights, m (float64),
+    wall: np.ndarray  # float64 (U + 1, V + 1), sums up to a corner: cells of wall,
+    high: np.ndarray  # their heights, m,
     high2: np.ndarray  # and squares of these,
     road: np.ndarray  # cells where no house may be
-
-
-@dataclass(frozen=True)
-class _Box:
-    """Cells [i0, i1) x [j0, j1) of the grid of a `_Body`."""
-
-    i0: int
-    i1: int
-    j0: int
-    j1: int
-
-    def sum(self, sums: np.ndarray) -> float:
-        a, b, c, d = sums[self.i1, self.j1], sums[self.i0, self.j1], sums[self.i1, self.j0], sums[self.i0, self.j0]
-        return float(a - b - c + d)
-
-    @property
-    def cells(self) -> int:
-        return (self.i1 - self.i0) * (self.j1 - self.j0)
 
 
 def house_cells(labels: np.ndarray, barred: np.ndarray) -> np.ndarray:
@@ -77,9 +60,8 @@ def house_cells(labels: np.ndarray, barred: np.ndarray) -> np.ndarray:
         barred: bool (X, Y): roads, walkways and bridges.
     """
     wall = labels[:, :, GROUND_LAYER + 1 :] == OccClass.MANMADE
-    layers = np.arange(1, wall.shape[2] + 1)
-    top = (wall * layers).max(axis=2)
-    tall = (top * CELL_M >= _LOWEST_M) & (2 * wall.sum(axis=2) >= top) & ~barred
+    top = top_layer(wall)
+    tall = (top * CELL_M >= _LOWEST_M) & (2 * wall.sum(axis=2, dtype=np.int8) >= top) & ~barred
     body = ndimage.binary_opening(tall, np.ones((3, 3)))
     return np.where(body, top * CELL_M, 0.0)
 
@@ -123,8 +105,8 @@ def fit_houses(
         corner = x0 + i0 * CELL_M, y0 + j0 * CELL_M
         body = _body(np.where(mine, height[rows, columns], 0.0), barred[rows, columns], *corner)
         alike = mine.sum() < _ONE_HOUSE_CELLS
-        for box in _boxes(body, _Box(0, body.wall.shape[0] - 1, 0, body.wall.shape[1] - 1), _DEPTH):
-            key = (round(corner[0] / CELL_M), round(corner[1] / CELL_M)) + (() if alike else (box.i0, box.j0))
+        for box in _boxes(body.wall, body.high, body.high2, body.road):
+            key = (round(corner[0] / CELL_M), round(corner[1] / CELL_M)) + (() if alike else (int(box[0]), int(box[2])))
             out.append(_house(body, box, key, towards, x0, y0, static_map, seed))
     return np.array(out, dtype=PLAN_DTYPE) if out else np.zeros(0, PLAN_DTYPE)
 
@@ -135,9 +117,9 @@ def _at_rim(part: np.ndarray) -> np.ndarray:
 
 def _body(height: np.ndarray, barred: np.ndarray, x0: float, y0: float) -> _Body:
     """The grid along the walls of a body with heights (X, Y), 0 where it has no wall, and corner at (x0, y0), m."""
-    pad = 3
+    pad = 6
     height, barred = np.pad(height, pad), np.pad(barred, pad)
-    smooth = ndimage.gaussian_filter((height > 0).astype(float), 1.2)
+    smooth = ndimage.gaussian_filter((height > 0).astype(float), 2.0)
     gx, gy = np.gradient(smooth)
     direction, weight = np.arctan2(gy, gx), gx * gx + gy * gy
     yaw = 0.25 * float(np.arctan2((weight * np.sin(4 * direction)).sum(), (weight * np.cos(4 * direction)).sum()))
@@ -154,96 +136,149 @@ def _body(height: np.ndarray, barred: np.ndarray, x0: float, y0: float) -> _Body
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
-    return np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    sums: np.ndarray = np.pad(values.astype(float), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    return sums
 
 
-def _boxes(body: _Body, box: _Box, depth: int) -> Iterator[_Box]:
-    """Boxes that a body consists of within one, cut where they fit best."""
-    box = _tight(body, box)
-    if box.cells == 0 or box.sum(body.wall) < _LEAST_CELLS:
-        return
-    wrong = _wrong(body, box)
-    if depth and wrong > _GOOD * box.cells:
-        best, parts = wrong, None
-        for first, second in _cuts(box):
-            pair = _tight(body, first), _tight(body, second)
-            if (cost := sum(_wrong(body, p) for p in pair) + 2.0) < best:
-                best, parts = cost, pair
-        if parts is not None:
-            for p in parts:
-                yield from _boxes(body, p, depth - 1)
-            return
-    box = _trimmed(body, box)
-    if min(box.i1 - box.i0, box.j1 - box.j0) >= _LEAST_SIDE and box.sum(body.wall) > 0.5 * box.cells:
-        yield box
+@njit(cache=True)
+def _boxes(wall, high, high2, road):
+    """Boxes int64 (N, 4) of a body, i0, i1, j0, j1: cells [i0, i1) x [j0, j1).
+
+    Each is cut where that fits best, as long as it fits better by more than it costs to have another wall there.
+    Arguments as in `_Body`.
+    """
+    out = np.empty((1 << _DEPTH, 4), np.int64)
+    todo = np.empty((1 << _DEPTH, 5), np.int64)  # and how many cuts led there
+    todo[0] = 0, wall.shape[0] - 1, 0, wall.shape[1] - 1, 0
+    count, left = 0, 1
+    while left:
+        left -= 1
+        i0, i1, j0, j1, depth = todo[left]
+        i0, i1, j0, j1 = _tight(wall, i0, i1, j0, j1)
+        if _sum(wall, i0, i1, j0, j1) < _LEAST_CELLS:
+            continue
+        wrong = _wrong(wall, high, high2, road, i0, i1, j0, j1)
+        best, axis, at = wrong, -1, 0
+        if depth < _DEPTH - 1 and wrong > _GOOD * (i1 - i0) * (j1 - j0):
+            for i in range(i0 + _LEAST_SIDE, i1 - _LEAST_SIDE + 1):
+                cost = (_wrong(wall, high, high2, road, i0, i, j0, j1) + _wrong(wall, high, high2, road, i, i1, j0, j1)
+                        + _CUT * (j1 - j0))  # fmt: skip
+                if cost < best:
+                    best, axis, at = cost, 0, i
+            for j in range(j0 + _LEAST_SIDE, j1 - _LEAST_SIDE + 1):
+                cost = (_wrong(wall, high, high2, road, i0, i1, j0, j) + _wrong(wall, high, high2, road, i0, i1, j, j1)
+                        + _CUT * (i1 - i0))  # fmt: skip
+                if cost < best:
+                    best, axis, at = cost, 1, j
+        if axis == 0:
+            todo[left] = i0, at, j0, j1, depth + 1
+            todo[left + 1] = at, i1, j0, j1, depth + 1
+            left += 2
+        elif axis == 1:
+            todo[left] = i0, i1, j0, at, depth + 1
+            todo[left + 1] = i0, i1, at, j1, depth + 1
+            left += 2
+        else:
+            i0, i1, j0, j1 = _trimmed(wall, road, i0, i1, j0, j1)
+            if min(i1 - i0, j1 - j0) >= _LEAST_SIDE and 2 * _sum(wall, i0, i1, j0, j1) > (i1 - i0) * (j1 - j0):
+                out[count] = i0, i1, j0, j1
+                count += 1
+    return out[:count]
 
 
-def _cuts(box: _Box) -> Iterator[tuple[_Box, _Box]]:
-    for i in range(box.i0 + _LEAST_SIDE, box.i1 - _LEAST_SIDE + 1):
-        yield _Box(box.i0, i, box.j0, box.j1), _Box(i, box.i1, box.j0, box.j1)
-    for j in range(box.j0 + _LEAST_SIDE, box.j1 - _LEAST_SIDE + 1):
-        yield _Box(box.i0, box.i1, box.j0, j), _Box(box.i0, box.i1, j, box.j1)
-
-
-def _wrong(body: _Body, box: _Box) -> float:
-    """Wrong cells of a box: those without a wall, on roads, and of other heights than its mean."""
-    wall = box.sum(body.wall)
-    if wall == 0:
+@njit(cache=True)
+def _wrong(wall, high, high2, road, i0, i1, j0, j1):
+    """Wrong cells of the box that stands for the walls in a part of the grid: cells without a wall, walls outside of
+    it, cells on roads, and other heights than its mean."""
+    there = _sum(wall, i0, i1, j0, j1)
+    if there == 0:
         return 0.0
-    spread = box.sum(body.high2) - box.sum(body.high) ** 2 / wall
-    return box.cells - wall + max(spread, 0.0) / _STEP_M**2 + _ON_ROAD * box.sum(body.road)
+    i0, i1, j0, j1 = _tight(wall, i0, i1, j0, j1)
+    i0, i1, j0, j1 = _trimmed(wall, road, i0, i1, j0, j1)
+    kept = _sum(wall, i0, i1, j0, j1)
+    if kept == 0:
+        return there
+    spread = _sum(high2, i0, i1, j0, j1) - _sum(high, i0, i1, j0, j1) ** 2 / kept
+    empty = (i1 - i0) * (j1 - j0) - kept
+    return empty + (there - kept) + max(spread, 0.0) / _STEP_M**2 + _ON_ROAD * _sum(road, i0, i1, j0, j1)
 
 
-def _tight(body: _Body, box: _Box) -> _Box:
-    """A box without empty rows along its sides."""
-    return _shrunk(body, box, lambda edge: edge.sum(body.wall) == 0)
+@njit(cache=True)
+def _tight(wall, i0, i1, j0, j1):
+    """A part of the grid without empty rows along its sides."""
+    while i0 < i1 and _sum(wall, i0, i0 + 1, j0, j1) == 0:
+        i0 += 1
+    while i0 < i1 and _sum(wall, i1 - 1, i1, j0, j1) == 0:
+        i1 -= 1
+    while j0 < j1 and _sum(wall, i0, i1, j0, j0 + 1) == 0:
+        j0 += 1
+    while j0 < j1 and _sum(wall, i0, i1, j1 - 1, j1) == 0:
+        j1 -= 1
+    return i0, i1, j0, j1
 
 
-def _trimmed(body: _Body, box: _Box) -> _Box:
-    """A box without rows along its sides that are mostly empty, or on a road."""
-    return _shrunk(body, box, lambda edge: 2 * edge.sum(body.wall) < edge.cells or edge.sum(body.road) > 0)
-
-
-def _shrunk(body: _Body, box: _Box, bad) -> _Box:  # type: ignore[no-untyped-def]
-    i0, i1, j0, j1 = box.i0, box.i1, box.j0, box.j1
-    while i0 < i1 and j0 < j1:
-        if bad(_Box(i0, i0 + 1, j0, j1)):
+@njit(cache=True)
+def _trimmed(wall, road, i0, i1, j0, j1):
+    """A part of the grid without rows along its sides that are mostly empty, or on a road."""
+    changed = True
+    while changed and i0 < i1 and j0 < j1:
+        changed = True
+        if _bad(wall, road, i0, i0 + 1, j0, j1):
             i0 += 1
-        elif bad(_Box(i1 - 1, i1, j0, j1)):
+        elif _bad(wall, road, i1 - 1, i1, j0, j1):
             i1 -= 1
-        elif bad(_Box(i0, i1, j0, j0 + 1)):
+        elif _bad(wall, road, i0, i1, j0, j0 + 1):
             j0 += 1
-        elif bad(_Box(i0, i1, j1 - 1, j1)):
+        elif _bad(wall, road, i0, i1, j1 - 1, j1):
             j1 -= 1
         else:
-            return _Box(i0, i1, j0, j1)
-    return _Box(i0, i0, j0, j0)
+            changed = False
+    return i0, i1, j0, j1
+
+
+@njit(cache=True)
+def _bad(wall, road, i0, i1, j0, j1):
+    return 2 * _sum(wall, i0, i1, j0, j1) < (i1 - i0) * (j1 - j0) or _sum(road, i0, i1, j0, j1) > 0
+
+
+@njit(cache=True)
+def _sum(sums, i0, i1, j0, j1):
+    return sums[i1, j1] - sums[i0, j1] - sums[i1, j0] + sums[i0, j0]
 
 
 def _house(
-    body: _Body, box: _Box, key: tuple[int, ...], towards: np.ndarray, x0: float, y0: float, static_map: StaticMap,
+    body: _Body,
+    box: np.ndarray,
+    key: tuple[int, ...],
+    towards: np.ndarray,
+    x0: float,
+    y0: float,
+    static_map: StaticMap,
     seed: int,
-) -> tuple[float, ...]:  # fmt: skip
+) -> tuple[float, ...]:
     """A row of PLAN_DTYPE."""
     shape = np.array(body.wall.shape) - 1
-    u, v = (0.5 * (np.array([box.i0 + box.i1, box.j0 + box.j1]) - shape)) * CELL_M
+    i0, i1, j0, j1 = box
+    u, v = 0.5 * CELL_M * (np.array([i0 + i1, j0 + j1]) - shape)
     c, s = np.cos(body.yaw), np.sin(body.yaw)
     x, y = body.centre[0] + c * u - s * v, body.centre[1] + s * u + c * v
+    # Rounded to what a cell can tell, so that all tiles see the same bits.
+    x, y, yaw = round(x, 2), round(y, 2), round(body.yaw, 4)
     # The front is the side towards the nearest road.
     i, j = (
         int(np.clip((w - w0) / CELL_M, 0, n - 1)) for w, w0, n in ((x, x0, towards.shape[1]), (y, y0, towards.shape[2]))
     )
     away = np.arctan2(towards[1, i, j] - j, towards[0, i, j] - i)
-    turns = int(np.round((away - body.yaw) / (0.5 * np.pi)))
-    sides = (box.i1 - box.i0) * CELL_M, (box.j1 - box.j0) * CELL_M
+    turns = int(np.round((away - yaw) / (0.5 * np.pi)))
+    sides = (i1 - i0) * CELL_M, (j1 - j0) * CELL_M
     length, width = sides if turns % 2 == 0 else sides[::-1]
-    yaw = body.yaw + 0.5 * np.pi * turns
+    yaw += 0.5 * np.pi * turns
     variant, style = int(1000 * unit_hash(seed, _LOOK, *key)), unit_hash(seed, _STYLE, *key)
     a, b = (w.ravel() for w in np.meshgrid((-0.5, 0.0, 0.5), (-0.5, 0.0, 0.5)))
     cy, sy = np.cos(yaw), np.sin(yaw)
     px, py = x + cy * a * length - sy * b * width, y + sy * a * length + cy * b * width
     foot = float(static_map.surface.height(px, py, np.zeros(9)).min()) - _FOOT_M
-    mean = box.sum(body.high) / box.sum(body.wall)
+    mean = round(_sum(body.high, i0, i1, j0, j1) / _sum(body.wall, i0, i1, j0, j1), 2)
     if mean > _TOP_M - 0.5 * STOREY_M:  # it goes on above the grid
         more = sum(unit_hash(seed, _STOREYS, *key) > c for c in _STOREYS_CHANCE)
         height = (round((mean - 0.9) / STOREY_M) + more) * STOREY_M + 0.9

@@ -8,7 +8,7 @@ from scipy import ndimage
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, top_layer
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
@@ -36,16 +36,18 @@ def fit_trees(
         seed: of what labels do not tell: their kinds.
     """
     leaf = labels[:, :, GROUND_LAYER + 1 :] == OccClass.VEGETATION
-    layers = np.arange(1, leaf.shape[2] + 1)
-    top = (leaf * layers).max(axis=2) * CELL_M
+    top = top_layer(leaf) * CELL_M
     edge = ndimage.distance_transform_edt(top >= _LOWEST_M) * CELL_M
-    hill = ndimage.gaussian_filter(np.where(edge > 0, leaf.sum(axis=2) + edge, 0.0), 1.5)
+    hill = ndimage.gaussian_filter(np.where(edge > 0, leaf.sum(axis=2, dtype=np.int8) + edge, 0.0), 1.5)
     peak = (hill == ndimage.maximum_filter(hill, _APART_CELLS)) & (edge > 0) & ~barred
     margin = round(_RADIUS_M[1] / CELL_M)
     near = slice(tile.start - margin, tile.stop + margin)
     full = CELL_M * (GENERATED_GRID.shape[2] - GROUND_LAYER - 1)
     out = []
-    for i, j in np.argwhere(peak[near, near]) + near.start:
+    tops, count = ndimage.label(peak[near, near], np.ones((3, 3)))  # a flat top is one
+    for i, j in (
+        (first[0].start + near.start, first[1].start + near.start) for first in ndimage.find_objects(tops, count)
+    ):
         x, y = x0 + (i + 0.5) * CELL_M, y0 + (j + 0.5) * CELL_M
         key = round(x / CELL_M - 0.5), round(y / CELL_M - 0.5)
         look, style = unit_hash(seed, _LOOK, *key), unit_hash(seed, _STYLE, *key)
