@@ -11,6 +11,7 @@ import gzip
 import io
 import math
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,18 @@ def read_table(file: Path, most: int = 256 * MIB) -> dict[str, np.ndarray]:
                 body = packed.read(most + 1)
             if len(body) > most:
                 raise InputError(f"unpacks to more than {most // MIB} MiB, expected {_WHAT}")
+        _check_lengths(body)
         found = _Unpickler(io.BytesIO(body)).load()
         if not isinstance(found, _Frame):
             raise InputError(f"expected {_WHAT}")
         return found.columns()
+
+
+def _check_lengths(body: bytes) -> None:
+    """Refuse what states lengths that are not there, and places for what is not: memory would be taken for them."""
+    for count, (code, argument, _) in enumerate(pickletools.genops(body)):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+            raise InputError(f"keeps something as number {argument}, expected {_WHAT}")
 
 
 class _Unpickler(pickle.Unpickler):
