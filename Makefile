@@ -25,7 +25,7 @@ demo: install
 test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/uniscene-sim warmup & warm=$$!; $(BIN)/mypy && wait $$warm
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q -rfER
 
 # Every reader with broken input: three quarters of the time drawn by Hypothesis, the rest led by Atheris.
 FUZZ_SECONDS ?= 3600

@@ -18,7 +18,7 @@ from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
 from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
-from uniscene_sim.maps.opendrive.xml_values import xml_text
+from uniscene_sim.maps.xml_values import xml_text
 from uniscene_sim.plugins import open_source, plugin_names
 from uniscene_sim.remote.address import Remote
 from uniscene_sim.rig import SensorRig

@@ -1,10 +1,12 @@
 """Windows of towns: written the same twice, read back whole, and refused where damaged."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from uniscene_sim.datasets.drives import make_carla_data, make_data
-from uniscene_sim.datasets.windows import class_frequencies, read_split, read_town
+from uniscene_sim.datasets.windows import SEEDED, class_frequencies, read_split, read_town
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
@@ -45,9 +47,10 @@ def test_a_sample_has_its_agents_or_has_none(town):
     living = np.unique(AGENT_OCC_CLASS[:10])
     met = 0
     for n in range(len(town)):
-        layout, labels = town.sample(n, agents=True)
-        bare, still = town.sample(n, agents=False)
-        assert layout.shape == (20, 200, 200) and labels.shape == (200, 200, 16)
+        window, empty = town.sample(n, agents=True), town.sample(n, agents=False)
+        layout, labels, bare, still = window.layout, window.labels, empty.layout, empty.labels
+        assert layout.shape == (len(CONDITION_CHANNELS), 200, 200) and labels.shape == (200, 200, 32)
+        assert window.observed.all() and window.observed.shape == labels.shape
         assert np.array_equal(still, town.labels[n]) and not bare[agents].any()
         assert np.array_equal(np.delete(bare, agents, axis=0), np.delete(layout, agents, axis=0))
         here = town.agents_window == n
@@ -57,7 +60,7 @@ def test_a_sample_has_its_agents_or_has_none(town):
         assert np.isin(town.agents_label[here], living).all()
         # Wherever voxels of an agent are, the layout says so, and the other way round.
         columns = np.zeros((200, 200), dtype=bool)
-        columns.ravel()[town.agents_voxel[here] // 16] = True
+        columns.ravel()[town.agents_voxel[here] // 32] = True
         drawn = layout[agents].any(axis=0)
         assert (columns & drawn).sum() > 0.9 * max(columns.sum(), drawn.sum()) or columns.sum() < 20
         met += int(columns.sum())
@@ -65,16 +68,19 @@ def test_a_sample_has_its_agents_or_has_none(town):
 
 
 def test_ground_and_houses_are_where_the_layout_says(town):
-    layout, labels = town.sample(0, agents=False)
+    window = town.sample(0, agents=False)
+    layout, labels = window.layout, window.labels
     road = layout[CONDITION_CHANNELS.index("drivable_area")] > 0
     ground = labels[:, :, 2]
     paved = (OccClass.DRIVEABLE_SURFACE, OccClass.PED_CROSSING, OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
     assert road.any() and np.isin(ground[road], paved).mean() > 0.99
     for n in range(len(town)):  # however steep the street
-        layout, labels = town.sample(n, agents=False)
+        window = town.sample(n, agents=False)
+        layout, labels = window.layout, window.labels
         asphalt = labels[:, :, 2] == OccClass.DRIVEABLE_SURFACE
         assert layout[CONDITION_CHANNELS.index("drivable_area")][asphalt].mean() > 0.999
-    layout, labels = town.sample(0, agents=False)
+    window = town.sample(0, agents=False)
+    layout, labels = window.layout, window.labels
     houses = layout[CONDITION_CHANNELS.index("building")] > 0
     assert houses.any() and (labels[houses][:, 3:] == OccClass.MANMADE).any(axis=1).mean() > 0.95
 
@@ -83,8 +89,22 @@ def test_class_frequencies_count_every_voxel_once(town):
     for agents in (True, False):
         count = np.zeros(len(OccClass))
         for n in range(len(town)):
-            count += np.bincount(town.sample(n, agents)[1].ravel(), minlength=len(OccClass))
+            count += np.bincount(town.sample(n, agents).labels.ravel(), minlength=len(OccClass))
         assert np.allclose(class_frequencies([town], agents), count / count.sum())
+
+
+def test_frequencies_and_samples_leave_out_what_was_not_observed(town):
+    seen = np.zeros((len(town), 200, 200), np.uint32)
+    seen[:, :50] = 0b100  # the ground layer of a quarter of each window
+    part = replace(town, observed=seen)
+    window = part.sample(1, agents=True)
+    assert window.observed[:50, :, 2].all() and window.observed.sum() == 50 * 200
+    share = class_frequencies([part])
+    assert share.sum() == pytest.approx(1.0) and share[OccClass.FREE] < 0.05 < class_frequencies([town])[OccClass.FREE]
+
+
+def test_a_maker_is_kept(town):
+    assert town.maker == SEEDED
 
 
 def test_a_split_takes_its_own_seeds_alone(tmp_path):
@@ -100,28 +120,30 @@ def test_a_split_takes_its_own_seeds_alone(tmp_path):
 def test_where_there_are_no_maps_nothing_is_written(tmp_path):
     make_carla_data(tmp_path / "out", tmp_path / "missing")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match=r"expected files town_<seed>\.npz"):
+    with pytest.raises(InputError, match=r"expected windows \(\*\.npz\)"):
         read_split(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"labels": np.zeros((2, 200, 200, 8), np.uint8)}, r"labels: expected uint8 \(N, 200, 200, 16\)"),
+        ({"labels": np.zeros((2, 200, 200, 8), np.uint8)}, r"labels: expected uint8 \(N, 200, 200, 32\)"),
         ({"pose": np.zeros((3, 4))}, r"pose: expected float64 \(N, 4\)"),
         ({"layout": np.zeros((2, 200, 200), np.int64)}, r"layout: expected uint32"),
-        ({"labels": np.full((2, 200, 200, 16), 21, np.uint8)}, "labels: expected values from 0 to 20"),
-        ({"agents_voxel": np.array([640_000], np.int32)}, "agents_voxel: expected values from 0 to 639999"),
+        ({"labels": np.full((2, 200, 200, 32), 21, np.uint8)}, "labels: expected values from 0 to 20"),
+        ({"agents_voxel": np.array([1_280_000], np.int32)}, "agents_voxel: expected values from 0 to 1279999"),
         ({"agents_window": np.array([2], np.int32)}, "agents_window: expected values from 0 to 1"),
+        ({"observed": np.zeros((2, 200, 200), np.uint16)}, r"observed: expected uint32"),
+        ({"maker": np.array([1])}, "maker: expected str"),
         ({"sequence": None}, "sequence: not there"),
     ],
 )
 def test_foreign_arrays_are_refused(tmp_path, change, said):
     good = {
-        "labels": np.full((2, 200, 200, 16), 20, np.uint8), "layout": np.zeros((2, 200, 200), np.uint32),
+        "labels": np.full((2, 200, 200, 32), 20, np.uint8), "layout": np.zeros((2, 200, 200), np.uint32),
         "agents_window": np.zeros(1, np.int32), "agents_voxel": np.zeros(1, np.int32),
         "agents_label": np.zeros(1, np.uint8), "pose": np.zeros((2, 4)), "sequence": np.zeros(2, np.int32),
-        "stamp_us": np.zeros(2, np.int64),
+        "stamp_us": np.zeros(2, np.int64), "observed": np.zeros((2, 200, 200), np.uint32), "maker": np.array("nobody"),
     }  # fmt: skip
     path = tmp_path / "town_1.npz"
     np.savez(path, **good)

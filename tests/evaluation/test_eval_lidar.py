@@ -20,6 +20,7 @@ from uniscene_sim.evaluation.real_sweeps import SweepPoints, compare_with_real, 
 from uniscene_sim.evaluation.score_table import as_markdown, as_records
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.lidar.learned.voxels import Cells
+from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.tracing.reference import nearest_box
@@ -114,8 +115,8 @@ def test_the_whole_evaluation(data):
     hard, half, *peer, oracle = rows
     for row in peer:  # Open3D's, where it is installed
         assert row.median_m == pytest.approx(hard.median_m, abs=1e-3) and row.mmd == pytest.approx(hard.mmd, rel=0.05)
-    # this town is flat, and so low that its ground is the top of cells: hard rays are right there
-    assert hard.median_m < 1e-3 and half.median_m == pytest.approx(0.2, abs=1e-3) and 0.3 < hard.within_05 < 1
+    # this town is flat, at 0.027 m: nearly a whole cell below the tops of its ground's cells
+    assert hard.median_m == pytest.approx(half.median_m + 0.2, abs=0.01) and half.median_m > 0.4 > hard.within_05
     assert oracle.jsd < 0.5 * hard.jsd and oracle.mmd < hard.mmd and oracle.intensity < hard.intensity
     assert 0.5 < hard.drop_auc < hard.best_auc <= 1 and len({row.best_auc for row in rows}) == 1
     assert all(row.seconds > 0 for row in rows)
@@ -123,6 +124,26 @@ def test_the_whole_evaluation(data):
     assert records[0]["name"] == FirstHitBaseline.name and as_markdown(rows).count("\n") == 1 + len(rows)
     with pytest.raises(InputError, match=r"sweeps_<seed>\.npz"):
         evaluate_lidar((), data / "none")
+
+
+def test_flat_and_hilly_towns_are_scored_apart(town, rates):
+    hilly = replace(town, flat=False)
+    rows = score_predictors([Told(), Told("rest", 0.3, objects=False)], [town, hilly], rates)
+    assert town.flat and [row.data for row in rows] == ["test"] * 2 + ["test, flat"] * 2 + ["test, hilly"] * 2
+    assert rows[3] == replace(rows[5], data="test, flat", seconds=rows[3].seconds), "the same sweeps"
+    assert rows[3].rest_mean_m == pytest.approx(0.3, abs=1e-4) and rows[2].rest_mean_m == 0
+    assert [row.data for row in score_predictors([Told()], [hilly], rates)] == ["test"], (
+        "there is nothing to tell apart"
+    )
+
+
+def test_towns_lie_anywhere_in_a_cell(town):
+    sweep = town.sweeps[0]
+    road = np.isfinite(sweep.range_m) & (sweep.label == OccClass.DRIVEABLE_SURFACE)
+    height = sweep.origin[2] + sweep.range_m[road] * sweep.direction[road, 2]
+    assert np.median(height) == pytest.approx(0.0266, abs=1e-3), "of [0, 0.4) m, drawn by the seed of the town"
+    plain, high = (make_town(20_000, h).surface_height(*np.zeros((3, 1))) for h in (0.0, 0.3))
+    assert high == pytest.approx(plain + 0.3)
 
 
 def test_a_sensor_that_training_lacks_is_told_what_all_others_show(town, rates):

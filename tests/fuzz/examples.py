@@ -120,7 +120,7 @@ def arrays() -> Bases:
     from uniscene_sim.lidar.learned.voxels import Cells
 
     window = {
-        "labels": np.zeros((1, 200, 200, 16), np.uint8),
+        "labels": np.zeros((1, 200, 200, 32), np.uint8),
         "layout": np.zeros((1, 200, 200), np.uint32),
         "agents_window": np.zeros(2, np.int32),
         "agents_voxel": np.array([5, 9], np.int32),
@@ -128,6 +128,8 @@ def arrays() -> Bases:
         "pose": np.zeros((1, 4)),
         "sequence": np.zeros(1, np.int32),
         "stamp_us": np.zeros(1, np.int64),
+        "observed": np.zeros((1, 200, 200), np.uint32),
+        "maker": np.array("seeded town"),
     }
     rays, ones, never = np.eye(3, dtype=np.float32), np.ones(3, np.float32), np.zeros(3, bool)
     sweep = GroundTruthSweep(0, np.zeros(3), 60.0, 30.0, "clear", rays, ones, ones, never, np.ones(3, np.uint8), never)

@@ -488,3 +488,42 @@ def test_a_little_training_beats_hard_rays(town, tmp_path):
     config.write_text(re.sub(r"\b16\b", "17", config.read_text()))  # a size, not what stands in a hash
     with pytest.raises(InputError, match="shape"):
         LidarModel.load(tmp_path / "zoo")
+
+
+def test_a_beam_that_was_lost_says_nothing_of_depth(town):
+    """NaN: something was hit, but not how far."""
+    recipe = LidarRecipe(net=SMALL, rays=256, half_m=10.0, margin_m=2.0)
+    crop, net = LidarCrops([town[1]], recipe, 5)[0], SparseSdfNet(SMALL)
+    lost = torch.isfinite(crop.range_m) & (torch.arange(len(crop.range_m)) % 2 == 0)
+    as_lost = crop._replace(range_m=torch.where(lost, torch.nan, crop.range_m), dropped=crop.dropped | lost)
+    as_missed = crop._replace(range_m=torch.where(lost, torch.inf, crop.range_m))
+    with torch.no_grad():
+        one, other = (lidar_losses(net, c, recipe) for c in (as_lost, as_missed))
+    assert torch.isfinite(one["loss"]) and one["depth"] == other["depth"] and one["miss"] != other["miss"]
+    assert one["drop"] > other["drop"], "an untrained head expects returns"
+
+
+def test_a_training_begins_with_another_model(town, tmp_path):
+    old = SparseSdfNet(SMALL)
+    save_lidar(tmp_path / "old", LidarRecipe(net=SMALL), old, {}, "# old")
+    recipe = LidarRecipe(
+        str(tmp_path / "old"), net=SMALL, schedule=Schedule(1, 0.0), rays=256, half_m=10.0, margin_m=2.0
+    )
+    net = train_sdf(recipe, [town[1]], [town[1]], tmp_path / "work", CPU)
+    for a, b in zip(net.state_dict().values(), old.state_dict().values(), strict=True):
+        assert torch.allclose(a, b, atol=2e-3), "a rate of 0 changes nothing"
+    for start, size, message in ((tmp_path / "old", 24, "start: .*other sizes"), ("none", 8, "no such model")):
+        other = replace(recipe, start=str(start), net=replace(SMALL, hidden=size))
+        with pytest.raises(InputError, match=message):
+            train_sdf(other, [town[1]], [town[1]], tmp_path / "other", CPU)
+
+
+def test_depth_by_equation_10(town):
+    """The mean over all samples lies between the first and the last of them."""
+    torch.manual_seed(3)
+    model = LidarModel("small", SparseSdfNet(SMALL), "", "cpu")
+    crop = LidarCrops([town[1]], LidarRecipe(net=SMALL, rays=256, half_m=10.0, margin_m=2.0), 5)[0]
+    with torch.no_grad():
+        made = model.net(model.net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
+    assert ((made.mean >= crop.rays.t[:, 0]) & (made.mean <= crop.rays.t[:, -1] + 1e-3)).all()
+    assert model.by_mean_depth().net is model.net and (made.mean != made.depth).any()

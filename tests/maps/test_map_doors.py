@@ -14,8 +14,8 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import Crossing, Signal, SignalProgram, StopLine
 from uniscene_sim.maps.load import extract_to, load_map
 from uniscene_sim.maps.opendrive.road_xml import read_xml
-from uniscene_sim.maps.opendrive.xml_values import xml_text
 from uniscene_sim.maps.vector.vector_map import VectorMap
+from uniscene_sim.maps.xml_values import xml_text
 
 RURAL = Path(__file__).parents[2] / "scenarios/maps/rural.npz"
 ENDS = np.zeros((2, 3))

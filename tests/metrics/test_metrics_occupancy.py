@@ -6,6 +6,8 @@ import pytest
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.metrics.occupancy import (
     AGENT_CHANNELS,
+    GIVEN_CLASSES,
+    INVENTED_CLASSES,
     LAYOUT_15,
     MAP_CHANNELS,
     Confusion,
@@ -194,3 +196,30 @@ def test_a_tile_is_several_latent_cells():
     for tile, phase in ((42, 4), (4, 4)):
         with pytest.raises(ValueError, match="several times"):
             Seams(tile, phase)
+
+
+def test_given_classes_are_those_of_the_layout_and_all_others_are_invented():
+    assert set(GIVEN_CLASSES) | set(INVENTED_CLASSES) == set(range(FREE)) and not {*GIVEN_CLASSES} & {*INVENTED_CLASSES}
+    assert {OccClass.CAR, OccClass.DRIVEABLE_SURFACE, OccClass.SIDEWALK, OccClass.PED_CROSSING} < set(GIVEN_CLASSES)
+    assert {OccClass.MANMADE, OccClass.VEGETATION, OccClass.TERRAIN} < set(INVENTED_CLASSES)
+    truth = np.repeat(np.array([OccClass.CAR, OccClass.MANMADE, OccClass.VEGETATION], np.uint8), 4)
+    guess = truth.copy()
+    guess[4:6], guess[8:10] = FREE, OccClass.MANMADE
+    confusion = Confusion()
+    confusion.add(truth, guess)
+    assert confusion.miou_of(GIVEN_CLASSES) == 1
+    assert confusion.class_iou(OccClass.MANMADE) == pytest.approx(2 / 6)
+    assert confusion.miou_of(INVENTED_CLASSES) == pytest.approx((2 / 6 + 2 / 4) / 2)
+    assert confusion.miou == pytest.approx((1 + 2 / 6 + 2 / 4) / 3)
+
+
+def test_columns_that_were_not_observed_do_not_count():
+    labels, layout = np.full((4, 4, 2), FREE, np.uint8), np.zeros((len(CONDITION_CHANNELS), 4, 4), np.uint8)
+    layout[CONDITION_CHANNELS.index("drivable_area")] = 1
+    labels[:2, :, 0] = OccClass.DRIVEABLE_SURFACE
+    columns = np.zeros((4, 4), bool)
+    columns[:2] = True
+    whole, part = LayoutScore(CONDITION_CHANNELS), LayoutScore(CONDITION_CHANNELS)
+    whole.add(layout, labels)
+    part.add(layout, labels, columns)
+    assert whole.by_channel == {"drivable_area": 0.5} and part.by_channel == {"drivable_area": 1.0}

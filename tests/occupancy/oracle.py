@@ -19,7 +19,8 @@ class OracleModel:
     """Has the methods of a model. Which tile it is asked for it finds by its layout, as the tests tell it before."""
 
     patch = 4
-    latent_channels = 256  # 4 x 4 x 16 labels as they are
+    height = 32
+    latent_channels = 512  # 4 x 4 x 32 labels as they are
     channels = CONDITION_CHANNELS
     sha256 = "oracle"
     device = "cpu"
@@ -43,22 +44,22 @@ class OracleModel:
 
 def encode(labels: np.ndarray) -> np.ndarray:
     x, y = labels.shape[0] // 4, labels.shape[1] // 4
-    return labels.reshape(x, 4, y, 4, 16).transpose(1, 3, 4, 0, 2).reshape(256, x, y).astype(np.float32)
+    return labels.reshape(x, 4, y, 4, 32).transpose(1, 3, 4, 0, 2).reshape(512, x, y).astype(np.float32)
 
 
 def decode(latents: np.ndarray) -> np.ndarray:
     x, y = latents.shape[1:]
-    labels = latents.reshape(4, 4, 16, x, y).transpose(3, 0, 4, 1, 2).reshape(4 * x, 4 * y, 16)
+    labels = latents.reshape(4, 4, 32, x, y).transpose(3, 0, 4, 1, 2).reshape(4 * x, 4 * y, 32)
     return np.ascontiguousarray(labels).astype(np.uint8)
 
 
-def oracle_engine(static_map: StaticMap, seed: int):
+def oracle_engine(static_map: StaticMap, seed: int, told: bool = True):
     from uniscene_sim.occupancy.learned.tile_engine import OccflowTiles
 
-    class Told(OccflowTiles):
-        def layout(self, ix, iy):
-            data = super().layout(ix, iy)
-            self.model.at[hashlib.sha256(data[None].tobytes()).digest()] = (ix, iy)
-            return data
+    class Asked(OccflowTiles):
+        def _condition(self, ix, iy):
+            layout = super()._condition(ix, iy)
+            self.model.at[hashlib.sha256(layout.data[None].tobytes()).digest()] = (ix, iy)
+            return layout
 
-    return Told(static_map, seed, OracleModel(static_map, seed))
+    return Asked(static_map, seed, OracleModel(static_map, seed), options=OccflowTiles.Options(told=told))

@@ -10,12 +10,13 @@ import torch
 from uniscene_sim.datasets.drives import make_data
 from uniscene_sim.datasets.windows import read_split
 from uniscene_sim.errors import InputError
-from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.layout import CONDITION_CHANNELS, PLAN_CHANNELS
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss, sample
 from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold, unfold
+from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.batches import Crops
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
@@ -24,6 +25,7 @@ from uniscene_sim.training.recipe_file import read_recipe
 
 CPU = torch.device("cpu")
 CHANNELS = len(CONDITION_CHANNELS)
+LATENT = VaeConfig().latent
 SMALL_VAE = VaeConfig(widths=(16, 48), encoder_blocks=(1, 1), decoder_blocks=(1, 2), layout_width=8)
 SMALL_UNET = UNetConfig(widths=(48, 64), blocks=(1, 1, 1), layout_width=8)
 SMALL_DIT = DiTConfig(width=64, depth=2, heads=2, layout_width=8)
@@ -76,8 +78,8 @@ def test_focal_and_kl_by_hand():
 
 
 def test_ratio_is_counted_as_in_occworld():
-    assert VaeConfig().ratio == 512 == 200 * 200 * 16 * 8 / (50 * 50 * VaeConfig().latent)
-    assert VaeConfig(latent=16).ratio == 128
+    assert VaeConfig().ratio == pytest.approx(200 * 200 * 32 * 8 / (50 * 50 * VaeConfig().latent))
+    assert VaeConfig(latent=16).ratio == 256 and VaeConfig(height=16, latent=4).ratio == 512
 
 
 def test_folding_is_undone():
@@ -91,7 +93,7 @@ def test_a_window_decodes_as_the_canvas_around_it_does():
     vae = OccupancyVae(SMALL_VAE).eval()
     for parameter in vae.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
-    latents, layout = torch.randn(1, 4, 40, 40), (torch.rand(1, CHANNELS, 160, 160) < 0.2).float()
+    latents, layout = torch.randn(1, LATENT, 40, 40), (torch.rand(1, CHANNELS, 160, 160) < 0.2).float()
     has_layout = torch.ones(1, dtype=torch.bool)
     with torch.no_grad():
         whole = vae.decode(latents, layout, has_layout)
@@ -100,22 +102,10 @@ def test_a_window_decodes_as_the_canvas_around_it_does():
     assert (part[:, inner, inner] != whole[:, 32 + 28 : 32 + 68, 32 + 28 : 32 + 68]).float().mean() < 1e-3
 
 
-def test_frames_of_a_clip_hear_of_each_other_and_clips_do_not():
-    vae = OccupancyVae(replace(SMALL_VAE, frames=3)).eval()
-    for parameter in vae.parameters():
-        parameter.data += 0.05 * torch.randn_like(parameter)
-    labels = torch.randint(0, 21, (6, 16, 16, 16), dtype=torch.uint8)
-    other = labels.clone()
-    other[2] = 20
-    with torch.no_grad():
-        moved = (vae.encode(labels)[0] - vae.encode(other)[0]).abs().amax(dim=(1, 2, 3))
-    assert (moved[:3] > 1e-5).all() and (moved[3:] < 1e-6).all()
-
-
 def test_a_layout_that_is_not_given_does_not_matter():
     vae = OccupancyVae(SMALL_VAE).eval()
     vae.layout.unknown.data.normal_()
-    latents, layout = torch.randn(2, 4, 6, 6), (torch.rand(2, CHANNELS, 24, 24) < 0.3).float()
+    latents, layout = torch.randn(2, LATENT, 6, 6), (torch.rand(2, CHANNELS, 24, 24) < 0.3).float()
     with torch.no_grad():
         a, b = (vae.features(latents, x, torch.tensor([False, True])).view(2, -1) for x in (layout, 1 - layout))
     assert torch.equal(a[0], b[0]) and not torch.equal(a[1], b[1])
@@ -129,12 +119,12 @@ def test_what_is_given_is_kept_and_what_is_not_hangs_on_it(kind):
     net = NETS[kind]().eval()
     for parameter in net.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
-    noise, layout = torch.randn(1, 4, 10, 14), (torch.rand(1, CHANNELS, 40, 56) < 0.2).float()
+    noise, layout = torch.randn(1, LATENT, 10, 14), (torch.rand(1, CHANNELS, 40, 56) < 0.2).float()
     mask = torch.zeros(1, 1, 10, 14)
     mask[..., :3] = 1
     with torch.no_grad():
-        runs = [sample(net, noise, layout, known, mask, 3, 1.5) for known in torch.randn(2, 1, 4, 10, 14).unbind()]
-        known = torch.randn(1, 4, 10, 14)
+        runs = [sample(net, noise, layout, known, mask, 3, 1.5) for known in torch.randn(2, 1, LATENT, 10, 14).unbind()]
+        known = torch.randn(1, LATENT, 10, 14)
         kept = sample(net, noise, layout, known, mask, 2, 1.0)
     assert torch.equal(kept[..., :3], known[..., :3])
     assert (runs[0] - runs[1])[..., 3:].abs().max() > 1e-4
@@ -153,7 +143,7 @@ def test_euler_and_guidance_by_hand():
 
 def test_the_loss_counts_only_what_is_not_given_and_by_weight():
     data, layout, has_layout = (
-        torch.randn(2, 4, 6, 6),
+        torch.randn(2, LATENT, 6, 6),
         torch.zeros(2, CHANNELS, 24, 24),
         torch.ones(2, dtype=torch.bool),
     )
@@ -185,21 +175,32 @@ def towns(tmp_path_factory):
     return read_split(folder / "train"), read_split(folder / "validation")
 
 
-def test_crops_repeat_and_clips_are_of_one_drive(towns):
+def test_crops_repeat_and_are_parts_of_windows(towns):
     training, _ = towns
     crops = Crops(training, 64, 3, seed=1)
     first, again = crops[5], Crops(training, 64, 3, seed=1)[5]
     assert torch.equal(first.labels, again.labels) and torch.equal(first.layout, again.layout)
     assert not torch.equal(first.labels, crops[6].labels)
-    assert first.labels.shape == (3, 64, 64, 16) and first.layout.shape == (3, CHANNELS, 64, 64)
-    clip = Crops(training, 200, 1, seed=1, near_agents=0.0, frames=6)[0]
-    labels = [training[0].sample(n, True)[1] for n in range(12)]
+    assert first.labels.shape == first.observed.shape == (3, 64, 64, 32)
+    assert first.layout.shape == (3, CHANNELS, 64, 64)
+    whole = Crops(training, 200, 1, seed=1, near_agents=0.0)[0]
+    windows = [training[0].sample(n, True).labels for n in range(12)]
     turned = lambda a: [b for c in (a, a.transpose(1, 0, 2)) for d in (c, c[::-1]) for b in (d, d[:, ::-1])]  # noqa: E731
-    order = [next(n for n in range(12) if any(np.array_equal(t, frame) for t in turned(labels[n]))) for frame in
-             clip.labels.numpy()]  # fmt: skip
-    assert order in (list(range(6)), list(range(6, 12)))
-    with pytest.raises(InputError, match="expected at least 7"):
-        Crops(training, 64, 1, seed=1, frames=7)
+    assert any(np.array_equal(t, whole.labels[0].numpy()) for window in windows for t in turned(window))
+
+
+def test_crops_without_the_plan_say_so_and_what_was_not_observed_is_free(towns):
+    (town,), _ = towns
+    hidden = replace(town, observed=np.where(np.arange(200) < 100, np.uint32(2**32 - 1), np.uint32(0b111))[
+        None, :, None].repeat(12, axis=0).repeat(200, axis=2))  # fmt: skip
+    told, untold = (Crops([hidden], 96, 4, seed=2, near_agents=0.0, unplanned=share)[0] for share in (0.0, 1.0))
+    assert torch.equal(told.labels, untold.labels) and 0 < told.observed.float().mean() < 1
+    assert (told.labels[~told.observed] == int(OccClass.FREE)).all()
+    plan = [CONDITION_CHANNELS.index(name) for name in PLAN_CHANNELS]
+    assert told.layout[:, plan].any() and not untold.layout[:, plan].any()
+    assert not told.layout[:, -1].any() and untold.layout[:, -1].all() and CONDITION_CHANNELS[-1] == "unplanned"
+    few = Crops([hidden], 96, 4, seed=2, near_agents=0.0, channels=("car", "drivable_area"))[0]
+    assert torch.equal(few.layout, told.layout[:, [CONDITION_CHANNELS.index("car"), 0]])
 
 
 @pytest.mark.slow
@@ -218,7 +219,8 @@ def test_small_models_learn_and_obey_the_layout(towns, tmp_path):
 
     save_occupancy(tmp_path / "small", recipe, vae, flow, {}, "# small\n")
     model = OccupancyModel.load(tmp_path / "small", "cpu")
-    layouts, labels = (np.stack(a) for a in zip(*(validation[0].sample(n, True) for n in (0, 5)), strict=True))
+    windows = [validation[0].sample(n, True) for n in (0, 5)]
+    layouts, labels = (np.stack([getattr(window, part) for window in windows]) for part in ("layout", "labels"))
     latents = model.encode(labels)
     assert abs(latents.mean()) < 0.5 and 0.4 < latents.std() < 2.5
     ground = (model.decode(latents, layouts)[..., 2] == labels[..., 2]).mean()
@@ -266,14 +268,14 @@ def raw(tmp_path_factory):
 
 def test_wrong_shapes_are_named(raw):
     model = OccupancyModel.load(raw, "cpu")
-    layout, noise = np.zeros((1, CHANNELS, 32, 32), np.uint8), np.zeros((1, 4, 8, 8), np.float32)
+    layout, noise = np.zeros((1, CHANNELS, 32, 32), np.uint8), np.zeros((1, LATENT, 8, 8), np.float32)
     model.generate(layout, noise)
     for bad, message in (
         (lambda: model.generate(layout[:, :5], noise), "layout: expected .*channels drivable_area"),
-        (lambda: model.generate(layout, noise[:, :2]), "noise: expected 4 channels"),
+        (lambda: model.generate(layout, noise[:, :2]), f"noise: expected {LATENT} channels"),
         (lambda: model.generate(layout, noise, known=noise[..., :4]), "known: expected"),
         (lambda: model.decode(noise, layout[..., :16]), "layout: expected"),
-        (lambda: model.encode(np.zeros((1, 32, 32, 8), np.uint8)), "labels: expected height 16"),
+        (lambda: model.encode(np.zeros((1, 32, 32, 8), np.uint8)), "labels: expected height 32"),
     ):
         with pytest.raises(InputError, match=message):
             bad()
@@ -281,13 +283,13 @@ def test_wrong_shapes_are_named(raw):
 
 def test_a_config_that_does_not_fit_is_refused(raw):
     for old, new, message in (
-        ("latent: 4", "latent: 8", "expected shape"),
+        (f"latent: {LATENT}", "latent: 8", "expected shape"),
         ("kind: dit", "kind: mlp", "expected the sizes"),
         ("depth: 2", "deep: 2", "expected the sizes"),
         ("depth: 2", "depth: 100000000", "expected the sizes"),
         ("depth: 2", "depth: two", "expected the sizes"),
-        ("latent: 4", "latent: 4000", "expected shape"),  # told before it takes memory
-        ("latent: 4", "latent: {a: 4}", "expected the sizes"),
+        (f"latent: {LATENT}", "latent: 4000", "expected shape"),  # told before it takes memory
+        (f"latent: {LATENT}", "latent: {a: 4}", "expected the sizes"),
     ):
         config = raw / "config.yaml"
         text = config.read_text()

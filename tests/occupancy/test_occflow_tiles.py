@@ -56,7 +56,7 @@ class Smoother:
 
 
 def smooth_latents() -> TileLatents:
-    layout = np.zeros((20, CANVAS_CELLS, CANVAS_CELLS), np.uint8)
+    layout = np.zeros((len(CONDITION_CHANNELS), CANVAS_CELLS, CANVAS_CELLS), np.uint8)
     return TileLatents(Smoother(), lambda ix, iy: layout, lambda ix, iy: ix != 2, 3)
 
 
@@ -128,7 +128,7 @@ def test_no_road_no_model(urban, oracle):
 
 def test_a_layout_may_leave_the_map(oracle):
     outside = oracle.layout(5000, -5000)
-    assert outside.shape == (20, CANVAS_CELLS, CANVAS_CELLS) and not outside.any()
+    assert outside.shape == (len(CONDITION_CHANNELS), CANVAS_CELLS, CANVAS_CELLS) and not outside.any()
     edge = next((ix, 0) for ix in range(99, 0, -1) if oracle.has_road(ix, 0))
     assert np.isfinite(oracle.tile(*edge).ground).all()
 
@@ -153,7 +153,7 @@ def raised(engine: OccflowTiles, ix: int, iy: int, labels: np.ndarray):
 
 
 def test_agents_are_never_part_of_a_tile_and_roads_stay_clear(urban, oracle):
-    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.MANMADE, np.uint8)
+    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 32), OccClass.MANMADE, np.uint8)
     labels[::2] = OccClass.CAR
     walled = oracle_engine(urban, 5)
     walled.tile = lambda ix, iy: raised(walled, ix, iy, labels)
@@ -172,7 +172,7 @@ def test_walls_go_on_to_the_height_that_is_planned(urban, oracle):
     tile, planned = oracle.tile(0, 0), TileStore(ProceduralOccupancy(urban, 5))
     made = TileStore(oracle)
     objects = oracle._procedural.objects(0.0, 0.0)
-    houses = objects[(objects["kind"] == PlanKind.BUILDING) & (objects["height"] > 7.0)]
+    houses = objects[(objects["kind"] == PlanKind.BUILDING) & (objects["height"] > 13.0)]
     inside = (houses["x"] // TILE_M == 0) & (houses["y"] // TILE_M == 0)
     assert inside.sum() >= 3
     for house in houses[inside]:
@@ -182,10 +182,10 @@ def test_walls_go_on_to_the_height_that_is_planned(urban, oracle):
 
 
 def test_walls_that_nobody_planned_stand_in_storeys_and_their_pits_are_filled(oracle):
-    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
+    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 32), OccClass.FREE, np.uint8)
     own = labels[TILE_IN_CANVAS, TILE_IN_CANVAS]
     own[60:80, 60:80, 3:] = OccClass.MANMADE
-    own[70, 70, 14:] = OccClass.FREE
+    own[70, 70, 30:] = OccClass.FREE
     site = oracle._procedural.site(0, 0)
     site.paint.material[:], site.ground[:] = Material.GRASS, 0.0
     tile = build_tile(site, labels, oracle._procedural.objects(5e5, 5e5), 5)
@@ -197,13 +197,13 @@ def test_walls_that_nobody_planned_stand_in_storeys_and_their_pits_are_filled(or
     np.testing.assert_array_equal(solid.any(axis=2), inside)
     tops = (solid.shape[2] - np.argmax(solid[:, :, ::-1], axis=2))[inside] * CELL_M + tile.base_z
     storeys = (tops - 0.9) / 3.1
-    assert set(np.round(storeys).tolist()) <= {2, 3, 4} and np.abs(storeys - np.round(storeys)).max() * 3.1 < CELL_M
+    assert set(np.round(storeys).tolist()) <= {4, 5, 6} and np.abs(storeys - np.round(storeys)).max() * 3.1 < CELL_M
     block = np.floor(np.argwhere(inside) * CELL_M / 16.0) @ (100, 1)
     assert all(len(set(tops[block == b].tolist())) == 1 for b in np.unique(block))
 
 
 def test_nothing_hangs_in_mid_air(oracle):
-    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
+    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 32), OccClass.FREE, np.uint8)
     own = labels[TILE_IN_CANVAS, TILE_IN_CANVAS]
     own[60:70, 60:70, 8:] = OccClass.MANMADE
     own[100:102, 100:102, 3:] = OccClass.MANMADE
@@ -218,7 +218,7 @@ def test_a_tree_of_leaves_alone_gets_its_stem(oracle):
     objects = oracle._procedural.objects(0.0, 0.0)
     tree = objects[objects["kind"] == PlanKind.TREE][:1].copy()
     tree["x"], tree["y"], tree["z"], tree["height"] = 20.1, 30.1, -0.1, 9.0
-    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
+    labels = np.full((CANVAS_CELLS, CANVAS_CELLS, 32), OccClass.FREE, np.uint8)
     site = oracle._procedural.site(0, 0)
     site.paint.material[:], site.ground[:] = Material.GRASS, 0.0
     bare = cells(build_tile(site, labels, tree, 5))
@@ -241,7 +241,7 @@ def cells(tile) -> np.ndarray:
 
 
 def test_posts_stand_though_nothing_was_generated(oracle):
-    empty = np.full((CANVAS_CELLS, CANVAS_CELLS, 16), OccClass.FREE, np.uint8)
+    empty = np.full((CANVAS_CELLS, CANVAS_CELLS, 32), OccClass.FREE, np.uint8)
     bare = TileStore(oracle_engine(oracle.map, 5))
     bare.engine.tile = lambda ix, iy: raised(bare.engine, ix, iy, empty)
     objects = oracle._procedural.objects(0.0, 0.0, 1000.0)

@@ -133,13 +133,14 @@ def rig_of(text: str) -> SensorRig:
     return Recording.open(text).rig if text.endswith(".mcap") else load_rig(text)
 
 
-def json_writer(outputs: Outputs, path: Path | None) -> Callable[[list[dict[str, Any]]], None]:
-    """A function that writes rows of a table to a JSON file, whose place is checked before the rows are measured."""
+def json_writer(outputs: Outputs, path: Path | None) -> Callable[[list[dict[str, Any]] | dict[str, Any]], None]:
+    """A function that writes rows of a table, listed or by name, to a JSON file, whose place is checked before they are
+    measured."""
     if path is None:
         return lambda rows: None
     part = outputs.file(path, "--json")
 
-    def write(rows: list[dict[str, Any]]) -> None:
+    def write(rows: list[dict[str, Any]] | dict[str, Any]) -> None:
         facts = {"version": __version__, "machine": platform.machine(), "cores": os.cpu_count()}
         with told(path, "--json"):
             part.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n", encoding="utf-8")

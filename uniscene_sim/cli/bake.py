@@ -13,7 +13,7 @@ from tqdm import tqdm
 from uniscene_sim.assembly import tile_store
 from uniscene_sim.compute.processes import in_processes
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.load import is_map_file, load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import tiles_along
 from uniscene_sim.rig import SensorRig
@@ -56,7 +56,7 @@ def tiles_to_bake(name: str, seed: int | None, rig: SensorRig) -> tuple[StaticMa
     reach = prefetch_range_m(rig)
     shipped = data_dir("scenarios") / "maps" / f"{name}.npz"
     path = shipped if is_regular(shipped) else Path(name)
-    if (is_folder(path) and name not in scenario_names()) or path.suffix in (".xodr", ".npz"):
+    if (is_folder(path) and name not in scenario_names()) or is_map_file(path):
         static_map = load_map(path)
         roads = static_map.road_points()
         if not len(roads):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +31,18 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--from", nargs=2, dest="source", metavar=("FORMAT", "FOLDER"),
                       help="windows of a recorded street in place of towns: pandaset, kitti, occ3d, "
                            "nuscenes-occupancy, semantic-kitti or carla-sc, and its folder")  # fmt: skip
-    data.add_argument("--held-out", action="store_true", help="of --from: the part that nothing may learn from")
     data.add_argument("--every", type=positive_integer, default=2, metavar="N",
                       help="of --from: a window for every N moments (default: 2)")  # fmt: skip
     data.add_argument("--sweeps", action="store_true", help="of --from: its sweeps too, each ray with its origin")
+    data.add_argument("--maps", type=path_argument, nargs="+", metavar="PATH",
+                      help="real towns (OpenStreetMap, SUMO), or folders of some, instead of seeded ones")  # fmt: skip
+    data.add_argument("--windows", type=positive_integer, default=80, help="windows of each of --maps (default: 80)")
+    data.add_argument("--held-out", nargs="*", metavar="NAME",
+                      help="what nothing may learn from: towns of --maps by name, or that part of --from")  # fmt: skip
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
+                               ("features", "windows", "networks in whose features `eval` compares sets"),
                                ("lidar", "sweeps", "the network of `sparse-sdf`")):  # fmt: skip
         one = names.add_parser(name, help=learns)
         one.add_argument("--data", type=path_argument, default=_DATA,
@@ -47,8 +52,16 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
                          help=f"checkpoints; a stopped training resumes (default: out/training/{name})")  # fmt: skip
         one.add_argument("--out", type=path_argument, default=Path("out/models") / name,
                          help=f"folder of the model (default: out/models/{name})")  # fmt: skip
+        if name == "lidar":
+            one.add_argument("--real", type=path_argument, metavar="FOLDER",
+                             help="PandaSet's sequence 002: continue a model on its frames 0 to 55")  # fmt: skip
         one.add_argument("--device", **_DEVICE)
-        one.set_defaults(command=_train, name=name)
+        one.set_defaults(command=_train, name=name, real=None)
+    sensor = names.add_parser("sensor", help="the constants of `raycast:measured=true`")
+    sensor.add_argument("--real", type=path_argument, required=True, metavar="FOLDER", help="PandaSet's sequence 002")
+    sensor.add_argument("--out", type=path_argument, default=Path("out/sensor.json"), metavar="FILE",
+                        help="file of the constants (default: out/sensor.json)")  # fmt: skip
+    sensor.set_defaults(command=_train_sensor)
 
     evaluation = commands.add_parser("eval", help="evaluate a model on held-out towns")
     names = evaluation.add_subparsers(required=True, metavar="NAME")
@@ -57,16 +70,24 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     occupancy.add_argument(
         "--windows", type=positive_integer, default=32, help="held-out windows of each set (default: 32)"
     )
-    occupancy.add_argument("--steps", type=positive_integer, default=2, help="steps of the flow (default: 2)")
-    occupancy.add_argument("--guidance", type=real_argument, default=1.0, help="weight of the layout (default: 1)")
+    occupancy.add_argument("--steps", type=positive_integer, help="steps of the flow (default: those of the model)")
+    occupancy.add_argument("--guidance", type=real_argument, help="weight of the layout (default: that of the model)")
+    occupancy.add_argument(
+        "--features", default="occupancy_features", metavar="MODEL",
+        help="networks in whose features sets are compared (default: occupancy_features)",
+    )  # fmt: skip
+    occupancy.add_argument(
+        "--predictions", type=path_argument, metavar="FOLDER",
+        help="judge others' occupancy for windows of --data: FILE_N.npz as Occ3D has them",
+    )  # fmt: skip
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
     lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
     lidar.add_argument("--towns", type=positive_integer, default=8, help="held-out towns, at most (default: 8)")
-    lidar.add_argument(
-        "--real", type=path_argument, metavar="FOLDER", help="sweeps of PandaSet (*.bin) to compare with"
-    )
+    for option, what in (("--predictions", "what another model predicts for the rays of --data"),
+                         ("--real", "PandaSet's sequence 002 or sweeps (*.bin)")):  # fmt: skip
+        lidar.add_argument(option, type=path_argument, metavar="FOLDER", help=what)
     lidar.set_defaults(command=_eval_lidar)
     sweeps = names.add_parser("sweeps", help="effects of real sweeps in ours")
     sweeps.add_argument("--real", type=path_argument, metavar="FOLDER", help="PandaSet's sequence 002 to compare with")
@@ -80,20 +101,29 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _train_data(arguments: argparse.Namespace) -> int:
+    held_out = arguments.held_out
     if arguments.source is not None:
         from uniscene_sim.datasets.formats.convert import convert
 
+        if held_out:
+            raise InputError("names towns of --maps; --from FORMAT FOLDER has no names", field="--held-out")
         kind, folder = arguments.source
-        options = {name: getattr(arguments, name) for name in ("held_out", "every", "sweeps")}
+        options = {"held_out": held_out is not None, "every": arguments.every, "sweeps": arguments.sweeps}
         for path in convert(kind, Path(folder), arguments.data, **options):
             print(path)
         return 0
-    if arguments.held_out or arguments.sweeps:
-        given = "--held-out" if arguments.held_out else "--sweeps"
-        raise InputError("is of recorded streets, expected --from FORMAT FOLDER too", field=given)
-    from uniscene_sim.datasets.make_datasets import train_data
+    if arguments.sweeps:
+        raise InputError("is of recorded streets, expected --from FORMAT FOLDER too", field="--sweeps")
+    if arguments.maps is not None:
+        from uniscene_sim.datasets.real_towns import make_real_data
 
-    train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
+        make_real_data(arguments.data, arguments.maps, held_out or [], arguments.windows)
+    elif held_out is not None:
+        raise InputError("is of recorded streets or real maps, expected --from or --maps too", field="--held-out")
+    else:
+        from uniscene_sim.datasets.make_datasets import train_data
+
+        train_data(arguments.data, arguments.towns, arguments.jobs, arguments.xodr)
     print(arguments.data)
     return 0
 
@@ -102,15 +132,34 @@ def _train(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned("spconv")
-    from uniscene_sim.cli.train import train_lidar, train_occupancy
+    from uniscene_sim.cli.train import train_features, train_lidar, train_occupancy
     from uniscene_sim.zoo.models import CARD, CONFIG
 
     with Outputs() as outputs:  # told before hours of training
         outputs.folder(arguments.out, (CARD, CONFIG), "--out")
         outputs.folder(arguments.work, (), "--work")
         outputs.folder(arguments.data, (), "--data")
-    train = {"occupancy": train_occupancy, "lidar": train_lidar}[arguments.name]
-    train(arguments.data, arguments.work, arguments.out, arguments.recipe, arguments.device)
+    folders = arguments.data, arguments.work, arguments.out
+    if arguments.name == "lidar":
+        train_lidar(*folders, arguments.recipe, arguments.device, arguments.real)
+    else:
+        train = {"occupancy": train_occupancy, "features": train_features}[arguments.name]
+        train(*folders, arguments.recipe, arguments.device)
+    print(arguments.out)
+    return 0
+
+
+def _train_sensor(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
+    from uniscene_sim.training.sensor import as_json, measure_sensor
+
+    with Outputs() as outputs:
+        part = outputs.file(arguments.out, "--out")
+        sensor = measure_sensor(PandaSetSweeps(arguments.real))
+        source = f"PandaSet, {arguments.real.name}, frames 0 to 55, Pandar64; CC BY 4.0, (c) Hesai and Scale AI"
+        with told(arguments.out, "--out"):
+            part.write_text(as_json(sensor, source), encoding="utf-8")
+        outputs.publish()
     print(arguments.out)
     return 0
 
@@ -119,23 +168,31 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned()
+    from uniscene_sim.evaluation.features import OccupancyFeatures
     from uniscene_sim.evaluation.held_out import read_held_out
     from uniscene_sim.evaluation.occupancy import evaluate_occupancy
     from uniscene_sim.evaluation.pictures import occupancy_comparison_picture
-    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+    from uniscene_sim.evaluation.score_table import OCCUPANCY_TABLES, as_markdown_tables, as_nested_records
     from uniscene_sim.occupancy.learned.model import OccupancyModel
 
     _require_data(arguments)
+    if arguments.predictions is not None and arguments.data is None:
+        raise InputError("are for windows of --data, expected its folder", field="--predictions")
     model = OccupancyModel.load(arguments.model, arguments.device)
+    model.steps = arguments.steps or model.steps
+    model.guidance = model.guidance if arguments.guidance is None else arguments.guidance
+    judge = OccupancyFeatures.load(arguments.features)
     with Outputs() as outputs:
         write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
-        rows = evaluate_occupancy(model, arguments.data, arguments.windows, arguments.steps, arguments.guidance)
-        write(as_records(rows))
+        table = evaluate_occupancy(
+            model, arguments.data, arguments.windows, judge=judge, predictions=arguments.predictions
+        )
+        write(as_nested_records(table.rows))
         if draw is not None:
             scenes = read_held_out(arguments.data / "test", arguments.windows)
-            draw(occupancy_comparison_picture(model, scenes, steps=arguments.steps, guidance=arguments.guidance))
+            draw(occupancy_comparison_picture(model, scenes[0]))
         outputs.publish()
-    print(as_markdown(rows))
+    print(f"{table.head}\n\n{as_markdown_tables(table.rows, OCCUPANCY_TABLES)}")
     return 0
 
 
@@ -143,28 +200,44 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned("spconv")
+    from uniscene_sim.datasets.logs.pandaset import is_pandaset
+    from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
     from uniscene_sim.datasets.sweeps import read_all_sweeps
-    from uniscene_sim.evaluation.learned_lidar import learned_predictors
+    from uniscene_sim.evaluation.foreign_predictions import ForeignPredictions
+    from uniscene_sim.evaluation.learned_lidar import learned_predictors, real_predictors
     from uniscene_sim.evaluation.lidar import baselines, evaluate_lidar
     from uniscene_sim.evaluation.lidar_pictures import lidar_comparison_picture
     from uniscene_sim.evaluation.ray_predictors import FirstHitBaseline
+    from uniscene_sim.evaluation.real_lidar import REAL_TABLES, score_on_real
     from uniscene_sim.evaluation.real_sweeps import compare_with_real
-    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+    from uniscene_sim.evaluation.score_table import as_markdown, as_markdown_tables, as_nested_records
 
     _require_data(arguments)
+    if arguments.predictions is not None and arguments.data is None:
+        raise InputError("holds predictions of the rays of --data, expected its folder", field="--predictions")
     predictors = learned_predictors(arguments.model, arguments.also, arguments.device)
+    others = [] if arguments.predictions is None else [ForeignPredictions(arguments.predictions)]
+    real: Sequence[Any] = []
+    table = ""
     with Outputs() as outputs:
         write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
-        real = [] if arguments.real is None else compare_with_real(arguments.real, [*baselines(), predictors[0]])
-        rows = evaluate_lidar(predictors, arguments.data, arguments.towns)
-        write(as_records(rows) + as_records(real))
+        if arguments.real is not None and is_pandaset(arguments.real):
+            real = score_on_real(
+                PandaSetSweeps(arguments.real), real_predictors(arguments.model, arguments.also, arguments.device)
+            )
+            table = as_markdown_tables(real, REAL_TABLES)
+        elif arguments.real is not None:
+            real = compare_with_real(arguments.real, [*baselines(), predictors[0]])
+            table = as_markdown(real)
+        rows = evaluate_lidar([*predictors, *others], arguments.data, arguments.towns)
+        write(as_nested_records([*rows, *real]))
         if draw is not None:
             towns = read_all_sweeps(arguments.data / "test", arguments.towns)
             draw(lidar_comparison_picture([FirstHitBaseline(), predictors[0]], towns))
         outputs.publish()
     print(as_markdown(rows))
-    if real:
-        print("\n" + as_markdown(real))
+    if table:
+        print("\n" + table)
     return 0
 
 

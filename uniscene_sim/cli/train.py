@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
-from uniscene_sim.datasets.sweeps import read_all_sweeps
-from uniscene_sim.datasets.windows import read_split
-from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor
+from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
+from uniscene_sim.datasets.sweeps import TownSweeps, read_all_sweeps
+from uniscene_sim.datasets.windows import Windows, read_split
+from uniscene_sim.evaluation.features import OccupancyFeatures
+from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor, real_predictors
 from uniscene_sim.evaluation.lidar import LIDAR_TABLES, evaluate_lidar
 from uniscene_sim.evaluation.occupancy import evaluate_occupancy
+from uniscene_sim.evaluation.real_lidar import REAL_TABLES, score_on_real
 from uniscene_sim.evaluation.score_table import OCCUPANCY_TABLES, as_markdown_tables
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.unet import UNetConfig
 from uniscene_sim.storage.input_file import files_in
-from uniscene_sim.training.card import device_name, lidar_card, occupancy_card
-from uniscene_sim.training.lidar import LidarRecipe, save_lidar, train_sdf
+from uniscene_sim.training.card import device_name, features_card, lidar_card, occupancy_card, real_lidar_card
+from uniscene_sim.training.features import FeaturesRecipe, save_features
+from uniscene_sim.training.features import train_features as trained_features
+from uniscene_sim.training.lidar import ON_REAL, LidarRecipe, save_lidar, train_sdf
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
 from uniscene_sim.zoo.torch_device import pick_device
@@ -26,7 +33,7 @@ from uniscene_sim.zoo.torch_device import pick_device
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["train_lidar", "train_occupancy"]
+__all__ = ["train_features", "train_lidar", "train_occupancy"]
 
 
 def train_occupancy(
@@ -35,7 +42,8 @@ def train_occupancy(
     """Train the VAE and the flow and write them as a model of the zoo, with its card.
 
     Args:
-        data: folder of windows of towns, which are made if missing.
+        data: folder of windows: of towns, which are made if missing, in `train` and `validation`; of real maps and
+            recordings in `real_train`, if there are any.
         work: folder of checkpoints and logs; a stopped training resumes from it.
         out: folder of the model.
         recipe_file: YAML with changes to the recipe.
@@ -48,14 +56,17 @@ def train_occupancy(
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
     torch_device = pick_device(device)
-    if not files_in(data / "train", "town_*.npz"):
+    if not files_in(data / "train", "*.npz"):
         train_data(data)
     training, validation = read_split(data / "train"), read_split(data / "validation")
+    if (data / "real_train").is_dir():  # towns and recordings of one's own, beside the seeded ones
+        training += read_split(data / "real_train")
     vae = train_vae(recipe, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
     facts = {
         "name": out.name,
         "seed": recipe.seed,
+        "makers": _makers(training),
         "towns": len(training),
         "windows": sum(map(len, training)),
         "device": device_name(torch_device.type),
@@ -66,44 +77,108 @@ def train_occupancy(
     }
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
     # Evaluated as it was written, in half precision.
-    rows = evaluate_occupancy(OccupancyModel.load(out, device), data)
-    save_occupancy(
-        out, recipe, vae, flow, facts, occupancy_card(facts, work, as_markdown_tables(rows, OCCUPANCY_TABLES))
-    )
+    table = evaluate_occupancy(OccupancyModel.load(out, device), data, judge=OccupancyFeatures.load())
+    scores = f"{table.head}\n\n{as_markdown_tables(table.rows, OCCUPANCY_TABLES)}"
+    save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, scores))
 
 
-def train_lidar(data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None) -> None:
-    """Train the network of `sparse-sdf` and write it as a model of the zoo, with its card.
+def train_features(
+    data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None
+) -> None:
+    """Train the networks in whose features occupancy is compared, and write them as a model of the zoo.
 
     Args:
-        data: folder of sweeps of towns, which are made if missing.
+        data: folder of windows of towns, which are made if missing.
         work, out, recipe_file, device: as for `train_occupancy`.
 
     Raises:
         InputError: as for `train_occupancy`.
     """
-    recipe = LidarRecipe()
+    recipe = FeaturesRecipe()
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {})
     torch_device = pick_device(device)
-    if not files_in(data / "train", "sweeps_*.npz"):
-        make_all_sweeps(data)
-    training, validation = read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
-    net = train_sdf(recipe, training, validation, work, torch_device)
+    if not files_in(data / "train", "*.npz"):
+        train_data(data)
+    training = read_split(data / "train")
+    nets = trained_features(recipe, training, work, torch_device)
+    facts = {
+        "name": out.name,
+        "seed": recipe.seed,
+        "makers": _makers(training),
+        "towns": len(training),
+        "windows": sum(map(len, training)),
+        "device": device_name(torch_device.type),
+        "parameters": sum(map(_millions, nets.values())),
+    }
+    save_features(out, nets, facts, features_card(facts, work))
+
+
+def train_lidar(
+    data: Path,
+    work: Path,
+    out: Path,
+    recipe_file: Path | None = None,
+    device: str | None = None,
+    real: Path | None = None,
+) -> None:
+    """Train the network of `sparse-sdf` and write it as a model of the zoo, with its card.
+
+    Args:
+        data: folder of sweeps of towns, which are made if missing.
+        work, out, recipe_file, device: as for `train_occupancy`.
+        real: PandaSet's sequence 002, to continue the shipped model on its frames 0 to 55; its held-out frames judge.
+
+    Raises:
+        InputError: as for `train_occupancy`.
+    """
+    recipe = LidarRecipe() if real is None else replace(LidarRecipe(), **ON_REAL)
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {})
+    torch_device = pick_device(device)
+    street = None if real is None else PandaSetSweeps(real)
+    training, validation = _lessons(data, recipe, street)
+    net = train_sdf(recipe, training, validation, work, torch_device, 500 if real is None else 100)
     sweeps = [sweep for town in training for sweep in town.sweeps]
     facts = {
         "name": out.name,
         "seed": recipe.seed,
-        "towns": len(training),
+        "towns": len(training) if real is None else recipe.towns,
         "sweeps": len(sweeps),
         "sensors": len({(sweep.max_range_m, sweep.detect_range_m) for sweep in sweeps}),
         "device": device_name(torch_device.type),
         "samples": recipe.net.samples,
         "parameters": _millions(net),
     }
-    save_lidar(out, recipe, net, facts, lidar_card(facts, work, ""))
-    rows = evaluate_lidar([LearnedRayPredictor(LidarModel.load(out, device))], data)
-    save_lidar(out, recipe, net, facts, lidar_card(facts, work, as_markdown_tables(rows, LIDAR_TABLES)))
+    facts |= {"start": recipe.start} if recipe.start else {}
+    card = lidar_card if street is None else real_lidar_card
+    save_lidar(out, recipe, net, facts, card(facts, work, ""))
+    if street is None:
+        rows = evaluate_lidar([LearnedRayPredictor(LidarModel.load(out, device))], data)
+        table = as_markdown_tables(rows, LIDAR_TABLES)
+    else:
+        judged = score_on_real(street, real_predictors(recipe.start or out, [out] if recipe.start else [], device))
+        table = as_markdown_tables(judged, REAL_TABLES)
+        shares = " and ".join(f"{100 * row.seen:.0f} % ({row.data})" for row in judged[:: len(judged) // 2])
+        table += f"\n\nOf the returns {shares} lie in a cell."
+    save_lidar(out, recipe, net, facts, card(facts, work, table))
+
+
+def _lessons(data: Path, recipe: LidarRecipe, real: PandaSetSweeps | None) -> tuple[list[TownSweeps], list[TownSweeps]]:
+    """Sweeps to train on and to check with."""
+    towns = real is None or recipe.towns > 0
+    if towns and not files_in(data / "train", "sweeps_*.npz"):
+        make_all_sweeps(data)
+    if real is None:
+        return read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
+    training, validation = real.lessons()
+    return training + (read_all_sweeps(data / "train", recipe.towns) if towns else []), validation
+
+
+def _makers(training: Sequence[Windows]) -> dict[str, int]:
+    """Number of windows by who made the maps or recordings."""
+    makers = sorted({windows.maker for windows in training})
+    return {maker: sum(len(windows) for windows in training if windows.maker == maker) for maker in makers}
 
 
 def _millions(net: nn.Module) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from uniscene_sim.errors import InputWarning
-from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.load import is_map_file, load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.procedural.plan import PlanKind, plan_map
 from uniscene_sim.rigs.rig_file import load_rig
@@ -33,7 +33,7 @@ def check_file(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    if is_folder(path) or path.suffix in (".xodr", ".npz"):
+    if is_folder(path) or is_map_file(path):
         _tell(path, hidden_objects(load_map(path)))
     elif path.suffix in (".yaml", ".yml") and _is_rig(path):
         load_rig(str(path))

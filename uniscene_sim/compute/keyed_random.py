@@ -25,6 +25,7 @@ __all__ = [
     "unit_hash3",
     "unit_hash4",
     "unit_hash5",
+    "unit_hashes",
 ]
 
 _MASK = 0xFFFFFFFFFFFFFFFF
@@ -40,6 +41,21 @@ def unit_hash(*keys: SupportsIndex) -> float:
         h ^= h >> 29
     h = (h * _LAST) & _MASK
     return ((h ^ (h >> 32)) >> 11) / 2**53
+
+
+def unit_hashes(*keys: SupportsIndex | np.ndarray) -> np.ndarray:
+    """The same as `unit_hash` for many keys at once: (N,) of integers and arrays (N,) of them."""
+    h = np.uint64(_BEGIN)
+    with np.errstate(over="ignore"):
+        for key in keys:
+            part = np.asarray(key).astype(np.int64).view(np.uint64) if isinstance(key, np.ndarray) else (
+                np.uint64(index(key) & _MASK)
+            )  # fmt: skip
+            h = (h ^ part) * np.uint64(_EACH)
+            h = h ^ (h >> np.uint64(29))
+        h = h * np.uint64(_LAST)
+    unit: np.ndarray = ((h ^ (h >> np.uint64(32))) >> np.uint64(11)).astype(np.float64) / 2**53
+    return unit
 
 
 @inlined

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from uniscene_sim.storage.array_file import check_shapes, check_span, read_array
 from uniscene_sim.storage.input_file import files_in, reading
 from uniscene_sim.storage.output_file import told
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, MATERIAL_LABEL, OccClass
+from uniscene_sim.tile import CELL_M
 from uniscene_sim.tracing.atlas import TileAtlas
 
 __all__ = [
@@ -62,19 +63,29 @@ _CELLS_M = 72.0  # tiles around each sensor
 
 @dataclass(frozen=True)
 class GroundTruthSweep:
-    """Ground truth of R rays of a stationary sensor."""
+    """Ground truth of R rays of a sensor."""
 
     moment: int  # index in its town
-    origin: np.ndarray  # float64 (3,) m, map frame
+    origin: np.ndarray  # float64 (3,) m, map frame; (R, 3) of a moving sensor, whose rays have an origin each
     max_range_m: float
     detect_range_m: float
     weather: str
     direction: np.ndarray  # float32 (R, 3), of unit length
-    range_m: np.ndarray  # float32 (R,) m, inf where nothing is hit within range
+    range_m: np.ndarray  # float32 (R,) m, inf where nothing is hit within range; NaN: hit, but how far is not known
     intensity: np.ndarray  # float32 (R,), 0 where nothing returns
     dropped: np.ndarray  # bool (R,), hit but not detected
     label: np.ndarray  # uint8 (R,) OccClass of the hit
     is_object: np.ndarray  # bool (R,), hit on an agent
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Where the sensor is, float64 (3,) m: the mean of its origins."""
+        at: np.ndarray = self.origin.reshape(-1, 3).mean(axis=0)
+        return at
+
+    def origins(self, rays: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Origins of some rays, float64 (1, 3), or (rays, 3) of a moving sensor."""
+        return self.origin[None] if self.origin.ndim == 1 else self.origin[rays]
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,8 @@ class TownSweeps:
     cells: Cells
     agents: tuple[np.ndarray, ...]  # AGENT_DTYPE, by moment
     sweeps: tuple[GroundTruthSweep, ...]
+    flat: bool = False  # whether all roads lie at one height
+    name: str = ""  # of its file
 
     @cached_property
     def agents_cells(self) -> list[list[np.ndarray]]:
@@ -166,7 +179,9 @@ def simulate_sweeps(
         agents.append(there)
         tiles |= {index: tile_cells(store.get(*index)) for index in store.around(pose.x, pose.y, _CELLS_M)
                   if index not in tiles}  # fmt: skip
-    return TownSweeps(join_cells([tiles[index] for index in sorted(tiles)]), tuple(agents), tuple(sweeps))
+    roads = np.concatenate([lane.centre[:, 2] for lane in static_map.lanes]) if static_map.lanes else np.zeros(1)
+    cells = join_cells([tiles[index] for index in sorted(tiles)])
+    return TownSweeps(cells, tuple(agents), tuple(sweeps), bool(np.ptp(roads) < 1e-6))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -174,6 +189,8 @@ def simulate_sweeps(
 
 def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int = 6) -> None:
     """Write sweeps of towns to `out/split/sweeps_<seed>.npz`; existing files are kept.
+
+    Each town lies at a height drawn from [0, 0.4) m: at 0 the ground of flat towns would be the top of their cells.
 
     Args:
         out: folder of the data.
@@ -190,7 +207,7 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
         folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
     for seed in tqdm(todo, desc=split, unit="town", disable=None):
-        static_map = make_town(seed)
+        static_map = make_town(seed, float(np.random.default_rng([seed, 11]).uniform(0.0, CELL_M)))
         every = list(sample_drives(static_map, seed, 12))  # two drives, which share a plan
         apart = every[:: max(1, len(every) // moments)][:moments]
         write_sweeps(folder / f"sweeps_{seed}.npz", simulate_sweeps(static_map, 1000 * seed, apart))
@@ -212,6 +229,7 @@ def write_sweeps(path: Path, town: TownSweeps) -> None:
         ranges=np.array([(s.max_range_m, s.detect_range_m) for s in town.sweeps]),
         weather=np.array([s.weather for s in town.sweeps]),
         rays_of=np.array([len(s.range_m) for s in town.sweeps]),
+        flat=np.bool_(town.flat),
     )
     write_arrays(path, arrays | rays)
 
@@ -230,6 +248,7 @@ _ARRAYS: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "ranges": ("float64", ("S", 2)),
     "weather": ("str", ("S",)),
     "rays_of": ("int64", ("S",)),
+    "flat": ("bool", ()),
     "direction": ("float32", ("R", 3)),
     "range_m": ("float32", ("R",)),
     "intensity": ("float32", ("R",)),
@@ -249,7 +268,7 @@ def read_sweeps(path: str | Path) -> TownSweeps:
     a = read_arrays(path, _ARRAYS, "sweeps of a town")
     with reading(path, "sweeps of a town"):
         _check(a, path)
-        return _sweeps(a)
+        return replace(_sweeps(a), name=Path(path).stem)
 
 
 def _check(a: dict[str, np.ndarray], path: str | Path) -> None:
@@ -286,7 +305,7 @@ def _sweeps(a: dict[str, np.ndarray]) -> TownSweeps:
             zip(a["moment"], a["origin"], a["ranges"], a["weather"], strict=True)
         )
     )
-    return TownSweeps(cells, agents, sweeps)
+    return TownSweeps(cells, agents, sweeps, bool(a["flat"]))
 
 
 def read_all_sweeps(folder: str | Path, most: int | None = None) -> list[TownSweeps]:

@@ -8,27 +8,32 @@ from pathlib import Path
 import numpy as np
 
 from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
-from uniscene_sim.evaluation.ray_predictors import RayPredictions
+from uniscene_sim.evaluation.lidar import baselines
+from uniscene_sim.evaluation.ray_predictors import RayPredictions, RayPredictor
+from uniscene_sim.evaluation.raycast_on_cells import MeasuredRaycast, RaycastOnCells
 from uniscene_sim.layout import Style
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.readings import RayBundle
 from uniscene_sim.lidar.learned.sensing import LearnedSensor
 from uniscene_sim.lidar.learned.voxels import Cells
+from uniscene_sim.lidar.raycast.measured import pandar64
 from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.occupancy.tile_store import tiles_around
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.tile import TILE_CELLS
 
-__all__ = ["LearnedRayPredictor", "learned_predictors"]
+__all__ = ["LearnedRayPredictor", "learned_predictors", "real_predictors"]
 
 _ABLATIONS = "lidar_ablations"  # beside the models of the zoo
+_REAL = "lidar_pandaset"
 _REACH_M = 75.0  # tiles around a sensor; more than the evaluated range
 
 
 def learned_predictors(
     model: str | Path, others: Sequence[str | Path] = (), device: str | None = None
 ) -> list[LearnedRayPredictor]:
-    """A model, the same without its drop-out head, and others; for the zoo's `lidar` also its ablations.
+    """A model, the same with the depth of equation 10 and without its drop-out head, and others; for the zoo's `lidar`
+    also its ablations.
 
     Raises:
         InputError: no such model, or a damaged one.
@@ -39,9 +44,30 @@ def learned_predictors(
     made = [LidarModel.load(folder, device) for folder in [*(path.parent for path in ablations), *others]]
     return [
         LearnedRayPredictor(full, name),
+        LearnedRayPredictor(full.by_mean_depth(), f"{name}, depth by equation 10"),
         LearnedRayPredictor(full, f"{name} without ray-drop head", drops=False),
         *(LearnedRayPredictor(one, one.name.replace("_", " ")) for one in made),
     ]
+
+
+def real_predictors(
+    model: str | Path, others: Sequence[str | Path] = (), device: str | None = None
+) -> list[RayPredictor]:
+    """What is compared on real sweeps: rays through cells, `raycast` as it is and as measured, a model as it is and by
+    equation 10, and others, by default of the zoo's `lidar` the one that has seen real sweeps.
+
+    Raises:
+        InputError: no such model, or a damaged one.
+    """
+    learned = [LidarModel.load(name, device) for name in (model, *others)]
+    if str(model) == "lidar" and not others and (data_dir("models") / _REAL / "config.yaml").exists():
+        learned.append(LidarModel.load(_REAL, device))
+    rows: list[RayPredictor] = [*baselines(), RaycastOnCells(), MeasuredRaycast(pandar64())]
+    for one in learned:
+        name = {"lidar": "sparse-sdf, as shipped", _REAL: "sparse-sdf, fine-tuned"}.get(one.name, one.name)
+        rows.append(LearnedRayPredictor(one, name))
+        rows.append(LearnedRayPredictor(one.by_mean_depth(), f"{name}, depth by equation 10"))
+    return rows
 
 
 class LearnedRayPredictor:
@@ -61,9 +87,9 @@ class LearnedRayPredictor:
     def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
         if self._tiles is None or self._tiles.town is not town:
             self._tiles = _TownTiles(town)
-        rays = RayBundle(sweep.origin[None], sweep.direction.astype(np.float64), sweep.max_range_m,
+        rays = RayBundle(sweep.origins(), sweep.direction.astype(np.float64), sweep.max_range_m,
                          sweep.detect_range_m, air_of(Style(sweep.weather)))  # fmt: skip
-        tiles = tiles_around(sweep.origin[0], sweep.origin[1], _REACH_M)
+        tiles = tiles_around(*sweep.middle[:2], _REACH_M)
         readings = self._sensor.read(self._tiles, tiles, town.agents[sweep.moment], rays)
         return RayPredictions(readings.range_m, readings.label, readings.intensity,
                     readings.drop_probability if self._drops else None)  # fmt: skip

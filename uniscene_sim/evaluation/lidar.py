@@ -34,6 +34,7 @@ FAR_M = 70.0
 SweepKind = tuple[float, str]
 #: Statistics by kind of sweep; None: of all sweeps, for kinds without data.
 LabelRates = dict[SweepKind | None, LabelStatistics]
+_GROUNDS = (("flat", True), ("hilly", False))
 _FITTED = 8  # training towns that label statistics are fitted to
 
 
@@ -52,6 +53,7 @@ class LidarScores:
     objects_within_02: float | None = None
     objects_within_05: float | None = None
     rest_median_m: float | None = None
+    rest_mean_m: float | None = None
     rest_within_05: float | None = None
     missed: float | None = None  # share of rays with a true hit that are predicted to miss
     ghosts: float | None = None  # share of rays without a true hit that are predicted to hit
@@ -67,7 +69,15 @@ class LidarScores:
 #: Columns of a model card's tables.
 LIDAR_TABLES = (
     ("median_m", "mean_m", "within_02", "within_05", "missed", "ghosts"),
-    ("objects_median_m", "objects_mean_m", "objects_within_02", "objects_within_05", "rest_median_m", "rest_within_05"),
+    (
+        "objects_median_m",
+        "objects_mean_m",
+        "objects_within_02",
+        "objects_within_05",
+        "rest_median_m",
+        "rest_mean_m",
+        "rest_within_05",
+    ),
     ("chamfer_m", "mmd", "jsd", "seconds"),
     ("intensity", "drop_auc", "best_auc"),
 )
@@ -127,20 +137,30 @@ def score_predictors(
         towns: sweeps with their ground truth.
         rates: label statistics, fitted to training towns.
         data: name of the data in the rows.
+
+    Returns:
+        a row of each predictor on all towns; then, if there are both, on the flat and on the hilly ones.
     """
-    scoreboards = [_LidarScoreboard() for _ in predictors]
+    parts = {data: list(towns)}
+    if 0 < sum(town.flat for town in towns) < len(towns):
+        parts |= {f"{data}, {name}": [t for t in towns if t.flat == flat] for name, flat in _GROUNDS}
+    boards = {part: [_LidarScoreboard() for _ in predictors] for part in parts}
     sweeps = [(town, sweep) for town in towns for sweep in town.sweeps]
     with tqdm(total=len(sweeps) * len(predictors), desc=f"eval {data}", unit="sweep", disable=None) as bar:
         for town, sweep in sweeps:
-            for predictor, scoreboard in zip(predictors, scoreboards, strict=True):
+            for n, predictor in enumerate(predictors):
                 start = perf_counter()
                 prediction = predictor(town, sweep)
-                scoreboard.add(sweep, prediction, rates, perf_counter() - start)
+                seconds = perf_counter() - start
+                for part, some in parts.items():
+                    if any(town is one for one in some):
+                        boards[part][n].add(sweep, prediction, rates, seconds)
                 bar.update()
-    best = _best_drop_auc([sweep for _, sweep in sweeps])
+    best = {part: _best_drop_auc([sweep for town in some for sweep in town.sweeps]) for part, some in parts.items()}
     return [
-        scoreboard.row(predictor.name, data, best)
-        for predictor, scoreboard in zip(predictors, scoreboards, strict=True)
+        board.row(predictor.name, part, best[part])
+        for part, of_part in boards.items()
+        for predictor, board in zip(predictors, of_part, strict=True)
     ]
 
 
@@ -218,6 +238,7 @@ class _LidarScoreboard:
             objects.within(0.2),
             objects.within(0.5),
             rest.median,
+            rest.mean,
             rest.within(0.5),
             every.missed,
             every.ghosts,

@@ -15,7 +15,8 @@ _CLASSES = len(OccClass)
 
 
 class MeanColumnBaseline:
-    """For each cell and height, the most frequent label among training cells with the same static layout channels.
+    """A lookup table: for each cell and height, the most frequent label among training cells with the same static
+    channels of the layout.
 
     Neighbouring cells and agents are not used. Combinations of channels without training data get the most frequent
     labels of all columns.
@@ -27,13 +28,16 @@ class MeanColumnBaseline:
 
     def __init__(self, channels: Sequence[str], heights: int):
         self._rows = [k for k, name in enumerate(channels) if name not in AGENT_CHANNELS]
-        self._counts = np.zeros((1 << len(self._rows), heights, _CLASSES), np.int64)
+        self._counts = np.zeros((1 << len(self._rows), heights, _CLASSES), np.int32)
 
-    def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
-        """Add a window: layout uint8 (C, X, Y), labels uint8 (X, Y, Z)."""
+    def add(self, layout: np.ndarray, labels: np.ndarray, observed: np.ndarray | None = None) -> None:
+        """Add a window: layout uint8 (C, X, Y), labels uint8 (X, Y, Z), and where these are known, bool (X, Y, Z)."""
         _, heights, classes = self._counts.shape
-        cell = (self._kind(layout)[..., None] * heights + np.arange(heights)) * classes + labels
-        self._counts += np.bincount(cell.ravel(), minlength=self._counts.size).reshape(self._counts.shape)
+        kinds, which = np.unique(self._kind(layout), return_inverse=True)
+        cell = (which.reshape(layout.shape[1:])[..., None] * heights + np.arange(heights)) * classes + labels
+        cell = cell.ravel() if observed is None else cell[observed]
+        counts = np.bincount(cell, minlength=len(kinds) * heights * classes)
+        self._counts[kinds] += counts.reshape(-1, heights, classes).astype(np.int32)
 
     def __call__(self, layouts: np.ndarray) -> np.ndarray:
         """Labels uint8 (B, X, Y, Z) for layouts uint8 (B, C, X, Y)."""

@@ -1,176 +1,233 @@
-"""`uniscene-sim eval occupancy`: generated occupancy, scored on held-out towns.
+"""`uniscene-sim eval occupancy`: generated occupancy, scored on held-out windows.
 
-All rows are scored on the same windows, agents included. The upper bound of a generator is the VAE (the truth encoded
-and decoded); the lower bounds are the decoder with mean latents and the mean column. `procedural` is the same map
-planned with another seed: as plausible as the truth but another world, so its 3D scores show how much of the world the
-layout leaves open.
+All rows of a set are scored on the same windows, agents included, where the truth was observed; those of engines on the
+windows of a few towns. The upper bound of a generator is the VAE (the truth encoded and decoded); lower bounds are the
+decoder with mean latents and the lookup tables. `procedural` is the same map planned with another seed: as plausible as
+the truth but another world, so its scores show how much of the world the layout leaves open. It, and what engines emit,
+is judged only on seeded towns, which can be made again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.evaluation.held_out import HeldOutWindows, choose_windows, make_held_out, read_held_out, town_files
+from uniscene_sim.evaluation.diversity import NOISES, diverse_windows, pairwise_iou
+from uniscene_sim.evaluation.held_out import (
+    HeldOutWindows,
+    choose_windows,
+    held_out_folders,
+    make_held_out,
+    read_held_out,
+)
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
+from uniscene_sim.evaluation.methods import (
+    Method,
+    Naming,
+    emitted,
+    learned_methods,
+    lookup_tables,
+    replanned,
+    truth,
+)
+from uniscene_sim.evaluation.predictions import read_predictions
 from uniscene_sim.evaluation.published import PUBLISHED
 from uniscene_sim.evaluation.score_table import OccupancyScores
-from uniscene_sim.evaluation.seams import seam_ratios
-from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import CONDITION_CHANNELS
-from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, MAP_CHANNELS, Confusion, LayoutScore
+from uniscene_sim.evaluation.scoreboard import Judge, Scoreboard, set_scores, true_surfaces
+from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
+from uniscene_sim.metrics.occupancy import Seams
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.storage.output_file import scratch_folder
-from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.tile import TILE_CELLS
 
-__all__ = ["evaluate_occupancy", "score_generator", "window_noise"]
+__all__ = ["LookupTables", "OccupancyTable", "evaluate_occupancy", "fit_tables", "score_methods"]
 
 _BATCH = 4
-_TOWNS = 4  # for seams: a single town's ratio varies by a quarter with the places of its houses
-_TRAINING = 64  # windows that the mean column is fitted to
-TRUTH, FLOW, PROCEDURAL = "truth", "flow", "procedural, another seed"
+_TRAINING = 32  # windows of each folder that the lookup tables are fitted to
+_PHASE = 4  # cells of a latent cell, for seams of what has none
+
+
+@dataclass(frozen=True)
+class OccupancyTable:
+    """Rows, and who made the windows that the lookup tables were fitted to, which are those of the training."""
+
+    rows: tuple[OccupancyScores, ...]
+    trained_on: tuple[str, ...]
+
+    @property
+    def head(self) -> str:
+        """What has to be known to read the rows, as text."""
+        return table_head(self.rows, self.trained_on)
+
+
+@dataclass(frozen=True)
+class LookupTables:
+    """Mean columns of training windows, with and without the plan in their layouts."""
+
+    told: MeanColumnBaseline
+    untold: MeanColumnBaseline
+    makers: tuple[str, ...]
 
 
 def evaluate_occupancy(
     model: OccupancyGenerator,
     data: str | Path | None = None,
     windows: int = 32,
-    steps: int = 2,
-    guidance: float = 1.0,
     seed: int = 0,
-) -> list[OccupancyScores]:
-    """All rows: held-out towns, CARLA's towns if `data` has them, and published figures.
+    judge: Judge | None = None,
+    predictions: Path | None = None,
+) -> OccupancyTable:
+    """All rows: held-out towns and recordings, and published figures.
 
     Args:
         model: the generator.
         data: folder written by `train data`; None to make a small temporary one.
-        windows: about how many held-out windows of each set.
-        steps: Euler steps of the flow.
-        guidance: weight of classifier-free guidance.
+        windows: about how many held-out windows of each folder.
         seed: of the noise.
+        judge: finds features; None leaves out what compares sets of them.
+        predictions: folder of others' occupancy for windows of `data`; then these are judged, and beside them what can
+            be judged alike.
 
     Raises:
-        InputError: the folder lacks training or test towns, or a file is damaged.
+        InputError: the folder lacks training or held-out windows, or a file is damaged.
     """
     with scratch_folder() as own:
         folder = own if data is None else Path(data)
         if data is None:
             make_held_out(folder, windows)
-        mean = MeanColumnBaseline(CONDITION_CHANNELS, DEFAULT_GRID.shape[2])
-        for _, town, at in choose_windows(folder / "train", _TRAINING):
-            for n in at:
-                mean.add(*town.sample(n, agents=True))
-        rows = []
-        for held_out in (folder / "test", folder / "carla"):
-            if held_out.name == "test" or held_out.is_dir():
-                rows += score_generator(model, read_held_out(held_out, windows), mean, steps, guidance, seed)
-        towns = [town for town, _ in town_files(folder / "test")][:_TOWNS]
-    seams = dict(zip((TRUTH, FLOW), seam_ratios(model, towns, seed), strict=True))
-    return [replace(row, seam=seams.get(row.name)) if row.data == "test" else row for row in rows] + [*PUBLISHED]
+        tables = fit_tables([folder / "train", *(more for more in [folder / "real_train"] if more.is_dir())])
+        rows: list[OccupancyScores] = []
+        if predictions is not None:
+            for predicted in read_predictions(folder, predictions, windows):
+                scenes = predicted.scenes
+                flows = [m for m in learned_methods(model, scenes, seed) if m.name in (Naming.UNTOLD, Naming.TOLD)]
+                beside = [*lookup_tables(scenes, tables.told, tables.untold), *flows]
+                judged = [truth(predicted.judged), *map(predicted.view, beside), predicted.method]
+                rows += score_methods(predicted.judged, judged, judge)
+            return OccupancyTable(tuple(rows), tables.makers)
+        for held_out in held_out_folders(folder) or [folder / "test"]:
+            for scenes in read_held_out(held_out, windows):
+                methods = [
+                    truth(scenes),
+                    *lookup_tables(scenes, tables.told, tables.untold),
+                    *learned_methods(model, scenes, seed),
+                    *replanned(scenes),
+                    *emitted(model, scenes),
+                ]
+                rows += score_methods(scenes, methods, judge)
+    return OccupancyTable((*rows, *PUBLISHED), tables.makers)
 
 
-def score_generator(
-    model: OccupancyGenerator,
-    scenes: HeldOutWindows,
-    mean: MeanColumnBaseline,
-    steps: int = 2,
-    guidance: float = 1.0,
-    seed: int = 0,
+def fit_tables(folders: Sequence[Path]) -> LookupTables:
+    """Lookup tables of folders of training windows.
+
+    Raises:
+        InputError: one has none, or a file is damaged.
+    """
+    told, untold = (MeanColumnBaseline(CONDITION_CHANNELS, GENERATED_GRID.shape[2]) for _ in range(2))
+    makers = []
+    for _, town, at in (one for folder in folders for one in choose_windows(folder, _TRAINING)):
+        makers.append(town.maker)
+        for n in at:
+            window = town.sample(n, agents=True)
+            told.add(window.layout, window.labels, window.observed)
+            untold.add(without_plan(window.layout), window.labels, window.observed)
+    return LookupTables(told, untold, tuple(dict.fromkeys(makers)))
+
+
+def score_methods(
+    scenes: HeldOutWindows, methods: Sequence[Method], judge: Judge | None = None
 ) -> list[OccupancyScores]:
-    """Rows of a model and its baselines on held-out windows.
+    """Rows of methods on held-out windows.
 
     Args:
-        model: the generator.
-        scenes: N windows, at least two.
-        mean: baseline, fitted to training windows.
-        steps: Euler steps of the flow.
-        guidance: weight of classifier-free guidance.
-        seed: of the noise, together with the index of the window.
+        scenes: N windows.
+        methods: what to compare, the truth first.
+        judge: finds features; None leaves out what compares sets of them.
     """
-    count = len(scenes.labels)
-    layouts = scenes.layouts[:, [CONDITION_CHANNELS.index(name) for name in model.channels]]
-    noise = np.stack([window_noise(model, scenes.labels.shape[1:], seed, k) for k in range(count)])
-
-    def vae(at: np.ndarray, with_layout: bool) -> np.ndarray:
-        return model.decode(model.encode(scenes.labels[at], layouts[at]), layouts[at] if with_layout else None)
-
-    def flow(at: np.ndarray) -> np.ndarray:
-        return model.decode(model.generate(layouts[at], noise[at], steps=steps, guidance=guidance), layouts[at])
-
-    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        TRUTH: lambda at: scenes.labels[at],
-        "VAE ceiling": lambda at: vae(at, True),
-        "VAE without layout": lambda at: vae(at, False),
-        "decoder alone": lambda at: model.decode(np.zeros_like(noise[at]), layouts[at]),
-        "mean column": lambda at: mean(scenes.layouts[at]),
-        FLOW: flow,
-    }
-    if (replanned := scenes.replanned) is not None:
-        ways[PROCEDURAL] = lambda at: replanned[at]
-    scoreboards = {name: _OccupancyScoreboard() for name in ways}
-    with tqdm(total=count * len(ways), desc=f"eval {scenes.data}", unit="window", disable=None) as bar:
-        for at in np.array_split(np.arange(count), -(-count // _BATCH)):
-            # Windows are in the order of towns, so the one half of them away is another place.
-            others = scenes.layouts[(at + count // 2) % count]
-            for name, make in ways.items():
+    surfaces = true_surfaces(scenes)
+    others = judge(scenes.others) if judge is not None and len(scenes.others) else None
+    boards = {method.name: Scoreboard(scenes) for method in methods}
+    sets: dict[str, dict[str, float]] = {}
+    total = sum(len(method.windows) for method in methods)
+    with tqdm(total=total, desc=f"eval {scenes.data}", unit="window", disable=None) as bar:
+        for method in methods:
+            board = boards[method.name]
+            for at in np.array_split(method.windows, -(-len(method.windows) // _BATCH)):
                 start = perf_counter()
-                made = make(at)
-                scoreboards[name].seconds.append((perf_counter() - start) / len(at))
-                for windows in zip(scenes.layouts[at], others, scenes.labels[at], made, strict=True):
-                    scoreboards[name].add(*windows)
+                made = method.make(at)
+                if method.timed:
+                    board.seconds.append((perf_counter() - start) / len(at))
+                for k, labels in zip(at.tolist(), made, strict=True):
+                    board.add(k, labels, surfaces[k])
                 bar.update(len(at))
-    truth = scoreboards[TRUTH].swapped.mean()
-    return [
-        scoreboard.row(name, scenes.data, truth, name not in (TRUTH, PROCEDURAL))
-        for name, scoreboard in scoreboards.items()
-    ]
+            made_set = np.stack(board.taken())
+            if judge is not None and others is not None:
+                sets[method.name] = set_scores(others, judge(made_set))
+    tiles = boards.get(Naming.TILES)
+    rows = []
+    for method in methods:
+        through_tiles = method.mosaic is not None and tiles is not None
+        row = boards[method.name].row(
+            method.name, boards[methods[0].name], tiles.objects if through_tiles and tiles else None
+        )
+        row = replace(row, seam=_seam(method, scenes), pairwise=_pairs(method, scenes))
+        rows.append(replace(row, **sets.get(method.name, {})))
+    return rows
 
 
-def window_noise(model: OccupancyGenerator, shape: tuple[int, ...], seed: int, window: int) -> np.ndarray:
-    """Noise of latents for a window.
+def _pairs(method: Method, scenes: HeldOutWindows) -> float | None:
+    """How alike what a method makes of one layout is."""
+    if method.variant is None:
+        return None
+    return pairwise_iou(scenes, diverse_windows(scenes), method.variant, NOISES)
+
+
+def _seam(method: Method, scenes: HeldOutWindows) -> float | None:
+    """Ratio at the borders of tiles around the first window of each town whose tiles are made."""
+    if method.mosaic is None:
+        return None
+    seams = Seams(TILE_CELLS, _PHASE)
+    first = {scenes.places[k].file: scenes.places[k] for k in reversed(method.windows.tolist())}
+    for place in first.values():
+        seams.add(method.mosaic(place))
+    return seams.ratio
+
+
+def table_head(rows: Sequence[OccupancyScores], trained_on: Sequence[str]) -> str:
+    """What was told and what generated, who made the data, and what little a lookup table and another noise show.
 
     Args:
-        model: the generator, for patch and channels.
-        shape: (X, Y, Z) of the window's labels.
-        seed: of the noise.
-        window: index of the window.
-
-    Returns:
-        float32 (channels, X / patch, Y / patch).
+        rows: of all sets.
+        trained_on: makers of the training windows.
     """
-    nx, ny = (n // model.patch for n in shape[:2])
-    return np.random.default_rng([seed, window]).standard_normal((model.latent_channels, nx, ny), np.float32)
+    lines = [
+        "Told: roads, walkways, crossings, paint and agents; in rows `told` also the footprints of houses, plants and "
+        "rails. Generated: all else, to 11.8 m above the ground.",
+        f"Training windows made by: {', '.join(trained_on)}. Each set of held-out windows names its maker.",
+    ]
+    for data in dict.fromkeys(row.data for row in rows if row.windows):
+        here = {row.name: row for row in rows if row.data == data}
+        for kind, lookup, flow in (("untold", Naming.LOOKUP_UNTOLD, Naming.UNTOLD),
+                                   ("told", Naming.LOOKUP_TOLD, Naming.TOLD)):  # fmt: skip
+            if lookup in here and flow in here:
+                table, made = here[lookup], here[flow]
+                lines.append(
+                    f"{data}, {kind}: a lookup table without neighbours reaches mIoU {_share(table.miou_given)} of "
+                    f"given classes and {_share(table.miou_invented)} of the others, where the flow reaches "
+                    f"{_share(made.miou_given)} and {_share(made.miou_invented)}; two noises on one layout agree on "
+                    f"houses and plants to IoU {_share(made.pairwise)}."
+                )
+        if Naming.PROCEDURAL in here:
+            lines.append(f"{data}: two procedural seeds agree to IoU {_share(here[Naming.PROCEDURAL].pairwise)}.")
+    return "\n".join(f"- {line}" for line in lines)
 
 
-class _OccupancyScoreboard:
-    """Accumulates the scores of one method."""
-
-    def __init__(self) -> None:
-        self.voxels, self.seconds = Confusion(), list[float]()
-        self.own, self.swapped = LayoutScore(CONDITION_CHANNELS), LayoutScore(CONDITION_CHANNELS)
-
-    def add(self, layout: np.ndarray, other: np.ndarray, truth: np.ndarray, made: np.ndarray) -> None:
-        self.voxels.add(truth, made)
-        self.own.add(layout, made)
-        self.swapped.add(other, made)
-
-    def row(self, name: str, data: str, swapped_truth: float, timed: bool) -> OccupancyScores:
-        return OccupancyScores(
-            name,
-            data,
-            self.voxels.miou,
-            self.voxels.iou,
-            self.own.mean(),
-            self.own.mean(MAP_CHANNELS),
-            self.own.mean(AGENT_CHANNELS),
-            self.swapped.mean(),
-            swapped_truth,
-            self.voxels.volume_ratio(OccClass.MANMADE),
-            self.voxels.volume_ratio(OccClass.VEGETATION),
-            seconds=float(np.median(self.seconds)) if timed else None,
-        )
+def _share(value: float | None) -> str:
+    return "-" if value is None or np.isnan(value) else f"{value:.3f}"

@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from uniscene_sim.evaluation.held_out import HeldOutWindows
-from uniscene_sim.evaluation.occupancy import window_noise
+from uniscene_sim.evaluation.methods import window_noise
 from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import CONDITION_CHANNELS, EgoVehicle
+from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.layout import CONDITION_CHANNELS, EgoVehicle, without_plan
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.recording.panels import occupancy_panel
 from uniscene_sim.recording.preview import font
@@ -29,6 +29,7 @@ _COLOUR_OF = {
     "stop_line": OccClass.PED_CROSSING,
     "road_block": OccClass.BARRIER,
     "building": OccClass.MANMADE,
+    "guard_rail": OccClass.BARRIER,
 }
 
 
@@ -36,7 +37,7 @@ def layout_picture(layout: np.ndarray) -> np.ndarray:
     """A layout uint8 (C, X, Y) of `CONDITION_CHANNELS` as RGB uint8 (X, Y, 3), forward up."""
     rgb = np.full((*layout.shape[1:], 3), _DARK, np.uint8)
     first = ("drivable_area", "walkway", "carpark_area", "building", "vegetation")
-    for name in (*first, *(name for name in CONDITION_CHANNELS if name not in first)):
+    for name in (*first, *(name for name in CONDITION_CHANNELS if name not in (*first, "unplanned"))):
         label = _COLOUR_OF.get(name) or OccClass[name.upper()]
         rgb[layout[CONDITION_CHANNELS.index(name)] > 0] = OCC_RGB[label]
     return rgb[::-1, ::-1]
@@ -57,18 +58,15 @@ def occupancy_comparison_picture(
     model: OccupancyGenerator,
     scenes: HeldOutWindows,
     count: int = 3,
-    steps: int = 2,
-    guidance: float = 1.0,
     seed: int = 0,
 ) -> np.ndarray:
-    """RGB uint8 (H, W, 3): layout, truth, VAE reconstruction and flow output of some windows, from above and behind.
+    """RGB uint8 (H, W, 3): layout, truth, VAE reconstruction, and the flow's output with and without the plan, of some
+    windows, from above and behind.
 
     Args:
         model: the generator.
         scenes: held-out windows.
         count: how many of them to draw.
-        steps: Euler steps of the flow.
-        guidance: weight of classifier-free guidance.
         seed: of the noise.
     """
     chosen = np.unique(np.linspace(0, len(scenes.labels) - 1, count).round().astype(int))
@@ -76,14 +74,15 @@ def occupancy_comparison_picture(
     rows = []
     for k in chosen:
         layout, truth = scenes.layouts[k][order][None], scenes.labels[k]
-        rebuilt = model.decode(model.encode(truth[None], layout), layout)[0]
+        untold = without_plan(layout, model.channels)
+        rebuilt = model.decode(model.encode(truth[None], untold), untold)[0]
         noise = window_noise(model, truth.shape, seed, int(k))[None]
-        made = model.decode(model.generate(layout, noise, steps=steps, guidance=guidance), layout)[0]
-        worlds = (truth, rebuilt, made)
+        made = [model.decode(model.generate(given, noise), given)[0] for given in (untold, layout)]
+        worlds = (truth, rebuilt, *made)
         rows.append(
             [layout_picture(scenes.layouts[k]), *(panel(w) for w in worlds for panel in (top_view, _oblique_view))]
         )
-    names = ["layout", "truth", "", "VAE", "", f"flow, {steps} steps", ""]
+    names = ["layout", "truth", "", "VAE", "", "flow, untold", "", "flow, told", ""]
     step = _SIZE + _GAP
     canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + len(rows) * step), _DARK)
     draw = ImageDraw.Draw(canvas)
@@ -98,5 +97,5 @@ def occupancy_comparison_picture(
 
 
 def _oblique_view(labels: np.ndarray) -> np.ndarray:
-    grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), DEFAULT_GRID, Pose())
+    grid = OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), GENERATED_GRID, Pose())
     return occupancy_panel(grid, EgoVehicle(), _SIZE)

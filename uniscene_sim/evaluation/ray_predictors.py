@@ -52,7 +52,7 @@ def label_grid_around(town: TownSweeps, sweep: GroundTruthSweep) -> OccupancyGri
     kinds = AGENT_OCC_CLASS[agents["cls"]]
     ijk = np.concatenate([cells.ijk, *parts])
     label = np.concatenate([cells.label, *(np.full(len(p), k, np.uint8) for p, k in zip(parts, kinds, strict=True))])
-    return dense_labels_near(ijk, label, sweep.origin[:2], _REACH_M)
+    return dense_labels_near(ijk, label, sweep.middle[:2], _REACH_M)
 
 
 class FirstHitBaseline:
@@ -92,9 +92,9 @@ class Open3dBaseline:
         tensor: Any = open3d.core.Tensor
         scene = open3d.t.geometry.RaycastingScene()
         # relative to the sensor, for Open3D's float32
-        scene.add_triangles(tensor((vertices - sweep.origin).astype(np.float32)), tensor(triangles))
+        scene.add_triangles(tensor((vertices - sweep.middle).astype(np.float32)), tensor(triangles))
         origins, directions = _rays(sweep)
-        rays = np.hstack([np.zeros_like(origins), directions]).astype(np.float32)
+        rays = np.hstack([origins - sweep.middle, directions]).astype(np.float32)
         range_m = scene.cast_rays(tensor(rays))["t_hit"].numpy().astype(np.float64)
         hit = range_m < np.inf
         label = np.full(len(range_m), OccClass.FREE, np.uint8)

@@ -48,6 +48,7 @@ class RealSweepScores:
     ring: float
     intensity: float | None
     dropout: float
+    data: str = "histograms of real sweeps"
 
 
 class SweepPoints(NamedTuple):

@@ -277,3 +277,4 @@ class RoadNetwork:
     source_ref: str = ""  # identity given by its reader, see `StaticMap.ref`; empty: that of the content
     losses: tuple[str, ...] = ()  # what its reader left out or could not tell, a sentence each
     closings: tuple[Closing, ...] = ()  # of a map that is edited; files hold none
+    complete_kinds: tuple[str, ...] = ()  # see `StaticMap.complete`

@@ -5,23 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from uniscene_sim.maps.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.extract import opendrive_ref
-from uniscene_sim.maps.opendrive.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
+from uniscene_sim.maps.osm.extract import OSM_SUFFIXES, is_osm
+from uniscene_sim.maps.osm.reader import read_osm
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.maps.painted.painted_map import PaintedMap
 from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.maps.sumo.net import SUMO_SUFFIXES, is_sumo
+from uniscene_sim.maps.sumo.polygons import polygon_files
+from uniscene_sim.maps.sumo.reader import read_sumo
 from uniscene_sim.maps.vector.npz_file import saved_ref
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.storage.input_file import is_folder, is_regular, read_input, require_regular
 from uniscene_sim.storage.output_file import Outputs
 
-__all__ = ["extract_to", "load_map"]
+__all__ = ["MAP_SUFFIXES", "extract_to", "is_map_file", "load_map"]
 
-_WHAT = "a map: .xodr, .npz, or the folder of a painted map"
+#: How the names of map files end.
+MAP_SUFFIXES = (".xodr", ".npz", *OSM_SUFFIXES, *SUMO_SUFFIXES)
+
+_WHAT = "a map: .xodr, .npz, .osm[.gz], .osm.pbf, .net.xml[.gz], or the folder of a painted map"
 
 _loaded: WeakValueDictionary[tuple[object, ...], StaticMap] = WeakValueDictionary()
+
+
+def is_map_file(path: str | Path) -> bool:
+    """Whether a file is called as map files are."""
+    return str(path).lower().endswith(MAP_SUFFIXES)
 
 
 def extract_to(path: str | Path, out: str | Path) -> VectorMap:
@@ -38,7 +51,8 @@ def extract_to(path: str | Path, out: str | Path) -> VectorMap:
 
 
 def load_map(path: str | Path) -> StaticMap:
-    """A map from `.npz` or `.xodr`, or a painted one from `.npz` or a folder.
+    """A map from `.npz`, `.xodr`, an extract of OpenStreetMap or a network of SUMO, or a painted one from `.npz` or a
+    folder.
 
     While the file is unchanged and the map still in use, the same object is returned. A `foo.npz` beside `foo.xodr` is
     read instead of it if this version of the reader made it from the same content.
@@ -59,6 +73,8 @@ def load_map(path: str | Path) -> StaticMap:
 def _file_state(path: Path) -> tuple[object, ...]:
     """Path, time and size of all files that a map is read from."""
     files = sorted(path.glob("*")) if is_folder(path) else [path, path.with_suffix(".npz")]
+    if is_sumo(path):
+        files += polygon_files(path)
     stats = [(str(file), file.stat()) for file in files if is_regular(file)]
     return (str(path.resolve()), *((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
 
@@ -66,6 +82,10 @@ def _file_state(path: Path) -> tuple[object, ...]:
 def _load(path: Path) -> StaticMap:
     if is_folder(path) or (path.suffix == ".npz" and is_painted(path)):
         return PaintedMap.load(path)
+    if is_osm(path):
+        return read_osm(path)
+    if is_sumo(path):
+        return read_sumo(path)
     if path.suffix == ".npz":
         return _told(VectorMap.load(path), path)
     beside = path.with_suffix(".npz")

@@ -5,6 +5,7 @@ What is computed from them then agrees on machines whose last bits differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ def rounded_network(network: RoadNetwork) -> RoadNetwork:
     """The network with all of its numbers rounded."""
     return replace(
         network,
-        lanes=tuple(map(rounded_lane, network.lanes)),
+        lanes=_rounded_lanes(network.lanes),
         crossings=tuple(Crossing(map_metres(c.polygon)) for c in network.crossings),
         stop_lines=tuple(
             replace(line, ends=map_metres(line.ends), s_m=float(map_metres(line.s_m))) for line in network.stop_lines
@@ -36,11 +37,28 @@ def rounded_network(network: RoadNetwork) -> RoadNetwork:
 
 def rounded_lane(lane: Lane) -> Lane:
     """The lane with its numbers rounded."""
-    centre, width, height = map_metres(lane.centre), map_metres(lane.width), float(map_metres(lane.height))
+    return _rounded_lanes((lane,))[0]
+
+
+def _rounded_lanes(lanes: Sequence[Lane]) -> tuple[Lane, ...]:
+    """Lanes with their numbers rounded, the samples of all at once."""
+    if not lanes:
+        return ()
+    ends = np.cumsum([len(lane.centre) for lane in lanes])[:-1]
+    samples = [
+        np.split(rounded(np.concatenate([getattr(lane, name) for lane in lanes])), ends)
+        for name, rounded in (("centre", map_metres), ("heading", map_radians), ("width", map_metres))
+    ]
+    return tuple(_with_samples(lane, *parts) for lane, *parts in zip(lanes, *samples, strict=True))
+
+
+def _with_samples(lane: Lane, centre: np.ndarray, heading: np.ndarray, width: np.ndarray) -> Lane:
+    """The lane with samples that are rounded, and its other numbers rounded."""
     changes = tuple(replace(limit, s_m=float(map_metres(limit.s_m))) for limit in lane.speed_changes)
     borders: dict[str, Any] = {name: tuple(map(_rounded, getattr(lane, name))) for name in BORDER_FIELDS}
-    return replace(lane, centre=centre, heading=map_radians(lane.heading), width=width, height=height,
-                   speed_changes=changes, profile=map_metres(lane.profile), **borders)  # fmt: skip
+    profile = map_metres(lane.profile) if len(lane.profile) else lane.profile
+    return replace(lane, centre=centre, heading=heading, width=width, height=float(map_metres(lane.height)),
+                   speed_changes=changes, profile=profile, **borders)  # fmt: skip
 
 
 def _rounded(part: _Part) -> _Part:

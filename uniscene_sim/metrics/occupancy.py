@@ -13,7 +13,17 @@ import numpy as np
 from uniscene_sim.layout import LAYOUT_CHANNELS
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["AGENT_CHANNELS", "LAYOUT_15", "MAP_CHANNELS", "Confusion", "LayoutScore", "Seams", "layout_from_above"]
+__all__ = [
+    "AGENT_CHANNELS",
+    "GIVEN_CLASSES",
+    "INVENTED_CLASSES",
+    "LAYOUT_15",
+    "MAP_CHANNELS",
+    "Confusion",
+    "LayoutScore",
+    "Seams",
+    "layout_from_above",
+]
 
 _FREE = int(OccClass.FREE)
 _CLASSES = len(OccClass)
@@ -43,25 +53,39 @@ def _bits(channel: str) -> int:
 _BITS = np.array([_bits(name) for name in LAYOUT_15], dtype=np.uint32)
 
 
+#: Classes that a channel of the layout tells, and those that a generator has to find a place for.
+GIVEN_CLASSES = tuple(label for label in range(_FREE) if (_BITS >> np.uint32(label) & 1).any())
+INVENTED_CLASSES = tuple(label for label in range(_FREE) if label not in GIVEN_CLASSES)
+
+
 class Confusion:
     """Confusion matrix of voxels: rows by true class, columns by generated class."""
 
     def __init__(self) -> None:
         self.counts = np.zeros((_CLASSES, _CLASSES), np.int64)
 
-    def add(self, truth: np.ndarray, guess: np.ndarray) -> None:
-        """Add true and generated labels, uint8 of one shape."""
+    def add(self, truth: np.ndarray, guess: np.ndarray, observed: np.ndarray | None = None) -> None:
+        """Add true and generated labels, uint8 of one shape; of the voxels that `observed`, bool, says, or of all."""
         if truth.shape != guess.shape:
             raise ValueError(f"expected labels of one shape, got {truth.shape} and {guess.shape}")
+        if observed is not None:
+            truth, guess = truth[observed], guess[observed]
         pair = truth.astype(np.uint16) * np.uint16(_CLASSES) + guess
         self.counts += np.bincount(pair.ravel(), minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 
     @property
     def miou(self) -> float:
         """Mean IoU of the occupied classes that occur in the truth."""
-        truth, guess, both = self.counts.sum(axis=1), self.counts.sum(axis=0), np.diag(self.counts)
-        there = truth[:_FREE] > 0
-        return _mean((both / np.maximum(truth + guess - both, 1))[:_FREE][there])
+        return self.miou_of(range(_FREE))
+
+    def miou_of(self, classes: Sequence[int]) -> float:
+        """Mean IoU of those of some classes that occur in the truth."""
+        return _mean([self.class_iou(label) for label in classes if self.counts[label].any()])
+
+    def class_iou(self, label: int) -> float:
+        """IoU of the voxels of a class."""
+        both = self.counts[label, label]
+        return _ratio(both, self.counts[label].sum() + self.counts[:, label].sum() - both)
 
     @property
     def iou(self) -> float:
@@ -101,11 +125,13 @@ class LayoutScore:
         self._map = np.array([name in MAP_CHANNELS for name in LAYOUT_15])[:, None, None]
         self._drawn, self._both, self._either = np.zeros((3, len(LAYOUT_15)), np.int64)
 
-    def add(self, layout: np.ndarray, labels: np.ndarray) -> None:
-        """Add a layout uint8 (C, X, Y) and labels uint8 (X, Y, Z)."""
+    def add(self, layout: np.ndarray, labels: np.ndarray, columns: np.ndarray | None = None) -> None:
+        """Add a layout uint8 (C, X, Y) and labels uint8 (X, Y, Z); only the columns, bool (X, Y), that count."""
         drawn, seen = layout[self._rows] > 0, layout_from_above(labels)
         drawn[self._barrier] |= layout[self._block] > 0
         hidden = self._map & (drawn & ~self._map).any(axis=0)
+        if columns is not None:
+            hidden = hidden | ~columns
         drawn, seen = drawn & ~hidden, seen & ~hidden
         self._drawn += drawn.sum(axis=(1, 2))
         self._both += (drawn & seen).sum(axis=(1, 2))

@@ -10,6 +10,7 @@ from pathlib import Path
 from uniscene_sim.edit import CloseLane, MoveAgent, RemoveAgent
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.maps.load import MAP_SUFFIXES
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.scenario import Action, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
 from uniscene_sim.scenario_files.parts import agent_of, edit_of, made
@@ -100,13 +101,13 @@ def _map_path(file: YamlFile) -> Path:
     name = file.data["map"]
     folders = [file.path.parent, file.path.parent / "maps", data_dir("scenarios") / "maps"]
     for folder in folders:
-        for candidate in (folder / name, folder / f"{name}.xodr", folder / f"{name}.npz"):
+        for candidate in (folder / name, *(folder / f"{name}{suffix}" for suffix in MAP_SUFFIXES)):
             if is_regular(candidate) or is_painted(candidate):
                 return candidate
     raise file.error(
         ("map",),
-        f"{shown(name)} not found; expected an .xodr or .npz file, or the folder of a painted map, beside the scenario "
-        "or in scenarios/maps",
+        f"{shown(name)} not found; expected a map file ({', '.join(MAP_SUFFIXES)}), or the folder of a painted map, "
+        "beside the scenario or in scenarios/maps",
     )
 
 

@@ -1,4 +1,5 @@
-"""Batches of crops of windows, anywhere or around an agent, with random flips and transposition."""
+"""Batches of crops of windows, anywhere or around an agent, with random flips and transposition, with or without the
+plan of houses and plants."""
 
 from __future__ import annotations
 
@@ -11,34 +12,39 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uniscene_sim.datasets.windows import Windows
-from uniscene_sim.errors import InputError
+from uniscene_sim.datasets.windows import Windows, WindowSample
+from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
+from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["Batch", "Crops", "prefetch_batches"]
+
+_FREE = np.uint8(OccClass.FREE)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B crops, or B / F clips of F frames, whose frames are consecutive."""
+    """B crops."""
 
     layout: Tensor  # uint8 (B, C, X, Y)
-    labels: Tensor  # uint8 (B, X, Y, Z)
+    labels: Tensor  # uint8 (B, X, Y, Z), free where they are not known
+    observed: Tensor  # bool (B, X, Y, Z): where labels are known
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.layout.to(device), self.labels.to(device))
+        return Batch(self.layout.to(device), self.labels.to(device), self.observed.to(device))
 
 
 class Crops:
     """Endless seeded batches by index; batch n is the same on every machine.
 
     Args:
-        windows: of each town.
+        windows: of each town or recording.
         cells: side of a crop.
-        batch: number of crops, or of clips, per batch.
+        batch: number of crops per batch.
         seed: of the crops.
         near_agents: share of crops around an agent, of classes drawn uniformly.
         without_agents: share of crops of the static world alone.
-        frames: of a clip, consecutive windows of one drive.
+        unplanned: share of crops in which houses, plants and rails are withheld from the layout.
+        channels: of the layouts, some of `CONDITION_CHANNELS`.
     """
 
     def __init__(
@@ -49,13 +55,13 @@ class Crops:
         seed: int,
         near_agents: float = 0.4,
         without_agents: float = 0.0,
-        frames: int = 1,
+        unplanned: float = 0.0,
+        channels: Sequence[str] = CONDITION_CHANNELS,
     ):
         self._windows, self._cells, self._batch, self._seed = windows, cells, batch, seed
-        self._near, self._without, self._frames = near_agents, without_agents, frames
-        #: First window of each window's clip, by town.
-        self._first = [_first_of_clips(town.sequence, frames) for town in windows]
-        self._all = [(w, n) for w, first in enumerate(self._first) for n in np.unique(first).tolist()]
+        self._near, self._without, self._unplanned = near_agents, without_agents, unplanned
+        self._channels = [CONDITION_CHANNELS.index(name) for name in channels]
+        self._all = [(w, n) for w, town in enumerate(windows) for n in range(len(town))]
         shape = windows[0].labels.shape[1:]
         by_label: dict[int, list[np.ndarray]] = {}
         for w, town in enumerate(windows):
@@ -68,44 +74,32 @@ class Crops:
 
     def __getitem__(self, n: int) -> Batch:
         rng = np.random.default_rng((self._seed, n))
-        layouts, labels = zip(*(frame for _ in range(self._batch) for frame in self._clip(rng)), strict=True)
-        return Batch(torch.from_numpy(np.stack(layouts)), torch.from_numpy(np.stack(labels)))
+        crops = [self._crop(rng) for _ in range(self._batch)]
+        parts = ("layout", "labels", "observed")
+        return Batch(*(torch.from_numpy(np.stack([getattr(crop, part) for crop in crops])) for part in parts))
 
-    def _clip(self, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _crop(self, rng: np.random.Generator) -> WindowSample:
         agents = rng.random() >= self._without
         if agents and self._agents and rng.random() < self._near:
             rows = self._agents[rng.integers(len(self._agents))]
             w, n, i, j = rows[rng.integers(len(rows))]
-            n, corner = self._first[w][n], np.array([i, j]) - rng.integers(self._cells, size=2)
+            corner = np.array([i, j]) - rng.integers(self._cells, size=2)
         else:
             w, n = self._all[rng.integers(len(self._all))]
             corner = rng.integers(10_000, size=2) % (np.array(self._windows[w].labels.shape[1:3]) - self._cells + 1)
         i, j = np.clip(corner, 0, np.array(self._windows[w].labels.shape[1:3]) - self._cells).tolist()
         area = slice(i, i + self._cells), slice(j, j + self._cells)
         mirror_x, mirror_y, turn = rng.random(3) < 0.5
-        made = []
-        for frame in range(self._frames):
-            layout, labels = self._windows[w].sample(int(n) + frame, bool(agents), area)
-            if mirror_x:
-                layout, labels = layout[:, ::-1], labels[::-1]
-            if mirror_y:
-                layout, labels = layout[:, :, ::-1], labels[:, ::-1]
-            if turn:
-                layout, labels = layout.transpose(0, 2, 1), labels.transpose(1, 0, 2)
-            made.append((np.ascontiguousarray(layout), np.ascontiguousarray(labels)))
-        return made
-
-
-def _first_of_clips(sequence: np.ndarray, frames: int) -> np.ndarray:
-    """First window, int64 (N,), of a clip of `frames` windows of one drive that contains each window or is near it."""
-    begins = np.r_[0, np.flatnonzero(np.diff(sequence)) + 1]
-    ends = np.r_[begins[1:], len(sequence)]
-    begin, end = (np.repeat(edge, ends - begins) for edge in (begins, ends))
-    if (end - begin).min() < frames:
-        raise InputError(f"a drive has {(end - begin).min()} windows, expected at least {frames}", field="frames")
-    at = begin + (np.arange(len(sequence)) - begin) // frames * frames
-    first: np.ndarray = np.minimum(at, end - frames)
-    return first
+        window = self._windows[w].sample(int(n), bool(agents), area)
+        layout = without_plan(window.layout) if rng.random() < self._unplanned else window.layout
+        layout, labels, observed = layout[self._channels], window.labels, window.observed
+        if mirror_x:
+            layout, labels, observed = layout[:, ::-1], labels[::-1], observed[::-1]
+        if mirror_y:
+            layout, labels, observed = layout[:, :, ::-1], labels[:, ::-1], observed[:, ::-1]
+        if turn:
+            layout, labels, observed = layout.transpose(0, 2, 1), labels.swapaxes(0, 1), observed.swapaxes(0, 1)
+        return WindowSample(layout, np.where(observed, labels, _FREE), observed)
 
 
 def prefetch_batches(crops: Crops, first: int, last: int) -> Iterator[Batch]:

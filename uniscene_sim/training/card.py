@@ -13,17 +13,21 @@ from typing import Any
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.input_file import MIB, read_text, reading
 
-__all__ = ["device_name", "lidar_card", "occupancy_card"]
+__all__ = ["device_name", "features_card", "lidar_card", "occupancy_card", "real_lidar_card"]
 
 _LOG = "the log of a training"
 
 _CARD = """# {name}
 
-Occupancy from layouts: a VAE of 0.4 m labels (compression ratio {ratio:.0f}) and a rectified flow over its latents
-({flow}), as the engine `occflow-tiles` uses them. {vae_parameters:.1f} and {flow_parameters:.1f} million parameters.
+Generated: houses, plants and all else that stands beside roads, to 11.8 m above the ground. Told: roads, walkways,
+crossings, paint and agents, and where a map has them and the option `told` is set, the footprints of houses, plants and
+rails.
+
+A VAE of 0.4 m labels (compression ratio {ratio:.0f}) and a rectified flow over its latents ({flow}), as the engine
+`occflow-tiles` uses them. {vae_parameters:.1f} and {flow_parameters:.1f} million parameters.
 
 ## Training
-- Data: {windows} windows of {towns} seeded towns, as `uniscene-sim train data` makes them. No real data was used.
+- Data: {windows} windows of {towns} towns or recordings, made by: {made_by}.
 - {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {flow_steps} of the flow in {flow_minutes:.0f}, on
   {device}.
 - `uniscene-sim train occupancy` repeats the training.
@@ -34,8 +38,26 @@ Occupancy from layouts: a VAE of 0.4 m labels (compression ratio {ratio:.0f}) an
 
 mIoU and IoU are those of averaged weights on windows of held-out towns, encoded and decoded with their layout.
 
-## On held-out towns
+## On held-out windows
 {evaluation}
+
+Rows: `truth as tiles` is the truth's plan as the engine `procedural` emits it, cut back into windows; the rows of
+engines are what `occflow-tiles` emits, likewise, in a few of the towns (`windows` says how many). `VAE ceiling` is the
+truth encoded and decoded. Lookup tables hold the commonest column of labels for the layout of a single cell. Only
+seeded towns can be made again with another seed, or by an engine.
+
+Columns: only voxels that were observed are judged. mIoU of classes whose channel is told (`given`) and of the others
+(`invented`); IoU of occupied voxels, of manmade and of vegetation; of what is seen first along rays from the ego
+(`surface`). IoU of the layout with the occupancy from above (15 channels, map, agents), the same with another window's
+layout (`swapped`), and of the truth; voxels of manmade and vegetation over the truth's; how much more often classes
+change across borders of tiles than across other borders of latent cells (`seam`). Precision, recall and their harmonic
+mean F (3 nearest neighbours), FID, KID and IS compare quarters of windows with those of other windows of the same
+files, in the features of the model `occupancy_features`, of volumes (3d) and from above (2d). `pairwise` is the IoU of
+houses and plants between eight noises, or seeds, on one layout. Sizes of houses' and crowns' footprints and heights of
+houses are total variations of histograms to the truth's. `off edges` is the share of houses' outline cells off their
+fitted edges, over the truth's share; `melted` the share of houses of which a third of the outline is; `on roads` that
+of houses' cells on roads. `uniscene_sim.metrics` defines each. Rows with a source are published figures, measured on
+other data.
 """
 
 
@@ -53,7 +75,37 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
     with reading(work, _LOG):
         curves = _curves(vae, flow)
+    facts = facts | {"made_by": _made_by(facts["makers"])}
     return _CARD.format(**facts, curves=curves, evaluation=evaluation)
+
+
+_FEATURES_CARD = """# {name}
+
+Judges: no engine uses it. Two autoencoders of occupancy, of volumes and of the view from above, in whose features
+`uniscene-sim eval occupancy` compares sets of windows: precision, recall, FID, KID and IS. {parameters:.2f} million
+parameters. A sample is a square of 40 m, a quarter of a window; its features are means and deviations of latents over
+space, normalised over training samples; IS takes the shares of kinds, which are clusters of these features.
+
+Figures depend on these networks and on the number of windows: they compare rows of one table, not tables with others'.
+
+## Training
+- Data: {windows} windows of {towns} towns or recordings, made by: {made_by}.
+- {steps} steps of each in {minutes:.1f} minutes in all, on {device}; last losses {losses}.
+- `uniscene-sim train features` repeats the training.
+"""
+
+
+def features_card(facts: dict[str, Any], work: Path) -> str:
+    """Text of the card of the networks that judge; arguments as of `occupancy_card`."""
+    last = [log[-1] for path in sorted(work.glob("features_*.jsonl")) if (log := read_log(path))]
+    with reading(work, _LOG):
+        facts = facts | {
+            "made_by": _made_by(facts["makers"]),
+            "steps": max((row["step"] for row in last), default=0),
+            "minutes": sum(row["seconds"] for row in last) / 60,
+            "losses": " and ".join(f"{row['loss']:.3f}" for row in last),
+        }
+    return _FEATURES_CARD.format(**facts)
 
 
 _LIDAR_CARD = """# {name}
@@ -82,6 +134,10 @@ end where they enter the first cell, and the same with half a cell added:
 
 def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     """Text of the card of a LiDAR model; arguments as of `occupancy_card`."""
+    return _lidar_card(_LIDAR_CARD, facts, work, evaluation)
+
+
+def _lidar_card(template: str, facts: dict[str, Any], work: Path, evaluation: str) -> str:
     log = read_log(work / "lidar.jsonl")
     last = log[-1] if log else {"step": 0, "seconds": 0.0}
     checked = [r for r in log if "net_rest_median" in r]
@@ -90,7 +146,52 @@ def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         for name, text in (("hard", "first cell"), ("half", "and half a cell")) if checked else ():
             rows.append(f"| {text} | | {_depth(checked[-1], name)} |")
     facts = facts | {"steps": last["step"], "minutes": last["seconds"] / 60}
-    return _LIDAR_CARD.format(**facts, curves="\n".join(rows), evaluation=evaluation)
+    return template.format(**facts, curves="\n".join(rows), evaluation=evaluation)
+
+
+_REAL_CARD = """# {name}
+
+Sweeps from 0.4 m labels, as a real Pandar64 makes them. What is told: occupied cells and their classes; what is
+generated: range, intensity and drop-out of each ray through them.
+
+The network of `sparse-sdf` ({parameters:.2f} million parameters), begun from {begun} and continued on real sweeps.
+
+## Training
+- Data: {sweeps} sweeps of PandaSet's sequence 002 (San Francisco, low sun; one Pandar64), of frames 0 to 49, through
+  cells that mostly other frames saw; checks on frames 50 to 55. Frames 60 to 79 and the left camera were not used.
+- {steps} steps in {minutes:.0f} minutes, on {device}.
+- `uniscene-sim train lidar --real FOLDER` repeats the training.
+- Licence of the data: CC BY 4.0, (c) Hesai and Scale AI (PandaSet), with PandaSet's terms; do not try to identify
+  anyone.
+
+Range error of the checks (median in m, and share under 0.5 m), on vehicles and people and elsewhere; the last rows are
+rays that end where they enter the first cell, and the same with half a cell added:
+
+| step | loss | objects | | elsewhere | |
+|---|---|---|---|---|---|
+{curves}
+
+## On held-out real sweeps
+{evaluation}
+
+Of frames 60 to 79, through cells that frames 0 to 55 saw and through cells that each sweep's neighbours saw. Frames of
+one drive see the same street: these figures are of new places of the car in a known street, not of a new street. What
+moves is put in by the boxes of the sweep's own frame. `poles` are PandaSet's signs and other static objects.
+
+## Limits
+One sensor, one street, one afternoon: what other LiDARs, wet roads or other cities return is not learned. PandaSet has
+no drop-outs of its own; beams that are missing between two returns of a ring count as such.
+"""
+
+
+def real_lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
+    """Text of the card of a LiDAR model that has seen real sweeps; arguments as of `occupancy_card`."""
+    begun = f"the model `{facts['start']}`" if "start" in facts else "random weights"
+    return _lidar_card(_REAL_CARD, facts | {"begun": begun}, work, evaluation)
+
+
+def _made_by(makers: dict[str, int]) -> str:
+    return ", ".join(f"{maker} ({windows} windows)" for maker, windows in makers.items())
 
 
 def _depth(row: dict[str, float], name: str) -> str:

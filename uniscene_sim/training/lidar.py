@@ -14,7 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps
+from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Style
+from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.lidar.learned.network import Rays, SdfConfig, SparseSdfNet, air_features, spconv_backward_on_cpu
 from uniscene_sim.lidar.learned.ray_samples import RaySamples, agent_grids, sample_rays
 from uniscene_sim.lidar.learned.voxels import CellGrid, Cells, cell_grid, is_ground_label
@@ -24,13 +26,24 @@ from uniscene_sim.tile import CELL_M
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.zoo.models import save_model
 
-__all__ = ["LidarCrop", "LidarCrops", "LidarRecipe", "depth_errors", "lidar_losses", "save_lidar", "train_sdf"]
+__all__ = [
+    "ON_REAL",
+    "LidarCrop",
+    "LidarCrops",
+    "LidarRecipe",
+    "depth_errors",
+    "lidar_losses",
+    "save_lidar",
+    "train_sdf",
+]
 
 
 @dataclass(frozen=True)
 class LidarRecipe:
     """Hyperparameters of a training. As in UniScene's code, depth and intensity have equal weights."""
 
+    start: str = ""  # model of the zoo, or folder, whose weights are the first ones; of the same sizes
+    towns: int = 0  # seeded towns that a training on real sweeps has beside them
     net: SdfConfig = field(default_factory=SdfConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(9000, 3e-3))
     half_m: float = 14.0  # half the side of the crop in which rays end
@@ -45,6 +58,10 @@ class LidarRecipe:
     near_m: float = 0.6  # how near
 
 
+#: Fields of the recipe of a training on real sweeps, where it is not the usual one: the shipped model goes on.
+ON_REAL: dict[str, Any] = {"start": "lidar", "schedule": Schedule(700, 1e-3, 50, 0.5, 0.99)}
+
+
 class LidarCrop(NamedTuple):
     """A crop of a sweep: R rays, and N cells around them."""
 
@@ -53,7 +70,7 @@ class LidarCrop(NamedTuple):
     group: Tensor  # int32 (N,), 0 for the static world, then one per agent
     rays: Rays
     air: Tensor  # float32 (R, 4), as of `air_features`
-    range_m: Tensor  # float32 (R,) m, inf where nothing is hit
+    range_m: Tensor  # float32 (R,) m, inf where nothing is hit, NaN where that is all that is known
     intensity: Tensor  # float32 (R,)
     dropped: Tensor  # bool (R,)
     is_object: Tensor  # bool (R,)
@@ -125,7 +142,7 @@ class LidarCrops:
         label = np.repeat(kinds, counts).astype(np.uint8)
         every = np.concatenate([cells.ijk[: cells.visible_count], ijk])
         grounds = np.concatenate([ground[: cells.visible_count], np.zeros(len(ijk), bool)])
-        origin, direction = sweep.origin[None], sweep.direction.astype(np.float64)
+        origin, direction = sweep.origins(), sweep.direction.astype(np.float64)
         n = self.recipe.net.samples if self.recipe.net.prior else 2
         agents = agent_grids(parts, cells.visible_count)
         made = sample_rays(grid, every, grounds, agents, origin, direction, sweep.max_range_m, n)
@@ -133,7 +150,7 @@ class LidarCrops:
         bare = sample_rays(whole, every, grounds, agent_grids([], 0), origin, direction, sweep.max_range_m, 1)
         which = np.flatnonzero(np.isfinite(made.first))
         samples = RaySamples(*(x[which] for x in made))
-        ends = sweep.origin[:2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
+        ends = sweep.origins(which)[:, None, :2] + samples.t[:, [0, -1], None] * direction[which, None, :2]
         group = np.repeat(np.arange(1, len(parts) + 1), counts).astype(np.int32)
         return _SweepSamples(which, samples, bare.first[which], ijk, label, group, ends.astype(np.float32))
 
@@ -142,7 +159,7 @@ class LidarCrops:
         grid, ground = self._grid(t)
         every = np.concatenate([cells.ijk[: cells.visible_count], agents_cells])
         agents = agent_grids(self.towns[t].agents_cells[sweep.moment], cells.visible_count)
-        return sample_rays(grid, every, ground, agents, sweep.origin[None], direction, sweep.max_range_m,
+        return sample_rays(grid, every, ground, agents, sweep.origins(which), direction, sweep.max_range_m,
                      self.recipe.net.samples, prior=False)  # fmt: skip
 
     def _crop(self, t: int, s: int, rng: np.random.Generator) -> LidarCrop | None:
@@ -208,7 +225,8 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
         "loss", the weighted sum, and its detached terms.
     """
     made = net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
-    hit = torch.isfinite(crop.range_m)
+    # Of a real beam that did not return it is not known how far it went.
+    hit, there = torch.isfinite(crop.range_m), ~torch.isinf(crop.range_m)
     truth = torch.where(hit, crop.range_m, 0.0)
     off = torch.stack([made.depth - truth, made.mean - truth])[:, hit].abs()
     depth = 0.5 * _mean((off / 0.5).log1p())
@@ -220,8 +238,8 @@ def lidar_losses(net: SparseSdfNet, crop: LidarCrop, recipe: LidarRecipe) -> dic
     distance = _mean((over * (wanted < recipe.near_m) + under * (wanted > -recipe.near_m))[near])
     back = hit & ~crop.dropped
     intensity = _mean((made.intensity - crop.intensity).abs()[back])
-    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[hit])
-    miss = F.binary_cross_entropy_with_logits(made.miss, (~hit).float())
+    drop = _mean(F.binary_cross_entropy_with_logits(made.dropped, crop.dropped.float(), reduction="none")[there])
+    miss = F.binary_cross_entropy_with_logits(made.miss, (~there).float())
     total = (
         recipe.depth * depth + recipe.distance * distance + recipe.intensity * intensity + recipe.drop * (drop + miss)
     )
@@ -285,9 +303,12 @@ def train_sdf(
 
     Returns:
         the network with averaged weights.
+
+    Raises:
+        InputError: the recipe starts from a model that is not there, or of other sizes.
     """
     torch.manual_seed(recipe.seed)
-    net = SparseSdfNet(recipe.net).to(device)
+    net = _first_net(recipe).to(device)
     crops = LidarCrops(training, recipe, recipe.seed)
     others = LidarCrops(validation, recipe, 1)
     held_out = [others[n] for n in range(8)]
@@ -306,6 +327,21 @@ def train_sdf(
             lambda net: depth_errors(net, held_out, device),
             every,
         )
+
+
+def _first_net(recipe: LidarRecipe) -> SparseSdfNet:
+    """The network before its training.
+
+    Raises:
+        InputError: there is no model to start from, or it has other sizes.
+    """
+    net = SparseSdfNet(recipe.net)
+    if recipe.start:
+        model = LidarModel.load(recipe.start, "cpu")
+        if model.config != recipe.net:
+            raise InputError(f"{recipe.start!r} has other sizes, expected those of the recipe's net", field="start")
+        net.load_state_dict(model.net.state_dict())
+    return net
 
 
 def save_lidar(folder: Path, recipe: LidarRecipe, net: SparseSdfNet, facts: dict[str, Any], card: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uniscene_sim.datasets.windows import Windows, class_frequencies
-from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.layout import LAYOUT_CHANNELS
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
@@ -28,8 +28,8 @@ from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
 __all__ = ["OccupancyRecipe", "reconstruction_iou", "save_occupancy", "train_flow", "train_vae"]
 
-_AGENTS = slice(CONDITION_CHANNELS.index("car"), CONDITION_CHANNELS.index("traffic_cone") + 1)
-_SMALL = [CONDITION_CHANNELS.index(c) for c in ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")]
+_AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
+_SMALL = ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")
 _FREE = int(OccClass.FREE)
 _VOXELS_FOR_LOVASZ = 40_000
 
@@ -40,13 +40,14 @@ class OccupancyRecipe:
 
     vae: VaeConfig = field(default_factory=VaeConfig)
     net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
-    vae_schedule: Schedule = field(default_factory=lambda: Schedule(2500, 1.2e-3, decay=0.0))
-    flow_schedule: Schedule = field(default_factory=lambda: Schedule(2500, 6e-4, decay=0.0))
-    vae_crop: int = 96
-    vae_batch: int = 8
+    vae_schedule: Schedule = field(default_factory=lambda: Schedule(1400, 1.2e-3, decay=0.25))
+    flow_schedule: Schedule = field(default_factory=lambda: Schedule(3600, 6e-4, decay=0.25))
+    vae_crop: int = 80
+    vae_batch: int = 4
     flow_crop: int = 128
-    flow_batch: int = 12
+    flow_batch: int = 6
     seed: int = 0
+    unplanned: float = 0.6  # share of crops whose layout lacks houses, plants and rails
     untold: float = 0.2  # share of layouts that are withheld from the decoder
     mistold: float = 0.1  # share of layouts that are swapped for another crop's
     gamma: float = 0.0  # of the focal loss
@@ -55,6 +56,9 @@ class OccupancyRecipe:
     guided: float = 0.1  # share of layouts that are withheld from the flow, for classifier-free guidance
     small: float = 3.0  # extra weight of latents at small objects
     near_agents: float = 0.4  # share of crops around an agent
+    without_agents: float = 0.5  # share of the flow's crops of the static world alone, which tiles are
+    steps: int = 8  # Euler steps that the engine takes
+    guidance: float = 1.0  # of the engine
 
 
 def train_vae(
@@ -78,10 +82,10 @@ def train_vae(
     """
     torch.manual_seed(recipe.seed)
     vae = to_device(OccupancyVae(recipe.vae), device)
-    frames = recipe.vae.frames
-    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, frames)
+    told = {"unplanned": recipe.unplanned, "channels": recipe.vae.channels}
+    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, **told)
     class_weight = _class_weights(training).to(device)
-    held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, frames=frames)[n].to(device) for n in range(4)]
+    held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, channels=recipe.vae.channels)[n] for n in range(4)]
     batches = _PrefetchedBatches(crops, recipe.vae_schedule.steps)
 
     def loss_of(step: int) -> dict[str, Tensor]:
@@ -91,7 +95,7 @@ def train_vae(
         mean, log_variance = vae.encode(batch.labels)
         noise = torch.randn(mean.shape, generator=generator).to(device)
         features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, layout_given)
-        index, weight = _sampled_voxels(batch.labels, generator)
+        index, weight = _sampled_voxels(batch, generator)
         labels = fold(batch.labels).reshape(-1).index_select(0, index).long()
         logits = vae.logits(features.index_select(0, index)).float()
         entropy = focal_loss(logits, labels, weight * class_weight[labels], recipe.gamma)
@@ -102,7 +106,7 @@ def train_vae(
         return {"loss": total, "entropy": entropy.detach(), "lovasz": lovasz.detach(), "kl": kl.detach()}
 
     def check(net: OccupancyVae) -> dict[str, float]:
-        return reconstruction_iou(net, held_out)
+        return reconstruction_iou(net, [batch.to(device) for batch in held_out])
 
     averaged = train(vae, loss_of, recipe.vae_schedule, folder, "vae", device, check)
     latents = []
@@ -141,11 +145,11 @@ def train_flow(
     torch.manual_seed(recipe.seed + 1)
     net: nn.Module = UNet(recipe.net) if isinstance(recipe.net, UNetConfig) else DiT(recipe.net)
     to_device(net, device)
-    crops = Crops(training, recipe.flow_crop, recipe.flow_batch, recipe.seed + 1, recipe.near_agents, 0.35)
-    held_out = [
-        Crops(validation, recipe.flow_crop, recipe.flow_batch, 1, near_agents=0.0, without_agents=0.35)[n].to(device)
-        for n in range(8)
-    ]
+    size, told = (recipe.flow_crop, recipe.flow_batch), (recipe.without_agents, recipe.unplanned, recipe.vae.channels)
+    crops = Crops(training, *size, recipe.seed + 1, recipe.near_agents, *told)
+    held_out = [Crops(validation, *size, 1, 0.0, *told)[n].to(device) for n in range(8)]
+    channels = recipe.vae.channels
+    agents, small = (torch.tensor([channels.index(c) for c in some if c in channels]) for some in (_AGENTS, _SMALL))
     batches = _PrefetchedBatches(crops, recipe.flow_schedule.steps)
 
     def loss(net: nn.Module, batch: Batch, untold: float, seed: int) -> Tensor:
@@ -154,10 +158,14 @@ def train_flow(
             data = vae.normalise(vae.encode(batch.labels)[0])
         layout_given, layout = _drop_layouts(batch.layout, untold, 0.0, generator)
         mask = _known_masks(len(data), data.shape[2], data.shape[3], generator).to(device)
-        small = F.max_pool2d(layout[:, _SMALL].amax(dim=1, keepdim=True), recipe.vae.patch)
-        agent = F.max_pool2d(layout[:, _AGENTS].amax(dim=1, keepdim=True), recipe.vae.patch)
-        weight = 1.0 + torch.maximum(recipe.small * small, 0.5 * recipe.small * agent)
-        return flow_loss(net, data, layout, layout_given, mask, weight.float(), generator)
+        weight = 1.0 + recipe.small * torch.maximum(there(layout, small), 0.5 * there(layout, agents))
+        observed = F.avg_pool2d(batch.observed.float().mean(dim=3)[:, None], recipe.vae.patch)
+        return flow_loss(net, data, layout, layout_given, mask, weight * observed, generator)
+
+    def there(layout: Tensor, some: Tensor) -> Tensor:
+        if not len(some):
+            return layout.new_zeros(1)
+        return F.max_pool2d(layout.index_select(1, some.to(device)).amax(dim=1, keepdim=True), recipe.vae.patch)
 
     def check(net: nn.Module) -> dict[str, float]:
         with torch.no_grad(), autocast_for(device):
@@ -178,7 +186,7 @@ def reconstruction_iou(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str,
         layout_given = torch.ones(len(batch.labels), dtype=torch.bool, device=device)
         with torch.no_grad(), autocast_for(device):
             made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), layout_given)
-        voxels.add(batch.labels.cpu().numpy(), made.cpu().numpy())
+        voxels.add(batch.labels.cpu().numpy(), made.cpu().numpy(), batch.observed.cpu().numpy())
     return {"miou": voxels.miou, "iou": voxels.iou}
 
 
@@ -219,15 +227,17 @@ def _known_masks(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor
     return masks
 
 
-def _sampled_voxels(labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _sampled_voxels(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Indices (K,), in the order of `fold`, of sampled voxels, and their inverse probabilities (K,).
 
-    All voxels of agents are taken, and more near surfaces than in the air.
+    Of those observed, all voxels of agents are taken, and more near surfaces than in the air.
     """
+    labels = batch.labels
     occupied = (labels != _FREE).float()[:, None]
     near = F.max_pool3d(occupied, 3, stride=1, padding=1)[:, 0] > 0
     agent = (labels <= int(OccClass.TRUCK)) & (labels > 0)
-    chance = fold(torch.where(agent, 1.0, torch.where(near, 0.2, 0.02))).reshape(-1)
+    chance = torch.where(agent, 1.0, torch.where(near, 0.2, 0.02)) * batch.observed
+    chance = fold(chance).reshape(-1)
     index = (torch.rand(chance.shape, generator=generator).to(labels.device) < chance).nonzero()[:, 0]
     return index, 1.0 / chance.index_select(0, index)
 
@@ -253,7 +263,13 @@ def save_occupancy(
         card: text of the model card.
     """
     kind = "unet" if isinstance(recipe.net, UNetConfig) else "dit"
-    config = {"vae": _plain(recipe.vae), "flow": {"kind": kind, **_plain(recipe.net)}, "training": facts}
+    used = {"steps": recipe.steps, "guidance": recipe.guidance}
+    config = {
+        "vae": _plain(recipe.vae),
+        "flow": {"kind": kind, **_plain(recipe.net)},
+        "engine": used,
+        "training": facts,
+    }
     weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
                (("vae", vae), ("flow", flow))}  # fmt: skip
     save_model(folder, config, weights, card)

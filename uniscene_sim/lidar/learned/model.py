@@ -28,13 +28,15 @@ class LidarModel:
         net: the network.
         sha256: of the weights.
         device: torch device; by default a GPU if there is one.
+        mean_depth: whether depth is UniScene's equation 10, the mean over all samples, in place of the surface at the
+            median.
 
     Attributes:
         config: of the network.
     """
 
-    def __init__(self, name: str, net: SparseSdfNet, sha256: str, device: str | None = None):
-        self.name, self.sha256 = name, sha256
+    def __init__(self, name: str, net: SparseSdfNet, sha256: str, device: str | None = None, mean_depth: bool = False):
+        self.name, self.sha256, self._mean_depth = name, sha256, mean_depth
         self._device = pick_device(device)
         self.net = net.to(self._device).eval().requires_grad_(False)
         self.config = net.config
@@ -50,6 +52,10 @@ class LidarModel:
         model.require_networks("net", made_by="train lidar")
         net = load_network(model, "net", lambda sizes: SparseSdfNet(SdfConfig(**sizes)))
         return cls(model.name, net, model.sha256, device)
+
+    def by_mean_depth(self) -> LidarModel:
+        """The same model with depth by equation 10."""
+        return LidarModel(self.name, self.net, self.sha256, self._device.type, mean_depth=True)
 
     def render(
         self, scene: VoxelScene, samples: RaySamples, direction: np.ndarray, detect_range_m: float, air: Air
@@ -75,7 +81,7 @@ class LidarModel:
             conditions = air_features(detect_range_m, air).to(self._device).expand(len(direction), 4)
             made = self.net(scene.features, rays, conditions)
             return {
-                "depth": made.depth.cpu().numpy(),
+                "depth": (made.mean if self._mean_depth else made.depth).cpu().numpy(),
                 "intensity": made.intensity.cpu().numpy(),
                 "missed": made.miss.sigmoid().cpu().numpy(),
                 "dropped": made.dropped.sigmoid().cpu().numpy(),

@@ -16,7 +16,11 @@ class Effects:
     """Options of `raycast`.
 
     `effects` are the rig's, `none`, or `all`, which gives sensors without an effect of their own those of the Pandar64.
-    The others switch one of them on or off, whatever `effects` says.
+    The next ones switch one of them on or off, whatever `effects` says.
+
+    With `measured` intensity and drop-out are what a real Pandar64 showed of each class and range, in place of the
+    model of surfaces and receiver; beams then have one return, and only the ego's body is left of the effects. Where a
+    window of 0.4 m cells is traced, returns also lie as far behind the faces of cells as the real ones.
     """
 
     effects: Literal["rig", "none", "all"] = "rig"
@@ -25,6 +29,7 @@ class Effects:
     reading: bool | None = None  # darkest and brightest intensity, and that of the road
     ghosts: bool | None = None  # mirror images and halos
     through: bool | None = None  # beams that pass panes and leaves
+    measured: bool = False
 
 
 RIG_EFFECTS = Effects()

@@ -17,6 +17,7 @@ from uniscene_sim.lidar.raycast.effects import RIG_EFFECTS, Effects, with_effect
 from uniscene_sim.lidar.raycast.ego_body import EgoBody, ego_body_of, put_ego_body
 from uniscene_sim.lidar.raycast.footprint import Echoes, empty_echoes, find_echoes
 from uniscene_sim.lidar.raycast.ghosts import add_halos, add_mirror_images
+from uniscene_sim.lidar.raycast.measured import measured_returns, pandar64
 from uniscene_sim.lidar.raycast.receiver import AIR, Receiver, Returns, empty_returns, receive
 from uniscene_sim.lidar.raycast.reflectance import ALBEDO, plain_surfaces, surfaces_of
 from uniscene_sim.lidar.raycast.see_through import let_beams_through
@@ -24,6 +25,7 @@ from uniscene_sim.lidar.raycast.trace import Beams, Hits, LidarScene, beams_of, 
 from uniscene_sim.lidar.weather import CLEAR, air_of
 from uniscene_sim.rig import RETURNS, LidarSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, EGO_ID, MATERIAL_LABEL, AgentClass, Material, OccClass, PointCause
+from uniscene_sim.tile import CELL_M
 from uniscene_sim.tracing.agents import (
     EGO_COLOUR,
     TemplateSource,
@@ -99,7 +101,12 @@ class RaycastLidar:
     def _sweep_of_job(self, view: WorldView, spec: LidarSpec, sweep: SweepJob) -> LidarSweep:
         if spec.ego_visible:
             put_ego_body(self._ego_body(view, spec), len(sweep.scene.agents.id), sweep.hits)
-        return sweep_of_job(view, spec, sweep)
+        if not self._effects.measured:
+            return sweep_of_job(view, spec, sweep)
+        key = key_of(view.frame.seed, view.frame.stamp_us, spec.name)
+        cells = view.window is not None and bool(np.isclose(view.window.grid.voxel_m, CELL_M).all())
+        echoes, returns = measured_returns(key, pandar64(), spec, sweep.hits, sweep.scene.agents.cls, cells)
+        return assemble_sweep(view, spec, sweep.scene, sweep.beams, sweep.hits, echoes, returns)
 
     def _ego_body(self, view: WorldView, spec: LidarSpec) -> EgoBody:
         """What a sensor sees of the ego's body, kept from sweep to sweep."""

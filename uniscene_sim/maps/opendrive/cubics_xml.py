@@ -6,7 +6,7 @@ from typing import Any
 
 from uniscene_sim.maps.opendrive.cubics import Cubics
 from uniscene_sim.maps.opendrive.lateral_profile import LateralProfile, ShapeProfile
-from uniscene_sim.maps.opendrive.xml_values import finite_number
+from uniscene_sim.maps.xml_values import finite_number
 
 __all__ = ["read_cubics", "read_lateral"]
 

@@ -22,8 +22,8 @@ from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.frame_origin import FARTHEST_M, REACH_M, best_frame_origin, is_near
 from uniscene_sim.maps.geo_reference import GeoReference, MapOffset
-from uniscene_sim.maps.opendrive.losses import Losses
-from uniscene_sim.maps.opendrive.xml_values import finite_number
+from uniscene_sim.maps.losses import Losses
+from uniscene_sim.maps.xml_values import finite_number
 
 __all__ = ["Header", "place_roads"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
+from uniscene_sim.maps.xml_values import finite_number, whole_number
 
 __all__ = ["OutlineRecord", "RepeatRecord", "read_placed"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from uniscene_sim.compute.processes import run_child
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.extract import SAYS
-from uniscene_sim.maps.opendrive.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.storage.input_file import require_regular

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.opendrive.losses import Losses
-from uniscene_sim.maps.opendrive.xml_values import finite_number
+from uniscene_sim.maps.losses import Losses
+from uniscene_sim.maps.xml_values import finite_number
 
 __all__ = [
     "MARK_WIDTH_M",

@@ -12,17 +12,17 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.elements import DRIVABLE_KINDS
 from uniscene_sim.maps.frame_origin import FARTHEST_M
+from uniscene_sim.maps.losses import Losses
 from uniscene_sim.maps.opendrive.cubics import Cubics
 from uniscene_sim.maps.opendrive.cubics_xml import read_cubics, read_lateral
 from uniscene_sim.maps.opendrive.header import Header, place_roads
 from uniscene_sim.maps.opendrive.lane_borders import widths_from_borders
 from uniscene_sim.maps.opendrive.lateral_profile import LateralProfile
-from uniscene_sim.maps.opendrive.losses import Losses
 from uniscene_sim.maps.opendrive.placed_xml import read_placed
 from uniscene_sim.maps.opendrive.road_marks import RoadMark, read_road_marks
 from uniscene_sim.maps.opendrive.speeds_xml import read_speeds
 from uniscene_sim.maps.opendrive.virtual_junctions import cut_main_roads
-from uniscene_sim.maps.opendrive.xml_values import finite_number, whole_number
+from uniscene_sim.maps.xml_values import finite_number, whole_number
 from uniscene_sim.storage.input_file import MIB, read_input
 
 __all__ = [

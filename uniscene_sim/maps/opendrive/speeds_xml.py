@@ -6,8 +6,8 @@ from math import inf, nan
 from typing import Any
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.opendrive.losses import Losses
-from uniscene_sim.maps.opendrive.xml_values import finite_number
+from uniscene_sim.maps.losses import Losses
+from uniscene_sim.maps.xml_values import finite_number
 
 __all__ = ["MPS_OF_UNIT", "read_speeds"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.opendrive.xml_values import finite_number
+from uniscene_sim.maps.xml_values import finite_number
 
 __all__ = ["cut_main_roads"]
 

@@ -24,11 +24,16 @@ _STRAIGHT_RAD = 0.6  # turns below this count as straight on
 _CORNER_RAD = 2.6  # streets farther apart in angle than this have no corner between them
 
 
-def make_town(seed: int) -> VectorMap:
-    """A town about 400 m across, the same for the same seed."""
+def make_town(seed: int, height_m: float = 0.0) -> VectorMap:
+    """A town about 400 m across, the same for the same seed.
+
+    Args:
+        seed: of the town.
+        height_m: of its ground, where it is flat; added to its hills, where it is not.
+    """
     rng = np.random.default_rng([seed, 7])
     places, edges = street_graph(rng)
-    return _TownBuilder(rng, seed).build(places, edges)
+    return _TownBuilder(rng, seed, height_m).build(places, edges)
 
 
 @dataclass(eq=False)
@@ -58,6 +63,7 @@ class _TownBuilder:
 
     rng: np.random.Generator
     seed: int
+    height_m: float = 0.0
     lanes: list[dict[str, Any]] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
     stops: list[StopLine] = field(default_factory=list)
@@ -97,7 +103,7 @@ class _TownBuilder:
 
     def _with_height(self, xy: np.ndarray) -> np.ndarray:
         """Places (..., 2) as (..., 3), m, with the height of the hills."""
-        z = np.zeros(xy.shape[:-1])
+        z = np.full(xy.shape[:-1], self.height_m)
         for amplitude, angle, length, phase in self.hills:
             z = z + amplitude * np.sin(2 * np.pi * (xy @ [np.cos(angle), np.sin(angle)]) / length + phase)
         return np.concatenate([xy, z[..., None]], axis=-1)

@@ -53,6 +53,8 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
     }
     if any(m.frame_origin):
         meta["frame_origin"] = m.frame_origin
+    if m.complete_kinds:
+        meta["complete_kinds"] = m.complete_kinds
     if m.geo_reference is not None:
         meta["geo_reference"] = [m.geo_reference.projection, *vars(m.geo_reference.offset).values()]
     borders = {lane.index: [list(map(astuple, getattr(lane, k))) for k in BORDER_FIELDS] for lane in m.lanes}

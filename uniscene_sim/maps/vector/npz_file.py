@@ -131,4 +131,5 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
         frame_origin=(float(x), float(y)),
         geo_reference=GeoReference(projection, MapOffset(*map(float, shift))) if projection else None,
         losses=tuple(meta["losses"]),
+        complete_kinds=tuple(meta.get("complete_kinds", ())),
     )

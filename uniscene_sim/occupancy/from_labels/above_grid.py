@@ -1,4 +1,4 @@
-"""Walls and trees above the top of the label grid at 5.4 m, extended from what reaches its last layer."""
+"""Walls and trees above the top of the label grid at 11.8 m, extended from what reaches its last layer."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from scipy import ndimage
 
 from uniscene_sim.compute.compiled import floor, njit
 from uniscene_sim.compute.keyed_random import unit_hash4
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.occupancy.from_labels.cell_owners import CellOwners
 from uniscene_sim.occupancy.learned.tile_latents import MARGIN_CELLS
 from uniscene_sim.occupancy.procedural.houses import house_style, house_top
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M, TILE_CELLS
 
-__all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid"]
+__all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid", "top_layer"]
 
 BLOCK_M = 16.0  # unplanned walls have one height and colour in a square of this size
-GROUND_LAYER = int(DEFAULT_GRID.index(np.array([0.0, 0.0, -0.1]))[2])  # layer of the grid at height zero
+GROUND_LAYER = int(GENERATED_GRID.index(np.array([0.0, 0.0, -0.1]))[2])  # layer of the grid at height zero
 TILE_IN_CANVAS = slice(MARGIN_CELLS, MARGIN_CELLS + TILE_CELLS)  # the tile within its canvas
 _GROVE_M = 8.0  # and unplanned trees in one of this size
 _FREE, _WALL, _LEAF = (int(c) for c in (OccClass.FREE, OccClass.MANMADE, OccClass.VEGETATION))
-_ABOVE_M = CELL_M * (DEFAULT_GRID.shape[2] - GROUND_LAYER)  # centre of the first layer above the grid
+_ABOVE_M = CELL_M * (GENERATED_GRID.shape[2] - GROUND_LAYER)  # centre of the first layer above the grid
+_LEAST_STOREYS = 4  # of an unplanned house that reaches the last layer
 _PIT_LAYERS = 3  # layers that a wall's column may lack at the top
 _EDGE_M = 2.5  # over this width an unplanned crown rises from its edge to its full height
 _MIN_LEAF_SHARE = 0.25  # a planned tree is grown if this share of the centre of its crown reaches the last layer
@@ -40,6 +41,13 @@ class AboveGrid(NamedTuple):
     end: np.ndarray  # float64 (160, 160) m, map frame
 
 
+def top_layer(filled: np.ndarray) -> np.ndarray:
+    """Number of the highest filled layer, from 1, in each column of cells bool (X, Y, Z); int64 (X, Y), 0 if none."""
+    down = filled[:, :, ::-1]
+    top: np.ndarray = np.where(down.any(axis=2), filled.shape[2] - down.argmax(axis=2), 0)
+    return top
+
+
 def extend_above_grid(
     labels: np.ndarray, walls: np.ndarray, z: np.ndarray, x0: float, y0: float, owners: CellOwners, seed: int
 ) -> AboveGrid:
@@ -47,7 +55,7 @@ def extend_above_grid(
     trees whose crown reaches the last layer to their planned shape; other crowns, tapering, to a random height.
 
     Args:
-        labels: uint8 (208, 208, 16), the canvas of a tile. Pits in the last layers of walls are filled.
+        labels: uint8 (208, 208, Z), the canvas of a tile. Pits in the last layers of walls are filled.
         walls: bool (208, 208), cells of the last layer that are walls.
         z: float32 (160, 160) m, the tile's ground.
         x0, y0: corner of the tile, m.
@@ -88,7 +96,7 @@ def _leaf_share(leaf, objects, tree_at, x0, y0):
 
 @njit(cache=True, nogil=True)
 def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, grown, seed):
-    """Write where walls and crowns above the grid begin and end; `labels` (160, 160, 16) get pits in walls filled.
+    """Write where walls and crowns above the grid begin and end; `labels` (160, 160, Z) get pits in walls filled.
 
     Arguments by group:
         out: `AboveGrid`, changed.
@@ -115,7 +123,9 @@ def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, gr
                     v = min(max(-s * dx + c * dy, -0.5 * o.width), 0.5 * o.width)
                     end[i, j] = o.z + house_top(o, house_style(o), u, v)
                 else:
-                    storeys = 2 + int(3.0 * unit_hash4(_STOREYS, seed, floor(x / BLOCK_M), floor(y / BLOCK_M)))
+                    storeys = _LEAST_STOREYS + int(
+                        3.0 * unit_hash4(_STOREYS, seed, floor(x / BLOCK_M), floor(y / BLOCK_M))
+                    )
                     end[i, j] = z[i, j] + 3.1 * storeys + 0.9
                 continue
             lump = unit_hash4(_LUMP, seed, floor(x / 0.8), floor(y / 0.8))
@@ -128,7 +138,7 @@ def _write_heights(out, labels, z, x0, y0, depth, objects, house_at, tree_at, gr
                     end[i, j] = o.z + high
                     what[i, j] = _LEAF
             elif what[i, j] == _LEAF and q < 0:
-                top = 7.0 + 4.0 * unit_hash4(_GROVE, seed, floor(x / _GROVE_M), floor(y / _GROVE_M))
+                top = _ABOVE_M + 0.5 + 3.0 * unit_hash4(_GROVE, seed, floor(x / _GROVE_M), floor(y / _GROVE_M))
                 rise = 1.0 - (1.0 - min(depth[i, j] / _EDGE_M, 1.0)) ** 2
                 end[i, j] = begin[i, j] + (top - _ABOVE_M) * np.sqrt(rise) + 1.2 * (lump - 0.6)
 

@@ -25,25 +25,27 @@ from uniscene_sim.occupancy.site import Site
 from uniscene_sim.taxonomy import Material, OccClass
 from uniscene_sim.tile import CELL_M, PAINT_CELLS, PAINT_M, TILE_CELLS, Tile
 
-__all__ = ["build_tile"]
+__all__ = ["EXACT_KINDS", "build_tile"]
 
 _OPEN = (Material.GRASS, Material.SOIL)
 _PAVING = {OccClass.SIDEWALK: Material.PAVING, OccClass.OTHER_FLAT: Material.MEDIAN}
 _THIN = (PlanKind.POST, PlanKind.SIGN, PlanKind.RAIL, PlanKind.BEAM)
-_EXACT = (*_THIN, PlanKind.PARAPET, PlanKind.PILLAR)
+#: What is drawn as the map has it, whatever was generated.
+EXACT_KINDS = (*_THIN, PlanKind.PARAPET, PlanKind.PILLAR)
 _ROOTS = 2  # cells filled below the lowest one, since the ground may slope
 _LAMP, _FREE = int(PlanKind.LAMP), int(OccClass.FREE)
 _NONE, _MANMADE, _ALL = np.uint8(Material.NONE), np.uint8(OccClass.MANMADE), np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-def build_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -> Tile:
+def build_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int, *, draw_houses: bool = False) -> Tile:
     """The tile that generated labels describe.
 
     Args:
         site: the tile's ground and bridges.
-        labels: uint8 (208, 208, 16) `OccClass` of its canvas, cells of `DEFAULT_GRID` along the map's axes.
+        labels: uint8 (208, 208, Z) `OccClass` of its canvas, cells of `GENERATED_GRID` along the map's axes.
         objects: (N,) PLAN_DTYPE near the tile: heights and appearance of houses and trees, and what is drawn exactly.
         seed: of unplanned heights and appearances.
+        draw_houses: whether the houses among the objects are drawn as they are, and not to be found in the labels.
     """
     x0, y0 = site.x0, site.y0
     cells = site.material, site.mask
@@ -53,7 +55,8 @@ def build_tile(site: Site, labels: np.ndarray, objects: np.ndarray, seed: int) -
     walls, poles = walls_and_poles(labels)
     thin = objects[np.isin(objects["kind"], _THIN)]
     lamps = lamps_from_poles(labels, poles, z, x0, y0, thin)
-    exact = np.concatenate([objects[np.isin(objects["kind"], _EXACT)], lamps])
+    drawn = (*EXACT_KINDS, PlanKind.BUILDING) if draw_houses else EXACT_KINDS
+    exact = np.concatenate([objects[np.isin(objects["kind"], drawn)], lamps])
     site = replace(site, paint=_repaint(site.paint, labels[:, :, GROUND_LAYER]))
     above = extend_above_grid(labels, walls, z, x0, y0, owners, seed)
     layers = _fill_cells(*cells, site.base, labels[TILE_IN_CANVAS, TILE_IN_CANVAS], z, near_bridges(site), above)
@@ -105,7 +108,7 @@ def _fill_cells(material, mask, base, labels, z, bridge, above):
 
     Arguments by group:
         material, mask, base: cells (160, 160, 192) of the tile, changed, and their bottom, m.
-        labels, z: uint8 (160, 160, 16), and height of the ground (160, 160), m.
+        labels, z: uint8 (160, 160, Z), and height of the ground (160, 160), m.
         bridge, above: bool (160, 160) under or at a bridge, and `AboveGrid`.
     """
     n, m, layers = labels.shape

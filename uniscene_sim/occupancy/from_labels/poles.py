@@ -1,4 +1,4 @@
-"""Poles that reach the top of the label grid: street lamps, if a road is near."""
+"""Poles among generated labels: street lamps, if a road is near."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from uniscene_sim.tile import CELL_M
 
 __all__ = ["lamps_from_poles", "walls_and_poles"]
 
-_POLE_CELLS = 6  # in the last layer, at most
+_POLE_CELLS = 6  # in a layer, at most
+_POLE_LAYER = GROUND_LAYER + 13  # 5 m above the ground: lamps are higher, signs and people lower
 _ROAD_M = 6.0
 _APART_M = 1.5  # from posts of the map, which may have caused the label
 _HEIGHT_M, _ARM_M = 6.5, 1.6
@@ -21,16 +22,21 @@ _EIGHT = np.ones((3, 3))
 
 
 def walls_and_poles(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Walls in the last layer of a canvas (208, 208, 16), bool (208, 208), and the centres (N, 2) of poles in it, in
-    cells."""
-    manmade = labels[:, :, -1] == OccClass.MANMADE
-    part, count = ndimage.label(manmade, _EIGHT)
+    """Walls in the last layer of a canvas (208, 208, Z), bool (208, 208), and the centres (N, 2) of poles, in cells."""
+    high, last = (labels[:, :, layer] == OccClass.MANMADE for layer in (_POLE_LAYER, -1))
+    poles, thin = _parts(high)
+    middles = np.array(ndimage.center_of_mass(high, poles, thin)).reshape(-1, 2) + 0.5
+    part, thin = _parts(last)
+    return last & ~np.isin(part, thin), middles
+
+
+def _parts(walls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Connected parts of cells, numbered (X, Y), and the numbers of those that are as thin as a pole."""
+    part, count = ndimage.label(walls, _EIGHT)
     size = np.bincount(part.ravel(), minlength=count + 1)
     rim = np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]])  # may extend beyond
     size[rim] = _POLE_CELLS + 1
-    poles = np.flatnonzero(size[1:] <= _POLE_CELLS) + 1
-    middles = np.array(ndimage.center_of_mass(manmade, part, poles)).reshape(-1, 2) + 0.5
-    return manmade & (size > _POLE_CELLS)[part], middles
+    return part, np.flatnonzero(size[1:] <= _POLE_CELLS) + 1
 
 
 def lamps_from_poles(
@@ -39,7 +45,7 @@ def lamps_from_poles(
     """Lamps (N,) PLAN_DTYPE in place of poles, their arms towards the road.
 
     Args:
-        labels: uint8 (208, 208, 16), the canvas of a tile.
+        labels: uint8 (208, 208, Z), the canvas of a tile.
         middles: (N, 2), centres of poles, in cells of the canvas.
         ground: (160, 160) m, the tile's.
         x0, y0: corner of the tile, m.

@@ -21,10 +21,10 @@ _TOUCHING = np.ones((3, 3, 3))
 
 
 def keep_supported(labels: np.ndarray, site: Site, tree: np.ndarray) -> np.ndarray:
-    """Labels (208, 208, 16) of the canvas of a tile, with what cannot be there set to `FREE`.
+    """Labels (208, 208, Z) of the canvas of a tile, with what cannot be there set to `FREE`.
 
     Args:
-        labels: uint8 (208, 208, 16).
+        labels: uint8 (208, 208, Z).
         site: the tile, as the map defines it.
         tree: int32 (208, 208), -1 if no planned tree is near. Its leaves need no stem.
     """

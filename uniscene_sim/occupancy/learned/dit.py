@@ -1,6 +1,6 @@
 """A diffusion transformer that predicts the velocity of latents: AdaLN-Zero with one modulation shared by all blocks,
-rotary position embedding in two dimensions, SwiGLU, the layout as channels of each token (AnyScene's DiT, UniScene's
-conditioning)."""
+rotary position embedding in two dimensions, SwiGLU (AnyScene's DiT). The layout comes as channels of each token
+(UniScene) or as tokens of its own that all attend to (AnyScene)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ __all__ = ["DiT", "DiTConfig"]
 class DiTConfig:
     """Sizes of a `DiT`."""
 
-    latent: int = 4
+    latent: int = 6
     patch: int = 4  # cells of the layout along a latent cell
     token: int = 2  # latent cells along a token
     width: int = 256
     depth: int = 8
     heads: int = 4
     layout_width: int = 16
+    joined: bool = False  # layout tokens beside those of latents in attention
     channels: tuple[str, ...] = CONDITION_CHANNELS
 
 
@@ -66,6 +67,7 @@ class DiT(nn.Module):
             nn.Linear(c.width, c.width), nn.SiLU(), zero_initialised(nn.Linear(c.width, 6 * c.width))
         )
         nn.init.zeros_(self.time[2].bias)  # type: ignore[arg-type]
+        self.of_layout = nn.Parameter(torch.zeros(c.width)) if c.joined else None
         self.blocks = nn.ModuleList(_DiTBlock(c.width, c.heads) for _ in range(c.depth))
         self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
 
@@ -77,12 +79,16 @@ class DiT(nn.Module):
         """
         c = self.config
         stacked = torch.cat([x, known, mask], dim=1)
-        h = self.stem(F.pixel_unshuffle(stacked, c.token)) + self.layout(layout, has_layout)
+        h, told = self.stem(F.pixel_unshuffle(stacked, c.token)), self.layout(layout, has_layout)
         b, _, nx, ny = h.shape
         angles = rope_2d(nx, ny, c.width // c.heads, x.device)
         modulation = self.time(time_features(t, c.width))
-        tokens = h.flatten(2).transpose(1, 2)
+        tokens = (h + told).flatten(2).transpose(1, 2)
+        if c.joined:
+            angles = torch.cat([angles, angles])
+            tokens = torch.cat([h.flatten(2).transpose(1, 2), told.flatten(2).transpose(1, 2) + self.of_layout], dim=1)
         for block in self.blocks:
             tokens = block(tokens, modulation, angles)
+        tokens = tokens[:, : nx * ny]
         out = self.head(F.layer_norm(tokens, tokens.shape[-1:]))
         return F.pixel_shuffle(out.transpose(1, 2).reshape(b, -1, nx, ny), c.token)

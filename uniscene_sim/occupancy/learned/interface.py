@@ -15,6 +15,7 @@ class LatentModel(Protocol):
     channels: tuple[str, ...]  # of the layout, in order
     patch: int  # cells along a latent cell
     latent_channels: int
+    height: int  # Z, layers of labels
     sha256: str
     device: str  # where it runs, on which last bits depend
 
@@ -49,15 +50,15 @@ class OccupancyGenerator(LatentModel, Protocol):
         noise: np.ndarray,
         known: np.ndarray | None = None,
         mask: np.ndarray | None = None,
-        steps: int = 2,
-        guidance: float = 1.0,
+        steps: int | None = None,
+        guidance: float | None = None,
     ) -> np.ndarray:
         """Latents float32 (B, c, x, y), as `LatentModel.generate`.
 
         Args:
             layout, noise, known, mask: as there.
-            steps: number of Euler steps.
-            guidance: weight of the condition; 1 is no guidance.
+            steps: number of Euler steps; None for those that the model was made for.
+            guidance: weight of the condition; 1 is no guidance, None for that which the model was made for.
         """
         ...
 

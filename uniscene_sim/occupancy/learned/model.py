@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import sample
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
-from uniscene_sim.zoo.models import load_model
+from uniscene_sim.zoo.models import CONFIG, ZooModel, load_model
 from uniscene_sim.zoo.networks import load_network
 from uniscene_sim.zoo.torch_device import autocast_for, explain_out_of_memory, pick_device, to_device
 
@@ -35,16 +35,28 @@ class OccupancyModel:
         vae, flow: the networks.
         sha256: of the weights.
         device: where it runs; None picks one.
+        steps, guidance: Euler steps, and weight of the condition, unless a call asks for others.
 
     Attributes:
         channels: of the layout, in order.
         patch: cells along a side of a latent cell.
         latent_channels: c.
+        height: Z.
         device: kind of device, on which the last bits of outputs depend.
     """
 
-    def __init__(self, name: str, vae: OccupancyVae, flow: nn.Module, sha256: str, device: str | None = None):
-        self.name, self.sha256 = name, sha256
+    def __init__(
+        self,
+        name: str,
+        vae: OccupancyVae,
+        flow: nn.Module,
+        sha256: str,
+        device: str | None = None,
+        *,
+        steps: int = 8,
+        guidance: float = 1.0,
+    ):
+        self.name, self.sha256, self.steps, self.guidance = name, sha256, steps, guidance
         self._device = pick_device(device)
         self.device = self._device.type
         self._vae, self._flow = to_device(vae, self._device), to_device(flow, self._device)
@@ -63,7 +75,8 @@ class OccupancyModel:
         model = load_model(name)
         model.require_networks("vae", "flow", made_by="train occupancy")
         vae = load_network(model, "vae", lambda sizes: OccupancyVae(VaeConfig(**sizes)))
-        return cls(model.name, vae, load_network(model, "flow", _flow), model.sha256, device)
+        flow = load_network(model, "flow", _flow)
+        return cls(model.name, vae, flow, model.sha256, device, **_engine(model))
 
     def encode(self, labels: np.ndarray, layout: np.ndarray | None = None) -> np.ndarray:
         """Latents float32 (B, c, X/4, Y/4), about unit variance, of labels uint8 (B, X, Y, Z)."""
@@ -78,8 +91,8 @@ class OccupancyModel:
         noise: np.ndarray,
         known: np.ndarray | None = None,
         mask: np.ndarray | None = None,
-        steps: int = 2,
-        guidance: float = 1.0,
+        steps: int | None = None,
+        guidance: float | None = None,
     ) -> np.ndarray:
         """Latents float32 (B, c, x, y) for layouts.
 
@@ -88,8 +101,8 @@ class OccupancyModel:
             noise: float32 (B, c, x, y), standard normal.
             known: float32 (B, c, x, y), latents to be kept where `mask` is set.
             mask: bool (B, x, y).
-            steps: number of Euler steps.
-            guidance: weight of the condition; 1 is no guidance.
+            steps: number of Euler steps; None for `self.steps`.
+            guidance: weight of the condition; 1 is no guidance, None for `self.guidance`.
 
         Raises:
             InputError: wrong shapes, or the device has no memory left.
@@ -100,6 +113,8 @@ class OccupancyModel:
         known = np.zeros_like(noise) if known is None else known
         mask = np.zeros((b, nx, ny), dtype=bool) if mask is None else mask
         self._check(known.shape == noise.shape and mask.shape == (b, nx, ny), "known", str(noise.shape), known.shape)
+        steps = self.steps if steps is None else steps
+        guidance = self.guidance if guidance is None else guidance
         with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
             given = self._tensor(mask.astype(np.float32)[:, None])
             made = sample(
@@ -136,6 +151,19 @@ class OccupancyModel:
     def _check(good: bool, what: str, expected: str, got: tuple[int, ...]) -> None:
         if not good:
             raise InputError(f"expected {expected}, got {got}", field=what)
+
+
+def _engine(model: ZooModel) -> dict[str, Any]:
+    """How the engine uses a model: steps of its flow, and the weight of its condition."""
+    given = model.config.get("engine")
+    expected = "expected steps, a whole number from 1 to 1000, and guidance, a number from 0 to 100"
+    if not isinstance(given, dict) or given.keys() != {"steps", "guidance"}:
+        raise InputError(f"{expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
+    steps, guidance = given["steps"], given["guidance"]
+    good = type(steps) is int and 1 <= steps <= 1000 and type(guidance) in (int, float) and 0 <= guidance <= 100
+    if not good:
+        raise InputError(f"{expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
+    return given
 
 
 def _flow(sizes: dict[str, Any]) -> nn.Module:

@@ -17,7 +17,7 @@ import numpy as np
 
 from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.keyed_random import normal_pair, unit_hash5
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.occupancy.learned.interface import LatentModel
 from uniscene_sim.tile import CELL_M, TILE_CELLS
 
@@ -28,12 +28,12 @@ MARGIN_M = MARGIN_CELLS * CELL_M
 CANVAS_CELLS = TILE_CELLS + 2 * MARGIN_CELLS
 #: A canvas as a window around the centre of its tile.
 CANVAS_GRID = replace(
-    DEFAULT_GRID,
-    shape=(CANVAS_CELLS, CANVAS_CELLS, DEFAULT_GRID.shape[2]),
-    origin=(-0.5 * CANVAS_CELLS * CELL_M, -0.5 * CANVAS_CELLS * CELL_M, DEFAULT_GRID.origin[2]),
+    GENERATED_GRID,
+    shape=(CANVAS_CELLS, CANVAS_CELLS, GENERATED_GRID.shape[2]),
+    origin=(-0.5 * CANVAS_CELLS * CELL_M, -0.5 * CANVAS_CELLS * CELL_M, GENERATED_GRID.origin[2]),
 )
 _NOISE = 119  # use of random numbers
-_KEPT = 1024  # canvases; about 40 KB each
+_KEPT = 1024  # canvases; about 65 KB each
 
 
 class TileLatents:

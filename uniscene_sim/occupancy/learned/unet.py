@@ -26,7 +26,7 @@ __all__ = ["UNet", "UNetConfig"]
 class UNetConfig:
     """Sizes of a `UNet`."""
 
-    latent: int = 4
+    latent: int = 6
     patch: int = 4  # cells of the layout along a latent cell
     widths: tuple[int, int] = (128, 224)
     blocks: tuple[int, int, int] = (2, 3, 2)  # going down, at the bottom, going up

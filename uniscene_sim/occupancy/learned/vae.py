@@ -19,9 +19,6 @@ from uniscene_sim.occupancy.learned.layers import (
     LayoutEmbedding,
     PixelNorm,
     ResBlock,
-    rope,
-    rotary_attention,
-    zero_initialised,
 )
 from uniscene_sim.taxonomy import OccClass
 
@@ -31,16 +28,16 @@ __all__ = ["OccupancyVae", "VaeConfig", "fold"]
 @dataclass(frozen=True)
 class VaeConfig:
     """Sizes of the VAE. Compression ratio as in OccWorld: X Y Z 8 / (x y c) with labels (X, Y, Z) and latents
-    (c, x, y): 512 with 4 latent channels."""
+    (c, x, y): 683 with 6 latent channels of 32 layers."""
 
-    height: int = 16
-    latent: int = 4
+    height: int = 32
+    latent: int = 6
     embed: int = 4
     widths: tuple[int, int] = (64, 160)  # at 1/2 and at 1/4 of the resolution
     encoder_blocks: tuple[int, int] = (1, 2)
     decoder_blocks: tuple[int, int] = (2, 4)
     axial: bool = True  # attention along x and y in the encoder
-    frames: int = 1  # of a clip that is encoded together, as in UniScene; 1 for single frames
+    learned_embedding: bool = False  # of classes (AnyScene); otherwise it stays as drawn
     layout_width: int = 16
     channels: tuple[str, ...] = CONDITION_CHANNELS
 
@@ -64,21 +61,22 @@ class OccupancyVae(nn.Module):
         self.config = c = config
         half, quarter = c.widths
         classes = len(OccClass)
-        # Fixed: learning it changes little and costs a tenth of a step.
-        self.register_buffer("embedding", torch.randn(classes, c.embed))
+        drawn = torch.randn(classes, c.embed)
+        if c.learned_embedding:
+            self.embedding = nn.Parameter(drawn)
+        else:
+            self.register_buffer("embedding", drawn)
         self.stem = nn.Conv2d(4 * c.height * c.embed, half, 1)
         self.encoder_half = nn.ModuleList(ResBlock(half) for _ in range(c.encoder_blocks[0]))
         self.down = nn.Conv2d(4 * half, quarter, 1)
         self.encoder_quarter = nn.ModuleList(ResBlock(quarter) for _ in range(c.encoder_blocks[1]))
         self.encoder_axial = AxialAttention(quarter) if c.axial else None
-        self.encoder_time = TemporalMix(quarter) if c.frames > 1 else None
         self.moments = nn.Sequential(PixelNorm(quarter), nn.Conv2d(quarter, 2 * c.latent, 1))
 
         self.layout = LayoutEmbedding(len(c.channels), c.layout_width, 2, half)
         self.layout_down = nn.Conv2d(4 * half, quarter, 1)
         self.lift = nn.Conv2d(c.latent, quarter, 3, padding=1)
         self.decoder_quarter = nn.ModuleList(ResBlock(quarter) for _ in range(c.decoder_blocks[1]))
-        self.decoder_time = TemporalMix(quarter) if c.frames > 1 else None
         self.up = nn.Conv2d(quarter, 4 * half, 1)
         self.decoder_half = nn.ModuleList(ResBlock(half) for _ in range(c.decoder_blocks[0]))
         self.head = nn.Sequential(PixelNorm(half), nn.Conv2d(half, 4 * c.height * 2 * c.embed, 1))
@@ -99,8 +97,6 @@ class OccupancyVae(nn.Module):
             x = block(x)
         if self.encoder_axial is not None:
             x = self.encoder_axial(x)
-        if self.encoder_time is not None:
-            x = self.encoder_time(x, self.config.frames)
         mean, log_variance = self.moments(x).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-10, 4)
 
@@ -111,8 +107,6 @@ class OccupancyVae(nn.Module):
         x = self.lift(latents) + self.layout_down(F.pixel_unshuffle(beside, 2))
         for block in self.decoder_quarter:
             x = block(x)
-        if self.decoder_time is not None:
-            x = self.decoder_time(x, self.config.frames)
         x = F.pixel_shuffle(self.up(x), 2) + beside
         for block in self.decoder_half:
             x = block(x)
@@ -149,34 +143,3 @@ def unfold(folded: Tensor) -> Tensor:
     """The inverse of `fold`."""
     b, nx, ny, nz = folded.shape
     return folded.view(b, nx, ny, 2, 2, nz // 4).permute(0, 1, 3, 2, 4, 5).reshape(b, 2 * nx, 2 * ny, nz // 4)
-
-
-class TemporalMix(nn.Module):
-    """Exchange between the frames of a clip, which are adjacent in the batch, at each place: a convolution over time,
-    then attention along it (UniScene's 3D convolution and temporal axial attention)."""
-
-    def __init__(self, width: int, heads: int = 4):
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = PixelNorm(width), PixelNorm(width)
-        self.conv = nn.Conv1d(width, width, 3, padding=1)
-        self.qkv, self.out = nn.Linear(width, 3 * width), zero_initialised(nn.Linear(width, width))
-        nn.init.zeros_(self.conv.weight)
-
-    def forward(self, x: Tensor, frames: int) -> Tensor:
-        x = x + self._from_clips(self.conv(self._to_clips(self.norm1(x), frames).transpose(1, 2)).transpose(1, 2), x)
-        clips = self._to_clips(self.norm2(x), frames)
-        angles = rope(torch.arange(frames, device=x.device), clips.shape[2] // self.heads)
-        return x + self._from_clips(self.out(rotary_attention(self.qkv(clips), self.heads, angles)), x)
-
-    @staticmethod
-    def _to_clips(x: Tensor, frames: int) -> Tensor:
-        """Maps (clips frames, C, X, Y) as sequences (clips X Y, frames, C)."""
-        b, c, nx, ny = x.shape
-        return x.view(b // frames, frames, c, nx * ny).permute(0, 3, 1, 2).reshape(-1, frames, c)
-
-    @staticmethod
-    def _from_clips(clips: Tensor, like: Tensor) -> Tensor:
-        b, c, nx, ny = like.shape
-        frames = clips.shape[1]
-        return clips.view(b // frames, nx * ny, frames, c).permute(0, 2, 3, 1).reshape(b, c, nx, ny)

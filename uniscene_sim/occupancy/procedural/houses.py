@@ -8,7 +8,15 @@ from uniscene_sim.compute.compiled import njit
 from uniscene_sim.occupancy.bricks import SUB_CELL_M, draw_box
 from uniscene_sim.taxonomy import Material
 
-__all__ = ["WALL_MATERIALS", "draw_house", "facade_material", "house_material", "house_style", "house_top"]
+__all__ = [
+    "STOREY_M",
+    "WALL_MATERIALS",
+    "draw_house",
+    "facade_material",
+    "house_material",
+    "house_style",
+    "house_top",
+]
 
 #: Material of walls by variant.
 WALL_MATERIALS = np.array(
@@ -20,7 +28,7 @@ _ROOFS = np.array([Material.ROOF_TILE, Material.ROOF_SLATE, Material.ROOF_FLAT],
 _FLAT, _CHIMNEY = np.uint8(Material.ROOF_FLAT), np.uint8(Material.CHIMNEY)
 _WINDOW, _DOOR, _SHOP = np.uint8(Material.WINDOW), np.uint8(Material.DOOR), np.uint8(Material.SHOP_FRONT)
 _COURSE = np.uint8(Material.WALL_CONCRETE)
-_STOREY = 3.1  # m
+STOREY_M = 3.1
 _ONE = np.uint64(1)
 
 
@@ -29,7 +37,7 @@ def house_style(o):
     """The style of a house, from its plan `o`, a row of PLAN_DTYPE: material of walls, kind of roof (0 flat, 1 gabled,
     2 hipped), its material and rise (m), whether there are shops, and the widths (m) of bays along the front and the
     sides."""
-    storeys = round((o.height - 0.9) / _STOREY)
+    storeys = round((o.height - 0.9) / STOREY_M)
     roof_kind = 0 if storeys >= 4 else 1 + (o.variant // 7) % 2
     roof = _FLAT if roof_kind == 0 else _ROOFS[(o.variant // 3) % 2]
     rise = 0.8 if roof_kind == 0 else min(0.42 * o.length, 4.2)
@@ -153,8 +161,8 @@ def facade_material(z, along, bay, extent, wall, shop, street, style):
         street: whether the wall faces the street and has a door.
         style: random number in [0, 1), which places the door and selects the kind of windows.
     """
-    storey = int(max(z, 0.0) / _STOREY)
-    up = z - storey * _STOREY
+    storey = int(max(z, 0.0) / STOREY_M)
+    up = z - storey * STOREY_M
     number = np.floor((along + 0.5 * extent) / bay)
     across = abs(along + 0.5 * extent - (number + 0.5) * bay)
     if storey == 0 and street:

@@ -279,4 +279,8 @@ class _Planner:
         return bool(self._rank_any(box[0] + c * uu - s * vv, box[1] + s * uu + c * vv).max() < 0)
 
     def _reserve_footprint(self, box: np.ndarray) -> None:
-        self._boxes.setdefault((int(box[0] // 32), int(box[1] // 32)), []).append(box)
+        """Keep a box free, in all cells of 32 m that it may reach into, but its neighbours, which searches look at."""
+        x, y, r = box[0], box[1], max(0.5 * float(np.hypot(box[3], box[4])) - 32.0, 0.0)
+        for i in range(int((x - r) // 32), int((x + r) // 32) + 1):
+            for j in range(int((y - r) // 32), int((y + r) // 32) + 1):
+                self._boxes.setdefault((i, j), []).append(box)

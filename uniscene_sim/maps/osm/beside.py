@@ -1,0 +1,80 @@
+"""What an extract tells of everything beside the streets, as `Surroundings`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uniscene_sim.maps.osm.extract import Area, OsmExtract
+from uniscene_sim.maps.osm.values import height_m, length_m
+from uniscene_sim.maps.street_plans.surroundings import Building, Cover, Surroundings, Tree
+
+__all__ = ["read_surroundings"]
+
+_ROW_M = 8.0  # between the trees of a row
+#: Kind of cover by tag; the first that fits counts.
+_COVERS = {
+    ("natural", "wood"): "wood", ("landuse", "forest"): "wood", ("natural", "scrub"): "scrub",
+    ("natural", "heath"): "scrub", ("leisure", "park"): "park", ("leisure", "garden"): "park",
+    ("landuse", "cemetery"): "park", ("landuse", "grass"): "grass", ("landuse", "meadow"): "grass",
+    ("natural", "grassland"): "grass", ("landuse", "village_green"): "grass", ("leisure", "pitch"): "grass",
+    ("landuse", "farmland"): "soil", ("landuse", "construction"): "soil", ("natural", "sand"): "soil",
+    ("natural", "beach"): "soil", ("leisure", "playground"): "soil", ("natural", "bare_rock"): "soil",
+    ("amenity", "parking"): "parking", ("highway", "pedestrian"): "paved", ("highway", "footway"): "paved",
+    ("natural", "water"): "water",
+}  # fmt: skip
+_OPEN = ("roof", "carport", "no", "ruins", "construction", "bridge", "collapsed", "demolished")
+
+
+def read_surroundings(extract: OsmExtract) -> Surroundings:
+    """Buildings, trees and covers; what hangs in the air or lies below the ground is left out."""
+    losses = extract.losses
+    buildings, covers = list[Building](), list[Cover]()
+    for area in extract.areas:
+        tags = area.tags
+        if tags.get("building", "no") not in _OPEN:
+            if _is_afloat(tags):
+                losses.add("left out, for they stand on nothing or below the ground", _named(area))
+                continue
+            buildings.append(Building(area.id, area.rings, height_m(tags)))
+        elif tags.get("building", "no") not in ("no", "ruins", "construction"):
+            losses.add("left out, for they have no walls", _named(area))
+        elif "building:part" in tags:
+            losses.add("parts of buildings not told apart", _named(area))
+        elif kind := next((k for (key, value), k in _COVERS.items() if tags.get(key) == value), None):
+            if kind == "parking" and tags.get("parking", "surface") not in ("surface", "street_side", "lane"):
+                losses.add("left out, for they lie in houses or below the ground", _named(area))
+                continue
+            covers.append(Cover(area.id, kind, area.rings))
+    return Surroundings(tuple(buildings), tuple(_trees(extract)), tuple(covers))
+
+
+def _is_afloat(tags: dict[str, str]) -> bool:
+    """Whether a building does not stand on the ground of its own plot."""
+    try:
+        raised = float(tags.get("min_height", "0").split()[0]) > 0 or float(tags.get("building:min_level", "0")) > 0
+    except (ValueError, IndexError):
+        raised = False
+    return raised or tags.get("location") == "underground" or tags.get("layer", "0").startswith("-")
+
+
+def _named(area: Area) -> str:
+    """An area by the way or relation that it was made of."""
+    return f"way {area.id // 2}" if area.id % 2 == 0 else f"relation {area.id // 2}"
+
+
+def _trees(extract: OsmExtract) -> list[Tree]:
+    found = [
+        Tree(place.id, place.xy, length_m(place.tags, "height", 90.0), length_m(place.tags, "diameter_crown", 40.0))
+        for place in extract.places if place.tags.get("natural") == "tree"
+    ]  # fmt: skip
+    single = np.array([tree.place for tree in found]).reshape(-1, 2)
+    for way in extract.ways:
+        if way.tags.get("natural") != "tree_row":
+            continue
+        along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(way.xy, axis=0).T))])
+        for k, s in enumerate(np.arange(0.0, along[-1] + 1e-6, _ROW_M).tolist()):
+            place = np.array([np.interp(s, along, way.xy[:, i]) for i in range(2)])
+            if len(single) and np.hypot(*(single - place).T).min() < 0.5 * _ROW_M:
+                continue  # mapped one by one as well
+            found.append(Tree(way.id * 1000 + k, place, length_m(way.tags, "height", 90.0)))
+    return found

@@ -1,0 +1,67 @@
+"""A part of a map with lanes: what lies within a square of it, as a map of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from uniscene_sim.maps.elements import Lane, RoadNetwork
+from uniscene_sim.maps.vector.vector_map import VectorMap
+
+__all__ = ["cropped"]
+
+
+def cropped(whole: RoadNetwork, x: float, y: float, half_m: float) -> VectorMap:
+    """The part of a network within a square; lanes are kept whole or not at all.
+
+    Args:
+        whole: the network.
+        x, y: middle of the square, m.
+        half_m: half of its side.
+    """
+    middle = np.array([x, y])
+
+    def near(places: np.ndarray) -> bool:
+        return bool((np.abs(places[..., :2] - middle) < half_m).all(axis=-1).any())
+
+    kept = [lane for lane in whole.lanes if near(lane.centre)]
+    number = {lane.index: k for k, lane in enumerate(kept)}
+    signals = [signal for signal in whole.signals if any(lane in number for lane in signal.lanes)]
+    signal_number = {signal.index: k for k, signal in enumerate(signals)}
+    programs = []
+    for program in whole.programs:
+        phases = tuple(tuple(signal_number[i] for i in phase if i in signal_number) for phase in program.phases)
+        if any(phases):
+            programs.append(replace(program, phases=tuple(phase for phase in phases if phase)))
+    return VectorMap(
+        name=f"{whole.name}_{x:.0f}_{y:.0f}",
+        lanes=tuple(_renumbered(lane, number) for lane in kept),
+        crossings=tuple(c for c in whole.crossings if near(c.polygon)),
+        stop_lines=tuple(
+            replace(line, lane=number[line.lane], signal=signal_number.get(line.signal, -1))
+            for line in whole.stop_lines if line.lane in number
+        ),
+        signals=tuple(replace(s, index=k, lanes=_known(s.lanes, number)) for k, s in enumerate(signals)),
+        programs=tuple(programs),
+        objects=tuple(o for o in whole.objects if near(o.position)),
+        left_hand_traffic=whole.left_hand_traffic,
+        frame_origin=whole.frame_origin,
+        geo_reference=whole.geo_reference,
+        complete_kinds=whole.complete_kinds,
+    )  # fmt: skip
+
+
+def _renumbered(lane: Lane, number: dict[int, int]) -> Lane:
+    beside = {name: number.get(getattr(lane, name), -1) for name in ("left", "right", "opposite")}
+    return replace(
+        lane, index=number[lane.index], successors=_known(lane.successors, number),
+        predecessors=_known(lane.predecessors, number),
+        can_change_left=lane.can_change_left and beside["left"] >= 0,
+        can_change_right=lane.can_change_right and beside["right"] >= 0, **beside,
+    )  # fmt: skip
+
+
+def _known(lanes: Sequence[int], number: dict[int, int]) -> tuple[int, ...]:
+    return tuple(number[lane] for lane in lanes if lane in number)

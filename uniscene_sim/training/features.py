@@ -1,0 +1,110 @@
+"""`uniscene-sim train features`: the autoencoders in whose features sets of windows are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.cluster.vq import kmeans2
+from torch import Tensor
+
+from uniscene_sim.datasets.windows import Windows
+from uniscene_sim.evaluation.features import VIEWS, FeatureNet, FeatureSizes, OccupancyFeatures
+from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.training.batches import Crops
+from uniscene_sim.training.loop import Schedule, train
+from uniscene_sim.zoo.models import save_model
+
+__all__ = ["FeaturesRecipe", "save_features", "train_features"]
+
+_CELLS, _LAYERS = 100, GENERATED_GRID.shape[2]
+_STATISTICS = 60  # batches that normalise features and make kinds
+
+
+@dataclass(frozen=True)
+class FeaturesRecipe:
+    """Hyperparameters of a training."""
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(200, 1e-3, warmup=30, decay=0.5, average=0.98))
+    widths: tuple[int, int] = (48, 96)
+    latent: int = 32
+    kinds: int = 10
+    batch: int = 4
+    occupied: float = 0.5  # share of the loss that voxels with a label other than free have
+    seed: int = 0
+
+
+def train_features(
+    recipe: FeaturesRecipe, training: Sequence[Windows], folder: Path, device: torch.device
+) -> dict[str, FeatureNet]:
+    """Train a network for each view, or resume a training in `folder`.
+
+    Args:
+        recipe: hyperparameters.
+        training: windows of training towns.
+        folder: of checkpoints and logs.
+        device: torch device.
+
+    Returns:
+        the networks by view, with averaged weights, on the CPU.
+    """
+    crops = Crops(training, _CELLS, recipe.batch, recipe.seed, near_agents=0.0)
+    nets = {}
+    for view, (shown, inputs) in VIEWS.items():
+        torch.manual_seed(recipe.seed)
+        net = FeatureNet(FeatureSizes(inputs, recipe.widths, recipe.latent, recipe.kinds)).to(device)
+
+        air = shown(torch.full((1, 2, 2, _LAYERS), int(OccClass.FREE), dtype=torch.uint8).to(device), net.embedding)
+
+        def loss_of(
+            step: int, net: FeatureNet = net, shown: Callable[[Tensor, Tensor], Tensor] = shown, air: Tensor = air
+        ) -> dict[str, Tensor]:
+            true = shown(crops[step].labels.to(device), net.embedding)
+            made = net.rebuilt(net.latents(true), (true.shape[2], true.shape[3]))
+            error = (made.float() - true) ** 2
+            return {"loss": _balanced(error, (true != air).float(), recipe.occupied)}
+
+        averaged = train(net, loss_of, recipe.schedule, folder, f"features_{view}", device).float().cpu()
+        with torch.no_grad():
+            raw = torch.cat([
+                averaged.raw_features(shown(crops[recipe.schedule.steps + n].labels, averaged.embedding))
+                for n in range(_STATISTICS)
+            ])  # fmt: skip
+        averaged.mean.copy_(raw.mean(dim=0))
+        averaged.deviation.copy_(raw.std(dim=0).clamp(min=1e-3))
+        _set_kinds(averaged, ((raw - averaged.mean) / averaged.deviation).double().numpy(), recipe)
+        nets[view] = averaged
+    return nets
+
+
+def _balanced(error: Tensor, solid: Tensor, occupied: float) -> Tensor:
+    """Mean error (B, C, x, y), in which what is `solid`, 0 or 1, has a share of its own."""
+    inside, air = ((error * part).sum() / part.sum().clamp(min=1.0) for part in (solid, 1 - solid))
+    return occupied * inside + (1 - occupied) * air
+
+
+def _set_kinds(net: FeatureNet, features: np.ndarray, recipe: FeaturesRecipe) -> None:
+    centres, nearest = kmeans2(features, recipe.kinds, minit="++", seed=recipe.seed)
+    net.centres.copy_(torch.from_numpy(centres))
+    net.spread.fill_(float(((features - centres[nearest]) ** 2).mean()))
+
+
+def save_features(folder: Path, nets: dict[str, FeatureNet], facts: dict[str, object], card: str) -> None:
+    """Write the networks as a model of the zoo.
+
+    Args:
+        folder: of the model.
+        nets: by view.
+        facts: description of the training, for the config.
+        card: text of the model card.
+    """
+    sizes = OccupancyFeatures(nets).plain()
+    config = {f"features_{view}": sizes[view] for view in nets} | {"training": facts}
+    weights = {
+        f"features_{view}": {k: v.cpu().numpy() for k, v in net.state_dict().items()} for view, net in nets.items()
+    }
+    save_model(folder, config, weights, card)
