@@ -34,7 +34,7 @@ def test_towns_are_held_out_whole_and_their_houses_are_in_the_windows(tmp_path):
     assert len(windows) == 4 and windows.maker == "OpenStreetMap"
     building = (windows.layout >> CONDITION_CHANNELS.index("building")) & 1
     drivable = (windows.layout >> CONDITION_CHANNELS.index("drivable_area")) & 1
-    manmade = (windows.labels[..., 8] == OccClass.MANMADE)  # two metres above the ground: no kerb, no car
+    manmade = windows.labels[..., 8] == OccClass.MANMADE  # two metres above the ground: no kerb, no car
     assert building.any() and manmade.any()
     assert not (manmade & (building == 0)).any() and not (building & drivable).any()
     assert (windows.observed == np.uint32(0xFFFFFFFF)).all()

@@ -63,9 +63,7 @@ def town_files(paths: Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def make_real_data(
-    out: str | Path, paths: Sequence[str | Path], held_out: Sequence[str], windows: int = 80
-) -> None:
+def make_real_data(out: str | Path, paths: Sequence[str | Path], held_out: Sequence[str], windows: int = 80) -> None:
     """Write windows of towns to `out/real_train/NAME.npz`, of those held out to `out/real_test`; existing files are
     kept.
 
