@@ -111,6 +111,8 @@ def features_card(facts: dict[str, Any], work: Path) -> str:
 
 _LIDAR_CARD = """# {name}
 
+What is told: occupied cells, their classes, and the rays. What is generated: range, intensity and drop-out of each ray.
+
 Sweeps from 0.4 m labels: a sparse U-Net over occupied cells, {samples} samples on each ray in such cells, a signed
 distance, and heads for intensity and drop-out (UniScene, section 3.3), as the engine `sparse-sdf` uses them.
 {parameters:.2f} million parameters.
@@ -152,8 +154,9 @@ def _lidar_card(template: str, facts: dict[str, Any], work: Path, evaluation: st
 
 _REAL_CARD = """# {name}
 
-Sweeps from 0.4 m labels, as a real Pandar64 makes them. What is told: occupied cells and their classes; what is
-generated: range, intensity and drop-out of each ray through them.
+What is told: occupied cells, their classes, and the rays. What is generated: range, intensity and drop-out of each ray.
+
+Sweeps from 0.4 m labels as a real Pandar64 makes them.
 
 The network of `sparse-sdf` ({parameters:.2f} million parameters), begun from {begun} and continued on real sweeps.
 
