@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tests.fuzz import examples, recordings, values, words
+from tests.fuzz import examples, recordings, streets, values, words
 from tests.fuzz.any_hash import any_hash
 from tests.fuzz.case import Bases
 from tests.fuzz.examples import files_of
@@ -185,6 +185,10 @@ READERS: dict[str, Reader] = {
     "model": Reader(examples.models, _model, (*_LEARNED, "spconv")),
     "recipe": Reader(files_of("recipe"), _recipe, _LEARNED),
     "arrays": Reader(examples.arrays, _arrays),
+    "pickled-table": Reader(streets.tables, streets.read_pickle),
+    "seen-sweep": Reader(streets.sweeps, streets.read_sweep_of),
+    "odometry": Reader(streets.odometry, streets.read_poses_of),
+    "map-expansion": Reader(streets.plans, streets.read_plan),
     "options": Reader(words.OPTIONS, words.read_options),
     "style": Reader(words.STYLES, words.read_style),
     "names": Reader(words.NAMES, words.read_names),

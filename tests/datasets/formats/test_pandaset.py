@@ -167,5 +167,9 @@ def test_the_command(tmp_path, capsys):
     assert len(read_town(tmp_path / "data/train/pandaset_001.npz")) == 2
     assert main([*arguments, "--held-out"]) == 2
     assert "has 2 sweeps, expected some from 60 on" in capsys.readouterr().err
+    assert main([*arguments, "--held-out", "monaco"]) == 2
+    assert "--held-out: names towns of --maps" in capsys.readouterr().err
+    assert main(["train", "data", "--sweeps"]) == 2
+    assert "--sweeps: is of recorded streets, expected --from FORMAT FOLDER too" in capsys.readouterr().err
     assert main(["train", "data", "--held-out"]) == 2
-    assert "--held-out: is of recorded streets, expected --from FORMAT FOLDER too" in capsys.readouterr().err
+    assert "--held-out: is of recorded streets or real maps, expected --from or --maps too" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import numpy as np
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.geometry import Pose, box_corners
 from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.limits.bounds import PLACE_M
 from uniscene_sim.maps.layout_raster import draw_polygon
 from uniscene_sim.storage.input_file import MIB, read_json, reading
 
@@ -52,8 +53,8 @@ class NuScenesPlan:
                 if lacking:
                     raise InputError(f"has no node {shown(lacking[0])}", field=layer)
                 out = np.array([nodes[token] for token in tokens], float).reshape(-1, 2)
-                if not np.isfinite(out).all():
-                    raise InputError("expected finite places", field=layer)
+                if not (np.abs(out) < PLACE_M.most).all():
+                    raise InputError("expected places on earth", field=layer)
                 return out
 
             for layer in _AREAS:

@@ -42,7 +42,7 @@ class NuScenesTables:
         found = self.__dict__.get(f"_{name}")
         if found is None:
             found = self.__dict__[f"_{name}"] = Table(self._folder / f"{name}.json")
-        return found  # type: ignore[no-any-return]
+        return found
 
     def scene_name(self, token: str) -> str:
         """Name of a scene by its token; InputError if there is none."""

@@ -11,6 +11,7 @@ import gzip
 import io
 import math
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,18 @@ def read_table(file: Path, most: int = 256 * MIB) -> dict[str, np.ndarray]:
                 body = packed.read(most + 1)
             if len(body) > most:
                 raise InputError(f"unpacks to more than {most // MIB} MiB, expected {_WHAT}")
+        _check_lengths(body)
         found = _Unpickler(io.BytesIO(body)).load()
         if not isinstance(found, _Frame):
             raise InputError(f"expected {_WHAT}")
         return found.columns()
+
+
+def _check_lengths(body: bytes) -> None:
+    """Refuse what states lengths that are not there, and places for what is not: memory would be taken for them."""
+    for count, (code, argument, _) in enumerate(pickletools.genops(body)):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+            raise InputError(f"keeps something as number {argument}, expected {_WHAT}")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -77,10 +86,10 @@ class _DType(_Kept):
     def dtype(self) -> np.dtype[Any]:
         """Of numbers, booleans or objects, in the byte order of the state."""
         code = str(self.arguments[0]).lstrip("<>|=")
-        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "|"
+        big = isinstance(self.state, tuple) and len(self.state) > 1 and self.state[1] == ">"
         if code[:1] not in "biufO" or not (code[1:].isdecimal() and int(code[1:]) <= 8):
             raise InputError(f"has a column of {shown(self.arguments[0])}, expected numbers or text")
-        return np.dtype(object) if code[:1] == "O" else np.dtype(code).newbyteorder(order if order in "<>" else "=")
+        return np.dtype(object) if code[:1] == "O" else np.dtype(code).newbyteorder(">" if big else "<")
 
 
 class _Array(_Kept):
@@ -89,9 +98,10 @@ class _Array(_Kept):
     def array(self) -> np.ndarray:
         if self.state is not None:
             _, shape, kind, fortran, content = self.state
-            order = "F" if fortran else "C"
+            by_columns = bool(fortran)
         else:
             content, kind, shape, order = self.arguments
+            by_columns = order == "F"
         dtype, count = kind.dtype(), math.prod(int(n) for n in shape)
         if dtype.kind == "O":
             if len(content) != count or not all(
@@ -105,7 +115,8 @@ class _Array(_Kept):
             if len(raw) != count * dtype.itemsize:
                 raise InputError(f"states {shown(tuple(shape))} of {dtype}, but has {len(raw)} bytes")
             out = np.frombuffer(raw, dtype)
-        return out.reshape([int(n) for n in shape], order=order)
+        places = tuple(int(n) for n in shape)
+        return out.reshape(places[::-1]).T if by_columns else out.reshape(places)
 
 
 class _Scalar(_Kept):

@@ -63,7 +63,7 @@ def read_pandaset_street(folder: Path, held_out: bool = False) -> SeenStreet:
         level = Pose(pose.x, pose.y, pose.z, yaw=pose.yaw)
         stamp_us = round(float(times[k] - times[0]) * 1e6)
         moments.append(Moment(k, stamp_us, level, reader.agents(k, numbers), files.images(k)))
-    losses = ("lines between lanes and between directions are one class: all are lane dividers",)
+    losses: tuple[str, ...] = ("lines between lanes and between directions are one class: all are lane dividers",)
     if len(there) < len(kept):
         losses += (f"{len(kept) - len(there)} of {len(kept)} frames have no sweep",)
     return SeenStreet(folder.name, "PandaSet", tuple(moments), reader.sweep, None, losses)

@@ -137,8 +137,8 @@ def _filled(height: np.ndarray, around: int) -> np.ndarray:
         return np.zeros_like(height)
     nearest = ndimage.distance_transform_edt(gap, return_distances=False, return_indices=True)
     full = height[tuple(nearest)]
-    even = ndimage.uniform_filter(full, around)
-    return np.where(gap, even, full)
+    out: np.ndarray = np.where(gap, ndimage.uniform_filter(full, around), full)
+    return out
 
 
 def _votes(

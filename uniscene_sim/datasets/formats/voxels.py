@@ -104,12 +104,13 @@ def _columns(frame: VoxelFrame) -> _Columns:
     (x, y), z = (n // b for n, b in zip(frame.labels.shape, by, strict=False)), frame.labels.shape[2]
     known = np.where(frame.seen, frame.labels, np.uint8(UNKNOWN))[: x * by[0], : y * by[1]]
     parts = known.reshape(x, by[0], y, by[1], z).transpose(0, 2, 4, 1, 3).reshape(x, y, z, -1)
-    level = _ground_level(np.isin(parts, GROUND_CLASSES).any(axis=3), frame.voxel_m[2])
+    level = _ground_level(np.any(np.isin(parts, GROUND_CLASSES), axis=3), frame.voxel_m[2])
     return _Columns(parts, voxel * by, level)
 
 
 def _ratio(voxel: np.ndarray) -> np.ndarray:
-    return np.maximum(np.round(GENERATED_GRID.voxel_m / voxel).astype(int), 1)
+    out: np.ndarray = np.maximum(np.round(GENERATED_GRID.voxel_m / voxel).astype(int), 1)
+    return out
 
 
 def _from_ground_up(frame: VoxelFrame, columns: _Columns) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +149,7 @@ def _most_frequent(samples: np.ndarray) -> np.ndarray:
 
 def _ground_level(ground: np.ndarray, voxel_z: float) -> np.ndarray:
     """Layer int (X, Y) of the ground's surface, made up where there is none in bool (X, Y, Z)."""
-    any_ground = ground.any(axis=2)
+    any_ground: np.ndarray = np.any(ground, axis=2)
     if not any_ground.any():
         raise InputError("no voxel is labelled as ground; expected streets", field="labels")
     level = ground.argmax(axis=2)
