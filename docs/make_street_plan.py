@@ -23,7 +23,7 @@ from uniscene_sim.storage.output_file import output_file
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 SIZE = 480, 540
-MIDDLE, SPAN_M, HEIGHT_M = (95.0, 20.0), 150.0, 150.0
+MIDDLE, SPAN_M, HEIGHT_M = (85.0, 30.0), 150.0, 130.0
 FOCAL = HEIGHT_M * SIZE[0] / SPAN_M
 STREET_M = {"footway": 2.0, "path": 2.0, "cycleway": 2.0, "steps": 2.0, "service": 4.5, "secondary": 14.0}
 
@@ -61,12 +61,12 @@ def built(path: Path) -> Image.Image:
     town = load_map(path)
     # The camera hangs over the middle of the picture, wherever the ego is.
     traffic = TrafficSpec(20.0, 40)
-    ego = EgoSpec(Spawn(random=True), target_speed_mps=10.0)
+    ego = EgoSpec(Spawn(random=True), speed_mps=5.0, target_speed_mps=10.0)
     source = ScenarioSource(Scenario("street_plan", path, 4, 60.0, ego, traffic=traffic), town)
     frame = source.reset()
     here = frame.ego_pose
     above = here.inverse().compose(Pose(*MIDDLE, HEIGHT_M, yaw=np.pi / 2, pitch=np.pi / 2))
-    camera = CameraSpec("above", *SIZE, FOCAL, FOCAL, SIZE[0] / 2, SIZE[1] / 2, above)
+    camera = CameraSpec("above", *SIZE, FOCAL, FOCAL, SIZE[0] / 2, SIZE[1] / 2, above, max_range_m=400.0)
     simulator = assemble(source, SensorRig("above", (camera,)), window_grid=None, bev_schema=None)
     return Image.fromarray(simulator.reset().cameras["above"].rgb)
 

@@ -1,16 +1,21 @@
 """Extracts of OpenStreetMap: streets as tagged, houses where they are, and files that are broken."""
 
+import json
+
 import numpy as np
 import pytest
 
 pytest.importorskip("osmium")
 
 from tests.maps.osm_text import LAT, LON, Extract, crossroads
+from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.osm.sections import street_section
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.occupancy.procedural.plan import PlanKind, plan_map
+from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 
 def _read(extract: Extract, tmp_path, name="town.osm") -> VectorMap:
@@ -321,3 +326,36 @@ def test_a_bridge_passes_over_the_street_below(tmp_path):
     assert town.surface.decks == 2
     below = town.route(_lane_at(town, 1.4, -90, np.pi / 2), 1.0, _lane_at(town, 1.4, 90, np.pi / 2))
     assert (below.path[:, 2] == 0.0).all()
+
+
+# --- wherever a map is named ------------------------------------------------------------------------------------------
+
+
+def test_traffic_drives_through_the_town_of_a_scenario(tmp_path):
+    _with_houses().write(tmp_path / "town.osm")
+    scenario = {"map": "town.osm", "seed": 2, "duration_s": 20.0, "traffic": {"vehicles_per_km": 20, "pedestrians": 10},
+                "ego": {"spawn": {"random": True}, "target_speed_mps": 8.0}}  # fmt: skip
+    (tmp_path / "s.yaml").write_text(json.dumps(scenario))
+    with pytest.warns(InputWarning):
+        source = ScenarioSource.open(str(tmp_path / "s.yaml"))
+    frame, way = source.reset(), []
+    begin = {int(a["id"]): a["pos"].copy() for a in frame.agents}
+    for _ in range(80):
+        frame = source.step(source.driver_control(), 100_000)[-1]
+        way.append((frame.ego_pose.x, frame.ego_pose.y))
+    assert np.hypot(*np.diff(way, axis=0).T).sum() > 20.0
+    town = source.map
+    cars = frame.agents[frame.agents["cls"] == AgentClass.CAR]
+    moved = [np.hypot(*(car["pos"] - begin[int(car["id"])])[:2]) for car in cars if int(car["id"]) in begin]
+    assert len(moved) > 2 and max(moved) > 20.0
+    x, y = np.array([*way, *cars["pos"][:, :2].tolist()]).T
+    assert (town.surface.rank(x, y, np.zeros(len(x))) >= 2).all()
+
+
+def test_an_extract_is_validated_as_other_maps_are(tmp_path, capsys):
+    path = _with_houses().write(tmp_path / "town.osm")
+    assert main(["validate", str(path)]) == 0
+    assert "opened where a road leads through" in capsys.readouterr().err
+    (tmp_path / "bad.osm.pbf").write_bytes(b"no protobuf")
+    assert main(["validate", str(tmp_path / "bad.osm.pbf")]) == 2
+    assert "bad.osm.pbf" in capsys.readouterr().err

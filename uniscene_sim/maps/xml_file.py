@@ -14,14 +14,14 @@ from uniscene_sim.storage.input_file import MIB, read_input
 __all__ = ["xml_root"]
 
 
-def xml_root(path: str | Path, most: int, what: str, tag: str) -> Any:
+def xml_root(path: str | Path, most: int, what: str, tag: str | None) -> Any:
     """The root of an XML file, without namespaces.
 
     Args:
         path: the file; `.gz` is unpacked.
         most: bound of its size in bytes, packed and unpacked.
         what: what is expected, for the message.
-        tag: of the root.
+        tag: of the root; None where any may be.
 
     Raises:
         InputError: it cannot be read, is larger, no XML, defines entities, or has another root.
@@ -39,7 +39,7 @@ def xml_root(path: str | Path, most: int, what: str, tag: str) -> Any:
     rules = root.getroottree().docinfo.internalDTD
     if rules is not None and any(rules.iterentities()):
         raise InputError(f"defines entities, expected {what}", file=path, field="DOCTYPE")
-    if root.tag != tag:
+    if tag is not None and root.tag != tag:
         raise InputError(f"expected <{tag}> at the root, got <{root.tag}>", file=path)
     return root
 

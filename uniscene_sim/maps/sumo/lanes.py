@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,13 +101,20 @@ def _add_edge(rows: list[dict[str, Any]], number: dict[str, int], edge: Edge, ro
 
 
 def _link(rows: list[dict[str, Any]], number: dict[str, int], net: SumoNet) -> None:
+    """Lanes lead into those that lead through the junction, and these on by connections of their own. One that has no
+    length is none; one that has no connection leads where the way through it does."""
     for link in net.connections:
-        # A lane through a junction that has no length is none, and lanes of tracks are none.
-        via = (link.via,) * (link.via in number)
-        for a, b in pairwise(number.get(name, -1) for name in (link.before, *via, link.after)):
-            if a >= 0 and b >= 0 and b not in rows[a]["successors"]:
-                rows[a]["successors"].append(b)
-                rows[b]["predecessors"].append(a)
+        _join(rows, number.get(link.before, -1), number.get(link.via if link.via in number else link.after, -1))
+    for link in net.connections:
+        via = number.get(link.via, -1)
+        if via >= 0 and not rows[via]["successors"]:
+            _join(rows, via, number.get(link.after, -1))
+
+
+def _join(rows: list[dict[str, Any]], a: int, b: int) -> None:
+    if a >= 0 and b >= 0 and b not in rows[a]["successors"]:
+        rows[a]["successors"].append(b)
+        rows[b]["predecessors"].append(a)
 
 
 def _pair(rows: list[dict[str, Any]], number: dict[str, int], net: SumoNet) -> None:

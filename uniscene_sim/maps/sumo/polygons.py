@@ -49,7 +49,7 @@ def read_polygons(files: Sequence[Path], losses: Losses) -> Surroundings:
     """
     buildings, covers, trees = dict[int, Building](), list[Cover](), list[Tree]()
     for file in files:
-        root = xml_root(file, MOST_NET, _WHAT, "additional")
+        root = xml_root(file, MOST_NET, _WHAT, None)  # SUMO takes any
         for poly in losses.readable("left out", root.findall("poly"), _polygon, "polygon"):
             name, kind, ring, height = poly
             number = int(key_of("polygon", name)) >> 11
