@@ -34,9 +34,9 @@ def test_towns_are_held_out_whole_and_their_houses_are_in_the_windows(tmp_path):
     assert len(windows) == 4 and windows.maker == "OpenStreetMap"
     building = (windows.layout >> CONDITION_CHANNELS.index("building")) & 1
     drivable = (windows.layout >> CONDITION_CHANNELS.index("drivable_area")) & 1
-    manmade = windows.labels[..., 8] == OccClass.MANMADE  # two metres above the ground: no kerb, no car
-    assert building.any() and manmade.any()
-    assert not (manmade & (building == 0)).any() and not (building & drivable).any()
+    manmade = windows.labels[..., 8] == OccClass.MANMADE  # two metres above the ground
+    assert building.any() and manmade.any() and not (building & drivable).any()
+    assert (manmade & (building == 0)).sum() < 0.02 * manmade.sum()  # lamp posts
     assert (windows.observed == np.uint32(0xFFFFFFFF)).all()
     before = (out / REAL_TRAIN / "here.npz").read_bytes()
     make_real_data(out, [tmp_path / "here.osm"], [], 4)  # kept as it is

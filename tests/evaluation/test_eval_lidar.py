@@ -67,8 +67,8 @@ def test_an_oracle_has_nothing_to_mend(town, rates):
     assert oracle.median_m == oracle.mean_m == oracle.missed == oracle.ghosts == oracle.intensity == 0
     assert oracle.within_02 == oracle.objects_within_02 == oracle.drop_auc == 1
     assert oracle.chamfer_m < 1e-5 and oracle.mmd == pytest.approx(0, abs=1e-12) and oracle.jsd < 1e-6
-    # what labels and range tell of these very rays is what there is to know of them, and what does not return is there
-    assert deaf.drop_auc == pytest.approx(deaf.best_auc, abs=0.02) and 0.5 < deaf.best_auc < 1
+    # rates are told by where hard rays end; these end elsewhere. What does not return is there
+    assert 0.9 < deaf.drop_auc < deaf.best_auc < 1
     assert deaf.median_m == 0 and deaf.intensity > 0.01 and deaf.chamfer_m > 0 and deaf.jsd > 0.01
 
 

@@ -190,7 +190,7 @@ def test_houses_stand_where_they_are(tmp_path):
 def test_only_the_houses_of_the_extract_are_built_and_none_on_a_road(tmp_path):
     with pytest.warns(InputWarning):
         town = _read(_with_houses(), tmp_path)
-    assert town.complete == {"building", "tree"}
+    assert town.complete == {"building"}  # one tree is no survey
     plan = plan_map(town, 3)
     houses = plan[plan["kind"] == PlanKind.BUILDING]
     assert len(houses) == sum(o.kind == "building" for o in town.objects)
@@ -293,3 +293,31 @@ def test_neukoelln_has_its_houses_and_streets(shared_data):
     assert 110 <= len(groups) + single <= 126  # of 126 in the file, some are roofs or lie under roads
     driving = [lane for lane in town.lanes if lane.kind == "driving"]
     assert sum(not lane.successors for lane in driving) / len(driving) < 0.1  # ends at the rim alone
+
+
+def test_streets_are_as_wide_as_the_houses_leave_room_for(tmp_path):
+    extract = Extract()
+    extract.way([(-100.0, 0.0), (100.0, 0.0)], highway="residential", sidewalk="both", parking__both="lane")
+    extract.area([(-99, 4), (99, 4), (99, 14), (-99, 14)], building="yes")
+    town = _read(extract, tmp_path)
+    (left,), right = [[lane for lane in town.lanes if lane.kind == "sidewalk" and sign * lane.centre[0, 1] > 0]
+                      for sign in (1, -1)]  # fmt: skip
+    assert left.border(1)[:, 1].max() < 4.0 and 0.9 <= left.width[0] < 1.2
+    assert len(right) == 1 and right[0].width[0] > 1.5
+    assert sum(lane.kind == "parking" for lane in town.lanes) == 1  # on the other side alone
+
+
+def test_a_bridge_passes_over_the_street_below(tmp_path):
+    extract = Extract()
+    extract.way([(-200.0, 0.0), (-15.0, 0.0)], highway="secondary", sidewalk="no")
+    extract.way([(-15.0, 0.0), (15.0, 0.0)], highway="secondary", sidewalk="no", bridge="yes", layer="1")
+    extract.way([(15.0, 0.0), (200.0, 0.0)], highway="secondary", sidewalk="no")
+    extract.way([(0.0, -100.0), (0.0, 100.0)], highway="residential", sidewalk="no")
+    town = _read(extract, tmp_path)
+    route = town.route(_lane_at(town, -190, -1.6, 0.0), 1.0, _lane_at(town, 190, -1.6, 0.0))
+    x, z = route.path[:, 0], route.path[:, 2]
+    assert z[np.abs(x) < 14] == pytest.approx(5.5, abs=0.05) and z[np.abs(x) > 110].max() < 0.01
+    assert (np.abs(np.diff(z)) < 0.085 * np.diff(x)).all()
+    assert town.surface.decks == 2
+    below = town.route(_lane_at(town, 1.4, -90, np.pi / 2), 1.0, _lane_at(town, 1.4, 90, np.pi / 2))
+    assert (below.path[:, 2] == 0.0).all()

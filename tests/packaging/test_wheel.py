@@ -53,7 +53,9 @@ def test_it_holds_the_packages_whole_and_nothing_else(names):
     }
     messages = tracked(ROOT / "uniscene_sim", "*.proto") | tracked(ROOT / "uniscene_sim", "*.pyi")
     page = {name for kind in ("html", "css", "js") for name in tracked(ROOT / "uniscene_sim", f"*.{kind}")}
+    constants = tracked(ROOT / "uniscene_sim", "*.json")
     data = {
+        *constants,
         "uniscene_sim/py.typed",
         "uniscene_ros2/fastdds.xml",
         "uniscene_ros2/fastdds_loopback.xml",

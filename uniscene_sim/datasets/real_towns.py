@@ -35,8 +35,8 @@ _COUNTRY = 0.15  # of the squares may lie there
 
 
 def town_name(path: str | Path) -> str:
-    """What a town is called: as its file, up to the first dot; as its folder, if the file is a network of no name of its
-    own, as `osm.net.xml`."""
+    """What a town is called: as its file, up to the first dot; as its folder, if its file is a network that has no name
+    of its own, as `osm.net.xml`."""
     path = Path(path)
     stem = path.name.split(".")[0]
     return path.resolve().parent.name if is_sumo(path) and stem.split("_")[0] in ("osm", "net", "map") else stem

@@ -95,7 +95,8 @@ def read_town(path: str | Path) -> Windows:
     arrays = read_arrays(path, _ARRAYS, "windows of a town or a recording")
     if not check_shapes(arrays, _ARRAYS, path)["N"]:
         raise InputError("expected at least one window", file=path, field="labels")
-    windows = Windows(**arrays | {"maker": str(arrays["maker"])})
+    maker = str(arrays.pop("maker"))
+    windows = Windows(**arrays, maker=maker)
     for name, end in (("labels", len(OccClass)), ("agents_label", len(OccClass)), ("agents_voxel", _CELLS),
                       ("agents_window", len(windows))):  # fmt: skip
         check_span(arrays[name], 0, end - 1, path, name)

@@ -35,6 +35,7 @@ _HEIGHT = GENERATED_GRID.shape[2]
 _CELLS = 100  # along a side of a sample: a quarter of a window
 _FREE = int(OccClass.FREE)
 _BATCH = 16
+_PATTERNS = 4  # layers of the encoder whose activations are features
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,17 @@ class FeatureSizes:
 class Features:
     """What M samples look like to a network."""
 
-    features: np.ndarray  # float64 (M, D), about zero mean and unit variance over training windows
+    features: np.ndarray  # float64 (M, D), whitened over training windows
     kinds: np.ndarray  # float64 (M, K), shares of the kinds of training samples
 
 
 class FeatureNet(nn.Module):
-    """An autoencoder of a view (B, C, x, y). Its features are the means and deviations over space of its latents, at an
-    eighth of the resolution of labels."""
+    """An autoencoder of a view (B, C, x, y). Its features are how often the patterns of 2.4 m occur that it first looks
+    for: means over space of activations. They are whitened, since most of their variance is how much of a sample is
+    built up, and all else would not count beside it."""
 
     mean: Tensor
-    deviation: Tensor
+    whitening: Tensor
     centres: Tensor
     spread: Tensor
     embedding: Tensor
@@ -81,10 +83,10 @@ class FeatureNet(nn.Module):
             nn.Conv2d(half, half, 3, 1, 1), nn.SiLU(), nn.Conv2d(half, s.inputs, 1),
         )  # fmt: skip
         self.register_buffer("embedding", torch.randn(len(OccClass), _EMBED))  # of classes, as drawn
-        self.register_buffer("mean", torch.zeros(2 * s.latent))
-        self.register_buffer("deviation", torch.ones(2 * s.latent))
+        self.register_buffer("mean", torch.zeros(half))
+        self.register_buffer("whitening", torch.eye(half))
         #: Kinds of training samples: middles of clusters of their features, and the variance about these.
-        self.register_buffer("centres", torch.zeros(s.kinds, 2 * s.latent))
+        self.register_buffer("centres", torch.zeros(s.kinds, half))
         self.register_buffer("spread", torch.ones(1))
 
     def latents(self, view: Tensor) -> Tensor:
@@ -98,16 +100,16 @@ class FeatureNet(nn.Module):
         return out
 
     def raw_features(self, view: Tensor) -> Tensor:
-        """Features (B, 2 c), not normalised."""
-        latents = self.latents(view).flatten(2)
-        return torch.cat([latents.mean(dim=2), latents.std(dim=2)], dim=1)
+        """Features (B, D), not whitened."""
+        out: Tensor = self.encoder[:_PATTERNS](view).mean(dim=(2, 3))
+        return out
 
     def features(self, view: Tensor) -> Tensor:
-        """Features (B, 2 c)."""
-        return (self.raw_features(view) - self.mean) / self.deviation
+        """Features (B, D)."""
+        return (self.raw_features(view) - self.mean) @ self.whitening
 
     def kinds(self, features: Tensor) -> Tensor:
-        """Shares (B, K) of the kinds that features (B, 2 c) may be of, if all are equally wide clouds."""
+        """Shares (B, K) of the kinds that features (B, D) may be of, if all are equally wide clouds."""
         return (-0.5 * torch.cdist(features, self.centres) ** 2 / self.spread).softmax(dim=1)
 
 

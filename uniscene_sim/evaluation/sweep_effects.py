@@ -21,9 +21,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from uniscene_sim.assembly import tile_store
+from uniscene_sim.datasets.pandaset_sweeps import HELD_OUT, LIDAR_AT, TRAINED_ON
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep
-from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.lidar.raycast.effects import Effects
@@ -39,9 +39,7 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 __all__ = ["CALIBRATION", "HELD_OUT", "SweepEffects", "SweepInSensor", "compare_effects", "count_effects", "read_drive"]
 
 #: Frames of PandaSet's sequence 002.
-CALIBRATION, HELD_OUT = range(0, 56), range(60, 80)
-#: Pose of the LiDAR in the sequence's frames, whose y points forward, fitted to the rings of the standing car.
-_AT = Pose(-0.005, 0.7781, 1.8561, roll=0.0157, pitch=-0.0006)
+CALIBRATION = TRAINED_ON
 _ARRAYS = ("sensor", "t0", "t_100us", "xyz_2cm", "origin", "intensity", "label")  # of a sweep
 _MOST_JSON = 16 * MIB
 _UNIT_M = 0.02  # of the real points' coordinates
@@ -108,7 +106,7 @@ def read_drive(folder: str | Path, frames: Iterable[int]) -> Iterator[SweepInSen
             world = data["xyz_2cm"][of] * _UNIT_M + data["origin"]
             intensity, label = data["intensity"][of], data["label"][of]
             at = np.stack([np.interp(time_s, stamps, position[:, k]) for k in range(3)], axis=1)
-            xyz = (turn(time_s).inv().apply(world - at) - _AT.position) @ _AT.rotation
+            xyz = (turn(time_s).inv().apply(world - at) - LIDAR_AT.position) @ LIDAR_AT.rotation
         near = np.linalg.norm(xyz, axis=1) < _NEAR_M
         yield SweepInSensor(xyz, intensity, (label == _REFLECTION) & ~near, (label == _REFLECTION) & near)
     if not found:

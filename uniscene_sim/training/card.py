@@ -83,8 +83,9 @@ _FEATURES_CARD = """# {name}
 
 Judges: no engine uses it. Two autoencoders of occupancy, of volumes and of the view from above, in whose features
 `uniscene-sim eval occupancy` compares sets of windows: precision, recall, FID, KID and IS. {parameters:.2f} million
-parameters. A sample is a square of 40 m, a quarter of a window; its features are means and deviations of latents over
-space, normalised over training samples; IS takes the shares of kinds, which are clusters of these features.
+parameters. A sample is a square of 40 m, a quarter of a window; its features are means over space of the activations of
+the first layers, patterns of 2.4 m, whitened over training samples; IS takes the shares of kinds, which are clusters of
+these features.
 
 Figures depend on these networks and on the number of windows: they compare rows of one table, not tables with others'.
 
@@ -109,6 +110,8 @@ def features_card(facts: dict[str, Any], work: Path) -> str:
 
 
 _LIDAR_CARD = """# {name}
+
+What is told: occupied cells, their classes, and the rays. What is generated: range, intensity and drop-out of each ray.
 
 Sweeps from 0.4 m labels: a sparse U-Net over occupied cells, {samples} samples on each ray in such cells, a signed
 distance, and heads for intensity and drop-out (UniScene, section 3.3), as the engine `sparse-sdf` uses them.
@@ -151,8 +154,9 @@ def _lidar_card(template: str, facts: dict[str, Any], work: Path, evaluation: st
 
 _REAL_CARD = """# {name}
 
-Sweeps from 0.4 m labels, as a real Pandar64 makes them. What is told: occupied cells and their classes; what is
-generated: range, intensity and drop-out of each ray through them.
+What is told: occupied cells, their classes, and the rays. What is generated: range, intensity and drop-out of each ray.
+
+Sweeps from 0.4 m labels as a real Pandar64 makes them.
 
 The network of `sparse-sdf` ({parameters:.2f} million parameters), begun from {begun} and continued on real sweeps.
 

@@ -19,10 +19,12 @@ from uniscene_sim.training.batches import Crops
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.zoo.models import save_model
 
-__all__ = ["FeaturesRecipe", "save_features", "train_features"]
+__all__ = ["FeaturesRecipe", "save_features", "set_statistics", "train_features"]
 
 _CELLS, _LAYERS = 100, GENERATED_GRID.shape[2]
-_STATISTICS = 60  # batches that normalise features and make kinds
+_STATISTICS = 60  # batches that whiten features and make kinds
+_LEAST_DEVIATION = 1e-3  # of a feature that hardly varies
+_LEAST_VARIANCE = 1e-3  # of whitened directions, over the largest: what varies less is noise
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,7 @@ def train_features(
                 averaged.raw_features(shown(crops[recipe.schedule.steps + n].labels, averaged.embedding))
                 for n in range(_STATISTICS)
             ])  # fmt: skip
-        averaged.mean.copy_(raw.mean(dim=0))
-        averaged.deviation.copy_(raw.std(dim=0).clamp(min=1e-3))
-        _set_kinds(averaged, ((raw - averaged.mean) / averaged.deviation).double().numpy(), recipe)
+        set_statistics(averaged, raw.double().numpy(), recipe)
         nets[view] = averaged
     return nets
 
@@ -87,8 +87,21 @@ def _balanced(error: Tensor, solid: Tensor, occupied: float) -> Tensor:
     return occupied * inside + (1 - occupied) * air
 
 
-def _set_kinds(net: FeatureNet, features: np.ndarray, recipe: FeaturesRecipe) -> None:
+def set_statistics(net: FeatureNet, raw: np.ndarray, recipe: FeaturesRecipe) -> None:
+    """Set what whitens features, and the kinds.
+
+    Args:
+        net: changed.
+        raw: float64 (N, D), features of training samples, not whitened.
+        recipe: for the number of kinds.
+    """
+    mean, scale = raw.mean(axis=0), raw.std(axis=0) + _LEAST_DEVIATION
+    variance, axes = np.linalg.eigh(np.cov((raw - mean) / scale, rowvar=False))
+    whitening = axes / np.sqrt(np.maximum(variance, _LEAST_VARIANCE * variance.max())) / scale[:, None]
+    features = (raw - mean) @ whitening
     centres, nearest = kmeans2(features, recipe.kinds, minit="++", seed=recipe.seed)
+    net.mean.copy_(torch.from_numpy(mean))
+    net.whitening.copy_(torch.from_numpy(whitening))
     net.centres.copy_(torch.from_numpy(centres))
     net.spread.fill_(float(((features - centres[nearest]) ** 2).mean()))
 

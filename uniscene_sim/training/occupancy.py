@@ -82,8 +82,8 @@ def train_vae(
     """
     torch.manual_seed(recipe.seed)
     vae = to_device(OccupancyVae(recipe.vae), device)
-    told = {"unplanned": recipe.unplanned, "channels": recipe.vae.channels}
-    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, **told)
+    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, recipe.unplanned,
+                  recipe.vae.channels)  # fmt: skip
     class_weight = _class_weights(training).to(device)
     held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, channels=recipe.vae.channels)[n] for n in range(4)]
     batches = _PrefetchedBatches(crops, recipe.vae_schedule.steps)
@@ -145,10 +145,14 @@ def train_flow(
     torch.manual_seed(recipe.seed + 1)
     net: nn.Module = UNet(recipe.net) if isinstance(recipe.net, UNetConfig) else DiT(recipe.net)
     to_device(net, device)
-    size, told = (recipe.flow_crop, recipe.flow_batch), (recipe.without_agents, recipe.unplanned, recipe.vae.channels)
-    crops = Crops(training, *size, recipe.seed + 1, recipe.near_agents, *told)
-    held_out = [Crops(validation, *size, 1, 0.0, *told)[n].to(device) for n in range(8)]
     channels = recipe.vae.channels
+
+    def crops_of(windows: Sequence[Windows], seed: int, near_agents: float) -> Crops:
+        return Crops(windows, recipe.flow_crop, recipe.flow_batch, seed, near_agents, recipe.without_agents,
+                     recipe.unplanned, channels)  # fmt: skip
+
+    crops, checked = crops_of(training, recipe.seed + 1, recipe.near_agents), crops_of(validation, 1, 0.0)
+    held_out = [checked[n].to(device) for n in range(8)]
     agents, small = (torch.tensor([channels.index(c) for c in some if c in channels]) for some in (_AGENTS, _SMALL))
     batches = _PrefetchedBatches(crops, recipe.flow_schedule.steps)
 

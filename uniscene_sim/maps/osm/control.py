@@ -120,9 +120,7 @@ class Control:
         side = 1 if rows.hand > 0 else 0
         foot, _ = arm.at(-rows.hand * (arm.kerb_m[side] + 0.6), True)
         number = len(self.signals)
-        self.signals.append(
-            Signal(number, str(number), kind, foot, float(wrap_angle(arm.out)), tuple(arm.ingoing))
-        )
+        self.signals.append(Signal(number, str(number), kind, foot, float(wrap_angle(arm.out)), tuple(arm.ingoing)))
 
     def _stop_lines(self, rows: LaneRows, arm: Arm, signal: int) -> None:
         crossed = self._crossed(arm)

@@ -19,7 +19,8 @@ from uniscene_sim.maps.geo_reference import GeoReference
 from uniscene_sim.maps.losses import Losses
 from uniscene_sim.storage.input_file import MIB, read_input, reading, require_regular
 
-__all__ = ["MOST_OSM", "OSM_SUFFIXES", "Area", "OsmExtract", "Place", "Way", "is_osm", "osm_ref", "read_extract"]
+__all__ = ["MOST_OSM", "OSM_SUFFIXES", "Area", "OsmExtract", "Place", "Turn", "Way", "is_osm", "osm_ref",
+           "read_extract"]  # fmt: skip
 
 OSM_SUFFIXES = (".osm", ".osm.gz", ".osm.bz2", ".osm.xml", ".osm.xml.gz", ".osm.pbf")
 MOST_OSM = 512 * MIB
@@ -185,9 +186,11 @@ def _in_metres(raw: _Raw) -> OsmExtract:
     to_metres = Transformer.from_crs("EPSG:4326", projection, always_xy=True)
 
     def lines(groups: list[list[tuple[float, float]]]) -> Iterator[np.ndarray]:
+        if not groups:
+            return
         flat = np.array([p for group in groups for p in group]).reshape(-1, 2)
         x, y = to_metres.transform(flat[:, 0], flat[:, 1])
-        ends = np.cumsum([len(group) for group in groups])[:-1] if groups else []
+        ends = np.cumsum([len(group) for group in groups])[:-1]
         yield from np.split(np.round(np.stack([x, y], axis=1), 4), ends)
 
     ways = [Way(i, tuple(nodes), xy, tags) for (i, (nodes, _, tags)), xy in

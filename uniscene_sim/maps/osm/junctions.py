@@ -12,7 +12,7 @@ from uniscene_sim.maps.osm.extract import Turn
 from uniscene_sim.maps.osm.lanes import Arm, LaneRows
 from uniscene_sim.maps.osm.streets import Street
 
-__all__ = ["TurnRules", "junction_cuts", "make_junction", "turn_between"]
+__all__ = ["TurnRules", "dead_end", "fitted", "junction_cuts", "make_junction", "turn_between"]
 
 _STRAIGHT_RAD = 0.6  # turns below this count as straight on
 _CORNER_M, _LONGEST_CUT_M = 2.0, 24.0
@@ -105,7 +105,7 @@ def make_junction(rows: LaneRows, arms: list[Arm], name: str, middle: np.ndarray
         allowed = [other for other in others if rules.allow(arm, other)]
         ahead = [other for other in allowed if abs(turn_between(arm, other)) < _U_TURN_RAD or n == 2]
         _turns(rows, arm, ahead or allowed or others, name)
-    _feed(rows, arms, name, reach)
+    _feed(rows, arms, name)
 
 
 def dead_end(rows: LaneRows, arm: Arm, name: str) -> None:
@@ -124,12 +124,13 @@ def _turns(rows: LaneRows, arm: Arm, others: list[Arm], name: str) -> None:
     wanted: list[tuple[int, int]] = []
     for other in others:
         turn = rows.hand * turn_between(arm, other)
+        if not arm.ingoing:
+            continue
         if abs(turn) < _STRAIGHT_RAD or len(others) == 1:
             wanted += _straight(rows, arm.ingoing, other.outgoing)
-        elif turn < 0:
-            wanted.append((arm.ingoing[-1], other.outgoing[-1])) if arm.ingoing else None
-        elif arm.ingoing:
-            wanted.append((arm.ingoing[0], other.outgoing[0]))
+        else:
+            outer = -1 if turn < 0 else 0
+            wanted.append((arm.ingoing[outer], other.outgoing[outer]))
     for lane in arm.ingoing:
         if others and all(lane != before for before, _ in wanted):
             wide = max(others, key=lambda other: len(other.outgoing))
@@ -156,21 +157,23 @@ def _aside(place: np.ndarray, yaw: float, other: np.ndarray) -> float:
     return abs(float(-np.sin(yaw) * dx + np.cos(yaw) * dy))
 
 
-def _feed(rows: LaneRows, arms: list[Arm], name: str, reach: Mapping[int, set[int]]) -> None:
-    """Lead traffic into lanes that no turn leads into, from the street that is most straight behind."""
+def _feed(rows: LaneRows, arms: list[Arm], name: str) -> None:
+    """Lead traffic into lanes that no turn leads into, from the street most straight behind that leads there at all."""
     for arm in arms:
-        for lane in arm.outgoing:
+        behind = [other for other in arms if other is not arm and _leads(rows, other, arm)]
+        for lane in arm.outgoing if behind else ():
             if rows.rows[lane]["predecessors"]:
                 continue
-            behind = [other for other in arms if other is not arm and other.ingoing and arm.node in reach[other.node]]
-            behind = [other for other in behind if any(rows.rows[a]["successors"] and any(
-                lane2 in rows.rows[b]["successors"] for b in rows.rows[a]["successors"] for lane2 in arm.outgoing)
-                for a in other.ingoing)]  # fmt: skip
-            if behind:
-                source = min(behind, key=lambda other: abs(turn_between(other, arm)))
-                place, yaw = rows.end_of(lane, False)
-                nearest = min(source.ingoing, key=lambda a: _aside(place, yaw, rows.end_of(a, True)[0]))
-                rows.connect(nearest, lane, name)
+            source = min(behind, key=lambda other: abs(turn_between(other, arm)))
+            place, yaw = rows.end_of(lane, False)
+            nearest = min(source.ingoing, key=lambda a: _aside(place, yaw, rows.end_of(a, True)[0]))
+            rows.connect(nearest, lane, name)
+
+
+def _leads(rows: LaneRows, before: Arm, after: Arm) -> bool:
+    """Whether a turn leads from one street into another."""
+    turns = [turn for lane in before.ingoing for turn in rows.rows[lane]["successors"]]
+    return any(lane in rows.rows[turn]["successors"] for turn in turns for lane in after.outgoing)
 
 
 def _pave(rows: LaneRows, arm: Arm, name: str, middle: np.ndarray) -> None:

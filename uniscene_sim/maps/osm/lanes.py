@@ -32,7 +32,6 @@ class Arm:
     walks: tuple[int, int] = (-1, -1)  # sidewalks
     drive_m: tuple[float, float] = (0.0, 0.0)  # from the centre to the edge of the driving lanes
     kerb_m: tuple[float, float] = (0.0, 0.0)
-    length_m: float = 0.0  # of its lanes
 
     def at(self, offset_m: float, inwards: bool) -> tuple[np.ndarray, float]:
         """Place (3,), m, at an offset to the right as seen outwards, and heading of travel there, rad."""
@@ -111,20 +110,20 @@ class LaneRows:
         self.roads += 1
         ways = self._driving(street, centre, yaw)
         walks = [self._side(street, side, centre, yaw, ways) for side in (0, 1)]
-        section, length = street.section, float(at[-1] - at[0])
+        section = street.section
         drive = (section.drive_edge(0), section.drive_edge(1))
         kerb = (section.kerb(0), section.kerb(1))
         forward, backward = ways
         first = Arm(street, street.ends[0], street.ways[0], centre[0], float(yaw[0]), backward, forward,
-                    (walks[0], walks[1]), drive, kerb, length)  # fmt: skip
+                    (walks[0], walks[1]), drive, kerb)  # fmt: skip
         last = Arm(street, street.ends[1], street.ways[1], centre[-1], float(yaw[-1] + np.pi), forward, backward,
-                   (walks[1], walks[0]), drive[::-1], kerb[::-1], length)  # fmt: skip
+                   (walks[1], walks[0]), drive[::-1], kerb[::-1])  # fmt: skip
         return first, last
 
     def _driving(self, street: Street, centre: np.ndarray, yaw: np.ndarray) -> tuple[list[int], list[int]]:
         """The driving lanes along a street and against it, from the middle outwards."""
-        section, made = street.section, ([], [])  # type: tuple[Any, tuple[list[int], list[int]]]
-        wide = section.lane_m
+        section, wide = street.section, street.section.lane_m
+        made: tuple[list[int], list[int]] = ([], [])
         divider = 0.5 * (section.backward - section.forward) * wide
         inner, outer = ("left", "right") if self.hand > 0 else ("right", "left")
         for against, count in ((0, section.forward), (1, section.backward)):

@@ -15,6 +15,8 @@ from uniscene_sim.maps.osm.curves import smooth_line
 from uniscene_sim.maps.osm.extract import OsmExtract, osm_ref, read_extract
 from uniscene_sim.maps.osm.junctions import TurnRules, dead_end, fitted, junction_cuts, make_junction
 from uniscene_sim.maps.osm.lanes import Arm, LaneRows
+from uniscene_sim.maps.osm.levels import street_heights
+from uniscene_sim.maps.osm.room import between_houses
 from uniscene_sim.maps.osm.streets import StreetGraph, reachable, street_graph
 from uniscene_sim.maps.osm.walkways import add_squares, add_walkways
 from uniscene_sim.maps.precision import rounded_network
@@ -50,6 +52,7 @@ def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
     losses = extract.losses
     beside = read_surroundings(extract)
     graph = street_graph(extract)
+    graph = replace(graph, streets=between_houses(graph.streets, beside.buildings))
     hand = -1 if any(way.tags.get("driving_side") == "left" for way in extract.ways) else 1
     rows, control = LaneRows(hand), Control()
     _add_streets(rows, control, graph, extract)
@@ -83,8 +86,8 @@ def _add_streets(rows: LaneRows, control: Control, graph: StreetGraph, extract: 
         for (k, end), cut in zip(around, junction_cuts(arms), strict=True):
             cuts[k, end] = cut
     ends: list[tuple[Arm, Arm]] = []
-    for k, (street, line) in enumerate(zip(graph.streets, lines, strict=True)):
-        z = np.zeros(len(line))
+    heights = street_heights(graph, lines)
+    for k, (street, line, z) in enumerate(zip(graph.streets, lines, heights, strict=True)):
         length = float(np.hypot(*np.diff(line, axis=0).T).sum())
         ends.append(rows.street(street, line, z, fitted((cuts[k, 0], cuts[k, 1]), length)))
         control.add_crossings(street, line, z)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from uniscene_sim.maps.osm.values import count, length_m, speed_mps
 
-__all__ = ["STREETS", "Section", "street_section"]
+__all__ = ["NARROWEST_M", "STREETS", "Section", "street_section"]
 
 _Sides = tuple[float, float]  # right and left of the way, as it is drawn
 
@@ -87,7 +87,7 @@ STREETS: dict[str, _Usual] = {
 }
 _PARKING_M = {"parallel": 2.1, "lane": 2.1, "street_side": 2.1, "yes": 2.1, "half_on_kerb": 1.6, "on_kerb": 2.0,
               "diagonal": 4.4, "perpendicular": 5.0}  # fmt: skip
-_MOST_LANES, _NARROWEST_M, _WIDEST_M = 12, 2.0, 5.5
+_MOST_LANES, NARROWEST_M, _WIDEST_M = 12, 2.0, 5.5
 
 
 def street_section(tags: dict[str, str]) -> Section | None:
@@ -138,7 +138,7 @@ def _lane_width(tags: dict[str, str], usual: _Usual, lanes: int) -> float:
         narrow = tags.get("service") in ("driveway", "alley", "drive-through") or count(tags, "lanes", 12) == 1
         return usual.lane_m * (0.8 if narrow and usual.grade == 1 else 1.0) if lanes > 1 else max(usual.lane_m, 3.0)
     width -= sum(side for side in _parking(tags)) if width / lanes > 4.0 else 0.0
-    return min(max(width / lanes, _NARROWEST_M), _WIDEST_M)
+    return min(max(width / lanes, NARROWEST_M), _WIDEST_M)
 
 
 def _cycle(tags: dict[str, str]) -> _Sides:

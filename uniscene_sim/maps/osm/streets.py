@@ -13,7 +13,7 @@ from uniscene_sim.maps.losses import Losses
 from uniscene_sim.maps.osm.extract import OsmExtract, Place, Way
 from uniscene_sim.maps.osm.sections import Section, street_section
 
-__all__ = ["Street", "StreetNode", "street_graph"]
+__all__ = ["Street", "StreetGraph", "StreetNode", "reachable", "street_graph"]
 
 _CLUSTER_M = 14.0  # streets between two junctions shorter than this are part of one larger junction
 _LARGEST_M = 32.0  # across, of such a junction

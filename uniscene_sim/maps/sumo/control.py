@@ -94,9 +94,7 @@ def _place(lanes: tuple[Lane, ...], ruled: list[int], kind: str, left_hand: bool
         stops.append(StopLine(ends, i, at, number if kind == "traffic_light" else -1))
 
 
-def _program(
-    phases: tuple[tuple[float, str], ...], greens: list[tuple[bool, ...]], first: int
-) -> SignalProgram | None:
+def _program(phases: tuple[tuple[float, str], ...], greens: list[tuple[bool, ...]], first: int) -> SignalProgram | None:
     """The phases in which something is green, each as long as they are on average.
 
     Args:

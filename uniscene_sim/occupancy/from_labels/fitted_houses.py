@@ -84,7 +84,7 @@ def fit_houses(
     part, count = ndimage.label(height > 0.0)
     places = ndimage.find_objects(part, count)
     whole = (part > 0) & ~np.isin(part, _at_rim(part))
-    towards = ndimage.distance_transform_edt(~barred, return_distances=False, return_indices=True) if count else None
+    towards: np.ndarray = ndimage.distance_transform_edt(~barred, return_distances=False, return_indices=True)
     out: list[tuple[float, ...]] = []
     for number, (rows, columns) in enumerate(places, 1):
         if (

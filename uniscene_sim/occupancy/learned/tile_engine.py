@@ -134,7 +134,7 @@ class OccflowTiles:
                 (canvas,) = self.model.decode(self._latents.canvas(ix, iy)[None], told[None])
                 labels = canvas[TILE_IN_CANVAS, TILE_IN_CANVAS]
                 roads = [layout.schema.index(channel) for channel in _ROADS]
-                barred = layout.data[roads].any(axis=0)[TILE_IN_CANVAS, TILE_IN_CANVAS]
+                barred = (layout.data[roads] > 0).any(axis=0)[TILE_IN_CANVAS, TILE_IN_CANVAS]
             self._kept[key] = Mosaic(labels, barred)
         self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:
@@ -151,6 +151,6 @@ class OccflowTiles:
 def _check(model: LatentModel) -> None:
     if unknown := [c for c in model.channels if c not in CONDITION_CHANNELS]:
         expected = ", ".join(CONDITION_CHANNELS)
-        raise InputError(f"expected some of {expected}, got {', '.join(unknown)}", field="channels")
+        raise InputError(f"no such channels: {', '.join(unknown)}; expected some of {expected}", field="channels")
     if TILE_CELLS % model.patch or MARGIN_CELLS % model.patch:
         raise InputError(f"expected a divisor of {MARGIN_CELLS} cells, got {model.patch}", field="patch")

@@ -6,6 +6,7 @@ import numpy as np
 
 from uniscene_sim.compute.compiled import njit
 from uniscene_sim.occupancy.bricks import SUB_CELL_M, draw_box
+from uniscene_sim.occupancy.procedural.plan import PART_VARIANT
 from uniscene_sim.taxonomy import Material
 
 __all__ = [
@@ -38,9 +39,10 @@ def house_style(o):
     2 hipped), its material and rise (m), whether there are shops, and the widths (m) of bays along the front and the
     sides."""
     storeys = round((o.height - 0.9) / STOREY_M)
-    roof_kind = 0 if storeys >= 4 else 1 + (o.variant // 7) % 2
+    part = o.variant >= PART_VARIANT
+    roof_kind = 0 if storeys >= 4 or part else 1 + (o.variant // 7) % 2
     roof = _FLAT if roof_kind == 0 else _ROOFS[(o.variant // 3) % 2]
-    rise = 0.8 if roof_kind == 0 else min(0.42 * o.length, 4.2)
+    rise = 0.0 if part else 0.8 if roof_kind == 0 else min(0.42 * o.length, 4.2)
     bay, side_bay = o.width / max(int(o.width / 2.6), 1), o.length / max(int(o.length / 3.2), 1)
     return WALL_MATERIALS[o.variant % 5], roof_kind, roof, rise, storeys >= 3 and o.style < 0.55, bay, side_bay
 
@@ -58,7 +60,7 @@ def house_top(o, house, u, v):
     depth, width, height = o.length, o.width, o.height
     if roof_kind == 0:
         parapet = abs(u) > 0.5 * depth - 0.3 or abs(v) > 0.5 * width - 0.3
-        return height + (0.8 if parapet else 0.0)
+        return height + (rise if parapet else 0.0)
     if roof_kind == 1:
         return height + rise * (1.0 - abs(u) / (0.5 * depth + 0.35))
     slope = min(1.0 - abs(u) / (0.5 * depth + 0.35), (0.5 * width + 0.35 - abs(v)) / (0.5 * depth + 0.35))

@@ -15,7 +15,7 @@ from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage
 from uniscene_sim.maps.signals import signal_heads
 from uniscene_sim.maps.static_map import StaticMap
 
-__all__ = ["PLAN_DTYPE", "PlanKind", "plan_map"]
+__all__ = ["PART_VARIANT", "PLAN_DTYPE", "PlanKind", "plan_map"]
 
 
 class PlanKind(IntEnum):
@@ -31,6 +31,8 @@ PLAN_DTYPE = np.dtype(
      ("height", float), ("style", float), ("variant", np.int64)]
 )  # fmt: skip
 
+#: Variants from here on are parts of a larger house: they have level roofs without edges, so that they join.
+PART_VARIANT = 1000
 _RAIL_GAP_M = 6.0  # no rail is planned this near to one of the map
 
 
@@ -103,7 +105,8 @@ class _Planner:
             else:
                 self._reserve_footprint(np.array([x, y, placed.yaw, length, width]))
                 foot = float(self.surface.height(px, py, np.full(len(px), z)).min()) - 0.4
-                self._add(PlanKind.BUILDING, x, y, foot, placed.yaw, length, width, height, int(1000 * style), style)
+                variant = int(1000 * style) + (PART_VARIANT if placed.group else 0)
+                self._add(PlanKind.BUILDING, x, y, foot, placed.yaw, length, width, height, variant, style)
 
     def add_buildings(self, frontages: list[Frontage]) -> None:
         """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
