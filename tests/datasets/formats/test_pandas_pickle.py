@@ -91,6 +91,7 @@ def test_damaged_large_and_lying_files_are_refused(tmp_path):
             read_table(file)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::uniscene_sim.errors.InputWarning")
 def test_published_sequences_give_the_same_windows(tmp_path):
     """The same street in both layouts of files; the published numbers of classes are the sequence's own."""

@@ -47,7 +47,8 @@ class LabelledPoints:
     @property
     def label(self) -> np.ndarray:
         """uint8 (N,) OccClass or UNKNOWN."""
-        return PANDASET.to_ours[self.number]
+        out: np.ndarray = PANDASET.to_ours[self.number]
+        return out
 
 
 class PandaSetFiles:
