@@ -1,7 +1,8 @@
 """KITTI: sequences of the odometry, with SemanticKITTI's labels of points where they are, and raw recordings.
 
 Sweeps of the odometry are compensated for the car's motion and lie in the LiDAR's frame at the moment when it looked
-ahead; those of raw recordings are not compensated. Each ray is taken to begin where the LiDAR was at the stamp. Boxes of agents are drawn around the points of an instance.
+ahead; those of raw recordings are not compensated. Each ray is taken to begin where the LiDAR was at the stamp. Boxes
+of agents are drawn around the points of an instance.
 """
 
 from __future__ import annotations
