@@ -131,7 +131,7 @@ def test_where_there_are_no_maps_nothing_is_written(tmp_path):
         ({"pose": np.zeros((3, 4))}, r"pose: expected float64 \(N, 4\)"),
         ({"layout": np.zeros((2, 200, 200), np.int64)}, r"layout: expected uint32"),
         ({"labels": np.full((2, 200, 200, 32), 21, np.uint8)}, "labels: expected values from 0 to 20"),
-        ({"agents_voxel": np.array([1_280_000], np.int32)}, "agents_voxel: expected values from 0 to 1279999"),
+        ({"agents_voxel": np.array([1_280_000], np.int32)}, r"agents_voxel: expected values from 0 to 1.28e\+06"),
         ({"agents_window": np.array([2], np.int32)}, "agents_window: expected values from 0 to 1"),
         ({"observed": np.zeros((2, 200, 200), np.uint16)}, r"observed: expected uint32"),
         ({"maker": np.array([1])}, "maker: expected str"),

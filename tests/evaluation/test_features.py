@@ -116,5 +116,7 @@ def test_the_shipped_networks_tell_towns_from_noise_and_from_one_town_again_and_
     good, bad, same = (set_scores(true, judge(labels)) for labels in (other, noisy, one))
     for view in ("3d", "2d"):
         assert good[f"precision_{view}"] > 0.8 and good[f"recall_{view}"] > 0.8
-        assert bad[f"precision_{view}"] < good[f"precision_{view}"] - 0.3 and bad[f"fid_{view}"] > 3 * good[f"fid_{view}"]
+        assert (
+            bad[f"precision_{view}"] < good[f"precision_{view}"] - 0.3 and bad[f"fid_{view}"] > 3 * good[f"fid_{view}"]
+        )
         assert same[f"recall_{view}"] < 0.2 < good[f"recall_{view}"] and bad[f"kid_{view}"] > good[f"kid_{view}"]

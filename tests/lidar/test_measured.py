@@ -37,8 +37,11 @@ def test_a_sweep_reads_as_measured():
     far = np.linalg.norm(made.xyz.astype(float), axis=1)
     use = np.ones(len(far), bool) if made.cause is None else made.cause == PointCause.SURFACE
     expected, _ = pandar64().reading(made.label, far)
-    near_edge = np.abs(far / 10 - np.round(far / 10)) < 0.05  # the bin is that of the range before noise and rounding
-    np.testing.assert_allclose(made.intensity[use & ~near_edge], expected[use & ~near_edge], atol=1e-6)
+    # points are where the sensor ends up, so a few of them lie in the next bin of range
+    assert np.isclose(made.intensity[use], expected[use], atol=1e-6).mean() > 0.99
+    assert (
+        not np.isclose(plain.intensity, pandar64().reading(plain.label, np.full(len(plain.xyz), 20.0))[0]).mean() > 0.5
+    )
     assert 0.5 * len(plain.xyz) < len(made.xyz) < 1.2 * len(plain.xyz)
 
 

@@ -59,8 +59,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         one.set_defaults(command=_train, name=name, real=None)
     sensor = names.add_parser("sensor", help="the constants of `raycast:measured=true`")
     sensor.add_argument("--real", type=path_argument, required=True, metavar="FOLDER", help="PandaSet's sequence 002")
-    sensor.add_argument("--out", type=path_argument, default=Path("out/sensor.json"), metavar="FILE",
-                        help="file of the constants (default: out/sensor.json)")  # fmt: skip
+    sensor.add_argument("--out", type=path_argument, default=Path("sensor.json"), metavar="FILE",
+                        help="file of the constants (default: sensor.json)")  # fmt: skip
     sensor.set_defaults(command=_train_sensor)
 
     evaluation = commands.add_parser("eval", help="evaluate a model on held-out towns")

@@ -110,9 +110,7 @@ def chosen(path: Path, town: Windows, at: list[int]) -> HeldOutWindows:
     others = [town.sample(n, agents=True) for n in evenly(rest, len(at))]
     name = path.stem.removeprefix("town_")
     seed = int(name) if town.maker == SEEDED and path.stem != name and name.isdecimal() else None
-    places = [
-        Place(path.stem, n, int(town.sequence[n]), Pose(*town.pose[n, :3], yaw=town.pose[n, 3]), seed) for n in at
-    ]
+    places = [Place(path.stem, n, int(town.sequence[n]), _pose(town, n), seed) for n in at]
     return HeldOutWindows(
         f"{path.parent.name}, {town.maker}",
         np.stack([window.layout for window in samples]),
@@ -122,6 +120,11 @@ def chosen(path: Path, town: Windows, at: list[int]) -> HeldOutWindows:
         tuple(places),
         np.stack([_known(window) for window in others]) if others else np.zeros((0, *town.labels.shape[1:]), np.uint8),
     )
+
+
+def _pose(town: Windows, n: int) -> Pose:
+    x, y, z, yaw = town.pose[n].tolist()
+    return Pose(x, y, z, yaw=yaw)
 
 
 def _known(window: WindowSample) -> np.ndarray:

@@ -18,7 +18,7 @@ from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 
 __all__ = ["Method", "Naming", "emitted", "learned_methods", "lookup_tables", "replanned", "truth", "window_noise"]
 
-_ENGINE_FILES = 1  # towns whose tiles are made: a window takes up to nine, and they need their neighbours
+_ENGINE_FILES = 2  # towns whose tiles are made: a window takes up to nine, and they need their neighbours
 
 
 class Naming:

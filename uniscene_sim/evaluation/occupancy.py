@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -154,7 +155,7 @@ def score_methods(
     surfaces = true_surfaces(scenes)
     others = judge(scenes.others) if judge is not None and len(scenes.others) else None
     boards = {method.name: Scoreboard(scenes) for method in methods}
-    sets: dict[str, dict[str, float]] = {}
+    sets: dict[str, dict[str, Any]] = {}
     total = sum(len(method.windows) for method in methods)
     with tqdm(total=total, desc=f"eval {scenes.data}", unit="window", disable=None) as bar:
         for method in methods:

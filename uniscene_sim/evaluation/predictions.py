@@ -102,12 +102,14 @@ def _read(path: Path) -> np.ndarray:
     arrays = read_arrays(path, _ARRAYS, "occupancy of Occ3D's format")
     check_shapes(arrays, _ARRAYS, path)
     check_span(arrays["semantics"], 0, len(_OURS) - 1, path, "semantics")
-    return _OURS[arrays["semantics"]]
+    labels: np.ndarray = _OURS[arrays["semantics"]]
+    return labels
 
 
 def as_occ3d(labels: np.ndarray) -> np.ndarray:
     """Labels uint8 (..., Z) as Occ3D would have them, in our classes: (..., 16), without paint on roads."""
-    return _OURS[CLASSES[labels[..., : GRID.shape[2]]]]
+    shown: np.ndarray = _OURS[CLASSES[labels[..., : GRID.shape[2]]]]
+    return shown
 
 
 def _viewed(make: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,14 +34,21 @@ _NEIGHBOURS = 3
 class FeatureSet(Protocol):
     """Features of samples: several for a window."""
 
-    features: np.ndarray  # float (M, D)
-    kinds: np.ndarray  # float (M, K), shares of kinds
+    @property
+    def features(self) -> np.ndarray:
+        """float (M, D)"""
+        ...
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """float (M, K), shares of kinds"""
+        ...
 
 
 class Judge(Protocol):
     """Features of occupancy, as `evaluation.features.OccupancyFeatures` finds them."""
 
-    def __call__(self, labels: np.ndarray) -> dict[str, FeatureSet]:
+    def __call__(self, labels: np.ndarray) -> Mapping[str, FeatureSet]:
         """Features by view, "3d" and "2d", of labels uint8 (N, X, Y, Z)."""
         ...
 
@@ -125,9 +132,9 @@ class Scoreboard:
         )
 
 
-def set_scores(true: dict[str, FeatureSet], made: dict[str, FeatureSet]) -> dict[str, float]:
+def set_scores(true: Mapping[str, FeatureSet], made: Mapping[str, FeatureSet]) -> dict[str, Any]:
     """Columns of `OccupancyScores` that compare sets of features, by view; none if a set is too small."""
-    out: dict[str, float] = {}
+    out: dict[str, Any] = {}
     for view in made:
         a, b = true[view].features, made[view].features
         if min(len(a), len(b)) <= _NEIGHBOURS + 1:

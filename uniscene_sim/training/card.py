@@ -42,7 +42,7 @@ mIoU and IoU are those of averaged weights on windows of held-out towns, encoded
 {evaluation}
 
 Rows: `truth as tiles` is the truth's plan as the engine `procedural` emits it, cut back into windows; the rows of
-engines are what `occflow-tiles` emits, likewise, in a few of the towns (`windows` says how many). `VAE ceiling` is the
+engines are what `occflow-tiles` emits, likewise, in two of the towns (`windows` says how many). `VAE ceiling` is the
 truth encoded and decoded. Lookup tables hold the commonest column of labels for the layout of a single cell. Only
 seeded towns can be made again with another seed, or by an engine.
 

@@ -96,6 +96,7 @@ def test_raw_recordings_lie_where_the_gps_says(tmp_path):
     stamps = "2011-09-26 13:02:25.951199337\n2011-09-26 13:02:26.051199337\n"
     (drive / "velodyne_points/timestamps.txt").write_text(stamps)
     street = read_kitti_street(drive)
+    assert "not compensated" in street.losses[0]  # KITTI's own readme says that points have to be untwisted
     assert not street.labelled and [m.stamp_us for m in street.moments] == [0, 100_000]
     one, two = (street.sweep(m) for m in street.moments)
     assert len(one.ends) == 1  # what is as near as the car itself is left out

@@ -16,6 +16,7 @@ from tests.datasets.formats.pickled_tables import write_table
 from tests.datasets.formats.test_pandaset import pandaset
 from uniscene_sim.datasets.formats.convert import convert
 from uniscene_sim.datasets.formats.pandas_pickle import read_table
+from uniscene_sim.datasets.logs.pandaset import is_pandaset, read_pandaset_drive
 from uniscene_sim.datasets.windows import read_town
 from uniscene_sim.errors import InputError
 
@@ -90,6 +91,7 @@ def test_damaged_large_and_lying_files_are_refused(tmp_path):
             read_table(file)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::uniscene_sim.errors.InputWarning")
 def test_published_sequences_give_the_same_windows(tmp_path):
     """The same street in both layouts of files; the published numbers of classes are the sequence's own."""
@@ -117,6 +119,10 @@ def test_published_sequences_give_the_same_windows(tmp_path):
     one, two = read_town(one), read_town(two)
     for name in ("labels", "layout", "observed", "agents_voxel", "agents_label", "pose"):
         assert (getattr(one, name) == getattr(two, name)).all(), name
+    drives = [read_pandaset_drive(folder) for folder in (made, published)]  # what `uniscene-sim import` reads
+    assert len(drives[0].tracks) == len(drives[1].tracks) == 1 and np.allclose(drives[0].poses, drives[1].poses)
+    assert np.allclose(drives[0].tracks[0].places, drives[1].tracks[0].places)
+    assert (drives[0].ground.channel == drives[1].ground.channel).all() and is_pandaset(published)
     classes.write_text(json.dumps({"1": "Road", "2": "Castle", "3": "Car"}))
     with pytest.raises(InputError, match=r"classes\.json: 2: unknown class 'Castle'"):
         convert("pandaset", published, tmp_path / "c")

@@ -6,7 +6,7 @@ MotionSC's reader; CarlaSC's files, grid, order of axes, left-handed frames and 
 (UMich-CURLY/3DMapping: dataset.py, SceneCompletion.py, CarlaUtils.py); Occ3D's hierarchy and arrays in its README;
 nuScenes-Occupancy's rows, folders and ids in OpenOccupancy (loading.py, prepare_data.md); the map expansion in
 nuscenes-devkit 1.1.11 (map_api.py), whose masks of the map below were compared with ours at two yaws: IoU
-.96 to .98 for areas, for theirs take in the cells on their edges.
+.92 to .96 for roads, .89 for walkways, .72 to .84 for crossings: theirs take in the cells on the edges of areas.
 """
 
 import json

@@ -1,7 +1,8 @@
 """KITTI: sequences of the odometry, with SemanticKITTI's labels of points where they are, and raw recordings.
 
-Sweeps are compensated for the car's motion and lie in the LiDAR's frame at the moment when it looked ahead; each ray is
-taken to begin where it was then. Boxes of agents are drawn around the points of an instance.
+Sweeps of the odometry are compensated for the car's motion and lie in the LiDAR's frame at the moment when it looked
+ahead; those of raw recordings are not compensated. Each ray is taken to begin where the LiDAR was at the stamp. Boxes
+of agents are drawn around the points of an instance.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = ["read_kitti_street"]
 _EARTH_M = 6_378_137.0
 _MOVING = 252  # of SemanticKITTI's numbers, those from here on are of what moves
 _NEAR_M = 2.7  # returns as near as this are the car itself
+_RAW_LOSSES = ("sweeps are not compensated for the car's motion, and all rays begin where the LiDAR looked ahead",)
 _LOSSES = ("each ray begins where the LiDAR looked ahead: up to half a turn away",)
 
 
@@ -169,7 +171,7 @@ def _raw(folder: Path) -> SeenStreet:
         pose = Pose(poses[k].x, poses[k].y, poses[k].z, yaw=poses[k].yaw)
         moments.append(Moment(k, stamps[k] - stamps[0], pose, np.zeros(0, AGENT_DTYPE), images))
     read = _Plain(folder / "velodyne_points/data", "010", poses).sweep
-    return SeenStreet(folder.name, "KITTI", tuple(moments), read, None, _LOSSES, labelled=False)
+    return SeenStreet(folder.name, "KITTI", tuple(moments), read, None, _RAW_LOSSES, labelled=False)
 
 
 def _gps_poses(rows: np.ndarray) -> np.ndarray:

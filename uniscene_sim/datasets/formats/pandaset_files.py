@@ -41,8 +41,14 @@ class LabelledPoints:
     xyz: np.ndarray  # float64 (N, 3) m, world
     time: np.ndarray  # float64 (N,) s
     intensity: np.ndarray  # float32 (N,) 0 to 1
-    label: np.ndarray  # uint8 (N,) OccClass or UNKNOWN
+    number: np.ndarray  # uint8 (N,) PandaSet's class: 0, or a place in `PANDASET_NAMES` and one more
     sensor: np.ndarray  # uint8 (N,): 0 spins, 1 looks ahead
+
+    @property
+    def label(self) -> np.ndarray:
+        """uint8 (N,) OccClass or UNKNOWN."""
+        out: np.ndarray = PANDASET.to_ours[self.number]
+        return out
 
 
 class PandaSetFiles:
@@ -56,10 +62,16 @@ class PandaSetFiles:
         self.folder = folder
         self._published = is_folder(folder / "annotations")
 
+    def has_boxes(self, k: int) -> bool:
+        """Whether there are boxes of a frame."""
+        if self._published:
+            return _pickle(self.folder / "annotations/cuboids", k) is not None
+        return is_regular(self.folder / f"cuboids/{k:02d}.json")
+
     def has(self, k: int) -> bool:
         """Whether there is a labelled sweep of a frame."""
         if self._published:
-            return _pickle(self.folder / "lidar", k) is not None
+            return all(_pickle(self.folder / name, k) is not None for name in ("lidar", "annotations/semseg"))
         return is_regular(self.folder / f"lidar/{k:02d}.npz")
 
     def sweep(self, k: int) -> LabelledPoints:
@@ -104,7 +116,7 @@ class PandaSetFiles:
         if (ours < 0).any():
             wrong = int(numbers[ours < 0][0])
             raise InputError(f"unknown label id {wrong}, expected one of PandaSet's 0 to 42", file=file, field=field)
-        return PANDASET.read(ours, file, field)
+        return ours.astype(np.uint8)
 
     def _array_sweep(self, k: int) -> LabelledPoints:
         file = self.folder / f"lidar/{k:02d}.npz"

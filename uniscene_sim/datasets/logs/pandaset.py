@@ -1,7 +1,7 @@
 """PandaSet: a sequence's folder as a `LoggedDrive`.
 
-Read are poses, times, intrinsics and boxes as JSON (boxes are the rows of PandaSet's data frames), pictures, and
-labelled sweeps as NPZ. PandaSet's frame of the car has y forward and its origin above the road, ahead of the rear axle.
+Read are poses, times and intrinsics as JSON, pictures, and the boxes and labelled sweeps of `PandaSetFiles`. PandaSet's
+frame of the car has y forward and its origin above the road, ahead of the rear axle.
 
 Boxes carry the time of their sweep's end, but lie where the beam met them: up to 0.1 s earlier. Each gets the time at
 which the sensor looked its way.
@@ -20,13 +20,13 @@ from PIL import Image
 from scipy.spatial.transform import Rotation, Slerp
 
 from uniscene_sim.datasets.formats.class_maps import PANDASET_BOXES, PANDASET_LEFT_OUT
+from uniscene_sim.datasets.formats.pandaset_files import PandaSetFiles
 from uniscene_sim.datasets.logs.drive import GroundPoints, LoggedDrive, LoggedImage, Track
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.rig import BODY_FROM_OPTICAL, CameraSpec, LidarSpec, SensorRig
 from uniscene_sim.rigs.presets import PRESETS
-from uniscene_sim.storage.array_file import read_arrays
 from uniscene_sim.storage.input_file import MIB, files_in, is_folder, read_json, reading
 
 __all__ = [
@@ -56,7 +56,8 @@ _PAINT = {7: 0, 8: 0, 9: 0, 10: 0, 12: 0, 11: 1, 41: 2, 5: 3, 6: -1}
 
 
 def is_pandaset(folder: Path) -> bool:
-    return is_folder(folder / "cuboids") and is_folder(folder / "lidar")
+    boxes = is_folder(folder / "cuboids") or is_folder(folder / "annotations/cuboids")
+    return boxes and is_folder(folder / "lidar")
 
 
 def read_pandaset_drive(folder: Path) -> LoggedDrive:
@@ -147,12 +148,12 @@ def _tracks(folder: Path, times_s: np.ndarray, at: CarFrame) -> tuple[tuple[Trac
     rows: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     seen, lost = Counter[str](), Counter[str]()
     begin = at._times[0]
-    missing = [k for k in range(len(times_s)) if not (folder / f"cuboids/{k:02d}.json").is_file()]
+    files = PandaSetFiles(folder)
+    missing = [k for k in range(len(times_s)) if not files.has_boxes(k)]
     if len(missing) == len(times_s):
-        raise InputError("holds no NN.json; expected the boxes of each sweep", file=folder / "cuboids")
+        raise InputError("holds no NN.json or NN.pkl.gz; expected the boxes of each sweep", file=folder / "cuboids")
     for k in sorted(set(range(len(times_s))) - set(missing)):
-        file = folder / f"cuboids/{k:02d}.json"
-        boxes = read_json(file, _MOST_JSON, "boxes of PandaSet")
+        file, boxes = files.boxes(k)
         frame = np.linalg.inv(at(begin + times_s[k]))
         with reading(file, "boxes of PandaSet"):
             for n, box in enumerate(boxes):
@@ -270,16 +271,13 @@ def _ground(folder: Path, sweeps: int) -> GroundPoints | None:
     lut = np.full(256, -2, np.int8)
     for label, channel in _PAINT.items():
         lut[label] = channel
+    files = PandaSetFiles(folder)
     for k in range(0, sweeps, _EVERY):
-        file = folder / f"lidar/{k:02d}.npz"
-        if not file.is_file():
-            continue
-        arrays = read_arrays(file, ("xyz_2cm", "origin", "label"), "a sweep of PandaSet")
-        with reading(file, "a sweep of PandaSet"):
-            kind = lut[arrays["label"]]
-            use = kind > -2
-            parts.append((arrays["xyz_2cm"][use] * 0.02 + arrays["origin"]).astype(np.float32))
-            kinds.append(kind[use])
+        if files.has(k):
+            points = files.sweep(k)
+            kind = lut[points.number]
+            parts.append(points.xyz[kind > -2].astype(np.float32))
+            kinds.append(kind[kind > -2])
     return GroundPoints(np.concatenate(parts), np.concatenate(kinds)) if parts else None
 
 
