@@ -12,19 +12,25 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from uniscene_sim.assembly import assemble
 from uniscene_sim.errors import InputWarning
 from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.osm.extract import OsmExtract, read_extract
-from uniscene_sim.rig import CameraSpec, SensorRig
-from uniscene_sim.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
+from uniscene_sim.occupancy.dense_labels import window_labels
+from uniscene_sim.occupancy.procedural.plan import plan_map
 from uniscene_sim.storage.output_file import output_file
-from uniscene_sim.world.scenario_source import ScenarioSource
+from uniscene_sim.taxonomy import OccClass
 
 SIZE = 480, 540
-MIDDLE, SPAN_M, HEIGHT_M = (85.0, 30.0), 150.0, 130.0
-FOCAL = HEIGHT_M * SIZE[0] / SPAN_M
+MIDDLE, SPAN_M = (85.0, 30.0), 160.0
+VOXEL_M = 0.4
+COLOURS = {
+    OccClass.DRIVEABLE_SURFACE: (104, 104, 110), OccClass.OTHER_FLAT: (150, 128, 128),
+    OccClass.SIDEWALK: (188, 176, 164), OccClass.TERRAIN: (136, 158, 104), OccClass.MANMADE: (196, 160, 130),
+    OccClass.VEGETATION: (62, 112, 52), OccClass.PED_CROSSING: (240, 240, 240),
+    OccClass.ROAD_DIVIDER: (240, 220, 120), OccClass.LANE_DIVIDER: (230, 230, 230),
+}  # fmt: skip
 STREET_M = {"footway": 2.0, "path": 2.0, "cycleway": 2.0, "steps": 2.0, "service": 4.5, "secondary": 14.0}
 
 
@@ -57,18 +63,21 @@ def plan(extract: OsmExtract) -> Image.Image:
 
 
 def built(path: Path) -> Image.Image:
-    """The same block with traffic, from high above; north up."""
-    town = load_map(path)
-    # The camera hangs over the middle of the picture, wherever the ego is.
-    traffic = TrafficSpec(20.0, 40)
-    ego = EgoSpec(Spawn(random=True), speed_mps=5.0, target_speed_mps=10.0)
-    source = ScenarioSource(Scenario("street_plan", path, 4, 60.0, ego, traffic=traffic), town)
-    frame = source.reset()
-    here = frame.ego_pose
-    above = here.inverse().compose(Pose(*MIDDLE, HEIGHT_M, yaw=np.pi / 2, pitch=np.pi / 2))
-    camera = CameraSpec("above", *SIZE, FOCAL, FOCAL, SIZE[0] / 2, SIZE[1] / 2, above, max_range_m=400.0)
-    simulator = assemble(source, SensorRig("above", (camera,)), window_grid=None, bev_schema=None)
-    return Image.fromarray(simulator.reset().cameras["above"].rgb)
+    """Occupancy of the same block from above, lighter where it is higher; north up."""
+    town, pose = load_map(path), Pose(*MIDDLE, 0.0, yaw=np.pi / 2)
+    deep, wide = round(SPAN_M * SIZE[1] / SIZE[0] / VOXEL_M), round(SPAN_M / VOXEL_M)
+    grid = GridSpec(VOXEL_M, (deep, wide, 80), (-0.5 * deep * VOXEL_M, -0.5 * wide * VOXEL_M, -1.0))
+    labels = window_labels(plan_map(town, 3), town, pose, grid)
+    filled = labels != OccClass.FREE
+    top = labels.shape[2] - 1 - filled[:, :, ::-1].argmax(axis=2)
+    seen = np.take_along_axis(labels, top[..., None], axis=2)[..., 0]
+    rise = np.clip(np.diff(top, axis=0, prepend=top[:1]) + np.diff(top, axis=1, prepend=top[:, :1]), -6, 6)
+    light = 0.8 + 0.004 * top + 0.035 * rise
+    colours = np.zeros((len(OccClass), 3))
+    for label, colour in COLOURS.items():
+        colours[label] = colour
+    rgb = np.clip(colours[seen] * light[..., None], 0, 255).astype(np.uint8)
+    return Image.fromarray(rgb[::-1, ::-1]).resize(SIZE, Image.Resampling.BICUBIC)
 
 
 def main() -> None:
