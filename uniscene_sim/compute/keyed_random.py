@@ -45,13 +45,11 @@ def unit_hash(*keys: SupportsIndex) -> float:
 
 def unit_hashes(*keys: SupportsIndex | np.ndarray) -> np.ndarray:
     """The same as `unit_hash` for many keys at once: (N,) of integers and arrays (N,) of them."""
-    h = np.uint64(_BEGIN)
+    h: np.ndarray = np.full((), _BEGIN, np.uint64)
     with np.errstate(over="ignore"):
         for key in keys:
-            part = np.asarray(key).astype(np.int64).view(np.uint64) if isinstance(key, np.ndarray) else (
-                np.uint64(index(key) & _MASK)
-            )  # fmt: skip
-            h = (h ^ part) * np.uint64(_EACH)
+            number = key if isinstance(key, np.ndarray) else np.asarray(index(key) & _MASK, np.uint64)
+            h = (h ^ number.astype(np.int64).view(np.uint64)) * np.uint64(_EACH)
             h = h ^ (h >> np.uint64(29))
         h = h * np.uint64(_LAST)
     unit: np.ndarray = ((h ^ (h >> np.uint64(32))) >> np.uint64(11)).astype(np.float64) / 2**53

@@ -89,7 +89,7 @@ class LearnedRayPredictor:
             self._tiles = _TownTiles(town)
         rays = RayBundle(sweep.origins(), sweep.direction.astype(np.float64), sweep.max_range_m,
                          sweep.detect_range_m, air_of(Style(sweep.weather)))  # fmt: skip
-        tiles = tiles_around(*sweep.middle[:2], _REACH_M)
+        tiles = tiles_around(float(sweep.middle[0]), float(sweep.middle[1]), _REACH_M)
         readings = self._sensor.read(self._tiles, tiles, town.agents[sweep.moment], rays)
         return RayPredictions(readings.range_m, readings.label, readings.intensity,
                     readings.drop_probability if self._drops else None)  # fmt: skip

@@ -99,8 +99,9 @@ def _scenario(path: str | Path) -> Scenario:
 
 def _map_path(file: YamlFile) -> Path:
     name = file.data["map"]
-    folders = [file.path.parent, file.path.parent / "maps", data_dir("scenarios") / "maps"]
+    folders: list[Path] = [file.path.parent, file.path.parent / "maps", data_dir("scenarios") / "maps"]
     for folder in folders:
+        candidate: Path
         for candidate in (folder / name, *(folder / f"{name}{suffix}" for suffix in MAP_SUFFIXES)):
             if is_regular(candidate) or is_painted(candidate):
                 return candidate

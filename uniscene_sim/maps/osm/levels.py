@@ -91,5 +91,6 @@ def _rounded(z: np.ndarray) -> np.ndarray:
     """Heights (N,) with round changes of grade; the ends stay."""
     pad = min(int(3 * _ROUND_M), len(z) - 1)
     before, after = 2 * z[0] - z[pad:0:-1], 2 * z[-1] - z[-2 : -pad - 2 : -1]
-    smooth: np.ndarray = gaussian_filter1d(np.concatenate([before, z, after]), 0.5 * _ROUND_M)[pad : pad + len(z)]
-    return np.maximum(smooth, 0.0)
+    smooth = gaussian_filter1d(np.concatenate([before, z, after]), 0.5 * _ROUND_M)[pad : pad + len(z)]
+    above: np.ndarray = np.maximum(smooth, 0.0)
+    return above

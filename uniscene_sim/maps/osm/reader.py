@@ -81,9 +81,9 @@ def _add_streets(rows: LaneRows, control: Control, graph: StreetGraph, extract: 
             leading.setdefault(name[street.ends[end]], []).append((k, end))
     cuts = np.zeros((len(graph.streets), 2))
     for around in leading.values():
-        arms = [(graph.streets[k], lines[k]) if end == 0 else (graph.streets[k].reversed(), lines[k][::-1])
-                for k, end in around]  # fmt: skip
-        for (k, end), cut in zip(around, junction_cuts(arms), strict=True):
+        leaving = [(graph.streets[k], lines[k]) if end == 0 else (graph.streets[k].reversed(), lines[k][::-1])
+                   for k, end in around]  # fmt: skip
+        for (k, end), cut in zip(around, junction_cuts(leaving), strict=True):
             cuts[k, end] = cut
     ends: list[tuple[Arm, Arm]] = []
     heights = street_heights(graph, lines)

@@ -54,12 +54,12 @@ def cropped(whole: RoadNetwork, x: float, y: float, half_m: float) -> VectorMap:
 
 
 def _renumbered(lane: Lane, number: dict[int, int]) -> Lane:
-    beside = {name: number.get(getattr(lane, name), -1) for name in ("left", "right", "opposite")}
+    left, right, opposite = (number.get(index, -1) for index in (lane.left, lane.right, lane.opposite))
     return replace(
         lane, index=number[lane.index], successors=_known(lane.successors, number),
         predecessors=_known(lane.predecessors, number),
-        can_change_left=lane.can_change_left and beside["left"] >= 0,
-        can_change_right=lane.can_change_right and beside["right"] >= 0, **beside,
+        can_change_left=lane.can_change_left and left >= 0, can_change_right=lane.can_change_right and right >= 0,
+        left=left, right=right, opposite=opposite,
     )  # fmt: skip
 
 

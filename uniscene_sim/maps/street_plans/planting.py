@@ -34,8 +34,8 @@ def planted(covers: Sequence[Cover], roads: np.ndarray) -> list[Tree]:
     near = _NearRoads(roads)
     found = []
     for key, (kind, (step, share, least, most)) in enumerate(_DENSITY.items()):
-        cells = [_cells_within(cover, step, near) for cover in covers if cover.kind == kind]
-        cells = np.unique(np.concatenate(cells), axis=0) if cells else np.zeros((0, 2), int)
+        covered = [_cells_within(cover, step, near) for cover in covers if cover.kind == kind]
+        cells = np.unique(np.concatenate(covered), axis=0) if covered else np.zeros((0, 2), int)
         u, v, w, q, n = (unit_hashes(_PLANT, key, *cells.T, k) for k in range(5))
         x, y = (cells + 0.15 + 0.7 * np.stack([u, v], axis=1)).T * step
         rows = np.stack([x, y, least + (most - least) * w, q / share, n], axis=1)

@@ -50,9 +50,9 @@ def lanes_of(net: SumoNet, beside: Surroundings) -> NetLanes:
         if name not in driven:
             continue  # paths meet there
         _fill(rows, paved([outline], "border"), f"j{name}", name)
-    for area in beside.covers:
-        if area.kind == "parking":
-            _fill(rows, car_park(area.rings), f"c{area.id}", "")
+    for cover in beside.covers:
+        if cover.kind == "parking":
+            _fill(rows, car_park(cover.rings), f"c{cover.id}", "")
     linked = (row | {k: tuple(row[k]) for k in ("successors", "predecessors")} for row in rows)
     return NetLanes(tuple(Lane(index=i, **row) for i, row in enumerate(linked)), tuple(crossings), number)
 

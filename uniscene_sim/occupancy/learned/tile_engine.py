@@ -134,7 +134,7 @@ class OccflowTiles:
                 (canvas,) = self.model.decode(self._latents.canvas(ix, iy)[None], told[None])
                 labels = canvas[TILE_IN_CANVAS, TILE_IN_CANVAS]
                 roads = [layout.schema.index(channel) for channel in _ROADS]
-                barred = (layout.data[roads] > 0).any(axis=0)[TILE_IN_CANVAS, TILE_IN_CANVAS]
+                barred = np.asarray(layout.data[roads].any(axis=0))[TILE_IN_CANVAS, TILE_IN_CANVAS]
             self._kept[key] = Mosaic(labels, barred)
         self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:
