@@ -41,7 +41,7 @@ class OccupancyRecipe:
     vae: VaeConfig = field(default_factory=VaeConfig)
     net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
     vae_schedule: Schedule = field(default_factory=lambda: Schedule(1400, 1.2e-3, decay=0.25))
-    flow_schedule: Schedule = field(default_factory=lambda: Schedule(3600, 6e-4, decay=0.25))
+    flow_schedule: Schedule = field(default_factory=lambda: Schedule(2300, 6e-4, decay=0.25))
     vae_crop: int = 80
     vae_batch: int = 4
     flow_crop: int = 128
