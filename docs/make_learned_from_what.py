@@ -54,7 +54,8 @@ def main() -> None:
             else:
                 path = f"M {x0 + WIDE} {y0} C {x0 + WIDE + 70} {y0}, {x1 - 70} {y1}, {x1} {y1}"
             out.append(f'<path d="{path}" fill="none" stroke="#666" stroke-width="1.6"{dash}/>')
-    (Path(__file__).parent / "learned_from_what.svg").write_text("\n".join([*out, *boxes, "</svg>\n"]))
+    drawing = "\n".join([*out, *boxes, "</svg>\n"])
+    (Path(__file__).parent / "learned_from_what.svg").write_text(drawing, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from uniscene_sim.storage.input_file import MIB, read_text, reading
 __all__ = ["device_name", "features_card", "lidar_card", "occupancy_card", "real_lidar_card"]
 
 _LOG = "the log of a training"
+#: Who is to be named where a model has learned from others' data.
+_SOURCES = {"OpenStreetMap": "(c) OpenStreetMap contributors, ODbL", "PandaSet": "(c) Hesai and Scale AI, CC BY 4.0"}
 
 _CARD = """# {name}
 
@@ -29,7 +31,7 @@ A VAE of 0.4 m labels (compression ratio {ratio:.0f}) and a rectified flow over 
 ## Training
 - Data: {windows} windows of {towns} towns or recordings, made by: {made_by}.
 - {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {flow_steps} of the flow in {flow_minutes:.0f}, on
-  {device}.
+  {device}.{notes}
 - `uniscene-sim train occupancy` repeats the training.
 
 | VAE: step | loss | mIoU | IoU |   | flow: step | loss | held-out loss |
@@ -65,7 +67,7 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     """Text of the card of an occupancy model.
 
     Args:
-        facts: values of the template's fields.
+        facts: values of the template's fields; what else there is to know of the training as `notes`.
         work: folder of the training, with its logs.
         evaluation: scores on held-out towns, as Markdown.
     """
@@ -75,7 +77,8 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
     with reading(work, _LOG):
         curves = _curves(vae, flow)
-    facts = facts | {"made_by": _made_by(facts["makers"])}
+    notes = "".join(f"\n- {note}" for note in facts.get("notes", ()))
+    facts = facts | {"made_by": _made_by(facts["makers"]), "notes": notes}
     return _CARD.format(**facts, curves=curves, evaluation=evaluation)
 
 
@@ -195,7 +198,9 @@ def real_lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
 
 
 def _made_by(makers: dict[str, int]) -> str:
-    return ", ".join(f"{maker} ({windows} windows)" for maker, windows in makers.items())
+    """Who made the windows, how many, and whom to name."""
+    named = [f" ({_SOURCES[maker]})" if maker in _SOURCES else "" for maker in makers]
+    return ", ".join(f"{maker}{name}, {n} windows" for (maker, n), name in zip(makers.items(), named, strict=True))
 
 
 def _depth(row: dict[str, float], name: str) -> str:
