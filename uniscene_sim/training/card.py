@@ -199,8 +199,8 @@ def real_lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
 
 def _made_by(makers: dict[str, int]) -> str:
     """Who made the windows, how many, and whom to name."""
-    named = [f" ({_SOURCES[maker]})" if maker in _SOURCES else "" for maker in makers]
-    return ", ".join(f"{maker}{name}, {n} windows" for (maker, n), name in zip(makers.items(), named, strict=True))
+    named = {maker: f"; {_SOURCES[maker]}" if maker in _SOURCES else "" for maker in makers}
+    return ", ".join(f"{maker} ({windows} windows{named[maker]})" for maker, windows in makers.items())
 
 
 def _depth(row: dict[str, float], name: str) -> str:
