@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
 from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
@@ -31,6 +31,7 @@ from uniscene_sim.training.recipe_file import read_recipe
 from uniscene_sim.zoo.torch_device import pick_device
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 __all__ = ["train_features", "train_lidar", "train_occupancy"]
@@ -63,13 +64,7 @@ def train_occupancy(
         training += read_split(data / "real_train")
     vae = train_vae(recipe, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
-    facts = {
-        "name": out.name,
-        "seed": recipe.seed,
-        "makers": _makers(training),
-        "towns": len(training),
-        "windows": sum(map(len, training)),
-        "device": device_name(torch_device.type),
+    facts = _facts(out, recipe.seed, training, torch_device) | {
         "ratio": recipe.vae.ratio,
         "flow": "convolutional U-Net" if isinstance(recipe.net, UNetConfig) else "transformer",
         "vae_parameters": _millions(vae),
@@ -102,13 +97,7 @@ def train_features(
         train_data(data)
     training = read_split(data / "train")
     nets = trained_features(recipe, training, work, torch_device)
-    facts = {
-        "name": out.name,
-        "seed": recipe.seed,
-        "makers": _makers(training),
-        "towns": len(training),
-        "windows": sum(map(len, training)),
-        "device": device_name(torch_device.type),
+    facts = _facts(out, recipe.seed, training, torch_device) | {
         "parameters": sum(map(_millions, nets.values())),
     }
     save_features(out, nets, facts, features_card(facts, work))
@@ -173,6 +162,18 @@ def _lessons(data: Path, recipe: LidarRecipe, real: PandaSetSweeps | None) -> tu
         return read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
     training, validation = real.lessons()
     return training + (read_all_sweeps(data / "train", recipe.towns) if towns else []), validation
+
+
+def _facts(out: Path, seed: int, training: Sequence[Windows], device: torch.device) -> dict[str, Any]:
+    """What the card of a model tells of a training on windows."""
+    return {
+        "name": out.name,
+        "seed": seed,
+        "makers": _makers(training),
+        "towns": len(training),
+        "windows": sum(map(len, training)),
+        "device": device_name(device.type),
+    }
 
 
 def _makers(training: Sequence[Windows]) -> dict[str, int]:

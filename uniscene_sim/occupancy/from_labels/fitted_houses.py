@@ -220,9 +220,7 @@ def _tight(wall, i0, i1, j0, j1):
 @njit(cache=True)
 def _trimmed(wall, road, i0, i1, j0, j1):
     """A part of the grid without rows along its sides that are mostly empty, or on a road."""
-    changed = True
-    while changed and i0 < i1 and j0 < j1:
-        changed = True
+    while i0 < i1 and j0 < j1:
         if _bad(wall, road, i0, i0 + 1, j0, j1):
             i0 += 1
         elif _bad(wall, road, i1 - 1, i1, j0, j1):
@@ -232,7 +230,7 @@ def _trimmed(wall, road, i0, i1, j0, j1):
         elif _bad(wall, road, i0, i1, j1 - 1, j1):
             j1 -= 1
         else:
-            changed = False
+            break
     return i0, i1, j0, j1
 
 

@@ -83,7 +83,8 @@ class OccflowTiles:
         self.cache_key = f"{key} {'told' if options.told else 'untold'}"
         self.map, self.seed, self.model, self.told = static_map, seed, model, options.told
         self._procedural = ProceduralOccupancy(static_map, seed)
-        self._nothing = np.zeros(0, PLAN_DTYPE)
+        # The last condition: latents ask for a layout just before decoding does.
+        self._drawn: tuple[tuple[int, int], BevLayout] | None = None
         self._kept: OrderedDict[tuple[int, int], Mosaic] = OrderedDict()
         self._latents = TileLatents(model, self.layout, self.has_road, seed)
         self._roads = static_map.road_points()
@@ -107,11 +108,15 @@ class OccflowTiles:
         return layout.data[[layout.schema.index(channel) for channel in self.model.channels]]
 
     def _condition(self, ix: int, iy: int) -> BevLayout:
-        x0, y0 = ix * TILE_M, iy * TILE_M
-        objects = self._procedural.objects(x0, y0, MARGIN_M) if self.told else self._nothing
-        middle = Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M)
-        layout = condition_layout(self.map, objects, middle, CANVAS_GRID, all_decks=True)
-        return layout if self.told else replace(layout, data=without_plan(layout.data))
+        if self._drawn is None or self._drawn[0] != (ix, iy):
+            x0, y0 = ix * TILE_M, iy * TILE_M
+            objects = self._procedural.objects(x0, y0, MARGIN_M) if self.told else np.zeros(0, PLAN_DTYPE)
+            middle = Pose(x0 + 0.5 * TILE_M, y0 + 0.5 * TILE_M)
+            layout = condition_layout(self.map, objects, middle, CANVAS_GRID, all_decks=True)
+            if not self.told:
+                layout = replace(layout, data=without_plan(layout.data))
+            self._drawn = (ix, iy), layout
+        return self._drawn[1]
 
     def _around(self, ix: int, iy: int) -> Mosaic:
         """What was generated in a tile and its eight neighbours."""
@@ -129,10 +134,9 @@ class OccflowTiles:
             labels = np.full((TILE_CELLS, TILE_CELLS, self.model.height), OccClass.FREE, np.uint8)
             barred = np.zeros((TILE_CELLS, TILE_CELLS), np.bool_)
             if self.has_road(ix, iy):
-                layout = self._condition(ix, iy)
-                told = layout.data[[layout.schema.index(channel) for channel in self.model.channels]]
-                (canvas,) = self.model.decode(self._latents.canvas(ix, iy)[None], told[None])
+                (canvas,) = self.model.decode(self._latents.canvas(ix, iy)[None], self.layout(ix, iy)[None])
                 labels = canvas[TILE_IN_CANVAS, TILE_IN_CANVAS]
+                layout = self._condition(ix, iy)
                 roads = [layout.schema.index(channel) for channel in _ROADS]
                 barred = np.asarray(layout.data[roads].any(axis=0))[TILE_IN_CANVAS, TILE_IN_CANVAS]
             self._kept[key] = Mosaic(labels, barred)
