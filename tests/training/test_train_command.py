@@ -15,6 +15,7 @@ TINY = {
     "vae": {"widths": [8, 16], "encoder_blocks": [1, 1], "decoder_blocks": [1, 1], "layout_width": 4},
     "net": {"kind": "dit", "width": 32, "depth": 1, "heads": 2, "layout_width": 4},
     "vae_schedule": {"steps": 3},
+    "decoder_schedule": {"steps": 3},
     "flow_schedule": {"steps": 3},
     "vae_crop": 32,
     "vae_batch": 2,

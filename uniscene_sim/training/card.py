@@ -30,7 +30,8 @@ A VAE of 0.4 m labels (compression ratio {ratio:.0f}) and a rectified flow over 
 
 ## Training
 - Data: {windows} windows of {towns} towns or recordings, made by: {made_by}.
-- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {flow_steps} of the flow in {flow_minutes:.0f}, on
+- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes, {decoder_steps} of its decoder alone in
+  {decoder_minutes:.0f} and {flow_steps} of the flow in {flow_minutes:.0f}, on
   {device}.{notes}
 - `uniscene-sim train occupancy` repeats the training.
 
@@ -71,12 +72,12 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         work: folder of the training, with its logs.
         evaluation: scores on held-out towns, as Markdown.
     """
-    vae, flow = read_log(work / "vae.jsonl"), read_log(work / "flow.jsonl")
-    for name, log in (("vae", vae), ("flow", flow)):
+    vae, decoder, flow = (read_log(work / f"{name}.jsonl") for name in ("vae", "decoder", "flow"))
+    for name, log in (("vae", vae), ("decoder", decoder), ("flow", flow)):
         last = log[-1] if log else {"step": 0, "seconds": 0.0}
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
     with reading(work, _LOG):
-        curves = _curves(vae, flow)
+        curves = _curves(vae, decoder, flow)
     notes = "".join(f"\n- {note}" for note in facts.get("notes", ()))
     facts = facts | {"made_by": _made_by(facts["makers"]), "notes": notes}
     return _CARD.format(**facts, curves=curves, evaluation=evaluation)
@@ -227,11 +228,17 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-def _curves(vae: Sequence[dict[str, float]], flow: Sequence[dict[str, float]], rows: int = 10) -> str:
+def _curves(
+    vae: Sequence[dict[str, float]],
+    decoder: Sequence[dict[str, float]],
+    flow: Sequence[dict[str, float]],
+    rows: int = 10,
+) -> str:
     """Lines of a table with up to `rows` checks of each log, evenly spread."""
     left = [
-        f"{r['step']} | {r['loss']:.3f} | {r['miou']:.3f} | {r['iou']:.3f}"
-        for r in _spread([r for r in vae if "miou" in r], rows)
+        f"{part}{r['step']} | {r['loss']:.3f} | {r['miou']:.3f} | {r['iou']:.3f}"
+        for part, log in (("", vae), ("decoder ", decoder))
+        for r in _spread([r for r in log if "miou" in r], rows // 2)
     ]
     right = [
         f"{r['step']} | {r['loss']:.3f} | {r['held_out']:.3f}"

@@ -85,6 +85,14 @@ class OccupancyVae(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(c.latent))
         self.register_buffer("latent_std", torch.ones(c.latent))
 
+    def freeze_encoder(self) -> None:
+        """Let no training change what labels are encoded to."""
+        for part in (self.stem, self.encoder_half, self.down, self.encoder_quarter, self.encoder_axial, self.moments):
+            if part is not None:
+                part.requires_grad_(False)
+        if isinstance(self.embedding, nn.Parameter):
+            self.embedding.requires_grad_(False)
+
     def encode(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of latents, (B, c, X/4, Y/4) each, not normalised, of labels uint8 (B, X, Y, Z)."""
         folded = fold(labels)
