@@ -24,6 +24,8 @@ from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["OccupancyVae", "VaeConfig", "fold"]
 
+_VOXELS = 32_768  # whose logits are made at once, so that they stay in a cache
+
 
 @dataclass(frozen=True)
 class VaeConfig:
@@ -128,7 +130,8 @@ class OccupancyVae(nn.Module):
 
     def decode(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
         """Labels uint8 (B, X, Y, Z), the likeliest of each voxel; arguments as `features`."""
-        labels = self.logits(self.features(latents, layout, has_layout)).argmax(-1).to(torch.uint8)
+        parts = self.features(latents, layout, has_layout).split(_VOXELS)
+        labels = torch.cat([self.logits(part).argmax(-1).to(torch.uint8) for part in parts])
         b, _, nx, ny = layout.shape
         return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
 
