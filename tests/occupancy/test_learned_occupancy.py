@@ -130,17 +130,21 @@ def test_what_is_given_is_kept_and_what_is_not_hangs_on_it(kind):
     assert (runs[0] - runs[1])[..., 3:].abs().max() > 1e-4
 
 
-def test_euler_and_guidance_by_hand():
+def test_steps_and_guidance_by_hand():
     def net(x, t, layout, has_layout, known, mask):
         return has_layout.float()[:, None, None, None] * 2.0 + t[:, None, None, None] + 0.0 * x
 
     noise = torch.zeros(1, 4, 2, 2)
     args = noise, torch.zeros(1, CHANNELS, 8, 8), noise, torch.zeros(1, 1, 2, 2)
-    # With the layout 2 + t, without it t: guided by 1.5 it is t + 3; Euler over t = 0, 0.5.
-    assert sample(net, *args, steps=2, guidance=1.5).mean().item() == pytest.approx(3.25)
-    assert sample(net, *args, steps=2, guidance=1.0).mean().item() == pytest.approx(2.25)
-    # With the last step twice as long as the first, t = 0 and 1/3.
-    assert sample(net, *args, steps=2, guidance=1.0, shift=2.0).mean().item() == pytest.approx(2 + 2 / 9)
+    # With the layout 2 + t, without it t: guided by 1.5 it is t + 3. Steps at t = 0, 0.5; the second adds a quarter of
+    # the change of 0.5.
+    assert sample(net, *args, steps=1, guidance=1.5).mean().item() == pytest.approx(3.0)
+    assert sample(net, *args, steps=2, guidance=1.5).mean().item() == pytest.approx(3.375)
+    assert sample(net, *args, steps=2, guidance=1.0).mean().item() == pytest.approx(2.375)
+    # With the last step twice as long as the first, t = 0 and 1/3: 2 / 3 + 2 / 3 (2 + 1 / 3 + 1 / 3).
+    assert sample(net, *args, steps=2, guidance=1.0, shift=2.0).mean().item() == pytest.approx(22 / 9)
+    # A velocity that changes evenly is followed to its end, but for the first step.
+    assert sample(net, *args, steps=64, guidance=1.0).mean().item() == pytest.approx(2.5, abs=2e-4)
 
 
 def test_the_loss_counts_only_what_is_not_given_and_by_weight():

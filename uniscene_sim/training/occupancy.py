@@ -61,9 +61,9 @@ class OccupancyRecipe:
     small: float = 3.0  # extra weight of latents at small objects
     near_agents: float = 0.4  # share of crops around an agent
     without_agents: float = 0.5  # share of the flow's crops of the static world alone, which tiles are
-    steps: int = 8  # Euler steps that the engine takes
+    steps: int = 4  # that the engine takes from noise
     guidance: float = 1.0  # of the engine
-    shift: float = 2.0  # how much longer the engine's last steps are than its first
+    shift: float = 3.0  # how much longer the engine's last steps are than its first
 
 
 def train_vae(

@@ -35,7 +35,7 @@ class OccupancyModel:
         vae, flow: the networks.
         sha256: of the weights.
         device: where it runs; None picks one.
-        steps, guidance: Euler steps, and weight of the condition, unless a call asks for others.
+        steps, guidance: steps of the flow, and weight of the condition, unless a call asks for others.
         shift: how much longer the last steps are than the first.
 
     Attributes:
@@ -104,7 +104,7 @@ class OccupancyModel:
             noise: float32 (B, c, x, y), standard normal.
             known: float32 (B, c, x, y), latents to be kept where `mask` is set.
             mask: bool (B, x, y).
-            steps: number of Euler steps; None for `self.steps`.
+            steps: number of steps; None for `self.steps`.
             guidance: weight of the condition; 1 is no guidance, None for `self.guidance`.
 
         Raises:
