@@ -17,7 +17,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.ray_predictors import RayPredictions, RayPredictor
 from uniscene_sim.evaluation.seeded_towns import ANOTHER_PLAN
 from uniscene_sim.interfaces import OccupancyEngine
-from uniscene_sim.lidar.learned.voxels import join_cells, tile_cells
+from uniscene_sim.lidar.learned.voxels import Cells, join_cells, tile_cells
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.learned.interface import LatentModel
 from uniscene_sim.occupancy.learned.tile_engine import OccflowTiles
@@ -44,11 +44,18 @@ class ThroughGenerated:
         self._predictor, self._make = predictor, make
 
     def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
+        return self._predictor(replace(town, cells=self.cells(town, sweep)), sweep)
+
+    def cells(self, town: TownSweeps, sweep: GroundTruthSweep) -> Cells:
+        """The cells around a sensor as the engine makes them.
+
+        Raises:
+            InputError: the file is of no seeded town, or its ground lies elsewhere than that of its seed.
+        """
         static_map, seed = _made_again(town, sweep)
         store = TileStore(self._make(static_map, plan_of(seed)))
         around = tiles_around(float(sweep.middle[0]), float(sweep.middle[1]), _REACH_M)
-        cells = join_cells([tile_cells(store.get(*index)) for index in around])
-        return self._predictor(replace(town, cells=cells), sweep)
+        return join_cells([tile_cells(store.get(*index)) for index in around])
 
 
 def through_generated(predictor: RayPredictor, model: LatentModel) -> list[ThroughGenerated]:
