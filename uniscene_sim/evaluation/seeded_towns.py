@@ -19,9 +19,9 @@ from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.tile import TILE_CELLS, TILE_M
 
-__all__ = ["EmittedWindows", "Replanned", "plan_seed"]
+__all__ = ["ANOTHER_PLAN", "EmittedWindows", "Replanned", "plan_seed"]
 
-_ANOTHER_PLAN = 999_999_937  # added to a town's seed, for plans that its data does not use
+ANOTHER_PLAN = 999_999_937  # added to a town's seed, for plans that its data does not use
 #: 3 x 3 tiles around the first one's corner.
 _MOSAIC_CELLS = 3 * TILE_CELLS
 
@@ -51,7 +51,7 @@ class Replanned:
             self._town, self._plans = (place.seed, make_town(place.seed)), {}
         static_map = self._town[1]
         if another not in self._plans:
-            self._plans[another] = plan_map(static_map, place.seed + _ANOTHER_PLAN + another)
+            self._plans[another] = plan_map(static_map, place.seed + ANOTHER_PLAN + another)
         return window_labels(self._plans[another], static_map, place.pose, GENERATED_GRID)
 
 

@@ -124,7 +124,7 @@ distance, and heads for intensity and drop-out (UniScene, section 3.3), as the e
 ## Training
 - Data: {sweeps} sweeps of {towns} seeded towns by `raycast` at full resolution, with its model of intensity and
   drop-out, by {sensors} kinds of sensors, in clear air, rain, snow and fog. No real data was used.
-- {steps} steps in {minutes:.0f} minutes, on {device}.
+- {steps} steps in {minutes:.0f} minutes, on {device}, begun from {begun}.
 - `uniscene-sim train lidar` repeats the training.
 
 Range error on held-out towns (median in m, and share under 0.5 m), on agents and elsewhere; the last rows are rays that
@@ -144,6 +144,10 @@ def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     return _lidar_card(_LIDAR_CARD, facts, work, evaluation)
 
 
+def _begun(facts: dict[str, Any]) -> str:
+    return f"the model `{facts['start']}`" if "start" in facts else "random weights"
+
+
 def _lidar_card(template: str, facts: dict[str, Any], work: Path, evaluation: str) -> str:
     log = read_log(work / "lidar.jsonl")
     last = log[-1] if log else {"step": 0, "seconds": 0.0}
@@ -152,7 +156,7 @@ def _lidar_card(template: str, facts: dict[str, Any], work: Path, evaluation: st
         rows = [f"| {r['step']} | {r['loss']:.3f} | {_depth(r, 'net')} |" for r in _spread(checked, 10)]
         for name, text in (("hard", "first cell"), ("half", "and half a cell")) if checked else ():
             rows.append(f"| {text} | | {_depth(checked[-1], name)} |")
-    facts = facts | {"steps": last["step"], "minutes": last["seconds"] / 60}
+    facts = facts | {"steps": last["step"], "minutes": last["seconds"] / 60, "begun": _begun(facts)}
     return template.format(**facts, curves="\n".join(rows), evaluation=evaluation)
 
 
@@ -194,8 +198,7 @@ no drop-outs of its own; beams that are missing between two returns of a ring co
 
 def real_lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     """Text of the card of a LiDAR model that has seen real sweeps; arguments as of `occupancy_card`."""
-    begun = f"the model `{facts['start']}`" if "start" in facts else "random weights"
-    return _lidar_card(_REAL_CARD, facts | {"begun": begun}, work, evaluation)
+    return _lidar_card(_REAL_CARD, facts, work, evaluation)
 
 
 def _made_by(makers: dict[str, int]) -> str:
