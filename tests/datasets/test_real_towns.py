@@ -6,8 +6,8 @@ from scipy.ndimage import binary_dilation
 
 from tests.maps.osm_text import Extract, crossroads
 from uniscene_sim.cli.main import main
-from uniscene_sim.datasets.real_towns import REAL_TEST, REAL_TRAIN, make_real_data, town_files, town_name
-from uniscene_sim.datasets.windows import read_split
+from uniscene_sim.datasets.real_towns import make_real_data, town_files, town_name
+from uniscene_sim.datasets.windows import REAL_TEST, REAL_TRAIN, read_split
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.taxonomy import OccClass

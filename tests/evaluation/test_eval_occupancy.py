@@ -1,6 +1,7 @@
 """The evaluation tells apart models whose faults are known."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,11 +13,13 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.diversity import diverse_windows, pairwise_iou
 from uniscene_sim.evaluation.held_out import HeldOutWindows, Place, choose_windows, held_out_folders, read_held_out
 from uniscene_sim.evaluation.lidar import LIDAR_TABLES, LidarScores
+from uniscene_sim.evaluation.makers import makers_of
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.methods import Method, Naming, learned_methods, lookup_tables, replanned, truth
 from uniscene_sim.evaluation.occupancy import evaluate_occupancy, fit_tables, score_methods, table_head
 from uniscene_sim.evaluation.pictures import layout_picture, occupancy_comparison_picture, top_view
 from uniscene_sim.evaluation.published import PUBLISHED
+from uniscene_sim.evaluation.remade_maps import EmittedWindows, Origin, Replanned
 from uniscene_sim.evaluation.score_table import (
     OCCUPANCY_TABLES,
     OccupancyScores,
@@ -25,14 +28,14 @@ from uniscene_sim.evaluation.score_table import (
     as_nested_records,
     as_records,
 )
-from uniscene_sim.evaluation.scoreboard import set_scores
-from uniscene_sim.evaluation.seeded_towns import EmittedWindows, Replanned
+from uniscene_sim.evaluation.scoreboard import histogram_floor, set_scores
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, LAYOUT_15, layout_from_above
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 from uniscene_sim.storage.array_file import read_arrays, write_arrays
 from uniscene_sim.taxonomy import OCC_RGB, OccClass
+from uniscene_sim.zoo.models import save_model
 
 FREE = int(OccClass.FREE)
 CELLS, HEIGHT = 160, 6
@@ -65,7 +68,16 @@ def held_out(layouts, labels, observed=None):
     agents = np.isin(labels, range(1, 11))
     places = tuple(Place(f"town_{k // 2}", k, 0, Pose(), None) for k in range(len(labels)))
     observed = np.ones(labels.shape, bool) if observed is None else observed
-    return HeldOutWindows("test, nobody", layouts, labels, observed, agents, places, labels[::-1].copy())
+    return HeldOutWindows(
+        "test, nobody",
+        layouts,
+        labels,
+        observed,
+        agents,
+        places,
+        labels[::-1].copy(),
+        tuple(place.file for place in places[::-1]),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +210,10 @@ def test_what_was_not_observed_is_not_judged(scenes, tables):
     wrong = scenes.labels.copy()
     wrong[:, :80] = OccClass.MANMADE  # there alone
     methods = [truth(half), Method("wrong", lambda at: wrong[at], np.arange(4))]
-    for row in score_methods(half, methods):
+    judged = {row.name: row for row in score_methods(half, methods)}
+    for row in (judged[Naming.TRUTH], judged["wrong"]):
         assert row.miou == row.iou == row.layout == row.surface_iou == row.manmade == 1
-    whole = score_methods(scenes, [truth(scenes), *methods[1:]])[1]
+    whole = score_methods(scenes, [truth(scenes), *methods[1:]])[-1]
     assert whole.iou < 0.5 and whole.manmade > 2
 
 
@@ -284,12 +297,12 @@ def test_scenes_are_those_of_the_files_and_a_plan_of_their_own(data):
         np.testing.assert_array_equal(scenes.labels[k], window.labels)
         np.testing.assert_array_equal(scenes.agents[k], window.labels != town.labels[n])
         place = scenes.places[k]
-        assert (place.file, place.index, place.seed) == (f"town_{seed}", n, seed)
+        assert (place.file, place.index) == (f"town_{seed}", n) and place.origin == Origin(seed, 1000 * seed)
         # The same roads, other houses.
-        other = again(place)
+        other = again(place.origin, place.pose)
         both = ~np.isin(town.labels[n], planned) & ~np.isin(other, planned)
         assert (town.labels[n][both] == other[both]).all() and both.sum() > 30_000
-        assert (town.labels[n] != other).sum() > 1000 < (other != again(place, 1)).sum()
+        assert (town.labels[n] != other).sum() > 1000 < (other != again(place.origin, place.pose, 1)).sum()
 
 
 def test_a_maker_is_what_a_file_says_and_not_its_name(data, tmp_path):
@@ -299,8 +312,9 @@ def test_a_maker_is_what_a_file_says_and_not_its_name(data, tmp_path):
         write_arrays(tmp_path / "test" / name, arrays | {"maker": np.array(maker)})
     own, foreign = sorted(read_held_out(tmp_path / "test", 6), key=lambda scenes: scenes.data, reverse=True)
     assert (own.data, foreign.data) == ("test, seeded town", "test, OpenDRIVE")
-    assert {place.file: place.seed for place in own.places} == {"town_20000": 20_000, "mine": None}
-    assert all(place.seed is None for place in foreign.places) and not replanned(foreign) and not replanned(own)
+    sources = {place.file: place.origin and place.origin.source for place in own.places}
+    assert sources == {"town_20000": 20_000, "mine": None}
+    assert all(place.origin is None for place in foreign.places) and not replanned(foreign) and not replanned(own)
     for name in ("train", "real_test", "real_train", "carla", "validation"):
         (tmp_path / name).mkdir()
         write_arrays(tmp_path / name / "a.npz", arrays)
@@ -325,13 +339,13 @@ def test_what_procedural_emits_is_the_truth_that_the_windows_hold(data):
     """Tiles of the same plan, cut back into windows, are the windows but for cells at edges."""
     (scenes,) = read_held_out(data / "test", 2)
     emitted, place = EmittedWindows(ProceduralOccupancy), scenes.places[0]
-    made = np.where(scenes.agents[0], scenes.labels[0], emitted(place))
+    made = np.where(scenes.agents[0], scenes.labels[0], emitted(place.origin, place.pose))
     mean = {label: (made == label).sum() / (scenes.labels[0] == label).sum() for label in (15, 16)}
     assert all(0.8 < ratio < 1.25 for ratio in mean.values())
     high = np.s_[..., 3:]
     both = (made[high] != FREE) & (scenes.labels[0][high] != FREE)
     assert both.sum() > 0.7 * ((made[high] != FREE) | (scenes.labels[0][high] != FREE)).sum() > 1000
-    mosaic = emitted.mosaic(place)
+    mosaic = emitted.mosaic(place.origin, place.pose)
     assert mosaic.shape == (480, 480, 32)
     # The window is within the mosaic.
     assert (mosaic == OccClass.MANMADE).sum() >= (made == OccClass.MANMADE).sum() > 0
@@ -339,26 +353,25 @@ def test_what_procedural_emits_is_the_truth_that_the_windows_hold(data):
 
 @pytest.mark.slow
 def test_the_whole_evaluation(data, monkeypatch):
-    monkeypatch.setattr("uniscene_sim.evaluation.methods._ENGINE_FILES", 1)
     monkeypatch.setattr("uniscene_sim.evaluation.diversity._TOWNS", 1)
     monkeypatch.setattr("uniscene_sim.evaluation.occupancy.NOISES", 2)
     (data / "carla").mkdir()
     for path in (data / "test").iterdir():
         arrays = read_arrays(path, None, "windows")
         write_arrays(data / "carla" / path.name, arrays | {"maker": np.array("OpenDRIVE")})
-    table = evaluate_occupancy(Tall(), data, windows=2)
+    table = evaluate_occupancy(Tall(), data, windows=2, engine_towns=1)
     rows = as_nested_records(table.rows)
     own, carla = rows["test, seeded town"], rows["carla, OpenDRIVE"]
     # The same windows here, but of maps that cannot be made again.
-    seeded = {Naming.PROCEDURAL, Naming.TILES, Naming.ENGINE_UNTOLD, Naming.ENGINE_TOLD}
-    assert set(own) - set(carla) == seeded and len(carla) == 8
+    seeded = {Naming.PROCEDURAL, Naming.TILES, Naming.ENGINE_UNTOLD, Naming.ENGINE_TOLD, Naming.ENGINE_OTHERS}
+    assert set(own) - set(carla) == seeded and len(carla) == 9
     assert carla[Naming.UNTOLD]["miou"] == own[Naming.UNTOLD]["miou"]
     assert own[Naming.TRUTH]["miou"] == 1 and own[Naming.TRUTH]["layout"] > 0.8 and own[Naming.TRUTH]["swapped"] < 0.2
     assert own[Naming.PROCEDURAL]["layout"] == pytest.approx(own[Naming.TRUTH]["layout"], abs=0.02)
     assert own[Naming.PROCEDURAL]["iou"] < 1 and own[Naming.PROCEDURAL]["pairwise"] < 0.9
     assert own[Naming.TILES]["seam"] and own[Naming.ENGINE_UNTOLD]["seam"] and "seam" not in own[Naming.TRUTH]
     assert own[Naming.TILES]["manmade_iou"] > 0.6 > own[Naming.ENGINE_UNTOLD]["manmade_iou"]
-    assert "seeded town" in table.head and "lookup table" in table.head and table.trained_on == ("seeded town",)
+    assert "seeded town" in table.head and "lookup table" in table.head and table.fitted_to == ("seeded town",)
     assert len(table.rows) == len(own) + len(carla) + len(PUBLISHED)
 
 
@@ -386,6 +399,44 @@ def test_rows_for_people_and_for_json(scenes, tables):
     head = table_head(rows, ["PandaSet"])
     assert "PandaSet" in head and f"{nested['test, nobody'][Naming.LOOKUP_TOLD]['miou_invented']:.3f}" in head
     assert f"{nested['test, nobody'][Naming.UNTOLD]['pairwise']:.3f}" in head
+
+
+def test_few_houses_differ_by_chance_and_the_table_says_how_much(scenes):
+    """The truth against other windows of the same files, counted by hand: houses of 64 m2 against those of 16 m2."""
+    houses = np.full((2, 160, 160, 32), FREE, np.uint8)
+    for n, (size, count) in enumerate(((20, 3), (10, 3))):
+        for k in range(count):
+            houses[n, 20 + 40 * k : 20 + 40 * k + size, 40 : 40 + size, 5:20] = OccClass.MANMADE
+    places = tuple(Place(file, 0, 0, Pose(), None) for file in ("a", "b"))
+    layouts = np.zeros((2, len(CONDITION_CHANNELS), 160, 160), np.uint8)
+    few = HeldOutWindows(
+        "test, nobody", layouts, houses[[0, 0]], np.ones((2, 160, 160, 32), bool), np.zeros((2, 160, 160, 32), bool),
+        places, houses[[0, 1]], ("a", "b"),
+    )  # fmt: skip
+    row = histogram_floor("floor", few, np.arange(2))
+    assert row.windows == 2 and row.house_sizes == pytest.approx(0.5) and row.house_heights == 0 == row.melted
+    alike, unlike = (histogram_floor("floor", few, np.array([k])) for k in range(2))
+    assert alike.house_sizes == 0 and unlike.house_sizes == 1 and unlike.windows == 1
+    assert histogram_floor("floor", replace(few, others=houses[:0], other_files=()), np.arange(2)) is None
+    names = [row.name for row in score_methods(scenes, [truth(scenes)])]
+    assert names == [Naming.TRUTH, Naming.OTHERS]
+
+
+def test_the_head_names_what_the_model_learned_from_and_what_the_tables_are_fitted_to():
+    own = makers_of("occupancy")
+    assert own and own["seeded town"] > 0
+    alike = table_head([], list(own), own)
+    assert all(f"{maker} ({count})" in alike for maker, count in own.items()) and "differ" not in alike
+    assert "These makers differ from the model's" in table_head([], ["seeded town"], {"PandaSet": 3})
+    assert "does not say" in table_head([], ["seeded town"])
+
+
+@pytest.mark.parametrize("makers", ["", "[1]", "{a: -1}", '{"\\a": 2}', "{a: true}"])
+def test_a_model_that_does_not_say_what_it_learned_from_is_judged_all_the_same(tmp_path, makers):
+    save_model(tmp_path / "mine", {}, {"net": {"w": np.zeros(2, np.float32)}}, "")
+    config = tmp_path / "mine" / "config.yaml"
+    config.write_text(config.read_text() + f"\ntraining: {{makers: {makers}}}\n")
+    assert makers_of(tmp_path / "mine") is None
 
 
 def test_tables_are_fitted_to_windows_as_observed(data):

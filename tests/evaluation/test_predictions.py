@@ -79,7 +79,7 @@ def test_the_truth_as_a_prediction_scores_one_and_nothing_is_gained_by_masks(dat
     empty, fine = (judged(data, tmp_path / name) for name in ("empty", "beyond"))
     assert empty["predictions"]["manmade_iou"] == 0 and empty["predictions"]["windows"] == 2
     assert fine["predictions"]["miou"] == 1  # what nobody saw is not judged
-    assert set(fine) == {Naming.TRUTH, Naming.LOOKUP_UNTOLD, Naming.UNTOLD, "predictions"}
+    assert set(fine) == {Naming.TRUTH, Naming.OTHERS, Naming.LOOKUP_UNTOLD, Naming.UNTOLD, "predictions"}
 
 
 def test_paint_is_road_as_occ3d_has_it(data, tmp_path):

@@ -80,6 +80,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         "--predictions", type=path_argument, metavar="FOLDER",
         help="judge others' occupancy for windows of --data: FILE_N.npz as Occ3D has them",
     )  # fmt: skip
+    occupancy.add_argument(
+        "--maps", type=path_argument, nargs="+", default=[], metavar="PATH",
+        help="maps that windows were cut from, or folders of some, for rows of engines (default: maps in --data)",
+    )  # fmt: skip
+    occupancy.add_argument(
+        "--engine-towns", type=positive_integer, default=2, metavar="N",
+        help="towns of each set whose tiles engines make (default: 2)",
+    )  # fmt: skip
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
@@ -175,6 +183,7 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     require_learned()
     from uniscene_sim.evaluation.features import OccupancyFeatures
     from uniscene_sim.evaluation.held_out import read_held_out
+    from uniscene_sim.evaluation.makers import makers_of
     from uniscene_sim.evaluation.occupancy import evaluate_occupancy
     from uniscene_sim.evaluation.pictures import occupancy_comparison_picture
     from uniscene_sim.evaluation.score_table import OCCUPANCY_TABLES, as_markdown_tables, as_nested_records
@@ -190,8 +199,9 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     with Outputs() as outputs:
         write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
         table = evaluate_occupancy(
-            model, arguments.data, arguments.windows, judge=judge, predictions=arguments.predictions
-        )
+            model, arguments.data, arguments.windows, judge=judge, predictions=arguments.predictions,
+            maps=arguments.maps, engine_towns=arguments.engine_towns, learned_from=makers_of(arguments.model),
+        )  # fmt: skip
         write(as_nested_records(table.rows))
         if draw is not None:
             scenes = read_held_out(arguments.data / "test", arguments.windows)

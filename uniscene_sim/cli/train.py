@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
 from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
 from uniscene_sim.datasets.sweeps import TownSweeps, read_all_sweeps
-from uniscene_sim.datasets.windows import Windows, read_split
+from uniscene_sim.datasets.windows import REAL_TRAIN, Windows, read_split
 from uniscene_sim.evaluation.features import OccupancyFeatures
 from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor, real_predictors
 from uniscene_sim.evaluation.lidar import LIDAR_TABLES, evaluate_lidar
@@ -60,8 +60,8 @@ def train_occupancy(
     if not files_in(data / "train", "*.npz"):
         train_data(data)
     training, validation = read_split(data / "train"), read_split(data / "validation")
-    if (data / "real_train").is_dir():  # towns and recordings of one's own, beside the seeded ones
-        training += read_split(data / "real_train")
+    if files_in(data / REAL_TRAIN, "*.npz"):  # towns and recordings of one's own, beside the seeded ones
+        training += read_split(data / REAL_TRAIN)
     vae = train_vae(recipe, training, validation, work, torch_device)
     vae = train_decoder(recipe, vae, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
@@ -73,7 +73,8 @@ def train_occupancy(
     }
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
     # Evaluated as it was written, in half precision.
-    table = evaluate_occupancy(OccupancyModel.load(out, device), data, judge=OccupancyFeatures.load())
+    model, judge = OccupancyModel.load(out, device), OccupancyFeatures.load()
+    table = evaluate_occupancy(model, data, judge=judge, learned_from=facts["makers"])
     scores = f"{table.head}\n\n{as_markdown_tables(table.rows, OCCUPANCY_TABLES)}"
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, scores))
 

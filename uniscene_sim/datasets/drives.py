@@ -32,7 +32,8 @@ from uniscene_sim.storage.output_file import told
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "sample_drives", "window_arrays"]
+__all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "map_arrays", "plan_seed",
+           "sample_drives", "square_arrays", "window_arrays"]  # fmt: skip
 
 #: Seeds of the towns of each split; the splits are disjoint.
 SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
@@ -61,13 +62,23 @@ def sample_drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[Dr
     for n in range(-(-windows // SEQUENCE)):
         rng = np.random.default_rng([seed, n, 8])
         if n % 2 == 0:
-            objects = plan_map(static_map, 1000 * seed + n)
+            objects = plan_map(static_map, plan_seed(seed, n))
         moments = list(_open_country(static_map, rng) if n % 5 == 4 else _drive(static_map, 1000 * seed + n, rng))
         props = scatter_props(static_map, np.array([[p.x, p.y] for _, p, _ in moments]), rng)
         for stamp_us, pose, agents in moments[: windows - n * SEQUENCE]:
             there = agents[agents["cls"] != AgentClass.SIGNAL_HEAD]
             there = np.concatenate([there, without_overlapping(props, there, pose)])
             yield DriveSample(n, stamp_us, pose, objects, there)
+
+
+def plan_seed(seed: int, sequence: int) -> int:
+    """Seed of the plan of houses and plants that a drive has; two drives share one.
+
+    Args:
+        seed: of `sample_drives`.
+        sequence: number of the drive.
+    """
+    return 1000 * seed + sequence // 2 * 2
 
 
 def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterator[tuple[int, Pose, np.ndarray]]:
@@ -133,7 +144,7 @@ def make_data(out: str | Path, split: str, seeds: Sequence[int], windows_per_tow
     """
     check_split(split, seeds)
     makers = [partial(make_town, seed) for seed in seeds]
-    _write_all(makers, Path(out) / split, seeds, SEEDED, windows_per_town, jobs)
+    _write_all(makers, Path(out) / split, seeds, [None] * len(seeds), SEEDED, windows_per_town, jobs)
 
 
 def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int = 12, jobs: int = 1) -> None:
@@ -150,17 +161,18 @@ def make_carla_data(out: str | Path, folder: str | Path, windows_per_town: int =
     """
     files = files_in(folder, "**/*.xodr")
     makers = [partial(load_map, file) for file in files]
-    _write_all(makers, Path(out) / "carla", range(len(files)), "OpenDRIVE", windows_per_town, jobs)
+    _write_all(makers, Path(out) / "carla", range(len(files)), files, "OpenDRIVE", windows_per_town, jobs)
 
 
 def _write_all(
-    makers: Sequence[Callable[[], StaticMap]], folder: Path, seeds: Sequence[int], maker: str, windows: int, jobs: int
-) -> None:
+    makers: Sequence[Callable[[], StaticMap]], folder: Path, seeds: Sequence[int], files: Sequence[Path | None],
+    maker: str, windows: int, jobs: int,
+) -> None:  # fmt: skip
     if makers:
         with told(folder):
             folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"town_{seed}.npz" for seed in seeds]
-    todo = [args for args in zip(makers, paths, seeds, strict=True) if not args[1].exists()]
+    todo = [args for args in zip(makers, paths, seeds, files, strict=True) if not args[1].exists()]
     bar = tqdm(total=len(todo), desc=folder.name, unit="town", disable=None)
     with bar:
         if jobs <= 1:
@@ -176,9 +188,33 @@ def _write_all(
                     break
 
 
-def _write(make: Callable[[], StaticMap], path: Path, seed: int, maker: str, windows: int) -> None:
+def _write(
+    make: Callable[[], StaticMap], path: Path, seed: int, file: Path | None, maker: str, windows: int
+) -> None:  # fmt: skip
     static_map = make()
-    write_arrays(path, window_arrays(static_map, sample_drives(static_map, seed, windows), maker))
+    arrays = window_arrays(static_map, sample_drives(static_map, seed, windows), maker)
+    if file is not None:
+        arrays |= map_arrays(file.name, static_map.ref) | square_arrays((0.0, 0.0, 0.0), seed, arrays["sequence"])
+    write_arrays(path, arrays)
+
+
+def map_arrays(name: str, ref: str) -> dict[str, np.ndarray]:
+    """Arrays of a file that name the map its windows were cut from, see `datasets.windows.CutFrom`."""
+    return {"map_name": np.array(name), "map_ref": np.array(ref)}
+
+
+def square_arrays(square: tuple[float, float, float], seed: int, sequence: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrays of N windows that tell which part of their map was planned, see `datasets.windows.CutFrom`.
+
+    Args:
+        square: middle and half side of the part, m.
+        seed: of `sample_drives`.
+        sequence: int (N,), number of each window's drive.
+    """
+    return {
+        "map_square": np.tile(np.array(square, np.float64), (len(sequence), 1)),
+        "plan_seed": np.array([plan_seed(seed, n) for n in sequence.tolist()], np.int64),
+    }
 
 
 def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample], maker: str) -> dict[str, np.ndarray]:

@@ -7,13 +7,15 @@ the places that are looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim.compute.keyed_random import key_of
-from uniscene_sim.datasets.drives import DriveSample, sample_drives, window_arrays
+from uniscene_sim.datasets.drives import DriveSample, map_arrays, sample_drives, square_arrays, window_arrays
+from uniscene_sim.datasets.windows import REAL_TEST, REAL_TRAIN
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.osm.extract import is_osm
@@ -24,14 +26,41 @@ from uniscene_sim.storage.array_file import write_arrays
 from uniscene_sim.storage.input_file import files_in, is_folder
 from uniscene_sim.storage.output_file import told
 
-__all__ = ["REAL_TEST", "REAL_TRAIN", "make_real_data", "town_files", "town_name"]
+__all__ = ["make_real_data", "town_files", "town_name"]
 
-REAL_TRAIN, REAL_TEST = "real_train", "real_test"
 _HALF_M, _RIM_M = 330.0, 60.0  # half of a square's side, and of that how much is too near to its rim for a window
 _PER_SQUARE = 18  # windows
 _EVERY = 2  # of the windows of a drive one is taken, for they are much alike
 _SPARSE_M = 120.0  # places with no house this near count as country
 _COUNTRY = 0.15  # of the squares may lie there
+
+
+@dataclass(frozen=True)
+class _Square:
+    """A part of a town, as a map of its own."""
+
+    part: VectorMap
+    x: float  # of its middle, m
+    y: float
+    seed: int  # of the drives through it
+    windows: int  # that are wanted
+
+    def arrays(self, maker: str) -> dict[str, np.ndarray]:
+        """Arrays of its windows."""
+        arrays = window_arrays(self.part, self._inside(), maker)
+        return arrays | square_arrays((self.x, self.y, _HALF_M), self.seed, arrays["sequence"])
+
+    def _inside(self) -> Iterator[DriveSample]:
+        """Windows of drives, but for those too near to the rim."""
+        taken = 0
+        for n, moment in enumerate(sample_drives(self.part, self.seed, 4 * _EVERY * self.windows)):
+            away = max(abs(moment.pose.x - self.x), abs(moment.pose.y - self.y))
+            if n % _EVERY or away > _HALF_M - _RIM_M:
+                continue
+            yield moment
+            taken += 1
+            if taken == self.windows:
+                return
 
 
 def town_name(path: str | Path) -> str:
@@ -91,30 +120,18 @@ def make_real_data(out: str | Path, paths: Sequence[str | Path], held_out: Seque
         if not isinstance(town, VectorMap):
             raise InputError("expected a map with lanes", file=file, field="--maps")
         maker = "SUMO" if is_sumo(file) else "OpenStreetMap"
-        parts = [window_arrays(part, moments, maker) for part, moments in _samples(town, town_name(file), windows)]
-        write_arrays(path, _joined(parts) | {"maker": np.array(maker)})
+        parts = [square.arrays(maker) for square in _squares(town, town_name(file), windows)]
+        write_arrays(path, _joined(parts) | {"maker": np.array(maker)} | map_arrays(file.name, town.ref))
 
 
-def _samples(town: VectorMap, name: str, windows: int) -> Iterator[tuple[VectorMap, Iterator[DriveSample]]]:
-    """Squares of a town, and their windows."""
+def _squares(town: VectorMap, name: str, windows: int) -> Iterator[_Square]:
+    """Squares of a town."""
     rng = np.random.default_rng([int(key_of("real town", name)) % 2**32, 9])
     middles = _middles(town, rng, -(-windows // _PER_SQUARE))
     for k, (x, y) in enumerate(middles):
         part = cropped(town, x, y, _HALF_M)
         wanted = min(_PER_SQUARE, windows - k * _PER_SQUARE)
-        yield part, _inside(part, x, y, int(rng.integers(2**20)), wanted)
-
-
-def _inside(part: VectorMap, x: float, y: float, seed: int, wanted: int) -> Iterator[DriveSample]:
-    """Windows of drives through a square, but for those too near to its rim."""
-    taken = 0
-    for n, moment in enumerate(sample_drives(part, seed, 4 * _EVERY * wanted)):
-        if n % _EVERY or max(abs(moment.pose.x - x), abs(moment.pose.y - y)) > _HALF_M - _RIM_M:
-            continue
-        yield moment
-        taken += 1
-        if taken == wanted:
-            return
+        yield _Square(part, x, y, int(rng.integers(2**20)), wanted)
 
 
 def _middles(town: VectorMap, rng: np.random.Generator, squares: int) -> list[tuple[float, float]]:

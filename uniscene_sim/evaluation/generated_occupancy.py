@@ -15,7 +15,7 @@ import numpy as np
 from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps, plan_of, swept_town
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.ray_predictors import RayPredictions, RayPredictor
-from uniscene_sim.evaluation.seeded_towns import ANOTHER_PLAN
+from uniscene_sim.evaluation.remade_maps import ANOTHER_PLAN
 from uniscene_sim.interfaces import OccupancyEngine
 from uniscene_sim.lidar.learned.voxels import Cells, join_cells, tile_cells
 from uniscene_sim.maps.static_map import StaticMap

@@ -10,8 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim.datasets.drives import SPLITS, make_data
-from uniscene_sim.datasets.windows import SEEDED, Windows, WindowSample, read_town
+from uniscene_sim.datasets.windows import Windows, WindowSample, read_town
 from uniscene_sim.errors import InputError
+from uniscene_sim.evaluation.remade_maps import MapShelf, Origin
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.storage.input_file import files_in
@@ -31,7 +32,7 @@ class Place:
     index: int  # in its file
     sequence: int  # which drive
     pose: Pose  # map <- base_link
-    seed: int | None  # of the seeded town; None where the map cannot be made again
+    origin: Origin | None  # None where the map cannot be made again
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class HeldOutWindows:
     agents: np.ndarray  # bool (N, X, Y, Z): voxels of agents
     places: tuple[Place, ...]
     others: np.ndarray  # uint8 (M, X, Y, Z): other windows of the same files, which sets are compared with
+    other_files: tuple[str, ...]  # stem of the name of the file of each
 
     @property
     def planned(self) -> bool:
@@ -75,15 +77,20 @@ def choose_windows(folder: str | Path, count: int) -> Iterator[tuple[Path, Windo
             yield path, town, evenly(np.arange(len(town)), share)
 
 
-def read_held_out(folder: str | Path, count: int) -> list[HeldOutWindows]:
+def read_held_out(folder: str | Path, count: int, maps: MapShelf | None = None) -> list[HeldOutWindows]:
     """About `count` windows of a folder, a set for each maker of maps or recordings.
+
+    Args:
+        folder: of files of windows.
+        count: of windows.
+        maps: where the maps of windows are found; None for nowhere.
 
     Raises:
         InputError: a maker has fewer than two windows, or one of the files is damaged.
     """
     parts: dict[str, list[HeldOutWindows]] = {}
     for path, town, at in tqdm(list(choose_windows(folder, count)), desc="read", unit="file", disable=None):
-        part = chosen(path, town, at)
+        part = chosen(path, town, at, maps)
         parts.setdefault(part.data, []).append(part)
     return [joined(files) for files in parts.values()]
 
@@ -94,23 +101,27 @@ def joined(parts: Sequence[HeldOutWindows]) -> HeldOutWindows:
               for name in ("layouts", "labels", "observed", "agents", "others")}  # fmt: skip
     if len(arrays["labels"]) < 2:
         raise InputError(f"{parts[0].data}: expected at least two windows, got one", field="windows")
-    return HeldOutWindows(parts[0].data, **arrays, places=tuple(place for part in parts for place in part.places))
+    places = tuple(place for part in parts for place in part.places)
+    other_files = tuple(file for part in parts for file in part.other_files)
+    return HeldOutWindows(parts[0].data, **arrays, places=places, other_files=other_files)
 
 
-def chosen(path: Path, town: Windows, at: list[int]) -> HeldOutWindows:
+def chosen(path: Path, town: Windows, at: list[int], maps: MapShelf | None = None) -> HeldOutWindows:
     """Some windows of a file, and as many others.
 
     Args:
         path: the file.
         town: its windows.
         at: indices of the windows.
+        maps: where their map is found.
     """
     samples = [town.sample(n, agents=True) for n in at]
     rest = np.setdiff1d(np.arange(len(town)), at)
     others = [town.sample(n, agents=True) for n in evenly(rest, len(at))]
-    name = path.stem.removeprefix("town_")
-    seed = int(name) if town.maker == SEEDED and path.stem != name and name.isdecimal() else None
-    places = [Place(path.stem, n, int(town.sequence[n]), _pose(town, n), seed) for n in at]
+    shelf = MapShelf() if maps is None else maps
+    places = [
+        Place(path.stem, n, int(town.sequence[n]), _pose(town, n), shelf.origin(path, town, n)) for n in at
+    ]  # fmt: skip
     return HeldOutWindows(
         f"{path.parent.name}, {town.maker}",
         np.stack([window.layout for window in samples]),
@@ -119,6 +130,7 @@ def chosen(path: Path, town: Windows, at: list[int]) -> HeldOutWindows:
         np.stack([window.labels != town.labels[n] for window, n in zip(samples, at, strict=True)]),
         tuple(places),
         np.stack([_known(window) for window in others]) if others else np.zeros((0, *town.labels.shape[1:]), np.uint8),
+        (path.stem,) * len(others),
     )
 
 

@@ -9,22 +9,25 @@ import numpy as np
 
 from uniscene_sim.evaluation.held_out import HeldOutWindows, Place
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
-from uniscene_sim.evaluation.seeded_towns import EmittedWindows, Replanned
+from uniscene_sim.evaluation.remade_maps import EmittedWindows, Origin, Replanned
 from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
 from uniscene_sim.occupancy.learned.tile_engine import OccflowTiles
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 
-__all__ = ["Method", "Naming", "emitted", "learned_methods", "lookup_tables", "replanned", "truth", "window_noise"]
+__all__ = ["ENGINE_TOWNS", "Method", "Naming", "emitted", "learned_methods", "lookup_tables", "replanned", "truth",
+           "window_noise"]  # fmt: skip
 
-_ENGINE_FILES = 2  # towns whose tiles are made: a window takes up to nine, and they need their neighbours
+#: Towns of a set whose tiles are made: a window takes up to nine, and they need their neighbours.
+ENGINE_TOWNS = 2
 
 
 class Naming:
     """Names of the rows."""
 
     TRUTH, TILES, PROCEDURAL = "truth", "truth as tiles", "procedural, another seed"
+    OTHERS, ENGINE_OTHERS = "truth, other windows", "truth, other windows of engines' towns"
     UNTOLD, TOLD = "flow, untold", "flow, told"
     ENGINE_UNTOLD, ENGINE_TOLD = "engine, untold", "engine, told"
     LOOKUP_UNTOLD, LOOKUP_TOLD = "lookup table, untold", "lookup table, told"
@@ -102,14 +105,15 @@ def learned_methods(model: OccupancyGenerator, scenes: HeldOutWindows, seed: int
 
 
 def replanned(scenes: HeldOutWindows) -> list[Method]:
-    """`procedural` with other houses and plants: as plausible as the truth, but another world. None where the towns
-    cannot be made again."""
-    if any(place.seed is None for place in scenes.places):
+    """`procedural` with other houses and plants: as plausible as the truth, but another world. None where the maps of
+    some windows cannot be made again."""
+    if any(place.origin is None for place in scenes.places):
         return []
     planner = Replanned()
 
     def variant(k: int, another: int) -> np.ndarray:
-        return _with_agents(scenes, k, planner(scenes.places[k], another))
+        place = scenes.places[k]
+        return _with_agents(scenes, k, planner(_origin(place), place.pose, another))
 
     def make(at: np.ndarray) -> np.ndarray:
         return np.stack([variant(k, 0) for k in at.tolist()])
@@ -117,22 +121,30 @@ def replanned(scenes: HeldOutWindows) -> list[Method]:
     return [Method(Naming.PROCEDURAL, make, np.arange(len(scenes.places)), timed=False, variant=variant)]
 
 
-def emitted(model: OccupancyGenerator, scenes: HeldOutWindows) -> list[Method]:
-    """What engines emit, in some of the towns: `procedural` with the plan of the truth, and `occflow-tiles`. None where
-    the towns cannot be made again."""
-    if any(place.seed is None for place in scenes.places):
+def emitted(model: OccupancyGenerator, scenes: HeldOutWindows, towns: int = ENGINE_TOWNS) -> list[Method]:
+    """What engines emit: `procedural` with the plan of the truth, and `occflow-tiles`. None where no map can be made
+    again.
+
+    Args:
+        model: the generator.
+        scenes: N windows.
+        towns: how many of those that can be made again, the first ones.
+    """
+    remade = [(k, place) for k, place in enumerate(scenes.places) if place.origin is not None]
+    files = list(dict.fromkeys(place.file for _, place in remade))[:towns]
+    some = np.array([k for k, place in remade if place.file in files])
+    if not len(some):
         return []
-    files = list(dict.fromkeys(place.file for place in scenes.places))[:_ENGINE_FILES]
-    some = np.array([k for k, place in enumerate(scenes.places) if place.file in files])
 
     def flow(told: bool) -> Callable[[StaticMap, int], OccflowTiles]:
         return lambda static_map, seed: OccflowTiles(static_map, seed, model, options=OccflowTiles.Options(told=told))
 
     def method(name: str, windows: EmittedWindows) -> Method:
         def make(at: np.ndarray) -> np.ndarray:
-            return np.stack([_with_agents(scenes, k, windows(scenes.places[k])) for k in at.tolist()])
+            places = [(k, scenes.places[k]) for k in at.tolist()]
+            return np.stack([_with_agents(scenes, k, windows(_origin(p), p.pose)) for k, p in places])
 
-        return Method(name, make, some, timed=False, mosaic=windows.mosaic)
+        return Method(name, make, some, timed=False, mosaic=lambda place: windows.mosaic(_origin(place), place.pose))
 
     return [
         method(Naming.TILES, EmittedWindows(ProceduralOccupancy)),
@@ -155,6 +167,11 @@ def window_noise(model: OccupancyGenerator, shape: tuple[int, ...], seed: int, w
     """
     nx, ny = (n // model.patch for n in shape[:2])
     return np.random.default_rng([seed, window]).standard_normal((model.latent_channels, nx, ny), np.float32)
+
+
+def _origin(place: Place) -> Origin:
+    assert place.origin is not None
+    return place.origin
 
 
 def _with_agents(scenes: HeldOutWindows, k: int, static: np.ndarray) -> np.ndarray:

@@ -4,12 +4,13 @@ All rows of a set are scored on the same windows, agents included, where the tru
 windows of a few towns. The upper bound of a generator is the VAE (the truth encoded and decoded); lower bounds are the
 decoder with mean latents and the lookup tables. `procedural` is the same map planned with another seed: as plausible as
 the truth but another world, so its scores show how much of the world the layout leaves open. It, and what engines emit,
-is judged only on seeded towns, which can be made again.
+is judged where maps can be made again: in seeded towns, and where the file of a map is at hand. What the truth scores
+against other windows of the same towns is the floor of histograms: no generator is nearer, but by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from uniscene_sim.datasets.windows import REAL_TRAIN
 from uniscene_sim.evaluation.diversity import NOISES, diverse_windows, pairwise_iou
 from uniscene_sim.evaluation.held_out import (
     HeldOutWindows,
@@ -28,6 +30,7 @@ from uniscene_sim.evaluation.held_out import (
 )
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.methods import (
+    ENGINE_TOWNS,
     Method,
     Naming,
     emitted,
@@ -38,12 +41,14 @@ from uniscene_sim.evaluation.methods import (
 )
 from uniscene_sim.evaluation.predictions import read_predictions
 from uniscene_sim.evaluation.published import PUBLISHED
+from uniscene_sim.evaluation.remade_maps import MapShelf
 from uniscene_sim.evaluation.score_table import OccupancyScores
-from uniscene_sim.evaluation.scoreboard import Judge, Scoreboard, set_scores, true_surfaces
+from uniscene_sim.evaluation.scoreboard import Judge, Scoreboard, histogram_floor, set_scores, true_surfaces
 from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
 from uniscene_sim.metrics.occupancy import Seams
 from uniscene_sim.occupancy.learned.interface import OccupancyGenerator
+from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.storage.output_file import scratch_folder
 from uniscene_sim.tile import TILE_CELLS
 
@@ -56,15 +61,16 @@ _PHASE = 4  # cells of a latent cell, for seams of what has none
 
 @dataclass(frozen=True)
 class OccupancyTable:
-    """Rows, and who made the windows that the lookup tables were fitted to, which are those of the training."""
+    """Rows, and who made what was learned from."""
 
     rows: tuple[OccupancyScores, ...]
-    trained_on: tuple[str, ...]
+    fitted_to: tuple[str, ...]  # makers of the windows that the lookup tables were fitted to
+    learned_from: Mapping[str, int] | None = None  # number of the model's own windows by maker; None if it does not say
 
     @property
     def head(self) -> str:
         """What has to be known to read the rows, as text."""
-        return table_head(self.rows, self.trained_on)
+        return table_head(self.rows, self.fitted_to, self.learned_from)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,10 @@ def evaluate_occupancy(
     seed: int = 0,
     judge: Judge | None = None,
     predictions: Path | None = None,
+    *,
+    maps: Sequence[Path] = (),
+    engine_towns: int = ENGINE_TOWNS,
+    learned_from: Mapping[str, int] | None = None,
 ) -> OccupancyTable:
     """All rows: held-out towns and recordings, and published figures.
 
@@ -94,6 +104,9 @@ def evaluate_occupancy(
         judge: finds features; None leaves out what compares sets of them.
         predictions: folder of others' occupancy for windows of `data`; then these are judged, and beside them what can
             be judged alike.
+        maps: files and folders among which the maps of windows are looked for; `maps` in `data` is searched too.
+        engine_towns: of each set whose tiles the engines make.
+        learned_from: number of windows by maker that the model learned from; None if it does not say.
 
     Raises:
         InputError: the folder lacks training or held-out windows, or a file is damaged.
@@ -102,7 +115,8 @@ def evaluate_occupancy(
         folder = own if data is None else Path(data)
         if data is None:
             make_held_out(folder, windows)
-        tables = fit_tables([folder / "train", *(more for more in [folder / "real_train"] if more.is_dir())])
+        training = [folder / part for part in ("train", REAL_TRAIN) if files_in(folder / part, "*.npz")]
+        tables = fit_tables(training or [folder / "train"])
         rows: list[OccupancyScores] = []
         if predictions is not None:
             for predicted in read_predictions(folder, predictions, windows):
@@ -111,18 +125,19 @@ def evaluate_occupancy(
                 beside = [*lookup_tables(scenes, tables.told, tables.untold), *flows]
                 judged = [truth(predicted.judged), *map(predicted.view, beside), predicted.method]
                 rows += score_methods(predicted.judged, judged, judge)
-            return OccupancyTable(tuple(rows), tables.makers)
+            return OccupancyTable(tuple(rows), tables.makers, learned_from)
+        shelf = MapShelf([*maps, *(own for own in [folder / "maps"] if own.is_dir())])
         for held_out in held_out_folders(folder) or [folder / "test"]:
-            for scenes in read_held_out(held_out, windows):
+            for scenes in read_held_out(held_out, windows, shelf):
                 methods = [
                     truth(scenes),
                     *lookup_tables(scenes, tables.told, tables.untold),
                     *learned_methods(model, scenes, seed),
                     *replanned(scenes),
-                    *emitted(model, scenes),
+                    *emitted(model, scenes, engine_towns),
                 ]
                 rows += score_methods(scenes, methods, judge)
-    return OccupancyTable((*rows, *PUBLISHED), tables.makers)
+    return OccupancyTable((*rows, *PUBLISHED), tables.makers, learned_from)
 
 
 def fit_tables(folders: Sequence[Path]) -> LookupTables:
@@ -180,7 +195,16 @@ def score_methods(
         )
         row = replace(row, seam=_seam(method, scenes), pairwise=_pairs(method, scenes))
         rows.append(replace(row, **sets.get(method.name, {})))
-    return rows
+    return [rows[0], *_floors(scenes, methods), *rows[1:]]
+
+
+def _floors(scenes: HeldOutWindows, methods: Sequence[Method]) -> list[OccupancyScores]:
+    """Rows of the truth against other windows of the same files: of all, and of those that engines make."""
+    some = next((method.windows for method in methods if method.mosaic is not None), None)
+    wanted = [(Naming.OTHERS, np.arange(len(scenes.labels)))]
+    if some is not None and len(some) < len(scenes.labels):
+        wanted.append((Naming.ENGINE_OTHERS, some))
+    return [row for name, at in wanted if (row := histogram_floor(name, scenes, at)) is not None]
 
 
 def _pairs(method: Method, scenes: HeldOutWindows) -> float | None:
@@ -201,17 +225,20 @@ def _seam(method: Method, scenes: HeldOutWindows) -> float | None:
     return seams.ratio
 
 
-def table_head(rows: Sequence[OccupancyScores], trained_on: Sequence[str]) -> str:
+def table_head(
+    rows: Sequence[OccupancyScores], fitted_to: Sequence[str], learned_from: Mapping[str, int] | None = None
+) -> str:
     """What was told and what generated, who made the data, and what little a lookup table and another noise show.
 
     Args:
         rows: of all sets.
-        trained_on: makers of the training windows.
+        fitted_to: makers of the windows that the lookup tables were fitted to.
+        learned_from: number of windows by maker that the model learned from; None if it does not say.
     """
     lines = [
         "Told: roads, walkways, crossings, paint and agents; in rows `told` also the footprints of houses, plants and "
         "rails. Generated: all else, to 11.8 m above the ground.",
-        f"Training windows made by: {', '.join(trained_on)}. Each set of held-out windows names its maker.",
+        _learned(fitted_to, learned_from) + " Each set of held-out windows names its maker.",
     ]
     for data in dict.fromkeys(row.data for row in rows if row.windows):
         here = {row.name: row for row in rows if row.data == data}
@@ -228,6 +255,15 @@ def table_head(rows: Sequence[OccupancyScores], trained_on: Sequence[str]) -> st
         if Naming.PROCEDURAL in here:
             lines.append(f"{data}: two procedural seeds agree to IoU {_share(here[Naming.PROCEDURAL].pairwise)}.")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _learned(fitted_to: Sequence[str], learned_from: Mapping[str, int] | None) -> str:
+    tables = f"Lookup tables are fitted to training windows of the data, made by: {', '.join(fitted_to)}."
+    if learned_from is None:
+        return f"The model does not say who made the windows that it learned from. {tables}"
+    own = ", ".join(f"{maker} ({count})" for maker, count in learned_from.items())
+    differ = " These makers differ from the model's." if set(fitted_to) != set(learned_from) else ""
+    return f"The model learned from windows made by: {own}. {tables}{differ}"
 
 
 def _share(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +24,7 @@ from uniscene_sim.metrics.occupancy import (
 from uniscene_sim.metrics.surfaces import VisibleSurface, visible_voxels
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["FeatureSet", "Judge", "Scoreboard", "grid_of", "set_scores", "true_surfaces"]
+__all__ = ["FeatureSet", "Judge", "Scoreboard", "grid_of", "histogram_floor", "set_scores", "true_surfaces"]
 
 _FREE = np.uint8(OccClass.FREE)
 _ROAD = CONDITION_CHANNELS.index("drivable_area")
@@ -130,6 +130,39 @@ class Scoreboard:
             on_roads=mine.road_share,
             seconds=float(np.median(self.seconds)) if self.seconds else None,
         )
+
+
+def histogram_floor(name: str, scenes: HeldOutWindows, at: np.ndarray) -> OccupancyScores | None:
+    """How far the histograms of true houses and crowns are from those of other windows of the same files: what few
+    houses leave to chance. None if these have no other windows.
+
+    Args:
+        name: of the row.
+        scenes: all windows.
+        at: int (K,), numbers of windows.
+    """
+    files = {scenes.places[k].file for k in at.tolist()}
+    others = [labels for labels, file in zip(scenes.others, scenes.other_files, strict=True) if file in files]
+    if not others:
+        return None
+    true, other = _objects(scenes.labels[at]), _objects(others)
+    return OccupancyScores(
+        name,
+        scenes.data,
+        windows=len(others),
+        house_sizes=total_variation(other.house_sizes, true.house_sizes),
+        house_heights=total_variation(other.house_heights, true.house_heights),
+        crown_sizes=total_variation(other.crown_sizes, true.crown_sizes),
+        off_edges=other.off_share / true.off_share if true.off_share else None,
+        melted=other.melted_share,
+    )
+
+
+def _objects(windows: Iterable[np.ndarray]) -> ObjectStatistics:
+    found = ObjectStatistics()
+    for labels in windows:
+        found.add(labels, np.zeros(labels.shape[:2], np.bool_))
+    return found
 
 
 def set_scores(true: Mapping[str, FeatureSet], made: Mapping[str, FeatureSet]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from uniscene_sim.maps.geo_reference import GeoReference
 
 __all__ = [
     "BORDER_FIELDS",
+    "COVER_KINDS",
     "DRIVABLE_KINDS",
     "FREE_SPEED_MPS",
     "FRONTAGE_STEP_M",
@@ -20,6 +21,7 @@ __all__ = [
     "Closing",
     "Crossing",
     "Frontage",
+    "GroundCover",
     "Lane",
     "MapObject",
     "MarkLine",
@@ -38,6 +40,8 @@ DRIVABLE_KINDS = frozenset(
 )  # fmt: skip
 #: Fields of a `Lane` that describe its borders where their marks alone do not.
 BORDER_FIELDS = ("left_stretches", "right_stretches", "left_lines", "right_lines")
+#: What covers of open ground are all of.
+COVER_KINDS = ("grass", "soil")
 FRONTAGE_STEP_M = 2.0  # between samples of frontages
 FREE_SPEED_MPS = 130 / 3.6  # what cars drive where there is no limit
 
@@ -261,6 +265,14 @@ class Route:
 
 
 @dataclass(frozen=True)
+class GroundCover:
+    """A stretch of open ground that is all grass or all soil."""
+
+    kind: str  # of `COVER_KINDS`
+    rings: tuple[np.ndarray, ...]  # float64 (N, 2) m each, not closed, the outer one first; rings within are holes
+
+
+@dataclass(frozen=True)
 class RoadNetwork:
     """All elements of a map with lanes, as a file holds them."""
 
@@ -278,3 +290,4 @@ class RoadNetwork:
     losses: tuple[str, ...] = ()  # what its reader left out or could not tell, a sentence each
     closings: tuple[Closing, ...] = ()  # of a map that is edited; files hold none
     complete_kinds: tuple[str, ...] = ()  # see `StaticMap.complete`
+    covers: tuple[GroundCover, ...] = ()  # of open ground; elsewhere it is grass with patches of soil

@@ -62,5 +62,6 @@ def network_near_origin(network: RoadNetwork) -> RoadNetwork:
         stop_lines=tuple(replace(line, ends=line.ends - back) for line in network.stop_lines),
         signals=tuple(replace(s, position=s.position - back) for s in network.signals),
         objects=tuple(replace(o, position=o.position - back) for o in network.objects),
+        covers=tuple(replace(c, rings=tuple(ring - back[:2] for ring in c.rings)) for c in network.covers),
         frame_origin=(x, y),
     )

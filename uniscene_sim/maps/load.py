@@ -9,12 +9,12 @@ from uniscene_sim.maps.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.extract import opendrive_ref
 from uniscene_sim.maps.opendrive.reader import read_opendrive
 from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
-from uniscene_sim.maps.osm.extract import OSM_SUFFIXES, is_osm
+from uniscene_sim.maps.osm.extract import OSM_SUFFIXES, is_osm, osm_ref
 from uniscene_sim.maps.osm.reader import read_osm
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.maps.painted.painted_map import PaintedMap
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.maps.sumo.net import SUMO_SUFFIXES, is_sumo
+from uniscene_sim.maps.sumo.net import SUMO_SUFFIXES, is_sumo, net_ref
 from uniscene_sim.maps.sumo.polygons import polygon_files
 from uniscene_sim.maps.sumo.reader import read_sumo
 from uniscene_sim.maps.vector.npz_file import saved_ref
@@ -22,7 +22,7 @@ from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.storage.input_file import is_folder, is_regular, read_input, require_regular
 from uniscene_sim.storage.output_file import Outputs
 
-__all__ = ["MAP_SUFFIXES", "extract_to", "is_map_file", "load_map"]
+__all__ = ["MAP_SUFFIXES", "extract_to", "is_map_file", "load_map", "plan_ref"]
 
 #: How the names of map files end.
 MAP_SUFFIXES = (".xodr", ".npz", *OSM_SUFFIXES, *SUMO_SUFFIXES)
@@ -68,6 +68,20 @@ def load_map(path: str | Path) -> StaticMap:
     if found is None:
         found = _loaded[content] = _load(path)
     return found
+
+
+def plan_ref(path: str | Path) -> str | None:
+    """`StaticMap.ref` of an OpenDRIVE file, an extract of OpenStreetMap or a network of SUMO, which is not read for it;
+    None of any other file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if is_osm(path):
+        return osm_ref(path)
+    if is_sumo(path):
+        return net_ref([path, *polygon_files(path)])
+    return opendrive_ref(read_input(path, MOST_XODR, _WHAT)) if str(path).lower().endswith(".xodr") else None
 
 
 def _file_state(path: Path) -> tuple[object, ...]:

@@ -32,6 +32,7 @@ def rounded_network(network: RoadNetwork) -> RoadNetwork:
             replace(s, position=map_metres(s.position), yaw=float(map_radians(s.yaw))) for s in network.signals
         ),
         objects=tuple(map(rounded_object, network.objects)),
+        covers=tuple(replace(c, rings=tuple(map(map_metres, c.rings))) for c in network.covers),
     )
 
 

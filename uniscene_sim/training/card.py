@@ -45,9 +45,11 @@ mIoU and IoU are those of averaged weights on windows of held-out towns, encoded
 {evaluation}
 
 Rows: `truth as tiles` is the truth's plan as the engine `procedural` emits it, cut back into windows; the rows of
-engines are what `occflow-tiles` emits, likewise, in two of the towns (`windows` says how many). `VAE ceiling` is the
-truth encoded and decoded. Lookup tables hold the commonest column of labels for the layout of a single cell. Only
-seeded towns can be made again with another seed, or by an engine.
+engines are what `occflow-tiles` emits, likewise, in some of the towns (`windows` says how many). `VAE ceiling` is the
+truth encoded and decoded. Lookup tables hold the commonest column of labels for the layout of a single cell. With
+another seed, or by an engine, towns are made again of which the seed or the map's file is at hand; `procedural, another
+seed` is not told what houses and trees such a map knows. `truth, other windows` compares the truth with other windows
+of the same towns: what sizes and heights of so few houses differ by chance.
 
 Columns: only voxels that were observed are judged. mIoU of classes whose channel is told (`given`) and of the others
 (`invented`); IoU of occupied voxels, of manmade and of vegetation; of what is seen first along rays from the ego

@@ -60,7 +60,7 @@ def pandaset(folder: Path, frames: int = 4, label: int = 7) -> Path:
 def windows(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pandaset")
     (path,) = convert("pandaset", pandaset(folder / "001"), folder / "data", every=3, sweeps=True)
-    assert path == folder / "data/train/pandaset_001.npz"
+    assert path == folder / "data/real_train/pandaset_001.npz"
     return folder, read_town(path)
 
 
@@ -85,7 +85,7 @@ def test_agents_are_boxes_and_leave_nothing_static(windows):
     assert not (alone.labels == OccClass.CAR).any() and all_of_it.observed[i, j, 2:6].all()
     volume = (all_of_it.labels == OccClass.CAR).sum() * 0.4**3
     assert volume == pytest.approx(4.6 * 1.9 * 1.6, rel=0.2)
-    with np.load(folder / "data/train/pandaset_001.npz") as file:
+    with np.load(folder / "data/real_train/pandaset_001.npz") as file:
         assert set(file["agents_instance"].tolist()) == {1}
 
 
@@ -113,7 +113,7 @@ def test_frames_from_60_on_are_held_out(tmp_path):
     assert [m.number for m in read_pandaset_street(folder).moments] == list(range(60))
     assert [m.number for m in read_pandaset_street(folder, held_out=True).moments] == [60, 61]
     (path,) = convert("pandaset", folder, tmp_path / "data", held_out=True)
-    assert path == tmp_path / "data/test/pandaset_001.npz" and len(read_town(path)) == 1
+    assert path == tmp_path / "data/real_test/pandaset_001.npz" and len(read_town(path)) == 1
 
 
 def test_classes_both_ways():
@@ -163,8 +163,8 @@ def test_the_command(tmp_path, capsys):
     folder = pandaset(tmp_path / "001", frames=2)
     arguments = ["train", "data", "--from", "pandaset", str(folder), "--data", str(tmp_path / "data")]
     assert main([*arguments, "--every", "1"]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "data/train/pandaset_001.npz")
-    assert len(read_town(tmp_path / "data/train/pandaset_001.npz")) == 2
+    assert capsys.readouterr().out.strip() == str(tmp_path / "data/real_train/pandaset_001.npz")
+    assert len(read_town(tmp_path / "data/real_train/pandaset_001.npz")) == 2
     assert main([*arguments, "--held-out"]) == 2
     assert "has 2 sweeps, expected some from 60 on" in capsys.readouterr().err
     assert main([*arguments, "--held-out", "monaco"]) == 2

@@ -19,6 +19,7 @@ from uniscene_sim.datasets.formats.street_windows import street_arrays
 from uniscene_sim.datasets.formats.sweep_file import write_seen_sweep
 from uniscene_sim.datasets.formats.voxels import SceneFrames, VoxelFrame, window_of_voxels
 from uniscene_sim.datasets.formats.window_parts import file_arrays
+from uniscene_sim.datasets.windows import REAL_TEST, REAL_TRAIN
 from uniscene_sim.errors import InputError, InputWarning, did_you_mean, shown
 from uniscene_sim.storage.array_file import write_arrays
 from uniscene_sim.storage.input_file import is_folder
@@ -45,7 +46,8 @@ FORMATS = (*_STREETS, *_SCENES, *_DRIVES)
 def convert(
     kind: str, folder: Path, data: Path, *, held_out: bool = False, every: int = 2, sweeps: bool = False
 ) -> list[Path]:
-    """Write the windows of a recorded street to `data/train/NAME.npz`, or `data/test/NAME.npz` of what is held out.
+    """Write the windows of a recorded street to `data/real_train/NAME.npz`, or to `data/real_test/NAME.npz` what is
+    held out.
 
     Args:
         kind: of `FORMATS`.
@@ -83,7 +85,7 @@ def convert(
 
 
 def _target(data: Path, kind: str, name: str, held_out: bool) -> Path:
-    split = data / ("test" if held_out else "train")
+    split = data / (REAL_TEST if held_out else REAL_TRAIN)
     with told(split):
         split.mkdir(parents=True, exist_ok=True)
     return split / f"{name if name.startswith(kind) else f'{kind}_{name}'}.npz"

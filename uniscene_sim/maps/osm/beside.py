@@ -6,22 +6,12 @@ import numpy as np
 
 from uniscene_sim.maps.osm.extract import Area, OsmExtract
 from uniscene_sim.maps.osm.values import height_m, length_m
+from uniscene_sim.maps.street_plans.land_use import cover_of_tags
 from uniscene_sim.maps.street_plans.surroundings import Building, Cover, Surroundings, Tree
 
 __all__ = ["read_surroundings"]
 
 _ROW_M = 8.0  # between the trees of a row
-#: Kind of cover by tag; the first that fits counts.
-_COVERS = {
-    ("natural", "wood"): "wood", ("landuse", "forest"): "wood", ("natural", "scrub"): "scrub",
-    ("natural", "heath"): "scrub", ("leisure", "park"): "park", ("leisure", "garden"): "park",
-    ("landuse", "cemetery"): "park", ("landuse", "grass"): "grass", ("landuse", "meadow"): "grass",
-    ("natural", "grassland"): "grass", ("landuse", "village_green"): "grass", ("leisure", "pitch"): "grass",
-    ("landuse", "farmland"): "soil", ("landuse", "construction"): "soil", ("natural", "sand"): "soil",
-    ("natural", "beach"): "soil", ("leisure", "playground"): "soil", ("natural", "bare_rock"): "soil",
-    ("amenity", "parking"): "parking", ("highway", "pedestrian"): "paved", ("highway", "footway"): "paved",
-    ("natural", "water"): "water",
-}  # fmt: skip
 _OPEN = ("roof", "carport", "no", "ruins", "construction", "bridge", "collapsed", "demolished")
 
 
@@ -40,8 +30,9 @@ def read_surroundings(extract: OsmExtract) -> Surroundings:
             losses.add("left out, for they have no walls", _named(area))
         elif "building:part" in tags:
             losses.add("parts of buildings not told apart", _named(area))
-        elif kind := next((k for (key, value), k in _COVERS.items() if tags.get(key) == value), None):
-            if kind == "parking" and tags.get("parking", "surface") not in ("surface", "street_side", "lane"):
+        elif kind := cover_of_tags(tags):
+            inside = kind == "parking" and tags.get("parking", "surface") not in ("surface", "street_side", "lane")
+            if inside or _is_below(tags):
                 losses.add("left out, for they lie in houses or below the ground", _named(area))
                 continue
             covers.append(Cover(area.id, kind, area.rings))
@@ -54,7 +45,12 @@ def _is_afloat(tags: dict[str, str]) -> bool:
         raised = float(tags.get("min_height", "0").split()[0]) > 0 or float(tags.get("building:min_level", "0")) > 0
     except (ValueError, IndexError):
         raised = False
-    return raised or tags.get("location") == "underground" or tags.get("layer", "0").startswith("-")
+    return raised or _is_below(tags) or tags.get("layer", "0").startswith("-")
+
+
+def _is_below(tags: dict[str, str]) -> bool:
+    """Whether an area is told to lie below the ground; a layer alone says that a bridge leads over it."""
+    return tags.get("location") == "underground" or tags.get("tunnel", "no") != "no" or tags.get("indoor", "no") != "no"
 
 
 def _named(area: Area) -> str:

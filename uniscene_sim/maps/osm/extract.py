@@ -17,6 +17,7 @@ import numpy as np
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.geo_reference import GeoReference
 from uniscene_sim.maps.losses import Losses
+from uniscene_sim.maps.street_plans.land_use import LAND_USE_KEYS
 from uniscene_sim.storage.input_file import MIB, read_input, reading, require_regular
 
 __all__ = ["MOST_OSM", "OSM_SUFFIXES", "Area", "OsmExtract", "Place", "Turn", "Way", "is_osm", "osm_ref",
@@ -26,9 +27,9 @@ OSM_SUFFIXES = (".osm", ".osm.gz", ".osm.bz2", ".osm.xml", ".osm.xml.gz", ".osm.
 MOST_OSM = 512 * MIB
 _MOST_ELEMENTS = 20_000_000
 _WHAT = "an extract of OpenStreetMap"
-_FORMAT = "1"  # of what the reader makes, part of the identity of its maps
+_FORMAT = "2"  # of what the reader makes, part of the identity of its maps
 _WAY_TAGS = ("highway", "barrier")
-_AREA_TAGS = ("building", "building:part", "landuse", "natural", "leisure", "amenity", "highway", "area:highway")
+_AREA_TAGS = ("building", "building:part", "area:highway", *LAND_USE_KEYS)
 _POINT_TAGS = ("highway", "natural", "barrier", "crossing")
 
 
@@ -130,9 +131,15 @@ def read_extract(path: str | Path) -> OsmExtract:
 def _take(raw: _Raw, element: Any) -> None:
     """Keep what maps are made of."""
     if element.is_node():
+        if "ele" in element.tags:
+            raw.losses.add("heights of the ground not used, it is flat", f"node {element.id}")
         if any(key in element.tags for key in _POINT_TAGS) and element.location.valid():
             raw.places[element.id] = ((element.lon, element.lat), dict(element.tags))
     elif element.is_way():
+        if element.tags.get("natural") == "coastline":
+            raw.losses.add("not drawn, for the sea has no outline", f"way {element.id}")
+        if element.tags.get("waterway") in ("river", "stream", "canal") and not element.is_closed():
+            raw.losses.add("waters not drawn that have a middle alone", f"way {element.id}")
         if any(key in element.tags for key in _WAY_TAGS) or element.tags.get("natural") == "tree_row":
             _take_way(raw, element)
     elif element.is_area():

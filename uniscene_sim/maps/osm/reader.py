@@ -20,7 +20,8 @@ from uniscene_sim.maps.osm.room import between_houses
 from uniscene_sim.maps.osm.streets import StreetGraph, reachable, street_graph
 from uniscene_sim.maps.osm.walkways import add_squares, add_walkways
 from uniscene_sim.maps.precision import rounded_network
-from uniscene_sim.maps.street_plans.standing import knows_trees, standing_objects
+from uniscene_sim.maps.street_plans.near_roads import NearRoads
+from uniscene_sim.maps.street_plans.standing import WALKED, ground_covers, knows_trees, road_samples, standing_objects
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
 __all__ = ["network_of", "read_osm"]
@@ -57,7 +58,7 @@ def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
     rows, control = LaneRows(hand), Control()
     _add_streets(rows, control, graph, extract)
     add_walkways(rows, extract.ways, losses)
-    add_squares(rows, beside.covers)
+    add_squares(rows, beside.covers, NearRoads(road_samples(rows.lanes(), WALKED)[::4]))
     _note_unused_signals(control, extract, losses)
     lanes = rows.lanes()
     roads_km = sum(lane.length for lane in lanes if lane.kind == "driving") / 2e3
@@ -66,7 +67,7 @@ def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
     network = RoadNetwork(
         name, lanes, tuple(control.crossings), tuple(control.stops), tuple(control.signals), tuple(control.programs),
         left_hand_traffic=hand < 0, geo_reference=extract.geo_reference, source_ref=ref, losses=losses.sentences(),
-        complete_kinds=complete,
+        complete_kinds=complete, covers=ground_covers(beside.covers),
     )  # fmt: skip
     return replace(rounded_network(network), objects=objects)
 

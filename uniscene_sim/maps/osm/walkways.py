@@ -12,7 +12,8 @@ from uniscene_sim.maps.osm.curves import part_of, smooth_line
 from uniscene_sim.maps.osm.extract import Way
 from uniscene_sim.maps.osm.lanes import LaneRows
 from uniscene_sim.maps.osm.values import length_m
-from uniscene_sim.maps.street_plans.paving import car_park, paved
+from uniscene_sim.maps.street_plans.near_roads import NearRoads
+from uniscene_sim.maps.street_plans.paving import area_strips
 from uniscene_sim.maps.street_plans.surroundings import Cover
 
 __all__ = ["add_squares", "add_walkways"]
@@ -34,7 +35,8 @@ def add_walkways(rows: LaneRows, ways: tuple[Way, ...], losses: Losses) -> None:
         kind, usual = _KINDS.get(way.tags.get("highway", ""), ("", 0.0))
         if not kind or way.tags.get("area") == "yes" or way.tags.get("footway") == "crossing":
             continue
-        if way.tags.get("tunnel", "no") not in ("no", "building_passage") or way.tags.get("indoor") in _INDOORS:
+        below = way.tags.get("tunnel", "no") not in ("no", "building_passage") or way.tags.get("layer", "0")[:1] == "-"
+        if below or way.tags.get("indoor") in _INDOORS:
             losses.add("left out, for they lie below the ground", f"way {way.id}")
             continue
         line = way.xy[np.concatenate([[True], np.hypot(*np.diff(way.xy, axis=0).T) > 0.05])]
@@ -57,13 +59,11 @@ def add_walkways(rows: LaneRows, ways: tuple[Way, ...], losses: Losses) -> None:
                     rows.link(before, after)
 
 
-def add_squares(rows: LaneRows, covers: Sequence[Cover]) -> None:
-    """Add strips for squares and car parks."""
+def add_squares(rows: LaneRows, covers: Sequence[Cover], near: NearRoads) -> None:
+    """Add strips for squares, car parks and waters."""
     for cover in covers:
-        if cover.kind not in ("paved", "parking"):
-            continue
-        rows.roads += 1
-        strips = paved(cover.rings, "sidewalk") if cover.kind == "paved" else car_park(cover.rings)
+        strips = area_strips(cover, near)
+        rows.roads += bool(strips)
         for k, strip in enumerate(strips):
             rows.add((str(rows.roads), 0, -k - 1), strip.kind, strip.centre, np.full(len(strip.centre), strip.yaw),
                      np.full(len(strip.centre), strip.width_m))  # fmt: skip

@@ -50,7 +50,13 @@ def cropped(whole: RoadNetwork, x: float, y: float, half_m: float) -> VectorMap:
         frame_origin=whole.frame_origin,
         geo_reference=whole.geo_reference,
         complete_kinds=whole.complete_kinds,
+        covers=tuple(c for c in whole.covers if _reaches(c.rings[0], middle, half_m)),
     )  # fmt: skip
+
+
+def _reaches(ring: np.ndarray, middle: np.ndarray, half_m: float) -> bool:
+    """Whether the bounds of a ring (N, 2), m, reach into a square."""
+    return bool(((ring.min(axis=0) < middle + half_m) & (ring.max(axis=0) > middle - half_m)).all())
 
 
 def _renumbered(lane: Lane, number: dict[int, int]) -> Lane:

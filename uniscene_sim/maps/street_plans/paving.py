@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from uniscene_sim.maps.street_plans.footprints import boxes_of
+from uniscene_sim.maps.street_plans.near_roads import NearRoads
+from uniscene_sim.maps.street_plans.surroundings import Cover
 
-__all__ = ["Strip", "car_park", "paved"]
+__all__ = ["Strip", "area_strips", "car_park", "paved"]
 
 _THINNEST_M = 0.2
+_SHORE_M = 3.0
+_WIDEST_M = 400.0  # of a strip of water
 _BAY_M, _AISLE_M = 5.0, 6.0  # depth of bays, and width of what leads to them
 
 
@@ -23,6 +27,37 @@ class Strip:
     yaw: float  # rad
     width_m: float
     kind: str  # of its lane
+
+
+def area_strips(cover: Cover, near: NearRoads) -> list[Strip]:
+    """Strips of a square, a car park, or of water near roads; none of any other cover.
+
+    Water is neither road nor terrain, as are lanes of the kind `median`.
+    """
+    if cover.kind == "paved":
+        return paved(cover.rings, "sidewalk")
+    if cover.kind == "parking":
+        return car_park(cover.rings)
+    if cover.kind != "water":
+        return []
+    strips = paved([_coarse(ring) for ring in cover.rings], "median")
+    found = []
+    for strip in strips:
+        x, y, _ = strip.centre.T
+        reached = np.flatnonzero(near(x, y))
+        if len(reached) and strip.width_m < _WIDEST_M:  # beyond that it is a lake that roads see the shore of
+            first, last = max(reached[0] - 1, 0), min(reached[-1] + 2, len(strip.centre))
+            found.append(replace(strip, centre=strip.centre[first:last]))
+    return found
+
+
+def _coarse(ring: np.ndarray) -> np.ndarray:
+    """An outline without its corners that follow another within `_SHORE_M`."""
+    kept = [0]
+    for k in range(1, len(ring)):
+        if np.hypot(*(ring[k] - ring[kept[-1]])) >= _SHORE_M:
+            kept.append(k)
+    return ring[kept] if len(kept) >= 3 else ring
 
 
 def paved(rings: Sequence[np.ndarray], kind: str, z: float = 0.0) -> list[Strip]:

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from uniscene_sim.compute.keyed_random import unit_hashes
+from uniscene_sim.maps.street_plans.near_roads import NearRoads
 from uniscene_sim.maps.street_plans.rings import inside_rings
 from uniscene_sim.maps.street_plans.surroundings import Cover, Tree
 
-__all__ = ["REACH_M", "planted"]
+__all__ = ["planted"]
 
-REACH_M = 60.0  # from roads, about
-_NEAR_M = 20.0  # cells in which nearness to roads is kept
 _MOST = 40_000  # plants of a map
 _PLANT = 611  # use of random numbers
 #: By kind: distance of plants, m; share of cells that have one; least and greatest height, m.
@@ -31,7 +30,7 @@ def planted(covers: Sequence[Cover], roads: np.ndarray) -> list[Tree]:
         covers: of all kinds.
         roads: points (N, 2), m, on all roads, a few metres apart.
     """
-    near = _NearRoads(roads)
+    near = NearRoads(roads)
     found = []
     for key, (kind, (step, share, least, most)) in enumerate(_DENSITY.items()):
         covered = [_cells_within(cover, step, near) for cover in covers if cover.kind == kind]
@@ -46,29 +45,7 @@ def planted(covers: Sequence[Cover], roads: np.ndarray) -> list[Tree]:
     return [Tree(int(2**52 * n), np.array([x, y]), height) for x, y, height, _, n in rows.tolist()]
 
 
-class _NearRoads:
-    """Which ground lies near roads, by coarse cells."""
-
-    def __init__(self, roads: np.ndarray):
-        from scipy.ndimage import binary_dilation
-
-        around = int(np.ceil(REACH_M / _NEAR_M))
-        cells = np.unique(np.floor(roads / _NEAR_M).astype(int), axis=0).reshape(-1, 2)
-        self._low = cells.min(axis=0) - around if len(cells) else np.zeros(2, int)
-        shape = cells.max(axis=0) - self._low + around + 1 if len(cells) else (1, 1)
-        self._near = np.zeros(shape, bool)
-        self._near[tuple((cells - self._low).T)] = True
-        self._near = binary_dilation(self._near, np.ones((2 * around + 1,) * 2, bool))
-        self.low, self.high = self._low * _NEAR_M, (self._low + shape) * _NEAR_M
-
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Whether places within `low` and `high`, m, are near, bool (N,)."""
-        i, j = (np.floor(v / _NEAR_M).astype(int) - low for v, low in zip((x, y), self._low, strict=True))
-        near: np.ndarray = self._near[i.clip(0, len(self._near) - 1), j.clip(0, self._near.shape[1] - 1)]
-        return near
-
-
-def _cells_within(cover: Cover, step: float, near: _NearRoads) -> np.ndarray:
+def _cells_within(cover: Cover, step: float, near: NearRoads) -> np.ndarray:
     """Cells (N, 2) of a raster of some step, m, in a cover and near roads."""
     low = np.floor(np.maximum(cover.rings[0].min(axis=0), near.low) / step).astype(int)
     high = np.floor(np.minimum(cover.rings[0].max(axis=0), near.high) / step).astype(int)

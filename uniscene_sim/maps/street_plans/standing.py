@@ -11,14 +11,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.maps.elements import Lane, MapObject
+from uniscene_sim.maps.elements import GroundCover, Lane, MapObject
 from uniscene_sim.maps.losses import Losses
 from uniscene_sim.maps.street_plans.footprints import Footprint, boxes_of, ring_area
 from uniscene_sim.maps.street_plans.heights import building_heights, tree_sizes
 from uniscene_sim.maps.street_plans.planting import planted
-from uniscene_sim.maps.street_plans.surroundings import Surroundings, Tree
+from uniscene_sim.maps.street_plans.rings import inside_rings
+from uniscene_sim.maps.street_plans.surroundings import Cover, Surroundings, Tree
 
-__all__ = ["knows_trees", "road_samples", "standing_objects"]
+__all__ = ["WALKED", "ground_covers", "knows_trees", "road_samples", "standing_objects"]
+
+#: Kinds of lanes near which covers are drawn in full.
+WALKED = ("driving", "sidewalk")
 
 _LEAST_M2 = 4.0  # smaller footprints are no houses
 _SLICE_M = 1.2  # of a house that a road leads through
@@ -39,16 +43,26 @@ def standing_objects(beside: Surroundings, lanes: Sequence[Lane], losses: Losses
     """
     roads = road_samples(lanes, ("driving",))
     houses = _houses(beside, _Near(roads), losses)
-    plants = planted(beside.covers, road_samples(lanes, ("driving", "sidewalk"))[::4])
+    plants = planted(beside.covers, road_samples(lanes, WALKED)[::4])
     wheels = _Near(road_samples(lanes, ("driving", "parking", "biking", "shoulder")))
     told, drawn = _stand(beside.trees), _stand(plants)
     on_road = wheels.beside(told[:, :2], np.full(len(told), _STEM_M))
     for k in np.flatnonzero(on_road).tolist():
         losses.add("left out, for they stand on a road", f"tree {beside.trees[k].id}")
     blocked = wheels.beside(drawn[:, :2], 0.5 * drawn[:, 3]) | _in_houses(drawn, houses)
+    for cover in beside.covers:
+        if cover.kind == "water" and len(drawn):
+            blocked |= inside_rings(drawn[:, 0], drawn[:, 1], cover.rings)
     trees = np.round(np.concatenate([told[~on_road], drawn[~blocked]]), 4).tolist()
     return (*houses, *(MapObject("tree", np.array([x, y, 0.0]), 0.0, (crown, crown, height))
                        for x, y, height, crown in trees))  # fmt: skip
+
+
+def ground_covers(covers: Sequence[Cover]) -> tuple[GroundCover, ...]:
+    """Grass and soil, small ones on top of large ones that they may lie in."""
+    painted = [cover for cover in covers if cover.kind in ("grass", "soil") and len(cover.rings[0]) > 2]
+    painted.sort(key=lambda cover: -abs(ring_area(cover.rings[0])))
+    return tuple(GroundCover(cover.kind, tuple(np.round(ring, 4) for ring in cover.rings)) for cover in painted)
 
 
 def _stand(trees: Sequence[Tree]) -> np.ndarray:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.maps.elements import Crossing, Lane
-from uniscene_sim.maps.street_plans.paving import Strip, car_park, paved
+from uniscene_sim.maps.street_plans.near_roads import NearRoads
+from uniscene_sim.maps.street_plans.paving import Strip, area_strips, paved
+from uniscene_sim.maps.street_plans.standing import WALKED
 from uniscene_sim.maps.street_plans.surroundings import Surroundings
 from uniscene_sim.maps.sumo.net import Edge, NetLane, SumoNet
 
@@ -50,11 +52,17 @@ def lanes_of(net: SumoNet, beside: Surroundings) -> NetLanes:
         if name not in driven:
             continue  # paths meet there
         _fill(rows, paved([outline], "border"), f"j{name}", name)
+    near = NearRoads(_points(rows))
     for cover in beside.covers:
-        if cover.kind == "parking":
-            _fill(rows, car_park(cover.rings), f"c{cover.id}", "")
+        _fill(rows, area_strips(cover, near), f"c{cover.id}", "")
     linked = (row | {k: tuple(row[k]) for k in ("successors", "predecessors")} for row in rows)
     return NetLanes(tuple(Lane(index=i, **row) for i, row in enumerate(linked)), tuple(crossings), number)
+
+
+def _points(rows: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Points (N, 2), m, on what people drive or walk on, a few metres apart."""
+    lines = [row["centre"][::4, :2] for row in rows if row["kind"] in WALKED]
+    return np.concatenate(lines) if lines else np.zeros((0, 2))
 
 
 def _junction_of(edge: Edge) -> str:

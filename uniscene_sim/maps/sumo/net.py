@@ -24,7 +24,7 @@ __all__ = ["MOST_NET", "SUMO_SUFFIXES", "Connection", "Edge", "NetLane", "SumoNe
 SUMO_SUFFIXES = (".net.xml", ".net.xml.gz")
 MOST_NET = 512 * MIB
 _WHAT = "a road network of SUMO (.net.xml)"
-_FORMAT = "1"  # of what the reader makes, part of the identity of its maps
+_FORMAT = "2"  # of what the reader makes, part of the identity of its maps
 _WIDTH_M = 3.2  # of lanes that tell none
 _NOT_ROADS = frozenset({"tram", "rail_urban", "rail", "rail_electric", "rail_fast", "ship", "cable_car", "subway",
                         "aircraft", "drone", "container"})  # fmt: skip

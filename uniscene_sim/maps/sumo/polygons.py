@@ -15,6 +15,7 @@ import numpy as np
 from uniscene_sim.compute.keyed_random import key_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.losses import Losses
+from uniscene_sim.maps.street_plans.land_use import cover_of_type
 from uniscene_sim.maps.street_plans.surroundings import Building, Cover, Surroundings, Tree
 from uniscene_sim.maps.sumo.net import MOST_NET, is_sumo, read_shape
 from uniscene_sim.maps.xml_file import xml_root
@@ -25,9 +26,6 @@ __all__ = ["polygon_files", "read_polygons"]
 
 _WHAT = "polygons of SUMO (.add.xml)"
 _SUFFIXES = (".add.xml", ".add.xml.gz", ".poly.xml", ".poly.xml.gz")
-_COVERS = {"forest": "wood", "wood": "wood", "natural.wood": "wood", "landuse.forest": "wood", "scrub": "scrub",
-           "natural.scrub": "scrub", "park": "park", "leisure.park": "park", "leisure": "park", "grass": "grass",
-           "farm": "soil", "water": "water", "parking": "parking", "amenity.parking": "parking"}  # fmt: skip
 
 
 def polygon_files(net: str | Path) -> list[Path]:
@@ -51,7 +49,7 @@ def read_polygons(files: Sequence[Path], losses: Losses) -> Surroundings:
     for file in files:
         root = xml_root(file, MOST_NET, _WHAT, None)  # SUMO takes any
         for poly in losses.readable("left out", root.findall("poly"), _polygon, "polygon"):
-            name, kind, ring, height = poly
+            name, kind, ring, height, is_area = poly
             number = int(key_of("polygon", name)) >> 11
             if len(ring) < 3:
                 continue
@@ -60,8 +58,10 @@ def read_polygons(files: Sequence[Path], losses: Losses) -> Surroundings:
                     losses.add("left out, for their ids occur before", f"polygon {name!r}")
                 else:
                     buildings[number] = Building(number, (ring,), height)
-            elif kind in _COVERS:
-                covers.append(Cover(number, _COVERS[kind], (ring,)))
+            elif not is_area:
+                losses.add("lines that are not drawn, as waters that have a middle alone", f"polygon {name!r}")
+            elif cover := cover_of_type(kind):
+                covers.append(Cover(number, cover, (ring,)))
             else:
                 losses.add("polygons of kinds that are not drawn", kind or "(none)")
         points = losses.readable("left out", root.findall("poi"), _tree, "place")
@@ -69,10 +69,11 @@ def read_polygons(files: Sequence[Path], losses: Losses) -> Surroundings:
     return Surroundings(tuple(buildings.values()), tuple(trees), tuple(covers))
 
 
-def _polygon(node: Any) -> tuple[str, str, np.ndarray, float | None]:
+def _polygon(node: Any) -> tuple[str, str, np.ndarray, float | None, bool]:
     if node.get("geo", "0") not in ("0", "false"):
         raise InputError("given in degrees, expected metres of the network", line=node.sourceline, field="geo")
     ring = read_shape(node)[:, :2]
+    is_area = node.get("fill") not in ("0", "false") or bool(len(ring) > 3 and (ring[0] == ring[-1]).all())
     if len(ring) > 1:
         ring = ring[np.hypot(*(ring - np.roll(ring, 1, axis=0)).T) > 0.01]
     told = {param.get("key"): param.get("value", "") for param in node.findall("param")}
@@ -83,7 +84,7 @@ def _polygon(node: Any) -> tuple[str, str, np.ndarray, float | None]:
         except (KeyError, ValueError, IndexError):
             continue
     valid = height is not None and 0.0 < height < 500.0
-    return node.get("id", ""), node.get("type", ""), ring, height if valid else None
+    return node.get("id", ""), node.get("type", ""), ring, height if valid else None, is_area
 
 
 def _tree(node: Any) -> Tree | None:

@@ -9,7 +9,7 @@ from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.maps.frame_origin import network_near_origin
 from uniscene_sim.maps.losses import warn_of_losses
 from uniscene_sim.maps.precision import rounded_network
-from uniscene_sim.maps.street_plans.standing import knows_trees, standing_objects
+from uniscene_sim.maps.street_plans.standing import ground_covers, knows_trees, standing_objects
 from uniscene_sim.maps.sumo.control import control_of
 from uniscene_sim.maps.sumo.lanes import lanes_of
 from uniscene_sim.maps.sumo.net import net_ref, read_net
@@ -36,7 +36,7 @@ def read_sumo(path: str | Path) -> VectorMap:
     network = RoadNetwork(
         Path(path).name.split(".")[0], made.lanes, made.crossings, control.stops, control.signals, control.programs,
         left_hand_traffic=net.left_hand, geo_reference=net.geo_reference, source_ref=net_ref([path, *files]),
-        losses=losses.sentences(), complete_kinds=complete,
+        losses=losses.sentences(), complete_kinds=complete, covers=ground_covers(beside.covers),
     )  # fmt: skip
     network = network_near_origin(replace(rounded_network(network), objects=objects))
     warn_of_losses(network.losses, path)

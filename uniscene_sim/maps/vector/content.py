@@ -55,6 +55,10 @@ def pack(m: RoadNetwork) -> tuple[dict[str, np.ndarray], str]:
         meta["frame_origin"] = m.frame_origin
     if m.complete_kinds:
         meta["complete_kinds"] = m.complete_kinds
+    if m.covers:
+        rings = [ring for cover in m.covers for ring in cover.rings]
+        arrays |= zip(("cover_rows", "cover_offset"), _flat(rings, 2), strict=True)
+        meta["covers"] = [[cover.kind, len(cover.rings)] for cover in m.covers]
     if m.geo_reference is not None:
         meta["geo_reference"] = [m.geo_reference.projection, *vars(m.geo_reference.offset).values()]
     borders = {lane.index: [list(map(astuple, getattr(lane, k))) for k in BORDER_FIELDS] for lane in m.lanes}

@@ -14,6 +14,7 @@ from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.geometry import box_corners, point_in_polygon
 from uniscene_sim.maps.elements import Lane, RoadNetwork
 from uniscene_sim.maps.ground import z_in_triangle
+from uniscene_sim.maps.ground_covers import paint_covers
 from uniscene_sim.maps.ground_materials import paint_kerbs, paint_terrain
 from uniscene_sim.maps.paint_edges import EdgeFit, GroundPaint
 from uniscene_sim.maps.vector.border_curves import (
@@ -102,6 +103,7 @@ class RoadMarkings:
         near = triangles.within(low_x, low_y, low_x + extent, low_y + extent)
         out = np.full((decks, size, size), _NONE, dtype=np.uint8)
         paint_terrain(out[0], i0, j0, step_m)
+        paint_covers(out[0], i0, j0, step_m, self._network.covers)
         for deck in range(decks):
             members = triangles.of_deck(deck, near)
             order = members[np.argsort(triangles.rank[members], kind="stable")]

@@ -16,7 +16,7 @@ import numpy as np
 
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.limits.bounds import LANE_WIDTH_M, MAP_AREA_M2
-from uniscene_sim.maps.elements import RoadNetwork
+from uniscene_sim.maps.elements import COVER_KINDS, RoadNetwork
 from uniscene_sim.maps.frame_origin import FARTHEST_M, REACH_M
 
 __all__ = ["check_network"]
@@ -77,6 +77,12 @@ def check_network(network: RoadNetwork) -> None:
         _check_shape(placed.position, (3,), f"objects[{i}]")
         _check_beside(placed.position, box, f"objects[{i}]")
         _check_range(placed.size, 0.0, _BESIDE_M, f"objects[{i}].size")
+    for i, cover in enumerate(network.covers):
+        if cover.kind not in COVER_KINDS or not cover.rings:
+            raise InputError(f"expected a ring, and {' or '.join(COVER_KINDS)}", field=f"covers[{i}]")
+        for ring in cover.rings:
+            _check_shape(ring, (max(3, len(ring)), 2), f"covers[{i}]")
+            _check_range(ring, -2 * FARTHEST_M, 2 * FARTHEST_M, f"covers[{i}]")
 
 
 def _check_indices(indices: Iterable[int], low: int, end: int, field: str) -> None:

@@ -7,7 +7,7 @@ reveals damage.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -20,6 +20,7 @@ from uniscene_sim.maps.elements import (
     BORDER_FIELDS,
     BorderStretch,
     Crossing,
+    GroundCover,
     Lane,
     MapObject,
     MarkLine,
@@ -90,6 +91,15 @@ def _borders(parts: Sequence[Sequence[Sequence[Any]]]) -> dict[str, Any]:
     }
 
 
+def _covers(a: dict[str, np.ndarray], meta: Sequence[tuple[str, int]]) -> Iterator[GroundCover]:
+    if not meta:
+        return
+    offset = a["cover_offset"]
+    rings = iter([a["cover_rows"][offset[k] : offset[k + 1]].copy() for k in range(len(offset) - 1)])
+    for kind, count in meta:
+        yield GroundCover(kind, tuple(next(rings) for _ in range(count)))
+
+
 def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
     lanes = []
     for i, values in enumerate(meta["lanes"]):
@@ -132,4 +142,5 @@ def _unpack(a: dict[str, np.ndarray], meta: dict[str, Any]) -> RoadNetwork:
         geo_reference=GeoReference(projection, MapOffset(*map(float, shift))) if projection else None,
         losses=tuple(meta["losses"]),
         complete_kinds=tuple(meta.get("complete_kinds", ())),
+        covers=tuple(_covers(a, meta.get("covers", ()))),
     )

@@ -107,9 +107,7 @@ def fit_houses(
         if mine.sum() < _LEAST_CELLS:
             continue
         corner = x0 + i0 * CELL_M, y0 + j0 * CELL_M
-        body = _body(
-            np.where(mine, height[rows, columns], 0.0), barred[rows, columns], street[rows, columns], *corner
-        )
+        body = _body(np.where(mine, height[rows, columns], 0.0), barred[rows, columns], street[rows, columns], *corner)
         alike = mine.sum() < _ONE_HOUSE_CELLS
         for box in _boxes(body.wall, body.high, body.high2, body.road):
             key = (round(corner[0] / CELL_M), round(corner[1] / CELL_M)) + (() if alike else (int(box[0]), int(box[2])))
