@@ -8,7 +8,14 @@ import pytest
 
 from uniscene_sim.datasets.sweeps import SENSORS, TownSweeps, make_sweeps, read_sweeps
 from uniscene_sim.errors import InputError
-from uniscene_sim.evaluation.lidar import baselines, evaluate_lidar, fit_label_rates, score_predictors
+from uniscene_sim.evaluation.generated_occupancy import ThroughGenerated
+from uniscene_sim.evaluation.lidar import (
+    baselines,
+    evaluate_lidar,
+    fit_label_rates,
+    one_sweep_each,
+    score_predictors,
+)
 from uniscene_sim.evaluation.ray_predictors import (
     FirstHitBaseline,
     HalfVoxelBaseline,
@@ -21,6 +28,7 @@ from uniscene_sim.evaluation.score_table import as_markdown, as_records
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.lidar.learned.voxels import Cells
 from uniscene_sim.maps.towns.town import make_town
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.tracing.reference import nearest_box
@@ -150,6 +158,46 @@ def test_a_sensor_that_training_lacks_is_told_what_all_others_show(town, rates):
     [known] = score_predictors([FirstHitBaseline()], [town], rates)
     [unknown] = score_predictors([FirstHitBaseline()], [town], {None: rates[None]})
     assert unknown == replace(known, seconds=unknown.seconds)  # the town's own is all there is
+
+
+# --- generated occupancy ----------------------------------------------------------------------------------------------
+
+
+def test_an_engine_that_makes_the_town_again_gives_its_sweep(town):
+    again = ThroughGenerated(FirstHitBaseline(), "the same", ProceduralOccupancy)
+    other = ThroughGenerated(
+        FirstHitBaseline(), "replanned", lambda static_map, seed: ProceduralOccupancy(static_map, seed + 1)
+    )
+    sweep = town.sweeps[0]
+    truth, same, replanned = (one(town, sweep) for one in (FirstHitBaseline(), again, other))
+    assert again.name == "raycast on labels, the same"
+    np.testing.assert_array_equal(same.range_m, truth.range_m)
+    moved = same.range_m != replanned.range_m
+    assert 0.02 < moved.mean() < 0.9 and not moved[truth.label == OccClass.DRIVEABLE_SURFACE].all()
+
+
+def test_generated_occupancy_is_judged_as_sets_of_points(data):
+    again = ThroughGenerated(FirstHitBaseline(), "the same", ProceduralOccupancy)
+    rows = evaluate_lidar([Told()], data, generated=[again], generated_sweeps=3)
+    sets = {row.name: row for row in rows if row.data == "generated, 1 sweeps"}
+    assert list(sets) == [FirstHitBaseline.name, "oracle", again.name], "of one town, its first sweep"
+    hard, oracle, made = sets.values()
+    assert made == replace(hard, name=made.name) and hard.median_m is None and hard.chamfer_m > oracle.chamfer_m
+
+
+def test_sweeps_are_drawn_from_flat_and_hilly_towns_in_turn(town):
+    towns = [replace(town, flat=flat, name=name) for flat, name in ((1, "a"), (1, "b"), (0, "c"), (1, "d"))]
+    assert [one.name for one in one_sweep_each(towns, 3)] == ["a", "c", "b"]
+    assert len(one_sweep_each(towns, 9)) == 4 and all(len(one.sweeps) == 1 for one in one_sweep_each(towns, 9))
+
+
+def test_a_town_that_cannot_be_made_again_is_refused(town):
+    again = ThroughGenerated(FirstHitBaseline(), "the same", ProceduralOccupancy)
+    with pytest.raises(InputError, match=r"sweeps_mine\.npz: .*no seeded town"):
+        again(replace(town, name="sweeps_mine"), town.sweeps[0])
+    sunk = town.cells._replace(ijk=town.cells.ijk - np.int32([0, 0, 2]))
+    with pytest.raises(InputError, match=r"sweeps_20000\.npz: .*other ground"):
+        again(replace(town, cells=sunk), town.sweeps[0])
 
 
 # --- real sweeps ------------------------------------------------------------------------------------------------------

@@ -69,7 +69,13 @@ def held_out(layouts, labels, observed=None):
     places = tuple(Place(f"town_{k // 2}", k, 0, Pose(), None) for k in range(len(labels)))
     observed = np.ones(labels.shape, bool) if observed is None else observed
     return HeldOutWindows(
-        "test, nobody", layouts, labels, observed, agents, places, labels[::-1].copy(),
+        "test, nobody",
+        layouts,
+        labels,
+        observed,
+        agents,
+        places,
+        labels[::-1].copy(),
         tuple(place.file for place in places[::-1]),
     )
 
@@ -425,7 +431,7 @@ def test_the_head_names_what_the_model_learned_from_and_what_the_tables_are_fitt
     assert "does not say" in table_head([], ["seeded town"])
 
 
-@pytest.mark.parametrize("makers", ["", "[1]", "{a: -1}", "{\"\\a\": 2}", "{a: true}"])
+@pytest.mark.parametrize("makers", ["", "[1]", "{a: -1}", '{"\\a": 2}', "{a: true}"])
 def test_a_model_that_does_not_say_what_it_learned_from_is_judged_all_the_same(tmp_path, makers):
     save_model(tmp_path / "mine", {}, {"net": {"w": np.zeros(2, np.float32)}}, "")
     config = tmp_path / "mine" / "config.yaml"

@@ -11,11 +11,13 @@ from uniscene_sim.evaluation.foreign_predictions import ForeignPredictions
 from uniscene_sim.evaluation.ray_predictors import FirstHitBaseline, HalfVoxelBaseline, RayPredictions
 from uniscene_sim.evaluation.raycast_on_cells import MeasuredRaycast, RaycastOnCells
 from uniscene_sim.evaluation.real_lidar import REAL_TABLES, held_out_sweeps, score_on_real
+from uniscene_sim.evaluation.real_questions import write_questions
 from uniscene_sim.evaluation.score_table import as_markdown_tables, as_nested_records
 from uniscene_sim.layout import AGENT_DTYPE
-from uniscene_sim.lidar.learned.voxels import Cells
+from uniscene_sim.lidar.learned.voxels import Cells, dense_labels_near
 from uniscene_sim.lidar.raycast.measured import BINS, MeasuredSensor
 from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.tracing.label_grid import label_arrays, trace_labels
 
 FRAMES = [0, 20, 40, 55, 59, 60, 61, 62, 63, 64]
 
@@ -85,6 +87,36 @@ def test_raycast_on_cells_reads_faces(street):
     near, far = (road & of for of in (made.range_m < 12, made.range_m > 30))
     assert near.sum() > 100 < far.sum() and made.dropout[far].mean() > made.dropout[near].mean()
     assert ((made.dropout >= 0) & (made.dropout <= 1)).all()
+
+
+def test_rays_and_cells_are_told_to_others_and_their_answers_judged(street, tmp_path):
+    """Whoever walks the written rays through the written cells gets the row of hard rays."""
+    written = write_questions(street, tmp_path / "rays")
+    assert [path.stem for path in written] == ["frames_0_to_55", "neighbours_of_60", "neighbours_of_63"]
+    (tmp_path / "theirs").mkdir()
+    for path in written:
+        asked = np.load(path)
+        assert not {"range_m", "intensity", "dropped"} & set(asked.files), "nothing of the truth"
+        ends = [np.cumsum(asked[name]) for name in ("rays_of", "movers_of")]
+        far = []
+        for k, (end, movers) in enumerate(zip(*ends, strict=True)):
+            rays = slice(end - asked["rays_of"][k], end)
+            mine = slice(movers - asked["movers_of"][k], movers)
+            ijk = np.concatenate([asked["ijk"], asked["mover_ijk"][mine]])
+            label = np.concatenate([asked["label"], asked["mover_label"][mine]])
+            origin = asked["origin"][rays]
+            grid = label_arrays(dense_labels_near(ijk, label, origin.mean(axis=0)[:2], 72.0))
+            far.append(trace_labels(grid, origin, asked["direction"][rays].astype(float), 100.0)[0])
+        np.savez(tmp_path / "theirs" / path.name, range_m=np.concatenate(far))
+    theirs = ForeignPredictions(tmp_path / "theirs")
+    assert theirs.has("neighbours_of_*") and not theirs.has("sweeps_*")
+    rows = score_on_real(street, [FirstHitBaseline(), theirs])
+    for hard, told in zip(rows[::2], rows[1::2], strict=True):
+        assert told.name == "predictions of theirs" and told.data == hard.data
+        assert told.mean_m == pytest.approx(hard.mean_m, abs=1e-6) and told.chamfer_m == pytest.approx(hard.chamfer_m)
+    (tmp_path / "theirs/neighbours_of_63.npz").unlink()
+    with pytest.raises(InputError, match=r"neighbours_of_63\.npz"):
+        score_on_real(street, [theirs])
 
 
 # --- of others --------------------------------------------------------------------------------------------------------

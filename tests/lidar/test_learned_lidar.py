@@ -527,3 +527,30 @@ def test_depth_by_equation_10(town):
         made = model.net(model.net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air)
     assert ((made.mean >= crop.rays.t[:, 0]) & (made.mean <= crop.rays.t[:, -1] + 1e-3)).all()
     assert model.by_mean_depth().net is model.net and (made.mean != made.depth).any()
+
+
+def test_a_network_of_equation_10_has_no_other_depth(town):
+    crop = LidarCrops([town[1]], LidarRecipe(net=SMALL, rays=256, half_m=10.0, margin_m=2.0), 5)[0]
+    usual = SparseSdfNet(SMALL)
+    mean = SparseSdfNet(replace(SMALL, mean_depth=True))
+    mean.load_state_dict(usual.state_dict())
+    with torch.no_grad():
+        a, b = (net(net.features(crop.ijk, crop.label, crop.group), crop.rays, crop.air) for net in (usual, mean))
+    assert torch.equal(b.depth, b.mean) and torch.equal(a.mean, b.mean) and not torch.equal(a.depth, b.depth)
+
+
+def test_a_drop_out_head_without_the_beam_equation_knows_the_sensor_as_a_number(town, tmp_path):
+    """Its logits move with the detection range, in straight pieces, and not with what the equation leaves of a beam."""
+    recipe = LidarRecipe(net=replace(SMALL, beam_equation=False), rays=256, half_m=10.0, margin_m=2.0)
+    save_lidar(tmp_path / "plain", recipe, SparseSdfNet(recipe.net), {}, "# plain")
+    nets = {"plain": LidarModel.load(tmp_path / "plain", "cpu").net, "equation": SparseSdfNet(SMALL)}
+    assert not nets["plain"].config.beam_equation and nets["plain"].drop.in_features == 16 + 2
+    crop = LidarCrops([town[1]], recipe, 5)[0]
+    with torch.no_grad():
+        for name, net in nets.items():
+            net.drop.weight[:, :16] = 0.0  # nothing of the ray itself
+            features = net.features(crop.ijk, crop.label, crop.group)
+            logits = net(features, crop.rays, crop.air).dropped
+            stronger = net(features, crop.rays, crop.air + torch.tensor([1.0, 0, 0, 0])).dropped
+            assert not torch.allclose(logits, stronger, atol=1e-3)
+            assert (logits.std() < 1e-6) == (name == "plain"), "range and intensity come by the equation alone"

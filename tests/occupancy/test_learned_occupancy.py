@@ -20,7 +20,7 @@ from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.batches import Crops
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
-from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
+from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_decoder, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
 
 CPU = torch.device("cpu")
@@ -130,15 +130,21 @@ def test_what_is_given_is_kept_and_what_is_not_hangs_on_it(kind):
     assert (runs[0] - runs[1])[..., 3:].abs().max() > 1e-4
 
 
-def test_euler_and_guidance_by_hand():
+def test_steps_and_guidance_by_hand():
     def net(x, t, layout, has_layout, known, mask):
         return has_layout.float()[:, None, None, None] * 2.0 + t[:, None, None, None] + 0.0 * x
 
     noise = torch.zeros(1, 4, 2, 2)
     args = noise, torch.zeros(1, CHANNELS, 8, 8), noise, torch.zeros(1, 1, 2, 2)
-    # With the layout 2 + t, without it t: guided by 1.5 it is t + 3; Euler over t = 0, 0.5.
-    assert sample(net, *args, steps=2, guidance=1.5).mean().item() == pytest.approx(3.25)
-    assert sample(net, *args, steps=2, guidance=1.0).mean().item() == pytest.approx(2.25)
+    # With the layout 2 + t, without it t: guided by 1.5 it is t + 3. Steps at t = 0, 0.5; the second adds a quarter of
+    # the change of 0.5.
+    assert sample(net, *args, steps=1, guidance=1.5).mean().item() == pytest.approx(3.0)
+    assert sample(net, *args, steps=2, guidance=1.5).mean().item() == pytest.approx(3.375)
+    assert sample(net, *args, steps=2, guidance=1.0).mean().item() == pytest.approx(2.375)
+    # With the last step twice as long as the first, t = 0 and 1/3: 2 / 3 + 2 / 3 (2 + 1 / 3 + 1 / 3).
+    assert sample(net, *args, steps=2, guidance=1.0, shift=2.0).mean().item() == pytest.approx(22 / 9)
+    # A velocity that changes evenly is followed to its end, but for the first step.
+    assert sample(net, *args, steps=64, guidance=1.0).mean().item() == pytest.approx(2.5, abs=2e-4)
 
 
 def test_the_loss_counts_only_what_is_not_given_and_by_weight():
@@ -206,11 +212,20 @@ def test_crops_without_the_plan_say_so_and_what_was_not_observed_is_free(towns):
 @pytest.mark.slow
 def test_small_models_learn_and_obey_the_layout(towns, tmp_path):
     recipe = OccupancyRecipe(
-        vae=SMALL_VAE, net=SMALL_UNET, vae_schedule=Schedule(250, 4e-3, 20), flow_schedule=Schedule(150, 3e-3, 20),
-        vae_crop=64, vae_batch=4, flow_crop=96, flow_batch=6,
+        vae=SMALL_VAE, net=SMALL_UNET, vae_schedule=Schedule(200, 4e-3, 20), decoder_schedule=Schedule(50, 2e-3, 5),
+        flow_schedule=Schedule(150, 3e-3, 20), vae_crop=64, vae_batch=4, flow_crop=96, flow_batch=6,
     )  # fmt: skip
     training, validation = towns
-    vae = train_vae(recipe, training, validation, tmp_path, CPU)
+    first = train_vae(recipe, training, validation, tmp_path, CPU)
+    vae = train_decoder(recipe, first, training, validation, tmp_path, CPU)
+    crop = Crops(validation, 96, 4, seed=3, near_agents=0.0)[0]
+    assert torch.equal(first.encode(crop.labels)[0], vae.encode(crop.labels)[0])
+    off = first.encode(crop.labels)[0] + 0.2 * first.latent_std[:, None, None] * torch.randn(
+        4, SMALL_VAE.latent, 24, 24, generator=torch.Generator().manual_seed(0)
+    )
+    given = torch.ones(4, dtype=torch.bool)
+    wrong = [(net.decode(off, crop.layout.float(), given) != crop.labels).float().mean() for net in (first, vae)]
+    assert wrong[1] < wrong[0]
     flow = train_flow(recipe, vae, training, validation, tmp_path, CPU)
     for name, much in (("vae", 0.5), ("flow", 0.9)):
         rows = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]

@@ -15,6 +15,7 @@ TINY = {
     "vae": {"widths": [8, 16], "encoder_blocks": [1, 1], "decoder_blocks": [1, 1], "layout_width": 4},
     "net": {"kind": "dit", "width": 32, "depth": 1, "heads": 2, "layout_width": 4},
     "vae_schedule": {"steps": 3},
+    "decoder_schedule": {"steps": 3},
     "flow_schedule": {"steps": 3},
     "vae_crop": 32,
     "vae_batch": 2,
@@ -120,7 +121,8 @@ def test_a_lidar_learns_from_real_sweeps(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["eval", "occupancy", "--model", "no_such"], "no_such: no such model"),
-        (["eval", "lidar", "--predictions", "a"], "--predictions: holds predictions of the rays of --data"),
+        (["eval", "lidar", "--predictions", "a"], "--predictions: holds predictions of the rays of --data or --real"),
+        (["eval", "lidar", "--write-rays", "a"], "--write-rays: writes the rays of PandaSet's sequence 002"),
         (["train", "lidar", "--real", "{tmp}"], "holds no sweep lidar/NN.npz"),
         (["train", "sensor", "--real", "{tmp}/none"], "none"),
         (["eval", "occupancy", "--picture", "a.png"], "--picture: draws some of --data"),

@@ -93,9 +93,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
     lidar.add_argument("--also", action="append", default=[], metavar="FOLDER", help="another model; may be repeated")
     lidar.add_argument("--towns", type=positive_integer, default=8, help="held-out towns, at most (default: 8)")
-    for option, what in (("--predictions", "what another model predicts for the rays of --data"),
-                         ("--real", "PandaSet's sequence 002 or sweeps (*.bin)")):  # fmt: skip
+    for option, what in (("--predictions", "what another model predicts for the rays of --data or --real"),
+                         ("--real", "PandaSet's sequence 002 or sweeps (*.bin)"),
+                         ("--write-rays", "only write the held-out rays of --real and their cells")):  # fmt: skip
         lidar.add_argument(option, type=path_argument, metavar="FOLDER", help=what)
+    lidar.add_argument("--generated", type=positive_integer, metavar="N",
+                       help="also through occupancy that `occflow-tiles` generates, for N sweeps")  # fmt: skip
+    lidar.add_argument("--occupancy", default="occupancy", metavar="MODEL",
+                       help="model of --generated (default: occupancy)")  # fmt: skip
     lidar.set_defaults(command=_eval_lidar)
     sweeps = names.add_parser("sweeps", help="effects of real sweeps in ours")
     sweeps.add_argument("--real", type=path_argument, metavar="FOLDER", help="PandaSet's sequence 002 to compare with")
@@ -214,32 +219,49 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
     from uniscene_sim.datasets.sweeps import read_all_sweeps
     from uniscene_sim.evaluation.foreign_predictions import ForeignPredictions
+    from uniscene_sim.evaluation.generated_occupancy import through_generated
     from uniscene_sim.evaluation.learned_lidar import learned_predictors, real_predictors
     from uniscene_sim.evaluation.lidar import baselines, evaluate_lidar
     from uniscene_sim.evaluation.lidar_pictures import lidar_comparison_picture
     from uniscene_sim.evaluation.ray_predictors import FirstHitBaseline
     from uniscene_sim.evaluation.real_lidar import REAL_TABLES, score_on_real
+    from uniscene_sim.evaluation.real_questions import write_questions
     from uniscene_sim.evaluation.real_sweeps import compare_with_real
     from uniscene_sim.evaluation.score_table import as_markdown, as_markdown_tables, as_nested_records
+    from uniscene_sim.occupancy.learned.model import OccupancyModel
 
     _require_data(arguments)
-    if arguments.predictions is not None and arguments.data is None:
-        raise InputError("holds predictions of the rays of --data, expected its folder", field="--predictions")
+    street = PandaSetSweeps(arguments.real) if arguments.real is not None and is_pandaset(arguments.real) else None
+    if arguments.write_rays is not None:
+        if street is None:
+            raise InputError("writes the rays of PandaSet's sequence 002, expected --real too", field="--write-rays")
+        print(*write_questions(street, arguments.write_rays), sep="\n")
+        return 0
+    if arguments.predictions is not None and arguments.data is None and street is None:
+        raise InputError("holds predictions of the rays of --data or --real, expected its folder",
+                         field="--predictions")  # fmt: skip
     predictors = learned_predictors(arguments.model, arguments.also, arguments.device)
     others = [] if arguments.predictions is None else [ForeignPredictions(arguments.predictions)]
     real: Sequence[Any] = []
     table = ""
     with Outputs() as outputs:
         write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
-        if arguments.real is not None and is_pandaset(arguments.real):
-            real = score_on_real(
-                PandaSetSweeps(arguments.real), real_predictors(arguments.model, arguments.also, arguments.device)
-            )
+        if street is not None:
+            shipped = real_predictors(arguments.model, arguments.also, arguments.device)
+            real = score_on_real(street, [*shipped, *others])
             table = as_markdown_tables(real, REAL_TABLES)
         elif arguments.real is not None:
             real = compare_with_real(arguments.real, [*baselines(), predictors[0]])
             table = as_markdown(real)
-        rows = evaluate_lidar([*predictors, *others], arguments.data, arguments.towns)
+        # Towns that are made for this evaluation are no others'.
+        of_towns = [one for one in others if arguments.data is not None and (street is None or one.has("sweeps_*"))]
+        generated = []
+        if arguments.generated is not None:
+            generated = through_generated(predictors[0], OccupancyModel.load(arguments.occupancy, arguments.device))
+        rows = evaluate_lidar(
+            [*predictors, *of_towns], arguments.data, arguments.towns,
+            generated=generated, generated_sweeps=arguments.generated or 0,
+        )  # fmt: skip
         write(as_nested_records([*rows, *real]))
         if draw is not None:
             towns = read_all_sweeps(arguments.data / "test", arguments.towns)

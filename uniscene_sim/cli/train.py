@@ -26,7 +26,7 @@ from uniscene_sim.training.card import device_name, features_card, lidar_card, o
 from uniscene_sim.training.features import FeaturesRecipe, save_features
 from uniscene_sim.training.features import train_features as trained_features
 from uniscene_sim.training.lidar import ON_REAL, LidarRecipe, save_lidar, train_sdf
-from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow, train_vae
+from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_decoder, train_flow, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
 from uniscene_sim.zoo.torch_device import pick_device
 
@@ -63,6 +63,7 @@ def train_occupancy(
     if files_in(data / REAL_TRAIN, "*.npz"):  # towns and recordings of one's own, beside the seeded ones
         training += read_split(data / REAL_TRAIN)
     vae = train_vae(recipe, training, validation, work, torch_device)
+    vae = train_decoder(recipe, vae, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
     facts = _facts(out, recipe.seed, training, torch_device) | {
         "ratio": recipe.vae.ratio,

@@ -42,10 +42,12 @@ __all__ = [
     "GroundTruthSweep",
     "TownSweeps",
     "make_sweeps",
+    "plan_of",
     "read_all_sweeps",
     "read_sweeps",
     "simulate_sweeps",
     "sweep_truth",
+    "swept_town",
     "write_sweeps",
 ]
 
@@ -187,10 +189,21 @@ def simulate_sweeps(
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
+def swept_town(seed: int) -> StaticMap:
+    """The town of a seed, at a height drawn from [0, 0.4) m: at 0 the ground of flat ones would be the top of their
+    cells."""
+    return make_town(seed, float(np.random.default_rng([seed, 11]).uniform(0.0, CELL_M)))
+
+
+def plan_of(seed: int) -> int:
+    """Seed of the plan of houses and plants in the sweeps of a town."""
+    return 1000 * seed
+
+
 def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int = 6) -> None:
     """Write sweeps of towns to `out/split/sweeps_<seed>.npz`; existing files are kept.
 
-    Each town lies at a height drawn from [0, 0.4) m: at 0 the ground of flat towns would be the top of their cells.
+    Each town lies at a height of its own, see `swept_town`.
 
     Args:
         out: folder of the data.
@@ -207,10 +220,10 @@ def make_sweeps(out: str | Path, split: str, seeds: Sequence[int], moments: int 
         folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in seeds if not (folder / f"sweeps_{seed}.npz").exists()]
     for seed in tqdm(todo, desc=split, unit="town", disable=None):
-        static_map = make_town(seed, float(np.random.default_rng([seed, 11]).uniform(0.0, CELL_M)))
+        static_map = swept_town(seed)
         every = list(sample_drives(static_map, seed, 12))  # two drives, which share a plan
         apart = every[:: max(1, len(every) // moments)][:moments]
-        write_sweeps(folder / f"sweeps_{seed}.npz", simulate_sweeps(static_map, 1000 * seed, apart))
+        write_sweeps(folder / f"sweeps_{seed}.npz", simulate_sweeps(static_map, plan_of(seed), apart))
 
 
 def write_sweeps(path: Path, town: TownSweeps) -> None:

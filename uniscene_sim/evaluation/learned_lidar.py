@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,11 @@ def learned_predictors(
     name = "sparse-sdf" if str(model) == "lidar" else full.name
     ablations = sorted((data_dir("models") / _ABLATIONS).glob("*/config.yaml")) if str(model) == "lidar" else []
     made = [LidarModel.load(folder, device) for folder in [*(path.parent for path in ablations), *others]]
+    first = LearnedRayPredictor(full, name)
     return [
-        LearnedRayPredictor(full, name),
-        LearnedRayPredictor(full.by_mean_depth(), f"{name}, depth by equation 10"),
-        LearnedRayPredictor(full, f"{name} without ray-drop head", drops=False),
+        first,
+        first.variant(f"{name}, depth by equation 10", full.by_mean_depth()),
+        first.variant(f"{name} without ray-drop head", full, drops=False),
         *(LearnedRayPredictor(one, one.name.replace("_", " ")) for one in made),
     ]
 
@@ -65,8 +67,8 @@ def real_predictors(
     rows: list[RayPredictor] = [*baselines(), RaycastOnCells(), MeasuredRaycast(pandar64())]
     for one in learned:
         name = {"lidar": "sparse-sdf, as shipped", _REAL: "sparse-sdf, fine-tuned"}.get(one.name, one.name)
-        rows.append(LearnedRayPredictor(one, name))
-        rows.append(LearnedRayPredictor(one.by_mean_depth(), f"{name}, depth by equation 10"))
+        rows.append(first := LearnedRayPredictor(one, name))
+        rows.append(first.variant(f"{name}, depth by equation 10", one.by_mean_depth()))
     return rows
 
 
@@ -80,17 +82,24 @@ class LearnedRayPredictor:
     """
 
     def __init__(self, model: LidarModel, name: str = "sparse-sdf", drops: bool = True):
-        self.name, self._drops = name, drops
+        self.name, self._model, self._drops = name, model, drops
         self._sensor = LearnedSensor(model, _TownTiles.cells)
-        self._tiles: _TownTiles | None = None
+        self._last: list[_TownTiles] = []  # none or one
+
+    def variant(self, name: str, model: LidarModel, drops: bool = True) -> LearnedRayPredictor:
+        """Another predictor by the same network, that takes the features which this one computes."""
+        other = copy(self)
+        other.name, other._model, other._drops = name, model, drops
+        return other
 
     def __call__(self, town: TownSweeps, sweep: GroundTruthSweep) -> RayPredictions:
-        if self._tiles is None or self._tiles.town is not town:
-            self._tiles = _TownTiles(town)
+        if not self._last or self._last[0].town is not town:
+            self._last[:] = [_TownTiles(town)]
+        self._sensor.model = self._model
         rays = RayBundle(sweep.origins(), sweep.direction.astype(np.float64), sweep.max_range_m,
                          sweep.detect_range_m, air_of(Style(sweep.weather)))  # fmt: skip
         tiles = tiles_around(float(sweep.middle[0]), float(sweep.middle[1]), _REACH_M)
-        readings = self._sensor.read(self._tiles, tiles, town.agents[sweep.moment], rays)
+        readings = self._sensor.read(self._last[0], tiles, town.agents[sweep.moment], rays)
         return RayPredictions(readings.range_m, readings.label, readings.intensity,
                     readings.drop_probability if self._drops else None)  # fmt: skip
 

@@ -8,7 +8,8 @@ means by label, fitted to training towns: the baseline that learned heads have t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 
@@ -27,7 +28,15 @@ from uniscene_sim.evaluation.ray_predictors import (
 from uniscene_sim.metrics.lidar import BirdsEye, DepthScore, LabelStatistics, best_auc, chamfer, roc_auc
 from uniscene_sim.storage.output_file import scratch_folder
 
-__all__ = ["LIDAR_TABLES", "LidarScores", "baselines", "evaluate_lidar", "returning_rays", "score_predictors"]
+__all__ = [
+    "LIDAR_TABLES",
+    "LidarScores",
+    "baselines",
+    "evaluate_lidar",
+    "one_sweep_each",
+    "returning_rays",
+    "score_predictors",
+]
 
 FAR_M = 70.0
 #: What drop-out depends on beside the surface: detection range (m) and weather.
@@ -89,7 +98,12 @@ def baselines() -> list[RayPredictor]:
 
 
 def evaluate_lidar(
-    predictors: Sequence[RayPredictor] = (), data: str | Path | None = None, towns: int = 4, moments: int = 6
+    predictors: Sequence[RayPredictor] = (),
+    data: str | Path | None = None,
+    towns: int = 4,
+    moments: int = 6,
+    generated: Sequence[RayPredictor] = (),
+    generated_sweeps: int = 0,
 ) -> list[LidarScores]:
     """Scores of the baselines and of some predictors.
 
@@ -98,6 +112,8 @@ def evaluate_lidar(
         data: folder written by `datasets.sweeps.make_sweeps`; None to make a small temporary one.
         towns: held-out towns, at most; in a temporary folder, exactly.
         moments: sweeps of each town of a temporary folder.
+        generated: LiDARs through generated occupancy, as `generated_occupancy.through_generated` makes them.
+        generated_sweeps: how many sweeps these are judged on, each of another town.
 
     Raises:
         InputError: the folder lacks training or test towns, or a file is damaged.
@@ -111,7 +127,25 @@ def evaluate_lidar(
             fit_label_rates(read_all_sweeps(folder / "train", _FITTED)),
             read_all_sweeps(folder / "test", towns),
         )
-        return score_predictors([*baselines(), *predictors], held_out, rates)
+        rows = score_predictors([*baselines(), *predictors], held_out, rates)
+        if generated:
+            some = one_sweep_each(held_out, generated_sweeps)
+            through_true = [FirstHitBaseline(), *predictors[:1]]
+            sets = score_predictors([*through_true, *generated], some, rates, f"generated, {len(some)} sweeps")
+            rows += [_as_sets(row) for row in sets]
+        return rows
+
+
+def one_sweep_each(towns: Sequence[TownSweeps], count: int) -> list[TownSweeps]:
+    """The first sweeps of `count` towns, of flat and hilly ones in turn as long as there are both."""
+    kinds = [[town for town in towns if town.flat == flat] for _, flat in _GROUNDS]
+    turns = [town for pair in zip_longest(*kinds) for town in pair if town is not None]
+    return [replace(town, sweeps=town.sweeps[:1]) for town in turns[:count]]
+
+
+def _as_sets(row: LidarScores) -> LidarScores:
+    """What compares points as sets: where something else stands, rays are not compared one by one."""
+    return LidarScores(row.name, row.data, chamfer_m=row.chamfer_m, mmd=row.mmd, jsd=row.jsd)
 
 
 def fit_label_rates(towns: Iterable[TownSweeps]) -> LabelRates:

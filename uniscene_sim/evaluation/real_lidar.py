@@ -7,7 +7,7 @@ sweep's neighbours saw. All predictors get the same rays and cells, up to 70 m.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -66,16 +66,23 @@ REAL_TABLES = (
 
 
 def held_out_sweeps(real: PandaSetSweeps) -> dict[str, list[RealSweeps]]:
-    """Held-out sweeps, through what frames 0 to 55 saw and through what each one's neighbours saw.
+    """Held-out sweeps, through what frames 0 to 55 saw and through what each one's neighbours saw. Their towns have
+    names, by which `ForeignPredictions` finds what others predict.
 
     Raises:
         InputError: a file is damaged, or no frame is there.
     """
     frames = [k for k in real.frames if k in HELD_OUT][::_EVERY]
     return {
-        "frames 0 to 55": [real.rays_through(frames, TRAINED_ON)],
-        "neighbours": [real.rays_through([k], [k + n for n in _NEIGHBOURS]) for k in frames],
+        "frames 0 to 55": [_named("frames_0_to_55", real.rays_through(frames, TRAINED_ON))],
+        "neighbours": [
+            _named(f"neighbours_of_{k}", real.rays_through([k], [k + n for n in _NEIGHBOURS])) for k in frames
+        ],
     }
+
+
+def _named(name: str, part: RealSweeps) -> RealSweeps:
+    return replace(part, town=replace(part.town, name=name))
 
 
 def score_on_real(real: PandaSetSweeps, predictors: Sequence[RayPredictor]) -> list[RealLidarScores]:

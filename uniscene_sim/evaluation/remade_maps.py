@@ -32,9 +32,9 @@ from uniscene_sim.occupancy.window import occupancy_window
 from uniscene_sim.storage.input_file import files_in, is_folder, require_regular
 from uniscene_sim.tile import TILE_CELLS, TILE_M
 
-__all__ = ["EmittedWindows", "MapShelf", "Origin", "Replanned"]
+__all__ = ["ANOTHER_PLAN", "EmittedWindows", "MapShelf", "Origin", "Replanned"]
 
-_ANOTHER_PLAN = 999_999_937  # added to a seed, for plans that no data uses
+ANOTHER_PLAN = 999_999_937  # added to a seed, for plans that no data uses
 _WHAT = "maps: .xodr, .osm[.gz], .osm.pbf, .net.xml[.gz] or .city.json[.gz]"
 #: 3 x 3 tiles around the first one's corner.
 _MOSAIC_CELLS = 3 * TILE_CELLS
@@ -139,7 +139,7 @@ class Replanned:
         static_map = self._last[1]
         if another not in self._plans:
             seed = origin.source if isinstance(origin.source, int) else origin.plan_seed
-            self._plans[another] = plan_map(static_map, seed + _ANOTHER_PLAN + another)
+            self._plans[another] = plan_map(static_map, seed + ANOTHER_PLAN + another)
         return window_labels(self._plans[another], static_map, pose, GENERATED_GRID)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from uniscene_sim.compute.compiled import njit
-from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.grid import GENERATED_GRID, top_layer
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["ObjectStatistics", "edge_fit", "total_variation"]
@@ -131,8 +131,7 @@ def _off_edges(i, j, angles):
 
 def _footprints(solid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number of the object in each column, 0 for none, int32 (X, Y), and the height of its highest voxel in layers."""
-    above = solid[:, :, _GROUND + 1 :]
-    tops = np.where(above.any(axis=2), above.shape[2] - above[:, :, ::-1].argmax(axis=2), 0)
+    tops = top_layer(solid[:, :, _GROUND + 1 :])
     numbers, count = ndimage.label(tops >= _REACH)
     small = np.bincount(numbers.ravel(), minlength=count + 1) < _LEAST
     small[0] = False

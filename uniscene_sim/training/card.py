@@ -30,7 +30,8 @@ A VAE of 0.4 m labels (compression ratio {ratio:.0f}) and a rectified flow over 
 
 ## Training
 - Data: {windows} windows of {towns} towns or recordings, made by: {made_by}.
-- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {flow_steps} of the flow in {flow_minutes:.0f}, on
+- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes, {decoder_steps} of its decoder alone in
+  {decoder_minutes:.0f} and {flow_steps} of the flow in {flow_minutes:.0f}, on
   {device}.{notes}
 - `uniscene-sim train occupancy` repeats the training.
 
@@ -73,12 +74,12 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         work: folder of the training, with its logs.
         evaluation: scores on held-out towns, as Markdown.
     """
-    vae, flow = read_log(work / "vae.jsonl"), read_log(work / "flow.jsonl")
-    for name, log in (("vae", vae), ("flow", flow)):
+    vae, decoder, flow = (read_log(work / f"{name}.jsonl") for name in ("vae", "decoder", "flow"))
+    for name, log in (("vae", vae), ("decoder", decoder), ("flow", flow)):
         last = log[-1] if log else {"step": 0, "seconds": 0.0}
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
     with reading(work, _LOG):
-        curves = _curves(vae, flow)
+        curves = _curves(vae, decoder, flow)
     notes = "".join(f"\n- {note}" for note in facts.get("notes", ()))
     facts = facts | {"made_by": _made_by(facts["makers"]), "notes": notes}
     return _CARD.format(**facts, curves=curves, evaluation=evaluation)
@@ -125,7 +126,7 @@ distance, and heads for intensity and drop-out (UniScene, section 3.3), as the e
 ## Training
 - Data: {sweeps} sweeps of {towns} seeded towns by `raycast` at full resolution, with its model of intensity and
   drop-out, by {sensors} kinds of sensors, in clear air, rain, snow and fog. No real data was used.
-- {steps} steps in {minutes:.0f} minutes, on {device}.
+- {steps} steps in {minutes:.0f} minutes, on {device}, begun from {begun}.
 - `uniscene-sim train lidar` repeats the training.
 
 Range error on held-out towns (median in m, and share under 0.5 m), on agents and elsewhere; the last rows are rays that
@@ -145,6 +146,10 @@ def lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     return _lidar_card(_LIDAR_CARD, facts, work, evaluation)
 
 
+def _begun(facts: dict[str, Any]) -> str:
+    return f"the model `{facts['start']}`" if "start" in facts else "random weights"
+
+
 def _lidar_card(template: str, facts: dict[str, Any], work: Path, evaluation: str) -> str:
     log = read_log(work / "lidar.jsonl")
     last = log[-1] if log else {"step": 0, "seconds": 0.0}
@@ -153,7 +158,7 @@ def _lidar_card(template: str, facts: dict[str, Any], work: Path, evaluation: st
         rows = [f"| {r['step']} | {r['loss']:.3f} | {_depth(r, 'net')} |" for r in _spread(checked, 10)]
         for name, text in (("hard", "first cell"), ("half", "and half a cell")) if checked else ():
             rows.append(f"| {text} | | {_depth(checked[-1], name)} |")
-    facts = facts | {"steps": last["step"], "minutes": last["seconds"] / 60}
+    facts = facts | {"steps": last["step"], "minutes": last["seconds"] / 60, "begun": _begun(facts)}
     return template.format(**facts, curves="\n".join(rows), evaluation=evaluation)
 
 
@@ -195,8 +200,7 @@ no drop-outs of its own; beams that are missing between two returns of a ring co
 
 def real_lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     """Text of the card of a LiDAR model that has seen real sweeps; arguments as of `occupancy_card`."""
-    begun = f"the model `{facts['start']}`" if "start" in facts else "random weights"
-    return _lidar_card(_REAL_CARD, facts | {"begun": begun}, work, evaluation)
+    return _lidar_card(_REAL_CARD, facts, work, evaluation)
 
 
 def _made_by(makers: dict[str, int]) -> str:
@@ -229,11 +233,17 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-def _curves(vae: Sequence[dict[str, float]], flow: Sequence[dict[str, float]], rows: int = 10) -> str:
+def _curves(
+    vae: Sequence[dict[str, float]],
+    decoder: Sequence[dict[str, float]],
+    flow: Sequence[dict[str, float]],
+    rows: int = 10,
+) -> str:
     """Lines of a table with up to `rows` checks of each log, evenly spread."""
     left = [
-        f"{r['step']} | {r['loss']:.3f} | {r['miou']:.3f} | {r['iou']:.3f}"
-        for r in _spread([r for r in vae if "miou" in r], rows)
+        f"{part}{r['step']} | {r['loss']:.3f} | {r['miou']:.3f} | {r['iou']:.3f}"
+        for part, log in (("", vae), ("decoder ", decoder))
+        for r in _spread([r for r in log if "miou" in r], rows // 2)
     ]
     right = [
         f"{r['step']} | {r['loss']:.3f} | {r['held_out']:.3f}"

@@ -1,8 +1,9 @@
-"""`uniscene-sim train occupancy`: training of the VAE, then of the flow over its latents."""
+"""`uniscene-sim train occupancy`: training of the VAE, of its decoder alone, then of the flow over its latents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
 from uniscene_sim.zoo.models import save_model
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
-__all__ = ["OccupancyRecipe", "reconstruction_iou", "save_occupancy", "train_flow", "train_vae"]
+__all__ = ["OccupancyRecipe", "reconstruction_iou", "save_occupancy", "train_decoder", "train_flow", "train_vae"]
 
 _AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _SMALL = ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")
@@ -41,24 +42,28 @@ class OccupancyRecipe:
     vae: VaeConfig = field(default_factory=VaeConfig)
     net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
     vae_schedule: Schedule = field(default_factory=lambda: Schedule(1400, 1.2e-3, decay=0.25))
-    flow_schedule: Schedule = field(default_factory=lambda: Schedule(2300, 6e-4, decay=0.25))
+    decoder_schedule: Schedule = field(default_factory=lambda: Schedule(1600, 8e-4, decay=0.5))
+    flow_schedule: Schedule = field(default_factory=lambda: Schedule(6000, 6e-4, decay=0.25))
     vae_crop: int = 80
     vae_batch: int = 4
     flow_crop: int = 128
     flow_batch: int = 6
     seed: int = 0
-    unplanned: float = 0.6  # share of crops whose layout lacks houses, plants and rails
+    unplanned: float = 0.7  # share of crops whose layout lacks houses, plants and rails
     untold: float = 0.2  # share of layouts that are withheld from the decoder
     mistold: float = 0.1  # share of layouts that are swapped for another crop's
     gamma: float = 0.0  # of the focal loss
     lovasz: float = 0.5
     kl: float = 1e-3
+    off: float = 0.25  # largest standard deviation of what is added to normalised latents for the decoder alone
     guided: float = 0.1  # share of layouts that are withheld from the flow, for classifier-free guidance
+    early: float = 1.0  # how far the flow's times of training lie towards noise, in logits
     small: float = 3.0  # extra weight of latents at small objects
     near_agents: float = 0.4  # share of crops around an agent
     without_agents: float = 0.5  # share of the flow's crops of the static world alone, which tiles are
-    steps: int = 8  # Euler steps that the engine takes
+    steps: int = 4  # that the engine takes from noise
     guidance: float = 1.0  # of the engine
+    shift: float = 3.0  # how much longer the engine's last steps are than its first
 
 
 def train_vae(
@@ -82,19 +87,69 @@ def train_vae(
     """
     torch.manual_seed(recipe.seed)
     vae = to_device(OccupancyVae(recipe.vae), device)
-    crops = Crops(training, recipe.vae_crop, recipe.vae_batch, recipe.seed, recipe.near_agents, 0.15, recipe.unplanned,
-                  recipe.vae.channels)  # fmt: skip
+    averaged = _train_vae(recipe, vae, recipe.vae_schedule, 0.0, "vae", training, validation, folder)
+    crops = _vae_crops(recipe, training, recipe.seed)
+    latents = []
+    with torch.no_grad(), autocast_for(device):
+        for n in range(32):
+            latents.append(averaged.encode(crops[n].to(device).labels)[0])
+    every = torch.cat(latents).transpose(0, 1).flatten(1)
+    averaged.latent_mean.copy_(every.mean(dim=1))
+    averaged.latent_std.copy_(every.std(dim=1))
+    return averaged
+
+
+def train_decoder(
+    recipe: OccupancyRecipe,
+    vae: OccupancyVae,
+    training: Sequence[Windows],
+    validation: Sequence[Windows],
+    folder: Path,
+    device: torch.device,
+) -> OccupancyVae:
+    """Go on with the decoder alone, or resume that, on latents that are somewhat off, as those of a flow are.
+
+    Latents stay as they are, so a flow over them does, too. Arguments as of `train_vae`; `vae` is a trained one.
+    """
+    vae = to_device(deepcopy(vae), device).train().requires_grad_(True)
+    vae.freeze_encoder()
+    return _train_vae(recipe, vae, recipe.decoder_schedule, recipe.off, "decoder", training, validation, folder)
+
+
+def _vae_crops(recipe: OccupancyRecipe, training: Sequence[Windows], seed: int) -> Crops:
+    return Crops(training, recipe.vae_crop, recipe.vae_batch, seed, recipe.near_agents, 0.15, recipe.unplanned,
+                 recipe.vae.channels)  # fmt: skip
+
+
+def _train_vae(
+    recipe: OccupancyRecipe,
+    vae: OccupancyVae,
+    schedule: Schedule,
+    off: float,
+    name: str,
+    training: Sequence[Windows],
+    validation: Sequence[Windows],
+    folder: Path,
+) -> OccupancyVae:
+    """Train what of a VAE is not frozen; `off` as in the recipe."""
+    device = vae.latent_std.device
+    seed = recipe.seed + (7 if off else 0)
+    crops = _vae_crops(recipe, training, seed)
     class_weight = _class_weights(training).to(device)
     held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, channels=recipe.vae.channels)[n] for n in range(4)]
-    batches = _PrefetchedBatches(crops, recipe.vae_schedule.steps)
+    batches = _PrefetchedBatches(crops, schedule.steps)
 
     def loss_of(step: int) -> dict[str, Tensor]:
         batch = batches[step].to(device)
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         layout_given, layout = _drop_layouts(batch.layout, recipe.untold, recipe.mistold, generator)
         mean, log_variance = vae.encode(batch.labels)
         noise = torch.randn(mean.shape, generator=generator).to(device)
-        features = vae.features(mean + noise * (0.5 * log_variance).exp(), layout, layout_given)
+        spread = (0.5 * log_variance).exp()
+        if off:
+            sigma = off * torch.rand(len(mean), 1, 1, 1, generator=generator).to(device) ** 2
+            spread = (spread**2 + (sigma * vae.latent_std[:, None, None]) ** 2).sqrt()
+        features = vae.features(mean + noise * spread, layout, layout_given)
         index, weight = _sampled_voxels(batch, generator)
         labels = fold(batch.labels).reshape(-1).index_select(0, index).long()
         logits = vae.logits(features.index_select(0, index)).float()
@@ -108,15 +163,7 @@ def train_vae(
     def check(net: OccupancyVae) -> dict[str, float]:
         return reconstruction_iou(net, [batch.to(device) for batch in held_out])
 
-    averaged = train(vae, loss_of, recipe.vae_schedule, folder, "vae", device, check)
-    latents = []
-    with torch.no_grad(), autocast_for(device):
-        for n in range(32):
-            latents.append(averaged.encode(crops[n].to(device).labels)[0])
-    every = torch.cat(latents).transpose(0, 1).flatten(1)
-    averaged.latent_mean.copy_(every.mean(dim=1))
-    averaged.latent_std.copy_(every.std(dim=1))
-    return averaged
+    return train(vae, loss_of, schedule, folder, name, device, check)
 
 
 def train_flow(
@@ -164,7 +211,7 @@ def train_flow(
         mask = _known_masks(len(data), data.shape[2], data.shape[3], generator).to(device)
         weight = 1.0 + recipe.small * torch.maximum(there(layout, small), 0.5 * there(layout, agents))
         observed = F.avg_pool2d(batch.observed.float().mean(dim=3)[:, None], recipe.vae.patch)
-        return flow_loss(net, data, layout, layout_given, mask, weight * observed, generator)
+        return flow_loss(net, data, layout, layout_given, mask, weight * observed, generator, recipe.early)
 
     def there(layout: Tensor, some: Tensor) -> Tensor:
         if not len(some):
@@ -267,7 +314,7 @@ def save_occupancy(
         card: text of the model card.
     """
     kind = "unet" if isinstance(recipe.net, UNetConfig) else "dit"
-    used = {"steps": recipe.steps, "guidance": recipe.guidance}
+    used = {"steps": recipe.steps, "guidance": recipe.guidance, "shift": recipe.shift}
     config = {
         "vae": _plain(recipe.vae),
         "flow": {"kind": kind, **_plain(recipe.net)},

@@ -35,6 +35,10 @@ class SdfConfig:
         hidden: width of the signed-distance head.
         samples: per ray.
         prior: whether samples are drawn from occupied cells (section 3.3), or evenly spaced.
+        mean_depth: whether depth is UniScene's equation 10, the mean over all samples, in training too; by default it
+            is the surface at the median.
+        beam_equation: whether the drop-out head is told what the LiDAR equation leaves of a beam; without, as in
+            UniScene, it has the ray's features, with the detection range and extinction as they are.
     """
 
     widths: tuple[int, ...] = (16, 24, 32, 32)
@@ -42,6 +46,8 @@ class SdfConfig:
     hidden: int = 32
     samples: int = 8
     prior: bool = True
+    mean_depth: bool = False
+    beam_equation: bool = True
 
     @property
     def reach(self) -> int:
@@ -67,7 +73,7 @@ class Rays(NamedTuple):
 class RenderedRays(NamedTuple):
     """Predictions for R rays."""
 
-    depth: Tensor  # (R,) m, of the surface at the median of the weights
+    depth: Tensor  # (R,) m, of the surface at the median of the weights; of `mean_depth`, as the next
     mean: Tensor  # (R,) m, by equation 10 over all samples
     chosen: Tensor  # int64 (R,), the sample at that surface
     intensity: Tensor  # (R,) 0..1
@@ -113,7 +119,7 @@ class SparseSdfNet(nn.Module):
         self.log_sharpness = nn.Parameter(torch.tensor([0.5]))
         self.of_ray = nn.Linear(h + w[0] + 10, h)
         self.heads = nn.Linear(h, 2)
-        self.drop, self.drop_out = nn.Linear(h + 3, h), nn.Linear(h, 1)
+        self.drop, self.drop_out = nn.Linear(h + (3 if config.beam_equation else 2), h), nn.Linear(h, 1)
         with torch.no_grad():  # initially nearly all rays hit something and return
             self.heads.bias[1] = -3.0
             nn.init.constant_(self.drop_out.bias, -2.0)
@@ -177,7 +183,8 @@ class SparseSdfNet(nn.Module):
         # Distances are in units of the sample spacing, so that depth is interpolated between samples.
         weights = render_weights(distance / rays.gap[:, None].clamp_min(1e-3), self.log_sharpness.exp())
         mean = rendered_depth(weights, rays.t)
-        chosen, depth = surface_sample(weights, rays.t, (gap / rays.slope).clamp_min(1e-3))
+        chosen, surface = surface_sample(weights, rays.t, (gap / rays.slope).clamp_min(1e-3))
+        depth = mean if self.config.mean_depth else surface
         seen = torch.cat([torch.bmm(weights[:, None], x.float())[:, 0] for x in (hidden, cells)], dim=1)
         slope = (weights * rays.slope).sum(dim=1)
         geometry = torch.cat(
@@ -187,12 +194,17 @@ class SparseSdfNet(nn.Module):
         ray = F.relu(self.of_ray(torch.cat([seen, geometry], dim=1)))
         bright, miss = self.heads(ray).float().unbind(dim=1)
         intensity = torch.sigmoid(bright)
-        far = depth.detach().clamp_min(0.1)
-        # detection margin by the LiDAR equation for a surface of this intensity; the network learns a correction
-        left = 2.0 * (air[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * air[:, 1] * far
-        signal = torch.stack([left, bright.detach(), left + F.logsigmoid(bright.detach())], dim=1)
+        signal = _beam_signal(depth.detach(), bright.detach(), air) if self.config.beam_equation else air[:, :2]
         dropped = self.drop_out(F.relu(self.drop(torch.cat([ray, signal], dim=1)))).float()[:, 0]
         return RenderedRays(depth, mean, chosen, intensity, miss, dropped, weights, distance)
+
+
+def _beam_signal(depth: Tensor, bright: Tensor, air: Tensor) -> Tensor:
+    """What the drop-out head corrects, (R, 3): what the LiDAR equation leaves of a beam on the way there and back, the
+    intensity as logit, and both together."""
+    far = depth.clamp_min(0.1)
+    left = 2.0 * (air[:, 0] - far.square().add(25.0).log().mul(0.5)) - 2.0 * air[:, 1] * far
+    return torch.stack([left, bright, left + F.logsigmoid(bright)], dim=1)
 
 
 class _SparseResBlock(nn.Module):

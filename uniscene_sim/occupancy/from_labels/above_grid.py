@@ -16,7 +16,7 @@ from uniscene_sim.occupancy.procedural.houses import house_style, house_top
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M, TILE_CELLS
 
-__all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid", "top_layer"]
+__all__ = ["BLOCK_M", "GROUND_LAYER", "TILE_IN_CANVAS", "AboveGrid", "extend_above_grid"]
 
 BLOCK_M = 16.0  # unplanned walls have one height and colour in a square of this size
 GROUND_LAYER = int(GENERATED_GRID.index(np.array([0.0, 0.0, -0.1]))[2])  # layer of the grid at height zero
@@ -39,13 +39,6 @@ class AboveGrid(NamedTuple):
     what: np.ndarray  # uint8 (160, 160) OccClass; FREE if nothing
     begin: np.ndarray  # float64 (160, 160) m, map frame
     end: np.ndarray  # float64 (160, 160) m, map frame
-
-
-def top_layer(filled: np.ndarray) -> np.ndarray:
-    """Number of the highest filled layer, from 1, in each column of cells bool (X, Y, Z); int64 (X, Y), 0 if none."""
-    down = filled[:, :, ::-1]
-    top: np.ndarray = np.where(down.any(axis=2), filled.shape[2] - down.argmax(axis=2), 0)
-    return top
 
 
 def extend_above_grid(

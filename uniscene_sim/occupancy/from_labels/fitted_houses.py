@@ -14,9 +14,9 @@ from scipy import ndimage
 
 from uniscene_sim.compute.compiled import njit
 from uniscene_sim.compute.keyed_random import unit_hash
-from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.grid import GENERATED_GRID, top_layer
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, top_layer
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
 from uniscene_sim.occupancy.procedural.houses import STOREY_M, house_style
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.taxonomy import OccClass
@@ -27,11 +27,14 @@ __all__ = ["fit_houses", "house_cells"]
 _LOWEST_M = 2.4  # of a house
 _LEAST_CELLS = 24  # of its footprint
 _LEAST_SIDE = 5  # cells of a box
-_GOOD = 0.08  # cells that a box may have wrong, as a share of its own
-_STEP_M = 2.5  # a wall that is this much too high or too low counts as a wrong cell
+_LEAST_PART = 12  # cells along a side of a part that is cut off
+_GOOD = 0.15  # cells that a box may have wrong, as a share of its own
+_STEP_M = 4.0  # a wall that is this much too high or too low counts as a wrong cell; roofs rise by less
 _ON_ROAD = 25.0  # wrong cells for each cell of road in a box
-_CUT = 0.4  # wrong cells for each cell along a cut
+_CUT = 1.0  # wrong cells for each cell along a cut
 _DEPTH = 6  # cuts on the way to a box, and one
+_ALONG_M = 12.0  # from a road; what is farther from it need not stand along it
+_LIKE_STREET = 0.6  # weight of the street's direction against that of the outline
 _ONE_HOUSE_CELLS = 2500  # up to 400 m2, all boxes of a body look alike
 _FOOT_M = 0.4  # below the lowest ground
 _TOP_M = CELL_M * (GENERATED_GRID.shape[2] - GROUND_LAYER - 1)
@@ -83,8 +86,9 @@ def fit_houses(
     """
     part, count = ndimage.label(height > 0.0)
     places = ndimage.find_objects(part, count)
-    whole = (part > 0) & ~np.isin(part, _at_rim(part))
+    whole = (part > 0) & ~np.isin(part, _near_rim(part))
     towards: np.ndarray = ndimage.distance_transform_edt(~barred, return_distances=False, return_indices=True)
+    street = _street(barred, towards)
     out: list[tuple[float, ...]] = []
     for number, (rows, columns) in enumerate(places, 1):
         if (
@@ -103,7 +107,7 @@ def fit_houses(
         if mine.sum() < _LEAST_CELLS:
             continue
         corner = x0 + i0 * CELL_M, y0 + j0 * CELL_M
-        body = _body(np.where(mine, height[rows, columns], 0.0), barred[rows, columns], *corner)
+        body = _body(np.where(mine, height[rows, columns], 0.0), barred[rows, columns], street[rows, columns], *corner)
         alike = mine.sum() < _ONE_HOUSE_CELLS
         for box in _boxes(body.wall, body.high, body.high2, body.road):
             key = (round(corner[0] / CELL_M), round(corner[1] / CELL_M)) + (() if alike else (int(box[0]), int(box[2])))
@@ -111,18 +115,26 @@ def fit_houses(
     return np.array(out, dtype=PLAN_DTYPE) if out else np.zeros(0, PLAN_DTYPE)
 
 
-def _at_rim(part: np.ndarray) -> np.ndarray:
-    return np.unique(np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]]))
+def _near_rim(part: np.ndarray) -> np.ndarray:
+    """Numbers of bodies that go on beyond the mosaic, or whose street may lie there."""
+    n = round(_ALONG_M / CELL_M)
+    return np.unique(np.concatenate([strip.ravel() for strip in (part[:n], part[-n:], part[:, :n], part[:, -n:])]))
 
 
-def _body(height: np.ndarray, barred: np.ndarray, x0: float, y0: float) -> _Body:
+def _street(barred: np.ndarray, towards: np.ndarray) -> np.ndarray:
+    """Four times the direction of the nearest road from each cell, as complex numbers (X, Y) whose size is 1 beside
+    the road and 0 from 12 m on. Walls stand along it or across."""
+    way = towards - np.indices(barred.shape)
+    near = np.clip(1.0 - np.hypot(*way) * CELL_M / _ALONG_M, 0.0, None) * barred[tuple(towards)]
+    out: np.ndarray = near * np.exp(4j * np.arctan2(way[1], way[0]))
+    return out
+
+
+def _body(height: np.ndarray, barred: np.ndarray, street: np.ndarray, x0: float, y0: float) -> _Body:
     """The grid along the walls of a body with heights (X, Y), 0 where it has no wall, and corner at (x0, y0), m."""
     pad = 6
+    yaw = _yaw(height, street, pad)
     height, barred = np.pad(height, pad), np.pad(barred, pad)
-    smooth = ndimage.gaussian_filter((height > 0).astype(float), 2.0)
-    gx, gy = np.gradient(smooth)
-    direction, weight = np.arctan2(gy, gx), gx * gx + gy * gy
-    yaw = 0.25 * float(np.arctan2((weight * np.sin(4 * direction)).sum(), (weight * np.cos(4 * direction)).sum()))
     middle = 0.5 * (np.array(height.shape) - 1)
     c, s = np.cos(yaw), np.sin(yaw)
     reach = np.ceil(np.abs(np.array([[c, s], [-s, c]])) @ (middle + 1)).astype(int)
@@ -133,6 +145,14 @@ def _body(height: np.ndarray, barred: np.ndarray, x0: float, y0: float) -> _Body
     road = inside & barred[tuple(np.where(inside, at, 0))]
     centre = x0 + (middle[0] - pad + 0.5) * CELL_M, y0 + (middle[1] - pad + 0.5) * CELL_M
     return _Body(centre, yaw, _sums(turned > 0), _sums(turned), _sums(turned**2), _sums(road))
+
+
+def _yaw(height: np.ndarray, street: np.ndarray, pad: int) -> float:
+    """Direction of walls, rad: that of the outline, as far as it has one, and of the street, as far as it is near."""
+    gx, gy = np.gradient(ndimage.gaussian_filter(np.pad(height > 0, pad).astype(float), 2.0))
+    steep = gx * gx + gy * gy
+    outline = (steep * np.exp(4j * np.arctan2(gy, gx))).sum() / steep.sum()
+    return 0.25 * float(np.angle(outline + _LIKE_STREET * street[height > 0].mean()))
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
@@ -160,12 +180,12 @@ def _boxes(wall, high, high2, road):
         wrong = _wrong(wall, high, high2, road, i0, i1, j0, j1)
         best, axis, at = wrong, -1, 0
         if depth < _DEPTH - 1 and wrong > _GOOD * (i1 - i0) * (j1 - j0):
-            for i in range(i0 + _LEAST_SIDE, i1 - _LEAST_SIDE + 1):
+            for i in range(i0 + _LEAST_PART, i1 - _LEAST_PART + 1):
                 cost = (_wrong(wall, high, high2, road, i0, i, j0, j1) + _wrong(wall, high, high2, road, i, i1, j0, j1)
                         + _CUT * (j1 - j0))  # fmt: skip
                 if cost < best:
                     best, axis, at = cost, 0, i
-            for j in range(j0 + _LEAST_SIDE, j1 - _LEAST_SIDE + 1):
+            for j in range(j0 + _LEAST_PART, j1 - _LEAST_PART + 1):
                 cost = (_wrong(wall, high, high2, road, i0, i1, j0, j) + _wrong(wall, high, high2, road, i0, i1, j, j1)
                         + _CUT * (i1 - i0))  # fmt: skip
                 if cost < best:

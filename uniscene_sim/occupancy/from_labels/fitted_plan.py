@@ -16,7 +16,7 @@ from uniscene_sim.tile import TILE_CELLS, TILE_M
 
 __all__ = ["FittedPlan", "Mosaic", "fit_plan"]
 
-_RIM = 2  # cells around the body of a house, ragged walls that its boxes replace
+_RIM = 2  # cells around the body of a house: ragged walls that its boxes replace, and no stem stands there
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def fit_plan(around: Mosaic, x0: float, y0: float, static_map: StaticMap, seed: 
     corner = x0 - TILE_M, y0 - TILE_M
     height = house_cells(around.labels, around.barred)
     houses = fit_houses(height, around.barred, *corner, tile, static_map, seed)
-    trees = fit_trees(around.labels, around.barred, *corner, tile, static_map, seed)
+    built = ndimage.binary_dilation(height > 0.0, iterations=_RIM)
+    trees = fit_trees(around.labels, around.barred | built, *corner, tile, static_map, seed)
     canvas = slice(tile.start - MARGIN_CELLS, tile.stop + MARGIN_CELLS)
     labels = around.labels[canvas, canvas].copy()
-    walls = ndimage.binary_dilation(height > 0.0, iterations=_RIM)[canvas, canvas]
-    labels[walls[:, :, None] & (labels == OccClass.MANMADE)] = OccClass.FREE
+    labels[built[canvas, canvas][:, :, None] & (labels == OccClass.MANMADE)] = OccClass.FREE
     return FittedPlan(np.concatenate([houses, trees]), labels)

@@ -6,9 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from uniscene_sim.compute.keyed_random import unit_hash
-from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.grid import GENERATED_GRID, top_layer
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER, top_layer
+from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M

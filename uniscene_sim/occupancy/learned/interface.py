@@ -57,7 +57,7 @@ class OccupancyGenerator(LatentModel, Protocol):
 
         Args:
             layout, noise, known, mask: as there.
-            steps: number of Euler steps; None for those that the model was made for.
+            steps: number of steps; None for those that the model was made for.
             guidance: weight of the condition; 1 is no guidance, None for that which the model was made for.
         """
         ...

@@ -35,7 +35,8 @@ class OccupancyModel:
         vae, flow: the networks.
         sha256: of the weights.
         device: where it runs; None picks one.
-        steps, guidance: Euler steps, and weight of the condition, unless a call asks for others.
+        steps, guidance: steps of the flow, and weight of the condition, unless a call asks for others.
+        shift: how much longer the last steps are than the first.
 
     Attributes:
         channels: of the layout, in order.
@@ -55,8 +56,10 @@ class OccupancyModel:
         *,
         steps: int = 8,
         guidance: float = 1.0,
+        shift: float = 1.0,
     ):
-        self.name, self.sha256, self.steps, self.guidance = name, sha256, steps, guidance
+        self.name, self.sha256 = name, sha256
+        self.steps, self.guidance, self.shift = steps, guidance, shift
         self._device = pick_device(device)
         self.device = self._device.type
         self._vae, self._flow = to_device(vae, self._device), to_device(flow, self._device)
@@ -101,7 +104,7 @@ class OccupancyModel:
             noise: float32 (B, c, x, y), standard normal.
             known: float32 (B, c, x, y), latents to be kept where `mask` is set.
             mask: bool (B, x, y).
-            steps: number of Euler steps; None for `self.steps`.
+            steps: number of steps; None for `self.steps`.
             guidance: weight of the condition; 1 is no guidance, None for `self.guidance`.
 
         Raises:
@@ -118,8 +121,9 @@ class OccupancyModel:
         with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
             given = self._tensor(mask.astype(np.float32)[:, None])
             made = sample(
-                self._flow, self._tensor(noise), self._layout(layout), self._tensor(known), given, steps, guidance
-            )
+                self._flow, self._tensor(noise), self._layout(layout), self._tensor(known), given, steps, guidance,
+                self.shift,
+            )  # fmt: skip
             return made.float().cpu().numpy()
 
     def decode(self, latents: np.ndarray, layout: np.ndarray | None) -> np.ndarray:
@@ -154,16 +158,20 @@ class OccupancyModel:
 
 
 def _engine(model: ZooModel) -> dict[str, Any]:
-    """How the engine uses a model: steps of its flow, and the weight of its condition."""
+    """How the engine uses a model: steps of its flow and how much longer the last are, and weight of its condition."""
     given = model.config.get("engine")
-    expected = "expected steps, a whole number from 1 to 1000, and guidance, a number from 0 to 100"
-    if not isinstance(given, dict) or given.keys() != {"steps", "guidance"}:
-        raise InputError(f"{expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
-    steps, guidance = given["steps"], given["guidance"]
-    good = type(steps) is int and 1 <= steps <= 1000 and type(guidance) in (int, float) and 0 <= guidance <= 100
+    expected = (
+        "expected steps, a whole number from 1 to 1000, guidance, a number from 0 to 100, and shift, one from 0.1 to 10"
+    )
+    good = isinstance(given, dict) and given.keys() == {"steps", "guidance", "shift"}
+    if good:
+        steps, guidance, shift = given["steps"], given["guidance"], given["shift"]
+        good = type(steps) is int and 1 <= steps <= 1000
+        good = good and type(guidance) in (int, float) and 0 <= guidance <= 100
+        good = good and type(shift) in (int, float) and 0.1 <= shift <= 10
     if not good:
         raise InputError(f"{expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
-    return given
+    return dict(given)
 
 
 def _flow(sizes: dict[str, Any]) -> nn.Module:

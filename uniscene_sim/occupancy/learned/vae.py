@@ -24,6 +24,8 @@ from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["OccupancyVae", "VaeConfig", "fold"]
 
+_VOXELS = 32_768  # whose logits are made at once, so that they stay in a cache
+
 
 @dataclass(frozen=True)
 class VaeConfig:
@@ -85,6 +87,14 @@ class OccupancyVae(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(c.latent))
         self.register_buffer("latent_std", torch.ones(c.latent))
 
+    def freeze_encoder(self) -> None:
+        """Let no training change what labels are encoded to."""
+        for part in (self.stem, self.encoder_half, self.down, self.encoder_quarter, self.encoder_axial, self.moments):
+            if part is not None:
+                part.requires_grad_(False)
+        if isinstance(self.embedding, nn.Parameter):
+            self.embedding.requires_grad_(False)
+
     def encode(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of latents, (B, c, X/4, Y/4) each, not normalised, of labels uint8 (B, X, Y, Z)."""
         folded = fold(labels)
@@ -120,7 +130,8 @@ class OccupancyVae(nn.Module):
 
     def decode(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
         """Labels uint8 (B, X, Y, Z), the likeliest of each voxel; arguments as `features`."""
-        labels = self.logits(self.features(latents, layout, has_layout)).argmax(-1).to(torch.uint8)
+        parts = self.features(latents, layout, has_layout).split(_VOXELS)
+        labels = torch.cat([self.logits(part).argmax(-1).to(torch.uint8) for part in parts])
         b, _, nx, ny = layout.shape
         return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
 
