@@ -140,3 +140,12 @@ def test_delft_has_its_houses_as_high_as_they_were_measured(shared_data):
     assert len(houses(town)) > 150 and town.frame_origin != (0.0, 0.0)
     lat, lon, _ = town.geo_reference.locate(*town.frame_origin)
     assert (lat, lon) == pytest.approx((52.01, 4.36), abs=0.02)
+
+
+def test_what_lies_far_from_a_city_is_left_out_and_told(tmp_path):
+    city = small_city()
+    city.area("lost", "WaterBody", [(0, 0), (5e7, 0), (5e7, 9)])
+    with pytest.warns(InputWarning) as told:
+        town = load_map(city.write(tmp_path / "a.city.json"))
+    assert sum("far from the rest: object 'lost'" in str(one.message) for one in told) == 1
+    assert town.bounds[2] < 200

@@ -129,3 +129,15 @@ def test_kinds_have_an_order_and_unknown_ones_cover_nothing():
     assert cover_of_tags({"leisure": "park", "natural": "water"}) == "water"
     assert cover_of_tags({"landuse": "residential"}) is None is cover_of_tags({})
     assert cover_of_type("landuse") is None is cover_of_type("landuse.") is cover_of_type("")
+
+
+def test_what_lies_on_the_other_side_of_the_earth_is_left_out_and_told(tmp_path):
+    extract = crossroads()
+    extract.area([(20, 20), (4_000_000, 20), (4_000_000, 30), (20, 30)], natural="water")
+    extract.way([(10.0, 50.0), (3_000_000.0, 50.0)], highway="residential")
+    extract.node(2_000_000, 40, natural="tree")
+    with pytest.warns(InputWarning) as told:
+        town = load_map(extract.write(tmp_path / "town.osm"))
+    (line,) = [str(one.message) for one in told if "far from the rest" in str(one.message)]
+    assert all(what in line for what in ("way", "node"))
+    assert town.bounds[2] < 200 and not [o for o in town.objects if o.kind == "tree"]
