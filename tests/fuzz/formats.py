@@ -20,6 +20,8 @@ _EDITS = {
     "yaml": edited_yaml,
     "json": edited_json,
     "xodr": edited_xml,
+    "osm": edited_xml,
+    "xml": edited_xml,
     "npz": edited_npz,
     "safetensors": edited_tensors,
     "png": edited_png,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tests.fuzz import examples, recordings, streets, values, words
+from tests.fuzz import examples, plans, recordings, streets, values, words
 from tests.fuzz.any_hash import any_hash
 from tests.fuzz.case import Bases
 from tests.fuzz.examples import files_of
@@ -169,6 +169,8 @@ def _arrays(folder: Path) -> None:
 
 _LEARNED = ("torch", "safetensors")
 _MAPS = ("carla", "lxml", "pyproj")
+_PLANS = ("lxml", "pyproj")
+_OSM = ("osmium", "pyproj")
 
 READERS: dict[str, Reader] = {
     "scenario": Reader(examples.scenarios, _scenario, share=2.0),
@@ -179,6 +181,10 @@ READERS: dict[str, Reader] = {
     "opendrive": Reader(files_of("opendrive"), _opendrive, _MAPS, 2.0, may_die=True, guided=False),
     "opendrive-whole": Reader(files_of("opendrive"), lambda folder: _use_map(load_map(folder / "m.xodr")), _MAPS, 0.01,
                               guided=False),
+    "osm": Reader(plans.extracts, lambda folder: _use_map(load_map(folder / "m.osm")), _OSM, guided=False),
+    "sumo": Reader(plans.networks, lambda folder: _use_map(load_map(folder / "m.net.xml")), _PLANS, guided=False),
+    "city": Reader(plans.cities, lambda folder: _use_map(load_map(folder / "m.city.json")), ("pyproj",), guided=False),
+    "boxes": Reader(plans.boxes, plans.read_boxes, ("lxml",)),
     "vector-map": Reader(examples.vector_maps, _vector_map),
     "painted": Reader(examples.painted, lambda folder: _use_map(load_map(folder))),
     "painted-archive": Reader(examples.painted_archive, lambda folder: _use_map(load_map(folder / "m.npz"))),

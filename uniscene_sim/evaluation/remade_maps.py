@@ -35,7 +35,7 @@ from uniscene_sim.tile import TILE_CELLS, TILE_M
 __all__ = ["ANOTHER_PLAN", "EmittedWindows", "MapShelf", "Origin", "Replanned"]
 
 ANOTHER_PLAN = 999_999_937  # added to a seed, for plans that no data uses
-_WHAT = "maps: .xodr, .osm[.gz], .osm.pbf or .net.xml[.gz]"
+_WHAT = "maps: .xodr, .osm[.gz], .osm.pbf, .net.xml[.gz] or .city.json[.gz]"
 #: 3 x 3 tiles around the first one's corner.
 _MOSAIC_CELLS = 3 * TILE_CELLS
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from uniscene_sim.maps.cityjson.city_file import CITY_SUFFIXES, city_files, city_ref, is_city
+from uniscene_sim.maps.cityjson.reader import read_cityjson
 from uniscene_sim.maps.losses import warn_of_losses
 from uniscene_sim.maps.opendrive.extract import opendrive_ref
 from uniscene_sim.maps.opendrive.reader import read_opendrive
@@ -25,9 +27,9 @@ from uniscene_sim.storage.output_file import Outputs
 __all__ = ["MAP_SUFFIXES", "extract_to", "is_map_file", "load_map", "plan_ref"]
 
 #: How the names of map files end.
-MAP_SUFFIXES = (".xodr", ".npz", *OSM_SUFFIXES, *SUMO_SUFFIXES)
+MAP_SUFFIXES = (".xodr", ".npz", *OSM_SUFFIXES, *SUMO_SUFFIXES, *CITY_SUFFIXES)
 
-_WHAT = "a map: .xodr, .npz, .osm[.gz], .osm.pbf, .net.xml[.gz], or the folder of a painted map"
+_WHAT = "a map: .xodr, .npz, .osm[.gz], .osm.pbf, .net.xml[.gz], .city.json[.gz], or the folder of a painted map"
 
 _loaded: WeakValueDictionary[tuple[object, ...], StaticMap] = WeakValueDictionary()
 
@@ -51,8 +53,8 @@ def extract_to(path: str | Path, out: str | Path) -> VectorMap:
 
 
 def load_map(path: str | Path) -> StaticMap:
-    """A map from `.npz`, `.xodr`, an extract of OpenStreetMap or a network of SUMO, or a painted one from `.npz` or a
-    folder.
+    """A map from `.npz`, `.xodr`, an extract of OpenStreetMap, a network of SUMO or a model of a city, or a painted one
+    from `.npz` or a folder.
 
     While the file is unchanged and the map still in use, the same object is returned. A `foo.npz` beside `foo.xodr` is
     read instead of it if this version of the reader made it from the same content.
@@ -71,8 +73,8 @@ def load_map(path: str | Path) -> StaticMap:
 
 
 def plan_ref(path: str | Path) -> str | None:
-    """`StaticMap.ref` of an OpenDRIVE file, an extract of OpenStreetMap or a network of SUMO, which is not read for it;
-    None of any other file.
+    """`StaticMap.ref` of an OpenDRIVE file, an extract of OpenStreetMap, a network of SUMO or a model of a city, which
+    is not read for it; None of any other file.
 
     Raises:
         InputError: the file cannot be read.
@@ -80,7 +82,9 @@ def plan_ref(path: str | Path) -> str | None:
     if is_osm(path):
         return osm_ref(path)
     if is_sumo(path):
-        return net_ref([path, *polygon_files(path)])
+        return net_ref([path, *polygon_files(path), *city_files(path)])
+    if is_city(path):
+        return city_ref(path)
     return opendrive_ref(read_input(path, MOST_XODR, _WHAT)) if str(path).lower().endswith(".xodr") else None
 
 
@@ -89,6 +93,8 @@ def _file_state(path: Path) -> tuple[object, ...]:
     files = sorted(path.glob("*")) if is_folder(path) else [path, path.with_suffix(".npz")]
     if is_sumo(path):
         files += polygon_files(path)
+    if is_sumo(path) or is_osm(path):
+        files += city_files(path)
     stats = [(str(file), file.stat()) for file in files if is_regular(file)]
     return (str(path.resolve()), *((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
 
@@ -100,6 +106,8 @@ def _load(path: Path) -> StaticMap:
         return read_osm(path)
     if is_sumo(path):
         return read_sumo(path)
+    if is_city(path):
+        return read_cityjson(path)
     if path.suffix == ".npz":
         return _told(VectorMap.load(path), path)
     beside = path.with_suffix(".npz")

@@ -11,7 +11,7 @@ from typing import Any
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.input_file import MIB, read_input
 
-__all__ = ["xml_root"]
+__all__ = ["unpacked", "xml_root"]
 
 
 def xml_root(path: str | Path, most: int, what: str, tag: str | None) -> Any:
@@ -30,7 +30,7 @@ def xml_root(path: str | Path, most: int, what: str, tag: str | None) -> Any:
 
     body = read_input(path, most, what)
     if str(path).lower().endswith(".gz"):
-        body = _unpacked(body, path, most, what)
+        body = unpacked(body, path, most, what)
     try:
         # Without `huge_tree`, which lifts the bounds of depth and of what entities may grow to.
         root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
@@ -44,7 +44,8 @@ def xml_root(path: str | Path, most: int, what: str, tag: str | None) -> Any:
     return root
 
 
-def _unpacked(body: bytes, path: str | Path, most: int, what: str) -> bytes:
+def unpacked(body: bytes, path: str | Path, most: int, what: str) -> bytes:
+    """What gzip packed, at most `most` bytes; InputError if it is damaged or more."""
     try:
         with gzip.open(BytesIO(body)) as stream:
             text = stream.read(most + 1)

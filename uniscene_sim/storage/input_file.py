@@ -17,7 +17,7 @@ from typing import Any
 
 from uniscene_sim.errors import InputError, said, shown
 
-__all__ = ["JSON_DEPTH", "MIB", "files_in", "is_folder", "is_regular", "read_input", "read_json",
+__all__ = ["JSON_DEPTH", "MIB", "files_in", "is_folder", "is_regular", "json_value", "read_input", "read_json",
            "read_text", "reading", "require_regular"]  # fmt: skip
 
 MIB = 2**20
@@ -124,7 +124,11 @@ def read_json(path: str | Path, most: int, what: str, field: str | None = None) 
     Raises:
         InputError: as `read_text`, and if it is no such JSON; names the line.
     """
-    text = read_text(path, most, what, field)
+    return json_value(read_text(path, most, what, field), path, what, field)
+
+
+def json_value(text: str, path: str | Path, what: str, field: str | None = None) -> Any:
+    """The value of the text of a JSON file; InputError as of `read_json`."""
 
     def refuse(constant: str) -> Any:
         raise InputError(f"holds {shown(constant)}, expected finite numbers", file=path, field=field)

@@ -2,7 +2,7 @@
 
 Sweeps of the odometry are compensated for the car's motion and lie in the LiDAR's frame at the moment when it looked
 ahead; those of raw recordings are not compensated. Each ray is taken to begin where the LiDAR was at the stamp. Boxes
-of agents are drawn around the points of an instance.
+of agents are drawn around the points of an instance; those of raw recordings are read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from uniscene_sim.datasets.formats.boxes import in_boxes
 from uniscene_sim.datasets.formats.class_maps import SEMANTIC_KITTI
 from uniscene_sim.datasets.formats.kitti_files import (
     BASE_FROM_VELODYNE,
@@ -21,6 +22,7 @@ from uniscene_sim.datasets.formats.kitti_files import (
     read_sweep,
     read_voxel_labels,
 )
+from uniscene_sim.datasets.formats.kitti_tracklets import TRACKLETS, Tracklet, read_tracklets
 from uniscene_sim.datasets.formats.point_boxes import PointBoxes
 from uniscene_sim.datasets.formats.semantic_kitti import base_poses
 from uniscene_sim.datasets.formats.street import UNKNOWN, Moment, SeenStreet, SeenSweep
@@ -29,12 +31,13 @@ from uniscene_sim.errors import InputError, shown
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE
 from uniscene_sim.storage.input_file import MIB, files_in, is_folder, is_regular, read_text
-from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.taxonomy import AGENT_OCC_CLASS, OccClass
 
 __all__ = ["read_kitti_street"]
 
 _EARTH_M = 6_378_137.0
 _MOVING = 252  # of SemanticKITTI's numbers, those from here on are of what moves
+_GROUND_M = 0.15  # points in a box as low as this are of the ground
 _NEAR_M = 2.7  # returns as near as this are the car itself
 _RAW_LOSSES = ("sweeps are not compensated for the car's motion, and all rays begin where the LiDAR looked ahead",)
 _LOSSES = ("each ray begins where the LiDAR looked ahead: up to half a turn away",)
@@ -88,16 +91,27 @@ def _odometry(folder: Path) -> SeenStreet:
                       losses, labelled)  # fmt: skip
 
 
+def _boxed(xyz: np.ndarray, agents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Classes uint8 (N,) of points (N, 3) in the world that lie in boxes, UNKNOWN of all others, and which do."""
+    label, of_agents = np.full(len(xyz), UNKNOWN, np.uint8), np.zeros(len(xyz), bool)
+    for agent in agents:
+        inside = in_boxes(xyz, label, agent[None]) & (xyz[:, 2] > agent["pos"][2] + _GROUND_M)
+        label[inside] = AGENT_OCC_CLASS[agent["cls"]]
+        of_agents |= inside
+    return label, of_agents
+
+
 class _Plain:
-    """Sweeps without labels."""
+    """Sweeps without labels of points; those in the boxes of agents, where there are some, have their classes."""
 
     def __init__(self, folder: Path, digits: str, poses: list[Pose]):
         self._folder, self._digits, self._poses = folder, digits, poses
 
     def sweep(self, moment: Moment) -> SeenSweep:
         xyz, reflectance = read_sweep(self._folder / f"{moment.number:{self._digits}}.bin")
-        label = np.full(len(xyz), UNKNOWN, np.uint8)
-        return _placed(self._poses[moment.number], xyz, reflectance, label, np.zeros(len(xyz), bool))
+        pose = self._poses[moment.number]
+        label, of_agents = _boxed(pose.apply(_in_base(xyz)), moment.agents)
+        return _placed(pose, xyz, reflectance, label, of_agents)
 
 
 class _Labelled:
@@ -163,15 +177,27 @@ def _raw(folder: Path) -> SeenStreet:
     poses = [Pose.from_matrix(matrix) for matrix in world]
     stamps = _stamps(folder / "velodyne_points/timestamps.txt")
     files = files_in(folder / "velodyne_points/data", "*.bin")
+    boxed = is_regular(folder / TRACKLETS)
+    tracklets: dict[int, list[Tracklet]] = {}
+    for box in read_tracklets(folder / TRACKLETS) if boxed else ():
+        tracklets.setdefault(box.frame, []).append(box)
     _check_numbers(files, min(len(poses), len(stamps)), folder / "velodyne_points/data")
     moments = []
     for file in files:
         k = int(file.stem)
         images = {f"image_{n:02}": at for n in range(4) if is_regular(at := folder / f"image_{n:02}/data/{k:010}.png")}
         pose = Pose(poses[k].x, poses[k].y, poses[k].z, yaw=poses[k].yaw)
-        moments.append(Moment(k, stamps[k] - stamps[0], pose, np.zeros(0, AGENT_DTYPE), images))
+        agents = np.array([_agent(box, poses[k]) for box in tracklets.get(k, ())], AGENT_DTYPE)
+        moments.append(Moment(k, stamps[k] - stamps[0], pose, agents, images))
     read = _Plain(folder / "velodyne_points/data", "010", poses).sweep
-    return SeenStreet(folder.name, "KITTI", tuple(moments), read, None, _RAW_LOSSES, labelled=False)
+    losses = (*_RAW_LOSSES, "boxes are those in view of the cameras") if boxed else _RAW_LOSSES
+    return SeenStreet(folder.name, "KITTI", tuple(moments), read, None, losses, labelled=False)
+
+
+def _agent(box: Tracklet, pose: Pose) -> tuple[object, ...]:
+    """A row of AGENT_DTYPE in the world, of a box in the frame of the LiDAR at a pose of base_link."""
+    foot = pose.apply(_in_base(box.foot[None]))[0]
+    return (box.number, box.cls, foot, [0, 0, pose.yaw + box.yaw], box.size, [0, 0, 0], 0, 0.0, 0)
 
 
 def _gps_poses(rows: np.ndarray) -> np.ndarray:

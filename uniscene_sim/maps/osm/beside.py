@@ -12,6 +12,7 @@ from uniscene_sim.maps.street_plans.surroundings import Building, Cover, Surroun
 __all__ = ["read_surroundings"]
 
 _ROW_M = 8.0  # between the trees of a row
+_PITCHED = ("gabled", "hipped", "half-hipped", "gambrel", "mansard", "pyramidal", "saltbox", "skillion")
 _OPEN = ("roof", "carport", "no", "ruins", "construction", "bridge", "collapsed", "demolished")
 
 
@@ -25,7 +26,7 @@ def read_surroundings(extract: OsmExtract) -> Surroundings:
             if _is_afloat(tags):
                 losses.add("left out, for they stand on nothing or below the ground", _named(area))
                 continue
-            buildings.append(Building(area.id, area.rings, height_m(tags)))
+            buildings.append(Building(area.id, area.rings, height_m(tags), _roof(tags)))
         elif tags.get("building", "no") not in ("no", "ruins", "construction"):
             losses.add("left out, for they have no walls", _named(area))
         elif "building:part" in tags:
@@ -37,6 +38,12 @@ def read_surroundings(extract: OsmExtract) -> Surroundings:
                 continue
             covers.append(Cover(area.id, kind, area.rings))
     return Surroundings(tuple(buildings), tuple(_trees(extract)), tuple(covers))
+
+
+def _roof(tags: dict[str, str]) -> str:
+    """Whether a roof is flat or pitched; empty where it is not told, or has other shapes."""
+    shape = tags.get("roof:shape", "")
+    return "flat" if shape == "flat" else "pitched" if shape in _PITCHED else ""
 
 
 def _is_afloat(tags: dict[str, str]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.cityjson.city_file import city_files, city_ref
 from uniscene_sim.maps.geo_reference import GeoReference
 from uniscene_sim.maps.losses import Losses
 from uniscene_sim.maps.street_plans.land_use import LAND_USE_KEYS
@@ -100,8 +101,12 @@ def is_osm(path: str | Path) -> bool:
 
 
 def osm_ref(path: str | Path) -> str:
-    """Identity of the map of an extract: that of its content and of what the reader makes of it."""
-    return hashlib.sha256(_FORMAT.encode() + read_input(path, MOST_OSM, _WHAT)).hexdigest()
+    """Identity of the map of an extract and of cities beside it: of their content and of what the reader makes of
+    it."""
+    sha = hashlib.sha256(_FORMAT.encode() + read_input(path, MOST_OSM, _WHAT))
+    for file in city_files(path):
+        sha.update(city_ref(file).encode())
+    return sha.hexdigest()
 
 
 def read_extract(path: str | Path) -> OsmExtract:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from uniscene_sim.maps.cityjson.city_file import city_files
+from uniscene_sim.maps.cityjson.reader import with_cities
 from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.maps.losses import Losses, warn_of_losses
 from uniscene_sim.maps.osm.beside import read_surroundings
@@ -34,7 +37,7 @@ def read_osm(path: str | Path) -> VectorMap:
         InputError: the file is damaged or has no roads, or osmium is not installed.
     """
     extract = read_extract(path)
-    network = network_of(extract, _name(path), osm_ref(path))
+    network = network_of(extract, _name(path), osm_ref(path), city_files(path))
     warn_of_losses(network.losses, path)
     return VectorMap(**vars(network))
 
@@ -43,15 +46,16 @@ def _name(path: str | Path) -> str:
     return Path(path).name.split(".")[0]
 
 
-def network_of(extract: OsmExtract, name: str, ref: str) -> RoadNetwork:
+def network_of(extract: OsmExtract, name: str, ref: str, cities: Sequence[Path] = ()) -> RoadNetwork:
     """Everything that a map holds, of an extract.
 
     Args:
         extract: of OpenStreetMap.
         name, ref: of the map.
+        cities: files of models of cities beside it.
     """
     losses = extract.losses
-    beside = read_surroundings(extract)
+    beside = with_cities(read_surroundings(extract), cities, extract.geo_reference, losses)
     graph = street_graph(extract)
     graph = replace(graph, streets=between_houses(graph.streets, beside.buildings))
     hand = -1 if any(way.tags.get("driving_side") == "left" for way in extract.ways) else 1

@@ -148,13 +148,15 @@ def _houses(beside: Surroundings, roads: _Near, losses: Losses) -> list[MapObjec
             b.length * b.width for b in whole
         ):
             losses.add("opened where a road leads through", f"building {building.id // 2}")
-        groups += len(boxes) > 1
+        pitched = len(boxes) == 1 and building.roof != "flat" and (height < _PITCHED_M or building.roof == "pitched")
+        grouped = len(boxes) > 1 or building.roof == "flat"  # roofs of parts are flat
+        groups += grouped
         for box in boxes:
             top = height
-            if len(boxes) == 1 and height < _PITCHED_M:
+            if pitched:
                 top = max(height - min(_SLOPE * box.length, _RISE_M), min(_EAVES_M, height))
             x, y, length, width, top = (round(float(v), 4) for v in (box.x, box.y, box.length, box.width, top))
-            group = groups if len(boxes) > 1 else 0
+            group = groups if grouped else 0
             found.append(MapObject("building", np.array([x, y, 0.0]), round(box.yaw, 7), (length, width, top), group))
     return found
 

@@ -16,6 +16,7 @@ class Building:
     id: int
     rings: tuple[np.ndarray, ...]  # (N, 2) m each, not closed; rings within rings are courtyards
     height_m: float | None = None  # of its top; None where the plan does not tell
+    roof: str = ""  # flat, pitched; empty where the plan does not tell
 
 
 @dataclass(frozen=True)

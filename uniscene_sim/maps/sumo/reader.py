@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from uniscene_sim.maps.cityjson.city_file import city_files
+from uniscene_sim.maps.cityjson.reader import with_cities
 from uniscene_sim.maps.elements import RoadNetwork
 from uniscene_sim.maps.frame_origin import network_near_origin
 from uniscene_sim.maps.losses import warn_of_losses
@@ -27,7 +29,8 @@ def read_sumo(path: str | Path) -> VectorMap:
     """
     net, files = read_net(path), polygon_files(path)
     losses = net.losses
-    beside = read_polygons(files, losses)
+    cities = city_files(path)
+    beside = with_cities(read_polygons(files, losses), cities, net.geo_reference, losses)
     made = lanes_of(net, beside)
     control = control_of(net, made, losses)
     objects = standing_objects(beside, made.lanes, losses)
@@ -35,7 +38,7 @@ def read_sumo(path: str | Path) -> VectorMap:
     complete = ("building",) * bool(beside.buildings) + ("tree",) * knows_trees(beside.trees, roads_km)
     network = RoadNetwork(
         Path(path).name.split(".")[0], made.lanes, made.crossings, control.stops, control.signals, control.programs,
-        left_hand_traffic=net.left_hand, geo_reference=net.geo_reference, source_ref=net_ref([path, *files]),
+        left_hand_traffic=net.left_hand, geo_reference=net.geo_reference, source_ref=net_ref([path, *files, *cities]),
         losses=losses.sentences(), complete_kinds=complete, covers=ground_covers(beside.covers),
     )  # fmt: skip
     network = network_near_origin(replace(rounded_network(network), objects=objects))
