@@ -49,8 +49,8 @@ def cities() -> Bases:
 def boxes() -> Bases:
     """Boxes of two objects."""
     size = (4.0, 1.8, 1.5)
-    items = (tracklet("Van", size, 3, (5, 10, -1.7, 0.1), (6, 10, -1.7, 0.2)), tracklet("Cyclist", size, 0, (1, 1, 1, 0)))
-    return {"two": {"t.xml": tracklets_text(*items).encode()}}
+    van = tracklet("Van", size, 3, (5, 10, -1.7, 0.1), (6, 10, -1.7, 0.2))
+    return {"two": {"t.xml": tracklets_text(van, tracklet("Cyclist", size, 0, (1, 1, 1, 0))).encode()}}
 
 
 def read_boxes(folder: Path) -> None:

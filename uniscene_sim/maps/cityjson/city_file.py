@@ -24,6 +24,7 @@ _WHAT = "a model of a city (CityJSON)"
 _FORMAT = "1"  # of what the reader makes, part of the identity of its maps
 _EPSG = re.compile(r"EPSG\D+(?:\d[\d.]*/)?(\d{4,6})$", re.IGNORECASE)
 _FARTHEST_M = 1e8
+_REACH_M = 20_000.0  # from the middle of a city
 _BEST_LOD = 3.0  # walls of finer geometry have windows and doors, which footprints do not
 
 
@@ -96,7 +97,20 @@ def read_city(path: str | Path) -> City:
                 found += list(_object(name, value, vertices))
             except (InputError, ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
                 losses.add("left out, for they are damaged", f"object {shown(name)}")
-        return City(tuple(found), _projection(root), losses)
+        return City(tuple(_near_each_other(found, losses)), _projection(root), losses)
+
+
+def _near_each_other(objects: list[CityObject], losses: Losses) -> Iterator[CityObject]:
+    """The objects that do not lie far from most."""
+    corners = [np.concatenate([face.rings[0] for face in item.faces]) for item in objects]
+    if not objects:
+        return
+    middle = np.median(np.array([at.mean(axis=0) for at in corners]), axis=0)
+    for item, at in zip(objects, corners, strict=True):
+        if np.abs(at - middle).max() < _REACH_M:
+            yield item
+        else:
+            losses.add("left out, for they lie far from the rest", f"object {shown(item.id)}")
 
 
 def _vertices(root: dict[str, Any]) -> np.ndarray:

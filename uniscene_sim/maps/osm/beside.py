@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uniscene_sim.maps.osm.extract import Area, OsmExtract
+from uniscene_sim.maps.osm.extract import Area, OsmExtract, area_name
 from uniscene_sim.maps.osm.values import height_m, length_m
 from uniscene_sim.maps.street_plans.land_use import cover_of_tags
 from uniscene_sim.maps.street_plans.surroundings import Building, Cover, Surroundings, Tree
@@ -62,7 +62,7 @@ def _is_below(tags: dict[str, str]) -> bool:
 
 def _named(area: Area) -> str:
     """An area by the way or relation that it was made of."""
-    return f"way {area.id // 2}" if area.id % 2 == 0 else f"relation {area.id // 2}"
+    return area_name(area.id)
 
 
 def _trees(extract: OsmExtract) -> list[Tree]:

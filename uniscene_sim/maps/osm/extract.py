@@ -16,12 +16,13 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.cityjson.city_file import city_files, city_ref
+from uniscene_sim.maps.frame_origin import REACH_M
 from uniscene_sim.maps.geo_reference import GeoReference
 from uniscene_sim.maps.losses import Losses
 from uniscene_sim.maps.street_plans.land_use import LAND_USE_KEYS
 from uniscene_sim.storage.input_file import MIB, read_input, reading, require_regular
 
-__all__ = ["MOST_OSM", "OSM_SUFFIXES", "Area", "OsmExtract", "Place", "Turn", "Way", "is_osm", "osm_ref",
+__all__ = ["MOST_OSM", "OSM_SUFFIXES", "Area", "OsmExtract", "Place", "Turn", "Way", "area_name", "is_osm", "osm_ref",
            "read_extract"]  # fmt: skip
 
 OSM_SUFFIXES = (".osm", ".osm.gz", ".osm.bz2", ".osm.xml", ".osm.xml.gz", ".osm.pbf")
@@ -93,6 +94,11 @@ class _Raw:
     places: dict[int, tuple[tuple[float, float], dict[str, str]]] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
     losses: Losses = field(default_factory=Losses)
+
+
+def area_name(number: int) -> str:
+    """What an area of some id was made of."""
+    return f"way {number // 2}" if number % 2 == 0 else f"relation {number // 2}"
 
 
 def is_osm(path: str | Path) -> bool:
@@ -205,10 +211,19 @@ def _in_metres(raw: _Raw) -> OsmExtract:
         ends = np.cumsum([len(group) for group in groups])[:-1]
         yield from np.split(np.round(np.stack([x, y], axis=1), 4), ends)
 
+    def is_near(xy: np.ndarray, what: str) -> bool:
+        near = bool((np.abs(xy) < REACH_M).all())  # not where the projection has no such place, either
+        if not near:
+            raw.losses.add("left out, for they lie far from the rest", what)
+        return near
+
     ways = [Way(i, tuple(nodes), xy, tags) for (i, (nodes, _, tags)), xy in
-            zip(raw.ways.items(), lines([p for _, p, _ in raw.ways.values()]), strict=True)]  # fmt: skip
+            zip(raw.ways.items(), lines([p for _, p, _ in raw.ways.values()]), strict=True)
+            if is_near(xy, f"way {i}")]  # fmt: skip
     rings = lines([ring for rings, _ in raw.areas.values() for ring in rings])
     areas = [Area(i, tuple(next(rings) for _ in of), tags) for i, (of, tags) in raw.areas.items()]
+    areas = [area for area in areas if is_near(np.concatenate(area.rings), area_name(area.id))]
     points = lines([[p] for p, _ in raw.places.values()])
     places = [Place(i, next(points)[0], tags) for i, (_, tags) in raw.places.items()]
+    places = [place for place in places if is_near(place.xy, f"node {place.id}")]
     return OsmExtract(tuple(ways), tuple(areas), tuple(places), tuple(raw.turns), GeoReference(projection), raw.losses)

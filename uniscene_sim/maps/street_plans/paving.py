@@ -15,6 +15,7 @@ __all__ = ["Strip", "area_strips", "car_park", "paved"]
 
 _THINNEST_M = 0.2
 _SHORE_M = 3.0
+_LONGEST_M = 10_000.0  # of a strip: what is longer is no square, and takes millions of samples
 _WIDEST_M = 400.0  # of a strip of water
 _BAY_M, _AISLE_M = 5.0, 6.0  # depth of bays, and width of what leads to them
 
@@ -70,7 +71,7 @@ def paved(rings: Sequence[np.ndarray], kind: str, z: float = 0.0) -> list[Strip]
     """
     found = []
     for box in boxes_of(rings):
-        if min(box.length, box.width) >= _THINNEST_M:
+        if min(box.length, box.width) >= _THINNEST_M and max(box.length, box.width) < _LONGEST_M:
             # Boxes are longer across their heading.
             found.append(_strip((box.x, box.y), box.yaw + np.pi / 2, box.width, 0.0, box.length, kind, z))
     return found
@@ -80,7 +81,7 @@ def car_park(rings: Sequence[np.ndarray]) -> list[Strip]:
     """Strips of bays and aisles that fill an outline: bays along both long sides, and by pairs between aisles."""
     found = []
     for box in boxes_of(rings):
-        if min(box.length, box.width) < _THINNEST_M:
+        if min(box.length, box.width) < _THINNEST_M or max(box.length, box.width) > _LONGEST_M:
             continue
         for low, high, kind in _rows(box.length):
             offset = 0.5 * box.length - 0.5 * (low + high)
