@@ -1,4 +1,4 @@
-"""`GridSpec`: the voxel grid that occupancy, sensors and metrics share, and the top of what fills its columns."""
+"""`GridSpec`: the voxel grid that occupancy, sensors and metrics share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uniscene_sim.limits import bounds
 from uniscene_sim.limits.bounds import check_numbers
 from uniscene_sim.limits.memory import require_memory
 
-__all__ = ["DEFAULT_GRID", "GENERATED_GRID", "GridSpec", "top_layer"]
+__all__ = ["DEFAULT_GRID", "GENERATED_GRID", "GridSpec"]
 
 _VOXEL_BYTES = 8  # label, instance, and what making them takes
 
@@ -51,10 +51,3 @@ DEFAULT_GRID = GridSpec()
 
 #: What learned occupancy generates: the default window, twice as high, so that most houses and crowns end within it.
 GENERATED_GRID = GridSpec(shape=(200, 200, 32))
-
-
-def top_layer(filled: np.ndarray) -> np.ndarray:
-    """Number of the highest filled layer, from 1, in each column of cells bool (X, Y, Z); int64 (X, Y), 0 if none."""
-    down = filled[:, :, ::-1]
-    top: np.ndarray = np.where(down.any(axis=2), filled.shape[2] - down.argmax(axis=2), 0)
-    return top

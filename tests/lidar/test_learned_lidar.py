@@ -518,6 +518,21 @@ def test_a_training_begins_with_another_model(town, tmp_path):
             train_sdf(other, [town[1]], [town[1]], tmp_path / "other", CPU)
 
 
+def test_a_share_of_the_first_weights_is_kept(town, tmp_path):
+    old = SparseSdfNet(SMALL)
+    save_lidar(tmp_path / "old", LidarRecipe(net=SMALL), old, {}, "# old")
+    recipe = LidarRecipe(str(tmp_path / "old"), net=SMALL, schedule=Schedule(3, 0.05, 1), rays=256, half_m=10.0,
+                         margin_m=2.0)  # fmt: skip
+    first, new, half = (
+        train_sdf(replace(recipe, **change), [town[1]], [town[1]], tmp_path / name, CPU).out.weight
+        for name, change in (("a", {"schedule": Schedule(1, 0.0)}), ("b", {}), ("c", {"keep": 0.5}))
+    )
+    assert (new - first).abs().max() > 0.01 and torch.allclose(half, 0.5 * (first + new), atol=1e-5)
+    for change in ({"keep": 1.0}, {"keep": 0.5, "start": ""}):
+        with pytest.raises(InputError, match="keep: expected a share"):
+            train_sdf(replace(recipe, **change), [town[1]], [town[1]], tmp_path / "d", CPU)
+
+
 def test_depth_by_equation_10(town):
     """The mean over all samples lies between the first and the last of them."""
     torch.manual_seed(3)

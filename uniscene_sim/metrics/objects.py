@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
+from uniscene_sim.compute.columns import top_layer
 from uniscene_sim.compute.compiled import njit
-from uniscene_sim.grid import GENERATED_GRID, top_layer
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["ObjectStatistics", "edge_fit", "total_variation"]

@@ -43,6 +43,7 @@ class LidarRecipe:
     """Hyperparameters of a training. As in UniScene's code, depth and intensity have equal weights."""
 
     start: str = ""  # model of the zoo, or folder, whose weights are the first ones; of the same sizes
+    keep: float = 0.0  # share of these first weights in the result, so that what they know is not lost
     towns: int = 0  # seeded towns that a training on real sweeps has beside them
     net: SdfConfig = field(default_factory=SdfConfig)
     schedule: Schedule = field(default_factory=lambda: Schedule(9000, 3e-3))
@@ -305,10 +306,13 @@ def train_sdf(
         the network with averaged weights.
 
     Raises:
-        InputError: the recipe starts from a model that is not there, or of other sizes.
+        InputError: the recipe starts from a model that is not there, or of other sizes, or keeps a share of none.
     """
+    if not 0.0 <= recipe.keep < 1.0 or (recipe.keep and not recipe.start):
+        raise InputError(f"expected a share below 1, and of a model to start from, got {recipe.keep}", field="keep")
     torch.manual_seed(recipe.seed)
     net = _first_net(recipe).to(device)
+    first = [weight.detach().clone() for weight in net.parameters()]
     crops = LidarCrops(training, recipe, recipe.seed)
     others = LidarCrops(validation, recipe, 1)
     held_out = [others[n] for n in range(8)]
@@ -317,7 +321,7 @@ def train_sdf(
         return lidar_losses(net, crops[step].to(device), recipe)
 
     with spconv_backward_on_cpu():
-        return train(
+        made = train(
             net,
             loss_of,
             recipe.schedule,
@@ -327,6 +331,9 @@ def train_sdf(
             lambda net: depth_errors(net, held_out, device),
             every,
         )
+    with torch.no_grad():
+        torch._foreach_lerp_(list(made.parameters()), first, recipe.keep)
+    return made
 
 
 def _first_net(recipe: LidarRecipe) -> SparseSdfNet:

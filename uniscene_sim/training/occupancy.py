@@ -43,7 +43,7 @@ class OccupancyRecipe:
     net: UNetConfig | DiTConfig = field(default_factory=UNetConfig)
     vae_schedule: Schedule = field(default_factory=lambda: Schedule(1400, 1.2e-3, decay=0.25))
     decoder_schedule: Schedule = field(default_factory=lambda: Schedule(1600, 8e-4, decay=0.5))
-    flow_schedule: Schedule = field(default_factory=lambda: Schedule(6000, 6e-4, decay=0.25))
+    flow_schedule: Schedule = field(default_factory=lambda: Schedule(5200, 6e-4, decay=0.25))
     vae_crop: int = 80
     vae_batch: int = 4
     flow_crop: int = 128

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from uniscene_sim.compute.columns import top_layer
 from uniscene_sim.compute.keyed_random import unit_hash
-from uniscene_sim.grid import GENERATED_GRID, top_layer
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.from_labels.above_grid import GROUND_LAYER
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE, PlanKind
