@@ -86,7 +86,8 @@ def _made_again(town: TownSweeps, sweep: GroundTruthSweep) -> tuple[StaticMap, i
         raise InputError("can be of no seeded town, expected sweeps_<seed>.npz", file=file)
     static_map = swept_town(int(name))
     column = np.floor(sweep.middle[:2] / CELL_M)
-    height = static_map.surface_height(*((column + 0.5) * CELL_M)[:, None], sweep.middle[2:])[0]
+    x, y = ((column + 0.5) * CELL_M)[:, None]
+    height = static_map.surface_height(x, y, sweep.middle[2:])[0]
     under = np.array([*column, np.ceil(height / CELL_M - 1e-4) - 1], np.int32)
     if not (town.cells.ijk == under).all(axis=1).any():
         raise InputError(

@@ -160,18 +160,18 @@ class OccupancyModel:
 def _engine(model: ZooModel) -> dict[str, Any]:
     """How the engine uses a model: steps of its flow and how much longer the last are, and weight of its condition."""
     given = model.config.get("engine")
-    expected = (
-        "expected steps, a whole number from 1 to 1000, guidance, a number from 0 to 100, and shift, one from 0.1 to 10"
-    )
-    good = isinstance(given, dict) and given.keys() == {"steps", "guidance", "shift"}
-    if good:
-        steps, guidance, shift = given["steps"], given["guidance"], given["shift"]
-        good = type(steps) is int and 1 <= steps <= 1000
-        good = good and type(guidance) in (int, float) and 0 <= guidance <= 100
-        good = good and type(shift) in (int, float) and 0.1 <= shift <= 10
-    if not good:
-        raise InputError(f"{expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
-    return dict(given)
+    if isinstance(given, dict) and given.keys() == {"steps", "guidance", "shift"} and _is_usable(**given):
+        return dict(given)
+    expected = "steps, a whole number from 1 to 1000, guidance, a number from 0 to 100, and shift, one from 0.1 to 10"
+    raise InputError(f"expected {expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
+
+
+def _is_usable(steps: object, guidance: object, shift: object) -> bool:
+    if isinstance(guidance, bool) or isinstance(shift, bool):
+        return False
+    numbers = isinstance(guidance, (int, float)) and 0 <= guidance <= 100
+    numbers = numbers and isinstance(shift, (int, float)) and 0.1 <= shift <= 10
+    return type(steps) is int and 1 <= steps <= 1000 and numbers
 
 
 def _flow(sizes: dict[str, Any]) -> nn.Module:
