@@ -34,6 +34,8 @@ _STEP_M = 4.0  # a wall that is this much too high or too low counts as a wrong 
 _ON_ROAD = 25.0  # wrong cells for each cell of road in a box
 _CUT = 1.0  # wrong cells for each cell along a cut
 _DEPTH = 6  # cuts on the way to a box, and one
+_CORE_CELLS = 2.5  # from the outline of a body to its core
+_APART_M = 2.0  # roofs next to each other that differ by this much are of two houses
 _ALONG_M = 12.0  # from a road; what is farther from it need not stand along it
 _LIKE_STREET = 0.6  # weight of the street's direction against that of the outline
 _ONE_HOUSE_CELLS = 2500  # up to 400 m2, all boxes of a body look alike
@@ -85,9 +87,9 @@ def fit_houses(
         static_map: for the ground at their feet, and which side is the front.
         seed: of what labels do not tell: looks, and storeys above the grid.
     """
-    part, count = ndimage.label(height > 0.0)
+    part, count = _bodies(height)
     places = ndimage.find_objects(part, count)
-    whole = (part > 0) & ~np.isin(part, _near_rim(part))
+    whole = (part > 0) & ~np.isin(part, _at_rim(part))
     towards: np.ndarray = ndimage.distance_transform_edt(~barred, return_distances=False, return_indices=True)
     street = _street(barred, towards)
     out: list[tuple[float, ...]] = []
@@ -116,10 +118,23 @@ def fit_houses(
     return np.array(out, dtype=PLAN_DTYPE) if out else np.zeros(0, PLAN_DTYPE)
 
 
-def _near_rim(part: np.ndarray) -> np.ndarray:
-    """Numbers of bodies that go on beyond the mosaic, or whose street may lie there."""
-    n = round(_ALONG_M / CELL_M)
-    return np.unique(np.concatenate([strip.ravel() for strip in (part[:n], part[-n:], part[:, :n], part[:, -n:])]))
+def _bodies(height: np.ndarray) -> tuple[np.ndarray, int]:
+    """Number of the body in each column, 0 for none, int (X, Y), and their count.
+
+    Houses that touch at a corner, or differ in height, are bodies of their own: each has a core, and what is around it.
+    """
+    wall = height > 0.0
+    step = ndimage.maximum_filter(height, 3) - ndimage.minimum_filter(np.where(wall, height, np.inf), 3)
+    core = ndimage.distance_transform_edt(wall & (step < _APART_M)) >= _CORE_CELLS
+    numbers, count = ndimage.label(core)
+    if not count:
+        return numbers, 0
+    nearest: np.ndarray = ndimage.distance_transform_edt(~core, return_distances=False, return_indices=True)
+    return np.where(wall, numbers[tuple(nearest)], 0), count
+
+
+def _at_rim(part: np.ndarray) -> np.ndarray:
+    return np.unique(np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]]))
 
 
 def _street(barred: np.ndarray, towards: np.ndarray) -> np.ndarray:
