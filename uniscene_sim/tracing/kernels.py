@@ -29,6 +29,7 @@ from uniscene_sim.tracing.slabs import (
     next_column,
     slab_entry,
     slab_exit,
+    steady,
 )
 from uniscene_sim.tracing.voxels import trace_window
 
@@ -206,6 +207,7 @@ def _block_hit(materials, brick_of, bricks, corner, ray, ta, t_end):
 def _trace_tiles(a: AtlasArrays, ray: Ray, t_min, t_max):
     """First hit of a ray on tiles between t_min and t_max; returns what `trace_world` does."""
     ox, oy, oz, dx, dy, dz = ray
+    dx, dy = steady(dx), steady(dy)
     cx, cy = floor((ox + t_min * dx) / BLOCK_M), floor((oy + t_min * dy) / BLOCK_M)
     t0 = t_min
     while t0 <= t_max:

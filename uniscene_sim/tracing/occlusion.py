@@ -9,7 +9,7 @@ from uniscene_sim.taxonomy import Material
 from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, TILE_BLOCKS, TILE_M
 from uniscene_sim.tracing.atlas import BEYOND, BLOCK_M, AtlasArrays, slot_of
 from uniscene_sim.tracing.kernels import SLACK_T, brick_hit, ground_hit
-from uniscene_sim.tracing.slabs import Corner, Ray, cell_exits, first_cell, next_cell, next_column, slab_exit
+from uniscene_sim.tracing.slabs import Corner, Ray, cell_exits, first_cell, next_cell, next_column, slab_exit, steady
 
 __all__ = ["occluded"]
 
@@ -51,6 +51,7 @@ def occluded(a: AtlasArrays, ray: Ray, t_max):
     """Whether cells or bridge decks block an ascending ray (map frame) up to t_max. The open ground does not: hills are
     too low to cast shadows."""
     ox, oy, oz, dx, dy, dz = ray
+    dx, dy = steady(dx), steady(dy)
     cx, cy = floor(ox / BLOCK_M), floor(oy / BLOCK_M)
     t0 = 0.0
     while t0 <= t_max:

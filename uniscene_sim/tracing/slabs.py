@@ -22,7 +22,10 @@ __all__ = [
     "next_column",
     "slab_entry",
     "slab_exit",
+    "steady",
 ]
+
+_PARALLEL = 1e-12  # of a unit direction: over a kilometre that is a millionth of a millimetre
 
 
 class Ray(NamedTuple):
@@ -42,6 +45,16 @@ class Corner(NamedTuple):
     x: float  # m
     y: float
     z: float
+
+
+@inlined
+def steady(direction):
+    """A component of a unit direction along x or y, 0 if it is next to none.
+
+    Beside a tile's border such a ray would be on one side of it in the map, and by rounding on the other in the tile,
+    for the whole of its way.
+    """
+    return direction if abs(direction) > _PARALLEL else 0.0
 
 
 @inlined
