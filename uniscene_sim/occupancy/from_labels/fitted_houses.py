@@ -1,8 +1,9 @@
 """Houses that generated labels show, as upright boxes with straight walls.
 
-Where no plan was told, walls are where the generator put them. A house is a connected body of tall wall cells. It is
-taken apart along its own axes into boxes of one height each, which are then drawn like planned houses: a generator of
-0.4 m cells knows where a house stands and how high, but not how a wall is plastered.
+Where no plan was told, walls are where the generator put them. A house is a body of tall wall cells around a core of
+roofs without a step. It is taken apart along its walls and its street into boxes of one height each, which are then
+drawn like planned houses: a generator of 0.4 m cells knows where a house stands and how high, but not how a wall is
+plastered.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def fit_houses(
 ) -> np.ndarray:
     """Houses (N,) PLAN_DTYPE that reach into the middle tile of a mosaic of tiles.
 
-    A body of walls that lies wholly in the mosaic gives the same boxes for all tiles that it touches.
+    A body of walls that lies wholly in the mosaic, with the street that it stands along, gives the same boxes for all
+    tiles that it touches.
 
     Args:
         height: float64 (X, Y) m, of `house_cells`.
