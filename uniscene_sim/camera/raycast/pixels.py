@@ -14,7 +14,7 @@ from uniscene_sim.lens import FISHEYE, PINHOLE, pixel_ray
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, GROUND_CLASSES, MATERIAL_LABEL, OccClass
 from uniscene_sim.tracing.slabs import Ray
 
-__all__ = ["ImageBuffers", "PosedCamera", "antialias_pixel", "is_edge", "render_pixel"]
+__all__ = ["ImageBuffers", "PosedCamera", "antialias_pixel", "is_edge", "pixel_direction", "render_pixel"]
 
 _SKY = int(OccClass.FREE)
 # at grazing angles the depth of ground jumps from row to row without an edge
@@ -41,7 +41,7 @@ class ImageBuffers(NamedTuple):
 
 
 @device
-def _pixel_direction(lens, rotation, px, py):
+def pixel_direction(lens, rotation, px, py):
     """Unit direction (3 numbers, map frame) of an image point, and its cosine to the optical axis, `_OUTSIDE_LENS`
     where the lens has no ray."""
     if lens[0] == PINHOLE:
@@ -72,7 +72,7 @@ def render_pixel(scene: CameraScene, camera: PosedCamera, image: ImageBuffers, c
         v, u: row and column.
     """
     ox, oy, oz = camera.position[0], camera.position[1], camera.position[2]
-    dx, dy, dz, scale = _pixel_direction(camera.lens, camera.rotation, u + 0.5, v + 0.5)
+    dx, dy, dz, scale = pixel_direction(camera.lens, camera.rotation, u + 0.5, v + 0.5)
     if scale == _OUTSIDE_LENS:
         image.depth[v, u], image.semantic[v, u], image.instance[v, u] = inf, _SKY, 0
         image.rgb[v, u, 0], image.rgb[v, u, 1], image.rgb[v, u, 2] = 0, 0, 0
@@ -120,7 +120,7 @@ def antialias_pixel(scene: CameraScene, camera: PosedCamera, image: ImageBuffers
     red, green, blue = 0.0, 0.0, 0.0
     for q in range(4):  # a rotated grid
         x, y = u + 0.125 + 0.25 * q, v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2))
-        dx, dy, dz, scale = _pixel_direction(camera.lens, camera.rotation, x, y)
+        dx, dy, dz, scale = pixel_direction(camera.lens, camera.rotation, x, y)
         if scale == _OUTSIDE_LENS:
             continue
         _, _, _, r, g, b = render_ray(scene, candidates, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / camera.lens[1])

@@ -42,12 +42,23 @@ from uniscene_sim.tracing.occlusion import occluded
 from uniscene_sim.tracing.paint import beyond_edge, paint_cell
 from uniscene_sim.tracing.slabs import Ray
 
-__all__ = ["CameraScene", "render_ray"]
+__all__ = [
+    "SHADOW_M",
+    "CameraScene",
+    "Hit",
+    "agent_ambient_occlusion",
+    "cell_density",
+    "in_shadow_of_agents",
+    "in_sun_shadow",
+    "light_surface",
+    "mirror_in_wet_ground",
+    "render_ray",
+]
 
 _BODY, _UPPER, _LOWER = int(Material.BODY), int(Material.CLOTH_UPPER), int(Material.CLOTH_LOWER)
 _EMPTY = int(Material.NONE)
 _PUDDLES = 124  # key of random numbers
-_SHADOW_M = 70.0  # length of shadow rays
+SHADOW_M = 70.0  # length of shadow rays
 _RAY_OFFSET_M = 0.01  # rays from a surface start this far off it
 _AGENT_RAY_OFFSET_M = 0.08  # more than a voxel of a template, so that voxel steps do not shadow themselves
 _MOST_SAMPLES = 12
@@ -101,7 +112,7 @@ def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
         green, blue.
     """
     sky, far = scene.sky, scene.max_range_m
-    ox, oy, oz, dx, dy, dz = ray
+    dx, dy, dz = ray.dx, ray.dy, ray.dz
     hit = _first_hit(scene, candidates, count, ray, far)
     t, m, nx, ny, nz, deck, row = hit
     if t == inf:
@@ -113,23 +124,33 @@ def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
         return t, m, row, r, g, b
     r, g, b = _shade_hit(scene, hit, ray, pixel_angle)
     if sky.wet > 0.0 and deck >= 0 and is_ground_material(m):
-        x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
-        cosine = min(1.0, max(0.0, -(nx * dx + ny * dy + nz * dz)))
-        # Puddles by value noise, a film of water between them; Fresnel reflection by Schlick.
-        pool = min(1.0, max(0.0, (value_noise(0.35 * x, 0.35 * y, _PUDDLES) - 0.42) * 4.0))
-        mirror = sky.wet * (0.14 + 0.76 * pool) * (0.02 + 0.98 * (1.0 - cosine) ** 5)
-        if mirror > 0.03:
-            mx, my, mz = dx + 2 * cosine * nx, dy + 2 * cosine * ny, dz + 2 * cosine * nz
-            sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
-            reach = min(_MIRROR_M, far - t)
-            if reach > 0.0 and mirror > 0.08:
-                mirrored = Ray(x + _RAY_OFFSET_M * nx, y + _RAY_OFFSET_M * ny, z + _RAY_OFFSET_M * nz, mx, my, mz)
-                mirrored_hit = _first_hit(scene, candidates, count, mirrored, reach)
-                if mirrored_hit.t < inf:
-                    sr, sg, sb = _shade_reflection(scene, mirrored_hit, mirrored)
-            r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
+        r, g, b = mirror_in_wet_ground(scene, candidates, count, hit, ray, r, g, b)
     r, g, b = apply_haze(sky, t, r, g, b)
     return t, m, row, r, g, b
+
+
+@inlined
+def mirror_in_wet_ground(scene: CameraScene, candidates, count, hit: Hit, ray: Ray, r, g, b):
+    """Radiance (r, g, b) of wet ground with what it mirrors."""
+    sky, far = scene.sky, scene.max_range_m
+    ox, oy, oz, dx, dy, dz = ray
+    t, _, nx, ny, nz, _, _ = hit
+    x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
+    cosine = min(1.0, max(0.0, -(nx * dx + ny * dy + nz * dz)))
+    # Puddles by value noise, a film of water between them; Fresnel reflection by Schlick.
+    pool = min(1.0, max(0.0, (value_noise(0.35 * x, 0.35 * y, _PUDDLES) - 0.42) * 4.0))
+    mirror = sky.wet * (0.14 + 0.76 * pool) * (0.02 + 0.98 * (1.0 - cosine) ** 5)
+    if mirror > 0.03:
+        mx, my, mz = dx + 2 * cosine * nx, dy + 2 * cosine * ny, dz + 2 * cosine * nz
+        sr, sg, sb = sky_radiance(sky, mx, my, max(mz, 0.0), False)
+        reach = min(_MIRROR_M, far - t)
+        if reach > 0.0 and mirror > 0.08:
+            mirrored = Ray(x + _RAY_OFFSET_M * nx, y + _RAY_OFFSET_M * ny, z + _RAY_OFFSET_M * nz, mx, my, mz)
+            mirrored_hit = _first_hit(scene, candidates, count, mirrored, reach)
+            if mirrored_hit.t < inf:
+                sr, sg, sb = _shade_reflection(scene, mirrored_hit, mirrored)
+        r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
+    return r, g, b
 
 
 @inlined
@@ -172,32 +193,55 @@ def _shade_hit(scene: CameraScene, hit: Hit, ray: Ray, pixel_angle):
         if deck >= 0:
             slant = max(0.02, abs(nx * dx + ny * dy + nz * dz))
             ar, ag, ab = _ground_albedo(a, m, deck, x, y, dx, dy, pixel / slant, pixel, scene.albedo)
-            sky_share = _agent_ambient_occlusion(scene, x, y, z)
+            sky_share = agent_ambient_occlusion(scene, x, y, z)
         elif nz == 0.0 and is_wall_material(m):
             sx, sy = _smoothed_wall_normal(a, x, y, z, nx, ny)
-        sky_share *= 1.0 - min(0.8, 1.5 * _cell_density(a, x + 0.9 * sx, y + 0.9 * sy, z + 0.9 * nz))
+        sky_share *= 1.0 - min(0.8, 1.5 * cell_density(a, x + 0.9 * sx, y + 0.9 * sy, z + 0.9 * nz))
     sunlit = 1.0
     if sx * sky.sun[0] + sy * sky.sun[1] + nz * sky.sun[2] <= 0.0:
         sunlit = 0.0
     elif sky.sunlight[0] > 0.002:
         # shadow rays stay within the camera's range, as tiles beyond may not be in the atlas
-        reach = min(_SHADOW_M, (scene.max_range_m - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
+        reach = min(SHADOW_M, (scene.max_range_m - t) / max(sqrt(sky.sun[0] ** 2 + sky.sun[1] ** 2), 1e-3))
         if sx != nx or sy != ny:
             ray_offset = CELL_M  # the next step of a slanting wall of cells is not to shadow it
-        if reach > 0.0 and _in_sun_shadow(scene, x + ray_offset * sx, y + ray_offset * sy, z + ray_offset * nz, reach):
+        if reach > 0.0 and in_sun_shadow(scene, x + ray_offset * sx, y + ray_offset * sy, z + ray_offset * nz, reach):
             sunlit = 0.0
+    at = SurfacePoint(x, y, z, sx, sy, nz)
+    surface = SurfaceMaterial(m, ar, ag, ab, lights, row >= 0)
+    return light_surface(scene, surface, at, deck >= 0, ray, pixel, sunlit, sky_share)
+
+
+@inlined
+def light_surface(
+    scene: CameraScene, surface: SurfaceMaterial, at: SurfacePoint, ground, ray: Ray, pixel, sunlit, sky_share
+):
+    """Radiance of a surface towards the camera by sun, sky and lamps, linear RGB, before haze.
+
+    Args:
+        scene: what is rendered.
+        surface: material and albedo.
+        at: point and normal.
+        ground: whether it is ground, which may be wet.
+        ray: the camera's.
+        pixel: width of a pixel there, m.
+        sunlit, sky_share: visible shares of sun and sky.
+    """
+    sky = scene.sky
+    x, y, z, sx, sy, nz = at
+    m, ar, ag, ab = surface.material, surface.red, surface.green, surface.blue
+    dx, dy, dz = ray.dx, ray.dy, ray.dz
     lr, lg, lb = 0.0, 0.0, 0.0
     hr, hg, hb = 0.0, 0.0, 0.0
     if sky.darkness > 0.0:
         lamps, bins = scene.lamps, scene.lamp_bins
         lr, lg, lb = lamp_light(lamps, bins, x, y, z, sx, sy, nz)
-        gloss = sky.wet * _WET_GLOSS if deck >= 0 else GLOSS[m]
+        gloss = sky.wet * _WET_GLOSS if ground else GLOSS[m]
         if gloss > 0.0:
             hr, hg, hb = lamp_shine(lamps, bins, x, y, z, sx, sy, nz, dx, dy, dz, gloss)
         elif RETRO[m]:
             hr, hg, hb = lamp_retro(lamps, bins, x, y, z, dx, dy, dz)
             hr, hg, hb = hr * ar, hg * ag, hb * ab
-    surface, at = SurfaceMaterial(m, ar, ag, ab, lights, row >= 0), SurfacePoint(x, y, z, sx, sy, nz)
     return shade_surface(sky, surface, at, dx, dy, dz, pixel, Illumination(sunlit, sky_share, lr, lg, lb, hr, hg, hb))
 
 
@@ -220,23 +264,31 @@ def _shade_reflection(scene: CameraScene, hit: Hit, ray: Ray):
 
 
 @device
-def _in_sun_shadow(scene: CameraScene, x, y, z, reach):
+def in_sun_shadow(scene: CameraScene, x, y, z, reach):
     """Whether something within `reach` (m) occludes the sun from a point."""
     sun = scene.sky.sun
     to_sun = Ray(x, y, z, sun[0], sun[1], sun[2])
-    level = sqrt(sun[0] ** 2 + sun[1] ** 2) + 1e-12
-    begin, end = bin_range(scene.shadow_bins, (y * sun[0] - x * sun[1]) / level, 0.0)
-    if end > begin:
-        candidates, count = scene.shadow_bins.rows[begin:end], end - begin
-        if trace_agents(scene.agents, scene.templates, candidates, count, to_sun, reach)[5] >= 0:
-            return True
+    if in_shadow_of_agents(scene, to_sun, reach):
+        return True
     if scene.atlas.occupancy.voxels.shape[0]:
         return trace_world(scene.atlas, to_sun, reach)[0] < inf
     return occluded(scene.atlas, to_sun, reach)
 
 
 @device
-def _agent_ambient_occlusion(scene: CameraScene, x, y, z):
+def in_shadow_of_agents(scene: CameraScene, to_sun: Ray, reach):
+    """Whether an agent occludes the sun."""
+    sun, x, y = scene.sky.sun, to_sun.ox, to_sun.oy
+    level = sqrt(sun[0] ** 2 + sun[1] ** 2) + 1e-12
+    begin, end = bin_range(scene.shadow_bins, (y * sun[0] - x * sun[1]) / level, 0.0)
+    if end > begin:
+        candidates, count = scene.shadow_bins.rows[begin:end], end - begin
+        return trace_agents(scene.agents, scene.templates, candidates, count, to_sun, reach)[5] >= 0
+    return False
+
+
+@device
+def agent_ambient_occlusion(scene: CameraScene, x, y, z):
     """Share of the sky that agents leave visible from a point of the ground."""
     sky_share = 1.0
     begin, end = bin_range(scene.contact_bins, x, y)
@@ -256,7 +308,7 @@ def _agent_ambient_occlusion(scene: CameraScene, x, y, z):
 
 
 @device
-def _cell_density(a: AtlasArrays, x, y, z):
+def cell_density(a: AtlasArrays, x, y, z):
     """Share of occupied cells around a point, trilinear over 1.6 m."""
     u, v = x / _SOFT_M - 0.5, y / _SOFT_M - 0.5
     i, j = floor(u), floor(v)

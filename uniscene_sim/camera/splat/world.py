@@ -1,0 +1,115 @@
+"""`SplatWorld`: the tiles of a store as splats, made once for each tile and lit once for each sun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+
+from uniscene_sim.camera.splat.patch import Patch, pack_patch
+from uniscene_sim.camera.splat.project import Placement
+from uniscene_sim.camera.splat.relight import light_patch
+from uniscene_sim.camera.splat.splats import merge_splats
+from uniscene_sim.camera.splat.surfaces import tile_splats
+from uniscene_sim.compute.threads import map_threads
+from uniscene_sim.interfaces import Atlas
+from uniscene_sim.tile import CELL_M, TILE_M, Tile, TileSource
+from uniscene_sim.tracing.atlas import AtlasArrays, slot_of
+
+__all__ = ["SplatWorld"]
+
+_LEVELS_M = (CELL_M, 0.8, 1.6, 3.2)
+_MOST_TILES = 80
+_PART = 8192  # splats that are lit at once
+_IN_PLACE = np.eye(3)
+
+
+@dataclass
+class _TileSplats:
+    tile: Tile
+    patch: Patch
+    #: By sun and neighbours: the light of its splats, and the first of them that has been lit
+    lights: dict[tuple[bytes, int], tuple[np.ndarray, int]] = field(default_factory=dict)
+
+
+class SplatWorld:
+    """Splats of the tiles of one store; worlds in several threads may share it.
+
+    Args:
+        store: where tiles come from.
+    """
+
+    def __init__(self, store: TileSource):
+        self._store = store
+        self._tiles: dict[tuple[int, int], _TileSplats] = {}
+        self._lock = Lock()
+
+    def patches(
+        self, atlas: Atlas, sun: np.ndarray, centre: np.ndarray, far_m: float, level_px: float, focal_px: float
+    ) -> list[tuple[Patch, Placement]]:
+        """All patches around a place, lit as far as their levels of detail are needed, in the order of their tiles.
+
+        Args:
+            atlas: the tiles.
+            sun: float64 (3,), unit vector.
+            centre: float64 (3,) m, of the cameras.
+            far_m: their range.
+            level_px: size of splats that is fine enough.
+            focal_px: longest focal length.
+        """
+        arrays = atlas.arrays
+        low = arrays.window_at
+        shown = [(int(low[0] + i), int(low[1] + j)) for i, j in np.argwhere(arrays.window >= 0)]
+        with self._lock:
+            near = [index for index in shown if _distance(index, centre) <= far_m]
+            found = [self._tile(index) for index in near]
+            out = []
+            for (ix, iy), splats in zip(near, found, strict=True):
+                away = max(_distance((ix, iy), centre) - 3.2, 0.1)
+                level = int(np.searchsorted(splats.patch.level_m[1:] * focal_px, level_px * away, side="right"))
+                patch = self._lit(splats, arrays, ix, iy, sun, level)
+                out.append((patch, _placement(ix, iy)))
+            while len(self._tiles) > _MOST_TILES and next(iter(self._tiles)) not in near:
+                self._tiles.pop(next(iter(self._tiles)))
+        return out
+
+    def _tile(self, index: tuple[int, int]) -> _TileSplats:
+        """The splats of a tile, made anew where the tile is another one."""
+        tile, known = self._store.get(*index), self._tiles.pop(index, None)
+        if known is None or known.tile is not tile:
+            levels = [tile_splats(tile)]
+            for size in _LEVELS_M[1:]:
+                levels.append(merge_splats(levels[-1], size))
+            known = _TileSplats(tile, pack_patch(levels, _LEVELS_M))
+        self._tiles[index] = known  # the latest is the last
+        return known
+
+    def _lit(self, splats: _TileSplats, arrays: AtlasArrays, ix: int, iy: int, sun: np.ndarray, level: int) -> Patch:
+        """The patch with light from a level on. It depends on which neighbours there are, and on nothing farther."""
+        around = sum(
+            1 << k for k in range(9) if slot_of(arrays, ix + k // 3 - 1, iy + k % 3 - 1) >= 0
+        )
+        key, patch = (sun.tobytes(), around), splats.patch
+        light, done = splats.lights.pop(key, (np.ones_like(patch.light), len(patch.light)))
+        wanted = int(patch.first[min(level, len(patch.first) - 1), 0])
+        lit = patch._replace(light=light)
+        if wanted < done:
+            parts = [(k, min(k + _PART, done)) for k in range(wanted, done, _PART)]
+            map_threads(lambda part: light_patch(arrays, lit, ix * TILE_M, iy * TILE_M, sun, *part), parts)
+        splats.lights[key] = light, min(wanted, done)
+        while len(splats.lights) > 3:
+            splats.lights.pop(next(iter(splats.lights)))
+        return lit
+
+
+def _distance(index: tuple[int, int], centre: np.ndarray) -> float:
+    """From a place to the nearest point of a tile, m."""
+    dx = max(index[0] * TILE_M - centre[0], 0.0, centre[0] - (index[0] + 1) * TILE_M)
+    dy = max(index[1] * TILE_M - centre[1], 0.0, centre[1] - (index[1] + 1) * TILE_M)
+    return float(np.hypot(dx, dy))
+
+
+def _placement(ix: int, iy: int) -> Placement:
+    shift = np.array([ix * TILE_M, iy * TILE_M, 0.0])
+    return Placement(_IN_PLACE, shift, _IN_PLACE, -1, 0, _IN_PLACE)
