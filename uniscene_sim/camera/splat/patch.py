@@ -8,13 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from uniscene_sim.camera.splat.splats import Splats
+from uniscene_sim.taxonomy import Material
 from uniscene_sim.tracing.atlas import BLOCK_M
 
-__all__ = ["COVER", "Patch", "pack_patch"]
+__all__ = ["COVER", "PAINT_COVER", "Patch", "pack_patch"]
 
 #: How much larger the variance of a rendered splat is than that of the surface that it stands for: a square of side s
-#: gets a standard deviation of 0.36 s, see `project.PEAK`.
-COVER = 1.56
+#: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint is narrower, so that it does not cover
+#: the ground beside it.
+COVER, PAINT_COVER = 1.56, 0.9
+_PAINT = [
+    m for m in Material if "LINE" in m.name or m in (Material.CROSSING_STRIPE, Material.ARROW, Material.CROSSING_GAP)
+]
 
 
 class Patch(NamedTuple):
@@ -53,9 +58,10 @@ def pack_patch(levels: Sequence[Splats], level_m: Sequence[float], chunk_m: floa
     for k, chunk in enumerate(chunks):
         first[k, 1:] = np.cumsum(np.bincount(chunk, minlength=count))
         first[k] += sum(map(len, levels[:k]))
+    cover = np.where(np.isin(joined.material, _PAINT), PAINT_COVER, COVER)
     return Patch(
         joined.means,
-        (COVER * joined.covariances).astype(np.float32),
+        (cover[:, None] * joined.covariances).astype(np.float32),
         joined.normals,
         joined.opacities,
         joined.albedo,

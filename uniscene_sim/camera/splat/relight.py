@@ -44,6 +44,7 @@ __all__ = ["light_patch", "relight_rows"]
 _FREE = int(OccClass.FREE)
 _SHADOW_M = 60.0  # less than a tile, so that a shadow on a splat comes from its tile or a neighbour
 _OFF_M = 0.12  # shadow rays start this far off a splat, plus a share of its level's size
+_FULL = 1.25  # what little shines through between splats is not seen
 _LEAST_OPACITY = 0.5  # of pixels that have a depth and a label
 _OUTSIDE_LENS = -2.0
 
@@ -103,7 +104,7 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
             if scale == _OUTSIDE_LENS:
                 image.rgb[v, u, 0], image.rgb[v, u, 1], image.rgb[v, u, 2] = 0, 0, 0
                 continue
-            opacity, splat = float(blended.opacity[v, u]), blended.splat[v, u]
+            opacity, splat = min(float(blended.opacity[v, u]) * _FULL, 1.0), blended.splat[v, u]
             red, green, blue = 0.0, 0.0, 0.0
             if splat >= 0:
                 m, row = int(projected[splat, 17]), int(projected[splat, 18])

@@ -1,8 +1,8 @@
 """The surfaces of a tile as splats: faces of cells and bricks, and squares of ground.
 
 Each splat has the moments of the faces that it stands for. A full cell gives one for each side that shows, a brick one
-for all of it: a slanting wall of bricks becomes splats that slant. Ground is squares of 0.4 m, and of 0.1 m where its
-paint changes.
+for all of it: a slanting wall of bricks becomes splats that slant. Ground is squares of 0.4 m, of 0.1 m where its paint
+changes, and of 0.05 m where an edge of paint runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FLAT_M2 = 0.01**2  # variance of a face along its normal
 _THIN = 0.35  # share of its area that the sum of a brick's faces has at least, if it has an outside
 _HIDDEN_M = 0.3  # faces this far below the ground are not made
 _AROUND = 2  # cells to each side that a wall's normal is smoothed over
-_SAMPLES = 4  # of paint along a square of 0.1 m
+_SAMPLES = 3  # of paint along a square that an edge crosses
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ROW = 17  # numbers of a splat in the kernels: mean, covariance, normal, albedo, material, area
 _SIDES = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)], np.int64)
@@ -255,52 +255,76 @@ def _ground_rows(ground, paint, edge_of, edges, blocks, materials, brick_of, bas
                 for b in range(step):
                     same = same and paint[step * i + a, step * j + b] == paint[step * i, step * j]
             parts = 1 if same else step
-            if count + parts * parts > len(out):
-                grown = np.empty((2 * len(out), _ROW), np.float32)
-                grown[:count] = out[:count]
-                out = grown
-            side = CELL_M / parts
             for a in range(parts):
                 for b in range(parts):
-                    x, y = i * CELL_M + (a + 0.5) * side, j * CELL_M + (b + 0.5) * side
-                    u, v = x / GROUND_STEP_M, y / GROUND_STEP_M
-                    # heights half a square to each side, so that neighbours meet
-                    h = 0.5 * side / GROUND_STEP_M
-                    left, right = _height(ground, u - h, v), _height(ground, u + h, v)
-                    back, ahead = _height(ground, u, v - h), _height(ground, u, v + h)
-                    gx, gy = (right - left) / side, (ahead - back) / side
-                    z = 0.25 * (left + right + back + ahead)
-                    if np.isnan(z):
-                        continue
-                    out[count, 0], out[count, 1], out[count, 2] = x, y, z
-                    even = side * side / 12.0
-                    out[count, 3], out[count, 4], out[count, 5] = even + _FLAT_M2, 0.0, even * gx
-                    out[count, 6], out[count, 7] = even + _FLAT_M2, even * gy
-                    out[count, 8] = even * (gx * gx + gy * gy) + _FLAT_M2
-                    length = np.sqrt(gx * gx + gy * gy + 1.0)
-                    out[count, 9], out[count, 10], out[count, 11] = -gx / length, -gy / length, 1.0 / length
-                    material = paint[step * i + (a if parts > 1 else 0), step * j + (b if parts > 1 else 0)]
-                    red, green, blue = LINEAR_RGB[material, 0], LINEAR_RGB[material, 1], LINEAR_RGB[material, 2]
-                    if parts > 1 and edge_of[i, j] >= 0:
-                        red, green, blue = 0.0, 0.0, 0.0
-                        for s in range(_SAMPLES * _SAMPLES):
-                            sx = x + ((s // _SAMPLES + 0.5) / _SAMPLES - 0.5) * side
-                            sy = y + ((s % _SAMPLES + 0.5) / _SAMPLES - 0.5) * side
-                            m = _paint_of(paint, edge_of, edges, step * i + a, step * j + b, sx, sy)
-                            found[s] = m
-                            red, green, blue = (red + LINEAR_RGB[m, 0] / 16, green + LINEAR_RGB[m, 1] / 16,
-                                                blue + LINEAR_RGB[m, 2] / 16)  # fmt: skip
-                        most = 0
-                        for s in range(_SAMPLES * _SAMPLES):
-                            same_as = 0
-                            for q in range(_SAMPLES * _SAMPLES):
-                                same_as += found[q] == found[s]
-                            if same_as > most:
-                                most, material = same_as, found[s]
-                    out[count, 12], out[count, 13], out[count, 14] = red, green, blue
-                    out[count, 15], out[count, 16] = material, side * side * length
-                    count += 1
+                    at_i, at_j = step * i + a, step * j + b
+                    row = edge_of[i, j]
+                    finer = 2 if parts > 1 and row >= 0 and edges[row, at_i & 3, at_j & 3, 3] != 0 else 1
+                    if count + finer * finer > len(out):
+                        grown = np.empty((2 * len(out), _ROW), np.float32)
+                        grown[:count] = out[:count]
+                        out = grown
+                    side = CELL_M / parts / finer
+                    for c in range(finer):
+                        for d in range(finer):
+                            x = i * CELL_M + (a * finer + c + 0.5) * side
+                            y = j * CELL_M + (b * finer + d + 0.5) * side
+                            if not _write_square(out, count, ground, x, y, side):
+                                continue
+                            material = paint[at_i, at_j]
+                            if finer > 1:
+                                material = _write_paint(out, count, paint, edge_of, edges, at_i, at_j, x, y, side, found)
+                            else:
+                                for q in range(3):
+                                    out[count, 12 + q] = LINEAR_RGB[material, q]
+                            out[count, 15] = material
+                            count += 1
     return out[:count].copy()
+
+
+@device
+def _write_square(out, at, ground, x, y, side):
+    """Write place, covariance, normal and area of a square of ground; returns whether there is any."""
+    u, v = x / GROUND_STEP_M, y / GROUND_STEP_M
+    # heights half a square to each side, so that neighbours meet
+    h = 0.5 * side / GROUND_STEP_M
+    left, right = _height(ground, u - h, v), _height(ground, u + h, v)
+    back, ahead = _height(ground, u, v - h), _height(ground, u, v + h)
+    gx, gy = (right - left) / side, (ahead - back) / side
+    z = 0.25 * (left + right + back + ahead)
+    if np.isnan(z):
+        return False
+    out[at, 0], out[at, 1], out[at, 2] = x, y, z
+    even = side * side / 12.0
+    out[at, 3], out[at, 4], out[at, 5] = even + _FLAT_M2, 0.0, even * gx
+    out[at, 6], out[at, 7] = even + _FLAT_M2, even * gy
+    out[at, 8] = even * (gx * gx + gy * gy) + _FLAT_M2
+    length = np.sqrt(gx * gx + gy * gy + 1.0)
+    out[at, 9], out[at, 10], out[at, 11] = -gx / length, -gy / length, 1.0 / length
+    out[at, 16] = side * side * length
+    return True
+
+
+@njit(cache=True)
+def _write_paint(out, at, paint, edge_of, edges, i, j, x, y, side, found):
+    """Write the mean albedo of a square in cell (i, j) of paint, which an edge crosses; returns what most of it is."""
+    for q in range(3):
+        out[at, 12 + q] = 0.0
+    count = _SAMPLES * _SAMPLES
+    for s in range(count):
+        sx = x + ((s // _SAMPLES + 0.5) / _SAMPLES - 0.5) * side
+        sy = y + ((s % _SAMPLES + 0.5) / _SAMPLES - 0.5) * side
+        found[s] = _paint_of(paint, edge_of, edges, i, j, sx, sy)
+        for q in range(3):
+            out[at, 12 + q] += LINEAR_RGB[found[s], q] / count
+    most, material = 0, found[0]
+    for s in range(count):
+        same = 0
+        for q in range(count):
+            same += found[q] == found[s]
+        if same > most:
+            most, material = same, found[s]
+    return material
 
 
 @device

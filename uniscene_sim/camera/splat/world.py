@@ -19,7 +19,7 @@ from uniscene_sim.tracing.atlas import AtlasArrays, slot_of
 
 __all__ = ["SplatWorld"]
 
-_LEVELS_M = (CELL_M, 0.8, 1.6, 3.2)
+_LEVELS_M = (0.1, CELL_M, 0.8, 1.6, 3.2)
 _MOST_TILES = 80
 _PART = 8192  # splats that are lit at once
 _IN_PLACE = np.eye(3)
