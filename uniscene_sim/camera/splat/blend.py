@@ -1,8 +1,9 @@
 """Projected splats to pixels: sorted by depth, binned by squares of 16 x 16 pixels, blended from front to back.
 
 What is blended are the properties of surfaces, not light, so that light may change from tick to tick:
-C = sum_i c_i alpha_i prod_{j < i} (1 - alpha_j), for albedo, normals and shares of light as for UniScene's depth and
-semantics (equations 3 and 4).
+C = sum_i c_i alpha_i prod_{j < i} (1 - alpha_j), for albedo, normals and shares of light as for UniScene's semantics
+(equation 4). Depth is that of the splat in which half of the light is gone (as in Huang et al. 2024, 2D Gaussian
+Splatting): the mean of equation 3 lies between near and far along every silhouette, where nothing is.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _LEAST_ALPHA = np.float32(1.0 / 255.0)
 _CLEAR = np.float32(0.004)  # share of light behind which nothing more is blended
 _LEAST_POWER = np.float32(-8.0)
 _ZERO, _ONE, _HALF, _PART = np.float32(0.0), np.float32(1.0), np.float32(0.5), np.float32(1.0 / 1024.0)
-#: Planes of the sums over a square: transmittance; depth, albedo, normal, shares of sun and sky; greatest weight and
+#: Planes of the sums over a square: transmittance; depth; albedo, normal, shares of sun and sky; greatest weight and
 #: whose; label, and votes for it.
 _BEST, _WHO, _VOTED, _VOTES, _PLANES = 10, 11, 12, 13, 14
 _LANES = 8  # pixels side by side that are blended at once
@@ -46,7 +47,7 @@ class Bins(NamedTuple):
 
 
 class Blended(NamedTuple):
-    """Surfaces as an image shows them; all but opacity are means of what is opaque."""
+    """Surfaces as an image shows them; all but opacity and depth are means of what is opaque."""
 
     opacity: np.ndarray  # float32 (H, W), 0 where nothing is
     depth: np.ndarray  # float32 (H, W) m
@@ -193,9 +194,11 @@ def _blend_lanes(sums, at, dx, dy, xx, xy, yy, peak, depth, du, dv, r, g, b, nx,
         alpha = alpha if alpha < _MOST_ALPHA else _MOST_ALPHA
         alpha = alpha if alpha >= _LEAST_ALPHA else _ZERO
         p = at + np.uint64(lane)
-        w = sums[p] * alpha
-        sums[p] = sums[p] - w
-        sums[p + np.uint64(1 * _PIXELS)] += w * (depth + du * x + dv * dy)
+        clear = sums[p]
+        w = clear * alpha
+        sums[p] = clear - w
+        found = sums[p + np.uint64(1 * _PIXELS)]
+        sums[p + np.uint64(1 * _PIXELS)] = (depth + du * x + dv * dy) if clear >= _HALF else found
         sums[p + np.uint64(2 * _PIXELS)] += w * r
         sums[p + np.uint64(3 * _PIXELS)] += w * g
         sums[p + np.uint64(4 * _PIXELS)] += w * b
@@ -271,7 +274,7 @@ def _write_pixel(sums, rows, first, p, v, u, out: Blended):
     if sums[_BEST * _PIXELS + p] <= 0.0:
         return
     part = _ONE / opacity
-    out.depth[v, u] = sums[_PIXELS + p] * part
+    out.depth[v, u] = sums[_PIXELS + p]
     for c in range(3):
         out.albedo[v, u, c] = sums[(2 + c) * _PIXELS + p] * part
         out.normal[v, u, c] = sums[(5 + c) * _PIXELS + p] * part

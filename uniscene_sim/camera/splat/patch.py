@@ -8,15 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from uniscene_sim.camera.splat.splats import Splats
-from uniscene_sim.taxonomy import Material
+from uniscene_sim.taxonomy import GROUND_CLASSES, Material
 from uniscene_sim.tracing.atlas import BLOCK_M
 
 __all__ = ["COVER", "PAINT_COVER", "Patch", "pack_patch"]
 
 #: How much larger the variance of a rendered splat is than that of the surface that it stands for: a square of side s
-#: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint is narrower, so that it does not cover
-#: the ground beside it.
+#: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint and the small squares of ground beside it are narrower,
+#: so that neither covers the other.
 COVER, PAINT_COVER = 1.56, 0.9
+_SMALL_M2 = 0.02
 _PAINT = [
     m for m in Material if "LINE" in m.name or m in (Material.CROSSING_STRIPE, Material.ARROW, Material.CROSSING_GAP)
 ]
@@ -58,7 +59,8 @@ def pack_patch(levels: Sequence[Splats], level_m: Sequence[float], chunk_m: floa
     for k, chunk in enumerate(chunks):
         first[k, 1:] = np.cumsum(np.bincount(chunk, minlength=count))
         first[k] += sum(map(len, levels[:k]))
-    cover = np.where(np.isin(joined.material, _PAINT), PAINT_COVER, COVER)
+    sharp = np.isin(joined.material, _PAINT) | (np.isin(joined.labels, GROUND_CLASSES) & (joined.area < _SMALL_M2))
+    cover = np.where(sharp, PAINT_COVER, COVER)
     return Patch(
         joined.means,
         (cover[:, None] * joined.covariances).astype(np.float32),
