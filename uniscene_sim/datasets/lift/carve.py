@@ -1,7 +1,7 @@
 """What stands on the ground, by sub-cells of 0.1 m: solid where rays end, empty where they pass.
 
-What lies between two solid sub-cells, and behind one, and no ray has passed, is solid too: beams leave gaps between
-them, rays do not see how thick a wall is, and a wall seen above a parked car stands on the ground.
+What no ray has passed is solid, too, between two solid sub-cells, behind one, and between one and the ground: beams
+leave gaps between them, do not see how thick a wall is, and do not reach what a parked car hides.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uniscene_sim.compute.compiled import njit
+from uniscene_sim.datasets.lift.walls import complete_walls
 from uniscene_sim.maps.recorded.solid_cells import SolidCells
 from uniscene_sim.occupancy.bricks import SUB_CELL_M, sub_cell_bit
 from uniscene_sim.tile import CELL_M
@@ -18,7 +19,7 @@ from uniscene_sim.tile import CELL_M
 __all__ = ["BLOCK_M", "Carved", "Rays", "carve_block"]
 
 BLOCK_M = 32.0  # of what is carved at once
-_HALO = 16  # sub-cells around it, so that gaps are closed across its border
+_HALO = 48  # sub-cells around it, so that gaps are closed across its border
 _SUB = 4  # sub-cells along a cell
 _STEP_M = 0.05  # along rays
 _SHORT_M = 0.2  # a ray is free up to this far before its end
@@ -85,6 +86,7 @@ def carve_block(rays: Rays, index: tuple[int, int], ground: np.ndarray, low_m: f
     _count(hits, behind, crossed, label, low, ground, rays.origins, rays.ends, rays.label)
     _settle(hits, behind, crossed, label)
     _bridge(label, crossed)
+    complete_walls(label, crossed)
     _stand(label, crossed, ground, low[2])
     return Carved(corner, label, crossed)
 

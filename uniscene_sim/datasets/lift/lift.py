@@ -27,7 +27,7 @@ __all__ = ["FILES", "REACH_M", "Lifted", "lift", "lifted_map"]
 
 #: Files of a lifted folder: its map, two scenarios and the rig.
 FILES = ("map.npz", "drive.yaml", "recorded.yaml", "rig.yaml")
-REACH_M = 100.0  # around the ego's way, that is lifted
+REACH_M = 120.0  # around the ego's way, that is lifted
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Lifted:
     folder: Path
     map: RecordedMap
     drive: RecordedDrive
+
+    files = FILES
 
 
 def lift(

@@ -11,12 +11,16 @@ from uniscene_sim.datasets.lift.ground import LaidGround
 from uniscene_sim.limits.memory import require_memory
 from uniscene_sim.maps.recorded.solid_cells import SolidCells
 from uniscene_sim.occupancy.bricks import SUB_CELL_M
-from uniscene_sim.taxonomy import GROUND_CLASSES, OccClass
+from uniscene_sim.taxonomy import GROUND_CLASSES, Material, OccClass
 
 __all__ = ["rays_of", "stand_on"]
 
+#: Materials by class, where the class alone would look like a label.
+_MATERIALS = np.arange(256, dtype=np.uint8)
+_MATERIALS[OccClass.MANMADE], _MATERIALS[OccClass.VEGETATION] = Material.WALL_CONCRETE, Material.FOLIAGE
+
 _HIGHEST_M = 40.0  # above the ground, that something is drawn: a tile's cells reach little farther
-_BELOW_M = 0.8
+_ABOVE_M, _BELOW_M = 1.0, 0.8
 
 
 def rays_of(sweeps: list[SeenSweep]) -> Rays:
@@ -47,11 +51,12 @@ def stand_on(ground: LaidGround, rays: Rays, low: np.ndarray, high: np.ndarray) 
         under = _under(ground, i, j)
         least = float(under.min())
         parts.append(
-            carve_block(rays, (i, j), under, least - _BELOW_M, min(top + 1.0, least + _HIGHEST_M)).cells()
+            carve_block(rays, (i, j), under, least - _BELOW_M, min(top + _ABOVE_M, least + _HIGHEST_M)).cells()
         )
     if not parts:
         return SolidCells(np.zeros((0, 3), np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint64))
-    return SolidCells(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("at", "material", "brick")))
+    at, label, brick = (np.concatenate([getattr(part, name) for part in parts]) for name in ("at", "material", "brick"))
+    return SolidCells(at, _MATERIALS[label], brick)
 
 
 def _under(ground: LaidGround, i: int, j: int) -> np.ndarray:
