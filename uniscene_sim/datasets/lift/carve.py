@@ -19,7 +19,7 @@ from uniscene_sim.tile import CELL_M
 __all__ = ["BLOCK_M", "Carved", "Rays", "carve_block"]
 
 BLOCK_M = 32.0  # of what is carved at once
-_HALO = 48  # sub-cells around it, so that gaps are closed across its border
+_HALO = 80  # sub-cells around it, so that gaps are closed across its border
 _SUB = 4  # sub-cells along a cell
 _STEP_M = 0.05  # along rays
 _SHORT_M = 0.2  # a ray is free up to this far before its end

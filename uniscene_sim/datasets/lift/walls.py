@@ -15,8 +15,9 @@ _FREE, _MANMADE = np.uint8(OccClass.FREE), np.uint8(OccClass.MANMADE)
 _TALL = 8  # solid sub-cells of a column that is part of a wall
 _AROUND = 15  # sub-cells around a column in which others tell the wall's direction
 _FEWEST, _THIN = 12, 0.06  # such columns; variance across the wall over that along it
-_GAP = 45  # sub-cells of the widest gap that is closed along a wall
-_NEARBY = 80  # sub-cells within which a wall is as high as it was seen
+_GAP = 80  # sub-cells of the widest gap that is closed along a wall
+_GAP_UP = 30  # and of the highest
+_NEARBY = 40  # sub-cells within which a wall is as high as where it was seen, in the mean
 _SEEN = 6  # sub-cells above its top within which a ray passes, if the top was seen
 _NO_TOP = -1
 
@@ -29,9 +30,12 @@ def complete_walls(label: np.ndarray, crossed: np.ndarray) -> None:
         crossed: uint16 (X, Y, Z), rays that pass each.
     """
     along, top = _walls(label)
+    _close_upwards(label, crossed, along)
     _close(label, crossed, along)
-    highest = ndimage.maximum_filter(top, 2 * _NEARBY + 1)
-    _raise(label, crossed, along, top, highest)
+    walls = (top != _NO_TOP).astype(np.float64)
+    share = ndimage.uniform_filter(walls, 2 * _NEARBY + 1)
+    mean = ndimage.uniform_filter(walls * top, 2 * _NEARBY + 1) / np.maximum(share, 1e-9)
+    _raise(label, crossed, top, mean.astype(np.int32))
 
 
 @njit(cache=True)
@@ -73,6 +77,25 @@ def _walls(label):
 
 
 @njit(cache=True)
+def _close_upwards(label, crossed, along):
+    """Fill gaps in walls between beams, far away."""
+    nx, ny, nz = label.shape
+    for i in range(nx):
+        for j in range(ny):
+            if along[i, j, 0] == 0.0 and along[i, j, 1] == 0.0:
+                continue
+            last = nz
+            for k in range(nz):
+                if label[i, j, k] == _MANMADE:
+                    if 1 < k - last <= _GAP_UP:
+                        for q in range(last + 1, k):
+                            label[i, j, q] = _MANMADE
+                    last = k
+                elif crossed[i, j, k] > 0:
+                    last = nz
+
+
+@njit(cache=True)
 def _close(label, crossed, along):
     """Fill gaps along walls that no ray has passed."""
     nx, ny, nz = label.shape
@@ -106,8 +129,8 @@ def _close(label, crossed, along):
 
 
 @njit(cache=True)
-def _raise(label, crossed, along, top, highest):
-    """Raise walls whose top nobody saw to the highest top nearby."""
+def _raise(label, crossed, top, mean):
+    """Raise walls whose top nobody saw to the mean of the tops nearby."""
     nx, ny, nz = label.shape
     for i in range(nx):
         for j in range(ny):
@@ -119,7 +142,7 @@ def _raise(label, crossed, along, top, highest):
                 seen = seen or (k + m < nz and crossed[i, j, k + m] > 0)
             if seen:
                 continue
-            for q in range(k + 1, min(highest[i, j] + 1, nz)):
+            for q in range(k + 1, min(mean[i, j] + 1, nz)):
                 if crossed[i, j, q] > 0:
                     break
                 label[i, j, q] = _MANMADE
