@@ -23,6 +23,7 @@ from uniscene_sim.cli.arguments import (
     seed_argument,
 )
 from uniscene_sim.cli.console import on_console
+from uniscene_sim.cli.lift import add_lift
 from uniscene_sim.cli.models import add_commands
 from uniscene_sim.cli.replay import add_replay
 from uniscene_sim.cli.serve import add_remote, add_serve, remote_of
@@ -125,6 +126,8 @@ def build_parser() -> Parser:
     imported.add_argument("--align", type=real_argument, nargs=3, default=(0.0, 0.0, 0.0), metavar=("X", "Y", "YAW"),
                           help="where the origin of the drive lies on that map, m and degrees")  # fmt: skip
     imported.set_defaults(command=_import)
+
+    add_lift(commands)
 
     info = commands.add_parser("info", help="engines, rigs, scenarios, devices and versions")
     info.set_defaults(command=_info)

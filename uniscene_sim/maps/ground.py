@@ -1,4 +1,4 @@
-"""The ground at a place, for kernels: of a vector map or of a painted map."""
+"""The ground at a place, for kernels: of a vector map, a painted map or a recorded one."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = [
     "Ground",
     "LaneGround",
     "PaintedGround",
+    "Relief",
     "cell_at",
     "has_rank",
     "height_at",
@@ -58,29 +59,52 @@ class PaintedGround(NamedTuple):
     parking: EdgeDistance
 
 
+class Relief(NamedTuple):
+    """Heights of recorded ground at the nodes `first` + `step` (i, j)."""
+
+    height: np.ndarray  # float32 (X, Y) m
+    first: np.ndarray  # (2,) m
+    step: float
+
+
 class Ground(NamedTuple):
-    """The ground of a map: lanes or painted areas, the other one empty, and the open terrain around."""
+    """The ground of a map: lanes or painted areas, the other one empty, and the open terrain around. That of a recorded
+    map is painted, and everywhere as high as its relief."""
 
     is_painted: bool
     lanes: LaneGround
     painted: PaintedGround
     terrain: np.ndarray  # (X, Y) m
     terrain_origin: np.ndarray  # (2,) m
+    has_relief: bool
+    relief: Relief
 
     @staticmethod
     def of_lanes(lanes: LaneGround, terrain: np.ndarray, origin: np.ndarray) -> Ground:
         """The ground of a vector map; terrain (X, Y), m, and its origin (2,), m."""
         none = EdgeDistance(np.zeros((2, 2), np.float32), np.zeros(2), 1.0)
-        return Ground(False, lanes, PaintedGround(none, none, none), terrain, origin)
+        return Ground(False, lanes, PaintedGround(none, none, none), terrain, origin, False, _level())
 
     @staticmethod
     def of_paint(painted: PaintedGround, terrain: np.ndarray, origin: np.ndarray) -> Ground:
         """The ground of a painted map; terrain (X, Y), m, and its origin (2,), m."""
-        none = LaneGround(
-            np.zeros((0, 3, 3)), np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(2),
-            np.zeros(2, np.int64),
-        )  # fmt: skip
-        return Ground(True, none, painted, terrain, origin)
+        return Ground(True, _no_lanes(), painted, terrain, origin, False, _level())
+
+    @staticmethod
+    def of_relief(painted: PaintedGround, relief: Relief) -> Ground:
+        """The ground of a recorded map."""
+        return Ground(True, _no_lanes(), painted, np.zeros((2, 2)), np.zeros(2), True, relief)
+
+
+def _level() -> Relief:
+    return Relief(np.zeros((2, 2), np.float32), np.zeros(2), 1.0)
+
+
+def _no_lanes() -> LaneGround:
+    return LaneGround(
+        np.zeros((0, 3, 3)), np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(2),
+        np.zeros(2, np.int64),
+    )  # fmt: skip
 
 
 @device
@@ -92,6 +116,8 @@ def height_at(ground, x, y, hint):
         x, y: place, m, map frame.
         hint: height that distinguishes decks, m.
     """
+    if ground.has_relief:
+        return _bilinear(ground.relief.height, ground.relief.first, ground.relief.step, x, y)
     open_ground = terrain_at(x, y, ground.terrain_origin[0], ground.terrain_origin[1], ground.terrain)
     if ground.is_painted:
         road = _inside(ground.painted.road, x, y)
@@ -128,7 +154,8 @@ def rank_at(ground, x, y, hint, enough):
     """
     best = -1
     if ground.is_painted:
-        if abs(hint) >= SAME_LEVEL_M:
+        level = height_at(ground, x, y, hint) if ground.has_relief else 0.0
+        if abs(hint - level) >= SAME_LEVEL_M:
             return best
         if _inside(ground.painted.road, x, y) > 0.0:
             return 2 if _inside(ground.painted.parking, x, y) > 0.0 else 3
@@ -201,10 +228,15 @@ def cell_at(x, y, origin, shape):
 
 @device
 def _inside(area, x, y):
-    """Distance into an area, m, at a place, bilinear between nodes; beyond them, that of the nearest one."""
-    d = area.distance
-    u = min(max((x - area.first[0]) / area.step, 0.0), d.shape[0] - 1.001)
-    v = min(max((y - area.first[1]) / area.step, 0.0), d.shape[1] - 1.001)
+    """Distance into an area, m, at a place."""
+    return _bilinear(area.distance, area.first, area.step, x, y)
+
+
+@device
+def _bilinear(d, first, step, x, y):
+    """The value at a place, bilinear between nodes; beyond them, that of the nearest one."""
+    u = min(max((x - first[0]) / step, 0.0), d.shape[0] - 1.001)
+    v = min(max((y - first[1]) / step, 0.0), d.shape[1] - 1.001)
     i, j = int(u), int(v)
     u, v = u - i, v - j
     low, high = d[i, j] * (1 - u) + d[i + 1, j] * u, d[i, j + 1] * (1 - u) + d[i + 1, j + 1] * u

@@ -15,6 +15,7 @@ from uniscene_sim.maps.osm.extract import OSM_SUFFIXES, is_osm, osm_ref
 from uniscene_sim.maps.osm.reader import read_osm
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.maps.painted.painted_map import PaintedMap
+from uniscene_sim.maps.recorded.recorded_map import RecordedMap, is_recorded
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.sumo.net import SUMO_SUFFIXES, is_sumo, net_ref
 from uniscene_sim.maps.sumo.polygons import polygon_files
@@ -109,7 +110,7 @@ def _load(path: Path) -> StaticMap:
     if is_city(path):
         return read_cityjson(path)
     if path.suffix == ".npz":
-        return _told(VectorMap.load(path), path)
+        return _told(RecordedMap.load(path) if is_recorded(path) else VectorMap.load(path), path)
     beside = path.with_suffix(".npz")
     if is_regular(beside) and saved_ref(beside) == opendrive_ref(read_input(path, MOST_XODR, _WHAT)):
         return _told(VectorMap.load(beside), path)

@@ -1,7 +1,7 @@
 """`StaticMap`: the static world in the map frame, behind one interface.
 
-Its two forms are `maps.vector.vector_map.VectorMap`, lanes from OpenDRIVE, and `maps.painted.painted_map.PaintedMap`, a
-raster. The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Its axes are those of the map's own
+Its forms are `maps.vector.vector_map.VectorMap`, lanes from OpenDRIVE, `maps.painted.painted_map.PaintedMap`, a raster,
+and `maps.recorded.recorded_map.RecordedMap`, lanes on ground that was recorded, with what stands there. The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Its axes are those of the map's own
 coordinates, its origin is `StaticMap.frame_origin`. Nothing here imports `carla`.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.elements import Closing, Crossing, Lane, MapObject, Signal, SignalProgram, StopLine
+from uniscene_sim.maps.recorded.solid_cells import SolidCells
 
 if TYPE_CHECKING:
     from uniscene_sim.maps.elements import Frontage, Route
@@ -138,6 +139,11 @@ class StaticMap(Protocol):
     @property
     def complete(self) -> frozenset[str]:
         """Kinds of objects (building, tree) of which the map holds every one, so that generators add none."""
+        ...
+
+    @property
+    def solids(self) -> SolidCells | None:
+        """What stands there cell by cell, as of a recorded street; None for a map of objects alone."""
         ...
 
     @property

@@ -7,6 +7,7 @@ agent has that of the spinning one.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +37,29 @@ _ROAD_AROUND_M = 6.0
 _AGENT_LABELS = np.isin(np.arange(256), AGENT_OCC_CLASS[[cls for cls in set(PANDASET_BOXES.values())]])
 
 
-def read_pandaset_street(folder: Path, held_out: bool = False) -> SeenStreet:
+def read_pandaset_street(folder: Path, held_out: bool = False, frames: Container[int] | None = None) -> SeenStreet:
     """Frames 0 to 59 of a sequence, or those that are held out.
 
     Args:
         folder: of the sequence, see `PandaSetFiles`.
         held_out: frames 60 to 79 in place of those before.
+        frames: numbers of the frames, in place of these.
 
     Raises:
         InputError: a file is missing or damaged, nothing is labelled, or a label is unknown.
     """
-    times, frames = read_poses(folder / "lidar/poses.json", folder / "lidar/timestamps.json")
+    times, poses = read_poses(folder / "lidar/poses.json", folder / "lidar/timestamps.json")
     kept = [k for k in range(len(times)) if (k in HELD_OUT) == held_out and k < HELD_OUT.stop]
+    if frames is not None:
+        kept = [k for k in range(len(times)) if k in frames]
     if not kept:
-        raise InputError(f"has {len(times)} sweeps, expected some from {HELD_OUT.start} on", file=folder)
+        wanted = f"some from {HELD_OUT.start} on" if frames is None else "some of the frames"
+        raise InputError(f"has {len(times)} sweeps, expected {wanted}", file=folder)
     files = PandaSetFiles(folder)
     there = [k for k in kept if files.has(k)]
     if not there:
         raise InputError("expected labelled sweeps of the frames, as NN.npz or NN.pkl.gz", file=folder / "lidar")
-    reader = _Reader(files, times, frames)
+    reader = _Reader(files, times, poses)
     base = reader.base(there)
     numbers: dict[str, int] = {}
     moments = []

@@ -16,7 +16,7 @@ from uniscene_sim.datasets.formats.street import UNKNOWN, SeenSweep
 from uniscene_sim.limits.memory import require_memory
 from uniscene_sim.taxonomy import GROUND_CLASSES, OccClass
 
-__all__ = ["CELL_M", "LEVELS", "SeenWorld", "see_world"]
+__all__ = ["CELL_M", "LEVELS", "SeenWorld", "lay_ground", "level_out", "see_world"]
 
 CELL_M = 0.2
 LEVELS = 60  # of CELL_M above the ground
@@ -65,7 +65,7 @@ def see_world(sweeps: Iterable[SeenSweep], low: np.ndarray, shape: tuple[int, in
     points = _Points()
     for sweep in sweeps:
         points.add(sweep, low, shape)
-    height, ground = _ground(points, low, shape)
+    height, ground = lay_ground(points.xyz, points.label, low, shape)
     crossed = np.zeros((*shape, LEVELS), np.uint16)
     for origins, ends in points.rays:
         cross(crossed, height, low, CELL_M, origins.astype(np.float64), ends.astype(np.float64))
@@ -104,9 +104,16 @@ def _cells(xyz: np.ndarray, low: np.ndarray, shape: tuple[int, int]) -> np.ndarr
     return out
 
 
-def _ground(points: _Points, low: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Height float32 (X, Y) and class uint8 (X, Y) of the ground."""
-    xyz, label = points.xyz, points.label
+def lay_ground(
+    xyz: np.ndarray, label: np.ndarray, low: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Height float32 (X, Y) m, made up where it was not seen, and class uint8 (X, Y) of the ground, FREE there.
+
+    Args:
+        xyz, label: points (N, 3), m, and their classes (N,); those of ground are used.
+        low: (2,) m, corner of the raster.
+        shape: cells of `CELL_M` along x and y.
+    """
     use = np.isin(label, _GROUND)
     xyz, label = xyz[use], label[use]
     at = _cells(xyz, low, shape)
@@ -117,7 +124,7 @@ def _ground(points: _Points, low: np.ndarray, shape: tuple[int, int]) -> tuple[n
     height[cells] = xyz[order[first + count // 2], 2]
     height = height.reshape(shape)
     # What is far above or below all around it, such as a bridge, is not the ground that one drives on.
-    broad = _filled(height, 5)
+    broad = level_out(height, 5)
     off = np.abs(height - ndimage.median_filter(broad, 9)) > _STEP_M
     height[off] = np.nan
     votes = np.zeros((len(OccClass), size), np.int32)
@@ -127,11 +134,11 @@ def _ground(points: _Points, low: np.ndarray, shape: tuple[int, int]) -> tuple[n
     ground = np.where(total > 0, votes.argmax(axis=0), _FREE).astype(np.uint8)
     for paint in _PAINT:
         ground[(total > 0) & (votes[paint] >= _PAINT_SHARE * total)] = paint
-    return _filled(height, _AROUND_CELLS).astype(np.float32), ground.reshape(shape)
+    return level_out(height, _AROUND_CELLS).astype(np.float32), ground.reshape(shape)
 
 
-def _filled(height: np.ndarray, around: int) -> np.ndarray:
-    """Heights with gaps closed from what is nearest, evened out."""
+def level_out(height: np.ndarray, around: int) -> np.ndarray:
+    """Heights (X, Y) with gaps (NaN) closed from what is nearest, evened out over some cells."""
     gap = np.isnan(height)
     if gap.all():
         return np.zeros_like(height)

@@ -48,11 +48,18 @@ class GroundPoints:
 
 @dataclass(frozen=True)
 class LoggedImage:
-    """A picture that a camera took."""
+    """A picture that a camera took.
+
+    Attributes:
+        pose: float64 (4, 4), world <- optical frame (x right, y down, z ahead), when it was taken.
+        frame: number of the moment in the data set.
+    """
 
     camera: str
     time_s: float
     file: Path
+    pose: np.ndarray
+    frame: int
 
 
 @dataclass(frozen=True)

@@ -81,13 +81,21 @@ def read_nuscenes_drive(folder: Path, scene: str | None = None) -> LoggedDrive:
     poses = np.array([_row(matrix_of_row(stamped[t], folder / "ego_pose.json")) for t in stamps.tolist()])
     poses[:, 3:] = np.unwrap(poses[:, 3:], axis=0)
     tracks, losses = _tracks(tables, samples, begin_us, folder)
+    numbers = {row["token"]: k for k, row in enumerate(sorted(samples, key=lambda row: int(row["timestamp"])))}
     images = tuple(
-        LoggedImage(tables["sensor"][sensor]["channel"], (row["timestamp"] - begin_us) * 1e-6, file)
+        LoggedImage(
+            tables["sensor"][mount["sensor_token"]]["channel"],
+            (row["timestamp"] - begin_us) * 1e-6,
+            file,
+            matrix_of_row(tables["ego_pose"][row["ego_pose_token"]], folder / "ego_pose.json")
+            @ matrix_of_row(mount, folder / "calibrated_sensor.json"),
+            numbers[row["sample_token"]],
+        )
         for row in data
         if begin_us <= row["timestamp"] <= last_us
         and row["fileformat"] in ("jpg", "png")
         and is_regular(file := folder.parent / row["filename"])
-        for sensor in [tables["calibrated_sensor"][row["calibrated_sensor_token"]]["sensor_token"]]
+        for mount in [tables["calibrated_sensor"][row["calibrated_sensor_token"]]]
     )
     rig = _rig(tables, data, begin_us, folder)
     return LoggedDrive(str(which["name"]), _ZOE, (stamps - stamps[0]) * 1e-6, poses, tracks, rig, None, images, losses)

@@ -256,10 +256,11 @@ def _images(folder: Path, begin_s: float, last_s: float) -> Iterator[LoggedImage
         place = _image_folder(folder, poses.parent.name)
         if place is None:
             continue
-        for k, stamp in enumerate(read_json(poses, _MOST_JSON, "times of PandaSet")):
+        stamps, matrices = read_poses(poses.parent / "poses.json", poses)
+        for k, (stamp, pose) in enumerate(zip(stamps.tolist(), matrices, strict=True)):
             file = place / f"{k:02d}.jpg"
             if 0.0 <= stamp - begin_s <= last_s and file.is_file():
-                yield LoggedImage(poses.parent.name, stamp - begin_s, file)
+                yield LoggedImage(poses.parent.name, stamp - begin_s, file, pose, k)
 
 
 # --- ground -----------------------------------------------------------------------------------------------------------

@@ -82,7 +82,11 @@ class PaintedMap(PaintedRaster):
         """
         return rasterise_cells(self, bev_pose_xyyaw, shape, resolution_m, z_hint, schema or LayoutSchema())
 
-    # There are no lanes, nor anything attached to them.
+    # There are no solids, no lanes, nor anything attached to them.
+
+    @property
+    def solids(self) -> None:
+        return None
 
     @property
     def geo_reference(self) -> None:

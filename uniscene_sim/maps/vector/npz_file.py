@@ -7,7 +7,7 @@ reveals damage.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -37,16 +37,18 @@ from uniscene_sim.storage.array_file import read_arrays
 from uniscene_sim.storage.input_file import MIB, reading
 from uniscene_sim.storage.output_file import output_file
 
-__all__ = ["read_map", "save_map", "saved_ref"]
+__all__ = ["MOST_MAP", "read_map", "save_map", "saved_ref"]
 
 FORMAT = 3
 _WHAT = "a map of uniscene_sim"
-_MOST = 512 * MIB
+#: Bytes of all arrays of a map.
+MOST_MAP = 512 * MIB
 
 
-def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
-    """Write a map and its identity, whole or not at all."""
+def save_map(m: RoadNetwork, path: str | Path, ref: str, others: Mapping[str, np.ndarray] | None = None) -> None:
+    """Write a map and its identity, whole or not at all, with other arrays by name."""
     arrays, meta = pack(m)
+    arrays |= others or {}
     head = json.dumps({"format": FORMAT, "ref": ref, "content_sha256": content_hash(m)})
     with output_file(path) as part, open(part, "wb") as stream:
         np.savez_compressed(stream, head=np.array(head), meta=np.array(meta), **arrays)  # type: ignore[arg-type]
@@ -55,14 +57,14 @@ def save_map(m: RoadNetwork, path: str | Path, ref: str) -> None:
 def saved_ref(path: str | Path) -> str | None:
     """Identity of the map in a file; None if the file is damaged or of another format."""
     try:
-        return _head(read_arrays(path, ["head"], _WHAT, _MOST), path)["ref"]
+        return _head(read_arrays(path, ["head"], _WHAT, MOST_MAP), path)["ref"]
     except InputError:
         return None
 
 
 def read_map(path: str | Path) -> RoadNetwork:
     """Read and check a map."""
-    arrays = read_arrays(path, None, _WHAT, _MOST)
+    arrays = read_arrays(path, None, _WHAT, MOST_MAP)
     head = _head(arrays, path)
     with reading(path, _WHAT):
         network = _unpack(arrays, json.loads(str(arrays["meta"])))

@@ -12,6 +12,7 @@ import numpy as np
 from uniscene_sim.layout import BevLayout, LayoutSchema
 from uniscene_sim.maps.elements import Frontage, RoadNetwork, Route
 from uniscene_sim.maps.frame_origin import network_near_origin
+from uniscene_sim.maps.recorded.solid_cells import SolidCells
 from uniscene_sim.maps.vector.content import content_hash
 from uniscene_sim.maps.vector.frontages import lane_frontages
 from uniscene_sim.maps.vector.lane_graph import LaneGraph
@@ -53,6 +54,11 @@ class VectorMap(RoadNetwork):
     def complete(self) -> frozenset[str]:
         """Kinds of which plans of streets know every one; none of OpenDRIVE, whose files seldom do."""
         return frozenset(self.complete_kinds)
+
+    @property
+    def solids(self) -> SolidCells | None:
+        """None: a plan of streets holds objects."""
+        return None
 
     def frontages(self) -> list[Frontage]:
         """Sides of lanes with open ground beyond, every 2 m."""

@@ -28,7 +28,7 @@ __all__ = ["ProceduralOccupancy"]
 
 
 class ProceduralOccupancy:
-    """Buildings, trees, street furniture and terrain that agree with the map.
+    """Buildings, trees, street furniture and terrain that agree with the map; on a recorded one, what was seen there.
 
     A tile depends on the map, the seed and its index, and on nothing else.
     """
@@ -51,7 +51,7 @@ class ProceduralOccupancy:
         return site.tile()
 
     def site(self, ix: int, iy: int) -> Site:
-        """A tile's ground and bridges. Its cells use the same memory at each call."""
+        """A tile's ground, bridges and what the map holds as solids. Its cells use the same memory at each call."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         surface = self.map.surface
         ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)
@@ -61,6 +61,8 @@ class ProceduralOccupancy:
         self._mask.fill(0)
         for deck in ground[1:]:
             draw_bridge_slab(self._material, self._mask, base, deck)
+        if self.map.solids is not None:
+            self.map.solids.draw((ix, iy), base, self._material, self._mask)
         return Site((ix, iy), x0, y0, base, self._material, self._mask, ground, paint)
 
     def objects(self, x0: float, y0: float, margin_m: float = 0.0) -> np.ndarray:
