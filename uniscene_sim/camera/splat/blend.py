@@ -8,7 +8,7 @@ Splatting): the mean of equation 3 lies between near and far along every silhoue
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import exp, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["SQUARE_PX", "Blended", "Bins", "bin_splats", "blend_squares", "new_bins", "new_blended", "scratch"]
+__all__ = ["SQUARE_PX", "Blended", "Bins", "bin_splats", "blend_squares", "gather_squares", "new_bins", "new_blended", "scratch"]
 
 SQUARE_PX = 16
 _PIXELS = SQUARE_PX * SQUARE_PX
@@ -281,3 +281,46 @@ def _write_pixel(sums, rows, first, p, v, u, out: Blended):
     out.light[v, u, 0], out.light[v, u, 1] = sums[8 * _PIXELS + p] * part, sums[9 * _PIXELS + p] * part
     out.label[v, u] = int(sums[_VOTED * _PIXELS + p])
     out.splat[v, u] = rows[first + int(sums[_WHO * _PIXELS + p])]
+
+
+@nogil_kernel
+def gather_squares(projected, bins: Bins, numbers, image, weight, sums):
+    """The adjoint of blending: what each splat contributes to, summed over an image.
+
+    Args:
+        projected: float32 (M, 22), see `project.FIELDS`.
+        bins: of the image.
+        numbers: int32 (M,), row of `sums` of each.
+        image: float32 (H, W, 3).
+        weight: float32 (H, W), of its pixels.
+        sums: float64 (N, 4): weighted sums of the image, and weights; added to.
+    """
+    height, width = weight.shape
+    nx = (width + SQUARE_PX - 1) // SQUARE_PX
+    for square in range(bins.first.shape[0] - 1):
+        first, last = bins.first[square], bins.first[square + 1]
+        for p in range(_PIXELS):
+            px, py = (square % nx) * SQUARE_PX + p % SQUARE_PX, (square // nx) * SQUARE_PX + p // SQUARE_PX
+            if px >= width or py >= height or weight[py, px] <= 0.0:
+                continue
+            clear = _ONE
+            for at in range(first, last):
+                q = bins.rows[at]
+                x, y = np.float32(px) + _HALF - projected[q, 0], np.float32(py) + _HALF - projected[q, 1]
+                if abs(x) > projected[q, 15] or abs(y) > projected[q, 16]:
+                    continue
+                power = (-_HALF * (projected[q, 2] * x * x + projected[q, 4] * y * y)) - projected[q, 3] * x * y
+                if power < _LEAST_POWER:
+                    continue
+                alpha = min(projected[q, 6] * np.float32(exp(power)), _MOST_ALPHA)
+                if alpha < _LEAST_ALPHA:
+                    continue
+                w = clear * alpha
+                clear -= w
+                part = w * weight[py, px]
+                row = numbers[q]
+                for c in range(3):
+                    sums[row, c] += part * image[py, px, c]
+                sums[row, 3] += part
+                if clear < _CLEAR:
+                    break

@@ -33,6 +33,7 @@ class _Buffers:
     """Arrays of a thread, which grow as images need them."""
 
     projected: np.ndarray
+    numbers: np.ndarray
     bins: Bins
     sums: np.ndarray
 
@@ -85,7 +86,7 @@ class SplatCameras(RaycastCameras):
         while True:
             count = 0
             for patch, placement in [*patches, *seen]:
-                count = project_patch(patch, placement, eye, buffers.projected, count)
+                count = project_patch(patch, placement, eye, buffers.projected, buffers.numbers, count)
             if count <= len(buffers.projected):
                 break
             buffers = self._buffers(width, height, splats=count)
@@ -128,7 +129,8 @@ class SplatCameras(RaycastCameras):
             rows = pairs + pairs // 4
         if old is None or room > len(old.projected) or rows > len(old.bins.rows):
             projected = old.projected if old and keep else np.empty((room, len(FIELDS)), np.float32)
-            known[width, height] = _Buffers(projected, new_bins(room, width, height, rows), self._sums())
+            numbers = np.empty(len(projected), np.int32)
+            known[width, height] = _Buffers(projected, numbers, new_bins(room, width, height, rows), self._sums())
         return known[width, height]
 
 

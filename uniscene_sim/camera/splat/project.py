@@ -52,6 +52,7 @@ class Placement(NamedTuple):
     row: int  # of the agent, -1 for the world
     label: int  # OccClass of the agent
     rgb: np.ndarray  # float64 (3, 3), linear, of its body, upper and lower clothes
+    first: int = 0  # number of the patch's first splat
 
 
 @device
@@ -65,7 +66,7 @@ def _level(patch: Patch, eye: Eye, away):
 
 
 @nogil_kernel
-def project_patch(patch: Patch, place: Placement, eye: Eye, out, count):
+def project_patch(patch: Patch, place: Placement, eye: Eye, out, numbers, count):
     """Append what an eye may see of a patch.
 
     Args:
@@ -73,6 +74,7 @@ def project_patch(patch: Patch, place: Placement, eye: Eye, out, count):
         place: where they stand.
         eye: the camera.
         out: float32 (M, 22), columns `FIELDS`, written from `count` on.
+        numbers: int32 (M,), written: which splat each row is.
         count: rows in use.
 
     Returns:
@@ -183,6 +185,7 @@ def project_patch(patch: Patch, place: Placement, eye: Eye, out, count):
                 continue
             if count < out.shape[0]:
                 o = out[count]
+                numbers[count] = place.first + q
                 o[0], o[1], o[2], o[3], o[4] = u, v, yy / det, -xy / det, xx / det
                 o[5] = sqrt(x * x + y * y + z * z) if fisheye else z
                 o[6] = peak

@@ -13,7 +13,7 @@ from uniscene_sim.camera.raycast.shading import LINEAR_RGB, is_wall_material
 from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_CELLS, Tile
+from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_CELLS, Tile
 
 __all__ = ["tile_splats"]
 
@@ -30,15 +30,21 @@ _ROW = 17  # numbers of a splat in the kernels: mean, covariance, normal, albedo
 _SIDES = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)], np.int64)
 
 
-def tile_splats(tile: Tile) -> Splats:
+def tile_splats(tile: Tile, fine: np.ndarray | None = None) -> Splats:
     """Splats of all surfaces of a tile that may be seen from above ground; x, y from the tile's corner, z of the map, m.
 
     The colours are those of the materials, and no splat has an instance.
+
+    Args:
+        tile: the tile.
+        fine: bool (20, 20), columns whose surfaces get splats of 0.1 m, for appearances that have more to show.
     """
-    cells = _cell_rows(tile.blocks, tile.materials, tile.brick_of, tile.bricks, tile.ground, float(tile.base_z))
+    if fine is None:
+        fine = np.zeros((TILE_BLOCKS, TILE_BLOCKS), np.bool_)
+    cells = _cell_rows(tile.blocks, tile.materials, tile.brick_of, tile.bricks, tile.ground, float(tile.base_z), fine)
     ground = [
         _ground_rows(tile.ground[d], tile.paint[d], tile.edge_of[d], tile.edges, tile.blocks, tile.materials,
-                     tile.brick_of, float(tile.base_z))
+                     tile.brick_of, float(tile.base_z), fine)
         for d in range(len(tile.ground))
     ]  # fmt: skip
     rows = np.concatenate([cells, *ground])
@@ -125,7 +131,7 @@ def _write(out, at, moments, base_z, nx, ny, nz, material):
 
 
 @njit(cache=True, nogil=True)
-def _cell_rows(blocks, materials, brick_of, bricks, ground, base_z):
+def _cell_rows(blocks, materials, brick_of, bricks, ground, base_z, fine):
     """Rows float32 (N, 17) of the faces of all cells."""
     out, count = np.empty((4096, _ROW), np.float32), 0
     sums = np.empty((6, 10))
@@ -153,6 +159,7 @@ def _cell_rows(blocks, materials, brick_of, bricks, ground, base_z):
                     full = brick_of[row, ci, cj, ck] < 0
                     mask = _ALL if full else bricks[brick_of[row, ci, cj, ck]]
                     sums[:] = 0.0
+                    shown = np.uint64(0)  # sub-cells with a face that shows
                     for side in range(6):
                         di, dj, dk = _SIDES[side, 0], _SIDES[side, 1], _SIDES[side, 2]
                         beyond = _mask_at(blocks, materials, brick_of, bricks, i + di, j + dj, k + dk)
@@ -176,11 +183,12 @@ def _cell_rows(blocks, materials, brick_of, bricks, ground, base_z):
                                     y = j * CELL_M + (b + 0.5 + 0.5 * dj) * _SUB_M
                                     z = k * CELL_M + (c + 0.5 + 0.5 * dk) * _SUB_M
                                     _sum(sums[side], x, y, z)
-                    if count + 6 > len(out):
+                                    shown |= np.uint64(1) << np.uint64(16 * a + 4 * b + c)
+                    if count + 64 > len(out):
                         grown = np.empty((2 * len(out), _ROW), np.float32)
                         grown[:count] = out[:count]
                         out = grown
-                    if full:
+                    if full and not fine[bi, bj]:
                         for side in range(6):
                             if sums[side, 0] > 0.0:
                                 nx, ny, nz = 1.0 * _SIDES[side, 0], 1.0 * _SIDES[side, 1], 1.0 * _SIDES[side, 2]
@@ -200,6 +208,17 @@ def _cell_rows(blocks, materials, brick_of, bricks, ground, base_z):
                         continue
                     length = np.sqrt(nx * nx + ny * ny + nz * nz)
                     outside = length > _THIN * area
+                    if fine[bi, bj]:
+                        nx, ny, nz = (nx / length, ny / length, nz / length) if outside else (0.0, 0.0, 0.0)
+                        for bit in range(64):
+                            if (shown >> np.uint64(bit)) & np.uint64(1):
+                                whole[:] = 0.0
+                                _sum(whole, i * CELL_M + ((bit >> 4) + 0.5) * _SUB_M,
+                                     j * CELL_M + (((bit >> 2) & 3) + 0.5) * _SUB_M,
+                                     k * CELL_M + ((bit & 3) + 0.5) * _SUB_M)  # fmt: skip
+                                _write(out, count, whole, base_z, nx, ny, nz, material)
+                                count += 1
+                        continue
                     whole[:] = 0.0
                     if outside:
                         for side in range(6):
@@ -234,7 +253,7 @@ def _paint_of(paint, edge_of, edges, i, j, x, y):
 
 
 @njit(cache=True, nogil=True)
-def _ground_rows(ground, paint, edge_of, edges, blocks, materials, brick_of, base_z):
+def _ground_rows(ground, paint, edge_of, edges, blocks, materials, brick_of, base_z, fine):
     """Rows float32 (N, 17) of one deck."""
     out, count = np.empty((TILE_CELLS * TILE_CELLS, _ROW), np.float32), 0
     found = np.empty(_SAMPLES * _SAMPLES, np.uint8)
@@ -250,7 +269,7 @@ def _ground_rows(ground, paint, edge_of, edges, blocks, materials, brick_of, bas
                 row = blocks[i >> 3, j >> 3, k >> 3]
                 if brick_of[row, i & 7, j & 7, k & 7] < 0:
                     continue  # below a house
-            same = edge_of[i, j] < 0
+            same = edge_of[i, j] < 0 and not fine[i >> 3, j >> 3]
             for a in range(step):
                 for b in range(step):
                     same = same and paint[step * i + a, step * j + b] == paint[step * i, step * j]
