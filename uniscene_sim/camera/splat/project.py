@@ -52,6 +52,7 @@ class Placement(NamedTuple):
     row: int  # of the agent, -1 for the world
     label: int  # OccClass of the agent
     rgb: np.ndarray  # float64 (3, 3), linear, of its body, upper and lower clothes
+    painted: bool = False  # the patch has the colours of its clothes and paint already
     first: int = 0  # number of the patch's first splat
 
 
@@ -191,7 +192,7 @@ def project_patch(patch: Patch, place: Placement, eye: Eye, out, numbers, count)
                 o[6] = peak
                 m = patch.material[q]
                 part = 0 if m == _BODY else (1 if m == _UPPER else (2 if m == _LOWER else -1))
-                if place.row >= 0 and part >= 0:
+                if place.row >= 0 and part >= 0 and not place.painted:
                     o[7], o[8], o[9] = place.rgb[part, 0], place.rgb[part, 1], place.rgb[part, 2]
                 else:
                     o[7], o[8], o[9] = patch.albedo[q, 0], patch.albedo[q, 1], patch.albedo[q, 2]
