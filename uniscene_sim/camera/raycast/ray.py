@@ -37,6 +37,7 @@ from uniscene_sim.tile import (
 )
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, slot_of
+from uniscene_sim.tracing.camera_rays import Hit, first_hit
 from uniscene_sim.tracing.kernels import trace_agents, trace_world
 from uniscene_sim.tracing.occlusion import occluded
 from uniscene_sim.tracing.paint import beyond_edge, paint_cell
@@ -74,18 +75,6 @@ class CameraScene(NamedTuple):
     plain: bool  # sun and sky alone: no shadows, detail, weather
 
 
-class Hit(NamedTuple):
-    """Where a ray ends."""
-
-    t: float  # m, inf where nothing is hit
-    material: int
-    nx: float  # normal, map frame
-    ny: float
-    nz: float
-    deck: int  # of the ground, -1 on all else
-    row: int  # of the agent, -1 on the world
-
-
 @inlined
 def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
     """Trace and shade one ray.
@@ -102,7 +91,7 @@ def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
     """
     sky, far = scene.sky, scene.max_range_m
     ox, oy, oz, dx, dy, dz = ray
-    hit = _first_hit(scene, candidates, count, ray, far)
+    hit = first_hit(scene.atlas, scene.agents, scene.templates, candidates, count, ray, far)
     t, m, nx, ny, nz, deck, row = hit
     if t == inf:
         r, g, b = sky_radiance(sky, dx, dy, dz, not scene.plain)
@@ -124,24 +113,14 @@ def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
             reach = min(_MIRROR_M, far - t)
             if reach > 0.0 and mirror > 0.08:
                 mirrored = Ray(x + _RAY_OFFSET_M * nx, y + _RAY_OFFSET_M * ny, z + _RAY_OFFSET_M * nz, mx, my, mz)
-                mirrored_hit = _first_hit(scene, candidates, count, mirrored, reach)
+                mirrored_hit = first_hit(
+                    scene.atlas, scene.agents, scene.templates, candidates, count, mirrored, reach
+                )
                 if mirrored_hit.t < inf:
                     sr, sg, sb = _shade_reflection(scene, mirrored_hit, mirrored)
             r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
     r, g, b = apply_haze(sky, t, r, g, b)
     return t, m, row, r, g, b
-
-
-@inlined
-def _first_hit(scene: CameraScene, candidates, count, ray: Ray, far):
-    """The first hit of a ray within `far` (m)."""
-    t, m, nx, ny, nz, deck = trace_world(scene.atlas, ray, far)
-    row = min(deck, -1)
-    if count:
-        ta, ma, ax, ay, az, agent = trace_agents(scene.agents, scene.templates, candidates, count, ray, min(t, far))
-        if agent >= 0 and ta < t:
-            t, m, nx, ny, nz, deck, row = ta, ma, ax, ay, az, -1, agent
-    return Hit(t, m, nx, ny, nz, deck, row)
 
 
 @inlined
