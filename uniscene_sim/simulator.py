@@ -368,7 +368,8 @@ class Simulator(Generic[Source]):
 
     def _views_of(self, deliveries: Sequence[Delivery]) -> dict[str, WorldView]:
         """By sensor, the world as its record shows it; a window that is not known any more leaves its sensors out."""
-        views, now_us = {}, self._recent[-1].stamp_us
+        views: dict[str, WorldView] = {}
+        now_us = self._recent[-1].stamp_us
         for one in deliveries:
             if self.trace == "tiles" or one.window is not None:
                 moment = Moment(one.layout, (), one.window)

@@ -118,9 +118,7 @@ class Annotator:
             if lidar.name in sweeps:
                 of_sweep[lidar.name]["scene_flow"] = point_velocity(view, lidar, sweeps[lidar.name])
 
-    def _buffers(
-        self, views: Mapping[str, WorldView], layouts: Mapping[str, LayoutFrame], of_camera: _Found
-    ) -> None:
+    def _buffers(self, views: Mapping[str, WorldView], layouts: Mapping[str, LayoutFrame], of_camera: _Found) -> None:
         for spec in self._rig.cameras:
             if spec.name in of_camera and spec.name in views:
                 found, layout = camera_buffers(views[spec.name], spec), layouts[spec.name]

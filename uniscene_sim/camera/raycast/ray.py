@@ -113,9 +113,7 @@ def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
             reach = min(_MIRROR_M, far - t)
             if reach > 0.0 and mirror > 0.08:
                 mirrored = Ray(x + _RAY_OFFSET_M * nx, y + _RAY_OFFSET_M * ny, z + _RAY_OFFSET_M * nz, mx, my, mz)
-                mirrored_hit = first_hit(
-                    scene.atlas, scene.agents, scene.templates, candidates, count, mirrored, reach
-                )
+                mirrored_hit = first_hit(scene.atlas, scene.agents, scene.templates, candidates, count, mirrored, reach)
                 if mirrored_hit.t < inf:
                     sr, sg, sb = _shade_reflection(scene, mirrored_hit, mirrored)
             r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
