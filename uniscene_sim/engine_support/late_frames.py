@@ -138,7 +138,6 @@ def add_results(
     """
     wait_us = latency_us if queue.started else 0
     new = [
-        Delivery(m.layout.stamp_us + wait_us, m.layout, r, m.window)
-        for m, r in zip(call.moments, records, strict=True)
+        Delivery(m.layout.stamp_us + wait_us, m.layout, r, m.window) for m, r in zip(call.moments, records, strict=True)
     ]
     return replace(queue, state=state, deliveries=(*queue.deliveries, *new))
