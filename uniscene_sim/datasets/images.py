@@ -207,14 +207,14 @@ def _layout(stamp_us: int, pose: Pose, agents: np.ndarray, seed: int, style: Sty
 def write_images(path: Path, drive: DriveImages) -> None:
     """Write one file, completely or not at all; see `read_images`."""
     cameras, layouts = drive.cameras, drive.layouts
-    arrays = dict(
+    arrays: dict[str, np.ndarray] = dict(
         stamp_us=np.array([layout.stamp_us for layout in layouts], np.int64),
         pose=np.array([_numbers(layout.ego_pose) for layout in layouts]),
         agents=np.concatenate([np.zeros(0, AGENT_DTYPE), *(layout.agents for layout in layouts)]),
         agents_of=np.array([len(layout.agents) for layout in layouts], np.int64),
-        seed=np.int64(drive.seed),
+        seed=np.array(drive.seed, np.int64),
         weather=np.array(drive.style.weather),
-        hour=np.float64(drive.style.time_of_day_h),
+        hour=np.array(drive.style.time_of_day_h, np.float64),
         camera=np.array([spec.name for spec in cameras]),
         model=np.array([spec.model for spec in cameras]),
         intrinsics=np.array([(spec.fx, spec.fy, spec.cx, spec.cy) for spec in cameras], np.float64),
@@ -279,11 +279,15 @@ def _camera(a: dict[str, np.ndarray], k: int, width: int, height: int) -> Camera
     model = str(a["model"][k])
     if model not in LENSES:
         raise InputError(f"no lens model {model!r}, expected one of {', '.join(LENSES)}", field="model")
+    fx, fy, cx, cy = a["intrinsics"][k].tolist()
     return CameraSpec(
         str(a["camera"][k]),
         width,
         height,
-        *a["intrinsics"][k].tolist(),
+        fx,
+        fy,
+        cx,
+        cy,
         pose=Pose(*a["mount"][k].tolist()),
         max_range_m=float(a["range_m"][k]),
         model=model,  # type: ignore[arg-type]
