@@ -40,6 +40,7 @@ from uniscene_sim.tracing.buffers import camera_buffers, coordinates_of, origin_
 
 __all__ = ["DriveImages", "make_images", "read_images", "simulate_images", "write_images"]
 
+_FARTHEST_M = 1e7  # of places that are read
 _WEATHERS = ("clear", "clear", "clear", "rain", "snow", "fog")
 #: Arrays of each camera: dtype, and shape with M moments of H rows and W columns.
 _PLANES: dict[str, tuple[str, tuple[int | str, ...]]] = {
@@ -245,8 +246,14 @@ def read_images(path: str | Path, cameras: Sequence[str] | None = None) -> Drive
     a = read_arrays(path, _ARRAYS, what)
     with reading(path, what):
         lengths = check_shapes(a, _ARRAYS, path)
-        check_span(a["agents_of"], 0, lengths["A"], path, "agents_of")
-        check_span(a["agents"]["cls"], 0, len(AGENT_OCC_CLASS) - 1, path, "agents.cls")
+        for field, values, low, high in (
+            ("pose", a["pose"], -_FARTHEST_M, _FARTHEST_M),
+            ("agents_of", a["agents_of"], 0, lengths["A"]),
+            ("agents.cls", a["agents"]["cls"], 0, len(AGENT_OCC_CLASS) - 1),
+            ("agents.pos", a["agents"]["pos"], -_FARTHEST_M, _FARTHEST_M),
+            ("agents.rpy", a["agents"]["rpy"], -10.0, 10.0),
+        ):
+            check_span(values, low, high, path, field)
         if a["agents_of"].sum() != lengths["A"] or not lengths["M"]:
             raise InputError("expected the number of agents at each of some moments", file=path, field="agents_of")
         names: list[str] = a["camera"].tolist()
