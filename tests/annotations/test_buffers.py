@@ -1,12 +1,13 @@
 """Exact buffers: held to the brute-force tracer, to closed forms, to images of `raycast`, and to each other."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import PlainCameras
+from uniscene_sim.frames import CameraBuffers, CameraFrame
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.simulator import Simulator
@@ -216,6 +217,50 @@ def test_nothing_is_made_unless_it_is_requested(street):
     plain = world.step(request=replace(world.request, annotations=frozenset(["boxes"])))
     assert plain.annotations.cameras["pin"].buffers is None
     assert world.step(request=replace(world.request, annotations=frozenset())).annotations is None
+
+
+class _DrawnCameras:
+    """A generator that is told the buffers of what it draws, and whose images have no depth of their own."""
+
+    name, coupling, chunk, latency_ticks = "drawn", "independent", 1, 0
+
+    def __init__(self):
+        self.told = {}
+
+    def step(self, state, views, specs):
+        return state, [{spec.name: self._draw(view, spec) for spec in specs} for view in views]
+
+    def _draw(self, view, spec):
+        told = self.told[view.frame.stamp_us, spec.name] = camera_buffers(view, spec)
+        blank = np.zeros(told.depth.shape, np.uint8)
+        return CameraFrame(
+            (127.5 * (1.0 + told.normals)).astype(np.uint8), blank + np.float32(5.0), blank, blank.astype(np.uint16),
+            view.frame.stamp_us,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("trace", TRACED)
+def test_a_generator_is_told_what_the_annotation_says_whatever_it_draws(trace):
+    made = assemble(
+        ScenarioSource.open("cut_in"), RIG, camera="raycast-plain", trace=trace, bev_schema=None,
+        annotations=("buffers",),
+    )  # fmt: skip
+    engine = _DrawnCameras()
+    worlds = made, Simulator(
+        ScenarioSource.open("cut_in"), RIG, made.store, made.engines | {"camera": engine}, trace=trace,
+        request=made.request,
+    )  # fmt: skip
+    for world in worlds:
+        world.reset()
+    traced, drawn = (world.step() for world in worlds)
+    for spec in CAMERAS:
+        exact, judged = buffers_of(traced, spec), buffers_of(drawn, spec)
+        told = engine.told[drawn.stamp_us, spec.name]
+        assert told.motion is None and (drawn.cameras[spec.name].depth == 5.0).all()
+        for field in fields(CameraBuffers):
+            np.testing.assert_array_equal(getattr(judged, field.name), getattr(exact, field.name))
+            if field.name != "motion":
+                np.testing.assert_array_equal(getattr(told, field.name), getattr(exact, field.name))
 
 
 class _LateCameras(PlainCameras):
