@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uniscene_sim.cli.arguments import Parser, json_writer, path_argument, positive_integer, real_argument
+from uniscene_sim.cli.arguments import Parser, json_writer, path_argument, positive_integer, real_argument, rig_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.output_file import Outputs, told
 
@@ -34,6 +34,16 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--every", type=positive_integer, default=2, metavar="N",
                       help="of --from: a window for every N moments (default: 2)")  # fmt: skip
     data.add_argument("--sweeps", action="store_true", help="of --from: its sweeps too, each ray with its origin")
+    data.add_argument(
+        "--images",
+        action="store_true",
+        help="images with their exact buffers in place of windows: depth, normals, materials, ...",
+    )
+    data.add_argument(
+        "--rig",
+        metavar="RIG",
+        help="of --images: preset, YAML file, or recording for its cameras (default: nuscenes-small)",
+    )
     data.add_argument("--maps", type=path_argument, nargs="+", metavar="PATH",
                       help="real towns (OpenStreetMap, SUMO), or folders of some, instead of seeded ones")  # fmt: skip
     data.add_argument("--windows", type=positive_integer, default=80, help="windows of each of --maps (default: 80)")
@@ -118,6 +128,8 @@ def _train_data(arguments: argparse.Namespace) -> int:
     if arguments.source is not None:
         from uniscene_sim.datasets.formats.convert import convert
 
+        if arguments.images:
+            raise InputError("are of seeded towns, not of --from", field="--images")
         if held_out:
             raise InputError("names towns of --maps; --from FORMAT FOLDER has no names", field="--held-out")
         kind, folder = arguments.source
@@ -127,6 +139,17 @@ def _train_data(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.sweeps:
         raise InputError("is of recorded streets, expected --from FORMAT FOLDER too", field="--sweeps")
+    if arguments.rig is not None and not arguments.images:
+        raise InputError("is of images, expected --images too", field="--rig")
+    if arguments.images:
+        from uniscene_sim.datasets.make_datasets import image_data
+
+        if arguments.maps is not None or arguments.xodr is not None or held_out is not None:
+            raise InputError("are of seeded towns, expected none of --maps, --xodr, --held-out", field="--images")
+        cameras = rig_of(arguments.rig or "nuscenes-small").cameras
+        image_data(arguments.data, cameras, arguments.towns, arguments.jobs)
+        print(arguments.data / "images")
+        return 0
     if arguments.maps is not None:
         from uniscene_sim.datasets.real_towns import make_real_data
 

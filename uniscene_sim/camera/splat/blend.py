@@ -16,7 +16,7 @@ import numpy as np
 from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["SQUARE_PX", "Blended", "Bins", "bin_splats", "blend_squares", "gather_squares", "new_bins", "new_blended", "scratch"]
+__all__ = ["SQUARE_PX", "Bins", "Blended", "bin_splats", "blend_squares", "gather_squares", "new_bins", "new_blended", "scratch"]
 
 SQUARE_PX = 16
 _PIXELS = SQUARE_PX * SQUARE_PX

@@ -42,8 +42,10 @@ class _Buffers:
 
 
 class SplatCameras(RaycastCameras):
-    """Cameras by 3D Gaussian splatting, in the colours of materials or of an appearance. Depth is the expected one, semantics are those of most weight (UniScene,
-    equations 3 and 4). Light is that of ray casting, with shadows of the static world by splat.
+    """Cameras by 3D Gaussian splatting, in the colours of materials or of an appearance.
+
+    Depth is that of the splat in which half of the light is gone, semantics are those of most weight (UniScene, equation
+    4). Light is that of ray casting, with shadows of the static world by splat.
 
     Args:
         templates: shapes of agents, by default the built-in ones.
@@ -110,9 +112,7 @@ class SplatCameras(RaycastCameras):
             bin_splats(buffers.projected, bits, count, width, height, buffers.bins)
         blended = new_blended(height, width)
         squares = row_ranges(-(-height // 16))
-        map_threads(
-            lambda rows: blend_squares(buffers.projected, buffers.bins, self._sums(), *rows, blended), squares
-        )
+        map_threads(lambda rows: blend_squares(buffers.projected, buffers.bins, self._sums(), *rows, blended), squares)
         candidates = np.arange(len(agents.id))
         map_threads(
             lambda rows: relight_rows(job.scene, job.camera, buffers.projected, blended, job.image, candidates, *rows),

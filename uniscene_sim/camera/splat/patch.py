@@ -1,4 +1,4 @@
-"""`Patch`: splats of a tile or an agent's template for kernels, in levels of detail, in chunks that are culled as one."""
+"""`Patch`: splats of a tile or a template for kernels, in levels of detail, in chunks that are culled as one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from uniscene_sim.tracing.atlas import BLOCK_M
 __all__ = ["COVER", "PAINT_COVER", "RECORDED", "Patch", "chunk_of", "pack_patch"]
 
 #: How much larger the variance of a rendered splat is than that of the surface that it stands for: a square of side s
-#: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint and the small squares of ground beside it are narrower,
-#: so that neither covers the other.
+#: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint and the small squares of ground beside it are
+#: narrower, so that neither covers the other.
 COVER, PAINT_COVER = 1.56, 0.9
 #: In place of a share of the sun: the colour is as a camera saw it, in its own light.
 RECORDED = 2.0
@@ -35,7 +35,7 @@ class Patch(NamedTuple):
     opacities: np.ndarray  # float32 (N,)
     albedo: np.ndarray  # float32 (N, 3)
     material: np.ndarray  # uint8 (N,)
-    light: np.ndarray  # float32 (N, 2): visible shares of sun and sky, the first `RECORDED` where albedo holds its light
+    light: np.ndarray  # float32 (N, 2): visible shares of sun (`RECORDED` where albedo holds its light) and sky
     first: np.ndarray  # int64 (L, C + 1)
     bounds: np.ndarray  # float32 (C, 4): centre and radius of each chunk, m
     level_m: np.ndarray  # float64 (L,), size of the splats of a level

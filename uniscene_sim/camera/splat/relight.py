@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from math import inf, sqrt
 
-import numpy as np
-
-from uniscene_sim.camera.raycast.pixels import PosedCamera, pixel_direction
 from uniscene_sim.camera.raycast.ray import (
     SHADOW_M,
     CameraScene,
-    Hit,
     agent_ambient_occlusion,
     cell_density,
     in_shadow_of_agents,
@@ -38,6 +34,7 @@ from uniscene_sim.layout import Style
 from uniscene_sim.lens import FISHEYE
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.atlas import AtlasArrays
+from uniscene_sim.tracing.camera_rays import OUTSIDE_LENS, Hit, PosedCamera, pixel_direction
 from uniscene_sim.tracing.occlusion import occluded
 from uniscene_sim.tracing.slabs import Ray
 
@@ -46,9 +43,9 @@ __all__ = ["light_patch", "relight_rows"]
 _FREE = int(OccClass.FREE)
 _SHADOW_M = 60.0  # less than a tile, so that a shadow on a splat comes from its tile or a neighbour
 _OFF_M = 0.12  # shadow rays start this far off a splat, plus a share of its level's size
+_OFF_AGENT_M, _OFF_GROUND_M = 0.2, 0.02  # the same, off pixels of agents and of the world
 _FULL = 1.25  # what little shines through between splats is not seen
 _LEAST_OPACITY = 0.5  # of pixels that have a depth and a label
-_OUTSIDE_LENS = -2.0
 
 
 @device
@@ -59,7 +56,8 @@ def _daylight(sky: Sky):
 
 
 _REFERENCE = sky_of(Style())
-_DAY = float((_REFERENCE.sunlight + _REFERENCE.zenith + _REFERENCE.horizon).sum())  # in which recorded colours are shown
+#: The light in which recorded colours are shown as they are.
+_DAY = float((_REFERENCE.sunlight + _REFERENCE.zenith + _REFERENCE.horizon).sum())
 
 
 @nogil_kernel
@@ -115,7 +113,7 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
         for u in range(blended.opacity.shape[1]):
             image.depth[v, u], image.semantic[v, u], image.instance[v, u] = inf, _FREE, 0
             dx, dy, dz, scale = pixel_direction(camera.lens, camera.rotation, u + 0.5, v + 0.5)
-            if scale == _OUTSIDE_LENS:
+            if scale == OUTSIDE_LENS:
                 image.rgb[v, u, 0], image.rgb[v, u, 1], image.rgb[v, u, 2] = 0, 0, 0
                 continue
             opacity, splat = min(float(blended.opacity[v, u]) * _FULL, 1.0), blended.splat[v, u]
@@ -148,20 +146,19 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
                         lights = int(scene.agents.lights[row])
                         sky_share = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
                         if facing and sky.sunlight[0] > 0.002:
-                            off = 0.2
-                            sunlit = 0.0 if in_sun_shadow(scene, x + off * nx, y + off * ny, z + off * nz, reach) else 1.0
+                            px, py, pz = x + _OFF_AGENT_M * nx, y + _OFF_AGENT_M * ny, z + _OFF_AGENT_M * nz
+                            sunlit = 0.0 if in_sun_shadow(scene, px, py, pz, reach) else 1.0
                     else:
                         sunlit, sky_share = float(blended.light[v, u, 0]), float(blended.light[v, u, 1])
                         if sunlit > 0.02 and facing and sky.sunlight[0] > 0.002:
-                            to_sun = Ray(x + 0.02 * nx, y + 0.02 * ny, z + 0.02 * nz, sky.sun[0], sky.sun[1], sky.sun[2])
+                            px, py, pz = x + _OFF_GROUND_M * nx, y + _OFF_GROUND_M * ny, z + _OFF_GROUND_M * nz
+                            to_sun = Ray(px, py, pz, sky.sun[0], sky.sun[1], sky.sun[2])
                             if in_shadow_of_agents(scene, to_sun, reach):
                                 sunlit = 0.0
                         if ground:
                             sky_share *= agent_ambient_occlusion(scene, x, y, z)
-                    surface = SurfaceMaterial(
-                        m, float(blended.albedo[v, u, 0]), float(blended.albedo[v, u, 1]), float(blended.albedo[v, u, 2]),
-                        lights, row >= 0,
-                    )  # fmt: skip
+                    albedo = blended.albedo[v, u]
+                    surface = SurfaceMaterial(m, float(albedo[0]), float(albedo[1]), float(albedo[2]), lights, row >= 0)
                     ray = Ray(ox, oy, oz, dx, dy, dz)
                     at = SurfacePoint(x, y, z, nx, ny, nz)
                     red, green, blue = light_surface(

@@ -13,7 +13,17 @@ from uniscene_sim.camera.raycast.shading import LINEAR_RGB, is_wall_material
 from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.taxonomy import Material
-from uniscene_sim.tile import BLOCK_CELLS, BLOCKS_Z, CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_BLOCKS, TILE_CELLS, Tile
+from uniscene_sim.tile import (
+    BLOCK_CELLS,
+    BLOCKS_Z,
+    CELL_M,
+    GROUND_STEP_M,
+    PAINT_CELLS,
+    PAINT_M,
+    TILE_BLOCKS,
+    TILE_CELLS,
+    Tile,
+)
 
 __all__ = ["tile_splats"]
 
@@ -152,7 +162,7 @@ def _cell_rows(blocks, materials, brick_of, bricks, ground, base_z, fine):
                     low = 1e9
                     for d in range(ground.shape[0]):
                         z = ground[d, 2 * i + 1, 2 * j + 1]
-                        if z == z and z < low:  # noqa: PLR0124 - NaN where the deck is absent
+                        if z == z and z < low:
                             low = z
                     if low < 1e9 and top < low - _HIDDEN_M:
                         continue

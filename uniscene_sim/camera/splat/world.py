@@ -101,9 +101,7 @@ class SplatWorld:
         """The patch with light from a level on. It depends on which neighbours there are, and on nothing farther."""
         if splats.recorded:
             return splats.patch
-        around = sum(
-            1 << k for k in range(9) if slot_of(arrays, ix + k // 3 - 1, iy + k % 3 - 1) >= 0
-        )
+        around = sum(1 << k for k in range(9) if slot_of(arrays, ix + k // 3 - 1, iy + k % 3 - 1) >= 0)
         key, patch = (sun.tobytes(), around), splats.patch
         light, done = splats.lights.pop(key, (np.ones_like(patch.light), len(patch.light)))
         wanted = int(patch.first[min(level, len(patch.first) - 1), 0])

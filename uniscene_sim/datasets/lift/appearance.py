@@ -54,7 +54,9 @@ class StreetCanvas:
             self.fine[index] = _near(index, path)
             self.splats[index] = splats = tile_splats(tile, self.fine[index])
             shift = np.array([index[0] * TILE_M, index[1] * TILE_M, 0.0])
-            patches.append((pack_patch([splats], [0.1]), Placement(np.eye(3), shift, np.eye(3), -1, 0, np.eye(3), first=count)))
+            patches.append(
+                (pack_patch([splats], [0.1]), Placement(np.eye(3), shift, np.eye(3), -1, 0, np.eye(3), first=count))
+            )
             count += len(splats)
         self._order = [np.argsort(chunk_of(s), kind="stable") for s in self.splats.values()]
         standing = len(patches)
@@ -132,7 +134,9 @@ def linear_image(view: View, log: LoggedDrive) -> tuple[np.ndarray, np.ndarray]:
         raise InputError("expected a picture", file=view.file) from error
     size = (view.camera.height, view.camera.width)
     if pixels.shape[:2] != size:
-        raise InputError(f"expected {size[1]}x{size[0]} pixels, got {pixels.shape[1]}x{pixels.shape[0]}", file=view.file)
+        raise InputError(
+            f"expected {size[1]}x{size[0]} pixels, got {pixels.shape[1]}x{pixels.shape[0]}", file=view.file
+        )
     place = [np.interp(view.time_s, log.times_s, log.poses[:, k]) for k in range(6)]
     return (pixels / 255.0) ** GAMMA, (~own_body(view, Pose(*place), log.vehicle)).astype(np.float32)
 
