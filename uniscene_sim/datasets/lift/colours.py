@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import ConvexHull
 from tqdm import tqdm
 
 from uniscene_sim.camera.splat.blend import (
@@ -29,8 +30,9 @@ from uniscene_sim.camera.splat.project import FIELDS, Eye, Placement, project_pa
 from uniscene_sim.datasets.lift.drive import View
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.lens import project_points
 
-__all__ = ["Canvas", "lift_colours", "own_body", "view_eye"]
+__all__ = ["Canvas", "box_mask", "lift_colours", "own_body", "view_eye"]
 
 _FAR_M = 90.0
 _LEAST_SEEN = 0.8  # opacity of pixels that tell anything
@@ -123,6 +125,25 @@ def own_body(view: View, ego: Pose, vehicle: EgoVehicle) -> np.ndarray:
     ahead, aside = x + t * rays[:, 0] - vehicle.rear_axle_to_centre_m, y + t * rays[:, 1]
     inside = (t > 0.0) & (np.abs(ahead) < 0.5 * vehicle.length_m) & (np.abs(aside) < 0.5 * vehicle.width_m)
     return np.asarray(inside & found).reshape(u.shape)
+
+
+def box_mask(view: View, boxes: np.ndarray, grow_m: float = 0.3) -> np.ndarray:
+    """Pixels bool (H, W) within the outlines of boxes (N, 8), see `drive.boxes_at`."""
+    mask = np.zeros((view.camera.height, view.camera.width), np.bool_)
+    v, u = np.indices(mask.shape) + 0.5
+    for x, y, z, yaw, length, width, height, *_ in boxes:
+        sides = np.array([(a, b, c) for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (0.0, 1.0)])
+        corners = sides * (length + grow_m, width + grow_m, height + grow_m) - (0.0, 0.0, 0.5 * grow_m)
+        c, s = np.cos(yaw), np.sin(yaw)
+        corners = corners @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]) + (x, y, z)
+        optical = np.ascontiguousarray((corners - view.pose[:3, 3]) @ view.pose[:3, :3])
+        pixels, imaged = project_points(view.camera.lens, optical)
+        pixels = pixels[imaged & (optical[:, 2] > 0.1)]
+        if len(pixels) < 4:
+            continue
+        outline = ConvexHull(pixels, qhull_options="QJ").equations
+        mask |= (outline[:, 0] * u[..., None] + outline[:, 1] * v[..., None] + outline[:, 2] <= 0.0).all(axis=-1)
+    return mask
 
 
 def lift_colours(
