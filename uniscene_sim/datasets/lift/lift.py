@@ -97,7 +97,11 @@ def lifted_map(drive: RecordedDrive, reach_m: float = REACH_M) -> RecordedMap:
     solids = stand_on(ground, rays_of(sweeps), low, high)
     street = RecordedStreet(ground.corner, ground.height, ground.seen, ground.channels, ground.raster, solids)
     surface = RecordedSurface(street)
-    lanes = lanes_of(drive.log, surface.terrain_height, lambda x, y: surface.drivable(x, y, surface.terrain_height(x, y)))
+
+    def drivable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return surface.drivable(x, y, surface.terrain_height(x, y))
+
+    lanes = lanes_of(drive.log, surface.terrain_height, drivable)
     return RecordedMap(drive.log.name, lanes, street=street)
 
 
