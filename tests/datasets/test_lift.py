@@ -15,7 +15,7 @@ from uniscene_sim.cli.validate import check_file
 from uniscene_sim.datasets.formats.pandaset import read_pandaset_street
 from uniscene_sim.datasets.lift.drive import boxes_at, read_recorded
 from uniscene_sim.datasets.lift.lift import FILES, lift
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.recorded.recorded_map import RecordedMap
 from uniscene_sim.maps.recorded.solid_cells import SolidCells
