@@ -64,6 +64,13 @@ class RecordedDrive:
         return self.street.moments[-1].stamp_us * 1e-6
 
     @property
+    def used(self) -> LoggedDrive:
+        """The drive up to the last frame that is used."""
+        last = max(int((self.log.times_s <= self.end_s + _HALF_S).sum()), 2)
+        log = replace(self.log, times_s=self.log.times_s[:last], poses=self.log.poses[:last])
+        return replace(log, tracks=self.tracks)
+
+    @property
     def tracks(self) -> tuple[Track, ...]:
         """Tracks up to the last frame that is used."""
         return tuple(part for track in self.log.tracks if (part := _until(track, self.end_s)) is not None)
