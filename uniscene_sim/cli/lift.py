@@ -18,7 +18,7 @@ def add_lift(commands: Any) -> None:
     lift.add_argument("--out", type=path_argument, help="folder for the world (default: lifted/ and FOLDER's name)")
     lift.add_argument("--scene", help="of nuScenes, by name (default: the first)")
     lift.add_argument("--frames", type=_frames, metavar="FIRST:END",
-                      help="frames that are used, END excluded (default: all but those held out, 60 to 79)")  # fmt: skip
+                      help="frames that are used (default: all but those held out, 60 to 79)")  # fmt: skip
     lift.add_argument("--reach", type=real_argument, default=120.0, metavar="M",
                       help="around the ego's way, that is lifted (default: 120)")  # fmt: skip
     lift.set_defaults(command=_lift)

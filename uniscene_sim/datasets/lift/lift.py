@@ -70,7 +70,7 @@ def lift(
         made.save(part / FILES[0])
         with told(out, "--out"):
             for name, replayed in ((FILES[1], False), (FILES[2], True)):
-                text = scenario_text(drive.log, FILES[0], end_s, replayed=replayed)
+                text = scenario_text(drive.used, FILES[0], end_s, replayed=replayed)
                 (part / name).write_text(text, encoding="utf-8")
             (part / FILES[3]).write_text(rig_text(drive.log.rig, drive.street.maker), encoding="utf-8")
         outputs.publish()
@@ -83,7 +83,7 @@ def lifted_map(drive: RecordedDrive, reach_m: float = REACH_M) -> RecordedMap:
     Raises:
         InputError: it needs more memory than there is, or lies farther than 4 km from the origin of its frame.
     """
-    path = drive.log.poses[:, :2]
+    path = drive.used.poses[:, :2]
     low, high = path.min(axis=0) - reach_m, path.max(axis=0) + reach_m
     if np.abs([low, high]).max() > 4000.0:
         raise InputError("lies farther than 4 km from the origin of its world, expected one nearer", field="poses")
@@ -97,7 +97,11 @@ def lifted_map(drive: RecordedDrive, reach_m: float = REACH_M) -> RecordedMap:
     solids = stand_on(ground, rays_of(sweeps), low, high)
     street = RecordedStreet(ground.corner, ground.height, ground.seen, ground.channels, ground.raster, solids)
     surface = RecordedSurface(street)
-    lanes = lanes_of(drive.log, surface.terrain_height, lambda x, y: surface.drivable(x, y, surface.terrain_height(x, y)))
+
+    def drivable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return surface.drivable(x, y, surface.terrain_height(x, y))
+
+    lanes = lanes_of(drive.used, surface.terrain_height, drivable)
     return RecordedMap(drive.log.name, lanes, street=street)
 
 
