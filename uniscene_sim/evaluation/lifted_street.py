@@ -19,7 +19,7 @@ from uniscene_sim.camera.splat.appearance import GAMMA
 from uniscene_sim.camera.splat.blend import Blended
 from uniscene_sim.datasets.lift.appearance import StreetCanvas, linear_image
 from uniscene_sim.datasets.lift.colours import box_mask, lift_colours
-from uniscene_sim.datasets.lift.drive import RecordedDrive, View, boxes_at, read_recorded
+from uniscene_sim.datasets.lift.drive import HELD_OUT_CAMERA, RecordedDrive, View, boxes_at, read_recorded
 from uniscene_sim.datasets.lift.lift import lifted_map
 from uniscene_sim.errors import InputError
 from uniscene_sim.lens import project_points
@@ -27,7 +27,7 @@ from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["LiftScore", "evaluate_lift"]
 
-HELD_OUT_FRAMES, HELD_OUT_CAMERA, MOVES_FROM = range(60, 80), "left_camera", 25
+_HELD_OUT_FRAMES, _MOVES_FROM = range(60, 80), 25
 _MOVED_M = 1.0
 _COVERED = 0.5
 
@@ -64,7 +64,7 @@ def evaluate_lift(
     Raises:
         InputError: no such sequence.
     """
-    end = 50 if validation else HELD_OUT_FRAMES.start
+    end = 50 if validation else _HELD_OUT_FRAMES.start
     made = lifted_map(read_recorded(folder, frames=range(end)))
     drive = read_recorded(folder, frames=range(80))
     if not any(_depth_file(view).exists() for view in drive.views):
@@ -103,8 +103,8 @@ def evaluate_lift(
 
 def _is_judged(view: View, validation: bool) -> bool:
     if validation:
-        return view.camera.name != HELD_OUT_CAMERA and 50 <= view.frame < HELD_OUT_FRAMES.start
-    return view.frame >= MOVES_FROM if view.camera.name == HELD_OUT_CAMERA else view.frame in HELD_OUT_FRAMES
+        return view.camera.name != HELD_OUT_CAMERA and 50 <= view.frame < _HELD_OUT_FRAMES.start
+    return view.frame >= _MOVES_FROM if view.camera.name == HELD_OUT_CAMERA else view.frame in _HELD_OUT_FRAMES
 
 
 def _moved(places: np.ndarray) -> bool:

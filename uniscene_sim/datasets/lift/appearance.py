@@ -1,4 +1,4 @@
-"""The appearance of a lifted street: colours of its tiles and of the bodies that stood or drove there, from pictures."""
+"""The appearance of a lifted street: colours of its tiles and of bodies that stood or drove there, from pictures."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class StreetCanvas:
         self.kinds = [_template_of(track, self._templates) for track in drive.tracks]
         self._bodies = [template_splats(self._templates, kind) for kind in self.kinds]
         for body in self._bodies:
-            patches.append((pack_patch([body], [LEVELS_M[0]], chunk_m=None),
-                            Placement(np.eye(3), np.zeros(3), np.eye(3), 0, 0, np.zeros((3, 3)), first=count)))  # fmt: skip
+            place = Placement(np.eye(3), np.zeros(3), np.eye(3), -1, 0, np.eye(3), first=count)
+            patches.append((pack_patch([body], [LEVELS_M[0]], chunk_m=None), place))
             count += len(body)
         self.canvas = Canvas(patches, standing, self._place)
 

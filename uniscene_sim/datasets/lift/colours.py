@@ -1,8 +1,8 @@
 """Pictures to colours of splats: each splat gets the mean of the pixels that show it, weighted as it is blended there.
 
-Visibility is that of splatting itself. Agents are splats, too, which stand in each picture where their boxes are. A picture's exposure is a gain for each
-channel, solved for in turns with the colours; after that, colours are corrected by what the pictures still differ
-(simultaneous iterative reconstruction, the averaging form of descent by gradient).
+Visibility is that of splatting itself. Agents are splats, too, which stand in each picture where their boxes are. A
+picture's exposure is a gain for each channel, solved for in turns with the colours; after that, colours are corrected by
+what the pictures still differ (simultaneous iterative reconstruction, the averaging form of descent by gradient).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.lens import project_points
 
-__all__ = ["Canvas", "box_mask", "lift_colours", "own_body", "view_eye"]
+__all__ = ["ROUNDS", "Canvas", "box_mask", "lift_colours", "own_body", "view_eye"]
 
 _FAR_M = 90.0
 _LEAST_SEEN = 0.8  # opacity of pixels that tell anything
-_ROUNDS = 6
+ROUNDS = 4
 _BONNET = 0.62  # of a car's height
 _AGAINST = 0.35  # share of the mean of their class in splats that little is seen of: weight in pixels
 
@@ -150,7 +150,7 @@ def lift_colours(
     canvas: Canvas,
     views: Sequence[View],
     image_of: Callable[[View], tuple[np.ndarray, np.ndarray]],
-    rounds: int = _ROUNDS,
+    rounds: int = ROUNDS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colours of splats from pictures.
 

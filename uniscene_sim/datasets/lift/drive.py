@@ -18,8 +18,10 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.storage.input_file import reading
 
-__all__ = ["RecordedDrive", "View", "boxes_at", "read_recorded"]
+__all__ = ["HELD_OUT_CAMERA", "RecordedDrive", "View", "boxes_at", "read_recorded"]
 
+#: Of PandaSet, whose pictures judge what is made of the others.
+HELD_OUT_CAMERA = "left_camera"
 _HALF_S = 0.05  # between moments
 
 

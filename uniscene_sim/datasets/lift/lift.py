@@ -11,7 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim.datasets.formats.street import SeenSweep
-from uniscene_sim.datasets.lift.drive import RecordedDrive, read_recorded
+from uniscene_sim.datasets.lift.appearance import lift_appearance
+from uniscene_sim.datasets.lift.colours import ROUNDS
+from uniscene_sim.datasets.lift.drive import HELD_OUT_CAMERA, RecordedDrive, View, read_recorded
 from uniscene_sim.datasets.lift.ground import lay_street
 from uniscene_sim.datasets.lift.lanes import lanes_of
 from uniscene_sim.datasets.lift.rig_text import rig_text
@@ -23,10 +25,12 @@ from uniscene_sim.maps.recorded.street import RecordedStreet
 from uniscene_sim.maps.recorded.surface import RecordedSurface
 from uniscene_sim.storage.output_file import Outputs, told
 
-__all__ = ["FILES", "REACH_M", "Lifted", "lift", "lifted_map"]
+__all__ = ["APPEARANCE", "FILES", "REACH_M", "Lifted", "lift", "lifted_map"]
 
 #: Files of a lifted folder: its map, two scenarios and the rig.
 FILES = ("map.npz", "drive.yaml", "recorded.yaml", "rig.yaml")
+#: Folder of colours in it, for `--camera splat:appearance=`.
+APPEARANCE = "appearance"
 REACH_M = 120.0  # around the ego's way, that is lifted
 
 
@@ -48,13 +52,17 @@ def lift(
     scene: str | None = None,
     frames: Container[int] | None = None,
     reach_m: float = REACH_M,
+    rounds: int = ROUNDS,
 ) -> Lifted:
-    """Write a drive as a folder of `FILES`, completely or not at all; what is left out is warned of once.
+    """Write a drive as a folder of `FILES`, and its `APPEARANCE` where there are pictures, completely or not at all.
+
+    What is left out is warned of once.
 
     Args:
         folder, scene, frames: the drive, see `read_recorded`.
         out: the folder.
         reach_m: around the ego's way, that is lifted.
+        rounds: of finding colours, see `colours.lift_colours`; 0 for none.
 
     Raises:
         InputError: the drive cannot be read, or the folder not be written.
@@ -73,8 +81,16 @@ def lift(
                 text = scenario_text(drive.used, FILES[0], end_s, replayed=replayed)
                 (part / name).write_text(text, encoding="utf-8")
             (part / FILES[3]).write_text(rig_text(drive.log.rig, drive.street.maker), encoding="utf-8")
+        if rounds and drive.views:
+            (part / APPEARANCE).mkdir()
+            lift_appearance(drive, made, part / APPEARANCE, _lifted_views(drive, frames), rounds)
         outputs.publish()
     return Lifted(out, made, drive)
+
+
+def _lifted_views(drive: RecordedDrive, frames: Container[int] | None) -> list[View]:
+    """Pictures that colours are taken from: where frames are held out, so is a camera."""
+    return [view for view in drive.views if frames is not None or view.camera.name != HELD_OUT_CAMERA]
 
 
 def lifted_map(drive: RecordedDrive, reach_m: float = REACH_M) -> RecordedMap:
