@@ -14,12 +14,13 @@ __all__ = ["as_markdown", "as_records", "run_bench"]
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[BenchRow]:
     """Rows as they are measured, of the named benchmarks or of all but those that take minutes: `ros2`, `consumers`,
-    `serve`."""
-    from uniscene_sim.bench import cameras, consumers, env, lidar, record, ros2, scaling, serve, ticks, tiles
+    `serve`; and but `device`, which needs a GPU."""
+    from uniscene_sim.bench import cameras, consumers, device, env, lidar, record, ros2, scaling, serve, ticks, tiles
 
     usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "record": record, "env": env}
     usual |= {"scaling": scaling}
-    chosen = [{**usual, "ros2": ros2, "consumers": consumers, "serve": serve}[name].rows for name in (names or usual)]
+    every = {**usual, "ros2": ros2, "consumers": consumers, "serve": serve, "device": device}
+    chosen = [every[name].rows for name in (names or usual)]
     for part in tqdm(chosen, desc="bench", unit="part", disable=None):
         yield from part()
 

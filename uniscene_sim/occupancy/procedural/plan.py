@@ -167,8 +167,8 @@ class _Planner:
             slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots only
             if on_bridge:
                 # Outside the border, and down past the edge of the slab.
-                x, y = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
-                self._add(PlanKind.PARAPET, x, y, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
+                edge = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
+                self._add(PlanKind.PARAPET, *edge, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
                 if slot % 10 == 5:
                     self._pillar(front)
             elif clear[n] and railed[n]:
@@ -251,8 +251,8 @@ class _Planner:
     def _on_bridge(self, frontages: list[Frontage]) -> np.ndarray:
         """Whether they (N) are high above the open ground, bool (N,)."""
         x, y, z = np.array([(f.x, f.y, f.z) for f in frontages]).reshape(-1, 3).T
-        high: np.ndarray = z - self.surface.terrain_height(x, y) > 1.5
-        return high
+        height: np.ndarray = z - self.surface.terrain_height(x, y)
+        return height > 1.5
 
     def _clear(self, x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
         """Whether there is no lane of any deck within radii (N,), m, of places (N,), bool (N,)."""
@@ -279,8 +279,7 @@ class _Planner:
         for hint in (-1e3, 1e3):
             height = self.surface.height(*flat, np.full(x.size, hint))
             highest = np.maximum(highest, self._rank(*flat, height))
-        none: np.ndarray = (highest.reshape(x.shape) < 0).all(axis=1)
-        return none
+        return np.all(highest.reshape(x.shape) < 0, axis=1)
 
     def _free(self, box: np.ndarray, lanes_m: float, others_m: float) -> bool:
         """Whether there is no lane within `lanes_m` of a box (5,) x, y, yaw, length, width, and no building within
