@@ -17,8 +17,9 @@ MOST_BYTES, MOST_PACK_BYTES = 64 * 2**20, 24 * 2**20
 WHEELS = ("jsonschema", "jsonschema-specifications", "referencing", "rpds-py", "protobuf", "pytest-rerunfailures",
           "gsplat", "diffusers", "importlib-metadata")  # fmt: skip
 #: What comes with Python 3.12, CUDA, torch and numba on machines that are lent.
-ON_THE_MACHINE = ("attrs", "hypothesis", "jaxtyping", "ninja", "numba", "numba-cuda", "numpy", "pillow", "pytest",
-                  "pyyaml", "rich", "safetensors", "scipy", "setuptools", "torch", "tqdm", "zipp")  # fmt: skip
+ON_THE_MACHINE = ("attrs", "hypothesis", "jaxtyping", "lxml", "ninja", "numba", "numba-cuda", "numpy", "pillow",
+                  "pytest", "pyyaml", "rich", "safetensors", "scipy", "setuptools", "torch", "tqdm",
+                  "zipp")  # fmt: skip
 #: What stays behind, and why.
 LEFT_OUT = {
     "av": "34 MiB; nothing that runs there writes pictures or films",

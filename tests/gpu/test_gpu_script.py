@@ -53,5 +53,5 @@ def test_a_step_that_fails_does_not_stop_the_next(tmp_path, monkeypatch):
 
 
 def test_gpu_tests_are_found_by_their_mark():
-    words = script.STEPS[1].command(Path("out"), 1.0)
+    words = {step.name: step.command for step in script.STEPS}["gpu tests"](Path("out"), 1.0)
     assert {ROOT / "tests" / "cuda" / name for name in ("test_cuda.py", "test_learned_on_device.py")} <= set(words)

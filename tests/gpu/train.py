@@ -22,7 +22,8 @@ from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
 from uniscene_sim.training.card import device_name
 from uniscene_sim.training.loop import Schedule
 from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy, train_flow
-from uniscene_sim.zoo.models import load_model, load_network
+from uniscene_sim.zoo.models import load_model
+from uniscene_sim.zoo.networks import load_network
 from uniscene_sim.zoo.torch_device import pick_device
 
 __all__ = ["main"]

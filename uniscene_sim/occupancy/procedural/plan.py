@@ -279,7 +279,8 @@ class _Planner:
         for hint in (-1e3, 1e3):
             height = self.surface.height(*flat, np.full(x.size, hint))
             highest = np.maximum(highest, self._rank(*flat, height))
-        return np.all(highest.reshape(x.shape) < 0, axis=1)
+        none: np.ndarray = np.all(highest.reshape(x.shape) < 0, axis=1)
+        return none
 
     def _free(self, box: np.ndarray, lanes_m: float, others_m: float) -> bool:
         """Whether there is no lane within `lanes_m` of a box (5,) x, y, yaw, length, width, and no building within
