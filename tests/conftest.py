@@ -25,7 +25,7 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 #: Folders whose tests look at what is made of towns: there a town is planned, and each of its tiles made, once for all
 #: tests of a process. That both are the same each time, `occupancy`, `conformance` and `golden` test.
 TOWNS_MADE_ONCE = {"annotations", "camera", "engine_support", "env", "evaluation", "export", "lidar", "metrics",
-                   "recording", "remote", "ros2", "tracing", "training"}  # fmt: skip
+                   "recording", "remote", "ros2", "tracing"}  # fmt: skip
 _plans: dict = {}
 _tiles: dict = {}
 

@@ -26,7 +26,7 @@ TINY = {
 
 @pytest.mark.slow
 def test_one_command_trains_and_judges_a_model(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(data, "TOWNS", {"train": (1, 3), "validation": (1, 3), "test": (1, 3)})
+    monkeypatch.setattr(data, "TOWNS", {"train": (1, 6), "validation": (1, 6), "test": (1, 6)})
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "model")]
     assert main(["train", "occupancy", *folders, "--recipe", str(tmp_path / "tiny.yaml"), "--device", "cpu"]) == 0
@@ -34,7 +34,7 @@ def test_one_command_trains_and_judges_a_model(tmp_path, monkeypatch, capsys):
         "README.md", "config.yaml", "flow.safetensors", "vae.safetensors",
     ]  # fmt: skip
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "3 windows of 1 towns" in card and "seeded town (3 windows)" in card and "Told: roads" in card
+    assert "6 windows of 1 towns" in card and "seeded town (6 windows)" in card and "Told: roads" in card
     assert "3 steps of the VAE" in card and "| VAE ceiling |" in card
 
     arguments = ["--model", str(tmp_path / "model"), "--data", str(tmp_path / "data"), "--windows", "2"]
