@@ -1,4 +1,4 @@
-"""`Patch`: splats of a tile or an agent's template for kernels, in levels of detail, in chunks that are culled as one."""
+"""`Patch`: splats of a tile or an agent's template for kernels, in levels of detail, in chunks culled as one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from uniscene_sim.tracing.atlas import BLOCK_M
 __all__ = ["COVER", "PAINT_COVER", "Patch", "pack_patch"]
 
 #: How much larger the variance of a rendered splat is than that of the surface that it stands for: a square of side s
-#: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint and the small squares of ground beside it are narrower,
-#: so that neither covers the other.
+#: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint and the small squares of ground beside it are
+#: narrower, so that neither covers the other.
 COVER, PAINT_COVER = 1.56, 0.9
 _SMALL_M2 = 0.02
 _PAINT = [
