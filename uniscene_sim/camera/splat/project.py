@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import log, sqrt, tan
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,19 @@ from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
 from uniscene_sim.lens import FISHEYE, PINHOLE, image_point
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material
 
-__all__ = ["BLUR_PX2", "FIELDS", "LEAST_ALPHA", "NEAR_M", "PEAK", "Eye", "Placement", "project_patch"]
+__all__ = [
+    "ASIDE",
+    "BEHIND",
+    "BLUR_PX2",
+    "FIELDS",
+    "LEAST_ALPHA",
+    "NEAR_M",
+    "PEAK",
+    "WIDEST",
+    "Eye",
+    "Placement",
+    "project_patch",
+]
 
 #: Columns of a projected splat: image point (px); inverse covariance xx, xy, yy (1/px^2); depth (m); peak of alpha;
 #: albedo; normal, map frame; visible shares of sun and sky; half extents (px); material; row of the agent, -1 on the
@@ -30,8 +42,9 @@ PEAK = 4.0
 BLUR_PX2 = 0.3
 LEAST_ALPHA = 1.0 / 255.0  # what is fainter is not blended
 _STEP = 1e-3  # of the distance, for derivatives of lenses
-_BEHIND = 0.1  # cosine up to which a surface that faces away is seen, for its splats are flat and it need not be
-_ASIDE = 1.3  # of the tangent of the image's edge: where pinholes are linearised at most
+BEHIND = 0.1  # cosine up to which a surface that faces away is seen, for its splats are flat and it need not be
+ASIDE = 1.3  # of the tangent of the image's edge: where lenses with a plane image are linearised at most
+WIDEST = 1.4  # rad, half an angle of view that such lenses have at most for that
 
 
 class Eye(NamedTuple):
@@ -146,22 +159,31 @@ def _out_of_sight(eye: Eye, x, y, z, radius):
 
 @device
 def _through_lens(eye: Eye, x, y, z):
-    """Whether the lens images a point (optical frame), its image u, v, and the six derivatives of that."""
+    """Whether the lens images a point (optical frame), its image u, v, and the six derivatives of that.
+
+    Lenses with a plane image are linearised no farther aside than a little beyond the image: what lies beside the eye
+    would else become larger than the image.
+    """
     lens = eye.lens
     if lens[0] == PINHOLE:
         right, low = _edges(eye)
         fx, fy, across, down = lens[1], lens[2], x / z, y / z
-        jx, jy = min(max(across, -_ASIDE * right), _ASIDE * right), min(max(down, -_ASIDE * low), _ASIDE * low)
+        jx, jy = min(max(across, -ASIDE * right), ASIDE * right), min(max(down, -ASIDE * low), ASIDE * low)
         return (True, lens[3] + fx * across, lens[4] + fy * down,
                 fx / z, 0.0, -fx * jx / z, 0.0, fy / z, -fy * jy / z)  # fmt: skip
+    h = _STEP * max(sqrt(x * x + y * y + z * z), NEAR_M)
     u, v, seen = image_point(lens, x, y, z)
-    h = _STEP * sqrt(x * x + y * y + z * z)
+    u0, v0, s0 = u, v, seen
+    if lens[0] != FISHEYE:
+        most = ASIDE * z * tan(min(eye.half_angle, WIDEST))
+        if max(abs(x), abs(y)) > most:
+            x, y = min(max(x, -most), most), min(max(y, -most), most)
+            u0, v0, s0 = image_point(lens, x, y, z)
     ua, va, sa = image_point(lens, x + h, y, z)
     ub, vb, sb = image_point(lens, x, y + h, z)
     uc, vc, sc = image_point(lens, x, y, z + h)
-    good = seen and sa and sb and sc and h >= _STEP * NEAR_M
-    h = max(h, _STEP * NEAR_M)
-    return (good, u, v, (ua - u) / h, (ub - u) / h, (uc - u) / h, (va - v) / h, (vb - v) / h, (vc - v) / h)
+    return (seen and s0 and sa and sb and sc, u, v, (ua - u0) / h, (ub - u0) / h, (uc - u0) / h,
+            (va - v0) / h, (vb - v0) / h, (vc - v0) / h)  # fmt: skip
 
 
 @device
@@ -202,7 +224,7 @@ def _project(patch: Patch, place: Placement, eye: Eye, m: _Optical, q, o):
     x, y, z = _moved(m, patch.means[q, 0], patch.means[q, 1], patch.means[q, 2])
     fisheye = eye.lens[0] == FISHEYE
     away2 = x * x + y * y + z * z
-    if (not fisheye and z < NEAR_M) or away2 > eye.far_m * eye.far_m:
+    if (z < NEAR_M and not (fisheye and away2 >= NEAR_M * NEAR_M)) or away2 > eye.far_m * eye.far_m:
         return False
     n, r = place.turn, eye.rotation
     vx, vy, vz = patch.normals[q, 0], patch.normals[q, 1], patch.normals[q, 2]
@@ -214,7 +236,7 @@ def _project(patch: Patch, place: Placement, eye: Eye, m: _Optical, q, o):
     dz = r[2, 0] * x + r[2, 1] * y + r[2, 2] * z
     facing = nx * dx + ny * dy + nz * dz
     length2 = nx * nx + ny * ny + nz * nz
-    if facing > 0.0 and facing * facing > _BEHIND**2 * length2 * (dx * dx + dy * dy + dz * dz):
+    if facing > 0.0 and facing * facing > BEHIND**2 * length2 * (dx * dx + dy * dy + dz * dz):
         return False
     if length2 == 0.0:  # two-sided: towards the eye
         nx, ny, nz = -dx, -dy, -dz

@@ -11,15 +11,24 @@ import numpy as np
 
 from uniscene_sim.camera.splat.blend import MOST_ALPHA, Blended, depth_bucket, new_blended
 from uniscene_sim.camera.splat.patch import Patch
-from uniscene_sim.camera.splat.project import BLUR_PX2, FIELDS, LEAST_ALPHA, NEAR_M, PEAK, Eye, Placement
+from uniscene_sim.camera.splat.project import (
+    ASIDE,
+    BEHIND,
+    BLUR_PX2,
+    FIELDS,
+    LEAST_ALPHA,
+    NEAR_M,
+    PEAK,
+    WIDEST,
+    Eye,
+    Placement,
+)
 from uniscene_sim.lens import FISHEYE, PINHOLE, project_points
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 
 __all__ = ["PixelWeights", "Projection", "blend_plainly", "depth_order", "pixel_weights", "project_plainly"]
 
 _PARTS = (Material.BODY, Material.CLOTH_UPPER, Material.CLOTH_LOWER)
-_ASIDE = 1.3  # of the tangent of the image's edge: where pinholes are linearised at most
-_BEHIND = 0.1  # cosine up to which a surface that faces away is seen
 _STEP = 1e-5  # of the distance, for derivatives of lenses
 
 
@@ -76,7 +85,7 @@ def _project(
     normal = place.turn @ patch.normals[q].astype(np.float64)
     length = np.linalg.norm(normal)
     normal = normal / length if length > 0.0 else -sight
-    if normal @ sight > _BEHIND:
+    if normal @ sight > BEHIND:
         return None
     pixel, seen = project_points(eye.lens, point[None])
     if not seen[0]:
@@ -104,16 +113,20 @@ def _project(
 
 
 def _jacobian(eye: Eye, point: np.ndarray, distance: float) -> np.ndarray:
-    """Derivative (2, 3) of the image point by the point, px/m."""
-    if eye.lens[0] != PINHOLE:
-        steps = _STEP * distance * np.eye(3)
-        ahead, behind = project_points(eye.lens, point + steps)[0], project_points(eye.lens, point - steps)[0]
-        central: np.ndarray = (ahead - behind).T / (2.0 * _STEP * distance)
-        return central
-    focal, centre, size = eye.lens[1:3], eye.lens[3:5], np.array([eye.width, eye.height])
-    most = _ASIDE * np.maximum(centre, size - centre) / focal
-    aside = np.clip(point[:2] / point[2], -most, most)
-    return np.column_stack([np.diag(focal), -focal * aside]) / point[2]
+    """Derivative (2, 3) of the image point by the point, px/m; of lenses with a plane image not far beside it."""
+    model, focal, centre = eye.lens[0], eye.lens[1:3], eye.lens[3:5]
+    if model != FISHEYE:
+        most = np.maximum(centre, (eye.width, eye.height) - centre) / focal
+        if model != PINHOLE:
+            most[:] = np.tan(min(eye.half_angle, WIDEST))
+        point = np.append(np.clip(point[:2] / point[2], -ASIDE * most, ASIDE * most), 1.0) * point[2]
+    if model == PINHOLE:
+        pinhole: np.ndarray = np.column_stack([np.diag(focal), -focal * point[:2] / point[2]]) / point[2]
+        return pinhole
+    steps = _STEP * distance * np.eye(3)
+    ahead, behind = project_points(eye.lens, point + steps)[0], project_points(eye.lens, point - steps)[0]
+    central: np.ndarray = (ahead - behind).T / (2.0 * _STEP * distance)
+    return central
 
 
 def depth_order(projected: np.ndarray) -> np.ndarray:
