@@ -13,19 +13,33 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.camera.splat.project import LEAST_ALPHA
 from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["SQUARE_PX", "Bins", "Blended", "bin_splats", "blend_squares", "gather_squares", "new_bins", "new_blended", "scratch"]
+__all__ = [
+    "CLEAR",
+    "MOST_ALPHA",
+    "SQUARE_PX",
+    "Bins",
+    "Blended",
+    "bin_splats",
+    "blend_squares",
+    "depth_bucket",
+    "gather_squares",
+    "new_bins",
+    "new_blended",
+    "scratch",
+]
 
 SQUARE_PX = 16
 _PIXELS = SQUARE_PX * SQUARE_PX
 _LABELS = int(OccClass.FREE)
 #: Depths are sorted by the upper bits of a float32, between 0.03 and 512 m: in steps of 0.025 %.
 _SHIFT, _LOWEST, _BUCKETS = 11, 0x3D000000 >> 11, 0x07000000 >> 11
-_MOST_ALPHA = np.float32(0.999)
-_LEAST_ALPHA = np.float32(1.0 / 255.0)
-_CLEAR = np.float32(0.004)  # share of light behind which nothing more is blended
+MOST_ALPHA = np.float32(0.999)
+_LEAST_ALPHA = np.float32(LEAST_ALPHA)
+CLEAR = np.float32(0.004)  # share of light behind which nothing more is blended
 _LEAST_POWER = np.float32(-8.0)
 _ZERO, _ONE, _HALF, _PART = np.float32(0.0), np.float32(1.0), np.float32(0.5), np.float32(1.0 / 1024.0)
 #: Planes of the sums over a square: transmittance; depth; albedo, normal, shares of sun and sky; greatest weight and
@@ -87,8 +101,8 @@ def new_bins(splats: int, width: int, height: int, rows: int) -> Bins:
 
 
 @device
-def _bucket(bits):
-    """Of a depth by its bits."""
+def depth_bucket(bits):
+    """By which splats are sorted, of a depth by its bits."""
     return min(max((bits >> _SHIFT) - _LOWEST, 0), _BUCKETS - 1)
 
 
@@ -117,11 +131,11 @@ def bin_splats(projected, bits, count, width, height, bins: Bins):
     """
     bins.bucket[:] = 0
     for q in range(count):
-        bins.bucket[_bucket(bits[q, 5]) + 1] += 1
+        bins.bucket[depth_bucket(bits[q, 5]) + 1] += 1
     for k in range(_BUCKETS):
         bins.bucket[k + 1] += bins.bucket[k]
     for q in range(count):
-        k = _bucket(bits[q, 5])
+        k = depth_bucket(bits[q, 5])
         bins.order[bins.bucket[k]] = q
         bins.bucket[k] += 1
     nx, ny = (width + SQUARE_PX - 1) // SQUARE_PX, (height + SQUARE_PX - 1) // SQUARE_PX
@@ -174,7 +188,7 @@ def blend_squares(projected, bins: Bins, sums, begin, end, out: Blended):
 
 @inlined
 def _blend_lanes(sums, at, dx, dy, xx, xy, yy, peak, depth, du, dv, r, g, b, nx, ny, nz, sun, sky, who, label):
-    """Blend one splat into `_LANES` neighbouring pixels from place `at` on, which become one vector instruction each."""
+    """Blend one splat into `_LANES` neighbouring pixels from place `at` on: in vector instructions."""
     for lane in range(_LANES):
         x = dx + np.float32(lane)
         power = -_HALF * (xx * x * x + yy * dy * dy) - xy * x * dy
@@ -191,14 +205,14 @@ def _blend_lanes(sums, at, dx, dy, xx, xy, yy, peak, depth, du, dv, r, g, b, nx,
         e = e * e
         e = e * e
         alpha = peak * e
-        alpha = alpha if alpha < _MOST_ALPHA else _MOST_ALPHA
+        alpha = alpha if alpha < MOST_ALPHA else MOST_ALPHA
         alpha = alpha if alpha >= _LEAST_ALPHA else _ZERO
         p = at + np.uint64(lane)
         clear = sums[p]
         w = clear * alpha
         sums[p] = clear - w
         found = sums[p + np.uint64(1 * _PIXELS)]
-        sums[p + np.uint64(1 * _PIXELS)] = (depth + du * x + dv * dy) if clear >= _HALF else found
+        sums[p + np.uint64(1 * _PIXELS)] = (depth + du * x + dv * dy) if clear >= _HALF and w > _ZERO else found
         sums[p + np.uint64(2 * _PIXELS)] += w * r
         sums[p + np.uint64(3 * _PIXELS)] += w * g
         sums[p + np.uint64(4 * _PIXELS)] += w * b
@@ -230,7 +244,7 @@ def _blend_square(projected, rows, first, last, sx, sy, sums):
         q = rows[at]
         u = projected[q, 0] - np.float32(sx * SQUARE_PX) - _HALF
         v = projected[q, 1] - np.float32(sy * SQUARE_PX) - _HALF
-        across, down = projected[q, 15], projected[q, 16]
+        down = projected[q, 16]
         y0, y1 = int(max(np.ceil(v - down), 0.0)), int(min(np.floor(v + down), SQUARE_PX - 1.0))
         xx, xy, yy, peak = projected[q, 2], projected[q, 3], projected[q, 4], projected[q, 6]
         depth, r, g, b = projected[q, 5], projected[q, 7], projected[q, 8], projected[q, 9]
@@ -249,18 +263,18 @@ def _blend_square(projected, rows, first, last, sx, sy, sums):
             x0, x1 = int(max(middle - half, 0.0)), int(min(middle + half, SQUARE_PX - 1.0))
             for x in range(x0 & ~(_LANES - 1), x1 + 1, _LANES):
                 at_pixel = np.uint64(y * SQUARE_PX + x)
-                if sums[_OPEN + (y * SQUARE_PX + x) // _LANES] > _CLEAR:
+                if sums[_OPEN + (y * SQUARE_PX + x) // _LANES] > CLEAR:
                     _blend_lanes(sums, at_pixel, np.float32(x) - u, dy, xx, xy, yy, peak, depth, du, dv, r, g, b,
                                  nx, ny, nz, sun, sky, who, label)  # fmt: skip
         if (at - first) & (_CHECKED - 1) == _CHECKED - 1:
             some = False
             for k in range(_GROUPS):
-                if sums[_OPEN + k] > _CLEAR:
+                if sums[_OPEN + k] > CLEAR:
                     most = sums[k * _LANES]
                     for lane in range(1, _LANES):
                         most = max(most, sums[k * _LANES + lane])
                     sums[_OPEN + k] = most
-                    some = some or most > _CLEAR
+                    some = some or most > CLEAR
             if not some:
                 break
 
@@ -312,7 +326,7 @@ def gather_squares(projected, bins: Bins, numbers, image, weight, sums):
                 power = (-_HALF * (projected[q, 2] * x * x + projected[q, 4] * y * y)) - projected[q, 3] * x * y
                 if power < _LEAST_POWER:
                     continue
-                alpha = min(projected[q, 6] * np.float32(exp(power)), _MOST_ALPHA)
+                alpha = min(projected[q, 6] * np.float32(exp(power)), MOST_ALPHA)
                 if alpha < _LEAST_ALPHA:
                     continue
                 w = clear * alpha
@@ -322,5 +336,5 @@ def gather_squares(projected, bins: Bins, numbers, image, weight, sums):
                 for c in range(3):
                     sums[row, c] += part * image[py, px, c]
                 sums[row, 3] += part
-                if clear < _CLEAR:
+                if clear < CLEAR:
                     break

@@ -96,6 +96,6 @@ def _bounds(splats: Splats, first: np.ndarray) -> np.ndarray:
             high[some] = np.maximum(high[some], np.maximum.reduceat((splats.means + reach)[rows], at))
     there = np.isfinite(low[:, 0])
     out = np.full((count, 4), -1.0, np.float32)
-    out[there, :3] = 0.5 * (low + high)[there]
-    out[there, 3] = 0.5 * np.linalg.norm((high - low)[there], axis=1)
+    out[there, :3] = 0.5 * (low[there] + high[there])
+    out[there, 3] = 0.5 * np.linalg.norm(high[there] - low[there], axis=1)
     return out
