@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from uniscene_sim.camera.splat.relight import relight_rows
 from uniscene_sim.camera.splat.world import SplatWorld
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.engine_support.options import named_option
+from uniscene_sim.errors import InputWarning
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.rig import CameraSpec
@@ -44,8 +46,9 @@ class _Buffers:
 class SplatCameras(RaycastCameras):
     """Cameras by 3D Gaussian splatting, in the colours of materials or of an appearance.
 
-    Depth is that of the splat in which half of the light is gone, semantics are those of most weight (UniScene, equation
-    4). Light is that of ray casting, with shadows of the static world by splat.
+    Depth is that of the splat in which half of the light is gone, semantics are those of most weight (UniScene,
+    equation 4). Light is that of ray casting, with shadows of the static world by splat. Where an appearance has no
+    colours for a tile, those of materials are shown, which is warned of once.
 
     Args:
         templates: shapes of agents, by default the built-in ones.
@@ -70,6 +73,7 @@ class SplatCameras(RaycastCameras):
         with named_option("appearance"):
             self._appearance = Appearance.load(folder) if folder else None
         self._bodies: dict[int, Patch] = {}
+        self._told = False
         self._worlds: WeakKeyDictionary[TileSource, SplatWorld] = WeakKeyDictionary()
         self._assets: dict[int, Patch] = {}
         self._local = local()
@@ -87,6 +91,10 @@ class SplatCameras(RaycastCameras):
             view.atlas, jobs[0].scene.sky.sun, centre, max(s.max_range_m for s in specs) + reach, _LEVEL_PX,
             max(float(s.lens[1]) for s in specs),
         )  # fmt: skip
+        if self._appearance and world.unpainted and not self._told:
+            self._told = True
+            missing = f"has no colours for {len(world.unpainted)} tiles here, which are shown in those of materials"
+            warnings.warn(f"{self._appearance.folder}: {missing}", InputWarning, stacklevel=2)
         map_threads(lambda k: self._splat(jobs[k], specs[k], patches), range(len(jobs)))
         return self._camera_frames(view, specs, jobs)
 

@@ -1,8 +1,8 @@
 """Pictures to colours of splats: each splat gets the mean of the pixels that show it, weighted as it is blended there.
 
 Visibility is that of splatting itself. Agents are splats, too, which stand in each picture where their boxes are. A
-picture's exposure is a gain for each channel, solved for in turns with the colours; after that, colours are corrected by
-what the pictures still differ (simultaneous iterative reconstruction, the averaging form of descent by gradient).
+picture's exposure is a gain for each channel, solved for in turns with the colours; after that, colours are corrected
+by what the pictures still differ (simultaneous iterative reconstruction, the averaging form of descent by gradient).
 """
 
 from __future__ import annotations
