@@ -19,6 +19,7 @@ __all__ = [
     "BOX_DTYPE",
     "CAMERA_BOX_DTYPE",
     "CameraAnnotations",
+    "CameraBuffers",
     "CameraFrame",
     "FrameAnnotations",
     "FrameRequest",
@@ -40,7 +41,7 @@ class FrameRequest:
             simulates all of its sensors.
         window_grid: grid of the occupancy window around the ego, None for no window.
         bev_schema: channels of the layout raster, None for no raster.
-        annotations: kinds of annotation, of "flow", "boxes", "lanes".
+        annotations: kinds of annotation, of "flow", "boxes", "lanes", "buffers".
         digests: whether the sensors' records are hashed.
     """
 
@@ -104,7 +105,7 @@ class LidarSweep:
 
 
 #: Kinds of annotation that may be requested.
-ANNOTATION_KINDS = ("flow", "boxes", "lanes")
+ANNOTATION_KINDS = ("flow", "boxes", "lanes", "buffers")
 
 _BOX = [
     ("id", np.uint16),
@@ -146,6 +147,47 @@ class LaneLine:
 
 
 @dataclass(frozen=True)
+class CameraBuffers:
+    """What generators of images are conditioned on and judged by (UniScene; AnyScene, 3.3; X-Scene, 3.2): exact, of
+    the ray through each pixel's centre, whatever made the image.
+
+    `depth`, `semantic` and `instance` are as in `CameraFrame`. `material` is what the ray met, finer than its class; on
+    a voxel of an occupancy window it is the class. `paint` is the material that the layout paints there, wherever the
+    ray ends on ground, also on that of a window, whose voxels are too coarse for a line. So `taxonomy.MATERIAL_LABEL
+    [paint]` has the road's dividers and crossings, and `taxonomy.IS_ROAD_MARKING[paint]` marks stop lines, arrows and
+    edge lines, too, whose class is the road's.
+
+    `coordinates` are where the ray ends, along the axes of the map from `origin`: the corner of a cube of 64 m
+    around the ego, so the numbers are small enough that float32 rounds them by less than 20 micrometres, and what
+    stands still keeps them while the ego drives on in that cube. They follow from `depth`.
+
+    `normals` are of the surfaces as they are traced, so of cells and voxels those of their faces, along the axes of the
+    map, where up is the same for all cameras, and never point away from the camera.
+
+    `rays` are Plücker coordinates (d, o x d) of the ray in `base_link`, where they depend on the calibration alone: its
+    unit direction, then its moment about the rear axle, in the order of Sitzmann et al. (2021), "Light field networks".
+
+    `motion` is the optical flow back to this camera's previous image, as `CameraAnnotations.optical_flow`, of these
+    depths and instances; None where no earlier moment is known.
+
+    Where nothing is hit, depth is inf, coordinates are NaN, normals 0, semantic FREE, material and paint NONE; where
+    the lens has no ray, rays are 0 too.
+    """
+
+    depth: np.ndarray  # float32 (H, W) m
+    semantic: np.ndarray  # uint8 (H, W), OccClass
+    instance: np.ndarray  # uint16 (H, W)
+    material: np.ndarray  # uint8 (H, W), Material
+    paint: np.ndarray  # uint8 (H, W), Material; NONE where there is no ground
+    normals: np.ndarray  # float32 (H, W, 3)
+    coordinates: np.ndarray  # float32 (H, W, 3) m, from `origin`
+    rays: np.ndarray  # float32 (H, W, 6), and m
+    origin: np.ndarray  # float64 (3,) m, map frame, whole multiples of 64
+    stamp_us: int
+    motion: np.ndarray | None = None  # float32 (H, W, 2) px
+
+
+@dataclass(frozen=True)
 class CameraAnnotations:
     """Annotations of one camera's image; those not requested are None.
 
@@ -163,6 +205,7 @@ class CameraAnnotations:
     occluded: np.ndarray | None = None  # bool (H, W)
     boxes: np.ndarray | None = None  # (B,) CAMERA_BOX_DTYPE in the optical frame: agents in the image, occluded or not
     lanes: tuple[LaneLine, ...] | None = None
+    buffers: CameraBuffers | None = None
 
 
 @dataclass(frozen=True)

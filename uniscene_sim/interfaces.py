@@ -173,6 +173,11 @@ class Atlas(Protocol):
         """Arrays for kernels: `tracing.atlas.AtlasArrays`, valid until the tiles change."""
         ...
 
+    @property
+    def layout_arrays(self) -> Any:
+        """The same without an occupancy window: the tiles of the layout, though no ray may be traced through them."""
+        ...
+
 
 @dataclass(frozen=True)
 class WorldView:

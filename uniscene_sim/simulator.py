@@ -8,7 +8,7 @@
 | camera      | layout, tiles or window | images                   | cameras that are due             |
 | lidar       | the same, and history   | sweeps                   | LiDARs that are due              |
 | bev         | layout, map             | multi-hot raster         | on request                       |
-| annotations | layouts, images, sweeps | flow, boxes, lanes       | on request                       |
+| annotations | layouts, images, sweeps | flow, boxes, lanes, ...  | on request                       |
 | digest      | sensors                 | SHA-256 for each         | sensors present, on request      |
 
 Any other kind of sensor is a stage like `camera`, named by the slot of its specs. The output of engines with latency is
@@ -315,7 +315,7 @@ class Simulator(Generic[Source]):
         arrays = window_arrays(grid, window.layout.ego_pose)
         if self.trace == "window":
             without_agents = replace(layout, agents=layout.agents[:0])
-            return WorldView(without_agents, moment.history, WindowAtlas(arrays, no_tiles()), grid)
+            return WorldView(without_agents, moment.history, WindowAtlas(arrays, no_tiles(), atlas), grid)
         return WorldView(outside(layout, arrays), moment.history, WindowAtlas(arrays, atlas), grid)
 
     def _deliver(self, slot: str, now_us: int) -> list[Delivery]:
@@ -358,14 +358,28 @@ class Simulator(Generic[Source]):
             with self.stage("annotations"):
                 layouts = {name: delivery.layout for delivery in of_sensors for name in delivery.records}
                 view = WorldView(layout, self._recent[:-1], self.atlas)
-                annotations = annotator.annotate(view, frame.cameras, frame.sweeps, layouts)
+                views = self._views_of(of_sensors) if "buffers" in request.annotations else {}
+                annotations = annotator.annotate(view, frame.cameras, frame.sweeps, layouts, views)
         digests = {}
         if request.digests:
             with self.stage("digest"):
                 digests = {name: digest(record) for name, record in records.items()}
         return replace(frame, digests=digests, annotations=annotations)
 
+    def _views_of(self, deliveries: Sequence[Delivery]) -> dict[str, WorldView]:
+        """By sensor, the world as its record shows it; a window that is not known any more leaves its sensors out."""
+        views: dict[str, WorldView] = {}
+        now_us = self._recent[-1].stamp_us
+        for one in deliveries:
+            if self.trace == "tiles" or one.window is not None:
+                moment = Moment(one.layout, (), one.window)
+                view = self.view_of(moment, self.atlas if one.layout.stamp_us == now_us else None)
+                views |= dict.fromkeys(one.records, view)
+        return views
+
     def _annotator(self, kinds: frozenset[str]) -> Annotator | None:
+        if "buffers" in kinds and not self.holds_occupancy:
+            raise InputError("buffers are traced where the tiles are, which is on a server", field="annotations")
         if kinds and kinds not in self._annotators:
             self._annotators[kinds] = Annotator(self.rig, self.source.map, sorted(kinds))
         return self._annotators.get(kinds)

@@ -8,6 +8,7 @@ __all__ = [
     "AGENT_OCC_CLASS",
     "EGO_ID",
     "GROUND_CLASSES",
+    "IS_ROAD_MARKING",
     "MATERIAL_LABEL",
     "MATERIAL_RGB",
     "OCC_RGB",
@@ -297,3 +298,12 @@ MATERIAL_RGB[: len(OccClass)] = OCC_RGB
 for _material, (_label, _rgb) in _FINE.items():
     MATERIAL_LABEL[_material] = _label
     MATERIAL_RGB[_material] = _rgb
+
+#: What is painted on a road: lines of all kinds, and the whole of a crossing.
+_MARKINGS = (
+    _O.PED_CROSSING, _O.ROAD_DIVIDER, _O.LANE_DIVIDER, _M.LINE_WHITE, _M.LINE_YELLOW, _M.STOP_LINE,
+    _M.CROSSING_STRIPE, _M.CROSSING_GAP, _M.ARROW, _M.EDGE_LINE, _M.CENTRE_LINE_WHITE, _M.LINE_BLUE, _M.LINE_RED,
+    _M.LINE_ORANGE, _M.LINE_GREEN, _M.LINE_VIOLET,
+)  # fmt: skip
+#: Whether a material is a road marking, indexed by material number.
+IS_ROAD_MARKING = np.isin(np.arange(256), _MARKINGS)

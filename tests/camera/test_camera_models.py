@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from uniscene_sim.assembly import assemble
-from uniscene_sim.camera.raycast import engine as raycast
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.simulator import Simulator, sense
 from uniscene_sim.taxonomy import EGO_ID, OccClass
+from uniscene_sim.tracing import camera_rays
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 FISHEYE = CameraSpec("fish", 120, 120, 36.0, 36.0, 60.0, 60.0, Pose(1.5, 0.0, 1.7), model="fisheye",
@@ -144,7 +144,7 @@ def test_no_agent_is_cut_off_by_its_span(look, spec, monkeypatch):
     def everywhere(agents, rotation, position, lens, width, height, far, spans):
         spans[:] = (0, width, 0, height)
 
-    monkeypatch.setattr(raycast, "agent_pixel_bounds_distorted", everywhere)
+    monkeypatch.setattr(camera_rays, "agent_pixel_bounds_distorted", everywhere)
     plain = look(spec)[spec.name]
     for name in ("rgb", "depth", "semantic", "instance"):
         np.testing.assert_array_equal(getattr(quick, name), getattr(plain, name))

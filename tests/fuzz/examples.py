@@ -114,10 +114,13 @@ def models() -> Bases:
 
 @cache
 def arrays() -> Bases:
-    """Training data: a window and a sweep."""
+    """Training data: a window, a sweep, and the images of a drive."""
+    from uniscene_sim.datasets.images import DriveImages, write_images
     from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps, write_sweeps
-    from uniscene_sim.layout import AGENT_DTYPE
+    from uniscene_sim.geometry import Pose
+    from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
     from uniscene_sim.lidar.learned.voxels import Cells
+    from uniscene_sim.rig import CameraSpec
 
     window = {
         "labels": np.zeros((1, 200, 200, 32), np.uint8),
@@ -134,7 +137,24 @@ def arrays() -> Bases:
     rays, ones, never = np.eye(3, dtype=np.float32), np.ones(3, np.float32), np.zeros(3, bool)
     sweep = GroundTruthSweep(0, np.zeros(3), 60.0, 30.0, "clear", rays, ones, ones, never, np.ones(3, np.uint8), never)
     cells = Cells(np.array([[0, 0, 0], [1, 0, 0]], np.int32), np.array([4, 11], np.uint8), 2)
+    camera = CameraSpec("front", 4, 3, 4.0, 4.0, 2.0, 1.5, Pose(1.5, 0.0, 1.6), model="fisheye")
+    layout = LayoutFrame(
+        0, Pose(), np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), np.zeros(1, AGENT_DTYPE), np.zeros(0, np.uint8),
+        np.zeros((0, 3)), "", 1,
+    )  # fmt: skip
+    planes: dict[str, np.ndarray] = {
+        name: np.ones((2, 3, 4), dtype)
+        for name, dtype in (("depth", np.float32), ("instance", np.uint16), ("semantic", np.uint8),
+                            ("material", np.uint8), ("paint", np.uint8))
+    }  # fmt: skip
+    planes |= {"rgb": np.zeros((2, 3, 4, 3), np.uint8), "normals": np.zeros((2, 3, 4, 3), np.float32)}
     with tempfile.TemporaryDirectory() as home:
         path = Path(home, "sweeps_1.npz")
         write_sweeps(path, TownSweeps(cells, (np.zeros(1, AGENT_DTYPE),), (sweep,)))
-        return {"windows": {"town_1.npz": npz_bytes(window)}, "sweeps": {"sweeps_1.npz": path.read_bytes()}}
+        drive = Path(home, "images_1.npz")
+        write_images(drive, DriveImages(1, Style(), (camera,), (layout, layout), {"front": planes}))
+        return {
+            "windows": {"town_1.npz": npz_bytes(window)},
+            "sweeps": {"sweeps_1.npz": path.read_bytes()},
+            "images": {"images_1.npz": drive.read_bytes()},
+        }

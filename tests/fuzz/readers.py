@@ -155,12 +155,17 @@ def _recipe(folder: Path) -> None:
 
 
 def _arrays(folder: Path) -> None:
+    from uniscene_sim.datasets.images import read_images
     from uniscene_sim.datasets.sweeps import read_all_sweeps
     from uniscene_sim.datasets.windows import class_frequencies, read_split
 
     if (folder / "sweeps_1.npz").exists():
         for town in read_all_sweeps(folder):
             assert len(town.agents_cells) == len(town.agents)
+    elif (folder / "images_1.npz").exists():
+        drive = read_images(folder / "images_1.npz")
+        for spec in drive.cameras:
+            assert drive.buffers(spec.name, len(drive) - 1).depth.shape == (spec.height, spec.width)
     else:
         towns = read_split(folder)
         towns[0].sample(0, agents=True)

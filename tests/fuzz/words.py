@@ -133,7 +133,7 @@ COMMANDS = _texts(
     "bake\nrural\n--jobs\n2", "validate\ns.yaml\nm.xodr\n--strict", "check\nraycast\n--slot\ncamera\n--on\ncut_in",
     "bench\ncameras\n--json\nb.json", "train\noccupancy\n--recipe\nr.yaml\n--device\ncpu\n--data\nd",
     "eval\nlidar\n--model\nlidar\n--towns\n2\n--real\nx", "info", "--version", "validate\n--schema",
-    "train\ndata\n--towns\n2", "eval\nsweeps\n--json\nj",
+    "train\ndata\n--towns\n2", "train\ndata\n--images\n--rig\nrl", "eval\nsweeps\n--json\nj",
 )  # fmt: skip
 #: What costs minutes and is not reading; where it begins, all words were read.
 _WORK = (
@@ -141,6 +141,7 @@ _WORK = (
     "uniscene_sim.cli.bake.tiles_to_bake", "uniscene_sim.conformance.check",
     "uniscene_sim.bench.run_bench.run_bench", "uniscene_sim.cli.warmup.compile_kernels",
     "uniscene_sim.datasets.make_datasets.train_data", "uniscene_sim.cli.train.train_data",
+    "uniscene_sim.datasets.make_datasets.image_data",
     "uniscene_sim.cli.train.make_all_sweeps", "uniscene_sim.cli.train.train_vae", "uniscene_sim.cli.train.train_sdf",
     "uniscene_sim.cli.models._require_data", "uniscene_sim.cli.models._eval_sweeps",
 )  # fmt: skip

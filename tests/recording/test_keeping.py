@@ -4,7 +4,7 @@ import base64
 import io
 import sys
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -19,22 +19,24 @@ from PIL import Image
 from uniscene_sim.assembly import assemble
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError, InputWarning
-from uniscene_sim.frames import CameraFrame, LidarSweep, digest
+from uniscene_sim.frames import CameraBuffers, CameraFrame, LidarSweep, digest
+from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import RunFacts
 from uniscene_sim.recording import foxglove
+from uniscene_sim.recording.buffers import buffers, buffers_message
 from uniscene_sim.recording.difference import difference_picture
 from uniscene_sim.recording.mcap_file import Recording
-from uniscene_sim.recording.mcap_sink import RecordTo
+from uniscene_sim.recording.mcap_sink import McapSink, RecordTo
 from uniscene_sim.recording.options import RecordOptions
 from uniscene_sim.recording.page.drive import Drive
 from uniscene_sim.recording.page.pictures import PageOptions, pictures_and_sweeps
 from uniscene_sim.recording.pictures import PictureCoder, pictures
 from uniscene_sim.recording.rerun_sink import LogTo
 from uniscene_sim.recording.sweeps import STEP_M, _sweep, sweep_columns, sweeps
-from uniscene_sim.rig import CameraSpec
+from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.run import run
-from uniscene_sim.wire.messages import layout_of, rig_message
+from uniscene_sim.wire.messages import layout_message, layout_of, rig_message
 from uniscene_sim.wire.uniscene.v1.run_pb2 import SensorFrame as FrameMessage
 from uniscene_sim.wire.uniscene.v1.run_pb2 import SweepColumns
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -277,3 +279,76 @@ def test_rerun_says_what_it_lacks(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
     with pytest.raises(InputError, match=r"pip install 'uniscene_sim\[rerun\]'"):
         LogTo().open(tmp_path, facts)
+
+
+@pytest.fixture(scope="module")
+def buffered(tmp_path_factory):
+    """A recording of a short run with exact buffers, of three lenses, and the run's frames."""
+    out = tmp_path_factory.mktemp("buffered")
+    cameras = (
+        CameraSpec("pin", 80, 50, 45.0, 45.0, 40.0, 25.0, Pose(1.5, 0.1, 1.6), max_range_m=60.0),
+        CameraSpec("brown", 80, 50, 45.0, 45.0, 40.0, 25.0, Pose(1.5, 0.1, 1.6, yaw=0.4), model="brown_conrady",
+                   distortion=(-0.25, 0.06), max_range_m=60.0),
+        CameraSpec("fish", 60, 60, 8.0, 8.0, 30.0, 30.0, Pose(3.7, 0.0, 1.0), model="fisheye", ego_visible=True,
+                   max_range_m=60.0, period_us=200_000),
+    )  # fmt: skip
+    simulator = assemble(ScenarioSource.open("hard_brake"), SensorRig("three", cameras), annotations=("buffers",))
+    frames, options = [simulator.reset()], RecordOptions(buffers=True)
+    facts = RunFacts("kept", 0, simulator.rig, {}, simulator.tick_us, static_map=simulator.source.map)
+    with McapSink(out / "with.mcap", facts, options) as sink, McapSink(out / "without.mcap", facts) as bare:
+        for _ in range(TICKS):
+            frames.append(simulator.step())
+        for frame in frames:
+            sink.add(frame, simulator.stages_ms)
+            bare.add(frame, simulator.stages_ms)
+    return Recording.open(out / "with.mcap"), Recording.open(out / "without.mcap"), frames
+
+
+@pytest.mark.parametrize("camera", ["pin", "brown", "fish"])
+def test_buffers_come_back_to_the_last_bit(buffered, camera):
+    """What is derived when they are read, coordinates, rays and motion, is what it was."""
+    recording, bare, frames = buffered
+    made = [f.annotations.cameras[camera].buffers for f in frames if camera in f.cameras]
+    found = list(buffers(recording, camera))
+    assert len(made) == (2 if camera == "fish" else TICKS + 1) and found[0].motion is None
+    for one, other in zip(found, made, strict=True):
+        for field in fields(CameraBuffers):
+            np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), field.name)
+            if isinstance(getattr(other, field.name), np.ndarray):
+                assert getattr(one, field.name).dtype == getattr(other, field.name).dtype
+    assert np.isfinite(found[-1].motion).any()
+    assert list(buffers(bare, camera)) == [], "none are kept unless it is asked for"
+    kept = recording.path.stat().st_size - bare.path.stat().st_size
+    raw = sum(b.depth.size * 22 for f in frames for c in f.annotations.cameras.values() if (b := c.buffers))
+    assert kept < 0.25 * raw
+
+
+def test_damaged_buffers_and_unknown_cameras_are_told(buffered, tmp_path):
+    recording, _, frames = buffered
+    with pytest.raises(InputError, match="no camera 'rear', expected one of pin, brown, fish"):
+        next(buffers(recording, "rear"))
+    record = frames[0].annotations.cameras["pin"].buffers
+    for damage in ("width", "depth", "normals"):
+        message = buffers_message(record, "pin")
+        if damage == "width":
+            message.width += 1
+        elif damage == "depth":
+            del message.planes["depth"]
+        else:
+            message.planes["normals"] = message.planes["normals"][:-4]
+        path = tmp_path / f"{damage}.mcap"
+        with open(path, "wb") as file:
+            writer = Writer(file)
+            writer.write_message("/uniscene/rig", rig_message(recording.rig), 0, 0)
+            writer.write_message("/uniscene/layout", layout_message(frames[0].layout), 0, 0)
+            writer.write_message("/pin/buffers", message, 0, 0)
+            writer.finish()
+        with pytest.raises(InputError, match=r"/pin/buffers: damaged buffers"):
+            list(buffers(Recording.open(path), "pin"))
+
+
+def test_the_command_line_keeps_buffers_on_request(tmp_path):
+    options = ["--rig", "rl", "--ticks", "2", "--no-preview", "--record", "--record-buffers", "--record-images", "none"]
+    assert main(["run", "cut_in", "--out", str(tmp_path), *options]) == 0
+    found = list(buffers(Recording.open(tmp_path / "run.mcap"), "front"))
+    assert [one.stamp_us for one in found] == [0, 100_000, 200_000] and found[-1].motion is not None

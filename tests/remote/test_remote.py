@@ -116,6 +116,17 @@ def test_frames_are_the_same_as_here(server):
     there.close()
 
 
+def test_buffers_are_refused_where_the_tiles_are_not(server):
+    """Before the first frame, and of one frame alone."""
+    source = ScenarioSource.open("cut_in")
+    with pytest.raises(InputError, match="buffers are traced where the tiles are"):
+        assemble_remote(source, RIG, at(server), annotations=["buffers"])
+    there = assemble_remote(source, RIG, at(server))
+    with pytest.raises(InputError, match="buffers are traced where the tiles are"):
+        there.reset(replace(there.request, annotations=frozenset(["buffers"])))
+    there.close()
+
+
 def test_sensors_with_rates_of_their_own_and_partial_requests(server):
     here, there = both(server, RATES, **PLAIN)
     frames = run_both(here, there, 12)

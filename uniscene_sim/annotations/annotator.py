@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.frames import (
     ANNOTATION_KINDS,
     CameraAnnotations,
+    CameraBuffers,
     CameraFrame,
     FrameAnnotations,
     LidarAnnotations,
@@ -23,9 +25,11 @@ from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.rig import SensorRig
+from uniscene_sim.tracing.buffers import camera_buffers
 
 __all__ = ["Annotator"]
 
+_Image = TypeVar("_Image")
 _Found = dict[str, dict[str, Any]]  # fields of annotations by name, of each sensor by name
 
 
@@ -50,6 +54,7 @@ class Annotator:
         self._rig, self._kinds = rig, frozenset(kinds)
         self._lanes = LaneLines(static_map) if "lanes" in kinds else None
         self._before: dict[str, tuple[LayoutFrame, CameraFrame]] = {}
+        self._buffers_before: dict[str, tuple[LayoutFrame, CameraBuffers]] = {}
 
     def annotate(
         self,
@@ -57,6 +62,7 @@ class Annotator:
         cameras: Mapping[str, CameraFrame],
         sweeps: Mapping[str, LidarSweep],
         layouts: Mapping[str, LayoutFrame] | None = None,
+        views: Mapping[str, WorldView] | None = None,
     ) -> FrameAnnotations:
         """Annotations of the images and sweeps of a tick.
 
@@ -66,6 +72,8 @@ class Annotator:
             sweeps: sweeps by sensor; those with another stamp are left out.
             layouts: by sensor, the layout of images with another stamp than `view`, such as those of cameras with
                 latency; each image is annotated at its own stamp.
+            views: by camera, the world that its rays are traced through, for buffers: those of the others are left out;
+                None: `view`, for all.
         """
         layouts = {name: view.frame for name in cameras} | dict(layouts or {})
         sweeps = {name: s for name, s in sweeps.items() if s.stamp_us == view.frame.stamp_us}
@@ -82,6 +90,8 @@ class Annotator:
                     of_camera[spec.name]["lanes"] = self._lanes.visible_lines(
                         layouts[spec.name], spec, cameras[spec.name]
                     )
+        if "buffers" in self._kinds:
+            self._buffers(dict.fromkeys(cameras, view) if views is None else views, layouts, of_camera)
         return FrameAnnotations(
             boxes,
             {name: CameraAnnotations(**found) for name, found in of_camera.items()},
@@ -99,15 +109,23 @@ class Annotator:
     ) -> None:
         for spec in self._rig.cameras:
             if spec.name in cameras:
-                before, layout = self._before.get(spec.name), layouts[spec.name]
-                if before is not None and before[0].stamp_us >= layout.stamp_us:  # the source was reset
-                    before = None
+                layout = layouts[spec.name]
+                before = _earlier(self._before.get(spec.name), layout)
                 optical, scene, occluded = camera_flow(layout, cameras[spec.name], before, spec)
                 of_camera[spec.name] |= {"optical_flow": optical, "scene_flow": scene, "occluded": occluded}
                 self._before[spec.name] = (layout, cameras[spec.name])
         for lidar in self._rig.lidars:
             if lidar.name in sweeps:
                 of_sweep[lidar.name]["scene_flow"] = point_velocity(view, lidar, sweeps[lidar.name])
+
+    def _buffers(self, views: Mapping[str, WorldView], layouts: Mapping[str, LayoutFrame], of_camera: _Found) -> None:
+        for spec in self._rig.cameras:
+            if spec.name in of_camera and spec.name in views:
+                found, layout = camera_buffers(views[spec.name], spec), layouts[spec.name]
+                before = _earlier(self._buffers_before.get(spec.name), layout)
+                motion = None if before is None else camera_flow(layout, found, before, spec)[0]
+                of_camera[spec.name]["buffers"] = replace(found, motion=motion)
+                self._buffers_before[spec.name] = (layout, found)
 
     def _boxes(
         self,
@@ -144,6 +162,11 @@ class Annotator:
         boxes["num_lidar_pts"] = points
         set_visibility(boxes, visible, alone)
         return _within(boxes, posed.radius, self._rig.max_range_m)
+
+
+def _earlier(before: tuple[LayoutFrame, _Image] | None, layout: LayoutFrame) -> tuple[LayoutFrame, _Image] | None:
+    """An image and its moment, unless that is not before `layout`: the source was reset."""
+    return None if before is None or before[0].stamp_us >= layout.stamp_us else before
 
 
 def _within(boxes: np.ndarray, radius: np.ndarray, range_m: float) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numba import prange
 
 from uniscene_sim.annotations.occlusion import is_unoccluded
 from uniscene_sim.compute.compiled import njit
-from uniscene_sim.frames import CameraFrame, LidarSweep
+from uniscene_sim.frames import LidarSweep
 from uniscene_sim.geometry import Pose, rotation_from_rpy
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
@@ -23,14 +25,24 @@ _NEARER = 0.002  # share of depth by which an occluder is nearer
 _STEP_S = 0.01  # velocities are differences over the physics step before a beam
 
 
+class SeenDepth(Protocol):
+    """What flow needs of an image."""
+
+    @property
+    def depth(self) -> np.ndarray: ...
+
+    @property
+    def instance(self) -> np.ndarray: ...
+
+
 def camera_flow(
-    now: LayoutFrame, image: CameraFrame, before: tuple[LayoutFrame, CameraFrame] | None, spec: CameraSpec
+    now: LayoutFrame, image: SeenDepth, before: tuple[LayoutFrame, SeenDepth] | None, spec: CameraSpec
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flow from an image to the previous one of the same camera, see `CameraAnnotations`.
 
     Args:
         now: state at the image's stamp.
-        image: (H, W).
+        image: (H, W), a `CameraFrame` or `CameraBuffers`.
         before: state and image before it; None: flow is NaN and all is occluded.
         spec: the camera.
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from importlib import import_module
 
 from tqdm import tqdm
 
 from uniscene_sim.bench.timing import BenchRow
 
-__all__ = ["as_markdown", "as_records", "run_bench"]
+__all__ = ["USUAL", "as_markdown", "as_records", "run_bench"]
+
+#: Benchmarks that run if none is named; those beyond them take minutes, or need a GPU.
+USUAL = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling")
 
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[BenchRow]:
-    """Rows as they are measured, of the named benchmarks or of all but those that take minutes: `ros2`, `consumers`,
-    `serve`."""
-    from uniscene_sim.bench import cameras, consumers, env, lidar, record, ros2, scaling, serve, ticks, tiles
-
-    usual = {"cameras": cameras, "lidar": lidar, "tiles": tiles, "ticks": ticks, "record": record, "env": env}
-    usual |= {"scaling": scaling}
-    chosen = [{**usual, "ros2": ros2, "consumers": consumers, "serve": serve}[name].rows for name in (names or usual)]
+    """Rows as they are measured, of the named benchmarks or of `USUAL`."""
+    chosen = [import_module(f"uniscene_sim.bench.{name}") for name in names or USUAL]  # each needs packages of its own
     for part in tqdm(chosen, desc="bench", unit="part", disable=None):
-        yield from part()
+        yield from part.rows()
 
 
 def as_records(rows: Iterable[BenchRow]) -> list[dict[str, object]]:

@@ -80,6 +80,11 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
                         help="of a recording: jpeg, png, raw, h264 or none (default: jpeg)")  # fmt: skip
     parser.add_argument("--record-sweeps", default="exact", metavar="KIND",
                         help="of a recording: exact, rounded (to 2 mm) or none (default: exact)")  # fmt: skip
+    parser.add_argument(
+        "--record-buffers",
+        action="store_true",
+        help="of a recording: also the exact buffers of each image (depth, normals, materials, ...)",
+    )
     parser.add_argument("--record-limit", type=real_argument, default=64.0, metavar="GIB",
                         help="size at which a recording, or a file for rerun, ends (default: 64)")  # fmt: skip
 

@@ -18,9 +18,11 @@ def add_lift(commands: Any) -> None:
     lift.add_argument("--out", type=path_argument, help="folder for the world (default: lifted/ and FOLDER's name)")
     lift.add_argument("--scene", help="of nuScenes, by name (default: the first)")
     lift.add_argument("--frames", type=_frames, metavar="FIRST:END",
-                      help="frames that are used, END excluded (default: all but those held out, 60 to 79)")  # fmt: skip
+                      help="frames that are used (default: all but those held out, 60 to 79)")  # fmt: skip
     lift.add_argument("--reach", type=real_argument, default=120.0, metavar="M",
                       help="around the ego's way, that is lifted (default: 120)")  # fmt: skip
+    lift.add_argument("--rounds", type=int, default=4, choices=range(65), metavar="N",
+                      help="of finding colours in pictures, 0 for none (default: 4)")  # fmt: skip
     lift.set_defaults(command=_lift)
 
 
@@ -36,9 +38,12 @@ def _frames(text: str) -> range:
 
 
 def _lift(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.datasets.lift.lift import lift
+    from uniscene_sim.datasets.lift.lift import APPEARANCE, lift
 
     out = arguments.out or Path("lifted") / arguments.folder.resolve().name
-    made = lift(arguments.folder, out, scene=arguments.scene, frames=arguments.frames, reach_m=arguments.reach)
+    made = lift(arguments.folder, out, scene=arguments.scene, frames=arguments.frames, reach_m=arguments.reach,
+                rounds=arguments.rounds)  # fmt: skip
     print(*(made.folder / name for name in made.files), sep="\n")
+    if (made.folder / APPEARANCE).is_dir():
+        print(made.folder / APPEARANCE)
     return 0

@@ -81,7 +81,8 @@ def build_parser() -> Parser:
     run.add_argument("--ticks", type=positive_integer, help="stop after this many ticks")
     run.add_argument("--no-cache", action="store_true", help="make all tiles again and keep none on disk")
     run.add_argument("--no-preview", action="store_true", help="no pictures: report.json alone")
-    run.add_argument("--annotations", default="", metavar="LIST", help="of flow,boxes,lanes: drawn onto the cameras")
+    run.add_argument("--annotations", default="", metavar="LIST", 
+                     help="of flow,boxes,lanes: drawn onto the cameras; and buffers")  # fmt: skip
     run.set_defaults(command=_run)
 
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
@@ -147,9 +148,9 @@ def build_parser() -> Parser:
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure speed, and what others make of our sweeps")
-    parts = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling", "ros2", "consumers", "serve")
+    parts = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling", "ros2", "consumers", "serve", "device")
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
-                       help=f"{', '.join(parts)} (default: all but the last three)")  # fmt: skip
+                       help=f"{', '.join(parts)} (default: all but the last four)")  # fmt: skip
     bench.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     bench.set_defaults(command=_bench)
 
@@ -177,7 +178,9 @@ def _run(arguments: argparse.Namespace) -> int:
     for slot, text in engines.items() if remote is None else ():
         plugins.load_plugin(slot, text)
     rig = rig_of(arguments.rig)
-    options = RecordOptions(arguments.record_images, arguments.record_sweeps, arguments.record_limit)
+    options = RecordOptions(
+        arguments.record_images, arguments.record_sweeps, arguments.record_limit, buffers=arguments.record_buffers
+    )
     sinks: list[Any] = [plugins.load_plugin("sink", name) for name in dict.fromkeys(arguments.sink or ["report"])]
     if arguments.record is not None:
         from uniscene_sim.recording.mcap_sink import RecordTo
@@ -205,7 +208,7 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         source = plugins.open_source(arguments.scenario, arguments.source, arguments.seed, ("scenario", "source"))
     disk = None if arguments.no_cache else user_cache("tiles")
-    annotations = [kind for kind in arguments.annotations.split(",") if kind]
+    annotations = [kind for kind in arguments.annotations.split(",") if kind] + ["buffers"] * options.buffers
     simulator = prepare(
         source,
         rig,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uniscene_sim.cli.arguments import Parser, json_writer, path_argument, positive_integer, real_argument
+from uniscene_sim.cli.arguments import Parser, json_writer, path_argument, positive_integer, real_argument, rig_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.output_file import Outputs, told
 
@@ -34,6 +34,16 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--every", type=positive_integer, default=2, metavar="N",
                       help="of --from: a window for every N moments (default: 2)")  # fmt: skip
     data.add_argument("--sweeps", action="store_true", help="of --from: its sweeps too, each ray with its origin")
+    data.add_argument(
+        "--images",
+        action="store_true",
+        help="images with their exact buffers in place of windows: depth, normals, materials, ...",
+    )
+    data.add_argument(
+        "--rig",
+        metavar="RIG",
+        help="of --images: preset, YAML file, or recording for its cameras (default: nuscenes-small)",
+    )
     data.add_argument("--maps", type=path_argument, nargs="+", metavar="PATH",
                       help="real towns (OpenStreetMap, SUMO), or folders of some, instead of seeded ones")  # fmt: skip
     data.add_argument("--windows", type=positive_integer, default=80, help="windows of each of --maps (default: 80)")
@@ -106,6 +116,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     sweeps.add_argument("--real", type=path_argument, metavar="FOLDER", help="PandaSet's sequence 002 to compare with")
     sweeps.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     sweeps.set_defaults(command=_eval_sweeps)
+    street = names.add_parser("lift", help="pictures of a lifted street, beside those that were held out")
+    street.add_argument("folder", type=path_argument, metavar="FOLDER", help="PandaSet's sequence 002, with depths")
+    street.add_argument("--validation", action="store_true", help="judge frames 50 to 59, lifted from 0 to 49")
+    street.add_argument("--every", type=positive_integer, default=1, metavar="N", help="judge one picture of N")
+    street.add_argument("--rounds", type=positive_integer, default=4, metavar="N", help="as for `lift` (default: 4)")
+    street.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
+    street.add_argument("--pictures", type=path_argument, metavar="FOLDER", help="write each judged picture, and ours")
+    street.set_defaults(command=_eval_lift)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
         one.add_argument("--data", type=path_argument, help=f"{what} of towns (default: made for this evaluation)")
         one.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
@@ -118,6 +136,8 @@ def _train_data(arguments: argparse.Namespace) -> int:
     if arguments.source is not None:
         from uniscene_sim.datasets.formats.convert import convert
 
+        if arguments.images:
+            raise InputError("are of seeded towns, not of --from", field="--images")
         if held_out:
             raise InputError("names towns of --maps; --from FORMAT FOLDER has no names", field="--held-out")
         kind, folder = arguments.source
@@ -127,6 +147,17 @@ def _train_data(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.sweeps:
         raise InputError("is of recorded streets, expected --from FORMAT FOLDER too", field="--sweeps")
+    if arguments.rig is not None and not arguments.images:
+        raise InputError("is of images, expected --images too", field="--rig")
+    if arguments.images:
+        from uniscene_sim.datasets.make_datasets import image_data
+
+        if arguments.maps is not None or arguments.xodr is not None or held_out is not None:
+            raise InputError("are of seeded towns, expected none of --maps, --xodr, --held-out", field="--images")
+        cameras = rig_of(arguments.rig or "nuscenes-small").cameras
+        image_data(arguments.data, cameras, arguments.towns, arguments.jobs)
+        print(arguments.data / "images")
+        return 0
     if arguments.maps is not None:
         from uniscene_sim.datasets.real_towns import make_real_data
 
@@ -280,6 +311,23 @@ def _eval_sweeps(arguments: argparse.Namespace) -> int:
     with Outputs() as outputs:
         write = json_writer(outputs, arguments.json)
         rows = compare_effects(arguments.real)
+        write(as_records(rows))
+        outputs.publish()
+    print(as_markdown(rows))
+    return 0
+
+
+def _eval_lift(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.evaluation.lifted_street import evaluate_lift
+    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+
+    with Outputs() as outputs:
+        write = json_writer(outputs, arguments.json)
+        pictures = outputs.folder(arguments.pictures, (), "--pictures") if arguments.pictures else None
+        rows = evaluate_lift(
+            arguments.folder, validation=arguments.validation, every=arguments.every, rounds=arguments.rounds,
+            pictures=pictures,
+        )  # fmt: skip
         write(as_records(rows))
         outputs.publish()
     print(as_markdown(rows))

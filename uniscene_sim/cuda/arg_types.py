@@ -11,7 +11,7 @@ from numba import types
 from uniscene_sim.camera.raycast.engine import RenderJob
 from uniscene_sim.camera.raycast.ground_bins import GroundBins
 from uniscene_sim.camera.raycast.lamps import Lamps
-from uniscene_sim.camera.raycast.pixels import ImageBuffers, PosedCamera
+from uniscene_sim.camera.raycast.pixels import ImageBuffers
 from uniscene_sim.camera.raycast.ray import CameraScene as CameraScene
 from uniscene_sim.camera.weather import Sky
 from uniscene_sim.lidar.raycast.engine import SweepJob
@@ -19,6 +19,7 @@ from uniscene_sim.lidar.raycast.trace import Beams, Hits
 from uniscene_sim.lidar.raycast.trace import LidarScene as LidarScene
 from uniscene_sim.tracing.agents import Motion, PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import AtlasArrays, WindowArrays
+from uniscene_sim.tracing.camera_rays import PosedCamera
 
 __all__ = ["RENDER_JOB", "SWEEP_COLUMNS_JOB", "ColumnPoses", "SweepColumnsJob"]
 

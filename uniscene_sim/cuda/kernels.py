@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from uniscene_sim.camera.raycast.pixel_bounds import agents_at_pixel
 from uniscene_sim.camera.raycast.pixels import antialias_pixel, is_edge, render_pixel
 from uniscene_sim.compute.compiled import device
 from uniscene_sim.cuda.arg_types import RENDER_JOB, SWEEP_COLUMNS_JOB
 from uniscene_sim.cuda.packed_args import unpack_args
 from uniscene_sim.lidar.raycast.trace import pose_agents_near, sensor_pose_at, trace_beam, with_poses
+from uniscene_sim.tracing.pixel_bounds import agents_at_pixel
 
 __all__ = ["camera_kernels", "pose_columns", "trace_beams"]
 

@@ -53,10 +53,16 @@ class DriveSample:
     agents: np.ndarray  # AGENT_DTYPE
 
 
-def sample_drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[DriveSample]:
+def sample_drives(static_map: StaticMap, seed: int, windows: int, signal_heads: bool = False) -> Iterator[DriveSample]:
     """Windows at 2 Hz along drives through a map, six per drive, reproducible by seed.
 
     Two drives share a plan of houses and plants; each has its own traffic, and every fifth leads over open country.
+
+    Args:
+        static_map: the map.
+        seed: of the drives.
+        windows: how many.
+        signal_heads: whether the heads of traffic lights are among the agents: cameras see them.
     """
     objects = np.zeros(0)
     for n in range(-(-windows // SEQUENCE)):
@@ -66,8 +72,11 @@ def sample_drives(static_map: StaticMap, seed: int, windows: int) -> Iterator[Dr
         moments = list(_open_country(static_map, rng) if n % 5 == 4 else _drive(static_map, 1000 * seed + n, rng))
         props = scatter_props(static_map, np.array([[p.x, p.y] for _, p, _ in moments]), rng)
         for stamp_us, pose, agents in moments[: windows - n * SEQUENCE]:
-            there = agents[agents["cls"] != AgentClass.SIGNAL_HEAD]
+            is_head = agents["cls"] == AgentClass.SIGNAL_HEAD
+            there = agents[~is_head]
             there = np.concatenate([there, without_overlapping(props, there, pose)])
+            if signal_heads:
+                there = np.concatenate([there, agents[is_head]])
             yield DriveSample(n, stamp_us, pose, objects, there)
 
 

@@ -12,7 +12,7 @@ copy of a world has pending frames of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uniscene_sim.layout import LayoutFrame
@@ -32,11 +32,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Delivery:
-    """Records of one moment, and the time at which they are delivered."""
+    """Records of one moment, and the time at which they are delivered.
+
+    `window` is the occupancy window that they were traced through, None for none. Messages leave it out.
+    """
 
     due_us: int
     layout: LayoutFrame  # at the records' stamp
     records: dict[str, Any]  # by the sensor's name
+    window: Delivery | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,5 +137,7 @@ def add_results(
         latency_us: time between the stamp of a moment and its delivery.
     """
     wait_us = latency_us if queue.started else 0
-    new = [Delivery(m.layout.stamp_us + wait_us, m.layout, r) for m, r in zip(call.moments, records, strict=True)]
+    new = [
+        Delivery(m.layout.stamp_us + wait_us, m.layout, r, m.window) for m, r in zip(call.moments, records, strict=True)
+    ]
     return replace(queue, state=state, deliveries=(*queue.deliveries, *new))

@@ -1,8 +1,9 @@
 """`StaticMap`: the static world in the map frame, behind one interface.
 
 Its forms are `maps.vector.vector_map.VectorMap`, lanes from OpenDRIVE, `maps.painted.painted_map.PaintedMap`, a raster,
-and `maps.recorded.recorded_map.RecordedMap`, lanes on ground that was recorded, with what stands there. The map frame is OpenDRIVE's: right-handed, z up, metres, radians. Its axes are those of the map's own
-coordinates, its origin is `StaticMap.frame_origin`. Nothing here imports `carla`.
+and `maps.recorded.recorded_map.RecordedMap`, lanes on ground that was recorded, with what stands there. The map frame
+is OpenDRIVE's: right-handed, z up, metres, radians. Its axes are those of the map's own coordinates, its origin is
+`StaticMap.frame_origin`. Nothing here imports `carla`.
 """
 
 from __future__ import annotations

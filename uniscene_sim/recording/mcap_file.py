@@ -39,8 +39,8 @@ from uniscene_sim.wire.uniscene.v1.control_pb2 import Control as ControlMessage
 from uniscene_sim.wire.uniscene.v1.layout_pb2 import LayoutFrame as LayoutMessage
 from uniscene_sim.wire.uniscene.v1.layout_pb2 import Map as MapMessage
 from uniscene_sim.wire.uniscene.v1.rig_pb2 import Rig as RigMessage
+from uniscene_sim.wire.uniscene.v1.run_pb2 import CameraBuffers, Run
 from uniscene_sim.wire.uniscene.v1.run_pb2 import Outcome as OutcomeMessage
-from uniscene_sim.wire.uniscene.v1.run_pb2 import Run
 from uniscene_sim.wire.uniscene.v1.run_pb2 import SensorFrame as FrameMessage
 from uniscene_sim.wire.uniscene.v1.state_pb2 import EngineStates, StageDigests
 
@@ -52,7 +52,7 @@ _KINDS: dict[str, tuple[Any, ...]] = {
     "/uniscene/layout": (LayoutMessage,), "/uniscene/control": (ControlMessage,), "/uniscene/frame": (FrameMessage,),
     "/uniscene/stages": (StageDigests,), "/uniscene/states": (EngineStates,), "/uniscene/outcome": (OutcomeMessage,),
     "image": (CompressedImage, RawImage), "video": (CompressedVideo,), "calibration": (CameraCalibration,),
-    "points": (PointCloud,), "tf": (FrameTransforms,), "tf_static": (FrameTransforms,),
+    "points": (PointCloud,), "buffers": (CameraBuffers,), "tf": (FrameTransforms,), "tf_static": (FrameTransforms,),
 }  # fmt: skip
 _MOST_BYTES = 2**37
 #: Largest chunk or record that is read, packed or unpacked, bytes.

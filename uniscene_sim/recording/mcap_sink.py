@@ -25,6 +25,7 @@ from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.outcome import Outcome
 from uniscene_sim.recording import foxglove
+from uniscene_sim.recording.buffers import buffers_message
 from uniscene_sim.recording.options import RecordOptions
 from uniscene_sim.recording.pictures import PictureCoder
 from uniscene_sim.recording.stages import StageWatch
@@ -162,6 +163,10 @@ class McapSink:
         for name, record in frame.cameras.items():
             if coder := self._coders.get(name):
                 self._put(coder.topic, coder.message(record), at)
+        if self.options.buffers and frame.annotations is not None:
+            for name, found in frame.annotations.cameras.items():
+                if found.buffers is not None:
+                    self._put(f"/{name}/buffers", buffers_message(found.buffers, name), at)
         for name, sweep in clouds.items():
             self._put(f"/{name}/points", foxglove.cloud(sweep, name), at)
 

@@ -34,6 +34,7 @@ class RecordOptions:
         sweeps: exact, every bit of a record; rounded, to 2 mm and 1/255 of intensity; or none.
         most_gib: size at which the recording ends.
         states_s: time between states of the engines, at which a replay can begin.
+        buffers: whether exact buffers of images are kept, of frames whose annotations have them.
 
     Raises:
         InputError: no such kind or quality, or a size that is not positive.
@@ -43,6 +44,7 @@ class RecordOptions:
     sweeps: str = "exact"
     most_gib: float = 64.0
     states_s: float = 1.0
+    buffers: bool = False
 
     def __post_init__(self) -> None:
         name, colon, _ = str(self.images).partition(":")

@@ -14,6 +14,7 @@ from foxglove_schemas_protobuf.PointCloud_pb2 import PointCloud
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import LidarSweep
+from uniscene_sim.recording.byte_planes import coded, decoded
 from uniscene_sim.recording.foxglove import POINT, stamp_us_of
 from uniscene_sim.recording.mcap_file import Recording
 from uniscene_sim.wire.uniscene.v1.run_pb2 import SweepColumns
@@ -44,7 +45,7 @@ def sweep_columns(record: LidarSweep, sensor: str, step_m: float = 0.0) -> Sweep
     for name, dtype in _COLUMNS.items():
         column = getattr(record, name)
         if column is not None:
-            message.columns[name] = _coded(column.astype(dtype, copy=False)[order])
+            message.columns[name] = coded(column.astype(dtype, copy=False)[order])
     return message
 
 
@@ -79,20 +80,7 @@ def _sweep(cloud: PointCloud, sent: SweepColumns, stamp_us: int) -> LidarSweep:
     columns = {}
     for name, data in sent.columns.items():
         columns[name] = np.empty(len(points), _COLUMNS[name])
-        columns[name][order] = _values(data, np.dtype(_COLUMNS[name]), len(points))
+        columns[name][order] = decoded(data, np.dtype(_COLUMNS[name]), len(points))
     xyz = np.stack([points[axis] for axis in "xyz"], axis=1)
     shown = {name: np.ascontiguousarray(points[name]) for name in ("intensity", "ring", "label")}
     return LidarSweep(xyz=xyz, **shown, **columns, stamp_us=stamp_us)
-
-
-def _coded(values: np.ndarray) -> bytes:
-    """Differences of the bit patterns of neighbours, first all low bytes, high bytes last."""
-    bits = values.view(f"u{values.itemsize}")
-    steps = np.diff(bits, prepend=bits.dtype.type(0)).astype(f"<u{values.itemsize}")
-    return steps.view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
-
-
-def _values(data: bytes, dtype: np.dtype, count: int) -> np.ndarray:
-    planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, count)
-    steps = np.ascontiguousarray(planes.T).view(f"<u{dtype.itemsize}").ravel()
-    return np.cumsum(steps, dtype=f"u{dtype.itemsize}").view(dtype)

@@ -303,6 +303,11 @@ class TileAtlas:
             raise RuntimeError("call update() before tracing")
         return AtlasArrays(**self._window, **self.tiles.rows)  # type: ignore[arg-type]
 
+    @property
+    def layout_arrays(self) -> AtlasArrays:
+        """The tiles of the layout for kernels, whatever rays are traced through: their paint is the road's."""
+        return self.arrays
+
     def update(self, x: float, y: float, radius_m: float) -> None:
         """Show every tile within `radius_m` of (x, y), m, and drop those more than a tile farther."""
         wanted = tuple(sorted(self.tiles.store.around(x, y, radius_m)))

@@ -17,11 +17,21 @@ __all__ = ["WindowAtlas", "no_tiles", "outside", "window_arrays"]
 
 
 class WindowAtlas(TileAtlas):
-    """An occupancy window, with the tiles of another atlas beyond its box."""
+    """An occupancy window, with the tiles of another atlas beyond its box.
 
-    def __init__(self, window: WindowArrays, beyond: TileAtlas):
+    Args:
+        window: the voxels.
+        beyond: what rays hit outside of the window.
+        layout: the tiles of the layout, None if they are those beyond.
+    """
+
+    def __init__(self, window: WindowArrays, beyond: TileAtlas, layout: TileAtlas | None = None):
         super().__init__(beyond.tiles)
-        self._traced, self._beyond = window, beyond
+        self._traced, self._beyond, self._layout = window, beyond, layout or beyond
+
+    @property
+    def layout_arrays(self) -> AtlasArrays:
+        return self._layout.layout_arrays
 
     @property
     def arrays(self) -> AtlasArrays:

@@ -12,13 +12,7 @@ from uniscene_sim.camera.effects import add_noise, add_precipitation, blur_motio
 from uniscene_sim.camera.raycast.glare import add_glare
 from uniscene_sim.camera.raycast.ground_bins import make_ground_bins
 from uniscene_sim.camera.raycast.lamps import active_lamps
-from uniscene_sim.camera.raycast.pixel_bounds import (
-    agent_pixel_bounds,
-    agent_pixel_bounds_distorted,
-    agents_in_column,
-    agents_in_row,
-)
-from uniscene_sim.camera.raycast.pixels import ImageBuffers, PosedCamera, antialias_pixel, is_edge, render_pixel
+from uniscene_sim.camera.raycast.pixels import ImageBuffers, antialias_pixel, is_edge, render_pixel
 from uniscene_sim.camera.raycast.ray import CameraScene
 from uniscene_sim.camera.raycast.shading import LINEAR_RGB, agent_albedo
 from uniscene_sim.camera.weather import sky_of
@@ -29,19 +23,11 @@ from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.lens import PINHOLE
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.tracing.agents import (
-    PosedAgents,
-    TemplateSource,
-    agent_motion,
-    ego_as_agent,
-    pose_agents,
-    template_arrays,
-)
-from uniscene_sim.tracing.kernels import trace_agents
-from uniscene_sim.tracing.slabs import Ray
+from uniscene_sim.tracing.agents import PosedAgents, TemplateSource, template_arrays
+from uniscene_sim.tracing.camera_rays import PosedCamera, SeenAgents, posed_camera
+from uniscene_sim.tracing.pixel_bounds import agents_in_column, agents_in_row
 from uniscene_sim.tracing.templates.template_set import body_rgb
 from uniscene_sim.tracing.templates.template_set import built_in_templates as built_in
 
@@ -139,32 +125,10 @@ class RaycastCameras:
 
     def _render_jobs(self, view: WorldView, specs: Sequence[CameraSpec]) -> list[RenderJob]:
         """Jobs for the images of one world, with buffers still to be filled."""
-        posed = {with_ego: self._posed_agents(view, with_ego) for with_ego in {s.ego_visible for s in specs}}
-        jobs = []
-        for spec in specs:
-            agents, paint = posed[spec.ego_visible]
-            if spec.ego_visible and self._inside_ego_body(view, spec, agents):
-                if False not in posed:
-                    posed[False] = self._posed_agents(view, False)
-                agents, paint = posed[False]
-            jobs.append(self._render_job(view, spec, agents, paint))
-        return jobs
+        seen = SeenAgents(view, self._template_set)
+        return [self._render_job(view, spec, seen.by(spec)) for spec in specs]
 
-    def _inside_ego_body(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> bool:
-        """Whether a camera lies inside the ego's body (the last agent), which would then occlude everything."""
-        x, y, z = view.frame.ego_pose.compose(spec.pose).position
-        last = np.array([len(agents.id) - 1])
-        return bool(trace_agents(agents, self._templates, last, 1, Ray(x, y, z, 1.0, 0.0, 0.0), 1e-3)[5] >= 0)
-
-    def _posed_agents(self, view: WorldView, with_ego: bool) -> tuple[PosedAgents, np.ndarray]:
-        """The agents at the frame's stamp, with the ego last if wanted, and their albedo (N, 3, 3)."""
-        frame = view.frame
-        if with_ego:
-            frame = replace(frame, agents=np.concatenate([frame.agents, ego_as_agent(frame)]))
-        agents = pose_agents(frame, agent_motion(frame, (), 0.0), self._template_set)
-        return agents, agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3))
-
-    def _camera_scene(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> CameraScene:
+    def _camera_scene(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> CameraScene:
         """The scene of one camera's rays."""
         centre = fixed(view.frame.ego_pose.compose(spec.pose).position)
         sky = sky_of(view.frame.style)
@@ -185,21 +149,16 @@ class RaycastCameras:
             make_ground_bins(strips, agents.radius, middle, far + _CONTACT_BIN_M, _SHADOW_STRIP_M),
             make_ground_bins(agents.position[:, :2], reach, centre, _CONTACT_RANGE_M, _CONTACT_BIN_M),
             LINEAR_RGB,
-            paint,
+            agent_albedo(agents, np.asarray(body_rgb(agents.colour), np.float64).reshape(-1, 3)),
             far,
             self.plain,
         )
 
-    def _render_job(self, view: WorldView, spec: CameraSpec, agents: PosedAgents, paint: np.ndarray) -> RenderJob:
-        rotation = fixed(np.ascontiguousarray(view.frame.ego_pose.rotation @ spec.rotation_base_from_optical))
-        position = fixed(view.frame.ego_pose.compose(spec.pose).position)
-        spans = np.empty((len(agents.id), 4), np.int64)
-        find = agent_pixel_bounds if spec.lens[0] == PINHOLE else agent_pixel_bounds_distorted
-        find(agents, rotation, position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
+    def _render_job(self, view: WorldView, spec: CameraSpec, agents: PosedAgents) -> RenderJob:
         shape = (spec.height, spec.width)
         return RenderJob(
-            self._camera_scene(view, spec, agents, paint),
-            PosedCamera(rotation, position, spec.lens, spans),
+            self._camera_scene(view, spec, agents),
+            posed_camera(view, spec, agents),
             ImageBuffers(
                 np.empty((*shape, 3), np.uint8),
                 np.empty(shape, np.float32),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -10,25 +10,16 @@ import numpy as np
 from uniscene_sim.camera.raycast.ray import CameraScene, render_ray
 from uniscene_sim.camera.raycast.shading import tone_map
 from uniscene_sim.compute.compiled import device, inlined
-from uniscene_sim.lens import FISHEYE, PINHOLE, pixel_ray
+from uniscene_sim.lens import FISHEYE
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, GROUND_CLASSES, MATERIAL_LABEL, OccClass
+from uniscene_sim.tracing.camera_rays import OUTSIDE_LENS, PosedCamera, pixel_direction
 from uniscene_sim.tracing.slabs import Ray
 
-__all__ = ["ImageBuffers", "PosedCamera", "antialias_pixel", "is_edge", "pixel_direction", "render_pixel"]
+__all__ = ["ImageBuffers", "antialias_pixel", "is_edge", "render_pixel"]
 
 _SKY = int(OccClass.FREE)
 # at grazing angles the depth of ground jumps from row to row without an edge
 _FLAT = tuple(int(c) for c in GROUND_CLASSES)
-_OUTSIDE_LENS = -2.0
-
-
-class PosedCamera(NamedTuple):
-    """Pose and lens of a camera, and the pixels that each agent may cover."""
-
-    rotation: np.ndarray  # float64 (3, 3), map <- optical
-    position: np.ndarray  # float64 (3,) m
-    lens: np.ndarray  # float64 (11,), see `uniscene_sim.lens`
-    spans: np.ndarray  # int64 (N, 4), see `uniscene_sim.camera.raycast.pixel_bounds`
 
 
 class ImageBuffers(NamedTuple):
@@ -38,26 +29,6 @@ class ImageBuffers(NamedTuple):
     depth: np.ndarray  # float32 (H, W) m
     semantic: np.ndarray  # uint8 (H, W)
     instance: np.ndarray  # uint16 (H, W)
-
-
-@device
-def pixel_direction(lens, rotation, px, py):
-    """Unit direction (3 numbers, map frame) of an image point, and its cosine to the optical axis, `_OUTSIDE_LENS`
-    where the lens has no ray."""
-    if lens[0] == PINHOLE:
-        cu, cv = (px - lens[3]) / lens[1], (py - lens[4]) / lens[2]
-        scale = 1.0 / sqrt(cu * cu + cv * cv + 1.0)
-        cu, cv = cu * scale, cv * scale
-    else:
-        cu, cv, scale, seen = pixel_ray(lens, px, py)
-        if not seen:
-            return 0.0, 0.0, 0.0, _OUTSIDE_LENS
-    return (
-        rotation[0, 0] * cu + rotation[0, 1] * cv + rotation[0, 2] * scale,
-        rotation[1, 0] * cu + rotation[1, 1] * cv + rotation[1, 2] * scale,
-        rotation[2, 0] * cu + rotation[2, 1] * cv + rotation[2, 2] * scale,
-        scale,
-    )
 
 
 @inlined
@@ -73,7 +44,7 @@ def render_pixel(scene: CameraScene, camera: PosedCamera, image: ImageBuffers, c
     """
     ox, oy, oz = camera.position[0], camera.position[1], camera.position[2]
     dx, dy, dz, scale = pixel_direction(camera.lens, camera.rotation, u + 0.5, v + 0.5)
-    if scale == _OUTSIDE_LENS:
+    if scale == OUTSIDE_LENS:
         image.depth[v, u], image.semantic[v, u], image.instance[v, u] = inf, _SKY, 0
         image.rgb[v, u, 0], image.rgb[v, u, 1], image.rgb[v, u, 2] = 0, 0, 0
         return
@@ -121,7 +92,7 @@ def antialias_pixel(scene: CameraScene, camera: PosedCamera, image: ImageBuffers
     for q in range(4):  # a rotated grid
         x, y = u + 0.125 + 0.25 * q, v + 0.125 + 0.25 * ((2 * q + 1) % 4 if q < 2 else 2 * (q - 2))
         dx, dy, dz, scale = pixel_direction(camera.lens, camera.rotation, x, y)
-        if scale == _OUTSIDE_LENS:
+        if scale == OUTSIDE_LENS:
             continue
         _, _, _, r, g, b = render_ray(scene, candidates, count, Ray(ox, oy, oz, dx, dy, dz), 1.0 / camera.lens[1])
         most = 1.4 / exposure  # clamped, so that one bright sample does not decide the mean

@@ -37,6 +37,7 @@ from uniscene_sim.tile import (
 )
 from uniscene_sim.tracing.agents import PosedAgents, TemplateArrays
 from uniscene_sim.tracing.atlas import BLOCK_M, AtlasArrays, slot_of
+from uniscene_sim.tracing.camera_rays import Hit, first_hit
 from uniscene_sim.tracing.kernels import trace_agents, trace_world
 from uniscene_sim.tracing.occlusion import occluded
 from uniscene_sim.tracing.paint import beyond_edge, paint_cell
@@ -85,18 +86,6 @@ class CameraScene(NamedTuple):
     plain: bool  # sun and sky alone: no shadows, detail, weather
 
 
-class Hit(NamedTuple):
-    """Where a ray ends."""
-
-    t: float  # m, inf where nothing is hit
-    material: int
-    nx: float  # normal, map frame
-    ny: float
-    nz: float
-    deck: int  # of the ground, -1 on all else
-    row: int  # of the agent, -1 on the world
-
-
 @inlined
 def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
     """Trace and shade one ray.
@@ -113,7 +102,7 @@ def render_ray(scene: CameraScene, candidates, count, ray: Ray, pixel_angle):
     """
     sky, far = scene.sky, scene.max_range_m
     dx, dy, dz = ray.dx, ray.dy, ray.dz
-    hit = _first_hit(scene, candidates, count, ray, far)
+    hit = first_hit(scene.atlas, scene.agents, scene.templates, candidates, count, ray, far)
     t, m, nx, ny, nz, deck, row = hit
     if t == inf:
         r, g, b = sky_radiance(sky, dx, dy, dz, not scene.plain)
@@ -146,23 +135,11 @@ def mirror_in_wet_ground(scene: CameraScene, candidates, count, hit: Hit, ray: R
         reach = min(_MIRROR_M, far - t)
         if reach > 0.0 and mirror > 0.08:
             mirrored = Ray(x + _RAY_OFFSET_M * nx, y + _RAY_OFFSET_M * ny, z + _RAY_OFFSET_M * nz, mx, my, mz)
-            mirrored_hit = _first_hit(scene, candidates, count, mirrored, reach)
+            mirrored_hit = first_hit(scene.atlas, scene.agents, scene.templates, candidates, count, mirrored, reach)
             if mirrored_hit.t < inf:
                 sr, sg, sb = _shade_reflection(scene, mirrored_hit, mirrored)
         r, g, b = r + mirror * (sr - r), g + mirror * (sg - g), b + mirror * (sb - b)
     return r, g, b
-
-
-@inlined
-def _first_hit(scene: CameraScene, candidates, count, ray: Ray, far):
-    """The first hit of a ray within `far` (m)."""
-    t, m, nx, ny, nz, deck = trace_world(scene.atlas, ray, far)
-    row = min(deck, -1)
-    if count:
-        ta, ma, ax, ay, az, agent = trace_agents(scene.agents, scene.templates, candidates, count, ray, min(t, far))
-        if agent >= 0 and ta < t:
-            t, m, nx, ny, nz, deck, row = ta, ma, ax, ay, az, -1, agent
-    return Hit(t, m, nx, ny, nz, deck, row)
 
 
 @inlined

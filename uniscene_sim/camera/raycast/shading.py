@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import exp, sqrt
+from math import exp, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ __all__ = [
     "shade_surface",
     "shade_surface_plain",
     "tone_map",
+    "untoned",
 ]
 
 #: Linear albedo of each material, float64 (256, 3).
@@ -301,3 +302,10 @@ def tone_map(value):
     if v > 0.7:
         v = 0.7 + 0.3 * (1.0 - exp(-(v - 0.7) / 0.3))
     return GAMMA[int(min(max(v, 0.0), 1.0) * 4095.0)]
+
+
+@device
+def untoned(value):
+    """The linear value of which `tone_map` shows a share of white; the inverse of its curve."""
+    v = min(max(value, 0.0), 0.995)
+    return (v if v <= 0.7 else 0.7 - 0.3 * log(1.0 - (v - 0.7) / 0.3)) / 0.72

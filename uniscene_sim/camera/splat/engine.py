@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import local
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from uniscene_sim.camera.raycast.engine import RaycastCameras, RenderJob
-from uniscene_sim.camera.splat.assets import place_agent, template_patch
+from uniscene_sim.camera.splat.appearance import Appearance
+from uniscene_sim.camera.splat.assets import body_patch, place_agent, template_patch
 from uniscene_sim.camera.splat.blend import Bins, bin_splats, blend_squares, new_bins, new_blended, scratch
 from uniscene_sim.camera.splat.patch import Patch
 from uniscene_sim.camera.splat.project import FIELDS, Eye, Placement, project_patch
 from uniscene_sim.camera.splat.relight import relight_rows
 from uniscene_sim.camera.splat.world import SplatWorld
 from uniscene_sim.compute.threads import map_threads, row_ranges
+from uniscene_sim.engine_support.options import named_option
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.rig import CameraSpec
@@ -39,18 +42,34 @@ class _Buffers:
 
 
 class SplatCameras(RaycastCameras):
-    """Cameras by 3D Gaussian splatting. Depth is the expected one, semantics are those of most weight (UniScene,
-    equations 3 and 4). Light is that of ray casting, with shadows of the static world by splat.
+    """Cameras by 3D Gaussian splatting, in the colours of materials or of an appearance.
+
+    Depth is that of the splat in which half of the light is gone, semantics are those of most weight (UniScene, equation
+    4). Light is that of ray casting, with shadows of the static world by splat.
 
     Args:
         templates: shapes of agents, by default the built-in ones.
+        options: see `Options`.
+
+    Raises:
+        InputError: the appearance cannot be read.
     """
 
     name = "splat"
     traces_windows = False
 
-    def __init__(self, templates: TemplateSource | None = None):
+    @dataclass(frozen=True)
+    class Options:
+        """Options of the engine."""
+
+        appearance: Path | None = None  # folder of colours, such as `lift` writes
+
+    def __init__(self, templates: TemplateSource | None = None, options: Options | None = None):
         super().__init__(templates, smooth_edges=False)
+        folder = options.appearance if options else None
+        with named_option("appearance"):
+            self._appearance = Appearance.load(folder) if folder else None
+        self._bodies: dict[int, Patch] = {}
         self._worlds: WeakKeyDictionary[TileSource, SplatWorld] = WeakKeyDictionary()
         self._assets: dict[int, Patch] = {}
         self._local = local()
@@ -61,7 +80,7 @@ class SplatCameras(RaycastCameras):
             return {}
         world = self._worlds.get(view.atlas.store)
         if world is None:
-            world = self._worlds.setdefault(view.atlas.store, SplatWorld(view.atlas.store))
+            world = self._worlds.setdefault(view.atlas.store, SplatWorld(view.atlas.store, self._appearance))
         centre = view.frame.ego_pose.position
         reach = max(float(np.linalg.norm(job.camera.position - centre)) for job in jobs)
         patches = world.patches(
@@ -77,11 +96,7 @@ class SplatCameras(RaycastCameras):
         height, width = job.image.depth.shape
         agents = job.scene.agents
         spans = job.camera.spans
-        seen = [
-            (self._asset(int(agents.template[n])),
-             place_agent(agents, job.scene.agent_rgb[n], self._template_set, n))
-            for n in range(len(agents.id)) if spans[n, 0] <= spans[n, 1]
-        ]  # fmt: skip
+        seen = [self._agent(job, n) for n in range(len(agents.id)) if spans[n, 0] <= spans[n, 1]]
         buffers = self._buffers(width, height)
         while True:
             count = 0
@@ -97,14 +112,23 @@ class SplatCameras(RaycastCameras):
             bin_splats(buffers.projected, bits, count, width, height, buffers.bins)
         blended = new_blended(height, width)
         squares = row_ranges(-(-height // 16))
-        map_threads(
-            lambda rows: blend_squares(buffers.projected, buffers.bins, self._sums(), *rows, blended), squares
-        )
+        map_threads(lambda rows: blend_squares(buffers.projected, buffers.bins, self._sums(), *rows, blended), squares)
         candidates = np.arange(len(agents.id))
         map_threads(
             lambda rows: relight_rows(job.scene, job.camera, buffers.projected, blended, job.image, candidates, *rows),
             row_ranges(height),
         )
+
+    def _agent(self, job: RenderJob, n: int) -> tuple[Patch, Placement]:
+        """The splats of an agent: a recorded body where the appearance has one, else its template."""
+        agents, rgb = job.scene.agents, job.scene.agent_rgb[n]
+        body = self._appearance.body_of(int(agents.cls[n]), agents.size[n]) if self._appearance else -1
+        if self._appearance is None or body < 0:
+            return self._asset(int(agents.template[n])), place_agent(agents, rgb, self._template_set, n)
+        if body not in self._bodies:
+            self._bodies[body] = body_patch(self._template_set, self._appearance.bodies[body])
+        template = self._appearance.bodies[body].template
+        return self._bodies[body], place_agent(agents, rgb, self._template_set, n, template)
 
     def _asset(self, template: int) -> Patch:
         if template not in self._assets:

@@ -1,4 +1,4 @@
-"""`Patch`: splats of a tile or an agent's template for kernels, in levels of detail, in chunks culled as one."""
+"""`Patch`: splats of a tile or a template for kernels, in levels of detail, in chunks that are culled as one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import numpy as np
 
 from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.taxonomy import GROUND_CLASSES, Material
+from uniscene_sim.tile import TILE_BLOCKS
 from uniscene_sim.tracing.atlas import BLOCK_M
 
-__all__ = ["COVER", "PAINT_COVER", "Patch", "pack_patch"]
+__all__ = ["COVER", "PAINT_COVER", "RECORDED", "Patch", "chunk_of", "pack_patch"]
 
 #: How much larger the variance of a rendered splat is than that of the surface that it stands for: a square of side s
 #: gets a standard deviation of 0.36 s, see `project.PEAK`. Paint and the small squares of ground beside it are
 #: narrower, so that neither covers the other.
 COVER, PAINT_COVER = 1.56, 0.9
+#: In place of a share of the sun: the colour is as a camera saw it, in its own light.
+RECORDED = 2.0
 _SMALL_M2 = 0.02
 _PAINT = [
     m for m in Material if "LINE" in m.name or m in (Material.CROSSING_STRIPE, Material.ARROW, Material.CROSSING_GAP)
@@ -32,7 +35,7 @@ class Patch(NamedTuple):
     opacities: np.ndarray  # float32 (N,)
     albedo: np.ndarray  # float32 (N, 3)
     material: np.ndarray  # uint8 (N,)
-    light: np.ndarray  # float32 (N, 2): visible shares of sun and sky
+    light: np.ndarray  # float32 (N, 2): visible shares of sun (`RECORDED` where albedo holds its light) and sky
     first: np.ndarray  # int64 (L, C + 1)
     bounds: np.ndarray  # float32 (C, 4): centre and radius of each chunk, m
     level_m: np.ndarray  # float64 (L,), size of the splats of a level
@@ -44,15 +47,10 @@ def pack_patch(levels: Sequence[Splats], level_m: Sequence[float], chunk_m: floa
     Args:
         levels: splats of each level.
         level_m: size of the splats of each, ascending, m.
-        chunk_m: edge of the upright columns that are chunks, None for a single chunk.
+        chunk_m: edge of the upright columns of a tile that are chunks, None for a single chunk.
     """
-    chunks = [np.zeros(len(s), np.int64) for s in levels]
-    count = 1
-    if chunk_m is not None:
-        side = max(max((int(s.means[:, :2].max() // chunk_m) + 1 for s in levels if len(s)), default=1), 1)
-        chunks = [(s.means[:, 0] // chunk_m).astype(np.int64).clip(0) * side
-                  + (s.means[:, 1] // chunk_m).astype(np.int64).clip(0) for s in levels]  # fmt: skip
-        count = side * side
+    chunks = [chunk_of(splats, chunk_m) for splats in levels]
+    count = 1 if chunk_m is None else TILE_BLOCKS * TILE_BLOCKS
     orders = [np.argsort(chunk, kind="stable") for chunk in chunks]
     joined = Splats.join([s[order] for s, order in zip(levels, orders, strict=True)])
     first = np.zeros((len(levels), count + 1), np.int64)
@@ -73,6 +71,15 @@ def pack_patch(levels: Sequence[Splats], level_m: Sequence[float], chunk_m: floa
         _bounds(joined, first),
         np.asarray(level_m, np.float64),
     )
+
+
+def chunk_of(splats: Splats, chunk_m: float | None = BLOCK_M) -> np.ndarray:
+    """The chunk int64 (N,) of each splat, by which `pack_patch` sorts stably."""
+    if chunk_m is None:
+        return np.zeros(len(splats), np.int64)
+    column = (splats.means[:, :2] // chunk_m).astype(np.int64).clip(0, TILE_BLOCKS - 1)
+    chunk: np.ndarray = column[:, 0] * TILE_BLOCKS + column[:, 1]
+    return chunk
 
 
 def _bounds(splats: Splats, first: np.ndarray) -> np.ndarray:

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from math import inf, sqrt
 
-import numpy as np
-
-from uniscene_sim.camera.raycast.pixels import PosedCamera, pixel_direction
 from uniscene_sim.camera.raycast.ray import (
     SHADOW_M,
     CameraScene,
-    Hit,
     agent_ambient_occlusion,
     cell_density,
     in_shadow_of_agents,
@@ -28,14 +24,17 @@ from uniscene_sim.camera.raycast.shading import (
     apply_haze,
     is_ground_material,
     tone_map,
+    untoned,
 )
 from uniscene_sim.camera.splat.blend import Blended
 from uniscene_sim.camera.splat.patch import Patch
-from uniscene_sim.camera.weather import sky_radiance
-from uniscene_sim.compute.compiled import nogil_kernel
+from uniscene_sim.camera.weather import Sky, sky_of, sky_radiance
+from uniscene_sim.compute.compiled import device, nogil_kernel
+from uniscene_sim.layout import Style
 from uniscene_sim.lens import FISHEYE
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.atlas import AtlasArrays
+from uniscene_sim.tracing.camera_rays import OUTSIDE_LENS, Hit, PosedCamera, pixel_direction
 from uniscene_sim.tracing.occlusion import occluded
 from uniscene_sim.tracing.slabs import Ray
 
@@ -44,9 +43,21 @@ __all__ = ["light_patch", "relight_rows"]
 _FREE = int(OccClass.FREE)
 _SHADOW_M = 60.0  # less than a tile, so that a shadow on a splat comes from its tile or a neighbour
 _OFF_M = 0.12  # shadow rays start this far off a splat, plus a share of its level's size
+_OFF_AGENT_M, _OFF_GROUND_M = 0.2, 0.02  # the same, off pixels of agents and of the world
 _FULL = 1.25  # what little shines through between splats is not seen
 _LEAST_OPACITY = 0.5  # of pixels that have a depth and a label
-_OUTSIDE_LENS = -2.0
+
+
+@device
+def _daylight(sky: Sky):
+    """How bright it is."""
+    return (sky.sunlight[0] + sky.sunlight[1] + sky.sunlight[2] + sky.zenith[0] + sky.zenith[1] + sky.zenith[2]
+            + sky.horizon[0] + sky.horizon[1] + sky.horizon[2])  # fmt: skip
+
+
+_REFERENCE = sky_of(Style())
+#: The light in which recorded colours are shown as they are.
+_DAY = float((_REFERENCE.sunlight + _REFERENCE.zenith + _REFERENCE.horizon).sum())
 
 
 @nogil_kernel
@@ -97,11 +108,12 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
     ox, oy, oz = camera.position[0], camera.position[1], camera.position[2]
     pixel_angle = 1.0 / camera.lens[1]
     reach = min(SHADOW_M, far)
+    day = _daylight(sky) / _DAY / sky.exposure
     for v in range(begin, end):
         for u in range(blended.opacity.shape[1]):
             image.depth[v, u], image.semantic[v, u], image.instance[v, u] = inf, _FREE, 0
             dx, dy, dz, scale = pixel_direction(camera.lens, camera.rotation, u + 0.5, v + 0.5)
-            if scale == _OUTSIDE_LENS:
+            if scale == OUTSIDE_LENS:
                 image.rgb[v, u, 0], image.rgb[v, u, 1], image.rgb[v, u, 2] = 0, 0, 0
                 continue
             opacity, splat = min(float(blended.opacity[v, u]) * _FULL, 1.0), blended.splat[v, u]
@@ -119,38 +131,45 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
                               float(blended.normal[v, u, 2]))  # fmt: skip
                 length = sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
                 nx, ny, nz = nx / length, ny / length, nz / length
-                sunlit, sky_share, lights = 0.0, 1.0, 0
-                facing = nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2] > 0.0
-                ground = row < 0 and is_ground_material(m)
-                if row >= 0:
-                    lights = int(scene.agents.lights[row])
-                    sky_share = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
-                    if facing and sky.sunlight[0] > 0.002:
-                        off = 0.2
-                        sunlit = 0.0 if in_sun_shadow(scene, x + off * nx, y + off * ny, z + off * nz, reach) else 1.0
+                if blended.light[v, u, 0] > 1.0:  # as recorded
+                    shade = day
+                    if row < 0:
+                        shade *= agent_ambient_occlusion(scene, x, y, z)
+                    red = shade * untoned(float(blended.albedo[v, u, 0]))
+                    green = shade * untoned(float(blended.albedo[v, u, 1]))
+                    blue = shade * untoned(float(blended.albedo[v, u, 2]))
                 else:
-                    sunlit, sky_share = float(blended.light[v, u, 0]), float(blended.light[v, u, 1])
-                    if sunlit > 0.02 and facing and sky.sunlight[0] > 0.002:
-                        to_sun = Ray(x + 0.02 * nx, y + 0.02 * ny, z + 0.02 * nz, sky.sun[0], sky.sun[1], sky.sun[2])
-                        if in_shadow_of_agents(scene, to_sun, reach):
-                            sunlit = 0.0
-                    if ground:
-                        sky_share *= agent_ambient_occlusion(scene, x, y, z)
-                surface = SurfaceMaterial(
-                    m, float(blended.albedo[v, u, 0]), float(blended.albedo[v, u, 1]), float(blended.albedo[v, u, 2]),
-                    lights, row >= 0,
-                )  # fmt: skip
-                ray = Ray(ox, oy, oz, dx, dy, dz)
-                at = SurfacePoint(x, y, z, nx, ny, nz)
-                red, green, blue = light_surface(
-                    scene, surface, at, ground, ray, t * pixel_angle, sunlit, sky_share
-                )
-                if ground and sky.wet > 0.0:
-                    hit = Hit(t, m, nx, ny, nz, 0, -1)
-                    red, green, blue = mirror_in_wet_ground(
-                        scene, candidates, candidates.shape[0], hit, ray, red, green, blue
+                    sunlit, sky_share, lights = 0.0, 1.0, 0
+                    facing = nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2] > 0.0
+                    ground = row < 0 and is_ground_material(m)
+                    if row >= 0:
+                        lights = int(scene.agents.lights[row])
+                        sky_share = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
+                        if facing and sky.sunlight[0] > 0.002:
+                            px, py, pz = x + _OFF_AGENT_M * nx, y + _OFF_AGENT_M * ny, z + _OFF_AGENT_M * nz
+                            sunlit = 0.0 if in_sun_shadow(scene, px, py, pz, reach) else 1.0
+                    else:
+                        sunlit, sky_share = float(blended.light[v, u, 0]), float(blended.light[v, u, 1])
+                        if sunlit > 0.02 and facing and sky.sunlight[0] > 0.002:
+                            px, py, pz = x + _OFF_GROUND_M * nx, y + _OFF_GROUND_M * ny, z + _OFF_GROUND_M * nz
+                            to_sun = Ray(px, py, pz, sky.sun[0], sky.sun[1], sky.sun[2])
+                            if in_shadow_of_agents(scene, to_sun, reach):
+                                sunlit = 0.0
+                        if ground:
+                            sky_share *= agent_ambient_occlusion(scene, x, y, z)
+                    albedo = blended.albedo[v, u]
+                    surface = SurfaceMaterial(m, float(albedo[0]), float(albedo[1]), float(albedo[2]), lights, row >= 0)
+                    ray = Ray(ox, oy, oz, dx, dy, dz)
+                    at = SurfacePoint(x, y, z, nx, ny, nz)
+                    red, green, blue = light_surface(
+                        scene, surface, at, ground, ray, t * pixel_angle, sunlit, sky_share
                     )
-                red, green, blue = apply_haze(sky, t, red, green, blue)
+                    if ground and sky.wet > 0.0:
+                        hit = Hit(t, m, nx, ny, nz, 0, -1)
+                        red, green, blue = mirror_in_wet_ground(
+                            scene, candidates, candidates.shape[0], hit, ray, red, green, blue
+                        )
+                    red, green, blue = apply_haze(sky, t, red, green, blue)
             if opacity < 0.996:
                 r, g, b = sky_radiance(sky, dx, dy, dz, True)
                 red, green, blue = (opacity * red + (1.0 - opacity) * r, opacity * green + (1.0 - opacity) * g,

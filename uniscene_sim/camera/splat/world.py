@@ -7,7 +7,8 @@ from threading import Lock
 
 import numpy as np
 
-from uniscene_sim.camera.splat.patch import Patch, pack_patch
+from uniscene_sim.camera.splat.appearance import Appearance
+from uniscene_sim.camera.splat.patch import RECORDED, Patch, pack_patch
 from uniscene_sim.camera.splat.project import Placement
 from uniscene_sim.camera.splat.relight import light_patch
 from uniscene_sim.camera.splat.splats import merge_splats
@@ -29,6 +30,7 @@ _IN_PLACE = np.eye(3)
 class _TileSplats:
     tile: Tile
     patch: Patch
+    recorded: bool  # whether its colours hold their light
     #: By sun and neighbours: the light of its splats, and the first of them that has been lit
     lights: dict[tuple[bytes, int], tuple[np.ndarray, int]] = field(default_factory=dict)
 
@@ -38,10 +40,15 @@ class SplatWorld:
 
     Args:
         store: where tiles come from.
+        appearance: colours of tiles; where it has none they are those of materials.
+
+    Attributes:
+        unpainted: tiles so far for which the appearance has no colours.
     """
 
-    def __init__(self, store: TileSource):
-        self._store = store
+    def __init__(self, store: TileSource, appearance: Appearance | None = None):
+        self._store, self._appearance = store, appearance
+        self.unpainted: set[tuple[int, int]] = set()
         self._tiles: dict[tuple[int, int], _TileSplats] = {}
         self._lock = Lock()
 
@@ -78,18 +85,23 @@ class SplatWorld:
         """The splats of a tile, made anew where the tile is another one."""
         tile, known = self._store.get(*index), self._tiles.pop(index, None)
         if known is None or known.tile is not tile:
-            levels = [tile_splats(tile)]
+            painted = self._appearance.splats(index, tile) if self._appearance else None
+            if self._appearance and painted is None:
+                self.unpainted.add(index)
+            levels = [tile_splats(tile) if painted is None else painted]
             for size in _LEVELS_M[1:]:
                 levels.append(merge_splats(levels[-1], size))
-            known = _TileSplats(tile, pack_patch(levels, _LEVELS_M))
+            known = _TileSplats(tile, pack_patch(levels, _LEVELS_M), painted is not None)
+            if painted is not None:
+                known.patch.light[:, 0] = RECORDED
         self._tiles[index] = known  # the latest is the last
         return known
 
     def _lit(self, splats: _TileSplats, arrays: AtlasArrays, ix: int, iy: int, sun: np.ndarray, level: int) -> Patch:
         """The patch with light from a level on. It depends on which neighbours there are, and on nothing farther."""
-        around = sum(
-            1 << k for k in range(9) if slot_of(arrays, ix + k // 3 - 1, iy + k % 3 - 1) >= 0
-        )
+        if splats.recorded:
+            return splats.patch
+        around = sum(1 << k for k in range(9) if slot_of(arrays, ix + k // 3 - 1, iy + k % 3 - 1) >= 0)
         key, patch = (sun.tobytes(), around), splats.patch
         light, done = splats.lights.pop(key, (np.ones_like(patch.light), len(patch.light)))
         wanted = int(patch.first[min(level, len(patch.first) - 1), 0])

@@ -14,6 +14,7 @@ from uniscene_sim.compute.compiled import njit
 from uniscene_sim.datasets.lift.walls import complete_walls
 from uniscene_sim.maps.recorded.solid_cells import SolidCells
 from uniscene_sim.occupancy.bricks import SUB_CELL_M, sub_cell_bit
+from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tile import CELL_M
 
 __all__ = ["BLOCK_M", "Carved", "Rays", "carve_block"]
@@ -21,12 +22,17 @@ __all__ = ["BLOCK_M", "Carved", "Rays", "carve_block"]
 BLOCK_M = 32.0  # of what is carved at once
 _HALO = 80  # sub-cells around it, so that gaps are closed across its border
 _SUB = 4  # sub-cells along a cell
+_FREE = np.uint8(OccClass.FREE)
 _STEP_M = 0.05  # along rays
 _SHORT_M = 0.2  # a ray is free up to this far before its end
-_PASSED = 20  # a sub-cell that more rays cross than this for each that ends in it is empty
+#: A sub-cell that more rays cross than this for each that ends in it is empty, by class: many pass between leaves.
+_PASSED = np.full(256, 20)
+_PASSED[OccClass.VEGETATION] = 6
 _UP, _ASIDE = 9, 4  # sub-cells of the widest gap that is closed upwards and sideways
 _FOOT = 30  # sub-cells that what stands is continued down to the ground, at most
-_AHEAD_M = 0.5 * SUB_CELL_M  # a surface lies in the middle of its sub-cells: their faces are as far from it
+#: What rays end on is drawn so far behind their ends: half a sub-cell, since a surface lies in the middle of its
+#: sub-cells and not at their faces, and as ends scatter, of which the nearest would count.
+_AHEAD_M = 0.12
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Carved:
 
     def cells(self) -> SolidCells:
         """The cells of the block, without its halo."""
-        first = self.corner + [_HALO, _HALO, 0]
+        first = self.corner + np.array([_HALO, _HALO, 0])
         inner = np.ascontiguousarray(self.label[_HALO:-_HALO, _HALO:-_HALO])
         at, label, brick = _pack(inner)
         return SolidCells((at + first // _SUB).astype(np.int32), label, brick)
@@ -83,8 +89,8 @@ def carve_block(rays: Rays, index: tuple[int, int], ground: np.ndarray, low_m: f
     hits, behind = np.zeros(shape, np.uint16), np.zeros(shape, np.bool_)
     crossed, label = np.zeros(shape, np.uint16), np.full(shape, _FREE, np.uint8)
     low = corner * SUB_CELL_M
-    _count(hits, behind, crossed, label, low, ground, rays.origins, rays.ends, rays.label)
-    _settle(hits, behind, crossed, label)
+    _count(hits, behind, crossed, label, low, ground, rays.origins, rays.ends, rays.label, _AHEAD_M)
+    _settle(hits, behind, crossed, label, _PASSED)
     _bridge(label, crossed)
     complete_walls(label, crossed)
     _stand(label, crossed, ground, low[2])
@@ -96,12 +102,9 @@ def block_size() -> int:
     return round(BLOCK_M / SUB_CELL_M) + 2 * _HALO
 
 
-_FREE = np.uint8(20)
-
-
 @njit(cache=True)
-def _count(hits, behind, crossed, label, low, ground, origins, ends, labels):
-    """Count the ends and the ways of rays (N,)."""
+def _count(hits, behind, crossed, label, low, ground, origins, ends, labels, ahead):
+    """Count the ends, moved ahead by some metres, and the ways of rays (N,)."""
     nx, ny, nz = hits.shape
     size = np.array([nx, ny, nz]) * SUB_CELL_M
     d = np.empty(3)
@@ -127,7 +130,7 @@ def _count(hits, behind, crossed, label, low, ground, origins, ends, labels):
             continue
         if labels[n] != _FREE:
             for back in range(2):
-                t = length + _AHEAD_M + back * SUB_CELL_M
+                t = length + ahead + back * SUB_CELL_M
                 i = int(np.floor((a[0] + t * d[0]) / SUB_CELL_M))
                 j = int(np.floor((a[1] + t * d[1]) / SUB_CELL_M))
                 k = int(np.floor((a[2] + t * d[2]) / SUB_CELL_M))
@@ -158,14 +161,14 @@ def _count(hits, behind, crossed, label, low, ground, origins, ends, labels):
 
 
 @njit(cache=True)
-def _settle(hits, behind, crossed, label):
+def _settle(hits, behind, crossed, label, passed):
     """Leave labels where rays end rather than pass, and behind, where none passes."""
     nx, ny, nz = hits.shape
     for i in range(nx):
         for j in range(ny):
             for k in range(nz):
                 if hits[i, j, k] > 0:
-                    if hits[i, j, k] * _PASSED < crossed[i, j, k]:
+                    if hits[i, j, k] * passed[label[i, j, k]] < crossed[i, j, k]:
                         label[i, j, k] = _FREE
                 elif not (behind[i, j, k] and crossed[i, j, k] == 0):
                     label[i, j, k] = _FREE

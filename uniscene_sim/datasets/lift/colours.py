@@ -1,8 +1,8 @@
 """Pictures to colours of splats: each splat gets the mean of the pixels that show it, weighted as it is blended there.
 
-Visibility is that of splatting itself. What moved is masked by its box. A picture's exposure is a gain for each
-channel, solved for in turns with the colours; after that, colours are corrected by what the pictures still differ
-(simultaneous iterative reconstruction, the averaging form of descent by gradient).
+Visibility is that of splatting itself. Agents are splats, too, which stand in each picture where their boxes are. A
+picture's exposure is a gain for each channel, solved for in turns with the colours; after that, colours are corrected by
+what the pictures still differ (simultaneous iterative reconstruction, the averaging form of descent by gradient).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull
 from tqdm import tqdm
 
 from uniscene_sim.camera.splat.blend import (
@@ -28,33 +28,52 @@ from uniscene_sim.camera.splat.blend import (
 from uniscene_sim.camera.splat.patch import Patch
 from uniscene_sim.camera.splat.project import FIELDS, Eye, Placement, project_patch
 from uniscene_sim.datasets.lift.drive import View
+from uniscene_sim.geometry import Pose
+from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.lens import project_points
 
-__all__ = ["Canvas", "lift_colours", "moving_mask", "view_eye"]
+__all__ = ["ROUNDS", "Canvas", "box_mask", "lift_colours", "own_body", "view_eye"]
 
 _FAR_M = 90.0
 _LEAST_SEEN = 0.8  # opacity of pixels that tell anything
-_ROUNDS = 6
+ROUNDS = 4
+_BONNET = 0.62  # of a car's height
 _AGAINST = 0.35  # share of the mean of their class in splats that little is seen of: weight in pixels
 
 
 @dataclass
 class Canvas:
-    """Splats that are being coloured: patches of one level, with their places, numbered through."""
+    """Splats that are being coloured, numbered through: patches of one level that stand still, and those of agents.
+
+    Attributes:
+        patches: each with its place; first those that stand still.
+        standing: number of those.
+        place_of: where the patch of a number (from `standing` on) is in a view; None if it is not there.
+    """
 
     patches: list[tuple[Patch, Placement]]
-    count: int
+    standing: int
+    place_of: Callable[[int, View], Placement | None]
 
     def __post_init__(self) -> None:
         self._projected = np.empty((1 << 20, len(FIELDS)), np.float32)
         self._numbers = np.empty(1 << 20, np.int32)
         self._sums = scratch()
 
-    def seen(self, eye: Eye) -> tuple[np.ndarray, np.ndarray, Bins]:
+    @property
+    def count(self) -> int:
+        """Number of all splats."""
+        return sum(len(patch.means) for patch, _ in self.patches)
+
+    def seen(self, view: View) -> tuple[np.ndarray, np.ndarray, Bins]:
         """Projected splats, their numbers, and bins of a view."""
+        eye, there = view_eye(view), self.patches[: self.standing]
+        for number in range(self.standing, len(self.patches)):
+            if (place := self.place_of(number, view)) is not None:
+                there = [*there, (self.patches[number][0], place)]
         while True:
             n = 0
-            for patch, placement in self.patches:
+            for patch, placement in there:
                 n = project_patch(patch, placement, eye, self._projected, self._numbers, n)
             if n <= len(self._projected):
                 break
@@ -68,16 +87,17 @@ class Canvas:
             bin_splats(self._projected, bits, n, eye.width, eye.height, bins)
         return self._projected, self._numbers, bins
 
-    def show(self, eye: Eye) -> Blended:
+    def show(self, view: View) -> Blended:
         """Surfaces of a view."""
-        projected, _, bins = self.seen(eye)
-        out = new_blended(eye.height, eye.width)
-        blend_squares(projected, bins, self._sums, 0, -(-eye.height // SQUARE_PX), out)
+        projected, _, bins = self.seen(view)
+        height, width = view.camera.height, view.camera.width
+        out = new_blended(height, width)
+        blend_squares(projected, bins, self._sums, 0, -(-height // SQUARE_PX), out)
         return out
 
-    def gather(self, eye: Eye, image: np.ndarray, weight: np.ndarray, sums: np.ndarray) -> None:
+    def gather(self, view: View, image: np.ndarray, weight: np.ndarray, sums: np.ndarray) -> None:
         """Add what a view tells of each splat to sums (N, 4)."""
-        projected, numbers, bins = self.seen(eye)
+        projected, numbers, bins = self.seen(view)
         gather_squares(projected, bins, numbers, image, weight, sums)
 
 
@@ -93,28 +113,36 @@ def view_eye(view: View, far_m: float = _FAR_M) -> Eye:
     )  # fmt: skip
 
 
-def moving_mask(view: View, boxes: np.ndarray, grow_m: float = 0.3) -> np.ndarray:
+def own_body(view: View, ego: Pose, vehicle: EgoVehicle) -> np.ndarray:
+    """Pixels bool (H, W) in which a picture shows the car that carries it: rays that reach the height of its bonnet
+    above its outline."""
+    v, u = np.indices((view.camera.height, view.camera.width)) + 0.5
+    rays, found = view.camera.unproject(np.column_stack([u.ravel(), v.ravel()]))
+    rays = rays @ view.pose[:3, :3].T @ ego.rotation  # axes of base_link
+    x, y, z = ego.inverse().apply(view.pose[:3, 3])
+    down = rays[:, 2] < -1e-6
+    t = np.where(down, (_BONNET * vehicle.height_m - z) / np.where(down, rays[:, 2], -1.0), -1.0)
+    ahead, aside = x + t * rays[:, 0] - vehicle.rear_axle_to_centre_m, y + t * rays[:, 1]
+    inside = (t > 0.0) & (np.abs(ahead) < 0.5 * vehicle.length_m) & (np.abs(aside) < 0.5 * vehicle.width_m)
+    return np.asarray(inside & found).reshape(u.shape)
+
+
+def box_mask(view: View, boxes: np.ndarray, grow_m: float = 0.3) -> np.ndarray:
     """Pixels bool (H, W) within the outlines of boxes (N, 8), see `drive.boxes_at`."""
     mask = np.zeros((view.camera.height, view.camera.width), np.bool_)
-    v, u = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    v, u = np.indices(mask.shape) + 0.5
     for x, y, z, yaw, length, width, height, *_ in boxes:
         sides = np.array([(a, b, c) for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (0.0, 1.0)])
         corners = sides * (length + grow_m, width + grow_m, height + grow_m) - (0.0, 0.0, 0.5 * grow_m)
         c, s = np.cos(yaw), np.sin(yaw)
         corners = corners @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]) + (x, y, z)
-        optical = (corners - view.pose[:3, 3]) @ view.pose[:3, :3]
-        pixels, imaged = project_points(view.camera.lens, np.ascontiguousarray(optical))
+        optical = np.ascontiguousarray((corners - view.pose[:3, 3]) @ view.pose[:3, :3])
+        pixels, imaged = project_points(view.camera.lens, optical)
         pixels = pixels[imaged & (optical[:, 2] > 0.1)]
-        if len(pixels) < 3:
+        if len(pixels) < 4:
             continue
-        try:
-            planes = ConvexHull(pixels).equations
-        except QhullError:
-            continue
-        inside = np.ones(mask.shape, np.bool_)
-        for a, b, d in planes:
-            inside &= a * (u + 0.5) + b * (v + 0.5) + d <= 0.0
-        mask |= inside
+        outline = ConvexHull(pixels, qhull_options="QJ").equations
+        mask |= (outline[:, 0] * u[..., None] + outline[:, 1] * v[..., None] + outline[:, 2] <= 0.0).all(axis=-1)
     return mask
 
 
@@ -122,7 +150,7 @@ def lift_colours(
     canvas: Canvas,
     views: Sequence[View],
     image_of: Callable[[View], tuple[np.ndarray, np.ndarray]],
-    rounds: int = _ROUNDS,
+    rounds: int = ROUNDS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colours of splats from pictures.
 
@@ -142,16 +170,15 @@ def lift_colours(
         sums = np.zeros((canvas.count, 4))
         for n, view in enumerate(tqdm(views, desc=f"colours, round {k + 1} of {rounds}", unit="picture", disable=None)):
             image, weight = image_of(view)
-            eye = view_eye(view)
             if k:
-                shown = canvas.show(eye)
+                shown = canvas.show(view)
                 there = (weight > 0.0) & (shown.opacity > _LEAST_SEEN)
                 pixels, pred = image[there].astype(np.float64), shown.albedo[there].astype(np.float64)
                 if len(pixels) > 100:
                     gains[n] = _gain(pixels, pred)
                 image = image / gains[n] - shown.albedo
                 weight = weight * (shown.opacity > _LEAST_SEEN)
-            canvas.gather(eye, np.ascontiguousarray(image, np.float32), np.ascontiguousarray(weight, np.float32), sums)
+            canvas.gather(view, np.ascontiguousarray(image, np.float32), np.ascontiguousarray(weight, np.float32), sums)
         seen = sums[:, 3].astype(np.float32)
         if k == 0:
             mean = sums[:, :3] / np.maximum(sums[:, 3:], 1e-9)

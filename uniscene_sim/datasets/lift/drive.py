@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from uniscene_sim.datasets.formats.pandaset import HELD_OUT, read_pandaset_street
 from uniscene_sim.datasets.formats.street import SeenStreet
@@ -15,9 +16,12 @@ from uniscene_sim.datasets.logs.import_drive import read_drive
 from uniscene_sim.datasets.logs.pandaset import is_pandaset
 from uniscene_sim.errors import InputError
 from uniscene_sim.rig import CameraSpec
+from uniscene_sim.storage.input_file import reading
 
-__all__ = ["RecordedDrive", "View", "boxes_at", "read_recorded"]
+__all__ = ["HELD_OUT_CAMERA", "RecordedDrive", "View", "boxes_at", "read_recorded"]
 
+#: Of PandaSet, whose pictures judge what is made of the others.
+HELD_OUT_CAMERA = "left_camera"
 _HALF_S = 0.05  # between moments
 
 
@@ -62,6 +66,13 @@ class RecordedDrive:
         return self.street.moments[-1].stamp_us * 1e-6
 
     @property
+    def used(self) -> LoggedDrive:
+        """The drive up to the last frame that is used."""
+        last = max(int((self.log.times_s <= self.end_s + _HALF_S).sum()), 2)
+        log = replace(self.log, times_s=self.log.times_s[:last], poses=self.log.poses[:last])
+        return replace(log, tracks=self.tracks)
+
+    @property
     def tracks(self) -> tuple[Track, ...]:
         """Tracks up to the last frame that is used."""
         return tuple(part for track in self.log.tracks if (part := _until(track, self.end_s)) is not None)
@@ -91,13 +102,21 @@ def read_recorded(folder: str | Path, scene: str | None = None, frames: Containe
 
 def _views(log: LoggedDrive, frames: Container[int]) -> tuple[tuple[View, ...], tuple[str, ...]]:
     cameras = {camera.name: camera for camera in log.rig.cameras}
-    views = [
-        View(cameras[image.camera], image.frame, image.time_s, image.pose, image.file)
-        for image in log.images
-        if image.frame in frames
-    ]
-    losses = () if views else ("there are no pictures, so nothing tells colours",)
-    return tuple(views), losses
+    views, odd = list[View](), 0
+    for image in log.images:
+        if image.frame not in frames:
+            continue
+        camera = cameras[image.camera]
+        with reading(image.file, "a picture"), Image.open(image.file) as picture:
+            size = picture.size
+        if size == (camera.width, camera.height):
+            views.append(View(camera, image.frame, image.time_s, image.pose, image.file))
+        else:
+            odd += 1
+    losses = [f"{odd} pictures are of another size than the first of their camera and left out"] if odd else []
+    if not views:
+        losses.append("there are no pictures, so nothing tells colours")
+    return tuple(views), tuple(losses)
 
 
 def _until(track: Track, end_s: float) -> Track | None:

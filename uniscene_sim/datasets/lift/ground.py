@@ -114,6 +114,7 @@ def _with_feet(height: np.ndarray, seen: np.ndarray, feet: np.ndarray, first: np
     far = ndimage.distance_transform_edt(~seen) * GROUND_STEP_M > _FAR_M
     i, j = _cells(feet, first, seen.shape)
     use = far[i, j]
+    out: np.ndarray
     total, count = np.zeros(seen.shape), np.zeros(seen.shape)
     np.add.at(total, (i[use], j[use]), feet[use, 2])
     np.add.at(count, (i[use], j[use]), 1)
@@ -122,8 +123,8 @@ def _with_feet(height: np.ndarray, seen: np.ndarray, feet: np.ndarray, first: np
     out = level_out(out, _AROUND)
     # Steps of what was put together are evened out where nobody looked.
     smooth = ndimage.gaussian_filter(out, 0.5 * _AROUND)
-    out = np.where(far, smooth, ndimage.median_filter(out, 3))
-    return out.astype(np.float32)
+    out = np.where(far, smooth, ndimage.median_filter(out, 3)).astype(np.float32)
+    return out
 
 
 def _cells(xyz: np.ndarray, first: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,12 +5,12 @@ A way that runs along a lane that is there already makes it longer; any other ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from scipy import ndimage
 
-from uniscene_sim.datasets.logs.drive import LoggedDrive, Track
+from uniscene_sim.datasets.logs.drive import LoggedDrive
 from uniscene_sim.maps.elements import Lane
 from uniscene_sim.taxonomy import AgentClass
 

@@ -11,7 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from uniscene_sim.datasets.formats.street import SeenSweep
-from uniscene_sim.datasets.lift.drive import RecordedDrive, read_recorded
+from uniscene_sim.datasets.lift.appearance import lift_appearance
+from uniscene_sim.datasets.lift.colours import ROUNDS
+from uniscene_sim.datasets.lift.drive import HELD_OUT_CAMERA, RecordedDrive, View, read_recorded
 from uniscene_sim.datasets.lift.ground import lay_street
 from uniscene_sim.datasets.lift.lanes import lanes_of
 from uniscene_sim.datasets.lift.rig_text import rig_text
@@ -23,10 +25,12 @@ from uniscene_sim.maps.recorded.street import RecordedStreet
 from uniscene_sim.maps.recorded.surface import RecordedSurface
 from uniscene_sim.storage.output_file import Outputs, told
 
-__all__ = ["FILES", "REACH_M", "Lifted", "lift", "lifted_map"]
+__all__ = ["APPEARANCE", "FILES", "REACH_M", "Lifted", "lift", "lifted_map"]
 
 #: Files of a lifted folder: its map, two scenarios and the rig.
 FILES = ("map.npz", "drive.yaml", "recorded.yaml", "rig.yaml")
+#: Folder of colours in it, for `--camera splat:appearance=`.
+APPEARANCE = "appearance"
 REACH_M = 120.0  # around the ego's way, that is lifted
 
 
@@ -48,13 +52,17 @@ def lift(
     scene: str | None = None,
     frames: Container[int] | None = None,
     reach_m: float = REACH_M,
+    rounds: int = ROUNDS,
 ) -> Lifted:
-    """Write a drive as a folder of `FILES`, completely or not at all; what is left out is warned of once.
+    """Write a drive as a folder of `FILES`, and its `APPEARANCE` where there are pictures, completely or not at all.
+
+    What is left out is warned of once.
 
     Args:
         folder, scene, frames: the drive, see `read_recorded`.
         out: the folder.
         reach_m: around the ego's way, that is lifted.
+        rounds: of finding colours, see `colours.lift_colours`; 0 for none.
 
     Raises:
         InputError: the drive cannot be read, or the folder not be written.
@@ -70,11 +78,19 @@ def lift(
         made.save(part / FILES[0])
         with told(out, "--out"):
             for name, replayed in ((FILES[1], False), (FILES[2], True)):
-                text = scenario_text(drive.log, FILES[0], end_s, replayed=replayed)
+                text = scenario_text(drive.used, FILES[0], end_s, replayed=replayed)
                 (part / name).write_text(text, encoding="utf-8")
             (part / FILES[3]).write_text(rig_text(drive.log.rig, drive.street.maker), encoding="utf-8")
+        if rounds and drive.views:
+            (part / APPEARANCE).mkdir()
+            lift_appearance(drive, made, part / APPEARANCE, _lifted_views(drive, frames), rounds)
         outputs.publish()
     return Lifted(out, made, drive)
+
+
+def _lifted_views(drive: RecordedDrive, frames: Container[int] | None) -> list[View]:
+    """Pictures that colours are taken from: where frames are held out, so is a camera."""
+    return [view for view in drive.views if frames is not None or view.camera.name != HELD_OUT_CAMERA]
 
 
 def lifted_map(drive: RecordedDrive, reach_m: float = REACH_M) -> RecordedMap:
@@ -83,7 +99,7 @@ def lifted_map(drive: RecordedDrive, reach_m: float = REACH_M) -> RecordedMap:
     Raises:
         InputError: it needs more memory than there is, or lies farther than 4 km from the origin of its frame.
     """
-    path = drive.log.poses[:, :2]
+    path = drive.used.poses[:, :2]
     low, high = path.min(axis=0) - reach_m, path.max(axis=0) + reach_m
     if np.abs([low, high]).max() > 4000.0:
         raise InputError("lies farther than 4 km from the origin of its world, expected one nearer", field="poses")
@@ -97,7 +113,11 @@ def lifted_map(drive: RecordedDrive, reach_m: float = REACH_M) -> RecordedMap:
     solids = stand_on(ground, rays_of(sweeps), low, high)
     street = RecordedStreet(ground.corner, ground.height, ground.seen, ground.channels, ground.raster, solids)
     surface = RecordedSurface(street)
-    lanes = lanes_of(drive.log, surface.terrain_height, lambda x, y: surface.drivable(x, y, surface.terrain_height(x, y)))
+
+    def drivable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return surface.drivable(x, y, surface.terrain_height(x, y))
+
+    lanes = lanes_of(drive.used, surface.terrain_height, drivable)
     return RecordedMap(drive.log.name, lanes, street=street)
 
 

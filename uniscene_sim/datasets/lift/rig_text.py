@@ -16,7 +16,8 @@ _MODELS = {"PandaSet": "pandar64", "nuScenes": "hdl-32e"}
 
 
 def rig_text(rig: SensorRig, maker: str) -> str:
-    """YAML of a rig of pinhole cameras and of the LiDARs that a maker of data sets has."""
+    """YAML of a rig of pinhole cameras and of the LiDARs that a maker of data sets has. All fire at once, so that each
+    tick has a picture of each."""
     body: dict[str, Any] = {"name": rig.name}
     body["cameras"] = [
         {
@@ -26,7 +27,6 @@ def rig_text(rig: SensorRig, maker: str) -> str:
             "height": camera.height,
             "intrinsics": [round(float(v), 4) for v in (camera.fx, camera.fy, camera.cx, camera.cy)],
             "period_ms": camera.period_us / 1000,
-            "phase_ms": camera.phase_us / 1000,
         }
         for camera in rig.cameras
     ]

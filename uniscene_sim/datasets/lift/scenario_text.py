@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from uniscene_sim.datasets.logs.drive import LoggedDrive, Track
+from uniscene_sim.datasets.logs.drive import LoggedDrive
 from uniscene_sim.limits import bounds
 from uniscene_sim.taxonomy import AgentClass
 
@@ -53,7 +53,9 @@ def scenario_text(drive: LoggedDrive, map_file: str, end_s: float, *, replayed: 
         "criteria": [{"kind": "collision"}],
     }
     what = "The ego drives as it did." if replayed else "The ego begins where it did and is driven."
-    return _HEAD.format(name=drive.name, what=what) + yaml.dump(body, sort_keys=False, default_flow_style=None, width=110)
+    return _HEAD.format(name=drive.name, what=what) + yaml.dump(
+        body, sort_keys=False, default_flow_style=None, width=110
+    )
 
 
 def _vehicle(drive: LoggedDrive) -> dict[str, Any]:
@@ -65,7 +67,7 @@ _BODY = ("length_m", "width_m", "height_m", "wheelbase_m", "rear_axle_to_centre_
 
 
 def _agents(drive: LoggedDrive, end_s: float) -> list[dict[str, Any]]:
-    out, number = [], Counter[str]()
+    out, number = list[dict[str, Any]](), Counter[str]()
     for track in drive.tracks:
         inside = track.times_s <= end_s + 0.05
         if not inside.any() or len(out) >= bounds.AGENTS:
@@ -81,8 +83,8 @@ def _agents(drive: LoggedDrive, end_s: float) -> list[dict[str, Any]]:
             agent |= {"spawn": _spawn(x, y, float(yaw)), "size": size, "behaviour": "parked"}
         else:
             times, places = _through(times, places)
-            agent |= {"spawn": _spawn(*places[0], float(yaws[0])), "size": size, "behaviour": "trajectory",
-                      "trajectory": _rows(times, places)}  # fmt: skip
+            agent |= {"spawn": _spawn(places[0, 0], places[0, 1], float(yaws[0])), "size": size}
+            agent |= {"behaviour": "trajectory", "trajectory": _rows(times, places)}
         out.append(agent)
     return out
 

@@ -28,7 +28,8 @@ def rays_of(sweeps: list[SeenSweep]) -> Rays:
     label = np.concatenate([sweep.label for sweep in sweeps])
     moving = np.concatenate([sweep.moving for sweep in sweeps])
     label = np.where(moving | (label == UNKNOWN) | np.isin(label, GROUND_CLASSES), OccClass.FREE, label)
-    ends, origins = (np.concatenate([getattr(s, name) for s in sweeps]).astype(np.float32) for name in ("ends", "origins"))
+    origins = np.concatenate([sweep.origins for sweep in sweeps]).astype(np.float32)
+    ends = np.concatenate([sweep.ends for sweep in sweeps]).astype(np.float32)
     return Rays(origins, ends, label.astype(np.uint8))
 
 

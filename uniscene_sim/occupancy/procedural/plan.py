@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from uniscene_sim.compute.keyed_random import unit_hash
+from uniscene_sim.compute.keyed_random import unit_hash, unit_hashes
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.maps.elements import FRONTAGE_STEP_M, Frontage
 from uniscene_sim.maps.signals import signal_heads
@@ -33,6 +33,7 @@ PLAN_DTYPE = np.dtype(
 
 #: Variants from here on are parts of a larger house: they have level roofs without edges, so that they join.
 PART_VARIANT = 1000
+_TREES_OF_CELL = 70  # that could grow on 64 m by 64 m
 _RAIL_GAP_M = 6.0  # no rail is planned this near to one of the map
 
 
@@ -110,9 +111,9 @@ class _Planner:
 
     def add_buildings(self, frontages: list[Frontage]) -> None:
         """Rows of houses along walkways, detached ones along slow roads, none along fast ones."""
-        for n, front in enumerate(frontages):
+        for n, (front, on_bridge) in enumerate(zip(frontages, self._on_bridge(frontages), strict=True)):
             town = front.town
-            if front.fast or self._on_bridge(front):
+            if front.fast or on_bridge:
                 continue
             u = [unit_hash(self.seed, 21, *front.border, round(front.s), k) for k in range(8)]
             if town:
@@ -156,41 +157,49 @@ class _Planner:
 
     def add_roadside(self, frontages: list[Frontage]) -> None:
         """Lamps and trees along walkways, rails along fast roads, parapets and pillars along bridges."""
-        for front in frontages:
-            town = front.town
+        x, y, nx, ny = np.array([(f.x, f.y, f.nx, f.ny) for f in frontages]).reshape(-1, 4).T
+        town = np.array([f.town for f in frontages], bool)
+        railed = np.array([f.fast for f in frontages], bool) & ~town
+        out = np.where(railed, 0.7, np.where(town, 0.8, 1.6))
+        xs, ys = x + out * nx, y + out * ny
+        clear = self._clear(xs, ys, np.where(railed, 0.5, 0.7))
+        for n, (front, on_bridge) in enumerate(zip(frontages, self._on_bridge(frontages), strict=True)):
             slot = int(front.s // FRONTAGE_STEP_M)  # samples lie at odd metres: rounding would give even slots only
-            u = unit_hash(self.seed, 22, *front.border, slot)
-            if self._on_bridge(front):
+            if on_bridge:
                 # Outside the border, and down past the edge of the slab.
-                x, y = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
-                self._add(PlanKind.PARAPET, x, y, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
+                edge = front.x + 0.15 * front.nx, front.y + 0.15 * front.ny
+                self._add(PlanKind.PARAPET, *edge, front.z - 0.95, front.yaw, FRONTAGE_STEP_M + 0.15, 0.3, 1.9)
                 if slot % 10 == 5:
                     self._pillar(front)
-                continue
-            out = 0.8 if town else 1.6
-            x, y = front.x + out * front.nx, front.y + out * front.ny
-            if front.fast and not town:
-                x, y = front.x + 0.7 * front.nx, front.y + 0.7 * front.ny
-                if self._clear(x, y, front.z, 0.5) and not self._near_map_rail(x, y):
-                    self._add(PlanKind.RAIL, x, y, front.z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.2, 0.85)
-                continue
-            if not self._clear(x, y, front.z, 0.7) or not self._free(np.array([x, y, 0.0, 0.5, 0.5]), 0.6, 0.2):
-                continue
-            z = self._height(x, y, front.z)
-            if town and slot % 14 == 3:
-                yaw = float(np.arctan2(-front.ny, -front.nx))
-                self._add(PlanKind.LAMP, x, y, z, yaw, 1.6, 0.16, 6.5)
-            elif town and slot % 7 == 6 and u < 0.75 and "tree" not in self.map.complete:
-                size = 3.2 + 1.2 * u
-                # Broad-leaved, with its crown above pedestrians and clear of vehicles.
-                if self._highest_rank_around(x, y, front.z, 0.5 * size) < 2:
-                    self._add(PlanKind.TREE, x, y, z - 0.1, 0.0, size, size, 8.0 + 2.5 * u, 2 * (int(u * 1000) % 2), u)
-            elif not town and unit_hash(self.seed, 25, *front.border, slot // 16) < 0.2:
-                # A row of panels, each at its own height.
-                x, y = x + 1.5 * front.nx, y + 1.5 * front.ny
-                if self._free(np.array([x, y, front.yaw, FRONTAGE_STEP_M + 0.1, 0.4]), 0.6, 0.0):
-                    z = self._height(x, y, front.z)
-                    self._add(PlanKind.FENCE, x, y, z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.12, 1.2)
+            elif clear[n] and railed[n]:
+                if not self._near_map_rail(xs[n], ys[n]):
+                    self._add(PlanKind.RAIL, xs[n], ys[n], front.z - 0.1, front.yaw, FRONTAGE_STEP_M + 0.1, 0.2, 0.85)
+            elif clear[n]:
+                self._add_beside(front, slot, float(xs[n]), float(ys[n]))
+
+    def _add_beside(self, front: Frontage, slot: int, x: float, y: float) -> None:
+        """A lamp or a tree on a walkway, or a panel of a fence, if it is the turn of one."""
+        town, u = front.town, unit_hash(self.seed, 22, *front.border, slot)
+        lamp = town and slot % 14 == 3
+        tree = town and slot % 7 == 6 and u < 0.75 and "tree" not in self.map.complete
+        fence = not town and unit_hash(self.seed, 25, *front.border, slot // 16) < 0.2
+        if not (lamp or tree or fence) or not self._apart(np.array([x, y, 0.0, 0.5, 0.5]), 0.2):
+            return
+        if lamp:
+            yaw = float(np.arctan2(-front.ny, -front.nx))
+            self._add(PlanKind.LAMP, x, y, self._height(x, y, front.z), yaw, 1.6, 0.16, 6.5)
+        elif tree:
+            size = 3.2 + 1.2 * u
+            # Broad-leaved, with its crown above pedestrians and clear of vehicles.
+            if self._highest_rank_around(x, y, front.z, 0.5 * size) < 2:
+                z = self._height(x, y, front.z) - 0.1
+                self._add(PlanKind.TREE, x, y, z, 0.0, size, size, 8.0 + 2.5 * u, 2 * (int(u * 1000) % 2), u)
+        else:
+            # A row of panels, each at its own height.
+            x, y = x + 1.5 * front.nx, y + 1.5 * front.ny
+            if self._free(np.array([x, y, front.yaw, FRONTAGE_STEP_M + 0.1, 0.4]), 0.6, 0.0):
+                z = self._height(x, y, front.z) - 0.1
+                self._add(PlanKind.FENCE, x, y, z, front.yaw, FRONTAGE_STEP_M + 0.1, 0.12, 1.2)
 
     def add_woodland(self, frontages: list[Frontage]) -> None:
         """Trees and bushes on open ground, in groups."""
@@ -199,23 +208,26 @@ class _Planner:
         cells = sorted(
             {(int(f.x // 64) + i, int(f.y // 64) + j) for f in frontages for i in (-1, 0, 1) for j in (-1, 0, 1)}
         )
-        for cx, cy in cells:
-            for n in range(70):
-                u = [unit_hash(self.seed, 23, cx, cy, n, k) for k in range(5)]
-                x, y = 64.0 * (cx + u[0]), 64.0 * (cy + u[1])
-                wood = unit_hash(self.seed, 24, int(x // 24), int(y // 24))
-                if u[2] > 0.08 + 0.75 * max(wood - 0.45, 0.0):
-                    continue
-                size = 4.0 + 3.5 * u[3]
-                z = float(self.surface.terrain_height(np.array([x]), np.array([y]))[0])
-                if not self._clear(x, y, z, 0.5 * size + 1.5) or not self._free(
-                    np.array([x, y, 0.0, 3.0, 3.0]), 0.5 * size, 0.4
-                ):
-                    continue
-                if u[4] < 0.2:
-                    self._add(PlanKind.BUSH, x, y, z - 0.2, 0.0, 0.4 * size, 0.4 * size, 1.6, 0, u[3])
-                else:
-                    self._add(PlanKind.TREE, x, y, z - 0.2, 0.0, size, size, 7.0 + 6.0 * u[3], int(u[4] * 10) % 3, u[3])
+        number = np.tile(np.arange(_TREES_OF_CELL), len(cells))
+        cx, cy = np.repeat(np.array(cells), _TREES_OF_CELL, axis=0).T
+        u = np.stack([unit_hashes(self.seed, 23, cx, cy, number, k) for k in range(5)])
+        x, y = 64.0 * (cx + u[0]), 64.0 * (cy + u[1])
+        wood = unit_hashes(self.seed, 24, *(np.floor_divide(v, 24).astype(np.int64) for v in (x, y)))
+        grows = u[2] <= 0.08 + 0.75 * np.maximum(wood - 0.45, 0.0)
+        x, y, u = x[grows], y[grows], u[:, grows]
+        grows = self._clear(x, y, 0.5 * (4.0 + 3.5 * u[3]) + 1.5)
+        x, y, u = x[grows], y[grows], u[:, grows]
+        size = 4.0 + 3.5 * u[3]
+        box = np.stack([x, y, np.zeros(len(x)), np.full(len(x), 3.0), np.full(len(x), 3.0)], axis=1)
+        ground = self.surface.terrain_height(x, y)
+        for n in np.flatnonzero(self._off_lanes(box, 0.5 * size)):
+            if not self._apart(box[n], 0.4):
+                continue
+            place, style, kind, wide = (x[n], y[n], ground[n] - 0.2, 0.0), u[3, n], u[4, n], size[n]
+            if kind < 0.2:
+                self._add(PlanKind.BUSH, *place, 0.4 * wide, 0.4 * wide, 1.6, 0, style)
+            else:
+                self._add(PlanKind.TREE, *place, wide, wide, 7.0 + 6.0 * style, int(kind * 10) % 3, style)
 
     def _pillar(self, front: Frontage) -> None:
         x, y = front.x - 1.2 * front.nx, front.y - 1.2 * front.ny
@@ -236,16 +248,19 @@ class _Planner:
     def _height(self, x: float, y: float, hint: float) -> float:
         return float(self.surface.height(np.array([x]), np.array([y]), np.array([hint]))[0])
 
-    def _on_bridge(self, front: Frontage) -> bool:
-        terrain = self.surface.terrain_height(np.array([front.x]), np.array([front.y]))[0]
-        return bool(front.z - terrain > 1.5)
+    def _on_bridge(self, frontages: list[Frontage]) -> np.ndarray:
+        """Whether they (N) are high above the open ground, bool (N,)."""
+        x, y, z = np.array([(f.x, f.y, f.z) for f in frontages]).reshape(-1, 3).T
+        height: np.ndarray = z - self.surface.terrain_height(x, y)
+        return height > 1.5
 
-    def _clear(self, x: float, y: float, z: float, radius: float) -> bool:
-        """Whether there is no lane of any deck within a radius, m."""
+    def _clear(self, x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        """Whether there is no lane of any deck within radii (N,), m, of places (N,), bool (N,)."""
         angle = np.linspace(0, 2 * np.pi, 9)[:-1]
-        xs = np.concatenate([[x], x + radius * np.cos(angle), x + 0.5 * radius * np.cos(angle)])
-        ys = np.concatenate([[y], y + radius * np.sin(angle), y + 0.5 * radius * np.sin(angle)])
-        return bool(self._rank_any(xs, ys).max() < 0)
+        along, across = np.concatenate([[0.0], np.cos(angle)]), np.concatenate([[0.0], np.sin(angle)])
+        rings = [radius[:, None], 0.5 * radius[:, None]]
+        xs, ys = (np.hstack([at[:, None] + r * to for r in rings]) for at, to in ((x, along), (y, across)))
+        return self._no_lane(xs, ys)
 
     def _highest_rank_around(self, x: float, y: float, z: float, radius: float) -> int:
         """Highest rank on a circle, m."""
@@ -257,29 +272,34 @@ class _Planner:
         low, high = np.searchsorted(self._rails[:, 0], (x - _RAIL_GAP_M, x + _RAIL_GAP_M))
         return bool((np.abs(self._rails[low:high, 1] - y) < _RAIL_GAP_M).any())
 
-    def _rank_any(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Highest rank on any deck, int (N,): nothing is planted under bridges either."""
-        low = self.surface.height(x, y, np.full(len(x), -1e3))
-        high = self.surface.height(x, y, np.full(len(x), 1e3))
-        highest: np.ndarray = np.maximum(self._rank(x, y, low), self._rank(x, y, high))
-        return highest
+    def _no_lane(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Whether places (N, M) are all off the lanes of every deck, bool (N,): nothing is planted under bridges."""
+        flat = x.ravel(), y.ravel()
+        highest = np.full(x.size, -1)
+        for hint in (-1e3, 1e3):
+            height = self.surface.height(*flat, np.full(x.size, hint))
+            highest = np.maximum(highest, self._rank(*flat, height))
+        none: np.ndarray = np.all(highest.reshape(x.shape) < 0, axis=1)
+        return none
 
     def _free(self, box: np.ndarray, lanes_m: float, others_m: float) -> bool:
         """Whether there is no lane within `lanes_m` of a box (5,) x, y, yaw, length, width, and no building within
         `others_m`."""
+        return self._apart(box, others_m) and bool(self._off_lanes(box[None], np.array([lanes_m]))[0])
+
+    def _apart(self, box: np.ndarray, others_m: float) -> bool:
+        """Whether no building is within `others_m` of a box (5,)."""
         grown = box + np.array([0, 0, 0, 2 * others_m, 2 * others_m])
         i, j = int(box[0] // 32), int(box[1] // 32)
-        for a in (-1, 0, 1):
-            for b in (-1, 0, 1):
-                if any(boxes_overlap(grown, other) for other in self._boxes.get((i + a, j + b), ())):
-                    return False
-        if box[3] < 1.0:
-            return True
-        c, s = np.cos(box[2]), np.sin(box[2])
-        u = np.linspace(-0.5, 0.5, 8) * (box[3] + 2 * lanes_m)
-        v = np.linspace(-0.5, 0.5, 8) * (box[4] + 2 * lanes_m)
-        uu, vv = (w.ravel() for w in np.meshgrid(u, v))
-        return bool(self._rank_any(box[0] + c * uu - s * vv, box[1] + s * uu + c * vv).max() < 0)
+        near = (other for a in (-1, 0, 1) for b in (-1, 0, 1) for other in self._boxes.get((i + a, j + b), ()))
+        return not any(boxes_overlap(grown, other) for other in near)
+
+    def _off_lanes(self, box: np.ndarray, lanes_m: np.ndarray) -> np.ndarray:
+        """Whether no lane is within `lanes_m` (N,) of boxes (N, 5), bool (N,)."""
+        c, s = np.cos(box[:, 2, None]), np.sin(box[:, 2, None])
+        v, u = (w.ravel() for w in np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 8)], indexing="ij"))
+        u, v = u * (box[:, 3] + 2 * lanes_m)[:, None], v * (box[:, 4] + 2 * lanes_m)[:, None]
+        return self._no_lane(box[:, 0, None] + c * u - s * v, box[:, 1, None] + s * u + c * v)
 
     def _reserve_footprint(self, box: np.ndarray) -> None:
         """Keep a box free, in all cells of 32 m that it may reach into, but its neighbours, which searches look at."""

@@ -86,6 +86,27 @@ class SweepColumns(_message.Message):
     step_m: float
     def __init__(self, sensor: _Optional[str] = ..., stamp_us: _Optional[int] = ..., columns: _Optional[_Mapping[str, bytes]] = ..., step_m: _Optional[float] = ...) -> None: ...
 
+class CameraBuffers(_message.Message):
+    __slots__ = ("sensor", "stamp_us", "width", "height", "planes")
+    class PlanesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    SENSOR_FIELD_NUMBER: _ClassVar[int]
+    STAMP_US_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PLANES_FIELD_NUMBER: _ClassVar[int]
+    sensor: str
+    stamp_us: int
+    width: int
+    height: int
+    planes: _containers.ScalarMap[str, bytes]
+    def __init__(self, sensor: _Optional[str] = ..., stamp_us: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., planes: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
+
 class Record(_message.Message):
     __slots__ = ("sensor", "kind", "stamp_us", "arrays")
     class ArraysEntry(_message.Message):

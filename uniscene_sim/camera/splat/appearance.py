@@ -1,0 +1,139 @@
+"""`Appearance`: what a place looks like, kept beside its map: colours of the splats of its tiles, and of bodies.
+
+A folder with `appearance.json`, `tile_IX_IY.npz` for each tile and `body_N.npz` for each body. Splats are those that
+`tile_splats` makes of the tile; a tile that has become another one has no appearance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from uniscene_sim.camera.splat.splats import Splats
+from uniscene_sim.camera.splat.surfaces import tile_splats
+from uniscene_sim.errors import InputError
+from uniscene_sim.storage.array_file import read_arrays
+from uniscene_sim.storage.input_file import MIB, read_input
+from uniscene_sim.storage.output_file import write_file
+from uniscene_sim.tile import TILE_BLOCKS, Tile
+
+__all__ = ["GAMMA", "Appearance", "Body", "geometry_key", "write_appearance"]
+
+#: Colours are kept as 255 c^(1 / GAMMA), c linear.
+GAMMA = 2.2
+_NAME, _FORMAT = "appearance.json", 1
+_MOST_FILE, _MOST_JSON = 256 * MIB, 1 * MIB
+_WHAT = "an appearance"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A recorded body: an agent's template with colours of its own."""
+
+    cls: int  # AgentClass
+    template: int
+    size: np.ndarray  # float64 (3,) m
+    albedo: np.ndarray  # float32 (N, 3), linear, of the splats of `assets.template_splats`
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """An appearance in a folder."""
+
+    folder: Path
+    bodies: tuple[Body, ...]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Appearance:
+        """Open a folder.
+
+        Raises:
+            InputError: it is none, or damaged.
+        """
+        file = Path(folder) / _NAME
+        try:
+            said = json.loads(read_input(file, _MOST_JSON, "the appearance's description"))
+            count, form = int(said["bodies"]), int(said["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError("expected the description of an appearance: format and bodies", file=file) from error
+        if form != _FORMAT or not 0 <= count <= 65535:
+            raise InputError(f"expected format {_FORMAT} and up to 65535 bodies", file=file)
+        return cls(Path(folder), tuple(_read_body(Path(folder) / f"body_{k}.npz") for k in range(count)))
+
+    def splats(self, index: tuple[int, int], tile: Tile) -> Splats | None:
+        """The splats of a tile in their colours; None where it has none.
+
+        Raises:
+            InputError: its file is damaged.
+        """
+        file = self.folder / f"tile_{index[0]}_{index[1]}.npz"
+        if not file.exists():
+            return None
+        data = read_arrays(file, ("fine", "colours", "key"), _WHAT, _MOST_FILE)
+        fine, colours = data["fine"], data["colours"]
+        if fine.shape != (TILE_BLOCKS, TILE_BLOCKS) or fine.dtype != np.bool_ or colours.dtype != np.uint8:
+            raise InputError("expected `fine` as bool (20, 20) and `colours` as uint8 (N, 3)", file=file)
+        splats = tile_splats(tile, np.ascontiguousarray(fine))
+        if colours.shape != (len(splats), 3) or bytes(data["key"]) != geometry_key(splats):
+            return None
+        return replace(splats, albedo=((colours / np.float32(255.0)) ** np.float32(GAMMA)).astype(np.float32))
+
+    def body_of(self, cls: int, size: np.ndarray) -> int:
+        """Number of the body of a class that is nearest in size to an agent, -1 if there is none of the class."""
+        best, found = np.inf, -1
+        for k, body in enumerate(self.bodies):
+            if body.cls == cls:
+                off = float(np.abs(np.log(body.size / np.maximum(size, 0.05))).sum())
+                if off < best:
+                    best, found = off, k
+        return found
+
+
+def geometry_key(splats: Splats) -> bytes:
+    """Which splats they are, to 1 cm."""
+    return hashlib.sha256(np.rint(100.0 * splats.means).astype(np.int32).tobytes() + splats.material.tobytes()).digest()
+
+
+def write_appearance(
+    folder: Path, tiles: dict[tuple[int, int], tuple[np.ndarray, Splats]], bodies: list[Body]
+) -> list[Path]:
+    """Write an appearance.
+
+    Args:
+        folder: exists.
+        tiles: by index, which columns are fine, bool (20, 20), and the splats in their colours.
+        bodies: recorded bodies.
+
+    Returns:
+        the files.
+    """
+    files = []
+    for (ix, iy), (fine, splats) in tiles.items():
+        files.append(folder / f"tile_{ix}_{iy}.npz")
+        key = np.frombuffer(geometry_key(splats), np.uint8)
+        np.savez_compressed(files[-1], fine=fine, colours=_coded(splats.albedo), key=key)
+    for k, body in enumerate(bodies):
+        files.append(folder / f"body_{k}.npz")
+        np.savez_compressed(files[-1], cls=np.int64(body.cls), template=np.int64(body.template), size=body.size,
+                            colours=_coded(body.albedo))  # fmt: skip
+    files.append(folder / _NAME)
+    write_file(files[-1], json.dumps({"format": _FORMAT, "bodies": len(bodies)}).encode())
+    return files
+
+
+def _coded(albedo: np.ndarray) -> np.ndarray:
+    coded: np.ndarray = np.rint(255.0 * np.clip(albedo, 0.0, 1.0) ** (1.0 / GAMMA)).astype(np.uint8)
+    return coded
+
+
+def _read_body(file: Path) -> Body:
+    data = read_arrays(file, ("cls", "template", "size", "colours"), "a recorded body", _MOST_FILE)
+    size, colours = data["size"], data["colours"]
+    if size.shape != (3,) or not (size > 0).all() or colours.ndim != 2 or colours.dtype != np.uint8:
+        raise InputError("expected `size` as (3,) and `colours` as uint8 (N, 3)", file=file)
+    albedo = ((colours / 255.0) ** GAMMA).astype(np.float32)
+    return Body(int(data["cls"]), int(data["template"]), size.astype(np.float64), albedo)
