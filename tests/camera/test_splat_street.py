@@ -9,6 +9,7 @@ import pytest
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.camera.splat.engine import SplatCameras
+from uniscene_sim.camera.splat.world import SplatWorld
 from uniscene_sim.camera.weather import sky_of
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.geometry import Pose
@@ -100,13 +101,30 @@ def test_instances_are_where_rays_meet_agents(view, engine):
 
 def test_the_same_each_time_wherever_one_was_before(view, engine):
     """Light is found for the levels of detail that are needed: what was needed elsewhere changes nothing."""
-    fresh = SplatCameras()
-    first = seen(fresh, view, FRONT, LEFT)
-    for ahead, left, yaw in ((6.0, 0.0, 0.5), (-9.0, 3.0, 2.0)):
-        seen(fresh, moved(view, ahead, left, yaw), FRONT, LEFT)
-        again = seen(fresh, view, FRONT, LEFT)
-        assert all(map(equal, first, again))
-    assert all(map(equal, first, seen(engine, view, FRONT, LEFT)))
+    fresh, specs = SplatCameras(), (FRONT, LEFT, RIGHT)
+    first = seen(fresh, view, *specs)
+    for ahead, left, yaw in ((6.0, 0.0, 0.5), (-9.0, 3.0, 2.0), (-30.0, 20.0, 0.0), (0.0, -30.0, 1.0)):
+        seen(fresh, moved(view, ahead, left, yaw), *specs)
+        again = seen(fresh, view, *specs)
+        assert all(map(equal, first, again)), (ahead, left)
+    assert all(map(equal, first, seen(engine, view, *specs)))
+
+
+@pytest.mark.parametrize("focal_px", [31.0, 62.0, 125.0])
+def test_all_levels_that_an_eye_may_take_are_lit(view, focal_px):
+    """Of chunks as tall as houses, which are nearer than their tile is in the plane."""
+    sun, level_px, far_m = sky_of(view.frame.style).sun, 6.0, 100.0
+    centre = view.frame.ego_pose.apply(np.array([-10.0, 0.0, 12.0]))
+    given = SplatWorld(view.atlas.store).patches(view.atlas, sun, centre, 0.0, far_m, level_px, focal_px)
+    all_lit = SplatWorld(view.atlas.store).patches(view.atlas, sun, centre, 0.0, far_m, 1e-6, focal_px)
+    assert len(given) > 1
+    for (patch, place), (lit, _) in zip(given, all_lit, strict=True):
+        there = np.flatnonzero(patch.bounds[:, 3] >= 0.0)
+        away = np.linalg.norm(patch.bounds[there, :3] + place.shift - centre, axis=1) - patch.bounds[there, 3]
+        levels = np.searchsorted(patch.level_m[1:] * focal_px, level_px * np.maximum(away, 0.1), side="right")
+        for c, level in zip(there, levels, strict=True):
+            rows = slice(patch.first[level, c], patch.first[level, c + 1])
+            assert np.array_equal(patch.light[rows], lit.light[rows]), (c, level)
 
 
 def test_each_world_of_a_batch_is_as_alone(view, engine):

@@ -44,8 +44,8 @@ class _Buffers:
 class SplatCameras(RaycastCameras):
     """Cameras by 3D Gaussian splatting, in the colours of materials or of an appearance.
 
-    Depth is that of the splat in which half of the light is gone, semantics are those of most weight (UniScene, equation
-    4). Light is that of ray casting, with shadows of the static world by splat.
+    Depth is that of the splat in which half of the light is gone, semantics are those of most weight (UniScene,
+    equation 4). Light is that of ray casting, with shadows of the static world by splat.
 
     Args:
         templates: shapes of agents, by default the built-in ones.
@@ -84,7 +84,7 @@ class SplatCameras(RaycastCameras):
         centre = view.frame.ego_pose.position
         reach = max(float(np.linalg.norm(job.camera.position - centre)) for job in jobs)
         patches = world.patches(
-            view.atlas, jobs[0].scene.sky.sun, centre, max(s.max_range_m for s in specs) + reach, _LEVEL_PX,
+            view.atlas, jobs[0].scene.sky.sun, centre, reach, max(s.max_range_m for s in specs), _LEVEL_PX,
             max(float(s.lens[1]) for s in specs),
         )  # fmt: skip
         map_threads(lambda k: self._splat(jobs[k], specs[k], patches), range(len(jobs)))
