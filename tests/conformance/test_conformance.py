@@ -48,7 +48,7 @@ def one_street(street_tiles, monkeypatch):
 
 
 BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("window", "exact"), ("camera", "raycast"),
-            ("lidar", "raycast"), ("sink", "report")]  # fmt: skip
+            ("camera", "splat"), ("lidar", "raycast"), ("sink", "report")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("slot", "name"), BUILT_IN)

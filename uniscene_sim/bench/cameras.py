@@ -1,4 +1,4 @@
-"""Benchmark of the cameras, relative to primary rays without shading."""
+"""Benchmark of the cameras: by rays, relative to primary rays without shading, and by splats, relative to rays."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from uniscene_sim.assembly import assemble
 from uniscene_sim.bench.timing import BenchRow, interleaved_ms
 from uniscene_sim.camera.raycast.engine import PlainCameras, RaycastCameras
+from uniscene_sim.camera.splat.engine import SplatCameras
 from uniscene_sim.compute.compiled import nogil_kernel
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.interfaces import WorldView
@@ -61,7 +62,8 @@ def camera_rays(view: WorldView, spec: CameraSpec) -> tuple[np.ndarray, np.ndarr
 def rows() -> Iterator[BenchRow]:
     """Rows of this benchmark."""
     cameras = load_rig("nuscenes-small").cameras
-    plain, full = PlainCameras(), RaycastCameras()
+    plain, full, splat, fine = PlainCameras(), RaycastCameras(), SplatCameras(), SplatCameras()
+    fine.level_px = 0.5 * splat.level_px  # about twice as many splats
     for scenario in ("cut_in", "hard_brake"):
         view = street_view(scenario)
         rays = [(*camera_rays(view, spec), np.empty((spec.height, spec.width))) for spec in cameras]
@@ -70,10 +72,13 @@ def rows() -> Iterator[BenchRow]:
             for origin, directions, t in rays:
                 trace_bare_rays(view.atlas.arrays, origin, directions, 150.0, t)
 
-        jobs: dict[str, Callable[[], object]] = {"bare": bare, "plain": partial(plain.step, None, [view], cameras),
-                "full": partial(full.step, None, [view], cameras)}  # fmt: skip
+        engines = {"plain": plain, "full": full, "splat": splat, "fine": fine}
+        jobs: dict[str, Callable[[], object]] = {k: partial(e.step, None, [view], cameras) for k, e in engines.items()}
+        jobs["bare"] = bare
         ms = interleaved_ms(jobs)
         what = f"6 cameras of 224x400 to 150 m, `{scenario}`"
         yield BenchRow(f"{what}: primary rays alone", ms["bare"], "ms")
         yield BenchRow(f"{what}: `raycast-plain`", ms["plain"], "ms", "primary rays alone", ms["bare"])
         yield BenchRow(f"{what}: `raycast`", ms["full"], "ms", "primary rays alone", ms["bare"])
+        yield BenchRow(f"{what}: `splat`", ms["splat"], "ms", "`raycast`", ms["full"])
+        yield BenchRow(f"{what}: `splat`, twice as many splats", ms["fine"], "ms", "`splat`", ms["splat"])

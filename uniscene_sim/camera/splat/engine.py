@@ -30,8 +30,6 @@ from uniscene_sim.tracing.agents import TemplateSource
 
 __all__ = ["SplatCameras"]
 
-_LEVEL_PX = 6.0  # splats may be this large in the image before a finer level is taken
-
 
 @dataclass
 class _Buffers:
@@ -60,6 +58,7 @@ class SplatCameras(RaycastCameras):
 
     name = "splat"
     traces_windows = False
+    level_px = 6.0  # splats may be this large in the image before a finer level is taken
 
     @dataclass(frozen=True)
     class Options:
@@ -88,7 +87,7 @@ class SplatCameras(RaycastCameras):
         centre = view.frame.ego_pose.position
         reach = max(float(np.linalg.norm(job.camera.position - centre)) for job in jobs)
         patches = world.patches(
-            view.atlas, jobs[0].scene.sky.sun, centre, max(s.max_range_m for s in specs) + reach, _LEVEL_PX,
+            view.atlas, jobs[0].scene.sky.sun, centre, reach, max(s.max_range_m for s in specs), self.level_px,
             max(float(s.lens[1]) for s in specs),
         )  # fmt: skip
         if self._appearance and world.unpainted and not self._told:
@@ -100,7 +99,7 @@ class SplatCameras(RaycastCameras):
 
     def _splat(self, job: RenderJob, spec: CameraSpec, patches: list[tuple[Patch, Placement]]) -> None:
         """Fill an image."""
-        eye = _eye(job, spec)
+        eye = _eye(job, spec, self.level_px)
         height, width = job.image.depth.shape
         agents = job.scene.agents
         spans = job.camera.spans
@@ -166,10 +165,10 @@ class SplatCameras(RaycastCameras):
         return known[width, height]
 
 
-def _eye(job: RenderJob, spec: CameraSpec) -> Eye:
+def _eye(job: RenderJob, spec: CameraSpec, level_px: float) -> Eye:
     w, h = float(spec.width), float(spec.height)
     rim = np.array([(0, 0), (w, 0), (0, h), (w, h), (0.5 * w, 0), (0.5 * w, h), (0, 0.5 * h), (w, 0.5 * h)])
     rays, found = spec.unproject(rim)
     half = float(np.arccos(np.clip(rays[:, 2].min(), -1.0, 1.0))) + 1e-6 if found.all() else np.pi
     return Eye(job.camera.rotation, job.camera.position, spec.lens, spec.width, spec.height, spec.max_range_m, half,
-               _LEVEL_PX)  # fmt: skip
+               level_px)  # fmt: skip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import log, sqrt, tan
+from math import log, sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from uniscene_sim.camera.splat.patch import Patch
 from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
-from uniscene_sim.lens import FISHEYE, PINHOLE, image_point
+from uniscene_sim.lens import FISHEYE, PINHOLE, image_point, pixel_ray
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "LEAST_ALPHA",
     "NEAR_M",
     "PEAK",
-    "WIDEST",
     "Eye",
     "Placement",
+    "image_edges",
     "project_patch",
 ]
 
@@ -44,7 +44,7 @@ LEAST_ALPHA = 1.0 / 255.0  # what is fainter is not blended
 _STEP = 1e-3  # of the distance, for derivatives of lenses
 BEHIND = 0.1  # cosine up to which a surface that faces away is seen, for its splats are flat and it need not be
 ASIDE = 1.3  # of the tangent of the image's edge: where lenses with a plane image are linearised at most
-WIDEST = 1.4  # rad, half an angle of view that such lenses have at most for that
+_WIDEST = 6.0  # tangent that they have there at most
 
 
 class Eye(NamedTuple):
@@ -137,14 +137,20 @@ def _moved(m: _Optical, x, y, z):
 
 
 @device
-def _edges(eye: Eye):
-    """Tangents to the image's edges that are farther from the axis, across and down."""
-    fx, fy, cx, cy = eye.lens[1], eye.lens[2], eye.lens[3], eye.lens[4]
-    return max(cx, eye.width - cx) / fx, max(cy, eye.height - cy) / fy
+def image_edges(eye: Eye):
+    """Largest tangents of directions within the image, across and down; of fisheyes none are needed."""
+    right, low = 0.0, 0.0
+    if eye.lens[0] == FISHEYE:
+        return right, low
+    for k in range(9):
+        x, y, z, found = pixel_ray(eye.lens, 0.5 * (k // 3) * eye.width, 0.5 * (k % 3) * eye.height)
+        found = found and z * _WIDEST > max(abs(x), abs(y))
+        right, low = max(right, abs(x) / z if found else _WIDEST), max(low, abs(y) / z if found else _WIDEST)
+    return right, low
 
 
 @device
-def _out_of_sight(eye: Eye, x, y, z, radius):
+def _out_of_sight(eye: Eye, right, low, x, y, z, radius):
     """Whether a sphere (optical frame) is too far away or beside the image."""
     away = sqrt(x * x + y * y + z * z)
     if away - radius > eye.far_m:
@@ -153,35 +159,32 @@ def _out_of_sight(eye: Eye, x, y, z, radius):
         return True
     if eye.lens[0] != PINHOLE:
         return False
-    right, low = _edges(eye)
     return abs(x) - right * z > radius * sqrt(1.0 + right * right) or abs(y) - low * z > radius * sqrt(1.0 + low * low)
 
 
 @device
-def _through_lens(eye: Eye, x, y, z):
+def _through_lens(eye: Eye, right, low, x, y, z):
     """Whether the lens images a point (optical frame), its image u, v, and the six derivatives of that.
 
     Lenses with a plane image are linearised no farther aside than a little beyond the image: what lies beside the eye
     would else become larger than the image.
     """
     lens = eye.lens
+    ax, ay = x, y
+    if lens[0] != FISHEYE:
+        most_x, most_y = ASIDE * right * z, ASIDE * low * z
+        ax, ay = min(max(x, -most_x), most_x), min(max(y, -most_y), most_y)
     if lens[0] == PINHOLE:
-        right, low = _edges(eye)
-        fx, fy, across, down = lens[1], lens[2], x / z, y / z
-        jx, jy = min(max(across, -ASIDE * right), ASIDE * right), min(max(down, -ASIDE * low), ASIDE * low)
-        return (True, lens[3] + fx * across, lens[4] + fy * down,
-                fx / z, 0.0, -fx * jx / z, 0.0, fy / z, -fy * jy / z)  # fmt: skip
+        fx, fy = lens[1] / z, lens[2] / z
+        return True, lens[3] + fx * x, lens[4] + fy * y, fx, 0.0, -fx * ax / z, 0.0, fy, -fy * ay / z
     h = _STEP * max(sqrt(x * x + y * y + z * z), NEAR_M)
     u, v, seen = image_point(lens, x, y, z)
     u0, v0, s0 = u, v, seen
-    if lens[0] != FISHEYE:
-        most = ASIDE * z * tan(min(eye.half_angle, WIDEST))
-        if max(abs(x), abs(y)) > most:
-            x, y = min(max(x, -most), most), min(max(y, -most), most)
-            u0, v0, s0 = image_point(lens, x, y, z)
-    ua, va, sa = image_point(lens, x + h, y, z)
-    ub, vb, sb = image_point(lens, x, y + h, z)
-    uc, vc, sc = image_point(lens, x, y, z + h)
+    if ax != x or ay != y:
+        u0, v0, s0 = image_point(lens, ax, ay, z)
+    ua, va, sa = image_point(lens, ax + h, ay, z)
+    ub, vb, sb = image_point(lens, ax, ay + h, z)
+    uc, vc, sc = image_point(lens, ax, ay, z + h)
     return (seen and s0 and sa and sb and sc, u, v, (ua - u0) / h, (ub - u0) / h, (uc - u0) / h,
             (va - v0) / h, (vb - v0) / h, (vc - v0) / h)  # fmt: skip
 
@@ -219,7 +222,7 @@ def _write_surface(patch: Patch, place: Placement, q, nx, ny, nz, o):
 
 
 @inlined
-def _project(patch: Patch, place: Placement, eye: Eye, m: _Optical, q, o):
+def _project(patch: Patch, place: Placement, eye: Eye, m: _Optical, right, low, q, o):
     """Write splat `q` into a row of `FIELDS`; returns whether it may be seen."""
     x, y, z = _moved(m, patch.means[q, 0], patch.means[q, 1], patch.means[q, 2])
     fisheye = eye.lens[0] == FISHEYE
@@ -240,7 +243,7 @@ def _project(patch: Patch, place: Placement, eye: Eye, m: _Optical, q, o):
         return False
     if length2 == 0.0:  # two-sided: towards the eye
         nx, ny, nz = -dx, -dy, -dz
-    good, u, v, j00, j01, j02, j10, j11, j12 = _through_lens(eye, x, y, z)
+    good, u, v, j00, j01, j02, j10, j11, j12 = _through_lens(eye, right, low, x, y, z)
     if not good:
         return False
     xx, xy, yy, zu, zv = _spread(m, j00, j01, j02, j10, j11, j12, patch.covariances[q])
@@ -282,17 +285,18 @@ def project_patch(patch: Patch, place: Placement, eye: Eye, out, numbers, count)
         rows in use then; more than M if it does not fit, and rows of `out` are not to be used then.
     """
     m, grown, most = _optical_from_patch(place, eye), _growth(place.affine), out.shape[0]
+    right, low = image_edges(eye)
     for c in range(patch.bounds.shape[0]):
         radius = patch.bounds[c, 3] * grown
         if radius < 0.0:
             continue
         x, y, z = _moved(m, patch.bounds[c, 0], patch.bounds[c, 1], patch.bounds[c, 2])
-        if _out_of_sight(eye, x, y, z, radius):
+        if _out_of_sight(eye, right, low, x, y, z, radius):
             continue
         level = _level(patch, eye, max(sqrt(x * x + y * y + z * z) - radius, NEAR_M))
         for q in range(patch.first[level, c], patch.first[level, c + 1]):
             row = min(count, most - 1)  # the last is written again and again where they do not fit
-            if _project(patch, place, eye, m, q, out[row]):
+            if _project(patch, place, eye, m, right, low, q, out[row]):
                 numbers[row] = place.first + q
                 count += 1
     return count

@@ -19,9 +19,9 @@ from uniscene_sim.camera.splat.project import (
     LEAST_ALPHA,
     NEAR_M,
     PEAK,
-    WIDEST,
     Eye,
     Placement,
+    image_edges,
 )
 from uniscene_sim.lens import FISHEYE, PINHOLE, project_points
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
@@ -114,12 +114,10 @@ def _project(
 
 def _jacobian(eye: Eye, point: np.ndarray, distance: float) -> np.ndarray:
     """Derivative (2, 3) of the image point by the point, px/m; of lenses with a plane image not far beside it."""
-    model, focal, centre = eye.lens[0], eye.lens[1:3], eye.lens[3:5]
+    model, focal = eye.lens[0], eye.lens[1:3]
     if model != FISHEYE:
-        most = np.maximum(centre, (eye.width, eye.height) - centre) / focal
-        if model != PINHOLE:
-            most[:] = np.tan(min(eye.half_angle, WIDEST))
-        point = np.append(np.clip(point[:2] / point[2], -ASIDE * most, ASIDE * most), 1.0) * point[2]
+        most = ASIDE * np.array(image_edges(eye))
+        point = np.append(np.clip(point[:2] / point[2], -most, most), 1.0) * point[2]
     if model == PINHOLE:
         pinhole: np.ndarray = np.column_stack([np.diag(focal), -focal * point[:2] / point[2]]) / point[2]
         return pinhole

@@ -23,6 +23,7 @@ __all__ = ["SplatWorld"]
 _LEVELS_M = (0.1, CELL_M, 0.8, 1.6, 3.2)
 _MOST_TILES = 80
 _PART = 8192  # splats that are lit at once
+_SLACK_M = 0.01  # of distances, which kernels round in another way
 _IN_PLACE = np.eye(3)
 
 
@@ -53,7 +54,14 @@ class SplatWorld:
         self._lock = Lock()
 
     def patches(
-        self, atlas: Atlas, sun: np.ndarray, centre: np.ndarray, far_m: float, level_px: float, focal_px: float
+        self,
+        atlas: Atlas,
+        sun: np.ndarray,
+        centre: np.ndarray,
+        reach_m: float,
+        far_m: float,
+        level_px: float,
+        focal_px: float,
     ) -> list[tuple[Patch, Placement]]:
         """All patches around a place, lit as far as their levels of detail are needed, in the order of their tiles.
 
@@ -61,6 +69,7 @@ class SplatWorld:
             atlas: the tiles.
             sun: float64 (3,), unit vector.
             centre: float64 (3,) m, of the cameras.
+            reach_m: how far from it they may be.
             far_m: their range.
             level_px: size of splats that is fine enough.
             focal_px: longest focal length.
@@ -69,14 +78,14 @@ class SplatWorld:
         low = arrays.window_at
         shown = [(int(low[0] + i), int(low[1] + j)) for i, j in np.argwhere(arrays.window >= 0)]
         with self._lock:
-            near = [index for index in shown if _distance(index, centre) <= far_m]
+            near = [index for index in shown if _distance(index, centre) <= far_m + reach_m]
             found = [self._tile(index) for index in near]
             out = []
             for (ix, iy), splats in zip(near, found, strict=True):
-                away = max(_distance((ix, iy), centre) - 3.2, 0.1)
+                placement = _placement(ix, iy)
+                away = _nearest_chunk_m(splats.patch, centre - placement.shift) - reach_m - _SLACK_M
                 level = int(np.searchsorted(splats.patch.level_m[1:] * focal_px, level_px * away, side="right"))
-                patch = self._lit(splats, arrays, ix, iy, sun, level)
-                out.append((patch, _placement(ix, iy)))
+                out.append((self._lit(splats, arrays, ix, iy, sun, level), placement))
             while len(self._tiles) > _MOST_TILES and next(iter(self._tiles)) not in near:
                 self._tiles.pop(next(iter(self._tiles)))
         return out
@@ -120,6 +129,12 @@ def _distance(index: tuple[int, int], centre: np.ndarray) -> float:
     dx = max(index[0] * TILE_M - centre[0], 0.0, centre[0] - (index[0] + 1) * TILE_M)
     dy = max(index[1] * TILE_M - centre[1], 0.0, centre[1] - (index[1] + 1) * TILE_M)
     return float(np.hypot(dx, dy))
+
+
+def _nearest_chunk_m(patch: Patch, at: np.ndarray) -> float:
+    """Least distance from a place to the sphere of a chunk, m; negative within one. A tall one reaches far aside."""
+    there = patch.bounds[patch.bounds[:, 3] >= 0.0].astype(np.float64)
+    return float((np.linalg.norm(there[:, :3] - at, axis=1) - there[:, 3]).min(initial=np.inf))
 
 
 def _placement(ix: int, iy: int) -> Placement:
