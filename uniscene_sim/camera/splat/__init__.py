@@ -1,4 +1,5 @@
 """`splat`: images by 3D Gaussian splatting of the world's own surfaces.
 
-Splats are made of tiles and templates here, and coloured by appearances; what these are lifted from lives elsewhere.
+Splats of tiles and agents, their levels of detail, projection, blending and light, and the plain reference that kernels
+are tested against. Not here: how colours are found from pictures, which is `datasets.lift`'s.
 """
