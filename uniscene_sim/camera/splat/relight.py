@@ -29,7 +29,7 @@ from uniscene_sim.camera.raycast.shading import (
 from uniscene_sim.camera.splat.blend import Blended
 from uniscene_sim.camera.splat.patch import Patch
 from uniscene_sim.camera.weather import Sky, sky_of, sky_radiance
-from uniscene_sim.compute.compiled import device, nogil_kernel
+from uniscene_sim.compute.compiled import device, inlined, nogil_kernel
 from uniscene_sim.layout import Style
 from uniscene_sim.lens import FISHEYE
 from uniscene_sim.taxonomy import OccClass
@@ -91,6 +91,46 @@ def light_patch(atlas: AtlasArrays, patch: Patch, x0, y0, sun, begin, end):
                 patch.light[q, 0] = 1.0
 
 
+@inlined
+def _lit(scene: CameraScene, candidates, surface: SurfaceMaterial, row, at: SurfacePoint, ray: Ray, t, pixel, sun, sky):
+    """Radiance of a surface that a ray meets at t, before haze.
+
+    Args:
+        scene: light and agents.
+        candidates: int64 (N,), all agents.
+        surface: material and albedo.
+        row: of the agent, -1 on the world.
+        at: point and normal.
+        ray: the camera's.
+        t: m.
+        pixel: width of a pixel there, m.
+        sun, sky: shares of them that the static world leaves visible, unless it is an agent.
+    """
+    x, y, z, nx, ny, nz = at
+    to = scene.sky.sun
+    ground = row < 0 and is_ground_material(surface.material)
+    reach = min(SHADOW_M, scene.max_range_m)
+    bright = nx * to[0] + ny * to[1] + nz * to[2] > 0.0 and scene.sky.sunlight[0] > 0.002
+    if row >= 0:
+        off, sun = _OFF_AGENT_M, 0.0
+        sky = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
+        if bright and not in_sun_shadow(scene, x + off * nx, y + off * ny, z + off * nz, reach):
+            sun = 1.0
+    else:
+        off = _OFF_GROUND_M
+        if sun > 0.02 and bright:
+            to_sun = Ray(x + off * nx, y + off * ny, z + off * nz, to[0], to[1], to[2])
+            if in_shadow_of_agents(scene, to_sun, reach):
+                sun = 0.0
+        if ground:
+            sky *= agent_ambient_occlusion(scene, x, y, z)
+    r, g, b = light_surface(scene, surface, at, ground, ray, pixel, sun, sky)
+    if ground and scene.sky.wet > 0.0:
+        hit = Hit(t, surface.material, nx, ny, nz, 0, -1)
+        r, g, b = mirror_in_wet_ground(scene, candidates, candidates.shape[0], hit, ray, r, g, b)
+    return r, g, b
+
+
 @nogil_kernel
 def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Blended, image, candidates, begin, end):
     """Colours, depth and labels of the rows `begin` to `end` - 1 of an image.
@@ -104,10 +144,9 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
         candidates: int64 (N,), all agents.
         begin, end: rows.
     """
-    sky, far = scene.sky, scene.max_range_m
+    sky = scene.sky
     ox, oy, oz = camera.position[0], camera.position[1], camera.position[2]
     pixel_angle = 1.0 / camera.lens[1]
-    reach = min(SHADOW_M, far)
     day = _daylight(sky) / _DAY / sky.exposure
     for v in range(begin, end):
         for u in range(blended.opacity.shape[1]):
@@ -131,44 +170,19 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
                               float(blended.normal[v, u, 2]))  # fmt: skip
                 length = sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
                 nx, ny, nz = nx / length, ny / length, nz / length
-                if blended.light[v, u, 0] > 1.0:  # as recorded
-                    shade = day
-                    if row < 0:
-                        shade *= agent_ambient_occlusion(scene, x, y, z)
-                    red = shade * untoned(float(blended.albedo[v, u, 0]))
-                    green = shade * untoned(float(blended.albedo[v, u, 1]))
-                    blue = shade * untoned(float(blended.albedo[v, u, 2]))
+                ray, at = Ray(ox, oy, oz, dx, dy, dz), SurfacePoint(x, y, z, nx, ny, nz)
+                sun, open_sky = float(blended.light[v, u, 0]), float(blended.light[v, u, 1])
+                albedo = blended.albedo[v, u]
+                if sun > 1.0:
+                    shade = day * (agent_ambient_occlusion(scene, x, y, z) if row < 0 else 1.0)
+                    red, green = shade * untoned(float(albedo[0])), shade * untoned(float(albedo[1]))
+                    blue = shade * untoned(float(albedo[2]))
                 else:
-                    sunlit, sky_share, lights = 0.0, 1.0, 0
-                    facing = nx * sky.sun[0] + ny * sky.sun[1] + nz * sky.sun[2] > 0.0
-                    ground = row < 0 and is_ground_material(m)
-                    if row >= 0:
-                        lights = int(scene.agents.lights[row])
-                        sky_share = 0.55 + 0.45 * min(1.0, max(0.0, z - scene.agents.position[row, 2]) / 0.9)
-                        if facing and sky.sunlight[0] > 0.002:
-                            px, py, pz = x + _OFF_AGENT_M * nx, y + _OFF_AGENT_M * ny, z + _OFF_AGENT_M * nz
-                            sunlit = 0.0 if in_sun_shadow(scene, px, py, pz, reach) else 1.0
-                    else:
-                        sunlit, sky_share = float(blended.light[v, u, 0]), float(blended.light[v, u, 1])
-                        if sunlit > 0.02 and facing and sky.sunlight[0] > 0.002:
-                            px, py, pz = x + _OFF_GROUND_M * nx, y + _OFF_GROUND_M * ny, z + _OFF_GROUND_M * nz
-                            to_sun = Ray(px, py, pz, sky.sun[0], sky.sun[1], sky.sun[2])
-                            if in_shadow_of_agents(scene, to_sun, reach):
-                                sunlit = 0.0
-                        if ground:
-                            sky_share *= agent_ambient_occlusion(scene, x, y, z)
-                    albedo = blended.albedo[v, u]
-                    surface = SurfaceMaterial(m, float(albedo[0]), float(albedo[1]), float(albedo[2]), lights, row >= 0)
-                    ray = Ray(ox, oy, oz, dx, dy, dz)
-                    at = SurfacePoint(x, y, z, nx, ny, nz)
-                    red, green, blue = light_surface(
-                        scene, surface, at, ground, ray, t * pixel_angle, sunlit, sky_share
+                    lights = int(scene.agents.lights[row]) if row >= 0 else 0
+                    surface = SurfaceMaterial(
+                        m, float(albedo[0]), float(albedo[1]), float(albedo[2]), lights, row >= 0
                     )
-                    if ground and sky.wet > 0.0:
-                        hit = Hit(t, m, nx, ny, nz, 0, -1)
-                        red, green, blue = mirror_in_wet_ground(
-                            scene, candidates, candidates.shape[0], hit, ray, red, green, blue
-                        )
+                    red, green, blue = _lit(scene, candidates, surface, row, at, ray, t, t * pixel_angle, sun, open_sky)
                     red, green, blue = apply_haze(sky, t, red, green, blue)
             if opacity < 0.996:
                 r, g, b = sky_radiance(sky, dx, dy, dz, True)

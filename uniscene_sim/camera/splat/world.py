@@ -21,7 +21,7 @@ from uniscene_sim.tracing.atlas import AtlasArrays, slot_of
 __all__ = ["SplatWorld"]
 
 _LEVELS_M = (0.1, CELL_M, 0.8, 1.6, 3.2)
-_MOST_TILES = 80
+_MOST_TILES = 48  # of up to 20 MB
 _PART = 8192  # splats that are lit at once
 _SLACK_M = 0.01  # of distances, which kernels round in another way
 _IN_PLACE = np.eye(3)
