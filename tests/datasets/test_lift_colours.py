@@ -30,7 +30,7 @@ def street(tmp_path_factory):
 
 def test_what_pictures_show_has_their_colour_and_exposure_is_solved_for(street):
     drive = read_recorded(street)
-    canvas = StreetCanvas(drive, lifted_map(drive, 30.0)).canvas
+    canvas = StreetCanvas.of_drive(drive, lifted_map(drive, 30.0)).canvas
     colours, seen, gains = lift_colours(canvas, drive.views, lambda view: linear_image(view, drive.log))
     ratio = gains[1::2].mean(axis=0) / gains[::2].mean(axis=0)
     assert np.allclose(ratio, 1.333, atol=0.04)

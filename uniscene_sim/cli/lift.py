@@ -14,7 +14,8 @@ __all__ = ["add_lift"]
 def add_lift(commands: Any) -> None:
     """Add the command to those of a parser."""
     lift = commands.add_parser("lift", help="a recorded drive as a map with all that stands there, and a scenario")
-    lift.add_argument("folder", type=path_argument, metavar="FOLDER", help="sequence of PandaSet")
+    lift.add_argument("folder", type=path_argument, metavar="FOLDER",
+                      help="sequence of PandaSet; or a recording of ours (.mcap), for its colours alone")  # fmt: skip
     lift.add_argument("--out", type=path_argument, help="folder for the world (default: lifted/ and FOLDER's name)")
     lift.add_argument("--scene", help="of nuScenes, by name (default: the first)")
     lift.add_argument("--frames", type=_frames, metavar="FIRST:END",
@@ -40,7 +41,12 @@ def _frames(text: str) -> range:
 def _lift(arguments: argparse.Namespace) -> int:
     from uniscene_sim.datasets.lift.lift import APPEARANCE, lift
 
-    out = arguments.out or Path("lifted") / arguments.folder.resolve().name
+    out = arguments.out or Path("lifted") / arguments.folder.resolve().stem
+    if arguments.folder.suffix == ".mcap":
+        from uniscene_sim.datasets.lift.own import lift_recording
+
+        print(lift_recording(arguments.folder, out, max(arguments.rounds, 1)))
+        return 0
     made = lift(arguments.folder, out, scene=arguments.scene, frames=arguments.frames, reach_m=arguments.reach,
                 rounds=arguments.rounds)  # fmt: skip
     print(*(made.folder / name for name in made.files), sep="\n")

@@ -117,7 +117,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     sweeps.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     sweeps.set_defaults(command=_eval_sweeps)
     street = names.add_parser("lift", help="pictures of a lifted street, beside those that were held out")
-    street.add_argument("folder", type=path_argument, metavar="FOLDER", help="PandaSet's sequence 002, with depths")
+    street.add_argument("folder", type=path_argument, metavar="FOLDER",
+                        help="PandaSet's sequence 002, with depths; or a recording of ours (.mcap)")  # fmt: skip
     street.add_argument("--validation", action="store_true", help="judge frames 50 to 59, lifted from 0 to 49")
     street.add_argument("--every", type=positive_integer, default=1, metavar="N", help="judge one picture of N")
     street.add_argument("--rounds", type=positive_integer, default=4, metavar="N", help="as for `lift` (default: 4)")
@@ -318,16 +319,20 @@ def _eval_sweeps(arguments: argparse.Namespace) -> int:
 
 
 def _eval_lift(arguments: argparse.Namespace) -> int:
-    from uniscene_sim.evaluation.lifted_street import evaluate_lift
+    from uniscene_sim.evaluation.lifted_street import evaluate_lift, evaluate_own_lift
     from uniscene_sim.evaluation.score_table import as_markdown, as_records
 
     with Outputs() as outputs:
         write = json_writer(outputs, arguments.json)
         pictures = outputs.folder(arguments.pictures, (), "--pictures") if arguments.pictures else None
-        rows = evaluate_lift(
-            arguments.folder, validation=arguments.validation, every=arguments.every, rounds=arguments.rounds,
-            pictures=pictures,
-        )  # fmt: skip
+        rows: Sequence[Any]
+        if arguments.folder.suffix == ".mcap":
+            rows = evaluate_own_lift(arguments.folder, rounds=arguments.rounds, pictures=pictures)
+        else:
+            rows = evaluate_lift(
+                arguments.folder, validation=arguments.validation, every=arguments.every, rounds=arguments.rounds,
+                pictures=pictures,
+            )  # fmt: skip
         write(as_records(rows))
         outputs.publish()
     print(as_markdown(rows))

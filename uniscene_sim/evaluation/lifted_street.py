@@ -7,12 +7,13 @@ and beside those of the drive, not how well streets are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from uniscene_sim.camera.splat.appearance import GAMMA
@@ -21,11 +22,13 @@ from uniscene_sim.datasets.lift.appearance import StreetCanvas, linear_image
 from uniscene_sim.datasets.lift.colours import box_mask, lift_colours
 from uniscene_sim.datasets.lift.drive import HELD_OUT_CAMERA, RecordedDrive, View, boxes_at, read_recorded
 from uniscene_sim.datasets.lift.lift import lifted_map
+from uniscene_sim.datasets.lift.own import OwnDrive
 from uniscene_sim.errors import InputError
 from uniscene_sim.lens import project_points
+from uniscene_sim.recording.mcap_file import Recording
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["LiftScore", "evaluate_lift"]
+__all__ = ["LiftScore", "OwnLiftScore", "evaluate_lift", "evaluate_own_lift"]
 
 _HELD_OUT_FRAMES, _MOVES_FROM = range(60, 80), 25
 _MOVED_M = 1.0
@@ -44,6 +47,55 @@ class LiftScore:
     covered: float  # share of pixels with a recorded depth that splats cover
     depth_m: float  # median difference from the recorded depth
     depth_within: float  # share within 0.4 m
+
+
+@dataclass(frozen=True)
+class OwnLiftScore:
+    """Means over pictures of a recording of ours."""
+
+    views: str
+    pictures: int
+    lifted_db: float  # PSNR
+    lifted_ssim: float
+    label_db: float  # PSNR of the mean colour of each label
+
+
+def evaluate_own_lift(path: str | Path, *, rounds: int = 4, pictures: Path | None = None) -> list[OwnLiftScore]:
+    """Lift the colours of a recording of ours, and compare views that were held out: all of the rig's last camera, and
+    each fourth moment of the others. Pixels of the sky are not judged.
+
+    Args:
+        path: the recording (.mcap).
+        rounds: see `lift_colours`.
+        pictures: as for `evaluate_lift`.
+
+    Raises:
+        InputError: it cannot be read, or has one camera alone.
+    """
+    drive = OwnDrive(Recording.open(path))
+    street, unseen = drive.canvas(), drive.recording.rig.cameras[-1].name
+    between = [v for v in drive.views if v.camera.name != unseen and v.frame % 4 == 3]
+    trained = [v for v in drive.views if v.camera.name != unseen and v.frame % 4 != 3]
+    if not trained:
+        raise InputError("expected pictures of two cameras at least", file=path)
+    lift_colours(street.canvas, trained, drive.image, rounds)
+    labels = _label_colours(street, trained[:: max(len(trained) // 60, 1)], drive.image)
+    rows = []
+    beside = [v for v in drive.views if v.camera.name == unseen]
+    for name, views in ((f"moments between, of {len(drive.recording.rig.cameras) - 1} cameras", between),
+                        (f"{unseen}, never lifted from", beside)):  # fmt: skip
+        scores = []
+        for view in tqdm(views, desc="judged", unit="picture", disable=None):
+            shown, (image, _) = street.canvas.show(view), drive.image(view)
+            covered = shown.opacity > _COVERED
+            scores.append((_psnr(shown.albedo, image, covered), _ssim(shown.albedo, image, covered),
+                           _psnr(labels[shown.label], image, covered)))  # fmt: skip
+            if pictures is not None:
+                _save(pictures, view, image, shown, shown.albedo)
+        rows.append(
+            OwnLiftScore(name, len(views), *(float(np.nanmean(column)) for column in zip(*scores, strict=True)))
+        )
+    return rows
 
 
 def evaluate_lift(
@@ -69,13 +121,13 @@ def evaluate_lift(
     drive = read_recorded(folder, frames=range(80))
     if not any(_depth_file(view).exists() for view in drive.views):
         raise InputError("expected NN_depth5mm.png beside the pictures, which tell what is judged", file=folder)
-    street = StreetCanvas(drive, made)
+    street = StreetCanvas.of_drive(drive, made)
     trained = [
         v for v in drive.views if v.camera.name != HELD_OUT_CAMERA and v.frame < end and v.frame % use_every == 0
     ]
     judged = [v for v in drive.views if _is_judged(v, validation)][::every]
     _, _, gains = lift_colours(street.canvas, trained, lambda view: linear_image(view, drive.log), rounds)
-    labels = _label_colours(street, trained[:: max(len(trained) // 60, 1)], drive)
+    labels = _label_colours(street, trained[:: max(len(trained) // 60, 1)], lambda view: linear_image(view, drive.log))
     rows: dict[str, list[tuple[float, ...]]] = {}
     for view in tqdm(judged, desc="judged", unit="picture", disable=None):
         shown = street.canvas.show(view)
@@ -94,9 +146,7 @@ def evaluate_lift(
              covered.sum() / max(there.sum(), 1), float(np.median(off)), float((off < 0.4).mean()))
         )  # fmt: skip
         if pictures is not None:
-            pictures.mkdir(parents=True, exist_ok=True)
-            side = np.concatenate([image, np.where(shown.opacity[..., None] > _COVERED, lifted, 0.0)], axis=1)
-            Image.fromarray(_coded(side).astype(np.uint8)).save(pictures / f"{view.camera.name}_{view.frame:02d}.png")
+            _save(pictures, view, image, shown, lifted)
     return [LiftScore(name, len(found), *(float(np.nanmean(c)) for c in zip(*found, strict=True)))
             for name, found in sorted(rows.items())]  # fmt: skip
 
@@ -122,12 +172,20 @@ def _gain_of(view: View, trained: Sequence[View], gains: np.ndarray) -> np.ndarr
     return found
 
 
-def _label_colours(street: StreetCanvas, trained: Sequence[View], drive: RecordedDrive) -> np.ndarray:
+def _save(folder: Path, view: View, image: np.ndarray, shown: Blended, lifted: np.ndarray) -> None:
+    """Write a picture with what was made beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    side = np.concatenate([image, np.where(shown.opacity[..., None] > _COVERED, lifted, 0.0)], axis=1)
+    Image.fromarray(_coded(side).astype(np.uint8)).save(folder / f"{view.camera.name}_{view.frame:02d}.png")
+
+
+def _label_colours(
+    street: StreetCanvas, trained: Sequence[View], image_of: Callable[[View], tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
     """Mean colour of each label (21, 3) over pictures that were trained on."""
     sums = np.zeros((len(OccClass), 4))
     for view in trained:
-        shown: Blended = street.canvas.show(view)
-        image, weight = linear_image(view, drive.log)
+        shown, (image, weight) = street.canvas.show(view), image_of(view)
         use = (weight > 0.0) & (shown.opacity > _COVERED)
         for c in range(3):
             sums[:, c] += np.bincount(shown.label[use], image[..., c][use], len(OccClass))
@@ -171,3 +229,15 @@ def _psnr(made: np.ndarray, real: np.ndarray, where: np.ndarray) -> float:
     if where.sum() < 100:
         return float("nan")
     return float(10.0 * np.log10(255.0**2 / np.mean((_coded(made[where]) - _coded(real[where])) ** 2)))
+
+
+def _ssim(made: np.ndarray, real: np.ndarray, where: np.ndarray) -> float:
+    """Structural similarity (Wang et al. 2004) of brightness, in windows of standard deviation 1.5 px, as a mean over
+    some pixels."""
+    one, other = (_coded(image).mean(axis=-1) for image in (made, real))
+    one, other = np.where(where, one, 0.0), np.where(where, other, 0.0)
+    m, n = gaussian_filter(one, 1.5), gaussian_filter(other, 1.5)
+    mm, nn, mn = (gaussian_filter(a, 1.5) for a in (one * one, other * other, one * other))
+    c, d = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
+    alike = (2 * m * n + c) * (2 * (mn - m * n) + d) / ((m * m + n * n + c) * (mm - m * m + nn - n * n + d))
+    return float(alike[where].mean()) if where.any() else float("nan")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,69 +22,102 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.maps.recorded.recorded_map import RecordedMap
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
-from uniscene_sim.tile import TILE_BLOCKS, TILE_M
+from uniscene_sim.tile import TILE_BLOCKS, TILE_M, Tile
 from uniscene_sim.tracing.agents import TemplateSource
 from uniscene_sim.tracing.atlas import BLOCK_M
 from uniscene_sim.tracing.templates.template_set import built_in_templates
 
-__all__ = ["StreetCanvas", "lift_appearance", "linear_image"]
+__all__ = ["Kind", "Stand", "StreetCanvas", "lift_appearance", "linear_image"]
 
+_LEAST_SEEN = 20.0  # pixels of a body that is kept
 _FINE_M, _FAR_M = 30.0, 70.0  # from the ego's way: splats of 0.1 m, and any at all
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What a body is: its class, and the template whose splats it has."""
+
+    cls: int
+    template: int
+    size: tuple[float, float, float]  # m
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where a body is in a view, map frame."""
+
+    position: np.ndarray  # float64 (3,) m, middle of its footprint
+    rotation: np.ndarray  # float64 (3, 3), map <- body
+    size: np.ndarray  # float64 (3,) m
+
+
 class StreetCanvas:
-    """The splats of a lifted street.
+    """The splats of a street.
 
     Args:
-        drive: tracks and poses.
-        made: its map.
+        path: float64 (P, 2) m, the ego's way.
+        tile_of: the tile of an index.
+        kinds: of the bodies.
+        stands: which bodies, by their number, are where in a view.
+        templates: shapes.
     """
 
-    def __init__(self, drive: RecordedDrive, made: RecordedMap):
-        self._drive = drive
-        self._templates: TemplateSource = built_in_templates()
-        path = drive.log.poses[::2, :2]
-        engine = ProceduralOccupancy(made, 0)
+    def __init__(
+        self,
+        path: np.ndarray,
+        tile_of: Callable[[int, int], Tile],
+        kinds: Sequence[Kind],
+        stands: Callable[[View], dict[int, Stand]],
+        templates: TemplateSource,
+    ):
+        self.kinds, self._stands, self._templates = kinds, stands, templates
         self.fine: dict[tuple[int, int], np.ndarray] = {}
         self.splats: dict[tuple[int, int], Splats] = {}
         patches: list[tuple[Patch, Placement]] = []
         count = 0
         for index in _tiles_near(path):
-            tile = engine.tile(*index)
             self.fine[index] = _near(index, path)
-            self.splats[index] = splats = tile_splats(tile, self.fine[index])
+            self.splats[index] = splats = tile_splats(tile_of(*index), self.fine[index])
             shift = np.array([index[0] * TILE_M, index[1] * TILE_M, 0.0])
-            patches.append(
-                (pack_patch([splats], [0.1]), Placement(np.eye(3), shift, np.eye(3), -1, 0, np.eye(3), first=count))
-            )
+            place = Placement(np.eye(3), shift, np.eye(3), -1, 0, np.eye(3), first=count)
+            patches.append((pack_patch([splats], LEVELS_M[:1]), place))
             count += len(splats)
         self._order = [np.argsort(chunk_of(s), kind="stable") for s in self.splats.values()]
         standing = len(patches)
-        self.kinds = [_template_of(track, self._templates) for track in drive.tracks]
-        self._bodies = [template_splats(self._templates, kind) for kind in self.kinds]
-        for body in self._bodies:
+        for kind in kinds:
+            body = template_splats(templates, kind.template)
             place = Placement(np.eye(3), np.zeros(3), np.eye(3), -1, 0, np.eye(3), first=count)
-            patches.append((pack_patch([body], [LEVELS_M[0]], chunk_m=None), place))
+            patches.append((pack_patch([body], LEVELS_M[:1], chunk_m=None), place))
             count += len(body)
         self.canvas = Canvas(patches, standing, self._place)
 
-    def _place(self, number: int, view: View) -> Placement | None:
-        boxes = self._boxes(view)
-        track = number - self.canvas.standing
-        if track not in boxes:
-            return None
-        x, y, z, yaw, *size = boxes[track]
-        stretch = np.array(size) / np.asarray(self._templates.size_m)[self.kinds[track]]
-        c, s = np.cos(yaw), np.sin(yaw)
-        turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        first = self.canvas.patches[number][1].first
-        return Placement(turn * stretch, np.array([x, y, z]), turn / stretch, -1, 0, np.zeros((3, 3)), first=first)
+    @classmethod
+    def of_drive(cls, drive: RecordedDrive, made: RecordedMap) -> StreetCanvas:
+        """That of a lifted drive: its bodies are the templates most like the boxes of its tracks."""
+        templates = built_in_templates()
+        kinds = [Kind(int(t.cls), _template_of(t, templates), t.size) for t in drive.tracks]
 
-    def _boxes(self, view: View) -> dict[int, np.ndarray]:
-        if getattr(self, "_boxes_of", None) != view.time_s:
-            self._boxes_of = view.time_s
-            self._found = {int(row[7]): row[:7] for row in boxes_at(self._drive.tracks, view.time_s)}
-        return self._found
+        def stands(view: View) -> dict[int, Stand]:
+            found = {}
+            for x, y, z, yaw, *size, number in boxes_at(drive.tracks, view.time_s):
+                c, s = np.cos(yaw), np.sin(yaw)
+                turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+                found[int(number)] = Stand(np.array([x, y, z]), turn, np.array(size))
+            return found
+
+        return cls(drive.log.poses[::2, :2], ProceduralOccupancy(made, 0).tile, kinds, stands, templates)
+
+    def _place(self, number: int, view: View) -> Placement | None:
+        if getattr(self, "_latest", None) is not view:
+            self._latest, self._found = view, self._stands(view)
+        body = number - self.canvas.standing
+        stand = self._found.get(body)
+        if stand is None:
+            return None
+        stretch = stand.size / np.asarray(self._templates.size_m)[self.kinds[body].template]
+        first = self.canvas.patches[number][1].first
+        return Placement(np.ascontiguousarray(stand.rotation * stretch), np.ascontiguousarray(stand.position),
+                         np.ascontiguousarray(stand.rotation / stretch), -1, 0, np.eye(3), first=first)  # fmt: skip
 
     def write(self, folder: Path, colours: np.ndarray, seen: np.ndarray) -> list[Path]:
         """Write what was found as an appearance; bodies that no picture showed are left out."""
@@ -95,12 +128,11 @@ class StreetCanvas:
             tiles[index] = self.fine[index], replace(splats, albedo=albedo)
             at += len(splats)
         bodies = []
-        for track, kind, (patch, _) in zip(self._drive.tracks, self.kinds,
-                                           self.canvas.patches[self.canvas.standing :], strict=True):  # fmt: skip
+        for kind, (patch, _) in zip(self.kinds, self.canvas.patches[self.canvas.standing :], strict=True):
             rows = slice(at, at + len(patch.means))
             at = rows.stop
-            if seen[rows].sum() > 20.0:
-                bodies.append(Body(int(track.cls), kind, np.array(track.size, np.float64), colours[rows]))
+            if seen[rows].sum() > _LEAST_SEEN:
+                bodies.append(Body(kind.cls, kind.template, np.array(kind.size, np.float64), colours[rows]))
         return write_appearance(folder, tiles, bodies)
 
 
@@ -116,7 +148,7 @@ def lift_appearance(
         views: pictures that are used.
         rounds: see `lift_colours`.
     """
-    street = StreetCanvas(drive, made)
+    street = StreetCanvas.of_drive(drive, made)
     colours, seen, _ = lift_colours(street.canvas, list(views), lambda view: linear_image(view, drive.log), rounds)
     return street.write(folder, colours, seen)
 

@@ -37,7 +37,7 @@ __all__ = ["ROUNDS", "Canvas", "box_mask", "lift_colours", "own_body", "view_eye
 _FAR_M = 90.0
 _LEAST_SEEN = 0.8  # opacity of pixels that tell anything
 ROUNDS = 4
-_BONNET = 0.62  # of a car's height
+_BONNET, _BACK = 0.62, 0.8  # of a car's height, as outlines go
 _AGAINST = 0.35  # share of the mean of their class in splats that little is seen of: weight in pixels
 
 
@@ -114,17 +114,19 @@ def view_eye(view: View, far_m: float = _FAR_M) -> Eye:
 
 
 def own_body(view: View, ego: Pose, vehicle: EgoVehicle) -> np.ndarray:
-    """Pixels bool (H, W) in which a picture shows the car that carries it: rays that reach the height of its bonnet
-    above its outline."""
+    """Pixels bool (H, W) in which a picture shows the car that carries it: rays that reach the height of its bonnet,
+    or behind its middle of its roof, above its outline."""
     v, u = np.indices((view.camera.height, view.camera.width)) + 0.5
     rays, found = view.camera.unproject(np.column_stack([u.ravel(), v.ravel()]))
     rays = rays @ view.pose[:3, :3].T @ ego.rotation  # axes of base_link
     x, y, z = ego.inverse().apply(view.pose[:3, 3])
-    down = rays[:, 2] < -1e-6
-    t = np.where(down, (_BONNET * vehicle.height_m - z) / np.where(down, rays[:, 2], -1.0), -1.0)
-    ahead, aside = x + t * rays[:, 0] - vehicle.rear_axle_to_centre_m, y + t * rays[:, 1]
-    inside = (t > 0.0) & (np.abs(ahead) < 0.5 * vehicle.length_m) & (np.abs(aside) < 0.5 * vehicle.width_m)
-    return np.asarray(inside & found).reshape(u.shape)
+    down, seen = rays[:, 2] < -1e-6, np.zeros(len(rays), np.bool_)
+    for share, sign in ((_BONNET, 1.0), (_BACK, -1.0)):
+        t = np.where(down, (share * vehicle.height_m - z) / np.where(down, rays[:, 2], -1.0), -1.0)
+        ahead, aside = x + t * rays[:, 0] - vehicle.rear_axle_to_centre_m, y + t * rays[:, 1]
+        within = (sign * ahead > 0.0) & (np.abs(ahead) < 0.5 * vehicle.length_m)
+        seen |= (t > 0.0) & within & (np.abs(aside) < 0.5 * vehicle.width_m)
+    return np.asarray(seen & found).reshape(u.shape)
 
 
 def box_mask(view: View, boxes: np.ndarray, grow_m: float = 0.3) -> np.ndarray:
