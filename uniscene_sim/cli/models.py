@@ -116,6 +116,12 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     sweeps.add_argument("--real", type=path_argument, metavar="FOLDER", help="PandaSet's sequence 002 to compare with")
     sweeps.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     sweeps.set_defaults(command=_eval_sweeps)
+    cameras = names.add_parser("cameras", help="camera engines against exact buffers, in held-out towns")
+    cameras.add_argument("--engines", default="raycast,splat", metavar="NAME,...",
+                         help="(default: raycast,splat)")  # fmt: skip
+    cameras.add_argument("--towns", type=positive_integer, default=4, metavar="N", help="(default: 4)")
+    cameras.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
+    cameras.set_defaults(command=_eval_cameras)
     street = names.add_parser("lift", help="pictures of a lifted street, beside those that were held out")
     street.add_argument("folder", type=path_argument, metavar="FOLDER",
                         help="PandaSet's sequence 002, with depths; or a recording of ours (.mcap)")  # fmt: skip
@@ -312,6 +318,19 @@ def _eval_sweeps(arguments: argparse.Namespace) -> int:
     with Outputs() as outputs:
         write = json_writer(outputs, arguments.json)
         rows = compare_effects(arguments.real)
+        write(as_records(rows))
+        outputs.publish()
+    print(as_markdown(rows))
+    return 0
+
+
+def _eval_cameras(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.evaluation.cameras import evaluate_cameras
+    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+
+    with Outputs() as outputs:
+        write = json_writer(outputs, arguments.json)
+        rows = evaluate_cameras(arguments.engines.split(","), arguments.towns)
         write(as_records(rows))
         outputs.publish()
     print(as_markdown(rows))

@@ -93,6 +93,7 @@ class Canvas:
         height, width = view.camera.height, view.camera.width
         out = new_blended(height, width)
         blend_squares(projected, bins, self._sums, 0, -(-height // SQUARE_PX), out)
+        out.albedo[out.splat < 0] = 0.0  # else whatever was in memory
         return out
 
     def gather(self, view: View, image: np.ndarray, weight: np.ndarray, sums: np.ndarray) -> None:
