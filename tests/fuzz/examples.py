@@ -114,7 +114,7 @@ def models() -> Bases:
 
 @cache
 def arrays() -> Bases:
-    """Training data: a window, a sweep, and the images of a drive."""
+    """Training data: a window, a sweep, and the images of a drive; and an appearance."""
     from uniscene_sim.datasets.images import DriveImages, write_images
     from uniscene_sim.datasets.sweeps import GroundTruthSweep, TownSweeps, write_sweeps
     from uniscene_sim.geometry import Pose
@@ -157,4 +157,9 @@ def arrays() -> Bases:
             "windows": {"town_1.npz": npz_bytes(window)},
             "sweeps": {"sweeps_1.npz": path.read_bytes()},
             "images": {"images_1.npz": drive.read_bytes()},
+            "appearance": {
+                "appearance.json": b'{"format": 1, "bodies": 1}',
+                "body_0.npz": npz_bytes({"cls": np.int64(0), "template": np.int64(0), "size": np.array([4.5, 1.8, 1.5]),
+                                         "colours": np.zeros((5, 3), np.uint8)}),
+            },
         }

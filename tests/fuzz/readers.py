@@ -162,6 +162,10 @@ def _arrays(folder: Path) -> None:
     if (folder / "sweeps_1.npz").exists():
         for town in read_all_sweeps(folder):
             assert len(town.agents_cells) == len(town.agents)
+    elif (folder / "body_0.npz").exists():
+        from uniscene_sim.camera.splat.appearance import Appearance
+
+        assert Appearance.load(folder).body_of(0, np.array([4.5, 1.8, 1.5])) in (-1, 0)
     elif (folder / "images_1.npz").exists():
         drive = read_images(folder / "images_1.npz")
         for spec in drive.cameras:

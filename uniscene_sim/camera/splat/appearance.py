@@ -10,15 +10,17 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.camera.splat.surfaces import tile_splats
 from uniscene_sim.errors import InputError
-from uniscene_sim.storage.array_file import read_arrays
+from uniscene_sim.storage.array_file import check_shapes, check_span, read_arrays
 from uniscene_sim.storage.input_file import MIB, read_input
 from uniscene_sim.storage.output_file import write_file
+from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.tile import TILE_BLOCKS, Tile
 
 __all__ = ["GAMMA", "Appearance", "Body", "geometry_key", "write_appearance"]
@@ -28,6 +30,14 @@ GAMMA = 2.2
 _NAME, _FORMAT = "appearance.json", 1
 _MOST_FILE, _MOST_JSON = 256 * MIB, 1 * MIB
 _WHAT = "an appearance"
+_LEAST_SIZE_M, _MOST_SIZE_M = 0.01, 100.0
+#: Arrays of a tile with N splats, and of a body with N.
+_TILE: dict[str, tuple[Any, tuple[int | str, ...]]] = {
+    "fine": ("bool", (TILE_BLOCKS, TILE_BLOCKS)), "colours": ("uint8", ("N", 3)), "key": ("uint8", (32,)),
+}  # fmt: skip
+_BODY: dict[str, tuple[Any, tuple[int | str, ...]]] = {
+    "cls": ("int64", ()), "template": ("int64", ()), "size": ("float64", (3,)), "colours": ("uint8", ("N", 3)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,12 +83,11 @@ class Appearance:
         file = self.folder / f"tile_{index[0]}_{index[1]}.npz"
         if not file.exists():
             return None
-        data = read_arrays(file, ("fine", "colours", "key"), _WHAT, _MOST_FILE)
+        data = read_arrays(file, _TILE, _WHAT, _MOST_FILE)
+        check_shapes(data, _TILE, file)
         fine, colours = data["fine"], data["colours"]
-        if fine.shape != (TILE_BLOCKS, TILE_BLOCKS) or fine.dtype != np.bool_ or colours.dtype != np.uint8:
-            raise InputError("expected `fine` as bool (20, 20) and `colours` as uint8 (N, 3)", file=file)
         splats = tile_splats(tile, np.ascontiguousarray(fine))
-        if colours.shape != (len(splats), 3) or bytes(data["key"]) != geometry_key(splats):
+        if len(colours) != len(splats) or data["key"].tobytes() != geometry_key(splats):
             return None
         return replace(splats, albedo=((colours / np.float32(255.0)) ** np.float32(GAMMA)).astype(np.float32))
 
@@ -131,9 +140,9 @@ def _coded(albedo: np.ndarray) -> np.ndarray:
 
 
 def _read_body(file: Path) -> Body:
-    data = read_arrays(file, ("cls", "template", "size", "colours"), "a recorded body", _MOST_FILE)
-    size, colours = data["size"], data["colours"]
-    if size.shape != (3,) or not (size > 0).all() or colours.ndim != 2 or colours.dtype != np.uint8:
-        raise InputError("expected `size` as (3,) and `colours` as uint8 (N, 3)", file=file)
-    albedo = ((colours / 255.0) ** GAMMA).astype(np.float32)
-    return Body(int(data["cls"]), int(data["template"]), size.astype(np.float64), albedo)
+    data = read_arrays(file, _BODY, "a recorded body", _MOST_FILE)
+    check_shapes(data, _BODY, file)
+    check_span(data["size"], _LEAST_SIZE_M, _MOST_SIZE_M, file, "size")
+    check_span(data["cls"], 0, len(AgentClass) - 1, file, "cls")
+    albedo = ((data["colours"] / 255.0) ** GAMMA).astype(np.float32)
+    return Body(int(data["cls"]), int(data["template"]), data["size"], albedo)
