@@ -236,7 +236,7 @@ def test_the_command(street, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_held_out_sweeps_of_the_real_street(shared_data, tmp_path):
-    """Each fourth frame of 0 to 59 foretells where rays of frame 66 end."""
+    """Each fourth frame of 0 to 59 but 56, whose sweep is missing, foretells where rays of frame 66 end."""
     folder = shared_data / "real/pandaset_002"
     if not folder.is_dir():
         pytest.skip("needs ../shared/data/real/pandaset_002")
@@ -249,4 +249,4 @@ def test_held_out_sweeps_of_the_real_street(shared_data, tmp_path):
     found = depths(made.map, sweep.origins[use], ways[use] / range_m[use, None])
     error = np.abs(found - range_m[use])
     assert np.median(error) < 0.15 and (error < 0.4).mean() > 0.75
-    assert len(made.drive.views) == 90 and len(made.map.lanes) >= 4
+    assert len(made.drive.views) == 84 and len(made.map.lanes) >= 4
