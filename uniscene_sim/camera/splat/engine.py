@@ -14,10 +14,11 @@ import numpy as np
 from uniscene_sim.camera.raycast.engine import RaycastCameras, RenderJob
 from uniscene_sim.camera.splat.appearance import Appearance
 from uniscene_sim.camera.splat.assets import body_patch, place_agent, template_patch
-from uniscene_sim.camera.splat.blend import Bins, bin_splats, blend_squares, new_bins, new_blended, scratch
+from uniscene_sim.camera.splat.blend import SQUARE_PX, blend_squares, new_blended, scratch
 from uniscene_sim.camera.splat.patch import Patch
-from uniscene_sim.camera.splat.project import FIELDS, Eye, Placement, project_patch
+from uniscene_sim.camera.splat.project import Placement
 from uniscene_sim.camera.splat.relight import relight_rows
+from uniscene_sim.camera.splat.seen import SeenSplats, eye_of
 from uniscene_sim.camera.splat.world import SplatWorld
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.engine_support.options import named_option
@@ -29,16 +30,6 @@ from uniscene_sim.tile import TileSource
 from uniscene_sim.tracing.agents import TemplateSource
 
 __all__ = ["SplatCameras"]
-
-
-@dataclass
-class _Buffers:
-    """Arrays of a thread, which grow as images need them."""
-
-    projected: np.ndarray
-    numbers: np.ndarray
-    bins: Bins
-    sums: np.ndarray
 
 
 class SplatCameras(RaycastCameras):
@@ -99,30 +90,19 @@ class SplatCameras(RaycastCameras):
 
     def _splat(self, job: RenderJob, spec: CameraSpec, patches: list[tuple[Patch, Placement]]) -> None:
         """Fill an image."""
-        eye = _eye(job, spec, self.level_px)
+        eye = eye_of(spec, job.camera.rotation, job.camera.position, spec.max_range_m, self.level_px)
         height, width = job.image.depth.shape
         agents = job.scene.agents
         spans = job.camera.spans
         seen = [self._agent(job, n) for n in range(len(agents.id)) if spans[n, 0] <= spans[n, 1]]
-        buffers = self._buffers(width, height)
-        while True:
-            count = 0
-            for patch, placement in [*patches, *seen]:
-                count = project_patch(patch, placement, eye, buffers.projected, buffers.numbers, count)
-            if count <= len(buffers.projected):
-                break
-            buffers = self._buffers(width, height, splats=count)
-        bits = buffers.projected.view(np.int32)
-        pairs = bin_splats(buffers.projected, bits, count, width, height, buffers.bins)
-        if pairs > len(buffers.bins.rows):
-            buffers = self._buffers(width, height, pairs=pairs, keep=True)
-            bin_splats(buffers.projected, bits, count, width, height, buffers.bins)
+        splats = self._seen(width, height)
+        splats.look([*patches, *seen], eye)
         blended = new_blended(height, width)
-        squares = row_ranges(-(-height // 16))
-        map_threads(lambda rows: blend_squares(buffers.projected, buffers.bins, self._sums(), *rows, blended), squares)
+        squares = row_ranges(-(-height // SQUARE_PX))
+        map_threads(lambda rows: blend_squares(splats.projected, splats.bins, self._sums(), *rows, blended), squares)
         candidates = np.arange(len(agents.id))
         map_threads(
-            lambda rows: relight_rows(job.scene, job.camera, buffers.projected, blended, job.image, candidates, *rows),
+            lambda rows: relight_rows(job.scene, job.camera, splats.projected, blended, job.image, candidates, *rows),
             row_ranges(height),
         )
 
@@ -148,27 +128,9 @@ class SplatCameras(RaycastCameras):
         sums: np.ndarray = self._local.sums
         return sums
 
-    def _buffers(self, width: int, height: int, splats: int = 0, pairs: int = 0, keep: bool = False) -> _Buffers:
-        """This thread's buffers for an image of some size, with room for so many splats and pairs at least."""
-        known: dict[tuple[int, int], _Buffers] = self._local.__dict__.setdefault("buffers", {})
-        old = known.get((width, height))
-        room = len(old.projected) if old else 1 << 16
-        if splats > room:
-            room = splats + splats // 4
-        rows = len(old.bins.rows) if old else 1 << 18
-        if pairs > rows:
-            rows = pairs + pairs // 4
-        if old is None or room > len(old.projected) or rows > len(old.bins.rows):
-            projected = old.projected if old and keep else np.empty((room, len(FIELDS)), np.float32)
-            numbers = np.empty(len(projected), np.int32)
-            known[width, height] = _Buffers(projected, numbers, new_bins(room, width, height, rows), self._sums())
+    def _seen(self, width: int, height: int) -> SeenSplats:
+        """This thread's arrays for images of some size."""
+        known: dict[tuple[int, int], SeenSplats] = self._local.__dict__.setdefault("seen", {})
+        if (width, height) not in known:
+            known[width, height] = SeenSplats(width, height)
         return known[width, height]
-
-
-def _eye(job: RenderJob, spec: CameraSpec, level_px: float) -> Eye:
-    w, h = float(spec.width), float(spec.height)
-    rim = np.array([(0, 0), (w, 0), (0, h), (w, h), (0.5 * w, 0), (0.5 * w, h), (0, 0.5 * h), (w, 0.5 * h)])
-    rays, found = spec.unproject(rim)
-    half = float(np.arccos(np.clip(rays[:, 2].min(), -1.0, 1.0))) + 1e-6 if found.all() else np.pi
-    return Eye(job.camera.rotation, job.camera.position, spec.lens, spec.width, spec.height, spec.max_range_m, half,
-               level_px)  # fmt: skip

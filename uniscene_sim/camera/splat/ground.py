@@ -7,7 +7,15 @@ import numpy as np
 from uniscene_sim.camera.raycast.shading import LINEAR_RGB
 from uniscene_sim.camera.splat.cells import EMPTY, FLAT_M2, ROW, cell_at, with_room
 from uniscene_sim.compute.compiled import device, njit
-from uniscene_sim.tile import CELL_M, GROUND_STEP_M, PAINT_CELLS, PAINT_M, TILE_CELLS
+from uniscene_sim.tile import (
+    CELL_M,
+    EDGE_UNIT_M,
+    EDGES_A_CELL,
+    GROUND_STEP_M,
+    PAINT_CELLS,
+    PAINT_M,
+    TILE_CELLS,
+)
 
 __all__ = ["ground_rows"]
 
@@ -21,12 +29,12 @@ def _paint_of(paint, edge_of, edges, i, j, x, y):
     row = edge_of[i >> 2, j >> 2]
     if row >= 0:
         px, py = x - (i + 0.5) * PAINT_M, y - (j + 0.5) * PAINT_M
-        for k in range(2):
+        for k in range(EDGES_A_CELL):
             nx, ny = edges[row, i & 3, j & 3, 4 * k] / 127.0, edges[row, i & 3, j & 3, 4 * k + 1] / 127.0
             other = edges[row, i & 3, j & 3, 4 * k + 3]
             if other == 0:
                 break
-            if nx * px + ny * py - edges[row, i & 3, j & 3, 4 * k + 2] * 0.00125 > 0.0:
+            if nx * px + ny * py - edges[row, i & 3, j & 3, 4 * k + 2] * EDGE_UNIT_M > 0.0:
                 return np.uint8(other)
     return paint[i, j]
 

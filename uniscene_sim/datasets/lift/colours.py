@@ -14,25 +14,16 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from tqdm import tqdm
 
-from uniscene_sim.camera.splat.blend import (
-    SQUARE_PX,
-    Bins,
-    Blended,
-    bin_splats,
-    blend_squares,
-    gather_squares,
-    new_bins,
-    new_blended,
-    scratch,
-)
+from uniscene_sim.camera.splat.blend import SQUARE_PX, Blended, blend_squares, gather_squares, new_blended, scratch
 from uniscene_sim.camera.splat.patch import Patch
-from uniscene_sim.camera.splat.project import FIELDS, Eye, Placement, project_patch
+from uniscene_sim.camera.splat.project import Placement
+from uniscene_sim.camera.splat.seen import SeenSplats, eye_of
 from uniscene_sim.datasets.lift.drive import View
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.lens import project_points
 
-__all__ = ["ROUNDS", "Canvas", "box_mask", "lift_colours", "own_body", "view_eye"]
+__all__ = ["ROUNDS", "Canvas", "box_mask", "lift_colours", "own_body"]
 
 _FAR_M = 90.0
 _LEAST_SEEN = 0.8  # opacity of pixels that tell anything
@@ -56,8 +47,7 @@ class Canvas:
     place_of: Callable[[int, View], Placement | None]
 
     def __post_init__(self) -> None:
-        self._projected = np.empty((1 << 20, len(FIELDS)), np.float32)
-        self._numbers = np.empty(1 << 20, np.int32)
+        self._seen: dict[tuple[int, int], SeenSplats] = {}
         self._sums = scratch()
 
     @property
@@ -65,53 +55,33 @@ class Canvas:
         """Number of all splats."""
         return sum(len(patch.means) for patch, _ in self.patches)
 
-    def seen(self, view: View) -> tuple[np.ndarray, np.ndarray, Bins]:
-        """Projected splats, their numbers, and bins of a view."""
-        eye, there = view_eye(view), self.patches[: self.standing]
+    def seen(self, view: View) -> SeenSplats:
+        """What a view sees, until the next of its size."""
+        spec, there = view.camera, self.patches[: self.standing]
         for number in range(self.standing, len(self.patches)):
             if (place := self.place_of(number, view)) is not None:
-                there = [*there, (self.patches[number][0], place)]
-        while True:
-            n = 0
-            for patch, placement in there:
-                n = project_patch(patch, placement, eye, self._projected, self._numbers, n)
-            if n <= len(self._projected):
-                break
-            self._projected = np.empty((n + n // 4, len(FIELDS)), np.float32)
-            self._numbers = np.empty(len(self._projected), np.int32)
-        bits = self._projected.view(np.int32)
-        bins = new_bins(n, eye.width, eye.height, 16 * n + 4096)
-        pairs = bin_splats(self._projected, bits, n, eye.width, eye.height, bins)
-        if pairs > len(bins.rows):
-            bins = new_bins(n, eye.width, eye.height, pairs)
-            bin_splats(self._projected, bits, n, eye.width, eye.height, bins)
-        return self._projected, self._numbers, bins
+                there.append((self.patches[number][0], place))
+        size = spec.width, spec.height
+        if size not in self._seen:
+            self._seen[size] = SeenSplats(*size)
+        found = self._seen[size]
+        rotation, position = (np.ascontiguousarray(part) for part in (view.pose[:3, :3], view.pose[:3, 3]))
+        found.look(there, eye_of(spec, rotation, position, _FAR_M, 0.0))
+        return found
 
     def show(self, view: View) -> Blended:
         """Surfaces of a view."""
-        projected, _, bins = self.seen(view)
+        seen = self.seen(view)
         height, width = view.camera.height, view.camera.width
         out = new_blended(height, width)
-        blend_squares(projected, bins, self._sums, 0, -(-height // SQUARE_PX), out)
+        blend_squares(seen.projected, seen.bins, self._sums, 0, -(-height // SQUARE_PX), out)
         out.albedo[out.splat < 0] = 0.0  # else whatever was in memory
         return out
 
     def gather(self, view: View, image: np.ndarray, weight: np.ndarray, sums: np.ndarray) -> None:
         """Add what a view tells of each splat to sums (N, 4)."""
-        projected, numbers, bins = self.seen(view)
-        gather_squares(projected, bins, numbers, image, weight, sums)
-
-
-def view_eye(view: View, far_m: float = _FAR_M) -> Eye:
-    """The eye of a picture."""
-    spec = view.camera
-    w, h = float(spec.width), float(spec.height)
-    rays, _ = spec.unproject(np.array([(0, 0), (w, 0), (0, h), (w, h)]))
-    half = float(np.arccos(rays[:, 2].min())) + 1e-6
-    return Eye(
-        np.ascontiguousarray(view.pose[:3, :3]), np.ascontiguousarray(view.pose[:3, 3]), spec.lens, spec.width,
-        spec.height, far_m, half, 0.0,
-    )  # fmt: skip
+        seen = self.seen(view)
+        gather_squares(seen.projected, seen.bins, seen.numbers, image, weight, sums)
 
 
 def own_body(view: View, ego: Pose, vehicle: EgoVehicle) -> np.ndarray:
