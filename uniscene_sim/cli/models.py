@@ -53,7 +53,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
                                ("features", "windows", "networks in whose features `eval` compares sets"),
-                               ("lidar", "sweeps", "the network of `sparse-sdf`")):  # fmt: skip
+                               ("lidar", "sweeps", "the network of `sparse-sdf`"),
+                               ("appearance", "coloured tiles", "the painter of `splat`")):  # fmt: skip
         one = names.add_parser(name, help=learns)
         one.add_argument("--data", type=path_argument, default=_DATA,
                          help=f"{what} of towns, made if missing (default: {_DATA})")  # fmt: skip
@@ -65,6 +66,9 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         if name == "lidar":
             one.add_argument("--real", type=path_argument, metavar="FOLDER",
                              help="PandaSet's sequence 002: continue a model on its frames 0 to 55")  # fmt: skip
+        if name == "appearance":
+            one.add_argument("--lifted", type=path_argument, nargs="+", default=[], metavar="FOLDER",
+                             help="streets that `lift` wrote: continue the shipped model on their colours")  # fmt: skip
         one.add_argument("--device", **_DEVICE)
         one.set_defaults(command=_train, name=name, real=None)
     sensor = names.add_parser("sensor", help="the constants of `raycast:measured=true`")
@@ -183,7 +187,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned("spconv")
-    from uniscene_sim.cli.train import train_features, train_lidar, train_occupancy
+    from uniscene_sim.cli.train import train_appearance, train_features, train_lidar, train_occupancy
     from uniscene_sim.zoo.models import CARD, CONFIG
 
     with Outputs() as outputs:  # told before hours of training
@@ -193,6 +197,8 @@ def _train(arguments: argparse.Namespace) -> int:
     folders = arguments.data, arguments.work, arguments.out
     if arguments.name == "lidar":
         train_lidar(*folders, arguments.recipe, arguments.device, arguments.real)
+    elif arguments.name == "appearance":
+        train_appearance(*folders, arguments.recipe, arguments.device, arguments.lifted)
     else:
         train = {"occupancy": train_occupancy, "features": train_features}[arguments.name]
         train(*folders, arguments.recipe, arguments.device)

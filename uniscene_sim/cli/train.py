@@ -7,22 +7,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uniscene_sim.camera.splat.learned.model import PainterModel
+from uniscene_sim.datasets.coloured_tiles import PAINTED_TOWNS, make_lifted_tiles, make_town_tiles, read_coloured_tiles
 from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
 from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
 from uniscene_sim.datasets.sweeps import TownSweeps, read_all_sweeps
 from uniscene_sim.datasets.windows import REAL_TRAIN, Windows, read_split
+from uniscene_sim.evaluation.appearance import evaluate_appearance
 from uniscene_sim.evaluation.features import OccupancyFeatures
 from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor, real_predictors
 from uniscene_sim.evaluation.lidar import LIDAR_TABLES, evaluate_lidar
 from uniscene_sim.evaluation.occupancy import evaluate_occupancy
 from uniscene_sim.evaluation.real_lidar import REAL_TABLES, score_on_real
-from uniscene_sim.evaluation.score_table import OCCUPANCY_TABLES, as_markdown_tables
+from uniscene_sim.evaluation.score_table import OCCUPANCY_TABLES, as_markdown, as_markdown_tables
 from uniscene_sim.lidar.learned.model import LidarModel
 from uniscene_sim.occupancy.learned.dit import DiTConfig
 from uniscene_sim.occupancy.learned.model import OccupancyModel
 from uniscene_sim.occupancy.learned.unet import UNetConfig
 from uniscene_sim.storage.input_file import files_in
-from uniscene_sim.training.card import device_name, features_card, lidar_card, occupancy_card, real_lidar_card
+from uniscene_sim.training.appearance import (
+    ON_PICTURES,
+    AppearanceRecipe,
+    save_appearance,
+    train_paint_flow,
+    train_paint_vae,
+)
+from uniscene_sim.training.card import (
+    appearance_card,
+    device_name,
+    features_card,
+    lidar_card,
+    occupancy_card,
+    real_lidar_card,
+)
 from uniscene_sim.training.features import FeaturesRecipe, save_features
 from uniscene_sim.training.features import train_features as trained_features
 from uniscene_sim.training.lidar import ON_REAL, LidarRecipe, save_lidar, train_sdf
@@ -34,7 +51,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["train_features", "train_lidar", "train_occupancy"]
+__all__ = ["train_appearance", "train_features", "train_lidar", "train_occupancy"]
 
 
 def train_occupancy(
@@ -153,6 +170,55 @@ def train_lidar(
         shares = " and ".join(f"{100 * row.seen:.0f} % ({row.data})" for row in judged[:: len(judged) // 2])
         table += f"\n\nOf the returns {shares} lie in a cell."
     save_lidar(out, recipe, net, facts, card(facts, work, table))
+
+
+def train_appearance(
+    data: Path,
+    work: Path,
+    out: Path,
+    recipe_file: Path | None = None,
+    device: str | None = None,
+    lifted: Sequence[Path] = (),
+) -> None:
+    """Train the painter of `splat` and write it as a model of the zoo, with its card.
+
+    Args:
+        data: folder of coloured tiles of towns, which are made if missing, in `train` and `validation`.
+        work, out, recipe_file, device: as for `train_occupancy`.
+        lifted: streets that `lift` wrote, to continue the shipped model on the colours of their pictures.
+
+    Raises:
+        InputError: as for `train_occupancy`.
+    """
+    recipe = AppearanceRecipe() if not lifted else replace(AppearanceRecipe(), **ON_PICTURES)
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {})
+    torch_device = pick_device(device)
+    if lifted:
+        split = "pictures"
+        for street in lifted:
+            make_lifted_tiles(data, split, street)
+        training = validation = read_coloured_tiles(data / split)
+    else:
+        for split in ("train", "validation"):
+            make_town_tiles(data, split, *PAINTED_TOWNS[split])
+        training, validation = (read_coloured_tiles(data / split) for split in ("train", "validation"))
+    start = PainterModel.load(recipe.start, device) if recipe.start else None
+    vae = train_paint_vae(recipe, training, validation, work, torch_device, start.vae if start else None)
+    flow = train_paint_flow(recipe, vae, training, validation, work, torch_device, start.flow if start else None)
+    facts = {
+        "name": out.name,
+        "seed": recipe.seed,
+        "makers": {maker: sum(tile.maker == maker for tile in training) for maker in {t.maker for t in training}},
+        "tiles": len(training),
+        "start": recipe.start,
+        "device": device_name(torch_device.type),
+        "vae_parameters": _millions(vae),
+        "flow_parameters": _millions(flow),
+    }
+    save_appearance(out, recipe, vae, flow, facts, appearance_card(facts, work, ""))
+    rows = evaluate_appearance(PainterModel.load(out, device), validation)
+    save_appearance(out, recipe, vae, flow, facts, appearance_card(facts, work, as_markdown(rows)))
 
 
 def _lessons(data: Path, recipe: LidarRecipe, real: PandaSetSweeps | None) -> tuple[list[TownSweeps], list[TownSweeps]]:

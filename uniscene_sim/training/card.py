@@ -13,7 +13,7 @@ from typing import Any
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.input_file import MIB, read_text, reading
 
-__all__ = ["device_name", "features_card", "lidar_card", "occupancy_card", "real_lidar_card"]
+__all__ = ["appearance_card", "device_name", "features_card", "lidar_card", "occupancy_card", "real_lidar_card"]
 
 _LOG = "the log of a training"
 #: Who is to be named where a model has learned from others' data.
@@ -201,6 +201,38 @@ no drop-outs of its own; beams that are missing between two returns of a ring co
 def real_lidar_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     """Text of the card of a LiDAR model that has seen real sweeps; arguments as of `occupancy_card`."""
     return _lidar_card(_REAL_CARD, facts, work, evaluation)
+
+
+_APPEARANCE_CARD = """# {name}
+
+Generated: the colours of all surfaces of the static world. Told: their places, directions and classes (houses are
+`manmade`: where windows, doors and roofs are is not told); road markings and street furniture keep the map's colours.
+
+A VAE of the colours of a tile's splats (latents of 1.6 m columns; a field that says the colour at any place of a
+column, and its grain) and a rectified flow over its latents, conditioned on what stands in columns of 0.8 m, as
+`--camera splat:appearance={name}` uses them. {vae_parameters:.2f} and {flow_parameters:.2f} million parameters.
+
+## Training
+- Data: {tiles} tiles of 64 m, made by: {made_by}.
+- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {flow_steps} of the flow in {flow_minutes:.0f}, on
+  {device}, begun from {begun}.
+- `uniscene-sim train appearance{how}` repeats the training.
+
+## Figures
+{evaluation}
+"""
+
+
+def appearance_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
+    """Text of the card of a painter; arguments as of `occupancy_card`."""
+    for name in ("vae", "flow"):
+        log = read_log(work / f"{name}.jsonl")
+        last = log[-1] if log else {"step": 0, "seconds": 0.0}
+        facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
+    made_by = ", ".join(f"{maker} ({tiles} tiles)" for maker, tiles in sorted(facts["makers"].items()))
+    begun = f"the model `{facts['start']}`" if facts["start"] else "random weights"
+    how = " --lifted FOLDER" if facts["start"] else ""
+    return _APPEARANCE_CARD.format(**facts, made_by=made_by, begun=begun, how=how, evaluation=evaluation)
 
 
 def _made_by(makers: dict[str, int]) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -21,19 +22,32 @@ from uniscene_sim.storage.array_file import check_shapes, check_span, read_array
 from uniscene_sim.storage.input_file import MIB, read_input
 from uniscene_sim.storage.output_file import write_file
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.tile import TILE_BLOCKS, Tile
+from uniscene_sim.tile import TILE_BLOCKS, TileSource
 
-__all__ = ["GAMMA", "Appearance", "Body", "geometry_key", "write_appearance"]
+__all__ = [
+    "DESCRIPTION",
+    "GAMMA",
+    "Appearance",
+    "Body",
+    "ColouredTile",
+    "TileColours",
+    "colour_codes",
+    "geometry_key",
+    "write_appearance",
+]
 
 #: Colours are kept as 255 c^(1 / GAMMA), c linear.
 GAMMA = 2.2
-_NAME, _FORMAT = "appearance.json", 1
+#: File that describes an appearance.
+DESCRIPTION = "appearance.json"
+_FORMAT = 1
 _MOST_FILE, _MOST_JSON = 256 * MIB, 1 * MIB
 _WHAT = "an appearance"
 _LEAST_SIZE_M, _MOST_SIZE_M = 0.01, 100.0
 #: Arrays of a tile with N splats, and of a body with N.
 _TILE: dict[str, tuple[Any, tuple[int | str, ...]]] = {
-    "fine": ("bool", (TILE_BLOCKS, TILE_BLOCKS)), "colours": ("uint8", ("N", 3)), "key": ("uint8", (32,)),
+    "fine": ("bool", (TILE_BLOCKS, TILE_BLOCKS)), "colours": ("uint8", ("N", 3)), "seen": ("bool", ("N",)),
+    "key": ("uint8", (32,)),
 }  # fmt: skip
 _BODY: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "cls": ("int64", ()), "template": ("int64", ()), "size": ("float64", (3,)), "colours": ("uint8", ("N", 3)),
@@ -51,11 +65,36 @@ class Body:
 
 
 @dataclass(frozen=True)
+class ColouredTile:
+    """The splats of a tile in their colours."""
+
+    fine: np.ndarray  # bool (20, 20), columns whose splats are fine, see `tile_splats`
+    splats: Splats
+    seen: np.ndarray  # bool (N,), whether a picture showed them; the others have a mean colour
+
+
+class TileColours(Protocol):
+    """Where the colours of tiles come from."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether colours hold the light that they were seen in."""
+        ...
+
+    def coloured(self, index: tuple[int, int], store: TileSource) -> ColouredTile | None:
+        """A tile of a store in its colours; None where it has none."""
+        ...
+
+
+@dataclass(frozen=True)
 class Appearance:
     """An appearance in a folder."""
 
     folder: Path
     bodies: tuple[Body, ...]
+
+    #: Colours hold the light that they were seen in.
+    recorded: ClassVar[bool] = True
 
     @classmethod
     def load(cls, folder: str | Path) -> Appearance:
@@ -64,7 +103,7 @@ class Appearance:
         Raises:
             InputError: it is none, or damaged.
         """
-        file = Path(folder) / _NAME
+        file = Path(folder) / DESCRIPTION
         try:
             said = json.loads(read_input(file, _MOST_JSON, "the appearance's description"))
             count, form = int(said["bodies"]), int(said["format"])
@@ -74,8 +113,12 @@ class Appearance:
             raise InputError(f"expected format {_FORMAT} and up to 65535 bodies", file=file)
         return cls(Path(folder), tuple(_read_body(Path(folder) / f"body_{k}.npz") for k in range(count)))
 
-    def splats(self, index: tuple[int, int], tile: Tile) -> Splats | None:
-        """The splats of a tile in their colours; None where it has none.
+    def coloured(self, index: tuple[int, int], store: TileSource) -> ColouredTile | None:
+        """A tile in its colours; None where it has none.
+
+        Args:
+            index: of the tile.
+            store: where it comes from.
 
         Raises:
             InputError: its file is damaged.
@@ -86,10 +129,11 @@ class Appearance:
         data = read_arrays(file, _TILE, _WHAT, _MOST_FILE)
         check_shapes(data, _TILE, file)
         fine, colours = data["fine"], data["colours"]
-        splats = tile_splats(tile, np.ascontiguousarray(fine))
+        splats = tile_splats(store.get(*index), np.ascontiguousarray(fine))
         if len(colours) != len(splats) or data["key"].tobytes() != geometry_key(splats):
             return None
-        return replace(splats, albedo=((colours / np.float32(255.0)) ** np.float32(GAMMA)).astype(np.float32))
+        albedo = ((colours / np.float32(255.0)) ** np.float32(GAMMA)).astype(np.float32)
+        return ColouredTile(fine, replace(splats, albedo=albedo), data["seen"])
 
     def body_of(self, cls: int, size: np.ndarray) -> int:
         """Number of the body of a class that is nearest in size to an agent, -1 if there is none of the class."""
@@ -107,34 +151,34 @@ def geometry_key(splats: Splats) -> bytes:
     return hashlib.sha256(np.rint(100.0 * splats.means).astype(np.int32).tobytes() + splats.material.tobytes()).digest()
 
 
-def write_appearance(
-    folder: Path, tiles: dict[tuple[int, int], tuple[np.ndarray, Splats]], bodies: list[Body]
-) -> list[Path]:
+def write_appearance(folder: Path, tiles: Mapping[tuple[int, int], ColouredTile], bodies: Sequence[Body]) -> list[Path]:
     """Write an appearance.
 
     Args:
         folder: exists.
-        tiles: by index, which columns are fine, bool (20, 20), and the splats in their colours.
+        tiles: by index.
         bodies: recorded bodies.
 
     Returns:
         the files.
     """
     files = []
-    for (ix, iy), (fine, splats) in tiles.items():
+    for (ix, iy), tile in tiles.items():
         files.append(folder / f"tile_{ix}_{iy}.npz")
-        key = np.frombuffer(geometry_key(splats), np.uint8)
-        np.savez_compressed(files[-1], fine=fine, colours=_coded(splats.albedo), key=key)
+        key = np.frombuffer(geometry_key(tile.splats), np.uint8)
+        colours = colour_codes(tile.splats.albedo)
+        np.savez_compressed(files[-1], fine=tile.fine, colours=colours, seen=tile.seen, key=key)
     for k, body in enumerate(bodies):
         files.append(folder / f"body_{k}.npz")
         np.savez_compressed(files[-1], cls=np.int64(body.cls), template=np.int64(body.template), size=body.size,
-                            colours=_coded(body.albedo))  # fmt: skip
-    files.append(folder / _NAME)
+                            colours=colour_codes(body.albedo))  # fmt: skip
+    files.append(folder / DESCRIPTION)
     write_file(files[-1], json.dumps({"format": _FORMAT, "bodies": len(bodies)}).encode())
     return files
 
 
-def _coded(albedo: np.ndarray) -> np.ndarray:
+def colour_codes(albedo: np.ndarray) -> np.ndarray:
+    """Linear colours as uint8 codes."""
     coded: np.ndarray = np.rint(255.0 * np.clip(albedo, 0.0, 1.0) ** (1.0 / GAMMA)).astype(np.uint8)
     return coded
 

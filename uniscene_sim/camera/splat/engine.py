@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from uniscene_sim.camera.raycast.engine import RaycastCameras, RenderJob
-from uniscene_sim.camera.splat.appearance import Appearance
+from uniscene_sim.camera.splat.appearance import DESCRIPTION, Appearance, TileColours
 from uniscene_sim.camera.splat.assets import body_patch, place_agent, template_patch
 from uniscene_sim.camera.splat.blend import SQUARE_PX, blend_squares, new_blended, scratch
 from uniscene_sim.camera.splat.patch import Patch
@@ -22,12 +22,13 @@ from uniscene_sim.camera.splat.seen import SeenSplats, eye_of
 from uniscene_sim.camera.splat.world import SplatWorld
 from uniscene_sim.compute.threads import map_threads, row_ranges
 from uniscene_sim.engine_support.options import named_option
-from uniscene_sim.errors import InputWarning
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.rig import CameraSpec
 from uniscene_sim.tile import TileSource
 from uniscene_sim.tracing.agents import TemplateSource
+from uniscene_sim.zoo.models import require_learned
 
 __all__ = ["SplatCameras"]
 
@@ -53,15 +54,17 @@ class SplatCameras(RaycastCameras):
 
     @dataclass(frozen=True)
     class Options:
-        """Options of the engine."""
+        """`appearance`: folder of colours, such as `lift` writes, or a painter: a model of the zoo, or a folder that
+        `train appearance` wrote. `unseen`: a painter for what pictures did not show. `noise`: seed of painters."""
 
-        appearance: Path | None = None  # folder of colours, such as `lift` writes
+        appearance: str = ""
+        unseen: str = ""
+        noise: int = 0
 
     def __init__(self, templates: TemplateSource | None = None, options: Options | None = None):
         super().__init__(templates, smooth_edges=False)
-        folder = options.appearance if options else None
-        with named_option("appearance"):
-            self._appearance = Appearance.load(folder) if folder else None
+        options = options or SplatCameras.Options()
+        self._appearance, self._colours = _opened(options)
         self._bodies: dict[int, Patch] = {}
         self._told = False
         self._worlds: WeakKeyDictionary[TileSource, SplatWorld] = WeakKeyDictionary()
@@ -74,7 +77,7 @@ class SplatCameras(RaycastCameras):
             return {}
         world = self._worlds.get(view.atlas.store)
         if world is None:
-            world = self._worlds.setdefault(view.atlas.store, SplatWorld(view.atlas.store, self._appearance))
+            world = self._worlds.setdefault(view.atlas.store, SplatWorld(view.atlas.store, self._colours))
         centre = view.frame.ego_pose.position
         reach = max(float(np.linalg.norm(job.camera.position - centre)) for job in jobs)
         patches = world.patches(
@@ -134,3 +137,27 @@ class SplatCameras(RaycastCameras):
         if (width, height) not in known:
             known[width, height] = SeenSplats(width, height)
         return known[width, height]
+
+
+def _opened(options: SplatCameras.Options) -> tuple[Appearance | None, TileColours | None]:
+    """The appearance that options name, and where the colours of tiles come from.
+
+    Raises:
+        InputError: there is none, or torch is not installed for a painter.
+    """
+    pictured: Appearance | None = None
+    painter = ("appearance", options.appearance)
+    if options.appearance and (Path(options.appearance) / DESCRIPTION).exists():
+        with named_option("appearance"):
+            pictured = Appearance.load(options.appearance)
+        painter = ("unseen", options.unseen)
+    elif options.unseen:
+        raise InputError("paints what pictures did not show, expected an appearance of pictures too", field="unseen")
+    if not painter[1]:
+        return pictured, pictured
+    require_learned()
+    from uniscene_sim.camera.splat.learned.model import PainterModel  # imports torch
+    from uniscene_sim.camera.splat.learned.painted import PaintedTiles
+
+    with named_option(painter[0]):
+        return pictured, PaintedTiles(PainterModel.load(painter[1]), options.noise, pictured)

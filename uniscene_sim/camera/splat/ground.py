@@ -80,9 +80,9 @@ def ground_rows(ground, paint, edge_of, edges, blocks, materials, brick_of, base
             for c, d in np.ndindex(finer, finer):
                 x = i * CELL_M + (a * finer + c + 0.5) * side
                 y = j * CELL_M + (b * finer + d + 0.5) * side
-                if not _write_square(out, count, ground, x, y, side):
-                    continue
                 material = paint[at_i, at_j]
+                if material == EMPTY or not _write_square(out, count, ground, x, y, side):
+                    continue
                 if finer > 1:
                     material = _write_paint(out, count, paint, edge_of, edges, at_i, at_j, x, y, side, found)
                 else:

@@ -179,9 +179,7 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
                     blue = shade * untoned(float(albedo[2]))
                 else:
                     lights = int(scene.agents.lights[row]) if row >= 0 else 0
-                    surface = SurfaceMaterial(
-                        m, float(albedo[0]), float(albedo[1]), float(albedo[2]), lights, row >= 0
-                    )
+                    surface = SurfaceMaterial(m, float(albedo[0]), float(albedo[1]), float(albedo[2]), lights, row >= 0)
                     red, green, blue = _lit(scene, candidates, surface, row, at, ray, t, t * pixel_angle, sun, open_sky)
                     red, green, blue = apply_haze(sky, t, red, green, blue)
             if opacity < 0.996:

@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from uniscene_sim.camera.splat.appearance import Appearance
+from uniscene_sim.camera.splat.appearance import TileColours
 from uniscene_sim.camera.splat.patch import RECORDED, Patch, pack_patch
 from uniscene_sim.camera.splat.project import Placement
 from uniscene_sim.camera.splat.relight import light_patch
@@ -41,14 +41,14 @@ class SplatWorld:
 
     Args:
         store: where tiles come from.
-        appearance: colours of tiles; where it has none they are those of materials.
+        colours: of tiles; where there are none they are those of materials.
 
     Attributes:
-        unpainted: tiles so far for which the appearance has no colours.
+        unpainted: tiles so far that have no colours of their own.
     """
 
-    def __init__(self, store: TileSource, appearance: Appearance | None = None):
-        self._store, self._appearance = store, appearance
+    def __init__(self, store: TileSource, colours: TileColours | None = None):
+        self._store, self._colours = store, colours
         self.unpainted: set[tuple[int, int]] = set()
         self._tiles: dict[tuple[int, int], _TileSplats] = {}
         self._lock = Lock()
@@ -94,14 +94,15 @@ class SplatWorld:
         """The splats of a tile, made anew where the tile is another one."""
         tile, known = self._store.get(*index), self._tiles.pop(index, None)
         if known is None or known.tile is not tile:
-            painted = self._appearance.splats(index, tile) if self._appearance else None
-            if self._appearance and painted is None:
+            painted = self._colours.coloured(index, self._store) if self._colours else None
+            if self._colours and painted is None:
                 self.unpainted.add(index)
-            levels = [tile_splats(tile) if painted is None else painted]
+            levels = [tile_splats(tile) if painted is None else painted.splats]
             for size in _LEVELS_M[1:]:
                 levels.append(merge_splats(levels[-1], size))
-            known = _TileSplats(tile, pack_patch(levels, _LEVELS_M), painted is not None)
-            if painted is not None:
+            recorded = painted is not None and self._colours is not None and self._colours.recorded
+            known = _TileSplats(tile, pack_patch(levels, _LEVELS_M), recorded)
+            if recorded:
                 known.patch.light[:, 0] = RECORDED
         self._tiles[index] = known  # the latest is the last
         return known

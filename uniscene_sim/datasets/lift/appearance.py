@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from uniscene_sim.camera.splat.appearance import GAMMA, Body, write_appearance
+from uniscene_sim.camera.splat.appearance import GAMMA, Body, ColouredTile, write_appearance
 from uniscene_sim.camera.splat.assets import LEVELS_M, template_splats
 from uniscene_sim.camera.splat.patch import Patch, chunk_of, pack_patch
 from uniscene_sim.camera.splat.project import Placement
@@ -30,6 +30,7 @@ from uniscene_sim.tracing.templates.template_set import built_in_templates
 __all__ = ["Kind", "Stand", "StreetCanvas", "lift_appearance", "linear_image"]
 
 _LEAST_SEEN = 20.0  # pixels of a body that is kept
+_SEEN = 0.5  # pixels of a splat whose colour is its own
 _FINE_M, _FAR_M = 30.0, 70.0  # from the ego's way: splats of 0.1 m, and any at all
 
 
@@ -125,7 +126,9 @@ class StreetCanvas:
         for (index, splats), order in zip(self.splats.items(), self._order, strict=True):
             albedo = np.empty_like(splats.albedo)
             albedo[order] = colours[at : at + len(splats)]
-            tiles[index] = self.fine[index], replace(splats, albedo=albedo)
+            shown = np.empty(len(splats), np.bool_)
+            shown[order] = seen[at : at + len(splats)] > _SEEN
+            tiles[index] = ColouredTile(self.fine[index], replace(splats, albedo=albedo), shown)
             at += len(splats)
         bodies = []
         for kind, (patch, _) in zip(self.kinds, self.canvas.patches[self.canvas.standing :], strict=True):

@@ -31,6 +31,7 @@ class UNetConfig:
     widths: tuple[int, int] = (128, 224)
     blocks: tuple[int, int, int] = (2, 3, 2)  # going down, at the bottom, going up
     layout_width: int = 16
+    attention: bool = True  # without, what is far away does not matter
     channels: tuple[str, ...] = CONDITION_CHANNELS
 
 
@@ -64,7 +65,7 @@ class UNet(nn.Module):
         self.falling = nn.ModuleList(ResBlock(top, top) for _ in range(c.blocks[0]))
         self.down = nn.Conv2d(4 * top, bottom, 1)
         self.bottom = nn.ModuleList(ResBlock(bottom, top) for _ in range(c.blocks[1]))
-        self.attention = _Attention(bottom)
+        self.attention = _Attention(bottom) if c.attention else None
         self.up = nn.Conv2d(bottom, 4 * top, 1)
         self.join = nn.Conv2d(2 * top, top, 1)
         self.rising = nn.ModuleList(ResBlock(top, top) for _ in range(c.blocks[2]))
@@ -84,7 +85,7 @@ class UNet(nn.Module):
         low = self.down(F.pixel_unshuffle(F.pad(h, (0, ny % 2, 0, nx % 2)), 2))
         for number, block in enumerate(self.bottom):
             low = block(low, cond)
-            if number == 0:
+            if number == 0 and self.attention is not None:
                 low = self.attention(low)
         h = self.join(torch.cat([h, F.pixel_shuffle(self.up(low), 2)[:, :, :nx, :ny]], dim=1))
         for block in self.rising:

@@ -1,0 +1,136 @@
+"""Tiles with the colours of their splats: of seeded towns those of materials, of lifted streets those of pictures.
+
+What the painter of appearances learns from, as files that hold what it is told of each splat and its colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from uniscene_sim.assembly import tile_store
+from uniscene_sim.camera.splat.appearance import Appearance, colour_codes
+from uniscene_sim.camera.splat.learned.told import KEPT, ToldSplats, told_splats
+from uniscene_sim.camera.splat.splats import Splats
+from uniscene_sim.camera.splat.surfaces import tile_splats
+from uniscene_sim.datasets.drives import SPLITS, plan_seed
+from uniscene_sim.errors import InputError
+from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.towns.town import make_town
+from uniscene_sim.storage.array_file import check_shapes, check_span, read_arrays, write_arrays
+from uniscene_sim.storage.input_file import MIB, files_in
+from uniscene_sim.taxonomy import Material, OccClass
+from uniscene_sim.tile import TILE_M, Tile
+
+__all__ = ["PAINTED_TOWNS", "LessonTile", "make_lifted_tiles", "make_town_tiles", "read_coloured_tiles"]
+
+#: Towns of each split, and tiles of each.
+PAINTED_TOWNS = {"train": (32, 6), "validation": (4, 4), "test": (4, 4)}
+_WHAT, _MOST = "a coloured tile", 256 * MIB
+_ARRAYS: dict[str, tuple[str, tuple[int | str, ...]]] = {
+    "label": ("uint8", ("N",)), "place": ("float32", ("N", 3)), "normal": ("int8", ("N", 3)),
+    "size": ("float32", ("N",)), "colours": ("uint8", ("N", 3)), "known": ("bool", ("N",)),
+    "pane": ("bool", ("N",)), "maker": ("str", ()),
+}  # fmt: skip
+_PANES = (Material.WINDOW, Material.SHOP_FRONT)
+_LEAST_KNOWN = 2000  # splats of a tile that there is something to learn from
+
+
+@dataclass(frozen=True)
+class LessonTile:
+    """A tile to learn from: N splats."""
+
+    told: ToldSplats
+    colours: np.ndarray  # uint8 (N, 3), 255 c^(1 / 2.2)
+    known: np.ndarray  # bool (N,): a colour to learn from
+    pane: np.ndarray | None  # bool (N,), window panes; None where nobody tells
+    maker: str  # who made the tile and its colours
+
+
+def make_town_tiles(folder: Path, split: str, towns: int, tiles: int) -> None:
+    """Write tiles of seeded towns, along their roads; existing files are kept.
+
+    Args:
+        folder: of the data; tiles are in `split` there.
+        split: "train", "validation" or "test".
+        towns: how many.
+        tiles: of each town.
+    """
+    first = SPLITS[split].start
+    wanted = [s for s in range(first, first + towns) if not files_in(folder / split, f"paint_{s}_*.npz")]
+    for seed in tqdm(wanted, desc=f"{split} tiles", unit="town", disable=None):
+        town = make_town(seed)
+        store = tile_store("procedural", town, plan_seed(seed, 0))
+        there = np.unique(np.floor(town.road_points() / TILE_M).astype(np.int64), axis=0)
+        chosen = np.random.default_rng([seed, 61]).permutation(len(there))[:tiles]
+        for ix, iy in there[np.sort(chosen)].tolist():
+            tile = store.get(ix, iy)
+            splats = tile_splats(tile)
+            _write(folder / split / f"paint_{seed}_{ix}_{iy}.npz", splats, tile, np.ones(len(splats), np.bool_),
+                   "seeded towns, materials")  # fmt: skip
+
+
+def make_lifted_tiles(folder: Path, split: str, lifted: Path) -> None:
+    """Write the tiles of a folder that `lift` wrote, with fine splats where pictures showed them.
+
+    Args:
+        folder, split: as for `make_town_tiles`.
+        lifted: with `map.npz` and `appearance`.
+
+    Raises:
+        InputError: it is none, or no picture showed any of its tiles.
+    """
+    appearance, store = (
+        Appearance.load(lifted / "appearance"),
+        tile_store("procedural", load_map(lifted / "map.npz"), 0),
+    )
+    some = False
+    files = files_in(lifted / "appearance", "tile_*.npz")
+    for file in tqdm(files, desc=f"tiles of {lifted.name}", unit="tile", disable=None):
+        _, ix, iy = file.stem.split("_")
+        index = int(ix), int(iy)
+        tile = store.get(*index)
+        coloured = appearance.coloured(index, store)
+        if coloured is None or coloured.seen.sum() < _LEAST_KNOWN:
+            continue
+        some = True
+        _write(folder / split / f"paint_{lifted.name}_{ix}_{iy}.npz", coloured.splats, tile, coloured.seen,
+               f"pictures of {lifted.name}")  # fmt: skip
+    if not some:
+        raise InputError("expected a lifted street some of whose tiles pictures showed", file=lifted)
+
+
+def read_coloured_tiles(folder: Path) -> list[LessonTile]:
+    """The tiles of a folder, in the order of their names.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    return list(_tiles(files_in(folder, "paint_*.npz")))
+
+
+def _tiles(files: Sequence[Path]) -> Iterator[LessonTile]:
+    for file in files:
+        data = read_arrays(file, _ARRAYS, _WHAT, _MOST)
+        check_shapes(data, _ARRAYS, file)
+        check_span(data["label"], 0, OccClass.FREE, file, "label")
+        check_span(data["place"], -100.0, 200.0, file, "place")
+        check_span(data["size"], 0.0, 100.0, file, "size")
+        told = ToldSplats(data["label"], data["place"], data["normal"] / np.float32(127.0), data["size"])
+        pane = data["pane"] if data["pane"].any() else None
+        yield LessonTile(told, data["colours"], data["known"], pane, str(data["maker"]))
+
+
+def _write(file: Path, splats: Splats, tile: Tile, known: np.ndarray, maker: str) -> None:
+    told = told_splats(splats, tile)
+    arrays = {
+        "label": told.label, "place": told.place, "normal": np.rint(127.0 * told.normal).astype(np.int8),
+        "size": told.size, "colours": colour_codes(splats.albedo), "known": known & ~KEPT[splats.material],
+        "pane": np.isin(splats.material, _PANES), "maker": np.array(maker),
+    }  # fmt: skip
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_arrays(file, arrays)
