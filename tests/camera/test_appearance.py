@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from uniscene_sim.bench.cameras import street_view
-from uniscene_sim.camera.splat.appearance import Appearance, Body, write_appearance
+from uniscene_sim.camera.splat.appearance import Appearance, Body, ColouredTile, write_appearance
 from uniscene_sim.camera.splat.assets import template_splats
 from uniscene_sim.camera.splat.engine import SplatCameras
 from uniscene_sim.camera.splat.surfaces import tile_splats
@@ -31,48 +31,58 @@ def painted(view, folder, index, bodies=()):
     splats = tile_splats(tile, fine)
     albedo = np.tile(np.float32(COLOUR), (len(splats), 1))
     folder.mkdir(exist_ok=True)
-    write_appearance(folder, {index: (fine, dataclasses.replace(splats, albedo=albedo))}, list(bodies))
+    shown = ColouredTile(fine, dataclasses.replace(splats, albedo=albedo), splats.means[:, 0] < 30.0)
+    write_appearance(folder, {index: shown}, list(bodies))
     return tile, splats
 
 
 def test_what_is_written_is_read_and_fine_columns_have_finer_splats(view, tmp_path):
     tile, splats = painted(view, tmp_path, (0, 1))
     assert len(splats) > len(tile_splats(tile)) + 2000
-    found = Appearance.load(tmp_path).splats((0, 1), tile)
+    store = view.atlas.store
+    coloured = Appearance.load(tmp_path).coloured((0, 1), store)
+    found = coloured.splats
+    assert np.array_equal(coloured.seen, splats.means[:, 0] < 30.0) and coloured.fine.sum() == 4
     assert np.array_equal(found.means, splats.means) and np.array_equal(found.covariances, splats.covariances)
     assert np.abs(found.albedo - np.float32(COLOUR)).max() < 0.006  # 8 bits
-    assert Appearance.load(tmp_path).splats((1, 1), tile) is None  # no file
-    other = view.atlas.store.get(1, 1)
-    assert Appearance.load(tmp_path).splats((0, 1), other) is None  # another tile stands there now
+    assert Appearance.load(tmp_path).coloured((1, 1), store) is None  # no file
+
+    class Elsewhere:
+        get = staticmethod(lambda ix, iy: store.get(1, 1))
+
+    assert Appearance.load(tmp_path).coloured((0, 1), Elsewhere()) is None  # another tile stands there now
 
 
 def test_a_damaged_appearance_is_one_error(view, tmp_path):
-    tile, _ = painted(view, tmp_path, (0, 1))
+    painted(view, tmp_path, (0, 1))
     with pytest.raises(InputError, match=r"appearance\.json"):
         Appearance.load(tmp_path / "nowhere")
     with pytest.raises(InputError, match="appearance"):
-        SplatCameras(options=SplatCameras.Options(appearance=tmp_path / "nowhere"))
+        SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path / "nowhere")))
     for text in ("{", "[]", '{"format": 2, "bodies": 0}', '{"format": 1, "bodies": -1}', '{"format": 1, "bodies": 1}'):
         (tmp_path / "appearance.json").write_text(text)
         with pytest.raises(InputError):
             Appearance.load(tmp_path)
+    with pytest.raises(InputError, match=r"option 'appearance'.*body_0"):
+        SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path)))
     (tmp_path / "appearance.json").write_text('{"format": 1, "bodies": 0}')
     file = tmp_path / "tile_0_1.npz"
     arrays = dict(np.load(file))
-    for name, value in (("fine", np.zeros((3, 3), np.bool_)), ("colours", arrays["colours"].astype(np.float32))):
+    for name, value in (("fine", np.zeros((3, 3), np.bool_)), ("colours", arrays["colours"].astype(np.float32)),
+                        ("seen", arrays["seen"][1:])):  # fmt: skip
         np.savez(file, **{**arrays, name: value})
         with pytest.raises(InputError, match="tile_0_1"):
-            Appearance.load(tmp_path).splats((0, 1), tile)
+            Appearance.load(tmp_path).coloured((0, 1), view.atlas.store)
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(InputError, match="tile_0_1"):
-        Appearance.load(tmp_path).splats((0, 1), tile)
+        Appearance.load(tmp_path).coloured((0, 1), view.atlas.store)
 
 
 def test_recorded_colours_are_shown_as_they_are_and_what_lacks_them_is_told_once(view, tmp_path):
     specs = load_rig("rl").cameras
     index = tuple(int(v // 64) for v in view.frame.ego_pose.position[:2])
     painted(view, tmp_path, index)
-    engine = SplatCameras(options=SplatCameras.Options(appearance=tmp_path))
+    engine = SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path)))
     with pytest.warns(InputWarning, match="no colours for"):
         image = engine.step(None, [view], specs)[1][0][specs[0].name]
     with warnings.catch_warnings():
@@ -103,13 +113,13 @@ def test_an_agent_gets_the_recorded_body_nearest_in_size(view, tmp_path):
         painted(view, tmp_path, (0, 1), [kept])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)
-            engine = SplatCameras(options=SplatCameras.Options(appearance=tmp_path))
+            engine = SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path)))
             image = engine.step(None, [view], specs)[1][0][specs[0].name]
         cars = (image.semantic == 4) & (image.instance > 0)
         means.append(image.rgb[cars].mean())
     assert cars.sum() > 20 and means[0] > means[1] + 80.0
     painted(view, tmp_path, (0, 1), [dataclasses.replace(bodies[0], albedo=bodies[0].albedo[:-1])])
-    broken = SplatCameras(options=SplatCameras.Options(appearance=tmp_path))
+    broken = SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path)))
     with pytest.raises(InputError, match="colours of template"), warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)
         broken.step(None, [view], specs)

@@ -159,7 +159,13 @@ def arrays() -> Bases:
             "images": {"images_1.npz": drive.read_bytes()},
             "appearance": {
                 "appearance.json": b'{"format": 1, "bodies": 1}',
-                "body_0.npz": npz_bytes({"cls": np.int64(0), "template": np.int64(0), "size": np.array([4.5, 1.8, 1.5]),
-                                         "colours": np.zeros((5, 3), np.uint8)}),
+                "body_0.npz": npz_bytes(
+                    {
+                        "cls": np.int64(0),
+                        "template": np.int64(0),
+                        "size": np.array([4.5, 1.8, 1.5]),
+                        "colours": np.zeros((5, 3), np.uint8),
+                    }
+                ),
             },
         }

@@ -63,6 +63,9 @@ def build_parser() -> Parser:
     for slot, default in plugins.DEFAULTS.items():
         run.add_argument(f"--{slot}", default=default, metavar="NAME[:OPTIONS]",
                          help=f"{slot} engine, options as key=value,... (default: {default})")  # fmt: skip
+    run.add_argument("--appearance", metavar="NAME|FOLDER",
+                     help="cameras by splat in the colours of a painter, or of pictures: as --camera "
+                          "splat:appearance=...")  # fmt: skip
     run.add_argument("--trace", default="tiles", choices=("tiles", "window", "window+tiles"),
                      help="what rays are traced through: tiles, the window, or the window, then tiles")  # fmt: skip
     run.add_argument("--source", metavar="NAME|ADDRESS",
@@ -169,6 +172,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from uniscene_sim.storage.output_file import Outputs
 
     engines, remote = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}, remote_of(arguments)
+    if arguments.appearance is not None:
+        if engines["camera"] != plugins.DEFAULTS["camera"]:
+            raise InputError("is short for --camera splat:appearance=..., expected one of them", field="--appearance")
+        engines["camera"] = f"splat:appearance={arguments.appearance}"
     if arguments.device == "cuda":
         from uniscene_sim.cuda.device import require_device
 

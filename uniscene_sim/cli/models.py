@@ -135,6 +135,20 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     street.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     street.add_argument("--pictures", type=path_argument, metavar="FOLDER", help="write each judged picture, and ours")
     street.set_defaults(command=_eval_lift)
+    appearance = names.add_parser("appearance", help="painters: on held-out towns, or beside photographs of a street")
+    appearance.add_argument("--model", default="appearance", help="of the zoo, or a folder (default: appearance)")
+    appearance.add_argument("--data", type=path_argument, default=_DATA,
+                            help=f"coloured tiles of held-out towns, made if missing (default: {_DATA})")  # fmt: skip
+    appearance.add_argument("--photographs", type=path_argument, metavar="FOLDER",
+                            help="PandaSet's sequence 002: compare --engines with its held-out pictures")  # fmt: skip
+    appearance.add_argument("--lifted", type=path_argument, metavar="FOLDER", help="what `lift` made of --photographs")
+    appearance.add_argument("--engines", nargs="+", default=["raycast", "splat"], metavar="NAME",
+                            help="of --photographs: camera engines with options (default: raycast splat)")  # fmt: skip
+    appearance.add_argument("--every", type=positive_integer, default=3, metavar="N",
+                            help="of --photographs: one of N (default: 3)")  # fmt: skip
+    appearance.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
+    appearance.add_argument("--device", **_DEVICE)
+    appearance.set_defaults(command=_eval_appearance)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
         one.add_argument("--data", type=path_argument, help=f"{what} of towns (default: made for this evaluation)")
         one.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
@@ -337,6 +351,34 @@ def _eval_cameras(arguments: argparse.Namespace) -> int:
     with Outputs() as outputs:
         write = json_writer(outputs, arguments.json)
         rows = evaluate_cameras(arguments.engines.split(","), arguments.towns)
+        write(as_records(rows))
+        outputs.publish()
+    print(as_markdown(rows))
+    return 0
+
+
+def _eval_appearance(arguments: argparse.Namespace) -> int:
+    from uniscene_sim.evaluation.score_table import as_markdown, as_records
+    from uniscene_sim.zoo.models import require_learned
+
+    require_learned()
+    if (arguments.photographs is None) != (arguments.lifted is None):
+        raise InputError("belongs to --photographs, expected both or none", field="--lifted")
+    rows: Sequence[Any]
+    with Outputs() as outputs:
+        write = json_writer(outputs, arguments.json)
+        if arguments.photographs is not None:
+            from uniscene_sim.evaluation.painted_street import judge_street
+
+            rows = judge_street(arguments.photographs, arguments.lifted, arguments.engines, arguments.every)
+        else:
+            from uniscene_sim.camera.splat.learned.model import PainterModel
+            from uniscene_sim.datasets.coloured_tiles import PAINTED_TOWNS, make_town_tiles, read_coloured_tiles
+            from uniscene_sim.evaluation.appearance import evaluate_appearance
+
+            model = PainterModel.load(arguments.model, arguments.device)
+            make_town_tiles(arguments.data, "test", *PAINTED_TOWNS["test"])
+            rows = evaluate_appearance(model, read_coloured_tiles(arguments.data / "test"))
         write(as_records(rows))
         outputs.publish()
     print(as_markdown(rows))

@@ -1,6 +1,6 @@
 """Tiles with the colours of their splats: of seeded towns those of materials, of lifted streets those of pictures.
 
-What the painter of appearances learns from, as files that hold what it is told of each splat and its colour.
+What the painter of appearances learns from, as files that hold what it is given of each splat and its colour.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from uniscene_sim.assembly import tile_store
 from uniscene_sim.camera.splat.appearance import Appearance, colour_codes
-from uniscene_sim.camera.splat.learned.told import KEPT, ToldSplats, told_splats
+from uniscene_sim.camera.splat.learned.conditions import KEPT, SplatConditions, splat_conditions
 from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.camera.splat.surfaces import tile_splats
 from uniscene_sim.datasets.drives import SPLITS, plan_seed
@@ -44,7 +44,7 @@ _LEAST_KNOWN = 2000  # splats of a tile that there is something to learn from
 class LessonTile:
     """A tile to learn from: N splats."""
 
-    told: ToldSplats
+    given: SplatConditions
     colours: np.ndarray  # uint8 (N, 3), 255 c^(1 / 2.2)
     known: np.ndarray  # bool (N,): a colour to learn from
     pane: np.ndarray | None  # bool (N,), window panes; None where nobody tells
@@ -120,16 +120,16 @@ def _tiles(files: Sequence[Path]) -> Iterator[LessonTile]:
         check_span(data["label"], 0, OccClass.FREE, file, "label")
         check_span(data["place"], -100.0, 200.0, file, "place")
         check_span(data["size"], 0.0, 100.0, file, "size")
-        told = ToldSplats(data["label"], data["place"], data["normal"] / np.float32(127.0), data["size"])
+        given = SplatConditions(data["label"], data["place"], data["normal"] / np.float32(127.0), data["size"])
         pane = data["pane"] if data["pane"].any() else None
-        yield LessonTile(told, data["colours"], data["known"], pane, str(data["maker"]))
+        yield LessonTile(given, data["colours"], data["known"], pane, str(data["maker"]))
 
 
 def _write(file: Path, splats: Splats, tile: Tile, known: np.ndarray, maker: str) -> None:
-    told = told_splats(splats, tile)
+    given = splat_conditions(splats, tile)
     arrays = {
-        "label": told.label, "place": told.place, "normal": np.rint(127.0 * told.normal).astype(np.int8),
-        "size": told.size, "colours": colour_codes(splats.albedo), "known": known & ~KEPT[splats.material],
+        "label": given.label, "place": given.place, "normal": np.rint(127.0 * given.normal).astype(np.int8),
+        "size": given.size, "colours": colour_codes(splats.albedo), "known": known & ~KEPT[splats.material],
         "pane": np.isin(splats.material, _PANES), "maker": np.array(maker),
     }  # fmt: skip
     file.parent.mkdir(parents=True, exist_ok=True)

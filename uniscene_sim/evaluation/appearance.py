@@ -14,7 +14,7 @@ from scipy.ndimage import label as components
 from tqdm import tqdm
 
 from uniscene_sim.camera.splat.learned.model import PainterModel
-from uniscene_sim.camera.splat.learned.told import COLUMN_M, ToldSplats, columns_of
+from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, SplatConditions, columns_of
 from uniscene_sim.datasets.coloured_tiles import LessonTile
 from uniscene_sim.occupancy.learned.tile_latents import world_noise
 from uniscene_sim.taxonomy import OccClass
@@ -24,7 +24,7 @@ __all__ = ["AppearanceScore", "evaluate_appearance", "houses_of"]
 
 _NOISES = 8
 _SIDE = int(TILE_M / COLUMN_M)
-_WALL_M = (1.0, 7.0)  # heights of walls that houses are told apart by
+_WALL_M = (1.0, 7.0)  # heights of walls that houses are found by
 _LEAST = 60  # splats of a house
 _BANDS_M = (0.5, 2.0, 4.0, 7.0, 11.0)
 
@@ -53,20 +53,20 @@ def evaluate_appearance(model: PainterModel, tiles: Sequence[LessonTile]) -> lis
         tiles: which it has not learned from, or so that it is said.
     """
     kinds = {
-        "class": [_kind(t.told, False) for t in tiles],
-        "class, height, direction": [_kind(t.told, True) for t in tiles],
+        "class": [_kind(t.given, False) for t in tiles],
+        "class, height, direction": [_kind(t.given, True) for t in tiles],
     }
     tables = {name: _table(tiles, of) for name, of in kinds.items()}
     rows: dict[str, list[np.ndarray]] = {}
     for n, tile in enumerate(tqdm(tiles, desc="painted", unit="tile", disable=None)):
-        known, columns = tile.known, columns_of(tile.told)
-        truth, houses = tile.colours / np.float32(255.0), houses_of(tile.told)
+        known, columns = tile.known, columns_of(tile.given)
+        truth, houses = tile.colours / np.float32(255.0), houses_of(tile.given)
         some = np.random.default_rng(n).permutation(np.flatnonzero(known))[:60_000]
-        latents = model.encode(columns, tile.told[some], tile.colours[some])
+        latents = model.encode(columns, tile.given[some], tile.colours[some])
         rows.setdefault("truth", []).append(_scores(tile, truth, houses))
-        decoded = model.paint(latents, columns, tile.told).codes
+        decoded = model.paint(latents, columns, tile.given).codes
         rows.setdefault("VAE of the truth", []).append(_scores(tile, decoded, houses))
-        painted = [model.paint(model.generate(columns, _noise(model, seed, n)), columns, tile.told).codes
+        painted = [model.paint(model.generate(columns, _noise(model, seed, n)), columns, tile.given).codes
                    for seed in range(_NOISES)]  # fmt: skip
         scores = np.array([_scores(tile, one, houses) for one in painted])
         means = np.array([_house_means(one, houses) for one in painted])  # (8, H, 3)
@@ -78,19 +78,20 @@ def evaluate_appearance(model: PainterModel, tiles: Sequence[LessonTile]) -> lis
             rows.setdefault(f"table by {name}", []).append(row)
     out = []
     for name, found in rows.items():
-        values = 255.0 * np.nanmean(np.array(found), axis=0)
-        out.append(AppearanceScore(name, len(tiles), *(float(v) for v in values)))
+        values = np.array(found).T
+        scored = [255.0 * float(v[~np.isnan(v)].mean()) if not np.isnan(v).all() else float("nan") for v in values]
+        out.append(AppearanceScore(name, len(tiles), *scored))
     return out
 
 
-def houses_of(told: ToldSplats) -> np.ndarray:
+def houses_of(given: SplatConditions) -> np.ndarray:
     """Which house each splat belongs to, int32 (N,), 0 for none: connected columns with walls."""
-    height = told.place[:, 2]
-    wall = (told.label == OccClass.MANMADE) & (height > _WALL_M[0]) & (height < _WALL_M[1])
-    i, j = (np.clip((told.place[:, k] / COLUMN_M).astype(np.int64), 0, _SIDE - 1) for k in (0, 1))
+    height = given.place[:, 2]
+    wall = (given.label == OccClass.MANMADE) & (height > _WALL_M[0]) & (height < _WALL_M[1])
+    i, j = (np.clip((given.place[:, k] / COLUMN_M).astype(np.int64), 0, _SIDE - 1) for k in (0, 1))
     there = np.bincount(i[wall] * _SIDE + j[wall], minlength=_SIDE * _SIDE).reshape(_SIDE, _SIDE) > 2
     number, _ = components(there, np.ones((3, 3)))
-    house = np.where(told.label == OccClass.MANMADE, number[i, j], 0)
+    house = np.where(given.label == OccClass.MANMADE, number[i, j], 0)
     small = np.bincount(house) < _LEAST
     found: np.ndarray = np.where(small[house], 0, house)
     return found
@@ -105,7 +106,7 @@ def _house_means(colours: np.ndarray, houses: np.ndarray) -> np.ndarray:
 def _scores(tile: LessonTile, made: np.ndarray, houses: np.ndarray) -> np.ndarray:
     """Columns of a score for one tile, in [0, 1], NaN where there is none."""
     off = np.abs(made - tile.colours / np.float32(255.0)).mean(axis=1)
-    label, known = tile.told.label, tile.known
+    label, known = tile.given.label, tile.known
     out = np.full(6, np.nan)
     groups = label == OccClass.MANMADE, label == OccClass.VEGETATION, label >= OccClass.DRIVEABLE_SURFACE
     groups = (*groups[:2], groups[2] & ~groups[0] & ~groups[1])
@@ -126,12 +127,12 @@ def _noise(model: PainterModel, seed: int, n: int) -> np.ndarray:
     return noise
 
 
-def _kind(told: ToldSplats, finely: bool) -> np.ndarray:
+def _kind(given: SplatConditions, finely: bool) -> np.ndarray:
     """Row of a table for each splat."""
-    kind = told.label.astype(np.int64)
+    kind = given.label.astype(np.int64)
     if finely:
-        band = np.searchsorted(_BANDS_M, told.place[:, 2], side="right")
-        way = np.where(told.normal[:, 2] > 0.5, 1, np.where(np.abs(told.normal).max(axis=1) == 0.0, 2, 0))
+        band = np.searchsorted(_BANDS_M, given.place[:, 2], side="right")
+        way = np.where(given.normal[:, 2] > 0.5, 1, np.where(np.abs(given.normal).max(axis=1) == 0.0, 2, 0))
         kind = (kind * (len(_BANDS_M) + 1) + band) * 3 + way
     return kind
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig, Points, points_of
-from uniscene_sim.camera.splat.learned.told import COLUMNS, columns_of
+from uniscene_sim.camera.splat.learned.conditions import COLUMNS, columns_of
 from uniscene_sim.datasets.coloured_tiles import LessonTile
 from uniscene_sim.occupancy.learned.flow import flow_loss
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
@@ -42,7 +42,7 @@ _WEIGHT[[OccClass.MANMADE, OccClass.VEGETATION]] = 3.0, 2.0
 
 def _painter_net() -> UNetConfig:
     return UNetConfig(latent=PaintVaeConfig().latent, patch=PaintVaeConfig.patch, widths=(64, 128), blocks=(2, 3, 2),
-                      attention=False, channels=COLUMNS)  # fmt: skip
+                      layout_width=32, attention=False, channels=COLUMNS)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,14 @@ class AppearanceRecipe:
     early: float = 0.5  # how far the flow's times of training lie towards noise, in logits
     given: float = 0.4  # share of tiles that are completed from a part
     recorded: bool = False  # whether colours hold the light that they were seen in
+    grain_shown: float = 0.0  # share of the grain that is painted: materials have none
     steps: int = 6  # that the engine takes from noise
     shift: float = 2.0  # how much longer the engine's last steps are than its first
 
 
 #: What is changed to continue the shipped model on the colours of pictures.
 ON_PICTURES: dict[str, Any] = {
-    "start": "appearance", "recorded": True,
+    "start": "appearance", "recorded": True, "grain_shown": 1.0,
     "vae_schedule": Schedule(2000, 6e-4, decay=0.5), "flow_schedule": Schedule(3000, 5e-4, decay=0.5),
 }  # fmt: skip
 
@@ -108,7 +109,7 @@ class Lessons:
     def __init__(self, tiles: Sequence[LessonTile], recipe: AppearanceRecipe, seed: int):
         self._tiles, self._recipe, self._seed = tiles, recipe, seed
         # a tile counts as much as there is to see of it
-        area = np.array([float((tile.told.size[tile.known] ** 2).sum()) for tile in tiles])
+        area = np.array([float((tile.given.size[tile.known] ** 2).sum()) for tile in tiles])
         self._chance = np.sqrt(area) / np.sqrt(area).sum()
 
     def __getitem__(self, n: int) -> Lesson:
@@ -121,18 +122,18 @@ class Lessons:
 
     def _one(self, rng: np.random.Generator) -> tuple[np.ndarray, Any, Any, np.ndarray]:
         tile = self._tiles[rng.choice(len(self._tiles), p=self._chance)]
-        told = tile.told.turned(*(rng.random(3) < 0.5))
-        columns = columns_of(told)
+        given = tile.given.turned(*(rng.random(3) < 0.5))
+        columns = columns_of(given)
         side = columns.shape[1] // PaintVaeConfig.patch
-        chance = np.cumsum(told.size * _WEIGHT[told.label] * tile.known, dtype=np.float64)
+        chance = np.cumsum(given.size * _WEIGHT[given.label] * tile.known, dtype=np.float64)
 
         def draw(count: int) -> tuple[np.ndarray, ...]:
-            rows = np.searchsorted(chance, rng.random(count) * chance[-1], side="right").clip(0, len(told) - 1)
-            part = told[rows]
+            rows = np.searchsorted(chance, rng.random(count) * chance[-1], side="right").clip(0, len(given) - 1)
+            part = given[rows]
             pane = np.full(count, -1.0, np.float32) if tile.pane is None else tile.pane[rows].astype(np.float32)
             return part.label, part.place, part.normal, part.size, tile.colours[rows], pane
 
-        cell = np.clip(told.place[:, :2] * (side / 64.0), 0, side - 1).astype(np.int64) @ (side, 1)
+        cell = np.clip(given.place[:, :2] * (side / 64.0), 0, side - 1).astype(np.int64) @ (side, 1)
         count = np.bincount(cell, minlength=side * side)
         known = np.bincount(cell, tile.known, side * side) / np.maximum(count, 1)
         return columns, draw(self._recipe.shown), draw(self._recipe.asked), known.reshape(side, side).astype(np.float32)
@@ -202,8 +203,8 @@ def train_paint_vae(
         colour = (made.colours - batch.asked_colours).abs().mean()
         off = (made.colours - batch.asked_colours).detach().mean(dim=-1)
         grain = (made.spread.log() + 0.5 * (off / made.spread) ** 2).mean()
-        told = batch.asked_pane >= 0.0
-        entropy = F.binary_cross_entropy_with_logits(made.pane.float(), batch.asked_pane.clamp(min=0.0), told.float())
+        given = batch.asked_pane >= 0.0
+        entropy = F.binary_cross_entropy_with_logits(made.pane.float(), batch.asked_pane.clamp(min=0.0), given.float())
         kl = kl_loss(mean, log_variance)
         total = colour + recipe.grain * grain + recipe.pane * entropy + recipe.kl * kl
         parts = {"colour": colour, "grain": grain, "pane": entropy, "kl": kl}
@@ -300,7 +301,8 @@ def save_appearance(
     """Write both networks as a model of the zoo; arguments as for `save_occupancy`."""
     sizes = {part: {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
              for part, config in (("vae", recipe.vae), ("flow", recipe.net))}  # fmt: skip
-    config = {**sizes, "engine": {"steps": recipe.steps, "shift": recipe.shift, "recorded": recipe.recorded},
+    config = {**sizes, "engine": {"steps": recipe.steps, "shift": recipe.shift, "recorded": recipe.recorded,
+                         "grain": recipe.grain_shown},
               "training": facts}  # fmt: skip
     weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
                (("vae", vae), ("flow", flow))}  # fmt: skip

@@ -82,17 +82,18 @@ class ZooModel:
             raise InputError(f"{has}; expected one that `uniscene-sim {made_by}` writes", file=self.folder)
 
 
-def require_learned(*more: str) -> None:
+def require_learned(*more: str, extra: str = "learned") -> None:
     """Make sure that the dependencies of learned models are installed.
 
     Args:
         more: required modules besides torch and safetensors.
+        extra: that installs them.
 
     Raises:
         InputError: one is missing; says how to install it.
     """
     if missing := [name for name in ("torch", "safetensors", *more) if find_spec(name) is None]:
-        raise InputError(f"learned models need {' and '.join(missing)}: pip install 'uniscene_sim[learned]'")
+        raise InputError(f"learned models need {' and '.join(missing)}: pip install 'uniscene_sim[{extra}]'")
 
 
 def model_names() -> list[str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig, Points, points_of
-from uniscene_sim.camera.splat.learned.told import COLUMNS, ToldSplats
+from uniscene_sim.camera.splat.learned.conditions import COLUMNS, SplatConditions
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.occupancy.learned.flow import sample
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
@@ -42,6 +42,7 @@ class PainterModel:
         steps: of the flow.
         shift: how much longer its last steps are than the first.
         recorded: whether its colours hold the light that they were seen in.
+        grain: share of what it cannot tell that is painted as noise.
 
     Attributes:
         latent_channels: c.
@@ -49,8 +50,9 @@ class PainterModel:
     """
 
     def __init__(self, name: str, vae: PaintVae, flow: UNet, sha256: str, device: str | None = None, *, steps: int = 6,
-                 shift: float = 1.0, recorded: bool = False):  # fmt: skip
-        self.name, self.sha256, self.steps, self.shift, self.recorded = name, sha256, steps, shift, recorded
+                 shift: float = 1.0, recorded: bool = False, grain: float = 0.0):  # fmt: skip
+        self.name, self.sha256, self.steps, self.shift = name, sha256, steps, shift
+        self.recorded, self.grain = recorded, grain
         self._device = pick_device(device)
         self.vae, self.flow = to_device(vae, self._device), to_device(flow, self._device)
         for net in (vae, flow):
@@ -73,17 +75,17 @@ class PainterModel:
                              file=model.folder / CONFIG, field="flow")  # fmt: skip
         return cls(model.name, vae, flow, model.sha256, device, **_engine(model))
 
-    def encode(self, columns: np.ndarray, told: ToldSplats, codes: np.ndarray) -> np.ndarray:
+    def encode(self, columns: np.ndarray, given: SplatConditions, codes: np.ndarray) -> np.ndarray:
         """Latents float32 (c, x, y), about unit variance, of what was seen of a canvas.
 
         Args:
             columns: float32 (C, 2 x, 2 y).
-            told: N splats with a colour, from the canvas's corner.
+            given: N splats with a colour, from the canvas's corner.
             codes: uint8 (N, 3).
         """
         colours = torch.from_numpy(codes.astype(np.float32) / 255.0)[None].to(self._device)
         with torch.no_grad(), autocast_for(self._device):
-            mean, _ = self.vae.encode(self._tensor(columns[None]), self._points(told), colours)
+            mean, _ = self.vae.encode(self._tensor(columns[None]), self._points(given), colours)
             out: np.ndarray = self.vae.normalise(mean.float())[0].cpu().numpy()
         return out
 
@@ -106,28 +108,28 @@ class PainterModel:
             out: np.ndarray = made[0].float().cpu().numpy()
         return out
 
-    def paint(self, latents: np.ndarray, columns: np.ndarray, told: ToldSplats) -> PaintedSplats:
+    def paint(self, latents: np.ndarray, columns: np.ndarray, given: SplatConditions) -> PaintedSplats:
         """What N splats look like.
 
         Args:
             latents: float32 (c, x, y).
             columns: float32 (C, 2 x, 2 y).
-            told: N splats, from the canvas's corner.
+            given: N splats, from the canvas's corner.
         """
-        out = PaintedSplats(*(np.empty((len(told), *more), np.float32) for more in ((3,), (), ())))
+        out = PaintedSplats(*(np.empty((len(given), *more), np.float32) for more in ((3,), (), ())))
         with torch.no_grad(), autocast_for(self._device):
             latent = self.vae.denormalise(self._tensor(latents[None]))
             features = self.vae.features(latent, self._tensor(columns[None])).float()
-            for first in range(0, len(told), _AT_ONCE):
+            for first in range(0, len(given), _AT_ONCE):
                 rows = slice(first, first + _AT_ONCE)
-                made = self.vae.colours(features, self._points(told[rows]))
+                made = self.vae.colours(features, self._points(given[rows]))
                 out.codes[rows], out.spread[rows] = made.colours[0].cpu().numpy(), made.spread[0].cpu().numpy()
                 out.pane[rows] = torch.sigmoid(made.pane[0]).cpu().numpy()
         return out
 
-    def _points(self, told: ToldSplats) -> Points:
+    def _points(self, given: SplatConditions) -> Points:
         parts = (torch.from_numpy(np.ascontiguousarray(part))[None].to(self._device)
-                 for part in (told.label, told.place, told.normal, told.size))  # fmt: skip
+                 for part in (given.label, given.place, given.normal, given.size))  # fmt: skip
         return points_of(*parts)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
@@ -137,9 +139,14 @@ class PainterModel:
 def _engine(model: ZooModel) -> dict[str, Any]:
     """How the engine uses a model."""
     given = model.config.get("engine")
-    if (isinstance(given, dict) and given.keys() == {"steps", "shift", "recorded"} and type(given["steps"]) is int
-            and 1 <= given["steps"] <= 1000 and isinstance(given["shift"], (int, float))
-            and 0.1 <= given["shift"] <= 10 and type(given["recorded"]) is bool):  # fmt: skip
+    if isinstance(given, dict) and given.keys() == {"steps", "shift", "recorded", "grain"} and _is_usable(**given):
         return dict(given)
-    expected = "steps, a whole number from 1 to 1000, shift, a number from 0.1 to 10, and recorded, true or false"
+    expected = ("steps, a whole number from 1 to 1000, shift, a number from 0.1 to 10, recorded, true or false, and "
+                "grain, a number from 0 to 1")  # fmt: skip
     raise InputError(f"expected {expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
+
+
+def _is_usable(steps: object, shift: object, recorded: object, grain: object) -> bool:
+    numbers = [isinstance(n, (int, float)) and not isinstance(n, bool) and low <= n <= high
+               for n, low, high in ((shift, 0.1, 10), (grain, 0, 1))]  # fmt: skip
+    return type(steps) is int and 1 <= steps <= 1000 and all(numbers) and type(recorded) is bool

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.camera.splat.learned.told import COLUMN_M, COLUMNS
+from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, COLUMNS
 from uniscene_sim.occupancy.learned.layers import PixelNorm, ResBlock
 from uniscene_sim.taxonomy import OccClass
 
@@ -94,7 +94,7 @@ class PaintVae(nn.Module):
         self.encoder = nn.ModuleList(ResBlock(c.width) for _ in range(c.encoder_blocks))
         self.moments = nn.Sequential(PixelNorm(c.width), nn.Conv2d(c.width, 2 * c.latent, 1))
 
-        self.told = nn.Conv2d(channels * folded, c.width, 1)
+        self.embed_columns = nn.Conv2d(channels * folded, c.width, 1)
         self.lift = nn.Conv2d(c.latent, c.width, 3, padding=1)
         self.decoder = nn.ModuleList(ResBlock(c.width) for _ in range(c.decoder_blocks))
         self.up = nn.Sequential(PixelNorm(c.width), nn.Conv2d(c.width, c.fine * folded, 1))
@@ -109,7 +109,7 @@ class PaintVae(nn.Module):
         """Mean and log variance of latents, (B, c, X / 2, Y / 2) each, not normalised.
 
         Args:
-            columns: float (B, C, X, Y), see `told.columns_of`.
+            columns: float (B, C, X, Y), see `conditions.columns_of`.
             points: those whose colours are known.
             colours: float (B, P, 3).
         """
@@ -131,7 +131,7 @@ class PaintVae(nn.Module):
 
     def features(self, latents: Tensor, columns: Tensor) -> Tensor:
         """Features (B, fine, X, Y) of latents (B, c, X / 2, Y / 2), not normalised, and columns (B, C, X, Y)."""
-        x = self.lift(latents) + self.told(F.pixel_unshuffle(columns, self.config.patch))
+        x = self.lift(latents) + self.embed_columns(F.pixel_unshuffle(columns, self.config.patch))
         for block in self.decoder:
             x = block(x)
         out: Tensor = F.pixel_shuffle(self.up(x), self.config.patch)

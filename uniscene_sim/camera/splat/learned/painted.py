@@ -14,7 +14,8 @@ import numpy as np
 
 from uniscene_sim.camera.splat.appearance import GAMMA, Appearance, ColouredTile, colour_codes
 from uniscene_sim.camera.splat.learned.model import PainterModel
-from uniscene_sim.camera.splat.learned.told import COLUMN_M, KEPT, ToldSplats, columns_of, told_splats
+from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, KEPT, SplatConditions, columns_of, splat_conditions
+from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.camera.splat.surfaces import tile_splats
 from uniscene_sim.occupancy.learned.tile_latents import world_noise
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
@@ -59,15 +60,16 @@ class PaintedTiles:
         found = self._pictured.coloured(index, store) if self._pictured else None
         if found is None:
             splats = tile_splats(tile)
+            self._remember(index, tile, splats)
             found = ColouredTile(np.zeros((TILE_BLOCKS,) * 2, np.bool_), splats, np.zeros(len(splats), np.bool_))
-        told, columns = _shifted(told_splats(found.splats, tile)), self._canvas(index, store)
+        given, columns = _shifted(splat_conditions(found.splats, tile)), self._canvas(index, store)
         i, j = (_CELLS * k - _RIM for k in index)
         noise = world_noise(self.seed, self.model.latent_channels, i, j, _CELLS + 2 * _RIM)
-        latents = self.model.generate(columns, noise, *self._known(columns, told, found))
+        latents = self.model.generate(columns, noise, *self._known(columns, given, found))
         painted = ~found.seen & ~KEPT[found.splats.material]
-        made = self.model.paint(latents, columns, told[painted])
+        made = self.model.paint(latents, columns, given[painted])
         grain = np.random.default_rng([_GRAIN, self.seed, *(k % 2**32 for k in index)])
-        off = made.spread * grain.standard_normal(len(made.spread), np.float32)
+        off = self.model.grain * made.spread * grain.standard_normal(len(made.spread), np.float32)
         albedo, material = found.splats.albedo.copy(), found.splats.material.copy()
         albedo[painted] = np.clip(made.codes + off[:, None], 0.0, 1.0) ** np.float32(GAMMA)
         house = MATERIAL_LABEL[material] == OccClass.MANMADE
@@ -78,14 +80,14 @@ class PaintedTiles:
         return replace(found, splats=replace(found.splats, albedo=albedo, material=material))
 
     def _known(
-        self, columns: np.ndarray, told: ToldSplats, found: ColouredTile
+        self, columns: np.ndarray, given: SplatConditions, found: ColouredTile
     ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
         """Latents (c, x, y) where pictures showed enough of a canvas, and where that is, bool (x, y)."""
         if not found.seen.any():
             return None, None
-        latents = self.model.encode(columns, told[found.seen], colour_codes(found.splats.albedo[found.seen]))
+        latents = self.model.encode(columns, given[found.seen], colour_codes(found.splats.albedo[found.seen]))
         side = latents.shape[1]
-        cell = (told.place[:, :2] / (_PATCH * COLUMN_M)).astype(np.int64).clip(0, side - 1) @ (side, 1)
+        cell = (given.place[:, :2] / (_PATCH * COLUMN_M)).astype(np.int64).clip(0, side - 1) @ (side, 1)
         count = np.bincount(cell, minlength=side * side)
         share = np.bincount(cell, found.seen, side * side) / np.maximum(count, 1)
         return latents, (share > _ENOUGH).reshape(side, side)
@@ -99,16 +101,22 @@ class PaintedTiles:
 
     def _of_tile(self, index: tuple[int, int], store: TileSource) -> np.ndarray:
         """Columns of a tile, found anew where it has become another one."""
-        tile, known = store.get(*index), self._columns.pop(index, None)
+        tile, known = store.get(*index), self._columns.get(index)
         if known is None or known[0] is not tile:
-            known = tile, columns_of(told_splats(tile_splats(tile), tile))
-        self._columns[index] = known
-        while len(self._columns) > _REMEMBERED:
-            self._columns.popitem(last=False)
+            return self._remember(index, tile, tile_splats(tile))
+        self._columns.move_to_end(index)
         return known[1]
 
+    def _remember(self, index: tuple[int, int], tile: Tile, splats: Splats) -> np.ndarray:
+        columns = columns_of(splat_conditions(splats, tile))
+        self._columns[index] = tile, columns
+        self._columns.move_to_end(index)
+        while len(self._columns) > _REMEMBERED:
+            self._columns.popitem(last=False)
+        return columns
 
-def _shifted(told: ToldSplats) -> ToldSplats:
+
+def _shifted(given: SplatConditions) -> SplatConditions:
     """Splats of a tile from the corner of its canvas."""
     rim = np.float32(_MARGIN * COLUMN_M)
-    return replace(told, place=told.place + np.array([rim, rim, 0.0], np.float32))
+    return replace(given, place=given.place + np.array([rim, rim, 0.0], np.float32))

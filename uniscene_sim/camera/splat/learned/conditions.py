@@ -1,6 +1,6 @@
-"""What a painter is told of a tile: the classes, places and directions of its splats, one by one and by columns.
+"""What a painter is given of a tile: the classes, places and directions of its splats, one by one and by columns.
 
-Materials are not told but for markings of roads and for street furniture, which are the map's and keep their colours:
+Materials are not given but for markings of roads and for street furniture, which are the map's and keep their colours:
 where windows, doors, roofs and bark are, and of what a house is made, is the painter's to say.
 """
 
@@ -14,7 +14,7 @@ from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import GROUND_SAMPLES, GROUND_STEP_M, TILE_M, Tile
 
-__all__ = ["COLUMNS", "COLUMN_M", "KEPT", "ToldSplats", "columns_of", "told_splats"]
+__all__ = ["COLUMNS", "COLUMN_M", "KEPT", "SplatConditions", "columns_of", "splat_conditions"]
 
 COLUMN_M = 0.8
 _SIDE = int(TILE_M / COLUMN_M)
@@ -33,7 +33,7 @@ COLUMNS = (
     "others_low", "others_high",
 )  # fmt: skip
 
-#: Materials that are told, bool (256,).
+#: Materials that are given, bool (256,).
 KEPT = np.zeros(256, np.bool_)
 for _name in ("LINE_WHITE LINE_YELLOW STOP_LINE CROSSING_STRIPE ARROW EDGE_LINE CENTRE_LINE_WHITE LINE_BLUE LINE_RED "
               "LINE_ORANGE LINE_GREEN LINE_VIOLET POLE FENCE SIGN_WHITE SIGN_RED SIGN_BLUE SIGN_YELLOW BENCH BRIDGE "
@@ -43,7 +43,7 @@ KEPT[[OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER]] = True
 
 
 @dataclass(frozen=True)
-class ToldSplats:
+class SplatConditions:
     """N splats of a tile, without their colours."""
 
     label: np.ndarray  # uint8 (N,), OccClass; markings have that of the road
@@ -54,10 +54,10 @@ class ToldSplats:
     def __len__(self) -> int:
         return len(self.label)
 
-    def __getitem__(self, rows: np.ndarray | slice) -> ToldSplats:
-        return ToldSplats(*(getattr(self, field.name)[rows] for field in fields(self)))
+    def __getitem__(self, rows: np.ndarray | slice) -> SplatConditions:
+        return SplatConditions(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def turned(self, mirror_x: bool, mirror_y: bool, transpose: bool) -> ToldSplats:
+    def turned(self, mirror_x: bool, mirror_y: bool, transpose: bool) -> SplatConditions:
         """The same tile, mirrored along x, along y, then with x and y exchanged."""
         place, normal = self.place.copy(), self.normal.copy()
         for axis, mirror in enumerate((mirror_x, mirror_y)):
@@ -68,8 +68,8 @@ class ToldSplats:
         return replace(self, place=place, normal=normal)
 
 
-def told_splats(splats: Splats, tile: Tile) -> ToldSplats:
-    """What is told of the splats of a tile.
+def splat_conditions(splats: Splats, tile: Tile) -> SplatConditions:
+    """What is given of the splats of a tile.
 
     Args:
         splats: of `tile_splats`.
@@ -84,14 +84,14 @@ def told_splats(splats: Splats, tile: Tile) -> ToldSplats:
     label = MATERIAL_LABEL[splats.material]
     label = np.where(np.isin(label, _ROAD_LABELS), np.uint8(OccClass.DRIVEABLE_SURFACE), label)
     place = np.stack([x, y, height], axis=1).astype(np.float32)
-    return ToldSplats(label.astype(np.uint8), place, splats.normals, np.sqrt(splats.area))
+    return SplatConditions(label.astype(np.uint8), place, splats.normals, np.sqrt(splats.area))
 
 
-def columns_of(told: ToldSplats) -> np.ndarray:
+def columns_of(given: SplatConditions) -> np.ndarray:
     """What stands in each column of 0.8 m, float32 (C, 80, 80), in the channels of `COLUMNS`."""
-    i, j = (np.clip((told.place[:, axis] / COLUMN_M).astype(np.int64), 0, _SIDE - 1) for axis in (0, 1))
-    cell, area = i * _SIDE + j, told.size**2
-    band = np.searchsorted(_BANDS_M, told.place[:, 2], side="right")
+    i, j = (np.clip((given.place[:, axis] / COLUMN_M).astype(np.int64), 0, _SIDE - 1) for axis in (0, 1))
+    cell, area = i * _SIDE + j, given.size**2
+    band = np.searchsorted(_BANDS_M, given.place[:, 2], side="right")
     cells = _SIDE * _SIDE
 
     def sums(rows: np.ndarray, weight: np.ndarray, part: np.ndarray, parts: int) -> np.ndarray:
@@ -100,12 +100,12 @@ def columns_of(told: ToldSplats) -> np.ndarray:
 
     ground = np.zeros(256, np.int64)
     ground[list(_GROUND)] = 1 + np.arange(len(_GROUND))
-    of_ground = ground[told.label]
-    manmade, vegetation = told.label == OccClass.MANMADE, told.label == OccClass.VEGETATION
+    of_ground = ground[given.label]
+    manmade, vegetation = given.label == OccClass.MANMADE, given.label == OccClass.VEGETATION
     others = (of_ground == 0) & ~manmade & ~vegetation
     full = COLUMN_M**2
     house = sums(manmade, area, band, _COUNT)
-    facing = [sums(manmade, area * told.normal[:, axis], band, _COUNT) / (house + 0.05 * full) for axis in range(3)]
+    facing = [sums(manmade, area * given.normal[:, axis], band, _COUNT) / (house + 0.05 * full) for axis in range(3)]
     parts = [
         sums(of_ground > 0, area, of_ground - 1, len(_GROUND)) / full,
         house / (house + full),
