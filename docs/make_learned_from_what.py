@@ -20,6 +20,8 @@ MODELS = {
     "features": ("occupancy_features", "judges, generates nothing"),
     "lidar": ("lidar", "cells to sweeps"),
     "real": ("lidar_pandaset", "cells to sweeps, real sensor"),
+    "painter": ("appearance", "surfaces to their colours"),
+    "street": ("appearance_street", "the same, of a real street"),
 }
 JUDGES = {
     "held": ("other seeded towns", "by the same planner"),
@@ -27,14 +29,17 @@ JUDGES = {
     "last": ("PandaSet, frames 60 to 79", "the same street, later"),
 }
 LEARNED = (("seeded", "vae"), ("seeded", "flow"), ("osm", "flow"), ("pandaset", "flow"), ("seeded", "features"),
-           ("seeded", "lidar"), ("pandaset", "real"), ("lidar", "real"))  # fmt: skip
-JUDGED = (("vae", "held"), ("flow", "held"), ("flow", "taipei"), ("lidar", "held"), ("lidar", "last"), ("real", "last"))
+           ("seeded", "lidar"), ("pandaset", "real"), ("lidar", "real"),
+           ("seeded", "painter"), ("pandaset", "street"), ("painter", "street"))  # fmt: skip
+JUDGED = (("vae", "held"), ("flow", "held"), ("flow", "taipei"), ("lidar", "held"), ("lidar", "last"), ("real", "last"),
+          ("painter", "held"), ("street", "last"))  # fmt: skip
 
 
 def main() -> None:
     places: dict[str, tuple[float, float]] = {}
-    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 430" font-family="sans-serif" font-size="13">',
-           '<rect width="960" height="430" fill="#ffffff"/>']  # fmt: skip
+    high = 44 + len(MODELS) * STEP
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 {high}" font-family="sans-serif" font-size="13">',
+           f'<rect width="960" height="{high}" fill="#ffffff"/>']  # fmt: skip
     boxes = []
     for x, title, column, colour in ((LEFT, "learned from", SOURCES, "#dbe9f6"), (MIDDLE, "model", MODELS, "#e3f1dd"),
                                      (RIGHT, "judged on", JUDGES, "#f8e6d2")):  # fmt: skip

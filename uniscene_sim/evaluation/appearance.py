@@ -13,8 +13,8 @@ import numpy as np
 from scipy.ndimage import label as components
 from tqdm import tqdm
 
-from uniscene_sim.camera.splat.learned.model import PainterModel
 from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, SplatConditions, columns_of
+from uniscene_sim.camera.splat.learned.model import PainterModel
 from uniscene_sim.datasets.coloured_tiles import LessonTile
 from uniscene_sim.occupancy.learned.tile_latents import world_noise
 from uniscene_sim.taxonomy import OccClass

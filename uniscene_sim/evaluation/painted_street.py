@@ -27,7 +27,7 @@ from uniscene_sim.metrics.feature_sets import kernel_distance, sliced_wasserstei
 from uniscene_sim.plugins import construct, load_plugin
 from uniscene_sim.tracing.atlas import TileAtlas
 
-__all__ = ["StreetScore", "judge_street"]
+__all__ = ["StreetScore", "judge_street", "render_views"]
 
 _PATCH, _PATCHES = 96, 6  # pixels along a side, and how many of an image
 _TOP, _BOTTOM = 0.08, 0.78  # of an image's height: below is the car itself
@@ -73,7 +73,7 @@ def judge_street(folder: Path, lifted: Path, engines: Sequence[str], every: int 
             [(v, _photograph(v)) for v in learned[:: max(len(learned) // len(judged), 1)]]
         )
     }
-    for name, images in _rendered(drive, lifted, made, judged).items():
+    for name, images in render_views(drive, lifted, made, judged).items():
         sets[name] = _patches(list(zip(judged, images, strict=True)))
     true_features = features(truth)
     kernels = {name: kernel_distance(true_features, features(patches)) for name, patches in sets.items()}
@@ -95,10 +95,17 @@ def _photograph(view: View) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def _rendered(
+def render_views(
     drive: RecordedDrive, lifted: Path, engines: dict[str, CameraEngine], judged: Sequence[View]
 ) -> dict[str, list[np.ndarray]]:
-    """Images of engines at the places and times of photographs, in their order."""
+    """Images of engines at the places and times of photographs, uint8 (H, W, 3), in their order.
+
+    Args:
+        drive: that took them.
+        lifted: what `lift` made of it.
+        engines: by name.
+        judged: the photographs.
+    """
     static_map = load_map(lifted / "map.npz")
     atlas = TileAtlas(tile_store("procedural", static_map, 0))
     wanted = sorted(range(len(judged)), key=lambda n: judged[n].time_s)

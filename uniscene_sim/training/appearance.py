@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig, Points, points_of
 from uniscene_sim.camera.splat.learned.conditions import COLUMNS, columns_of
+from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig, Points, points_of
 from uniscene_sim.datasets.coloured_tiles import LessonTile
 from uniscene_sim.occupancy.learned.flow import flow_loss
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
@@ -51,8 +51,8 @@ class AppearanceRecipe:
 
     vae: PaintVaeConfig = field(default_factory=PaintVaeConfig)
     net: UNetConfig = field(default_factory=_painter_net)
-    vae_schedule: Schedule = field(default_factory=lambda: Schedule(3000, 1e-3, decay=0.4))
-    flow_schedule: Schedule = field(default_factory=lambda: Schedule(5000, 8e-4, decay=0.4))
+    vae_schedule: Schedule = field(default_factory=lambda: Schedule(7000, 1.5e-3, decay=0.4))
+    flow_schedule: Schedule = field(default_factory=lambda: Schedule(8000, 8e-4, decay=0.4))
     start: str = ""  # the model whose weights are gone on with, by name or folder
     batch: int = 2
     shown: int = 16_000  # splats of a tile that the encoder sees

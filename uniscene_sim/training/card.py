@@ -229,10 +229,15 @@ def appearance_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         log = read_log(work / f"{name}.jsonl")
         last = log[-1] if log else {"step": 0, "seconds": 0.0}
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
-    made_by = ", ".join(f"{maker} ({tiles} tiles)" for maker, tiles in sorted(facts["makers"].items()))
+    made_by = ", ".join(f"{maker} ({tiles} tiles{_credit(maker)})" for maker, tiles in sorted(facts["makers"].items()))
     begun = f"the model `{facts['start']}`" if facts["start"] else "random weights"
     how = " --lifted FOLDER" if facts["start"] else ""
     return _APPEARANCE_CARD.format(**facts, made_by=made_by, begun=begun, how=how, evaluation=evaluation)
+
+
+def _credit(maker: str) -> str:
+    """Who is to be named where something was learned from a maker's data."""
+    return "".join(f"; {text}" for name, text in _SOURCES.items() if name.lower() in maker.lower())
 
 
 def _made_by(makers: dict[str, int]) -> str:

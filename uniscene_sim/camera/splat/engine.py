@@ -26,6 +26,7 @@ from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.frames import CameraFrame
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.rig import CameraSpec
+from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.tile import TileSource
 from uniscene_sim.tracing.agents import TemplateSource
 from uniscene_sim.zoo.models import require_learned
@@ -160,4 +161,4 @@ def _opened(options: SplatCameras.Options) -> tuple[Appearance | None, TileColou
     from uniscene_sim.camera.splat.learned.painted import PaintedTiles
 
     with named_option(painter[0]):
-        return pictured, PaintedTiles(PainterModel.load(painter[1]), options.noise, pictured)
+        return pictured, PaintedTiles(PainterModel.load(painter[1]), options.noise, pictured, user_cache("painted"))

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig, Points, points_of
 from uniscene_sim.camera.splat.learned.conditions import COLUMNS, SplatConditions
+from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig, Points, points_of
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.occupancy.learned.flow import sample
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
@@ -47,6 +47,7 @@ class PainterModel:
     Attributes:
         latent_channels: c.
         vae, flow: the networks, as given.
+        device: kind of device, on which the last bits of outputs depend.
     """
 
     def __init__(self, name: str, vae: PaintVae, flow: UNet, sha256: str, device: str | None = None, *, steps: int = 6,
@@ -54,6 +55,7 @@ class PainterModel:
         self.name, self.sha256, self.steps, self.shift = name, sha256, steps, shift
         self.recorded, self.grain = recorded, grain
         self._device = pick_device(device)
+        self.device = self._device.type
         self.vae, self.flow = to_device(vae, self._device), to_device(flow, self._device)
         for net in (vae, flow):
             net.eval().requires_grad_(False)

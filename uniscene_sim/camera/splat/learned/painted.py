@@ -7,17 +7,20 @@ its eight neighbours alone, in whatever order tiles are asked for.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.camera.splat.appearance import GAMMA, Appearance, ColouredTile, colour_codes
-from uniscene_sim.camera.splat.learned.model import PainterModel
+from uniscene_sim.camera.splat.appearance import GAMMA, Appearance, ColouredTile, colour_codes, geometry_key
 from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, KEPT, SplatConditions, columns_of, splat_conditions
+from uniscene_sim.camera.splat.learned.model import PainterModel
 from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.camera.splat.surfaces import tile_splats
 from uniscene_sim.occupancy.learned.tile_latents import world_noise
+from uniscene_sim.storage.disk_cache import DiskCache
+from uniscene_sim.storage.source_key import source_key
 from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import TILE_BLOCKS, TILE_M, Tile, TileSource
 
@@ -39,14 +42,22 @@ class PaintedTiles:
         model: the painter.
         seed: of its noise.
         pictured: colours that are known; what pictures showed stays, the rest is painted to fit.
+        cache: keeps what was painted between runs; None to keep none.
 
     Attributes:
         recorded: whether colours hold the light that they were seen in.
     """
 
-    def __init__(self, model: PainterModel, seed: int = 0, pictured: Appearance | None = None):
-        self.model, self.seed, self._pictured = model, seed, pictured
+    def __init__(
+        self,
+        model: PainterModel,
+        seed: int = 0,
+        pictured: Appearance | None = None,
+        cache: DiskCache | None = None,
+    ):
+        self.model, self.seed, self._pictured, self._cache = model, seed, pictured, cache
         self.recorded = model.recorded or pictured is not None
+        self._source = source_key(__name__)
         self._columns: OrderedDict[tuple[int, int], tuple[Tile, np.ndarray]] = OrderedDict()
 
     def coloured(self, index: tuple[int, int], store: TileSource) -> ColouredTile:
@@ -62,22 +73,46 @@ class PaintedTiles:
             splats = tile_splats(tile)
             self._remember(index, tile, splats)
             found = ColouredTile(np.zeros((TILE_BLOCKS,) * 2, np.bool_), splats, np.zeros(len(splats), np.bool_))
-        given, columns = _shifted(splat_conditions(found.splats, tile)), self._canvas(index, store)
+        codes, pane = self._look(index, found, splat_conditions(found.splats, tile), self._canvas(index, store))
+        painted = ~found.seen & ~KEPT[found.splats.material]
+        albedo, material = found.splats.albedo.copy(), found.splats.material.copy()
+        albedo[painted] = (codes[painted] / np.float32(255.0)) ** np.float32(GAMMA)
+        house = painted & (MATERIAL_LABEL[material] == OccClass.MANMADE)
+        material[house] = OccClass.MANMADE
+        if not self.recorded:
+            material[house & pane] = Material.WINDOW
+        return replace(found, splats=replace(found.splats, albedo=albedo, material=material))
+
+    def _look(
+        self, index: tuple[int, int], found: ColouredTile, given: SplatConditions, columns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the splats of a tile look like: codes uint8 (N, 3), and window panes bool (N,)."""
+        n, key = len(given), ""
+        if self._cache is not None:
+            key = self._key(index, found, columns)
+            body = self._cache.read(key)
+            if body is not None and len(body) == 3 * n + -(-n // 8):
+                rest = np.frombuffer(body, np.uint8)
+                return rest[: 3 * n].reshape(n, 3), np.unpackbits(rest[3 * n :], count=n).astype(np.bool_)
+        given = _shifted(given)
         i, j = (_CELLS * k - _RIM for k in index)
         noise = world_noise(self.seed, self.model.latent_channels, i, j, _CELLS + 2 * _RIM)
         latents = self.model.generate(columns, noise, *self._known(columns, given, found))
-        painted = ~found.seen & ~KEPT[found.splats.material]
-        made = self.model.paint(latents, columns, given[painted])
+        made = self.model.paint(latents, columns, given)
         grain = np.random.default_rng([_GRAIN, self.seed, *(k % 2**32 for k in index)])
-        off = self.model.grain * made.spread * grain.standard_normal(len(made.spread), np.float32)
-        albedo, material = found.splats.albedo.copy(), found.splats.material.copy()
-        albedo[painted] = np.clip(made.codes + off[:, None], 0.0, 1.0) ** np.float32(GAMMA)
-        house = MATERIAL_LABEL[material] == OccClass.MANMADE
-        pane = np.zeros(len(material), np.bool_)
-        pane[painted] = (made.pane > 0.5) & (not self.recorded)
-        material[painted & house] = OccClass.MANMADE
-        material[pane & house] = Material.WINDOW
-        return replace(found, splats=replace(found.splats, albedo=albedo, material=material))
+        off = self.model.grain * made.spread * grain.standard_normal(n, np.float32)
+        codes = np.rint(255.0 * np.clip(made.codes + off[:, None], 0.0, 1.0)).astype(np.uint8)
+        pane = made.pane > 0.5
+        if self._cache is not None:
+            self._cache.write(key, codes.tobytes() + np.packbits(pane).tobytes())
+        return codes, pane
+
+    def _key(self, index: tuple[int, int], found: ColouredTile, columns: np.ndarray) -> str:
+        """Name of what is painted, by all that it depends on."""
+        whole = hashlib.sha256(f"{self._source} {self.model.sha256} {self.model.device} {self.seed} {index}".encode())
+        whole.update(geometry_key(found.splats) + columns.tobytes() + found.seen.tobytes())
+        whole.update(found.splats.albedo[found.seen].tobytes())
+        return whole.hexdigest()
 
     def _known(
         self, columns: np.ndarray, given: SplatConditions, found: ColouredTile
