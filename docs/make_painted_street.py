@@ -1,11 +1,10 @@
-"""Draws `docs/painted_street.webp`: a street of ours by ray casting, as splats, and painted from three noises; and a
+"""Draws `docs/painted_street.webp`: a street of ours by ray casting, as splats, and painted from four noises; and a
 real one as photographed, by ray casting, as splats, as lifted, as lifted with the rest painted, and painted.
 
 python docs/make_painted_street.py FOLDER LIFTED
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from uniscene_sim.bench.cameras import street_view
 from uniscene_sim.datasets.lift.drive import read_recorded
 from uniscene_sim.evaluation.painted_street import render_views
 from uniscene_sim.interfaces import CameraEngine
+from uniscene_sim.maps.load import load_map
 from uniscene_sim.plugins import construct, load_plugin
 from uniscene_sim.recording.preview import font
 from uniscene_sim.rigs.rig_file import load_rig
@@ -33,7 +33,7 @@ def ours() -> dict[str, np.ndarray]:
     """Images of a street of ours by what made them."""
     view = street_view("cut_in", "nuscenes-small")
     spec = next(c for c in load_rig("nuscenes-small").cameras if c.name == "CAM_FRONT_LEFT")
-    spec = replace(spec.scaled(SIZE[0] / spec.width))
+    spec = spec.scaled(SIZE[0] / spec.width)
     names = {"raycast": "raycast", "splat": "splat"}
     names |= {f"painted, noise {k}": f"splat:appearance=appearance,noise={k}" for k in range(4)}
     return {what: engine(name).step([None], [view], [spec])[1][0][spec.name].rgb for what, name in names.items()}
@@ -47,7 +47,9 @@ def real(folder: Path, lifted: Path) -> dict[str, np.ndarray]:
     names = {"raycast": "raycast", "splat": "splat", "lifted": pictures,
              "lifted, the rest painted": f"{pictures},unseen=appearance_street",
              "painted": "splat:appearance=appearance_street"}  # fmt: skip
-    made = render_views(drive, lifted, {what: engine(name) for what, name in names.items()}, [view])
+    made = render_views(
+        drive, load_map(lifted / "map.npz"), {what: engine(name) for what, name in names.items()}, [view]
+    )
     with Image.open(view.file) as photograph:
         return {"photograph, held out": np.asarray(photograph.convert("RGB"))} | {k: v[0] for k, v in made.items()}
 

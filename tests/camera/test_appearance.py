@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_erosion
 
 from uniscene_sim.bench.cameras import street_view
 from uniscene_sim.camera.splat.appearance import Appearance, Body, ColouredTile, write_appearance
@@ -94,6 +95,22 @@ def test_recorded_colours_are_shown_as_they_are_and_what_lacks_them_is_told_once
     shown, wanted = image.rgb[near].astype(float), 255.0 * np.array(COLOUR) ** (1 / 2.2)
     assert near.sum() > 200 and np.abs(np.median(shown, axis=0) - wanted).max() < 6.0
     assert np.abs(plain.rgb[near].astype(float) - wanted).mean() > 30.0
+
+
+def test_an_agent_without_a_recorded_body_looks_as_ever_on_recorded_ground(view, tmp_path):
+    """Though its splats blend with those behind it, whose colours hold their light."""
+    specs, around = load_rig("rl").cameras, view.frame.ego_pose.position[:2] // 64
+    for i in (-1, 0, 1):
+        for j in (-1, 0, 1):
+            painted(view, tmp_path, (int(around[0]) + i, int(around[1]) + j))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        image = SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path))).step(None, [view], specs)
+    plain = SplatCameras().step(None, [view], specs)[1][0][specs[0].name]
+    cars = binary_erosion((plain.semantic == 4) & (plain.instance > 0))
+    assert cars.sum() > 10
+    off = np.abs(image[1][0][specs[0].name].rgb.astype(float) - plain.rgb)[cars].max(axis=1)
+    assert np.quantile(off, 0.95) < 25.0
 
 
 def test_an_agent_gets_the_recorded_body_nearest_in_size(view, tmp_path):

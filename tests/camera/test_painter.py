@@ -1,6 +1,7 @@
 """Painters: what they are given, that they paint places and not moments, keep what pictures showed, and can learn."""
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from uniscene_sim.camera.splat.engine import SplatCameras
 from uniscene_sim.camera.splat.learned.conditions import COLUMNS, KEPT, columns_of, splat_conditions
 from uniscene_sim.camera.splat.surfaces import tile_splats
 from uniscene_sim.cli.main import main
-from uniscene_sim.datasets.coloured_tiles import make_lifted_tiles, make_town_tiles, read_coloured_tiles
+from uniscene_sim.datasets.coloured_tiles import make_town_tiles, read_coloured_tiles
 from uniscene_sim.errors import InputError
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.disk_cache import DiskCache
@@ -55,6 +56,17 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def of_pictures(folder, tmp_path_factory):
+    """The same, as if it had learned from pictures."""
+    copy = tmp_path_factory.mktemp("zoo") / "of_pictures"
+    shutil.copytree(folder, copy)
+    config = yaml.safe_load((copy / "config.yaml").read_text())
+    config["engine"]["recorded"] = True
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    return copy
+
+
+@pytest.fixture(scope="module")
 def model(folder):
     return PainterModel.load(folder, "cpu")
 
@@ -77,7 +89,9 @@ def test_materials_of_houses_are_not_told_and_columns_turn_with_the_tile(store):
     assert np.allclose(mirrored[rest], columns[rest, ::-1], atol=1e-4)
     assert np.allclose(mirrored[x], -columns[x, ::-1], atol=1e-4) and np.abs(columns[x]).max() > 0.3
     turned = columns_of(given.turned(False, False, True))
+    y = [COLUMNS.index(f"manmade_y_{band}") for band in range(6)]
     assert np.allclose(turned[rest[-5:]], columns[rest[-5:]].swapaxes(1, 2), atol=1e-5)
+    assert np.allclose(turned[y], columns[x].swapaxes(1, 2), atol=1e-4)
 
 
 def test_a_place_is_painted_by_its_noise_alone_and_by_what_is_around_it(store, model):
@@ -116,9 +130,9 @@ def pictured(store, folder):
     return seen
 
 
-def test_what_pictures_showed_stays_and_the_rest_is_painted(store, folder, tmp_path):
+def test_what_pictures_showed_stays_and_the_rest_is_painted(store, folder, of_pictures, tmp_path):
     seen = pictured(store, tmp_path / "pink")
-    engine = SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path / "pink"), unseen=str(folder)))
+    engine = SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path / "pink"), unseen=str(of_pictures)))
     colours = engine._colours
     assert isinstance(colours, PaintedTiles) and colours.recorded
     found = colours.coloured(INDEX, store)
@@ -126,6 +140,8 @@ def test_what_pictures_showed_stays_and_the_rest_is_painted(store, folder, tmp_p
     unseen = ~seen & ~KEPT[found.splats.material]
     assert (found.splats.albedo[unseen].max(axis=1) > 0.0).all()
     assert colours.coloured((1, 1), store).splats.albedo.std() > 0.0  # no picture showed any of it
+    with pytest.raises(InputError, match=r"option 'unseen'.*learned from pictures"):
+        SplatCameras(options=SplatCameras.Options(appearance=str(tmp_path / "pink"), unseen=str(folder)))
     latents, mask = colours._known(colours._canvas(INDEX, store), _told(store), found)
     assert mask[:20].mean() > 0.4 and not mask[27:].any() and latents.shape == (4, 52, 52)
 
@@ -137,16 +153,16 @@ def _told(store):
     return _shifted(splat_conditions(tile_splats(tile), tile))
 
 
-def test_a_painter_is_an_engines_option_and_its_pictures_differ_by_noise(folder):
-    view, cameras = street_view("cut_in", "rl"), load_rig("rl").cameras
+def test_a_painter_is_an_engines_option_and_its_pictures_differ_by_noise(folder, tmp_path, monkeypatch):
+    view, cameras = street_view("cut_in", "rl"), [replace(load_rig("rl").cameras[0], max_range_m=40.0)]
 
     def shot(**options):
         engine = SplatCameras(options=SplatCameras.Options(**options))
         return engine.step([None], [view], cameras)[1][0][cameras[0].name].rgb.astype(int)
 
-    plain, first, again, other = (
-        shot(), shot(appearance=str(folder)), shot(appearance=str(folder)), shot(appearance=str(folder), noise=1)
-    )  # fmt: skip
+    plain, first = shot(), shot(appearance=str(folder))
+    monkeypatch.setenv("UNISCENE_CACHE", str(tmp_path))  # painted anew
+    again, other = shot(appearance=str(folder)), shot(appearance=str(folder), noise=1)
     assert np.array_equal(first, again)
     assert np.abs(first - plain).mean() > 3.0 and np.abs(first - other).mean() > 1.0
 
@@ -171,6 +187,7 @@ def test_what_cannot_paint_is_refused(folder, tmp_path):
         ({"appearance": str(tmp_path / "none")}, "option 'appearance'.*no such model"),
         ({"appearance": "lidar"}, "without vae and flow.*train appearance"),
         ({"unseen": str(folder)}, "an appearance of pictures"),
+        ({"appearance": str(folder), "noise": -1}, "noise: expected a number from 0"),
     ):
         with pytest.raises(InputError, match=words):
             SplatCameras(options=SplatCameras.Options(**options))
@@ -203,17 +220,14 @@ def test_tiles_to_learn_from_are_kept_and_a_small_painter_learns_from_them(tmp_p
     assert last["held_out"] < 0.9 * last["held_out_class_mean"]
 
 
-def test_tiles_of_a_lifted_street_are_those_that_pictures_showed(store, tmp_path):
-    with pytest.raises(InputError, match=r"appearance\.json"):
-        make_lifted_tiles(tmp_path, "pictures", tmp_path)
-
-
 def test_an_appearance_is_named_on_the_command_line(folder, tmp_path, capsys):
     run = ["run", "cut_in", "--rig", "rl", "--ticks", "1", "--no-preview", "--out", str(tmp_path / "out")]
     assert main([*run, "--appearance", str(folder), "--camera", "splat"]) == 2
     assert "--appearance: is short for --camera splat:appearance=" in capsys.readouterr().err
-    assert main([*run, "--appearance", str(tmp_path / "none")]) == 2
-    assert "option 'appearance'" in capsys.readouterr().err
+    for given, words in ((str(tmp_path / "none"), "option 'appearance'"), ("", "a painter or a folder"),
+                         ("a,b", "without commas")):  # fmt: skip
+        assert main([*run, "--appearance", given]) == 2
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.slow

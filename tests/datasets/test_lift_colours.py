@@ -7,6 +7,7 @@ from PIL import Image
 from tests.datasets.formats.test_pandaset import pandaset
 from tests.datasets.test_lift import FRAMES, with_camera
 from uniscene_sim.camera.splat.appearance import Appearance
+from uniscene_sim.datasets.coloured_tiles import make_lifted_tiles, read_coloured_tiles
 from uniscene_sim.datasets.lift.appearance import StreetCanvas, linear_image
 from uniscene_sim.datasets.lift.colours import box_mask, lift_colours
 from uniscene_sim.datasets.lift.drive import boxes_at, read_recorded
@@ -49,6 +50,20 @@ def test_lift_writes_colours_that_the_engine_opens(street, tmp_path):
     assert list((made.folder / APPEARANCE).glob("tile_*.npz")) and isinstance(appearance.bodies, tuple)
     bare = lift(street, tmp_path / "002", reach_m=30.0, rounds=0)
     assert not (bare.folder / APPEARANCE).exists()
+
+
+def test_tiles_to_learn_from_are_those_that_pictures_showed(street, tmp_path, monkeypatch):
+    lifted = lift(street, tmp_path / "001", reach_m=30.0, rounds=1).folder
+    with pytest.raises(InputError, match="some of whose tiles pictures showed"):
+        make_lifted_tiles(tmp_path / "data", lifted)
+    monkeypatch.setattr("uniscene_sim.datasets.coloured_tiles._LEAST_KNOWN", 5)
+    tiles = read_coloured_tiles(make_lifted_tiles(tmp_path / "data", lifted))
+    assert tiles and all(t.maker == "pictures of pandaset (001)" and t.pane is None for t in tiles)
+    assert all(5 <= t.known.sum() < len(t.known) for t in tiles)
+    learned = np.concatenate([t.colours[t.known] for t in tiles]).astype(float)
+    assert np.abs(np.median(learned, axis=0) - COLOUR / 1.333 ** (0.5 / 2.2)).max() < 12.0
+    with pytest.raises(InputError, match=r"appearance\.json"):
+        make_lifted_tiles(tmp_path / "data", tmp_path)
 
 
 def test_agents_are_outlined_and_a_picture_of_another_size_is_refused(street):

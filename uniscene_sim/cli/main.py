@@ -175,6 +175,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.appearance is not None:
         if engines["camera"] != plugins.DEFAULTS["camera"]:
             raise InputError("is short for --camera splat:appearance=..., expected one of them", field="--appearance")
+        if not arguments.appearance or "," in arguments.appearance:
+            raise InputError("expected a painter or a folder, without commas", field="--appearance")
         engines["camera"] = f"splat:appearance={arguments.appearance}"
     if arguments.device == "cuda":
         from uniscene_sim.cuda.device import require_device

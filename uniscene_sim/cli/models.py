@@ -366,6 +366,8 @@ def _eval_appearance(arguments: argparse.Namespace) -> int:
     require_learned()
     if (arguments.photographs is None) != (arguments.lifted is None):
         raise InputError("belongs to --photographs, expected both or none", field="--lifted")
+    if arguments.use and arguments.photographs is not None:
+        raise InputError("is another question than --photographs, expected one of them", field="--use")
     rows: Sequence[Any]
     with Outputs() as outputs:
         write = json_writer(outputs, arguments.json)

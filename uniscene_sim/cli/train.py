@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from uniscene_sim.datasets.make_datasets import make_all_sweeps, train_data
 from uniscene_sim.datasets.pandaset_sweeps import PandaSetSweeps
 from uniscene_sim.datasets.sweeps import TownSweeps, read_all_sweeps
 from uniscene_sim.datasets.windows import REAL_TRAIN, Windows, read_split
+from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.appearance import evaluate_appearance
 from uniscene_sim.evaluation.features import OccupancyFeatures
 from uniscene_sim.evaluation.learned_lidar import LearnedRayPredictor, real_predictors
@@ -195,22 +197,26 @@ def train_appearance(
         recipe = read_recipe(recipe_file, recipe, {})
     torch_device = pick_device(device)
     if lifted:
-        split = "pictures"
-        for street in lifted:
-            make_lifted_tiles(data, split, street)
-        training = validation = read_coloured_tiles(data / split)
+        if len({street.resolve().name for street in lifted}) < len(lifted):
+            raise InputError("expected folders of different names", field="--lifted")
+        files = [file for street in lifted for file in make_lifted_tiles(data / "pictures", street)]
+        training = validation = read_coloured_tiles(files)
     else:
         for split in ("train", "validation"):
             make_town_tiles(data, split, *PAINTED_TOWNS[split])
         training, validation = (read_coloured_tiles(data / split) for split in ("train", "validation"))
     start = PainterModel.load(recipe.start, device) if recipe.start else None
+    if start is not None and (start.vae.config, start.flow.config) != (recipe.vae, recipe.net):
+        raise InputError(f"expected the sizes of the model {recipe.start} that is gone on with", file=recipe_file,
+                         field="vae, net")  # fmt: skip
     vae = train_paint_vae(recipe, training, validation, work, torch_device, start.vae if start else None)
     flow = train_paint_flow(recipe, vae, training, validation, work, torch_device, start.flow if start else None)
     facts = {
         "name": out.name,
         "seed": recipe.seed,
-        "makers": {maker: sum(tile.maker == maker for tile in training) for maker in {t.maker for t in training}},
+        "makers": dict(sorted(Counter(tile.maker for tile in training).items())),
         "tiles": len(training),
+        "lifted": bool(lifted),
         "start": recipe.start,
         "device": device_name(torch_device.type),
         "vae_parameters": _millions(vae),

@@ -5,6 +5,7 @@ What the painter of appearances learns from, as files that hold what it is given
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from uniscene_sim.datasets.drives import SPLITS, plan_seed
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.towns.town import make_town
+from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.storage.array_file import check_shapes, check_span, read_arrays, write_arrays
 from uniscene_sim.storage.input_file import MIB, files_in
 from uniscene_sim.taxonomy import Material, OccClass
@@ -37,6 +39,7 @@ _ARRAYS: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "pane": ("bool", ("N",)), "maker": ("str", ()),
 }  # fmt: skip
 _PANES = (Material.WINDOW, Material.SHOP_FRONT)
+_TILE = re.compile(r"tile_(-?\d+)_(-?\d+)\.npz")
 _LEAST_KNOWN = 2000  # splats of a tile that there is something to learn from
 
 
@@ -61,56 +64,56 @@ def make_town_tiles(folder: Path, split: str, towns: int, tiles: int) -> None:
         tiles: of each town.
     """
     first = SPLITS[split].start
-    wanted = [s for s in range(first, first + towns) if not files_in(folder / split, f"paint_{s}_*.npz")]
-    for seed in tqdm(wanted, desc=f"{split} tiles", unit="town", disable=None):
+    for seed in tqdm(range(first, first + towns), desc=f"{split} tiles", unit="town", disable=None):
+        if len(files_in(folder / split, f"paint_{seed}_*.npz")) >= tiles:
+            continue
         town = make_town(seed)
         store = tile_store("procedural", town, plan_seed(seed, 0))
         there = np.unique(np.floor(town.road_points() / TILE_M).astype(np.int64), axis=0)
         chosen = np.random.default_rng([seed, 61]).permutation(len(there))[:tiles]
         for ix, iy in there[np.sort(chosen)].tolist():
-            tile = store.get(ix, iy)
-            splats = tile_splats(tile)
-            _write(folder / split / f"paint_{seed}_{ix}_{iy}.npz", splats, tile, np.ones(len(splats), np.bool_),
-                   "seeded towns, materials")  # fmt: skip
+            file = folder / split / f"paint_{seed}_{ix}_{iy}.npz"
+            if not file.exists():
+                tile = store.get(ix, iy)
+                splats = tile_splats(tile)
+                _write(file, splats, tile, np.ones(len(splats), np.bool_), "seeded towns, materials")
 
 
-def make_lifted_tiles(folder: Path, split: str, lifted: Path) -> None:
-    """Write the tiles of a folder that `lift` wrote, with fine splats where pictures showed them.
+def make_lifted_tiles(folder: Path, lifted: Path) -> list[Path]:
+    """Write the tiles of a folder that `lift` wrote, with fine splats where pictures showed them; returns the files.
 
     Args:
-        folder, split: as for `make_town_tiles`.
-        lifted: with `map.npz` and `appearance`.
+        folder: of the tiles.
+        lifted: with `map.npz`, `rig.yaml` and `appearance`.
 
     Raises:
         InputError: it is none, or no picture showed any of its tiles.
     """
-    appearance, store = (
-        Appearance.load(lifted / "appearance"),
-        tile_store("procedural", load_map(lifted / "map.npz"), 0),
-    )
-    some = False
-    files = files_in(lifted / "appearance", "tile_*.npz")
-    for file in tqdm(files, desc=f"tiles of {lifted.name}", unit="tile", disable=None):
-        _, ix, iy = file.stem.split("_")
-        index = int(ix), int(iy)
-        tile = store.get(*index)
+    appearance, maker = Appearance.load(lifted / "appearance"), load_rig(str(lifted / "rig.yaml")).name
+    store, written = tile_store("procedural", load_map(lifted / "map.npz"), 0), []
+    name = lifted.resolve().name
+    found = [(file, _TILE.fullmatch(file.name)) for file in files_in(lifted / "appearance", "tile_*.npz")]
+    for _, match in tqdm(found, desc=f"tiles of {name}", unit="tile", disable=None):
+        if match is None:
+            continue
+        index = int(match[1]), int(match[2])
         coloured = appearance.coloured(index, store)
         if coloured is None or coloured.seen.sum() < _LEAST_KNOWN:
             continue
-        some = True
-        _write(folder / split / f"paint_{lifted.name}_{ix}_{iy}.npz", coloured.splats, tile, coloured.seen,
-               f"pictures of {lifted.name}")  # fmt: skip
-    if not some:
+        written.append(folder / f"paint_{name}_{index[0]}_{index[1]}.npz")
+        _write(written[-1], coloured.splats, store.get(*index), coloured.seen, f"pictures of {maker} ({name})")
+    if not written:
         raise InputError("expected a lifted street some of whose tiles pictures showed", file=lifted)
+    return written
 
 
-def read_coloured_tiles(folder: Path) -> list[LessonTile]:
-    """The tiles of a folder, in the order of their names.
+def read_coloured_tiles(files: Path | Sequence[Path]) -> list[LessonTile]:
+    """Tiles of some files, or of a folder in the order of their names.
 
     Raises:
         InputError: a file is damaged.
     """
-    return list(_tiles(files_in(folder, "paint_*.npz")))
+    return list(_tiles(files_in(files, "paint_*.npz") if isinstance(files, Path) else files))
 
 
 def _tiles(files: Sequence[Path]) -> Iterator[LessonTile]:

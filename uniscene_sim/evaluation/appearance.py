@@ -31,7 +31,7 @@ _BANDS_M = (0.5, 2.0, 4.0, 7.0, 11.0)
 
 @dataclass(frozen=True)
 class AppearanceScore:
-    """Colours in steps of 8-bit codes. Spreads are standard deviations."""
+    """Colours in steps of 8-bit codes, without the grain that engines may add. Spreads are standard deviations."""
 
     name: str
     tiles: int

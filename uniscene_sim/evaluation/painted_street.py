@@ -23,6 +23,7 @@ from uniscene_sim.evaluation.photo_features import PhotoFeatures
 from uniscene_sim.interfaces import CameraEngine, WorldView
 from uniscene_sim.layout import LayoutFrame, Style
 from uniscene_sim.maps.load import load_map
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.metrics.feature_sets import kernel_distance, sliced_wasserstein
 from uniscene_sim.plugins import construct, load_plugin
 from uniscene_sim.tracing.atlas import TileAtlas
@@ -34,6 +35,7 @@ _TOP, _BOTTOM = 0.08, 0.78  # of an image's height: below is the car itself
 _SMALL = 7  # pixels along a side of the patches that colours are compared in
 _HELD_OUT, _MOVES_FROM = 60, 25
 _RANGE_M = 90.0
+_LATE_S = 0.2  # of the last moment of a drive, after which a picture may have been taken
 
 
 @dataclass(frozen=True)
@@ -61,23 +63,25 @@ def judge_street(folder: Path, lifted: Path, engines: Sequence[str], every: int 
         InputError: no such sequence, lifted street or engine, or what judges is not installed.
     """
     features = PhotoFeatures()
+    made = {name: construct("camera", load_plugin("camera", name, "--engines")) for name in engines}
+    static_map = load_map(lifted / "map.npz")  # what can be refused is refused before a drive is read
     drive = read_recorded(folder, frames=range(80))
     judged = [view for view in drive.views if _held_out(view)][::every]
     learned = [view for view in drive.views if not _held_out(view) and view.camera.name != HELD_OUT_CAMERA]
     if not judged or not learned:
         raise InputError("expected a sequence with frames from 60 on", file=folder)
-    made = {name: construct("camera", load_plugin("camera", name, "--engines")) for name in engines}
     truth = _patches([(view, _photograph(view)) for view in judged])
     sets = {
         "photographs learned from": _patches(
             [(v, _photograph(v)) for v in learned[:: max(len(learned) // len(judged), 1)]]
         )
     }
-    for name, images in render_views(drive, lifted, made, judged).items():
+    for name, images in render_views(drive, static_map, made, judged).items():
         sets[name] = _patches(list(zip(judged, images, strict=True)))
     true_features = features(truth)
     kernels = {name: kernel_distance(true_features, features(patches)) for name, patches in sets.items()}
     base = kernels.get("raycast", float("nan"))
+    base = base if base > 0.0 else float("nan")  # it has no bias, so it may be below zero
     true_small = _small(truth)
     return [
         StreetScore(name, len(patches), kernels[name], sliced_wasserstein(true_small, _small(patches)),
@@ -91,22 +95,24 @@ def _held_out(view: View) -> bool:
 
 
 def _photograph(view: View) -> np.ndarray:
-    with Image.open(view.file) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(view.file) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise InputError("expected a picture", file=view.file) from error
 
 
 def render_views(
-    drive: RecordedDrive, lifted: Path, engines: dict[str, CameraEngine], judged: Sequence[View]
+    drive: RecordedDrive, static_map: StaticMap, engines: dict[str, CameraEngine], judged: Sequence[View]
 ) -> dict[str, list[np.ndarray]]:
     """Images of engines at the places and times of photographs, uint8 (H, W, 3), in their order.
 
     Args:
         drive: that took them.
-        lifted: what `lift` made of it.
+        static_map: that `lift` made of it.
         engines: by name.
         judged: the photographs.
     """
-    static_map = load_map(lifted / "map.npz")
     atlas = TileAtlas(tile_store("procedural", static_map, 0))
     wanted = sorted(range(len(judged)), key=lambda n: judged[n].time_s)
     images: dict[str, list[np.ndarray]] = {name: [np.zeros(0)] * len(judged) for name in engines}
@@ -129,8 +135,8 @@ def _moments(layouts: LogLayouts, times_s: Sequence[float]) -> Iterator[LayoutFr
             if following is None:
                 break
             at = following
-        if at is None:
-            raise InputError("expected a drive that is as long as its pictures")
+        if at is None or at.stamp_us < 1e6 * (time_s - _LATE_S):
+            raise InputError(f"ends before its picture at {time_s:.1f} s", field="drive")
         yield at
 
 
@@ -138,8 +144,10 @@ def _patches(images: Sequence[tuple[View, np.ndarray]]) -> np.ndarray:
     """Patches uint8 (N, 96, 96, 3) at places that depend on camera and frame alone."""
     out = []
     for view, image in images:
-        random = np.random.default_rng([view.frame, len(view.camera.name), ord(view.camera.name[-8])])
+        random = np.random.default_rng([view.frame, *view.camera.name.encode()])
         height, width = image.shape[:2]
+        if height * _BOTTOM < _PATCH or width < _PATCH:
+            raise InputError(f"expected {_PATCH} pixels or more above the car itself", file=view.file)
         for _ in range(_PATCHES):
             v = int(random.integers(int(_TOP * height), max(int(_BOTTOM * height) - _PATCH, 1) + 1))
             u = int(random.integers(0, width - _PATCH + 1))

@@ -70,7 +70,8 @@ def evaluate_use(engines: Sequence[str], towns: int = 8, judged: int = 4, steps:
                 rows = slice(first, first + _BATCH)
                 counts.add(truth[rows], net(_tensor(exam[_TRUTH][rows])).argmax(dim=1).numpy().astype(np.uint8))
         mious[name] = counts.miou_of([k for k in range(len(OccClass)) if counts.counts[k].sum()])
-    return [UseScore(name, len(labels), miou, miou / mious[_TRUTH]) for name, miou in mious.items()]
+    best = mious[_TRUTH] or float("nan")
+    return [UseScore(name, len(labels), miou, miou / best) for name, miou in mious.items()]
 
 
 def _images(engines: dict[str, CameraEngine], first: int, towns: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,11 @@ from torch.nn import functional as F
 from uniscene_sim.camera.splat.learned.conditions import COLUMNS, columns_of
 from uniscene_sim.camera.splat.learned.nets import PaintVae, PaintVaeConfig, Points, points_of
 from uniscene_sim.datasets.coloured_tiles import LessonTile
+from uniscene_sim.errors import InputError
 from uniscene_sim.occupancy.learned.flow import flow_loss
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.taxonomy import OccClass
+from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import kl_loss
 from uniscene_sim.zoo.models import save_model
@@ -71,7 +71,7 @@ class AppearanceRecipe:
 
 #: What is changed to continue the shipped model on the colours of pictures.
 ON_PICTURES: dict[str, Any] = {
-    "start": "appearance", "recorded": True, "grain_shown": 1.0,
+    "start": "appearance", "recorded": True, "grain_shown": 0.3,
     "vae_schedule": Schedule(2000, 6e-4, decay=0.5), "flow_schedule": Schedule(3000, 5e-4, decay=0.5),
 }  # fmt: skip
 
@@ -104,12 +104,17 @@ class Lessons:
         tiles: to learn from.
         recipe: sizes of a batch.
         seed: of the draws.
+
+    Raises:
+        InputError: there is nothing to learn from.
     """
 
     def __init__(self, tiles: Sequence[LessonTile], recipe: AppearanceRecipe, seed: int):
         self._tiles, self._recipe, self._seed = tiles, recipe, seed
         # a tile counts as much as there is to see of it
         area = np.array([float((tile.given.size[tile.known] ** 2).sum()) for tile in tiles])
+        if not area.sum() > 0.0:
+            raise InputError("expected tiles with splats whose colours are known")
         self._chance = np.sqrt(area) / np.sqrt(area).sum()
 
     def __getitem__(self, n: int) -> Lesson:
@@ -138,35 +143,10 @@ class Lessons:
         known = np.bincount(cell, tile.known, side * side) / np.maximum(count, 1)
         return columns, draw(self._recipe.shown), draw(self._recipe.asked), known.reshape(side, side).astype(np.float32)
 
-    def ahead(self, first: int, last: int) -> Iterator[Lesson]:
-        """Batches `first` to `last` - 1, made by a background thread."""
-        queue: Queue[Lesson] = Queue(maxsize=2)
-
-        def make() -> None:
-            for n in range(first, last):
-                queue.put(self[n])
-
-        Thread(target=make, daemon=True).start()
-        for _ in range(first, last):
-            yield queue.get()
-
 
 def _points(drawn: Sequence[tuple[np.ndarray, ...]]) -> tuple[Points, Tensor, Tensor]:
     label, place, normal, size, colours, pane = (torch.from_numpy(np.stack(p)) for p in zip(*drawn, strict=True))
     return points_of(label, place, normal, size), colours.float() / 255.0, pane
-
-
-class _Ahead:
-    """Batches by step, made ahead as long as they are asked for in order."""
-
-    def __init__(self, lessons: Lessons, steps: int):
-        self._lessons, self._steps, self._next = lessons, steps, -1
-
-    def __getitem__(self, step: int) -> Lesson:
-        if step != self._next:
-            self._batches = self._lessons.ahead(step, self._steps)
-        self._next = step + 1
-        return next(self._batches)
 
 
 def train_paint_vae(
@@ -185,12 +165,15 @@ def train_paint_vae(
         folder: of checkpoint and log.
         device: torch device.
         start: a trained one to go on with.
+
+    Raises:
+        InputError: there is nothing to learn from, or the checkpoint is damaged.
     """
     torch.manual_seed(recipe.seed)
     vae = to_device(PaintVae(recipe.vae), device)
     if start is not None:
         vae.load_state_dict(start.state_dict())
-    batches = _Ahead(Lessons(training, recipe, recipe.seed), recipe.vae_schedule.steps)
+    batches = Ahead(Lessons(training, recipe, recipe.seed), recipe.vae_schedule.steps)
     held_out = [Lessons(validation, recipe, 1)[n].to(device) for n in range(6)]
 
     def loss_of(step: int) -> dict[str, Tensor]:
@@ -255,7 +238,7 @@ def train_paint_flow(
     net = to_device(UNet(recipe.net), device)
     if start is not None:
         net.load_state_dict(start.state_dict())
-    batches = _Ahead(Lessons(training, recipe, recipe.seed + 1), recipe.flow_schedule.steps)
+    batches = Ahead(Lessons(training, recipe, recipe.seed + 1), recipe.flow_schedule.steps)
     held_out = [Lessons(validation, recipe, 2)[n].to(device) for n in range(6)]
 
     def loss(net: UNet, batch: Lesson, seed: int) -> Tensor:

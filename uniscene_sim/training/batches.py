@@ -3,10 +3,8 @@ plan of houses and plants."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import Queue
-from threading import Thread
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ from uniscene_sim.datasets.windows import Windows, WindowSample
 from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["Batch", "Crops", "prefetch_batches"]
+__all__ = ["Batch", "Crops"]
 
 _FREE = np.uint8(OccClass.FREE)
 
@@ -100,16 +98,3 @@ class Crops:
         if turn:
             layout, labels, observed = layout.transpose(0, 2, 1), labels.swapaxes(0, 1), observed.swapaxes(0, 1)
         return WindowSample(layout, np.where(observed, labels, _FREE), observed)
-
-
-def prefetch_batches(crops: Crops, first: int, last: int) -> Iterator[Batch]:
-    """Batches `first` to `last` - 1, made by a background thread during training on the previous one."""
-    queue: Queue[Batch] = Queue(maxsize=2)
-
-    def make() -> None:
-        for n in range(first, last):
-            queue.put(crops[n])
-
-    Thread(target=make, daemon=True).start()
-    for _ in range(first, last):
-        yield queue.get()

@@ -219,7 +219,12 @@ column, and its grain) and a rectified flow over its latents, conditioned on wha
 - `uniscene-sim train appearance{how}` repeats the training.
 
 ## Figures
+{judged}
+
 {evaluation}
+
+In steps of 8-bit codes, without the grain that an engine may add. Tables are made of the tiles that are judged. `by
+noise` is the spread of a house's mean colour over eight noises, `between houses` that of the houses of a tile.
 """
 
 
@@ -231,8 +236,10 @@ def appearance_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         facts = facts | {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
     made_by = ", ".join(f"{maker} ({tiles} tiles{_credit(maker)})" for maker, tiles in sorted(facts["makers"].items()))
     begun = f"the model `{facts['start']}`" if facts["start"] else "random weights"
-    how = " --lifted FOLDER" if facts["start"] else ""
-    return _APPEARANCE_CARD.format(**facts, made_by=made_by, begun=begun, how=how, evaluation=evaluation)
+    how = " --lifted FOLDER" if facts["lifted"] else ""
+    judged = "Of the very tiles that were learned from." if facts["lifted"] else "Of tiles of towns that were held out."
+    return _APPEARANCE_CARD.format(**facts, made_by=made_by, begun=begun, how=how, judged=judged,
+                                   evaluation=evaluation)  # fmt: skip
 
 
 def _credit(maker: str) -> str:

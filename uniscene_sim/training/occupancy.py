@@ -21,7 +21,8 @@ from uniscene_sim.occupancy.learned.flow import flow_loss
 from uniscene_sim.occupancy.learned.unet import UNet, UNetConfig
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig, fold
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.training.batches import Batch, Crops, prefetch_batches
+from uniscene_sim.training.ahead import Ahead
+from uniscene_sim.training.batches import Batch, Crops
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
 from uniscene_sim.zoo.models import save_model
@@ -137,7 +138,7 @@ def _train_vae(
     crops = _vae_crops(recipe, training, seed)
     class_weight = _class_weights(training).to(device)
     held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, channels=recipe.vae.channels)[n] for n in range(4)]
-    batches = _PrefetchedBatches(crops, schedule.steps)
+    batches = Ahead(crops, schedule.steps)
 
     def loss_of(step: int) -> dict[str, Tensor]:
         batch = batches[step].to(device)
@@ -201,7 +202,7 @@ def train_flow(
     crops, checked = crops_of(training, recipe.seed + 1, recipe.near_agents), crops_of(validation, 1, 0.0)
     held_out = [checked[n].to(device) for n in range(8)]
     agents, small = (torch.tensor([channels.index(c) for c in some if c in channels]) for some in (_AGENTS, _SMALL))
-    batches = _PrefetchedBatches(crops, recipe.flow_schedule.steps)
+    batches = Ahead(crops, recipe.flow_schedule.steps)
 
     def loss(net: nn.Module, batch: Batch, untold: float, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
@@ -239,19 +240,6 @@ def reconstruction_iou(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str,
             made = vae.decode(vae.encode(batch.labels)[0], batch.layout.float(), layout_given)
         voxels.add(batch.labels.cpu().numpy(), made.cpu().numpy(), batch.observed.cpu().numpy())
     return {"miou": voxels.miou, "iou": voxels.iou}
-
-
-class _PrefetchedBatches:
-    """Batches by step, prefetched as long as they are requested in order."""
-
-    def __init__(self, crops: Crops, steps: int):
-        self._crops, self._steps, self._next = crops, steps, -1
-
-    def __getitem__(self, step: int) -> Batch:
-        if step != self._next:
-            self._ahead = prefetch_batches(self._crops, step, self._steps)
-        self._next = step + 1
-        return next(self._ahead)
 
 
 def _drop_layouts(layout: Tensor, untold: float, mistold: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

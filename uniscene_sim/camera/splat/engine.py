@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class SplatCameras(RaycastCameras):
     @dataclass(frozen=True)
     class Options:
         """`appearance`: folder of colours, such as `lift` writes, or a painter: a model of the zoo, or a folder that
-        `train appearance` wrote. `unseen`: a painter for what pictures did not show. `noise`: seed of painters."""
+        `train appearance` wrote. `unseen`: a painter for what pictures did not show. `noise`: seed of painters, 0 to
+        2147483647."""
 
         appearance: str = ""
         unseen: str = ""
@@ -147,18 +149,23 @@ def _opened(options: SplatCameras.Options) -> tuple[Appearance | None, TileColou
         InputError: there is none, or torch is not installed for a painter.
     """
     pictured: Appearance | None = None
-    painter = ("appearance", options.appearance)
-    if options.appearance and (Path(options.appearance) / DESCRIPTION).exists():
-        with named_option("appearance"):
-            pictured = Appearance.load(options.appearance)
-        painter = ("unseen", options.unseen)
+    option, name = "appearance", options.appearance
+    if not 0 <= options.noise < 2**31:
+        raise InputError(f"expected a number from 0 to 2147483647, got {options.noise}", field="noise")
+    if name and os.path.exists(Path(name) / DESCRIPTION):
+        with named_option(option):
+            pictured = Appearance.load(name)
+        option, name = "unseen", options.unseen
     elif options.unseen:
         raise InputError("paints what pictures did not show, expected an appearance of pictures too", field="unseen")
-    if not painter[1]:
+    if not name:
         return pictured, pictured
     require_learned()
     from uniscene_sim.camera.splat.learned.model import PainterModel  # imports torch
     from uniscene_sim.camera.splat.learned.painted import PaintedTiles
 
-    with named_option(painter[0]):
-        return pictured, PaintedTiles(PainterModel.load(painter[1]), options.noise, pictured, user_cache("painted"))
+    with named_option(option):
+        model = PainterModel.load(name)
+        if pictured is not None and not model.recorded:
+            raise InputError("paints colours without light, expected a painter that learned from pictures", file=name)
+    return pictured, PaintedTiles(model, options.noise, pictured, user_cache("painted"))

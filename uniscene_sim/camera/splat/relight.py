@@ -45,6 +45,7 @@ _SHADOW_M = 60.0  # less than a tile, so that a shadow on a splat comes from its
 _OFF_M = 0.12  # shadow rays start this far off a splat, plus a share of its level's size
 _OFF_AGENT_M, _OFF_GROUND_M = 0.2, 0.02  # the same, off pixels of agents and of the world
 _FULL = 1.25  # what little shines through between splats is not seen
+_MOSTLY_RECORDED = 1.5  # share of sun, where most of a pixel is splats that have `RECORDED`, and agents have 1
 _LEAST_OPACITY = 0.5  # of pixels that have a depth and a label
 
 
@@ -173,14 +174,16 @@ def relight_rows(scene: CameraScene, camera: PosedCamera, projected, blended: Bl
                 ray, at = Ray(ox, oy, oz, dx, dy, dz), SurfacePoint(x, y, z, nx, ny, nz)
                 sun, open_sky = float(blended.light[v, u, 0]), float(blended.light[v, u, 1])
                 albedo = blended.albedo[v, u]
-                if sun > 1.0:
+                if sun > _MOSTLY_RECORDED:
                     shade = day * (agent_ambient_occlusion(scene, x, y, z) if row < 0 else 1.0)
                     red, green = shade * untoned(float(albedo[0])), shade * untoned(float(albedo[1]))
                     blue = shade * untoned(float(albedo[2]))
                 else:
                     lights = int(scene.agents.lights[row]) if row >= 0 else 0
                     surface = SurfaceMaterial(m, float(albedo[0]), float(albedo[1]), float(albedo[2]), lights, row >= 0)
-                    red, green, blue = _lit(scene, candidates, surface, row, at, ray, t, t * pixel_angle, sun, open_sky)
+                    red, green, blue = _lit(
+                        scene, candidates, surface, row, at, ray, t, t * pixel_angle, min(sun, 1.0), open_sky
+                    )
                     red, green, blue = apply_haze(sky, t, red, green, blue)
             if opacity < 0.996:
                 r, g, b = sky_radiance(sky, dx, dy, dz, True)

@@ -72,9 +72,10 @@ class PainterModel:
         model.require_networks("vae", "flow", made_by="train appearance")
         vae = load_network(model, "vae", lambda sizes: PaintVae(PaintVaeConfig(**sizes)))
         flow = load_network(model, "flow", lambda sizes: UNet(UNetConfig(**sizes)))
-        if flow.config.channels != COLUMNS or flow.config.latent != vae.config.latent:
-            raise InputError("expected a flow over the latents of its VAE, with the channels of `COLUMNS`",
-                             file=model.folder / CONFIG, field="flow")  # fmt: skip
+        fits = flow.config.latent == vae.config.latent and flow.config.patch == PaintVaeConfig.patch
+        if flow.config.channels != COLUMNS or not fits or flow.config.attention:
+            what = "expected a flow without attention over the latents of its VAE, with the channels of `COLUMNS`"
+            raise InputError(what, file=model.folder / CONFIG, field="flow")
         return cls(model.name, vae, flow, model.sha256, device, **_engine(model))
 
     def encode(self, columns: np.ndarray, given: SplatConditions, codes: np.ndarray) -> np.ndarray:

@@ -114,7 +114,7 @@ class PaintVae(nn.Module):
             colours: float (B, P, 3).
         """
         b, _, nx, ny = columns.shape
-        seen = self.gather(torch.cat([self.of_class(points.label), points.local, 2.0 * colours - 1.0], dim=-1))
+        seen = self.gather(torch.cat([self.of_class(points.label), points.local, 2.0 * colours - 1.0], dim=-1)).float()
         i, j = (points.at[..., k].long().clamp(0, n - 1) for k, n in ((0, nx), (1, ny)))
         cell = ((torch.arange(b, device=i.device)[:, None] * nx + i) * ny + j).reshape(-1)
         ones = seen.new_ones(*seen.shape[:2], 1)

@@ -2,7 +2,8 @@
 
 A tile is painted on a canvas that reaches 9.6 m into its neighbours, from noise that belongs to the place in the world.
 What far is does not matter to the networks, so two tiles agree along their border, and a tile depends on itself and
-its eight neighbours alone, in whatever order tiles are asked for.
+its eight neighbours alone, in whatever order tiles are asked for. What pictures showed of a tile is completed within
+that tile: of its neighbours only what stands there counts.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import replace
+from threading import Lock
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from uniscene_sim.camera.splat.appearance import GAMMA, Appearance, ColouredTile, colour_codes, geometry_key
 from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, KEPT, SplatConditions, columns_of, splat_conditions
 from uniscene_sim.camera.splat.learned.model import PainterModel
-from uniscene_sim.camera.splat.splats import Splats
 from uniscene_sim.camera.splat.surfaces import tile_splats
 from uniscene_sim.occupancy.learned.tile_latents import world_noise
 from uniscene_sim.storage.disk_cache import DiskCache
@@ -30,9 +32,13 @@ _MARGIN = 12  # columns: six latent cells
 _SIDE = int(TILE_M / COLUMN_M)
 _PATCH = 2  # columns along a latent cell
 _CELLS, _RIM = _SIDE // _PATCH, _MARGIN // _PATCH
-_REMEMBERED = 256  # tiles whose columns are remembered, of 1 MB each
+_REMEMBERED = 256  # tiles of a store whose columns are remembered, of 1 MB each
 _GRAIN = 53  # use of random numbers
 _ENOUGH = 0.3  # share of a latent cell's splats that pictures must have shown for it to be known
+
+
+#: By index: what stands in the columns of a tile, for as long as it is that tile.
+_Columns = OrderedDict[tuple[int, int], tuple[ref[Tile], np.ndarray]]
 
 
 class PaintedTiles:
@@ -56,9 +62,10 @@ class PaintedTiles:
         cache: DiskCache | None = None,
     ):
         self.model, self.seed, self._pictured, self._cache = model, seed, pictured, cache
-        self.recorded = model.recorded or pictured is not None
+        self.recorded = model.recorded
         self._source = source_key(__name__)
-        self._columns: OrderedDict[tuple[int, int], tuple[Tile, np.ndarray]] = OrderedDict()
+        self._columns: WeakKeyDictionary[TileSource, _Columns] = WeakKeyDictionary()
+        self._lock = Lock()
 
     def coloured(self, index: tuple[int, int], store: TileSource) -> ColouredTile:
         """A tile in its colours.
@@ -66,14 +73,18 @@ class PaintedTiles:
         Args:
             index: of the tile.
             store: where it and its neighbours come from.
+
+        Raises:
+            InputError: the colours of its pictures are damaged.
         """
         tile = store.get(*index)
         found = self._pictured.coloured(index, store) if self._pictured else None
         if found is None:
             splats = tile_splats(tile)
-            self._remember(index, tile, splats)
             found = ColouredTile(np.zeros((TILE_BLOCKS,) * 2, np.bool_), splats, np.zeros(len(splats), np.bool_))
-        codes, pane = self._look(index, found, splat_conditions(found.splats, tile), self._canvas(index, store))
+        given = splat_conditions(found.splats, tile)
+        columns = self._canvas(index, store, None if found.fine.any() else given)
+        codes, pane = self._look(index, found, given, columns)
         painted = ~found.seen & ~KEPT[found.splats.material]
         albedo, material = found.splats.albedo.copy(), found.splats.material.copy()
         albedo[painted] = (codes[painted] / np.float32(255.0)) ** np.float32(GAMMA)
@@ -120,35 +131,36 @@ class PaintedTiles:
         """Latents (c, x, y) where pictures showed enough of a canvas, and where that is, bool (x, y)."""
         if not found.seen.any():
             return None, None
-        latents = self.model.encode(columns, given[found.seen], colour_codes(found.splats.albedo[found.seen]))
+        seen = found.seen & ~KEPT[found.splats.material]  # as in training
+        latents = self.model.encode(columns, given[seen], colour_codes(found.splats.albedo[seen]))
         side = latents.shape[1]
         cell = (given.place[:, :2] / (_PATCH * COLUMN_M)).astype(np.int64).clip(0, side - 1) @ (side, 1)
         count = np.bincount(cell, minlength=side * side)
-        share = np.bincount(cell, found.seen, side * side) / np.maximum(count, 1)
+        share = np.bincount(cell, seen, side * side) / np.maximum(count, 1)
         return latents, (share > _ENOUGH).reshape(side, side)
 
-    def _canvas(self, index: tuple[int, int], store: TileSource) -> np.ndarray:
-        """What stands in the columns of a tile and around it, float32 (C, 104, 104)."""
-        rows = [[self._of_tile((index[0] + i, index[1] + j), store) for j in (-1, 0, 1)] for i in (-1, 0, 1)]
+    def _canvas(self, index: tuple[int, int], store: TileSource, own: SplatConditions | None = None) -> np.ndarray:
+        """What stands in the columns of a tile and around it, float32 (C, 104, 104); `own`: the tile's, if known."""
+        rows = [
+            [self._of_tile((index[0] + i, index[1] + j), store, None if i or j else own) for j in (-1, 0, 1)]
+            for i in (-1, 0, 1)
+        ]
         around = np.concatenate([np.concatenate(row, axis=2) for row in rows], axis=1)
         cut = slice(_SIDE - _MARGIN, 2 * _SIDE + _MARGIN)
         return np.ascontiguousarray(around[:, cut, cut])
 
-    def _of_tile(self, index: tuple[int, int], store: TileSource) -> np.ndarray:
+    def _of_tile(self, index: tuple[int, int], store: TileSource, given: SplatConditions | None) -> np.ndarray:
         """Columns of a tile, found anew where it has become another one."""
-        tile, known = store.get(*index), self._columns.get(index)
-        if known is None or known[0] is not tile:
-            return self._remember(index, tile, tile_splats(tile))
-        self._columns.move_to_end(index)
+        tile = store.get(*index)
+        with self._lock:
+            columns = self._columns.setdefault(store, OrderedDict())
+            known = columns.pop(index, None)
+            if known is None or known[0]() is not tile:
+                known = ref(tile), columns_of(given or splat_conditions(tile_splats(tile), tile))
+            columns[index] = known  # the latest is the last
+            while len(columns) > _REMEMBERED:
+                columns.popitem(last=False)
         return known[1]
-
-    def _remember(self, index: tuple[int, int], tile: Tile, splats: Splats) -> np.ndarray:
-        columns = columns_of(splat_conditions(splats, tile))
-        self._columns[index] = tile, columns
-        self._columns.move_to_end(index)
-        while len(self._columns) > _REMEMBERED:
-            self._columns.popitem(last=False)
-        return columns
 
 
 def _shifted(given: SplatConditions) -> SplatConditions:
