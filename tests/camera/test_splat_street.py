@@ -5,6 +5,7 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
+from scipy.ndimage import binary_erosion, median_filter
 
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras
@@ -210,3 +211,12 @@ def test_nights_have_lamps(view, engine):
     ours, theirs = night.rgb[road].mean(axis=1), rays.rgb[road].mean(axis=1)
     assert ours.mean() == pytest.approx(theirs.mean(), rel=0.05)
     assert theirs.max() > 2.0 * theirs.min() and np.corrcoef(ours, theirs)[0, 1] > 0.9
+
+
+def test_light_has_no_specks_where_sums_of_shares_are_rounded(engine, view):
+    """A share of sun that is a last bit above one is no recorded light."""
+    (image,) = seen(engine, view)
+    road = binary_erosion((image.semantic == OccClass.DRIVEABLE_SURFACE) & (image.depth < 20.0))
+    grey = image.rgb.astype(float).mean(axis=2)
+    off = np.abs(grey - median_filter(grey, 3))[road]
+    assert len(off) > 300 and (off > 12.0).mean() < 0.01
