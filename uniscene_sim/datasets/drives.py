@@ -17,7 +17,7 @@ from uniscene_sim.datasets.windows import SEEDED
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GENERATED_GRID
-from uniscene_sim.layout import AGENT_DTYPE
+from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.towns.town import make_town
@@ -32,8 +32,8 @@ from uniscene_sim.storage.output_file import told
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "map_arrays", "plan_seed",
-           "sample_drives", "square_arrays", "window_arrays"]  # fmt: skip
+__all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "map_arrays", "moment_layout",
+           "plan_seed", "sample_drives", "square_arrays", "window_arrays"]  # fmt: skip
 
 #: Seeds of the towns of each split; the splits are disjoint.
 SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
@@ -78,6 +78,22 @@ def sample_drives(static_map: StaticMap, seed: int, windows: int, signal_heads: 
             if signal_heads:
                 there = np.concatenate([there, agents[is_head]])
             yield DriveSample(n, stamp_us, pose, objects, there)
+
+
+def moment_layout(stamp_us: int, pose: Pose, agents: np.ndarray, seed: int, style: Style) -> LayoutFrame:
+    """The layout of a single moment, whose ego stands.
+
+    Args:
+        stamp_us: its time.
+        pose: of the ego.
+        agents: AGENT_DTYPE.
+        seed: of the world.
+        style: weather and hour.
+    """
+    return LayoutFrame(
+        stamp_us, pose, np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), agents, np.zeros(0, np.uint8), np.zeros((0, 3)), "",
+        seed, style=style,
+    )  # fmt: skip
 
 
 def plan_seed(seed: int, sequence: int) -> int:

@@ -20,12 +20,12 @@ from uniscene_sim.annotations.flow import camera_flow
 from uniscene_sim.assembly import tile_store
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.compute.processes import in_processes
-from uniscene_sim.datasets.drives import SEQUENCE, DriveSample, check_split, plan_seed, sample_drives
+from uniscene_sim.datasets.drives import SEQUENCE, DriveSample, check_split, moment_layout, plan_seed, sample_drives
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import CameraBuffers
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
+from uniscene_sim.layout import AGENT_DTYPE, LayoutFrame, Style
 from uniscene_sim.lens import LENSES
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.towns.town import make_town
@@ -182,7 +182,7 @@ def simulate_images(
     planes: dict[str, dict[str, list[np.ndarray]]] = {s.name: {name: [] for name in _PLANES} for s in cameras}
     layouts = []
     for moment in moments:
-        layout = _layout(moment.stamp_us, moment.pose, moment.agents, seed, style)
+        layout = moment_layout(moment.stamp_us, moment.pose, moment.agents, seed, style)
         atlas.update(moment.pose.x, moment.pose.y, reach)
         view = WorldView(layout, (), atlas)
         images = engine.step([None], [view], cameras)[1][0]
@@ -193,13 +193,6 @@ def simulate_images(
         layouts.append(layout)
     stacked = {camera: {name: np.stack(some) for name, some in of.items()} for camera, of in planes.items()}
     return DriveImages(seed, style, tuple(cameras), tuple(layouts), stacked)
-
-
-def _layout(stamp_us: int, pose: Pose, agents: np.ndarray, seed: int, style: Style) -> LayoutFrame:
-    return LayoutFrame(
-        stamp_us, pose, np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), agents, np.zeros(0, np.uint8), np.zeros((0, 3)), "",
-        seed, style=style,
-    )  # fmt: skip
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -263,7 +256,7 @@ def read_images(path: str | Path, cameras: Sequence[str] | None = None) -> Drive
         style = Style(str(a["weather"]), float(a["hour"]))
         ends = np.cumsum(a["agents_of"])
         layouts = tuple(
-            _layout(int(stamp), Pose(*pose), agents, int(a["seed"]), style)
+            moment_layout(int(stamp), Pose(*pose), agents, int(a["seed"]), style)
             for stamp, pose, agents in zip(
                 a["stamp_us"], a["pose"].tolist(), np.split(a["agents"], ends[:-1]), strict=True
             )

@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from uniscene_sim.assembly import tile_store
 from uniscene_sim.compute.keyed_random import key_of
-from uniscene_sim.datasets.drives import DriveSample, check_split, sample_drives
+from uniscene_sim.datasets.drives import DriveSample, check_split, moment_layout, sample_drives
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
+from uniscene_sim.layout import AGENT_DTYPE, Style
 from uniscene_sim.lidar.learned.voxels import Cells, agent_cells, join_cells, tile_cells
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.lidar.raycast.footprint import empty_echoes, find_echoes
@@ -173,9 +173,8 @@ def simulate_sweeps(
     for n, moment in enumerate(moments):
         there, pose, spec = moment.agents.copy(), moment.pose, sensors[n % len(sensors)]
         there["vel"] = 0.0
-        frame = LayoutFrame(moment.stamp_us, pose, np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), there,
-                            np.zeros(0, np.uint8), np.zeros((0, 3)), "", seed + n,
-                            style=Style(weathers[int(rng.integers(len(weathers)))]))  # fmt: skip
+        style = Style(weathers[int(rng.integers(len(weathers)))])
+        frame = moment_layout(moment.stamp_us, pose, there, seed + n, style)
         atlas.update(pose.x, pose.y, spec.max_range_m + 4.0)
         sweeps.append(sweep_truth(WorldView(frame, (), atlas), spec, n))
         agents.append(there)

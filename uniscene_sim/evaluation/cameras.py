@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from uniscene_sim.annotations.flow import camera_flow
 from uniscene_sim.assembly import tile_store
-from uniscene_sim.datasets.drives import SEQUENCE, SPLITS, plan_seed, sample_drives
+from uniscene_sim.datasets.drives import SEQUENCE, SPLITS, moment_layout, plan_seed, sample_drives
 from uniscene_sim.frames import CameraBuffers, CameraFrame
 from uniscene_sim.interfaces import CameraEngine, WorldView
-from uniscene_sim.layout import EgoVehicle, LayoutFrame, Style
+from uniscene_sim.layout import LayoutFrame, Style
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.plugins import construct, load_plugin
@@ -76,10 +76,7 @@ def evaluate_cameras(engines: Sequence[str], towns: int = 4, rig: str = "nuscene
             first: WorldView | None = None
             begun: dict[str, dict[str, CameraFrame]] = {}
             for moment in moments:
-                layout = LayoutFrame(
-                    moment.stamp_us, moment.pose, np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), moment.agents,
-                    np.zeros(0, np.uint8), np.zeros((0, 3)), "", seed, style=Style(),
-                )  # fmt: skip
+                layout = moment_layout(moment.stamp_us, moment.pose, moment.agents, seed, Style())
                 atlas.update(moment.pose.x, moment.pose.y, reach)
                 view = WorldView(layout, (), atlas)
                 images = {name: engine.step([None], [view], cameras)[1][0] for name, engine in made.items()}

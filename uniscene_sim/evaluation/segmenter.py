@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from uniscene_sim.assembly import tile_store
-from uniscene_sim.datasets.drives import SPLITS, plan_seed, sample_drives
+from uniscene_sim.datasets.drives import SPLITS, moment_layout, plan_seed, sample_drives
 from uniscene_sim.interfaces import CameraEngine, WorldView
-from uniscene_sim.layout import EgoVehicle, LayoutFrame, Style
+from uniscene_sim.layout import Style
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.plugins import construct, load_plugin
@@ -83,10 +83,7 @@ def _images(engines: dict[str, CameraEngine], first: int, towns: int) -> tuple[d
         town = make_town(seed)
         atlas = TileAtlas(tile_store("procedural", town, plan_seed(seed, 0)))
         for moment in sample_drives(town, seed, _MOMENTS, signal_heads=True):
-            layout = LayoutFrame(
-                moment.stamp_us, moment.pose, np.zeros(3), 0.0, 0.0, 0.0, EgoVehicle(), moment.agents,
-                np.zeros(0, np.uint8), np.zeros((0, 3)), "", seed, style=Style(),
-            )  # fmt: skip
+            layout = moment_layout(moment.stamp_us, moment.pose, moment.agents, seed, Style())
             atlas.update(moment.pose.x, moment.pose.y, _RANGE_M)
             view = WorldView(layout, (), atlas)
             for name, engine in engines.items():
