@@ -52,7 +52,7 @@ BUILT_IN = [("source", "scenario"), ("occupancy", "procedural"), ("window", "exa
 
 
 @pytest.mark.parametrize(("slot", "name"), BUILT_IN)
-def test_what_is_built_in_keeps_the_rules(slot, name):
+def test_what_is_built_in_keeps_the_rules(slot, name, one_street):
     findings = list(conformance.check(slot, name))
     assert len(findings) >= 6 and all(f.passed for f in findings), [f for f in findings if not f.passed]
 
