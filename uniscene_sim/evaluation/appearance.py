@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import label as components
 from tqdm import tqdm
 
-from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, SplatConditions, columns_of
+from uniscene_sim.camera.splat.learned.conditions import BANDS_M, COLUMN_M, SplatConditions, columns_of
 from uniscene_sim.camera.splat.learned.model import PainterModel
 from uniscene_sim.datasets.coloured_tiles import LessonTile
 from uniscene_sim.occupancy.learned.tile_latents import world_noise
@@ -26,7 +26,6 @@ _NOISES = 8
 _SIDE = int(TILE_M / COLUMN_M)
 _WALL_M = (1.0, 7.0)  # heights of walls that houses are found by
 _LEAST = 60  # splats of a house
-_BANDS_M = (0.5, 2.0, 4.0, 7.0, 11.0)
 
 
 @dataclass(frozen=True)
@@ -131,9 +130,9 @@ def _kind(given: SplatConditions, finely: bool) -> np.ndarray:
     """Row of a table for each splat."""
     kind = given.label.astype(np.int64)
     if finely:
-        band = np.searchsorted(_BANDS_M, given.place[:, 2], side="right")
+        band = np.searchsorted(BANDS_M, given.place[:, 2], side="right")
         way = np.where(given.normal[:, 2] > 0.5, 1, np.where(np.abs(given.normal).max(axis=1) == 0.0, 2, 0))
-        kind = (kind * (len(_BANDS_M) + 1) + band) * 3 + way
+        kind = (kind * (len(BANDS_M) + 1) + band) * 3 + way
     return kind
 
 

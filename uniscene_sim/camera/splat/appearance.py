@@ -33,6 +33,7 @@ __all__ = [
     "TileColours",
     "colour_codes",
     "geometry_key",
+    "linear_colours",
     "write_appearance",
 ]
 
@@ -132,8 +133,7 @@ class Appearance:
         splats = tile_splats(store.get(*index), np.ascontiguousarray(fine))
         if len(colours) != len(splats) or data["key"].tobytes() != geometry_key(splats):
             return None
-        albedo = ((colours / np.float32(255.0)) ** np.float32(GAMMA)).astype(np.float32)
-        return ColouredTile(fine, replace(splats, albedo=albedo), data["seen"])
+        return ColouredTile(fine, replace(splats, albedo=linear_colours(colours)), data["seen"])
 
     def body_of(self, cls: int, size: np.ndarray) -> int:
         """Number of the body of a class that is nearest in size to an agent, -1 if there is none of the class."""
@@ -181,6 +181,12 @@ def colour_codes(albedo: np.ndarray) -> np.ndarray:
     """Linear colours as uint8 codes."""
     coded: np.ndarray = np.rint(255.0 * np.clip(albedo, 0.0, 1.0) ** (1.0 / GAMMA)).astype(np.uint8)
     return coded
+
+
+def linear_colours(codes: np.ndarray) -> np.ndarray:
+    """Linear colours, float32, of uint8 codes: the inverse of `colour_codes`."""
+    linear: np.ndarray = ((codes / np.float32(255.0)) ** np.float32(GAMMA)).astype(np.float32)
+    return linear
 
 
 def _read_body(file: Path) -> Body:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from uniscene_sim.assembly import tile_store
-from uniscene_sim.camera.splat.appearance import GAMMA
+from uniscene_sim.camera.splat.appearance import linear_colours
 from uniscene_sim.datasets.lift.appearance import Kind, Stand, StreetCanvas
 from uniscene_sim.datasets.lift.colours import ROUNDS, lift_colours
 from uniscene_sim.datasets.lift.drive import View
@@ -57,8 +57,7 @@ class OwnDrive:
     def image(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """A picture, linear float32 (H, W, 3), and which pixels count, float32 (H, W): all."""
         coded = self._images[view.camera.name, round(view.time_s * 1e6)]
-        linear = ((coded / np.float32(255.0)) ** np.float32(GAMMA)).astype(np.float32)
-        return linear, np.ones(coded.shape[:2], np.float32)
+        return linear_colours(coded), np.ones(coded.shape[:2], np.float32)
 
     def canvas(self) -> StreetCanvas:
         """The splats of the world that was recorded."""

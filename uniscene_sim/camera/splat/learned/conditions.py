@@ -11,15 +11,16 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from uniscene_sim.camera.splat.splats import Splats
-from uniscene_sim.taxonomy import MATERIAL_LABEL, Material, OccClass
+from uniscene_sim.taxonomy import IS_ROAD_MARKING, MATERIAL_LABEL, Material, OccClass
 from uniscene_sim.tile import GROUND_SAMPLES, GROUND_STEP_M, TILE_M, Tile
 
-__all__ = ["COLUMNS", "COLUMN_M", "KEPT", "SplatConditions", "columns_of", "splat_conditions"]
+__all__ = ["BANDS_M", "COLUMNS", "COLUMN_M", "KEPT", "SplatConditions", "columns_of", "splat_conditions"]
 
 COLUMN_M = 0.8
 _SIDE = int(TILE_M / COLUMN_M)
-_BANDS_M = (0.5, 2.0, 4.0, 7.0, 11.0)  # heights above the ground that part the bands of a column
-_COUNT = len(_BANDS_M) + 1
+#: Heights above the ground that part the bands of a column.
+BANDS_M = (0.5, 2.0, 4.0, 7.0, 11.0)
+_COUNT = len(BANDS_M) + 1
 _GROUND = (OccClass.DRIVEABLE_SURFACE, OccClass.OTHER_FLAT, OccClass.SIDEWALK, OccClass.TERRAIN, OccClass.PED_CROSSING)
 _ROAD_LABELS = (OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER)
 _LOW_M, _HIGH_M = -2.0, 40.0
@@ -33,13 +34,11 @@ COLUMNS = (
     "others_low", "others_high",
 )  # fmt: skip
 
-#: Materials that are given, bool (256,).
-KEPT = np.zeros(256, np.bool_)
-for _name in ("LINE_WHITE LINE_YELLOW STOP_LINE CROSSING_STRIPE ARROW EDGE_LINE CENTRE_LINE_WHITE LINE_BLUE LINE_RED "
-              "LINE_ORANGE LINE_GREEN LINE_VIOLET POLE FENCE SIGN_WHITE SIGN_RED SIGN_BLUE SIGN_YELLOW BENCH BRIDGE "
-              "GUARD_RAIL LAMP").split():  # fmt: skip
+#: Materials that are given, bool (256,): markings of roads, but not what lies between stripes; and street furniture.
+KEPT = IS_ROAD_MARKING.copy()
+KEPT[[OccClass.PED_CROSSING, Material.CROSSING_GAP]] = False
+for _name in "POLE FENCE SIGN_WHITE SIGN_RED SIGN_BLUE SIGN_YELLOW BENCH BRIDGE GUARD_RAIL LAMP".split():
     KEPT[Material[_name]] = True
-KEPT[[OccClass.ROAD_DIVIDER, OccClass.LANE_DIVIDER]] = True
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def columns_of(given: SplatConditions) -> np.ndarray:
     """What stands in each column of 0.8 m, float32 (C, 80, 80), in the channels of `COLUMNS`."""
     i, j = (np.clip((given.place[:, axis] / COLUMN_M).astype(np.int64), 0, _SIDE - 1) for axis in (0, 1))
     cell, area = i * _SIDE + j, given.size**2
-    band = np.searchsorted(_BANDS_M, given.place[:, 2], side="right")
+    band = np.searchsorted(BANDS_M, given.place[:, 2], side="right")
     cells = _SIDE * _SIDE
 
     def sums(rows: np.ndarray, weight: np.ndarray, part: np.ndarray, parts: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from uniscene_sim.camera.splat.appearance import GAMMA, Appearance, ColouredTile, colour_codes, geometry_key
+from uniscene_sim.camera.splat.appearance import Appearance, ColouredTile, colour_codes, geometry_key, linear_colours
 from uniscene_sim.camera.splat.learned.conditions import COLUMN_M, KEPT, SplatConditions, columns_of, splat_conditions
 from uniscene_sim.camera.splat.learned.model import PainterModel
 from uniscene_sim.camera.splat.surfaces import tile_splats
@@ -87,7 +87,7 @@ class PaintedTiles:
         codes, pane = self._look(index, found, given, columns)
         painted = ~found.seen & ~KEPT[found.splats.material]
         albedo, material = found.splats.albedo.copy(), found.splats.material.copy()
-        albedo[painted] = (codes[painted] / np.float32(255.0)) ** np.float32(GAMMA)
+        albedo[painted] = linear_colours(codes[painted])
         house = painted & (MATERIAL_LABEL[material] == OccClass.MANMADE)
         material[house] = OccClass.MANMADE
         if not self.recorded:
