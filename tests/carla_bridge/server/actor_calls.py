@@ -1,21 +1,18 @@
-"""RPCs about actors, alone and in batches."""
+"""RPCs about actors, alone and in batches. Each runs with the world to itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.carla_bridge.server.actors import Actor, Drive, Light, Vector, VehicleState, physics
+from tests.carla_bridge.server.actors import Drive, Light, Vector, VehicleState, physics
 from tests.carla_bridge.server.rpc import CallError, bare, value, void
-
-if TYPE_CHECKING:
-    from tests.carla_bridge.server.server import Server
+from tests.carla_bridge.server.world import World
 
 
 class ActorCalls:
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._world = server.world
+    def __init__(self, world: World) -> None:
+        self._world = world
         self._batch: dict[int, Callable[..., Any]] = {
             1: self.destroy_actor, 2: self.apply_control_to_vehicle, 3: self.apply_ackermann_control_to_vehicle,
             4: self.apply_control_to_walker, 5: self.apply_physics_control, 6: self.set_actor_transform,
@@ -35,20 +32,17 @@ class ActorCalls:
 
     @value
     def spawn_actor(self, description: list[Any], transform: list[Vector]) -> list[Any]:
-        with self._server.lock:
-            return self._world.spawn(description, transform).encoded()
+        return self._world.spawn(description, transform).encoded()
 
     @value
     def spawn_actor_with_parent(
         self, description: list[Any], transform: list[Vector], parent: int, attachment: int, socket: str
     ) -> list[Any]:
-        with self._server.lock:
-            return self._world.spawn(description, transform, parent).encoded()
+        return self._world.spawn(description, transform, parent).encoded()
 
     @value
     def destroy_actor(self, number: int) -> bool:
-        with self._server.lock:
-            self._world.destroy(number)
+        self._world.destroy(number)
         return True
 
     @value
@@ -57,40 +51,34 @@ class ActorCalls:
 
     @void
     def set_actor_transform(self, number: int, transform: list[Vector]) -> None:
-        with self._server.lock:
-            self._world.move_to(number, *transform)
+        self._world.move_to(number, *transform)
 
     @void
     def set_actor_location(self, number: int, location: Vector) -> None:
-        with self._server.lock:
-            self._world.move_to(number, location)
+        self._world.move_to(number, location)
 
     @void
     def set_actor_target_velocity(self, number: int, velocity: Vector) -> None:
-        with self._server.lock:
-            actor = self._world.actor(number)
-            actor.velocity = list(velocity)
-            if actor.vehicle:
-                actor.vehicle.drive, actor.vehicle.target_velocity = Drive.VELOCITY, velocity
+        actor = self._world.actor(number)
+        actor.velocity = list(velocity)
+        if actor.vehicle:
+            actor.vehicle.coast(velocity, actor.rotation[1])
 
     @void
     def set_actor_target_angular_velocity(self, number: int, velocity: Vector) -> None:
-        with self._server.lock:
-            actor = self._world.actor(number)
-            actor.angular_velocity = list(velocity)
-            if actor.vehicle:
-                actor.vehicle.target_turn = velocity
+        actor = self._world.actor(number)
+        actor.angular_velocity = list(velocity)
+        if actor.vehicle:
+            actor.vehicle.target_turn = velocity
 
     @void
     def enable_actor_constant_velocity(self, number: int, velocity: Vector) -> None:
-        with self._server.lock:
-            vehicle = self._vehicle(number)
-            vehicle.drive, vehicle.target_velocity = Drive.CONSTANT, velocity
+        vehicle = self._vehicle(number)
+        vehicle.drive, vehicle.target_velocity = Drive.CONSTANT, velocity
 
     @void
     def disable_actor_constant_velocity(self, number: int) -> None:
-        with self._server.lock:
-            self._vehicle(number).drive = Drive.CONTROL
+        self._vehicle(number).drive = Drive.CONTROL
 
     @void
     def add_actor_impulse(self, number: int, impulse: Vector) -> None: ...
@@ -115,26 +103,23 @@ class ActorCalls:
     @void
     def apply_control_to_vehicle(self, number: int, control: list[Any]) -> None:
         """Takes effect from the next tick on; a constant velocity that was enabled stays."""
-        with self._server.lock:
-            vehicle = self._vehicle(number)
-            vehicle.control = control
-            if vehicle.drive is not Drive.CONSTANT:
-                vehicle.drive = Drive.CONTROL
+        vehicle = self._vehicle(number)
+        vehicle.control = control
+        if vehicle.drive is not Drive.CONSTANT:
+            vehicle.drive = Drive.CONTROL
 
     @void
     def apply_ackermann_control_to_vehicle(self, number: int, control: list[float]) -> None:
         """The steering angle is in radians, positive to the right, as the documentation of CARLA has it."""
-        with self._server.lock:
-            vehicle = self._vehicle(number)
-            vehicle.ackermann, vehicle.drive = control, Drive.ACKERMANN
+        vehicle = self._vehicle(number)
+        vehicle.ackermann, vehicle.drive = control, Drive.ACKERMANN
 
     @void
     def apply_control_to_walker(self, number: int, control: list[Any]) -> None:
-        with self._server.lock:
-            walker = self._world.actor(number).walker
-            if walker is None:
-                raise CallError(f"Actor {number} is no walker")
-            walker.direction, walker.speed, walker.jump = control
+        walker = self._world.actor(number).walker
+        if walker is None:
+            raise CallError(f"Actor {number} is no walker")
+        walker.direction, walker.speed, walker.jump = control
 
     @value
     def get_physics_control(self, number: int) -> list[Any]:
@@ -154,8 +139,7 @@ class ActorCalls:
 
     @value
     def get_vehicle_light_states(self) -> list[Any]:
-        with self._server.lock:
-            return [[actor.id, actor.vehicle.lights] for actor in self._world.actors.values() if actor.vehicle]
+        return [[actor.id, actor.vehicle.lights] for actor in self._world.actors.values() if actor.vehicle]
 
     @value
     def get_wheel_steer_angle(self, number: int, wheel: int) -> float:
@@ -169,9 +153,8 @@ class ActorCalls:
 
     @void
     def set_traffic_light_state(self, number: int, state: int) -> None:
-        with self._server.lock:
-            light = self._light(number)
-            light.state, light.elapsed_s = state, 0.0
+        light = self._light(number)
+        light.state, light.elapsed_s = state, 0.0
 
     @void
     def set_traffic_light_green_time(self, number: int, seconds: float) -> None:
@@ -187,23 +170,20 @@ class ActorCalls:
 
     @void
     def freeze_all_traffic_lights(self, on: bool) -> None:
-        with self._server.lock:
-            for _, light in self._world.lights():
-                light.frozen = on
+        for _, light in self._world.lights():
+            light.frozen = on
 
     @void
     def reset_traffic_light_group(self, number: int) -> None:
-        with self._server.lock:
-            group = self._light(number).group
-            for _, light in self._world.lights():
-                if light.group == group:
-                    light.elapsed_s = 0.0
+        group = self._light(number).group
+        for _, light in self._world.lights():
+            if light.group == group:
+                light.elapsed_s = 0.0
 
     @void
     def reset_all_traffic_lights(self) -> None:
-        with self._server.lock:
-            for _, light in self._world.lights():
-                light.elapsed_s = 0.0
+        for _, light in self._world.lights():
+            light.elapsed_s = 0.0
 
     @value
     def get_group_traffic_lights(self, number: int) -> list[int]:
@@ -233,22 +213,19 @@ class ActorCalls:
         self, description: list[Any], transform: list[Vector], parent: list[Any], attachment: int, socket: str,
         then: list[Any],
     ) -> int:  # fmt: skip
-        with self._server.lock:
-            actor: Actor = self._world.spawn(description, transform, parent[1] if parent[0] else 0)
-            for ((index, fields),) in then:
-                self._command(index, [actor.id, *fields[1:]])
-            return actor.id
+        actor = self._world.spawn(description, transform, parent[1] if parent[0] else 0)
+        for ((index, fields),) in then:
+            self._command(index, [actor.id, *fields[1:]])
+        return actor.id
 
     def _walker_state(self, number: int, transform: list[Vector], speed: float) -> None:
-        with self._server.lock:
-            self._world.move_to(number, *transform)
-            walker = self._world.actor(number).walker
-            if walker:
-                walker.speed = speed
+        self._world.move_to(number, *transform)
+        walker = self._world.actor(number).walker
+        if walker:
+            walker.speed = speed
 
     def _autopilot(self, number: int, on: bool) -> None:
-        with self._server.lock:
-            self._vehicle(number).drive = Drive.AUTOPILOT if on else Drive.CONTROL
+        self._vehicle(number).drive = Drive.AUTOPILOT if on else Drive.CONTROL
 
     def _vehicle(self, number: int) -> VehicleState:
         vehicle = self._world.actor(number).vehicle

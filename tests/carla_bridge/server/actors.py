@@ -27,7 +27,7 @@ class Drive(Enum):
 
 @dataclass
 class Box:
-    """Half sizes; the centre and the rotation are in the frame of the actor, or of the world for things of the level."""
+    """Centre, half sizes and rotation, in the frame of the actor or, for things of the level, of the world."""
 
     location: Vector
     extent: Vector
@@ -80,6 +80,12 @@ class VehicleState:
     cruise: float = 8.0  # m/s on autopilot
     lights: int = 0
     speed_limit_kmh: float = 30.0
+
+    def coast(self, velocity: Vector, yaw_deg: float) -> None:
+        """From now on at this velocity (frame of the world), until it is told otherwise."""
+        self.drive, self.target_velocity = Drive.VELOCITY, list(velocity)
+        ahead_x, ahead_y = forward(yaw_deg)
+        self.speed = velocity[0] * ahead_x + velocity[1] * ahead_y
 
 
 @dataclass
@@ -161,12 +167,13 @@ class Actor:
 
 
 def new_actor(
-    number: int, blueprint: Blueprint, location: Vector, rotation: Vector, attributes: list[list[Any]] | None = None
+    number: int, blueprint: Blueprint, transform: list[Vector], attributes: list[list[Any]] | None = None
 ) -> Actor:
     """An actor at rest. Attributes not given are those of the blueprint."""
     given = {name: [name, kind, text] for name, kind, text in attributes or []}
     own = {a.id: [a.id, a.type, a.values[0]] for a in blueprint.attributes}
     centre = [0.0, 0.0, 0.0 if blueprint.centred else blueprint.extent_m[2]]
+    location, rotation = transform
     actor = Actor(
         number, blueprint, [*(own | given).values()], list(location), list(rotation),
         Box(centre, list(blueprint.extent_m)),

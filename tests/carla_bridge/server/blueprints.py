@@ -45,9 +45,19 @@ def _role(*names: str) -> Attribute:
 
 
 def _vehicle(
-    id: str, extent_m: tuple[float, float, float], base_type: str, tag: int, wheel_base_m: float, *,
-    wheels: int = 4, generation: int = 2, radius_m: float = 0.35, special: str = "", mass_kg: float = 1800.0,
-    object_type: str = "", max_steer_deg: float = MAX_STEER_DEG,
+    id: str,
+    extent_m: tuple[float, float, float],
+    base_type: str,
+    tag: int,
+    wheel_base_m: float,
+    *,
+    wheels: int = 4,
+    generation: int = 2,
+    radius_m: float = 0.35,
+    special: str = "",
+    mass_kg: float = 1800.0,
+    object_type: str = "",
+    max_steer_deg: float = MAX_STEER_DEG,
 ) -> Blueprint:
     attributes = (
         _role("autopilot", "scenario", "ego_vehicle"),

@@ -89,7 +89,7 @@ class Commands:
             actor.vehicle.drive, actor.vehicle.path = Drive.AUTOPILOT, path or []
             actor.vehicle.cruise = 8.0 if speed is None else speed
         elif actor.vehicle and velocity:
-            actor.vehicle.drive, actor.vehicle.target_velocity = Drive.VELOCITY, velocity
+            actor.vehicle.coast(velocity, actor.rotation[1])
             actor.velocity = list(velocity)
         return {"id": actor.id}
 
@@ -103,7 +103,7 @@ class Commands:
         actor = self._world.actor(id)
         if actor.vehicle is None:
             raise ValueError(f"actor {id} is no vehicle")
-        actor.vehicle.drive, actor.vehicle.target_velocity = Drive.VELOCITY, velocity
+        actor.vehicle.coast(velocity, actor.rotation[1])
 
     def do_dormant(self, id: int, on: bool = True) -> None:
         self._world.actor(id).state = DORMANT if on else ACTIVE

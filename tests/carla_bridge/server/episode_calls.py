@@ -1,4 +1,5 @@
-"""RPCs about the episode as a whole: settings, ticks, map, weather, level, Traffic Manager."""
+"""RPCs about the episode as a whole: settings, ticks, map, weather, level, Traffic Manager. Each runs with the world to
+itself, as in the game thread of a real server."""
 
 from __future__ import annotations
 
@@ -45,9 +46,8 @@ class EpisodeCalls:
 
     @value
     def set_episode_settings(self, settings: list[Any]) -> int:
-        with self._server.lock:
-            self._world.settings = settings
-            return self._world.frame
+        self._world.settings = settings
+        return self._world.frame
 
     @value
     def tick_cue(self) -> int:
@@ -83,13 +83,12 @@ class EpisodeCalls:
     @void
     def load_new_episode(self, name: str, reset_settings: bool, layers: int) -> None:
         world, town = self._world, name.rpartition("/")[2] or self._world.town
-        with self._server.lock:
-            text = self._copied if town == "OpenDriveMap" else world.maps.get(town)
-            if text is None:
-                raise CallError(f"Map '{name}' not found")
-            if reset_settings:
-                world.settings = list(SETTINGS)
-            world.load(town, text)
+        text = self._copied if town == "OpenDriveMap" else world.maps.get(town)
+        if text is None:
+            raise CallError(f"Map '{name}' not found")
+        if reset_settings:
+            world.settings = list(SETTINGS)
+        world.load(town, text)
 
     @void
     def copy_opendrive_to_file(self, text: str, parameters: list[Any]) -> None:

@@ -1,5 +1,7 @@
-"""How actors move in a tick: vehicles as kinematic bicycles about the rear axle, in the left-handed frame (y to the right,
-yaw clockwise)."""
+"""How actors move in a tick: vehicles as kinematic bicycles about the rear axle.
+
+The frame is left-handed: y to the right, yaw and steering angles clockwise.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgpack
@@ -16,10 +17,6 @@ REQUEST, RESPONSE = 0, 1
 
 class CallError(Exception):
     """What the client is to raise: its text goes over the wire as CARLA's error response."""
-
-
-class Unanswered(Exception):
-    """This call gets no answer at all."""
 
 
 def value(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,13 +33,13 @@ def void(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def bare(function: Callable[..., Any]) -> Callable[..., Any]:
     """Marks an RPC whose result goes over the wire as it is; it has no error response."""
-    function.__dict__["reply"] = (lambda result: result, lambda text: [])
+    function.__dict__["reply"] = (lambda result: result, None)
     return function
 
 
 def methods_of(*objects: object) -> dict[str, Callable[..., Any]]:
     """All marked methods of the objects, by name, which is the name on the wire."""
-    found = {}
+    found: dict[str, Callable[..., Any]] = {}
     for owner in objects:
         for name, method in inspect.getmembers(owner, inspect.ismethod):
             if "reply" in method.__func__.__dict__:
@@ -51,15 +48,19 @@ def methods_of(*objects: object) -> dict[str, Callable[..., Any]]:
 
 
 class RpcServer:
-    """Answers requests on a listening socket, with `methods` by name.
+    """Answers requests on a listening socket, with `methods` by name, one at a time: each holds `lock`.
 
-    `before(method)` is asked ahead of every call: it may wait, raise `CallError` or `Unanswered`, or end the process.
+    `before(method)` is asked ahead of every call, without the lock: it may wait, raise `CallError`, or end the process.
     """
 
     def __init__(
-        self, listener: socket.socket, methods: Mapping[str, Callable[..., Any]], before: Callable[[str], None]
+        self,
+        listener: socket.socket,
+        methods: Mapping[str, Callable[..., Any]],
+        before: Callable[[str], None],
+        lock: AbstractContextManager[bool],
     ) -> None:
-        self._listener, self._methods, self._before = listener, methods, before
+        self._listener, self._methods, self._before, self._world_lock = listener, methods, before, lock
         self._arity = {name: len(inspect.signature(method).parameters) for name, method in methods.items()}
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
@@ -106,11 +107,10 @@ class RpcServer:
         success, failure = method.__func__.__dict__["reply"]  # type: ignore[attr-defined]
         try:
             self._before(name)
-            return [RESPONSE, number, None, success(method(*arguments))]
+            with self._world_lock:
+                return [RESPONSE, number, None, success(method(*arguments))]
         except CallError as error:
-            return [RESPONSE, number, None, failure(str(error))]
-        except Unanswered:
-            return None
+            return [RESPONSE, number, None, failure(str(error))] if failure else [RESPONSE, number, str(error), None]
         except Exception as error:  # as rpclib tells of an exception in a handler
             return [RESPONSE, number, f"{type(error).__name__}: {error}", None]
 

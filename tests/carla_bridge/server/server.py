@@ -24,7 +24,8 @@ class Server:
         self.stream = StreamServer(stream_listener)
         self.faults = Faults()
         self.episode_calls = EpisodeCalls(self)
-        self.rpc = RpcServer(rpc_listener, methods_of(self.episode_calls, ActorCalls(self)), self.faults.before)
+        methods = methods_of(self.episode_calls, ActorCalls(world))
+        self.rpc = RpcServer(rpc_listener, methods, self.faults.before, self.lock)
         self._ticks, self._tick_s = 0, 0.0
         self._last_tick = self._started = time.perf_counter()
 

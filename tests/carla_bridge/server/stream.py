@@ -35,7 +35,14 @@ assert ACTOR_DTYPE.itemsize == 119
 
 
 def episode_state(
-    actors: Sequence[Actor], *, frame: int, elapsed_s: float, delta_s: float, episode: int, flags: int, platform_s: float
+    actors: Sequence[Actor],
+    *,
+    frame: int,
+    elapsed_s: float,
+    delta_s: float,
+    episode: int,
+    flags: int,
+    platform_s: float,
 ) -> bytes:
     """One message of the episode stream, without its length."""
     head = struct.pack("<QQd6f", EPISODE_SENSOR_INDEX, frame, elapsed_s, *[0.0] * 6)

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.carla_bridge.server.actors import (
-    ACTIVE, GREEN, PENDING_KILL, RED, Actor, Box, Drive, Light, Thing, Vector, forward, new_actor,
+    ACTIVE,
+    GREEN,
+    PENDING_KILL,
+    RED,
+    Actor,
+    Box,
+    Light,
+    Thing,
+    Vector,
+    forward,
+    new_actor,
 )  # fmt: skip
 from tests.carla_bridge.server.blueprints import BLUEPRINTS, LEVEL_BLUEPRINTS
 from tests.carla_bridge.server.motion import move, wrapped
@@ -15,24 +25,38 @@ from tests.carla_bridge.server.opendrive import read_map
 from tests.carla_bridge.server.rpc import CallError
 
 CLEAR_NOON = [10.0, 0.0, 0.0, 5.0, 45.0, 60.0, 0.0, 0.75, 0.1, 0.0, 1.0, 0.03, 0.0331, 0.0]
-SETTINGS = [False, False, [False], True, 0.01, 10, 0.0, False, 3000.0, 2000.0, True]  # synchronous first, delta third
+SETTINGS: list[Any] = [
+    False,
+    False,
+    [False],
+    True,
+    0.01,
+    10,
+    0.0,
+    False,
+    3000.0,
+    2000.0,
+    True,
+]  # synchronous first, delta third
 SYNCHRONOUS, FIXED_DELTA = 0, 2
 
 
 class World:
     """One episode after the other on maps given as OpenDRIVE text.
 
-    Not safe for threads: whoever calls it holds `Server.lock`.
+    Not safe for threads: whoever calls it holds the lock of the server. Vectors are lists of floats in CARLA's frame
+    (metres, degrees), a transform is [location, rotation as pitch, yaw, roll].
     """
 
     def __init__(self, town: str = "Town10HD", opendrive: str = "") -> None:
         self.frame = 0
         self.episode = 0
         self.elapsed_s = 0.0
-        self.settings = list(SETTINGS)
+        self.settings: list[Any] = list(SETTINGS)
         self.maps: dict[str, str] = {}
         self._last_id = 23
         self.load(town, opendrive)
+        self.map_changed = False  # to those who come later, this was ever so
 
     def load(self, town: str, opendrive: str) -> None:
         """A new episode: all actors of the last one are gone, lights, signs and spawn points are those of the map."""
@@ -76,13 +100,11 @@ class World:
             if not actor.relative and actor.state == ACTIVE:
                 move(actor, delta_s)
 
-    def add(
-        self, type_id: str, transform: list[Vector], attributes: list[list[Any]] | None = None, *, number: int = 0
-    ) -> Actor:
+    def add(self, type_id: str, transform: list[Vector], attributes: list[list[Any]] | None = None) -> Actor:
         """An actor, wherever it may stand."""
         blueprint = BLUEPRINTS.get(type_id) or LEVEL_BLUEPRINTS[type_id]
         self._last_id += 1
-        actor = new_actor(number or self._last_id, blueprint, *transform, attributes)
+        actor = new_actor(self._last_id, blueprint, transform, attributes)
         self.actors[actor.id] = actor
         return actor
 
@@ -93,7 +115,7 @@ class World:
             raise CallError("Spawn failed because of invalid actor description")
         if parent and parent not in self.alive:
             raise CallError("unable to attach actor: parent actor not found")
-        actor = new_actor(self._last_id + 1, BLUEPRINTS[type_id], *transform, attributes)
+        actor = new_actor(self._last_id + 1, BLUEPRINTS[type_id], transform, attributes)
         if parent:
             actor.parent, actor.relative = parent, [list(vector) for vector in transform]
             self._follow(actor)
@@ -140,8 +162,8 @@ class World:
             place = [x + along * ahead_x - right * ahead_y, y + along * ahead_y + right * ahead_x, z]
             actor = self.add("vehicle.tesla.model3", [place, list(rotation)])
             assert actor.vehicle is not None
-            actor.vehicle.drive, actor.vehicle.target_velocity = Drive.VELOCITY, [speed * ahead_x, speed * ahead_y, 0.0]
-            actor.velocity = list(actor.vehicle.target_velocity)
+            actor.velocity = [speed * ahead_x, speed * ahead_y, 0.0]
+            actor.vehicle.coast(actor.velocity, rotation[1])
 
     def _follow(self, actor: Actor) -> None:
         """Puts an attached actor where its parent has it; only the parent's yaw turns it."""
