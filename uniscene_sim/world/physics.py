@@ -35,6 +35,7 @@ __all__ = [
     "VehicleParameters",
     "decide_and_run_steps",
     "run_steps",
+    "track_trajectory",
 ]
 
 DT_S = PHYSICS_US / 1e6
@@ -152,7 +153,7 @@ def run_steps(constants, inputs, steps):
         now[:] = bodies[k]
         steer, accel = control[0], control[1]
         if len(trajectory):
-            steer, accel = _track_trajectory(ego, trajectory, (steps_driven + k) * DT_S, vehicle)
+            steer, accel = track_trajectory(ego, trajectory, (steps_driven + k) * DT_S, vehicle)
         _step_bicycle(ego, steer, accel, vehicle, ground)
         time_us += PHYSICS_US
         advance_bodies(now, paths, counts, tracks, time_us * 1e-6, DT_S)
@@ -232,7 +233,7 @@ def _step_bicycle(ego, want_steer, want_accel, vehicle, ground):
 
 
 @device
-def _track_trajectory(ego, trajectory, driven_s, vehicle):
+def track_trajectory(ego, trajectory, driven_s, vehicle):
     """Front-wheel angle and acceleration along a trajectory (M, 3) of which `driven_s` seconds are over."""
     last = trajectory[len(trajectory) - 1, 0] - driven_s
     horizon = min(max(0.5, 0.2 + 4.0 / max(ego[_SPEED], 4.0)), max(last, 0.1))

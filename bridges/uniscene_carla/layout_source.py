@@ -1,0 +1,281 @@
+"""`CarlaSource`: a server's world as a source of layouts, and controls back to it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from uniscene_carla.address import CarlaAddress
+from uniscene_carla.between import LayoutsBetween
+from uniscene_carla.client_link import ClientLink, Lost
+from uniscene_carla.driver import RouteDriver
+from uniscene_carla.ego_events import EgoEvents
+from uniscene_carla.server_map import read_server_map, with_surroundings
+from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.errors import InputError, InputWarning
+from uniscene_sim.layout import PHYSICS_US, LayoutFrame
+from uniscene_sim.maps.elements import Route
+from uniscene_sim.maps.signals import head_lights, signal_heads
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.outcome import CriterionResult, Outcome
+from uniscene_sim.world.follow import follow_trajectory
+from uniscene_sim.world.episode.edited_world import map_props
+
+__all__ = ["CarlaSource"]
+
+_ROUTE_POINTS = 80
+_ROUTE_M = 500.0
+_ON_GROUND_M = 1.0  # what is nearer to our ground stands on it
+_ARRIVED = 0.95
+_AGAIN_S = 1.0
+
+
+class CarlaSource:
+    """A server's world: a `LayoutSource` that goes on, whoever looks.
+
+    Layouts between the server's ticks are interpolated. Bodies stand on the ground as its OpenDRIVE has it.
+
+    Args:
+        address: the server and what is wanted of it.
+        seed: of everything that the server does not tell.
+
+    Raises:
+        InputError: no answer, a server that refuses, or a map that cannot be read.
+    """
+
+    name = "carla"
+    schemes = ("carla",)
+    live = True
+
+    def __init__(self, address: CarlaAddress, seed: int = 0):
+        self.address, self.seed = address, seed
+        self.open_loop = address.control == "none"
+        self.solid: Callable[[np.ndarray], np.ndarray] | None = None
+        self._link = self._connected()
+        world = self._link.world
+        lanes = read_server_map(world["map"], world["opendrive"], address.server)
+        self.map: StaticMap = with_surroundings(lanes, world["standing"], address.server)
+        self._heads, self._props = signal_heads(self.map), map_props(self.map)
+        self._events = EgoEvents(self.map)
+        self._stamp_us, self._collisions, self._reds = 0, 0, 0
+        self._route_at = 0
+        self._ahead = False  # whether a tick is ordered whose layout nobody has asked for
+        ready, first = self._begun()
+        self._route = self._planned(first, ready["goal"])
+        self._has_goal = ready["goal"] is not None
+        self._driver = RouteDriver(self.map, self._route)
+        self._now = self._begin_episode(first)
+        self._fresh = True
+
+    @classmethod
+    def open(cls, what: str, seed: int | None = None) -> CarlaSource:
+        return cls(CarlaAddress.of(what), seed or 0)
+
+    @property
+    def title(self) -> str:
+        return f"{self.map.name} of {self.address.server}"
+
+    @property
+    def duration_s(self) -> float:
+        return self.address.duration_s
+
+    @property
+    def route_path(self) -> np.ndarray:
+        """Expected path of the ego (R, 3), m: to the goal, or straight ahead."""
+        return self._route.path
+
+    @property
+    def arrived(self) -> bool:
+        return self._has_goal and self._completion >= _ARRIVED
+
+    @property
+    def done(self) -> bool:
+        return self.arrived or self._stamp_us >= self.duration_s * 1e6
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of a driven ego: no contacts, no red lights, and the goal if there is one."""
+        if self.open_loop:
+            return Outcome.of((), self.done)
+        criteria = [
+            CriterionResult("collision", "<= 0", self._collisions, self._collisions == 0),
+            CriterionResult("red_light", "<= 0", self._reds, self._reds == 0),
+        ]
+        if self._has_goal:
+            done = self._completion
+            criteria.append(CriterionResult("route_completion", f">= {_ARRIVED}", round(done, 4), done >= _ARRIVED))
+        return Outcome.of(criteria, self.done)
+
+    def reset(self) -> LayoutFrame:
+        """Begin anew at time 0, as `reset` of the address says."""
+        if not self._fresh:
+            self._take_ordered()
+            self._now = self._begin_episode(self._answer(self._link.reset))
+        self._fresh = False
+        return self._now
+
+    def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
+        """Layouts up to `dt_us` from now.
+
+        Raises:
+            InputError: `dt_us` is not a multiple of the server's ticks, or the server is lost.
+        """
+        step_us = self.address.step_us
+        if dt_us <= 0 or dt_us % PHYSICS_US:
+            raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
+        if dt_us % step_us:
+            wanted = f"expected a multiple of the server's ticks of {step_us:,} us, got {dt_us:,}; set step_s"
+            raise InputError(wanted, field="dt_us")
+        self._fresh = False
+        layouts: list[LayoutFrame] | Sequence[LayoutFrame] = []
+        for k in range(dt_us // step_us):
+            before = self._now
+            self._now = self._tick(_control_at(control, before, 1e-6 * k * step_us))
+            between = LayoutsBetween(before, self._now)
+            layouts = between if dt_us == step_us else [*layouts, *between]
+        return layouts
+
+    def driver_control(self) -> Control | Trajectory:
+        """The built-in driver's along the route; nothing for an ego that others drive."""
+        return Control() if self.open_loop else self._driver.control(self._now)
+
+    def close(self) -> None:
+        """Leave the server as it was; also done when this is collected, and when the process ends."""
+        self._link.close()
+
+    # --- the server -----------------------------------------------------------------------------------------------
+
+    def _connected(self) -> ClientLink:
+        try:
+            return ClientLink(self.address)
+        except Lost as lost:
+            raise InputError(f"{lost}; expected a CARLA server there", field="carla://") from None
+
+    def _begun(self) -> tuple[dict[str, Any], LayoutFrame]:
+        first_id = len(self._heads) + len(self._props) + 1
+        facts = {"signals": [signal.id for signal in self.map.signals], "first_id": first_id, "ref": self.map.ref,
+                 "seed": self.seed}  # fmt: skip
+        return self._answer(lambda: self._link.begin(**facts))  # type: ignore[no-any-return]
+
+    def _tick(self, control: Control) -> LayoutFrame:
+        """The completed layout after one tick of the server."""
+        try:
+            if not self._ahead:
+                self._link.ask_tick(control)
+            self._ahead = False
+            raw = self._link.tick()
+        except Lost as lost:
+            raw = self._again(lost)
+        if self.open_loop:  # what it is told does not matter, so the next tick can be on its way
+            self._link.ask_tick(Control())
+            self._ahead = True
+        self._stamp_us += self.address.step_us
+        return self._completed(raw)
+
+    def _take_ordered(self) -> None:
+        if self._ahead:
+            self._answer(self._link.tick)
+            self._ahead = False
+
+    def _answer(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except Lost as lost:
+            raise InputError(f"{lost}, {1e-6 * self._stamp_us:.2f} s into the run", field="carla://") from None
+
+    def _again(self, lost: Lost) -> LayoutFrame:
+        """The first layout of a server that has come back.
+
+        Raises:
+            InputError: it has not, or with another map.
+        """
+        address, when = self.address, f"{1e-6 * self._stamp_us:.2f} s into the run"
+        if not address.reconnect_s:
+            raise InputError(f"{lost}, {when}", field="carla://") from None
+        deadline = time.monotonic() + address.reconnect_s
+        while True:
+            try:
+                self._link = ClientLink(address)
+                break
+            except (Lost, InputError):
+                if time.monotonic() > deadline:
+                    why = f"{lost}, {when}; and it was not back after {address.reconnect_s:g} s"
+                    raise InputError(why, field="carla://") from None
+                time.sleep(_AGAIN_S)
+        world = self._link.world
+        lanes = read_server_map(world["map"], world["opendrive"], address.server)
+        if with_surroundings(lanes, world["standing"], address.server).ref != self.map.ref:
+            self._link.close()
+            raise InputError(f"{lost}, {when}; it came back with another map, {world['map']}", field="carla://")
+        warnings.warn(f"{lost}, {when}; it is back", InputWarning, stacklevel=5)
+        return self._begun()[1]
+
+    # --- layouts --------------------------------------------------------------------------------------------------
+
+    def _begin_episode(self, raw: LayoutFrame) -> LayoutFrame:
+        self._stamp_us, self._collisions, self._reds, self._route_at = 0, 0, 0, 0
+        self._events = EgoEvents(self.map)
+        return self._completed(raw)
+
+    def _completed(self, raw: LayoutFrame) -> LayoutFrame:
+        """A layout of the client in the map frame, on the ground, with heads, props, route and events."""
+        east, north = self.map.frame_origin
+        pose = replace(raw.ego_pose, x=raw.ego_pose.x - east, y=raw.ego_pose.y - north)
+        agents = raw.agents.copy()
+        agents["pos"] -= (east, north, 0.0)
+        places = np.vstack([agents["pos"], pose.position])
+        ground = self.map.surface_height(*places.T)
+        stands = np.abs(ground - places[:, 2]) < _ON_GROUND_M
+        places[stands, 2] = ground[stands]
+        agents["pos"][:, 2] = places[:-1, 2]
+        heads = self._heads.copy()
+        heads["lights"] = head_lights(heads, raw.signals)
+        layout = replace(
+            raw,
+            stamp_us=self._stamp_us,
+            ego_pose=replace(pose, z=float(places[-1, 2])),
+            agents=np.concatenate([heads, self._props, agents]),
+            route=self._route_ahead(pose.x, pose.y),
+        )
+        events = self._events.of(layout)
+        self._collisions += sum(name.startswith("contact") for name in events)
+        self._reds += sum(name.startswith("red_light") for name in events)
+        return replace(layout, events=events)
+
+    def _planned(self, raw: LayoutFrame, goal: Sequence[float] | None) -> Route:
+        """The way from where the ego is, to the goal or straight ahead."""
+        east, north = self.map.frame_origin
+        pose = raw.ego_pose
+        lane, s_m, _ = self.map.nearest_lane(pose.x - east, pose.y - north, pose.z, pose.yaw)
+        if goal is None:
+            return self.map.route(lane, s_m, None, _ROUTE_M)
+        end, end_s, _ = self.map.nearest_lane(goal[0] - east, goal[1] - north, goal[2], goal[3])
+        try:
+            route = self.map.route(lane, s_m, end)
+        except InputError as error:
+            raise InputError(f"{error.message}: no way leads there", field="carla://goal") from None
+        beyond = self.map.lanes[end].length - end_s
+        keep = max(len(route.path) - round(beyond), 2)
+        return Route(route.lanes, route.path[:keep])
+
+    def _route_ahead(self, x: float, y: float) -> np.ndarray:
+        path, low = self._route.path, max(self._route_at - 5, 0)
+        near = path[low : low + 60]
+        self._route_at = low + int(np.hypot(near[:, 0] - x, near[:, 1] - y).argmin())
+        return path[self._route_at : self._route_at + _ROUTE_POINTS]
+
+    @property
+    def _completion(self) -> float:
+        return self._route_at / max(len(self._route.path) - 1, 1)
+
+
+def _control_at(control: Control | Trajectory, layout: LayoutFrame, driven_s: float) -> Control:
+    """The control itself, or the one that follows a trajectory of which some seconds are over."""
+    if isinstance(control, Control):
+        return control
+    return follow_trajectory(control, layout, driven_s)

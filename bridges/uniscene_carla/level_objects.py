@@ -1,0 +1,52 @@
+"""What stands in a server's level, as the client tells it: houses, walls, poles and plants, and vehicles that are part of
+the level. Boxes are in CARLA's world frame and come out in ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from uniscene_carla.left_handed import box_size, rpy_of
+from uniscene_sim.taxonomy import AgentClass
+
+__all__ = ["PARKED", "STANDING", "boxes_of_level", "parked_vehicles"]
+
+#: Kinds of map objects by the names of CARLA's labels.
+STANDING = {"Buildings": "building", "Walls": "wall", "Fences": "wall", "Poles": "pole", "Vegetation": "tree",
+            "GuardRail": "guard_rail"}  # fmt: skip
+#: Classes of parked vehicles by the names of CARLA's labels.
+PARKED = {"Car": AgentClass.CAR, "Truck": AgentClass.TRUCK, "Bus": AgentClass.BUS, "Motorcycle": AgentClass.MOTORCYCLE,
+          "Bicycle": AgentClass.BICYCLE}  # fmt: skip
+
+
+def boxes_of_level(world: Any) -> dict[str, list[list[float]]]:
+    """By kind of map object, rows of x, y, z of the foot's centre (m), yaw (rad), length, width, height (m)."""
+    import carla
+
+    rows: dict[str, list[list[float]]] = {kind: [] for kind in STANDING.values()}
+    for label, kind in STANDING.items():
+        boxes = world.get_level_bbs(getattr(carla.CityObjectLabel, label))
+        rows[kind] += [row for box in boxes for row in _row(box)]
+    return rows
+
+
+def parked_vehicles(world: Any) -> list[list[float]]:
+    """Rows as above, each after the number of its `AgentClass`."""
+    import carla
+
+    found = []
+    for label, cls in PARKED.items():
+        for item in world.get_environment_objects(getattr(carla.CityObjectLabel, label)):
+            found += [[int(cls), *row] for row in _row(item.bounding_box)]
+    return found
+
+
+def _row(box: Any) -> Iterator[list[float]]:
+    """The row of a `carla.BoundingBox` in the world frame; none of one that is empty or not finite."""
+    size, at = box_size(box.extent), box.location
+    yaw = float(rpy_of((box.rotation.pitch, box.rotation.yaw, box.rotation.roll))[2])
+    row = [at.x, -at.y, at.z - 0.5 * size[2], yaw, *size]
+    if np.isfinite(row).all() and min(size) > 0.0:
+        yield [round(float(value), 3) for value in row]
