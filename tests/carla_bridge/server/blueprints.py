@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 BOOL, INT, FLOAT, STRING, COLOUR = 1, 2, 3, 4, 5  # types of attributes
@@ -33,7 +33,6 @@ class Blueprint:
     max_steer_deg: float = MAX_STEER_DEG
     mass_kg: float = 1800.0
     centred: bool = False  # the origin is in the middle of the box, not below it
-    extra_tags: tuple[str, ...] = field(default=())
 
     def encoded(self, uid: int) -> list[Any]:
         """ActorDefinition."""
