@@ -19,6 +19,7 @@ from uniscene_carla.guest import asking
 from uniscene_carla.left_handed import box_size, pose_of, rpy_of, vectors, yaw_rate_of
 from uniscene_carla.paint import seed_of_colour
 from uniscene_carla.weather import style_of_weather
+from uniscene_sim.compute.rounding import map_metres, map_radians
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Light, SignalState
@@ -218,9 +219,9 @@ class Scene:
             seen.append(known)
         agents = np.zeros(len(seen), AGENT_DTYPE)
         table = np.array(rows).reshape(-1, 9)
-        agents["rpy"], agents["vel"] = rpy_of(table[:, 3:6]), vectors(table[:, 6:])
+        agents["rpy"], agents["vel"] = map_radians(rpy_of(table[:, 3:6])), map_metres(vectors(table[:, 6:]))
         feet = np.array([known.foot for known in seen]).reshape(-1, 3)
-        agents["pos"] = vectors(table[:, :3]) + _turned(agents["rpy"], feet)
+        agents["pos"] = map_metres(vectors(table[:, :3]) + _turned(agents["rpy"], feet))
         speeds = np.hypot(agents["vel"][:, 0], agents["vel"][:, 1]).tolist()
         for known, speed in zip(seen, speeds, strict=True):
             known.gait += speed * step_s
@@ -228,6 +229,7 @@ class Scene:
         agents["size"] = np.array([known.kind.size for known in seen]).reshape(-1, 3)
         agents["gait"], agents["colour"] = [known.gait for known in seen], [known.colour for known in seen]
         agents["lights"] = [self._bits(known) for known in seen]
+        agents = agents[np.argsort(agents["id"])]
         return np.concatenate([agents, self._parked]) if len(self._parked) else agents
 
     def _bits(self, known: _Known) -> int:
