@@ -8,8 +8,8 @@ window engines with the `StaticMap` and the seed. Engines that declare a frozen 
 Sources
 
 - Layouts come every 10 ms, the last one at the end of the step, and follow `uniscene_sim.layout`.
-- The same controls give the same layouts: after a reset, in a new source and in a new process. A returned layout does
-  not change later.
+- The same controls give the same layouts: after a reset, in a new source and in a new process; unless it is `live`. A
+  returned layout does not change later.
 - Unless `open_loop`, controls move the ego.
 
 Engines take a batch of worlds and explicit state, one item for each world and None at its beginning. So one call serves
@@ -99,6 +99,9 @@ class LayoutSource(Protocol):
         schemes, suffixes: what it opens: ("carla",) for carla://HOST:PORT, (".mcap",) for files, "/" for folders. Both
             are optional; without them the source is chosen by `--source NAME`.
         solid: set by the simulator; which points (N, 3), m, lie inside generated voxels, as bool (N,).
+        step_us: optional; what steps are multiples of, if not 10 ms.
+        live: optional; True for a world that goes on by itself, such as a server's. It need not repeat, and is opened
+            once: episodes follow each other by `reset`.
     """
 
     name: str

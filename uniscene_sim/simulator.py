@@ -83,7 +83,7 @@ class Simulator(Generic[Source]):
         tick_us: length of a tick; None for the greatest common divisor of all periods and phases.
 
     Raises:
-        InputError: an unknown kind of annotation or `trace`; `trace` needs a window engine and there is none, or an
+        InputError: a tick in which the source cannot step; an unknown kind of annotation or `trace`; `trace` needs a window engine and there is none, or an
             engine traces no windows; or an engine's latency is too short for its chunk.
     """
 
@@ -121,6 +121,9 @@ class Simulator(Generic[Source]):
         self.specs = {slot: rig.of(slot) for slot in dict.fromkeys(spec.slot for spec in sensors)}
         common = math.gcd(*(v for s in sensors for v in (s.period_us, s.phase_us))) if sensors else 100_000
         self.tick_us = tick_us or common
+        if self.tick_us % (step_us := getattr(source, "step_us", PHYSICS_US)):
+            whole = f"a multiple of the {step_us:,} us in which the source {source.name!r} steps"
+            raise InputError(f"expected {whole}, got {self.tick_us:,}", field="tick")
         self._latency_us = {slot: latency_ticks_of(engine) * self.tick_us for slot, engine in engines.items()}
         longest_us = max((s.period_us for s in sensors), default=0)
         self._kept = longest_us // PHYSICS_US + 2 if rig.lidars or request.annotations else 1

@@ -18,7 +18,7 @@ from uniscene_carla.ego_events import EgoEvents
 from uniscene_carla.server_map import read_server_map, with_surroundings
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError, InputWarning
-from uniscene_sim.layout import PHYSICS_US, LayoutFrame
+from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.elements import Route
 from uniscene_sim.maps.signals import head_lights, signal_heads
 from uniscene_sim.maps.static_map import StaticMap
@@ -77,6 +77,15 @@ class CarlaSource:
         return cls(CarlaAddress.of(what), seed or 0)
 
     @property
+    def step_us(self) -> int:
+        return self.address.step_us
+
+    @property
+    def opendrive(self) -> str:
+        """The server's map as OpenDRIVE text."""
+        return str(self._link.world["opendrive"])
+
+    @property
     def title(self) -> str:
         return f"{self.map.name} of {self.address.server}"
 
@@ -125,12 +134,9 @@ class CarlaSource:
         Raises:
             InputError: `dt_us` is not a multiple of the server's ticks, or the server is lost.
         """
-        step_us = self.address.step_us
-        if dt_us <= 0 or dt_us % PHYSICS_US:
-            raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
-        if dt_us % step_us:
-            wanted = f"expected a multiple of the server's ticks of {step_us:,} us, got {dt_us:,}; set step_s"
-            raise InputError(wanted, field="dt_us")
+        step_us = self.step_us
+        if dt_us <= 0 or dt_us % step_us:
+            raise InputError(f"must be a positive multiple of {step_us:,} us, got {dt_us:,}", field="dt_us")
         self._fresh = False
         layouts: list[LayoutFrame] | Sequence[LayoutFrame] = []
         for k in range(dt_us // step_us):

@@ -95,7 +95,7 @@ class RunLoop:
         if self._setting("mode") == "realtime" and self.started:
             if now >= self.real_time.due:
                 self._advance(None if builtin else self._latest(), whole_tick=False)
-                step_s = 1e-6 * PHYSICS_US / self._setting("realtime_factor")
+                step_s = 1e-6 * self.run.step_us / self._setting("realtime_factor")
                 self.real_time.step_done(time.monotonic(), step_s, self.run.at_tick)
         elif builtin:
             self._advance(None)

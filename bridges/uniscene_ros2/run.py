@@ -121,6 +121,11 @@ class RosRun:
         return self._zero_us + layout.stamp_us
 
     @property
+    def step_us(self) -> int:
+        """The shortest step of the source."""
+        return int(getattr(self.source, "step_us", PHYSICS_US))
+
+    @property
     def at_tick(self) -> bool:
         """Whether a frame is due."""
         return self.layout.stamp_us % self.tick_us == 0
@@ -146,11 +151,11 @@ class RosRun:
             yield known[k], known[max(k - BEFORE, 0) : k]
 
     def advance(self, control: Control | Trajectory | None, whole_tick: bool = True) -> None:
-        """Advance to the next tick, or by 10 ms; a control of None is the built-in driver's, places in another one are
+        """Advance to the next tick, or by a step; a control of None is the built-in driver's, places in another one are
         in the map's own coordinates."""
         self._earlier = (*self._earlier, *self.simulator.tick_layouts)[-BEFORE:]
         left_us = self.tick_us - self.layout.stamp_us % self.tick_us
-        self.simulator.tick_us = left_us if whole_tick else PHYSICS_US
+        self.simulator.tick_us = left_us if whole_tick else self.step_us
         self.simulator.advance(control_in_map_frame(control, self.source.map.frame_origin))
 
     def edit(self, text: str) -> str:
@@ -178,7 +183,7 @@ class RosRun:
         """The map as OpenDRIVE text, empty if it has no such form."""
         scenario = getattr(self.source, "scenario", None)  # other sources have no map file
         if scenario is None:
-            return ""
+            return str(getattr(self.source, "opendrive", ""))
         path = Path(scenario.map)
         for file in (path, path.with_suffix(".xodr")):
             if file.suffix == ".xodr" and is_regular(file):

@@ -26,6 +26,7 @@ class Drive(Protocol):
 
     name: str
     seed: int
+    live: bool  # see `LayoutSource`
 
     @property
     def map(self) -> StaticMap: ...
@@ -36,6 +37,8 @@ class Drive(Protocol):
 
 
 class _ScenarioDrive:
+    live = False
+
     def __init__(self, what: str, load_map: Callable[[Path], StaticMap]):
         self.scenario, self._load_map = load_scenario(find_scenario(what)), load_map
         self.name, self.seed = self.scenario.name, self.scenario.seed
@@ -53,9 +56,12 @@ class _SourceDrive:
         self._what, self._source = what, source
         first = source.open(what)
         self.name, self.seed, self.map = first.title, first.seed, first.map
+        self.live = bool(getattr(first, "live", False))
+        self._first = first if self.live else None
 
     def open(self, seed: int) -> LayoutSource:
-        return self._source.open(self._what, seed)
+        """A live world is opened once; its seed stays."""
+        return self._first or self._source.open(self._what, seed)
 
 
 def drive_of(what: str | None, source: str | None, load_map: Callable[[Path], StaticMap]) -> Drive:

@@ -109,6 +109,9 @@ class Worlds:
             given = [None]  # an address
         drives = {what: drive_of(what, settings.source, self._map) for what in dict.fromkeys(given)}
         self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
+        if count > 1 and (live := [drive.name for drive in self.drives if drive.live]):
+            why = f"{live[0]} is one world that goes on; expected environments of their own for {count} worlds"
+            raise InputError(why, field="num_envs")
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
