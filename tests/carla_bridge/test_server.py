@@ -1,71 +1,25 @@
-"""The real `carla.Client` takes the test server for a simulator, and its faults look like those of a simulator."""
+"""The real `carla.Client` takes the test server for a simulator."""
 
 from __future__ import annotations
 
 import math
-import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.carla_bridge.server.motion import MAX_ACCEL, MAX_BRAKE
 from tests.carla_bridge.server.world import World
-from tests.carla_bridge.serving import ROOT, URBAN_GRID, CarlaServer
+from tests.carla_bridge.serving import CarlaServer
 
 carla: Any = pytest.importorskip("carla")
-
-STEP_S = 0.05
-TIME_OUT = "time-out of"
-
-
-class Session(NamedTuple):
-    server: CarlaServer
-    client: Any
-    world: Any
-
-    def spawn(self, blueprint: str, transform: Any | None = None) -> Any:
-        """At the first spawn point unless told otherwise, and known to the client."""
-        library = self.world.get_blueprint_library()
-        actor = self.world.spawn_actor(library.find(blueprint), transform or self.first_point())
-        self.world.tick()
-        return actor
-
-    def first_point(self) -> Any:
-        return self.world.get_map().get_spawn_points()[0]
-
-    def run(self, seconds: float) -> None:
-        for _ in range(round(seconds / STEP_S)):
-            self.world.tick()
-
-
-def _session(server: CarlaServer) -> Session:
-    client = carla.Client("127.0.0.1", server.port)
-    client.set_timeout(5.0)
-    world = client.get_world()
-    settings = world.get_settings()
-    settings.synchronous_mode, settings.fixed_delta_seconds = True, STEP_S
-    world.apply_settings(settings)
-    return Session(server, client, world)
+from tests.carla_bridge.session import STEP_S, Session, comes, connected  # noqa: E402
 
 
 @pytest.fixture
 def session() -> Iterator[Session]:
     with CarlaServer() as server:
-        yield _session(server)
-
-
-def _comes(what: Callable[[], bool]) -> bool:
-    """Whether it becomes true within five seconds."""
-    end = time.monotonic() + 5.0
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+        yield connected(server)
 
 
 def test_the_client_gets_to_know_the_world(session: Session) -> None:
@@ -148,6 +102,7 @@ def test_ackermann_steers_to_the_right_and_keeps_its_bounds(session: Session) ->
     car.apply_ackermann_control(carla.VehicleAckermannControl(speed=0.0, acceleration=100.0))
     session.run(3.0 / MAX_BRAKE + STEP_S)
     assert car.get_velocity().length() == 0.0
+    assert car.get_ackermann_controller_settings().speed_kd == 0.25
 
 
 def test_velocities_that_were_given_are_kept(session: Session) -> None:
@@ -266,13 +221,15 @@ def test_an_asynchronous_server_ticks_by_itself() -> None:
         frames = [world.wait_for_tick(2.0).frame for _ in range(10)]
         assert frames == list(range(frames[0], frames[0] + 10))
         cars = world.get_actors().filter("vehicle.*")
+        point = world.get_map().get_spawn_points()[0]
+        world.spawn_actor(world.get_blueprint_library().find("vehicle.audi.tt"), point)  # there is room
         assert len(cars) == 20 and all(car.get_velocity().length() == pytest.approx(8.0, rel=1e-5) for car in cars)
 
 
 def test_two_clients_see_one_world(session: Session) -> None:
     other = carla.Client("127.0.0.1", session.server.port).get_world()
     car = session.spawn("vehicle.tesla.model3")
-    assert _comes(lambda: other.get_snapshot().frame == session.world.get_snapshot().frame)
+    assert comes(lambda: other.get_snapshot().frame == session.world.get_snapshot().frame)
     assert other.get_actor(car.id).type_id == "vehicle.tesla.model3"
     assert session.server.state()["clients"] == 2
     frame = session.world.get_snapshot().frame
@@ -292,79 +249,8 @@ class Shuttle(World):
 
 def test_a_world_of_ones_own() -> None:
     with CarlaServer(world="tests.carla_bridge.test_server:Shuttle", sync=True) as server:
-        world = _session(server).world
+        world = connected(server).world
         before = server.state()["frame"]
         world.tick()
         (car,) = world.get_actors().filter("vehicle.*")
         assert car.get_location().x == before + 1.0
-
-
-def another_map() -> None:
-    """A client whose question after a change of the map is not answered ends its process: not in that of the tests."""
-    with CarlaServer() as server:
-        session = _session(server)
-        car = session.spawn("vehicle.tesla.model3")
-        told = server.ask("load", town="Roundabout", map=str(URBAN_GRID.with_name("roundabout.xodr")))
-        session.world.tick()
-        assert _comes(lambda: session.world.get_map().name == "Carla/Maps/Roundabout")
-        assert session.client.get_world().id == told["episode"]
-        assert car.id not in [actor.id for actor in session.world.get_actors()]
-        assert session.client.load_world("UrbanGrid").get_map().name == "Carla/Maps/UrbanGrid"
-        with pytest.raises(RuntimeError, match=r"^Map 'Atlantis' not found$"):
-            session.client.load_world("Atlantis")
-
-
-def test_another_map_comes_through_the_stream() -> None:
-    script = "from tests.carla_bridge.test_server import another_map; another_map()"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("fault", ["die", "die_in_tick", "freeze", "no_state"])
-def test_a_tick_without_an_answer_is_a_time_out(session: Session, fault: str) -> None:
-    session.server.ask(fault)
-    session.client.set_timeout(0.5)
-    with pytest.raises(RuntimeError, match=TIME_OUT):
-        session.world.tick(0.5)
-
-
-def test_what_was_frozen_goes_on(session: Session) -> None:
-    session.server.ask("freeze")
-    session.client.set_timeout(0.3)
-    with pytest.raises(RuntimeError, match=TIME_OUT):
-        session.world.get_weather()
-    session.server.ask("thaw")
-    session.client.set_timeout(5.0)
-    assert session.world.get_weather().cloudiness == 10.0
-
-
-def test_a_late_tick_was_a_tick(session: Session) -> None:
-    frame = session.world.tick()
-    session.server.ask("delay", method="tick_cue", seconds=0.6)
-    session.client.set_timeout(0.2)
-    with pytest.raises(RuntimeError, match=TIME_OUT):
-        session.world.tick()
-    session.client.set_timeout(5.0)
-    assert session.world.tick() == frame + 2
-
-
-def test_refusals_have_the_text_of_the_server(session: Session) -> None:
-    for method, call in (("get_weather_parameters", session.world.get_weather), ("tick_cue", session.world.tick)):
-        session.server.ask("fail", method=method, message="the episode is over")
-        with pytest.raises(RuntimeError, match=r"^the episode is over$"):
-            call()
-        call()
-    session.server.ask("malformed_map")
-    with pytest.raises(RuntimeError, match=r"^failed to generate map$"):
-        session.world.get_map()
-    with pytest.raises(RuntimeError, match=re.escape("no such command")):
-        session.server.ask("dance")
-
-
-def test_a_server_comes_back_on_its_port(session: Session) -> None:
-    port = session.server.port
-    session.server.restart(version="0.9.15", sync=True)
-    assert session.server.port == port
-    again = _session(session.server)
-    assert again.client.get_server_version() == "0.9.15"
-    assert again.world.tick() == 3

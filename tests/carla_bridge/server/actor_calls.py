@@ -114,6 +114,15 @@ class ActorCalls:
         vehicle = self._vehicle(number)
         vehicle.ackermann, vehicle.drive = control, Drive.ACKERMANN
 
+    @value
+    def get_ackermann_controller_settings(self, number: int) -> list[float]:
+        """Gains of a controller that this server has no need of."""
+        self._vehicle(number)
+        return [0.15, 0.0, 0.25, 0.01, 0.0, 0.01]
+
+    @void
+    def apply_ackermann_controller_settings(self, number: int, gains: list[float]) -> None: ...
+
     @void
     def apply_control_to_walker(self, number: int, control: list[Any]) -> None:
         walker = self._world.actor(number).walker

@@ -44,6 +44,9 @@ SYNCHRONOUS, FIXED_DELTA = 0, 2
 class World:
     """One episode after the other on maps given as OpenDRIVE text.
 
+    A subclass adds its actors in `populate` and sets their fields in `advance`; those it does not move itself it may
+    give to `motion.move`.
+
     Not safe for threads: whoever calls it holds the lock of the server. Vectors are lists of floats in CARLA's frame
     (metres, degrees), a transform is [location, rotation as pitch, yaw, roll].
     """
@@ -153,12 +156,14 @@ class World:
         return [(actor, actor.light) for actor in self.actors.values() if actor.light]
 
     def line_up(self, count: int, spacing_m: float = 12.0, speed: float = 8.0) -> None:
-        """Vehicles that drive straight on, on a grid around the first spawn point."""
+        """Vehicles that drive straight on, on a grid around the first spawn point, with its own line left free."""
         (x, y, z), rotation = self.spawn_points[0]
         ahead_x, ahead_y = forward(rotation[1])
-        columns = math.ceil(math.sqrt(count))
+        rows = math.ceil(math.sqrt(count))
         for k in range(count):
-            along, right = (spacing_m * (n - columns // 2) for n in divmod(k, columns))
+            column, row = divmod(k, rows)
+            along = spacing_m * (row - rows // 2)
+            right = spacing_m * (column // 2 + 1) * (1 if column % 2 else -1)
             place = [x + along * ahead_x - right * ahead_y, y + along * ahead_y + right * ahead_x, z]
             actor = self.add("vehicle.tesla.model3", [place, list(rotation)])
             assert actor.vehicle is not None
