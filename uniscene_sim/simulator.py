@@ -83,8 +83,9 @@ class Simulator(Generic[Source]):
         tick_us: length of a tick; None for the greatest common divisor of all periods and phases.
 
     Raises:
-        InputError: a tick in which the source cannot step; an unknown kind of annotation or `trace`; `trace` needs a window engine and there is none, or an
-            engine traces no windows; or an engine's latency is too short for its chunk.
+        InputError: a tick in which the source cannot step; an unknown kind of annotation or `trace`; `trace` needs a
+            window engine and there is none, or an engine traces no windows; or an engine's latency is too short for its
+            chunk.
     """
 
     def __init__(

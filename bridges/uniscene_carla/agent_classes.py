@@ -10,7 +10,7 @@ from math import log
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import CLASS_SIZES
 
-__all__ = ["ActorKind", "kind_of_actor"]
+__all__ = ["ActorKind", "is_seen", "kind_of_actor"]
 
 #: Actors that are seen; sensors, controllers, signs, lights, the spectator and triggers are not.
 _SEEN = ("vehicle.", "walker.pedestrian.", "static.prop.")
@@ -43,16 +43,19 @@ class ActorKind:
     guessed: bool = False
 
 
-def kind_of_actor(type_id: str, attributes: Mapping[str, str], size: Sequence[float]) -> ActorKind | None:
-    """What an actor is; None for one that is nothing to be seen.
+def is_seen(type_id: str) -> bool:
+    """Whether actors of a blueprint are bodies."""
+    return type_id.startswith(_SEEN)
+
+
+def kind_of_actor(type_id: str, attributes: Mapping[str, str], size: Sequence[float]) -> ActorKind:
+    """What an actor that is seen is.
 
     Args:
         type_id: of its blueprint: vehicle.tesla.model3.
         attributes: of its blueprint.
         size: length, width, height of its box, m.
     """
-    if not type_id.startswith(_SEEN):
-        return None
     found = _class_of(type_id, attributes, size)
     among = _ROAD_USERS if type_id.startswith("vehicle.") else _THINGS
     cls = _nearest(size, among) if found is None else found

@@ -42,7 +42,7 @@ class _Client:
     def __init__(self, address: CarlaAddress):
         self.address = address
         self.debts: dict[str, Any] | None = None
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self.errors = tempfile.TemporaryFile()
         command = [sys.executable, "-m", _MODULE, json.dumps(asdict(address))]
         with deferred_signals():
             self.process = subprocess.Popen(
@@ -140,7 +140,7 @@ class ClientLink:
     def _send(self, kind: bytes, body: bytes) -> None:
         assert self._client.process.stdin is not None
         try:
-            messages.put(self._client.process.stdin, kind, body)  # type: ignore[arg-type]
+            messages.put(self._client.process.stdin, kind, body)
         except (OSError, ValueError):
             pass  # it is dead: whoever reads its answer is told why
 

@@ -141,9 +141,7 @@ def vehicle_control(control: Control, vehicle: EgoVehicle) -> Any:
 def ackermann_control(control: Control, speed: float) -> Any:
     """The Ackermann control that accelerates as a control says, from a speed in m/s."""
     wanted = max(speed + control.accel_mps2 * _AHEAD_S, 0.0)
-    return carla.VehicleAckermannControl(
-        steer=-control.steer_rad, speed=wanted, acceleration=abs(control.accel_mps2)
-    )
+    return carla.VehicleAckermannControl(steer=-control.steer_rad, speed=wanted, acceleration=abs(control.accel_mps2))
 
 
 def main() -> int:

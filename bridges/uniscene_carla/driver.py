@@ -17,6 +17,7 @@ __all__ = ["RouteDriver"]
 _SIDE_ACCEL_MPS2 = 2.0  # the most in a curve
 _ROOM_M = 0.4  # beside the ego
 _SEES_M = 80
+_LOOKS_AHEAD_S = (0.0, 0.8, 1.6, 2.4)
 _CURVE_M = 5  # the radius is measured over
 
 
@@ -49,32 +50,40 @@ class RouteDriver:
         stops = [at for at, signal in self._stops if layout.signals[signal] in (SignalState.RED, SignalState.YELLOW)]
         for at in [*stops, len(path) - 1]:
             ahead = at - self._at - nose
-            if -1.0 < ahead < _SEES_M and ahead > 0.0 or at == len(path) - 1:
+            if (-1.0 < ahead < _SEES_M and ahead > 0.0) or at == len(path) - 1:
                 accel = min(accel, idm(speed, wish, max(ahead + STANDSTILL_GAP_M - 0.6, 0.1), 0.0))
         return Control(float(np.clip(steer, -vehicle.max_steer_rad, vehicle.max_steer_rad)), float(accel))
 
     def _leader(self, layout: LayoutFrame, nose: float) -> tuple[float, float]:
-        """Gap, m, to the nearest body on the way ahead, inf if there is none, and its speed along the way, m/s."""
+        """Gap, m, to the nearest body on the way ahead, inf if there is none, and its speed along the way, m/s. Who
+        moves across the way is on it from some seconds before, where it will be."""
         path = self._path[self._at : self._at + _SEES_M]
         agents = layout.agents[layout.agents["cls"] != AgentClass.SIGNAL_HEAD]
         if not len(agents) or len(path) < 2:
             return np.inf, 0.0
-        apart = np.hypot(agents["pos"][:, None, 0] - path[None, :, 0], agents["pos"][:, None, 1] - path[None, :, 1])
-        nearest = apart.argmin(axis=1)
-        way = np.gradient(path[:, :2], axis=0)
+        near = np.hypot(*(agents["pos"][:, :2] - path[0, :2]).T) < _SEES_M
+        agents, way = agents[near], np.gradient(path[:, :2], axis=0)
         way /= np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
-        along = way[nearest]
-        turn = np.stack([np.cos(agents["rpy"][:, 2]), np.sin(agents["rpy"][:, 2])], axis=1)
-        straight = np.abs((turn * along).sum(axis=1))
-        across = np.sqrt(np.maximum(1.0 - straight**2, 0.0))
-        half_width = 0.5 * (straight * agents["size"][:, 1] + across * agents["size"][:, 0])
-        half_length = 0.5 * (straight * agents["size"][:, 0] + across * agents["size"][:, 1])
-        on_way = apart.min(axis=1) < 0.5 * layout.ego_vehicle.width_m + half_width + _ROOM_M
-        gaps = np.where(on_way & (nearest > 0) & (nearest < len(path) - 1), nearest - half_length - nose, np.inf)
-        first = int(gaps.argmin())
-        if not np.isfinite(gaps[first]):
-            return np.inf, 0.0
-        return max(float(gaps[first]), 0.1), max(float(agents["vel"][first, :2] @ along[first]), 0.0)
+        best, leader_speed = np.inf, 0.0
+        for ahead_s in _LOOKS_AHEAD_S:
+            places = agents["pos"][:, :2] + ahead_s * agents["vel"][:, :2]
+            apart = np.hypot(places[:, None, 0] - path[None, :, 0], places[:, None, 1] - path[None, :, 1])
+            nearest = apart.argmin(axis=1)
+            along = way[nearest]
+            turn = np.stack([np.cos(agents["rpy"][:, 2]), np.sin(agents["rpy"][:, 2])], axis=1)
+            straight = np.abs((turn * along).sum(axis=1))
+            across = np.sqrt(np.maximum(1.0 - straight**2, 0.0))
+            half_width = 0.5 * (straight * agents["size"][:, 1] + across * agents["size"][:, 0])
+            half_length = 0.5 * (straight * agents["size"][:, 0] + across * agents["size"][:, 1])
+            on_way = apart.min(axis=1) < 0.5 * layout.ego_vehicle.width_m + half_width + _ROOM_M
+            on_way &= (nearest > 0) & (nearest < len(path) - 1)
+            speeds = (agents["vel"][:, :2] * along).sum(axis=1)
+            if ahead_s:
+                on_way &= np.linalg.norm(agents["vel"][:, :2], axis=1) > 2.0 * np.abs(speeds)
+            gaps = np.where(on_way, nearest - half_length - nose, np.inf)
+            if len(gaps) and (first := gaps.min()) < best:
+                best, leader_speed = max(float(first), 0.1), max(float(speeds[gaps.argmin()]), 0.0)
+        return best, leader_speed
 
     def _near(self, place: np.ndarray, path: np.ndarray | None = None) -> int:
         """Index of the point of a path that is nearest to a place."""
@@ -86,7 +95,7 @@ class RouteDriver:
         path = route.path
         limits = np.full(len(path), FREE_SPEED_MPS)
         for k in range(0, len(path), 5):
-            lane, s_m, _ = static_map.nearest_lane(*path[k, :2].tolist(), z=float(path[k, 2]))
+            lane, s_m, _ = static_map.nearest_lane(*path[k].tolist())
             if lane >= 0:
                 limits[k : k + 5] = min(static_map.lanes[lane].limit_at(s_m), FREE_SPEED_MPS)
         heading = np.unwrap(np.arctan2(*np.gradient(path[:, :2], axis=0).T[::-1]))

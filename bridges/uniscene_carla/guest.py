@@ -31,7 +31,7 @@ class ServerLost(Exception):
     """The server does not answer; says what was asked."""
 
 
-class asking:  # noqa: N801 - reads like a word
+class asking:
     """Turns what the client raises, always a `RuntimeError`, into `ServerLost` or an `InputError`.
 
     Args:
@@ -82,7 +82,7 @@ class Guest:
             self._check_version(self.client.get_server_version(), self.client.get_client_version())
         with asking("its world", address.server):
             self.world = self.client.get_world()
-            self.episode = self.world.id
+            self.episode: int | None = None  # known from the first state on
             self._before = self.world.get_settings()
         self.ego: Any = None
         self.spawned = False
@@ -115,6 +115,7 @@ class Guest:
                 self.frame = self.world.tick(min(_FIRST_TICK_S, self.address.timeout_s))
             except RuntimeError:  # went by unseen
                 self.frame = self.world.tick(self.address.timeout_s)
+            self.episode = self.world.get_snapshot().id
 
     def tick(self) -> Any:
         """Advance the server by a step, and give the `carla.WorldSnapshot`.
@@ -125,7 +126,7 @@ class Guest:
         with asking("a tick", self.address.server):
             frame = self.world.tick(self.address.timeout_s)
             snapshot = self.world.get_snapshot()
-        if self.world.id != self.episode:
+        if snapshot.id != self.episode:  # that of the world handle stays
             raise InputError(f"{self.address.server} has loaded another world; open it again", field="carla://")
         if frame != self.frame + 1 and self.frame:
             many = f"{frame - self.frame - 1} ticks of others between two of ours"
@@ -165,8 +166,9 @@ class Guest:
         """Load the server's world anew; the ego is gone with all others."""
         with asking("its world anew", self.address.server):
             self.world = self.client.reload_world(False)
-        self.episode, self.frame, self.ego, self.spawned = self.world.id, 0, None, False
+        self.episode, self.frame, self.ego, self.spawned = None, 0, None, False
         self._owe(self.debts)
+        self.take_over()
 
     def leave(self) -> None:
         """Leave the server as it was, as far as it still answers."""
@@ -223,9 +225,7 @@ def pay_debts(client: Any, world: Any, debts: dict[str, Any]) -> None:
     """
     client.set_timeout(5.0)
     commands = [carla.command.DestroyActor(one) for one in debts["actors"]]
-    commands += [
-        carla.command.ApplyVehicleControl(one, carla.VehicleControl(brake=1.0)) for one in debts["brakes"]
-    ]
+    commands += [carla.command.ApplyVehicleControl(one, carla.VehicleControl(brake=1.0)) for one in debts["brakes"]]
     if commands:
         client.apply_batch_sync(commands, False)
     if debts["settings"] is None:

@@ -23,8 +23,8 @@ from uniscene_sim.maps.elements import Route
 from uniscene_sim.maps.signals import head_lights, signal_heads
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import CriterionResult, Outcome
-from uniscene_sim.world.follow import follow_trajectory
 from uniscene_sim.world.episode.edited_world import map_props
+from uniscene_sim.world.follow import follow_trajectory
 
 __all__ = ["CarlaSource"]
 

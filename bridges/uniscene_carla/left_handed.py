@@ -1,7 +1,7 @@
 """CARLA's frame and ours: the only place where one is turned into the other.
 
-CARLA is left-handed: x forward, y right, z up, degrees, yaw clockwise as seen from above, pitch with the nose up. Ours is
-right-handed: y left, radians, yaw anticlockwise, pitch with the nose down. Mirroring y turns one into the other:
+CARLA is left-handed: x forward, y right, z up, degrees, yaw clockwise as seen from above, pitch with the nose up. Ours
+is right-handed: y left, radians, yaw anticlockwise, pitch with the nose down. Mirroring y turns one into the other:
 R = S R_carla S with S = diag(1, -1, 1).
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from uniscene_sim.geometry import Pose
 
-__all__ = ["box_size", "pose_of", "rpy_of", "transform_of", "vectors", "yaw_rate_of"]
+__all__ = ["angle_of", "box_size", "pose_of", "rpy_of", "transform_of", "vectors", "yaw_rate_of"]
 
 _MIRROR = np.array([1.0, -1.0, 1.0])
 
@@ -31,7 +31,7 @@ def rpy_of(pitch_yaw_roll_deg: Any) -> np.ndarray:
 
 
 def pose_of(transform: Any) -> Pose:
-    """The pose of a `carla.Transform`."""
+    """The pose of a `carla.Transform`, or of a `carla.BoundingBox` by its centre."""
     at, turn = transform.location, transform.rotation
     return Pose(at.x, -at.y, at.z, *rpy_of((turn.pitch, turn.yaw, turn.roll)).tolist())
 
@@ -47,6 +47,11 @@ def transform_of(pose: Pose) -> Any:
 def yaw_rate_of(angular_velocity: Any) -> float:
     """Yaw rate, rad/s, of a `carla.Vector3D` of degrees per second."""
     return -float(np.radians(angular_velocity.z))
+
+
+def angle_of(degrees: float) -> float:
+    """An angle without a direction, rad."""
+    return float(np.radians(degrees))
 
 
 def box_size(extent: Any) -> tuple[float, float, float]:

@@ -1,5 +1,5 @@
-"""What stands in a server's level, as the client tells it: houses, walls, poles and plants, and vehicles that are part of
-the level. Boxes are in CARLA's world frame and come out in ours."""
+"""What stands in a server's level, as the client tells it: houses, walls, poles and plants, and parked vehicles that
+are part of the level. Boxes are in CARLA's world frame and come out in ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_carla.left_handed import box_size, rpy_of
+from uniscene_carla.left_handed import box_size, pose_of
 from uniscene_sim.taxonomy import AgentClass
 
 __all__ = ["PARKED", "STANDING", "boxes_of_level", "parked_vehicles"]
@@ -45,8 +45,7 @@ def parked_vehicles(world: Any) -> list[list[float]]:
 
 def _row(box: Any) -> Iterator[list[float]]:
     """The row of a `carla.BoundingBox` in the world frame; none of one that is empty or not finite."""
-    size, at = box_size(box.extent), box.location
-    yaw = float(rpy_of((box.rotation.pitch, box.rotation.yaw, box.rotation.roll))[2])
-    row = [at.x, -at.y, at.z - 0.5 * size[2], yaw, *size]
+    size, pose = box_size(box.extent), pose_of(box)
+    row = [pose.x, pose.y, pose.z - 0.5 * size[2], pose.yaw, *size]
     if np.isfinite(row).all() and min(size) > 0.0:
         yield [round(float(value), 3) for value in row]

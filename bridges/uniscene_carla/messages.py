@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 __all__ = ["CONTROL", "JSON", "LAYOUT", "put", "put_json", "split", "take"]
 
@@ -15,7 +15,7 @@ LAYOUT, CONTROL, JSON = b"L", b"C", b"J"
 _HEAD = struct.Struct("<cI")
 
 
-def put(stream: BinaryIO, kind: bytes, body: bytes) -> None:
+def put(stream: IO[bytes], kind: bytes, body: bytes) -> None:
     """Write one message.
 
     Raises:
@@ -25,11 +25,11 @@ def put(stream: BinaryIO, kind: bytes, body: bytes) -> None:
     stream.flush()
 
 
-def put_json(stream: BinaryIO, **values: Any) -> None:
+def put_json(stream: IO[bytes], **values: Any) -> None:
     put(stream, JSON, json.dumps(values).encode())
 
 
-def take(stream: BinaryIO) -> tuple[bytes, bytes]:
+def take(stream: IO[bytes]) -> tuple[bytes, bytes]:
     """The next message, its kind and body.
 
     Raises:
@@ -48,7 +48,7 @@ def split(buffer: bytes) -> tuple[bytes, bytes, bytes] | None:
     return (kind, buffer[_HEAD.size : end], buffer[end:]) if len(buffer) >= end else None
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: IO[bytes], size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError

@@ -14,9 +14,9 @@ from typing import Any
 import carla
 import numpy as np
 
-from uniscene_carla.agent_classes import ActorKind, kind_of_actor
+from uniscene_carla.agent_classes import ActorKind, is_seen, kind_of_actor
 from uniscene_carla.guest import asking
-from uniscene_carla.left_handed import box_size, pose_of, rpy_of, vectors, yaw_rate_of
+from uniscene_carla.left_handed import angle_of, box_size, pose_of, rpy_of, vectors, yaw_rate_of
 from uniscene_carla.paint import seed_of_colour
 from uniscene_carla.weather import style_of_weather
 from uniscene_sim.compute.rounding import map_metres, map_radians
@@ -165,13 +165,11 @@ class Scene:
 
     def _described(self, actor: Any) -> _Known | None:
         """What is kept of an actor; None of one that is not seen."""
-        if actor is None or actor.id == self._ego.id or not actor.type_id.startswith(("vehicle.", "walker.", "static.")):
+        if actor is None or actor.id == self._ego.id or not is_seen(actor.type_id):
             return None
         box = actor.bounding_box
         size, attributes = box_size(box.extent), actor.attributes
         kind = kind_of_actor(actor.type_id, attributes, size)
-        if kind is None:
-            return None
         if kind.guessed and actor.type_id not in self._guessed:
             self._guessed.add(actor.type_id)
             self._say(f"{actor.type_id} is none of our classes; it is taken for a {kind.cls.name.lower()} by its size")
@@ -247,7 +245,7 @@ def ego_vehicle_of(vehicle: Any, say: Callable[[str], None]) -> tuple[EgoVehicle
     own frame. Axles that the server does not tell are guessed from the box, which is said."""
     box, here = vehicle.bounding_box, vehicle.get_transform()
     length, width, height = box_size(box.extent)
-    middle, foot = box.location.x, box.location.z - box.extent.z
+    middle, foot = box.location.x, box.location.z - 0.5 * height
     wheels = vehicle.get_physics_control().wheels
     inverse = np.array(here.get_inverse_matrix())
     places = np.array([[0.01 * w.position.x, 0.01 * w.position.y, 0.01 * w.position.z, 1.0] for w in wheels])
@@ -262,7 +260,7 @@ def ego_vehicle_of(vehicle: Any, say: Callable[[str], None]) -> tuple[EgoVehicle
             say(f"{vehicle.type_id} does not tell its axles; they are taken from its box")
         turns = max(float(w.max_steer_angle) for w in wheels)
         if 5.0 <= turns <= 89.0:
-            steer = float(np.radians(turns))
+            steer = angle_of(turns)
     body = EgoVehicle(
         name=vehicle.type_id, length_m=round(length, 3), width_m=round(width, 3), height_m=round(height, 3),
         wheelbase_m=round(base, 3), rear_axle_to_centre_m=round(middle - rear, 3), max_steer_rad=round(steer, 4),

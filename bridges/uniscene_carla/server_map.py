@@ -66,9 +66,7 @@ def with_surroundings(lanes: VectorMap, standing: Mapping[str, _Rows], server: s
     if not count:
         return lanes
     losses, (east, north) = Losses(), lanes.frame_origin
-    moved = {
-        kind: [(x - east, y - north, *rest) for x, y, *rest in rows] for kind, rows in standing.items()
-    }
+    moved = {kind: [(x - east, y - north, *rest) for x, y, *rest in rows] for kind, rows in standing.items()}
     beside = Surroundings(_buildings(moved.get("building", [])), _trees(moved.get("tree", []), losses))
     objects = list(standing_objects(beside, lanes.lanes, losses))
     for kind in ("wall", "pole", "guard_rail"):

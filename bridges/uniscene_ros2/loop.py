@@ -18,7 +18,6 @@ from uniscene_ros2.wall_clock import WallClockPacer
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
-from uniscene_sim.layout import PHYSICS_US
 
 __all__ = ["RunLoop"]
 

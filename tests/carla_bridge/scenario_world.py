@@ -38,7 +38,7 @@ class ScenarioWorld(World):
         self._source = ScenarioSource.open(scenario)
         #: Heads and props stand in the map, which the client has as well.
         self._standing = len(signal_heads(self._source.map)) + len(map_props(self._source.map))
-        self._truth = Path(truth).open("wb") if truth else None  # noqa: SIM115 - as long as the server
+        self._truth = Path(truth).open("wb") if truth else None
         self._numbers: dict[int, int] = {}  # of actors, by the ids of agents
         self._signals: dict[int, tuple[int, ...]] = {}
         super().__init__(town, opendrive)

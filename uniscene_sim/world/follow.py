@@ -1,4 +1,4 @@
-"""How a trajectory is followed where the ego is not moved by `world.physics`: the control that its kernel would give."""
+"""How a trajectory is followed where the ego is moved elsewhere: by the control that `world.physics` would give."""
 
 from __future__ import annotations
 
