@@ -108,6 +108,7 @@ class ClientLink:
         self._client = _Client(address)
         self._end = finalize(self, self._client.end)
         self._buffer = b""
+        self._over = ""  # why there are no more answers
         self.world: dict[str, Any] = self._answer("world", 6 * address.timeout_s + _STARTS_S)
 
     def begin(self, **facts: Any) -> tuple[dict[str, Any], LayoutFrame]:
@@ -167,9 +168,8 @@ class ClientLink:
                 self.close()
                 raise InputError(**told["refused"])
             elif "lost" in told:
-                owing = " and could not be left as it was" if told.get("owing") and self._client.debts else ""
-                self.close()
-                raise Lost(told["lost"] + owing)
+                owing = told.get("owing") and self._client.debts
+                raise self._lost(told["lost"] + (", nor to be left as it was" if owing else ""))
             elif wanted == messages.JSON and name in told:
                 return told[name]
 
@@ -179,6 +179,8 @@ class ClientLink:
         Raises:
             Lost: none comes.
         """
+        if self._over:
+            raise Lost(self._over)
         process = self._client.process
         assert process.stdout is not None
         stream = process.stdout.fileno()
@@ -186,21 +188,25 @@ class ClientLink:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([stream], [], [], left)[0]:
                 process.kill()
-                self.close()
-                raise Lost(f"the client of {self.address.server} hangs")
+                raise self._lost(f"the client of {self.address.server} hangs")
             data = os.read(stream, 1 << 20)
             if not data:
-                raise Lost(self._why_dead())
+                raise self._lost(self._why_dead())
             self._buffer += data
         kind, body, self._buffer = message
         return kind, body
+
+    def _lost(self, why: str) -> Lost:
+        self._over = why
+        self.close()
+        return Lost(why)
 
     def _why_dead(self) -> str:
         """What became of a process that says nothing any more."""
         code = self._client.process.wait()
         self._client.errors.seek(0)
-        lines = self._client.errors.read().decode(errors="replace").strip().splitlines()
-        self.close()
+        told = self._client.errors.read().decode(errors="replace").strip().splitlines()
+        lines = [line for line in told if not line.startswith(("WARNING", "INFO"))]
         if lines and "No module named 'carla'" in lines[-1]:
             raise InputError("needs CARLA's client: pip install 'uniscene_sim[maps]'", field="carla://")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"

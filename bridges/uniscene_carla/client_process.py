@@ -208,7 +208,7 @@ def _end(session: Session | None, tell: Callable[..., None], last: dict[str, Any
 def _pay(given: dict[str, Any]) -> int:
     """Pay the debts of a client that was killed."""
     client = carla.Client(given["host"], given["port"])
-    client.set_timeout(5.0)
+    client.set_timeout(10.0)
     try:
         pay_debts(client, client.get_world(), given["debts"])
     except RuntimeError:

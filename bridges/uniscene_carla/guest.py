@@ -20,6 +20,7 @@ __all__ = ["Guest", "ServerLost", "asking", "pay_debts"]
 _TIMEOUT = "while waiting for the simulator"
 _REFUSED = "while connecting to"
 _FIRST_TICK_S = 2.0  # the first one of a client may go by unseen: it is asked for again after this
+_LEAVES_S = 5.0
 _SETTINGS = (
     "synchronous_mode", "no_rendering_mode", "fixed_delta_seconds", "substepping", "max_substep_delta_time",
     "max_substeps", "max_culling_distance", "deterministic_ragdolls", "tile_stream_distance", "actor_active_distance",
@@ -172,7 +173,7 @@ class Guest:
 
     def leave(self) -> None:
         """Leave the server as it was, as far as it still answers."""
-        pay_debts(self.client, self.world, self.debts)
+        pay_debts(self.client, self.world, self.debts, min(_LEAVES_S, self.address.timeout_s))
         self.spawned, self._entered, self.ego = False, False, None
         self._owe(self.debts)
 
@@ -209,21 +210,27 @@ class Guest:
             with asking("an ego", address.server):
                 actor = self.world.try_spawn_actor(blueprint, points[k])
             if actor is not None:
+                if self._start is None:
+                    self._say(f"no vehicle has the role name {address.ego!r}: "
+                              f"{address.vehicle} was spawned at spawn point {k}")  # fmt: skip
                 self._start = points[k]
-                self._say(f"no vehicle has the role name {address.ego!r}: "
-                          f"{address.vehicle} was spawned at spawn point {k}")  # fmt: skip
                 return actor
         where = f"spawn point {address.start} is taken" if address.start is not None else "no spawn point is free"
         raise InputError(f"{where} on {address.server}, of {len(points)}", field="carla://start")
 
 
-def pay_debts(client: Any, world: Any, debts: dict[str, Any]) -> None:
+def pay_debts(client: Any, world: Any, debts: dict[str, Any], timeout_s: float = _LEAVES_S) -> None:
     """Put back settings, destroy what was spawned, and let vehicles brake that were driven.
+
+    Args:
+        client, world: of carla.
+        debts: see `Guest.debts`.
+        timeout_s: for each answer.
 
     Raises:
         RuntimeError: the server does not answer.
     """
-    client.set_timeout(5.0)
+    client.set_timeout(timeout_s)
     commands = [carla.command.DestroyActor(one) for one in debts["actors"]]
     commands += [carla.command.ApplyVehicleControl(one, carla.VehicleControl(brake=1.0)) for one in debts["brakes"]]
     if commands:
@@ -234,5 +241,5 @@ def pay_debts(client: Any, world: Any, debts: dict[str, Any]) -> None:
     for name, value in debts["settings"].items():
         setattr(settings, name, value)
     if settings.synchronous_mode and commands:
-        world.tick(5.0)  # a destroyed actor leaves with the next one
-    world.apply_settings(settings, 5.0)
+        world.tick(timeout_s)  # a destroyed actor leaves with the next one
+    world.apply_settings(settings, timeout_s)

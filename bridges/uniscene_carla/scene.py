@@ -127,15 +127,16 @@ class Scene:
         forward = pose.rotation[:, 0]
         velocity = vectors(_xyz(me.get_velocity()))
         rate = yaw_rate_of(me.get_angular_velocity())
-        # The client has the velocity of the vehicle's origin; that of the rear axle lacks the part across.
+        # The client tells how the vehicle's origin moves; the rear axle is behind it.
         arm = pose.rotation @ self._axle.position
         velocity = velocity + rate * np.array([-arm[1], arm[0], 0.0])
+        accel = vectors(_xyz(acceleration)) @ forward - rate * rate * self._axle.x
         return LayoutFrame(
             stamp_us=stamp_us,
             ego_pose=pose,
             ego_velocity=velocity,
             ego_yaw_rate=rate,
-            ego_accel=float(vectors(_xyz(acceleration)) @ forward),
+            ego_accel=float(accel),
             ego_steer=-float(control.steer) * self.vehicle.max_steer_rad,
             ego_vehicle=self.vehicle,
             agents=self._agents(snapshot, step_s),

@@ -1,4 +1,4 @@
-"""Parts of the bridge on their own: address, frames, classes, weather, the time between two ticks, events of the ego."""
+"""Parts of the bridge on their own: address, frames, classes, weather, layouts between ticks, events, surroundings."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ carla = pytest.importorskip("carla")
 from uniscene_carla import left_handed  # noqa: E402
 from uniscene_carla.weather import style_of_weather  # noqa: E402
 
-
-# --- address ----------------------------------------------------------------------------------------------------------
+# address
 
 
 def test_an_address_says_where_and_what():
@@ -67,7 +66,7 @@ def test_a_wrong_address_is_told(text, wrong):
         CarlaAddress.of(text)
 
 
-# --- frames -----------------------------------------------------------------------------------------------------------
+# frames
 
 metres = st.floats(-1000.0, 1000.0)
 turns = st.floats(-3.1, 3.1)
@@ -101,7 +100,7 @@ def test_what_lies_to_the_right_in_carla_has_a_negative_y_here():
     assert left_handed.yaw_rate_of(carla.Vector3D(z=90.0)) == pytest.approx(-np.pi / 2)
 
 
-# --- classes, colours, weather ------------------------------------------------------------------------------------------
+# classes, colours, weather
 
 CAR, TRUCK, BUS = AgentClass.CAR, AgentClass.TRUCK, AgentClass.BUS
 
@@ -165,12 +164,14 @@ def test_weather_has_our_kinds_and_the_sun_stands_as_high(preset, kind):
 def test_fog_night_and_afternoon():
     night = style_of_weather(carla.WeatherParameters(sun_altitude_angle=-30.0))
     assert night.time_of_day_h < 6.0 and sky_of(night).darkness > 0.9
-    east, west = (style_of_weather(carla.WeatherParameters(sun_altitude_angle=30.0, sun_azimuth_angle=a)) for a in (0.0, 180.0))
+    east, west = (
+        style_of_weather(carla.WeatherParameters(sun_altitude_angle=30.0, sun_azimuth_angle=at)) for at in (0.0, 180.0)
+    )
     assert east.time_of_day_h == pytest.approx(24.0 - west.time_of_day_h) and east.time_of_day_h < 12.0
     assert style_of_weather(carla.WeatherParameters(fog_density=60.0, sun_altitude_angle=30.0)).weather == "fog"
 
 
-# --- between two ticks --------------------------------------------------------------------------------------------------
+# between two ticks
 
 
 def moments():
@@ -212,7 +213,7 @@ def test_who_comes_goes_or_is_put_elsewhere_between_ticks():
     assert abs(over[2].ego_pose.yaw) > 3.1  # the short way round
 
 
-# --- the ego's events and its driver --------------------------------------------------------------------------------------
+# the ego's events and its driver
 
 
 def drive(name: str, seconds: float):
@@ -275,7 +276,7 @@ def test_a_jump_is_no_run_light():
     assert [e for e in events.of(at(-2.0)) if "red" in e] == [f"red_light:{line.signal}"]
 
 
-# --- surroundings -------------------------------------------------------------------------------------------------------
+# surroundings
 
 
 def test_what_stands_on_the_server_stands_in_the_map():
@@ -293,7 +294,8 @@ def test_what_stands_on_the_server_stands_in_the_map():
     assert sorted(kinds) == ["building", "tree", "wall"] and found.complete == {"building", "tree"}
     assert found.ref != lanes.ref and with_surroundings(lanes, {"pole": []}, "host:2000") is lanes
     house = next(thing for thing in found.objects if thing.kind == "building")
-    assert np.allclose(house.position[:2], (60.0, 40.0), atol=0.01) and sorted(house.size[:2]) == pytest.approx([10, 16])
+    assert np.allclose(house.position[:2], (60.0, 40.0), atol=0.01)
+    assert sorted(house.size[:2]) == pytest.approx([10, 16])
 
 
 def test_the_left_hand_is_turned_in_one_file_alone():
