@@ -24,16 +24,17 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 
 #: Folders whose tests look at what is made of towns: there a town is planned, and each of its tiles made, once for all
 #: tests of a process. That both are the same each time, `occupancy`, `conformance` and `golden` test.
-TOWNS_MADE_ONCE = {"annotations", "camera", "engine_support", "env", "evaluation", "export", "lidar", "metrics",
-                   "recording", "remote", "ros2", "tracing"}  # fmt: skip
+TOWNS_MADE_ONCE = {"annotations", "camera", "carla_bridge", "engine_support", "env", "evaluation", "export", "lidar",
+                   "metrics", "recording", "remote", "ros2", "tracing"}  # fmt: skip
 _plans: dict = {}
 _tiles: dict = {}
 
 
 #: Tests that wait for other processes, signals or a network, which a busy machine may keep waiting: tried up to three
 #: times, and each further try is told in the summary. What must be the same each time is tested elsewhere, and once.
-WAITING = ("bench/", "cli/", "compute/test_processes", "compute/test_threads", "fuzz/", "occupancy/test_tile_cache",
-           "packaging/", "recording/test_keeping", "recording/test_mcap", "remote/", "ros2/", "storage/")  # fmt: skip
+WAITING = ("bench/", "carla_bridge/", "cli/", "compute/test_processes", "compute/test_threads", "fuzz/",
+           "occupancy/test_tile_cache", "packaging/", "recording/test_keeping", "recording/test_mcap", "remote/",
+           "ros2/", "storage/")  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)

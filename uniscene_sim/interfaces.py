@@ -101,7 +101,7 @@ class LayoutSource(Protocol):
         solid: set by the simulator; which points (N, 3), m, lie inside generated voxels, as bool (N,).
         step_us: optional; what steps are multiples of, if not 10 ms.
         live: optional; True for a world that goes on by itself, such as a server's. It need not repeat, and is opened
-            once: episodes follow each other by `reset`.
+            once: episodes follow each other by `reset`. Its method `close`, if it has one, leaves that world.
     """
 
     name: str

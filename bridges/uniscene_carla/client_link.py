@@ -131,6 +131,7 @@ class ClientLink:
 
     def close(self) -> None:
         """Leave the server as it was, and end the process."""
+        self._over = self._over or f"{self.address.server} was left"
         self._end()
 
     # --- messages -------------------------------------------------------------------------------------------------

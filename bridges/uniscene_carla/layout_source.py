@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -33,10 +34,13 @@ _ROUTE_M = 500.0
 _ON_GROUND_M = 1.0  # what is nearer to our ground stands on it
 _ARRIVED = 0.95
 _AGAIN_S = 1.0
+#: Sources of this process by server: two would both tick it.
+_alive: WeakValueDictionary[str, CarlaSource] = WeakValueDictionary()
 
 
 class CarlaSource:
-    """A server's world: a `LayoutSource` that goes on, whoever looks.
+    """A server's world: a `LayoutSource` that goes on, whoever looks. One that is opened on the same server later takes
+    its place.
 
     Layouts between the server's ticks are interpolated. Bodies stand on the ground as its OpenDRIVE has it.
 
@@ -54,6 +58,8 @@ class CarlaSource:
 
     def __init__(self, address: CarlaAddress, seed: int = 0):
         self.address, self.seed = address, seed
+        if (other := _alive.pop(address.server, None)) is not None:
+            other.close()
         self.open_loop = address.control == "none"
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
         self._link = self._connected()
@@ -71,6 +77,7 @@ class CarlaSource:
         self._driver = RouteDriver(self.map, self._route)
         self._now = self._begin_episode(first)
         self._fresh = True
+        _alive[address.server] = self
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> CarlaSource:

@@ -36,6 +36,8 @@ class ScenarioWorld(World):
 
     def __init__(self, town: str, opendrive: str, scenario: str, truth: str = "") -> None:
         self._source = ScenarioSource.open(scenario)
+        self._source.reset()
+        self._source.step(Control(), 100_000)  # kernels are compiled before anybody waits
         #: Heads and props stand in the map, which the client has as well.
         self._standing = len(signal_heads(self._source.map)) + len(map_props(self._source.map))
         self._truth = Path(truth).open("wb") if truth else None

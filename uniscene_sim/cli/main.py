@@ -22,6 +22,7 @@ from uniscene_sim.cli.arguments import (
     rig_of,
     seed_argument,
 )
+from uniscene_sim.cli.capture import add_capture
 from uniscene_sim.cli.console import on_console
 from uniscene_sim.cli.lift import add_lift
 from uniscene_sim.cli.models import add_commands
@@ -88,6 +89,8 @@ def build_parser() -> Parser:
                      help="of flow,boxes,lanes: drawn onto the cameras; and buffers")  # fmt: skip
     run.set_defaults(command=_run)
 
+    add_capture(commands)
+
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")
     bake.add_argument(
         "map", metavar="MAP", help="map file or folder, name of a shipped map, or a scenario: then its route alone"
@@ -151,9 +154,10 @@ def build_parser() -> Parser:
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure speed, and what others make of our sweeps")
-    parts = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling", "ros2", "consumers", "serve", "device")
+    parts = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling", "ros2", "carla", "consumers", "serve",
+             "device")
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
-                       help=f"{', '.join(parts)} (default: all but the last four)")  # fmt: skip
+                       help=f"{', '.join(parts)} (default: all but the last five)")  # fmt: skip
     bench.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     bench.set_defaults(command=_bench)
 

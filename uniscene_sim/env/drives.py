@@ -35,6 +35,10 @@ class Drive(Protocol):
         """The source of an episode."""
         ...
 
+    def close(self) -> None:
+        """Leave a live world."""
+        ...
+
 
 class _ScenarioDrive:
     live = False
@@ -50,6 +54,9 @@ class _ScenarioDrive:
     def open(self, seed: int) -> LayoutSource:
         return ScenarioSource(self.scenario, self.map, seed)
 
+    def close(self) -> None:
+        """Nothing to leave."""
+
 
 class _SourceDrive:
     def __init__(self, what: str, source: type[LayoutSource]):
@@ -62,6 +69,10 @@ class _SourceDrive:
     def open(self, seed: int) -> LayoutSource:
         """A live world is opened once; its seed stays."""
         return self._first or self._source.open(self._what, seed)
+
+    def close(self) -> None:
+        if self._first is not None and callable(close := getattr(self._first, "close", None)):
+            close()
 
 
 def drive_of(what: str | None, source: str | None, load_map: Callable[[Path], StaticMap]) -> Drive:

@@ -301,9 +301,11 @@ class Worlds:
         self._measured[i] = saved.measured
 
     def close(self) -> None:
-        """Finish recordings, and leave the server."""
+        """Finish recordings, leave live worlds and the server."""
         if self._recordings:
             self._recordings.close()
+        for drive in self.drives:
+            drive.close()
         if self._session is not None:
             self._session.close()
 
