@@ -46,6 +46,7 @@ class ScenarioWorld(World):
         super().__init__(town, opendrive)
 
     def populate(self) -> None:
+        self.things = []
         layout = self._source.reset()
         ego = self.add("vehicle.lincoln.mkz_2020", _at(0.0, 0.0, 0.0), attribute_list({"role_name": "hero"}))
         vehicle, body = ego.vehicle, layout.ego_vehicle
@@ -71,7 +72,8 @@ class ScenarioWorld(World):
         turn = layout.ego_yaw_rate * 0.5 * body.wheelbase_m * pose.rotation[:, 1]
         _put(self._ego, middle, (pose.roll, pose.pitch, pose.yaw), layout.ego_velocity + turn)
         self._ego.angular_velocity = [0.0, 0.0, -math.degrees(layout.ego_yaw_rate)]
-        self._ego.acceleration = (layout.ego_accel * pose.rotation[:, 0] * (1.0, -1.0, 1.0)).tolist()
+        inward = layout.ego_yaw_rate**2 * 0.5 * body.wheelbase_m  # of the origin, towards the rear axle
+        self._ego.acceleration = ((layout.ego_accel - inward) * pose.rotation[:, 0] * (1.0, -1.0, 1.0)).tolist()
         assert self._ego.vehicle is not None
         self._ego.vehicle.control[1] = -layout.ego_steer / body.max_steer_rad
         there = {int(agent["id"]): agent for agent in layout.agents[self._standing :]}
