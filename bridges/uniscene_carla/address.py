@@ -14,7 +14,7 @@ __all__ = ["CarlaAddress"]
 
 _FIELD = "carla://"
 _CHOICES = {
-    "control": ("vehicle", "ackermann", "none"),
+    "control": ("vehicle", "ackermann", "autopilot", "none"),
     "surroundings": ("server", "ours"),
     "reset": ("start", "stay", "world"),
 }
@@ -35,8 +35,9 @@ class CarlaAddress:
         vehicle: blueprint of an ego that is spawned.
         start: number of the spawn point where it is spawned; None for the first that is free.
         goal: number of the spawn point that its route leads to; None for straight ahead.
-        control: how it is driven: by `vehicle` controls (throttle, brake, steer), by `ackermann` controls, or `none`:
-            an autopilot or another client drives it, and controls given here are ignored.
+        control: how it is driven: by `vehicle` controls (throttle, brake, steer) or by `ackermann` controls; or, and
+            then controls given here are ignored, by the `autopilot` of CARLA's Traffic Manager, or by `none` of ours:
+            another client drives it.
         step_s: length of the server's ticks, a multiple of 10 ms.
         reset: what a reset does: brings an ego that was spawned here back to the `start`, lets everything `stay` as it
             is, or loads the `world` anew. An ego of others always stays.
@@ -89,6 +90,11 @@ class CarlaAddress:
                 raise InputError("is given twice", field=_FIELD + name)
             values[name] = _value(name, types[name], value)
         return cls(host, 2000 if port is None else port, **values)
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether the ego ignores controls."""
+        return self.control in ("autopilot", "none")
 
     @property
     def server(self) -> str:

@@ -57,17 +57,31 @@ class _Client:
             with suppress(OSError):
                 messages.put_json(process.stdin, do="leave")
                 process.stdin.close()
-            try:
-                process.wait(_LEAVES_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self._hear_out()
         with suppress(OSError):
             process.stdin.close()
         process.stdout.close()
         self.errors.close()
         if process.returncode < 0:
             self.pay()
+
+    def _hear_out(self) -> None:
+        """Wait for its end, and note what it says of its debts until then."""
+        process, buffer, deadline = self.process, b"", time.monotonic() + _LEAVES_S
+        assert process.stdout is not None
+        stream = process.stdout.fileno()
+        while select.select([stream], [], [], max(deadline - time.monotonic(), 0.0))[0]:
+            data = os.read(stream, 1 << 20)
+            if not data:
+                break
+            buffer += data
+        else:
+            process.kill()
+        process.wait()
+        while (message := messages.split(buffer)) is not None:
+            kind, body, buffer = message
+            if kind == messages.JSON and "debts" in (told := json.loads(body)):
+                self.debts = told["debts"]
 
     def pay(self) -> None:
         """Pay what a killed process owes, in a process of its own."""

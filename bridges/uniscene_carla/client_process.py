@@ -86,7 +86,7 @@ class Session:
         return self._layout(self._guest.world.get_snapshot(), 0)
 
     def tick(self, control: Control) -> LayoutFrame:
-        if self._address.control != "none":
+        if not self._address.open_loop:
             self._drive(control)
         self._stamp_us += self._address.step_us
         return self._layout(self._guest.tick(), self._stamp_us)
@@ -217,4 +217,6 @@ def _pay(given: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # the client's threads may abort a process that ends as usual

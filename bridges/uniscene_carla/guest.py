@@ -6,6 +6,7 @@ What it changes is told to the process that started it, so that it can be put ba
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -88,6 +89,7 @@ class Guest:
         self.ego: Any = None
         self.spawned = False
         self._start: Any = None
+        self._manager: Any = None  # CARLA's Traffic Manager, if the ego is on autopilot
         self._entered = False
         self.frame = 0
 
@@ -150,6 +152,8 @@ class Guest:
             self.spawned = True
         self.ego = found
         self._owe(self.debts)
+        if address.control == "autopilot":
+            self._start_autopilot()
         self.tick()
 
     def bring_to_start(self) -> bool:
@@ -165,6 +169,9 @@ class Guest:
 
     def reload(self) -> None:
         """Load the server's world anew; the ego is gone with all others."""
+        if self._manager is not None:
+            self._manager.shut_down()
+            self._manager = None
         with asking("its world anew", self.address.server):
             self.world = self.client.reload_world(False)
         self.episode, self.frame, self.ego, self.spawned = None, 0, None, False
@@ -173,9 +180,22 @@ class Guest:
 
     def leave(self) -> None:
         """Leave the server as it was, as far as it still answers."""
+        if self._manager is not None:  # it would abort the process over a vehicle that is gone
+            self.ego.set_autopilot(False, self._manager.get_port())
+            self._manager.set_synchronous_mode(False)
+            self._manager.shut_down()
+            self._manager = None
         pay_debts(self.client, self.world, self.debts, min(_LEAVES_S, self.address.timeout_s))
         self.spawned, self._entered, self.ego = False, False, None
         self._owe(self.debts)
+
+    def _start_autopilot(self) -> None:
+        """Have a Traffic Manager of our own drive the ego, the same way each time."""
+        with asking("an autopilot", self.address.server):
+            self._manager = self.client.get_trafficmanager(_free_port())
+            self._manager.set_synchronous_mode(True)
+            self._manager.set_random_device_seed(0)
+            self.ego.set_autopilot(True, self._manager.get_port())
 
     def _check_version(self, server: str, client: str) -> None:
         of_server, of_client = (re.match(r"\d+\.\d+\.\d+", text) for text in (server, client))
@@ -217,6 +237,12 @@ class Guest:
                 return actor
         where = f"spawn point {address.start} is taken" if address.start is not None else "no spawn point is free"
         raise InputError(f"{where} on {address.server}, of {len(points)}", field="carla://start")
+
+
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
 
 
 def pay_debts(client: Any, world: Any, debts: dict[str, Any], timeout_s: float = _LEAVES_S) -> None:

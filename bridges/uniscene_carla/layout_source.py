@@ -60,7 +60,7 @@ class CarlaSource:
         self.address, self.seed = address, seed
         if (other := _alive.pop(address.server, None)) is not None:
             other.close()
-        self.open_loop = address.control == "none"
+        self.open_loop = address.open_loop
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
         self._link = self._connected()
         world = self._link.world

@@ -326,3 +326,18 @@ def test_a_hundred_vehicles_are_all_there(server):
         assert len(begin) == 101  # one is parked
         moved = np.linalg.norm(later["pos"] - begin["pos"], axis=1)
         assert (np.abs(moved[moved > 0.1] - 8.0) < 0.2).all() and (moved > 0.1).sum() == 100
+
+
+def test_carlas_own_traffic_manager_drives_an_ego_on_autopilot(server):
+    """The real one, which lives in the client."""
+    with opened(server, control="autopilot") as source:
+        assert source.open_loop
+        begin = source.reset()
+        fastest = max(float(np.linalg.norm(source.step(Control(), 100_000)[-1].ego_velocity)) for _ in range(50))
+        layout = source.step(Control(0.0, -8.0), 100_000)[-1]  # is ignored
+        assert fastest > 4.0 and np.linalg.norm(layout.ego_velocity) > 2.0
+        assert np.linalg.norm(layout.ego_pose.position - begin.ego_pose.position) > 10.0
+        assert not any("off_road" in one.events for one in source.step(Control(), 1_000_000))
+    state = server.state()
+    assert state["settings"][0] is False
+    assert not any(actor["type_id"].startswith("vehicle.") for actor in state["actors"].values())
