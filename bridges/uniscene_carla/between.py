@@ -1,10 +1,11 @@
-"""`LayoutsBetween`: layouts every 10 ms between two ticks of the server, made when they are read."""
+"""`LayoutsBetween`: layouts every 10 ms between ticks of the server, made when they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
@@ -19,23 +20,22 @@ _SLACK_M, _SLACK = 1.0, 2.0
 
 
 class LayoutsBetween(Sequence[LayoutFrame]):
-    """Layouts after one moment, up to another one that is the last.
+    """Layouts after the first of some ticks, up to the last one.
 
-    Places follow the cubic that has both places and both velocities; angles, velocities and distances driven change
-    evenly. Who is in one of the two alone is in no layout between them. Signals and lights are as before.
+    Between two ticks places follow the cubic that has both places and both velocities; angles, velocities and distances
+    driven change evenly. Who is at one of the two alone is in no layout between them. Signals and lights are as before.
 
     Args:
-        before: the earlier moment, which is not among them.
-        after: the later one.
+        ticks: two or more moments; the first is not among the layouts, the others are.
     """
 
-    def __init__(self, before: LayoutFrame, after: LayoutFrame):
-        self._before, self._after = before, after
-        self._count = (after.stamp_us - before.stamp_us) // PHYSICS_US
-        self._made: dict[int, LayoutFrame] = {self._count - 1: after}
+    def __init__(self, ticks: Sequence[LayoutFrame]):
+        self._gaps = [_Gap(before, after) for before, after in pairwise(ticks)]
+        self._places = [(gap, step) for gap in self._gaps for step in range(1, gap.steps + 1)]
+        self._made: dict[int, LayoutFrame] = {}
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._places)
 
     @overload
     def __getitem__(self, k: int) -> LayoutFrame: ...
@@ -44,12 +44,22 @@ class LayoutsBetween(Sequence[LayoutFrame]):
     def __getitem__(self, k: slice) -> Sequence[LayoutFrame]: ...
 
     def __getitem__(self, k: int | slice) -> LayoutFrame | Sequence[LayoutFrame]:
-        at = range(self._count)[k]
+        at = range(len(self))[k]
         if isinstance(at, range):
             return [self[i] for i in at]
         if at not in self._made:
-            self._made[at] = self._layout(at + 1)
+            gap, step = self._places[at]
+            self._made[at] = gap.layout(step)
         return self._made[at]
+
+
+class _Gap:
+    """The time between two ticks."""
+
+    def __init__(self, before: LayoutFrame, after: LayoutFrame):
+        self._before, self._after = before, after
+        self.steps = (after.stamp_us - before.stamp_us) // PHYSICS_US
+        self._span_s = self.steps * PHYSICS_US * 1e-6
 
     @cached_property
     def _both(self) -> tuple[np.ndarray, np.ndarray]:
@@ -59,13 +69,13 @@ class LayoutsBetween(Sequence[LayoutFrame]):
         order = np.argsort(second)
         return a[first[order]], b[second[order]]
 
-    def _layout(self, step: int) -> LayoutFrame:
-        a, b, share = self._before, self._after, step / self._count
-        span_s = self._count * PHYSICS_US * 1e-6
-        at = _between(
-            a.ego_pose.position[None], b.ego_pose.position[None], a.ego_velocity[None], b.ego_velocity[None], share,
-            span_s,
-        )[0]  # fmt: skip
+    def layout(self, step: int) -> LayoutFrame:
+        """The layout after so many steps; the last is the later moment itself."""
+        if step == self.steps:
+            return self._after
+        a, b, share = self._before, self._after, step / self.steps
+        places = a.ego_pose.position[None], b.ego_pose.position[None]
+        at = _between(*places, a.ego_velocity[None], b.ego_velocity[None], share, self._span_s)[0]
         p, q = a.ego_pose, b.ego_pose
         turn = _turned((p.roll, p.pitch, p.yaw), (q.roll, q.pitch, q.yaw), share)
         return replace(
@@ -76,15 +86,15 @@ class LayoutsBetween(Sequence[LayoutFrame]):
             ego_yaw_rate=float(_even(a.ego_yaw_rate, b.ego_yaw_rate, share)),
             ego_accel=float(_even(a.ego_accel, b.ego_accel, share)),
             ego_steer=float(_even(a.ego_steer, b.ego_steer, share)),
-            agents=self._agents(share, span_s),
+            agents=self._agents(share),
             events=("off_road",) if "off_road" in a.events and "off_road" in b.events else (),
         )
 
-    def _agents(self, share: float, span_s: float) -> np.ndarray:
+    def _agents(self, share: float) -> np.ndarray:
         a, b = self._both
         agents = np.empty(len(a), AGENT_DTYPE)
         agents[:] = a
-        agents["pos"] = _between(a["pos"], b["pos"], a["vel"], b["vel"], share, span_s)
+        agents["pos"] = _between(a["pos"], b["pos"], a["vel"], b["vel"], share, self._span_s)
         agents["rpy"] = _turned(a["rpy"], b["rpy"], share)
         agents["vel"], agents["gait"] = _even(a["vel"], b["vel"], share), _even(a["gait"], b["gait"], share)
         return agents

@@ -14,13 +14,13 @@ import numpy as np
 from uniscene_carla.address import CarlaAddress
 from uniscene_carla.between import LayoutsBetween
 from uniscene_carla.client_link import ClientLink, Lost
-from uniscene_carla.driver import RouteDriver
 from uniscene_carla.ego_events import EgoEvents
+from uniscene_carla.ego_route import EgoRoute
 from uniscene_carla.server_map import read_server_map, with_surroundings
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError, InputWarning
+from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.maps.elements import Route
 from uniscene_sim.maps.signals import head_lights, signal_heads
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import CriterionResult, Outcome
@@ -29,8 +29,6 @@ from uniscene_sim.world.follow import follow_trajectory
 
 __all__ = ["CarlaSource"]
 
-_ROUTE_POINTS = 80
-_ROUTE_M = 500.0
 _ON_GROUND_M = 1.0  # what is nearer to our ground stands on it
 _ARRIVED = 0.95
 _AGAIN_S = 1.0
@@ -69,12 +67,12 @@ class CarlaSource:
         self._heads, self._props = signal_heads(self.map), map_props(self.map)
         self._events = EgoEvents(self.map)
         self._stamp_us, self._collisions, self._reds = 0, 0, 0
-        self._route_at = 0
         self._ahead = False  # whether a tick is ordered whose layout nobody has asked for
         ready, first = self._begun()
-        self._route = self._planned(first, ready["goal"])
-        self._has_goal = ready["goal"] is not None
-        self._driver = RouteDriver(self.map, self._route)
+        goal: Sequence[float] | None = ready["goal"]  # a pose
+        self._has_goal = goal is not None
+        there = None if goal is None else self._in_map_frame(Pose(*goal))
+        self._route = EgoRoute(self.map, self._in_map_frame(first.ego_pose), there)
         self._now = self._begin_episode(first)
         self._fresh = True
         _alive[address.server] = self
@@ -102,12 +100,12 @@ class CarlaSource:
 
     @property
     def route_path(self) -> np.ndarray:
-        """Expected path of the ego (R, 3), m: to the goal, or straight ahead."""
+        """Expected path of the ego (R, 3), m, from where it was at first: to the goal, or straight ahead."""
         return self._route.path
 
     @property
     def arrived(self) -> bool:
-        return self._has_goal and self._completion >= _ARRIVED
+        return self._has_goal and self._route.completion >= _ARRIVED
 
     @property
     def done(self) -> bool:
@@ -123,7 +121,7 @@ class CarlaSource:
             CriterionResult("red_light", "<= 0", self._reds, self._reds == 0),
         ]
         if self._has_goal:
-            done = self._completion
+            done = self._route.completion
             criteria.append(CriterionResult("route_completion", f">= {_ARRIVED}", round(done, 4), done >= _ARRIVED))
         return Outcome.of(criteria, self.done)
 
@@ -145,17 +143,15 @@ class CarlaSource:
         if dt_us <= 0 or dt_us % step_us:
             raise InputError(f"must be a positive multiple of {step_us:,} us, got {dt_us:,}", field="dt_us")
         self._fresh = False
-        layouts: list[LayoutFrame] | Sequence[LayoutFrame] = []
+        ticks = [self._now]
         for k in range(dt_us // step_us):
-            before = self._now
-            self._now = self._tick(_control_at(control, before, 1e-6 * k * step_us))
-            between = LayoutsBetween(before, self._now)
-            layouts = between if dt_us == step_us else [*layouts, *between]
-        return layouts
+            self._now = self._tick(_control_at(control, self._now, 1e-6 * k * step_us))
+            ticks.append(self._now)
+        return LayoutsBetween(ticks)
 
     def driver_control(self) -> Control | Trajectory:
         """The built-in driver's along the route; nothing for an ego that others drive."""
-        return Control() if self.open_loop else self._driver.control(self._now)
+        return Control() if self.open_loop else self._route.control(self._now)
 
     def close(self) -> None:
         """Leave the server as it was; also done when this is collected, and when the process ends."""
@@ -231,16 +227,15 @@ class CarlaSource:
     # --- layouts --------------------------------------------------------------------------------------------------
 
     def _begin_episode(self, raw: LayoutFrame) -> LayoutFrame:
-        self._stamp_us, self._collisions, self._reds, self._route_at = 0, 0, 0, 0
+        self._stamp_us, self._collisions, self._reds = 0, 0, 0
+        self._route.restart()
         self._events = EgoEvents(self.map)
         return self._completed(raw)
 
     def _completed(self, raw: LayoutFrame) -> LayoutFrame:
         """A layout of the client in the map frame, on the ground, with heads, props, route and events."""
-        east, north = self.map.frame_origin
-        pose = replace(raw.ego_pose, x=raw.ego_pose.x - east, y=raw.ego_pose.y - north)
-        agents = raw.agents.copy()
-        agents["pos"] -= (east, north, 0.0)
+        pose, agents = self._in_map_frame(raw.ego_pose), raw.agents.copy()
+        agents["pos"] -= (*self.map.frame_origin, 0.0)
         places = np.vstack([agents["pos"], pose.position])
         ground = self.map.surface_height(*places.T)
         stands = np.abs(ground - places[:, 2]) < _ON_GROUND_M
@@ -253,38 +248,16 @@ class CarlaSource:
             stamp_us=self._stamp_us,
             ego_pose=replace(pose, z=float(places[-1, 2])),
             agents=np.concatenate([heads, self._props, agents]),
-            route=self._route_ahead(pose.x, pose.y),
+            route=self._route.ahead(pose, self._stamp_us),
         )
         events = self._events.of(layout)
         self._collisions += sum(name.startswith("contact") for name in events)
         self._reds += sum(name.startswith("red_light") for name in events)
         return replace(layout, events=events)
 
-    def _planned(self, raw: LayoutFrame, goal: Sequence[float] | None) -> Route:
-        """The way from where the ego is, to the goal or straight ahead."""
+    def _in_map_frame(self, pose: Pose) -> Pose:
         east, north = self.map.frame_origin
-        pose = raw.ego_pose
-        lane, s_m, _ = self.map.nearest_lane(pose.x - east, pose.y - north, pose.z, pose.yaw)
-        if goal is None:
-            return self.map.route(lane, s_m, None, _ROUTE_M)
-        end, end_s, _ = self.map.nearest_lane(goal[0] - east, goal[1] - north, goal[2], goal[3])
-        try:
-            route = self.map.route(lane, s_m, end)
-        except InputError as error:
-            raise InputError(f"{error.message}: no way leads there", field="carla://goal") from None
-        beyond = self.map.lanes[end].length - end_s
-        keep = max(len(route.path) - round(beyond), 2)
-        return Route(route.lanes, route.path[:keep])
-
-    def _route_ahead(self, x: float, y: float) -> np.ndarray:
-        path, low = self._route.path, max(self._route_at - 5, 0)
-        near = path[low : low + 60]
-        self._route_at = low + int(np.hypot(near[:, 0] - x, near[:, 1] - y).argmin())
-        return path[self._route_at : self._route_at + _ROUTE_POINTS]
-
-    @property
-    def _completion(self) -> float:
-        return self._route_at / max(len(self._route.path) - 1, 1)
+        return replace(pose, x=pose.x - east, y=pose.y - north)
 
 
 def _control_at(control: Control | Trajectory, layout: LayoutFrame, driven_s: float) -> Control:

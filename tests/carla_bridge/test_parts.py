@@ -54,7 +54,7 @@ def test_an_address_says_where_and_what():
         ("carla://host?ego=", "carla://ego: expected a name"),
         ("carla://host?ego=a&ego=b", "carla://ego: is given twice"),
         ("carla://host?egg=a", r"no parameter 'egg' \(did you mean ego\?\); expected some of ego, vehicle"),
-        ("carla://host?control=fast", "carla://control: expected one of vehicle, ackermann, none, got 'fast'"),
+        ("carla://host?control=fast", "carla://control: expected one of vehicle, ackermann, autopilot, none, got 'fast'"),
         ("carla://host?step_s=0.025", "carla://step_s: expected a multiple of 0.01, got '0.025'"),
         ("carla://host?step_s=nan", "carla://step_s: expected a number of 0.01 to 0.1"),
         ("carla://host?start=-1", "carla://start: expected a whole number of 0 to"),
@@ -185,7 +185,7 @@ def moments():
 
 def test_layouts_between_ticks_are_where_the_world_was():
     before, truth = moments()
-    made = LayoutsBetween(before, truth[-1])
+    made = LayoutsBetween([before, truth[-1]])
     assert len(made) == 5 and made[-1] is truth[-1] and made[4] is truth[-1]
     assert [one.stamp_us for one in made] == [one.stamp_us for one in truth]
     for ours, theirs in zip(made, truth, strict=True):
@@ -195,6 +195,9 @@ def test_layouts_between_ticks_are_where_the_world_was():
         assert np.abs(ours.agents["pos"] - theirs.agents["pos"][both]).max() < 2e-3
         assert np.abs(ours.agents["gait"] - theirs.agents["gait"][both]).max() < 2e-3
     assert [one.stamp_us for one in made[1:3]] == [one.stamp_us for one in truth[1:3]]
+    several = LayoutsBetween([before, truth[1], truth[-1]])
+    assert len(several) == 5 and several[1] is truth[1] and several[-1] is truth[-1]
+    assert [one.stamp_us for one in several] == [one.stamp_us for one in truth]
 
 
 def test_who_comes_goes_or_is_put_elsewhere_between_ticks():
@@ -204,12 +207,12 @@ def test_who_comes_goes_or_is_put_elsewhere_between_ticks():
     agents["id"][-1] = 60_000  # another one comes in place of one
     agents["pos"][0] += 30.0
     after = replace(truth[-1], agents=agents, events=("contact:3", "off_road"))
-    middle = LayoutsBetween(replace(before, events=("off_road",)), after)[2]
+    middle = LayoutsBetween([replace(before, events=("off_road",)), after])[2]
     assert not np.isin([before.agents["id"][-1], 60_000], middle.agents["id"]).any()
     assert np.array_equal(middle.agents["pos"][0], agents["pos"][0])
     assert middle.events == ("off_road",)
     turned = replace(before, ego_pose=replace(before.ego_pose, yaw=3.1))
-    over = LayoutsBetween(turned, replace(truth[-1], ego_pose=replace(truth[-1].ego_pose, yaw=-3.1)))
+    over = LayoutsBetween([turned, replace(truth[-1], ego_pose=replace(truth[-1].ego_pose, yaw=-3.1))])
     assert abs(over[2].ego_pose.yaw) > 3.1  # the short way round
 
 
