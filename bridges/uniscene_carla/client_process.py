@@ -108,7 +108,7 @@ class Session:
                                 self._address.server)  # fmt: skip
             first = self._layout(guest.world.get_snapshot(), 0)
         place = None if goal is None else pose_of(points[goal])
-        self._tell(ready={"goal": None if place is None else [place.x, place.y, place.z, place.roll, place.pitch, place.yaw]})
+        self._tell(ready={"goal": None if place is None else list(vars(place).values())})
         return first
 
     def _layout(self, snapshot: Any, stamp_us: int) -> LayoutFrame:

@@ -54,7 +54,7 @@ def test_an_address_says_where_and_what():
         ("carla://host?ego=", "carla://ego: expected a name"),
         ("carla://host?ego=a&ego=b", "carla://ego: is given twice"),
         ("carla://host?egg=a", r"no parameter 'egg' \(did you mean ego\?\); expected some of ego, vehicle"),
-        ("carla://host?control=fast", "carla://control: expected one of vehicle, ackermann, autopilot, none, got 'fast'"),
+        ("carla://host?control=fast", "control: expected one of vehicle, ackermann, autopilot, none, got 'fast'"),
         ("carla://host?step_s=0.025", "carla://step_s: expected a multiple of 0.01, got '0.025'"),
         ("carla://host?step_s=nan", "carla://step_s: expected a number of 0.01 to 0.1"),
         ("carla://host?start=-1", "carla://start: expected a whole number of 0 to"),
