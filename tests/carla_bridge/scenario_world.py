@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.carla_bridge.server.actors import GREEN, OFF, RED, YELLOW, Actor, Vector, attribute_list
 from tests.carla_bridge.server.motion import MAX_ACCEL, MAX_BRAKE
-from tests.carla_bridge.server.world import World
+from tests.carla_bridge.server.world import World, beside
 from uniscene_carla.messages import LAYOUT, put
 from uniscene_sim.control import Control
 from uniscene_sim.layout import LayoutFrame, SignalState
@@ -32,9 +32,11 @@ _LIGHTS = {SignalState.OFF: OFF, SignalState.RED: RED, SignalState.YELLOW: YELLO
 class ScenarioWorld(World):
     """Args besides those of a `World`:
     scenario: name or file.
-    truth: file that the scenario's own layouts are written to, as messages, one for each frame of the server."""
+    truth: file that the scenario's own layouts are written to, as messages, one for each frame of the server.
+    level: whether houses and other things stand on both sides of the road."""
 
-    def __init__(self, town: str, opendrive: str, scenario: str, truth: str = "") -> None:
+    def __init__(self, town: str, opendrive: str, scenario: str, truth: str = "", level: bool = False) -> None:
+        self._level = level
         self._source = ScenarioSource.open(scenario)
         self._source.reset()
         self._source.step(Control(), 100_000)  # kernels are compiled before anybody waits
@@ -46,8 +48,11 @@ class ScenarioWorld(World):
         super().__init__(town, opendrive)
 
     def populate(self) -> None:
-        self.things = []
         layout = self._source.reset()
+        ahead = layout.ego_pose.apply(np.array([24.0, 0.0, 0.0]))
+        place, turn = [ahead[0], -ahead[1], ahead[2]], [0.0, -math.degrees(layout.ego_pose.yaw), 0.0]
+        around = [thing for side in (1.0, -1.0) for thing in beside(place, turn, side)]
+        self.things = [thing for thing in around if self._level and not thing.name.startswith("SM_ParkedCar")]
         ego = self.add("vehicle.lincoln.mkz_2020", _at(0.0, 0.0, 0.0), attribute_list({"role_name": "hero"}))
         vehicle, body = ego.vehicle, layout.ego_vehicle
         assert vehicle is not None

@@ -20,6 +20,7 @@ from tests.carla_bridge.test_source import opened
 from uniscene_carla import messages
 from uniscene_sim.assembly import assemble
 from uniscene_sim.cli.main import main
+from uniscene_sim.datasets.windows import read_town
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
@@ -29,6 +30,7 @@ from uniscene_sim.recording.mcap_file import Recording
 from uniscene_sim.recording.source import RecordedSource
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
+from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.wire.messages import layout_of
 from uniscene_sim.wire.uniscene.v1.layout_pb2 import LayoutFrame as LayoutMessage
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -161,6 +163,14 @@ def test_capture_stores_layouts_that_replay(server_of_vehicles, tmp_path, capsys
         assert np.linalg.norm(later["pos"] - agent["pos"]) == pytest.approx(24.0, abs=0.2)
     assert main(["run", str(file), "--rig", "rl", "--ticks", "3", "--out", str(tmp_path / "out"), "--no-preview"]) == 0
     assert main(["replay", str(file), "--rig", "rl", "--to", "0.2", "--out", str(tmp_path / "again")]) == 0
+    data = tmp_path / "data"
+    assert main(["train", "data", "--from", "recording", str(file), "--data", str(data), "--every", "2"]) == 0
+    windows = read_town(data / "train" / "recording_layouts.npz")
+    assert len(windows.labels) == 4 and windows.maker.startswith("recording of UrbanGrid of 127.0.0.1")
+    assert windows.pose[0][:2] == pytest.approx([first.ego_pose.x, first.ego_pose.y])
+    near = np.linalg.norm(moving["pos"][:, :2] - first.ego_pose.position[:2], axis=1) < 30.0
+    cars = windows.agents_label[windows.agents_window == 0] == OccClass.CAR
+    assert cars.sum() > 100 * near.sum() > 0  # voxels of 0.4 m
 
 
 def test_a_capture_that_is_cut_short_keeps_what_it_has(server_of_vehicles, tmp_path):

@@ -30,7 +30,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--xodr", type=path_argument, help="folder of OpenDRIVE maps for a second test set")
     data.add_argument("--from", nargs=2, dest="source", metavar=("FORMAT", "FOLDER"),
                       help="windows of a recorded street in place of towns: pandaset, kitti, occ3d, "
-                           "nuscenes-occupancy, semantic-kitti or carla-sc, and its folder")  # fmt: skip
+                           "nuscenes-occupancy, semantic-kitti or carla-sc, and its folder; or recording, "
+                           "and a file of ours (.mcap)")  # fmt: skip
     data.add_argument("--every", type=positive_integer, default=2, metavar="N",
                       help="of --from: a window for every N moments (default: 2)")  # fmt: skip
     data.add_argument("--sweeps", action="store_true", help="of --from: its sweeps too, each ray with its origin")
@@ -168,6 +169,13 @@ def _train_data(arguments: argparse.Namespace) -> int:
         if held_out:
             raise InputError("names towns of --maps; --from FORMAT FOLDER has no names", field="--held-out")
         kind, folder = arguments.source
+        if kind == "recording":
+            from uniscene_sim.datasets.captured import captured_windows
+
+            if arguments.sweeps:
+                raise InputError("are of recorded streets; a recording has none in this form", field="--sweeps")
+            print(captured_windows(Path(folder), arguments.data, held_out=held_out is not None, every=arguments.every))
+            return 0
         options = {"held_out": held_out is not None, "every": arguments.every, "sweeps": arguments.sweeps}
         for path in convert(kind, Path(folder), arguments.data, **options):
             print(path)

@@ -73,7 +73,7 @@ class World:
         found = read_map(opendrive)
         points = found.spawn_points or [((0.0, 0.0, 0.0), 0.0)]
         self.spawn_points = [[list(place), [0.0, wrapped(yaw), 0.0]] for place, yaw in points]
-        self.things = _beside(*self.spawn_points[0])
+        self.things = beside(*self.spawn_points[0])
         self.spectator = self.add("spectator", [[0.0, 0.0, 10.0], [-90.0, 0.0, 0.0]])
         groups: dict[str, int] = {}
         for signal in found.signals:
@@ -214,9 +214,9 @@ def _shadow(corners: Iterable[tuple[float, float]], axis_x: float, axis_y: float
     return min(along), max(along)
 
 
-def _beside(location: Vector, rotation: Vector) -> list[Thing]:
-    """A few things of the level to the right of a place: label, name, metres ahead and to the right, half sizes."""
-    listed = (
+def beside(location: Vector, rotation: Vector, side: float = 1.0) -> list[Thing]:
+    """A few things of the level to the right of a place, or to the left for a side of -1."""
+    listed = (  # label, name, metres ahead and to the side, half sizes
         (3, "BP_House_01", 0.0, 30.0, [8.0, 6.0, 5.0]),
         (3, "BP_Apartment_02", 22.0, 32.0, [7.0, 8.0, 11.0]),
         (6, "BP_StreetLight_01", 10.0, 8.0, [0.15, 0.15, 4.0]),
@@ -228,6 +228,7 @@ def _beside(location: Vector, rotation: Vector) -> list[Thing]:
     ahead_x, ahead_y = forward(rotation[1])
     things = []
     for number, (label, name, along, right, extent) in enumerate(listed):
-        x, y = location[0] + along * ahead_x - right * ahead_y, location[1] + along * ahead_y + right * ahead_x
+        x = location[0] + along * ahead_x - side * right * ahead_y
+        y = location[1] + along * ahead_y + side * right * ahead_x
         things.append(Thing(1000 + number, label, name, Box([x, y, location[2] + extent[2]], extent, list(rotation))))
     return things
