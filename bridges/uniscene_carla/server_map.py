@@ -37,7 +37,7 @@ def read_server_map(name: str, opendrive: str, server: str) -> VectorMap:
     kept = cache_folder("carla_maps") / f"{opendrive_ref(content)[:32]}.npz"
     if kept.is_file():
         try:
-            return VectorMap.load(kept)
+            return replace(VectorMap.load(kept), name=name)  # servers may call the same text otherwise
         except InputError:
             kept.unlink(missing_ok=True)
     with scratch_folder() as folder:
