@@ -99,7 +99,7 @@ class CarlaAddress:
     @property
     def server(self) -> str:
         """HOST:PORT."""
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def step_us(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import CLASS_SIZES
@@ -60,7 +60,7 @@ def kind_of_actor(type_id: str, attributes: Mapping[str, str], size: Sequence[fl
     among = _ROAD_USERS if type_id.startswith("vehicle.") else _THINGS
     cls = _nearest(size, among) if found is None else found
     usual = CLASS_SIZES[cls]
-    sides = tuple(float(given) if given >= _LEAST_M else use for given, use in zip(size, usual, strict=True))
+    sides = tuple(float(given) if _LEAST_M <= given < inf else use for given, use in zip(size, usual, strict=True))
     return ActorKind(cls, (sides[0], sides[1], sides[2]), found is None)
 
 
@@ -86,7 +86,7 @@ def _class_of(type_id: str, attributes: Mapping[str, str], size: Sequence[float]
 
 def _nearest(size: Sequence[float], among: Sequence[AgentClass]) -> AgentClass:
     """The class whose usual size differs least, as a factor along each side."""
-    given = [max(float(side), _LEAST_M) for side in size]
+    given = [min(max(float(side), _LEAST_M), 100.0) for side in size]
 
     def distance(cls: AgentClass) -> float:
         return sum(log(side / usual) ** 2 for side, usual in zip(given, CLASS_SIZES[cls], strict=True))

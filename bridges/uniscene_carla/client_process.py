@@ -16,7 +16,10 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 import carla
@@ -24,12 +27,13 @@ import numpy as np
 
 from uniscene_carla import messages
 from uniscene_carla.address import CarlaAddress
-from uniscene_carla.guest import Guest, ServerLost, asking, pay_debts
+from uniscene_carla.debts import Debts
+from uniscene_carla.guest import Guest, ServerLost, asking
 from uniscene_carla.left_handed import pose_of
 from uniscene_carla.level_objects import boxes_of_level, parked_vehicles
 from uniscene_carla.scene import MapFacts, Scene
 from uniscene_sim.control import Control
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, said
 from uniscene_sim.layout import EgoVehicle, LayoutFrame
 from uniscene_sim.storage.interrupts import STOP_SIGNALS
 from uniscene_sim.wire.messages import control_of, layout_message
@@ -37,6 +41,7 @@ from uniscene_sim.wire.uniscene.v1.control_pb2 import Control as ControlMessage
 
 __all__ = ["main"]
 
+_PAYS_S = 10.0  # for each answer, where debts of another process are paid
 _AHEAD_S = 1.0  # the speed that an Ackermann control asks for is the one after this time
 
 
@@ -45,17 +50,19 @@ class Session:
 
     Args:
         address: the server and what is wanted.
+        inherited: debts of a client before this one.
         tell: sends an answer.
     """
 
-    def __init__(self, address: CarlaAddress, tell: Callable[..., None]):
+    def __init__(self, address: CarlaAddress, inherited: Debts, tell: Callable[..., None]):
         self._address, self._tell = address, tell
-        self._guest = Guest(address, lambda text: tell(said=text), lambda debts: tell(debts=debts))
+        self._guest = Guest(address, lambda text: tell(said=text), lambda debts: tell(debts=asdict(debts)), inherited)
         self._scene: Any = None
         self._facts: MapFacts | None = None
         self._parked: list[list[float]] = []
         self._speed = 0.0
         self._stamp_us = 0
+        self._begins = True  # whether the next control is the first one
 
     def describe(self) -> None:
         """Tell the map, and what stands in the level."""
@@ -78,11 +85,12 @@ class Session:
 
     def reset(self) -> LayoutFrame:
         how = self._address.reset
-        if how == "world" and self._guest.spawned:
+        if how == "world" and self._guest.debts.spawned is not None:
             self._guest.reload()
             return self._enter()
-        if how == "start" and self._guest.bring_to_start():
-            self._guest.tick()
+        if how == "start":
+            self._guest.bring_to_start()
+        self._begins = True
         return self._layout(self._guest.world.get_snapshot(), 0)
 
     def tick(self, control: Control) -> LayoutFrame:
@@ -91,8 +99,10 @@ class Session:
         self._stamp_us += self._address.step_us
         return self._layout(self._guest.tick(), self._stamp_us)
 
-    def leave(self) -> None:
+    def leave(self) -> Debts:
+        """Leave the server; what could not be put back."""
         self._guest.leave()
+        return self._guest.debts
 
     def _enter(self) -> LayoutFrame:
         guest, facts = self._guest, self._facts
@@ -120,11 +130,15 @@ class Session:
 
     def _drive(self, control: Control) -> None:
         ego, vehicle = self._guest.ego, self._scene.vehicle
-        with asking("a control", self._address.server):
-            if self._address.control == "ackermann":
+        if self._address.control == "ackermann":
+            with asking("a control", self._address.server):
                 ego.apply_ackermann_control(ackermann_control(control, self._speed))
-            else:
+        elif self._begins:
+            self._guest.drive(vehicle_control(control, vehicle))
+        else:
+            with asking("a control", self._address.server):
                 ego.apply_control(vehicle_control(control, vehicle))
+        self._begins = False
 
 
 def vehicle_control(control: Control, vehicle: EgoVehicle) -> Any:
@@ -155,20 +169,25 @@ def main() -> int:
         messages.put_json(answers, **values)
 
     given = json.loads(sys.argv[-1])
+    address, debts = CarlaAddress(**given["address"]), Debts(**given["debts"])
     if sys.argv[1] == "--pay":
-        return _pay(given)
+        return _pay(address, debts)
     session: Session | None = None
+    last: dict[str, Any] = {"left": True}
     try:
-        session = Session(CarlaAddress(**given), tell)
+        session = Session(address, debts, tell)
         session.describe()
         _serve(session, answers, tell)
     except (EOFError, BrokenPipeError):
         pass  # nobody gives orders any more
     except ServerLost as error:
-        return _end(session, tell, {"lost": str(error)})
+        last = {"lost": str(error)}
     except InputError as error:
-        return _end(session, tell, {"refused": {"message": error.message, "field": error.field}})
-    return _end(session, tell, {"left": True})
+        last = {"refused": {"message": error.message, "field": error.field}}
+    except Exception as error:  # whatever it is, the server is to be left as it was
+        traceback.print_exc()
+        last = {"lost": f"the client of {address.server} failed: {said(error)}"}
+    return _end(session, tell, last)
 
 
 def _serve(session: Session, answers: Any, tell: Callable[..., None]) -> None:
@@ -193,27 +212,21 @@ def _serve(session: Session, answers: Any, tell: Callable[..., None]) -> None:
 
 def _end(session: Session | None, tell: Callable[..., None], last: dict[str, Any]) -> int:
     """Leave the server, then say how it ended."""
-    try:
-        if session is not None:
-            session.leave()
-    except RuntimeError:
-        last |= {"owing": True}  # the server does not answer
-    try:
+    with suppress(OSError):  # nobody listens any more
+        if session is not None and session.leave():
+            last |= {"owing": True}
         tell(**last)
-    except OSError:
-        pass
     return int("left" not in last)
 
 
-def _pay(given: dict[str, Any]) -> int:
-    """Pay the debts of a client that was killed."""
-    client = carla.Client(given["host"], given["port"])
-    client.set_timeout(10.0)
+def _pay(address: CarlaAddress, debts: Debts) -> int:
+    """Pay the debts of a client that was killed; 0 if all are paid."""
+    client = carla.Client(address.host, address.port)
+    client.set_timeout(_PAYS_S)
     try:
-        pay_debts(client, client.get_world(), given["debts"])
+        return int(bool(debts.paid(client, client.get_world(), _PAYS_S)))
     except RuntimeError:
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class RouteDriver:
         stops = [at for at, signal in self._stops if layout.signals[signal] in (SignalState.RED, SignalState.YELLOW)]
         for at in [*stops, len(path) - 1]:
             ahead = at - self._at - nose
-            if (-1.0 < ahead < _SEES_M and ahead > 0.0) or at == len(path) - 1:
+            if 0.0 < ahead < _SEES_M or at == len(path) - 1:
                 accel = min(accel, idm(speed, wish, max(ahead + STANDSTILL_GAP_M - 0.6, 0.1), 0.0))
         return Control(float(np.clip(steer, -vehicle.max_steer_rad, vehicle.max_steer_rad)), float(accel))
 

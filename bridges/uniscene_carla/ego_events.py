@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from uniscene_sim.geometry import box_corners, boxes_overlap
 from uniscene_sim.layout import LayoutFrame, SignalState
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.physics import VehicleParameters
+from uniscene_sim.world.voxel_collision import collides_with_voxels
 
 __all__ = ["EgoEvents"]
 
 _KERB_M = 0.1  # what is lower is driven over
+_ROAD, _FOR_CARS = 3, 2  # ranks of ground, see `Surface.rank`
+_VOXELS = -1  # the "agent" that generated voxels are
 
 
 class EgoEvents:
@@ -28,19 +34,28 @@ class EgoEvents:
         self._touched: frozenset[int] = frozenset()
         self._front: np.ndarray | None = None
 
-    def of(self, layout: LayoutFrame) -> tuple[str, ...]:
-        """Events of a layout, after those of the layouts before it."""
+    def of(self, layout: LayoutFrame, solid: Callable[[np.ndarray], np.ndarray] | None = None) -> tuple[str, ...]:
+        """Events of a layout, after those of the layouts before it.
+
+        Args:
+            layout: the moment.
+            solid: maps points (N, 3), m, to whether a generated voxel is there, bool (N,); None to look for agents
+                alone. It is asked only where the ego is not wholly on roads: there are none on these.
+        """
         vehicle, pose = layout.ego_vehicle, layout.ego_pose
         middle, front = pose.apply(
             np.array([[vehicle.rear_axle_to_centre_m, 0.0, 0.0],
                       [vehicle.rear_axle_to_centre_m + 0.5 * vehicle.length_m, 0.0, 0.0]])
         )  # fmt: skip
         box = np.array([middle[0], middle[1], pose.yaw, vehicle.length_m, vehicle.width_m])
-        touching = self._touching(layout, box, pose.z)
-        names = [f"contact:{number}" for number in sorted(touching - self._touched)]
-        self._touched = touching
         corners = box_corners(*box.tolist())
-        if not self._map.surface.drivable(corners[:, 0], corners[:, 1], np.full(4, pose.z)).all():
+        rank = self._map.surface.rank(corners[:, 0], corners[:, 1], np.full(4, pose.z))
+        touching = self._touching(layout, box, pose.z)
+        if solid is not None and rank.min() < _ROAD and _in_voxels(layout, solid):
+            touching |= {_VOXELS}
+        names = [f"contact:{'static' if number == _VOXELS else number}" for number in sorted(touching - self._touched)]
+        self._touched = touching
+        if rank.min() < _FOR_CARS:
             names.append("off_road")
         if self._front is not None:
             names += self._run_lights(self._front, front[:2], layout.signals)
@@ -61,8 +76,7 @@ class EgoEvents:
         )
 
     def _run_lights(self, a: np.ndarray, b: np.ndarray, signals: np.ndarray) -> list[str]:
-        """Red lights whose stop lines the front has crossed, moving from `a` to `b`, against their lanes' traffic or
-        with it."""
+        """Red lights whose stop lines the front has crossed, moving from `a` to `b` the way that their traffic goes."""
         if not len(self._ends) or np.hypot(*(b - a)) > 20.0:  # it was put elsewhere
             return []
         left, right = self._ends[:, 0], self._ends[:, 1]
@@ -70,6 +84,12 @@ class EgoEvents:
         ahead = _side(left, right, b) > 0  # from behind the line, whose left end lies on the left, to beyond it
         reds = [self._lines[k].signal for k in np.flatnonzero(crossed & ahead)]
         return [f"red_light:{signal}" for signal in dict.fromkeys(reds) if signals[signal] == SignalState.RED]
+
+
+def _in_voxels(layout: LayoutFrame, solid: Callable[[np.ndarray], np.ndarray]) -> bool:
+    pose = layout.ego_pose
+    ego = np.array([pose.x, pose.y, pose.z, pose.roll, pose.pitch, pose.yaw, 0.0, 0.0, 0.0, 0.0])
+    return collides_with_voxels(ego, VehicleParameters.of(layout.ego_vehicle), solid)
 
 
 def _side(a: np.ndarray, b: np.ndarray, point: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """`Guest`: a client on somebody else's server, which it leaves as it was.
 
-What it changes is told to the process that started it, so that it can be put back even if this one is killed: `debts`.
+What it changes is told to the process that started it, see `debts`.
 """
 
 from __future__ import annotations
@@ -9,24 +9,23 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import carla
 
 from uniscene_carla.address import CarlaAddress
+from uniscene_carla.debts import Debts
 from uniscene_sim.errors import InputError, did_you_mean, one_line, shown
 
-__all__ = ["Guest", "ServerLost", "asking", "pay_debts"]
+__all__ = ["Guest", "ServerLost", "asking"]
 
 _TIMEOUT = "while waiting for the simulator"
 _REFUSED = "while connecting to"
 _FIRST_TICK_S = 2.0  # the first one of a client may go by unseen: it is asked for again after this
 _LEAVES_S = 5.0
-_SETTINGS = (
-    "synchronous_mode", "no_rendering_mode", "fixed_delta_seconds", "substepping", "max_substep_delta_time",
-    "max_substeps", "max_culling_distance", "deterministic_ragdolls", "tile_stream_distance", "actor_active_distance",
-    "spectator_as_ego",
-)  # fmt: skip
+_SETTLES_S, _STANDS_MPS = 3.0, 0.02  # longest time until a spawned vehicle stands, and what standing is
+_MOST_SUBSTEPS = 16  # that CARLA takes
 
 
 class ServerLost(Exception):
@@ -48,7 +47,7 @@ class asking:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, RuntimeError | IndexError):
+        if not isinstance(error, RuntimeError):
             return
         text = one_line(str(error).strip() or type(error).__name__, 200)
         if _TIMEOUT in text or _REFUSED in text:
@@ -61,13 +60,14 @@ class Guest:
 
     Args:
         address: the server and what is wanted.
-        say: called once with each thing worth knowing.
-        owe: called with `debts` whenever they change.
+        say: called with each thing worth knowing.
+        owe: called with the `Debts` whenever they change.
+        inherited: debts of a client before this one, which lost the server.
 
     Attributes:
         world: the `carla.World`.
         ego: the `carla.Vehicle`, once `find_ego` was called.
-        spawned: whether it was spawned here.
+        debts: what is to be put back.
 
     Raises:
         ServerLost: nobody answers.
@@ -75,119 +75,144 @@ class Guest:
     """
 
     def __init__(
-        self, address: CarlaAddress, say: Callable[[str], None], owe: Callable[[dict[str, Any]], None]
+        self, address: CarlaAddress, say: Callable[[str], None], owe: Callable[[Debts], None], inherited: Debts
     ) -> None:
         self.address, self._say, self._owe = address, say, owe
+        self.debts = inherited
         with asking("its version", address.server):
             self.client = carla.Client(address.host, address.port)
             self.client.set_timeout(address.timeout_s)
             self._check_version(self.client.get_server_version(), self.client.get_client_version())
         with asking("its world", address.server):
             self.world = self.client.get_world()
-            self.episode: int | None = None  # known from the first state on
-            self._before = self.world.get_settings()
         self.ego: Any = None
-        self.spawned = False
-        self._start: Any = None
+        self._start: Any = None  # where it was spawned
         self._manager: Any = None  # CARLA's Traffic Manager, if the ego is on autopilot
-        self._entered = False
-        self.frame = 0
-
-    @property
-    def debts(self) -> dict[str, Any]:
-        """What `pay_debts` needs to leave the server as it was."""
-        settings = {name: getattr(self._before, name) for name in _SETTINGS if hasattr(self._before, name)}
-        return {
-            "settings": settings if self._entered else None,
-            "actors": [self.ego.id] if self.spawned else [],
-            "brakes": [self.ego.id] if self.ego and not self.spawned and self.address.control != "none" else [],
-        }
+        self._episode = self._frame = 0
 
     def take_over(self) -> None:
         """Set synchronous mode and tick once or more, so that the client has seen a state."""
-        settings, step_s = self.world.get_settings(), self.address.step_s
+        step_s, server = self.address.step_s, self.address.server
+        with asking("its settings", server):
+            before, settings = Debts.settings_of(self.world), self.world.get_settings()
         settings.synchronous_mode, settings.fixed_delta_seconds = True, step_s
         if settings.substepping and settings.max_substep_delta_time * settings.max_substeps < step_s:
-            settings.max_substeps = round(step_s / settings.max_substep_delta_time + 0.5)
-        self._entered = True
-        self._owe(self.debts)
-        with asking("synchronous mode", self.address.server):
+            settings.max_substeps = _MOST_SUBSTEPS
+            settings.max_substep_delta_time = max(settings.max_substep_delta_time, step_s / _MOST_SUBSTEPS)
+        if self.debts.settings is None:
+            self._note(replace(self.debts, settings=before))
+        with asking("synchronous mode", server):
             self.world.apply_settings(settings, self.address.timeout_s)
-        with asking("a first tick", self.address.server):
+        with asking("a first tick", server):
             try:
-                self.frame = self.world.tick(min(_FIRST_TICK_S, self.address.timeout_s))
+                self._frame = self.world.tick(min(_FIRST_TICK_S, self.address.timeout_s))
             except RuntimeError:  # went by unseen
-                self.frame = self.world.tick(self.address.timeout_s)
-            self.episode = self.world.get_snapshot().id
+                self._frame = self.world.tick(self.address.timeout_s)
+            self._episode = self.world.get_snapshot().id
+        if self._frame < self.debts.frame:  # it has begun anew since: nothing of the former client is left there
+            self._note(Debts(settings=before))
 
     def tick(self) -> Any:
         """Advance the server by a step, and give the `carla.WorldSnapshot`.
 
         Raises:
-            InputError: the server has another world now, or somebody else ticks it.
+            InputError: the server has another world now, steps otherwise, or somebody else ticks it.
         """
-        with asking("a tick", self.address.server):
+        server, step_s = self.address.server, self.address.step_s
+        with asking("a tick", server):
             frame = self.world.tick(self.address.timeout_s)
             snapshot = self.world.get_snapshot()
-        if snapshot.id != self.episode:  # that of the world handle stays
-            raise InputError(f"{self.address.server} has loaded another world; open it again", field="carla://")
-        if frame != self.frame + 1 and self.frame:
-            many = f"{frame - self.frame - 1} ticks of others between two of ours"
-            raise InputError(f"{self.address.server} had {many}; expected to be the only one who ticks it",
-                             field="carla://")  # fmt: skip
-        self.frame = frame
+        if snapshot.id != self._episode:  # that of the world handle stays
+            raise InputError(f"{server} has loaded another world; open it again", field="carla://")
+        if frame != self._frame + 1:
+            why = f"was ticked {frame - self._frame - 1} times between two of our ticks"
+            raise InputError(f"{server} {why}; expected nobody else to tick it", field="carla://")
+        if abs((took := snapshot.timestamp.delta_seconds) - step_s) > 1e-4:
+            raise InputError(f"{server} has made a step of {took:.4g} s, expected {step_s:g}; another client has "
+                             "changed its settings", field="carla://")  # fmt: skip
+        self._frame = frame
         return snapshot
 
     def find_ego(self, spawn_points: list[Any]) -> None:
-        """Attach to the vehicle with the role name, or spawn one.
+        """Attach to the vehicle with the role name, or spawn one and wait until it stands.
 
         Raises:
             InputError: an unknown blueprint, or no free place.
         """
-        address, waited = self.address, time.monotonic() + self.address.wait_s
-        while (found := self._with_role(address.ego)) is None and time.monotonic() < waited:
+        address, until = self.address, time.monotonic() + self.address.wait_s
+        while (found := self._with_role(address.ego)) is None and time.monotonic() < until:
             self.tick()
+            time.sleep(address.step_s)  # the world goes on at its own pace
         if found is None:
-            found = self._spawn(spawn_points)
-            self.spawned = True
-        self.ego = found
-        self._owe(self.debts)
+            self.ego = self._spawn(spawn_points)
+            self._note(replace(self.debts, spawned=self.ego.id, frame=self._frame))
+            if not address.open_loop:
+                self._settle()
+        elif found.id == self.debts.spawned:  # by a client before this one
+            self.ego = found
+        else:
+            self.ego = found
+            driven = None if address.control == "none" else found.id
+            self._note(replace(self.debts, driven=driven, spawned=None, frame=self._frame))
         if address.control == "autopilot":
             self._start_autopilot()
         self.tick()
 
     def bring_to_start(self) -> bool:
         """Bring a spawned ego back to where it was spawned, at rest; returns whether there is one."""
-        if not self.spawned or self._start is None:
+        if self.debts.spawned is None or self._start is None:
             return False
         with asking("the ego back at its start", self.address.server):
-            self.ego.set_target_velocity(carla.Vector3D())
             self.ego.set_transform(self._start)
-            self.ego.apply_control(carla.VehicleControl(brake=1.0))
-        self.tick()
+            self.ego.set_target_velocity(carla.Vector3D())
+            self.ego.set_target_angular_velocity(carla.Vector3D())
+        if not self.address.open_loop:
+            self._settle()
         return True
 
     def reload(self) -> None:
         """Load the server's world anew; the ego is gone with all others."""
-        if self._manager is not None:
-            self._manager.shut_down()
-            self._manager = None
+        self._stop_autopilot()
         with asking("its world anew", self.address.server):
             self.world = self.client.reload_world(False)
-        self.episode, self.frame, self.ego, self.spawned = None, 0, None, False
-        self._owe(self.debts)
+        self.ego = None
+        self._note(replace(self.debts, spawned=None, driven=None, frame=0))
         self.take_over()
 
+    def drive(self, control: Any) -> None:
+        """Apply a `carla.VehicleControl` even where the client believes that it holds already: what it believes of a
+        vehicle that others drove need not be so."""
+        with asking("a control", self.address.server):
+            self.client.apply_batch_sync([carla.command.ApplyVehicleControl(self.ego.id, control)], False)
+
     def leave(self) -> None:
-        """Leave the server as it was, as far as it still answers."""
-        if self._manager is not None:  # it would abort the process over a vehicle that is gone
-            self.ego.set_autopilot(False, self._manager.get_port())
-            self._manager.set_synchronous_mode(False)
-            self._manager.shut_down()
-            self._manager = None
-        pay_debts(self.client, self.world, self.debts, min(_LEAVES_S, self.address.timeout_s))
-        self.spawned, self._entered, self.ego = False, False, None
-        self._owe(self.debts)
+        """Leave the server as it was; `debts` are those that could not be paid."""
+        try:
+            self._stop_autopilot()
+        except RuntimeError:
+            pass  # the server does not answer; the debts say so
+        left = self.debts.paid(self.client, self.world, min(_LEAVES_S, self.address.timeout_s))
+        self._note(replace(left, frame=self._frame))
+
+    def _note(self, debts: Debts) -> None:
+        self.debts = debts
+        self._owe(debts)
+
+    def _settle(self) -> None:
+        """Brake until the ego stands: spawn points hover above the road."""
+        self.drive(carla.VehicleControl(brake=1.0))
+        for _ in range(round(_SETTLES_S / self.address.step_s)):
+            self.tick()
+            if self.ego.get_velocity().length() < _STANDS_MPS:
+                break
+
+    def _stop_autopilot(self) -> None:
+        """End the Traffic Manager, which would abort the process over a vehicle that is gone."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            self.ego.set_autopilot(False, manager.get_port())
+            manager.set_synchronous_mode(False)
+            manager.shut_down()
 
     def _start_autopilot(self) -> None:
         """Have a Traffic Manager of our own drive the ego, the same way each time."""
@@ -222,7 +247,8 @@ class Guest:
             raise InputError(f"no blueprint {shown(address.vehicle)}{hint}, has {len(library)} of vehicles",
                              field="carla://vehicle")  # fmt: skip
         blueprint = library[address.vehicle]
-        blueprint.set_attribute("role_name", address.ego)
+        with asking("a vehicle of this role name", address.server):
+            blueprint.set_attribute("role_name", address.ego)
         if address.start is not None and address.start >= len(points):
             raise InputError(f"expected a spawn point of 0 to {len(points) - 1}, got {address.start}",
                              field="carla://start")  # fmt: skip
@@ -243,29 +269,3 @@ def _free_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])
-
-
-def pay_debts(client: Any, world: Any, debts: dict[str, Any], timeout_s: float = _LEAVES_S) -> None:
-    """Put back settings, destroy what was spawned, and let vehicles brake that were driven.
-
-    Args:
-        client, world: of carla.
-        debts: see `Guest.debts`.
-        timeout_s: for each answer.
-
-    Raises:
-        RuntimeError: the server does not answer.
-    """
-    client.set_timeout(timeout_s)
-    commands = [carla.command.DestroyActor(one) for one in debts["actors"]]
-    commands += [carla.command.ApplyVehicleControl(one, carla.VehicleControl(brake=1.0)) for one in debts["brakes"]]
-    if commands:
-        client.apply_batch_sync(commands, False)
-    if debts["settings"] is None:
-        return
-    settings = world.get_settings()
-    for name, value in debts["settings"].items():
-        setattr(settings, name, value)
-    if settings.synchronous_mode and commands:
-        world.tick(timeout_s)  # a destroyed actor leaves with the next one
-    world.apply_settings(settings, timeout_s)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -32,8 +34,8 @@ __all__ = ["CarlaSource"]
 _ON_GROUND_M = 1.0  # what is nearer to our ground stands on it
 _ARRIVED = 0.95
 _AGAIN_S = 1.0
-#: Sources of this process by server: two would both tick it.
-_alive: WeakValueDictionary[str, CarlaSource] = WeakValueDictionary()
+#: Sources of this process by the place of their server: two would both tick it.
+_alive: WeakValueDictionary[tuple[str, int], CarlaSource] = WeakValueDictionary()
 
 
 class CarlaSource:
@@ -56,26 +58,38 @@ class CarlaSource:
 
     def __init__(self, address: CarlaAddress, seed: int = 0):
         self.address, self.seed = address, seed
-        if (other := _alive.pop(address.server, None)) is not None:
+        place = _place_of(address)
+        if (other := _alive.pop(place, None)) is not None:
             other.close()
         self.open_loop = address.open_loop
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
+        self._stamp_us, self._collisions, self._reds = 0, 0, 0
+        self._ahead = False  # whether a tick is ordered whose layout nobody has asked for
         self._link = self._connected()
-        world = self._link.world
+        try:
+            self._enter()
+        except BaseException:
+            self._link.close()
+            raise
+        _alive[place] = self
+
+    def _enter(self) -> None:
+        """Read the map, take over the server, and plan the ego's way."""
+        world, address = self._link.world, self.address
         lanes = read_server_map(world["map"], world["opendrive"], address.server)
         self.map: StaticMap = with_surroundings(lanes, world["standing"], address.server)
         self._heads, self._props = signal_heads(self.map), map_props(self.map)
         self._events = EgoEvents(self.map)
-        self._stamp_us, self._collisions, self._reds = 0, 0, 0
-        self._ahead = False  # whether a tick is ordered whose layout nobody has asked for
-        ready, first = self._begun()
+        first_id = len(self._heads) + len(self._props) + 1
+        self._facts = {"signals": [signal.id for signal in self.map.signals], "first_id": first_id,
+                       "ref": self.map.ref, "seed": self.seed}  # fmt: skip
+        ready, first = self._answer(lambda: self._link.begin(**self._facts))
         goal: Sequence[float] | None = ready["goal"]  # a pose
         self._has_goal = goal is not None
         there = None if goal is None else self._in_map_frame(Pose(*goal))
         self._route = EgoRoute(self.map, self._in_map_frame(first.ego_pose), there)
         self._now = self._begin_episode(first)
         self._fresh = True
-        _alive[address.server] = self
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> CarlaSource:
@@ -100,7 +114,7 @@ class CarlaSource:
 
     @property
     def route_path(self) -> np.ndarray:
-        """Expected path of the ego (R, 3), m, from where it was at first: to the goal, or straight ahead."""
+        """Expected path of the ego (R, 3), m, from where the episode began: to the goal, or straight ahead."""
         return self._route.path
 
     @property
@@ -165,12 +179,6 @@ class CarlaSource:
         except Lost as lost:
             raise InputError(f"{lost}; expected a CARLA server there", field="carla://") from None
 
-    def _begun(self) -> tuple[dict[str, Any], LayoutFrame]:
-        first_id = len(self._heads) + len(self._props) + 1
-        facts = {"signals": [signal.id for signal in self.map.signals], "first_id": first_id, "ref": self.map.ref,
-                 "seed": self.seed}  # fmt: skip
-        return self._answer(lambda: self._link.begin(**facts))  # type: ignore[no-any-return]
-
     def _tick(self, control: Control) -> LayoutFrame:
         """The completed layout after one tick of the server."""
         try:
@@ -206,29 +214,36 @@ class CarlaSource:
         address, when = self.address, f"{1e-6 * self._stamp_us:.2f} s into the run"
         if not address.reconnect_s:
             raise InputError(f"{lost}, {when}", field="carla://") from None
-        deadline = time.monotonic() + address.reconnect_s
+        deadline, debts = time.monotonic() + address.reconnect_s, self._link.debts
         while True:
             try:
-                self._link = ClientLink(address)
+                self._link = ClientLink(address, debts)
+                self._require_same_map(lost, when)
+                first = self._link.begin(**self._facts)[1]
                 break
-            except (Lost, InputError):
+            except Lost as again:
+                debts = self._link.debts
                 if time.monotonic() > deadline:
-                    why = f"{lost}, {when}; and it was not back after {address.reconnect_s:g} s"
+                    self._link.close()
+                    why = f"{lost}, {when}; and it was not back after {address.reconnect_s:g} s: {again}"
+                    why += ", nor could it be left as it was" if debts else ""
                     raise InputError(why, field="carla://") from None
                 time.sleep(_AGAIN_S)
-        world = self._link.world
-        lanes = read_server_map(world["map"], world["opendrive"], address.server)
-        if with_surroundings(lanes, world["standing"], address.server).ref != self.map.ref:
+        warnings.warn(f"{lost}, {when}; it is back", InputWarning, stacklevel=5)
+        return first
+
+    def _require_same_map(self, lost: Lost, when: str) -> None:
+        world, server = self._link.world, self.address.server
+        lanes = read_server_map(world["map"], world["opendrive"], server)
+        if with_surroundings(lanes, world["standing"], server).ref != self.map.ref:
             self._link.close()
             raise InputError(f"{lost}, {when}; it came back with another map, {world['map']}", field="carla://")
-        warnings.warn(f"{lost}, {when}; it is back", InputWarning, stacklevel=5)
-        return self._begun()[1]
 
     # --- layouts --------------------------------------------------------------------------------------------------
 
     def _begin_episode(self, raw: LayoutFrame) -> LayoutFrame:
         self._stamp_us, self._collisions, self._reds = 0, 0, 0
-        self._route.restart()
+        self._route.restart(self._in_map_frame(raw.ego_pose))
         self._events = EgoEvents(self.map)
         return self._completed(raw)
 
@@ -250,7 +265,7 @@ class CarlaSource:
             agents=np.concatenate([heads, self._props, agents]),
             route=self._route.ahead(pose, self._stamp_us),
         )
-        events = self._events.of(layout)
+        events = self._events.of(layout, self.solid)
         self._collisions += sum(name.startswith("contact") for name in events)
         self._reds += sum(name.startswith("red_light") for name in events)
         return replace(layout, events=events)
@@ -258,6 +273,13 @@ class CarlaSource:
     def _in_map_frame(self, pose: Pose) -> Pose:
         east, north = self.map.frame_origin
         return replace(pose, x=pose.x - east, y=pose.y - north)
+
+
+def _place_of(address: CarlaAddress) -> tuple[str, int]:
+    """Where a server is, whatever its host is called."""
+    with suppress(OSError):
+        return socket.gethostbyname(address.host), address.port
+    return address.host, address.port
 
 
 def _control_at(control: Control | Trajectory, layout: LayoutFrame, driven_s: float) -> Control:

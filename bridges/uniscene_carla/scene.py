@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = ["MapFacts", "Scene", "ego_vehicle_of"]
 
 _LIGHTS_EVERY, _WEATHER_EVERY = 4, 20  # ticks
 _BRAKING = 0.02  # share of the pedal
+_FARTHEST_M = 1e6
 _BITS = (
     (carla.VehicleLightState.Brake, Light.BRAKE), (carla.VehicleLightState.LeftBlinker, Light.LEFT),
     (carla.VehicleLightState.RightBlinker, Light.RIGHT), (carla.VehicleLightState.LowBeam, Light.HEAD),
@@ -93,7 +95,7 @@ class Scene:
         self._world, self._ego, self._facts, self._say, self._server = world, ego, facts, say, server
         self.vehicle, self._axle = ego_vehicle_of(ego, say)
         self._known: dict[int, _Known | None] = {}
-        self._lights_of: list[tuple[Any, tuple[int, ...]]] = []
+        self._lights_of: dict[int, tuple[Any, tuple[int, ...]]] = {}
         self._fresh = iter(range(facts.first_id, EGO_ID))
         self._free: deque[int] = deque()
         self._parked = _parked_agents(parked, self._fresh)
@@ -101,6 +103,7 @@ class Scene:
         self._style = style_of_weather(world.get_weather())
         self._ticks = 0
         self._guessed: set[str] = set()
+        self._told: set[str] = set()
 
     def layout(self, snapshot: Any, stamp_us: int, step_s: float) -> LayoutFrame:
         """The layout of a moment.
@@ -127,7 +130,7 @@ class Scene:
         forward = pose.rotation[:, 0]
         velocity = vectors(_xyz(me.get_velocity()))
         rate = yaw_rate_of(me.get_angular_velocity())
-        # The client tells how the vehicle's origin moves; the rear axle is behind it.
+        # What the client tells is taken to be of the vehicle's origin; the rear axle is behind it.
         arm = pose.rotation @ self._axle.position
         velocity = velocity + rate * np.array([-arm[1], arm[0], 0.0])
         accel = vectors(_xyz(acceleration)) @ forward - rate * rate * self._axle.x
@@ -153,20 +156,24 @@ class Scene:
         for gone in self._known.keys() - there:
             if (was := self._known.pop(gone)) is not None:
                 self._free.append(was.number)
+        self._lights_of = {number: light for number, light in self._lights_of.items() if number in there}
         new = sorted(there - self._known.keys())
         if not new:
             return
         with asking("its actors", self._server):
-            described = {actor.id: actor for actor in self._world.get_actors(new)}
-            for number in new:
-                self._known[number] = self._described(described.get(number))
-        lights = [known for known in described.values() if known.type_id.startswith("traffic.traffic_light")]
-        if lights:
-            self._add_lights(lights)
+            described = list(self._world.get_actors(new))
+        for actor in described:
+            with suppress(RuntimeError):  # it was destroyed meanwhile, or is asked for again
+                self._known[actor.id] = self._kept_of(actor)
+        self._add_lights([actor for actor in described if actor.type_id.startswith("traffic.traffic_light")])
 
-    def _described(self, actor: Any) -> _Known | None:
-        """What is kept of an actor; None of one that is not seen."""
-        if actor is None or actor.id == self._ego.id or not is_seen(actor.type_id):
+    def _kept_of(self, actor: Any) -> _Known | None:
+        """What is kept of an actor; None of one that is not seen.
+
+        Raises:
+            RuntimeError: it is gone.
+        """
+        if actor.id == self._ego.id or not is_seen(actor.type_id):
             return None
         box = actor.bounding_box
         size, attributes = box_size(box.extent), actor.attributes
@@ -174,10 +181,11 @@ class Scene:
         if kind.guessed and actor.type_id not in self._guessed:
             self._guessed.add(actor.type_id)
             self._say(f"{actor.type_id} is none of our classes; it is taken for a {kind.cls.name.lower()} by its size")
-        number = next(self._fresh, None)
+        number = next(self._fresh, None) or (self._free.popleft() if self._free else None)
         if number is None:
-            number = self._free.popleft()
-        foot = vectors(_xyz(box.location)) - (0.0, 0.0, 0.5 * size[2])
+            self._say_once("has more actors than there are ids; some are left out")
+            return None
+        foot = np.nan_to_num(vectors(_xyz(box.location)), posinf=0.0, neginf=0.0) - (0.0, 0.0, 0.5 * kind.size[2])
         colour = seed_of_colour(attributes.get("color", ""), number)
         return _Known(actor, kind, foot, number, colour, actor.type_id.startswith("vehicle."))
 
@@ -191,13 +199,13 @@ class Scene:
             found = at.get(light.get_opendrive_id(), [])
             unknown += not found
             if found:
-                self._lights_of.append((light, tuple(found)))
+                self._lights_of[light.id] = light, tuple(found)
         if unknown:
             self._say(f"{unknown} of {len(lights)} traffic lights are no signals of the map; they are left out")
 
     def _signals(self) -> np.ndarray:
         states = np.zeros(len(self._facts.signals), np.uint8)
-        for light, indices in self._lights_of:
+        for light, indices in self._lights_of.values():
             state = _STATES.get(light.get_state(), SignalState.OFF)
             for index in indices:
                 states[index] = state
@@ -207,7 +215,7 @@ class Scene:
         """(N,) AGENT_DTYPE: what moves, and what is parked."""
         seen, rows = [], []
         for one in snapshot:
-            known = self._known[one.id]
+            known = self._known.get(one.id)
             if known is None:
                 continue
             transform, velocity = one.get_transform(), one.get_velocity()
@@ -216,8 +224,13 @@ class Scene:
             rows.append((at.x, at.y, at.z, turn.pitch, turn.yaw, turn.roll,
                          still * velocity.x, still * velocity.y, still * velocity.z))  # fmt: skip
             seen.append(known)
-        agents = np.zeros(len(seen), AGENT_DTYPE)
         table = np.array(rows).reshape(-1, 9)
+        placed = np.asarray((np.isfinite(table) & (np.abs(table) < _FARTHEST_M)).all(axis=1))
+        if not placed.all():
+            seen = [known for known, there in zip(seen, placed.tolist(), strict=True) if there]
+            table = table[placed]
+            self._say_once(f"of {len(placed)} actors {np.count_nonzero(~placed)} are nowhere; they are left out")
+        agents = np.zeros(len(seen), AGENT_DTYPE)
         agents["rpy"], agents["vel"] = map_radians(rpy_of(table[:, 3:6])), map_metres(vectors(table[:, 6:]))
         feet = np.array([known.foot for known in seen]).reshape(-1, 3)
         agents["pos"] = map_metres(vectors(table[:, :3]) + _turned(agents["rpy"], feet))
@@ -230,6 +243,12 @@ class Scene:
         agents["lights"] = [self._bits(known) for known in seen]
         agents = agents[np.argsort(agents["id"])]
         return np.concatenate([agents, self._parked]) if len(self._parked) else agents
+
+    def _say_once(self, text: str) -> None:
+        kind = text.split(";")[-1]
+        if kind not in self._told:
+            self._told.add(kind)
+            self._say(text)
 
     def _bits(self, known: _Known) -> int:
         if not known.is_vehicle:

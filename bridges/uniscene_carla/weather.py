@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import asin, cos, pi, radians
+from math import asin, cos, isfinite, pi, radians
 from typing import Any
 
 from uniscene_sim.layout import Style
@@ -14,8 +14,15 @@ _FOG, _RAIN, _OVERCAST, _CLOUDY = 25.0, 15.0, 75.0, 35.0  # percent from which o
 
 
 def style_of_weather(weather: Any) -> Style:
-    """Style of a `carla.WeatherParameters`. CARLA has no snow. Before noon the sun stands in the east, which is along x
-    in both worlds; CARLA measures azimuth clockwise from there."""
+    """Style of a `carla.WeatherParameters`; the usual one if those are no numbers.
+
+    CARLA has no snow. Before noon the sun stands in the east, which is along x in both worlds; CARLA measures azimuth
+    clockwise from there.
+    """
+    numbers = (weather.precipitation, weather.fog_density, weather.cloudiness, weather.sun_altitude_angle,
+               weather.sun_azimuth_angle)  # fmt: skip
+    if not all(map(isfinite, numbers)):
+        return Style()
     if weather.precipitation >= _RAIN:
         kind = "rain"
     elif weather.fog_density >= _FOG:

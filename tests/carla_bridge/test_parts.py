@@ -129,8 +129,10 @@ def test_actors_have_the_class_of_their_blueprint_or_the_nearest_in_size(type_id
 
 
 def test_a_side_that_carla_does_not_know_has_the_usual_length():
-    kind = kind_of_actor("vehicle.bh.crossbike", {"number_of_wheels": "2"}, (1.5, 0.0, float("nan")))
-    assert kind.size == (1.5, 0.6, 1.75)
+    for unknown in (0.0, float("nan"), float("inf")):
+        kind = kind_of_actor("vehicle.bh.crossbike", {"number_of_wheels": "2"}, (1.5, unknown, unknown))
+        assert kind.size == (1.5, 0.6, 1.75)
+    assert kind_of_actor("static.prop.unknown", {}, (float("inf"),) * 3).guessed
 
 
 def test_sensors_lights_and_controllers_are_no_bodies():
@@ -169,6 +171,7 @@ def test_fog_night_and_afternoon():
     )
     assert east.time_of_day_h == pytest.approx(24.0 - west.time_of_day_h) and east.time_of_day_h < 12.0
     assert style_of_weather(carla.WeatherParameters(fog_density=60.0, sun_altitude_angle=30.0)).weather == "fog"
+    assert style_of_weather(carla.WeatherParameters(sun_azimuth_angle=float("inf"))).weather == "clear"
 
 
 # between two ticks

@@ -16,6 +16,7 @@ from tests.carla_bridge.serving import CarlaServer
 pytest.importorskip("carla")
 from tests.carla_bridge.session import comes
 from uniscene_carla.layout_source import CarlaSource
+from uniscene_sim.conformance.sources import source_rules
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Light, SignalState
@@ -320,7 +321,7 @@ def test_a_reset_brings_a_spawned_ego_back_at_rest(server):
         assert np.linalg.norm(driven.ego_velocity) == pytest.approx(2.0, abs=0.01)
 
 
-def test_a_hundred_vehicles_are_all_there(server):
+def test_a_hundred_vehicles_are_all_there():
     with CarlaServer(vehicles=100) as full, opened(full) as source:
         begin = bodies(source, source.reset())
         later = bodies(source, source.step(Control(), 1_000_000)[-1])
@@ -341,3 +342,70 @@ def test_carlas_own_traffic_manager_drives_an_ego_on_autopilot(server):
         assert not any("off_road" in one.events for one in source.step(Control(), 1_000_000))
     assert server.state()["settings"][0] is False
     assert comes(lambda: not any(a["type_id"].startswith("vehicle.") for a in server.state()["actors"].values()))
+
+
+def test_actors_that_are_nowhere_or_have_no_box_cost_only_themselves(server):
+    places = ([[1e9, 0.0, 0.0], [0.0] * 3], [[float("nan")] * 3, [0.0] * 3])
+    ids = [server.ask("spawn", type_id="vehicle.audi.tt", transform=[[300.0 + 20 * k, 0.0, 0.0], [0.0] * 3])["id"]
+           for k in range(3)]  # fmt: skip
+    with opened(server) as source:
+        assert len(bodies(source, source.reset())) == 4  # one is parked
+        for number, place in zip(ids, places, strict=False):
+            server.ask("move", id=number, transform=place)
+        with pytest.warns(UserWarning, match="of 3 actors 2 are nowhere; they are left out"):
+            agents = bodies(source, source.step(Control(), 100_000)[-1])
+        assert np.isfinite(agents["pos"]).all() and len(agents) == 2
+
+
+def test_an_actor_that_vanishes_while_it_is_described_costs_only_itself(server):
+    server.ask("spawn", type_id="vehicle.audi.tt", transform=[[80.0, 30.0, 0.0], [0.0] * 3])
+    with opened(server) as source:
+        source.step(Control(), STEP_US)
+        server.ask("spawn", type_id="vehicle.audi.tt", transform=[[80.0, 60.0, 0.0], [0.0] * 3])
+        server.ask("fail", method="get_actor_bounding_box", message="Actor could not be found", times=1)
+        before = len(bodies(source, source.step(Control(), STEP_US)[-1]))
+        assert len(bodies(source, source.step(Control(), STEP_US)[-1])) == before + 1  # asked for again
+
+
+def test_a_goal_that_lies_behind_is_reached_round_the_block(server):
+    with opened(server, start=0) as source:
+        begin, points = source.reset(), source._link
+        assert points is not None
+        ahead = begin.ego_pose.apply(np.array([12.0, 0.0, 0.0]))
+    place = [[float(ahead[0]), -float(ahead[1]), 0.0], [0.0, -math.degrees(begin.ego_pose.yaw), 0.0]]
+    server.ask("spawn", type_id="vehicle.audi.tt", transform=place, attributes={"role_name": "behind"})
+    with opened(server, ego="behind", goal=0) as source:
+        assert len(source.route_path) > 100 and not source.arrived
+        assert np.hypot(*(source.route_path[-1, :2] - begin.ego_pose.position[:2])) < 4.0
+        assert source.driver_control().accel_mps2 > 0.0
+
+
+def test_a_route_begins_where_the_ego_is_at_a_reset(server):
+    with opened(server, reset="stay") as source:
+        source.reset()
+        for _ in range(8):
+            source.step(source.driver_control(), 1_000_000)
+        layout = source.reset()
+        assert np.hypot(*(layout.route[0, :2] - layout.ego_pose.position[:2])) < 2.0
+        assert np.hypot(*(source.route_path[0, :2] - layout.ego_pose.position[:2])) < 2.0
+
+
+def test_a_house_that_is_driven_into_is_a_contact(server):
+    """As in our own world: by what was generated."""
+    with opened(server) as source:
+        source.reset()
+        source.solid = lambda points: points[:, 2] > 0.3  # everywhere beside the roads
+        events = [name for _ in range(60) for one in source.step(Control(0.6, 3.0), 100_000) for name in one.events]
+        assert events.count("contact:static") >= 1 and "off_road" in events
+        assert source.outcome.criteria[0].actual >= 1
+
+
+@pytest.mark.parametrize("parameters", [{}, {"control": "none"}, {"step_s": 0.03}])
+def test_it_follows_the_rules_of_sources(server, parameters):
+    words = "&".join(f"{name}={value}" for name, value in {"surroundings": "ours", **parameters}.items())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "127.0.0.1.* was spawned at spawn point")
+        rules = dict(source_rules(CarlaSource, "carla", f"carla://127.0.0.1:{server.port}?{words}"))
+        assert {"layouts every 10 ms", "controls move the ego", "errors"} <= set(rules)
+        for rule in rules.values():
+            rule()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,15 +11,18 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
+from tests.carla_bridge.server.world import SETTINGS
 from tests.carla_bridge.serving import CarlaServer
 
 pytest.importorskip("carla")
 from tests.carla_bridge.session import comes
 from tests.carla_bridge.test_source import STEP_US, ego_of, opened
+from uniscene_carla import client_link
 from uniscene_sim.cli.main import main
 from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
@@ -37,8 +41,7 @@ def vehicles(server: CarlaServer) -> int:
 
 
 def is_as_it_was(server: CarlaServer) -> bool:
-    settings = server.state()["settings"]
-    return settings[0] is False and settings[2] == [False] and vehicles(server) == 0
+    return server.state()["settings"] == SETTINGS and vehicles(server) == 0
 
 
 def test_a_normal_end_leaves_the_server_as_it_was(server):
@@ -120,6 +123,71 @@ def test_a_server_that_stops_is_one_error(server, fault):
             source.step(GO, STEP_US)
 
 
+def test_a_frozen_server_that_thaws_is_found_again_and_left_as_it_was(server):
+    """The client that lost it could not put anything back; the next one knows what it owes, and whose ego it is."""
+    with opened(server, timeout_s=1, reconnect_s=60) as source:
+        source.step(GO, STEP_US)
+        ego = ego_of(server)["id"]
+        server.ask("freeze")
+        thread = threading.Timer(8.0, server.ask, ["thaw"])
+        thread.start()
+        with warnings.catch_warnings(record=True, action="always") as said:
+            source.step(GO, STEP_US)
+        thread.join()
+        assert any("it is back" in str(one.message) for one in said)
+        assert ego_of(server)["id"] == ego and vehicles(server) == 1
+        source.step(GO, STEP_US)
+    assert comes(lambda: is_as_it_was(server))
+
+
+@pytest.mark.parametrize("method", ["apply_batch", "get_episode_settings"])
+def test_a_debt_that_cannot_be_paid_keeps_no_other_from_it_and_is_told(server, method):
+    with pytest.warns(UserWarning, match="could not be left as it was: its settings could not be put back, or our ego"):
+        with opened(server) as source:
+            source.step(GO, STEP_US)
+            server.ask("fail", method=method, message="no", times=100)
+    state = server.state()
+    assert (state["settings"] == SETTINGS) is (method == "apply_batch")
+    assert comes(lambda: vehicles(server) == (1 if method == "apply_batch" else 0))
+
+
+def test_an_error_of_the_client_itself_leaves_the_server_as_it_was(server, monkeypatch):
+    """One that nobody has thought of: here a class of the client's own code is gone."""
+    broken = "import uniscene_carla.scene as s; s.style_of_weather = None; from uniscene_carla.client_process import *"
+    monkeypatch.setattr(client_link._Client, "_command", lambda self, *options: [
+        sys.executable, "-c", f"{broken}; import os; os._exit(main())", *(options or ["--serve"]),
+        json.dumps({"address": asdict(self._address), "debts": asdict(self.debts)}),
+    ])  # fmt: skip
+    with pytest.raises(InputError, match=r"the client of .* failed: TypeError: 'NoneType' object is not callable"):
+        with opened(server):
+            pass
+    assert comes(lambda: is_as_it_was(server))
+
+
+def test_a_step_of_another_length_is_told(server):
+    """Another client has changed the settings meanwhile."""
+    with opened(server) as source:
+        source.step(GO, STEP_US)
+        server.ask("settings", settings=[True, False, [True, 0.1], *SETTINGS[3:]])
+        with pytest.raises(InputError, match=r"has made a step of 0\.1 s, expected 0\.05; another client has changed"):
+            source.step(GO, STEP_US)
+            source.step(GO, STEP_US)
+
+
+def test_a_vehicle_of_others_that_is_driven_is_left_braking(server):
+    number = server.ask(
+        "spawn", type_id="vehicle.audi.tt", transform=[[80.0, 1.75, 0.0], [0.0, 0.0, 0.0]],
+        attributes={"role_name": "hero"},
+    )["id"]  # fmt: skip
+    with opened(server) as source:
+        source.step(GO, 1_000_000)
+        assert ego_of(server)["id"] == number and ego_of(server)["control"][0] > 0.2
+    assert ego_of(server)["control"][:3] == [0.0, 0.0, 1.0] and server.state()["settings"] == SETTINGS
+    with opened(server) as source:  # coasting is what a client believes of a vehicle that it has not seen before
+        source.step(Control(), STEP_US)
+        assert ego_of(server)["control"][:3] == [0.0, 0.0, 0.0]
+
+
 def test_a_slow_reply_is_waited_for(server):
     with opened(server, timeout_s=5) as source:
         source.step(GO, STEP_US)
@@ -142,7 +210,7 @@ def test_somebody_else_who_ticks_is_told(server):
     with opened(server) as source:
         source.step(GO, STEP_US)
         server.ask("extra_tick", times=1)
-        with pytest.raises(InputError, match="had 1 ticks of others between two of ours"):
+        with pytest.raises(InputError, match="was ticked 1 times between two of our ticks"):
             source.step(GO, STEP_US)
     assert comes(lambda: is_as_it_was(server))
 
@@ -200,6 +268,7 @@ def test_a_server_that_does_not_come_back_is_told(server):
 
 LONG_RUN = """
 import sys
+from uniscene_carla import client_link
 from uniscene_sim.cli.main import main
 sys.exit(main(["run", sys.argv[1], "--rig", "rl", "--out", sys.argv[2], "--no-cache"]))
 """

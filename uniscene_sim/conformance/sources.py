@@ -22,7 +22,7 @@ from uniscene_sim.outcome import Outcome, Status
 
 __all__ = ["drive_digest", "source_rules"]
 
-_TICK_US = 100_000
+_TICK_US = 100_000  # or a little more, if the source steps otherwise
 _TICKS = 20
 _STATUS = ", ".join(Status)
 _MAP_ATTRIBUTES = ("ref", "bounds", "surface", "frontages", "rasterise")
@@ -51,9 +51,9 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
         frames = [one.reset()]
         _check_layout(frames[0], one)
         for _ in range(_TICKS):
-            more = one.step(one.driver_control(), _TICK_US)
-            expected = _TICK_US // PHYSICS_US
-            require(len(more) == expected, f"a step of {_TICK_US} us must give {expected} layouts, gave {len(more)}")
+            more = one.step(one.driver_control(), tick_us := _tick_us(one))
+            expected = tick_us // PHYSICS_US
+            require(len(more) == expected, f"a step of {tick_us} us must give {expected} layouts, gave {len(more)}")
             for frame in more:
                 _check_layout(frame, one)
             frames += more
@@ -74,7 +74,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
         frames = [one.reset()]
         before = hash_layouts(frames)
         for _ in range(_TICKS):
-            one.step(one.driver_control(), _TICK_US)
+            one.step(one.driver_control(), _tick_us(one))
         require(hash_layouts(frames) == before, "a layout changed after it was handed out")
 
     def new_process() -> None:
@@ -87,7 +87,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             one = source.open(on)
             one.reset()
             for _ in range(_TICKS):
-                frame = one.step(Control(0.0, accel), _TICK_US)[-1]
+                frame = one.step(Control(0.0, accel), _tick_us(one))[-1]
             ends.append((frame.ego_pose.x, frame.ego_pose.y))
         apart = float(np.linalg.norm(np.subtract(ends[1], ends[0])))
         if one.open_loop:
@@ -105,7 +105,8 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             require(refused, f"a step of {dt_us} us must raise InputError")
         if not _is_live(source):
             require(_drive(one) == _drive(source.open(on)), "after an error the source goes on in another way")
-        require(len(one.step(Control(), _TICK_US)) == _TICK_US // PHYSICS_US, "after an error the source must go on")
+        tick_us = _tick_us(one)
+        require(len(one.step(Control(), tick_us)) == tick_us // PHYSICS_US, "after an error the source must go on")
 
     rules: Rules = [
         ("declares its attributes", attributes), ("takes a seed", seeded), ("layouts every 10 ms", layouts),
@@ -114,6 +115,12 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
     if not _is_live(source):
         rules[3:3] = [("repeats", repeats), ("repeats in a new process", new_process)]
     return rules
+
+
+def _tick_us(one: LayoutSource) -> int:
+    """A step that the source makes, of about 100 ms."""
+    own_us: int = getattr(one, "step_us", PHYSICS_US)
+    return own_us * -(-_TICK_US // own_us)
 
 
 def _is_live(source: Any) -> bool:
@@ -129,7 +136,7 @@ def drive_digest(source: Any, on: str) -> str:
 def _drive(one: LayoutSource) -> str:
     frames = [one.reset()]
     for _ in range(_TICKS):
-        frames += one.step(one.driver_control(), _TICK_US)
+        frames += one.step(one.driver_control(), _tick_us(one))
     return hash_layouts(frames)
 
 

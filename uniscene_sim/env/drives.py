@@ -26,7 +26,6 @@ class Drive(Protocol):
 
     name: str
     seed: int
-    live: bool  # see `LayoutSource`
 
     @property
     def map(self) -> StaticMap: ...
@@ -41,8 +40,6 @@ class Drive(Protocol):
 
 
 class _ScenarioDrive:
-    live = False
-
     def __init__(self, what: str, load_map: Callable[[Path], StaticMap]):
         self.scenario, self._load_map = load_scenario(find_scenario(what)), load_map
         self.name, self.seed = self.scenario.name, self.scenario.seed
@@ -63,8 +60,7 @@ class _SourceDrive:
         self._what, self._source = what, source
         first = source.open(what)
         self.name, self.seed, self.map = first.title, first.seed, first.map
-        self.live = bool(getattr(first, "live", False))
-        self._first = first if self.live else None
+        self._first = first if getattr(first, "live", False) else None
 
     def open(self, seed: int) -> LayoutSource:
         """A live world is opened once; its seed stays."""

@@ -107,11 +107,13 @@ class Worlds:
         given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
+        for what in given if count > 1 else ():
+            found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
+            if getattr(found, "live", False):
+                why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
+                raise InputError(why, field="num_envs")
         drives = {what: drive_of(what, settings.source, self._map) for what in dict.fromkeys(given)}
         self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
-        if count > 1 and (live := [drive.name for drive in self.drives if drive.live]):
-            why = f"{live[0]} is one world that goes on; expected environments of their own for {count} worlds"
-            raise InputError(why, field="num_envs")
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from uniscene_sim.engine_support.others_code import others_code
 from uniscene_sim.errors import InputError
 from uniscene_sim.interfaces import LayoutSource, RunFacts, TileStats
+from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.outcome import Outcome
 from uniscene_sim.plugins import DEFAULTS
 from uniscene_sim.recording.mcap_sink import McapSink
@@ -20,7 +21,7 @@ from uniscene_sim.rig import SensorRig
 
 __all__ = ["Captured", "capture"]
 
-_STEP_US = 100_000  # for which a control is held
+_STEP_US = 100_000  # for which a control is held, or a little more if the source steps otherwise
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Captured:
         layouts: their number, one every 10 ms.
         world_s: time in the world.
         wall_s: time that it took.
+        outcome: that of the source.
     """
 
     layouts: int
@@ -66,19 +68,21 @@ def capture(
     path = Path(out)
     if path.suffix != ".mcap":
         raise InputError("expected a name that ends with .mcap", file=path, field="out")
+    own_us: int = getattr(source, "step_us", PHYSICS_US)
+    step_us = own_us * -(-_STEP_US // own_us)
     whole_s = min(source.duration_s, seconds if seconds is not None else source.duration_s)
-    facts = RunFacts(source.title, source.seed, rig, dict(DEFAULTS), _STEP_US, False, source.map)
+    facts = RunFacts(source.title, source.seed, rig, dict(DEFAULTS), step_us, False, source.map)
     options = RecordOptions(images="none", sweeps="none", most_gib=most_gib)
     began = perf_counter()
     with McapSink(path, facts, options) as sink, others_code(f"source {source.name!r} failed", "source", of=source):
         sink.add_steps(None, [source.reset()])
         layouts = 1
-        steps = range(int(whole_s * 1e6) // _STEP_US)
+        steps = range(round(whole_s * 1e6) // step_us)
         for _ in tqdm(steps, desc="capture", unit="step", disable=None if progress else True):
             if source.done:
                 break
             control: Any = source.driver_control()
-            moments = source.step(control, _STEP_US)
+            moments = source.step(control, step_us)
             sink.add_steps(None if source.open_loop else control, moments)
             layouts += len(moments)
         outcome = source.outcome

@@ -113,6 +113,7 @@ class McapSink:
             if not self._begun:
                 self._begin(layouts[0])
             self._add_steps(control, layouts)
+            check_room(self.path, self.options.most_gib, self._file.fileno())
         except OSError as error:
             raise self._refused(error) from None
 
