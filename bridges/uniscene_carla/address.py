@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,9 @@ from uniscene_sim.limits.bounds import DAY_S
 __all__ = ["CarlaAddress"]
 
 _FIELD = "carla://"
+_HOST, _NAME = re.compile(r"[A-Za-z0-9._%:-]{1,255}"), re.compile(r"[\w.:/ -]{1,100}")
+_NUMBER = re.compile(r"-?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})(e-?[0-9]{1,2})?")
+_STEP_S = PHYSICS_US * 1e-6
 _CHOICES = {
     "control": ("vehicle", "ackermann", "autopilot", "none"),
     "surroundings": ("server", "ours"),
@@ -76,7 +80,8 @@ class CarlaAddress:
             given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError as error:
             raise InputError(f"expected carla://HOST:PORT?ego=NAME, got {shown(text)}: {error}", field=_FIELD) from None
-        if parts.scheme.lower() != "carla" or not host or parts.path.strip("/") or parts.fragment or parts.username:
+        told = parts.path.strip("/") or parts.fragment or "@" in parts.netloc
+        if parts.scheme.lower() != "carla" or not host or told or not _HOST.fullmatch(host):
             raise InputError(f"expected carla://HOST:PORT?ego=NAME, got {shown(text)}", field=_FIELD)
         if port == 0 or port == 65535:  # the port after it is the stream's
             raise InputError(f"expected a port of 1 to 65534, got {port}", field=_FIELD)
@@ -113,18 +118,15 @@ def _value(name: str, kind: str, text: str) -> Any:
         choices = _CHOICES.get(name)
         if choices and text not in choices:
             raise InputError(f"expected one of {', '.join(choices)}, got {shown(text)}", field=field)
-        if not text.strip():
+        if not _NAME.fullmatch(text):
             raise InputError(f"expected a name, got {shown(text)}", field=field)
         return text
     low, high = _BOUNDS[name]
     whole = kind.startswith("int")
-    try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
+    value = float(text) if _NUMBER.fullmatch(text) else float("nan")
+    if not low <= value <= high or (whole and value % 1):
         what = "a whole number" if whole else "a number"
-        raise InputError(f"expected {what} of {low:g} to {high:g}, got {shown(text)}", field=field)
-    if name == "step_s" and round(value * 1e6) % PHYSICS_US:
+        raise InputError(f"expected {what} of {low:,} to {high:,}, got {shown(text)}", field=field)
+    if name == "step_s" and abs(value / _STEP_S - round(value / _STEP_S)) > 1e-6:
         raise InputError(f"expected a multiple of 0.01, got {shown(text)}", field=field)
-    return value
+    return int(value) if whole else round(value, 2) if name == "step_s" else value

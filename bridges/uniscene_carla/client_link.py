@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 from weakref import finalize
@@ -22,11 +25,12 @@ from uniscene_carla.debts import Debts
 from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError, InputWarning, one_line
 from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.storage.disk_cache import cache_folder
 from uniscene_sim.storage.interrupts import deferred_signals
 from uniscene_sim.wire.messages import control_message, layout_of
 from uniscene_sim.wire.uniscene.v1.layout_pb2 import LayoutFrame as LayoutMessage
 
-__all__ = ["ClientLink", "Lost"]
+__all__ = ["ClientLink", "Lost", "place_of"]
 
 _STARTS_S = 30.0  # what the process may take beside waiting for the server
 _LEAVES_S = 30.0
@@ -52,10 +56,11 @@ class _Client:
         self._owing = False  # whether it has said that it could not pay
         self._buffer = b""
         self._errors = tempfile.TemporaryFile()
-        with deferred_signals():
+        with deferred_signals(), _lock_of(address) as lock:
             self.process = subprocess.Popen(
-                self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0
-            )
+                self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0,
+                pass_fds=lock,
+            )  # fmt: skip
 
     def send(self, kind: bytes, body: bytes) -> None:
         assert self.process.stdin is not None
@@ -136,8 +141,44 @@ class _Client:
         return [sys.executable, "-m", _MODULE, *(options or ["--serve"]), json.dumps(given)]
 
 
+@contextmanager
+def _lock_of(address: CarlaAddress) -> Iterator[tuple[int, ...]]:
+    """The file that a client of a server holds locked for as long as it lives, open; nothing where there is no cache.
+
+    Raises:
+        InputError: a client of another process holds it.
+    """
+    path = cache_folder("carla_clients") / f"{'_'.join(map(str, place_of(address)))}.lock"
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(path, "ab"))
+        except OSError:
+            yield ()
+            return
+        deadline = time.monotonic() + _ENDS_S  # one that is about to leave may take a while
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    why = f"another process here drives {address.server}; expected one at a time"
+                    raise InputError(why, field="carla://") from None
+                time.sleep(0.1)
+        yield (file.fileno(),)
+
+
+def place_of(address: CarlaAddress) -> tuple[str, int]:
+    """Where a server is, whatever its host is called."""
+    with suppress(OSError, UnicodeError):
+        return socket.gethostbyname(address.host), address.port
+    return address.host, address.port
+
+
 def _end_and_warn(client: _Client, server: str) -> None:
-    client.end()
+    with suppress(KeyboardInterrupt):  # it leaves by itself, once it has no orders
+        client.end()
     if client.debts:
         what = "its settings could not be put back, or our ego is still there"
         warnings.warn(f"{server} could not be left as it was: {what}", InputWarning, stacklevel=3)
@@ -162,7 +203,7 @@ class ClientLink:
         self.address = address
         self._client = _Client(address, inherited)
         self._end = finalize(self, _end_and_warn, self._client, address.server)
-        self._over = ""  # why there are no more answers
+        self._over: Exception | None = None  # why there are no more answers
         self.world: dict[str, Any] = self._answer("world", 6 * address.timeout_s + _STARTS_S)
 
     @property
@@ -188,9 +229,13 @@ class ClientLink:
         """The layout of a tick that was ordered."""
         return self._layout(4 * self.address.timeout_s + _STARTS_S)
 
-    def close(self) -> None:
-        """Leave the server as it was, and end the process; what could not be put back is warned of."""
-        self._over = self._over or f"{self.address.server} was left"
+    def close(self, why: str = "was left") -> None:
+        """Leave the server as it was, and end the process; what could not be put back is warned of.
+
+        Args:
+            why: what is said of the server to those who still ask for something.
+        """
+        self._over = self._over or InputError(f"{self.address.server} {why}", field="carla://")
         self._end()
 
     # --- messages -------------------------------------------------------------------------------------------------
@@ -208,8 +253,8 @@ class ClientLink:
         """The next layout, or the next JSON of a name; what is said in between is said."""
         deadline = time.monotonic() + patience_s
         while True:
-            if self._over:
-                raise Lost(self._over)
+            if self._over is not None:
+                raise self._over
             try:
                 kind, body = self._client.take(deadline)
             except TimeoutError:
@@ -236,13 +281,16 @@ class ClientLink:
         hands_on = self.address.reconnect_s > 0
         self._end.detach()
         self._client.end(hands_on)
-        self._over = why + (", nor could it be left as it was" if self.debts and not hands_on else "")
-        return Lost(self._over)
+        lost = Lost(why + (", nor could it be left as it was" if self.debts and not hands_on else ""))
+        self._over = lost
+        return lost
 
     def _why_dead(self) -> str:
         """What became of a process that says nothing any more."""
         code, line = self._client.last_words()
         if "No module named 'carla'" in line:
             raise InputError("needs CARLA's client: pip install 'uniscene_sim[maps]'", field="carla://")
+        if "time-out of" in line:  # its Traffic Manager ends the process when the server is gone
+            return f"no answer from {self.address.server} to its Traffic Manager"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         return f"the client of {self.address.server} {how}" + (f": {one_line(line, 120)}" if line else "")

@@ -75,7 +75,9 @@ class Session:
             if self._address.surroundings == "server":
                 standing = boxes_of_level(guest.world)
             self._parked = parked_vehicles(guest.world)
-        self._tell(world={"map": self._map.name.rpartition("/")[2] or "map", "opendrive": text, "standing": standing})
+        self._tell(
+            world={"map": self._map.name.rpartition("/")[2][:60] or "map", "opendrive": text, "standing": standing}
+        )
 
     def begin(self, facts: MapFacts) -> LayoutFrame:
         """Become the one who ticks, find the ego, and give the first layout."""

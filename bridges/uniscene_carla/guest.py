@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ _REFUSED = "while connecting to"
 _FIRST_TICK_S = 2.0  # the first one of a client may go by unseen: it is asked for again after this
 _LEAVES_S = 5.0
 _SETTLES_S, _STANDS_MPS = 3.0, 0.02  # longest time until a spawned vehicle stands, and what standing is
+_LISTENS_S = 0.5  # for ticks of others
 _MOST_SUBSTEPS = 16  # that CARLA takes
 
 
@@ -88,6 +90,7 @@ class Guest:
         self.ego: Any = None
         self._start: Any = None  # where it was spawned
         self._manager: Any = None  # CARLA's Traffic Manager, if the ego is on autopilot
+        self._is_spawning = False
         self._episode = self._frame = 0
 
     def take_over(self) -> None:
@@ -95,6 +98,8 @@ class Guest:
         step_s, server = self.address.step_s, self.address.server
         with asking("its settings", server):
             before, settings = Debts.settings_of(self.world), self.world.get_settings()
+        if settings.synchronous_mode and self.debts.settings is None:
+            self._require_nobody_else()
         settings.synchronous_mode, settings.fixed_delta_seconds = True, step_s
         if settings.substepping and settings.max_substep_delta_time * settings.max_substeps < step_s:
             settings.max_substeps = _MOST_SUBSTEPS
@@ -145,7 +150,7 @@ class Guest:
             time.sleep(address.step_s)  # the world goes on at its own pace
         if found is None:
             self.ego = self._spawn(spawn_points)
-            self._note(replace(self.debts, spawned=self.ego.id, frame=self._frame))
+            self._note(replace(self.debts, spawned=self.ego.id, role=address.ego, frame=self._frame))
             if not address.open_loop:
                 self._settle()
         elif found.id == self.debts.spawned:  # by a client before this one
@@ -153,7 +158,7 @@ class Guest:
         else:
             self.ego = found
             driven = None if address.control == "none" else found.id
-            self._note(replace(self.debts, driven=driven, spawned=None, frame=self._frame))
+            self._note(replace(self.debts, driven=driven, spawned=None, role=address.ego, frame=self._frame))
         if address.control == "autopilot":
             self._start_autopilot()
         self.tick()
@@ -187,11 +192,14 @@ class Guest:
 
     def leave(self) -> None:
         """Leave the server as it was; `debts` are those that could not be paid."""
-        try:
+        self.client.set_timeout(_LEAVES_S)
+        with suppress(RuntimeError, InputError, ServerLost):  # if it does not answer, the debts say so
             self._stop_autopilot()
-        except RuntimeError:
-            pass  # the server does not answer; the debts say so
-        left = self.debts.paid(self.client, self.world, min(_LEAVES_S, self.address.timeout_s))
+            if self._is_spawning:  # the answer did not come in time; the vehicle may have
+                self.world.tick(_LEAVES_S)
+                found = self._with_role(self.address.ego)
+                self.debts = replace(self.debts, spawned=found and found.id, role=self.address.ego)
+        left = self.debts.paid(self.client, self.world, _LEAVES_S)
         self._note(replace(left, frame=self._frame))
 
     def _note(self, debts: Debts) -> None:
@@ -230,6 +238,13 @@ class Guest:
             wanted = f"expected a server of {of_client[0]}, or carla=={of_server[0]} installed here"
             raise InputError(f"{self.address.server} is CARLA {server}; {wanted}", field="carla://")
 
+    def _require_nobody_else(self) -> None:
+        """Make sure that a server that waits for ticks gets none of others."""
+        with suppress(RuntimeError):  # no tick came
+            self.world.wait_for_tick(_LISTENS_S)
+            why = "is ticked by another client; expected nobody else to tick it"
+            raise InputError(f"{self.address.server} {why}", field="carla://")
+
     def _with_role(self, role: str) -> Any:
         with asking("its vehicles", self.address.server):
             vehicles = self.world.get_actors().filter("vehicle.*")
@@ -237,6 +252,15 @@ class Guest:
         if len(found) > 1:
             self._say(f"{len(found)} vehicles have the role name {role!r}; the one with the lowest id is taken")
         return min(found, key=lambda one: one.id, default=None)
+
+    def _spawned_at(self, blueprint: Any, place: Any) -> Any:
+        """The vehicle; None if the place is taken."""
+        try:
+            return self.world.spawn_actor(blueprint, place)
+        except RuntimeError as error:
+            if "collision" in str(error):
+                return None
+            raise
 
     def _spawn(self, points: list[Any]) -> Any:
         address = self.address
@@ -253,8 +277,10 @@ class Guest:
             raise InputError(f"expected a spawn point of 0 to {len(points) - 1}, got {address.start}",
                              field="carla://start")  # fmt: skip
         for k in range(len(points)) if address.start is None else [address.start]:
+            self._is_spawning = True
             with asking("an ego", address.server):
-                actor = self.world.try_spawn_actor(blueprint, points[k])
+                actor = self._spawned_at(blueprint, points[k])
+            self._is_spawning = False
             if actor is not None:
                 if self._start is None:
                     self._say(f"no vehicle has the role name {address.ego!r}: "

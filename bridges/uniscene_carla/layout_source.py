@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 
 from uniscene_carla.address import CarlaAddress
 from uniscene_carla.between import LayoutsBetween
-from uniscene_carla.client_link import ClientLink, Lost
+from uniscene_carla.client_link import ClientLink, Lost, place_of
 from uniscene_carla.ego_events import EgoEvents
 from uniscene_carla.ego_route import EgoRoute
 from uniscene_carla.server_map import read_server_map, with_surroundings
@@ -58,14 +57,14 @@ class CarlaSource:
 
     def __init__(self, address: CarlaAddress, seed: int = 0):
         self.address, self.seed = address, seed
-        place = _place_of(address)
+        place = place_of(address)
         if (other := _alive.pop(place, None)) is not None:
-            other.close()
+            other._link.close("has another source of this process now")
         self.open_loop = address.open_loop
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
         self._stamp_us, self._collisions, self._reds = 0, 0, 0
         self._ahead = False  # whether a tick is ordered whose layout nobody has asked for
-        self._link = self._connected()
+        self._link: ClientLink = self._connected()
         try:
             self._enter()
         except BaseException:
@@ -143,7 +142,11 @@ class CarlaSource:
         """Begin anew at time 0, as `reset` of the address says."""
         if not self._fresh:
             self._take_ordered()
-            self._now = self._begin_episode(self._answer(self._link.reset))
+            try:
+                first = self._link.reset()
+            except Lost as lost:
+                first = self._again(lost)
+            self._now = self._begin_episode(first)
         self._fresh = False
         return self._now
 
@@ -196,8 +199,9 @@ class CarlaSource:
 
     def _take_ordered(self) -> None:
         if self._ahead:
-            self._answer(self._link.tick)
             self._ahead = False
+            with suppress(Lost):  # which whoever asks next is told
+                self._link.tick()
 
     def _answer(self, ask: Callable[[], Any]) -> Any:
         try:
@@ -273,13 +277,6 @@ class CarlaSource:
     def _in_map_frame(self, pose: Pose) -> Pose:
         east, north = self.map.frame_origin
         return replace(pose, x=pose.x - east, y=pose.y - north)
-
-
-def _place_of(address: CarlaAddress) -> tuple[str, int]:
-    """Where a server is, whatever its host is called."""
-    with suppress(OSError):
-        return socket.gethostbyname(address.host), address.port
-    return address.host, address.port
 
 
 def _control_at(control: Control | Trajectory, layout: LayoutFrame, driven_s: float) -> Control:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from uniscene_carla.left_handed import box_size, pose_of
+from uniscene_sim.errors import InputError
 from uniscene_sim.taxonomy import AgentClass
 
 __all__ = ["PARKED", "STANDING", "boxes_of_level", "parked_vehicles"]
 
+_LARGEST_M = 500.0  # what is larger is no single thing
 #: Kinds of map objects by the names of CARLA's labels.
 STANDING = {"Buildings": "building", "Walls": "wall", "Fences": "wall", "Poles": "pole", "Vegetation": "tree",
             "GuardRail": "guard_rail"}  # fmt: skip
@@ -44,8 +46,12 @@ def parked_vehicles(world: Any) -> list[list[float]]:
 
 
 def _row(box: Any) -> Iterator[list[float]]:
-    """The row of a `carla.BoundingBox` in the world frame; none of one that is empty or not finite."""
-    size, pose = box_size(box.extent), pose_of(box)
+    """The row of a `carla.BoundingBox` in the world frame; none of one that is empty or beyond measure."""
+    size = box_size(box.extent)
+    try:
+        pose = pose_of(box)
+    except InputError:  # nowhere
+        return
     row = [pose.x, pose.y, pose.z - 0.5 * size[2], pose.yaw, *size]
-    if np.isfinite(row).all() and min(size) > 0.0:
+    if np.isfinite(row).all() and 0.0 < min(size) and max(size) < _LARGEST_M:
         yield [round(float(value), 3) for value in row]

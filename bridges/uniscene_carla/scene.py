@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import carla
@@ -125,7 +126,13 @@ class Scene:
         if self._ticks % _WEATHER_EVERY == 0 and self._ticks:
             self._style = style_of_weather(self._world.get_weather())
         self._ticks += 1
-        pose = pose_of(me.get_transform()).compose(self._axle)
+        numbers = [*_xyz(me.get_velocity()), *_xyz(me.get_acceleration()), me.get_angular_velocity().z]
+        try:
+            pose = pose_of(me.get_transform()).compose(self._axle)
+        except InputError:
+            numbers = [nan]
+        if not np.isfinite(numbers).all():
+            raise InputError(f"the ego, vehicle {self._ego.id} of {self._server}, is nowhere", field="carla://ego")
         acceleration, control = me.get_acceleration(), self._ego.get_control()
         forward = pose.rotation[:, 0]
         velocity = vectors(_xyz(me.get_velocity()))
@@ -140,7 +147,7 @@ class Scene:
             ego_velocity=velocity,
             ego_yaw_rate=rate,
             ego_accel=float(accel),
-            ego_steer=-float(control.steer) * self.vehicle.max_steer_rad,
+            ego_steer=-float(np.nan_to_num(control.steer)) * self.vehicle.max_steer_rad,
             ego_vehicle=self.vehicle,
             agents=self._agents(snapshot, step_s),
             signals=self._signals(),
@@ -264,8 +271,9 @@ def ego_vehicle_of(vehicle: Any, say: Callable[[str], None]) -> tuple[EgoVehicle
     """Body and limits of a `carla.Vehicle`, and base_link, the centre of its rear axle on the ground, in the vehicle's
     own frame. Axles that the server does not tell are guessed from the box, which is said."""
     box, here = vehicle.bounding_box, vehicle.get_transform()
-    length, width, height = box_size(box.extent)
-    middle, foot = box.location.x, box.location.z - 0.5 * height
+    length, width, height = kind_of_actor(vehicle.type_id, vehicle.attributes, box_size(box.extent)).size
+    centre = np.nan_to_num(_xyz(box.location), posinf=0.0, neginf=0.0)
+    middle, foot = float(centre[0]), float(centre[2]) - 0.5 * height
     wheels = vehicle.get_physics_control().wheels
     inverse = np.array(here.get_inverse_matrix())
     places = np.array([[0.01 * w.position.x, 0.01 * w.position.y, 0.01 * w.position.z, 1.0] for w in wheels])

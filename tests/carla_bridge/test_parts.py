@@ -40,7 +40,8 @@ def test_an_address_says_where_and_what():
     assert (address.host, address.port, address.ego, address.control) == ("10.0.0.7", 2100, "ego_1", "none")
     assert (address.step_us, address.start, address.goal, address.wait_s) == (20_000, 3, 17, 5.0)
     assert CarlaAddress.of("CARLA://localhost") == CarlaAddress()
-    assert CarlaAddress.of("carla://[::1]:2000").host == "::1"
+    assert CarlaAddress.of("carla://[::1]:2000").server == "[::1]:2000"
+    assert CarlaAddress.of("carla://host?step_s=.03&timeout_s=2.5").step_us == 30_000
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,11 @@ def test_an_address_says_where_and_what():
         ("carla://host?step_s=nan", "carla://step_s: expected a number of 0.01 to 0.1"),
         ("carla://host?start=-1", "carla://start: expected a whole number of 0 to"),
         ("carla://host?start=1.5", "carla://start: expected a whole number"),
+        ("carla://host?start=1_0", "carla://start: expected a whole number"),
+        ("carla://h h", "expected carla://HOST:PORT"),
+        ("carla://:pw@host", "expected carla://HOST:PORT"),
+        ("carla://host?ego=%00", "carla://ego: expected a name"),
+        ("carla://host?vehicle=" + "x" * 1000, "carla://vehicle: expected a name"),
     ],
 )
 def test_a_wrong_address_is_told(text, wrong):

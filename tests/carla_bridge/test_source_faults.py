@@ -36,6 +36,14 @@ def server() -> Iterator[CarlaServer]:
         yield running
 
 
+LONG_RUN = """
+import sys
+from uniscene_carla import client_link
+from uniscene_sim.cli.main import main
+sys.exit(main(["run", sys.argv[1], "--rig", "rl", "--out", sys.argv[2], "--no-cache"]))
+"""
+
+
 def vehicles(server: CarlaServer) -> int:
     return sum(actor["type_id"].startswith("vehicle.") for actor in server.state()["actors"].values())
 
@@ -174,6 +182,99 @@ def test_a_step_of_another_length_is_told(server):
             source.step(GO, STEP_US)
 
 
+def test_a_slow_spawn_is_one_error_and_leaves_no_vehicle(server):
+    server.ask("delay", method="spawn_actor", seconds=2.5, times=100)
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"no answer from .* to an ego"), opened(server, timeout_s=1):
+        pass
+    assert time.monotonic() - began < 15.0 and comes(lambda: is_as_it_was(server))
+
+
+def test_debts_are_not_taken_from_others(server):
+    """The server begins anew, and the number of our ego is that of another vehicle there."""
+    with opened(server, timeout_s=1) as source:
+        source.step(GO, STEP_US)
+        server.restart(vehicles=30)
+        assert str(source._link.debts.spawned) in server.state()["actors"]
+        os.kill(source._link._client.process.pid, signal.SIGKILL)
+        with pytest.raises(InputError, match="was killed by SIGKILL"):
+            source.step(GO, STEP_US)
+    assert vehicles(server) == 30
+
+
+def test_a_second_process_is_refused_and_the_first_goes_on(server, capsys, tmp_path):
+    with opened(server) as source:
+        source.step(GO, STEP_US)
+        address = f"carla://localhost:{server.port}?surroundings=ours"
+        run = subprocess.run([sys.executable, "-c", LONG_RUN, address, str(tmp_path / "out")],
+                             capture_output=True, text=True, timeout=100)  # fmt: skip
+        assert run.returncode == 2 and run.stderr.count("\n") == 1
+        assert "another process here drives localhost" in run.stderr
+        assert source.step(GO, STEP_US)[-1].stamp_us == 2 * STEP_US
+    assert comes(lambda: is_as_it_was(server))
+
+
+def test_a_source_that_another_one_has_replaced_says_so(server):
+    with opened(server, reconnect_s=30) as first, opened(server) as second:
+        second.step(GO, STEP_US)
+        with pytest.raises(InputError, match="has another source of this process now"):
+            first.step(GO, STEP_US)
+        second.step(GO, STEP_US)
+    with pytest.raises(InputError, match="was left"):  # and does not come back
+        second.step(GO, STEP_US)
+    assert comes(lambda: is_as_it_was(server))
+
+
+def test_a_server_that_others_tick_is_refused():
+    import carla
+
+    with CarlaServer(sync=True) as strict:
+        client = carla.Client("127.0.0.1", strict.port)
+        world, stop = client.get_world(), threading.Event()
+
+        def tick() -> None:
+            while not stop.wait(0.05):
+                world.tick()
+
+        thread = threading.Thread(target=tick)
+        thread.start()
+        try:
+            with pytest.raises(InputError, match="is ticked by another client"), opened(strict):
+                pass
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_reset_finds_a_lost_server_again(server):
+    with opened(server, timeout_s=1, reconnect_s=60) as source:
+        source.reset()
+        source.step(GO, 1_000_000)
+        server.restart()
+        with warnings.catch_warnings(record=True, action="always") as said:
+            assert source.reset().stamp_us == 0
+        assert any("it is back" in str(one.message) for one in said)
+        assert source.step(GO, STEP_US)[-1].stamp_us == STEP_US
+
+
+def test_an_autopilot_whose_server_dies_is_one_error(server):
+    """CARLA's Traffic Manager aborts its process then."""
+    with opened(server, timeout_s=1, control="autopilot") as source:
+        source.step(GO, 1_000_000)
+        server.kill()
+        with pytest.raises(InputError, match=r"carla://: no answer from 127\.0\.0\.1"):
+            for _ in range(5):
+                source.step(GO, STEP_US)
+
+
+def test_an_ego_that_is_nowhere_is_told(server):
+    with opened(server) as source:
+        source.step(GO, STEP_US)
+        server.ask("move", id=ego_of(server)["id"], transform=[[float("nan")] * 3, [0.0] * 3])
+        with pytest.raises(InputError, match=r"carla://ego: the ego, vehicle \d+ of .*, is nowhere"):
+            source.step(GO, STEP_US)
+
+
 def test_a_vehicle_of_others_that_is_driven_is_left_braking(server):
     number = server.ask(
         "spawn", type_id="vehicle.audi.tt", transform=[[80.0, 1.75, 0.0], [0.0, 0.0, 0.0]],
@@ -264,14 +365,6 @@ def test_a_server_that_does_not_come_back_is_told(server):
         server.kill()
         with pytest.raises(InputError, match="s into the run; and it was not back after 2 s"):
             source.step(GO, STEP_US)
-
-
-LONG_RUN = """
-import sys
-from uniscene_carla import client_link
-from uniscene_sim.cli.main import main
-sys.exit(main(["run", sys.argv[1], "--rig", "rl", "--out", sys.argv[2], "--no-cache"]))
-"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
