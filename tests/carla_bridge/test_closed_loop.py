@@ -80,7 +80,7 @@ def on_edges(cells: np.ndarray, layout: LayoutFrame, static_map: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("scenario", ["cut_in", "roundabout_entry", "motorway_merge"])
+@pytest.mark.parametrize("scenario", ["roundabout_entry", "motorway_merge"])
 def test_layouts_are_those_of_our_own_world_with_sensors_on(scenario, tmp_path):
     """That frames, classes, ids and times come through; the server moves its ego by our own model."""
     truth_file = tmp_path / "truth.bin"
