@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -34,27 +34,21 @@ class ServerLost(Exception):
     """The server does not answer; says what was asked."""
 
 
-class asking:
-    """Turns what the client raises, always a `RuntimeError`, into `ServerLost` or an `InputError`.
+@contextmanager
+def asking(what: str, server: str) -> Iterator[None]:
+    """Turn what the client raises, always a `RuntimeError`, into `ServerLost` or an `InputError`.
 
     Args:
-        what: was asked for.
+        what: is asked for.
         server: HOST:PORT.
     """
-
-    def __init__(self, what: str, server: str):
-        self._what, self._server = what, server
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, RuntimeError):
-            return
+    try:
+        yield
+    except RuntimeError as error:
         text = one_line(str(error).strip() or type(error).__name__, 200)
         if _TIMEOUT in text or _REFUSED in text:
-            raise ServerLost(f"no answer from {self._server} to {self._what}") from None
-        raise InputError(f"{self._server} refuses {self._what}: {text}", field="carla://") from None
+            raise ServerLost(f"no answer from {server} to {what}") from None
+        raise InputError(f"{server} refuses {what}: {text}", field="carla://") from None
 
 
 class Guest:
