@@ -109,7 +109,7 @@ def completion(policy, episodes: int) -> dict[str, float]:
             observation, _, terminated, truncated, info = env.step(action)
             over = terminated or truncated
         driven.append(info["route_completion"])
-        success.append(info["success"])
+        success.append(info["is_success"])
     return {"route_completion": round(float(np.mean(driven)), 4), "success": round(float(np.mean(success)), 4)}
 
 

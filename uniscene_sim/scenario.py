@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -22,6 +22,7 @@ AGENT_CLASSES = (
 TriggerKind = Literal["time", "distance", "time_gap", "ttc", "reach"]
 ActionKind = Literal["speed", "brake", "lane_change", "cut_in", "cross", "follow_trajectory", "stop"]
 CriterionKind = Literal["collision", "off_road", "red_light", "route_completion", "driven_distance", "min_ttc"]
+CRITERION_KINDS: tuple[str, ...] = get_args(CriterionKind)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from uniscene_sim.control import Control
 from uniscene_sim.errors import InputError
 from uniscene_sim.recording.capture import capture
 from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.storage.output_file import scratch_folder
 
 __all__ = ["main"]
 
@@ -120,8 +120,8 @@ def _plain_tick(server: Any) -> float:
 def _capture_pace(server: Any) -> float:
     """Ticks of the server captured in a second."""
     source = _open(server, "none")
-    with tempfile.TemporaryDirectory() as folder:
-        done = capture(source, Path(folder) / "layouts.mcap", load_rig("nuscenes-small"), seconds=_CAPTURE_S)
+    with scratch_folder() as folder:
+        done = capture(source, folder / "layouts.mcap", load_rig("nuscenes-small"), seconds=_CAPTURE_S)
     source.close()
     return done.world_s / _STEP_S / done.wall_s
 

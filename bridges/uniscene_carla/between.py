@@ -1,4 +1,4 @@
-"""`LayoutsBetween`: layouts every 10 ms between ticks of the server, made when they are read."""
+"""Layouts every 10 ms between ticks of the server, made when they are read."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
-from typing import overload
 
 import numpy as np
 
 from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame
+from uniscene_sim.world.physics_record import LazyLayouts
 
-__all__ = ["LayoutsBetween"]
+__all__ = ["layouts_between"]
 
 #: What moves farther than its speed explains was put elsewhere, and is there at once.
 _SLACK_M, _SLACK = 1.0, 2.0
 
 
-class LayoutsBetween(Sequence[LayoutFrame]):
-    """Layouts after the first of some ticks, up to the last one.
+def layouts_between(ticks: Sequence[LayoutFrame]) -> Sequence[LayoutFrame]:
+    """Layouts every 10 ms after the first of some ticks, up to the last one.
 
     Between two ticks places follow the cubic that has both places and both velocities; angles, velocities and distances
     driven change evenly. Who is at one of the two alone is in no layout between them. Signals and lights are as before.
@@ -28,29 +28,8 @@ class LayoutsBetween(Sequence[LayoutFrame]):
     Args:
         ticks: two or more moments; the first is not among the layouts, the others are.
     """
-
-    def __init__(self, ticks: Sequence[LayoutFrame]):
-        self._gaps = [_Gap(before, after) for before, after in pairwise(ticks)]
-        self._places = [(gap, step) for gap in self._gaps for step in range(1, gap.steps + 1)]
-        self._made: dict[int, LayoutFrame] = {}
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, k: int) -> LayoutFrame: ...
-
-    @overload
-    def __getitem__(self, k: slice) -> Sequence[LayoutFrame]: ...
-
-    def __getitem__(self, k: int | slice) -> LayoutFrame | Sequence[LayoutFrame]:
-        at = range(len(self))[k]
-        if isinstance(at, range):
-            return [self[i] for i in at]
-        if at not in self._made:
-            gap, step = self._places[at]
-            self._made[at] = gap.layout(step)
-        return self._made[at]
+    gaps = [_Gap(before, after) for before, after in pairwise(ticks)]
+    return LazyLayouts([(gap, step) for gap in gaps for step in range(1, gap.steps + 1)], _Gap.layout)
 
 
 class _Gap:

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -53,9 +52,9 @@ class _Client:
     def __init__(self, address: CarlaAddress, inherited: Debts):
         self._address = address
         self.debts = inherited
-        self._owing = False  # whether it has said that it could not pay
+        self.owing = False  # whether it has said that it could not pay
         self._buffer = b""
-        self._errors = tempfile.TemporaryFile()
+        self._errors = os.fdopen(os.memfd_create("client"), "w+b")  # what it writes to stderr
         with deferred_signals(), _lock_of(address) as lock:
             self.process = subprocess.Popen(
                 self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0,
@@ -87,7 +86,7 @@ class _Client:
         if kind == messages.JSON:
             told = json.loads(body)
             self.debts = Debts(**told["debts"]) if "debts" in told else self.debts
-            self._owing |= "owing" in told
+            self.owing |= "owing" in told
         return kind, body
 
     def end(self, hands_on: bool = False) -> None:
@@ -108,7 +107,7 @@ class _Client:
             self._make_sure_it_ended()
             process.stdout.close()
             self._errors.close()
-            if self.debts and not self._owing and not hands_on:
+            if self.debts and not self.owing and not hands_on:
                 self._pay()
 
     def last_words(self) -> tuple[int, str]:
@@ -291,6 +290,7 @@ class ClientLink:
         if "No module named 'carla'" in line:
             raise InputError("needs CARLA's client: pip install 'uniscene_sim[maps]'", field="carla://")
         if "time-out of" in line:  # its Traffic Manager ends the process when the server is gone
+            self._client.owing = True  # and nobody can pay then
             return f"no answer from {self.address.server} to its Traffic Manager"
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         return f"the client of {self.address.server} {how}" + (f": {one_line(line, 120)}" if line else "")

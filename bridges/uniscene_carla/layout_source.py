@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from uniscene_carla.address import CarlaAddress
-from uniscene_carla.between import LayoutsBetween
+from uniscene_carla.between import layouts_between
 from uniscene_carla.client_link import ClientLink, Lost, place_of
 from uniscene_carla.ego_events import EgoEvents
 from uniscene_carla.ego_route import EgoRoute
@@ -164,7 +164,7 @@ class CarlaSource:
         for k in range(dt_us // step_us):
             self._now = self._tick(_control_at(control, self._now, 1e-6 * k * step_us))
             ticks.append(self._now)
-        return LayoutsBetween(ticks)
+        return layouts_between(ticks)
 
     def driver_control(self) -> Control | Trajectory:
         """The built-in driver's along the route; nothing for an ego that others drive."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from uniscene_sim.compute.keyed_random import unit_hash
-from uniscene_sim.tracing.templates.template_set import PAINTS
+from uniscene_sim.tracing.templates.paints import PAINT_RGB
 
 __all__ = ["seed_of_colour"]
 
@@ -26,6 +26,6 @@ def seed_of_colour(text: str, number: int) -> int:
         return seed
     if rgb.shape != (3,):
         return seed
-    nearest = int(np.argmin(((PAINTS - rgb) ** 2).sum(axis=1)))
+    nearest = int(np.argmin(((PAINT_RGB - rgb) ** 2).sum(axis=1)))
     high = seed & ~0xFF  # picks the shape
-    return next(high + low for low in range(256) if (high + low) % len(PAINTS) == nearest)
+    return next(high + low for low in range(256) if (high + low) % len(PAINT_RGB) == nearest)

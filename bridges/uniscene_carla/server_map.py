@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,6 +35,11 @@ def read_server_map(name: str, opendrive: str, server: str) -> VectorMap:
         InputError: it cannot be read.
     """
     content = opendrive.encode()
+    return _read(name, content, server)
+
+
+@lru_cache(1)  # the next source is mostly on the same server
+def _read(name: str, content: bytes, server: str) -> VectorMap:
     kept = cache_folder("carla_maps") / f"{opendrive_ref(content)[:32]}.npz"
     if kept.is_file():
         try:

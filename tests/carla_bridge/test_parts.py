@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.carla_bridge.serving import ROOT
 from uniscene_carla.address import CarlaAddress
 from uniscene_carla.agent_classes import is_seen, kind_of_actor
-from uniscene_carla.between import LayoutsBetween
+from uniscene_carla.between import layouts_between
 from uniscene_carla.driver import RouteDriver
 from uniscene_carla.ego_events import EgoEvents
 from uniscene_carla.paint import seed_of_colour
@@ -194,7 +194,7 @@ def moments():
 
 def test_layouts_between_ticks_are_where_the_world_was():
     before, truth = moments()
-    made = LayoutsBetween([before, truth[-1]])
+    made = layouts_between([before, truth[-1]])
     assert len(made) == 5 and made[-1] is truth[-1] and made[4] is truth[-1]
     assert [one.stamp_us for one in made] == [one.stamp_us for one in truth]
     for ours, theirs in zip(made, truth, strict=True):
@@ -204,7 +204,7 @@ def test_layouts_between_ticks_are_where_the_world_was():
         assert np.abs(ours.agents["pos"] - theirs.agents["pos"][both]).max() < 2e-3
         assert np.abs(ours.agents["gait"] - theirs.agents["gait"][both]).max() < 2e-3
     assert [one.stamp_us for one in made[1:3]] == [one.stamp_us for one in truth[1:3]]
-    several = LayoutsBetween([before, truth[1], truth[-1]])
+    several = layouts_between([before, truth[1], truth[-1]])
     assert len(several) == 5 and several[1] is truth[1] and several[-1] is truth[-1]
     assert [one.stamp_us for one in several] == [one.stamp_us for one in truth]
 
@@ -216,12 +216,12 @@ def test_who_comes_goes_or_is_put_elsewhere_between_ticks():
     agents["id"][-1] = 60_000  # another one comes in place of one
     agents["pos"][0] += 30.0
     after = replace(truth[-1], agents=agents, events=("contact:3", "off_road"))
-    middle = LayoutsBetween([replace(before, events=("off_road",)), after])[2]
+    middle = layouts_between([replace(before, events=("off_road",)), after])[2]
     assert not np.isin([before.agents["id"][-1], 60_000], middle.agents["id"]).any()
     assert np.array_equal(middle.agents["pos"][0], agents["pos"][0])
     assert middle.events == ("off_road",)
     turned = replace(before, ego_pose=replace(before.ego_pose, yaw=3.1))
-    over = LayoutsBetween([turned, replace(truth[-1], ego_pose=replace(truth[-1].ego_pose, yaw=-3.1))])
+    over = layouts_between([turned, replace(truth[-1], ego_pose=replace(truth[-1].ego_pose, yaw=-3.1))])
     assert abs(over[2].ego_pose.yaw) > 3.1  # the short way round
 
 

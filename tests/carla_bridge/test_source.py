@@ -400,7 +400,7 @@ def test_a_house_that_is_driven_into_is_a_contact(server):
         assert source.outcome.criteria[0].actual >= 1
 
 
-@pytest.mark.parametrize("parameters", [{"control": "none"}, {"step_s": 0.03}])
+@pytest.mark.parametrize("parameters", [{"step_s": 0.03}])
 def test_it_follows_the_rules_of_sources(server, parameters):
     words = "&".join(f"{name}={value}" for name, value in {"surroundings": "ours", **parameters}.items())
     with warnings.catch_warnings():

@@ -18,6 +18,7 @@ import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control
 from uniscene_sim.env.actions import ACTIONS, ContinuousAction, DiscreteAction, WaypointAction
+from uniscene_sim.env.endings import CriterionState, EndReason, EpisodeOutcome
 from uniscene_sim.env.observations import AGENTS, EGO, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
 from uniscene_sim.env.render import render_world
@@ -118,12 +119,13 @@ def test_seeds_differ_and_go_on():
 
 def test_scenarios_by_name_list_and_path():
     path = data_dir("scenarios") / "cut_in.yaml"
-    assert gymnasium.make("UniScene-v0", scenario=str(path)).reset(seed=0)[1]["scenario"] == "cut_in"
-    env = gymnasium.make("UniScene-v0", scenario=["cut_in", "hard_brake"])
-    drawn = {env.reset(seed=s)[1]["scenario"] for s in range(12)}
-    assert drawn == {"cut_in", "hard_brake"}
+    env = gymnasium.make("UniScene-v0", scenario=str(path)).unwrapped
+    assert env.scenarios[env.reset(seed=0)[1]["scenario"]] == "cut_in"
+    env = gymnasium.make("UniScene-v0", scenario=["cut_in", "hard_brake"]).unwrapped
+    assert env.scenarios == ("cut_in", "hard_brake")
+    assert {env.reset(seed=s)[1]["scenario"] for s in range(12)} == {0, 1}
     info = env.reset(options={"scenario": "hard_brake", "scenario_seed": np.int64(7)})[1]
-    assert (info["scenario"], info["scenario_seed"]) == ("hard_brake", 7)
+    assert (info["scenario"], info["scenario_seed"]) == (1, 7)
 
 
 def test_an_episode_ends_as_gymnasium_means_it():
@@ -137,7 +139,44 @@ def test_an_episode_ends_as_gymnasium_means_it():
     steered = drive(env, [np.array([1.0, 0.5], np.float32)] * 60)
     over = next(k for k, e in enumerate(steered) if e[2] or e[3])
     assert (steered[over][2], steered[over][3]) == (True, False)
-    assert steered[over][4]["off_road_s"] > 0 and not steered[over][4]["success"]
+    info = steered[over][4]
+    assert info["off_road_s"] > 0 and not info["is_success"]
+    assert (info["outcome"], info["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.OFF_ROAD)
+    assert info["criterion_off_road"] == CriterionState.FAILS and info["criterion_collision"] == CriterionState.HOLDS
+    assert info["criterion_red_light"] == CriterionState.NOT_ASKED
+    stood = ends[round(10 * duration) - 1][4]
+    assert (stood["outcome"], stood["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.TIME_LIMIT)
+    assert stood["criterion_driven_distance"] == CriterionState.FAILS
+    assert (ends[0][4]["outcome"], ends[0][4]["end_reason"]) == (EpisodeOutcome.RUNNING, EndReason.NONE)
+
+
+@pytest.mark.parametrize("name", ["cut_in", "hard_brake", "red_light", "crossing_pedestrian", "motorway_merge"])
+def test_a_perfect_drive_is_a_success_where_no_route_has_to_end(name):
+    """As `uniscene-sim run` judges it: by the scenario's criteria at its end."""
+    env = gymnasium.make("UniScene-v0", scenario=name).unwrapped
+    env.reset(options={"scenario_seed": 4})
+    terminated = truncated = False
+    while not (terminated or truncated):
+        control = env.worlds.world(0).source.driver_control()
+        vehicle = env.worlds.world(0).recent_layouts[-1].ego_vehicle
+        limit = vehicle.max_accel_mps2 if control.accel_mps2 > 0 else vehicle.max_brake_mps2
+        action = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
+        _, _, terminated, truncated, info = env.step(action)
+    assert info["is_success"] and info["outcome"] == EpisodeOutcome.SUCCESS
+    wanted = EndReason.ROUTE_END if terminated else EndReason.TIME_LIMIT
+    assert info["end_reason"] == wanted
+
+
+def test_info_is_numbers_under_keys_that_stay():
+    """Frameworks stack them, average them and write them as JSON."""
+    env = gymnasium.make("UniScene-v0", scenario=["cut_in", "lane_following"])
+    _, first = env.reset(seed=0)
+    infos = [env.step(np.zeros(2, np.float32))[4] for _ in range(3)]
+    assert all(set(info) == set(infos[0]) for info in infos) and set(first) < set(infos[0])
+    assert not set(infos[0]) & {"reward", "done", "terminated", "truncated", "action", "observation", "episode"}
+    for info in (first, *infos):
+        assert all(isinstance(value, int | float | bool) and np.isfinite(value) for value in info.values())
+        assert json.loads(json.dumps(info, allow_nan=False)) == info
 
 
 def test_the_end_of_the_route_is_success():
@@ -151,7 +190,8 @@ def test_the_end_of_the_route_is_success():
         action = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
         _, _, terminated, truncated, info = env.step(action)
         over = terminated or truncated
-    assert (terminated, truncated, info["success"]) == (True, False, True)
+    assert (terminated, truncated, info["is_success"]) == (True, False, True)
+    assert (info["outcome"], info["end_reason"]) == (EpisodeOutcome.SUCCESS, EndReason.ROUTE_END)
     assert info["route_completion"] >= 0.995 and info["comfort"] > 0.5
 
 
@@ -335,8 +375,8 @@ def test_the_reward_is_the_weighted_sum_of_terms_that_mean_what_they_say():
         before, tally = source.state, source.state.tally
         _, reward, _, _, info = env.step(action)
         after = source.state
-        assert tuple(info["reward"]) == TERMS and reward == pytest.approx(sum(info["reward"].values()))
-        term = {name: info["reward"][name] / weights[name] for name in TERMS}
+        assert reward == pytest.approx(sum(info[f"reward_{name}"] for name in TERMS))
+        term = {name: info[f"reward_{name}"] / weights[name] for name in TERMS}
         way = (after.route_at + after.bodies[0]["s"]) - (before.route_at + before.bodies[0]["s"])
         assert term["progress"] == pytest.approx(np.clip(way / (0.1 * source.scenario.ego.target_speed_mps), -1, 1))
         lateral = [s.ego.speed * s.ego.yaw_rate for s in (before, after)]
@@ -354,7 +394,8 @@ def test_a_collision_costs_and_ends():
         _, _, terminated, _, info = env.step(np.array([0.0, 1.0], np.float32))
         if terminated:
             break
-    assert info["collisions"] == 1 and info["reward"]["collision"] == -WEIGHTS["collision"] and not info["success"]
+    assert info["collisions"] == 1 and info["reward_collision"] == -WEIGHTS["collision"] and not info["is_success"]
+    assert (info["outcome"], info["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.COLLISION)
     env = gymnasium.make("UniScene-v0", scenario="hard_brake", terminate_on=())
     env.reset(seed=0)
     assert not any(e[2] for e in drive(env, [np.array([0.0, 1.0], np.float32)] * 100) if e[4]["collisions"] == 1)
@@ -430,6 +471,7 @@ def test_a_state_of_another_env_is_refused_and_nothing_changes(settings, match):
         ({"step_ms": 10**30}, "step_ms: expected a whole number from 10"),
         ({"world_seed": 1.5}, "world_seed: expected a whole number"),
         ({"reward": {"progress": 1e300}}, "reward.progress: expected a number"),
+        ({"reward": {"collision": -1.0}}, "reward.collision: expected 0 or more, for penalties are negative terms"),
         ({"render_mode": "ansi"}, "render_mode: expected one of rgb_array"),
         ({"camera": "raycas"}, "did you mean raycast"),
         ({"rig": "nuscenes-smal"}, "nuscenes-small"),

@@ -64,7 +64,7 @@ def make(name="UniScene-v0", **settings):
 def test_a_name_or_an_address_opens_it(settings):
     env = make(**settings)
     _, info = env.reset(seed=1)
-    assert info["scenario"] == "ring of 30 m" and info["route_completion"] < 0.02
+    assert env.unwrapped.scenarios == ("ring of 30 m",) and info["scenario"] == 0 and info["route_completion"] < 0.02
     for _ in range(10):
         _, _, terminated, truncated, info = env.step(IDLE)
     assert not terminated and not truncated
@@ -95,7 +95,7 @@ def test_it_ends_where_the_source_does():
         _, _, terminated, truncated, _ = env.step(IDLE)
         assert not terminated and not truncated
     _, _, terminated, truncated, info = env.step(IDLE)
-    assert terminated and info["success"]
+    assert terminated and info["is_success"]
 
 
 def test_events_count():

@@ -299,7 +299,7 @@ def test_a_run_takes_any_source(monkeypatch):
     for scenario, source, wrong in (
         ("cut_in", "rign", "source: no source 'rign'"),
         ("drive.bag", "", "scenario: no source opens .bag"),
-        ("cut_in", "carla://x", "source: no source opens carla://"),
+        ("cut_in", "nowhere://x", "source: no source opens nowhere://"),
     ):
         with pytest.raises(InputError, match=wrong):
             run.load(scenario, source)

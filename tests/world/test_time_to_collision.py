@@ -15,6 +15,7 @@ from uniscene_sim.maps.elements import Lane
 from uniscene_sim.maps.vector.vector_map import VectorMap
 from uniscene_sim.scenario import Action, AgentSpec, Criterion, EgoSpec, Event, Spawn, Trigger
 from uniscene_sim.world.scenario_source import ScenarioSource
+from uniscene_sim.world.time_to_collision import HORIZON_S
 
 BRAKES = (Action("brake", "witness"),)
 
@@ -114,8 +115,9 @@ def test_trigger_criterion_info_and_reward_are_one():
         _, _, _, _, info = env.step(np.array([0.0, 0.3], np.float32))
         tally = env.worlds.world(0).source.state.tally
         least = min(least, info["ttc_s"])
-        assert info["ttc_s"] == tally.ttc_s and info["min_ttc_s"] == tally.min_ttc_s == least
-        assert info["reward"]["time_to_collision"] == -WEIGHTS["time_to_collision"] * (tally.ttc_s < 0.95)
+        assert info["ttc_s"] == min(tally.ttc_s, HORIZON_S)
+        assert info["min_ttc_s"] == min(tally.min_ttc_s, HORIZON_S) == min(least, HORIZON_S)
+        assert info["reward_time_to_collision"] == -WEIGHTS["time_to_collision"] * (tally.ttc_s < 0.95)
     assert least < 0.95
     event = Event(Trigger("ttc", 3.0, "ego", "other"), BRAKES)
     agents = on_lane("other", 150.0, 1, 10.0), on_lane("witness", 600.0, 3)

@@ -21,14 +21,16 @@ __all__ = ["UniSceneEnv"]
 class UniSceneEnv(gymnasium.Env):
     """The agent drives the ego of a scenario.
 
-    An episode terminates at the end of the route and on the events named in `terminate_on`; at the scenario's time
-    limit it is truncated. The same seed gives the same episode, bit for bit, in any process.
+    An episode terminates on the events named in `terminate_on`, and at the end of the route of a scenario that has a
+    goal or a length; at the scenario's time limit it is truncated. The same seed gives the same episode, bit for bit,
+    in any process.
 
-    `info` has `scenario` and `scenario_seed`; since the start of the episode `route_completion` (0..1), `driven_m`,
-    `collisions`, `off_road_s`, `red_lights`, `min_ttc_s`, the least time to collision (inf for none within 10 s, see
-    `world.time_to_collision`) and `comfort` (the share of steps within nuPlan's bounds); `ttc_s`, the present one;
-    `speed_mps`; and after a step `reward`, the weighted terms, and `success`, whether the end
-    of the route was reached without collision, off-road or red light.
+    `info` holds numbers alone, under keys that stay: `scenario`, an index into `scenarios`, and `scenario_seed`; since
+    the start of the episode `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`, `red_lights`,
+    `min_ttc_s`, the least time to collision (10 for none within 10 s, see `world.time_to_collision`), and `comfort`
+    (the share of steps within nuPlan's bounds); `ttc_s`, the present one; `speed_mps`; `outcome`, `end_reason`,
+    `criterion_KIND` (see `env.endings`) and `is_success`, whether the episode has ended as the scenario's criteria ask
+    for; and after a step `reward_TERM`, the weighted terms.
 
     Args:
         render_mode: None, "rgb_array" or "human".
@@ -47,6 +49,11 @@ class UniSceneEnv(gymnasium.Env):
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Names of the scenarios, by their index in `info`."""
+        return self.worlds.names
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -7,6 +7,7 @@ import numpy as np
 from uniscene_sim.env.progress import Progress
 from uniscene_sim.env.state_vectors import left_of_route
 from uniscene_sim.metrics.driving import comfort_of
+from uniscene_sim.world.time_to_collision import HORIZON_S
 
 __all__ = ["INFO_COUNTERS", "MEASUREMENT_DTYPE", "episode_info", "finish_measurement", "write_measurement"]
 
@@ -54,8 +55,11 @@ def finish_measurement(before: np.ndarray, after: np.ndarray, dt_s: float) -> No
 
 
 def episode_info(measured: np.ndarray) -> dict[str, np.ndarray]:
-    """Entries (N,) of `info`: `INFO_COUNTERS`, `comfort` (share of ticks within nuPlan's bounds) and `speed_mps`."""
+    """Entries (N,) of `info`: `INFO_COUNTERS`, times to collision of at most 10 s, `comfort` (share of ticks within
+    nuPlan's bounds) and `speed_mps`."""
     info = {name: measured[name].copy() for name in INFO_COUNTERS}
+    for name in ("ttc_s", "min_ttc_s"):  # infinite numbers stop frameworks that stack or average
+        np.minimum(info[name], HORIZON_S, out=info[name])
     info["comfort"] = np.where(measured["ticks"] > 0, measured["comfortable"] / np.maximum(measured["ticks"], 1), 1.0)
     info["speed_mps"] = measured["motion"][:, 0].copy()
     return info

@@ -1,4 +1,4 @@
-"""The reward of a step: a weighted sum of terms, each of which is in `info` too."""
+"""The reward of a step: a weighted sum of terms, each of which is in `info` too, as `reward_TERM`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,16 @@ def reward_weights(given: Mapping[str, float] | None) -> np.ndarray:
     """Weights (7,) of the terms: the given ones replace the defaults.
 
     Raises:
-        InputError: an unknown term, or a weight that is not a finite number.
+        InputError: an unknown term, or a weight that is negative or no finite number.
     """
     if given is not None and not isinstance(given, Mapping):
         raise InputError(f"expected weights by name of the term, got {given!r}", field="reward")
     for name, value in (given or {}).items():
         if name not in WEIGHTS:
             raise InputError(f"expected terms among {', '.join(TERMS)}, got {name!r}", field="reward")
-        WEIGHT.number(value, f"reward.{name}")
+        if WEIGHT.number(value, f"reward.{name}") < 0.0:
+            why = f"expected 0 or more, for penalties are negative terms, got {value}"
+            raise InputError(why, field=f"reward.{name}")
     return np.array([float((WEIGHTS | dict(given or {}))[name]) for name in TERMS])
 
 

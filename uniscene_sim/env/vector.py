@@ -70,6 +70,11 @@ class UniSceneVectorEnv(VectorEnv):
         self._episode_ended = np.zeros(num_envs, dtype=bool)
         self._steps = np.zeros(num_envs, dtype=np.int64)
 
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Names of the scenarios, by their index in `info`."""
+        return self.worlds.names
+
     def close_extras(self, **_: Any) -> None:
         self.worlds.close()
 

@@ -18,6 +18,7 @@ from uniscene_sim.assembly import tile_store
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.env.actions import action_type
 from uniscene_sim.env.drives import Drive, drive_of
+from uniscene_sim.env.endings import Endings, ending_info
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.progress import Progress, progress_of
@@ -68,7 +69,7 @@ class TickResult:
     reward: np.ndarray  # float64 (n,)
     terminated: np.ndarray  # bool (n,)
     truncated: np.ndarray  # bool (n,)
-    info: dict[str, Any]  # arrays (n,); "reward" is a dict of arrays
+    info: dict[str, Any]  # arrays (n,)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Worlds:
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
         self.action = action_type(settings.action)
-        self._weights, self._ends = reward_weights(settings.reward), [_ENDS_ON[name] for name in terminate_on]
+        self._weights, self._ends = reward_weights(settings.reward), frozenset(terminate_on)
         self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
@@ -159,6 +160,11 @@ class Worlds:
         self.out = {key: np.zeros((count, *space.shape), space.dtype) for key, space in self.spaces.items()}
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenarios."""
+        return tuple(drive.name for drive in self.drives)
+
+    @property
     def step_s(self) -> float:
         return self._tick_us * 1e-6
 
@@ -171,7 +177,7 @@ class Worlds:
         given = options_by_name(options)
         which, seed = int(random.integers(len(self.drives))), int(random.integers(2**31))
         if (name := given.pop("scenario", None)) is not None:
-            names = [drive.name for drive in self.drives]
+            names = self.names
             name = Path(name).stem if isinstance(name, str | Path) and name not in names else name
             if name not in names:
                 raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}", field="options.scenario")
@@ -214,29 +220,30 @@ class Worlds:
         finish_measurement(before, after, self.step_s)
         self._measured[list(some)] = after
         terms = reward_terms(before, after, self.step_s)
-        arrived = np.array([self._progress[i].arrived for i in some], dtype=bool)
-        ended = np.zeros(len(worlds), dtype=bool)
-        for name in self._ends:
-            ended |= after[name] > before[name]
-        over = np.array([w.source.done for w in worlds], dtype=bool)
-        terminated = arrived | ended
-        info = self.info(some)
+        ends = Endings(
+            over=np.array([world.source.done for world in worlds], dtype=bool),
+            arrived=np.array([self._progress[i].arrived for i in some], dtype=bool),
+            by_event=np.stack([(name in self._ends) & (after[counter] > before[counter])
+                               for name, counter in _ENDS_ON.items()], axis=1),
+        )  # fmt: skip
         weighted = self._weights * terms
-        info["reward"] = {name: weighted[:, k].copy() for k, name in enumerate(TERMS)}
-        clean = (after["collisions"] == 0) & (after["off_road_s"] == 0.0) & (after["red_lights"] == 0)
-        info["success"] = arrived & clean
-        return TickResult(weighted.sum(axis=1), terminated, over & ~terminated, info)
+        info = self.info(some, ends) | {f"reward_{name}": weighted[:, k].copy() for k, name in enumerate(TERMS)}
+        return TickResult(weighted.sum(axis=1), ends.terminated, ends.over & ~ends.terminated, info)
 
     def edit(self, i: int, edit: Edit) -> None:
         """Change world `i`, see `Simulator.edit`."""
         self.world(i).edit(edit)
 
-    def info(self, some: Sequence[int]) -> dict[str, Any]:
-        """Entries (n,) of `info` on the episodes of n worlds so far."""
+    def info(self, some: Sequence[int], ends: Endings | None = None) -> dict[str, Any]:
+        """Entries (n,) of `info` on the episodes of n worlds so far; None for those that have not ended."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
-        names = np.array([self.drives[e.scenario].name for e in episodes], dtype=object)
-        seeds = np.array([e.seed for e in episodes], dtype=np.int64)
-        return {"scenario": names, "scenario_seed": seeds} | episode_info(self._measured[list(some)])
+        drawn = {
+            "scenario": np.array([e.scenario for e in episodes], dtype=np.int64),
+            "scenario_seed": np.array([e.seed for e in episodes], dtype=np.int64),
+        }
+        sources = [self.world(i).source for i in some]
+        ends = ends or Endings.none(len(sources))
+        return drawn | episode_info(self._measured[list(some)]) | ending_info(sources, ends)
 
     def observe(self, some: Sequence[int]) -> None:
         """Simulate the sensors of some worlds and write their observations into `out`."""

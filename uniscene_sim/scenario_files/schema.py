@@ -7,7 +7,7 @@ from typing import Any
 from uniscene_sim.edit import BEHAVIOURS
 from uniscene_sim.layout import WEATHERS
 from uniscene_sim.limits import bounds
-from uniscene_sim.scenario import AGENT_CLASSES, ActionKind, CriterionKind, TriggerKind
+from uniscene_sim.scenario import AGENT_CLASSES, CRITERION_KINDS, ActionKind, TriggerKind
 
 __all__ = ["edit_json_schema", "scenario_json_schema"]
 
@@ -122,7 +122,7 @@ def scenario_json_schema() -> dict[str, Any]:
     )
     criterion = _object(
         {
-            "kind": {"enum": list(CriterionKind.__args__)},  # type: ignore[attr-defined]
+            "kind": {"enum": list(CRITERION_KINDS)},
             "value": bounds.THRESHOLD.schema,
             "optional": {"type": "boolean"},
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import overload
+from typing import Generic, TypeVar, overload
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from uniscene_sim.world.physics import EGO_COLUMNS
 from uniscene_sim.world.state import WorldState
 
 __all__ = ["LazyLayouts", "PhysicsRecord"]
+
+_Record = TypeVar("_Record")
 
 
 class PhysicsRecord:
@@ -51,10 +53,10 @@ class PhysicsRecord:
         self.bodies[k], self.route_at[k] = state.bodies, state.route_at
 
 
-class LazyLayouts(Sequence[LayoutFrame]):
+class LazyLayouts(Sequence[LayoutFrame], Generic[_Record]):
     """The layouts of moments, as records and rows of them, each made by `make` when it is first read."""
 
-    def __init__(self, moments: Sequence[tuple[PhysicsRecord, int]], make: Callable[[PhysicsRecord, int], LayoutFrame]):
+    def __init__(self, moments: Sequence[tuple[_Record, int]], make: Callable[[_Record, int], LayoutFrame]):
         self._moments, self._make = moments, make
         self._made: dict[int, LayoutFrame] = {}
 

@@ -13,23 +13,16 @@ import numpy as np
 from scipy import ndimage
 
 from uniscene_sim.taxonomy import AgentClass, Material
+from uniscene_sim.tracing.templates.paints import PAINT_RGB
 from uniscene_sim.tracing.templates.people import cyclist, motorcyclist, pedestrian
 from uniscene_sim.tracing.templates.shapes import VoxelCanvas
 from uniscene_sim.tracing.templates.street import barrier, cone, signal_head
 from uniscene_sim.tracing.templates.vehicles import CAR_KINDS, bus, car, excavator, trailer, truck
 
-__all__ = ["GAIT_PHASES", "PAINTS", "STRIDE_M", "TemplateSet", "body_rgb", "built_in_templates"]
+__all__ = ["GAIT_PHASES", "STRIDE_M", "TemplateSet", "body_rgb", "built_in_templates"]
 
 GAIT_PHASES = 8
 STRIDE_M = 1.4  # length of two steps
-#: Colours of paint or clothes, uint8 RGB.
-PAINTS = np.array(
-    [
-        (196, 198, 200), (34, 36, 40), (228, 228, 226), (120, 124, 130), (150, 24, 28), (28, 62, 124), (70, 84, 74),
-        (176, 150, 104), (52, 92, 132), (96, 30, 44), (210, 178, 60), (60, 62, 66),
-    ],
-    dtype=np.uint8,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ class TemplateSet:
 
 def body_rgb(colour: np.ndarray) -> np.ndarray:
     """Colour of paint or clothes, uint8 (N, 3), by colour seed (N,)."""
-    return PAINTS[np.asarray(colour, np.int64) % len(PAINTS)]
+    return PAINT_RGB[np.asarray(colour, np.int64) % len(PAINT_RGB)]
 
 
 @cache
