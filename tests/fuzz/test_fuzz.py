@@ -33,7 +33,7 @@ def fuzz(tmp_path, *words):
 @pytest.mark.slow
 def test_drawn_cases_of_every_reader_and_those_that_were_found_once_are_read_or_refused(tmp_path):
     """In one process, for readers take longer to get ready than a case to be read."""
-    said = fuzz(tmp_path, "--replay", CASES, "--seconds", 12)
+    said = fuzz(tmp_path, "--replay", CASES, "--seconds", 8)
     assert said.count(str(CASES)) >= len(list(CASES.glob("*/*~*")))
 
 

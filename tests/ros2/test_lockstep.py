@@ -146,8 +146,10 @@ def test_a_stack_that_is_slow_once_answers_twice_and_stays_in_step(run_node, cli
     told = [5.0 + 0.5 * command(layout, 0).accel_mps2 for _, command in used]
     speed = told[0] - 10.0
     assert [round(t - speed, 3) for t in told] == pytest.approx([10.0 * at for at, _ in used], abs=1e-3)
-    assert counts(node)["used"] == 8 and len(used) >= 7  # the control put aside is the answer if no other came
-    assert node.loop.exchange.resent >= 1 and counts(node).get("repeated", 0) + counts(node).get("early", 0) >= 1
+    assert counts(node)["used"] == 8 and len(used) >= 7
+    # The second answer is a copy, comes too early for the next frame, or is put aside and answers that one.
+    seconds_of_two = counts(node).get("repeated", 0) + counts(node).get("early", 0) + 8 - len(used)
+    assert node.loop.exchange.resent >= 1 and seconds_of_two >= 1
 
 
 def test_the_timeout_says_what_was_seen_and_a_stack_that_comes_back_drives_the_next_run(start, run_node, client):
