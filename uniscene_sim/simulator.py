@@ -41,6 +41,7 @@ from uniscene_sim.engine_support.late_frames import (
     next_call,
     take_due,
 )
+from uniscene_sim.engine_support.source_steps import step_us_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, SensorFrame, digest
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
@@ -122,7 +123,7 @@ class Simulator(Generic[Source]):
         self.specs = {slot: rig.of(slot) for slot in dict.fromkeys(spec.slot for spec in sensors)}
         common = math.gcd(*(v for s in sensors for v in (s.period_us, s.phase_us))) if sensors else 100_000
         self.tick_us = tick_us or common
-        if self.tick_us % (step_us := getattr(source, "step_us", PHYSICS_US)):
+        if self.tick_us % (step_us := step_us_of(source)):
             whole = f"a multiple of the {step_us:,} us in which the source {source.name!r} steps"
             raise InputError(f"expected {whole}, got {self.tick_us:,}", field="tick")
         self._latency_us = {slot: latency_ticks_of(engine) * self.tick_us for slot, engine in engines.items()}

@@ -61,7 +61,6 @@ class Session:
         self._facts: MapFacts | None = None
         self._parked: list[list[float]] = []
         self._speed = 0.0
-        self._stamp_us = 0
         self._begins = True  # whether the next control is the first one
 
     def describe(self) -> None:
@@ -93,13 +92,12 @@ class Session:
         if how == "start":
             self._guest.bring_to_start()
         self._begins = True
-        return self._layout(self._guest.world.get_snapshot(), 0)
+        return self._layout(self._guest.world.get_snapshot())
 
     def tick(self, control: Control) -> LayoutFrame:
         if not self._address.open_loop:
             self._drive(control)
-        self._stamp_us += self._address.step_us
-        return self._layout(self._guest.tick(), self._stamp_us)
+        return self._layout(self._guest.tick())
 
     def leave(self) -> Debts:
         """Leave the server; what could not be put back."""
@@ -118,15 +116,14 @@ class Session:
         with asking("its actors", self._address.server):
             self._scene = Scene(guest.world, guest.ego, facts, self._parked, lambda text: self._tell(said=text),
                                 self._address.server)  # fmt: skip
-            first = self._layout(guest.world.get_snapshot(), 0)
+            first = self._layout(guest.world.get_snapshot())
         place = None if goal is None else pose_of(points[goal])
         self._tell(ready={"goal": None if place is None else list(vars(place).values())})
         return first
 
-    def _layout(self, snapshot: Any, stamp_us: int) -> LayoutFrame:
-        self._stamp_us = stamp_us
+    def _layout(self, snapshot: Any) -> LayoutFrame:
         with asking("its actors", self._address.server):
-            layout: LayoutFrame = self._scene.layout(snapshot, stamp_us, self._address.step_s)
+            layout: LayoutFrame = self._scene.layout(snapshot, self._address.step_s)
         self._speed = float(layout.ego_velocity @ layout.ego_pose.rotation[:, 0])
         return layout
 

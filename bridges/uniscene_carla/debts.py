@@ -38,9 +38,8 @@ class Debts:
         return any(owed is not None for owed in (self.settings, self.spawned, self.driven))
 
     @staticmethod
-    def settings_of(world: Any) -> dict[str, Any]:
-        """The settings of a `carla.World` by name."""
-        settings = world.get_settings()
+    def settings_of(settings: Any) -> dict[str, Any]:
+        """The values of `carla.WorldSettings` by name."""
         return {name: getattr(settings, name) for name in _SETTINGS if hasattr(settings, name)}
 
     def paid(self, client: Any, world: Any, timeout_s: float) -> Debts:

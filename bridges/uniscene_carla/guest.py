@@ -91,7 +91,8 @@ class Guest:
         """Set synchronous mode and tick once or more, so that the client has seen a state."""
         step_s, server = self.address.step_s, self.address.server
         with asking("its settings", server):
-            before, settings = Debts.settings_of(self.world), self.world.get_settings()
+            settings = self.world.get_settings()
+        before = Debts.settings_of(settings)
         if settings.synchronous_mode and self.debts.settings is None:
             self._require_nobody_else()
         settings.synchronous_mode, settings.fixed_delta_seconds = True, step_s
@@ -157,17 +158,16 @@ class Guest:
             self._start_autopilot()
         self.tick()
 
-    def bring_to_start(self) -> bool:
-        """Bring a spawned ego back to where it was spawned, at rest; returns whether there is one."""
+    def bring_to_start(self) -> None:
+        """Bring a spawned ego back to where it was spawned, at rest; one of others stays."""
         if self.debts.spawned is None or self._start is None:
-            return False
+            return
         with asking("the ego back at its start", self.address.server):
             self.ego.set_transform(self._start)
             self.ego.set_target_velocity(carla.Vector3D())
             self.ego.set_target_angular_velocity(carla.Vector3D())
         if not self.address.open_loop:
             self._settle()
-        return True
 
     def reload(self) -> None:
         """Load the server's world anew; the ego is gone with all others."""

@@ -74,9 +74,7 @@ class CarlaSource:
 
     def _enter(self) -> None:
         """Read the map, take over the server, and plan the ego's way."""
-        world, address = self._link.world, self.address
-        lanes = read_server_map(world["map"], world["opendrive"], address.server)
-        self.map: StaticMap = with_surroundings(lanes, world["standing"], address.server)
+        self.map: StaticMap = self._server_map()
         self._heads, self._props = signal_heads(self.map), map_props(self.map)
         self._events = EgoEvents(self.map)
         first_id = len(self._heads) + len(self._props) + 1
@@ -236,12 +234,15 @@ class CarlaSource:
         warnings.warn(f"{lost}, {when}; it is back", InputWarning, stacklevel=5)
         return first
 
-    def _require_same_map(self, lost: Lost, when: str) -> None:
+    def _server_map(self) -> StaticMap:
         world, server = self._link.world, self.address.server
         lanes = read_server_map(world["map"], world["opendrive"], server)
-        if with_surroundings(lanes, world["standing"], server).ref != self.map.ref:
+        return with_surroundings(lanes, world["standing"], server)
+
+    def _require_same_map(self, lost: Lost, when: str) -> None:
+        if (there := self._server_map()).ref != self.map.ref:
             self._link.close()
-            raise InputError(f"{lost}, {when}; it came back with another map, {world['map']}", field="carla://")
+            raise InputError(f"{lost}, {when}; it came back with another map, {there.name}", field="carla://")
 
     # --- layouts --------------------------------------------------------------------------------------------------
 

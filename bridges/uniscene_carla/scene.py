@@ -23,7 +23,7 @@ from uniscene_carla.paint import seed_of_colour
 from uniscene_carla.weather import style_of_weather
 from uniscene_sim.compute.rounding import map_metres, map_radians
 from uniscene_sim.errors import InputError
-from uniscene_sim.geometry import Pose
+from uniscene_sim.geometry import Pose, rotation_from_rpy
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Light, SignalState
 from uniscene_sim.taxonomy import EGO_ID
 
@@ -103,15 +103,13 @@ class Scene:
         self._light_bits: dict[int, int] = {}
         self._style = style_of_weather(world.get_weather())
         self._ticks = 0
-        self._guessed: set[str] = set()
-        self._told: set[str] = set()
+        self._told: set[str] = set()  # kinds of what was said
 
-    def layout(self, snapshot: Any, stamp_us: int, step_s: float) -> LayoutFrame:
-        """The layout of a moment.
+    def layout(self, snapshot: Any, step_s: float) -> LayoutFrame:
+        """The layout of a moment; its stamp is left to whoever counts the ticks.
 
         Args:
             snapshot: the `carla.WorldSnapshot`.
-            stamp_us: its time.
             step_s: since the last one.
 
         Raises:
@@ -142,7 +140,7 @@ class Scene:
         velocity = velocity + rate * np.array([-arm[1], arm[0], 0.0])
         accel = vectors(_xyz(acceleration)) @ forward - rate * rate * self._axle.x
         return LayoutFrame(
-            stamp_us=stamp_us,
+            stamp_us=0,
             ego_pose=pose,
             ego_velocity=velocity,
             ego_yaw_rate=rate,
@@ -185,12 +183,12 @@ class Scene:
         box = actor.bounding_box
         size, attributes = box_size(box.extent), actor.attributes
         kind = kind_of_actor(actor.type_id, attributes, size)
-        if kind.guessed and actor.type_id not in self._guessed:
-            self._guessed.add(actor.type_id)
-            self._say(f"{actor.type_id} is none of our classes; it is taken for a {kind.cls.name.lower()} by its size")
+        if kind.guessed:
+            guess = f"it is taken for a {kind.cls.name.lower()} by its size"
+            self._say_once(actor.type_id, f"{actor.type_id} is none of our classes; {guess}")
         number = next(self._fresh, None) or (self._free.popleft() if self._free else None)
         if number is None:
-            self._say_once("has more actors than there are ids; some are left out")
+            self._say_once("ids", "has more actors than there are ids; some are left out")
             return None
         foot = np.nan_to_num(vectors(_xyz(box.location)), posinf=0.0, neginf=0.0) - (0.0, 0.0, 0.5 * kind.size[2])
         colour = seed_of_colour(attributes.get("color", ""), number)
@@ -236,11 +234,13 @@ class Scene:
         if not placed.all():
             seen = [known for known, there in zip(seen, placed.tolist(), strict=True) if there]
             table = table[placed]
-            self._say_once(f"of {len(placed)} actors {np.count_nonzero(~placed)} are nowhere; they are left out")
+            lost = np.count_nonzero(~placed)
+            self._say_once("nowhere", f"of {len(placed)} actors {lost} are nowhere; they are left out")
         agents = np.zeros(len(seen), AGENT_DTYPE)
         agents["rpy"], agents["vel"] = map_radians(rpy_of(table[:, 3:6])), map_metres(vectors(table[:, 6:]))
         feet = np.array([known.foot for known in seen]).reshape(-1, 3)
-        agents["pos"] = map_metres(vectors(table[:, :3]) + _turned(agents["rpy"], feet))
+        turned = np.einsum("ijn,nj->ni", rotation_from_rpy(*agents["rpy"].T), feet)  # of all at once
+        agents["pos"] = map_metres(vectors(table[:, :3]) + turned)
         speeds = np.hypot(agents["vel"][:, 0], agents["vel"][:, 1]).tolist()
         for known, speed in zip(seen, speeds, strict=True):
             known.gait += speed * step_s
@@ -251,8 +251,7 @@ class Scene:
         agents = agents[np.argsort(agents["id"])]
         return np.concatenate([agents, self._parked]) if len(self._parked) else agents
 
-    def _say_once(self, text: str) -> None:
-        kind = text.split(";")[-1]
+    def _say_once(self, kind: str, text: str) -> None:
         if kind not in self._told:
             self._told.add(kind)
             self._say(text)
@@ -298,15 +297,6 @@ def ego_vehicle_of(vehicle: Any, say: Callable[[str], None]) -> tuple[EgoVehicle
 
 def _xyz(vector: Any) -> tuple[float, float, float]:
     return vector.x, vector.y, vector.z
-
-
-def _turned(rpy: np.ndarray, vectors_of: np.ndarray) -> np.ndarray:
-    """Vectors (N, 3) turned by roll, pitch, yaw (N, 3), as `geometry.rotation_from_rpy` does."""
-    (cr, cp, cy), (sr, sp, sy) = np.cos(rpy).T, np.sin(rpy).T
-    x, y, z = vectors_of.T
-    y, z = cr * y - sr * z, sr * y + cr * z
-    x, z = cp * x + sp * z, cp * z - sp * x
-    return np.stack([cy * x - sy * y, sy * x + cy * y, z], axis=1)
 
 
 def _parked_agents(rows: Sequence[Sequence[float]], numbers: Any) -> np.ndarray:

@@ -12,11 +12,12 @@ from uniscene_ros2.motion import BEFORE
 from uniscene_ros2.own_coordinates import control_in_map_frame
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.engine_support.late_frames import latency_ticks_of
+from uniscene_sim.engine_support.source_steps import step_us_of
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.frames import FrameRequest, SensorFrame
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource
-from uniscene_sim.layout import PHYSICS_US, LayoutFrame, LayoutSchema
+from uniscene_sim.layout import LayoutFrame, LayoutSchema
 from uniscene_sim.maps.opendrive.road_xml import MOST_XODR
 from uniscene_sim.maps.xml_values import xml_text
 from uniscene_sim.plugins import open_source, plugin_names
@@ -123,7 +124,7 @@ class RosRun:
     @property
     def step_us(self) -> int:
         """The shortest step of the source."""
-        return int(getattr(self.source, "step_us", PHYSICS_US))
+        return step_us_of(self.source)
 
     @property
     def at_tick(self) -> bool:

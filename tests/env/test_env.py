@@ -150,11 +150,8 @@ def test_an_episode_ends_as_gymnasium_means_it():
     assert (ends[0][4]["outcome"], ends[0][4]["end_reason"]) == (EpisodeOutcome.RUNNING, EndReason.NONE)
 
 
-@pytest.mark.parametrize("name", ["cut_in", "hard_brake", "red_light", "crossing_pedestrian", "motorway_merge"])
-def test_a_perfect_drive_is_a_success_where_no_route_has_to_end(name):
-    """As `uniscene-sim run` judges it: by the scenario's criteria at its end."""
-    env = gymnasium.make("UniScene-v0", scenario=name).unwrapped
-    env.reset(options={"scenario_seed": 4})
+def driven_to_the_end(env):
+    """Terminated, truncated and info of the last step of an episode that the built-in driver drives."""
     terminated = truncated = False
     while not (terminated or truncated):
         control = env.worlds.world(0).source.driver_control()
@@ -162,6 +159,15 @@ def test_a_perfect_drive_is_a_success_where_no_route_has_to_end(name):
         limit = vehicle.max_accel_mps2 if control.accel_mps2 > 0 else vehicle.max_brake_mps2
         action = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
         _, _, terminated, truncated, info = env.step(action)
+    return terminated, truncated, info
+
+
+@pytest.mark.parametrize("name", ["cut_in", "hard_brake", "red_light", "crossing_pedestrian", "motorway_merge"])
+def test_a_perfect_drive_is_a_success_where_no_route_has_to_end(name):
+    """As `uniscene-sim run` judges it: by the scenario's criteria at its end."""
+    env = gymnasium.make("UniScene-v0", scenario=name).unwrapped
+    env.reset(options={"scenario_seed": 4})
+    terminated, _, info = driven_to_the_end(env)
     assert info["is_success"] and info["outcome"] == EpisodeOutcome.SUCCESS
     wanted = EndReason.ROUTE_END if terminated else EndReason.TIME_LIMIT
     assert info["end_reason"] == wanted
@@ -182,14 +188,7 @@ def test_info_is_numbers_under_keys_that_stay():
 def test_the_end_of_the_route_is_success():
     env = gymnasium.make("UniScene-v0", step_ms=100).unwrapped
     env.reset(options={"scenario_seed": 4})
-    over = False
-    while not over:
-        control = env.worlds.world(0).source.driver_control()
-        vehicle = env.worlds.world(0).recent_layouts[-1].ego_vehicle
-        limit = vehicle.max_accel_mps2 if control.accel_mps2 > 0 else vehicle.max_brake_mps2
-        action = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
-        _, _, terminated, truncated, info = env.step(action)
-        over = terminated or truncated
+    terminated, truncated, info = driven_to_the_end(env)
     assert (terminated, truncated, info["is_success"]) == (True, False, True)
     assert (info["outcome"], info["end_reason"]) == (EpisodeOutcome.SUCCESS, EndReason.ROUTE_END)
     assert info["route_completion"] >= 0.995 and info["comfort"] > 0.5

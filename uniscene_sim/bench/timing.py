@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter, sleep
 
 import numpy as np
 
-__all__ = ["BenchRow", "interleaved_ms"]
+from uniscene_sim.compute.processes import run_child
+from uniscene_sim.errors import InputError
+
+__all__ = ["BenchRow", "interleaved_ms", "rows_of_process"]
 
 _REST_S = 0.05
 
@@ -49,3 +54,21 @@ def interleaved_ms(jobs: dict[str, Callable[[], object]], repeats: int = 7) -> d
             job()
             took[name].append(1e3 * (perf_counter() - start))
     return {name: float(np.median(times)) for name, times in took.items()}
+
+
+def rows_of_process(module: str, failed: str, *options: str) -> Iterator[BenchRow]:
+    """Rows that a module prints as JSON, run in a process of its own: the core imports no bridge.
+
+    Args:
+        module: its name.
+        failed: what is said if it fails.
+        options: of its command line.
+
+    Raises:
+        InputError: it fails.
+    """
+    done = run_child([sys.executable, "-m", module, *options])
+    if done.returncode:
+        raise InputError(failed)
+    for record in json.loads(done.stdout):
+        yield BenchRow(**record)

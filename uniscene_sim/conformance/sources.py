@@ -16,6 +16,7 @@ from uniscene_sim.conformance.rules import (
     require_array,
 )
 from uniscene_sim.control import Control
+from uniscene_sim.engine_support.source_steps import step_us_of
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, LayoutFrame
 from uniscene_sim.outcome import Outcome, Status
@@ -51,7 +52,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
         frames = [one.reset()]
         _check_layout(frames[0], one)
         for _ in range(_TICKS):
-            more = one.step(one.driver_control(), tick_us := _tick_us(one))
+            more = one.step(one.driver_control(), tick_us := step_us_of(one, _TICK_US))
             expected = tick_us // PHYSICS_US
             require(len(more) == expected, f"a step of {tick_us} us must give {expected} layouts, gave {len(more)}")
             for frame in more:
@@ -74,7 +75,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
         frames = [one.reset()]
         before = hash_layouts(frames)
         for _ in range(_TICKS):
-            one.step(one.driver_control(), _tick_us(one))
+            one.step(one.driver_control(), step_us_of(one, _TICK_US))
         require(hash_layouts(frames) == before, "a layout changed after it was handed out")
 
     def new_process() -> None:
@@ -87,7 +88,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             one = source.open(on)
             one.reset()
             for _ in range(_TICKS):
-                frame = one.step(Control(0.0, accel), _tick_us(one))[-1]
+                frame = one.step(Control(0.0, accel), step_us_of(one, _TICK_US))[-1]
             ends.append((frame.ego_pose.x, frame.ego_pose.y))
         apart = float(np.linalg.norm(np.subtract(ends[1], ends[0])))
         if one.open_loop:
@@ -105,7 +106,7 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
             require(refused, f"a step of {dt_us} us must raise InputError")
         if not _is_live(source):
             require(_drive(one) == _drive(source.open(on)), "after an error the source goes on in another way")
-        tick_us = _tick_us(one)
+        tick_us = step_us_of(one, _TICK_US)
         require(len(one.step(Control(), tick_us)) == tick_us // PHYSICS_US, "after an error the source must go on")
 
     rules: Rules = [
@@ -115,12 +116,6 @@ def source_rules(source: Any, name: str, on: str) -> Rules:
     if not _is_live(source):
         rules[3:3] = [("repeats", repeats), ("repeats in a new process", new_process)]
     return rules
-
-
-def _tick_us(one: LayoutSource) -> int:
-    """A step that the source makes, of about 100 ms."""
-    own_us: int = getattr(one, "step_us", PHYSICS_US)
-    return own_us * -(-_TICK_US // own_us)
 
 
 def _is_live(source: Any) -> bool:
@@ -136,7 +131,7 @@ def drive_digest(source: Any, on: str) -> str:
 def _drive(one: LayoutSource) -> str:
     frames = [one.reset()]
     for _ in range(_TICKS):
-        frames += one.step(one.driver_control(), _tick_us(one))
+        frames += one.step(one.driver_control(), step_us_of(one, _TICK_US))
     return hash_layouts(frames)
 
 

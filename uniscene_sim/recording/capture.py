@@ -10,9 +10,9 @@ from typing import Any
 from tqdm import tqdm
 
 from uniscene_sim.engine_support.others_code import others_code
+from uniscene_sim.engine_support.source_steps import step_us_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.interfaces import LayoutSource, RunFacts, TileStats
-from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.outcome import Outcome
 from uniscene_sim.plugins import DEFAULTS
 from uniscene_sim.recording.mcap_sink import McapSink
@@ -68,8 +68,7 @@ def capture(
     path = Path(out)
     if path.suffix != ".mcap":
         raise InputError("expected a name that ends with .mcap", file=path, field="out")
-    own_us: int = getattr(source, "step_us", PHYSICS_US)
-    step_us = own_us * -(-_STEP_US // own_us)
+    step_us = step_us_of(source, _STEP_US)
     whole_s = min(source.duration_s, seconds if seconds is not None else source.duration_s)
     facts = RunFacts(source.title, source.seed, rig, dict(DEFAULTS), step_us, False, source.map)
     options = RecordOptions(images="none", sweeps="none", most_gib=most_gib)
