@@ -172,15 +172,15 @@ def _alternating(values: Sequence[float], wanted: float, share: float) -> int:
     [0, 1) that makes the mean the wanted value."""
     above = min(max(int(np.searchsorted(values, wanted)), 1), len(values) - 1)
     low, high = values[above - 1], values[above]
-    return above - (share >= (wanted - low) / (high - low))
+    return above if share < (wanted - low) / (high - low) else above - 1
 
 
 def _points_ahead(path: np.ndarray, pose: Pose, driven: np.ndarray) -> np.ndarray:
     """Points (K, 2), m, after some ways (K,), m, of a body that joins a path and goes on beyond its end straight on."""
-    forward = np.array([np.cos(pose.yaw), np.sin(pose.yaw)])
     here = np.array([pose.x, pose.y])
     if len(path) < 2:
-        return here + driven[:, None] * forward
+        straight: np.ndarray = here + driven[:, None] * (np.cos(pose.yaw), np.sin(pose.yaw))
+        return straight
     steps = np.diff(path, axis=0)
     lengths = np.hypot(steps[:, 0], steps[:, 1])
     s = np.r_[0.0, np.cumsum(lengths)]
@@ -191,7 +191,8 @@ def _points_ahead(path: np.ndarray, pose: Pose, driven: np.ndarray) -> np.ndarra
     on_path = np.column_stack([np.interp(reached, s, path[:, k]) for k in range(2)])
     beyond = np.maximum(reached - s[-1], 0.0)[:, None] * (steps[-1] / lengths[-1])
     aside = (here - path[at]) - (begin - s[at]) * tangent
-    return on_path + beyond + np.exp(-driven / _JOINS_M)[:, None] * aside
+    points: np.ndarray = on_path + beyond + np.exp(-driven / _JOINS_M)[:, None] * aside
+    return points
 
 
 def _clipped(action: np.ndarray, space: Box) -> np.ndarray:

@@ -158,8 +158,8 @@ class UniSceneVectorEnv(VectorEnv):
             InputError: a source has no driver: a recording.
         """
         actions = [self.worlds.expert_action(i) for i in range(self.num_envs)]
-        space = self.single_action_space
-        return concatenate(space, actions, create_empty_array(space, self.num_envs))
+        batch: Any = create_empty_array(self.single_action_space, self.num_envs)
+        return concatenate(self.single_action_space, actions, batch)
 
     def edit(self, edit: Edit, worlds: Sequence[int] | None = None) -> None:
         """Change some worlds, or all of them, see `UniSceneEnv.edit`.
