@@ -53,7 +53,7 @@ def test_images_are_kept_exactly_and_discrete_actions_too():
 
 
 def test_it_is_whole_or_not_there(folder, monkeypatch):
-    with pytest.raises(InputError, match="^action: expected one of"):
+    with pytest.raises(InputError, match=r"^action: expected one of"):
         write_demonstrations(NAME, episodes=1, settings={"action": "nosuch"})
     from uniscene_sim.env.env import UniSceneEnv
 
