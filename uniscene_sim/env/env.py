@@ -48,6 +48,7 @@ class UniSceneEnv(gymnasium.Env):
         self.worlds = Worlds(1, EnvSettings.of(settings))
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
+        self._over = self._warned = False
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
 
     @property
@@ -65,6 +66,7 @@ class UniSceneEnv(gymnasium.Env):
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
+        self._over = self._warned = False
         return self._observation(), _unbatched(self.worlds.info([0]))
 
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
@@ -73,8 +75,12 @@ class UniSceneEnv(gymnasium.Env):
         Raises:
             InputError: NaN, or not in the action space; the world is unchanged.
         """
+        if self._over and not self._warned:
+            gymnasium.logger.warn("The episode is over: call reset(). What steps return from now on means nothing.")
+            self._warned = True
         result = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
+        self._over = terminated or truncated
         return self._observation(), reward, terminated, truncated, _unbatched(result.info)
 
     def expert_action(self) -> Any:
@@ -114,6 +120,7 @@ class UniSceneEnv(gymnasium.Env):
             raise InputError("expected what get_state() gave", field="state")
         saved, generator_state = state
         self.worlds.restore(0, saved)
+        self._over = self._warned = False
         self.np_random.bit_generator.state = generator_state
         return self._observation(), _unbatched(self.worlds.info([0]))
 
