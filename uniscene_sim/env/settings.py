@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from uniscene_sim.env.reward import RewardFunction
 from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.layout import PHYSICS_US
 from uniscene_sim.limits import bounds
@@ -19,7 +20,7 @@ from uniscene_sim.simulator import TraceMode
 __all__ = ["ENDINGS", "EnvSettings", "name_list", "options_by_name"]
 
 #: Events that may terminate an episode.
-ENDINGS = ("collision", "off_road", "red_light")
+ENDINGS = ("collision", "off_road", "red_light", "blocked")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class EnvSettings:
         rig: sensors: a preset ("rl", "nuscenes-small", ...), a YAML file or a `SensorRig`.
         observations: names, see `env.observations`; nothing else is computed.
         action: "continuous" (steering, acceleration), "discrete" or "waypoints", see `env.actions`.
-        reward: weights of terms that replace the defaults, see `env.reward`.
-        terminate_on: events that terminate an episode: some of "collision", "off_road", "red_light".
+        reward: weights of terms that replace the defaults, or a function of one's own, see `env.reward`.
+        terminate_on: events that terminate an episode: some of "collision", "off_road", "red_light" and "blocked".
         step_ms: time between two actions, a multiple of 10.
         occupancy, window, camera, lidar: engines by name, with or without options, see `engine_support.options`.
         trace: what sensor rays are traced through: "tiles", "window" or "window+tiles", see `simulator.TraceMode`.
@@ -51,8 +52,8 @@ class EnvSettings:
     rig: str | Path | SensorRig = "rl"
     observations: Sequence[str] = ("ego", "route", "agents")
     action: str = "continuous"
-    reward: Mapping[str, float] | None = None
-    terminate_on: Sequence[str] = ("collision", "off_road")
+    reward: Mapping[str, float] | RewardFunction | None = None
+    terminate_on: Sequence[str] = ENDINGS
     step_ms: int = 100
     occupancy: str = "procedural"
     camera: str = "raycast"

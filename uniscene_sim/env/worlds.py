@@ -23,7 +23,7 @@ from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finis
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
-from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
+from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
 from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list, options_by_name
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.frames import FrameRequest
@@ -51,7 +51,7 @@ __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 _WORLD_BYTES, _COPIES = 2**20, 3
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
-_ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
+_ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights", "blocked": "blocked"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Worlds:
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
         self.action = action_type(settings.action)
-        self._weights, self._ends = reward_weights(settings.reward), frozenset(terminate_on)
+        self._reward, self._ends = Reward(settings.reward), frozenset(terminate_on)
         self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
@@ -219,30 +219,34 @@ class Worlds:
         after = self._measured[list(some)]
         finish_measurement(before, after, self.step_s)
         self._measured[list(some)] = after
-        terms = reward_terms(before, after, self.step_s)
         ends = Endings(
             over=np.array([world.source.done for world in worlds], dtype=bool),
             arrived=np.array([self._progress[i].arrived for i in some], dtype=bool),
             by_event=np.stack([(name in self._ends) & (after[counter] > before[counter])
                                for name, counter in _ENDS_ON.items()], axis=1),
         )  # fmt: skip
-        weighted = self._weights * terms
-        info = self.info(some, ends) | {f"reward_{name}": weighted[:, k].copy() for k, name in enumerate(TERMS)}
-        return TickResult(weighted.sum(axis=1), ends.terminated, ends.over & ~ends.terminated, info)
+        info = self._state_info(some, ends) | step_costs(before, after)
+        reward, terms = self._reward(reward_terms(before, after, self.step_s), info)
+        return TickResult(reward, ends.terminated, ends.over & ~ends.terminated, info | terms)
 
     def edit(self, i: int, edit: Edit) -> None:
         """Change world `i`, see `Simulator.edit`."""
         self.world(i).edit(edit)
 
-    def info(self, some: Sequence[int], ends: Endings | None = None) -> dict[str, Any]:
-        """Entries (n,) of `info` on the episodes of n worlds so far; None for those that have not ended."""
+    def info(self, some: Sequence[int]) -> dict[str, Any]:
+        """Entries (n,) of `info` at a reset of n worlds, with the keys of every step."""
+        measured = self._measured[list(some)]
+        state = self._state_info(some, Endings.none(len(measured)))
+        return state | step_costs(measured, measured) | no_terms(len(measured))
+
+    def _state_info(self, some: Sequence[int], ends: Endings) -> dict[str, Any]:
+        """Entries (n,) of `info` on the episodes of n worlds so far, and on how they end."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
         drawn = {
             "scenario": np.array([e.scenario for e in episodes], dtype=np.int64),
             "scenario_seed": np.array([e.seed for e in episodes], dtype=np.int64),
         }
         sources = [self.world(i).source for i in some]
-        ends = ends or Endings.none(len(sources))
         return drawn | episode_info(self._measured[list(some)]) | ending_info(sources, ends)
 
     def observe(self, some: Sequence[int]) -> None:
