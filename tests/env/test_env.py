@@ -19,12 +19,11 @@ from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control
 from uniscene_sim.env.actions import ACTIONS, ContinuousAction, DiscreteAction, WaypointAction
 from uniscene_sim.env.endings import CriterionState, EndReason, EpisodeOutcome
+from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, finish_measurement
 from uniscene_sim.env.observations import AGENTS, EGO, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
 from uniscene_sim.env.render import render_world
-from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, finish_measurement
 from uniscene_sim.env.reward import TERMS, WEIGHTS, reward_terms, step_costs
-from uniscene_sim.world.path_columns import LIMIT
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.rigs.rig_file import load_rig
@@ -131,7 +130,7 @@ def test_scenarios_by_name_list_and_path():
 
 
 def test_an_episode_ends_as_gymnasium_means_it():
-    env = gymnasium.make("UniScene-v0", scenario="hard_brake")
+    env = gymnasium.make("UniScene-v0", scenario="hard_brake", terminate_on=("collision", "off_road"))
     env.reset(seed=0)
     ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 400)  # stands
     over = next(k for k, e in enumerate(ends) if e[2] or e[3])
@@ -150,6 +149,17 @@ def test_an_episode_ends_as_gymnasium_means_it():
     assert (stood["outcome"], stood["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.TIME_LIMIT)
     assert stood["criterion_driven_distance"] == CriterionState.FAILS
     assert (ends[0][4]["outcome"], ends[0][4]["end_reason"]) == (EpisodeOutcome.RUNNING, EndReason.NONE)
+
+
+def test_who_stands_where_the_way_is_free_blocks_the_road():
+    env = gymnasium.make("UniScene-v0", scenario="lane_following")
+    env.reset(seed=0)
+    ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 150)
+    over = next(k for k, e in enumerate(ends) if e[2] or e[3])
+    info = ends[over][4]
+    assert ends[over][2] and 100 <= over <= 140 and info["blocked"] == 1 and not info["is_success"]
+    assert (info["outcome"], info["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.BLOCKED)
+    assert info["reward_blocked"] == -WEIGHTS["blocked"]
 
 
 def driven_to_the_end(env):
@@ -180,7 +190,7 @@ def test_info_is_numbers_under_keys_that_stay():
     env = gymnasium.make("UniScene-v0", scenario=["cut_in", "lane_following"])
     _, first = env.reset(seed=0)
     infos = [env.step(np.zeros(2, np.float32))[4] for _ in range(3)]
-    assert all(set(info) == set(infos[0]) for info in infos) and set(first) < set(infos[0])
+    assert all(set(info) == set(infos[0]) for info in infos) and set(first) == set(infos[0])
     assert not set(infos[0]) & {"reward", "done", "terminated", "truncated", "action", "observation", "episode"}
     for info in (first, *infos):
         assert all(isinstance(value, int | float | bool) and np.isfinite(value) for value in info.values())

@@ -19,7 +19,17 @@ from uniscene_sim.limits.bounds import WEIGHT
 from uniscene_sim.metrics.driving import MOST_JERK_MPS3
 from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2
 
-__all__ = ["COSTS", "TERMS", "WEIGHTS", "Reward", "RewardFunction", "RewardTerm", "no_terms", "reward_terms", "step_costs"]
+__all__ = [
+    "COSTS",
+    "TERMS",
+    "WEIGHTS",
+    "Reward",
+    "RewardFunction",
+    "RewardTerm",
+    "no_terms",
+    "reward_terms",
+    "step_costs",
+]
 
 _LANE_M = 1.75
 _LEAST_TTC_S = 0.95  # nuPlan's
@@ -79,8 +89,8 @@ class Reward:
     """
 
     def __init__(self, given: Mapping[str, float] | RewardFunction | None = None):
-        self._function = given if callable(given) else None
-        weights = {} if given is None or callable(given) else given
+        self._function = given if callable(given) and not isinstance(given, type) else None
+        weights = {} if given is None or self._function else given
         if not isinstance(weights, Mapping):
             raise InputError(f"expected weights by name of the term, or a function, got {shown(given)}", field="reward")
         for name, value in weights.items():

@@ -17,10 +17,12 @@ from uniscene_sim.remote.address import Remote
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import TraceMode
 
-__all__ = ["ENDINGS", "EnvSettings", "name_list", "options_by_name"]
+__all__ = ["ENDINGS", "SPLITS", "EnvSettings", "name_list", "options_by_name"]
 
 #: Events that may terminate an episode.
 ENDINGS = ("collision", "off_road", "red_light", "blocked")
+#: Sets of seeds that resets draw from: 2**31 each, from these on.
+SPLITS = {"train": 0, "test": 2**31}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class EnvSettings:
     Args:
         scenario: name of a scenario, or file, folder or address of any source; or several, one of which is drawn at
             each reset.
+        split: "train" or "test": which seeds resets draw. Those of tests are never drawn in training.
         source: name of the source that opens them, if their names do not select it; or an address in their place.
             Progress and events of other sources are computed from their layouts, see `env.progress`; their states can
             be saved if they have `get_state` and `set_state`.
@@ -61,6 +64,7 @@ class EnvSettings:
     window: str = "exact"
     trace: TraceMode = "tiles"
     world_seed: int | None = None
+    split: str = "train"
     source: str | None = None
     record: str | Path | None = None
     record_options: RecordOptions = RecordOptions()  # noqa: RUF009 - frozen
@@ -70,6 +74,8 @@ class EnvSettings:
         check_numbers(self, step_ms=bounds.STEP_MS, world_seed=bounds.WORLD_SEED)
         if self.step_ms * 1000 % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10, got {self.step_ms}", field="step_ms")
+        if not isinstance(self.split, str) or self.split not in SPLITS:
+            raise InputError(f"expected one of {', '.join(SPLITS)}, got {shown(self.split)}", field="split")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> EnvSettings:

@@ -24,7 +24,7 @@ from uniscene_sim.env.observations import ObservationInputs, make_observations, 
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
-from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list, options_by_name
+from uniscene_sim.env.settings import ENDINGS, SPLITS, EnvSettings, name_list, options_by_name
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
@@ -124,6 +124,7 @@ class Worlds:
         self.action = action_type(settings.action)
         self._reward, self._ends = Reward(settings.reward), frozenset(terminate_on)
         self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
+        self._first_seed = SPLITS[settings.split]
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # the same except for colour
@@ -175,7 +176,7 @@ class Worlds:
             InputError: an unknown option or an invalid value.
         """
         given = options_by_name(options)
-        which, seed = int(random.integers(len(self.drives))), int(random.integers(2**31))
+        which, seed = int(random.integers(len(self.drives))), self._first_seed + int(random.integers(2**31))
         if (name := given.pop("scenario", None)) is not None:
             names = self.names
             name = Path(name).stem if isinstance(name, str | Path) and name not in names else name
