@@ -77,6 +77,14 @@ class UniSceneEnv(gymnasium.Env):
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
         return self._observation(), reward, terminated, truncated, _unbatched(result.info)
 
+    def expert_action(self) -> Any:
+        """What the built-in driver would do now: a member of `action_space`, for imitation or as a baseline.
+
+        Raises:
+            InputError: the source has no driver: a recording.
+        """
+        return self.worlds.expert_action(0)
+
     def edit(self, edit: Edit) -> None:
         """Change the world, see `uniscene_sim.edit`; the next step shows it, the next reset forgets it.
 

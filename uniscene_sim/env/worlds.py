@@ -16,7 +16,7 @@ import numpy as np
 from uniscene_sim import plugins
 from uniscene_sim.assembly import tile_store
 from uniscene_sim.compute.threads import map_threads
-from uniscene_sim.env.actions import action_type
+from uniscene_sim.env.actions import Intention, action_type
 from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.endings import Endings, ending_info
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
@@ -44,6 +44,7 @@ from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
 from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.tracing.atlas import PackedTiles
+from uniscene_sim.world.path_columns import X, Y
 
 __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 
@@ -51,6 +52,7 @@ __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 _WORLD_BYTES, _COPIES = 2**20, 3
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
+_BEHIND_M = 5  # of the ego's centre, where its path begins for a driver: base_link is behind the centre
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights", "blocked": "blocked"}
 
 
@@ -229,6 +231,21 @@ class Worlds:
         info = self._state_info(some, ends) | step_costs(before, after)
         reward, terms = self._reward(reward_terms(before, after, self.step_s), info)
         return TickResult(reward, ends.terminated, ends.over & ~ends.terminated, info | terms)
+
+    def expert_action(self, i: int) -> Any:
+        """What the built-in driver of world `i` would do now, as a member of the action space.
+
+        Raises:
+            InputError: its source has no driver.
+        """
+        source, progress = self.world(i).source, self._progress[i]
+        if source.open_loop:
+            why = f"the source {source.name!r} has no built-in driver: its ego moves as recorded; expected a scenario"
+            raise InputError(why, field="scenario")
+        at = max(int(progress.bodies[0]["s"]) - _BEHIND_M, 0)
+        path = progress.paths[0, at : progress.counts[0]][:, [X, Y]]
+        frame = self.world(i).recent_layouts[-1]
+        return self.action.action_of(Intention(source.driver_control(), path), frame)
 
     def edit(self, i: int, edit: Edit) -> None:
         """Change world `i`, see `Simulator.edit`."""
