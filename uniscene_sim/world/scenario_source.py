@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
-from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.control import Control, Manners, Trajectory
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, Edit, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
@@ -230,8 +230,11 @@ class ScenarioSource:
         self._state = replace(state, bodies=state.bodies.copy())
         return LazyLayouts(moments, self._frame)
 
-    def driver_control(self) -> Control | Trajectory:
+    def driver_control(self, manners: Manners | None = None) -> Control | Trajectory:
         """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
+
+        Args:
+            manners: how it drives, in place of the scenario's `ego.manners`.
 
         An ego with a trajectory follows it and reacts to nothing; one without lanes or a trajectory brakes.
         """
@@ -242,7 +245,13 @@ class ScenarioSource:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
         steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
-        return Control(steer, float(self._decisions(state).chosen[0]))
+        if manners is None:
+            return Control(steer, float(self._decisions(state).chosen[0]))
+        bodies = state.bodies.copy()
+        for name, value in asdict(manners).items():
+            bodies[0][name] = value
+        chosen = decide(state.time_us, bodies, state.paths, state.counts, self._world.rules).chosen
+        return Control(steer, float(chosen[0]))
 
     # --- stepping -------------------------------------------------------------------------------------------------
 
