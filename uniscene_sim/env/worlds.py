@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from uniscene_sim import plugins
-from uniscene_sim.assembly import tile_store
+from uniscene_sim.compute.last_used import LastUsed
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.env.actions import action_type
 from uniscene_sim.env.drives import Drive, drive_of
@@ -25,6 +24,7 @@ from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
 from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list, options_by_name
+from uniscene_sim.env.shared import packed_tiles
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
@@ -32,7 +32,6 @@ from uniscene_sim.interfaces import LayoutSource, RunFacts, WindowEngine
 from uniscene_sim.layout import Edit, LayoutFrame
 from uniscene_sim.limits import bounds
 from uniscene_sim.limits.memory import require_memory
-from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.recording.options import RecordOptions
@@ -42,16 +41,22 @@ from uniscene_sim.remote.simulator import RemoteSimulator
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
-from uniscene_sim.storage.disk_cache import user_cache
-from uniscene_sim.tracing.atlas import PackedTiles
 
 __all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
 
 #: Memory of a world: its state, beside its frame and copies of its observations.
 _WORLD_BYTES, _COPIES = 2**20, 3
+_PLACES = 4  # maps whose window engines are kept though no world is there
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
+
+
+class _Place(NamedTuple):
+    """What tiles are of."""
+
+    map_ref: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,6 @@ class Worlds:
             raise InputError("expected a scenario, or several", field="scenario")
         if settings.trace not in TRACE_MODES:
             raise InputError(f"expected one of {', '.join(TRACE_MODES)}, got {shown(settings.trace)}", field="trace")
-        self._map = cache(load_map)  # maps stay loaded as long as this object, also between episodes
         given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
@@ -113,7 +117,7 @@ class Worlds:
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
-        drives = {what: drive_of(what, settings.source, self._map) for what in dict.fromkeys(given)}
+        drives = {what: drive_of(what, settings.source) for what in dict.fromkeys(given)}
         self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
@@ -149,10 +153,8 @@ class Worlds:
         require_memory(
             count * (_WORLD_BYTES + _COPIES * observed + self.rig.frame_bytes), f"{count} worlds", field="num_envs"
         )  # fmt: skip
-        #: By map and seed.
-        self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
-        self._window_engines: dict[tuple[str, int], WindowEngine] = {}
-        self._simulators: list[dict[int, Simulator[LayoutSource]]] = [{} for _ in range(count)]
+        self._window_engines: LastUsed[WindowEngine] = LastUsed(_PLACES)  # by map and seed, as simulators are
+        self._simulators: list[tuple[_Place, Simulator[LayoutSource]] | None] = [None] * count
         self._progress: list[Progress] = [None] * count  # type: ignore[list-item]
         self.episodes: list[Episode | None] = [None] * count
         self._records: list[dict[str, Any]] = [{} for _ in range(count)]
@@ -324,27 +326,26 @@ class Worlds:
         Raises:
             RuntimeError: its first episode has not started.
         """
-        episode = self.episodes[i]
-        if episode is None:
+        running = self._simulators[i]
+        if running is None:
             raise RuntimeError("call reset() before the first step")
-        return self._simulators[i][episode.scenario]
+        return running[1]
 
     def _identity(self, episode: Episode) -> tuple[Any, ...]:
         drive = self.drives[episode.scenario]
         sensors = tuple(sorted({o.sensor for o in self.observations}))
-        return drive.name, drive.map.ref, self._tick_us // 1000, self._tiles_seed(drive), sensors
+        return drive.name, drive.map_ref, self._tick_us // 1000, self._tiles_seed(drive), sensors
 
     def _tiles_seed(self, drive: Drive) -> int:
         return drive.seed if self._world_seed is None else self._world_seed
 
     def _start_episode(self, i: int, episode: Episode) -> Simulator[LayoutSource]:
         """Set up the simulator of world `i` at the start of an episode."""
-        drive, own = self.drives[episode.scenario], self._simulators[i]
+        drive, running = self.drives[episode.scenario], self._simulators[i]
         source = drive.open(episode.seed)
-        simulator = own.get(episode.scenario)
-        if simulator is None or simulator.source.map.ref != source.map.ref:
-            simulator = own[episode.scenario] = self._simulator(source, self._tiles_seed(drive))
-        self.episodes[i] = episode
+        place = _Place(source.map.ref, self._tiles_seed(drive))
+        simulator = running[1] if running and running[0] == place else self._simulator(source, place.seed)
+        self.episodes[i], self._simulators[i] = episode, (place, simulator)
         simulator.begin(source)
         if self._recordings:
             seed, names = self._tiles_seed(drive), self._engine_names
@@ -358,11 +359,11 @@ class Worlds:
     def _simulator(self, source: LayoutSource, world_seed: int) -> Simulator[LayoutSource]:
         if self._session is not None:
             return RemoteSimulator(source, self._session, seed=world_seed, request=self._request)
-        store, packed = self._tiles_of(source.map, world_seed)
+        packed = packed_tiles(self._engine_names["occupancy"], source.map, world_seed, self)
         return Simulator(
             source,
             self.rig,
-            store,
+            cast(TileStore, packed.store),
             self._sensors | {"window": self._window_engine(source.map, world_seed)},
             trace=self._trace,
             packed=packed,
@@ -372,17 +373,9 @@ class Worlds:
 
     def _window_engine(self, static_map: StaticMap, seed: int) -> WindowEngine:
         """The engine shared by all worlds with this map and seed."""
-        key = static_map.ref, seed
-        if key not in self._window_engines:
-            self._window_engines[key] = plugins.construct("window", self._windows, static_map, seed)
-        return self._window_engines[key]
-
-    def _tiles_of(self, static_map: StaticMap, seed: int) -> tuple[TileStore, PackedTiles]:
-        key = static_map.ref, seed
-        if key not in self._packed:
-            store = tile_store(self._engine_names["occupancy"], static_map, seed, user_cache("tiles"))
-            self._packed[key] = store, PackedTiles(store)
-        return self._packed[key]
+        return self._window_engines.get(
+            (static_map.ref, seed), lambda: plugins.construct("window", self._windows, static_map, seed)
+        )
 
 
 def _savable(source: LayoutSource) -> Any:
