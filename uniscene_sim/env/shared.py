@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from uniscene_sim import plugins
 from uniscene_sim.assembly import tile_store
 from uniscene_sim.compute.last_used import LastUsed
 from uniscene_sim.maps.static_map import StaticMap
@@ -62,7 +61,7 @@ def begun_source(scenario: Scenario, static_map: StaticMap, seed: int) -> Scenar
     return found.again()
 
 
-def packed_tiles(occupancy: str, static_map: StaticMap, seed: int, owner: object) -> PackedTiles:
+def packed_tiles(occupancy: str, engine: object, static_map: StaticMap, seed: int, owner: object) -> PackedTiles:
     """The tiles of a map, packed for tracing.
 
     All who want the same share them: in the whole process if the engine says that its tiles hang on map and seed alone
@@ -70,11 +69,11 @@ def packed_tiles(occupancy: str, static_map: StaticMap, seed: int, owner: object
 
     Args:
         occupancy: name of the engine, with or without options.
+        engine: its class.
         static_map: the map.
         seed: of everything that the map does not determine.
         owner: shares them at least with itself.
     """
-    engine = plugins.load_plugin("occupancy", occupancy)
     whose = cache_folder("tiles") if getattr(engine, "of_map_and_seed", False) else owner
     key = occupancy, static_map.ref, seed, whose
     return _places.get(

@@ -23,13 +23,14 @@ from uniscene_sim.env.observations import ObservationInputs, make_observations, 
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
+from uniscene_sim.env.saved import Episode, SavedWorld, savable
 from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list, options_by_name
 from uniscene_sim.env.shared import packed_tiles
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource, RunFacts, WindowEngine
-from uniscene_sim.layout import Edit, LayoutFrame
+from uniscene_sim.layout import Edit
 from uniscene_sim.limits import bounds
 from uniscene_sim.limits.memory import require_memory
 from uniscene_sim.maps.static_map import StaticMap
@@ -42,7 +43,7 @@ from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
 
-__all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
+__all__ = ["TickResult", "Worlds"]
 
 #: Memory of a world: its state, beside its frame and copies of its observations.
 _WORLD_BYTES, _COPIES = 2**20, 3
@@ -60,14 +61,6 @@ class _Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Episode:
-    """A scenario, and the seed of its traffic."""
-
-    scenario: int  # index among the scenarios given
-    seed: int
-
-
-@dataclass(frozen=True)
 class TickResult:
     """Result of a tick of n worlds."""
 
@@ -77,18 +70,9 @@ class TickResult:
     info: dict[str, Any]  # arrays (n,)
 
 
-@dataclass(frozen=True)
-class SavedWorld:
-    """The complete state of one world: continuing from it gives the same future, bit for bit. It can be pickled."""
-
-    identity: tuple[Any, ...]  # scenario, map and settings, see `Worlds.check`
-    episode: Episode
-    state: Any  # the source's
-    recent_layouts: tuple[LayoutFrame, ...]
-    memory: dict[str, Any]
-    records: dict[str, Any]
-    measured: np.ndarray  # () MEASUREMENT_DTYPE
-    progress: Any = None
+class _SavedWorlds(NamedTuple):
+    settings: EnvSettings
+    worlds: list[SavedWorld | None]  # None where no episode has begun
 
 
 class Worlds:
@@ -99,6 +83,7 @@ class Worlds:
     """
 
     def __init__(self, count: int, settings: EnvSettings):
+        self.settings = settings
         step_ms = settings.step_ms
         terminate_on = name_list(settings.terminate_on, "terminate_on")
         for name in terminate_on:
@@ -140,6 +125,7 @@ class Worlds:
             classes = {slot: plugins.load_plugin(slot, name) for slot, name in self._engine_names.items()}
             self._sensors = {slot: plugins.construct(slot, classes[slot]) for slot in ("camera", "lidar")}
             self._windows = classes["window"]
+            self._occupancy = self._engine_names["occupancy"], classes["occupancy"]
         window = DEFAULT_GRID if "occupancy" in self.spaces else None
         if not isinstance(settings.record, str | Path | None) or settings.record == "":
             raise InputError(f"expected a folder, got {shown(settings.record)}", field="record")
@@ -277,7 +263,7 @@ class Worlds:
         return SavedWorld(
             self._identity(episode),
             episode,
-            _savable(world.source).get_state(),
+            savable(world.source).get_state(),
             tuple(world.recent_layouts),
             dict(world.memory),
             dict(self._records[i]),
@@ -305,11 +291,35 @@ class Worlds:
         """
         self.check(saved)
         world = self._start_episode(i, saved.episode)
-        _savable(world.source).set_state(saved.state)
+        savable(world.source).set_state(saved.state)
         self._progress[i].restore(saved.progress)
         world.resume(saved.recent_layouts, saved.memory)
         self._records[i] = dict(saved.records)
         self._measured[i] = saved.measured
+
+    def __getstate__(self) -> _SavedWorlds:
+        """For `pickle` and `copy.deepcopy`: the copy goes on bit for bit.
+
+        Raises:
+            InputError: a world cannot be saved, or there is only one of what it uses.
+        """
+        for hinders, what, field in (
+            (any(drive.live for drive in self.drives), "a live world goes on by itself", "source"),
+            (self._session is not None, "the session with the server is this env's own", "remote"),
+            (self._recordings is not None, "a copy would write the same recordings", "record"),
+        ):
+            if hinders:
+                raise InputError(f"{what}: the env cannot be copied; make another one", field=field)
+        saved = [None if running is None else self.save(i) for i, running in enumerate(self._simulators)]
+        return _SavedWorlds(self.settings, saved)
+
+    def __setstate__(self, state: _SavedWorlds) -> None:
+        self.__init__(len(state.worlds), state.settings)  # type: ignore[misc]
+        begun = [i for i, saved in enumerate(state.worlds) if saved is not None]
+        for i in begun:
+            self.restore(i, cast(SavedWorld, state.worlds[i]))
+        if begun:
+            self.observe(begun)
 
     def close(self) -> None:
         """Finish recordings, leave live worlds and the server."""
@@ -359,7 +369,7 @@ class Worlds:
     def _simulator(self, source: LayoutSource, world_seed: int) -> Simulator[LayoutSource]:
         if self._session is not None:
             return RemoteSimulator(source, self._session, seed=world_seed, request=self._request)
-        packed = packed_tiles(self._engine_names["occupancy"], source.map, world_seed, self)
+        packed = packed_tiles(*self._occupancy, source.map, world_seed, self)
         return Simulator(
             source,
             self.rig,
@@ -376,15 +386,3 @@ class Worlds:
         return self._window_engines.get(
             (static_map.ref, seed), lambda: plugins.construct("window", self._windows, static_map, seed)
         )
-
-
-def _savable(source: LayoutSource) -> Any:
-    """The source, if its state can be saved.
-
-    Raises:
-        InputError: it lacks `get_state` or `set_state`.
-    """
-    if missing := [name for name in ("get_state", "set_state") if not callable(getattr(source, name, None))]:
-        lacking = " and ".join(f"{name}()" for name in missing)
-        raise InputError(f"the source {source.name!r} cannot be saved: it has no {lacking}", field="state")
-    return source
