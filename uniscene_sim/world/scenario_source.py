@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -87,6 +88,7 @@ class ScenarioSource:
         *,
         begin: InitialState | None = None,
     ):
+        self.given = scenario  # with places in the file's own frame
         scenario = in_map_frame(scenario, vector_map.frame_origin)
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
@@ -103,6 +105,13 @@ class ScenarioSource:
         self._unedited = self._world = EditedWorld.of(scenario, vector_map, self._begin, self._rows, ())
         self._decided_for: WorldState | None = None
         self._decided = Decisions(np.zeros(0), np.zeros(0), np.zeros(0))
+
+    def again(self) -> ScenarioSource:
+        """Another run of the same episode, at its first moment; both share what never changes."""
+        other = copy(self)
+        other.solid, other._decided_for = None, None
+        other.set_state(self._begin.state)
+        return other
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
