@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.control import NORMAL
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.limits.bounds import WEIGHT
 from uniscene_sim.metrics.driving import MOST_JERK_MPS3
-from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2
 
 __all__ = [
     "COSTS",
@@ -139,7 +139,7 @@ def reward_terms(before: np.ndarray, after: np.ndarray, dt_s: float) -> np.ndarr
     rates = [
         np.clip(progress, -1.0, 1.0),
         -np.ones(len(after)),
-        -np.clip(after["driver_accel_mps2"] / MAX_ACCEL_MPS2, 0.0, 1.0),
+        -np.clip(after["driver_accel_mps2"] / NORMAL.accel_mps2, 0.0, 1.0),
         -np.minimum(after["jerk_mps3"] / MOST_JERK_MPS3, 1.0),
         -np.minimum(np.abs(after["left_of_route_m"]) / _LANE_M, 1.0),
         -np.clip(speeding / _SPEEDING, 0.0, 1.0),
