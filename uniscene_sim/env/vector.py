@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from uniscene_sim.env.render import FPS, MODES, render_world
+from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.env.settings import EnvSettings, options_by_name
-from uniscene_sim.env.worlds import SavedWorld, Worlds
+from uniscene_sim.env.worlds import Worlds
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.layout import Edit
 from uniscene_sim.limits import bounds
@@ -184,14 +185,14 @@ class UniSceneVectorEnv(VectorEnv):
         """A picture of each world, uint8 (H, W, 3)."""
         return tuple(render_world(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
 
-    def get_state(self) -> list[tuple[SavedWorld, Mapping[str, Any], bool, int]]:
+    def get_state(self) -> list[SavedEnv]:
         """The complete state of each world: world, random generator, whether its episode ended, steps; picklable."""
         return [
-            (self.worlds.save(i), random.bit_generator.state, bool(self._episode_ended[i]), int(self._steps[i]))
+            SavedEnv(self.worlds.save(i), random.bit_generator.state, bool(self._episode_ended[i]), int(self._steps[i]))
             for i, random in enumerate(self._randoms)
         ]
 
-    def set_state(self, state: Sequence[tuple[SavedWorld, Mapping[str, Any], bool, int]]) -> dict[str, np.ndarray]:
+    def set_state(self, state: Sequence[SavedEnv]) -> dict[str, np.ndarray]:
         """Continue from a state of this environment or of another one with the same arguments, bit for bit.
 
         Returns:
