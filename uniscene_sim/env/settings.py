@@ -53,6 +53,8 @@ class EnvSettings:
             `reset` determines traffic and random positions.
         record: folder for recordings of all episodes, as MCAP; see `env.recording`.
         record_options: what they keep.
+        parameters: values, or ranges `[least, most]`, in place of those that scenario files give their parameters, by
+            name.
         remote: HOST:PORT of a `uniscene-sim serve` that simulates the sensors, or a `remote.address.Remote`.
     """
 
@@ -74,6 +76,7 @@ class EnvSettings:
     record: str | Path | None = None
     record_options: RecordOptions = RecordOptions()  # noqa: RUF009 - frozen
     remote: str | Remote | None = None
+    parameters: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_numbers(self, step_ms=bounds.STEP_MS, world_seed=bounds.WORLD_SEED)
