@@ -60,11 +60,12 @@ class TownPlan:
     corner_m: tuple[float, float] = (2.0, 6.0)  # least and greatest way around a corner, from one street to the next
     turn_radius_m: float = 0.0  # least radius of turning lanes
     lane_m: float = 0.0  # least width of lanes
+    lit: tuple[float, float] = (0.0, 0.8)  # least and greatest share of wide junctions with traffic lights
     turning_places: bool = True  # at dead ends, in one move for small cars only
 
 
 #: Towns in which a car of any preset turns without touching a kerb, wherever lanes lead.
-DRIVABLE = TownPlan(corner_m=(4.0, 8.0), turn_radius_m=8.0, lane_m=3.0, turning_places=False)
+DRIVABLE = TownPlan(corner_m=(4.0, 8.0), turn_radius_m=8.0, lane_m=3.0, lit=(0.8, 1.0), turning_places=False)
 
 
 def street_graph(rng: np.random.Generator, lane_m: float = 0.0) -> tuple[np.ndarray, list[Edge]]:

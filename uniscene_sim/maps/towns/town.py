@@ -82,7 +82,7 @@ class _TownBuilder:
             (rng.uniform(0.5, 3.0) if hilly else 0.0, rng.uniform(0, 2 * np.pi), rng.uniform(180.0, 420.0),
              rng.uniform(0, 2 * np.pi)) for _ in range(3)
         ]  # fmt: skip
-        self.lit, self.corner = rng.uniform(0.0, 0.8), rng.uniform(*self.plan.corner_m)
+        self.lit, self.corner = rng.uniform(*self.plan.lit), rng.uniform(*self.plan.corner_m)
         arms: list[list[tuple[float, int, int]]] = [[] for _ in places]
         for k, edge in enumerate(edges):
             for end, node in ((0, edge.a), (1, edge.b)):
