@@ -14,13 +14,14 @@ from math import atan2, cos, hypot, sin, tan
 import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
-from uniscene_sim.control import Trajectory
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.geometry import Pose, wrap_angle
-from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.layout import EgoVehicle, LayoutFrame
 from uniscene_sim.maps.static_map import Surface
 from uniscene_sim.world.path_columns import YAW, X, Y
+from uniscene_sim.world.physics import VehicleParameters, track_trajectory
 
-__all__ = ["EgoState", "pose_on_ground", "pure_pursuit", "remaining_trajectory", "steer_along"]
+__all__ = ["EgoState", "follow_trajectory", "pose_on_ground", "pure_pursuit", "remaining_trajectory", "steer_along"]
 
 _STAND_S = 5.0
 _AHEAD_S = 10.0
@@ -125,3 +126,19 @@ def _stanley(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> f
     left = cos(on_yaw) * (y - on_y) - sin(on_yaw) * (x - on_x)
     heading = float(wrap_angle(on_yaw - yaw)) - atan2(_TOWARDS_PER_S * left, max(ego.speed, _CRAWL_MPS))
     return atan2(base * tan(min(max(heading, -1.2), 1.2)), guided)
+
+
+def follow_trajectory(trajectory: Trajectory, layout: LayoutFrame, driven_s: float = 0.0) -> Control:
+    """The control that `world.physics` would give along a trajectory.
+
+    Args:
+        trajectory: the way, with times since it was given.
+        layout: where the ego is.
+        driven_s: seconds of the trajectory that are over.
+    """
+    pose = layout.ego_pose
+    speed = float(layout.ego_velocity @ pose.rotation[:, 0])
+    ego = np.array([pose.x, pose.y, pose.z, pose.roll, pose.pitch, pose.yaw, speed, layout.ego_accel,
+                    layout.ego_steer, layout.ego_yaw_rate])  # fmt: skip
+    steer, accel = track_trajectory(ego, trajectory.points, driven_s, VehicleParameters.of(layout.ego_vehicle))
+    return Control(float(steer), float(accel))
