@@ -18,6 +18,7 @@ from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.control import Manners
 from uniscene_sim.env.actions import Intention, action_type
 from uniscene_sim.env.drives import Drive, drive_of
+from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.endings import Endings, ending_info
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
@@ -100,13 +101,18 @@ class Worlds:
         given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
-        for what in given if count > 1 else ():
+        for what in given if count > 1 and settings.map is None else ():
             found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
-        drives = {what: drive_of(what, settings.source) for what in dict.fromkeys(given)}
-        self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
+        if settings.map is None and settings.towns is not None:
+            raise InputError('is for map="town"; expected that, too', field="towns")
+        if settings.map is not None:
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns)]
+        else:
+            drives = {what: drive_of(what, settings.source) for what in dict.fromkeys(given)}
+            self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
