@@ -29,7 +29,7 @@ _SPLIT_SEEDS = 2**31  # of each split, see `env.settings.SPLITS`
 _ROUTE_M, _DURATION_S = (200.0, 350.0), 150.0
 _VEHICLES_PER_KM, _PEDESTRIANS = (0.0, 8.0), 12
 _SPEED_MPS = (8.0, 14.0)
-_WEATHERS = ("clear", "clear", "clear", "overcast", "rain", "fog")
+_WEATHERS = ("clear", "clear", "cloudy", "overcast", "rain", "fog")
 _CRITERIA = (
     Criterion("collision"), Criterion("off_road"), Criterion("red_light"), Criterion("route_completion", 0.95)
 )  # fmt: skip
