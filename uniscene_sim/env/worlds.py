@@ -19,6 +19,7 @@ from uniscene_sim.control import Manners
 from uniscene_sim.env.actions import Intention, action_type
 from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.endings import Endings, ending_info
+from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.progress import Progress, progress_of
@@ -100,14 +101,19 @@ class Worlds:
         given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
-        for what in given if count > 1 else ():
+        for what in given if count > 1 and settings.map is None else ():
             found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
         fixed = settings.parameters
-        drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
-        self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
+        if settings.map is None and settings.towns is not None:
+            raise InputError('is for map="town"; expected that, too', field="towns")
+        if settings.map is not None:
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns)]
+        else:
+            drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
+            self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
         self._parameters = sorted({name for drive in self.drives for name in drive.parameters})
         self._require_parameters(fixed, "parameters")
         if not isinstance(settings.rig, str | Path | SensorRig):

@@ -28,7 +28,7 @@ from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.read import find_scenario, is_branch, load_scenario
 from uniscene_sim.storage.input_file import reading
 from uniscene_sim.world.bodies import MotionMode, project_to_path, write_agents
-from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
+from uniscene_sim.world.ego import remaining_trajectory, steer_along
 from uniscene_sim.world.episode.actions import BeginActions
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
 from uniscene_sim.world.episode.edited_world import EditedWorld, map_props, with_crossings
@@ -253,7 +253,7 @@ class ScenarioSource:
         return LazyLayouts(moments, self._frame)
 
     def driver_control(self, manners: Manners | None = None) -> Control | Trajectory:
-        """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
+        """The built-in driver: steers by `ego.steer_along`, keeps its distance by IDM, obeys lights, yields to people.
 
         Args:
             manners: how it drives, in place of the scenario's `ego.manners`.
@@ -266,7 +266,7 @@ class ScenarioSource:
         if not self.map.lanes:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
-        steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
+        steer = steer_along(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
         return Control(steer, self._driver_accel(manners))
 
     # --- stepping -------------------------------------------------------------------------------------------------
