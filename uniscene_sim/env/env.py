@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Dict
 
+from uniscene_sim.compute.compile_bar import tells_compiling
 from uniscene_sim.env.render import FPS, MODES, Window, render_world
 from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.env.settings import EnvSettings
@@ -63,6 +64,7 @@ class UniSceneEnv(gymnasium.Env):
         """Names of the scenarios, by their index in `info`."""
         return self.worlds.names
 
+    @tells_compiling
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -76,6 +78,7 @@ class UniSceneEnv(gymnasium.Env):
         self._steps, self._over = 0, False
         return self._observation(), _unbatched(self.worlds.info([0]))
 
+    @tells_compiling
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Drive for `step_ms`.
 

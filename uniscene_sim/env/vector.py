@@ -12,6 +12,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, iterate
 
+from uniscene_sim.compute.compile_bar import tells_compiling
 from uniscene_sim.env.one_world import OneWorld
 from uniscene_sim.env.render import FPS, MODES, render_world
 from uniscene_sim.env.saved import SavedEnv
@@ -89,6 +90,7 @@ class UniSceneVectorEnv(VectorEnv):
     def close_extras(self, **_: Any) -> None:
         self.worlds.close()
 
+    @tells_compiling
     def reset(
         self,
         *,
@@ -129,6 +131,7 @@ class UniSceneVectorEnv(VectorEnv):
         self.worlds.observe(some)
         return self._observation(), self._add_infos({}, self.worlds.info(some), some)
 
+    @tells_compiling
     def step(self, actions: Any) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Drive all worlds for a step; worlds whose episode has ended are reset according to the autoreset mode.
 
