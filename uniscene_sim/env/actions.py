@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,35 @@ from gymnasium.spaces import Box, Discrete, Space
 
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError, shown
+from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
+from uniscene_sim.world.ego import follow_trajectory
 
-__all__ = ["ACTIONS", "ActionType", "ContinuousAction", "DiscreteAction", "WaypointAction", "action_type"]
+__all__ = [
+    "ACTIONS",
+    "ActionType",
+    "ContinuousAction",
+    "DiscreteAction",
+    "Intention",
+    "WaypointAction",
+    "action_type",
+]
+
+_GOLDEN = 0.5 * (5.0**0.5 - 1.0)  # whose multiples fill [0, 1) evenly
+_JOINS_M = 6.0  # way on which what separates a body from its path falls to a third
+
+
+@dataclass(frozen=True)
+class Intention:
+    """What a driver is about to do.
+
+    Args:
+        control: its control now.
+        path: (R, 2) m, map frame: the way that it keeps to, a point each metre, from about base_link on.
+    """
+
+    control: Control | Trajectory
+    path: np.ndarray
 
 
 class ActionType(ABC):
@@ -28,6 +56,10 @@ class ActionType(ABC):
             InputError: the action is not in the space.
         """
 
+    @abstractmethod
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> Any:
+        """The action that does most nearly what a driver intends, given the current layout; it lies in the space."""
+
 
 class ContinuousAction(ActionType):
     """Steering (left positive) and acceleration in [-1, 1], as shares of the vehicle's limits: 1 is full throttle, -1
@@ -41,11 +73,21 @@ class ContinuousAction(ActionType):
         limit = vehicle.max_accel_mps2 if accel > 0.0 else vehicle.max_brake_mps2
         return Control(float(steer) * vehicle.max_steer_rad, float(accel) * limit)
 
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """The same control, but for what lies beyond the vehicle's limits."""
+        vehicle, control = frame.ego_vehicle, _control_now(intention, frame)
+        limit = vehicle.max_accel_mps2 if control.accel_mps2 > 0.0 else vehicle.max_brake_mps2
+        share = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
+        return share.clip(-1.0, 1.0)
+
 
 class DiscreteAction(ActionType):
-    """5 steering angles (-0.2, -0.05, 0, 0.05, 0.2 rad), the faster index, times 3 accelerations (-4, 0, 2 m/s2)."""
+    """5 steering angles (-0.3, -0.05, 0, 0.05, 0.3 rad), the faster index, times 3 accelerations (-4, 0, 2 m/s2).
 
-    STEER_RAD = (-0.2, -0.05, 0.0, 0.05, 0.2)
+    The largest angles turn a sedan on 9 m, as junctions need.
+    """
+
+    STEER_RAD = (-0.3, -0.05, 0.0, 0.05, 0.3)
     ACCEL_MPS2 = (-4.0, 0.0, 2.0)
     space = Discrete(len(STEER_RAD) * len(ACCEL_MPS2))
 
@@ -55,6 +97,15 @@ class DiscreteAction(ActionType):
             raise InputError(f"must be a whole number below {self.space.n}, got {shown(action)}", field="action")
         accel, steer = divmod(int(number.item()), len(self.STEER_RAD))
         return Control(self.STEER_RAD[steer], self.ACCEL_MPS2[accel])
+
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.int64:
+        """The nearest acceleration, and of the angles on either side of the wanted one now this and now that, so that
+        their mean is the wanted one: the nearest would leave the lane in a bend. Time chooses, so that equal layouts
+        give equal actions."""
+        control = _control_now(intention, frame)
+        steer = _alternating(self.STEER_RAD, control.steer_rad, frame.stamp_us / 100_000 * _GOLDEN % 1.0)
+        accel = int(np.argmin(np.abs(np.array(self.ACCEL_MPS2) - control.accel_mps2)))
+        return np.int64(accel * len(self.STEER_RAD) + steer)
 
 
 class WaypointAction(ActionType):
@@ -75,6 +126,23 @@ class WaypointAction(ActionType):
         in_map = frame.ego_pose.apply(points)
         return Trajectory(np.column_stack([[0.0, *self.TIMES_S], in_map[:, :2]]))
 
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """Points on the way at the times that the acceleration gives, as if it stayed; points of a trajectory."""
+        pose, control = frame.ego_pose, intention.control
+        if isinstance(control, Trajectory):
+            t, x, y = control.points.T
+            points = np.column_stack([np.interp(self.TIMES_S, t, x), np.interp(self.TIMES_S, t, y)])
+        else:
+            speed = float(frame.ego_velocity @ pose.rotation[:, 0])
+            braked = max(speed, 0.0) / max(-control.accel_mps2, 1e-9)  # it stands from then on
+            t = np.minimum(self.TIMES_S, braked)
+            points = _points_ahead(intention.path, pose, speed * t + 0.5 * control.accel_mps2 * t * t)
+        c, s = np.cos(pose.yaw), np.sin(pose.yaw)
+        dx, dy = points[:, 0] - pose.x, points[:, 1] - pose.y
+        forward, left = (c * dx + s * dy) / self.TIMES_S, (c * dy - s * dx) / self.TIMES_S
+        share = np.column_stack([2.0 * forward / self.FORWARD_MPS - 1.0, left / self.LATERAL_MPS])
+        return share.clip(-1.0, 1.0).astype(np.float32)
+
 
 ACTIONS: dict[str, type[ActionType]] = {
     "continuous": ContinuousAction,
@@ -92,6 +160,39 @@ def action_type(name: str) -> ActionType:
     if not isinstance(name, str) or name not in ACTIONS:
         raise InputError(f"expected one of {', '.join(ACTIONS)}, got {shown(name)}", field="action")
     return ACTIONS[name]()
+
+
+def _control_now(intention: Intention, frame: LayoutFrame) -> Control:
+    control = intention.control
+    return control if isinstance(control, Control) else follow_trajectory(control, frame)
+
+
+def _alternating(values: Sequence[float], wanted: float, share: float) -> int:
+    """Index of one of the two of rising values beside a wanted one: of the upper one for that part of all `share`s in
+    [0, 1) that makes the mean the wanted value."""
+    above = min(max(int(np.searchsorted(values, wanted)), 1), len(values) - 1)
+    low, high = values[above - 1], values[above]
+    return above if share < (wanted - low) / (high - low) else above - 1
+
+
+def _points_ahead(path: np.ndarray, pose: Pose, driven: np.ndarray) -> np.ndarray:
+    """Points (K, 2), m, after some ways (K,), m, of a body that joins a path and goes on beyond its end straight on."""
+    here = np.array([pose.x, pose.y])
+    if len(path) < 2:
+        straight: np.ndarray = here + driven[:, None] * (np.cos(pose.yaw), np.sin(pose.yaw))
+        return straight
+    steps = np.diff(path, axis=0)
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    s = np.r_[0.0, np.cumsum(lengths)]
+    at = min(int(np.argmin(np.hypot(*(path - here).T))), len(steps) - 1)
+    tangent = steps[at] / lengths[at]
+    begin = s[at] + float((here - path[at]) @ tangent)
+    reached = begin + driven
+    on_path = np.column_stack([np.interp(reached, s, path[:, k]) for k in range(2)])
+    beyond = np.maximum(reached - s[-1], 0.0)[:, None] * (steps[-1] / lengths[-1])
+    aside = (here - path[at]) - (begin - s[at]) * tangent
+    points: np.ndarray = on_path + beyond + np.exp(-driven / _JOINS_M)[:, None] * aside
+    return points
 
 
 def _clipped(action: np.ndarray, space: Box) -> np.ndarray:

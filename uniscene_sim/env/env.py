@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.spaces import Dict
 
 from uniscene_sim.compute.compile_bar import tells_compiling
+from uniscene_sim.control import Manners
 from uniscene_sim.env.render import FPS, MODES, Window, render_world
 from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.env.settings import EnvSettings
@@ -27,7 +28,9 @@ class UniSceneEnv(gymnasium.Env):
     goal or a length; at the scenario's time limit it is truncated. The same seed gives the same episode, bit for bit,
     in any process.
 
-    `info` holds numbers alone, under keys that stay: `scenario`, an index into `scenarios`, and `scenario_seed`; since
+    `info` holds numbers alone, all of them float64, under keys that stay: `scenario`, an index into `scenarios`, and
+    `scenario_seed`; `drawn_NAME`, what the seed has drawn for each parameter of any of the scenarios (of texts the
+    index among the choices, 0 where the scenario has no such parameter); since
     the start of the episode `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`, `red_lights`,
     `min_ttc_s`, the least time to collision (10 for none within 10 s, see `world.time_to_collision`), and `comfort`
     (the share of steps within nuPlan's bounds); `ttc_s`, the present one; `speed_mps`; `outcome`, `end_reason`,
@@ -64,11 +67,17 @@ class UniSceneEnv(gymnasium.Env):
         """Names of the scenarios, by their index in `info`."""
         return self.worlds.names
 
+    @property
+    def drawn(self) -> dict[str, float | str]:
+        """What the seed has drawn for this episode, by parameter of the scenario's file."""
+        return self.worlds.drawn(0)
+
     @tells_compiling
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Start an episode. `options` may set "scenario", one of those given, and its "scenario_seed".
+        """Start an episode. `options` may set "scenario", one of those given, its "scenario_seed", and "parameters",
+        values or ranges in place of those that the seed draws.
 
         Raises:
             InputError: an unknown option or an invalid value.
@@ -89,6 +98,17 @@ class UniSceneEnv(gymnasium.Env):
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
         self._steps, self._over = self._steps + 1, terminated or truncated
         return self._observation(), reward, terminated, truncated, _unbatched(result.info)
+
+    def expert_action(self, manners: Manners | None = None) -> Any:
+        """What the built-in driver would do now: a member of `action_space`, for imitation or as a baseline.
+
+        Args:
+            manners: of the driver, in place of the scenario's.
+
+        Raises:
+            InputError: the source has no driver: a recording.
+        """
+        return self.worlds.expert_action(0, manners)
 
     def edit(self, edit: Edit) -> None:
         """Change the world, see `uniscene_sim.edit`; the next step shows it, the next reset forgets it.
@@ -148,5 +168,6 @@ class UniSceneEnv(gymnasium.Env):
 
 
 def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the only world, as plain numbers and strings."""
-    return {k: _unbatched(v) if isinstance(v, dict) else v.tolist()[0] for k, v in info.items()}
+    """The entries of the only world: numbers as float64 whatever they count, the one type that JSON writes, that
+    Gymnasium's vector environments stack and that TorchRL reads."""
+    return {key: values[0] if values.ndim > 1 else np.float64(values[0]) for key, values in info.items()}

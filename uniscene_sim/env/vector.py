@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Dict
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, iterate
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from uniscene_sim.compute.compile_bar import tells_compiling
 from uniscene_sim.env.one_world import OneWorld
@@ -172,6 +172,16 @@ class UniSceneVectorEnv(VectorEnv):
         self._add_infos(info, entries, active)
         self._add_infos(info, self.worlds.info(begin), begin)
         return self._observation(), reward, terminated, truncated, info
+
+    def expert_actions(self) -> Any:
+        """What the built-in driver of each world would do now: a member of `action_space`.
+
+        Raises:
+            InputError: a source has no driver: a recording.
+        """
+        actions = [self.worlds.expert_action(i) for i in range(self.num_envs)]
+        batch: Any = create_empty_array(self.single_action_space, self.num_envs)
+        return concatenate(self.single_action_space, actions, batch)
 
     def edit(self, edit: Edit, worlds: Sequence[int] | None = None) -> None:
         """Change some worlds, or all of them, see `UniSceneEnv.edit`.

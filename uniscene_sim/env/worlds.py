@@ -15,18 +15,19 @@ import numpy as np
 from uniscene_sim import plugins
 from uniscene_sim.compute.last_used import LastUsed
 from uniscene_sim.compute.threads import map_threads
-from uniscene_sim.env.actions import action_type
+from uniscene_sim.control import Manners
+from uniscene_sim.env.actions import Intention, action_type
 from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.endings import Endings, ending_info
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
-from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
+from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
 from uniscene_sim.env.saved import Episode, SavedWorld, savable
-from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list, options_by_name
+from uniscene_sim.env.settings import ENDINGS, SPLITS, EnvSettings, name_list, options_by_name
 from uniscene_sim.env.shared import packed_tiles
-from uniscene_sim.errors import InputError, shown
+from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource, RunFacts, WindowEngine
@@ -42,6 +43,7 @@ from uniscene_sim.remote.simulator import RemoteSimulator
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
+from uniscene_sim.world.path_columns import X, Y
 
 __all__ = ["TickResult", "Worlds"]
 
@@ -50,7 +52,8 @@ _WORLD_BYTES, _COPIES = 2**20, 3
 _PLACES = 4  # maps whose window engines are kept though no world is there
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
-_ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
+_BEHIND_M = 5  # of the ego's centre, where its path begins for a driver: base_link is behind the centre
+_ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights", "blocked": "blocked"}
 
 
 class _Place(NamedTuple):
@@ -102,8 +105,11 @@ class Worlds:
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
-        drives = {what: drive_of(what, settings.source) for what in dict.fromkeys(given)}
+        fixed = settings.parameters
+        drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
         self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
+        self._parameters = sorted({name for drive in self.drives for name in drive.parameters})
+        self._require_parameters(fixed, "parameters")
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
@@ -111,8 +117,9 @@ class Worlds:
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
         self.action = action_type(settings.action)
-        self._weights, self._ends = reward_weights(settings.reward), frozenset(terminate_on)
+        self._reward, self._ends = Reward(settings.reward), frozenset(terminate_on)
         self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
+        self._first_seed = SPLITS[settings.split]
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # the same except for colour
@@ -157,13 +164,14 @@ class Worlds:
         return self._tick_us * 1e-6
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any] | None = None) -> Episode:
-        """Draw the next episode with a world's own random generator; `options` may set the scenario and its seed.
+        """Draw the next episode with a world's own random generator; `options` may set the scenario, its seed
+        and parameters.
 
         Raises:
             InputError: an unknown option or an invalid value.
         """
         given = options_by_name(options)
-        which, seed = int(random.integers(len(self.drives))), int(random.integers(2**31))
+        which, seed = int(random.integers(len(self.drives))), self._first_seed + int(random.integers(2**31))
         if (name := given.pop("scenario", None)) is not None:
             names = self.names
             name = Path(name).stem if isinstance(name, str | Path) and name not in names else name
@@ -172,9 +180,28 @@ class Worlds:
             which = names.index(name)
         if (wanted := given.pop("scenario_seed", None)) is not None:
             seed = bounds.WORLD_SEED.number(wanted, "options.scenario_seed")
+        own = given.pop("parameters", None)
         if given:
-            raise InputError(f"expected scenario, scenario_seed, got {', '.join(given)}", field="options")
-        return Episode(which, seed)
+            raise InputError(f"expected scenario, scenario_seed, parameters, got {', '.join(given)}", field="options")
+        self._require_parameters(own, "options.parameters")
+        return Episode(
+            which, seed, {name: v for name, v in (own or {}).items() if name in self.drives[which].parameters}
+        )
+
+    def _require_parameters(self, given: Any, where: str) -> None:
+        """InputError if values by name are none, or are of parameters that no scenario has."""
+        if not isinstance(given, Mapping | None):
+            raise InputError(f"expected values by name, got {shown(given)}", field=where)
+        for name in given or {}:
+            if name not in self._parameters:
+                known = f"some of {', '.join(self._parameters)}" if self._parameters else "none"
+                raise InputError(
+                    f"no parameter {shown(name)}{did_you_mean(name, self._parameters)}; expected {known}", field=where
+                )
+
+    def drawn(self, i: int) -> dict[str, float | str]:
+        """What the seed has drawn for the episode of world `i`, by parameter."""
+        return dict(getattr(self.world(i).source, "drawn", {}))
 
     def begin(self, i: int, episode: Episode) -> None:
         """Start an episode in world `i`, without observing it."""
@@ -207,30 +234,58 @@ class Worlds:
         after = self._measured[list(some)]
         finish_measurement(before, after, self.step_s)
         self._measured[list(some)] = after
-        terms = reward_terms(before, after, self.step_s)
         ends = Endings(
             over=np.array([world.source.done for world in worlds], dtype=bool),
             arrived=np.array([self._progress[i].arrived for i in some], dtype=bool),
             by_event=np.stack([(name in self._ends) & (after[counter] > before[counter])
                                for name, counter in _ENDS_ON.items()], axis=1),
         )  # fmt: skip
-        weighted = self._weights * terms
-        info = self.info(some, ends) | {f"reward_{name}": weighted[:, k].copy() for k, name in enumerate(TERMS)}
-        return TickResult(weighted.sum(axis=1), ends.terminated, ends.over & ~ends.terminated, info)
+        info = self._state_info(some, ends) | step_costs(before, after)
+        reward, terms = self._reward(reward_terms(before, after, self.step_s), info)
+        return TickResult(reward, ends.terminated, ends.over & ~ends.terminated, info | terms)
+
+    def expert_action(self, i: int, manners: Manners | None = None) -> Any:
+        """What the built-in driver of world `i` would do now, as a member of the action space.
+
+        Args:
+            i: index of the world.
+            manners: of the driver, in place of the scenario's.
+
+        Raises:
+            InputError: its source has no driver.
+        """
+        source, progress = self.world(i).source, self._progress[i]
+        if source.open_loop:
+            why = f"the source {source.name!r} has no built-in driver: its ego moves as recorded; expected a scenario"
+            raise InputError(why, field="scenario")
+        at = max(int(progress.bodies[0]["s"]) - _BEHIND_M, 0)
+        path = progress.paths[0, at : progress.counts[0]][:, [X, Y]]
+        frame = self.world(i).recent_layouts[-1]
+        control = source.driver_control() if manners is None else source.driver_control(manners)
+        return self.action.action_of(Intention(control, path), frame)
 
     def edit(self, i: int, edit: Edit) -> None:
         """Change world `i`, see `Simulator.edit`."""
         self.world(i).edit(edit)
 
-    def info(self, some: Sequence[int], ends: Endings | None = None) -> dict[str, Any]:
-        """Entries (n,) of `info` on the episodes of n worlds so far; None for those that have not ended."""
+    def info(self, some: Sequence[int]) -> dict[str, Any]:
+        """Entries (n,) of `info` at a reset of n worlds, with the keys of every step."""
+        measured = self._measured[list(some)]
+        state = self._state_info(some, Endings.none(len(measured)))
+        return state | step_costs(measured, measured) | no_terms(len(measured))
+
+    def _state_info(self, some: Sequence[int], ends: Endings) -> dict[str, Any]:
+        """Entries (n,) of `info` on the episodes of n worlds so far, and on how they end."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
         drawn = {
             "scenario": np.array([e.scenario for e in episodes], dtype=np.int64),
             "scenario_seed": np.array([e.seed for e in episodes], dtype=np.int64),
         }
+        for name in self._parameters:  # 0 where a scenario has none
+            of = [self.drives[e.scenario].parameters.get(name) for e in episodes]
+            values = [one.number(self.drawn(i)[name]) if one else 0.0 for i, one in zip(some, of, strict=True)]
+            drawn[f"drawn_{name}"] = np.array(values, dtype=np.float64)
         sources = [self.world(i).source for i in some]
-        ends = ends or Endings.none(len(sources))
         return drawn | episode_info(self._measured[list(some)]) | ending_info(sources, ends)
 
     def observe(self, some: Sequence[int]) -> None:
@@ -352,7 +407,7 @@ class Worlds:
     def _start_episode(self, i: int, episode: Episode) -> Simulator[LayoutSource]:
         """Set up the simulator of world `i` at the start of an episode."""
         drive, running = self.drives[episode.scenario], self._simulators[i]
-        source = drive.open(episode.seed)
+        source = drive.open(episode.seed, episode.parameters)
         place = _Place(source.map.ref, self._tiles_seed(drive))
         simulator = running[1] if running and running[0] == place else self._simulator(source, place.seed)
         self.episodes[i], self._simulators[i] = episode, (place, simulator)
