@@ -158,8 +158,20 @@ def build_parser() -> Parser:
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure speed, and what others make of our sweeps")
-    parts = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling", "ros2", "carla", "consumers", "serve",
-             "device")
+    parts = (
+        "cameras",
+        "lidar",
+        "tiles",
+        "ticks",
+        "record",
+        "env",
+        "scaling",
+        "ros2",
+        "carla",
+        "consumers",
+        "serve",
+        "device",
+    )
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
                        help=f"{', '.join(parts)} (default: all but the last five)")  # fmt: skip
     bench.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")

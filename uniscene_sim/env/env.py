@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Dict
 
+from uniscene_sim.compute.compile_bar import tells_compiling
 from uniscene_sim.control import Manners
 from uniscene_sim.env.render import FPS, MODES, Window, render_world
 from uniscene_sim.env.saved import SavedEnv
@@ -71,6 +72,7 @@ class UniSceneEnv(gymnasium.Env):
         """What the seed has drawn for this episode, by parameter of the scenario's file."""
         return self.worlds.drawn(0)
 
+    @tells_compiling
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -85,6 +87,7 @@ class UniSceneEnv(gymnasium.Env):
         self._steps, self._over = 0, False
         return self._observation(), _unbatched(self.worlds.info([0]))
 
+    @tells_compiling
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Drive for `step_ms`.
 
