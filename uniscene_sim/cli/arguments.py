@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from uniscene_sim import __version__
-from uniscene_sim.errors import InputError, one_line, said
+from uniscene_sim.errors import InputError, one_line, said, shown
 from uniscene_sim.limits.numbers import real_number, whole_number
 from uniscene_sim.storage.output_file import Outputs, told
 
@@ -25,6 +25,7 @@ __all__ = [
     "add_record_options",
     "json_writer",
     "named_as_typed",
+    "parameter_argument",
     "path_argument",
     "positive_integer",
     "real_argument",
@@ -99,6 +100,19 @@ def seed_argument(text: str) -> int:
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"expected a whole number in [0, 2^32), got {value}")
     return value
+
+
+def parameter_argument(text: str) -> tuple[str, float | str]:
+    """NAME=VALUE: the name, and the value as a number if it is one."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {shown(text)}")
+    for number in whole_number, real_number:
+        try:
+            return name, number(value)
+        except ValueError:
+            continue
+    return name, value
 
 
 def positive_integer(text: str) -> int:

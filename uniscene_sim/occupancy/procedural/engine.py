@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 
@@ -59,8 +60,16 @@ class ProceduralOccupancy:
     def __init__(self, static_map: StaticMap, seed: int):
         self.cache_key = source_key(__name__, type(static_map).__module__)  # ground and paint are the map's
         self.map, self.seed = static_map, seed
-        self._objects = plan_map(static_map, seed)
-        self._reach = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
+
+    @cached_property
+    def _objects(self) -> np.ndarray:
+        """Planned with the first tile: who observes no sensor needs none, and another town each episode."""
+        return plan_map(self.map, self.seed)
+
+    @cached_property
+    def _reach(self) -> np.ndarray:
+        reach: np.ndarray = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
+        return reach
 
     def tile(self, ix: int, iy: int) -> Tile:
         """The tile at [64 ix, 64 iy), made anew at each call."""
