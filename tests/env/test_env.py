@@ -58,7 +58,8 @@ def random_actions(count, seed=0):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_passes_gymnasiums_checker_without_a_warning(name):
+def test_every_preset_passes_gymnasiums_checker_without_a_warning(name, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # it tries the mode "human", too
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         env = gymnasium.make(name, render_mode="rgb_array")
@@ -588,17 +589,19 @@ def test_a_step_before_the_first_reset_is_refused():
 
 def test_gymnasiums_wrapper_records_a_video(tmp_path):
     pytest.importorskip("moviepy")
-    env = RecordVideo(gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="rgb_array"), str(tmp_path))
+    own = gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="rgb_array")
+    env = RecordVideo(own, str(tmp_path / "videos"))
     env.reset(seed=0)
     for _ in range(5):
         env.step(GO)
     env.close()
-    with av.open(str(next(tmp_path.glob("*.mp4")))) as video:
+    with av.open(str(next(tmp_path.rglob("*.mp4")))) as video:
         frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(frames) == 6 and frames[0].shape == (424, 400, 3) and frames[0].std() > 10.0
 
 
 def test_pictures_and_a_window(monkeypatch):
+    pygame = pytest.importorskip("pygame")
     env = gymnasium.make("UniSceneCamera-v0", scenario="cut_in", render_mode="rgb_array")
     env.reset(seed=0)
     picture = env.render()
@@ -607,7 +610,8 @@ def test_pictures_and_a_window(monkeypatch):
     for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(InputError, match=r"^render_mode: 'human' needs a display, and there is none here; use 'rgb_ar"):
-        gymnasium.make("UniScene-v0", render_mode="human")
+        gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="human").reset(seed=0)
+    pygame.display.quit()
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="human")
     env.reset(seed=0)

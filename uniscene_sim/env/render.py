@@ -68,10 +68,6 @@ class Window:
             pygame.display.init()
         except pygame.error as error:
             raise InputError(f"'human' needs a display: {error}; use 'rgb_array'", field="render_mode") from error
-        driver = pygame.display.get_driver()
-        if driver in _UNSEEN and "SDL_VIDEODRIVER" not in os.environ:  # what SDL falls back to
-            pygame.display.quit()
-            raise InputError("'human' needs a display, and there is none here; use 'rgb_array'", field="render_mode")
         self._window: Any = None
 
     @classmethod
@@ -86,9 +82,17 @@ class Window:
         return cls() if mode == "human" else None
 
     def show(self, picture: np.ndarray) -> None:
-        """Show a picture uint8 (H, W, 3)."""
+        """Show a picture uint8 (H, W, 3).
+
+        Raises:
+            InputError: there is no display.
+        """
         height, width = picture.shape[:2]
         if self._window is None:
+            fallen_back = "SDL_VIDEODRIVER" not in os.environ  # nobody has asked for a driver that shows nothing
+            if fallen_back and self._pygame.display.get_driver() in _UNSEEN:
+                why = "'human' needs a display, and there is none here; use 'rgb_array', or SDL_VIDEODRIVER=dummy"
+                raise InputError(why, field="render_mode")
             self._window = self._pygame.Window("uniscene_sim", (width, height))
         self._window.get_surface().blit(self._pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
         self._pygame.event.pump()
