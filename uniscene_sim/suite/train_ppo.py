@@ -110,7 +110,8 @@ def _train(name: str, settings: Mapping[str, Any], recipe: PpoRecipe) -> tuple[l
         seed=recipe.seed,
     )
     model.learn(recipe.steps, callback=Bar())
-    keys = list(model.policy.features_extractor.extractors)
+    extractor: Any = model.policy.features_extractor
+    keys: list[str] = list(extractor.extractors)
     statistics = [env.obs_rms[key] for key in keys]
     tensors = {
         "mean": np.concatenate([s.mean.ravel() for s in statistics]),
