@@ -113,6 +113,7 @@ def build_parser() -> Parser:
     export.add_argument("file", type=path_argument, metavar="FILE", help="recording (.mcap)")
     export.add_argument("--to", required=True, choices=("nuscenes", "kitti", "ros2bag"), help="format")
     export.add_argument("--out", type=path_argument, required=True, help="new or empty folder")
+    export.also_typed = {"simulator": "--to", "recording": "--to"}
     export.set_defaults(command=_export)
 
     page = commands.add_parser("page", help="a recording as one HTML page that needs no network")

@@ -54,7 +54,7 @@ class UniSceneEnv(gymnasium.Env):
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
-        self._steps, self._over = 0, False
+        self._steps, self._over, self._warned = 0, False, False
         self._around = WrappersAround()
 
     @property
@@ -84,7 +84,7 @@ class UniSceneEnv(gymnasium.Env):
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
-        self._steps, self._over = 0, False
+        self._steps, self._over, self._warned = 0, False, False
         return self._observation(), _unbatched(self.worlds.info([0]))
 
     @tells_compiling
@@ -94,6 +94,9 @@ class UniSceneEnv(gymnasium.Env):
         Raises:
             InputError: NaN, or not in the action space; the world is unchanged.
         """
+        if self._over and not self._warned:
+            gymnasium.logger.warn("The episode is over: call reset(). What steps return from now on means nothing.")
+            self._warned = True
         result = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
         self._steps, self._over = self._steps + 1, terminated or truncated
@@ -140,7 +143,7 @@ class UniSceneEnv(gymnasium.Env):
             raise InputError("expected what get_state() gave", field="state")
         self.worlds.restore(0, state.world)
         self.np_random.bit_generator.state = state.generator
-        self._steps, self._over = state.steps, state.over
+        self._steps, self._over, self._warned = state.steps, state.over, False
         given = self._observation(), _unbatched(self.worlds.info([0]))
         self._around.resume(state.steps, given)
         return given

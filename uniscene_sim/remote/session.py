@@ -153,7 +153,7 @@ class Session:
     def _said(self, lost: Lost, patience_s: float, first: bool) -> str:
         what = "cannot be reached" if first else f"is gone, and did not come back within {patience_s:g} s"
         wants_tls = first and self.remote.tls_ca is None and str(lost) == "Socket closed"
-        tls = ", and --tls-ca if that has --tls-cert" if wants_tls else ""
+        tls = ", and `tls_ca` if that has a certificate" if wants_tls else ""
         return f"{self.remote.address} {what} ({lost}); expected a running `uniscene-sim serve`{tls}"
 
 
