@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Dict
+from gymnasium.spaces import Dict, Discrete
 
 from uniscene_sim.env.render import FPS, MODES, Window, render_world
 from uniscene_sim.env.settings import EnvSettings
@@ -85,6 +85,25 @@ class UniSceneEnv(gymnasium.Env):
         """
         self.worlds.edit(0, edit)
 
+    def get_available_actions(self) -> list[int]:
+        """The actions that can be taken now, of discrete actions; as in highway-env.
+
+        Raises:
+            InputError: actions are not discrete.
+        """
+        return np.flatnonzero(self.action_masks()).tolist()
+
+    def action_masks(self) -> np.ndarray:
+        """Which actions can be taken now, bool (n,), of discrete actions; MaskablePPO of sb3-contrib asks for it.
+
+        Raises:
+            InputError: actions are not discrete.
+        """
+        if not isinstance(self.action_space, Discrete):
+            raise InputError("only discrete actions have a mask; expected meta or discrete", field="action")
+        mask = self.worlds.action_mask(0)
+        return np.ones(self.action_space.n, bool) if mask is None else mask.astype(bool)
+
     def render(self) -> np.ndarray | None:
         """The world from above beside the first camera's image, uint8 (H, W, 3), in the mode "rgb_array"."""
         return render_world(self.worlds, 0) if self.render_mode == "rgb_array" else None
@@ -122,5 +141,5 @@ class UniSceneEnv(gymnasium.Env):
 
 
 def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the only world, as plain numbers and strings."""
-    return {k: _unbatched(v) if isinstance(v, dict) else v.tolist()[0] for k, v in info.items()}
+    """The entries of the only world: plain numbers, and arrays where an entry has several."""
+    return {k: v[0].copy() if v.ndim > 1 else v.tolist()[0] for k, v in info.items()}

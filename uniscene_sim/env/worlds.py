@@ -16,7 +16,7 @@ import numpy as np
 from uniscene_sim import plugins
 from uniscene_sim.assembly import tile_store
 from uniscene_sim.compute.threads import map_threads
-from uniscene_sim.env.actions import action_type
+from uniscene_sim.env.actions import Situation, action_type
 from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.endings import Endings, ending_info
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
@@ -84,6 +84,7 @@ class SavedWorld:
     records: dict[str, Any]
     measured: np.ndarray  # () MEASUREMENT_DTYPE
     progress: Any = None
+    aim: Any = None  # of the action type
 
 
 class Worlds:
@@ -154,6 +155,7 @@ class Worlds:
         self._window_engines: dict[tuple[str, int], WindowEngine] = {}
         self._simulators: list[dict[int, Simulator[LayoutSource]]] = [{} for _ in range(count)]
         self._progress: list[Progress] = [None] * count  # type: ignore[list-item]
+        self._aims: list[Any] = [None] * count
         self.episodes: list[Episode | None] = [None] * count
         self._records: list[dict[str, Any]] = [{} for _ in range(count)]
         self._measured = np.zeros(count, MEASUREMENT_DTYPE)
@@ -194,6 +196,7 @@ class Worlds:
         self._records[i] = {}
         self._measured[i] = np.zeros((), MEASUREMENT_DTYPE)
         write_measurement(self._progress[i], self._measured[i])
+        self._aims[i] = self.action.first_aim(self._situation(i))
 
     def advance(self, some: Sequence[int], actions: Sequence[Any]) -> TickResult:
         """Advance some worlds by a tick, each with its action, without observing them.
@@ -206,11 +209,14 @@ class Worlds:
             InputError: an action is not in the action space; all worlds are unchanged.
         """
         worlds = [self.world(i) for i in some]
-        controls = [self.action.control(a, w.recent_layouts[-1]) for a, w in zip(actions, worlds, strict=True)]
+        commands = [
+            self.action.command(a, self._situation(i), self._aims[i]) for a, i in zip(actions, some, strict=True)
+        ]
         before = self._measured[list(some)]
 
         def move(k: int) -> None:
-            worlds[k].advance(controls[k])
+            worlds[k].advance(commands[k].control)
+            self._aims[some[k]] = commands[k].aim
             progress = self._progress[some[k]]
             progress.update(worlds[k].tick_layouts)
             write_measurement(progress, self._measured[some[k]])
@@ -243,7 +249,14 @@ class Worlds:
         }
         sources = [self.world(i).source for i in some]
         ends = ends or Endings.none(len(sources))
+        masks = [mask for i in some if (mask := self.action_mask(i)) is not None]
+        if masks:
+            drawn["action_mask"] = np.stack(masks)
         return drawn | episode_info(self._measured[list(some)]) | ending_info(sources, ends)
+
+    def action_mask(self, i: int) -> np.ndarray | None:
+        """Which actions world `i` can take now, int8 (n,); None of an action type whose actions always can."""
+        return self.action.mask(self._situation(i), self._aims[i])
 
     def observe(self, some: Sequence[int]) -> None:
         """Simulate the sensors of some worlds and write their observations into `out`."""
@@ -281,6 +294,7 @@ class Worlds:
             dict(self._records[i]),
             self._measured[i].copy(),
             self._progress[i].save(),
+            self._aims[i],
         )
 
     def check(self, saved: SavedWorld) -> None:
@@ -307,7 +321,7 @@ class Worlds:
         self._progress[i].restore(saved.progress)
         world.resume(saved.recent_layouts, saved.memory)
         self._records[i] = dict(saved.records)
-        self._measured[i] = saved.measured
+        self._measured[i], self._aims[i] = saved.measured, saved.aim
 
     def close(self) -> None:
         """Finish recordings, leave live worlds and the server."""
@@ -328,6 +342,10 @@ class Worlds:
         if episode is None:
             raise RuntimeError("call reset() before the first step")
         return self._simulators[i][episode.scenario]
+
+    def _situation(self, i: int) -> Situation:
+        world = self.world(i)
+        return Situation(world.recent_layouts[-1], self._progress[i], world.map, self.step_s)
 
     def _identity(self, episode: Episode) -> tuple[Any, ...]:
         drive = self.drives[episode.scenario]
