@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from uniscene_sim.control import NORMAL, Manners
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Edit, EgoVehicle, Style
 from uniscene_sim.limits import bounds
@@ -61,6 +62,7 @@ class EgoSpec:
     route_m: float | None = None  # length of a route without a goal; None: as far as the ego can get
     trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m): driven instead of a route
     vehicle: EgoVehicle = field(default_factory=EgoVehicle)
+    manners: Manners = NORMAL  # of the built-in driver
 
     def __post_init__(self) -> None:
         check_numbers(
@@ -80,6 +82,7 @@ class AgentSpec:
     goal: tuple[float, float] | None = None
     trajectory: tuple[tuple[float, float, float], ...] = ()  # (t s, x m, y m)
     size: tuple[float, float, float] | None = None
+    manners: Manners = NORMAL  # of behaviour "traffic"
 
     def __post_init__(self) -> None:
         check_numbers(self, speed_mps=bounds.SPEED_MPS)
@@ -137,9 +140,13 @@ class Event:
 class TrafficSpec:
     vehicles_per_km: float = 0.0  # of driving lane around the ego
     pedestrians: int = 0
+    manners: Manners = NORMAL  # of the vehicles
+    spread: float = 0.0  # share by which each vehicle's numbers of manners differ from these at most, by the seed
 
     def __post_init__(self) -> None:
-        check_numbers(self, vehicles_per_km=bounds.VEHICLES_PER_KM, pedestrians=bounds.PEDESTRIANS)
+        check_numbers(
+            self, vehicles_per_km=bounds.VEHICLES_PER_KM, pedestrians=bounds.PEDESTRIANS, spread=bounds.SPREAD
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

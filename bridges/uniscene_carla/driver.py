@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from uniscene_sim.control import Control
+from uniscene_sim.control import NORMAL, Control
 from uniscene_sim.layout import LayoutFrame, SignalState
 from uniscene_sim.maps.elements import FREE_SPEED_MPS, Route
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
+from uniscene_sim.world.bodies import make_body
 from uniscene_sim.world.ego import EgoState, pure_pursuit
-from uniscene_sim.world.traffic.idm import STANDSTILL_GAP_M, idm
+from uniscene_sim.world.traffic.idm import idm
 
 __all__ = ["RouteDriver"]
 
@@ -46,12 +47,13 @@ class RouteDriver:
         nose = vehicle.rear_axle_to_centre_m + 0.5 * vehicle.length_m
         gap, leader = self._leader(layout, nose)
         wish = float(self._limits[self._at : self._at + max(int(2.0 * speed), 5)].min(initial=FREE_SPEED_MPS))
-        accel = idm(speed, wish, gap, leader)
+        me = make_body(0, AgentClass.CAR, pose.x, pose.y, pose.z, pose.yaw, speed=speed)[()]
+        accel = idm(me, wish, gap, leader)
         stops = [at for at, signal in self._stops if layout.signals[signal] in (SignalState.RED, SignalState.YELLOW)]
         for at in [*stops, len(path) - 1]:
             ahead = at - self._at - nose
             if 0.0 < ahead < _SEES_M or at == len(path) - 1:
-                accel = min(accel, idm(speed, wish, max(ahead + STANDSTILL_GAP_M - 0.6, 0.1), 0.0))
+                accel = min(accel, idm(me, wish, max(ahead + NORMAL.gap_m - 0.6, 0.1), 0.0))
         return Control(float(np.clip(steer, -vehicle.max_steer_rad, vehicle.max_steer_rad)), float(accel))
 
     def _leader(self, layout: LayoutFrame, nose: float) -> tuple[float, float]:

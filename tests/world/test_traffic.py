@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.world.plain_world import on_road
+from uniscene_sim.control import NORMAL
 from uniscene_sim.geometry import boxes_overlap
 from uniscene_sim.maps.elements import Crossing, Lane
 from uniscene_sim.maps.load import load_map
@@ -19,7 +20,6 @@ from uniscene_sim.world.bodies import BODY_DTYPE, MotionMode
 from uniscene_sim.world.path_columns import LANE, LIMIT, X
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.traffic.conflict_table import HOW, MERGE, OTHER, RULE, ConflictTable
-from uniscene_sim.world.traffic.idm import HEADWAY_S, STANDSTILL_GAP_M
 from uniscene_sim.world.traffic.population import HIDDEN_M
 from uniscene_sim.world.traffic.vehicle_rules import traffic_accelerations
 
@@ -65,7 +65,7 @@ def test_platoon_keeps_the_headway_and_flow_of_theory(leader_mps):
         bodies["s"] += 0.01 * bodies["speed"]
         bodies["x"] = bodies["s"]
     gaps = -np.diff(bodies["s"]) - length
-    theory = (STANDSTILL_GAP_M + leader_mps * HEADWAY_S) / np.sqrt(1.0 - (leader_mps / desired) ** 4)
+    theory = (NORMAL.gap_m + leader_mps * NORMAL.headway_s) / np.sqrt(1.0 - (leader_mps / desired) ** 4)
     flow, expected = leader_mps / (gaps.mean() + length), leader_mps / (theory + length)
     print(f"gap {gaps.mean():.2f} m (theory {theory:.2f}), flow {3600 * flow:.0f}/h (theory {3600 * expected:.0f})")
     assert np.abs(gaps / theory - 1.0).max() < 0.02

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from tests.world.plain_world import contacts_with_agents, step_ego
-from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.control import NORMAL, Control, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose, box_corners, boxes_overlap
 from uniscene_sim.layout import EgoVehicle, Light, SignalState
@@ -25,7 +25,6 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.ego import EgoState
 from uniscene_sim.world.scenario_source import ScenarioSource
-from uniscene_sim.world.traffic.idm import HEADWAY_S, STANDSTILL_GAP_M
 
 
 def lane(index: int, y: float, **fields) -> Lane:
@@ -107,7 +106,7 @@ def test_idm_follows_at_the_equilibrium_gap(road):
     drive(source, 45.0)
     front, back = source.state.bodies[1], source.state.bodies[0]
     gap = front["x"] - back["x"] - 0.5 * (front["length"] + back["length"])
-    theory = (STANDSTILL_GAP_M + 8.0 * HEADWAY_S) / np.sqrt(1.0 - (8.0 / 15.0) ** 4)
+    theory = (NORMAL.gap_m + 8.0 * NORMAL.headway_s) / np.sqrt(1.0 - (8.0 / 15.0) ** 4)
     print(f"IDM gap {gap:.3f} m, theory {theory:.3f} m")
     assert abs(gap - theory) < 0.15 and abs(back["speed"] - 8.0) < 0.05
 

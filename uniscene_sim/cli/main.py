@@ -24,6 +24,7 @@ from uniscene_sim.cli.arguments import (
 )
 from uniscene_sim.cli.capture import add_capture
 from uniscene_sim.cli.console import on_console
+from uniscene_sim.cli.demonstrations import add_demonstrations
 from uniscene_sim.cli.lift import add_lift
 from uniscene_sim.cli.models import add_commands
 from uniscene_sim.cli.replay import add_replay
@@ -162,6 +163,7 @@ def build_parser() -> Parser:
     bench.set_defaults(command=_bench)
 
     add_commands(commands)
+    add_demonstrations(commands)
 
     warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
     warmup.set_defaults(command=_warmup)

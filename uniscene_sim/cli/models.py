@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uniscene_sim.cli.arguments import Parser, json_writer, path_argument, positive_integer, real_argument, rig_of
+from uniscene_sim.cli.driving import add_driver_training, add_driving_evaluation
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.output_file import Outputs, told
 
@@ -77,6 +78,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     sensor.add_argument("--out", type=path_argument, default=Path("sensor.json"), metavar="FILE",
                         help="file of the constants (default: sensor.json)")  # fmt: skip
     sensor.set_defaults(command=_train_sensor)
+    add_driver_training(names)
 
     evaluation = commands.add_parser("eval", help="evaluate a model on held-out towns")
     names = evaluation.add_subparsers(required=True, metavar="NAME")
@@ -152,6 +154,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     appearance.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     appearance.add_argument("--device", **_DEVICE)
     appearance.set_defaults(command=_eval_appearance)
+    add_driving_evaluation(names)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
         one.add_argument("--data", type=path_argument, help=f"{what} of towns (default: made for this evaluation)")
         one.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")

@@ -2,96 +2,40 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any
-
 import numpy as np
-from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.spaces import Box, Discrete
 
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.env.lane_keeping import LaneSides, lane_trajectory, lanes_kept
-from uniscene_sim.env.progress import Progress
+from uniscene_sim.env.action_type import (
+    ActionType,
+    DirectAction,
+    Intention,
+    alternating,
+    clipped_action,
+    control_now,
+    number_of,
+)
+from uniscene_sim.env.meta_actions import MetaAction
 from uniscene_sim.errors import InputError, shown
+from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.maps.static_map import StaticMap
 
 __all__ = [
     "ACTIONS",
     "ActionType",
-    "Command",
     "ContinuousAction",
     "DiscreteAction",
-    "LaneAim",
-    "Meta",
+    "Intention",
     "MetaAction",
-    "Situation",
+    "ReversingAction",
     "WaypointAction",
     "action_type",
 ]
 
-
-@dataclass(frozen=True)
-class Situation:
-    """A world as an action finds it.
-
-    Args:
-        frame: the current layout.
-        progress: the ego's, along its route.
-        map: the static map.
-        step_s: how long the action lasts, s.
-    """
-
-    frame: LayoutFrame
-    progress: Progress
-    map: StaticMap
-    step_s: float
+_JOINS_M = 6.0  # way on which what separates a body from its path falls to a third
 
 
-@dataclass(frozen=True)
-class Command:
-    """What an action comes to: a control, and what its type keeps in mind until the next action of this world."""
-
-    control: Control | Trajectory
-    aim: Any = None
-
-
-class ActionType(ABC):
-    """A space of actions, and the control that an action stands for.
-
-    What a type keeps in mind from action to action, its aim, is a value of its own, so that a world can be saved and
-    many worlds can share the type; most types have none.
-    """
-
-    space: Space[Any]
-
-    @abstractmethod
-    def control(self, action: np.ndarray, frame: LayoutFrame) -> Control | Trajectory:
-        """The control for an action, given the current layout.
-
-        Raises:
-            InputError: the action is not in the space.
-        """
-
-    def first_aim(self, situation: Situation) -> Any:
-        """The aim with which an episode begins."""
-        return None
-
-    def command(self, action: np.ndarray, situation: Situation, aim: Any) -> Command:
-        """The control for an action, and the aim from then on.
-
-        Raises:
-            InputError: the action is not in the space.
-        """
-        return Command(self.control(action, situation.frame))
-
-    def mask(self, situation: Situation, aim: Any) -> np.ndarray | None:
-        """Which actions can be taken now, int8 (n,); None of a type whose actions always can."""
-        return None
-
-
-class ContinuousAction(ActionType):
+class ContinuousAction(DirectAction):
     """Steering (left positive) and acceleration in [-1, 1], as shares of the vehicle's limits: 1 is full throttle, -1
     full braking. Values outside are clipped."""
 
@@ -99,24 +43,64 @@ class ContinuousAction(ActionType):
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Control:
         vehicle = frame.ego_vehicle
-        steer, accel = _clipped(action, self.space)
+        steer, accel = clipped_action(action, self.space)
         limit = vehicle.max_accel_mps2 if accel > 0.0 else vehicle.max_brake_mps2
         return Control(float(steer) * vehicle.max_steer_rad, float(accel) * limit)
 
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """The same control, but for what lies beyond the vehicle's limits."""
+        vehicle, control = frame.ego_vehicle, control_now(intention, frame)
+        limit = vehicle.max_accel_mps2 if control.accel_mps2 > 0.0 else vehicle.max_brake_mps2
+        share = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
+        return share.clip(-1.0, 1.0)
 
-class DiscreteAction(ActionType):
-    """5 steering angles (-0.2, -0.05, 0, 0.05, 0.2 rad), the faster index, times 3 accelerations (-4, 0, 2 m/s2)."""
 
-    STEER_RAD = (-0.2, -0.05, 0.0, 0.05, 0.2)
+class ReversingAction(DirectAction):
+    """Steering (left positive) and acceleration in [-1, 1], as shares of the vehicle's limits, forwards and backwards:
+    what is below 0 brakes, and drives backwards once the ego stands. Values outside are clipped."""
+
+    space = Box(-1.0, 1.0, (2,), np.float32)
+
+    def control(self, action: np.ndarray, frame: LayoutFrame) -> Control:
+        steer, accel = clipped_action(action, self.space)
+        vehicle = frame.ego_vehicle
+        return Control(
+            float(steer) * vehicle.max_steer_rad, abs(float(accel)) * vehicle.max_accel_mps2, bool(accel < 0)
+        )
+
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """The same control, but for what lies beyond the vehicle's limits."""
+        vehicle, control = frame.ego_vehicle, control_now(intention, frame)
+        accel = -control.accel_mps2 if control.reverse else control.accel_mps2
+        share = np.array([control.steer_rad / vehicle.max_steer_rad, accel / vehicle.max_accel_mps2], np.float32)
+        return share.clip(-1.0, 1.0)
+
+
+class DiscreteAction(DirectAction):
+    """5 steering angles (-0.3, -0.05, 0, 0.05, 0.3 rad), the faster index, times 3 accelerations (-4, 0, 2 m/s2).
+
+    The largest angles turn a sedan on 9 m, as junctions need.
+    """
+
+    STEER_RAD = (-0.3, -0.05, 0.0, 0.05, 0.3)
     ACCEL_MPS2 = (-4.0, 0.0, 2.0)
     space = Discrete(len(STEER_RAD) * len(ACCEL_MPS2))
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Control:
-        accel, steer = divmod(_number_of(action, self.space), len(self.STEER_RAD))
+        accel, steer = divmod(number_of(action, self.space), len(self.STEER_RAD))
         return Control(self.STEER_RAD[steer], self.ACCEL_MPS2[accel])
 
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.int64:
+        """The nearest acceleration, and of the angles on either side of the wanted one now this and now that, so that
+        their mean is the wanted one: the nearest would leave the lane in a bend. Time chooses, so that equal layouts
+        give equal actions."""
+        control = control_now(intention, frame)
+        steer = alternating(self.STEER_RAD, control.steer_rad, frame.stamp_us)
+        accel = int(np.argmin(np.abs(np.array(self.ACCEL_MPS2) - control.accel_mps2)))
+        return np.int64(accel * len(self.STEER_RAD) + steer)
 
-class WaypointAction(ActionType):
+
+class WaypointAction(DirectAction):
     """Positions of base_link in 0.5, 1, ... 3 s, relative to the current base_link: x forward and y left, in [-1, 1].
 
     For a waypoint in t seconds, x stands for (1 + x) / 2 * 30 t m and y for y * 5 t m; x = -1 for all stops the ego.
@@ -127,86 +111,29 @@ class WaypointAction(ActionType):
     space = Box(-1.0, 1.0, (6, 2), np.float32)
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Trajectory:
-        share = _clipped(action, self.space)
+        share = clipped_action(action, self.space)
         points = np.zeros((len(self.TIMES_S) + 1, 3))
         points[1:, 0] = 0.5 * (1.0 + share[:, 0]) * self.FORWARD_MPS * self.TIMES_S
         points[1:, 1] = share[:, 1] * self.LATERAL_MPS * self.TIMES_S
         in_map = frame.ego_pose.apply(points)
         return Trajectory(np.column_stack([[0.0, *self.TIMES_S], in_map[:, :2]]))
 
-
-class Meta(IntEnum):
-    """Actions of `MetaAction`, numbered as in highway-env."""
-
-    LANE_LEFT = 0
-    IDLE = 1
-    LANE_RIGHT = 2
-    FASTER = 3
-    SLOWER = 4
-
-
-@dataclass(frozen=True)
-class LaneAim:
-    """The lane and the speed that the driver below meta-actions keeps.
-
-    Args:
-        lanes_left: number of lanes to the left of the route's lane; negative: to the right.
-        speed_mps: one of `MetaAction.SPEEDS_MPS`.
-    """
-
-    lanes_left: int
-    speed_mps: float
-
-
-class MetaAction(ActionType):
-    """What to do next, as in highway-env: 0 LANE_LEFT, 1 IDLE, 2 LANE_RIGHT, 3 FASTER, 4 SLOWER.
-
-    A built-in driver keeps the lane and a speed among 0, 3, ... 30 m/s, see `env.lane_keeping`; it heeds neither lights
-    nor others. FASTER and SLOWER aim at the set point next to the present speed. What cannot be done, such as a change
-    to a lane that is not there, is IDLE; `info["action_mask"]` says what can.
-    """
-
-    SPEEDS_MPS = np.arange(0.0, 31.0, 3.0)
-    space = Discrete(len(Meta))
-
-    def control(self, action: np.ndarray, frame: LayoutFrame) -> Control | Trajectory:
-        raise NotImplementedError("it has an aim: call command()")
-
-    def first_aim(self, situation: Situation) -> LaneAim:
-        return LaneAim(0, float(self.SPEEDS_MPS[self._set_point(situation)]))
-
-    def command(self, action: np.ndarray, situation: Situation, aim: LaneAim) -> Command:
-        meta, progress = Meta(_number_of(action, self.space)), situation.progress
-        if not self.mask(situation, aim)[meta]:
-            meta = Meta.IDLE
-        lanes, speed = aim.lanes_left + (meta == Meta.LANE_LEFT) - (meta == Meta.LANE_RIGHT), aim.speed_mps
-        if meta in (Meta.FASTER, Meta.SLOWER):
-            speed = float(self.SPEEDS_MPS[self._set_point(situation) + (1 if meta == Meta.FASTER else -1)])
-        aim = LaneAim(self._kept(situation, lanes), speed)
-        pose, ego = situation.frame.ego_pose, progress.bodies[0]
-        along = ego["s"] - situation.frame.ego_vehicle.rear_axle_to_centre_m
-        points = lane_trajectory(
-            np.array([pose.x, pose.y, pose.yaw]), max(float(ego["speed"]), 0.0), progress.paths[0], progress.counts[0],
-            along, aim.lanes_left, aim.speed_mps, situation.step_s + 2.0, LaneSides.of(situation.map),
-        )  # fmt: skip
-        return Command(Trajectory(points), aim)
-
-    def mask(self, situation: Situation, aim: LaneAim) -> np.ndarray:
-        here, speed = self._kept(situation, aim.lanes_left), self._set_point(situation)
-        mask = np.ones(len(Meta), np.int8)
-        mask[Meta.LANE_LEFT] = self._kept(situation, here + 1) == here + 1
-        mask[Meta.LANE_RIGHT] = self._kept(situation, here - 1) == here - 1
-        mask[Meta.FASTER], mask[Meta.SLOWER] = speed < len(self.SPEEDS_MPS) - 1, speed > 0
-        return mask
-
-    def _set_point(self, situation: Situation) -> int:
-        """Index of the set point nearest to the present speed."""
-        return int(np.abs(self.SPEEDS_MPS - situation.progress.motion[0]).argmin())
-
-    def _kept(self, situation: Situation, lanes_left: int) -> int:
-        progress, sides = situation.progress, LaneSides.of(situation.map)
-        ego = progress.bodies[0]
-        return int(lanes_kept(progress.paths[0], progress.counts[0], ego["s"], ego["speed"], lanes_left, sides))
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """Points on the way at the times that the acceleration gives, as if it stayed; points of a trajectory."""
+        pose, control = frame.ego_pose, intention.control
+        if isinstance(control, Trajectory):
+            t, x, y = control.points.T
+            points = np.column_stack([np.interp(self.TIMES_S, t, x), np.interp(self.TIMES_S, t, y)])
+        else:
+            speed = float(frame.ego_velocity @ pose.rotation[:, 0])
+            braked = max(speed, 0.0) / max(-control.accel_mps2, 1e-9)  # it stands from then on
+            t = np.minimum(self.TIMES_S, braked)
+            points = _points_ahead(intention.path, pose, speed * t + 0.5 * control.accel_mps2 * t * t)
+        c, s = np.cos(pose.yaw), np.sin(pose.yaw)
+        dx, dy = points[:, 0] - pose.x, points[:, 1] - pose.y
+        forward, left = (c * dx + s * dy) / self.TIMES_S, (c * dy - s * dx) / self.TIMES_S
+        share = np.column_stack([2.0 * forward / self.FORWARD_MPS - 1.0, left / self.LATERAL_MPS])
+        return share.clip(-1.0, 1.0).astype(np.float32)
 
 
 ACTIONS: dict[str, type[ActionType]] = {
@@ -214,6 +141,7 @@ ACTIONS: dict[str, type[ActionType]] = {
     "discrete": DiscreteAction,
     "waypoints": WaypointAction,
     "meta": MetaAction,
+    "reversing": ReversingAction,
 }
 
 
@@ -228,25 +156,21 @@ def action_type(name: str) -> ActionType:
     return ACTIONS[name]()
 
 
-def _number_of(action: Any, space: Discrete) -> int:
-    number = _as_array(action)
-    if number.size != 1 or number.dtype.kind not in "iu" or not 0 <= number.item() < space.n:
-        raise InputError(f"must be a whole number below {space.n}, got {shown(action)}", field="action")
-    return int(number.item())
-
-
-def _clipped(action: np.ndarray, space: Box) -> np.ndarray:
-    values = _as_array(action, np.float64)
-    if values.shape != space.shape or not np.isfinite(values).all():
-        raise InputError(f"must be {space.shape} finite numbers in [-1, 1], got {shown(action)}", field="action")
-    clipped: np.ndarray = np.clip(values, -1.0, 1.0)
-    return clipped
-
-
-def _as_array(action: Any, dtype: Any = None) -> np.ndarray:
-    """An action as an array; one that fits no space if it is none."""
-    try:
-        array: np.ndarray = np.asarray(action, dtype)
-    except (TypeError, ValueError, OverflowError):
-        array = np.zeros(0)
-    return array
+def _points_ahead(path: np.ndarray, pose: Pose, driven: np.ndarray) -> np.ndarray:
+    """Points (K, 2), m, after some ways (K,), m, of a body that joins a path and goes on beyond its end straight on."""
+    here = np.array([pose.x, pose.y])
+    if len(path) < 2:
+        straight: np.ndarray = here + driven[:, None] * (np.cos(pose.yaw), np.sin(pose.yaw))
+        return straight
+    steps = np.diff(path, axis=0)
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    s = np.r_[0.0, np.cumsum(lengths)]
+    at = min(int(np.argmin(np.hypot(*(path - here).T))), len(steps) - 1)
+    tangent = steps[at] / lengths[at]
+    begin = s[at] + float((here - path[at]) @ tangent)
+    reached = begin + driven
+    on_path = np.column_stack([np.interp(reached, s, path[:, k]) for k in range(2)])
+    beyond = np.maximum(reached - s[-1], 0.0)[:, None] * (steps[-1] / lengths[-1])
+    aside = (here - path[at]) - (begin - s[at]) * tangent
+    points: np.ndarray = on_path + beyond + np.exp(-driven / _JOINS_M)[:, None] * aside
+    return points

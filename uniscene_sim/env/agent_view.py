@@ -8,18 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.env.progress import Progress, ScenarioProgress
+from uniscene_sim.env.progress import Progress, ScenarioProgress, limit_on_path
 from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.bodies import write_agents
-from uniscene_sim.world.physics import EGO_COLUMNS, VehicleParameters, track_trajectory
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.state import Tally
 from uniscene_sim.world.vehicles.driven import vehicle_of
 
-__all__ = ["AgentView", "BodyProgress", "control_along"]
+__all__ = ["AgentView", "BodyProgress"]
 
 _ROUTE_POINTS = 80
 _ENDS_M = 5.0  # of a route, as for the ego: its end is reached this far before its last point
@@ -69,6 +67,10 @@ class BodyProgress:
     @property
     def arrived(self) -> bool:
         return self.completion >= 0.995
+
+    @property
+    def speed_limit_mps(self) -> float:
+        return limit_on_path(self.paths[0], int(self.counts[0]), self.driven_path_m)
 
     @property
     def motion(self) -> tuple[float, float, float]:
@@ -146,17 +148,3 @@ class AgentView:
             agents=np.concatenate([others, ego]),
             route=state.paths[self._row, at : min(at + _ROUTE_POINTS, state.counts[self._row]), :3],
         )
-
-
-def control_along(trajectory: Trajectory, frame: LayoutFrame) -> Control:
-    """The control with which a vehicle sets out along a trajectory.
-
-    Args:
-        trajectory: where base_link shall be from now on.
-        frame: the layout as the vehicle sees it.
-    """
-    pose, row = frame.ego_pose, np.zeros(len(EGO_COLUMNS))
-    row[0], row[1], row[5] = pose.x, pose.y, pose.yaw
-    row[6] = float(frame.ego_velocity @ pose.rotation[:, 0])
-    steer, accel = track_trajectory(row, trajectory.points, 0.0, VehicleParameters.of(frame.ego_vehicle))
-    return Control(float(steer), float(accel))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
+from weakref import ref
 
 from uniscene_sim import plugins
+from uniscene_sim.env.shared import begun_source, keep_map
 from uniscene_sim.interfaces import LayoutSource
+from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario_files.read import find_scenario, is_branch, load_scenario
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -21,14 +23,19 @@ class Drive(Protocol):
     Attributes:
         name: used in `info`.
         seed: default seed.
+        live: whether it is one world that goes on by itself.
         map: static map, of the first episode at least.
+        map_ref: its identity.
     """
 
     name: str
     seed: int
+    live: bool
 
     @property
     def map(self) -> StaticMap: ...
+    @property
+    def map_ref(self) -> str: ...
 
     def open(self, seed: int) -> LayoutSource:
         """The source of an episode."""
@@ -40,16 +47,28 @@ class Drive(Protocol):
 
 
 class _ScenarioDrive:
-    def __init__(self, what: str, load_map: Callable[[Path], StaticMap]):
-        self.scenario, self._load_map = load_scenario(find_scenario(what)), load_map
+    live = False
+
+    def __init__(self, what: str):
+        self.scenario = load_scenario(find_scenario(what))
         self.name, self.seed = self.scenario.name, self.scenario.seed
+        self._map: Callable[[], StaticMap | None] = lambda: None
+        self._ref: str | None = None
 
     @property
     def map(self) -> StaticMap:
-        return self._load_map(self.scenario.map)
+        """Loaded again where nobody has used it for long."""
+        if (static_map := self._map()) is None:
+            static_map = keep_map(load_map(self.scenario.map))
+            self._map, self._ref = ref(static_map), static_map.ref
+        return static_map
+
+    @property
+    def map_ref(self) -> str:
+        return self._ref or self.map.ref
 
     def open(self, seed: int) -> LayoutSource:
-        return ScenarioSource(self.scenario, self.map, seed)
+        return begun_source(self.scenario, self.map, seed)
 
     def close(self) -> None:
         """Nothing to leave."""
@@ -59,8 +78,9 @@ class _SourceDrive:
     def __init__(self, what: str, source: type[LayoutSource]):
         self._what, self._source = what, source
         first = source.open(what)
-        self.name, self.seed, self.map = first.title, first.seed, first.map
-        self._first = first if getattr(first, "live", False) else None
+        self.name, self.seed, self.map, self.map_ref = first.title, first.seed, first.map, first.map.ref
+        self.live = bool(getattr(first, "live", False))
+        self._first = first if self.live else None
 
     def open(self, seed: int) -> LayoutSource:
         """A live world is opened once; its seed stays."""
@@ -71,16 +91,15 @@ class _SourceDrive:
             close()
 
 
-def drive_of(what: str | None, source: str | None, load_map: Callable[[Path], StaticMap]) -> Drive:
+def drive_of(what: str | None, source: str | None) -> Drive:
     """The drive of a scenario, file or address.
 
     Args:
         what, source: see `plugins.open_source`.
-        load_map: loads maps, and caches those that several scenarios share.
 
     Raises:
         InputError: no source opens it, or it is malformed.
     """
     found, opened = plugins.find_source(what, source, ("scenario", "source"))
     scenario = found is ScenarioSource and not is_branch(opened)
-    return _ScenarioDrive(opened, load_map) if scenario else _SourceDrive(opened, found)
+    return _ScenarioDrive(opened) if scenario else _SourceDrive(opened, found)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Dict, Discrete
 
+from uniscene_sim.control import Manners
 from uniscene_sim.env.render import FPS, MODES, Window, render_world
+from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.env.settings import EnvSettings
-from uniscene_sim.env.worlds import SavedWorld, Worlds
+from uniscene_sim.env.worlds import Worlds
+from uniscene_sim.env.wrappers import WrappersAround
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Edit
 
@@ -49,6 +51,13 @@ class UniSceneEnv(gymnasium.Env):
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
+        self._steps, self._over = 0, False
+        self._around = WrappersAround()
+
+    @property
+    def unwrapped(self) -> UniSceneEnv:
+        self._around.look()
+        return self
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -65,6 +74,7 @@ class UniSceneEnv(gymnasium.Env):
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
+        self._steps, self._over = 0, False
         return self._observation(), _unbatched(self.worlds.info([0]))
 
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
@@ -75,7 +85,19 @@ class UniSceneEnv(gymnasium.Env):
         """
         result = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
+        self._steps, self._over = self._steps + 1, terminated or truncated
         return self._observation(), reward, terminated, truncated, _unbatched(result.info)
+
+    def expert_action(self, manners: Manners | None = None) -> Any:
+        """What the built-in driver would do now: a member of `action_space`, for imitation or as a baseline.
+
+        Args:
+            manners: of the driver, in place of the scenario's.
+
+        Raises:
+            InputError: the source has no driver: a recording.
+        """
+        return self.worlds.expert_action(0, manners)
 
     def edit(self, edit: Edit) -> None:
         """Change the world, see `uniscene_sim.edit`; the next step shows it, the next reset forgets it.
@@ -108,12 +130,13 @@ class UniSceneEnv(gymnasium.Env):
         """The world from above beside the first camera's image, uint8 (H, W, 3), in the mode "rgb_array"."""
         return render_world(self.worlds, 0) if self.render_mode == "rgb_array" else None
 
-    def get_state(self) -> tuple[SavedWorld, Mapping[str, Any]]:
+    def get_state(self) -> SavedEnv:
         """The complete state of the world and of the random generator of resets; it can be pickled."""
-        return self.worlds.save(0), self.np_random.bit_generator.state
+        return SavedEnv(self.worlds.save(0), self.np_random.bit_generator.state, self._over, self._steps)
 
-    def set_state(self, state: tuple[SavedWorld, Mapping[str, Any]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Continue from a state of this environment or of another one with the same arguments, bit for bit.
+    def set_state(self, state: SavedEnv) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Continue from a state of this environment or of another one with the same arguments, bit for bit, also before
+        the first reset. The time limit of `gymnasium.make(..., max_episode_steps=...)` counts on from there.
 
         Returns:
             The observation and info of that state.
@@ -121,17 +144,29 @@ class UniSceneEnv(gymnasium.Env):
         Raises:
             InputError: it was saved with other arguments; nothing has changed.
         """
-        if not isinstance(state, tuple) or len(state) != 2:
+        if not isinstance(state, SavedEnv):
             raise InputError("expected what get_state() gave", field="state")
-        saved, generator_state = state
-        self.worlds.restore(0, saved)
-        self.np_random.bit_generator.state = generator_state
-        return self._observation(), _unbatched(self.worlds.info([0]))
+        self.worlds.restore(0, state.world)
+        self.np_random.bit_generator.state = state.generator
+        self._steps, self._over = state.steps, state.over
+        given = self._observation(), _unbatched(self.worlds.info([0]))
+        self._around.resume(state.steps, given)
+        return given
 
     def close(self) -> None:
         self.worlds.close()
         if self._window is not None:
             self._window.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For `pickle` and `copy.deepcopy`: the copy goes on from here, and shares maps and tiles in one process.
+
+        Raises:
+            InputError: it cannot be copied, see `Worlds`.
+        """
+        if self._window is not None:
+            raise InputError("an env with a window on the screen cannot be copied", field="render_mode")
+        return vars(self) | {"_around": WrappersAround()}
 
     def _observation(self) -> dict[str, np.ndarray]:
         self.worlds.observe([0])

@@ -20,9 +20,10 @@ from uniscene_sim.world.motion import point_on_path
 from uniscene_sim.world.path_columns import LANE, LANE_S, YAW, X, Y
 from uniscene_sim.world.tracks import TRACK_COLUMNS
 
-__all__ = ["LaneSides", "lane_trajectory", "lanes_kept"]
+__all__ = ["ACCEL_MPS2", "BRAKE_MPS2", "LaneSides", "lane_trajectory", "lanes_kept"]
 
-_ACCEL_MPS2, _BRAKE_MPS2 = 2.0, 3.0
+#: How a speed is changed.
+ACCEL_MPS2, BRAKE_MPS2 = 2.0, 3.0
 _CHANGE_S, _CHANGE_M = 0.7, 4.0  # time and way constant of a lane change, whichever is longer
 _AHEAD = 6.0  # of these, in which a lane change is over
 _STEP_S = 0.25
@@ -140,7 +141,7 @@ def lane_trajectory(pose, speed, path, n, s, lanes_left, wanted, seconds, sides)
         out[k, 0] = k * _STEP_S
         out[k, 1] = fixed_in_kernel(point[X] - aside * np.sin(point[YAW]))
         out[k, 2] = fixed_in_kernel(point[Y] + aside * np.cos(point[YAW]))
-        after = min(max(wanted, pace - _BRAKE_MPS2 * _STEP_S), pace + _ACCEL_MPS2 * _STEP_S)
+        after = min(max(wanted, pace - BRAKE_MPS2 * _STEP_S), pace + ACCEL_MPS2 * _STEP_S)
         way += 0.5 * (pace + after) * _STEP_S
         pace = after
     return out

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +19,27 @@ from pettingzoo import ParallelEnv
 from PIL import Image
 
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.env.actions import Situation, action_type
-from uniscene_sim.env.agent_view import AgentView, control_along
+from uniscene_sim.env.action_type import Command, Situation
+from uniscene_sim.env.actions import action_type
+from uniscene_sim.env.agent_view import AgentView
 from uniscene_sim.env.drives import Drive, drive_of
-from uniscene_sim.env.endings import Endings, EndReason
+from uniscene_sim.env.endings import ENDS_ON, Endings, EndReason
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations
-from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
+from uniscene_sim.env.reward import Reward, RewardFunction, no_terms, reward_terms, step_costs
 from uniscene_sim.env.settings import ENDINGS, name_list
 from uniscene_sim.errors import InputError, InputWarning, shown
 from uniscene_sim.layout import PHYSICS_US, LayoutSchema
 from uniscene_sim.limits import bounds
 from uniscene_sim.maps.layout_raster import rasterise
-from uniscene_sim.maps.load import load_map
 from uniscene_sim.recording.panels import bev_panel
 from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.world.ego import follow_trajectory
 from uniscene_sim.world.episode.driven import nearest_vehicles
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["UniSceneParallelEnv"]
 
-_COUNTERS = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
 _PICTURE, _CELLS = 400, 200
 
 
@@ -60,8 +59,8 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         scenario: a name or a file, or several, one of which is drawn at each reset.
         action: see `env.actions`.
         observations: those of `env.observations` that need no sensor.
-        reward: weights that replace the defaults, see `env.reward`.
-        terminate_on: some of "collision", "off_road", "red_light".
+        reward: weights that replace the defaults, or a function, see `env.reward`.
+        terminate_on: some of "collision", "off_road", "red_light", "blocked".
         step_ms: time between two actions, a multiple of 10.
         render_mode: None or "rgb_array".
 
@@ -77,7 +76,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         scenario: str | Path | Sequence[str | Path] = "lane_following",
         action: str = "continuous",
         observations: Sequence[str] = ("ego", "route", "agents"),
-        reward: Mapping[str, float] | None = None,
+        reward: Mapping[str, float] | RewardFunction | None = None,
         terminate_on: Sequence[str] = ("collision", "off_road"),
         step_ms: int = 100,
         render_mode: str | None = None,
@@ -89,8 +88,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
             raise InputError(f"expected rgb_array or None, got {shown(render_mode)}", field="render_mode")
         if bounds.STEP_MS.number(step_ms, "step_ms") * 1000 % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10, got {step_ms}", field="step_ms")
-        maps = cache(load_map)
-        self._drives: list[Drive] = [drive_of(what, "scenario", maps) for what in name_list(scenario, "scenario")]
+        self._drives: list[Drive] = [drive_of(what, "scenario") for what in name_list(scenario, "scenario")]
         self._named = None if isinstance(agents, int) else name_list(agents, "agents")
         if isinstance(agents, int):
             bounds.WORLDS.number(agents, "agents")
@@ -101,7 +99,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
             raise InputError("expected at least one name", field="agents")
         self.render_mode, self._tick_us = render_mode, step_ms * 1000
         self.metadata = {**self.metadata, "render_fps": max(round(1e6 / self._tick_us), 1)}
-        self._action, self._weights = action_type(action), reward_weights(reward)
+        self._action, self._reward = action_type(action), Reward(reward)
         self._entries = make_observations(name_list(observations, "observations"), load_rig("rl"))
         for entry in self._entries:
             if entry.sensor or entry.key == "occupancy":
@@ -152,7 +150,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         source = self._drives[which].open(episode)
         assert isinstance(source, ScenarioSource)
         frame = source.reset()
-        self._source, self._episode = source, {"scenario": which, "scenario_seed": episode}
+        self._source, self._episode = source, {"scenario": np.array([which]), "scenario_seed": np.array([episode])}
         bodies = self._bodies_of(source)
         self.agents = [name for name in self.possible_agents if name in bodies]
         source.drive_others({body: Control() for body in bodies.values() if body != "ego"})
@@ -163,8 +161,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
             view.see(frame)
             write_measurement(view.progress, self._measured[name][0])
             self._aims[name] = self._action.first_aim(self._situation(name))
-        running = Endings.none(1)
-        return self._observations(self.agents), {name: self._info(name, running) for name in self.agents}
+        return self._observations(self.agents), {name: self._first_info(name) for name in self.agents}
 
     def step(
         self, actions: Mapping[str, Any]
@@ -201,14 +198,14 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
             write_measurement(view.progress, after[0])
             finish_measurement(before, after, dt)
             self._measured[name] = after
-            weighted = (self._weights * reward_terms(before, after, dt))[0]
-            events = [[kind in self._ends and after[key][0] > before[key][0] for kind, key in _COUNTERS.items()]]
+            events = [[kind in self._ends and after[key][0] > before[key][0] for kind, key in ENDS_ON.items()]]
             arrived = view.progress.arrived
             ends = Endings(np.array([over or arrived]), np.array([arrived]), np.array(events))
-            rewards[name] = float(weighted.sum())
+            told = self._state_info(name, ends) | step_costs(before, after)
+            reward, terms = self._reward(reward_terms(before, after, dt), told)
+            rewards[name] = float(reward[0])
             terminated[name], truncated[name] = bool(ends.terminated[0]), bool(over and not ends.terminated[0])
-            infos[name] = self._info(name, ends)
-            infos[name] |= {f"reward_{term}": float(value) for term, value in zip(TERMS, weighted, strict=True)}
+            infos[name] = self._info(name, told | terms)
         observations = self._observations(now)
         self.agents = [name for name in now if not terminated[name] and not truncated[name]]
         source.drive_others({self._views[n].name: None for n in now if terminated[n] and n != "ego"})
@@ -246,14 +243,13 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
 
     def _control(self, name: str, control: Control | Trajectory) -> Control:
         if isinstance(control, Trajectory):
-            return control_along(control, self._views[name].recent_layouts[-1])
+            return follow_trajectory(control, self._views[name].recent_layouts[-1])
         return control
 
-    def _ego_control(self, source: ScenarioSource, commands: Mapping[str, Any]) -> Control | Trajectory:
+    def _ego_control(self, source: ScenarioSource, commands: Mapping[str, Command]) -> Control | Trajectory:
         """The ego's action; that of the built-in driver if it is no agent; the brake if its episode is over."""
         if "ego" in commands:
-            control: Control | Trajectory = commands["ego"].control
-            return control
+            return commands["ego"].control
         if "ego" in self._views:
             return Control(0.0, -source.scenario.ego.vehicle.max_brake_mps2)
         return source.driver_control()
@@ -268,10 +264,19 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
                 entry.write(inputs, observations[name][entry.key])
         return observations
 
-    def _info(self, name: str, ends: Endings) -> dict[str, Any]:
+    def _first_info(self, name: str) -> dict[str, Any]:
         measured = self._measured[name]
-        reason, clean = int(ends.reasons[0]), not any(measured[key][0] > 0 for key in _COUNTERS.values())
-        info = self._episode | {key: values.tolist()[0] for key, values in episode_info(measured).items()}
-        info |= {"end_reason": reason, "is_success": bool(reason != EndReason.NONE and clean)}
-        mask = self._action.mask(self._situation(name), self._aims.get(name))
+        told = self._state_info(name, Endings.none(1)) | step_costs(measured, measured) | no_terms(1)
+        return self._info(name, told)
+
+    def _state_info(self, name: str, ends: Endings) -> dict[str, np.ndarray]:
+        """Entries (1,) of `info` on an agent so far, and on how its episode ends."""
+        measured = self._measured[name]
+        clean = np.all([measured[ENDS_ON[kind]] == 0 for kind in ("collision", "off_road", "red_light")], axis=0)
+        ended = ends.reasons != EndReason.NONE
+        return self._episode | episode_info(measured) | {"end_reason": ends.reasons, "is_success": ended & clean}
+
+    def _info(self, name: str, entries: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        info = {key: values.tolist()[0] for key, values in entries.items()}
+        mask = self._action.mask(self._situation(name), self._aims[name])
         return info if mask is None else info | {"action_mask": mask}

@@ -2,7 +2,7 @@
 
 | name | entries | space | content |
 |---|---|---|---|
-| ego | ego | (10,) in [-1, 1] | motion, position in the lane, speed limit, next stop line: `EGO` |
+| ego | ego | (11,) in [-1, 1] | motion, position in the lane, speed limit, route speed, next stop line: `EGO` |
 | route | route | (16, 3) in [-1, 1] | points of the route every 4 m ahead, in base_link: `ROUTE` |
 | agents | agents | (16, 9) in [-1, 1] | the nearest agents, nearest first: `AGENTS` |
 | layout | layout | uint8 (84, 84, 18) | layout raster of 0.75 m, 0 or 255 a channel, the ego in the middle, forward up |
@@ -99,7 +99,7 @@ class EgoObservation(Observation):
     def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
         progress, frame = inputs.progress, inputs.world.recent_layouts[-1]
         write_ego_state(progress.bodies, progress.paths, progress.counts, progress.stop_line_states, frame.ego_steer,
-                        frame.ego_yaw_rate, progress.route_left_m, out)  # fmt: skip
+                        frame.ego_yaw_rate, progress.target_speed_mps, progress.route_left_m, out)  # fmt: skip
 
 
 class RouteObservation(Observation):

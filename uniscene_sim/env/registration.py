@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PRESETS", "register_envs", "register_with_gymnasium"]
+__all__ = ["PRESETS", "SUITE", "register_envs", "register_with_gymnasium"]
 
 #: Settings that differ from the defaults, by id. Every id takes all settings.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -26,6 +26,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "observations": ("rgb", "depth", "semantic", "points", "layout", "occupancy", "ego", "route", "agents"),
     },
 }
+#: The benchmark suite: takes a task and a split, and all other settings.
+SUITE = "UniScene-Bench-v0"
 _GYMNASIUM = "gymnasium"
 
 
@@ -49,6 +51,12 @@ def register_envs() -> None:
                 vector_entry_point="uniscene_sim.env.vector:UniSceneVectorEnv",
                 kwargs=settings,
             )
+    if SUITE not in gymnasium.registry:
+        gymnasium.register(
+            SUITE,
+            entry_point="uniscene_sim.suite.tasks:make_task",
+            vector_entry_point="uniscene_sim.suite.tasks:make_task_vec",
+        )
 
 
 class _AfterGymnasium(MetaPathFinder):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Dict
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, iterate
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from uniscene_sim.env.render import FPS, MODES, render_world
+from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.env.settings import EnvSettings, options_by_name
-from uniscene_sim.env.worlds import SavedWorld, Worlds
+from uniscene_sim.env.worlds import Worlds
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.layout import Edit
 from uniscene_sim.limits import bounds
@@ -151,6 +152,16 @@ class UniSceneVectorEnv(VectorEnv):
         self._add_infos(info, self.worlds.info(begin), begin)
         return self._observation(), reward, terminated, truncated, info
 
+    def expert_actions(self) -> Any:
+        """What the built-in driver of each world would do now: a member of `action_space`.
+
+        Raises:
+            InputError: a source has no driver: a recording.
+        """
+        actions = [self.worlds.expert_action(i) for i in range(self.num_envs)]
+        batch: Any = create_empty_array(self.single_action_space, self.num_envs)
+        return concatenate(self.single_action_space, actions, batch)
+
     def edit(self, edit: Edit, worlds: Sequence[int] | None = None) -> None:
         """Change some worlds, or all of them, see `UniSceneEnv.edit`.
 
@@ -174,14 +185,14 @@ class UniSceneVectorEnv(VectorEnv):
         """A picture of each world, uint8 (H, W, 3)."""
         return tuple(render_world(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
 
-    def get_state(self) -> list[tuple[SavedWorld, Mapping[str, Any], bool, int]]:
+    def get_state(self) -> list[SavedEnv]:
         """The complete state of each world: world, random generator, whether its episode ended, steps; picklable."""
         return [
-            (self.worlds.save(i), random.bit_generator.state, bool(self._episode_ended[i]), int(self._steps[i]))
+            SavedEnv(self.worlds.save(i), random.bit_generator.state, bool(self._episode_ended[i]), int(self._steps[i]))
             for i, random in enumerate(self._randoms)
         ]
 
-    def set_state(self, state: Sequence[tuple[SavedWorld, Mapping[str, Any], bool, int]]) -> dict[str, np.ndarray]:
+    def set_state(self, state: Sequence[SavedEnv]) -> dict[str, np.ndarray]:
         """Continue from a state of this environment or of another one with the same arguments, bit for bit.
 
         Returns:

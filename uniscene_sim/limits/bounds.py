@@ -133,6 +133,17 @@ EGO_VEHICLE = {
     **dict.fromkeys(("steer_lag_s", "accel_lag_s"), LAG_S),
 }
 
+#: By field of `Manners`.
+MANNERS = {
+    "speed_factor": Bound(0.1, 3.0),
+    "headway_s": Bound(0.0, 10.0, "s"),
+    "gap_m": Bound(0.1, 20.0, "m"),
+    "accel_mps2": Bound(0.1, 8.0, "m/s2"),
+    "braking_mps2": Bound(0.1, 8.0, "m/s2"),
+    "sees_m": Bound(0.0, 90.0, "m"),
+}
+SPREAD = Bound(0.0, 0.9)  # of the manners of traffic
+
 # Sensors.
 SENSORS = 64  # of each kind, in a rig
 EGO_PARTS = 100

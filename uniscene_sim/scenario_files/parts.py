@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from uniscene_sim.control import MANNERS, Manners
 from uniscene_sim.edit import EDIT_KINDS
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Edit
@@ -12,7 +15,7 @@ from uniscene_sim.scenario import AgentSpec, Spawn
 from uniscene_sim.scenario_files.schema import edit_json_schema
 from uniscene_sim.storage.yaml_file import YamlFile
 
-__all__ = ["agent_of", "edit_of", "edit_of_text", "made"]
+__all__ = ["agent_of", "edit_of", "edit_of_text", "made", "manners_of"]
 
 Field = tuple[str | int, ...]
 _Noun = TypeVar("_Noun")
@@ -35,7 +38,17 @@ def agent_of(file: YamlFile, where: Field) -> AgentSpec:
     if (behaviour == "trajectory") != ("trajectory" in entry):
         raise file.error(where, "a trajectory goes with behaviour: trajectory, and only with it")
     spawn = made(file, (*where, "spawn"), Spawn, **entry.pop("spawn"))
+    if "manners" in entry:
+        entry["manners"] = manners_of(entry["manners"])
     return made(file, where, AgentSpec, cls=entry.pop("class"), spawn=spawn, **entry)
+
+
+def manners_of(entry: str | Mapping[str, Any]) -> Manners:
+    """The manners of a field that satisfies the schema: the name of a preset, or numbers in place of one's."""
+    if isinstance(entry, str):
+        return MANNERS[entry]
+    numbers = dict(entry)
+    return replace(MANNERS[numbers.pop("like", "normal")], **numbers)
 
 
 def edit_of(file: YamlFile, where: Field) -> Edit:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from uniscene_sim.edit import CloseLane, MoveAgent, RemoveAgent
 from uniscene_sim.errors import InputError, shown
@@ -13,7 +14,7 @@ from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.load import MAP_SUFFIXES
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.scenario import Action, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
-from uniscene_sim.scenario_files.parts import agent_of, edit_of, made
+from uniscene_sim.scenario_files.parts import agent_of, edit_of, made, manners_of
 from uniscene_sim.scenario_files.schema import scenario_json_schema
 from uniscene_sim.scenario_files.style_text import style_of_text
 from uniscene_sim.storage.data_folders import data_dir, scenario_names
@@ -91,7 +92,7 @@ def _scenario(path: str | Path) -> Scenario:
         ego=_ego(file),
         agents=agents,
         events=tuple(_event(file, i, names) for i in range(len(data.get("events", ())))),
-        traffic=made(file, ("traffic",), TrafficSpec, **data.get("traffic", {})),
+        traffic=made(file, ("traffic",), TrafficSpec, **_with_manners(data.get("traffic", {}))),
         criteria=tuple(made(file, ("criteria", i), Criterion, **c) for i, c in enumerate(data.get("criteria", ()))),
         file=Path(path),
     )
@@ -113,7 +114,7 @@ def _map_path(file: YamlFile) -> Path:
 
 
 def _ego(file: YamlFile) -> EgoSpec:
-    entry = dict(file.data["ego"])
+    entry = _with_manners(file.data["ego"])
     speed = entry.pop("speed_mps", 0.0)
     return made(
         file,
@@ -125,6 +126,10 @@ def _ego(file: YamlFile) -> EgoSpec:
         vehicle=made(file, ("ego", "vehicle"), EgoVehicle, **entry.pop("vehicle", {})),
         **entry,
     )
+
+
+def _with_manners(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | ({"manners": manners_of(entry["manners"])} if "manners" in entry else {})
 
 
 def _event(file: YamlFile, i: int, names: list[str]) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from uniscene_sim.control import MANNERS
 from uniscene_sim.edit import BEHAVIOURS
 from uniscene_sim.layout import WEATHERS
 from uniscene_sim.limits import bounds
@@ -19,6 +20,7 @@ def _object(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[
 _TEXT = {"type": "string", "minLength": 1}
 _NAME = _TEXT | {"maxLength": bounds.NAME}
 _PLACE = bounds.PLACE_M.schema
+_PRESET = {"enum": list(MANNERS)}
 _POINT = {"type": "array", "items": _PLACE, "minItems": 2, "maxItems": 2}
 
 
@@ -47,6 +49,12 @@ def _spawn() -> dict[str, Any]:
     )
 
 
+def _manners() -> dict[str, Any]:
+    flags = {name: {"type": "boolean"} for name in ("gives_way", "obeys_lights")}
+    own = _object({name: bound.schema for name, bound in bounds.MANNERS.items()} | flags | {"like": _PRESET})
+    return {"if": {"type": "string"}, "then": _PRESET, "else": own}
+
+
 def _agent() -> dict[str, Any]:
     return _object(
         {
@@ -58,6 +66,7 @@ def _agent() -> dict[str, Any]:
             "goal": _POINT,
             "trajectory": _trajectory(),
             "size": {"type": "array", "items": bounds.SIZE_M.schema, "minItems": 3, "maxItems": 3},
+            "manners": _manners(),
         },
         ("name", "class", "spawn"),
     )
@@ -153,6 +162,7 @@ def scenario_json_schema() -> dict[str, Any]:
                         "route_m": bounds.ROUTE_M.schema,
                         "trajectory": trajectory,
                         "vehicle": vehicle,
+                        "manners": _manners(),
                     },
                     ("spawn",),
                 ),
@@ -179,6 +189,8 @@ def scenario_json_schema() -> dict[str, Any]:
                     {
                         "vehicles_per_km": bounds.VEHICLES_PER_KM.schema,
                         "pedestrians": bounds.PEDESTRIANS.schema,
+                        "manners": _manners(),
+                        "spread": bounds.SPREAD.schema,
                     }
                 ),
                 "criteria": {"type": "array", "items": criterion, "maxItems": bounds.AGENTS},

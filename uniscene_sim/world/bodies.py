@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
+
 import numpy as np
 
 from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.compute.rounding import fixed_in_kernel
+from uniscene_sim.control import NORMAL, Manners
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.path_columns import YAW, X, Y
 
@@ -65,8 +68,10 @@ BODY_DTYPE = np.dtype(
         # Driven by a control, as the ego is, see `world.vehicles`: its wheels now, rad and rad/s, and what is wanted.
         ("driven", np.bool_), ("steer", float), ("yaw_rate", float),
         ("want_steer", float), ("want_accel", float), ("reverse", np.bool_),
+        *((f.name, type(f.default)) for f in fields(Manners)),  # how it drives
     ]
 )  # fmt: skip
+_NORMAL = asdict(NORMAL)
 _ABSENT, _LAST_LIT = MotionMode.ABSENT, int(AgentClass.BICYCLE)
 
 
@@ -78,7 +83,7 @@ def make_body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw:
         cls: class.
         x, y, z: m.
         yaw: rad.
-        **values: other columns.
+        **values: other columns; the manners are `NORMAL` otherwise.
     """
     row = np.zeros((), dtype=BODY_DTYPE)
     row["id"], row["cls"] = identity, cls
@@ -86,7 +91,7 @@ def make_body(identity: int, cls: AgentClass, x: float, y: float, z: float, yaw:
     row["length"], row["width"], row["height"] = CLASS_SIZES[cls]
     row["started"] = True
     row["colour"] = int(unit_hash(identity, 77) * 2**32)
-    for name, value in values.items():
+    for name, value in (_NORMAL | values).items():
         row[name] = value
     return row
 

@@ -9,12 +9,13 @@ from math import atan2, cos, hypot, sin
 import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
-from uniscene_sim.control import Trajectory
+from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.geometry import Pose, wrap_angle
-from uniscene_sim.layout import EgoVehicle
+from uniscene_sim.layout import EgoVehicle, LayoutFrame
 from uniscene_sim.maps.static_map import Surface
+from uniscene_sim.world.physics import VehicleParameters, track_trajectory
 
-__all__ = ["EgoState", "pose_on_ground", "pure_pursuit", "remaining_trajectory"]
+__all__ = ["EgoState", "follow_trajectory", "pose_on_ground", "pure_pursuit", "remaining_trajectory"]
 
 _STAND_S = 5.0
 _AHEAD_S = 10.0
@@ -75,3 +76,19 @@ def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) 
     reach = max(hypot(dx, dy), 1.0)
     alpha = float(wrap_angle(atan2(dy, dx) - ego.pose.yaw))
     return atan2(2 * vehicle.wheelbase_m * sin(alpha), reach)
+
+
+def follow_trajectory(trajectory: Trajectory, layout: LayoutFrame, driven_s: float = 0.0) -> Control:
+    """The control that `world.physics` would give along a trajectory.
+
+    Args:
+        trajectory: the way, with times since it was given.
+        layout: where the ego is.
+        driven_s: seconds of the trajectory that are over.
+    """
+    pose = layout.ego_pose
+    speed = float(layout.ego_velocity @ pose.rotation[:, 0])
+    ego = np.array([pose.x, pose.y, pose.z, pose.roll, pose.pitch, pose.yaw, speed, layout.ego_accel,
+                    layout.ego_steer, layout.ego_yaw_rate])  # fmt: skip
+    steer, accel = track_trajectory(ego, trajectory.points, driven_s, VehicleParameters.of(layout.ego_vehicle))
+    return Control(float(steer), float(accel))

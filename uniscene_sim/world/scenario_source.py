@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
-from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.control import Control, Manners, Trajectory
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, Edit, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
@@ -88,6 +89,7 @@ class ScenarioSource:
         *,
         begin: InitialState | None = None,
     ):
+        self.given = scenario  # with places in the file's own frame
         scenario = in_map_frame(scenario, vector_map.frame_origin)
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
@@ -104,6 +106,13 @@ class ScenarioSource:
         self._unedited = self._world = EditedWorld.of(scenario, vector_map, self._begin, self._rows, ())
         self._decided_for: WorldState | None = None
         self._decided = Decisions(np.zeros(0), np.zeros(0), np.zeros(0))
+
+    def again(self) -> ScenarioSource:
+        """Another run of the same episode, at its first moment; both share what never changes."""
+        other = copy(self)
+        other.solid, other._decided_for = None, None
+        other.set_state(self._begin.state)
+        return other
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
@@ -247,8 +256,11 @@ class ScenarioSource:
         self._state = replace(state, bodies=state.bodies.copy())
         return LazyLayouts(moments, self._frame)
 
-    def driver_control(self) -> Control | Trajectory:
+    def driver_control(self, manners: Manners | None = None) -> Control | Trajectory:
         """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
+
+        Args:
+            manners: how it drives, in place of the scenario's `ego.manners`.
 
         An ego with a trajectory follows it and reacts to nothing; one without lanes or a trajectory brakes.
         """
@@ -259,7 +271,13 @@ class ScenarioSource:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
         steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
-        return Control(steer, float(self._decisions(state).chosen[0]))
+        if manners is None:
+            return Control(steer, float(self._decisions(state).chosen[0]))
+        bodies = state.bodies.copy()
+        for name, value in asdict(manners).items():
+            bodies[0][name] = value
+        chosen = decide(state.time_us, bodies, state.paths, state.counts, self._world.rules).chosen
+        return Control(steer, float(chosen[0]))
 
     # --- stepping -------------------------------------------------------------------------------------------------
 

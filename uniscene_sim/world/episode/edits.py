@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from uniscene_sim.compute.keyed_random import unit_hash
+from uniscene_sim.control import NORMAL
 from uniscene_sim.edit import AddAgent, ChangeStyle, CloseLane, MoveAgent, MoveCrossing, RemoveAgent, Undo
 from uniscene_sim.errors import InputError, InputWarning, shown
 from uniscene_sim.geometry import boxes_overlap
@@ -34,7 +35,7 @@ _CONE_EVERY_M, _BARRIER_M = 6.0, 1.6
 _BEHAVIOUR = {mode: behaviour for behaviour, mode in MODES.items()}
 #: What a body keeps when it is moved.
 _KEPT = ("id", "length", "width", "height", "colour", "ambient", "plans", "desired", "gait", "started", "brake",
-         "speed")  # fmt: skip
+         "speed", *asdict(NORMAL))  # fmt: skip
 
 
 class Editor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -138,7 +139,8 @@ class Placer:
         cls, mode = AgentClass[spec.cls.upper()], MODES[spec.behaviour]
         (lane, s), left = resolve_spawn(self._scenario, vector_map, spec.spawn, field, places)
         x, y, z, yaw = self.pose(spec.spawn, lane, s, left)
-        row = make_body(identity, cls, x, y, z, yaw, mode=mode, speed=spec.speed_mps, desired=spec.speed_mps)
+        speed, manners = spec.speed_mps, asdict(spec.manners)
+        row = make_body(identity, cls, x, y, z, yaw, mode=mode, speed=speed, desired=speed, **manners)
         if spec.size is not None:
             row["length"], row["width"], row["height"] = spec.size
         stays = mode == MotionMode.STATIC or mode == MotionMode.TRAJECTORY

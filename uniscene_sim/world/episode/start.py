@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -167,7 +167,7 @@ def ego_row(scenario: Scenario, ego: EgoState) -> np.ndarray:
     v, p = scenario.ego.vehicle, ego.pose
     forward = v.rear_axle_to_centre_m
     x, y = p.x + forward * np.cos(p.yaw), p.y + forward * np.sin(p.yaw)
-    row = make_body(0, AgentClass.CAR, x, y, p.z, p.yaw, speed=ego.speed)
+    row = make_body(0, AgentClass.CAR, x, y, p.z, p.yaw, speed=ego.speed, **asdict(scenario.ego.manners))
     row["length"], row["width"], row["height"] = v.length_m, v.width_m, v.height_m
     row["desired"] = scenario.ego.target_speed_mps
     return row

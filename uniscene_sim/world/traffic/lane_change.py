@@ -17,7 +17,7 @@ from uniscene_sim.world.path_columns import JUNCTION, LANE, LANE_S, LIMIT, YAW, 
 from uniscene_sim.world.paths import LanePlace, random_path_ahead
 from uniscene_sim.world.state import WorldState, with_path
 from uniscene_sim.world.tracks import AXLE_SHARE
-from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm
+from uniscene_sim.world.traffic.idm import idm
 
 __all__ = ["adjacent_lane", "begin_lane_change", "change_lanes", "is_closed", "turning_radius_m"]
 
@@ -83,7 +83,7 @@ def _lane_change_m(row: np.ndarray, duration_s: float, reach_m: float) -> float:
     grip = bend / _MOST_LATERAL_MPS2
     holds = np.sqrt(grip) * speed
     if desired > speed:
-        gain = MAX_ACCEL_MPS2 if row["mode"] == MotionMode.TRAFFIC else 3.0
+        gain = float(row["accel_mps2"]) if row["mode"] == MotionMode.TRAFFIC else 3.0
         holds = min(np.sqrt(grip) * desired, grip * gain + np.sqrt((grip * gain) ** 2 + grip * speed**2))
     return float(max(pace * duration_s - 2.0 * reach_m, holds, np.sqrt(bend * radius) + straightens, 1.0))
 
@@ -148,8 +148,8 @@ def _is_worthwhile(state: WorldState, i: int, path: np.ndarray, present: float, 
     hardest = (2.0 if must else 1.0) * _SAFE_MPS2
     row = state.bodies[i]
     own = float(project_to_path(path, len(path), row["x"], row["y"], 0, 8)[0])
-    limit = min(float(row["desired"]), float(path[:40, LIMIT].min()))
-    gain = idm(row["speed"], limit, np.inf, 0.0)
+    limit = float(row["speed_factor"]) * min(float(row["desired"]), float(path[:40, LIMIT].min()))
+    gain = idm(row, limit, np.inf, 0.0)
     for j, other in enumerate(state.bodies):
         if (
             j == i
@@ -167,10 +167,10 @@ def _is_worthwhile(state: WorldState, i: int, path: np.ndarray, present: float, 
         if min(abs(side), abs(target)) > 0.5 * (row["width"] + other["width"]) + 0.6:
             continue
         gap = abs(s - own) - 0.5 * (row["length"] + other["length"])
-        if gap < STANDSTILL_GAP_M + 1.0:
+        if gap < float(row["gap_m"]) + 1.0:
             return False
         if s > own:
-            gain = min(gain, idm(row["speed"], limit, gap, other["speed"]))
-        elif idm(other["speed"], max(other["speed"], 1.0), gap, row["speed"]) < -hardest:
+            gain = min(gain, idm(row, limit, gap, other["speed"]))
+        elif idm(other, max(other["speed"], 1.0), gap, row["speed"]) < -hardest:
             return False
     return bool(gain > -hardest) if must else bool(gain - present > _GAIN_MPS2)

@@ -86,7 +86,7 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         across = float(np.sqrt(max(1.0 - turn * turn, 0.0)))
         half_long = 0.5 * (other["length"] * turn + other["width"] * across)
         half_wide = 0.5 * (other["length"] * across + other["width"] * turn)
-        wanted = min(float(me["desired"]), float(path[here, LIMIT]))
+        wanted = float(me["speed_factor"]) * min(float(me["desired"]), float(path[here, LIMIT]))
         if s - half_long < front or other["speed"] > 0.6 * wanted:
             continue
         if abs(left) - half_wide > 0.5 * me["width"] + 0.3:
@@ -107,7 +107,8 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         return state
     if vector_map.left_hand_traffic:
         return state
-    pace = max(0.7 * min(float(me["desired"]), float(path[here, LIMIT])), 3.0)
+    wanted = float(me["speed_factor"]) * min(float(me["desired"]), float(path[here, LIMIT]))
+    pace = max(0.7 * wanted, 3.0)
     if speed > 0:
         # A moving body is passed later, where there is an adjacent lane for long enough.
         lane = vector_map.lanes[int(path[here, LANE])] if path[here, LANE] >= 0 else None
@@ -201,7 +202,7 @@ def _gap_is_free(
                 return False
         elif s < me["s"]:
             gap = me["s"] - s - 0.5 * (me["length"] + other["length"])
-            if gap < 4.0 or idm(other["speed"], max(other["speed"], 1.0), gap, max(me["speed"], 3.0)) < -2.0:
+            if gap < 4.0 or idm(other, max(other["speed"], 1.0), gap, max(me["speed"], 3.0)) < -2.0:
                 return False
         elif s < end and (s - me["s"] < 12.0 or other["speed"] < 0.5 * pace):
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -250,7 +250,8 @@ class Population:
         if cls == AgentClass.BICYCLE and self._map.lanes[lane].limit_at(s) > _NO_CYCLING_MPS:
             cls = AgentClass.CAR
         slow = _FREE_MPS.get(cls, FREE_SPEED_MPS)
-        row = make_body(self._identity(entered), cls, x, y, z, yaw, mode=MotionMode.TRAFFIC, ambient=True)
+        manners = asdict(self._spec.manners.varied(self._spec.spread, *key, 13))
+        row = make_body(self._identity(entered), cls, x, y, z, yaw, mode=MotionMode.TRAFFIC, ambient=True, **manners)
         row["desired"] = slow * (0.85 + 0.25 * unit_hash(*key, 8)) if slow < 10 else slow
         row["speed"] = 0.8 * min(slow, self._map.lanes[lane].limit_at(s))
         if cls == AgentClass.CAR:

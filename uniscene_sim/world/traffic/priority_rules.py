@@ -11,7 +11,7 @@ from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode
 from uniscene_sim.world.path_columns import LANE, LANE_S, STOP
 from uniscene_sim.world.traffic.conflict_table import HOW, MERGE, MY_IN, MY_OUT, OTHER, OTHER_IN, OTHER_OUT, RULE, TIGHT
-from uniscene_sim.world.traffic.idm import MAX_ACCEL_MPS2, idm, stop_within
+from uniscene_sim.world.traffic.idm import idm, stop_within
 
 __all__ = ["PATIENCE_S", "ConflictsAhead", "find_conflicts_ahead", "yield_acceleration"]
 
@@ -88,7 +88,7 @@ def yield_acceleration(i, bodies, ahead, conflicts, limit, room):
         room: how far the front may go until it stands at the end of a queue, m; inf for none.
     """
     me, rows = bodies[i], conflicts.rows
-    half, worst = 0.5 * me.length, MAX_ACCEL_MPS2
+    half, worst = 0.5 * me.length, me.accel_mps2
     for u in range(_MAX_CONFLICTS):
         lane, start = ahead.lanes[i, u], ahead.starts[i, u]
         if lane < 0:
@@ -115,7 +115,7 @@ def _yield_at_conflict(i, bodies, ahead, conflict, began, enter, leave, limit):
     whether the front is on its lane of the junction already."""
     me = bodies[i]
     rule, merge, tight = conflict[RULE], conflict[HOW] == MERGE, conflict[HOW] == TIGHT
-    worst = MAX_ACCEL_MPS2
+    worst = me.accel_mps2
     for j in range(bodies.size):
         other = bodies[j]
         if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
@@ -125,7 +125,7 @@ def _yield_at_conflict(i, bodies, ahead, conflict, began, enter, leave, limit):
             continue
         swing = _SWING_M if long and not tight else 0.0
         my_enter, my_leave = enter - swing, leave + swing
-        mine_in, mine_out = _time_to(my_enter, me.speed, MAX_ACCEL_MPS2), _time_to(my_leave, me.speed, MAX_ACCEL_MPS2)
+        mine_in, mine_out = _time_to(my_enter, me.speed, me.accel_mps2), _time_to(my_leave, me.speed, me.accel_mps2)
         for w in range(_MAX_CONFLICTS):
             if ahead.lanes[j, w] < 0:
                 break
@@ -144,7 +144,7 @@ def _yield_at_conflict(i, bodies, ahead, conflict, began, enter, leave, limit):
                 theirs_in = _time_to(their_enter, other.speed, 1.0)
                 # A vehicle that merges needs time to reach the speed of those behind.
                 joins = (
-                    1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * MAX_ACCEL_MPS2 * max(my_enter, 0.0)), 0.0) / 2.5
+                    1.5 + max(other.speed - np.sqrt(me.speed**2 + 2.0 * me.accel_mps2 * max(my_enter, 0.0)), 0.0) / 2.5
                 )
                 soon = theirs_in < (mine_in + joins if merge else mine_out + 1.0)
                 committed = other.speed**2 / (2.0 * 4.0) > their_enter
@@ -167,6 +167,6 @@ def _yield_at_conflict(i, bodies, ahead, conflict, began, enter, leave, limit):
             if merge:  # behind a vehicle that is ahead already
                 gap = leave - me.length - their_leave
                 if gap > 0.5:
-                    chosen = max(chosen, idm(me.speed, max(limit, 3.0), gap, other.speed))
+                    chosen = max(chosen, idm(me, max(limit, 3.0), gap, other.speed))
             worst = min(worst, chosen)
     return worst

@@ -8,7 +8,7 @@ from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.path_columns import CROSSING, LANE, LANE_S, LIMIT, STOP, YAW
-from uniscene_sim.world.traffic.idm import HARDEST_BRAKING_MPS2, MAX_ACCEL_MPS2, STANDSTILL_GAP_M, idm, stop_within
+from uniscene_sim.world.traffic.idm import HARDEST_BRAKING_MPS2, idm, stop_within
 from uniscene_sim.world.traffic.priority_rules import PATIENCE_S, find_conflicts_ahead, yield_acceleration
 
 __all__ = ["traffic_accelerations"]
@@ -45,12 +45,13 @@ def traffic_accelerations(bodies, paths, counts, line_states, busy, conflicts):
         at = min(max(int(me.s), 0), n - 1)
         front = me.s + 0.5 * me.length
         # Slow down in time for lower limits ahead.
-        limit = min(me.desired, path[at, LIMIT])
+        faster = me.speed_factor
+        limit = faster * min(me.desired, path[at, LIMIT])
         braking_m = me.speed * me.speed / (2.0 * 1.5)
         for k in range(at, min(at + max(60, int(braking_m)), n)):
-            limit = min(limit, np.sqrt(path[k, LIMIT] ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
+            limit = min(limit, np.sqrt((faster * path[k, LIMIT]) ** 2 + 2.0 * 1.5 * max(k - me.s, 0.0)))
         if me.desired > 0.0:
-            accel = idm(me.speed, limit, np.inf, 0.0)
+            accel = idm(me, limit, np.inf, 0.0)
             if me.speed > limit:
                 accel = min(accel, max(-3.0, -1.5 * (me.speed - limit)))
         else:  # told to stand
@@ -59,23 +60,25 @@ def traffic_accelerations(bodies, paths, counts, line_states, busy, conflicts):
         # The end of the path is the end of the road.
         if n - 1 - at < _HORIZON_M:
             room = n - 1 - front - (_CHANGE_M if me.ambient else 0.0)
-            accel = min(accel, idm(me.speed, max(limit, 3.0), room + STANDSTILL_GAP_M, 0.0))
+            accel = min(accel, idm(me, max(limit, 3.0), room + me.gap_m, 0.0))
         gaps[:] = np.inf
         for j in range(total):
             other = bodies[j]
             if j == i or other.mode == _ABSENT:
                 continue
             dx, dy = other.x - me.x, other.y - me.y
-            if dx * dx + dy * dy > _HORIZON_M * _HORIZON_M or abs(other.z - me.z) > 4.0:
+            if dx * dx + dy * dy > me.sees_m * me.sees_m or abs(other.z - me.z) > 4.0:
                 continue
             if np.cos(me.yaw) * dx + np.sin(me.yaw) * dy < -25.0:
                 continue
             chosen, gaps[j] = _follow_accel(me, other, path, n, at, front, limit)
             accel = min(accel, chosen)
-        accel = min(accel, _merge_accel(i, bodies, paths, counts, at, limit))
-        room = _queue_room(bodies, gaps)
-        accel = min(accel, yield_acceleration(i, bodies, ahead, conflicts, limit, room))
-        if room < 30.0:
+        if me.gives_way:
+            accel = min(accel, _merge_accel(i, bodies, paths, counts, at, limit))
+        room = _queue_room(i, bodies, gaps)
+        if me.gives_way:
+            accel = min(accel, yield_acceleration(i, bodies, ahead, conflicts, limit, room))
+        if me.gives_way and room < 30.0:
             accel = min(accel, _keep_off_crossing(me, path, n, at, front, limit, room))
         if me.brake > 0:
             accel = min(accel, -me.brake)
@@ -86,19 +89,19 @@ def traffic_accelerations(bodies, paths, counts, line_states, busy, conflicts):
 @device
 def _stop_line_accel(me, path, n, at, front, limit, line_states, busy):
     """Acceleration before stop lines and before crossings that people use."""
-    worst = MAX_ACCEL_MPS2
-    for k in range(at, min(at + _HORIZON_M, n)):
+    worst = me.accel_mps2
+    for k in range(at, min(at + int(me.sees_m), n)):
         if k < front - 1.0:
             continue
         gap = k - front - 0.3
         line = int(path[k, STOP])
-        if line > 0:
+        if line > 0 and me.obeys_lights:
             state = line_states[line - 1]
             can_stop = me.speed**2 / (2.0 * 4.0) < gap + 1.0
             if state == _RED or (state == _YELLOW and can_stop) or (state == _SIGN and me.served != line):
                 return min(worst, stop_within(me, gap, limit))
         crossing = int(path[k, CROSSING])
-        if crossing > 0 and busy[crossing - 1] and (k == 0 or path[k - 1, CROSSING] != crossing):
+        if crossing > 0 and me.gives_way and busy[crossing - 1] and (k == 0 or path[k - 1, CROSSING] != crossing):
             if me.speed**2 / (2.0 * 5.0) < gap - 0.5:
                 return min(worst, stop_within(me, gap - 0.7, limit))
     return worst
@@ -109,8 +112,8 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
     """Acceleration before the path changes to the adjacent lane: a vehicle ahead there is followed already, one that
     comes from behind and could not brake in time is let past."""
     me, path, n = bodies[i], paths[i], counts[i]
-    worst = MAX_ACCEL_MPS2
-    for q in range(at + 1, min(at + _HORIZON_M, n)):
+    worst = me.accel_mps2
+    for q in range(at + 1, min(at + int(me.sees_m), n)):
         lane = path[q, LANE]
         # A lane that follows on begins at its own start; one beside is entered somewhere along it.
         if lane == path[q - 1, LANE] or path[q, LANE_S] < 3.0:
@@ -127,26 +130,23 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
             gap = paths[j, b, LANE_S] + other.s - b - mine
             clear = abs(gap) - 0.5 * (me.length + other.length)
             if gap >= 0.0:
-                worst = min(worst, max(idm(me.speed, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
-            elif (
-                to_go < 50.0
-                and clear < STANDSTILL_GAP_M + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0
-            ):
+                worst = min(worst, max(idm(me, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
+            elif to_go < 50.0 and clear < me.gap_m + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0:
                 worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -3.5))
         break
     return worst
 
 
 @device
-def _queue_room(bodies, gaps):
+def _queue_room(i, bodies, gaps):
     """How far the front may go until it stands at the end of a queue, m, once the bodies between have joined it."""
-    room = np.inf
+    me, room = bodies[i], np.inf
     for j in range(bodies.size):
         if gaps[j] < room and bodies[j].speed < _QUEUES_MPS:
-            left = gaps[j] - STANDSTILL_GAP_M
+            left = gaps[j] - me.gap_m
             for k in range(bodies.size):
                 if gaps[k] < gaps[j]:
-                    left -= bodies[k].length + STANDSTILL_GAP_M
+                    left -= bodies[k].length + me.gap_m
             room = min(room, left)
     return room
 
@@ -162,13 +162,13 @@ def _keep_off_crossing(me, path, n, at, front, limit, room):
             if room < k - front + me.length and me.speed**2 / (2.0 * 4.0) < entry:
                 return stop_within(me, entry - 0.8, limit)
             break
-    return MAX_ACCEL_MPS2
+    return me.accel_mps2
 
 
 @device
 def _follow_accel(me, other, path, n, at, front, limit):
     """Acceleration behind a body that stands, drives or is about to step into the corridor ahead, and the gap to it."""
-    worst, room = MAX_ACCEL_MPS2, np.inf
+    worst, room = me.accel_mps2, np.inf
     pedestrian = other.mode == _WALK
     # The body as a row of discs, which bends and slants leave as wide as it is.
     radius = 0.5 * min(other.width, other.length)
@@ -179,7 +179,7 @@ def _follow_accel(me, other, path, n, at, front, limit):
         margin = 0.0  # after a long wait it squeezes past
     wide = 0.5 * me.width + radius + margin
     c, d = np.cos(other.yaw), np.sin(other.yaw)
-    last = min(at + _HORIZON_M, n - 1)
+    last = min(at + int(me.sees_m), n - 1)
     middle, aside = project_to_path(path, n, other.x, other.y, at, last)
     if abs(aside) > wide + 0.5 * other.length + 4.0 and not pedestrian:
         return worst, room
@@ -204,6 +204,6 @@ def _follow_accel(me, other, path, n, at, front, limit):
             leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
             # Before a parked body room is left to drive round it.
             held = gap - _SWERVE_M if other.mode == _STATIC else gap
-            worst = min(worst, idm(me.speed, max(limit, 3.0), max(held, 0.1), leader_speed))
+            worst = min(worst, idm(me, max(limit, 3.0), max(held, 0.1), leader_speed))
             room = min(room, gap)
     return worst, room
