@@ -121,7 +121,7 @@ def test_seeds_differ_and_go_on():
 def test_scenarios_by_name_list_and_path():
     path = data_dir("scenarios") / "cut_in.yaml"
     env = gymnasium.make("UniScene-v0", scenario=str(path)).unwrapped
-    assert env.scenarios[env.reset(seed=0)[1]["scenario"]] == "cut_in"
+    assert env.scenarios[int(env.reset(seed=0)[1]["scenario"])] == "cut_in"
     env = gymnasium.make("UniScene-v0", scenario=["cut_in", "hard_brake"]).unwrapped
     assert env.scenarios == ("cut_in", "hard_brake")
     assert {env.reset(seed=s)[1]["scenario"] for s in range(12)} == {0, 1}

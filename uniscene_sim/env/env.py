@@ -27,7 +27,7 @@ class UniSceneEnv(gymnasium.Env):
     goal or a length; at the scenario's time limit it is truncated. The same seed gives the same episode, bit for bit,
     in any process.
 
-    `info` holds numbers alone, under keys that stay: `scenario`, an index into `scenarios`, and `scenario_seed`; since
+    `info` holds numbers alone, all of them float64, under keys that stay: `scenario`, an index into `scenarios`, and `scenario_seed`; since
     the start of the episode `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`, `red_lights`,
     `min_ttc_s`, the least time to collision (10 for none within 10 s, see `world.time_to_collision`), and `comfort`
     (the share of steps within nuPlan's bounds); `ttc_s`, the present one; `speed_mps`; `outcome`, `end_reason`,
@@ -176,5 +176,6 @@ class UniSceneEnv(gymnasium.Env):
 
 
 def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the only world: plain numbers, and arrays where an entry has several."""
-    return {k: v[0].copy() if v.ndim > 1 else v.tolist()[0] for k, v in info.items()}
+    """The entries of the only world: numbers as float64 whatever they count, the one type that JSON writes, that
+    Gymnasium's vector environments stack and that TorchRL reads."""
+    return {key: values[0] if values.ndim > 1 else np.float64(values[0]) for key, values in info.items()}

@@ -60,27 +60,34 @@ def register_envs() -> None:
 
 
 class _AfterGymnasium(MetaPathFinder):
-    """Finds Gymnasium as the other finders do, and registers the presets once it is loaded."""
+    """Finds Gymnasium as the other finders do, and registers the presets once it is loaded.
+
+    It stays until then, for who asks whether Gymnasium is installed (`importlib.util.find_spec`) does not load it.
+    """
+
+    _asks_others = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _GYMNASIUM or self not in sys.meta_path:
+        if fullname != _GYMNASIUM or self._asks_others:
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
+        self._asks_others = True
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self._asks_others = False
         if spec is None or spec.loader is None:  # not installed: the import statement raises
-            sys.meta_path.insert(0, self)
             return None
-        spec.loader = _RegisteringLoader(spec.loader)
+        spec.loader = _RegisteringLoader(spec.loader, self)
         return spec
 
 
 class _RegisteringLoader(Loader):
     """Loads a module as another loader does, then registers the presets."""
 
-    def __init__(self, loader: Loader):
-        self._loader = loader
+    def __init__(self, loader: Loader, finder: MetaPathFinder):
+        self._loader, self._finder = loader, finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -91,4 +98,6 @@ class _RegisteringLoader(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
         register_envs()

@@ -21,6 +21,11 @@ __all__ = ["ENDINGS", "SPLITS", "EnvSettings", "name_list", "options_by_name"]
 
 #: Events that may terminate an episode.
 ENDINGS = ("collision", "off_road", "red_light", "blocked")
+
+class UnexpectedSetting(InputError, TypeError):
+    """A setting that there is none of; a TypeError in Python's words, too, for frameworks try what an env takes."""
+
+
 #: Sets of seeds that resets draw from: 2**31 each, from these on.
 SPLITS = {"train": 0, "test": 2**31}
 
@@ -88,7 +93,8 @@ class EnvSettings:
         for name in settings:
             if name not in known:
                 hint = did_you_mean(name, known)
-                raise InputError(f"no setting {shown(name)}{hint}; expected some of {', '.join(known)}")
+                what = f"got an unexpected keyword argument {shown(name)}{hint}; expected some of {', '.join(known)}"
+                raise UnexpectedSetting(what)
         return cls(**settings)
 
 

@@ -85,10 +85,10 @@ def _drive(env: UniSceneEnv, name: str, driver: Driver, scenario: str, seed: int
         returns=returns,
         success=bool(info["is_success"]),
         end=EndReason(info["end_reason"]),
-        collisions=info["collisions"],
+        collisions=int(info["collisions"]),
         off_road_s=info["off_road_s"],
-        red_lights=info["red_lights"],
-        blocked=info["blocked"],
+        red_lights=int(info["red_lights"]),
+        blocked=int(info["blocked"]),
         completion=info["route_completion"],
         steps=len(rewards),
     )

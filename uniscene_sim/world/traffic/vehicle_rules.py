@@ -131,7 +131,10 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
             clear = abs(gap) - 0.5 * (me.length + other.length)
             if gap >= 0.0:
                 worst = min(worst, max(idm(me, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
-            elif to_go < 50.0 and clear < me.gap_m + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0:
+            elif (
+                to_go < 50.0
+                and clear < me.gap_m + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0
+            ):
                 worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -3.5))
         break
     return worst
