@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import uniscene_sim  # noqa: F401 - registers the environments
-from uniscene_sim.env.actions import Meta
+from uniscene_sim.env.meta_actions import Meta
 from uniscene_sim.env.state_vectors import left_of_route
 from uniscene_sim.errors import InputError
 

@@ -22,6 +22,7 @@ from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.endings import ENDS_ON, Endings, ending_info
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
+from uniscene_sim.env.parking_street import PARKING
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
@@ -101,6 +102,8 @@ class Worlds:
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
         for what in given if count > 1 else ():
+            if what == PARKING:
+                continue
             found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
