@@ -22,38 +22,31 @@ def env():
     return gymnasium.make("UniSceneParking-v0").unwrapped
 
 
-def park(env):
-    """Drive beside the front car, then backwards on two arcs; whether it stands in the gap, and what was touched."""
-    radius = 2.8 / np.tan(0.5)
-    observation, info = env.reset(seed=1)
-    phase, violations = 0, 0.0
-    for _ in range(90):
-        x, y, vx, _, c, s = observation["achieved_goal"] * _SCALE
-        goal_x, goal_y = observation["desired_goal"][:2] * _SCALE[:2]
-        turn, speed = np.arctan2(s, c), vx * c
-        bend = np.arccos(1.0 - (y - goal_y) / (2.0 * radius)) if phase < 2 else bend
-        ahead = 2.0 * radius * np.sin(bend) + 0.1
-        rear = x - 1.35 * c
-        if phase == 0:  # straighten beside the front car
-            steer, wanted = np.clip(-2.0 * turn, -1.0, 1.0), np.clip(goal_x - 1.35 + ahead - rear, -1.5, 1.5)
-            phase = 1 if abs(goal_x - 1.35 + ahead - rear) < 0.15 and abs(turn) < 0.05 and abs(speed) < 0.2 else 0
-        if phase == 1:
-            bend_now = bend
-            steer, wanted = -0.5 / 0.6, -0.8
-            phase = 2
-        if phase == 2:
-            steer, wanted = -0.5 / 0.6, -0.8
-            phase = 3 if turn > bend_now - 0.05 else 2
+def park(env, seed):
+    """Drive beside the front car, then back on two arcs of 5.1 m; whether it stands in the gap, and what it touched."""
+    radius, axle, lock = 2.8 / np.tan(0.5), 1.35, 0.5 / 0.6
+    observation, info = env.reset(seed=seed)
+    phase, bend, violations, over = 0, 0.0, 0.0, False
+    while not over:
+        x, y, vx, vy, c, s = observation["achieved_goal"] * _SCALE
+        to_x, to_y = observation["desired_goal"][:2] * _SCALE[:2]
+        turn, speed = np.arctan2(s, c), vx * c + vy * s
+        if phase == 0:
+            bend = np.arccos(1.0 - (y - axle * s - to_y) / (2.0 * radius))
+            left = to_x - axle + 2.0 * radius * np.sin(bend) + 0.3 - (x - axle * c)
+            steer, wanted = -3.0 * turn * np.sign(speed), np.clip(left, -2.0, 2.0)
+            phase = int(abs(left) < 0.2 and abs(speed) < 0.2)
+        if phase in (1, 2):
+            steer, wanted = (-lock, -1.0) if phase == 1 else (lock, -1.0)
+            phase = 2 if turn > bend - 0.08 or phase == 2 else 1
+            phase = 3 if phase == 2 and turn < 0.08 else phase
         if phase == 3:
-            steer, wanted = 0.5 / 0.6, -0.8
-            phase = 4 if turn < 0.05 else 3
-        if phase == 4:
-            steer, wanted = np.clip(-2.0 * turn * np.sign(speed + 1e-9), -1.0, 1.0), np.clip(goal_x - x, -0.5, 0.5)
-        accel = np.clip((wanted - speed) / 0.4 / 3.5, -1.0, 1.0)
-        observation, reward, terminated, truncated, info = env.step(np.array([steer, accel], np.float32))
+            steer, wanted = -3.0 * turn * np.sign(speed), np.clip(to_x - x, -0.6, 0.6)
+        accel = (wanted - speed) / 0.4 / 3.5
+        action = np.clip([steer, accel], -1.0, 1.0).astype(np.float32)
+        observation, _, terminated, truncated, info = env.step(action)
         violations += info["violation"]
-        if terminated or truncated:
-            break
+        over = terminated or truncated
     return info["is_success"], violations
 
 
@@ -90,8 +83,8 @@ def test_seeds_differ_in_goal_and_start(env):
 
 
 def test_it_can_be_parked_backwards(env):
-    success, violations = park(env)
-    assert success == 1.0 and violations == 0.0
+    ends = [park(env, seed) for seed in range(6)]
+    assert sum(success == 1.0 and violations == 0.0 for success, violations in ends) >= 4
 
 
 def test_the_reverse_gear_drives_back_brakes_and_ends_at_its_limit():

@@ -1,4 +1,4 @@
-"""`ParkingEnv`: the ego parks in a gap at the kerb, backwards too; goal-conditioned, for hindsight experience replay."""
+"""`ParkingEnv`: the ego parks in a gap at the kerb, backwards too; with goals, for hindsight experience replay."""
 
 from __future__ import annotations
 
