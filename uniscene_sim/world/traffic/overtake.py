@@ -37,7 +37,7 @@ _RIDES_MPS = 2.0  # a slower cyclist is waiting
 
 def overtake(state: WorldState, vector_map: StaticMap, route: np.ndarray) -> WorldState:
     """The state with paths bent around slow or standing bodies where the way past is free; each vehicle checks
-    five times a second. The ego, before it moves out, checks again, and stays on its route (R, 10) if the way is not."""
+    five times a second. The ego checks again before it moves out, and stays on its route (R, 10) if the way is not."""
     if state.time_us % _PERIOD_US:
         return state
     bodies = state.bodies
