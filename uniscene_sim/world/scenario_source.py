@@ -404,7 +404,8 @@ class ScenarioSource:
     def _decide_slowly(self, state: WorldState) -> WorldState:
         """Decisions in Python: the window of the ego's route, bodies that enter or leave, lane changes, overtaking."""
         after = self._world.population.step(self._advance_route_window(state))
-        after = overtake(change_lanes(after, self._world.map, self.seed), self._world.map)
+        after = change_lanes(after, self._world.map, self.seed)
+        after = overtake(after, self._world.map, self._world.route)
         return _placed_bodies(after, state)
 
     def _advance_route_window(self, state: WorldState) -> WorldState:
