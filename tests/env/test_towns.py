@@ -50,7 +50,7 @@ def test_towns_of_drives_are_made_as_they_are_planned():
 
 
 def test_splits_and_numbers_of_towns_are_kept():
-    drive = map_drive("town", 3)
+    drive = map_drive("town", 3, None)
     train, test = ({drive.map_of(first + k).name for k in range(7)} for first in SPLITS.values())
     assert train == {"town_0", "town_1", "town_2"}
     assert len(test) == 3 and not train & test

@@ -18,8 +18,8 @@ from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.control import Manners
 from uniscene_sim.env.actions import Intention, action_type
 from uniscene_sim.env.drives import Drive, drive_of
-from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.endings import Endings, ending_info
+from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.progress import Progress, progress_of
@@ -106,10 +106,11 @@ class Worlds:
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
-        if settings.map is None and settings.towns is not None:
-            raise InputError('is for map="town"; expected that, too', field="towns")
+        for name in ("towns", "lanes"):
+            if settings.map is None and getattr(settings, name) is not None:
+                raise InputError('expected map="town" or "blocks:...", too', field=name)
         if settings.map is not None:
-            self.drives: list[Drive] = [map_drive(settings.map, settings.towns)]
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes)]
         else:
             drives = {what: drive_of(what, settings.source) for what in dict.fromkeys(given)}
             self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
