@@ -110,10 +110,11 @@ class Worlds:
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
         fixed = settings.parameters
-        if settings.map is None and settings.towns is not None:
-            raise InputError('is for map="town"; expected that, too', field="towns")
+        for name in ("towns", "lanes"):
+            if settings.map is None and getattr(settings, name) is not None:
+                raise InputError('expected map="town" or "blocks:...", too', field=name)
         if settings.map is not None:
-            self.drives: list[Drive] = [map_drive(settings.map, settings.towns)]
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes)]
         else:
             drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
             self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
