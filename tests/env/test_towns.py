@@ -1,4 +1,4 @@
-"""Another town each seed: `gymnasium.make("UniScene-v0", map="town")`, and any map file in its place."""
+"""Another town each seed, `map="town"`, roads of blocks, `map="blocks:..."`, and any map file in their place."""
 
 import pickle
 import warnings
@@ -12,6 +12,7 @@ import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.env.map_drives import map_drive, scenario_of
 from uniscene_sim.env.settings import SPLITS
 from uniscene_sim.errors import InputError
+from uniscene_sim.maps.towns.blocks import make_blocks
 from uniscene_sim.maps.towns.streets import DRIVABLE
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.storage.data_folders import data_dir
@@ -50,7 +51,7 @@ def test_towns_of_drives_are_made_as_they_are_planned():
 
 
 def test_splits_and_numbers_of_towns_are_kept():
-    drive = map_drive("town", 3)
+    drive = map_drive("town", 3, None)
     train, test = ({drive.map_of(first + k).name for k in range(7)} for first in SPLITS.values())
     assert train == {"town_0", "town_1", "town_2"}
     assert len(test) == 3 and not train & test
@@ -88,6 +89,34 @@ def test_any_map_file_is_driven_from_random_places():
     assert env.scenarios == ("urban_grid.npz",)
 
 
+def test_a_road_has_its_blocks_and_lanes_and_is_driven_to_its_end():
+    env = gymnasium.make("UniScene-v0", map="blocks:SLT", lanes=2).unwrapped
+    _, info = env.reset(options={"scenario_seed": 1})
+    static_map = env.worlds.world(0).source.map
+    assert static_map.name == "blocks_SLT_1"
+    assert len(static_map.programs) == 1  # of the crossing with lights
+    over = False
+    while not over:
+        _, _, terminated, truncated, info = env.step(env.expert_action())
+        over = terminated or truncated
+    assert info["is_success"]
+
+
+def test_blocks_are_drawn_and_kept():
+    roads = [make_blocks(seed, 6) for seed in (0, 1, 0)]
+    assert roads[0].map.ref == roads[2].map.ref and roads[0].sequence == roads[2].sequence
+    assert roads[0].sequence != roads[1].sequence and len(roads[1].sequence) == 6
+    wide = make_blocks(0, "S", lanes=3).map
+    assert sum(lane.kind == "driving" and not lane.junction for lane in wide.lanes) == 6 * 3  # three pieces of road
+
+
+def test_gymnasiums_checker_has_nothing_to_say_of_blocks():
+    env = gymnasium.make("UniScene-v0", map="blocks:4", towns=2).unwrapped
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env, skip_render_check=True)
+
+
 def test_speeds_traffic_and_hours_differ():
     drawn = [scenario_of("town", seed) for seed in range(40)]
     density = [scenario.traffic.vehicles_per_km for scenario in drawn]
@@ -100,6 +129,10 @@ def test_speeds_traffic_and_hours_differ():
     [
         ({"map": "no_such_town.xodr"}, "no_such_town"),
         ({"map": 5}, "map"),
+        ({"map": "blocks:SQ"}, "map: no block Q"),
+        ({"map": "blocks:0"}, "map"),
+        ({"map": "blocks:4", "lanes": 9}, "lanes"),
+        ({"map": "town", "lanes": 2}, "lanes"),
         ({"towns": 5}, "towns"),
         ({"map": "town", "towns": 0}, "towns"),
         ({"map": "town", "towns": 2.5}, "towns"),

@@ -80,6 +80,13 @@ def test_paint_a_map_drives_through_the_bend(tmp_path):
 
 
 @pytest.mark.slow
+def test_self_play_trains_one_policy_for_all(tmp_path):
+    pytest.importorskip("stable_baselines3")
+    lines = run("self_play", tmp_path, "--steps", "128", "--agents", "2", "--out", "agent.zip")
+    assert lines[0] == "trained for 128 steps: agent.zip" and (tmp_path / "agent.zip").is_file()
+    assert lines[2].startswith("after: ") and lines[2].endswith("of them clean")
+
+
 def test_train_rl_trains_and_tests(tmp_path):
     pytest.importorskip("stable_baselines3")
     lines = run("train_rl", tmp_path, "--steps", "256", "--worlds", "2", "--episodes", "1", "--out", "agent.zip")

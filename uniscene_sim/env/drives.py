@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from weakref import ref
 
 from uniscene_sim import plugins
+from uniscene_sim.env.parking_street import PARKING, ParkingDrive
 from uniscene_sim.env.shared import begun_source, keep_map
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.maps.load import load_map
@@ -116,6 +117,8 @@ def drive_of(what: str | None, source: str | None, parameters: Mapping[str, Any]
     Raises:
         InputError: no source opens it, or it is malformed.
     """
+    if what == PARKING and source is None:
+        return ParkingDrive()
     found, opened = plugins.find_source(what, source, ("scenario", "source"))
     scenario = found is ScenarioSource and not is_branch(opened)
     return _ScenarioDrive(opened, parameters or {}) if scenario else _SourceDrive(opened, found)

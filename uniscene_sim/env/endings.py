@@ -13,7 +13,7 @@ from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.outcome import Status
 from uniscene_sim.scenario import CRITERION_KINDS
 
-__all__ = ["CriterionState", "EndReason", "Endings", "EpisodeOutcome", "ending_info"]
+__all__ = ["ENDS_ON", "CriterionState", "EndReason", "Endings", "EpisodeOutcome", "ending_info"]
 
 
 class EpisodeOutcome(IntEnum):
@@ -45,6 +45,8 @@ class CriterionState(IntEnum):
     HOLDS = 1
 
 
+#: The counter of measurements that tells of each event of `ENDINGS`.
+ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights", "blocked": "blocked"}
 _OUTCOMES = {Status.RUNNING: EpisodeOutcome.RUNNING, Status.SUCCESS: EpisodeOutcome.SUCCESS,
              Status.ACCEPTABLE: EpisodeOutcome.ACCEPTABLE, Status.FAILURE: EpisodeOutcome.FAILURE}  # fmt: skip
 _REASON_OF = {"collision": EndReason.COLLISION, "off_road": EndReason.OFF_ROAD, "red_light": EndReason.RED_LIGHT,

@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Dict
+from gymnasium.spaces import Dict, Discrete
 
 from uniscene_sim.compute.compile_bar import tells_compiling
 from uniscene_sim.control import Manners
@@ -120,6 +120,25 @@ class UniSceneEnv(gymnasium.Env):
             InputError: it cannot happen, and nothing has changed.
         """
         self.worlds.edit(0, edit)
+
+    def get_available_actions(self) -> list[int]:
+        """The actions that can be taken now, of discrete actions; as in highway-env.
+
+        Raises:
+            InputError: actions are not discrete.
+        """
+        return np.flatnonzero(self.action_masks()).tolist()
+
+    def action_masks(self) -> np.ndarray:
+        """Which actions can be taken now, bool (n,), of discrete actions; MaskablePPO of sb3-contrib asks for it.
+
+        Raises:
+            InputError: actions are not discrete.
+        """
+        if not isinstance(self.action_space, Discrete):
+            raise InputError("only discrete actions have a mask; expected meta or discrete", field="action")
+        mask = self.worlds.action_mask(0)
+        return np.ones(self.action_space.n, bool) if mask is None else mask.astype(bool)
 
     def render(self) -> np.ndarray | None:
         """The world from above beside the first camera's image, uint8 (H, W, 3), in the mode "rgb_array"."""

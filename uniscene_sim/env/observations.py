@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -18,24 +18,41 @@ from uniscene_sim.env.progress import Progress
 from uniscene_sim.env.state_vectors import AGENTS, EGO, ROUTE, write_agent_states, write_ego_state, write_route_state
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.interfaces import LayoutSource
-from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.layout import LayoutFrame, LayoutSchema
 from uniscene_sim.maps.layout_raster import rasterise
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
-from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["AGENTS", "EGO", "ROUTE", "Observation", "ObservationInputs", "make_observations", "rig_for"]
+__all__ = [
+    "AGENTS",
+    "EGO",
+    "ROUTE",
+    "Observation",
+    "ObservationInputs",
+    "ObservedWorld",
+    "make_observations",
+    "rig_for",
+]
 
 _AGENT_ROWS, _ROUTE_POINTS = 16, 16
 _CELLS, _CELL_M = 84, 0.75
+
+
+class ObservedWorld(Protocol):
+    """What observations read of a world beside its sensors."""
+
+    @property
+    def map(self) -> StaticMap: ...
+    @property
+    def recent_layouts(self) -> Sequence[LayoutFrame]: ...
 
 
 @dataclass(frozen=True)
 class ObservationInputs:
     """Input of observations: a world at the end of a tick, and the latest record of each sensor."""
 
-    world: Simulator[LayoutSource]
+    world: ObservedWorld
     progress: Progress
     records: Mapping[str, Any]  # CameraFrame or LidarSweep by sensor
     occupancy: np.ndarray | None  # uint8 (X, Y, Z)

@@ -13,7 +13,7 @@ from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.outcome import Status
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import BODY_DTYPE
-from uniscene_sim.world.path_columns import LIMIT, PATH_COLUMNS, YAW, X, Y, Z
+from uniscene_sim.world.path_columns import LANE, LIMIT, PATH_COLUMNS, YAW, X, Y, Z
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.state import Tally
 
@@ -255,5 +255,5 @@ def _sample_path(route: np.ndarray, frame: LayoutFrame, target_mps: float) -> np
         path[:, YAW] = np.interp(at, 0.5 * (s[1:] + s[:-1]), heading)
     else:
         path[:, YAW] = pose.yaw
-    path[:, LIMIT] = target_mps
+    path[:, LIMIT], path[:, LANE] = target_mps, -1
     return path

@@ -28,6 +28,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 #: The benchmark suite: takes a task and a split, and all other settings.
 SUITE = "UniScene-Bench-v0"
+#: Parking, goal-conditioned.
+PARKING = "UniSceneParking-v0"
 _GYMNASIUM = "gymnasium"
 
 
@@ -51,6 +53,8 @@ def register_envs() -> None:
                 vector_entry_point="uniscene_sim.env.vector:UniSceneVectorEnv",
                 kwargs=settings,
             )
+    if PARKING not in gymnasium.registry:
+        gymnasium.register(PARKING, entry_point="uniscene_sim.env.parking:ParkingEnv")
     if SUITE not in gymnasium.registry:
         gymnasium.register(
             SUITE,

@@ -36,6 +36,7 @@ class SavedWorld:
     records: dict[str, Any]
     measured: np.ndarray  # () MEASUREMENT_DTYPE
     progress: Any = None
+    aim: Any = None  # of the action type
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SavedWorld:
         """Itself: nothing of it is ever changed in place."""

@@ -22,6 +22,7 @@ __all__ = ["ENDINGS", "SPLITS", "EnvSettings", "name_list", "options_by_name"]
 #: Events that may terminate an episode.
 ENDINGS = ("collision", "off_road", "red_light", "blocked")
 
+
 class UnexpectedSetting(InputError, TypeError):
     """A setting that there is none of; a TypeError in Python's words, too, for frameworks try what an env takes."""
 
@@ -37,9 +38,10 @@ class EnvSettings:
     Args:
         scenario: name of a scenario, or file, folder or address of any source; or several, one of which is drawn at
             each reset.
-        map: in place of scenarios: "town", a new town for each seed, or any map file; with a random start and route,
-            traffic, weather and hour by the seed, see `env.map_drives`.
-        towns: how many towns there are in each split; None for one to each seed.
+        map: in place of scenarios: "town", a new town for each seed; "blocks:SCXT" or "blocks:7", a new road of blocks,
+            see `maps.towns.blocks`; or any map file. Start, route, traffic, weather and hour are drawn by the seed.
+        towns: how many towns or roads there are in each split; None for one to each seed.
+        lanes: of roads of blocks, in each direction; None draws them.
         split: "train" or "test": which seeds resets draw. Those of tests are never drawn in training.
         source: name of the source that opens them, if their names do not select it; or an address in their place.
             Progress and events of other sources are computed from their layouts, see `env.progress`; their states can
@@ -76,6 +78,7 @@ class EnvSettings:
     world_seed: int | None = None
     map: str | Path | None = None
     towns: int | None = None
+    lanes: int | None = None
     split: str = "train"
     source: str | None = None
     record: str | Path | None = None

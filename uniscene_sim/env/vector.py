@@ -301,7 +301,7 @@ class UniSceneVectorEnv(VectorEnv):
                 info[key] = self._add_infos(info.get(key, {}), value, some)
             else:
                 empty = None if value.dtype == object else 0
-                info.setdefault(key, np.full(self.num_envs, empty, dtype=value.dtype))[some] = value
+                info.setdefault(key, np.full((self.num_envs, *value.shape[1:]), empty, value.dtype))[some] = value
             info.setdefault(f"_{key}", np.zeros(self.num_envs, dtype=bool))[some] = True
         return info
 

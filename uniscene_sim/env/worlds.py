@@ -16,12 +16,14 @@ from uniscene_sim import plugins
 from uniscene_sim.compute.last_used import LastUsed
 from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.control import Manners
-from uniscene_sim.env.actions import Intention, action_type
+from uniscene_sim.env.action_type import Intention, Situation
+from uniscene_sim.env.actions import action_type
 from uniscene_sim.env.drives import Drive, drive_of
-from uniscene_sim.env.endings import Endings, ending_info
+from uniscene_sim.env.endings import ENDS_ON, Endings, ending_info
 from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
+from uniscene_sim.env.parking_street import PARKING
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
@@ -54,7 +56,6 @@ _PLACES = 4  # maps whose window engines are kept though no world is there
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
 _BEHIND_M = 5  # of the ego's centre, where its path begins for a driver: base_link is behind the centre
-_ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights", "blocked": "blocked"}
 
 
 class _Place(NamedTuple):
@@ -102,15 +103,18 @@ class Worlds:
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
         for what in given if count > 1 and settings.map is None else ():
+            if what == PARKING:
+                continue
             found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
         fixed = settings.parameters
-        if settings.map is None and settings.towns is not None:
-            raise InputError('is for map="town"; expected that, too', field="towns")
+        for name in ("towns", "lanes"):
+            if settings.map is None and getattr(settings, name) is not None:
+                raise InputError('expected map="town" or "blocks:...", too', field=name)
         if settings.map is not None:
-            self.drives: list[Drive] = [map_drive(settings.map, settings.towns)]
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes)]
         else:
             drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
             self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
@@ -155,6 +159,7 @@ class Worlds:
         self._window_engines: LastUsed[WindowEngine] = LastUsed(_PLACES)  # by map and seed, as simulators are
         self._simulators: list[tuple[_Place, Simulator[LayoutSource]] | None] = [None] * count
         self._progress: list[Progress] = [None] * count  # type: ignore[list-item]
+        self._aims: list[Any] = [None] * count
         self.episodes: list[Episode | None] = [None] * count
         self._records: list[dict[str, Any]] = [{} for _ in range(count)]
         self._measured = np.zeros(count, MEASUREMENT_DTYPE)
@@ -215,6 +220,7 @@ class Worlds:
         self._records[i] = {}
         self._measured[i] = np.zeros((), MEASUREMENT_DTYPE)
         write_measurement(self._progress[i], self._measured[i])
+        self._aims[i] = self.action.first_aim(self._situation(i))
 
     def advance(self, some: Sequence[int], actions: Sequence[Any]) -> TickResult:
         """Advance some worlds by a tick, each with its action, without observing them.
@@ -227,11 +233,14 @@ class Worlds:
             InputError: an action is not in the action space; all worlds are unchanged.
         """
         worlds = [self.world(i) for i in some]
-        controls = [self.action.control(a, w.recent_layouts[-1]) for a, w in zip(actions, worlds, strict=True)]
+        commands = [
+            self.action.command(a, self._situation(i), self._aims[i]) for a, i in zip(actions, some, strict=True)
+        ]
         before = self._measured[list(some)]
 
         def move(k: int) -> None:
-            worlds[k].advance(controls[k])
+            worlds[k].advance(commands[k].control)
+            self._aims[some[k]] = commands[k].aim
             progress = self._progress[some[k]]
             progress.update(worlds[k].tick_layouts)
             write_measurement(progress, self._measured[some[k]])
@@ -244,7 +253,7 @@ class Worlds:
             over=np.array([world.source.done for world in worlds], dtype=bool),
             arrived=np.array([self._progress[i].arrived for i in some], dtype=bool),
             by_event=np.stack([(name in self._ends) & (after[counter] > before[counter])
-                               for name, counter in _ENDS_ON.items()], axis=1),
+                               for name, counter in ENDS_ON.items()], axis=1),
         )  # fmt: skip
         info = self._state_info(some, ends) | step_costs(before, after)
         reward, terms = self._reward(reward_terms(before, after, self.step_s), info)
@@ -292,7 +301,14 @@ class Worlds:
             values = [one.number(self.drawn(i)[name]) if one else 0.0 for i, one in zip(some, of, strict=True)]
             drawn[f"drawn_{name}"] = np.array(values, dtype=np.float64)
         sources = [self.world(i).source for i in some]
+        masks = [mask for i in some if (mask := self.action_mask(i)) is not None]
+        if masks:
+            drawn["action_mask"] = np.stack(masks)
         return drawn | episode_info(self._measured[list(some)]) | ending_info(sources, ends)
+
+    def action_mask(self, i: int) -> np.ndarray | None:
+        """Which actions world `i` can take now, int8 (n,); None of an action type whose actions always can."""
+        return self.action.mask(self._situation(i), self._aims[i])
 
     def observe(self, some: Sequence[int]) -> None:
         """Simulate the sensors of some worlds and write their observations into `out`."""
@@ -330,6 +346,7 @@ class Worlds:
             dict(self._records[i]),
             self._measured[i].copy(),
             self._progress[i].save(),
+            self._aims[i],
         )
 
     def check(self, saved: SavedWorld) -> None:
@@ -356,7 +373,7 @@ class Worlds:
         self._progress[i].restore(saved.progress)
         world.resume(saved.recent_layouts, saved.memory)
         self._records[i] = dict(saved.records)
-        self._measured[i] = saved.measured
+        self._measured[i], self._aims[i] = saved.measured, saved.aim
 
     def __getstate__(self) -> _SavedWorlds:
         """For `pickle` and `copy.deepcopy`: the copy goes on bit for bit.
@@ -401,6 +418,10 @@ class Worlds:
         if running is None:
             raise RuntimeError("call reset() before the first step")
         return running[1]
+
+    def _situation(self, i: int) -> Situation:
+        world = self.world(i)
+        return Situation(world.recent_layouts[-1], self._progress[i], world.map, self.step_s)
 
     def _identity(self, episode: Episode) -> tuple[Any, ...]:
         drive = self.drives[episode.scenario]

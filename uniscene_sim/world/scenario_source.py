@@ -31,6 +31,7 @@ from uniscene_sim.world.bodies import MotionMode, project_to_path, write_agents
 from uniscene_sim.world.ego import remaining_trajectory, steer_along
 from uniscene_sim.world.episode.actions import BeginActions
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
+from uniscene_sim.world.episode.driven import driven_row, judged, with_controls
 from uniscene_sim.world.episode.edited_world import EditedWorld, map_props, with_crossings
 from uniscene_sim.world.episode.edits import Editor
 from uniscene_sim.world.episode.hidden import Houses, hidden_agents
@@ -222,6 +223,22 @@ class ScenarioSource:
         """
         self._state, self._world = self._edited(edit, self._state)
 
+    def row_of(self, name: str) -> int:
+        """Row in `state.bodies` of a vehicle that `drive_others` can drive; InputError if there is none."""
+        return driven_row(self._state, name, self._rows)
+
+    def drive_others(self, controls: Mapping[str, Control | None]) -> None:
+        """Drive agents of the scenario by controls, as `step` drives the ego: from now on, by the same vehicle model,
+        until they get another one. Their route is the path that they had.
+
+        Args:
+            controls: by name of the agent, or "#ID" for one of ambient traffic; None for one that leaves the road.
+
+        Raises:
+            InputError: there is no such vehicle on a road, and nothing has changed.
+        """
+        self._state = with_controls(self._state, controls, self._rows)
+
     def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
         """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is read.
 
@@ -305,11 +322,11 @@ class ScenarioSource:
             at: row of the record that is the state.
             driven: steps for which the control has been driven.
         """
-        wanted, trajectory, world = np.zeros(2), _NO_TRAJECTORY, record.world
+        wanted, trajectory, world = np.zeros(3), _NO_TRAJECTORY, record.world
         if isinstance(control, Trajectory):
             trajectory = control.points
         else:
-            wanted[:] = control.steer_rad, control.accel_mps2
+            wanted[:] = control.steer_rad, control.accel_mps2, control.reverse
         total = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // PHYSICS_US)
         inputs = PhysicsInputs(
             state.time_us, state.paths, state.counts, wanted, trajectory, driven, checks_voxels=self.solid is not None
@@ -335,9 +352,11 @@ class ScenarioSource:
         ids = np.concatenate([world.props["id"], record.bodies[end]["id"]])
         done, events = update_tally(world.map, world.constants.vehicle, state.tally, steps, made, ids, self.solid)
         record.events[at + 1 : end + 1] = events
+        others = tuple(judged(body, inputs, steps, made, world, ids) for body in state.driven)
         after = replace(
-            state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
-        )
+            state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end],
+            tally=done, driven=others,
+        )  # fmt: skip
         if steps.fired.sum() > sum(state.fired):
             after, actions = self._apply_fired_events(after, steps.fired)
             record.events[end] += tuple(actions)
@@ -385,7 +404,8 @@ class ScenarioSource:
     def _decide_slowly(self, state: WorldState) -> WorldState:
         """Decisions in Python: the window of the ego's route, bodies that enter or leave, lane changes, overtaking."""
         after = self._world.population.step(self._advance_route_window(state))
-        after = overtake(change_lanes(after, self._world.map, self.seed), self._world.map)
+        after = change_lanes(after, self._world.map, self.seed)
+        after = overtake(after, self._world.map, self._world.route)
         return _placed_bodies(after, state)
 
     def _advance_route_window(self, state: WorldState) -> WorldState:

@@ -17,7 +17,7 @@ from uniscene_sim.maps.elements import Crossing, Lane, Signal, SignalProgram, St
 from uniscene_sim.maps.towns.streets import Edge, Street, TownPlan, street_graph
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
-__all__ = ["make_town"]
+__all__ = ["build_town", "make_town"]
 
 _KERB_M = 0.15
 _STRAIGHT_RAD = 0.6  # turns below this count as straight on
@@ -36,6 +36,22 @@ def make_town(seed: int, height_m: float = 0.0, plan: TownPlan = TownPlan()) -> 
     rng = np.random.default_rng([seed, 7])
     places, edges = street_graph(rng, plan.lane_m)
     return _TownBuilder(rng, seed, height_m, plan).build(places, edges)
+
+
+def build_town(
+    rng: np.random.Generator, seed: int, places: np.ndarray, edges: list[Edge], plan: TownPlan, lit: frozenset[int]
+) -> VectorMap:
+    """The town of a street graph.
+
+    Args:
+        rng: what is drawn with it.
+        seed: in its name.
+        places: positions of nodes (N, 2), m.
+        edges: the streets between them.
+        plan: what its streets are like at least.
+        lit: the nodes that have traffic lights.
+    """
+    return _TownBuilder(rng, seed, plan=plan, lights=lit).build(places, edges)
 
 
 @dataclass(eq=False)
@@ -67,6 +83,7 @@ class _TownBuilder:
     seed: int
     height_m: float = 0.0
     plan: TownPlan = TownPlan()  # noqa: RUF009 - frozen
+    lights: frozenset[int] | None = None  # nodes with traffic lights; None draws them
     lanes: list[dict[str, Any]] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
     stops: list[StopLine] = field(default_factory=list)
@@ -331,7 +348,7 @@ class _TownBuilder:
     def _traffic_control(self, street_ends: list[_StreetEnd], node: int) -> None:
         """Add crossings, and traffic lights or stop signs."""
         wide = sum(m.street.lanes for m in street_ends) > 4
-        lit = self.rng.random() < (self.lit if wide else 0.3 * self.lit)
+        lit = self.rng.random() < (self.lit if wide else 0.3 * self.lit) if self.lights is None else node in self.lights
         main = max(m.street.lanes * 10 + m.street.speed_mps for m in street_ends)
         ruled: dict[int, int] = {}
         for i, street_end in enumerate(street_ends):

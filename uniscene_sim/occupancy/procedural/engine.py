@@ -37,15 +37,19 @@ _idle: list[tuple[np.ndarray, np.ndarray]] = []
 @contextmanager
 def _scratch() -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Materials and masks of a tile's cells, with any content."""
-    shape = (TILE_CELLS, TILE_CELLS, BLOCKS_Z * BLOCK_CELLS)
     try:
         volume = _idle.pop()
     except IndexError:
-        volume = np.empty(shape, np.uint8), np.empty(shape, np.uint64)
+        volume = _volume()
     try:
         yield volume
     finally:
         _idle.append(volume)
+
+
+def _volume() -> tuple[np.ndarray, np.ndarray]:
+    shape = (TILE_CELLS, TILE_CELLS, BLOCKS_Z * BLOCK_CELLS)
+    return np.empty(shape, np.uint8), np.empty(shape, np.uint64)
 
 
 class ProceduralOccupancy:
@@ -78,8 +82,12 @@ class ProceduralOccupancy:
             draw_objects(material, mask, site.x0, site.y0, site.base, self.objects(site.x0, site.y0))
             return site.tile()
 
+    def site(self, ix: int, iy: int) -> Site:
+        """A tile's ground, bridges and what the map holds as solids, in cells of its own."""
+        return self._site(ix, iy, *_volume())
+
     def _site(self, ix: int, iy: int, material: np.ndarray, mask: np.ndarray) -> Site:
-        """A tile's ground, bridges and what the map holds as solids, in the volume that is given."""
+        """The site in the volume that is given."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         surface = self.map.surface
         ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)

@@ -19,6 +19,7 @@ _STATIC, _ABSENT = MotionMode.STATIC, MotionMode.ABSENT
 _SIGN, _RED, _YELLOW = StopLineState.SIGN, StopLineState.RED, StopLineState.YELLOW
 _SWERVE_M = 8.0
 _CHANGE_M = 10.0  # that a vehicle at the end of its lane keeps to change to the next one
+_MERGE_MPS2, _MERGE_HARD_MPS2 = 3.0, 5.0  # braking that ends before the lane does, and the hardest to let another past
 _QUEUES_MPS = 3.5  # a slower vehicle counts as standing in a queue
 
 
@@ -132,10 +133,10 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
             if gap >= 0.0:
                 worst = min(worst, max(idm(me, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
             elif (
-                to_go < 50.0
+                to_go < max(50.0, me.speed**2 / (2.0 * _MERGE_MPS2) + 8.0)
                 and clear < me.gap_m + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0
             ):
-                worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -3.5))
+                worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -_MERGE_HARD_MPS2))
         break
     return worst
 
