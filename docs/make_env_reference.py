@@ -43,7 +43,7 @@ def page() -> str:
     terms = ((f"`{name}`", f"{t.weight:g}", _range(t.low, t.high), t.text) for name, t in TERMS.items())
     parts.append(_table(("term", "default weight", "range", "what it is"), terms))
     parts += ["## Info\n", "Beside `reward_TERM`, and `drawn_NAME`: what the seed has drawn for a parameter of the "
-              "scenario.\n"]  # fmt: skip
+              "scenario; of meta-actions `action_mask`, which of them can be done now.\n"]  # fmt: skip
     entries = ((f"`{key}`", q.unit, _range(q.low, q.high), q.text) for key, q in INFO.items())
     parts.append(_table(("key", "unit", "range", "what it is"), entries))
     return "\n".join(parts)

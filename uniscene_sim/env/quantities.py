@@ -82,6 +82,8 @@ def info_quantity(key: str, weights: Mapping[str, float]) -> Quantity | None:
         return Quantity("points", low, high, term.text)
     if key.startswith("drawn_"):
         return Quantity("", -_ENDLESS, _ENDLESS, "what the seed has drawn for this parameter of the scenario")
+    if key == "action_mask":
+        return _flag("of meta-actions: whether each can be done now")
     return INFO.get(key)
 
 
