@@ -8,16 +8,21 @@ from typing import Any, Protocol
 from weakref import ref
 
 from uniscene_sim import plugins
+from uniscene_sim.compute.last_used import LastUsed
 from uniscene_sim.env.parking_street import PARKING, ParkingDrive
 from uniscene_sim.env.shared import begun_source, keep_map
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.parameters import Parameter
 from uniscene_sim.scenario_files.read import ScenarioFile, find_scenario, is_branch
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["Drive", "drive_of"]
+
+
+_DRAWN = 256  # scenarios of seeds used last, which saved states come back to
 
 
 class Drive(Protocol):
@@ -64,6 +69,7 @@ class _ScenarioDrive:
         self.parameters: Mapping[str, Parameter] = known
         self.scenario = self._file.scenario()
         self.name, self.seed = self.scenario.name, self.scenario.seed
+        self._drawn: LastUsed[Scenario] = LastUsed(_DRAWN)
         self._map: Callable[[], StaticMap | None] = lambda: None
         self._ref: str | None = None
 
@@ -80,7 +86,8 @@ class _ScenarioDrive:
         return self._ref or self.map.ref
 
     def open(self, seed: int, parameters: Mapping[str, Any] | None = None) -> LayoutSource:
-        scenario = self._file.scenario(seed, parameters)
+        key = seed, repr(sorted((parameters or {}).items()))
+        scenario = self._drawn.get(key, lambda: self._file.scenario(seed, parameters))
         drawn = scenario.map != self.scenario.map
         return begun_source(scenario, keep_map(load_map(scenario.map)) if drawn else self.map, seed)
 
