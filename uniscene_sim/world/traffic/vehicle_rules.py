@@ -122,6 +122,8 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
             continue
         to_go = q - me.s
         mine = path[q, LANE_S] - to_go
+        # After a long wait a smaller gap will do, for which the other one brakes harder.
+        wants, brakes = (0.5, 10.0) if me.wait < PATIENCE_S else (0.2, 14.0)
         # How fast it can be where it changes, squared.
         then = min(max(limit, 3.0) ** 2, me.speed**2 + 2.0 * me.accel_mps2 * max(to_go, 0.0))
         for j in range(bodies.size):
@@ -137,7 +139,8 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
                 worst = min(worst, max(idm(me, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
             elif (
                 to_go < max(50.0, me.speed**2 / (2.0 * _MERGE_MPS2) + 8.0)
-                and clear < me.gap_m + 0.5 * other.speed + max(other.speed**2 - then, 0.0) / 10.0
+                and me.speed**2 / (2.0 * _MERGE_HARD_MPS2) < max(to_go - 4.0, 4.0)  # else it goes on: it cannot stop
+                and clear < me.gap_m + wants * other.speed + max(other.speed**2 - then, 0.0) / brakes
             ):
                 worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -_MERGE_HARD_MPS2))
         break
