@@ -73,7 +73,7 @@ def test_importing_it_imports_nothing_heavy():
 )
 def test_gymnasium_knows_the_ids_in_either_order(begin):
     name = "uniscene_sim:UniScene-v0" if begin == "import gymnasium" else "UniScene-v0"
-    drawn = "env.unwrapped.scenarios[env.reset(seed=0)[1]['scenario']]"
+    drawn = "env.unwrapped.scenarios[int(env.reset(seed=0)[1]['scenario'])]"
     say = f"{begin}; env = gymnasium.make({name!r}); print(env.spec.id, {drawn})"
     assert run(say) == "UniScene-v0 lane_following"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from uniscene_sim.compute.keyed_random import unit_hash
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, shown
 from uniscene_sim.limits import bounds
 from uniscene_sim.limits.bounds import DAY_S, MAP_FRAME_M, Bound, check_numbers
 
@@ -21,15 +21,21 @@ _STEER_RAD, _ACCEL_MPS2 = Bound(-10.0, 10.0, "rad"), Bound(-1000.0, 1000.0, "m/s
 class Control:
     """Front-wheel angle (rad, left positive) and acceleration (m/s2); clipped to the vehicle's limits.
 
+    In the reverse gear the acceleration is backwards: a positive one drives back, at most 5 m/s, a negative one brakes.
+    Whoever still rolls the other way is braked by it first, whatever its sign.
+
     Raises:
         InputError: NaN, infinite, or so large (over 10 rad or 1,000 m/s2) that the unit must be wrong.
     """
 
     steer_rad: float = 0.0
     accel_mps2: float = 0.0
+    reverse: bool = False
 
     def __post_init__(self) -> None:
         check_numbers(self, "control.", steer_rad=_STEER_RAD, accel_mps2=_ACCEL_MPS2)
+        if not isinstance(self.reverse, bool | np.bool_):
+            raise InputError(f"expected true or false, got {shown(self.reverse)}", field="control.reverse")
 
 
 @dataclass(frozen=True)

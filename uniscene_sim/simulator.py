@@ -113,7 +113,7 @@ class Simulator(Generic[Source]):
         if trace != "tiles" and _WINDOW not in engines:
             raise InputError(f"{trace!r} needs a window engine, got none", field="trace")
         self.rig, self.engines, self.store, self.trace = rig, dict(engines), store, trace
-        self.atlas = TileAtlas(packed or store)
+        self.atlas = TileAtlas(store if packed is None else packed)  # an empty one is false
         #: The map as it is now: the source's, with the edits of the current layout.
         self.map: StaticMap = source.map
         self._unedited = self.store, self.atlas

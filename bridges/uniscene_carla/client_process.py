@@ -148,6 +148,7 @@ def vehicle_control(control: Control, vehicle: EgoVehicle) -> Any:
         throttle=float(np.clip(throttle, 0.0, 1.0)),
         steer=float(np.clip(steer, -1.0, 1.0)),
         brake=float(np.clip(brake, 0.0, 1.0)),
+        reverse=bool(control.reverse),
     )
 
 

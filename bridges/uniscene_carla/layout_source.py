@@ -18,7 +18,6 @@ from uniscene_carla.client_link import ClientLink, Lost, place_of
 from uniscene_carla.ego_events import EgoEvents
 from uniscene_carla.ego_route import EgoRoute
 from uniscene_carla.server_map import read_server_map, with_surroundings
-from uniscene_carla.trajectory import follow_trajectory
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.geometry import Pose
@@ -26,6 +25,7 @@ from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.signals import head_lights, signal_heads
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import CriterionResult, Outcome
+from uniscene_sim.world.ego import follow_trajectory
 from uniscene_sim.world.episode.edited_world import map_props
 
 __all__ = ["CarlaSource"]

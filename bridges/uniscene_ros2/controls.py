@@ -113,14 +113,14 @@ def autoware(message: Any) -> Command:
 
 
 def carla(message: Any) -> Command:
-    """carla_msgs/CarlaEgoVehicleControl: shares of the vehicle's limits, steering positive to the right."""
+    """carla_msgs/CarlaEgoVehicleControl: shares of the vehicle's limits, steering positive to the right; gear."""
     _finite("control", message.throttle, message.steer, message.brake)
 
     def command(layout: LayoutFrame, now_us: int) -> Control:
         vehicle = layout.ego_vehicle
         brake = 1.0 if message.hand_brake else message.brake
         accel = message.throttle * vehicle.max_accel_mps2 - brake * vehicle.max_brake_mps2
-        return Control(-message.steer * vehicle.max_steer_rad, accel)
+        return Control(-message.steer * vehicle.max_steer_rad, accel, bool(message.reverse))
 
     return command
 

@@ -9,20 +9,23 @@ import warnings
 from dataclasses import replace
 from itertools import pairwise
 
+import av
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import RecordVideo
 
 import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control
 from uniscene_sim.env.actions import ACTIONS, ContinuousAction, DiscreteAction, WaypointAction
 from uniscene_sim.env.endings import CriterionState, EndReason, EpisodeOutcome
+from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, finish_measurement
 from uniscene_sim.env.observations import AGENTS, EGO, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
 from uniscene_sim.env.render import render_world
-from uniscene_sim.env.reward import TERMS, WEIGHTS
+from uniscene_sim.env.reward import TERMS, WEIGHTS, reward_terms, step_costs
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.signals import StopLineState
 from uniscene_sim.rigs.rig_file import load_rig
@@ -120,7 +123,7 @@ def test_seeds_differ_and_go_on():
 def test_scenarios_by_name_list_and_path():
     path = data_dir("scenarios") / "cut_in.yaml"
     env = gymnasium.make("UniScene-v0", scenario=str(path)).unwrapped
-    assert env.scenarios[env.reset(seed=0)[1]["scenario"]] == "cut_in"
+    assert env.scenarios[int(env.reset(seed=0)[1]["scenario"])] == "cut_in"
     env = gymnasium.make("UniScene-v0", scenario=["cut_in", "hard_brake"]).unwrapped
     assert env.scenarios == ("cut_in", "hard_brake")
     assert {env.reset(seed=s)[1]["scenario"] for s in range(12)} == {0, 1}
@@ -129,14 +132,17 @@ def test_scenarios_by_name_list_and_path():
 
 
 def test_an_episode_ends_as_gymnasium_means_it():
-    env = gymnasium.make("UniScene-v0", scenario="hard_brake")
+    env = gymnasium.make("UniScene-v0", scenario="hard_brake", terminate_on=("collision", "off_road"))
     env.reset(seed=0)
-    ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 400)  # stands
+    with pytest.warns(UserWarning, match=r"The episode is over: call reset\(\)") as told:
+        ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 400)  # stands
+    assert len(told) == 1
     over = next(k for k, e in enumerate(ends) if e[2] or e[3])
     duration = ScenarioSource.open("hard_brake").duration_s
     assert (ends[over][2], ends[over][3]) == (False, True) and over + 1 == round(10 * duration)
     env.reset(seed=0)
-    steered = drive(env, [np.array([1.0, 0.5], np.float32)] * 60)
+    with pytest.warns(UserWarning, match=r"The episode is over: call reset\(\)"):
+        steered = drive(env, [np.array([1.0, 0.5], np.float32)] * 60)
     over = next(k for k, e in enumerate(steered) if e[2] or e[3])
     assert (steered[over][2], steered[over][3]) == (True, False)
     info = steered[over][4]
@@ -148,6 +154,17 @@ def test_an_episode_ends_as_gymnasium_means_it():
     assert (stood["outcome"], stood["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.TIME_LIMIT)
     assert stood["criterion_driven_distance"] == CriterionState.FAILS
     assert (ends[0][4]["outcome"], ends[0][4]["end_reason"]) == (EpisodeOutcome.RUNNING, EndReason.NONE)
+
+
+def test_who_stands_where_the_way_is_free_blocks_the_road():
+    env = gymnasium.make("UniScene-v0", scenario="lane_following")
+    env.reset(seed=0)
+    ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 150)
+    over = next(k for k, e in enumerate(ends) if e[2] or e[3])
+    info = ends[over][4]
+    assert ends[over][2] and 100 <= over <= 140 and info["blocked"] == 1 and not info["is_success"]
+    assert (info["outcome"], info["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.BLOCKED)
+    assert info["reward_blocked"] == -WEIGHTS["blocked"]
 
 
 def driven_to_the_end(env):
@@ -178,7 +195,7 @@ def test_info_is_numbers_under_keys_that_stay():
     env = gymnasium.make("UniScene-v0", scenario=["cut_in", "lane_following"])
     _, first = env.reset(seed=0)
     infos = [env.step(np.zeros(2, np.float32))[4] for _ in range(3)]
-    assert all(set(info) == set(infos[0]) for info in infos) and set(first) < set(infos[0])
+    assert all(set(info) == set(infos[0]) for info in infos) and set(first) == set(infos[0])
     assert not set(infos[0]) & {"reward", "done", "terminated", "truncated", "action", "observation", "episode"}
     for info in (first, *infos):
         assert all(isinstance(value, int | float | bool) and np.isfinite(value) for value in info.values())
@@ -377,12 +394,17 @@ def test_the_reward_is_the_weighted_sum_of_terms_that_mean_what_they_say():
         assert reward == pytest.approx(sum(info[f"reward_{name}"] for name in TERMS))
         term = {name: info[f"reward_{name}"] / weights[name] for name in TERMS}
         way = (after.route_at + after.bodies[0]["s"]) - (before.route_at + before.bodies[0]["s"])
-        assert term["progress"] == pytest.approx(np.clip(way / (0.1 * source.scenario.ego.target_speed_mps), -1, 1))
+        limit = after.paths[0, int(after.bodies[0]["s"]), LIMIT]
+        asked = min(source.scenario.ego.target_speed_mps, limit)
+        assert term["progress"] == pytest.approx(0.1 * np.clip(way / (0.1 * asked), -1, 1))
+        assert term["time"] == pytest.approx(-0.1)
+        assert term["hesitation"] == pytest.approx(-0.1 * np.clip(after.bodies[0]["chosen"] / 1.8, 0, 1))
+        assert term["speed_limit"] == pytest.approx(-0.1 * np.clip((after.ego.speed / limit - 1) / 0.2, 0, 1))
         lateral = [s.ego.speed * s.ego.yaw_rate for s in (before, after)]
         jerk = np.hypot(after.ego.accel - before.ego.accel, lateral[1] - lateral[0]) / 0.1
-        assert term["comfort"] == pytest.approx(-min(jerk / 8.37, 1.0))
+        assert term["comfort"] == pytest.approx(-0.1 * min(jerk / 8.37, 1.0))
         assert term["collision"] == tally.collisions - after.tally.collisions
-        assert term["off_road"] == -float(after.tally.off_road_s > tally.off_road_s)
+        assert term["off_road"] == np.ceil(round(tally.off_road_s, 6)) - np.ceil(round(after.tally.off_road_s, 6))
         assert info["collisions"] == after.tally.collisions and info["driven_m"] == after.tally.driven_m
 
 
@@ -398,6 +420,71 @@ def test_a_collision_costs_and_ends():
     env = gymnasium.make("UniScene-v0", scenario="hard_brake", terminate_on=())
     env.reset(seed=0)
     assert not any(e[2] for e in drive(env, [np.array([0.0, 1.0], np.float32)] * 100) if e[4]["collisions"] == 1)
+
+
+class _Measured:
+    """Measurements of one world, step by step, without a world."""
+
+    def __init__(self, **start):
+        self.now = np.zeros(1, MEASUREMENT_DTYPE)
+        self.now["limit_mps"] = self.now["route_speed_mps"] = 10.0
+        self.now["ttc_s"] = np.inf
+        self.step(**start)
+
+    def step(self, **values):
+        before, self.now = self.now, self.now.copy()
+        for key, value in values.items():
+            self.now[key] = value
+        finish_measurement(before, self.now, 0.1)
+        return dict(zip(TERMS, reward_terms(before, self.now, 0.1)[0].tolist(), strict=True)), before
+
+
+def test_standing_costs_where_the_way_is_free_and_blocks_the_road_after_ten_seconds():
+    """At a red light, where the driver brakes, it costs time alone."""
+    drive = _Measured()
+    red = [drive.step(driver_accel_mps2=-1.0)[0] for _ in range(300)]
+    assert {t["hesitation"] for t in red} == {0.0} and {t["blocked"] for t in red} == {0.0}
+    assert sum(t["time"] for t in red) == pytest.approx(-30.0)
+    free = [drive.step(driver_accel_mps2=1.8)[0] for _ in range(250)]
+    assert sum(t["hesitation"] for t in free) == pytest.approx(-25.0)
+    assert [k for k, t in enumerate(free) if t["blocked"]] == [100, 201]
+    moving = [drive.step(driver_accel_mps2=1.8, motion=(2.5, 0.0, 0.0))[0] for _ in range(150)]
+    assert not any(t["blocked"] for t in moving)
+
+
+def test_off_the_road_each_second_begun_costs():
+    drive = _Measured()
+    terms = [drive.step(off_road_s=round(0.1 * k, 1))[0]["off_road"] for k in range(1, 26)]
+    assert [k for k, term in enumerate(terms) if term] == [0, 10, 20] and sum(terms) == -3.0
+
+
+def test_costs_are_safety_gymnasiums():
+    drive = _Measured()
+    assert step_costs(drive.now, drive.now) == {f"cost{k}": 0.0 for k in ("", "_collision", "_off_road", "_red_light")}
+    _, before = drive.step(collisions=2, red_lights=1)
+    costs = {key: float(value[0]) for key, value in step_costs(before, drive.now).items()}
+    assert costs == {"cost": 2.0, "cost_collision": 1.0, "cost_off_road": 0.0, "cost_red_light": 1.0}
+    _, before = drive.step()
+    assert float(step_costs(before, drive.now)["cost"][0]) == 0.0
+
+
+def test_a_reward_of_ones_own():
+    def twice(terms, info):
+        assert set(terms) == set(TERMS) and info["speed_mps"] >= 0.0 and isinstance(info["collisions"], int)
+        return 2.0 * terms["progress"] - info["cost"]
+
+    env = gymnasium.make("UniScene-v0", scenario="cut_in", reward=twice).unwrapped
+    env.reset(seed=3)
+    _, reward, *_, info = env.step(np.array([0.0, 0.5], np.float32))
+    assert reward == 2.0 * info["reward_progress"] > 0.0
+    worlds = gymnasium.make_vec("UniScene-v0", 2, scenario="cut_in", reward=lambda terms, info: terms["time"])
+    worlds.reset(seed=3)
+    assert worlds.step(worlds.action_space.sample())[1] == pytest.approx([-0.1, -0.1])
+    for bad in (lambda terms, info: float("nan"), lambda terms, info: "much"):
+        env = gymnasium.make("UniScene-v0", scenario="cut_in", reward=bad).unwrapped
+        env.reset(seed=3)
+        with pytest.raises(InputError, match="reward: expected a number"):
+            env.step(np.zeros(2, np.float32))
 
 
 # --- saved states -----------------------------------------------------------------------------------------------------
@@ -499,12 +586,28 @@ def test_a_step_before_the_first_reset_is_refused():
         UniSceneEnv().step(GO)
 
 
+def test_gymnasiums_wrapper_records_a_video(tmp_path):
+    pytest.importorskip("moviepy")
+    env = RecordVideo(gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="rgb_array"), str(tmp_path))
+    env.reset(seed=0)
+    for _ in range(5):
+        env.step(GO)
+    env.close()
+    with av.open(str(next(tmp_path.glob("*.mp4")))) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(frames) == 6 and frames[0].shape == (424, 400, 3) and frames[0].std() > 10.0
+
+
 def test_pictures_and_a_window(monkeypatch):
     env = gymnasium.make("UniSceneCamera-v0", scenario="cut_in", render_mode="rgb_array")
     env.reset(seed=0)
     picture = env.render()
     assert picture.dtype == np.uint8 and picture.shape == (424, 800, 3)
     assert len(np.unique(picture[30:, 400:].reshape(-1, 3), axis=0)) > 1000
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InputError, match=r"^render_mode: 'human' needs a display, and there is none here; use 'rgb_ar"):
+        gymnasium.make("UniScene-v0", render_mode="human")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="human")
     env.reset(seed=0)

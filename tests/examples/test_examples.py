@@ -13,7 +13,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 #: Run here; `ros2_stack.py` is what tests/ros2 drives with.
-RUN_HERE = {"drive_in_a_loop", "read_frames", "own_camera_engine", "paint_a_map", "train_rl"}
+RUN_HERE = {"drive_in_a_loop", "read_frames", "own_camera_engine", "paint_a_map", "train_rl", "behaviour_cloning"}
 
 
 def run(name: str, folder: Path, *words: str) -> list[str]:
@@ -80,8 +80,24 @@ def test_paint_a_map_drives_through_the_bend(tmp_path):
 
 
 @pytest.mark.slow
+def test_self_play_trains_one_policy_for_all(tmp_path):
+    pytest.importorskip("stable_baselines3")
+    lines = run("self_play", tmp_path, "--steps", "128", "--agents", "2", "--out", "agent.zip")
+    assert lines[0] == "trained for 128 steps: agent.zip" and (tmp_path / "agent.zip").is_file()
+    assert lines[2].startswith("after: ") and lines[2].endswith("of them clean")
+
+
 def test_train_rl_trains_and_tests(tmp_path):
     pytest.importorskip("stable_baselines3")
     lines = run("train_rl", tmp_path, "--steps", "256", "--worlds", "2", "--episodes", "1", "--out", "agent.zip")
     assert lines[0] == "trained for 256 steps: agent.zip" and (tmp_path / "agent.zip").is_file()
     assert 0.0 <= float(lines[1].removeprefix("mean route completion: ")) <= 1.0
+
+
+@pytest.mark.slow
+def test_behaviour_cloning_learns_from_the_driver(tmp_path, monkeypatch):
+    pytest.importorskip("minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "sets"))
+    lines = run("behaviour_cloning", tmp_path, "--episodes", "2", "--epochs", "2", "--tests", "1")
+    assert lines[0].startswith("2 episodes, ") and (tmp_path / "sets/uniscene/lane_following-v0/data").is_dir()
+    assert re.fullmatch(r"success on 1 held-out seeds: clone [01]\.00, driver 1\.00", lines[1])

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _Number = TypeVar("_Number", int, float)
+_QUOTED = re.compile(r"`(\w+)`")
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,12 +44,15 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
         self.set_defaults(parser=self)  # that of a command replaces that of the program
+        self.also_typed: dict[str, str] = {}  # names of arguments in Python that no option here has
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog.split()[0]}: {one_line(message.removeprefix('argument '))}\n")
 
     def as_typed(self, field: str | None) -> str | None:
         """`--rig` for `rig`, and `SCENARIO` for `scenario`; None if there is no such argument."""
+        if field in self.also_typed:
+            return self.also_typed[field]
         for action in self._actions:
             if action.dest == field:
                 return action.option_strings[-1] if action.option_strings else str(action.metavar or field)
@@ -64,9 +69,9 @@ def named_as_typed(parser: Parser) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        typed = parser.as_typed(error.field) if error.file is None else None
-        text = str(error).removeprefix(f"{error.field}: ")
-        raise (InputError(text, field=typed) if typed else error) from error
+        typed = parser.as_typed(error.argument) or error.argument
+        text = _QUOTED.sub(lambda name: parser.as_typed(name[1]) or name[0], error.message)
+        raise InputError(text, file=error.file, line=error.line, field=typed or error.field) from error
     except (SystemExit, GeneratorExit) as error:
         trace = error.__traceback__
         while trace and trace.tb_next:

@@ -25,6 +25,7 @@ from uniscene_sim.cli.arguments import (
 )
 from uniscene_sim.cli.capture import add_capture
 from uniscene_sim.cli.console import on_console
+from uniscene_sim.cli.demonstrations import add_demonstrations
 from uniscene_sim.cli.lift import add_lift
 from uniscene_sim.cli.models import add_commands
 from uniscene_sim.cli.replay import add_replay
@@ -112,6 +113,7 @@ def build_parser() -> Parser:
     export.add_argument("file", type=path_argument, metavar="FILE", help="recording (.mcap)")
     export.add_argument("--to", required=True, choices=("nuscenes", "kitti", "ros2bag"), help="format")
     export.add_argument("--out", type=path_argument, required=True, help="new or empty folder")
+    export.also_typed = {"simulator": "--to", "recording": "--to"}
     export.set_defaults(command=_export)
 
     page = commands.add_parser("page", help="a recording as one HTML page that needs no network")
@@ -157,14 +159,27 @@ def build_parser() -> Parser:
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure speed, and what others make of our sweeps")
-    parts = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling", "ros2", "carla", "consumers", "serve",
-             "device")
+    parts = (
+        "cameras",
+        "lidar",
+        "tiles",
+        "ticks",
+        "record",
+        "env",
+        "scaling",
+        "ros2",
+        "carla",
+        "consumers",
+        "serve",
+        "device",
+    )
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
                        help=f"{', '.join(parts)} (default: all but the last five)")  # fmt: skip
     bench.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     bench.set_defaults(command=_bench)
 
     add_commands(commands)
+    add_demonstrations(commands)
 
     warmup = commands.add_parser("warmup", help="compile the kernels ahead of the first run")
     warmup.set_defaults(command=_warmup)

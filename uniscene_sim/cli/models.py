@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uniscene_sim.cli.arguments import Parser, json_writer, path_argument, positive_integer, real_argument, rig_of
+from uniscene_sim.cli.driving import add_driver_training, add_driving_evaluation
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.output_file import Outputs, told
 
@@ -51,6 +52,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--held-out", nargs="*", metavar="NAME",
                       help="what nothing may learn from: towns of --maps by name, or that part of --from")  # fmt: skip
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
+    data.also_typed = {"kind": "--from", "folder": "--from"}
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
                                ("features", "windows", "networks in whose features `eval` compares sets"),
@@ -77,6 +79,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     sensor.add_argument("--out", type=path_argument, default=Path("sensor.json"), metavar="FILE",
                         help="file of the constants (default: sensor.json)")  # fmt: skip
     sensor.set_defaults(command=_train_sensor)
+    add_driver_training(names)
 
     evaluation = commands.add_parser("eval", help="evaluate a model on held-out towns")
     names = evaluation.add_subparsers(required=True, metavar="NAME")
@@ -152,6 +155,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     appearance.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     appearance.add_argument("--device", **_DEVICE)
     appearance.set_defaults(command=_eval_appearance)
+    add_driving_evaluation(names)
     for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
         one.add_argument("--data", type=path_argument, help=f"{what} of towns (default: made for this evaluation)")
         one.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any
-
 import numpy as np
-from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.spaces import Box, Discrete
 
 from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.env.action_type import (
+    ActionType,
+    DirectAction,
+    Intention,
+    alternating,
+    clipped_action,
+    control_now,
+    number_of,
+)
+from uniscene_sim.env.meta_actions import MetaAction
 from uniscene_sim.errors import InputError, shown
+from uniscene_sim.geometry import Pose
 from uniscene_sim.layout import LayoutFrame
 
-__all__ = ["ACTIONS", "ActionType", "ContinuousAction", "DiscreteAction", "WaypointAction", "action_type"]
+__all__ = [
+    "ACTIONS",
+    "ActionType",
+    "ContinuousAction",
+    "DiscreteAction",
+    "Intention",
+    "MetaAction",
+    "ReversingAction",
+    "WaypointAction",
+    "action_type",
+]
+
+_JOINS_M = 6.0  # way on which what separates a body from its path falls to a third
 
 
-class ActionType(ABC):
-    """A space of actions, and the control that an action stands for."""
-
-    space: Space[Any]
-
-    @abstractmethod
-    def control(self, action: np.ndarray, frame: LayoutFrame) -> Control | Trajectory:
-        """The control for an action, given the current layout.
-
-        Raises:
-            InputError: the action is not in the space.
-        """
-
-
-class ContinuousAction(ActionType):
+class ContinuousAction(DirectAction):
     """Steering (left positive) and acceleration in [-1, 1], as shares of the vehicle's limits: 1 is full throttle, -1
     full braking. Values outside are clipped."""
 
@@ -37,27 +43,64 @@ class ContinuousAction(ActionType):
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Control:
         vehicle = frame.ego_vehicle
-        steer, accel = _clipped(action, self.space)
+        steer, accel = clipped_action(action, self.space)
         limit = vehicle.max_accel_mps2 if accel > 0.0 else vehicle.max_brake_mps2
         return Control(float(steer) * vehicle.max_steer_rad, float(accel) * limit)
 
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """The same control, but for what lies beyond the vehicle's limits."""
+        vehicle, control = frame.ego_vehicle, control_now(intention, frame)
+        limit = vehicle.max_accel_mps2 if control.accel_mps2 > 0.0 else vehicle.max_brake_mps2
+        share = np.array([control.steer_rad / vehicle.max_steer_rad, control.accel_mps2 / limit], np.float32)
+        return share.clip(-1.0, 1.0)
 
-class DiscreteAction(ActionType):
-    """5 steering angles (-0.2, -0.05, 0, 0.05, 0.2 rad), the faster index, times 3 accelerations (-4, 0, 2 m/s2)."""
 
-    STEER_RAD = (-0.2, -0.05, 0.0, 0.05, 0.2)
+class ReversingAction(DirectAction):
+    """Steering (left positive) and acceleration in [-1, 1], as shares of the vehicle's limits, forwards and backwards:
+    what is below 0 brakes, and drives backwards once the ego stands. Values outside are clipped."""
+
+    space = Box(-1.0, 1.0, (2,), np.float32)
+
+    def control(self, action: np.ndarray, frame: LayoutFrame) -> Control:
+        steer, accel = clipped_action(action, self.space)
+        vehicle = frame.ego_vehicle
+        return Control(
+            float(steer) * vehicle.max_steer_rad, abs(float(accel)) * vehicle.max_accel_mps2, bool(accel < 0)
+        )
+
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """The same control, but for what lies beyond the vehicle's limits."""
+        vehicle, control = frame.ego_vehicle, control_now(intention, frame)
+        accel = -control.accel_mps2 if control.reverse else control.accel_mps2
+        share = np.array([control.steer_rad / vehicle.max_steer_rad, accel / vehicle.max_accel_mps2], np.float32)
+        return share.clip(-1.0, 1.0)
+
+
+class DiscreteAction(DirectAction):
+    """5 steering angles (-0.3, -0.05, 0, 0.05, 0.3 rad), the faster index, times 3 accelerations (-4, 0, 2 m/s2).
+
+    The largest angles turn a sedan on 9 m, as junctions need.
+    """
+
+    STEER_RAD = (-0.3, -0.05, 0.0, 0.05, 0.3)
     ACCEL_MPS2 = (-4.0, 0.0, 2.0)
     space = Discrete(len(STEER_RAD) * len(ACCEL_MPS2))
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Control:
-        number = _as_array(action)
-        if number.size != 1 or number.dtype.kind not in "iu" or not 0 <= number.item() < self.space.n:
-            raise InputError(f"must be a whole number below {self.space.n}, got {shown(action)}", field="action")
-        accel, steer = divmod(int(number.item()), len(self.STEER_RAD))
+        accel, steer = divmod(number_of(action, self.space), len(self.STEER_RAD))
         return Control(self.STEER_RAD[steer], self.ACCEL_MPS2[accel])
 
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.int64:
+        """The nearest acceleration, and of the angles on either side of the wanted one now this and now that, so that
+        their mean is the wanted one: the nearest would leave the lane in a bend. Time chooses, so that equal layouts
+        give equal actions."""
+        control = control_now(intention, frame)
+        steer = alternating(self.STEER_RAD, control.steer_rad, frame.stamp_us)
+        accel = int(np.argmin(np.abs(np.array(self.ACCEL_MPS2) - control.accel_mps2)))
+        return np.int64(accel * len(self.STEER_RAD) + steer)
 
-class WaypointAction(ActionType):
+
+class WaypointAction(DirectAction):
     """Positions of base_link in 0.5, 1, ... 3 s, relative to the current base_link: x forward and y left, in [-1, 1].
 
     For a waypoint in t seconds, x stands for (1 + x) / 2 * 30 t m and y for y * 5 t m; x = -1 for all stops the ego.
@@ -68,18 +111,37 @@ class WaypointAction(ActionType):
     space = Box(-1.0, 1.0, (6, 2), np.float32)
 
     def control(self, action: np.ndarray, frame: LayoutFrame) -> Trajectory:
-        share = _clipped(action, self.space)
+        share = clipped_action(action, self.space)
         points = np.zeros((len(self.TIMES_S) + 1, 3))
         points[1:, 0] = 0.5 * (1.0 + share[:, 0]) * self.FORWARD_MPS * self.TIMES_S
         points[1:, 1] = share[:, 1] * self.LATERAL_MPS * self.TIMES_S
         in_map = frame.ego_pose.apply(points)
         return Trajectory(np.column_stack([[0.0, *self.TIMES_S], in_map[:, :2]]))
 
+    def action_of(self, intention: Intention, frame: LayoutFrame) -> np.ndarray:
+        """Points on the way at the times that the acceleration gives, as if it stayed; points of a trajectory."""
+        pose, control = frame.ego_pose, intention.control
+        if isinstance(control, Trajectory):
+            t, x, y = control.points.T
+            points = np.column_stack([np.interp(self.TIMES_S, t, x), np.interp(self.TIMES_S, t, y)])
+        else:
+            speed = float(frame.ego_velocity @ pose.rotation[:, 0])
+            braked = max(speed, 0.0) / max(-control.accel_mps2, 1e-9)  # it stands from then on
+            t = np.minimum(self.TIMES_S, braked)
+            points = _points_ahead(intention.path, pose, speed * t + 0.5 * control.accel_mps2 * t * t)
+        c, s = np.cos(pose.yaw), np.sin(pose.yaw)
+        dx, dy = points[:, 0] - pose.x, points[:, 1] - pose.y
+        forward, left = (c * dx + s * dy) / self.TIMES_S, (c * dy - s * dx) / self.TIMES_S
+        share = np.column_stack([2.0 * forward / self.FORWARD_MPS - 1.0, left / self.LATERAL_MPS])
+        return share.clip(-1.0, 1.0).astype(np.float32)
+
 
 ACTIONS: dict[str, type[ActionType]] = {
     "continuous": ContinuousAction,
     "discrete": DiscreteAction,
     "waypoints": WaypointAction,
+    "meta": MetaAction,
+    "reversing": ReversingAction,
 }
 
 
@@ -94,18 +156,21 @@ def action_type(name: str) -> ActionType:
     return ACTIONS[name]()
 
 
-def _clipped(action: np.ndarray, space: Box) -> np.ndarray:
-    values = _as_array(action, np.float64)
-    if values.shape != space.shape or not np.isfinite(values).all():
-        raise InputError(f"must be {space.shape} finite numbers in [-1, 1], got {shown(action)}", field="action")
-    clipped: np.ndarray = np.clip(values, -1.0, 1.0)
-    return clipped
-
-
-def _as_array(action: Any, dtype: Any = None) -> np.ndarray:
-    """An action as an array; one that fits no space if it is none."""
-    try:
-        array: np.ndarray = np.asarray(action, dtype)
-    except (TypeError, ValueError, OverflowError):
-        array = np.zeros(0)
-    return array
+def _points_ahead(path: np.ndarray, pose: Pose, driven: np.ndarray) -> np.ndarray:
+    """Points (K, 2), m, after some ways (K,), m, of a body that joins a path and goes on beyond its end straight on."""
+    here = np.array([pose.x, pose.y])
+    if len(path) < 2:
+        straight: np.ndarray = here + driven[:, None] * (np.cos(pose.yaw), np.sin(pose.yaw))
+        return straight
+    steps = np.diff(path, axis=0)
+    lengths = np.hypot(steps[:, 0], steps[:, 1])
+    s = np.r_[0.0, np.cumsum(lengths)]
+    at = min(int(np.argmin(np.hypot(*(path - here).T))), len(steps) - 1)
+    tangent = steps[at] / lengths[at]
+    begin = s[at] + float((here - path[at]) @ tangent)
+    reached = begin + driven
+    on_path = np.column_stack([np.interp(reached, s, path[:, k]) for k in range(2)])
+    beyond = np.maximum(reached - s[-1], 0.0)[:, None] * (steps[-1] / lengths[-1])
+    aside = (here - path[at]) - (begin - s[at]) * tangent
+    points: np.ndarray = on_path + beyond + np.exp(-driven / _JOINS_M)[:, None] * aside
+    return points

@@ -13,7 +13,7 @@ from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.outcome import Status
 from uniscene_sim.scenario import CRITERION_KINDS
 
-__all__ = ["CriterionState", "EndReason", "Endings", "EpisodeOutcome", "ending_info"]
+__all__ = ["ENDS_ON", "CriterionState", "EndReason", "Endings", "EpisodeOutcome", "ending_info"]
 
 
 class EpisodeOutcome(IntEnum):
@@ -34,6 +34,7 @@ class EndReason(IntEnum):
     COLLISION = 3  # this and what follows: named in `terminate_on`
     OFF_ROAD = 4
     RED_LIGHT = 5
+    BLOCKED = 6  # slower than 2 m/s for 10 s though the way was free
 
 
 class CriterionState(IntEnum):
@@ -44,9 +45,12 @@ class CriterionState(IntEnum):
     HOLDS = 1
 
 
+#: The counter of measurements that tells of each event of `ENDINGS`.
+ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights", "blocked": "blocked"}
 _OUTCOMES = {Status.RUNNING: EpisodeOutcome.RUNNING, Status.SUCCESS: EpisodeOutcome.SUCCESS,
              Status.ACCEPTABLE: EpisodeOutcome.ACCEPTABLE, Status.FAILURE: EpisodeOutcome.FAILURE}  # fmt: skip
-_REASON_OF = {"collision": EndReason.COLLISION, "off_road": EndReason.OFF_ROAD, "red_light": EndReason.RED_LIGHT}
+_REASON_OF = {"collision": EndReason.COLLISION, "off_road": EndReason.OFF_ROAD, "red_light": EndReason.RED_LIGHT,
+              "blocked": EndReason.BLOCKED}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Endings:
     Attributes:
         over: bool (n,), whether the source is done.
         arrived: bool (n,), whether the end of the route is reached; it counts where the source is done then.
-        by_event: bool (n, 3), the events of `ENDINGS` that end an episode.
+        by_event: bool (n, 4), the events of `ENDINGS` that end an episode.
     """
 
     over: np.ndarray

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Dict
+from gymnasium.spaces import Dict, Discrete
 
+from uniscene_sim.compute.compile_bar import tells_compiling
+from uniscene_sim.control import Manners
 from uniscene_sim.env.render import FPS, MODES, Window, render_world
+from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.env.settings import EnvSettings
-from uniscene_sim.env.worlds import SavedWorld, Worlds
+from uniscene_sim.env.worlds import Worlds
+from uniscene_sim.env.wrappers import WrappersAround
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Edit
 
@@ -25,9 +28,9 @@ class UniSceneEnv(gymnasium.Env):
     goal or a length; at the scenario's time limit it is truncated. The same seed gives the same episode, bit for bit,
     in any process.
 
-    `info` holds numbers alone, under keys that stay: `scenario`, an index into `scenarios`, and `scenario_seed`;
-    `drawn_NAME`, what the seed has drawn for each parameter of any of the scenarios (of texts the index among the
-    choices, 0 where the scenario has no such parameter); since
+    `info` holds numbers alone, all of them float64, under keys that stay: `scenario`, an index into `scenarios`, and
+    `scenario_seed`; `drawn_NAME`, what the seed has drawn for each parameter of any of the scenarios (of texts the
+    index among the choices, 0 where the scenario has no such parameter); since
     the start of the episode `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`, `red_lights`,
     `min_ttc_s`, the least time to collision (10 for none within 10 s, see `world.time_to_collision`), and `comfort`
     (the share of steps within nuPlan's bounds); `ttc_s`, the present one; `speed_mps`; `outcome`, `end_reason`,
@@ -51,6 +54,13 @@ class UniSceneEnv(gymnasium.Env):
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
+        self._steps, self._over, self._warned = 0, False, False
+        self._around = WrappersAround()
+
+    @property
+    def unwrapped(self) -> UniSceneEnv:
+        self._around.look()
+        return self
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -62,6 +72,7 @@ class UniSceneEnv(gymnasium.Env):
         """What the seed has drawn for this episode, by parameter of the scenario's file."""
         return self.worlds.drawn(0)
 
+    @tells_compiling
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -73,17 +84,34 @@ class UniSceneEnv(gymnasium.Env):
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
+        self._steps, self._over, self._warned = 0, False, False
         return self._observation(), _unbatched(self.worlds.info([0]))
 
+    @tells_compiling
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Drive for `step_ms`.
 
         Raises:
             InputError: NaN, or not in the action space; the world is unchanged.
         """
+        if self._over and not self._warned:
+            gymnasium.logger.warn("The episode is over: call reset(). What steps return from now on means nothing.")
+            self._warned = True
         result = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
+        self._steps, self._over = self._steps + 1, terminated or truncated
         return self._observation(), reward, terminated, truncated, _unbatched(result.info)
+
+    def expert_action(self, manners: Manners | None = None) -> Any:
+        """What the built-in driver would do now: a member of `action_space`, for imitation or as a baseline.
+
+        Args:
+            manners: of the driver, in place of the scenario's.
+
+        Raises:
+            InputError: the source has no driver: a recording.
+        """
+        return self.worlds.expert_action(0, manners)
 
     def edit(self, edit: Edit) -> None:
         """Change the world, see `uniscene_sim.edit`; the next step shows it, the next reset forgets it.
@@ -93,16 +121,36 @@ class UniSceneEnv(gymnasium.Env):
         """
         self.worlds.edit(0, edit)
 
+    def get_available_actions(self) -> list[int]:
+        """The actions that can be taken now, of discrete actions; as in highway-env.
+
+        Raises:
+            InputError: actions are not discrete.
+        """
+        return np.flatnonzero(self.action_masks()).tolist()
+
+    def action_masks(self) -> np.ndarray:
+        """Which actions can be taken now, bool (n,), of discrete actions; MaskablePPO of sb3-contrib asks for it.
+
+        Raises:
+            InputError: actions are not discrete.
+        """
+        if not isinstance(self.action_space, Discrete):
+            raise InputError("only discrete actions have a mask; expected meta or discrete", field="action")
+        mask = self.worlds.action_mask(0)
+        return np.ones(self.action_space.n, bool) if mask is None else mask.astype(bool)
+
     def render(self) -> np.ndarray | None:
         """The world from above beside the first camera's image, uint8 (H, W, 3), in the mode "rgb_array"."""
         return render_world(self.worlds, 0) if self.render_mode == "rgb_array" else None
 
-    def get_state(self) -> tuple[SavedWorld, Mapping[str, Any]]:
+    def get_state(self) -> SavedEnv:
         """The complete state of the world and of the random generator of resets; it can be pickled."""
-        return self.worlds.save(0), self.np_random.bit_generator.state
+        return SavedEnv(self.worlds.save(0), self.np_random.bit_generator.state, self._over, self._steps)
 
-    def set_state(self, state: tuple[SavedWorld, Mapping[str, Any]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Continue from a state of this environment or of another one with the same arguments, bit for bit.
+    def set_state(self, state: SavedEnv) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Continue from a state of this environment or of another one with the same arguments, bit for bit, also before
+        the first reset. The time limit of `gymnasium.make(..., max_episode_steps=...)` counts on from there.
 
         Returns:
             The observation and info of that state.
@@ -110,17 +158,29 @@ class UniSceneEnv(gymnasium.Env):
         Raises:
             InputError: it was saved with other arguments; nothing has changed.
         """
-        if not isinstance(state, tuple) or len(state) != 2:
+        if not isinstance(state, SavedEnv):
             raise InputError("expected what get_state() gave", field="state")
-        saved, generator_state = state
-        self.worlds.restore(0, saved)
-        self.np_random.bit_generator.state = generator_state
-        return self._observation(), _unbatched(self.worlds.info([0]))
+        self.worlds.restore(0, state.world)
+        self.np_random.bit_generator.state = state.generator
+        self._steps, self._over, self._warned = state.steps, state.over, False
+        given = self._observation(), _unbatched(self.worlds.info([0]))
+        self._around.resume(state.steps, given)
+        return given
 
     def close(self) -> None:
         self.worlds.close()
         if self._window is not None:
             self._window.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For `pickle` and `copy.deepcopy`: the copy goes on from here, and shares maps and tiles in one process.
+
+        Raises:
+            InputError: it cannot be copied, see `Worlds`.
+        """
+        if self._window is not None:
+            raise InputError("an env with a window on the screen cannot be copied", field="render_mode")
+        return vars(self) | {"_around": WrappersAround()}
 
     def _observation(self) -> dict[str, np.ndarray]:
         self.worlds.observe([0])
@@ -130,5 +190,6 @@ class UniSceneEnv(gymnasium.Env):
 
 
 def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the only world, as plain numbers and strings."""
-    return {k: _unbatched(v) if isinstance(v, dict) else v.tolist()[0] for k, v in info.items()}
+    """The entries of the only world: numbers as float64 whatever they count, the one type that JSON writes, that
+    Gymnasium's vector environments stack and that TorchRL reads."""
+    return {key: values[0] if values.ndim > 1 else np.float64(values[0]) for key, values in info.items()}

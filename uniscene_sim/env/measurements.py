@@ -16,7 +16,9 @@ MEASUREMENT_DTYPE = np.dtype(
     [
         ("progress_m", float),  # along the route
         ("left_of_route_m", float),
-        ("target_speed_mps", float),
+        ("route_speed_mps", float),  # what the task asks for where the limit allows it
+        ("limit_mps", float),
+        ("driver_accel_mps2", float),  # that the rule-keeping driver chose at the last decision; 0 without one
         ("motion", float, 3),  # see metrics.driving.MOTION
         ("jerk_mps3", float),
         ("route_completion", float),  # 0..1
@@ -28,10 +30,16 @@ MEASUREMENT_DTYPE = np.dtype(
         ("min_ttc_s", float),
         ("ticks", np.int64),
         ("comfortable", np.int64),
+        ("loiters_s", float),  # for how long now it is slow though the way is free
+        ("blocked", np.int64),
     ]
 )
 #: Measurements that `info` holds unchanged.
-INFO_COUNTERS = ("route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "ttc_s", "min_ttc_s")
+INFO_COUNTERS = (
+    "route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "blocked", "ttc_s", "min_ttc_s",
+)  # fmt: skip
+#: The ego blocks the road once it is slower than this for so long though the rule-keeping driver would speed up.
+_SLOW_MPS, _FREE_MPS2, _BLOCKED_S = 2.0, 0.9, 10.0
 
 
 def write_measurement(progress: Progress, row: np.ndarray) -> None:
@@ -39,7 +47,9 @@ def write_measurement(progress: Progress, row: np.ndarray) -> None:
     tally = progress.tally
     row["progress_m"] = progress.driven_path_m
     row["left_of_route_m"] = left_of_route(progress.bodies, progress.paths, progress.counts)
-    row["target_speed_mps"] = progress.target_speed_mps
+    row["limit_mps"] = limit = progress.speed_limit_mps
+    row["route_speed_mps"] = min(progress.target_speed_mps, limit)
+    row["driver_accel_mps2"] = progress.bodies[0]["chosen"]
     row["motion"] = progress.motion
     row["route_completion"] = progress.completion
     row["driven_m"], row["ttc_s"], row["min_ttc_s"] = tally.driven_m, tally.ttc_s, tally.min_ttc_s
@@ -52,6 +62,11 @@ def finish_measurement(before: np.ndarray, after: np.ndarray, dt_s: float) -> No
     after["jerk_mps3"] = comfort.jerk_mps3
     after["ticks"] = before["ticks"] + 1
     after["comfortable"] = before["comfortable"] + comfort.comfortable
+    loiters = (after["motion"][:, 0] < _SLOW_MPS) & (after["driver_accel_mps2"] > _FREE_MPS2)
+    after["loiters_s"] = np.where(loiters, before["loiters_s"] + dt_s, 0.0)
+    blocks = after["loiters_s"] > _BLOCKED_S
+    after["blocked"] = before["blocked"] + blocks
+    after["loiters_s"][blocks] = 0.0
 
 
 def episode_info(measured: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,27 +1,15 @@
 """Observations. Each is one entry of the environment's flat `Dict`; nothing else is computed.
 
-| name | entries | space | content |
-|---|---|---|---|
-| ego | ego | (10,) in [-1, 1] | motion, position in the lane, speed limit, next stop line: `EGO` |
-| route | route | (16, 3) in [-1, 1] | points of the route every 4 m ahead, in base_link: `ROUTE` |
-| agents | agents | (16, 9) in [-1, 1] | the nearest agents, nearest first: `AGENTS` |
-| layout | layout | uint8 (84, 84, 18) | layout raster of 0.75 m, 0 or 255 a channel, the ego in the middle, forward up |
-| occupancy | occupancy | uint8 (200, 200, 16) | labels of 0.4 m in [-40, 40) x [-40, 40) x [-1, 5.4) m of base_link |
-| rgb | CAMERA_rgb | uint8 (H, W, 3) | images of every camera of the rig |
-| depth | CAMERA_depth | float32 (H, W, 1) | m along the optical axis; the camera's range where nothing was hit |
-| semantic | CAMERA_semantic | uint8 (H, W, 1) | `OccClass`; FREE is sky |
-| points | LIDAR_points, LIDAR_count | float32 (P, 4), int32 (1,) | x, y, z (m), intensity; zeros after the first `count` rows |
-| range | LIDAR_range | float32 (rings, columns, 1) in [0, 1] | share of the range, 1 where nothing returned; highest ring on top, forward in the middle |
-
-A single entry may be requested too, for example "CAM_FRONT_rgb".
-"""  # noqa: E501
+`env.quantities` says what each holds, and `docs/env-reference.md`. A single entry may be requested too, for example
+"CAM_FRONT_rgb".
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -30,24 +18,41 @@ from uniscene_sim.env.progress import Progress
 from uniscene_sim.env.state_vectors import AGENTS, EGO, ROUTE, write_agent_states, write_ego_state, write_route_state
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.interfaces import LayoutSource
-from uniscene_sim.layout import LayoutSchema
+from uniscene_sim.layout import LayoutFrame, LayoutSchema
 from uniscene_sim.maps.layout_raster import rasterise
+from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.rig import CameraSpec, LidarSpec, SensorRig
-from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["AGENTS", "EGO", "ROUTE", "Observation", "ObservationInputs", "make_observations", "rig_for"]
+__all__ = [
+    "AGENTS",
+    "EGO",
+    "ROUTE",
+    "Observation",
+    "ObservationInputs",
+    "ObservedWorld",
+    "make_observations",
+    "rig_for",
+]
 
 _AGENT_ROWS, _ROUTE_POINTS = 16, 16
 _CELLS, _CELL_M = 84, 0.75
+
+
+class ObservedWorld(Protocol):
+    """What observations read of a world beside its sensors."""
+
+    @property
+    def map(self) -> StaticMap: ...
+    @property
+    def recent_layouts(self) -> Sequence[LayoutFrame]: ...
 
 
 @dataclass(frozen=True)
 class ObservationInputs:
     """Input of observations: a world at the end of a tick, and the latest record of each sensor."""
 
-    world: Simulator[LayoutSource]
+    world: ObservedWorld
     progress: Progress
     records: Mapping[str, Any]  # CameraFrame or LidarSweep by sensor
     occupancy: np.ndarray | None  # uint8 (X, Y, Z)
@@ -82,7 +87,7 @@ class EgoObservation(Observation):
     def write(self, inputs: ObservationInputs, out: np.ndarray) -> None:
         progress, frame = inputs.progress, inputs.world.recent_layouts[-1]
         write_ego_state(progress.bodies, progress.paths, progress.counts, progress.stop_line_states, frame.ego_steer,
-                        frame.ego_yaw_rate, progress.route_left_m, out)  # fmt: skip
+                        frame.ego_yaw_rate, progress.target_speed_mps, progress.route_left_m, out)  # fmt: skip
 
 
 class RouteObservation(Observation):

@@ -13,11 +13,11 @@ from uniscene_sim.layout import PHYSICS_US, LayoutFrame
 from uniscene_sim.outcome import Status
 from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import BODY_DTYPE
-from uniscene_sim.world.path_columns import LIMIT, PATH_COLUMNS, YAW, X, Y, Z
+from uniscene_sim.world.path_columns import LANE, LIMIT, PATH_COLUMNS, YAW, X, Y, Z
 from uniscene_sim.world.scenario_source import ScenarioSource
 from uniscene_sim.world.state import Tally
 
-__all__ = ["Progress", "RouteProgress", "ScenarioProgress", "progress_of"]
+__all__ = ["Progress", "RouteProgress", "ScenarioProgress", "limit_on_path", "progress_of"]
 
 #: Target speed for a source without `target_speed_mps`: 50 km/h.
 _TARGET_MPS = 13.9
@@ -53,6 +53,11 @@ class Progress(Protocol):
     def arrived(self) -> bool: ...
     @property
     def target_speed_mps(self) -> float: ...
+    @property
+    def speed_limit_mps(self) -> float:
+        """Where the ego is on its route."""
+        ...
+
     @property
     def motion(self) -> tuple[float, float, float]:
         """Speed, m/s, acceleration, m/s2, and yaw rate, rad/s."""
@@ -121,6 +126,10 @@ class ScenarioProgress:
         return self._source.scenario.ego.target_speed_mps
 
     @property
+    def speed_limit_mps(self) -> float:
+        return limit_on_path(self.paths[0], int(self.counts[0]), float(self.bodies[0]["s"]))
+
+    @property
     def motion(self) -> tuple[float, float, float]:
         ego = self._source.state.ego
         return ego.speed, ego.accel, ego.yaw_rate
@@ -182,6 +191,10 @@ class RouteProgress:
         return float(self.bodies[0]["s"])
 
     @property
+    def speed_limit_mps(self) -> float:
+        return self.target_speed_mps
+
+    @property
     def route_left_m(self) -> float:
         return max(len(self.paths[0]) - 1.0 - self.driven_path_m, 0.0)
 
@@ -220,6 +233,11 @@ class RouteProgress:
         row["speed"], row["accel"] = float(frame.ego_velocity @ pose.rotation[:, 0]), frame.ego_accel
 
 
+def limit_on_path(path: np.ndarray, count: int, s: float) -> float:
+    """Speed limit, m/s, at arc length `s` of a path (R, 10) of `count` points."""
+    return float(path[min(max(int(s), 0), count - 1), LIMIT])
+
+
 def _sample_path(route: np.ndarray, frame: LayoutFrame, target_mps: float) -> np.ndarray:
     """A route (R, 3), m, as a path (M, 10) with a point every metre; for an empty route, the ego's position alone."""
     pose = frame.ego_pose
@@ -237,5 +255,5 @@ def _sample_path(route: np.ndarray, frame: LayoutFrame, target_mps: float) -> np
         path[:, YAW] = np.interp(at, 0.5 * (s[1:] + s[:-1]), heading)
     else:
         path[:, YAW] = pose.yaw
-    path[:, LIMIT] = target_mps
+    path[:, LIMIT], path[:, LANE] = target_mps, -1
     return path

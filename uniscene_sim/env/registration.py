@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PRESETS", "register_envs", "register_with_gymnasium"]
+__all__ = ["PRESETS", "SUITE", "register_envs", "register_with_gymnasium"]
 
 #: Settings that differ from the defaults, by id. Every id takes all settings.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -26,6 +26,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "observations": ("rgb", "depth", "semantic", "points", "layout", "occupancy", "ego", "route", "agents"),
     },
 }
+#: The benchmark suite: takes a task and a split, and all other settings.
+SUITE = "UniScene-Bench-v0"
+#: Parking, goal-conditioned.
+PARKING = "UniSceneParking-v0"
 _GYMNASIUM = "gymnasium"
 
 
@@ -49,30 +53,45 @@ def register_envs() -> None:
                 vector_entry_point="uniscene_sim.env.vector:UniSceneVectorEnv",
                 kwargs=settings,
             )
+    if PARKING not in gymnasium.registry:
+        gymnasium.register(PARKING, entry_point="uniscene_sim.env.parking:ParkingEnv")
+    if SUITE not in gymnasium.registry:
+        gymnasium.register(
+            SUITE,
+            entry_point="uniscene_sim.suite.tasks:make_task",
+            vector_entry_point="uniscene_sim.suite.tasks:make_task_vec",
+        )
 
 
 class _AfterGymnasium(MetaPathFinder):
-    """Finds Gymnasium as the other finders do, and registers the presets once it is loaded."""
+    """Finds Gymnasium as the other finders do, and registers the presets once it is loaded.
+
+    It stays until then, for who asks whether Gymnasium is installed (`importlib.util.find_spec`) does not load it.
+    """
+
+    _asks_others = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _GYMNASIUM or self not in sys.meta_path:
+        if fullname != _GYMNASIUM or self._asks_others:
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
+        self._asks_others = True
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self._asks_others = False
         if spec is None or spec.loader is None:  # not installed: the import statement raises
-            sys.meta_path.insert(0, self)
             return None
-        spec.loader = _RegisteringLoader(spec.loader)
+        spec.loader = _RegisteringLoader(spec.loader, self)
         return spec
 
 
 class _RegisteringLoader(Loader):
     """Loads a module as another loader does, then registers the presets."""
 
-    def __init__(self, loader: Loader):
-        self._loader = loader
+    def __init__(self, loader: Loader, finder: MetaPathFinder):
+        self._loader, self._finder = loader, finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -83,4 +102,6 @@ class _RegisteringLoader(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
         register_envs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = ["FPS", "MODES", "Window", "render_world"]
 
 MODES, FPS = ("rgb_array", "human"), 10
 _SIZE, _LINE = 400, 24
+_UNSEEN = ("offscreen", "dummy")  # video drivers without a screen
 _BACKGROUND, _TEXT = (28, 30, 36), (235, 236, 240)
 
 
@@ -66,6 +68,10 @@ class Window:
             pygame.display.init()
         except pygame.error as error:
             raise InputError(f"'human' needs a display: {error}; use 'rgb_array'", field="render_mode") from error
+        driver = pygame.display.get_driver()
+        if driver in _UNSEEN and "SDL_VIDEODRIVER" not in os.environ:  # what SDL falls back to
+            pygame.display.quit()
+            raise InputError("'human' needs a display, and there is none here; use 'rgb_array'", field="render_mode")
         self._window: Any = None
 
     @classmethod

@@ -20,6 +20,7 @@ EGO = {
     "left_of_route": 4.0,
     "heading_off_route": np.pi,
     "speed_limit": 30.0,
+    "route_speed": 30.0,  # what the task asks for where the limit allows it
     "next_line": 80.0,  # distance to the next stop line, 1 if none is near
     "line_stops": 1.0,  # 1 if it must not be crossed now: red or yellow
     "route_left": 500.0,
@@ -71,7 +72,7 @@ def left_of_route(bodies, all_paths, counts):
 
 
 @njit(cache=True)
-def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, left_m, out):
+def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, target, left_m, out):
     """Write the entries of `EGO`.
 
     Args:
@@ -81,8 +82,9 @@ def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, lef
         line_states: uint8 (L,) `StopLineState` of the stop lines.
         steer: front-wheel angle, rad.
         yaw_rate: rad/s.
+        target: speed that the task asks for, m/s.
         left_m: rest of the route, m.
-        out: float32 (10,), written.
+        out: float32 (11,), written.
     """
     ego, path, n = bodies[0], all_paths[0], counts[0]
     heading = _point_on_path(path, n, ego.s)[2]
@@ -94,6 +96,7 @@ def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, lef
             state = line_states[int(path[k, STOP]) - 1]
             stops = 1.0 if state == _RED or state == _YELLOW else 0.0
             break
+    limit = path[min(max(int(ego.s), 0), n - 1), LIMIT]
     values = np.array([
         ego.speed,
         ego.accel,
@@ -101,7 +104,8 @@ def write_ego_state(bodies, all_paths, counts, line_states, steer, yaw_rate, lef
         yaw_rate,
         left_of_route(bodies, all_paths, counts),
         _wrapped(ego.yaw - heading),
-        path[min(max(int(ego.s), 0), n - 1), LIMIT],
+        limit,
+        min(target, limit),
         line,
         stops,
         left_m,

@@ -6,33 +6,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from uniscene_sim import plugins
-from uniscene_sim.assembly import tile_store
+from uniscene_sim.compute.last_used import LastUsed
 from uniscene_sim.compute.threads import map_threads
+from uniscene_sim.control import Manners
+from uniscene_sim.env.action_type import Intention, Situation
 from uniscene_sim.env.actions import action_type
 from uniscene_sim.env.drives import Drive, drive_of
-from uniscene_sim.env.endings import Endings, ending_info
+from uniscene_sim.env.endings import ENDS_ON, Endings, ending_info
+from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
+from uniscene_sim.env.parking_street import PARKING
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
-from uniscene_sim.env.reward import TERMS, reward_terms, reward_weights
-from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list, options_by_name
+from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
+from uniscene_sim.env.saved import Episode, SavedWorld, savable
+from uniscene_sim.env.settings import ENDINGS, SPLITS, EnvSettings, name_list, options_by_name
+from uniscene_sim.env.shared import packed_tiles
 from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource, RunFacts, WindowEngine
-from uniscene_sim.layout import Edit, LayoutFrame
+from uniscene_sim.layout import Edit
 from uniscene_sim.limits import bounds
 from uniscene_sim.limits.memory import require_memory
-from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore
 from uniscene_sim.recording.options import RecordOptions
@@ -42,25 +46,23 @@ from uniscene_sim.remote.simulator import RemoteSimulator
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
-from uniscene_sim.storage.disk_cache import user_cache
-from uniscene_sim.tracing.atlas import PackedTiles
+from uniscene_sim.world.path_columns import X, Y
 
-__all__ = ["Episode", "SavedWorld", "TickResult", "Worlds"]
+__all__ = ["TickResult", "Worlds"]
 
 #: Memory of a world: its state, beside its frame and copies of its observations.
 _WORLD_BYTES, _COPIES = 2**20, 3
+_PLACES = 4  # maps whose window engines are kept though no world is there
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
 _IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
-_ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights"}
+_BEHIND_M = 5  # of the ego's centre, where its path begins for a driver: base_link is behind the centre
 
 
-@dataclass(frozen=True)
-class Episode:
-    """A scenario, and the seed of its traffic."""
+class _Place(NamedTuple):
+    """What tiles are of."""
 
-    scenario: int  # index among the scenarios given
+    map_ref: str
     seed: int
-    parameters: Mapping[str, Any] = field(default_factory=dict)  # in place of those that the seed draws
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,9 @@ class TickResult:
     info: dict[str, Any]  # arrays (n,)
 
 
-@dataclass(frozen=True)
-class SavedWorld:
-    """The complete state of one world: continuing from it gives the same future, bit for bit. It can be pickled."""
-
-    identity: tuple[Any, ...]  # scenario, map and settings, see `Worlds.check`
-    episode: Episode
-    state: Any  # the source's
-    recent_layouts: tuple[LayoutFrame, ...]
-    memory: dict[str, Any]
-    records: dict[str, Any]
-    measured: np.ndarray  # () MEASUREMENT_DTYPE
-    progress: Any = None
+class _SavedWorlds(NamedTuple):
+    settings: EnvSettings
+    worlds: list[SavedWorld | None]  # None where no episode has begun
 
 
 class Worlds:
@@ -95,6 +88,7 @@ class Worlds:
     """
 
     def __init__(self, count: int, settings: EnvSettings):
+        self.settings = settings
         step_ms = settings.step_ms
         terminate_on = name_list(settings.terminate_on, "terminate_on")
         for name in terminate_on:
@@ -105,18 +99,25 @@ class Worlds:
             raise InputError("expected a scenario, or several", field="scenario")
         if settings.trace not in TRACE_MODES:
             raise InputError(f"expected one of {', '.join(TRACE_MODES)}, got {shown(settings.trace)}", field="trace")
-        self._map = cache(load_map)  # maps stay loaded as long as this object, also between episodes
         given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
-        for what in given if count > 1 else ():
+        for what in given if count > 1 and settings.map is None else ():
+            if what == PARKING:
+                continue
             found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
         fixed = settings.parameters
-        drives = {what: drive_of(what, settings.source, self._map, fixed) for what in dict.fromkeys(given)}
-        self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
+        for name in ("towns", "lanes"):
+            if settings.map is None and getattr(settings, name) is not None:
+                raise InputError('expected map="town" or "blocks:...", too', field=name)
+        if settings.map is not None:
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes)]
+        else:
+            drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
+            self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
         self._parameters = sorted({name for drive in self.drives for name in drive.parameters})
         self._require_parameters(fixed, "parameters")
         if not isinstance(settings.rig, str | Path | SensorRig):
@@ -126,8 +127,9 @@ class Worlds:
         self.rig = rig_for(self.observations, rig)
         self.spaces = {o.key: o.space for o in self.observations}
         self.action = action_type(settings.action)
-        self._weights, self._ends = reward_weights(settings.reward), frozenset(terminate_on)
+        self._reward, self._ends = Reward(settings.reward), frozenset(terminate_on)
         self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
+        self._first_seed = SPLITS[settings.split]
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # the same except for colour
@@ -140,6 +142,7 @@ class Worlds:
             classes = {slot: plugins.load_plugin(slot, name) for slot, name in self._engine_names.items()}
             self._sensors = {slot: plugins.construct(slot, classes[slot]) for slot in ("camera", "lidar")}
             self._windows = classes["window"]
+            self._occupancy = self._engine_names["occupancy"], classes["occupancy"]
         window = DEFAULT_GRID if "occupancy" in self.spaces else None
         if not isinstance(settings.record, str | Path | None) or settings.record == "":
             raise InputError(f"expected a folder, got {shown(settings.record)}", field="record")
@@ -153,11 +156,10 @@ class Worlds:
         require_memory(
             count * (_WORLD_BYTES + _COPIES * observed + self.rig.frame_bytes), f"{count} worlds", field="num_envs"
         )  # fmt: skip
-        #: By map and seed.
-        self._packed: dict[tuple[str, int], tuple[TileStore, PackedTiles]] = {}
-        self._window_engines: dict[tuple[str, int], WindowEngine] = {}
-        self._simulators: list[dict[int, Simulator[LayoutSource]]] = [{} for _ in range(count)]
+        self._window_engines: LastUsed[WindowEngine] = LastUsed(_PLACES)  # by map and seed, as simulators are
+        self._simulators: list[tuple[_Place, Simulator[LayoutSource]] | None] = [None] * count
         self._progress: list[Progress] = [None] * count  # type: ignore[list-item]
+        self._aims: list[Any] = [None] * count
         self.episodes: list[Episode | None] = [None] * count
         self._records: list[dict[str, Any]] = [{} for _ in range(count)]
         self._measured = np.zeros(count, MEASUREMENT_DTYPE)
@@ -180,7 +182,7 @@ class Worlds:
             InputError: an unknown option or an invalid value.
         """
         given = options_by_name(options)
-        which, seed = int(random.integers(len(self.drives))), int(random.integers(2**31))
+        which, seed = int(random.integers(len(self.drives))), self._first_seed + int(random.integers(2**31))
         if (name := given.pop("scenario", None)) is not None:
             names = self.names
             name = Path(name).stem if isinstance(name, str | Path) and name not in names else name
@@ -218,6 +220,7 @@ class Worlds:
         self._records[i] = {}
         self._measured[i] = np.zeros((), MEASUREMENT_DTYPE)
         write_measurement(self._progress[i], self._measured[i])
+        self._aims[i] = self.action.first_aim(self._situation(i))
 
     def advance(self, some: Sequence[int], actions: Sequence[Any]) -> TickResult:
         """Advance some worlds by a tick, each with its action, without observing them.
@@ -230,11 +233,14 @@ class Worlds:
             InputError: an action is not in the action space; all worlds are unchanged.
         """
         worlds = [self.world(i) for i in some]
-        controls = [self.action.control(a, w.recent_layouts[-1]) for a, w in zip(actions, worlds, strict=True)]
+        commands = [
+            self.action.command(a, self._situation(i), self._aims[i]) for a, i in zip(actions, some, strict=True)
+        ]
         before = self._measured[list(some)]
 
         def move(k: int) -> None:
-            worlds[k].advance(controls[k])
+            worlds[k].advance(commands[k].control)
+            self._aims[some[k]] = commands[k].aim
             progress = self._progress[some[k]]
             progress.update(worlds[k].tick_layouts)
             write_measurement(progress, self._measured[some[k]])
@@ -243,23 +249,48 @@ class Worlds:
         after = self._measured[list(some)]
         finish_measurement(before, after, self.step_s)
         self._measured[list(some)] = after
-        terms = reward_terms(before, after, self.step_s)
         ends = Endings(
             over=np.array([world.source.done for world in worlds], dtype=bool),
             arrived=np.array([self._progress[i].arrived for i in some], dtype=bool),
             by_event=np.stack([(name in self._ends) & (after[counter] > before[counter])
-                               for name, counter in _ENDS_ON.items()], axis=1),
+                               for name, counter in ENDS_ON.items()], axis=1),
         )  # fmt: skip
-        weighted = self._weights * terms
-        info = self.info(some, ends) | {f"reward_{name}": weighted[:, k].copy() for k, name in enumerate(TERMS)}
-        return TickResult(weighted.sum(axis=1), ends.terminated, ends.over & ~ends.terminated, info)
+        info = self._state_info(some, ends) | step_costs(before, after)
+        reward, terms = self._reward(reward_terms(before, after, self.step_s), info)
+        return TickResult(reward, ends.terminated, ends.over & ~ends.terminated, info | terms)
+
+    def expert_action(self, i: int, manners: Manners | None = None) -> Any:
+        """What the built-in driver of world `i` would do now, as a member of the action space.
+
+        Args:
+            i: index of the world.
+            manners: of the driver, in place of the scenario's.
+
+        Raises:
+            InputError: its source has no driver.
+        """
+        source, progress = self.world(i).source, self._progress[i]
+        if source.open_loop:
+            why = f"the source {source.name!r} has no built-in driver: its ego moves as recorded; expected a scenario"
+            raise InputError(why, field="scenario")
+        at = max(int(progress.bodies[0]["s"]) - _BEHIND_M, 0)
+        path = progress.paths[0, at : progress.counts[0]][:, [X, Y]]
+        frame = self.world(i).recent_layouts[-1]
+        control = source.driver_control() if manners is None else source.driver_control(manners)
+        return self.action.action_of(Intention(control, path), frame)
 
     def edit(self, i: int, edit: Edit) -> None:
         """Change world `i`, see `Simulator.edit`."""
         self.world(i).edit(edit)
 
-    def info(self, some: Sequence[int], ends: Endings | None = None) -> dict[str, Any]:
-        """Entries (n,) of `info` on the episodes of n worlds so far; None for those that have not ended."""
+    def info(self, some: Sequence[int]) -> dict[str, Any]:
+        """Entries (n,) of `info` at a reset of n worlds, with the keys of every step."""
+        measured = self._measured[list(some)]
+        state = self._state_info(some, Endings.none(len(measured)))
+        return state | step_costs(measured, measured) | no_terms(len(measured))
+
+    def _state_info(self, some: Sequence[int], ends: Endings) -> dict[str, Any]:
+        """Entries (n,) of `info` on the episodes of n worlds so far, and on how they end."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
         drawn = {
             "scenario": np.array([e.scenario for e in episodes], dtype=np.int64),
@@ -270,8 +301,14 @@ class Worlds:
             values = [one.number(self.drawn(i)[name]) if one else 0.0 for i, one in zip(some, of, strict=True)]
             drawn[f"drawn_{name}"] = np.array(values, dtype=np.float64)
         sources = [self.world(i).source for i in some]
-        ends = ends or Endings.none(len(sources))
+        masks = [mask for i in some if (mask := self.action_mask(i)) is not None]
+        if masks:
+            drawn["action_mask"] = np.stack(masks)
         return drawn | episode_info(self._measured[list(some)]) | ending_info(sources, ends)
+
+    def action_mask(self, i: int) -> np.ndarray | None:
+        """Which actions world `i` can take now, int8 (n,); None of an action type whose actions always can."""
+        return self.action.mask(self._situation(i), self._aims[i])
 
     def observe(self, some: Sequence[int]) -> None:
         """Simulate the sensors of some worlds and write their observations into `out`."""
@@ -303,12 +340,13 @@ class Worlds:
         return SavedWorld(
             self._identity(episode),
             episode,
-            _savable(world.source).get_state(),
+            savable(world.source).get_state(),
             tuple(world.recent_layouts),
             dict(world.memory),
             dict(self._records[i]),
             self._measured[i].copy(),
             self._progress[i].save(),
+            self._aims[i],
         )
 
     def check(self, saved: SavedWorld) -> None:
@@ -331,11 +369,35 @@ class Worlds:
         """
         self.check(saved)
         world = self._start_episode(i, saved.episode)
-        _savable(world.source).set_state(saved.state)
+        savable(world.source).set_state(saved.state)
         self._progress[i].restore(saved.progress)
         world.resume(saved.recent_layouts, saved.memory)
         self._records[i] = dict(saved.records)
-        self._measured[i] = saved.measured
+        self._measured[i], self._aims[i] = saved.measured, saved.aim
+
+    def __getstate__(self) -> _SavedWorlds:
+        """For `pickle` and `copy.deepcopy`: the copy goes on bit for bit.
+
+        Raises:
+            InputError: a world cannot be saved, or there is only one of what it uses.
+        """
+        for hinders, what, field in (
+            (any(drive.live for drive in self.drives), "a live world goes on by itself", "source"),
+            (self._session is not None, "the session with the server is this env's own", "remote"),
+            (self._recordings is not None, "a copy would write the same recordings", "record"),
+        ):
+            if hinders:
+                raise InputError(f"{what}: the env cannot be copied; make another one", field=field)
+        saved = [None if running is None else self.save(i) for i, running in enumerate(self._simulators)]
+        return _SavedWorlds(self.settings, saved)
+
+    def __setstate__(self, state: _SavedWorlds) -> None:
+        self.__init__(len(state.worlds), state.settings)  # type: ignore[misc]
+        begun = [i for i, saved in enumerate(state.worlds) if saved is not None]
+        for i in begun:
+            self.restore(i, cast(SavedWorld, state.worlds[i]))
+        if begun:
+            self.observe(begun)
 
     def close(self) -> None:
         """Finish recordings, leave live worlds and the server."""
@@ -352,27 +414,30 @@ class Worlds:
         Raises:
             RuntimeError: its first episode has not started.
         """
-        episode = self.episodes[i]
-        if episode is None:
+        running = self._simulators[i]
+        if running is None:
             raise RuntimeError("call reset() before the first step")
-        return self._simulators[i][episode.scenario]
+        return running[1]
+
+    def _situation(self, i: int) -> Situation:
+        world = self.world(i)
+        return Situation(world.recent_layouts[-1], self._progress[i], world.map, self.step_s)
 
     def _identity(self, episode: Episode) -> tuple[Any, ...]:
         drive = self.drives[episode.scenario]
         sensors = tuple(sorted({o.sensor for o in self.observations}))
-        return drive.name, drive.map.ref, self._tick_us // 1000, self._tiles_seed(drive), sensors
+        return drive.name, drive.map_ref, self._tick_us // 1000, self._tiles_seed(drive), sensors
 
     def _tiles_seed(self, drive: Drive) -> int:
         return drive.seed if self._world_seed is None else self._world_seed
 
     def _start_episode(self, i: int, episode: Episode) -> Simulator[LayoutSource]:
         """Set up the simulator of world `i` at the start of an episode."""
-        drive, own = self.drives[episode.scenario], self._simulators[i]
+        drive, running = self.drives[episode.scenario], self._simulators[i]
         source = drive.open(episode.seed, episode.parameters)
-        simulator = own.get(episode.scenario)
-        if simulator is None or simulator.source.map.ref != source.map.ref:
-            simulator = own[episode.scenario] = self._simulator(source, self._tiles_seed(drive))
-        self.episodes[i] = episode
+        place = _Place(source.map.ref, self._tiles_seed(drive))
+        simulator = running[1] if running and running[0] == place else self._simulator(source, place.seed)
+        self.episodes[i], self._simulators[i] = episode, (place, simulator)
         simulator.begin(source)
         if self._recordings:
             seed, names = self._tiles_seed(drive), self._engine_names
@@ -386,11 +451,11 @@ class Worlds:
     def _simulator(self, source: LayoutSource, world_seed: int) -> Simulator[LayoutSource]:
         if self._session is not None:
             return RemoteSimulator(source, self._session, seed=world_seed, request=self._request)
-        store, packed = self._tiles_of(source.map, world_seed)
+        packed = packed_tiles(*self._occupancy, source.map, world_seed, self)
         return Simulator(
             source,
             self.rig,
-            store,
+            cast(TileStore, packed.store),
             self._sensors | {"window": self._window_engine(source.map, world_seed)},
             trace=self._trace,
             packed=packed,
@@ -400,26 +465,6 @@ class Worlds:
 
     def _window_engine(self, static_map: StaticMap, seed: int) -> WindowEngine:
         """The engine shared by all worlds with this map and seed."""
-        key = static_map.ref, seed
-        if key not in self._window_engines:
-            self._window_engines[key] = plugins.construct("window", self._windows, static_map, seed)
-        return self._window_engines[key]
-
-    def _tiles_of(self, static_map: StaticMap, seed: int) -> tuple[TileStore, PackedTiles]:
-        key = static_map.ref, seed
-        if key not in self._packed:
-            store = tile_store(self._engine_names["occupancy"], static_map, seed, user_cache("tiles"))
-            self._packed[key] = store, PackedTiles(store)
-        return self._packed[key]
-
-
-def _savable(source: LayoutSource) -> Any:
-    """The source, if its state can be saved.
-
-    Raises:
-        InputError: it lacks `get_state` or `set_state`.
-    """
-    if missing := [name for name in ("get_state", "set_state") if not callable(getattr(source, name, None))]:
-        lacking = " and ".join(f"{name}()" for name in missing)
-        raise InputError(f"the source {source.name!r} cannot be saved: it has no {lacking}", field="state")
-    return source
+        return self._window_engines.get(
+            (static_map.ref, seed), lambda: plugins.construct("window", self._windows, static_map, seed)
+        )

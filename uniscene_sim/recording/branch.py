@@ -21,7 +21,7 @@ from uniscene_sim.recording.source import RecordedSource
 from uniscene_sim.scenario import Criterion, EgoSpec, Scenario, Spawn
 from uniscene_sim.storage.yaml_file import YamlFile
 from uniscene_sim.wire.messages import layout_of
-from uniscene_sim.world.ego import pure_pursuit
+from uniscene_sim.world.ego import steer_along
 from uniscene_sim.world.episode.branch import BranchState, LoggedTrack
 from uniscene_sim.world.episode.edited_world import map_props
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -216,7 +216,7 @@ class _FreeSource(ScenarioSource):
         """That of a scenario, along the logged way where there are no lanes."""
         state = self._state
         path = state.paths[0, : state.counts[0]]
-        steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
+        steer = steer_along(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
         return Control(steer, self._driver_accel(manners))
 
 

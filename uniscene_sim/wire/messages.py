@@ -136,7 +136,7 @@ def control_of(message: ControlMessage) -> Control | Trajectory:
     """The control of a message; InputError if it holds none, or one that `Control` refuses."""
     match message.WhichOneof("command"):
         case "drive":
-            return Control(message.drive.steer_rad, message.drive.accel_mps2)
+            return Control(message.drive.steer_rad, message.drive.accel_mps2, message.drive.reverse)
         case "trajectory":
             return Trajectory(_rows(message.trajectory.points, (-1, 3), "Control.trajectory.points"))
     raise InputError("holds neither drive nor trajectory", field="Control.command")

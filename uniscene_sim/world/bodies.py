@@ -65,6 +65,9 @@ BODY_DTYPE = np.dtype(
         ("started", np.bool_),  # false while a walker waits for its event
         ("chosen", float), ("pace", float), ("sideways", float),  # decided at 10 Hz: acceleration; walkers' speed, step
         ("aside", float),  # where on its path overtaking ends, m; 0 where none is under way
+        # Driven by a control, as the ego is, see `world.vehicles`: its wheels now, rad and rad/s, and what is wanted.
+        ("driven", np.bool_), ("steer", float), ("yaw_rate", float),
+        ("want_steer", float), ("want_accel", float), ("reverse", np.bool_),
         *((f.name, type(f.default)) for f in fields(Manners)),  # how it drives
     ]
 )  # fmt: skip

@@ -29,7 +29,7 @@ _SETTLED_MPS = 0.01  # a speed this near to the one that is wanted becomes it
 @njit(cache=True)
 def advance_bodies(bodies, paths, counts, tracks, time_s, dt):
     """Move bodies 1.. by one step as they have decided: by `chosen`, walkers by `pace` and `sideways`. Row 0, the ego,
-    keeps its own time but is moved by its vehicle model.
+    keeps its own time but is moved by its vehicle model, and so are bodies that are driven.
 
     Args:
         bodies: (N,) BODY_DTYPE, changed.
@@ -46,7 +46,7 @@ def advance_bodies(bodies, paths, counts, tracks, time_s, dt):
         if mode == _ABSENT:
             continue
         walking = mode == _WALK and me.started
-        if i > 0:
+        if i > 0 and not me.driven:
             if mode == _TRAFFIC or mode == _CONSTANT or walking:
                 _advance_on_path(bodies, i, n, dt)
             else:
@@ -61,7 +61,7 @@ def advance_bodies(bodies, paths, counts, tracks, time_s, dt):
                 if paths[i, k, STOP] > 0:
                     bodies[i].served = int(paths[i, k, STOP])
                     break
-        changing = me.offset_length > 0.0
+        changing = me.offset_length > 0.0 and not me.driven
         if changing:
             bodies[i].offset = _offset_at(bodies[i], bodies[i].s)
             reach = 0.0 if me.cls == _PEDESTRIAN else AXLE_SHARE * me.length
@@ -197,7 +197,7 @@ def place_on_paths(bodies, paths, counts, first):
     front, rear = np.empty(TRACK_COLUMNS), np.empty(TRACK_COLUMNS)
     for i in range(first, bodies.size):
         mode = bodies[i].mode
-        if mode == _STATIC or mode == _ABSENT or mode == _TRAJECTORY:
+        if mode == _STATIC or mode == _ABSENT or mode == _TRAJECTORY or bodies[i].driven:
             continue
         pose_on_path(bodies[i], paths[i], counts[i], bodies[i].s, front, rear)
         bodies[i].x, bodies[i].y = fixed_in_kernel(front[X]), fixed_in_kernel(front[Y])

@@ -1,7 +1,7 @@
 """Physics at 100 Hz between two decisions: one kernel moves all bodies and records what happens.
 
-The ego is a kinematic bicycle about its rear axle, with limits and lag, exact along the arc that a constant steering
-angle drives. `tests/world/plain_world.py` is a plain reference for all of this.
+The ego, and bodies that are driven as it is, move as `world.vehicles.bicycle` says. `tests/world/plain_world.py` is a
+plain reference for all of this.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from uniscene_sim.compute.compiled import device, njit
 from uniscene_sim.compute.rounding import fixed_in_kernel
 from uniscene_sim.geometry import boxes_overlap
-from uniscene_sim.layout import PHYSICS_US, EgoVehicle
-from uniscene_sim.maps.ground import Ground, has_rank, height_at
+from uniscene_sim.layout import PHYSICS_US
+from uniscene_sim.maps.ground import Ground, has_rank
 from uniscene_sim.maps.signals import SignalPrograms, StopLineState, signal_states_at, stop_line_states_at
 from uniscene_sim.world.bodies import MotionMode, project_to_path
 from uniscene_sim.world.episode.triggers import Triggers, trigger_holds
@@ -23,6 +23,8 @@ from uniscene_sim.world.path_columns import STOP
 from uniscene_sim.world.time_to_collision import MEASURE_US, least_time_to_collision
 from uniscene_sim.world.tracks import TRACK_COLUMNS, Tracks
 from uniscene_sim.world.traffic.decisions import decide
+from uniscene_sim.world.vehicles.bicycle import DT_S, EGO_COLUMNS, VehicleParameters, step_bicycle
+from uniscene_sim.world.vehicles.driven import advance_driven
 
 __all__ = [
     "DT_S",
@@ -34,46 +36,23 @@ __all__ = [
     "StepArrays",
     "VehicleParameters",
     "decide_and_run_steps",
+    "judge_driven",
     "run_steps",
     "track_trajectory",
 ]
 
-DT_S = PHYSICS_US / 1e6
-#: Columns of the ego: base_link in the map frame, then speed, acceleration, front-wheel angle, yaw rate.
-EGO_COLUMNS = ("x", "y", "z", "roll", "pitch", "yaw", "speed", "accel", "steer", "yaw_rate")
 #: Columns of the part of the tally that physics keeps.
 TALLY_COLUMNS = ("off_road_s", "driven_m", "ttc_s", "min_ttc_s", "crossed_line")
 #: Columns of the marks of a step: whether a corner of the ego is where no car may be, whether part of its body is
 #: beside the lanes for driving, and the stop line that it passed at red (-1: none).
 MARK_COLUMNS = ("off_road", "beside_lanes", "red_line")
-_X, _Y, _Z, _ROLL, _PITCH, _YAW, _SPEED, _ACCEL, _STEER, _RATE = range(len(EGO_COLUMNS))
+_X, _Y, _Z, _, _, _YAW, _SPEED, _ACCEL, _, _ = range(len(EGO_COLUMNS))
 _OFF_ROAD, _DRIVEN, _TTC, _MIN_TTC, _CROSSED = range(len(TALLY_COLUMNS))
 _OFF, _BESIDE, _RED_LINE = range(len(MARK_COLUMNS))
 _RED, _ABSENT = StopLineState.RED, MotionMode.ABSENT
 _FOR_CARS, _DRIVING = 2, 3  # ranks of the ground
 _SEAM_M = 0.1  # strips of adjoining roads may leave cracks up to this wide; a crack is not off the road
 _ALONG, _ACROSS = 12, 6  # samples of the body's footprint
-
-
-class VehicleParameters(NamedTuple):
-    """The numbers of an `EgoVehicle`."""
-
-    length_m: float
-    width_m: float
-    height_m: float
-    wheelbase_m: float
-    rear_axle_to_centre_m: float
-    max_steer_rad: float
-    max_steer_rate_rad_s: float
-    max_accel_mps2: float
-    max_brake_mps2: float
-    max_speed_mps: float
-    steer_lag_s: float
-    accel_lag_s: float
-
-    @classmethod
-    def of(cls, vehicle: EgoVehicle) -> VehicleParameters:
-        return cls(*(float(getattr(vehicle, name)) for name in cls._fields))
 
 
 class EpisodeConstants(NamedTuple):
@@ -93,7 +72,7 @@ class PhysicsInputs(NamedTuple):
     time_us: int
     paths: np.ndarray  # (N, P, 10) float64, see `world.path_columns`
     counts: np.ndarray  # (N,) int64, points in each path
-    control: np.ndarray  # (2,) float64, front-wheel angle, rad, and acceleration, m/s2
+    control: np.ndarray  # (3,) float64: front-wheel angle, rad, acceleration, m/s2, and 1 in the reverse gear, else 0
     trajectory: np.ndarray  # (M, 3) float64, t (s), x, y (m), followed instead of `control`; empty for none
     steps_driven: int  # steps of the trajectory that are over
     checks_voxels: bool  # whether it matters if part of the ego is beside the lanes for driving
@@ -142,21 +121,21 @@ def run_steps(constants, inputs, steps):
     Returns:
         How many steps were made.
     """
-    vehicle, ground, programs, triggers, props, tracks = constants
+    vehicle, ground, triggers, tracks = constants.vehicle, constants.ground, constants.triggers, constants.tracks
     time_us, paths, counts, control, trajectory, steps_driven, checks_voxels = inputs
     egos, bodies, marks, contacts, fired, tally = steps
-    total, front = bodies.shape[1], 0.5 * bodies[0, 0].length
-    box, other, last, scratch = np.empty(5), np.empty(5), np.full(1, -1), np.empty((3, TRACK_COLUMNS))
+    boxes, scratch = np.empty((2, 5)), np.empty((3, TRACK_COLUMNS))
     for k in range(len(marks)):
         ego, now = egos[k + 1], bodies[k + 1]
         ego[:] = egos[k]
         now[:] = bodies[k]
-        steer, accel = control[0], control[1]
+        steer, accel, backwards = control[0], control[1], control[2] > 0.0
         if len(trajectory):
             steer, accel = track_trajectory(ego, trajectory, (steps_driven + k) * DT_S, vehicle)
-        _step_bicycle(ego, steer, accel, vehicle, ground)
+        step_bicycle(ego, steer, accel, backwards, vehicle, ground)
         time_us += PHYSICS_US
         advance_bodies(now, paths, counts, tracks, time_us * 1e-6, DT_S)
+        advance_driven(now, paths, counts, ground)
         _copy_ego_to_bodies(ego, now, vehicle)
         low, high = max(int(now[0].s) - 12, 0), int(now[0].s) + 20
         now[0].s = max(fixed_in_kernel(project_to_path(paths[0], counts[0], now[0].x, now[0].y, low, high)[0]), 0.0)
@@ -164,34 +143,9 @@ def run_steps(constants, inputs, steps):
 
         tally[_DRIVEN] += np.hypot(ego[_X] - egos[k, _X], ego[_Y] - egos[k, _Y])
         moment = (paths, counts, tracks, time_us * 1e-6)
-        if time_us % MEASURE_US == 0:
-            tally[_TTC] = least_time_to_collision(now, moment, scratch)
-            tally[_MIN_TTC] = min(tally[_MIN_TTC], tally[_TTC])
-        marks[k, _RED_LINE] = -1
-        for q in range(int(np.ceil(bodies[k, 0].s + front)), int(np.floor(now[0].s + front)) + 1):
-            if q < counts[0] and paths[0, q, STOP] > 0:
-                line = int(paths[0, q, STOP]) - 1
-                line_states = stop_line_states_at(programs, signal_states_at(programs, time_us * 1e-6))
-                if line_states[line] == _RED and line != tally[_CROSSED]:
-                    marks[k, _RED_LINE] = line
-                tally[_CROSSED] = line
-                break
-
-        box[0], box[1], box[2], box[3], box[4] = now[0].x, now[0].y, ego[_YAW], vehicle.length_m, vehicle.width_m
-        marks[k, _OFF] = not _footprint_on(box, ego[_Z], 2, 2, ground, _FOR_CARS, last)
-        if marks[k, _OFF]:
-            tally[_OFF_ROAD] += DT_S
-        marks[k, _BESIDE] = checks_voxels and not _footprint_on(box, ego[_Z], _ALONG, _ACROSS, ground, _DRIVING, last)
-        for p in range(len(props)):
-            other[:] = props[p, :5]
-            contacts[k, p] = _boxes_collide(box, ego[_Z], vehicle.height_m, other, props[p, 5], props[p, 6])
-        for i in range(1, total):
-            b = now[i]
-            touch = False
-            if b.mode != _ABSENT:
-                other[0], other[1], other[2], other[3], other[4] = b.x, b.y, b.yaw, b.length, b.width
-                touch = _boxes_collide(box, ego[_Z], vehicle.height_m, other, b.z, b.z + b.height)
-            contacts[k, len(props) + i] = touch
+        _judge(
+            0, bodies[k], now, moment, time_us, constants, checks_voxels, marks[k], contacts[k], tally, boxes, scratch
+        )
 
         begins = False
         for e in range(len(fired)):
@@ -202,34 +156,61 @@ def run_steps(constants, inputs, steps):
     return len(marks)
 
 
-@device
-def _step_bicycle(ego, want_steer, want_accel, vehicle, ground):
-    """One step of the ego (10,), in place."""
-    want_steer = min(max(want_steer, -vehicle.max_steer_rad), vehicle.max_steer_rad)
-    want_accel = min(max(want_accel, -vehicle.max_brake_mps2), vehicle.max_accel_mps2)
-    rate = (want_steer - ego[_STEER]) / max(vehicle.steer_lag_s, DT_S)
-    steer = ego[_STEER] + DT_S * min(max(rate, -vehicle.max_steer_rate_rad_s), vehicle.max_steer_rate_rad_s)
-    accel = ego[_ACCEL] + (want_accel - ego[_ACCEL]) * min(DT_S / max(vehicle.accel_lag_s, DT_S), 1.0)
-    # Braking ends at standstill; it never drives backwards.
-    speed = min(max(ego[_SPEED] + accel * DT_S, 0.0), vehicle.max_speed_mps)
-    distance = 0.5 * (ego[_SPEED] + speed) * DT_S
-    turn = distance * np.tan(steer) / vehicle.wheelbase_m
-    chord = distance * (np.sin(turn / 2) / (turn / 2) if abs(turn) > 1e-9 else 1.0)
-    ego[_ACCEL] = 0.0 if speed == 0.0 and ego[_SPEED] == 0.0 else accel
-    ego[_SPEED], ego[_STEER], ego[_RATE] = speed, steer, turn / DT_S
-    x, y = ego[_X] + chord * np.cos(ego[_YAW] + turn / 2), ego[_Y] + chord * np.sin(ego[_YAW] + turn / 2)
-    yaw = (ego[_YAW] + turn + np.pi) % (2 * np.pi) - np.pi
-    # On the ground: height at the rear axle, pitch and roll from the wheels' contact.
-    c, s, base, half = np.cos(yaw), np.sin(yaw), vehicle.wheelbase_m, 0.5 * vehicle.width_m
-    hint = ego[_Z]
-    rear = height_at(ground, x, y, hint)
-    front = height_at(ground, x + base * c, y + base * s, hint)
-    left = height_at(ground, x - half * s, y + half * c, hint)
-    right = height_at(ground, x + half * s, y - half * c, hint)
-    ego[_X], ego[_Y], ego[_Z], ego[_YAW] = x, y, rear, yaw
-    ego[_ROLL], ego[_PITCH] = np.arctan2(left - right, 2 * half), -np.arctan2(front - rear, base)
-    for q in range(len(ego)):
-        ego[q] = fixed_in_kernel(ego[q])
+@njit(cache=True, nogil=True)
+def judge_driven(i, constants, inputs, steps, made):
+    """Judge a body that is driven as the ego is, over steps that `run_steps` has made.
+
+    Args:
+        i: row of the body.
+        constants, inputs: of these steps.
+        steps: StepArrays; `bodies` is read; `marks`, `contacts` and `tally`, those of this body, are written.
+        made: number of steps.
+    """
+    boxes, scratch, time_us = np.empty((2, 5)), np.empty((3, TRACK_COLUMNS)), inputs.time_us
+    for k in range(made):
+        time_us += PHYSICS_US
+        before, now = steps.bodies[k], steps.bodies[k + 1]
+        moment = (inputs.paths, inputs.counts, constants.tracks, time_us * 1e-6)
+        steps.tally[_DRIVEN] += np.hypot(now[i].x - before[i].x, now[i].y - before[i].y)
+        _judge(i, before, now, moment, time_us, constants, False, steps.marks[k], steps.contacts[k], steps.tally,
+               boxes, scratch)  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _judge(i, before, now, moment, time_us, constants, checks_voxels, marks, contacts, tally, boxes, scratch):
+    """Write the marks (3,), contacts (H + N,) and tally (5,) of body `i` after a step between two arrays (N,) of
+    bodies."""
+    me, front, last = now[i], 0.5 * now[i].length, np.full(1, -1)
+    paths, counts = moment[0], moment[1]
+    if time_us % MEASURE_US == 0:
+        tally[_TTC] = least_time_to_collision(now, i, moment, scratch)
+        tally[_MIN_TTC] = min(tally[_MIN_TTC], tally[_TTC])
+    marks[_RED_LINE] = -1
+    for q in range(int(np.ceil(before[i].s + front)), int(np.floor(me.s + front)) + 1):
+        if q < counts[i] and paths[i, q, STOP] > 0:
+            line = int(paths[i, q, STOP]) - 1
+            signals = signal_states_at(constants.programs, time_us * 1e-6)
+            if stop_line_states_at(constants.programs, signals)[line] == _RED and line != tally[_CROSSED]:
+                marks[_RED_LINE] = line
+            tally[_CROSSED] = line
+            break
+
+    box, other, ground, props = boxes[0], boxes[1], constants.ground, constants.props
+    box[0], box[1], box[2], box[3], box[4] = me.x, me.y, me.yaw, me.length, me.width
+    marks[_OFF] = not _footprint_on(box, me.z, 2, 2, ground, _FOR_CARS, last)
+    if marks[_OFF]:
+        tally[_OFF_ROAD] += DT_S
+    marks[_BESIDE] = checks_voxels and not _footprint_on(box, me.z, _ALONG, _ACROSS, ground, _DRIVING, last)
+    for p in range(len(props)):
+        other[:] = props[p, :5]
+        contacts[p] = _boxes_collide(box, me.z, me.height, other, props[p, 5], props[p, 6])
+    for j in range(now.size):
+        b = now[j]
+        touch = False
+        if j != i and b.mode != _ABSENT:
+            other[0], other[1], other[2], other[3], other[4] = b.x, b.y, b.yaw, b.length, b.width
+            touch = _boxes_collide(box, me.z, me.height, other, b.z, b.z + b.height)
+        contacts[len(props) + j] = touch
 
 
 @device

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -27,9 +28,10 @@ from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.read import find_scenario, is_branch, load_scenario
 from uniscene_sim.storage.input_file import reading
 from uniscene_sim.world.bodies import MotionMode, project_to_path, write_agents
-from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
+from uniscene_sim.world.ego import remaining_trajectory, steer_along
 from uniscene_sim.world.episode.actions import BeginActions
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
+from uniscene_sim.world.episode.driven import driven_row, judged, with_controls
 from uniscene_sim.world.episode.edited_world import EditedWorld, map_props, with_crossings
 from uniscene_sim.world.episode.edits import Editor
 from uniscene_sim.world.episode.hidden import Houses, hidden_agents
@@ -87,6 +89,7 @@ class ScenarioSource:
         *,
         begin: InitialState | None = None,
     ):
+        self.given = scenario  # with places in the file's own frame
         scenario = in_map_frame(scenario, vector_map.frame_origin)
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
@@ -103,6 +106,13 @@ class ScenarioSource:
         self._unedited = self._world = EditedWorld.of(scenario, vector_map, self._begin, self._rows, ())
         self._decided_for: WorldState | None = None
         self._decided = Decisions(np.zeros(0), np.zeros(0), np.zeros(0))
+
+    def again(self) -> ScenarioSource:
+        """Another run of the same episode, at its first moment; both share what never changes."""
+        other = copy(self)
+        other.solid, other._decided_for = None, None
+        other.set_state(self._begin.state)
+        return other
 
     @classmethod
     def open(cls, what: str, seed: int | None = None, parameters: Mapping[str, Any] | None = None) -> ScenarioSource:
@@ -213,6 +223,22 @@ class ScenarioSource:
         """
         self._state, self._world = self._edited(edit, self._state)
 
+    def row_of(self, name: str) -> int:
+        """Row in `state.bodies` of a vehicle that `drive_others` can drive; InputError if there is none."""
+        return driven_row(self._state, name, self._rows)
+
+    def drive_others(self, controls: Mapping[str, Control | None]) -> None:
+        """Drive agents of the scenario by controls, as `step` drives the ego: from now on, by the same vehicle model,
+        until they get another one. Their route is the path that they had.
+
+        Args:
+            controls: by name of the agent, or "#ID" for one of ambient traffic; None for one that leaves the road.
+
+        Raises:
+            InputError: there is no such vehicle on a road, and nothing has changed.
+        """
+        self._state = with_controls(self._state, controls, self._rows)
+
     def step(self, control: Control | Trajectory, dt_us: int) -> Sequence[LayoutFrame]:
         """Frames of each 10 ms up to `dt_us` from now, the last one now; each is made when it is read.
 
@@ -244,7 +270,7 @@ class ScenarioSource:
         return LazyLayouts(moments, self._frame)
 
     def driver_control(self, manners: Manners | None = None) -> Control | Trajectory:
-        """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
+        """The built-in driver: steers by `ego.steer_along`, keeps its distance by IDM, obeys lights, yields to people.
 
         Args:
             manners: how it drives, in place of the scenario's `ego.manners`.
@@ -257,7 +283,7 @@ class ScenarioSource:
         if not self.map.lanes:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
-        steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
+        steer = steer_along(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
         return Control(steer, self._driver_accel(manners))
 
     # --- stepping -------------------------------------------------------------------------------------------------
@@ -296,11 +322,11 @@ class ScenarioSource:
             at: row of the record that is the state.
             driven: steps for which the control has been driven.
         """
-        wanted, trajectory, world = np.zeros(2), _NO_TRAJECTORY, record.world
+        wanted, trajectory, world = np.zeros(3), _NO_TRAJECTORY, record.world
         if isinstance(control, Trajectory):
             trajectory = control.points
         else:
-            wanted[:] = control.steer_rad, control.accel_mps2
+            wanted[:] = control.steer_rad, control.accel_mps2, control.reverse
         total = min(record.steps - at, (DECIDE_US - state.time_us % DECIDE_US) // PHYSICS_US)
         inputs = PhysicsInputs(
             state.time_us, state.paths, state.counts, wanted, trajectory, driven, checks_voxels=self.solid is not None
@@ -326,9 +352,11 @@ class ScenarioSource:
         ids = np.concatenate([world.props["id"], record.bodies[end]["id"]])
         done, events = update_tally(world.map, world.constants.vehicle, state.tally, steps, made, ids, self.solid)
         record.events[at + 1 : end + 1] = events
+        others = tuple(judged(body, inputs, steps, made, world, ids) for body in state.driven)
         after = replace(
-            state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end], tally=done
-        )
+            state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end],
+            tally=done, driven=others,
+        )  # fmt: skip
         if steps.fired.sum() > sum(state.fired):
             after, actions = self._apply_fired_events(after, steps.fired)
             record.events[end] += tuple(actions)

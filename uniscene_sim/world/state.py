@@ -11,7 +11,11 @@ import numpy as np
 from uniscene_sim.layout import Edit
 from uniscene_sim.world.ego import EgoState
 
-__all__ = ["Displaced", "Tally", "WorldState", "added_row", "id_of", "with_path"]
+__all__ = ["NOWHERE_M", "Displaced", "DrivenBody", "Tally", "WorldState", "added_row", "id_of", "with_path"]
+
+
+#: Where a body is that has left, m.
+NOWHERE_M = 1e7
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,19 @@ class Tally:
     min_ttc_s: float = float("inf")
     touching: frozenset[int] = frozenset()
     crossed_line: int = -1
+
+
+@dataclass(frozen=True)
+class DrivenBody:
+    """A body beside the ego that a control drives.
+
+    Args:
+        row: of the bodies.
+        tally: what it has done since it was first driven, as it is counted for the ego.
+    """
+
+    row: int
+    tally: Tally = field(default_factory=Tally)
 
 
 class Displaced(NamedTuple):
@@ -57,6 +74,7 @@ class WorldState:
     entered: int = 0  # ambient bodies that have entered so far
     edits: tuple[Edit, ...] = ()  # in force
     displaced: tuple[Displaced | None, ...] = ()  # by each of them
+    driven: tuple[DrivenBody, ...] = ()  # by rising row
     added: tuple[str, ...] = ()  # whom edits have added, in the last rows of bodies: the name of agent or closing
 
 

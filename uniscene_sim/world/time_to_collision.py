@@ -2,8 +2,9 @@
 
 It is the time until the boxes of two bodies first touch, should both keep their speed and go on along their paths: the
 lane change that is under way included, a replayed body as its trajectory says, a body that stands where it stands. The
-ego goes on beside its route at the distance that it has now, and what it drives across fades within about a second; far
-from its route, or aslant to it, it goes straight on. What lies more than ten seconds ahead counts as never (infinite).
+ego, and whoever is driven as it is, goes on beside its route at the distance that it has now, and what it drives across
+fades within about a second; far from its route, or aslant to it, it goes straight on. What lies more than ten seconds
+ahead counts as never (infinite).
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def predict_pose(bodies, i, moment, ahead_s, out, spare):
     if way == 0.0:
         return
     path, n = paths[i], counts[i]
-    if i > 0:
+    if i > 0 and not me.driven:
         s = min(me.s + way, n - 1.0) if me.mode == _WALK else me.s + way
         pose_on_path(me, path, n, s, out, spare)
         return
@@ -142,14 +143,14 @@ def time_to_collision(bodies, i, j, moment, most_s, scratch):
 
 
 @device
-def least_time_to_collision(bodies, moment, scratch):
-    """Seconds until the ego, the first of the bodies (N,) BODY_DTYPE, touches any other one; inf for none. `moment` and
-    `scratch` as for `time_to_collision`."""
+def least_time_to_collision(bodies, i, moment, scratch):
+    """Seconds until body `i` of the bodies (N,) BODY_DTYPE, the ego first, touches any other one; inf for none;
+    `moment` and `scratch` as for `time_to_collision`."""
     best = HORIZON_S
     found = False
-    for j in range(1, bodies.size):
-        if bodies[j].mode != _ABSENT:
-            t = time_to_collision(bodies, 0, j, moment, best, scratch)
+    for j in range(bodies.size):
+        if j != i and bodies[j].mode != _ABSENT:
+            t = time_to_collision(bodies, i, j, moment, best, scratch)
             if t <= best:
                 best, found = t, True
     return best if found else np.inf

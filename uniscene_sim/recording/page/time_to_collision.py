@@ -50,7 +50,7 @@ def times_to_collision(layouts: Sequence[LayoutFrame], static_map: StaticMap) ->
         for row, path in zip(filled, paths, strict=True):
             row[: len(path)] = path
         moment = (filled, np.array([len(path) for path in paths]), _NO_TRACKS, layout.stamp_us * 1e-6)
-        times.append(float(least_time_to_collision(bodies, moment, scratch)))
+        times.append(float(least_time_to_collision(bodies, 0, moment, scratch)))
     return times
 
 

@@ -59,11 +59,13 @@ class BeginActions:
 
     def __call__(self, event: int, state: WorldState) -> tuple[WorldState, list[str]]:
         """The state once the actions of an event have begun, and their names for layouts, "action:brake:17" with the
-        agent's id; warns of those that cannot happen."""
+        agent's id; warns of those that cannot happen. A body that a control drives has none."""
         begun = []
         actions = list(enumerate(self._scenario.events[event].actions))
         # A body that is also told to move can change lanes.
         for k, action in sorted(actions, key=lambda pair: pair[1].kind in CHANGES_LANE):
+            if state.bodies[self._rows.get(action.agent, 0)]["driven"]:
+                continue
             try:
                 state = self._begun(action, state, self._track_of.get((event, k), -1))
                 begun.append(f"action:{action.kind}:{state.bodies[self._row(action.agent, state)]['id'] or 'ego'}")

@@ -47,7 +47,7 @@ def overtake(state: WorldState, vector_map: StaticMap, route: np.ndarray) -> Wor
     )
     if not (stands | rides).any():
         return state
-    drives = (bodies["mode"] == MotionMode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE)
+    drives = (bodies["mode"] == MotionMode.TRAFFIC) & (bodies["cls"] != AgentClass.BICYCLE) & ~bodies["driven"]
     past = drives & (bodies["aside"] > 0) & (bodies["s"] > bodies["aside"])
     if past.any():
         bodies = bodies.copy()

@@ -16,7 +16,7 @@ from uniscene_sim.taxonomy import AgentClass
 from uniscene_sim.world.bodies import MotionMode, make_body, project_to_path
 from uniscene_sim.world.path_columns import LANE, LANE_S, PATH_COLUMNS, STOP, YAW, X, Y, Z
 from uniscene_sim.world.paths import PATH_POINTS, LanePlace, annotate_path, random_path_ahead
-from uniscene_sim.world.state import WorldState, with_path
+from uniscene_sim.world.state import NOWHERE_M, WorldState, with_path
 from uniscene_sim.world.traffic.lane_change import begin_lane_change
 from uniscene_sim.world.traffic.walkways import WalkwayNetwork
 
@@ -36,7 +36,6 @@ _NO_CYCLING_MPS = 20.0  # no bicycles on lanes of a higher limit
 _TURN_S = 3.0  # duration of a walker's turn round
 _TAIL = 10  # points of the path behind a body that a longer one keeps
 _CLASSES = (AgentClass.CAR,) * 15 + (AgentClass.TRUCK, AgentClass.BUS, AgentClass.MOTORCYCLE, AgentClass.BICYCLE)
-_NOWHERE_M = 1e7
 #: What drives slower than a car where there is no limit, m/s.
 _FREE_MPS = {AgentClass.TRUCK: 25.0, AgentClass.BUS: 27.8, AgentClass.BICYCLE: 5.5}
 
@@ -127,6 +126,7 @@ class Population:
         left, mode = state.counts - state.bodies["s"], state.bodies["mode"]
         drives = (mode == MotionMode.TRAFFIC) | (mode == MotionMode.CONSTANT)
         drives[0] = False
+        drives &= ~state.bodies["driven"]
         walks = state.bodies["ambient"] & (mode == MotionMode.WALK)
         for i in np.flatnonzero((drives & (left < 60.0)) | (walks & (left <= 2.0))).tolist():
             state = self._extend_path(state, i)
@@ -148,7 +148,7 @@ class Population:
         if leaves.any():
             bodies = bodies.copy()
             bodies["mode"][leaves] = MotionMode.ABSENT
-            bodies["x"][leaves] = bodies["y"][leaves] = _NOWHERE_M
+            bodies["x"][leaves] = bodies["y"][leaves] = NOWHERE_M
             bodies["speed"][leaves] = 0.0
             state = replace(state, bodies=bodies)
         return self._enter(state, x, y)
@@ -300,7 +300,7 @@ def _entry_places(vector_map: StaticMap) -> _EntryPlaces:
 def absent_body(walker: bool) -> np.ndarray:
     """A row of BODY_DTYPE that waits to enter."""
     cls = AgentClass.PEDESTRIAN if walker else AgentClass.CAR
-    return make_body(0, cls, _NOWHERE_M, _NOWHERE_M, 0.0, 0.0, mode=MotionMode.ABSENT, ambient=True)
+    return make_body(0, cls, NOWHERE_M, NOWHERE_M, 0.0, 0.0, mode=MotionMode.ABSENT, ambient=True)
 
 
 def _fit_path(path: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19uniscene/v1/control.proto\x12\x0buniscene.v1\"z\n\x07\x43ontrol\x12\x10\n\x08stamp_us\x18\x01 \x01(\x03\x12#\n\x05\x64rive\x18\x02 \x01(\x0b\x32\x12.uniscene.v1.DriveH\x00\x12-\n\ntrajectory\x18\x03 \x01(\x0b\x32\x17.uniscene.v1.TrajectoryH\x00\x42\t\n\x07\x63ommand\".\n\x05\x44rive\x12\x11\n\tsteer_rad\x18\x01 \x01(\x01\x12\x12\n\naccel_mps2\x18\x02 \x01(\x01\"\x1c\n\nTrajectory\x12\x0e\n\x06points\x18\x01 \x03(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19uniscene/v1/control.proto\x12\x0buniscene.v1\"z\n\x07\x43ontrol\x12\x10\n\x08stamp_us\x18\x01 \x01(\x03\x12#\n\x05\x64rive\x18\x02 \x01(\x0b\x32\x12.uniscene.v1.DriveH\x00\x12-\n\ntrajectory\x18\x03 \x01(\x0b\x32\x17.uniscene.v1.TrajectoryH\x00\x42\t\n\x07\x63ommand\"?\n\x05\x44rive\x12\x11\n\tsteer_rad\x18\x01 \x01(\x01\x12\x12\n\naccel_mps2\x18\x02 \x01(\x01\x12\x0f\n\x07reverse\x18\x03 \x01(\x08\"\x1c\n\nTrajectory\x12\x0e\n\x06points\x18\x01 \x03(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTROL']._serialized_start=42
   _globals['_CONTROL']._serialized_end=164
   _globals['_DRIVE']._serialized_start=166
-  _globals['_DRIVE']._serialized_end=212
-  _globals['_TRAJECTORY']._serialized_start=214
-  _globals['_TRAJECTORY']._serialized_end=242
+  _globals['_DRIVE']._serialized_end=229
+  _globals['_TRAJECTORY']._serialized_start=231
+  _globals['_TRAJECTORY']._serialized_end=259
 # @@protoc_insertion_point(module_scope)

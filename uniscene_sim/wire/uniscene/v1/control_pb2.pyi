@@ -17,12 +17,14 @@ class Control(_message.Message):
     def __init__(self, stamp_us: _Optional[int] = ..., drive: _Optional[_Union[Drive, _Mapping]] = ..., trajectory: _Optional[_Union[Trajectory, _Mapping]] = ...) -> None: ...
 
 class Drive(_message.Message):
-    __slots__ = ("steer_rad", "accel_mps2")
+    __slots__ = ("steer_rad", "accel_mps2", "reverse")
     STEER_RAD_FIELD_NUMBER: _ClassVar[int]
     ACCEL_MPS2_FIELD_NUMBER: _ClassVar[int]
+    REVERSE_FIELD_NUMBER: _ClassVar[int]
     steer_rad: float
     accel_mps2: float
-    def __init__(self, steer_rad: _Optional[float] = ..., accel_mps2: _Optional[float] = ...) -> None: ...
+    reverse: bool
+    def __init__(self, steer_rad: _Optional[float] = ..., accel_mps2: _Optional[float] = ..., reverse: _Optional[bool] = ...) -> None: ...
 
 class Trajectory(_message.Message):
     __slots__ = ("points",)

@@ -1,0 +1,124 @@
+"""Parking: the reverse gear, what gymnasium-robotics and HER ask of goals, and that the task can be solved."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import uniscene_sim  # noqa: F401 - registers the environments
+from uniscene_sim.control import Control
+from uniscene_sim.env.parking import GOAL, parked
+from uniscene_sim.errors import InputError
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+TICK_US = 100_000
+_SCALE = np.array(list(GOAL.values()))
+
+
+@pytest.fixture(scope="module")
+def env():
+    return gymnasium.make("UniSceneParking-v0").unwrapped
+
+
+def park(env, seed):
+    """Drive beside the front car, then back on two arcs of 5.1 m; whether it stands in the gap, and what it touched."""
+    radius, axle, lock = 2.8 / np.tan(0.5), 1.35, 0.5 / 0.6
+    observation, info = env.reset(seed=seed)
+    phase, bend, violations, over = 0, 0.0, 0.0, False
+    while not over:
+        x, y, vx, vy, c, s = observation["achieved_goal"] * _SCALE
+        to_x, to_y = observation["desired_goal"][:2] * _SCALE[:2]
+        turn, speed = np.arctan2(s, c), vx * c + vy * s
+        if phase == 0:
+            bend = np.arccos(1.0 - (y - axle * s - to_y) / (2.0 * radius))
+            left = to_x - axle + 2.0 * radius * np.sin(bend) + 0.3 - (x - axle * c)
+            steer, wanted = -3.0 * turn * np.sign(speed), np.clip(left, -2.0, 2.0)
+            phase = int(abs(left) < 0.2 and abs(speed) < 0.2)
+        if phase in (1, 2):
+            steer, wanted = (-lock, -1.0) if phase == 1 else (lock, -1.0)
+            phase = 2 if turn > bend - 0.08 or phase == 2 else 1
+            phase = 3 if phase == 2 and turn < 0.08 else phase
+        if phase == 3:
+            steer, wanted = -3.0 * turn * np.sign(speed), np.clip(to_x - x, -0.6, 0.6)
+        accel = (wanted - speed) / 0.4 / 3.5
+        action = np.clip([steer, accel], -1.0, 1.0).astype(np.float32)
+        observation, _, terminated, truncated, info = env.step(action)
+        violations += info["violation"]
+        over = terminated or truncated
+    return info["is_success"], violations
+
+
+def test_it_is_a_goal_environment_as_gymnasium_checks_them():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".*(infinity|-inf|inf).*")
+        check_env(gymnasium.make("UniSceneParking-v0", render_mode="rgb_array").unwrapped)
+
+
+def test_rewards_are_those_of_compute_reward_for_one_and_for_many(env):
+    observation, info = env.reset(seed=3)
+    achieved, desired, infos, rewards = [], [], [], []
+    for k in range(6):
+        observation, reward, _, _, info = env.step(np.array([0.2, 1.0 if k < 3 else -1.0], np.float32))
+        achieved.append(observation["achieved_goal"])
+        desired.append(observation["desired_goal"])
+        infos.append(info)
+        rewards.append(reward)
+    many = env.compute_reward(np.stack(achieved), np.stack(desired), infos)
+    assert many.shape == (6,) and np.array_equal(many, rewards)
+    assert np.array_equal(env.compute_reward(np.stack(achieved), np.stack(desired), [{}] * 6) <= 0.0, [True] * 6)
+    assert env.compute_reward(desired[0], desired[0], {}) == 0.0 and parked(desired[0], desired[0])
+    assert env.compute_reward(desired[0], desired[0], {"violation": 1.0}) == -1.0
+    shifted = desired[0] + np.array([0.6, 0, 0, 0, 0, 0]) / _SCALE
+    assert not parked(shifted, desired[0])
+
+
+def test_seeds_differ_in_goal_and_start(env):
+    first, again, other = (env.reset(seed=seed)[0] for seed in (5, 5, 6))
+    assert all(np.array_equal(first[key], again[key]) for key in first)
+    assert not np.array_equal(first["desired_goal"], other["desired_goal"])
+    assert not np.array_equal(first["achieved_goal"], other["achieved_goal"])
+
+
+def test_it_can_be_parked_backwards(env):
+    ends = [park(env, seed) for seed in range(6)]
+    assert sum(success == 1.0 and violations == 0.0 for success, violations in ends) >= 4
+
+
+def test_the_reverse_gear_drives_back_brakes_and_ends_at_its_limit():
+    source = ScenarioSource.open("lane_following")
+    begin = source.state.ego.pose
+    for _ in range(30):
+        source.step(Control(0.0, -8.0), TICK_US)
+    stood = source.state.ego
+    assert stood.speed == 0.0
+    for _ in range(30):
+        source.step(Control(0.0, 2.0, reverse=True), TICK_US)
+    back = source.state.ego
+    assert back.speed == pytest.approx(-5.0) and source.state.bodies[0]["speed"] == back.speed
+    moved = np.array([back.pose.x - stood.pose.x, back.pose.y - stood.pose.y])
+    assert moved @ [np.cos(stood.pose.yaw), np.sin(stood.pose.yaw)] < -5.0
+    for _ in range(15):  # into the forward gear while rolling back: brakes first
+        source.step(Control(0.0, 3.0), TICK_US)
+        assert source.state.ego.speed >= back.speed - 1e-9
+    assert source.state.ego.speed > -1.0
+    for _ in range(20):
+        source.step(Control(0.0, -8.0, reverse=True), TICK_US)
+    assert source.state.ego.speed == 0.0 and begin != source.state.ego.pose
+    with pytest.raises(InputError, match="true or false"):
+        Control(reverse=1.5)
+
+
+def test_her_of_stable_baselines_runs():
+    sb3 = pytest.importorskip("stable_baselines3")
+    agent = sb3.SAC(
+        "MultiInputPolicy", gymnasium.make("UniSceneParking-v0"), replay_buffer_class=sb3.HerReplayBuffer,
+        replay_buffer_kwargs={"copy_info_dict": True, "n_sampled_goal": 4}, learning_starts=110, batch_size=32,
+        policy_kwargs={"net_arch": [32, 32]}, seed=0,
+    )  # fmt: skip
+    agent.learn(130)
+    assert agent.replay_buffer.pos == 130
+    sampled = agent.replay_buffer.sample(32)
+    assert (sampled.rewards <= 0.0).all() and float(sampled.rewards.min()) < float(sampled.rewards.max())

@@ -1,0 +1,109 @@
+"""Drivers to compare with: from random actions to the built-in driver, and trained policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from uniscene_sim.control import CAREFUL, NORMAL, Manners
+from uniscene_sim.env.env import UniSceneEnv
+from uniscene_sim.errors import InputError, shown
+from uniscene_sim.suite.policy import Policy
+
+__all__ = ["DRIVERS", "ConstantDriver", "Driver", "PolicyDriver", "RandomDriver", "RuleDriver", "driver_named"]
+
+
+class Driver(Protocol):
+    """Drives episodes of an environment of one world."""
+
+    def begin(self, seed: int) -> None:
+        """An episode with this seed begins."""
+        ...
+
+    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> Any:
+        """A member of `env.action_space`."""
+        ...
+
+
+class RandomDriver:
+    """Draws each action from the space; the seed of the episode is that of the draws."""
+
+    def begin(self, seed: int) -> None:
+        self._seed: int | None = seed
+
+    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> Any:
+        if self._seed is not None:
+            env.action_space.seed(self._seed)
+            self._seed = None
+        return env.action_space.sample()
+
+
+class ConstantDriver:
+    """Steers straight on with one acceleration, as a share of the vehicle's limits; of the continuous action space."""
+
+    def __init__(self, share: float):
+        self._action = np.array([0.0, share], np.float32)
+
+    def begin(self, seed: int) -> None:
+        """Nothing depends on the episode."""
+
+    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> np.ndarray:
+        return self._action
+
+
+class RuleDriver:
+    """The built-in driver, which knows the world itself, with some manners."""
+
+    def __init__(self, manners: Manners):
+        self._manners = manners
+
+    def begin(self, seed: int) -> None:
+        """Nothing depends on the episode."""
+
+    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> Any:
+        return env.expert_action(self._manners)
+
+
+class PolicyDriver:
+    """A trained policy, which knows what it observes."""
+
+    def __init__(self, policy: Policy):
+        self._policy = policy
+
+    def begin(self, seed: int) -> None:
+        """Nothing depends on the episode."""
+
+    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> np.ndarray:
+        return self._policy.action(observation)
+
+
+#: Follows the route at the speed that the road allows, and heeds nobody.
+BLIND = Manners(sees_m=0.0, gives_way=False, obeys_lights=False)
+#: Drivers that need no training, worst first.
+DRIVERS = ("random", "standing", "constant", "blind", "careful", "expert")
+
+
+def driver_named(name: str) -> Driver:
+    """A driver of `DRIVERS`, or the policy of a file "MODEL/PART" of the zoo, or of a folder.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    made: dict[str, Driver] = {
+        "random": RandomDriver(),
+        "standing": ConstantDriver(-1.0),
+        "constant": ConstantDriver(0.3),
+        "blind": RuleDriver(BLIND),
+        "careful": RuleDriver(CAREFUL),
+        "expert": RuleDriver(NORMAL),
+    }
+    if name in made:
+        return made[name]
+    model, _, part = name.rpartition("/")
+    if not model:
+        known = ", ".join(DRIVERS)
+        raise InputError(f"expected one of {known}, or MODEL/PART of a trained one; got {shown(name)}", field="driver")
+    return PolicyDriver(Policy.load(Path(model) if Path(model).exists() else model, part))

@@ -1,0 +1,1 @@
+"""Vehicles that a control drives: the ego, and bodies that are driven as it is."""
