@@ -10,6 +10,7 @@ from gymnasium.utils.env_checker import check_env
 import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.control import Control
 from uniscene_sim.env.parking import GOAL, parked
+from uniscene_sim.env.parking_street import bay_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -23,26 +24,35 @@ def env():
 
 
 def park(env, seed):
-    """Drive beside the front car, then back on two arcs of 5.1 m; whether it stands in the gap, and what it touched."""
-    radius, axle, lock = 2.8 / np.tan(0.5), 1.35, 0.5 / 0.6
+    """Drive beside the front car, back on two arcs with full lock, and to the middle; whether it stands there, and for
+    how many steps it touched something or was off the road."""
+    radius, axle = 2.8 / np.tan(0.6), 1.35
     observation, info = env.reset(seed=seed)
+    back = 0.5 * bay_of(env.worlds.episodes[0].seed).length_m - 2.3 - 0.35  # how far behind the middle the arcs end
     phase, bend, violations, over = 0, 0.0, 0.0, False
     while not over:
         x, y, vx, vy, c, s = observation["achieved_goal"] * _SCALE
         to_x, to_y = observation["desired_goal"][:2] * _SCALE[:2]
-        turn, speed = np.arctan2(s, c), vx * c + vy * s
+        turn, speed, wheels = np.arctan2(s, c), vx * c + vy * s, observation["observation"][6]
+        straight = -3.0 * turn * np.sign(speed)
         if phase == 0:
             bend = np.arccos(1.0 - (y - axle * s - to_y) / (2.0 * radius))
-            left = to_x - axle + 2.0 * radius * np.sin(bend) + 0.3 - (x - axle * c)
-            steer, wanted = -3.0 * turn * np.sign(speed), np.clip(left, -2.0, 2.0)
-            phase = int(abs(left) < 0.2 and abs(speed) < 0.2)
+            left = to_x - back - axle + radius * (2.0 * np.sin(bend) - np.sin(turn)) - (x - axle * c)
+            steer, wanted = straight, np.clip(left, -2.0, 2.0)
+            phase = int(abs(left) < 0.15 and abs(speed) < 0.2)
+        if phase == 1 and turn > bend - 0.01:
+            phase = 2
+        if phase == 2 and turn < 0.02:
+            phase = 3
         if phase in (1, 2):
-            steer, wanted = (-lock, -1.0) if phase == 1 else (lock, -1.0)
-            phase = 2 if turn > bend - 0.08 or phase == 2 else 1
-            phase = 3 if phase == 2 and turn < 0.08 else phase
+            steer = -1.0 if phase == 1 else 1.0
+            left = radius * (bend - turn if phase == 1 else turn)
+            wanted = (
+                -np.clip(0.8 * left, 0.15, 1.2) if abs(wheels - steer) < 0.02 else 0.0
+            )  # wheels turn where it stands
         if phase == 3:
-            steer, wanted = -3.0 * turn * np.sign(speed), np.clip(to_x - x, -0.6, 0.6)
-        accel = (wanted - speed) / 0.4 / 3.5
+            steer, wanted = straight, np.clip(to_x - x, -0.8, 0.8)
+        accel = np.clip((wanted - speed) / 0.4, -1.5, 1.5) / 3.5
         action = np.clip([steer, accel], -1.0, 1.0).astype(np.float32)
         observation, _, terminated, truncated, info = env.step(action)
         violations += info["violation"]
@@ -83,8 +93,8 @@ def test_seeds_differ_in_goal_and_start(env):
 
 
 def test_it_can_be_parked_backwards(env):
-    ends = [park(env, seed) for seed in range(6)]
-    assert sum(success == 1.0 and violations == 0.0 for success, violations in ends) >= 4
+    ends = [park(env, seed) for seed in range(4)]
+    assert all(success == 1.0 and violations == 0.0 for success, violations in ends)
 
 
 def test_the_reverse_gear_drives_back_brakes_and_ends_at_its_limit():
@@ -102,7 +112,7 @@ def test_the_reverse_gear_drives_back_brakes_and_ends_at_its_limit():
     assert moved @ [np.cos(stood.pose.yaw), np.sin(stood.pose.yaw)] < -5.0
     for _ in range(15):  # into the forward gear while rolling back: brakes first
         source.step(Control(0.0, 3.0), TICK_US)
-        assert source.state.ego.speed >= back.speed - 1e-9
+        assert source.state.ego.speed >= back.speed - 0.1  # its acceleration lags
     assert source.state.ego.speed > -1.0
     for _ in range(20):
         source.step(Control(0.0, -8.0, reverse=True), TICK_US)

@@ -37,7 +37,7 @@ class ParkingEnv(UniSceneEnv):
 
     The reward is `compute_reward`, 0 at the goal and below 0 elsewhere: minus the root of the weighted difference from
     the goal, and minus 1 while the ego touches something or is off the road. The episode terminates when the ego stands
-    within 0.5 m and 10 degrees of the gap's middle: `is_success`. It is truncated after 20 s.
+    within 0.5 m and 10 degrees of the gap's middle: `is_success`. It is truncated after 30 s.
 
     Args:
         render_mode: None, "rgb_array" or "human".
@@ -66,7 +66,7 @@ class ParkingEnv(UniSceneEnv):
             achieved_goal, desired_goal: see `GOAL`.
             info: of the step, or one for each of the N; where it has `violation`, that is taken off.
         """
-        away = np.abs(np.asarray(achieved_goal) - np.asarray(desired_goal)) @ _WEIGHTS
+        away = (np.abs(np.asarray(achieved_goal) - np.asarray(desired_goal)) * _WEIGHTS).sum(axis=-1)
         given: Sequence[Mapping[str, Any]] = [info] if isinstance(info, Mapping) else list(info)
         violations = np.array([float(one.get("violation", 0.0)) for one in given])
         return -np.sqrt(away) - (violations[0] if np.ndim(away) == 0 else violations)
@@ -79,9 +79,10 @@ class ParkingEnv(UniSceneEnv):
         """Never: the time limit, which no goal knows of, truncates."""
         return False
 
-    def reset(self, **of: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Start an episode, see `UniSceneEnv.reset`."""
-        observation, info = super().reset(**of)
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        observation, info = super().reset(seed=seed, options=options)
         return observation, info | {"violation": np.float64(0.0), "is_success": np.float64(0.0)}
 
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:

@@ -23,7 +23,7 @@ __all__ = ["PARKING", "Bay", "ParkingDrive", "bay_of"]
 #: The name under which `drive_of` knows it.
 PARKING = "parking"
 _KERB_X, _LANE_X, _MIDDLE_Y = 4.6, 1.75, 46.0  # of a street of urban_grid that leads north, m
-_DURATION_S = 20.0
+_DURATION_S = 30.0
 _ROUTE_M = 40.0
 
 
