@@ -16,7 +16,7 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["begun_source", "forget", "keep_map", "packed_tiles"]
 
-_MAPS, _EPISODES, _PLACES = 4, 256, 8
+_MAPS, _EPISODES, _PLACES = 4, 256, 32
 _EPISODE_BYTES, _TILE_BYTES = 64 << 20, 512 << 20
 #: Bound of the tiles of one place that are not packed: they come back from the disk.
 _STORE_BYTES = 128 << 20

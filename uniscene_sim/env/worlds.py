@@ -47,6 +47,7 @@ from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
 from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
 from uniscene_sim.world.path_columns import X, Y
+from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["TickResult", "Worlds"]
 
@@ -439,6 +440,8 @@ class Worlds:
         simulator = running[1] if running and running[0] == place else self._simulator(source, place.seed)
         self.episodes[i], self._simulators[i] = episode, (place, simulator)
         simulator.begin(source)
+        if isinstance(source, ScenarioSource):
+            source.ends_off_road = "off_road" in self._ends
         if self._recordings:
             seed, names = self._tiles_seed(drive), self._engine_names
             facts = RunFacts(

@@ -94,6 +94,7 @@ class ScenarioSource:
         self.scenario, self.map = scenario, vector_map
         self.seed = scenario.seed if seed is None else seed
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
+        self.ends_off_road = False  # set by who stops there: then no tile is made for what stands beside the road
         self._heads = once_per_map(signal_heads)(vector_map)
         first_id = len(self._heads) + len(map_props(vector_map)) + 1
         self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
@@ -350,7 +351,9 @@ class ScenarioSource:
         end = at + made
         record.route_at[at + 1 : end + 1] = state.route_at
         ids = np.concatenate([world.props["id"], record.bodies[end]["id"]])
-        done, events = update_tally(world.map, world.constants.vehicle, state.tally, steps, made, ids, self.solid)
+        done, events = update_tally(
+            world.map, world.constants.vehicle, state.tally, steps, made, ids, self.solid, self.ends_off_road
+        )
         record.events[at + 1 : end + 1] = events
         others = tuple(judged(body, inputs, steps, made, world, ids) for body in state.driven)
         after = replace(

@@ -31,6 +31,7 @@ def update_tally(
     made: int,
     ids: np.ndarray,
     solid: Callable[[np.ndarray], np.ndarray] | None,
+    ends_off_road: bool = False,
 ) -> tuple[Tally, list[tuple[str, ...]]]:
     """The tally after some steps, and the events of each step by name.
 
@@ -43,11 +44,13 @@ def update_tally(
         ids: (H + N,) of what may be touched, in the order of `steps.contacts`.
         solid: maps points (N, 3), m, to whether a generated voxel is there, bool (N,). It is asked only where the ego
             is not wholly on lanes for driving: there are none on these.
+        ends_off_road: whether the run ends off the road, so that nobody asks what is touched there.
     """
     touching, collisions, reds = before.touching, before.collisions, before.red_lights
     events: list[tuple[str, ...]] = []
     for k, (off_road, beside_lanes, red_line) in enumerate(steps.marks[:made].tolist()):
         now = frozenset(ids[steps.contacts[k]].tolist()) if steps.contacts[k].any() else frozenset()
+        beside_lanes &= not (off_road and ends_off_road)
         if beside_lanes and solid is not None and collides_with_voxels(steps.egos[k + 1], vehicle, solid):
             now |= {_VOXELS}
         names = [f"contact:{'static' if i == _VOXELS else i}" for i in sorted(now - touching)]
