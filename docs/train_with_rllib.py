@@ -1,7 +1,6 @@
-"""RLlib on many worlds in one process: its environment runner steps the vector environment itself. Run by hand:
+"""RLlib on many worlds in one process: its environment runner steps the vector environment itself. Run by hand, with `ray[rllib]` and torch:
 
-    pip install "ray[rllib]" torch
-    python docs/train_with_rllib.py [--iterations 3]
+python docs/train_with_rllib.py [--iterations 3]
 """
 
 import argparse

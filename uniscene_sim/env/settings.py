@@ -22,6 +22,7 @@ __all__ = ["ENDINGS", "SPLITS", "EnvSettings", "name_list", "options_by_name"]
 #: Events that may terminate an episode.
 ENDINGS = ("collision", "off_road", "red_light", "blocked")
 
+
 class UnexpectedSetting(InputError, TypeError):
     """A setting that there is none of; a TypeError in Python's words, too, for frameworks try what an env takes."""
 
