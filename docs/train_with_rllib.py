@@ -1,4 +1,6 @@
-"""RLlib on many worlds in one process: its environment runner steps the vector environment itself. Run by hand, with `ray[rllib]` and torch:
+"""RLlib on many worlds in one process: its environment runner steps the vector environment itself.
+
+Run by hand, with `ray[rllib]` and torch:
 
 python docs/train_with_rllib.py [--iterations 3]
 """
