@@ -34,7 +34,7 @@ class _OfMap:
 
 _maps: LastUsed[_OfMap] = LastUsed(_MAPS)
 _places: LastUsed[PackedTiles] = LastUsed(
-    _PLACES, _TILE_BYTES, lambda tiles: tiles.nbytes + cast(TileStore, tiles.store).nbytes
+    _PLACES, _TILE_BYTES, lambda tiles: tiles.reserved_nbytes + cast(TileStore, tiles.store).nbytes
 )
 
 

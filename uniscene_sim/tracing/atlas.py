@@ -179,6 +179,11 @@ class PackedTiles:
         return sum(pool.nbytes for pool in self._pools)
 
     @property
+    def reserved_nbytes(self) -> int:
+        """Memory of all rows, also of those that are not in use."""
+        return sum(array.nbytes for pool in self._pools for array in pool.arrays.values())
+
+    @property
     def rows(self) -> dict[str, np.ndarray]:
         """The rows of all pools in use; the same arrays until a tile is added or dropped."""
         with self._lock:
