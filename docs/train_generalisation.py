@@ -18,7 +18,7 @@ import matplotlib
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import CheckpointCallback
+from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.env_util import make_vec_env
 from tqdm import tqdm
 
@@ -78,10 +78,26 @@ def trained(arguments: argparse.Namespace, towns: int) -> PPO:
     left = arguments.steps - policy.num_timesteps
     if left > 0:
         keep = CheckpointCallback(max(20_000 // arguments.envs, 1), str(arguments.work), prefix)
-        policy.learn(left, callback=keep, reset_num_timesteps=not saved, progress_bar=False)
+        bar = _Bar(arguments.steps, f"{towns} towns")
+        policy.learn(left, callback=[keep, bar], reset_num_timesteps=not saved)
         policy.save(arguments.work / f"{prefix}_{policy.num_timesteps}_steps.zip")
     env.close()
     return policy
+
+
+class _Bar(BaseCallback):
+    """Shows how far training is."""
+
+    def __init__(self, steps: int, title: str):
+        super().__init__()
+        self._bar = tqdm(total=steps, unit="step", desc=title, disable=None)
+
+    def _on_step(self) -> bool:
+        self._bar.update(self.num_timesteps - self._bar.n)
+        return True
+
+    def _on_training_end(self) -> None:
+        self._bar.close()
 
 
 def tested(arguments: argparse.Namespace, policy: PPO, split: str, towns: int | None) -> dict[str, float]:

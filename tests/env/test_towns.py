@@ -120,6 +120,8 @@ def test_gymnasiums_checker_has_nothing_to_say_of_blocks():
 def test_speeds_traffic_and_hours_differ():
     drawn = [scenario_of("town", seed) for seed in range(40)]
     density = [scenario.traffic.vehicles_per_km for scenario in drawn]
+    assert all(scenario.drawn["vehicles_per_km"] == value for scenario, value in zip(drawn, density, strict=True))
+    assert {scenario_of("town", seed, {"pedestrians": 3}).traffic.pedestrians for seed in range(5)} == {3}
     assert min(density) < 1.0 and max(density) > 7.0
     assert {scenario.style.weather for scenario in drawn} >= {"clear", "rain", "fog"}
 
@@ -130,6 +132,7 @@ def test_speeds_traffic_and_hours_differ():
         ({"map": "no_such_town.xodr"}, "no_such_town"),
         ({"map": 5}, "map"),
         ({"map": "blocks:SQ"}, "map: no block Q"),
+        ({"map": "town", "parameters": {"weather": "hail"}}, "weather"),
         ({"map": "blocks:0"}, "map"),
         ({"map": "blocks:4", "lanes": 9}, "lanes"),
         ({"map": "town", "lanes": 2}, "lanes"),

@@ -28,14 +28,24 @@ from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.scenario import Criterion, EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.scenario_files.parameters import Parameter
 
-__all__ = ["BlockDrive", "MapDrive", "map_drive"]
+__all__ = ["PARAMETERS", "BlockDrive", "MapDrive", "map_drive"]
 
 TOWNS, LANES = Bound(1, 2**31, whole=True), Bound(1, 4, whole=True)
 _SPLIT_SEEDS = 2**31  # of each split, see `env.settings.SPLITS`
-_ROUTE_M, _DURATION_S = (200.0, 350.0), 150.0
-_VEHICLES_PER_KM, _PEDESTRIANS = (0.0, 8.0), 12
-_SPEED_MPS = (8.0, 14.0)
-_WEATHERS = ("clear", "clear", "cloudy", "overcast", "rain", "fog")
+_DURATION_S = 150.0
+#: What the seed draws of an episode, beside its map, start and route. The settings and options `parameters` narrow it.
+PARAMETERS = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("vehicles_per_km", 4.0, uniform=(0.0, 8.0)),
+        Parameter("pedestrians", 6, uniform=(0, 12)),
+        Parameter("target_speed_mps", 11.0, uniform=(8.0, 14.0)),
+        Parameter("route_m", 275.0, uniform=(200.0, 350.0)),
+        Parameter("weather", "clear", choice=("clear", "cloudy", "overcast", "rain", "fog")),
+        Parameter("hour", 13.0, uniform=(6.0, 22.0)),
+    )
+}
+_WHOLE = ("pedestrians",)
 _CRITERIA = (
     Criterion("collision"), Criterion("off_road"), Criterion("red_light"), Criterion("route_completion", 0.95)
 )  # fmt: skip
@@ -50,14 +60,18 @@ class MapDrive:
         name: used in `info`, and of what seeds make the maps.
         make: the map of a seed.
         count: how many maps there are: further seeds drive on these, too. None for one to each seed.
+        given: values or ranges in place of those of `PARAMETERS`.
     """
 
     live = False
     seed = 0
-    parameters: Mapping[str, Parameter] = MappingProxyType({})
+    parameters: Mapping[str, Parameter] = MappingProxyType(PARAMETERS)
 
-    def __init__(self, name: str, make: Callable[[int], StaticMap], count: int | None):
-        self.name, self._make, self._count = name, make, count
+    def __init__(
+        self, name: str, make: Callable[[int], StaticMap], count: int | None, given: Mapping[str, Any] | None = None
+    ):
+        self.name, self._make, self._count, self._given = name, make, count, dict(given or {})
+        scenario_of(name, 0, self._given)  # told at once if they will not do
         self.map_ref = f"{name}:{count}"
 
     @property
@@ -76,12 +90,13 @@ class MapDrive:
         return seed if self._count is None else first + (seed - first) % self._count
 
     def open(self, seed: int, parameters: Mapping[str, Any] | None = None) -> LayoutSource:
-        """The source of an episode."""
-        return begun_source(self.scenario_of(seed), keep_map(self.map_of(seed)), seed)
+        """The source of an episode; `parameters` has values or ranges in place of those that it draws from."""
+        scenario = self.scenario_of(seed, self._given | dict(parameters or {}))
+        return begun_source(scenario, keep_map(self.map_of(seed)), seed)
 
-    def scenario_of(self, seed: int) -> Scenario:
+    def scenario_of(self, seed: int, parameters: Mapping[str, Any]) -> Scenario:
         """What happens in an episode."""
-        return scenario_of(self.name, seed)
+        return scenario_of(self.name, seed, parameters)
 
     def close(self) -> None:
         """Nothing to leave."""
@@ -93,50 +108,62 @@ class BlockDrive(MapDrive):
     Args:
         sequence: letters of blocks, or how many a seed draws, see `maps.towns.blocks`.
         lanes: in each direction, None for 1 to 3 by the seed.
-        count: see `MapDrive`.
+        count, given: see `MapDrive`.
     """
 
-    def __init__(self, sequence: str | int, lanes: int | None, count: int | None):
+    def __init__(self, sequence: str | int, lanes: int | None, count: int | None, given: Mapping[str, Any] | None):
         name = f"blocks:{sequence}" + (f",{lanes}" if lanes else "")
-        super().__init__(name, lambda seed: self._road(seed).map, count)
+        super().__init__(name, lambda seed: self._road(seed).map, count, given)
         self._sequence, self._lanes = sequence, lanes
         self._road(0)  # told at once if it cannot be laid
 
     def _road(self, seed: int) -> BlockRoad:
         return make_blocks(seed, self._sequence, self._lanes)
 
-    def scenario_of(self, seed: int) -> Scenario:
+    def scenario_of(self, seed: int, parameters: Mapping[str, Any]) -> Scenario:
         """What happens in an episode: from the beginning of the first block to the end of the last."""
-        road, drawn = self._road(self._town(seed)), super().scenario_of(seed)
+        road, drawn = self._road(self._town(seed)), super().scenario_of(seed, parameters)
         x, y, yaw = road.start
         ego = replace(drawn.ego, spawn=Spawn(x, y, float(np.rad2deg(yaw))), goal=road.goal, route_m=None)
         duration_s = _DURATION_S + 30.0 * len(road.sequence)
         return replace(drawn, ego=ego, duration_s=duration_s)
 
 
-def scenario_of(name: str, seed: int) -> Scenario:
-    """What happens in an episode: drawn by the seed."""
-    rng = np.random.default_rng([seed, 23])
-    speed = float(rng.uniform(*_SPEED_MPS))
+def scenario_of(name: str, seed: int, parameters: Mapping[str, Any] | None = None) -> Scenario:
+    """What happens in an episode, drawn by the seed, from the ranges of `parameters` where it has some.
+
+    Raises:
+        InputError: a value or range that will not do.
+    """
+    given = parameters or {}
+    drawn: dict[str, Any] = {
+        key: (own.narrowed(given[key], f"parameters.{key}") if key in given else own).draw(seed, key in _WHOLE)
+        for key, own in PARAMETERS.items()
+    }
+    speed = drawn["target_speed_mps"]
     return Scenario(
         name=name,
         map=Path(name),
         seed=seed,
         duration_s=_DURATION_S,
-        ego=EgoSpec(Spawn(random=True), min(speed, 8.0), speed, route_m=float(round(rng.uniform(*_ROUTE_M)))),
-        traffic=TrafficSpec(float(rng.uniform(*_VEHICLES_PER_KM)), int(rng.integers(_PEDESTRIANS + 1)), spread=0.1),
-        style=Style(_WEATHERS[int(rng.integers(len(_WEATHERS)))], float(rng.uniform(6.0, 22.0))),
+        ego=EgoSpec(Spawn(random=True), min(speed, 8.0), speed, route_m=float(round(drawn["route_m"]))),
+        traffic=TrafficSpec(drawn["vehicles_per_km"], drawn["pedestrians"], spread=0.1),
+        style=Style(drawn["weather"], drawn["hour"]),
         criteria=_CRITERIA,
+        drawn=drawn,
     )
 
 
-def map_drive(given: Any, towns: int | None, lanes: int | None) -> MapDrive:
-    """The drive of the settings `map`, `towns` and `lanes`.
+def map_drive(
+    given: Any, towns: int | None, lanes: int | None, parameters: Mapping[str, Any] | None = None
+) -> MapDrive:
+    """The drive of the settings `map`, `towns`, `lanes` and `parameters`.
 
     Args:
         given: "town", "blocks:SCXT", "blocks:7", or a map file.
         towns: how many towns or roads there are in each split, None for one to each seed.
         lanes: of roads of blocks, in each direction; None draws them.
+        parameters: values or ranges in place of those of `PARAMETERS`; others are passed over.
 
     Raises:
         InputError: the map is neither, or damaged.
@@ -151,10 +178,10 @@ def map_drive(given: Any, towns: int | None, lanes: int | None) -> MapDrive:
         if blocks is None:
             raise InputError(f'is for map="blocks:...", got it with map={shown(str(given))}', field="lanes")
     if blocks is not None:
-        return BlockDrive(int(blocks) if blocks.isdecimal() else blocks, lanes, towns)
+        return BlockDrive(int(blocks) if blocks.isdecimal() else blocks, lanes, towns, parameters)
     if given == "town":
-        return MapDrive("town", partial(make_town, plan=DRIVABLE), towns)
+        return MapDrive("town", partial(make_town, plan=DRIVABLE), towns, parameters)
     if towns is not None:
         raise InputError(f'is for map="town" or "blocks:...", got it with map={shown(str(given))}', field="towns")
     load_map(given)  # told at once if it cannot be read
-    return MapDrive(Path(given).name, lambda _: load_map(given), 1)
+    return MapDrive(Path(given).name, lambda _: load_map(given), 1, parameters)

@@ -115,7 +115,7 @@ class Worlds:
             if settings.map is None and getattr(settings, name) is not None:
                 raise InputError('expected map="town" or "blocks:...", too', field=name)
         if settings.map is not None:
-            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes)]
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes, fixed)]
         else:
             drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
             self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
