@@ -18,18 +18,14 @@ from torch import nn
 from tqdm import tqdm
 
 from uniscene_sim.env.demonstrations import write_demonstrations
-from uniscene_sim.env.observations import EGO
 
-#: What the driver has just done tells what it does next, but not why: a clone that sees it keeps doing it.
-HIDDEN = [list(EGO).index(name) for name in ("acceleration", "steering")]
 HELD_OUT = 1_000_000  # seeds of the test; those of the data set begin with 0
 
 
 def features(observation: dict[str, np.ndarray]) -> np.ndarray:
     """Observations of N moments, arrays (N, ...), as rows (N, F)."""
-    ego = np.delete(observation["ego"], HIDDEN, axis=-1)
-    rows = [ego, observation["route"], observation["agents"]]
-    return np.concatenate([row.reshape(len(ego), -1) for row in rows], axis=1, dtype=np.float32)
+    rows = [observation[name] for name in ("ego", "route", "agents")]
+    return np.concatenate([row.reshape(len(row), -1) for row in rows], axis=1, dtype=np.float32)
 
 
 class Clone(nn.Module):

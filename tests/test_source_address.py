@@ -77,7 +77,7 @@ def test_what_nobody_opens_lists_what_is_installed(monkeypatch, what, source, wr
 
 def test_two_that_open_the_same_are_named(monkeypatch):
     offer(monkeypatch, Bag, OtherBag)
-    with pytest.raises(InputError, match=r"bag and other both open \.mcap; say which by --source NAME; installed: "):
+    with pytest.raises(InputError, match=r"bag and other both open \.mcap; say which by `source`; installed: "):
         plugins.find_source("one.mcap")
     assert picked("one.bag")[0] == "bag" and picked("one.mcap", "other")[0] == "other"
 

@@ -1,5 +1,4 @@
-"""Commands to the ego, `Control` or `Trajectory`, and the `Manners` of those who drive by themselves: the built-in
-driver of the ego, and all other traffic."""
+"""Commands to the ego, `Control` or `Trajectory`, and the `Manners` of those who drive by themselves."""
 
 from __future__ import annotations
 

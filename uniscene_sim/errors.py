@@ -23,17 +23,27 @@ class InputError(ValueError):
         message: what is wrong, and what was expected.
         file: the file that it is about.
         line: line in the file, from 1.
-        field: name of the field, option or argument.
+        field: name of the field in the file, or of the argument.
+        argument: name of the argument that named the file, in place of a field; the command line tells it as it
+            is typed.
     """
 
     def __init__(
-        self, message: str, *, file: str | Path | None = None, line: int | None = None, field: str | None = None
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        line: int | None = None,
+        field: str | None = None,
+        argument: str | None = None,
     ) -> None:
+        field = argument or field
         where = "" if file is None else one_line(str(file), _FILE, keep_end=True)
         where += ":" if line is None and where else f":{line}:" if where else ""
         told = (where, f"{one_line(field, _FIELD)}:" if field else "", one_line(message, _MESSAGE))
         super().__init__(one_line(" ".join(part for part in told if part), _MESSAGE))
         self.message, self.file, self.line, self.field = message, file, line, field
+        self.argument = field if file is None else argument
 
     def within(self, file: str | Path) -> InputError:
         """The same error, said of a file."""

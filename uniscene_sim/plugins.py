@@ -271,7 +271,7 @@ def _source_of(address: str, field: str) -> type[LayoutSource]:
     known = ", ".join([*map(_opened_by, classes), *broken])
     if found:
         several = " and ".join(one.name for one in found)
-        raise InputError(f"{several} both open {kind}; say which by --source NAME; installed: {known}", field=field)
+        raise InputError(f"{several} both open {kind}; say which by `source`; installed: {known}", field=field)
     raise InputError(f"no source opens {kind}, got {shown(address)}; installed: {known}", field=field)
 
 

@@ -151,7 +151,7 @@ def run(
     )
     with Outputs() as outputs, ExitStack() as stack:
         if sinks:
-            folder = outputs.folder(out, [name for sink in sinks for name in getattr(sink, "files", ())], "--out")
+            folder = outputs.folder(out, [name for sink in sinks for name in getattr(sink, "files", ())], "out")
         open_sinks = []
         for kind in sinks:
             place = Path(out) if getattr(kind, "streams", False) else folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -173,9 +174,10 @@ class Scenario:
     criteria: tuple[Criterion, ...] = ()
     file: Path | None = None
     frame_origin: tuple[float, float] = (0.0, 0.0)  # m: what its places are relative to, in the map's own coordinates
+    drawn: Mapping[str, float | str] = field(default_factory=dict, hash=False)  # values of the file's parameters
 
     def __post_init__(self) -> None:
-        check_numbers(self, seed=bounds.SEED, duration_s=bounds.SCENARIO_S)
+        check_numbers(self, seed=bounds.WORLD_SEED, duration_s=bounds.SCENARIO_S)
 
     def begins_anywhere(self, name: str) -> bool:
         """Whether the seed draws where an agent, or the ego, begins."""

@@ -36,12 +36,9 @@ def test_arguments_of_many_worlds_are_refused_by_name(name):
 
 
 def test_an_unknown_setting_lists_the_known_ones():
-    with pytest.raises(
-        InputError,
-        match=r"got an unexpected keyword argument 'nosuch'; expected some of scenario, rig, observations, action",
-    ):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'nosuch'; expected some of scenario, rig, "):
         gymnasium.make("UniScene-v0", nosuch=1)
-    with pytest.raises(InputError, match=r"got an unexpected keyword argument 'scenari' \(did you mean scenario\?\)"):
+    with pytest.raises(InputError, match=r"argument 'scenari' \(did you mean scenario\?\)"):
         UniSceneVectorEnv(2, scenari="cut_in")
 
 

@@ -9,10 +9,12 @@ import warnings
 from dataclasses import replace
 from itertools import pairwise
 
+import av
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import RecordVideo
 
 import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.assembly import assemble
@@ -56,7 +58,8 @@ def random_actions(count, seed=0):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_passes_gymnasiums_checker_without_a_warning(name):
+def test_every_preset_passes_gymnasiums_checker_without_a_warning(name, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # it tries the mode "human", too
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         env = gymnasium.make(name, render_mode="rgb_array")
@@ -132,12 +135,15 @@ def test_scenarios_by_name_list_and_path():
 def test_an_episode_ends_as_gymnasium_means_it():
     env = gymnasium.make("UniScene-v0", scenario="hard_brake", terminate_on=("collision", "off_road"))
     env.reset(seed=0)
-    ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 400)  # stands
+    with pytest.warns(UserWarning, match=r"The episode is over: call reset\(\)") as told:
+        ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 400)  # stands
+    assert len(told) == 1
     over = next(k for k, e in enumerate(ends) if e[2] or e[3])
     duration = ScenarioSource.open("hard_brake").duration_s
     assert (ends[over][2], ends[over][3]) == (False, True) and over + 1 == round(10 * duration)
     env.reset(seed=0)
-    steered = drive(env, [np.array([1.0, 0.5], np.float32)] * 60)
+    with pytest.warns(UserWarning, match=r"The episode is over: call reset\(\)"):
+        steered = drive(env, [np.array([1.0, 0.5], np.float32)] * 60)
     over = next(k for k, e in enumerate(steered) if e[2] or e[3])
     assert (steered[over][2], steered[over][3]) == (True, False)
     info = steered[over][4]
@@ -581,12 +587,31 @@ def test_a_step_before_the_first_reset_is_refused():
         UniSceneEnv().step(GO)
 
 
+def test_gymnasiums_wrapper_records_a_video(tmp_path):
+    pytest.importorskip("moviepy")
+    own = gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="rgb_array")
+    env = RecordVideo(own, str(tmp_path / "videos"))
+    env.reset(seed=0)
+    for _ in range(5):
+        env.step(GO)
+    env.close()
+    with av.open(str(next(tmp_path.rglob("*.mp4")))) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(frames) == 6 and frames[0].shape == (424, 400, 3) and frames[0].std() > 10.0
+
+
 def test_pictures_and_a_window(monkeypatch):
+    pygame = pytest.importorskip("pygame")
     env = gymnasium.make("UniSceneCamera-v0", scenario="cut_in", render_mode="rgb_array")
     env.reset(seed=0)
     picture = env.render()
     assert picture.dtype == np.uint8 and picture.shape == (424, 800, 3)
     assert len(np.unique(picture[30:, 400:].reshape(-1, 3), axis=0)) > 1000
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InputError, match=r"^render_mode: 'human' needs a display, and there is none here; use 'rgb_ar"):
+        gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="human").reset(seed=0)
+    pygame.display.quit()
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = gymnasium.make("UniScene-v0", scenario="cut_in", render_mode="human")
     env.reset(seed=0)

@@ -50,6 +50,7 @@ class _Point:
 @pytest.fixture(autouse=True)
 def _offered(monkeypatch):
     points = [_Point(source) for source in (ScenarioSource, RingSource, Savable, Bumping)]
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # Gymnasium's checker tries the mode "human", too
     own = plugins.entry_points
     monkeypatch.setattr(plugins, "entry_points", lambda group: points if group.endswith("source") else own(group=group))
 

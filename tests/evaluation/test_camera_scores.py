@@ -17,5 +17,5 @@ def test_rays_are_exact_and_splats_nearly():
 
 
 def test_an_unknown_engine_is_refused():
-    with pytest.raises(InputError, match="--engines"):
+    with pytest.raises(InputError, match=r"^engines"):
         evaluate_cameras(["nothing"], towns=1)

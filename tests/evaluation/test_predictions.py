@@ -92,7 +92,7 @@ def test_paint_is_road_as_occ3d_has_it(data, tmp_path):
 
 
 def test_predictions_for_nothing_are_refused(data, tmp_path):
-    with pytest.raises(InputError, match="--predictions: expected predictions"):
+    with pytest.raises(InputError, match="predictions: expected predictions"):
         read_predictions(data, tmp_path, 4)
     predicted(tmp_path / "p", data, "town_5")
     good = (tmp_path / "p" / "town_5_0.npz").read_bytes()

@@ -85,7 +85,7 @@ def test_a_map_that_changed_or_is_not_there_is_told_once_and_its_windows_have_no
     (tmp_path / "here.osm").write_text(text.replace('v="12"', 'v="13"'))
     assert text.count('v="12"') == 4
     for maps in ((), (tmp_path,)):
-        with pytest.warns(InputWarning, match=r"here\.npz: the map 'here\.osm' .* is not among --maps") as told:
+        with pytest.warns(InputWarning, match=r"here\.npz: the map 'here\.osm' .* is not among the maps given") as told:
             scenes = held_out(town, *maps)
         assert len(told) == 1 and all(place.origin is None for place in scenes.places) and not replanned(scenes)
 

@@ -7,7 +7,7 @@ import yaml
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
-from uniscene_sim.scenario_files.schema import scenario_json_schema
+from uniscene_sim.scenario_files.schema import scenario_file_schema
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -35,7 +35,7 @@ def load(tmp_path, text):
 
 
 def test_schema_is_valid_and_accepts_the_library():
-    schema = scenario_json_schema()
+    schema = scenario_file_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     for path in data_dir("scenarios").glob("*.yaml"):
         jsonschema.validate(yaml.safe_load(path.read_text()), schema)

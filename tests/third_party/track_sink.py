@@ -11,7 +11,7 @@ class TrackSink:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror}", file=out, field="--out") from error
+            raise InputError(f"cannot be written: {error.strerror}", file=out, argument="out") from error
 
     @classmethod
     def open(cls, out, facts):

@@ -73,7 +73,8 @@ def test_traffic_has_the_manners_of_the_scenario_each_vehicle_its_own():
     shares = np.array([cars[name] / getattr(HASTY, name) for name in ("headway_s", "gap_m", "speed_factor")])
     assert len(cars) > 10 and (np.abs(shares - 1.0) <= 0.2).all()
     assert len(np.unique(shares)) == shares.size, "each number of each vehicle is drawn for itself"
-    assert (world("red_light", traffic=traffic, seed=12).state.bodies["headway_s"][:20] != bodies["headway_s"][:20]).any()
+    other = world("red_light", traffic=traffic, seed=12).state.bodies
+    assert (other["headway_s"][:20] != bodies["headway_s"][:20]).any()
     assert bodies[0]["headway_s"] == NORMAL.headway_s
 
 
@@ -85,7 +86,8 @@ def test_numbers_that_mean_nothing_are_refused():
 
 
 def test_manners_in_files(tmp_path):
-    text = find_scenario("red_light").read_text().replace("target_speed_mps: 10", "target_speed_mps: 10\n  manners: careful")
+    text = find_scenario("red_light").read_text()
+    text = text.replace("target_speed_mps: 10", "target_speed_mps: 10\n  manners: careful")
     text = text.replace("pedestrians: 12}", "pedestrians: 12, manners: {like: hasty, gap_m: 3}, spread: 0.1}")
     file = tmp_path / "a.yaml"
     file.write_text(text)

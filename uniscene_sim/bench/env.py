@@ -1,14 +1,19 @@
-"""Benchmark of environments: against highway-env with as many vehicles, and batched worlds against single ones."""
+"""Benchmark of environments: against highway-env with as many vehicles, and many worlds against single ones,
+in turn and in processes of their own."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
 import gymnasium
 import numpy as np
 
+import uniscene_sim  # noqa: F401 - registers the environments, in each process
 from uniscene_sim.bench.timing import BenchRow
 from uniscene_sim.env.observations import ROUTE
 from uniscene_sim.storage.data_folders import data_dir
@@ -18,7 +23,7 @@ from uniscene_sim.world.bodies import MotionMode
 __all__ = ["rows"]
 
 _SLICES, _SLICE_S = 5, 0.8
-_WORLDS = 16
+_WORLDS, _PROCESSES = 16, 2
 _PEER = "highway-env's motorway, kinematics"
 _SCENARIO = """
 map: {map}
@@ -133,8 +138,54 @@ def _many_worlds() -> Iterator[BenchRow]:
         many = gymnasium.make_vec("UniScene-v0", _WORLDS, **settings)
         single = [gymnasium.make("UniScene-v0", **settings) for _ in range(_WORLDS)]
         jobs = _driving_all_worlds(many), [_driving(env, _keep_lane) for env in single]
-        rates = _interleaved_rates(
-            {"together": jobs[0], "in turn": lambda steps=jobs[1]: sum(s() for s in steps)}  # type: ignore[misc]
-        )
+        with _processes(settings) as bare:
+            rates = _interleaved_rates(
+                {"together": jobs[0], "in turn": lambda steps=jobs[1]: sum(s() for s in steps), "bare": bare}  # type: ignore[misc]
+            )
         what = f"env steps, {_WORLDS} worlds at once, {name}, `cut_in`"
         yield BenchRow(what, rates["together"], "1/s", f"{_WORLDS} single envs in turn", rates["in turn"])
+        peer = f"{_PROCESSES} processes of one thread, an env each"
+        yield BenchRow(what, rates["together"], "1/s", peer, rates["bare"])
+
+
+@contextmanager
+def _processes(settings: dict[str, Any]) -> Iterator[Callable[[], int]]:
+    """A job that takes some steps in an environment of each of two processes of one thread, at the same time."""
+    context, pipes, children = get_context("spawn"), [], []
+    threads = os.environ.get("NUMBA_NUM_THREADS")
+    os.environ["NUMBA_NUM_THREADS"] = "1"
+    try:
+        for _ in range(_PROCESSES):
+            ours, theirs = context.Pipe()
+            child = context.Process(target=_step_on_demand, args=(theirs, settings), daemon=True)
+            child.start()
+            theirs.close()
+            pipes.append(ours)
+            children.append(child)
+    finally:
+        del os.environ["NUMBA_NUM_THREADS"]
+        os.environ.update({} if threads is None else {"NUMBA_NUM_THREADS": threads})
+
+    def steps() -> int:
+        for pipe in pipes:
+            pipe.send(_SLICE_S)
+        return sum(pipe.recv() for pipe in pipes)
+
+    try:
+        yield steps
+    finally:
+        for pipe, child in zip(pipes, children, strict=True):
+            pipe.close()
+            child.join()
+
+
+def _step_on_demand(pipe: Any, settings: dict[str, Any]) -> None:
+    """Drive an environment for as many seconds as are sent, again and again, and answer with the number of steps."""
+    step = _driving(gymnasium.make("UniScene-v0", **settings), _keep_lane)
+    step()
+    with suppress(EOFError):
+        while True:
+            until, count = perf_counter() + pipe.recv(), 0
+            while perf_counter() < until:
+                count += step()
+            pipe.send(count)

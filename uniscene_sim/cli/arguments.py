@@ -6,13 +6,14 @@ import argparse
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from uniscene_sim import __version__
-from uniscene_sim.errors import InputError, one_line, said
+from uniscene_sim.errors import InputError, one_line, said, shown
 from uniscene_sim.limits.numbers import real_number, whole_number
 from uniscene_sim.storage.output_file import Outputs, told
 
@@ -24,6 +25,7 @@ __all__ = [
     "add_record_options",
     "json_writer",
     "named_as_typed",
+    "parameter_argument",
     "path_argument",
     "positive_integer",
     "real_argument",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 _Number = TypeVar("_Number", int, float)
+_QUOTED = re.compile(r"`(\w+)`")
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,12 +44,15 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
         self.set_defaults(parser=self)  # that of a command replaces that of the program
+        self.also_typed: dict[str, str] = {}  # names of arguments in Python that no option here has
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog.split()[0]}: {one_line(message.removeprefix('argument '))}\n")
 
     def as_typed(self, field: str | None) -> str | None:
         """`--rig` for `rig`, and `SCENARIO` for `scenario`; None if there is no such argument."""
+        if field in self.also_typed:
+            return self.also_typed[field]
         for action in self._actions:
             if action.dest == field:
                 return action.option_strings[-1] if action.option_strings else str(action.metavar or field)
@@ -63,9 +69,9 @@ def named_as_typed(parser: Parser) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        typed = parser.as_typed(error.field) if error.file is None else None
-        text = str(error).removeprefix(f"{error.field}: ")
-        raise (InputError(text, field=typed) if typed else error) from error
+        typed = parser.as_typed(error.argument) or error.argument
+        text = _QUOTED.sub(lambda name: parser.as_typed(name[1]) or name[0], error.message)
+        raise InputError(text, file=error.file, line=error.line, field=typed or error.field) from error
     except (SystemExit, GeneratorExit) as error:
         trace = error.__traceback__
         while trace and trace.tb_next:
@@ -94,6 +100,19 @@ def seed_argument(text: str) -> int:
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"expected a whole number in [0, 2^32), got {value}")
     return value
+
+
+def parameter_argument(text: str) -> tuple[str, float | str]:
+    """NAME=VALUE: the name, and the value as a number if it is one."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {shown(text)}")
+    for number in whole_number, real_number:
+        try:
+            return name, number(value)
+        except ValueError:
+            continue
+    return name, value
 
 
 def positive_integer(text: str) -> int:

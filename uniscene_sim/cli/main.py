@@ -15,6 +15,7 @@ from uniscene_sim.cli.arguments import (
     add_record_options,
     json_writer,
     named_as_typed,
+    parameter_argument,
     path_argument,
     positive_integer,
     real_argument,
@@ -59,7 +60,9 @@ def build_parser() -> Parser:
     run.add_argument("scenario", metavar="SCENARIO", nargs="?",
                      help="name of a scenario, file, folder or address; or what --source NAME opens")  # fmt: skip
     run.add_argument("--out", type=path_argument, default=Path("out"), help="folder for the output (default: out)")
-    run.add_argument("--seed", type=seed_argument, help="replaces the scenario's seed")
+    run.add_argument("--seed", type=seed_argument, help="replaces the scenario's seed, and draws its parameters")
+    run.add_argument("--set", action="append", type=parameter_argument, metavar="NAME=VALUE", dest="parameters",
+                     help="a parameter of the scenario; may be given several times")  # fmt: skip
     run.add_argument("--rig", default="nuscenes-small",
                      help="preset, YAML file, or recording for its sensors (default: nuscenes-small)")  # fmt: skip
     for slot, default in plugins.DEFAULTS.items():
@@ -110,6 +113,7 @@ def build_parser() -> Parser:
     export.add_argument("file", type=path_argument, metavar="FILE", help="recording (.mcap)")
     export.add_argument("--to", required=True, choices=("nuscenes", "kitti", "ros2bag"), help="format")
     export.add_argument("--out", type=path_argument, required=True, help="new or empty folder")
+    export.also_typed = {"simulator": "--to", "recording": "--to"}
     export.set_defaults(command=_export)
 
     page = commands.add_parser("page", help="a recording as one HTML page that needs no network")
@@ -155,8 +159,20 @@ def build_parser() -> Parser:
     check.set_defaults(command=_check)
 
     bench = commands.add_parser("bench", help="measure speed, and what others make of our sweeps")
-    parts = ("cameras", "lidar", "tiles", "ticks", "record", "env", "scaling", "ros2", "carla", "consumers", "serve",
-             "device")
+    parts = (
+        "cameras",
+        "lidar",
+        "tiles",
+        "ticks",
+        "record",
+        "env",
+        "scaling",
+        "ros2",
+        "carla",
+        "consumers",
+        "serve",
+        "device",
+    )
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
                        help=f"{', '.join(parts)} (default: all but the last five)")  # fmt: skip
     bench.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
@@ -220,6 +236,8 @@ def _run(arguments: argparse.Namespace) -> int:
     require_apart(files, [arguments.scenario, arguments.rig])
     if arguments.branch_at is not None:
         source = _branched(arguments)
+    elif arguments.parameters:
+        source = _with_parameters(arguments)
     else:
         source = plugins.open_source(arguments.scenario, arguments.source, arguments.seed, ("scenario", "source"))
     disk = None if arguments.no_cache else user_cache("tiles")
@@ -248,6 +266,15 @@ def _run(arguments: argparse.Namespace) -> int:
     status = result.outcome.status
     print(f"{result.title}: {status}")
     return 0 if status in ("SUCCESS", "ACCEPTABLE", "RUNNING") else 1
+
+
+def _with_parameters(arguments: argparse.Namespace) -> Any:
+    from uniscene_sim.world.scenario_source import ScenarioSource
+
+    found, what = plugins.find_source(arguments.scenario, arguments.source, ("scenario", "source"))
+    if found is not ScenarioSource:
+        raise InputError(f"goes with a scenario file, and {what} is none", field="parameters")
+    return ScenarioSource.open(what, arguments.seed, dict(arguments.parameters))
 
 
 def _branched(arguments: argparse.Namespace) -> Any:
@@ -361,10 +388,10 @@ def _validate(arguments: argparse.Namespace) -> int:
     import warnings
 
     from uniscene_sim.cli.validate import check_file
-    from uniscene_sim.scenario_files.schema import scenario_json_schema
+    from uniscene_sim.scenario_files.schema import scenario_file_schema
 
     if arguments.schema:
-        print(json.dumps(scenario_json_schema(), indent=2))
+        print(json.dumps(scenario_file_schema(), indent=2))
     elif not arguments.files:
         raise InputError("expected at least one file, or --schema")
     failed = 0

@@ -52,6 +52,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.add_argument("--held-out", nargs="*", metavar="NAME",
                       help="what nothing may learn from: towns of --maps by name, or that part of --from")  # fmt: skip
     data.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
+    data.also_typed = {"kind": "--from", "folder": "--from"}
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
                                ("features", "windows", "networks in whose features `eval` compares sets"),

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from uniscene_sim.errors import InputWarning
+from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.maps.load import is_map_file, load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.procedural.plan import PlanKind, plan_map
 from uniscene_sim.rigs.rig_file import load_rig
-from uniscene_sim.scenario_files.read import is_branch, load_scenario
+from uniscene_sim.scenario import Scenario
+from uniscene_sim.scenario_files.read import ScenarioFile, is_branch
 from uniscene_sim.storage.input_file import is_folder, read_text, reading
 from uniscene_sim.storage.yaml_file import MOST_YAML
 from uniscene_sim.world.episode.hidden import hidden_objects
@@ -40,11 +41,24 @@ def _check(path: Path) -> None:
     elif is_branch(path):
         ScenarioSource.open(str(path)).reset()
     else:
-        scenario = load_scenario(path)
+        file = ScenarioFile(path)
+        scenario = file.scenario()
         static_map = load_map(scenario.map)
+        for end in file.ends():
+            _begin_at(end)
         source = ScenarioSource(scenario, static_map)
         source.reset()
         _tell(path, source.hints(lambda: _houses(static_map, source.seed)))
+
+
+def _begin_at(end: Scenario) -> None:
+    """InputError if a scenario cannot begin where its parameters have the values of an end."""
+    try:
+        ScenarioSource(end, load_map(end.map)).reset()
+    except InputError as error:
+        values = ", ".join(f"${name} is {value}" for name, value in end.drawn.items())
+        raise InputError(f"{error.message}, where {values}", file=error.file, line=error.line,
+                         field=error.field) from None  # fmt: skip
 
 
 def _tell(path: Path, lines: Iterable[str]) -> None:

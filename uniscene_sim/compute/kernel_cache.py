@@ -15,7 +15,7 @@ import platform
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import llvmlite
 import numba
@@ -34,6 +34,17 @@ _MOST_BYTES = 2**30  # of about fifteen versions of all kernels; those used long
 _VERSIONS = (platform.python_implementation(), platform.python_version(), numba.__version__, llvmlite.__version__,
              np.__version__)  # fmt: skip
 _log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Is told what is compiled."""
+
+    def missed(self, kernel: str) -> None: ...
+    def made(self) -> None: ...
+
+
+#: Who is told now.
+watcher: Watcher | None = None
 
 
 def kernel_folder() -> Path:
@@ -91,6 +102,8 @@ class KernelCache(_Cache):
         disk = opened()
         name = self._name(sig, target_context.codegen(), disk.key) if self._enabled and disk else None
         if disk is None or name is None or (body := disk.read(name)) is None:
+            if watcher is not None:
+                watcher.missed(self._py_func.__name__)
             return None
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(body))
@@ -105,6 +118,8 @@ class KernelCache(_Cache):
         name = self._name(sig, data.codegen, disk.key) if self._enabled and disk and fixed else None
         if disk is not None and name is not None:
             disk.write(name, dumps(data._reduce()))
+        if watcher is not None:
+            watcher.made()
 
     def _name(self, sig: Any, codegen: Any, secret: bytes) -> str | None:
         """Hash of all that the compiled code hangs on; None if the function is in no file.

@@ -51,14 +51,15 @@ def in_processes(
         InputError: so many need more memory than there is, or one was killed.
     """
     jobs = max(1, min(jobs, len(tasks)))
-    require_memory(jobs * _PROCESS_BYTES, f"{jobs} processes", "--jobs")
+    require_memory(jobs * _PROCESS_BYTES, f"{jobs} processes", "jobs")
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (start, *arguments))
     try:
         futures: list[Future[_T]] = [pool.submit(function, *task) for task in tasks]
         for future in futures:
             yield future.result()
     except BrokenProcessPool:
-        raise InputError("one of the processes was killed; if memory ran out, expected fewer", field="--jobs") from None
+        why = "one of the processes was killed; if memory ran out, expected fewer"
+        raise InputError(why, argument="jobs") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -38,7 +38,7 @@ class CudaCameras(RaycastCameras):
     name = "raycast-cuda"
 
     def __init__(self, templates: TemplateSource | None = None, smooth_edges: bool = True):
-        require_device("--camera")
+        require_device("camera")
         super().__init__(templates, smooth_edges)
 
     def step(
@@ -75,7 +75,7 @@ class CudaLidar(RaycastLidar):
     name = "raycast-cuda"
 
     def __init__(self, templates: TemplateSource | None = None, *, options: Effects = RIG_EFFECTS):
-        require_device("--lidar")
+        require_device("lidar")
         super().__init__(templates, options=options)
 
     def step(

@@ -52,7 +52,7 @@ def captured_windows(file: Path, data: Path, *, held_out: bool = False, every: i
 def _moments(recording: Recording, every: int) -> Iterator[DriveSample]:
     source = RecordedSource(recording)
     if source.map.solids is not None:
-        raise InputError("is of a recorded street; expected --from the data set itself", file=recording.path)
+        raise InputError("is of a recorded street; expected the data set itself", file=recording.path)
     objects, layout, step_us = plan_map(source.map, source.seed), source.reset(), every * _MOMENT_US
     count = int(source.duration_s * 1e6) // step_us + 1
     for k in tqdm(range(count), desc=recording.path.name, unit="window", disable=None):

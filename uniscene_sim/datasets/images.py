@@ -125,7 +125,7 @@ def make_images(
     """
     check_split(split, seeds)
     if not cameras:
-        raise InputError("has no camera, expected one at least", field="--rig")
+        raise InputError("has no camera, expected one at least", argument="rig")
     folder = Path(out) / "images" / split
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)

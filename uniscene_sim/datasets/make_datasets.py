@@ -35,7 +35,7 @@ def train_data(folder: Path, towns: int | None = None, jobs: int = 1, xodr: Path
         InputError: `xodr` has no map.
     """
     if xodr is not None and not files_in(xodr, "**/*.xodr"):  # told before hours of work
-        raise InputError("expected .xodr files", file=xodr, field="--xodr")
+        raise InputError("expected .xodr files", file=xodr, argument="xodr")
     for split, (count, windows) in TOWNS.items():
         first = SPLITS[split].start
         wanted = towns if towns is not None and split == "train" else count

@@ -84,11 +84,11 @@ def town_files(paths: Sequence[str | Path]) -> list[Path]:
             continue
         inside = [file for file in files_in(path, "**/*") if is_osm(file) or is_sumo(file)]
         if not inside:
-            raise InputError("expected extracts of OpenStreetMap or nets of SUMO", file=path, field="--maps")
+            raise InputError("expected extracts of OpenStreetMap or nets of SUMO", file=path, argument="maps")
         found += inside
     names = [town_name(path) for path in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"expected towns of different names, got two called {twice!r}", field="--maps")
+        raise InputError(f"expected towns of different names, got two called {twice!r}", argument="maps")
     return found
 
 
@@ -107,7 +107,7 @@ def make_real_data(out: str | Path, paths: Sequence[str | Path], held_out: Seque
     """
     files = {town_name(path): path for path in town_files(paths)}
     if unknown := next((name for name in held_out if name not in files), None):
-        raise InputError(f"no town {unknown!r}, expected one of {', '.join(files)}", field="--held-out")
+        raise InputError(f"no town {unknown!r}, expected one of {', '.join(files)}", argument="held_out")
     todo = {}
     for name, file in files.items():
         path = Path(out) / (REAL_TEST if name in held_out else REAL_TRAIN) / f"{name}.npz"
@@ -118,7 +118,7 @@ def make_real_data(out: str | Path, paths: Sequence[str | Path], held_out: Seque
             path.parent.mkdir(parents=True, exist_ok=True)
         town = load_map(file)
         if not isinstance(town, VectorMap):
-            raise InputError("expected a map with lanes", file=file, field="--maps")
+            raise InputError("expected a map with lanes", file=file, argument="maps")
         maker = "SUMO" if is_sumo(file) else "OpenStreetMap"
         parts = [square.arrays(maker) for square in _squares(town, town_name(file), windows)]
         write_arrays(path, _joined(parts) | {"maker": np.array(maker)} | map_arrays(file.name, town.ref))

@@ -44,7 +44,7 @@ def parse_options(engine: Any, text: str | None, field: str) -> Any:
     Args:
         engine: class of the engine.
         text: what follows the name and the colon, None if nothing does.
-        field: name of the input in error messages, for example "--camera".
+        field: name of the input in error messages, for example "camera".
 
     Returns:
         An instance of `engine.Options`; None for an engine without options.

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Dict, Discrete
 
+from uniscene_sim.compute.compile_bar import tells_compiling
 from uniscene_sim.control import Manners
 from uniscene_sim.env.render import FPS, MODES, Window, render_world
 from uniscene_sim.env.saved import SavedEnv
@@ -27,7 +28,9 @@ class UniSceneEnv(gymnasium.Env):
     goal or a length; at the scenario's time limit it is truncated. The same seed gives the same episode, bit for bit,
     in any process.
 
-    `info` holds numbers alone, all of them float64, under keys that stay: `scenario`, an index into `scenarios`, and `scenario_seed`; since
+    `info` holds numbers alone, all of them float64, under keys that stay: `scenario`, an index into `scenarios`, and
+    `scenario_seed`; `drawn_NAME`, what the seed has drawn for each parameter of any of the scenarios (of texts the
+    index among the choices, 0 where the scenario has no such parameter); since
     the start of the episode `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`, `red_lights`,
     `min_ttc_s`, the least time to collision (10 for none within 10 s, see `world.time_to_collision`), and `comfort`
     (the share of steps within nuPlan's bounds); `ttc_s`, the present one; `speed_mps`; `outcome`, `end_reason`,
@@ -51,7 +54,7 @@ class UniSceneEnv(gymnasium.Env):
         self.observation_space = Dict({**self.worlds.spaces})
         self.action_space = self.worlds.action.space
         self.metadata = {**self.metadata, "render_fps": max(round(1 / self.worlds.step_s), 1)}
-        self._steps, self._over = 0, False
+        self._steps, self._over, self._warned = 0, False, False
         self._around = WrappersAround()
 
     @property
@@ -64,25 +67,36 @@ class UniSceneEnv(gymnasium.Env):
         """Names of the scenarios, by their index in `info`."""
         return self.worlds.names
 
+    @property
+    def drawn(self) -> dict[str, float | str]:
+        """What the seed has drawn for this episode, by parameter of the scenario's file."""
+        return self.worlds.drawn(0)
+
+    @tells_compiling
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Start an episode. `options` may set "scenario", one of those given, and its "scenario_seed".
+        """Start an episode. `options` may set "scenario", one of those given, its "scenario_seed", and "parameters",
+        values or ranges in place of those that the seed draws.
 
         Raises:
             InputError: an unknown option or an invalid value.
         """
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
-        self._steps, self._over = 0, False
+        self._steps, self._over, self._warned = 0, False, False
         return self._observation(), _unbatched(self.worlds.info([0]))
 
+    @tells_compiling
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Drive for `step_ms`.
 
         Raises:
             InputError: NaN, or not in the action space; the world is unchanged.
         """
+        if self._over and not self._warned:
+            gymnasium.logger.warn("The episode is over: call reset(). What steps return from now on means nothing.")
+            self._warned = True
         result = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
         self._steps, self._over = self._steps + 1, terminated or truncated
@@ -148,7 +162,7 @@ class UniSceneEnv(gymnasium.Env):
             raise InputError("expected what get_state() gave", field="state")
         self.worlds.restore(0, state.world)
         self.np_random.bit_generator.state = state.generator
-        self._steps, self._over = state.steps, state.over
+        self._steps, self._over, self._warned = state.steps, state.over, False
         given = self._observation(), _unbatched(self.worlds.info([0]))
         self._around.resume(state.steps, given)
         return given

@@ -1,20 +1,8 @@
 """Observations. Each is one entry of the environment's flat `Dict`; nothing else is computed.
 
-| name | entries | space | content |
-|---|---|---|---|
-| ego | ego | (11,) in [-1, 1] | motion, position in the lane, speed limit, route speed, next stop line: `EGO` |
-| route | route | (16, 3) in [-1, 1] | points of the route every 4 m ahead, in base_link: `ROUTE` |
-| agents | agents | (16, 9) in [-1, 1] | the nearest agents, nearest first: `AGENTS` |
-| layout | layout | uint8 (84, 84, 18) | layout raster of 0.75 m, 0 or 255 a channel, the ego in the middle, forward up |
-| occupancy | occupancy | uint8 (200, 200, 16) | labels of 0.4 m in [-40, 40) x [-40, 40) x [-1, 5.4) m of base_link |
-| rgb | CAMERA_rgb | uint8 (H, W, 3) | images of every camera of the rig |
-| depth | CAMERA_depth | float32 (H, W, 1) | m along the optical axis; the camera's range where nothing was hit |
-| semantic | CAMERA_semantic | uint8 (H, W, 1) | `OccClass`; FREE is sky |
-| points | LIDAR_points, LIDAR_count | float32 (P, 4), int32 (1,) | x, y, z (m), intensity; zeros after the first `count` rows |
-| range | LIDAR_range | float32 (rings, columns, 1) in [0, 1] | share of the range, 1 where nothing returned; highest ring on top, forward in the middle |
-
-A single entry may be requested too, for example "CAM_FRONT_rgb".
-"""  # noqa: E501
+`env.quantities` says what each holds, and `docs/env-reference.md`. A single entry may be requested too, for example
+"CAM_FRONT_rgb".
+"""
 
 from __future__ import annotations
 

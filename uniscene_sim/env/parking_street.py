@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import AgentSpec, Criterion, EgoSpec, Scenario, Spawn
+from uniscene_sim.scenario_files.parameters import Parameter
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -75,6 +79,7 @@ class ParkingDrive:
     """Episodes in which the ego is to park, see `env.drives.Drive`."""
 
     name, seed, live = PARKING, 0, False
+    parameters: Mapping[str, Parameter] = MappingProxyType({})
 
     def __init__(self) -> None:
         self._map = keep_map(load_map(_scenario(0).map))
@@ -87,7 +92,7 @@ class ParkingDrive:
     def map_ref(self) -> str:
         return self._map.ref
 
-    def open(self, seed: int) -> ScenarioSource:
+    def open(self, seed: int, parameters: Mapping[str, Any] | None = None) -> ScenarioSource:
         return begun_source(_scenario(seed), self._map, seed)
 
     def close(self) -> None:

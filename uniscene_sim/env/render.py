@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = ["FPS", "MODES", "Window", "render_world"]
 
 MODES, FPS = ("rgb_array", "human"), 10
 _SIZE, _LINE = 400, 24
+_UNSEEN = ("offscreen", "dummy")  # video drivers without a screen
 _BACKGROUND, _TEXT = (28, 30, 36), (235, 236, 240)
 
 
@@ -80,9 +82,17 @@ class Window:
         return cls() if mode == "human" else None
 
     def show(self, picture: np.ndarray) -> None:
-        """Show a picture uint8 (H, W, 3)."""
+        """Show a picture uint8 (H, W, 3).
+
+        Raises:
+            InputError: there is no display.
+        """
         height, width = picture.shape[:2]
         if self._window is None:
+            fallen_back = "SDL_VIDEODRIVER" not in os.environ  # nobody has asked for a driver that shows nothing
+            if fallen_back and self._pygame.display.get_driver() in _UNSEEN:
+                why = "'human' needs a display, and there is none here; use 'rgb_array', or SDL_VIDEODRIVER=dummy"
+                raise InputError(why, field="render_mode")
             self._window = self._pygame.Window("uniscene_sim", (width, height))
         self._window.get_surface().blit(self._pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
         self._pygame.event.pump()

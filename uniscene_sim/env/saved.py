@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +17,11 @@ __all__ = ["Episode", "SavedEnv", "SavedWorld", "savable"]
 
 @dataclass(frozen=True)
 class Episode:
-    """A scenario, and the seed of its traffic."""
+    """A scenario, and the seed of its traffic and parameters."""
 
     scenario: int  # index among the scenarios given
     seed: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # in place of those that the seed draws
 
 
 @dataclass(frozen=True)

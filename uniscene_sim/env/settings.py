@@ -38,6 +38,10 @@ class EnvSettings:
     Args:
         scenario: name of a scenario, or file, folder or address of any source; or several, one of which is drawn at
             each reset.
+        map: in place of scenarios: "town", a new town for each seed; "blocks:SCXT" or "blocks:7", a new road of blocks,
+            see `maps.towns.blocks`; or any map file. Start, route, traffic, weather and hour are drawn by the seed.
+        towns: how many towns or roads there are in each split; None for one to each seed.
+        lanes: of roads of blocks, in each direction; None draws them.
         split: "train" or "test": which seeds resets draw. Those of tests are never drawn in training.
         source: name of the source that opens them, if their names do not select it; or an address in their place.
             Progress and events of other sources are computed from their layouts, see `env.progress`; their states can
@@ -54,6 +58,8 @@ class EnvSettings:
             `reset` determines traffic and random positions.
         record: folder for recordings of all episodes, as MCAP; see `env.recording`.
         record_options: what they keep.
+        parameters: values, or ranges `[least, most]`, in place of those that scenario files give their parameters, by
+            name.
         remote: HOST:PORT of a `uniscene-sim serve` that simulates the sensors, or a `remote.address.Remote`.
     """
 
@@ -70,11 +76,15 @@ class EnvSettings:
     window: str = "exact"
     trace: TraceMode = "tiles"
     world_seed: int | None = None
+    map: str | Path | None = None
+    towns: int | None = None
+    lanes: int | None = None
     split: str = "train"
     source: str | None = None
     record: str | Path | None = None
     record_options: RecordOptions = RecordOptions()  # noqa: RUF009 - frozen
     remote: str | Remote | None = None
+    parameters: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_numbers(self, step_ms=bounds.STEP_MS, world_seed=bounds.WORLD_SEED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
+from uniscene_sim.compute.compile_bar import tells_compiling
+from uniscene_sim.env.one_world import OneWorld
 from uniscene_sim.env.render import FPS, MODES, render_world
 from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.env.settings import EnvSettings, options_by_name
@@ -31,6 +33,8 @@ class UniSceneVectorEnv(VectorEnv):
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as in Gymnasium.
         max_episode_steps: truncates longer episodes; None for the scenario's time limit alone.
         render_mode: None or "rgb_array".
+        world_options: options of the resets of each world, as for `reset`, whose own come before them: for example
+            one of the scenarios for each world.
         settings: see `uniscene_sim.env.settings.EnvSettings`.
 
     Raises:
@@ -46,6 +50,7 @@ class UniSceneVectorEnv(VectorEnv):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        world_options: Sequence[Mapping[str, Any]] | None = None,
         **settings: Any,
     ):
         super().__init__()
@@ -70,6 +75,12 @@ class UniSceneVectorEnv(VectorEnv):
         self._randoms: list[np.random.Generator] = [seeding.np_random()[0] for _ in range(num_envs)]
         self._episode_ended = np.zeros(num_envs, dtype=bool)
         self._steps = np.zeros(num_envs, dtype=np.int64)
+        self._usual = [
+            options_by_name(one) for one in self._for_each(world_options or [{}] * num_envs, "world_options")
+        ]
+        for options in self._usual:
+            self.worlds.draw(seeding.np_random(0)[0], options)  # what is invalid is refused here
+        self._each = [OneWorld(self, i) for i in range(num_envs)]
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -79,21 +90,30 @@ class UniSceneVectorEnv(VectorEnv):
     def close_extras(self, **_: Any) -> None:
         self.worlds.close()
 
+    @tells_compiling
     def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Start episodes in all worlds, or in those that the bool array `options["reset_mask"]` (N,) selects.
 
         Args:
             seed: of the first world, the others get the following numbers; or one for each; None to continue the
                 random generators.
-            options: for all episodes, as for `UniSceneEnv.reset`.
+            options: for all episodes, as for `UniSceneEnv.reset`; or a sequence of them, one for each world.
 
         Raises:
-            InputError: a wrong number of seeds, an invalid mask, or an invalid option.
+            InputError: a wrong number of seeds or options, an invalid mask, or an invalid option.
         """
-        given = options_by_name(options)
-        mask = given.pop("reset_mask", np.ones(self.num_envs, dtype=bool))
+        mask = np.ones(self.num_envs, dtype=bool)
+        if isinstance(options, Sequence) and not isinstance(options, str):
+            given = self._for_each(options, "options")
+        else:
+            of_all = options_by_name(options)
+            mask = of_all.pop("reset_mask", mask)
+            given = [of_all] * self.num_envs
         if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
             why = f"must be a bool array ({self.num_envs},) with a world in it, got {mask!r}"
             raise InputError(why, field="options.reset_mask")
@@ -111,6 +131,7 @@ class UniSceneVectorEnv(VectorEnv):
         self.worlds.observe(some)
         return self._observation(), self._add_infos({}, self.worlds.info(some), some)
 
+    @tells_compiling
     def step(self, actions: Any) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Drive all worlds for a step; worlds whose episode has ended are reset according to the autoreset mode.
 
@@ -185,12 +206,63 @@ class UniSceneVectorEnv(VectorEnv):
         """A picture of each world, uint8 (H, W, 3)."""
         return tuple(render_world(self.worlds, i) for i in range(self.num_envs)) if self.render_mode else None
 
+    def world(self, i: int) -> OneWorld:
+        """World `i` by itself."""
+        return self._each[i]
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What a method of each world gives, or the value of an attribute, see `OneWorld`."""
+        found = [getattr(one, name) for one in self._each]
+        return tuple(one(*args, **kwargs) if callable(one) else one for one in found)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of each world, see `OneWorld`."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set an attribute of each world: to the values of a list or tuple, one for each, or all to the same value.
+
+        Raises:
+            InputError: another number of values.
+        """
+        several = self._for_each(values, "values") if isinstance(values, list | tuple) else [values] * self.num_envs
+        for one, value in zip(self._each, several, strict=True):
+            setattr(one, name, value)
+
+    def random_of(self, i: int) -> np.random.Generator:
+        """The generator of a world's resets."""
+        return self._randoms[i]
+
+    def state_of(self, i: int) -> SavedEnv:
+        """The complete state of a world."""
+        generator = self._randoms[i].bit_generator.state
+        return SavedEnv(self.worlds.save(i), generator, bool(self._episode_ended[i]), int(self._steps[i]))
+
+    def set_state_of(self, i: int, state: SavedEnv) -> dict[str, np.ndarray]:
+        """Have a world continue from a state; returns its observation.
+
+        Raises:
+            InputError: it was saved with other arguments; nothing has changed.
+        """
+        if not isinstance(state, SavedEnv):
+            raise InputError("expected what get_state() gave", field="state")
+        self._restore(i, state)
+        self.worlds.observe([i])
+        return {key: values[i].copy() for key, values in self.worlds.out.items()}
+
+    def _restore(self, i: int, state: SavedEnv) -> None:
+        self.worlds.restore(i, state.world)
+        self._randoms[i].bit_generator.state = state.generator
+        self._episode_ended[i], self._steps[i] = state.over, state.steps
+
+    def _for_each(self, given: Sequence[Any], field: str) -> list[Any]:
+        if len(given) != self.num_envs:
+            raise InputError(f"expected {self.num_envs}, one for each world, got {len(given)}", field=field)
+        return list(given)
+
     def get_state(self) -> list[SavedEnv]:
         """The complete state of each world: world, random generator, whether its episode ended, steps; picklable."""
-        return [
-            SavedEnv(self.worlds.save(i), random.bit_generator.state, bool(self._episode_ended[i]), int(self._steps[i]))
-            for i, random in enumerate(self._randoms)
-        ]
+        return [self.state_of(i) for i in range(self.num_envs)]
 
     def set_state(self, state: Sequence[SavedEnv]) -> dict[str, np.ndarray]:
         """Continue from a state of this environment or of another one with the same arguments, bit for bit.
@@ -203,18 +275,20 @@ class UniSceneVectorEnv(VectorEnv):
         """
         if len(state) != self.num_envs:
             raise InputError(f"expected {self.num_envs} worlds, got {len(state)}", field="state")
-        for saved, *_ in state:
-            self.worlds.check(saved)
-        for i, (saved, generator_state, over, steps) in enumerate(state):
-            self.worlds.restore(i, saved)
-            self._randoms[i].bit_generator.state = generator_state
-            self._episode_ended[i], self._steps[i] = over, steps
+        for saved in state:
+            self.worlds.check(saved.world)
+        for i, saved in enumerate(state):
+            self._restore(i, saved)
         self.worlds.observe(range(self.num_envs))
         return self._observation()
 
-    def _begin(self, some: Sequence[int], options: dict[str, Any] | None = None) -> None:
-        for i in some:
-            self.worlds.begin(i, self.worlds.draw(self._randoms[i], options))
+    def _begin(self, some: Sequence[int], given: Sequence[Any] | None = None) -> None:
+        drawn = [
+            self.worlds.draw(self._randoms[i], {**self._usual[i], **options_by_name(given[i] if given else None)})
+            for i in some
+        ]
+        for i, episode in zip(some, drawn, strict=True):
+            self.worlds.begin(i, episode)
             self._episode_ended[i], self._steps[i] = False, 0
 
     def _observation(self) -> dict[str, np.ndarray]:

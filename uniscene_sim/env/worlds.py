@@ -20,6 +20,7 @@ from uniscene_sim.env.action_type import Intention, Situation
 from uniscene_sim.env.actions import action_type
 from uniscene_sim.env.drives import Drive, drive_of
 from uniscene_sim.env.endings import ENDS_ON, Endings, ending_info
+from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
 from uniscene_sim.env.parking_street import PARKING
@@ -29,7 +30,7 @@ from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
 from uniscene_sim.env.saved import Episode, SavedWorld, savable
 from uniscene_sim.env.settings import ENDINGS, SPLITS, EnvSettings, name_list, options_by_name
 from uniscene_sim.env.shared import packed_tiles
-from uniscene_sim.errors import InputError, shown
+from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource, RunFacts, WindowEngine
@@ -101,15 +102,24 @@ class Worlds:
         given: list[str | None] = [*scenarios]
         if settings.source is not None and settings.source not in plugins.plugin_names("source"):
             given = [None]  # an address
-        for what in given if count > 1 else ():
+        for what in given if count > 1 and settings.map is None else ():
             if what == PARKING:
                 continue
             found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
             if getattr(found, "live", False):
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
-        drives = {what: drive_of(what, settings.source) for what in dict.fromkeys(given)}
-        self.drives: list[Drive] = [drives[what] for what in given]  # one that is named twice is drawn twice as often
+        fixed = settings.parameters
+        for name in ("towns", "lanes"):
+            if settings.map is None and getattr(settings, name) is not None:
+                raise InputError('expected map="town" or "blocks:...", too', field=name)
+        if settings.map is not None:
+            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes)]
+        else:
+            drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
+            self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
+        self._parameters = sorted({name for drive in self.drives for name in drive.parameters})
+        self._require_parameters(fixed, "parameters")
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
@@ -165,7 +175,8 @@ class Worlds:
         return self._tick_us * 1e-6
 
     def draw(self, random: np.random.Generator, options: Mapping[str, Any] | None = None) -> Episode:
-        """Draw the next episode with a world's own random generator; `options` may set the scenario and its seed.
+        """Draw the next episode with a world's own random generator; `options` may set the scenario, its seed
+        and parameters.
 
         Raises:
             InputError: an unknown option or an invalid value.
@@ -180,9 +191,28 @@ class Worlds:
             which = names.index(name)
         if (wanted := given.pop("scenario_seed", None)) is not None:
             seed = bounds.WORLD_SEED.number(wanted, "options.scenario_seed")
+        own = given.pop("parameters", None)
         if given:
-            raise InputError(f"expected scenario, scenario_seed, got {', '.join(given)}", field="options")
-        return Episode(which, seed)
+            raise InputError(f"expected scenario, scenario_seed, parameters, got {', '.join(given)}", field="options")
+        self._require_parameters(own, "options.parameters")
+        return Episode(
+            which, seed, {name: v for name, v in (own or {}).items() if name in self.drives[which].parameters}
+        )
+
+    def _require_parameters(self, given: Any, where: str) -> None:
+        """InputError if values by name are none, or are of parameters that no scenario has."""
+        if not isinstance(given, Mapping | None):
+            raise InputError(f"expected values by name, got {shown(given)}", field=where)
+        for name in given or {}:
+            if name not in self._parameters:
+                known = f"some of {', '.join(self._parameters)}" if self._parameters else "none"
+                raise InputError(
+                    f"no parameter {shown(name)}{did_you_mean(name, self._parameters)}; expected {known}", field=where
+                )
+
+    def drawn(self, i: int) -> dict[str, float | str]:
+        """What the seed has drawn for the episode of world `i`, by parameter."""
+        return dict(getattr(self.world(i).source, "drawn", {}))
 
     def begin(self, i: int, episode: Episode) -> None:
         """Start an episode in world `i`, without observing it."""
@@ -266,6 +296,10 @@ class Worlds:
             "scenario": np.array([e.scenario for e in episodes], dtype=np.int64),
             "scenario_seed": np.array([e.seed for e in episodes], dtype=np.int64),
         }
+        for name in self._parameters:  # 0 where a scenario has none
+            of = [self.drives[e.scenario].parameters.get(name) for e in episodes]
+            values = [one.number(self.drawn(i)[name]) if one else 0.0 for i, one in zip(some, of, strict=True)]
+            drawn[f"drawn_{name}"] = np.array(values, dtype=np.float64)
         sources = [self.world(i).source for i in some]
         masks = [mask for i in some if (mask := self.action_mask(i)) is not None]
         if masks:
@@ -400,7 +434,7 @@ class Worlds:
     def _start_episode(self, i: int, episode: Episode) -> Simulator[LayoutSource]:
         """Set up the simulator of world `i` at the start of an episode."""
         drive, running = self.drives[episode.scenario], self._simulators[i]
-        source = drive.open(episode.seed)
+        source = drive.open(episode.seed, episode.parameters)
         place = _Place(source.map.ref, self._tiles_seed(drive))
         simulator = running[1] if running and running[0] == place else self._simulator(source, place.seed)
         self.episodes[i], self._simulators[i] = episode, (place, simulator)

@@ -62,7 +62,7 @@ def evaluate_cameras(engines: Sequence[str], towns: int = 4, rig: str = "nuscene
     """
     cameras = load_rig(rig).cameras
     made: dict[str, CameraEngine] = {
-        name: construct("camera", load_plugin("camera", name, "--engines")) for name in engines
+        name: construct("camera", load_plugin("camera", name, "engines")) for name in engines
     }
     tallies = {name: _Tally() for name in engines}
     reach = max(spec.max_range_m for spec in cameras)

@@ -63,7 +63,7 @@ def judge_street(folder: Path, lifted: Path, engines: Sequence[str], every: int 
         InputError: no such sequence, lifted street or engine, or what judges is not installed.
     """
     features = PhotoFeatures()
-    made = {name: construct("camera", load_plugin("camera", name, "--engines")) for name in engines}
+    made = {name: construct("camera", load_plugin("camera", name, "engines")) for name in engines}
     static_map = load_map(lifted / "map.npz")  # what can be refused is refused before a drive is read
     drive = read_recorded(folder, frames=range(80))
     judged = [view for view in drive.views if _held_out(view)][::every]

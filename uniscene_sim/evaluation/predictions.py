@@ -63,7 +63,7 @@ def read_predictions(data: Path, predictions: Path, count: int) -> list[Predicte
         match = _NAME.fullmatch(path.stem)
         wanted.setdefault(match["file"] if match else path.stem, {})[int(match["window"]) if match else -1] = path
     if not wanted:
-        raise InputError("expected predictions (*.npz)", file=predictions, field="--predictions")
+        raise InputError("expected predictions (*.npz)", file=predictions, argument="predictions")
     sets: dict[str, list[HeldOutWindows]] = {}
     for folder in held_out_folders(data):
         files = {path.stem: path for path in files_in(folder, "*.npz") if path.stem in wanted}

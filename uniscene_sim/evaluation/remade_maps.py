@@ -74,7 +74,7 @@ class MapShelf:
         if cut.map_ref not in self._found:
             self._found[cut.map_ref] = self._find(cut)
             if self._found[cut.map_ref] is None:
-                what = f"the map {shown(cut.map_name)} of these windows, as it was then, is not among --maps"
+                what = f"the map {shown(cut.map_name)} of these windows, as it was then, is not among the maps given"
                 warnings.warn(InputWarning(f"{file}: {what}; rows of engines are left out"), stacklevel=2)
         found = self._found[cut.map_ref]
         x, y, half = cut.map_square[n].tolist()
@@ -87,13 +87,13 @@ class MapShelf:
 
 def _map_files(path: Path) -> Sequence[Path]:
     if not is_folder(path):
-        require_regular(path, MOST_OSM, _WHAT, "--maps")
+        require_regular(path, MOST_OSM, _WHAT, "maps")
         if not is_map_file(path):
-            raise InputError(f"expected {_WHAT}", file=path, field="--maps")
+            raise InputError(f"expected {_WHAT}", file=path, argument="maps")
         return [path]
     found = [file for file in files_in(path, "**/*") if is_map_file(file)]
     if not found:
-        raise InputError(f"expected {_WHAT}", file=path, field="--maps")
+        raise InputError(f"expected {_WHAT}", file=path, argument="maps")
     return found
 
 

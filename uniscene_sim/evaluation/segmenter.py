@@ -58,7 +58,7 @@ def evaluate_use(engines: Sequence[str], towns: int = 8, judged: int = 4, steps:
     Raises:
         InputError: no such engine.
     """
-    made = {name: construct("camera", load_plugin("camera", name, "--engines")) for name in (_TRUTH, *engines)}
+    made = {name: construct("camera", load_plugin("camera", name, "engines")) for name in (_TRUTH, *engines)}
     lessons, labels = _images(made, SPLITS["train"].start, towns)
     exam, truth = _images({_TRUTH: made[_TRUTH]}, SPLITS["test"].start, judged)
     mious = {}

@@ -51,19 +51,19 @@ def exported_folder(out: Path, needed_bytes: float, what: str) -> Iterator[Path]
         InputError: the folder holds something, cannot be written, or its disk is too small.
     """
     require_empty(out)
-    require_disk(out, needed_bytes, what, "--out")
+    require_disk(out, needed_bytes, what, "out")
     with Outputs() as outputs:
-        parts = outputs.folder(out, field="--out")
-        with told(out, "--out"):
+        parts = outputs.folder(out, field="out")
+        with told(out, "out"):
             yield parts
         outputs.publish()
 
 
 def require_empty(out: Path) -> None:
     """InputError if a folder holds something."""
-    with told(out, "--out"):
+    with told(out, "out"):
         if out.is_dir() and any(not is_private(entry) for entry in out.iterdir()):
-            raise InputError("holds files already, expected a new or empty folder", file=out, field="--out")
+            raise InputError("holds files already, expected a new or empty folder", file=out, argument="out")
 
 
 def frame_count(simulator: Simulator[RecordedSource]) -> int:

@@ -55,7 +55,7 @@ def write_kitti(simulator: Simulator[RecordedSource], out: Path, progress: bool 
     pinholes = [camera for camera in rig.cameras if camera.model == "pinhole"]
     camera = max(pinholes, key=lambda camera: float(camera.pose.rotation[0, 0]), default=None)
     if camera is None or not rig.lidars:
-        raise InputError("KITTI needs a LiDAR and a pinhole camera, the recorded rig lacks one", field="--to")
+        raise InputError("KITTI needs a LiDAR and a pinhole camera, the recorded rig lacks one", argument="simulator")
     lidar, ticks = rig.lidars[0], frame_count(simulator)
     beams = lidar.azimuth_steps * len(lidar.elevation_rad)
     needed = ticks * (_PIXEL_BYTES * camera.width * camera.height + 16 * beams + _LABEL_BYTES)
@@ -72,7 +72,8 @@ def write_kitti(simulator: Simulator[RecordedSource], out: Path, progress: bool 
                 write_labels(root / "occupancy" / f"{number}.npz", frame, simulator.source.map, [camera], [lidar])
                 count += 1
         if not count:
-            raise InputError(f"{camera.name} and {lidar.name} never fire together, expected one phase", field="--to")
+            why = f"{camera.name} and {lidar.name} never fire together, expected one phase"
+            raise InputError(why, argument="simulator")
         return Exported(count, "frames", written_bytes(folder))
 
 

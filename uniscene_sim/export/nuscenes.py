@@ -59,7 +59,8 @@ def write_nuscenes(simulator: Simulator[RecordedSource], out: Path, progress: bo
     if left_out := [camera.name for camera in rig.cameras if camera.model != "pinhole"]:
         warn(f"nuScenes has pinholes alone: leaves out {', '.join(left_out)}", InputWarning, stacklevel=2)
     if not cameras or not rig.lidars:
-        raise InputError("nuScenes needs a LiDAR and a pinhole camera, the recorded rig lacks one", field="--to")
+        why = "nuScenes needs a LiDAR and a pinhole camera, the recorded rig lacks one"
+        raise InputError(why, argument="simulator")
     ticks, samples = frame_count(simulator), frame_count(simulator) * simulator.tick_us // _SAMPLE_US + 1
     pixels = sum(camera.width * camera.height for camera in cameras)
     beams = sum(lidar.azimuth_steps * len(lidar.elevation_rad) for lidar in rig.lidars)
@@ -152,7 +153,8 @@ class _Scene:
             InputError: there is no sample.
         """
         if not self.samples:
-            raise InputError("its sensors never fire together, expected a rig of one period and phase", field="--to")
+            why = "its sensors never fire together, expected a rig of one period and phase"
+            raise InputError(why, argument="simulator")
         mask = f"maps/{self._tables.key[:32]}.png"
         for folder in ("maps", VERSION):
             (self._root / folder).mkdir()

@@ -38,7 +38,7 @@ def map_mask(static_map: StaticMap, path: np.ndarray) -> MapMask:
     """
     low = np.floor(path[:, :2].min(axis=0) - _MARGIN_M)
     width, height = np.ceil((path[:, :2].max(axis=0) + _MARGIN_M - low) / _PIXEL_M).astype(int).tolist()
-    require_memory(3 * width * height, f"a map of {width} x {height} pixels", field="--to")
+    require_memory(3 * width * height, f"a map of {width} x {height} pixels", field="simulator")
     mask = np.zeros((height, width), np.uint8)
     for left in range(0, width, _BLOCK):
         for bottom in range(0, height, _BLOCK):

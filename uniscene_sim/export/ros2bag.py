@@ -48,13 +48,13 @@ def write_ros2bag(recording: Recording, out: Path, progress: bool = False) -> Ex
         from rosbags.rosbag2 import StoragePlugin, Writer
         from rosbags.typesys import Stores, get_typestore
     except ImportError:
-        raise InputError("needs rosbags: pip install 'uniscene_sim[recordings]'", field="--to") from None
+        raise InputError("needs rosbags: pip install 'uniscene_sim[recordings]'", argument="recording") from None
     store = get_typestore(Stores.ROS2_JAZZY)
     rig = recording.rig
     if len({plain(sensor.name) for sensor in rig.sensors}) < len(rig.sensors):
         names = ", ".join(sensor.name for sensor in rig.sensors)
         raise InputError(
-            f"sensors have one topic in ROS, which knows letters, digits and _ alone: {names}", field="--to"
+            f"sensors have one topic in ROS, which knows letters, digits and _ alone: {names}", argument="recording"
         )
     make = _Messages(store, {camera.name: OPTICAL_FRAME.format(sensor=plain(camera.name)) for camera in rig.cameras})
     topics: dict[str, dict[str, Callable[[Any], Any]]] = {

@@ -26,4 +26,4 @@ def require_disk(folder: Path, needed_bytes: float, what: str, field: str | None
     free = shutil.disk_usage(there).free - SPARE_BYTES
     if needed_bytes > free:
         why = f"needs about {needed_bytes / 2**30:,.1f} GiB ({what}), but only {max(free, 0) / 2**30:,.1f} are free"
-        raise InputError(f"{why}; expected a disk with more space, or a shorter recording", file=folder, field=field)
+        raise InputError(f"{why}; expected a disk with more space, or a shorter recording", file=folder, argument=field)

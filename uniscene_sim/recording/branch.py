@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.control import Control, Manners, Trajectory
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import PHYSICS_US, LayoutFrame, Style
 from uniscene_sim.limits import bounds
@@ -21,7 +21,7 @@ from uniscene_sim.recording.source import RecordedSource
 from uniscene_sim.scenario import Criterion, EgoSpec, Scenario, Spawn
 from uniscene_sim.storage.yaml_file import YamlFile
 from uniscene_sim.wire.messages import layout_of
-from uniscene_sim.world.ego import pure_pursuit
+from uniscene_sim.world.ego import steer_along
 from uniscene_sim.world.episode.branch import BranchState, LoggedTrack
 from uniscene_sim.world.episode.edited_world import map_props
 from uniscene_sim.world.scenario_source import ScenarioSource
@@ -212,12 +212,12 @@ class _FreeSource(ScenarioSource):
         begin = BranchState(scenario, static_map, log.now, log.ego_way, log.tracks, seed)
         super().__init__(scenario, static_map, seed, begin=begin)
 
-    def driver_control(self) -> Control | Trajectory:
+    def driver_control(self, manners: Manners | None = None) -> Control | Trajectory:
         """That of a scenario, along the logged way where there are no lanes."""
         state = self._state
         path = state.paths[0, : state.counts[0]]
-        steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
-        return Control(steer, float(self._decisions(state).chosen[0]))
+        steer = steer_along(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
+        return Control(steer, self._driver_accel(manners))
 
 
 _SCHEMA = {

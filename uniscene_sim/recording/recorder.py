@@ -64,7 +64,7 @@ class Recorder:
         self._moments: list[np.ndarray] = []
         self._stride = 1
         self._whole = False
-        with told(self.out, "--out"):
+        with told(self.out, "out"):
             self.out.mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -100,7 +100,7 @@ class Recorder:
             start = perf_counter()
             picture = compose_preview(frame, self.facts.rig, f"{self.facts.title}, seed {self.facts.seed}")
             self._keep(picture)
-            with told(_VIDEO, "--out"):
+            with told(_VIDEO, "out"):
                 self._encode(picture)
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
         self._ticks += frame.stamp_us != self._stamp_us  # delayed frames after the end repeat the last stamp
@@ -110,15 +110,15 @@ class Recorder:
         """Complete all files and return their paths."""
         written = []
         if self.facts.preview and self._video is not None:
-            with told(_VIDEO, "--out"):
+            with told(_VIDEO, "out"):
                 for packet in self._stream.encode():
                     self._video.mux(packet)
                 self._video.close()
-            with told(_SHEET, "--out"):
+            with told(_SHEET, "out"):
                 Image.fromarray(self._sheet()).save(self.out / _SHEET, format="PNG")
             written += [_VIDEO, _SHEET]
         text = json.dumps(self._report(outcome, tiles), indent=2) + "\n"
-        with told(_REPORT, "--out"):
+        with told(_REPORT, "out"):
             (self.out / _REPORT).write_text(text, encoding="utf-8")
         self._whole = True
         return [self.out / name for name in (*written, _REPORT)]

@@ -29,6 +29,7 @@ __all__ = ["RemoteEngine", "Session"]
 R = TypeVar("R")
 #: Seconds before a connection is tried again: the first wait, and the longest.
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
+_KEPT_MAPS = 4
 _PIECE = MIB
 
 
@@ -66,7 +67,8 @@ class Session:
             rig=rig_message(rig), engines=plugins.DEFAULTS | engines, trace=trace, tick_us=tick_us or 0
         )
         self._lock, self._numbers = RLock(), count()
-        self._maps: dict[str, tuple[MapMessage, bytes]] = {}  # as they are sent, with their hashes, by ref
+        self._free: list[int] = []  # numbers of worlds that nobody uses any longer
+        self._maps: dict[str, tuple[MapMessage, bytes]] = {}  # those sent last, with their hashes, by ref
         self._links: list[Link] = []  # the live one, if there is one
         finalize(self, _close_all, self._links)
         opened = self.attempt(lambda link: link.opened)
@@ -78,9 +80,14 @@ class Session:
             why = f"{remote.address} has uniscene_sim {opened.version}, here is {VERSION}: frames may differ"
             warnings.warn(InputWarning(why), stacklevel=2)
 
-    def new_world(self) -> int:
-        """The number of a new world."""
-        return next(self._numbers)
+    def new_world(self, user: object) -> int:
+        """The number of a new world: that of one whose user is gone, if there is one, so that the server forgets it."""
+        with self._lock:
+            number = self._free.pop() if self._free else next(self._numbers)
+            for link in self._links:
+                link.worlds.discard(number)
+        finalize(user, self._free.append, number)
+        return number
 
     def attempt(self, work: Callable[[Link], R]) -> R:
         """Do something on a live connection; should it be lost, once more on a new one.
@@ -125,6 +132,8 @@ class Session:
         if static_map.ref not in self._maps:
             message = map_message(static_map)
             self._maps[static_map.ref] = message, sha256(message.npz).digest()
+            while len(self._maps) > _KEPT_MAPS:
+                del self._maps[next(iter(self._maps))]
         message, digest = self._maps[static_map.ref]
         opening = pb.OpenWorld(world=world, map_hash=digest, seed=seed)
         if link.ask(pb.Request(world=opening), "world").world.need_map:
@@ -144,7 +153,7 @@ class Session:
     def _said(self, lost: Lost, patience_s: float, first: bool) -> str:
         what = "cannot be reached" if first else f"is gone, and did not come back within {patience_s:g} s"
         wants_tls = first and self.remote.tls_ca is None and str(lost) == "Socket closed"
-        tls = ", and --tls-ca if that has --tls-cert" if wants_tls else ""
+        tls = ", and `tls_ca` if that has a certificate" if wants_tls else ""
         return f"{self.remote.address} {what} ({lost}); expected a running `uniscene-sim serve`{tls}"
 
 

@@ -82,7 +82,7 @@ class RemoteSimulator(Simulator[Source]):
         seed: int | None = None,
         request: FrameRequest = FrameRequest(),  # noqa: B008 - frozen
     ):
-        self.session, self._number = session, session.new_world()
+        self.session, self._number = session, session.new_world(self)
         self._place = source.map, source.seed if seed is None else seed
         super().__init__(
             source,

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from uniscene_sim.edit import CloseLane, MoveAgent, RemoveAgent
-from uniscene_sim.errors import InputError, shown
+from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.load import MAP_SUFFIXES
 from uniscene_sim.maps.painted.files import is_painted
 from uniscene_sim.scenario import Action, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
+from uniscene_sim.scenario_files.parameters import Parameter, Value, fill, parameters_of, parameters_schema
 from uniscene_sim.scenario_files.parts import agent_of, edit_of, made, manners_of
-from uniscene_sim.scenario_files.schema import scenario_json_schema
+from uniscene_sim.scenario_files.schema import scenario_json_schema, whole_fields
 from uniscene_sim.scenario_files.style_text import style_of_text
 from uniscene_sim.storage.data_folders import data_dir, scenario_names
 from uniscene_sim.storage.input_file import is_regular, read_text, reading
-from uniscene_sim.storage.yaml_file import MOST_YAML, YamlFile
+from uniscene_sim.storage.yaml_file import MOST_YAML, YamlFile, dotted
 
-__all__ = ["find_scenario", "is_branch", "load_scenario"]
+__all__ = ["ScenarioFile", "find_scenario", "is_branch", "load_scenario"]
 
+#: What holds of a file whatever its parameters are.
+_OUTER = {"type": "object", "properties": {"parameters": parameters_schema()}}
+_WHOLE = whole_fields(scenario_json_schema())
 
 _SOURCE = re.compile(r"""^(?:[^#\n]*[{,])?[ \t]*["']?source["']?[ \t]*:""", re.MULTILINE)
 
@@ -48,19 +52,106 @@ def is_branch(path: str | Path) -> bool:
     return is_regular(path) and _SOURCE.search(read_text(path, MOST_YAML, "a scenario")) is not None
 
 
-def load_scenario(path: str | Path) -> Scenario:
+def load_scenario(
+    path: str | Path, seed: int | None = None, parameters: Mapping[str, Any] | None = None
+) -> Scenario:
     """A validated scenario.
+
+    Args:
+        path: the file.
+        seed: in place of the file's; it draws the parameters, which have the values that the file gives without one.
+        parameters: values or ranges in place of the file's, by name.
 
     Raises:
         InputError: names file, line, field and what was expected.
     """
-    with reading(path, "a scenario"):
-        return _scenario(path)
+    return ScenarioFile(path).scenario(seed, parameters)
 
 
-def _scenario(path: str | Path) -> Scenario:
-    file = YamlFile(path, scenario_json_schema(), "a scenario")
-    data = file.data
+class ScenarioFile:
+    """A scenario file, from which a scenario is drawn for each seed. It is valid without one, and at both ends of what
+    its parameters may be.
+
+    Args:
+        path: the file.
+        parameters: values or ranges in place of the file's, by name.
+
+    Raises:
+        InputError: names file, line, field and what was expected.
+
+    Attributes:
+        parameters: by name, as the file has them.
+    """
+
+    def __init__(self, path: str | Path, parameters: Mapping[str, Any] | None = None):
+        with reading(path, "a scenario"):
+            self._file = YamlFile(path, _OUTER, f"a scenario with {', '.join(scenario_json_schema()['required'])}")
+            self.parameters = parameters_of(self._file)
+            self._drawn_from = self._narrowed(parameters, self.parameters)
+            nominal = {name: one.value for name, one in self._drawn_from.items()}
+            _, used = fill(self._file, nominal)
+            if unused := [name for name in self.parameters if name not in used.values()]:
+                why = f"is not used; expected a field that is ${unused[0]}"
+                raise self._file.error(("parameters", unused[0]), why)
+            self._whole = {name for field, name in used.items() if field[-1] in _WHOLE}
+            self._nominal = self._scenario(nominal, scenario_json_schema())
+            for _ in self.ends():
+                pass
+
+    def scenario(self, seed: int | None = None, parameters: Mapping[str, Any] | None = None) -> Scenario:
+        """The scenario of a seed; None has each parameter as the file gives its value.
+
+        Raises:
+            InputError: an unknown parameter, or a value that its fields do not take.
+        """
+        one = self._nominal
+        if parameters or (self.parameters and seed is not None):
+            drawn_from = self._narrowed(parameters, self._drawn_from)
+            values = {
+                name: parameter.value if seed is None else parameter.draw(seed, whole=name in self._whole)
+                for name, parameter in drawn_from.items()
+            }
+            one = self._scenario(values, scenario_json_schema() if parameters else None)
+        return one if seed is None else replace(one, seed=seed)
+
+    def ends(self) -> Iterator[Scenario]:
+        """The scenario with all parameters at their least, at their most, and at each further choice.
+
+        Raises:
+            InputError: a field does not take the value.
+        """
+        ends = {name: one.ends for name, one in self._drawn_from.items()}
+        for k in range(max(map(len, ends.values()), default=0)):
+            yield self._scenario({name: some[k % len(some)] for name, some in ends.items()}, scenario_json_schema())
+
+    def _narrowed(self, given: Mapping[str, Any] | None, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+        if not isinstance(given, Mapping | None):
+            raise InputError(f"expected values by name, got {shown(given)}", field="parameters")
+        for name in given or {}:
+            if name not in parameters:
+                known = f"one of {', '.join(parameters)}" if parameters else "none, for the scenario has none"
+                hint = did_you_mean(name, parameters)
+                raise InputError(f"no parameter {shown(name)}{hint}; expected {known}", field="parameters")
+        return {
+            name: one.narrowed(given[name], f"parameters.{name}") if given and name in given else one
+            for name, one in parameters.items()
+        }
+
+    def _scenario(self, values: dict[str, Value], schema: dict[str, Any] | None) -> Scenario:
+        data, used = fill(self._file, values)
+        try:
+            return replace(_scenario(self._file.with_data(data, schema)), drawn=values)
+        except InputError as error:
+            of = [name for field, name in used.items() if error.field and dotted(field).startswith(error.field)]
+            if not of:
+                raise
+            told = ", ".join(f"${name} is {values[name]}" for name in dict.fromkeys(of))
+            raise InputError(f"{error.message}, where {told}", file=error.file, line=error.line,
+                             field=error.field) from None  # fmt: skip
+
+
+def _scenario(file: YamlFile) -> Scenario:
+    path, data = file.path, file.data
     ego = data["ego"]
     if "trajectory" in ego and ("goal" in ego or "via" in ego):
         raise file.error(("ego", "trajectory"), "a trajectory takes the place of goal and via, expected one of the two")
@@ -84,7 +175,7 @@ def _scenario(path: str | Path) -> Scenario:
         file,
         (),
         Scenario,
-        name=Path(path).stem,
+        name=path.stem,
         map=_map_path(file),
         seed=data.get("seed", 0),
         duration_s=data["duration_s"],
@@ -94,7 +185,7 @@ def _scenario(path: str | Path) -> Scenario:
         events=tuple(_event(file, i, names) for i in range(len(data.get("events", ())))),
         traffic=made(file, ("traffic",), TrafficSpec, **_with_manners(data.get("traffic", {}))),
         criteria=tuple(made(file, ("criteria", i), Criterion, **c) for i, c in enumerate(data.get("criteria", ()))),
-        file=Path(path),
+        file=path,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from uniscene_sim.control import MANNERS
@@ -9,8 +10,9 @@ from uniscene_sim.edit import BEHAVIOURS
 from uniscene_sim.layout import WEATHERS
 from uniscene_sim.limits import bounds
 from uniscene_sim.scenario import AGENT_CLASSES, CRITERION_KINDS, ActionKind, TriggerKind
+from uniscene_sim.scenario_files.parameters import PARAMETER_NAME, parameters_schema
 
-__all__ = ["edit_json_schema", "scenario_json_schema"]
+__all__ = ["edit_json_schema", "scenario_file_schema", "scenario_json_schema", "whole_fields"]
 
 
 def _object(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -100,8 +102,38 @@ def edit_json_schema() -> dict[str, Any]:
     }
 
 
+def scenario_file_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of scenario files as they are written: numbers and texts may be `$name`."""
+    named = {"type": "string", "pattern": f"^{PARAMETER_NAME}$", "description": "a name of `parameters`"}
+
+    def written(schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [written(one) for one in schema]
+        if not isinstance(schema, dict):
+            return schema
+        if schema.get("type") in ("number", "integer") or "enum" in schema:
+            return {"anyOf": [schema, named]}
+        return {key: inner if key in ("if", "const") else written(inner) for key, inner in schema.items()}
+
+    schema: dict[str, Any] = written(scenario_json_schema())
+    schema["properties"]["seed"] = bounds.SEED.schema
+    schema["properties"]["parameters"] = parameters_schema()
+    return schema
+
+
+def whole_fields(schema: Any) -> frozenset[str]:
+    """Names of fields that are whole numbers."""
+    if not isinstance(schema, dict | list):
+        return frozenset()
+    inner = schema.values() if isinstance(schema, dict) else schema
+    found = frozenset().union(*map(whole_fields, inner))
+    fields = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    return found | {name for name, one in fields.items() if one.get("type") == "integer"}
+
+
+@cache
 def scenario_json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of scenario files."""
+    """JSON Schema (draft 2020-12) of scenario files whose parameters have values."""
     text, place, point, trajectory, spawn, agent = _TEXT, _PLACE, _POINT, _trajectory(), _spawn(), _agent()
     anywhere = _object({"random": {"const": True, "description": "chosen by the seed"}}, ("random",))
     vehicle = _object({name: bound.schema for name, bound in bounds.EGO_VEHICLE.items()} | {"name": text})

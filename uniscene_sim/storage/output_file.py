@@ -55,7 +55,7 @@ class Outputs:
 
         Args:
             path: of the file; a link there will be replaced.
-            field: option that named it.
+            field: argument that named it.
 
         Raises:
             InputError: it cannot be written, or something else than a file stands there.
@@ -73,7 +73,7 @@ class Outputs:
         Args:
             path: of the folder, made if missing.
             names: of the files, as far as they are known: what stands in their way is told at once.
-            field: option that named it.
+            field: argument that named it.
 
         Raises:
             InputError: it cannot be written, or something else than a file stands at one of the names.
@@ -130,7 +130,7 @@ class Outputs:
         _require_replaceable(path, field)
         place = path.parent.resolve() / path.name
         if place in self._taken:
-            raise InputError("is to be written twice, expected a name for each file", file=path, field=field)
+            raise InputError("is to be written twice, expected a name for each file", file=path, argument=field)
         self._taken.add(place)
 
     def _make(self, folder: Path, field: str | None) -> None:
@@ -162,7 +162,7 @@ def output_file(path: str | Path, field: str | None = None) -> Iterator[Path]:
 
     Args:
         path: of the file, in a folder that exists; a link there is replaced.
-        field: option that named it.
+        field: argument that named it.
 
     Raises:
         InputError: it cannot be written, or something else than a file stands there.
@@ -204,7 +204,7 @@ def told(path: str | Path, field: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", file=path, field=field) from error
+        raise InputError(f"cannot be written: {error.strerror or error}", file=path, argument=field) from error
 
 
 @contextmanager
@@ -270,10 +270,10 @@ def _check_name(path: Path, field: str | None) -> None:
     """Refuse a path that no file can have here."""
     try:
         if b"\0" in os.fsencode(path):
-            raise InputError("holds a null character, expected a name of a file", file=path, field=field)
+            raise InputError("holds a null character, expected a name of a file", file=path, argument=field)
     except UnicodeEncodeError:
         raise InputError(
-            "is no name of a file in this locale, expected other characters", file=path, field=field
+            "is no name of a file in this locale, expected other characters", file=path, argument=field
         ) from None
 
 
@@ -287,7 +287,8 @@ def _require_replaceable(path: Path, field: str | None) -> None:
         return
     if stat.S_ISLNK(found) and not os.readlink(path).startswith("/proc/") and (not path.exists() or path.is_file()):
         return
-    raise InputError(f"is {_kind(path)}, expected the name of a new file or of one to replace", file=path, field=field)
+    why = f"is {_kind(path)}, expected the name of a new file or of one to replace"
+    raise InputError(why, file=path, argument=field)
 
 
 def _kind(path: Path) -> str:

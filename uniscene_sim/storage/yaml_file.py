@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from uniscene_sim.storage.input_file import MIB, read_text
 from uniscene_sim.storage.schema_errors import first_error
 from uniscene_sim.storage.yaml_bounds import check_bounds
 
-__all__ = ["MOST_YAML", "YamlFile"]
+__all__ = ["MOST_YAML", "YamlFile", "dotted"]
 
 #: libyaml's where it is compiled in: ten times as fast, which long trajectories need.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -54,13 +55,24 @@ class YamlFile:
             problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
             raise InputError(f"not valid YAML: {problem}; expected {what}", file=path, line=line) from None
         self._refuse_strange(self.data, ())
+        self._require(schema)
+
+    def with_data(self, data: Any, schema: dict[str, Any] | None = None) -> YamlFile:
+        """The file with other values in the same places, validated if there is a schema for them."""
+        other = copy(self)
+        other.data = data
+        if schema is not None:
+            other._require(schema)
+        return other
+
+    def _require(self, schema: dict[str, Any]) -> None:
         if found := first_error(self.data, schema):
             raise self.error(found.field, found.message)
 
     def error(self, field: tuple[str | int, ...], message: str) -> InputError:
         """An error at a field, given as keys and indices from the root."""
         line = next((self._lines[field[:n]] for n in range(len(field), -1, -1) if field[:n] in self._lines), None)
-        return InputError(message, file=self.path, line=line, field=_dotted(field) or None)
+        return InputError(message, file=self.path, line=line, field=dotted(field) or None)
 
     def _keep_lines(self, node: yaml.Node, field: tuple[str | int, ...]) -> None:
         self._lines.setdefault(field, node.start_mark.line + 1)
@@ -124,6 +136,7 @@ def _unreadable(
             yield from _unreadable(loader, value, (*field, i))
 
 
-def _dotted(field: tuple[str | int, ...]) -> str:
+def dotted(field: tuple[str | int, ...]) -> str:
+    """A field, as keys and indices from the root, as messages give it."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in field)
     return text.removeprefix(".")

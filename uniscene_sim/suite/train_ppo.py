@@ -69,13 +69,12 @@ def train_policies(tasks: Mapping[str, Mapping[str, Any]], recipe: PpoRecipe, ou
 
 def _train(name: str, settings: Mapping[str, Any], recipe: PpoRecipe) -> tuple[list[str], list[int], dict[str, Any]]:
     """Keys of the observation, sizes of the layers and tensors of a policy."""
-    import gymnasium
     import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-    from uniscene_sim.env.sb3 import Sb3VecEnv
+    from uniscene_sim.env.adapters.stable_baselines3 import UniSceneVecEnv
 
     class Bar(BaseCallback):
         """Shows steps, and the success of the last 100 episodes."""
@@ -91,14 +90,13 @@ def _train(name: str, settings: Mapping[str, Any], recipe: PpoRecipe) -> tuple[l
 
         def _on_rollout_end(self) -> None:
             self._recent = self._recent[-100:]
-            self._bar.set_postfix(success=f"{np.mean(self._recent or [0.0]):.2f}")
+            self._bar.set_postfix(success=f"{np.mean(self._recent or [False]):.2f}")
 
         def _on_training_end(self) -> None:
             self._bar.close()
 
     torch.set_num_threads(1)
-    worlds = Sb3VecEnv(gymnasium.make_vec("UniScene-v0", recipe.worlds, autoreset_mode="SameStep", **settings))
-    env = VecNormalize(VecMonitor(worlds), gamma=recipe.discount)
+    env = VecNormalize(VecMonitor(UniSceneVecEnv(recipe.worlds, **settings)), gamma=recipe.discount)
     env.seed(recipe.seed)
     model = PPO(
         "MultiInputPolicy",
@@ -112,7 +110,8 @@ def _train(name: str, settings: Mapping[str, Any], recipe: PpoRecipe) -> tuple[l
         seed=recipe.seed,
     )
     model.learn(recipe.steps, callback=Bar())
-    keys = list(model.policy.features_extractor.extractors)
+    extractor: Any = model.policy.features_extractor
+    keys: list[str] = list(extractor.extractors)
     statistics = [env.obs_rms[key] for key in keys]
     tensors = {
         "mean": np.concatenate([s.mean.ravel() for s in statistics]),
@@ -120,8 +119,8 @@ def _train(name: str, settings: Mapping[str, Any], recipe: PpoRecipe) -> tuple[l
     }
     # What hardly varied in training would be blown up beyond half precision.
     tensors["scale"] = np.minimum(tensors["scale"], 1e3)
-    linear = [layer for layer in (*model.policy.mlp_extractor.policy_net, model.policy.action_net)
-              if isinstance(layer, torch.nn.Linear)]  # fmt: skip
+    hidden: Any = model.policy.mlp_extractor.policy_net
+    linear = [layer for layer in (*hidden, model.policy.action_net) if isinstance(layer, torch.nn.Linear)]
     for k, layer in enumerate(linear):
         tensors[f"weight_{k}"] = layer.weight.detach().numpy()
         tensors[f"bias_{k}"] = layer.bias.detach().numpy()

@@ -1,10 +1,15 @@
-"""The ego: its state, and how a path is followed; `world.physics` moves it."""
+"""The ego: its state, and how a path is followed; `world.physics` moves it.
+
+On roads that bend gently it steers by pure pursuit. That cuts sharp bends, and swings wide where they end, so there it
+steers by the law of Stanley (Hoffmann et al. 2007, "Autonomous automobile trajectory tracking for off-road driving",
+section III): wheels along the path, and towards it by the distance from it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import atan2, cos, hypot, sin
+from math import atan2, cos, hypot, sin, tan
 
 import numpy as np
 
@@ -13,12 +18,18 @@ from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.geometry import Pose, wrap_angle
 from uniscene_sim.layout import EgoVehicle, LayoutFrame
 from uniscene_sim.maps.static_map import Surface
+from uniscene_sim.world.path_columns import YAW, X, Y
 from uniscene_sim.world.physics import VehicleParameters, track_trajectory
 
-__all__ = ["EgoState", "follow_trajectory", "pose_on_ground", "pure_pursuit", "remaining_trajectory"]
+__all__ = ["EgoState", "follow_trajectory", "pose_on_ground", "pure_pursuit", "remaining_trajectory", "steer_along"]
 
 _STAND_S = 5.0
 _AHEAD_S = 10.0
+_GENTLE_RAD, _SHARP_RAD = 0.25, 0.5  # a bend within reach below the one is gentle, above the other sharp
+_GUIDED_SHARE = 0.8  # of the wheelbase: where the path leads a car, so that it needs the least room in bends
+_WHEELS_S = 0.2  # until wheels have turned
+_TOWARDS_PER_S = 1.5  # speed towards the path for each metre beside it
+_CRAWL_MPS = 2.0
 
 
 def remaining_trajectory(rows: Sequence[tuple[float, float, float]] | np.ndarray, now_s: float) -> Trajectory:
@@ -71,11 +82,50 @@ def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) 
         at: the point nearest to the ego.
         vehicle: whose wheelbase counts.
     """
-    ahead = path[min(at + round(4.0 + 0.7 * ego.speed), len(path) - 1)]
+    ahead = path[min(at + _reach_m(ego), len(path) - 1)]
     dx, dy = ahead[0] - ego.pose.x, ahead[1] - ego.pose.y
     reach = max(hypot(dx, dy), 1.0)
     alpha = float(wrap_angle(atan2(dy, dx) - ego.pose.yaw))
     return atan2(2 * vehicle.wheelbase_m * sin(alpha), reach)
+
+
+def steer_along(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> float:
+    """Front-wheel angle, rad, that follows a path: `pure_pursuit`, but for sharp bends.
+
+    Args:
+        ego: now.
+        path: (R, 10), see `world.path_columns`.
+        at: the point nearest to the ego.
+        vehicle: whose wheelbase counts.
+    """
+    bend = float(np.ptp(path[max(at - 3, 0) : at + _reach_m(ego) + 1, YAW]))
+    share = min(max((bend - _GENTLE_RAD) / (_SHARP_RAD - _GENTLE_RAD), 0.0), 1.0)
+    gentle = pure_pursuit(ego, path, at, vehicle)
+    return gentle if share == 0.0 else (1.0 - share) * gentle + share * _stanley(ego, path, at, vehicle)
+
+
+def _reach_m(ego: EgoState) -> int:
+    return round(4.0 + 0.7 * ego.speed)
+
+
+def _stanley(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> float:
+    """Front-wheel angle, rad, that leads a point between the axles along a path, from where it will be once the wheels
+    have turned."""
+    base, guided = vehicle.wheelbase_m, _GUIDED_SHARE * vehicle.wheelbase_m
+    way = ego.speed * _WHEELS_S
+    turn = way * tan(ego.steer) / base
+    yaw, between = ego.pose.yaw + turn, ego.pose.yaw + 0.5 * turn
+    x = ego.pose.x + way * cos(between) + guided * cos(yaw)
+    y = ego.pose.y + way * sin(between) + guided * sin(yaw)
+    low = max(at - 3, 0)
+    near = path[low : at + 12]
+    k = low + int(np.argmin(np.hypot(near[:, X] - x, near[:, Y] - y)))
+    along = cos(path[k, YAW]) * (x - path[k, X]) + sin(path[k, YAW]) * (y - path[k, Y])
+    following = path[min(max(k + (1 if along > 0.0 else -1), 0), len(path) - 1)]
+    on_x, on_y, on_yaw = path[k, [X, Y, YAW]] + min(abs(along), 1.0) * (following - path[k])[[X, Y, YAW]]
+    left = cos(on_yaw) * (y - on_y) - sin(on_yaw) * (x - on_x)
+    heading = float(wrap_angle(on_yaw - yaw)) - atan2(_TOWARDS_PER_S * left, max(ego.speed, _CRAWL_MPS))
+    return atan2(base * tan(min(max(heading, -1.2), 1.2)), guided)
 
 
 def follow_trajectory(trajectory: Trajectory, layout: LayoutFrame, driven_s: float = 0.0) -> Control:

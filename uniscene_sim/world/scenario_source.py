@@ -28,7 +28,7 @@ from uniscene_sim.scenario import Scenario
 from uniscene_sim.scenario_files.read import find_scenario, is_branch, load_scenario
 from uniscene_sim.storage.input_file import reading
 from uniscene_sim.world.bodies import MotionMode, project_to_path, write_agents
-from uniscene_sim.world.ego import pure_pursuit, remaining_trajectory
+from uniscene_sim.world.ego import remaining_trajectory, steer_along
 from uniscene_sim.world.episode.actions import BeginActions
 from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
 from uniscene_sim.world.episode.driven import driven_row, judged, with_controls
@@ -115,15 +115,23 @@ class ScenarioSource:
         return other
 
     @classmethod
-    def open(cls, what: str, seed: int | None = None) -> ScenarioSource:
-        """Of a scenario file, or of one of the library by its name; a file with `source` is a branch of a recording."""
+    def open(cls, what: str, seed: int | None = None, parameters: Mapping[str, Any] | None = None) -> ScenarioSource:
+        """Of a scenario file, or of one of the library by its name; a file with `source` is a branch of a recording.
+
+        Args:
+            what: name or path.
+            seed: in place of the file's; it draws the parameters, which have the values of the file without one.
+            parameters: values or ranges in place of the file's, by name.
+        """
         path = find_scenario(what)
         if is_branch(path):
+            if parameters:
+                raise InputError("a branch of a recording has none", field="parameters")
             branched: Any = load_plugin("source", "branch")
             return cast(ScenarioSource, branched.open(str(path), seed))
         with reading(path, "a scenario that can begin"):
-            scenario = load_scenario(path)
-            return cls(scenario, load_map(scenario.map), seed)
+            scenario = load_scenario(path, seed, parameters)
+            return cls(scenario, load_map(scenario.map))
 
     def hints(self, houses: Houses) -> list[str]:
         """What cannot happen in the scenario, and what nobody can see, a line each.
@@ -137,6 +145,11 @@ class ScenarioSource:
                  for name, row in self._rows.items()}  # fmt: skip
         hidden = hidden_agents(self.scenario, self.map, self._begin, moves, houses)
         return [*impossible_parts(*parts), *hidden]
+
+    @property
+    def drawn(self) -> Mapping[str, float | str]:
+        """Values of the scenario's parameters, by name."""
+        return self.scenario.drawn
 
     @property
     def title(self) -> str:
@@ -257,7 +270,7 @@ class ScenarioSource:
         return LazyLayouts(moments, self._frame)
 
     def driver_control(self, manners: Manners | None = None) -> Control | Trajectory:
-        """The built-in driver: steers by pure pursuit, keeps its distance by IDM, obeys lights, gives way to people.
+        """The built-in driver: steers by `ego.steer_along`, keeps its distance by IDM, obeys lights, yields to people.
 
         Args:
             manners: how it drives, in place of the scenario's `ego.manners`.
@@ -270,16 +283,20 @@ class ScenarioSource:
         if not self.map.lanes:
             return Control(0.0, -spec.vehicle.max_brake_mps2)
         path = state.paths[0, : state.counts[0]]
-        steer = pure_pursuit(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
+        steer = steer_along(state.ego, path, int(self._ego_s(state)), self.scenario.ego.vehicle)
+        return Control(steer, self._driver_accel(manners))
+
+    # --- stepping -------------------------------------------------------------------------------------------------
+
+    def _driver_accel(self, manners: Manners | None) -> float:
+        """Acceleration that the built-in driver chooses now, m/s2."""
+        state = self._state
         if manners is None:
-            return Control(steer, float(self._decisions(state).chosen[0]))
+            return float(self._decisions(state).chosen[0])
         bodies = state.bodies.copy()
         for name, value in asdict(manners).items():
             bodies[0][name] = value
-        chosen = decide(state.time_us, bodies, state.paths, state.counts, self._world.rules).chosen
-        return Control(steer, float(chosen[0]))
-
-    # --- stepping -------------------------------------------------------------------------------------------------
+        return float(decide(state.time_us, bodies, state.paths, state.counts, self._world.rules).chosen[0])
 
     def _decisions(self, state: WorldState) -> Decisions:
         """What all bodies decide now."""
@@ -387,7 +404,8 @@ class ScenarioSource:
     def _decide_slowly(self, state: WorldState) -> WorldState:
         """Decisions in Python: the window of the ego's route, bodies that enter or leave, lane changes, overtaking."""
         after = self._world.population.step(self._advance_route_window(state))
-        after = overtake(change_lanes(after, self._world.map, self.seed), self._world.map)
+        after = change_lanes(after, self._world.map, self.seed)
+        after = overtake(after, self._world.map, self._world.route)
         return _placed_bodies(after, state)
 
     def _advance_route_window(self, state: WorldState) -> WorldState:

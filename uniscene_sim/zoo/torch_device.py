@@ -23,7 +23,7 @@ def pick_device(name: str | None = None) -> torch.device:
         InputError: there is no such device.
     """
     if name and name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("no CUDA device here, expected cpu", field="--device")
+        raise InputError("no CUDA device here, expected cpu", argument="device")
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 

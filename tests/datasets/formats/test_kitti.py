@@ -78,7 +78,7 @@ def test_labelled_sweeps_become_windows(tmp_path):
 
 def test_without_labels_there_are_sweeps_alone(tmp_path):
     folder = odometry(tmp_path / "11", labels=False)
-    with pytest.raises(InputError, match="points have no classes, so there are no windows; expected --sweeps"):
+    with pytest.raises(InputError, match="points have no classes, so there are no windows; expected `sweeps`"):
         convert("kitti", folder, tmp_path / "data")
     assert len(convert("kitti", folder, tmp_path / "data", sweeps=True)) == 3
 

@@ -66,17 +66,17 @@ def convert(
     """
     if kind not in FORMATS:
         raise InputError(f"no format {shown(kind)}{did_you_mean(kind, FORMATS)}, expected one of {', '.join(FORMATS)}",
-                         field="--from")  # fmt: skip
+                         argument="kind")  # fmt: skip
     if not is_folder(folder):
-        raise InputError("is no folder, expected that of a recording", file=folder, field="--from")
+        raise InputError("is no folder, expected that of a recording", file=folder, argument="folder")
     if kind in _STREETS:
         return _street(_STREETS[kind](folder, held_out), kind, folder, data, held_out, every, sweeps)
     if sweeps:
-        raise InputError(f"{kind} has voxels and no sweeps; expected one of {', '.join(_STREETS)}", field="--sweeps")
+        raise InputError(f"{kind} has voxels and no sweeps; expected one of {', '.join(_STREETS)}", argument="sweeps")
     if kind in _DRIVES:
         if held_out:
             why = f"{kind} has no frames that are held out; expected another sequence in place"
-            raise InputError(why, field="--held-out")
+            raise InputError(why, argument="held_out")
         maker, read = _DRIVES[kind]
         scenes: Iterator[SceneFrames] = iter([SceneFrames(folder.resolve().name, maker, read(folder, every))])
     else:
@@ -101,7 +101,7 @@ def _street(
     street: SeenStreet, kind: str, folder: Path, data: Path, held_out: bool, every: int, sweeps: bool
 ) -> list[Path]:
     if not street.labelled and not sweeps:
-        raise InputError("points have no classes, so there are no windows; expected --sweeps, or labels/", file=folder)
+        raise InputError("points have no classes, so there are no windows; expected `sweeps`, or labels/", file=folder)
     for line in street.losses:
         warnings.warn(InputWarning(f"{folder}: {line}"), stacklevel=3)
     path = _target(data, kind, street.name, held_out)

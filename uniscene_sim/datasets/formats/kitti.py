@@ -56,7 +56,7 @@ def read_kitti_street(folder: Path, held_out: bool = False) -> SeenStreet:
     """
     if held_out:
         raise InputError(
-            "KITTI has no frames that are held out; expected another sequence in place", field="--held-out"
+            "KITTI has no frames that are held out; expected another sequence in place", argument="held_out"
         )
     if is_folder(folder / "velodyne_points"):
         return _raw(folder)

@@ -45,7 +45,7 @@ def read_nuscenes_occupancy(folder: Path, held_out: bool = False, every: int = 1
     """
     if held_out:
         why = "nuScenes-Occupancy does not say which scenes are held out; expected a folder of those alone"
-        raise InputError(why, field="--held-out")
+        raise InputError(why, argument="held_out")
     tables = find_tables(folder)
     if tables is None:
         raise InputError("expected nuScenes' tables v1.0-*/ in it or beside it, which have the poses", file=folder)

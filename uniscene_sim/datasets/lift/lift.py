@@ -69,14 +69,14 @@ def lift(
     """
     out = Path(out)
     with Outputs() as outputs:  # told before the drive is read
-        part = outputs.folder(out, FILES, "--out")
+        part = outputs.folder(out, FILES, "out")
         drive = read_recorded(folder, scene, frames)
         made = lifted_map(drive, reach_m)
         end_s = drive.end_s
         for line in (*drive.losses, f"what no beam reached within {reach_m:g} m is left empty, and the ground level"):
             warnings.warn(f"{folder}: {line}", InputWarning, stacklevel=2)
         made.save(part / FILES[0])
-        with told(out, "--out"):
+        with told(out, "out"):
             for name, replayed in ((FILES[1], False), (FILES[2], True)):
                 text = scenario_text(drive.used, FILES[0], end_s, replayed=replayed)
                 (part / name).write_text(text, encoding="utf-8")

@@ -109,7 +109,7 @@ def lift_recording(path: str | Path, out: str | Path, rounds: int = ROUNDS) -> P
     """
     out = Path(out)
     with Outputs() as outputs:
-        part = outputs.folder(out, (), "--out")
+        part = outputs.folder(out, (), "out")
         drive = OwnDrive(Recording.open(path))
         views, street = drive.views, drive.canvas()
         colours, seen, _ = lift_colours(street.canvas, views, drive.image, rounds)

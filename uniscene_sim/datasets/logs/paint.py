@@ -35,7 +35,7 @@ def paint_map(drive: LoggedDrive) -> PaintedMap:
     low = np.floor(path.min(axis=0) - _AROUND_M)
     shape = tuple(np.ceil((path.max(axis=0) + _AROUND_M - low) / _CELL_M).astype(int).tolist())
     if shape[0] * shape[1] > MOST_CELLS:
-        why = f"goes {np.ptp(path, axis=0).max():.0f} m far, too far for a painted map; expected one given by --map"
+        why = f"goes {np.ptp(path, axis=0).max():.0f} m far, too far for a painted map; expected a map that is given"
         raise InputError(why, field="map")
     require_memory(40 * shape[0] * shape[1], "the painted map")
     canvas = _Canvas(low, (shape[0], shape[1]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Edge", "Street", "street_graph"]
+__all__ = ["DRIVABLE", "Edge", "Street", "TownPlan", "street_graph"]
 
 _Ends = tuple[int, int, tuple[int, int]]  # two nodes, and which line of which axis joins them
 
@@ -49,14 +49,38 @@ class Edge:
     street: Street
 
 
-def street_graph(rng: np.random.Generator) -> tuple[np.ndarray, list[Edge]]:
-    """Positions of nodes (N, 2), m, and the streets between them: a grid, bent, rotated and thinned out."""
+@dataclass(frozen=True)
+class TownPlan:
+    """What streets of towns are like at least.
+
+    The default is for learned models: towns with corners and lanes as tight as they are anywhere, on which shipped
+    models were trained and tested, so that it must stay as it is, bit for bit. `DRIVABLE` is for those who drive.
+    """
+
+    corner_m: tuple[float, float] = (2.0, 6.0)  # least and greatest way around a corner, from one street to the next
+    turn_radius_m: float = 0.0  # least radius of turning lanes
+    lane_m: float = 0.0  # least width of lanes
+    lit: tuple[float, float] = (0.0, 0.8)  # least and greatest share of wide junctions with traffic lights
+    turning_places: bool = True  # at dead ends, in one move for small cars only
+
+
+#: Towns in which a car of any preset turns without touching a kerb, wherever lanes lead.
+DRIVABLE = TownPlan(corner_m=(4.0, 8.0), turn_radius_m=8.0, lane_m=3.0, lit=(0.8, 1.0), turning_places=False)
+
+
+def street_graph(rng: np.random.Generator, lane_m: float = 0.0) -> tuple[np.ndarray, list[Edge]]:
+    """Positions of nodes (N, 2), m, and the streets between them: a grid, bent, rotated and thinned out.
+
+    Args:
+        rng: what they are drawn with.
+        lane_m: least width of lanes.
+    """
     theme = _THEMES[int(rng.integers(len(_THEMES)))]
     low, high, bend, thin, dead_ends, kinds = theme
     extent = rng.uniform(300.0, 380.0)
     lines = [_lines(rng, extent, low, high) for _ in range(2)]
     nodes, index = _bent(rng, lines[0], lines[1], bend * rng.uniform(0.4, 1.0))
-    streets = [[_street(rng, kinds) for _ in line] for line in lines]
+    streets = [[_at_least(lane_m, _street(rng, kinds)) for _ in line] for line in lines]
     nx, ny = index.shape
     ends = [(index[i, j], index[i + 1, j], (1, j)) for i in range(nx - 1) for j in range(ny)]
     ends += [(index[i, j], index[i, j + 1], (0, i)) for i in range(nx) for j in range(ny - 1)]
@@ -117,6 +141,10 @@ def _street(rng: np.random.Generator, kinds: tuple[float, ...]) -> Street:
         return Street(1, lane, 0.0, (0.0, 0.0), verge, (0.0, 0.0), 19.4, middle, "solid")
     lanes, median = int(rng.integers(2, 4)), rng.uniform(1.5, 5.0)
     return Street(lanes, 3.5, median, (0.0, 0.0), rng.uniform(1.5, 3.0), (0.0, 0.0), 25.0, "solid" + yellow, "solid")
+
+
+def _at_least(lane_m: float, street: Street) -> Street:
+    return street if street.lane_m >= lane_m else replace(street, lane_m=lane_m)
 
 
 def _lines(rng: np.random.Generator, extent: float, low: float, high: float) -> np.ndarray:

@@ -14,26 +14,44 @@ import numpy as np
 
 from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.elements import Crossing, Lane, Signal, SignalProgram, StopLine
-from uniscene_sim.maps.towns.streets import Edge, Street, street_graph
+from uniscene_sim.maps.towns.streets import Edge, Street, TownPlan, street_graph
 from uniscene_sim.maps.vector.vector_map import VectorMap
 
-__all__ = ["make_town"]
+__all__ = ["build_town", "make_town"]
 
 _KERB_M = 0.15
 _STRAIGHT_RAD = 0.6  # turns below this count as straight on
 _CORNER_RAD = 2.6  # streets farther apart in angle than this have no corner between them
 
 
-def make_town(seed: int, height_m: float = 0.0) -> VectorMap:
-    """A town about 400 m across, the same for the same seed.
+def make_town(seed: int, height_m: float = 0.0, plan: TownPlan = TownPlan()) -> VectorMap:  # noqa: B008 - frozen
+    """A town about 400 m across, the same for the same seed and plan.
 
     Args:
         seed: of the town.
         height_m: of its ground, where it is flat; added to its hills, where it is not.
+        plan: what its streets are like at least; the default is that of learned models, `streets.DRIVABLE` is for
+            drives.
     """
     rng = np.random.default_rng([seed, 7])
-    places, edges = street_graph(rng)
-    return _TownBuilder(rng, seed, height_m).build(places, edges)
+    places, edges = street_graph(rng, plan.lane_m)
+    return _TownBuilder(rng, seed, height_m, plan).build(places, edges)
+
+
+def build_town(
+    rng: np.random.Generator, seed: int, places: np.ndarray, edges: list[Edge], plan: TownPlan, lit: frozenset[int]
+) -> VectorMap:
+    """The town of a street graph.
+
+    Args:
+        rng: what is drawn with it.
+        seed: in its name.
+        places: positions of nodes (N, 2), m.
+        edges: the streets between them.
+        plan: what its streets are like at least.
+        lit: the nodes that have traffic lights.
+    """
+    return _TownBuilder(rng, seed, plan=plan, lights=lit).build(places, edges)
 
 
 @dataclass(eq=False)
@@ -64,6 +82,8 @@ class _TownBuilder:
     rng: np.random.Generator
     seed: int
     height_m: float = 0.0
+    plan: TownPlan = TownPlan()  # noqa: RUF009 - frozen
+    lights: frozenset[int] | None = None  # nodes with traffic lights; None draws them
     lanes: list[dict[str, Any]] = field(default_factory=list)
     crossings: list[Crossing] = field(default_factory=list)
     stops: list[StopLine] = field(default_factory=list)
@@ -79,7 +99,7 @@ class _TownBuilder:
             (rng.uniform(0.5, 3.0) if hilly else 0.0, rng.uniform(0, 2 * np.pi), rng.uniform(180.0, 420.0),
              rng.uniform(0, 2 * np.pi)) for _ in range(3)
         ]  # fmt: skip
-        self.lit, self.corner = rng.uniform(0.0, 0.8), rng.uniform(2.0, 6.0)
+        self.lit, self.corner = rng.uniform(*self.plan.lit), rng.uniform(*self.plan.corner_m)
         arms: list[list[tuple[float, int, int]]] = [[] for _ in places]
         for k, edge in enumerate(edges):
             for end, node in ((0, edge.a), (1, edge.b)):
@@ -119,8 +139,13 @@ class _TownBuilder:
             left, right = edges[k].street.outside(1 - end), edges[q].street.outside(other)
             if between < _CORNER_RAD:
                 c, s = np.cos(between), np.sin(between)
-                cuts[i] = max(cuts[i], (right + left * c) / s + self.corner)
-                cuts[(i + 1) % n] = max(cuts[(i + 1) % n], (left + right * c) / s + self.corner)
+                # The lane next to the corner turns with a radius of at least that of the plan.
+                least = 0.0
+                if self.plan.turn_radius_m:
+                    edge = max(edges[k].street.drive_edge(0), edges[q].street.drive_edge(0))
+                    least = (self.plan.turn_radius_m + edge) / np.tan(0.5 * between)
+                cuts[i] = max(cuts[i], (right + left * c) / s + self.corner, least)
+                cuts[(i + 1) % n] = max(cuts[(i + 1) % n], (left + right * c) / s + self.corner, least)
         return cuts
 
     # --- lanes ----------------------------------------------------------------------------------------------------
@@ -241,7 +266,7 @@ class _TownBuilder:
 
     def _dead_end(self, street_end: _StreetEnd, node: int) -> None:
         """A turning place at the end of slow streets; other streets lead out of the map."""
-        if street_end.street.speed_mps > 15.0 or self.rng.random() < 0.4:
+        if street_end.street.speed_mps > 15.0 or self.rng.random() < 0.4 or not self.plan.turning_places:
             return
         self._connect(street_end.ingoing[0], street_end.outgoing[0], node, 4.0)
         wide = street_end.street.drive_edge(0)
@@ -323,7 +348,7 @@ class _TownBuilder:
     def _traffic_control(self, street_ends: list[_StreetEnd], node: int) -> None:
         """Add crossings, and traffic lights or stop signs."""
         wide = sum(m.street.lanes for m in street_ends) > 4
-        lit = self.rng.random() < (self.lit if wide else 0.3 * self.lit)
+        lit = self.rng.random() < (self.lit if wide else 0.3 * self.lit) if self.lights is None else node in self.lights
         main = max(m.street.lanes * 10 + m.street.speed_mps for m in street_ends)
         ruled: dict[int, int] = {}
         for i, street_end in enumerate(street_ends):

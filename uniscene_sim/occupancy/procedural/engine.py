@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 
@@ -36,15 +37,19 @@ _idle: list[tuple[np.ndarray, np.ndarray]] = []
 @contextmanager
 def _scratch() -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Materials and masks of a tile's cells, with any content."""
-    shape = (TILE_CELLS, TILE_CELLS, BLOCKS_Z * BLOCK_CELLS)
     try:
         volume = _idle.pop()
     except IndexError:
-        volume = np.empty(shape, np.uint8), np.empty(shape, np.uint64)
+        volume = _volume()
     try:
         yield volume
     finally:
         _idle.append(volume)
+
+
+def _volume() -> tuple[np.ndarray, np.ndarray]:
+    shape = (TILE_CELLS, TILE_CELLS, BLOCKS_Z * BLOCK_CELLS)
+    return np.empty(shape, np.uint8), np.empty(shape, np.uint64)
 
 
 class ProceduralOccupancy:
@@ -59,8 +64,16 @@ class ProceduralOccupancy:
     def __init__(self, static_map: StaticMap, seed: int):
         self.cache_key = source_key(__name__, type(static_map).__module__)  # ground and paint are the map's
         self.map, self.seed = static_map, seed
-        self._objects = plan_map(static_map, seed)
-        self._reach = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
+
+    @cached_property
+    def _objects(self) -> np.ndarray:
+        """Planned with the first tile: who observes no sensor needs none, and another town each episode."""
+        return plan_map(self.map, self.seed)
+
+    @cached_property
+    def _reach(self) -> np.ndarray:
+        reach: np.ndarray = 0.6 * np.hypot(self._objects["length"], self._objects["width"]) + 1.0
+        return reach
 
     def tile(self, ix: int, iy: int) -> Tile:
         """The tile at [64 ix, 64 iy), made anew at each call."""
@@ -69,8 +82,12 @@ class ProceduralOccupancy:
             draw_objects(material, mask, site.x0, site.y0, site.base, self.objects(site.x0, site.y0))
             return site.tile()
 
+    def site(self, ix: int, iy: int) -> Site:
+        """A tile's ground, bridges and what the map holds as solids, in cells of its own."""
+        return self._site(ix, iy, *_volume())
+
     def _site(self, ix: int, iy: int, material: np.ndarray, mask: np.ndarray) -> Site:
-        """A tile's ground, bridges and what the map holds as solids, in the volume that is given."""
+        """The site in the volume that is given."""
         x0, y0 = ix * TILE_M, iy * TILE_M
         surface = self.map.surface
         ground = surface.ground(x0, y0, GROUND_SAMPLES, GROUND_STEP_M)

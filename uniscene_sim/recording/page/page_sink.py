@@ -58,6 +58,6 @@ class PageSink:
         (path,) = self._recording.close(outcome, tiles)
         page = page_of(Recording.open(path), progress=True)
         path.unlink()
-        with told(_PAGE, "--out"):
+        with told(_PAGE, "out"):
             (self.out / _PAGE).write_bytes(page)
         return [self.out / _PAGE]

@@ -16,6 +16,7 @@ __all__ = ["random_place", "random_route", "safe_start_mps"]
 _DEAD_END_M = 80.0  # least length of road beyond the end of the route: traffic queues at a dead end
 _BEHIND_M = 8.0  # least length of road behind the start
 _SIDE_M = 0.3  # least gap between the ego's body and the borders of its lane
+_LINE_M = 0.5  # least distance of the ego's body from stop lines
 _TRIES = 400
 _SLOWS_MPS2 = 1.5
 
@@ -30,12 +31,16 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> LanePl
     ends = np.cumsum([lane.length for lane in lanes])
     room = (scenario.ego.route_m or 0.0) + _DEAD_END_M
     needed = scenario.ego.vehicle.width_m + 2 * _SIDE_M
+    middle, half = scenario.ego.vehicle.rear_axle_to_centre_m, 0.5 * scenario.ego.vehicle.length_m + _LINE_M
+    rear, front = half - middle, half + middle
     longest = 0.0
     for attempt in range(_TRIES if len(lanes) else 0):
         at = unit_hash(seed, 21, attempt) * ends[-1]
         k = int(np.searchsorted(ends, at, side="right"))
         lane, s = lanes[k], float(at - (ends[k] - lanes[k].length))
         if (s < _BEHIND_M and not lane.predecessors) or np.interp(s, lane.s, lane.width) < needed:
+            continue
+        if any(line.lane == lane.index and s - rear < line.s_m < s + front for line in vector_map.stop_lines):
             continue
         ahead = len(random_route(vector_map, lane.index, s, seed, room)) - 1.0
         if ahead >= np.floor(room):

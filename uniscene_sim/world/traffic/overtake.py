@@ -26,17 +26,18 @@ _PERIOD_US = 200_000
 _HORIZON_M = 100.0
 _CHAIN_M = 30.0  # obstacles this near to each other are passed in one go
 _NEAREST_M = 9.0  # to the first obstacle, still enough to bend aside
-_BEND_M = 24.0
+_BEND_M = 24.0  # least length of the bends out and back
 _MOST_ASIDE_M = 4.6
 _CLEAR_M = {AgentClass.BICYCLE: 1.2, AgentClass.PEDESTRIAN: 1.2, AgentClass.TRAFFIC_CONE: 0.4, AgentClass.BARRIER: 0.4}
 _CLEAR_CAR_M = 0.7
 _LATERAL_MPS2 = 2.2
+_BENT_M = 0.02  # a path this far from the route is bent
 _RIDES_MPS = 2.0  # a slower cyclist is waiting
 
 
-def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
+def overtake(state: WorldState, vector_map: StaticMap, route: np.ndarray) -> WorldState:
     """The state with paths bent around slow or standing bodies where the way past is free; each vehicle checks
-    five times a second."""
+    five times a second. The ego checks again before it moves out, and stays on its route (R, 10) if the way is not."""
     if state.time_us % _PERIOD_US:
         return state
     bodies = state.bodies
@@ -56,11 +57,35 @@ def overtake(state: WorldState, vector_map: StaticMap) -> WorldState:
     movers, slow = np.flatnonzero(drives & ~changes), np.flatnonzero(stands | rides)
     x, y = bodies["x"], bodies["y"]
     near = np.hypot(x[movers, None] - x[slow], y[movers, None] - y[slow]) < _HORIZON_M
+    state = _checked_again(state, route, {int(j) for j in slow})
     # Ambient traffic passes cyclists by changing lanes, the ego keeps to its route.
     near &= stands[slow] | ~bodies["ambient"][movers, None]
     for k in np.flatnonzero(near.any(axis=1)):
         state = _overtake_one(state, vector_map, int(movers[k]), slow[near[k]])
     return state
+
+
+def _checked_again(state: WorldState, route: np.ndarray, obstacles: set[int]) -> WorldState:
+    """The state with the ego's path as its route is, if it has not moved out yet and the way past is no longer free."""
+    me, n = state.bodies[0], int(state.counts[0])
+    if me["aside"] <= 0 or me["mode"] != MotionMode.TRAFFIC:
+        return state
+    straight = route[state.route_at : state.route_at + n]
+    bent = np.hypot(*(state.paths[0, : len(straight), : Y + 1] - straight[:, : Y + 1]).T) > _BENT_M
+    begin = float(np.argmax(bent))
+    if not bent.any() or len(straight) < n or me["s"] + 0.5 * me["length"] > begin:
+        return state
+    here, pace = int(max(me["s"], 0)), max(0.7 * _wanted_mps(me, straight[0]), 3.0)
+    if _gap_is_free(state, 0, straight, here, begin, float(me["aside"]), pace, obstacles):
+        return state
+    bodies, paths = state.bodies.copy(), state.paths.copy()
+    bodies[0]["aside"], paths[0, :n] = 0.0, straight
+    return replace(state, bodies=bodies, paths=paths)
+
+
+def _wanted_mps(me: np.ndarray, at: np.ndarray) -> float:
+    """Speed of a body on a free road at a point (10,) of its path."""
+    return float(me["speed_factor"]) * min(float(me["desired"]), float(at[LIMIT]))
 
 
 class _Obstacle(NamedTuple):
@@ -86,8 +111,7 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         across = float(np.sqrt(max(1.0 - turn * turn, 0.0)))
         half_long = 0.5 * (other["length"] * turn + other["width"] * across)
         half_wide = 0.5 * (other["length"] * across + other["width"] * turn)
-        wanted = float(me["speed_factor"]) * min(float(me["desired"]), float(path[here, LIMIT]))
-        if s - half_long < front or other["speed"] > 0.6 * wanted:
+        if s - half_long < front or other["speed"] > 0.6 * _wanted_mps(me, path[here]):
             continue
         if abs(left) - half_wide > 0.5 * me["width"] + 0.3:
             continue
@@ -107,8 +131,9 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         return state
     if vector_map.left_hand_traffic:
         return state
-    wanted = float(me["speed_factor"]) * min(float(me["desired"]), float(path[here, LIMIT]))
+    wanted = _wanted_mps(me, path[here])
     pace = max(0.7 * wanted, 3.0)
+    bend = max(_BEND_M, wanted * float(np.sqrt(6.0 * aside / _LATERAL_MPS2)))  # which can be driven without braking
     if speed > 0:
         # A moving body is passed later, where there is an adjacent lane for long enough.
         lane = vector_map.lanes[int(path[here, LANE])] if path[here, LANE] >= 0 else None
@@ -116,22 +141,22 @@ def _overtake_one(state: WorldState, vector_map: StaticMap, i: int, near: np.nda
         if not beside or pace < speed + 1.5:
             return state
         last = front + 1.4 * (last + 8.0 - front) * pace / (pace - speed)
-    begin = max(first - 2.0 - _BEND_M, float(me["s"]))
+    begin = max(first - 2.0 - bend, float(me["s"]))
     into = max(first - 2.0 - begin, 6.0)
     if into < np.sqrt(6.0 * aside * turning_radius_m(float(me["length"]))):
         return state  # sharper than it turns
     out = last + 2.0 + 0.5 * float(me["length"])
-    end = out + _BEND_M
+    end = out + bend
     if end + 5 >= n or end - front > 250.0:
         return state
     span = path[here : int(end) + 1]
     if span[:, JUNCTION].any() or (speed > 0 and span[:, CROSSING].any()):
         return state
     k = np.arange(n, dtype=float)
-    share = _smooth((k - begin) / into) * (1.0 - _smooth((k - out) / _BEND_M))
+    share = _smooth((k - begin) / into) * (1.0 - _smooth((k - out) / bend))
     bent = _shifted_path(path[:n], aside * share)
     if not _on_road(vector_map, bent, here, int(end), float(me["width"]), share) or not _gap_is_free(
-        state, i, path[:n], here, end, pace, {int(j) for j in near}
+        state, i, path[:n], here, begin, end, pace, {int(j) for j in near}
     ):
         return state
     bodies, paths = state.bodies.copy(), state.paths.copy()
@@ -171,10 +196,18 @@ def _on_road(vector_map: StaticMap, bent: np.ndarray, low: int, high: int, width
 
 
 def _gap_is_free(
-    state: WorldState, i: int, path: np.ndarray, here: int, end: float, pace: float, obstacles: set[int]
-) -> bool:  # fmt: skip
-    """Whether the room beside the lane stays free while it is used."""
+    state: WorldState,
+    i: int,
+    path: np.ndarray,
+    here: int,
+    begin: float,
+    end: float,
+    pace: float,
+    obstacles: set[int],
+) -> bool:
+    """Whether the room beside the lane stays free while it is used, from `begin` to `end` on the path."""
     me = state.bodies[i]
+    moves_out_s = max(begin - float(me["s"]), 0.0) / max(float(me["speed"]), 3.0)
     takes_s = (end - me["s"]) / max(0.5 * (pace + float(me["speed"])), 2.0)
     for j, other in enumerate(state.bodies):
         if j == i or j in obstacles or other["mode"] in (MotionMode.ABSENT, MotionMode.STATIC):
@@ -202,6 +235,7 @@ def _gap_is_free(
                 return False
         elif s < me["s"]:
             gap = me["s"] - s - 0.5 * (me["length"] + other["length"])
+            gap -= max(float(other["speed"] - me["speed"]), 0.0) * moves_out_s  # once we move out
             if gap < 4.0 or idm(other, max(other["speed"], 1.0), gap, max(me["speed"], 3.0)) < -2.0:
                 return False
         elif s < end and (s - me["s"] < 12.0 or other["speed"] < 0.5 * pace):

@@ -19,6 +19,8 @@ _STATIC, _ABSENT = MotionMode.STATIC, MotionMode.ABSENT
 _SIGN, _RED, _YELLOW = StopLineState.SIGN, StopLineState.RED, StopLineState.YELLOW
 _SWERVE_M = 8.0
 _CHANGE_M = 10.0  # that a vehicle at the end of its lane keeps to change to the next one
+_MERGE_MPS2, _MERGE_HARD_MPS2 = 3.0, 5.0  # braking before a lane ends, and the hardest
+_BRUSHES_MPS = 3.0
 _QUEUES_MPS = 3.5  # a slower vehicle counts as standing in a queue
 
 
@@ -120,6 +122,10 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
             continue
         to_go = q - me.s
         mine = path[q, LANE_S] - to_go
+        # After a long wait a smaller gap will do, for which the other one brakes harder.
+        wants, brakes = (0.5, 10.0) if me.wait < PATIENCE_S else (0.2, 14.0)
+        # How fast it can be where it changes, squared.
+        then = min(max(limit, 3.0) ** 2, me.speed**2 + 2.0 * me.accel_mps2 * max(to_go, 0.0))
         for j in range(bodies.size):
             other = bodies[j]
             if j == i or (other.mode != _TRAFFIC and other.mode != _CONSTANT):
@@ -132,10 +138,11 @@ def _merge_accel(i, bodies, paths, counts, at, limit):
             if gap >= 0.0:
                 worst = min(worst, max(idm(me, max(limit, 3.0), max(clear, 0.5), other.speed), -3.0))
             elif (
-                to_go < 50.0
-                and clear < me.gap_m + 0.5 * other.speed + max(other.speed**2 - me.speed**2, 0.0) / 10.0
+                to_go < max(50.0, me.speed**2 / (2.0 * _MERGE_MPS2) + 8.0)
+                and me.speed**2 / (2.0 * _MERGE_HARD_MPS2) < max(to_go - 4.0, 4.0)  # else it goes on: it cannot stop
+                and clear < me.gap_m + wants * other.speed + max(other.speed**2 - then, 0.0) / brakes
             ):
-                worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -3.5))
+                worst = min(worst, max(stop_within(me, to_go - 4.0, limit), -_MERGE_HARD_MPS2))
         break
     return worst
 
@@ -181,6 +188,8 @@ def _follow_accel(me, other, path, n, at, front, limit):
     if me.wait > PATIENCE_S and not pedestrian:
         margin = 0.0  # after a long wait it squeezes past
     wide = 0.5 * me.width + radius + margin
+    # Who has all but stopped in the middle of a lane change goes on with it, past what stands on the lane it leaves.
+    leaves = other.mode == _STATIC and me.ambient and me.offset_length > 0.0 and me.speed < _BRUSHES_MPS
     c, d = np.cos(other.yaw), np.sin(other.yaw)
     last = min(at + int(me.sees_m), n - 1)
     middle, aside = project_to_path(path, n, other.x, other.y, at, last)
@@ -202,7 +211,7 @@ def _follow_accel(me, other, path, n, at, front, limit):
             turn = other.yaw - path[min(max(int(s), 0), n - 1), YAW]
             # A vehicle that changes lanes occupies both, the one that it leaves and the one that it enters.
             enters = other.offset if other.offset_length > 0.0 and np.cos(turn) > 0.8 else 0.0
-            if abs(left) > wide and abs(left - me.offset) > wide and abs(left - enters) > wide:
+            if abs(left) > wide and (leaves or abs(left - me.offset) > wide) and abs(left - enters) > wide:
                 continue
             leader_speed = 0.0 if pedestrian else max(other.speed * np.cos(turn), 0.0)
             # Before a parked body room is left to drive round it.
