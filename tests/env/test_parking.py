@@ -123,8 +123,9 @@ def test_the_reverse_gear_drives_back_brakes_and_ends_at_its_limit():
 
 def test_her_of_stable_baselines_runs():
     sb3 = pytest.importorskip("stable_baselines3")
+    short = gymnasium.make("UniSceneParking-v0", max_episode_steps=12)
     agent = sb3.SAC(
-        "MultiInputPolicy", gymnasium.make("UniSceneParking-v0", max_episode_steps=12), replay_buffer_class=sb3.HerReplayBuffer,
+        "MultiInputPolicy", short, replay_buffer_class=sb3.HerReplayBuffer,
         replay_buffer_kwargs={"copy_info_dict": True, "n_sampled_goal": 4}, learning_starts=26, batch_size=32,
         policy_kwargs={"net_arch": [32, 32]}, seed=0,
     )  # fmt: skip
