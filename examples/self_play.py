@@ -23,8 +23,10 @@ class SharedWorld(VecEnv):
     """
 
     def __init__(self, env: UniSceneParallelEnv, seed: int):
-        self.env, self._names, self._seed = env, env.possible_agents, seed
+        self.env, self._names = env, env.possible_agents
+        self._seed: int | None = seed
         one = self._names[0]
+        self._spaces = env.observation_space(one).spaces
         super().__init__(len(self._names), env.observation_space(one), env.action_space(one))
 
     def reset(self) -> dict[str, np.ndarray]:
@@ -51,11 +53,11 @@ class SharedWorld(VecEnv):
         return self._stacked(observations), paid, done, given
 
     def _nothing(self) -> dict[str, np.ndarray]:
-        return {key: np.zeros(space.shape, space.dtype) for key, space in self.observation_space.items()}
+        return {key: np.zeros_like(space.sample()) for key, space in self._spaces.items()}
 
     def _stacked(self, observations: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         rows = [observations.get(name, self._nothing()) for name in self._names]
-        return {key: np.stack([row[key] for row in rows]) for key in self.observation_space}
+        return {key: np.stack([row[key] for row in rows]) for key in self._spaces}
 
     def close(self) -> None:
         self.env.close()

@@ -8,11 +8,13 @@ import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.env.meta_actions import Meta
 from uniscene_sim.env.state_vectors import left_of_route
 from uniscene_sim.errors import InputError
+from uniscene_sim.scenario_files.read import ScenarioFile, find_scenario
 
 
 @pytest.fixture(scope="module")
 def env():
-    return gymnasium.make("UniScene-v0", scenario="cut_in", action="meta", terminate_on=()).unwrapped
+    usual = {name: one.value for name, one in ScenarioFile(find_scenario("cut_in")).parameters.items()}
+    return gymnasium.make("UniScene-v0", scenario="cut_in", action="meta", terminate_on=(), parameters=usual).unwrapped
 
 
 def aside(env):

@@ -64,7 +64,7 @@ def test_it_is_a_goal_environment_as_gymnasium_checks_them():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", ".*(infinity|-inf|inf).*")
-        check_env(gymnasium.make("UniSceneParking-v0", render_mode="rgb_array").unwrapped)
+        check_env(gymnasium.make("UniSceneParking-v0").unwrapped, skip_render_check=True)
 
 
 def test_rewards_are_those_of_compute_reward_for_one_and_for_many(env):
@@ -110,7 +110,7 @@ def test_the_reverse_gear_drives_back_brakes_and_ends_at_its_limit():
     assert back.speed == pytest.approx(-5.0) and source.state.bodies[0]["speed"] == back.speed
     moved = np.array([back.pose.x - stood.pose.x, back.pose.y - stood.pose.y])
     assert moved @ [np.cos(stood.pose.yaw), np.sin(stood.pose.yaw)] < -5.0
-    for _ in range(15):  # into the forward gear while rolling back: brakes first
+    for _ in range(20):  # into the forward gear while rolling back: brakes first
         source.step(Control(0.0, 3.0), TICK_US)
         assert source.state.ego.speed >= back.speed - 0.1  # its acceleration lags
     assert source.state.ego.speed > -1.0
@@ -123,12 +123,13 @@ def test_the_reverse_gear_drives_back_brakes_and_ends_at_its_limit():
 
 def test_her_of_stable_baselines_runs():
     sb3 = pytest.importorskip("stable_baselines3")
+    short = gymnasium.make("UniSceneParking-v0", max_episode_steps=12)
     agent = sb3.SAC(
-        "MultiInputPolicy", gymnasium.make("UniSceneParking-v0"), replay_buffer_class=sb3.HerReplayBuffer,
-        replay_buffer_kwargs={"copy_info_dict": True, "n_sampled_goal": 4}, learning_starts=110, batch_size=32,
+        "MultiInputPolicy", short, replay_buffer_class=sb3.HerReplayBuffer,
+        replay_buffer_kwargs={"copy_info_dict": True, "n_sampled_goal": 4}, learning_starts=26, batch_size=32,
         policy_kwargs={"net_arch": [32, 32]}, seed=0,
     )  # fmt: skip
-    agent.learn(130)
-    assert agent.replay_buffer.pos == 130
+    agent.learn(30)
+    assert agent.replay_buffer.pos == 30
     sampled = agent.replay_buffer.sample(32)
     assert (sampled.rewards <= 0.0).all() and float(sampled.rewards.min()) < float(sampled.rewards.max())

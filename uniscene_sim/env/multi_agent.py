@@ -104,7 +104,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         for entry in self._entries:
             if entry.sensor or entry.key == "occupancy":
                 raise InputError(f"{entry.key!r} needs sensors, which agents do not have", field="observations")
-        self.observation_spaces: dict[str, Space[Any]] = {
+        self.observation_spaces: dict[str, Dict] = {
             name: Dict({entry.key: entry.space for entry in self._entries}) for name in self.possible_agents
         }
         self.action_spaces: dict[str, Space[Any]] = {
@@ -114,7 +114,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         self.np_random = seeding.np_random()[0]
         self._source: ScenarioSource | None = None
 
-    def observation_space(self, agent: str) -> Space[Any]:
+    def observation_space(self, agent: str) -> Dict:
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Space[Any]:
