@@ -289,6 +289,7 @@ class RunFacts:
     preview: bool = True  # whether pictures are wanted
     static_map: StaticMap | None = None
     trace: str = "tiles"  # what rays are traced through
+    drawn: Mapping[str, float | str] = field(default_factory=dict)  # by the seed, for parameters of the scenario
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,9 @@ def run(
         **{slot: engine.name for slot, engine in simulator.engines.items()},
     }
     facts = RunFacts(
-        source.title, source.seed, simulator.rig, named, simulator.tick_us, preview, source.map, simulator.trace
-    )
+        source.title, source.seed, simulator.rig, named, simulator.tick_us, preview, source.map, simulator.trace,
+        getattr(source, "drawn", {}),
+    )  # fmt: skip
     with Outputs() as outputs, ExitStack() as stack:
         if sinks:
             folder = outputs.folder(out, [name for sink in sinks for name in getattr(sink, "files", ())], "out")

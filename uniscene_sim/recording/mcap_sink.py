@@ -132,7 +132,7 @@ class McapSink:
         assert facts.static_map is not None
         run = Run(
             title=facts.title, seed=facts.seed, engines=facts.engines, trace=facts.trace, tick_us=facts.tick_us,
-            versions=versions_of_run(),
+            versions=versions_of_run(), drawn={name: str(value) for name, value in facts.drawn.items()},
         )  # fmt: skip
         self._put("/uniscene/run", run, at)
         self._put("/uniscene/map", map_message(facts.static_map), at)

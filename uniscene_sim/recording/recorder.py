@@ -154,6 +154,7 @@ class Recorder:
         return {
             "scenario": self.facts.title,
             "seed": self.facts.seed,
+            "drawn": dict(self.facts.drawn),
             "rig": self.facts.rig.name,
             "sensors": [s.name for s in self.facts.rig.sensors],
             "engines": self.facts.engines,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from uniscene_sim.wire.uniscene.v1 import geometry_pb2 as uniscene_dot_v1_dot_geometry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15uniscene/v1/run.proto\x12\x0buniscene.v1\x1a\x1auniscene/v1/geometry.proto\"\x98\x02\n\x03Run\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12.\n\x07\x65ngines\x18\x03 \x03(\x0b\x32\x1d.uniscene.v1.Run.EnginesEntry\x12\r\n\x05trace\x18\x04 \x01(\t\x12\x0f\n\x07tick_us\x18\x05 \x01(\x03\x12\x30\n\x08versions\x18\x06 \x03(\x0b\x32\x1e.uniscene.v1.Run.VersionsEntry\x12\x11\n\topen_loop\x18\x07 \x01(\x08\x1a.\n\x0c\x45nginesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x02\n\x0bSensorFrame\x12\x10\n\x08stamp_us\x18\x01 \x01(\x03\x12\x36\n\x07\x64igests\x18\x02 \x03(\x0b\x32%.uniscene.v1.SensorFrame.DigestsEntry\x12\x39\n\tstages_ms\x18\x03 \x03(\x0b\x32&.uniscene.v1.SensorFrame.StagesMsEntry\x12$\n\x07records\x18\x04 \x03(\x0b\x32\x13.uniscene.v1.Record\x12)\n\x06sweeps\x18\x05 \x03(\x0b\x32\x19.uniscene.v1.SweepColumns\x1a.\n\x0c\x44igestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rStagesMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xa9\x01\n\x0cSweepColumns\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x10\n\x08stamp_us\x18\x02 \x01(\x03\x12\x37\n\x07\x63olumns\x18\x03 \x03(\x0b\x32&.uniscene.v1.SweepColumns.ColumnsEntry\x12\x0e\n\x06step_m\x18\x04 \x01(\x01\x1a.\n\x0c\x43olumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xb7\x01\n\rCameraBuffers\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x10\n\x08stamp_us\x18\x02 \x01(\x03\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x36\n\x06planes\x18\x05 \x03(\x0b\x32&.uniscene.v1.CameraBuffers.PlanesEntry\x1a-\n\x0bPlanesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xac\x01\n\x06Record\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08stamp_us\x18\x03 \x01(\x03\x12/\n\x06\x61rrays\x18\x04 \x03(\x0b\x32\x1f.uniscene.v1.Record.ArraysEntry\x1a\x41\n\x0b\x41rraysEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.uniscene.v1.Array:\x02\x38\x01\"\xa7\x01\n\x06Window\x12\x10\n\x08stamp_us\x18\x01 \x01(\x03\x12\x1f\n\x04grid\x18\x02 \x01(\x0b\x32\x11.uniscene.v1.Grid\x12\x1f\n\x04pose\x18\x03 \x01(\x0b\x32\x11.uniscene.v1.Pose\x12\"\n\x06labels\x18\x04 \x01(\x0b\x32\x12.uniscene.v1.Array\x12%\n\tinstances\x18\x05 \x01(\x0b\x32\x12.uniscene.v1.Array\"G\n\x04Grid\x12\x14\n\x07voxel_m\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05shape\x18\x02 \x03(\r\x12\x0e\n\x06origin\x18\x03 \x03(\x01\x42\n\n\x08_voxel_m\"Y\n\x07Outcome\x12\x0e\n\x06status\x18\x01 \x01(\t\x12(\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x16.uniscene.v1.Criterion\x12\x14\n\x0c\x64\x65tails_json\x18\x03 \x01(\t\"}\n\tCriterion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65xpected\x18\x02 \x01(\t\x12\x13\n\x06\x61\x63tual\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07success\x18\x04 \x01(\x08\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x10\n\x08optional\x18\x06 \x01(\x08\x42\t\n\x07_actualb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15uniscene/v1/run.proto\x12\x0buniscene.v1\x1a\x1auniscene/v1/geometry.proto\"\xf2\x02\n\x03Run\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x04\x12.\n\x07\x65ngines\x18\x03 \x03(\x0b\x32\x1d.uniscene.v1.Run.EnginesEntry\x12\r\n\x05trace\x18\x04 \x01(\t\x12\x0f\n\x07tick_us\x18\x05 \x01(\x03\x12\x30\n\x08versions\x18\x06 \x03(\x0b\x32\x1e.uniscene.v1.Run.VersionsEntry\x12\x11\n\topen_loop\x18\x07 \x01(\x08\x12*\n\x05\x64rawn\x18\x08 \x03(\x0b\x32\x1b.uniscene.v1.Run.DrawnEntry\x1a.\n\x0c\x45nginesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a,\n\nDrawnEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x02\n\x0bSensorFrame\x12\x10\n\x08stamp_us\x18\x01 \x01(\x03\x12\x36\n\x07\x64igests\x18\x02 \x03(\x0b\x32%.uniscene.v1.SensorFrame.DigestsEntry\x12\x39\n\tstages_ms\x18\x03 \x03(\x0b\x32&.uniscene.v1.SensorFrame.StagesMsEntry\x12$\n\x07records\x18\x04 \x03(\x0b\x32\x13.uniscene.v1.Record\x12)\n\x06sweeps\x18\x05 \x03(\x0b\x32\x19.uniscene.v1.SweepColumns\x1a.\n\x0c\x44igestsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rStagesMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xa9\x01\n\x0cSweepColumns\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x10\n\x08stamp_us\x18\x02 \x01(\x03\x12\x37\n\x07\x63olumns\x18\x03 \x03(\x0b\x32&.uniscene.v1.SweepColumns.ColumnsEntry\x12\x0e\n\x06step_m\x18\x04 \x01(\x01\x1a.\n\x0c\x43olumnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xb7\x01\n\rCameraBuffers\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x10\n\x08stamp_us\x18\x02 \x01(\x03\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x36\n\x06planes\x18\x05 \x03(\x0b\x32&.uniscene.v1.CameraBuffers.PlanesEntry\x1a-\n\x0bPlanesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xac\x01\n\x06Record\x12\x0e\n\x06sensor\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08stamp_us\x18\x03 \x01(\x03\x12/\n\x06\x61rrays\x18\x04 \x03(\x0b\x32\x1f.uniscene.v1.Record.ArraysEntry\x1a\x41\n\x0b\x41rraysEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.uniscene.v1.Array:\x02\x38\x01\"\xa7\x01\n\x06Window\x12\x10\n\x08stamp_us\x18\x01 \x01(\x03\x12\x1f\n\x04grid\x18\x02 \x01(\x0b\x32\x11.uniscene.v1.Grid\x12\x1f\n\x04pose\x18\x03 \x01(\x0b\x32\x11.uniscene.v1.Pose\x12\"\n\x06labels\x18\x04 \x01(\x0b\x32\x12.uniscene.v1.Array\x12%\n\tinstances\x18\x05 \x01(\x0b\x32\x12.uniscene.v1.Array\"G\n\x04Grid\x12\x14\n\x07voxel_m\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05shape\x18\x02 \x03(\r\x12\x0e\n\x06origin\x18\x03 \x03(\x01\x42\n\n\x08_voxel_m\"Y\n\x07Outcome\x12\x0e\n\x06status\x18\x01 \x01(\t\x12(\n\x08\x63riteria\x18\x02 \x03(\x0b\x32\x16.uniscene.v1.Criterion\x12\x14\n\x0c\x64\x65tails_json\x18\x03 \x01(\t\"}\n\tCriterion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x65xpected\x18\x02 \x01(\t\x12\x13\n\x06\x61\x63tual\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07success\x18\x04 \x01(\x08\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x10\n\x08optional\x18\x06 \x01(\x08\x42\t\n\x07_actualb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUN_ENGINESENTRY']._serialized_options = b'8\001'
   _globals['_RUN_VERSIONSENTRY']._loaded_options = None
   _globals['_RUN_VERSIONSENTRY']._serialized_options = b'8\001'
+  _globals['_RUN_DRAWNENTRY']._loaded_options = None
+  _globals['_RUN_DRAWNENTRY']._serialized_options = b'8\001'
   _globals['_SENSORFRAME_DIGESTSENTRY']._loaded_options = None
   _globals['_SENSORFRAME_DIGESTSENTRY']._serialized_options = b'8\001'
   _globals['_SENSORFRAME_STAGESMSENTRY']._loaded_options = None
@@ -47,35 +49,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORD_ARRAYSENTRY']._loaded_options = None
   _globals['_RECORD_ARRAYSENTRY']._serialized_options = b'8\001'
   _globals['_RUN']._serialized_start=67
-  _globals['_RUN']._serialized_end=347
-  _globals['_RUN_ENGINESENTRY']._serialized_start=252
-  _globals['_RUN_ENGINESENTRY']._serialized_end=298
-  _globals['_RUN_VERSIONSENTRY']._serialized_start=300
-  _globals['_RUN_VERSIONSENTRY']._serialized_end=347
-  _globals['_SENSORFRAME']._serialized_start=350
-  _globals['_SENSORFRAME']._serialized_end=674
-  _globals['_SENSORFRAME_DIGESTSENTRY']._serialized_start=579
-  _globals['_SENSORFRAME_DIGESTSENTRY']._serialized_end=625
-  _globals['_SENSORFRAME_STAGESMSENTRY']._serialized_start=627
-  _globals['_SENSORFRAME_STAGESMSENTRY']._serialized_end=674
-  _globals['_SWEEPCOLUMNS']._serialized_start=677
-  _globals['_SWEEPCOLUMNS']._serialized_end=846
-  _globals['_SWEEPCOLUMNS_COLUMNSENTRY']._serialized_start=800
-  _globals['_SWEEPCOLUMNS_COLUMNSENTRY']._serialized_end=846
-  _globals['_CAMERABUFFERS']._serialized_start=849
-  _globals['_CAMERABUFFERS']._serialized_end=1032
-  _globals['_CAMERABUFFERS_PLANESENTRY']._serialized_start=987
-  _globals['_CAMERABUFFERS_PLANESENTRY']._serialized_end=1032
-  _globals['_RECORD']._serialized_start=1035
-  _globals['_RECORD']._serialized_end=1207
-  _globals['_RECORD_ARRAYSENTRY']._serialized_start=1142
-  _globals['_RECORD_ARRAYSENTRY']._serialized_end=1207
-  _globals['_WINDOW']._serialized_start=1210
-  _globals['_WINDOW']._serialized_end=1377
-  _globals['_GRID']._serialized_start=1379
-  _globals['_GRID']._serialized_end=1450
-  _globals['_OUTCOME']._serialized_start=1452
-  _globals['_OUTCOME']._serialized_end=1541
-  _globals['_CRITERION']._serialized_start=1543
-  _globals['_CRITERION']._serialized_end=1668
+  _globals['_RUN']._serialized_end=437
+  _globals['_RUN_ENGINESENTRY']._serialized_start=296
+  _globals['_RUN_ENGINESENTRY']._serialized_end=342
+  _globals['_RUN_VERSIONSENTRY']._serialized_start=344
+  _globals['_RUN_VERSIONSENTRY']._serialized_end=391
+  _globals['_RUN_DRAWNENTRY']._serialized_start=393
+  _globals['_RUN_DRAWNENTRY']._serialized_end=437
+  _globals['_SENSORFRAME']._serialized_start=440
+  _globals['_SENSORFRAME']._serialized_end=764
+  _globals['_SENSORFRAME_DIGESTSENTRY']._serialized_start=669
+  _globals['_SENSORFRAME_DIGESTSENTRY']._serialized_end=715
+  _globals['_SENSORFRAME_STAGESMSENTRY']._serialized_start=717
+  _globals['_SENSORFRAME_STAGESMSENTRY']._serialized_end=764
+  _globals['_SWEEPCOLUMNS']._serialized_start=767
+  _globals['_SWEEPCOLUMNS']._serialized_end=936
+  _globals['_SWEEPCOLUMNS_COLUMNSENTRY']._serialized_start=890
+  _globals['_SWEEPCOLUMNS_COLUMNSENTRY']._serialized_end=936
+  _globals['_CAMERABUFFERS']._serialized_start=939
+  _globals['_CAMERABUFFERS']._serialized_end=1122
+  _globals['_CAMERABUFFERS_PLANESENTRY']._serialized_start=1077
+  _globals['_CAMERABUFFERS_PLANESENTRY']._serialized_end=1122
+  _globals['_RECORD']._serialized_start=1125
+  _globals['_RECORD']._serialized_end=1297
+  _globals['_RECORD_ARRAYSENTRY']._serialized_start=1232
+  _globals['_RECORD_ARRAYSENTRY']._serialized_end=1297
+  _globals['_WINDOW']._serialized_start=1300
+  _globals['_WINDOW']._serialized_end=1467
+  _globals['_GRID']._serialized_start=1469
+  _globals['_GRID']._serialized_end=1540
+  _globals['_OUTCOME']._serialized_start=1542
+  _globals['_OUTCOME']._serialized_end=1631
+  _globals['_CRITERION']._serialized_start=1633
+  _globals['_CRITERION']._serialized_end=1758
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Run(_message.Message):
-    __slots__ = ("title", "seed", "engines", "trace", "tick_us", "versions", "open_loop")
+    __slots__ = ("title", "seed", "engines", "trace", "tick_us", "versions", "open_loop", "drawn")
     class EnginesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,13 @@ class Run(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class DrawnEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     TITLE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     ENGINES_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +37,7 @@ class Run(_message.Message):
     TICK_US_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     OPEN_LOOP_FIELD_NUMBER: _ClassVar[int]
+    DRAWN_FIELD_NUMBER: _ClassVar[int]
     title: str
     seed: int
     engines: _containers.ScalarMap[str, str]
@@ -37,7 +45,8 @@ class Run(_message.Message):
     tick_us: int
     versions: _containers.ScalarMap[str, str]
     open_loop: bool
-    def __init__(self, title: _Optional[str] = ..., seed: _Optional[int] = ..., engines: _Optional[_Mapping[str, str]] = ..., trace: _Optional[str] = ..., tick_us: _Optional[int] = ..., versions: _Optional[_Mapping[str, str]] = ..., open_loop: _Optional[bool] = ...) -> None: ...
+    drawn: _containers.ScalarMap[str, str]
+    def __init__(self, title: _Optional[str] = ..., seed: _Optional[int] = ..., engines: _Optional[_Mapping[str, str]] = ..., trace: _Optional[str] = ..., tick_us: _Optional[int] = ..., versions: _Optional[_Mapping[str, str]] = ..., open_loop: _Optional[bool] = ..., drawn: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SensorFrame(_message.Message):
     __slots__ = ("stamp_us", "digests", "stages_ms", "records", "sweeps")
