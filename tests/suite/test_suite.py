@@ -62,12 +62,13 @@ def test_unknown_drivers_are_refused():
             driver_named(name)
 
 
-def test_a_policy_drives_as_it_was_trained(tmp_path):
+@pytest.mark.parametrize("action", ["continuous", "meta"])
+def test_a_policy_drives_as_it_was_trained(action, tmp_path):
     """The arrays of a policy give what Stable-Baselines3 predicts, to what half precision costs."""
     sb3 = pytest.importorskip("stable_baselines3")
     from uniscene_sim.suite.train_ppo import PpoRecipe, train_policies
 
-    recipe = PpoRecipe(steps=(64,), worlds=2, rollout=32, batch=32, epochs=1, width=16)
+    recipe = PpoRecipe(steps=(64,), action=action, worlds=2, rollout=32, batch=32, epochs=1, width=16)
     kept = []
     learn = sb3.PPO.learn
 
@@ -83,9 +84,9 @@ def test_a_policy_drives_as_it_was_trained(tmp_path):
     observation, _ = env.reset(seed=5)
     normalised = kept[0].get_env().normalize_obs({key: value[None] for key, value in observation.items()})
     wanted = kept[0].predict(normalised, deterministic=True)[0][0]
-    assert policy.action(observation) == pytest.approx(wanted, abs=0.02)
+    assert policy.action_type == action and policy.action(observation) == pytest.approx(wanted, abs=0.02)
     train_policies({"one": {"scenario": "no such"}, "two": {"scenario": "hard_brake"}}, recipe, tmp_path / "model")
-    assert len(kept) == 2, "a policy that is there is kept"
+    assert Policy.load(tmp_path / "model", "two_64"), "and the one that is there is kept, not trained"
     with pytest.raises(InputError, match="holds policies of another recipe"):
         train_policies({"three": {}}, replace(recipe, seed=1), tmp_path / "model")
 

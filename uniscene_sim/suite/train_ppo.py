@@ -40,8 +40,8 @@ class PpoRecipe:
 
 
 def train_policies(tasks: Mapping[str, Mapping[str, Any]], recipe: PpoRecipe, out: Path) -> None:
-    """Train a policy for each task and write them as a model of the zoo, a part `NAME_100k` and so on for each number of
-    steps; those that `out` has already are kept.
+    """Train a policy for each task and write them as a model of the zoo, a part `NAME_100k` and so on for each number
+    of steps; those that `out` has already are kept.
 
     Args:
         tasks: arguments of the environment, by the name of the policy.
@@ -156,9 +156,9 @@ def _card(config: Mapping[str, Any], parts: list[str]) -> str:
     return f"""# Driving policies
 
 Multilayer perceptrons from the state observation ({", ".join(config["observations"])}) to {config["action"]} actions,
-trained by PPO of Stable-Baselines3, seed {recipe["seed"]}, on training seeds alone: {", ".join(parts)} (what it was trained
-on, and thousands of steps). They are baselines, not good drivers. With meta-actions they decide on lanes and speeds; a
-built-in lane keeper steers.
+trained by PPO of Stable-Baselines3, seed {recipe["seed"]}, on training seeds alone: {", ".join(parts)}
+(what it was trained on, and thousands of steps). They are baselines, not good drivers. With meta-actions they decide on
+lanes and speeds; a built-in lane keeper steers.
 
 - Trained from: nothing but the simulator; Apache-2.0.
 - Recipe: `uniscene-sim train driver`, with what `config.yaml` says.
