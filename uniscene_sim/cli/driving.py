@@ -12,6 +12,7 @@ from uniscene_sim.storage.output_file import Outputs
 
 __all__ = ["add_driver_training", "add_driving_evaluation"]
 
+_TOWNS = 20  # that the policy for towns is trained on
 _SCENARIOS = "scenarios"  # the policy that learns all scenarios at once
 
 
@@ -84,7 +85,10 @@ def _train_driver(arguments: argparse.Namespace) -> int:
     with Outputs() as outputs:  # told before the training
         outputs.folder(arguments.out, (CARD, CONFIG), "--out")
     every = {"scenario": [name for task in TASKS.values() for name in task.scenarios], "split": "train"}
-    settings = {name: every if name == _SCENARIOS else task_settings(name) for name in arguments.tasks}
+    # A new town takes half a second to make, so a policy is trained on few of them.
+    few = {"towns": _TOWNS}
+    settings = {name: every if name == _SCENARIOS else task_settings(name, **(few if name == "town" else {}))
+                for name in arguments.tasks}  # fmt: skip
     train_policies(settings, PpoRecipe(steps=tuple(sorted(arguments.steps))), arguments.out)
     print(arguments.out)
     return 0
