@@ -85,7 +85,7 @@ class UniSceneEnv(gymnasium.Env):
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
         self._steps, self._over, self._warned = 0, False, False
-        return self._observation(), _unbatched(self.worlds.info([0]))
+        return self._observation(), self._info(self.worlds.info([0]))
 
     @tells_compiling
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
@@ -100,7 +100,7 @@ class UniSceneEnv(gymnasium.Env):
         result = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
         self._steps, self._over = self._steps + 1, terminated or truncated
-        return self._observation(), reward, terminated, truncated, _unbatched(result.info)
+        return self._observation(), reward, terminated, truncated, self._info(result.info)
 
     def expert_action(self, manners: Manners | None = None) -> Any:
         """What the built-in driver would do now: a member of `action_space`, for imitation or as a baseline.
@@ -163,7 +163,7 @@ class UniSceneEnv(gymnasium.Env):
         self.worlds.restore(0, state.world)
         self.np_random.bit_generator.state = state.generator
         self._steps, self._over, self._warned = state.steps, state.over, False
-        given = self._observation(), _unbatched(self.worlds.info([0]))
+        given = self._observation(), self._info(self.worlds.info([0]))
         self._around.resume(state.steps, given)
         return given
 
@@ -188,8 +188,7 @@ class UniSceneEnv(gymnasium.Env):
             self._window.show(render_world(self.worlds, 0))
         return {key: values[0].copy() for key, values in self.worlds.out.items()}
 
-
-def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the only world: numbers as float64 whatever they count, the one type that JSON writes, that
-    Gymnasium's vector environments stack and that TorchRL reads."""
-    return {key: values[0] if values.ndim > 1 else np.float64(values[0]) for key, values in info.items()}
+    def _info(self, entries: dict[str, Any]) -> dict[str, Any]:
+        """The entries of the only world: numbers as float64 whatever they count, the one type that JSON writes, that
+        Gymnasium's vector environments stack and that TorchRL reads."""
+        return {key: values[0] if values.ndim > 1 else np.float64(values[0]) for key, values in entries.items()}
