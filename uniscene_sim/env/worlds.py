@@ -111,6 +111,7 @@ class Worlds:
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
         fixed = settings.parameters
+        _require_by_name(fixed, "parameters")
         for name in ("towns", "lanes"):
             if settings.map is None and getattr(settings, name) is not None:
                 raise InputError('expected map="town" or "blocks:...", too', field=name)
@@ -202,8 +203,7 @@ class Worlds:
 
     def _require_parameters(self, given: Any, where: str) -> None:
         """InputError if values by name are none, or are of parameters that no scenario has."""
-        if not isinstance(given, Mapping | None):
-            raise InputError(f"expected values by name, got {shown(given)}", field=where)
+        _require_by_name(given, where)
         for name in given or {}:
             if name not in self._parameters:
                 known = f"some of {', '.join(self._parameters)}" if self._parameters else "none"
@@ -472,3 +472,9 @@ class Worlds:
         return self._window_engines.get(
             (static_map.ref, seed), lambda: plugins.construct("window", self._windows, static_map, seed)
         )
+
+
+def _require_by_name(given: Any, where: str) -> None:
+    """InputError if values by name are none."""
+    if not isinstance(given, Mapping | None):
+        raise InputError(f"expected values by name, got {shown(given)}", field=where)
