@@ -38,8 +38,8 @@ class ParkingEnv(UniSceneEnv):
 
     The reward is `compute_reward`, 0 at the goal and below 0 elsewhere: minus the root of the weighted difference from
     the goal, and minus 1 while the ego touches something or is off the road. The episode terminates when the ego stands
-    within 0.5 m and 10 degrees of the gap's middle: `is_success`, the end reason is ROUTE_END. It is truncated after 30 s,
-    or when the ego has driven 40 m down the street: the end reason is TIME_LIMIT.
+    within 0.5 m and 10 degrees of the gap's middle: `is_success`, the end reason is ROUTE_END. It is truncated after
+    30 s, or when the ego has driven 40 m down the street: the end reason is TIME_LIMIT.
 
     Args:
         render_mode: None, "rgb_array" or "human".
