@@ -48,10 +48,10 @@ def random_start(scenario: Scenario, vector_map: StaticMap, seed: int) -> Random
         for place in _places(vector_map, vehicle, seed):
             if only is not None and place.lane not in only:
                 continue
-            ahead = len(random_route(vector_map, place, seed, room, only)) - 1.0
-            if ahead >= np.floor(room):
+            route = random_route(vector_map, place, seed, room, only)
+            longest = max(longest, len(route) - 1.0)
+            if len(route) > np.floor(room) and (only is None or only.drives(route)):
                 return RandomStart(place, only)
-            longest = max(longest, ahead)
     raise InputError(
         f"found no place on map {vector_map.name!r} with {length_m:g} m of road and "
         f"{_DEAD_END_M:g} m beyond; found {longest:.0f} m at most",
