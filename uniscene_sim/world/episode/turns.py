@@ -45,16 +45,19 @@ class Turns(Container[int]):
     Args:
         vector_map: the map.
         vehicle: that is to drive there.
+        passes: whether it must have room to pass oncoming traffic, too.
     """
 
-    def __init__(self, vector_map: StaticMap, vehicle: EgoVehicle):
-        self._map, self._vehicle = vector_map, vehicle
+    def __init__(self, vector_map: StaticMap, vehicle: EgoVehicle, passes: bool):
+        self._map, self._vehicle, self._passes = vector_map, vehicle, passes
         self._tried = _tried.get((vector_map.ref, vehicle), _Tried)
 
     def __contains__(self, lane: object) -> bool:
         assert isinstance(lane, int)
+        if self._passes and not self._has_room(lane):
+            return False
         if lane not in self._tried:
-            self._tried[lane] = self._is_wide(lane) or (self._has_room(lane) and self._try(lane))
+            self._tried[lane] = self._is_wide(lane) or self._try(lane)
         return self._tried[lane]
 
     def drives(self, path: np.ndarray) -> bool:
@@ -69,7 +72,7 @@ class Turns(Container[int]):
         return bool((_WIDE_M * turn < step).all() and lane.width.min() > self._vehicle.width_m + _SPARE_M)
 
     def _has_room(self, index: int) -> bool:
-        """Whether two can pass each other."""
+        """Whether two such vehicles can pass each other."""
         lane = self._map.lanes[index]
         return lane.opposite < 0 or bool(lane.width.min() > self._vehicle.width_m + _MARGIN_M)
 
