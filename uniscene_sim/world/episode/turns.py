@@ -30,6 +30,7 @@ _SLOWEST_MPS, _BRAKE_MPS2 = 1.5, 1.5
 _SEAM_M = 0.1  # a crack between lanes, as `world.physics` passes over it
 _CORNERS = np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)]) / 2
 
+
 class _Tried(dict[int, bool]):
     """What was found out of lanes."""
 
