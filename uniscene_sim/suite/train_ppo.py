@@ -58,7 +58,7 @@ def train_policies(tasks: Mapping[str, Mapping[str, Any]], recipe: PpoRecipe, ou
     if (out / CONFIG).exists():
         found = load_model(out)
         if found.config.get("recipe") != config["recipe"]:
-            raise InputError("holds policies of another recipe; expected a new folder", file=out, field="--out")
+            raise InputError("holds policies of another recipe; expected a new folder", file=out, field="out")
         config, weights = {k: v for k, v in found.config.items() if k not in ("format", "weights")}, {**found.weights}
     for name, settings in tasks.items():
         if name not in weights:
