@@ -32,6 +32,21 @@ def test_each_world_has_attributes_and_methods():
         env.call("step")
 
 
+def test_a_world_has_what_a_single_env_has_of_its_own():
+    settings = {"scenario": "cut_in", "action": "meta"}
+    single = gymnasium.make("UniScene-v0", **settings).unwrapped
+    env = gymnasium.make_vec("UniScene-v0", 2, **settings).unwrapped
+    single.reset(seed=6)
+    env.reset(seed=5)
+    one = env.world(1)
+    assert one.drawn == single.drawn != env.world(0).drawn
+    assert one.expert_action() == single.expert_action()
+    assert one.action_masks().tolist() == single.action_masks().tolist()
+    assert one.get_available_actions() == single.get_available_actions()
+    with pytest.raises(InputError, match="manners: expected Manners"):
+        one.expert_action("careful")
+
+
 def test_a_state_of_a_single_env_goes_on_in_a_world():
     single = gymnasium.make("UniScene-v0", scenario="cut_in").unwrapped
     env = gymnasium.make_vec("UniScene-v0", 2, scenario="cut_in", autoreset_mode="Disabled").unwrapped

@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 import uniscene_sim  # noqa: F401 - registers the environments
 from uniscene_sim.control import Control
+from uniscene_sim.env.endings import EndReason, EpisodeOutcome
 from uniscene_sim.env.parking import GOAL, parked
 from uniscene_sim.env.parking_street import bay_of
 from uniscene_sim.errors import InputError
@@ -133,3 +134,26 @@ def test_her_of_stable_baselines_runs():
     assert agent.replay_buffer.pos == 30
     sampled = agent.replay_buffer.sample(32)
     assert (sampled.rewards <= 0.0).all() and float(sampled.rewards.min()) < float(sampled.rewards.max())
+
+
+def test_who_drives_on_is_stopped_and_has_not_parked(env):
+    env.reset(seed=0)
+    over = False
+    while not over:
+        _, _, terminated, truncated, info = env.step(np.array([0.0, 0.25], np.float32))
+        over = terminated or truncated
+    assert truncated and not terminated
+    assert info["outcome"] == EpisodeOutcome.FAILURE and info["end_reason"] == EndReason.TIME_LIMIT
+
+
+def test_a_state_has_the_info_of_a_step(env):
+    _, first = env.reset(seed=1)
+    state = env.get_state()
+    info = env.step(np.zeros(2, np.float32))[-1]
+    assert info.keys() == first.keys() == env.set_state(state)[1].keys()
+
+
+@pytest.mark.parametrize("name", ["map", "source", "scenario", "reward"])
+def test_what_makes_it_parking_is_not_to_be_set(name):
+    with pytest.raises(InputError, match=name):
+        gymnasium.make("UniSceneParking-v0", **{name: "town"})

@@ -66,6 +66,37 @@ def test_before_the_first_reset_and_with_the_time_limit():
         assert [same.step(AHEAD)[3] for _ in range(8)] == ends
 
 
+def test_a_state_of_other_parameters_is_refused():
+    env, other = (
+        gymnasium.make("UniScene-v0", scenario="hard_brake", parameters=given).unwrapped
+        for given in ({"gap_m": 15}, None)
+    )
+    env.reset(seed=0)
+    other.reset(seed=0)
+    before = other.drawn
+    with pytest.raises(InputError, match=r"was saved with parameters \{'gap_m': 15\}"):
+        other.set_state(env.get_state())
+    assert other.drawn == before
+
+
+def test_a_state_goes_on_with_actions_of_another_type():
+    direct = gymnasium.make("UniScene-v0", scenario="cut_in").unwrapped
+    meta = gymnasium.make("UniScene-v0", scenario="cut_in", action="meta").unwrapped
+    direct.reset(seed=0)
+    _, info = meta.set_state(direct.get_state())
+    assert info["action_mask"].shape == (5,)
+    driven = meta.step(1)[-1]["driven_m"]
+    direct.set_state(meta.get_state())
+    assert direct.step(AHEAD)[-1]["driven_m"] > driven
+
+
+@pytest.mark.parametrize("given", [None, 3, "ab", [1, 2]])
+def test_what_is_no_state_of_many_worlds_is_refused(given):
+    env = gymnasium.make_vec("UniScene-v0", 2, scenario="cut_in").unwrapped
+    with pytest.raises(InputError, match="state: expected"):
+        env.set_state(given)
+
+
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_a_copy_goes_on_bit_for_bit_with_the_same_map_and_tiles(again, wrapped):
@@ -106,8 +137,9 @@ def test_what_there_is_only_one_of_is_not_copied(tmp_path):
         copy.deepcopy(env)
 
 
-def test_memory_holds_the_last_places_alone(tmp_path):
+def test_memory_holds_the_last_places_alone(tmp_path, monkeypatch):
     """However many scenarios an env goes through, what is alive of maps, tiles and simulators stays bounded."""
+    monkeypatch.setattr(shared._places, "_most", 8)
     files = []
     for k in range(14):
         fields = yaml.safe_load(find_scenario("hard_brake").read_text())
@@ -127,7 +159,7 @@ def test_memory_holds_the_last_places_alone(tmp_path):
     gc.collect()
     kinds = [type(one).__name__ for one in seen]
     assert kinds.count("Simulator") == kinds.count("TileAtlas") == 1
-    assert kinds.count("TileStore") == shared._PLACES < len(files)
+    assert kinds.count("TileStore") == 8 < len(files)
     env.close()
     del env
     shared.forget()

@@ -1,6 +1,7 @@
 """Another town each seed, `map="town"`, roads of blocks, `map="blocks:..."`, and any map file in their place."""
 
 import pickle
+import shutil
 import warnings
 
 import gymnasium
@@ -89,6 +90,18 @@ def test_any_map_file_is_driven_from_random_places():
     assert env.scenarios == ("urban_grid.npz",)
 
 
+def test_map_files_of_one_name_are_different_maps(tmp_path):
+    refs = set()
+    for name in ("urban_grid", "motorway"):
+        path = tmp_path / name / "map.npz"
+        path.parent.mkdir()
+        shutil.copy(data_dir("scenarios") / "maps" / f"{name}.npz", path)
+        env = gymnasium.make("UniScene-v0", map=path).unwrapped
+        env.reset(seed=0)
+        refs.add(env.worlds.world(0).source.map.ref)
+    assert len(refs) == 2
+
+
 def test_a_road_has_its_blocks_and_lanes_and_is_driven_to_its_end():
     env = gymnasium.make("UniScene-v0", map="blocks:SLT", lanes=2).unwrapped
     _, info = env.reset(options={"scenario_seed": 1})
@@ -133,6 +146,10 @@ def test_speeds_traffic_and_hours_differ():
         ({"map": 5}, "map"),
         ({"map": "blocks:SQ"}, "map: no block Q"),
         ({"map": "town", "parameters": {"weather": "hail"}}, "weather"),
+        ({"map": "town", "parameters": {"hour": [6, 40]}}, "parameters.hour: expected a number from 0 to 24"),
+        ({"map": "town", "parameters": {"target_speed_mps": -5}}, "parameters.target_speed_mps"),
+        ({"map": "town", "parameters": [5]}, "parameters: expected values by name"),
+        ({"map": "blocks:2", "parameters": {"route_m": 300}}, "no parameter 'route_m'"),
         ({"map": "blocks:0"}, "map"),
         ({"map": "blocks:4", "lanes": 9}, "lanes"),
         ({"map": "town", "lanes": 2}, "lanes"),

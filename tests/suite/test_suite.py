@@ -1,6 +1,7 @@
 """The benchmark suite: its tasks and splits, its drivers, and a reward that ranks them as an instructor would."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,13 +12,17 @@ from uniscene_sim.env.endings import EndReason  # noqa: E402
 from uniscene_sim.env.settings import SPLITS  # noqa: E402
 from uniscene_sim.errors import InputError  # noqa: E402
 from uniscene_sim.storage.data_folders import scenario_names  # noqa: E402
-from uniscene_sim.suite.drivers import DRIVERS, PolicyDriver, driver_named  # noqa: E402
+from uniscene_sim.suite.drivers import RULES, TRAINED, PolicyDriver, driver_named  # noqa: E402
 from uniscene_sim.suite.judge import DISCOUNTS, Drive, judge_drives  # noqa: E402
 from uniscene_sim.suite.policy import Policy  # noqa: E402
 from uniscene_sim.suite.tables import outranked, ranking_table, task_table  # noqa: E402
 from uniscene_sim.suite.tasks import TASKS, make_task  # noqa: E402
 
 SCENARIO_TASKS = [name for name, task in TASKS.items() if task.scenarios]
+
+
+def env_of(task, action):
+    return make_task(task, "test", action=action)
 
 
 def test_the_tasks_are_of_the_library():
@@ -52,17 +57,18 @@ def test_a_task_is_refused_by_name(settings, match):
 
 
 def test_unknown_drivers_are_refused():
-    for name in ("nobody", "nothing/there", "driving/nowhere"):
+    for name in ("nobody", "nothing/there", "driving/nowhere_100k"):
         with pytest.raises(InputError):
             driver_named(name)
 
 
-def test_a_policy_drives_as_it_was_trained(tmp_path):
+@pytest.mark.parametrize("action", ["continuous", "meta"])
+def test_a_policy_drives_as_it_was_trained(action, tmp_path):
     """The arrays of a policy give what Stable-Baselines3 predicts, to what half precision costs."""
     sb3 = pytest.importorskip("stable_baselines3")
     from uniscene_sim.suite.train_ppo import PpoRecipe, train_policies
 
-    recipe = PpoRecipe(steps=64, worlds=2, rollout=32, batch=32, epochs=1, width=16)
+    recipe = PpoRecipe(steps=(64,), action=action, worlds=2, rollout=32, batch=32, epochs=1, width=16)
     kept = []
     learn = sb3.PPO.learn
 
@@ -73,22 +79,21 @@ def test_a_policy_drives_as_it_was_trained(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sb3.PPO, "learn", keep)
         train_policies({"one": {"scenario": "cut_in"}}, recipe, tmp_path / "model")
-    policy = Policy.load(tmp_path / "model", "one")
+    policy = Policy.load(tmp_path / "model", "one_64")
     env = make_task("distance")
     observation, _ = env.reset(seed=5)
     normalised = kept[0].get_env().normalize_obs({key: value[None] for key, value in observation.items()})
     wanted = kept[0].predict(normalised, deterministic=True)[0][0]
-    assert policy.action(observation) == pytest.approx(wanted, abs=0.02)
+    assert policy.action_type == action and policy.action(observation) == pytest.approx(wanted, abs=0.02)
     train_policies({"one": {"scenario": "no such"}, "two": {"scenario": "hard_brake"}}, recipe, tmp_path / "model")
-    assert len(kept) == 2, "a policy that is there is kept"
+    assert Policy.load(tmp_path / "model", "two_64"), "and the one that is there is kept, not trained"
     with pytest.raises(InputError, match="holds policies of another recipe"):
         train_policies({"three": {}}, replace(recipe, seed=1), tmp_path / "model")
 
 
 def test_drives_repeat_and_are_judged_by_what_happened():
-    env = make_task("distance", "test")
     drivers = [(name, driver_named(name)) for name in ("expert", "blind", "random")]
-    first, again = (list(judge_drives(env, drivers, 1)) for _ in range(2))
+    first, again = (list(judge_drives(partial(env_of, "distance"), drivers, 1)) for _ in range(2))
     assert first == again and len(first) == 6
     for drive in first:
         assert drive.clean == (drive.end in (EndReason.ROUTE_END, EndReason.TIME_LIMIT))
@@ -100,11 +105,11 @@ def test_the_reward_ranks_drivers_as_an_instructor_would():
     know nothing; by return and discounted. No drive with a violation earns as much as a clean one."""
     drives = []
     for task in SCENARIO_TASKS:
-        named = [*DRIVERS, "driving/scenarios"]
-        drives += judge_drives(make_task(task, "test"), [(name, driver_named(name)) for name in named], 2)
+        named = [*RULES, "ppo_100k"]
+        drives += judge_drives(partial(env_of, task), [(name, driver_named(name)) for name in named], 2)
     for k in range(len(DISCOUNTS)):
         mean = {name: np.mean([d.returns[k] for d in drives if d.driver == name]) for name in named}
-        order = ["expert", "careful", "driving/scenarios", "blind"]
+        order = ["expert", "careful", "ppo_100k", "blind"]
         assert sorted(order, key=lambda name: -mean[name]) == order, mean
         assert mean["blind"] > max(mean[name] for name in ("constant", "standing", "random")), mean
     assert all(d.success and d.clean for d in drives if d.driver == "expert")
@@ -125,4 +130,6 @@ def test_tables():
 
 
 def test_a_trained_policy_is_a_driver():
-    assert isinstance(driver_named("driving/scenarios"), PolicyDriver)
+    for name in TRAINED:
+        for task in TASKS:
+            assert isinstance(driver_named(name, task), PolicyDriver)

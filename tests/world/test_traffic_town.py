@@ -17,6 +17,6 @@ def town(shared_data):
 
 @pytest.mark.slow
 def test_five_minutes_on_town04(town):
-    """In dense traffic a pair may overlap for a moment where lanes merge or cross: of 1,900 vehicles in ten minutes three
-    pairs with this seed. Which seeds hangs on the last bits of the state."""
+    """In dense traffic a pair may overlap for a moment where lanes merge or cross: of 1,900 vehicles in ten minutes
+    three pairs with this seed. Which seeds hangs on the last bits of the state."""
     minutes_of_traffic(town, EgoSpec(Spawn(x=26.86, y=-296.55), 8.0, 13.0), 20.0, 2, 300.0, overlapping_pairs=2)

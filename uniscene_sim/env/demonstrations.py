@@ -50,8 +50,8 @@ def write_demonstrations(
 ) -> Demonstrations:
     """Drive episodes by the built-in driver and write them as a Minari data set, whole or not at all.
 
-    Each episode keeps its seed, and what `info` said at the reset and after each step; terms of the reward are of steps
-    alone. Images are kept exactly. `minari.load_dataset(name)` reads it, from where the environment variable
+    Each episode keeps its seed, and what `info` said at the reset and after each step. Images are
+    kept exactly. `minari.load_dataset(name)` reads it, from where the environment variable
     MINARI_DATASETS_PATH says, and its `recover_environment()` is the environment.
 
     Args:

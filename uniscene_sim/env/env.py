@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Dict, Discrete
+from gymnasium.spaces import Dict
 
 from uniscene_sim.compute.compile_bar import tells_compiling
 from uniscene_sim.control import Manners
@@ -28,14 +28,15 @@ class UniSceneEnv(gymnasium.Env):
     goal or a length; at the scenario's time limit it is truncated. The same seed gives the same episode, bit for bit,
     in any process.
 
-    `info` holds numbers alone, all of them float64, under keys that stay: `scenario`, an index into `scenarios`, and
-    `scenario_seed`; `drawn_NAME`, what the seed has drawn for each parameter of any of the scenarios (of texts the
-    index among the choices, 0 where the scenario has no such parameter); since
-    the start of the episode `route_completion` (0..1), `driven_m`, `collisions`, `off_road_s`, `red_lights`,
-    `min_ttc_s`, the least time to collision (10 for none within 10 s, see `world.time_to_collision`), and `comfort`
-    (the share of steps within nuPlan's bounds); `ttc_s`, the present one; `speed_mps`; `outcome`, `end_reason`,
-    `criterion_KIND` (see `env.endings`) and `is_success`, whether the episode has ended as the scenario's criteria ask
-    for; and after a step `reward_TERM`, the weighted terms.
+    `info` holds numbers alone, all of them float64 (but for `action_mask`, int8, of meta-actions), under keys that
+    stay, see `env.quantities`: `scenario`, an index into `scenarios`, and `scenario_seed`; `drawn_NAME`, what the seed
+    has drawn for each parameter of any of the scenarios (of texts the index among the choices, 0 where the scenario has
+    no such parameter); since the start of the episode `route_completion` (0..1), `driven_m`, `collisions`,
+    `off_road_s`, `red_lights`, `blocked`, `min_ttc_s`, the least time to collision (10 for none within 10 s, see
+    `world.time_to_collision`), and `comfort` (the share of steps within nuPlan's bounds); `ttc_s`, the present one;
+    `speed_mps`; `outcome`, `end_reason`, `criterion_KIND` (see `env.endings`) and `is_success`, whether the episode has
+    ended as the scenario's criteria ask for; and of the last step `reward_TERM`, the weighted terms, and `cost` with
+    its parts `cost_KIND`, 0 at a reset.
 
     Args:
         render_mode: None, "rgb_array" or "human".
@@ -85,7 +86,7 @@ class UniSceneEnv(gymnasium.Env):
         super().reset(seed=seed)
         self.worlds.begin(0, self.worlds.draw(self.np_random, options))
         self._steps, self._over, self._warned = 0, False, False
-        return self._observation(), _unbatched(self.worlds.info([0]))
+        return self._observation(), self._info(self.worlds.info([0]))
 
     @tells_compiling
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
@@ -100,7 +101,7 @@ class UniSceneEnv(gymnasium.Env):
         result = self.worlds.advance([0], [action])
         reward, terminated, truncated = float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0])
         self._steps, self._over = self._steps + 1, terminated or truncated
-        return self._observation(), reward, terminated, truncated, _unbatched(result.info)
+        return self._observation(), reward, terminated, truncated, self._info(result.info)
 
     def expert_action(self, manners: Manners | None = None) -> Any:
         """What the built-in driver would do now: a member of `action_space`, for imitation or as a baseline.
@@ -135,10 +136,7 @@ class UniSceneEnv(gymnasium.Env):
         Raises:
             InputError: actions are not discrete.
         """
-        if not isinstance(self.action_space, Discrete):
-            raise InputError("only discrete actions have a mask; expected meta or discrete", field="action")
-        mask = self.worlds.action_mask(0)
-        return np.ones(self.action_space.n, bool) if mask is None else mask.astype(bool)
+        return self.worlds.action_masks(0)
 
     def render(self) -> np.ndarray | None:
         """The world from above beside the first camera's image, uint8 (H, W, 3), in the mode "rgb_array"."""
@@ -163,7 +161,7 @@ class UniSceneEnv(gymnasium.Env):
         self.worlds.restore(0, state.world)
         self.np_random.bit_generator.state = state.generator
         self._steps, self._over, self._warned = state.steps, state.over, False
-        given = self._observation(), _unbatched(self.worlds.info([0]))
+        given = self._observation(), self._info(self.worlds.info([0]))
         self._around.resume(state.steps, given)
         return given
 
@@ -188,8 +186,6 @@ class UniSceneEnv(gymnasium.Env):
             self._window.show(render_world(self.worlds, 0))
         return {key: values[0].copy() for key, values in self.worlds.out.items()}
 
-
-def _unbatched(info: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the only world: numbers as float64 whatever they count, the one type that JSON writes, that
-    Gymnasium's vector environments stack and that TorchRL reads."""
-    return {key: values[0] if values.ndim > 1 else np.float64(values[0]) for key, values in info.items()}
+    def _info(self, entries: dict[str, Any]) -> dict[str, Any]:
+        """The entries of the only world."""
+        return {key: values[0] for key, values in entries.items()}

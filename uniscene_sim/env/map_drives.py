@@ -19,6 +19,7 @@ from uniscene_sim.env.shared import begun_source, keep_map
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.layout import Style
+from uniscene_sim.limits import bounds
 from uniscene_sim.limits.bounds import Bound
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
@@ -46,21 +47,30 @@ PARAMETERS = {
     )
 }
 _WHOLE = ("pedestrians",)
+_BOUNDS = {
+    "vehicles_per_km": bounds.VEHICLES_PER_KM,
+    "pedestrians": bounds.PEDESTRIANS,
+    "target_speed_mps": bounds.CRUISE_MPS,
+    "route_m": bounds.ROUTE_M,
+    "hour": bounds.HOUR_H,
+}
 _CRITERIA = (
     Criterion("collision"), Criterion("off_road"), Criterion("red_light"), Criterion("route_completion", 0.95)
 )  # fmt: skip
 #: Towns used last, by maker and seed: what is worked out of a map is some megabytes, and takes longer than the map.
 _towns: LastUsed[StaticMap] = LastUsed(24)
+_roads: LastUsed[BlockRoad] = LastUsed(24)
 
 
 class MapDrive:
     """Drives through maps that a seed makes, with a random start and route, ambient traffic, weather and hour.
 
     Args:
-        name: used in `info`, and of what seeds make the maps.
+        name: used in `info`.
         make: the map of a seed.
         count: how many maps there are: further seeds drive on these, too. None for one to each seed.
         given: values or ranges in place of those of `PARAMETERS`.
+        made_of: what the maps are made of, the same for equal maps; the name if that says it.
     """
 
     live = False
@@ -68,11 +78,17 @@ class MapDrive:
     parameters: Mapping[str, Parameter] = MappingProxyType(PARAMETERS)
 
     def __init__(
-        self, name: str, make: Callable[[int], StaticMap], count: int | None, given: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        make: Callable[[int], StaticMap],
+        count: int | None,
+        given: Mapping[str, Any] | None = None,
+        made_of: str | None = None,
     ):
         self.name, self._make, self._count, self._given = name, make, count, dict(given or {})
-        scenario_of(name, 0, self._given)  # told at once if they will not do
-        self.map_ref = f"{name}:{count}"
+        _narrowed(self._given)  # told at once if they will not do
+        self._made_of = made_of or name
+        self.map_ref = f"{self._made_of}:{count}"
 
     @property
     def map(self) -> StaticMap:
@@ -82,7 +98,7 @@ class MapDrive:
     def map_of(self, seed: int) -> StaticMap:
         """The map of an episode."""
         town = self._town(seed)
-        return _towns.get((self.name, town), lambda: self._make(town))
+        return _towns.get((self._made_of, town), lambda: self._make(town))
 
     def _town(self, seed: int) -> int:
         """Seed of the map of an episode: the first seeds of each split make those that there are."""
@@ -103,13 +119,15 @@ class MapDrive:
 
 
 class BlockDrive(MapDrive):
-    """Drives through all blocks of a road.
+    """Drives through all blocks of a road, which say how long the route is.
 
     Args:
         sequence: letters of blocks, or how many a seed draws, see `maps.towns.blocks`.
         lanes: in each direction, None for 1 to 3 by the seed.
         count, given: see `MapDrive`.
     """
+
+    parameters = MappingProxyType({name: one for name, one in PARAMETERS.items() if name != "route_m"})
 
     def __init__(self, sequence: str | int, lanes: int | None, count: int | None, given: Mapping[str, Any] | None):
         name = f"blocks:{sequence}" + (f",{lanes}" if lanes else "")
@@ -118,7 +136,7 @@ class BlockDrive(MapDrive):
         self._road(0)  # told at once if it cannot be laid
 
     def _road(self, seed: int) -> BlockRoad:
-        return make_blocks(seed, self._sequence, self._lanes)
+        return _roads.get((self.name, seed), lambda: make_blocks(seed, self._sequence, self._lanes))
 
     def scenario_of(self, seed: int, parameters: Mapping[str, Any]) -> Scenario:
         """What happens in an episode: from the beginning of the first block to the end of the last."""
@@ -126,7 +144,8 @@ class BlockDrive(MapDrive):
         x, y, yaw = road.start
         ego = replace(drawn.ego, spawn=Spawn(x, y, float(np.rad2deg(yaw))), goal=road.goal, route_m=None)
         duration_s = _DURATION_S + 30.0 * len(road.sequence)
-        return replace(drawn, ego=ego, duration_s=duration_s)
+        values = {name: drawn.drawn[name] for name in self.parameters}
+        return replace(drawn, ego=ego, duration_s=duration_s, drawn=values)
 
 
 def scenario_of(name: str, seed: int, parameters: Mapping[str, Any] | None = None) -> Scenario:
@@ -135,11 +154,7 @@ def scenario_of(name: str, seed: int, parameters: Mapping[str, Any] | None = Non
     Raises:
         InputError: a value or range that will not do.
     """
-    given = parameters or {}
-    drawn: dict[str, Any] = {
-        key: (own.narrowed(given[key], f"parameters.{key}") if key in given else own).draw(seed, key in _WHOLE)
-        for key, own in PARAMETERS.items()
-    }
+    drawn: dict[str, Any] = {key: one.draw(seed, key in _WHOLE) for key, one in _narrowed(parameters or {}).items()}
     speed = drawn["target_speed_mps"]
     return Scenario(
         name=name,
@@ -152,6 +167,20 @@ def scenario_of(name: str, seed: int, parameters: Mapping[str, Any] | None = Non
         criteria=_CRITERIA,
         drawn=drawn,
     )
+
+
+def _narrowed(given: Mapping[str, Any]) -> dict[str, Parameter]:
+    """`PARAMETERS` with values or ranges in place of their own.
+
+    Raises:
+        InputError: a value or range that will not do.
+    """
+    found = {}
+    for key, own in PARAMETERS.items():
+        found[key] = one = own.narrowed(given[key], f"parameters.{key}") if key in given else own
+        for end in one.ends if key in _BOUNDS else ():
+            _BOUNDS[key].number(end, f"parameters.{key}")
+    return found
 
 
 def map_drive(
@@ -183,5 +212,5 @@ def map_drive(
         return MapDrive("town", partial(make_town, plan=DRIVABLE), towns, parameters)
     if towns is not None:
         raise InputError(f'is for map="town" or "blocks:...", got it with map={shown(str(given))}', field="towns")
-    load_map(given)  # told at once if it cannot be read
-    return MapDrive(Path(given).name, lambda _: load_map(given), 1, parameters)
+    found = load_map(given)  # told at once if it cannot be read
+    return MapDrive(Path(given).name, lambda _: found, 1, parameters, made_of=found.ref)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from uniscene_sim.control import Manners
 from uniscene_sim.env.render import render_world
 from uniscene_sim.env.saved import SavedEnv
 from uniscene_sim.layout import Edit
@@ -37,6 +38,25 @@ class OneWorld:
         """Entries of its episode so far."""
         return {key: value.tolist()[0] for key, value in self._vector.worlds.info([self.index]).items()}
 
+    @property
+    def drawn(self) -> dict[str, float | str]:
+        """What the seed has drawn for its episode, by parameter of the scenario's file."""
+        drawn: dict[str, float | str] = self._vector.worlds.drawn(self.index)
+        return drawn
+
+    def expert_action(self, manners: Manners | None = None) -> Any:
+        """What the built-in driver would do now, see `UniSceneEnv.expert_action`."""
+        return self._vector.worlds.expert_action(self.index, manners)
+
+    def get_available_actions(self) -> list[int]:
+        """The actions that can be taken now, see `UniSceneEnv.get_available_actions`."""
+        return np.flatnonzero(self.action_masks()).tolist()
+
+    def action_masks(self) -> np.ndarray:
+        """Which actions can be taken now, see `UniSceneEnv.action_masks`."""
+        masks: np.ndarray = self._vector.worlds.action_masks(self.index)
+        return masks
+
     def edit(self, edit: Edit) -> None:
         """Change it, see `UniSceneEnv.edit`."""
         self._vector.edit(edit, [self.index])
@@ -56,6 +76,8 @@ class OneWorld:
         return observation
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and not callable(found := getattr(self._vector, name)):
-            return found
-        raise AttributeError(f"a world has no {name!r}; expected an attribute, edit, get_state or render")
+        if not name.startswith("_") and hasattr(self._vector, name):
+            found = getattr(self._vector, name)
+            if not callable(found):
+                return found
+        raise AttributeError(f"a world has no {name!r}; expected an attribute or method of OneWorld")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box, Dict
 
+from uniscene_sim.env.endings import EndReason, EpisodeOutcome
 from uniscene_sim.env.env import UniSceneEnv
 from uniscene_sim.env.parking_street import PARKING, Bay, bay_of
 from uniscene_sim.env.state_vectors import AGENTS, write_agent_states
@@ -24,7 +25,7 @@ _SCALE = np.array(list(GOAL.values()))
 _WEIGHTS = np.array([1.0, 1.0, 0.1, 0.1, 0.2, 0.2])
 _WITHIN_M, _WITHIN_RAD, _STANDS_MPS = 0.5, np.radians(10.0), 0.3
 _ORIGIN, _CARS = np.array([4.6, 46.0]), 4
-_FIXED = ("scenario", "action", "observations", "reward", "terminate_on")
+_FIXED = ("scenario", "source", "map", "action", "observations", "reward", "terminate_on")
 
 
 class ParkingEnv(UniSceneEnv):
@@ -37,11 +38,12 @@ class ParkingEnv(UniSceneEnv):
 
     The reward is `compute_reward`, 0 at the goal and below 0 elsewhere: minus the root of the weighted difference from
     the goal, and minus 1 while the ego touches something or is off the road. The episode terminates when the ego stands
-    within 0.5 m and 10 degrees of the gap's middle: `is_success`. It is truncated after 30 s.
+    within 0.5 m and 10 degrees of the gap's middle: `is_success`, the end reason is ROUTE_END. It is truncated after
+    30 s, or when the ego has driven 40 m down the street: the end reason is TIME_LIMIT.
 
     Args:
         render_mode: None, "rgb_array" or "human".
-        settings: see `env.settings.EnvSettings`; scenario, action, observations, reward and endings are set.
+        settings: see `env.settings.EnvSettings`; scenario, map, action, observations, reward and endings are set.
 
     Raises:
         InputError: an invalid argument.
@@ -79,21 +81,12 @@ class ParkingEnv(UniSceneEnv):
         """Never: the time limit, which no goal knows of, truncates."""
         return False
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        observation, info = super().reset(seed=seed, options=options)
-        return observation, info | {"violation": np.float64(0.0), "is_success": np.float64(0.0)}
-
     def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        before = self.worlds.info([0])["off_road_s"][0]
-        observation, _, _, truncated, info = super().step(action)
-        info["violation"] = np.float64(bool(self._source.state.tally.touching) or info["off_road_s"] > before)
-        goals = observation["achieved_goal"], observation["desired_goal"]
-        success = self.compute_terminated(*goals, info)
-        info["is_success"] = np.float64(success)
-        self._over = success or truncated
-        return observation, float(self.compute_reward(*goals, info)), success, truncated and not success, info
+        observation, _, terminated, truncated, info = super().step(action)
+        success = bool(info["is_success"])
+        self._over = over = success or terminated or truncated
+        reward = self.compute_reward(observation["achieved_goal"], observation["desired_goal"], info)
+        return observation, float(reward), success, over and not success, info
 
     @property
     def _source(self) -> ScenarioSource:
@@ -101,20 +94,40 @@ class ParkingEnv(UniSceneEnv):
         assert isinstance(source, ScenarioSource)
         return source
 
+    def _goals(self) -> tuple[np.ndarray, np.ndarray]:
+        """The goal (6,) that is achieved now, and the one that is desired."""
+        frame, bay = self.worlds.world(0).recent_layouts[-1], bay_of(self._source.seed)
+        middle = frame.ego_pose.apply(np.array([[frame.ego_vehicle.rear_axle_to_centre_m, 0.0, 0.0]]))[0, :2]
+        achieved = _goal(bay, middle, frame.ego_velocity[:2], frame.ego_pose.yaw)
+        return achieved, _goal(bay, np.array([bay.x, bay.y]), np.zeros(2), bay.yaw)
+
+    def _info(self, entries: dict[str, Any]) -> dict[str, Any]:
+        info = super()._info(entries)
+        outcome, reason = EpisodeOutcome.RUNNING, EndReason.NONE
+        if success := parked(*self._goals()):
+            outcome, reason = EpisodeOutcome.SUCCESS, EndReason.ROUTE_END
+        elif info["end_reason"] != EndReason.NONE:
+            outcome, reason = EpisodeOutcome.FAILURE, EndReason.TIME_LIMIT
+        own = {
+            "violation": bool(self._source.state.tally.touching) or info["cost_off_road"] > 0.0,
+            "is_success": success,
+            "outcome": outcome,
+            "end_reason": reason,
+        }
+        return info | {key: np.float64(value) for key, value in own.items()}
+
     def _observation(self) -> dict[str, np.ndarray]:
         super()._observation()
         frame = self.worlds.world(0).recent_layouts[-1]
         pose, velocity = frame.ego_pose, frame.ego_velocity
-        middle = pose.apply(np.array([[frame.ego_vehicle.rear_axle_to_centre_m, 0.0, 0.0]]))[0, :2]
-        bay = bay_of(self._source.seed)
-        achieved = _goal(bay, middle, velocity[:2], pose.yaw)
+        achieved, desired = self._goals()
         cars = np.zeros((_CARS, len(AGENTS)), np.float32)
         write_agent_states(pose.x, pose.y, pose.yaw, velocity[0], velocity[1], frame.agents, cars)
         steer = frame.ego_steer / frame.ego_vehicle.max_steer_rad
         return {
             "observation": np.concatenate([achieved, [steer], cars.ravel()]),
             "achieved_goal": achieved,
-            "desired_goal": _goal(bay, np.array([bay.x, bay.y]), np.zeros(2), bay.yaw),
+            "desired_goal": desired,
         }
 
 

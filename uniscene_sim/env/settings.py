@@ -48,7 +48,8 @@ class EnvSettings:
             be saved if they have `get_state` and `set_state`.
         rig: sensors: a preset ("rl", "nuscenes-small", ...), a YAML file or a `SensorRig`.
         observations: names, see `env.observations`; nothing else is computed.
-        action: "continuous" (steering, acceleration), "discrete" or "waypoints", see `env.actions`.
+        action: "continuous" (steering, acceleration), "discrete", "waypoints", "meta" or "reversing", see
+            `env.actions`.
         reward: weights of terms that replace the defaults, or a function of one's own, see `env.reward`.
         terminate_on: events that terminate an episode: some of "collision", "off_road", "red_light" and "blocked".
         step_ms: time between two actions, a multiple of 10.

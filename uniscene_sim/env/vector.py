@@ -75,9 +75,8 @@ class UniSceneVectorEnv(VectorEnv):
         self._randoms: list[np.random.Generator] = [seeding.np_random()[0] for _ in range(num_envs)]
         self._episode_ended = np.zeros(num_envs, dtype=bool)
         self._steps = np.zeros(num_envs, dtype=np.int64)
-        self._usual = [
-            options_by_name(one) for one in self._for_each(world_options or [{}] * num_envs, "world_options")
-        ]
+        usual = [{}] * num_envs if world_options is None else world_options
+        self._usual = [options_by_name(one) for one in self._for_each(usual, "world_options")]
         for options in self._usual:
             self.worlds.draw(seeding.np_random(0)[0], options)  # what is invalid is refused here
         self._each = [OneWorld(self, i) for i in range(num_envs)]
@@ -255,7 +254,9 @@ class UniSceneVectorEnv(VectorEnv):
         self._randoms[i].bit_generator.state = state.generator
         self._episode_ended[i], self._steps[i] = state.over, state.steps
 
-    def _for_each(self, given: Sequence[Any], field: str) -> list[Any]:
+    def _for_each(self, given: Any, field: str) -> list[Any]:
+        if not isinstance(given, Sequence) or isinstance(given, str):
+            raise InputError(f"expected a sequence, one for each world, got {shown(given)}", field=field)
         if len(given) != self.num_envs:
             raise InputError(f"expected {self.num_envs}, one for each world, got {len(given)}", field=field)
         return list(given)
@@ -273,6 +274,8 @@ class UniSceneVectorEnv(VectorEnv):
         Raises:
             InputError: it has another number of worlds, or was saved with other arguments; nothing has changed.
         """
+        if not isinstance(state, Sequence) or not all(isinstance(saved, SavedEnv) for saved in state):
+            raise InputError("expected what get_state() gave", field="state")
         if len(state) != self.num_envs:
             raise InputError(f"expected {self.num_envs} worlds, got {len(state)}", field="state")
         for saved in state:

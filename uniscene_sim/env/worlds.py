@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
 from uniscene_sim import plugins
 from uniscene_sim.compute.last_used import LastUsed
@@ -55,7 +56,7 @@ __all__ = ["TickResult", "Worlds"]
 _WORLD_BYTES, _COPIES = 2**20, 3
 _PLACES = 4  # maps whose window engines are kept though no world is there
 _WINDOW = "window/"  # key among the sensors' records; no sensor can have this name
-_IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors")
+_IDENTITY = ("scenario", "map", "step_ms", "world_seed", "sensors", "parameters")
 _BEHIND_M = 5  # of the ego's centre, where its path begins for a driver: base_link is behind the centre
 
 
@@ -111,6 +112,7 @@ class Worlds:
                 why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
                 raise InputError(why, field="num_envs")
         fixed = settings.parameters
+        _require_by_name(fixed, "parameters")
         for name in ("towns", "lanes"):
             if settings.map is None and getattr(settings, name) is not None:
                 raise InputError('expected map="town" or "blocks:...", too', field=name)
@@ -202,8 +204,7 @@ class Worlds:
 
     def _require_parameters(self, given: Any, where: str) -> None:
         """InputError if values by name are none, or are of parameters that no scenario has."""
-        if not isinstance(given, Mapping | None):
-            raise InputError(f"expected values by name, got {shown(given)}", field=where)
+        _require_by_name(given, where)
         for name in given or {}:
             if name not in self._parameters:
                 known = f"some of {', '.join(self._parameters)}" if self._parameters else "none"
@@ -258,7 +259,7 @@ class Worlds:
         )  # fmt: skip
         info = self._state_info(some, ends) | step_costs(before, after)
         reward, terms = self._reward(reward_terms(before, after, self.step_s), info)
-        return TickResult(reward, ends.terminated, ends.over & ~ends.terminated, info | terms)
+        return TickResult(reward, ends.terminated, ends.over & ~ends.terminated, _as_told(info | terms))
 
     def expert_action(self, i: int, manners: Manners | None = None) -> Any:
         """What the built-in driver of world `i` would do now, as a member of the action space.
@@ -271,6 +272,8 @@ class Worlds:
             InputError: its source has no driver.
         """
         source, progress = self.world(i).source, self._progress[i]
+        if not isinstance(manners, Manners | None):
+            raise InputError(f"expected Manners, got {shown(manners)}", field="manners")
         if source.open_loop:
             why = f"the source {source.name!r} has no built-in driver: its ego moves as recorded; expected a scenario"
             raise InputError(why, field="scenario")
@@ -288,7 +291,7 @@ class Worlds:
         """Entries (n,) of `info` at a reset of n worlds, with the keys of every step."""
         measured = self._measured[list(some)]
         state = self._state_info(some, Endings.none(len(measured)))
-        return state | step_costs(measured, measured) | no_terms(len(measured))
+        return _as_told(state | step_costs(measured, measured) | no_terms(len(measured)))
 
     def _state_info(self, some: Sequence[int], ends: Endings) -> dict[str, Any]:
         """Entries (n,) of `info` on the episodes of n worlds so far, and on how they end."""
@@ -310,6 +313,17 @@ class Worlds:
     def action_mask(self, i: int) -> np.ndarray | None:
         """Which actions world `i` can take now, int8 (n,); None of an action type whose actions always can."""
         return self.action.mask(self._situation(i), self._aims[i])
+
+    def action_masks(self, i: int) -> np.ndarray:
+        """Which actions world `i` can take now, bool (n,), of discrete actions.
+
+        Raises:
+            InputError: actions are not discrete.
+        """
+        if not isinstance(self.action.space, Discrete):
+            raise InputError("only discrete actions have a mask; expected meta or discrete", field="action")
+        mask = self.action_mask(i)
+        return np.ones(self.action.space.n, bool) if mask is None else mask.astype(bool)
 
     def observe(self, some: Sequence[int]) -> None:
         """Simulate the sensors of some worlds and write their observations into `out`."""
@@ -374,7 +388,8 @@ class Worlds:
         self._progress[i].restore(saved.progress)
         world.resume(saved.recent_layouts, saved.memory)
         self._records[i] = dict(saved.records)
-        self._measured[i], self._aims[i] = saved.measured, saved.aim
+        aim = self.action.first_aim(self._situation(i))  # where the actions of the saved world were of another type
+        self._measured[i], self._aims[i] = saved.measured, saved.aim if isinstance(saved.aim, type(aim)) else aim
 
     def __getstate__(self) -> _SavedWorlds:
         """For `pickle` and `copy.deepcopy`: the copy goes on bit for bit.
@@ -427,7 +442,8 @@ class Worlds:
     def _identity(self, episode: Episode) -> tuple[Any, ...]:
         drive = self.drives[episode.scenario]
         sensors = tuple(sorted({o.sensor for o in self.observations}))
-        return drive.name, drive.map_ref, self._tick_us // 1000, self._tiles_seed(drive), sensors
+        fixed = {name: given for name, given in (self.settings.parameters or {}).items() if name in drive.parameters}
+        return drive.name, drive.map_ref, self._tick_us // 1000, self._tiles_seed(drive), sensors, fixed
 
     def _tiles_seed(self, drive: Drive) -> int:
         return drive.seed if self._world_seed is None else self._world_seed
@@ -478,3 +494,15 @@ class Worlds:
         return self._window_engines.get(
             (static_map.ref, seed), lambda: plugins.construct("window", self._windows, static_map, seed)
         )
+
+
+def _as_told(info: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Numbers (n,) as float64 whatever they count: the one type that JSON writes, that Gymnasium's vector environments
+    stack and that TorchRL reads."""
+    return {key: values if values.ndim > 1 else values.astype(np.float64) for key, values in info.items()}
+
+
+def _require_by_name(given: Any, where: str) -> None:
+    """InputError if values by name are none."""
+    if not isinstance(given, Mapping | None):
+        raise InputError(f"expected values by name, got {shown(given)}", field=where)

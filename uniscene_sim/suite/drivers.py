@@ -13,11 +13,17 @@ from uniscene_sim.env.env import UniSceneEnv
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.suite.policy import Policy
 
-__all__ = ["DRIVERS", "ConstantDriver", "Driver", "PolicyDriver", "RandomDriver", "RuleDriver", "driver_named"]
+__all__ = ["RULES", "TRAINED", "ConstantDriver", "Driver", "PolicyDriver", "RandomDriver", "RuleDriver", "driver_named"]
 
 
 class Driver(Protocol):
-    """Drives episodes of an environment of one world."""
+    """Drives episodes of an environment of one world.
+
+    Attributes:
+        action_type: of its actions, see `env.actions`.
+    """
+
+    action_type: str
 
     def begin(self, seed: int) -> None:
         """An episode with this seed begins."""
@@ -30,6 +36,8 @@ class Driver(Protocol):
 
 class RandomDriver:
     """Draws each action from the space; the seed of the episode is that of the draws."""
+
+    action_type = "continuous"
 
     def begin(self, seed: int) -> None:
         self._seed: int | None = seed
@@ -44,6 +52,8 @@ class RandomDriver:
 class ConstantDriver:
     """Steers straight on with one acceleration, as a share of the vehicle's limits; of the continuous action space."""
 
+    action_type = "continuous"
+
     def __init__(self, share: float):
         self._action = np.array([0.0, share], np.float32)
 
@@ -56,6 +66,8 @@ class ConstantDriver:
 
 class RuleDriver:
     """The built-in driver, which knows the world itself, with some manners."""
+
+    action_type = "continuous"
 
     def __init__(self, manners: Manners):
         self._manners = manners
@@ -71,23 +83,29 @@ class PolicyDriver:
     """A trained policy, which knows what it observes."""
 
     def __init__(self, policy: Policy):
-        self._policy = policy
+        self._policy, self.action_type = policy, policy.action_type
 
     def begin(self, seed: int) -> None:
         """Nothing depends on the episode."""
 
-    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> np.ndarray:
+    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> Any:
         return self._policy.action(observation)
 
 
 #: Follows the route at the speed that the road allows, and heeds nobody.
 BLIND = Manners(sees_m=0.0, gives_way=False, obeys_lights=False)
 #: Drivers that need no training, worst first.
-DRIVERS = ("random", "standing", "constant", "blind", "careful", "expert")
+RULES = ("random", "standing", "constant", "blind", "careful", "expert")
+#: Policies of the zoo's model `driving`, trained on all scenarios, for task `town` on towns.
+TRAINED = ("ppo_100k", "ppo_200k")
 
 
-def driver_named(name: str) -> Driver:
-    """A driver of `DRIVERS`, or the policy of a file "MODEL/PART" of the zoo, or of a folder.
+def driver_named(name: str, task: str = "lane") -> Driver:
+    """A driver of `RULES` or `TRAINED`, or the policy of a file "MODEL/PART" of the zoo, or of a folder.
+
+    Args:
+        name: of the driver.
+        task: for which, of a policy of the zoo.
 
     Raises:
         InputError: there is none of this name.
@@ -102,8 +120,10 @@ def driver_named(name: str) -> Driver:
     }
     if name in made:
         return made[name]
+    if name in TRAINED:
+        return PolicyDriver(Policy.load("driving", name.replace("ppo", "town" if task == "town" else "scenarios")))
     model, _, part = name.rpartition("/")
     if not model:
-        known = ", ".join(DRIVERS)
+        known = ", ".join((*RULES, *TRAINED))
         raise InputError(f"expected one of {known}, or MODEL/PART of a trained one; got {shown(name)}", field="driver")
     return PolicyDriver(Policy.load(Path(model) if Path(model).exists() else model, part))

@@ -44,26 +44,27 @@ class Drive:
 
 
 def judge_drives(
-    env: UniSceneEnv,
+    env_of: Callable[[str], UniSceneEnv],
     drivers: Sequence[tuple[str, Driver]],
     episodes: int,
     *,
     first_seed: int = TEST_SEED,
     done: Callable[[], object] = lambda: None,
 ) -> Iterable[Drive]:
-    """Drive each scenario of an environment with each driver.
+    """Drive each scenario of a task with each driver.
 
     Args:
-        env: of one world.
+        env_of: makes an environment of one world for a type of actions.
         drivers: with their names.
         episodes: of each scenario, by seeds from `first_seed` on.
         first_seed: of the scenarios.
         done: called after each drive.
     """
-    for scenario in dict.fromkeys(env.scenarios):
+    envs = {kind: env_of(kind) for kind in dict.fromkeys(driver.action_type for _, driver in drivers)}
+    for scenario in dict.fromkeys(next(iter(envs.values())).scenarios):
         for seed in range(first_seed, first_seed + episodes):
             for name, driver in drivers:
-                yield _drive(env, name, driver, scenario, seed)
+                yield _drive(envs[driver.action_type], name, driver, scenario, seed)
                 done()
 
 

@@ -19,14 +19,16 @@ _CLIP = 10.0  # of normalised observations, as in training
 
 @dataclass(frozen=True)
 class Policy:
-    """A multilayer perceptron from observations to the mean action.
+    """A multilayer perceptron from observations to the likeliest action.
 
     Attributes:
+        action_type: "continuous", or a discrete one.
         keys: entries of the observation, flattened one after the other.
         mean, scale: float32 (D,), observations are normalised by them.
         layers: weights (out, in) and biases (out,); tanh lies between them.
     """
 
+    action_type: str
     keys: tuple[str, ...]
     mean: np.ndarray
     scale: np.ndarray
@@ -50,15 +52,14 @@ class Policy:
         check_tensors(tensors, shapes, found.folder / f"{part}.safetensors")
         values = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
         layers = tuple((values[f"weight_{k}"], values[f"bias_{k}"]) for k in range(len(sizes) - 1))
-        return cls(tuple(found.config["observations"]), values["mean"], values["scale"], layers)
+        return cls(found.config["action"], tuple(found.config["observations"]), values["mean"], values["scale"], layers)
 
-    def action(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The mean action, float32 in [-1, 1]."""
+    def action(self, observation: Mapping[str, np.ndarray]) -> np.ndarray | np.int64:
+        """The mean action, float32 in [-1, 1], or the number of the likeliest one."""
         flat = np.concatenate([np.ravel(observation[key]) for key in self.keys]).astype(np.float32)
         x = np.clip((flat - self.mean) * self.scale, -_CLIP, _CLIP)
         for k, (weight, bias) in enumerate(self.layers):
             x = weight @ x + bias
             if k < len(self.layers) - 1:
                 x = np.tanh(x)
-        action: np.ndarray = x.clip(-1.0, 1.0)
-        return action
+        return x.clip(-1.0, 1.0) if self.action_type == "continuous" else np.int64(x.argmax())

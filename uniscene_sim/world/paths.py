@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from uniscene_sim.geometry import wrap_angle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.world.road_arrays import RoadArrays, annotate_columns, lanes_along_path, path_along_lanes
 
-__all__ = ["PATH_POINTS", "LanePlace", "annotate_path", "lane_ahead", "random_path_ahead"]
+__all__ = ["PATH_POINTS", "LanePlace", "annotate_path", "lane_ahead", "path_of_lanes", "random_path_ahead"]
 
 #: Points of a path that a state holds.
 PATH_POINTS = 400
@@ -50,7 +50,12 @@ def _turn(vector_map: StaticMap, lane: int) -> float:
 
 
 def random_path_ahead(
-    vector_map: StaticMap, lane: int, s: float, key: tuple[int, ...], length_m: float = PATH_POINTS
+    vector_map: StaticMap,
+    lane: int,
+    s: float,
+    key: tuple[int, ...],
+    length_m: float = PATH_POINTS,
+    only: Container[int] | None = None,
 ) -> np.ndarray:
     """Annotated path (R, 10) that takes a random branch at each fork, the same for the same key; shorter where the road
     ends. A lane without a successor, or a closed one, is not entered where there is another branch.
@@ -60,16 +65,24 @@ def random_path_ahead(
         lane, s: index of the first lane and arc length on it, m.
         key: of the random choices.
         length_m: of the path.
+        only: the lanes that it may enter, None for all.
     """
     lanes, closed = vector_map.lanes, {closing.lane for closing in vector_map.closings}
     route, length = [lane], lanes[lane].length - s
     while length < length_m and lanes[route[-1]].successors:
         options = lanes[route[-1]].successors
+        if only is not None and not (options := tuple(b for b in options if b in only)):
+            break
         options = tuple(b for b in options if lanes[b].successors) or options
         if closed:
             options = tuple(b for b in options if b not in closed) or options
         route.append(options[int(unit_hash(*key, route[-1], len(route)) * len(options))])
         length += lanes[route[-1]].length
+    return path_of_lanes(vector_map, route, s, length_m)
+
+
+def path_of_lanes(vector_map: StaticMap, route: Sequence[int], s: float, length_m: float) -> np.ndarray:
+    """Annotated path (R, 10) along lanes that follow each other, from arc length `s` (m) on the first of them."""
     road = RoadArrays.of(vector_map)
     path: np.ndarray = annotate_columns(road, *path_along_lanes(road, np.array(route), float(s), float(length_m)))
     return path

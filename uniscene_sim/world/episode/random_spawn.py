@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from uniscene_sim.compute.keyed_random import unit_hash
 from uniscene_sim.errors import InputError
+from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import Scenario
+from uniscene_sim.world.episode.turns import Turns
 from uniscene_sim.world.path_columns import LIMIT, STOP
 from uniscene_sim.world.paths import LanePlace, random_path_ahead
 
-__all__ = ["random_place", "random_route", "safe_start_mps"]
+__all__ = ["RandomStart", "random_route", "random_start", "safe_start_mps"]
 
 _DEAD_END_M = 80.0  # least length of road beyond the end of the route: traffic queues at a dead end
 _BEHIND_M = 8.0  # least length of road behind the start
@@ -21,19 +26,47 @@ _TRIES = 400
 _SLOWS_MPS2 = 1.5
 
 
-def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> LanePlace:
+class RandomStart(NamedTuple):
+    """Where an episode begins, and where its way may lead."""
+
+    place: LanePlace
+    only: Container[int] | None  # indices of the lanes that the route may enter; None for all
+
+
+def random_start(scenario: Scenario, vector_map: StaticMap, seed: int) -> RandomStart:
     """A place, as likely on each metre of driving lane outside junctions that has the road for the route.
+
+    Its route makes no turn that takes the ego off the road, if there is any such place.
 
     Raises:
         InputError: nowhere on the map is there a road as long as `messages.ego_state.route_m`.
     """
+    length_m, vehicle = scenario.ego.route_m or 0.0, scenario.ego.vehicle
+    room = length_m + _DEAD_END_M
+    longest = 0.0
+    for only in (Turns(vector_map, vehicle), None) if scenario.ego.goal is None else (None,):
+        for place in _places(vector_map, vehicle, seed):
+            if only is not None and place.lane not in only:
+                continue
+            ahead = len(random_route(vector_map, place, seed, room, only)) - 1.0
+            if ahead >= np.floor(room):
+                return RandomStart(place, only)
+            longest = max(longest, ahead)
+    raise InputError(
+        f"found no place on map {vector_map.name!r} with {length_m:g} m of road and "
+        f"{_DEAD_END_M:g} m beyond; found {longest:.0f} m at most",
+        file=scenario.file,
+        field="ego.route_m" if scenario.ego.route_m else "ego.spawn",
+    )
+
+
+def _places(vector_map: StaticMap, vehicle: EgoVehicle, seed: int) -> Iterator[LanePlace]:
+    """Places where a vehicle can stand, drawn from the seed."""
     lanes = [lane for lane in vector_map.lanes if lane.kind == "driving" and not lane.junction]
     ends = np.cumsum([lane.length for lane in lanes])
-    room = (scenario.ego.route_m or 0.0) + _DEAD_END_M
-    needed = scenario.ego.vehicle.width_m + 2 * _SIDE_M
-    middle, half = scenario.ego.vehicle.rear_axle_to_centre_m, 0.5 * scenario.ego.vehicle.length_m + _LINE_M
+    needed = vehicle.width_m + 2 * _SIDE_M
+    middle, half = vehicle.rear_axle_to_centre_m, 0.5 * vehicle.length_m + _LINE_M
     rear, front = half - middle, half + middle
-    longest = 0.0
     for attempt in range(_TRIES if len(lanes) else 0):
         at = unit_hash(seed, 21, attempt) * ends[-1]
         k = int(np.searchsorted(ends, at, side="right"))
@@ -42,28 +75,22 @@ def random_place(scenario: Scenario, vector_map: StaticMap, seed: int) -> LanePl
             continue
         if any(line.lane == lane.index and s - rear < line.s_m < s + front for line in vector_map.stop_lines):
             continue
-        ahead = len(random_route(vector_map, lane.index, s, seed, room)) - 1.0
-        if ahead >= np.floor(room):
-            return LanePlace(lane.index, s)
-        longest = max(longest, ahead)
-    raise InputError(
-        f"found no place on map {vector_map.name!r} with {room - _DEAD_END_M:g} m of road and "
-        f"{_DEAD_END_M:g} m beyond; found {longest:.0f} m at most",
-        file=scenario.file,
-        field="ego.route_m" if scenario.ego.route_m else "ego.spawn",
-    )
+        yield LanePlace(lane.index, s)
 
 
-def random_route(vector_map: StaticMap, lane: int, s: float, seed: int, length_m: float) -> np.ndarray:
+def random_route(
+    vector_map: StaticMap, place: LanePlace, seed: int, length_m: float, only: Container[int] | None = None
+) -> np.ndarray:
     """Annotated path (R, 10) whose branches at forks are drawn from the seed.
 
     Args:
         vector_map: the map.
-        lane, s: index of the first lane and arc length on it, m.
+        place: where it begins.
         seed: of the scenario.
         length_m: of the path.
+        only: indices of the lanes that it may enter, None for all.
     """
-    return random_path_ahead(vector_map, lane, s, (seed, 22), np.floor(length_m) + 1.5)
+    return random_path_ahead(vector_map, *place, (seed, 22), np.floor(length_m) + 1.5, only)
 
 
 def safe_start_mps(path: np.ndarray, front_m: float) -> float:

@@ -15,7 +15,7 @@ from uniscene_sim.world.bodies import MotionMode, make_body
 from uniscene_sim.world.ego import EgoState, pose_on_ground
 from uniscene_sim.world.episode.checks import check_lanes
 from uniscene_sim.world.episode.placing import Placer, resolve_spawn
-from uniscene_sim.world.episode.random_spawn import random_place, random_route, safe_start_mps
+from uniscene_sim.world.episode.random_spawn import random_route, random_start, safe_start_mps
 from uniscene_sim.world.motion import place_on_paths
 from uniscene_sim.world.path_columns import PATH_COLUMNS
 from uniscene_sim.world.paths import PATH_POINTS, LanePlace, annotate_path
@@ -54,7 +54,8 @@ class InitialState:
         spec = scenario.ego
         places: dict[str, LanePlace] = {}
         if spec.spawn.random:
-            (lane, s), left = random_place(scenario, vector_map, seed), 0.0
+            start = random_start(scenario, vector_map, seed)
+            (lane, s), left = start.place, 0.0
         else:
             (lane, s), left = resolve_spawn(scenario, vector_map, spec.spawn, "ego.spawn", places)
         x, y, z, yaw = self._place.pose(spec.spawn, lane, s, left)
@@ -67,7 +68,7 @@ class InitialState:
         elif lane < 0:
             self.route = annotate_path(vector_map, self._place.straight(x, y, z, yaw, 2.0), ())
         elif spec.spawn.random and spec.goal is None:
-            self.route = random_route(vector_map, lane, s, seed, self._route_m)
+            self.route = random_route(vector_map, start.place, seed, self._route_m, start.only)
         else:
             self.route = self._route(lane, s)
         if spec.spawn.random:

@@ -66,6 +66,7 @@ class _RightOfWay:
 
     def __init__(self, vector_map: StaticMap):
         self._map = vector_map
+        self._turns = [_turning_angle(lane) for lane in vector_map.lanes]
         self._level = [self._control(lane) for lane in vector_map.lanes]
         self._signalised = self._signalised_junctions()
 
@@ -87,7 +88,7 @@ class _RightOfWay:
                 continue  # vehicles from one lane follow each other
             span, rule = _shared_stretch(lanes[a], lanes[b], _CORRIDOR_M), self._rule(lanes[a], lanes[b])
             how = MERGE if set(lanes[a].successors) & set(lanes[b].successors) else CROSS
-            if span is None and min(abs(_turning_angle(lanes[a])), abs(_turning_angle(lanes[b]))) > 0.5:
+            if span is None and min(abs(self._turns[a]), abs(self._turns[b])) > 0.5:
                 span, rule, how = _shared_stretch(lanes[a], lanes[b], _TIGHT_M), 0, TIGHT
             if span is not None:
                 rows[a].append([b, *span, rule, how])
@@ -114,11 +115,11 @@ class _RightOfWay:
         gone, turned, here = 0.0, 0.0, lane
         for _ in range(40):
             gone += here.length
-            turned += side * _turning_angle(here)
+            turned += side * self._turns[here.index]
             if gone > _RING_M or not here.successors:
                 return False
             # Round the island: the successor that bends most towards it.
-            here = lanes[max(here.successors, key=lambda i: side * _turning_angle(lanes[i]))]
+            here = lanes[max(here.successors, key=lambda i: side * self._turns[i])]
             if here.index == lane.index:
                 return 1.6 * np.pi < turned < 2.4 * np.pi and gone > 25.0
         return False
@@ -133,7 +134,7 @@ class _RightOfWay:
         if self._level[a.index] != self._level[b.index]:
             return 1 if self._level[a.index] > self._level[b.index] else -1
         side = -1.0 if self._map.left_hand_traffic else 1.0
-        turn_a, turn_b = side * _turning_angle(a), side * _turning_angle(b)
+        turn_a, turn_b = side * self._turns[a.index], side * self._turns[b.index]
         towards = side * float(wrap_angle(b.heading[0] - a.heading[0]))
         if abs(towards) > 1.5 * _QUARTER:  # from opposite sides: the one that turns across waits
             left_a, left_b = turn_a > 0.5, turn_b > 0.5
