@@ -1,6 +1,6 @@
 """The reference of the environments, made of the code's own tables.
 
-    python docs/make_env_reference.py [--out docs/env-reference.md]
+python docs/make_env_reference.py [--out docs/env-reference.md]
 """
 
 from __future__ import annotations

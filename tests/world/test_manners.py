@@ -61,7 +61,7 @@ def test_other_manners_at_run_time_drive_as_those_of_the_scenario():
 
 
 def test_a_careless_driver_fails_where_something_happens():
-    names = "hard_brake", "crossing_pedestrian", "red_light", "child_from_behind_parked_car"
+    names = "hard_brake", "cut_in", "red_light", "child_from_behind_parked_car"
     ends = {name: driven(world(name, CARELESS))[0].outcome.status for name in names}
     assert set(ends.values()) == {"FAILURE"}, ends
 
@@ -86,9 +86,11 @@ def test_numbers_that_mean_nothing_are_refused():
 
 
 def test_manners_in_files(tmp_path):
-    text = find_scenario("red_light").read_text()
-    text = text.replace("target_speed_mps: 10", "target_speed_mps: 10\n  manners: careful")
-    text = text.replace("pedestrians: 12}", "pedestrians: 12, manners: {like: hasty, gap_m: 3}, spread: 0.1}")
+    text = """map: urban_grid
+duration_s: 4
+ego: {spawn: {x: 91.75, y: 20, yaw_deg: 90}, manners: careful}
+traffic: {vehicles_per_km: 10, manners: {like: hasty, gap_m: 3}, spread: 0.1}
+"""
     file = tmp_path / "a.yaml"
     file.write_text(text)
     scenario = load_scenario(file)

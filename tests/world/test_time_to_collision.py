@@ -117,7 +117,8 @@ def test_trigger_criterion_info_and_reward_are_one():
         least = min(least, info["ttc_s"])
         assert info["ttc_s"] == min(tally.ttc_s, HORIZON_S)
         assert info["min_ttc_s"] == min(tally.min_ttc_s, HORIZON_S) == min(least, HORIZON_S)
-        assert info["reward_time_to_collision"] == -WEIGHTS["time_to_collision"] * (tally.ttc_s < 0.95)
+        rate = -WEIGHTS["time_to_collision"] * (tally.ttc_s < 0.95)
+        assert info["reward_time_to_collision"] == pytest.approx(0.1 * rate), "per second, for a tenth"
     assert least < 0.95
     event = Event(Trigger("ttc", 3.0, "ego", "other"), BRAKES)
     agents = on_lane("other", 150.0, 1, 10.0), on_lane("witness", 600.0, 3)

@@ -53,16 +53,18 @@ def test_platoon_keeps_the_headway_and_flow_of_theory(leader_mps):
     bodies["length"], bodies["width"], bodies["desired"], bodies["speed"] = length, 1.8, desired, leader_mps
     bodies["started"], bodies["s"] = True, 1000.0 - 40.0 * np.arange(total)
     bodies["mode"] = MotionMode.TRAFFIC
+    for name, value in vars(NORMAL).items():
+        bodies[name] = value
     bodies[0]["mode"] = MotionMode.CONSTANT
     points = 6000
     path = np.zeros((points, 10))
     path[:, X], path[:, LIMIT], path[:, LANE] = np.arange(points), 60.0, -1
     paths, counts = np.broadcast_to(path, (total, points, 10)), np.full(total, points)
     none = np.zeros(0, np.uint8), np.zeros(0, bool)
-    for _ in range(30_000):
+    for _ in range(6_000):
         accel = traffic_accelerations(bodies, paths, counts, *none, NO_CONFLICTS)
-        bodies["speed"] = np.maximum(bodies["speed"] + 0.01 * accel, 0.0)
-        bodies["s"] += 0.01 * bodies["speed"]
+        bodies["speed"] = np.maximum(bodies["speed"] + 0.05 * accel, 0.0)
+        bodies["s"] += 0.05 * bodies["speed"]
         bodies["x"] = bodies["s"]
     gaps = -np.diff(bodies["s"]) - length
     theory = (NORMAL.gap_m + leader_mps * NORMAL.headway_s) / np.sqrt(1.0 - (leader_mps / desired) ** 4)
@@ -172,13 +174,15 @@ def _vehicles_that_overlap(bodies: np.ndarray) -> set[tuple[int, int]]:
     return found
 
 
-def ten_minutes(vector_map: VectorMap, ego: EgoSpec, density: float, seed: int, overlapping_pairs: int = 0) -> None:
+def minutes_of_traffic(
+    vector_map: VectorMap, ego: EgoSpec, density: float, seed: int, seconds: float, overlapping_pairs: int = 0
+) -> None:
     """No vehicle overlaps anything, but for so many pairs; none leaves the road, none comes or goes where the ego could
     see it, none stands for ever."""
     spec = scenario(ego=ego, traffic=TrafficSpec(density, 10), seed=seed)
     source = ScenarioSource(spec, vector_map)
     before, overlaps, off, seen, longest = source.state.bodies, set(), 0, 0, 0.0
-    for step, state in enumerate(run(source, 600.0)):
+    for step, state in enumerate(run(source, seconds)):
         now = state.bodies
         overlaps |= _vehicles_that_overlap(now)
         # Who enters has a new id.
@@ -202,9 +206,11 @@ def ten_minutes(vector_map: VectorMap, ego: EgoSpec, density: float, seed: int, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("density", [5.0, 10.0, 20.0])
+@pytest.mark.parametrize("density", [5.0, 20.0])
 def test_ten_minutes_on_the_urban_grid(density):
-    ten_minutes(shipped("urban_grid"), EgoSpec(Spawn(x=14.0, y=88.25, yaw_deg=0.0), 7.0, 10.0), density, 2)
+    minutes_of_traffic(
+        shipped("urban_grid"), EgoSpec(Spawn(x=14.0, y=88.25, yaw_deg=0.0), 7.0, 10.0), density, 2, 600.0
+    )
 
 
 def test_nobody_is_born_into_another():

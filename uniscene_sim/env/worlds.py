@@ -461,7 +461,13 @@ class Worlds:
         if self._recordings:
             seed, names = self._tiles_seed(drive), self._engine_names
             facts = RunFacts(
-                source.title, seed, self.rig, names, self._tick_us, static_map=source.map, trace=self._trace,
+                source.title,
+                seed,
+                self.rig,
+                names,
+                self._tick_us,
+                static_map=source.map,
+                trace=self._trace,
                 drawn=getattr(source, "drawn", {}),
             )
             self._recordings.begin(i, simulator, facts)

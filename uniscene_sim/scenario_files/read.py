@@ -52,9 +52,7 @@ def is_branch(path: str | Path) -> bool:
     return is_regular(path) and _SOURCE.search(read_text(path, MOST_YAML, "a scenario")) is not None
 
 
-def load_scenario(
-    path: str | Path, seed: int | None = None, parameters: Mapping[str, Any] | None = None
-) -> Scenario:
+def load_scenario(path: str | Path, seed: int | None = None, parameters: Mapping[str, Any] | None = None) -> Scenario:
     """A validated scenario.
 
     Args:
