@@ -1,6 +1,6 @@
 """Runs the environment in TorchRL and Tianshou for some steps, and says what came out; needs both.
 
-    python docs/run_frameworks.py
+python docs/run_frameworks.py
 """
 
 from __future__ import annotations

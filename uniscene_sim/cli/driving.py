@@ -85,10 +85,11 @@ def _train_driver(arguments: argparse.Namespace) -> int:
     with Outputs() as outputs:  # told before the training
         outputs.folder(arguments.out, (CARD, CONFIG), "--out")
     every = {"scenario": [name for task in TASKS.values() for name in task.scenarios], "split": "train"}
-    # A new town takes half a second to make, so a policy is trained on few of them.
-    few = {"towns": _TOWNS}
-    settings = {name: every if name == _SCENARIOS else task_settings(name, **(few if name == "town" else {}))
-                for name in arguments.tasks}  # fmt: skip
+    few = {"towns": _TOWNS}  # a new town takes half a second to make
+    settings = {
+        name: every if name == _SCENARIOS else task_settings(name) | (few if name == "town" else {})
+        for name in arguments.tasks
+    }
     train_policies(settings, PpoRecipe(steps=tuple(sorted(arguments.steps))), arguments.out)
     print(arguments.out)
     return 0

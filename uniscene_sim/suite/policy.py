@@ -64,7 +64,7 @@ class Policy:
         )
 
     def action(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> np.ndarray | np.int64:
-        """The mean action, float32 in [-1, 1]; of discrete ones a number drawn by their probabilities, as in training."""
+        """The mean action, float32 in [-1, 1]; of discrete ones a number, drawn by their odds as in training."""
         flat = np.concatenate([np.ravel(observation[key]) for key in self.keys]).astype(np.float32)
         x = np.clip((flat - self.mean) * self.scale, -_CLIP, _CLIP)
         for k, (weight, bias) in enumerate(self.layers):
@@ -72,6 +72,7 @@ class Policy:
             if k < len(self.layers) - 1:
                 x = np.tanh(x)
         if self.action_type == "continuous":
-            return x.clip(-1.0, 1.0)
+            action: np.ndarray = x.clip(-1.0, 1.0)
+            return action
         odds = np.exp(x.astype(np.float64) - x.max())
         return np.int64(np.searchsorted(np.cumsum(odds / odds.sum()), random.random()).clip(max=len(x) - 1))

@@ -130,8 +130,9 @@ def project_to_path(path, n, x, y, low, high):
         path: (R, 10), see `world.path_columns`.
         n: points of it that count.
         x, y: the place, m.
-        low, high: first and last point of the path that are considered.
+        low, high: first and last point of the path that are considered; of a place beyond its end, the last one.
     """
+    low = min(max(low, 0), n - 1)
     best, at = np.inf, low
     for k in range(low, min(high, n - 1) + 1):
         d = (path[k, X] - x) ** 2 + (path[k, Y] - y) ** 2

@@ -98,12 +98,13 @@ def stays_on_road(path: np.ndarray, surface: Surface, vehicle: EgoVehicle) -> bo
         [centre + a * vehicle.length_m * forward + b * (vehicle.width_m + _MARGIN_M) * left for a, b in _CORNERS]
     )
     z = np.tile(driven[:, Z], len(_CORNERS))
-    off = ~surface.drivable(*corners.T, z)
+    off = ~surface.drivable(corners[:, 0], corners[:, 1], z)
     if not off.any():
         return True
     corners, z = corners[off], z[off]
-    sides = [[surface.drivable(*(corners + sign * step).T, z) for sign in (1, -1)]
-             for step in (np.array([_SEAM_M, 0.0]), np.array([0.0, _SEAM_M]))]  # fmt: skip
+    x, y = corners.T
+    sides = [[surface.drivable(x + sign * dx, y + sign * dy, z) for sign in (1, -1)]
+             for dx, dy in ((_SEAM_M, 0.0), (0.0, _SEAM_M))]  # fmt: skip
     return bool(np.array([a & b for a, b in sides]).any(axis=0).all())
 
 
