@@ -14,9 +14,9 @@ from uniscene_sim.rigs.rig_file import load_rig  # noqa: E402
 from uniscene_sim.world.scenario_source import ScenarioSource  # noqa: E402
 
 ODD = (None, 3, "", "nosuch", ["x"], [3], {"x": 1}, -1, float("nan"), True, b"x", object, 1.5)
-#: Settings, and values that are good after all, or (a map) whose error begins with the file.
+#: Settings, and values that are good after all.
 GOOD = {"reward": (None,), "world_seed": (None, 3), "source": (None,), "record": (None, "nosuch"),
-        "remote": (None,), "lanes": (None,), "map": (None, "nosuch"), "parameters": (None,), "towns": (None,)}  # fmt: skip
+        "remote": (None,), **dict.fromkeys(("map", "towns", "lanes", "parameters"), (None,))}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(EnvSettings.__dataclass_fields__))

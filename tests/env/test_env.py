@@ -22,6 +22,7 @@ from uniscene_sim.control import Control
 from uniscene_sim.env.actions import ACTIONS, ContinuousAction, DiscreteAction, WaypointAction
 from uniscene_sim.env.endings import CriterionState, EndReason, EpisodeOutcome
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, finish_measurement
+from uniscene_sim.env.meta_actions import Meta
 from uniscene_sim.env.observations import AGENTS, EGO, ROUTE
 from uniscene_sim.env.registration import PRESETS, register_envs
 from uniscene_sim.env.render import render_world
@@ -160,10 +161,11 @@ def test_an_episode_ends_as_gymnasium_means_it():
 def test_who_stands_where_the_way_is_free_blocks_the_road():
     env = gymnasium.make("UniScene-v0", scenario="lane_following")
     env.reset(seed=0)
-    ends = drive(env, [np.array([0.0, -1.0], np.float32)] * 150)
-    over = next(k for k, e in enumerate(ends) if e[2] or e[3])
-    info = ends[over][4]
-    assert ends[over][2] and 100 <= over <= 140 and info["blocked"] == 1 and not info["is_success"]
+    terminated, steps = False, 0
+    while not terminated and steps < 150:
+        _, _, terminated, _, info = env.step(np.array([0.0, -1.0], np.float32))
+        steps += 1
+    assert terminated and 100 < steps <= 141 and info["blocked"] == 1 and not info["is_success"]
     assert (info["outcome"], info["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.BLOCKED)
     assert info["reward_blocked"] == -WEIGHTS["blocked"]
 
@@ -353,7 +355,8 @@ def test_what_actions_ask():
 def test_each_kind_of_action_drives(kind):
     env = gymnasium.make("UniScene-v0", scenario="hard_brake", action=kind)
     env.reset(seed=0)
-    fast = {"continuous": np.array([0.0, 1.0], np.float32), "discrete": 12,
+    ahead = np.array([0.0, 1.0], np.float32)
+    fast = {"continuous": ahead, "reversing": ahead, "discrete": 12, "meta": int(Meta.FASTER),
             "waypoints": np.column_stack([np.ones(6), np.zeros(6)]).astype(np.float32)}[kind]  # fmt: skip
     speeds = [env.step(fast)[4]["speed_mps"] for _ in range(20)]
     assert speeds[-1] > speeds[0] + 2.0

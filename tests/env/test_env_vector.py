@@ -91,7 +91,10 @@ def test_worlds_share_maps_and_tiles():
     worlds = [env.unwrapped.worlds.world(i) for i in range(4)]
     maps = {w.source.map.ref: w.source.map for w in worlds}
     assert all(w.source.map is maps[w.source.map.ref] for w in worlds)
-    assert len({id(w.store) for w in worlds}) == len({(w.source.map.ref, w.source.scenario.seed) for w in worlds})
+    drives = env.unwrapped.worlds.drives
+    seeds = [drives[episode.scenario].seed for episode in env.unwrapped.worlds.episodes]
+    places = {(w.source.map.ref, seed) for w, seed in zip(worlds, seeds, strict=True)}
+    assert len({id(w.store) for w in worlds}) == len(places)
 
 
 def test_episodes_can_be_limited():

@@ -1,4 +1,4 @@
-"""What scenarios of the library ask for: the built-in driver succeeds with what seeds draw, one who sees nothing fails."""
+"""The built-in driver succeeds in the library with what seeds draw; a driver who sees nothing fails there."""
 
 import pytest
 

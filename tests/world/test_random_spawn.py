@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.maps.osm_text import Extract
 from tests.world.plain_world import off_road
 from uniscene_sim.errors import InputError
 from uniscene_sim.maps.load import load_map
@@ -14,6 +15,7 @@ from uniscene_sim.scenario import EgoSpec, Scenario, Spawn, TrafficSpec
 from uniscene_sim.scenario_files.read import find_scenario, load_scenario
 from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.world.bodies import MotionMode
+from uniscene_sim.world.episode.turns import Turns
 from uniscene_sim.world.path_columns import LIMIT
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -74,6 +76,41 @@ def test_nobody_of_the_traffic_stands_near_at_the_start():
         bodies = ScenarioSource(anywhere("motorway", traffic=TrafficSpec(30.0)), own_map("motorway"), seed).state.bodies
         others = bodies[1:][bodies["mode"][1:] != MotionMode.ABSENT]
         assert len(others) and np.hypot(others["x"] - bodies[0]["x"], others["y"] - bodies[0]["y"]).min() > 25.0
+
+
+@pytest.fixture(scope="module")
+def dead_ends(tmp_path_factory):
+    """A ring of streets, each with a cul-de-sac that no car can turn round in, and a lane too narrow for a car."""
+    extract, wide = Extract(), {"highway": "residential", "lanes": "2", "width": "6.4"}
+    corners = [(0.0, 0.0), (180.0, 0.0), (180.0, 180.0), (0.0, 180.0)]
+    for k, (x, y) in enumerate(corners):
+        to_x, to_y = corners[(k + 1) % 4]
+        extract.way([(x, y), (0.5 * (x + to_x), 0.5 * (y + to_y)), (to_x, to_y)], **wide)
+    for x, y in ((90.0, -70.0), (90.0, 250.0)):
+        extract.way([(90.0, 0.0 if y < 0.0 else 180.0), (x, y)], **wide)
+    extract.way([(0.0, 90.0), (180.0, 90.0)], highway="service", lanes="2", width="3.4")
+    return load_map(extract.write(tmp_path_factory.mktemp("osm") / "ring.osm"))
+
+
+def test_routes_avoid_turns_and_lanes_that_no_car_can_drive(dead_ends):
+    spec = anywhere("ring", 250.0)
+    turns = Turns(dead_ends, spec.ego.vehicle, passes=False)
+    driving = [lane for lane in dead_ends.lanes if lane.kind == "driving"]
+    refused = [lane for lane in driving if lane.index not in turns]
+    assert any(abs(np.unwrap(lane.heading)[-1] - lane.heading[0]) > 2.7 for lane in refused)
+    assert all(lane in refused for lane in driving if lane.width.max() < spec.ego.vehicle.width_m)
+    for seed in range(6):
+        source = ScenarioSource(spec, dead_ends, seed)
+        while not source.done:
+            source.step(source.driver_control(), 100_000)
+        assert source.completion >= 0.995 and source.state.tally.off_road_s == 0.0, seed
+
+
+def test_where_every_route_has_such_a_turn_there_is_one_none_the_less(tmp_path):
+    extract = Extract()
+    extract.way([(0.0, 0.0), (150.0, 0.0)], highway="residential", lanes="2", width="6.4")
+    street = load_map(extract.write(tmp_path / "street.osm"))
+    assert len(ScenarioSource(anywhere("street", 200.0), street, 1).route_path) == 201
 
 
 def test_a_route_longer_than_the_road_is_refused():

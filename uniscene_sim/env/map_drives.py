@@ -212,5 +212,8 @@ def map_drive(
         return MapDrive("town", partial(make_town, plan=DRIVABLE), towns, parameters)
     if towns is not None:
         raise InputError(f'is for map="town" or "blocks:...", got it with map={shown(str(given))}', field="towns")
-    found = load_map(given)  # told at once if it cannot be read
+    try:
+        found = load_map(given)  # told at once if it cannot be read
+    except InputError as error:
+        raise InputError(str(error), field="map") from error
     return MapDrive(Path(given).name, lambda _: found, 1, parameters, made_of=found.ref)

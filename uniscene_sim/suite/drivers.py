@@ -10,6 +10,7 @@ import numpy as np
 
 from uniscene_sim.control import CAREFUL, NORMAL, Manners
 from uniscene_sim.env.env import UniSceneEnv
+from uniscene_sim.env.meta_actions import Meta
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.suite.policy import Policy
 
@@ -80,16 +81,22 @@ class RuleDriver:
 
 
 class PolicyDriver:
-    """A trained policy, which knows what it observes."""
+    """A trained policy, which knows what it observes. Between two of its actions it goes on: idle, or with the same."""
 
     def __init__(self, policy: Policy):
         self._policy, self.action_type = policy, policy.action_type
 
     def begin(self, seed: int) -> None:
-        """Nothing depends on the episode."""
+        self._random, self._waits_ms = np.random.default_rng(seed), 0
 
     def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> Any:
-        return self._policy.action(observation)
+        if self._waits_ms <= 0:
+            self._waits_ms = self._policy.step_ms
+            self._last = self._policy.action(observation, self._random)
+        elif self.action_type == "meta":
+            self._last = np.int64(Meta.IDLE)
+        self._waits_ms -= round(1000 * env.worlds.step_s)
+        return self._last
 
 
 #: Follows the route at the speed that the road allows, and heeds nobody.

@@ -19,16 +19,18 @@ _CLIP = 10.0  # of normalised observations, as in training
 
 @dataclass(frozen=True)
 class Policy:
-    """A multilayer perceptron from observations to the likeliest action.
+    """A multilayer perceptron from observations to actions.
 
     Attributes:
         action_type: "continuous", or a discrete one.
+        step_ms: time between two actions.
         keys: entries of the observation, flattened one after the other.
         mean, scale: float32 (D,), observations are normalised by them.
         layers: weights (out, in) and biases (out,); tanh lies between them.
     """
 
     action_type: str
+    step_ms: int
     keys: tuple[str, ...]
     mean: np.ndarray
     scale: np.ndarray
@@ -52,14 +54,24 @@ class Policy:
         check_tensors(tensors, shapes, found.folder / f"{part}.safetensors")
         values = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
         layers = tuple((values[f"weight_{k}"], values[f"bias_{k}"]) for k in range(len(sizes) - 1))
-        return cls(found.config["action"], tuple(found.config["observations"]), values["mean"], values["scale"], layers)
+        return cls(
+            found.config["action"],
+            found.config["step_ms"],
+            tuple(found.config["observations"]),
+            values["mean"],
+            values["scale"],
+            layers,
+        )
 
-    def action(self, observation: Mapping[str, np.ndarray]) -> np.ndarray | np.int64:
-        """The mean action, float32 in [-1, 1], or the number of the likeliest one."""
+    def action(self, observation: Mapping[str, np.ndarray], random: np.random.Generator) -> np.ndarray | np.int64:
+        """The mean action, float32 in [-1, 1]; of discrete ones a number drawn by their probabilities, as in training."""
         flat = np.concatenate([np.ravel(observation[key]) for key in self.keys]).astype(np.float32)
         x = np.clip((flat - self.mean) * self.scale, -_CLIP, _CLIP)
         for k, (weight, bias) in enumerate(self.layers):
             x = weight @ x + bias
             if k < len(self.layers) - 1:
                 x = np.tanh(x)
-        return x.clip(-1.0, 1.0) if self.action_type == "continuous" else np.int64(x.argmax())
+        if self.action_type == "continuous":
+            return x.clip(-1.0, 1.0)
+        odds = np.exp(x.astype(np.float64) - x.max())
+        return np.int64(np.searchsorted(np.cumsum(odds / odds.sum()), random.random()).clip(max=len(x) - 1))

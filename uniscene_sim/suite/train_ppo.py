@@ -24,18 +24,20 @@ class PpoRecipe:
         steps: after which the policy is kept, rising; of all worlds together, at least.
         seed: of the worlds, the network and the draws.
         action: type of actions; meta-actions leave steering to a built-in lane keeper.
+        step_ms: time between two actions.
         worlds: that are driven at once.
     """
 
     steps: tuple[int, ...] = (100_000, 200_000)
     seed: int = 0
     action: str = "meta"
+    step_ms: int = 500
     worlds: int = 8
     rollout: int = 128
     batch: int = 128
     epochs: int = 10
     learning_rate: float = 5e-4
-    discount: float = 0.98
+    discount: float = 0.95  # a step
     width: int = 128
 
 
@@ -56,7 +58,7 @@ def train_policies(tasks: Mapping[str, Mapping[str, Any]], recipe: PpoRecipe, ou
     except ImportError as error:
         raise InputError("training needs the extra `rl` of uniscene_sim: pip install uniscene_sim[rl]") from error
     told = asdict(recipe) | {"steps": list(recipe.steps)}
-    config: dict[str, Any] = {"action": recipe.action, "recipe": told}
+    config: dict[str, Any] = {"action": recipe.action, "step_ms": recipe.step_ms, "recipe": told}
     weights: dict[str, Mapping[str, np.ndarray]] = {}
     if (out / CONFIG).exists():
         found = load_model(out)
@@ -113,7 +115,7 @@ def _train(name: str, settings: Mapping[str, Any], recipe: PpoRecipe) -> Iterato
             self.bar.set_postfix(success=f"{np.mean(self._recent or [False]):.2f}")
 
     torch.set_num_threads(1)
-    worlds = UniSceneVecEnv(recipe.worlds, action=recipe.action, **settings)
+    worlds = UniSceneVecEnv(recipe.worlds, action=recipe.action, step_ms=recipe.step_ms, **settings)
     env = VecNormalize(VecMonitor(worlds), gamma=recipe.discount)
     env.seed(recipe.seed)
     model = PPO(

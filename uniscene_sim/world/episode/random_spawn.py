@@ -36,7 +36,8 @@ class RandomStart(NamedTuple):
 def random_start(scenario: Scenario, vector_map: StaticMap, seed: int) -> RandomStart:
     """A place, as likely on each metre of driving lane outside junctions that has the road for the route.
 
-    Its route makes no turn that takes the ego off the road, if there is any such place.
+    Its route has room for oncoming traffic and makes no turn that takes the ego off the road, where there is such a
+    place; else it does without the one, or without both.
 
     Raises:
         InputError: nowhere on the map is there a road as long as `messages.ego_state.route_m`.
@@ -44,14 +45,15 @@ def random_start(scenario: Scenario, vector_map: StaticMap, seed: int) -> Random
     length_m, vehicle = scenario.ego.route_m or 0.0, scenario.ego.vehicle
     room = length_m + _DEAD_END_M
     longest = 0.0
-    for only in (Turns(vector_map, vehicle), None) if scenario.ego.goal is None else (None,):
+    good = [Turns(vector_map, vehicle, passes) for passes in (True, False)] if scenario.ego.goal is None else []
+    for only in (*good, None):
         for place in _places(vector_map, vehicle, seed):
             if only is not None and place.lane not in only:
                 continue
-            ahead = len(random_route(vector_map, place, seed, room, only)) - 1.0
-            if ahead >= np.floor(room):
+            route = random_route(vector_map, place, seed, room, only)
+            longest = max(longest, len(route) - 1.0)
+            if len(route) > np.floor(room) and (only is None or only.drives(route)):
                 return RandomStart(place, only)
-            longest = max(longest, ahead)
     raise InputError(
         f"found no place on map {vector_map.name!r} with {length_m:g} m of road and "
         f"{_DEAD_END_M:g} m beyond; found {longest:.0f} m at most",
