@@ -13,7 +13,7 @@ from uniscene_sim.env.settings import SPLITS  # noqa: E402
 from uniscene_sim.errors import InputError  # noqa: E402
 from uniscene_sim.storage.data_folders import scenario_names  # noqa: E402
 from uniscene_sim.suite.drivers import RULES, TRAINED, PolicyDriver, driver_named  # noqa: E402
-from uniscene_sim.suite.judge import DISCOUNTS, Drive, judge_drives  # noqa: E402
+from uniscene_sim.suite.judge import DISCOUNTS, JudgedDrive, judge_drives  # noqa: E402
 from uniscene_sim.suite.policy import Policy  # noqa: E402
 from uniscene_sim.suite.tables import outranked, ranking_table, task_table  # noqa: E402
 from uniscene_sim.suite.tasks import TASKS, make_task  # noqa: E402
@@ -125,7 +125,7 @@ def test_the_reward_ranks_drivers_as_an_instructor_would():
 
 
 def test_tables():
-    one = Drive("a", "s", 1, (3.0, 2.0, 1.0), True, EndReason.ROUTE_END, 0, 0.0, 0, 0, 1.0, 10)
+    one = JudgedDrive("a", "s", 1, (3.0, 2.0, 1.0), True, EndReason.ROUTE_END, 0, 0.0, 0, 0, 1.0, 10)
     bad = replace(one, driver="b", returns=(-20.0, -10.0, -5.0), success=False, end=EndReason.COLLISION, collisions=1)
     other = replace(bad, scenario="t", returns=(4.0, 4.0, 4.0))
     assert ranking_table([bad, one, other]).splitlines()[2:] == [

@@ -46,6 +46,7 @@ class _CompileBar:
 
 
 _held: list[int] = []  # the file that this process has locked, if it is the one that tells
+os.register_at_fork(after_in_child=_held.clear)  # its children are not
 
 
 def _is_the_one_that_tells() -> bool:

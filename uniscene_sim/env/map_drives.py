@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.compute.last_used import LastUsed
+from uniscene_sim.env.settings import SPLIT_SEEDS
 from uniscene_sim.env.shared import begun_source, keep_map
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.interfaces import LayoutSource
@@ -31,8 +32,7 @@ from uniscene_sim.scenario_files.parameters import Parameter
 
 __all__ = ["PARAMETERS", "BlockDrive", "MapDrive", "map_drive"]
 
-TOWNS, LANES = Bound(1, 2**31, whole=True), Bound(1, 4, whole=True)
-_SPLIT_SEEDS = 2**31  # of each split, see `env.settings.SPLITS`
+TOWNS, LANES = Bound(1, SPLIT_SEEDS, whole=True), Bound(1, 4, whole=True)
 _DURATION_S = 150.0
 #: What the seed draws of an episode, beside its map, start and route. The settings and options `parameters` narrow it.
 PARAMETERS = {
@@ -102,7 +102,7 @@ class MapDrive:
 
     def _town(self, seed: int) -> int:
         """Seed of the map of an episode: the first seeds of each split make those that there are."""
-        first = seed - seed % _SPLIT_SEEDS
+        first = seed - seed % SPLIT_SEEDS
         return seed if self._count is None else first + (seed - first) % self._count
 
     def open(self, seed: int, parameters: Mapping[str, Any] | None = None) -> LayoutSource:

@@ -27,7 +27,7 @@ from uniscene_sim.env.endings import ENDS_ON, Endings, EndReason
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations
 from uniscene_sim.env.reward import Reward, RewardFunction, no_terms, reward_terms, step_costs
-from uniscene_sim.env.settings import ENDINGS, name_list
+from uniscene_sim.env.settings import ENDINGS, SPLIT_SEEDS, name_list
 from uniscene_sim.errors import InputError, InputWarning, shown
 from uniscene_sim.layout import PHYSICS_US, LayoutSchema
 from uniscene_sim.limits import bounds
@@ -136,7 +136,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         if seed is not None:
             self.np_random = seeding.np_random(seed)[0]
         given = dict(options or {})
-        which, episode = int(self.np_random.integers(len(self._drives))), int(self.np_random.integers(2**31))
+        which, episode = int(self.np_random.integers(len(self._drives))), int(self.np_random.integers(SPLIT_SEEDS))
         if (name := given.pop("scenario", None)) is not None:
             if name not in self.scenarios:
                 expected = ", ".join(self.scenarios)
@@ -272,7 +272,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
     def _state_info(self, name: str, ends: Endings) -> dict[str, np.ndarray]:
         """Entries (1,) of `info` on an agent so far, and on how its episode ends."""
         measured = self._measured[name]
-        clean = np.all([measured[ENDS_ON[kind]] == 0 for kind in ("collision", "off_road", "red_light")], axis=0)
+        clean = np.all([measured[counter] == 0 for counter in ENDS_ON.values()], axis=0)
         ended = ends.reasons != EndReason.NONE
         return self._episode | episode_info(measured) | {"end_reason": ends.reasons, "is_success": ended & clean}
 

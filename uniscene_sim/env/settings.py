@@ -17,7 +17,7 @@ from uniscene_sim.remote.address import Remote
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.simulator import TraceMode
 
-__all__ = ["ENDINGS", "SPLITS", "EnvSettings", "name_list", "options_by_name"]
+__all__ = ["ENDINGS", "SPLITS", "SPLIT_SEEDS", "EnvSettings", "name_list", "options_by_name"]
 
 #: Events that may terminate an episode.
 ENDINGS = ("collision", "off_road", "red_light", "blocked")
@@ -27,8 +27,9 @@ class UnexpectedSetting(InputError, TypeError):
     """A setting that there is none of; a TypeError in Python's words, too, for frameworks try what an env takes."""
 
 
-#: Sets of seeds that resets draw from: 2**31 each, from these on.
-SPLITS = {"train": 0, "test": 2**31}
+#: How many seeds a set has from which resets draw, and the first one of each set.
+SPLIT_SEEDS = 2**31
+SPLITS = {"train": 0, "test": SPLIT_SEEDS}
 
 
 @dataclass(frozen=True)

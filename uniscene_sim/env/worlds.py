@@ -29,7 +29,7 @@ from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
 from uniscene_sim.env.saved import Episode, SavedWorld, savable
-from uniscene_sim.env.settings import ENDINGS, SPLITS, EnvSettings, name_list, options_by_name
+from uniscene_sim.env.settings import ENDINGS, SPLIT_SEEDS, SPLITS, EnvSettings, name_list, options_by_name
 from uniscene_sim.env.shared import packed_tiles
 from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.frames import FrameRequest
@@ -117,6 +117,9 @@ class Worlds:
             if settings.map is None and getattr(settings, name) is not None:
                 raise InputError('expected map="town" or "blocks:...", too', field=name)
         if settings.map is not None:
+            for name in ("scenario", "source"):
+                if getattr(settings, name) != getattr(EnvSettings, name):
+                    raise InputError(f"goes with no map; expected one of map and {name}", field=name)
             self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes, fixed)]
         else:
             drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
@@ -185,7 +188,7 @@ class Worlds:
             InputError: an unknown option or an invalid value.
         """
         given = options_by_name(options)
-        which, seed = int(random.integers(len(self.drives))), self._first_seed + int(random.integers(2**31))
+        which, seed = int(random.integers(len(self.drives))), self._first_seed + int(random.integers(SPLIT_SEEDS))
         if (name := given.pop("scenario", None)) is not None:
             names = self.names
             name = Path(name).stem if isinstance(name, str | Path) and name not in names else name

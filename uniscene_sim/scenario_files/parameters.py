@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
+
 from uniscene_sim.compute.keyed_random import key_of, unit_hash
 from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.storage.yaml_file import YamlFile
@@ -86,7 +88,7 @@ class Parameter:
         if len(numbers) != len(several) or len(numbers) not in (1, 2) or not numbers[0] <= numbers[-1]:
             raise InputError(f"expected a number or a range [least, most], got {shown(given)}", field=field)
         if len(numbers) == 1:
-            one = int(numbers[0]) if isinstance(several[0], int) else numbers[0]
+            one = int(numbers[0]) if isinstance(several[0], int | np.integer) else numbers[0]
             return Parameter(self.name, one, choice=(one,))
         low, high = numbers
         return Parameter(self.name, min(max(self.value, low), high), uniform=(low, high))

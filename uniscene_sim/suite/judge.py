@@ -12,7 +12,7 @@ from uniscene_sim.env.env import UniSceneEnv
 from uniscene_sim.env.settings import SPLITS
 from uniscene_sim.suite.drivers import Driver
 
-__all__ = ["DISCOUNTS", "TEST_SEED", "Drive", "judge_drives"]
+__all__ = ["DISCOUNTS", "TEST_SEED", "JudgedDrive", "judge_drives"]
 
 #: Discounts a step by which returns are compared; 1 is the plain return.
 DISCOUNTS = (1.0, 0.99, 0.98)
@@ -21,7 +21,7 @@ TEST_SEED = SPLITS["test"]
 
 
 @dataclass(frozen=True)
-class Drive:
+class JudgedDrive:
     """One judged episode."""
 
     driver: str
@@ -50,8 +50,8 @@ def judge_drives(
     *,
     first_seed: int = TEST_SEED,
     done: Callable[[], object] = lambda: None,
-) -> Iterable[Drive]:
-    """Drive each scenario of a task with each driver.
+) -> Iterable[JudgedDrive]:
+    """JudgedDrive each scenario of a task with each driver.
 
     Args:
         env_of: makes an environment of one world for a type of actions.
@@ -68,7 +68,7 @@ def judge_drives(
                 done()
 
 
-def _drive(env: UniSceneEnv, name: str, driver: Driver, scenario: str, seed: int) -> Drive:
+def _drive(env: UniSceneEnv, name: str, driver: Driver, scenario: str, seed: int) -> JudgedDrive:
     driver.begin(seed)
     observation, info = env.reset(seed=seed, options={"scenario": scenario, "scenario_seed": seed})
     rewards: list[float] = []
@@ -79,7 +79,7 @@ def _drive(env: UniSceneEnv, name: str, driver: Driver, scenario: str, seed: int
         over = terminated or truncated
     steps = np.arange(len(rewards))
     returns = tuple(float(np.dot(rewards, discount**steps)) for discount in DISCOUNTS)
-    return Drive(
+    return JudgedDrive(
         driver=name,
         scenario=scenario,
         seed=seed,

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from uniscene_sim.suite.judge import DISCOUNTS, Drive
+from uniscene_sim.suite.judge import DISCOUNTS, JudgedDrive
 
 __all__ = ["as_records", "outranked", "ranking_table", "task_table"]
 
 
-def ranking_table(drives: Sequence[Drive]) -> str:
+def ranking_table(drives: Sequence[JudgedDrive]) -> str:
     """Markdown: a row for each driver, the best first; all scenarios count alike."""
     rows = []
     for name in dict.fromkeys(d.driver for d in drives):
@@ -27,7 +27,7 @@ def ranking_table(drives: Sequence[Drive]) -> str:
     return "\n".join([*lines, *(row for _, row in sorted(rows, key=lambda r: -r[0]))])
 
 
-def task_table(drives: Mapping[str, Sequence[Drive]]) -> str:
+def task_table(drives: Mapping[str, Sequence[JudgedDrive]]) -> str:
     """Markdown: success of each driver in each task, in percent."""
     names = list(dict.fromkeys(d.driver for own in drives.values() for d in own))
     lines = ["| task | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
@@ -37,7 +37,7 @@ def task_table(drives: Mapping[str, Sequence[Drive]]) -> str:
     return "\n".join(lines)
 
 
-def outranked(drives: Sequence[Drive], discount: float = 1.0) -> list[tuple[Drive, Drive]]:
+def outranked(drives: Sequence[JudgedDrive], discount: float = 1.0) -> list[tuple[JudgedDrive, JudgedDrive]]:
     """Pairs of a clean drive and one that is not, of the same driver in the same scenario, that earned as much or more.
 
     Args:
@@ -54,12 +54,12 @@ def outranked(drives: Sequence[Drive], discount: float = 1.0) -> list[tuple[Driv
     ]
 
 
-def as_records(drives: Sequence[Drive]) -> list[dict[str, Any]]:
+def as_records(drives: Sequence[JudgedDrive]) -> list[dict[str, Any]]:
     """The drives for JSON."""
     return [asdict(d) | {"end": d.end.name.lower(), "clean": d.clean} for d in drives]
 
 
-def _mean(drives: Sequence[Drive], value: Any) -> float:
+def _mean(drives: Sequence[JudgedDrive], value: Any) -> float:
     """Mean over scenarios of the mean over their drives."""
     scenarios = dict.fromkeys(d.scenario for d in drives)
     return float(np.mean([np.mean([value(d) for d in drives if d.scenario == name]) for name in scenarios]))
