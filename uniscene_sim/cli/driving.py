@@ -21,7 +21,7 @@ def add_driving_evaluation(names: argparse._SubParsersAction[Parser]) -> None:
     one = names.add_parser("driving", help="drivers on the tasks of UniScene-Bench-v0")
     one.add_argument("--tasks", nargs="+", metavar="TASK", help="(default: all)")
     one.add_argument("--drivers", nargs="+", metavar="DRIVER",
-                     help="random, standing, constant, blind, careful, expert, ppo_100k, ppo_200k, "
+                     help="random, standing, constant, blind, careful, expert, ppo_100k, "
                           "or MODEL/PART of one's own (default: all but the last)")  # fmt: skip
     one.add_argument("--episodes", type=positive_integer, default=20, metavar="N",
                      help="test seeds of each scenario (default: 20)")  # fmt: skip
@@ -35,8 +35,8 @@ def add_driver_training(names: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--tasks", nargs="+", metavar="TASK", default=[_SCENARIOS, "town"],
                      help=f"tasks of UniScene-Bench-v0, a policy each; `{_SCENARIOS}` is all but town at once "
                           f"(default: {_SCENARIOS} town)")  # fmt: skip
-    one.add_argument("--steps", type=positive_integer, nargs="+", default=[100_000, 200_000], metavar="N",
-                     help="after which a policy is kept (default: 100000 200000)")  # fmt: skip
+    one.add_argument("--steps", type=positive_integer, nargs="+", default=[100_000], metavar="N",
+                     help="after which a policy is kept (default: 100000)")  # fmt: skip
     one.add_argument("--out", type=path_argument, default=Path("out/models/driving"),
                      help="folder; policies that it has are kept (default: out/models/driving)")  # fmt: skip
     one.set_defaults(command=_train_driver)

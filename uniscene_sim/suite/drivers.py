@@ -104,7 +104,7 @@ BLIND = Manners(sees_m=0.0, gives_way=False, obeys_lights=False)
 #: Drivers that need no training, worst first.
 RULES = ("random", "standing", "constant", "blind", "careful", "expert")
 #: Policies of the zoo's model `driving`, trained on all scenarios, for task `town` on towns.
-TRAINED = ("ppo_100k", "ppo_200k")
+TRAINED = ("ppo_100k",)
 
 
 def driver_named(name: str, task: str = "lane") -> Driver:

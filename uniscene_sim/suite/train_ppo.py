@@ -28,7 +28,7 @@ class PpoRecipe:
         worlds: that are driven at once.
     """
 
-    steps: tuple[int, ...] = (100_000, 200_000)
+    steps: tuple[int, ...] = (100_000,)
     seed: int = 0
     action: str = "meta"
     step_ms: int = 500
