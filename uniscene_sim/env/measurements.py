@@ -38,8 +38,9 @@ MEASUREMENT_DTYPE = np.dtype(
 INFO_COUNTERS = (
     "route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "blocked", "ttc_s", "min_ttc_s",
 )  # fmt: skip
-#: The ego blocks the road once it is slower than this for so long though the rule-keeping driver would speed up.
-_SLOW_MPS, _FREE_MPS2, _BLOCKED_S = 2.0, 0.9, 10.0
+#: The ego blocks the road once it is slower than this for so long though the rule-keeping driver would speed up a lot:
+#: a larger gap in a queue is no obstacle.
+_SLOW_MPS, _FREE_MPS2, _BLOCKED_S = 2.0, 1.5, 10.0
 
 
 def write_measurement(progress: Progress, row: np.ndarray) -> None:
