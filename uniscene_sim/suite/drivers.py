@@ -8,13 +8,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from uniscene_sim.control import CAREFUL, NORMAL, Manners
+from uniscene_sim.control import CAREFUL, NORMAL, Control, Manners
+from uniscene_sim.env.action_type import Intention
 from uniscene_sim.env.env import UniSceneEnv
 from uniscene_sim.env.meta_actions import Meta
+from uniscene_sim.env.state_vectors import EGO
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.suite.policy import Policy
+from uniscene_sim.world.ego import EgoState, pure_pursuit
 
 __all__ = ["RULES", "TRAINED", "ConstantDriver", "Driver", "PolicyDriver", "RandomDriver", "RuleDriver", "driver_named"]
+
+
+_GAIN = 1.5  # 1/s, of the blind driver's speed
+_AHEAD_M = 60  # in which it looks for itself on its route
 
 
 class Driver(Protocol):
@@ -80,6 +87,26 @@ class RuleDriver:
         return env.expert_action(self._manners)
 
 
+class BlindDriver:
+    """Follows the route by pure pursuit at the route speed, and heeds nobody; of the continuous action space."""
+
+    action_type = "continuous"
+
+    def begin(self, seed: int) -> None:
+        self._at = 0
+
+    def action(self, env: UniSceneEnv, observation: Mapping[str, np.ndarray]) -> Any:
+        world = env.worlds.world(0)
+        frame, route = world.recent_layouts[-1], world.source.route_path[:, :2]
+        ego = EgoState(frame.ego_pose, float(frame.ego_velocity @ frame.ego_pose.rotation[:, 0]))
+        ahead = route[self._at : self._at + _AHEAD_M]
+        self._at += int(np.hypot(ahead[:, 0] - ego.pose.x, ahead[:, 1] - ego.pose.y).argmin())
+        told = dict(zip(EGO, observation["ego"].tolist(), strict=True))
+        accel = _GAIN * EGO["route_speed"] * (told["route_speed"] - told["speed"] * EGO["speed"] / EGO["route_speed"])
+        control = Control(pure_pursuit(ego, route, self._at, frame.ego_vehicle), min(max(accel, -4.0), 2.0))
+        return env.worlds.action.action_of(Intention(control, route[self._at :]), frame)
+
+
 class PolicyDriver:
     """A trained policy, which knows what it observes. Between two of its actions it goes on: idle, or with the same."""
 
@@ -99,8 +126,6 @@ class PolicyDriver:
         return self._last
 
 
-#: Follows the route at the speed that the road allows, and heeds nobody.
-BLIND = Manners(sees_m=0.0, gives_way=False, obeys_lights=False)
 #: Drivers that need no training, worst first.
 RULES = ("random", "standing", "constant", "blind", "careful", "expert")
 #: Policies of the zoo's model `driving`, trained on all scenarios, for task `town` on towns.
@@ -121,7 +146,7 @@ def driver_named(name: str, task: str = "lane") -> Driver:
         "random": RandomDriver(),
         "standing": ConstantDriver(-1.0),
         "constant": ConstantDriver(0.3),
-        "blind": RuleDriver(BLIND),
+        "blind": BlindDriver(),
         "careful": RuleDriver(CAREFUL),
         "expert": RuleDriver(NORMAL),
     }
