@@ -61,7 +61,7 @@ TERMS: dict[str, RewardTerm] = {
     "progress": RewardTerm(1.0, -1.0, 1.0, "distance along the route, as a share of what the route speed gives"),
     "time": RewardTerm(0.2, -1.0, 0.0, "minus the time: to arrive early is better"),
     "hesitation": RewardTerm(
-        1.5, -1.0, 0.0, "minus the acceleration that the rule-keeping driver chooses, as a share of its full one: "
+        2.0, -1.0, 0.0, "minus the acceleration that the rule-keeping driver chooses, as a share of its full one: "
         "what is missing to the speed that road, lights and others allow"),
     "comfort": RewardTerm(0.2, -1.0, 0.0, "minus jerk, as a share of nuPlan's bound"),
     "lane_keeping": RewardTerm(0.2, -1.0, 0.0, "minus distance from the route, as a share of 1.75 m"),
