@@ -67,10 +67,10 @@ TERMS: dict[str, RewardTerm] = {
     "lane_keeping": RewardTerm(0.2, -1.0, 0.0, "minus distance from the route, as a share of 1.75 m"),
     "speed_limit": RewardTerm(1.0, -1.0, 0.0, "minus speed above the limit, -1 at a fifth above it"),
     "time_to_collision": RewardTerm(1.0, -1.0, 0.0, "-1 while the time to collision is below nuPlan's 0.95 s"),
-    "collision": RewardTerm(40.0, -np.inf, 0.0, "-1 for each new collision"),
-    "off_road": RewardTerm(40.0, -1.0, 0.0, "-1 as a corner of the body leaves the road, and for each second after"),
-    "red_light": RewardTerm(40.0, -np.inf, 0.0, "-1 for each line crossed at red"),
-    "blocked": RewardTerm(40.0, -1.0, 0.0, "-1 for 10 s in which it is slower than 2 m/s though the way is free"),
+    "collision": RewardTerm(35.0, -np.inf, 0.0, "-1 for each new collision"),
+    "off_road": RewardTerm(35.0, -1.0, 0.0, "-1 as a corner of the body leaves the road, and for each second after"),
+    "red_light": RewardTerm(35.0, -np.inf, 0.0, "-1 for each line crossed at red"),
+    "blocked": RewardTerm(35.0, -1.0, 0.0, "-1 for 10 s in which it is slower than 2 m/s though the way is free"),
 }  # fmt: skip
 WEIGHTS: dict[str, float] = {name: term.weight for name, term in TERMS.items()}
 #: Costs of a step, 0 or 1 each, by Safety-Gymnasium's convention; `cost` is their sum.
