@@ -33,8 +33,8 @@ def main() -> None:
     env = gymnasium.make("UniScene-v0", map=arguments.map, split="test", terminate_on=()).unwrapped
     env.action_space.seed(0)
     log = arguments.out.with_suffix(".jsonl")
-    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    with log.open("a") as out:
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+    with log.open("a", encoding="utf-8") as out:
         bar = tqdm(range(len(rows), arguments.towns), initial=len(rows), total=arguments.towns, disable=None)
         for k in bar:
             rows.append(drive(env, SPLITS["test"] + k, arguments.driver))

@@ -58,7 +58,7 @@ def main() -> None:
                 "unseen": tested(arguments, policy, "test", None),
             }
             write_file(kept, json.dumps(row).encode() + b"\n")
-        rows.append(json.loads(kept.read_text()))
+        rows.append(json.loads(kept.read_text(encoding="utf-8")))
     result = {"steps": arguments.steps, "episodes": arguments.episodes, "rows": rows}
     print(json.dumps(result, indent=2))
     write_file(arguments.out.with_suffix(".json"), json.dumps(result, indent=2).encode() + b"\n")

@@ -13,7 +13,9 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 #: Run here; `ros2_stack.py` is what tests/ros2 drives with.
-RUN_HERE = {"drive_in_a_loop", "read_frames", "own_camera_engine", "paint_a_map", "train_rl", "behaviour_cloning"}
+RUN_HERE = {
+    "drive_in_a_loop", "read_frames", "own_camera_engine", "paint_a_map", "train_rl", "behaviour_cloning", "self_play",
+}  # fmt: skip
 
 
 def run(name: str, folder: Path, *words: str) -> list[str]:

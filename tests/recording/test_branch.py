@@ -31,14 +31,12 @@ BRANCH_S, AT = 2.0, 200
 @pytest.fixture(scope="module")
 def log(tmp_path_factory) -> Path:
     """Six seconds of the ego between two cars."""
-    import yaml
-
     folder = tmp_path_factory.mktemp("log")
-    cut_in = yaml.safe_load(find_scenario("cut_in").read_text())
-    spawn = {k: v for k, v in cut_in["ego"]["spawn"].items()}
     from uniscene_sim.scenario_files.read import load_scenario
 
-    text = SCENARIO.format(map=load_scenario(find_scenario("cut_in")).map.stem, spawn=spawn)
+    cut_in = load_scenario(find_scenario("cut_in"))
+    at = cut_in.ego.spawn
+    text = SCENARIO.format(map=cut_in.map.stem, spawn={"x": at.x, "y": at.y, "yaw_deg": at.yaw_deg})
     (folder / "between.yaml").write_text(text)
     simulator = prepare(str(folder / "between.yaml"), SensorRig("none", (), ()), tick_us=100_000)
     run(simulator, [RecordTo(folder / "run.mcap")], folder, preview=False)

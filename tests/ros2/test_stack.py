@@ -32,7 +32,7 @@ def test_a_stack_that_comes_late_is_waited_for(start, domain):
     stack = start("stack", domain, "--cruise", "8")
     assert node.wait() == 0, node.log
     assert stack.wait() == 0
-    assert said(stack)["ended"][-1]["controls"]["used"] == 70
+    assert said(stack)["ended"][-1]["controls"]["used"] == 80
 
 
 def test_a_stack_that_dies_ends_the_run_as_timeout_and_the_next_one_drives_after_a_reset(start, domain, client):

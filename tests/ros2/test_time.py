@@ -197,4 +197,4 @@ def test_two_nodes_in_two_domains_do_not_hear_each_other(start, domain, other_do
     assert [s.wait() for s in stacks] == [0, 0]
     ends = [json.loads(s.log.splitlines()[-1])["ended"] for s in stacks]
     assert [[e["scenario"] for e in end] for end in ends] == [["cut_in"], ["hard_brake"]]
-    assert [end[0]["controls"]["used"] for end in ends] == [70, 140]
+    assert [end[0]["controls"]["used"] for end in ends] == [80, 140]
