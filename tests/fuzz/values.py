@@ -123,7 +123,7 @@ _POSES = [{"x": 1.0, "y": 2.0, "stamp": _STAMP}, {"x": 5.0, "y": 2.5, "stamp": {
 MESSAGES = _values(
     twist_cmd={"linear": {"x": 1.0, "y": 0.0, "z": 0.0}, "angular": {"x": 0.0, "y": 0.0, "z": 0.1}},
     ackermann_cmd={"steering_angle": 0.1, "speed": 5.0, "acceleration": 1.0},
-    carla_cmd={"throttle": 0.5, "steer": 0.1, "brake": 0.0, "hand_brake": False},
+    carla_cmd={"throttle": 0.5, "steer": 0.1, "brake": 0.0, "hand_brake": False, "reverse": False},
     autoware_cmd={"stamp": _STAMP, "lateral": {"steering_tire_angle": 0.1},
                   "longitudinal": {"velocity": 3.0, "acceleration": 1.0, "is_defined_acceleration": True}},
     path_cmd={"header": {"frame_id": "map", "stamp": _STAMP},

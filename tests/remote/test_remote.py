@@ -425,7 +425,7 @@ def test_the_command_serves_with_tls_until_it_is_told_to_stop(tls, tmp_path, cap
             run += ["--remote", address]
             assert main([*run, "--out", str(tmp_path / "a"), "--tls-ca", str(tls / "cert.pem"), "--record"]) == 0
             assert main([*run, "--out", str(tmp_path / "b")]) == 2  # without TLS
-            assert "--tls-ca if that has --tls-cert" in capsys.readouterr().err
+            assert "--tls-ca if that has a certificate" in capsys.readouterr().err
             assert main([*run, "--out", str(tmp_path / "b"), "--tls-ca", str(tls / "key.pem")]) == 2
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 128 + signal.SIGTERM
