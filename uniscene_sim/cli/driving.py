@@ -46,11 +46,13 @@ def _eval_driving(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from uniscene_sim.suite.drivers import RULES, TRAINED, driver_named
-    from uniscene_sim.suite.judge import judge_drives
+    from uniscene_sim.suite.judge import DISCOUNTS, judge_drives
     from uniscene_sim.suite.tables import as_records, outranked, ranking_table, task_table
-    from uniscene_sim.suite.tasks import TASKS
+    from uniscene_sim.suite.tasks import TASKS, task_settings
 
     tasks = arguments.tasks or list(TASKS)
+    for task in tasks:
+        task_settings(task)  # an unknown one is refused by name
     names = arguments.drivers or [*RULES, *TRAINED]
     drivers = {task: [(name, driver_named(name, task)) for name in names] for task in tasks}
     total = arguments.episodes * len(names) * sum(max(len(TASKS[task].scenarios), 1) for task in tasks)
@@ -65,7 +67,7 @@ def _eval_driving(arguments: argparse.Namespace) -> int:
         outputs.publish()
     drives = [d for own in by_task.values() for d in own]
     print(ranking_table(drives), task_table(by_task), sep="\n\n")
-    pairs = {discount: len(outranked(drives, discount)) for discount in (1.0, 0.99, 0.98)}
+    pairs = {discount: len(outranked(drives, discount)) for discount in DISCOUNTS}
     told = ", ".join(f"{count} discounted by {discount:g}" for discount, count in pairs.items())
     print(f"\nunclean drives that earned as much as a clean one of the same driver and scenario: {told}")
     return 0
