@@ -15,6 +15,8 @@ class Status(StrEnum):
     SUCCESS = "SUCCESS"
     ACCEPTABLE = "ACCEPTABLE"  # only optional criteria failed
     FAILURE = "FAILURE"
+    TIMEOUT = "TIMEOUT"  # what fails is only that the ego did not get far enough in its time
+    ERROR = "ERROR"  # the driver, or what else is tested, broke down: nothing was judged
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from uniscene_sim.layout import Edit, EgoVehicle, Style
 from uniscene_sim.limits import bounds
 from uniscene_sim.limits.bounds import check_numbers
 
-__all__ = ["Action", "AgentSpec", "Criterion", "EgoSpec", "Event", "Scenario", "Spawn", "TrafficSpec", "Trigger"]
+__all__ = ["Action", "AgentSpec", "Criterion", "EgoSpec", "Event", "Scenario", "Spawn", "TestPlan", "TrafficSpec",
+           "Trigger"]  # fmt: skip
 
 AGENT_CLASSES = (
     "car", "truck", "construction_vehicle", "bus", "trailer", "motorcycle", "bicycle", "pedestrian", "barrier",
@@ -161,6 +162,29 @@ class Criterion:
 
 
 @dataclass(frozen=True)
+class TestPlan:
+    """How a scenario is tested, beside its criteria.
+
+    Attributes:
+        tags: words to choose scenarios by.
+        expect: statuses that are accepted of a driver, by its name; of any other SUCCESS and ACCEPTABLE.
+        seeds: that draw the parameters, each a test; without any the parameters have their nominal values.
+        sets: values of parameters, by the name of the set, each a test of each seed.
+        repetitions: of each test; all must give the same digest.
+        time_limit_s: wall-clock time for one drive, s.
+    """
+
+    __test__ = False  # pytest would take it for a class of tests
+
+    tags: tuple[str, ...] = ()
+    expect: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    seeds: tuple[int, ...] = ()
+    sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    repetitions: int = 1
+    time_limit_s: float = 300.0
+
+
+@dataclass(frozen=True)
 class Scenario:
     name: str
     map: Path
@@ -175,6 +199,7 @@ class Scenario:
     file: Path | None = None
     frame_origin: tuple[float, float] = (0.0, 0.0)  # m: what its places are relative to, in the map's own coordinates
     drawn: Mapping[str, float | str] = field(default_factory=dict, hash=False)  # values of the file's parameters
+    test: TestPlan = field(default_factory=TestPlan)
 
     def __post_init__(self) -> None:
         check_numbers(self, seed=bounds.WORLD_SEED, duration_s=bounds.SCENARIO_S)

@@ -13,22 +13,26 @@ from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.load import MAP_SUFFIXES
 from uniscene_sim.maps.painted.files import is_painted
-from uniscene_sim.scenario import Action, Criterion, EgoSpec, Event, Scenario, Spawn, TrafficSpec, Trigger
+from uniscene_sim.scenario import Action, Criterion, EgoSpec, Event, Scenario, Spawn, TestPlan, TrafficSpec, Trigger
 from uniscene_sim.scenario_files.parameters import Parameter, Value, fill, parameters_of, parameters_schema
 from uniscene_sim.scenario_files.parts import agent_of, edit_of, made, manners_of
 from uniscene_sim.scenario_files.schema import scenario_json_schema, whole_fields
 from uniscene_sim.scenario_files.style_text import style_of_text
+from uniscene_sim.scenario_files.test_plan import plan_of, plan_schema
 from uniscene_sim.storage.data_folders import data_dir, scenario_names
 from uniscene_sim.storage.input_file import is_regular, read_text, reading
 from uniscene_sim.storage.yaml_file import MOST_YAML, YamlFile, dotted
 
-__all__ = ["ScenarioFile", "find_scenario", "is_branch", "load_scenario"]
+__all__ = ["ScenarioFile", "find_scenario", "is_branch", "is_scenario", "load_scenario"]
 
 #: What holds of a file whatever its parameters are.
-_OUTER = {"type": "object", "properties": {"parameters": parameters_schema()}}
+_OUTER = {"type": "object", "properties": {"parameters": parameters_schema(), **plan_schema()}}
 _WHOLE = whole_fields(scenario_json_schema())
 
 _SOURCE = re.compile(r"""^(?:[^#\n]*[{,])?[ \t]*["']?source["']?[ \t]*:""", re.MULTILINE)
+
+_EGO, _DURATION = (re.compile(rf"""^(?:[^#\n]*[{{,])?[ \t]*["']?{name}["']?[ \t]*:""", re.MULTILINE)
+                   for name in ("ego", "duration_s"))  # fmt: skip
 
 
 def find_scenario(name_or_path: str) -> Path:
@@ -50,6 +54,14 @@ def find_scenario(name_or_path: str) -> Path:
 def is_branch(path: str | Path) -> bool:
     """Whether a file begins a scenario from a recording: it has a field `source`, in YAML's block or flow style."""
     return is_regular(path) and _SOURCE.search(read_text(path, MOST_YAML, "a scenario")) is not None
+
+
+def is_scenario(path: str | Path) -> bool:
+    """Whether a file means to be a scenario, valid or not: it has the fields `ego` and `duration_s`."""
+    if not is_regular(path):
+        return False
+    text = read_text(path, MOST_YAML, "a scenario")
+    return _EGO.search(text) is not None and _DURATION.search(text) is not None
 
 
 def load_scenario(path: str | Path, seed: int | None = None, parameters: Mapping[str, Any] | None = None) -> Scenario:
@@ -95,6 +107,18 @@ class ScenarioFile:
             self._nominal = self._scenario(nominal, scenario_json_schema())
             for _ in self.ends():
                 pass
+            for name, values in self.test.sets.items():
+                self._check_set(name, values)
+
+    @property
+    def test(self) -> TestPlan:
+        """How the scenario is tested."""
+        return self._nominal.test
+
+    @property
+    def nominal(self) -> Scenario:
+        """The scenario with each parameter as the file gives its value."""
+        return self._nominal
 
     def scenario(self, seed: int | None = None, parameters: Mapping[str, Any] | None = None) -> Scenario:
         """The scenario of a seed; None has each parameter as the file gives its value.
@@ -121,6 +145,12 @@ class ScenarioFile:
         ends = {name: one.ends for name, one in self._drawn_from.items()}
         for k in range(max(map(len, ends.values()), default=0)):
             yield self._scenario({name: some[k % len(some)] for name, some in ends.items()}, scenario_json_schema())
+
+    def _check_set(self, name: str, values: Mapping[str, Any]) -> None:
+        try:
+            self.scenario(None, values)
+        except InputError as error:
+            raise self._file.error(("cases", "sets", name), f"{error.field}: {error.message}") from None
 
     def _narrowed(self, given: Mapping[str, Any] | None, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
         if not isinstance(given, Mapping | None):
@@ -184,6 +214,7 @@ def _scenario(file: YamlFile) -> Scenario:
         traffic=made(file, ("traffic",), TrafficSpec, **_with_manners(data.get("traffic", {}))),
         criteria=tuple(made(file, ("criteria", i), Criterion, **c) for i, c in enumerate(data.get("criteria", ()))),
         file=path,
+        test=plan_of(file),
     )
 
 

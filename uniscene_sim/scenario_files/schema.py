@@ -11,6 +11,7 @@ from uniscene_sim.layout import WEATHERS
 from uniscene_sim.limits import bounds
 from uniscene_sim.scenario import AGENT_CLASSES, CRITERION_KINDS, ActionKind, TriggerKind
 from uniscene_sim.scenario_files.parameters import PARAMETER_NAME, parameters_schema
+from uniscene_sim.scenario_files.test_plan import plan_schema
 
 __all__ = ["edit_json_schema", "scenario_file_schema", "scenario_json_schema", "whole_fields"]
 
@@ -117,7 +118,7 @@ def scenario_file_schema() -> dict[str, Any]:
 
     schema: dict[str, Any] = written(scenario_json_schema())
     schema["properties"]["seed"] = bounds.SEED.schema
-    schema["properties"]["parameters"] = parameters_schema()
+    schema["properties"] |= {"parameters": parameters_schema(), **plan_schema()}
     return schema
 
 
@@ -226,6 +227,7 @@ def scenario_json_schema() -> dict[str, Any]:
                     }
                 ),
                 "criteria": {"type": "array", "items": criterion, "maxItems": bounds.AGENTS},
+                **plan_schema(),
             },
             ("map", "duration_s", "ego"),
         ),
