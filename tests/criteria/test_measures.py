@@ -189,7 +189,8 @@ def test_part_of_a_box_is_enough_and_its_nearest_part_in_the_lane_of_way_counts(
     # The rear left corner is at (-2 c - s, -2 s + c) = (-2.232, -0.134), so at y = -1.634 outside; the left side goes
     # up from there by tan(30): it reaches y = -1 after 0.634 / tan(30) = 1.098 m.
     back = 60.0 - 2.0 * np.cos(turn) - np.sin(turn) + (0.5 + 2.0 * np.sin(turn) - np.cos(turn)) / np.tan(turn)
-    assert told("min_headway", [layout(0.0, 20.0, speed=10.0, users=[other])]) == pytest.approx((back - 22.0) / 10.0, abs=1e-3)
+    gap = told("min_headway", [layout(0.0, 20.0, speed=10.0, users=[other])])
+    assert gap == pytest.approx((back - 22.0) / 10.0, abs=1e-3)
 
 
 def test_in_a_bend_clearance_is_along_the_route():
