@@ -28,8 +28,9 @@ def test_carla_multiplies_what_remains_after_each_infraction(change, score):
     ({"fault_people": 1}, 0.0), ({"fault_vehicles": 1}, 0.0), ({"fault_statics": 1}, 0.5), ({"fault_statics": 2}, 0.0),
     ({"vehicles": 1}, 1.0), ({"off_road_s": 0.01}, 0.0), ({"against_m": 2.0}, 1.0), ({"against_m": 2.1}, 0.5),
     ({"against_m": 6.1}, 0.0), ({"progress": 0.19}, 0.0), ({"progress": 0.5}, 13.5 / 16),
-    ({"min_ttc_s": 0.94}, 11 / 16), ({"min_ttc_s": 0.95}, 1.0), ({"comfort": 0.99}, 14 / 16), ({"over_limit_m": 22.3}, 14 / 16),
-    ({"over_limit_m": 99.0}, 12 / 16), ({"fault_statics": 1, "min_ttc_s": 0.0, "comfort": 0.5}, 0.5 * 9 / 16),
+    ({"min_ttc_s": 0.94}, 11 / 16), ({"min_ttc_s": 0.95}, 1.0), ({"comfort": 0.99}, 14 / 16),
+    ({"over_limit_m": 22.3}, 14 / 16), ({"over_limit_m": 99.0}, 12 / 16),
+    ({"fault_statics": 1, "min_ttc_s": 0.0, "comfort": 0.5}, 0.5 * 9 / 16),
 ])  # fmt: skip
 def test_nuplan_gates_and_averages(change, score):
     assert nuplan_score(replace(GOOD, **change)) == pytest.approx(score)
