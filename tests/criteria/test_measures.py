@@ -5,6 +5,7 @@ import pytest
 
 from tests.criteria.drawn import drawn, lane, layout, road, user
 from uniscene_sim.criteria.blocked import Blocked
+from uniscene_sim.criteria.boxes import overlap, turn_between
 from uniscene_sim.criteria.moment import Moment
 from uniscene_sim.criteria.watch import ALL_MEASURES, Watch, measured
 from uniscene_sim.errors import InputError
@@ -128,6 +129,32 @@ def test_it_is_the_time_from_leaving_the_conflict_area_to_entering_it(delay_s):
     other_in, other_out = 5.0 + delay_s - 3.0 / 5.0, 5.0 + delay_s + 3.0 / 5.0
     theory = other_in - ego_out if delay_s > 0 else ego_in - other_out
     assert told("min_pet", crossing(delay_s)) == pytest.approx(theory, abs=0.005)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_agrees_with_a_plain_search_over_all_pairs_of_times(seed):
+    """Ways that cross aslant, one of them in a bend; the search looks each 0.01 s."""
+    draw = np.random.default_rng(seed)
+    angle, ego_mps, other_mps = draw.uniform(0.7, 2.8), draw.uniform(3.0, 15.0), draw.uniform(1.5, 14.0)
+    late, bend = draw.choice([-1, 1]) * draw.uniform(1.5, 3.5), draw.uniform(-0.01, 0.01)
+    c, s = np.cos(angle), np.sin(angle)
+
+    def ego(t: float) -> list[float]:
+        return [100.0 + ego_mps * (t - 5.0), 0.0, 0.0, 4.0, 2.0, 0.0]
+
+    def other(t: float) -> list[float]:
+        way = other_mps * (t - 5.0 - late)
+        side = bend * way * way
+        return [100.0 + c * way - s * side, s * way + c * side, angle + np.arctan(2.0 * bend * way), 4.0, 2.0, 0.0]
+
+    times = np.arange(0.0, 12.0, 0.01)
+    egos = np.array([ego(t) for t in times])
+    least = np.inf
+    for t, box in zip(times, [np.array(other(t)) for t in times], strict=True):
+        hit = overlap(box, egos) & (turn_between(egos[:, 2], box[2]) > np.pi / 6)
+        least = min(least, np.abs(times[hit] - t).min(initial=np.inf))
+    run = drawn(12.0, lambda t: layout(t, ego(t)[0], speed=ego_mps, users=[user(1, *other(t)[:3])]))
+    assert told("min_pet", run) == pytest.approx(least, abs=0.06) and 0.0 < least < 5.0
 
 
 def test_a_contact_of_crossing_ways_is_zero_and_more_than_five_seconds_is_none():
