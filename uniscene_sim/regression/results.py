@@ -53,6 +53,7 @@ class CaseResult:
         measured: further numbers by name; None where there is nothing to measure.
         drawn: values of the scenario's parameters.
         digest: SHA-256 of all layouts and sensor records; "" if none were made.
+        digests: the same of each tick, shortened, by name of the sensor, and of the "/layout".
         simulated_s, wall_s: how long the drive is, and how long it took.
         series: (T,) SERIES_DTYPE.
         tracks: (M,) TRACK_DTYPE.
@@ -71,6 +72,7 @@ class CaseResult:
     measured: Mapping[str, float | None] = field(default_factory=dict)
     drawn: Mapping[str, float | str] = field(default_factory=dict)
     digest: str = ""
+    digests: tuple[Mapping[str, str], ...] = ()
     simulated_s: float = 0.0
     wall_s: float = 0.0
     series: np.ndarray = field(default_factory=lambda: np.zeros(0, SERIES_DTYPE))
