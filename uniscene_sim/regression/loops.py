@@ -82,6 +82,7 @@ class DirectLoop:
         """
         source = ScenarioSource.open(str(case.file), case.seed, case.parameters)
         rig = _NO_SENSORS if settings.rig is None else load_rig(settings.rig)
+        engines: dict[str, Any] = {**settings.engines}
         simulator = assemble(
             source,
             rig,
@@ -89,7 +90,7 @@ class DirectLoop:
             bev_schema=None,
             tile_cache=user_cache("tiles"),
             tick_us=None if rig.sensors else settings.step_ms * 1000,
-            **settings.engines,
+            **engines,
         )
         if rig.sensors:
             simulator.prepare(source.route_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.recording.mcap_sink import RecordTo
@@ -37,5 +38,6 @@ def record_drive(
     path = folder / f"{name}.mcap"
     with told(folder, "recordings"):
         folder.mkdir(parents=True, exist_ok=True)
-    run(loop.simulator, [RecordTo(path)], folder, driver=ControlTape(controls), ticks=len(controls), preview=False)
+    sinks: list[Any] = [RecordTo(path)]
+    run(loop.simulator, sinks, folder, driver=ControlTape(controls), ticks=len(controls), preview=False)
     return path
