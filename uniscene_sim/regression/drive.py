@@ -93,6 +93,7 @@ def _driven(case: Case, driver: str, settings: DriveSettings, brought: Brought) 
         violations=() if broken else log.violations(outcome),
         error=broken,
         measured=dict(getattr(source, "measured", {})),
+        sensors=log.sensors,
         drawn=dict(source.drawn),
         digest=log.digest,
         digests=log.digests,

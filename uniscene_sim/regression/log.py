@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.frames import SensorFrame
+from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.outcome import CriterionResult, Outcome
 from uniscene_sim.recording.stages import layout_digest
@@ -43,6 +43,7 @@ class DriveLog:
         self._fails_since: dict[int, float] = {}  # by index of the criterion
         self._held: set[int] = set()  # criteria that have held at some time
         self._contacts: list[str] = []
+        self._statistics: dict[str, dict[str, list[float]]] = {}
         #: What moved the ego, with the time from which it did, us since the beginning.
         self.controls: list[tuple[int, Control | Trajectory]] = []
 
@@ -62,6 +63,9 @@ class DriveLog:
         digests = {LAYOUT: layout_digest(layout)[:_SHORT], **{n: d[:_SHORT] for n, d in frame.digests.items()}}
         self._digests.append(digests)
         self._sha.update(repr(sorted(digests.items())).encode())
+        for name, record in frame.records.items():
+            for key, value in _statistics(record).items():
+                self._statistics.setdefault(name, {}).setdefault(key, []).append(value)
         for step in frame.steps:
             self._note_contacts(step)
         for k, criterion in enumerate(source.outcome.criteria):
@@ -90,6 +94,13 @@ class DriveLog:
     def tracks(self) -> np.ndarray:
         """(M,) TRACK_DTYPE."""
         return np.concatenate(self._tracks) if self._tracks else np.zeros(0, TRACK_DTYPE)
+
+    @property
+    def sensors(self) -> Mapping[str, Mapping[str, float]]:
+        """Means of each sensor's statistics, by name."""
+        return {
+            name: {key: float(np.mean(values)) for key, values in row.items()} for name, row in self._statistics.items()
+        }
 
     @property
     def simulated_s(self) -> float:
@@ -138,6 +149,18 @@ class DriveLog:
             if row < len(bodies) and bodies[row]["id"] == agent_id:
                 return agent.name
         return ""
+
+
+def _statistics(record: Any) -> dict[str, float]:
+    """A few numbers that tell one sensor's record from another's."""
+    if isinstance(record, CameraFrame):
+        return {"brightness": float(record.rgb.mean()), "contrast": float(record.rgb.std()),
+                "sky": float(np.isinf(record.depth).mean())}  # fmt: skip
+    if isinstance(record, LidarSweep):
+        ranges = np.sqrt((record.xyz.astype(np.float64) ** 2).sum(axis=1))
+        means = {"range_m": ranges, "intensity": record.intensity} if len(ranges) else {}
+        return {"points": float(len(ranges)), **{key: float(values.mean()) for key, values in means.items()}}
+    return {}
 
 
 def _tracks_of(layout: LayoutFrame, tick: int, x: float, y: float) -> np.ndarray:

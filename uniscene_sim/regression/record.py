@@ -12,6 +12,7 @@ from uniscene_sim.recording.mcap_sink import RecordTo
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.loops import DirectLoop, LoopSettings
 from uniscene_sim.regression.recorded_driver import ControlTape
+from uniscene_sim.regression.results import file_name
 from uniscene_sim.run import run
 from uniscene_sim.storage.output_file import told
 
@@ -34,8 +35,7 @@ def record_drive(
         InputError: it cannot be written.
     """
     loop = DirectLoop.open(case, settings)
-    name = "".join(c if c.isalnum() or c in "_-" else "_" for c in f"{case.file.stem}-{case.name}-{driver}")
-    path = folder / f"{name}.mcap"
+    path = folder / f"{file_name(f'{case.file.stem}-{case.name}-{driver}')}.mcap"
     with told(folder, "recordings"):
         folder.mkdir(parents=True, exist_ok=True)
     sinks: list[Any] = [RecordTo(path)]
