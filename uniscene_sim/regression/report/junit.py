@@ -33,7 +33,8 @@ def junit_of(batch: Batch) -> bytes:
     for result in batch.results:
         _add_case(suite, result)
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def write_junit(path: str | Path, batch: Batch, field: str | None = None) -> None:
