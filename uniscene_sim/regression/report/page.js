@@ -8,7 +8,7 @@ const chosen = { verdict: "all", statuses: new Set(), tags: new Set() };
 
 // --- summary -------------------------------------------------------------------------------------------------------
 
-document.title = `${failed ? `${failed} failed` : "passed"} · ${batch.driver} · uniscene_sim`;
+document.title = `${failed ? `${failed} failed` : cases.length ? "passed" : "nothing tested"} · ${batch.driver} · uniscene_sim`;
 element("title").textContent = `Scenarios driven by ${batch.driver}`;
 element("verdict").textContent = !cases.length ? "NOTHING TESTED" : failed ? `${failed} FAILED` : "ALL PASSED";
 element("verdict").classList.add(!cases.length ? "warn" : failed ? "bad" : "good");
