@@ -48,13 +48,14 @@ def _test(arguments: argparse.Namespace) -> int:
     from uniscene_sim.regression.cases import collect, sharded
     from uniscene_sim.regression.drive import DriveSettings
     from uniscene_sim.regression.loops import LoopSettings
-    from uniscene_sim.regression.report import require_writable, write_reports
+    from uniscene_sim.regression.report.reports import Reports
     from uniscene_sim.regression.workers import run_cases
 
-    if (arguments.tolerant or arguments.update_baselines) and arguments.baselines is None:
-        raise InputError("expected --baselines FOLDER, too", field="tolerant" if arguments.tolerant else "update_baselines")
-    reports = {"page": arguments.report, "merged": arguments.json, "junit": arguments.junit}
-    require_writable(**reports)  # told before anything is driven
+    for name in ("tolerant", "update_baselines"):
+        if getattr(arguments, name) and arguments.baselines is None:
+            raise InputError("expected --baselines FOLDER, too", field=name)
+    reports = Reports(arguments.report, arguments.json, arguments.junit)
+    reports.check()
     cases = collect(arguments.paths)
     if arguments.tags:
         cases = [case for case in cases if set(case.plan.tags) & set(arguments.tags)]
@@ -82,7 +83,7 @@ def _test(arguments: argparse.Namespace) -> int:
             tqdm.write(f"{'ok  ' if result.passed else 'FAIL'}  {result.case.title}: {result.why}")
 
         batch = run_cases(cases, arguments.driver, settings, arguments.jobs, judged=judged, on_result=show)
-    for path in write_reports(batch, **reports):
+    for path in reports.write(batch):
         print(path)
     print(_summary(batch))
     return 0 if all(result.passed for result in batch.results) else 1
