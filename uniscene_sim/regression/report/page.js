@@ -35,6 +35,10 @@ function classesOf(column) {
   return [column.number ? "number" : "", column.wide ? "wide" : ""].filter(Boolean).join(" ");
 }
 
+/** How many columns there is room for, as the style says. */
+const narrow = matchMedia("(max-width: 640px)");
+const shownColumns = () => columns.filter((column) => !(narrow.matches && column.wide)).length;
+
 /** In one line: the first failure, or what broke down. */
 function reasonOf({ violations, error, success, status, accepts }) {
   const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
@@ -68,7 +72,7 @@ class Row {
     this.opened.id = `case-${number}`;
     this.button.setAttribute("aria-controls", this.opened.id);
     this.cell = made("td");
-    this.cell.colSpan = columns.length;
+    this.cell.colSpan = shownColumns();
     this.opened.append(this.cell);
     this.body.append(row, this.opened);
     row.addEventListener("click", () => {
@@ -195,6 +199,7 @@ const statuses = Object.entries(batch.statuses);
 if (statuses.length > 1) chooseSome("statuses", statuses);
 chooseSome("tags", tagged);
 element("text").addEventListener("input", filter);
+narrow.addEventListener("change", () => rows.forEach((row) => (row.cell.colSpan = shownColumns())));
 element("filters").addEventListener("submit", (event) => event.preventDefault());
 window.addEventListener("hashchange", readAddress);
 sortBy(columns[0], false);
