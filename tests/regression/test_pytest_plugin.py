@@ -1,6 +1,7 @@
 """The plug-in as users of pytest have it: in processes of their own, by its entry point."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -9,11 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from uniscene_sim.storage.data_folders import data_dir
-from uniscene_sim.storage.disk_cache import cache_folder
 
 pytest_plugins = "pytester"
 LIBRARY = data_dir("scenarios")
-CACHE = cache_folder("kernels").parent  # pytester has another home, where all kernels would be compiled anew
+HOME = os.environ["HOME"]  # pytester has another one, where all kernels would be compiled anew
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(pytester, monkeypatch):
     (place / "rig.yaml").write_text("cameras: []\n")
     (place / "notes.yml").write_text("- nothing\n")
     shutil.copy(Path(__file__).parent / "drivers_under_test.py", pytester.path)
-    monkeypatch.setenv("UNISCENE_CACHE", str(CACHE))
+    monkeypatch.setenv("HOME", HOME)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]) + ":" + str(Path(__file__).parents[2] / "bridges"))
     return place
 
