@@ -18,7 +18,7 @@ from uniscene_sim.simulator import Simulator
 from uniscene_sim.tile import Tile
 from uniscene_sim.wire.uniscene.v1.state_pb2 import StageDigests
 
-__all__ = ["STAGES", "StageWatch"]
+__all__ = ["STAGES", "StageWatch", "layout_digest"]
 
 #: In the order in which one is made of the other.
 STAGES = ("layout", "occupancy", "sensor")
@@ -35,14 +35,14 @@ class StageWatch:
         """Those of the current tick; none of the occupancy if it is on another machine."""
         layout = simulator.recent_layouts[-1]
         if not simulator.holds_occupancy:
-            return StageDigests(stamp_us=layout.stamp_us, layout=_layout_digest(layout))
+            return StageDigests(stamp_us=layout.stamp_us, layout=layout_digest(layout))
         occupancy = hashlib.sha256()
         if simulator.trace != "window" and simulator.rig.sensors:
             occupancy.update(self._tiles_in_range(simulator, layout))
         if simulator.trace != "tiles" and (traced := simulator.after.get("traced")) is not None:
             occupancy.update(digest(traced.records["window"]).encode())
         return StageDigests(
-            stamp_us=layout.stamp_us, layout=_layout_digest(layout), occupancy=occupancy.hexdigest()
+            stamp_us=layout.stamp_us, layout=layout_digest(layout), occupancy=occupancy.hexdigest()
         )  # fmt: skip
 
     def _tiles_in_range(self, simulator: Simulator[Any], layout: LayoutFrame) -> bytes:
@@ -63,7 +63,7 @@ def _tile_digest(tile: Tile) -> bytes:
     return sha.digest()
 
 
-def _layout_digest(layout: LayoutFrame) -> str:
+def layout_digest(layout: LayoutFrame) -> str:
     """SHA-256 of all that is said of a moment. What is as by default is passed over, and so are fields that a later
     version adds and an old recording lacks."""
     sha = hashlib.sha256()

@@ -12,7 +12,7 @@ import numpy as np
 from uniscene_sim.outcome import CriterionResult, Status
 from uniscene_sim.regression.cases import Case
 
-__all__ = ["SERIES_DTYPE", "TRACK_DTYPE", "Batch", "CaseResult", "Violation"]
+__all__ = ["SERIES_DTYPE", "TRACK_DTYPE", "Batch", "CaseResult", "Violation", "file_name"]
 
 #: The ego at each tick, m, rad, s, in the map frame; `x`, `y` are the centre of its box. Times to collision are
 #: infinite where there is none, the limit is that of the route.
@@ -23,6 +23,11 @@ SERIES_DTYPE = np.dtype([(name, np.float64) for name in (
 TRACK_DTYPE = np.dtype([("tick", np.int32), ("id", np.int32), ("cls", np.uint8)] + [
     (name, np.float32) for name in ("x", "y", "yaw", "length", "width")
 ])  # fmt: skip
+
+
+def file_name(text: str) -> str:
+    """A text as part of a file's name."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in text)[:120]
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,10 @@ class CaseResult:
         error: what broke down, one line; "" if nothing did.
         scores: by name.
         measured: further numbers by name; None where there is nothing to measure.
+        sensors: means over the drive of each sensor's statistics, by name of the sensor.
         drawn: values of the scenario's parameters.
         digest: SHA-256 of all layouts and sensor records; "" if none were made.
+        digests: the same of each tick, shortened, by name of the sensor, and of the "/layout".
         simulated_s, wall_s: how long the drive is, and how long it took.
         series: (T,) SERIES_DTYPE.
         tracks: (M,) TRACK_DTYPE.
@@ -69,8 +76,10 @@ class CaseResult:
     error: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     measured: Mapping[str, float | None] = field(default_factory=dict)
+    sensors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     drawn: Mapping[str, float | str] = field(default_factory=dict)
     digest: str = ""
+    digests: tuple[Mapping[str, str], ...] = ()
     simulated_s: float = 0.0
     wall_s: float = 0.0
     series: np.ndarray = field(default_factory=lambda: np.zeros(0, SERIES_DTYPE))
@@ -101,6 +110,7 @@ class CaseResult:
             "error": self.error,
             "scores": dict(self.scores),
             "measured": dict(self.measured),
+            "sensors": {name: dict(row) for name, row in self.sensors.items()},
             "digest": self.digest,
             "simulated_s": self.simulated_s,
             "wall_s": round(self.wall_s, 3),

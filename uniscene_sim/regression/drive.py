@@ -1,0 +1,139 @@
+"""One case, driven and judged in this process."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from uniscene_sim.engine_support.others_code import is_interrupt
+from uniscene_sim.errors import InputError, one_line
+from uniscene_sim.outcome import Outcome, Status
+from uniscene_sim.regression.cases import Case
+from uniscene_sim.regression.drivers import DEFAULT, Brought, driver_named
+from uniscene_sim.regression.log import DriveLog
+from uniscene_sim.regression.loops import Loop, LoopSettings
+from uniscene_sim.regression.record import record_drive
+from uniscene_sim.regression.results import CaseResult
+
+__all__ = ["DriveSettings", "drive_case"]
+
+
+@dataclass(frozen=True)
+class DriveSettings:
+    """How cases are driven.
+
+    Attributes:
+        loop: how their worlds are run.
+        recordings: folder for a recording of each case that fails; None for none.
+        time_limit_s: wall-clock time for one drive, in place of the scenario's.
+    """
+
+    loop: LoopSettings = LoopSettings()  # noqa: RUF009 - frozen
+    recordings: Path | None = None
+    time_limit_s: float | None = None
+
+    def limit_s(self, case: Case) -> float:
+        """Wall-clock time for one drive of a case."""
+        return case.plan.time_limit_s if self.time_limit_s is None else self.time_limit_s
+
+
+def drive_case(
+    case: Case,
+    driver: str = DEFAULT,
+    settings: DriveSettings = DriveSettings(),
+    brought: Brought | None = None,
+) -> CaseResult:
+    """Drive a case as often as its plan says, and judge it. A driver that raises gives the status ERROR.
+
+    Args:
+        case: what to drive.
+        driver: name, see `drivers.driver_named`.
+        settings: how.
+        brought: the driver itself, if it is there already.
+
+    Raises:
+        InputError: there is no such driver, or a recording cannot be written.
+    """
+    under_test = driver_named(driver) if brought is None else brought
+    begin = perf_counter()
+    result = _driven(case, driver, settings, under_test)
+    for k in range(2, case.plan.repetitions + 1):
+        again = _driven(case, driver, replace(settings, recordings=None), under_test)
+        if again.digest != result.digest:
+            tick = next((i for i, (a, b) in enumerate(zip(result.digests, again.digests, strict=False)) if a != b), 0)
+            why = f"repetition {k} is another drive: it differs from the first one at tick {tick}"
+            result = replace(result, passed=False, error=why)
+            break
+    return replace(result, wall_s=perf_counter() - begin)
+
+
+def _driven(case: Case, driver: str, settings: DriveSettings, brought: Brought) -> CaseResult:
+    """The result of one drive."""
+    begin = perf_counter()
+    try:
+        loop = brought.loop(case, settings.loop)
+    except InputError as error:
+        return _broken(case, driver, str(error), begin)
+    except Exception as error:  # of the driver's maker
+        return _broken(case, driver, _blamed(error, "the driver could not be made"), begin)
+    log = DriveLog(loop.simulator.source)
+    outcome, broken = _drive(loop, log)
+    source = loop.simulator.source
+    status = Status.ERROR if broken else outcome.status
+    result = CaseResult(
+        case=case,
+        driver=driver,
+        status=status,
+        passed=str(status) in case.accepts(driver),
+        criteria=outcome.criteria,
+        violations=() if broken else log.violations(outcome),
+        error=broken,
+        measured=dict(getattr(source, "measured", {})),
+        sensors=log.sensors,
+        drawn=dict(source.drawn),
+        digest=log.digest,
+        digests=log.digests,
+        simulated_s=log.simulated_s,
+        wall_s=perf_counter() - begin,
+        series=log.series,
+        tracks=log.tracks,
+        route=np.array(source.route_path[:, :2], np.float64),
+    )
+    if result.passed or settings.recordings is None:
+        return result
+    return replace(result, recording=record_drive(case, driver, log.controls, settings.loop, settings.recordings))
+
+
+def _drive(loop: Loop, log: DriveLog) -> tuple[Outcome, str]:
+    """The outcome of a loop that is driven to its end, and what broke down."""
+    source = loop.simulator.source
+    ticks = round(source.duration_s * 1e6) // loop.simulator.tick_us
+    log.add(loop.begin(), loop.simulator)
+    for _ in range(ticks):
+        if source.done:
+            break
+        try:
+            frame = loop.advance()
+        except Exception as error:  # whatever the driver raises
+            if is_interrupt(error):
+                raise
+            return source.outcome, _blamed(error, f"the driver failed at {log.simulated_s:.2f} s")
+        log.add(frame, loop.simulator)
+    return source.outcome, ""
+
+
+def _broken(case: Case, driver: str, why: str, begin: float) -> CaseResult:
+    accepted = str(Status.ERROR) in case.accepts(driver)
+    return CaseResult(case, driver, Status.ERROR, accepted, error=why, wall_s=perf_counter() - begin)
+
+
+def _blamed(error: Exception, what: str) -> str:
+    """One line that says what was raised, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = "".join(f" ({Path(at.filename).name}:{at.lineno})" for at in last)
+    told = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    return one_line(f"{what}: {told}{'' if isinstance(error, InputError) else where}")

@@ -1,0 +1,157 @@
+"""Loops: the world of a case with a driver in it, advanced tick by tick. A driver of frames is in the simulator's own
+loop, a policy of Gymnasium in that of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from uniscene_sim.assembly import assemble
+from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.errors import InputError
+from uniscene_sim.frames import FrameRequest, SensorFrame
+from uniscene_sim.regression.cases import Case
+from uniscene_sim.rig import SensorRig
+from uniscene_sim.rigs.rig_file import load_rig
+from uniscene_sim.scenario_files.read import ScenarioFile
+from uniscene_sim.simulator import Simulator
+from uniscene_sim.storage.disk_cache import user_cache
+from uniscene_sim.world.scenario_source import ScenarioSource
+
+__all__ = ["DirectLoop", "Loop", "LoopSettings", "PolicyLoop"]
+
+_NO_SENSORS = SensorRig("none")
+#: What drivers get besides sensor records: nothing is rendered that no sensor of the rig asks for.
+_REQUEST = FrameRequest(window_grid=None, bev_schema=None)
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How the world of a case is run.
+
+    Attributes:
+        rig: sensors by name or file; None for none.
+        step_ms: time between two controls without sensors; with some, the rig says it.
+        engines: by slot, see `assemble`.
+    """
+
+    rig: str | None = None
+    step_ms: int = 100
+    engines: Mapping[str, str] = field(default_factory=dict)
+
+
+class Loop(Protocol):
+    """A world with a driver in it."""
+
+    @property
+    def simulator(self) -> Simulator[Any]:
+        """Of the world; its source is a `ScenarioSource`."""
+        ...
+
+    def begin(self) -> SensorFrame:
+        """The first frame."""
+        ...
+
+    def advance(self) -> SensorFrame:
+        """The next one; the driver decides. Whatever a driver raises comes through."""
+        ...
+
+
+class DirectLoop:
+    """The simulator's own loop: a driver gets each frame and gives a control.
+
+    Args:
+        simulator: not yet begun.
+        drive: gives the control for a frame, None for the built-in driver.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator[Any],
+        drive: Callable[[SensorFrame], Control | Trajectory | None] = lambda _: None,
+    ):
+        self._simulator, self._drive = simulator, drive
+
+    @classmethod
+    def open(cls, case: Case, settings: LoopSettings) -> DirectLoop:
+        """Of a case.
+
+        Raises:
+            InputError: the case cannot be opened.
+        """
+        source = ScenarioSource.open(str(case.file), case.seed, case.parameters)
+        rig = _NO_SENSORS if settings.rig is None else load_rig(settings.rig)
+        engines: dict[str, Any] = {**settings.engines}
+        simulator = assemble(
+            source,
+            rig,
+            window_grid=None,
+            bev_schema=None,
+            tile_cache=user_cache("tiles"),
+            tick_us=None if rig.sensors else settings.step_ms * 1000,
+            **engines,
+        )
+        if rig.sensors:
+            simulator.prepare(source.route_path)
+        return cls(simulator)
+
+    @property
+    def simulator(self) -> Simulator[Any]:
+        return self._simulator
+
+    def driven_by(self, drive: Callable[[SensorFrame], Control | Trajectory | None]) -> DirectLoop:
+        """The same with another driver."""
+        return DirectLoop(self.simulator, drive)
+
+    def begin(self) -> SensorFrame:
+        self._frame = self.simulator.reset(_REQUEST)
+        return self._frame
+
+    def advance(self) -> SensorFrame:
+        self._frame = self.simulator.step(self._drive(self._frame), _REQUEST)
+        return self._frame
+
+
+class PolicyLoop:
+    """The loop of `UniSceneEnv`: a policy gets observations and gives actions.
+
+    Args:
+        policy: maps observations to actions; `settings` are arguments of the environment, such as `action` and
+            `observations`, and `reset()`, if it has one, is called before each episode.
+
+    Raises:
+        InputError: gymnasium is missing, or a setting is invalid.
+    """
+
+    def __init__(self, case: Case, settings: LoopSettings, policy: Any):
+        try:
+            from uniscene_sim.env.env import UniSceneEnv
+        except ImportError as error:
+            raise InputError("a policy needs the extra `rl`: pip install uniscene_sim[rl]", field="driver") from error
+        scenario = ScenarioFile(case.file).scenario(case.seed, case.parameters)
+        told = {"step_ms": settings.step_ms, **settings.engines, **getattr(policy, "settings", {})}
+        if settings.rig is not None:
+            told["rig"] = settings.rig
+        self._policy = policy
+        self._env = UniSceneEnv(scenario=str(case.file), terminate_on=(), **told)
+        self._options = {"scenario_seed": scenario.seed, "parameters": dict(scenario.drawn)}
+        self._observation: Any = None
+        self._reset()
+
+    @property
+    def simulator(self) -> Simulator[Any]:
+        return self._env.worlds.world(0)
+
+    def begin(self) -> SensorFrame:
+        return SensorFrame(self.simulator.recent_layouts[-1])
+
+    def advance(self) -> SensorFrame:
+        self._observation = self._env.step(self._policy(self._observation))[0]
+        world = self.simulator
+        return SensorFrame(world.recent_layouts[-1], steps=world.tick_layouts, control=world.last_control)
+
+    def _reset(self) -> None:
+        if callable(reset := getattr(self._policy, "reset", None)):
+            reset()
+        self._observation, _ = self._env.reset(options=self._options)

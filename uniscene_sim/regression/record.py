@@ -1,0 +1,43 @@
+"""Recordings of drives that failed: the same controls once more, this time recorded. Nothing is recorded of drives that
+pass, and `uniscene-sim replay` reproduces what is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.recording.mcap_sink import RecordTo
+from uniscene_sim.regression.cases import Case
+from uniscene_sim.regression.loops import DirectLoop, LoopSettings
+from uniscene_sim.regression.recorded_driver import ControlTape
+from uniscene_sim.regression.results import file_name
+from uniscene_sim.run import run
+from uniscene_sim.storage.output_file import told
+
+__all__ = ["record_drive"]
+
+
+def record_drive(
+    case: Case, driver: str, controls: Sequence[tuple[int, Control | Trajectory]], settings: LoopSettings, folder: Path
+) -> Path:
+    """The MCAP of a drive with known controls.
+
+    Args:
+        case: that was driven.
+        driver: its name, for the name of the file.
+        controls: with the time from which each holds, us since the beginning.
+        settings: those of the drive.
+        folder: that the file appears in.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    loop = DirectLoop.open(case, settings)
+    path = folder / f"{file_name(f'{case.file.stem}-{case.name}-{driver}')}.mcap"
+    with told(folder, "recordings"):
+        folder.mkdir(parents=True, exist_ok=True)
+    sinks: list[Any] = [RecordTo(path)]
+    run(loop.simulator, sinks, folder, driver=ControlTape(controls), ticks=len(controls), preview=False)
+    return path

@@ -1,0 +1,198 @@
+"""Processes that drive cases: a driver that crashes or hangs takes its process along, and costs one case.
+
+A process is kept from case to case, with what it has loaded and compiled: maps, tiles, weights, kernels, the driver.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from threading import Lock, local
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+from uniscene_sim.errors import InputError
+from uniscene_sim.outcome import Status
+from uniscene_sim.regression.cases import Case
+from uniscene_sim.regression.drive import DriveSettings, drive_case
+from uniscene_sim.regression.drivers import Brought, driver_named
+from uniscene_sim.regression.results import Batch, CaseResult
+
+__all__ = ["Worker", "run_cases"]
+
+_START_S = 120.0  # for a process to import what it needs
+_STOP_S = 5.0
+_READY = "ready"
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Input that the process did not take."""
+
+    message: str
+    field: str | None
+
+
+class Worker:
+    """A process that drives cases with one driver, one after the other. A context manager: it is stopped when it is
+    left.
+
+    Args:
+        driver: name, see `drivers.driver_named`.
+        settings: how cases are driven.
+    """
+
+    def __init__(self, driver: str, settings: DriveSettings):
+        self._driver, self._settings = driver, settings
+        self._process: Any = None
+        self._pipe: Connection
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def drive(self, case: Case) -> CaseResult:
+        """The result of a case. What breaks the process, or takes longer than the time limit of each repetition
+        allows, has the status ERROR; the next case gets a new process.
+
+        Raises:
+            InputError: there is no such driver, or a recording cannot be written.
+        """
+        begin, limit_s = perf_counter(), self._settings.limit_s(case)
+        if self._process is None:
+            self._start()
+        try:
+            self._pipe.send(case)
+            found = self._answer(limit_s * case.plan.repetitions)
+        except TimeoutError:
+            self.stop(patient=False)
+            why = f"the drive took longer than its limit of {limit_s:g} s, and was stopped"
+            return _lost(case, self._driver, why, begin)
+        except (EOFError, OSError):
+            return _lost(case, self._driver, f"the driver's process ended: {self._death()}", begin)
+        if isinstance(found, _Refused):
+            raise InputError(found.message, field=found.field)
+        assert isinstance(found, CaseResult)
+        return found
+
+    def stop(self, patient: bool = True) -> None:
+        """End the process, by force unless it is given time."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(OSError):
+            self._pipe.close()  # it ends by itself
+        process.join(_STOP_S if patient else 0.0)
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, self._driver, self._settings), daemon=True)
+        self._process.start()
+        theirs.close()
+        try:
+            found = self._answer(_START_S)
+        except (TimeoutError, EOFError, OSError):
+            death = self._death()
+            raise InputError(f"the process of the driver does not start: {death}", field="driver") from None
+        if isinstance(found, _Refused):
+            self.stop()
+            raise InputError(found.message, field=found.field)
+
+    def _answer(self, limit_s: float) -> Any:
+        if not self._pipe.poll(limit_s):
+            raise TimeoutError
+        return self._pipe.recv()
+
+    def _death(self) -> str:
+        """How the process ended."""
+        self._process.join(_STOP_S)
+        code = self._process.exitcode
+        self.stop(patient=False)
+        if code is None:
+            return "no answer"
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def run_cases(
+    cases: Sequence[Case],
+    driver: str,
+    settings: DriveSettings = DriveSettings(),  # noqa: B008 - frozen
+    jobs: int = 1,
+    on_result: Callable[[CaseResult], object] = lambda _: None,
+) -> Batch:
+    """Drive cases in some processes at once.
+
+    Args:
+        cases: in the order of the results.
+        driver: name, see `drivers.driver_named`.
+        settings: how.
+        jobs: number of processes.
+        on_result: called with each result as it comes, one at a time.
+
+    Raises:
+        InputError: there is no such driver, or a recording cannot be written.
+    """
+    own, workers, lock = local(), list[Worker](), Lock()
+
+    def drive(case: Case) -> CaseResult:
+        if not hasattr(own, "worker"):
+            own.worker = Worker(driver, settings)
+            workers.append(own.worker)
+        result: CaseResult = own.worker.drive(case)
+        with lock:
+            on_result(result)
+        return result
+
+    with ThreadPoolExecutor(max(min(jobs, len(cases)), 1)) as pool:
+        try:
+            results = list(pool.map(drive, cases))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
+            for worker in workers:
+                worker.stop()
+    return Batch(driver, results)
+
+
+def _lost(case: Case, driver: str, why: str, begin: float) -> CaseResult:
+    accepted = str(Status.ERROR) in case.accepts(driver)
+    return CaseResult(case, driver, Status.ERROR, accepted, error=why, wall_s=perf_counter() - begin)
+
+
+def _work(pipe: Connection, name: str, settings: DriveSettings) -> None:
+    """What the process does: answers each case with its result, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends this process
+    brought: Brought | None = None
+    try:
+        try:
+            brought = driver_named(name)
+        except InputError as error:
+            pipe.send(_Refused(error.message, error.field))
+            return
+        pipe.send(_READY)
+        while True:
+            case: Case = pipe.recv()
+            try:
+                pipe.send(drive_case(case, name, settings, brought))
+            except InputError as error:
+                pipe.send(_Refused(str(error), None))
+    except (EOFError, BrokenPipeError):
+        pass
+    finally:
+        sys.stdout.flush()
