@@ -23,7 +23,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise InputError("a picture needs matplotlib: pip install 'uniscene_sim[studies]'", field="method") from None
+        raise InputError("pictures need matplotlib: pip install 'uniscene_sim[studies]'") from None
 
 
 def draw_study(
