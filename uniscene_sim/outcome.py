@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["CriterionResult", "Outcome", "Status"]
 
+_FAR_ENOUGH = ("route_completion", "driven_distance")
+
 
 class Status(StrEnum):
     RUNNING = "RUNNING"  # the run is not over
@@ -49,15 +51,25 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, criteria: Iterable[CriterionResult], done: bool) -> Outcome:
-        """The outcome of criteria; RUNNING until the run is done."""
+    def of(cls, criteria: Iterable[CriterionResult], done: bool, timed_out: bool = False) -> Outcome:
+        """The outcome of criteria; RUNNING until the run is done.
+
+        Args:
+            criteria: of the run.
+            done: whether it is over.
+            timed_out: whether its time was over first: then TIMEOUT if all that it fails is to get far enough.
+        """
         criteria = tuple(criteria)
         failed = [criterion for criterion in criteria if not criterion.success]
         if not done:
             return cls(Status.RUNNING, criteria)
         if not failed:
             return cls(Status.SUCCESS, criteria)
-        return cls(Status.ACCEPTABLE if all(c.optional for c in failed) else Status.FAILURE, criteria)
+        required = [criterion for criterion in failed if not criterion.optional]
+        if not required:
+            return cls(Status.ACCEPTABLE, criteria)
+        late = timed_out and all(criterion.name in _FAR_ENOUGH for criterion in required)
+        return cls(Status.TIMEOUT if late else Status.FAILURE, criteria)
 
     def as_dict(self) -> dict[str, Any]:
         """The form used in report.json and in the ROS 2 topic /scenario/status."""

@@ -24,8 +24,16 @@ AGENT_CLASSES = (
 )  # fmt: skip
 TriggerKind = Literal["time", "distance", "time_gap", "ttc", "reach"]
 ActionKind = Literal["speed", "brake", "lane_change", "cut_in", "cross", "follow_trajectory", "stop"]
-CriterionKind = Literal["collision", "off_road", "red_light", "route_completion", "driven_distance", "min_ttc"]
+CriterionKind = Literal[
+    "collision", "off_road", "red_light", "route_completion", "driven_distance", "min_ttc", "wrong_lane", "stop_line",
+    "min_pet", "min_headway", "comfort", "speed_limit", "blocked",
+]  # fmt: skip
 CRITERION_KINDS: tuple[str, ...] = get_args(CriterionKind)
+Partner = Literal["vehicle", "pedestrian", "cyclist", "static"]
+PARTNERS: tuple[str, ...] = get_args(Partner)
+#: All names that results of criteria have: their kinds, and those of collisions with one type of partner.
+CRITERION_NAMES: tuple[str, ...] = (*CRITERION_KINDS, *(f"collision_{partner}" for partner in PARTNERS))
+_AT_LEAST = ("route_completion", "driven_distance", "min_ttc", "min_pet", "min_headway", "comfort")
 
 
 @dataclass(frozen=True)
@@ -153,12 +161,27 @@ class TrafficSpec:
 
 @dataclass(frozen=True)
 class Criterion:
+    """What a drive must satisfy; `docs/criteria.md` has the kinds, their units and their definitions."""
+
     kind: CriterionKind
-    value: float = 0.0  # maximum (collision, off_road s, red_light) or minimum (the others) that is accepted
+    value: float = 0.0  # the most or the least that is accepted, see `at_least`
     optional: bool = False
+    partner: Partner | None = None  # of collisions, `with` in files: the only ones that count; None: all
 
     def __post_init__(self) -> None:
-        check_numbers(self, value=bounds.THRESHOLD)
+        check_numbers(self, value=bounds.SHARE if self.kind == "comfort" else bounds.THRESHOLD)
+        if self.partner is not None and self.kind != "collision":
+            raise InputError(f"goes with collision alone, not with {self.kind}", field="with")
+
+    @property
+    def name(self) -> str:
+        """Of its result, one of `CRITERION_NAMES`."""
+        return self.kind if self.partner is None else f"{self.kind}_{self.partner}"
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the value is the least that is accepted; else it is the most."""
+        return self.kind in _AT_LEAST
 
 
 @dataclass(frozen=True)

@@ -91,13 +91,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if _SESSION in config.stash:
         config.stash[_SESSION].finish()
     if _RESULTS in config.stash:
-        from uniscene_sim.regression.report import write_reports
-
         from uniscene_pytest.session import kept_results
+        from uniscene_sim.regression.report.reports import Reports
 
         batch = kept_results(config.getoption("--uniscene-driver"), Path(config.stash[_RESULTS].name))
-        page, merged = config.getoption("--uniscene-report"), config.getoption("--uniscene-json")
-        config.stash[_WRITTEN] = write_reports(batch, page=page, merged=merged)
+        reports = Reports(config.getoption("--uniscene-report"), config.getoption("--uniscene-json"))
+        config.stash[_WRITTEN] = reports.write(batch)
         config.stash[_RESULTS].cleanup()
 
 

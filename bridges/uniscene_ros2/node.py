@@ -37,6 +37,7 @@ from uniscene_ros2.run import RosRun, answered_sensor
 from uniscene_ros2.topics import PublishTime, TopicTable, in_namespace
 from uniscene_ros2.twins import TwinWatch
 from uniscene_sim.errors import InputError, one_line
+from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.plugins import DEFAULTS
 from uniscene_sim.recording.options import RecordOptions
 from uniscene_sim.remote.address import Remote
@@ -133,10 +134,7 @@ class UnisceneNode(Node):
         status = ""
         with self.recordings:
             while self.exit_code is None:
-                self._serve_others()
-                if self._twin:
-                    raise InputError(self._twin)
-                self.loop.spin_once()
+                self.turn()
                 self._check_topics()
                 if status != self.loop.status:
                     status = self.loop.status
@@ -148,6 +146,18 @@ class UnisceneNode(Node):
             self._callbacks.spin_once(timeout_sec=self.loop.idle_s())
         except Exception as error:  # nobody ends the node by what he sends, such as a parameter of no known type
             self.problems.repeat("request", f"what another node sent cannot be used, {type(error).__name__}: {error}")
+
+    def drive(self, source: LayoutSource) -> None:
+        """Start a run of a source that is open already; `turn` goes on with it."""
+        self.run.load_source(source)
+        self._open()
+
+    def turn(self) -> None:
+        """Receive what has come, and do what is due."""
+        self._serve_others()
+        if self._twin:
+            raise InputError(self._twin)
+        self.loop.spin_once()
 
     def stop(self, *_: object) -> None:
         """End the loop; accepts the arguments of a signal handler."""

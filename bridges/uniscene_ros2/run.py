@@ -89,10 +89,11 @@ class RosRun:
         Raises:
             InputError: it cannot be loaded; the present one continues.
         """
-        simulator = self._prepare_simulator(scenario, source, seed)
-        self._jump_clock()
-        self.simulator = simulator
-        self.begin()
+        self._take(self._prepare_simulator(scenario, source, seed))
+
+    def load_source(self, source: LayoutSource) -> None:
+        """Load and start a source that is open already."""
+        self._take(self._simulator_of(source))
 
     def restart(self) -> None:
         """Start the same scenario again."""
@@ -194,9 +195,16 @@ class RosRun:
 
     def _prepare_simulator(self, scenario: str, source: str, seed: int | None) -> Simulator[LayoutSource]:
         what = None if source and source not in plugin_names("source") else scenario
-        opened = open_source(what, source or None, seed, ("scenario", "source"))
+        return self._simulator_of(open_source(what, source or None, seed, ("scenario", "source")))
+
+    def _simulator_of(self, opened: LayoutSource) -> Simulator[LayoutSource]:
         options: dict[str, Any] = {"trace": self._trace, **self.engines}
         return prepare(opened, self.rig, tile_cache=self._cache, remote=self._remote, **options)
+
+    def _take(self, simulator: Simulator[LayoutSource]) -> None:
+        self._jump_clock()
+        self.simulator = simulator
+        self.begin()
 
     def _jump_clock(self) -> None:
         self._zero_us = self.stamp_us + _GAP_US

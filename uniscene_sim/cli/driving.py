@@ -21,7 +21,7 @@ def add_driving_evaluation(names: argparse._SubParsersAction[Parser]) -> None:
     one = names.add_parser("driving", help="drivers on the tasks of UniScene-Bench-v0")
     one.add_argument("--tasks", nargs="+", metavar="TASK", help="(default: all)")
     one.add_argument("--drivers", nargs="+", metavar="DRIVER",
-                     help="random, standing, constant, blind, careful, expert, ppo_100k, "
+                     help="random, standing, constant, blind, careful, expert, ppo_100k, ppo_200k, "
                           "or MODEL/PART of one's own (default: all but the last)")  # fmt: skip
     one.add_argument("--episodes", type=positive_integer, default=20, metavar="N",
                      help="test seeds of each scenario (default: 20)")  # fmt: skip

@@ -31,6 +31,7 @@ from uniscene_sim.cli.models import add_commands
 from uniscene_sim.cli.replay import add_replay
 from uniscene_sim.cli.serve import add_remote, add_serve, remote_of
 from uniscene_sim.cli.study import add_study
+from uniscene_sim.cli.test import add_test
 from uniscene_sim.compute.environment import check_environment, warnings_in_lines
 from uniscene_sim.errors import InputError, one_line
 
@@ -94,6 +95,7 @@ def build_parser() -> Parser:
                      help="of flow,boxes,lanes: drawn onto the cameras; and buffers")  # fmt: skip
     run.set_defaults(command=_run)
 
+    add_test(commands)
     add_capture(commands)
 
     bake = commands.add_parser("bake", help="make the tiles of a whole map, or of a scenario's route, ahead of runs")

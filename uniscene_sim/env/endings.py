@@ -11,7 +11,7 @@ import numpy as np
 from uniscene_sim.env.settings import ENDINGS
 from uniscene_sim.interfaces import LayoutSource
 from uniscene_sim.outcome import Status
-from uniscene_sim.scenario import CRITERION_KINDS
+from uniscene_sim.scenario import CRITERION_NAMES
 
 __all__ = ["ENDS_ON", "CriterionState", "EndReason", "Endings", "EpisodeOutcome", "ending_info"]
 
@@ -23,6 +23,7 @@ class EpisodeOutcome(IntEnum):
     SUCCESS = 1
     ACCEPTABLE = 2  # only optional criteria failed
     FAILURE = 3
+    TIMEOUT = 4  # what fails is only that the ego did not get far enough in its time
 
 
 class EndReason(IntEnum):
@@ -40,7 +41,7 @@ class EndReason(IntEnum):
 class CriterionState(IntEnum):
     """`info["criterion_..."]`: whether a criterion holds so far."""
 
-    NOT_ASKED = -1  # the scenario has none of this kind
+    NOT_ASKED = -1  # the scenario has none of this name
     FAILS = 0
     HOLDS = 1
 
@@ -48,7 +49,8 @@ class CriterionState(IntEnum):
 #: The counter of measurements that tells of each event of `ENDINGS`.
 ENDS_ON = {"collision": "collisions", "off_road": "off_road_s", "red_light": "red_lights", "blocked": "blocked"}
 _OUTCOMES = {Status.RUNNING: EpisodeOutcome.RUNNING, Status.SUCCESS: EpisodeOutcome.SUCCESS,
-             Status.ACCEPTABLE: EpisodeOutcome.ACCEPTABLE, Status.FAILURE: EpisodeOutcome.FAILURE}  # fmt: skip
+             Status.ACCEPTABLE: EpisodeOutcome.ACCEPTABLE, Status.FAILURE: EpisodeOutcome.FAILURE,
+             Status.TIMEOUT: EpisodeOutcome.TIMEOUT, Status.ERROR: EpisodeOutcome.FAILURE}  # fmt: skip
 _REASON_OF = {"collision": EndReason.COLLISION, "off_road": EndReason.OFF_ROAD, "red_light": EndReason.RED_LIGHT,
               "blocked": EndReason.BLOCKED}  # fmt: skip
 
@@ -89,7 +91,7 @@ class Endings:
 
 
 def ending_info(sources: Sequence[LayoutSource], ends: Endings) -> dict[str, np.ndarray]:
-    """Entries (n,) of `info`: `is_success`, `outcome`, `end_reason`, and `criterion_KIND` for each kind there is.
+    """Entries (n,) of `info`: `is_success`, `outcome`, `end_reason`, and `criterion_NAME` for each name there is.
 
     An episode that an event of `terminate_on` ends is a failure, whatever the scenario asks for.
 
@@ -98,7 +100,8 @@ def ending_info(sources: Sequence[LayoutSource], ends: Endings) -> dict[str, np.
         ends: of their episodes.
     """
     outcomes = np.zeros(len(sources), np.int64)
-    states = {kind: np.full(len(sources), CriterionState.NOT_ASKED, np.int64) for kind in CRITERION_KINDS}
+    rows = np.full((len(CRITERION_NAMES), len(sources)), CriterionState.NOT_ASKED, np.int64)
+    states = dict(zip(CRITERION_NAMES, rows, strict=True))
     for i, source in enumerate(sources):
         judged = source.outcome
         outcomes[i] = _OUTCOMES[judged.status]
@@ -110,5 +113,5 @@ def ending_info(sources: Sequence[LayoutSource], ends: Endings) -> dict[str, np.
         "is_success": np.isin(outcomes, (EpisodeOutcome.SUCCESS, EpisodeOutcome.ACCEPTABLE)),
         "outcome": outcomes,
         "end_reason": ends.reasons,
-        **{f"criterion_{kind}": state for kind, state in states.items()},
+        **{f"criterion_{name}": state for name, state in states.items()},
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from uniscene_sim.criteria.blocked import loiter
+from uniscene_sim.criteria.comfort import comfort_of
 from uniscene_sim.env.progress import Progress
 from uniscene_sim.env.state_vectors import left_of_route
-from uniscene_sim.metrics.driving import comfort_of
 from uniscene_sim.world.time_to_collision import HORIZON_S
 
 __all__ = ["INFO_COUNTERS", "MEASUREMENT_DTYPE", "episode_info", "finish_measurement", "write_measurement"]
@@ -19,7 +20,7 @@ MEASUREMENT_DTYPE = np.dtype(
         ("route_speed_mps", float),  # what the task asks for where the limit allows it
         ("limit_mps", float),
         ("driver_accel_mps2", float),  # that the rule-keeping driver chose at the last decision; 0 without one
-        ("motion", float, 3),  # see metrics.driving.MOTION
+        ("motion", float, 3),  # see criteria.comfort.MOTION
         ("jerk_mps3", float),
         ("route_completion", float),  # 0..1
         ("driven_m", float),
@@ -38,9 +39,6 @@ MEASUREMENT_DTYPE = np.dtype(
 INFO_COUNTERS = (
     "route_completion", "driven_m", "collisions", "off_road_s", "red_lights", "blocked", "ttc_s", "min_ttc_s",
 )  # fmt: skip
-#: The ego blocks the road once it is slower than this for so long though the rule-keeping driver would speed up a lot:
-#: a larger gap in a queue is no obstacle.
-_SLOW_MPS, _FREE_MPS2, _BLOCKED_S = 2.0, 1.5, 10.0
 
 
 def write_measurement(progress: Progress, row: np.ndarray) -> None:
@@ -63,11 +61,9 @@ def finish_measurement(before: np.ndarray, after: np.ndarray, dt_s: float) -> No
     after["jerk_mps3"] = comfort.jerk_mps3
     after["ticks"] = before["ticks"] + 1
     after["comfortable"] = before["comfortable"] + comfort.comfortable
-    loiters = (after["motion"][:, 0] < _SLOW_MPS) & (after["driver_accel_mps2"] > _FREE_MPS2)
-    after["loiters_s"] = np.where(loiters, before["loiters_s"] + dt_s, 0.0)
-    blocks = after["loiters_s"] > _BLOCKED_S
-    after["blocked"] = before["blocked"] + blocks
-    after["loiters_s"][blocks] = 0.0
+    now = loiter(before["loiters_s"], after["motion"][:, 0], after["driver_accel_mps2"], dt_s)
+    after["loiters_s"] = now.seconds
+    after["blocked"] = before["blocked"] + now.blocks
 
 
 def episode_info(measured: np.ndarray) -> dict[str, np.ndarray]:

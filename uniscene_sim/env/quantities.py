@@ -13,7 +13,7 @@ import numpy as np
 from uniscene_sim.env.endings import CriterionState, EndReason, EpisodeOutcome
 from uniscene_sim.env.reward import COSTS, TERMS
 from uniscene_sim.env.state_vectors import AGENTS, EGO, ROUTE
-from uniscene_sim.scenario import CRITERION_KINDS
+from uniscene_sim.scenario import CRITERION_NAMES
 from uniscene_sim.world.time_to_collision import HORIZON_S
 
 __all__ = ["INFO", "OBSERVATIONS", "STATES", "Quantity", "info_quantity"]
@@ -42,8 +42,8 @@ def _flag(text: str) -> Quantity:
 
 def _criteria() -> dict[str, Quantity]:
     states = _codes(CriterionState)
-    return {f"criterion_{kind}": Quantity("", states.low, states.high, f"the criterion {kind}, {states.text}")
-            for kind in CRITERION_KINDS}  # fmt: skip
+    return {f"criterion_{name}": Quantity("", states.low, states.high, f"the criterion {name}, {states.text}")
+            for name in CRITERION_NAMES}  # fmt: skip
 
 
 #: Entries of `info`, but for terms of the reward and what scenarios draw, see `info_quantity`.

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.control import NORMAL
+from uniscene_sim.criteria.comfort import MOST_JERK_MPS3
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.limits.bounds import WEIGHT
-from uniscene_sim.metrics.driving import MOST_JERK_MPS3
 
 __all__ = [
     "COSTS",

@@ -19,6 +19,8 @@ from uniscene_sim.outcome import Outcome, Status
 from uniscene_sim.recording.mcap_file import Recording
 from uniscene_sim.recording.source import RecordedSource
 from uniscene_sim.scenario import Criterion, EgoSpec, Scenario, Spawn
+from uniscene_sim.scenario_files.parts import criterion_of
+from uniscene_sim.scenario_files.schema import criteria_schema
 from uniscene_sim.storage.yaml_file import YamlFile
 from uniscene_sim.wire.messages import layout_of
 from uniscene_sim.world.ego import steer_along
@@ -98,7 +100,9 @@ class BranchedSource:
         file = YamlFile(Path(what), _SCHEMA, "a branch of a recording")
         data = file.data
         style = Style(**data["style"]) if "style" in data else None
-        criteria = tuple(Criterion(**entry) for entry in data["criteria"]) if "criteria" in data else None
+        criteria = None
+        if "criteria" in data:
+            criteria = tuple(criterion_of(file, ("criteria", i)) for i in range(len(data["criteria"])))
         given = data.get("seed") if seed is None else seed
         recording = Recording.open(file.path.parent / data["source"])
         try:
@@ -228,7 +232,7 @@ _SCHEMA = {
         "seed": bounds.SEED.schema,
         "duration_s": bounds.SCENARIO_S.schema,
         "style": {"type": "object"},
-        "criteria": {"type": "array", "items": {"type": "object"}},
+        "criteria": criteria_schema(),
     },
     "required": ["source", "branch_at"],
     "additionalProperties": False,

@@ -51,8 +51,8 @@ def _panel(
     """Two curves (T, 2) and (S, 2) in a box of the picture, the point `at` of the second marked."""
     both = np.concatenate([was, now])
     low, high = both.min(axis=0), both.max(axis=0)
-    spans = np.maximum(high - low, 4.0 if equal else 1.0)
-    left, top, right, bottom = box[0] + _MARGIN, box[1] + 14, box[2] - 18, box[3] - _MARGIN
+    spans = 1.1 * np.maximum(high - low, 4.0 if equal else 1.0)
+    left, top, right, bottom = box[0] + _MARGIN, box[1] + 26, box[2] - 18, box[3] - _MARGIN
     scale = np.array([right - left, bottom - top]) / spans
     if equal:
         scale[:] = scale.min()
@@ -77,7 +77,7 @@ def _panel(
                 draw.line((left, y, right, y), _GRID)
                 draw.text((left - 5, y), f"{value:g}", _FAINT, font(13), anchor="rm")
     draw.text(((left + right) / 2, bottom + 24), names[0], _FAINT, font(14), anchor="mt")
-    draw.text((left + 6, top + 4), names[1], _FAINT, font(14))
+    draw.text((left, top - 4), names[1], _FAINT, font(14), anchor="lb")
     for curve, colour, width in ((was, _WAS, 5), (now, _NOW, 2)):
         if len(curve) > 1:
             draw.line(pixel(curve), colour, width)

@@ -105,7 +105,7 @@ def _driven(case: Case, driver: str, settings: DriveSettings, brought: Brought) 
     )
     if result.passed or settings.recordings is None:
         return result
-    return replace(result, recording=record_drive(case, driver, log.controls, settings.loop, settings.recordings))
+    return replace(result, recording=record_drive(case, driver, log.controls, loop.simulator, settings.recordings))
 
 
 def _drive(loop: Loop, log: DriveLog) -> tuple[Outcome, str]:

@@ -69,7 +69,8 @@ def driver_named(name: str) -> Brought:
             `SensorFrame -> Control | Trajectory | None` for each case, with a `DriveTask` if it takes an argument;
             "FILE.zip", a policy of Stable-Baselines3, behind "ALGORITHM=" if it is not PPO's; "policy=MODULE:MAKER",
             a callable that makes a policy `observation -> action` with an attribute `settings`, arguments of
-            `UniSceneEnv`; "FILE.mcap", whose controls are driven again; or a driver of an installed plug-in.
+            `UniSceneEnv`; "FILE.mcap", whose controls are driven again; or a driver of an installed plug-in with its
+            options, as in "ros2,profile=autoware".
 
     Raises:
         InputError: there is none, or it cannot be loaded.
@@ -89,8 +90,9 @@ def driver_named(name: str) -> Brought:
         return _Policy(_imported(name.removeprefix("policy=")))
     if ":" in name:
         return _Callable(_imported(name), name)
-    for found in entry_points(group=_GROUP, name=name):
-        brought: Brought = found.load()()
+    plugin, *given = name.split(",")
+    for found in entry_points(group=_GROUP, name=plugin):
+        brought: Brought = found.load()(dict(option.partition("=")[::2] for option in given))
         return brought
     known = ", ".join([*BUILT_IN, *sorted({found.name for found in entry_points(group=_GROUP)})])
     raise InputError(

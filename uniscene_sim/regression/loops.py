@@ -19,11 +19,20 @@ from uniscene_sim.simulator import Simulator
 from uniscene_sim.storage.disk_cache import user_cache
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["DirectLoop", "Loop", "LoopSettings", "PolicyLoop"]
+__all__ = ["DirectLoop", "Loop", "LoopSettings", "PolicyLoop", "open_case"]
 
 _NO_SENSORS = SensorRig("none")
 #: What drivers get besides sensor records: nothing is rendered that no sensor of the rig asks for.
 _REQUEST = FrameRequest(window_grid=None, bev_schema=None)
+
+
+def open_case(case: Case) -> ScenarioSource:
+    """The scenario of a case at its first moment.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    return ScenarioSource.open(str(case.file), case.seed, case.parameters)
 
 
 @dataclass(frozen=True)
@@ -80,17 +89,28 @@ class DirectLoop:
         Raises:
             InputError: the case cannot be opened.
         """
-        source = ScenarioSource.open(str(case.file), case.seed, case.parameters)
         rig = _NO_SENSORS if settings.rig is None else load_rig(settings.rig)
-        engines: dict[str, Any] = {**settings.engines}
+        return cls.with_sensors(case, rig, settings.step_ms * 1000, settings.engines)
+
+    @classmethod
+    def with_sensors(cls, case: Case, rig: SensorRig, step_us: int, engines: Mapping[str, str]) -> DirectLoop:
+        """Of a case, with a rig at hand.
+
+        Args:
+            case: what to open.
+            rig: sensors, maybe none.
+            step_us: time between two controls where there are none.
+            engines: by slot.
+        """
+        source, named = open_case(case), dict[str, Any](engines)
         simulator = assemble(
             source,
             rig,
             window_grid=None,
             bev_schema=None,
             tile_cache=user_cache("tiles"),
-            tick_us=None if rig.sensors else settings.step_ms * 1000,
-            **engines,
+            tick_us=None if rig.sensors else step_us,
+            **named,
         )
         if rig.sensors:
             simulator.prepare(source.route_path)

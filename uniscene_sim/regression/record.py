@@ -10,17 +10,22 @@ from typing import Any
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.recording.mcap_sink import RecordTo
 from uniscene_sim.regression.cases import Case
-from uniscene_sim.regression.loops import DirectLoop, LoopSettings
+from uniscene_sim.regression.loops import DirectLoop
 from uniscene_sim.regression.recorded_driver import ControlTape
 from uniscene_sim.regression.results import file_name
 from uniscene_sim.run import run
+from uniscene_sim.simulator import Simulator
 from uniscene_sim.storage.output_file import told
 
 __all__ = ["record_drive"]
 
 
 def record_drive(
-    case: Case, driver: str, controls: Sequence[tuple[int, Control | Trajectory]], settings: LoopSettings, folder: Path
+    case: Case,
+    driver: str,
+    controls: Sequence[tuple[int, Control | Trajectory]],
+    driven: Simulator[Any],
+    folder: Path,
 ) -> Path:
     """The MCAP of a drive with known controls.
 
@@ -28,13 +33,14 @@ def record_drive(
         case: that was driven.
         driver: its name, for the name of the file.
         controls: with the time from which each holds, us since the beginning.
-        settings: those of the drive.
+        driven: the simulator of the drive.
         folder: that the file appears in.
 
     Raises:
         InputError: it cannot be written.
     """
-    loop = DirectLoop.open(case, settings)
+    engines = {"occupancy": driven.occupancy_name, **{slot: engine.name for slot, engine in driven.engines.items()}}
+    loop = DirectLoop.with_sensors(case, driven.rig, driven.tick_us, engines)
     path = folder / f"{file_name(f'{case.file.stem}-{case.name}-{driver}')}.mcap"
     with told(folder, "recordings"):
         folder.mkdir(parents=True, exist_ok=True)

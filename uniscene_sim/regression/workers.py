@@ -133,6 +133,8 @@ def run_cases(
     driver: str,
     settings: DriveSettings = DriveSettings(),  # noqa: B008 - frozen
     jobs: int = 1,
+    *,
+    judged: Callable[[CaseResult], CaseResult] = lambda result: result,
     on_result: Callable[[CaseResult], object] = lambda _: None,
 ) -> Batch:
     """Drive cases in some processes at once.
@@ -142,6 +144,7 @@ def run_cases(
         driver: name, see `drivers.driver_named`.
         settings: how.
         jobs: number of processes.
+        judged: what becomes of each result: it may be compared with something.
         on_result: called with each result as it comes, one at a time.
 
     Raises:
@@ -155,6 +158,7 @@ def run_cases(
             workers.append(own.worker)
         result: CaseResult = own.worker.drive(case)
         with lock:
+            result = judged(result)
             on_result(result)
         return result
 

@@ -1,4 +1,4 @@
-"""Nouns from the fields of a file: agents and edits, wherever they stand."""
+"""Nouns from the fields of a file: agents, criteria and edits, wherever they stand."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uniscene_sim.control import MANNERS, Manners
 from uniscene_sim.edit import EDIT_KINDS
 from uniscene_sim.errors import InputError
 from uniscene_sim.layout import Edit
-from uniscene_sim.scenario import AgentSpec, Spawn
+from uniscene_sim.scenario import AgentSpec, Criterion, Spawn
 from uniscene_sim.scenario_files.schema import edit_json_schema
 from uniscene_sim.storage.yaml_file import YamlFile
 
-__all__ = ["agent_of", "edit_of", "edit_of_text", "made", "manners_of"]
+__all__ = ["agent_of", "criterion_of", "edit_of", "edit_of_text", "made", "manners_of"]
 
 Field = tuple[str | int, ...]
 _Noun = TypeVar("_Noun")
@@ -41,6 +41,12 @@ def agent_of(file: YamlFile, where: Field) -> AgentSpec:
     if "manners" in entry:
         entry["manners"] = manners_of(entry["manners"])
     return made(file, where, AgentSpec, cls=entry.pop("class"), spawn=spawn, **entry)
+
+
+def criterion_of(file: YamlFile, where: Field) -> Criterion:
+    """The criterion of a field."""
+    entry = dict(_at(file, where))
+    return made(file, where, Criterion, partner=entry.pop("with", None), **entry)
 
 
 def manners_of(entry: str | Mapping[str, Any]) -> Manners:

@@ -13,9 +13,9 @@ from uniscene_sim.errors import InputError, did_you_mean, shown
 from uniscene_sim.layout import EgoVehicle
 from uniscene_sim.maps.load import MAP_SUFFIXES
 from uniscene_sim.maps.painted.files import is_painted
-from uniscene_sim.scenario import Action, Criterion, EgoSpec, Event, Scenario, Spawn, TestPlan, TrafficSpec, Trigger
+from uniscene_sim.scenario import Action, EgoSpec, Event, Scenario, Spawn, TestPlan, TrafficSpec, Trigger
 from uniscene_sim.scenario_files.parameters import Parameter, Value, fill, parameters_of, parameters_schema
-from uniscene_sim.scenario_files.parts import agent_of, edit_of, made, manners_of
+from uniscene_sim.scenario_files.parts import agent_of, criterion_of, edit_of, made, manners_of
 from uniscene_sim.scenario_files.schema import scenario_json_schema, whole_fields
 from uniscene_sim.scenario_files.style_text import style_of_text
 from uniscene_sim.scenario_files.test_plan import plan_of, plan_schema
@@ -215,7 +215,7 @@ def _scenario(file: YamlFile) -> Scenario:
         agents=agents,
         events=tuple(_event(file, i, names) for i in range(len(data.get("events", ())))),
         traffic=made(file, ("traffic",), TrafficSpec, **_with_manners(data.get("traffic", {}))),
-        criteria=tuple(made(file, ("criteria", i), Criterion, **c) for i, c in enumerate(data.get("criteria", ()))),
+        criteria=tuple(criterion_of(file, ("criteria", i)) for i in range(len(data.get("criteria", ())))),
         file=path,
         test=plan_of(file),
     )

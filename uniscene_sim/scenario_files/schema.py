@@ -9,11 +9,11 @@ from uniscene_sim.control import MANNERS
 from uniscene_sim.edit import BEHAVIOURS
 from uniscene_sim.layout import WEATHERS
 from uniscene_sim.limits import bounds
-from uniscene_sim.scenario import AGENT_CLASSES, CRITERION_KINDS, ActionKind, TriggerKind
+from uniscene_sim.scenario import AGENT_CLASSES, CRITERION_KINDS, PARTNERS, ActionKind, TriggerKind
 from uniscene_sim.scenario_files.parameters import PARAMETER_NAME, parameters_schema
 from uniscene_sim.scenario_files.test_plan import plan_schema
 
-__all__ = ["edit_json_schema", "scenario_file_schema", "scenario_json_schema", "whole_fields"]
+__all__ = ["criteria_schema", "edit_json_schema", "scenario_file_schema", "scenario_json_schema", "whole_fields"]
 
 
 def _object(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -132,6 +132,20 @@ def whole_fields(schema: Any) -> frozenset[str]:
     return found | {name for name, one in fields.items() if one.get("type") == "integer"}
 
 
+def criteria_schema() -> dict[str, Any]:
+    """JSON Schema of the criteria of a scenario."""
+    criterion = _object(
+        {
+            "kind": {"enum": list(CRITERION_KINDS)},
+            "value": bounds.THRESHOLD.schema,
+            "optional": {"type": "boolean"},
+            "with": {"enum": list(PARTNERS), "description": "type of partner of collisions"},
+        },
+        ("kind",),
+    )
+    return {"type": "array", "items": criterion, "maxItems": bounds.AGENTS}
+
+
 @cache
 def scenario_json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of scenario files whose parameters have values."""
@@ -161,14 +175,6 @@ def scenario_json_schema() -> dict[str, Any]:
             "trajectory": trajectory,
         },
         ("kind", "agent"),
-    )
-    criterion = _object(
-        {
-            "kind": {"enum": list(CRITERION_KINDS)},
-            "value": bounds.THRESHOLD.schema,
-            "optional": {"type": "boolean"},
-        },
-        ("kind",),
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -226,7 +232,7 @@ def scenario_json_schema() -> dict[str, Any]:
                         "spread": bounds.SPREAD.schema,
                     }
                 ),
-                "criteria": {"type": "array", "items": criterion, "maxItems": bounds.AGENTS},
+                "criteria": criteria_schema(),
                 **plan_schema(),
             },
             ("map", "duration_s", "ego"),

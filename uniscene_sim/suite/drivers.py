@@ -129,7 +129,7 @@ class PolicyDriver:
 #: Drivers that need no training, worst first.
 RULES = ("random", "standing", "constant", "blind", "careful", "expert")
 #: Policies of the zoo's model `driving`, trained on all scenarios, for task `town` on towns.
-TRAINED = ("ppo_100k",)
+TRAINED = ("ppo_100k", "ppo_200k")
 
 
 def driver_named(name: str, task: str = "lane") -> Driver:

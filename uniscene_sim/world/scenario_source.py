@@ -16,6 +16,7 @@ import numpy as np
 
 from uniscene_sim.compute.rounding import fixed
 from uniscene_sim.control import Control, Manners, Trajectory
+from uniscene_sim.criteria.watch import ALL_MEASURES, Watch
 from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.layout import AGENT_DTYPE, PHYSICS_US, Edit, LayoutFrame, Light
 from uniscene_sim.maps.load import load_map
@@ -30,7 +31,7 @@ from uniscene_sim.storage.input_file import reading
 from uniscene_sim.world.bodies import MotionMode, project_to_path, write_agents
 from uniscene_sim.world.ego import remaining_trajectory, steer_along
 from uniscene_sim.world.episode.actions import BeginActions
-from uniscene_sim.world.episode.criteria import evaluate_criteria, tally_row, update_tally
+from uniscene_sim.world.episode.criteria import ARRIVED, evaluate_criteria, measured_so_far, tally_row, update_tally
 from uniscene_sim.world.episode.driven import driven_row, judged, with_controls
 from uniscene_sim.world.episode.edited_world import EditedWorld, map_props, with_crossings
 from uniscene_sim.world.episode.edits import Editor
@@ -100,19 +101,21 @@ class ScenarioSource:
         self._rows = {"ego": 0} | {agent.name: i + 1 for i, agent in enumerate(scenario.agents)}
         self._programs = SignalPrograms.of(vector_map)
         self._begin = begin or InitialState(scenario, vector_map, self.seed, first_id)
-        self._state = self._begin.state
         self._begin_actions = BeginActions(scenario, vector_map, self._rows, self._begin.tracks, self._begin.track_of)
         self._ego_trajectory = np.array(scenario.ego.trajectory)
         self._edit = Editor(scenario, vector_map, self._rows)
         self._unedited = self._world = EditedWorld.of(scenario, vector_map, self._begin, self._rows, ())
         self._decided_for: WorldState | None = None
         self._decided = Decisions(np.zeros(0), np.zeros(0), np.zeros(0))
+        self._state = self._begin.state
+        self.measures = ()
 
     def again(self) -> ScenarioSource:
         """Another run of the same episode, at its first moment; both share what never changes."""
         other = copy(self)
         other.solid, other._decided_for = None, None
         other.set_state(self._begin.state)
+        other.measures = self._measures
         return other
 
     @classmethod
@@ -179,7 +182,7 @@ class ScenarioSource:
     @property
     def arrived(self) -> bool:
         """Whether the end of the route is reached."""
-        return self.completion >= 0.995
+        return self.completion >= ARRIVED
 
     @property
     def completion(self) -> float:
@@ -203,12 +206,31 @@ class ScenarioSource:
     @property
     def outcome(self) -> Outcome:
         """Status and criteria so far, see `world.episode.criteria`."""
-        return evaluate_criteria(self.scenario, self._state.tally, self.completion, self.done)
+        return evaluate_criteria(self.scenario, self._state, self.completion, self.done)
+
+    @property
+    def measured(self) -> Mapping[str, float | None]:
+        """What criteria and scores need, by name, so far; beside what is always counted what `measures` asks for."""
+        return measured_so_far(self._state, self.completion)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is measured beside the tally: kinds of `criteria.watch.ALL_MEASURES`, those of the scenario's criteria
+        always. Setting it begins to measure anew, now; an InputError says which one there is not."""
+        return self._measures
+
+    @measures.setter
+    def measures(self, kinds: Sequence[str]) -> None:
+        own = [c.kind for c in self.scenario.criteria if c.kind in ALL_MEASURES]
+        if (watch := Watch.of((*own, *kinds))) is not None or self._state.watch is not None:
+            self._state = self._looked(replace(self._state, watch=watch))
+        self._measures = tuple(kinds)
 
     def reset(self) -> LayoutFrame:
         """The first moment, without edits."""
         self.set_state(self._begin.state)
-        return self._now()
+        self.measures = self._measures
+        return self._frame_of(self._state)
 
     def get_state(self) -> WorldState:
         return self._state
@@ -259,7 +281,7 @@ class ScenarioSource:
             while (at := (state.time_us - record.begin_us) // PHYSICS_US) < record.steps:
                 state = self._run_physics(state, control, record, at, done + at)
                 if state.time_us % DECIDE_US == 0:
-                    state = self._decide_slowly(state)
+                    state = self._looked(self._decide_slowly(state))
                 end = (state.time_us - record.begin_us) // PHYSICS_US
                 moments += [(record, k) for k in range(at + 1, end + 1)]
                 if self._world is not record.world:
@@ -350,12 +372,11 @@ class ScenarioSource:
             made = decide_and_run_steps(world.rules, world.constants, inputs, steps)
         end = at + made
         record.route_at[at + 1 : end + 1] = state.route_at
-        ids = np.concatenate([world.props["id"], record.bodies[end]["id"]])
         done, events = update_tally(
-            world.map, world.constants.vehicle, state.tally, steps, made, ids, self.solid, self.ends_off_road
+            world.map, world.constants.vehicle, state.tally, steps, made, world.props, self.solid, self.ends_off_road
         )
         record.events[at + 1 : end + 1] = events
-        others = tuple(judged(body, inputs, steps, made, world, ids) for body in state.driven)
+        others = tuple(judged(body, inputs, steps, made, world) for body in state.driven)
         after = replace(
             state, time_us=state.time_us + made * PHYSICS_US, ego=record.ego(end), bodies=record.bodies[end],
             tally=done, driven=others,
@@ -426,8 +447,15 @@ class ScenarioSource:
 
     # --- frames ---------------------------------------------------------------------------------------------------
 
-    def _now(self) -> LayoutFrame:
-        return self._frame(PhysicsRecord(self._state, 0, self._world), 0)
+    def _looked(self, state: WorldState) -> WorldState:
+        """The state after measures, if there are any, have seen it."""
+        if state.watch is None:
+            return state
+        seen = state.watch.see(self._frame_of(state), self._world.map, float(state.bodies[0]["chosen"]))
+        return replace(state, watch=seen)
+
+    def _frame_of(self, state: WorldState) -> LayoutFrame:
+        return self._frame(PhysicsRecord(state, 0, self._world), 0)
 
     def _frame(self, record: PhysicsRecord, k: int) -> LayoutFrame:
         """The layout of a moment of a record."""

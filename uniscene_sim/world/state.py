@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.criteria.collisions import NO_PARTNERS, Partners
+from uniscene_sim.criteria.watch import Watch
 from uniscene_sim.layout import Edit
 from uniscene_sim.world.ego import EgoState
 
@@ -27,6 +29,8 @@ class Tally:
         min_ttc_s: the least one so far.
         touching: ids of what the ego touches now, -1 for generated voxels.
         crossed_line: the last stop line that the ego passed, -1 for none.
+        partners: the collisions by type of partner.
+        at_fault: those of them that the ego could have prevented, see `criteria.collisions`.
     """
 
     collisions: int = 0
@@ -37,6 +41,8 @@ class Tally:
     min_ttc_s: float = float("inf")
     touching: frozenset[int] = frozenset()
     crossed_line: int = -1
+    partners: Partners = NO_PARTNERS
+    at_fault: Partners = NO_PARTNERS
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class WorldState:
     edits: tuple[Edit, ...] = ()  # in force
     displaced: tuple[Displaced | None, ...] = ()  # by each of them
     driven: tuple[DrivenBody, ...] = ()  # by rising row
+    watch: Watch | None = None  # what is measured beside the tally, for those who ask
     added: tuple[str, ...] = ()  # whom edits have added, in the last rows of bodies: the name of agent or closing
 
 

@@ -1,4 +1,3 @@
-"use strict";
 // The bird's-eye view: map, paths, agents and ego. Places are in cm, angles in mrad, times in ms.
 
 const COLOURS = {
@@ -42,8 +41,9 @@ function bytes(text) {
 }
 
 class Above {
-  constructor(data, canvas, place) {
-    Object.assign(this, { data, canvas, place, zoom: 1, follows: true, paths: true, lidar: true, pan: [0, 0] });
+  /** @param wheels whether the wheel zooms; where the page scrolls past, it needs Ctrl with it */
+  constructor(data, canvas, place, wheels = true) {
+    Object.assign(this, { data, canvas, place, wheels, zoom: 1, follows: true, paths: true, lidar: true, pan: [0, 0] });
     this.lanes = (data.ground.lanes || []).map((lane) => this.shapes(lane));
     if (data.ground.picture) {
       this.picture = new Image();
@@ -53,6 +53,7 @@ class Above {
     const around = (values) => [Math.min(...values), Math.max(...values)];
     this.extent = [...around(data.ego.x), ...around(data.ego.y)];
     canvas.addEventListener("wheel", (event) => {
+      if (!wheels && !event.ctrlKey) return;
       event.preventDefault();
       this.zoomBy(Math.exp(-event.deltaY * 0.0015));
     }, { passive: false });
@@ -293,7 +294,7 @@ class Above {
   /** Say who is under the pointer. */
   tellOf(x, y) {
     const agents = (this.shown || []).length;
-    let text = `${agents} ${agents === 1 ? "agent" : "agents"} near; drag to move, wheel to zoom`;
+    let text = `${agents} ${agents === 1 ? "agent" : "agents"} near; drag to move, ${this.wheels ? "wheel" : "Ctrl and wheel"} to zoom`;
     this.told = false;
     if (x !== null && x !== undefined && this.matrix) {
       const ratio = window.devicePixelRatio || 1, inverse = this.matrix.inverse();

@@ -1,16 +1,8 @@
-"""`page_of`: a recorded run as one HTML page. Template, style and script lie beside this file.
-
-Everything that comes from the recording is JSON in which no `<` stands, and the page's policy lets no script run but
-its own: a title cannot become code.
-"""
+"""`page_of`: a recorded run as one HTML page. Template, style and script lie beside this file."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from dataclasses import asdict
-from importlib.resources import files
 from math import isfinite
 from typing import Any
 
@@ -19,11 +11,13 @@ from uniscene_sim.recording.mcap_file import Recording
 from uniscene_sim.recording.page.drive import Drive
 from uniscene_sim.recording.page.ground import ground_of
 from uniscene_sim.recording.page.pictures import PageOptions, pictures_and_sweeps
+from uniscene_sim.recording.page.template import filled, text_of
 from uniscene_sim.recording.versions import package_versions
 
 __all__ = ["page_of"]
 
-_SCRIPTS = ("above.js", "charts.js", "player.js")
+_STYLES = ("base.css", "page.css")
+_SCRIPTS = ("elements.js", "above.js", "charts.js", "playback.js", "player.js")
 
 
 def page_of(recording: Recording, options: PageOptions | None = None, *, progress: bool = False) -> bytes:
@@ -50,7 +44,8 @@ def page_of(recording: Recording, options: PageOptions | None = None, *, progres
         "lidar": lidar,
         "notes": notes,
     }
-    return _filled(json.dumps(data, separators=(",", ":"), allow_nan=False)).encode()
+    (template,) = text_of(__package__, "page.html")
+    return filled(template, text_of(__package__, *_STYLES), text_of(__package__, *_SCRIPTS), data)
 
 
 def _facts(recording: Recording, drive: Drive) -> dict[str, Any]:
@@ -76,21 +71,3 @@ def _outcome(outcome: Outcome | None) -> dict[str, Any] | None:
     for row in rows:  # JSON knows no others
         row["actual"] = row["actual"] if row["actual"] is not None and isfinite(row["actual"]) else None
     return {"status": str(outcome.status), "criteria": rows}
-
-
-def _filled(data: str) -> str:
-    """The template with style, script and data, and a policy that names the two by their hashes."""
-    text = {
-        name: (files(__package__) / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", *_SCRIPTS)
-    }
-    style, script = "\n" + text["page.css"], "\n" + "\n".join(text[name] for name in _SCRIPTS)
-    sources = {"STYLE_HASH": _hash(style), "SCRIPT_HASH": _hash(script), "STYLE": style, "SCRIPT": script}
-    page = text["page.html"]
-    for name, value in sources.items():
-        page = page.replace(f"{{{{{name}}}}}", value)
-    begin, end = page.split("{{DATA}}")  # last, and once: what it holds is not searched
-    return begin + data.replace("<", "\\u003c") + end
-
-
-def _hash(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()

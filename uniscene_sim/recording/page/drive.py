@@ -17,7 +17,7 @@ from uniscene_sim.wire.messages import layout_of
 from uniscene_sim.wire.uniscene.v1.edit_pb2 import Edit as EditMessage
 from uniscene_sim.wire.uniscene.v1.layout_pb2 import LayoutFrame as LayoutMessage
 
-__all__ = ["NEAR_M", "Drive", "as_integers"]
+__all__ = ["NEAR_M", "Drive", "as_integers", "class_name"]
 
 #: How far from the ego's way things are shown.
 NEAR_M = 120.0
@@ -168,6 +168,7 @@ def _told_of_edits(before: Sequence[EditMessage], now: Sequence[EditMessage]) ->
 
 
 def class_name(cls: int) -> str:
+    """Of an `AgentClass`, in words; "class 99" if there is none."""
     return AgentClass(cls).name.lower().replace("_", " ") if cls in list(AgentClass) else f"class {cls}"
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from uniscene_sim.geometry import box_corners
 from uniscene_sim.maps.elements import DRIVABLE_KINDS, Lane
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.recording.page.drive import NEAR_M, as_integers
 
-__all__ = ["ground_of"]
+__all__ = ["bends", "flat", "ground_of"]
 
 _STRAIGHT_M = 0.04  # points nearer to the line between others are left out
 _WALKS = ("sidewalk", "walking")
@@ -28,52 +29,54 @@ _PAINTED = {
 }  # fmt: skip
 
 
-def ground_of(static_map: StaticMap, way: np.ndarray) -> dict[str, Any]:
-    """What lies within `NEAR_M` of a way (M, 2), m; places in cm, flat lists x, y, x, y, ..."""
+def ground_of(static_map: StaticMap, way: np.ndarray, near_m: float = NEAR_M) -> dict[str, Any]:
+    """What lies within `near_m` of a way (M, 2), m; places in cm, flat lists x, y, x, y, ..."""
     if not static_map.lanes:
-        return {"picture": _picture(static_map, way)}
-    lanes = [lane for lane in static_map.lanes if _near(lane.centre[:, :2], way)]
+        return {"picture": _picture(static_map, way, near_m)}
+    near = _Near(way, near_m)
+    lanes = [lane for lane in static_map.lanes if near(lane.centre[:, :2])]
     return {
         "lanes": [shape for lane in lanes if (shape := _lane(lane)) is not None],
-        "crossings": [_flat(c.polygon) for c in static_map.crossings if _near(c.polygon[:, :2], way)],
-        "stops": [_flat(line.ends) for line in static_map.stop_lines if _near(line.ends[:, :2], way)],
+        "crossings": [flat(c.polygon) for c in static_map.crossings if near(c.polygon[:, :2])],
+        "stops": [flat(line.ends) for line in static_map.stop_lines if near(line.ends[:, :2])],
         "signals": [
-            {"index": s.index, "at": _flat(s.position[None]), "yaw": round(s.yaw * 1000)}
-            for s in static_map.signals if s.kind == "traffic_light" and _near(s.position[None, :2], way)
+            {"index": s.index, "at": flat(s.position[None]), "yaw": round(s.yaw * 1000)}
+            for s in static_map.signals if s.kind == "traffic_light" and near(s.position[None, :2])
         ],
         "houses": [
-            _flat(box_corners(o.position[0], o.position[1], o.yaw, o.size[0], o.size[1]))
-            for o in static_map.objects if o.kind == "building" and _near(o.position[None, :2], way)
+            flat(box_corners(o.position[0], o.position[1], o.yaw, o.size[0], o.size[1]))
+            for o in static_map.objects if o.kind == "building" and near(o.position[None, :2])
         ],
         "trees": [
-            _flat(o.position[None])
-            for o in static_map.objects if o.kind == "tree" and _near(o.position[None, :2], way)
+            flat(o.position[None])
+            for o in static_map.objects if o.kind == "tree" and near(o.position[None, :2])
         ],
     }  # fmt: skip
 
 
-def _near(points: np.ndarray, way: np.ndarray) -> bool:
-    sparse = way[:: max(len(way) // 60, 1)]
-    low, high = points.min(axis=0) - NEAR_M, points.max(axis=0) + NEAR_M
-    if not ((way >= low) & (way <= high)).all(axis=1).any():
-        return False
-    some = points[:: max(len(points) // 20, 1)]
-    gap = np.hypot(some[:, None, 0] - sparse[None, :, 0], some[:, None, 1] - sparse[None, :, 1])
-    return bool(gap.min() < NEAR_M)
+class _Near:
+    """Whether one of some points (N, 2), m, is near a way (M, 2), m."""
+
+    def __init__(self, way: np.ndarray, near_m: float):
+        self._tree, self._near_m = cKDTree(np.unique(np.round(way), axis=0)), near_m
+
+    def __call__(self, points: np.ndarray) -> bool:
+        gaps, _ = self._tree.query(points, distance_upper_bound=self._near_m)
+        return bool(np.isfinite(gaps).any())
 
 
 def _lane(lane: Lane) -> dict[str, Any] | None:
     """Its two borders, and the marks on them; the mark between two lanes belongs to the one on its right."""
     kind = "road" if lane.kind in DRIVABLE_KINDS else "walk" if lane.kind in _WALKS else "strip"
     left, right = lane.border(1)[:, :2], lane.border(-1)[:, :2]
-    keep = _bends(np.concatenate([left, right], axis=1))
+    keep = bends(np.concatenate([left, right], axis=1))
     marks = [lane.left_mark, lane.right_mark if lane.right < 0 else "none"]
     if lane.junction:
         marks = ["none", "none"]
-    return {"kind": kind, "left": _flat(left[keep]), "right": _flat(right[keep]), "marks": marks}
+    return {"kind": kind, "left": flat(left[keep]), "right": flat(right[keep]), "marks": marks}
 
 
-def _bends(line: np.ndarray) -> np.ndarray:
+def bends(line: np.ndarray) -> np.ndarray:
     """Indices of the points (N, D) that a line needs, by Douglas and Peucker."""
     keep, open_parts = {0, len(line) - 1}, [(0, len(line) - 1)]
     while open_parts:
@@ -90,13 +93,14 @@ def _bends(line: np.ndarray) -> np.ndarray:
     return np.array(sorted(keep))
 
 
-def _flat(points: np.ndarray) -> list[int]:
+def flat(points: np.ndarray) -> list[int]:
+    """x and y of points (N, 2 or more), m, as one list in cm."""
     return as_integers(points[:, :2].ravel(), 100)
 
 
-def _picture(static_map: StaticMap, way: np.ndarray) -> dict[str, Any]:
+def _picture(static_map: StaticMap, way: np.ndarray, near_m: float) -> dict[str, Any]:
     """The painted cells as PNG, north up, and its corners, cm."""
-    low, high = way.min(axis=0) - NEAR_M, way.max(axis=0) + NEAR_M
+    low, high = way.min(axis=0) - near_m, way.max(axis=0) + near_m
     cell = max(0.25, float((high - low).max()) / _MOST_CELLS)
     columns, rows = (int(n) for n in np.ceil((high - low) / cell))
     middle = low + 0.5 * cell * np.array([columns, rows])
@@ -108,4 +112,4 @@ def _picture(static_map: StaticMap, way: np.ndarray) -> dict[str, Any]:
     body = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgba.transpose(1, 0, 2)[::-1])).quantize(64).save(body, "png", optimize=True)
     corners = np.array([low, low + cell * np.array([columns, rows])])
-    return {"png": base64.b64encode(body.getvalue()).decode(), "corners": _flat(corners)}
+    return {"png": base64.b64encode(body.getvalue()).decode(), "corners": flat(corners)}

@@ -2,15 +2,8 @@
 
 const data = JSON.parse(document.getElementById("run").textContent);
 const element = (id) => document.getElementById(id);
-const player = { t: 0, playing: false, rate: 1, camera: null, before: 0 };
-
-/** An element with text; text is never read as HTML. */
-function made(tag, text, name) {
-  const one = document.createElement(tag);
-  if (text !== undefined) one.textContent = text;
-  if (name) one.className = name;
-  return one;
-}
+const player = new Playback(data.end, show, keepInAddress);
+player.camera = null;
 
 // --- cameras -----------------------------------------------------------------------------------------------------
 
@@ -66,7 +59,6 @@ if (data.cameras.length) {
 // --- facts, criteria and events ----------------------------------------------------------------------------------
 
 const { run, outcome } = data;
-const GRADES = { SUCCESS: "good", ACCEPTABLE: "warn", FAILURE: "bad" };
 const KINDS = { contact: "bad", off_road: "bad", red_light: "bad", action: "", outcome: "" };
 
 document.title = run.title + " · uniscene_sim";
@@ -76,16 +68,8 @@ element("status").classList.add(outcome ? GRADES[outcome.status] || "warn" : "wa
 element("summary").textContent = `${(data.end / 1000).toFixed(1)} s · seed ${run.seed} · ${run.map} · ${run.weather}`;
 
 function fillCriteria() {
-  const head = made("tr"), numbers = ["expected", "actual"];
-  for (const name of ["criterion", ...numbers, ""]) head.append(made("th", name, numbers.includes(name) ? "number" : ""));
-  const rows = (outcome ? outcome.criteria : []).map((one) => {
-    const row = made("tr"), name = one.name.replaceAll("_", " ") + (one.actor === "ego" ? "" : ` (${one.actor})`);
-    row.append(made("td", name + (one.optional ? ", optional" : "")), made("td", one.expected.replace("<=", "≤").replace(">=", "≥"), "number"));
-    row.append(made("td", one.actual === null ? "–" : short(one.actual), "number"));
-    row.append(made("td", one.success ? "✓ met" : "✗ missed", one.success ? "good" : one.optional ? "warn" : "bad"));
-    return row;
-  });
-  if (rows.length) element("criteria").append(head, ...rows);
+  const rows = outcome ? outcome.criteria : [];
+  if (rows.length) fillTable(element("criteria"), rows);
   else element("criteria").replaceWith(made("p", outcome ? "None." : "The run was stopped before its end.", "caption"));
 }
 
@@ -165,15 +149,10 @@ function show() {
   above.show(t);
   showCharts(t);
   showEvents(t);
-  element("time").value = t;
-  element("clock").textContent = `${(t / 1000).toFixed(2)} / ${(data.end / 1000).toFixed(2)} s`;
-  element("time").setAttribute("aria-valuetext", `${(t / 1000).toFixed(2)} seconds`);
 }
 
 function seek(t) {
-  player.t = Math.min(Math.max(t, 0), data.end);
-  show();
-  if (!player.playing) keepInAddress();
+  player.seek(t);
 }
 
 function keepInAddress() {
@@ -183,27 +162,9 @@ function keepInAddress() {
   } catch { /* an address that may not change is no harm */ }
 }
 
-function play(playing) {
-  if (playing && player.t >= data.end) player.t = 0;
-  Object.assign(player, { playing, before: performance.now() });
-  element("play").classList.toggle("playing", playing);
-  element("play").setAttribute("aria-label", playing ? "Pause" : "Play");
-  if (playing) requestAnimationFrame(advance);
-  else keepInAddress();
-}
-
-function advance(now) {
-  if (!player.playing) return;
-  player.t = Math.min(player.t + Math.max(now - player.before, 0) * player.rate, data.end);
-  player.before = now;
-  show();
-  if (player.t >= data.end) play(false);
-  else requestAnimationFrame(advance);
-}
-
 /** One moment on or back. */
 function step(by) {
-  play(false);
+  player.play(false);
   const k = lastUpTo(data.t, player.t + 0.5);
   if (by < 0 && data.t[Math.max(k, 0)] < player.t - 0.5) return seek(data.t[Math.max(k, 0)]);
   seek(data.t[Math.min(Math.max(k + by, 0), data.t.length - 1)]);
@@ -216,7 +177,7 @@ function onKey(event) {
     ArrowLeft: () => (second ? seek(player.t - second) : step(-1)),
     ArrowRight: () => (second ? seek(player.t + second) : step(1)),
     Home: () => seek(0), End: () => seek(data.end), 0: () => choose(null),
-    " ": () => play(!player.playing),
+    " ": () => player.play(!player.playing),
   };
   if (event.key === " " && event.target.closest("button, input[type=checkbox]")) return; // it presses that
   if (/^[1-9]$/.test(event.key) && event.key <= data.cameras.length) choose(Number(event.key) - 1);
@@ -236,11 +197,8 @@ function readAddress() {
 fillCriteria();
 fillEvents();
 fillFacts();
-element("time").max = data.end;
 element("lidar-choice").hidden = !data.lidar;
-element("play").addEventListener("click", () => play(!player.playing));
-element("time").addEventListener("input", () => { play(false); seek(Number(element("time").value)); });
-element("rate").addEventListener("change", () => (player.rate = Number(element("rate").value)));
+player.attach(element("play"), element("time"), element("clock"), element("rate"));
 for (const name of ["paths", "lidar"]) {
   element(name).addEventListener("change", () => { above[name] = element(name).checked; show(); });
 }

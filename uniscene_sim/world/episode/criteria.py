@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.criteria.collisions import Body, is_at_fault, partner_of
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import CriterionResult, Outcome
 from uniscene_sim.scenario import Scenario
 from uniscene_sim.world.physics import TALLY_COLUMNS, StepArrays, VehicleParameters
-from uniscene_sim.world.state import Tally
+from uniscene_sim.world.state import Tally, WorldState
 from uniscene_sim.world.voxel_collision import collides_with_voxels
 
-__all__ = ["evaluate_criteria", "tally_row", "update_tally"]
+__all__ = ["ARRIVED", "evaluate_criteria", "measured_so_far", "tally_row", "update_tally"]
 
+#: The end of the route is reached once this share of it is driven.
+ARRIVED = 0.995
 _VOXELS = -1  # the "agent" that generated voxels are
+_NOBODY = np.zeros(0, np.uint16)
+_NOTHING = Body(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # stands
 
 
 def tally_row(tally: Tally) -> np.ndarray:
@@ -29,9 +36,10 @@ def update_tally(
     before: Tally,
     steps: StepArrays,
     made: int,
-    ids: np.ndarray,
+    props: np.ndarray,
     solid: Callable[[np.ndarray], np.ndarray] | None,
     ends_off_road: bool = False,
+    row: int = 0,
 ) -> tuple[Tally, list[tuple[str, ...]]]:
     """The tally after some steps, and the events of each step by name.
 
@@ -41,12 +49,15 @@ def update_tally(
         before: the tally at the first row of `steps`.
         steps: what physics has written.
         made: how many steps were made.
-        ids: (H + N,) of what may be touched, in the order of `steps.contacts`.
+        props: (H,) AGENT_DTYPE, what stands in the order of the first columns of `steps.contacts`.
         solid: maps points (N, 3), m, to whether a generated voxel is there, bool (N,). It is asked only where the ego
             is not wholly on lanes for driving: there are none on these.
         ends_off_road: whether the run ends off the road, so that nobody asks what is touched there.
+        row: of the body whose tally it is.
     """
     touching, collisions, reds = before.touching, before.collisions, before.red_lights
+    partners, at_fault = before.partners, before.at_fault
+    ids = np.concatenate([props["id"], steps.bodies[made]["id"]]) if steps.contacts[:made].any() else _NOBODY
     events: list[tuple[str, ...]] = []
     for k, (off_road, beside_lanes, red_line) in enumerate(steps.marks[:made].tolist()):
         now = frozenset(ids[steps.contacts[k]].tolist()) if steps.contacts[k].any() else frozenset()
@@ -55,6 +66,11 @@ def update_tally(
             now |= {_VOXELS}
         names = [f"contact:{'static' if i == _VOXELS else i}" for i in sorted(now - touching)]
         collisions += len(names)
+        for i in sorted(now - touching):
+            touched = _touched(i, props, steps.bodies[k + 1])
+            partners = partners.plus(touched.partner)
+            if _to_blame(steps.bodies[k + 1][row], vehicle, touched.body, static_map):
+                at_fault = at_fault.plus(touched.partner)
         touching = now
         if off_road:
             names.append("off_road")
@@ -62,21 +78,58 @@ def update_tally(
             names.append(f"red_light:{static_map.stop_lines[red_line].signal}")
             reds += 1
         events.append(tuple(names))
-    row = dict(zip(TALLY_COLUMNS, steps.tally.tolist(), strict=True))
-    crossed = int(row.pop("crossed_line"))
-    return Tally(collisions=collisions, red_lights=reds, touching=touching, crossed_line=crossed, **row), events
+    kept = dict(zip(TALLY_COLUMNS, steps.tally.tolist(), strict=True))
+    kept["crossed_line"] = int(kept["crossed_line"])
+    return replace(before, collisions=collisions, red_lights=reds, touching=touching, partners=partners,
+                   at_fault=at_fault, **kept), events  # fmt: skip
 
 
-def evaluate_criteria(scenario: Scenario, tally: Tally, completion: float, done: bool) -> Outcome:
-    """The outcome of a scenario.
+class _Touched(NamedTuple):
+    partner: str
+    body: Body
+
+
+def _touched(identity: int, props: np.ndarray, bodies: np.ndarray) -> _Touched:
+    """What has an id: a prop of (H,) AGENT_DTYPE, one of the bodies (N,) BODY_DTYPE, or generated voxels."""
+    if identity == _VOXELS:
+        return _Touched("static", _NOTHING)
+    if len(found := np.flatnonzero(props["id"] == identity)):
+        prop = props[found[0]]
+        x, y = prop["pos"][:2].tolist()
+        length, width = prop["size"][:2].tolist()
+        return _Touched(partner_of(prop["cls"]), Body(x, y, float(prop["rpy"][2]), length, width, 0.0))
+    body = bodies[np.flatnonzero(bodies["id"] == identity)[0]]
+    return _Touched(partner_of(body["cls"]), _body(body))
+
+
+def _body(row: np.ndarray) -> Body:
+    x, y, yaw, length, width, speed = (float(row[name]) for name in Body._fields)
+    return Body(x, y, yaw, length, width, speed if row["started"] else 0.0)
+
+
+def _to_blame(me: np.ndarray, vehicle: VehicleParameters, other: Body, static_map: StaticMap) -> bool:
+    return is_at_fault(_body(me), float(me["z"]), vehicle.rear_axle_to_centre_m, other, static_map)
+
+
+def measured_so_far(state: WorldState, completion: float) -> dict[str, float | None]:
+    """What was measured, by name: of criteria, and numbers that scores need; None where there was nothing to measure.
 
     Args:
-        scenario: whose criteria count.
-        tally: what was counted since it began.
+        state: now.
         completion: share of the route that is driven, 0..1.
-        done: whether the run is over.
     """
-    actual = {
+    tally, watch = state.tally, state.watch
+    return {
+        **_counted(tally, completion),
+        **{f"collision_{partner}": count for partner, count in tally.partners._asdict().items()},
+        **{f"at_fault_{partner}": count for partner, count in tally.at_fault._asdict().items()},
+        **({} if watch is None else watch.values),
+    }
+
+
+def _counted(tally: Tally, completion: float) -> dict[str, float | None]:
+    """What is counted for everybody."""
+    return {
         "collision": tally.collisions,
         "off_road": round(tally.off_road_s, 2),
         "red_light": tally.red_lights,
@@ -84,11 +137,24 @@ def evaluate_criteria(scenario: Scenario, tally: Tally, completion: float, done:
         "driven_distance": round(tally.driven_m, 2),
         "min_ttc": None if np.isinf(tally.min_ttc_s) else round(tally.min_ttc_s, 3),
     }
+
+
+def evaluate_criteria(scenario: Scenario, state: WorldState, completion: float, done: bool) -> Outcome:
+    """The outcome of a scenario.
+
+    Args:
+        scenario: whose criteria count.
+        state: now.
+        completion: share of the route that is driven, 0..1.
+        done: whether the run is over.
+    """
+    measured: Mapping[str, float | None] = _counted(state.tally, completion)
+    if any(criterion.name not in measured for criterion in scenario.criteria):
+        measured = measured_so_far(state, completion)
     criteria = []
     for criterion in scenario.criteria:
-        value = actual[criterion.kind]
-        most = criterion.kind in ("collision", "off_road", "red_light")
-        good = value is None or bool(value <= criterion.value if most else value >= criterion.value)
-        expected = f"{'<=' if most else '>='} {criterion.value:g}"
-        criteria.append(CriterionResult(criterion.kind, expected, value, good, optional=criterion.optional))
-    return Outcome.of(criteria, done)
+        value = measured.get(criterion.name)
+        good = value is None or bool(value >= criterion.value if criterion.at_least else value <= criterion.value)
+        expected = f"{'>=' if criterion.at_least else '<='} {criterion.value:g}"
+        criteria.append(CriterionResult(criterion.name, expected, value, good, optional=criterion.optional))
+    return Outcome.of(criteria, done, timed_out=completion < ARRIVED)

@@ -85,7 +85,7 @@ def with_controls(state: WorldState, controls: Mapping[str, Control | None], row
 
 
 def judged(
-    body: DrivenBody, inputs: PhysicsInputs, steps: StepArrays, made: int, world: EditedWorld, ids: np.ndarray
+    body: DrivenBody, inputs: PhysicsInputs, steps: StepArrays, made: int, world: EditedWorld
 ) -> DrivenBody:
     """A driven body with its tally after some steps.
 
@@ -95,11 +95,11 @@ def judged(
         steps: what physics has written.
         made: how many steps were made.
         world: the scenario's fixed parts.
-        ids: (H + N,) of what may be touched, in the order of `steps.contacts`.
     """
     own = steps._replace(
         marks=np.empty_like(steps.marks), contacts=np.zeros_like(steps.contacts), tally=tally_row(body.tally)
     )
     judge_driven(body.row, world.constants, inputs, own, made)
     vehicle = VehicleParameters(*vehicle_of(steps.bodies[0, body.row]))
-    return replace(body, tally=update_tally(world.map, vehicle, body.tally, own, made, ids, None)[0])
+    tally, _ = update_tally(world.map, vehicle, body.tally, own, made, world.props, None, row=body.row)
+    return replace(body, tally=tally)

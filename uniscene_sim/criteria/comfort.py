@@ -1,4 +1,4 @@
-"""Comfort of driving, tick by tick, for many worlds at once.
+"""Comfort of driving, tick by tick: for many worlds at once, and the share of a drive.
 
 The limits are nuPlan's: a tick is comfortable when longitudinal acceleration lies in [-4.05, 2.40] m/s2, lateral
 acceleration within 4.89 m/s2, yaw rate within 0.95 rad/s, yaw acceleration within 1.93 rad/s2, longitudinal jerk within
@@ -7,11 +7,14 @@ acceleration within 4.89 m/s2, yaw rate within 0.95 rad/s, yaw acceleration with
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["MOST_JERK_MPS3", "MOTION", "Comfort", "comfort_of"]
+from uniscene_sim.criteria.moment import Ego, Moment
+
+__all__ = ["MOST_JERK_MPS3", "MOTION", "Comfort", "ComfortShare", "comfort_of"]
 
 _LONGITUDINAL_MPS2 = (-4.05, 2.40)
 _LATERAL_MPS2, _YAW_RATE, _YAW_ACCEL, _LONGITUDINAL_JERK = 4.89, 0.95, 1.93, 4.13
@@ -43,3 +46,25 @@ def comfort_of(before: np.ndarray, after: np.ndarray, dt_s: float) -> Comfort:
         & (jerk <= MOST_JERK_MPS3)
     )
     return Comfort(jerk, good)
+
+
+@dataclass(frozen=True)
+class ComfortShare:
+    """The share of moments that are comfortable by `comfort_of`, from the second one on."""
+
+    moments: int = 0
+    comfortable: int = 0
+
+    def update(self, moment: Moment) -> ComfortShare:
+        if moment.before is None:
+            return self
+        good = comfort_of(_motion(moment.before), _motion(moment.ego), moment.dt_s).comfortable[0]
+        return ComfortShare(self.moments + 1, self.comfortable + int(good))
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        return {"comfort": round(self.comfortable / self.moments, 4) if self.moments else None}
+
+
+def _motion(ego: Ego) -> np.ndarray:
+    return np.array([[ego.speed, ego.accel, ego.yaw_rate]])

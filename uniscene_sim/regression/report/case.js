@@ -1,0 +1,238 @@
+// A case that is opened: why it failed, its drive from above, its curves, its criteria and numbers.
+
+const MARK_CM = 320; // radius of the ring around the ego where a criterion began to fail
+
+/** What deflate and base64 have packed. */
+async function unpacked(text) {
+  const body = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(body).text());
+}
+
+/** The drive from above, with the route and a ring at each failure. */
+class CaseAbove extends Above {
+  drawPaths(pen, k, now) {
+    const thin = 1 / this.scale, { route, moments } = this.data;
+    pen.strokeStyle = colour("--faint");
+    pen.lineWidth = 1.5 * thin;
+    pen.setLineDash([6 * thin, 5 * thin]);
+    pen.stroke(lineOf(route));
+    super.drawPaths(pen, k, now);
+    pen.setLineDash([]);
+    pen.strokeStyle = colour("--bad");
+    pen.lineWidth = 2.5 * thin;
+    for (const t of moments) {
+      if (t === null) continue;
+      const { x, y } = this.egoAt(t);
+      pen.beginPath();
+      pen.arc(x, y, Math.max(MARK_CM, 9 * thin), 0, 2 * Math.PI);
+      pen.stroke();
+    }
+  }
+}
+
+/** The charts of a drive, with a line at each failure; called with a time, they show it. */
+function curvesOf({ curves, moments, end }, least, part, seek) {
+  const { t: times } = curves, scaled = (values, by) => values.map((one) => (one === null ? null : one * by));
+  const speed = scaled(curves.v, 0.036), limit = scaled(curves.limit, 0.036), ttc = scaled(curves.ttc, 0.001);
+  const fastest = Math.max(...speed, ...limit, 10);
+  const failures = (pen, x, height) => {
+    pen.strokeStyle = colour("--bad");
+    pen.lineWidth = 1.5;
+    pen.setLineDash([2, 3]);
+    for (const t of moments) if (t !== null) line(pen, x(t), TOP - 4, x(t), height);
+    pen.setLineDash([]);
+  };
+  const charts = [
+    new Chart(part("speed"), end, 10 * Math.ceil(fastest / 10), "km/h", (pen, x, y) => {
+      failures(pen, x, y(0));
+      pen.lineWidth = 1.5;
+      pen.setLineDash([5, 4]);
+      pen.strokeStyle = colour("--faint");
+      curve(pen, times, limit, x, y, true);
+      pen.setLineDash([]);
+      pen.lineWidth = 2;
+      pen.strokeStyle = colour("--accent");
+      curve(pen, times, speed, x, y);
+    }, seek),
+    new Chart(part("ttc"), end, 10, "s", (pen, x, y) => {
+      failures(pen, x, y(0));
+      if (least !== null) {
+        pen.lineWidth = 1.5;
+        pen.setLineDash([5, 4]);
+        pen.strokeStyle = colour("--faint");
+        line(pen, x(0), y(least), x(end), y(least));
+        pen.setLineDash([]);
+      }
+      pen.lineWidth = 2;
+      pen.strokeStyle = colour("--warn");
+      curve(pen, times, ttc, x, y);
+    }, seek),
+  ];
+  const say = (name, text) => {
+    part(name + "-now").textContent = text;
+    part(name).setAttribute("aria-label", text);
+  };
+  return (t) => {
+    const k = Math.max(lastUpTo(times, t), 0), bound = limit[k] === null ? "" : `, limit ${limit[k].toFixed(0)} km/h`;
+    for (const chart of charts) chart.show(t);
+    say("speed", speed[k] === null ? "not known" : `${speed[k].toFixed(1)} km/h${bound}`);
+    say("ttc", (ttc[k] === null ? "none" : `${ttc[k].toFixed(2)} s`) + (least === null ? "" : `, at least ${short(least)} s`));
+  };
+}
+
+class CaseView {
+  /**
+   * @param one the case
+   * @param ground called with the reference of a map, promises its shapes
+   * @param moved called with a time in ms when it is set
+   */
+  constructor(one, ground, moved) {
+    Object.assign(this, { one, ground, moved });
+    this.root = document.getElementById("detail").content.firstElementChild.cloneNode(true);
+    this.part = (name) => this.root.querySelector(`[data-part="${name}"]`);
+    this.fillWhy();
+    this.fillNumbers();
+  }
+
+  /** Show the drive, at a time or, without one, at the first failure. */
+  async open(t = null) {
+    const { one, part } = this;
+    this.fillVideo();
+    if (!one.drive) {
+      part("charts").remove();
+      if (!one.video) part("drive").replaceWith(made("p", "There is no picture of this drive.", "none"));
+      else part("drive").remove();
+      return;
+    }
+    const drive = await unpacked(one.drive);
+    drive.ground = (one.ground && (await this.ground(one.ground))) || {};
+    for (const name of ["crossings", "stops", "houses", "trees"]) drive.ground[name] ||= [];
+    const first = drive.moments.filter((moment) => moment !== null);
+    this.build(drive);
+    this.playback.seek(t === null ? Math.min(...first, first.length ? drive.end : 0) : t);
+    new ResizeObserver(() => this.root.isConnected && this.playback.show()).observe(this.root);
+  }
+
+  build(drive) {
+    const { part } = this, seek = (t) => this.playback.seek(t);
+    const above = new CaseAbove(drive, part("map"), part("place"), false);
+    const least = this.one.criteria.map((row) => row.name === "min_ttc" && row.expected.match(/^>=? *([\d.]+)/)).find(Boolean);
+    const show = curvesOf(drive, least ? Number(least[1]) : null, part, seek);
+    const cursor = this.fillRail(drive, seek);
+    this.playback = new Playback(drive.end, () => {
+      const { t } = this.playback;
+      above.show(t);
+      show(t);
+      cursor.style.left = (100 * t) / Math.max(drive.end, 1) + "%";
+      this.showVideo();
+    }, () => {
+      this.showVideo();
+      this.moved(this.playback.t);
+    });
+    this.playback.attach(part("play"), part("time"), part("clock"), part("rate"));
+    part("paths").addEventListener("change", () => { above.paths = part("paths").checked; this.playback.show(); });
+    for (const name of ["follow", "whole"]) {
+      part(name).addEventListener("click", () => {
+        for (const other of ["follow", "whole"]) part(other).setAttribute("aria-pressed", String(other === name));
+        above.follow(name === "follow");
+      });
+    }
+    part("closer").addEventListener("click", () => above.zoomBy(1.4));
+    part("farther").addEventListener("click", () => above.zoomBy(1 / 1.4));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.root.isConnected && this.playback.show());
+    this.one.violations.forEach((_, k) => {
+      const go = this.part("why").querySelectorAll("button")[k];
+      if (drive.moments[k] === null) return;
+      go.disabled = false;
+      go.addEventListener("click", () => { this.playback.play(false); seek(drive.moments[k]); });
+    });
+  }
+
+  fillRail({ moments, end }, seek) {
+    const rail = made("div", undefined, "rail"), cursor = made("div", undefined, "cursor");
+    moments.forEach((t, k) => {
+      if (t === null) return;
+      const mark = made("button", undefined, "bad");
+      mark.type = "button";
+      mark.title = this.one.violations[k].text;
+      mark.setAttribute("aria-label", mark.title);
+      mark.style.left = (100 * t) / Math.max(end, 1) + "%";
+      mark.style.width = ".8rem";
+      mark.addEventListener("click", () => seek(t));
+      rail.append(mark);
+    });
+    rail.append(cursor);
+    this.part("events").append(rail);
+    return cursor;
+  }
+
+  fillWhy() {
+    const { one } = this, why = this.part("why");
+    if (!one.error && !one.violations.length) return;
+    why.append(made("h2", one.success ? `${one.status}, as this driver may` : `${one.status}, expected ${one.accepts.join(" or ")}`));
+    if (one.error) why.append(made("p", one.error));
+    const list = made("ul");
+    for (const { moment_s: moment, text } of one.violations) {
+      const row = made("li"), go = made("button");
+      go.type = "button";
+      go.disabled = true; // until there is a drive to go to
+      go.append(made("b", moment === null ? "end" : `${moment.toFixed(2)} s`), made("span", text));
+      row.append(go);
+      list.append(row);
+    }
+    why.append(list);
+  }
+
+  fillNumbers() {
+    const { one, part } = this;
+    if (one.criteria.length) fillTable(part("criteria"), one.criteria);
+    else part("criteria").replaceWith(made("p", "Nothing was judged.", "caption"));
+    const seconds = (s) => `${s.toFixed(1)} s`;
+    const groups = {
+      Scores: one.scores, Parameters: one.parameters, Measured: one.measured,
+      Run: {
+        file: one.file, seed: one.seed, tags: one.tags.join(", "), length: seconds(one.simulated_s), "took": seconds(one.wall_s),
+        recording: one.recording, digest: one.digest,
+      },
+    };
+    for (const [title, values] of Object.entries(groups)) {
+      const entries = Object.entries(values).filter(([, value]) => value !== "" && (title !== "Run" || value !== null));
+      if (!entries.length) continue;
+      const group = made("div", undefined, title === "Run" ? "long" : ""), list = made("dl");
+      for (const [name, value] of entries) {
+        const text = value === null ? "–" : typeof value === "number" && title !== "Run" ? short(value) : String(value);
+        list.append(made("dt", name.replaceAll("_", " ")), made("dd", text));
+      }
+      group.append(made("h2", title), list);
+      part("facts").append(group);
+    }
+  }
+
+  fillVideo() {
+    if (!this.one.video) return this.part("video").remove();
+    this.video = made("video");
+    Object.assign(this.video, { muted: true, playsInline: true, preload: "auto", controls: !this.one.drive });
+    this.video.setAttribute("aria-label", `What the cameras saw in ${this.one.scenario}`);
+    this.video.src = "data:video/mp4;base64," + this.one.video;
+    this.part("video").append(this.video);
+  }
+
+  /** The video goes with the time. */
+  showVideo() {
+    const { video, playback } = this;
+    if (!video) return;
+    const now = playback.t / 1000;
+    if (playback.playing) {
+      video.playbackRate = playback.rate;
+      if (video.paused) video.play().catch(() => {}); // it may not; then it jumps
+      if (Math.abs(video.currentTime - now) > 0.3) video.currentTime = now;
+    } else {
+      video.pause();
+      video.currentTime = now;
+    }
+  }
+
+  close() {
+    if (this.playback && this.playback.playing) this.playback.play(false);
+  }
+}
