@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from uniscene_sim import __version__
@@ -17,6 +19,8 @@ from uniscene_sim.errors import InputError, shown
 from uniscene_sim.limits.numbers import real_number
 
 if TYPE_CHECKING:
+    from uniscene_sim.regression.drive import DriveSettings
+    from uniscene_sim.regression.results import CaseResult
     from uniscene_sim.regression.studies.sampling import Space
     from uniscene_sim.regression.studies.search import Boundary, Evaluate, Sample
 
@@ -46,6 +50,7 @@ def add_study(commands: Any) -> None:
     study.add_argument("--driver", default="builtin", help="as of test (default: builtin)")
     study.add_argument("--rig", help="preset or YAML file, for a driver that looks at sensors (default: none)")
     study.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
+    study.add_argument("--ray", metavar="ADDRESS", help="drive on a Ray cluster, in place of --jobs; local starts one")
     study.add_argument("--out", type=path_argument, required=True, help="folder for samples.csv, study.json and a "
                        "picture")  # fmt: skip
     study.set_defaults(command=_study)
@@ -99,7 +104,6 @@ def _driven(space: Space, arguments: argparse.Namespace) -> tuple[tuple[Sample, 
     from uniscene_sim.regression.drive import DriveSettings
     from uniscene_sim.regression.loops import LoopSettings
     from uniscene_sim.regression.studies import sampling
-    from uniscene_sim.regression.studies.drives import Drives
     from uniscene_sim.regression.studies.search import sample_all, search_boundary
 
     samples = arguments.samples or (_GRID if arguments.method == "grid" else _SAMPLES)
@@ -112,10 +116,22 @@ def _driven(space: Space, arguments: argparse.Namespace) -> tuple[tuple[Sample, 
     settings = DriveSettings(LoopSettings(rig=arguments.rig))
     with (
         tqdm(total=len(cases) or samples, desc=arguments.method, unit="drive", disable=None, leave=False) as bar,
-        Drives(arguments.driver, settings, arguments.jobs, lambda _: bar.update()) as drives,
+        _drives(arguments, settings, lambda _: bar.update()) as evaluate,
     ):
-        evaluate: Evaluate = drives
         if cases:
             return sample_all(cases, evaluate, arguments.criterion), None
         found = search_boundary(space, evaluate, samples, arguments.tolerance, arguments.seed, arguments.criterion)
         return found.samples, found
+
+
+def _drives(
+    arguments: argparse.Namespace, settings: DriveSettings, on_result: Callable[[CaseResult], object]
+) -> AbstractContextManager[Evaluate]:
+    """What drives the cases: processes here, or a cluster."""
+    if arguments.ray is not None:
+        from uniscene_sim.regression.on_ray import RayDrives
+
+        return RayDrives(arguments.driver, settings, arguments.ray, on_result=on_result)
+    from uniscene_sim.regression.studies.drives import Drives
+
+    return Drives(arguments.driver, settings, arguments.jobs, on_result)
