@@ -134,7 +134,7 @@ class CarlaSource:
         if self._has_goal:
             done = self._route.completion
             criteria.append(CriterionResult("route_completion", f">= {_ARRIVED}", round(done, 4), done >= _ARRIVED))
-        return Outcome.of(criteria, self.done)
+        return Outcome.of(criteria, self.done, timed_out=not self.arrived)
 
     def reset(self) -> LayoutFrame:
         """Begin anew at time 0, as `reset` of the address says."""

@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="recordings of failures, and pictures of differences (default: uniscene-results)")  # fmt: skip
     group.addoption("--uniscene-report", type=Path, metavar="FILE", help="report of all scenarios, one HTML page")
     group.addoption("--uniscene-json", type=Path, metavar="FILE", help="merged results in scenario_runner's shape")
+    group.addoption("--uniscene-baselines", type=Path, metavar="FOLDER",
+                    help="compare each drive with the one that is kept there")  # fmt: skip
+    group.addoption("--uniscene-tolerant", action="store_true",
+                    help="compare trajectories, scores and measures within tolerances, not digests")  # fmt: skip
+    group.addoption("--uniscene-update-baselines", action="store_true",
+                    help="keep these drives in --uniscene-baselines")  # fmt: skip
     group.addoption("--uniscene-shard", metavar="K/N", help="only the K-th of N parts of the scenarios")
     group.addoption("--uniscene-time-limit", type=float, metavar="S",
                     help="wall-clock time for one drive (default: the scenario's, or 300)")  # fmt: skip
@@ -39,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for name in ("--uniscene-tolerant", "--uniscene-update-baselines"):
+        if config.getoption(name) and config.getoption("--uniscene-baselines") is None:
+            raise pytest.UsageError(f"{name}: expected --uniscene-baselines FOLDER, too")
     wanted = any(config.getoption(name) is not None for name in ("--uniscene-report", "--uniscene-json"))
     if wanted and not hasattr(config, "workerinput"):
         config.stash[_RESULTS] = tempfile.TemporaryDirectory(prefix="uniscene-results-")

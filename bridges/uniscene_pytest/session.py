@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from uniscene_sim.regression.baselines import Baselines, Tolerances
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.drive import DriveSettings, drive_case
 from uniscene_sim.regression.drivers import driver_named
@@ -39,6 +40,11 @@ class ScenarioSession:
         self._here = driver_named(self._name) if option("--uniscene-in-process") else None
         self._worker = Worker(self._name, self._settings)
         self._results = results
+        self._baselines: Baselines | None = None
+        if (folder := option("--uniscene-baselines")) is not None:
+            tolerances = Tolerances() if option("--uniscene-tolerant") else None
+            self._baselines = Baselines(folder, tolerances, option("--uniscene-out"))
+        self._keeps: bool = option("--uniscene-update-baselines")
 
     def drive(self, case: Case, number: int) -> CaseResult:
         """The result of a case.
@@ -54,6 +60,10 @@ class ScenarioSession:
             result = drive_case(case, self._name, self._settings, self._here)
         else:
             result = self._worker.drive(case)
+        if self._baselines is not None and self._keeps:
+            self._baselines.keep(result)
+        elif self._baselines is not None:
+            result = self._baselines.judged(result)
         if self._results is not None:
             (self._results / f"{number:06d}.pickle").write_bytes(pickle.dumps(result))
         return result

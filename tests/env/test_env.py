@@ -153,7 +153,7 @@ def test_an_episode_ends_as_gymnasium_means_it():
     assert info["criterion_off_road"] == CriterionState.FAILS and info["criterion_collision"] == CriterionState.HOLDS
     assert info["criterion_red_light"] == CriterionState.NOT_ASKED
     stood = ends[round(10 * duration) - 1][4]
-    assert (stood["outcome"], stood["end_reason"]) == (EpisodeOutcome.FAILURE, EndReason.TIME_LIMIT)
+    assert (stood["outcome"], stood["end_reason"]) == (EpisodeOutcome.TIMEOUT, EndReason.TIME_LIMIT)
     assert stood["criterion_driven_distance"] == CriterionState.FAILS
     assert (ends[0][4]["outcome"], ends[0][4]["end_reason"]) == (EpisodeOutcome.RUNNING, EndReason.NONE)
 

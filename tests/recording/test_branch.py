@@ -96,6 +96,21 @@ def test_contacts_count_after_the_branch(log):
     assert source.outcome.status == "FAILURE"
 
 
+def test_the_free_part_is_measured_for_who_asks(log):
+    file = log.parent / "asks.yaml"
+    criteria = "[{kind: collision, with: vehicle}, {kind: min_headway, value: 0.2}]"
+    file.write_text(f"source: {log.name}\nbranch_at: {BRANCH_S}\ncriteria: {criteria}\n")
+    source = BranchedSource.open(str(file))
+    source.measures = ("speed_limit",)
+    assert source.measured == {}
+    layouts(source)
+    assert [row.name for row in source.outcome.criteria] == ["collision_vehicle", "min_headway"]
+    assert {"speed_limit", "over_limit_m", "min_headway"} <= set(source.measured) and "comfort" not in source.measured
+    file.write_text(file.read_text().replace("vehicle", "cow"))
+    with pytest.raises(InputError, match=r"criteria\[0\].with: "):
+        BranchedSource.open(str(file))
+
+
 def test_a_scenario_file_branches_off(log):
     file = log.parent / "free.yaml"
     file.write_text("source: run.mcap\nbranch_at: 2.0\nduration_s: 5\n")

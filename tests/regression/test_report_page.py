@@ -13,10 +13,10 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from tests.regression.driven import case_of, drive
 from uniscene_sim.errors import InputError
 from uniscene_sim.outcome import Status
-from uniscene_sim.regression.cases import Case
+from uniscene_sim.regression.cases import Case, collect
+from uniscene_sim.regression.drive import drive_case
 from uniscene_sim.regression.report.page import page_of, write_page
 from uniscene_sim.regression.report.scenes import scenes_of
 from uniscene_sim.regression.results import TRACK_DTYPE, Batch, CaseResult, Violation
@@ -33,8 +33,9 @@ def named(result: CaseResult, name: str, *tags: str) -> CaseResult:
 @pytest.fixture(scope="module")
 def batch():
     """A drive that passes, one that collides, and one that broke down and would like to be code."""
-    passed = named(drive(case_of("cut_in")), "nominal", "cut", "town")
-    failed = named(drive(case_of("cut_in"), blind=True), "blind", "cut")
+    (case,) = collect(["cut_in"])
+    passed = named(drive_case(case, "builtin"), "nominal", "cut", "town")
+    failed = named(drive_case(case, "careless"), "careless", "cut")
     case = Case(Path("gone.yaml"), ATTACK, plan=TestPlan(tags=(ATTACK,)))
     broken = CaseResult(
         case, ATTACK, Status.ERROR, False, error=ATTACK, violations=(Violation(ATTACK, None, ATTACK),),
@@ -45,7 +46,7 @@ def batch():
 
 @pytest.fixture(scope="module")
 def page(batch):
-    return page_of(batch, videos={"cut_in[blind]": VIDEO}).decode()
+    return page_of(batch, videos={"cut_in[careless]": VIDEO}).decode()
 
 
 def data_of(page: str) -> dict:
@@ -112,7 +113,7 @@ def test_a_hundred_cases_weigh_little(batch, page):
 
 
 def test_too_heavy_a_page_leaves_out_what_matters_least_and_says_so(batch):
-    videos = {"cut_in[nominal]": VIDEO * 2, "cut_in[blind]": VIDEO}
+    videos = {"cut_in[nominal]": VIDEO * 2, "cut_in[careless]": VIDEO}
     data = data_of(page_of(batch, videos=videos, most_mib=0.1).decode())
     assert "drive" in data["cases"][1] and "video" in data["cases"][1]
     heavy = data_of(page_of(batch, videos={name: VIDEO * 10 for name in videos}, most_mib=0.1).decode())
@@ -179,7 +180,7 @@ def test_a_browser_shows_the_table_with_what_failed_first(page, batch, tmp_path)
     assert console == []
     assert re.search(r'id="verdict" class="status bad">2 FAILED<', dom)
     names = re.findall(r'<th class="name" scope="row"><button[^>]*>([^<]*)<', dom)
-    assert names[0] == "cut_in[blind]" and names[2] == "cut_in[nominal]"
+    assert names[0] == "cut_in[careless]" and names[2] == "cut_in[nominal]"
     assert batch.results[1].violations[0].text.replace("<", "&lt;") in dom
     assert "&lt;/script&gt;&lt;script&gt;" in dom, "names and errors are text"
     assert "<img" not in dom
@@ -192,7 +193,7 @@ def test_a_browser_opens_a_case_at_its_failure_and_at_any_moment(page, batch, tm
     moment = round(1000 * batch.results[1].violations[0].moment_s)
     egos = set()
     for at, t in (("", moment), ("&t=1.5", 1500)):
-        dom, console = shown_at(path, f"#case={quote('cut_in[blind]')}{at}")
+        dom, console = shown_at(path, f"#case={quote('cut_in[careless]')}{at}")
         assert console == []
         assert 'data-ready="yes"' in dom
         parts = {name: re.search(rf'data-part="{name}"[^>]*data-t="(\d+)"', dom) for name in ("map", "speed", "ttc")}
@@ -215,7 +216,7 @@ def test_nothing_is_wider_than_the_window(page, tmp_path, width):
     probe = "<script>document.title = document.documentElement.scrollWidth</script>"
     body = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", replace_video(page))  # the probe is a script
     path.write_text(body.replace("</body>", probe + "</body>"))
-    dom, _ = shown_at(path, f"#case={quote('cut_in[blind]')}", f"--window-size={width},844")
+    dom, _ = shown_at(path, f"#case={quote('cut_in[careless]')}", f"--window-size={width},844")
     assert int(re.search(r"<title>(\d+)</title>", dom).group(1)) <= max(width, 500), "500 is Chromium's least"
 
 

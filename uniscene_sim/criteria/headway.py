@@ -16,6 +16,7 @@ __all__ = ["Headway", "clearance_m"]
 _DRIVES_MPS = 1.0
 _ALONG_RAD = pi / 4.0  # whoever is headed otherwise crosses the way, and does not drive ahead on it
 _BEGINS_M = 20.0  # of the route, where the ego is
+_SIGHT_M, _STEEPEST = 120.0, 0.1  # of roads: whoever is farther up or down is on another one
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,21 @@ def clearance_m(moment: Moment) -> float | None:
     off[begins > _BEGINS_M] = inf
     k = int(off.argmin())
     at, aside = begins[k] + along[0, k], left[0, k]
-    ahead = [
-        gap
-        for box in _drivers(moment)
-        if abs(box[5] - ego.z) < LEVEL_M + 0.1 * float(np.hypot(box[0] - ego.x, box[1] - ego.y))
-        and (gap := _first_m(box, way, unit, length, begins, at, aside, 0.5 * ego.width)) is not None
-    ]
+    boxes = _drivers(moment)
+    along, left = _beside(boxes[:, :2], way, unit)
+    away = np.hypot(along - np.clip(along, 0.0, length), left).min(axis=1)
+    near = away <= abs(aside) + 0.5 * ego.width + 0.5 * np.hypot(boxes[:, 3], boxes[:, 4])
+    found = (_first_m(box, way, unit, length, begins, at, aside, 0.5 * ego.width) for box in boxes[near])
+    ahead = [place for place in found if place is not None]
     return max(min(ahead) - at - 0.5 * ego.length, 0.0) if ahead else None
 
 
 def _drivers(moment: Moment) -> np.ndarray:
-    """Boxes (N, 6) of vehicles and cyclists."""
-    found: np.ndarray = moment.user_boxes[moment.users["cls"] <= AgentClass.BICYCLE]
+    """Boxes (N, 6) of vehicles and cyclists within sight, on the ego's level."""
+    ego, boxes = moment.ego, moment.user_boxes
+    away = np.hypot(boxes[:, 0] - ego.x, boxes[:, 1] - ego.y)
+    level = np.abs(boxes[:, 5] - ego.z) < LEVEL_M + _STEEPEST * away
+    found: np.ndarray = boxes[(moment.users["cls"] <= AgentClass.BICYCLE) & (away < _SIGHT_M) & level]
     return found
 
 
@@ -90,9 +94,6 @@ def _first_m(
 ) -> float | None:
     """Where along the route, m, beyond `at`, a box (6,) first reaches into the strip of half a width on both sides of
     the line that runs `aside` to the left of it; None where it does not, or is not headed along."""
-    along, left = _beside(box[None, :2], way, unit)
-    if np.hypot(along - np.clip(along, 0.0, length), left).min() > abs(aside) + half + 0.5 * np.hypot(*box[3:5]):
-        return None
     c, s = np.cos(box[2]), np.sin(box[2])
     corners = np.array([(i * box[3] * c - j * box[4] * s, i * box[3] * s + j * box[4] * c)
                         for i, j in ((0.5, 0.5), (0.5, -0.5), (-0.5, -0.5), (-0.5, 0.5))])  # fmt: skip

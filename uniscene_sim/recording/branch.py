@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,6 +93,7 @@ class BranchedSource:
         self._free: _FreeSource | None = None
         self._now_us = begin_us
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
+        self.measures: tuple[str, ...] = ()  # see `ScenarioSource.measures`; of the free part, from its beginning on
 
     @classmethod
     def open(cls, what: str, seed: int | None = None) -> BranchedSource:
@@ -134,6 +135,11 @@ class BranchedSource:
         """Criteria of the free part; RUNNING before it."""
         return Outcome(Status.RUNNING) if self._free is None else self._free.outcome
 
+    @property
+    def measured(self) -> Mapping[str, float | None]:
+        """See `ScenarioSource.measured`; nothing before the free part."""
+        return {} if self._free is None else self._free.measured
+
     def reset(self) -> LayoutFrame:
         self._free = None
         layout = self._past.reset()
@@ -167,6 +173,7 @@ class BranchedSource:
     def _branch_if_due(self) -> None:
         if self._free is None and self._now_us >= self._branch_us:
             self._free = self._freed()
+            self._free.measures = self.measures
 
     def _freed(self) -> _FreeSource:
         log = self._log

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
 from time import perf_counter
 
@@ -19,7 +21,14 @@ from uniscene_sim.regression.loops import Loop, LoopSettings
 from uniscene_sim.regression.record import record_drive
 from uniscene_sim.regression.results import CaseResult
 
-__all__ = ["DriveSettings", "drive_case"]
+__all__ = ["DriveSettings", "Phase", "drive_case"]
+
+
+class Phase(Enum):
+    """Where a case is: what is opened, made and compiled before its first frame does not count as its time."""
+
+    DRIVES = auto()
+    OVER = auto()
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ def drive_case(
     driver: str = DEFAULT,
     settings: DriveSettings = DriveSettings(),
     brought: Brought | None = None,
+    *,
+    tells: Callable[[Phase], object] = lambda _: None,
 ) -> CaseResult:
     """Drive a case as often as its plan says, and judge it. A driver that raises gives the status ERROR.
 
@@ -54,15 +65,16 @@ def drive_case(
         driver: name, see `drivers.driver_named`.
         settings: how.
         brought: the driver itself, if it is there already.
+        tells: called as a drive begins, and as it ends.
 
     Raises:
         InputError: there is no such driver, or a recording cannot be written.
     """
     under_test = driver_named(driver) if brought is None else brought
     begin = perf_counter()
-    result = _driven(case, driver, settings, under_test)
+    result = _driven(case, driver, settings, under_test, tells)
     for k in range(2, case.plan.repetitions + 1):
-        again = _driven(case, driver, replace(settings, recordings=None), under_test)
+        again = _driven(case, driver, replace(settings, recordings=None), under_test, tells)
         if again.digest != result.digest:
             tick = next((i for i, (a, b) in enumerate(zip(result.digests, again.digests, strict=False)) if a != b), 0)
             why = f"repetition {k} is another drive: it differs from the first one at tick {tick}"
@@ -71,7 +83,9 @@ def drive_case(
     return replace(result, wall_s=perf_counter() - begin)
 
 
-def _driven(case: Case, driver: str, settings: DriveSettings, brought: Brought) -> CaseResult:
+def _driven(
+    case: Case, driver: str, settings: DriveSettings, brought: Brought, tells: Callable[[Phase], object]
+) -> CaseResult:
     """The result of one drive."""
     begin = perf_counter()
     try:
@@ -79,9 +93,12 @@ def _driven(case: Case, driver: str, settings: DriveSettings, brought: Brought) 
     except InputError as error:
         return _broken(case, driver, str(error), begin)
     except Exception as error:  # of the driver's maker
+        if is_interrupt(error):
+            raise
         return _broken(case, driver, _blamed(error, "the driver could not be made"), begin)
     log = DriveLog(loop.simulator.source)
-    outcome, broken = _drive(loop, log)
+    outcome, broken = _drive(loop, log, tells)
+    tells(Phase.OVER)
     source = loop.simulator.source
     status = Status.ERROR if broken else outcome.status
     result = CaseResult(
@@ -108,11 +125,12 @@ def _driven(case: Case, driver: str, settings: DriveSettings, brought: Brought) 
     return replace(result, recording=record_drive(case, driver, log.controls, loop.simulator, settings.recordings))
 
 
-def _drive(loop: Loop, log: DriveLog) -> tuple[Outcome, str]:
+def _drive(loop: Loop, log: DriveLog, tells: Callable[[Phase], object]) -> tuple[Outcome, str]:
     """The outcome of a loop that is driven to its end, and what broke down."""
     source = loop.simulator.source
     ticks = round(source.duration_s * 1e6) // loop.simulator.tick_us
     log.add(loop.begin(), loop.simulator)
+    tells(Phase.DRIVES)
     for _ in range(ticks):
         if source.done:
             break

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.criteria.watch import ALL_MEASURES
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, SensorFrame
 from uniscene_sim.regression.cases import Case
@@ -27,12 +28,14 @@ _REQUEST = FrameRequest(window_grid=None, bev_schema=None)
 
 
 def open_case(case: Case) -> ScenarioSource:
-    """The scenario of a case at its first moment.
+    """The scenario of a case at its first moment; everything that scores need is measured.
 
     Raises:
         InputError: it cannot be opened.
     """
-    return ScenarioSource.open(str(case.file), case.seed, case.parameters)
+    source = ScenarioSource.open(str(case.file), case.seed, case.parameters)
+    source.measures = ALL_MEASURES
+    return source
 
 
 @dataclass(frozen=True)
@@ -175,3 +178,4 @@ class PolicyLoop:
         if callable(reset := getattr(self._policy, "reset", None)):
             reset()
         self._observation, _ = self._env.reset(options=self._options)
+        self.simulator.source.measures = ALL_MEASURES

@@ -21,13 +21,14 @@ from typing import Any
 from uniscene_sim.errors import InputError
 from uniscene_sim.outcome import Status
 from uniscene_sim.regression.cases import Case
-from uniscene_sim.regression.drive import DriveSettings, drive_case
+from uniscene_sim.regression.drive import DriveSettings, Phase, drive_case
 from uniscene_sim.regression.drivers import Brought, driver_named
 from uniscene_sim.regression.results import Batch, CaseResult
 
 __all__ = ["Worker", "run_cases"]
 
 _START_S = 120.0  # for a process to import what it needs
+_PREPARE_S = 900.0  # for tiles and kernels that nobody has made yet
 _STOP_S = 5.0
 _READY = "ready"
 
@@ -63,8 +64,8 @@ class Worker:
         self.stop()
 
     def drive(self, case: Case) -> CaseResult:
-        """The result of a case. What breaks the process, or takes longer than the time limit of each repetition
-        allows, has the status ERROR; the next case gets a new process.
+        """The result of a case. What breaks the process, or drives longer than the time limit allows, has the status
+        ERROR; the next case gets a new process.
 
         Raises:
             InputError: there is no such driver, or a recording cannot be written.
@@ -74,7 +75,9 @@ class Worker:
             self._start()
         try:
             self._pipe.send(case)
-            found = self._answer(limit_s * case.plan.repetitions)
+            found = self._answer(_PREPARE_S)
+            while isinstance(found, Phase):
+                found = self._answer(limit_s if found is Phase.DRIVES else _PREPARE_S)
         except TimeoutError:
             self.stop(patient=False)
             why = f"the drive took longer than its limit of {limit_s:g} s, and was stopped"
@@ -193,7 +196,7 @@ def _work(pipe: Connection, name: str, settings: DriveSettings) -> None:
         while True:
             case: Case = pipe.recv()
             try:
-                pipe.send(drive_case(case, name, settings, brought))
+                pipe.send(drive_case(case, name, settings, brought, tells=pipe.send))
             except InputError as error:
                 pipe.send(_Refused(str(error), None))
     except (EOFError, BrokenPipeError):

@@ -210,8 +210,8 @@ class ScenarioSource:
 
     @property
     def measured(self) -> Mapping[str, float | None]:
-        """What criteria and scores need, by name, so far; beside what is always counted what `measures` asks for."""
-        return measured_so_far(self._state, self.completion)
+        """What criteria and scores need, by name, so far: what is always counted, and what `measures` asks for."""
+        return measured_so_far(self.scenario, self._state, self._begin.route, self.completion)
 
     @property
     def measures(self) -> tuple[str, ...]:

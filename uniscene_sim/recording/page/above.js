@@ -70,7 +70,7 @@ class Above {
         this.show(this.t);
       } else this.tellOf(event.offsetX, event.offsetY);
     });
-    canvas.addEventListener("pointerup", () => (from = null));
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (from = null));
     canvas.addEventListener("pointerleave", () => this.tellOf(null));
   }
 

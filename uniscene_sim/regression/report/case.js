@@ -52,7 +52,7 @@ function curvesOf({ curves, moments, end }, least, part, seek) {
       pen.setLineDash([]);
       pen.lineWidth = 2;
       pen.strokeStyle = colour("--accent");
-      curve(pen, times, speed, x, y);
+      curve(pen, times, speed.map((one) => (one === null ? null : Math.abs(one))), x, y); // backwards, too
     }, seek),
     new Chart(part("ttc"), end, 10, "s", (pen, x, y) => {
       failures(pen, x, y(0));
@@ -94,7 +94,7 @@ class CaseView {
     this.fillNumbers();
   }
 
-  /** Show the drive, at a time or, without one, at the first failure. */
+  /** Show the drive, at a time or, without one, where it began to fail. */
   async open(t = null) {
     const { one, part } = this;
     this.fillVideo();
@@ -107,9 +107,9 @@ class CaseView {
     const drive = await unpacked(one.drive);
     drive.ground = (one.ground && (await this.ground(one.ground))) || {};
     for (const name of ["crossings", "stops", "houses", "trees"]) drive.ground[name] ||= [];
-    const first = drive.moments.filter((moment) => moment !== null);
+    const failures = drive.moments.filter((moment) => moment !== null);
     this.build(drive);
-    this.playback.seek(t === null ? Math.min(...first, first.length ? drive.end : 0) : t);
+    this.playback.seek(t ?? (failures.length ? Math.min(...failures) : one.success ? 0 : drive.end));
     new ResizeObserver(() => this.root.isConnected && this.playback.show()).observe(this.root);
   }
 
@@ -188,10 +188,11 @@ class CaseView {
     if (one.criteria.length) fillTable(part("criteria"), one.criteria);
     else part("criteria").replaceWith(made("p", "Nothing was judged.", "caption"));
     const seconds = (s) => `${s.toFixed(1)} s`;
+    const sensors = Object.entries(one.sensors).flatMap(([sensor, of]) => Object.entries(of).map(([name, value]) => [`${sensor} ${name}`, value]));
     const groups = {
-      Scores: one.scores, Parameters: one.parameters, Measured: one.measured,
+      Scores: one.scores, Parameters: one.parameters, Measured: one.measured, Sensors: Object.fromEntries(sensors),
       Run: {
-        file: one.file, seed: one.seed, tags: one.tags.join(", "), length: seconds(one.simulated_s), "took": seconds(one.wall_s),
+        file: one.file, seed: one.seed, tags: one.tags.join(", "), length: seconds(one.simulated_s), took: seconds(one.wall_s),
         recording: one.recording, digest: one.digest,
       },
     };

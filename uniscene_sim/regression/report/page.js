@@ -8,7 +8,7 @@ const chosen = { verdict: "all", statuses: new Set(), tags: new Set() };
 
 // --- summary -------------------------------------------------------------------------------------------------------
 
-document.title = `${failed ? `${failed} failed` : "passed"} · ${batch.driver} · uniscene_sim`;
+document.title = `${failed ? `${failed} failed` : cases.length ? "passed" : "nothing tested"} · ${batch.driver} · uniscene_sim`;
 element("title").textContent = `Scenarios driven by ${batch.driver}`;
 element("verdict").textContent = !cases.length ? "NOTHING TESTED" : failed ? `${failed} FAILED` : "ALL PASSED";
 element("verdict").classList.add(!cases.length ? "warn" : failed ? "bad" : "good");
@@ -34,6 +34,10 @@ const columns = [
 function classesOf(column) {
   return [column.number ? "number" : "", column.wide ? "wide" : ""].filter(Boolean).join(" ");
 }
+
+/** How many columns there is room for, as the style says. */
+const narrow = matchMedia("(max-width: 640px)");
+const shownColumns = () => columns.filter((column) => !(narrow.matches && column.wide)).length;
 
 /** In one line: the first failure, or what broke down. */
 function reasonOf({ violations, error, success, status, accepts }) {
@@ -68,7 +72,7 @@ class Row {
     this.opened.id = `case-${number}`;
     this.button.setAttribute("aria-controls", this.opened.id);
     this.cell = made("td");
-    this.cell.colSpan = columns.length;
+    this.cell.colSpan = shownColumns();
     this.opened.append(this.cell);
     this.body.append(row, this.opened);
     row.addEventListener("click", () => {
@@ -195,6 +199,7 @@ const statuses = Object.entries(batch.statuses);
 if (statuses.length > 1) chooseSome("statuses", statuses);
 chooseSome("tags", tagged);
 element("text").addEventListener("input", filter);
+narrow.addEventListener("change", () => rows.forEach((row) => (row.cell.colSpan = shownColumns())));
 element("filters").addEventListener("submit", (event) => event.preventDefault());
 window.addEventListener("hashchange", readAddress);
 sortBy(columns[0], false);

@@ -12,6 +12,7 @@ from uniscene_sim.criteria.collisions import Body, is_at_fault, partner_of
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.outcome import CriterionResult, Outcome
 from uniscene_sim.scenario import Scenario
+from uniscene_sim.world.path_columns import LIMIT
 from uniscene_sim.world.physics import TALLY_COLUMNS, StepArrays, VehicleParameters
 from uniscene_sim.world.state import Tally, WorldState
 from uniscene_sim.world.voxel_collision import collides_with_voxels
@@ -20,6 +21,8 @@ __all__ = ["ARRIVED", "evaluate_criteria", "measured_so_far", "tally_row", "upda
 
 #: The end of the route is reached once this share of it is driven.
 ARRIVED = 0.995
+_ENDS_M = 5.0  # before its last point a route counts as driven
+_SLOWEST_MPS = 0.5
 _VOXELS = -1  # the "agent" that generated voxels are
 _NOBODY = np.zeros(0, np.uint16)
 _NOTHING = Body(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # stands
@@ -111,13 +114,22 @@ def _to_blame(me: np.ndarray, vehicle: VehicleParameters, other: Body, static_ma
     return is_at_fault(_body(me), float(me["z"]), vehicle.rear_axle_to_centre_m, other, static_map)
 
 
-def measured_so_far(state: WorldState, completion: float) -> dict[str, float | None]:
+def measured_so_far(
+    scenario: Scenario, state: WorldState, route: np.ndarray, completion: float
+) -> dict[str, float | None]:
     """What was measured, by name: of criteria, and numbers that scores need; None where there was nothing to measure.
 
     Args:
+        scenario: whose run it is.
         state: now.
-        completion: share of the route that is driven, 0..1.
+        route: (R, 10), the ego's, see `world.path_columns`.
+        completion: share of it that is driven, 0..1.
     """
+    driven = state.route_at + float(state.bodies[0]["s"])
+    return _measured(state, completion) | {"progress": _progress(scenario, route, driven)}
+
+
+def _measured(state: WorldState, completion: float) -> dict[str, float | None]:
     tally, watch = state.tally, state.watch
     return {
         **_counted(tally, completion),
@@ -125,6 +137,15 @@ def measured_so_far(state: WorldState, completion: float) -> dict[str, float | N
         **{f"at_fault_{partner}": count for partner, count in tally.at_fault._asdict().items()},
         **({} if watch is None else watch.values),
     }
+
+
+def _progress(scenario: Scenario, route: np.ndarray, driven_m: float) -> float:
+    """Share, 0..1, that is driven of the way that should be: to the end of the route, but at most as far as the ego's
+    target speed, or the limit where it is lower, leads in the scenario's time."""
+    paces = np.maximum(np.minimum(route[:, LIMIT], scenario.ego.target_speed_mps), _SLOWEST_MPS)
+    way = int(np.searchsorted(np.cumsum(1.0 / paces), scenario.duration_s))
+    share = driven_m / max(min(way, ARRIVED * (len(route) - _ENDS_M)), 1.0)
+    return round(float(min(max(share, 0.0), 1.0)), 4)
 
 
 def _counted(tally: Tally, completion: float) -> dict[str, float | None]:
@@ -150,7 +171,7 @@ def evaluate_criteria(scenario: Scenario, state: WorldState, completion: float, 
     """
     measured: Mapping[str, float | None] = _counted(state.tally, completion)
     if any(criterion.name not in measured for criterion in scenario.criteria):
-        measured = measured_so_far(state, completion)
+        measured = _measured(state, completion)
     criteria = []
     for criterion in scenario.criteria:
         value = measured.get(criterion.name)
