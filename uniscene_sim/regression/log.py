@@ -43,6 +43,7 @@ class DriveLog:
         self._fails_since: dict[int, float] = {}  # by index of the criterion
         self._held: set[int] = set()  # criteria that have held at some time
         self._contacts: list[str] = []
+        self._collisions = 0
         self._statistics: dict[str, dict[str, list[float]]] = {}
         #: What moved the ego, with the time from which it did, us since the beginning.
         self.controls: list[tuple[int, Control | Trajectory]] = []
@@ -66,8 +67,10 @@ class DriveLog:
         for name, record in frame.records.items():
             for key, value in _statistics(record).items():
                 self._statistics.setdefault(name, {}).setdefault(key, []).append(value)
-        for step in frame.steps:
-            self._note_contacts(step)
+        if state.tally.collisions > self._collisions:  # else no layout between two ticks is made
+            self._collisions = state.tally.collisions
+            for step in frame.steps:
+                self._note_contacts(step)
         for k, criterion in enumerate(source.outcome.criteria):
             if criterion.success:
                 self._held.add(k)
