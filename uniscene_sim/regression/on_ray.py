@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ __all__ = ["LOCAL", "RayDrives", "run_on_ray"]
 
 #: The address that starts a cluster on this machine for the batch alone.
 LOCAL = "local"
+_ANSWER_S = 5.0  # for a cluster to take a connection
 _RETRIES = 3  # of a case whose Ray worker dies
 _ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "NUMBA", "OPENBLAS", "MKL")}
 
@@ -150,6 +152,7 @@ def _connected(address: str, cpus: int | None) -> Any:
         import ray
     except ImportError:
         raise InputError("needs Ray: pip install 'uniscene_sim[ray]'", field="ray") from None
+    _require_listener(address)
     variables = {**_ONE_THREAD, "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder)}
     options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if address == LOCAL else {}
     try:
@@ -158,6 +161,17 @@ def _connected(address: str, cpus: int | None) -> Any:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise InputError(one_line(f"no Ray cluster at {address!r}: {error}"), field="ray") from error
     return ray
+
+
+def _require_listener(address: str) -> None:
+    """InputError if nothing listens at HOST:PORT: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(one_line(f"no Ray cluster at {address!r}: {error}"), field="ray") from error
 
 
 _kept: dict[tuple[str, str], Worker] = {}
