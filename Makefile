@@ -15,7 +15,7 @@ install-dev: .venv/.installed-dev
 
 .venv/.installed-dev: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,learned,judge,recordings,remote,rerun,dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[maps,rl,ros2,learned,judge,recordings,remote,rerun,ray,dev]"
 	touch $@
 
 demo: install

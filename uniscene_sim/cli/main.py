@@ -30,6 +30,7 @@ from uniscene_sim.cli.lift import add_lift
 from uniscene_sim.cli.models import add_commands
 from uniscene_sim.cli.replay import add_replay
 from uniscene_sim.cli.serve import add_remote, add_serve, remote_of
+from uniscene_sim.cli.study import add_study
 from uniscene_sim.cli.test import add_test
 from uniscene_sim.compute.environment import check_environment, warnings_in_lines
 from uniscene_sim.errors import InputError, one_line
@@ -110,6 +111,7 @@ def build_parser() -> Parser:
     bake.set_defaults(command=_bake)
 
     add_replay(commands)
+    add_study(commands)
 
     export = commands.add_parser("export", help="a recording in the format of another tool")
     export.add_argument("file", type=path_argument, metavar="FILE", help="recording (.mcap)")

@@ -25,6 +25,7 @@ def add_test(commands: Any) -> None:
     test.add_argument("--rig", help="sensors that the driver gets (default: none)")
     test.add_argument("--tags", nargs="+", metavar="TAG", help="only scenarios with one of these tags")
     test.add_argument("--jobs", type=positive_integer, default=1, help="number of processes (default: 1)")
+    test.add_argument("--ray", metavar="ADDRESS", help="drive on a Ray cluster, in place of --jobs; local starts one")
     test.add_argument("--shard", metavar="K/N", help="only the K-th of N parts of the batch")
     test.add_argument("--time-limit", type=real_argument, metavar="S",
                       help="wall-clock time for one drive (default: the scenario's, or 300)")  # fmt: skip
@@ -48,6 +49,7 @@ def _test(arguments: argparse.Namespace) -> int:
     from uniscene_sim.regression.cases import collect, sharded
     from uniscene_sim.regression.drive import DriveSettings
     from uniscene_sim.regression.loops import LoopSettings
+    from uniscene_sim.regression.on_ray import run_on_ray
     from uniscene_sim.regression.report.reports import Reports
     from uniscene_sim.regression.workers import run_cases
 
@@ -82,7 +84,10 @@ def _test(arguments: argparse.Namespace) -> int:
             bar.update()
             tqdm.write(f"{'ok  ' if result.passed else 'FAIL'}  {result.case.title}: {result.why}")
 
-        batch = run_cases(cases, arguments.driver, settings, arguments.jobs, judged=judged, on_result=show)
+        if arguments.ray is None:
+            batch = run_cases(cases, arguments.driver, settings, arguments.jobs, judged=judged, on_result=show)
+        else:
+            batch = run_on_ray(cases, arguments.driver, settings, arguments.ray, judged=judged, on_result=show)
     for path in reports.write(batch):
         print(path)
     print(_summary(batch))

@@ -47,9 +47,13 @@ class Parameter:
 
     def draw(self, seed: int, whole: bool = False) -> Value:
         """The value of a seed, the nearest integer if it is `whole`."""
-        u = unit_hash(seed, int(key_of("parameter", self.name)))
+        return self.quantile(unit_hash(seed, int(key_of("parameter", self.name))), whole)
+
+    def quantile(self, u: float, whole: bool = False) -> Value:
+        """The value below which a share `u`, 0..1, of all draws lies, the nearest integer if it is `whole`; of choices
+        that in whose share it lies."""
         if self.choice:
-            return self.choice[int(u * len(self.choice))]
+            return self.choice[min(int(u * len(self.choice)), len(self.choice) - 1)]
         low, high = self._range
         if self.normal is None:
             drawn = low + (high - low) * u

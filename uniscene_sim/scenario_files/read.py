@@ -91,6 +91,8 @@ class ScenarioFile:
 
     Attributes:
         parameters: by name, as the file has them.
+        fields: the first field that each of them stands in, as `agents[0].spawn.ahead_m`.
+        whole: names of those that are whole numbers.
     """
 
     def __init__(self, path: str | Path, parameters: Mapping[str, Any] | None = None):
@@ -103,7 +105,8 @@ class ScenarioFile:
             if unused := [name for name in self.parameters if name not in used.values()]:
                 why = f"is not used; expected a field that is ${unused[0]}"
                 raise self._file.error(("parameters", unused[0]), why)
-            self._whole = {name for field, name in used.items() if field[-1] in _WHOLE}
+            self.whole = {name for field, name in used.items() if field[-1] in _WHOLE}
+            self.fields = {name: dotted(field) for field, name in reversed(used.items())}
             self._nominal = self._scenario(nominal, scenario_json_schema())
             for _ in self.ends():
                 pass
@@ -130,7 +133,7 @@ class ScenarioFile:
         if parameters or (self.parameters and seed is not None):
             drawn_from = self._narrowed(parameters, self._drawn_from)
             values = {
-                name: parameter.value if seed is None else parameter.draw(seed, whole=name in self._whole)
+                name: parameter.value if seed is None else parameter.draw(seed, whole=name in self.whole)
                 for name, parameter in drawn_from.items()
             }
             one = self._scenario(values, scenario_json_schema() if parameters else None)

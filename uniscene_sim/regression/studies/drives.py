@@ -1,0 +1,70 @@
+"""Processes that stay while a study asks for one batch of cases after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Lock
+from types import TracebackType
+
+from uniscene_sim.regression.cases import Case
+from uniscene_sim.regression.drive import DriveSettings
+from uniscene_sim.regression.results import CaseResult
+from uniscene_sim.regression.workers import Worker
+
+__all__ = ["Drives"]
+
+
+class Drives:
+    """Drives batches of cases in some processes at once: an `Evaluate` of `studies.search`. A context manager.
+
+    Args:
+        driver: name, see `drivers.driver_named`.
+        settings: how cases are driven.
+        jobs: number of processes.
+        on_result: called with each result as it comes, one at a time.
+    """
+
+    def __init__(
+        self,
+        driver: str,
+        settings: DriveSettings,
+        jobs: int = 1,
+        on_result: Callable[[CaseResult], object] | None = None,
+    ):
+        self._workers = [Worker(driver, settings) for _ in range(jobs)]
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(jobs)
+        self._on_result, self._lock = on_result, Lock()
+
+    def __enter__(self) -> Drives:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(wait=kind is None, cancel_futures=True)
+        for worker in self._workers:
+            worker.stop(patient=kind is None)
+
+    def __call__(self, cases: Sequence[Case]) -> list[CaseResult]:
+        """The results of cases, in their order.
+
+        Raises:
+            InputError: there is no such driver, or a recording cannot be written.
+        """
+        return list(self._threads.map(self._drive, cases))
+
+    def _drive(self, case: Case) -> CaseResult:
+        worker = self._idle.get()
+        try:
+            result = worker.drive(case)
+        finally:
+            self._idle.put(worker)
+        if self._on_result is not None:
+            with self._lock:
+                self._on_result(result)
+        return result
