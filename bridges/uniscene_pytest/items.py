@@ -36,7 +36,8 @@ class ScenarioFile(pytest.File):
         except InputError as error:
             raise self.CollectError(str(error)) from None
         for case in cases:
-            item = ScenarioItem.from_parent(self, name=case.title, case=case)
+            # As a text, so that pytest parses it as it parses the ids that it has kept: --last-failed compares both.
+            item = ScenarioItem.from_parent(self, name=case.title, nodeid=f"{self.nodeid}::{case.title}", case=case)
             for tag in case.plan.tags:
                 self.config.addinivalue_line("markers", f"{tag}: scenarios with this tag")
                 item.add_marker(tag)

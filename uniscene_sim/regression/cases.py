@@ -53,9 +53,12 @@ def cases_of(path: str | Path) -> list[Case]:
     """The cases of a scenario file.
 
     Raises:
-        InputError: it is none; names file, line and field.
+        InputError: it is none, or has no criteria; names file, line and field.
     """
-    plan = ScenarioFile(path).test
+    file = ScenarioFile(path)
+    if not file.nominal.criteria:
+        raise InputError("there is nothing to judge by; expected at least one criterion", file=path, field="criteria")
+    plan = file.test
     seeds: tuple[int | None, ...] = plan.seeds or (None,)
     sets: Mapping[str, Mapping[str, Any]] = plan.sets or {"": {}}
     cases = []

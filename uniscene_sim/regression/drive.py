@@ -20,6 +20,7 @@ from uniscene_sim.regression.log import DriveLog
 from uniscene_sim.regression.loops import Loop, LoopSettings
 from uniscene_sim.regression.record import record_drive
 from uniscene_sim.regression.results import CaseResult
+from uniscene_sim.regression.scores import DriveNumbers, scores_of
 
 __all__ = ["DriveSettings", "Phase", "drive_case"]
 
@@ -100,6 +101,7 @@ def _driven(
     outcome, broken = _drive(loop, log, tells)
     tells(Phase.OVER)
     source = loop.simulator.source
+    measured = dict(source.measured)
     status = Status.ERROR if broken else outcome.status
     result = CaseResult(
         case=case,
@@ -109,7 +111,8 @@ def _driven(
         criteria=outcome.criteria,
         violations=() if broken else log.violations(outcome),
         error=broken,
-        measured=dict(getattr(source, "measured", {})),
+        scores={} if broken else scores_of(DriveNumbers.of(measured, log.simulated_s)),
+        measured=measured,
         sensors=log.sensors,
         drawn=dict(source.drawn),
         digest=log.digest,

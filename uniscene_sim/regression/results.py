@@ -53,7 +53,7 @@ class CaseResult:
         driver: its name.
         passed: whether the status is one that the test accepts, and all repetitions agree.
         violations: one for each criterion that failed, the first one first.
-        error: what broke down, one line; "" if nothing did.
+        error: what broke down or did not repeat, one line; "" if nothing did.
         scores: by name.
         measured: further numbers by name; None where there is nothing to measure.
         sensors: means over the drive of each sensor's statistics, by name of the sensor.
@@ -90,9 +90,10 @@ class CaseResult:
     @property
     def why(self) -> str:
         """One line that says why the test did not pass, or with what status it did."""
-        told = [violation.text for violation in self.violations] or [self.error or f"{self.status}"]
+        told = [text for text in (self.error, *(violation.text for violation in self.violations)) if text]
         wanted = " or ".join(self.case.accepts(self.driver))
-        return f"{self.status}, expected {wanted}: {'; '.join(told)}" if not self.passed else str(self.status)
+        why = f": {'; '.join(told)}" if told else ""
+        return str(self.status) if self.passed else f"{self.status}, expected {wanted}{why}"
 
     def as_dict(self) -> dict[str, Any]:
         """In scenario_runner's shape, with what we add behind it; values that JSON can hold."""

@@ -78,12 +78,12 @@ def pure_pursuit(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) 
 
     Args:
         ego: now.
-        path: (R, >=2) x, y, a point each metre.
-        at: the point nearest to the ego.
+        path: (R, >=2) x, y, a point each metre; it goes straight on beyond its ends.
+        at: the point nearest to the ego, below 0 before the path and R or more past it.
         vehicle: whose wheelbase counts.
     """
-    ahead = path[min(at + _reach_m(ego), len(path) - 1)]
-    dx, dy = ahead[0] - ego.pose.x, ahead[1] - ego.pose.y
+    x, y = _place_on(path, at + _reach_m(ego))
+    dx, dy = x - ego.pose.x, y - ego.pose.y
     reach = max(hypot(dx, dy), 1.0)
     alpha = float(wrap_angle(atan2(dy, dx) - ego.pose.yaw))
     return atan2(2 * vehicle.wheelbase_m * sin(alpha), reach)
@@ -94,11 +94,12 @@ def steer_along(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -
 
     Args:
         ego: now.
-        path: (R, 10), see `world.path_columns`.
-        at: the point nearest to the ego.
+        path: (R, 10), see `world.path_columns`; it goes straight on beyond its ends.
+        at: the point nearest to the ego, below 0 before the path and R or more past it.
         vehicle: whose wheelbase counts.
     """
-    bend = float(np.ptp(path[max(at - 3, 0) : at + _reach_m(ego) + 1, YAW]))
+    low, high = min(max(at - 3, 0), len(path) - 1), max(at + _reach_m(ego) + 1, 1)
+    bend = float(np.ptp(path[low:high, YAW]))
     share = min(max((bend - _GENTLE_RAD) / (_SHARP_RAD - _GENTLE_RAD), 0.0), 1.0)
     gentle = pure_pursuit(ego, path, at, vehicle)
     return gentle if share == 0.0 else (1.0 - share) * gentle + share * _stanley(ego, path, at, vehicle)
@@ -106,6 +107,14 @@ def steer_along(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -
 
 def _reach_m(ego: EgoState) -> int:
     return round(4.0 + 0.7 * ego.speed)
+
+
+def _place_on(path: np.ndarray, k: int) -> np.ndarray:
+    """x and y, m, of point `k` of a path (R, >=2), which goes straight on beyond its ends."""
+    on = min(max(k, 0), len(path) - 1)
+    before, after = (max(on - 1, 0), on) if k > on else (on, min(on + 1, len(path) - 1))
+    place: np.ndarray = path[on, :2] + (k - on) * (path[after, :2] - path[before, :2])
+    return place
 
 
 def _stanley(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> float:
@@ -118,7 +127,7 @@ def _stanley(ego: EgoState, path: np.ndarray, at: int, vehicle: EgoVehicle) -> f
     x = ego.pose.x + way * cos(between) + guided * cos(yaw)
     y = ego.pose.y + way * sin(between) + guided * sin(yaw)
     low = max(at - 3, 0)
-    near = path[low : at + 12]
+    near = path[low : max(at, 0) + 12]
     k = low + int(np.argmin(np.hypot(near[:, X] - x, near[:, Y] - y)))
     along = cos(path[k, YAW]) * (x - path[k, X]) + sin(path[k, YAW]) * (y - path[k, Y])
     following = path[min(max(k + (1 if along > 0.0 else -1), 0), len(path) - 1)]

@@ -60,6 +60,7 @@ class Above {
     let from = null;
     canvas.addEventListener("pointerdown", (event) => {
       from = [event.clientX, event.clientY];
+      this.tellOf(event.offsetX, event.offsetY);
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
@@ -294,7 +295,8 @@ class Above {
   /** Say who is under the pointer. */
   tellOf(x, y) {
     const agents = (this.shown || []).length;
-    let text = `${agents} ${agents === 1 ? "agent" : "agents"} near; drag to move, ${this.wheels ? "wheel" : "Ctrl and wheel"} to zoom`;
+    const how = matchMedia("(pointer: coarse)").matches ? "tap one" : `drag to move, ${this.wheels ? "wheel" : "Ctrl and wheel"} to zoom`;
+    let text = `${agents} ${agents === 1 ? "agent" : "agents"} near; ${how}`;
     this.told = false;
     if (x !== null && x !== undefined && this.matrix) {
       const ratio = window.devicePixelRatio || 1, inverse = this.matrix.inverse();

@@ -11,6 +11,11 @@ function made(tag, text, name) {
   return one;
 }
 
+/** Signs as they are set in print. */
+function readable(text) {
+  return text.replaceAll("<=", "≤").replaceAll(">=", "≥");
+}
+
 /** Rows of criteria with what was expected and what was. */
 function fillTable(table, criteria) {
   const head = made("tr"), numbers = ["expected", "actual"];
@@ -20,7 +25,7 @@ function fillTable(table, criteria) {
   }
   const rows = criteria.map((one) => {
     const row = made("tr"), name = one.name.replaceAll("_", " ") + (one.actor === "ego" ? "" : ` (${one.actor})`);
-    row.append(made("td", name + (one.optional ? ", optional" : "")), made("td", one.expected.replace("<=", "≤").replace(">=", "≥"), "number"));
+    row.append(made("td", name + (one.optional ? ", optional" : "")), made("td", readable(one.expected), "number"));
     row.append(made("td", one.actual === null ? "–" : short(one.actual), "number"));
     row.append(made("td", one.success ? "✓ met" : "✗ missed", one.success ? "good" : one.optional ? "warn" : "bad"));
     return row;

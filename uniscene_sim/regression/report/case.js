@@ -2,6 +2,13 @@
 
 const MARK_CM = 320; // radius of the ring around the ego where a criterion began to fail
 
+/** A violation as text, its criterion first and strong. */
+function worded({ criterion, text }) {
+  const words = readable(text);
+  if (!text.startsWith(criterion)) return [words];
+  return [made("b", criterion.replaceAll("_", " "), "bad"), words.slice(criterion.length)];
+}
+
 /** What deflate and base64 have packed. */
 async function unpacked(text) {
   const body = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -41,7 +48,16 @@ function curvesOf({ curves, moments, end }, least, part, seek) {
     pen.setLineDash([2, 3]);
     for (const t of moments) if (t !== null) line(pen, x(t), TOP - 4, x(t), height);
     pen.setLineDash([]);
+    pen.fillStyle = colour("--bad");
+    for (const t of moments) if (t !== null) disc(pen, x(t), TOP - 2, 3.5);
   };
+  /** What a dashed line is, over its right end. */
+  const label = (pen, text, x, y) => {
+    pen.textAlign = "right";
+    pen.fillStyle = colour("--faint");
+    pen.fillText(text, x, y < TOP + 12 ? y + 12 : y - 4);
+  };
+  const last = limit.findLastIndex((one) => one !== null);
   const charts = [
     new Chart(part("speed"), end, 10 * Math.ceil(fastest / 10), "km/h", (pen, x, y) => {
       failures(pen, x, y(0));
@@ -49,6 +65,7 @@ function curvesOf({ curves, moments, end }, least, part, seek) {
       pen.setLineDash([5, 4]);
       pen.strokeStyle = colour("--faint");
       curve(pen, times, limit, x, y, true);
+      if (last >= 0) label(pen, "limit", x(times[last]), y(limit[last]));
       pen.setLineDash([]);
       pen.lineWidth = 2;
       pen.strokeStyle = colour("--accent");
@@ -61,6 +78,7 @@ function curvesOf({ curves, moments, end }, least, part, seek) {
         pen.setLineDash([5, 4]);
         pen.strokeStyle = colour("--faint");
         line(pen, x(0), y(least), x(end), y(least));
+        label(pen, "asked for", x(end), y(least));
         pen.setLineDash([]);
       }
       pen.lineWidth = 2;
@@ -100,8 +118,9 @@ class CaseView {
     this.fillVideo();
     if (!one.drive) {
       part("charts").remove();
-      if (!one.video) part("drive").replaceWith(made("p", "There is no picture of this drive.", "none"));
-      else part("drive").remove();
+      if (one.video) return part("drive").remove();
+      this.root.querySelector(".pictures").remove();
+      this.root.classList.add("bare");
       return;
     }
     const drive = await unpacked(one.drive);
@@ -118,12 +137,12 @@ class CaseView {
     const above = new CaseAbove(drive, part("map"), part("place"), false);
     const least = this.one.criteria.map((row) => row.name === "min_ttc" && row.expected.match(/^>=? *([\d.]+)/)).find(Boolean);
     const show = curvesOf(drive, least ? Number(least[1]) : null, part, seek);
-    const cursor = this.fillRail(drive, seek);
+    this.fillMarks(drive, seek);
+    this.fillLegend(drive);
     this.playback = new Playback(drive.end, () => {
       const { t } = this.playback;
       above.show(t);
       show(t);
-      cursor.style.left = (100 * t) / Math.max(drive.end, 1) + "%";
       this.showVideo();
     }, () => {
       this.showVideo();
@@ -148,22 +167,35 @@ class CaseView {
     });
   }
 
-  fillRail({ moments, end }, seek) {
-    const rail = made("div", undefined, "rail"), cursor = made("div", undefined, "cursor");
+  /** Where criteria began to fail, above the slider of time. */
+  fillMarks({ moments, end }, seek) {
     moments.forEach((t, k) => {
       if (t === null) return;
-      const mark = made("button", undefined, "bad");
+      const mark = made("button");
       mark.type = "button";
       mark.title = this.one.violations[k].text;
       mark.setAttribute("aria-label", mark.title);
       mark.style.left = (100 * t) / Math.max(end, 1) + "%";
-      mark.style.width = ".8rem";
       mark.addEventListener("click", () => seek(t));
-      rail.append(mark);
+      this.part("marks").append(mark);
     });
-    rail.append(cursor);
-    this.part("events").append(rail);
-    return cursor;
+  }
+
+  fillLegend({ agents, route, moments }) {
+    const entries = new Map([["--ego", ["ego"]]]);
+    for (const { cls } of agents) {
+      const names = entries.get(COLOURS[cls] || "--prop") || [];
+      if (!names.includes(cls)) entries.set(COLOURS[cls] || "--prop", [...names, cls]);
+    }
+    const add = (text, shape, paint) => {
+      const row = made("li"), key = made("i", undefined, shape);
+      if (paint) key.style.background = `var(${paint})`;
+      row.append(key, text);
+      this.part("legend").append(row);
+    };
+    for (const [paint, names] of entries) add(names.join(", "), "", paint);
+    if (route.length) add("route", "dashes");
+    if (moments.some((t) => t !== null)) add("failed here", "ring");
   }
 
   fillWhy() {
@@ -172,11 +204,13 @@ class CaseView {
     why.append(made("h2", one.success ? `${one.status}, as this driver may` : `${one.status}, expected ${one.accepts.join(" or ")}`));
     if (one.error) why.append(made("p", one.error));
     const list = made("ul");
-    for (const { moment_s: moment, text } of one.violations) {
-      const row = made("li"), go = made("button");
+    for (const violation of one.violations) {
+      const { moment_s: moment } = violation, row = made("li"), go = made("button");
       go.type = "button";
       go.disabled = true; // until there is a drive to go to
-      go.append(made("b", moment === null ? "end" : `${moment.toFixed(2)} s`), made("span", text));
+      const told = made("span");
+      told.append(...worded(violation));
+      go.append(made("b", moment === null ? "end" : `${moment.toFixed(2)} s`), told);
       row.append(go);
       list.append(row);
     }
@@ -193,16 +227,18 @@ class CaseView {
       Scores: one.scores, Parameters: one.parameters, Measured: one.measured, Sensors: Object.fromEntries(sensors),
       Run: {
         file: one.file, seed: one.seed, tags: one.tags.join(", "), length: seconds(one.simulated_s), took: seconds(one.wall_s),
-        recording: one.recording, digest: one.digest,
+        recording: one.recording, digest: one.digest, "run again": one.recording && `uniscene-sim replay ${one.recording}`,
       },
     };
     for (const [title, values] of Object.entries(groups)) {
       const entries = Object.entries(values).filter(([, value]) => value !== "" && (title !== "Run" || value !== null));
       if (!entries.length) continue;
-      const group = made("div", undefined, title === "Run" ? "long" : ""), list = made("dl");
+      const group = made("div", undefined, title === "Run" ? "lines" : ""), list = made("dl");
       for (const [name, value] of entries) {
         const text = value === null ? "–" : typeof value === "number" && title !== "Run" ? short(value) : String(value);
-        list.append(made("dt", name.replaceAll("_", " ")), made("dd", text));
+        const pair = made("div"); // kept together where the list breaks into columns
+        pair.append(made("dt", name.replaceAll("_", " ")), made("dd", text));
+        list.append(pair);
       }
       group.append(made("h2", title), list);
       part("facts").append(group);
@@ -213,7 +249,7 @@ class CaseView {
     if (!this.one.video) return this.part("video").remove();
     this.video = made("video");
     Object.assign(this.video, { muted: true, playsInline: true, preload: "auto", controls: !this.one.drive });
-    this.video.setAttribute("aria-label", `What the cameras saw in ${this.one.scenario}`);
+    this.video.setAttribute("aria-label", `What the cameras saw in ${this.one.name}`);
     this.video.src = "data:video/mp4;base64," + this.one.video;
     this.part("video").append(this.video);
   }

@@ -1,4 +1,4 @@
-// The batch: summary, filters and the table of its cases. The address holds what is open, as #case=TITLE&t=SECONDS.
+// The batch: summary, filters and the table of its cases. The address holds what is open, as #case=NAME&t=SECONDS.
 
 const batch = JSON.parse(document.getElementById("batch").textContent);
 const element = (id) => document.getElementById(id);
@@ -17,6 +17,15 @@ element("summary").textContent = [
   `${batch.passed} of ${cases.length} passed`, counts, `${seconds(batch.simulated_s)} driven`,
   `${seconds(batch.wall_s)} of computing`, `uniscene_sim ${batch.version}`,
 ].filter(Boolean).join(" · ");
+if (failed && batch.passed) {
+  for (const [count, name] of [[failed, "bad"], [batch.passed, "good"]]) {
+    const part = made("i", undefined, name);
+    part.style.flexGrow = count;
+    element("share").append(part);
+  }
+  element("share").setAttribute("aria-label", `${failed} failed, ${batch.passed} passed`);
+  element("share").hidden = false;
+}
 for (const note of batch.notes) element("notes").append(made("li", note));
 
 // --- the table -----------------------------------------------------------------------------------------------------
@@ -24,8 +33,8 @@ for (const note of batch.notes) element("notes").append(made("li", note));
 const scores = [...new Set(cases.flatMap((one) => Object.keys(one.scores)))].slice(0, 3);
 const columns = [
   { name: "", key: (one) => (one.success ? 1 : 0), label: "Passed or failed" },
-  { name: "Case", key: (one) => one.scenario },
-  { name: "Status", key: (one) => one.status },
+  { name: "Case", key: (one) => one.name },
+  { name: "Status", key: (one) => one.status, wide: true },
   ...scores.map((name) => ({ name: name.replaceAll("_", " "), key: (one) => one.scores[name] ?? null, number: short, wide: true })),
   { name: "Length", key: (one) => one.simulated_s, number: (value) => `${value.toFixed(1)} s`, wide: true },
   { name: "Took", key: (one) => one.wall_s, number: (value) => `${value.toFixed(2)} s`, wide: true },
@@ -39,29 +48,40 @@ function classesOf(column) {
 const narrow = matchMedia("(max-width: 640px)");
 const shownColumns = () => columns.filter((column) => !(narrow.matches && column.wide)).length;
 
-/** In one line: the first failure, or what broke down. */
+/** The first failure, or what broke down; null where there is nothing to tell. */
 function reasonOf({ violations, error, success, status, accepts }) {
-  const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
-  const text = violations.length ? violations[0].text + more : error;
-  if (success) return status === "SUCCESS" || !text ? "" : `${status} is accepted of this driver: ${text}`;
-  return text || `${status}, expected ${accepts.join(" or ")}`;
+  const [first] = violations, more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
+  const reason = made("p", undefined, success ? "reason expected" : "reason");
+  if (success && (status === "SUCCESS" || !(first || error))) return null;
+  if (success) reason.append(`${status} is accepted of this driver: `);
+  if (first) reason.append(...worded(first), more);
+  else reason.append(error || `${status}, expected ${accepts.join(" or ")}`);
+  return reason;
+}
+
+/** A name that breaks where words do; what is in brackets is set lighter. */
+function titled(name) {
+  const at = name.indexOf("["), stem = at < 0 ? name : name.slice(0, at), parts = [];
+  for (const part of stem.split(/(?<=[_/])/)) parts.push(part, made("wbr"));
+  return at < 0 ? parts : [...parts, made("span", name.slice(at))];
 }
 
 class Row {
   constructor(one, number) {
     Object.assign(this, { one, number, view: null });
-    this.words = [one.scenario, one.file, one.status, one.why, one.error, ...one.tags,
+    this.words = [one.name, one.file, one.status, one.why, one.error, ...one.tags,
       ...Object.entries(one.parameters).map(([name, value]) => `${name}=${value}`)].join(" ").toLowerCase();
     this.body = made("tbody");
     const row = made("tr", undefined, "row"), mark = made("td", one.success ? "✓" : "✗", `mark ${one.success ? "good" : "bad"}`);
     mark.setAttribute("aria-label", one.success ? "passed" : "failed");
     const name = made("th", undefined, "name"), reason = reasonOf(one);
     name.scope = "row";
-    this.button = made("button", one.scenario);
+    this.button = made("button");
+    this.button.append(...titled(one.name));
     this.button.type = "button";
     this.button.setAttribute("aria-expanded", "false");
     name.append(this.button, ...one.tags.map((tag) => made("span", tag, "tag")));
-    if (reason) name.append(made("p", reason, one.success ? "reason expected" : "reason"));
+    if (reason) name.append(reason);
     row.append(mark, name, made("td", one.status, `word ${one.success ? GRADES[one.status] === "bad" ? "" : GRADES[one.status] : "bad"}`));
     for (const column of columns.slice(3)) {
       const value = column.key(one);
@@ -180,13 +200,13 @@ function chooseSome(group, all) {
 function keepInAddress(one, t = null) {
   const at = t === null ? "" : `&t=${(t / 1000).toFixed(2)}`;
   try {
-    history.replaceState(null, "", one ? `#case=${encodeURIComponent(one.scenario)}${at}` : location.pathname);
+    history.replaceState(null, "", one ? `#case=${encodeURIComponent(one.name)}${at}` : location.pathname);
   } catch { /* an address that may not change is no harm */ }
 }
 
 function readAddress() {
   const wanted = new URLSearchParams(location.hash.slice(1)), t = wanted.get("t");
-  const row = rows.find(({ one }) => one.scenario === wanted.get("case"));
+  const row = rows.find(({ one }) => one.name === wanted.get("case"));
   if (!row) return;
   row.toggle(true, t === null || !Number.isFinite(Number(t)) ? null : 1000 * Number(t));
   row.body.scrollIntoView();
@@ -196,7 +216,8 @@ const tagged = new Map();
 for (const { tags } of cases) for (const tag of tags) tagged.set(tag, (tagged.get(tag) || 0) + 1);
 if (failed && batch.passed) chooseOneOf({ all: cases.length, failed, passed: batch.passed });
 const statuses = Object.entries(batch.statuses);
-if (statuses.length > 1) chooseSome("statuses", statuses);
+const told = new Set(cases.map((one) => `${one.success} ${one.status}`)); // two say no more than failed and passed do
+if (told.size > 2 || (statuses.length > 1 && !element("verdicts").children.length)) chooseSome("statuses", statuses);
 chooseSome("tags", tagged);
 element("text").addEventListener("input", filter);
 narrow.addEventListener("change", () => rows.forEach((row) => (row.cell.colSpan = shownColumns())));

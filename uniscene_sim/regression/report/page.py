@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from uniscene_sim.regression.report.scenes import Scene, scenes_of
 from uniscene_sim.regression.results import Batch, CaseResult
 from uniscene_sim.storage.output_file import write_file
 
-__all__ = ["page_of", "write_page"]
+__all__ = ["case_names", "page_of", "write_page"]
 
 _SHARED = drive_page.__name__
 _STYLES, _SCRIPTS = ("base.css",), ("elements.js", "above.js", "charts.js", "playback.js")
@@ -50,7 +51,7 @@ def page_of(
     Args:
         batch: its results; one without a series is shown without pictures.
         scenes: maps and egos by scenario file; None reads them from the files.
-        videos: MP4 by the title of its case.
+        videos: MP4 by the name of its case, see `case_names`.
         most_mib: weight that the page is kept to; drives and videos of failed cases come first.
         progress: whether to show a progress bar.
 
@@ -59,7 +60,8 @@ def page_of(
     """
     left = _Weight(_MIB.number(most_mib, "most_mib") * 2**20)
     scenes = scenes_of(batch) if scenes is None else scenes
-    cases = [_case(result) for result in batch.results]
+    names = case_names(batch.results)
+    cases = [{**_case(result), "name": name} for result, name in zip(batch.results, names, strict=True)]
     left.take(json.dumps(cases))
     failed_first = sorted(range(len(cases)), key=lambda k: batch.results[k].passed)
     grounds = _grounds(batch.results, scenes)
@@ -71,7 +73,7 @@ def page_of(
             cases[k]["drive"] = packed
             cases[k]["ground"] = scene.static_map.ref if scene and scene.static_map.ref in shown else None
     for k in failed_first:
-        video = (videos or {}).get(batch.results[k].case.title)
+        video = (videos or {}).get(names[k])
         if video is not None and left.take(encoded := base64.b64encode(video).decode()):
             cases[k]["video"] = encoded
     data = {
@@ -91,6 +93,19 @@ def write_page(
 ) -> None:
     """Write the page of a batch; arguments and errors as of `page_of` and `storage.output_file`."""
     write_file(path, page_of(batch, videos=videos, progress=True), field)
+
+
+def case_names(results: Sequence[CaseResult]) -> list[str]:
+    """What each case is called on the page, and in its address: its title; of several that share one, with the folders
+    that tell their files apart, and a number where nothing else does."""
+    files = [result.case.file.absolute() for result in results]
+    root = Path(os.path.commonpath([file.parent for file in files])) if files else Path()
+    titles = [result.case.title for result in results]
+    told = [
+        title if titles.count(title) == 1 else (file.parent.relative_to(root) / title).as_posix()
+        for file, title in zip(files, titles, strict=True)
+    ]
+    return [name if told.count(name) == 1 else f"{name} #{told[: k + 1].count(name)}" for k, name in enumerate(told)]
 
 
 class _Weight:
