@@ -52,7 +52,7 @@ def cases(tmp_path, monkeypatch):
     return random(Space("stopping.yaml", {"speed": None, "place": None}), 6, 1)
 
 
-@pytest.mark.parametrize("address", ["auto", "127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
 def test_no_cluster_is_told(cases, address):
     with pytest.raises(InputError, match=f"ray: no Ray cluster at '{address}'"):
         run_on_ray(cases, "builtin", address=address)
