@@ -10,7 +10,7 @@ from tests.regression.stopping import TEXT, stopping_file
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
 from uniscene_sim.regression.drive import DriveSettings
-from uniscene_sim.regression.studies.drives import Drives
+from uniscene_sim.regression.local_drives import Drives
 from uniscene_sim.regression.studies.sampling import Space, grid
 
 
