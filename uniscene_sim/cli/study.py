@@ -134,4 +134,4 @@ def _drives(
         return RayDrives(arguments.driver, settings, arguments.ray, on_result=on_result)
     from uniscene_sim.regression.local_drives import Drives
 
-    return Drives(arguments.driver, settings, arguments.jobs, on_result)
+    return Drives(arguments.driver, settings, arguments.jobs, on_result=on_result)
