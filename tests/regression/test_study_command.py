@@ -48,7 +48,7 @@ def test_a_sample_of_cases_is_driven_alike_by_one_process_and_by_two(file, tmp_p
 def test_processes_stay_from_batch_to_batch(file):
     cases = grid(Space(file, {"speed": None}), 4)
     seen = []
-    with Drives("builtin", DriveSettings(), 1, lambda result: seen.append(result.case.name)) as drives:
+    with Drives("builtin", DriveSettings(), 1, on_result=lambda result: seen.append(result.case.name)) as drives:
         first, second = drives(cases[:2]), drives(cases[2:])
         (worker,) = drives._workers
         process = worker._process
