@@ -33,7 +33,7 @@ def test_the_same_drive_is_the_baseline(drive, tmp_path):
     kept = Baselines(tmp_path)
     assert not kept.judged(drive).passed and "there is no baseline" in kept.judged(drive).why
     path = kept.keep(drive)
-    assert path == tmp_path / "cut_in" / "nominal-builtin.json" and kept.judged(drive) is drive
+    assert path == tmp_path / "scenarios" / "cut_in-nominal-builtin.json" and kept.judged(drive) is drive
     assert Baselines(tmp_path, Tolerances()).judged(drive) is drive
     before = path.read_bytes()
     kept.keep(drive)
@@ -47,7 +47,7 @@ def test_a_difference_of_the_layout_says_tick_and_distance(drive, tmp_path):
     first = told.violations[0]
     assert not told.passed and first.criterion == "baseline" and first.moment_s is not None
     assert " s) on the layout differs, 0" in first.text and re.search(r"up to [3-9]\.\d m from its path", first.text)
-    picture = np.asarray(Image.open(pictures / "cut_in-nominal-builtin.png"))
+    picture = np.asarray(Image.open(pictures / "scenarios" / "cut_in-nominal-builtin.png"))
     assert picture.shape == (540, 960, 3)
     for colour in ((120, 170, 255), (255, 196, 64), (255, 92, 92)):
         assert (picture == colour).all(axis=2).sum() > 50, "both curves and the first difference are drawn"
@@ -99,7 +99,7 @@ def test_a_baseline_of_another_version_or_a_damaged_one_is_refused(drive, tmp_pa
     path = kept.keep(drive)
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "format": 99}))
-    with pytest.raises(InputError, match=r"nominal-builtin.json: format: expected 1, got 99: a baseline of another"):
+    with pytest.raises(InputError, match=r"cut_in-nominal-builtin.json: format: expected 1, got 99: a baseline of another"):
         kept.judged(drive)
     for damaged in ("", "[]", "{}", '{"format": 1}', json.dumps({**data, "ticks": [[1, {}]]}),
                     json.dumps({**data, "scores": {"pdms": "x"}})):  # fmt: skip

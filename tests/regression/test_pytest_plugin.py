@@ -48,7 +48,7 @@ def test_a_failure_says_criterion_moment_and_numbers_and_x_and_k_hold(pytester, 
     text = result.stdout.str()
     assert result.ret == 1 and "1 deselected" in text
     assert re.search(r"hard_brake.*driven_distance is [0-9.]+, expected >= 50|lane_following", text, re.DOTALL)
-    assert "recording: uniscene-results/" in text and list((pytester.path / "uniscene-results").glob("*.mcap"))
+    assert "recording: uniscene-results/" in text and list((pytester.path / "uniscene-results").rglob("*.mcap"))
     failed = ElementTree.parse(pytester.path / "out.xml").findall(".//testcase[failure]")
     assert failed and failed[0].find("./properties/property[@name='digest']").get("value")
     merged = json.loads((pytester.path / "out.json").read_text())
@@ -87,7 +87,7 @@ def test_baselines(pytester, folder):
     result = run(pytester, "--uniscene-baselines", "kept")
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*baseline: from tick 0 (0.00 s) on the layout differs*"])
-    assert (pytester.path / "uniscene-results" / "cut_in-nominal-builtin.png").exists()
+    assert (pytester.path / "uniscene-results" / "scenarios" / "cut_in-nominal-builtin.png").exists()
     refused = run(pytester, "--uniscene-tolerant")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["*--uniscene-tolerant: expected --uniscene-baselines FOLDER, too"])

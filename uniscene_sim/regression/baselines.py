@@ -18,7 +18,7 @@ from uniscene_sim import __version__
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.regression.baseline_picture import baseline_picture
 from uniscene_sim.regression.log import LAYOUT
-from uniscene_sim.regression.results import CaseResult, Violation, file_name
+from uniscene_sim.regression.results import CaseResult, Violation, case_file
 from uniscene_sim.storage.input_file import MIB, read_text
 from uniscene_sim.storage.output_file import output_file, told
 
@@ -64,7 +64,7 @@ class Baselines:
     """The baselines of a folder.
 
     Args:
-        folder: with a file for each case and driver, in a folder for each scenario.
+        folder: with a file for each case and driver.
         tolerances: within which drives are compared; None to compare them bit for bit.
         pictures: folder for pictures of differences; None for none.
     """
@@ -74,7 +74,7 @@ class Baselines:
 
     def path(self, result: CaseResult) -> Path:
         """The file of a case and its driver."""
-        return self._folder / result.case.file.stem / f"{file_name(f'{result.case.name}-{result.driver}')}.json"
+        return self._folder / case_file(result.case, result.driver, ".json")
 
     def keep(self, result: CaseResult) -> Path:
         """Make a drive the baseline; the path of its file.
@@ -118,7 +118,7 @@ class Baselines:
         if kept.version != __version__:
             first = replace(first, text=f"{first.text} (kept by version {kept.version}, this is {__version__})")
         if self._pictures is not None and len(result.series):
-            picture = self._pictures / f"{file_name(f'{result.case.file.stem}-{result.case.name}-{result.driver}')}.png"
+            picture = self._pictures / case_file(result.case, result.driver, ".png")
             with told(picture, "out"):
                 picture.parent.mkdir(parents=True, exist_ok=True)
                 baseline_picture(result, kept.series, first.moment_s).save(picture)

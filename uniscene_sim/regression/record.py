@@ -12,7 +12,7 @@ from uniscene_sim.recording.mcap_sink import RecordTo
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.loops import DirectLoop
 from uniscene_sim.regression.recorded_driver import ControlTape
-from uniscene_sim.regression.results import file_name
+from uniscene_sim.regression.results import case_file
 from uniscene_sim.run import run
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.storage.output_file import told
@@ -41,9 +41,9 @@ def record_drive(
     """
     engines = {"occupancy": driven.occupancy_name, **{slot: engine.name for slot, engine in driven.engines.items()}}
     loop = DirectLoop.with_sensors(case, driven.rig, driven.tick_us, engines)
-    path = folder / f"{file_name(f'{case.file.stem}-{case.name}-{driver}')}.mcap"
+    path = folder / case_file(case, driver, ".mcap")
     with told(folder, "recordings"):
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     sinks: list[Any] = [RecordTo(path)]
     run(loop.simulator, sinks, folder, driver=ControlTape(controls), ticks=len(controls), preview=False)
     return path

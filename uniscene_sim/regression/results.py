@@ -12,7 +12,7 @@ import numpy as np
 from uniscene_sim.outcome import CriterionResult, Status
 from uniscene_sim.regression.cases import Case
 
-__all__ = ["SERIES_DTYPE", "TRACK_DTYPE", "Batch", "CaseResult", "Violation", "file_name"]
+__all__ = ["SERIES_DTYPE", "TRACK_DTYPE", "Batch", "CaseResult", "Violation", "case_file"]
 
 #: The ego at each tick, m, rad, s, in the map frame; `x`, `y` are the centre of its box. Times to collision are
 #: infinite where there is none, the limit is that of the route.
@@ -25,9 +25,12 @@ TRACK_DTYPE = np.dtype([("tick", np.int32), ("id", np.int32), ("cls", np.uint8)]
 ])  # fmt: skip
 
 
-def file_name(text: str) -> str:
-    """A text as part of a file's name."""
-    return "".join(c if c.isalnum() or c in "_-" else "_" for c in text)[:120]
+def case_file(case: Case, driver: str, suffix: str) -> Path:
+    """Where a file about a case and its driver lies in a folder of such files: by the scenario's own folder, so that
+    scenarios of one name do not meet."""
+    parts = case.file.absolute().parent.name, f"{case.file.stem}-{case.name}-{driver}"
+    folder, name = ("".join(c if c.isalnum() or c in "_-" else "_" for c in part)[:120] for part in parts)
+    return Path(folder) / f"{name}{suffix}"
 
 
 @dataclass(frozen=True)
