@@ -31,7 +31,7 @@ def main(opened: str = "child_from_behind_parked_car[nominal]") -> None:
         address = f"{page.as_uri()}#case={quote(opened)}"
         subprocess.run(["chromium", *options, *shot, address], check=True, capture_output=True)
     with Image.open(picture) as whole:  # the window is so tall that nothing scrolls
-        top = whole.crop((0, 0, _WIDTH, _HEIGHT)).convert("RGB")
+        top = whole.crop((0, 0, _WIDTH, _HEIGHT)).convert("RGB").quantize(255, kmeans=2, dither=Image.Dither.NONE)
     top.save(picture, optimize=True)
 
 

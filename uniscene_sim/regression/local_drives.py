@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -36,7 +37,8 @@ class Drives:
         judged: Callable[[CaseResult], CaseResult] = lambda result: result,
         on_result: Callable[[CaseResult], object] = lambda _: None,
     ):
-        self._workers = [Worker(driver, settings) for _ in range(jobs)]
+        threads = None if jobs == 1 else max((os.cpu_count() or 1) // jobs, 1)
+        self._workers = [Worker(driver, settings, threads) for _ in range(jobs)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)

@@ -6,6 +6,7 @@ A process is kept from case to case, with what it has loaded and compiled: maps,
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -14,6 +15,8 @@ from multiprocessing.connection import Connection
 from time import perf_counter
 from types import TracebackType
 from typing import Any
+
+import numba
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.outcome import Status
@@ -45,10 +48,11 @@ class Worker:
     Args:
         driver: name, see `drivers.driver_named`.
         settings: how cases are driven.
+        threads: that it computes with; None for all there are.
     """
 
-    def __init__(self, driver: str, settings: DriveSettings):
-        self._driver, self._settings = driver, settings
+    def __init__(self, driver: str, settings: DriveSettings, threads: int | None = None):
+        self._driver, self._settings, self._threads = driver, settings, threads
         self._process: Any = None
         self._pipe: Connection
 
@@ -101,7 +105,9 @@ class Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, self._driver, self._settings), daemon=True)
+        self._process = context.Process(
+            target=_work, args=(theirs, self._driver, self._settings, self._threads), daemon=True
+        )
         self._process.start()
         theirs.close()
         try:
@@ -133,9 +139,12 @@ def _lost(case: Case, driver: str, why: str, begin: float) -> CaseResult:
     return CaseResult(case, driver, Status.ERROR, accepted, error=why, wall_s=perf_counter() - begin)
 
 
-def _work(pipe: Connection, name: str, settings: DriveSettings) -> None:
+def _work(pipe: Connection, name: str, settings: DriveSettings, threads: int | None) -> None:
     """What the process does: answers each case with its result, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends this process
+    if threads is not None:
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # of torch, which is not there yet
     brought: Brought | None = None
     try:
         try:

@@ -51,13 +51,13 @@ function curvesOf({ curves, moments, end }, least, part, seek) {
     pen.fillStyle = colour("--bad");
     for (const t of moments) if (t !== null) disc(pen, x(t), TOP - 2, 3.5);
   };
-  /** What a dashed line is, over its right end. */
+  /** What a dashed line is, over it and to the left of `x`. */
   const label = (pen, text, x, y) => {
     pen.textAlign = "right";
     pen.fillStyle = colour("--faint");
     pen.fillText(text, x, y < 14 ? y + 12 : y - 4);
   };
-  const last = limit.findLastIndex((one) => one !== null);
+  const last = limit.lastIndexOf(Math.max(...limit.filter((one) => one !== null))); // where it is farthest from the speed
   const charts = [
     new Chart(part("speed"), end, 10 * Math.ceil(fastest / 10), "km/h", (pen, x, y) => {
       failures(pen, x, y(0));
@@ -176,7 +176,7 @@ class CaseView {
       mark.title = this.one.violations[k].text;
       mark.setAttribute("aria-label", mark.title);
       mark.style.left = (100 * t) / Math.max(end, 1) + "%";
-      mark.addEventListener("click", () => seek(t));
+      mark.addEventListener("click", () => { this.playback.play(false); seek(t); });
       this.part("marks").append(mark);
     });
   }
