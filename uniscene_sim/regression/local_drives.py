@@ -51,7 +51,9 @@ class Drives:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._threads.shutdown(wait=kind is None, cancel_futures=True)
+        # After an error drives that have begun end first, for no process can be stopped while a thread starts it.
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        self._threads.shutdown(wait=not interrupted, cancel_futures=True)
         for worker in self._workers:
             worker.stop(patient=kind is None)
 
