@@ -90,10 +90,10 @@ def _study(arguments: argparse.Namespace) -> int:
         samples, boundary = _driven(space, arguments)
         facts = {name: getattr(arguments, name) for name in ("driver", "method", "seed", "criterion")}
         write_study(folder, space, samples, {"version": __version__, **facts}, boundary)
-        for line in sample_lines(samples) if boundary is None else boundary_lines(boundary):
-            print(line)
-        for path in outputs.publish():
-            print(path)
+        written = outputs.publish()
+    for line in sample_lines(samples) if boundary is None else boundary_lines(boundary):
+        print(line)
+    print(*written, sep="\n")
     return 0
 
 
