@@ -15,9 +15,10 @@ from uniscene_sim.recording.replay import replay, replayer
 from uniscene_sim.regression.cases import Case, cases_of, collect, scenario_files, sharded
 from uniscene_sim.regression.drive import DriveSettings, drive_case
 from uniscene_sim.regression.drivers import driver_named
+from uniscene_sim.regression.local_drives import run_cases
 from uniscene_sim.regression.log import LAYOUT
 from uniscene_sim.regression.loops import LoopSettings
-from uniscene_sim.regression.workers import Worker, run_cases
+from uniscene_sim.regression.workers import Worker
 from uniscene_sim.storage.data_folders import data_dir
 
 HERE = "drivers_under_test"

@@ -17,7 +17,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.outcome import Status
 from uniscene_sim.regression.cases import Case, collect
 from uniscene_sim.regression.drive import drive_case
-from uniscene_sim.regression.report.page import page_of, write_page
+from uniscene_sim.regression.report.page import case_names, page_of, write_page
 from uniscene_sim.regression.report.scenes import scenes_of
 from uniscene_sim.regression.results import TRACK_DTYPE, Batch, CaseResult, Violation
 from uniscene_sim.scenario import TestPlan
@@ -179,9 +179,9 @@ def test_a_browser_shows_the_table_with_what_failed_first(page, batch, tmp_path)
     dom, console = shown_at(path, "")
     assert console == []
     assert re.search(r'id="verdict" class="status bad">2 FAILED<', dom)
-    names = re.findall(r'<th class="name" scope="row"><button[^>]*>([^<]*)<', dom)
+    names = [re.sub("<[^>]*>", "", name) for name in re.findall(r'aria-controls="case-\d+">(.*?)</button>', dom)]
     assert names[0] == "cut_in[careless]" and names[2] == "cut_in[nominal]"
-    assert batch.results[1].violations[0].text.replace("<", "&lt;") in dom
+    assert batch.results[1].violations[0].text.removeprefix("collision").replace("<=", "≤") in dom
     assert "&lt;/script&gt;&lt;script&gt;" in dom, "names and errors are text"
     assert "<img" not in dom
 
@@ -210,14 +210,41 @@ def replace_video(page: str) -> str:
 
 
 @in_browser
+def test_a_case_has_its_own_address_where_titles_are_equal(batch, tmp_path):
+    failed = batch.results[1]
+    north, south, again = (
+        replace(failed, case=replace(failed.case, file=tmp_path / folder / "my.yaml"))
+        for folder in ("north", "south", "south")
+    )
+    results = [north, south, again, batch.results[0]]
+    names = case_names(results)
+    assert names == ["north/my[careless]", "south/my[careless] #1", "south/my[careless] #2", "cut_in[nominal]"]
+    path = tmp_path / "report.html"
+    path.write_bytes(page_of(Batch("mine", results), scenes={}, videos={names[1]: VIDEO}))
+    assert ["video" in one for one in data_of(path.read_text())["cases"]] == [False, True, False, False]
+    path.write_text(replace_video(path.read_text()))
+    for k, name in enumerate(names):
+        dom, console = shown_at(path, f"#case={quote(name)}")
+        assert console == [] and dom.count('data-ready="yes"') == 1
+        assert re.findall(r'aria-expanded="true" aria-controls="case-(\d+)"', dom) == [str(k)]
+
+
+@in_browser
 @pytest.mark.parametrize("width", [390, 960])
 def test_nothing_is_wider_than_the_window(page, tmp_path, width):
+    """The page is a frame of another one, because Chromium's own window has a least width."""
+    inside = re.sub(
+        r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", replace_video(page)
+    )  # the probe is a script
+    probe = "<script>for (const row of rows) row.toggle(true); setTimeout(() => parent.postMessage("
+    probe += "[innerWidth, document.documentElement.scrollWidth], '*'), 1500)</script>"
+    (tmp_path / "inside.html").write_text(inside.replace("</body>", probe + "</body>"))
     path = tmp_path / "report.html"
-    probe = "<script>document.title = document.documentElement.scrollWidth</script>"
-    body = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", replace_video(page))  # the probe is a script
-    path.write_text(body.replace("</body>", probe + "</body>"))
-    dom, _ = shown_at(path, f"#case={quote('cut_in[careless]')}", f"--window-size={width},844")
-    assert int(re.search(r"<title>(\d+)</title>", dom).group(1)) <= max(width, 500), "500 is Chromium's least"
+    path.write_text(f'<script>onmessage = (e) => document.title = e.data</script><iframe width="{width}" height="844" '
+                    'style="border: 0" src="inside.html"></iframe>')  # fmt: skip
+    dom, _ = shown_at(path, "", "--window-size=1200,900")
+    window, content = map(int, re.search(r"<title>(\d+),(\d+)</title>", dom).groups())
+    assert window == width and content <= width
 
 
 @in_browser

@@ -10,7 +10,7 @@ from tests.regression.stopping import TEXT, stopping_file
 from uniscene_sim.cli.main import main
 from uniscene_sim.errors import InputError
 from uniscene_sim.regression.drive import DriveSettings
-from uniscene_sim.regression.studies.drives import Drives
+from uniscene_sim.regression.local_drives import Drives
 from uniscene_sim.regression.studies.sampling import Space, grid
 
 
@@ -48,7 +48,7 @@ def test_a_sample_of_cases_is_driven_alike_by_one_process_and_by_two(file, tmp_p
 def test_processes_stay_from_batch_to_batch(file):
     cases = grid(Space(file, {"speed": None}), 4)
     seen = []
-    with Drives("builtin", DriveSettings(), 1, lambda result: seen.append(result.case.name)) as drives:
+    with Drives("builtin", DriveSettings(), 1, on_result=lambda result: seen.append(result.case.name)) as drives:
         first, second = drives(cases[:2]), drives(cases[2:])
         (worker,) = drives._workers
         process = worker._process

@@ -175,10 +175,11 @@ def build_parser() -> Parser:
         "carla",
         "consumers",
         "serve",
+        "regression",
         "device",
     )
     bench.add_argument("parts", nargs="*", choices=(*parts, []), metavar="PART",
-                       help=f"{', '.join(parts)} (default: all but the last five)")  # fmt: skip
+                       help=f"{', '.join(parts)} (default: all but the last six)")  # fmt: skip
     bench.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
     bench.set_defaults(command=_bench)
 

@@ -132,6 +132,6 @@ def _drives(
         from uniscene_sim.regression.on_ray import RayDrives
 
         return RayDrives(arguments.driver, settings, arguments.ray, on_result=on_result)
-    from uniscene_sim.regression.studies.drives import Drives
+    from uniscene_sim.regression.local_drives import Drives
 
-    return Drives(arguments.driver, settings, arguments.jobs, on_result)
+    return Drives(arguments.driver, settings, arguments.jobs, on_result=on_result)

@@ -48,10 +48,10 @@ def _test(arguments: argparse.Namespace) -> int:
     from uniscene_sim.regression.baselines import Baselines, Tolerances
     from uniscene_sim.regression.cases import collect, sharded
     from uniscene_sim.regression.drive import DriveSettings
+    from uniscene_sim.regression.local_drives import run_cases
     from uniscene_sim.regression.loops import LoopSettings
     from uniscene_sim.regression.on_ray import run_on_ray
     from uniscene_sim.regression.report.reports import Reports
-    from uniscene_sim.regression.workers import run_cases
 
     for name in ("tolerant", "update_baselines"):
         if getattr(arguments, name) and arguments.baselines is None:

@@ -62,7 +62,7 @@ class RayDrives:
         settings: how cases are driven.
         address: of the cluster, as Ray takes it ("HOST:PORT", "ray://HOST:PORT", "auto"), or `LOCAL`.
         cpus: of a cluster that is started here; None for all.
-        judged: what becomes of each result, see `workers.run_cases`.
+        judged: what becomes of each result, see `local_drives.run_cases`.
         on_result: called with each result as it comes.
 
     Raises:
@@ -135,7 +135,7 @@ def run_on_ray(
     judged: Callable[[CaseResult], CaseResult] = lambda result: result,
     on_result: Callable[[CaseResult], object] = lambda _: None,
 ) -> Batch:
-    """Drive cases on a Ray cluster; arguments and result as of `workers.run_cases`, with the cluster's address.
+    """Drive cases on a Ray cluster; arguments and result as of `local_drives.run_cases`, with the cluster's address.
 
     Raises:
         InputError: as `RayDrives` and its call.

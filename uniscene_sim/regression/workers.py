@@ -8,12 +8,9 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from threading import Lock, local
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -23,9 +20,9 @@ from uniscene_sim.outcome import Status
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.drive import DriveSettings, Phase, drive_case
 from uniscene_sim.regression.drivers import Brought, driver_named
-from uniscene_sim.regression.results import Batch, CaseResult
+from uniscene_sim.regression.results import CaseResult
 
-__all__ = ["Worker", "run_cases"]
+__all__ = ["Worker"]
 
 _START_S = 120.0  # for a process to import what it needs
 _PREPARE_S = 900.0  # for tiles and kernels that nobody has made yet
@@ -129,52 +126,6 @@ class Worker:
         if code is None:
             return "no answer"
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def run_cases(
-    cases: Sequence[Case],
-    driver: str,
-    settings: DriveSettings = DriveSettings(),  # noqa: B008 - frozen
-    jobs: int = 1,
-    *,
-    judged: Callable[[CaseResult], CaseResult] = lambda result: result,
-    on_result: Callable[[CaseResult], object] = lambda _: None,
-) -> Batch:
-    """Drive cases in some processes at once.
-
-    Args:
-        cases: in the order of the results.
-        driver: name, see `drivers.driver_named`.
-        settings: how.
-        jobs: number of processes.
-        judged: what becomes of each result: it may be compared with something.
-        on_result: called with each result as it comes, one at a time.
-
-    Raises:
-        InputError: there is no such driver, or a recording cannot be written.
-    """
-    own, workers, lock = local(), list[Worker](), Lock()
-
-    def drive(case: Case) -> CaseResult:
-        if not hasattr(own, "worker"):
-            own.worker = Worker(driver, settings)
-            workers.append(own.worker)
-        result: CaseResult = own.worker.drive(case)
-        with lock:
-            result = judged(result)
-            on_result(result)
-        return result
-
-    with ThreadPoolExecutor(max(min(jobs, len(cases)), 1)) as pool:
-        try:
-            results = list(pool.map(drive, cases))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        finally:
-            for worker in workers:
-                worker.stop()
-    return Batch(driver, results)
 
 
 def _lost(case: Case, driver: str, why: str, begin: float) -> CaseResult:

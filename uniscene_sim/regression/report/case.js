@@ -55,7 +55,7 @@ function curvesOf({ curves, moments, end }, least, part, seek) {
   const label = (pen, text, x, y) => {
     pen.textAlign = "right";
     pen.fillStyle = colour("--faint");
-    pen.fillText(text, x, y < TOP + 12 ? y + 12 : y - 4);
+    pen.fillText(text, x, y < 14 ? y + 12 : y - 4);
   };
   const last = limit.findLastIndex((one) => one !== null);
   const charts = [

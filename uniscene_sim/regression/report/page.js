@@ -82,7 +82,9 @@ class Row {
     this.button.setAttribute("aria-expanded", "false");
     name.append(this.button, ...one.tags.map((tag) => made("span", tag, "tag")));
     if (reason) name.append(reason);
-    row.append(mark, name, made("td", one.status, `word ${one.success ? GRADES[one.status] === "bad" ? "" : GRADES[one.status] : "bad"}`));
+    const grade = one.success ? GRADES[one.status].replace("bad", "") : "bad";
+    name.prepend(made("span", one.status, `word ${grade}`)); // where there is no room for its column
+    row.append(mark, name, made("td", one.status, `word wide ${grade}`));
     for (const column of columns.slice(3)) {
       const value = column.key(one);
       row.append(made("td", value === null ? "–" : column.number(value), classesOf(column)));

@@ -98,13 +98,11 @@ def write_page(
 def case_names(results: Sequence[CaseResult]) -> list[str]:
     """What each case is called on the page, and in its address: its title; of several that share one, with the folders
     that tell their files apart, and a number where nothing else does."""
-    files = [result.case.file.absolute() for result in results]
-    root = Path(os.path.commonpath([file.parent for file in files])) if files else Path()
-    titles = [result.case.title for result in results]
-    told = [
-        title if titles.count(title) == 1 else (file.parent.relative_to(root) / title).as_posix()
-        for file, title in zip(files, titles, strict=True)
-    ]
+    titles, told = [result.case.title for result in results], list[str]()
+    for result, title in zip(results, titles, strict=True):
+        folders = [other.case.file.absolute().parent for other in results if other.case.title == title]
+        folder = result.case.file.absolute().parent.relative_to(os.path.commonpath(folders))
+        told.append((folder / title).as_posix())
     return [name if told.count(name) == 1 else f"{name} #{told[: k + 1].count(name)}" for k, name in enumerate(told)]
 
 

@@ -1,4 +1,4 @@
-"""Processes that stay while a study asks for one batch of cases after the other."""
+"""Batches of cases in processes of this machine, which stay from one batch to the next."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from types import TracebackType
 
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.drive import DriveSettings
-from uniscene_sim.regression.results import CaseResult
+from uniscene_sim.regression.results import Batch, CaseResult
 from uniscene_sim.regression.workers import Worker
 
-__all__ = ["Drives"]
+__all__ = ["Drives", "run_cases"]
 
 
 class Drives:
@@ -23,6 +23,7 @@ class Drives:
         driver: name, see `drivers.driver_named`.
         settings: how cases are driven.
         jobs: number of processes.
+        judged: what becomes of each result: it may be compared with something.
         on_result: called with each result as it comes, one at a time.
     """
 
@@ -31,14 +32,16 @@ class Drives:
         driver: str,
         settings: DriveSettings,
         jobs: int = 1,
-        on_result: Callable[[CaseResult], object] | None = None,
+        *,
+        judged: Callable[[CaseResult], CaseResult] = lambda result: result,
+        on_result: Callable[[CaseResult], object] = lambda _: None,
     ):
         self._workers = [Worker(driver, settings) for _ in range(jobs)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(jobs)
-        self._on_result, self._lock = on_result, Lock()
+        self._judged, self._on_result, self._lock = judged, on_result, Lock()
 
     def __enter__(self) -> Drives:
         return self
@@ -64,7 +67,21 @@ class Drives:
             result = worker.drive(case)
         finally:
             self._idle.put(worker)
-        if self._on_result is not None:
-            with self._lock:
-                self._on_result(result)
+        with self._lock:
+            result = self._judged(result)
+            self._on_result(result)
         return result
+
+
+def run_cases(
+    cases: Sequence[Case],
+    driver: str,
+    settings: DriveSettings = DriveSettings(),  # noqa: B008 - frozen
+    jobs: int = 1,
+    *,
+    judged: Callable[[CaseResult], CaseResult] = lambda result: result,
+    on_result: Callable[[CaseResult], object] = lambda _: None,
+) -> Batch:
+    """Drive one batch; arguments and errors as of `Drives`."""
+    with Drives(driver, settings, max(min(jobs, len(cases)), 1), judged=judged, on_result=on_result) as drives:
+        return Batch(driver, drives(cases))
