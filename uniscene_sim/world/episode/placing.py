@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.maps.elements import Route
+from uniscene_sim.maps.elements import Lane, Route
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.scenario import AgentSpec, Scenario, Spawn
 from uniscene_sim.taxonomy import AgentClass
@@ -75,9 +75,19 @@ def resolve_spawn(
         lane = vector_map.lanes[lane].opposite
         if lane < 0:
             raise InputError("no lane of the other direction there", file=scenario.file, field=field)
-    centre = vector_map.lanes[lane].centre
-    s = float(vector_map.lanes[lane].s[int(np.hypot(centre[:, 0] - x, centre[:, 1] - y).argmin())])
+    if spawn.lanes_left or spawn.opposite:
+        s = _abreast(vector_map.lanes[lane], x, y)
     return LanePlace(lane, s), spawn.lateral_m
+
+
+def _abreast(lane: Lane, x: float, y: float) -> float:
+    """Arc length, m, of the point on a lane's centre line that is nearest to a place."""
+    begin, steps = lane.centre[:-1, :2], np.diff(lane.centre[:, :2], axis=0)
+    along = ((x - begin[:, 0]) * steps[:, 0] + (y - begin[:, 1]) * steps[:, 1]) / (steps**2).sum(axis=1).clip(1e-12)
+    share = along.clip(0.0, 1.0)
+    foot = begin + share[:, None] * steps
+    k = int(np.hypot(foot[:, 0] - x, foot[:, 1] - y).argmin())
+    return float(lane.s[k] + share[k] * (lane.s[k + 1] - lane.s[k]))
 
 
 class PlacedAgent(NamedTuple):
