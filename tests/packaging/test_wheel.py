@@ -18,7 +18,8 @@ import sys
 from importlib.metadata import distribution
 from uniscene_sim.storage.data_folders import data_dir, scenario_names
 for point in distribution("uniscene_sim").entry_points:
-    print(point.group, point.name, sys.modules[point.load().__module__].__file__)
+    found = point.load()  # a plug-in of pytest is a module
+    print(point.group, point.name, sys.modules[getattr(found, "__module__", found.__name__)].__file__)
 print("data", "scenarios", data_dir("scenarios"))
 print("data", "models", data_dir("models"))
 """
@@ -95,6 +96,7 @@ def test_entry_points_resolve_and_data_are_found_where_it_is_installed(wheel, na
     assert all(Path(path).is_relative_to(tmp_path) for _, _, path in rows), done.stdout
     found = {(group, name) for group, name, _ in rows}
     assert {("console_scripts", "uniscene-sim"), ("console_scripts", "uniscene-ros2")} <= found
+    assert {("pytest11", "uniscene"), ("uniscene_sim.driver", "ros2")} <= found
     slots = ("source", "sink", "occupancy", "window", "camera", "lidar")
     assert {f"uniscene_sim.{slot}" for slot in slots} <= {group for group, _ in found}
     assert rows[-1] == ["data", "models", str(tmp_path / "share" / "uniscene_sim" / "models")]

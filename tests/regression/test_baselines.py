@@ -99,7 +99,7 @@ def test_a_baseline_of_another_version_or_a_damaged_one_is_refused(drive, tmp_pa
     path = kept.keep(drive)
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "format": 99}))
-    with pytest.raises(InputError, match=r"cut_in-nominal-builtin.json: format: expected 1, got 99: a baseline of another"):
+    with pytest.raises(InputError, match=r"builtin\.json: format: expected 1, got 99: a baseline of another"):
         kept.judged(drive)
     for damaged in ("", "[]", "{}", '{"format": 1}', json.dumps({**data, "ticks": [[1, {}]]}),
                     json.dumps({**data, "scores": {"pdms": "x"}})):  # fmt: skip
