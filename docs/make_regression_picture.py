@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
@@ -20,7 +21,8 @@ _WIDTH, _HEIGHT = 960, 980
 
 def main(opened: str = "child_from_behind_parked_car[nominal]") -> None:
     """Args: the title of the case that is open."""
-    cases = collect([Path(__file__).parents[1] / "scenarios"])
+    library = collect([Path(__file__).parents[1] / "scenarios"])
+    cases = [replace(case, plan=replace(case.plan, expect={})) for case in library]  # else its failures are successes
     batch = Batch(_DRIVER, [drive_case(case, _DRIVER) for case in tqdm(cases, unit="case", disable=None)])
     picture = Path(__file__).parent / "regression_report.png"
     with TemporaryDirectory() as folder:

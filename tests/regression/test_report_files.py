@@ -23,7 +23,9 @@ NASTY = "".join(map(chr, [*range(32), 0x7F, 0xFFFE, 0xFFFF, 0xD800])) + " <&>\"'
 @pytest.fixture(scope="module")
 def batch():
     """One that passes, one that collides, a time-out, one that broke down and one that may fail."""
-    passed, failed = (drive_case(case, driver) for case in collect(["cut_in"]) for driver in ("builtin", "careless"))
+    (case,) = collect(["cut_in"])
+    case = replace(case, plan=replace(case.plan, expect={}))  # a careless driver's collision is no success here
+    passed, failed = (drive_case(case, driver) for driver in ("builtin", "careless"))
     failed = replace(failed, scores={"completion": 0.7})
     case = Case(Path("cut_in.yaml"), "late_seed_3", seed=3)
     slow = replace(passed, case=case, status=Status.TIMEOUT, passed=False, wall_s=1234.5678)

@@ -34,6 +34,7 @@ def named(result: CaseResult, name: str, *tags: str) -> CaseResult:
 def batch():
     """A drive that passes, one that collides, and one that broke down and would like to be code."""
     (case,) = collect(["cut_in"])
+    case = replace(case, plan=replace(case.plan, expect={}))  # a careless driver's collision is no success here
     passed = named(drive_case(case, "builtin"), "nominal", "cut", "town")
     failed = named(drive_case(case, "careless"), "careless", "cut")
     case = Case(Path("gone.yaml"), ATTACK, plan=TestPlan(tags=(ATTACK,)))
