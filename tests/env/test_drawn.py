@@ -34,6 +34,14 @@ def test_one_can_set_or_narrow_what_is_drawn():
     assert env.reset(options={"scenario": "cut_in", "scenario_seed": 1})[1]["drawn_gap_m"] == 9.5
 
 
+def test_a_reset_can_widen_what_make_has_narrowed():
+    env = gymnasium.make("UniScene-v0", **BOTH, parameters={"weather": "clear", "gap_m": 9.5}).unwrapped
+    env.reset(options={"scenario": "cut_in", "parameters": {"weather": "fog", "gap_m": [10, 11]}})
+    assert env.drawn["weather"] == "fog" and 10 <= env.drawn["gap_m"] <= 11
+    env.reset(options={"scenario": "cut_in"})
+    assert env.drawn["weather"] == "clear" and env.drawn["gap_m"] == 9.5
+
+
 @pytest.mark.parametrize(
     ("given", "match"),
     [({"gap": 9}, "gap"), ({"gap_m": "wide"}, "gap_m"), ({"weather": "hail"}, "weather"), ([9], "parameters"),

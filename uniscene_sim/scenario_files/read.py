@@ -99,7 +99,7 @@ class ScenarioFile:
         with reading(path, "a scenario"):
             self._file = YamlFile(path, _OUTER, f"a scenario with {', '.join(scenario_json_schema()['required'])}")
             self.parameters = parameters_of(self._file)
-            self._drawn_from = self._narrowed(parameters, self.parameters)
+            self._drawn_from = self.parameters | self._narrowed(parameters)
             nominal = {name: one.value for name, one in self._drawn_from.items()}
             _, used = fill(self._file, nominal)
             if unused := [name for name in self.parameters if name not in used.values()]:
@@ -131,7 +131,7 @@ class ScenarioFile:
         """
         one = self._nominal
         if parameters or (self.parameters and seed is not None):
-            drawn_from = self._narrowed(parameters, self._drawn_from)
+            drawn_from = self._drawn_from | self._narrowed(parameters)
             values = {
                 name: parameter.value if seed is None else parameter.draw(seed, whole=name in self.whole)
                 for name, parameter in drawn_from.items()
@@ -155,18 +155,17 @@ class ScenarioFile:
         except InputError as error:
             raise self._file.error(("cases", "sets", name), f"{error.field}: {error.message}") from None
 
-    def _narrowed(self, given: Mapping[str, Any] | None, parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    def _narrowed(self, given: Mapping[str, Any] | None) -> dict[str, Parameter]:
+        """The given parameters, each with what is given in place of what the file says."""
         if not isinstance(given, Mapping | None):
             raise InputError(f"expected values by name, got {shown(given)}", field="parameters")
         for name in given or {}:
-            if name not in parameters:
-                known = f"one of {', '.join(parameters)}" if parameters else "none, for the scenario has none"
-                hint = did_you_mean(name, parameters)
+            if name not in self.parameters:
+                known = f"one of {', '.join(self.parameters)}" if self.parameters else "none, for the scenario has none"
+                hint = did_you_mean(name, self.parameters)
                 raise InputError(f"no parameter {shown(name)}{hint}; expected {known}", field="parameters")
-        return {
-            name: one.narrowed(given[name], f"parameters.{name}") if given and name in given else one
-            for name, one in parameters.items()
-        }
+        values = (given or {}).items()
+        return {name: self.parameters[name].narrowed(value, f"parameters.{name}") for name, value in values}
 
     def _scenario(self, values: dict[str, Value], schema: dict[str, Any] | None) -> Scenario:
         data, used = fill(self._file, values)
