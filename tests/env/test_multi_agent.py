@@ -116,3 +116,20 @@ def test_what_cannot_be_an_agent_is_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         env.step({"ego": GO, "cutter": GO})
+
+
+def test_episodes_are_drawn_as_those_of_one_agent():
+    env = UniSceneParallelEnv(2, "cut_in", parameters={"gap_m": 9.5, "weather": "fog"})
+    infos = env.reset(seed=3)[1]
+    assert infos["ego"]["drawn_gap_m"] == 9.5 and infos["ego"]["drawn_cutter_speed"] > 0
+    infos = env.reset(options={"parameters": {"gap_m": 11}, "scenario_seed": 5})[1]
+    assert infos["ego"]["drawn_gap_m"] == 11 and infos["ego"]["scenario_seed"] == 5
+    towns = UniSceneParallelEnv(2, map="town", split="test", parameters={"vehicles_per_km": [6, 8]})
+    first = towns.reset(seed=1)[1]
+    assert first["ego"]["scenario_seed"] >= 2**31 and 6 <= first["ego"]["drawn_vehicles_per_km"] <= 8
+    assert len(towns.agents) == 2
+    towns.step({name: towns.action_space(name).sample() for name in towns.agents})
+    with pytest.raises(InputError, match=r"rig: expected some of map, towns, lanes, split, parameters"):
+        UniSceneParallelEnv(2, rig="rl")
+    with pytest.raises(InputError, match="parameters: no parameter 'gap'"):
+        UniSceneParallelEnv(2, "cut_in", parameters={"gap": 3})

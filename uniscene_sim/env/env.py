@@ -84,7 +84,7 @@ class UniSceneEnv(gymnasium.Env):
             InputError: an unknown option or an invalid value.
         """
         super().reset(seed=seed)
-        self.worlds.begin(0, self.worlds.draw(self.np_random, options))
+        self.worlds.begin(0, self.worlds.draws.draw(self.np_random, options))
         self._steps, self._over, self._warned = 0, False, False
         return self._observation(), self._info(self.worlds.info([0]))
 

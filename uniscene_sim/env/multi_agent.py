@@ -22,12 +22,12 @@ from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.env.action_type import Command, Situation
 from uniscene_sim.env.actions import action_type
 from uniscene_sim.env.agent_view import AgentView
-from uniscene_sim.env.drives import Drive, drive_of
+from uniscene_sim.env.draws import OPTIONS, Draws
 from uniscene_sim.env.endings import ENDS_ON, Endings, EndReason
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations
 from uniscene_sim.env.reward import Reward, RewardFunction, no_terms, reward_terms, step_costs
-from uniscene_sim.env.settings import ENDINGS, SPLIT_SEEDS, name_list
+from uniscene_sim.env.settings import ENDINGS, EnvSettings, UnexpectedSetting, name_list
 from uniscene_sim.errors import InputError, InputWarning, shown
 from uniscene_sim.layout import PHYSICS_US, LayoutSchema
 from uniscene_sim.limits import bounds
@@ -41,6 +41,7 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 __all__ = ["UniSceneParallelEnv"]
 
 _PICTURE, _CELLS = 400, 200
+_DRAWS = ("map", "towns", "lanes", "split", "parameters")
 
 
 class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type: ignore[misc]
@@ -56,7 +57,8 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
     Args:
         agents: names: "ego" and vehicles of the scenario; or a number of vehicles: the ego, and those of ambient
             traffic that are nearest to it at the start, "vehicle_1" and on. Where there are fewer, so are `agents`.
-        scenario: a name or a file, or several, one of which is drawn at each reset.
+        scenario, map, towns, lanes, split, parameters: which episodes there are, as of `UniSceneEnv`, see
+            `env.settings.EnvSettings`.
         action: see `env.actions`.
         observations: those of `env.observations` that need no sensor.
         reward: weights that replace the defaults, or a function, see `env.reward`.
@@ -80,6 +82,7 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         terminate_on: Sequence[str] = ("collision", "off_road"),
         step_ms: int = 100,
         render_mode: str | None = None,
+        **draws: Any,
     ):
         self._ends = frozenset(name_list(terminate_on, "terminate_on"))
         if unknown := sorted(self._ends - set(ENDINGS)):
@@ -88,7 +91,10 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
             raise InputError(f"expected rgb_array or None, got {shown(render_mode)}", field="render_mode")
         if bounds.STEP_MS.number(step_ms, "step_ms") * 1000 % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10, got {step_ms}", field="step_ms")
-        self._drives: list[Drive] = [drive_of(what, "scenario") for what in name_list(scenario, "scenario")]
+        if unknown := [name for name in draws if name not in _DRAWS]:
+            raise UnexpectedSetting(f"expected some of {', '.join(_DRAWS)}", field=unknown[0])
+        scenarios: dict[str, Any] = {} if draws.get("map") is not None else {"source": "scenario"}
+        self._draws = Draws(EnvSettings.of({"scenario": scenario, **scenarios, **draws}))
         self._named = None if isinstance(agents, int) else name_list(agents, "agents")
         if isinstance(agents, int):
             bounds.WORLDS.number(agents, "agents")
@@ -123,12 +129,12 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
     @property
     def scenarios(self) -> tuple[str, ...]:
         """Names of the scenarios, by their index in `info`."""
-        return tuple(drive.name for drive in self._drives)
+        return self._draws.names
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, Any]]]:
-        """Start an episode. `options` may set "scenario", one of those given, and its "scenario_seed".
+        """Start an episode. `options` may set "scenario", one of those given, its "scenario_seed", and "parameters".
 
         Raises:
             InputError: an invalid option, or an agent that the scenario lacks.
@@ -136,21 +142,15 @@ class UniSceneParallelEnv(ParallelEnv[str, dict[str, np.ndarray], Any]):  # type
         if seed is not None:
             self.np_random = seeding.np_random(seed)[0]
         given = dict(options or {})
-        which, episode = int(self.np_random.integers(len(self._drives))), int(self.np_random.integers(SPLIT_SEEDS))
-        if (name := given.pop("scenario", None)) is not None:
-            if name not in self.scenarios:
-                expected = ", ".join(self.scenarios)
-                raise InputError(f"expected one of {expected}, got {shown(name)}", field="options.scenario")
-            which = self.scenarios.index(name)
-        if (wanted := given.pop("scenario_seed", None)) is not None:
-            episode = bounds.WORLD_SEED.number(wanted, "options.scenario_seed")
-        if given:
-            told = f"options of reset: {', '.join(map(str, given))} mean nothing; expected scenario, scenario_seed"
+        if unknown := [key for key in given if key not in OPTIONS]:  # PettingZoo's own checks give such
+            told = f"options of reset: {', '.join(map(str, unknown))} mean nothing; expected {', '.join(OPTIONS)}"
             warnings.warn(told, InputWarning, stacklevel=2)
-        source = self._drives[which].open(episode)
+        known = {key: value for key, value in given.items() if key in OPTIONS}
+        episode = self._draws.draw(self.np_random, known)
+        source = self._draws.drives[episode.scenario].open(episode.seed, episode.parameters)
         assert isinstance(source, ScenarioSource)
         frame = source.reset()
-        self._source, self._episode = source, {"scenario": np.array([which]), "scenario_seed": np.array([episode])}
+        self._source, self._episode = source, self._draws.info([episode], [source.drawn])
         bodies = self._bodies_of(source)
         self.agents = [name for name in self.possible_agents if name in bodies]
         source.drive_others({body: Control() for body in bodies.values() if body != "ego"})

@@ -78,7 +78,7 @@ class UniSceneVectorEnv(VectorEnv):
         usual = [{}] * num_envs if world_options is None else world_options
         self._usual = [options_by_name(one) for one in self._for_each(usual, "world_options")]
         for options in self._usual:
-            self.worlds.draw(seeding.np_random(0)[0], options)  # what is invalid is refused here
+            self.worlds.draws.draw(seeding.np_random(0)[0], options)  # what is invalid is refused here
         self._each = [OneWorld(self, i) for i in range(num_envs)]
 
     @property
@@ -287,7 +287,7 @@ class UniSceneVectorEnv(VectorEnv):
 
     def _begin(self, some: Sequence[int], given: Sequence[Any] | None = None) -> None:
         drawn = [
-            self.worlds.draw(self._randoms[i], {**self._usual[i], **options_by_name(given[i] if given else None)})
+            self.worlds.draws.draw(self._randoms[i], {**self._usual[i], **options_by_name(given[i] if given else None)})
             for i in some
         ]
         for i, episode in zip(some, drawn, strict=True):

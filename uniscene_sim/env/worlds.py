@@ -19,24 +19,22 @@ from uniscene_sim.compute.threads import map_threads
 from uniscene_sim.control import Manners
 from uniscene_sim.env.action_type import Intention, Situation
 from uniscene_sim.env.actions import action_type
-from uniscene_sim.env.drives import Drive, drive_of
+from uniscene_sim.env.draws import Draws
+from uniscene_sim.env.drives import Drive
 from uniscene_sim.env.endings import ENDS_ON, Endings, ending_info
-from uniscene_sim.env.map_drives import map_drive
 from uniscene_sim.env.measurements import MEASUREMENT_DTYPE, episode_info, finish_measurement, write_measurement
 from uniscene_sim.env.observations import ObservationInputs, make_observations, rig_for
-from uniscene_sim.env.parking_street import PARKING
 from uniscene_sim.env.progress import Progress, progress_of
 from uniscene_sim.env.recording import EpisodeRecordings
 from uniscene_sim.env.reward import Reward, no_terms, reward_terms, step_costs
 from uniscene_sim.env.saved import Episode, SavedWorld, savable
-from uniscene_sim.env.settings import ENDINGS, SPLIT_SEEDS, SPLITS, EnvSettings, name_list, options_by_name
+from uniscene_sim.env.settings import ENDINGS, EnvSettings, name_list
 from uniscene_sim.env.shared import packed_tiles
-from uniscene_sim.errors import InputError, did_you_mean, shown
+from uniscene_sim.errors import InputError, shown
 from uniscene_sim.frames import FrameRequest
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import LayoutSource, RunFacts, WindowEngine
 from uniscene_sim.layout import Edit
-from uniscene_sim.limits import bounds
 from uniscene_sim.limits.memory import require_memory
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.tile_store import TileStore
@@ -96,36 +94,11 @@ class Worlds:
         for name in terminate_on:
             if name not in ENDINGS:
                 raise InputError(f"expected some of {', '.join(ENDINGS)}, got {name!r}", field="terminate_on")
-        scenarios = name_list(settings.scenario, "scenario")
-        if not scenarios:
-            raise InputError("expected a scenario, or several", field="scenario")
         if settings.trace not in TRACE_MODES:
             raise InputError(f"expected one of {', '.join(TRACE_MODES)}, got {shown(settings.trace)}", field="trace")
-        given: list[str | None] = [*scenarios]
-        if settings.source is not None and settings.source not in plugins.plugin_names("source"):
-            given = [None]  # an address
-        for what in given if count > 1 and settings.map is None else ():
-            if what == PARKING:
-                continue
-            found, opened = plugins.find_source(what, settings.source, ("scenario", "source"))
-            if getattr(found, "live", False):
-                why = f"{opened} is one world that goes on; expected environments of their own for {count} worlds"
-                raise InputError(why, field="num_envs")
-        fixed = settings.parameters
-        _require_by_name(fixed, "parameters")
-        for name in ("towns", "lanes"):
-            if settings.map is None and getattr(settings, name) is not None:
-                raise InputError('expected map="town" or "blocks:...", too', field=name)
-        if settings.map is not None:
-            for name in ("scenario", "source"):
-                if getattr(settings, name) != getattr(EnvSettings, name):
-                    raise InputError(f"goes with no map; expected one of map and {name}", field=name)
-            self.drives: list[Drive] = [map_drive(settings.map, settings.towns, settings.lanes, fixed)]
-        else:
-            drives = {what: drive_of(what, settings.source, fixed) for what in dict.fromkeys(given)}
-            self.drives = [drives[what] for what in given]  # one that is named twice is drawn twice as often
-        self._parameters = sorted({name for drive in self.drives for name in drive.parameters})
-        self._require_parameters(fixed, "parameters")
+        self.draws = Draws(settings)
+        if count > 1:
+            self.draws.require_many(count)
         if not isinstance(settings.rig, str | Path | SensorRig):
             raise InputError(f"expected a name, a file or a SensorRig, got {shown(settings.rig)}", field="rig")
         rig = settings.rig if isinstance(settings.rig, SensorRig) else load_rig(str(settings.rig))
@@ -135,7 +108,6 @@ class Worlds:
         self.action = action_type(settings.action)
         self._reward, self._ends = Reward(settings.reward), frozenset(terminate_on)
         self._tick_us, self._world_seed = step_ms * 1000, settings.world_seed
-        self._first_seed = SPLITS[settings.split]
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # the same except for colour
@@ -172,48 +144,17 @@ class Worlds:
         self.out = {key: np.zeros((count, *space.shape), space.dtype) for key, space in self.spaces.items()}
 
     @property
+    def drives(self) -> list[Drive]:
+        return self.draws.drives
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the scenarios."""
-        return tuple(drive.name for drive in self.drives)
+        return self.draws.names
 
     @property
     def step_s(self) -> float:
         return self._tick_us * 1e-6
-
-    def draw(self, random: np.random.Generator, options: Mapping[str, Any] | None = None) -> Episode:
-        """Draw the next episode with a world's own random generator; `options` may set the scenario, its seed
-        and parameters.
-
-        Raises:
-            InputError: an unknown option or an invalid value.
-        """
-        given = options_by_name(options)
-        which, seed = int(random.integers(len(self.drives))), self._first_seed + int(random.integers(SPLIT_SEEDS))
-        if (name := given.pop("scenario", None)) is not None:
-            names = self.names
-            name = Path(name).stem if isinstance(name, str | Path) and name not in names else name
-            if name not in names:
-                raise InputError(f"expected one of {', '.join(names)}, got {shown(name)}", field="options.scenario")
-            which = names.index(name)
-        if (wanted := given.pop("scenario_seed", None)) is not None:
-            seed = bounds.WORLD_SEED.number(wanted, "options.scenario_seed")
-        own = given.pop("parameters", None)
-        if given:
-            raise InputError(f"expected scenario, scenario_seed, parameters, got {', '.join(given)}", field="options")
-        self._require_parameters(own, "options.parameters")
-        return Episode(
-            which, seed, {name: v for name, v in (own or {}).items() if name in self.drives[which].parameters}
-        )
-
-    def _require_parameters(self, given: Any, where: str) -> None:
-        """InputError if values by name are none, or are of parameters that no scenario has."""
-        _require_by_name(given, where)
-        for name in given or {}:
-            if name not in self._parameters:
-                known = f"some of {', '.join(self._parameters)}" if self._parameters else "none"
-                raise InputError(
-                    f"no parameter {shown(name)}{did_you_mean(name, self._parameters)}; expected {known}", field=where
-                )
 
     def drawn(self, i: int) -> dict[str, float | str]:
         """What the seed has drawn for the episode of world `i`, by parameter."""
@@ -299,14 +240,7 @@ class Worlds:
     def _state_info(self, some: Sequence[int], ends: Endings) -> dict[str, Any]:
         """Entries (n,) of `info` on the episodes of n worlds so far, and on how they end."""
         episodes = [e for e in (self.episodes[i] for i in some) if e is not None]
-        drawn = {
-            "scenario": np.array([e.scenario for e in episodes], dtype=np.int64),
-            "scenario_seed": np.array([e.seed for e in episodes], dtype=np.int64),
-        }
-        for name in self._parameters:  # 0 where a scenario has none
-            of = [self.drives[e.scenario].parameters.get(name) for e in episodes]
-            values = [one.number(self.drawn(i)[name]) if one else 0.0 for i, one in zip(some, of, strict=True)]
-            drawn[f"drawn_{name}"] = np.array(values, dtype=np.float64)
+        drawn: dict[str, Any] = {**self.draws.info(episodes, [self.drawn(i) for i in some])}
         sources = [self.world(i).source for i in some]
         masks = [mask for i in some if (mask := self.action_mask(i)) is not None]
         if masks:
@@ -503,9 +437,3 @@ def _as_told(info: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Numbers (n,) as float64 whatever they count: the one type that JSON writes, that Gymnasium's vector environments
     stack and that TorchRL reads."""
     return {key: values if values.ndim > 1 else values.astype(np.float64) for key, values in info.items()}
-
-
-def _require_by_name(given: Any, where: str) -> None:
-    """InputError if values by name are none."""
-    if not isinstance(given, Mapping | None):
-        raise InputError(f"expected values by name, got {shown(given)}", field=where)
