@@ -26,9 +26,9 @@ from uniscene_sim.recording.preview import compose_preview
 from uniscene_sim.recording.versions import package_versions
 from uniscene_sim.storage.output_file import told
 
-__all__ = ["Recorder"]
+__all__ = ["VIDEO", "Recorder"]
 
-_VIDEO, _SHEET, _REPORT = "preview.mp4", "contact_sheet.png", "report.json"
+VIDEO, _SHEET, _REPORT = "preview.mp4", "contact_sheet.png", "report.json"
 _SHEET_MOMENTS = 2
 
 
@@ -46,7 +46,7 @@ class Recorder:
     """
 
     name = "report"
-    files = (_VIDEO, _SHEET, _REPORT)
+    files = (VIDEO, _SHEET, _REPORT)
 
     def __init__(self, out: Path, facts: RunFacts, *, stride: int = 1, compare: bool = True):
         if stride < 1:
@@ -100,7 +100,7 @@ class Recorder:
             start = perf_counter()
             picture = compose_preview(frame, self.facts.rig, f"{self.facts.title}, seed {self.facts.seed}")
             self._keep(picture)
-            with told(_VIDEO, "out"):
+            with told(VIDEO, "out"):
                 self._encode(picture)
             self._stages.setdefault("preview", []).append(1e3 * (perf_counter() - start))
         self._ticks += frame.stamp_us != self._stamp_us  # delayed frames after the end repeat the last stamp
@@ -110,13 +110,13 @@ class Recorder:
         """Complete all files and return their paths."""
         written = []
         if self.facts.preview and self._video is not None:
-            with told(_VIDEO, "out"):
+            with told(VIDEO, "out"):
                 for packet in self._stream.encode():
                     self._video.mux(packet)
                 self._video.close()
             with told(_SHEET, "out"):
                 Image.fromarray(self._sheet()).save(self.out / _SHEET, format="PNG")
-            written += [_VIDEO, _SHEET]
+            written += [VIDEO, _SHEET]
         text = json.dumps(self._report(outcome, tiles), indent=2) + "\n"
         with told(_REPORT, "out"):
             (self.out / _REPORT).write_text(text, encoding="utf-8")
@@ -138,7 +138,7 @@ class Recorder:
 
     def _encode(self, picture: np.ndarray) -> None:
         if self._video is None:
-            self._video = av.open(str(self.out / _VIDEO), "w", format="mp4")
+            self._video = av.open(str(self.out / VIDEO), "w", format="mp4")
             self._stream = self._video.add_stream("libx264", rate=self._rate)
             self._stream.height, self._stream.width = picture.shape[:2]
             self._stream.pix_fmt = "yuv420p"

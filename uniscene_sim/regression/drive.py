@@ -125,7 +125,8 @@ def _driven(
     )
     if result.passed or settings.recordings is None:
         return result
-    return replace(result, recording=record_drive(case, driver, log.controls, loop.simulator, settings.recordings))
+    kept = record_drive(case, driver, log.controls, loop.simulator, settings.recordings)
+    return replace(result, recording=kept.recording, video=kept.video)
 
 
 def _drive(loop: Loop, log: DriveLog, tells: Callable[[Phase], object]) -> tuple[Outcome, str]:

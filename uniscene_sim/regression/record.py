@@ -4,20 +4,35 @@ pass, and `uniscene-sim replay` reproduces what is."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.recording.mcap_sink import RecordTo
+from uniscene_sim.recording.recorder import VIDEO, Recorder
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.loops import DirectLoop
 from uniscene_sim.regression.recorded_driver import ControlTape
 from uniscene_sim.regression.results import case_file
 from uniscene_sim.run import run
 from uniscene_sim.simulator import Simulator
-from uniscene_sim.storage.output_file import told
+from uniscene_sim.storage.output_file import scratch_folder, told, write_file
 
-__all__ = ["record_drive"]
+__all__ = ["KeptDrive", "record_drive"]
+
+
+@dataclass(frozen=True)
+class KeptDrive:
+    """Files of a drive.
+
+    Attributes:
+        recording: MCAP.
+        video: what its cameras saw, MP4; None without cameras.
+    """
+
+    recording: Path
+    video: Path | None
 
 
 def record_drive(
@@ -26,15 +41,15 @@ def record_drive(
     controls: Sequence[tuple[int, Control | Trajectory]],
     driven: Simulator[Any],
     folder: Path,
-) -> Path:
-    """The MCAP of a drive with known controls.
+) -> KeptDrive:
+    """The files of a drive with known controls.
 
     Args:
         case: that was driven.
         driver: its name, for the name of the file.
         controls: with the time from which each holds, us since the beginning.
         driven: the simulator of the drive.
-        folder: that the file appears in.
+        folder: that the files appear in.
 
     Raises:
         InputError: it cannot be written.
@@ -44,6 +59,13 @@ def record_drive(
     path = folder / case_file(case, driver, ".mcap")
     with told(folder, "recordings"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    sinks: list[Any] = [RecordTo(path)]
-    run(loop.simulator, sinks, folder, driver=ControlTape(controls), ticks=len(controls), preview=False)
-    return path
+    has_pictures, sinks = bool(driven.rig.cameras), list[Any]([RecordTo(path)])
+    with scratch_folder() as scratch:
+        if has_pictures:
+            sinks.append(Recorder)
+        run(loop.simulator, sinks, scratch, driver=ControlTape(controls), ticks=len(controls), preview=has_pictures)
+        if not has_pictures:
+            return KeptDrive(path, None)
+        video = path.with_suffix(".mp4")
+        write_file(video, (scratch / VIDEO).read_bytes(), "recordings")
+    return KeptDrive(path, video)

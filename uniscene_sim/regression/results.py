@@ -67,7 +67,7 @@ class CaseResult:
         series: (T,) SERIES_DTYPE.
         tracks: (M,) TRACK_DTYPE.
         route: (R, 2) m, the ego's.
-        recording: MCAP of the drive, where one is kept.
+        recording, video: MCAP and MP4 of the drive, where they are kept.
     """
 
     case: Case
@@ -89,6 +89,7 @@ class CaseResult:
     tracks: np.ndarray = field(default_factory=lambda: np.zeros(0, TRACK_DTYPE))
     route: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     recording: Path | None = None
+    video: Path | None = None
 
     @property
     def why(self) -> str:
@@ -119,6 +120,7 @@ class CaseResult:
             "simulated_s": self.simulated_s,
             "wall_s": round(self.wall_s, 3),
             "recording": None if self.recording is None else str(self.recording),
+            "video": None if self.video is None else str(self.video),
         }
 
 

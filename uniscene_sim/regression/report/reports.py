@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uniscene_sim.regression.report.junit import junit_of
-from uniscene_sim.regression.report.page import page_of
+from uniscene_sim.regression.report.page import case_names, page_of
 from uniscene_sim.regression.report.plain import json_of
 from uniscene_sim.regression.results import Batch
 from uniscene_sim.storage.output_file import Outputs
@@ -45,8 +45,11 @@ class Reports:
         Raises:
             InputError: one cannot be written.
         """
-        content = {"report": lambda: page_of(batch, progress=True), "json": lambda: json_of(batch),
-                   "junit": lambda: junit_of(batch)}  # fmt: skip
+        content = {
+            "report": lambda: page_of(batch, videos=_videos(batch), progress=True),
+            "json": lambda: json_of(batch),
+            "junit": lambda: junit_of(batch),
+        }
         with Outputs() as outputs:
             written = []
             for name, path in vars(self).items():
@@ -55,3 +58,9 @@ class Reports:
                     written.append(path)
             outputs.publish()
         return written
+
+
+def _videos(batch: Batch) -> dict[str, bytes]:
+    """What the cameras saw, by the name of the case."""
+    named = zip(case_names(batch.results), batch.results, strict=True)
+    return {name: r.video.read_bytes() for name, r in named if r.video is not None and r.video.exists()}
