@@ -12,6 +12,8 @@ from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.criteria.watch import ALL_MEASURES
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import FrameRequest, SensorFrame
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import LayoutSchema
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
@@ -96,7 +98,9 @@ class DirectLoop:
         return cls.with_sensors(case, rig, settings.step_ms * 1000, settings.engines)
 
     @classmethod
-    def with_sensors(cls, case: Case, rig: SensorRig, step_us: int, engines: Mapping[str, str]) -> DirectLoop:
+    def with_sensors(
+        cls, case: Case, rig: SensorRig, step_us: int, engines: Mapping[str, str], *, whole: bool = False
+    ) -> DirectLoop:
         """Of a case, with a rig at hand.
 
         Args:
@@ -104,13 +108,14 @@ class DirectLoop:
             rig: sensors, maybe none.
             step_us: time between two controls where there are none.
             engines: by slot.
+            whole: whether frames have occupancy and layout, too, as pictures show them.
         """
         source, named = open_case(case), dict[str, Any](engines)
         simulator = assemble(
             source,
             rig,
-            window_grid=None,
-            bev_schema=None,
+            window_grid=DEFAULT_GRID if whole else None,
+            bev_schema=LayoutSchema() if whole else None,
             tile_cache=user_cache("tiles"),
             tick_us=None if rig.sensors else step_us,
             **named,

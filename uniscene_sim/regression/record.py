@@ -55,11 +55,12 @@ def record_drive(
         InputError: it cannot be written.
     """
     engines = {"occupancy": driven.occupancy_name, **{slot: engine.name for slot, engine in driven.engines.items()}}
-    loop = DirectLoop.with_sensors(case, driven.rig, driven.tick_us, engines)
+    has_pictures = bool(driven.rig.cameras)
+    loop = DirectLoop.with_sensors(case, driven.rig, driven.tick_us, engines, whole=has_pictures)
     path = folder / case_file(case, driver, ".mcap")
     with told(folder, "recordings"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    has_pictures, sinks = bool(driven.rig.cameras), list[Any]([RecordTo(path)])
+    sinks: list[Any] = [RecordTo(path)]
     with scratch_folder() as scratch:
         if has_pictures:
             sinks.append(Recorder)
