@@ -11,6 +11,9 @@ from hypothesis import settings
 settings.register_profile("uniscene", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("uniscene")
 
+#: Scenarios among the files of tests are inputs, not tests of the plug-in that this package brings.
+collect_ignore_glob = ["*.yaml", "*.yml"]
+
 # Neither tests nor the processes that they start touch the user's cache, but for kernels: those are known by their
 # content and signed, and would be compiled for minutes.
 os.environ.setdefault("NUMBA_CACHE_DIR", os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))

@@ -6,7 +6,7 @@ Nothing of `uniscene_sim` is imported before a YAML file is met: every run of py
 from __future__ import annotations
 
 import re
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from uniscene_pytest.session import ScenarioSession
 
 _SESSION: pytest.StashKey[ScenarioSession] = pytest.StashKey()
-_RESULTS: pytest.StashKey[tempfile.TemporaryDirectory[str]] = pytest.StashKey()
+_RESULTS: pytest.StashKey[Path] = pytest.StashKey()
+_LEAVES: pytest.StashKey[ExitStack] = pytest.StashKey()
 _WRITTEN: pytest.StashKey[list[Path]] = pytest.StashKey()
 _RESULTS_INPUT = "uniscene_results"  # what the controller of xdist tells its processes
 
@@ -50,14 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{name}: expected --uniscene-baselines FOLDER, too")
     wanted = any(config.getoption(name) is not None for name in ("--uniscene-report", "--uniscene-json"))
     if wanted and not hasattr(config, "workerinput"):
-        config.stash[_RESULTS] = tempfile.TemporaryDirectory(prefix="uniscene-results-")
+        from uniscene_sim.storage.output_file import scratch_folder
+
+        config.stash[_LEAVES] = ExitStack()
+        config.stash[_RESULTS] = config.stash[_LEAVES].enter_context(scratch_folder())
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a process of xdist where results meet."""
     if _RESULTS in node.config.stash:
-        node.workerinput[_RESULTS_INPUT] = node.config.stash[_RESULTS].name
+        node.workerinput[_RESULTS_INPUT] = str(node.config.stash[_RESULTS])
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -103,10 +107,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from uniscene_pytest.session import kept_results
         from uniscene_sim.regression.report.reports import Reports
 
-        batch = kept_results(config.getoption("--uniscene-driver"), Path(config.stash[_RESULTS].name))
+        batch = kept_results(config.getoption("--uniscene-driver"), config.stash[_RESULTS])
         reports = Reports(config.getoption("--uniscene-report"), config.getoption("--uniscene-json"))
         config.stash[_WRITTEN] = reports.write(batch)
-        config.stash[_RESULTS].cleanup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _LEAVES in config.stash:
+        config.stash[_LEAVES].close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -119,7 +127,6 @@ def _session_of(config: pytest.Config) -> ScenarioSession:
         from uniscene_pytest.session import ScenarioSession
 
         told = getattr(config, "workerinput", {}).get(_RESULTS_INPUT)
-        here = config.stash.get(_RESULTS, None)
-        folder = Path(told) if told else None if here is None else Path(here.name)
+        folder = Path(told) if told else config.stash.get(_RESULTS, None)
         config.stash[_SESSION] = ScenarioSession(config, folder)
     return config.stash[_SESSION]

@@ -396,7 +396,7 @@ class Endless(ScenarioSource):
     """Goes on where it was."""
 
     def reset(self):
-        return self._now()
+        return self._frame_of(self._state)
 
 
 class Smeared(ScenarioSource):

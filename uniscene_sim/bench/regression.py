@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +17,7 @@ from uniscene_sim.regression.drivers import DEFAULT
 from uniscene_sim.regression.local_drives import Drives, run_cases
 from uniscene_sim.regression.workers import Worker
 from uniscene_sim.storage.data_folders import data_dir
+from uniscene_sim.storage.output_file import scratch_folder
 
 __all__ = ["rows"]
 
@@ -42,8 +42,8 @@ def _batch_ms(cases: Sequence[Case]) -> float:
 def _start_ms(cases: Sequence[Case]) -> float:
     """What a test takes beside the ticks of its drive: a scenario of one tick, in a process that has seen its map."""
     took = []
-    with tempfile.TemporaryDirectory() as folder, Worker(DEFAULT, DriveSettings()) as worker:
-        for case in _of_one_tick(cases, Path(folder)):
+    with scratch_folder() as folder, Worker(DEFAULT, DriveSettings()) as worker:
+        for case in _of_one_tick(cases, folder):
             worker.drive(case)
             begin = perf_counter()
             worker.drive(case)
