@@ -54,7 +54,7 @@ class ScenarioSession:
             number: of the test in this run, by which reports are ordered.
 
         Raises:
-            InputError: there is no such driver, or a recording cannot be written.
+            InputError: there is no such driver.
         """
         if self._here is not None:
             result = drive_case(case, self._name, self._settings, self._here)

@@ -119,6 +119,13 @@ def test_a_failure_tells_criterion_moment_and_numbers(tmp_path):
     assert again.digest == result.digest, "its controls drive the same drive"
 
 
+def test_a_recording_that_cannot_be_written_costs_nothing_else(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = drive_case(case("cut_in", expect={}), "careless", DriveSettings(recordings=tmp_path / "file"))
+    assert [v.criterion for v in result.violations] == ["collision", "recording"] and result.recording is None
+    assert "no recording is kept: " in result.why and str(result.status) == "FAILURE"
+
+
 def test_what_never_held_is_known_at_the_end_only():
     result = drive_case(case("lane_following"), f"{HERE}:follower")
     (violation,) = [v for v in result.violations if v.criterion == "route_completion"]

@@ -19,7 +19,7 @@ from uniscene_sim.regression.drivers import DEFAULT, Brought, driver_named
 from uniscene_sim.regression.log import DriveLog
 from uniscene_sim.regression.loops import Loop, LoopSettings
 from uniscene_sim.regression.record import record_drive
-from uniscene_sim.regression.results import CaseResult
+from uniscene_sim.regression.results import CaseResult, Violation
 from uniscene_sim.regression.scores import DriveNumbers, scores_of
 
 __all__ = ["DriveSettings", "Phase", "drive_case"]
@@ -69,7 +69,7 @@ def drive_case(
         tells: called as a drive begins, and as it ends.
 
     Raises:
-        InputError: there is no such driver, or a recording cannot be written.
+        InputError: there is no such driver.
     """
     under_test = driver_named(driver) if brought is None else brought
     begin = perf_counter()
@@ -125,7 +125,11 @@ def _driven(
     )
     if result.passed or settings.recordings is None:
         return result
-    kept = record_drive(case, driver, log.controls, loop.simulator, settings.recordings)
+    try:
+        kept = record_drive(case, driver, log.controls, loop.simulator, settings.recordings)
+    except InputError as error:  # a full disk costs the recording, not the result
+        told = Violation("recording", None, f"no recording is kept: {error}")
+        return replace(result, violations=(*result.violations, told))
     return replace(result, recording=kept.recording, video=kept.video)
 
 

@@ -61,7 +61,7 @@ class Drives:
         """The results of cases, in their order.
 
         Raises:
-            InputError: there is no such driver, or a recording cannot be written.
+            InputError: there is no such driver.
         """
         return list(self._threads.map(self._drive, cases))
 

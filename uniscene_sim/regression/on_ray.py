@@ -95,7 +95,7 @@ class RayDrives:
         """The results of cases, in their order.
 
         Raises:
-            InputError: there is no such driver, or a recording cannot be written.
+            InputError: there is no such driver.
         """
         folder = Path.cwd()
         waiting = {self._drive.remote(_Task(case, self._driver, self._settings, folder)): k

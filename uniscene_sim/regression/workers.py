@@ -69,7 +69,7 @@ class Worker:
         ERROR; the next case gets a new process.
 
         Raises:
-            InputError: there is no such driver, or a recording cannot be written.
+            InputError: there is no such driver.
         """
         begin, limit_s = perf_counter(), self._settings.limit_s(case)
         if self._process is None:
