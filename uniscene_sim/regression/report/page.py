@@ -144,6 +144,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
     case = result.case
     more = {"tags": case.plan.tags, "why": result.why, "accepts": case.accepts(result.driver)}
     told: dict[str, Any] = plain({**result.as_dict(), **more})
+    del told["video"]  # the page has the video itself under this name, where there is room
     return told
 
 
