@@ -142,10 +142,7 @@ def run(
         InputError: the folder cannot be written, or a control is out of range.
     """
     source, count = simulator.source, 0
-    named = engines or {
-        "occupancy": simulator.occupancy_name,
-        **{slot: engine.name for slot, engine in simulator.engines.items()},
-    }
+    named = engines or simulator.engine_names
     facts = RunFacts(
         source.title, source.seed, simulator.rig, named, simulator.tick_us, preview, source.map, simulator.trace,
         getattr(source, "drawn", {}),

@@ -182,6 +182,11 @@ class Simulator(Generic[Source]):
         return self.store.engine.name
 
     @property
+    def engine_names(self) -> dict[str, str]:
+        """Names of all engines by slot, that of the tiles included."""
+        return {"occupancy": self.occupancy_name, **{slot: engine.name for slot, engine in self.engines.items()}}
+
+    @property
     def after(self) -> Mapping[str, Any]:
         """States and queues of the engines after this tick."""
         return self._after

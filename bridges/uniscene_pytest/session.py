@@ -43,8 +43,8 @@ class ScenarioSession:
         self._baselines: Baselines | None = None
         if (folder := option("--uniscene-baselines")) is not None:
             tolerances = Tolerances() if option("--uniscene-tolerant") else None
-            self._baselines = Baselines(folder, tolerances, option("--uniscene-out"))
-        self._keeps: bool = option("--uniscene-update-baselines")
+            updates = option("--uniscene-update-baselines")
+            self._baselines = Baselines(folder, tolerances, option("--uniscene-out"), updates)
 
     def drive(self, case: Case, number: int) -> CaseResult:
         """The result of a case.
@@ -60,9 +60,7 @@ class ScenarioSession:
             result = drive_case(case, self._name, self._settings, self._here)
         else:
             result = self._worker.drive(case)
-        if self._baselines is not None and self._keeps:
-            self._baselines.keep(result)
-        elif self._baselines is not None:
+        if self._baselines is not None:
             result = self._baselines.judged(result)
         if self._results is not None:
             (self._results / f"{number:06d}.pickle").write_bytes(pickle.dumps(result))

@@ -25,6 +25,18 @@ def raises():
     return drive
 
 
+class Untellable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def cannot_be_told():
+    def drive(frame):
+        raise Untellable
+
+    return drive
+
+
 def nan():
     return lambda frame: Control(float("nan"), 0.0)
 

@@ -142,6 +142,7 @@ def test_sensors_reach_the_driver_and_the_digests():
     ("driver", "why"),
     [
         ("raises", r"the driver failed at 0.00 s: RuntimeError: boom\\x1b\[31m \(drivers_under_test.py:\d+\)"),
+        ("cannot_be_told", r"the driver failed at 0.00 s: Untellable: .* \(drivers_under_test.py:\d+\)"),
         ("nan", "the driver failed at 0.00 s: control.steer_rad: expected a number .* got nan"),
         ("shape", r"control: expected a Control, a Trajectory or None, got \[0.0, 1.0\]"),
         ("no_driver", "drivers_under_test:no_driver made 3, expected a callable driver"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,18 +66,11 @@ def _test(arguments: argparse.Namespace) -> int:
         cases = sharded(cases, *_shard(arguments.shard))
     if not cases:
         raise InputError("no scenario has one of these tags", field="tags")
-    kept = None
+    judged: Callable[[CaseResult], CaseResult] = lambda result: result  # noqa: E731
     if arguments.baselines is not None:
-        kept = Baselines(arguments.baselines, Tolerances() if arguments.tolerant else None, arguments.out)
+        tolerances = Tolerances() if arguments.tolerant else None
+        judged = Baselines(arguments.baselines, tolerances, arguments.out, arguments.update_baselines).judged
     settings = DriveSettings(LoopSettings(rig=arguments.rig), arguments.out, arguments.time_limit)
-
-    def judged(result: CaseResult) -> CaseResult:
-        if kept is None:
-            return result
-        if arguments.update_baselines:
-            kept.keep(result)
-            return result
-        return kept.judged(result)
 
     with tqdm(total=len(cases), unit="test", disable=None) as bar:
 

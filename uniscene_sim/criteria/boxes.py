@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from math import pi
-
 import numpy as np
 
 from uniscene_sim.criteria.moment import LEVEL_M
+from uniscene_sim.geometry import wrap_angle
 
 __all__ = ["between", "overlap", "turn_between"]
 
@@ -40,12 +39,12 @@ def _apart_by(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def turn_between(yaw: float | np.ndarray, other: float | np.ndarray) -> np.ndarray:
     """Angle between headings, 0 to pi rad."""
-    turn: np.ndarray = np.abs((np.asarray(yaw) - other + pi) % (2.0 * pi) - pi)
+    turn: np.ndarray = np.abs(wrap_angle(np.asarray(yaw) - other))
     return turn
 
 
 def between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """The box (6,) on the straight way from one (6,) to another, at a share of it."""
     out: np.ndarray = first + share * (second - first)
-    out[2] = first[2] + share * ((second[2] - first[2] + pi) % (2.0 * pi) - pi)
+    out[2] = first[2] + share * wrap_angle(second[2] - first[2])
     return out

@@ -9,6 +9,7 @@ import numpy as np
 
 from uniscene_sim.criteria.boxes import turn_between
 from uniscene_sim.criteria.moment import LEVEL_M, Moment
+from uniscene_sim.geometry import box_corners
 from uniscene_sim.taxonomy import AgentClass
 
 __all__ = ["Headway", "clearance_m"]
@@ -94,10 +95,7 @@ def _first_m(
 ) -> float | None:
     """Where along the route, m, beyond `at`, a box (6,) first reaches into the strip of half a width on both sides of
     the line that runs `aside` to the left of it; None where it does not, or is not headed along."""
-    c, s = np.cos(box[2]), np.sin(box[2])
-    corners = np.array([(i * box[3] * c - j * box[4] * s, i * box[3] * s + j * box[4] * c)
-                        for i, j in ((0.5, 0.5), (0.5, -0.5), (-0.5, -0.5), (-0.5, 0.5))])  # fmt: skip
-    u, v = _beside(corners + box[:2], way, unit)  # (4, K)
+    u, v = _beside(box_corners(*box[:5]), way, unit)  # (4, K)
     v = v - aside
     # Corners of the part of the box that lies in the strip: its own, and where its sides cross the strip's borders.
     places = [np.where(np.abs(v) <= half, u, np.nan)]

@@ -8,7 +8,7 @@ from math import cos, hypot, pi, sin
 import numpy as np
 
 from uniscene_sim.criteria.boxes import turn_between
-from uniscene_sim.criteria.lane_under import LanePlace, lane_under
+from uniscene_sim.criteria.lane_under import LanePlace
 from uniscene_sim.criteria.moment import Ego, Moment
 
 __all__ = ["LaneKeeping"]
@@ -43,7 +43,7 @@ class LaneKeeping:
         ego, before = moment.ego, moment.before
         if before is None:
             return replace(self, seen=True)
-        place = lane_under(moment.map, ego.x, ego.y, ego.z, ego.yaw)
+        place = moment.lane
         ruled = place is not None and not place.lane.junction
         wrong = ruled and place is not None and bool(turn_between(ego.yaw, place.heading) > 0.5 * pi)
         against = _against_m(before, ego, place) if ruled and place is not None else 0.0

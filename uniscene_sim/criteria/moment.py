@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from uniscene_sim.criteria.lane_under import LanePlace, lane_under
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.taxonomy import AgentClass
@@ -76,6 +77,12 @@ class Moment:
     def dt_s(self) -> float:
         """Since the moment before, s; 0 at the first one."""
         return 0.0 if self.before is None else (self.ego.time_us - self.before.time_us) / 1e6
+
+    @cached_property
+    def lane(self) -> LanePlace | None:
+        """The lane for driving that the ego's middle lies on."""
+        ego = self.ego
+        return lane_under(self.map, ego.x, ego.y, ego.z, ego.yaw)
 
     @cached_property
     def users(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from uniscene_sim.criteria.lane_under import LanePlace, lane_under
+from uniscene_sim.criteria.lane_under import LanePlace
 from uniscene_sim.criteria.moment import Moment
 from uniscene_sim.maps.static_map import StaticMap
 
@@ -25,11 +25,9 @@ class Speeding:
     over_m: float = 0.0
 
     def update(self, moment: Moment) -> Speeding:
-        ego = moment.ego
-        place = lane_under(moment.map, ego.x, ego.y, ego.z, ego.yaw)
-        if place is None:
+        if (place := moment.lane) is None:
             return self
-        over = max(abs(ego.speed) - limit_at(moment.map, place), 0.0)
+        over = max(abs(moment.ego.speed) - limit_at(moment.map, place), 0.0)
         return Speeding(max(self.most_mps, over), self.over_m + over * moment.dt_s)
 
     @property

@@ -67,10 +67,17 @@ class Baselines:
         folder: with a file for each case and driver.
         tolerances: within which drives are compared; None to compare them bit for bit.
         pictures: folder for pictures of differences; None for none.
+        updates: whether drives become the baselines, in place of being compared.
     """
 
-    def __init__(self, folder: Path, tolerances: Tolerances | None = None, pictures: Path | None = None):
-        self._folder, self._tolerances, self._pictures = folder, tolerances, pictures
+    def __init__(
+        self,
+        folder: Path,
+        tolerances: Tolerances | None = None,
+        pictures: Path | None = None,
+        updates: bool = False,
+    ):
+        self._folder, self._tolerances, self._pictures, self._updates = folder, tolerances, pictures, updates
 
     def path(self, result: CaseResult) -> Path:
         """The file of a case and its driver."""
@@ -105,8 +112,11 @@ class Baselines:
         """The result, not passed if the drive is not that of the baseline; a violation "baseline" says why.
 
         Raises:
-            InputError: the baseline is damaged, or of another format.
+            InputError: the baseline is damaged, or of another format, or cannot be written.
         """
+        if self._updates:
+            self.keep(result)
+            return result
         path = self.path(result)
         if not path.exists():
             return _failed(result, None, f"there is no baseline {path}; keep one by updating baselines")

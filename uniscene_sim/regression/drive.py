@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from uniscene_sim.engine_support.others_code import is_interrupt
-from uniscene_sim.errors import InputError, one_line
+from uniscene_sim.errors import InputError, one_line, said
 from uniscene_sim.outcome import Outcome, Status
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.drivers import DEFAULT, Brought, driver_named
@@ -87,16 +87,15 @@ def drive_case(
 def _driven(
     case: Case, driver: str, settings: DriveSettings, brought: Brought, tells: Callable[[Phase], object]
 ) -> CaseResult:
-    """The result of one drive."""
-    begin = perf_counter()
+    """The result of one drive, but for the time that it took."""
     try:
         loop = brought.loop(case, settings.loop)
     except InputError as error:
-        return _broken(case, driver, str(error), begin)
+        return CaseResult.broken(case, driver, str(error))
     except Exception as error:  # of the driver's maker
         if is_interrupt(error):
             raise
-        return _broken(case, driver, _blamed(error, "the driver could not be made"), begin)
+        return CaseResult.broken(case, driver, _blamed(error, "the driver could not be made"))
     log = DriveLog(loop.simulator.source)
     outcome, broken = _drive(loop, log, tells)
     tells(Phase.OVER)
@@ -118,7 +117,6 @@ def _driven(
         digest=log.digest,
         digests=log.digests,
         simulated_s=log.simulated_s,
-        wall_s=perf_counter() - begin,
         series=log.series,
         tracks=log.tracks,
         route=np.array(source.route_path[:, :2], np.float64),
@@ -152,14 +150,10 @@ def _drive(loop: Loop, log: DriveLog, tells: Callable[[Phase], object]) -> tuple
     return source.outcome, ""
 
 
-def _broken(case: Case, driver: str, why: str, begin: float) -> CaseResult:
-    accepted = str(Status.ERROR) in case.accepts(driver)
-    return CaseResult(case, driver, Status.ERROR, accepted, error=why, wall_s=perf_counter() - begin)
-
-
 def _blamed(error: Exception, what: str) -> str:
     """One line that says what was raised, and where."""
+    if isinstance(error, InputError):
+        return one_line(f"{what}: {error}")
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = "".join(f" ({Path(at.filename).name}:{at.lineno})" for at in last)
-    told = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    return one_line(f"{what}: {told}{'' if isinstance(error, InputError) else where}")
+    return one_line(f"{what}: {said(error)}{where}")

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from uniscene_sim.control import Control, Trajectory
+from uniscene_sim.criteria.moment import Ego
+from uniscene_sim.env.progress import limit_on_path
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.outcome import CriterionResult, Outcome
@@ -16,7 +18,6 @@ from uniscene_sim.recording.stages import layout_digest
 from uniscene_sim.regression.results import SERIES_DTYPE, TRACK_DTYPE, Violation
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.taxonomy import AgentClass
-from uniscene_sim.world.path_columns import LIMIT
 from uniscene_sim.world.scenario_source import ScenarioSource
 
 __all__ = ["LAYOUT", "DriveLog"]
@@ -53,14 +54,11 @@ class DriveLog:
         layout, source = frame.layout, self._source
         if frame.control is not None:
             self.controls.append((layout.stamp_us - simulator.tick_us - self._begin_us, frame.control))
-        pose, state = layout.ego_pose, source.state
-        x, y, _ = pose.apply(np.array([[layout.ego_vehicle.rear_axle_to_centre_m, 0.0, 0.0]]))[0]
-        speed = float(layout.ego_velocity @ pose.rotation[:, 0])
-        at = min(max(int(state.bodies[0]["s"]), 0), int(state.counts[0]) - 1)
-        limit = float(state.paths[0, at, LIMIT])
+        ego, state = Ego.of(layout), source.state
+        limit = limit_on_path(state.paths[0], int(state.counts[0]), float(state.bodies[0]["s"]))
         tick = len(self._rows)
-        self._rows.append((1e-6 * layout.stamp_us, x, y, pose.yaw, speed, layout.ego_accel, state.tally.ttc_s, limit))
-        self._tracks.append(_tracks_of(layout, tick, x, y))
+        self._rows.append((1e-6 * ego.time_us, ego.x, ego.y, ego.yaw, ego.speed, ego.accel, state.tally.ttc_s, limit))
+        self._tracks.append(_tracks_of(layout, tick, ego.x, ego.y))
         digests = {LAYOUT: layout_digest(layout)[:_SHORT], **{n: d[:_SHORT] for n, d in frame.digests.items()}}
         self._digests.append(digests)
         self._sha.update(repr(sorted(digests.items())).encode())

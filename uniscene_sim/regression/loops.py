@@ -11,7 +11,7 @@ from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.criteria.watch import ALL_MEASURES
 from uniscene_sim.errors import InputError
-from uniscene_sim.frames import FrameRequest, SensorFrame
+from uniscene_sim.frames import SensorFrame
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import LayoutSchema
 from uniscene_sim.regression.cases import Case
@@ -25,8 +25,6 @@ from uniscene_sim.world.scenario_source import ScenarioSource
 __all__ = ["DirectLoop", "Loop", "LoopSettings", "PolicyLoop", "open_case"]
 
 _NO_SENSORS = SensorRig("none")
-#: What drivers get besides sensor records: nothing is rendered that no sensor of the rig asks for.
-_REQUEST = FrameRequest(window_grid=None, bev_schema=None)
 
 
 def open_case(case: Case) -> ScenarioSource:
@@ -108,7 +106,8 @@ class DirectLoop:
             rig: sensors, maybe none.
             step_us: time between two controls where there are none.
             engines: by slot.
-            whole: whether frames have occupancy and layout, too, as pictures show them.
+            whole: whether frames have occupancy and layout, too, as pictures show them; else nothing is made that no
+                sensor asks for.
         """
         source, named = open_case(case), dict[str, Any](engines)
         simulator = assemble(
@@ -133,11 +132,11 @@ class DirectLoop:
         return DirectLoop(self.simulator, drive)
 
     def begin(self) -> SensorFrame:
-        self._frame = self.simulator.reset(_REQUEST)
+        self._frame = self.simulator.reset()
         return self._frame
 
     def advance(self) -> SensorFrame:
-        self._frame = self.simulator.step(self._drive(self._frame), _REQUEST)
+        self._frame = self.simulator.step(self._drive(self._frame))
         return self._frame
 
 
@@ -163,9 +162,11 @@ class PolicyLoop:
             told["rig"] = settings.rig
         self._policy = policy
         self._env = UniSceneEnv(scenario=str(case.file), terminate_on=(), **told)
-        self._options = {"scenario_seed": scenario.seed, "parameters": dict(scenario.drawn)}
-        self._observation: Any = None
-        self._reset()
+        if callable(reset := getattr(policy, "reset", None)):
+            reset()
+        options = {"scenario_seed": scenario.seed, "parameters": dict(scenario.drawn)}
+        self._observation, _ = self._env.reset(options=options)
+        self.simulator.source.measures = ALL_MEASURES
 
     @property
     def simulator(self) -> Simulator[Any]:
@@ -178,9 +179,3 @@ class PolicyLoop:
         self._observation = self._env.step(self._policy(self._observation))[0]
         world = self.simulator
         return SensorFrame(world.recent_layouts[-1], steps=world.tick_layouts, control=world.last_control)
-
-    def _reset(self) -> None:
-        if callable(reset := getattr(self._policy, "reset", None)):
-            reset()
-        self._observation, _ = self._env.reset(options=self._options)
-        self.simulator.source.measures = ALL_MEASURES

@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any
 
 from uniscene_sim.errors import InputError, one_line
-from uniscene_sim.outcome import Status
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.drive import DriveSettings
 from uniscene_sim.regression.results import Batch, CaseResult
@@ -43,14 +42,6 @@ class _Task:
     driver: str
     settings: DriveSettings
     folder: Path  # in which the batch was started
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """Input that the driver's process did not take."""
-
-    message: str
-    field: str | None
 
 
 class RayDrives:
@@ -118,10 +109,9 @@ class RayDrives:
         except (self._ray.exceptions.WorkerCrashedError, self._ray.exceptions.OutOfMemoryError,
                 self._ray.exceptions.NodeDiedError) as error:  # fmt: skip
             why = one_line(f"the Ray worker died {_RETRIES + 1} times: {error}")
-            accepted = str(Status.ERROR) in case.accepts(self._driver)
-            return CaseResult(case, self._driver, Status.ERROR, accepted, error=why)
-        if isinstance(found, _Refused):
-            raise InputError(found.message, field=found.field)
+            return CaseResult.broken(case, self._driver, why)
+        if isinstance(found, InputError):
+            raise found
         assert isinstance(found, CaseResult)
         return found
 
@@ -188,4 +178,4 @@ def _drive(task: _Task) -> bytes:
     try:
         return pickle.dumps(_kept[key].drive(task.case))
     except InputError as error:
-        return pickle.dumps(_Refused(error.message, error.field))
+        return pickle.dumps(error)

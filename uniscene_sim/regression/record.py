@@ -54,9 +54,8 @@ def record_drive(
     Raises:
         InputError: it cannot be written.
     """
-    engines = {"occupancy": driven.occupancy_name, **{slot: engine.name for slot, engine in driven.engines.items()}}
     has_pictures = bool(driven.rig.cameras)
-    loop = DirectLoop.with_sensors(case, driven.rig, driven.tick_us, engines, whole=has_pictures)
+    loop = DirectLoop.with_sensors(case, driven.rig, driven.tick_us, driven.engine_names, whole=has_pictures)
     path = folder / case_file(case, driver, ".mcap")
     with told(folder, "recordings"):
         path.parent.mkdir(parents=True, exist_ok=True)

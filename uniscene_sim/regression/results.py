@@ -91,6 +91,12 @@ class CaseResult:
     recording: Path | None = None
     video: Path | None = None
 
+    @classmethod
+    def broken(cls, case: Case, driver: str, why: str, wall_s: float = 0.0) -> CaseResult:
+        """The result of a case that nothing was judged of: the status is ERROR."""
+        accepted = str(Status.ERROR) in case.accepts(driver)
+        return cls(case, driver, Status.ERROR, accepted, error=why, wall_s=wall_s)
+
     @property
     def why(self) -> str:
         """One line that says why the test did not pass, or with what status it did."""

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from time import perf_counter
 from types import TracebackType
@@ -19,7 +18,6 @@ from typing import Any
 import numba
 
 from uniscene_sim.errors import InputError
-from uniscene_sim.outcome import Status
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.drive import DriveSettings, Phase, drive_case
 from uniscene_sim.regression.drivers import Brought, driver_named
@@ -31,14 +29,6 @@ _START_S = 120.0  # for a process to import what it needs
 _PREPARE_S = 900.0  # for tiles and kernels that nobody has made yet
 _STOP_S = 5.0
 _READY = "ready"
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """Input that the process did not take."""
-
-    message: str
-    field: str | None
 
 
 class Worker:
@@ -82,11 +72,12 @@ class Worker:
         except TimeoutError:
             self.stop(patient=False)
             why = f"the drive took longer than its limit of {limit_s:g} s, and was stopped"
-            return _lost(case, self._driver, why, begin)
+            return CaseResult.broken(case, self._driver, why, perf_counter() - begin)
         except (EOFError, OSError):
-            return _lost(case, self._driver, f"the driver's process ended: {self._death()}", begin)
-        if isinstance(found, _Refused):
-            raise InputError(found.message, field=found.field)
+            why = f"the driver's process ended: {self._death()}"
+            return CaseResult.broken(case, self._driver, why, perf_counter() - begin)
+        if isinstance(found, InputError):
+            raise found
         assert isinstance(found, CaseResult)
         return found
 
@@ -115,9 +106,9 @@ class Worker:
         except (TimeoutError, EOFError, OSError):
             death = self._death()
             raise InputError(f"the process of the driver does not start: {death}", field="driver") from None
-        if isinstance(found, _Refused):
+        if isinstance(found, InputError):
             self.stop()
-            raise InputError(found.message, field=found.field)
+            raise found
 
     def _answer(self, limit_s: float) -> Any:
         if not self._pipe.poll(limit_s):
@@ -134,11 +125,6 @@ class Worker:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _lost(case: Case, driver: str, why: str, begin: float) -> CaseResult:
-    accepted = str(Status.ERROR) in case.accepts(driver)
-    return CaseResult(case, driver, Status.ERROR, accepted, error=why, wall_s=perf_counter() - begin)
-
-
 def _work(pipe: Connection, name: str, settings: DriveSettings, threads: int | None) -> None:
     """What the process does: answers each case with its result, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends this process
@@ -150,7 +136,7 @@ def _work(pipe: Connection, name: str, settings: DriveSettings, threads: int | N
         try:
             brought = driver_named(name)
         except InputError as error:
-            pipe.send(_Refused(error.message, error.field))
+            pipe.send(error)
             return
         pipe.send(_READY)
         while True:
@@ -158,7 +144,7 @@ def _work(pipe: Connection, name: str, settings: DriveSettings, threads: int | N
             try:
                 pipe.send(drive_case(case, name, settings, brought, tells=pipe.send))
             except InputError as error:
-                pipe.send(_Refused(str(error), None))
+                pipe.send(error)
     except (EOFError, BrokenPipeError):
         pass
     finally:

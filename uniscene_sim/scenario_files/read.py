@@ -29,10 +29,11 @@ __all__ = ["ScenarioFile", "find_scenario", "is_branch", "is_scenario", "load_sc
 _OUTER = {"type": "object", "properties": {"parameters": parameters_schema(), **plan_schema()}}
 _WHOLE = whole_fields(scenario_json_schema())
 
-_SOURCE = re.compile(r"""^(?:[^#\n]*[{,])?[ \t]*["']?source["']?[ \t]*:""", re.MULTILINE)
-
-_EGO, _DURATION = (re.compile(rf"""^(?:[^#\n]*[{{,])?[ \t]*["']?{name}["']?[ \t]*:""", re.MULTILINE)
-                   for name in ("ego", "duration_s"))  # fmt: skip
+#: A field by its name, in YAML's block or flow style.
+_SOURCE, _EGO, _DURATION = (
+    re.compile(rf"""^(?:[^#\n]*[{{,])?[ \t]*["']?{name}["']?[ \t]*:""", re.MULTILINE)
+    for name in ("source", "ego", "duration_s")
+)
 
 
 def find_scenario(name_or_path: str) -> Path:
