@@ -55,6 +55,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.also_typed = {"kind": "--from", "folder": "--from"}
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
+                               ("occdit", "windows", "the VAE and the flow over clips of `occdit`"),
+                               ("occ-uniscene", "windows", "the VAE and the flow over clips of `occ-uniscene`"),
                                ("features", "windows", "networks in whose features `eval` compares sets"),
                                ("lidar", "sweeps", "the network of `sparse-sdf`"),
                                ("appearance", "coloured tiles", "the painter of `splat`")):  # fmt: skip
@@ -227,6 +229,10 @@ def _train(arguments: argparse.Namespace) -> int:
         train_lidar(*folders, arguments.recipe, arguments.device, arguments.real)
     elif arguments.name == "appearance":
         train_appearance(*folders, arguments.recipe, arguments.device, arguments.lifted)
+    elif arguments.name in ("occdit", "occ-uniscene"):
+        from uniscene_sim.cli.train_clips import train_clips
+
+        train_clips(arguments.name, *folders, arguments.recipe, arguments.device)
     else:
         train = {"occupancy": train_occupancy, "features": train_features}[arguments.name]
         train(*folders, arguments.recipe, arguments.device)
