@@ -108,6 +108,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         "--engine-towns", type=positive_integer, default=2, metavar="N",
         help="towns of each set whose tiles engines make (default: 2)",
     )  # fmt: skip
+    occupancy.add_argument("--over-time", action="store_true",
+                           help="judge models of occupancy over time, on drives, beside engines of tiles")  # fmt: skip
+    occupancy.add_argument("--also", action="append", default=[], metavar="MODEL",
+                           help="of --over-time: another model, or a folder; may be repeated")  # fmt: skip
+    occupancy.add_argument("--towns", type=positive_integer, default=2, metavar="N",
+                           help="of --over-time: drives, each through a town of its own (default: 2)")  # fmt: skip
+    occupancy.add_argument("--drive-s", type=real_argument, default=60.0, metavar="SECONDS",
+                           help="of --over-time: length of a drive (default: 60)")  # fmt: skip
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
@@ -259,6 +267,10 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned()
+    if arguments.over_time:
+        from uniscene_sim.cli.over_time import eval_over_time
+
+        return eval_over_time(arguments)
     from uniscene_sim.evaluation.features import OccupancyFeatures
     from uniscene_sim.evaluation.held_out import read_held_out
     from uniscene_sim.evaluation.makers import makers_of

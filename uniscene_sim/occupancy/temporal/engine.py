@@ -35,7 +35,7 @@ from uniscene_sim.occupancy.temporal.interface import ClipModel, Past
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.zoo.models import require_learned
 
-__all__ = ["OccDiTWindow", "OccUniSceneWindow"]
+__all__ = ["CLIP_WINDOWS", "OccDiTWindow", "OccUniSceneWindow"]
 
 _CELLS = 240  # of the canvas
 _TURN = radians(8.0)  # by which the ego turns before its canvas does
@@ -135,6 +135,31 @@ class _ClipWindow:
         stepped = [self._step(history, view.frame, grid) for history, view in zip(state, views, strict=True)]
         return [history for history, _ in stepped], [window for _, window in stepped]
 
+    def given(self, layouts: Sequence[LayoutFrame], windows: Sequence[OccupancyGrid]) -> _History:
+        """The state after windows that are known, recorded or edited ones, to go on from.
+
+        Args:
+            layouts: of each moment, oldest first.
+            windows: of each moment; the last ones count.
+
+        Raises:
+            InputError: not a window for each layout, or windows of an unsupported grid.
+        """
+        if len(layouts) != len(windows) or not layouts:
+            raise InputError(f"expected a window for each layout, got {len(windows)} for {len(layouts)}",
+                             field="windows")  # fmt: skip
+        history = self._begin(layouts[0].ego_pose)
+        for frame, window in zip(layouts, windows, strict=True):
+            _check(window.grid)
+            history = self._moved(history, frame.ego_pose)
+            pose = history.canvas.pose(self._token_m, frame.ego_pose.z)
+            at = columns_at(pose, CANVAS, window.pose, window.grid)
+            labels = np.full((_CELLS, _CELLS, CANVAS.shape[2]), OccClass.FREE, np.uint8)
+            labels[:, :, : window.grid.shape[2]] = at.of(window.labels, int(OccClass.FREE))
+            (latents,) = self.model.encode(labels[None])
+            history = self._kept(history, latents, self._known(at.inside), self._layout(frame, pose), frame.stamp_us)
+        return history
+
     def state_arrays(self, state: _History) -> dict[str, np.ndarray]:
         """The history as arrays, for recordings."""
         c = state.canvas
@@ -171,9 +196,11 @@ class _ClipWindow:
         window = columns_at(level, grid, pose, CANVAS).of(labels, int(OccClass.FREE))[:, :, : grid.shape[2]]
         window = np.ascontiguousarray(window)
         instances = find_instances(window, frame.agents, level, grid)
-        return self._kept(history, latents, layout, frame.stamp_us), OccupancyGrid(
-            window, instances, grid, level, frame.stamp_us
-        )
+        made = OccupancyGrid(window, instances, grid, level, frame.stamp_us)
+        if len(history.stamp_us) and frame.stamp_us - history.stamp_us[-1] < _KEY_US:
+            return history, made
+        everywhere = np.ones(latents.shape[1:], np.bool_)
+        return self._kept(history, latents, everywhere, layout, frame.stamp_us), made
 
     def _begin(self, ego: Pose) -> _History:
         size, c = _CELLS // self.model.patch, self.model.latent_channels
@@ -205,8 +232,7 @@ class _ClipWindow:
             seen = at.of(where.repeat(patch, axis=0).repeat(patch, axis=1))
             labels = np.where(seen[:, :, None], at.of(labels), np.uint8(OccClass.FREE))
             latents.append(self.model.encode(labels[None])[0])
-            side = _CELLS // patch
-            known.append(seen.reshape(side, patch, side, patch).mean(axis=(1, 3)) > 0.5)
+            known.append(self._known(seen))
             layouts.append(at.of(bits))
         if not latents:
             return replace(history, canvas=now, z=z)
@@ -228,17 +254,22 @@ class _ClipWindow:
         return Past(history.latents, history.known, ((history.layout[:, None] >> self._bits) & 1).astype(np.uint8),
                     seconds)  # fmt: skip
 
-    def _kept(self, history: _History, latents: np.ndarray, layout: np.ndarray, stamp_us: int) -> _History:
-        """The history with this frame, if half a second has passed since the last that is kept."""
-        if len(history.stamp_us) and stamp_us - history.stamp_us[-1] < _KEY_US:
-            return history
+    def _known(self, seen: np.ndarray) -> np.ndarray:
+        """Latent cells (x, y) of which at least half of the columns (X, Y) are known."""
+        patch, side = self.model.patch, _CELLS // self.model.patch
+        known: np.ndarray = seen.reshape(side, patch, side, patch).mean(axis=(1, 3)) >= 0.5
+        return known
+
+    def _kept(
+        self, history: _History, latents: np.ndarray, known: np.ndarray, layout: np.ndarray, stamp_us: int
+    ) -> _History:
+        """The history with a frame, without those that are too old."""
         bits = (layout.astype(np.uint32) << self._bits).sum(axis=0, dtype=np.uint32)
         since = max(len(history.stamp_us) + 1 - self.model.past, 0)
-        every = np.ones(latents.shape[1:], np.bool_)
         return replace(
             history,
             latents=np.concatenate([history.latents, latents[None]])[since:],
-            known=np.concatenate([history.known, every[None]])[since:],
+            known=np.concatenate([history.known, known[None]])[since:],
             layout=np.concatenate([history.layout, bits[None]])[since:],
             stamp_us=np.append(history.stamp_us, stamp_us)[since:],
         )
@@ -261,6 +292,12 @@ class OccUniSceneWindow(_ClipWindow):
     """UniScene's transformer in its variant for forecasting, `occupancy.temporal.occ_uniscene`."""
 
     name = "occ-uniscene"
+
+
+#: Engines by name, which is the kind of model that each takes.
+CLIP_WINDOWS: dict[str, type[OccDiTWindow] | type[OccUniSceneWindow]] = {
+    engine.name: engine for engine in (OccDiTWindow, OccUniSceneWindow)
+}
 
 
 def _shifted(frames: np.ndarray, di: int, dj: int) -> np.ndarray:

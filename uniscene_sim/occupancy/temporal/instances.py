@@ -8,7 +8,7 @@ from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
 
-__all__ = ["find_instances", "lost_agents"]
+__all__ = ["find_instances", "lost_agents", "shown_agents"]
 
 
 def find_instances(labels: np.ndarray, agents: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
@@ -48,12 +48,18 @@ def find_instances(labels: np.ndarray, agents: np.ndarray, pose: Pose, grid: Gri
     return instances
 
 
-def lost_agents(instances: np.ndarray, agents: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
-    """Ids of the agents whose middle lies in the window and of whom no voxel was found."""
+def shown_agents(agents: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
+    """Ids of the agents, signal heads aside, whose middle lies in the window; arguments as of `find_instances`."""
     c, s = np.cos(pose.yaw), np.sin(pose.yaw)
     dx, dy = agents["pos"][:, 0] - pose.x, agents["pos"][:, 1] - pose.y
     u, v = c * dx + s * dy, -s * dx + c * dy
     x0, y0, _, x1, y1, _ = grid.extent
     within = (u >= x0) & (u < x1) & (v >= y0) & (v < y1) & (agents["cls"] <= AgentClass.TRAFFIC_CONE)
-    lost: np.ndarray = np.setdiff1d(agents["id"][within], instances)
+    ids: np.ndarray = agents["id"][within]
+    return ids
+
+
+def lost_agents(instances: np.ndarray, agents: np.ndarray, pose: Pose, grid: GridSpec) -> np.ndarray:
+    """Ids of the agents that should be shown and of whom no voxel was found."""
+    lost: np.ndarray = np.setdiff1d(shown_agents(agents, pose, grid), instances)
     return lost
