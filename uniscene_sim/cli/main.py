@@ -199,7 +199,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from uniscene_sim.storage.output_file import Outputs
 
     chosen = plugins.choose_engines({slot: getattr(arguments, slot) for slot in plugins.ENGINES}, arguments.trace)
-    engines, remote = chosen.names, remote_of(arguments)
+    engines: dict[str, Any] = chosen.names
+    remote = remote_of(arguments)
     if arguments.appearance is not None:
         if engines["camera"] != plugins.DEFAULTS["camera"]:
             raise InputError("is short for --camera splat:appearance=..., expected one of them", field="--appearance")

@@ -7,13 +7,19 @@ from pathlib import Path
 from uniscene_sim.cli.train import millions, windows_facts
 from uniscene_sim.datasets.make_datasets import train_data
 from uniscene_sim.datasets.windows import REAL_TRAIN, read_split
+from uniscene_sim.evaluation.features import OccupancyFeatures
+from uniscene_sim.evaluation.over_time.scores import OVER_TIME_TABLES
+from uniscene_sim.evaluation.over_time.table import over_time_table
+from uniscene_sim.evaluation.score_table import as_markdown_tables
 from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniSceneConfig
 from uniscene_sim.occupancy.temporal.occdit import OccDiTConfig
 from uniscene_sim.storage.input_file import files_in
+from uniscene_sim.training.card import read_log
 from uniscene_sim.training.clip_card import clip_card
 from uniscene_sim.training.clip_flow import ClipFlowRecipe, save_clip_flow, train_clip_flow
 from uniscene_sim.training.occupancy import train_vae
 from uniscene_sim.training.recipe_file import read_recipe
+from uniscene_sim.training.temporal_decoder import train_temporal_decoder
 from uniscene_sim.zoo.torch_device import pick_device
 
 __all__ = ["train_clips"]
@@ -48,6 +54,8 @@ def train_clips(
     training = towns + (read_split(data / REAL_TRAIN) if files_in(data / REAL_TRAIN, "*.npz") else [])
     vae = train_vae(recipe.still, towns, validation, work, torch_device)
     flow = train_clip_flow(recipe, vae, training, validation, work, torch_device)
+    if kind == "occ-uniscene":
+        vae = train_temporal_decoder(recipe.still, recipe.decoder_schedule, vae, towns, validation, work, torch_device)
     facts = windows_facts(out, recipe.seed, training, torch_device) | {
         "kind": kind,
         "ratio": recipe.still.vae.ratio,
@@ -55,5 +63,9 @@ def train_clips(
         "frames": recipe.frames,
         "vae_parameters": millions(vae),
         "flow_parameters": millions(flow),
+        "minutes": round(sum(log[-1]["seconds"] for log in map(read_log, work.glob("*.jsonl")) if log) / 60, 1),
     }
     save_clip_flow(out, recipe, vae, flow, facts, clip_card(facts, work, ""))
+    # Judged as it was written, in half precision.
+    rows = over_time_table([out], judge=OccupancyFeatures.load(), device=device, tiles=False)
+    save_clip_flow(out, recipe, vae, flow, facts, clip_card(facts, work, as_markdown_tables(rows, OVER_TIME_TABLES)))

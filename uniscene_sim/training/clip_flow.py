@@ -21,6 +21,7 @@ from uniscene_sim.layout import LAYOUT_CHANNELS
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
 from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniScene, OccUniSceneConfig
 from uniscene_sim.occupancy.temporal.occdit import OccDiT, OccDiTConfig
+from uniscene_sim.occupancy.temporal.temporal_vae import TemporalVae
 from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.clips import ClipBatch, ClipCrops
 from uniscene_sim.training.loop import Schedule, train
@@ -48,6 +49,7 @@ class ClipFlowRecipe:
     """Hyperparameters of a training."""
 
     still: OccupancyRecipe = field(default_factory=_still)  # of the VAE
+    decoder_schedule: Schedule = field(default_factory=lambda: Schedule(400, 6e-4, decay=0.5, average=0.995))
     net: OccDiTConfig | OccUniSceneConfig = field(default_factory=OccDiTConfig)
     frames_schedule: Schedule = field(default_factory=lambda: Schedule(1200, 1e-3, decay=0.0, average=0.998))
     clips_schedule: Schedule = field(default_factory=lambda: Schedule(800, 6e-4, decay=0.5, average=0.998))
@@ -259,6 +261,7 @@ def save_clip_flow(
     config = {
         "kind": kind_of(recipe),
         "vae": plain_sizes(recipe.still.vae),
+        "temporal_decoder": isinstance(vae, TemporalVae),
         "clips": plain_sizes(recipe.net),
         "engine": {"steps": recipe.steps, "guidance": recipe.guidance, "past": recipe.past},
         "training": facts,

@@ -169,5 +169,5 @@ class ClipCrops:
             layout, labels, observed = layout[:, :, :, ::-1], labels[:, :, ::-1], observed[:, :, ::-1]
         if turn:
             layout, labels, observed = layout.swapaxes(2, 3), labels.swapaxes(1, 2), observed.swapaxes(1, 2)
-        whole = (np.ascontiguousarray(each) for each in (layout, labels, observed))
-        return Clip(*whole, seconds=clip.seconds)
+        layout, labels, observed = (np.ascontiguousarray(each) for each in (layout, labels, observed))
+        return Clip(layout, labels, observed, clip.seconds)

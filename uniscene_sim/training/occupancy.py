@@ -28,8 +28,8 @@ from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
 from uniscene_sim.zoo.models import save_model
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
-__all__ = ["OccupancyRecipe", "plain_sizes", "reconstruction_iou", "save_occupancy", "train_decoder", "train_flow",
-           "train_vae"]  # fmt: skip
+__all__ = ["OccupancyRecipe", "class_weights", "plain_sizes", "reconstruction_iou", "sampled_voxels", "save_occupancy",
+           "train_decoder", "train_flow", "train_vae"]  # fmt: skip
 
 _AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _SMALL = ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")
@@ -137,7 +137,7 @@ def _train_vae(
     device = vae.latent_std.device
     seed = recipe.seed + (7 if off else 0)
     crops = _vae_crops(recipe, training, seed)
-    class_weight = _class_weights(training).to(device)
+    class_weight = class_weights(training).to(device)
     held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, channels=recipe.vae.channels,
                       height=recipe.vae.height)[n] for n in range(4)]  # fmt: skip
     batches = Ahead(crops, schedule.steps)
@@ -153,7 +153,7 @@ def _train_vae(
             sigma = off * torch.rand(len(mean), 1, 1, 1, generator=generator).to(device) ** 2
             spread = (spread**2 + (sigma * vae.latent_std[:, None, None]) ** 2).sqrt()
         features = vae.features(mean + noise * spread, layout, layout_given)
-        index, weight = _sampled_voxels(batch, generator)
+        index, weight = sampled_voxels(batch, generator)
         labels = fold(batch.labels).reshape(-1).index_select(0, index).long()
         logits = vae.logits(features.index_select(0, index)).float()
         entropy = focal_loss(logits, labels, weight * class_weight[labels], recipe.gamma)
@@ -268,7 +268,7 @@ def _known_masks(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor
     return masks
 
 
-def _sampled_voxels(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def sampled_voxels(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Indices (K,), in the order of `fold`, of sampled voxels, and their inverse probabilities (K,).
 
     Of those observed, all voxels of agents are taken, and more near surfaces than in the air.
@@ -283,7 +283,7 @@ def _sampled_voxels(batch: Batch, generator: torch.Generator) -> tuple[Tensor, T
     return index, 1.0 / chance.index_select(0, index)
 
 
-def _class_weights(windows: Sequence[Windows]) -> Tensor:
+def class_weights(windows: Sequence[Windows]) -> Tensor:
     """Class weights (21,): the inverse fourth root of a class's frequency relative to the median, within bounds."""
     frequency = class_frequencies(windows)
     weight = (np.maximum(frequency, 1e-7) / np.median(frequency[frequency > 0])) ** -0.25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -44,8 +45,8 @@ class TestDrive:
 
     def still(self, n: int) -> np.ndarray:
         """Labels uint8 (200, 200, 16) without agents."""
-        labels: np.ndarray = self.windows.labels[n, :, :, :_HEIGHT]
-        return labels
+        labels: np.ndarray = self.windows.labels[n]
+        return labels[:, :, :_HEIGHT]
 
     def with_agents(self, n: int, labels: np.ndarray) -> np.ndarray:
         """Labels (200, 200, Z) of a static world with the true agents of a moment drawn in, (200, 200, 16)."""
@@ -81,7 +82,7 @@ def make_test_drives(towns: int, seconds: float, first: int = SPLITS["test"].sta
     for seed in tqdm(range(first, first + towns), desc="drives", disable=None):
         static_map = make_town(seed)
         samples = list(sample_drives(static_map, seed, frames, sequence=frames))
-        arrays = window_arrays(static_map, iter(samples), SEEDED)
+        arrays: dict[str, Any] = window_arrays(static_map, iter(samples), SEEDED)
         layouts = [moment_layout(one.stamp_us, one.pose, one.agents, seed, Style()) for one in samples]
         arrays.pop("maker")
         drives.append(

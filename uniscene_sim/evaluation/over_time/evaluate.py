@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -67,7 +68,7 @@ def roll_out(row: Row, drives: Sequence[TestDrive], judge: Judge | None = None) 
                 made.append(labels)
                 true.append(drive.truth(n))
             before, since = labels, perf_counter()
-    scores: dict[str, float | None] = {f"layout_{name}": score.mean() for name, score in layouts.items()}
+    scores: dict[str, Any] = {f"layout_{name}": score.mean() for name, score in layouts.items()}
     for name in ("1s", "60s"):
         if name in volumes:
             scores[f"manmade_{name}"] = volumes[name].volume_ratio(OccClass.MANMADE)
@@ -99,8 +100,9 @@ def forecast(row: Row, drives: Sequence[TestDrive], scores: OverTimeScores) -> O
                 for name, at in ahead.items():
                     if k == at:
                         voxels[name].add(drive.truth(first + k - 1), labels)
-    found = {f"miou_{name}": of_time.miou for name, of_time in voxels.items()}
-    return replace(scores, **found, **{f"iou_{name}": of_time.iou for name, of_time in voxels.items()})
+    found: dict[str, Any] = {f"miou_{name}": of_time.miou for name, of_time in voxels.items()}
+    found |= {f"iou_{name}": of_time.iou for name, of_time in voxels.items()}
+    return replace(scores, **found)
 
 
 def _pairwise(row: Row, drives: Sequence[TestDrive]) -> float | None:

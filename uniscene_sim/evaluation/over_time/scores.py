@@ -42,6 +42,9 @@ class OverTimeScores:
     steady: float | None = None  # IoU of what stands, in one window and the next, under ego motion
     pairwise: float | None = None  # IoU of houses and plants of two noises on one layout
     found: float | None = None  # share of agents that are found again
+    edit_plain: float | None = None  # share of voxels outside an edit that it changes, see `editing`
+    edit_held: float | None = None
+    edit_done: float | None = None
     seconds: float | None = None  # a window
     miou_1s: float | None = None  # of forecasts from two true windows
     miou_2s: float | None = None
@@ -68,6 +71,7 @@ OVER_TIME_TABLES = (
     ("told", "minutes", "rec_miou", "rec_iou", "seconds"),
     ("layout_1s", "layout_10s", "layout_60s", "agents_10s", "swapped", "found"),
     ("manmade_1s", "manmade_60s", "vegetation_1s", "vegetation_60s", "steady", "pairwise"),
+    ("edit_plain", "edit_held", "edit_done"),
     ("miou_1s", "miou_2s", "miou_3s", "iou_1s", "iou_2s", "iou_3s"),
     ("precision_3d", "recall_3d", "f_3d", "fid_3d", "kid_3d", "is_3d"),
     ("precision_2d", "recall_2d", "f_2d", "fid_2d", "kid_2d", "is_2d"),

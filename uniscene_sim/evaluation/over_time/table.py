@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.over_time.drives import TestDrive, make_test_drives
+from uniscene_sim.evaluation.over_time.editing import score_edits
 from uniscene_sim.evaluation.over_time.evaluate import forecast, roll_out
 from uniscene_sim.evaluation.over_time.rows import GoesOn, LastFrame, LookedUp, Row, TileRow, Truth, WindowRow
 from uniscene_sim.evaluation.over_time.scores import OverTimeScores
@@ -53,13 +54,14 @@ def over_time_table(
     drives = make_test_drives(towns, seconds)
     rows = [_judged(Truth(), drives, judge, "everything")]
     for name, engine, model in loaded:
-        row, told = _window_row(Path(name).name, engine, model), "its own past; forecasts: 1 s of truth"
-        scores = _judged(row, drives, judge, told)
-        rows.append(replace(scores, **_reconstruction(model, drives), minutes=_minutes(name)))
+        make = _maker(engine, model)
+        scores = _judged(WindowRow(Path(name).name, make), drives, judge, "its own past; forecasts: 1 s of truth")
+        edits = asdict(score_edits(make, drives))
+        rows.append(replace(scores, **edits, **_reconstruction(model, drives), minutes=_minutes(name)))
     if tiles:
-        row = TileRow("procedural, another seed", ProceduralOccupancy, _ANOTHER)
-        rows.append(_judged(row, drives, judge, "agents' voxels"))
-        rows.append(_judged(TileRow("occflow-tiles", OccflowTiles), drives, judge, "agents' voxels"))
+        for row in (TileRow("procedural, another seed", ProceduralOccupancy, _ANOTHER),
+                    TileRow("occflow-tiles", OccflowTiles)):  # fmt: skip
+            rows.append(_judged(row, drives, judge, "agents' voxels"))
     rows.append(_judged(LookedUp("lookup table", _lookup_table()), drives, judge, "a cell's layout"))
     for last in (LastFrame("last window stays", moved=False), LastFrame("last window moved", moved=True)):
         told = "the last true window" + (", agents' voxels" if last.moved else "")
@@ -80,11 +82,8 @@ def _loaded(name: str | Path, device: str | None) -> tuple[type, ClipOccupancy]:
     return CLIP_WINDOWS[kind], ClipOccupancy.load(name, kind, device)
 
 
-def _window_row(name: str, engine: Callable[..., GoesOn], model: ClipOccupancy) -> WindowRow:
-    def make(static_map: StaticMap, seed: int) -> GoesOn:
-        return engine(static_map, seed, model)
-
-    return WindowRow(name, make)
+def _maker(engine: Callable[..., GoesOn], model: ClipOccupancy) -> Callable[[StaticMap, int], GoesOn]:
+    return lambda static_map, seed: engine(static_map, seed, model)
 
 
 def _reconstruction(model: ClipOccupancy, drives: Sequence[TestDrive]) -> dict[str, Any]:

@@ -121,6 +121,15 @@ class OccupancyVae(nn.Module):
             x = x + self.layout_down(F.pixel_unshuffle(beside, 2))
         for block in self.decoder_quarter:
             x = block(x)
+        return self.features_from_quarter(x, beside)
+
+    def features_from_quarter(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Features, as `features` gives them, of what it has at a quarter of the resolution (B, width, X/4, Y/4).
+
+        Args:
+            x: at a quarter of the resolution.
+            beside: embedding of the layout at half of it, if the decoder is told.
+        """
         x = F.pixel_shuffle(self.up(x), 2)
         if beside is not None:
             x = x + beside
@@ -136,10 +145,14 @@ class OccupancyVae(nn.Module):
 
     def decode(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
         """Labels uint8 (B, X, Y, Z), the likeliest of each voxel; arguments as `features`."""
-        parts = self.features(latents, layout, has_layout).split(_VOXELS)
-        labels = torch.cat([self.logits(part).argmax(-1).to(torch.uint8) for part in parts])
-        b, _, nx, ny = layout.shape
-        return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
+        return self.labels_of(self.features(latents, layout, has_layout), latents)
+
+    def labels_of(self, features: Tensor, latents: Tensor) -> Tensor:
+        """Labels uint8 (B, X, Y, Z), the likeliest of each voxel, of the features of latents (B, c, X/4, Y/4)."""
+        labels = torch.cat([self.logits(part).argmax(-1).to(torch.uint8) for part in features.split(_VOXELS)])
+        b, _, nx, ny = latents.shape
+        half = self.config.patch // 2
+        return unfold(labels.view(b, half * nx, half * ny, 4 * self.config.height))
 
     def normalise(self, latents: Tensor) -> Tensor:
         """Latents (B, c, x, y) at zero mean and unit variance."""

@@ -16,6 +16,7 @@ from math import cos, radians, sin
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from uniscene_sim.engine_support.options import named_option
 from uniscene_sim.errors import InputError
@@ -31,7 +32,7 @@ from uniscene_sim.occupancy.learned.tile_latents import world_noise
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE
 from uniscene_sim.occupancy.temporal.canvas import columns_at
 from uniscene_sim.occupancy.temporal.instances import find_instances
-from uniscene_sim.occupancy.temporal.interface import ClipModel, Past
+from uniscene_sim.occupancy.temporal.interface import ClipModel, Held, Past
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.zoo.models import require_learned
 
@@ -160,6 +161,31 @@ class _ClipWindow:
             history = self._kept(history, latents, self._known(at.inside), self._layout(frame, pose), frame.stamp_us)
         return history
 
+    def edited(self, state: _History | None, before: LayoutFrame, after: LayoutFrame, grid: GridSpec) -> OccupancyGrid:
+        """The window of a moment whose layout was edited: that without the edit, generated again where the layouts
+        differ and a little around, with all else held (AnyScene's editing).
+
+        Args:
+            state: before that moment.
+            before: the layout without the edit.
+            after: with it, at the same place and time.
+            grid: the requested voxels.
+
+        Raises:
+            InputError: the layouts are of two places or times, or the grid is not supported.
+        """
+        _check(grid)
+        if (before.stamp_us, before.ego_pose) != (after.stamp_us, after.ego_pose):
+            raise InputError("expected two layouts of one place and time", field="after")
+        history = self._moved(state or self._begin(after.ego_pose), after.ego_pose)
+        pose = history.canvas.pose(self._token_m, after.ego_pose.z)
+        past, noise = self._past(history, after.stamp_us), self._noise(history.canvas)
+        was, now = self._layout(before, pose), self._layout(after, pose)
+        latents = self.model.generate(past, was, noise, self.steps)
+        changed = binary_dilation((was != now).any(axis=0), iterations=self.model.patch * self.model.token)
+        latents = self.model.generate(past, now, noise, self.steps, held=Held(latents, self._known(~changed)))
+        return self._window(latents, past, after, pose, grid)
+
     def state_arrays(self, state: _History) -> dict[str, np.ndarray]:
         """The history as arrays, for recordings."""
         c = state.canvas
@@ -191,16 +217,22 @@ class _ClipWindow:
         layout = self._layout(frame, pose)
         past = self._past(history, frame.stamp_us)
         latents = self.model.generate(past, layout, self._noise(history.canvas), self.steps)
-        (labels,) = self.model.decode(latents[None])
-        level = Pose(ego.x, ego.y, ego.z, yaw=ego.yaw)
-        window = columns_at(level, grid, pose, CANVAS).of(labels, int(OccClass.FREE))[:, :, : grid.shape[2]]
-        window = np.ascontiguousarray(window)
-        instances = find_instances(window, frame.agents, level, grid)
-        made = OccupancyGrid(window, instances, grid, level, frame.stamp_us)
+        made = self._window(latents, past, frame, pose, grid)
         if len(history.stamp_us) and frame.stamp_us - history.stamp_us[-1] < _KEY_US:
             return history, made
         everywhere = np.ones(latents.shape[1:], np.bool_)
         return self._kept(history, latents, everywhere, layout, frame.stamp_us), made
+
+    def _window(
+        self, latents: np.ndarray, past: Past | None, frame: LayoutFrame, pose: Pose, grid: GridSpec
+    ) -> OccupancyGrid:
+        """The window around the ego, of latents of the canvas."""
+        (labels,) = self.model.decode(latents[None], past)
+        level = Pose(frame.ego_pose.x, frame.ego_pose.y, frame.ego_pose.z, yaw=frame.ego_pose.yaw)
+        whole = columns_at(level, grid, pose, CANVAS).of(labels, int(OccClass.FREE))
+        window = np.ascontiguousarray(whole[:, :, : grid.shape[2]])
+        instances = find_instances(window, frame.agents, level, grid)
+        return OccupancyGrid(window, instances, grid, level, frame.stamp_us)
 
     def _begin(self, ego: Pose) -> _History:
         size, c = _CELLS // self.model.patch, self.model.latent_channels

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["ClipModel", "Past"]
+__all__ = ["ClipModel", "Held", "Past"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,14 @@ class Past:
     known: np.ndarray  # bool (P, x, y): where they are known
     layout: np.ndarray  # uint8 (P, C, X, Y), multi-hot over the model's channels
     seconds: np.ndarray  # float32 (P,), before the frame to be generated, so negative
+
+
+@dataclass(frozen=True)
+class Held:
+    """What of a frame stays as it was while the rest is generated again."""
+
+    latents: np.ndarray  # float32 (c, x, y)
+    where: np.ndarray  # bool (x, y)
 
 
 class ClipModel(Protocol):
@@ -38,7 +46,7 @@ class ClipModel(Protocol):
 
     def generate(
         self, past: Past | None, layout: np.ndarray, noise: np.ndarray, steps: int | None = None,
-        guidance: float | None = None,
+        guidance: float | None = None, held: Held | None = None,
     ) -> np.ndarray:  # fmt: skip
         """Latents float32 (c, x, y) of the next frame.
 
@@ -48,9 +56,15 @@ class ClipModel(Protocol):
             noise: float32 (c, x, y), standard normal.
             steps: of the flow; None for those that the model was made for.
             guidance: weight of the layout; 1 is no guidance, None for that which the model was made for.
+            held: what stays as it was (AnyScene's editing); None for nothing.
         """
         ...
 
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Labels uint8 (B, X, Y, Z) of latents (B, c, x, y)."""
+    def decode(self, latents: np.ndarray, past: Past | None = None) -> np.ndarray:
+        """Labels uint8 (B, X, Y, Z) of latents (B, c, x, y).
+
+        Args:
+            latents: of B frames.
+            past: known frames before a single one, for decoders that see a clip.
+        """
         ...

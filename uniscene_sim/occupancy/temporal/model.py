@@ -14,9 +14,10 @@ from uniscene_sim.errors import InputError, shown
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.flow import integrate
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
-from uniscene_sim.occupancy.temporal.interface import Past
+from uniscene_sim.occupancy.temporal.interface import Held, Past
 from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniScene, OccUniSceneConfig
 from uniscene_sim.occupancy.temporal.occdit import OccDiT, OccDiTConfig
+from uniscene_sim.occupancy.temporal.temporal_vae import TemporalVae
 from uniscene_sim.zoo.models import CONFIG, ZooModel, load_model
 from uniscene_sim.zoo.networks import load_network
 from uniscene_sim.zoo.torch_device import autocast_for, explain_out_of_memory, pick_device, to_device
@@ -82,7 +83,8 @@ class ClipOccupancy:
         model.require_networks("vae", "clips", made_by=f"train {kind}")
         if (found := model.config.get("kind")) != kind:
             raise InputError(f"expected {kind}, got {shown(found)}", file=model.folder / CONFIG, field="kind")
-        vae = load_network(model, "vae", lambda sizes: OccupancyVae(VaeConfig(**sizes)))
+        decoder = TemporalVae if model.config.get("temporal_decoder") is True else OccupancyVae
+        vae = load_network(model, "vae", lambda sizes: decoder(VaeConfig(**sizes)))
         flow = load_network(model, "clips", KINDS[kind])
         config: Any = flow.config
         if unknown := [name for name in config.channels if name not in CONDITION_CHANNELS]:
@@ -102,7 +104,7 @@ class ClipOccupancy:
 
     def generate(
         self, past: Past | None, layout: np.ndarray, noise: np.ndarray, steps: int | None = None,
-        guidance: float | None = None,
+        guidance: float | None = None, held: Held | None = None,
     ) -> np.ndarray:  # fmt: skip
         """Latents of the next frame, see `ClipModel`.
 
@@ -124,22 +126,40 @@ class ClipOccupancy:
                 self._flow, self._past(past), self._tensor(layout).float()[None, None]
             )
 
+            start = self._tensor(noise)[None, None]
+            kept = None if held is None else self._tensor(held.latents)[None, None]
+            where = None if held is None else self._tensor(held.where)
+
             def guided(x: Tensor, now: float) -> Tensor:
+                if kept is not None and where is not None:  # what is held moves on its own straight path
+                    x = torch.where(where, torch.lerp(start, kept, now), x)
                 with_layout = velocity(x, now, True)
                 if guidance == 1.0:
                     return with_layout
                 without = velocity(x, now, False)
                 return without + guidance * (with_layout - without)
 
-            return integrate(guided, self._tensor(noise)[None, None], steps)[0, 0].float().cpu().numpy()
+            made = integrate(guided, start, steps)
+            if kept is not None and where is not None:
+                made = torch.where(where, kept, made)
+            return made[0, 0].float().cpu().numpy()
 
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Labels uint8 (B, 4 x, 4 y, Z) of latents (B, c, x, y)."""
+    def decode(self, latents: np.ndarray, past: Past | None = None) -> np.ndarray:
+        """Labels uint8 (B, 4 x, 4 y, Z) of latents (B, c, x, y), see `ClipModel`."""
         b, _, nx, ny = latents.shape
+        if isinstance(self._vae, TemporalVae) and past is not None and b == 1:
+            return self._decode_after(past, latents)
         none = torch.zeros(b, 0, self.patch * nx, self.patch * ny, device=self._device)
         nobody = torch.zeros(b, dtype=torch.bool, device=self._device)
         with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
             return self._vae.decode(self._vae.denormalise(self._tensor(latents)), none, nobody).cpu().numpy()
+
+    def _decode_after(self, past: Past, latents: np.ndarray) -> np.ndarray:
+        """Labels uint8 (1, 4 x, 4 y, Z) of the last frame of a clip."""
+        clip = np.concatenate([past.latents * past.known[:, None], latents])
+        with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(len(clip)):
+            decoded: Tensor = self._vae.decode_clip(self._vae.denormalise(self._tensor(clip))[None])  # type: ignore[operator]
+            return decoded[:, -1].cpu().numpy()
 
     def _past(self, past: Past | None) -> _PastTensors | None:
         if past is None or not len(past.latents):
