@@ -232,7 +232,8 @@ def test_an_edit_with_the_rest_held_changes_nothing_far_from_it(engine, layouts)
     before = layouts[1]
     car = before.agents[:1].copy()
     at = before.ego_pose
-    car["id"], car["pos"] = 999, (at.x + 20 * np.cos(at.yaw), at.y + 20 * np.sin(at.yaw), at.z)
+    car["size"] = (24.0, 24.0, 3.0)  # small weights overlook what is small
+    car["id"], car["cls"], car["pos"] = 999, 0, (at.x + 20 * np.cos(at.yaw), at.y + 20 * np.sin(at.yaw), at.z)
     after = replace(before, agents=np.concatenate([before.agents, car]))
     _, (without,) = engine.step([state], [view(before)], DEFAULT_GRID)
     held = engine.edited(state, before, after, DEFAULT_GRID)

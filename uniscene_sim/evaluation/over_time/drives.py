@@ -50,7 +50,7 @@ class TestDrive:
 
     def with_agents(self, n: int, labels: np.ndarray) -> np.ndarray:
         """Labels (200, 200, Z) of a static world with the true agents of a moment drawn in, (200, 200, 16)."""
-        whole = np.full(self.windows.labels.shape[1:], OccClass.FREE, np.uint8)
+        whole: np.ndarray = np.full(self.windows.labels.shape[1:], OccClass.FREE, np.uint8)
         height = min(labels.shape[2], whole.shape[2])
         whole[:, :, :height] = labels[:, :, :height]
         here = slice(*np.searchsorted(self.windows.agents_window, (n, n + 1)))
