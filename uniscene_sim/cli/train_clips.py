@@ -7,6 +7,7 @@ from pathlib import Path
 from uniscene_sim.cli.train import millions, windows_facts
 from uniscene_sim.datasets.make_datasets import train_data
 from uniscene_sim.datasets.windows import REAL_TRAIN, read_split
+from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.features import OccupancyFeatures
 from uniscene_sim.evaluation.over_time.scores import OVER_TIME_TABLES
 from uniscene_sim.evaluation.over_time.table import over_time_table
@@ -47,6 +48,9 @@ def train_clips(
     recipe = ClipFlowRecipe(net=_SIZES[kind]())
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {})
+    if recipe.net.latent != recipe.still.vae.latent:
+        raise InputError(f"expected the latent channels of the VAE, {recipe.still.vae.latent}, got {recipe.net.latent}",
+                         file=recipe_file, field="net.latent")  # fmt: skip
     torch_device = pick_device(device)
     if not files_in(data / "train", "*.npz"):
         train_data(data)

@@ -88,7 +88,7 @@ class ClipOccupancy:
         flow = load_network(model, "clips", KINDS[kind])
         config: Any = flow.config
         if unknown := [name for name in config.channels if name not in CONDITION_CHANNELS]:
-            expected = f"expected some of {', '.join(CONDITION_CHANNELS)}, got {', '.join(unknown)}"
+            expected = f"no such channels: {', '.join(unknown)}; expected some of {', '.join(CONDITION_CHANNELS)}"
             raise InputError(expected, file=model.folder / CONFIG, field="clips.channels")
         if (config.latent, config.patch) != (vae.config.latent, vae.config.patch):
             raise InputError(f"expected those of its VAE, {vae.config.latent} and {vae.config.patch}, got "
