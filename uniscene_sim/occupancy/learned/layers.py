@@ -80,11 +80,12 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1).to(x.dtype)
 
 
-def rotary_attention(qkv: Tensor, heads: int, angles: Tensor) -> Tensor:
-    """Attention (B, N, C) of tokens (B, N, 3 C), query, key and value, with rotary angles (N, C / heads / 2)."""
+def rotary_attention(qkv: Tensor, heads: int, angles: Tensor, sees: Tensor | None = None) -> Tensor:
+    """Attention (B, N, C) of tokens (B, N, 3 C), query, key and value, with rotary angles (N, C / heads / 2); `sees`,
+    bool (N, N), says which token sees which, None that all see all."""
     b, n, c = qkv.shape
     q, k, v = qkv.view(b, n, 3, heads, c // (3 * heads)).permute(2, 0, 3, 1, 4)
-    out = F.scaled_dot_product_attention(rotate(q, angles), rotate(k, angles), v)
+    out = F.scaled_dot_product_attention(rotate(q, angles), rotate(k, angles), v, attn_mask=sees)
     return out.transpose(1, 2).reshape(b, n, c // 3)
 
 

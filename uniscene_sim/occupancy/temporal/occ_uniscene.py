@@ -19,6 +19,7 @@ from uniscene_sim.occupancy.temporal.space_time import (
     FlowTime,
     SpaceTimeBlock,
     fold_tokens,
+    near,
     places,
     unfold_tokens,
     when,
@@ -37,6 +38,7 @@ class OccUniSceneConfig:
     width: int = 192
     depth: int = 6
     heads: int = 4
+    reach: int = 11  # tokens: how far attention goes in space, the side of a crop of training
     layout_width: int = 16
     temporal: bool = True  # attention over time; without it, frames do not know each other
     learned_empty: bool = True  # an embedding of cells where the layout has nothing
@@ -75,6 +77,7 @@ class OccUniScene(nn.Module):
         tokens = self.stem(fold_tokens(torch.cat([x, known], dim=2), c.token))
         tokens = tokens + told.flatten(2).transpose(1, 2).view_as(tokens)
         modulation, at, since = self.time(t), places(x, c.token, head), when(seconds, head)
+        close = near(x, c.token, c.reach)
         for block in self.blocks:
-            tokens, _, _ = block(tokens, modulation, at, since, None, sees)
+            tokens, _, _ = block(tokens, modulation, at, since, None, sees, close)
         return unfold_tokens(self.head(F.layer_norm(tokens, (c.width,))), x, c.token)

@@ -24,6 +24,7 @@ from uniscene_sim.occupancy.temporal.space_time import (
     FlowTime,
     SpaceTimeBlock,
     fold_tokens,
+    near,
     places,
     unfold_tokens,
     when,
@@ -42,6 +43,7 @@ class OccDiTConfig:
     width: int = 192
     depth: int = 6
     heads: int = 4
+    reach: int = 11  # tokens: how far attention goes in space, the side of a crop of training
     layout_width: int = 16
     joined: bool = True  # layout tokens beside those of latents in attention; otherwise added to them
     temporal: bool = True  # attention over time; without it, frames do not know each other
@@ -84,9 +86,10 @@ class OccDiT(nn.Module):
         tokens = self._tokens(clean, known)
         modulation, head = self.time(level), self.config.width // self.config.heads
         at, since = places(clean, self.config.token, head), when(seconds, head)
+        close = near(clean, self.config.token, self.config.reach)
         keys, values = [], []
         for block in self.blocks:
-            tokens, key, value = block(tokens, modulation, at, since, None, earlier)
+            tokens, key, value = block(tokens, modulation, at, since, None, earlier, close)
             keys.append(key)
             values.append(value)
         return Memory(keys, values)
@@ -117,9 +120,10 @@ class OccDiT(nn.Module):
         tokens = self._tokens(noisy, torch.zeros_like(noisy[:, :, :1]))
         told = self.layout(layout.flatten(0, 1), has_layout.repeat_interleave(frames))
         told = told.flatten(2).transpose(1, 2).view(b, frames, -1, c.width)
-        count, at = tokens.shape[2], places(noisy, c.token, head)
+        count, at, close = tokens.shape[2], places(noisy, c.token, head), near(noisy, c.token, c.reach)
         if c.joined:
             tokens, at = torch.cat([tokens, told + self.of_layout], dim=2), torch.cat([at, at])
+            close = None if close is None else close.tile(2, 2)
         else:
             tokens = tokens + told
         modulation, since = self.time(t), when(seconds, head)
@@ -128,7 +132,7 @@ class OccDiT(nn.Module):
             seen = torch.cat([sees, seen], dim=2)
         for n, block in enumerate(self.blocks):
             past = None if memory is None else (memory.keys[n], memory.values[n])
-            tokens, _, _ = block(tokens, modulation, at, since, past, seen, count)
+            tokens, _, _ = block(tokens, modulation, at, since, past, seen, close, count)
         return unfold_tokens(self.head(F.layer_norm(tokens[:, :, :count], (c.width,))), noisy, c.token)
 
     def _tokens(self, latents: Tensor, known: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from uniscene_sim.occupancy.learned.layers import (
     zero_initialised,
 )
 
-__all__ = ["FlowTime", "SpaceTimeBlock", "fold_tokens", "places", "unfold_tokens", "when"]
+__all__ = ["FlowTime", "SpaceTimeBlock", "fold_tokens", "near", "places", "unfold_tokens", "when"]
 
 _PERIOD_S = 0.5  # between frames of training; attention over time counts in these
 _PARTS = 9  # scale, shift and gate of three parts of a block
@@ -55,6 +55,19 @@ def places(latents: Tensor, token: int, head: int) -> Tensor:
     return rope_2d(nx, ny, head, latents.device)
 
 
+def near(latents: Tensor, token: int, reach: int) -> Tensor | None:
+    """Which tokens (N, N) of latents (..., x, y) are at most `reach` tokens apart along both axes; None if all are.
+
+    A network knows no distances beyond those of the crops it learned from: what lies farther away must not be seen.
+    """
+    nx, ny = (n // token for n in latents.shape[-2:])
+    if max(nx, ny) <= reach + 1:
+        return None
+    i, j = (torch.arange(n, device=latents.device) for n in (nx, ny))
+    rows, columns = (i[:, None] - i).abs() <= reach, (j[:, None] - j).abs() <= reach
+    return (rows[:, None, :, None] & columns[None, :, None, :]).reshape(nx * ny, nx * ny)
+
+
 def when(seconds: Tensor, head: int) -> Tensor:
     """Rotary angles (B, F, head / 2) of times (B, F), s."""
     return rope(seconds.flatten() / _PERIOD_S, head).view(*seconds.shape, -1)
@@ -80,6 +93,7 @@ class SpaceTimeBlock(nn.Module):
         when: Tensor,
         past: tuple[Tensor, Tensor] | None,
         sees: Tensor,
+        close: Tensor | None = None,
         count: int | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens (B, F, N, width) after the block, and their keys and values in time, (B, F, n, width).
@@ -91,12 +105,13 @@ class SpaceTimeBlock(nn.Module):
             when: (B, F, head / 2), angles of frames in time.
             past: keys and values (B, P, n, width) of known frames.
             sees: bool (F, P + F) or (B, F, P + F), which frames each frame sees.
+            close: bool (N, N), which tokens see each other in space; None if all do.
             count: n, how many of the tokens, the first, take part in time; None for all.
         """
         total, width = x.shape[2:]
         s1, b1, g1, s2, b2, g2, s3, b3, g3 = (modulation + self.own)[:, :, None].chunk(_PARTS, dim=3)
         h = F.layer_norm(x, (width,)) * (1 + s1) + b1
-        x = x + g1 * self.out(rotary_attention(self.qkv(h).flatten(0, 1), self.heads, places)).view_as(x)
+        x = x + g1 * self.out(rotary_attention(self.qkv(h).flatten(0, 1), self.heads, places, close)).view_as(x)
         key = value = x.new_zeros(0)
         if self.temporal:
             n = total if count is None else count
