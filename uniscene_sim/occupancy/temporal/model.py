@@ -171,7 +171,7 @@ class ClipOccupancy:
         )  # fmt: skip
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        return torch.from_numpy(np.require(array, requirements=("C", "W"))).to(self._device)
 
 
 class _PastTensors:
