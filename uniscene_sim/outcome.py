@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["CriterionResult", "Outcome", "Status"]
+__all__ = ["FAR_ENOUGH", "CriterionResult", "Outcome", "Status"]
 
-_FAR_ENOUGH = ("route_completion", "driven_distance")
+#: Criteria that ask the ego to get far enough: they fail from the beginning on until it has.
+FAR_ENOUGH = ("route_completion", "driven_distance")
 
 
 class Status(StrEnum):
@@ -68,7 +69,7 @@ class Outcome:
         required = [criterion for criterion in failed if not criterion.optional]
         if not required:
             return cls(Status.ACCEPTABLE, criteria)
-        late = timed_out and all(criterion.name in _FAR_ENOUGH for criterion in required)
+        late = timed_out and all(criterion.name in FAR_ENOUGH for criterion in required)
         return cls(Status.TIMEOUT if late else Status.FAILURE, criteria)
 
     def as_dict(self) -> dict[str, Any]:
