@@ -29,6 +29,7 @@ class CriterionResult:
     Attributes:
         expected: bound, for example "<= 0".
         actual: the measured value; None if there is nothing to measure.
+        bound: the number in `expected`; None if nobody tells it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class CriterionResult:
     success: bool
     actor: str = "ego"
     optional: bool = False
+    bound: float | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.outcome import Status
 from uniscene_sim.regression.cases import Case, collect
 from uniscene_sim.regression.drive import drive_case
-from uniscene_sim.regression.report.page import case_names, page_of, write_page
+from uniscene_sim.regression.report.page import case_names, page_of
 from uniscene_sim.regression.report.scenes import scenes_of
 from uniscene_sim.regression.results import TRACK_DTYPE, Batch, CaseResult, Violation
 from uniscene_sim.scenario import TestPlan
