@@ -22,6 +22,7 @@ from uniscene_sim.regression.loops import Loop, LoopSettings
 from uniscene_sim.regression.record import record_drive, remove_recording
 from uniscene_sim.regression.results import CaseResult, Violation
 from uniscene_sim.regression.scores import DriveNumbers, scores_of
+from uniscene_sim.run import ticks_of
 
 __all__ = ["DriveSettings", "drive_case"]
 
@@ -134,10 +135,9 @@ def _driven(
 def _drive(loop: Loop, log: DriveLog, tells: Callable[[Phase], object]) -> tuple[Outcome, str]:
     """The outcome of a loop that is driven to its end, and what broke down."""
     source = loop.simulator.source
-    ticks = round(source.duration_s * 1e6) // loop.simulator.tick_us
     log.add(loop.begin(), loop.simulator)
     tells(Phase.DRIVES)
-    for _ in range(ticks):
+    for _ in range(ticks_of(loop.simulator)):
         if source.done:
             break
         try:
