@@ -1,5 +1,5 @@
-"""Processes that drive cases: a driver that crashes or hangs takes its process along, and costs one case. Processes that
-a driver starts end with its own.
+"""Processes that drive cases: a driver that crashes or hangs takes its process along, and costs one case. What a driver
+starts ends with its process.
 
 A process is kept from case to case, with what it has loaded and compiled: maps, tiles, weights, kernels, the driver.
 """
