@@ -250,10 +250,8 @@ def probed(folder: Path, page: str, address: str, width: int, script: str, asked
 def test_a_case_that_is_opened_by_its_address_stands_below_the_head_of_the_table(batch, tmp_path):
     results = [named(batch.results[1], f"number_{k}") for k in range(40)]
     page = page_of(Batch("mine", results), scenes={}).decode()
-    asked = "[...[rows[20].body, element('cases').tHead].map((one) => one.getBoundingClientRect()), scrollY]"
-    asked = asked.replace(
-        "one.getBoundingClientRect())", "one.getBoundingClientRect()).flatMap((r) => [r.top, r.bottom])"
-    )
+    asked = "[rows[20].body, element('cases').tHead.rows[0].cells[1]].map((one) => one.getBoundingClientRect())"
+    asked = f"[...{asked}.flatMap((box) => [box.top, box.bottom]), scrollY]"
     top, _, head_top, head_bottom, scrolled = probed(tmp_path, page, "#case=cut_in[number_20]", 960, "", asked)
     assert scrolled > 300 and head_top == 0 and top == pytest.approx(head_bottom, abs=1.0)
 
