@@ -16,7 +16,7 @@ from uniscene_sim.regression.report.page import page_of
 from uniscene_sim.regression.results import Batch
 
 _DRIVER = "careless"
-_WIDTH, _HEIGHT = 960, 980
+_WIDTH, _HEIGHT = 960, 1116
 
 
 def main(opened: str = "child_from_behind_parked_car[nominal]") -> None:

@@ -30,8 +30,8 @@ PICTURES = HERE.parent / "docs" / "scenarios"
 OTHER_SEED = 1
 #: When, s, a scenario shows best what it is about; the others at the moment of hardest braking.
 MOMENT_S = {
-    "child_from_behind_parked_car": 3.3, "construction_zone": 7.2, "crossing_pedestrian": 4.0, "cyclist_overtake": 11.0,
-    "red_light": 9.0, "roundabout_entry": 8.5,
+    "child_from_behind_parked_car": 3.3, "construction_zone": 7.2, "cross_traffic": 6.5, "crossing_pedestrian": 4.0,
+    "cyclist_overtake": 10.0, "red_light": 9.0, "roundabout_entry": 8.5,
 }  # fmt: skip
 STEP_US = 100_000
 #: The driver's view, and one from above and behind.

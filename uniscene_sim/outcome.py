@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["CriterionResult", "Outcome", "Status"]
+__all__ = ["FAR_ENOUGH", "CriterionResult", "Outcome", "Status"]
 
-_FAR_ENOUGH = ("route_completion", "driven_distance")
+#: Criteria that ask the ego to get far enough: they fail from the beginning on until it has.
+FAR_ENOUGH = ("route_completion", "driven_distance")
 
 
 class Status(StrEnum):
@@ -28,6 +29,7 @@ class CriterionResult:
     Attributes:
         expected: bound, for example "<= 0".
         actual: the measured value; None if there is nothing to measure.
+        bound: the number in `expected`; None if nobody tells it.
     """
 
     name: str
@@ -36,6 +38,7 @@ class CriterionResult:
     success: bool
     actor: str = "ego"
     optional: bool = False
+    bound: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Outcome:
         required = [criterion for criterion in failed if not criterion.optional]
         if not required:
             return cls(Status.ACCEPTABLE, criteria)
-        late = timed_out and all(criterion.name in _FAR_ENOUGH for criterion in required)
+        late = timed_out and all(criterion.name in FAR_ENOUGH for criterion in required)
         return cls(Status.TIMEOUT if late else Status.FAILURE, criteria)
 
     def as_dict(self) -> dict[str, Any]:

@@ -109,8 +109,11 @@ def frames(
 
 
 def ticks_of(simulator: Simulator[Any], most: int | None = None) -> int:
-    """Maximum number of ticks of a run after its first frame."""
-    longest: int = round(simulator.source.duration_s * 1e6) // simulator.tick_us
+    """Maximum number of ticks of a run after its first frame: the last one reaches the end, or goes past it. A log has
+    nothing behind its end."""
+    source = simulator.source
+    whole, rest = divmod(round(source.duration_s * 1e6), simulator.tick_us)
+    longest: int = whole + bool(rest and not source.open_loop)
     return longest if most is None else min(longest, most)
 
 

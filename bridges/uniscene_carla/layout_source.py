@@ -128,12 +128,14 @@ class CarlaSource:
         if self.open_loop:
             return Outcome.of((), self.done)
         criteria = [
-            CriterionResult("collision", "<= 0", self._collisions, self._collisions == 0),
-            CriterionResult("red_light", "<= 0", self._reds, self._reds == 0),
+            CriterionResult("collision", "<= 0", self._collisions, self._collisions == 0, bound=0.0),
+            CriterionResult("red_light", "<= 0", self._reds, self._reds == 0, bound=0.0),
         ]
         if self._has_goal:
             done = self._route.completion
-            criteria.append(CriterionResult("route_completion", f">= {_ARRIVED}", round(done, 4), done >= _ARRIVED))
+            criteria.append(
+                CriterionResult("route_completion", f">= {_ARRIVED}", round(done, 4), done >= _ARRIVED, bound=_ARRIVED)
+            )
         return Outcome.of(criteria, self.done, timed_out=not self.arrived)
 
     def reset(self) -> LayoutFrame:

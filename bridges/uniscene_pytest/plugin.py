@@ -5,7 +5,6 @@ Nothing of `uniscene_sim` is imported before a YAML file is met: every run of py
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,17 +82,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _SESSION not in config.stash:
         return
     from uniscene_pytest.items import ScenarioItem
+    from uniscene_sim.errors import InputError
+    from uniscene_sim.regression.cases import sharded
 
     ours = [item for item in items if isinstance(item, ScenarioItem)]
     for number, item in enumerate(ours):
         item.number = number
     if (text := config.getoption("--uniscene-shard")) is None:
         return
-    found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
-    shard, shards = map(int, found.groups()) if found else (0, 0)
-    if not 1 <= shard <= shards:
-        raise pytest.UsageError(f"--uniscene-shard: expected K/N with K from 1 to N, got {text!r}")
-    dropped = set(ours) - set(ours[shard - 1 :: shards])
+    try:
+        kept = sharded(ours, text)
+    except InputError as error:
+        raise pytest.UsageError(f"--uniscene-{error}") from None
+    dropped = set(ours) - set(kept)
     items[:] = [item for item in items if item not in dropped]
     config.hook.pytest_deselected(items=list(dropped))
 

@@ -1,8 +1,11 @@
 """Drivers that tests bring, as a user's module would: good ones, and each way to break down."""
 
+import multiprocessing
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
 from uniscene_sim.control import Control
 
@@ -70,6 +73,46 @@ def no_driver():
 
 def cannot_be_made():
     raise OSError("no such device")
+
+
+def wanders():
+    Path("elsewhere").mkdir(exist_ok=True)
+
+    def drive(frame):
+        if Path("elsewhere").is_dir():
+            os.chdir("elsewhere")
+        return Control(0.0, 2.0)
+
+    return drive
+
+
+def closes_stdout():
+    def drive(frame):
+        sys.stdout.close()
+        return Control(0.0, 2.0)
+
+    return drive
+
+
+def is_never_made():
+    time.sleep(600)
+
+
+def _starts(name):
+    """A process that shares all files of this one, and outlives it."""
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    process.start()
+    Path(name).write_text(str(process.pid))
+
+
+def starts_a_process():
+    _starts("first")
+    return lambda frame: Control(0.0, 2.0)
+
+
+def starts_a_process_and_dies():
+    _starts("second")
+    return lambda frame: os.kill(os.getpid(), signal.SIGSEGV)
 
 
 class Cruise:

@@ -51,6 +51,8 @@ def test_a_difference_of_the_layout_says_tick_and_distance(drive, tmp_path):
     assert picture.shape == (540, 960, 3)
     for colour in ((120, 170, 255), (255, 196, 64), (255, 92, 92)):
         assert (picture == colour).all(axis=2).sum() > 50, "both curves and the first difference are drawn"
+    assert Baselines(tmp_path, pictures=pictures).judged(drive) is drive
+    assert not list(pictures.rglob("*.png")), "where nothing differs any more there is no picture of it"
 
 
 def test_a_difference_of_one_sensor_names_it(drive, tmp_path):

@@ -18,7 +18,6 @@ from uniscene_sim.regression.drivers import driver_named
 from uniscene_sim.regression.local_drives import run_cases
 from uniscene_sim.regression.log import LAYOUT
 from uniscene_sim.regression.loops import LoopSettings
-from uniscene_sim.regression.workers import Worker
 from uniscene_sim.storage.data_folders import data_dir
 
 HERE = "drivers_under_test"
@@ -95,10 +94,11 @@ def test_a_scenario_without_criteria_is_no_test(tmp_path):
 
 def test_shards_part_the_batch():
     cases = collect([LIBRARY])
-    parts = [sharded(cases, k, 3) for k in (1, 2, 3)]
+    parts = [sharded(cases, f"{k}/3") for k in (1, 2, 3)]
     assert sorted(c.title for part in parts for c in part) == sorted(c.title for c in cases)
-    with pytest.raises(InputError, match="shard: expected 1 to 3, got 4"):
-        sharded(cases, 4, 3)
+    for shard in ("4/3", "0/3", "1", "a/b", "²/3"):
+        with pytest.raises(InputError, match=f"shard: expected K/N with K from 1 to N, got '{shard}'"):
+            sharded(cases, shard)
 
 
 def test_a_failure_tells_criterion_moment_and_numbers(tmp_path):
@@ -124,6 +124,37 @@ def test_a_recording_that_cannot_be_written_costs_nothing_else(tmp_path):
     result = drive_case(case("cut_in", expect={}), "careless", DriveSettings(recordings=tmp_path / "file"))
     assert [v.criterion for v in result.violations] == ["collision", "recording"] and result.recording is None
     assert "no recording is kept: " in result.why and str(result.status) == "FAILURE"
+
+
+def test_a_case_that_passes_removes_its_older_recording_and_nothing_else(tmp_path):
+    failed = drive_case(case(expect={}), "careless", DriveSettings(recordings=tmp_path))
+    others = [failed.recording.with_name(name) for name in ("mine.mcap", "cut_in-nominal-builtin.mcap")]
+    for other in others:
+        other.write_bytes(b"")
+    passes, batch = case(expect={"careless": ("FAILURE",)}), DriveSettings(recordings=tmp_path)
+    drive_case(passes, "careless", replace(batch, since_s=0.0))
+    assert failed.recording.exists(), "it is one of this batch, of a scenario of the same name"
+    assert drive_case(passes, "careless", batch).passed
+    assert not failed.recording.exists() and all(other.exists() for other in others)
+
+
+def test_a_driver_that_goes_elsewhere_is_brought_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my scenarios").mkdir()
+    Path("my scenarios", "Vollbremsung ü.yaml").write_text((LIBRARY / "hard_brake.yaml").read_text())
+    (one,) = collect(["my scenarios"])
+    for _ in range(2):
+        result = drive_case(one, f"{HERE}:wanders", DriveSettings(recordings=Path("out")))
+        assert result.recording == Path("out/my_scenarios/Vollbremsung_ü-nominal-drivers_under_test_wanders.mcap")
+        assert result.recording.exists() and Path.cwd() == tmp_path
+
+
+def test_a_time_that_is_no_multiple_of_the_tick_ends(tmp_path):
+    file = tmp_path / "short.yaml"
+    file.write_text((LIBRARY / "cut_in.yaml").read_text().replace("duration_s: 8\n", "duration_s: 7.98\n"))
+    (one,) = cases_of(file)
+    result = drive_case(one)
+    assert result.passed and result.simulated_s == pytest.approx(8.0), result.why
 
 
 def test_what_never_held_is_known_at_the_end_only():
@@ -170,17 +201,6 @@ def test_an_unknown_driver_is_refused(name, why):
     with pytest.raises(InputError) as told:
         driver_named(name)
     assert why in str(told.value)
-
-
-def test_processes_that_die_or_hang_cost_one_case():
-    cases = [case("cut_in"), case("hard_brake")]
-    with Worker(f"{HERE}:dies", DriveSettings()) as worker:
-        first = [worker.drive(one) for one in cases]
-    assert [r.error for r in first] == ["the driver's process ended: SIGSEGV"] * 2
-    with Worker(f"{HERE}:hangs", DriveSettings(time_limit_s=1.0)) as worker:
-        assert worker.drive(cases[0]).error == "the drive took longer than its limit of 1 s, and was stopped"
-    with Worker(f"{HERE}:exits", DriveSettings()) as worker:
-        assert worker.drive(cases[0]).error == "the driver's process ended: exit code 0"
 
 
 def test_two_processes_give_what_one_gives():

@@ -12,8 +12,10 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.outcome import CriterionResult, Status
 from uniscene_sim.regression.cases import Case, collect
 from uniscene_sim.regression.drive import drive_case
-from uniscene_sim.regression.report.junit import junit_of, write_junit
-from uniscene_sim.regression.report.plain import json_of, plain, write_json
+from uniscene_sim.regression.report.junit import junit_of
+from uniscene_sim.regression.report.page import page_of
+from uniscene_sim.regression.report.plain import json_of, plain
+from uniscene_sim.regression.report.reports import Reports
 from uniscene_sim.regression.results import Batch, CaseResult
 
 #: Every character that XML 1.0 cannot hold stands here, and those that it must escape.
@@ -110,10 +112,12 @@ def test_a_batch_of_nothing_has_reports_too():
     assert strict(json_of(empty)) == {"driver": "careful", "success": True, "passed": 0, "statuses": {}, "results": []}
 
 
-@pytest.mark.parametrize(("write", "of"), [(write_junit, junit_of), (write_json, json_of)])
-def test_files_appear_whole_or_one_error_names_them(batch, tmp_path, write, of):
-    write(tmp_path / "report", batch)
-    assert (tmp_path / "report").read_bytes() == of(batch)
-    with pytest.raises(InputError, match=r"nowhere.*--out|--out.*nowhere"):
-        write(tmp_path / "nowhere" / "report", batch, "--out")
-    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+def test_files_appear_whole_or_one_error_names_them(batch, tmp_path):
+    written = Reports(*(tmp_path / name for name in ("report.html", "report.json", "report.xml"))).write(batch)
+    contents = page_of(batch), json_of(batch), junit_of(batch)
+    assert [path.read_bytes() for path in written] == list(contents)
+    wrong = Reports(tmp_path / "other.html", junit=tmp_path / "nowhere" / "report.xml")
+    for attempt in (wrong.check, lambda: wrong.write(batch)):
+        with pytest.raises(InputError, match=r"nowhere.*junit|junit.*nowhere"):
+            attempt()
+    assert sorted(tmp_path.iterdir()) == sorted(written)

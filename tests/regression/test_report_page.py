@@ -17,7 +17,7 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.outcome import Status
 from uniscene_sim.regression.cases import Case, collect
 from uniscene_sim.regression.drive import drive_case
-from uniscene_sim.regression.report.page import case_names, page_of, write_page
+from uniscene_sim.regression.report.page import case_names, page_of
 from uniscene_sim.regression.report.scenes import scenes_of
 from uniscene_sim.regression.results import TRACK_DTYPE, Batch, CaseResult, Violation
 from uniscene_sim.scenario import TestPlan
@@ -153,11 +153,6 @@ def test_it_asks_nothing_of_the_network_and_runs_no_code_but_its_own(page):
     assert ATTACK not in page
 
 
-def test_it_is_written_whole(tmp_path):
-    write_page(tmp_path / "report.html", Batch("careful", []))
-    assert data_of((tmp_path / "report.html").read_text())["cases"] == []
-
-
 # --- in a browser -----------------------------------------------------------------------------------------------------
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -234,18 +229,31 @@ def test_a_case_has_its_own_address_where_titles_are_equal(batch, tmp_path):
 @pytest.mark.parametrize("width", [390, 960])
 def test_nothing_is_wider_than_the_window(page, tmp_path, width):
     """The page is a frame of another one, because Chromium's own window has a least width."""
-    inside = re.sub(
-        r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", replace_video(page)
-    )  # the probe is a script
-    probe = "<script>for (const row of rows) row.toggle(true); setTimeout(() => parent.postMessage("
-    probe += "[innerWidth, document.documentElement.scrollWidth], '*'), 1500)</script>"
-    (tmp_path / "inside.html").write_text(inside.replace("</body>", probe + "</body>"))
-    path = tmp_path / "report.html"
-    path.write_text(f'<script>onmessage = (e) => document.title = e.data</script><iframe width="{width}" height="844" '
-                    'style="border: 0" src="inside.html"></iframe>')  # fmt: skip
-    dom, _ = shown_at(path, "", "--window-size=1200,900")
-    window, content = map(int, re.search(r"<title>(\d+),(\d+)</title>", dom).groups())
+    script = "for (const row of rows) row.toggle(true)"
+    window, content = probed(tmp_path, page, "", width, script, "[innerWidth, document.documentElement.scrollWidth]")
     assert window == width and content <= width
+
+
+def probed(folder: Path, page: str, address: str, width: int, script: str, asked: str) -> list[float]:
+    """Numbers that a page in a frame of another one answers."""
+    inside = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", replace_video(page))  # the probe is code
+    probe = f"<script>{script}; setTimeout(() => parent.postMessage({asked}, '*'), 1500)</script>"
+    (folder / "inside.html").write_text(inside.replace("</body>", probe + "</body>"))
+    path = folder / "report.html"
+    path.write_text(f'<script>onmessage = (e) => document.title = e.data</script><iframe width="{width}" height="844" '
+                    f'style="border: 0" src="inside.html{address}"></iframe>')  # fmt: skip
+    dom, _ = shown_at(path, "", "--window-size=1200,900")
+    return [float(number) for number in re.search(r"<title>([^<]*)</title>", dom).group(1).split(",")]
+
+
+@in_browser
+def test_a_case_that_is_opened_by_its_address_stands_below_the_head_of_the_table(batch, tmp_path):
+    results = [named(batch.results[1], f"number_{k}") for k in range(40)]
+    page = page_of(Batch("mine", results), scenes={}).decode()
+    asked = "[rows[20].body, element('cases').tHead.rows[0].cells[1]].map((one) => one.getBoundingClientRect())"
+    asked = f"[...{asked}.flatMap((box) => [box.top, box.bottom]), scrollY]"
+    top, _, head_top, head_bottom, scrolled = probed(tmp_path, page, "#case=cut_in[number_20]", 960, "", asked)
+    assert scrolled > 300 and head_top == 0 and top == pytest.approx(head_bottom, abs=1.0)
 
 
 @in_browser

@@ -122,16 +122,16 @@ def result(*rows: CriterionResult, status: Status = Status.SUCCESS, passed: bool
     return CaseResult(Case(None), "any", status, passed, rows)  # type: ignore[arg-type]
 
 
-def row(name: str, expected: str, actual: float, success: bool, optional: bool = False) -> CriterionResult:
-    return CriterionResult(name, expected, actual, success, optional=optional)
+def row(name: str, bound: float, actual: float, success: bool, optional: bool = False) -> CriterionResult:
+    return CriterionResult(name, f">= {bound:g}", actual, success, optional=optional, bound=bound)
 
 
 def test_a_margin_is_the_least_slack_or_the_worst_failure():
-    far, near = row("driven_distance", ">= 30", 60.0, True), row("min_ttc", ">= 2", 2.5, True)
+    far, near = row("driven_distance", 30, 60.0, True), row("min_ttc", 2, 2.5, True)
     assert margin_of(result(far)) == pytest.approx(0.5)
     assert margin_of(result(far, near)) == pytest.approx(0.2)
     assert margin_of(result(far, near), "driven_distance") == pytest.approx(0.5)
-    slow, slower = row("driven_distance", ">= 30", 15.0, False), row("driven_distance", ">= 30", 3.0, False)
+    slow, slower = row("driven_distance", 30, 15.0, False), row("driven_distance", 30, 3.0, False)
     failed = {"status": Status.FAILURE, "passed": False}
     assert 0 > margin_of(result(near, slow, **failed)) > margin_of(result(near, slower, **failed))
     assert margin_of(result(near, replace(slow, optional=True))) == pytest.approx(0.2)
@@ -197,7 +197,7 @@ def test_ends_that_agree_have_no_boundary_and_it_is_said(file):
 
 def test_what_is_not_monotone_is_said(file):
     def passes_between(cases):
-        return [result(row("speed", "<= 0", 0, ok), status=Status.SUCCESS if ok else Status.FAILURE, passed=ok)
+        return [result(row("speed", 0, 0, ok), status=Status.SUCCESS if ok else Status.FAILURE, passed=ok)
                 for ok in (10 < case.parameters["speed"] < 20 for case in cases)]  # fmt: skip
 
     found = search_boundary(Space(file, {"speed": None}), passes_between, tolerance=0.001)

@@ -155,7 +155,8 @@ def test_controls_come_back(control):
 
 
 def test_an_outcome_comes_back():
-    rows = (CriterionResult("collision", "<= 0", 0.0, True), CriterionResult("ttc", ">= 1", None, False, "ego", True))
+    met = CriterionResult("collision", "<= 0", 0.0, True, bound=0.0)
+    rows = (met, CriterionResult("ttc", ">= 1", None, False, "ego", True))
     outcome = Outcome(Status.ACCEPTABLE, rows, {"a": [1, 2.5, None]})
     assert messages.outcome_of(messages.outcome_message(outcome)) == outcome
 

@@ -63,7 +63,7 @@ def _test(arguments: argparse.Namespace) -> int:
     if arguments.tags:
         cases = [case for case in cases if set(case.plan.tags) & set(arguments.tags)]
     if arguments.shard is not None:
-        cases = sharded(cases, *_shard(arguments.shard))
+        cases = sharded(cases, arguments.shard)
     if not cases:
         raise InputError("no scenario has one of these tags", field="tags")
     judged: Callable[[CaseResult], CaseResult] = lambda result: result  # noqa: E731
@@ -92,10 +92,3 @@ def _summary(batch: Batch) -> str:
     told = batch.as_dict()
     statuses = ", ".join(f"{count} {name}" for name, count in told["statuses"].items())
     return f"{told['passed']} of {len(batch.results)} passed with driver {batch.driver}: {statuses}"
-
-
-def _shard(text: str) -> tuple[int, int]:
-    shard, _, shards = text.partition("/")
-    if not (shard.isdigit() and shards.isdigit()):
-        raise InputError(f"expected K/N, got {text!r}", field="shard")
-    return int(shard), int(shards)

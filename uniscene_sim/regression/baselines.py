@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,13 +123,16 @@ class Baselines:
             return _failed(result, None, f"there is no baseline {path}; keep one by updating baselines")
         kept = _read(path)
         differences = list(self._differences(result, kept))
+        picture = self._pictures / case_file(result.case, result.driver, ".png") if self._pictures else None
         if not differences:
+            if picture is not None:
+                with suppress(OSError):
+                    picture.unlink(missing_ok=True)  # of an earlier difference
             return result
         first = differences[0]
         if kept.version != __version__:
             first = replace(first, text=f"{first.text} (kept by version {kept.version}, this is {__version__})")
-        if self._pictures is not None and len(result.series):
-            picture = self._pictures / case_file(result.case, result.driver, ".png")
+        if picture is not None and len(result.series):
             with told(picture, "out"):
                 picture.parent.mkdir(parents=True, exist_ok=True)
                 baseline_picture(result, kept.series, first.moment_s).save(picture)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.outcome import Status
@@ -18,6 +19,7 @@ __all__ = ["NOMINAL", "Case", "cases_of", "collect", "scenario_files", "sharded"
 
 #: Name of the case with each parameter as the file gives its value.
 NOMINAL = "nominal"
+_T = TypeVar("_T")
 _GOOD = (str(Status.SUCCESS), str(Status.ACCEPTABLE))
 
 
@@ -99,12 +101,14 @@ def collect(paths: Iterable[str | Path]) -> list[Case]:
     return [case for path in dict.fromkeys(scenario_files(paths)) for case in cases_of(path)]
 
 
-def sharded(cases: Sequence[Case], shard: int, shards: int) -> list[Case]:
-    """Every `shards`-th case from number `shard` (1 to `shards`) on.
+def sharded(cases: Sequence[_T], shard: str) -> list[_T]:
+    """The K-th of N parts of a batch, "K/N": every N-th case from number K on.
 
     Raises:
-        InputError: there is no such shard.
+        InputError: there is no such part.
     """
-    if not 1 <= shard <= shards:
-        raise InputError(f"expected 1 to {shards}, got {shard}", field="shard")
-    return list(cases[shard - 1 :: shards])
+    found = re.fullmatch("([0-9]{1,9})/([0-9]{1,9})", shard)
+    number, parts = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= parts:
+        raise InputError(f"expected K/N with K from 1 to N, got {shown(shard)}", field="shard")
+    return list(cases[number - 1 :: parts])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from contextlib import chdir
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 
 import numpy as np
 
@@ -15,21 +16,15 @@ from uniscene_sim.engine_support.others_code import is_interrupt
 from uniscene_sim.errors import InputError, one_line, said
 from uniscene_sim.outcome import Outcome, Status
 from uniscene_sim.regression.cases import Case
-from uniscene_sim.regression.drivers import DEFAULT, Brought, driver_named
+from uniscene_sim.regression.drivers import DEFAULT, Brought, Phase, driver_named
 from uniscene_sim.regression.log import DriveLog
 from uniscene_sim.regression.loops import Loop, LoopSettings
-from uniscene_sim.regression.record import record_drive
+from uniscene_sim.regression.record import record_drive, remove_recording
 from uniscene_sim.regression.results import CaseResult, Violation
 from uniscene_sim.regression.scores import DriveNumbers, scores_of
+from uniscene_sim.run import ticks_of
 
-__all__ = ["DriveSettings", "Phase", "drive_case"]
-
-
-class Phase(Enum):
-    """Where a case is: what is opened, made and compiled before its first frame does not count as its time."""
-
-    DRIVES = auto()
-    OVER = auto()
+__all__ = ["DriveSettings", "drive_case"]
 
 
 @dataclass(frozen=True)
@@ -40,11 +35,13 @@ class DriveSettings:
         loop: how their worlds are run.
         recordings: folder for a recording of each case that fails; None for none.
         time_limit_s: wall-clock time for one drive, in place of the scenario's.
+        since_s: when the batch began, s since the epoch: a case that passes removes its own older recording.
     """
 
     loop: LoopSettings = LoopSettings()  # noqa: RUF009 - frozen
     recordings: Path | None = None
     time_limit_s: float | None = None
+    since_s: float = field(default_factory=time)
 
     def limit_s(self, case: Case) -> float:
         """Wall-clock time for one drive of a case."""
@@ -59,7 +56,8 @@ def drive_case(
     *,
     tells: Callable[[Phase], object] = lambda _: None,
 ) -> CaseResult:
-    """Drive a case as often as its plan says, and judge it. A driver that raises gives the status ERROR.
+    """Drive a case as often as its plan says, and judge it. A driver that raises gives the status ERROR; one that goes
+    to another folder is brought back after each drive.
 
     Args:
         case: what to drive.
@@ -81,6 +79,8 @@ def drive_case(
             why = f"repetition {k} is another drive: it differs from the first one at tick {tick}"
             result = replace(result, passed=False, error=why)
             break
+    if result.passed and settings.recordings is not None:
+        remove_recording(case, driver, settings.recordings, settings.since_s)
     return replace(result, wall_s=perf_counter() - begin)
 
 
@@ -88,16 +88,17 @@ def _driven(
     case: Case, driver: str, settings: DriveSettings, brought: Brought, tells: Callable[[Phase], object]
 ) -> CaseResult:
     """The result of one drive, but for the time that it took."""
-    try:
-        loop = brought.loop(case, settings.loop)
-    except InputError as error:
-        return CaseResult.broken(case, driver, str(error))
-    except Exception as error:  # of the driver's maker
-        if is_interrupt(error):
-            raise
-        return CaseResult.broken(case, driver, _blamed(error, "the driver could not be made"))
-    log = DriveLog(loop.simulator.source)
-    outcome, broken = _drive(loop, log, tells)
+    with chdir(os.getcwd()):
+        try:
+            loop = brought.loop(case, settings.loop)
+        except InputError as error:
+            return CaseResult.broken(case, driver, str(error))
+        except Exception as error:  # of the driver's maker
+            if is_interrupt(error):
+                raise
+            return CaseResult.broken(case, driver, _blamed(error, "the driver could not be made"))
+        log = DriveLog(loop.simulator.source)
+        outcome, broken = _drive(loop, log, tells)
     tells(Phase.OVER)
     source = loop.simulator.source
     measured = dict(source.measured)
@@ -134,10 +135,9 @@ def _driven(
 def _drive(loop: Loop, log: DriveLog, tells: Callable[[Phase], object]) -> tuple[Outcome, str]:
     """The outcome of a loop that is driven to its end, and what broke down."""
     source = loop.simulator.source
-    ticks = round(source.duration_s * 1e6) // loop.simulator.tick_us
     log.add(loop.begin(), loop.simulator)
     tells(Phase.DRIVES)
-    for _ in range(ticks):
+    for _ in range(ticks_of(loop.simulator)):
         if source.done:
             break
         try:

@@ -6,8 +6,10 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,13 +23,21 @@ from uniscene_sim.regression.loops import DirectLoop, Loop, LoopSettings, Policy
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.scenario import Scenario
 
-__all__ = ["BUILT_IN", "DEFAULT", "Brought", "DriveTask", "driver_named"]
+__all__ = ["BUILT_IN", "DEFAULT", "Brought", "DriveTask", "Phase", "driver_named"]
 
 #: The built-in driver: keeps its lane by Stanley's rule and its distance by the Intelligent Driver Model.
 DEFAULT = "builtin"
 #: The same with other manners.
 BUILT_IN: dict[str, Manners | None] = {DEFAULT: None, "careful": CAREFUL, "hasty": HASTY, "careless": CARELESS}
 _GROUP = "uniscene_sim.driver"
+
+
+class Phase(Enum):
+    """Where a case is: what is opened, made and compiled before its first frame does not count as its time."""
+
+    MAKES = auto()  # the driver is made
+    DRIVES = auto()
+    OVER = auto()  # of either
 
 
 @dataclass(frozen=True)
@@ -61,8 +71,8 @@ class Brought(Protocol):
         ...
 
 
-def driver_named(name: str) -> Brought:
-    """The driver of a name.
+def driver_named(name: str, tells: Callable[[Phase], object] = lambda _: None) -> Brought:
+    """The driver of a name. Wherever its modules take the process, it is back in the working folder then.
 
     Args:
         name: "builtin", "careful", "hasty" or "careless"; "MODULE:MAKER", a callable that makes a driver
@@ -71,10 +81,16 @@ def driver_named(name: str) -> Brought:
             a callable that makes a policy `observation -> action` with an attribute `settings`, arguments of
             `UniSceneEnv`; "FILE.mcap", whose controls are driven again; or a driver of an installed plug-in with its
             options, as in "ros2,profile=autoware".
+        tells: called as a callable begins to make a driver for a case, and when it has.
 
     Raises:
         InputError: there is none, or it cannot be loaded.
     """
+    with chdir(os.getcwd()):
+        return _brought(name, tells)
+
+
+def _brought(name: str, tells: Callable[[Phase], object]) -> Brought:
     if name in BUILT_IN:
         return _BuiltIn(BUILT_IN[name])
     if name.endswith(".mcap"):
@@ -85,11 +101,11 @@ def driver_named(name: str) -> Brought:
         from uniscene_sim.regression.policy_driver import saved_policy
 
         algorithm, _, file = name.rpartition("=")
-        return _Policy(saved_policy(Path(file), algorithm or "PPO"))
+        return _Policy(saved_policy(Path(file), algorithm or "PPO"), tells)
     if name.startswith("policy="):
-        return _Policy(_imported(name.removeprefix("policy=")))
+        return _Policy(_imported(name.removeprefix("policy=")), tells)
     if ":" in name:
-        return _Callable(_imported(name), name)
+        return _Callable(_imported(name), name, tells)
     plugin, *given = name.split(",")
     for found in entry_points(group=_GROUP, name=plugin):
         brought: Brought = found.load()(dict(option.partition("=")[::2] for option in given))
@@ -120,13 +136,15 @@ class _Callable:
 
     maker: Callable[..., Any]
     name: str
+    tells: Callable[[Phase], object]
 
     def loop(self, case: Case, settings: LoopSettings) -> Loop:
         loop = DirectLoop.open(case, settings)
         simulator = loop.simulator
         source = simulator.source
         task = DriveTask(source.scenario, source.map, simulator.rig, source.seed, simulator.tick_us)
-        made = self.maker(task) if _takes_one(self.maker) else self.maker()
+        with _making(self.tells):
+            made = self.maker(task) if _takes_one(self.maker) else self.maker()
         if not callable(made):
             raise InputError(f"{self.name} made {shown(made)}, expected a callable driver", field="driver")
         return loop.driven_by(_checked(made))
@@ -137,9 +155,24 @@ class _Policy:
     """A policy of Gymnasium's environment."""
 
     maker: Callable[..., Any]
+    tells: Callable[[Phase], object]
 
     def loop(self, case: Case, settings: LoopSettings) -> Loop:
-        return PolicyLoop(case, settings, self.maker())
+        with _making(self.tells):
+            policy = self.maker()
+            if callable(reset := getattr(policy, "reset", None)):
+                reset()
+        return PolicyLoop(case, settings, policy)
+
+
+@contextmanager
+def _making(tells: Callable[[Phase], object]) -> Iterator[None]:
+    """Tell that a driver is made meanwhile."""
+    tells(Phase.MAKES)
+    try:
+        yield
+    finally:
+        tells(Phase.OVER)
 
 
 def _checked(driver: Callable[[SensorFrame], Any]) -> Callable[[SensorFrame], Control | Trajectory | None]:

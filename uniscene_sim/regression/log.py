@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from uniscene_sim.control import Control, Trajectory
-from uniscene_sim.criteria.moment import Ego
-from uniscene_sim.env.progress import limit_on_path
+from uniscene_sim.criteria.collisions import partner_of
+from uniscene_sim.criteria.moment import Moment
+from uniscene_sim.criteria.speeding import limit_at
 from uniscene_sim.frames import CameraFrame, LidarSweep, SensorFrame
 from uniscene_sim.layout import LayoutFrame
-from uniscene_sim.outcome import CriterionResult, Outcome
+from uniscene_sim.outcome import FAR_ENOUGH, CriterionResult, Outcome
 from uniscene_sim.recording.stages import layout_digest
 from uniscene_sim.regression.results import SERIES_DTYPE, TRACK_DTYPE, Violation
 from uniscene_sim.simulator import Simulator
@@ -26,6 +27,13 @@ __all__ = ["LAYOUT", "DriveLog"]
 LAYOUT = "/layout"
 _NEAR_M = 120.0  # around the ego, within which others are kept
 _SHORT = 16  # hexadecimal digits of a digest
+
+
+class _Contact(NamedTuple):
+    """Whom the ego has begun to touch."""
+
+    partner: str  # type of partner, as criteria of collisions have it
+    text: str  # with the time, and how fast it was
 
 
 class DriveLog:
@@ -42,8 +50,7 @@ class DriveLog:
         self._digests: list[Mapping[str, str]] = []
         self._sha = hashlib.sha256()
         self._fails_since: dict[int, float] = {}  # by index of the criterion
-        self._held: set[int] = set()  # criteria that have held at some time
-        self._contacts: list[str] = []
+        self._contacts: list[_Contact] = []
         self._collisions = 0
         self._statistics: dict[str, dict[str, list[float]]] = {}
         #: What moved the ego, with the time from which it did, us since the beginning.
@@ -54,8 +61,9 @@ class DriveLog:
         layout, source = frame.layout, self._source
         if frame.control is not None:
             self.controls.append((layout.stamp_us - simulator.tick_us - self._begin_us, frame.control))
-        ego, state = Ego.of(layout), source.state
-        limit = limit_on_path(state.paths[0], int(state.counts[0]), float(state.bodies[0]["s"]))
+        moment, state = Moment(layout, source.map), source.state
+        ego = moment.ego
+        limit = limit_at(source.map, moment.lane) if moment.lane is not None else float("nan")
         tick = len(self._rows)
         self._rows.append((1e-6 * ego.time_us, ego.x, ego.y, ego.yaw, ego.speed, ego.accel, state.tally.ttc_s, limit))
         self._tracks.append(_tracks_of(layout, tick, ego.x, ego.y))
@@ -71,7 +79,6 @@ class DriveLog:
                 self._note_contacts(step)
         for k, criterion in enumerate(source.outcome.criteria):
             if criterion.success:
-                self._held.add(k)
                 self._fails_since.pop(k, None)
             else:
                 self._fails_since.setdefault(k, 1e-6 * layout.stamp_us)
@@ -108,11 +115,12 @@ class DriveLog:
         return self._rows[-1][0] - self._rows[0][0] if self._rows else 0.0
 
     def violations(self, outcome: Outcome) -> tuple[Violation, ...]:
-        """The criteria that fail at the end, the first one to fail first; what never held is known at the end only."""
+        """The criteria that fail at the end, the first one to fail first; that the ego did not get far enough is known
+        at the end only."""
         told = []
         for k, criterion in enumerate(outcome.criteria):
             if not criterion.success:
-                moment = self._fails_since.get(k) if k in self._held else None
+                moment = None if criterion.name in FAR_ENOUGH else self._fails_since.get(k)
                 told.append(Violation(criterion.name, moment, self._text(criterion, moment)))
         return tuple(sorted(told, key=lambda v: float("inf") if v.moment_s is None else v.moment_s))
 
@@ -126,22 +134,23 @@ class DriveLog:
         if moment_s is not None:
             row = self._rows[[r[0] for r in self._rows].index(moment_s)]
             text += f", from {moment_s:.2f} s on at ({row[1]:.1f}, {row[2]:.1f}) and {row[4]:.1f} m/s"
-        if criterion.name == "collision" and self._contacts:
-            text += f"; touched {', '.join(self._contacts[:3])}"
+        kind, _, partner = criterion.name.partition("_")
+        if kind == "collision" and (touched := [c.text for c in self._contacts if partner in ("", c.partner)]):
+            text += f"; touched {', '.join(touched[:3])}"
         return text
 
     def _note_contacts(self, step: LayoutFrame) -> None:
-        """Whom the ego has begun to touch, with the time and how fast both were."""
+        """Keep whom the ego has begun to touch in a step."""
         for event in step.events:
             kind, _, what = event.partition(":")
             if kind != "contact":
                 continue
-            who = "something that stands beside the road"
+            who, partner = "something that stands beside the road", "static"
             if what.isdigit() and len(rows := step.agents[step.agents["id"] == int(what)]):
-                cls, speed = AgentClass(rows[0]["cls"]).name.lower(), float(np.hypot(*rows[0]["vel"][:2]))
-                name = self._name_of(int(what))
-                who = f"{name or f'#{what}'} ({cls}, {speed:.1f} m/s)"
-            self._contacts.append(f"{who} at {1e-6 * step.stamp_us:.2f} s")
+                cls, speed = AgentClass(rows[0]["cls"]), float(np.hypot(*rows[0]["vel"][:2]))
+                who = f"{self._name_of(int(what)) or f'#{what}'} ({cls.name.lower()}, {speed:.1f} m/s)"
+                partner = partner_of(cls)
+            self._contacts.append(_Contact(partner, f"{who} at {1e-6 * step.stamp_us:.2f} s"))
 
     def _name_of(self, agent_id: int) -> str:
         """What the scenario calls an agent; "" for one of the ambient traffic."""

@@ -145,7 +145,7 @@ class PolicyLoop:
 
     Args:
         policy: maps observations to actions; `settings` are arguments of the environment, such as `action` and
-            `observations`, and `reset()`, if it has one, is called before each episode.
+            `observations`.
 
     Raises:
         InputError: gymnasium is missing, or a setting is invalid.
@@ -162,8 +162,6 @@ class PolicyLoop:
             told["rig"] = settings.rig
         self._policy = policy
         self._env = UniSceneEnv(scenario=str(case.file), terminate_on=(), **told)
-        if callable(reset := getattr(policy, "reset", None)):
-            reset()
         options = {"scenario_seed": scenario.seed, "parameters": dict(scenario.drawn)}
         self._observation, _ = self._env.reset(options=options)
         self.simulator.source.measures = ALL_MEASURES

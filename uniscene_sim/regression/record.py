@@ -4,6 +4,7 @@ pass, and `uniscene-sim replay` reproduces what is."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from uniscene_sim.run import run
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.storage.output_file import scratch_folder, told, write_file
 
-__all__ = ["KeptDrive", "record_drive"]
+__all__ = ["KeptDrive", "record_drive", "remove_recording"]
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,17 @@ def record_drive(
         video = path.with_suffix(".mp4")
         write_file(video, (scratch / VIDEO).read_bytes(), "recordings")
     return KeptDrive(path, video)
+
+
+def remove_recording(case: Case, driver: str, folder: Path, since_s: float) -> None:
+    """Remove the files that `record_drive` once wrote of a case and its driver, if they can be.
+
+    Args:
+        since_s: files that are not older, s since the epoch, stay: they are those of another case of this batch, with
+            a scenario of the same name in another folder of the same name.
+    """
+    for suffix in (".mcap", ".mp4"):
+        path = folder / case_file(case, driver, suffix)
+        with suppress(OSError):
+            if path.lstat().st_mtime < since_s:
+                path.unlink()

@@ -15,7 +15,7 @@ from uniscene_sim.regression.cases import Case
 __all__ = ["SERIES_DTYPE", "TRACK_DTYPE", "Batch", "CaseResult", "Violation", "case_file"]
 
 #: The ego at each tick, m, rad, s, in the map frame; `x`, `y` are the centre of its box. Times to collision are
-#: infinite where there is none, the limit is that of the route.
+#: infinite where there is none; the limit is that of the criterion `speed_limit`, NaN where the ego is on no lane.
 SERIES_DTYPE = np.dtype([(name, np.float64) for name in (
     "time_s", "x", "y", "yaw", "speed_mps", "accel_mps2", "ttc_s", "limit_mps",
 )])  # fmt: skip

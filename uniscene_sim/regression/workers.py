@@ -1,4 +1,5 @@
-"""Processes that drive cases: a driver that crashes or hangs takes its process along, and costs one case.
+"""Processes that drive cases: a driver that crashes or hangs takes its process along, and costs one case. What a driver
+starts ends with its process.
 
 A process is kept from case to case, with what it has loaded and compiled: maps, tiles, weights, kernels, the driver.
 """
@@ -8,10 +9,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from time import perf_counter
+from time import perf_counter, sleep
 from types import TracebackType
 from typing import Any
 
@@ -19,15 +19,17 @@ import numba
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.regression.cases import Case
-from uniscene_sim.regression.drive import DriveSettings, Phase, drive_case
-from uniscene_sim.regression.drivers import Brought, driver_named
+from uniscene_sim.regression.drive import DriveSettings, drive_case
+from uniscene_sim.regression.drivers import Brought, Phase, driver_named
 from uniscene_sim.regression.results import CaseResult
 
 __all__ = ["Worker"]
 
 _START_S = 120.0  # for a process to import what it needs
 _PREPARE_S = 900.0  # for tiles and kernels that nobody has made yet
+_LEAST_MAKE_S = 60.0  # for a driver to be imported or made, however short its drives may be: it may load networks
 _STOP_S = 5.0
+_LOOKS_S = 1.0  # from one look at whether the process lives to the next
 _READY = "ready"
 
 
@@ -55,23 +57,26 @@ class Worker:
         self.stop()
 
     def drive(self, case: Case) -> CaseResult:
-        """The result of a case. What breaks the process, or drives longer than the time limit allows, has the status
-        ERROR; the next case gets a new process.
+        """The result of a case. What breaks the process, or drives or is made for longer than the time limit allows,
+        has the status ERROR; the next case gets a new process.
 
         Raises:
-            InputError: there is no such driver.
+            InputError: there is no such driver, or its import takes longer than that.
         """
         begin, limit_s = perf_counter(), self._settings.limit_s(case)
+        make_s = max(limit_s, _LEAST_MAKE_S)
         if self._process is None:
-            self._start()
+            self._start(make_s)
+        phase, left_s = Phase.OVER, _PREPARE_S
         try:
             self._pipe.send(case)
-            found = self._answer(_PREPARE_S)
-            while isinstance(found, Phase):
-                found = self._answer(limit_s if found is Phase.DRIVES else _PREPARE_S)
+            while isinstance(found := self._answer(left_s), Phase):
+                phase = found
+                left_s = {Phase.MAKES: make_s, Phase.DRIVES: limit_s}.get(phase, _PREPARE_S)
         except TimeoutError:
             self.stop(patient=False)
-            why = f"the drive took longer than its limit of {limit_s:g} s, and was stopped"
+            what = {Phase.MAKES: "the making of the driver", Phase.DRIVES: "the drive"}.get(phase, "what is around it")
+            why = f"{what} took longer than its limit of {left_s:g} s, and was stopped"
             return CaseResult.broken(case, self._driver, why, perf_counter() - begin)
         except (EOFError, OSError):
             why = f"the driver's process ended: {self._death()}"
@@ -88,12 +93,15 @@ class Worker:
             return
         with suppress(OSError):
             self._pipe.close()  # it ends by itself
-        process.join(_STOP_S if patient else 0.0)
+        if patient:
+            _wait(process)
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)  # and what the driver has started
         if process.is_alive():
             process.kill()
         process.join()
 
-    def _start(self) -> None:
+    def _start(self, make_s: float) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -101,9 +109,16 @@ class Worker:
         )
         self._process.start()
         theirs.close()
+        found: Any = None
         try:
             found = self._answer(_START_S)
-        except (TimeoutError, EOFError, OSError):
+            if found is Phase.MAKES:
+                found = self._answer(make_s)
+        except (TimeoutError, EOFError, OSError) as error:
+            if isinstance(error, TimeoutError) and found is Phase.MAKES:
+                self.stop(patient=False)
+                why = f"{self._driver} cannot be imported: it takes longer than {make_s:g} s"
+                raise InputError(why, field="driver") from None
             death = self._death()
             raise InputError(f"the process of the driver does not start: {death}", field="driver") from None
         if isinstance(found, InputError):
@@ -111,13 +126,18 @@ class Worker:
             raise found
 
     def _answer(self, limit_s: float) -> Any:
-        if not self._pipe.poll(limit_s):
-            raise TimeoutError
+        end = perf_counter() + limit_s
+        while not self._pipe.poll(min(max(end - perf_counter(), 0.0), _LOOKS_S)):
+            if perf_counter() >= end:
+                raise TimeoutError
+            # Processes that the driver has forked may hold the pipe open.
+            if not self._process.is_alive() and not self._pipe.poll():
+                raise EOFError
         return self._pipe.recv()
 
     def _death(self) -> str:
         """How the process ended."""
-        self._process.join(_STOP_S)
+        _wait(self._process)
         code = self._process.exitcode
         self.stop(patient=False)
         if code is None:
@@ -125,16 +145,26 @@ class Worker:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
+def _wait(process: Any) -> None:
+    """Give a process time to end; `join` would wait for what it has forked, too."""
+    end = perf_counter() + _STOP_S
+    while process.is_alive() and perf_counter() < end:
+        sleep(0.01)
+
+
 def _work(pipe: Connection, name: str, settings: DriveSettings, threads: int | None) -> None:
     """What the process does: answers each case with its result, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends this process
+    os.setpgid(0, 0)  # with all that the driver starts
+    multiprocessing.current_process().daemon = False  # else a driver may not start any
     if threads is not None:
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
         os.environ["OMP_NUM_THREADS"] = str(threads)  # of torch, which is not there yet
     brought: Brought | None = None
     try:
+        pipe.send(Phase.MAKES)
         try:
-            brought = driver_named(name)
+            brought = driver_named(name, pipe.send)
         except InputError as error:
             pipe.send(error)
             return
@@ -147,5 +177,3 @@ def _work(pipe: Connection, name: str, settings: DriveSettings, threads: int | N
                 pipe.send(error)
     except (EOFError, BrokenPipeError):
         pass
-    finally:
-        sys.stdout.flush()

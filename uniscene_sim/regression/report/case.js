@@ -135,8 +135,7 @@ class CaseView {
   build(drive) {
     const { part } = this, seek = (t) => this.playback.seek(t);
     const above = new CaseAbove(drive, part("map"), part("place"), false);
-    const least = this.one.criteria.map((row) => row.name === "min_ttc" && row.expected.match(/^>=? *([\d.]+)/)).find(Boolean);
-    const show = curvesOf(drive, least ? Number(least[1]) : null, part, seek);
+    const show = curvesOf(drive, this.one.least_ttc_s, part, seek);
     this.fillMarks(drive, seek);
     this.fillLegend(drive);
     this.playback = new Playback(drive.end, () => {

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from uniscene_sim.outcome import CriterionResult, Status
 from uniscene_sim.regression.report.plain import plain
 from uniscene_sim.regression.results import Batch, CaseResult
-from uniscene_sim.storage.output_file import write_file
 
-__all__ = ["junit_of", "write_junit"]
+__all__ = ["junit_of"]
 
 #: What XML 1.0 cannot hold, not even as a reference: https://www.w3.org/TR/xml/#charsets.
 _NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -35,11 +33,6 @@ def junit_of(batch: Batch) -> bytes:
     ElementTree.indent(root)
     text: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
-
-
-def write_junit(path: str | Path, batch: Batch, field: str | None = None) -> None:
-    """Write a batch as JUnit XML; arguments and errors as of `storage.output_file`."""
-    write_file(path, junit_of(batch), field)
 
 
 def _add_case(suite: ElementTree.Element, result: CaseResult) -> None:

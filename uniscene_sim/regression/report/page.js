@@ -211,6 +211,7 @@ function readAddress() {
   const row = rows.find(({ one }) => one.name === wanted.get("case"));
   if (!row) return;
   row.toggle(true, t === null || !Number.isFinite(Number(t)) ? null : 1000 * Number(t));
+  row.body.style.scrollMarginTop = `${element("cases").tHead.offsetHeight}px`; // the head stands over what scrolls
   row.body.scrollIntoView();
 }
 

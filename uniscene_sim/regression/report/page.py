@@ -28,9 +28,8 @@ from uniscene_sim.regression.report.drives import NEAR_M, drive_of
 from uniscene_sim.regression.report.plain import plain
 from uniscene_sim.regression.report.scenes import Scene, scenes_of
 from uniscene_sim.regression.results import Batch, CaseResult
-from uniscene_sim.storage.output_file import write_file
 
-__all__ = ["case_names", "page_of", "write_page"]
+__all__ = ["case_names", "page_of"]
 
 _SHARED = drive_page.__name__
 _STYLES, _SCRIPTS = ("base.css",), ("elements.js", "above.js", "charts.js", "playback.js")
@@ -88,13 +87,6 @@ def page_of(
     return filled(template, styles, [*text_of(_SHARED, *_SCRIPTS), *text_of(own, *_OWN_SCRIPTS)], data)
 
 
-def write_page(
-    path: str | Path, batch: Batch, videos: Mapping[str, bytes] | None = None, field: str | None = None
-) -> None:
-    """Write the page of a batch; arguments and errors as of `page_of` and `storage.output_file`."""
-    write_file(path, page_of(batch, videos=videos, progress=True), field)
-
-
 def case_names(results: Sequence[CaseResult]) -> list[str]:
     """What each case is called on the page, and in its address: its title; of several that share one, with the folders
     that tell their files apart, and a number where nothing else does."""
@@ -142,7 +134,9 @@ def _summary(batch: Batch) -> dict[str, Any]:
 def _case(result: CaseResult) -> dict[str, Any]:
     """What the table tells of a case, and all of it that is text."""
     case = result.case
-    more = {"tags": case.plan.tags, "why": result.why, "accepts": case.accepts(result.driver)}
+    least_ttc_s = next((row.bound for row in result.criteria if row.name == "min_ttc"), None)
+    accepts = case.accepts(result.driver)
+    more = {"tags": case.plan.tags, "why": result.why, "accepts": accepts, "least_ttc_s": least_ttc_s}
     told: dict[str, Any] = plain({**result.as_dict(), **more})
     del told["video"]  # the page has the video itself under this name, where there is room
     return told

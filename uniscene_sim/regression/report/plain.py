@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from uniscene_sim.regression.results import Batch
-from uniscene_sim.storage.output_file import write_file
 
-__all__ = ["json_of", "plain", "write_json"]
+__all__ = ["json_of", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -34,8 +32,3 @@ def plain(value: Any) -> Any:
 def json_of(batch: Batch) -> bytes:
     """The merged report of a batch in scenario_runner's shape, as JSON without NaN and infinities."""
     return (json.dumps(plain(batch.as_dict()), indent=2, allow_nan=False) + "\n").encode()
-
-
-def write_json(path: str | Path, batch: Batch, field: str | None = None) -> None:
-    """Write the merged report; arguments and errors as of `storage.output_file`."""
-    write_file(path, json_of(batch), field)

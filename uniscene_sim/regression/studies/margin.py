@@ -3,8 +3,6 @@ the boundary between the two from either side, so that a search can follow it th
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from uniscene_sim.errors import InputError
@@ -13,7 +11,6 @@ from uniscene_sim.regression.results import CaseResult
 
 __all__ = ["margin_of"]
 
-_BOUND = re.compile(r"^\s*[<>]=?\s*(-?[\d.]+(?:e[+-]?\d+)?)", re.IGNORECASE)
 _LEAST = 1e-3  # of what fails, however slightly
 _UNKNOWN = 0.5
 
@@ -54,10 +51,9 @@ def _squashed(x: float) -> float:
 def _from_bound(row: CriterionResult) -> float | None:
     """Distance of the value from the bound as a share of it; None where the value says nothing of how near it is: a
     count or a duration of what must not happen at all."""
-    found = _BOUND.match(row.expected)
-    if found is None or row.actual is None:
+    bound = row.bound
+    if bound is None or row.actual is None:
         return None
-    bound = float(found[1])
     return abs(row.actual - bound) / (abs(bound) or 1.0) if bound or not row.success else None
 
 

@@ -177,5 +177,9 @@ def evaluate_criteria(scenario: Scenario, state: WorldState, completion: float, 
         value = measured.get(criterion.name)
         good = value is None or bool(value >= criterion.value if criterion.at_least else value <= criterion.value)
         expected = f"{'>=' if criterion.at_least else '<='} {criterion.value:g}"
-        criteria.append(CriterionResult(criterion.name, expected, value, good, optional=criterion.optional))
+        criteria.append(
+            CriterionResult(
+                criterion.name, expected, value, good, optional=criterion.optional, bound=float(criterion.value)
+            )
+        )
     return Outcome.of(criteria, done, timed_out=completion < ARRIVED)

@@ -170,17 +170,19 @@ class Outcome(_message.Message):
     def __init__(self, status: _Optional[str] = ..., criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., details_json: _Optional[str] = ...) -> None: ...
 
 class Criterion(_message.Message):
-    __slots__ = ("name", "expected", "actual", "success", "actor", "optional")
+    __slots__ = ("name", "expected", "actual", "success", "actor", "optional", "bound")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
     ACTUAL_FIELD_NUMBER: _ClassVar[int]
     SUCCESS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
     name: str
     expected: str
     actual: float
     success: bool
     actor: str
     optional: bool
-    def __init__(self, name: _Optional[str] = ..., expected: _Optional[str] = ..., actual: _Optional[float] = ..., success: _Optional[bool] = ..., actor: _Optional[str] = ..., optional: _Optional[bool] = ...) -> None: ...
+    bound: float
+    def __init__(self, name: _Optional[str] = ..., expected: _Optional[str] = ..., actual: _Optional[float] = ..., success: _Optional[bool] = ..., actor: _Optional[str] = ..., optional: _Optional[bool] = ..., bound: _Optional[float] = ...) -> None: ...
