@@ -27,7 +27,7 @@ from uniscene_sim.occupancy.temporal.engine import CLIP_WINDOWS
 from uniscene_sim.occupancy.temporal.model import ClipOccupancy
 from uniscene_sim.zoo.models import CONFIG, load_model
 
-__all__ = ["over_time_table"]
+__all__ = ["model_row", "over_time_table"]
 
 _ANOTHER = 7_000  # added to the seed of the truth's plan
 _TABLE_SEEDS = range(30_000, 30_004)  # of towns that the lookup table is fitted to
@@ -71,6 +71,15 @@ def over_time_table(
 
 def _judged(row: Row, drives: Sequence[TestDrive], judge: Judge | None, told: str) -> OverTimeScores:
     return replace(forecast(row, drives, roll_out(row, drives, judge)), told=told)
+
+
+def model_row(name: str | Path, device: str | None = None) -> WindowRow:
+    """The row of a model of occupancy over time.
+
+    Raises:
+        InputError: no such model, or one of another kind.
+    """
+    return WindowRow(Path(name).name, _maker(*_loaded(name, device)))
 
 
 def _loaded(name: str | Path, device: str | None) -> tuple[type, ClipOccupancy]:
