@@ -21,6 +21,11 @@ install-dev: .venv/.installed-dev
 demo: install
 	$(BIN)/uniscene-sim run scenarios/cut_in.yaml --out out/demo
 
+# The many processes that tests start read byte code that one has written, whatever the shell says; and two workers on
+# two cores leave no core for threads of torch, which wait busily for each other.
+test quick: export PYTHONDONTWRITEBYTECODE :=
+test quick: export OMP_NUM_THREADS ?= 1
+
 # Kernels are compiled on one core while mypy has the other.
 test: install-dev
 	$(BIN)/ruff check .

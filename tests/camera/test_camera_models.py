@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from uniscene_sim.assembly import assemble
+from uniscene_sim.camera.raycast.engine import _antialias_rows, _render_rows
 from uniscene_sim.geometry import Pose
 from uniscene_sim.rig import CameraSpec, SensorRig
 from uniscene_sim.simulator import Simulator, sense
@@ -148,6 +149,15 @@ def test_no_agent_is_cut_off_by_its_span(look, spec, monkeypatch):
     plain = look(spec)[spec.name]
     for name in ("rgb", "depth", "semantic", "instance"):
         np.testing.assert_array_equal(getattr(quick, name), getattr(plain, name))
+
+
+def test_a_range_in_whole_metres_compiles_no_second_set_of_kernels(look):
+    """As rig files have it; both of a pinhole and of a fisheye."""
+    floats = look(PIN, FISHEYE)
+    compiled = {kernel: list(kernel.signatures) for kernel in (_render_rows, _antialias_rows)}
+    whole = look(replace(PIN, max_range_m=60), replace(FISHEYE, max_range_m=60))
+    assert all(kernel.signatures == before for kernel, before in compiled.items())
+    np.testing.assert_array_equal(whole["pin"].rgb, floats["pin"].rgb)
 
 
 def test_ego_is_seen_on_request_and_never_from_within(look):

@@ -213,7 +213,7 @@ def test_crops_without_the_plan_say_so_and_what_was_not_observed_is_free(towns):
 def test_small_models_learn_and_obey_the_layout(towns, tmp_path):
     recipe = OccupancyRecipe(
         vae=SMALL_VAE, net=SMALL_UNET, vae_schedule=Schedule(200, 4e-3, 20), decoder_schedule=Schedule(50, 2e-3, 5),
-        flow_schedule=Schedule(150, 3e-3, 20), vae_crop=64, vae_batch=4, flow_crop=96, flow_batch=6,
+        flow_schedule=Schedule(150, 3e-3, 20), vae_crop=64, vae_batch=4, flow_crop=64, flow_batch=4,
     )  # fmt: skip
     training, validation = towns
     first = train_vae(recipe, training, validation, tmp_path, CPU)

@@ -26,7 +26,9 @@ TINY = {
 
 @pytest.mark.slow
 def test_one_command_trains_and_judges_a_model(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(data, "TOWNS", {"train": (1, 6), "validation": (1, 6), "test": (1, 6)})
+    monkeypatch.setattr(data, "TOWNS", {"train": (1, 6), "validation": (1, 2), "test": (1, 4)})
+    monkeypatch.setattr("uniscene_sim.evaluation.diversity._EACH", 1)
+    monkeypatch.setattr("uniscene_sim.evaluation.occupancy.NOISES", 2)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     folders = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--out", str(tmp_path / "model")]
     assert main(["train", "occupancy", *folders, "--recipe", str(tmp_path / "tiny.yaml"), "--device", "cpu"]) == 0

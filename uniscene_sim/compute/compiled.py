@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,11 +27,12 @@ def _sources() -> str:
     """SHA-256 over all files with kernels and what they import."""
     package = Path(__file__).parents[1]
     sources = {file: file.read_bytes() for file in sorted(package.rglob("*.py"))}
-    kernels = b"".join(text for text in sources.values() if b"numba import" in text or b"compiled import" in text)
+    kernels = {file for file, text in sources.items() if b"numba import" in text or b"compiled import" in text}
+    imported = {name for file in kernels for name in re.findall(rb"from ([\w.]+) import", sources[file])}
     sha = hashlib.sha256()
     for file, text in sources.items():
         module = ".".join([package.name, *file.relative_to(package).with_suffix("").parts]).encode()
-        if text in kernels or b"from " + module + b" import" in kernels:
+        if file in kernels or module in imported:
             sha.update(module + text)
     return sha.hexdigest()
 

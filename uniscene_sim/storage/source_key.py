@@ -24,17 +24,19 @@ def source_key(*modules: str) -> str:
     """
     package = modules[0].partition(".")[0]
     files: dict[str, bytes] = {}
-    versions: dict[str, str] = {}
+    others: set[str] = set()
     left = list(modules)
     while left:
         name = left.pop()
-        other = name.partition(".")[0]
-        if other != package:
-            with suppress(PackageNotFoundError):
-                versions[other] = version(other)
+        if (other := name.partition(".")[0]) != package:
+            others.add(other)
         elif name not in files and (path := _file(name)):
             files[name] = path.read_bytes()
             left += _imports(files[name])
+    versions: dict[str, str] = {}
+    for other in others:
+        with suppress(PackageNotFoundError):  # of Python itself
+            versions[other] = version(other)
     sha = hashlib.sha256(f"{platform.machine()} {sorted(versions.items())}".encode())
     for name in sorted(files):
         sha.update(f"\0{name}\0".encode() + files[name])
@@ -53,9 +55,14 @@ def _file(name: str) -> Path | None:
 def _imports(source: bytes) -> list[str]:
     """Names that a source imports; each name imported from a module may be a module too."""
     names = []
-    for node in ast.walk(ast.parse(source)):
+    left: list[ast.AST] = [ast.parse(source)]
+    while left:
+        node = left.pop()
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):  # no import is in an expression
+            if isinstance(inner := getattr(node, part, None), list):
+                left += inner
     return names

@@ -76,7 +76,8 @@ def camera_buffers(view: WorldView, spec: CameraSpec, templates: TemplateSource 
     templates = built_in_templates() if templates is None else templates
     agents = SeenAgents(view, templates).by(spec)
     camera, shape, n = posed_camera(view, spec, agents), (spec.height, spec.width), len(agents.id)
-    scene = _Scene(view.atlas.arrays, view.atlas.layout_arrays, agents, template_arrays(templates), spec.max_range_m)
+    reach_m = float(spec.max_range_m)  # a whole number of a rig file would have all kernels compiled anew
+    scene = _Scene(view.atlas.arrays, view.atlas.layout_arrays, agents, template_arrays(templates), reach_m)
     traced = _Traced(
         np.empty(shape, np.float32),
         np.empty(shape, np.uint8),

@@ -78,7 +78,7 @@ def posed_camera(view: WorldView, spec: CameraSpec, agents: PosedAgents) -> Pose
     rotation, position = camera_pose(view.frame.ego_pose, spec)
     spans = np.empty((len(agents.id), 4), np.int64)
     find = agent_pixel_bounds if spec.lens[0] == PINHOLE else agent_pixel_bounds_distorted
-    find(agents, rotation, position, spec.lens, spec.width, spec.height, spec.max_range_m, spans)
+    find(agents, rotation, position, spec.lens, spec.width, spec.height, float(spec.max_range_m), spans)
     return PosedCamera(rotation, position, spec.lens, spans)
 
 

@@ -58,10 +58,16 @@ class VoxelCanvas:
 
     def capsule(self, a: tuple[float, float, float], b: tuple[float, float, float], radius: float) -> np.ndarray:
         """Mask (X, Y, Z) of all within `radius` of the segment from a to b, m."""
-        ab = np.subtract(b, a)
-        ax, ay, az = self.x - a[0], self.y - a[1], self.z - a[2]
+        ab, axes = np.subtract(b, a), (self.x, self.y, self.z)
+        far = radius + self.voxel_m  # a voxel to spare
+        near = tuple(
+            slice(*np.searchsorted(axis.ravel(), (min(p, q) - far, max(p, q) + far)))
+            for axis, p, q in zip(axes, a, b, strict=True)
+        )
+        ax, ay, az = self.x[near[0]] - a[0], self.y[:, near[1]] - a[1], self.z[:, :, near[2]] - a[2]
         t = np.clip((ax * ab[0] + ay * ab[1] + az * ab[2]) / max(float(ab @ ab), 1e-9), 0, 1)
-        inside: np.ndarray = (ax - t * ab[0]) ** 2 + (ay - t * ab[1]) ** 2 + (az - t * ab[2]) ** 2 < radius**2
+        inside = np.zeros(self.material.shape, bool)
+        inside[near] = (ax - t * ab[0]) ** 2 + (ay - t * ab[1]) ** 2 + (az - t * ab[2]) ** 2 < radius**2
         return inside
 
     def wheel(self, x: float, y: float, radius: float, width: float) -> None:

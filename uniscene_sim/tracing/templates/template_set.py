@@ -102,7 +102,9 @@ def _normals(material: np.ndarray) -> np.ndarray:
     """Smooth outward normals int8 (X, Y, Z, 3), the negative gradient of the blurred solid."""
     solid = np.pad((material != Material.NONE).astype(np.float32), 3)
     blurred = ndimage.gaussian_filter(solid, 1.3)
-    gradient = -np.stack(np.gradient(blurred), axis=-1)[3:-3, 3:-3, 3:-3]
-    length = np.linalg.norm(gradient, axis=-1, keepdims=True)
-    normals: np.ndarray = np.rint(127 * gradient / np.maximum(length, 1e-6)).astype(np.int8)
+    outward = [-slope[3:-3, 3:-3, 3:-3] for slope in np.gradient(blurred)]
+    length = np.maximum(np.sqrt(sum(part * part for part in outward)), 1e-6)
+    normals = np.empty((*material.shape, 3), np.int8)
+    for axis, part in enumerate(outward):
+        normals[..., axis] = np.rint(127 * part / length)
     return normals
