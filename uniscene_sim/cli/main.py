@@ -167,6 +167,7 @@ def build_parser() -> Parser:
         "cameras",
         "lidar",
         "tiles",
+        "windows",
         "ticks",
         "record",
         "env",
