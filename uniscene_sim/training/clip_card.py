@@ -16,8 +16,9 @@ Generated: the whole window around the ego each tick, 80 m x 80 m x 6.4 m in vox
 agents. Told: roads, walkways, crossings, paint and agents as drawn from above, and {past} frames of its own past at
 their exact places; of houses, plants and rails nothing. The VAE's decoder is not told the layout.
 
-{paper} A VAE of single frames (compression ratio {ratio:.0f}) and a rectified flow over clips of its latents, as the
-window engine `{kind}` uses them. {vae_parameters:.1f} and {flow_parameters:.1f} million parameters.
+{paper}
+A VAE of single frames (compression ratio {ratio:.0f}) and a rectified flow over clips of its latents, as the window
+engine `{kind}` uses them. {vae_parameters:.1f} and {flow_parameters:.1f} million parameters.
 
 ## Training
 - Data: {windows} windows of {towns} towns or recordings, made by: {made_by}.

@@ -51,8 +51,8 @@ class ClipFlowRecipe:
     still: OccupancyRecipe = field(default_factory=_still)  # of the VAE
     decoder_schedule: Schedule = field(default_factory=lambda: Schedule(400, 6e-4, decay=0.5, average=0.995))
     net: OccDiTConfig | OccUniSceneConfig = field(default_factory=OccDiTConfig)
-    frames_schedule: Schedule = field(default_factory=lambda: Schedule(1200, 1e-3, decay=0.0, average=0.998))
-    clips_schedule: Schedule = field(default_factory=lambda: Schedule(800, 6e-4, decay=0.5, average=0.998))
+    frames_schedule: Schedule = field(default_factory=lambda: Schedule(1000, 1e-3, decay=0.0, average=0.998))
+    clips_schedule: Schedule = field(default_factory=lambda: Schedule(900, 8e-4, decay=0.5, average=0.998))
     crop: int = 96
     frames_batch: int = 8
     clips_batch: int = 4
