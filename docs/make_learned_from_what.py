@@ -17,6 +17,7 @@ SOURCES = {
 MODELS = {
     "vae": ("occupancy: VAE", "labels to latents and back"),
     "flow": ("occupancy: flow", "roads to houses and trees"),
+    "windows": ("occdit, occ-uniscene", "layout and past to windows"),
     "features": ("occupancy_features", "judges, generates nothing"),
     "lidar": ("lidar", "cells to sweeps"),
     "real": ("lidar_pandaset", "cells to sweeps, real sensor"),
@@ -29,10 +30,11 @@ JUDGES = {
     "last": ("PandaSet, frames 60 to 79", "the same street, later"),
 }
 LEARNED = (("seeded", "vae"), ("seeded", "flow"), ("osm", "flow"), ("pandaset", "flow"), ("seeded", "features"),
+           ("seeded", "windows"), ("osm", "windows"), ("pandaset", "windows"),
            ("seeded", "lidar"), ("pandaset", "real"), ("lidar", "real"),
            ("seeded", "painter"), ("pandaset", "street"), ("painter", "street"))  # fmt: skip
-JUDGED = (("vae", "held"), ("flow", "held"), ("flow", "taipei"), ("lidar", "held"), ("lidar", "last"), ("real", "last"),
-          ("painter", "held"), ("street", "last"))  # fmt: skip
+JUDGED = (("vae", "held"), ("flow", "held"), ("flow", "taipei"), ("windows", "held"), ("lidar", "held"),
+          ("lidar", "last"), ("real", "last"), ("painter", "held"), ("street", "last"))  # fmt: skip
 
 
 def main() -> None:

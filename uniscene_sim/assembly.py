@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from uniscene_sim import plugins
 from uniscene_sim.errors import InputError, shown
@@ -57,7 +57,8 @@ def assemble(
     _require("annotations", all(isinstance(name, str) for name in names), annotations, "a list of names")
     if unknown := [slot for slot in engines if slot not in plugins.ENGINES]:
         raise InputError(f"no slot of engines, expected some of {', '.join(plugins.ENGINES)}", field=unknown[0])
-    named = plugins.DEFAULTS | engines
+    chosen = plugins.choose_engines(engines, trace)
+    named = chosen.names
     classes = {slot: plugins.load_plugin(slot, name) for slot, name in named.items()}
     world = source.map, source.seed
     return Simulator(
@@ -66,7 +67,7 @@ def assemble(
         tile_store(named["occupancy"], *world, tile_cache),
         {slot: plugins.construct(slot, engine, *(world if slot == "window" else ()))
          for slot, engine in classes.items() if slot != "occupancy"},
-        trace=trace,
+        trace=cast(TraceMode, chosen.trace),
         request=FrameRequest(window_grid=window_grid, bev_schema=bev_schema, annotations=frozenset(names)),
         tick_us=tick_us,
     )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache, partialmethod
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isfunction
@@ -31,6 +32,8 @@ __all__ = [
     "DEFAULTS",
     "ENGINES",
     "SLOTS",
+    "EngineChoice",
+    "choose_engines",
     "construct",
     "find_source",
     "installed",
@@ -105,6 +108,39 @@ def plugin_origins(slot: str) -> dict[str, str]:
         name: f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         for name, point in sorted(_table(slot).items())
     }
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """The engine of each slot, and what sensor rays are traced through."""
+
+    names: dict[str, str]  # by slot, with or without options
+    trace: str
+
+
+def choose_engines(engines: Mapping[str, str], trace: str = "tiles") -> EngineChoice:
+    """The engine of each slot, by default those of `DEFAULTS`.
+
+    An engine of windows may be named in the place of one of tiles: then it makes the windows, and rays are traced
+    through these and, beyond them, through tiles of the default engine.
+
+    Args:
+        engines: names by slot.
+        trace: what sensor rays are traced through.
+
+    Raises:
+        InputError: two engines of windows are named.
+    """
+    names = DEFAULTS | dict(engines)
+    named = names["occupancy"]
+    if not isinstance(named, str) or installed("occupancy", named) or not installed("window", named):
+        return EngineChoice(names, trace)
+    if names["window"] not in (DEFAULTS["window"], named):
+        tiles = ", ".join(plugin_names("occupancy"))
+        raise InputError(f"{named} and {names['window']} both make windows; expected one of them, and for tiles one of "
+                         f"{tiles}", field="occupancy")  # fmt: skip
+    placed = {"occupancy": DEFAULTS["occupancy"], "window": named}
+    return EngineChoice(names | placed, "window+tiles" if trace == "tiles" else trace)
 
 
 @overload

@@ -10,9 +10,11 @@ import numpy as np
 
 from uniscene_sim.bench.cameras import street_view
 from uniscene_sim.bench.timing import BenchRow, interleaved_ms
+from uniscene_sim.bench.windows import window_jobs
 from uniscene_sim.camera.raycast.engine import RaycastCameras
 from uniscene_sim.cuda.device import require_device
 from uniscene_sim.cuda.engines import CudaCameras, CudaLidar
+from uniscene_sim.interfaces import WorldView
 from uniscene_sim.lidar.raycast.engine import RaycastLidar
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.occupancy.learned.tile_engine import OccflowTiles
@@ -46,6 +48,16 @@ def rows() -> Iterator[BenchRow]:
             yield BenchRow(name, ms[f"{job} there"], "ms", "`raycast` on the CPU", ms[job])
     if find_spec("torch"):
         yield from _tile_rows()
+        yield from _window_rows(view)
+
+
+def _window_rows(view: WorldView) -> Iterator[BenchRow]:
+    """Windows by engines that generate them, on both devices."""
+    static_map = load_map(data_dir("scenarios") / "maps" / "urban_grid.npz")
+    here, there = (window_jobs(static_map, view, device) for device in ("cpu", "cuda"))
+    ms = interleaved_ms(here | {f"{name} there": job for name, job in there.items()}, repeats=3)
+    for name in here:
+        yield BenchRow(f"a window by `{name}`, on CUDA", ms[f"{name} there"], "ms", "on the CPU", ms[name])
 
 
 def _tile_rows() -> Iterator[BenchRow]:

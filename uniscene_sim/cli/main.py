@@ -167,6 +167,7 @@ def build_parser() -> Parser:
         "cameras",
         "lidar",
         "tiles",
+        "windows",
         "ticks",
         "record",
         "env",
@@ -198,7 +199,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from uniscene_sim.storage.disk_cache import user_cache
     from uniscene_sim.storage.output_file import Outputs
 
-    engines, remote = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}, remote_of(arguments)
+    chosen = plugins.choose_engines({slot: getattr(arguments, slot) for slot in plugins.ENGINES}, arguments.trace)
+    engines: dict[str, Any] = chosen.names
+    remote = remote_of(arguments)
     if arguments.appearance is not None:
         if engines["camera"] != plugins.DEFAULTS["camera"]:
             raise InputError("is short for --camera splat:appearance=..., expected one of them", field="--appearance")
@@ -253,7 +256,7 @@ def _run(arguments: argparse.Namespace) -> int:
         tile_cache=disk,
         progress=True,
         remote=remote,
-        trace=arguments.trace,
+        trace=chosen.trace,
         annotations=annotations,
         **engines,
     )

@@ -55,6 +55,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     data.also_typed = {"kind": "--from", "folder": "--from"}
     data.set_defaults(command=_train_data)
     for name, what, learns in (("occupancy", "windows", "the VAE and the flow of `occflow-tiles`"),
+                               ("occdit", "windows", "the VAE and the flow over clips of `occdit`"),
+                               ("occ-uniscene", "windows", "the VAE and the flow over clips of `occ-uniscene`"),
                                ("features", "windows", "networks in whose features `eval` compares sets"),
                                ("lidar", "sweeps", "the network of `sparse-sdf`"),
                                ("appearance", "coloured tiles", "the painter of `splat`")):  # fmt: skip
@@ -106,6 +108,14 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         "--engine-towns", type=positive_integer, default=2, metavar="N",
         help="towns of each set whose tiles engines make (default: 2)",
     )  # fmt: skip
+    occupancy.add_argument("--over-time", action="store_true",
+                           help="judge models of occupancy over time, on drives, beside engines of tiles")  # fmt: skip
+    occupancy.add_argument("--also", action="append", default=[], metavar="MODEL",
+                           help="of --over-time: another model, or a folder; may be repeated")  # fmt: skip
+    occupancy.add_argument("--towns", type=positive_integer, default=2, metavar="N",
+                           help="of --over-time: drives, each through a town of its own (default: 2)")  # fmt: skip
+    occupancy.add_argument("--drive-s", type=real_argument, default=60.0, metavar="SECONDS",
+                           help="of --over-time: length of a drive (default: 60)")  # fmt: skip
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
@@ -227,6 +237,10 @@ def _train(arguments: argparse.Namespace) -> int:
         train_lidar(*folders, arguments.recipe, arguments.device, arguments.real)
     elif arguments.name == "appearance":
         train_appearance(*folders, arguments.recipe, arguments.device, arguments.lifted)
+    elif arguments.name in ("occdit", "occ-uniscene"):
+        from uniscene_sim.cli.train_clips import train_clips
+
+        train_clips(arguments.name, *folders, arguments.recipe, arguments.device)
     else:
         train = {"occupancy": train_occupancy, "features": train_features}[arguments.name]
         train(*folders, arguments.recipe, arguments.device)
@@ -253,6 +267,10 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
     require_learned()
+    if arguments.over_time:
+        from uniscene_sim.cli.over_time import eval_over_time
+
+        return eval_over_time(arguments)
     from uniscene_sim.evaluation.features import OccupancyFeatures
     from uniscene_sim.evaluation.held_out import read_held_out
     from uniscene_sim.evaluation.makers import makers_of

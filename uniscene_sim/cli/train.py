@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["train_appearance", "train_features", "train_lidar", "train_occupancy"]
+__all__ = ["millions", "train_appearance", "train_features", "train_lidar", "train_occupancy", "windows_facts"]
 
 
 def train_occupancy(
@@ -84,11 +84,11 @@ def train_occupancy(
     vae = train_vae(recipe, training, validation, work, torch_device)
     vae = train_decoder(recipe, vae, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
-    facts = _facts(out, recipe.seed, training, torch_device) | {
+    facts = windows_facts(out, recipe.seed, training, torch_device) | {
         "ratio": recipe.vae.ratio,
         "flow": "convolutional U-Net" if isinstance(recipe.net, UNetConfig) else "transformer",
-        "vae_parameters": _millions(vae),
-        "flow_parameters": _millions(flow),
+        "vae_parameters": millions(vae),
+        "flow_parameters": millions(flow),
     }
     save_occupancy(out, recipe, vae, flow, facts, occupancy_card(facts, work, ""))
     # Evaluated as it was written, in half precision.
@@ -118,8 +118,8 @@ def train_features(
         train_data(data)
     training = read_split(data / "train")
     nets = trained_features(recipe, training, work, torch_device)
-    facts = _facts(out, recipe.seed, training, torch_device) | {
-        "parameters": sum(map(_millions, nets.values())),
+    facts = windows_facts(out, recipe.seed, training, torch_device) | {
+        "parameters": sum(map(millions, nets.values())),
     }
     save_features(out, nets, facts, features_card(facts, work))
 
@@ -158,7 +158,7 @@ def train_lidar(
         "sensors": len({(sweep.max_range_m, sweep.detect_range_m) for sweep in sweeps}),
         "device": device_name(torch_device.type),
         "samples": recipe.net.samples,
-        "parameters": _millions(net),
+        "parameters": millions(net),
     }
     facts |= {"start": recipe.start} if recipe.start else {}
     card = lidar_card if street is None else real_lidar_card
@@ -219,8 +219,8 @@ def train_appearance(
         "lifted": bool(lifted),
         "start": recipe.start,
         "device": device_name(torch_device.type),
-        "vae_parameters": _millions(vae),
-        "flow_parameters": _millions(flow),
+        "vae_parameters": millions(vae),
+        "flow_parameters": millions(flow),
     }
     save_appearance(out, recipe, vae, flow, facts, appearance_card(facts, work, ""))
     rows = evaluate_appearance(PainterModel.load(out, device), validation)
@@ -238,7 +238,7 @@ def _lessons(data: Path, recipe: LidarRecipe, real: PandaSetSweeps | None) -> tu
     return training + (read_all_sweeps(data / "train", recipe.towns) if towns else []), validation
 
 
-def _facts(out: Path, seed: int, training: Sequence[Windows], device: torch.device) -> dict[str, Any]:
+def windows_facts(out: Path, seed: int, training: Sequence[Windows], device: torch.device) -> dict[str, Any]:
     """What the card of a model tells of a training on windows."""
     return {
         "name": out.name,
@@ -256,5 +256,6 @@ def _makers(training: Sequence[Windows]) -> dict[str, int]:
     return {maker: sum(len(windows) for windows in training if windows.maker == maker) for maker in makers}
 
 
-def _millions(net: nn.Module) -> float:
+def millions(net: nn.Module) -> float:
+    """Number of parameters, in millions."""
     return sum(p.numel() for p in net.parameters()) / 1e6

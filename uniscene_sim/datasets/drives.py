@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,10 @@ class DriveSample:
     agents: np.ndarray  # AGENT_DTYPE
 
 
-def sample_drives(static_map: StaticMap, seed: int, windows: int, signal_heads: bool = False) -> Iterator[DriveSample]:
-    """Windows at 2 Hz along drives through a map, six per drive, reproducible by seed.
+def sample_drives(
+    static_map: StaticMap, seed: int, windows: int, signal_heads: bool = False, sequence: int = SEQUENCE
+) -> Iterator[DriveSample]:
+    """Windows at 2 Hz along drives through a map, reproducible by seed.
 
     Two drives share a plan of houses and plants; each has its own traffic, and every fifth leads over open country.
 
@@ -63,15 +66,17 @@ def sample_drives(static_map: StaticMap, seed: int, windows: int, signal_heads: 
         seed: of the drives.
         windows: how many.
         signal_heads: whether the heads of traffic lights are among the agents: cameras see them.
+        sequence: windows of each drive.
     """
     objects = np.zeros(0)
-    for n in range(-(-windows // SEQUENCE)):
+    for n in range(-(-windows // sequence)):
         rng = np.random.default_rng([seed, n, 8])
         if n % 2 == 0:
             objects = plan_map(static_map, plan_seed(seed, n))
-        moments = list(_open_country(static_map, rng) if n % 5 == 4 else _drive(static_map, 1000 * seed + n, rng))
+        way = _open_country(static_map, rng) if n % 5 == 4 else _drive(static_map, 1000 * seed + n, rng)
+        moments = list(islice(way, sequence))
         props = scatter_props(static_map, np.array([[p.x, p.y] for _, p, _ in moments]), rng)
-        for stamp_us, pose, agents in moments[: windows - n * SEQUENCE]:
+        for stamp_us, pose, agents in moments[: windows - n * sequence]:
             is_head = agents["cls"] == AgentClass.SIGNAL_HEAD
             there = agents[~is_head]
             there = np.concatenate([there, without_overlapping(props, there, pose)])
@@ -117,7 +122,7 @@ def _drive(static_map: StaticMap, seed: int, rng: np.random.Generator) -> Iterat
         yield from _open_country(static_map, rng)
         return
     frame = source.reset()
-    for k in range(SEQUENCE):
+    for k in count():
         for _ in range(int(rng.integers(0, 30)) if k == 0 else _STEP_US // _DECIDE_US):
             frame = source.step(source.driver_control(), _DECIDE_US)[-1]
         yield frame.stamp_us, frame.ego_pose, frame.agents
@@ -131,7 +136,7 @@ def _open_country(static_map: StaticMap, rng: np.random.Generator) -> Iterator[t
     distance = rng.uniform(15.0, 70.0)
     x, y = x + distance * np.cos(away), y + distance * np.sin(away)
     nobody = np.zeros(0, dtype=AGENT_DTYPE)
-    for k in range(SEQUENCE):
+    for k in count():
         gone = 0.5 * k * speed
         px, py = x + gone * np.cos(yaw), y + gone * np.sin(yaw)
         z = static_map.surface_height(np.array([px]), np.array([py]), np.array([0.0]))[0]

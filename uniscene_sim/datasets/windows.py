@@ -96,16 +96,21 @@ class Windows:
             agents: whether to include its agents.
             area: slices along x and y, by default the whole window.
         """
-        layout, labels = self.layout[n][area], self.labels[n].copy()
-        if agents:
-            here = slice(*np.searchsorted(self.agents_window, (n, n + 1)))
-            labels.ravel()[self.agents_voxel[here]] = self.agents_label[here]
-        else:
+        layout, labels = self.layout[n][area], self.labels_with_agents(n) if agents else self.labels[n]
+        if not agents:
             layout = layout & ~_AGENT_BITS
         channels = np.arange(len(CONDITION_CHANNELS), dtype=np.uint32)[:, None, None]
         layers = np.arange(_SHAPE[2], dtype=np.uint32)
         seen = (self.observed[n][area][..., None] >> layers) & 1
-        return WindowSample(((layout >> channels) & 1).astype(np.uint8), labels[area], seen.astype(np.bool_))
+        drawn = (layout >> channels) & 1
+        return WindowSample(drawn.astype(np.uint8), labels[area].copy(), seen.astype(np.bool_))
+
+    def labels_with_agents(self, n: int) -> np.ndarray:
+        """Labels uint8 (200, 200, 32) of one window, a new array."""
+        labels: np.ndarray = self.labels[n].copy()
+        here = slice(*np.searchsorted(self.agents_window, (n, n + 1)))
+        labels.ravel()[self.agents_voxel[here]] = self.agents_label[here]
+        return labels
 
 
 def read_town(path: str | Path) -> Windows:

@@ -44,7 +44,7 @@ from uniscene_sim.remote.session import Session
 from uniscene_sim.remote.simulator import RemoteSimulator
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
-from uniscene_sim.simulator import TRACE_MODES, Simulator, sense
+from uniscene_sim.simulator import TRACE_MODES, Simulator, TraceMode, sense
 from uniscene_sim.world.path_columns import X, Y
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -111,11 +111,13 @@ class Worlds:
         camera = settings.camera
         if camera == "raycast" and not any(o.key.endswith("_rgb") for o in self.observations):
             camera = "raycast-plain"  # the same except for colour
-        self._engine_names = {slot: getattr(settings, slot) for slot in plugins.ENGINES} | {"camera": camera}
-        self._trace, self._session = settings.trace, None
+        named = {slot: getattr(settings, slot) for slot in plugins.ENGINES} | {"camera": camera}
+        chosen = plugins.choose_engines(named, settings.trace)
+        self._engine_names = chosen.names
+        self._trace, self._session = cast(TraceMode, chosen.trace), None
         if settings.remote is not None:
             remote = Remote.of(settings.remote)
-            self._session = Session(remote, self.rig, self._engine_names, settings.trace, self._tick_us)
+            self._session = Session(remote, self.rig, self._engine_names, self._trace, self._tick_us)
         else:
             classes = {slot: plugins.load_plugin(slot, name) for slot, name in self._engine_names.items()}
             self._sensors = {slot: plugins.construct(slot, classes[slot]) for slot in ("camera", "lidar")}

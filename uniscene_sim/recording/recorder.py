@@ -17,11 +17,13 @@ import av
 import numpy as np
 from PIL import Image
 
+from uniscene_sim import plugins
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import SensorFrame
 from uniscene_sim.interfaces import RunFacts, StageTimes, TileStats
 from uniscene_sim.metrics.consistency import Consistency, consistency, summarise_consistency
 from uniscene_sim.outcome import Outcome
+from uniscene_sim.recording.generated_windows import GeneratedWindows
 from uniscene_sim.recording.preview import compose_preview
 from uniscene_sim.recording.versions import package_versions
 from uniscene_sim.storage.output_file import told
@@ -54,6 +56,7 @@ class Recorder:
         self.out, self.facts = Path(out), facts
         self._stages: dict[str, list[float]] = {}
         self._compare, self._agreement = compare, list[Consistency]()
+        self._windows = GeneratedWindows(facts) if facts.engines.get("window") != plugins.DEFAULTS["window"] else None
         self._sha = hashlib.sha256()
         self._ticks, self._seconds = 0, 0.0
         self._stamp_us: int | None = None  # of the last frame
@@ -96,6 +99,8 @@ class Recorder:
             if (found := consistency(frame, self.facts.rig)) is not None:
                 self._agreement.append(found)
             self._stages.setdefault("consistency", []).append(1e3 * (perf_counter() - start))
+        if self._windows is not None and frame.occupancy is not None:
+            self._windows.add(frame.occupancy, frame.layout)
         if self.facts.preview and self._ticks % self._every == 0:
             start = perf_counter()
             picture = compose_preview(frame, self.facts.rig, f"{self.facts.title}, seed {self.facts.seed}")
@@ -164,6 +169,7 @@ class Recorder:
             "ticks_per_s": round((self._ticks - 1) / self._seconds, 3) if self._seconds else None,
             "peak_memory_mib": round(_peak_memory_mib()),
             "tiles": asdict(tiles),
+            "window": None if self._windows is None else self._windows.as_dict(),
             "consistency": summarise_consistency(self._agreement),
             "digest": self._sha.hexdigest(),
             "outcome": outcome.as_dict(),

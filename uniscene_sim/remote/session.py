@@ -62,9 +62,10 @@ class Session:
     def __init__(
         self, remote: Remote, rig: SensorRig, engines: dict[str, str], trace: str = "tiles", tick_us: int | None = None
     ):
-        self.remote, self.rig, self.trace, self.tick_us = remote, rig, trace, tick_us
+        chosen = plugins.choose_engines(engines, trace)
+        self.remote, self.rig, self.trace, self.tick_us = remote, rig, chosen.trace, tick_us
         self._opening = pb.Open(
-            rig=rig_message(rig), engines=plugins.DEFAULTS | engines, trace=trace, tick_us=tick_us or 0
+            rig=rig_message(rig), engines=chosen.names, trace=chosen.trace, tick_us=tick_us or 0
         )
         self._lock, self._numbers = RLock(), count()
         self._free: list[int] = []  # numbers of worlds that nobody uses any longer

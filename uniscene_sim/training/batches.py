@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from uniscene_sim.datasets.windows import Windows, WindowSample
+from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS, without_plan
 from uniscene_sim.taxonomy import OccClass
 
@@ -43,6 +44,7 @@ class Crops:
         without_agents: share of crops of the static world alone.
         unplanned: share of crops in which houses, plants and rails are withheld from the layout.
         channels: of the layouts, some of `CONDITION_CHANNELS`.
+        height: lowest layers of labels that are kept.
     """
 
     def __init__(
@@ -55,10 +57,11 @@ class Crops:
         without_agents: float = 0.0,
         unplanned: float = 0.0,
         channels: Sequence[str] = CONDITION_CHANNELS,
+        height: int = GENERATED_GRID.shape[2],
     ):
         self._windows, self._cells, self._batch, self._seed = windows, cells, batch, seed
         self._near, self._without, self._unplanned = near_agents, without_agents, unplanned
-        self._channels = [CONDITION_CHANNELS.index(name) for name in channels]
+        self._channels, self._height = [CONDITION_CHANNELS.index(name) for name in channels], height
         self._all = [(w, n) for w, town in enumerate(windows) for n in range(len(town))]
         shape = windows[0].labels.shape[1:]
         by_label: dict[int, list[np.ndarray]] = {}
@@ -90,7 +93,8 @@ class Crops:
         mirror_x, mirror_y, turn = rng.random(3) < 0.5
         window = self._windows[w].sample(int(n), bool(agents), area)
         layout = without_plan(window.layout) if rng.random() < self._unplanned else window.layout
-        layout, labels, observed = layout[self._channels], window.labels, window.observed
+        layout = layout[self._channels]
+        labels, observed = window.labels[:, :, : self._height], window.observed[:, :, : self._height]
         if mirror_x:
             layout, labels, observed = layout[:, ::-1], labels[::-1], observed[::-1]
         if mirror_y:

@@ -13,7 +13,8 @@ from typing import Any
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.input_file import MIB, read_text, reading
 
-__all__ = ["appearance_card", "device_name", "features_card", "lidar_card", "occupancy_card", "real_lidar_card"]
+__all__ = ["appearance_card", "device_name", "features_card", "lidar_card", "made_by", "occupancy_card",
+           "read_log", "real_lidar_card"]  # fmt: skip
 
 _LOG = "the log of a training"
 #: Who is to be named where a model has learned from others' data.
@@ -81,7 +82,7 @@ def occupancy_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
     with reading(work, _LOG):
         curves = _curves(vae, decoder, flow)
     notes = "".join(f"\n- {note}" for note in facts.get("notes", ()))
-    facts = facts | {"made_by": _made_by(facts["makers"]), "notes": notes}
+    facts = facts | {"made_by": made_by(facts["makers"]), "notes": notes}
     return _CARD.format(**facts, curves=curves, evaluation=evaluation)
 
 
@@ -107,7 +108,7 @@ def features_card(facts: dict[str, Any], work: Path) -> str:
     last = [log[-1] for path in sorted(work.glob("features_*.jsonl")) if (log := read_log(path))]
     with reading(work, _LOG):
         facts = facts | {
-            "made_by": _made_by(facts["makers"]),
+            "made_by": made_by(facts["makers"]),
             "steps": max((row["step"] for row in last), default=0),
             "minutes": sum(row["seconds"] for row in last) / 60,
             "losses": " and ".join(f"{row['loss']:.3f}" for row in last),
@@ -247,7 +248,7 @@ def _credit(maker: str) -> str:
     return "".join(f"; {text}" for name, text in _SOURCES.items() if name.lower() in maker.lower())
 
 
-def _made_by(makers: dict[str, int]) -> str:
+def made_by(makers: dict[str, int]) -> str:
     """Who made the windows, how many, and whom to name."""
     named = {maker: f"; {_SOURCES[maker]}" if maker in _SOURCES else "" for maker in makers}
     return ", ".join(f"{maker} ({windows} windows{named[maker]})" for maker, windows in makers.items())

@@ -28,12 +28,12 @@ from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
 from uniscene_sim.zoo.models import save_model
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
-__all__ = ["OccupancyRecipe", "reconstruction_iou", "save_occupancy", "train_decoder", "train_flow", "train_vae"]
+__all__ = ["OccupancyRecipe", "class_weights", "plain_sizes", "reconstruction_iou", "sampled_voxels", "save_occupancy",
+           "train_decoder", "train_flow", "train_vae"]  # fmt: skip
 
 _AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _SMALL = ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")
 _FREE = int(OccClass.FREE)
-_VOXELS_FOR_LOVASZ = 40_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class OccupancyRecipe:
     mistold: float = 0.1  # share of layouts that are swapped for another crop's
     gamma: float = 0.0  # of the focal loss
     lovasz: float = 0.5
+    lovasz_voxels: int = 40_000  # of those sampled, at most
     kl: float = 1e-3
     off: float = 0.25  # largest standard deviation of what is added to normalised latents for the decoder alone
     guided: float = 0.1  # share of layouts that are withheld from the flow, for classifier-free guidance
@@ -119,7 +120,7 @@ def train_decoder(
 
 def _vae_crops(recipe: OccupancyRecipe, training: Sequence[Windows], seed: int) -> Crops:
     return Crops(training, recipe.vae_crop, recipe.vae_batch, seed, recipe.near_agents, 0.15, recipe.unplanned,
-                 recipe.vae.channels)  # fmt: skip
+                 recipe.vae.channels, recipe.vae.height)  # fmt: skip
 
 
 def _train_vae(
@@ -136,8 +137,9 @@ def _train_vae(
     device = vae.latent_std.device
     seed = recipe.seed + (7 if off else 0)
     crops = _vae_crops(recipe, training, seed)
-    class_weight = _class_weights(training).to(device)
-    held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, channels=recipe.vae.channels)[n] for n in range(4)]
+    class_weight = class_weights(training).to(device)
+    held_out = [Crops(validation, 200, 4, 1, near_agents=0.0, channels=recipe.vae.channels,
+                      height=recipe.vae.height)[n] for n in range(4)]  # fmt: skip
     batches = Ahead(crops, schedule.steps)
 
     def loss_of(step: int) -> dict[str, Tensor]:
@@ -151,11 +153,11 @@ def _train_vae(
             sigma = off * torch.rand(len(mean), 1, 1, 1, generator=generator).to(device) ** 2
             spread = (spread**2 + (sigma * vae.latent_std[:, None, None]) ** 2).sqrt()
         features = vae.features(mean + noise * spread, layout, layout_given)
-        index, weight = _sampled_voxels(batch, generator)
+        index, weight = sampled_voxels(batch, generator)
         labels = fold(batch.labels).reshape(-1).index_select(0, index).long()
         logits = vae.logits(features.index_select(0, index)).float()
         entropy = focal_loss(logits, labels, weight * class_weight[labels], recipe.gamma)
-        some = torch.randperm(len(index), generator=generator)[:_VOXELS_FOR_LOVASZ].to(device)
+        some = torch.randperm(len(index), generator=generator)[: recipe.lovasz_voxels].to(device)
         lovasz = lovasz_softmax(logits[some].softmax(dim=1), labels[some])
         kl = kl_loss(mean, log_variance)
         total = entropy + recipe.lovasz * lovasz + recipe.kl * kl
@@ -197,7 +199,7 @@ def train_flow(
 
     def crops_of(windows: Sequence[Windows], seed: int, near_agents: float) -> Crops:
         return Crops(windows, recipe.flow_crop, recipe.flow_batch, seed, near_agents, recipe.without_agents,
-                     recipe.unplanned, channels)  # fmt: skip
+                     recipe.unplanned, channels, recipe.vae.height)  # fmt: skip
 
     crops, checked = crops_of(training, recipe.seed + 1, recipe.near_agents), crops_of(validation, 1, 0.0)
     held_out = [checked[n].to(device) for n in range(8)]
@@ -266,7 +268,7 @@ def _known_masks(b: int, nx: int, ny: int, generator: torch.Generator) -> Tensor
     return masks
 
 
-def _sampled_voxels(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def sampled_voxels(batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Indices (K,), in the order of `fold`, of sampled voxels, and their inverse probabilities (K,).
 
     Of those observed, all voxels of agents are taken, and more near surfaces than in the air.
@@ -281,7 +283,7 @@ def _sampled_voxels(batch: Batch, generator: torch.Generator) -> tuple[Tensor, T
     return index, 1.0 / chance.index_select(0, index)
 
 
-def _class_weights(windows: Sequence[Windows]) -> Tensor:
+def class_weights(windows: Sequence[Windows]) -> Tensor:
     """Class weights (21,): the inverse fourth root of a class's frequency relative to the median, within bounds."""
     frequency = class_frequencies(windows)
     weight = (np.maximum(frequency, 1e-7) / np.median(frequency[frequency > 0])) ** -0.25
@@ -304,8 +306,8 @@ def save_occupancy(
     kind = "unet" if isinstance(recipe.net, UNetConfig) else "dit"
     used = {"steps": recipe.steps, "guidance": recipe.guidance, "shift": recipe.shift}
     config = {
-        "vae": _plain(recipe.vae),
-        "flow": {"kind": kind, **_plain(recipe.net)},
+        "vae": plain_sizes(recipe.vae),
+        "flow": {"kind": kind, **plain_sizes(recipe.net)},
         "engine": used,
         "training": facts,
     }
@@ -314,5 +316,6 @@ def save_occupancy(
     save_model(folder, config, weights, card)
 
 
-def _plain(config: VaeConfig | UNetConfig | DiTConfig) -> dict[str, Any]:
+def plain_sizes(config: Any) -> dict[str, Any]:
+    """Sizes of a network, a dataclass, as its model's config has them."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}

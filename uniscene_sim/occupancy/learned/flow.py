@@ -7,14 +7,14 @@ latents are inputs besides the noisy ones, so that one network generates a scene
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-__all__ = ["FlowNet", "flow_loss", "sample"]
+__all__ = ["FlowNet", "flow_loss", "integrate", "sample"]
 
 _UNIFORM = 0.15  # share of times of training that are drawn evenly, so that none is left out
 
@@ -101,23 +101,38 @@ def sample(
     b = len(noise)
     yes = torch.ones(b, dtype=torch.bool, device=noise.device)
     known = known * mask
-    x, last, last_step = noise, None, 1.0
-    for now, then in pairwise(_times(steps, shift)):
+
+    def velocity(x: Tensor, now: float) -> Tensor:
         t = torch.full((b,), now, device=noise.device)
         # Given latents move on their own straight path, as in training.
         x = x * (1 - mask) + ((1 - now) * noise + now * known) * mask
         if guidance == 1.0:
-            velocity = net(x, t, layout, yes, known, mask).float()
-        else:
-            twice = [torch.cat([a, a]) for a in (x, t, layout, known, mask)]
-            x2, t2, layout2, known2, mask2 = twice
-            with_layout, without = net(x2, t2, layout2, torch.cat([yes, ~yes]), known2, mask2).float().chunk(2)
-            velocity = without + guidance * (with_layout - without)
+            return net(x, t, layout, yes, known, mask).float()
+        twice = [torch.cat([a, a]) for a in (x, t, layout, known, mask)]
+        x2, t2, layout2, known2, mask2 = twice
+        with_layout, without = net(x2, t2, layout2, torch.cat([yes, ~yes]), known2, mask2).float().chunk(2)
+        return without + guidance * (with_layout - without)
+
+    return known + integrate(velocity, noise, steps, shift) * (1 - mask)
+
+
+def integrate(velocity_at: Callable[[Tensor, float], Tensor], noise: Tensor, steps: int, shift: float = 1.0) -> Tensor:
+    """Latents from noise along a velocity: the first step is Euler's, later ones also look back at the last velocity.
+
+    Args:
+        velocity_at: function of latents and their time.
+        noise: latents at time 0, of any shape.
+        steps: number of steps.
+        shift: how much longer the last steps are than the first; 1 for equal steps.
+    """
+    x, last, last_step = noise, None, 1.0
+    for now, then in pairwise(_times(steps, shift)):
+        velocity = velocity_at(x, now)
         step = then - now
         change = 0.0 if last is None else (velocity - last) / last_step
         x = x + step * (velocity + 0.5 * step * change)
         last, last_step = velocity, step
-    return known + x * (1 - mask)
+    return x
 
 
 def _times(steps: int, shift: float) -> Iterator[float]:

@@ -15,6 +15,7 @@ __all__ = [
     "rope",
     "rope_2d",
     "rotary_attention",
+    "rotate",
     "time_features",
     "zero_initialised",
 ]
@@ -72,17 +73,19 @@ def rope_2d(nx: int, ny: int, width: int, device: torch.device) -> Tensor:
     return torch.cat([rope(i.reshape(-1), width // 2), rope(j.reshape(-1), width // 2)], dim=1)
 
 
-def _rotate(x: Tensor, angles: Tensor) -> Tensor:
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Queries or keys (..., C) turned by rotary angles (..., C / 2)."""
     a, b = x.float().chunk(2, dim=-1)
     cos, sin = angles.cos(), angles.sin()
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1).to(x.dtype)
 
 
-def rotary_attention(qkv: Tensor, heads: int, angles: Tensor) -> Tensor:
-    """Attention (B, N, C) of tokens (B, N, 3 C), query, key and value, with rotary angles (N, C / heads / 2)."""
+def rotary_attention(qkv: Tensor, heads: int, angles: Tensor, sees: Tensor | None = None) -> Tensor:
+    """Attention (B, N, C) of tokens (B, N, 3 C), query, key and value, with rotary angles (N, C / heads / 2); `sees`,
+    bool (N, N), says which token sees which, None that all see all."""
     b, n, c = qkv.shape
     q, k, v = qkv.view(b, n, 3, heads, c // (3 * heads)).permute(2, 0, 3, 1, 4)
-    out = F.scaled_dot_product_attention(_rotate(q, angles), _rotate(k, angles), v)
+    out = F.scaled_dot_product_attention(rotate(q, angles), rotate(k, angles), v, attn_mask=sees)
     return out.transpose(1, 2).reshape(b, n, c // 3)
 
 
@@ -115,11 +118,12 @@ class LayoutEmbedding(nn.Module):
         width: of an embedding.
         fold: cells of the layout along a pixel of the features.
         out: channels of the features.
+        learned_empty: whether empty cells have an embedding; otherwise theirs is zero.
     """
 
-    def __init__(self, channels: int, width: int, fold: int, out: int):
+    def __init__(self, channels: int, width: int, fold: int, out: int, learned_empty: bool = True):
         super().__init__()
-        self.fold = fold
+        self.fold, self.learned_empty = fold, learned_empty
         self.of_channel = nn.Parameter(torch.randn(channels + 1, width) * 0.3)
         self.unknown = nn.Parameter(torch.zeros(width))
         self.project = nn.Conv2d(width * fold * fold, out, 1)
@@ -129,8 +133,9 @@ class LayoutEmbedding(nn.Module):
         given."""
         table = self.of_channel.to(layout.dtype)
         embedded = torch.einsum("bcxy,ce->bexy", layout, table[:-1])
-        empty = (layout.amax(dim=1, keepdim=True) == 0).to(layout.dtype)
-        embedded = embedded + empty * table[-1][:, None, None]
+        if self.learned_empty:
+            empty = (layout.amax(dim=1, keepdim=True) == 0).to(layout.dtype)
+            embedded = embedded + empty * table[-1][:, None, None]
         embedded = torch.where(has_layout[:, None, None, None], embedded, self.unknown[:, None, None].to(layout.dtype))
         out: Tensor = self.project(F.pixel_unshuffle(embedded, self.fold))
         return out

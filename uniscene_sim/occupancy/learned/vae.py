@@ -40,6 +40,7 @@ class VaeConfig:
     decoder_blocks: tuple[int, int] = (2, 4)
     axial: bool = True  # attention along x and y in the encoder
     learned_embedding: bool = False  # of classes (AnyScene); otherwise it stays as drawn
+    told: bool = True  # whether the decoder sees the layout; otherwise latents alone carry the scene
     layout_width: int = 16
     channels: tuple[str, ...] = CONDITION_CHANNELS
 
@@ -75,8 +76,9 @@ class OccupancyVae(nn.Module):
         self.encoder_axial = AxialAttention(quarter) if c.axial else None
         self.moments = nn.Sequential(PixelNorm(quarter), nn.Conv2d(quarter, 2 * c.latent, 1))
 
-        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, 2, half)
-        self.layout_down = nn.Conv2d(4 * half, quarter, 1)
+        if c.told:
+            self.layout = LayoutEmbedding(len(c.channels), c.layout_width, 2, half)
+            self.layout_down = nn.Conv2d(4 * half, quarter, 1)
         self.lift = nn.Conv2d(c.latent, quarter, 3, padding=1)
         self.decoder_quarter = nn.ModuleList(ResBlock(quarter) for _ in range(c.decoder_blocks[1]))
         self.up = nn.Conv2d(quarter, 4 * half, 1)
@@ -112,12 +114,25 @@ class OccupancyVae(nn.Module):
 
     def features(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
         """Features (B X Y Z, 2 embed), in the order of `fold`, of latents (B, c, X/4, Y/4), not normalised, and a
-        layout (B, C, X, Y), which counts where `has_layout`, bool (B,), is set."""
-        beside = self.layout(layout, has_layout)
-        x = self.lift(latents) + self.layout_down(F.pixel_unshuffle(beside, 2))
+        layout (B, C, X, Y), which counts where `has_layout`, bool (B,), is set, and is not read unless `told`."""
+        beside = self.layout(layout, has_layout) if self.config.told else None
+        x = self.lift(latents)
+        if beside is not None:
+            x = x + self.layout_down(F.pixel_unshuffle(beside, 2))
         for block in self.decoder_quarter:
             x = block(x)
-        x = F.pixel_shuffle(self.up(x), 2) + beside
+        return self.features_from_quarter(x, beside)
+
+    def features_from_quarter(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Features, as `features` gives them, of what it has at a quarter of the resolution (B, width, X/4, Y/4).
+
+        Args:
+            x: at a quarter of the resolution.
+            beside: embedding of the layout at half of it, if the decoder is told.
+        """
+        x = F.pixel_shuffle(self.up(x), 2)
+        if beside is not None:
+            x = x + beside
         for block in self.decoder_half:
             x = block(x)
         out: Tensor = self.head(x).permute(0, 2, 3, 1).reshape(-1, 2 * self.config.embed)
@@ -130,10 +145,14 @@ class OccupancyVae(nn.Module):
 
     def decode(self, latents: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
         """Labels uint8 (B, X, Y, Z), the likeliest of each voxel; arguments as `features`."""
-        parts = self.features(latents, layout, has_layout).split(_VOXELS)
-        labels = torch.cat([self.logits(part).argmax(-1).to(torch.uint8) for part in parts])
-        b, _, nx, ny = layout.shape
-        return unfold(labels.view(b, nx // 2, ny // 2, 4 * self.config.height))
+        return self.labels_of(self.features(latents, layout, has_layout), latents)
+
+    def labels_of(self, features: Tensor, latents: Tensor) -> Tensor:
+        """Labels uint8 (B, X, Y, Z), the likeliest of each voxel, of the features of latents (B, c, X/4, Y/4)."""
+        labels = torch.cat([self.logits(part).argmax(-1).to(torch.uint8) for part in features.split(_VOXELS)])
+        b, _, nx, ny = latents.shape
+        half = self.config.patch // 2
+        return unfold(labels.view(b, half * nx, half * ny, 4 * self.config.height))
 
     def normalise(self, latents: Tensor) -> Tensor:
         """Latents (B, c, x, y) at zero mean and unit variance."""

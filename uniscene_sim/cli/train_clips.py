@@ -1,0 +1,75 @@
+"""`uniscene-sim train occdit` and `train occ-uniscene`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uniscene_sim.cli.train import millions, windows_facts
+from uniscene_sim.datasets.make_datasets import train_data
+from uniscene_sim.datasets.windows import REAL_TRAIN, read_split
+from uniscene_sim.errors import InputError
+from uniscene_sim.evaluation.features import OccupancyFeatures
+from uniscene_sim.evaluation.over_time.scores import OVER_TIME_TABLES
+from uniscene_sim.evaluation.over_time.table import over_time_table
+from uniscene_sim.evaluation.score_table import as_markdown_tables
+from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniSceneConfig
+from uniscene_sim.occupancy.temporal.occdit import OccDiTConfig
+from uniscene_sim.storage.input_file import files_in
+from uniscene_sim.training.card import read_log
+from uniscene_sim.training.clip_card import clip_card
+from uniscene_sim.training.clip_flow import ClipFlowRecipe, save_clip_flow, train_clip_flow
+from uniscene_sim.training.occupancy import train_vae
+from uniscene_sim.training.recipe_file import read_recipe
+from uniscene_sim.training.temporal_decoder import train_temporal_decoder
+from uniscene_sim.zoo.torch_device import pick_device
+
+__all__ = ["train_clips"]
+
+_SIZES = {"occdit": OccDiTConfig, "occ-uniscene": OccUniSceneConfig}
+
+
+def train_clips(
+    kind: str, data: Path, work: Path, out: Path, recipe_file: Path | None = None, device: str | None = None
+) -> None:
+    """Train a VAE and a flow over clips and write them as a model of the zoo, with its card.
+
+    Args:
+        kind: "occdit" or "occ-uniscene".
+        data: folder of windows: of towns, which are made if missing, in `train` and `validation`; of real maps and
+            recordings in `real_train`, if there are any. The VAE learns from towns, the flow from all.
+        work: folder of checkpoints and logs; a stopped training resumes from it.
+        out: folder of the model.
+        recipe_file: YAML with changes to the recipe.
+        device: "cpu" or "cuda"; None for cuda if available.
+
+    Raises:
+        InputError: damaged data, an invalid recipe, or a folder that cannot be written to.
+    """
+    recipe = ClipFlowRecipe(net=_SIZES[kind]())
+    if recipe_file is not None:
+        recipe = read_recipe(recipe_file, recipe, {})
+    if recipe.net.latent != recipe.still.vae.latent:
+        raise InputError(f"expected the latent channels of the VAE, {recipe.still.vae.latent}, got {recipe.net.latent}",
+                         file=recipe_file, field="net.latent")  # fmt: skip
+    torch_device = pick_device(device)
+    if not files_in(data / "train", "*.npz"):
+        train_data(data)
+    towns, validation = read_split(data / "train"), read_split(data / "validation")
+    training = towns + (read_split(data / REAL_TRAIN) if files_in(data / REAL_TRAIN, "*.npz") else [])
+    vae = train_vae(recipe.still, towns, validation, work, torch_device)
+    flow = train_clip_flow(recipe, vae, training, validation, work, torch_device)
+    if kind == "occ-uniscene":
+        vae = train_temporal_decoder(recipe.still, recipe.decoder_schedule, vae, towns, validation, work, torch_device)
+    facts = windows_facts(out, recipe.seed, training, torch_device) | {
+        "kind": kind,
+        "ratio": recipe.still.vae.ratio,
+        "past": recipe.past,
+        "frames": recipe.frames,
+        "vae_parameters": millions(vae),
+        "flow_parameters": millions(flow),
+        "minutes": round(sum(log[-1]["seconds"] for log in map(read_log, work.glob("*.jsonl")) if log) / 60, 1),
+    }
+    save_clip_flow(out, recipe, vae, flow, facts, clip_card(facts, work, ""))
+    # Judged as it was written, in half precision.
+    rows = over_time_table([out], judge=OccupancyFeatures.load(), device=device, tiles=False)
+    save_clip_flow(out, recipe, vae, flow, facts, clip_card(facts, work, as_markdown_tables(rows, OVER_TIME_TABLES)))

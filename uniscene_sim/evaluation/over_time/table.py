@@ -1,0 +1,119 @@
+"""The table of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uniscene_sim.errors import InputError, shown
+from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
+from uniscene_sim.evaluation.over_time.drives import TestDrive, make_test_drives
+from uniscene_sim.evaluation.over_time.editing import score_edits
+from uniscene_sim.evaluation.over_time.evaluate import forecast, roll_out
+from uniscene_sim.evaluation.over_time.rows import GoesOn, LastFrame, LookedUp, Row, TileRow, Truth, WindowRow
+from uniscene_sim.evaluation.over_time.scores import OverTimeScores
+from uniscene_sim.evaluation.scoreboard import Judge
+from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.maps.static_map import StaticMap
+from uniscene_sim.metrics.occupancy import Confusion
+from uniscene_sim.occupancy.learned.tile_engine import OccflowTiles
+from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
+from uniscene_sim.occupancy.temporal.engine import CLIP_WINDOWS
+from uniscene_sim.occupancy.temporal.model import ClipOccupancy
+from uniscene_sim.zoo.models import CONFIG, load_model
+
+__all__ = ["model_row", "over_time_table"]
+
+_ANOTHER = 7_000  # added to the seed of the truth's plan
+_TABLE_SEEDS = range(30_000, 30_004)  # of towns that the lookup table is fitted to
+
+
+def over_time_table(
+    models: Sequence[str | Path], towns: int = 2, seconds: float = 60.0, judge: Judge | None = None,
+    device: str | None = None, tiles: bool = True,
+) -> list[OverTimeScores]:  # fmt: skip
+    """Rows of models, of engines of tiles, and of what takes no model, on the same drives.
+
+    Args:
+        models: of occupancy over time: names in the zoo, or folders.
+        towns: of the drives.
+        seconds: length of a drive.
+        judge: finds features; None leaves out what compares sets of them.
+        device: where models run; None picks one.
+        tiles: whether engines of tiles are judged, too.
+
+    Raises:
+        InputError: no such model, or one of another kind.
+    """
+    loaded = [(name, *_loaded(name, device)) for name in models]  # told before minutes of drives
+    drives = make_test_drives(towns, seconds)
+    rows = [_judged(Truth(), drives, judge, "everything")]
+    for name, engine, model in loaded:
+        make = _maker(engine, model)
+        scores = _judged(WindowRow(Path(name).name, make), drives, judge, "its own past; forecasts: 1 s of truth")
+        edits = asdict(score_edits(make, drives))
+        rows.append(replace(scores, **edits, **_reconstruction(model, drives), minutes=_minutes(name)))
+    if tiles:
+        for row in (TileRow("procedural, another seed", ProceduralOccupancy, _ANOTHER),
+                    TileRow("occflow-tiles", OccflowTiles)):  # fmt: skip
+            rows.append(_judged(row, drives, judge, "agents' voxels"))
+    rows.append(_judged(LookedUp("lookup table", _lookup_table()), drives, judge, "a cell's layout"))
+    for last in (LastFrame("last window stays", moved=False), LastFrame("last window moved", moved=True)):
+        told = "the last true window" + (", agents' voxels" if last.moved else "")
+        rows.append(forecast(last, drives, OverTimeScores(last.name, rows[0].data, told)))
+    return rows
+
+
+def _judged(row: Row, drives: Sequence[TestDrive], judge: Judge | None, told: str) -> OverTimeScores:
+    return replace(forecast(row, drives, roll_out(row, drives, judge)), told=told)
+
+
+def model_row(name: str | Path, device: str | None = None) -> WindowRow:
+    """The row of a model of occupancy over time.
+
+    Raises:
+        InputError: no such model, or one of another kind.
+    """
+    return WindowRow(Path(name).name, _maker(*_loaded(name, device)))
+
+
+def _loaded(name: str | Path, device: str | None) -> tuple[type, ClipOccupancy]:
+    model = load_model(name)
+    kind = model.config.get("kind")
+    if kind not in CLIP_WINDOWS:
+        raise InputError(f"expected one of {', '.join(CLIP_WINDOWS)}, got {shown(kind)}", file=model.folder / CONFIG,
+                         field="kind")  # fmt: skip
+    return CLIP_WINDOWS[kind], ClipOccupancy.load(name, kind, device)
+
+
+def _maker(engine: Callable[..., GoesOn], model: ClipOccupancy) -> Callable[[StaticMap, int], GoesOn]:
+    return lambda static_map, seed: engine(static_map, seed, model)
+
+
+def _reconstruction(model: ClipOccupancy, drives: Sequence[TestDrive]) -> dict[str, Any]:
+    voxels = Confusion()
+    for drive in drives:
+        for n in range(0, len(drive), 10):
+            truth = drive.truth(n)
+            (made,) = model.decode(model.encode(truth[None]))
+            voxels.add(truth, made)
+    return {"rec_miou": voxels.miou, "rec_iou": voxels.iou}
+
+
+def _minutes(name: str | Path) -> float | None:
+    minutes = load_model(name).config.get("training", {}).get("minutes")
+    return float(minutes) if isinstance(minutes, int | float) else None
+
+
+def _lookup_table() -> MeanColumnBaseline:
+    """The commonest columns of a few towns that are neither trained on nor judged."""
+    table = MeanColumnBaseline(CONDITION_CHANNELS, DEFAULT_GRID.shape[2])
+    for drive in make_test_drives(len(_TABLE_SEEDS), 15.0, _TABLE_SEEDS.start):
+        for n in range(len(drive)):
+            table.add(drive.condition(n), np.ascontiguousarray(drive.still(n)))
+    return table

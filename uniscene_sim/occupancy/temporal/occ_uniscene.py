@@ -1,0 +1,83 @@
+"""`OccUniScene`: UniScene's spatial-temporal occupancy diffusion transformer (section 3.1).
+
+All frames of a clip are generated at once: layouts are joined to the noise volume as channels, and attention in space
+and attention over time, in both directions, take turns. In the variant for forecasting, the first frames are given:
+their latents stand in the volume as they are, at the end of the flow's path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, zero_initialised
+from uniscene_sim.occupancy.temporal.space_time import (
+    FlowTime,
+    SpaceTimeBlock,
+    fold_tokens,
+    near,
+    places,
+    unfold_tokens,
+    when,
+)
+
+__all__ = ["OccUniScene", "OccUniSceneConfig"]
+
+
+@dataclass(frozen=True)
+class OccUniSceneConfig:
+    """Sizes of an `OccUniScene`."""
+
+    latent: int = 16
+    patch: int = 4  # cells of the layout along a latent cell
+    token: int = 2  # latent cells along a token
+    width: int = 192
+    depth: int = 6
+    heads: int = 4
+    reach: int = 11  # tokens: how far attention goes in space, the side of a crop of training
+    layout_width: int = 16
+    temporal: bool = True  # attention over time; without it, frames do not know each other
+    learned_empty: bool = True  # an embedding of cells where the layout has nothing
+    channels: tuple[str, ...] = CONDITION_CHANNELS
+
+
+class OccUniScene(nn.Module):
+    """Velocity of latents of F frames, of which some are given."""
+
+    def __init__(self, config: OccUniSceneConfig):
+        super().__init__()
+        self.config = c = config
+        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width, c.learned_empty)
+        self.stem = nn.Linear((c.latent + 1) * c.token**2, c.width)
+        self.time = FlowTime(c.width)
+        self.blocks = nn.ModuleList(SpaceTimeBlock(c.width, c.heads, c.temporal) for _ in range(c.depth))
+        self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
+
+    def forward(
+        self, x: Tensor, t: Tensor, layout: Tensor, has_layout: Tensor, seconds: Tensor, known: Tensor, sees: Tensor
+    ) -> Tensor:
+        """Velocity (B, F, c, x, y), data - noise; without meaning for frames that are given.
+
+        Args:
+            x: (B, F, c, x, y) latents: at time t, or given.
+            t: (B, F) in [0, 1]; 0 is noise, 1 of frames that are given.
+            layout: (B, F, C, X, Y) multi-hot.
+            has_layout: (B,) bool, whether the layouts are given (False for guidance).
+            seconds: (B, F) of each frame.
+            known: (B, F, 1, x, y), 1 where latents are given.
+            sees: (B, F, F) bool, which frames each frame sees.
+        """
+        c, head = self.config, self.config.width // self.config.heads
+        frames = x.shape[1]
+        told = self.layout(layout.flatten(0, 1), has_layout.repeat_interleave(frames))
+        tokens = self.stem(fold_tokens(torch.cat([x, known], dim=2), c.token))
+        tokens = tokens + told.flatten(2).transpose(1, 2).view_as(tokens)
+        modulation, at, since = self.time(t), places(x, c.token, head), when(seconds, head)
+        close = near(x, c.token, c.reach)
+        for block in self.blocks:
+            tokens, _, _ = block(tokens, modulation, at, since, None, sees, close)
+        return unfold_tokens(self.head(F.layer_norm(tokens, (c.width,))), x, c.token)
