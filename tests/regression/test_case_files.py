@@ -52,11 +52,11 @@ def test_files_that_two_cases_would_share_are_refused(tmp_path):
     second = tmp_path / "b" / "x" / "s.yaml"
     with pytest.raises(InputError) as refused:
         files.add(Case(second))
-    assert refused.value.file == second
-    assert refused.value.message == (
-        "rename it, or drive it in a batch with folders of its own: s[nominal] would share recordings and baselines "
-        f"(x/s-nominal-DRIVER) with s[nominal] of {first}"
-    )
+    told = f"{str(second)[-60:]}: shares recordings and baselines with ...{str(first)[-57:]}: rename one, or drive it in a "
+    assert str(refused.value).endswith(f"{told}batch with folders of its own")
+    files.add(Case(first, "near by"))
+    with pytest.raises(InputError, match="s.yaml: shares recordings and baselines with its case near by: rename one"):
+        files.add(Case(first, "near_by"))
 
 
 def test_a_batch_keeps_recordings_apart_and_tells_where(tmp_path, monkeypatch, capsys):
@@ -75,4 +75,4 @@ def test_a_batch_keeps_recordings_apart_and_tells_where(tmp_path, monkeypatch, c
         assert f"      recording: {path} (uniscene-sim replay shows it again)\n" in told
     shutil.copy("a/x/s.yaml", "a/x/s.yml")
     assert main(["test", "a", "--driver", "careless"]) == 2
-    assert "a/x/s.yml: rename it, or drive it in a batch with folders of its own: s[" in capsys.readouterr().err
+    assert "a/x/s.yml: shares recordings and baselines with a/x/s.yaml: rename one, or drive it in" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
-from uniscene_sim.errors import InputError
+from uniscene_sim.errors import InputError, one_line
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.storage.data_folders import data_dir
 
@@ -14,6 +14,7 @@ __all__ = ["CaseFiles", "case_file"]
 
 _LONGEST = 120  # of a name, without its suffix
 _DIGITS = 16
+_TOLD = 60  # characters of a path in an error, so that what is to be done is told, too
 
 
 def case_file(case: Case, driver: str, suffix: str) -> Path:
@@ -36,14 +37,12 @@ class CaseFiles:
         Raises:
             InputError: its files would be those of another one.
         """
-        name = case_file(case, "DRIVER", "")
-        other = self._of.setdefault(name, case)
-        if (os.path.abspath(other.file), other.name) != (os.path.abspath(case.file), case.name):
-            why = (
-                f"rename it, or drive it in a batch with folders of its own: {case.title} would share recordings and"
-                f" baselines ({name}) with {other.title} of {other.file}"
-            )
-            raise InputError(why, file=case.file)
+        other = self._of.setdefault(case_file(case, "", ""), case)
+        mine, theirs = ((os.path.abspath(one.file), one.name) for one in (case, other))
+        if mine != theirs:
+            whose = f"its case {other.name}" if mine[0] == theirs[0] else str(other.file)
+            why = f"shares recordings and baselines with {one_line(whose, _TOLD, keep_end=True)}: rename one, or drive it"
+            raise InputError(f"{why} in a batch with folders of its own", file=case.file)
 
 
 def _folders(file: Path) -> tuple[str, ...]:
