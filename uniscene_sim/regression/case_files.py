@@ -41,8 +41,8 @@ class CaseFiles:
         mine, theirs = ((os.path.abspath(one.file), one.name) for one in (case, other))
         if mine != theirs:
             whose = f"its case {other.name}" if mine[0] == theirs[0] else str(other.file)
-            why = f"shares recordings and baselines with {one_line(whose, _TOLD, keep_end=True)}: rename one, or drive it"
-            raise InputError(f"{why} in a batch with folders of its own", file=case.file)
+            why = f"shares recordings and baselines with {one_line(whose, _TOLD, keep_end=True)}"
+            raise InputError(f"{why}: rename one, or drive it in a batch with folders of its own", file=case.file)
 
 
 def _folders(file: Path) -> tuple[str, ...]:
