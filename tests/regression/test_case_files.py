@@ -52,8 +52,8 @@ def test_files_that_two_cases_would_share_are_refused(tmp_path):
     second = tmp_path / "b" / "x" / "s.yaml"
     with pytest.raises(InputError) as refused:
         files.add(Case(second))
-    told = f"{str(second)[-60:]}: shares recordings and baselines with ...{str(first)[-57:]}: rename one, or drive it in "
-    assert str(refused.value).endswith(f"{told}a batch with folders of its own")
+    told = f"{str(second)[-60:]}: shares recordings and baselines with ...{str(first)[-57:]}: rename one, or drive "
+    assert str(refused.value).endswith(f"{told}it in a batch with folders of its own")
     files.add(Case(first, "near by"))
     with pytest.raises(InputError, match=r"s\.yaml: shares recordings and baselines with its case near by: rename"):
         files.add(Case(first, "near_by"))
