@@ -10,6 +10,7 @@ from uniscene_sim.interfaces import StageTimes, TileStats
 from uniscene_sim.outcome import CriterionResult, Outcome, Status
 from uniscene_sim.rig import SensorRig
 from uniscene_sim.run import frames, prepare, run
+from uniscene_sim.storage.data_folders import data_dir
 
 BARE = {"window_grid": None, "bev_schema": None}
 
@@ -23,6 +24,13 @@ def test_frames_come_until_the_source_is_done():
     stamps = [frame.stamp_us for frame in frames(simulator)]
     assert stamps == list(range(0, 20_100_000, 100_000)) and simulator.source.done
     assert [frame.stamp_us for frame in frames(simulator, ticks=2)] == [0, 100_000, 200_000]
+
+
+def test_a_run_that_is_no_multiple_of_its_tick_goes_past_its_end(tmp_path):
+    file = tmp_path / "short.yaml"
+    file.write_text((data_dir("scenarios") / "cut_in.yaml").read_text().replace("duration_s: 8", "duration_s: 0.55"))
+    result = run(ready(str(file)))
+    assert (result.ticks, result.outcome.status) == (7, Status.TIMEOUT)
 
 
 def test_a_driver_drives_and_none_is_the_sources_own():

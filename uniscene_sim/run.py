@@ -13,6 +13,7 @@ from tqdm import tqdm
 from uniscene_sim.assembly import assemble
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.engine_support.others_code import others_code
+from uniscene_sim.engine_support.source_steps import steps_of
 from uniscene_sim.frames import FrameRequest, SensorFrame
 from uniscene_sim.interfaces import LayoutSource, RunFacts, SinkMaker, TileStats
 from uniscene_sim.outcome import Outcome
@@ -109,11 +110,8 @@ def frames(
 
 
 def ticks_of(simulator: Simulator[Any], most: int | None = None) -> int:
-    """Maximum number of ticks of a run after its first frame: the last one reaches the end, or goes past it. A log has
-    nothing behind its end."""
-    source = simulator.source
-    whole, rest = divmod(round(source.duration_s * 1e6), simulator.tick_us)
-    longest: int = whole + bool(rest and not source.open_loop)
+    """Maximum number of ticks of a run after its first frame, see `steps_of`."""
+    longest = steps_of(simulator.source, simulator.tick_us)
     return longest if most is None else min(longest, most)
 
 

@@ -33,6 +33,8 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         try:
             cases = cases_of(self.path)
+            for case in cases:
+                self.scenarios.files.add(case)
         except InputError as error:
             raise self.CollectError(str(error)) from None
         for case in cases:
@@ -79,7 +81,7 @@ class ScenarioItem(pytest.Item):
         result = error.result
         lines = [result.why.replace("; ", "\n  ").replace(": ", ":\n  ", 1)]
         if result.recording is not None:
-            lines.append(f"recording: {result.recording} (uniscene-sim replay shows it again)")
+            lines.append(result.kept)
         return "\n".join(lines)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:

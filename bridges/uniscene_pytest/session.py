@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from uniscene_sim.regression.baselines import Baselines, Tolerances
+from uniscene_sim.regression.case_files import CaseFiles
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.drive import DriveSettings, drive_case
 from uniscene_sim.regression.drivers import driver_named
@@ -27,6 +28,9 @@ class ScenarioSession:
     Args:
         config: of pytest.
         results: folder in which results are kept for the reports; None if nobody asks for any.
+
+    Attributes:
+        files: of the cases that are collected.
     """
 
     def __init__(self, config: pytest.Config, results: Path | None):
@@ -39,7 +43,7 @@ class ScenarioSession:
         )
         self._here = driver_named(self._name) if option("--uniscene-in-process") else None
         self._worker = Worker(self._name, self._settings)
-        self._results = results
+        self._results, self.files = results, CaseFiles()
         self._baselines: Baselines | None = None
         if (folder := option("--uniscene-baselines")) is not None:
             tolerances = Tolerances() if option("--uniscene-tolerant") else None

@@ -20,13 +20,17 @@ from uniscene_sim.errors import InputError, InputWarning
 from uniscene_sim.geometry import Pose
 from uniscene_sim.interfaces import RunFacts
 from uniscene_sim.layout import Style
+from uniscene_sim.outcome import Outcome, Status
+from uniscene_sim.recording.capture import capture
 from uniscene_sim.recording.difference import difference_picture
 from uniscene_sim.recording.mcap_file import Recording
 from uniscene_sim.recording.mcap_sink import McapSink, RecordTo
 from uniscene_sim.recording.replay import replay, replayer
 from uniscene_sim.recording.source import RecordedSource
+from uniscene_sim.rig import SensorRig
 from uniscene_sim.rigs.rig_file import load_rig
-from uniscene_sim.run import run
+from uniscene_sim.run import frames, run
+from uniscene_sim.storage.data_folders import data_dir
 from uniscene_sim.wire.messages import control_of, layout_of
 from uniscene_sim.world.scenario_source import ScenarioSource
 
@@ -120,6 +124,22 @@ def test_a_recording_is_a_source(recorded, capsys, tmp_path):
     assert source.reset().ego_pose == frames[0].layout.ego_pose
     steps = source.step(Control(), 100_000)
     assert len(steps) == 10 and steps[-1].ego_pose == frames[1].layout.ego_pose
+
+
+@pytest.mark.parametrize(("tick_us", "stamps"), [(100_000, 5), (150_000, 3), (300_000, 2)])
+def test_a_log_ends_with_the_last_tick_that_it_can_fill(recorded, tick_us, stamps):
+    simulator = assemble(RecordedSource(Recording.open(recorded[0])), SensorRig("none"), tick_us=tick_us)
+    assert Recording.open(recorded[0]).outcome.status == Status.RUNNING, "it was stopped after 0.4 s"
+    for _ in range(2):
+        assert [frame.stamp_us for frame in frames(simulator)] == [k * tick_us for k in range(stamps)]
+        assert simulator.source.done and simulator.source.outcome == Outcome(Status.SUCCESS)
+
+
+def test_a_capture_goes_to_the_end_of_a_run_that_is_no_multiple_of_its_step(tmp_path):
+    file, text = tmp_path / "short.yaml", (data_dir("scenarios") / "cut_in.yaml").read_text()
+    file.write_text(text.replace("duration_s: 8", "duration_s: 0.55"))
+    done = capture(ScenarioSource.open(str(file)), tmp_path / "short.mcap", load_rig("rl"))
+    assert (done.layouts, done.outcome.status) == (61, Status.TIMEOUT)
 
 
 def test_an_old_drive_is_seen_from_another_path_in_other_weather(recorded):

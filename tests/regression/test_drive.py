@@ -133,7 +133,7 @@ def test_a_case_that_passes_removes_its_older_recording_and_nothing_else(tmp_pat
         other.write_bytes(b"")
     passes, batch = case(expect={"careless": ("FAILURE",)}), DriveSettings(recordings=tmp_path)
     drive_case(passes, "careless", replace(batch, since_s=0.0))
-    assert failed.recording.exists(), "it is one of this batch, of a scenario of the same name"
+    assert failed.recording.exists(), "it is one of this batch"
     assert drive_case(passes, "careless", batch).passed
     assert not failed.recording.exists() and all(other.exists() for other in others)
 

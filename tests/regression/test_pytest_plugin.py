@@ -102,6 +102,11 @@ def test_bad_input_is_told_once(pytester, folder):
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["*broken.yaml:*: duration_s: *"])
     (folder / "broken.yaml").unlink()
+    shutil.copy(folder / "cut_in.yaml", folder / "cut_in.yml")
+    result = run(pytester)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*cut_in.yml: shares recordings and baselines with *cut_in.yaml: rename one, *own"])
+    (folder / "cut_in.yml").unlink()
     result = run(pytester, "--uniscene-shard", "3/2")
     result.stderr.fnmatch_lines(["*--uniscene-shard: expected K/N with K from 1 to N, got '3/2'"])
     run(pytester, "--uniscene-shard", "1/2", "--collect-only").assert_outcomes(deselected=1)

@@ -47,6 +47,7 @@ def _test(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from uniscene_sim.regression.baselines import Baselines, Tolerances
+    from uniscene_sim.regression.case_files import CaseFiles
     from uniscene_sim.regression.cases import collect, sharded
     from uniscene_sim.regression.drive import DriveSettings
     from uniscene_sim.regression.local_drives import run_cases
@@ -59,7 +60,9 @@ def _test(arguments: argparse.Namespace) -> int:
             raise InputError("expected --baselines FOLDER, too", field=name)
     reports = Reports(arguments.report, arguments.json, arguments.junit)
     reports.check()
-    cases = collect(arguments.paths)
+    cases, files = collect(arguments.paths), CaseFiles()
+    for case in cases:
+        files.add(case)
     if arguments.tags:
         cases = [case for case in cases if set(case.plan.tags) & set(arguments.tags)]
     if arguments.shard is not None:
@@ -77,6 +80,8 @@ def _test(arguments: argparse.Namespace) -> int:
         def show(result: CaseResult) -> None:
             bar.update()
             tqdm.write(f"{'ok  ' if result.passed else 'FAIL'}  {result.case.title}: {result.why}")
+            if result.recording is not None:
+                tqdm.write(f"      {result.kept}")
 
         if arguments.ray is None:
             batch = run_cases(cases, arguments.driver, settings, arguments.jobs, judged=judged, on_result=show)

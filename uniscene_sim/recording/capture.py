@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from uniscene_sim.engine_support.others_code import others_code
-from uniscene_sim.engine_support.source_steps import step_us_of
+from uniscene_sim.engine_support.source_steps import step_us_of, steps_of
 from uniscene_sim.errors import InputError
 from uniscene_sim.interfaces import LayoutSource, RunFacts, TileStats
 from uniscene_sim.outcome import Outcome
@@ -69,15 +69,16 @@ def capture(
     if path.suffix != ".mcap":
         raise InputError("expected a name that ends with .mcap", file=path, field="out")
     step_us = step_us_of(source, _STEP_US)
-    whole_s = min(source.duration_s, seconds if seconds is not None else source.duration_s)
+    count = steps_of(source, step_us)
+    if seconds is not None and seconds < source.duration_s:
+        count = round(seconds * 1e6) // step_us
     facts = RunFacts(source.title, source.seed, rig, dict(DEFAULTS), step_us, False, source.map)
     options = RecordOptions(images="none", sweeps="none", most_gib=most_gib)
     began = perf_counter()
     with McapSink(path, facts, options) as sink, others_code(f"source {source.name!r} failed", "source", of=source):
         sink.add_steps(None, [source.reset()])
         layouts = 1
-        steps = range(round(whole_s * 1e6) // step_us)
-        for _ in tqdm(steps, desc="capture", unit="step", disable=None if progress else True):
+        for _ in tqdm(range(count), desc="capture", unit="step", disable=None if progress else True):
             if source.done:
                 break
             control: Any = source.driver_control()

@@ -58,6 +58,7 @@ class RecordedSource:
         self.solid: Callable[[np.ndarray], np.ndarray] | None = None
         self._layouts: Iterator[LayoutFrame] = iter(())
         self._now: LayoutFrame | None = None
+        self._step_us = PHYSICS_US  # the last one
         whole = recording.ego_path
         path = part_of(whole, from_s, to_s, recording.path)
         # Sensors fire at multiples of their periods, as they did.
@@ -88,14 +89,16 @@ class RecordedSource:
 
     @property
     def done(self) -> bool:
-        return self._now is not None and self._now.stamp_us >= self._end_us
+        """Whether its end is reached, or is so near that no further step like the last one fits."""
+        return self._now is not None and self._now.stamp_us + self._step_us > self._end_us
 
     @property
     def outcome(self) -> Outcome:
-        """That of the recorded run, once its end is reached; a run that was stopped counts as a success."""
+        """That of the recorded run, once this one is done; a run that was stopped counts as a success."""
         if not self.done:
             return Outcome(Status.RUNNING)
-        return self.recording.outcome or Outcome(Status.SUCCESS)
+        recorded = self.recording.outcome
+        return Outcome(Status.SUCCESS) if recorded is None or recorded.status == Status.RUNNING else recorded
 
     def reset(self) -> LayoutFrame:
         return self.reset_at(self._begin_us)[-1]
@@ -105,6 +108,7 @@ class RecordedSource:
         since_us = stamp_us if since_us is None else since_us
         messages = self.recording.messages("/uniscene/layout")
         self._layouts = (self._altered(self._read(m)) for m in messages if m.stamp_us >= since_us)
+        self._step_us = PHYSICS_US
         self._now, past = None, [self._next()]
         while past[-1].stamp_us < stamp_us:
             past.append(self._next())
@@ -121,6 +125,7 @@ class RecordedSource:
         """
         if dt_us <= 0 or dt_us % PHYSICS_US:
             raise InputError(f"must be a positive multiple of 10,000 us, got {dt_us}", field="dt_us")
+        self._step_us = dt_us
         return [self._next() for _ in range(dt_us // PHYSICS_US)]
 
     def driver_control(self) -> Control:

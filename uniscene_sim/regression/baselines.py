@@ -18,8 +18,9 @@ import numpy as np
 from uniscene_sim import __version__
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.regression.baseline_picture import baseline_picture
+from uniscene_sim.regression.case_files import case_file
 from uniscene_sim.regression.log import LAYOUT
-from uniscene_sim.regression.results import CaseResult, Violation, case_file
+from uniscene_sim.regression.results import CaseResult, Violation
 from uniscene_sim.storage.input_file import MIB, read_text
 from uniscene_sim.storage.output_file import output_file, told
 

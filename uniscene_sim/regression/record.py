@@ -12,10 +12,10 @@ from typing import Any
 from uniscene_sim.control import Control, Trajectory
 from uniscene_sim.recording.mcap_sink import RecordTo
 from uniscene_sim.recording.recorder import VIDEO, Recorder
+from uniscene_sim.regression.case_files import case_file
 from uniscene_sim.regression.cases import Case
 from uniscene_sim.regression.loops import DirectLoop
 from uniscene_sim.regression.recorded_driver import ControlTape
-from uniscene_sim.regression.results import case_file
 from uniscene_sim.run import run
 from uniscene_sim.simulator import Simulator
 from uniscene_sim.storage.output_file import scratch_folder, told, write_file
@@ -76,8 +76,7 @@ def remove_recording(case: Case, driver: str, folder: Path, since_s: float) -> N
     """Remove the files that `record_drive` once wrote of a case and its driver, if they can be.
 
     Args:
-        since_s: files that are not older, s since the epoch, stay: they are those of another case of this batch, with
-            a scenario of the same name in another folder of the same name.
+        since_s: files that are not older, s since the epoch, stay: they are of this batch.
     """
     for suffix in (".mcap", ".mp4"):
         path = folder / case_file(case, driver, suffix)

@@ -12,7 +12,7 @@ import numpy as np
 from uniscene_sim.outcome import CriterionResult, Status
 from uniscene_sim.regression.cases import Case
 
-__all__ = ["SERIES_DTYPE", "TRACK_DTYPE", "Batch", "CaseResult", "Violation", "case_file"]
+__all__ = ["SERIES_DTYPE", "TRACK_DTYPE", "Batch", "CaseResult", "Violation"]
 
 #: The ego at each tick, m, rad, s, in the map frame; `x`, `y` are the centre of its box. Times to collision are
 #: infinite where there is none; the limit is that of the criterion `speed_limit`, NaN where the ego is on no lane.
@@ -23,14 +23,6 @@ SERIES_DTYPE = np.dtype([(name, np.float64) for name in (
 TRACK_DTYPE = np.dtype([("tick", np.int32), ("id", np.int32), ("cls", np.uint8)] + [
     (name, np.float32) for name in ("x", "y", "yaw", "length", "width")
 ])  # fmt: skip
-
-
-def case_file(case: Case, driver: str, suffix: str) -> Path:
-    """Where a file about a case and its driver lies in a folder of such files: by the scenario's own folder, so that
-    scenarios of one name do not meet."""
-    parts = case.file.absolute().parent.name, f"{case.file.stem}-{case.name}-{driver}"
-    folder, name = ("".join(c if c.isalnum() or c in "_-" else "_" for c in part)[:120] for part in parts)
-    return Path(folder) / f"{name}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -104,6 +96,11 @@ class CaseResult:
         wanted = " or ".join(self.case.accepts(self.driver))
         why = f": {'; '.join(told)}" if told else ""
         return str(self.status) if self.passed else f"{self.status}, expected {wanted}{why}"
+
+    @property
+    def kept(self) -> str:
+        """One line that says where the recording is, and what for; "" if there is none."""
+        return "" if self.recording is None else f"recording: {self.recording} (uniscene-sim replay shows it again)"
 
     def as_dict(self) -> dict[str, Any]:
         """In scenario_runner's shape, with what we add behind it; values that JSON can hold."""
