@@ -101,6 +101,10 @@ def test_a_recording_keeps_the_history_and_goes_on_in_the_middle(model, rig, tmp
     assert found.records >= 2 and not found.differences
 
 
+def test_it_keeps_the_rules_of_its_slot(model, capsys):
+    assert main(["check", f"occdit:{model}"]) == 0, capsys.readouterr().out
+
+
 def test_a_model_that_is_missing_is_told_in_one_line(tmp_path, capsys):
     arguments = ["run", "cut_in", "--ticks", "1", "--out", str(tmp_path / "out"), "--occupancy"]
     assert main([*arguments, f"occdit:{tmp_path / 'none'}"]) == 2
