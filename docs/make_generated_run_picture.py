@@ -1,4 +1,4 @@
-"""Draws `docs/generated_window.webp`: a moment of `uniscene-sim run cut_in --occupancy occdit`, as its preview shows it.
+"""Draws `docs/generated_window.webp`: a moment of `uniscene-sim run cut_in --occupancy occdit`, as previews show it.
 
 python docs/make_generated_run_picture.py
 """
