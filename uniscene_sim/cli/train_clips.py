@@ -13,7 +13,6 @@ from uniscene_sim.evaluation.over_time.scores import OVER_TIME_TABLES
 from uniscene_sim.evaluation.over_time.table import over_time_table
 from uniscene_sim.evaluation.score_table import as_markdown_tables
 from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniSceneConfig
-from uniscene_sim.occupancy.temporal.occdit import OccDiTConfig
 from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.training.card import read_log
 from uniscene_sim.training.clip_card import clip_card
@@ -25,7 +24,7 @@ from uniscene_sim.zoo.torch_device import pick_device
 
 __all__ = ["train_clips"]
 
-_SIZES = {"occdit": OccDiTConfig, "occ-uniscene": OccUniSceneConfig}
+_RECIPES = {"occdit": ClipFlowRecipe(), "occ-uniscene": ClipFlowRecipe(net=OccUniSceneConfig(), steps=2)}
 
 
 def train_clips(
@@ -45,7 +44,7 @@ def train_clips(
     Raises:
         InputError: damaged data, an invalid recipe, or a folder that cannot be written to.
     """
-    recipe = ClipFlowRecipe(net=_SIZES[kind]())
+    recipe = _RECIPES[kind]
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {})
     if recipe.net.latent != recipe.still.vae.latent:

@@ -40,8 +40,8 @@ class GeneratedWindows:
 
     def as_dict(self) -> dict[str, Any]:
         """For the report: the engine, what lies beyond its windows, voxels a window, agents shown and not found."""
-        beyond = {"tiles": "all: rays are traced through tiles", "window": "nothing",
-                  "window+tiles": f"tiles of {self._facts.engines['occupancy']}"}  # fmt: skip
+        tiles = self._facts.engines.get("occupancy", "an engine that is not told")
+        beyond = {"tiles": "all: rays go through tiles", "window": "nothing", "window+tiles": f"tiles of {tiles}"}
         voxels = self._voxels or [0]
         return {
             "engine": self._facts.engines["window"],

@@ -56,7 +56,8 @@ class Recorder:
         self.out, self.facts = Path(out), facts
         self._stages: dict[str, list[float]] = {}
         self._compare, self._agreement = compare, list[Consistency]()
-        self._windows = GeneratedWindows(facts) if facts.engines.get("window") != plugins.DEFAULTS["window"] else None
+        exact = plugins.DEFAULTS["window"]
+        self._windows = GeneratedWindows(facts) if facts.engines.get("window", exact) != exact else None
         self._sha = hashlib.sha256()
         self._ticks, self._seconds = 0, 0.0
         self._stamp_us: int | None = None  # of the last frame

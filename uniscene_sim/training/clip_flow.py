@@ -194,8 +194,10 @@ class _Objective:
         has_layout = uniform(b) >= untold
         observed = F.avg_pool2d(batch.observed.flatten(0, 1).float().mean(dim=3)[:, None], vae.config.patch)
         observed = observed.unflatten(0, (b, frames))
-        t = torch.sigmoid(torch.randn(b, frames, generator=generator).to(device) - recipe.early)
-        t = torch.where(uniform(b, frames) < _UNIFORM, uniform(b, frames), t)
+        # Frames that are generated together are at one time of the flow, or a clear one would tell the others.
+        times = 1 if isinstance(recipe.net, OccUniSceneConfig) else frames
+        t = torch.sigmoid(torch.randn(b, times, generator=generator).to(device) - recipe.early)
+        t = torch.where(uniform(b, times) < _UNIFORM, uniform(b, times), t).expand(b, frames)
         noise = grain()
         noisy = torch.lerp(noise, data, t[:, :, None, None, None])
         level, known = 1 - recipe.history_noise * uniform(b, frames) ** 2, (observed > 0.5).to(data.dtype)

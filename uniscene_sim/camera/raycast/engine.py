@@ -139,7 +139,7 @@ class RaycastCameras:
         middle = np.array([float(centre[:2] @ across), 0.0])
         # A signal head hangs above the ground, so it does not darken it.
         reach = np.where(agents.cls == AgentClass.SIGNAL_HEAD, -1e9, agents.radius + _CONTACT_MARGIN_M)
-        dark, far = 0.0 if self.plain else sky.darkness, spec.max_range_m
+        dark, far = 0.0 if self.plain else sky.darkness, float(spec.max_range_m)
         return CameraScene(
             view.atlas.arrays,
             agents,

@@ -96,7 +96,7 @@ class SplatCameras(RaycastCameras):
 
     def _splat(self, job: RenderJob, spec: CameraSpec, patches: list[tuple[Patch, Placement]]) -> None:
         """Fill an image."""
-        eye = eye_of(spec, job.camera.rotation, job.camera.position, spec.max_range_m, self.level_px)
+        eye = eye_of(spec, job.camera.rotation, job.camera.position, float(spec.max_range_m), self.level_px)
         height, width = job.image.depth.shape
         agents = job.scene.agents
         spans = job.camera.spans

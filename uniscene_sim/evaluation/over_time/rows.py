@@ -82,10 +82,14 @@ class TileRow:
 
     def __init__(self, name: str, make: Callable[[StaticMap, int], OccupancyEngine], another: int = 0):
         self.name, self._make, self._another = name, make, another
+        self._usual = self._windows(0)  # of the first noise, whose tiles are asked for again and again
+
+    def _windows(self, noise: int) -> EmittedWindows:
+        shift = self._another + noise
+        return EmittedWindows(lambda static_map, seed: self._make(static_map, seed + shift))
 
     def roll(self, drive: TestDrive, first: int, count: int, given: int, noise: int = 0) -> Iterator[np.ndarray]:
-        shift = self._another + noise
-        windows = EmittedWindows(lambda static_map, seed: self._make(static_map, seed + shift))
+        windows = self._windows(noise) if noise else self._usual
         for n in range(first, first + count):
             yield drive.with_agents(n, windows(drive.origin, drive.layouts[n].ego_pose))
 

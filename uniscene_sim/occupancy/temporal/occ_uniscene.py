@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, zero_initialised
 from uniscene_sim.occupancy.temporal.space_time import (
+    ClipNetConfig,
     FlowTime,
     SpaceTimeBlock,
     fold_tokens,
@@ -29,20 +29,8 @@ __all__ = ["OccUniScene", "OccUniSceneConfig"]
 
 
 @dataclass(frozen=True)
-class OccUniSceneConfig:
+class OccUniSceneConfig(ClipNetConfig):
     """Sizes of an `OccUniScene`."""
-
-    latent: int = 16
-    patch: int = 4  # cells of the layout along a latent cell
-    token: int = 2  # latent cells along a token
-    width: int = 192
-    depth: int = 6
-    heads: int = 4
-    reach: int = 11  # tokens: how far attention goes in space, the side of a crop of training
-    layout_width: int = 16
-    temporal: bool = True  # attention over time; without it, frames do not know each other
-    learned_empty: bool = True  # an embedding of cells where the layout has nothing
-    channels: tuple[str, ...] = CONDITION_CHANNELS
 
 
 class OccUniScene(nn.Module):

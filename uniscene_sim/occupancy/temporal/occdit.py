@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, zero_initialised
 from uniscene_sim.occupancy.temporal.space_time import (
+    ClipNetConfig,
     FlowTime,
     SpaceTimeBlock,
     fold_tokens,
@@ -34,21 +34,10 @@ __all__ = ["Memory", "OccDiT", "OccDiTConfig"]
 
 
 @dataclass(frozen=True)
-class OccDiTConfig:
+class OccDiTConfig(ClipNetConfig):
     """Sizes of an `OccDiT`."""
 
-    latent: int = 16
-    patch: int = 4  # cells of the layout along a latent cell
-    token: int = 2  # latent cells along a token
-    width: int = 192
-    depth: int = 6
-    heads: int = 4
-    reach: int = 11  # tokens: how far attention goes in space, the side of a crop of training
-    layout_width: int = 16
     joined: bool = True  # layout tokens beside those of latents in attention; otherwise added to them
-    temporal: bool = True  # attention over time; without it, frames do not know each other
-    learned_empty: bool = True  # an embedding of cells where the layout has nothing
-    channels: tuple[str, ...] = CONDITION_CHANNELS
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.layers import (
     rope,
     rope_2d,
@@ -15,10 +18,27 @@ from uniscene_sim.occupancy.learned.layers import (
     zero_initialised,
 )
 
-__all__ = ["FlowTime", "SpaceTimeBlock", "fold_tokens", "near", "places", "unfold_tokens", "when"]
+__all__ = ["ClipNetConfig", "FlowTime", "SpaceTimeBlock", "fold_tokens", "near", "places", "unfold_tokens", "when"]
 
 _PERIOD_S = 0.5  # between frames of training; attention over time counts in these
 _PARTS = 9  # scale, shift and gate of three parts of a block
+
+
+@dataclass(frozen=True)
+class ClipNetConfig:
+    """Sizes that all transformers over clips have."""
+
+    latent: int = 16
+    patch: int = 4  # cells of the layout along a latent cell
+    token: int = 2  # latent cells along a token
+    width: int = 192
+    depth: int = 6
+    heads: int = 4
+    reach: int = 11  # tokens: how far attention goes in space, the side of a crop of training
+    layout_width: int = 16
+    temporal: bool = True  # attention over time; without it, frames do not know each other
+    learned_empty: bool = True  # an embedding of cells where the layout has nothing
+    channels: tuple[str, ...] = CONDITION_CHANNELS
 
 
 class FlowTime(nn.Sequential):
