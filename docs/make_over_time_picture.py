@@ -48,4 +48,4 @@ def main(models: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["occdit"])
+    main(sys.argv[1:] or ["occdit", "occ-uniscene"])
