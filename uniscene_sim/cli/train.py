@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uniscene_sim.camera.splat.learned.model import PainterModel
 from uniscene_sim.datasets.coloured_tiles import PAINTED_TOWNS, make_lifted_tiles, make_town_tiles, read_coloured_tiles
@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["millions", "train_appearance", "train_features", "train_lidar", "train_occupancy", "windows_facts"]
+__all__ = ["WindowLessons", "millions", "train_appearance", "train_features", "train_lidar", "train_occupancy",
+           "window_lessons", "windows_facts"]  # fmt: skip
 
 
 def train_occupancy(
@@ -76,11 +77,8 @@ def train_occupancy(
     if recipe_file is not None:
         recipe = read_recipe(recipe_file, recipe, {"net": {"unet": UNetConfig, "dit": DiTConfig}})
     torch_device = pick_device(device)
-    if not files_in(data / "train", "*.npz"):
-        train_data(data)
-    training, validation = read_split(data / "train"), read_split(data / "validation")
-    if files_in(data / REAL_TRAIN, "*.npz"):  # towns and recordings of one's own, beside the seeded ones
-        training += read_split(data / REAL_TRAIN)
+    lessons = window_lessons(data)
+    training, validation = lessons.towns + lessons.real, lessons.validation
     vae = train_vae(recipe, training, validation, work, torch_device)
     vae = train_decoder(recipe, vae, training, validation, work, torch_device)
     flow = train_flow(recipe, vae, training, validation, work, torch_device)
@@ -236,6 +234,22 @@ def _lessons(data: Path, recipe: LidarRecipe, real: PandaSetSweeps | None) -> tu
         return read_all_sweeps(data / "train"), read_all_sweeps(data / "validation")
     training, validation = real.lessons()
     return training + (read_all_sweeps(data / "train", recipe.towns) if towns else []), validation
+
+
+class WindowLessons(NamedTuple):
+    """Windows to train on and to check with."""
+
+    towns: list[Windows]
+    real: list[Windows]  # of towns and recordings of one's own, beside the seeded ones
+    validation: list[Windows]
+
+
+def window_lessons(data: Path) -> WindowLessons:
+    """The windows in a folder; those of seeded towns are made if they are missing."""
+    if not files_in(data / "train", "*.npz"):
+        train_data(data)
+    real = read_split(data / REAL_TRAIN) if files_in(data / REAL_TRAIN, "*.npz") else []
+    return WindowLessons(read_split(data / "train"), real, read_split(data / "validation"))
 
 
 def windows_facts(out: Path, seed: int, training: Sequence[Windows], device: torch.device) -> dict[str, Any]:

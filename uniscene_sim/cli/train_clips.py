@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from uniscene_sim.cli.train import millions, windows_facts
-from uniscene_sim.datasets.make_datasets import train_data
-from uniscene_sim.datasets.windows import REAL_TRAIN, read_split
+from uniscene_sim.cli.train import millions, window_lessons, windows_facts
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.features import OccupancyFeatures
 from uniscene_sim.evaluation.over_time.scores import OVER_TIME_TABLES
 from uniscene_sim.evaluation.over_time.table import over_time_table
 from uniscene_sim.evaluation.score_table import as_markdown_tables
 from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniSceneConfig
-from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.training.card import read_log
 from uniscene_sim.training.clip_card import clip_card
 from uniscene_sim.training.clip_flow import ClipFlowRecipe, save_clip_flow, train_clip_flow
@@ -51,10 +48,8 @@ def train_clips(
         raise InputError(f"expected the latent channels of the VAE, {recipe.still.vae.latent}, got {recipe.net.latent}",
                          file=recipe_file, field="net.latent")  # fmt: skip
     torch_device = pick_device(device)
-    if not files_in(data / "train", "*.npz"):
-        train_data(data)
-    towns, validation = read_split(data / "train"), read_split(data / "validation")
-    training = towns + (read_split(data / REAL_TRAIN) if files_in(data / REAL_TRAIN, "*.npz") else [])
+    towns, real, validation = window_lessons(data)
+    training = towns + real
     vae = train_vae(recipe.still, towns, validation, work, torch_device)
     flow = train_clip_flow(recipe, vae, training, validation, work, torch_device)
     if kind == "occ-uniscene":

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uniscene_sim.datasets.windows import Windows
-from uniscene_sim.layout import LAYOUT_CHANNELS
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
 from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniScene, OccUniSceneConfig
 from uniscene_sim.occupancy.temporal.occdit import OccDiT, OccDiTConfig
@@ -25,14 +24,12 @@ from uniscene_sim.occupancy.temporal.temporal_vae import TemporalVae
 from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.clips import ClipBatch, ClipCrops
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.training.occupancy import OccupancyRecipe, plain_sizes
+from uniscene_sim.training.occupancy import ObjectWeight, OccupancyRecipe, plain_sizes
 from uniscene_sim.zoo.models import save_model
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
 __all__ = ["ClipFlowRecipe", "flow_of", "kind_of", "save_clip_flow", "train_clip_flow"]
 
-_SMALL = ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")
-_AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _UNIFORM = 0.15  # share of times of training that are drawn evenly, so that none is left out
 
 
@@ -160,11 +157,8 @@ class _Objective:
 
     def __init__(self, recipe: ClipFlowRecipe, vae: OccupancyVae):
         self.recipe, self.vae = recipe, vae
-        device, channels = vae.latent_std.device, recipe.net.channels
-        self.agents, self.small = (
-            torch.tensor([channels.index(name) for name in some if name in channels], device=device, dtype=torch.long)
-            for some in (_AGENTS, _SMALL)
-        )
+        device = vae.latent_std.device
+        self.weight_at = ObjectWeight(recipe.net.channels, vae.config.patch, recipe.small, device)
 
     def __call__(self, net: nn.Module, batch: ClipBatch, seed: int, untold: float) -> Tensor:
         lesson = self._lesson(batch, torch.Generator().manual_seed(seed), untold)
@@ -204,7 +198,7 @@ class _Objective:
         past = torch.lerp(grain(), data, level[:, :, None, None, None])
         if not recipe.teacher:
             level, past = t, noisy
-        weight = observed * self._weight(layout.flatten(0, 1)).unflatten(0, (b, frames))
+        weight = observed * self.weight_at(layout.flatten(0, 1)).unflatten(0, (b, frames))
         return _Lesson(data - noise, noisy, t, past * known, level, known, layout, has_layout, batch.seconds, weight,
                        generator)  # fmt: skip
 
@@ -226,14 +220,6 @@ class _Objective:
         most = min(self.recipe.given, frames - 1)
         count = (lesson.uniform(b, 1) * (most + 1)).long().clamp(max=most)
         return torch.arange(frames, device=lesson.t.device) < count
-
-    def _weight(self, layout: Tensor) -> Tensor:
-        """Weight (N, 1, x, y) of latents by what the layout (N, C, X, Y) has there."""
-        small, agents = (
-            F.max_pool2d(layout.index_select(1, some).amax(dim=1, keepdim=True), self.vae.config.patch)
-            if len(some) else layout.new_zeros(1) for some in (self.small, self.agents)
-        )  # fmt: skip
-        return 1.0 + self.recipe.small * torch.maximum(small, 0.5 * agents)
 
 
 def _joint_velocity(net: OccUniScene, lesson: _Lesson, given: Tensor) -> Tensor:

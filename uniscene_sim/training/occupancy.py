@@ -28,8 +28,8 @@ from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
 from uniscene_sim.zoo.models import save_model
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
-__all__ = ["OccupancyRecipe", "class_weights", "plain_sizes", "reconstruction_iou", "sampled_voxels", "save_occupancy",
-           "train_decoder", "train_flow", "train_vae"]  # fmt: skip
+__all__ = ["ObjectWeight", "OccupancyRecipe", "class_weights", "plain_sizes", "reconstruction_iou", "sampled_voxels",
+           "save_occupancy", "train_decoder", "train_flow", "train_vae"]  # fmt: skip
 
 _AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _SMALL = ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")
@@ -203,7 +203,7 @@ def train_flow(
 
     crops, checked = crops_of(training, recipe.seed + 1, recipe.near_agents), crops_of(validation, 1, 0.0)
     held_out = [checked[n].to(device) for n in range(8)]
-    agents, small = (torch.tensor([channels.index(c) for c in some if c in channels]) for some in (_AGENTS, _SMALL))
+    weight_at = ObjectWeight(channels, recipe.vae.patch, recipe.small, device)
     batches = Ahead(crops, recipe.flow_schedule.steps)
 
     def loss(net: nn.Module, batch: Batch, untold: float, seed: int) -> Tensor:
@@ -212,14 +212,8 @@ def train_flow(
             data = vae.normalise(vae.encode(batch.labels)[0])
         layout_given, layout = _drop_layouts(batch.layout, untold, 0.0, generator)
         mask = _known_masks(len(data), data.shape[2], data.shape[3], generator).to(device)
-        weight = 1.0 + recipe.small * torch.maximum(there(layout, small), 0.5 * there(layout, agents))
         observed = F.avg_pool2d(batch.observed.float().mean(dim=3)[:, None], recipe.vae.patch)
-        return flow_loss(net, data, layout, layout_given, mask, weight * observed, generator, recipe.early)
-
-    def there(layout: Tensor, some: Tensor) -> Tensor:
-        if not len(some):
-            return layout.new_zeros(1)
-        return F.max_pool2d(layout.index_select(1, some.to(device)).amax(dim=1, keepdim=True), recipe.vae.patch)
+        return flow_loss(net, data, layout, layout_given, mask, weight_at(layout) * observed, generator, recipe.early)
 
     def check(net: nn.Module) -> dict[str, float]:
         with torch.no_grad(), autocast_for(device):
@@ -230,6 +224,34 @@ def train_flow(
         return {"loss": loss(net, batches[step].to(device), recipe.guided, recipe.seed * 1_000_003 + step)}
 
     return train(net, loss_of, recipe.flow_schedule, folder, name, device, check)
+
+
+class ObjectWeight:
+    """Weight of latents by what the layout has there: more at small objects, half as much more at other agents.
+
+    Args:
+        channels: names of the layouts' channels, in order.
+        patch: cells along a latent cell.
+        small: extra weight at small objects.
+        device: of the layouts.
+    """
+
+    def __init__(self, channels: Sequence[str], patch: int, small: float, device: torch.device):
+        self._patch, self._extra = patch, small
+        self._agents, self._small = (
+            torch.tensor([channels.index(name) for name in some if name in channels], dtype=torch.long, device=device)
+            for some in (_AGENTS, _SMALL)
+        )
+
+    def __call__(self, layout: Tensor) -> Tensor:
+        """Weights (N, 1, x, y) for layouts (N, C, X, Y)."""
+        small, agents = self._there(layout, self._small), self._there(layout, self._agents)
+        return 1.0 + self._extra * torch.maximum(small, 0.5 * agents)
+
+    def _there(self, layout: Tensor, some: Tensor) -> Tensor:
+        if not len(some):
+            return layout.new_zeros(1)
+        return F.max_pool2d(layout.index_select(1, some).amax(dim=1, keepdim=True), self._patch)
 
 
 def reconstruction_iou(vae: OccupancyVae, batches: Sequence[Batch]) -> dict[str, float]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from uniscene_sim.evaluation.over_time.drives import TestDrive
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS
+from uniscene_sim.layout import LAYOUT_CHANNELS
 from uniscene_sim.occupancy.temporal.canvas import columns_at
 from uniscene_sim.taxonomy import OccClass
 
@@ -101,9 +101,6 @@ class Steadiness:
 
 def _near_agents(drive: TestDrive, n: int) -> np.ndarray:
     """Columns bool (X, Y) at agents of a moment, and near them."""
-    from scipy.ndimage import binary_dilation
-
-    rows: Sequence[int] = range(*_AGENT_ROWS.indices(len(CONDITION_CHANNELS)))
-    there = drive.condition(n)[list(rows)].any(axis=0)
+    there = drive.condition(n)[_AGENT_ROWS].any(axis=0)
     near: np.ndarray = binary_dilation(there, iterations=_MARGIN)
     return near

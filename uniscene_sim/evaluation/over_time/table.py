@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,13 @@ def over_time_table(
     Raises:
         InputError: no such model, or one of another kind.
     """
-    loaded = [(name, *_loaded(name, device)) for name in models]  # told before minutes of drives
+    loaded = [_Loaded.of(name, device) for name in models]  # told before minutes of drives
     drives = make_test_drives(towns, seconds)
     rows = [_judged(Truth(), drives, judge, "everything")]
-    for name, engine, model in loaded:
-        make = _maker(engine, model)
-        scores = _judged(WindowRow(Path(name).name, make), drives, judge, "its own past; forecasts: 1 s of truth")
-        edits = asdict(score_edits(make, drives))
-        rows.append(replace(scores, **edits, **_reconstruction(model, drives), minutes=_minutes(name)))
+    for one in loaded:
+        scores = _judged(one.row, drives, judge, "its own past; forecasts: 1 s of truth")
+        edits = asdict(score_edits(one.make, drives))
+        rows.append(replace(scores, **edits, **_reconstruction(one.model, drives), minutes=one.minutes))
     if tiles:
         for row in (TileRow("procedural, another seed", ProceduralOccupancy, _ANOTHER),
                     TileRow("occflow-tiles", OccflowTiles)):  # fmt: skip
@@ -79,20 +78,35 @@ def model_row(name: str | Path, device: str | None = None) -> WindowRow:
     Raises:
         InputError: no such model, or one of another kind.
     """
-    return WindowRow(Path(name).name, _maker(*_loaded(name, device)))
+    return _Loaded.of(name, device).row
 
 
-def _loaded(name: str | Path, device: str | None) -> tuple[type, ClipOccupancy]:
-    model = load_model(name)
-    kind = model.config.get("kind")
-    if kind not in CLIP_WINDOWS:
-        raise InputError(f"expected one of {', '.join(CLIP_WINDOWS)}, got {shown(kind)}", file=model.folder / CONFIG,
-                         field="kind")  # fmt: skip
-    return CLIP_WINDOWS[kind], ClipOccupancy.load(name, kind, device)
+@dataclass(frozen=True)
+class _Loaded:
+    """A model, the engine that it is for, and how long it was trained."""
 
+    engine: Callable[..., Any]
+    model: ClipOccupancy
+    minutes: float | None
 
-def _maker(engine: Callable[..., GoesOn], model: ClipOccupancy) -> Callable[[StaticMap, int], GoesOn]:
-    return lambda static_map, seed: engine(static_map, seed, model)
+    @classmethod
+    def of(cls, name: str | Path, device: str | None) -> _Loaded:
+        model = load_model(name)
+        kind = model.config.get("kind")
+        if kind not in CLIP_WINDOWS:
+            raise InputError(f"expected one of {', '.join(CLIP_WINDOWS)}, got {shown(kind)}",
+                             file=model.folder / CONFIG, field="kind")  # fmt: skip
+        minutes = model.config.get("training", {}).get("minutes")
+        return cls(CLIP_WINDOWS[kind], ClipOccupancy.of(model, kind, device),
+                   float(minutes) if isinstance(minutes, int | float) else None)  # fmt: skip
+
+    @property
+    def row(self) -> WindowRow:
+        return WindowRow(self.model.name, self.make)
+
+    def make(self, static_map: StaticMap, seed: int) -> GoesOn:
+        made: GoesOn = self.engine(static_map, seed, self.model)
+        return made
 
 
 def _reconstruction(model: ClipOccupancy, drives: Sequence[TestDrive]) -> dict[str, Any]:
@@ -103,11 +117,6 @@ def _reconstruction(model: ClipOccupancy, drives: Sequence[TestDrive]) -> dict[s
             (made,) = model.decode(model.encode(truth[None]))
             voxels.add(truth, made)
     return {"rec_miou": voxels.miou, "rec_iou": voxels.iou}
-
-
-def _minutes(name: str | Path) -> float | None:
-    minutes = load_model(name).config.get("training", {}).get("minutes")
-    return float(minutes) if isinstance(minutes, int | float) else None
 
 
 def _lookup_table() -> MeanColumnBaseline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,11 @@ class ClipOccupancy:
             InputError: no such model, one of another kind, channels that do not exist, or weights of another version or
                 damaged ones.
         """
-        model = load_model(name)
+        return cls.of(load_model(name), kind, device)
+
+    @classmethod
+    def of(cls, model: ZooModel, kind: str, device: str | None = None) -> ClipOccupancy:
+        """A model that has been read; arguments and errors as of `load`."""
         model.require_networks("vae", "clips", made_by=f"train {kind}")
         if (found := model.config.get("kind")) != kind:
             raise InputError(f"expected {kind}, got {shown(found)}", file=model.folder / CONFIG, field="kind")
@@ -174,9 +179,14 @@ class ClipOccupancy:
         return torch.from_numpy(np.require(array, requirements=("C", "W"))).to(self._device)
 
 
+@dataclass(frozen=True)
 class _PastTensors:
-    def __init__(self, latents: Tensor, known: Tensor, layout: Tensor, seconds: Tensor):
-        self.latents, self.known, self.layout, self.seconds = latents, known, layout, seconds
+    """`Past` as tensors of one clip."""
+
+    latents: Tensor  # (1, P, c, x, y), 0 where they are not known
+    known: Tensor  # (1, P, 1, x, y)
+    layout: Tensor  # (1, P, C, X, Y)
+    seconds: Tensor  # (1, P)
 
 
 _Velocity = Callable[[Tensor, float, bool], Tensor]

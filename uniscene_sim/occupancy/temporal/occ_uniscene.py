@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, zero_initialised
 from uniscene_sim.occupancy.temporal.space_time import (
+    ClipNet,
     ClipNetConfig,
-    FlowTime,
-    SpaceTimeBlock,
     fold_tokens,
     near,
     places,
@@ -33,17 +31,12 @@ class OccUniSceneConfig(ClipNetConfig):
     """Sizes of an `OccUniScene`."""
 
 
-class OccUniScene(nn.Module):
+class OccUniScene(ClipNet):
     """Velocity of latents of F frames, of which some are given."""
 
     def __init__(self, config: OccUniSceneConfig):
-        super().__init__()
-        self.config = c = config
-        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width, c.learned_empty)
-        self.stem = nn.Linear((c.latent + 1) * c.token**2, c.width)
-        self.time = FlowTime(c.width)
-        self.blocks = nn.ModuleList(SpaceTimeBlock(c.width, c.heads, c.temporal) for _ in range(c.depth))
-        self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
+        super().__init__(config)
+        self.config = config
 
     def forward(
         self, x: Tensor, t: Tensor, layout: Tensor, has_layout: Tensor, seconds: Tensor, known: Tensor, sees: Tensor

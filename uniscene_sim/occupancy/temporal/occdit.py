@@ -18,11 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uniscene_sim.occupancy.learned.layers import LayoutEmbedding, zero_initialised
 from uniscene_sim.occupancy.temporal.space_time import (
+    ClipNet,
     ClipNetConfig,
-    FlowTime,
-    SpaceTimeBlock,
     fold_tokens,
     near,
     places,
@@ -48,18 +46,13 @@ class Memory:
     values: Sequence[Tensor]  # (B, P, N, width)
 
 
-class OccDiT(nn.Module):
+class OccDiT(ClipNet):
     """Velocity of latents of F frames, given the layouts and earlier frames."""
 
     def __init__(self, config: OccDiTConfig):
-        super().__init__()
-        self.config = c = config
-        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width, c.learned_empty)
-        self.stem = nn.Linear((c.latent + 1) * c.token**2, c.width)
-        self.time = FlowTime(c.width)
-        self.of_layout = nn.Parameter(torch.zeros(c.width))
-        self.blocks = nn.ModuleList(SpaceTimeBlock(c.width, c.heads, c.temporal) for _ in range(c.depth))
-        self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
+        super().__init__(config)
+        self.config = config
+        self.of_layout = nn.Parameter(torch.zeros(config.width))
 
     def remember(self, clean: Tensor, known: Tensor, level: Tensor, seconds: Tensor) -> Memory:
         """The clean stream.

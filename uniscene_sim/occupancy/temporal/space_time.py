@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.layers import (
+    LayoutEmbedding,
     rope,
     rope_2d,
     rotary_attention,
@@ -18,7 +19,8 @@ from uniscene_sim.occupancy.learned.layers import (
     zero_initialised,
 )
 
-__all__ = ["ClipNetConfig", "FlowTime", "SpaceTimeBlock", "fold_tokens", "near", "places", "unfold_tokens", "when"]
+__all__ = ["ClipNet", "ClipNetConfig", "FlowTime", "SpaceTimeBlock", "fold_tokens", "near", "places", "unfold_tokens",
+           "when"]  # fmt: skip
 
 _PERIOD_S = 0.5  # between frames of training; attention over time counts in these
 _PARTS = 9  # scale, shift and gate of three parts of a block
@@ -164,3 +166,17 @@ class SpaceTimeBlock(nn.Module):
         mask = mask[:, None, None].expand(b, n, 1, frames, mask.shape[-1]).flatten(0, 1)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return out.view(b, n, self.heads, frames, -1).permute(0, 3, 1, 2, 4).reshape(b, frames, n, width)
+
+
+class ClipNet(nn.Module):
+    """What transformers over clips are made of: an embedding of layouts, a stem of latents and of where they are known,
+    blocks, and a head that is zero at first."""
+
+    def __init__(self, config: ClipNetConfig):
+        super().__init__()
+        c = config
+        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width, c.learned_empty)
+        self.stem = nn.Linear((c.latent + 1) * c.token**2, c.width)
+        self.time = FlowTime(c.width)
+        self.blocks = nn.ModuleList(SpaceTimeBlock(c.width, c.heads, c.temporal) for _ in range(c.depth))
+        self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
