@@ -16,7 +16,7 @@ from scipy import ndimage
 from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.annotations.boxes import amodal_box, boxes_in, posed_agents, set_visibility
 from uniscene_sim.annotations.draw import flow_rgb
-from uniscene_sim.annotations.occlusion import are_unoccluded
+from uniscene_sim.tracing.depth_images import are_unoccluded
 from uniscene_sim.annotations.silhouettes import unoccluded_extent
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras

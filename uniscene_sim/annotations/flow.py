@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numba import prange
 
-from uniscene_sim.annotations.occlusion import is_unoccluded
+from uniscene_sim.tracing.depth_images import is_unoccluded
 from uniscene_sim.compute.compiled import njit
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.geometry import Pose, rotation_from_rpy

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from uniscene_sim.annotations.occlusion import are_unoccluded
+from uniscene_sim.tracing.depth_images import are_unoccluded
 from uniscene_sim.frames import CameraFrame, LaneLine
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.elements import Lane
