@@ -16,7 +16,6 @@ from scipy import ndimage
 from uniscene_sim.annotations.annotator import Annotator
 from uniscene_sim.annotations.boxes import amodal_box, boxes_in, posed_agents, set_visibility
 from uniscene_sim.annotations.draw import flow_rgb
-from uniscene_sim.tracing.depth_images import are_unoccluded
 from uniscene_sim.annotations.silhouettes import unoccluded_extent
 from uniscene_sim.assembly import assemble
 from uniscene_sim.camera.raycast.engine import RaycastCameras
@@ -36,6 +35,7 @@ from uniscene_sim.taxonomy import EGO_ID, AgentClass, Material, OccClass
 from uniscene_sim.tile import TILE_M, Tile
 from uniscene_sim.tracing.agents import template_arrays
 from uniscene_sim.tracing.atlas import TileAtlas
+from uniscene_sim.tracing.depth_images import are_unoccluded
 from uniscene_sim.tracing.kernels import trace_agent
 from uniscene_sim.tracing.slabs import Ray
 from uniscene_sim.tracing.templates.template_set import built_in_templates

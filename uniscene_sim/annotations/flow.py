@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from numba import prange
 
-from uniscene_sim.tracing.depth_images import is_unoccluded
 from uniscene_sim.compute.compiled import njit
 from uniscene_sim.frames import LidarSweep
 from uniscene_sim.geometry import Pose, rotation_from_rpy
@@ -17,6 +16,7 @@ from uniscene_sim.lens import project_points, unproject_pixels
 from uniscene_sim.rig import CameraSpec, LidarSpec
 from uniscene_sim.taxonomy import EGO_ID
 from uniscene_sim.tracing.agents import Motion, agent_motion, interpolate
+from uniscene_sim.tracing.depth_images import is_unoccluded
 
 __all__ = ["camera_flow", "point_velocity"]
 

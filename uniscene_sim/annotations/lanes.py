@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from uniscene_sim.tracing.depth_images import are_unoccluded
 from uniscene_sim.frames import CameraFrame, LaneLine
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.elements import Lane
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.rig import CameraSpec
+from uniscene_sim.tracing.depth_images import are_unoccluded
 
 __all__ = ["LaneLines"]
 

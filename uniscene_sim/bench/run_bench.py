@@ -13,7 +13,7 @@ from uniscene_sim.bench.timing import BenchRow
 __all__ = ["USUAL", "as_markdown", "as_records", "run_bench"]
 
 #: Benchmarks that run if none is named; those beyond them take minutes, or need a GPU.
-USUAL = ("cameras", "lidar", "tiles", "windows", "ticks", "record", "env", "scaling")
+USUAL = ("cameras", "lidar", "tiles", "windows", "ticks", "record", "env", "scaling", "noise")
 
 
 def run_bench(names: Iterable[str] = ()) -> Iterator[BenchRow]:

@@ -172,6 +172,7 @@ def build_parser() -> Parser:
         "record",
         "env",
         "scaling",
+        "noise",
         "ros2",
         "carla",
         "consumers",

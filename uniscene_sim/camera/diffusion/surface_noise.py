@@ -88,7 +88,7 @@ def surface_noise(
         spec: the camera, of any lens.
         seed: of the noise, any integer.
         channels: how many numbers, independent of each other, a latent pixel has.
-        latent_px: its side in pixels of the image, a multiple of 4.
+        latent_px: its side in pixels of the image, an even number.
 
     Returns:
         float32 (channels, H / latent_px, W / latent_px), standard normal.
@@ -182,4 +182,3 @@ def _cell_found(view: _View, i, j, v, u, above):
     pu, pv, imaged = image_point(view.lens, cx, cy, cz)
     owned = imaged and whole(pu / view.latent_px) == u and whole(pv / view.latent_px) == v
     return _Cell(view.bodies.key[n], (a << 32) ^ (b & 0xFFFFFFFF), c * 2 * _LEVELS + level + _LEVELS), owned
-
