@@ -211,6 +211,13 @@ def test_from_another_pose_surfaces_keep_part_of_their_noise(street, ahead, left
     assert count > 1500 and equal >= least * count, (equal / count, count)
 
 
+def test_hardly_any_number_belongs_to_a_latent_pixel_itself(street):
+    """Only such numbers depend on which camera it is."""
+    seen = street.see(street.later, FRONT)
+    other = surface_noise(street.later, seen, replace(FRONT, name="another"), SEED)
+    assert (surface_noise(street.later, seen, FRONT, SEED) == other).mean() > 0.99
+
+
 def test_another_seed_is_other_noise(street):
     one, other = street.noise(street.later, FRONT, 1), street.noise(street.later, FRONT, 2)
     assert not (one == other).any()

@@ -3,8 +3,8 @@
 Each body (the static world, each agent in its own frame, the sky as directions) is divided into cubes, at all levels of
 detail, whose edges are powers of two. A cube is *owned* by the latent pixel into which its centre projects, and found
 by the rays that end inside of it. A latent pixel shows the noise of one cube that it owns: of those at the coarsest
-level where it owns one that its rays find, from cubes of up to twice its own width down to half of it, the cube whose
-number, a hash, is least. Where it owns none, it has noise of its own.
+level where it owns one that its rays find, from cubes of one to two of its own widths down to those of a quarter to
+half of it, the cube whose number, a hash, is least. Where it owns none, it has noise of its own.
 
 This noise is
 
