@@ -13,15 +13,20 @@ from uniscene_sim.evaluation.score_table import as_markdown_tables
 from uniscene_sim.occupancy.temporal.occ_uniscene import OccUniSceneConfig
 from uniscene_sim.training.card import read_log
 from uniscene_sim.training.clip_card import clip_card
-from uniscene_sim.training.clip_flow import ClipFlowRecipe, save_clip_flow, train_clip_flow
-from uniscene_sim.training.occupancy import train_vae
+from uniscene_sim.training.clip_flow import ClipFlowRecipe, save_clip_flow, told_decoder, train_clip_flow
+from uniscene_sim.training.loop import Schedule
+from uniscene_sim.training.occupancy import train_decoder, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
 from uniscene_sim.training.temporal_decoder import train_temporal_decoder
 from uniscene_sim.zoo.torch_device import pick_device
 
 __all__ = ["train_clips"]
 
-_RECIPES = {"occdit": ClipFlowRecipe(), "occ-uniscene": ClipFlowRecipe(net=OccUniSceneConfig(), steps=2)}
+_OVER_TIME = Schedule(400, 6e-4, decay=0.5, average=0.995)  # of a decoder that learns to see a clip
+_RECIPES = {
+    "occdit": ClipFlowRecipe(),
+    "occ-uniscene": ClipFlowRecipe(net=OccUniSceneConfig(fine=64), steps=2, decoder_schedule=_OVER_TIME),
+}
 
 
 def train_clips(
@@ -52,6 +57,8 @@ def train_clips(
     training = towns + real
     vae = train_vae(recipe.still, towns, validation, work, torch_device)
     flow = train_clip_flow(recipe, vae, training, validation, work, torch_device)
+    if kind == "occdit" and recipe.decoder_told:
+        vae = train_decoder(told_decoder(recipe), vae, towns, validation, work, torch_device)
     if kind == "occ-uniscene":
         vae = train_temporal_decoder(recipe.still, recipe.decoder_schedule, vae, towns, validation, work, torch_device)
     facts = windows_facts(out, recipe.seed, training, torch_device) | {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,9 +110,15 @@ def train_decoder(
 ) -> OccupancyVae:
     """Go on with the decoder alone, or resume that, on latents that are somewhat off, as those of a flow are.
 
-    Latents stay as they are, so a flow over them does, too. Arguments as of `train_vae`; `vae` is a trained one.
+    Latents stay as they are, so a flow over them does, too. Arguments as of `train_vae`; `vae` is a trained one. If it
+    is not told the layout and the recipe's is, its decoder learns to use it, and begins as it was.
     """
-    vae = to_device(deepcopy(vae), device).train().requires_grad_(True)
+    torch.manual_seed(recipe.seed + 2)
+    decoder = OccupancyVae(recipe.vae)
+    if recipe.vae.told and not vae.config.told:
+        decoder.tell_nothing_yet()
+    decoder.load_state_dict(vae.state_dict(), strict=recipe.vae == vae.config)
+    vae = to_device(decoder, device).train().requires_grad_(True)
     vae.freeze_encoder()
     return _train_vae(recipe, vae, recipe.decoder_schedule, recipe.off, "decoder", training, validation, folder)
 

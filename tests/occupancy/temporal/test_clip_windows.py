@@ -65,7 +65,7 @@ class Painted:
             return np.floor(10 * noise)
         return np.where(past.known[-1], past.latents[-1], np.floor(10 * noise))
 
-    def decode(self, latents, past=None):
+    def decode(self, latents, past=None, layout=None):
         labels = np.mod(latents[:, 0], FREE).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
         return labels[..., None].repeat(16, axis=3)
 

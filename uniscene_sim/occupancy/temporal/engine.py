@@ -105,10 +105,12 @@ class _ClipWindow:
     @dataclass(frozen=True)
     class Options:
         """`model`: name of a model of the zoo, or a folder that `train` wrote; that of the engine's name if empty.
-        `steps`: of the flow; 0 for those that the model was made for."""
+        `steps`: of the flow; 0 for those that the model was made for. `told`: whether the decoder sees the layout, if
+        the model's can; otherwise latents alone carry the world."""
 
         model: str = ""
         steps: int = 0
+        told: bool = True
 
     def __init__(
         self, static_map: StaticMap, seed: int, model: ClipModel | None = None, *, options: Options = Options()
@@ -125,6 +127,7 @@ class _ClipWindow:
             raise InputError(f"expected a model of {CANVAS.shape[2]} layers whose tokens divide {_CELLS} cells, got "
                              f"{model.height} layers and tokens of {model.patch * model.token} cells")  # fmt: skip
         self.map, self.seed, self.model, self.steps = static_map, seed, model, options.steps or None
+        self.told = options.told
         self._token_m = model.patch * model.token * CANVAS.voxel_m
         self._bits = np.arange(len(model.channels), dtype=np.uint32)[:, None, None]
 
@@ -184,7 +187,7 @@ class _ClipWindow:
         latents = self.model.generate(past, was, noise, self.steps)
         changed = binary_dilation((was != now).any(axis=0), iterations=self.model.patch * self.model.token)
         latents = self.model.generate(past, now, noise, self.steps, held=Held(latents, self._known(~changed)))
-        return self._window(latents, past, after, pose, grid)
+        return self._window(latents, past, now, after, pose, grid)
 
     def state_arrays(self, state: _History) -> dict[str, np.ndarray]:
         """The history as arrays, for recordings."""
@@ -217,17 +220,17 @@ class _ClipWindow:
         layout = self._layout(frame, pose)
         past = self._past(history, frame.stamp_us)
         latents = self.model.generate(past, layout, self._noise(history.canvas), self.steps)
-        made = self._window(latents, past, frame, pose, grid)
+        made = self._window(latents, past, layout, frame, pose, grid)
         if len(history.stamp_us) and frame.stamp_us - history.stamp_us[-1] < _KEY_US:
             return history, made
         everywhere = np.ones(latents.shape[1:], np.bool_)
         return self._kept(history, latents, everywhere, layout, frame.stamp_us), made
 
     def _window(
-        self, latents: np.ndarray, past: Past | None, frame: LayoutFrame, pose: Pose, grid: GridSpec
+        self, latents: np.ndarray, past: Past | None, layout: np.ndarray, frame: LayoutFrame, pose: Pose, grid: GridSpec
     ) -> OccupancyGrid:
-        """The window around the ego, of latents of the canvas."""
-        (labels,) = self.model.decode(latents[None], past)
+        """The window around the ego, of latents and the layout of the canvas."""
+        (labels,) = self.model.decode(latents[None], past, layout[None] if self.told else None)
         level = Pose(frame.ego_pose.x, frame.ego_pose.y, frame.ego_pose.z, yaw=frame.ego_pose.yaw)
         whole = columns_at(level, grid, pose, CANVAS).of(labels, int(OccClass.FREE))
         window = np.ascontiguousarray(whole[:, :, : grid.shape[2]])
@@ -260,7 +263,8 @@ class _ClipWindow:
         patch = self.model.patch
         latents, known, layouts = [], [], []
         for one, where, bits in zip(history.latents, history.known, history.layout, strict=True):
-            (labels,) = self.model.decode(one[None])
+            layout = self._unpacked(bits)[None] if self.told else None
+            (labels,) = self.model.decode(one[None], layout=layout)
             seen = at.of(where.repeat(patch, axis=0).repeat(patch, axis=1))
             labels = np.where(seen[:, :, None], at.of(labels), np.uint8(OccClass.FREE))
             latents.append(self.model.encode(labels[None])[0])
@@ -283,8 +287,12 @@ class _ClipWindow:
         if not len(history.stamp_us):
             return None
         seconds = ((history.stamp_us - stamp_us) * 1e-6).astype(np.float32)
-        return Past(history.latents, history.known, ((history.layout[:, None] >> self._bits) & 1).astype(np.uint8),
-                    seconds)  # fmt: skip
+        return Past(history.latents, history.known, self._unpacked(history.layout[:, None]), seconds)
+
+    def _unpacked(self, bits: np.ndarray) -> np.ndarray:
+        """Layouts uint8 (..., C, X, Y) of bits (..., 1, X, Y) or, of one, (X, Y)."""
+        layout: np.ndarray = ((bits >> self._bits) & 1).astype(np.uint8)
+        return layout
 
     def _known(self, seen: np.ndarray) -> np.ndarray:
         """Latent cells (x, y) of which at least half of the columns (X, Y) are known."""

@@ -65,6 +65,7 @@ class ClipOccupancy:
         config: Any = flow.config
         self.channels: tuple[str, ...] = config.channels
         self.token: int = config.token
+        self.decoder_told = vae.config.told
         self.latent_channels, self.patch, self.height = vae.config.latent, vae.config.patch, vae.config.height
 
     @classmethod
@@ -99,6 +100,9 @@ class ClipOccupancy:
             raise InputError(f"expected those of its VAE, {vae.config.latent} and {vae.config.patch}, got "
                              f"{config.latent} and {config.patch}", file=model.folder / CONFIG,
                              field="clips.latent, clips.patch")  # fmt: skip
+        if vae.config.told and vae.config.channels != config.channels:
+            raise InputError("expected those of the flow, in one order, in a VAE whose decoder is told the layout",
+                             file=model.folder / CONFIG, field="vae.channels")  # fmt: skip
         return cls(model.name, vae, flow, model.sha256, device, **_engine(model))
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
@@ -149,15 +153,18 @@ class ClipOccupancy:
                 made = torch.where(where, kept, made)
             return made[0, 0].float().cpu().numpy()
 
-    def decode(self, latents: np.ndarray, past: Past | None = None) -> np.ndarray:
+    def decode(
+        self, latents: np.ndarray, past: Past | None = None, layout: np.ndarray | None = None
+    ) -> np.ndarray:
         """Labels uint8 (B, 4 x, 4 y, Z) of latents (B, c, x, y), see `ClipModel`."""
         b, _, nx, ny = latents.shape
         if isinstance(self._vae, TemporalVae) and past is not None and b == 1:
             return self._decode_after(past, latents)
-        none = torch.zeros(b, 0, self.patch * nx, self.patch * ny, device=self._device)
-        nobody = torch.zeros(b, dtype=torch.bool, device=self._device)
+        shape = (b, len(self.channels), self.patch * nx, self.patch * ny)
+        drawn = torch.zeros(shape, device=self._device) if layout is None else self._tensor(layout).float()
+        given = torch.full((b,), layout is not None, device=self._device)
         with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
-            return self._vae.decode(self._vae.denormalise(self._tensor(latents)), none, nobody).cpu().numpy()
+            return self._vae.decode(self._vae.denormalise(self._tensor(latents)), drawn, given).cpu().numpy()
 
     def _decode_after(self, past: Past, latents: np.ndarray) -> np.ndarray:
         """Labels uint8 (1, 4 x, 4 y, Z) of the last frame of a clip."""
