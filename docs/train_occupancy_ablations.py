@@ -24,7 +24,7 @@ from torch import nn
 from uniscene_sim.cli.train import millions, window_lessons
 from uniscene_sim.datasets.drives import SPLITS
 from uniscene_sim.datasets.windows import Windows
-from uniscene_sim.evaluation.over_time.drives import TestDrive, make_test_drives
+from uniscene_sim.evaluation.over_time.drives import DriveSet, make_test_drives
 from uniscene_sim.evaluation.over_time.evaluate import forecast, roll_out
 from uniscene_sim.evaluation.over_time.rows import WindowRow
 from uniscene_sim.occupancy.learned.vae import OccupancyVae, VaeConfig
@@ -88,8 +88,8 @@ def main() -> None:
     vae = _shipped_vae()
     for ablation in ABLATIONS:
         _train(ablation, base, vae, towns + real, validation, arguments.work)
-    drives = make_test_drives(arguments.towns, arguments.drive_s, SPLITS["validation"].start)
-    rows = [_scores(ablation, base, vae, arguments.work, drives, (towns + real, validation)) for ablation in ABLATIONS]
+    judged = make_test_drives(arguments.towns, arguments.drive_s, SPLITS["validation"].start)
+    rows = [_scores(ablation, base, vae, arguments.work, judged, (towns + real, validation)) for ablation in ABLATIONS]
     print(_table(rows))
 
 
@@ -119,7 +119,7 @@ def _folder(work: Path, ablation: Ablation) -> Path:
 
 
 def _scores(
-    ablation: Ablation, base: ClipFlowRecipe, vae: OccupancyVae, work: Path, drives: Sequence[TestDrive],
+    ablation: Ablation, base: ClipFlowRecipe, vae: OccupancyVae, work: Path, judged: DriveSet,
     lessons: tuple[Sequence[Windows], Sequence[Windows]],
 ) -> dict[str, object]:  # fmt: skip
     """Scores of a model, by name; kept beside its training."""
@@ -131,7 +131,7 @@ def _scores(
         untold = OccDiTWindow.Options(told=False)
         row = WindowRow(ablation.name, lambda town, seed: OccDiTWindow(town, seed, model, options=untold))
         logs = [log for name in ("frames", "clips") if (log := read_log(_folder(work, ablation) / f"{name}.jsonl"))]
-        scores = asdict(forecast(row, drives, roll_out(row, drives)))
+        scores = asdict(forecast(row, judged, roll_out(row, judged)))
         scores |= {"minutes": sum(log[-1]["seconds"] for log in logs) / 60, "parameters": millions(net)}
         write_file(kept, json.dumps(scores).encode() + b"\n")
     scores = json.loads(kept.read_text(encoding="utf-8"))

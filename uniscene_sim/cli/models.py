@@ -102,7 +102,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )  # fmt: skip
     occupancy.add_argument(
         "--maps", type=path_argument, nargs="+", default=[], metavar="PATH",
-        help="maps that windows were cut from, or folders of some, for rows of engines (default: maps in --data)",
+        help="maps that windows were cut from, or folders of some, for rows of engines (default: maps in --data); with "
+        "--over-time, real towns to drive through",
     )  # fmt: skip
     occupancy.add_argument(
         "--engine-towns", type=positive_integer, default=2, metavar="N",
@@ -114,6 +115,8 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
                            help="of --over-time: another model, or a folder; may be repeated")  # fmt: skip
     occupancy.add_argument("--towns", type=positive_integer, default=2, metavar="N",
                            help="of --over-time: drives, each through a town of its own (default: 2)")  # fmt: skip
+    occupancy.add_argument("--from", dest="source", nargs=2, metavar=("FORMAT", "FOLDER"),
+                           help="of --over-time: also a recorded drive, what of it is held out")  # fmt: skip
     occupancy.add_argument("--drive-s", type=real_argument, default=60.0, metavar="SECONDS",
                            help="of --over-time: length of a drive (default: 60)")  # fmt: skip
     occupancy.set_defaults(command=_eval_occupancy)

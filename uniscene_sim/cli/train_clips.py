@@ -7,6 +7,7 @@ from pathlib import Path
 from uniscene_sim.cli.train import millions, window_lessons, windows_facts
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.features import OccupancyFeatures
+from uniscene_sim.evaluation.over_time.drives import make_test_drives
 from uniscene_sim.evaluation.over_time.scores import OVER_TIME_TABLES
 from uniscene_sim.evaluation.over_time.table import over_time_table
 from uniscene_sim.evaluation.score_table import as_markdown_tables
@@ -72,5 +73,5 @@ def train_clips(
     }
     save_clip_flow(out, recipe, vae, flow, facts, clip_card(facts, work, ""))
     # Judged as it was written, in half precision.
-    rows = over_time_table([out], judge=OccupancyFeatures.load(), device=device, tiles=False)
+    rows = over_time_table([out], [make_test_drives(2, 60.0)], OccupancyFeatures.load(), device, tiles=False)
     save_clip_flow(out, recipe, vae, flow, facts, clip_card(facts, work, as_markdown_tables(rows, OVER_TIME_TABLES)))

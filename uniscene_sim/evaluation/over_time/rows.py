@@ -89,6 +89,8 @@ class TileRow:
         return EmittedWindows(lambda static_map, seed: self._make(static_map, seed + shift))
 
     def roll(self, drive: TestDrive, first: int, count: int, given: int, noise: int = 0) -> Iterator[np.ndarray]:
+        if drive.origin is None:
+            raise ValueError("the drive is along a street whose map was not planned")
         windows = self._windows(noise) if noise else self._usual
         for n in range(first, first + count):
             yield drive.with_agents(n, windows(drive.origin, drive.layouts[n].ego_pose))

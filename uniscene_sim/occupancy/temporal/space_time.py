@@ -168,7 +168,8 @@ class SpaceTimeBlock(nn.Module):
         # Of a few frames: kernels for long sequences take nearly twice as long.
         scores = (q @ k.transpose(-1, -2)).float() / head**0.5
         out = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1).to(v.dtype) @ v
-        return out.permute(0, 3, 1, 2, 4).reshape(b, frames, n, width)
+        mixed: Tensor = out.permute(0, 3, 1, 2, 4).reshape(b, frames, n, width)
+        return mixed
 
 
 class ClipNet(nn.Module):
