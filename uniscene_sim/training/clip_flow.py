@@ -24,8 +24,8 @@ from uniscene_sim.occupancy.temporal.temporal_vae import TemporalVae
 from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.clips import ClipBatch, ClipCrops
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.training.occupancy import ObjectWeight, OccupancyRecipe, plain_sizes
-from uniscene_sim.zoo.models import save_model
+from uniscene_sim.training.occupancy import ObjectWeight, OccupancyRecipe
+from uniscene_sim.zoo.networks import plain_sizes, save_networks
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
 __all__ = ["ClipFlowRecipe", "flow_of", "kind_of", "save_clip_flow", "told_decoder", "train_clip_flow"]
@@ -283,9 +283,7 @@ def save_clip_flow(
         "engine": {"steps": recipe.steps, "guidance": recipe.guidance, "past": recipe.past},
         "training": facts,
     }
-    weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
-               (("vae", vae), ("clips", flow))}  # fmt: skip
-    save_model(folder, config, weights, card)
+    save_networks(folder, config, {"vae": vae, "clips": flow}, card)
 
 
 def kind_of(recipe: ClipFlowRecipe) -> str:

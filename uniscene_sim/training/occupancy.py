@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.batches import Batch, Crops
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
-from uniscene_sim.zoo.models import save_model
+from uniscene_sim.zoo.networks import plain_sizes, save_networks
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
-__all__ = ["ObjectWeight", "OccupancyRecipe", "class_weights", "plain_sizes", "reconstruction_iou", "sampled_voxels",
+__all__ = ["ObjectWeight", "OccupancyRecipe", "class_weights", "reconstruction_iou", "sampled_voxels",
            "save_occupancy", "train_decoder", "train_flow", "train_vae"]  # fmt: skip
 
 _AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
@@ -338,11 +338,4 @@ def save_occupancy(
         "engine": used,
         "training": facts,
     }
-    weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
-               (("vae", vae), ("flow", flow))}  # fmt: skip
-    save_model(folder, config, weights, card)
-
-
-def plain_sizes(config: Any) -> dict[str, Any]:
-    """Sizes of a network, a dataclass, as its model's config has them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    save_networks(folder, config, {"vae": vae, "flow": flow}, card)
