@@ -1,6 +1,7 @@
 """The table of occupancy over time: what a perfect, a standing and a drawn generator reach."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from uniscene_sim.evaluation.over_time.rows import LastFrame, LookedUp, TileRow,
 from uniscene_sim.evaluation.over_time.scores import OverTimeScores, Steadiness
 from uniscene_sim.evaluation.over_time.table import over_time_table
 from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.limits.memory import PeakMemory
 from uniscene_sim.occupancy.procedural.engine import ProceduralOccupancy
 from uniscene_sim.occupancy.temporal.engine import CLIP_WINDOWS
 
@@ -97,3 +99,12 @@ def test_what_cannot_be_judged_is_refused(capsys, tmp_path):
         over_time_table(["occupancy"], [])
     assert main(["eval", "occupancy", "--over-time", "--drive-s", "3"]) == 2
     assert "--drive-s: expected 6 to 600 s, got 3" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+def test_the_peak_of_memory_is_that_of_what_runs_within():
+    with PeakMemory() as peak:
+        np.ones(30_000_000, np.uint8).sum()
+    with PeakMemory() as little:
+        np.ones(1_000, np.uint8).sum()
+    assert 25e6 < peak.bytes < 60e6 and little.bytes < 5e6

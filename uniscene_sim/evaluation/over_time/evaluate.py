@@ -17,8 +17,10 @@ from uniscene_sim.evaluation.over_time.scores import OverTimeScores, Steadiness
 from uniscene_sim.evaluation.scoreboard import Judge, set_scores
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.limits.memory import PeakMemory
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, Confusion, LayoutScore
 from uniscene_sim.occupancy.temporal.instances import find_instances, lost_agents, shown_agents
+from uniscene_sim.storage.input_file import MIB
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["forecast", "roll_out"]
@@ -48,6 +50,9 @@ def roll_out(row: Row, judged: DriveSet, judge: Judge | None = None) -> OverTime
     made: list[np.ndarray] = []
     true: list[np.ndarray] = []
     shown = lost = 0
+    with PeakMemory() as peak:
+        for _ in row.roll(drives[0], 0, min(_EVERY, length), 0):
+            pass
     for number, drive in enumerate(tqdm(drives, desc=row.name, disable=None)):
         other = drives[(number + len(drives) // 2) % len(drives)]
         before = None
@@ -81,7 +86,8 @@ def roll_out(row: Row, judged: DriveSet, judge: Judge | None = None) -> OverTime
         row.name, judged.name,
         agents_10s=layouts["10s"].mean(AGENT_CHANNELS) if "10s" in layouts else None,
         swapped=None if judged.seen else swapped.mean(), steady=steady.iou, found=1 - lost / shown if shown else None,
-        seconds=float(np.median(seconds)), pairwise=_pairwise(row, drives), **scores,
+        seconds=float(np.median(seconds)), mib=None if peak.bytes is None else peak.bytes / MIB,
+        pairwise=_pairwise(row, drives), **scores,
     )  # fmt: skip
 
 
