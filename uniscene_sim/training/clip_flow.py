@@ -47,7 +47,7 @@ class ClipFlowRecipe:
     """Hyperparameters of a training."""
 
     still: OccupancyRecipe = field(default_factory=_still)  # of the VAE
-    decoder_schedule: Schedule = field(default_factory=lambda: Schedule(3200, 8e-4, decay=0.5, average=0.998))
+    decoder_schedule: Schedule = field(default_factory=lambda: Schedule(4800, 8e-4, decay=0.5, average=0.998))
     decoder_told: bool = True  # the decoder of `occdit` goes on alone, and learns to use the layout
     net: OccDiTConfig | OccUniSceneConfig = field(default_factory=lambda: OccDiTConfig(fine=64))
     frames_schedule: Schedule = field(default_factory=lambda: Schedule(1000, 1e-3, decay=0.0, average=0.998))
@@ -73,9 +73,14 @@ class ClipFlowRecipe:
 
 
 def told_decoder(recipe: ClipFlowRecipe) -> OccupancyRecipe:
-    """How a decoder goes on from one that is not told the layout; of houses and plants it is told nothing, either."""
+    """How a decoder goes on from one that is not told the layout.
+
+    What the layout tells is so, while latents may be far off, as those of a flow are. Of houses and plants it is told
+    nothing, and in part of the training nothing at all.
+    """
     vae = replace(recipe.still.vae, told=True)
-    return replace(recipe.still, vae=vae, decoder_schedule=recipe.decoder_schedule, unplanned=1.0, untold=0.3, off=0.4)
+    return replace(recipe.still, vae=vae, decoder_schedule=recipe.decoder_schedule, unplanned=1.0, untold=0.3,
+                   mistold=0.0, off=1.0)  # fmt: skip
 
 
 def flow_of(config: OccDiTConfig | OccUniSceneConfig) -> OccDiT | OccUniScene:
