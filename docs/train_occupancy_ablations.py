@@ -1,6 +1,7 @@
 """What each part of `occdit` is worth: models without one part each, trained and judged alike.
 
-    python docs/train_occupancy_ablations.py [--data data] [--work ablations] [--frames 250] [--clips 250]
+    python docs/train_occupancy_ablations.py [--data data] [--work ablations] [--frames 200] [--clips 220]
+    python docs/train_occupancy_ablations.py --ratios        # VAEs of compression ratios 512, 128 and 32 instead
 
 Each model learns as many steps, from the same windows and over the latents of one VAE, that of the shipped `occdit`.
 Models whose networks are alike share their steps on single frames. All are judged on towns of the validation split,
@@ -34,11 +35,13 @@ from uniscene_sim.storage.output_file import write_file
 from uniscene_sim.training.card import read_log
 from uniscene_sim.training.clip_flow import ClipFlowRecipe, train_clip_flow
 from uniscene_sim.training.loop import Schedule
+from uniscene_sim.training.occupancy import train_vae
 from uniscene_sim.zoo.models import load_model
 from uniscene_sim.zoo.networks import load_network
 from uniscene_sim.zoo.torch_device import pick_device
 
 SHIPPED = "occdit"
+LATENTS = (4, 16, 64)  # channels
 COLUMNS = {
     "minutes": "minutes", "parameters": "M parameters", "layout_1s": "layout 1 s", "layout_10s": "10 s",
     "steady": "steady", "miou_1s": "mIoU 1 s", "miou_3s": "3 s",
@@ -74,13 +77,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="of `uniscene-sim train data`")
     parser.add_argument("--work", type=Path, default=Path("ablations"), help="folder of trainings and scores")
-    parser.add_argument("--frames", type=int, default=250, help="steps on single frames")
-    parser.add_argument("--clips", type=int, default=250, help="steps on clips")
+    parser.add_argument("--frames", type=int, default=200, help="steps on single frames")
+    parser.add_argument("--clips", type=int, default=220, help="steps on clips")
+    parser.add_argument("--ratios", action="store_true", help="train VAEs of three compression ratios instead")
     parser.add_argument("--towns", type=int, default=2, help="to judge in")
     parser.add_argument("--drive-s", type=float, default=15.0, help="length of a drive")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     towns, real, validation = window_lessons(arguments.data)
+    if arguments.ratios:
+        print(_table([_ratio(latent, towns, validation, arguments.work) for latent in LATENTS]))
+        return
     base = ClipFlowRecipe(
         frames_schedule=Schedule(arguments.frames, 1e-3, decay=0.0, average=0.99),
         clips_schedule=Schedule(arguments.clips, 8e-4, decay=0.5, average=0.99), seed=arguments.seed,
@@ -91,6 +98,17 @@ def main() -> None:
     judged = make_test_drives(arguments.towns, arguments.drive_s, SPLITS["validation"].start)
     rows = [_scores(ablation, base, vae, arguments.work, judged, (towns + real, validation)) for ablation in ABLATIONS]
     print(_table(rows))
+
+
+def _ratio(latent: int, towns: Sequence[Windows], validation: Sequence[Windows], work: Path) -> dict[str, object]:
+    """What a VAE with some channels of latents gives back of held-out windows, its decoder not told the layout."""
+    still = ClipFlowRecipe().still
+    recipe = replace(still, vae=replace(still.vae, latent=latent))
+    folder = work / f"ratio_{recipe.vae.ratio:.0f}"
+    vae = train_vae(recipe, towns, validation, folder, pick_device(None))
+    last = read_log(folder / "vae.jsonl")[-1]
+    return {"ratio": round(recipe.vae.ratio), "minutes": last["seconds"] / 60, "M parameters": millions(vae),
+            "mIoU": last["miou"], "IoU": last["iou"]}  # fmt: skip
 
 
 def _shipped_vae() -> OccupancyVae:
@@ -135,11 +153,11 @@ def _scores(
         scores |= {"minutes": sum(log[-1]["seconds"] for log in logs) / 60, "parameters": millions(net)}
         write_file(kept, json.dumps(scores).encode() + b"\n")
     scores = json.loads(kept.read_text(encoding="utf-8"))
-    return {name: scores[name] for name in ("name", *COLUMNS)}
+    return {"model": scores["name"]} | {column: scores[name] for name, column in COLUMNS.items()}
 
 
 def _table(rows: Sequence[dict[str, object]]) -> str:
-    lines = ["| " + " | ".join(["model", *COLUMNS.values()]) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
     for row in rows:
         cells = [f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()]
         lines.append("| " + " | ".join(cells) + " |")

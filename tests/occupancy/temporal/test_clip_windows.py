@@ -13,8 +13,8 @@ from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.occupancy.temporal.canvas import columns_at
-from uniscene_sim.occupancy.temporal.engine import CANVAS, CLIP_WINDOWS
+from uniscene_sim.occupancy.temporal.canvas import CANVAS, columns_at
+from uniscene_sim.occupancy.temporal.engine import CLIP_WINDOWS
 from uniscene_sim.occupancy.temporal.interface import Past
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.window import no_tiles

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.datasets.drives import SPLITS, moment_layout, plan_seed, sample_drives, window_arrays
+from uniscene_sim.datasets.drives import SPLITS, DriveSample, moment_layout, plan_seed, sample_drives, window_arrays
 from uniscene_sim.datasets.windows import SEEDED, Windows
 from uniscene_sim.evaluation.remade_maps import Origin
 from uniscene_sim.frames import OccupancyGrid
@@ -33,6 +33,7 @@ class TestDrive:
     origin: Origin | None  # None where no map was planned: nothing that stands can be made again
     layouts: list[LayoutFrame]  # F, whose egos stand
     windows: Windows  # of F windows
+    moments: list[DriveSample] | None = None  # F, that truth can be drawn of anew
 
     __test__ = False  # no test of pytest's
 
@@ -100,7 +101,6 @@ def make_test_drives(towns: int, seconds: float, first: int = SPLITS["test"].sta
         arrays: dict[str, Any] = window_arrays(static_map, iter(samples), SEEDED)
         layouts = [moment_layout(one.stamp_us, one.pose, one.agents, seed, Style()) for one in samples]
         arrays.pop("maker")
-        drives.append(
-            TestDrive(seed, static_map, Origin(seed, plan_seed(seed, 0)), layouts, Windows(**arrays, maker=SEEDED))
-        )
+        windows = Windows(**arrays, maker=SEEDED)
+        drives.append(TestDrive(seed, static_map, Origin(seed, plan_seed(seed, 0)), layouts, windows, samples))
     return DriveSet(f"{towns} held-out towns", drives)

@@ -53,7 +53,7 @@ def make_town_drives(file: Path, count: int, seconds: float) -> DriveSet:
         arrays.pop("maker")
         layouts = [moment_layout(one.stamp_us, one.pose, one.agents, square.seed, Style()) for one in samples]
         origin = Origin(file, plan_seed(square.seed, 0), (square.x, square.y, square.half_m))
-        drives.append(TestDrive(square.seed, square.part, origin, layouts, Windows(**arrays, maker="")))
+        drives.append(TestDrive(square.seed, square.part, origin, layouts, Windows(**arrays, maker=""), samples))
     return DriveSet(f"{count} drives in {town_name(file)}", drives)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from uniscene_sim.datasets.drives import moment_labels
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.over_time.drives import TestDrive
 from uniscene_sim.evaluation.remade_maps import EmittedWindows
@@ -15,11 +17,11 @@ from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.interfaces import OccupancyEngine, WindowEngine, WorldView
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.temporal.canvas import columns_at
+from uniscene_sim.occupancy.temporal.canvas import CANVAS, Canvas, columns_at
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.window import no_tiles
 
-__all__ = ["LastFrame", "LookedUp", "Row", "TileRow", "Truth", "WindowRow"]
+__all__ = ["LastFrame", "LookedUp", "OnCanvas", "Row", "TileRow", "Truth", "WindowRow"]
 
 _FREE = int(OccClass.FREE)
 
@@ -127,6 +129,32 @@ class LastFrame:
                 continue
             at = columns_at(drive.layouts[n].ego_pose, DEFAULT_GRID, drive.layouts[last].ego_pose, DEFAULT_GRID)
             yield drive.with_agents(n, at.of(drive.still(last), _FREE))
+
+
+class OnCanvas:
+    """The truth, drawn on a canvas that stays in the world, and cut: what is lost where cells of a window lie between
+    those of the world, however good a generator is.
+
+    Args:
+        token_m: by which the canvas follows the ego.
+    """
+
+    name = "truth, on a canvas"
+
+    def __init__(self, token_m: float = 3.2):
+        self._token_m = token_m
+
+    def roll(self, drive: TestDrive, first: int, count: int, given: int, noise: int = 0) -> Iterator[np.ndarray]:
+        if drive.moments is None:
+            raise ValueError("the drive is along a street of which not all is known")
+        canvas = Canvas.around(drive.layouts[first - given].ego_pose)
+        for n in range(first - given, first + count):
+            ego = drive.layouts[n].ego_pose
+            canvas = canvas.following(ego, self._token_m)
+            if n >= first:
+                pose = canvas.pose(self._token_m, ego.z)
+                labels = moment_labels(drive.map, replace(drive.moments[n], pose=pose), CANVAS)
+                yield columns_at(ego, DEFAULT_GRID, pose, CANVAS).of(labels, _FREE)
 
 
 class Truth:

@@ -14,7 +14,7 @@ from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.over_time.drives import DriveSet, make_test_drives
 from uniscene_sim.evaluation.over_time.editing import score_edits
 from uniscene_sim.evaluation.over_time.evaluate import forecast, roll_out
-from uniscene_sim.evaluation.over_time.rows import GoesOn, LastFrame, LookedUp, Row, TileRow, Truth, WindowRow
+from uniscene_sim.evaluation.over_time.rows import GoesOn, LastFrame, LookedUp, OnCanvas, Row, TileRow, Truth, WindowRow
 from uniscene_sim.evaluation.over_time.scores import OverTimeScores
 from uniscene_sim.evaluation.scoreboard import Judge
 from uniscene_sim.grid import DEFAULT_GRID
@@ -60,6 +60,8 @@ def _rows(
 ) -> Iterator[OverTimeScores]:
     """Scores of all rows on the same drives."""
     yield _scores(Truth(), judged, judge, "everything")
+    if not judged.seen:
+        yield _scores(OnCanvas(), judged, judge, "everything")
     for one in loaded:
         scores = _scores(one.row, judged, judge, one.told)
         if not judged.seen:
