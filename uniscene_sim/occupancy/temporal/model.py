@@ -42,6 +42,7 @@ class ClipOccupancy:
         device: where it runs; None picks one.
         steps, guidance: steps of the flow, and weight of the layout, unless a call asks for others.
         past: most frames that it goes on from.
+        shift: how much longer the last steps are than the first, see `integrate`.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class ClipOccupancy:
         steps: int = 4,
         guidance: float = 1.0,
         past: int = 2,
+        shift: float = 1.0,
     ):
         self.name, self.sha256 = name, sha256
-        self.steps, self.guidance, self.past = steps, guidance, past
+        self.steps, self.guidance, self.past, self.shift = steps, guidance, past, shift
         self._device = pick_device(device)
         self._vae, self._flow = to_device(vae, self._device), to_device(flow, self._device)
         for net in (vae, flow):
@@ -148,7 +150,7 @@ class ClipOccupancy:
                 without = velocity(x, now, False)
                 return without + guidance * (with_layout - without)
 
-            made = integrate(guided, start, steps)
+            made = integrate(guided, start, steps, self.shift)
             if kept is not None and where is not None:
                 made = torch.where(where, kept, made)
             return made[0, 0].float().cpu().numpy()
@@ -236,12 +238,15 @@ def _joint(net: Any, past: _PastTensors | None, layout: Tensor) -> _Velocity:
 
 
 def _engine(model: ZooModel) -> dict[str, Any]:
-    """How the engine uses a model: steps of its flow, weight of the layout, and frames of the past."""
+    """How the engine uses a model: steps of its flow and how their lengths grow, weight of the layout, and frames of
+    the past."""
     given = model.config.get("engine")
-    if isinstance(given, dict) and given.keys() == {"steps", "guidance", "past"}:
-        steps, guidance, past = given["steps"], given["guidance"], given["past"]
+    if isinstance(given, dict) and given.keys() | {"shift"} == {"steps", "guidance", "past", "shift"}:
+        steps, guidance, past, shift = given["steps"], given["guidance"], given["past"], given.get("shift", 1.0)
         good = type(steps) is int and 1 <= steps <= 1000 and type(past) is int and 0 <= past <= 16
-        if good and type(guidance) in (int, float) and 0 <= guidance <= 100:
+        numbers = type(guidance) in (int, float) and type(shift) in (int, float)
+        if good and numbers and 0 <= guidance <= 100 and 0.01 <= shift <= 100:
             return dict(given)
-    expected = "steps, a whole number from 1 to 1000, guidance, a number from 0 to 100, and past, one from 0 to 16"
+    expected = ("steps, a whole number from 1 to 1000, guidance, a number from 0 to 100, past, a whole one from 0 to "
+                "16, and shift, a number from 0.01 to 100, or none")  # fmt: skip
     raise InputError(f"expected {expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")
