@@ -1,13 +1,13 @@
 """What each part of `occdit` is worth: models without one part each, trained and judged alike.
 
-    python docs/train_occupancy_ablations.py [--data data] [--work ablations] [--frames 150] [--clips 150]
+    python docs/train_occupancy_ablations.py [--data data] [--work ablations] [--frames 600] [--clips 300]
     python docs/train_occupancy_ablations.py --ratios        # VAEs of compression ratios 512, 128 and 32 instead
 
 Each model learns as many steps, from the same windows and over the latents of one VAE, that of the shipped `occdit`.
 Models whose networks are alike share their steps on single frames. All are judged on towns of the validation split,
 with a decoder that is not told the layout: what a flow forgets, a decoder must not mend. Trainings and scores are kept
-in a folder as they are made, so that a run which was stopped goes on where it was; the defaults take about two hours of
-one core.
+in a folder as they are made, so that a run which was stopped goes on where it was; the defaults take two to three hours
+of one core.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="of `uniscene-sim train data`")
     parser.add_argument("--work", type=Path, default=Path("ablations"), help="folder of trainings and scores")
-    parser.add_argument("--frames", type=int, default=150, help="steps on single frames")
-    parser.add_argument("--clips", type=int, default=150, help="steps on clips")
+    parser.add_argument("--frames", type=int, default=600, help="steps on single frames")
+    parser.add_argument("--clips", type=int, default=300, help="steps on clips")
     parser.add_argument("--ratios", action="store_true", help="train VAEs of three compression ratios instead")
     parser.add_argument("--towns", type=int, default=2, help="to judge in")
     parser.add_argument("--drive-s", type=float, default=15.0, help="length of a drive")
