@@ -9,7 +9,7 @@ from uniscene_sim.datasets.formats.convert import read_street
 from uniscene_sim.errors import InputError
 from uniscene_sim.evaluation.over_time.evaluate import forecast, roll_out
 from uniscene_sim.evaluation.over_time.real_drives import make_town_drives, recorded_drives
-from uniscene_sim.evaluation.over_time.rows import LastFrame, TileRow, Truth
+from uniscene_sim.evaluation.over_time.rows import LastFrame, OnCanvas, TileRow, Truth
 from uniscene_sim.evaluation.over_time.scores import OverTimeScores
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS
@@ -66,8 +66,12 @@ def test_a_real_town_is_driven_through_in_parts(tmp_path):
     extract.area([(12, 12), (30, 12), (30, 32), (12, 32)], building="yes", height="12")
     town = make_town_drives(extract.write(tmp_path / "here.osm"), 2, 2.0)
     assert town.name == "2 drives in here" and not town.seen and [len(drive) for drive in town.drives] == [5, 5]
-    tiles = roll_out(TileRow("procedural", ProceduralOccupancy), town)
-    assert tiles.layout_1s > 0.6 and tiles.data == "2 drives in here"
+    truth, cut = (roll_out(row, town) for row in (Truth(), OnCanvas()))
+    assert truth.data == "2 drives in here" and truth.layout_1s > 0.9 and truth.swapped < truth.layout_1s
+    assert 0.5 < cut.layout_1s < truth.layout_1s and cut.found > 0.9
+    tiles = next(TileRow("procedural", ProceduralOccupancy).roll(town.drives[1], 2, 1, 0))
+    there = town.drives[1].truth(2) == OccClass.DRIVEABLE_SURFACE
+    assert (tiles == OccClass.DRIVEABLE_SURFACE)[there].mean() > 0.8
 
 
 def test_what_is_no_drive_is_refused(tmp_path):
