@@ -65,6 +65,7 @@ def train_clips(
     facts = windows_facts(out, recipe.seed, training, torch_device) | {
         "kind": kind,
         "ratio": recipe.still.vae.ratio,
+        "decoder_told": vae.config.told,
         "past": recipe.past,
         "frames": recipe.frames,
         "vae_parameters": millions(vae),

@@ -51,7 +51,7 @@ class ClipFlowRecipe:
     decoder_told: bool = True  # the decoder of `occdit` goes on alone, and learns to use the layout
     net: OccDiTConfig | OccUniSceneConfig = field(default_factory=lambda: OccDiTConfig(fine=64))
     frames_schedule: Schedule = field(default_factory=lambda: Schedule(1000, 1e-3, decay=0.0, average=0.998))
-    clips_schedule: Schedule = field(default_factory=lambda: Schedule(900, 8e-4, decay=0.5, average=0.998))
+    clips_schedule: Schedule = field(default_factory=lambda: Schedule(2900, 8e-4, decay=0.5, average=0.998))
     crop: int = 96
     frames_batch: int = 8
     clips_batch: int = 4
