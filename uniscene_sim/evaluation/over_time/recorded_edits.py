@@ -27,7 +27,7 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.recording.mcap_file import Recording
 from uniscene_sim.recording.source import RecordedSource
 
-__all__ = ["EDIT_TABLES", "JudgedEdit", "RecordedEditScores", "judge_edits", "means_of", "recorded_moments"]
+__all__ = ["EDIT_TABLES", "JudgedEdit", "Moment", "RecordedEditScores", "judge_edits", "means_of", "recorded_moments"]
 
 _STEP_US = round(PERIOD_S * 1e6)
 _KIND = {kind: name for name, kind in EDIT_KINDS.items()}
