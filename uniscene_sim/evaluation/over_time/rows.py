@@ -13,7 +13,7 @@ from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.over_time.drives import TestDrive
 from uniscene_sim.evaluation.remade_maps import EmittedWindows
 from uniscene_sim.frames import OccupancyGrid
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.interfaces import OccupancyEngine, WindowEngine, WorldView
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
@@ -45,9 +45,11 @@ class Row(Protocol):
 
 
 class GoesOn(WindowEngine, Protocol):
-    """A window engine that can be given true windows to go on from."""
+    """A window engine that can be given true windows to go on from, and asked for a moment that was edited."""
 
     def given(self, layouts: Sequence[LayoutFrame], windows: Sequence[OccupancyGrid]) -> Any: ...
+
+    def edited(self, state: Any, before: LayoutFrame, after: LayoutFrame, grid: GridSpec) -> OccupancyGrid: ...
 
 
 class WindowRow:
@@ -59,10 +61,10 @@ class WindowRow:
     """
 
     def __init__(self, name: str, make: Callable[[StaticMap, int], GoesOn]):
-        self.name, self._make = name, make
+        self.name, self.make = name, make
 
     def roll(self, drive: TestDrive, first: int, count: int, given: int, noise: int = 0) -> Iterator[np.ndarray]:
-        engine = self._make(drive.map, noise)
+        engine = self.make(drive.map, noise)
         before = range(first - given, first)
         state: Any = None
         if given:
