@@ -158,19 +158,21 @@ def test_a_recording_without_edits_around_the_ego_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--over-time --model occupancy", "--model: is not of --over-time, expected some of --also, --towns"),
-        ("--over-time --windows 32", "--windows: is not of --over-time"),
+        ("--over-time --windows 32", "--windows: is not of --over-time, expected some of --model, --also, --towns"),
         ("--over-time --steps 2", "--steps: is not of --over-time"),
         ("--over-time --data .", "--data: is not of --over-time"),
         ("--over-time --picture a.png", "--picture: is not of --over-time"),
         ("--over-time --guidance 0", "--guidance: is not of --over-time"),
-        ("--edits a.mcap --towns 2", "--towns: is not of --edits, expected some of --also, --picture"),
+        ("--edits a.mcap --towns 2", "--towns: is not of --edits, expected some of --model, --also, --picture"),
         ("--edits a.mcap --engine-towns 2", "--engine-towns: is not of --edits"),
         ("--edits a.mcap --over-time", "--edits: is another question than --over-time"),
         ("--also other", "--also: is of --over-time or --edits, expected one of them too"),
         ("--towns 2", "--towns: is of --over-time, expected it too"),
         ("--drive-s 60", "--drive-s: is of --over-time, expected it too"),
         ("--edits a.mcap", "a.mcap: cannot be read"),
+        ("--edits a.mcap --maps town.osm", "--maps: is not of --edits"),
+        ("--from pandaset .", "--from: is of --over-time, expected it too"),
+        ("--over-time --from pandaset no_such", "no_such: --from: is no folder, expected that of a recording"),
     ],
 )
 def test_options_that_a_question_does_not_use_are_refused(options, message, capsys):
