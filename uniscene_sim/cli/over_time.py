@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from uniscene_sim.cli.arguments import json_writer, picture_writer, require_apart
@@ -44,14 +45,20 @@ def eval_over_time(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _judged(arguments: argparse.Namespace, towns: int, seconds: float) -> list[DriveSet]:
-    """Drives through held-out towns, through real ones, and what was recorded."""
-    found = [make_test_drives(towns, seconds)]
-    found += [make_town_drives(file, towns, seconds) for file in town_files(arguments.maps)]
-    if arguments.source is not None:
-        kind, folder = arguments.source
-        found.append(recorded_drives(read_street(kind, Path(folder), held_out=True)))
-    return found
+def _judged(arguments: argparse.Namespace, towns: int, seconds: float) -> Iterator[DriveSet]:
+    """Drives through held-out towns, through real ones, and what was recorded, made when their turn comes; what cannot
+    be read is told at once."""
+    files = town_files(arguments.maps)
+    kind, folder = arguments.source or (None, "")
+    street = read_street(kind, Path(folder), held_out=True) if kind is not None else None
+
+    def made() -> Iterator[DriveSet]:
+        yield make_test_drives(towns, seconds)
+        yield from (make_town_drives(file, towns, seconds) for file in files)
+        if street is not None:
+            yield recorded_drives(street)
+
+    return made()
 
 
 def eval_edits(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ _TABLE_SEEDS = range(30_000, 30_004)  # of towns that the lookup table is fitted
 
 
 def over_time_table(
-    models: Sequence[str | Path], judged: Sequence[DriveSet], judge: Judge | None = None, device: str | None = None,
+    models: Sequence[str | Path], judged: Iterable[DriveSet], judge: Judge | None = None, device: str | None = None,
     tiles: bool = True,
 ) -> list[OverTimeScores]:  # fmt: skip
     """Rows of models, of engines of tiles, and of what takes no model, on the same drives.
