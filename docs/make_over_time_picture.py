@@ -26,7 +26,7 @@ DARK = (28, 30, 36)
 
 
 def main(models: list[str]) -> None:
-    (drive,) = make_test_drives(1, max(MOMENTS_S), TOWN)
+    (drive,) = make_test_drives(1, max(MOMENTS_S), TOWN).drives
     at = [int(seconds / PERIOD_S) for seconds in MOMENTS_S]
     rows: list[Row] = [Truth(), *(model_row(name) for name in models)]
     lines = [("layout", [layout_picture(drive.condition(n)) for n in at])]

@@ -28,7 +28,8 @@ def write_street(folder: Path, frames: list[int], lost: float = 0.0) -> Path:
     poses = [{"position": {"x": 0.0, "y": SPEED * k, "z": 0.0}, "heading": {"w": 1.0, "x": 0.0, "y": 0.0, "z": 0.0}}
              for k in range(80)]  # fmt: skip
     (folder / "lidar/poses.json").write_text(json.dumps(poses))
-    (folder / "meta/timestamps.json").write_text(json.dumps(times))
+    for part in ("lidar", "meta"):
+        (folder / part / "timestamps.json").write_text(json.dumps(times))
     rng = np.random.default_rng(3)
     for k in frames:
         box = {"uuid": "a", "label": "Car", "yaw": 0.0, "stationary": False, "cuboids.sensor_id": -1}

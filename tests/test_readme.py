@@ -64,7 +64,7 @@ def test_rigs_and_scenarios_load(tmp_path, capsys):
         code, told = main(["validate", str(path)]), capsys.readouterr().err
         # The recording of a branch is not there, and nothing else is wrong with it.
         assert code == 0 or (kinds[-1] == "branch" and "drive.mcap" in told), told
-    assert sorted(kinds) == ["branch", "rig", "rig"] + 5 * ["scenario"]
+    assert sorted(kinds) == ["branch", "rig", "rig"] + 6 * ["scenario"]
 
 
 def test_every_scenario_has_its_row_and_its_picture():

@@ -58,14 +58,14 @@ def assemble(
     if unknown := [slot for slot in engines if slot not in plugins.ENGINES]:
         raise InputError(f"no slot of engines, expected some of {', '.join(plugins.ENGINES)}", field=unknown[0])
     chosen = plugins.choose_engines(engines, trace)
-    named = chosen.names
-    classes = {slot: plugins.load_plugin(slot, name) for slot, name in named.items()}
+    named, fields = chosen.names, chosen.fields
+    classes = {slot: plugins.load_plugin(slot, name, fields[slot]) for slot, name in named.items()}
     world = source.map, source.seed
     return Simulator(
         source,
         rig,
         tile_store(named["occupancy"], *world, tile_cache),
-        {slot: plugins.construct(slot, engine, *(world if slot == "window" else ()))
+        {slot: plugins.construct(slot, engine, *(world if slot == "window" else ()), field=fields[slot])
          for slot, engine in classes.items() if slot != "occupancy"},
         trace=cast(TraceMode, chosen.trace),
         request=FrameRequest(window_grid=window_grid, bev_schema=bev_schema, annotations=frozenset(names)),

@@ -116,6 +116,7 @@ class EngineChoice:
 
     names: dict[str, str]  # by slot, with or without options
     trace: str
+    fields: dict[str, str]  # by slot: under which one it was named, for error messages
 
 
 def choose_engines(engines: Mapping[str, str], trace: str = "tiles") -> EngineChoice:
@@ -132,15 +133,15 @@ def choose_engines(engines: Mapping[str, str], trace: str = "tiles") -> EngineCh
         InputError: two engines of windows are named.
     """
     names = DEFAULTS | dict(engines)
-    named = names["occupancy"]
+    named, fields = names["occupancy"], {slot: slot for slot in names}
     if not isinstance(named, str) or installed("occupancy", named) or not installed("window", named):
-        return EngineChoice(names, trace)
+        return EngineChoice(names, trace, fields)
     if names["window"] not in (DEFAULTS["window"], named):
         tiles = ", ".join(plugin_names("occupancy"))
         raise InputError(f"{named} and {names['window']} both make windows; expected one of them, and for tiles one of "
                          f"{tiles}", field="occupancy")  # fmt: skip
     placed = {"occupancy": DEFAULTS["occupancy"], "window": named}
-    return EngineChoice(names | placed, "window+tiles" if trace == "tiles" else trace)
+    return EngineChoice(names | placed, "window+tiles" if trace == "tiles" else trace, fields | {"window": "occupancy"})
 
 
 @overload

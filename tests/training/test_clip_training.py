@@ -14,12 +14,21 @@ from uniscene_sim.errors import InputError
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.vae import OccupancyVae
 from uniscene_sim.occupancy.temporal.model import ClipOccupancy
+from uniscene_sim.occupancy.temporal.occdit import Memory
 from uniscene_sim.occupancy.temporal.temporal_vae import TemporalVae
 from uniscene_sim.taxonomy import OccClass
-from uniscene_sim.training.clip_flow import ClipFlowRecipe, kind_of, save_clip_flow, train_clip_flow
+from uniscene_sim.training.clip_flow import (
+    ClipFlowRecipe,
+    _Objective,
+    flow_of,
+    kind_of,
+    save_clip_flow,
+    told_decoder,
+    train_clip_flow,
+)
 from uniscene_sim.training.clips import ClipCrops, clips_of, cut_clip
 from uniscene_sim.training.loop import Schedule
-from uniscene_sim.training.occupancy import train_vae
+from uniscene_sim.training.occupancy import train_decoder, train_vae
 from uniscene_sim.training.recipe_file import read_recipe
 from uniscene_sim.training.temporal_decoder import train_temporal_decoder
 
@@ -135,6 +144,49 @@ def test_the_decoder_over_time_goes_on_from_that_of_single_frames(town, tmp_path
     assert not torch.equal(after.clip_features(clip)[: 48 * 48 * 16], after.clip_features(later)[: 48 * 48 * 16])
 
 
+def test_a_decoder_learns_to_be_told_and_begins_as_it_was(town, tmp_path):
+    recipe = told_decoder(replace(small("occdit"), decoder_schedule=Schedule(1, 0.0)))
+    vae = OccupancyVae(SMALL_VAE)
+    labels = torch.from_numpy(np.ascontiguousarray(town[0].sample(0, agents=True).labels[None, :, :, :16]))
+    layout = torch.from_numpy(town[0].sample(0, agents=True).layout[None].astype(np.float32))
+    none, told = torch.zeros(1, dtype=torch.bool), torch.ones(1, dtype=torch.bool)
+    before = train_decoder(recipe, vae, town, town, tmp_path / "none", CPU)
+    latents = vae.encode(labels)[0]
+    assert torch.equal(before.decode(latents, layout, told), vae.decode(latents, layout, none))
+    learned = replace(recipe, decoder_schedule=Schedule(30, 3e-3, 2, average=0.5))
+    after = train_decoder(learned, vae, town, town, tmp_path / "some", CPU)
+    assert torch.equal(after.encode(labels)[0], latents)
+    assert not torch.equal(after.features(latents, layout, told), after.features(latents, layout, none))
+
+
+class Known(torch.nn.Module):
+    """A network that knows the velocity of a lesson."""
+
+    def __init__(self, lesson):
+        super().__init__()
+        self.lesson = lesson
+
+    def remember(self, clean, known, level, seconds):
+        return Memory([], [])
+
+    def forward(self, noisy, t, *rest):
+        return self.lesson.target
+
+
+def test_a_past_of_its_own_making_is_the_true_one_where_the_network_is_right(town):
+    recipe = replace(small("occdit"), own_history=1.0)
+    vae = OccupancyVae(SMALL_VAE)
+    objective = _Objective(recipe, vae)
+    batch = ClipCrops(town, 3, 48, 2, 5, 0.5, 1.0, CONDITION_CHANNELS, 16)[0]
+    lesson = objective._lesson(batch, torch.Generator().manual_seed(1), 0.0)
+    data = lesson.noisy + (1 - lesson.t)[:, :, None, None, None] * lesson.target
+    own = objective._with_own_past(Known(lesson), lesson)
+    assert torch.allclose(own.past, data * lesson.known, atol=1e-5) and (own.level == 1).all()
+    assert not torch.allclose(lesson.past, own.past, atol=1e-2)  # that of the lesson has noise
+    net = flow_of(recipe.net)  # whose velocity is zero: it leaves the noise where it is
+    assert not torch.allclose(objective._with_own_past(net, lesson).past, data * lesson.known, atol=1e-2)
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"kind": "triplane"}, r"kind: expected occdit, got 'triplane'"),
     ({"engine": {"steps": 0, "guidance": 1.0, "past": 2}}, r"engine: expected steps, a whole number from 1 to 1000"),
@@ -144,8 +196,6 @@ def test_configs_that_cannot_be_are_refused(change, message, tmp_path):
     import yaml
 
     recipe = small("occdit")
-    from uniscene_sim.training.clip_flow import flow_of
-
     save_clip_flow(tmp_path, recipe, OccupancyVae(SMALL_VAE), flow_of(recipe.net), {}, "# small\n")
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config | change))
@@ -155,8 +205,6 @@ def test_configs_that_cannot_be_are_refused(change, message, tmp_path):
 
 def test_channels_and_latents_have_to_fit(tmp_path):
     recipe = small("occdit")
-    from uniscene_sim.training.clip_flow import flow_of
-
     unknown = replace(recipe, net=replace(recipe.net, channels=("drivable_area", "moat")))
     save_clip_flow(tmp_path / "a", unknown, OccupancyVae(SMALL_VAE), flow_of(unknown.net), {}, "")
     with pytest.raises(InputError, match=r"clips.channels: no such channels: moat; expected some of drivable_area, "):
@@ -174,3 +222,11 @@ def test_a_recipe_takes_away_what_the_papers_take_away(tmp_path):
     recipe = read_recipe(file, ClipFlowRecipe(), {})
     assert not recipe.teacher and not recipe.net.temporal and not recipe.net.joined and not recipe.net.learned_empty
     assert recipe.still.vae.ratio == 32
+
+
+def test_a_decoder_that_is_told_the_layout_has_the_channels_of_the_flow(tmp_path):
+    recipe = small("occdit")
+    told = OccupancyVae(replace(SMALL_VAE, told=True, channels=("drivable_area", "car")))
+    save_clip_flow(tmp_path, recipe, told, flow_of(recipe.net), {}, "")
+    with pytest.raises(InputError, match=r"vae.channels: expected those of the flow, in one order"):
+        ClipOccupancy.load(tmp_path, "occdit", "cpu")

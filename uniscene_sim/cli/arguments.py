@@ -18,6 +18,8 @@ from uniscene_sim.limits.numbers import real_number, whole_number
 from uniscene_sim.storage.output_file import Outputs, told
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from uniscene_sim.rig import SensorRig
 
 __all__ = [
@@ -27,9 +29,11 @@ __all__ = [
     "named_as_typed",
     "parameter_argument",
     "path_argument",
+    "picture_writer",
     "positive_integer",
     "real_argument",
     "require_apart",
+    "require_used",
     "rig_of",
     "seed_argument",
 ]
@@ -149,6 +153,25 @@ def require_apart(outputs: Mapping[str, Path], inputs: Iterable[str | Path | Non
         taken[place] = f"it is also {name}"
 
 
+def require_used(arguments: argparse.Namespace, uses: Mapping[str, Iterable[str]], asked: str) -> None:
+    """InputError for an option that was typed, but is of another question than the one that is asked.
+
+    Args:
+        arguments: of a command; those of questions are None or an empty list unless they were typed.
+        uses: names of the arguments of each question, by the option that asks it; "" is for none.
+        asked: the option.
+    """
+    typed = [name for names in uses.values() for name in names if getattr(arguments, name) not in (None, [])]
+    for name in typed:
+        if name in uses[asked]:
+            continue
+        if asked:
+            known = ", ".join(str(arguments.parser.as_typed(one)) for one in uses[asked])
+            raise InputError(f"is not of {asked}, expected some of {known}", field=name)
+        others = " or ".join(option for option, names in uses.items() if name in names)
+        raise InputError(f"is of {others}, expected {'one of them' if ' or ' in others else 'it'} too", field=name)
+
+
 def rig_of(text: str) -> SensorRig:
     """A preset, the rig of a YAML file, or that of a recording."""
     from uniscene_sim.recording.mcap_file import Recording
@@ -168,5 +191,20 @@ def json_writer(outputs: Outputs, path: Path | None) -> Callable[[list[dict[str,
         facts = {"version": __version__, "machine": platform.machine(), "cores": os.cpu_count()}
         with told(path, "--json"):
             part.write_text(json.dumps({**facts, "rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+    return write
+
+
+def picture_writer(outputs: Outputs, path: Path | None) -> Callable[[np.ndarray], None] | None:
+    """A function that writes a picture as PNG, to a place that is checked before anything is measured."""
+    if path is None:
+        return None
+    part = outputs.file(path, "--picture")
+
+    def write(picture: np.ndarray) -> None:
+        from PIL import Image
+
+        with told(path, "--picture"):
+            Image.fromarray(picture).save(part, format="PNG")
 
     return write

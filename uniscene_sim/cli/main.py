@@ -200,8 +200,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from uniscene_sim.storage.disk_cache import user_cache
     from uniscene_sim.storage.output_file import Outputs
 
-    chosen = plugins.choose_engines({slot: getattr(arguments, slot) for slot in plugins.ENGINES}, arguments.trace)
-    engines: dict[str, Any] = chosen.names
+    engines: dict[str, Any] = {slot: getattr(arguments, slot) for slot in plugins.ENGINES}
     remote = remote_of(arguments)
     if arguments.appearance is not None:
         if engines["camera"] != plugins.DEFAULTS["camera"]:
@@ -215,8 +214,9 @@ def _run(arguments: argparse.Namespace) -> int:
         if remote is None:
             require_device("--device")
         engines |= {slot: "raycast-cuda" for slot in ("camera", "lidar") if engines[slot] == "raycast"}
-    for slot, text in engines.items() if remote is None else ():
-        plugins.load_plugin(slot, text)
+    chosen = plugins.choose_engines(engines, arguments.trace)
+    for slot, text in chosen.names.items() if remote is None else ():
+        plugins.load_plugin(slot, text, chosen.fields[slot])
     rig = rig_of(arguments.rig)
     options = RecordOptions(
         arguments.record_images, arguments.record_sweeps, arguments.record_limit, buffers=arguments.record_buffers
@@ -257,7 +257,7 @@ def _run(arguments: argparse.Namespace) -> int:
         tile_cache=disk,
         progress=True,
         remote=remote,
-        trace=chosen.trace,
+        trace=arguments.trace,
         annotations=annotations,
         **engines,
     )
@@ -266,7 +266,7 @@ def _run(arguments: argparse.Namespace) -> int:
         sinks,
         arguments.out,
         ticks=arguments.ticks,
-        engines=engines,
+        engines=chosen.names,
         preview=not arguments.no_preview,
         progress=True,
     )

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from uniscene_sim.cli.arguments import Parser, json_writer, path_argument, positive_integer, real_argument, rig_of
+from uniscene_sim.cli.arguments import (
+    Parser,
+    json_writer,
+    path_argument,
+    picture_writer,
+    positive_integer,
+    real_argument,
+    require_used,
+    rig_of,
+)
 from uniscene_sim.cli.driving import add_driver_training, add_driving_evaluation
 from uniscene_sim.errors import InputError
 from uniscene_sim.storage.output_file import Outputs, told
 
-if TYPE_CHECKING:
-    import numpy as np
-
 __all__ = ["add_commands"]
 
 _DATA = Path("out/data")
+#: What each question to occupancy uses, by the option that asks it. No default: what is there was typed.
+_OF_OCCUPANCY = {
+    "": ("model", "windows", "steps", "guidance", "features", "predictions", "maps", "engine_towns", "data", "picture"),
+    "--over-time": ("model", "also", "towns", "drive_s", "maps", "source", "features"),
+    "--edits": ("model", "also", "picture"),
+}
 _DEVICE: dict[str, Any] = {"choices": ("cpu", "cuda"), "help": "device (default: cuda if available)"}
 
 
@@ -86,14 +98,13 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     evaluation = commands.add_parser("eval", help="evaluate a model on held-out towns")
     names = evaluation.add_subparsers(required=True, metavar="NAME")
     occupancy = names.add_parser("occupancy", help="generated worlds")
-    occupancy.add_argument("--model", default="occupancy", help="model of the zoo, or a folder (default: occupancy)")
-    occupancy.add_argument(
-        "--windows", type=positive_integer, default=32, help="held-out windows of each set (default: 32)"
-    )
+    occupancy.add_argument("--model", help="model of the zoo, or a folder (default: occupancy; of --over-time and "
+                                           "--edits all that there are)")  # fmt: skip
+    occupancy.add_argument("--windows", type=positive_integer, help="held-out windows of each set (default: 32)")
     occupancy.add_argument("--steps", type=positive_integer, help="steps of the flow (default: those of the model)")
     occupancy.add_argument("--guidance", type=real_argument, help="weight of the layout (default: that of the model)")
     occupancy.add_argument(
-        "--features", default="occupancy_features", metavar="MODEL",
+        "--features", metavar="MODEL",
         help="networks in whose features sets are compared (default: occupancy_features)",
     )  # fmt: skip
     occupancy.add_argument(
@@ -102,20 +113,26 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     )  # fmt: skip
     occupancy.add_argument(
         "--maps", type=path_argument, nargs="+", default=[], metavar="PATH",
-        help="maps that windows were cut from, or folders of some, for rows of engines (default: maps in --data)",
+        help="maps that windows were cut from, or folders of some, for rows of engines (default: maps in --data); with "
+        "--over-time, real towns to drive through",
     )  # fmt: skip
     occupancy.add_argument(
-        "--engine-towns", type=positive_integer, default=2, metavar="N",
+        "--engine-towns", type=positive_integer, metavar="N",
         help="towns of each set whose tiles engines make (default: 2)",
     )  # fmt: skip
     occupancy.add_argument("--over-time", action="store_true",
                            help="judge models of occupancy over time, on drives, beside engines of tiles")  # fmt: skip
+    occupancy.add_argument("--edits", type=path_argument, metavar="RECORDING",
+                           help="judge the edits of a recording through models of occupancy over time")  # fmt: skip
     occupancy.add_argument("--also", action="append", default=[], metavar="MODEL",
-                           help="of --over-time: another model, or a folder; may be repeated")  # fmt: skip
-    occupancy.add_argument("--towns", type=positive_integer, default=2, metavar="N",
+                           help="of --over-time and --edits: another model, or a folder; may be repeated")  # fmt: skip
+    occupancy.add_argument("--towns", type=positive_integer, metavar="N",
                            help="of --over-time: drives, each through a town of its own (default: 2)")  # fmt: skip
-    occupancy.add_argument("--drive-s", type=real_argument, default=60.0, metavar="SECONDS",
+    occupancy.add_argument("--from", dest="source", nargs=2, metavar=("FORMAT", "FOLDER"),
+                           help="of --over-time: also a recorded drive, what of it is held out")  # fmt: skip
+    occupancy.add_argument("--drive-s", type=real_argument, metavar="SECONDS",
                            help="of --over-time: length of a drive (default: 60)")  # fmt: skip
+    occupancy.also_typed = {"kind": "--from", "folder": "--from"}
     occupancy.set_defaults(command=_eval_occupancy)
     lidar = names.add_parser("lidar", help="generated sweeps")
     lidar.add_argument("--model", default="lidar", help="model of the zoo, or a folder (default: lidar)")
@@ -166,10 +183,11 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     appearance.add_argument("--device", **_DEVICE)
     appearance.set_defaults(command=_eval_appearance)
     add_driving_evaluation(names)
-    for one, what in ((occupancy, "windows"), (lidar, "sweeps")):
+    for one, what, drawn in ((occupancy, "windows", "windows of --data, or the edits of --edits"),
+                             (lidar, "sweeps", "sweeps of --data")):  # fmt: skip
         one.add_argument("--data", type=path_argument, help=f"{what} of towns (default: made for this evaluation)")
         one.add_argument("--json", type=path_argument, metavar="FILE", help="also write the rows to this file")
-        one.add_argument("--picture", type=path_argument, metavar="PNG", help=f"draw some of the {what} of --data")
+        one.add_argument("--picture", type=path_argument, metavar="PNG", help=f"draw some of the {drawn}")
         one.add_argument("--device", **_DEVICE)
 
 
@@ -266,11 +284,15 @@ def _train_sensor(arguments: argparse.Namespace) -> int:
 def _eval_occupancy(arguments: argparse.Namespace) -> int:
     from uniscene_sim.zoo.models import require_learned
 
+    if arguments.over_time and arguments.edits is not None:
+        raise InputError("is another question than --over-time, expected one of them", field="--edits")
+    asked = "--over-time" if arguments.over_time else "" if arguments.edits is None else "--edits"
+    require_used(arguments, _OF_OCCUPANCY, asked)
     require_learned()
-    if arguments.over_time:
-        from uniscene_sim.cli.over_time import eval_over_time
+    if asked:
+        from uniscene_sim.cli.over_time import eval_edits, eval_over_time
 
-        return eval_over_time(arguments)
+        return eval_over_time(arguments) if asked == "--over-time" else eval_edits(arguments)
     from uniscene_sim.evaluation.features import OccupancyFeatures
     from uniscene_sim.evaluation.held_out import read_held_out
     from uniscene_sim.evaluation.makers import makers_of
@@ -282,19 +304,20 @@ def _eval_occupancy(arguments: argparse.Namespace) -> int:
     _require_data(arguments)
     if arguments.predictions is not None and arguments.data is None:
         raise InputError("are for windows of --data, expected its folder", field="--predictions")
-    model = OccupancyModel.load(arguments.model, arguments.device)
+    name, windows = arguments.model or "occupancy", arguments.windows or 32
+    model = OccupancyModel.load(name, arguments.device)
     model.steps = arguments.steps or model.steps
     model.guidance = model.guidance if arguments.guidance is None else arguments.guidance
-    judge = OccupancyFeatures.load(arguments.features)
+    judge = OccupancyFeatures.load(arguments.features or "occupancy_features")
     with Outputs() as outputs:
-        write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
+        write, draw = json_writer(outputs, arguments.json), picture_writer(outputs, arguments.picture)
         table = evaluate_occupancy(
-            model, arguments.data, arguments.windows, judge=judge, predictions=arguments.predictions,
-            maps=arguments.maps, engine_towns=arguments.engine_towns, learned_from=makers_of(arguments.model),
+            model, arguments.data, windows, judge=judge, predictions=arguments.predictions,
+            maps=arguments.maps, engine_towns=arguments.engine_towns or 2, learned_from=makers_of(name),
         )  # fmt: skip
         write(as_nested_records(table.rows))
         if draw is not None:
-            scenes = read_held_out(arguments.data / "test", arguments.windows)
+            scenes = read_held_out(arguments.data / "test", windows)
             draw(occupancy_comparison_picture(model, scenes[0]))
         outputs.publish()
     print(f"{table.head}\n\n{as_markdown_tables(table.rows, OCCUPANCY_TABLES)}")
@@ -335,7 +358,7 @@ def _eval_lidar(arguments: argparse.Namespace) -> int:
     real: Sequence[Any] = []
     table = ""
     with Outputs() as outputs:
-        write, draw = json_writer(outputs, arguments.json), _picture_writer(outputs, arguments.picture)
+        write, draw = json_writer(outputs, arguments.json), picture_writer(outputs, arguments.picture)
         if street is not None:
             shipped = real_predictors(arguments.model, arguments.also, arguments.device)
             real = score_on_real(street, [*shipped, *others])
@@ -447,18 +470,3 @@ def _eval_lift(arguments: argparse.Namespace) -> int:
 def _require_data(arguments: argparse.Namespace) -> None:
     if arguments.picture is not None and arguments.data is None:
         raise InputError("draws some of --data, expected its folder", field="--picture")
-
-
-def _picture_writer(outputs: Outputs, path: Path | None) -> Callable[[np.ndarray], None] | None:
-    """A function that writes a picture as PNG, to a place that is checked before anything is measured."""
-    if path is None:
-        return None
-    part = outputs.file(path, "--picture")
-
-    def write(picture: np.ndarray) -> None:
-        from PIL import Image
-
-        with told(path, "--picture"):
-            Image.fromarray(picture).save(part, format="PNG")
-
-    return write

@@ -17,7 +17,7 @@ from uniscene_sim.datasets.props import scatter_props, without_overlapping
 from uniscene_sim.datasets.windows import SEEDED
 from uniscene_sim.errors import InputError
 from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import GENERATED_GRID
+from uniscene_sim.grid import GENERATED_GRID, GridSpec
 from uniscene_sim.layout import AGENT_DTYPE, EgoVehicle, LayoutFrame, Style
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.static_map import StaticMap
@@ -33,8 +33,8 @@ from uniscene_sim.storage.output_file import told
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS, AgentClass
 from uniscene_sim.world.scenario_source import ScenarioSource
 
-__all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "map_arrays", "moment_layout",
-           "plan_seed", "sample_drives", "square_arrays", "window_arrays"]  # fmt: skip
+__all__ = ["SPLITS", "DriveSample", "check_split", "make_carla_data", "make_data", "map_arrays", "moment_labels",
+           "moment_layout", "plan_seed", "sample_drives", "square_arrays", "window_arrays"]  # fmt: skip
 
 #: Seeds of the towns of each split; the splits are disjoint.
 SPLITS = {"train": range(0, 10_000), "validation": range(10_000, 20_000), "test": range(20_000, 30_000)}
@@ -261,7 +261,7 @@ def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample], maker: 
         labels.append(window_labels(moment.objects, static_map, moment.pose, GENERATED_GRID, layout))
         bits = np.arange(len(layout.data), dtype=np.uint32)[:, None, None]
         layouts.append((layout.data.astype(np.uint32) << bits).sum(axis=0, dtype=np.uint32))
-        at, kind = _agent_voxels(static_map, moment)
+        at, kind = _agent_voxels(static_map, moment, GENERATED_GRID)
         voxels.append(at)
         kinds.append(kind)
         pose = moment.pose
@@ -282,9 +282,23 @@ def window_arrays(static_map: StaticMap, moments: Iterator[DriveSample], maker: 
     }
 
 
-def _agent_voxels(static_map: StaticMap, moment: DriveSample) -> tuple[np.ndarray, np.ndarray]:
+def moment_labels(static_map: StaticMap, moment: DriveSample, grid: GridSpec) -> np.ndarray:
+    """Labels uint8 (X, Y, Z) of a moment, agents included.
+
+    Args:
+        static_map: the map.
+        moment: of a drive through it; what is around its pose is drawn.
+        grid: voxels of 0.4 m.
+    """
+    labels = window_labels(moment.objects, static_map, moment.pose, grid)
+    at, kind = _agent_voxels(static_map, moment, grid)
+    labels.ravel()[at] = kind
+    return labels
+
+
+def _agent_voxels(static_map: StaticMap, moment: DriveSample, grid: GridSpec) -> tuple[np.ndarray, np.ndarray]:
     """Flat indices int64 (K,) and labels uint8 (K,) of the voxels of agents."""
-    grid, pose = GENERATED_GRID, moment.pose
+    pose = moment.pose
     labels, instances = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint16)
     ground = column_heights(static_map, pose, grid)
     view, origin = np.array([pose.x, pose.y, pose.z, pose.yaw]), np.array(grid.origin)

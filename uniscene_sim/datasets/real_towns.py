@@ -26,7 +26,7 @@ from uniscene_sim.storage.array_file import write_arrays
 from uniscene_sim.storage.input_file import files_in, is_folder
 from uniscene_sim.storage.output_file import told
 
-__all__ = ["make_real_data", "town_files", "town_name"]
+__all__ = ["TownSquare", "make_real_data", "town_files", "town_name", "town_squares"]
 
 _HALF_M, _RIM_M = 330.0, 60.0  # half of a square's side, and of that how much is too near to its rim for a window
 _PER_SQUARE = 18  # windows
@@ -36,30 +36,32 @@ _COUNTRY = 0.15  # of the squares may lie there
 
 
 @dataclass(frozen=True)
-class _Square:
+class TownSquare:
     """A part of a town, as a map of its own."""
 
     part: VectorMap
     x: float  # of its middle, m
     y: float
     seed: int  # of the drives through it
-    windows: int  # that are wanted
 
-    def arrays(self, maker: str) -> dict[str, np.ndarray]:
-        """Arrays of its windows."""
-        arrays = window_arrays(self.part, self._inside(), maker)
+    #: Half of its side, m.
+    half_m = _HALF_M
+
+    def arrays(self, maker: str, windows: int) -> dict[str, np.ndarray]:
+        """Arrays of some windows."""
+        arrays = window_arrays(self.part, self._inside(windows), maker)
         return arrays | square_arrays((self.x, self.y, _HALF_M), self.seed, arrays["sequence"])
 
-    def _inside(self) -> Iterator[DriveSample]:
+    def _inside(self, windows: int) -> Iterator[DriveSample]:
         """Windows of drives, but for those too near to the rim."""
         taken = 0
-        for n, moment in enumerate(sample_drives(self.part, self.seed, 4 * _EVERY * self.windows)):
+        for n, moment in enumerate(sample_drives(self.part, self.seed, 4 * _EVERY * windows)):
             away = max(abs(moment.pose.x - self.x), abs(moment.pose.y - self.y))
             if n % _EVERY or away > _HALF_M - _RIM_M:
                 continue
             yield moment
             taken += 1
-            if taken == self.windows:
+            if taken == windows:
                 return
 
 
@@ -120,18 +122,22 @@ def make_real_data(out: str | Path, paths: Sequence[str | Path], held_out: Seque
         if not isinstance(town, VectorMap):
             raise InputError("expected a map with lanes", file=file, argument="maps")
         maker = "SUMO" if is_sumo(file) else "OpenStreetMap"
-        parts = [square.arrays(maker) for square in _squares(town, town_name(file), windows)]
+        squares = town_squares(town, town_name(file), -(-windows // _PER_SQUARE))
+        parts = [square.arrays(maker, min(_PER_SQUARE, windows - k * _PER_SQUARE)) for k, square in enumerate(squares)]
         write_arrays(path, _joined(parts) | {"maker": np.array(maker)} | map_arrays(file.name, town.ref))
 
 
-def _squares(town: VectorMap, name: str, windows: int) -> Iterator[_Square]:
-    """Squares of a town."""
+def town_squares(town: VectorMap, name: str, count: int) -> Iterator[TownSquare]:
+    """Parts of a town around places on its roads, the same ones each time.
+
+    Args:
+        town: all of it.
+        name: of the town.
+        count: of parts.
+    """
     rng = np.random.default_rng([int(key_of("real town", name)) % 2**32, 9])
-    middles = _middles(town, rng, -(-windows // _PER_SQUARE))
-    for k, (x, y) in enumerate(middles):
-        part = cropped(town, x, y, _HALF_M)
-        wanted = min(_PER_SQUARE, windows - k * _PER_SQUARE)
-        yield _Square(part, x, y, int(rng.integers(2**20)), wanted)
+    for x, y in _middles(town, rng, count):
+        yield TownSquare(cropped(town, x, y, _HALF_M), x, y, int(rng.integers(2**20)))
 
 
 def _middles(town: VectorMap, rng: np.random.Generator, squares: int) -> list[tuple[float, float]]:

@@ -119,9 +119,10 @@ class Worlds:
             remote = Remote.of(settings.remote)
             self._session = Session(remote, self.rig, self._engine_names, self._trace, self._tick_us)
         else:
-            classes = {slot: plugins.load_plugin(slot, name) for slot, name in self._engine_names.items()}
+            fields = chosen.fields
+            classes = {slot: plugins.load_plugin(slot, name, fields[slot]) for slot, name in chosen.names.items()}
             self._sensors = {slot: plugins.construct(slot, classes[slot]) for slot in ("camera", "lidar")}
-            self._windows = classes["window"]
+            self._windows, self._window_field = classes["window"], fields["window"]
             self._occupancy = self._engine_names["occupancy"], classes["occupancy"]
         window = DEFAULT_GRID if "occupancy" in self.spaces else None
         if not isinstance(settings.record, str | Path | None) or settings.record == "":
@@ -431,7 +432,8 @@ class Worlds:
     def _window_engine(self, static_map: StaticMap, seed: int) -> WindowEngine:
         """The engine shared by all worlds with this map and seed."""
         return self._window_engines.get(
-            (static_map.ref, seed), lambda: plugins.construct("window", self._windows, static_map, seed)
+            (static_map.ref, seed),
+            lambda: plugins.construct("window", self._windows, static_map, seed, field=self._window_field),
         )
 
 

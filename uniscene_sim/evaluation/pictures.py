@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -16,7 +18,7 @@ from uniscene_sim.recording.panels import occupancy_panel
 from uniscene_sim.recording.preview import font
 from uniscene_sim.taxonomy import OCC_RGB, OccClass
 
-__all__ = ["layout_picture", "occupancy_comparison_picture", "top_view"]
+__all__ = ["layout_picture", "occupancy_comparison_picture", "sheet", "top_view"]
 
 _SIZE, _GAP, _HEADER = 400, 6, 28
 _FREE = int(OccClass.FREE)
@@ -82,7 +84,11 @@ def occupancy_comparison_picture(
         rows.append(
             [layout_picture(scenes.layouts[k]), *(panel(w) for w in worlds for panel in (top_view, _oblique_view))]
         )
-    names = ["layout", "truth", "", "VAE", "", "flow, untold", "", "flow, told", ""]
+    return sheet(["layout", "truth", "", "VAE", "", "flow, untold", "", "flow, told", ""], rows)
+
+
+def sheet(names: Sequence[str], rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Panels RGB uint8 (X, Y, 3) in rows, below the name of each column, as RGB uint8 (H, W, 3)."""
     step = _SIZE + _GAP
     canvas = Image.new("RGB", (len(names) * step + _GAP, _HEADER + len(rows) * step), _DARK)
     draw = ImageDraw.Draw(canvas)

@@ -11,7 +11,7 @@ from uniscene_sim.errors import InputError, shown
 from uniscene_sim.limits.bounds import Bound
 from uniscene_sim.limits.numbers import real_number
 
-__all__ = ["MEMORY_GB", "memory_bytes", "require_memory"]
+__all__ = ["MEMORY_GB", "PeakMemory", "memory_bytes", "require_memory"]
 
 #: Environment variable: GiB that may be taken, in place of the memory of the machine or its control group.
 MEMORY_GB = "UNISCENE_MEMORY_GB"
@@ -43,6 +43,33 @@ def _machine_bytes() -> int:
         with suppress(OSError, ValueError):
             found.append(int(Path(limit).read_text(encoding="ascii")))
     return min(size for size in found if size > 0)
+
+
+class PeakMemory:
+    """Most memory that this process takes beyond what it has when this is entered: None but on Linux.
+
+    Attributes:
+        bytes: after it is left.
+    """
+
+    bytes: int | None = None
+
+    def __enter__(self) -> PeakMemory:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+            self._before = _status("VmRSS")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(OSError, AttributeError):
+            self.bytes = max(_status("VmHWM") - self._before, 0)
+
+
+def _status(name: str) -> int:
+    """A number of bytes from what Linux tells of this process."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    (kib,) = (line.split()[1] for line in lines if line.startswith(f"{name}:"))
+    return int(kib) * 1024
 
 
 def require_memory(needed_bytes: float, what: str, field: str | None = None) -> None:

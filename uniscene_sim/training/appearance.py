@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import kl_loss
-from uniscene_sim.zoo.models import save_model
+from uniscene_sim.zoo.networks import plain_sizes, save_networks
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
 __all__ = [
@@ -282,11 +282,7 @@ def save_appearance(
     folder: Path, recipe: AppearanceRecipe, vae: PaintVae, flow: UNet, facts: dict[str, Any], card: str
 ) -> None:
     """Write both networks as a model of the zoo; arguments as for `save_occupancy`."""
-    sizes = {part: {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
-             for part, config in (("vae", recipe.vae), ("flow", recipe.net))}  # fmt: skip
-    config = {**sizes, "engine": {"steps": recipe.steps, "shift": recipe.shift, "recorded": recipe.recorded,
-                         "grain": recipe.grain_shown},
-              "training": facts}  # fmt: skip
-    weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
-               (("vae", vae), ("flow", flow))}  # fmt: skip
-    save_model(folder, config, weights, card)
+    engine = {"steps": recipe.steps, "shift": recipe.shift, "recorded": recipe.recorded, "grain": recipe.grain_shown}
+    sizes = {"vae": plain_sizes(recipe.vae), "flow": plain_sizes(recipe.net)}
+    config = sizes | {"engine": engine, "training": facts}
+    save_networks(folder, config, {"vae": vae, "flow": flow}, card)

@@ -14,7 +14,7 @@ _CARD = """# {name}
 
 Generated: the whole window around the ego each tick, 80 m x 80 m x 6.4 m in voxels of 0.4 m: ground, houses, plants and
 agents. Told: roads, walkways, crossings, paint and agents as drawn from above, and {past} frames of its own past at
-their exact places; of houses, plants and rails nothing. The VAE's decoder is not told the layout.
+their exact places; of houses, plants and rails nothing. {decoder}
 
 {paper}
 A VAE of single frames (compression ratio {ratio:.0f}) and a rectified flow over clips of its latents, as the window
@@ -22,8 +22,9 @@ engine `{kind}` uses them. {vae_parameters:.1f} and {flow_parameters:.1f} millio
 
 ## Training
 - Data: {windows} windows of {towns} towns or recordings, made by: {made_by}.
-- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes, {frames_steps} of the flow on single frames in
-  {frames_minutes:.0f} and {clips_steps} on clips of {frames} frames in {clips_minutes:.0f}, on {device}.{notes}
+- {vae_steps} steps of the VAE in {vae_minutes:.0f} minutes and {decoder_steps} of its decoder alone in
+  {decoder_minutes:.0f}, {frames_steps} of the flow on single frames in {frames_minutes:.0f} and {clips_steps} on clips
+  of {frames} frames in {clips_minutes:.0f}, on {device}.{notes}
 - Last losses of the flow on held-out towns: {frames_held_out:.3f} on single frames, {clips_held_out:.3f} on clips.
 - `uniscene-sim train {kind}` repeats the training.
 
@@ -36,6 +37,11 @@ _PAPERS = {
     "occ-uniscene": "After UniScene: a transformer over all frames of a clip, with layouts joined to the noise volume, "
     "in the variant that is given the first frames.",
 }
+_TOLD = {
+    True: "The VAE's decoder is told the\nsame layout, unless `told=false` asks for latents alone.",
+    False: "The VAE's decoder is not told\nthe layout.",
+}
+_DECODER_LOGS = {"occdit": "decoder", "occ-uniscene": "temporal"}
 
 
 def clip_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
@@ -46,9 +52,10 @@ def clip_card(facts: dict[str, Any], work: Path, evaluation: str) -> str:
         work: folder of the training, with its logs.
         evaluation: scores on held-out towns, as Markdown.
     """
-    told: dict[str, Any] = {"paper": _PAPERS[facts["kind"]]}
-    for name in ("vae", "frames", "clips"):
-        log = read_log(work / f"{name}.jsonl")
+    told: dict[str, Any] = {"paper": _PAPERS[facts["kind"]], "decoder": _TOLD[facts["decoder_told"]]}
+    for name, file in (("vae", "vae"), ("decoder", _DECODER_LOGS[facts["kind"]]), ("frames", "frames"),
+                       ("clips", "clips")):  # fmt: skip
+        log = read_log(work / f"{file}.jsonl")
         last = log[-1] if log else {"step": 0, "seconds": 0.0}
         told |= {f"{name}_steps": last["step"], f"{name}_minutes": last["seconds"] / 60}
         told[f"{name}_held_out"] = last.get("held_out", float("nan"))

@@ -7,7 +7,7 @@ The flow learns in two phases (AnyScene): from single frames, then from clips, i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from uniscene_sim.occupancy.temporal.temporal_vae import TemporalVae
 from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.clips import ClipBatch, ClipCrops
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.training.occupancy import ObjectWeight, OccupancyRecipe, plain_sizes
-from uniscene_sim.zoo.models import save_model
+from uniscene_sim.training.occupancy import ObjectWeight, OccupancyRecipe
+from uniscene_sim.zoo.networks import plain_sizes, save_networks
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
-__all__ = ["ClipFlowRecipe", "flow_of", "kind_of", "save_clip_flow", "train_clip_flow"]
+__all__ = ["ClipFlowRecipe", "flow_of", "kind_of", "save_clip_flow", "told_decoder", "train_clip_flow"]
 
+_LEAST_KEPT, _MOST_KEPT = 0.3, 0.9  # times of the flow from which a network makes its own past
 _UNIFORM = 0.15  # share of times of training that are drawn evenly, so that none is left out
 
 
@@ -46,10 +47,11 @@ class ClipFlowRecipe:
     """Hyperparameters of a training."""
 
     still: OccupancyRecipe = field(default_factory=_still)  # of the VAE
-    decoder_schedule: Schedule = field(default_factory=lambda: Schedule(400, 6e-4, decay=0.5, average=0.995))
-    net: OccDiTConfig | OccUniSceneConfig = field(default_factory=OccDiTConfig)
+    decoder_schedule: Schedule = field(default_factory=lambda: Schedule(4800, 8e-4, decay=0.5, average=0.998))
+    decoder_told: bool = True  # the decoder of `occdit` goes on alone, and learns to use the layout
+    net: OccDiTConfig | OccUniSceneConfig = field(default_factory=lambda: OccDiTConfig(fine=64))
     frames_schedule: Schedule = field(default_factory=lambda: Schedule(1000, 1e-3, decay=0.0, average=0.998))
-    clips_schedule: Schedule = field(default_factory=lambda: Schedule(900, 8e-4, decay=0.5, average=0.998))
+    clips_schedule: Schedule = field(default_factory=lambda: Schedule(2900, 8e-4, decay=0.5, average=0.998))
     crop: int = 96
     frames_batch: int = 8
     clips_batch: int = 4
@@ -63,10 +65,23 @@ class ClipFlowRecipe:
     teacher: bool = True  # the past is told as it was; otherwise as noisy as the frame itself
     history_noise: float = 0.3  # most that is added to the past
     history_dropout: float = 0.25  # share of frames that see no past; each other past frame is missing as often
+    own_history: float = 0.5  # share of batches whose past is what the network makes of it, with its own faults
     given: int = 2  # most first frames that the variant for forecasting is given
     steps: int = 4  # that the engine takes from noise
     guidance: float = 1.0  # of the engine
+    shift: float = 1.0  # how much longer the engine's last steps are than its first
     past: int = 2  # frames that the engine goes on from
+
+
+def told_decoder(recipe: ClipFlowRecipe) -> OccupancyRecipe:
+    """How a decoder goes on from one that is not told the layout.
+
+    What the layout tells is so, while latents may be far off, as those of a flow are. Of houses and plants it is told
+    nothing, and in part of the training nothing at all.
+    """
+    vae = replace(recipe.still.vae, told=True)
+    return replace(recipe.still, vae=vae, decoder_schedule=recipe.decoder_schedule, unplanned=1.0, untold=0.3,
+                   mistold=0.0, off=1.0)  # fmt: skip
 
 
 def flow_of(config: OccDiTConfig | OccUniSceneConfig) -> OccDiT | OccUniScene:
@@ -162,6 +177,8 @@ class _Objective:
 
     def __call__(self, net: nn.Module, batch: ClipBatch, seed: int, untold: float) -> Tensor:
         lesson = self._lesson(batch, torch.Generator().manual_seed(seed), untold)
+        if lesson.t.shape[1] > 1 and self.recipe.teacher and lesson.uniform(1).item() < self.recipe.own_history:
+            lesson = self._with_own_past(net, lesson)
         if isinstance(net, OccUniScene):
             given = self._given(lesson)
             velocity, weight = _joint_velocity(net, lesson, given), lesson.weight * ~given[:, :, None, None, None]
@@ -201,6 +218,24 @@ class _Objective:
         weight = observed * self.weight_at(layout.flatten(0, 1)).unflatten(0, (b, frames))
         return _Lesson(data - noise, noisy, t, past * known, level, known, layout, has_layout, batch.seconds, weight,
                        generator)  # fmt: skip
+
+    def _with_own_past(self, net: nn.Module, lesson: _Lesson) -> _Lesson:
+        """The lesson with a past that the network made itself, from the true one half forgotten.
+
+        In a roll-out nothing else is known: what it leaves behind that is wrong must not be taken for true.
+        """
+        b, frames = lesson.t.shape
+        s = _LEAST_KEPT + (_MOST_KEPT - _LEAST_KEPT) * lesson.uniform(b, 1).expand(b, frames)
+        # At time t the latents are noisy + (s - t) velocity at time s, on their straight path.
+        at = lesson.noisy + (s - lesson.t)[:, :, None, None, None] * lesson.target
+        before = replace(lesson, noisy=at, t=s, level=torch.ones_like(lesson.level))
+        with torch.no_grad():
+            if isinstance(net, OccUniScene):
+                velocity = _joint_velocity(net, before, torch.zeros_like(lesson.t, dtype=torch.bool))
+            else:
+                velocity = self._causal_velocity(net, before)
+        own = at + (1 - s)[:, :, None, None, None] * velocity.float()
+        return replace(lesson, past=own * lesson.known, level=torch.ones_like(lesson.level))
 
     def _causal_velocity(self, net: nn.Module, lesson: _Lesson) -> Tensor:
         b, frames = lesson.t.shape
@@ -248,15 +283,14 @@ def save_clip_flow(
     """
     config = {
         "kind": kind_of(recipe),
-        "vae": plain_sizes(recipe.still.vae),
+        "vae": plain_sizes(vae.config),
         "temporal_decoder": isinstance(vae, TemporalVae),
         "clips": plain_sizes(recipe.net),
-        "engine": {"steps": recipe.steps, "guidance": recipe.guidance, "past": recipe.past},
+        "engine": {"steps": recipe.steps, "guidance": recipe.guidance, "past": recipe.past,
+                   "shift": recipe.shift},
         "training": facts,
     }
-    weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
-               (("vae", vae), ("clips", flow))}  # fmt: skip
-    save_model(folder, config, weights, card)
+    save_networks(folder, config, {"vae": vae, "clips": flow}, card)
 
 
 def kind_of(recipe: ClipFlowRecipe) -> str:

@@ -17,7 +17,7 @@ from uniscene_sim.grid import GENERATED_GRID
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.training.batches import Crops
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.zoo.models import save_model
+from uniscene_sim.zoo.networks import save_networks
 
 __all__ = ["FeaturesRecipe", "save_features", "set_statistics", "train_features"]
 
@@ -117,7 +117,4 @@ def save_features(folder: Path, nets: dict[str, FeatureNet], facts: dict[str, ob
     """
     sizes = OccupancyFeatures(nets).plain()
     config = {f"features_{view}": sizes[view] for view in nets} | {"training": facts}
-    weights = {
-        f"features_{view}": {k: v.cpu().numpy() for k, v in net.state_dict().items()} for view, net in nets.items()
-    }
-    save_model(folder, config, weights, card)
+    save_networks(folder, config, {f"features_{view}": net for view, net in nets.items()}, card)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from uniscene_sim.lidar.weather import air_of
 from uniscene_sim.taxonomy import AGENT_OCC_CLASS
 from uniscene_sim.tile import CELL_M
 from uniscene_sim.training.loop import Schedule, train
-from uniscene_sim.zoo.models import save_model
+from uniscene_sim.zoo.networks import plain_sizes, save_networks
 
 __all__ = [
     "ON_REAL",
@@ -361,6 +361,4 @@ def save_lidar(folder: Path, recipe: LidarRecipe, net: SparseSdfNet, facts: dict
         facts: description of the training, for the config.
         card: text of the model card.
     """
-    sizes = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe.net).items()}
-    weights = {key: value.cpu().numpy() for key, value in net.state_dict().items()}
-    save_model(folder, {"net": sizes, "training": facts}, {"net": weights}, card)
+    save_networks(folder, {"net": plain_sizes(recipe.net), "training": facts}, {"net": net}, card)

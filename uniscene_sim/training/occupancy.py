@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,10 @@ from uniscene_sim.training.ahead import Ahead
 from uniscene_sim.training.batches import Batch, Crops
 from uniscene_sim.training.loop import Schedule, train
 from uniscene_sim.training.losses import focal_loss, kl_loss, lovasz_softmax
-from uniscene_sim.zoo.models import save_model
+from uniscene_sim.zoo.networks import plain_sizes, save_networks
 from uniscene_sim.zoo.torch_device import autocast_for, to_device
 
-__all__ = ["ObjectWeight", "OccupancyRecipe", "class_weights", "plain_sizes", "reconstruction_iou", "sampled_voxels",
+__all__ = ["ObjectWeight", "OccupancyRecipe", "class_weights", "reconstruction_iou", "sampled_voxels",
            "save_occupancy", "train_decoder", "train_flow", "train_vae"]  # fmt: skip
 
 _AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
@@ -111,9 +110,15 @@ def train_decoder(
 ) -> OccupancyVae:
     """Go on with the decoder alone, or resume that, on latents that are somewhat off, as those of a flow are.
 
-    Latents stay as they are, so a flow over them does, too. Arguments as of `train_vae`; `vae` is a trained one.
+    Latents stay as they are, so a flow over them does, too. Arguments as of `train_vae`; `vae` is a trained one. If it
+    is not told the layout and the recipe's is, its decoder learns to use it, and begins as it was.
     """
-    vae = to_device(deepcopy(vae), device).train().requires_grad_(True)
+    torch.manual_seed(recipe.seed + 2)
+    decoder = OccupancyVae(recipe.vae)
+    if recipe.vae.told and not vae.config.told:
+        decoder.tell_nothing_yet()
+    decoder.load_state_dict(vae.state_dict(), strict=recipe.vae == vae.config)
+    vae = to_device(decoder, device).train().requires_grad_(True)
     vae.freeze_encoder()
     return _train_vae(recipe, vae, recipe.decoder_schedule, recipe.off, "decoder", training, validation, folder)
 
@@ -333,11 +338,4 @@ def save_occupancy(
         "engine": used,
         "training": facts,
     }
-    weights = {part: {k: v.cpu().numpy() for k, v in net.state_dict().items()} for part, net in
-               (("vae", vae), ("flow", flow))}  # fmt: skip
-    save_model(folder, config, weights, card)
-
-
-def plain_sizes(config: Any) -> dict[str, Any]:
-    """Sizes of a network, a dataclass, as its model's config has them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    save_networks(folder, config, {"vae": vae, "flow": flow}, card)

@@ -1,8 +1,10 @@
-"""Loading of weights from the zoo into networks."""
+"""Networks and the models of the zoo that they are kept in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,9 +13,9 @@ from torch import nn
 
 from uniscene_sim.errors import InputError, shown
 from uniscene_sim.storage.input_file import reading
-from uniscene_sim.zoo.models import CONFIG, ZooModel, check_tensors
+from uniscene_sim.zoo.models import CONFIG, ZooModel, check_tensors, save_model
 
-__all__ = ["load_network"]
+__all__ = ["load_network", "plain_sizes", "save_networks"]
 
 _LARGEST = 4096
 _Net = TypeVar("_Net", bound=nn.Module)
@@ -43,6 +45,28 @@ def load_network(model: ZooModel, part: str, build: Callable[[dict[str, Any]], _
         net = build(dict(sizes))
     net.load_state_dict({name: torch.from_numpy(array.astype(np.float32)) for name, array in tensors.items()})
     return net
+
+
+def save_networks(folder: Path, config: dict[str, Any], nets: Mapping[str, nn.Module], card: str) -> None:
+    """Write networks as a model of the zoo, in half precision.
+
+    Args:
+        folder: of the model.
+        config: with the sizes of each network under its name, see `plain_sizes`.
+        nets: by name.
+        card: text of the model card.
+
+    Raises:
+        InputError: as of `save_model`.
+    """
+    weights = {part: {name: tensor.cpu().numpy() for name, tensor in net.state_dict().items()}
+               for part, net in nets.items()}  # fmt: skip
+    save_model(folder, config, weights, card)
+
+
+def plain_sizes(config: Any) -> dict[str, Any]:
+    """Sizes of a network, a dataclass, as its model's config has them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
 
 
 def _is_size(value: Any) -> bool:

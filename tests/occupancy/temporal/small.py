@@ -10,8 +10,8 @@ from uniscene_sim.occupancy.temporal.occdit import OccDiT, OccDiTConfig
 SMALL_VAE = VaeConfig(height=16, latent=4, widths=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1),
                       learned_embedding=True, told=False)  # fmt: skip
 SMALL = {
-    "occdit": OccDiTConfig(latent=4, width=32, depth=2, heads=2, layout_width=4),
-    "occ-uniscene": OccUniSceneConfig(latent=4, width=32, depth=2, heads=2, layout_width=4),
+    "occdit": OccDiTConfig(latent=4, width=32, depth=2, heads=2, layout_width=4, fine=8),
+    "occ-uniscene": OccUniSceneConfig(latent=4, width=32, depth=2, heads=2, layout_width=4, fine=8),
 }
 
 

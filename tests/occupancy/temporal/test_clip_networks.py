@@ -76,6 +76,21 @@ def test_attention_over_time_begins_without_effect(clip):
     assert torch.equal(velocity(net, clip), nothing)
 
 
+def test_convolutions_at_latent_cells_begin_without_effect_and_see_the_layout_finer_than_tokens(clip):
+    torch.manual_seed(3)
+    net = OccDiT(SMALL["occdit"]).eval()
+    torch.nn.init.normal_(net.head.weight)
+
+    def made(net):
+        return net(clip["x"], clip["t"], clip["layout"], clip["has_layout"], clip["seconds"])
+
+    before = made(net)
+    torch.nn.init.normal_(net.fine.out.weight)
+    assert not torch.equal(made(net), before)
+    net.fine = None
+    assert torch.equal(made(net), before)
+
+
 @pytest.mark.parametrize("kind", SMALL)
 def test_the_layout_counts_unless_it_is_withheld(kind, clip):
     net = small_net(kind)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import gymnasium
 import pytest
 import torch
 
@@ -109,6 +110,17 @@ def test_a_model_that_is_missing_is_told_in_one_line(tmp_path, capsys):
     arguments = ["run", "cut_in", "--ticks", "1", "--out", str(tmp_path / "out"), "--occupancy"]
     assert main([*arguments, f"occdit:{tmp_path / 'none'}"]) == 2
     message = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "window: occdit: option 'model': " in message and "no such model; the zoo has " in message
-    assert main([*arguments, "occdit:steps=-1"]) == 2
-    assert "option 'steps': expected at least 0, got -1" in capsys.readouterr().err
+    assert "--occupancy: occdit: option 'model': " in message and "no such model; the zoo has " in message
+
+
+@pytest.mark.parametrize(("slot", "name"), [("occupancy", "occdit"), ("window", "occ-uniscene")])
+def test_a_bad_option_is_told_of_the_option_that_named_the_engine(slot, name, tmp_path, capsys):
+    arguments = ["run", "cut_in", "--ticks", "1", "--out", str(tmp_path / "out"), f"--{slot}"]
+    assert main([*arguments, f"{name}:steps=-1"]) == 2
+    assert f": --{slot}: {name}: option 'steps': expected at least 0, got -1" in capsys.readouterr().err
+    assert main([*arguments, f"{name}:stps=1"]) == 2
+    assert f": --{slot}: {name} has no option 'stps' (did you mean steps?)" in capsys.readouterr().err
+    with pytest.raises(InputError, match=rf"^{slot}: {name}: option 'steps': expected at least 0"):
+        assemble(ScenarioSource.open("cut_in"), SensorRig("blind"), tick_us=100_000, **{slot: f"{name}:steps=-1"})
+    with pytest.raises(InputError, match=rf"^{slot}: {name} has no option 'stps'"):
+        gymnasium.make("UniScene-v0", scenario="cut_in", **{slot: f"{name}:stps=1"})

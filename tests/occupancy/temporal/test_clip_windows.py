@@ -13,8 +13,8 @@ from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.occupancy.temporal.canvas import columns_at
-from uniscene_sim.occupancy.temporal.engine import CANVAS, CLIP_WINDOWS
+from uniscene_sim.occupancy.temporal.canvas import CANVAS, columns_at
+from uniscene_sim.occupancy.temporal.engine import CLIP_WINDOWS
 from uniscene_sim.occupancy.temporal.interface import Past
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.window import no_tiles
@@ -65,7 +65,7 @@ class Painted:
             return np.floor(10 * noise)
         return np.where(past.known[-1], past.latents[-1], np.floor(10 * noise))
 
-    def decode(self, latents, past=None):
+    def decode(self, latents, past=None, layout=None):
         labels = np.mod(latents[:, 0], FREE).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
         return labels[..., None].repeat(16, axis=3)
 

@@ -25,7 +25,7 @@ from uniscene_sim.storage.array_file import write_arrays
 from uniscene_sim.storage.input_file import is_folder
 from uniscene_sim.storage.output_file import told
 
-__all__ = ["FORMATS", "convert"]
+__all__ = ["FORMATS", "convert", "read_street"]
 
 #: Readers by the name of their format: of streets that were swept, of scenes of voxels, and of one drive's voxels.
 _STREETS: dict[str, Callable[[Path, bool], SeenStreet]] = {
@@ -82,6 +82,28 @@ def convert(
     else:
         scenes = _SCENES[kind](folder, held_out, every)
     return [_scene(scene, _target(data, kind, scene.name, held_out)) for scene in scenes]
+
+
+def read_street(kind: str, folder: Path, held_out: bool) -> SeenStreet:
+    """A recorded street whose points have classes.
+
+    Args:
+        kind: of its format.
+        folder: of the recording.
+        held_out: the part that nothing learns from, see `convert`.
+
+    Raises:
+        InputError: no such format of sweeps, the recording cannot be read, or its points have no classes.
+    """
+    if kind not in _STREETS:
+        raise InputError(f"no format of labelled sweeps {shown(kind)}{did_you_mean(kind, _STREETS)}, expected one of "
+                         f"{', '.join(_STREETS)}", argument="kind")  # fmt: skip
+    if not is_folder(folder):
+        raise InputError("is no folder, expected that of a recording", file=folder, argument="folder")
+    street = _STREETS[kind](folder, held_out)
+    if not street.labelled:
+        raise InputError("points have no classes; expected labels/", file=folder)
+    return street
 
 
 def _target(data: Path, kind: str, name: str, held_out: bool) -> Path:

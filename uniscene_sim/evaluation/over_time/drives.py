@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.datasets.drives import SPLITS, moment_layout, plan_seed, sample_drives, window_arrays
+from uniscene_sim.datasets.drives import SPLITS, DriveSample, moment_layout, plan_seed, sample_drives, window_arrays
 from uniscene_sim.datasets.windows import SEEDED, Windows
 from uniscene_sim.evaluation.remade_maps import Origin
 from uniscene_sim.frames import OccupancyGrid
@@ -18,7 +18,7 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.maps.towns.town import make_town
 from uniscene_sim.taxonomy import OccClass
 
-__all__ = ["PERIOD_S", "TestDrive", "make_test_drives"]
+__all__ = ["PERIOD_S", "DriveSet", "TestDrive", "make_test_drives"]
 
 PERIOD_S = 0.5
 _HEIGHT = DEFAULT_GRID.shape[2]
@@ -28,11 +28,12 @@ _HEIGHT = DEFAULT_GRID.shape[2]
 class TestDrive:
     """F moments of a drive through a town."""
 
-    seed: int  # of the town
+    seed: int  # of the town, or of its part
     map: StaticMap
-    origin: Origin
+    origin: Origin | None  # None where no map was planned: nothing that stands can be made again
     layouts: list[LayoutFrame]  # F, whose egos stand
     windows: Windows  # of F windows
+    moments: list[DriveSample] | None = None  # F, that truth can be drawn of anew
 
     __test__ = False  # no test of pytest's
 
@@ -42,6 +43,12 @@ class TestDrive:
     def truth(self, n: int) -> np.ndarray:
         """Labels uint8 (200, 200, 16), agents included."""
         return self.windows.labels_with_agents(n)[:, :, :_HEIGHT]
+
+    def observed(self, n: int) -> np.ndarray:
+        """Where the truth is known, bool (200, 200, 16)."""
+        layers = np.arange(_HEIGHT, dtype=np.uint32)
+        seen: np.ndarray = ((self.windows.observed[n][..., None] >> layers) & 1).astype(np.bool_)
+        return seen
 
     def still(self, n: int) -> np.ndarray:
         """Labels uint8 (200, 200, 16) without agents."""
@@ -69,7 +76,16 @@ class TestDrive:
         return OccupancyGrid(labels, np.zeros(labels.shape, np.uint16), DEFAULT_GRID, frame.ego_pose, frame.stamp_us)
 
 
-def make_test_drives(towns: int, seconds: float, first: int = SPLITS["test"].start) -> list[TestDrive]:
+@dataclass(frozen=True)
+class DriveSet:
+    """Drives that are judged together."""
+
+    name: str
+    drives: list[TestDrive]
+    seen: bool = False  # of one street, of which only what was seen is known
+
+
+def make_test_drives(towns: int, seconds: float, first: int = SPLITS["test"].start) -> DriveSet:
     """A drive through each of some towns.
 
     Args:
@@ -85,7 +101,6 @@ def make_test_drives(towns: int, seconds: float, first: int = SPLITS["test"].sta
         arrays: dict[str, Any] = window_arrays(static_map, iter(samples), SEEDED)
         layouts = [moment_layout(one.stamp_us, one.pose, one.agents, seed, Style()) for one in samples]
         arrays.pop("maker")
-        drives.append(
-            TestDrive(seed, static_map, Origin(seed, plan_seed(seed, 0)), layouts, Windows(**arrays, maker=SEEDED))
-        )
-    return drives
+        windows = Windows(**arrays, maker=SEEDED)
+        drives.append(TestDrive(seed, static_map, Origin(seed, plan_seed(seed, 0)), layouts, windows, samples))
+    return DriveSet(f"{towns} held-out towns", drives)

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from uniscene_sim.evaluation.over_time.drives import PERIOD_S, TestDrive
+from uniscene_sim.evaluation.over_time.drives import PERIOD_S, DriveSet, TestDrive
 from uniscene_sim.evaluation.over_time.rows import Row
 from uniscene_sim.evaluation.over_time.scores import OverTimeScores, Steadiness
 from uniscene_sim.evaluation.scoreboard import Judge, set_scores
 from uniscene_sim.grid import DEFAULT_GRID
 from uniscene_sim.layout import CONDITION_CHANNELS
+from uniscene_sim.limits.memory import PeakMemory
 from uniscene_sim.metrics.occupancy import AGENT_CHANNELS, Confusion, LayoutScore
 from uniscene_sim.occupancy.temporal.instances import find_instances, lost_agents, shown_agents
+from uniscene_sim.storage.input_file import MIB
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["forecast", "roll_out"]
@@ -30,15 +32,16 @@ _FORECAST_EVERY_S = 10.0
 _GIVEN = 2
 
 
-def roll_out(row: Row, drives: Sequence[TestDrive], judge: Judge | None = None) -> OverTimeScores:
+def roll_out(row: Row, judged: DriveSet, judge: Judge | None = None) -> OverTimeScores:
     """Scores of windows from nothing on: only layouts are told, moment by moment.
 
     Args:
         row: what is judged.
-        drives: of one length; times beyond it are left out.
-        judge: finds features; None leaves out what compares sets of them.
+        judged: drives, about as long as each other; times beyond the shortest are left out.
+        judge: finds features; None leaves out what compares sets of them, as it is where not all is known.
     """
-    length = len(drives[0])
+    drives = judged.drives
+    length = min(map(len, drives))
     times = {name: int(seconds / PERIOD_S) for name, seconds in (("1s", 1.0), ("10s", 10.0), ("60s", 60.0))
              if int(seconds / PERIOD_S) < length}  # fmt: skip
     layouts = {name: LayoutScore(CONDITION_CHANNELS) for name in times}
@@ -47,16 +50,20 @@ def roll_out(row: Row, drives: Sequence[TestDrive], judge: Judge | None = None) 
     made: list[np.ndarray] = []
     true: list[np.ndarray] = []
     shown = lost = 0
+    with PeakMemory() as peak:
+        for _ in row.roll(drives[0], 0, min(_EVERY, length), 0):
+            pass
     for number, drive in enumerate(tqdm(drives, desc=row.name, disable=None)):
-        other = drives[(number + len(drives) // 2) % len(drives)] if len(drives) > 1 else drive
+        other = drives[(number + len(drives) // 2) % len(drives)]
         before = None
         since = perf_counter()
         for n, labels in enumerate(row.roll(drive, 0, length, 0)):
             seconds.append(perf_counter() - since)
             for name, at in times.items():
                 if abs(n - at) <= _AROUND:
-                    layouts[name].add(drive.condition(n), labels)
-                    volumes[name].add(drive.truth(n), labels)
+                    observed = drive.observed(n)
+                    layouts[name].add(drive.condition(n), labels, observed.max(axis=2))
+                    volumes[name].add(drive.truth(n), labels, observed)
             swapped.add(other.condition(length - 1 - n), labels)
             if before is not None:
                 steady.add(drive, n, before, labels)
@@ -73,35 +80,40 @@ def roll_out(row: Row, drives: Sequence[TestDrive], judge: Judge | None = None) 
         if name in volumes:
             scores[f"manmade_{name}"] = volumes[name].volume_ratio(OccClass.MANMADE)
             scores[f"vegetation_{name}"] = volumes[name].volume_ratio(OccClass.VEGETATION)
-    if judge is not None:
+    if judge is not None and not judged.seen:
         scores |= set_scores(judge(np.stack(true)), judge(np.stack(made)))
     return OverTimeScores(
-        row.name, f"{len(drives)} held-out towns",
+        row.name, judged.name,
         agents_10s=layouts["10s"].mean(AGENT_CHANNELS) if "10s" in layouts else None,
-        swapped=swapped.mean(), steady=steady.iou, found=1 - lost / shown if shown else None,
-        seconds=float(np.median(seconds)), pairwise=_pairwise(row, drives), **scores,
+        swapped=None if judged.seen else swapped.mean(), steady=steady.iou, found=1 - lost / shown if shown else None,
+        seconds=float(np.median(seconds)), mib=None if peak.bytes is None else peak.bytes / MIB,
+        pairwise=_pairwise(row, drives), **scores,
     )  # fmt: skip
 
 
-def forecast(row: Row, drives: Sequence[TestDrive], scores: OverTimeScores) -> OverTimeScores:
-    """The scores with those of windows 1, 2 and 3 s after two that are told.
+def forecast(row: Row, judged: DriveSet, scores: OverTimeScores) -> OverTimeScores:
+    """The scores with those of windows 1, 2 and 3 s after two that are told; None of times that no drive reaches.
 
     Args:
         row: what is judged.
-        drives: all of them.
+        judged: drives.
         scores: so far.
     """
     ahead = {name: int(seconds / PERIOD_S) for name, seconds in (("1s", 1.0), ("2s", 2.0), ("3s", 3.0))}
     voxels = {name: Confusion() for name in ahead}
     most = max(ahead.values())
-    for drive in tqdm(drives, desc=f"{row.name}, forecasts", disable=None):
-        for first in range(_GIVEN, len(drive) - most + 1, int(_FORECAST_EVERY_S / PERIOD_S)):
-            for k, labels in enumerate(row.roll(drive, first, most, _GIVEN), 1):
+    for drive in tqdm(judged.drives, desc=f"{row.name}, forecasts", disable=None):
+        last = max(len(drive) - most, _GIVEN)  # short drives: as far as they go
+        for first in range(_GIVEN, last + 1, int(_FORECAST_EVERY_S / PERIOD_S)):
+            count = min(most, len(drive) - first)
+            for k, labels in enumerate(row.roll(drive, first, count, _GIVEN), 1):
                 for name, at in ahead.items():
                     if k == at:
-                        voxels[name].add(drive.truth(first + k - 1), labels)
-    found: dict[str, Any] = {f"miou_{name}": of_time.miou for name, of_time in voxels.items()}
-    found |= {f"iou_{name}": of_time.iou for name, of_time in voxels.items()}
+                        n = first + k - 1
+                        voxels[name].add(drive.truth(n), labels, drive.observed(n))
+    reached = {name: of_time for name, of_time in voxels.items() if of_time.counts.any()}
+    found: dict[str, Any] = {f"miou_{name}": of_time.miou for name, of_time in reached.items()}
+    found |= {f"iou_{name}": of_time.iou for name, of_time in reached.items()}
     return replace(scores, **found)
 
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from uniscene_sim.datasets.drives import moment_labels
 from uniscene_sim.evaluation.mean_column import MeanColumnBaseline
 from uniscene_sim.evaluation.over_time.drives import TestDrive
 from uniscene_sim.evaluation.remade_maps import EmittedWindows
 from uniscene_sim.frames import OccupancyGrid
-from uniscene_sim.grid import DEFAULT_GRID
+from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 from uniscene_sim.interfaces import OccupancyEngine, WindowEngine, WorldView
 from uniscene_sim.layout import LayoutFrame
 from uniscene_sim.maps.static_map import StaticMap
-from uniscene_sim.occupancy.temporal.canvas import columns_at
+from uniscene_sim.occupancy.temporal.canvas import CANVAS, Canvas, columns_at
 from uniscene_sim.taxonomy import OccClass
 from uniscene_sim.tracing.window import no_tiles
 
-__all__ = ["LastFrame", "LookedUp", "Row", "TileRow", "Truth", "WindowRow"]
+__all__ = ["LastFrame", "LookedUp", "OnCanvas", "Row", "TileRow", "Truth", "WindowRow"]
 
 _FREE = int(OccClass.FREE)
 
@@ -43,9 +45,11 @@ class Row(Protocol):
 
 
 class GoesOn(WindowEngine, Protocol):
-    """A window engine that can be given true windows to go on from."""
+    """A window engine that can be given true windows to go on from, and asked for a moment that was edited."""
 
     def given(self, layouts: Sequence[LayoutFrame], windows: Sequence[OccupancyGrid]) -> Any: ...
+
+    def edited(self, state: Any, before: LayoutFrame, after: LayoutFrame, grid: GridSpec) -> OccupancyGrid: ...
 
 
 class WindowRow:
@@ -57,10 +61,10 @@ class WindowRow:
     """
 
     def __init__(self, name: str, make: Callable[[StaticMap, int], GoesOn]):
-        self.name, self._make = name, make
+        self.name, self.make = name, make
 
     def roll(self, drive: TestDrive, first: int, count: int, given: int, noise: int = 0) -> Iterator[np.ndarray]:
-        engine = self._make(drive.map, noise)
+        engine = self.make(drive.map, noise)
         before = range(first - given, first)
         state: Any = None
         if given:
@@ -89,6 +93,8 @@ class TileRow:
         return EmittedWindows(lambda static_map, seed: self._make(static_map, seed + shift))
 
     def roll(self, drive: TestDrive, first: int, count: int, given: int, noise: int = 0) -> Iterator[np.ndarray]:
+        if drive.origin is None:
+            raise ValueError("the drive is along a street whose map was not planned")
         windows = self._windows(noise) if noise else self._usual
         for n in range(first, first + count):
             yield drive.with_agents(n, windows(drive.origin, drive.layouts[n].ego_pose))
@@ -125,6 +131,32 @@ class LastFrame:
                 continue
             at = columns_at(drive.layouts[n].ego_pose, DEFAULT_GRID, drive.layouts[last].ego_pose, DEFAULT_GRID)
             yield drive.with_agents(n, at.of(drive.still(last), _FREE))
+
+
+class OnCanvas:
+    """The truth, drawn on a canvas that stays in the world, and cut: what is lost where cells of a window lie between
+    those of the world, however good a generator is.
+
+    Args:
+        token_m: by which the canvas follows the ego.
+    """
+
+    name = "truth, on a canvas"
+
+    def __init__(self, token_m: float = 3.2):
+        self._token_m = token_m
+
+    def roll(self, drive: TestDrive, first: int, count: int, given: int, noise: int = 0) -> Iterator[np.ndarray]:
+        if drive.moments is None:
+            raise ValueError("the drive is along a street of which not all is known")
+        canvas = Canvas.around(drive.layouts[first - given].ego_pose)
+        for n in range(first - given, first + count):
+            ego = drive.layouts[n].ego_pose
+            canvas = canvas.following(ego, self._token_m)
+            if n >= first:
+                pose = canvas.pose(self._token_m, ego.z)
+                labels = moment_labels(drive.map, replace(drive.moments[n], pose=pose), CANVAS)
+                yield columns_at(ego, DEFAULT_GRID, pose, CANVAS).of(labels, _FREE)
 
 
 class Truth:

@@ -46,6 +46,7 @@ class OverTimeScores:
     edit_held: float | None = None
     edit_done: float | None = None
     seconds: float | None = None  # a window
+    mib: float | None = None  # most memory that a roll-out took, its weights left out; None but on Linux
     miou_1s: float | None = None  # of forecasts from two true windows
     miou_2s: float | None = None
     miou_3s: float | None = None
@@ -68,7 +69,7 @@ class OverTimeScores:
 
 #: Columns of the tables: roll-outs, forecasts, sets.
 OVER_TIME_TABLES = (
-    ("told", "minutes", "rec_miou", "rec_iou", "seconds"),
+    ("told", "minutes", "rec_miou", "rec_iou", "seconds", "mib"),
     ("layout_1s", "layout_10s", "layout_60s", "agents_10s", "swapped", "found"),
     ("manmade_1s", "manmade_60s", "vegetation_1s", "vegetation_60s", "steady", "pairwise"),
     ("edit_plain", "edit_held", "edit_done"),

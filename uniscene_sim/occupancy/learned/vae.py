@@ -97,6 +97,12 @@ class OccupancyVae(nn.Module):
         if isinstance(self.embedding, nn.Parameter):
             self.embedding.requires_grad_(False)
 
+    def tell_nothing_yet(self) -> None:
+        """Let the layout have no effect on the decoder until that is learned."""
+        for parameter in self.layout.project.parameters():
+            nn.init.zeros_(parameter)
+        nn.init.zeros_(self.layout_down.bias)  # type: ignore[arg-type]
+
     def encode(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of latents, (B, c, X/4, Y/4) each, not normalised, of labels uint8 (B, X, Y, Z)."""
         folded = fold(labels)

@@ -1,18 +1,59 @@
-"""Windows seen from elsewhere: which column of a window lies at each column of another.
+"""The canvas that windows are cut out of, and which column of a window lies at each column of another.
 
 Heights count from the ground at each column, so a window moves along the ground and turns, but never changes layers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import cos, radians, sin
 
 import numpy as np
 
-from uniscene_sim.geometry import Pose
-from uniscene_sim.grid import GridSpec
+from uniscene_sim.geometry import Pose, wrap_angle
+from uniscene_sim.grid import DEFAULT_GRID, GridSpec
 
-__all__ = ["Columns", "columns_at"]
+__all__ = ["CANVAS", "Canvas", "Columns", "columns_at"]
+
+#: It covers the window wherever the ego is on it: 40 m, turned by 8 degrees, and half a token aside.
+CANVAS = replace(DEFAULT_GRID, shape=(240, 240, DEFAULT_GRID.shape[2]), origin=(-48.0, -48.0, -1.0))
+_TURN = radians(8.0)  # by which the ego turns before its canvas does
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Where a canvas is: axes that stay, and how far it has moved along them.
+
+    It follows the ego by whole tokens, and turns only when the ego has turned by 8 degrees: so what stands does not
+    creep along with the ego.
+    """
+
+    x: float  # m, map frame, of the middle when its axes were set
+    y: float
+    yaw: float  # rad
+    i: int  # tokens moved along its axes
+    j: int
+    number: int  # how often axes were set
+
+    @classmethod
+    def around(cls, ego: Pose, number: int = 0) -> Canvas:
+        """A canvas with the ego in its middle."""
+        return cls(ego.x, ego.y, ego.yaw, 0, 0, number)
+
+    def pose(self, token_m: float, z: float) -> Pose:
+        """map <- canvas."""
+        c, s = cos(self.yaw), sin(self.yaw)
+        u, v = self.i * token_m, self.j * token_m
+        return Pose(self.x + c * u - s * v, self.y + s * u + c * v, z, yaw=self.yaw)
+
+    def following(self, ego: Pose, token_m: float) -> Canvas:
+        """The canvas for another place of the ego."""
+        if abs(wrap_angle(ego.yaw - self.yaw)) > _TURN:
+            return Canvas.around(ego, self.number + 1)
+        c, s = cos(self.yaw), sin(self.yaw)
+        dx, dy = ego.x - self.x, ego.y - self.y
+        u, v = (c * dx + s * dy) / token_m, (-s * dx + c * dy) / token_m
+        return replace(self, i=int(np.floor(u + 0.5)), j=int(np.floor(v + 0.5)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import cos, radians, sin
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,8 +20,8 @@ from scipy.ndimage import binary_dilation
 from uniscene_sim.engine_support.options import named_option
 from uniscene_sim.errors import InputError
 from uniscene_sim.frames import OccupancyGrid
-from uniscene_sim.geometry import Pose, wrap_angle
-from uniscene_sim.grid import DEFAULT_GRID, GridSpec
+from uniscene_sim.geometry import Pose
+from uniscene_sim.grid import GridSpec
 from uniscene_sim.interfaces import WorldView
 from uniscene_sim.layout import CONDITION_CHANNELS, LayoutFrame, without_plan
 from uniscene_sim.maps.edited_map import edited_map
@@ -30,7 +29,7 @@ from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.dense_labels import condition_layout
 from uniscene_sim.occupancy.learned.tile_latents import world_noise
 from uniscene_sim.occupancy.procedural.plan import PLAN_DTYPE
-from uniscene_sim.occupancy.temporal.canvas import columns_at
+from uniscene_sim.occupancy.temporal.canvas import CANVAS, Canvas, columns_at
 from uniscene_sim.occupancy.temporal.instances import find_instances
 from uniscene_sim.occupancy.temporal.interface import ClipModel, Held, Past
 from uniscene_sim.taxonomy import OccClass
@@ -38,46 +37,16 @@ from uniscene_sim.zoo.models import require_learned
 
 __all__ = ["CLIP_WINDOWS", "OccDiTWindow", "OccUniSceneWindow"]
 
-_CELLS = 240  # of the canvas
-_TURN = radians(8.0)  # by which the ego turns before its canvas does
 _KEY_US = 500_000  # between frames of the history
-#: The canvas covers the window wherever the ego is on it: 40 m, turned by 8 degrees, and half a token aside.
-CANVAS = replace(DEFAULT_GRID, shape=(_CELLS, _CELLS, DEFAULT_GRID.shape[2]), origin=(-48.0, -48.0, -1.0))
+_CELLS = CANVAS.shape[0]
 _REACH_M = 40.0
-
-
-@dataclass(frozen=True)
-class _Canvas:
-    """Where the canvas is: axes that stay, and how far it has moved along them."""
-
-    x: float  # m, map frame, of the middle when its axes were set
-    y: float
-    yaw: float  # rad
-    i: int  # tokens moved along its axes
-    j: int
-    number: int  # how often axes were set
-
-    def pose(self, token_m: float, z: float) -> Pose:
-        """map <- canvas."""
-        c, s = cos(self.yaw), sin(self.yaw)
-        u, v = self.i * token_m, self.j * token_m
-        return Pose(self.x + c * u - s * v, self.y + s * u + c * v, z, yaw=self.yaw)
-
-    def following(self, ego: Pose, token_m: float) -> _Canvas:
-        """The canvas for another place of the ego."""
-        if abs(wrap_angle(ego.yaw - self.yaw)) > _TURN:
-            return _Canvas(ego.x, ego.y, ego.yaw, 0, 0, self.number + 1)
-        c, s = cos(self.yaw), sin(self.yaw)
-        dx, dy = ego.x - self.x, ego.y - self.y
-        u, v = (c * dx + s * dy) / token_m, (-s * dx + c * dy) / token_m
-        return replace(self, i=int(np.floor(u + 0.5)), j=int(np.floor(v + 0.5)))
 
 
 @dataclass(frozen=True)
 class _History:
     """The frames that a world goes on from, oldest first, on its canvas."""
 
-    canvas: _Canvas
+    canvas: Canvas
     z: float  # m, of the ego when the canvas was there
     latents: np.ndarray  # float32 (P, c, x, y)
     known: np.ndarray  # bool (P, x, y)
@@ -105,10 +74,12 @@ class _ClipWindow:
     @dataclass(frozen=True)
     class Options:
         """`model`: name of a model of the zoo, or a folder that `train` wrote; that of the engine's name if empty.
-        `steps`: of the flow; 0 for those that the model was made for."""
+        `steps`: of the flow; 0 for those that the model was made for. `told`: whether the decoder sees the layout, if
+        the model's can; otherwise latents alone carry the world."""
 
         model: str = ""
         steps: int = 0
+        told: bool = True
 
     def __init__(
         self, static_map: StaticMap, seed: int, model: ClipModel | None = None, *, options: Options = Options()
@@ -125,6 +96,7 @@ class _ClipWindow:
             raise InputError(f"expected a model of {CANVAS.shape[2]} layers whose tokens divide {_CELLS} cells, got "
                              f"{model.height} layers and tokens of {model.patch * model.token} cells")  # fmt: skip
         self.map, self.seed, self.model, self.steps = static_map, seed, model, options.steps or None
+        self.told = options.told
         self._token_m = model.patch * model.token * CANVAS.voxel_m
         self._bits = np.arange(len(model.channels), dtype=np.uint32)[:, None, None]
 
@@ -184,7 +156,7 @@ class _ClipWindow:
         latents = self.model.generate(past, was, noise, self.steps)
         changed = binary_dilation((was != now).any(axis=0), iterations=self.model.patch * self.model.token)
         latents = self.model.generate(past, now, noise, self.steps, held=Held(latents, self._known(~changed)))
-        return self._window(latents, past, after, pose, grid)
+        return self._window(latents, past, now, after, pose, grid)
 
     def state_arrays(self, state: _History) -> dict[str, np.ndarray]:
         """The history as arrays, for recordings."""
@@ -205,7 +177,7 @@ class _ClipWindow:
         size = _CELLS // self.model.patch
         if (got := arrays["latents"].shape[1:]) != (expected := (self.model.latent_channels, size, size)):
             raise InputError(f"{self.name}: expected a history of latents {expected}, got {got}", field="latents")
-        return _History(_Canvas(x, y, yaw, i, j, number), z, arrays["latents"], arrays["known"].astype(np.bool_),
+        return _History(Canvas(x, y, yaw, i, j, number), z, arrays["latents"], arrays["known"].astype(np.bool_),
                         arrays["layout"], arrays["stamp_us"])  # fmt: skip
 
     def _step(self, history: _History | None, frame: LayoutFrame, grid: GridSpec) -> tuple[_History, OccupancyGrid]:
@@ -217,17 +189,17 @@ class _ClipWindow:
         layout = self._layout(frame, pose)
         past = self._past(history, frame.stamp_us)
         latents = self.model.generate(past, layout, self._noise(history.canvas), self.steps)
-        made = self._window(latents, past, frame, pose, grid)
+        made = self._window(latents, past, layout, frame, pose, grid)
         if len(history.stamp_us) and frame.stamp_us - history.stamp_us[-1] < _KEY_US:
             return history, made
         everywhere = np.ones(latents.shape[1:], np.bool_)
         return self._kept(history, latents, everywhere, layout, frame.stamp_us), made
 
     def _window(
-        self, latents: np.ndarray, past: Past | None, frame: LayoutFrame, pose: Pose, grid: GridSpec
+        self, latents: np.ndarray, past: Past | None, layout: np.ndarray, frame: LayoutFrame, pose: Pose, grid: GridSpec
     ) -> OccupancyGrid:
-        """The window around the ego, of latents of the canvas."""
-        (labels,) = self.model.decode(latents[None], past)
+        """The window around the ego, of latents and the layout of the canvas."""
+        (labels,) = self.model.decode(latents[None], past, layout[None] if self.told else None)
         level = Pose(frame.ego_pose.x, frame.ego_pose.y, frame.ego_pose.z, yaw=frame.ego_pose.yaw)
         whole = columns_at(level, grid, pose, CANVAS).of(labels, int(OccClass.FREE))
         window = np.ascontiguousarray(whole[:, :, : grid.shape[2]])
@@ -237,7 +209,7 @@ class _ClipWindow:
     def _begin(self, ego: Pose) -> _History:
         size, c = _CELLS // self.model.patch, self.model.latent_channels
         return _History(
-            _Canvas(ego.x, ego.y, ego.yaw, 0, 0, 0), ego.z, np.zeros((0, c, size, size), np.float32),
+            Canvas.around(ego), ego.z, np.zeros((0, c, size, size), np.float32),
             np.zeros((0, size, size), np.bool_), np.zeros((0, _CELLS, _CELLS), np.uint32), np.zeros(0, np.int64),
         )  # fmt: skip
 
@@ -254,13 +226,14 @@ class _ClipWindow:
             layout=_shifted(history.layout, patch * di, patch * dj),
         )  # fmt: skip
 
-    def _turned(self, history: _History, now: _Canvas, z: float) -> _History:
+    def _turned(self, history: _History, now: Canvas, z: float) -> _History:
         """The history on a canvas of other axes: its frames as labels, drawn anew and encoded again."""
         at = columns_at(now.pose(self._token_m, z), CANVAS, history.canvas.pose(self._token_m, history.z), CANVAS)
         patch = self.model.patch
         latents, known, layouts = [], [], []
         for one, where, bits in zip(history.latents, history.known, history.layout, strict=True):
-            (labels,) = self.model.decode(one[None])
+            layout = self._unpacked(bits)[None] if self.told else None
+            (labels,) = self.model.decode(one[None], layout=layout)
             seen = at.of(where.repeat(patch, axis=0).repeat(patch, axis=1))
             labels = np.where(seen[:, :, None], at.of(labels), np.uint8(OccClass.FREE))
             latents.append(self.model.encode(labels[None])[0])
@@ -283,8 +256,12 @@ class _ClipWindow:
         if not len(history.stamp_us):
             return None
         seconds = ((history.stamp_us - stamp_us) * 1e-6).astype(np.float32)
-        return Past(history.latents, history.known, ((history.layout[:, None] >> self._bits) & 1).astype(np.uint8),
-                    seconds)  # fmt: skip
+        return Past(history.latents, history.known, self._unpacked(history.layout[:, None]), seconds)
+
+    def _unpacked(self, bits: np.ndarray) -> np.ndarray:
+        """Layouts uint8 (..., C, X, Y) of bits (..., 1, X, Y) or, of one, (X, Y)."""
+        layout: np.ndarray = ((bits >> self._bits) & 1).astype(np.uint8)
+        return layout
 
     def _known(self, seen: np.ndarray) -> np.ndarray:
         """Latent cells (x, y) of which at least half of the columns (X, Y) are known."""
@@ -306,7 +283,7 @@ class _ClipWindow:
             stamp_us=np.append(history.stamp_us, stamp_us)[since:],
         )
 
-    def _noise(self, canvas: _Canvas) -> np.ndarray:
+    def _noise(self, canvas: Canvas) -> np.ndarray:
         """Noise of the places of a canvas, a function of the seed, the axes' number and the place."""
         side, token = _CELLS // self.model.patch, self.model.token
         seed = self.seed * 1009 + canvas.number

@@ -60,11 +60,14 @@ class ClipModel(Protocol):
         """
         ...
 
-    def decode(self, latents: np.ndarray, past: Past | None = None) -> np.ndarray:
+    def decode(
+        self, latents: np.ndarray, past: Past | None = None, layout: np.ndarray | None = None
+    ) -> np.ndarray:
         """Labels uint8 (B, X, Y, Z) of latents (B, c, x, y).
 
         Args:
             latents: of B frames.
             past: known frames before a single one, for decoders that see a clip.
+            layout: uint8 (B, C, X, Y), for decoders that are told it; None if it is not known.
         """
         ...

@@ -42,6 +42,7 @@ class ClipOccupancy:
         device: where it runs; None picks one.
         steps, guidance: steps of the flow, and weight of the layout, unless a call asks for others.
         past: most frames that it goes on from.
+        shift: how much longer the last steps are than the first, see `integrate`.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class ClipOccupancy:
         steps: int = 4,
         guidance: float = 1.0,
         past: int = 2,
+        shift: float = 1.0,
     ):
         self.name, self.sha256 = name, sha256
-        self.steps, self.guidance, self.past = steps, guidance, past
+        self.steps, self.guidance, self.past, self.shift = steps, guidance, past, shift
         self._device = pick_device(device)
         self._vae, self._flow = to_device(vae, self._device), to_device(flow, self._device)
         for net in (vae, flow):
@@ -65,6 +67,7 @@ class ClipOccupancy:
         config: Any = flow.config
         self.channels: tuple[str, ...] = config.channels
         self.token: int = config.token
+        self.decoder_told = vae.config.told
         self.latent_channels, self.patch, self.height = vae.config.latent, vae.config.patch, vae.config.height
 
     @classmethod
@@ -99,6 +102,9 @@ class ClipOccupancy:
             raise InputError(f"expected those of its VAE, {vae.config.latent} and {vae.config.patch}, got "
                              f"{config.latent} and {config.patch}", file=model.folder / CONFIG,
                              field="clips.latent, clips.patch")  # fmt: skip
+        if vae.config.told and vae.config.channels != config.channels:
+            raise InputError("expected those of the flow, in one order, in a VAE whose decoder is told the layout",
+                             file=model.folder / CONFIG, field="vae.channels")  # fmt: skip
         return cls(model.name, vae, flow, model.sha256, device, **_engine(model))
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
@@ -144,20 +150,23 @@ class ClipOccupancy:
                 without = velocity(x, now, False)
                 return without + guidance * (with_layout - without)
 
-            made = integrate(guided, start, steps)
+            made = integrate(guided, start, steps, self.shift)
             if kept is not None and where is not None:
                 made = torch.where(where, kept, made)
             return made[0, 0].float().cpu().numpy()
 
-    def decode(self, latents: np.ndarray, past: Past | None = None) -> np.ndarray:
+    def decode(
+        self, latents: np.ndarray, past: Past | None = None, layout: np.ndarray | None = None
+    ) -> np.ndarray:
         """Labels uint8 (B, 4 x, 4 y, Z) of latents (B, c, x, y), see `ClipModel`."""
         b, _, nx, ny = latents.shape
         if isinstance(self._vae, TemporalVae) and past is not None and b == 1:
             return self._decode_after(past, latents)
-        none = torch.zeros(b, 0, self.patch * nx, self.patch * ny, device=self._device)
-        nobody = torch.zeros(b, dtype=torch.bool, device=self._device)
+        shape = (b, len(self.channels), self.patch * nx, self.patch * ny)
+        drawn = torch.zeros(shape, device=self._device) if layout is None else self._tensor(layout).float()
+        given = torch.full((b,), layout is not None, device=self._device)
         with torch.no_grad(), autocast_for(self._device), explain_out_of_memory(b):
-            return self._vae.decode(self._vae.denormalise(self._tensor(latents)), none, nobody).cpu().numpy()
+            return self._vae.decode(self._vae.denormalise(self._tensor(latents)), drawn, given).cpu().numpy()
 
     def _decode_after(self, past: Past, latents: np.ndarray) -> np.ndarray:
         """Labels uint8 (1, 4 x, 4 y, Z) of the last frame of a clip."""
@@ -229,12 +238,15 @@ def _joint(net: Any, past: _PastTensors | None, layout: Tensor) -> _Velocity:
 
 
 def _engine(model: ZooModel) -> dict[str, Any]:
-    """How the engine uses a model: steps of its flow, weight of the layout, and frames of the past."""
+    """How the engine uses a model: steps of its flow and how their lengths grow, weight of the layout, and frames of
+    the past."""
     given = model.config.get("engine")
-    if isinstance(given, dict) and given.keys() == {"steps", "guidance", "past"}:
-        steps, guidance, past = given["steps"], given["guidance"], given["past"]
+    if isinstance(given, dict) and given.keys() | {"shift"} == {"steps", "guidance", "past", "shift"}:
+        steps, guidance, past, shift = given["steps"], given["guidance"], given["past"], given.get("shift", 1.0)
         good = type(steps) is int and 1 <= steps <= 1000 and type(past) is int and 0 <= past <= 16
-        if good and type(guidance) in (int, float) and 0 <= guidance <= 100:
+        numbers = type(guidance) in (int, float) and type(shift) in (int, float)
+        if good and numbers and 0 <= guidance <= 100 and 0.01 <= shift <= 100:
             return dict(given)
-    expected = "steps, a whole number from 1 to 1000, guidance, a number from 0 to 100, and past, one from 0 to 16"
+    expected = ("steps, a whole number from 1 to 1000, guidance, a number from 0 to 100, past, a whole one from 0 to "
+                "16, and shift, a number from 0.01 to 100, or none")  # fmt: skip
     raise InputError(f"expected {expected}, got {shown(given)}", file=model.folder / CONFIG, field="engine")

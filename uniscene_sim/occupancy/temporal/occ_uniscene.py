@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from uniscene_sim.occupancy.temporal.space_time import (
     ClipNet,
@@ -19,7 +18,6 @@ from uniscene_sim.occupancy.temporal.space_time import (
     fold_tokens,
     near,
     places,
-    unfold_tokens,
     when,
 )
 
@@ -54,11 +52,12 @@ class OccUniScene(ClipNet):
         """
         c, head = self.config, self.config.width // self.config.heads
         frames = x.shape[1]
-        told = self.layout(layout.flatten(0, 1), has_layout.repeat_interleave(frames))
+        has_layout = has_layout.repeat_interleave(frames)
+        told = self.layout(layout.flatten(0, 1), has_layout)
         tokens = self.stem(fold_tokens(torch.cat([x, known], dim=2), c.token))
         tokens = tokens + told.flatten(2).transpose(1, 2).view_as(tokens)
         modulation, at, since = self.time(t), places(x, c.token, head), when(seconds, head)
         close = near(x, c.token, c.reach)
         for block in self.blocks:
             tokens, _, _ = block(tokens, modulation, at, since, None, sees, close)
-        return unfold_tokens(self.head(F.layer_norm(tokens, (c.width,))), x, c.token)
+        return self.velocity(tokens, x, t, layout, has_layout)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from uniscene_sim.occupancy.temporal.space_time import (
     ClipNet,
@@ -24,7 +23,6 @@ from uniscene_sim.occupancy.temporal.space_time import (
     fold_tokens,
     near,
     places,
-    unfold_tokens,
     when,
 )
 
@@ -100,7 +98,8 @@ class OccDiT(ClipNet):
         c, head = self.config, self.config.width // self.config.heads
         b, frames = noisy.shape[:2]
         tokens = self._tokens(noisy, torch.zeros_like(noisy[:, :, :1]))
-        told = self.layout(layout.flatten(0, 1), has_layout.repeat_interleave(frames))
+        has_layout = has_layout.repeat_interleave(frames)
+        told = self.layout(layout.flatten(0, 1), has_layout)
         told = told.flatten(2).transpose(1, 2).view(b, frames, -1, c.width)
         count, at, close = tokens.shape[2], places(noisy, c.token, head), near(noisy, c.token, c.reach)
         if c.joined:
@@ -115,7 +114,7 @@ class OccDiT(ClipNet):
         for n, block in enumerate(self.blocks):
             past = None if memory is None else (memory.keys[n], memory.values[n])
             tokens, _, _ = block(tokens, modulation, at, since, past, seen, close, count)
-        return unfold_tokens(self.head(F.layer_norm(tokens[:, :, :count], (c.width,))), noisy, c.token)
+        return self.velocity(tokens[:, :, :count], noisy, t, layout, has_layout)
 
     def _tokens(self, latents: Tensor, known: Tensor) -> Tensor:
         """Tokens (B, F, N, width) of latents (B, F, c, x, y) and where they are known (B, F, 1, x, y)."""

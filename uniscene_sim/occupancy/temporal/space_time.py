@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from uniscene_sim.layout import CONDITION_CHANNELS
 from uniscene_sim.occupancy.learned.layers import (
     LayoutEmbedding,
+    PixelNorm,
+    ResBlock,
     rope,
     rope_2d,
     rotary_attention,
@@ -38,6 +40,7 @@ class ClipNetConfig:
     heads: int = 4
     reach: int = 11  # tokens: how far attention goes in space, the side of a crop of training
     layout_width: int = 16
+    fine: int = 0  # channels of convolutions at latent cells, finer than tokens; 0: none
     temporal: bool = True  # attention over time; without it, frames do not know each other
     learned_empty: bool = True  # an embedding of cells where the layout has nothing
     channels: tuple[str, ...] = CONDITION_CHANNELS
@@ -65,10 +68,11 @@ def fold_tokens(latents: Tensor, token: int) -> Tensor:
 
 
 def unfold_tokens(tokens: Tensor, like: Tensor, token: int) -> Tensor:
-    """The inverse of `fold_tokens`, for latents of a shape (B, F, c, x, y)."""
-    b, frames, _, nx, ny = like.shape
+    """The inverse of `fold_tokens`, for as many frames and latent cells as `like`, (B, F, ..., x, y), has."""
+    (b, frames), (nx, ny) = like.shape[:2], like.shape[-2:]
     rows = tokens.flatten(0, 1).transpose(1, 2).reshape(b * frames, -1, nx // token, ny // token)
-    return F.pixel_shuffle(rows, token).view(like.shape)
+    unfolded: Tensor = F.pixel_shuffle(rows, token).unflatten(0, (b, frames))
+    return unfolded
 
 
 def places(latents: Tensor, token: int, head: int) -> Tensor:
@@ -158,14 +162,14 @@ class SpaceTimeBlock(nn.Module):
     def _over_time(self, query: Tensor, key: Tensor, value: Tensor, sees: Tensor) -> Tensor:
         """Attention (B, F, n, width) at each place of queries (B, F, n, width) to keys and values (B, T, n, width)."""
         b, frames, n, width = query.shape
-        q, k, v = (
-            each.view(b, -1, n, self.heads, width // self.heads).permute(0, 2, 3, 1, 4).flatten(0, 1)
-            for each in (query, key, value)
-        )
-        mask = sees.expand(b, frames, -1) if sees.dim() == 2 else sees
-        mask = mask[:, None, None].expand(b, n, 1, frames, mask.shape[-1]).flatten(0, 1)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return out.view(b, n, self.heads, frames, -1).permute(0, 3, 1, 2, 4).reshape(b, frames, n, width)
+        head = width // self.heads
+        q, k, v = (each.view(b, -1, n, self.heads, head).permute(0, 2, 3, 1, 4) for each in (query, key, value))
+        mask = (sees.expand(b, frames, -1) if sees.dim() == 2 else sees)[:, None, None]
+        # Of a few frames: kernels for long sequences take nearly twice as long.
+        scores = (q @ k.transpose(-1, -2)).float() / head**0.5
+        out = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1).to(v.dtype) @ v
+        mixed: Tensor = out.permute(0, 3, 1, 2, 4).reshape(b, frames, n, width)
+        return mixed
 
 
 class ClipNet(nn.Module):
@@ -175,8 +179,50 @@ class ClipNet(nn.Module):
     def __init__(self, config: ClipNetConfig):
         super().__init__()
         c = config
+        self.token = c.token
         self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch * c.token, c.width, c.learned_empty)
         self.stem = nn.Linear((c.latent + 1) * c.token**2, c.width)
         self.time = FlowTime(c.width)
         self.blocks = nn.ModuleList(SpaceTimeBlock(c.width, c.heads, c.temporal) for _ in range(c.depth))
         self.head = zero_initialised(nn.Linear(c.width, c.latent * c.token**2))
+        self.fine = _Fine(c) if c.fine else None
+
+    def velocity(self, tokens: Tensor, latents: Tensor, t: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
+        """Velocity (B, F, c, x, y) of what the blocks made, tokens (B, F, N, width).
+
+        Args:
+            tokens: of the latents.
+            latents: (B, F, c, x, y), that the blocks were given.
+            t: (B, F), their time.
+            layout: (B, F, C, X, Y) multi-hot.
+            has_layout: (B F,) bool, whether it is given.
+        """
+        tokens = F.layer_norm(tokens, tokens.shape[-1:])
+        out: Tensor = unfold_tokens(self.head(tokens), latents, self.token)
+        return out if self.fine is None else out + self.fine(tokens, latents, t, layout, has_layout)
+
+
+class _Fine(nn.Module):
+    """Convolutions at latent cells, over what the tokens say of them, the latents, and the layout; zero at first."""
+
+    def __init__(self, config: ClipNetConfig):
+        super().__init__()
+        c = config
+        self.token, self.width = c.token, c.width
+        self.of_tokens = nn.Linear(c.width, c.fine * c.token**2)
+        self.of_latents = nn.Conv2d(c.latent, c.fine, 1)
+        self.layout = LayoutEmbedding(len(c.channels), c.layout_width, c.patch, c.fine, c.learned_empty)
+        self.blocks = nn.ModuleList(ResBlock(c.fine, c.width) for _ in range(2))
+        self.norm, self.out = PixelNorm(c.fine), nn.Conv2d(c.fine, c.latent, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, tokens: Tensor, latents: Tensor, t: Tensor, layout: Tensor, has_layout: Tensor) -> Tensor:
+        """What is added to the velocity, (B, F, c, x, y); arguments as of `ClipNet.velocity`."""
+        x = unfold_tokens(self.of_tokens(tokens), latents, self.token).flatten(0, 1)
+        x = x + self.of_latents(latents.flatten(0, 1)) + self.layout(layout.flatten(0, 1), has_layout)
+        now = time_features(t.flatten(), self.width)
+        for block in self.blocks:
+            x = block(x, now)
+        out: Tensor = self.out(F.silu(self.norm(x))).view(latents.shape)
+        return out
