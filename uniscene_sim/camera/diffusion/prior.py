@@ -169,14 +169,14 @@ def _was_at(warp: _Warp, v, u):
     depth, n = np.float64(warp.depth[row, column]), warp.row_of[warp.instance[row, column]]
     sky = depth == inf
     if sky:
-        n, depth = warp.back.shape[0] - 1, 1.0
+        n, depth = warp.back.shape[0] - 1, np.float64(1.0)
     if not warp.existed[n] or (rx == 0.0 and ry == 0.0 and rz == 0.0):
         return 0.0, 0.0, False
     x, y, z = moved(warp.back, n, depth * rx, depth * ry, depth * rz)
     pu, pv, imaged = image_point(warp.lens, x, y, z)
     own = z
     if sky:
-        own = inf
+        own = np.float64(inf)
     elif warp.lens[0] == FISHEYE:
         own = sqrt(x * x + y * y + z * z)
     seen = imaged and is_unoccluded(warp.old_depth, pu, pv, own, _NEARER)

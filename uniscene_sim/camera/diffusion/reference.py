@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from uniscene_sim.camera.diffusion.bodies import bodies_of
@@ -56,7 +58,7 @@ def surface_noise_plainly(
         column, row = np.floor(pixel / latent_px).T.reshape(2, *u.shape)
         owned = imaged.reshape(u.shape) & (column == u) & (row == v) & (away > 0.0)
         keys = [bodies.key[n], (a << 32) ^ (b & 0xFFFFFFFF), c * 256 + level + 128]
-        number = np.where(owned, _hashes(key, *keys, 0), _NOT_OWNED)
+        number = np.where(owned, _hashes(key, keys, 0), _NOT_OWNED)
         number, *keys = (_by_latent(values) for values in (number, *keys))
         least = number.argmin(axis=2)[..., None]
         new = ~found & (np.take_along_axis(number, least, axis=2)[..., 0] < _NOT_OWNED)
@@ -66,13 +68,16 @@ def surface_noise_plainly(
 
     out = np.empty((channels + channels % 2, h, w), np.float32)
     for c in range(0, channels, 2):
-        radius = np.sqrt(-2.0 * np.log(1.0 - _hashes(key, *shown, 1 + c)))
-        angle = 2.0 * np.pi * _hashes(key, *shown, 2 + c)
+        radius = np.sqrt(-2.0 * np.log(1.0 - _hashes(key, shown, 1 + c)))
+        angle = 2.0 * np.pi * _hashes(key, shown, 2 + c)
         out[c], out[c + 1] = radius * np.cos(angle), radius * np.sin(angle)
     return out[:channels]
 
 
-def _hashes(seed: int, body: np.ndarray, xy: np.ndarray, z_level: np.ndarray, use: int) -> np.ndarray:
+def _hashes(seed: int, cubes: Sequence[np.ndarray], use: int) -> np.ndarray:
+    """Random numbers in [0, 1) of cubes, told by arrays of one shape: their body, place along x and y, and along z with
+    their level."""
+    body, xy, z_level = cubes
     return unit_hashes(seed, body.ravel(), xy.ravel(), z_level.ravel(), use).reshape(body.shape)
 
 

@@ -168,7 +168,7 @@ def _cell_found(view: _View, i, j, v, u, above):
     depth = np.float64(view.depth[row, column])
     n = view.bodies.row_of[view.instance[row, column]]
     if depth == inf:
-        n, depth = view.bodies.key.shape[0] - 1, 1.0 / away
+        n, depth = view.bodies.key.shape[0] - 1, np.float64(1.0 / away)
     x, y, z = moved(view.bodies.from_camera, n, depth * rx, depth * ry, depth * rz)
 
     width_m = depth * view.latent_px / view.lens[1]
