@@ -160,6 +160,26 @@ def test_a_world_goes_on_from_its_state_as_it_was_written(engine, layouts):
     assert state[0].stamp_us.tolist() == [frame.stamp_us for frame in layouts[2:4]]
 
 
+def test_what_stands_stays_as_it_was_but_near_agents(engine, layouts, source):
+    agents = layouts[0].agents.copy()
+    agents["pos"][:, 0] += 0.5  # all of them are elsewhere
+    later = replace(layouts[0], stamp_us=layouts[0].stamp_us + 500_000, agents=agents)
+    again = type(engine)(source.map, 5, engine.model, options=engine.Options(held=False))
+    changed = {}
+    for one in (engine, again):
+        (state,), (before,) = one.step([None], [view(layouts[0])], DEFAULT_GRID)
+        _, (after,) = one.step([state], [view(later)], DEFAULT_GRID)
+        differ = (before.labels != after.labels).any(axis=2)
+        x, y = (axis.ravel() for axis in np.meshgrid(DEFAULT_GRID.centres(0), DEFAULT_GRID.centres(1), indexing="ij"))
+        places = np.stack([x, y], axis=1)
+        there = np.concatenate([frame.agents["pos"][:, :2] for frame in (layouts[0], later)])
+        local = layouts[0].ego_pose.inverse().apply(np.column_stack([there, np.full(len(there), 0.0)]))[:, :2]
+        far = (np.hypot(*(places[:, None] - local[None]).transpose(2, 0, 1)).min(axis=1) > 15.0).reshape(differ.shape)
+        assert far.mean() > 0.05
+        changed[one is engine] = differ[far].mean()
+    assert changed[True] == 0.0 < changed[False]
+
+
 def test_frames_between_half_seconds_do_not_lengthen_the_history(engine, layouts):
     (state,), _ = engine.step([None], [view(layouts[0])], DEFAULT_GRID)
     between = replace(layouts[1], stamp_us=layouts[0].stamp_us + 100_000)

@@ -23,7 +23,7 @@ from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.layout import CONDITION_CHANNELS, LayoutFrame, without_plan
+from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS, LayoutFrame, without_plan
 from uniscene_sim.maps.edited_map import edited_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.dense_labels import condition_layout
@@ -37,6 +37,7 @@ from uniscene_sim.zoo.models import require_learned
 
 __all__ = ["CLIP_WINDOWS", "OccDiTWindow", "OccUniSceneWindow"]
 
+_AGENT_CHANNELS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _KEY_US = 500_000  # between frames of the history
 _CELLS = CANVAS.shape[0]
 _REACH_M = 40.0
@@ -75,11 +76,13 @@ class _ClipWindow:
     class Options:
         """`model`: name of a model of the zoo, or a folder that `train` wrote; that of the engine's name if empty.
         `steps`: of the flow; 0 for those that the model was made for. `told`: whether the decoder sees the layout, if
-        the model's can; otherwise latents alone carry the world."""
+        the model's can; otherwise latents alone carry the world. `held`: whether what stands stays as it was generated
+        first, as when AnyScene edits; otherwise all is generated again each tick, and drifts."""
 
         model: str = ""
         steps: int = 0
         told: bool = True
+        held: bool = True
 
     def __init__(
         self, static_map: StaticMap, seed: int, model: ClipModel | None = None, *, options: Options = Options()
@@ -96,7 +99,8 @@ class _ClipWindow:
             raise InputError(f"expected a model of {CANVAS.shape[2]} layers whose tokens divide {_CELLS} cells, got "
                              f"{model.height} layers and tokens of {model.patch * model.token} cells")  # fmt: skip
         self.map, self.seed, self.model, self.steps = static_map, seed, model, options.steps or None
-        self.told = options.told
+        self.told, self.held = options.told, options.held
+        self._agents = [model.channels.index(name) for name in _AGENT_CHANNELS if name in model.channels]
         self._token_m = model.patch * model.token * CANVAS.voxel_m
         self._bits = np.arange(len(model.channels), dtype=np.uint32)[:, None, None]
 
@@ -153,7 +157,7 @@ class _ClipWindow:
         pose = history.canvas.pose(self._token_m, after.ego_pose.z)
         past, noise = self._past(history, after.stamp_us), self._noise(history.canvas)
         was, now = self._layout(before, pose), self._layout(after, pose)
-        latents = self.model.generate(past, was, noise, self.steps)
+        latents = self.model.generate(past, was, noise, self.steps, held=self._standing(history, was))
         changed = binary_dilation((was != now).any(axis=0), iterations=self.model.patch * self.model.token)
         latents = self.model.generate(past, now, noise, self.steps, held=Held(latents, self._known(~changed)))
         return self._window(latents, past, now, after, pose, grid)
@@ -188,12 +192,22 @@ class _ClipWindow:
         pose = history.canvas.pose(self._token_m, ego.z)
         layout = self._layout(frame, pose)
         past = self._past(history, frame.stamp_us)
-        latents = self.model.generate(past, layout, self._noise(history.canvas), self.steps)
+        latents = self.model.generate(past, layout, self._noise(history.canvas), self.steps,
+                                      held=self._standing(history, layout))  # fmt: skip
         made = self._window(latents, past, layout, frame, pose, grid)
         if len(history.stamp_us) and frame.stamp_us - history.stamp_us[-1] < _KEY_US:
             return history, made
         everywhere = np.ones(latents.shape[1:], np.bool_)
         return self._kept(history, latents, everywhere, layout, frame.stamp_us), made
+
+    def _standing(self, history: _History, layout: np.ndarray) -> Held | None:
+        """What the last frame knows, where it had no agent nearby and this one has none: that stays, if it shall."""
+        if not self.held or not len(history.stamp_us):
+            return None
+        before = self._unpacked(history.layout[-1])
+        agents = (before[self._agents] | layout[self._agents]).any(axis=0)
+        near = binary_dilation(agents, iterations=self.model.patch)
+        return Held(history.latents[-1], history.known[-1] & self._known(~near))
 
     def _window(
         self, latents: np.ndarray, past: Past | None, layout: np.ndarray, frame: LayoutFrame, pose: Pose, grid: GridSpec
