@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 from contextlib import suppress
 from functools import cache
@@ -55,6 +57,9 @@ class PeakMemory:
     bytes: int | None = None
 
     def __enter__(self) -> PeakMemory:
+        gc.collect()
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)  # else what was freed before would hide what is taken now
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
             self._before = _status("VmRSS")
