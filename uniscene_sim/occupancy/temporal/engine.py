@@ -158,8 +158,8 @@ class _ClipWindow:
         past, noise = self._past(history, after.stamp_us), self._noise(history.canvas)
         was, now = self._layout(before, pose), self._layout(after, pose)
         latents = self.model.generate(past, was, noise, self.steps, held=self._standing(history, was))
-        changed = binary_dilation((was != now).any(axis=0), iterations=self.model.patch * self.model.token)
-        latents = self.model.generate(past, now, noise, self.steps, held=Held(latents, self._known(~changed)))
+        held = Held(latents, self._away_from((was != now).any(axis=0)))
+        latents = self.model.generate(past, now, noise, self.steps, held=held)
         return self._window(latents, past, now, after, pose, grid)
 
     def state_arrays(self, state: _History) -> dict[str, np.ndarray]:
@@ -201,13 +201,17 @@ class _ClipWindow:
         return self._kept(history, latents, everywhere, layout, frame.stamp_us), made
 
     def _standing(self, history: _History, layout: np.ndarray) -> Held | None:
-        """What the last frame knows, where it had no agent nearby and this one has none: that stays, if it shall."""
+        """What the last frame knows, if that shall stay: where neither it nor this one has an agent nearby, and the
+        layout is as it was."""
         if not self.held or not len(history.stamp_us):
             return None
         before = self._unpacked(history.layout[-1])
-        agents = (before[self._agents] | layout[self._agents]).any(axis=0)
-        near = binary_dilation(agents, iterations=self.model.patch)
-        return Held(history.latents[-1], history.known[-1] & self._known(~near))
+        moves = (before[self._agents] | layout[self._agents]).any(axis=0) | (before != layout).any(axis=0)
+        return Held(history.latents[-1], history.known[-1] & self._away_from(moves))
+
+    def _away_from(self, cells: np.ndarray) -> np.ndarray:
+        """Latent cells (x, y) that are not near any of some cells (X, Y)."""
+        return self._known(~binary_dilation(cells, iterations=self.model.patch))
 
     def _window(
         self, latents: np.ndarray, past: Past | None, layout: np.ndarray, frame: LayoutFrame, pose: Pose, grid: GridSpec
