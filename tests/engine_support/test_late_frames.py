@@ -145,7 +145,7 @@ def test_late_images_are_annotated_as_of_their_own_moment():
 def test_states_of_an_env_hold_what_is_under_way(monkeypatch, name):
     engines = {"late": LateCameras, "sharp": sharp(2, 3)}
     installed = plugins.load_plugin
-    monkeypatch.setattr(plugins, "load_plugin", lambda slot, n: engines.get(n) or installed(slot, n))
+    monkeypatch.setattr(plugins, "load_plugin", lambda slot, n, *field: engines.get(n) or installed(slot, n))
     pytest.importorskip("gymnasium")
     from uniscene_sim.env.env import UniSceneEnv
 

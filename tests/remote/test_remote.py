@@ -209,7 +209,7 @@ def late_camera(monkeypatch):
     spec.loader.exec_module(module)
     installed = plugins.load_plugin
     late = {"late": module.LateCameras}
-    monkeypatch.setattr(plugins, "load_plugin", lambda slot, name: late.get(name) or installed(slot, name))
+    monkeypatch.setattr(plugins, "load_plugin", lambda slot, name, *field: late.get(name) or installed(slot, name))
 
 
 def test_engines_that_remember_come_into_their_state_again(late_camera):
