@@ -145,7 +145,7 @@ def _scores(
     if not kept.exists():
         recipe, net = _train(ablation, base, vae, *lessons, work)
         past = recipe.past if recipe.net.temporal else 0
-        model = ClipOccupancy("ablation", vae, net, "", steps=recipe.steps, past=past)
+        model = ClipOccupancy("ablation", vae, net, "", steps=recipe.steps, past=past, shift=recipe.shift)
         untold = OccDiTWindow.Options(told=False)
         row = WindowRow(ablation.name, lambda town, seed: OccDiTWindow(town, seed, model, options=untold))
         logs = [log for name in ("frames", "clips") if (log := read_log(_folder(work, ablation) / f"{name}.jsonl"))]

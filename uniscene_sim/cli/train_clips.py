@@ -26,7 +26,7 @@ __all__ = ["train_clips"]
 _OVER_TIME = Schedule(400, 6e-4, decay=0.5, average=0.995)  # of a decoder that learns to see a clip
 _RECIPES = {
     "occdit": ClipFlowRecipe(),
-    "occ-uniscene": ClipFlowRecipe(net=OccUniSceneConfig(fine=64), steps=2, decoder_schedule=_OVER_TIME),
+    "occ-uniscene": ClipFlowRecipe(net=OccUniSceneConfig(fine=64), steps=2, shift=1.0, decoder_schedule=_OVER_TIME),
 }
 
 

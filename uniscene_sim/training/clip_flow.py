@@ -69,7 +69,7 @@ class ClipFlowRecipe:
     given: int = 2  # most first frames that the variant for forecasting is given
     steps: int = 4  # that the engine takes from noise
     guidance: float = 1.0  # of the engine
-    shift: float = 1.0  # how much longer the engine's last steps are than its first
+    shift: float = 3.0  # how much longer the engine's last steps are than its first
     past: int = 2  # frames that the engine goes on from
 
 
@@ -286,8 +286,7 @@ def save_clip_flow(
         "vae": plain_sizes(vae.config),
         "temporal_decoder": isinstance(vae, TemporalVae),
         "clips": plain_sizes(recipe.net),
-        "engine": {"steps": recipe.steps, "guidance": recipe.guidance, "past": recipe.past,
-                   "shift": recipe.shift},
+        "engine": {"steps": recipe.steps, "guidance": recipe.guidance, "past": recipe.past, "shift": recipe.shift},
         "training": facts,
     }
     save_networks(folder, config, {"vae": vae, "clips": flow}, card)
