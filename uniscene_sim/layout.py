@@ -13,11 +13,13 @@ from uniscene_sim.limits import bounds
 from uniscene_sim.limits.bounds import check_numbers
 
 __all__ = [
+    "AGENT_CHANNELS",
     "AGENT_DTYPE",
     "CONDITION_CHANNELS",
     "LAYOUT_CHANNELS",
     "PHYSICS_US",
     "PLAN_CHANNELS",
+    "STATIC_CHANNELS",
     "WEATHERS",
     "BevLayout",
     "Edit",
@@ -51,6 +53,9 @@ LAYOUT_CHANNELS: tuple[str, ...] = (
     "pedestrian",
     "traffic_cone",
 )
+#: Of these, what stays where it is, and what moves or is put somewhere.
+STATIC_CHANNELS = LAYOUT_CHANNELS[: LAYOUT_CHANNELS.index("car")]
+AGENT_CHANNELS = LAYOUT_CHANNELS[len(STATIC_CHANNELS) :]
 
 #: Footprints of what stands beside roads, which only a map that knows its houses can tell.
 PLAN_CHANNELS: tuple[str, ...] = ("building", "vegetation", "guard_rail")

@@ -10,7 +10,7 @@ import numpy as np
 
 from uniscene_sim.errors import InputError
 from uniscene_sim.grid import GENERATED_GRID
-from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS
+from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS, STATIC_CHANNELS
 from uniscene_sim.storage.array_file import array_names, check_shapes, check_span, read_arrays
 from uniscene_sim.storage.input_file import files_in
 from uniscene_sim.taxonomy import OccClass
@@ -27,7 +27,7 @@ _SHAPE = GENERATED_GRID.shape
 _CELLS = int(np.prod(_SHAPE))
 _FARTHEST_M = 1e7  # of a place from the origin of its map
 _WHAT = "windows of a town or a recording"
-_AGENT_BITS = np.uint32(sum(1 << k for k in range(LAYOUT_CHANNELS.index("car"), len(LAYOUT_CHANNELS))))
+_AGENT_BITS = np.uint32(sum(1 << k for k in range(len(STATIC_CHANNELS), len(LAYOUT_CHANNELS))))
 #: Arrays of a file: dtype, and shape with N windows and K agents' voxels.
 _ARRAYS: dict[str, tuple[str, tuple[int | str, ...]]] = {
     "labels": ("uint8", ("N", *_SHAPE)),

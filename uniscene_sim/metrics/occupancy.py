@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from uniscene_sim.layout import LAYOUT_CHANNELS
+from uniscene_sim.layout import AGENT_CHANNELS
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = [
@@ -31,7 +31,6 @@ _CLASSES = len(OccClass)
 #: AnyScene's 15 layout channels (arXiv 2605.26113: five map elements and ten agent classes): those of our 18 that have
 #: an occupancy class. Stop lines and car parks are labelled as road.
 MAP_CHANNELS = ("drivable_area", "ped_crossing", "walkway", "road_divider", "lane_divider")
-AGENT_CHANNELS = LAYOUT_CHANNELS[8:]
 LAYOUT_15 = (*MAP_CHANNELS, *AGENT_CHANNELS)
 
 #: Classes of a channel, where it is not the class of the same name. Crossings and dividers lie on the road.

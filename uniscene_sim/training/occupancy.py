@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uniscene_sim.datasets.windows import Windows, class_frequencies
-from uniscene_sim.layout import LAYOUT_CHANNELS
+from uniscene_sim.layout import AGENT_CHANNELS
 from uniscene_sim.metrics.occupancy import Confusion
 from uniscene_sim.occupancy.learned.dit import DiT, DiTConfig
 from uniscene_sim.occupancy.learned.flow import flow_loss
@@ -30,7 +30,6 @@ from uniscene_sim.zoo.torch_device import autocast_for, to_device
 __all__ = ["ObjectWeight", "OccupancyRecipe", "class_weights", "reconstruction_iou", "sampled_voxels",
            "save_occupancy", "train_decoder", "train_flow", "train_vae"]  # fmt: skip
 
-_AGENTS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _SMALL = ("barrier", "motorcycle", "bicycle", "pedestrian", "traffic_cone")
 _FREE = int(OccClass.FREE)
 
@@ -245,7 +244,7 @@ class ObjectWeight:
         self._patch, self._extra = patch, small
         self._agents, self._small = (
             torch.tensor([channels.index(name) for name in some if name in channels], dtype=torch.long, device=device)
-            for some in (_AGENTS, _SMALL)
+            for some in (AGENT_CHANNELS, _SMALL)
         )
 
     def __call__(self, layout: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from uniscene_sim.evaluation.over_time.drives import PERIOD_S, DriveSet, TestDri
 from uniscene_sim.evaluation.remade_maps import Origin
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GENERATED_GRID, GridSpec
-from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS, Style
+from uniscene_sim.layout import CONDITION_CHANNELS, STATIC_CHANNELS, Style
 from uniscene_sim.maps.load import load_map
 from uniscene_sim.maps.painted.painted_map import PaintedMap
 from uniscene_sim.maps.vector.vector_map import VectorMap
@@ -28,7 +28,6 @@ from uniscene_sim.occupancy.temporal.canvas import columns_at
 __all__ = ["make_town_drives", "recorded_drives"]
 
 _FEWEST = 4  # moments: two that are told, and forecasts of a second
-_PAINTED = LAYOUT_CHANNELS[: LAYOUT_CHANNELS.index("car")]
 _AROUND_M = 60.0  # of a recorded drive, that is painted
 
 
@@ -103,8 +102,8 @@ def _painted(name: str, windows: Windows) -> PaintedMap:
         x, y, z, yaw = pose.tolist()
         at = columns_at(Pose(float(low[0]), float(low[1]), z), grid, Pose(x, y, z, yaw=yaw), GENERATED_GRID)
         bits |= at.of(layout)
-    rows = [CONDITION_CHANNELS.index(channel) for channel in _PAINTED]
+    rows = [CONDITION_CHANNELS.index(channel) for channel in STATIC_CHANNELS]
     raster = np.stack([(bits >> np.uint32(row)) & 1 for row in rows]).astype(np.bool_)
     there = np.flatnonzero(raster.any(axis=(1, 2)))
-    names = tuple(_PAINTED[row] for row in there.tolist())
+    names = tuple(STATIC_CHANNELS[row] for row in there.tolist())
     return PaintedMap(name, names, raster[there], cell, (float(low[0]), float(low[1])))

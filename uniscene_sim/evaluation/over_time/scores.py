@@ -9,14 +9,14 @@ from scipy.ndimage import binary_dilation
 
 from uniscene_sim.evaluation.over_time.drives import TestDrive
 from uniscene_sim.grid import DEFAULT_GRID
-from uniscene_sim.layout import LAYOUT_CHANNELS
+from uniscene_sim.layout import LAYOUT_CHANNELS, STATIC_CHANNELS
 from uniscene_sim.occupancy.temporal.canvas import columns_at
 from uniscene_sim.taxonomy import OccClass
 
 __all__ = ["OVER_TIME_TABLES", "OverTimeScores", "Steadiness"]
 
 _STILL = (OccClass.OTHERS, OccClass.MANMADE, OccClass.VEGETATION)
-_AGENT_ROWS = slice(LAYOUT_CHANNELS.index("car"), len(LAYOUT_CHANNELS))
+_AGENT_ROWS = slice(len(STATIC_CHANNELS), len(LAYOUT_CHANNELS))
 _MARGIN = 3  # cells around agents that are not compared
 
 

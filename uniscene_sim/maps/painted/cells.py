@@ -9,14 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from uniscene_sim.errors import InputError, did_you_mean
-from uniscene_sim.layout import LAYOUT_CHANNELS
+from uniscene_sim.layout import LAYOUT_CHANNELS, STATIC_CHANNELS
 from uniscene_sim.maps.frame_origin import FARTHEST_M, REACH_M, best_frame_origin
 
 __all__ = ["COARSEST_M", "FINEST_M", "MOST_CELLS", "PAINTABLE", "PaintedRaster", "check_channel", "check_size"]
 
-_STATIC = LAYOUT_CHANNELS[: LAYOUT_CHANNELS.index("car")]
 #: Channels that a map may have. The last two are in no default schema, but a model may ask for them.
-PAINTABLE: tuple[str, ...] = (*_STATIC, "building", "vegetation")
+PAINTABLE: tuple[str, ...] = (*STATIC_CHANNELS, "building", "vegetation")
 _MARKINGS = ("ped_crossing", "stop_line", "road_divider", "lane_divider")
 FINEST_M, COARSEST_M = 0.05, 2.0  # size of cells
 MOST_CELLS = 1 << 24

@@ -23,7 +23,7 @@ from uniscene_sim.frames import OccupancyGrid
 from uniscene_sim.geometry import Pose
 from uniscene_sim.grid import GridSpec
 from uniscene_sim.interfaces import WorldView
-from uniscene_sim.layout import CONDITION_CHANNELS, LAYOUT_CHANNELS, LayoutFrame, without_plan
+from uniscene_sim.layout import AGENT_CHANNELS, CONDITION_CHANNELS, LayoutFrame, without_plan
 from uniscene_sim.maps.edited_map import edited_map
 from uniscene_sim.maps.static_map import StaticMap
 from uniscene_sim.occupancy.dense_labels import condition_layout
@@ -37,7 +37,6 @@ from uniscene_sim.zoo.models import require_learned
 
 __all__ = ["CLIP_WINDOWS", "OccDiTWindow", "OccUniSceneWindow"]
 
-_AGENT_CHANNELS = LAYOUT_CHANNELS[LAYOUT_CHANNELS.index("car") :]
 _KEY_US = 500_000  # between frames of the history
 _CELLS = CANVAS.shape[0]
 _REACH_M = 40.0
@@ -100,7 +99,7 @@ class _ClipWindow:
                              f"{model.height} layers and tokens of {model.patch * model.token} cells")  # fmt: skip
         self.map, self.seed, self.model, self.steps = static_map, seed, model, options.steps or None
         self.told, self.held = options.told, options.held
-        self._agents = [model.channels.index(name) for name in _AGENT_CHANNELS if name in model.channels]
+        self._agents = [model.channels.index(name) for name in AGENT_CHANNELS if name in model.channels]
         self._token_m = model.patch * model.token * CANVAS.voxel_m
         self._bits = np.arange(len(model.channels), dtype=np.uint32)[:, None, None]
 
